@@ -1,0 +1,174 @@
+//! The job's one token bucket, and how its units are divided among workers. A core: time comes in
+//! as an argument.
+//!
+//! It is the only place where the job's rate exists. Whatever workers do, join, idle or die, the sum
+//! of all grants stays below rate × time + burst.
+
+mod divide;
+
+use std::{num::NonZeroU32, time::Duration};
+
+use governor::{
+    Quota, RateLimiter,
+    clock::FakeRelativeClock,
+    middleware::StateInformationMiddleware,
+    state::{InMemoryState, NotKeyed},
+};
+use job::capacity::{ReadRate, ReadUnits};
+
+pub(crate) use divide::divide;
+
+/// The bucket is filled at this share of the rate. Workers acquire by estimate and a page in
+/// flight may cost more, so a bucket filled at the whole rate would now and then exceed it.
+const PACE_PER_MILLE: u64 = 990;
+/// What the bucket holds at most, in time: enough that a late tick loses nothing, little enough
+/// that no ten seconds see over 103 % of the rate.
+const BURST: Duration = Duration::from_millis(250);
+/// Time in which a page should not cost more than the rate gives.
+const PAGE_TIME: Duration = Duration::from_millis(50);
+/// After a throttle the pace falls to this share, at most once in [`CUT_PAUSE`].
+const CUT_PER_MILLE: u64 = 700;
+const CUT_PAUSE: Duration = Duration::from_millis(500);
+/// How much of the rate comes back in each quiet [`CUT_PAUSE`].
+const RECOVERY_PER_MILLE: u64 = 50;
+const LOWEST_PER_MILLE: u64 = 50;
+/// Cells of the bucket in a second: fine enough to be smooth, few enough that a cell's nanoseconds
+/// round to nothing.
+const CELLS_PER_SECOND: u64 = 20_000;
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, StateInformationMiddleware>;
+
+/// The bucket.
+pub(crate) struct Budget {
+    rate: ReadRate,
+    /// Share of the pace that is used now; below 1000 after throttles.
+    effort_per_mille: u64,
+    changed_at: Duration,
+    clock: FakeRelativeClock,
+    now: Duration,
+    limiter: Limiter,
+    /// Thousandths of a unit in one cell.
+    cell_milli: u64,
+    /// What the last cell held beyond what was taken.
+    rest_milli: u64,
+    granted: ReadUnits,
+}
+
+impl Budget {
+    /// A full bucket at `now`.
+    pub(crate) fn new(rate: ReadRate, now: Duration) -> Self {
+        let clock = FakeRelativeClock::default();
+        let (limiter, cell_milli) = bucket(rate, 1000, &clock);
+        Self {
+            rate,
+            effort_per_mille: 1000,
+            changed_at: now,
+            clock,
+            now,
+            limiter,
+            cell_milli,
+            rest_milli: 0,
+            granted: ReadUnits::ZERO,
+        }
+    }
+
+    /// The rate that was set.
+    pub(crate) fn rate(&self) -> ReadRate {
+        self.rate
+    }
+
+    /// All units ever taken.
+    pub(crate) fn granted(&self) -> ReadUnits {
+        self.granted
+    }
+
+    /// The most that the bucket gives at once.
+    #[cfg(test)]
+    pub(crate) fn burst(&self) -> ReadUnits {
+        self.rate * BURST + ReadUnits::from_milli(self.cell_milli)
+    }
+
+    /// What one page should cost at most, so that pages stay a fraction of a second of budget.
+    pub(crate) fn page_cap(&self) -> ReadUnits {
+        (self.rate * PAGE_TIME).max(ReadUnits::from_milli(500))
+    }
+
+    /// Takes what the bucket holds, `up_to` at most.
+    pub(crate) fn take(&mut self, now: Duration, up_to: ReadUnits) -> ReadUnits {
+        self.advance(now);
+        let wanted = up_to.milli();
+        if wanted > self.rest_milli {
+            let cells = (wanted - self.rest_milli).div_ceil(self.cell_milli);
+            self.rest_milli += self.take_cells(cells) * self.cell_milli;
+        }
+        let taken = ReadUnits::from_milli(wanted.min(self.rest_milli));
+        self.rest_milli -= taken.milli();
+        self.granted += taken;
+        taken
+    }
+
+    /// Another rate from now on. Nothing is given for the change itself.
+    pub(crate) fn set_rate(&mut self, now: Duration, rate: ReadRate) {
+        if rate != self.rate {
+            self.rate = rate;
+            self.refit(now);
+        }
+    }
+
+    /// Requests were refused for capacity: go slower.
+    pub(crate) fn throttled(&mut self, now: Duration) {
+        if now.saturating_sub(self.changed_at) >= CUT_PAUSE || self.effort_per_mille == 1000 {
+            self.effort_per_mille = (self.effort_per_mille * CUT_PER_MILLE / 1000).max(LOWEST_PER_MILLE);
+            self.refit(now);
+        }
+    }
+
+    /// Nothing was refused lately: come back.
+    pub(crate) fn recover(&mut self, now: Duration) {
+        if self.effort_per_mille < 1000 && now.saturating_sub(self.changed_at) >= CUT_PAUSE {
+            self.effort_per_mille = (self.effort_per_mille + RECOVERY_PER_MILLE).min(1000);
+            self.refit(now);
+        }
+    }
+
+    fn advance(&mut self, now: Duration) {
+        let elapsed = now.saturating_sub(self.now);
+        self.now = self.now.max(now);
+        self.clock.advance(elapsed);
+    }
+
+    /// A new bucket, which starts empty.
+    fn refit(&mut self, now: Duration) {
+        self.advance(now);
+        self.changed_at = now;
+        (self.limiter, self.cell_milli) = bucket(self.rate, self.effort_per_mille, &self.clock);
+        self.take_cells(u64::from(u32::MAX));
+        self.rest_milli = 0;
+    }
+
+    /// Cells taken, as many as there are.
+    fn take_cells(&self, up_to: u64) -> u64 {
+        let Ok(state) = self.limiter.check() else { return 0 };
+        let more = up_to.saturating_sub(1).min(u64::from(state.remaining_burst_capacity()));
+        match NonZeroU32::new(u32::try_from(more).unwrap_or(u32::MAX)) {
+            Some(more) if matches!(self.limiter.check_n(more), Ok(Ok(_))) => 1 + u64::from(more.get()),
+            _ => 1,
+        }
+    }
+}
+
+fn bucket(rate: ReadRate, effort_per_mille: u64, clock: &FakeRelativeClock) -> (Limiter, u64) {
+    let paced = u128::from(rate.milli_per_second()) * u128::from(PACE_PER_MILLE * effort_per_mille);
+    let paced = u64::try_from(paced / 1_000_000).unwrap_or(u64::MAX).max(1);
+    let cell_milli = paced.div_ceil(CELLS_PER_SECOND);
+    // Rounded up: never faster than the rate.
+    let nanos = (u128::from(cell_milli) * 1_000_000_000).div_ceil(u128::from(paced));
+    let period = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+    let burst = u64::try_from(BURST.as_nanos() / period.as_nanos().max(1)).unwrap_or(u64::MAX);
+    let burst = NonZeroU32::new(u32::try_from(burst).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN);
+    let quota = Quota::with_period(period).unwrap_or(Quota::per_second(NonZeroU32::MIN)).allow_burst(burst);
+    (RateLimiter::direct_with_clock(quota, clock.clone()).with_middleware(), cell_milli)
+}
+
+#[cfg(test)]
+mod tests;

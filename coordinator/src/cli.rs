@@ -1,0 +1,106 @@
+//! The command line: what was typed becomes a request, what came of it an exit code.
+
+mod args;
+mod edc;
+mod signals;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{CommandFactory, FromArgMatches};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    export::{Outcome, export},
+    failure::Failure,
+    preflight::ExportRequest,
+    progress::Progress,
+    verify::verify,
+};
+use args::{Cli, Command, ExportArgs, VerifyArgs};
+
+/// Threads for waiting; nothing in the coordinator computes for long.
+const THREADS: usize = 2;
+
+/// Runs the command of a command line, `arguments[0]` being the program.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    if let Some(class) = arguments.get(1).and_then(|name| edc::Class::named(&name.to_string_lossy())) {
+        let rest = arguments[2..].iter().map(|argument| argument.to_string_lossy().into_owned());
+        return edc::main(class, rest.collect());
+    }
+    let command = Cli::command();
+    let parsed = command.try_get_matches_from(arguments);
+    let matches = match parsed {
+        Ok(matches) => matches,
+        Err(error) => return usage(&error),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let result = match cli.command {
+        Command::Export(args) => run_export(args, matches.subcommand_matches("export").unwrap_or(&matches)),
+        Command::Verify(args) => run_verify(&args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("tablehaul: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    // Help and version are printed this way too; both go well.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
+    let (dry_run, json, quiet) = (args.dry_run, args.json, args.quiet);
+    let request = args.request(matches).map_err(Failure::Refused)?;
+    match run(&request, dry_run, quiet)? {
+        Outcome::Planned(texts) => println!("{}", texts.join("\n\n")),
+        Outcome::Exported(reports) if json => {
+            let reports = serde_json::to_string_pretty(&reports).unwrap_or_default();
+            println!("{reports}");
+        }
+        Outcome::Exported(_) => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs an export until it ends or a signal stops it.
+fn run(request: &ExportRequest, dry_run: bool, quiet: bool) -> Result<Outcome, Failure> {
+    let progress = Progress::new(quiet);
+    block_on(|stop| async move { export(request, dry_run, &progress, &stop).await })
+}
+
+fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
+    let folder = args.folder().map_err(Failure::Refused)?;
+    let access = args.aws.access();
+    let verified = block_on(|stop| async move { verify(&folder, &access, &stop).await })?;
+    for defect in &verified.defects {
+        println!("{defect}");
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&verified.summary()).unwrap_or_default());
+    } else {
+        eprintln!("{verified}");
+    }
+    Ok(ExitCode::from(u8::from(!verified.defects.is_empty())))
+}
+
+fn block_on<T, F: Future<Output = Result<T, Failure>>>(
+    work: impl FnOnce(CancellationToken) -> F,
+) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Failed(format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let mut signals = signals::watch(stop.clone());
+        let result = work(stop).await;
+        signals.shutdown().await;
+        result
+    })
+}

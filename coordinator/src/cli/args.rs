@@ -1,0 +1,323 @@
+//! What can be typed, and what it means.
+
+use clap::{Args, Parser, Subcommand, parser::ValueSource};
+use job::{
+    capacity::ReadRate,
+    spec::{AwsAccess, Compression, RateSpec},
+    target::Target,
+    task::TotalSegments,
+};
+
+use crate::{plan::Wishes, preflight::ExportRequest};
+
+const EXAMPLES: &str = "\
+Examples:
+  tablehaul export Forum s3://mybucket/exports          # a quarter of the table's read capacity
+  tablehaul export Forum s3://mybucket/exports --read-units 500 --compress zstd
+  tablehaul export Forum Thread Reply s3://mybucket/all # to all/Forum, all/Thread, all/Reply
+  tablehaul export Forum s3://mybucket                  # to s3://mybucket/<region>/Forum
+  tablehaul export Forum /backups/forum --dry-run       # only the plan: rate, time, price
+  tablehaul verify s3://mybucket/exports
+
+In the place of the Java tool of a Data Pipeline step:
+  tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBExport s3://mybucket/exports Forum 0.25
+
+Exit codes: 0 done · 1 failed · 2 refused before anything was written · 3 stopped by a signal.
+In the form of the Java tool: 0 done · 1 failed, refused or stopped · 255 wrong arguments.";
+
+/// Moves whole DynamoDB tables to S3 or a folder, in the backup format of AWS Data Pipeline.
+#[derive(Debug, Parser)]
+#[command(name = "tablehaul", version, about, after_help = EXAMPLES, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Export(ExportArgs),
+    Verify(VerifyArgs),
+}
+
+/// Export tables to a folder.
+///
+/// Every item of each table is written, as one line of JSON, to part files in the destination,
+/// with a manifest that Data Pipeline's import reads. The folder must be empty; it looks whole only
+/// when it is.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ExportArgs {
+    /// Tables, then the destination: s3://bucket/folder, s3://bucket, file:///folder or a path
+    #[arg(required = true, num_args = 2.., value_names = ["TABLE", "DESTINATION"])]
+    names: Vec<String>,
+
+    /// Share of the table's read capacity to use, in percent [default: 25]
+    #[arg(long, value_name = "P", env = "TABLEHAUL_READ_PERCENT")]
+    read_percent: Option<String>,
+
+    /// Read capacity units per second to use, whatever the table has
+    #[arg(long, value_name = "N", env = "TABLEHAUL_READ_UNITS")]
+    read_units: Option<String>,
+
+    /// Strongly consistent reads, at twice the price
+    #[arg(long, env = "TABLEHAUL_CONSISTENT")]
+    consistent: bool,
+
+    /// Segments of the parallel scan, 1 to 1000000 [default: by size, rate and workers]
+    #[arg(long, value_name = "N", env = "TABLEHAUL_SEGMENTS")]
+    segments: Option<u32>,
+
+    /// Worker processes [default: cores]
+    #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    workers: Option<u32>,
+
+    /// Compression of the part files: none, gzip or zstd
+    #[arg(long, value_name = "CODEC", env = "TABLEHAUL_COMPRESS", default_value = "none")]
+    compress: Compression,
+
+    /// Canned ACL of the objects written, such as bucket-owner-full-control
+    #[arg(long, value_name = "ACL", env = "TABLEHAUL_S3_ACL")]
+    s3_acl: Option<String>,
+
+    /// Only check everything and print the plan: segments, workers, streams, rate, time, price
+    #[arg(long, env = "TABLEHAUL_DRY_RUN")]
+    pub(super) dry_run: bool,
+
+    /// Print the final report as JSON on standard output
+    #[arg(long, env = "TABLEHAUL_JSON")]
+    pub(super) json: bool,
+
+    /// No plan, progress or summary on standard error
+    #[arg(long, short, env = "TABLEHAUL_QUIET")]
+    pub(super) quiet: bool,
+
+    #[command(flatten)]
+    aws: AwsArgs,
+}
+
+/// Read every file of an export again and check it against what was recorded.
+///
+/// Counts, bytes and checksums of each file, that every line is an item with the table's keys, and
+/// that no key is twice in a file. One line for each defect; exit code 1 if there is any.
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// The folder of the export: s3://bucket/folder, file:///folder or a path
+    #[arg(value_name = "FOLDER")]
+    folder: String,
+
+    /// Print the result as JSON on standard output, after the defects
+    #[arg(long, env = "TABLEHAUL_JSON")]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) aws: AwsArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "AWS")]
+pub(super) struct AwsArgs {
+    /// Region of the table
+    #[arg(long, value_name = "REGION", env = "TABLEHAUL_REGION")]
+    region: Option<String>,
+
+    /// Region of the bucket, if another
+    #[arg(long, value_name = "REGION", env = "TABLEHAUL_S3_REGION")]
+    s3_region: Option<String>,
+
+    /// Another DynamoDB than AWS's
+    #[arg(long, value_name = "URL", env = "TABLEHAUL_DYNAMODB_ENDPOINT", value_parser = endpoint)]
+    dynamodb_endpoint: Option<String>,
+
+    /// Another S3 than AWS's
+    #[arg(long, value_name = "URL", env = "TABLEHAUL_S3_ENDPOINT", value_parser = endpoint)]
+    s3_endpoint: Option<String>,
+
+    /// Profile of the shared AWS configuration files
+    #[arg(long, value_name = "NAME", env = "TABLEHAUL_PROFILE")]
+    profile: Option<String>,
+
+    /// Role to assume for DynamoDB and S3
+    #[arg(long, value_name = "ARN", env = "TABLEHAUL_ASSUME_ROLE")]
+    assume_role: Option<String>,
+
+    /// External id that the role asks for
+    #[arg(long, value_name = "ID", env = "TABLEHAUL_EXTERNAL_ID", requires = "assume_role")]
+    external_id: Option<String>,
+}
+
+impl AwsArgs {
+    pub(super) fn access(&self) -> AwsAccess {
+        // An empty variable is a variable that is not set.
+        let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+        AwsAccess {
+            region: given(&self.region),
+            s3_region: given(&self.s3_region),
+            dynamodb_endpoint: given(&self.dynamodb_endpoint),
+            s3_endpoint: given(&self.s3_endpoint),
+            profile: given(&self.profile),
+            assume_role: given(&self.assume_role),
+            external_id: given(&self.external_id),
+        }
+    }
+}
+
+impl ExportArgs {
+    /// What was typed, as a request; or what is wrong with it.
+    pub(super) fn request(self, matches: &clap::ArgMatches) -> Result<ExportRequest, String> {
+        let rate = self.rate(matches)?;
+        let aws = self.aws.access();
+        let Self { mut names, consistent, segments, workers, compress, s3_acl, .. } = self;
+        let destination = names.pop().unwrap_or_default();
+        let segments = segments.map(TotalSegments::try_from).transpose();
+        Ok(ExportRequest {
+            tables: tables(names)?,
+            destination: target(&destination)?,
+            rate,
+            wishes: Wishes {
+                segments: segments.map_err(|error| format!("--segments: {error}"))?,
+                workers,
+                consistent,
+                compression: compress,
+            },
+            s3_acl: s3_acl.filter(|acl| !acl.is_empty()),
+            aws,
+        })
+    }
+
+    /// The rate that was typed; one that was typed beats one of a variable.
+    fn rate(&self, matches: &clap::ArgMatches) -> Result<RateSpec, String> {
+        let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let (percent, units) = (self.read_percent.as_deref(), self.read_units.as_deref());
+        match (percent, units) {
+            (None, None) => Ok(RateSpec::MilliPercent(DEFAULT_MILLI_PERCENT)),
+            (Some(text), None) => percentage(text),
+            (None, Some(text)) => units_per_second(text),
+            (Some(text), Some(_)) if typed("read_percent") && !typed("read_units") => percentage(text),
+            (Some(_), Some(text)) if typed("read_units") && !typed("read_percent") => units_per_second(text),
+            (Some(_), Some(_)) => Err("give --read-percent or --read-units, not both".into()),
+        }
+    }
+}
+
+impl VerifyArgs {
+    pub(super) fn folder(&self) -> Result<Target, String> {
+        target(&self.folder)
+    }
+}
+
+/// A quarter, as the template "Export DynamoDB table to S3" has it.
+const DEFAULT_MILLI_PERCENT: u64 = 25_000;
+
+fn percentage(text: &str) -> Result<RateSpec, String> {
+    let wrong = || format!("--read-percent {text}: give a number over 0 and up to 100");
+    let milli = decimal_milli(text).ok_or_else(wrong)?;
+    if (1..=100_000).contains(&milli) { Ok(RateSpec::MilliPercent(milli)) } else { Err(wrong()) }
+}
+
+fn units_per_second(text: &str) -> Result<RateSpec, String> {
+    let wrong = || format!("--read-units {text}: give a number of units per second over 0");
+    let milli = decimal_milli(text).filter(|&milli| milli > 0).ok_or_else(wrong)?;
+    Ok(RateSpec::Units(ReadRate::from_milli_per_second(milli)))
+}
+
+fn decimal_milli(text: &str) -> Option<u64> {
+    text.trim().parse::<job::capacity::ReadUnits>().ok().map(job::capacity::ReadUnits::milli)
+}
+
+/// Table names, checked by DynamoDB's naming rules so that a mistyped one is found here (DynamoDB
+/// Developer Guide, "Naming rules": 3 to 255 of `a-z A-Z 0-9 _ - .`); ARNs are let through.
+pub(super) fn tables(names: Vec<String>) -> Result<Vec<String>, String> {
+    let valid = |name: &String| {
+        name.starts_with("arn:")
+            || (3..=255).contains(&name.len())
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+    };
+    match names.iter().find(|name| !valid(name)) {
+        Some(name) => Err(format!("{name:?} is no table name: 3 to 255 of a-z A-Z 0-9 _ - .")),
+        None => Ok(names),
+    }
+}
+
+/// A destination; a relative path is taken from the working directory.
+pub(super) fn target(text: &str) -> Result<Target, String> {
+    let is_relative =
+        !text.is_empty() && !text.contains("://") && !text.starts_with(['/']) && !text.starts_with("file:");
+    if is_relative {
+        let current = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
+        return current
+            .join(text)
+            .to_string_lossy()
+            .parse()
+            .map_err(|error: job::target::TargetError| error.to_string());
+    }
+    text.parse().map_err(|error: job::target::TargetError| error.to_string())
+}
+
+fn endpoint(text: &str) -> Result<String, String> {
+    let has_host = |rest: &str| !rest.is_empty() && !rest.starts_with(['/', ':']);
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    match rest {
+        Some(rest) if has_host(rest) => Ok(text.trim_end_matches('/').to_owned()),
+        None if text.is_empty() => Ok(String::new()),
+        _ => Err("give an address such as http://127.0.0.1:8000".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, FromArgMatches};
+
+    fn request(line: &str) -> Result<ExportRequest, String> {
+        let words = std::iter::once("tablehaul").chain(line.split(' '));
+        let matches = Cli::command().try_get_matches_from(words).map_err(|error| error.to_string())?;
+        let Command::Export(args) = Cli::from_arg_matches(&matches).unwrap().command else { panic!() };
+        args.request(matches.subcommand_matches("export").unwrap())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_last_name_is_the_destination() {
+        let request = request("export Forum Thread s3://bucket/x --workers 3").unwrap();
+        assert_eq!(request.tables, ["Forum", "Thread"]);
+        assert_eq!(request.destination.to_string(), "s3://bucket/x");
+        assert_eq!(request.rate, RateSpec::MilliPercent(25_000));
+    }
+
+    #[test]
+    fn a_rate_is_percent_or_units_but_not_both() {
+        let rate = |line: &str| request(&format!("export Forum /x {line}")).map(|request| request.rate);
+        assert_eq!(rate("--read-percent 12.5"), Ok(RateSpec::MilliPercent(12_500)));
+        let units = ReadRate::from_milli_per_second(500);
+        assert_eq!(rate("--read-units 0.5"), Ok(RateSpec::Units(units)));
+        for wrong in [
+            "--read-percent 0",
+            "--read-percent 101",
+            "--read-percent x",
+            "--read-percent=-1",
+            "--read-units 0",
+            "--read-units 1 --read-percent 1",
+            "--segments 0",
+            "--segments 1000001",
+            "--workers 0",
+            "--compress bzip2",
+            "--dynamodb-endpoint localhost:8000",
+            "--external-id x",
+        ] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused() {
+        for line in
+            ["export Forum", "export s3://bucket/x", "export Fo s3://bucket/x", "export a/b s3://bucket/x"]
+        {
+            assert!(request(line).is_err(), "{line}");
+        }
+    }
+}

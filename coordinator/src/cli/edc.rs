@@ -1,0 +1,187 @@
+//! The command line of the Java tool that Data Pipeline's templates run, so that an existing step
+//! changes in one place: same arguments, same lines on standard output, same exit codes.
+
+mod options;
+
+use std::process::ExitCode;
+
+use jiff::{Timestamp, tz::TimeZone};
+use job::spec::RateSpec;
+
+use super::{args, run};
+use crate::{failure::Failure, plan::Wishes, preflight::ExportRequest};
+use options::Options;
+
+/// What the Java tool reads at if it is not told.
+const DEFAULT_MILLI_PERCENT: u64 = 50_000;
+/// Wrong arguments; the Java tool's -1.
+const WRONG_ARGUMENTS: u8 = 255;
+
+const USAGE: &str = "\
+usage: tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBExport [-Dkey=value ...] PATH TABLE [RATIO] [SEGMENTS]
+  PATH      s3://bucket/folder or file:///folder
+  RATIO     share of the table's read capacity, e.g. 0.25; default 0.5
+  SEGMENTS  of the parallel scan; by default as many as size and rate ask for";
+
+/// The main classes of the Java tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    Export,
+}
+
+impl Class {
+    /// By its full name, also in the spelling of the tool's version 2.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name.strip_prefix("org.apache.hadoop.dynamodb.tools.")? {
+            "DynamoDBExport" | "DynamoDbExport" => Some(Self::Export),
+            _ => None,
+        }
+    }
+}
+
+/// Why the Java tool would end.
+enum Ending {
+    WrongArguments(String),
+    Failed(String),
+}
+
+/// Runs the class with the arguments that follow its name.
+pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
+    let Class::Export = class;
+    match export(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Ending::WrongArguments(why)) => {
+            eprintln!("tablehaul: {why}");
+            println!("{USAGE}");
+            ExitCode::from(WRONG_ARGUMENTS)
+        }
+        Err(Ending::Failed(why)) => {
+            eprintln!("tablehaul: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn export(arguments: Vec<String>) -> Result<(), Ending> {
+    let (options, positional) = Options::split(arguments).map_err(Ending::WrongArguments)?;
+    let request = request(&options, &positional)?;
+    for warning in options.warnings() {
+        eprintln!("tablehaul: warning: {warning}");
+    }
+    let started = Timestamp::now();
+    println!("Job started: {}", java_date(started));
+    let failed = |failure: Failure| Ending::Failed(failure.to_string());
+    run(&request, false, false).map_err(failed)?;
+    let ended = Timestamp::now();
+    println!("Job ended: {}", java_date(ended));
+    println!("The job took {} seconds.", ended.as_second() - started.as_second());
+    println!("Output path: {}", request.destination);
+    Ok(())
+}
+
+fn request(options: &Options, positional: &[String]) -> Result<ExportRequest, Ending> {
+    let [path, table, rest @ ..] = positional else {
+        return Err(Ending::WrongArguments("PATH and TABLE are needed".into()));
+    };
+    if rest.len() > 2 {
+        return Err(Ending::WrongArguments(format!("{:?} is one argument too many", rest[2])));
+    }
+    let argument = |index: usize| rest.get(index).map(|text| text.trim()).filter(|text| !text.is_empty());
+    let failed = Ending::Failed;
+    let segments = match argument(1) {
+        Some(text) => Some(
+            text.parse().map_err(|_| Ending::WrongArguments(format!("SEGMENTS {text:?} is no number")))?,
+        ),
+        None => options.segments().map_err(failed)?,
+    };
+    let segments = segments.map(job::task::TotalSegments::try_from).transpose();
+    Ok(ExportRequest {
+        tables: args::tables(vec![table.clone()]).map_err(failed)?,
+        destination: args::target(path).map_err(failed)?,
+        rate: rate(options, argument(0))?,
+        wishes: Wishes {
+            segments: segments.map_err(|error| failed(error.to_string()))?,
+            workers: options.workers().map_err(failed)?,
+            consistent: false,
+            compression: options.compression(),
+        },
+        s3_acl: options.acl(),
+        aws: options.access(),
+    })
+}
+
+fn rate(options: &Options, ratio: Option<&str>) -> Result<RateSpec, Ending> {
+    let Some(text) = ratio else {
+        let fallback = RateSpec::MilliPercent(DEFAULT_MILLI_PERCENT);
+        return Ok(options.rate().map_err(Ending::Failed)?.unwrap_or(fallback));
+    };
+    let number: f64 =
+        text.parse().map_err(|_| Ending::WrongArguments(format!("RATIO {text:?} is no number")))?;
+    options::milli_percent(number)
+        .map(RateSpec::MilliPercent)
+        .ok_or_else(|| Ending::Failed(format!("RATIO {text}: the read ratio must be over 0")))
+}
+
+/// As `java.util.Date` prints itself.
+fn java_date(at: Timestamp) -> String {
+    at.to_zoned_datetime(TimeZone::system()).strftime("%a %b %d %H:%M:%S %Z %Y").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<ExportRequest, u8> {
+        let words = line.split(' ').map(|word| word.replace("''", "")).collect();
+        let (options, positional) = Options::split(words).map_err(|_| 255)?;
+        request(&options, &positional).map_err(|ending| match ending {
+            Ending::WrongArguments(_) => 255,
+            Ending::Failed(_) => 1,
+        })
+    }
+
+    #[test]
+    fn both_spellings_of_the_class_are_known() {
+        for name in ["DynamoDBExport", "DynamoDbExport"] {
+            let full = format!("org.apache.hadoop.dynamodb.tools.{name}");
+            assert_eq!(Class::named(&full), Some(Class::Export));
+        }
+        assert_eq!(Class::named("export"), None);
+    }
+
+    #[test]
+    fn a_step_of_the_templates_is_understood() {
+        let request = parsed("s3://bucket/x/2026-01-01-00-00-00 Forum 0.25").unwrap();
+        assert_eq!(request.rate, RateSpec::MilliPercent(25_000));
+        assert_eq!(request.destination.to_string(), "s3://bucket/x/2026-01-01-00-00-00");
+        let rate = |line: &str| parsed(line).map(|request| request.rate);
+        assert_eq!(rate("s3://bucket/x Forum ''"), Ok(RateSpec::MilliPercent(50_000)));
+        assert_eq!(rate("s3://bucket/x Forum"), Ok(RateSpec::MilliPercent(50_000)));
+        assert_eq!(rate("s3://bucket/x Forum 1.5"), Ok(RateSpec::MilliPercent(150_000)));
+        let segments = parsed("s3://bucket/x Forum 1 8").unwrap().wishes.segments;
+        assert_eq!(segments.map(job::task::TotalSegments::get), Some(8));
+    }
+
+    #[test]
+    fn wrong_arguments_end_as_the_java_tool_ends() {
+        for (line, code) in [
+            ("", 255),
+            ("s3://bucket/x", 255),
+            ("s3://bucket/x Forum abc", 255),
+            ("s3://bucket/x Forum 0", 1),
+            ("s3://bucket/x Forum -1", 1),
+            ("s3://bucket/x Forum 0.5 x", 255),
+            ("s3://bucket/x Forum 0.5 0", 1),
+            ("s3://bucket/x Forum 0.5 8 9", 255),
+            ("gopher://x Forum", 1),
+        ] {
+            assert_eq!(parsed(line).err(), Some(code), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_date_looks_like_javas() {
+        let date = Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC);
+        assert_eq!(date.strftime("%a %b %d %H:%M:%S %Z %Y").to_string(), "Thu Jan 01 00:00:00 UTC 1970");
+    }
+}

@@ -1,0 +1,225 @@
+//! The `-D` options of the Java tool: those that mean something here, and a word about the others.
+
+use std::collections::BTreeMap;
+
+use job::{
+    capacity::ReadRate,
+    spec::{AwsAccess, Compression, RateSpec},
+};
+
+/// Options of Hadoop's tools that take a value and mean nothing here.
+const GENERIC: [&str; 6] = ["-conf", "-fs", "-jt", "-files", "-libjars", "-archives"];
+/// Keys of the Java tool and of Hadoop that are honoured.
+const KNOWN: [&str; 14] = [
+    "dynamodb.region",
+    "dynamodb.regionid",
+    "dynamodb.endpoint",
+    "dynamodb.scan.segments",
+    "dynamodb.max.map.tasks",
+    "dynamodb.throughput.read",
+    "dynamodb.throughput.read.percent",
+    "mapreduce.output.fileoutputformat.compress",
+    "mapreduce.output.fileoutputformat.compress.codec",
+    "mapred.output.compress",
+    "mapred.output.compression.codec",
+    "fs.s3.canned.acl",
+    // What they ask for is so anyway: nothing is written twice, jobs have no reducers.
+    "mapreduce.map.speculative",
+    "mapred.map.tasks.speculative.execution",
+];
+
+/// The options before the positional arguments.
+#[derive(Debug, Default)]
+pub(super) struct Options {
+    defined: BTreeMap<String, String>,
+    ignored: Vec<String>,
+    ratio_warning: Option<String>,
+}
+
+impl Options {
+    /// Splits options from positional arguments, as Hadoop's `GenericOptionsParser` does: options
+    /// come first.
+    pub(super) fn split(arguments: Vec<String>) -> Result<(Self, Vec<String>), String> {
+        let mut options = Self::default();
+        let mut arguments = arguments.into_iter().peekable();
+        while let Some(argument) = arguments.next_if(|argument| is_option(argument)) {
+            if GENERIC.contains(&argument.as_str()) {
+                arguments.next().ok_or_else(|| format!("{argument} needs a value"))?;
+                options.ignored.push(argument);
+                continue;
+            }
+            let defined = match argument.strip_prefix("-D") {
+                Some("") => arguments.next().ok_or("-D needs key=value")?,
+                Some(defined) => defined.to_owned(),
+                None => return Err(format!("unknown option {argument}")),
+            };
+            let (key, value) = defined.split_once('=').ok_or_else(|| format!("-D{defined}: no key=value"))?;
+            options.defined.insert(key.trim().to_owned(), value.trim().to_owned());
+        }
+        let positional: Vec<String> = arguments.collect();
+        let ratio = positional.get(2).and_then(|text| text.trim().parse::<f64>().ok());
+        options.ratio_warning = ratio.filter(|&ratio| ratio > 1.0).map(|ratio| {
+            format!("RATIO {ratio} is more than the whole capacity of the table; others will be throttled")
+        });
+        Ok((options, positional))
+    }
+
+    fn get(&self, key: &str) -> Option<&str> {
+        self.defined.get(key).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    fn number<T: std::str::FromStr>(&self, key: &str) -> Result<Option<T>, String> {
+        let parse = |text: &str| text.parse().map_err(|_| format!("-D{key}={text}: not a number"));
+        self.get(key).map(parse).transpose()
+    }
+
+    pub(super) fn segments(&self) -> Result<Option<u32>, String> {
+        self.number("dynamodb.scan.segments")
+    }
+
+    pub(super) fn workers(&self) -> Result<Option<u32>, String> {
+        // More processes than cores gain nothing; the key is an upper limit.
+        let most: Option<u32> = self.number("dynamodb.max.map.tasks")?;
+        Ok(most.map(|most| most.clamp(1, crate::preflight::cores())))
+    }
+
+    pub(super) fn rate(&self) -> Result<Option<RateSpec>, String> {
+        if let Some(units) = self.number::<u64>("dynamodb.throughput.read")?.filter(|&units| units > 0) {
+            return Ok(Some(RateSpec::Units(ReadRate::from_units_per_second(units))));
+        }
+        let key = "dynamodb.throughput.read.percent";
+        let Some(ratio) = self.number::<f64>(key)? else { return Ok(None) };
+        let wrong = || format!("-D{key}={ratio}: the read ratio must be over 0");
+        milli_percent(ratio).map(RateSpec::MilliPercent).map(Some).ok_or_else(wrong)
+    }
+
+    fn codec(&self) -> Option<&str> {
+        let key = |new, old| self.get(new).or_else(|| self.get(old));
+        let compress = key("mapreduce.output.fileoutputformat.compress", "mapred.output.compress")?;
+        if !compress.eq_ignore_ascii_case("true") {
+            return None;
+        }
+        Some(
+            key("mapreduce.output.fileoutputformat.compress.codec", "mapred.output.compression.codec")
+                .unwrap_or("DefaultCodec"),
+        )
+    }
+
+    pub(super) fn compression(&self) -> Compression {
+        match self.codec().map(|class| class.rsplit('.').next().unwrap_or_default()) {
+            None => Compression::None,
+            Some("ZStandardCodec") => Compression::Zstd,
+            Some(_) => Compression::Gzip,
+        }
+    }
+
+    pub(super) fn acl(&self) -> Option<String> {
+        self.get("fs.s3.canned.acl").map(canned_acl)
+    }
+
+    pub(super) fn access(&self) -> AwsAccess {
+        let text = |key| self.get(key).map(str::to_owned);
+        let endpoint = text("dynamodb.endpoint")
+            .map(|endpoint| if endpoint.contains("://") { endpoint } else { format!("https://{endpoint}") });
+        // There are no flags in this form, so what the variables say holds.
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        AwsAccess {
+            region: text("dynamodb.region")
+                .or_else(|| text("dynamodb.regionid"))
+                .or_else(|| variable("TABLEHAUL_REGION")),
+            s3_region: variable("TABLEHAUL_S3_REGION"),
+            dynamodb_endpoint: endpoint.or_else(|| variable("TABLEHAUL_DYNAMODB_ENDPOINT")),
+            s3_endpoint: variable("TABLEHAUL_S3_ENDPOINT"),
+            profile: variable("TABLEHAUL_PROFILE"),
+            assume_role: variable("TABLEHAUL_ASSUME_ROLE"),
+            external_id: variable("TABLEHAUL_EXTERNAL_ID"),
+        }
+    }
+
+    /// What the user should know about options that do not do what they say.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut warnings: Vec<String> = self.ratio_warning.iter().cloned().collect();
+        if let Some(codec) = self.codec()
+            && !codec.ends_with("GzipCodec")
+            && !codec.ends_with("ZStandardCodec")
+        {
+            warnings.push(format!("{codec} is not supported; the files are compressed by gzip"));
+        }
+        let unknown = self.defined.keys().filter(|key| !KNOWN.contains(&key.as_str()));
+        let unknown: Vec<&str> = unknown.chain(&self.ignored).map(String::as_str).collect();
+        if !unknown.is_empty() {
+            warnings.push(format!("ignored: {}", unknown.join(", ")));
+        }
+        warnings
+    }
+}
+
+fn is_option(argument: &str) -> bool {
+    argument.starts_with('-') && argument.parse::<f64>().is_err() && argument.len() > 1
+}
+
+/// A ratio of 1 is 100,000 thousandths of a percent; nothing if it is not over 0.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+pub(super) fn milli_percent(ratio: f64) -> Option<u64> {
+    let milli = (ratio * 100_000.0).round();
+    (milli.is_finite() && milli >= 1.0).then_some(milli as u64)
+}
+
+/// `BucketOwnerFullControl`, as EMRFS spells it, is `bucket-owner-full-control` in S3.
+fn canned_acl(name: &str) -> String {
+    let mut acl = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !acl.is_empty() && !acl.ends_with('-') {
+            acl.push('-');
+        }
+        acl.push(letter.to_ascii_lowercase());
+    }
+    acl
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(words: &[&str]) -> (Options, Vec<String>) {
+        Options::split(words.iter().map(ToString::to_string).collect()).unwrap()
+    }
+
+    #[test]
+    fn options_before_the_arguments_are_split_off() {
+        let (options, rest) = options(&[
+            "-Dfs.s3.canned.acl=BucketOwnerFullControl",
+            "-D",
+            "dynamodb.region=eu-west-1",
+            "-libjars",
+            "x.jar",
+            "-Dmy.key=1",
+            "s3://b/x",
+            "Forum",
+            "2",
+        ]);
+        assert_eq!(rest, ["s3://b/x", "Forum", "2"]);
+        assert_eq!(options.acl().as_deref(), Some("bucket-owner-full-control"));
+        assert_eq!(options.access().region.as_deref(), Some("eu-west-1"));
+        let warnings = options.warnings();
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert_eq!(warnings[1], "ignored: my.key, -libjars");
+    }
+
+    #[test]
+    fn compression_is_asked_for_as_in_hadoop() {
+        let compressed = "-Dmapreduce.output.fileoutputformat.compress=true";
+        let codec = "-Dmapreduce.output.fileoutputformat.compress.codec=org.apache.hadoop.io.compress.";
+        assert_eq!(options(&[compressed]).0.compression(), Compression::Gzip);
+        assert_eq!(options(&[compressed]).0.warnings().len(), 1);
+        let zstd = format!("{codec}ZStandardCodec");
+        assert_eq!(options(&[compressed, &zstd]).0.compression(), Compression::Zstd);
+        assert_eq!(options(&[&zstd]).0.compression(), Compression::None);
+    }
+
+    #[test]
+    fn acls_are_spelt_as_s3_does() {
+        assert_eq!(canned_acl("PublicRead"), "public-read");
+        assert_eq!(canned_acl("bucket-owner-full-control"), "bucket-owner-full-control");
+    }
+}

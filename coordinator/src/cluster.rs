@@ -1,0 +1,3 @@
+//! Where workers run.
+
+pub(crate) mod local;

@@ -1,0 +1,124 @@
+//! Workers as child processes on this machine.
+
+use std::{collections::BTreeMap, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
+
+use job::{control::Boot, ids::WorkerId};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::{Child, Command},
+    sync::oneshot,
+    task::JoinSet,
+};
+
+/// How long a worker that was told to end may take before it is killed.
+const END_LIMIT: Duration = Duration::from_secs(3);
+
+/// Children of this process. Dropping it kills them.
+pub(crate) struct LocalCluster {
+    binary: PathBuf,
+    note: Arc<dyn Fn(String) + Send + Sync>,
+    children: JoinSet<(WorkerId, String)>,
+    kill: BTreeMap<WorkerId, oneshot::Sender<()>>,
+}
+
+impl LocalCluster {
+    /// Will run `binary`; what workers write to standard error goes to `note`, line by line.
+    pub(crate) fn new(binary: PathBuf, note: Arc<dyn Fn(String) + Send + Sync>) -> Self {
+        Self { binary, note, children: JoinSet::new(), kill: BTreeMap::new() }
+    }
+
+    /// Starts a worker. It learns what it must by its standard input, which nobody else can see;
+    /// that the input stays open tells it that this process is alive.
+    pub(crate) fn start(&mut self, boot: &Boot) -> Result<(), String> {
+        let mut child = Command::new(&self.binary)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| format!("{} cannot be started: {error}", self.binary.display()))?;
+        let mut line = serde_json::to_vec(boot).map_err(|error| error.to_string())?;
+        line.push(b'\n');
+        let worker = boot.worker;
+        let note = Arc::clone(&self.note);
+        let (kill, killed) = oneshot::channel();
+        self.kill.insert(worker, kill);
+        self.children.spawn(async move {
+            let end = watch(&mut child, line, killed, note).await;
+            (worker, end)
+        });
+        Ok(())
+    }
+
+    /// Waits for a worker to end and says how. Never returns while none runs.
+    pub(crate) async fn ended(&mut self) -> (WorkerId, String) {
+        loop {
+            match self.children.join_next().await {
+                Some(Ok((worker, how))) => {
+                    self.kill.remove(&worker);
+                    return (worker, how);
+                }
+                Some(Err(_)) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Kills a worker; [`ended`](Self::ended) still reports it.
+    pub(crate) fn kill(&mut self, worker: WorkerId) {
+        if let Some(kill) = self.kill.remove(&worker) {
+            // It may just have ended by itself.
+            let _ = kill.send(());
+        }
+    }
+
+    /// Waits for all workers to end by themselves, and kills those that do not.
+    pub(crate) async fn finish(mut self) {
+        let all_ended = async { while self.children.join_next().await.is_some() {} };
+        if tokio::time::timeout(END_LIMIT, all_ended).await.is_err() {
+            self.stop().await;
+        }
+    }
+
+    /// Kills all workers and waits for them.
+    pub(crate) async fn stop(mut self) {
+        self.kill.clear();
+        while self.children.join_next().await.is_some() {}
+    }
+}
+
+async fn watch(
+    child: &mut Child,
+    boot: Vec<u8>,
+    killed: oneshot::Receiver<()>,
+    note: Arc<dyn Fn(String) + Send + Sync>,
+) -> String {
+    let mut stdin = child.stdin.take();
+    if let Some(stdin) = &mut stdin
+        && let Err(error) = stdin.write_all(&boot).await
+    {
+        return format!("could not be told its job: {error}");
+    }
+    let stderr = child.stderr.take();
+    let read = async {
+        if let Some(stderr) = stderr {
+            let mut lines = BufReader::new(stderr).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                note(line);
+            }
+        }
+    };
+    // A dropped sender kills as well as a sent word.
+    let wait = async {
+        tokio::select! {
+            status = child.wait() => status.map_or_else(|error| error.to_string(), |status| status.to_string()),
+            _ = killed => {
+                let _ = child.kill().await;
+                "killed".to_owned()
+            }
+        }
+    };
+    let ((), how) = tokio::join!(read, wait);
+    drop(stdin);
+    how
+}

@@ -1,0 +1,249 @@
+//! Drives the schedule: waits for workers, processes, stores and the clock, tells the core, and does
+//! what it says. A shell: it decides nothing about the job.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use job::{
+    control::ToWorker,
+    ids::{FileId, WorkerId},
+    spec::RateSpec,
+};
+use job_aws::{Clients, Fault};
+use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cluster::local::LocalCluster,
+    dynamodb,
+    failure::Failure,
+    files::PartFile,
+    progress::{Progress, Snapshot},
+    retry::retried,
+    schedule::{Action, Event, Schedule, Setup, TICK},
+    server::{ControlPlane, Incoming},
+    store::Store,
+};
+
+/// How often the table's capacity is looked at again.
+const RATE_REFRESH: Duration = Duration::from_secs(60);
+
+/// How long a call under way may still take when the job has failed or was stopped.
+const CALL_LIMIT: Duration = Duration::from_secs(1);
+
+/// What the engine works with.
+pub(crate) struct Engine<'a> {
+    pub(crate) plane: ControlPlane,
+    pub(crate) cluster: LocalCluster,
+    pub(crate) store: Store,
+    pub(crate) clients: Clients,
+    pub(crate) table: String,
+    pub(crate) rate: RateSpec,
+    pub(crate) progress: &'a Progress,
+}
+
+/// A call that was under way.
+enum Done {
+    Opened(FileId, Result<String, Fault>),
+    Fenced(Result<(), Fault>),
+    Described(Result<crate::table::TableFacts, Fault>),
+}
+
+struct Running<'a> {
+    engine: Engine<'a>,
+    schedule: Schedule,
+    outboxes: BTreeMap<WorkerId, mpsc::Sender<ToWorker>>,
+    calls: JoinSet<Done>,
+    /// Events that came of actions.
+    echoes: VecDeque<Event>,
+    started: Instant,
+    outcome: Option<Result<(), Failure>>,
+}
+
+impl<'a> Engine<'a> {
+    /// Runs the job until every segment is sealed, it fails, or `stop` is cancelled. Whatever the
+    /// outcome, no worker is left running and the schedule says what was sealed.
+    pub(crate) async fn run(self, setup: Setup, stop: &CancellationToken) -> (Schedule, Result<(), Failure>) {
+        let (schedule, actions) = Schedule::new(setup, Duration::ZERO);
+        let mut running = Running {
+            engine: self,
+            schedule,
+            outboxes: BTreeMap::new(),
+            calls: JoinSet::new(),
+            echoes: VecDeque::new(),
+            started: Instant::now(),
+            outcome: None,
+        };
+        running.perform(actions);
+        let outcome = running.drive(stop).await;
+        running.end(outcome).await
+    }
+}
+
+impl Running<'_> {
+    async fn drive(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut refresh = tokio::time::interval_at(tokio::time::Instant::now() + RATE_REFRESH, RATE_REFRESH);
+        loop {
+            if let Some(outcome) = self.outcome.take() {
+                return outcome;
+            }
+            let event = if let Some(event) = self.echoes.pop_front() {
+                Some(event)
+            } else {
+                tokio::select! {
+                    incoming = self.engine.plane.inbox.recv() => incoming.and_then(|incoming| self.incoming(incoming)),
+                    (worker, how) = self.engine.cluster.ended() => Some(Event::Lost(worker, how)),
+                    Some(done) = self.calls.join_next() => self.done(done),
+                    _ = tick.tick() => Some(Event::Tick),
+                    _ = refresh.tick() => { self.look_at_table(); None }
+                    () = stop.cancelled() => return Err(Failure::Stopped("stopped by a signal".into())),
+                }
+            };
+            if let Some(event) = event {
+                self.handle(event);
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        if let Event::Lost(worker, how) = &event
+            && self.outboxes.remove(worker).is_some()
+        {
+            self.engine
+                .progress
+                .note(&format!("worker {worker} was lost ({how}); others take over its segments"));
+        }
+        let is_tick = matches!(event, Event::Tick);
+        let actions = self.schedule.handle(self.started.elapsed(), event);
+        self.perform(actions);
+        if is_tick {
+            self.engine.progress.show(|| self.snapshot());
+        }
+    }
+
+    fn incoming(&mut self, incoming: Incoming) -> Option<Event> {
+        Some(match incoming {
+            Incoming::Joined(worker, outbox) => {
+                if self.outboxes.contains_key(&worker) {
+                    // Dropping the new outbox ends the second stream.
+                    return None;
+                }
+                self.outboxes.insert(worker, outbox);
+                Event::Joined(worker)
+            }
+            Incoming::Said(worker, message) => Event::Said(worker, message),
+            Incoming::Left(worker, why) => {
+                self.engine.cluster.kill(worker);
+                Event::Lost(worker, why)
+            }
+        })
+    }
+
+    fn done(&mut self, done: Result<Done, tokio::task::JoinError>) -> Option<Event> {
+        match done {
+            Ok(Done::Opened(file, Ok(upload_id))) => Some(Event::FileOpened(file, upload_id)),
+            Ok(Done::Described(Ok(facts))) => Some(Event::Rate(facts.read_rate(self.engine.rate).0)),
+            Ok(Done::Fenced(Ok(()))) => None,
+            Ok(Done::Described(Err(fault))) => {
+                self.engine
+                    .progress
+                    .note(&format!("the table's capacity could not be looked at again: {fault}"));
+                None
+            }
+            Ok(Done::Opened(_, Err(fault)) | Done::Fenced(Err(fault))) => {
+                self.outcome = Some(Err(Failure::failed(&fault)));
+                None
+            }
+            Err(error) => {
+                self.outcome = Some(Err(Failure::Failed(format!("internal error: {error}"))));
+                None
+            }
+        }
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Start(worker) => {
+                    let boot = self.engine.plane.boot(worker);
+                    if let Err(why) = self.engine.cluster.start(&boot) {
+                        self.echoes.push_back(Event::Lost(worker, why));
+                    }
+                }
+                Action::Send(worker, message) => self.send(worker, message),
+                Action::Disconnect(worker, why) => {
+                    self.engine.progress.note(&format!("worker {worker} is cut off: {why}"));
+                    self.outboxes.remove(&worker);
+                    self.engine.cluster.kill(worker);
+                }
+                Action::OpenFile(file, name) => {
+                    let store = self.engine.store.clone();
+                    self.calls.spawn(async move { Done::Opened(file, retried(|| store.open(&name)).await) });
+                }
+                Action::Fence(file) => self.fence(file),
+                Action::Complete => self.outcome = Some(Ok(())),
+                Action::Fail(why) => self.outcome = Some(Err(Failure::Failed(why))),
+            }
+        }
+    }
+
+    fn send(&mut self, worker: WorkerId, message: ToWorker) {
+        let sent = self.outboxes.get(&worker).map(|outbox| outbox.try_send(message));
+        if let Some(Err(_)) = sent {
+            self.engine.cluster.kill(worker);
+            self.echoes.push_back(Event::Lost(worker, "it does not read what it is told".into()));
+        }
+    }
+
+    fn fence(&mut self, file: FileId) {
+        let store = self.engine.store.clone();
+        let file: Option<PartFile> = self.schedule.files().get(file.0 as usize).cloned();
+        if let Some(file) = file {
+            self.calls.spawn(async move { Done::Fenced(store.fence(file).await) });
+        }
+    }
+
+    fn look_at_table(&mut self) {
+        if matches!(self.engine.rate, RateSpec::MilliPercent(_)) {
+            let (clients, table) = (self.engine.clients.clone(), self.engine.table.clone());
+            self.calls.spawn(async move { Done::Described(dynamodb::describe(&clients, &table).await) });
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            elapsed: self.started.elapsed(),
+            stats: self.schedule.stats(),
+            workers: self.schedule.num_workers(),
+            segments: self.schedule.segments(),
+            rate: self.schedule.rate(),
+        }
+    }
+
+    /// Ends workers and calls under way, whatever the outcome.
+    async fn end(mut self, outcome: Result<(), Failure>) -> (Schedule, Result<(), Failure>) {
+        let Engine { plane, cluster, .. } = self.engine;
+        match outcome {
+            Ok(()) => cluster.finish().await,
+            Err(_) => cluster.stop().await,
+        }
+        self.outboxes.clear();
+        plane.stop().await;
+        let mut outcome = outcome;
+        // A job that failed or was stopped ends within seconds, whatever a store does.
+        let limit = if outcome.is_ok() { Duration::MAX } else { CALL_LIMIT };
+        while let Ok(Some(done)) = tokio::time::timeout(limit, self.calls.join_next()).await {
+            match done {
+                Ok(Done::Fenced(Err(fault))) if outcome.is_ok() => outcome = Err(Failure::failed(&fault)),
+                // An upload that was opened too late for its worker is still to be aborted.
+                Ok(Done::Opened(file, Ok(upload_id))) => self.schedule.opened_late(file, upload_id),
+                _ => {}
+            }
+        }
+        (self.schedule, outcome)
+    }
+}

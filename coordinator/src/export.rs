@@ -1,0 +1,236 @@
+//! The export command: one job for each table, one after the other. A shell.
+
+use jiff::Timestamp;
+use job::{
+    export_json::{self, ExportJson, PartFile, Settings},
+    ids::JobId,
+    layout,
+    spec::ExportSettings,
+};
+use job_aws::{Clients, FaultKind};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cluster::local::LocalCluster,
+    commit,
+    engine::Engine,
+    failure::Failure,
+    preflight::{ExportRequest, Prepared, prepare, worker_binary},
+    progress::Progress,
+    report::{Report, Times},
+    schedule::{Schedule, Setup},
+    server::ControlPlane,
+};
+
+/// How long an export that was stopped may take to leave no trace.
+const ABANDON_LIMIT: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// What came of a command.
+pub enum Outcome {
+    /// The plans, in words: nothing was done.
+    Planned(Vec<String>),
+    /// A report for each table.
+    Exported(Vec<Report>),
+}
+
+/// Plans, and unless `dry_run` exports, every table of the request.
+///
+/// # Errors
+/// See [`Failure`].
+pub async fn export(
+    request: &ExportRequest,
+    dry_run: bool,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<Outcome, Failure> {
+    let worker = worker_binary()?;
+    let prepared = tokio::select! {
+        prepared = prepare(request) => prepared,
+        () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal before anything was written".into())),
+    };
+    let (clients, prepared) = prepared?;
+    if dry_run {
+        return Ok(Outcome::Planned(prepared.iter().map(|one| one.text(request.wishes)).collect()));
+    }
+    let mut reports = Vec::new();
+    for one in prepared {
+        progress.plan(&one.text(request.wishes));
+        let cluster = LocalCluster::new(worker.clone(), progress.sink());
+        let report = export_table(request, &one, &clients, cluster, progress, stop).await?;
+        progress.report(&report);
+        reports.push(report);
+    }
+    Ok(Outcome::Exported(reports))
+}
+
+async fn export_table(
+    request: &ExportRequest,
+    prepared: &Prepared,
+    clients: &Clients,
+    cluster: LocalCluster,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<Report, Failure> {
+    let job = JobId(uuid::Uuid::new_v4().to_string());
+    let started_at = Timestamp::now();
+    let started = std::time::Instant::now();
+    claim(prepared, &job, started_at).await?;
+    let plane = match ControlPlane::start(([127, 0, 0, 1], 0).into()).await {
+        Ok(plane) => plane,
+        Err(error) => return abandon(prepared, &[], Failure::Failed(format!("{error:#}"))).await,
+    };
+    let engine = Engine {
+        plane,
+        cluster,
+        store: prepared.store.clone(),
+        clients: clients.clone(),
+        table: prepared.facts.name.clone(),
+        rate: request.rate,
+        progress,
+    };
+    progress.start(&prepared.facts);
+    let (schedule, outcome) = engine.run(setup(request, prepared, &job), stop).await;
+    progress.stop();
+    let read_for = started.elapsed();
+    if let Err(failure) = outcome {
+        return abandon(prepared, schedule.files(), failure).await;
+    }
+    let committed = commit_or_stop(request, prepared, &schedule, &job, started_at, stop).await;
+    match committed {
+        Ok(export) => {
+            let times = Times { read: read_for, total: started.elapsed() };
+            Ok(Report::new(&export, &schedule, prepared.target.to_string(), times))
+        }
+        Err(failure) => abandon(prepared, schedule.files(), failure).await,
+    }
+}
+
+fn setup(request: &ExportRequest, prepared: &Prepared, job: &JobId) -> Setup {
+    let plan = &prepared.plan;
+    Setup {
+        job: job.clone(),
+        settings: ExportSettings {
+            table: prepared.facts.name.clone(),
+            consistent: request.wishes.consistent,
+            total_segments: plan.segments,
+            target: prepared.target.clone(),
+            compression: request.wishes.compression,
+            upload_part_bytes: plan.upload_part_bytes,
+            part_file_bytes: plan.part_file_bytes,
+            mean_item_bytes: prepared.facts.mean_item_bytes(),
+            aws: request.aws.clone(),
+        },
+        rate: prepared.rate,
+        num_workers: plan.workers,
+    }
+}
+
+/// Takes the folder for this job: of two jobs at once only one can.
+async fn claim(prepared: &Prepared, job: &JobId, started_at: Timestamp) -> Result<(), Failure> {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let claim = serde_json::json!({
+        "job": job,
+        "table": prepared.facts.name,
+        "started_at": started_at.to_string(),
+        "host": host.trim(),
+        "pid": std::process::id(),
+        "tool": tool(),
+    });
+    let created = prepared.store.create(layout::CLAIM, claim.to_string().into_bytes()).await;
+    created.map_err(|fault| match fault.kind {
+        FaultKind::PreconditionFailed => {
+            Failure::Refused(format!("another export into {} has just begun", prepared.target))
+        }
+        _ => Failure::refused(&fault),
+    })
+}
+
+async fn commit_or_stop(
+    request: &ExportRequest,
+    prepared: &Prepared,
+    schedule: &Schedule,
+    job: &JobId,
+    started_at: Timestamp,
+    stop: &CancellationToken,
+) -> Result<ExportJson, Failure> {
+    let failed = |fault| Failure::failed(&fault);
+    tokio::select! {
+        completed = commit::complete_files(&prepared.store, schedule.files()) => completed.map_err(failed)?,
+        () = stop.cancelled() => return Err(Failure::Stopped("stopped by a signal".into())),
+    }
+    let export = export_json(request, prepared, schedule, job, started_at);
+    if export.items != schedule.sealed_items() {
+        let sealed = schedule.sealed_items();
+        let why = format!("internal error: files hold {} items, segments gave {sealed}", export.items);
+        return Err(Failure::Failed(why));
+    }
+    // From here on a signal comes too late: the backup is whole.
+    commit::publish(&prepared.store, &prepared.target, &export).await.map_err(failed)?;
+    Ok(export)
+}
+
+fn export_json(
+    request: &ExportRequest,
+    prepared: &Prepared,
+    schedule: &Schedule,
+    job: &JobId,
+    started_at: Timestamp,
+) -> ExportJson {
+    let with_items = schedule.files().iter().filter(|file| !file.parts.is_empty());
+    let files: Vec<PartFile> = with_items
+        .map(|file| {
+            let combine = |crc, part: &job::control::SealedPart| {
+                crc32c::crc32c_combine(crc, part.crc32c, usize::try_from(part.bytes).unwrap_or(usize::MAX))
+            };
+            let crc32c = format!("{:08x}", file.parts.iter().fold(0, combine));
+            PartFile { name: file.name.clone(), items: file.items(), bytes: file.bytes(), crc32c }
+        })
+        .collect();
+    let stats = schedule.stats();
+    ExportJson {
+        version: export_json::VERSION,
+        tool: tool(),
+        job: job.clone(),
+        started_at: started_at.to_string(),
+        finished_at: Timestamp::now().to_string(),
+        keys: prepared.facts.keys.clone(),
+        compression: request.wishes.compression,
+        settings: Settings {
+            consistent: request.wishes.consistent,
+            segments: prepared.plan.segments.get(),
+            workers: prepared.plan.workers,
+            read_units_per_second: prepared.rate.as_f64(),
+            rate_source: prepared.rate_source.clone(),
+        },
+        items: files.iter().map(|file| file.items).sum(),
+        bytes: files.iter().map(|file| file.bytes).sum(),
+        line_bytes: stats.bytes,
+        read_units: stats.consumed.as_f64(),
+        files,
+        table: prepared.facts.description.clone(),
+    }
+}
+
+fn tool() -> String {
+    format!("tablehaul {}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Leaves nothing of a job that did not succeed, and gives the reason on.
+async fn abandon<T>(
+    prepared: &Prepared,
+    files: &[crate::files::PartFile],
+    failure: Failure,
+) -> Result<T, Failure> {
+    let cleaned = tokio::time::timeout(ABANDON_LIMIT, commit::abandon(&prepared.store, files)).await;
+    let left = match cleaned {
+        Ok(Ok(())) => return Err(failure),
+        Ok(Err(fault)) => fault.message,
+        Err(_) => format!("that took longer than {} s", ABANDON_LIMIT.as_secs()),
+    };
+    let more = |why: String| format!("{why}; {} could not be cleaned up: {left}", prepared.target);
+    Err(match failure {
+        Failure::Refused(why) => Failure::Refused(more(why)),
+        Failure::Failed(why) => Failure::Failed(more(why)),
+        Failure::Stopped(why) => Failure::Stopped(more(why)),
+    })
+}

@@ -1,0 +1,36 @@
+//! How a command can end other than well, and the exit code that says so.
+
+use job_aws::Fault;
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// What was asked cannot be done; nothing was written. Exit code 2.
+    #[error("{0}")]
+    Refused(String),
+    /// The job began and failed; nothing that looks whole was left. Exit code 1.
+    #[error("{0}")]
+    Failed(String),
+    /// A signal stopped the job. Exit code 3.
+    #[error("{0}")]
+    Stopped(String),
+}
+
+impl Failure {
+    /// The exit code of the process.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Refused(_) => 2,
+            Self::Stopped(_) => 3,
+        }
+    }
+
+    pub(crate) fn refused(fault: &Fault) -> Self {
+        Self::Refused(fault.message.clone())
+    }
+
+    pub(crate) fn failed(fault: &Fault) -> Self {
+        Self::Failed(fault.message.clone())
+    }
+}

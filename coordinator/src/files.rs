@@ -1,0 +1,158 @@
+//! The part files of a job: who fills which, and which upload parts of it are sealed. A core.
+
+use job::{
+    control::SealedPart,
+    ids::{FileId, JobId, WorkerId},
+    layout,
+    spec::{Compression, MAX_UPLOAD_PARTS, MIN_UPLOAD_PART_BYTES},
+};
+
+/// Why a sealed part is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PartRejection {
+    #[error("file {0} is not this worker's")]
+    NotYours(FileId),
+    #[error("file {0} is closed")]
+    Closed(FileId),
+    #[error("file {file}: part {number} where part {expected} is due")]
+    OutOfOrder { file: FileId, number: u32, expected: u32 },
+    #[error("file {file}: part {number} of {bytes} bytes is too small to be followed by another")]
+    TooSmall { file: FileId, number: u32, bytes: u64 },
+}
+
+/// A part file as far as it is known to be durable.
+#[derive(Clone, Debug)]
+pub(crate) struct PartFile {
+    pub(crate) id: FileId,
+    pub(crate) name: String,
+    /// S3's id of the multipart upload; empty on a file system; absent until it is opened.
+    pub(crate) upload_id: Option<String>,
+    pub(crate) worker: WorkerId,
+    pub(crate) parts: Vec<SealedPart>,
+    closed: bool,
+}
+
+impl PartFile {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.bytes).sum()
+    }
+
+    pub(crate) fn items(&self) -> u64 {
+        self.parts.iter().map(|part| part.items).sum()
+    }
+}
+
+/// All part files of a job, by number.
+pub(crate) struct PartFiles {
+    job: JobId,
+    compression: Compression,
+    /// S3 refuses small parts in the middle of an upload; a file system does not.
+    small_parts_allowed: bool,
+    files: Vec<PartFile>,
+}
+
+impl PartFiles {
+    pub(crate) fn new(job: JobId, compression: Compression, small_parts_allowed: bool) -> Self {
+        Self { job, compression, small_parts_allowed, files: Vec::new() }
+    }
+
+    pub(crate) fn all(&self) -> &[PartFile] {
+        &self.files
+    }
+
+    /// A new file for `worker`; no two workers, and no two attempts, ever share one.
+    pub(crate) fn assign(&mut self, worker: WorkerId) -> &PartFile {
+        let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
+        let name = layout::part_file(&self.job, id, self.compression);
+        self.files.push(PartFile { id, name, upload_id: None, worker, parts: Vec::new(), closed: false });
+        &self.files[id.0 as usize]
+    }
+
+    /// Its upload is open. Returns whose it is.
+    pub(crate) fn opened(&mut self, file: FileId, upload_id: String) -> Option<&PartFile> {
+        let file = self.files.get_mut(file.0 as usize)?;
+        file.upload_id = Some(upload_id);
+        Some(file)
+    }
+
+    /// Whether `part` is the one that is due.
+    pub(crate) fn check(&self, worker: WorkerId, part: &SealedPart) -> Result<(), PartRejection> {
+        let id = part.file;
+        let file = self.files.get(id.0 as usize).ok_or(PartRejection::NotYours(id))?;
+        if file.worker != worker || file.upload_id.is_none() {
+            return Err(PartRejection::NotYours(id));
+        }
+        if file.closed {
+            return Err(PartRejection::Closed(id));
+        }
+        let expected = u32::try_from(file.parts.len()).unwrap_or(u32::MAX).saturating_add(1);
+        if part.number != expected || expected > MAX_UPLOAD_PARTS {
+            return Err(PartRejection::OutOfOrder { file: id, number: part.number, expected });
+        }
+        if !part.last && part.bytes < MIN_UPLOAD_PART_BYTES && !self.small_parts_allowed {
+            return Err(PartRejection::TooSmall { file: id, number: part.number, bytes: part.bytes });
+        }
+        Ok(())
+    }
+
+    /// Takes a part that [`check`](Self::check) let through.
+    pub(crate) fn apply(&mut self, part: SealedPart) {
+        let file = &mut self.files[part.file.0 as usize];
+        file.closed = part.last;
+        file.parts.push(part);
+    }
+
+    /// Closes the files of a lost worker: what it had sealed stays, nothing more is taken. Returns
+    /// those that were still being filled.
+    pub(crate) fn close_of(&mut self, worker: WorkerId) -> Vec<FileId> {
+        let open = self.files.iter_mut().filter(|file| file.worker == worker && !file.closed);
+        open.map(|file| {
+            file.closed = true;
+            file.id
+        })
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: WorkerId = WorkerId(1);
+
+    fn part(number: u32, bytes: u64, last: bool) -> SealedPart {
+        SealedPart { file: FileId(0), number, etag: String::new(), crc32c: 0, bytes, items: 1, last }
+    }
+
+    fn one_open_file() -> PartFiles {
+        let mut files = PartFiles::new(JobId("job".into()), Compression::None, false);
+        files.assign(A);
+        files.opened(FileId(0), "upload".into());
+        files
+    }
+
+    #[test]
+    fn parts_come_in_order_from_their_worker_only() {
+        let mut files = one_open_file();
+        let big = MIN_UPLOAD_PART_BYTES;
+        assert!(matches!(files.check(WorkerId(2), &part(1, big, false)), Err(PartRejection::NotYours(_))));
+        assert!(matches!(files.check(A, &part(2, big, false)), Err(PartRejection::OutOfOrder { .. })));
+        assert!(matches!(files.check(A, &part(1, big - 1, false)), Err(PartRejection::TooSmall { .. })));
+        assert_eq!(files.check(A, &part(1, big, false)), Ok(()));
+        files.apply(part(1, big, false));
+        assert_eq!(files.check(A, &part(2, 1, true)), Ok(()), "the last part may be small");
+        files.apply(part(2, 1, true));
+        assert!(matches!(files.check(A, &part(3, big, true)), Err(PartRejection::Closed(_))));
+        assert_eq!((files.all()[0].bytes(), files.all()[0].items()), (big + 1, 2));
+    }
+
+    #[test]
+    fn nothing_is_taken_into_the_files_of_a_lost_worker() {
+        let mut files = one_open_file();
+        files.apply(part(1, MIN_UPLOAD_PART_BYTES, false));
+        assert_eq!(files.close_of(A), [FileId(0)]);
+        assert!(matches!(files.check(A, &part(2, 1, true)), Err(PartRejection::Closed(_))));
+        assert_eq!(files.all()[0].parts.len(), 1);
+        assert!(files.close_of(A).is_empty());
+    }
+}

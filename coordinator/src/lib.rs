@@ -1,0 +1,27 @@
+//! The `tablehaul` command. In the order in which a job flows:
+//!
+//! [`cli`] → preflight → plan → engine (which drives the schedule and its cores: leases, files,
+//! budget) ⇄ server ⇄ workers → commit → [`report`].
+
+pub mod cli;
+pub mod export;
+pub mod failure;
+pub mod preflight;
+pub mod progress;
+pub mod report;
+
+mod budget;
+mod cluster;
+mod commit;
+mod dynamodb;
+mod engine;
+mod files;
+mod lease;
+mod plan;
+mod retry;
+mod schedule;
+mod server;
+mod store;
+mod table;
+mod text;
+mod verify;

@@ -1,0 +1,174 @@
+//! From a table and what the user asked for to a plan. A core.
+
+use std::time::Duration;
+
+use job::{
+    capacity::{ReadRate, ReadUnits},
+    spec::{Compression, MIN_UPLOAD_PART_BYTES},
+    target::Target,
+    task::TotalSegments,
+};
+
+use crate::table::TableFacts;
+
+/// One segment for so much of the table.
+const SEGMENT_BYTES: u64 = 128 * 1024 * 1024;
+/// Segments that keep a worker busy at any rate: as many as it reads at once.
+const STREAMS_PER_WORKER: u64 = 16;
+/// Read units per second that are worth a segment of their own.
+const UNITS_PER_STREAM: u64 = 100;
+const UPLOAD_PART_BYTES: u64 = 16 * 1024 * 1024;
+/// A sealed part is what a lost worker does not lose, so parts hold no more than so much time.
+const UPLOAD_PART_TIME: Duration = Duration::from_secs(10);
+const PART_FILE_BYTES: u64 = 256 * 1024 * 1024;
+const MOST_PART_FILES: u64 = 20_000;
+/// Bytes of items that one unit reads at most: two eventually consistent reads of 4 KiB.
+const BYTES_PER_UNIT: u64 = 8192;
+/// US dollars for a million read request units of an on-demand table, us-east-1, standard class
+/// (Amazon DynamoDB pricing, on-demand capacity, since November 2024).
+pub(crate) const DOLLARS_PER_MILLION_UNITS: f64 = 0.125;
+
+/// What the user asked for, as far as it shapes the plan.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wishes {
+    pub(crate) segments: Option<TotalSegments>,
+    pub(crate) workers: Option<u32>,
+    pub(crate) consistent: bool,
+    pub(crate) compression: Compression,
+}
+
+/// How a job will run.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Plan {
+    pub(crate) segments: TotalSegments,
+    pub(crate) workers: u32,
+    pub(crate) upload_part_bytes: u64,
+    pub(crate) part_file_bytes: u64,
+    /// What the scan will cost, by the table's last known size.
+    pub(crate) units: ReadUnits,
+    /// How long that takes at the rate; nothing if the size is unknown.
+    pub(crate) time: Option<Duration>,
+}
+
+/// Plans the export of a table at `rate` on a machine with `cores`.
+pub(crate) fn plan(facts: &TableFacts, rate: ReadRate, wishes: Wishes, cores: u32) -> Plan {
+    let workers = wishes.workers.unwrap_or(cores).max(1);
+    let units_per_second = rate.milli_per_second() / 1000;
+    let useful = units_per_second / UNITS_PER_STREAM;
+    let streams = useful.clamp(u64::from(workers), u64::from(workers) * STREAMS_PER_WORKER);
+    let wanted = facts.bytes.div_ceil(SEGMENT_BYTES).max(streams);
+    let most = u32::try_from(wanted).unwrap_or(u32::MAX).min(TotalSegments::MAX);
+    // `wanted` is at least 1, so the number is in range.
+    let segments = wishes.segments.or(TotalSegments::try_from(most).ok());
+    let segments = segments.expect("between 1 and the maximum");
+    let workers = workers.min(segments.get());
+    let price = if wishes.consistent { 2 } else { 1 };
+    let units = ReadUnits::from_milli(facts.bytes.div_ceil(4096) * 500 * price);
+    let seconds = units.as_f64() / rate.as_f64();
+    let time = (facts.bytes > 0 && seconds.is_finite()).then(|| Duration::from_secs_f64(seconds.min(1e12)));
+    Plan {
+        segments,
+        workers,
+        upload_part_bytes: upload_part_bytes(rate, workers),
+        part_file_bytes: PART_FILE_BYTES.max(facts.bytes / MOST_PART_FILES),
+        units,
+        time,
+    }
+}
+
+fn upload_part_bytes(rate: ReadRate, workers: u32) -> u64 {
+    let per_worker = (rate * UPLOAD_PART_TIME).milli() / 1000 * BYTES_PER_UNIT / u64::from(workers);
+    per_worker.clamp(MIN_UPLOAD_PART_BYTES, UPLOAD_PART_BYTES)
+}
+
+/// Everything the plan says, for a person to read.
+pub(crate) struct PlanText<'a> {
+    pub(crate) facts: &'a TableFacts,
+    pub(crate) target: &'a Target,
+    pub(crate) plan: &'a Plan,
+    pub(crate) rate: ReadRate,
+    pub(crate) rate_source: &'a str,
+    pub(crate) wishes: Wishes,
+}
+
+impl std::fmt::Display for PlanText<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { facts, target, plan, rate, rate_source, wishes } = self;
+        let size = match facts.bytes {
+            0 => "size not yet known to DynamoDB".to_owned(),
+            bytes => format!("about {} items, {}", facts.items, crate::text::bytes(bytes)),
+        };
+        let reads = if wishes.consistent { "strongly" } else { "eventually" };
+        writeln!(out, "export      {} ({size})", facts.name)?;
+        writeln!(out, "to          {target}, compression {}", wishes.compression.name())?;
+        writeln!(out, "rate        {rate} read units/s ({rate_source}), {reads} consistent")?;
+        writeln!(
+            out,
+            "work        {} segments, {} workers, up to {} streams each",
+            plan.segments.get(),
+            plan.workers,
+            STREAMS_PER_WORKER.min(u64::from(plan.segments.get().div_ceil(plan.workers)))
+        )?;
+        match plan.time {
+            Some(time) => writeln!(out, "time        about {} at that rate", crate::text::duration(time))?,
+            None => writeln!(out, "time        unknown until DynamoDB has counted the table")?,
+        }
+        let price = if !facts.capacity.is_on_demand() {
+            "nothing beyond the provisioned capacity".to_owned()
+        } else {
+            let dollars = plan.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_UNITS;
+            format!("about ${dollars:.2} at ${DOLLARS_PER_MILLION_UNITS} a million (us-east-1, on-demand)")
+        };
+        match facts.bytes {
+            0 => write!(out, "cost        unknown until DynamoDB has counted the table"),
+            _ => write!(out, "cost        about {} read units: {price}", plan.units),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::tests::described;
+    use serde_json::json;
+
+    fn planned(bytes: u64, units: u64, wishes: Wishes) -> Plan {
+        let facts = described(&json!({"TableSizeBytes": bytes}));
+        plan(&facts, ReadRate::from_units_per_second(units), wishes, 4)
+    }
+
+    #[test]
+    fn segments_follow_size_rate_and_workers() {
+        let segments = |bytes, units| planned(bytes, units, Wishes::default()).segments.get();
+        assert_eq!(segments(0, 50), 4, "one for each worker at least");
+        assert_eq!(segments(0, 1_000), 10, "few when the budget is small");
+        assert_eq!(segments(0, 40_000), 64, "as many as the workers read at once");
+        assert_eq!(segments(1 << 40, 40_000), 8192, "one for each 128 MiB");
+        assert_eq!(segments(1 << 60, 40_000), 1_000_000, "what DynamoDB takes at most");
+    }
+
+    #[test]
+    fn more_workers_than_segments_are_not_started() {
+        let segments = TotalSegments::try_from(2).ok();
+        let wishes = Wishes { segments, workers: Some(8), ..Wishes::default() };
+        assert_eq!(planned(0, 1_000, wishes).workers, 2);
+    }
+
+    #[test]
+    fn cost_and_time_follow_size_and_consistency() {
+        let gib = 1 << 30;
+        let eventually = planned(gib, 1_000, Wishes::default());
+        assert_eq!(eventually.units, ReadUnits::from_units(131_072));
+        assert_eq!(eventually.time, Some(Duration::from_secs_f64(131.072)));
+        let strongly = planned(gib, 1_000, Wishes { consistent: true, ..Wishes::default() });
+        assert_eq!(strongly.units, ReadUnits::from_units(262_144));
+        assert_eq!(planned(0, 1_000, Wishes::default()).time, None);
+    }
+
+    #[test]
+    fn parts_are_small_when_the_rate_is_low_but_never_too_small_for_s3() {
+        let part = |units| planned(0, units, Wishes::default()).upload_part_bytes;
+        assert_eq!(part(50), MIN_UPLOAD_PART_BYTES);
+        assert_eq!(part(40_000), UPLOAD_PART_BYTES);
+    }
+}

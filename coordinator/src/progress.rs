@@ -1,0 +1,170 @@
+//! How a job shows itself while it runs: a bar on a terminal, a line every ten seconds elsewhere.
+
+use std::{
+    io::IsTerminal,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use job::{capacity::ReadRate, control::Stats};
+
+use crate::{report::Report, table::TableFacts, text};
+
+/// Between two lines of a job that no terminal watches.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+/// Over how long the shown rates are taken.
+const RATE_WINDOW: Duration = Duration::from_secs(2);
+
+/// A job at a moment.
+pub(crate) struct Snapshot {
+    pub(crate) elapsed: Duration,
+    pub(crate) stats: Stats,
+    pub(crate) workers: usize,
+    /// Done and in all.
+    pub(crate) segments: (usize, usize),
+    pub(crate) rate: ReadRate,
+}
+
+/// Where a job shows itself: always standard error.
+pub struct Progress {
+    bars: MultiProgress,
+    on_terminal: bool,
+    quiet: bool,
+    now: Mutex<Now>,
+}
+
+#[derive(Default)]
+struct Now {
+    bar: Option<ProgressBar>,
+    table: String,
+    /// As DynamoDB counted it; 0 if it did not.
+    items: u64,
+    line_at: Option<Instant>,
+    /// When rates were last taken, from what, and what they were.
+    window: Option<(Duration, Stats)>,
+    items_per_second: f64,
+    units_per_second: f64,
+}
+
+impl Progress {
+    /// On standard error. `quiet` leaves out plan, progress and summary.
+    pub fn new(quiet: bool) -> Self {
+        let on_terminal = std::io::stderr().is_terminal();
+        Self { bars: MultiProgress::new(), on_terminal, quiet, now: Mutex::default() }
+    }
+
+    fn now(&self) -> std::sync::MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something worth knowing, in one line.
+    pub(crate) fn note(&self, text: &str) {
+        line(&self.bars, text);
+    }
+
+    /// Where workers' own lines go.
+    pub(crate) fn sink(&self) -> Arc<dyn Fn(String) + Send + Sync> {
+        let bars = self.bars.clone();
+        Arc::new(move |text| line(&bars, &text))
+    }
+
+    pub(crate) fn plan(&self, text: &str) {
+        if !self.quiet {
+            self.note(text);
+        }
+    }
+
+    pub(crate) fn report(&self, report: &Report) {
+        if !self.quiet {
+            self.note(&report.to_string());
+        }
+    }
+
+    pub(crate) fn start(&self, facts: &TableFacts) {
+        let mut now = self.now();
+        *now = Now { table: facts.name.clone(), items: facts.items, ..Now::default() };
+        if self.on_terminal && !self.quiet {
+            let bar = if facts.items > 0 { ProgressBar::new(facts.items) } else { ProgressBar::no_length() };
+            let style = if facts.items > 0 {
+                "{prefix} {wide_bar} {percent:>3} % {msg}"
+            } else {
+                "{prefix} {spinner} {msg}"
+            };
+            if let Ok(style) = ProgressStyle::with_template(style) {
+                bar.set_style(style);
+            }
+            now.bar = Some(self.bars.add(bar.with_prefix(facts.name.clone())));
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        if let Some(bar) = self.now().bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Called ten times a second; `snapshot` is taken only if something will be shown.
+    pub(crate) fn show(&self, snapshot: impl FnOnce() -> Snapshot) {
+        if self.quiet {
+            return;
+        }
+        let mut now = self.now();
+        if let Some(bar) = now.bar.clone() {
+            let snapshot = snapshot();
+            bar.set_position(snapshot.stats.items);
+            bar.set_message(now.describe(&snapshot));
+            return;
+        }
+        let started = *now.line_at.get_or_insert_with(Instant::now);
+        if started.elapsed() >= LINE_EVERY {
+            now.line_at = Some(Instant::now());
+            let text = now.describe(&snapshot());
+            drop(now);
+            self.note(&text);
+        }
+    }
+}
+
+impl Now {
+    fn describe(&mut self, snapshot: &Snapshot) -> String {
+        self.measure(snapshot);
+        let Snapshot { stats, workers, segments, rate, .. } = snapshot;
+        let eta = match self.items.checked_sub(stats.items) {
+            #[allow(clippy::cast_precision_loss)]
+            Some(left) if left > 0 && self.items_per_second >= 1.0 => {
+                let seconds = left as f64 / self.items_per_second;
+                format!(", {} left", text::duration(Duration::from_secs_f64(seconds)))
+            }
+            _ => String::new(),
+        };
+        let name = if self.bar.is_some() { String::new() } else { format!("{}: ", self.table) };
+        format!(
+            "{name}{} items, {}, {:.0} of {:.0} units/s, {}/{} segments, {workers} workers, {} throttles{eta}",
+            stats.items,
+            text::bytes(stats.bytes),
+            self.units_per_second,
+            rate.as_f64(),
+            segments.0,
+            segments.1,
+            stats.throttles,
+        )
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    fn measure(&mut self, snapshot: &Snapshot) {
+        let (since, before) = self.window.get_or_insert_with(|| (Duration::ZERO, Stats::default()));
+        let span = snapshot.elapsed.saturating_sub(*since);
+        if span >= RATE_WINDOW {
+            let seconds = span.as_secs_f64();
+            self.items_per_second = snapshot.stats.items.saturating_sub(before.items) as f64 / seconds;
+            let units = snapshot.stats.consumed.saturating_sub(before.consumed);
+            self.units_per_second = units.as_f64() / seconds;
+            self.window = Some((snapshot.elapsed, snapshot.stats.clone()));
+        }
+    }
+}
+
+fn line(bars: &MultiProgress, text: &str) {
+    bars.suspend(|| eprintln!("{text}"));
+}

@@ -1,0 +1,130 @@
+//! What came of an export: for people and for programs.
+
+use std::{fmt, time::Duration};
+
+use job::export_json::ExportJson;
+use serde::Serialize;
+
+use crate::{schedule::Schedule, text};
+
+/// One table, exported.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The table.
+    pub table: String,
+    /// The folder.
+    pub destination: String,
+    /// Items exported.
+    pub items: u64,
+    /// Bytes of the part files as stored.
+    pub bytes: u64,
+    /// Bytes of the lines before compression.
+    pub line_bytes: u64,
+    /// Part files.
+    pub files: usize,
+    /// Read units consumed.
+    pub read_units: f64,
+    /// Read units per second, mean while reading.
+    pub mean_read_units_per_second: f64,
+    /// Read units per second that were allowed at the end.
+    pub budget_read_units_per_second: f64,
+    /// Where that budget came from.
+    pub budget_source: String,
+    /// Requests that were refused for capacity.
+    pub throttles: u64,
+    /// Requests sent again, for any reason.
+    pub retries: u64,
+    /// Segments of the scan.
+    pub segments: u32,
+    /// The segment that took longest: its number, seconds and items.
+    pub slowest_segment: Option<SlowestSegment>,
+    /// Workers at the start.
+    pub workers: u32,
+    /// Workers lost on the way.
+    pub workers_lost: u32,
+    /// Seconds from the start of the job to the last sealed part.
+    pub seconds_reading: f64,
+    /// Seconds in all.
+    pub seconds: f64,
+}
+
+/// The segment that took longest.
+#[derive(Clone, Debug, Serialize)]
+pub struct SlowestSegment {
+    /// Its number, from 0.
+    pub segment: u32,
+    /// How long it was leased.
+    pub seconds: f64,
+    /// Its items.
+    pub items: u64,
+}
+
+/// How long things took.
+pub(crate) struct Times {
+    pub(crate) read: Duration,
+    pub(crate) total: Duration,
+}
+
+impl Report {
+    pub(crate) fn new(export: &ExportJson, schedule: &Schedule, destination: String, times: Times) -> Self {
+        let stats = schedule.stats();
+        let slowest = schedule.slowest().map(|slowest| SlowestSegment {
+            segment: slowest.segment.0,
+            seconds: slowest.took.as_secs_f64(),
+            items: slowest.items,
+        });
+        Self {
+            table: export.table["TableName"].as_str().unwrap_or_default().to_owned(),
+            destination,
+            items: export.items,
+            bytes: export.bytes,
+            line_bytes: export.line_bytes,
+            files: export.files.len(),
+            read_units: export.read_units,
+            mean_read_units_per_second: export.read_units / times.read.as_secs_f64().max(1e-9),
+            budget_read_units_per_second: schedule.rate().as_f64(),
+            budget_source: export.settings.rate_source.clone(),
+            throttles: stats.throttles,
+            retries: stats.retries,
+            segments: export.settings.segments,
+            slowest_segment: slowest,
+            workers: export.settings.workers,
+            workers_lost: schedule.num_lost(),
+            seconds_reading: times.read.as_secs_f64(),
+            seconds: times.total.as_secs_f64(),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "exported    {} to {}", self.table, self.destination)?;
+        writeln!(out, "items       {}", self.items)?;
+        let size = text::bytes(self.bytes);
+        if self.bytes == self.line_bytes {
+            writeln!(out, "size        {size} in {} files", self.files)?;
+        } else {
+            let lines = text::bytes(self.line_bytes);
+            writeln!(out, "size        {size} in {} files ({lines} uncompressed)", self.files)?;
+        }
+        writeln!(
+            out,
+            "read        {} units, {:.0}/s on the mean of {:.0}/s allowed ({})",
+            self.read_units,
+            self.mean_read_units_per_second,
+            self.budget_read_units_per_second,
+            self.budget_source
+        )?;
+        writeln!(out, "throttles   {}, retries {}", self.throttles, self.retries)?;
+        writeln!(out, "workers     {}, lost {}", self.workers, self.workers_lost)?;
+        if let Some(slowest) = &self.slowest_segment {
+            let took = text::duration(Duration::from_secs_f64(slowest.seconds));
+            writeln!(
+                out,
+                "segments    {}; the slowest was {} with {} items in {took}",
+                self.segments, slowest.segment, slowest.items
+            )?;
+        }
+        write!(out, "time        {}", text::duration(Duration::from_secs_f64(self.seconds)))
+    }
+}

@@ -1,0 +1,229 @@
+use super::*;
+use job::{
+    control::SealedPart,
+    ids::{Attempt, Segment},
+    spec::{AwsAccess, Compression},
+    task::{Lease, Position, Step, TotalSegments},
+};
+
+const START: Duration = Duration::ZERO;
+
+fn setup(segments: u32, num_workers: u32) -> Setup {
+    Setup {
+        job: JobId("job".into()),
+        settings: ExportSettings {
+            table: "t".into(),
+            consistent: false,
+            total_segments: TotalSegments::try_from(segments).unwrap(),
+            target: Target::File { dir: "/tmp/x".into() },
+            compression: Compression::None,
+            upload_part_bytes: 1,
+            part_file_bytes: 1,
+            mean_item_bytes: 0,
+            aws: AwsAccess::default(),
+        },
+        rate: ReadRate::from_units_per_second(1000),
+        num_workers,
+    }
+}
+
+fn joined(segments: u32, num_workers: u32) -> Schedule {
+    let (mut schedule, actions) = Schedule::new(setup(segments, num_workers), START);
+    for action in actions {
+        let Action::Start(worker) = action else { panic!("{action:?}") };
+        schedule.handle(START, Event::Joined(worker));
+    }
+    schedule
+}
+
+fn say(schedule: &mut Schedule, worker: u32, message: FromWorker) -> Vec<Action> {
+    schedule.handle(START, Event::Said(WorkerId(worker), message))
+}
+
+fn leases_in(actions: &[Action]) -> Vec<Lease> {
+    let lease = |action: &Action| match action {
+        Action::Send(_, ToWorker::Lease(lease)) => Some(lease.clone()),
+        _ => None,
+    };
+    actions.iter().filter_map(lease).collect()
+}
+
+fn open_file(schedule: &mut Schedule, worker: u32) -> FileId {
+    let actions = say(schedule, worker, FromWorker::WantFile);
+    let [Action::OpenFile(file, _)] = actions[..] else { panic!("{actions:?}") };
+    schedule.handle(START, Event::FileOpened(file, String::new()));
+    file
+}
+
+fn done(lease: &Lease, items: u64) -> Step {
+    Step {
+        segment: lease.segment,
+        attempt: lease.attempt,
+        from_page: lease.mark.pages,
+        to_page: lease.mark.pages + 1,
+        items,
+        position: Position::Done,
+    }
+}
+
+fn part(file: FileId, items: u64) -> Option<SealedPart> {
+    Some(SealedPart { file, number: 1, etag: String::new(), crc32c: 0, bytes: 10, items, last: true })
+}
+
+#[test]
+fn a_job_is_complete_when_every_segment_is_sealed() {
+    let mut schedule = joined(2, 1);
+    let leases = leases_in(&say(&mut schedule, 1, FromWorker::Want(3)));
+    assert_eq!(leases.len(), 2);
+    let file = open_file(&mut schedule, 1);
+    let steps = vec![done(&leases[0], 5)];
+    say(&mut schedule, 1, FromWorker::Sealed(Sealed { part: part(file, 5), steps }));
+    let steps = vec![done(&leases[1], 0)];
+    let actions = say(&mut schedule, 1, FromWorker::Sealed(Sealed { part: None, steps }));
+    assert_eq!(actions, [Action::Send(WorkerId(1), ToWorker::Finish), Action::Complete]);
+    assert_eq!(schedule.sealed_items(), 5);
+}
+
+#[test]
+fn who_asks_when_no_segment_is_left_is_told_to_drain_once() {
+    let mut schedule = joined(1, 2);
+    say(&mut schedule, 1, FromWorker::Want(1));
+    assert_eq!(say(&mut schedule, 2, FromWorker::Want(1)), [Action::Send(WorkerId(2), ToWorker::Drain)]);
+    assert_eq!(say(&mut schedule, 2, FromWorker::Want(2)), []);
+}
+
+#[test]
+fn a_lost_workers_segment_goes_to_one_that_waits() {
+    let mut schedule = joined(1, 2);
+    let first = leases_in(&say(&mut schedule, 1, FromWorker::Want(1))).remove(0);
+    say(&mut schedule, 2, FromWorker::Want(1));
+    let file = open_file(&mut schedule, 1);
+    let actions = schedule.handle(START, Event::Lost(WorkerId(1), "killed".into()));
+    assert_eq!(actions[0], Action::Fence(file));
+    assert_eq!(actions[1], Action::Start(WorkerId(3)));
+    let again = leases_in(&actions).remove(0);
+    assert_eq!((again.segment, again.attempt), (first.segment, first.attempt.next()));
+    // What the lost worker still says is not heard, and what it sealed late is not taken.
+    let late = Sealed { part: part(file, 1), steps: vec![done(&first, 1)] };
+    assert_eq!(say(&mut schedule, 1, FromWorker::Sealed(late)), []);
+    assert_eq!(schedule.sealed_items(), 0);
+}
+
+#[test]
+fn a_part_is_taken_with_all_its_steps_or_not_at_all() {
+    let mut schedule = joined(2, 1);
+    let leases = leases_in(&say(&mut schedule, 1, FromWorker::Want(2)));
+    let file = open_file(&mut schedule, 1);
+    let mut stale = done(&leases[1], 2);
+    stale.attempt = Attempt(9);
+    let steps = vec![done(&leases[0], 3), stale];
+    let actions = say(&mut schedule, 1, FromWorker::Sealed(Sealed { part: part(file, 5), steps }));
+    assert!(matches!(&actions[0], Action::Disconnect(WorkerId(1), _)), "{actions:?}");
+    assert_eq!((schedule.sealed_items(), schedule.files()[0].items()), (0, 0));
+    assert_eq!(schedule.segments(), (0, 2));
+}
+
+#[test]
+fn items_that_no_part_holds_are_refused() {
+    let mut schedule = joined(1, 1);
+    let lease = leases_in(&say(&mut schedule, 1, FromWorker::Want(1))).remove(0);
+    let sealed = Sealed { part: None, steps: vec![done(&lease, 1)] };
+    let actions = say(&mut schedule, 1, FromWorker::Sealed(sealed));
+    assert!(matches!(&actions[0], Action::Disconnect(..)), "{actions:?}");
+}
+
+#[test]
+fn grants_are_shared_fairly_and_never_exceed_the_bucket() {
+    let mut schedule = joined(4, 2);
+    let need = |units| FromWorker::Need(ReadUnits::from_units(units));
+    let granted = |actions: &[Action]| -> Vec<u64> {
+        let units = |action: &Action| match action {
+            Action::Send(_, ToWorker::Grant { units, .. }) => Some(units.milli()),
+            _ => None,
+        };
+        actions.iter().filter_map(units).collect()
+    };
+    assert_eq!(granted(&say(&mut schedule, 1, need(100))), [100_000], "the bucket starts full");
+    say(&mut schedule, 2, need(1_000_000));
+    say(&mut schedule, 1, need(1_000_100));
+    schedule.handle(Duration::from_millis(100), Event::Tick);
+    let shares = granted(&schedule.handle(Duration::from_millis(200), Event::Tick));
+    assert!(shares.len() == 2 && shares[0].abs_diff(shares[1]) <= 1, "{shares:?}");
+    assert!((95_000..=100_000).contains(&shares.iter().sum::<u64>()), "{shares:?}");
+}
+
+#[test]
+fn a_silent_worker_is_lost_but_not_while_the_coordinator_itself_stood_still() {
+    let mut schedule = joined(1, 1);
+    let mut now = START;
+    let mut tick_until = |schedule: &mut Schedule, seconds: u64| {
+        let mut actions = Vec::new();
+        while now < Duration::from_secs(seconds) {
+            now += TICK;
+            actions.extend(schedule.handle(now, Event::Tick));
+        }
+        actions
+    };
+    assert_eq!(tick_until(&mut schedule, 5), []);
+    assert_eq!(schedule.handle(Duration::from_secs(25), Event::Tick), [], "it stood still for 20 s");
+    let mut schedule = joined(1, 1);
+    now = START;
+    let mut tick_until = |schedule: &mut Schedule, seconds: u64| {
+        let mut actions = Vec::new();
+        while now < Duration::from_secs(seconds) {
+            now += TICK;
+            actions.extend(schedule.handle(now, Event::Tick));
+        }
+        actions
+    };
+    let actions = tick_until(&mut schedule, 11);
+    assert!(
+        matches!(actions[..], [Action::Disconnect(WorkerId(1), _), Action::Start(WorkerId(2))]),
+        "{actions:?}"
+    );
+}
+
+#[test]
+fn workers_that_die_at_once_are_not_started_for_ever() {
+    let (mut schedule, _) = Schedule::new(setup(1, 1), START);
+    let mut worker = WorkerId(1);
+    for started in 1.. {
+        assert!(started < 20, "started {started} times");
+        match &schedule.handle(START, Event::Lost(worker, "exit code 1".into()))[..] {
+            [Action::Start(next)] => worker = *next,
+            [Action::Fail(why)] => {
+                assert!(why.contains("exit code 1"));
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_job_that_reads_nothing_for_ten_minutes_fails_and_says_why() {
+    let mut schedule = joined(1, 1);
+    let mut now = START;
+    let failed = (0..).find_map(|_| {
+        now += Duration::from_secs(1);
+        let stats = Stats { last_error: "throttled".into(), ..Stats::default() };
+        schedule.handle(now, Event::Said(WorkerId(1), FromWorker::Heartbeat(stats)));
+        let mut actions = schedule.handle(now, Event::Tick);
+        assert!(now < Duration::from_secs(1000));
+        match actions.pop() {
+            Some(Action::Fail(why)) => Some(why),
+            _ => None,
+        }
+    });
+    assert!(failed.unwrap().contains("throttled"));
+    assert!(now > NO_PROGRESS);
+}
+
+#[test]
+fn a_segment_that_does_not_exist_ends_the_connection() {
+    let mut schedule = joined(1, 1);
+    let lease = leases_in(&say(&mut schedule, 1, FromWorker::Want(1))).remove(0);
+    let step = Step { segment: Segment(7), ..done(&lease, 0) };
+    let actions = say(&mut schedule, 1, FromWorker::Sealed(Sealed { part: None, steps: vec![step] }));
+    assert!(matches!(&actions[0], Action::Disconnect(..)), "{actions:?}");
+}

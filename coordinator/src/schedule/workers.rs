@@ -1,0 +1,162 @@
+//! The workers of a job: who is there, what each asked for and got. Part of the schedule's core.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use job::{capacity::ReadUnits, control::Stats, ids::WorkerId};
+
+/// A starting worker that has not said hello for so long is lost.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// Deaths in a row, without a page being read in between, after which no worker is started again:
+/// this many, and two for each worker.
+const DEATHS_IN_A_ROW: u32 = 3;
+
+/// A worker that was started and is not known to be lost.
+#[derive(Debug)]
+pub(super) struct Worker {
+    has_joined: bool,
+    pub(super) heard_at: Duration,
+    /// Units and segments asked for, and given, since hello.
+    pub(super) needed: ReadUnits,
+    pub(super) granted: ReadUnits,
+    pub(super) wanted: u64,
+    pub(super) dealt: u64,
+    /// It has been told that no segment is left.
+    pub(super) draining: bool,
+    pub(super) stats: Stats,
+}
+
+impl Worker {
+    pub(super) fn joined(&mut self, now: Duration) {
+        self.has_joined = true;
+        self.heard_at = now;
+    }
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Workers {
+    alive: BTreeMap<WorkerId, Worker>,
+    next: WorkerId,
+    num_lost: u32,
+    deaths_in_a_row: u32,
+    most_deaths: u32,
+    /// Of lost workers.
+    past: Stats,
+    granted_to_lost: ReadUnits,
+}
+
+impl Workers {
+    pub(super) fn new(num_workers: u32) -> Self {
+        Self {
+            alive: BTreeMap::new(),
+            next: WorkerId(1),
+            num_lost: 0,
+            deaths_in_a_row: 0,
+            most_deaths: DEATHS_IN_A_ROW + 2 * num_workers,
+            past: Stats::default(),
+            granted_to_lost: ReadUnits::ZERO,
+        }
+    }
+
+    pub(super) fn start(&mut self, now: Duration) -> WorkerId {
+        let id = self.next;
+        self.next = id.next();
+        let worker = Worker {
+            has_joined: false,
+            heard_at: now,
+            needed: ReadUnits::ZERO,
+            granted: ReadUnits::ZERO,
+            wanted: 0,
+            dealt: 0,
+            draining: false,
+            stats: Stats::default(),
+        };
+        self.alive.insert(id, worker);
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: WorkerId) -> bool {
+        let Some(worker) = self.alive.remove(&id) else { return false };
+        add(&mut self.past, &worker.stats);
+        self.granted_to_lost += worker.granted;
+        self.num_lost += 1;
+        self.deaths_in_a_row += 1;
+        true
+    }
+
+    /// A page was read: whatever killed workers does not kill all of them at once.
+    pub(super) fn progressed(&mut self) {
+        self.deaths_in_a_row = 0;
+    }
+
+    pub(super) fn may_restart(&self) -> bool {
+        self.deaths_in_a_row <= self.most_deaths
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.alive.is_empty()
+    }
+
+    pub(super) fn get_mut(&mut self, id: WorkerId) -> Option<&mut Worker> {
+        self.alive.get_mut(&id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (WorkerId, &Worker)> {
+        self.alive.iter().map(|(&id, worker)| (id, worker))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (WorkerId, &mut Worker)> {
+        self.alive.iter_mut().map(|(&id, worker)| (id, worker))
+    }
+
+    pub(super) fn joined(&self) -> impl Iterator<Item = WorkerId> {
+        self.iter().filter(|(_, worker)| worker.has_joined).map(|(id, _)| id)
+    }
+
+    /// Who has not been heard of for `limit`, or for [`START_LIMIT`] since it was started.
+    pub(super) fn silent(&self, now: Duration, limit: Duration) -> Vec<WorkerId> {
+        let over = |worker: &Worker| {
+            let limit = if worker.has_joined { limit } else { START_LIMIT };
+            now.saturating_sub(worker.heard_at) > limit
+        };
+        self.iter().filter(|(_, worker)| over(worker)).map(|(id, _)| id).collect()
+    }
+
+    /// The time in which this process could not listen counts against nobody.
+    pub(super) fn forgive(&mut self, gap: Duration) {
+        for worker in self.alive.values_mut() {
+            worker.heard_at += gap;
+        }
+    }
+
+    pub(super) fn num_lost(&self) -> u32 {
+        self.num_lost
+    }
+
+    pub(super) fn granted_ever(&self) -> ReadUnits {
+        self.alive.values().map(|worker| worker.granted).sum::<ReadUnits>() + self.granted_to_lost
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let mut sum = self.past.clone();
+        sum.streams = 0;
+        for worker in self.alive.values() {
+            add(&mut sum, &worker.stats);
+        }
+        sum
+    }
+}
+
+fn add(sum: &mut Stats, stats: &Stats) {
+    let Stats { consumed, pages, items, bytes, throttles, retries, streams, last_error } = stats;
+    sum.consumed += *consumed;
+    sum.pages += pages;
+    sum.items += items;
+    sum.bytes += bytes;
+    sum.throttles += throttles;
+    sum.retries += retries;
+    sum.streams += streams;
+    if !last_error.is_empty() {
+        sum.last_error.clone_from(last_error);
+    }
+}

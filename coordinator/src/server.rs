@@ -1,0 +1,189 @@
+//! The control server: streams of workers in, events out. A shell: it checks who speaks, not what
+//! is said.
+
+mod tls;
+
+use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use job::{
+    control::{Boot, FromWorker, ToWorker, VERSION, wire},
+    ids::WorkerId,
+};
+use subtle::ConstantTimeEq;
+use tokio::{net::TcpListener, sync::mpsc};
+use tokio_stream::{
+    Stream, StreamExt,
+    wrappers::{ReceiverStream, TcpListenerStream},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::{Request, Response, Status, Streaming, transport::Server};
+
+#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
+mod service {
+    tonic::include_proto!("tablehaul.control.v1");
+}
+use service::control_server::{Control, ControlServer};
+
+/// Messages to a worker that may wait; a worker that does not fetch them is lost.
+pub(crate) const OUTBOX: usize = 4096;
+/// Messages of all workers that may wait.
+const INBOX: usize = 4096;
+const HELLO_LIMIT: Duration = Duration::from_secs(10);
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// Largest message of a worker: the steps of one part, each with a key of up to 3 KiB.
+const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// What comes in.
+pub(crate) enum Incoming {
+    /// A worker said hello; this reaches it.
+    Joined(WorkerId, mpsc::Sender<ToWorker>),
+    /// It said something else.
+    Said(WorkerId, FromWorker),
+    /// Its stream ended.
+    Left(WorkerId, String),
+}
+
+/// Listens, until dropped or stopped.
+pub(crate) struct ControlPlane {
+    pub(crate) inbox: mpsc::Receiver<Incoming>,
+    boot: Boot,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl ControlPlane {
+    /// Starts to listen on one `address`, with a certificate and a token made for this job.
+    pub(crate) async fn start(address: SocketAddr) -> anyhow::Result<Self> {
+        let identity = tls::Identity::new().context("making the job's certificate")?;
+        let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
+        let address = listener.local_addr().context("the address listened on")?;
+        let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+        let (sender, inbox) = mpsc::channel(INBOX);
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let desk =
+            Desk { token: token.clone().into(), inbox: sender, stop: stop.clone(), tasks: tasks.clone() };
+        let server = Server::builder()
+            .tls_config(identity.server)
+            .context("setting up TLS")?
+            .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .tcp_nodelay(true)
+            .add_service(ControlServer::new(desk).max_decoding_message_size(MAX_MESSAGE_BYTES));
+        let stopped = stop.clone().cancelled_owned();
+        tasks.spawn(async move {
+            let incoming = TcpListenerStream::new(listener);
+            if let Err(error) = server.serve_with_incoming_shutdown(incoming, stopped).await {
+                eprintln!("tablehaul: the control server ended: {error}");
+            }
+        });
+        let boot = Boot {
+            coordinator: format!("https://{address}"),
+            ca_pem: identity.ca_pem,
+            token,
+            worker: WorkerId::default(),
+        };
+        Ok(Self { inbox, boot, stop, tasks })
+    }
+
+    /// What `worker` must be told to find its way here. Secret.
+    pub(crate) fn boot(&self, worker: WorkerId) -> Boot {
+        Boot { worker, ..self.boot.clone() }
+    }
+
+    /// Ends all streams and waits for them.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        self.tasks.close();
+        // Tasks may wait to say something.
+        while tokio::select! {
+            () = self.tasks.wait() => false,
+            said = self.inbox.recv() => said.is_some(),
+        } {}
+    }
+}
+
+struct Desk {
+    token: Arc<str>,
+    inbox: mpsc::Sender<Incoming>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+#[tonic::async_trait]
+impl Control for Desk {
+    type WorkStream = Pin<Box<dyn Stream<Item = Result<wire::ToWorker, Status>> + Send>>;
+
+    async fn work(
+        &self,
+        request: Request<Streaming<wire::FromWorker>>,
+    ) -> Result<Response<Self::WorkStream>, Status> {
+        self.check_token(&request)?;
+        let mut stream = request.into_inner();
+        let worker = hello(&mut stream).await?;
+        let (sender, outbox) = mpsc::channel(OUTBOX);
+        let gone = || Status::unavailable("the job is over");
+        self.inbox.send(Incoming::Joined(worker, sender)).await.map_err(|_| gone())?;
+        let (inbox, stop) = (self.inbox.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            let why = tokio::select! {
+                why = listen(worker, stream, &inbox) => why,
+                () = stop.cancelled() => "the job is over".into(),
+            };
+            // The receiver is gone only when the job is over.
+            let _ = inbox.send(Incoming::Left(worker, why)).await;
+        });
+        let replies = ReceiverStream::new(outbox).map(|message| Ok(message.into()));
+        Ok(Response::new(Box::pin(replies)))
+    }
+}
+
+impl Desk {
+    #[allow(clippy::result_large_err)]
+    fn check_token<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        let given = request.metadata().get("authorization").map(|value| value.as_bytes()).unwrap_or_default();
+        let expected = format!("Bearer {}", self.token);
+        if bool::from(given.ct_eq(expected.as_bytes())) {
+            Ok(())
+        } else {
+            Err(Status::unauthenticated("wrong token for this job"))
+        }
+    }
+}
+
+async fn hello(stream: &mut Streaming<wire::FromWorker>) -> Result<WorkerId, Status> {
+    let first = tokio::time::timeout(HELLO_LIMIT, stream.message())
+        .await
+        .map_err(|_| Status::deadline_exceeded("no hello"))??
+        .ok_or_else(|| Status::invalid_argument("no hello"))?;
+    match FromWorker::try_from(first) {
+        Ok(FromWorker::Hello { version, worker, .. }) if version == VERSION => Ok(worker),
+        Ok(FromWorker::Hello { version, .. }) => Err(Status::failed_precondition(format!(
+            "the worker is of version {version}, the coordinator of {VERSION}: install both from one package"
+        ))),
+        _ => Err(Status::invalid_argument("the first message is no hello")),
+    }
+}
+
+/// Passes on what a worker says; returns why it stopped.
+async fn listen(
+    worker: WorkerId,
+    mut stream: Streaming<wire::FromWorker>,
+    inbox: &mpsc::Sender<Incoming>,
+) -> String {
+    loop {
+        let message = match stream.message().await {
+            Ok(Some(message)) => message,
+            Ok(None) => return "closed its stream".into(),
+            Err(status) => return format!("its stream broke: {}", status.message()),
+        };
+        match FromWorker::try_from(message) {
+            Ok(said) => {
+                if inbox.send(Incoming::Said(worker, said)).await.is_err() {
+                    return "the job is over".into();
+                }
+            }
+            Err(malformed) => return malformed.to_string(),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The folder a backup is written to: in S3 or in a file system. A shell; both kinds keep the same
+//! promise, that no part file is visible before it is complete.
+
+mod files;
+mod s3;
+
+use job::target::Target;
+use job_aws::{Clients, Fault};
+
+use crate::files::PartFile;
+use files::Directory;
+use s3::Prefix;
+
+/// A backup folder.
+#[derive(Clone, Debug)]
+pub(crate) enum Store {
+    S3(Prefix),
+    Files(Directory),
+}
+
+impl Store {
+    /// `acl` is the canned ACL of objects in S3.
+    pub(crate) fn new(target: &Target, clients: &Clients, acl: Option<String>) -> Self {
+        match target {
+            Target::S3 { bucket, .. } => Self::S3(Prefix::new(bucket.clone(), target.clone(), acl, clients)),
+            Target::File { dir } => Self::Files(Directory::new(dir.clone())),
+        }
+    }
+
+    /// Whether there is a place to write to: the bucket exists and may be listed, or the path is or
+    /// can become a directory. Writes nothing.
+    pub(crate) async fn check(&self) -> Result<(), Fault> {
+        match self {
+            Self::S3(prefix) => prefix.check().await,
+            Self::Files(directory) => directory.check(),
+        }
+    }
+
+    /// Names in the folder, relative to it, a thousand at most.
+    pub(crate) async fn list(&self) -> Result<Vec<String>, Fault> {
+        match self {
+            Self::S3(prefix) => prefix.list().await,
+            Self::Files(directory) => directory.list(),
+        }
+    }
+
+    /// Writes an object that must not be there yet; [`job_aws::FaultKind::PreconditionFailed`] if
+    /// it is.
+    pub(crate) async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
+        match self {
+            Self::S3(prefix) => prefix.put(name, bytes, true).await,
+            Self::Files(directory) => directory.put(name, bytes, true),
+        }
+    }
+
+    /// Writes an object, whole or not at all.
+    pub(crate) async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
+        match self {
+            Self::S3(prefix) => prefix.put(name, bytes, false).await,
+            Self::Files(directory) => directory.put(name, bytes, false),
+        }
+    }
+
+    /// Reads a small object.
+    pub(crate) async fn get(&self, name: &str) -> Result<Vec<u8>, Fault> {
+        match self {
+            Self::S3(prefix) => prefix.get(name).await,
+            Self::Files(directory) => directory.get(name),
+        }
+    }
+
+    /// Removes an object; one that is not there is no error.
+    pub(crate) async fn remove(&self, name: &str) -> Result<(), Fault> {
+        match self {
+            Self::S3(prefix) => prefix.remove(name).await,
+            Self::Files(directory) => directory.remove(name),
+        }
+    }
+
+    /// Makes ready for the parts of a file. Returns S3's upload id, or nothing on a file system.
+    pub(crate) async fn open(&self, name: &str) -> Result<String, Fault> {
+        match self {
+            Self::S3(prefix) => prefix.open(name).await,
+            Self::Files(directory) => directory.open(),
+        }
+    }
+
+    /// Makes sure that nothing a lost worker still writes reaches `file`. In S3 nothing can: only
+    /// the parts named at completion count.
+    pub(crate) async fn fence(&self, file: PartFile) -> Result<(), Fault> {
+        match self {
+            Self::S3(_) => Ok(()),
+            Self::Files(directory) => directory.fence(file).await,
+        }
+    }
+
+    /// Makes a file of its sealed parts, and checks its length.
+    pub(crate) async fn complete(&self, file: PartFile) -> Result<(), Fault> {
+        match self {
+            Self::S3(prefix) => prefix.complete(&file).await,
+            Self::Files(directory) => directory.complete(file).await,
+        }
+    }
+
+    /// Drops what was written of a file that is not complete.
+    pub(crate) async fn abort(&self, file: &PartFile) -> Result<(), Fault> {
+        match self {
+            Self::S3(prefix) => prefix.abort(file).await,
+            Self::Files(directory) => directory.abort(file),
+        }
+    }
+
+    /// Removes the folders that an export made, if they are empty.
+    pub(crate) fn tidy(&self) {
+        if let Self::Files(directory) = self {
+            directory.tidy();
+        }
+    }
+}

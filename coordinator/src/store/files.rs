@@ -1,0 +1,193 @@
+//! A folder in a file system. A part file has a hidden name until it is complete.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use job::layout;
+use job_aws::{Fault, FaultKind};
+
+use crate::files::PartFile;
+
+/// A directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Directory {
+    path: PathBuf,
+}
+
+fn fault(action: &str, path: &Path, error: &io::Error) -> Fault {
+    let kind = match error.kind() {
+        io::ErrorKind::NotFound => FaultKind::NotFound,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => FaultKind::Denied,
+        io::ErrorKind::AlreadyExists => FaultKind::PreconditionFailed,
+        _ => FaultKind::Refused,
+    };
+    Fault::new(kind, format!("cannot {action} {}: {error}", path.display()))
+}
+
+impl Directory {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// The nearest ancestor that exists must be a directory one may write in.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        let existing = self.path.ancestors().find(|path| path.symlink_metadata().is_ok());
+        let existing = existing.unwrap_or(Path::new("/"));
+        let metadata = fs::metadata(existing).map_err(|error| fault("look at", existing, &error))?;
+        if !metadata.is_dir() {
+            let why = format!("{} is not a directory", existing.display());
+            return Err(Fault::new(FaultKind::Refused, why));
+        }
+        tempfile_in(existing).map_err(|error| fault("write to", existing, &error))
+    }
+
+    pub(super) fn list(&self) -> Result<Vec<String>, Fault> {
+        let entries = match fs::read_dir(&self.path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(fault("list", &self.path, &error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries.take(1000) {
+            let entry = entry.map_err(|error| fault("list", &self.path, &error))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name == layout::OWN_FOLDER {
+                let own = Self::new(entry.path());
+                names.extend(own.list()?.into_iter().map(|inner| format!("{name}/{inner}")));
+            } else {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    pub(super) fn put(&self, name: &str, bytes: Vec<u8>, create: bool) -> Result<(), Fault> {
+        let path = self.path.join(name);
+        let write = || -> io::Result<()> {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            if create {
+                let mut file = File::create_new(&path)?;
+                file.write_all(&bytes)?;
+                return file.sync_all();
+            }
+            let hidden = path.with_file_name(layout::hidden(&file_name(&path)));
+            let mut file = File::create(&hidden)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            fs::rename(&hidden, &path)?;
+            sync_directory(&path)
+        };
+        write().map_err(|error| fault("write", &path, &error))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Result<Vec<u8>, Fault> {
+        let path = self.path.join(name);
+        fs::read(&path).map_err(|error| fault("read", &path, &error))
+    }
+
+    pub(super) fn remove(&self, name: &str) -> Result<(), Fault> {
+        remove(&self.path.join(name))
+    }
+
+    pub(super) fn open(&self) -> Result<String, Fault> {
+        fs::create_dir_all(&self.path).map_err(|error| fault("create", &self.path, &error))?;
+        Ok(String::new())
+    }
+
+    /// Puts a copy of the sealed bytes in the place of the file: what the lost worker may still
+    /// write goes into a file without a name.
+    pub(super) async fn fence(&self, file: PartFile) -> Result<(), Fault> {
+        let hidden = self.path.join(layout::hidden(&file.name));
+        blocking(move || {
+            if file.parts.is_empty() {
+                return remove(&hidden);
+            }
+            let copy = hidden.with_extension("copy");
+            let copied = || -> io::Result<u64> {
+                let mut from = File::open(&hidden)?.take(file.bytes());
+                let length = io::copy(&mut from, &mut File::create(&copy)?)?;
+                fs::rename(&copy, &hidden)?;
+                Ok(length)
+            };
+            let length = copied().map_err(|error| fault("copy", &hidden, &error))?;
+            check_length(&hidden, length, file.bytes())
+        })
+        .await
+    }
+
+    pub(super) async fn complete(&self, file: PartFile) -> Result<(), Fault> {
+        let hidden = self.path.join(layout::hidden(&file.name));
+        let path = self.path.join(&file.name);
+        blocking(move || {
+            if file.parts.is_empty() {
+                return remove(&hidden);
+            }
+            let opened = File::options().write(true).open(&hidden);
+            let opened = opened.map_err(|error| fault("open", &hidden, &error))?;
+            let length = opened.metadata().map_err(|error| fault("look at", &hidden, &error))?.len();
+            check_length(&hidden, length, file.bytes())?;
+            let publish = || -> io::Result<()> {
+                opened.sync_all()?;
+                fs::rename(&hidden, &path)?;
+                sync_directory(&path)
+            };
+            publish().map_err(|error| fault("complete", &path, &error))
+        })
+        .await
+    }
+
+    pub(super) fn abort(&self, file: &PartFile) -> Result<(), Fault> {
+        remove(&self.path.join(layout::hidden(&file.name)))?;
+        remove(&self.path.join(&file.name))
+    }
+
+    pub(super) fn tidy(&self) {
+        // Only empty directories can be removed so; others are not ours to touch.
+        let _ = fs::remove_dir(self.path.join(layout::OWN_FOLDER));
+        let _ = fs::remove_dir(&self.path);
+    }
+}
+
+fn check_length(path: &Path, length: u64, expected: u64) -> Result<(), Fault> {
+    if length == expected {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(Fault::new(
+        FaultKind::Refused,
+        format!("{path} has {length} bytes, not the {expected} that were written"),
+    ))
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A name is durable when its directory is.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+fn remove(path: &Path) -> Result<(), Fault> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fault("remove", path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Tries to create a file, and leaves none.
+fn tempfile_in(directory: &Path) -> io::Result<()> {
+    let path = directory.join(format!(".tablehaul-{}", uuid::Uuid::new_v4().simple()));
+    File::create_new(&path)?;
+    fs::remove_file(&path)
+}
+
+async fn blocking(work: impl FnOnce() -> Result<(), Fault> + Send + 'static) -> Result<(), Fault> {
+    let panicked = |error| Fault::new(FaultKind::Refused, format!("file work ended abruptly: {error}"));
+    tokio::task::spawn_blocking(work).await.map_err(panicked)?
+}

@@ -1,0 +1,168 @@
+//! A folder in S3.
+
+use aws_sdk_s3::{
+    error::{ProvideErrorMetadata, SdkError},
+    primitives::ByteStream,
+    types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, ObjectCannedAcl},
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::base64;
+use job::target::Target;
+use job_aws::{Clients, Fault, FaultKind};
+
+use crate::files::PartFile;
+
+/// Objects of one bucket under one prefix.
+#[derive(Clone, Debug)]
+pub(crate) struct Prefix {
+    client: aws_sdk_s3::Client,
+    bucket: String,
+    target: Target,
+    acl: Option<ObjectCannedAcl>,
+    address: String,
+}
+
+impl Prefix {
+    pub(super) fn new(bucket: String, target: Target, acl: Option<String>, clients: &Clients) -> Self {
+        let acl = acl.map(|acl| ObjectCannedAcl::from(acl.as_str()));
+        Self { client: clients.s3.clone(), bucket, target, acl, address: clients.s3_address.clone() }
+    }
+
+    fn fault<E>(&self, action: &str, resource: &str, error: &SdkError<E, HttpResponse>) -> Fault
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        Fault::of(action, resource, &self.address, error)
+    }
+
+    pub(super) async fn check(&self) -> Result<(), Fault> {
+        let head = self.client.head_bucket().bucket(&self.bucket).send().await;
+        match head.map_err(|error| self.fault("s3:ListBucket", &format!("s3://{}", self.bucket), &error)) {
+            Ok(_) => Ok(()),
+            Err(fault) if fault.kind == FaultKind::NotFound => Err(Fault::new(
+                FaultKind::NotFound,
+                format!("bucket {} does not exist ({})", self.bucket, self.address),
+            )),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    pub(super) async fn list(&self) -> Result<Vec<String>, Fault> {
+        let folder = self.target.key("");
+        let reply = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(&folder)
+            .send()
+            .await
+            .map_err(|error| self.fault("s3:ListBucket", &self.target.to_string(), &error))?;
+        let keys = reply.contents().iter().filter_map(|object| object.key());
+        let names = keys.filter_map(|key| key.strip_prefix(&folder));
+        Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
+    }
+
+    pub(super) async fn put(&self, name: &str, bytes: Vec<u8>, create: bool) -> Result<(), Fault> {
+        let request = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(self.target.key(name))
+            .set_acl(self.acl.clone());
+        let request = if create { request.if_none_match("*") } else { request };
+        match request.body(ByteStream::from(bytes)).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.fault("s3:PutObject", &self.target.url(name), &error)),
+        }
+    }
+
+    pub(super) async fn get(&self, name: &str) -> Result<Vec<u8>, Fault> {
+        let url = self.target.url(name);
+        let request = self.client.get_object().bucket(&self.bucket).key(self.target.key(name));
+        let reply = request.send().await.map_err(|error| self.fault("s3:GetObject", &url, &error))?;
+        let body = reply.body.collect().await;
+        let torn = |error| Fault::new(FaultKind::Transient, format!("reading {url}: {error}"));
+        Ok(body.map_err(torn)?.to_vec())
+    }
+
+    pub(super) async fn remove(&self, name: &str) -> Result<(), Fault> {
+        let request = self.client.delete_object().bucket(&self.bucket).key(self.target.key(name));
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.fault("s3:DeleteObject", &self.target.url(name), &error)),
+        }
+    }
+
+    pub(super) async fn open(&self, name: &str) -> Result<String, Fault> {
+        let reply = self
+            .client
+            .create_multipart_upload()
+            .bucket(&self.bucket)
+            .key(self.target.key(name))
+            .checksum_algorithm(ChecksumAlgorithm::Crc32C)
+            .checksum_type(ChecksumType::Composite)
+            .set_acl(self.acl.clone())
+            .send()
+            .await
+            .map_err(|error| self.fault("s3:PutObject", &self.target.url(name), &error))?;
+        let missing = || Fault::new(FaultKind::Refused, "S3 opened a multipart upload without an id");
+        reply.upload_id.ok_or_else(missing)
+    }
+
+    pub(super) async fn complete(&self, file: &PartFile) -> Result<(), Fault> {
+        let Some(upload_id) = &file.upload_id else { return Ok(()) };
+        if file.parts.is_empty() {
+            return self.abort(file).await;
+        }
+        let parts = file.parts.iter().map(|part| {
+            CompletedPart::builder()
+                .part_number(i32::try_from(part.number).unwrap_or(i32::MAX))
+                .e_tag(&part.etag)
+                .checksum_crc32_c(base64::encode(part.crc32c.to_be_bytes()))
+                .build()
+        });
+        let upload = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
+        let (key, url) = (self.target.key(&file.name), self.target.url(&file.name));
+        let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(&key);
+        let done = request.upload_id(upload_id).multipart_upload(upload).send().await;
+        let done = done.map_err(|error| self.fault("s3:PutObject", &url, &error));
+        // A completion whose reply was lost is found done; the length then decides.
+        if let Err(fault) = done
+            && fault.kind != FaultKind::NotFound
+        {
+            return Err(fault);
+        }
+        self.check_length(&key, &url, file.bytes()).await
+    }
+
+    async fn check_length(&self, key: &str, url: &str, expected: u64) -> Result<(), Fault> {
+        let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
+        let head = head.map_err(|error| self.fault("s3:GetObject", url, &error))?;
+        let length = head.content_length().and_then(|length| u64::try_from(length).ok());
+        if length == Some(expected) {
+            return Ok(());
+        }
+        let found = length.map_or_else(|| "no length".to_owned(), |length| format!("{length} bytes"));
+        Err(Fault::new(
+            FaultKind::Refused,
+            format!("{url} has {found}, not the {expected} that were written"),
+        ))
+    }
+
+    pub(super) async fn abort(&self, file: &PartFile) -> Result<(), Fault> {
+        let Some(upload_id) = &file.upload_id else { return Ok(()) };
+        let key = self.target.key(&file.name);
+        let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key);
+        match request.upload_id(upload_id).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let fault = self.fault("s3:AbortMultipartUpload", &self.target.url(&file.name), &error);
+                match fault.kind {
+                    // It has been completed, or aborted before.
+                    FaultKind::NotFound => self.remove(&file.name).await,
+                    _ => Err(fault),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! How coordinator and worker reach AWS: clients by [`connect`], and in [`Fault`] the one place
+//! that decides what an error of theirs means.
+
+mod connect;
+mod fault;
+
+pub use connect::{Clients, Retries, connect};
+pub use fault::{Fault, FaultKind};

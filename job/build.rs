@@ -1,0 +1,8 @@
+//! Compiles the messages of the control protocol; no `protoc` to install.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=proto/control.proto");
+    let files = protox::compile(["proto/control.proto"], ["proto"])?;
+    prost_build::Config::new().compile_fds(files)?;
+    Ok(())
+}

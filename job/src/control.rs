@@ -1,0 +1,152 @@
+//! The messages between coordinator and worker, and their form on the wire.
+//!
+//! The cores know the types here; [`wire`] is what protobuf makes of `proto/control.proto`. Reading
+//! from the wire validates: what comes out of `try_from` can be trusted in form, not in fact.
+
+mod read;
+mod write;
+
+use crate::{
+    capacity::ReadUnits,
+    ids::{FileId, WorkerId},
+    spec::ExportSettings,
+    task::{Lease, Step},
+};
+
+/// The generated messages.
+#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
+pub mod wire {
+    include!(concat!(env!("OUT_DIR"), "/tablehaul.control.v1.rs"));
+}
+
+/// Both binaries must be of one version: the protocol has no other promise.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What a worker is told at its start, over a pipe and never by argument or environment.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+pub struct Boot {
+    /// `https://address:port` of the coordinator.
+    pub coordinator: String,
+    /// The only certificate authority to trust, PEM; it lives as long as the job.
+    pub ca_pem: String,
+    /// The job's bearer token.
+    pub token: String,
+    /// Who the worker is.
+    pub worker: WorkerId,
+}
+
+/// The name in the coordinator's certificate; workers check it whatever the address is.
+pub const SERVER_NAME: &str = "tablehaul-coordinator";
+
+/// A durable upload part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedPart {
+    /// Of which part file.
+    pub file: FileId,
+    /// Number within the file, from 1 without gaps.
+    pub number: u32,
+    /// S3's entity tag; empty on a file system.
+    pub etag: String,
+    /// CRC-32C of the bytes as stored.
+    pub crc32c: u32,
+    /// Length as stored.
+    pub bytes: u64,
+    /// Items in it.
+    pub items: u64,
+    /// The file is closed with this part.
+    pub last: bool,
+}
+
+/// What became durable at once: at most one part, and the steps of the segments in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sealed {
+    /// Absent when segments ended with nothing to write.
+    pub part: Option<SealedPart>,
+    /// The steps of every segment with lines in the part.
+    pub steps: Vec<Step>,
+}
+
+/// Totals of a worker since its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Units consumed, as DynamoDB reported them.
+    pub consumed: ReadUnits,
+    /// Scan pages read.
+    pub pages: u64,
+    /// Items read.
+    pub items: u64,
+    /// Bytes of lines, before compression.
+    pub bytes: u64,
+    /// Requests refused for capacity.
+    pub throttles: u64,
+    /// Requests sent again, throttled ones included.
+    pub retries: u64,
+    /// Segments being read now.
+    pub streams: u32,
+    /// Of the last request that was sent again; empty if none.
+    pub last_error: String,
+}
+
+/// What a worker says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FromWorker {
+    /// First, once.
+    Hello {
+        /// Must equal [`VERSION`].
+        version: String,
+        /// As given in [`Boot`].
+        worker: WorkerId,
+        /// Its process id.
+        pid: u32,
+        /// Its host.
+        host: String,
+    },
+    /// All units asked for since hello.
+    Need(ReadUnits),
+    /// All segments asked for since hello.
+    Want(u64),
+    /// The next part file, please.
+    WantFile,
+    /// Something became durable.
+    Sealed(Sealed),
+    /// Totals, every second; also the sign of life.
+    Heartbeat(Stats),
+    /// So many requests were just refused for capacity.
+    Throttled(u32),
+    /// The worker cannot go on and another would not fare better.
+    Failed(String),
+}
+
+/// What a worker is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToWorker {
+    /// First, once.
+    Export(ExportSettings),
+    /// Units to spend.
+    Grant {
+        /// How many.
+        units: ReadUnits,
+        /// No page should cost more than this.
+        page: ReadUnits,
+    },
+    /// A segment to read.
+    Lease(Lease),
+    /// A part file to fill.
+    File {
+        /// Its number.
+        file: FileId,
+        /// Its name.
+        name: String,
+        /// S3's id of its multipart upload; empty on a file system.
+        upload_id: String,
+    },
+    /// No segment is left: seal what is at hand when the leased ones are through.
+    Drain,
+    /// The job is over.
+    Finish,
+}
+
+/// A message that does not say what it must.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed control message: {0}")]
+pub struct Malformed(pub &'static str);

@@ -1,0 +1,149 @@
+//! From the wire.
+
+use super::{FromWorker, Malformed, Sealed, SealedPart, Stats, ToWorker, wire};
+use crate::{
+    capacity::ReadUnits,
+    ids::{Attempt, FileId, Segment, WorkerId},
+    spec::{AwsAccess, ExportSettings},
+    task::{Lease, Mark, Position, Step, TotalSegments},
+};
+
+impl TryFrom<wire::FromWorker> for FromWorker {
+    type Error = Malformed;
+
+    fn try_from(message: wire::FromWorker) -> Result<Self, Malformed> {
+        use wire::from_worker::Event;
+        Ok(match message.event.ok_or(Malformed("empty message of a worker"))? {
+            Event::Hello(hello) => Self::Hello {
+                version: hello.version,
+                worker: WorkerId(hello.worker),
+                pid: hello.pid,
+                host: hello.host,
+            },
+            Event::Need(need) => Self::Need(ReadUnits::from_milli(need.total_milli_units)),
+            Event::Want(want) => Self::Want(want.total_segments),
+            Event::WantFile(_) => Self::WantFile,
+            Event::Sealed(sealed) => Self::Sealed(sealed.try_into()?),
+            Event::Heartbeat(beat) => Self::Heartbeat(beat.into()),
+            Event::Throttled(throttled) => Self::Throttled(throttled.count),
+            Event::Failed(failed) => Self::Failed(failed.message),
+        })
+    }
+}
+
+impl TryFrom<wire::Sealed> for Sealed {
+    type Error = Malformed;
+
+    fn try_from(sealed: wire::Sealed) -> Result<Self, Malformed> {
+        let part = sealed.part.map(|part| SealedPart {
+            file: FileId(part.file),
+            number: part.number,
+            etag: part.etag,
+            crc32c: part.crc32c,
+            bytes: part.bytes,
+            items: part.items,
+            last: part.last,
+        });
+        let steps = sealed.steps.into_iter().map(Step::try_from).collect::<Result<_, _>>()?;
+        Ok(Self { part, steps })
+    }
+}
+
+impl TryFrom<wire::Step> for Step {
+    type Error = Malformed;
+
+    fn try_from(step: wire::Step) -> Result<Self, Malformed> {
+        use wire::step::Position as Wire;
+        let position = match step.position {
+            Some(Wire::After(key)) if !key.is_empty() => Position::After(key),
+            Some(Wire::Done(true)) => Position::Done,
+            _ => return Err(Malformed("a step without a position")),
+        };
+        if step.from_page > step.to_page {
+            return Err(Malformed("a step backwards"));
+        }
+        Ok(Self {
+            segment: Segment(step.segment),
+            attempt: Attempt(step.attempt),
+            from_page: step.from_page,
+            to_page: step.to_page,
+            items: step.items,
+            position,
+        })
+    }
+}
+
+impl From<wire::Heartbeat> for Stats {
+    fn from(beat: wire::Heartbeat) -> Self {
+        Self {
+            consumed: ReadUnits::from_milli(beat.consumed_milli_units),
+            pages: beat.pages,
+            items: beat.items,
+            bytes: beat.bytes,
+            throttles: beat.throttles,
+            retries: beat.retries,
+            streams: beat.streams,
+            last_error: beat.last_error,
+        }
+    }
+}
+
+impl TryFrom<wire::ToWorker> for ToWorker {
+    type Error = Malformed;
+
+    fn try_from(message: wire::ToWorker) -> Result<Self, Malformed> {
+        use wire::to_worker::Event;
+        Ok(match message.event.ok_or(Malformed("empty message of the coordinator"))? {
+            Event::Export(settings) => Self::Export(settings.try_into()?),
+            Event::Grant(grant) => Self::Grant {
+                units: ReadUnits::from_milli(grant.milli_units),
+                page: ReadUnits::from_milli(grant.page_milli_units),
+            },
+            Event::Lease(lease) => Self::Lease(lease.into()),
+            Event::File(file) => {
+                Self::File { file: FileId(file.file), name: file.name, upload_id: file.upload_id }
+            }
+            Event::Drain(_) => Self::Drain,
+            Event::Finish(_) => Self::Finish,
+        })
+    }
+}
+
+impl From<wire::Lease> for Lease {
+    fn from(lease: wire::Lease) -> Self {
+        let position = if lease.after.is_empty() { Position::Start } else { Position::After(lease.after) };
+        Self {
+            segment: Segment(lease.segment),
+            attempt: Attempt(lease.attempt),
+            mark: Mark { position, pages: lease.pages, items: lease.items },
+        }
+    }
+}
+
+impl TryFrom<wire::ExportSettings> for ExportSettings {
+    type Error = Malformed;
+
+    fn try_from(settings: wire::ExportSettings) -> Result<Self, Malformed> {
+        let aws = settings.aws.unwrap_or_default();
+        Ok(Self {
+            table: settings.table,
+            consistent: settings.consistent,
+            total_segments: TotalSegments::try_from(settings.total_segments)
+                .map_err(|_| Malformed("number of segments"))?,
+            target: settings.target.parse().map_err(|_| Malformed("target"))?,
+            compression: settings.compression.parse().map_err(|_| Malformed("compression"))?,
+            upload_part_bytes: settings.upload_part_bytes,
+            part_file_bytes: settings.part_file_bytes,
+            mean_item_bytes: settings.mean_item_bytes,
+            aws: AwsAccess {
+                region: aws.region,
+                s3_region: aws.s3_region,
+                dynamodb_endpoint: aws.dynamodb_endpoint,
+                s3_endpoint: aws.s3_endpoint,
+                profile: aws.profile,
+                assume_role: aws.assume_role,
+                external_id: aws.external_id,
+            },
+        })
+    }
+}

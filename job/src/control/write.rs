@@ -1,0 +1,144 @@
+//! To the wire.
+
+use super::{FromWorker, Sealed, SealedPart, Stats, ToWorker, wire};
+use crate::{
+    spec::{AwsAccess, ExportSettings},
+    task::{Lease, Position, Step},
+};
+
+impl From<FromWorker> for wire::FromWorker {
+    fn from(message: FromWorker) -> Self {
+        use wire::from_worker::Event;
+        let event = match message {
+            FromWorker::Hello { version, worker, pid, host } => {
+                Event::Hello(wire::Hello { version, worker: worker.0, pid, host })
+            }
+            FromWorker::Need(total) => Event::Need(wire::Need { total_milli_units: total.milli() }),
+            FromWorker::Want(total_segments) => Event::Want(wire::Want { total_segments }),
+            FromWorker::WantFile => Event::WantFile(wire::WantFile {}),
+            FromWorker::Sealed(sealed) => Event::Sealed(sealed.into()),
+            FromWorker::Heartbeat(stats) => Event::Heartbeat(stats.into()),
+            FromWorker::Throttled(count) => Event::Throttled(wire::Throttled { count }),
+            FromWorker::Failed(message) => Event::Failed(wire::Failed { message }),
+        };
+        Self { event: Some(event) }
+    }
+}
+
+impl From<Sealed> for wire::Sealed {
+    fn from(Sealed { part, steps }: Sealed) -> Self {
+        Self {
+            part: part.map(|SealedPart { file, number, etag, crc32c, bytes, items, last }| wire::Part {
+                file: file.0,
+                number,
+                etag,
+                crc32c,
+                bytes,
+                items,
+                last,
+            }),
+            steps: steps.into_iter().map(wire::Step::from).collect(),
+        }
+    }
+}
+
+impl From<Step> for wire::Step {
+    fn from(step: Step) -> Self {
+        use wire::step::Position as Wire;
+        Self {
+            segment: step.segment.0,
+            attempt: step.attempt.0,
+            from_page: step.from_page,
+            to_page: step.to_page,
+            items: step.items,
+            position: match step.position {
+                Position::Start => None,
+                Position::After(key) => Some(Wire::After(key)),
+                Position::Done => Some(Wire::Done(true)),
+            },
+        }
+    }
+}
+
+impl From<Stats> for wire::Heartbeat {
+    fn from(stats: Stats) -> Self {
+        let Stats { consumed, pages, items, bytes, throttles, retries, streams, last_error } = stats;
+        Self {
+            consumed_milli_units: consumed.milli(),
+            pages,
+            items,
+            bytes,
+            throttles,
+            retries,
+            streams,
+            last_error,
+        }
+    }
+}
+
+impl From<ToWorker> for wire::ToWorker {
+    fn from(message: ToWorker) -> Self {
+        use wire::to_worker::Event;
+        let event = match message {
+            ToWorker::Export(settings) => Event::Export(settings.into()),
+            ToWorker::Grant { units, page } => {
+                Event::Grant(wire::Grant { milli_units: units.milli(), page_milli_units: page.milli() })
+            }
+            ToWorker::Lease(lease) => Event::Lease(lease.into()),
+            ToWorker::File { file, name, upload_id } => {
+                Event::File(wire::File { file: file.0, name, upload_id })
+            }
+            ToWorker::Drain => Event::Drain(wire::Drain {}),
+            ToWorker::Finish => Event::Finish(wire::Finish {}),
+        };
+        Self { event: Some(event) }
+    }
+}
+
+impl From<Lease> for wire::Lease {
+    fn from(Lease { segment, attempt, mark }: Lease) -> Self {
+        Self {
+            segment: segment.0,
+            attempt: attempt.0,
+            pages: mark.pages,
+            items: mark.items,
+            after: match mark.position {
+                Position::After(key) => key,
+                Position::Start | Position::Done => String::new(),
+            },
+        }
+    }
+}
+
+impl From<ExportSettings> for wire::ExportSettings {
+    fn from(settings: ExportSettings) -> Self {
+        let AwsAccess {
+            region,
+            s3_region,
+            dynamodb_endpoint,
+            s3_endpoint,
+            profile,
+            assume_role,
+            external_id,
+        } = settings.aws;
+        Self {
+            table: settings.table,
+            consistent: settings.consistent,
+            total_segments: settings.total_segments.get(),
+            target: settings.target.to_string(),
+            compression: settings.compression.name().to_owned(),
+            upload_part_bytes: settings.upload_part_bytes,
+            part_file_bytes: settings.part_file_bytes,
+            mean_item_bytes: settings.mean_item_bytes,
+            aws: Some(wire::Aws {
+                region,
+                s3_region,
+                dynamodb_endpoint,
+                s3_endpoint,
+                profile,
+                assume_role,
+                external_id,
+            }),
+        }
+    }
+}

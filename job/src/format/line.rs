@@ -1,0 +1,322 @@
+//! The strict reader of backup lines: tells whether a line is what export writes.
+//!
+//! Strict on purpose: it is for `verify`, where another spelling of the same item means that
+//! something else has touched the file. Import reads far more than this.
+
+use super::{
+    Problem,
+    escape::{Spelling, check_utf8},
+    kind::Kind,
+    walk::{Attribute, Dialect, Walk, between},
+};
+use crate::schema::{KeyAttribute, KeyKind, KeySchema};
+
+/// The names of a table's key attributes as they stand in lines.
+#[derive(Clone, Debug)]
+pub struct KeyNames {
+    partition: KeyName,
+    sort: Option<KeyName>,
+}
+
+#[derive(Clone, Debug)]
+struct KeyName {
+    attribute: KeyAttribute,
+    /// With the quote that ends it.
+    spelling: Vec<u8>,
+}
+
+impl KeyName {
+    fn is(&self, name: &[u8]) -> bool {
+        self.spelling == name
+    }
+}
+
+impl From<&KeySchema> for KeyNames {
+    fn from(schema: &KeySchema) -> Self {
+        let name = |attribute: &KeyAttribute| KeyName {
+            attribute: attribute.clone(),
+            spelling: attribute
+                .name
+                .chars()
+                .flat_map(|char| Spelling::of(char).as_bytes().to_vec())
+                .chain([b'"'])
+                .collect(),
+        };
+        Self { partition: name(&schema.partition), sort: schema.sort.as_ref().map(name) }
+    }
+}
+
+/// The key of a line's item, as spelled in the line, without quotes.
+///
+/// The spelling is canonical and DynamoDB normalises numbers, so equal keys are equal bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LineKeys<'a> {
+    /// The value of the partition key.
+    pub partition: &'a [u8],
+    /// The value of the sort key, if the table has one.
+    pub sort: Option<&'a [u8]>,
+}
+
+/// Why a line is not an item of the table in canonical form.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// Not one item in the canonical form of the format.
+    #[error("byte {at}: {problem}")]
+    Malformed {
+        /// Offset in the line, in bytes.
+        at: usize,
+        /// What is wrong there.
+        problem: Problem,
+    },
+    /// The item lacks an attribute of the key.
+    #[error("key attribute {name:?} is missing")]
+    KeyMissing {
+        /// The attribute's name.
+        name: String,
+    },
+    /// A key attribute has another type than in the table's schema.
+    #[error("key attribute {name:?} is not of type {expected:?}")]
+    KeyType {
+        /// The attribute's name.
+        name: String,
+        /// Its type in the schema.
+        expected: KeyKind,
+    },
+    /// The item has a key attribute twice.
+    #[error("key attribute {name:?} occurs twice")]
+    KeyTwice {
+        /// The attribute's name.
+        name: String,
+    },
+}
+
+/// Checks that `line`, without its `\n`, is exactly one item in canonical form, with the key of
+/// the table.
+///
+/// Not checked: that the names of other attributes differ from each other, the limits of DynamoDB
+/// on sizes and digits, and that sets hold something.
+///
+/// # Errors
+///
+/// The first thing that is wrong, where it can be found without a second look at the line; what
+/// concerns the key only if all else is right.
+pub fn check_line<'a>(line: &'a [u8], keys: &KeyNames) -> Result<LineKeys<'a>, LineError> {
+    let malformed = |(at, problem)| LineError::Malformed { at, problem };
+    let has_separators = check_utf8(line).map_err(malformed)?;
+    let search = KeySearch { keys, partition: Found::Nothing, sort: Found::Nothing };
+    let mut walk = Walk::new(line, has_separators, search);
+    let Ok(rest) = walk.item(line) else { return Err(malformed(walk.failure())) };
+    if !rest.is_empty() {
+        return Err(malformed((line.len() - rest.len(), Problem::Trailing)));
+    }
+    let KeySearch { partition, sort, .. } = walk.dialect;
+    Ok(LineKeys {
+        partition: partition.value(&keys.partition)?,
+        sort: keys.sort.as_ref().map(|key| sort.value(key)).transpose()?,
+    })
+}
+
+/// The walk through a line, on the lookout for key attributes.
+struct KeySearch<'a, 'k> {
+    keys: &'k KeyNames,
+    partition: Found<'a>,
+    sort: Found<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Found<'a> {
+    Nothing,
+    Value(&'a [u8]),
+    WrongType,
+    Twice,
+}
+
+impl<'a> Found<'a> {
+    fn add(&mut self, key: &KeyName, attribute: &Attribute<'a>) {
+        *self = match (*self, key.attribute.kind, attribute.kind) {
+            (Self::Nothing, KeyKind::S, Kind::S)
+            | (Self::Nothing, KeyKind::N, Kind::N)
+            | (Self::Nothing, KeyKind::B, Kind::B) => {
+                let value = between(attribute.value, attribute.after_value);
+                Self::Value(&value[1..value.len() - 1])
+            }
+            (Self::Nothing, _, _) => Self::WrongType,
+            _ => Self::Twice,
+        }
+    }
+
+    fn value(self, key: &KeyName) -> Result<&'a [u8], LineError> {
+        let KeyAttribute { name, kind } = &key.attribute;
+        match self {
+            Self::Value(value) => Ok(value),
+            Self::Nothing => Err(LineError::KeyMissing { name: name.clone() }),
+            Self::WrongType => Err(LineError::KeyType { name: name.clone(), expected: *kind }),
+            Self::Twice => Err(LineError::KeyTwice { name: name.clone() }),
+        }
+    }
+}
+
+impl<'a> Dialect<'a> for KeySearch<'a, '_> {
+    const FLIP: u8 = 0x20;
+
+    #[inline]
+    fn type_letter(&mut self, _at: usize, _letter: u8) {}
+
+    fn respell(&mut self, _from: usize, _to: usize, _canonical: &[u8]) -> Result<(), Problem> {
+        Err(Problem::NotCanonical)
+    }
+
+    #[inline]
+    fn scalar(&mut self, kind: Kind, text: &'a [u8], after: &'a [u8]) -> Result<(), Problem> {
+        let text = || between(text, after).strip_suffix(b"\"").unwrap_or_default();
+        match kind {
+            Kind::N | Kind::Ns if !is_number(text()) => Err(Problem::NotANumber),
+            Kind::B | Kind::Bs if !is_base64(text()) => Err(Problem::NotBase64),
+            _ => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn attribute(&mut self, attribute: &Attribute<'a>) -> Result<(), Problem> {
+        let KeyNames { partition, sort } = self.keys;
+        let name = between(attribute.name, attribute.after_name);
+        if partition.is(name) {
+            self.partition.add(partition, attribute);
+        } else if let Some(sort) = sort
+            && sort.is(name)
+        {
+            self.sort.add(sort, attribute);
+        }
+        Ok(())
+    }
+}
+
+/// A decimal number as DynamoDB takes it: sign, digits, point, exponent (`-1.5E+3`).
+fn is_number(text: &[u8]) -> bool {
+    let (mantissa, exponent) = match text.iter().position(|byte| matches!(byte, b'e' | b'E')) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, b"0".as_slice()),
+    };
+    let mantissa = without_sign(mantissa);
+    let (mut digits, mut points) = (0, 0);
+    for byte in mantissa {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'.' => points += 1,
+            _ => return false,
+        }
+    }
+    let exponent = without_sign(exponent);
+    digits > 0 && points <= 1 && !exponent.is_empty() && exponent.iter().all(u8::is_ascii_digit)
+}
+
+fn without_sign(text: &[u8]) -> &[u8] {
+    match text {
+        [b'+' | b'-', digits @ ..] => digits,
+        _ => text,
+    }
+}
+
+/// Whether `text` is padded base64 of the standard alphabet, whose unused last bits are zero.
+fn is_base64(text: &[u8]) -> bool {
+    let data = match text {
+        [data @ .., b'=', b'='] if matches!(data.last(), Some(b'A' | b'Q' | b'g' | b'w')) => data,
+        [data @ .., last, b'='] if b"AEIMQUYcgkosw048".contains(last) => data,
+        [.., b'='] => return false,
+        data => data,
+    };
+    text.len().is_multiple_of(4)
+        && data.iter().all(|byte| matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::prelude::{BASE64_STANDARD, Engine};
+
+    use super::*;
+
+    fn names(partition: (&str, KeyKind), sort: Option<(&str, KeyKind)>) -> KeyNames {
+        let attribute = |(name, kind): (&str, _)| KeyAttribute { name: name.into(), kind };
+        KeyNames::from(&KeySchema { partition: attribute(partition), sort: sort.map(attribute) })
+    }
+
+    fn problem(line: &str) -> Option<Problem> {
+        match check_line(line.as_bytes(), &names(("k", KeyKind::S), None)) {
+            Err(LineError::Malformed { problem, .. }) => Some(problem),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn keys_are_found_at_the_top_level_only() {
+        let keys = names(("p\"k", KeyKind::S), Some(("sk", KeyKind::N)));
+        let line = r#"{"m":{"m":{"sk":{"s":"no"}}},"sk":{"n":"-1.5E+3"},"p\"k":{"s":"a\"é"}}"#;
+        let expected = LineKeys { partition: r#"a\"é"#.as_bytes(), sort: Some(b"-1.5E+3") };
+        assert_eq!(check_line(line.as_bytes(), &keys), Ok(expected));
+
+        let line = br#"{"p\"k":{"s":"a"},"m":{"m":{"sk":{"n":"1"}}}}"#;
+        assert_eq!(check_line(line, &keys), Err(LineError::KeyMissing { name: "sk".into() }));
+    }
+
+    #[test]
+    fn keys_of_the_wrong_type_and_double_keys_are_told() {
+        let keys = names(("k", KeyKind::B), None);
+        let wrong = LineError::KeyType { name: "k".into(), expected: KeyKind::B };
+        assert_eq!(check_line(br#"{"k":{"s":"AA=="}}"#, &keys), Err(wrong));
+        let twice = LineError::KeyTwice { name: "k".into() };
+        assert_eq!(check_line(br#"{"k":{"b":"AA=="},"k":{"b":"AA=="}}"#, &keys), Err(twice));
+    }
+
+    #[test]
+    fn only_the_canonical_spelling_passes() {
+        assert_eq!(problem("{\"k\":{\"s\":\"/<é\u{7f}\\u001f\\u2028\\n\"},\"x\":{\"nULL\":true}}"), None);
+        for line in [
+            r#"{"k": {"s":"x"}}"#,
+            r#"{"k":{"s":"x"}, "a":{"nULL":true}}"#,
+            " {\"k\":{\"s\":\"x\"}}",
+            r#"{"k":{"s":"\/"}}"#,
+            r#"{"k":{"s":"\u003c"}}"#,
+            r#"{"k":{"s":"\u001F"}}"#,
+            "{\"k\":{\"s\":\"\u{2028}\"}}",
+        ] {
+            assert_eq!(problem(line), Some(Problem::NotCanonical), "{line}");
+        }
+        for line in [
+            r#"{"k":{"S":"x"}}"#,
+            r#"{"k":{"ss":["x"]}}"#,
+            r#"{"k":{"bool":true}}"#,
+            r#"{"k":{"null":true}}"#,
+        ] {
+            assert_eq!(problem(line), Some(Problem::UnknownType), "{line}");
+        }
+        assert_eq!(problem("{\"k\":{\"s\":\"x\"}}\n"), Some(Problem::Trailing));
+        assert_eq!(problem(r#"{"k":{"s":"x"}}{}"#), Some(Problem::Trailing));
+        assert_eq!(problem(""), Some(Problem::End));
+    }
+
+    #[test]
+    fn numbers_are_decimals() {
+        for good in ["0", "-0", "+1", "1.5", ".5", "5.", "1e3", "1E+3", "1E-130"] {
+            assert!(is_number(good.as_bytes()), "{good}");
+        }
+        for bad in ["", "-", ".", "e3", "1e", "1e+", "1.2.3", "--1", "0x1", "1e1.5", "NaN", "1 "] {
+            assert!(!is_number(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn base64_is_judged_as_a_decoder_would() {
+        let letters = b"AQgwEc8/+=-";
+        let mut texts = vec![Vec::new()];
+        for _ in 0..4 {
+            let longer = texts
+                .iter()
+                .flat_map(|text: &Vec<u8>| letters.map(|letter| [text.as_slice(), &[letter]].concat()));
+            texts = texts.iter().cloned().chain(longer).collect();
+            for text in &texts {
+                let text = [b"AAAA", text.as_slice()].concat();
+                assert_eq!(is_base64(&text), BASE64_STANDARD.decode(&text).is_ok(), "{text:?}");
+            }
+        }
+    }
+}

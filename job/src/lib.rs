@@ -1,0 +1,16 @@
+//! The vocabulary that coordinator and worker share, in reading order.
+//!
+//! No I/O, no clock, no randomness, no SDK.
+
+pub mod capacity;
+pub mod control;
+pub mod export_json;
+pub mod format;
+pub mod ids;
+pub mod item;
+pub mod layout;
+pub mod manifest;
+pub mod schema;
+pub mod spec;
+pub mod target;
+pub mod task;

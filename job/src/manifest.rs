@@ -1,0 +1,85 @@
+//! The list of part files that importers read: the manifest of the Java tool, version 3.
+
+use serde::Deserialize;
+
+/// The only version that Data Pipeline's importer accepts.
+const VERSION: u64 = 3;
+
+/// A manifest that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// Cut off, or something else.
+    #[error("the manifest is not whole JSON")]
+    Json(#[from] serde_json::Error),
+    /// Of another format.
+    #[error("manifest version {0}; only {VERSION} is known")]
+    Version(u64),
+}
+
+/// The bytes of a manifest that lists `urls`, as the Java tool writes them: entries ordered by
+/// reversed file name, no newline at the end.
+pub fn write(urls: &[String]) -> String {
+    let mut urls: Vec<&String> = urls.iter().collect();
+    urls.sort_by_cached_key(|url| {
+        url.rsplit('/').next().unwrap_or_default().chars().rev().collect::<String>()
+    });
+    let entries: Vec<String> = urls
+        .into_iter()
+        .map(|url| format!("{{\"url\":{},\"mandatory\":true}}", serde_json::Value::from(url.as_str())))
+        .collect();
+    format!(
+        "{{\"name\":\"DynamoDB-export\",\"version\":{VERSION},\n\"entries\": [\n{}\n]}}",
+        entries.join(",\n")
+    )
+}
+
+/// The urls that a manifest lists; other keys are skipped, as the Java tool does.
+///
+/// # Errors
+/// If it is not whole JSON or of another version.
+pub fn read(bytes: &[u8]) -> Result<Vec<String>, ManifestError> {
+    #[derive(Deserialize)]
+    struct Entry {
+        url: String,
+    }
+    #[derive(Deserialize)]
+    struct Manifest {
+        version: u64,
+        entries: Vec<Entry>,
+    }
+    let manifest: Manifest = serde_json::from_slice(bytes)?;
+    if manifest.version != VERSION {
+        return Err(ManifestError::Version(manifest.version));
+    }
+    Ok(manifest.entries.into_iter().map(|entry| entry.url).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_has_the_bytes_the_java_tool_writes() {
+        let urls = ["s3://b/x/j_000001", "s3://b/x/j_000010", "s3://b/x/j_000002"].map(String::from);
+        assert_eq!(
+            write(&urls),
+            "{\"name\":\"DynamoDB-export\",\"version\":3,\n\"entries\": [\n\
+             {\"url\":\"s3://b/x/j_000010\",\"mandatory\":true},\n\
+             {\"url\":\"s3://b/x/j_000001\",\"mandatory\":true},\n\
+             {\"url\":\"s3://b/x/j_000002\",\"mandatory\":true}\n]}"
+        );
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let urls = vec!["s3://b/a \"quoted\" name".to_owned()];
+        assert_eq!(read(write(&urls).as_bytes()).unwrap(), urls);
+        assert!(read(write(&[]).as_bytes()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_manifest_cut_off_or_of_another_version_is_refused() {
+        assert!(matches!(read(b"{\"name\":\"DynamoDB-export\",\"vers"), Err(ManifestError::Json(_))));
+        assert!(matches!(read(b"{\"version\":2,\"entries\":[]}"), Err(ManifestError::Version(2))));
+    }
+}

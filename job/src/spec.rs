@@ -1,0 +1,105 @@
+//! What the user asked for, validated, and what workers must know of it.
+
+use std::str::FromStr;
+
+use crate::{capacity::ReadRate, target::Target, task::TotalSegments};
+
+/// How part files are compressed. Each upload part is a gzip member or zstd frame of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// Plain lines.
+    #[default]
+    None,
+    /// RFC 1952, level 6.
+    Gzip,
+    /// RFC 8878, level 3.
+    Zstd,
+}
+
+impl Compression {
+    /// The file name extension by which Hadoop's codecs are found.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => ".gz",
+            Self::Zstd => ".zst",
+        }
+    }
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+impl FromStr for Compression {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        [Self::None, Self::Gzip, Self::Zstd]
+            .into_iter()
+            .find(|codec| codec.name() == name)
+            .ok_or_else(|| format!("unknown compression {name:?}; use none, gzip or zstd"))
+    }
+}
+
+/// How much of a table's capacity a job may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateSpec {
+    /// Thousandths of a percent of what the table has; follows changes while the job runs.
+    MilliPercent(u64),
+    /// So much, whatever the table has.
+    Units(ReadRate),
+}
+
+/// How to reach AWS. Nothing secret is in it: each node finds its own credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AwsAccess {
+    /// The table's region; the usual chain of environment, profile and instance metadata if not given.
+    pub region: Option<String>,
+    /// The bucket's region, if it is another.
+    pub s3_region: Option<String>,
+    /// Another DynamoDB than AWS's.
+    pub dynamodb_endpoint: Option<String>,
+    /// Another S3 than AWS's; it is addressed by path.
+    pub s3_endpoint: Option<String>,
+    /// A profile of the shared configuration files.
+    pub profile: Option<String>,
+    /// A role to take on for DynamoDB and S3.
+    pub assume_role: Option<String>,
+    /// The external id that role's trust policy asks for.
+    pub external_id: Option<String>,
+}
+
+/// What a worker must know to export segments of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportSettings {
+    /// Table name or ARN.
+    pub table: String,
+    /// Strongly consistent reads, at twice the price.
+    pub consistent: bool,
+    /// How the Scan is divided.
+    pub total_segments: TotalSegments,
+    /// Where part files go.
+    pub target: Target,
+    /// How they are compressed.
+    pub compression: Compression,
+    /// An upload part is sealed when it holds this many bytes (after compression).
+    pub upload_part_bytes: u64,
+    /// A part file is closed when it holds this many bytes.
+    pub part_file_bytes: u64,
+    /// Mean item size by DescribeTable, 0 if unknown: the first guess for `Limit`.
+    pub mean_item_bytes: u64,
+    /// How to reach AWS.
+    pub aws: AwsAccess,
+}
+
+/// Smallest upload part that may be followed by another (Amazon S3 User Guide, "Amazon S3
+/// multipart upload limits").
+pub const MIN_UPLOAD_PART_BYTES: u64 = 5 * 1024 * 1024;
+/// Most upload parts of an object (same source).
+pub const MAX_UPLOAD_PARTS: u32 = 10_000;

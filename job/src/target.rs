@@ -1,0 +1,195 @@
+//! Where a backup lies: a folder in S3 or in a file system.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+/// A folder for a backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Objects of a bucket under a prefix, without slashes at its ends; may be empty (bucket root).
+    S3 {
+        /// Bucket name.
+        bucket: String,
+        /// Key prefix without a leading or trailing `/`.
+        prefix: String,
+    },
+    /// A directory, absolute.
+    File {
+        /// Its path.
+        dir: PathBuf,
+    },
+}
+
+/// A destination that cannot be one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// The scheme is none of ours.
+    #[error("{uri}: unknown scheme {scheme:?}; use s3://bucket/folder, file:///folder or a path")]
+    Scheme {
+        /// As typed.
+        uri: String,
+        /// What stands before `://`.
+        scheme: String,
+    },
+    /// `s3://` and no valid bucket name after it.
+    #[error("{uri}: no valid bucket name after s3:// (3 to 63 of a-z 0-9 . -)")]
+    Bucket {
+        /// As typed.
+        uri: String,
+    },
+    /// A key that S3 or a Hadoop reader would take for another.
+    #[error("{uri}: {why}")]
+    Path {
+        /// As typed.
+        uri: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+}
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    /// Reads `s3://bucket[/folder]` (also the `s3n://` and `s3a://` of Hadoop), `file:///folder`,
+    /// `file:/folder`, or a plain absolute path. Relative paths are made absolute by the caller.
+    fn from_str(uri: &str) -> Result<Self, TargetError> {
+        let wrong = |why| TargetError::Path { uri: uri.to_owned(), why };
+        if uri.is_empty() {
+            return Err(wrong("an empty destination"));
+        }
+        if uri.chars().any(char::is_control) {
+            return Err(wrong("control characters in a destination"));
+        }
+        if let Some((scheme, rest)) = uri.split_once("://") {
+            return match scheme {
+                "s3" | "s3n" | "s3a" => s3(uri, rest),
+                "file" => file(rest.strip_prefix("localhost").unwrap_or(rest), wrong),
+                _ => Err(TargetError::Scheme { uri: uri.to_owned(), scheme: scheme.to_owned() }),
+            };
+        }
+        file(uri.strip_prefix("file:").unwrap_or(uri), wrong)
+    }
+}
+
+fn s3(uri: &str, rest: &str) -> Result<Target, TargetError> {
+    let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+    // General purpose bucket names: Amazon S3 User Guide, "Bucket naming rules"; upper case and
+    // `_` exist in old us-east-1 buckets, so they are let through for S3 to judge.
+    let valid = (3..=255).contains(&bucket.len())
+        && bucket.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        && bucket.as_bytes()[0].is_ascii_alphanumeric();
+    if !valid {
+        return Err(TargetError::Bucket { uri: uri.to_owned() });
+    }
+    let prefix = key.trim_matches('/');
+    if prefix.split('/').any(|part| matches!(part, "." | "..") || (part.is_empty() && !prefix.is_empty())) {
+        return Err(TargetError::Path { uri: uri.to_owned(), why: "empty, . or .. as a folder name" });
+    }
+    Ok(Target::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+}
+
+fn file(path: &str, wrong: impl Fn(&'static str) -> TargetError) -> Result<Target, TargetError> {
+    let path = Path::new(path);
+    if !path.is_absolute() {
+        return Err(wrong("not an absolute path"));
+    }
+    if path.components().any(|part| part == std::path::Component::ParentDir) {
+        return Err(wrong(".. in a destination"));
+    }
+    Ok(Target::File { dir: path.components().collect() })
+}
+
+impl Target {
+    /// The url of an object in this folder, as it stands in a manifest.
+    pub fn url(&self, name: &str) -> String {
+        match self {
+            Self::S3 { bucket, .. } => format!("s3://{bucket}/{}", self.key(name)),
+            Self::File { dir } => format!("file://{}", dir.join(name).display()),
+        }
+    }
+
+    /// The S3 key of an object in this folder (of a file target: the bare name).
+    pub fn key(&self, name: &str) -> String {
+        match self {
+            Self::S3 { prefix, .. } if !prefix.is_empty() => format!("{prefix}/{name}"),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// The folder `name` in this one.
+    #[must_use]
+    pub fn folder(&self, name: &str) -> Self {
+        match self {
+            Self::S3 { bucket, .. } => Self::S3 { bucket: bucket.clone(), prefix: self.key(name) },
+            Self::File { dir } => Self::File { dir: dir.join(name) },
+        }
+    }
+
+    /// Only a bucket was given.
+    pub fn is_bucket_root(&self) -> bool {
+        matches!(self, Self::S3 { prefix, .. } if prefix.is_empty())
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::S3 { bucket, prefix } if prefix.is_empty() => write!(out, "s3://{bucket}"),
+            Self::S3 { bucket, prefix } => write!(out, "s3://{bucket}/{prefix}"),
+            Self::File { dir } => write!(out, "file://{}", dir.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(uri: &str) -> Target {
+        uri.parse().unwrap()
+    }
+
+    #[test]
+    fn all_spellings_of_hadoop_name_the_same_folder() {
+        for uri in ["s3://bucket/a/b", "s3n://bucket/a/b/", "s3a://bucket//a/b"] {
+            assert_eq!(target(uri).to_string(), "s3://bucket/a/b");
+        }
+        for uri in ["/tmp/x", "file:///tmp/x", "file:/tmp/x/", "file://localhost/tmp/x"] {
+            assert_eq!(target(uri).to_string(), "file:///tmp/x");
+        }
+    }
+
+    #[test]
+    fn names_are_joined_by_one_slash() {
+        assert_eq!(target("s3://bucket").url("manifest"), "s3://bucket/manifest");
+        assert_eq!(target("s3://bucket/a").folder("Forum").url("manifest"), "s3://bucket/a/Forum/manifest");
+        assert_eq!(target("/tmp/x").url("manifest"), "file:///tmp/x/manifest");
+    }
+
+    #[test]
+    fn a_displayed_target_is_read_back_as_itself() {
+        for uri in ["s3://bucket", "s3://bucket/a/b", "file:///tmp/x"] {
+            assert_eq!(target(&target(uri).to_string()), target(uri));
+        }
+    }
+
+    #[test]
+    fn what_is_no_destination_is_refused() {
+        for uri in [
+            "",
+            "hdfs://x/y",
+            "s3://",
+            "s3://a",
+            "s3://b*cket/x",
+            "s3://bucket/a/../b",
+            "s3://bucket/a//b",
+            "x/y",
+            "/tmp/../x",
+        ] {
+            assert!(uri.parse::<Target>().is_err(), "{uri}");
+        }
+    }
+}

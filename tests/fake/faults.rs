@@ -1,0 +1,179 @@
+//! What goes wrong on purpose. `Faults` are settings; `FaultSource` draws from them with a seed.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Settings, as on the command line and at the admin endpoint; see `--help` for what each does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Faults {
+    pub(crate) latency_ms: f64,
+    pub(crate) jitter_ms: f64,
+    pub(crate) error_rate: f64,
+    pub(crate) throttle_rate: f64,
+    pub(crate) drop_before_rate: f64,
+    pub(crate) drop_after_rate: f64,
+    pub(crate) torn_rate: f64,
+    pub(crate) truncated_rate: f64,
+    pub(crate) bad_crc_rate: f64,
+    pub(crate) action: String,
+    pub(crate) at_most: Option<u64>,
+    pub(crate) throttle_type: String,
+    pub(crate) denied: Option<String>,
+    pub(crate) unrecognized_client: bool,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            latency_ms: 0.0,
+            jitter_ms: 0.0,
+            error_rate: 0.0,
+            throttle_rate: 0.0,
+            drop_before_rate: 0.0,
+            drop_after_rate: 0.0,
+            torn_rate: 0.0,
+            truncated_rate: 0.0,
+            bad_crc_rate: 0.0,
+            action: "Scan".to_owned(),
+            at_most: None,
+            throttle_type: "ProvisionedThroughputExceededException".to_owned(),
+            denied: None,
+            unrecognized_client: false,
+        }
+    }
+}
+
+impl FromStr for Faults {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+}
+
+impl Faults {
+    /// These settings with the fields of `change` put in.
+    pub(crate) fn changed(&self, change: &[u8]) -> Result<Self, String> {
+        let change: Value = serde_json::from_slice(change).map_err(|error| error.to_string())?;
+        let mut settings = serde_json::to_value(self).map_err(|error| error.to_string())?;
+        let fields = change.as_object().ok_or("expected a JSON object")?;
+        for (name, value) in fields {
+            settings[name] = value.clone();
+        }
+        serde_json::from_value(settings).map_err(|error| error.to_string())
+    }
+
+    fn rates(&self) -> [(Fault, f64); 7] {
+        [
+            (Fault::Error, self.error_rate),
+            (Fault::Throttle, self.throttle_rate),
+            (Fault::DropBefore, self.drop_before_rate),
+            (Fault::DropAfter, self.drop_after_rate),
+            (Fault::Torn, self.torn_rate),
+            (Fault::Truncated, self.truncated_rate),
+            (Fault::BadCrc, self.bad_crc_rate),
+        ]
+    }
+}
+
+/// One thing that goes wrong with one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Error,
+    Throttle,
+    DropBefore,
+    DropAfter,
+    Torn,
+    Truncated,
+    BadCrc,
+}
+
+impl Fault {
+    /// The setting that causes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error_rate",
+            Self::Throttle => "throttle_rate",
+            Self::DropBefore => "drop_before_rate",
+            Self::DropAfter => "drop_after_rate",
+            Self::Torn => "torn_rate",
+            Self::Truncated => "truncated_rate",
+            Self::BadCrc => "bad_crc_rate",
+        }
+    }
+}
+
+/// What is to happen to one request.
+#[derive(Debug)]
+pub(crate) struct Draw {
+    pub(crate) delay: Duration,
+    pub(crate) fault: Option<Fault>,
+}
+
+/// Settings and the random numbers to draw by.
+#[derive(Debug)]
+pub(crate) struct FaultSource {
+    pub(crate) settings: Faults,
+    state: u64,
+}
+
+impl FaultSource {
+    pub(crate) fn new(settings: Faults, seed: u64) -> Self {
+        Self { settings, state: seed }
+    }
+
+    pub(crate) fn draw(&mut self, action: &str) -> Draw {
+        let settings = self.settings.clone();
+        let millis = settings.latency_ms + settings.jitter_ms * self.random();
+        let delay = Duration::try_from_secs_f64(millis / 1_000.0).unwrap_or_default();
+        let concerned = settings.action == "*" || settings.action == action;
+        let mut drawn = self.random();
+        let mut fault = None;
+        if concerned && settings.at_most != Some(0) {
+            for (candidate, rate) in settings.rates() {
+                if drawn < rate {
+                    fault = Some(candidate);
+                    break;
+                }
+                drawn -= rate;
+            }
+        }
+        if let (Some(left), Some(_)) = (&mut self.settings.at_most, fault) {
+            *left -= 1;
+        }
+        Draw { delay, fault }
+    }
+
+    /// From 0 to 1, by `SplitMix64`.
+    #[expect(clippy::cast_precision_loss, reason = "53 bits are what an f64 holds")]
+    fn random(&mut self) -> f64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_come_as_often_as_asked_and_stop_when_asked() {
+        let settings = Faults { error_rate: 0.1, torn_rate: 0.2, ..Faults::default() };
+        let mut source = FaultSource::new(settings, 7);
+        let drawn: Vec<_> = (0..10_000).map(|_| source.draw("Scan").fault).collect();
+        let count = |fault| drawn.iter().filter(|drawn| **drawn == fault).count();
+        assert!((900..1_100).contains(&count(Some(Fault::Error))));
+        assert!((1_850..2_150).contains(&count(Some(Fault::Torn))));
+        assert!(source.draw("DescribeTable").fault.is_none());
+        source.settings =
+            source.settings.changed(br#"{"error_rate": 1, "at_most": 2}"#).expect("a good change");
+        assert_eq!((0..10).filter(|_| source.draw("Scan").fault.is_some()).count(), 2);
+        assert!(source.settings.changed(br#"{"eror_rate": 1}"#).is_err());
+    }
+}

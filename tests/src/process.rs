@@ -1,0 +1,102 @@
+//! Running the binaries of this workspace: finding them, waiting until a server says where it listens, and
+//! leaving none behind. Not for binaries of others.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// The path of the binary `name` of this workspace, in the profile the running executable was built in.
+///
+/// # Panics
+/// When it isn't built: a test of one package doesn't build the binaries of the others.
+#[track_caller]
+pub fn binary(name: &str) -> PathBuf {
+    let this = std::env::current_exe().unwrap_or_default();
+    let mut profile_dir = this.parent().map(PathBuf::from).unwrap_or_default();
+    if profile_dir.file_name().is_some_and(|last| last == "deps" || last == "examples") {
+        profile_dir.pop();
+    }
+    let path = profile_dir.join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(path.is_file(), "{} is missing: run `cargo build --workspace` first", path.display());
+    path
+}
+
+/// A server process of this workspace. It ends when this is dropped, and when the process that started it is
+/// gone in whatever way: its standard input closes then.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts the binary `name` and waits until it has printed `listening on ADDRESS`.
+    ///
+    /// # Panics
+    /// When it is missing, doesn't start, or says nothing for `patience`; its messages are on standard error.
+    #[track_caller]
+    pub fn start<I>(name: &str, args: I, patience: Duration) -> Self
+    where
+        I: IntoIterator<Item: AsRef<OsStr>>,
+    {
+        let mut child = Command::new(binary(name))
+            .arg("--exit-with-stdin")
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot run {name}: {error}"));
+        let (found, address) = mpsc::channel();
+        if let Some(stdout) = child.stdout.take() {
+            // Reads to the end, so that the server never blocks on a full pipe; ends with the server.
+            std::thread::spawn(move || {
+                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                    let address = line.strip_prefix("listening on ").and_then(|text| text.parse().ok());
+                    if let Some(address) = address {
+                        let _ = found.send(address);
+                    }
+                }
+            });
+        }
+        let Ok(address) = address.recv_timeout(patience) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("{name} did not start listening within {patience:?}; its messages are above");
+        };
+        Self { child, address }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its URL, without a slash at the end.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Its process id, for one who wants to measure it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// For a server's `--exit-with-stdin`: ends this process when its standard input is closed.
+pub fn exit_with_stdin() {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        std::process::exit(0);
+    });
+}

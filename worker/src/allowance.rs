@@ -1,0 +1,257 @@
+//! The units a worker has in hand: who may spend them, and how many more to ask for.
+//!
+//! A request is let through when its estimated cost fits into what is in hand, first come first
+//! served, and settled with what it really cost. So the worker may owe at most what its requests
+//! under way cost beyond their estimates, and pays that back before it lets anything else through.
+//!
+//! Time is the time since the worker started.
+
+use std::{collections::VecDeque, time::Duration};
+
+use job::capacity::ReadUnits;
+
+/// How much of its own recent use a worker wants in hand: grants come about every 100 ms, and a
+/// worker that holds less than that would starve between two of them.
+const IN_HAND: Duration = Duration::from_millis(300);
+/// Recent use is what was consumed within this time.
+const WINDOW: Duration = Duration::from_secs(1);
+/// What has just begun is taken to have lasted at least this long.
+const MIN_WINDOW: Duration = Duration::from_millis(100);
+/// Asked for before anything is known: the first grant says how large a page may be.
+const FIRST_NEED: i64 = 1000;
+
+/// The core; all units in thousandths.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    granted: i64,
+    asked: i64,
+    spent: i64,
+    /// Estimates of the requests under way.
+    reserved: i64,
+    /// Estimates of the requests that wait, in the order in which they came.
+    waiting: VecDeque<i64>,
+    recent: VecDeque<(Duration, i64)>,
+    busy_since: Duration,
+}
+
+fn milli(units: ReadUnits) -> i64 {
+    // Grants of a lifetime stay far below: 2^63 thousandths are 7,000 years of 40,000 units/s.
+    i64::try_from(units.milli()).unwrap_or(i64::MAX / 4)
+}
+
+fn units(milli: i64) -> ReadUnits {
+    ReadUnits::from_milli(u64::try_from(milli).unwrap_or(0))
+}
+
+impl Allowance {
+    pub(crate) fn new() -> Self {
+        Self {
+            granted: 0,
+            asked: 0,
+            spent: 0,
+            reserved: 0,
+            waiting: VecDeque::new(),
+            recent: VecDeque::new(),
+            busy_since: Duration::ZERO,
+        }
+    }
+
+    /// More units to spend.
+    pub(crate) fn grant(&mut self, more: ReadUnits) {
+        self.granted = self.granted.saturating_add(milli(more));
+    }
+
+    /// A request waits for its turn.
+    pub(crate) fn request(&mut self, estimate: ReadUnits) {
+        self.waiting.push_back(milli(estimate));
+    }
+
+    /// Lets the request through that has waited longest, if its estimate fits into what is in hand.
+    pub(crate) fn admit(&mut self) -> Option<ReadUnits> {
+        let estimate = *self.waiting.front()?;
+        if self.balance() < estimate {
+            return None;
+        }
+        self.waiting.pop_front();
+        self.reserved += estimate;
+        Some(units(estimate))
+    }
+
+    /// A request let through for `estimate` has cost `consumed`.
+    pub(crate) fn settle(&mut self, now: Duration, estimate: ReadUnits, consumed: ReadUnits) {
+        self.reserved -= milli(estimate);
+        self.spent += milli(consumed);
+        self.forget_before(now);
+        if self.recent.is_empty() {
+            self.busy_since = now;
+        }
+        if consumed > ReadUnits::ZERO {
+            self.recent.push_back((now, milli(consumed)));
+        }
+    }
+
+    /// All units to have asked for by now, if they are more than before.
+    pub(crate) fn need(&mut self, now: Duration) -> Option<ReadUnits> {
+        self.forget_before(now);
+        let wanted = self.in_hand_at_best(now) + self.waiting.iter().sum::<i64>();
+        let total = (self.granted + wanted - self.balance()).max(FIRST_NEED);
+        if total <= self.asked {
+            return None;
+        }
+        self.asked = total;
+        Some(units(total))
+    }
+
+    /// What is in hand; a debt if negative.
+    fn balance(&self) -> i64 {
+        self.granted - self.spent - self.reserved
+    }
+
+    fn in_hand_at_best(&self, now: Duration) -> i64 {
+        let used: i64 = self.recent.iter().map(|(_, consumed)| consumed).sum();
+        let lasted = now.saturating_sub(self.busy_since).clamp(MIN_WINDOW, WINDOW);
+        let in_hand = i128::from(used) * ms(IN_HAND) / ms(lasted);
+        i64::try_from(in_hand).unwrap_or(i64::MAX / 4)
+    }
+
+    fn forget_before(&mut self, now: Duration) {
+        while self.recent.front().is_some_and(|(at, _)| *at + WINDOW < now) {
+            self.recent.pop_front();
+        }
+    }
+}
+
+fn ms(duration: Duration) -> i128 {
+    i128::try_from(duration.as_millis()).unwrap_or(i128::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const fn whole(units: u64) -> ReadUnits {
+        ReadUnits::from_units(units)
+    }
+
+    #[test]
+    fn the_first_need_is_small_and_said_once() {
+        let mut allowance = Allowance::new();
+        assert_eq!(allowance.need(Duration::ZERO), Some(whole(1)));
+        assert_eq!(allowance.need(Duration::ZERO), None);
+    }
+
+    #[test]
+    fn a_small_request_does_not_overtake_a_large_one() {
+        let mut allowance = Allowance::new();
+        allowance.request(whole(100));
+        allowance.request(whole(1));
+        allowance.grant(whole(50));
+        assert_eq!(allowance.admit(), None);
+        allowance.grant(whole(50));
+        assert_eq!(allowance.admit(), Some(whole(100)));
+        assert_eq!(allowance.admit(), None);
+    }
+
+    #[test]
+    fn a_debt_is_paid_before_the_next_request_and_asked_for() {
+        let mut allowance = Allowance::new();
+        allowance.request(whole(1));
+        allowance.grant(whole(1));
+        assert_eq!(allowance.admit(), Some(whole(1)));
+        allowance.settle(Duration::ZERO, whole(1), whole(11));
+        allowance.request(whole(5));
+        // 1 granted, 10 owed, 5 waiting, and 0.3 s of 11 units in 0.1 s.
+        assert_eq!(allowance.need(Duration::ZERO), Some(whole(1 + 10 + 5 + 33)));
+        allowance.grant(whole(14));
+        assert_eq!(allowance.admit(), None);
+        allowance.grant(whole(1));
+        assert_eq!(allowance.admit(), Some(whole(5)));
+    }
+
+    #[test]
+    fn an_idle_worker_wants_nothing_in_hand() {
+        let mut allowance = Allowance::new();
+        allowance.grant(whole(10));
+        allowance.request(whole(10));
+        assert!(allowance.admit().is_some());
+        allowance.settle(Duration::ZERO, whole(10), whole(10));
+        let first = allowance.need(Duration::from_millis(100));
+        assert_eq!(first, Some(whole(10 + 30)));
+        assert_eq!(allowance.need(Duration::from_mins(1)), None);
+    }
+
+    /// Two streams of 5 ms a page, grants each 100 ms of all that was asked for.
+    #[test]
+    fn use_grows_from_nothing_to_full_speed_within_half_a_second() {
+        let mut allowance = Allowance::new();
+        let (mut asked, mut granted) = (ReadUnits::ZERO, ReadUnits::ZERO);
+        let mut pages_of_tick = Vec::new();
+        allowance.request(whole(128));
+        allowance.request(whole(128));
+        for tick in 0..6 {
+            let mut pages = 0;
+            for step in 0..20 {
+                let now = Duration::from_millis(tick * 100 + step * 5);
+                for _ in 0..2 {
+                    if let Some(estimate) = allowance.admit() {
+                        allowance.settle(now, estimate, estimate);
+                        allowance.request(whole(128));
+                        pages += 1;
+                    }
+                }
+                asked = allowance.need(now).unwrap_or(asked);
+            }
+            pages_of_tick.push(pages);
+            allowance.grant(asked - granted);
+            granted = asked;
+        }
+        assert!(pages_of_tick[5] >= 36, "{pages_of_tick:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_let_through_beyond_what_was_granted(
+            steps in prop::collection::vec((0u64..300, 0u64..300, 0u64..300), 1..200),
+        ) {
+            let mut allowance = Allowance::new();
+            let (mut granted, mut spent, mut reserved) = (0i64, 0i64, 0i64);
+            let mut under_way = VecDeque::new();
+            for (at, (grant, estimate, consumed)) in steps.into_iter().enumerate() {
+                let now = Duration::from_millis(at as u64 * 10);
+                allowance.grant(whole(grant));
+                granted += milli(whole(grant));
+                allowance.request(whole(estimate));
+                while let Some(estimate) = allowance.admit() {
+                    reserved += milli(estimate);
+                    prop_assert!(spent + reserved <= granted);
+                    under_way.push_back(estimate);
+                }
+                if let Some(estimate) = under_way.pop_front() {
+                    allowance.settle(now, estimate, whole(consumed));
+                    reserved -= milli(estimate);
+                    spent += milli(whole(consumed));
+                }
+            }
+        }
+
+        #[test]
+        fn granting_every_need_lets_every_request_through(
+            steps in prop::collection::vec((0u64..300, 0u64..300), 1..200),
+        ) {
+            let mut allowance = Allowance::new();
+            let mut granted = ReadUnits::ZERO;
+            for (at, (estimate, consumed)) in steps.into_iter().enumerate() {
+                let now = Duration::from_millis(at as u64 * 10);
+                allowance.request(whole(estimate));
+                if let Some(total) = allowance.need(now) {
+                    allowance.grant(total - granted);
+                    granted = total;
+                }
+                prop_assert_eq!(allowance.admit(), Some(whole(estimate)));
+                allowance.settle(now, whole(estimate), whole(consumed));
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! An export in a worker: segments of a table to durable upload parts.
+//!
+//! ```text
+//!  leases ─▶ segments ─▶ scan × streams ─▶ encode × cores ─▶ fill ──▶ upload ─▶ reports
+//!              (one)      tokio, 1 page     rayon            thread    tokio
+//!                         each              lines            part      ≤ 3 parts (1 to a folder)
+//!  units ──▶ purse ─────────▲                                          ▲
+//!  files ──────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Every stage waits for the next: a stream for a line buffer, the part for a free part buffer, and
+//! that for the upload. Dropping the future of [`run`] ends all of it.
+//!
+//! # Memory
+//! With `page` = 1.5 MiB (buffers that an odd page has made larger are not kept):
+//!
+//! ```text
+//! streams × page                              reply bodies, 16 streams at most
+//! + (cores + 2) × page                        lines on their way to the part
+//! + (uploads + 1) × (upload_part_bytes + page) the part being filled and the sealed ones
+//! + 20 MiB                                    the rest of the process, connections included
+//! ```
+//!
+//! That is 84 MiB on one core with upload parts of 16 MiB to a folder; to S3, where more parts
+//! are under way, 119 MiB in the worst case. Streams are added only while the
+//! network is the bottleneck, and pages of DynamoDB are mostly below 1.2 MiB, so what is seen is
+//! well below.
+
+mod buffers;
+mod codec;
+mod encode;
+mod fill;
+mod key;
+mod order;
+mod page;
+mod part;
+mod raw;
+mod scan;
+mod segments;
+mod store;
+mod upload;
+
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context;
+use job::{ids::FileId, spec::ExportSettings, task::Lease};
+use job_aws::Retries;
+use tokio::{sync::mpsc, task::JoinSet};
+
+use crate::{purse::Purse, report::Report, streams::MAX_STREAMS};
+
+/// Sealed parts that wait for the uploads; their buffers bound them further.
+const SEALED_PARTS: usize = 2;
+
+/// What the agent tells a running export.
+#[derive(Debug)]
+pub(crate) struct Inlet {
+    segments: mpsc::Sender<segments::Order>,
+    files: mpsc::Sender<order::PartFile>,
+}
+
+/// What a running export is told.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    segments: mpsc::Receiver<segments::Order>,
+    files: mpsc::Receiver<order::PartFile>,
+}
+
+/// More than was asked for: the coordinator does not keep to the protocol.
+#[derive(Debug, thiserror::Error)]
+#[error("the coordinator sent more than it was asked for")]
+pub(crate) struct Unasked;
+
+/// Both ends.
+pub(crate) fn inlet() -> (Inlet, Outlet) {
+    // No more leases than streams are asked for, and one file.
+    let (segments, segments_out) = mpsc::channel(2 * MAX_STREAMS as usize);
+    let (files, files_out) = mpsc::channel(2);
+    (Inlet { segments, files }, Outlet { segments: segments_out, files: files_out })
+}
+
+impl Inlet {
+    /// A segment to read.
+    pub(crate) fn read(&self, lease: Lease) -> Result<(), Unasked> {
+        offer(&self.segments, segments::Order::Read(lease))
+    }
+
+    /// No segment is left to lease for now.
+    pub(crate) fn drain(&self) -> Result<(), Unasked> {
+        offer(&self.segments, segments::Order::Drain)
+    }
+
+    /// A file to fill.
+    pub(crate) fn file(&self, file: FileId, name: String, upload_id: String) -> Result<(), Unasked> {
+        offer(&self.files, order::PartFile { file, name, upload_id })
+    }
+}
+
+fn offer<T>(queue: &mpsc::Sender<T>, message: T) -> Result<(), Unasked> {
+    match queue.try_send(message) {
+        // An export that has failed takes nothing any more.
+        Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+        Err(mpsc::error::TrySendError::Full(_)) => Err(Unasked),
+    }
+}
+
+/// Runs until a stage fails for good; otherwise until it is dropped.
+pub(crate) async fn run(
+    settings: ExportSettings,
+    purse: Arc<Purse>,
+    report: Arc<Report>,
+    outlet: Outlet,
+) -> anyhow::Result<()> {
+    let clients = job_aws::connect(&settings.aws, Retries::Caller).await?;
+    let store = Arc::new(store::Store::of(&settings.target, &clients));
+    let limits = part::Limits::of(&settings);
+    let capacity = limits.part_capacity(settings.compression);
+    let (parts, sealed) = mpsc::channel(SEALED_PARTS);
+    let filler = fill::Filler {
+        filling: part::Filling::new(limits),
+        compression: settings.compression,
+        buffers: buffers::Buffers::new(store.max_writing() + 1, capacity),
+        parts,
+    };
+    let (encoder, inputs) = encode::Encoder::new()?;
+    let uploader = upload::Uploader { store, report: report.clone(), parts: sealed, files: outlet.files };
+    let scanner = scan::Scanner {
+        settings: Arc::new(settings),
+        clients,
+        purse,
+        report,
+        encoder,
+        typical: Mutex::default(),
+        spent: scan::Times::default(),
+    };
+    let mut stages = JoinSet::new();
+    stages.spawn_blocking(move || filler.run(inputs));
+    stages.spawn(uploader.run());
+    stages.spawn(segments::run(Arc::new(scanner), outlet.segments));
+    // A stage that ends without an error has lost its neighbour, which then says why.
+    while let Some(ended) = stages.join_next().await {
+        ended.context("a stage broke down")??;
+    }
+    Ok(())
+}

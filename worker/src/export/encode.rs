@@ -1,0 +1,172 @@
+//! Second stage of an export: reply bytes to lines, on the rayon pool.
+//!
+//! A page takes a line buffer from a pool of so many, and holds it until its lines are in a part.
+//! The queue to the part is longer than the pool is large, so no rayon thread ever waits.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use anyhow::Context;
+use job::{
+    capacity::ReadUnits,
+    format::TranscodeError,
+    ids::{Attempt, Segment},
+    task::Position,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use super::part::Page;
+
+/// Buffers that have grown beyond this for an odd page are not kept.
+pub(crate) const KEEP_BYTES: usize = 3 * 1024 * 1024 / 2;
+/// Room in the queue for what is not a page.
+const SIGNALS: usize = 8;
+
+/// What the part stage is told.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A page and its lines.
+    Page(Page, Lines),
+    /// No segment is being read: seal what is at hand.
+    Flush,
+}
+
+/// Lines of one page; gives its buffer back when dropped.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    text: Vec<u8>,
+    home: Arc<Mutex<Vec<Vec<u8>>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Lines {
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if self.text.capacity() <= KEEP_BYTES {
+            self.text.clear();
+            let text = std::mem::take(&mut self.text);
+            self.home.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+        }
+    }
+}
+
+/// What a stream must know of a page to go on.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    /// The reply's buffer, to be used again.
+    pub(crate) body: Vec<u8>,
+    /// Of the lines.
+    pub(crate) bytes: u64,
+    pub(crate) items: u64,
+    pub(crate) consumed: Option<ReadUnits>,
+    pub(crate) position: Position,
+}
+
+/// A reply and whose page it is.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) body: Vec<u8>,
+    pub(crate) segment: Segment,
+    pub(crate) attempt: Attempt,
+    /// Pages of the segment, this one included.
+    pub(crate) pages: u64,
+}
+
+/// The stage.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    pool: rayon::ThreadPool,
+    permits: Arc<Semaphore>,
+    buffers: Arc<Mutex<Vec<Vec<u8>>>>,
+    parts: mpsc::Sender<Input>,
+}
+
+/// The right to encode one page.
+#[derive(Debug)]
+pub(crate) struct Turn(OwnedSemaphorePermit);
+
+impl Encoder {
+    /// One thread for each core, and the queue to the part stage.
+    pub(crate) fn new() -> anyhow::Result<(Self, mpsc::Receiver<Input>)> {
+        let num_threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(num_threads)
+            .thread_name(|at| format!("encode-{at}"))
+            .build()
+            .context("cannot start threads")?;
+        // One buffer for each thread, one in the part's hands, one on its way there.
+        let num_buffers = num_threads + 2;
+        let (parts, inputs) = mpsc::channel(num_buffers + SIGNALS);
+        let permits = Arc::new(Semaphore::new(num_buffers));
+        Ok((Self { pool, permits, buffers: Arc::default(), parts }, inputs))
+    }
+
+    /// Waits until the stages behind have room for a page.
+    pub(crate) async fn turn(&self) -> Turn {
+        Turn(self.permits.clone().acquire_owned().await.expect("the semaphore is never closed"))
+    }
+
+    /// Encodes a page and passes its lines on. The order of a segment's pages holds if its next page
+    /// is encoded after this has returned.
+    pub(crate) async fn encode(
+        &self,
+        turn: Turn,
+        fetched: Fetched,
+    ) -> Result<Encoded, (Vec<u8>, EncodeError)> {
+        let (reply, encoded) = oneshot::channel();
+        let text = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let lines = Lines { text, home: self.buffers.clone(), _permit: turn.0 };
+        let parts = self.parts.clone();
+        self.pool.spawn(move || {
+            // Nobody listens only when the export is being cancelled.
+            let _ = reply.send(encode(fetched, lines, &parts));
+        });
+        encoded.await.unwrap_or(Err((Vec::new(), EncodeError::Cancelled)))
+    }
+
+    /// Has the part stage seal what is at hand.
+    pub(crate) async fn flush(&self) {
+        // The part stage is gone only when the export is being cancelled.
+        let _ = self.parts.send(Input::Flush).await;
+    }
+}
+
+/// Why a page has no lines.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EncodeError {
+    /// Not a Scan reply.
+    #[error(transparent)]
+    Malformed(#[from] TranscodeError),
+    /// The export is ending.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+fn encode(
+    fetched: Fetched,
+    mut lines: Lines,
+    parts: &mpsc::Sender<Input>,
+) -> Result<Encoded, (Vec<u8>, EncodeError)> {
+    let Fetched { body, segment, attempt, pages } = fetched;
+    let page = match job::format::scan_page(&body, &mut lines.text) {
+        Ok(page) => page,
+        Err(error) => return Err((body, error.into())),
+    };
+    let position = page.last_evaluated_key.map_or(Position::Done, |key| {
+        // The transcoder takes nothing but UTF-8.
+        Position::After(String::from_utf8_lossy(key).into_owned())
+    });
+    let (items, consumed, bytes) = (page.items, page.consumed, lines.text.len() as u64);
+    let page = Page { segment, attempt, pages, items, position: position.clone() };
+    if parts.try_send(Input::Page(page, lines)).is_err() {
+        return Err((body, EncodeError::Cancelled));
+    }
+    Ok(Encoded { body, bytes, items, consumed, position })
+}

@@ -1,0 +1,82 @@
+//! Third stage of an export: lines to upload parts, on a thread of its own.
+
+use anyhow::Context;
+use job::spec::Compression;
+use tokio::sync::mpsc;
+
+use super::{
+    buffers::Buffers,
+    codec::Codec,
+    encode::Input,
+    order::{Event, Stored},
+    part::Filling,
+};
+
+/// What the stage works with.
+pub(crate) struct Filler {
+    pub(crate) filling: Filling,
+    pub(crate) compression: Compression,
+    pub(crate) buffers: Buffers,
+    pub(crate) parts: mpsc::Sender<Event<bytes::Bytes>>,
+}
+
+/// The next stage is gone; it says why.
+struct Gone;
+
+impl Filler {
+    /// Runs until the stage before or the stage behind is gone.
+    pub(crate) fn run(mut self, mut inputs: mpsc::Receiver<Input>) -> anyhow::Result<()> {
+        let mut codec = None;
+        while let Some(input) = inputs.blocking_recv() {
+            let taken = match input {
+                Input::Flush => self.seal(&mut codec, false)?,
+                Input::Page(page, lines) => {
+                    let stored_bytes = codec.as_ref().map_or(0, Codec::stored_bytes);
+                    let sealed = if self.filling.must_seal_before(&page, stored_bytes) {
+                        self.seal(&mut codec, page.items > 0)?
+                    } else {
+                        Ok(())
+                    };
+                    let opened = if self.filling.append(page) { self.pass(Event::Opened) } else { Ok(()) };
+                    self.write(&mut codec, lines.text())?;
+                    sealed.and(opened)
+                }
+            };
+            if let Err(Gone) = taken {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, codec: &mut Option<Codec>, lines: &[u8]) -> anyhow::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        if codec.is_none() {
+            let new = Codec::new(self.compression, self.buffers.take()).context("cannot compress")?;
+            *codec = Some(new);
+        }
+        codec.as_mut().map_or(Ok(()), |codec| codec.write(lines)).context("cannot compress")
+    }
+
+    fn seal(&mut self, codec: &mut Option<Codec>, line_follows: bool) -> anyhow::Result<Result<(), Gone>> {
+        let stored = match codec.take() {
+            Some(codec) => {
+                let bytes = codec.finish().context("cannot compress")?;
+                let (length, crc32c) = (bytes.len() as u64, crc32c::crc32c(&bytes));
+                Some(Stored { bytes: self.buffers.lend(bytes), length, crc32c })
+            }
+            None => None,
+        };
+        let length = stored.as_ref().map_or(0, |stored| stored.length);
+        Ok(match self.filling.seal(length, line_follows) {
+            Some(sealing) => self.pass(Event::Filled(sealing, stored)),
+            None => Ok(()),
+        })
+    }
+
+    fn pass(&self, event: Event<bytes::Bytes>) -> Result<(), Gone> {
+        self.parts.blocking_send(event).map_err(|_| Gone)
+    }
+}

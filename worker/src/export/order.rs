@@ -1,0 +1,263 @@
+//! In which order parts are written and reported, and when the next file is asked for.
+//!
+//! Parts are written several at once, but reported strictly in the order in which they were
+//! filled: a segment's steps chain.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use job::{
+    control::{Sealed, SealedPart},
+    ids::FileId,
+};
+
+use super::part::{PartOf, Sealing};
+
+/// A part file as the coordinator named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PartFile {
+    pub(crate) file: FileId,
+    pub(crate) name: String,
+    /// Empty on a file system.
+    pub(crate) upload_id: String,
+}
+
+/// What came in.
+#[derive(Debug)]
+pub(crate) enum Event<B> {
+    /// The first lines for a new file are there.
+    Opened,
+    /// What became full; `B` is a part's bytes.
+    Filled(Sealing, Option<Stored<B>>),
+    /// The coordinator's answer.
+    File(PartFile),
+    /// The part with this sequence number is durable.
+    Durable {
+        /// As in [`Action::Write`].
+        sequence: u64,
+        /// S3's entity tag; empty on a file system.
+        etag: String,
+    },
+}
+
+/// A part as it will be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored<B> {
+    pub(crate) bytes: B,
+    pub(crate) length: u64,
+    pub(crate) crc32c: u32,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Action<B> {
+    /// Ask the coordinator for a file.
+    AskForFile,
+    /// Write a part.
+    Write {
+        /// Names it in [`Event::Durable`].
+        sequence: u64,
+        /// Where to.
+        file: PartFile,
+        /// As which part.
+        number: u32,
+        /// What.
+        stored: Stored<B>,
+    },
+    /// Tell the coordinator.
+    Report(Sealed),
+}
+
+/// A part that is not yet durable.
+#[derive(Debug)]
+struct Waiting<B> {
+    sequence: u64,
+    part: PartOf,
+    stored: Stored<B>,
+}
+
+/// The core.
+#[derive(Debug)]
+pub(crate) struct Order<B> {
+    max_writing: usize,
+    writing: usize,
+    opened: u64,
+    asked: u64,
+    named: u64,
+    files: HashMap<u64, PartFile>,
+    waiting: VecDeque<Waiting<B>>,
+    /// By sequence number; a part has no entity tag as long as it is not durable.
+    unreported: BTreeMap<u64, (Sealed, bool)>,
+    next_sequence: u64,
+}
+
+impl<B> Order<B> {
+    /// At most `max_writing` parts are written at once.
+    pub(crate) fn new(max_writing: usize) -> Self {
+        Self {
+            max_writing,
+            writing: 0,
+            opened: 0,
+            asked: 0,
+            named: 0,
+            files: HashMap::new(),
+            waiting: VecDeque::new(),
+            unreported: BTreeMap::new(),
+            next_sequence: 0,
+        }
+    }
+
+    /// Parts and steps that are not reported yet.
+    pub(crate) fn num_unreported(&self) -> usize {
+        self.unreported.len() + self.waiting.len()
+    }
+
+    /// Takes an event in.
+    pub(crate) fn handle(&mut self, event: Event<B>) -> Vec<Action<B>> {
+        match event {
+            Event::Opened => self.opened += 1,
+            Event::Filled(sealing, stored) => self.fill(sealing, stored),
+            Event::File(file) => {
+                self.files.insert(self.named, file);
+                self.named += 1;
+            }
+            Event::Durable { sequence, etag } => {
+                self.writing -= 1;
+                if let Some((sealed, durable)) = self.unreported.get_mut(&sequence) {
+                    *durable = true;
+                    if let Some(part) = &mut sealed.part {
+                        part.etag = etag;
+                    }
+                }
+            }
+        }
+        let mut actions = Vec::new();
+        if self.opened > self.asked && self.asked == self.named {
+            self.asked += 1;
+            actions.push(Action::AskForFile);
+        }
+        self.start(&mut actions);
+        self.report(&mut actions);
+        actions
+    }
+
+    fn fill(&mut self, sealing: Sealing, stored: Option<Stored<B>>) {
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        match (sealing.part, stored) {
+            (Some(part), Some(stored)) => {
+                let sealed = SealedPart {
+                    // Known when it is written.
+                    file: FileId(0),
+                    number: part.number,
+                    etag: String::new(),
+                    crc32c: stored.crc32c,
+                    bytes: stored.length,
+                    items: part.items,
+                    last: part.last,
+                };
+                let sealed = Sealed { part: Some(sealed), steps: sealing.steps };
+                self.unreported.insert(sequence, (sealed, false));
+                self.waiting.push_back(Waiting { sequence, part, stored });
+            }
+            _ => {
+                self.unreported.insert(sequence, (Sealed { part: None, steps: sealing.steps }, true));
+            }
+        }
+    }
+
+    fn start(&mut self, actions: &mut Vec<Action<B>>) {
+        while self.writing < self.max_writing {
+            let Some(file) = self.waiting.front().and_then(|next| self.files.get(&next.part.file)) else {
+                return;
+            };
+            let file = file.clone();
+            let Some(Waiting { sequence, part, stored }) = self.waiting.pop_front() else { return };
+            if part.last {
+                self.files.remove(&part.file);
+            }
+            if let Some((Sealed { part: Some(sealed), .. }, _)) = self.unreported.get_mut(&sequence) {
+                sealed.file = file.file;
+            }
+            self.writing += 1;
+            actions.push(Action::Write { sequence, file, number: part.number, stored });
+        }
+    }
+
+    fn report(&mut self, actions: &mut Vec<Action<B>>) {
+        while self.unreported.first_key_value().is_some_and(|(_, (_, durable))| *durable) {
+            if let Some((_, (sealed, _))) = self.unreported.pop_first() {
+                actions.push(Action::Report(sealed));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(file: u64, number: u32, last: bool) -> Event<()> {
+        let part = Some(PartOf { file, number, items: 1, last });
+        let stored = Stored { bytes: (), length: 10, crc32c: 0 };
+        Event::Filled(Sealing { part, steps: Vec::new() }, Some(stored))
+    }
+
+    fn file(id: u32) -> Event<()> {
+        Event::File(PartFile { file: FileId(id), name: String::new(), upload_id: String::new() })
+    }
+
+    fn durable(sequence: u64) -> Event<()> {
+        Event::Durable { sequence, etag: format!("tag{sequence}") }
+    }
+
+    fn words(actions: &[Action<()>]) -> Vec<String> {
+        let word = |action: &Action<()>| match action {
+            Action::AskForFile => "ask".to_owned(),
+            Action::Write { sequence, file, number, .. } => {
+                format!("write {sequence} {}/{number}", file.file)
+            }
+            Action::Report(Sealed { part: Some(part), .. }) => {
+                format!("report {}/{} {}", part.file, part.number, part.etag)
+            }
+            Action::Report(_) => "report steps".to_owned(),
+        };
+        actions.iter().map(word).collect()
+    }
+
+    #[test]
+    fn a_part_waits_for_its_file_and_only_one_file_is_asked_for_at_a_time() {
+        let mut order = Order::new(3);
+        assert_eq!(words(&order.handle(Event::Opened)), ["ask"]);
+        assert!(order.handle(filled(0, 1, true)).is_empty());
+        assert!(order.handle(Event::Opened).is_empty());
+        assert_eq!(words(&order.handle(file(40))), ["ask", "write 0 40/1"]);
+        assert!(order.handle(filled(1, 1, false)).is_empty());
+        assert_eq!(words(&order.handle(file(41))), ["write 1 41/1"]);
+    }
+
+    #[test]
+    fn reports_keep_the_order_in_which_parts_were_filled() {
+        let mut order = Order::new(3);
+        order.handle(Event::Opened);
+        order.handle(file(1));
+        for number in 1..=3 {
+            assert_eq!(order.handle(filled(0, number, false)).len(), 1);
+        }
+        assert!(order.handle(Event::Filled(Sealing { part: None, steps: Vec::new() }, None)).is_empty());
+        assert!(order.handle(durable(2)).is_empty());
+        assert_eq!(words(&order.handle(durable(0))), ["report 1/1 tag0"]);
+        let rest = words(&order.handle(durable(1)));
+        assert_eq!(rest, ["report 1/2 tag1", "report 1/3 tag2", "report steps"]);
+        assert_eq!(order.num_unreported(), 0);
+    }
+
+    #[test]
+    fn no_more_parts_are_written_at_once_than_allowed() {
+        let mut order = Order::new(1);
+        order.handle(Event::Opened);
+        order.handle(file(1));
+        assert_eq!(words(&order.handle(filled(0, 1, false))), ["write 0 1/1"]);
+        assert!(order.handle(filled(0, 2, false)).is_empty());
+        assert_eq!(words(&order.handle(durable(0))), ["write 1 1/2", "report 1/1 tag0"]);
+    }
+}

@@ -1,0 +1,160 @@
+//! How large the next Scan page may be and what it will cost.
+
+use job::capacity::ReadUnits;
+
+/// A Scan page holds at most this many bytes of items (DynamoDB API, Scan).
+const FULL_PAGE_BYTES: u64 = 1024 * 1024;
+/// `Limit` when nothing at all is known of the items and a full page would cost too much.
+const CAUTIOUS_LIMIT: u64 = 25;
+/// What has been learnt weighs half as much each time this many items have been read.
+const MEMORY_ITEMS: u64 = 10_000;
+
+/// What pages have cost, of one segment or of all that the worker read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Costs {
+    milli: u64,
+    items: u64,
+    last_page: Option<ReadUnits>,
+}
+
+impl Costs {
+    /// A page of `items` has cost `consumed`. Empty pages teach nothing.
+    pub(crate) fn learn(&mut self, items: u64, consumed: ReadUnits) {
+        if items == 0 || consumed == ReadUnits::ZERO {
+            return;
+        }
+        if self.items > MEMORY_ITEMS {
+            self.items /= 2;
+            self.milli /= 2;
+        }
+        self.items += items;
+        self.milli += consumed.milli();
+        self.last_page = Some(consumed);
+    }
+}
+
+/// What all pages of a table have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reads {
+    /// Strongly consistent, at twice the price.
+    pub(crate) consistent: bool,
+    /// By DescribeTable; 0 if unknown.
+    pub(crate) mean_item_bytes: u64,
+}
+
+/// The next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Most items to read; none: as many as a page holds.
+    pub(crate) limit: Option<u32>,
+    /// What it will probably cost.
+    pub(crate) estimate: ReadUnits,
+}
+
+impl Reads {
+    /// Plans a page that costs `cap` at most: from what pages of the segment have cost (`own`),
+    /// else from all pages of the worker (`typical`), else from the mean item.
+    pub(crate) fn plan(self, cap: ReadUnits, own: &Costs, typical: &Costs) -> Plan {
+        let full = ReadUnits::of_scan_page(FULL_PAGE_BYTES, self.consistent);
+        if cap >= full {
+            // Most segments begin with a full page, small tables do not; either way the difference
+            // is settled.
+            let modest = ReadUnits::from_milli(full.milli() / 8);
+            let estimate = own.last_page.or(typical.last_page).unwrap_or(modest);
+            return Plan { limit: None, estimate };
+        }
+        let known = [own, typical].into_iter().find(|costs| costs.items > 0);
+        let (milli, items) = match known {
+            Some(costs) => (costs.milli, costs.items),
+            None if self.mean_item_bytes > 0 => (self.mean_item_bytes * self.least_cost().milli(), 4 * 1024),
+            None => return Plan { limit: Some(limit(CAUTIOUS_LIMIT)), estimate: cap.max(self.least_cost()) },
+        };
+        let milli = milli.max(1);
+        // A rounded-up page must not exceed the cap either.
+        let spendable = cap.milli() / self.least_cost().milli() * self.least_cost().milli();
+        let items_of_cap = u128::from(spendable) * u128::from(items) / u128::from(milli);
+        let limit = limit(u64::try_from(items_of_cap).unwrap_or(u64::MAX));
+        Plan { limit: Some(limit), estimate: self.cost_of(u64::from(limit), milli, items) }
+    }
+
+    /// What even an empty page costs.
+    fn least_cost(self) -> ReadUnits {
+        ReadUnits::of_scan_page(0, self.consistent)
+    }
+
+    /// `limit` items at `milli ÷ items` each, rounded up to whole reads.
+    fn cost_of(self, limit: u64, milli: u64, items: u64) -> ReadUnits {
+        let exact = u128::from(limit) * u128::from(milli) / u128::from(items);
+        let reads = u64::try_from(exact).unwrap_or(u64::MAX).div_ceil(self.least_cost().milli());
+        ReadUnits::from_milli(reads.max(1).saturating_mul(self.least_cost().milli()))
+    }
+}
+
+/// `Limit` is a positive 32-bit integer.
+fn limit(items: u64) -> u32 {
+    u32::try_from(items.clamp(1, i32::MAX as u64)).unwrap_or(i32::MAX as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HALF: Reads = Reads { consistent: false, mean_item_bytes: 0 };
+
+    fn learnt(items: u64, milli: u64) -> Costs {
+        let mut costs = Costs::default();
+        costs.learn(items, ReadUnits::from_milli(milli));
+        costs
+    }
+
+    #[test]
+    fn a_cap_over_a_full_page_needs_no_limit() {
+        let none = Costs::default();
+        let consistent = Reads { consistent: true, ..HALF };
+        assert_eq!(HALF.plan(ReadUnits::from_units(128), &none, &none).limit, None);
+        assert!(consistent.plan(ReadUnits::from_units(255), &none, &none).limit.is_some());
+        let typical = learnt(2000, 110_000);
+        let plan = HALF.plan(ReadUnits::from_units(500), &none, &typical);
+        assert_eq!(plan, Plan { limit: None, estimate: ReadUnits::from_units(110) });
+    }
+
+    #[test]
+    fn a_small_cap_limits_the_items_by_what_they_have_cost() {
+        let plan = HALF.plan(ReadUnits::from_units(5), &learnt(100, 10_000), &Costs::default());
+        assert_eq!(plan, Plan { limit: Some(50), estimate: ReadUnits::from_units(5) });
+    }
+
+    #[test]
+    fn the_first_page_goes_by_the_mean_item_or_is_cautious() {
+        let none = Costs::default();
+        let known = Reads { mean_item_bytes: 1024, ..HALF };
+        let cap = ReadUnits::from_units(10);
+        assert_eq!(known.plan(cap, &none, &none).limit, Some(80));
+        assert_eq!(HALF.plan(cap, &none, &none), Plan { limit: Some(25), estimate: cap });
+    }
+
+    #[test]
+    fn an_item_that_costs_more_than_the_cap_is_read_alone_and_paid() {
+        let plan = HALF.plan(ReadUnits::from_units(5), &learnt(1, 50_000), &Costs::default());
+        assert_eq!(plan, Plan { limit: Some(1), estimate: ReadUnits::from_units(50) });
+    }
+
+    #[test]
+    fn empty_pages_teach_nothing() {
+        let mut costs = learnt(100, 10_000);
+        costs.learn(0, ReadUnits::from_milli(500));
+        assert_eq!(HALF.plan(ReadUnits::from_units(5), &costs, &Costs::default()).limit, Some(50));
+    }
+
+    proptest! {
+        #[test]
+        fn a_page_of_many_items_is_never_planned_over_the_cap(
+            cap in 500u64..128_000, items in 1u64..100_000, milli in 500u64..10_000_000,
+        ) {
+            let plan = HALF.plan(ReadUnits::from_milli(cap), &learnt(items, milli), &Costs::default());
+            prop_assert!(plan.limit == Some(1) || plan.estimate.milli() <= cap);
+        }
+    }
+}

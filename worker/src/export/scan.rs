@@ -1,0 +1,205 @@
+//! First stage of an export: one stream, which reads one segment page after page.
+
+use std::{
+    mem,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::anyhow;
+use aws_sdk_dynamodb::{operation::scan::builders::ScanFluentBuilder, types::ReturnConsumedCapacity};
+use job::{
+    capacity::ReadUnits,
+    spec::ExportSettings,
+    task::{Lease, Mark, Position},
+};
+use job_aws::{Clients, Fault, FaultKind};
+
+use super::{
+    encode::{EncodeError, Encoded, Encoder, Fetched, KEEP_BYTES},
+    key,
+    page::{Costs, Plan, Reads},
+    raw::{self, FetchError},
+};
+use crate::{purse::Purse, report::Report, retry::backoff, streams::Spent};
+
+/// A reply that is no Scan page is asked for so often before the job fails.
+const MALFORMED_REPLIES: u32 = 2;
+
+/// What all streams of a worker share.
+pub(crate) struct Scanner {
+    pub(crate) settings: Arc<ExportSettings>,
+    pub(crate) clients: Clients,
+    pub(crate) purse: Arc<Purse>,
+    pub(crate) report: Arc<Report>,
+    pub(crate) encoder: Encoder,
+    pub(crate) typical: Mutex<Costs>,
+    pub(crate) spent: Times,
+}
+
+/// Where the streams' time goes, in nanoseconds since it was last looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Times {
+    units: AtomicU64,
+    pipeline: AtomicU64,
+    requests: AtomicU64,
+}
+
+impl Times {
+    /// Since the last call.
+    pub(crate) fn take(&self) -> Spent {
+        let take = |nanos: &AtomicU64| Duration::from_nanos(nanos.swap(0, Relaxed));
+        Spent { units: take(&self.units), pipeline: take(&self.pipeline), requests: take(&self.requests) }
+    }
+}
+
+fn add(nanos: &AtomicU64, since: Instant) {
+    nanos.fetch_add(u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
+}
+
+/// A segment on its way.
+struct Reading {
+    lease: Lease,
+    mark: Mark,
+    costs: Costs,
+    body: Vec<u8>,
+    failures: u32,
+    malformed: u32,
+}
+
+impl Scanner {
+    /// Reads a segment from its mark to its end.
+    pub(crate) async fn read(&self, lease: Lease) -> anyhow::Result<()> {
+        let mark = lease.mark.clone();
+        let (body, costs) = (Vec::new(), Costs::default());
+        let mut segment = Reading { lease, mark, costs, body, failures: 0, malformed: 0 };
+        while segment.mark.position != Position::Done {
+            let plan = self.plan(&segment.costs).await;
+            let waiting_since = Instant::now();
+            self.purse.acquire(plan.estimate).await;
+            add(&self.spent.units, waiting_since);
+            let request = self.request(&segment, plan)?;
+            let sent_at = Instant::now();
+            let fetched = raw::fetch(request, &mut segment.body).await;
+            add(&self.spent.requests, sent_at);
+            match fetched {
+                Ok(()) => self.encode(&mut segment, plan).await?,
+                Err(error) => {
+                    self.purse.settle(plan.estimate, ReadUnits::ZERO);
+                    self.retry(&mut segment, error).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn plan(&self, own: &Costs) -> Plan {
+        let cap = self.purse.page_cap().await;
+        let typical = *self.typical.lock().unwrap_or_else(PoisonError::into_inner);
+        let ExportSettings { consistent, mean_item_bytes, .. } = *self.settings;
+        Reads { consistent, mean_item_bytes }.plan(cap, own, &typical)
+    }
+
+    fn request(&self, segment: &Reading, plan: Plan) -> anyhow::Result<ScanFluentBuilder> {
+        let start = match &segment.mark.position {
+            Position::After(key) => Some(key::exclusive_start_key(key)?),
+            Position::Start | Position::Done => None,
+        };
+        let integer = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+        Ok(self
+            .clients
+            .dynamodb
+            .scan()
+            .table_name(&self.settings.table)
+            .consistent_read(self.settings.consistent)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .segment(integer(segment.lease.segment.0))
+            .total_segments(integer(self.settings.total_segments.get()))
+            .set_limit(plan.limit.map(integer))
+            .set_exclusive_start_key(start))
+    }
+
+    async fn encode(&self, segment: &mut Reading, plan: Plan) -> anyhow::Result<()> {
+        let waiting_since = Instant::now();
+        let turn = self.encoder.turn().await;
+        add(&self.spent.pipeline, waiting_since);
+        let body = mem::take(&mut segment.body);
+        let body_bytes = body.len() as u64;
+        let Lease { segment: number, attempt, .. } = segment.lease;
+        let fetched = Fetched { body, segment: number, attempt, pages: segment.mark.pages + 1 };
+        match self.encoder.encode(turn, fetched).await {
+            Ok(encoded) => {
+                // Some emulators of DynamoDB do not report what they would charge.
+                let reported = encoded.consumed;
+                let consumed =
+                    reported.unwrap_or_else(|| ReadUnits::of_scan_page(body_bytes, self.settings.consistent));
+                self.settle(plan, consumed);
+                self.advance(segment, encoded, consumed);
+                Ok(())
+            }
+            Err((body, error)) => {
+                self.settle(plan, plan.estimate);
+                segment.body = body;
+                self.ask_again(segment, &error)
+            }
+        }
+    }
+
+    fn settle(&self, plan: Plan, consumed: ReadUnits) {
+        self.purse.settle(plan.estimate, consumed);
+        self.report.consumed(consumed);
+    }
+
+    fn advance(&self, segment: &mut Reading, encoded: Encoded, consumed: ReadUnits) {
+        let Encoded { body, bytes, items, position, .. } = encoded;
+        self.report.page(items, bytes);
+        segment.costs.learn(items, consumed);
+        self.typical.lock().unwrap_or_else(PoisonError::into_inner).learn(items, consumed);
+        segment.mark.pages += 1;
+        segment.mark.items += items;
+        segment.mark.position = position;
+        (segment.failures, segment.malformed) = (0, 0);
+        segment.body = body;
+        if segment.body.capacity() > KEEP_BYTES {
+            segment.body = Vec::new();
+        }
+    }
+
+    fn ask_again(&self, segment: &mut Reading, error: &EncodeError) -> anyhow::Result<()> {
+        segment.malformed += 1;
+        let message = format!(
+            "Scan of table {}, segment {}, page {}: {error}",
+            self.settings.table,
+            segment.lease.segment,
+            segment.mark.pages + 1
+        );
+        if segment.malformed >= MALFORMED_REPLIES {
+            return Err(anyhow!("{message}, twice"));
+        }
+        self.report.retry(&Fault::new(FaultKind::Transient, message));
+        Ok(())
+    }
+
+    async fn retry(&self, segment: &mut Reading, error: FetchError) -> anyhow::Result<()> {
+        let fault = match error {
+            FetchError::Sdk(error) => {
+                let resource = format!("table {}", self.settings.table);
+                Fault::of("dynamodb:Scan", &resource, &self.clients.dynamodb_address, &error)
+            }
+            FetchError::Torn(_) => Fault::new(
+                FaultKind::Transient,
+                format!("Scan of table {}, segment {}: {error}", self.settings.table, segment.lease.segment),
+            ),
+        };
+        if !fault.is_retryable() {
+            return Err(fault.into());
+        }
+        self.report.retry(&fault);
+        segment.failures += 1;
+        tokio::time::sleep(backoff(segment.failures, rand::random())).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! Leases in, streams out: starts a stream for each lease, asks for as many as can be read at once,
+//! and has the last part sealed when nothing is being read any more.
+
+use std::{sync::Arc, time::Instant};
+
+use anyhow::Context;
+use job::{control::FromWorker, task::Lease};
+use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
+
+use super::scan::Scanner;
+use crate::{
+    cpu::CpuMeter,
+    streams::{DECIDE_EVERY, Leases, Streams},
+};
+
+/// What the coordinator says of segments.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Read this one.
+    Read(Lease),
+    /// None is left to lease for now.
+    Drain,
+}
+
+/// Runs until the agent is gone, or a segment cannot be read.
+pub(crate) async fn run(scanner: Arc<Scanner>, mut orders: mpsc::Receiver<Order>) -> anyhow::Result<()> {
+    let mut reading = JoinSet::new();
+    let mut streams = Streams::new();
+    let mut leases = Leases::default();
+    let mut cpu = CpuMeter::new();
+    let mut decided_at = Instant::now();
+    let mut ticks = tokio::time::interval(DECIDE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let num_reading = u32::try_from(reading.len()).unwrap_or(u32::MAX);
+        scanner.report.streams(num_reading);
+        if let Some(total) = leases.want(num_reading, streams.target()) {
+            scanner.report.say(FromWorker::Want(total)).await;
+        }
+        tokio::select! {
+            order = orders.recv() => match order {
+                None => return Ok(()),
+                Some(Order::Drain) => {
+                    streams.stop_growing();
+                    leases.drain();
+                    if reading.is_empty() {
+                        scanner.encoder.flush().await;
+                    }
+                }
+                Some(Order::Read(lease)) => {
+                    leases.read();
+                    let scanner = scanner.clone();
+                    reading.spawn(async move { scanner.read(lease).await });
+                }
+            },
+            Some(ended) = reading.join_next() => {
+                ended.context("a stream broke down")??;
+                if reading.is_empty() && leases.is_draining() {
+                    scanner.encoder.flush().await;
+                }
+            },
+            _ = ticks.tick() => {
+                let elapsed = decided_at.elapsed();
+                decided_at = Instant::now();
+                streams.decide(num_reading, scanner.spent.take(), cpu.since_last(elapsed));
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Where upload parts become durable: a multipart upload in S3, or a hidden file in a folder.
+//!
+//! Nothing is completed here; only the coordinator makes files visible.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::Write,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::{Context, anyhow};
+use aws_sdk_s3::primitives::ByteStream;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use job::{ids::FileId, target::Target};
+use job_aws::{Clients, Fault};
+
+use super::order::{PartFile, Stored};
+use crate::{report::Report, retry::backoff};
+
+/// Parts that are on their way to S3 at once; files are written one part after the other.
+const MAX_UPLOADS: usize = 3;
+
+/// The two kinds.
+pub(crate) enum Store {
+    S3(S3),
+    Folder(Folder),
+}
+
+impl Store {
+    pub(crate) fn of(target: &Target, clients: &Clients) -> Self {
+        match target {
+            Target::S3 { bucket, .. } => {
+                Self::S3(S3 { bucket: bucket.clone(), target: target.clone(), clients: clients.clone() })
+            }
+            Target::File { dir } => Self::Folder(Folder { dir: dir.clone(), open: Arc::default() }),
+        }
+    }
+
+    /// How many parts may be written at once.
+    pub(crate) fn max_writing(&self) -> usize {
+        match self {
+            Self::S3(_) => MAX_UPLOADS,
+            Self::Folder(_) => 1,
+        }
+    }
+
+    /// Writes a part and gives back its entity tag, empty on a file system. Faults that pass are
+    /// waited out.
+    pub(crate) async fn write(
+        &self,
+        file: &PartFile,
+        number: u32,
+        stored: Stored<Bytes>,
+        report: &Report,
+    ) -> anyhow::Result<String> {
+        match self {
+            Self::S3(s3) => s3.upload(file, number, &stored, report).await,
+            Self::Folder(folder) => folder.append(file, number, stored.bytes).await,
+        }
+    }
+}
+
+/// A folder in a bucket.
+pub(crate) struct S3 {
+    bucket: String,
+    target: Target,
+    clients: Clients,
+}
+
+impl S3 {
+    async fn upload(
+        &self,
+        file: &PartFile,
+        number: u32,
+        stored: &Stored<Bytes>,
+        report: &Report,
+    ) -> anyhow::Result<String> {
+        for failures in 1.. {
+            match self.try_upload(file, number, stored).await {
+                Ok(etag) => return Ok(etag),
+                Err(fault) if fault.is_retryable() => {
+                    report.retry(&fault);
+                    tokio::time::sleep(backoff(failures, rand::random())).await;
+                }
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        Err(anyhow!("part {number} of {}: given up", self.target.url(&file.name)))
+    }
+
+    async fn try_upload(
+        &self,
+        file: &PartFile,
+        number: u32,
+        stored: &Stored<Bytes>,
+    ) -> Result<String, Fault> {
+        let sent = self
+            .clients
+            .s3
+            .upload_part()
+            .bucket(&self.bucket)
+            .key(self.target.key(&file.name))
+            .upload_id(&file.upload_id)
+            .part_number(i32::try_from(number).unwrap_or(i32::MAX))
+            .content_length(i64::try_from(stored.length).unwrap_or(i64::MAX))
+            .checksum_crc32_c(BASE64_STANDARD.encode(stored.crc32c.to_be_bytes()))
+            .body(ByteStream::from(stored.bytes.clone()))
+            .send()
+            .await;
+        match sent {
+            Ok(output) => Ok(output.e_tag.unwrap_or_default()),
+            Err(error) => {
+                let url = self.target.url(&file.name);
+                Err(Fault::of("s3:PutObject", &url, &self.clients.s3_address, &error))
+            }
+        }
+    }
+}
+
+/// A folder of a file system. Its files are hidden until the coordinator renames them.
+pub(crate) struct Folder {
+    dir: PathBuf,
+    /// The file that parts are being appended to.
+    open: Arc<Mutex<Option<(FileId, File)>>>,
+}
+
+impl Folder {
+    async fn append(&self, file: &PartFile, number: u32, bytes: Bytes) -> anyhow::Result<String> {
+        let path = self.dir.join(job::layout::hidden(&file.name));
+        let (open, id) = (self.open.clone(), file.file);
+        let written = tokio::task::spawn_blocking(move || {
+            let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+            if number == 1 {
+                // Never one that exists: what a lost worker left behind is the coordinator's.
+                let new = OpenOptions::new().write(true).create_new(true).open(&path);
+                *open = Some((id, new.with_context(|| format!("cannot create {}", path.display()))?));
+            }
+            let (_, file) = open.as_mut().filter(|(open, _)| *open == id).context("no such file is open")?;
+            file.write_all(&bytes).with_context(|| format!("cannot write {}", path.display()))
+        });
+        written.await.context("a write broke down")??;
+        Ok(String::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn parts_are_appended_to_a_hidden_file_that_must_be_new() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = || Folder { dir: dir.path().into(), open: Arc::default() };
+        let file = PartFile { file: FileId(3), name: "job_000003".into(), upload_id: String::new() };
+        let first = folder();
+        first.append(&file, 1, Bytes::from("a\n")).await.unwrap();
+        first.append(&file, 2, Bytes::from("b\n")).await.unwrap();
+        let text = std::fs::read(dir.path().join(".job_000003.part")).unwrap();
+        assert_eq!(text, b"a\nb\n");
+        let refused = folder().append(&file, 1, Bytes::from("c\n")).await.unwrap_err();
+        assert!(format!("{refused:#}").contains("job_000003"), "{refused:#}");
+    }
+}

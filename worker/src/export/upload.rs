@@ -1,0 +1,63 @@
+//! Fourth stage of an export: upload parts to where they are durable, and the news of it to the
+//! coordinator.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use bytes::Bytes;
+use tokio::{sync::mpsc, task::JoinSet};
+
+use super::{
+    order::{Action, Event, Order, PartFile},
+    store::Store,
+};
+use crate::report::Report;
+
+/// No further parts or steps are taken while so many are unreported.
+const MAX_UNREPORTED: usize = 8;
+
+/// What the stage works with.
+pub(crate) struct Uploader {
+    pub(crate) store: Arc<Store>,
+    pub(crate) report: Arc<Report>,
+    pub(crate) parts: mpsc::Receiver<Event<Bytes>>,
+    pub(crate) files: mpsc::Receiver<PartFile>,
+}
+
+impl Uploader {
+    /// Runs until the stage before is gone, or a part cannot be written.
+    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+        let mut order = Order::new(self.store.max_writing());
+        let mut writing = JoinSet::new();
+        loop {
+            let event = tokio::select! {
+                event = self.parts.recv(), if order.num_unreported() < MAX_UNREPORTED => match event {
+                    Some(event) => event,
+                    None => return Ok(()),
+                },
+                Some(file) = self.files.recv() => Event::File(file),
+                Some(written) = writing.join_next() => {
+                    let (sequence, etag) = written.context("an upload broke down")??;
+                    Event::Durable { sequence, etag }
+                }
+            };
+            for action in order.handle(event) {
+                self.perform(action, &mut writing).await;
+            }
+        }
+    }
+
+    async fn perform(&self, action: Action<Bytes>, writing: &mut JoinSet<anyhow::Result<(u64, String)>>) {
+        match action {
+            Action::AskForFile => self.report.say(job::control::FromWorker::WantFile).await,
+            Action::Report(sealed) => self.report.sealed(sealed).await,
+            Action::Write { sequence, file, number, stored } => {
+                let (store, report) = (self.store.clone(), self.report.clone());
+                writing.spawn(async move {
+                    let etag = store.write(&file, number, stored, &report).await?;
+                    Ok((sequence, etag))
+                });
+            }
+        }
+    }
+}

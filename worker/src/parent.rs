@@ -1,0 +1,42 @@
+//! The pipe from the process that started this one.
+
+use anyhow::{Context, bail};
+use job::control::Boot;
+use std::os::fd::AsFd;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    net::unix::pipe,
+};
+
+/// A boot line is a certificate, a token, and little more.
+const MAX_BOOT_BYTES: u64 = 64 * 1024;
+
+/// The read end.
+pub(crate) struct Parent(BufReader<pipe::Receiver>);
+
+impl Parent {
+    /// Standard input, which must be a pipe.
+    pub(crate) fn stdin() -> anyhow::Result<Self> {
+        let stdin = std::io::stdin().as_fd().try_clone_to_owned().context("no standard input")?;
+        let pipe = pipe::Receiver::from_owned_fd(stdin)
+            .context("standard input is no pipe; tablehaul starts this program by itself")?;
+        Ok(Self(BufReader::new(pipe)))
+    }
+
+    /// Waits for the first line.
+    pub(crate) async fn boot(&mut self) -> anyhow::Result<Boot> {
+        let mut line = Vec::new();
+        (&mut self.0).take(MAX_BOOT_BYTES).read_until(b'\n', &mut line).await.context("standard input")?;
+        if line.last() != Some(&b'\n') {
+            bail!("no boot line on standard input; tablehaul starts this program by itself");
+        }
+        // Without serde's own words: they may quote the line, and the token is in it.
+        serde_json::from_slice(&line).map_err(|_| anyhow::anyhow!("malformed boot line on standard input"))
+    }
+
+    /// Waits until the other end is closed.
+    pub(crate) async fn gone(&mut self) {
+        let mut rest = [0; 64];
+        while self.0.read(&mut rest).await.is_ok_and(|bytes| bytes > 0) {}
+    }
+}

@@ -1,0 +1,126 @@
+//! What the worker tells the coordinator, and the totals that it counts for that.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use job::{
+    capacity::ReadUnits,
+    control::{FromWorker, Sealed, Stats},
+};
+use job_aws::{Fault, FaultKind};
+use tokio::{sync::mpsc, time::MissedTickBehavior};
+
+/// Messages that wait to be sent; who has one more to say waits.
+const OUTBOX: usize = 64;
+/// Throttles are told this often at most.
+const THROTTLES_EVERY: Duration = Duration::from_millis(100);
+/// So many of these make a heartbeat's second.
+const TICKS_OF_HEARTBEAT: u32 = 10;
+
+/// Shared by all stages.
+#[derive(Debug)]
+pub(crate) struct Report {
+    outbox: mpsc::Sender<FromWorker>,
+    consumed_milli: AtomicU64,
+    pages: AtomicU64,
+    items: AtomicU64,
+    bytes: AtomicU64,
+    throttles: AtomicU64,
+    untold_throttles: AtomicU32,
+    retries: AtomicU64,
+    streams: AtomicU32,
+    last_error: Mutex<String>,
+}
+
+impl Report {
+    /// And what is to be sent.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<FromWorker>) {
+        let (outbox, messages) = mpsc::channel(OUTBOX);
+        let report = Self {
+            outbox,
+            consumed_milli: AtomicU64::new(0),
+            pages: AtomicU64::new(0),
+            items: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            throttles: AtomicU64::new(0),
+            untold_throttles: AtomicU32::new(0),
+            retries: AtomicU64::new(0),
+            streams: AtomicU32::new(0),
+            last_error: Mutex::default(),
+        };
+        (report, messages)
+    }
+
+    /// Waits while many messages are unsent. A lost connection is the agent's business, not the
+    /// speaker's.
+    pub(crate) async fn say(&self, message: FromWorker) {
+        let _ = self.outbox.send(message).await;
+    }
+
+    /// Something is durable. The totals go first, so that they are never behind it.
+    pub(crate) async fn sealed(&self, sealed: Sealed) {
+        self.say(FromWorker::Heartbeat(self.stats())).await;
+        self.say(FromWorker::Sealed(sealed)).await;
+    }
+
+    /// A page has become `bytes` of lines.
+    pub(crate) fn page(&self, items: u64, bytes: u64) {
+        self.pages.fetch_add(1, Relaxed);
+        self.items.fetch_add(items, Relaxed);
+        self.bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// DynamoDB charged for a page.
+    pub(crate) fn consumed(&self, units: ReadUnits) {
+        self.consumed_milli.fetch_add(units.milli(), Relaxed);
+    }
+
+    /// A request failed and will be sent again.
+    pub(crate) fn retry(&self, fault: &Fault) {
+        self.retries.fetch_add(1, Relaxed);
+        if fault.kind == FaultKind::Throttled {
+            self.throttles.fetch_add(1, Relaxed);
+            self.untold_throttles.fetch_add(1, Relaxed);
+        }
+        fault.message.clone_into(&mut self.last_error.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// So many segments are being read.
+    pub(crate) fn streams(&self, number: u32) {
+        self.streams.store(number, Relaxed);
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        Stats {
+            consumed: ReadUnits::from_milli(self.consumed_milli.load(Relaxed)),
+            pages: self.pages.load(Relaxed),
+            items: self.items.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            throttles: self.throttles.load(Relaxed),
+            retries: self.retries.load(Relaxed),
+            streams: self.streams.load(Relaxed),
+            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// Sends heartbeats, and throttles as they occur; never ends by itself.
+    pub(crate) async fn beat(&self) {
+        let mut ticks = tokio::time::interval(THROTTLES_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for tick in (0..TICKS_OF_HEARTBEAT).cycle() {
+            ticks.tick().await;
+            let throttles = self.untold_throttles.swap(0, Relaxed);
+            if throttles > 0 {
+                self.say(FromWorker::Throttled(throttles)).await;
+            }
+            if tick == 0 {
+                self.say(FromWorker::Heartbeat(self.stats())).await;
+            }
+        }
+    }
+}

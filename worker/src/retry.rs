@@ -1,0 +1,39 @@
+//! When to try again: exponential backoff with jitter. No clock, no dice.
+
+use std::time::Duration;
+
+/// The first pause.
+const BASE: Duration = Duration::from_millis(50);
+/// No pause is longer.
+const CAP: Duration = Duration::from_secs(5);
+
+/// How long to wait after the `failures`-th failure in a row (from 1).
+///
+/// `random` is uniform over all `u32`; the pause is between half and all of
+/// `min(5 s, 50 ms × 2^(failures − 1))`, so that streams refused together do not return together.
+pub(crate) fn backoff(failures: u32, random: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(16);
+    let whole = (BASE * (1 << doublings)).min(CAP);
+    let half_nanos = whole.as_nanos() / 2;
+    let jitter = half_nanos * u128::from(random) / u128::from(u32::MAX);
+    Duration::from_nanos(u64::try_from(half_nanos + jitter).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_cap() {
+        assert_eq!(backoff(1, u32::MAX), BASE);
+        assert_eq!(backoff(2, u32::MAX), BASE * 2);
+        assert_eq!(backoff(20, u32::MAX), CAP);
+        assert_eq!(backoff(u32::MAX, u32::MAX), CAP);
+    }
+
+    #[test]
+    fn jitter_takes_off_half_at_most() {
+        assert_eq!(backoff(1, 0), BASE / 2);
+        assert_eq!(backoff(9, 0), CAP / 2);
+    }
+}

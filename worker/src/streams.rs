@@ -1,0 +1,183 @@
+//! How many segments a worker reads at once.
+//!
+//! One more each time it is asked, as long as the streams spend their time on the network. When
+//! they wait for units, the budget is used up; when they wait for the stages behind them or for a
+//! core, the machine is. Another stream would only cost memory then.
+
+use std::time::Duration;
+
+/// Read at once at the start.
+const FIRST: u32 = 2;
+/// Never more; the memory bound of [`crate::export`] counts on it.
+pub(crate) const MAX_STREAMS: u32 = 16;
+/// How often to decide.
+pub(crate) const DECIDE_EVERY: Duration = Duration::from_millis(250);
+
+/// Where the time of all streams together went since the last decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spent {
+    /// Waiting for units.
+    pub(crate) units: Duration,
+    /// Waiting for encoding and the writer.
+    pub(crate) pipeline: Duration,
+    /// In requests.
+    pub(crate) requests: Duration,
+}
+
+/// What the machine gave to this process since the last decision, all threads together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cpu {
+    /// Running.
+    pub(crate) ran: Duration,
+    /// Ready to run, without a core to run on.
+    pub(crate) waited: Duration,
+    /// What all cores together could have given.
+    pub(crate) available: Duration,
+}
+
+impl Cpu {
+    /// Hardly anything is left to run more streams on.
+    fn is_short(&self) -> bool {
+        self.ran * 100 >= self.available * 85 || self.waited * 100 >= self.ran.max(self.available / 10) * 30
+    }
+}
+
+/// The core.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    target: u32,
+    may_grow: bool,
+}
+
+impl Streams {
+    pub(crate) const fn new() -> Self {
+        Self { target: FIRST, may_grow: true }
+    }
+
+    /// How many to read at once.
+    pub(crate) const fn target(&self) -> u32 {
+        self.target
+    }
+
+    /// No segment is left to lease.
+    pub(crate) const fn stop_growing(&mut self) {
+        self.may_grow = false;
+    }
+
+    /// Decides anew. `active` streams were reading; `cpu` is `None` where the system does not tell.
+    pub(crate) fn decide(&mut self, active: u32, spent: Spent, cpu: Option<Cpu>) {
+        let total = spent.units + spent.pipeline + spent.requests;
+        let is_small = |part: Duration| part * 10 <= total;
+        if self.may_grow
+            && active >= self.target
+            && self.target < MAX_STREAMS
+            && !total.is_zero()
+            && is_small(spent.units)
+            && is_small(spent.pipeline)
+            && !cpu.is_some_and(|cpu| cpu.is_short())
+        {
+            self.target += 1;
+        }
+    }
+}
+
+/// What has been asked for and what came.
+#[derive(Debug, Default)]
+pub(crate) struct Leases {
+    wanted: u64,
+    leased: u64,
+    is_draining: bool,
+}
+
+impl Leases {
+    /// A segment was leased.
+    pub(crate) const fn read(&mut self) {
+        self.leased += 1;
+    }
+
+    /// None is left to lease for now.
+    pub(crate) const fn drain(&mut self) {
+        self.is_draining = true;
+    }
+
+    /// When nothing is being read, what is at hand is to be sealed.
+    pub(crate) const fn is_draining(&self) -> bool {
+        self.is_draining
+    }
+
+    /// How many segments to have asked for in all, if they are more than before: enough to read
+    /// `target` at once. Free places stay asked for while draining, since the segments of a lost
+    /// worker may come yet.
+    pub(crate) fn want(&mut self, reading: u32, target: u32) -> Option<u64> {
+        let wanted = self.leased + u64::from(target.saturating_sub(reading));
+        (wanted > self.wanted).then(|| {
+            self.wanted = wanted;
+            wanted
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NETWORK: Spent = Spent {
+        units: Duration::from_millis(10),
+        pipeline: Duration::from_millis(10),
+        requests: Duration::from_millis(480),
+    };
+
+    fn target_after(active: u32, spent: Spent, cpu: Option<Cpu>) -> u32 {
+        let mut streams = Streams::new();
+        streams.decide(active, spent, cpu);
+        streams.target()
+    }
+
+    #[test]
+    fn streams_are_added_while_the_network_takes_the_time() {
+        let mut streams = Streams::new();
+        for _ in 0..100 {
+            streams.decide(streams.target(), NETWORK, None);
+        }
+        assert_eq!(streams.target(), MAX_STREAMS);
+    }
+
+    #[test]
+    fn none_is_added_when_the_budget_or_the_writer_is_the_bottleneck() {
+        let units = Spent { units: Duration::from_millis(100), ..NETWORK };
+        let pipeline = Spent { pipeline: Duration::from_millis(100), ..NETWORK };
+        assert_eq!(target_after(2, units, None), 2);
+        assert_eq!(target_after(2, pipeline, None), 2);
+        assert_eq!(target_after(2, Spent::default(), None), 2);
+    }
+
+    #[test]
+    fn none_is_added_when_the_cores_are_busy() {
+        let ms = Duration::from_millis;
+        let cpu = |ran, waited| Some(Cpu { ran: ms(ran), waited: ms(waited), available: ms(500) });
+        assert_eq!(target_after(2, NETWORK, cpu(200, 10)), 3);
+        assert_eq!(target_after(2, NETWORK, cpu(450, 0)), 2);
+        assert_eq!(target_after(2, NETWORK, cpu(250, 125)), 2);
+    }
+
+    #[test]
+    fn a_free_place_is_asked_for_once() {
+        let mut leases = Leases::default();
+        assert_eq!(leases.want(0, 2), Some(2));
+        leases.read();
+        assert_eq!(leases.want(1, 2), None);
+        leases.read();
+        assert_eq!(leases.want(2, 2), None);
+        assert_eq!(leases.want(1, 2), Some(3));
+        assert_eq!(leases.want(1, 4), Some(5));
+    }
+
+    #[test]
+    fn none_is_added_before_the_last_one_reads_or_after_the_last_lease() {
+        assert_eq!(target_after(1, NETWORK, None), 2);
+        let mut streams = Streams::new();
+        streams.stop_growing();
+        streams.decide(2, NETWORK, None);
+        assert_eq!(streams.target(), 2);
+    }
+}

@@ -1,0 +1,150 @@
+//! The worker as a process, between a coordinator that the test plays and a small table.
+
+mod stub;
+
+use std::{path::Path, sync::atomic::Ordering::SeqCst, time::Duration};
+
+use job::{
+    capacity::ReadUnits,
+    control::{FromWorker, Sealed, ToWorker},
+    ids::{Attempt, FileId, Segment},
+    spec::{AwsAccess, Compression, ExportSettings},
+    target::Target,
+    task::{Lease, Mark, Position},
+};
+use stub::{
+    coordinator::Played,
+    dynamodb::{Table, Trouble, serve},
+};
+
+fn settings(table: &Table, dir: &Path) -> ExportSettings {
+    let aws = AwsAccess { dynamodb_endpoint: Some(table.endpoint.clone()), ..AwsAccess::default() };
+    ExportSettings {
+        table: "t".into(),
+        consistent: false,
+        total_segments: 10.try_into().unwrap(),
+        target: Target::File { dir: dir.into() },
+        compression: Compression::None,
+        upload_part_bytes: 1 << 20,
+        part_file_bytes: 1 << 20,
+        mean_item_bytes: 0,
+        aws,
+    }
+}
+
+fn lease(segment: u32, mark: Mark) -> ToWorker {
+    ToWorker::Lease(Lease { segment: Segment(segment), attempt: Attempt(1), mark })
+}
+
+/// What came of the leases.
+#[derive(Debug, Default)]
+struct Heard {
+    sealed: Option<Sealed>,
+    asked_for_files: u32,
+    throttled: u32,
+    failed: Option<String>,
+}
+
+/// Serves the worker, with units as it needs them, until it has sealed something or failed.
+async fn serve_until_sealed(played: &mut Played) -> Heard {
+    let mut heard = Heard::default();
+    let mut granted = ReadUnits::ZERO;
+    loop {
+        match played.hear().await {
+            FromWorker::Need(total) => {
+                let page = ReadUnits::from_units(200);
+                played.tell(ToWorker::Grant { units: total - granted, page }).await;
+                granted = total;
+            }
+            FromWorker::WantFile => {
+                heard.asked_for_files += 1;
+                let file = FileId(8);
+                played.tell(ToWorker::File { file, name: "part".into(), upload_id: String::new() }).await;
+            }
+            FromWorker::Throttled(count) => heard.throttled += count,
+            FromWorker::Failed(why) => return Heard { failed: Some(why), ..heard },
+            FromWorker::Sealed(sealed) => return Heard { sealed: Some(sealed), ..heard },
+            FromWorker::Want(_) | FromWorker::Heartbeat(_) | FromWorker::Hello { .. } => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn leased_segments_are_read_sealed_in_one_part_and_reported_with_their_steps() {
+    let (table, dir) = (serve(Trouble::Throttled).await, tempfile::tempdir().unwrap());
+    let mut played = Played::start().await;
+    played.tell(ToWorker::Export(settings(&table, dir.path()))).await;
+    let mark = Mark { position: Position::After(r#"{"k":{"N":"2"}}"#.into()), pages: 2, items: 2 };
+    played.tell(lease(4, mark)).await;
+    played.tell(lease(0, Mark::default())).await;
+    played.tell(ToWorker::Drain).await;
+    let heard = serve_until_sealed(&mut played).await;
+    let Sealed { part, mut steps } = heard.sealed.unwrap();
+    let part = part.unwrap();
+    let text = std::fs::read_to_string(dir.path().join(".part.part")).unwrap();
+    assert_eq!(
+        text,
+        "{\"k\":{\"n\":\"3\"},\"segment\":{\"n\":\"4\"}}\n{\"k\":{\"n\":\"4\"},\"segment\":{\"n\":\"4\"}}\n"
+    );
+    assert_eq!((part.file, part.number, part.items, part.last), (FileId(8), 1, 2, true));
+    assert_eq!((part.bytes, part.crc32c), (text.len() as u64, crc32c::crc32c(text.as_bytes())));
+    steps.sort_by_key(|step| step.segment);
+    let pages: Vec<_> = steps.iter().map(|step| (step.from_page, step.to_page, step.items)).collect();
+    assert_eq!(pages, [(0, 1, 0), (2, 4, 2)]);
+    assert!(steps.iter().all(|step| step.position == Position::Done));
+    assert_eq!(heard.asked_for_files, 1);
+    assert!(heard.throttled > 0);
+
+    // A lost worker's segment, while draining: nothing to write, so no part.
+    played.tell(lease(0, Mark::default())).await;
+    let heard = serve_until_sealed(&mut played).await;
+    assert_eq!(heard.sealed.map(|sealed| (sealed.part, sealed.steps.len())), Some((None, 1)));
+
+    played.tell(ToWorker::Finish).await;
+    played.hang_up();
+    assert_eq!(played.exit_code().await, Some(0));
+}
+
+#[tokio::test]
+async fn no_page_is_asked_for_without_units() {
+    let (table, dir) = (serve(Trouble::None).await, tempfile::tempdir().unwrap());
+    let mut played = Played::start().await;
+    played.tell(ToWorker::Export(settings(&table, dir.path()))).await;
+    played.tell(lease(9, Mark::default())).await;
+    let grant = |units| ToWorker::Grant { units, page: ReadUnits::from_units(200) };
+    played.tell(grant(ReadUnits::from_units(15))).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(table.requests.load(SeqCst), 0);
+    played.tell(grant(ReadUnits::from_units(1))).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // The first page is taken to cost 16 units, the next ones what the last did.
+    assert_eq!(table.requests.load(SeqCst), 9);
+}
+
+#[tokio::test]
+async fn what_no_worker_can_do_is_said_and_the_worker_waits_for_the_end() {
+    for (trouble, words) in
+        [(Trouble::Denied, "no permission for dynamodb:Scan on table t"), (Trouble::Malformed, "segment 3")]
+    {
+        let (table, dir) = (serve(trouble).await, tempfile::tempdir().unwrap());
+        let mut played = Played::start().await;
+        played.tell(ToWorker::Export(settings(&table, dir.path()))).await;
+        played.tell(lease(3, Mark::default())).await;
+        let heard = serve_until_sealed(&mut played).await;
+        let why = heard.failed.unwrap();
+        assert!(why.contains(words) && !why.contains('\n'), "{why}");
+        played.tell(ToWorker::Finish).await;
+        played.hang_up();
+        assert_eq!(played.exit_code().await, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn a_worker_ends_with_its_coordinator() {
+    let mut played = Played::start().await;
+    drop(played.stdin.take());
+    assert_eq!(played.exit_code().await, Some(1));
+    let mut played = Played::start().await;
+    played.hang_up();
+    assert_eq!(played.exit_code().await, Some(1));
+}
