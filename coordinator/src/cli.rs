@@ -84,7 +84,7 @@ fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
         println!("{defect}");
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&verified.summary()).unwrap_or_default());
+        println!("{}", serde_json::to_string_pretty(&verified).unwrap_or_default());
     } else {
         eprintln!("{verified}");
     }

@@ -227,11 +227,12 @@ impl Running<'_> {
     /// Ends workers and calls under way, whatever the outcome.
     async fn end(mut self, outcome: Result<(), Failure>) -> (Schedule, Result<(), Failure>) {
         let Engine { plane, cluster, .. } = self.engine;
+        // What is still in the outboxes is delivered; then the streams end.
+        self.outboxes.clear();
         match outcome {
             Ok(()) => cluster.finish().await,
             Err(_) => cluster.stop().await,
         }
-        self.outboxes.clear();
         plane.stop().await;
         let mut outcome = outcome;
         // A job that failed or was stopped ends within seconds, whatever a store does.

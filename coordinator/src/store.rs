@@ -2,6 +2,7 @@
 //! promise, that no part file is visible before it is complete.
 
 mod files;
+mod read;
 mod s3;
 
 use job::target::Target;
@@ -9,6 +10,7 @@ use job_aws::{Clients, Fault};
 
 use crate::files::PartFile;
 use files::Directory;
+pub(crate) use read::{Entry, Readable};
 use s3::Prefix;
 
 /// A backup folder.

@@ -1,28 +1,211 @@
-//! Reads an export again and checks it.
+//! The verify command: reads an export again and checks it against what was recorded. A shell
+//! around two cores: [`folder`] looks at names, [`check`] at the bytes of a file.
+//!
+//! ```text
+//! listing, export.json, manifest → folder ┐
+//! files ─ read → stored (CRC-32C) → decompressor → lines → keys ┴→ defects
+//! ```
 
-use std::fmt;
+mod check;
+mod defects;
+mod folder;
+mod keys;
+mod lines;
+mod progress;
+mod read;
+mod run;
+mod stored;
 
-use job::{spec::AwsAccess, target::Target};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use job::{export_json::ExportJson, format::KeyNames, layout, spec::AwsAccess, target::Target};
+use job_aws::{Fault, FaultKind};
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    retry::retried,
+    store::{Entry, Store},
+    text,
+};
+use check::{Expected, FileFound};
+use folder::{FolderFound, Recorded};
+use progress::Tally;
+use run::{Job, Run};
 
+/// What an export turned out to be.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Verified {
+    /// The table it is of.
+    pub(crate) table: String,
+    pub(crate) folder: String,
+    /// Files that were read.
+    pub(crate) files: usize,
+    /// Lines in them.
+    pub(crate) items: u64,
+    /// Their bytes as stored.
+    pub(crate) bytes: u64,
+    /// A line each: where, what; never what items hold.
     pub(crate) defects: Vec<String>,
-}
-
-impl Verified {
-    pub(crate) fn summary(&self) -> serde_json::Value {
-        serde_json::json!({ "defects": self.defects })
-    }
+    /// Worth knowing, and no defect.
+    pub(crate) notes: Vec<String>,
+    pub(crate) seconds: f64,
 }
 
 impl fmt::Display for Verified {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} defects", self.defects.len())
+        writeln!(out, "verified    {} in {}", self.table, self.folder)?;
+        writeln!(out, "items       {}", self.items)?;
+        writeln!(out, "size        {} in {} files", text::bytes(self.bytes), self.files)?;
+        for note in &self.notes {
+            writeln!(out, "note        {note}")?;
+        }
+        match self.defects.len() {
+            0 => writeln!(out, "defects     none")?,
+            _ => writeln!(out, "defects     {}", self.defects.len())?,
+        }
+        write!(out, "time        {}", text::duration(Duration::from_secs_f64(self.seconds)))
     }
 }
 
-pub(crate) async fn verify(_: &Target, _: &AwsAccess, _: &CancellationToken) -> Result<Verified, Failure> {
-    Err(Failure::Refused("not yet".into()))
+/// Verifies the export in a folder.
+///
+/// # Errors
+/// [`Failure::Refused`] if there is nothing that can be verified; [`Failure::Failed`] if it can't
+/// be read; [`Failure::Stopped`] by `stop`.
+pub(crate) async fn verify(
+    target: &Target,
+    access: &AwsAccess,
+    stop: &CancellationToken,
+) -> Result<Verified, Failure> {
+    // Ends the threads, too, whichever way this function is left.
+    let threads = stop.child_token();
+    let _guard = threads.clone().drop_guard();
+    tokio::select! {
+        verified = verify_folder(target, access, threads) => verified,
+        () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal before all was verified".into())),
+    }
 }
+
+async fn verify_folder(
+    target: &Target,
+    access: &AwsAccess,
+    stop: CancellationToken,
+) -> Result<Verified, Failure> {
+    let started = Instant::now();
+    let refused = |fault| Failure::refused(&fault);
+    let store = Store::to_read(target, access).await.map_err(refused)?;
+    let entries = retried(|| store.entries()).await.map_err(refused)?;
+    let manifest = find(&store, layout::MANIFEST).await.map_err(refused)?;
+    let mut verified = Verified {
+        table: "a table".into(),
+        folder: target.to_string(),
+        files: 0,
+        items: 0,
+        bytes: 0,
+        defects: Vec::new(),
+        notes: Vec::new(),
+        seconds: 0.0,
+    };
+    match recorded(&store, target, &entries, manifest.is_some()).await? {
+        Ok(export) => {
+            let FolderFound { defects, notes } = folder::check(target, &export, manifest.as_deref(), &entries);
+            export.table["TableName"].as_str().unwrap_or("a table").clone_into(&mut verified.table);
+            (verified.defects, verified.notes) = (defects, notes);
+            let found = check_files(store, &export, entries, verified.defects.len(), stop).await;
+            for file in found.map_err(|fault| Failure::failed(&fault))? {
+                verified.files += 1;
+                verified.items += file.items;
+                verified.bytes += file.bytes;
+                verified.defects.extend(file.defects);
+            }
+        }
+        Err(damage) => verified.defects.push(damage),
+    }
+    verified.seconds = started.elapsed().as_secs_f64();
+    Ok(verified)
+}
+
+/// The export that is to be verified; or, as a defect, why it can't be told which.
+async fn recorded(
+    store: &Store,
+    target: &Target,
+    entries: &[Entry],
+    has_manifest: bool,
+) -> Result<Result<ExportJson, String>, Failure> {
+    let refused = |fault| Failure::refused(&fault);
+    if !has_manifest && let Some(claim) = find(store, layout::CLAIM).await.map_err(refused)? {
+        let claim: serde_json::Value = serde_json::from_slice(&claim).unwrap_or_default();
+        let word = |name: &str| claim[name].as_str().unwrap_or("unknown").escape_debug().to_string();
+        return Err(Failure::Refused(format!(
+            "{target} holds an unfinished export of table {}, begun {} on {}: there is nothing to verify yet",
+            word("table"),
+            word("started_at"),
+            word("host"),
+        )));
+    }
+    let name = layout::EXPORT_JSON;
+    let Some(bytes) = find(store, name).await.map_err(refused)? else {
+        let why = match (has_manifest, entries.is_empty()) {
+            (true, _) => format!("holds an export of another tool, without {name}"),
+            (false, true) => "is empty or does not exist".to_owned(),
+            (false, false) => format!("holds no export: there is no {name}"),
+        };
+        return Err(Failure::Refused(format!("{target} {why}: only exports of tablehaul can be verified")));
+    };
+    match folder::read_export_json(&bytes) {
+        Recorded::Export(export) => Ok(Ok(*export)),
+        Recorded::Version(version) => Err(Failure::Refused(format!(
+            "{target} holds an export of version {version}: this program knows only version {}",
+            job::export_json::VERSION
+        ))),
+        Recorded::Damaged(why) => Ok(Err(format!("{name}: damaged, nothing else can be checked ({why})"))),
+    }
+}
+
+/// A small object, if it is there.
+async fn find(store: &Store, name: &str) -> Result<Option<Vec<u8>>, Fault> {
+    match retried(|| store.get(name)).await {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Checks the recorded files that are there.
+async fn check_files(
+    store: Store,
+    export: &ExportJson,
+    entries: Vec<Entry>,
+    defects: usize,
+    stop: CancellationToken,
+) -> Result<Vec<FileFound>, Fault> {
+    let mut entries: HashMap<String, Entry> =
+        entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
+    let present = |file: &job::export_json::PartFile| {
+        entries.remove(&file.name).map(|entry| Job { file: file.clone(), entry })
+    };
+    let jobs: Vec<Job> = export.files.iter().filter_map(present).collect();
+    let bytes = jobs.iter().map(|job| job.entry.bytes).sum();
+    let tally = Arc::new(Tally { bytes, files: jobs.len(), ..Tally::default() });
+    tally.defects.store(defects as u64, Ordering::Relaxed);
+    let expected = Expected {
+        compression: export.compression,
+        keys: KeyNames::from(&export.keys),
+        seed: uuid::Uuid::new_v4().as_u64_pair().0,
+    };
+    let run = Run::new(store, expected, Arc::clone(&tally), stop)?;
+    tokio::select! {
+        found = run.check_all(jobs) => found,
+        never = tally.show() => match never {},
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -124,7 +124,8 @@ impl FromStr for ReadUnits {
             }
             digits = digits * 10 + u128::from(digit - b'0');
         }
-        let decimals = i32::try_from(fraction.len()).map_err(|_| UnitsError)? - exponent - 3;
+        let decimals = i32::try_from(fraction.len()).map_err(|_| UnitsError)?;
+        let decimals = decimals.checked_sub(exponent).and_then(|n| n.checked_sub(3)).ok_or(UnitsError)?;
         let power = 10u128.checked_pow(decimals.unsigned_abs()).ok_or(UnitsError)?;
         let milli = if decimals > 0 {
             digits.div_ceil(power)

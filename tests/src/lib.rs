@@ -6,8 +6,12 @@
 //! - [`http`]: a blocking request to a server on loopback; no more than that.
 //! - [`fake`]: `fake-dynamodb`, which enforces and counts capacity and fails on demand.
 //! - [`demo`]: `demo-dynamodb`, a whole emulator with real data in it.
+//! - [`command`]: running `tablehaul`.
+//! - [`backup`]: reading what it wrote, independently.
 //! - [`stats`]: what `fake-dynamodb` counts; the words both sides of its admin endpoint speak.
 
+pub mod backup;
+pub mod command;
 pub mod demo;
 pub mod fake;
 pub mod http;

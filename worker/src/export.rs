@@ -23,7 +23,7 @@
 //!
 //! That is 84 MiB on one core with upload parts of 16 MiB to a folder; to S3, where more parts
 //! are under way, 119 MiB in the worst case. Streams are added only while the
-//! network is the bottleneck, and pages of DynamoDB are mostly below 1.2 MiB, so what is seen is
+//! network is the bottleneck, and Scan replies are mostly below 1.2 MiB, so what is seen is
 //! well below.
 
 mod buffers;

@@ -75,7 +75,7 @@ impl Report {
         self.bytes.fetch_add(bytes, Relaxed);
     }
 
-    /// DynamoDB charged for a page.
+    /// A page was charged.
     pub(crate) fn consumed(&self, units: ReadUnits) {
         self.consumed_milli.fetch_add(units.milli(), Relaxed);
     }

@@ -108,7 +108,7 @@ async fn leased_segments_are_read_sealed_in_one_part_and_reported_with_their_ste
 #[tokio::test]
 async fn no_page_is_asked_for_without_units() {
     let (table, dir) = (serve(Trouble::None).await, tempfile::tempdir().unwrap());
-    let mut played = Played::start().await;
+    let played = Played::start().await;
     played.tell(ToWorker::Export(settings(&table, dir.path()))).await;
     played.tell(lease(9, Mark::default())).await;
     let grant = |units| ToWorker::Grant { units, page: ReadUnits::from_units(200) };

@@ -9,6 +9,7 @@ use std::{
 use job::layout;
 use job_aws::{Fault, FaultKind};
 
+use super::Entry;
 use crate::files::PartFile;
 
 /// A directory.
@@ -88,6 +89,39 @@ impl Directory {
     pub(super) fn get(&self, name: &str) -> Result<Vec<u8>, Fault> {
         let path = self.path.join(name);
         fs::read(&path).map_err(|error| fault("read", &path, &error))
+    }
+
+    /// All files of the directory itself.
+    pub(super) fn entries(&self) -> Result<Vec<Entry>, Fault> {
+        let listed = || -> io::Result<Vec<Entry>> {
+            let entries = match fs::read_dir(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                entries => entries?,
+            };
+            let mut files = Vec::new();
+            for entry in entries {
+                let entry = entry?;
+                // Of a link that leads nowhere it is found out when it is read.
+                let metadata = fs::metadata(entry.path()).or_else(|_| entry.metadata())?;
+                if !metadata.is_dir() {
+                    let name = entry.file_name().to_string_lossy().into_owned();
+                    files.push(Entry { name, bytes: metadata.len(), etag: None });
+                }
+            }
+            Ok(files)
+        };
+        listed().map_err(|error| fault("list", &self.path, &error))
+    }
+
+    /// Opens a file of the directory. What goes wrong while it is read is told by
+    /// [`Directory::read_fault`].
+    pub(super) fn reader(&self, name: &str) -> Result<File, Fault> {
+        let path = self.path.join(name);
+        File::open(&path).map_err(|error| fault("read", &path, &error))
+    }
+
+    pub(super) fn read_fault(&self, name: &str, error: &io::Error) -> Fault {
+        fault("read", &self.path.join(name), error)
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<(), Fault> {

@@ -1,5 +1,7 @@
 //! A folder in S3.
 
+use std::ops::Range;
+
 use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
@@ -7,9 +9,11 @@ use aws_sdk_s3::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::base64;
+use bytes::{Bytes, BytesMut};
 use job::target::Target;
 use job_aws::{Clients, Fault, FaultKind};
 
+use super::Entry;
 use crate::files::PartFile;
 
 /// Objects of one bucket under one prefix.
@@ -83,6 +87,46 @@ impl Prefix {
         let body = reply.body.collect().await;
         let torn = |error| Fault::new(FaultKind::Transient, format!("reading {url}: {error}"));
         Ok(body.map_err(torn)?.to_vec())
+    }
+
+    /// All objects of the folder itself, without those of folders in it.
+    pub(super) async fn entries(&self) -> Result<Vec<Entry>, Fault> {
+        let folder = self.target.key("");
+        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&folder).delimiter("/");
+        let mut pages = request.into_paginator().send();
+        let mut entries = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.fault("s3:ListBucket", &self.target.to_string(), &error))?;
+            entries.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
+                let name = object.key?.strip_prefix(&folder)?.to_owned();
+                let bytes = object.size.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
+                (!name.is_empty()).then_some(Entry { name, bytes, etag: object.e_tag })
+            }));
+        }
+        Ok(entries)
+    }
+
+    /// Reads bytes of an object as it was listed; another one in its place is a fault.
+    pub(super) async fn get_range(&self, object: &Entry, range: Range<u64>) -> Result<Bytes, Fault> {
+        let url = self.target.url(&object.name);
+        let request = self.client.get_object().bucket(&self.bucket).key(self.target.key(&object.name));
+        let request = request.set_if_match(object.etag.clone());
+        let request = request.range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
+        let reply = request.send().await.map_err(|error| self.fault("s3:GetObject", &url, &error))?;
+        let torn = |why: String| Fault::new(FaultKind::Transient, format!("reading {url}: {why}"));
+        let expected = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        let mut bytes = BytesMut::with_capacity(expected);
+        let mut body = reply.body;
+        while let Some(piece) = body.next().await {
+            bytes.extend_from_slice(&piece.map_err(|error| torn(error.to_string()))?);
+            if bytes.len() > expected {
+                break;
+            }
+        }
+        if bytes.len() != expected {
+            return Err(torn(format!("the reply has {} bytes, not {expected}", bytes.len())));
+        }
+        Ok(bytes.freeze())
     }
 
     pub(super) async fn remove(&self, name: &str) -> Result<(), Fault> {

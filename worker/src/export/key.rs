@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-/// A key attribute as DynamoDB writes it: keys are strings, numbers or binaries.
+/// A key attribute of a Scan reply: keys are strings, numbers or binaries.
 #[derive(serde::Deserialize)]
 enum KeyValue {
     S(String),

@@ -2,7 +2,7 @@
 
 use job::capacity::ReadUnits;
 
-/// A Scan page holds at most this many bytes of items (DynamoDB API, Scan).
+/// A Scan page holds at most this many bytes of items (API reference, Scan).
 const FULL_PAGE_BYTES: u64 = 1024 * 1024;
 /// `Limit` when nothing at all is known of the items and a full page would cost too much.
 const CAUTIOUS_LIMIT: u64 = 25;
@@ -38,7 +38,7 @@ impl Costs {
 pub(crate) struct Reads {
     /// Strongly consistent, at twice the price.
     pub(crate) consistent: bool,
-    /// By DescribeTable; 0 if unknown.
+    /// By `DescribeTable`; 0 if unknown.
     pub(crate) mean_item_bytes: u64,
 }
 

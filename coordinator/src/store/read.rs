@@ -1,0 +1,87 @@
+//! Reading a whole backup folder, which may be any size.
+
+use std::{fs::File, io, ops::Range};
+
+use bytes::Bytes;
+use job::{
+    spec::AwsAccess,
+    target::Target,
+};
+use job_aws::{Fault, FaultKind, Retries, connect};
+
+use super::{Store, files::Directory, s3::Prefix};
+
+/// For the signature only: an S3 named by its address may be in no region.
+const REGION_OF_OTHER_ENDPOINTS: &str = "us-east-1";
+
+/// A file in the folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Its name in the folder.
+    pub(crate) name: String,
+    /// Its length as stored.
+    pub(crate) bytes: u64,
+    /// In S3, what tells it from another object of that name.
+    pub(crate) etag: Option<String>,
+}
+
+/// A file to be read.
+pub(crate) enum Readable {
+    /// By ranges, with [`Store::get_range`].
+    InRanges,
+    /// As it is.
+    File(File),
+}
+
+impl Store {
+    /// A folder that is only read; needs no AWS access for one in a file system.
+    pub(crate) async fn to_read(target: &Target, access: &AwsAccess) -> Result<Self, Fault> {
+        let bucket = match target {
+            Target::File { dir } => return Ok(Self::Files(Directory::new(dir.clone()))),
+            Target::S3 { bucket, .. } => bucket.clone(),
+        };
+        // Only the bucket's region matters here.
+        let mut access = access.clone();
+        access.region = access.s3_region.clone().or(access.region);
+        let clients = match connect(&access, Retries::Sdk).await {
+            Err(fault) if fault.kind == FaultKind::NoRegion && access.s3_endpoint.is_some() => {
+                access.region = Some(REGION_OF_OTHER_ENDPOINTS.into());
+                connect(&access, Retries::Sdk).await?
+            }
+            connected => connected?,
+        };
+        Ok(Self::S3(Prefix::new(bucket, target.clone(), None, &clients)))
+    }
+
+    /// All files in the folder itself, not those in folders in it. Nothing if there is no folder.
+    pub(crate) async fn entries(&self) -> Result<Vec<Entry>, Fault> {
+        match self {
+            Self::S3(prefix) => prefix.entries().await,
+            Self::Files(directory) => directory.entries(),
+        }
+    }
+
+    pub(crate) fn open_to_read(&self, name: &str) -> Result<Readable, Fault> {
+        match self {
+            Self::S3(_) => Ok(Readable::InRanges),
+            Self::Files(directory) => directory.reader(name).map(Readable::File),
+        }
+    }
+
+    /// Reads bytes of an object in S3.
+    pub(crate) async fn get_range(&self, object: &Entry, range: Range<u64>) -> Result<Bytes, Fault> {
+        match self {
+            Self::S3(prefix) => prefix.get_range(object, range).await,
+            Self::Files(_) => Err(Fault::new(FaultKind::Refused, "files are not read by ranges")),
+        }
+    }
+
+    /// What it means that a file that was opened can't be read.
+    pub(crate) fn read_fault(&self, name: &str, error: io::Error) -> Fault {
+        match (self, error.downcast::<Fault>()) {
+            (_, Ok(fault)) => fault,
+            (Self::Files(directory), Err(error)) => directory.read_fault(name, &error),
+            (Self::S3(_), Err(error)) => Fault::new(FaultKind::Refused, format!("reading {name}: {error}")),
+        }
+    }
+}

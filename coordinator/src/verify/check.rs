@@ -1,0 +1,145 @@
+//! Checks one part file against what was recorded of it. Pure but for what it reads from.
+
+use std::io::{self, BufRead, Read};
+
+use flate2::bufread::MultiGzDecoder;
+use job::{export_json::PartFile, format::KeyNames, spec::Compression};
+
+use super::{
+    defects::Defects,
+    keys::SeenKeys,
+    lines::LineCheck,
+    stored::{Stored, WINDOW_BYTES},
+};
+
+/// Largest window of a zstd frame, as a power of two: 8 MiB, which every decoder should take (RFC
+/// 8878, section 3.1.1.1.2). Export needs 2 MiB.
+const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+/// What all files of a backup have in common.
+#[derive(Debug)]
+pub(super) struct Expected {
+    pub(super) compression: Compression,
+    pub(super) keys: KeyNames,
+    /// Of the hashes by which keys are compared.
+    pub(super) seed: u64,
+}
+
+/// What a file turned out to be.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct FileFound {
+    /// Lines, as far as they could be read.
+    pub(super) items: u64,
+    /// Bytes as stored.
+    pub(super) bytes: u64,
+    pub(super) defects: Vec<String>,
+}
+
+impl Expected {
+    /// Reads the file to its end.
+    ///
+    /// Memory: that of [`LineCheck`]; a window; of a compressed file, the window and tables of the
+    /// decompressor, 9 MiB at most.
+    ///
+    /// # Errors
+    /// If `source` can't be read; what is wrong with its bytes is a defect.
+    pub(super) fn check(&self, file: &PartFile, source: impl BufRead) -> io::Result<FileFound> {
+        let mut defects = Defects::of(&file.name);
+        let mut lines = LineCheck::new(&self.keys, SeenKeys::new(self.seed, file.items));
+        let mut stored = Stored::new(source);
+        let is_whole = match self.decode(&mut stored, &mut lines, &mut defects) {
+            Ok(is_whole) => is_whole,
+            Err(error) => match stored.take_failure() {
+                Some(failure) => return Err(failure),
+                None => {
+                    let why = format_args!("{}; what follows can't be read", broken(&error));
+                    defects.at_byte(stored.offset(), why);
+                    false
+                }
+            },
+        };
+        let (bytes, crc32c) = stored.finish()?;
+        let items = if is_whole { lines.finish(&mut defects) } else { lines.abandon(&mut defects) };
+        compare(file, bytes, crc32c, &mut defects);
+        if is_whole && items != file.items {
+            defects.whole(format_args!("{items} lines instead of {}", file.items));
+        }
+        Ok(FileFound { items, bytes, defects: defects.into_lines() })
+    }
+
+    /// Gives all lines to `lines`, or none if it can't be told how: returns whether it did.
+    fn decode(
+        &self,
+        stored: &mut Stored<impl BufRead>,
+        lines: &mut LineCheck<'_>,
+        defects: &mut Defects,
+    ) -> io::Result<bool> {
+        let recorded = self.compression;
+        let found = stored.codec()?;
+        let is_empty = stored.fill_buf()?.is_empty();
+        if found != Some(recorded) && !is_empty {
+            match (found, recorded) {
+                // Checked as lines all the same: the first will be wrong.
+                (None, Compression::None) => {}
+                (None, recorded) => {
+                    defects.at_byte(0, format_args!("not {}, as was recorded", recorded.name()));
+                    return Ok(false);
+                }
+                (Some(found), recorded) => {
+                    let (found, recorded) = (found.name(), recorded.name());
+                    defects.whole(format_args!("compression is {found} instead of {recorded}"));
+                }
+            }
+        }
+        match found.unwrap_or_default() {
+            Compression::None => {
+                loop {
+                    let window = stored.fill_buf()?;
+                    if window.is_empty() {
+                        break;
+                    }
+                    let len = window.len();
+                    lines.feed(window, defects);
+                    stored.consume(len);
+                }
+            }
+            Compression::Gzip => pump(MultiGzDecoder::new(stored), lines, defects)?,
+            Compression::Zstd => {
+                let mut decoder = zstd::Decoder::with_buffer(stored)?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+                pump(decoder, lines, defects)?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn pump(mut decoder: impl Read, lines: &mut LineCheck<'_>, defects: &mut Defects) -> io::Result<()> {
+    let mut window = vec![0; WINDOW_BYTES];
+    loop {
+        match decoder.read(&mut window)? {
+            0 => return Ok(()),
+            len => lines.feed(&window[..len], defects),
+        }
+    }
+}
+
+/// A decompressor's complaint. The decompressors tell nothing of the data.
+fn broken(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the compressed data is cut off".to_owned(),
+        _ => format!("the compressed data is damaged ({error})"),
+    }
+}
+
+fn compare(file: &PartFile, bytes: u64, crc32c: u32, defects: &mut Defects) {
+    let crc32c = format!("{crc32c:08x}");
+    if bytes != file.bytes {
+        defects.whole(format_args!("{bytes} bytes instead of {}", file.bytes));
+    } else if !crc32c.eq_ignore_ascii_case(&file.crc32c) {
+        defects.whole(format_args!("CRC-32C is {crc32c} instead of {}", file.crc32c.escape_debug()));
+    }
+}
+
+#[cfg(test)]
+mod tests;

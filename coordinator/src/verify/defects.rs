@@ -1,0 +1,98 @@
+//! What is wrong, in lines: some for each place, then only how many more. Never what items hold.
+
+use std::fmt::Display;
+
+use job::format::LineError;
+
+/// Defects told of one place; a file that is broken throughout needs no million lines.
+const SHOWN: usize = 20;
+
+/// The defects of one file, or of one part of the folder.
+#[derive(Debug)]
+pub(super) struct Defects {
+    place: String,
+    of_the_whole: Vec<String>,
+    shown: Vec<String>,
+    hidden: u64,
+}
+
+impl Defects {
+    /// `place` begins every line. A name found in the folder may hold anything, so it is escaped.
+    pub(super) fn of(place: &str) -> Self {
+        let place = place.escape_debug().to_string();
+        Self { place, of_the_whole: Vec::new(), shown: Vec::new(), hidden: 0 }
+    }
+
+    /// Of the place as a whole: always told, and first.
+    pub(super) fn whole(&mut self, what: impl Display) {
+        self.of_the_whole.push(format!("{}: {what}", self.place));
+    }
+
+    /// One of perhaps many.
+    pub(super) fn one(&mut self, what: impl Display) {
+        if self.has_room() {
+            self.shown.push(format!("{}: {what}", self.place));
+        }
+    }
+
+    /// At an offset in the file as stored.
+    pub(super) fn at_byte(&mut self, offset: u64, what: impl Display) {
+        if self.has_room() {
+            self.shown.push(format!("{} byte {offset}: {what}", self.place));
+        }
+    }
+
+    /// In a line, the first being 1.
+    pub(super) fn at_line(&mut self, line: u64, what: impl Display) {
+        if self.has_room() {
+            self.shown.push(format!("{} line {line}: {what}", self.place));
+        }
+    }
+
+    /// A line that is no item of the table.
+    pub(super) fn not_an_item(&mut self, line: u64, error: &LineError) {
+        match error {
+            LineError::Malformed { at, problem } => {
+                self.at_line(line, format_args!("{problem} at byte {at} of the line"));
+            }
+            LineError::KeyMissing { .. } | LineError::KeyType { .. } | LineError::KeyTwice { .. } => {
+                self.at_line(line, error);
+            }
+        }
+    }
+
+    pub(super) fn into_lines(self) -> Vec<String> {
+        let more = (self.hidden > 0).then(|| format!("{}: … and {} more", self.place, self.hidden));
+        self.of_the_whole.into_iter().chain(self.shown).chain(more).collect()
+    }
+
+    fn has_room(&mut self) -> bool {
+        let has_room = self.shown.len() < SHOWN;
+        self.hidden += u64::from(!has_room);
+        has_room
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_twenty_lines_only_the_number_is_told_and_the_file_as_a_whole_first() {
+        let mut defects = Defects::of("x_000000");
+        (1..=25).for_each(|line| defects.at_line(line, "wrong"));
+        defects.whole("too short");
+        let lines = defects.into_lines();
+        assert_eq!(lines.len(), 22);
+        assert_eq!(lines[0], "x_000000: too short");
+        assert_eq!(lines[1], "x_000000 line 1: wrong");
+        assert_eq!(lines[21], "x_000000: … and 5 more");
+    }
+
+    #[test]
+    fn a_name_of_several_lines_takes_one() {
+        let mut defects = Defects::of("a\nb\u{1b}[1m");
+        defects.whole("foreign");
+        assert_eq!(defects.into_lines(), [r"a\nb\u{1b}[1m: foreign"]);
+    }
+}

@@ -1,0 +1,196 @@
+//! Checks many files at once: checking on threads of its own, fetching on the runtime. A shell.
+
+use std::{
+    io::{BufRead, BufReader},
+    sync::{Arc, atomic::Ordering},
+};
+
+use job::export_json::PartFile;
+use job_aws::{Fault, FaultKind};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    check::{Expected, FileFound},
+    defects::Defects,
+    progress::Tally,
+    read::{Watched, ranges},
+    stored::WINDOW_BYTES,
+};
+use crate::{
+    preflight::cores,
+    store::{Entry, Readable, Store},
+};
+
+/// Memory for the keys of all files under way, unless one file alone needs more: see
+/// [`SeenKeys`](super::keys::SeenKeys), 16 bytes for each item.
+const KEY_BYTES: u64 = 1 << 30;
+const BYTES_FOR_A_KEY: u64 = 16;
+/// In which that memory is dealt out.
+const KEY_PERMIT_BYTES: u64 = 1 << 12;
+
+/// A file that is there, and what was recorded of it.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) file: PartFile,
+    pub(super) entry: Entry,
+}
+
+/// Everything that checks of files share.
+///
+/// Memory: keys, see [`KEY_BYTES`]; and for each file under way, of which there are as many as
+/// cores (twice as many in S3), about 10 MiB if it is compressed and 32 MiB if it is in S3.
+pub(super) struct Run {
+    store: Store,
+    expected: Expected,
+    tally: Arc<Tally>,
+    pool: ThreadPool,
+    places: Arc<Semaphore>,
+    key_memory: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+/// Held while a file is checked.
+struct Place {
+    _place: OwnedSemaphorePermit,
+    _memory: OwnedSemaphorePermit,
+}
+
+impl Run {
+    /// `stop` ends the checks under way.
+    pub(super) fn new(
+        store: Store,
+        expected: Expected,
+        tally: Arc<Tally>,
+        stop: CancellationToken,
+    ) -> Result<Self, Fault> {
+        // A thread that waits for S3 leaves its core to another.
+        let threads = match &store {
+            Store::S3(_) => 2 * cores() as usize,
+            Store::Files(_) => cores() as usize,
+        };
+        let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|at| format!("verify-{at}"));
+        // The file's answer is then missing, which is an error.
+        let pool = pool.panic_handler(|_| {}).build();
+        let pool = pool.map_err(|error| Fault::new(FaultKind::Refused, format!("cannot start threads: {error}")))?;
+        Ok(Self {
+            store,
+            expected,
+            tally,
+            pool,
+            places: Arc::new(Semaphore::new(threads)),
+            key_memory: Arc::new(Semaphore::new(all_permits() as usize)),
+            stop,
+        })
+    }
+
+    /// Checks the files; returns what they turned out to be, in the same order.
+    pub(super) async fn check_all(self, jobs: Vec<Job>) -> Result<Vec<FileFound>, Fault> {
+        let run = Arc::new(self);
+        let mut found: Vec<FileFound> = jobs.iter().map(|_| FileFound::default()).collect();
+        let mut under_way = JoinSet::new();
+        for (at, job) in jobs.into_iter().enumerate() {
+            let place = run.place(job.file.items).await?;
+            let run = Arc::clone(&run);
+            under_way.spawn(async move { (at, run.check(job, place).await) });
+            while let Some(done) = under_way.try_join_next() {
+                keep(&mut found, done)?;
+            }
+        }
+        while let Some(done) = under_way.join_next().await {
+            keep(&mut found, done)?;
+        }
+        Ok(found)
+    }
+
+    async fn place(&self, items: u64) -> Result<Place, Fault> {
+        let permits = items.saturating_mul(BYTES_FOR_A_KEY).div_ceil(KEY_PERMIT_BYTES);
+        let permits = u32::try_from(permits).unwrap_or(u32::MAX).min(all_permits());
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let memory = Arc::clone(&self.key_memory).acquire_many_owned(permits).await;
+        match (place, memory) {
+            (Ok(place), Ok(memory)) => Ok(Place { _place: place, _memory: memory }),
+            _ => Err(given_up()),
+        }
+    }
+
+    async fn check(self: Arc<Self>, job: Job, place: Place) -> Result<FileFound, Fault> {
+        let name = job.file.name.clone();
+        let checked = match self.store.open_to_read(&name) {
+            Err(fault) => Err(fault),
+            Ok(Readable::File(file)) => {
+                let source = BufReader::with_capacity(WINDOW_BYTES, file);
+                Arc::clone(&self).check_source(job, source, place).await
+            }
+            Ok(Readable::InRanges) => {
+                let (source, fetching) = ranges(self.store.clone(), job.entry.clone());
+                let checking = Arc::clone(&self).check_source(job, source, place);
+                tokio::join!(checking, fetching).0
+            }
+        };
+        let found = checked.or_else(|fault| unreadable(&name, fault))?;
+        self.tally.checked_files.fetch_add(1, Ordering::Relaxed);
+        self.tally.defects.fetch_add(found.defects.len() as u64, Ordering::Relaxed);
+        Ok(found)
+    }
+
+    async fn check_source(
+        self: Arc<Self>,
+        job: Job,
+        source: impl BufRead + Send + 'static,
+        place: Place,
+    ) -> Result<FileFound, Fault> {
+        let (answer, answered) = oneshot::channel();
+        let run = Arc::clone(&self);
+        self.pool.spawn(move || {
+            let read_bytes = Arc::clone(&run.tally.read_bytes);
+            let source = Watched { source, read_bytes, stop: run.stop.clone() };
+            let found = run.expected.check(&job.file, source);
+            drop(place);
+            // Whoever asked may have been stopped meanwhile.
+            let _ = answer.send(found.map_err(|error| run.store.read_fault(&job.file.name, error)));
+        });
+        answered.await.map_err(|_| given_up())?
+    }
+}
+
+#[allow(clippy::cast_possible_truncation)]
+const fn all_permits() -> u32 {
+    (KEY_BYTES / KEY_PERMIT_BYTES) as u32
+}
+
+fn given_up() -> Fault {
+    Fault::new(FaultKind::Transient, "a check ended abruptly")
+}
+
+type Done = Result<(usize, Result<FileFound, Fault>), tokio::task::JoinError>;
+
+fn keep(found: &mut [FileFound], done: Done) -> Result<(), Fault> {
+    let (at, one) = done.map_err(|_| given_up())?;
+    found[at] = one?;
+    Ok(())
+}
+
+/// A file that can't be read, now or ever, is a defect; all else is no matter of this one file.
+fn unreadable(name: &str, fault: Fault) -> Result<FileFound, Fault> {
+    let mut defects = Defects::of(name);
+    match fault.kind {
+        FaultKind::NotFound => defects.whole("missing"),
+        FaultKind::Refused | FaultKind::PreconditionFailed => {
+            defects.whole(format_args!("can't be read: {}", fault.message));
+        }
+        FaultKind::Throttled
+        | FaultKind::Transient
+        | FaultKind::Unreachable
+        | FaultKind::Denied
+        | FaultKind::NoCredentials
+        | FaultKind::BadCredentials
+        | FaultKind::NoRegion
+        | FaultKind::WrongRegion => return Err(fault),
+    }
+    Ok(FileFound { defects: defects.into_lines(), ..FileFound::default() })
+}

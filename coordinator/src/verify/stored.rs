@@ -1,0 +1,138 @@
+//! The bytes of a file as stored: counted and summed up while they are read. Pure but for what it
+//! reads from.
+
+use std::io::{self, BufRead, Read};
+
+use job::spec::Compression;
+
+/// Bytes handed on at once: small enough to be still in the cache after the checksum.
+pub(super) const WINDOW_BYTES: usize = 256 * 1024;
+
+/// A reader that counts and checks what goes through.
+#[derive(Debug)]
+pub(super) struct Stored<R> {
+    source: R,
+    /// Bytes that are summed up already and not consumed yet.
+    opened: usize,
+    consumed: u64,
+    crc32c: u32,
+    failure: Option<io::Error>,
+}
+
+impl<R: BufRead> Stored<R> {
+    pub(super) fn new(source: R) -> Self {
+        Self { source, opened: 0, consumed: 0, crc32c: 0, failure: None }
+    }
+
+    /// Bytes consumed so far.
+    pub(super) fn offset(&self) -> u64 {
+        self.consumed
+    }
+
+    /// Why the source could not be read, as opposed to what is wrong with its bytes.
+    pub(super) fn take_failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
+    }
+
+    /// How the file is compressed, by its first bytes; `None` if nothing is known to begin so.
+    pub(super) fn codec(&mut self) -> io::Result<Option<Compression>> {
+        // Magic numbers: RFC 1952, section 2.3.1; RFC 8878, section 3.1.1.
+        Ok(match self.fill_buf()? {
+            [0x1f, 0x8b, ..] => Some(Compression::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Compression::Zstd),
+            [b'{', ..] | [] => Some(Compression::None),
+            _ => None,
+        })
+    }
+
+    /// Reads what is left. Returns the number and the CRC-32C of all bytes.
+    pub(super) fn finish(mut self) -> io::Result<(u64, u32)> {
+        loop {
+            match self.fill_buf() {
+                Ok([]) => return Ok((self.consumed, self.crc32c)),
+                Ok(window) => {
+                    let len = window.len();
+                    self.consume(len);
+                }
+                Err(error) => return Err(self.take_failure().unwrap_or(error)),
+            }
+        }
+    }
+
+    /// Sums up the first bytes of what comes next.
+    fn open(&mut self) -> io::Result<()> {
+        loop {
+            match self.source.fill_buf() {
+                Ok(window) => {
+                    self.opened = window.len().min(WINDOW_BYTES);
+                    self.crc32c = crc32c::crc32c_append(self.crc32c, &window[..self.opened]);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let copy = io::Error::new(error.kind(), error.to_string());
+                    self.failure = Some(error);
+                    return Err(copy);
+                }
+            }
+        }
+    }
+}
+
+impl<R: BufRead> BufRead for Stored<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.opened == 0 {
+            self.open()?;
+        }
+        Ok(&self.source.fill_buf()?[..self.opened])
+    }
+
+    fn consume(&mut self, len: usize) {
+        let len = len.min(self.opened);
+        self.source.consume(len);
+        self.opened -= len;
+        self.consumed += len as u64;
+    }
+}
+
+impl<R: BufRead> Read for Stored<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.fill_buf()?.read(buffer)?;
+        self.consume(len);
+        Ok(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_counted_and_summed_up_once_however_it_is_read() {
+        let bytes: Vec<u8> = (0..WINDOW_BYTES * 3).map(|at| (at * at % 251).to_le_bytes()[0]).collect();
+        let expected = (bytes.len() as u64, crc32c::crc32c(&bytes));
+        for step in [1000, 100_000, usize::MAX] {
+            let mut stored = Stored::new(bytes.as_slice());
+            for _ in 0..4 {
+                let len = stored.fill_buf().unwrap().len();
+                assert!(len <= WINDOW_BYTES);
+                stored.consume(len.min(step));
+            }
+            stored.read_exact(&mut [0; 10]).unwrap_or_default();
+            assert_eq!(stored.finish().unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_source_that_fails_is_told_from_one_that_ends() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("broken"))
+            }
+        }
+        let mut stored = Stored::new(io::BufReader::new(Broken));
+        assert!(stored.codec().is_err());
+        assert_eq!(stored.take_failure().unwrap().to_string(), "broken");
+    }
+}
