@@ -6,7 +6,7 @@ mod signals;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{FromArgMatches, error::ErrorKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     failure::Failure,
     preflight::ExportRequest,
     progress::Progress,
+    text::{complain, print, tell},
     verify::verify,
 };
 use args::{Cli, Command, ExportArgs, VerifyArgs};
@@ -27,8 +28,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         let rest = arguments[2..].iter().map(|argument| argument.to_string_lossy().into_owned());
         return edc::main(class, rest.collect());
     }
-    let command = Cli::command();
-    let parsed = command.try_get_matches_from(arguments);
+    let parsed = args::command().try_get_matches_from(arguments);
     let matches = match parsed {
         Ok(matches) => matches,
         Err(error) => return usage(&error),
@@ -44,26 +44,34 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     match result {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("tablehaul: {failure}");
+            complain(&failure.to_string());
             ExitCode::from(failure.exit_code())
         }
     }
 }
 
+/// Help and version, which go well, and what was wrong with the arguments.
 fn usage(error: &clap::Error) -> ExitCode {
-    // Help and version are printed this way too; both go well.
-    let _ = error.print();
-    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // As with all that is printed: nobody may be reading any more.
+        let _ = error.print();
+        return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+    }
+    let text = error.to_string();
+    let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let said: Vec<&str> = said.filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
+    let said = said.join(" ").replace(" tip:", "; tip:");
+    complain(&format!("{}; try --help", said.trim_start_matches("error: ")));
+    ExitCode::from(2)
 }
 
 fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let (dry_run, json, quiet) = (args.dry_run, args.json, args.quiet);
     let request = args.request(matches).map_err(Failure::Refused)?;
     match run(&request, dry_run, quiet)? {
-        Outcome::Planned(texts) => println!("{}", texts.join("\n\n")),
+        Outcome::Planned(texts) => print(&texts.join("\n\n")),
         Outcome::Exported(reports) if json => {
-            let reports = serde_json::to_string_pretty(&reports).unwrap_or_default();
-            println!("{reports}");
+            print(&serde_json::to_string_pretty(&reports).unwrap_or_default());
         }
         Outcome::Exported(_) => {}
     }
@@ -81,12 +89,12 @@ fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let access = args.aws.access();
     let verified = block_on(|stop| async move { verify(&folder, &access, &stop).await })?;
     for defect in &verified.defects {
-        println!("{defect}");
+        print(defect);
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&verified).unwrap_or_default());
+        print(&serde_json::to_string_pretty(&verified).unwrap_or_default());
     } else {
-        eprintln!("{verified}");
+        tell(&verified.to_string());
     }
     Ok(ExitCode::from(u8::from(!verified.defects.is_empty())))
 }

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How often the table's capacity is looked at again.
-const RATE_REFRESH: Duration = Duration::from_secs(60);
+const RATE_REFRESH: Duration = Duration::from_mins(1);
 
 /// How long a call under way may still take when the job has failed or was stopped.
 const CALL_LIMIT: Duration = Duration::from_secs(1);
@@ -55,6 +55,8 @@ struct Running<'a> {
     engine: Engine<'a>,
     schedule: Schedule,
     outboxes: BTreeMap<WorkerId, mpsc::Sender<ToWorker>>,
+    /// Why the streams of workers that are about to end have ended.
+    left: BTreeMap<WorkerId, String>,
     calls: JoinSet<Done>,
     /// Events that came of actions.
     echoes: VecDeque<Event>,
@@ -62,7 +64,7 @@ struct Running<'a> {
     outcome: Option<Result<(), Failure>>,
 }
 
-impl<'a> Engine<'a> {
+impl Engine<'_> {
     /// Runs the job until every segment is sealed, it fails, or `stop` is cancelled. Whatever the
     /// outcome, no worker is left running and the schedule says what was sealed.
     pub(crate) async fn run(self, setup: Setup, stop: &CancellationToken) -> (Schedule, Result<(), Failure>) {
@@ -71,6 +73,7 @@ impl<'a> Engine<'a> {
             engine: self,
             schedule,
             outboxes: BTreeMap::new(),
+            left: BTreeMap::new(),
             calls: JoinSet::new(),
             echoes: VecDeque::new(),
             started: Instant::now(),
@@ -96,7 +99,7 @@ impl Running<'_> {
             } else {
                 tokio::select! {
                     incoming = self.engine.plane.inbox.recv() => incoming.and_then(|incoming| self.incoming(incoming)),
-                    (worker, how) = self.engine.cluster.ended() => Some(Event::Lost(worker, how)),
+                    (worker, how) = self.engine.cluster.ended() => Some(self.ended(worker, how)),
                     Some(done) = self.calls.join_next() => self.done(done),
                     _ = tick.tick() => Some(Event::Tick),
                     _ = refresh.tick() => { self.look_at_table(); None }
@@ -137,10 +140,18 @@ impl Running<'_> {
             }
             Incoming::Said(worker, message) => Event::Said(worker, message),
             Incoming::Left(worker, why) => {
-                self.engine.cluster.kill(worker);
+                if self.engine.cluster.kill(worker) {
+                    self.left.insert(worker, why);
+                    return None;
+                }
                 Event::Lost(worker, why)
             }
         })
+    }
+
+    fn ended(&mut self, worker: WorkerId, how: Option<String>) -> Event {
+        let why = self.left.remove(&worker);
+        Event::Lost(worker, how.or(why).unwrap_or_else(|| "killed".into()))
     }
 
     fn done(&mut self, done: Result<Done, tokio::task::JoinError>) -> Option<Event> {

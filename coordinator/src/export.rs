@@ -54,9 +54,9 @@ pub async fn export(
     }
     let mut reports = Vec::new();
     for one in prepared {
-        progress.plan(&one.text(request.wishes));
         let cluster = LocalCluster::new(worker.clone(), progress.sink());
-        let report = export_table(request, &one, &clients, cluster, progress, stop).await?;
+        let exported = export_table(request, &one, &clients, cluster, progress, stop).await;
+        let report = exported.map_err(|failure| failure.after(reports.len()))?;
         progress.report(&report);
         reports.push(report);
     }
@@ -75,6 +75,7 @@ async fn export_table(
     let started_at = Timestamp::now();
     let started = std::time::Instant::now();
     claim(prepared, &job, started_at).await?;
+    progress.plan(&prepared.text(request.wishes));
     let plane = match ControlPlane::start(([127, 0, 0, 1], 0).into()).await {
         Ok(plane) => plane,
         Err(error) => return abandon(prepared, &[], Failure::Failed(format!("{error:#}"))).await,
@@ -84,7 +85,7 @@ async fn export_table(
         cluster,
         store: prepared.store.clone(),
         clients: clients.clone(),
-        table: prepared.facts.name.clone(),
+        table: prepared.table.clone(),
         rate: request.rate,
         progress,
     };
@@ -110,7 +111,7 @@ fn setup(request: &ExportRequest, prepared: &Prepared, job: &JobId) -> Setup {
     Setup {
         job: job.clone(),
         settings: ExportSettings {
-            table: prepared.facts.name.clone(),
+            table: prepared.table.clone(),
             consistent: request.wishes.consistent,
             total_segments: plan.segments,
             target: prepared.target.clone(),

@@ -26,6 +26,18 @@ impl Failure {
         }
     }
 
+    /// The same, after so many tables of the command were exported: then something was written.
+    pub(crate) fn after(self, num_tables: usize) -> Self {
+        if num_tables == 0 {
+            return self;
+        }
+        let more = |why: String| format!("{why}; the {num_tables} before it are done");
+        match self {
+            Self::Failed(why) | Self::Refused(why) => Self::Failed(more(why)),
+            Self::Stopped(why) => Self::Stopped(more(why)),
+        }
+    }
+
     pub(crate) fn refused(fault: &Fault) -> Self {
         Self::Refused(fault.message.clone())
     }

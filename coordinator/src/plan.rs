@@ -113,11 +113,11 @@ impl std::fmt::Display for PlanText<'_> {
             Some(time) => writeln!(out, "time        about {} at that rate", crate::text::duration(time))?,
             None => writeln!(out, "time        unknown until DynamoDB has counted the table")?,
         }
-        let price = if !facts.capacity.is_on_demand() {
-            "nothing beyond the provisioned capacity".to_owned()
-        } else {
+        let price = if facts.capacity.is_on_demand() {
             let dollars = plan.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_UNITS;
             format!("about ${dollars:.2} at ${DOLLARS_PER_MILLION_UNITS} a million (us-east-1, on-demand)")
+        } else {
+            "nothing beyond the provisioned capacity".to_owned()
         };
         match facts.bytes {
             0 => write!(out, "cost        unknown until DynamoDB has counted the table"),

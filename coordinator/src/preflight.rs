@@ -36,6 +36,8 @@ pub struct ExportRequest {
 
 /// A table that is ready to be exported.
 pub(crate) struct Prepared {
+    /// Name or ARN, as asked: a table of another account is found only by its ARN.
+    pub(crate) table: String,
     pub(crate) facts: TableFacts,
     pub(crate) target: Target,
     pub(crate) store: Store,
@@ -75,7 +77,7 @@ async fn prepare_one(request: &ExportRequest, table: &str, clients: &Clients) ->
     }
     let target = folder(request, &facts, &clients.region);
     let store = Store::new(&target, clients, request.s3_acl.clone());
-    store.check().await.map_err(refused)?;
+    store.check().map_err(refused)?;
     let names = store.list().await.map_err(refused)?;
     if !names.is_empty() {
         return Err(Failure::Refused(occupied(&store, &target, &names).await));
@@ -86,7 +88,7 @@ async fn prepare_one(request: &ExportRequest, table: &str, clients: &Clients) ->
         return Err(Failure::Refused(format!("{rate_source} is no rate to read at")));
     }
     let plan = plan(&facts, rate, request.wishes, cores());
-    Ok(Prepared { facts, target, store, plan, rate, rate_source })
+    Ok(Prepared { table: table.to_owned(), facts, target, store, plan, rate, rate_source })
 }
 
 /// Of several tables each has a folder of its own; a bucket alone is divided by region and table.

@@ -166,5 +166,5 @@ impl Now {
 }
 
 fn line(bars: &MultiProgress, text: &str) {
-    bars.suspend(|| eprintln!("{text}"));
+    bars.suspend(|| text::tell(text));
 }

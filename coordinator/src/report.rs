@@ -60,6 +60,7 @@ pub struct SlowestSegment {
 }
 
 /// How long things took.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
     pub(crate) read: Duration,
     pub(crate) total: Duration,

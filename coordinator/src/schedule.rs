@@ -23,7 +23,7 @@ use workers::{Worker, Workers};
 /// A worker not heard of for so long is lost. Workers speak every second.
 const SILENCE: Duration = Duration::from_secs(10);
 /// A job in which not one page was read for so long fails.
-const NO_PROGRESS: Duration = Duration::from_secs(600);
+const NO_PROGRESS: Duration = Duration::from_mins(10);
 /// Between two ticks; a gap far above it means that this process itself stood still.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 const STOOD_STILL: Duration = Duration::from_secs(2);
@@ -119,7 +119,7 @@ impl Schedule {
         match event {
             Event::Joined(worker) => self.joined(now, worker, &mut actions),
             Event::Said(worker, message) => self.said(now, worker, message, &mut actions),
-            Event::Lost(worker, why) => self.lost(now, worker, why, &mut actions),
+            Event::Lost(worker, why) => self.lost(now, worker, &why, &mut actions),
             Event::FileOpened(file, upload_id) => self.file_opened(file, upload_id, &mut actions),
             Event::Rate(rate) => self.budget.set_rate(now, rate),
             Event::Tick => self.tick(now, &mut actions),
@@ -140,7 +140,7 @@ impl Schedule {
         match self.workers.get_mut(id) {
             Some(worker) => {
                 worker.joined(now);
-                actions.push(Action::Send(id, ToWorker::Export(self.settings.clone())));
+                actions.push(Action::Send(id, ToWorker::Export(Box::new(self.settings.clone()))));
             }
             None => actions.push(Action::Disconnect(id, "not a worker of this job".into())),
         }
@@ -150,7 +150,7 @@ impl Schedule {
         let Some(worker) = self.workers.get_mut(id) else { return };
         worker.heard_at = now;
         match message {
-            FromWorker::Hello { .. } => self.expel(now, id, "said hello twice".into(), actions),
+            FromWorker::Hello { .. } => self.expel(now, id, "said hello twice", actions),
             FromWorker::Need(total) => {
                 worker.needed = worker.needed.max(total);
                 self.grant(now, actions);
@@ -168,7 +168,6 @@ impl Schedule {
             FromWorker::Heartbeat(stats) => {
                 if stats.pages > worker.stats.pages {
                     self.progress_at = now;
-                    self.workers.progressed();
                 } else if !stats.last_error.is_empty() {
                     self.last_error.clone_from(&stats.last_error);
                 }
@@ -195,15 +194,14 @@ impl Schedule {
             None => None,
         };
         let refused = refused.or_else(|| self.leases.check(id, &steps).err().map(|why| why.to_string()));
-        match refused {
-            Some(why) => self.expel(now, id, why, actions),
-            None => {
-                if let Some(part) = part {
-                    self.files.apply(part);
-                }
-                self.leases.apply(steps, now);
-            }
+        if let Some(why) = refused {
+            return self.expel(now, id, &why, actions);
         }
+        if let Some(part) = part {
+            self.files.apply(part);
+        }
+        self.leases.apply(steps, now);
+        self.workers.progressed();
     }
 
     fn file_opened(&mut self, file: FileId, upload_id: String, actions: &mut Vec<Action>) {
@@ -215,12 +213,12 @@ impl Schedule {
         }
     }
 
-    fn expel(&mut self, now: Duration, id: WorkerId, why: String, actions: &mut Vec<Action>) {
-        actions.push(Action::Disconnect(id, why.clone()));
+    fn expel(&mut self, now: Duration, id: WorkerId, why: &str, actions: &mut Vec<Action>) {
+        actions.push(Action::Disconnect(id, why.to_owned()));
         self.lost(now, id, why, actions);
     }
 
-    fn lost(&mut self, now: Duration, id: WorkerId, why: String, actions: &mut Vec<Action>) {
+    fn lost(&mut self, now: Duration, id: WorkerId, why: &str, actions: &mut Vec<Action>) {
         if !self.workers.remove(id) {
             return;
         }
@@ -245,7 +243,7 @@ impl Schedule {
             self.progress_at += gap;
         }
         for id in self.workers.silent(now, SILENCE) {
-            self.expel(now, id, format!("not heard of for {} s", SILENCE.as_secs()), actions);
+            self.expel(now, id, &format!("not heard of for {} s", SILENCE.as_secs()), actions);
         }
         self.budget.recover(now);
         self.grant(now, actions);
@@ -353,5 +351,7 @@ impl Worker {
     }
 }
 
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;

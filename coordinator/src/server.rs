@@ -141,7 +141,11 @@ impl Control for Desk {
 impl Desk {
     #[allow(clippy::result_large_err)]
     fn check_token<T>(&self, request: &Request<T>) -> Result<(), Status> {
-        let given = request.metadata().get("authorization").map(|value| value.as_bytes()).unwrap_or_default();
+        let given = request
+            .metadata()
+            .get("authorization")
+            .map(tonic::metadata::MetadataValue::as_bytes)
+            .unwrap_or_default();
         let expected = format!("Bearer {}", self.token);
         if bool::from(given.ct_eq(expected.as_bytes())) {
             Ok(())

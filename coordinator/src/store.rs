@@ -29,11 +29,10 @@ impl Store {
         }
     }
 
-    /// Whether there is a place to write to: the bucket exists and may be listed, or the path is or
-    /// can become a directory. Writes nothing.
-    pub(crate) async fn check(&self) -> Result<(), Fault> {
+    /// Whether the path is or can become a directory to write to. Of a bucket, listing finds out.
+    pub(crate) fn check(&self) -> Result<(), Fault> {
         match self {
-            Self::S3(prefix) => prefix.check().await,
+            Self::S3(_) => Ok(()),
             Self::Files(directory) => directory.check(),
         }
     }
@@ -51,7 +50,7 @@ impl Store {
     pub(crate) async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
         match self {
             Self::S3(prefix) => prefix.put(name, bytes, true).await,
-            Self::Files(directory) => directory.put(name, bytes, true),
+            Self::Files(directory) => directory.put(name, &bytes, true),
         }
     }
 
@@ -59,7 +58,7 @@ impl Store {
     pub(crate) async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
         match self {
             Self::S3(prefix) => prefix.put(name, bytes, false).await,
-            Self::Files(directory) => directory.put(name, bytes, false),
+            Self::Files(directory) => directory.put(name, &bytes, false),
         }
     }
 

@@ -1,6 +1,25 @@
-//! Quantities for people to read.
+//! Quantities for people to read, and the lines they read them in.
 
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+/// A result, on standard output. That nobody reads any more what this and the others say, as after
+/// `| head`, ends no job; `println!` would panic.
+pub(crate) fn print(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+/// Something worth knowing, on standard error.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// What is wrong, as the one line on standard error that begins with the program's name.
+pub(crate) fn complain(why: &str) {
+    tell(&format!("tablehaul: {}", why.replace(['\n', '\r'], " ")));
+}
 
 /// `4.5 GB`: decimal, as AWS bills.
 #[allow(clippy::cast_precision_loss)]

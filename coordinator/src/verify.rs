@@ -88,8 +88,10 @@ pub(crate) async fn verify(
     let threads = stop.child_token();
     let _guard = threads.clone().drop_guard();
     tokio::select! {
-        verified = verify_folder(target, access, threads) => verified,
+        // First, so that threads that were ended are not taken for files that can't be read.
+        biased;
         () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal before all was verified".into())),
+        verified = verify_folder(target, access, threads) => verified,
     }
 }
 
@@ -115,7 +117,8 @@ async fn verify_folder(
     };
     match recorded(&store, target, &entries, manifest.is_some()).await? {
         Ok(export) => {
-            let FolderFound { defects, notes } = folder::check(target, &export, manifest.as_deref(), &entries);
+            let FolderFound { defects, notes } =
+                folder::check(target, &export, manifest.as_deref(), &entries);
             export.table["TableName"].as_str().unwrap_or("a table").clone_into(&mut verified.table);
             (verified.defects, verified.notes) = (defects, notes);
             let found = check_files(store, &export, entries, verified.defects.len(), stop).await;

@@ -121,7 +121,7 @@ pub enum FromWorker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToWorker {
     /// First, once.
-    Export(ExportSettings),
+    Export(Box<ExportSettings>),
     /// Units to spend.
     Grant {
         /// How many.

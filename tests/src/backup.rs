@@ -66,7 +66,8 @@ pub fn holds_each_item_once(folder: &Path, n: u64) {
     let count = indexes(folder);
     let doubled: Vec<u64> = count.iter().filter(|(_, times)| **times > 1).map(|(&index, _)| index).collect();
     let missing: Vec<u64> = (0..n).filter(|index| !count.contains_key(index)).collect();
-    let first = |indexes: &[u64]| format!("{} ({:?} …)", indexes.len(), indexes.iter().take(5).collect::<Vec<_>>());
+    let first =
+        |indexes: &[u64]| format!("{} ({:?} …)", indexes.len(), indexes.iter().take(5).collect::<Vec<_>>());
     assert!(doubled.is_empty(), "doubled: {}", first(&doubled));
     assert!(missing.is_empty(), "missing: {}", first(&missing));
     assert_eq!(count.len() as u64, n, "items that the table does not have");

@@ -29,7 +29,24 @@ impl Tablehaul {
     where
         I: IntoIterator<Item: AsRef<OsStr>>,
     {
-        let mut command = Command::new(binary("tablehaul"));
+        Self::of(Command::new(binary("tablehaul")), args)
+    }
+
+    /// The same, run by a shell that does `first` before; its last word must be `"$@"`, with `exec` if signals
+    /// shall reach `tablehaul`.
+    pub fn after<I>(first: &str, args: I) -> Self
+    where
+        I: IntoIterator<Item: AsRef<OsStr>>,
+    {
+        let mut command = Command::new("sh");
+        command.args(["-c", first, "sh"]).arg(binary("tablehaul"));
+        Self::of(command, args)
+    }
+
+    fn of<I>(mut command: Command, args: I) -> Self
+    where
+        I: IntoIterator<Item: AsRef<OsStr>>,
+    {
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
             if name.starts_with("AWS_") || name.starts_with("TABLEHAUL_") {
@@ -76,6 +93,13 @@ impl Tablehaul {
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// In another working directory.
+    #[must_use]
+    pub fn within(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
         self
     }
 
@@ -126,6 +150,7 @@ impl Finished {
     /// # Panics
     /// When it did not, with everything it said.
     #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "that it went well is often all a test asks")]
     pub fn succeeded(self) -> Self {
         assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self

@@ -6,20 +6,38 @@
 //! - [`http`]: a blocking request to a server on loopback; no more than that.
 //! - [`fake`]: `fake-dynamodb`, which enforces and counts capacity and fails on demand.
 //! - [`demo`]: `demo-dynamodb`, a whole emulator with real data in it.
+//! - [`moto`]: a second emulator, by others in another language.
+//! - [`s3`]: versitygw, a whole S3 over a folder.
+//! - [`mod@installed`]: what `scripts/setup` installs.
 //! - [`command`]: running `tablehaul`.
+//! - [`dynamodb`]: talking to any `DynamoDB`, without its client.
+//! - [`corpus`]: items with every type and every oddity.
+//! - [`emr`]: the lines of a backup, slow and obvious.
 //! - [`backup`]: reading what it wrote, independently.
 //! - [`stats`]: what `fake-dynamodb` counts; the words both sides of its admin endpoint speak.
+//! - [`pace`]: how closely a budget was kept, by those counts.
 
 pub mod backup;
 pub mod command;
+pub mod corpus;
 pub mod demo;
+pub mod dynamodb;
+pub mod emr;
 pub mod fake;
 pub mod http;
+pub mod installed;
 pub mod items;
+pub mod moto;
+pub mod pace;
 pub mod process;
+pub mod s3;
 pub mod stats;
 
 pub use demo::DemoDynamo;
+pub use dynamodb::DynamoDb;
 pub use fake::Fake;
+pub use installed::installed;
 pub use items::{expected_keys, item_index, item_key};
+pub use moto::Moto;
 pub use process::binary;
+pub use s3::S3;

@@ -43,7 +43,7 @@ pub(crate) async fn work(boot: Boot) -> anyhow::Result<Farewell> {
     let ToWorker::Export(settings) = next(&mut inbound).await? else {
         bail!("the coordinator did not begin with the settings");
     };
-    let mut agent = Agent::start(settings, report);
+    let mut agent = Agent::start(*settings, report);
     agent.serve(&mut inbound).await?;
     Ok(Farewell { agent, inbound })
 }

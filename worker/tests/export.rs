@@ -1,5 +1,7 @@
 //! The worker as a process, between a coordinator that the test plays and a small table.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod stub;
 
 use std::{path::Path, sync::atomic::Ordering::SeqCst, time::Duration};
@@ -73,7 +75,7 @@ async fn serve_until_sealed(played: &mut Played) -> Heard {
 async fn leased_segments_are_read_sealed_in_one_part_and_reported_with_their_steps() {
     let (table, dir) = (serve(Trouble::Throttled).await, tempfile::tempdir().unwrap());
     let mut played = Played::start().await;
-    played.tell(ToWorker::Export(settings(&table, dir.path()))).await;
+    played.tell(ToWorker::Export(Box::new(settings(&table, dir.path())))).await;
     let mark = Mark { position: Position::After(r#"{"k":{"N":"2"}}"#.into()), pages: 2, items: 2 };
     played.tell(lease(4, mark)).await;
     played.tell(lease(0, Mark::default())).await;
@@ -109,7 +111,7 @@ async fn leased_segments_are_read_sealed_in_one_part_and_reported_with_their_ste
 async fn no_page_is_asked_for_without_units() {
     let (table, dir) = (serve(Trouble::None).await, tempfile::tempdir().unwrap());
     let played = Played::start().await;
-    played.tell(ToWorker::Export(settings(&table, dir.path()))).await;
+    played.tell(ToWorker::Export(Box::new(settings(&table, dir.path())))).await;
     played.tell(lease(9, Mark::default())).await;
     let grant = |units| ToWorker::Grant { units, page: ReadUnits::from_units(200) };
     played.tell(grant(ReadUnits::from_units(15))).await;
@@ -128,7 +130,7 @@ async fn what_no_worker_can_do_is_said_and_the_worker_waits_for_the_end() {
     {
         let (table, dir) = (serve(trouble).await, tempfile::tempdir().unwrap());
         let mut played = Played::start().await;
-        played.tell(ToWorker::Export(settings(&table, dir.path()))).await;
+        played.tell(ToWorker::Export(Box::new(settings(&table, dir.path())))).await;
         played.tell(lease(3, Mark::default())).await;
         let heard = serve_until_sealed(&mut played).await;
         let why = heard.failed.unwrap();

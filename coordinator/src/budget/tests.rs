@@ -18,7 +18,7 @@ fn a_minute_of_greed_gets_just_under_a_minute_of_rate() {
     for units in [1u64, 50, 1000, 20_000, 400_000, 10_000_000] {
         let rate = ReadRate::from_units_per_second(units);
         let mut budget = Budget::new(rate, Duration::ZERO);
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         let used = taken_over(&mut budget, Duration::ZERO, minute, 100 * MS).as_f64();
         let share = used / (rate * minute).as_f64();
         assert!((0.985..=1.0).contains(&share), "{units}: {share}");

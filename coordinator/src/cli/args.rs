@@ -1,6 +1,12 @@
 //! What can be typed, and what it means.
 
-use clap::{Args, Parser, Subcommand, parser::ValueSource};
+#![allow(clippy::doc_markdown, reason = "the help is read in a terminal")]
+
+use clap::{
+    Args, CommandFactory, Parser, Subcommand,
+    builder::{FalseyValueParser, Resettable},
+    parser::ValueSource,
+};
 use job::{
     capacity::ReadRate,
     spec::{AwsAccess, Compression, RateSpec},
@@ -9,6 +15,17 @@ use job::{
 };
 
 use crate::{plan::Wishes, preflight::ExportRequest};
+
+/// Amazon S3 User Guide, "Canned ACL": those of objects.
+pub(super) const CANNED_ACLS: [&str; 7] = [
+    "private",
+    "public-read",
+    "public-read-write",
+    "authenticated-read",
+    "aws-exec-read",
+    "bucket-owner-read",
+    "bucket-owner-full-control",
+];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,10 +44,18 @@ In the form of the Java tool: 0 done · 1 failed, refused or stopped · 255 wron
 
 /// Moves whole DynamoDB tables to S3 or a folder, in the backup format of AWS Data Pipeline.
 #[derive(Debug, Parser)]
-#[command(name = "tablehaul", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "tablehaul", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
+}
+
+/// The command line, in which an empty variable counts as one that is not set.
+pub(super) fn command() -> clap::Command {
+    let is_empty =
+        |arg: &clap::Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    let without_empty = |arg: clap::Arg| if is_empty(&arg) { arg.env(Resettable::Reset) } else { arg };
+    Cli::command().mut_subcommands(|command| command.mut_args(without_empty))
 }
 
 #[derive(Debug, Subcommand)]
@@ -45,10 +70,11 @@ pub(super) enum Command {
 /// with a manifest that Data Pipeline's import reads. The folder must be empty; it looks whole only
 /// when it is.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, override_usage = "tablehaul export [OPTIONS] <TABLE>... <DESTINATION>")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct ExportArgs {
     /// Tables, then the destination: s3://bucket/folder, s3://bucket, file:///folder or a path
-    #[arg(required = true, num_args = 2.., value_names = ["TABLE", "DESTINATION"])]
+    #[arg(value_name = "NAME")]
     names: Vec<String>,
 
     /// Share of the table's read capacity to use, in percent [default: 25]
@@ -60,7 +86,7 @@ pub(super) struct ExportArgs {
     read_units: Option<String>,
 
     /// Strongly consistent reads, at twice the price
-    #[arg(long, env = "TABLEHAUL_CONSISTENT")]
+    #[arg(long, env = "TABLEHAUL_CONSISTENT", value_parser = FalseyValueParser::new())]
     consistent: bool,
 
     /// Segments of the parallel scan, 1 to 1000000 [default: by size, rate and workers]
@@ -76,19 +102,19 @@ pub(super) struct ExportArgs {
     compress: Compression,
 
     /// Canned ACL of the objects written, such as bucket-owner-full-control
-    #[arg(long, value_name = "ACL", env = "TABLEHAUL_S3_ACL")]
+    #[arg(long, value_name = "ACL", env = "TABLEHAUL_S3_ACL", value_parser = CANNED_ACLS)]
     s3_acl: Option<String>,
 
     /// Only check everything and print the plan: segments, workers, streams, rate, time, price
-    #[arg(long, env = "TABLEHAUL_DRY_RUN")]
+    #[arg(long, env = "TABLEHAUL_DRY_RUN", value_parser = FalseyValueParser::new())]
     pub(super) dry_run: bool,
 
     /// Print the final report as JSON on standard output
-    #[arg(long, env = "TABLEHAUL_JSON")]
+    #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
     pub(super) json: bool,
 
     /// No plan, progress or summary on standard error
-    #[arg(long, short, env = "TABLEHAUL_QUIET")]
+    #[arg(long, short, env = "TABLEHAUL_QUIET", value_parser = FalseyValueParser::new())]
     pub(super) quiet: bool,
 
     #[command(flatten)]
@@ -100,13 +126,14 @@ pub(super) struct ExportArgs {
 /// Counts, bytes and checksums of each file, that every line is an item with the table's keys, and
 /// that no key is twice in a file. One line for each defect; exit code 1 if there is any.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct VerifyArgs {
     /// The folder of the export: s3://bucket/folder, file:///folder or a path
     #[arg(value_name = "FOLDER")]
     folder: String,
 
     /// Print the result as JSON on standard output, after the defects
-    #[arg(long, env = "TABLEHAUL_JSON")]
+    #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
     pub(super) json: bool,
 
     #[command(flatten)]
@@ -147,7 +174,7 @@ pub(super) struct AwsArgs {
 
 impl AwsArgs {
     pub(super) fn access(&self) -> AwsAccess {
-        // An empty variable is a variable that is not set.
+        // What is typed as empty is not given.
         let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
         AwsAccess {
             region: given(&self.region),
@@ -167,7 +194,8 @@ impl ExportArgs {
         let rate = self.rate(matches)?;
         let aws = self.aws.access();
         let Self { mut names, consistent, segments, workers, compress, s3_acl, .. } = self;
-        let destination = names.pop().unwrap_or_default();
+        let destination = names.pop().filter(|_| !names.is_empty());
+        let destination = destination.ok_or("give at least one table and then a destination; try --help")?;
         let segments = segments.map(TotalSegments::try_from).transpose();
         Ok(ExportRequest {
             tables: tables(names)?,
@@ -179,7 +207,7 @@ impl ExportArgs {
                 consistent,
                 compression: compress,
             },
-            s3_acl: s3_acl.filter(|acl| !acl.is_empty()),
+            s3_acl,
             aws,
         })
     }

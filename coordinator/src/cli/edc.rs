@@ -9,7 +9,13 @@ use jiff::{Timestamp, tz::TimeZone};
 use job::spec::RateSpec;
 
 use super::{args, run};
-use crate::{failure::Failure, plan::Wishes, preflight::ExportRequest};
+use crate::{
+    export::Outcome,
+    failure::Failure,
+    plan::Wishes,
+    preflight::ExportRequest,
+    text::{complain, print},
+};
 use options::Options;
 
 /// What the Java tool reads at if it is not told.
@@ -51,12 +57,12 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
     match export(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ending::WrongArguments(why)) => {
-            eprintln!("tablehaul: {why}");
-            println!("{USAGE}");
+            complain(&why);
+            print(USAGE);
             ExitCode::from(WRONG_ARGUMENTS)
         }
         Err(Ending::Failed(why)) => {
-            eprintln!("tablehaul: {why}");
+            complain(&why);
             ExitCode::FAILURE
         }
     }
@@ -66,17 +72,40 @@ fn export(arguments: Vec<String>) -> Result<(), Ending> {
     let (options, positional) = Options::split(arguments).map_err(Ending::WrongArguments)?;
     let request = request(&options, &positional)?;
     for warning in options.warnings() {
-        eprintln!("tablehaul: warning: {warning}");
+        complain(&format!("warning: {warning}"));
     }
     let started = Timestamp::now();
-    println!("Job started: {}", java_date(started));
+    print(&format!("Job started: {}", java_date(started)));
     let failed = |failure: Failure| Ending::Failed(failure.to_string());
-    run(&request, false, false).map_err(failed)?;
+    let outcome = run(&request, false, false).map_err(failed)?;
     let ended = Timestamp::now();
-    println!("Job ended: {}", java_date(ended));
-    println!("The job took {} seconds.", ended.as_second() - started.as_second());
-    println!("Output path: {}", request.destination);
+    print(&format!("Job ended: {}", java_date(ended)));
+    print(&format!("The job took {} seconds.", ended.duration_since(started).as_secs()));
+    let path = match outcome {
+        // The Java tool cannot write to a bare bucket; here it gets a folder.
+        Outcome::Exported(reports) if request.destination.is_bucket_root() => {
+            reports.into_iter().map(|report| report.destination).collect()
+        }
+        _ => hadoop_path(&positional[0]),
+    };
+    print(&format!("Output path: {path}"));
     Ok(())
+}
+
+/// As Hadoop's `Path` writes what was typed: single slashes, none at the end, no empty authority.
+fn hadoop_path(typed: &str) -> String {
+    let (scheme, rest) = match typed.split_once(':') {
+        Some((scheme, rest)) if !scheme.contains('/') => (format!("{scheme}:"), rest),
+        _ => (String::new(), typed),
+    };
+    let (authority, path) = match rest.strip_prefix("//") {
+        Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        None => ("", rest),
+    };
+    let authority = if authority.is_empty() { String::new() } else { format!("//{authority}") };
+    let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
+    let slash = if path.starts_with('/') { "/" } else { "" };
+    format!("{scheme}{authority}{slash}{}", names.join("/"))
 }
 
 fn request(options: &Options, positional: &[String]) -> Result<ExportRequest, Ending> {
@@ -105,7 +134,7 @@ fn request(options: &Options, positional: &[String]) -> Result<ExportRequest, En
             consistent: false,
             compression: options.compression(),
         },
-        s3_acl: options.acl(),
+        s3_acl: options.acl().map_err(failed)?,
         aws: options.access(),
     })
 }
@@ -176,6 +205,20 @@ mod tests {
             ("gopher://x Forum", 1),
         ] {
             assert_eq!(parsed(line).err(), Some(code), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_path_looks_like_hadoops() {
+        for (typed, written) in [
+            ("s3://bucket/a/b", "s3://bucket/a/b"),
+            ("s3n://bucket//a/b/", "s3n://bucket/a/b"),
+            ("file:///tmp/x", "file:/tmp/x"),
+            ("file:/tmp//x/", "file:/tmp/x"),
+            ("/tmp/2026-01-01T00:00/", "/tmp/2026-01-01T00:00"),
+            ("x/y", "x/y"),
+        ] {
+            assert_eq!(hadoop_path(typed), written);
         }
     }
 

@@ -1,6 +1,13 @@
 //! Workers as child processes on this machine.
 
-use std::{collections::BTreeMap, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    pin::pin,
+    process::{ExitStatus, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
 use job::{control::Boot, ids::WorkerId};
 use tokio::{
@@ -12,12 +19,14 @@ use tokio::{
 
 /// How long a worker that was told to end may take before it is killed.
 const END_LIMIT: Duration = Duration::from_secs(3);
+/// How long a worker whose stream has ended may take to end by itself: how it ended says more.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Children of this process. Dropping it kills them.
 pub(crate) struct LocalCluster {
     binary: PathBuf,
     note: Arc<dyn Fn(String) + Send + Sync>,
-    children: JoinSet<(WorkerId, String)>,
+    children: JoinSet<(WorkerId, Option<String>)>,
     kill: BTreeMap<WorkerId, oneshot::Sender<()>>,
 }
 
@@ -50,8 +59,9 @@ impl LocalCluster {
         Ok(())
     }
 
-    /// Waits for a worker to end and says how. Never returns while none runs.
-    pub(crate) async fn ended(&mut self) -> (WorkerId, String) {
+    /// Waits for a worker to end and says how, if it was not killed by [`kill`](Self::kill). Never
+    /// returns while none runs.
+    pub(crate) async fn ended(&mut self) -> (WorkerId, Option<String>) {
         loop {
             match self.children.join_next().await {
                 Some(Ok((worker, how))) => {
@@ -64,12 +74,10 @@ impl LocalCluster {
         }
     }
 
-    /// Kills a worker; [`ended`](Self::ended) still reports it.
-    pub(crate) fn kill(&mut self, worker: WorkerId) {
-        if let Some(kill) = self.kill.remove(&worker) {
-            // It may just have ended by itself.
-            let _ = kill.send(());
-        }
+    /// Kills a worker if it does not just end by itself; [`ended`](Self::ended) still reports it.
+    /// Says whether there is one.
+    pub(crate) fn kill(&mut self, worker: WorkerId) -> bool {
+        self.kill.remove(&worker).is_some_and(|kill| kill.send(()).is_ok())
     }
 
     /// Waits for all workers to end by themselves, and kills those that do not.
@@ -87,17 +95,20 @@ impl LocalCluster {
     }
 }
 
+/// How the worker ended, unless it was killed.
 async fn watch(
     child: &mut Child,
     boot: Vec<u8>,
     killed: oneshot::Receiver<()>,
     note: Arc<dyn Fn(String) + Send + Sync>,
-) -> String {
+) -> Option<String> {
     let mut stdin = child.stdin.take();
     if let Some(stdin) = &mut stdin
         && let Err(error) = stdin.write_all(&boot).await
     {
-        return format!("could not be told its job: {error}");
+        // How it ended says more.
+        let ended = tokio::time::timeout(LAST_WORDS, child.wait()).await;
+        return Some(ended.map_or_else(|_| format!("could not be told its job: {error}"), how));
     }
     let stderr = child.stderr.take();
     let read = async {
@@ -108,17 +119,35 @@ async fn watch(
             }
         }
     };
-    // A dropped sender kills as well as a sent word.
     let wait = async {
         tokio::select! {
-            status = child.wait() => status.map_or_else(|error| error.to_string(), |status| status.to_string()),
-            _ = killed => {
-                let _ = child.kill().await;
-                "killed".to_owned()
+            status = child.wait() => return Some(how(status)),
+            // A dropped sender kills as well as a sent word, and at once.
+            killed = killed => if killed.is_ok()
+                && let Ok(status) = tokio::time::timeout(LAST_WORDS, child.wait()).await
+            {
+                return Some(how(status));
             }
         }
+        let _ = child.kill().await;
+        None
     };
-    let ((), how) = tokio::join!(read, wait);
-    drop(stdin);
-    how
+    let ended = async {
+        let ended = wait.await;
+        drop(stdin);
+        ended
+    };
+    let (mut read, mut ended) = (pin!(read), pin!(ended));
+    tokio::select! {
+        ended = &mut ended => {
+            // Whatever the worker has started may hold standard error open.
+            let _ = tokio::time::timeout(LAST_WORDS, read).await;
+            ended
+        }
+        () = &mut read => ended.await,
+    }
+}
+
+fn how(ended: std::io::Result<ExitStatus>) -> String {
+    ended.map_or_else(|error| error.to_string(), |status| status.to_string())
 }

@@ -8,7 +8,7 @@ use job::{
 
 const START: Duration = Duration::ZERO;
 
-fn setup(segments: u32, num_workers: u32) -> Setup {
+pub(super) fn setup(segments: u32, num_workers: u32) -> Setup {
     Setup {
         job: JobId("job".into()),
         settings: ExportSettings {
@@ -66,8 +66,8 @@ fn done(lease: &Lease, items: u64) -> Step {
     }
 }
 
-fn part(file: FileId, items: u64) -> Option<SealedPart> {
-    Some(SealedPart { file, number: 1, etag: String::new(), crc32c: 0, bytes: 10, items, last: true })
+fn part(file: FileId, items: u64) -> SealedPart {
+    SealedPart { file, number: 1, etag: String::new(), crc32c: 0, bytes: 10, items, last: true }
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_job_is_complete_when_every_segment_is_sealed() {
     assert_eq!(leases.len(), 2);
     let file = open_file(&mut schedule, 1);
     let steps = vec![done(&leases[0], 5)];
-    say(&mut schedule, 1, FromWorker::Sealed(Sealed { part: part(file, 5), steps }));
+    say(&mut schedule, 1, FromWorker::Sealed(Sealed { part: Some(part(file, 5)), steps }));
     let steps = vec![done(&leases[1], 0)];
     let actions = say(&mut schedule, 1, FromWorker::Sealed(Sealed { part: None, steps }));
     assert_eq!(actions, [Action::Send(WorkerId(1), ToWorker::Finish), Action::Complete]);
@@ -104,7 +104,7 @@ fn a_lost_workers_segment_goes_to_one_that_waits() {
     let again = leases_in(&actions).remove(0);
     assert_eq!((again.segment, again.attempt), (first.segment, first.attempt.next()));
     // What the lost worker still says is not heard, and what it sealed late is not taken.
-    let late = Sealed { part: part(file, 1), steps: vec![done(&first, 1)] };
+    let late = Sealed { part: Some(part(file, 1)), steps: vec![done(&first, 1)] };
     assert_eq!(say(&mut schedule, 1, FromWorker::Sealed(late)), []);
     assert_eq!(schedule.sealed_items(), 0);
 }
@@ -117,7 +117,7 @@ fn a_part_is_taken_with_all_its_steps_or_not_at_all() {
     let mut stale = done(&leases[1], 2);
     stale.attempt = Attempt(9);
     let steps = vec![done(&leases[0], 3), stale];
-    let actions = say(&mut schedule, 1, FromWorker::Sealed(Sealed { part: part(file, 5), steps }));
+    let actions = say(&mut schedule, 1, FromWorker::Sealed(Sealed { part: Some(part(file, 5)), steps }));
     assert!(matches!(&actions[0], Action::Disconnect(WorkerId(1), _)), "{actions:?}");
     assert_eq!((schedule.sealed_items(), schedule.files()[0].items()), (0, 0));
     assert_eq!(schedule.segments(), (0, 2));
@@ -152,35 +152,31 @@ fn grants_are_shared_fairly_and_never_exceed_the_bucket() {
     assert!((95_000..=100_000).contains(&shares.iter().sum::<u64>()), "{shares:?}");
 }
 
-#[test]
-fn a_silent_worker_is_lost_but_not_while_the_coordinator_itself_stood_still() {
-    let mut schedule = joined(1, 1);
+fn ticks_until(schedule: &mut Schedule, seconds: u64) -> Vec<Action> {
+    let mut actions = Vec::new();
     let mut now = START;
-    let mut tick_until = |schedule: &mut Schedule, seconds: u64| {
-        let mut actions = Vec::new();
-        while now < Duration::from_secs(seconds) {
-            now += TICK;
-            actions.extend(schedule.handle(now, Event::Tick));
-        }
-        actions
-    };
-    assert_eq!(tick_until(&mut schedule, 5), []);
-    assert_eq!(schedule.handle(Duration::from_secs(25), Event::Tick), [], "it stood still for 20 s");
+    while now < Duration::from_secs(seconds) {
+        now += TICK;
+        actions.extend(schedule.handle(now, Event::Tick));
+    }
+    actions
+}
+
+#[test]
+fn a_silent_worker_is_cut_off_and_replaced() {
     let mut schedule = joined(1, 1);
-    now = START;
-    let mut tick_until = |schedule: &mut Schedule, seconds: u64| {
-        let mut actions = Vec::new();
-        while now < Duration::from_secs(seconds) {
-            now += TICK;
-            actions.extend(schedule.handle(now, Event::Tick));
-        }
-        actions
-    };
-    let actions = tick_until(&mut schedule, 11);
+    let actions = ticks_until(&mut schedule, 11);
     assert!(
         matches!(actions[..], [Action::Disconnect(WorkerId(1), _), Action::Start(WorkerId(2))]),
         "{actions:?}"
     );
+}
+
+#[test]
+fn nobody_is_silent_while_the_coordinator_itself_stood_still() {
+    let mut schedule = joined(1, 1);
+    assert_eq!(ticks_until(&mut schedule, 5), []);
+    assert_eq!(schedule.handle(Duration::from_secs(25), Event::Tick), []);
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use job::{capacity::ReadUnits, control::Stats, ids::WorkerId};
 
 /// A starting worker that has not said hello for so long is lost.
-const START_LIMIT: Duration = Duration::from_secs(60);
-/// Deaths in a row, without a page being read in between, after which no worker is started again:
-/// this many, and two for each worker.
+const START_LIMIT: Duration = Duration::from_mins(1);
+/// Deaths in a row, without anything being sealed in between, after which no worker is started again:
+/// this many, and two for each worker. Pages that were only read will be read and paid for again.
 const DEATHS_IN_A_ROW: u32 = 3;
 
 /// A worker that was started and is not known to be lost.
@@ -84,7 +84,7 @@ impl Workers {
         true
     }
 
-    /// A page was read: whatever killed workers does not kill all of them at once.
+    /// Something was sealed: whatever killed workers does not undo everything.
     pub(super) fn progressed(&mut self) {
         self.deaths_in_a_row = 0;
     }

@@ -65,7 +65,7 @@ impl Directory {
         Ok(names)
     }
 
-    pub(super) fn put(&self, name: &str, bytes: Vec<u8>, create: bool) -> Result<(), Fault> {
+    pub(super) fn put(&self, name: &str, bytes: &[u8], create: bool) -> Result<(), Fault> {
         let path = self.path.join(name);
         let write = || -> io::Result<()> {
             if let Some(parent) = path.parent() {
@@ -73,12 +73,12 @@ impl Directory {
             }
             if create {
                 let mut file = File::create_new(&path)?;
-                file.write_all(&bytes)?;
+                file.write_all(bytes)?;
                 return file.sync_all();
             }
             let hidden = path.with_file_name(layout::hidden(&file_name(&path)));
             let mut file = File::create(&hidden)?;
-            file.write_all(&bytes)?;
+            file.write_all(bytes)?;
             file.sync_all()?;
             fs::rename(&hidden, &path)?;
             sync_directory(&path)

@@ -3,10 +3,7 @@
 use std::{fs::File, io, ops::Range};
 
 use bytes::Bytes;
-use job::{
-    spec::AwsAccess,
-    target::Target,
-};
+use job::{spec::AwsAccess, target::Target};
 use job_aws::{Fault, FaultKind, Retries, connect};
 
 use super::{Store, files::Directory, s3::Prefix};

@@ -39,15 +39,18 @@ impl Prefix {
         Fault::of(action, resource, &self.address, error)
     }
 
-    pub(super) async fn check(&self) -> Result<(), Fault> {
-        let head = self.client.head_bucket().bucket(&self.bucket).send().await;
-        match head.map_err(|error| self.fault("s3:ListBucket", &format!("s3://{}", self.bucket), &error)) {
-            Ok(_) => Ok(()),
-            Err(fault) if fault.kind == FaultKind::NotFound => Err(Fault::new(
+    /// A bucket that is not there, or another reason why it cannot be listed.
+    fn list_fault<E>(&self, error: &SdkError<E, HttpResponse>) -> Fault
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let fault = self.fault("s3:ListBucket", &self.target.to_string(), error);
+        match fault.kind {
+            FaultKind::NotFound => Fault::new(
                 FaultKind::NotFound,
                 format!("bucket {} does not exist ({})", self.bucket, self.address),
-            )),
-            Err(fault) => Err(fault),
+            ),
+            _ => fault,
         }
     }
 
@@ -60,7 +63,7 @@ impl Prefix {
             .prefix(&folder)
             .send()
             .await
-            .map_err(|error| self.fault("s3:ListBucket", &self.target.to_string(), &error))?;
+            .map_err(|error| self.list_fault(&error))?;
         let keys = reply.contents().iter().filter_map(|object| object.key());
         let names = keys.filter_map(|key| key.strip_prefix(&folder));
         Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
@@ -96,7 +99,7 @@ impl Prefix {
         let mut pages = request.into_paginator().send();
         let mut entries = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| self.fault("s3:ListBucket", &self.target.to_string(), &error))?;
+            let page = page.map_err(|error| self.list_fault(&error))?;
             entries.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
                 let name = object.key?.strip_prefix(&folder)?.to_owned();
                 let bytes = object.size.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();

@@ -47,20 +47,18 @@ impl Expected {
         let mut defects = Defects::of(&file.name);
         let mut lines = LineCheck::new(&self.keys, SeenKeys::new(self.seed, file.items));
         let mut stored = Stored::new(source);
-        let is_whole = match self.decode(&mut stored, &mut lines, &mut defects) {
-            Ok(is_whole) => is_whole,
-            Err(error) => match stored.take_failure() {
-                Some(failure) => return Err(failure),
-                None => {
-                    let why = format_args!("{}; what follows can't be read", broken(&error));
-                    defects.at_byte(stored.offset(), why);
-                    false
-                }
-            },
-        };
+        let decoded = self.decode(&mut stored, &mut lines, &mut defects);
+        if let Some(failure) = stored.take_failure() {
+            return Err(failure);
+        }
+        let offset = stored.offset();
         let (bytes, crc32c) = stored.finish()?;
-        let items = if is_whole { lines.finish(&mut defects) } else { lines.abandon(&mut defects) };
         compare(file, bytes, crc32c, &mut defects);
+        let is_whole = decoded.unwrap_or_else(|error| {
+            defects.at_byte(offset, format_args!("{}; what follows can't be read", broken(&error)));
+            false
+        });
+        let items = if is_whole { lines.finish(&mut defects) } else { lines.abandon(&mut defects) };
         if is_whole && items != file.items {
             defects.whole(format_args!("{items} lines instead of {}", file.items));
         }
@@ -92,17 +90,15 @@ impl Expected {
             }
         }
         match found.unwrap_or_default() {
-            Compression::None => {
-                loop {
-                    let window = stored.fill_buf()?;
-                    if window.is_empty() {
-                        break;
-                    }
-                    let len = window.len();
-                    lines.feed(window, defects);
-                    stored.consume(len);
+            Compression::None => loop {
+                let window = stored.fill_buf()?;
+                if window.is_empty() {
+                    break;
                 }
-            }
+                let len = window.len();
+                lines.feed(window, defects);
+                stored.consume(len);
+            },
             Compression::Gzip => pump(MultiGzDecoder::new(stored), lines, defects)?,
             Compression::Zstd => {
                 let mut decoder = zstd::Decoder::with_buffer(stored)?;

@@ -35,11 +35,9 @@ impl Defects {
         }
     }
 
-    /// At an offset in the file as stored.
+    /// At an offset in the file as stored, from which on it is of no use: always told, too.
     pub(super) fn at_byte(&mut self, offset: u64, what: impl Display) {
-        if self.has_room() {
-            self.shown.push(format!("{} byte {offset}: {what}", self.place));
-        }
+        self.of_the_whole.push(format!("{} byte {offset}: {what}", self.place));
     }
 
     /// In a line, the first being 1.

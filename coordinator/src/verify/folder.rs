@@ -133,7 +133,9 @@ fn check_manifest(
 /// What export.json says of itself must add up.
 fn check_totals(export: &ExportJson) -> Vec<String> {
     let mut defects = Defects::of(layout::EXPORT_JSON);
-    let sum = |of: fn(&job::export_json::PartFile) -> u64| export.files.iter().map(of).map(u128::from).sum::<u128>();
+    let sum = |of: fn(&job::export_json::PartFile) -> u64| {
+        export.files.iter().map(of).map(u128::from).sum::<u128>()
+    };
     let (items, bytes) = (sum(|file| file.items), sum(|file| file.bytes));
     if items != u128::from(export.items) {
         defects.whole(format_args!("its files have {items} items, its total is {}", export.items));
@@ -170,9 +172,10 @@ fn check_foreign(
     };
     let mut foreign: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).filter(is_foreign).collect();
     foreign.sort_unstable();
-    let shown = foreign.iter().take(SHOWN).map(|name| {
-        format!("{}: a foreign file, no part of the export", name.escape_debug())
-    });
+    let shown = foreign
+        .iter()
+        .take(SHOWN)
+        .map(|name| format!("{}: a foreign file, no part of the export", name.escape_debug()));
     let hidden = foreign.len().saturating_sub(SHOWN);
     let more = (hidden > 0).then(|| format!("{target}: … and {hidden} more foreign files"));
     shown.chain(more).collect()

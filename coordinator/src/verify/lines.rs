@@ -4,7 +4,7 @@ use job::format::{KeyNames, check_line};
 
 use super::{defects::Defects, keys::SeenKeys};
 
-/// Longer than any item's line. An item has 400 KB (DynamoDB API Reference, "Quotas"), and no
+/// Longer than any item's line. An item has 400 KB (`DynamoDB` API Reference, "Quotas"), and no
 /// attribute takes ten times its size as a line: the worst are short names made of control
 /// characters, with empty values.
 const MAX_LINE_BYTES: usize = 8 * 1024 * 1024;
@@ -94,11 +94,14 @@ mod tests {
 
     fn check(pieces: &[&[u8]]) -> (u64, Vec<String>) {
         let attribute = |name: &str, kind| KeyAttribute { name: name.into(), kind };
-        let schema = KeySchema { partition: attribute("k", KeyKind::S), sort: Some(attribute("r", KeyKind::N)) };
+        let schema =
+            KeySchema { partition: attribute("k", KeyKind::S), sort: Some(attribute("r", KeyKind::N)) };
         let keys = KeyNames::from(&schema);
         let mut defects = Defects::of("f");
         let mut lines = LineCheck::new(&keys, SeenKeys::new(1, 100));
-        pieces.iter().for_each(|piece| lines.feed(piece, &mut defects));
+        for piece in pieces {
+            lines.feed(piece, &mut defects);
+        }
         (lines.finish(&mut defects), defects.into_lines())
     }
 
@@ -129,7 +132,7 @@ mod tests {
         assert_eq!(
             defects,
             [
-                "f line 2: unknown attribute type at byte 27 of the line",
+                "f line 2: unknown attribute type at byte 26 of the line",
                 "f line 3: key attribute \"r\" is not of type N",
                 "f line 4: unexpected end of the text at byte 0 of the line",
             ]

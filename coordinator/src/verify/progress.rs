@@ -36,7 +36,8 @@ impl Tally {
 
     async fn draw_bar(&self) -> Infallible {
         let bar = Bar(ProgressBar::new(self.bytes));
-        if let Ok(style) = ProgressStyle::with_template("verify {wide_bar} {percent:>3} % {msg}, {eta} left") {
+        if let Ok(style) = ProgressStyle::with_template("verify {wide_bar} {percent:>3} % {msg}, {eta} left")
+        {
             bar.0.set_style(style);
         }
         loop {

@@ -42,8 +42,10 @@ pub(super) struct Job {
 
 /// Everything that checks of files share.
 ///
-/// Memory: keys, see [`KEY_BYTES`]; and for each file under way, of which there are as many as
-/// cores (twice as many in S3), about 10 MiB if it is compressed and 32 MiB if it is in S3.
+/// Memory: keys, see [`KEY_BYTES`]; lines, see [`LineCheck`](super::lines::LineCheck); and for each
+/// file under way, of which there are as many as cores (twice as many in S3), 10 MiB if it is
+/// compressed, and if it is in S3, 32 MiB of ranges and what connections buffer (in all 60 MB,
+/// measured).
 pub(super) struct Run {
     store: Store,
     expected: Expected,
@@ -76,7 +78,8 @@ impl Run {
         let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|at| format!("verify-{at}"));
         // The file's answer is then missing, which is an error.
         let pool = pool.panic_handler(|_| {}).build();
-        let pool = pool.map_err(|error| Fault::new(FaultKind::Refused, format!("cannot start threads: {error}")))?;
+        let pool =
+            pool.map_err(|error| Fault::new(FaultKind::Refused, format!("cannot start threads: {error}")))?;
         Ok(Self {
             store,
             expected,
@@ -129,7 +132,11 @@ impl Run {
             Ok(Readable::InRanges) => {
                 let (source, fetching) = ranges(self.store.clone(), job.entry.clone());
                 let checking = Arc::clone(&self).check_source(job, source, place);
-                tokio::join!(checking, fetching).0
+                tokio::pin!(checking);
+                tokio::select! {
+                    found = &mut checking => found,
+                    () = fetching => checking.await,
+                }
             }
         };
         let found = checked.or_else(|fault| unreadable(&name, fault))?;

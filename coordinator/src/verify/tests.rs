@@ -1,0 +1,251 @@
+use std::{fs, path::PathBuf};
+
+use job::{
+    export_json::{PartFile, Settings},
+    ids::JobId,
+    manifest,
+    schema::{KeyAttribute, KeyKind, KeySchema},
+    spec::Compression,
+};
+
+use super::*;
+
+/// A backup of two files in a directory that is removed afterwards.
+struct Backup {
+    dir: PathBuf,
+    export: ExportJson,
+}
+
+impl Drop for Backup {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+impl Backup {
+    fn new() -> Self {
+        let dir = std::env::temp_dir().join(format!("tablehaul-verify-{}", uuid::Uuid::new_v4().simple()));
+        fs::create_dir_all(dir.join(layout::OWN_FOLDER)).unwrap();
+        let mut files = Vec::new();
+        for (at, keys) in [0..50, 50..90].into_iter().enumerate() {
+            let name = format!("job_{at:06}");
+            let lines: Vec<String> =
+                keys.clone().map(|key| format!("{{\"k\":{{\"s\":\"{key}\"}}}}\n")).collect();
+            let lines = lines.concat();
+            fs::write(dir.join(&name), &lines).unwrap();
+            let crc32c = format!("{:08x}", crc32c::crc32c(lines.as_bytes()));
+            files.push(PartFile { name, items: keys.len() as u64, bytes: lines.len() as u64, crc32c });
+        }
+        let backup = Self { dir, export: export_json(files) };
+        backup.write_export_json();
+        backup.write_manifest(&["job_000000", "job_000001"]);
+        backup.write(layout::SUCCESS, b"");
+        backup
+    }
+
+    fn target(&self) -> Target {
+        Target::File { dir: self.dir.clone() }
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.dir.join(name), bytes).unwrap();
+    }
+
+    fn remove(&self, name: &str) {
+        fs::remove_file(self.dir.join(name)).unwrap();
+    }
+
+    fn write_export_json(&self) {
+        self.write(layout::EXPORT_JSON, &serde_json::to_vec(&self.export).unwrap());
+    }
+
+    fn write_manifest(&self, names: &[&str]) {
+        let urls: Vec<String> = names.iter().map(|name| self.target().url(name)).collect();
+        self.write(layout::MANIFEST, manifest::write(&urls).as_bytes());
+    }
+
+    async fn verify(&self) -> Result<Verified, Failure> {
+        verify(&self.target(), &AwsAccess::default(), &CancellationToken::new()).await
+    }
+
+    async fn defects(&self) -> Vec<String> {
+        self.verify().await.unwrap().defects
+    }
+
+    async fn refusal(&self) -> String {
+        match self.verify().await {
+            Err(Failure::Refused(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn export_json(files: Vec<PartFile>) -> ExportJson {
+    let settings = Settings {
+        consistent: false,
+        segments: 1,
+        workers: 1,
+        read_units_per_second: 1.0,
+        rate_source: String::new(),
+    };
+    ExportJson {
+        version: job::export_json::VERSION,
+        tool: String::new(),
+        job: JobId("job".into()),
+        started_at: String::new(),
+        finished_at: String::new(),
+        keys: KeySchema { partition: KeyAttribute { name: "k".into(), kind: KeyKind::S }, sort: None },
+        compression: Compression::None,
+        settings,
+        items: files.iter().map(|file| file.items).sum(),
+        bytes: files.iter().map(|file| file.bytes).sum(),
+        line_bytes: 0,
+        read_units: 1.0,
+        files,
+        table: serde_json::json!({ "TableName": "Forum" }),
+    }
+}
+
+#[tokio::test]
+async fn a_good_backup_has_no_defect() {
+    let backup = Backup::new();
+    // What every reader of such folders skips, and a folder that is somebody else's.
+    backup.write(".hidden", b"x");
+    backup.write("_logs", b"x");
+    fs::create_dir(backup.dir.join("other")).unwrap();
+    let verified = backup.verify().await.unwrap();
+    assert_eq!(verified.defects, Vec::<String>::new());
+    assert_eq!((verified.files, verified.items, verified.bytes), (2, 90, backup.export.bytes));
+    let text = verified.to_string();
+    assert!(text.starts_with("verified    Forum in file:///"), "{text}");
+    assert!(text.contains("\ndefects     none\n") && text.lines().count() <= 6, "{text}");
+    assert_eq!(serde_json::to_value(&verified).unwrap()["items"], 90);
+}
+
+#[tokio::test]
+async fn what_marks_a_whole_backup_must_be_there() {
+    let backup = Backup::new();
+    backup.remove(layout::SUCCESS);
+    backup.remove(layout::MANIFEST);
+    assert_eq!(backup.defects().await, ["_SUCCESS: missing", "manifest: missing"]);
+}
+
+#[tokio::test]
+async fn a_manifest_cut_off_or_of_another_version_is_a_defect() {
+    let backup = Backup::new();
+    backup.write(layout::MANIFEST, b"{\"name\":\"DynamoDB-export\",\"version\":3,\n\"entr");
+    assert_eq!(backup.defects().await, ["manifest: not a whole manifest: cut off, or something else"]);
+    backup.write(layout::MANIFEST, b"{\"version\":4,\"entries\":[]}");
+    assert_eq!(backup.defects().await, ["manifest: version 4, which is not known"]);
+}
+
+#[tokio::test]
+async fn the_manifest_must_list_exactly_the_files_of_the_export() {
+    let backup = Backup::new();
+    backup.write_manifest(&["job_000000", "job_000000", "job_000007"]);
+    let expected = [
+        "manifest: lists job_000000 2 times",
+        "manifest: lists job_000007, which is no file of this export",
+        "manifest: does not list job_000001",
+    ];
+    assert_eq!(backup.defects().await, expected);
+}
+
+#[tokio::test]
+async fn a_backup_that_was_moved_is_noted_and_no_defect() {
+    let backup = Backup::new();
+    let urls = ["s3://old/place/job_000000", "s3://old/place/job_000001"].map(String::from);
+    backup.write(layout::MANIFEST, manifest::write(&urls).as_bytes());
+    let verified = backup.verify().await.unwrap();
+    assert!(verified.defects.is_empty());
+    assert_eq!(verified.notes, ["the manifest is of s3://old/place: this is a copy, or it was moved"]);
+    assert_eq!(verified.to_string().lines().count(), 6);
+}
+
+#[tokio::test]
+async fn a_missing_and_a_foreign_file_are_told() {
+    let backup = Backup::new();
+    fs::rename(backup.dir.join("job_000001"), backup.dir.join("renamed")).unwrap();
+    let expected = ["job_000001: missing", "renamed: a foreign file, no part of the export"];
+    let verified = backup.verify().await.unwrap();
+    assert_eq!(verified.defects, expected);
+    assert_eq!((verified.files, verified.items), (1, 50));
+}
+
+#[tokio::test]
+async fn damage_to_a_file_is_told_with_file_and_line() {
+    let backup = Backup::new();
+    let path = backup.dir.join("job_000001");
+    let lines = fs::read_to_string(&path).unwrap().replacen("{\"s\":\"52\"}", "{\"S\":\"52\"}", 1);
+    fs::write(&path, lines).unwrap();
+    let defects = backup.defects().await;
+    assert!(defects[0].starts_with("job_000001: CRC-32C is "), "{defects:?}");
+    assert_eq!(defects[1..], ["job_000001 line 3: unknown attribute type at byte 7 of the line"]);
+}
+
+#[tokio::test]
+async fn totals_must_add_up_and_each_file_be_recorded_once() {
+    let mut backup = Backup::new();
+    backup.export.items += 1;
+    let again = backup.export.files[0].clone();
+    backup.export.bytes += again.bytes + 1;
+    backup.export.items += again.items;
+    backup.export.files.push(again);
+    backup.write_export_json();
+    let expected = [
+        "_tablehaul/export.json: its files have 140 items, its total is 141".to_owned(),
+        format!(
+            "_tablehaul/export.json: its files have {} bytes, its total is {}",
+            backup.export.bytes - 1,
+            backup.export.bytes
+        ),
+        "_tablehaul/export.json: has job_000000 more than once".to_owned(),
+    ];
+    assert_eq!(backup.defects().await, expected);
+}
+
+#[tokio::test]
+async fn a_file_outside_of_the_folder_is_not_read() {
+    let mut backup = Backup::new();
+    backup.export.files[0].name = "../../etc/passwd".into();
+    backup.write_export_json();
+    let defects = backup.defects().await;
+    assert!(defects.contains(&"../../etc/passwd: missing".to_owned()), "{defects:?}");
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_a_defect_and_one_of_another_version_refused() {
+    let mut backup = Backup::new();
+    backup.export.version = 2;
+    backup.write_export_json();
+    assert!(backup.refusal().await.ends_with("version 2: this program knows only version 1"));
+    backup.write(layout::EXPORT_JSON, b"{\"version\":1,\"to");
+    let defects = backup.defects().await;
+    assert_eq!(defects.len(), 1);
+    assert!(defects[0].starts_with("_tablehaul/export.json: damaged"), "{defects:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_export_of_ours_is_refused_in_one_line() {
+    let backup = Backup::new();
+    backup.remove(layout::EXPORT_JSON);
+    assert!(backup.refusal().await.contains("holds an export of another tool"));
+    backup.remove(layout::MANIFEST);
+    assert!(backup.refusal().await.contains("holds no export"));
+    let claim = br#"{"table":"Forum","started_at":"2026-01-01T00:00:00Z","host":"h"}"#;
+    backup.write(layout::CLAIM, claim);
+    let why = backup.refusal().await;
+    assert!(why.contains("an unfinished export of table Forum, begun 2026-01-01T00:00:00Z on h"), "{why}");
+    fs::remove_dir_all(&backup.dir).unwrap();
+    let why = backup.refusal().await;
+    assert!(why.contains("is empty or does not exist") && !why.contains('\n'), "{why}");
+}
+
+#[tokio::test]
+async fn a_signal_stops_it() {
+    let backup = Backup::new();
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let stopped = verify(&backup.target(), &AwsAccess::default(), &stop).await;
+    assert!(matches!(stopped, Err(Failure::Stopped(_))));
+}

@@ -12,16 +12,17 @@ use crate::fault::{Fault, FaultKind};
 /// for the signature.
 const REGION_OF_OTHER_ENDPOINTS: &str = "us-east-1";
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// A Scan page or an upload part that takes longer is sent again.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Who sends failed DynamoDB requests again.
+/// Who sends failed requests again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retries {
-    /// The SDK, three times in all: for the few calls of the coordinator.
+    /// The SDK, three times in all: for the few calls of the coordinator, which also says soon
+    /// when nobody answers.
     Sdk,
-    /// The caller, who pays each try from a budget.
+    /// The caller, who pays each try from a budget; those to S3, which cost nothing, the SDK first.
     Caller,
 }
 
@@ -54,7 +55,7 @@ pub async fn connect(access: &AwsAccess, retries: Retries) -> Result<Clients, Fa
     check_credentials(&config, access).await?;
     let region = config.region().map(ToString::to_string).unwrap_or_default();
     let dynamodb = dynamodb_client(&config, access, retries);
-    let s3 = s3_client(&config, access);
+    let s3 = s3_client(&config, access, retries);
     let s3_region = access.s3_region.as_deref().unwrap_or(&region);
     Ok(Clients {
         dynamodb,
@@ -107,20 +108,17 @@ async fn check_credentials(config: &SdkConfig, access: &AwsAccess) -> Result<(),
     let Some(provider) = config.credentials_provider() else {
         return Err(missing("no AWS credentials".into()));
     };
-    match provider.provide_credentials().await {
-        Ok(_) => Ok(()),
-        Err(error) => Err(missing(match (&access.assume_role, &access.profile) {
-            (Some(role), _) => format!("cannot assume role {role}: {}", crate::fault::chain(&error)),
-            (None, Some(profile)) => {
-                format!("no AWS credentials in profile {profile}: {}", crate::fault::chain(&error))
-            }
-            (None, None) => format!(
-                "no AWS credentials found in environment, shared config files, container or instance \
-                 metadata: {}",
-                crate::fault::chain(&error)
-            ),
-        })),
-    }
+    let Err(error) = provider.provide_credentials().await else { return Ok(()) };
+    // Of a chain in which nothing is configured it says only that, once for each place.
+    let why = crate::fault::chain(&error);
+    let why = if why.contains("no credentials found in chain") { String::new() } else { format!(": {why}") };
+    Err(missing(match (&access.assume_role, &access.profile) {
+        (Some(role), _) => format!("cannot assume role {role}{why}"),
+        (None, Some(profile)) => format!("no AWS credentials in profile {profile}{why}"),
+        (None, None) => format!(
+            "no AWS credentials found in environment, shared config files, container or instance metadata{why}"
+        ),
+    }))
 }
 
 fn dynamodb_client(config: &SdkConfig, access: &AwsAccess, retries: Retries) -> aws_sdk_dynamodb::Client {
@@ -134,9 +132,11 @@ fn dynamodb_client(config: &SdkConfig, access: &AwsAccess, retries: Retries) -> 
     aws_sdk_dynamodb::Client::from_conf(builder.build())
 }
 
-fn s3_client(config: &SdkConfig, access: &AwsAccess) -> aws_sdk_s3::Client {
-    let mut builder =
-        aws_sdk_s3::config::Builder::from(config).retry_config(RetryConfig::standard().with_max_attempts(5));
+fn s3_client(config: &SdkConfig, access: &AwsAccess, retries: Retries) -> aws_sdk_s3::Client {
+    let mut builder = aws_sdk_s3::config::Builder::from(config).retry_config(match retries {
+        Retries::Sdk => RetryConfig::standard(),
+        Retries::Caller => RetryConfig::standard().with_max_attempts(5),
+    });
     if let Some(region) = &access.s3_region {
         builder = builder.region(Region::new(region.clone()));
     }

@@ -57,7 +57,7 @@ impl Fault {
         let kind = kind(error);
         let detail = detail(error);
         let message = match kind {
-            FaultKind::Unreachable => format!("{address} cannot be reached ({detail})"),
+            FaultKind::Unreachable => format!("{address} cannot be reached ({})", deepest(error)),
             FaultKind::Denied => format!("no permission for {action} on {resource}: {detail}"),
             FaultKind::WrongRegion => format!("{resource} is in another region; give --s3-region: {detail}"),
             FaultKind::BadCredentials => {
@@ -105,6 +105,7 @@ fn kind<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpRespo
             } else if text.contains("dns error")
                 || text.contains("onnection refused")
                 || text.contains("tcp connect")
+                || text.contains("connect timeout")
             {
                 FaultKind::Unreachable
             } else if failure.is_user() {
@@ -192,6 +193,15 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         source = cause.source();
     }
     text.replace(['\n', '\r'], " ")
+}
+
+/// The last cause of an error, for those whose other causes only say which layer it went through.
+fn deepest(error: &dyn Error) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
 }
 
 #[cfg(test)]

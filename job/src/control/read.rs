@@ -94,7 +94,7 @@ impl TryFrom<wire::ToWorker> for ToWorker {
     fn try_from(message: wire::ToWorker) -> Result<Self, Malformed> {
         use wire::to_worker::Event;
         Ok(match message.event.ok_or(Malformed("empty message of the coordinator"))? {
-            Event::Export(settings) => Self::Export(settings.try_into()?),
+            Event::Export(settings) => Self::Export(Box::new(settings.try_into()?)),
             Event::Grant(grant) => Self::Grant {
                 units: ReadUnits::from_milli(grant.milli_units),
                 page: ReadUnits::from_milli(grant.page_milli_units),

@@ -80,7 +80,7 @@ impl From<ToWorker> for wire::ToWorker {
     fn from(message: ToWorker) -> Self {
         use wire::to_worker::Event;
         let event = match message {
-            ToWorker::Export(settings) => Event::Export(settings.into()),
+            ToWorker::Export(settings) => Event::Export((*settings).into()),
             ToWorker::Grant { units, page } => {
                 Event::Grant(wire::Grant { milli_units: units.milli(), page_milli_units: page.milli() })
             }

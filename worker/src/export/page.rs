@@ -14,12 +14,15 @@ const MEMORY_ITEMS: u64 = 10_000;
 pub(crate) struct Costs {
     milli: u64,
     items: u64,
-    last_page: Option<ReadUnits>,
+    /// Of any page, empty ones included; recent ones weigh more.
+    mean_page_milli: Option<u64>,
 }
 
 impl Costs {
-    /// A page of `items` has cost `consumed`. Empty pages teach nothing.
+    /// A page of `items` has cost `consumed`. Empty pages teach nothing of items.
     pub(crate) fn learn(&mut self, items: u64, consumed: ReadUnits) {
+        let page = consumed.milli();
+        self.mean_page_milli = Some(self.mean_page_milli.map_or(page, |mean| (mean * 3 + page) / 4));
         if items == 0 || consumed == ReadUnits::ZERO {
             return;
         }
@@ -29,7 +32,6 @@ impl Costs {
         }
         self.items += items;
         self.milli += consumed.milli();
-        self.last_page = Some(consumed);
     }
 }
 
@@ -57,11 +59,10 @@ impl Reads {
     pub(crate) fn plan(self, cap: ReadUnits, own: &Costs, typical: &Costs) -> Plan {
         let full = ReadUnits::of_scan_page(FULL_PAGE_BYTES, self.consistent);
         if cap >= full {
-            // Most segments begin with a full page, small tables do not; either way the difference
-            // is settled.
-            let modest = ReadUnits::from_milli(full.milli() / 8);
-            let estimate = own.last_page.or(typical.last_page).unwrap_or(modest);
-            return Plan { limit: None, estimate };
+            // Most segments begin with a full page, those of small tables do not; either way the
+            // difference is settled.
+            let milli = own.mean_page_milli.or(typical.mean_page_milli).unwrap_or(full.milli() / 8);
+            return Plan { limit: None, estimate: self.whole_reads(milli) };
         }
         let known = [own, typical].into_iter().find(|costs| costs.items > 0);
         let (milli, items) = match known {
@@ -74,7 +75,13 @@ impl Reads {
         let spendable = cap.milli() / self.least_cost().milli() * self.least_cost().milli();
         let items_of_cap = u128::from(spendable) * u128::from(items) / u128::from(milli);
         let limit = limit(u64::try_from(items_of_cap).unwrap_or(u64::MAX));
-        Plan { limit: Some(limit), estimate: self.cost_of(u64::from(limit), milli, items) }
+        let exact = u128::from(limit) * u128::from(milli) / u128::from(items);
+        let most = self.whole_reads(u64::try_from(exact).unwrap_or(u64::MAX));
+        // Of a segment that nothing is known of, even `Limit` items may be too many to expect: where
+        // most segments are nearly empty, reserving a full page for each would let few be read at once.
+        let first = own.mean_page_milli.is_none().then_some(typical.mean_page_milli).flatten();
+        let estimate = first.map_or(most, |mean| most.min(self.whole_reads(mean.saturating_mul(2))));
+        Plan { limit: Some(limit), estimate }
     }
 
     /// What even an empty page costs.
@@ -82,11 +89,10 @@ impl Reads {
         ReadUnits::of_scan_page(0, self.consistent)
     }
 
-    /// `limit` items at `milli ÷ items` each, rounded up to whole reads.
-    fn cost_of(self, limit: u64, milli: u64, items: u64) -> ReadUnits {
-        let exact = u128::from(limit) * u128::from(milli) / u128::from(items);
-        let reads = u64::try_from(exact).unwrap_or(u64::MAX).div_ceil(self.least_cost().milli());
-        ReadUnits::from_milli(reads.max(1).saturating_mul(self.least_cost().milli()))
+    /// Rounded up to whole reads, one at least.
+    fn whole_reads(self, milli: u64) -> ReadUnits {
+        let read = self.least_cost().milli();
+        ReadUnits::from_milli(milli.div_ceil(read).max(1).saturating_mul(read))
     }
 }
 
@@ -142,10 +148,24 @@ mod tests {
     }
 
     #[test]
-    fn empty_pages_teach_nothing() {
+    fn empty_pages_teach_nothing_of_items() {
         let mut costs = learnt(100, 10_000);
         costs.learn(0, ReadUnits::from_milli(500));
         assert_eq!(HALF.plan(ReadUnits::from_units(5), &costs, &Costs::default()).limit, Some(50));
+    }
+
+    #[test]
+    fn where_segments_are_nearly_empty_little_is_reserved_for_their_first_page() {
+        let known = Reads { mean_item_bytes: 1024, ..HALF };
+        let mut typical = Costs::default();
+        for _ in 0..20 {
+            typical.learn(0, ReadUnits::from_milli(500));
+        }
+        let cap = ReadUnits::from_units(60);
+        let one = ReadUnits::from_units(1);
+        assert_eq!(known.plan(cap, &Costs::default(), &typical), Plan { limit: Some(480), estimate: one });
+        // After an empty page, items may come yet.
+        assert_eq!(known.plan(cap, &typical, &typical).estimate, cap);
     }
 
     proptest! {

@@ -46,6 +46,13 @@ pub(crate) enum FetchError {
     Torn(&'static str),
 }
 
+impl FetchError {
+    /// The page has been read and is paid for; only its reply got lost.
+    pub(crate) fn is_charged(&self) -> bool {
+        matches!(self, Self::Torn(_))
+    }
+}
+
 /// Sends the request and reads the reply's body into `body`, whose former content is lost.
 pub(crate) async fn fetch(request: ScanFluentBuilder, body: &mut Vec<u8>) -> Result<(), FetchError> {
     let slot = Slot::default();

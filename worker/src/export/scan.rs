@@ -27,7 +27,7 @@ use super::{
 use crate::{purse::Purse, report::Report, retry::backoff, streams::Spent};
 
 /// A reply that is no Scan page is asked for so often before the job fails.
-const MALFORMED_REPLIES: u32 = 2;
+const MALFORMED_REPLIES: u32 = 5;
 
 /// What all streams of a worker share.
 pub(crate) struct Scanner {
@@ -88,7 +88,8 @@ impl Scanner {
             match fetched {
                 Ok(()) => self.encode(&mut segment, plan).await?,
                 Err(error) => {
-                    self.purse.settle(plan.estimate, ReadUnits::ZERO);
+                    let charged = if error.is_charged() { plan.estimate } else { ReadUnits::ZERO };
+                    self.settle(plan, charged);
                     self.retry(&mut segment, error).await?;
                 }
             }
@@ -177,7 +178,7 @@ impl Scanner {
             segment.mark.pages + 1
         );
         if segment.malformed >= MALFORMED_REPLIES {
-            return Err(anyhow!("{message}, twice"));
+            return Err(anyhow!("{message}, {MALFORMED_REPLIES} times in a row"));
         }
         self.report.retry(&Fault::new(FaultKind::Transient, message));
         Ok(())

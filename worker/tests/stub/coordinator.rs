@@ -22,7 +22,7 @@ use tonic::{
     transport::{Identity, Server, ServerTlsConfig},
 };
 
-#[allow(clippy::all, clippy::pedantic)]
+#[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub)]
 mod server {
     include!(concat!(env!("OUT_DIR"), "/server/tablehaul.control.v1.rs"));
 }

@@ -64,7 +64,7 @@ async fn answer(
     };
     match trouble {
         Trouble::Denied => return error("AccessDeniedException"),
-        Trouble::Throttled if number % 2 == 0 => {
+        Trouble::Throttled if number.is_multiple_of(2) => {
             return error("ProvisionedThroughputExceededException");
         }
         _ => {}

@@ -7,6 +7,8 @@ use job::{
     spec::{AwsAccess, Compression, RateSpec},
 };
 
+use crate::cli::args::CANNED_ACLS;
+
 /// Options of Hadoop's tools that take a value and mean nothing here.
 const GENERIC: [&str; 6] = ["-conf", "-fs", "-jt", "-files", "-libjars", "-archives"];
 /// Keys of the Java tool and of Hadoop that are honoured.
@@ -113,8 +115,13 @@ impl Options {
         }
     }
 
-    pub(super) fn acl(&self) -> Option<String> {
-        self.get("fs.s3.canned.acl").map(canned_acl)
+    pub(super) fn acl(&self) -> Result<Option<String>, String> {
+        let Some(typed) = self.get("fs.s3.canned.acl") else { return Ok(None) };
+        let acl = canned_acl(typed);
+        if CANNED_ACLS.contains(&acl.as_str()) {
+            return Ok(Some(acl));
+        }
+        Err(format!("-Dfs.s3.canned.acl={typed}: none of S3's canned ACLs"))
     }
 
     pub(super) fn access(&self) -> AwsAccess {
@@ -199,7 +206,7 @@ mod tests {
             "2",
         ]);
         assert_eq!(rest, ["s3://b/x", "Forum", "2"]);
-        assert_eq!(options.acl().as_deref(), Some("bucket-owner-full-control"));
+        assert_eq!(options.acl().unwrap().as_deref(), Some("bucket-owner-full-control"));
         assert_eq!(options.access().region.as_deref(), Some("eu-west-1"));
         let warnings = options.warnings();
         assert_eq!(warnings.len(), 2, "{warnings:?}");

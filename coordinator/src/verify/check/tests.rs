@@ -1,0 +1,180 @@
+use std::io::Write;
+
+use job::schema::{KeyAttribute, KeyKind, KeySchema};
+
+use super::*;
+
+fn expected(compression: Compression) -> Expected {
+    let partition = KeyAttribute { name: "k".into(), kind: KeyKind::N };
+    Expected { compression, keys: KeyNames::from(&KeySchema { partition, sort: None }), seed: 3 }
+}
+
+fn lines(keys: std::ops::Range<u32>) -> Vec<u8> {
+    let line = |key| {
+        format!("{{\"k\":{{\"n\":\"{key}\"}},\"text\":{{\"s\":\"{:032x}\"}}}}\n", u128::from(key).pow(3))
+    };
+    keys.map(line).collect::<String>().into_bytes()
+}
+
+/// One unit of the codec.
+fn packed(compression: Compression, lines: &[u8]) -> Vec<u8> {
+    match compression {
+        Compression::None => lines.to_vec(),
+        Compression::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+            encoder.write_all(lines).unwrap();
+            encoder.finish().unwrap()
+        }
+        Compression::Zstd => zstd::encode_all(lines, 3).unwrap(),
+    }
+}
+
+/// A good file of 3,000 lines in three units, and what is recorded of it.
+fn file(compression: Compression) -> (PartFile, Vec<u8>) {
+    let units = [0..1000, 1000..2000, 2000..3000].map(|keys| packed(compression, &lines(keys)));
+    let stored = units.concat();
+    (record(&stored, 3000), stored)
+}
+
+fn record(stored: &[u8], items: u64) -> PartFile {
+    let crc32c = format!("{:08x}", crc32c::crc32c(stored));
+    PartFile { name: "f".into(), items, bytes: stored.len() as u64, crc32c }
+}
+
+fn check(compression: Compression, file: &PartFile, stored: &[u8]) -> FileFound {
+    expected(compression).check(file, stored).unwrap()
+}
+
+const ALL: [Compression; 3] = [Compression::None, Compression::Gzip, Compression::Zstd];
+
+#[test]
+fn a_good_file_has_no_defect_in_any_codec_and_of_any_number_of_units() {
+    for compression in ALL {
+        let (file, stored) = file(compression);
+        let good = FileFound { items: 3000, bytes: stored.len() as u64, defects: vec![] };
+        assert_eq!(check(compression, &file, &stored), good);
+        // However it comes in.
+        let slowly = std::io::BufReader::with_capacity(61, stored.as_slice());
+        assert_eq!(expected(compression).check(&file, slowly).unwrap(), good);
+    }
+}
+
+#[test]
+fn any_flipped_bit_is_found_by_the_checksum_at_least() {
+    for compression in ALL {
+        let (file, stored) = file(compression);
+        for at in (0..stored.len()).step_by(stored.len() / 97) {
+            let mut stored = stored.clone();
+            stored[at] ^= 0x04;
+            let found = check(compression, &file, &stored);
+            assert!(found.defects[0].starts_with("f: CRC-32C is "), "{at}: {:?}", found.defects);
+            assert_eq!(found.bytes, file.bytes);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_was_cut_is_too_short_and_ends_within_a_line_or_unit() {
+    for (compression, end) in [
+        (Compression::None, "no newline at its end"),
+        (Compression::Gzip, "the compressed data is cut off; what follows can't be read"),
+        (Compression::Zstd, "the compressed data is cut off; what follows can't be read"),
+    ] {
+        let (file, stored) = file(compression);
+        let cut = &stored[..stored.len() / 2];
+        let found = check(compression, &file, cut);
+        assert_eq!(found.defects[0], format!("f: {} bytes instead of {}", cut.len(), stored.len()));
+        assert!(found.defects.last().unwrap().ends_with(end), "{:?}", found.defects);
+    }
+}
+
+#[test]
+fn a_file_cut_between_two_units_lacks_lines() {
+    for compression in ALL {
+        let (file, stored) = file(compression);
+        let unit = packed(compression, &lines(0..1000)).len();
+        let found = check(compression, &file, &stored[..unit]);
+        assert_eq!(found.defects.len(), 2, "{:?}", found.defects);
+        assert_eq!(found.defects[1], "f: 1000 lines instead of 3000");
+    }
+}
+
+#[test]
+fn a_dropped_and_a_doubled_line_are_found_though_sizes_and_checksum_were_made_to_fit() {
+    for compression in ALL {
+        let dropped = packed(compression, &lines(0..10));
+        let found = check(compression, &record(&dropped, 11), &dropped);
+        assert_eq!(found.defects, ["f: 10 lines instead of 11"]);
+
+        let doubled = packed(compression, &[lines(0..10), lines(4..5)].concat());
+        let found = check(compression, &record(&doubled, 11), &doubled);
+        assert_eq!(found.defects, ["f line 11: the same key as in line 5"]);
+    }
+}
+
+#[test]
+fn damage_within_compressed_data_is_told_with_its_place() {
+    for (compression, unit) in [
+        // A member with a wrong checksum, a frame of a kind that does not exist, bytes after the end.
+        (Compression::Gzip, {
+            let mut unit = packed(Compression::Gzip, &lines(0..9));
+            let at = unit.len() - 5;
+            unit[at] ^= 1;
+            unit
+        }),
+        (Compression::Zstd, [[0x28, 0xb5, 0x2f, 0xfd, 0xff].as_slice(), &[0xff; 64]].concat()),
+        (Compression::Gzip, b"garbage that is no member".to_vec()),
+        (Compression::Zstd, b"garbage that is no frame".to_vec()),
+    ] {
+        let good = packed(compression, &lines(0..9));
+        let stored = [good.as_slice(), &unit].concat();
+        let found = check(compression, &record(&stored, 9), &stored);
+        assert_eq!(found.defects.len(), 1, "{:?}", found.defects);
+        assert!(found.defects[0].starts_with("f byte "), "{:?}", found.defects);
+        assert!(found.defects[0].contains("the compressed data is damaged"), "{:?}", found.defects);
+    }
+}
+
+#[test]
+fn another_codec_than_recorded_is_a_defect_and_the_lines_are_checked_all_the_same() {
+    let bad = [lines(0..3), b"{\"k\":{\"s\":\"x\"}}\n".to_vec()].concat();
+    for (found, recorded) in [(0, 1), (1, 2), (2, 0)] {
+        let (found, recorded) = (ALL[found], ALL[recorded]);
+        let stored = packed(found, &bad);
+        let defects = check(recorded, &record(&stored, 4), &stored).defects;
+        let codec = format!("f: compression is {} instead of {}", found.name(), recorded.name());
+        assert_eq!(defects, [codec.as_str(), "f line 4: key attribute \"k\" is not of type N"]);
+    }
+    let noise = [0xff; 100];
+    let defects = check(Compression::Gzip, &record(&noise, 4), &noise).defects;
+    assert_eq!(defects, ["f byte 0: not gzip, as was recorded"]);
+}
+
+#[test]
+fn a_file_without_a_byte_is_just_empty() {
+    for compression in ALL {
+        assert_eq!(check(compression, &record(b"", 0), b""), FileFound::default());
+        let found = check(compression, &record(b"", 2), b"");
+        assert_eq!(found.defects, ["f: 0 lines instead of 2"]);
+    }
+}
+
+#[test]
+fn a_source_that_cannot_be_read_is_no_defect_of_the_file() {
+    struct Torn(usize);
+    impl std::io::Read for Torn {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0 += 1;
+            if self.0 > 2 {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "torn"));
+            }
+            let lines = lines(0..1);
+            let lines = &lines[..lines.len().min(buffer.len())];
+            buffer[..lines.len()].copy_from_slice(lines);
+            Ok(lines.len())
+        }
+    }
+    let file = record(b"", 2);
+    let error = expected(Compression::None).check(&file, io::BufReader::new(Torn(0))).unwrap_err();
+    assert_eq!(error.to_string(), "torn");
+}

@@ -1,0 +1,141 @@
+//! How fast an export is: `scripts/bench export`. Items of about 450 bytes of JSON, from a server on
+//! loopback that replays pages, to a local folder; all variants in one run, round by round, so that
+//! their ratios hold on a noisy machine. Where there are two cores, the server has one for itself.
+
+mod measure;
+
+use std::{path::Path, process::Command};
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use measure::{Measured, measure};
+use tests_support::{Fake, binary};
+
+const SEGMENTS: u64 = 16;
+const PAGE_ITEMS: u64 = 2000;
+
+/// Measures exports side by side
+#[derive(Parser)]
+struct Options {
+    /// Items in millions, for each run
+    #[arg(long, default_value_t = 4)]
+    million: u64,
+    /// Rounds; each runs every variant once
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Where to write; it needs about half a GB for each million items
+    #[arg(long, default_value = "target/bench")]
+    folder: std::path::PathBuf,
+}
+
+/// One thing to measure.
+struct Variant {
+    name: &'static str,
+    /// Cores to run on, as taskset takes them.
+    cores: &'static str,
+    workers: Option<u32>,
+    compress: &'static str,
+}
+
+const VARIANTS: [Variant; 5] = [
+    Variant { name: "typed SDK + serde_json, 1 core", cores: "0", workers: None, compress: "none" },
+    Variant { name: "1 worker, 1 core", cores: "0", workers: Some(1), compress: "none" },
+    Variant { name: "1 worker, 1 core, zstd", cores: "0", workers: Some(1), compress: "zstd" },
+    Variant { name: "1 worker, 1 core, gzip", cores: "0", workers: Some(1), compress: "gzip" },
+    Variant { name: "2 workers, 2 cores", cores: "0,1", workers: Some(2), compress: "none" },
+];
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    std::fs::create_dir_all(&options.folder)?;
+    let folder = options.folder.canonicalize()?;
+    let pages = options.million * 1_000_000 / SEGMENTS / PAGE_ITEMS;
+    let items = pages * SEGMENTS * PAGE_ITEMS;
+    let table = format!("Bench:pages={pages},page-items={PAGE_ITEMS},item-count={items}");
+    let fake = Fake::start(["--table", &table]);
+    pin(fake.id(), "1")?;
+    let mut results: Vec<Vec<Measured>> = VARIANTS.iter().map(|_| Vec::new()).collect();
+    for round in 0..options.rounds {
+        eprintln!("round {} of {}", round + 1, options.rounds);
+        for (variant, results) in VARIANTS.iter().zip(&mut results) {
+            results.push(run(variant, &fake, &folder, items)?);
+        }
+    }
+    print_table(&results, items);
+    Ok(())
+}
+
+fn run(variant: &Variant, fake: &Fake, folder: &Path, items: u64) -> anyhow::Result<Measured> {
+    let out = folder.join("out");
+    let _ = std::fs::remove_dir_all(&out);
+    std::fs::create_dir_all(&out)?;
+    let mut command = Command::new("taskset");
+    command.args(["-c", variant.cores]);
+    if let Some(workers) = variant.workers {
+        let export = out.join("export");
+        command
+            .arg(binary("tablehaul"))
+            .args(["export", "Bench"])
+            .arg(&export)
+            .args(["--dynamodb-endpoint", &fake.endpoint(), "--read-units", "10000000", "--quiet", "--json"])
+            .args(["--workers", &workers.to_string(), "--segments", &SEGMENTS.to_string()])
+            .args(["--compress", variant.compress]);
+    } else {
+        command
+            .arg(binary("bench-typed"))
+            .args([&fake.endpoint(), "Bench", &SEGMENTS.to_string()])
+            .arg(out.join("lines"));
+    }
+    command.env("AWS_ACCESS_KEY_ID", "testkey").env("AWS_SECRET_ACCESS_KEY", "testsecret");
+    let measured = measure(command).with_context(|| variant.name.to_owned())?;
+    if measured.items != items {
+        bail!("{}: {} items instead of {items}", variant.name, measured.items);
+    }
+    std::fs::remove_dir_all(&out)?;
+    Ok(measured)
+}
+
+fn pin(pid: u32, cores: &str) -> anyhow::Result<()> {
+    let pinned = Command::new("taskset").args(["-a", "-c", "-p", cores, &pid.to_string()]).output();
+    let pinned = pinned.context("taskset (of util-linux) is needed")?;
+    if !pinned.status.success() {
+        eprintln!("the server shares its core: {}", String::from_utf8_lossy(&pinned.stderr).trim());
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn print_table(results: &[Vec<Measured>], items: u64) {
+    println!("median of {} rounds, {items} items each", results[0].len());
+    println!(
+        "{:<34}{:>12}{:>9}{:>14}{:>12}{:>14}",
+        "", "items/s", "ratio", "CPU s/million", "worker MB", "coordinator MB"
+    );
+    let rate = |measured: &Measured| items as f64 / measured.seconds;
+    let base: Vec<f64> = results[0].iter().map(rate).collect();
+    for (variant, runs) in VARIANTS.iter().zip(results) {
+        let ratios = runs.iter().zip(&base).map(|(run, base)| rate(run) / base);
+        println!(
+            "{:<34}{:>12.0}{:>9.2}{:>14.2}{:>12}{:>14}",
+            variant.name,
+            median(runs.iter().map(rate)),
+            median(ratios),
+            median(runs.iter().map(|run| run.cpu_seconds * 1e6 / items as f64)),
+            megabytes(runs.iter().filter_map(|run| run.worker_bytes).max()),
+            megabytes(runs.iter().map(|run| run.main_bytes).max()),
+        );
+    }
+    let (one, two) = (&results[1], &results[4]);
+    let scaling = two.iter().zip(one).map(|(two, one)| rate(two) / rate(one));
+    println!("2 workers on 2 cores, one of them the server's, are {:.2} x 1 worker", median(scaling));
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn megabytes(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "-".to_owned(), |bytes| (bytes / 1_000_000).to_string())
+}

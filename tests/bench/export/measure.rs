@@ -1,0 +1,84 @@
+//! What a command costs: time, processor time of it and all its children, memory of each process.
+
+use std::{
+    process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike,
+};
+use tests_support::command::children;
+
+/// A command, measured.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    /// Items, as the command printed them.
+    pub(crate) items: u64,
+    /// Wall time of the whole command, its start included.
+    pub(crate) seconds: f64,
+    /// User and system time of the command and all its children.
+    pub(crate) cpu_seconds: f64,
+    /// Highest resident set of the command itself.
+    pub(crate) main_bytes: u64,
+    /// Highest resident set of any child; none if it had none.
+    pub(crate) worker_bytes: Option<u64>,
+}
+
+/// Runs `command` to its end.
+pub(crate) fn measure(mut command: Command) -> anyhow::Result<Measured> {
+    let before = children_cpu()?;
+    let started = Instant::now();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().context("cannot start")?;
+    let (pid, ended) = (child.id(), AtomicBool::new(false));
+    let (output, seconds, peaks) = thread::scope(|scope| {
+        let watcher = scope.spawn(|| watch(pid, &ended));
+        let output = child.wait_with_output();
+        let seconds = started.elapsed().as_secs_f64();
+        ended.store(true, Ordering::Relaxed);
+        (output, seconds, watcher.join().unwrap_or_default())
+    });
+    let output = output.context("cannot wait")?;
+    if !output.status.success() {
+        bail!("ended with {}", output.status);
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let items = match serde_json::from_str::<serde_json::Value>(&text) {
+        Ok(serde_json::Value::Array(reports)) => {
+            reports.iter().filter_map(|report| report["items"].as_u64()).sum()
+        }
+        _ => text.trim().parse().context("no number of items")?,
+    };
+    let cpu_seconds = children_cpu()? - before;
+    Ok(Measured { items, seconds, cpu_seconds, main_bytes: peaks.0, worker_bytes: peaks.1 })
+}
+
+/// Of all children that have ended and been waited for.
+fn children_cpu() -> anyhow::Result<f64> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let micros = (usage.user_time() + usage.system_time()).num_microseconds();
+    Ok(Duration::from_micros(u64::try_from(micros)?).as_secs_f64())
+}
+
+/// Peaks of the process and of its children, as the kernel keeps them.
+fn watch(pid: u32, ended: &AtomicBool) -> (u64, Option<u64>) {
+    let (mut main, mut worker) = (0, None);
+    while !ended.load(Ordering::Relaxed) {
+        main = main.max(peak_bytes(pid).unwrap_or(0));
+        let children = children(pid).into_iter().filter_map(|child| peak_bytes(u32::try_from(child).ok()?));
+        worker = worker.max(children.max());
+        thread::sleep(Duration::from_millis(50));
+    }
+    (main, worker)
+}
+
+fn peak_bytes(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}

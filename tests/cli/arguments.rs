@@ -1,0 +1,142 @@
+//! What is typed wrongly is told at once: no server is needed to find it.
+
+use super::{Place, run, says};
+use tests_support::command::Tablehaul;
+
+/// Nothing listens there; a command that asks it would say so.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
+/// An export to a place that must stay empty, with arguments of which one is wrong.
+#[track_caller]
+fn refuses(args: &[&str], parts: &[&str]) {
+    let place = Place::new();
+    says(&place.export("Forum", NOWHERE).args(args).run(), 2, parts);
+    place.is_untouched();
+}
+
+#[test]
+fn a_read_percentage_is_over_0_and_up_to_100() {
+    for wrong in ["0", "100.001", "101", "-1", "x", "nan", ""] {
+        refuses(&[&format!("--read-percent={wrong}")], &["--read-percent", "over 0 and up to 100"]);
+    }
+}
+
+#[test]
+fn read_units_are_over_0() {
+    for wrong in ["0", "-5", "many"] {
+        refuses(&[&format!("--read-units={wrong}")], &["--read-units", "over 0"]);
+    }
+}
+
+#[test]
+fn percent_and_units_exclude_each_other() {
+    let both = ["--read-percent", "5", "--read-units", "5"];
+    refuses(&both, &["--read-percent or --read-units, not both"]);
+}
+
+#[test]
+fn segments_workers_compression_and_acl_have_their_ranges() {
+    for (flag, wrong, part) in [
+        ("--segments", "0", "1 to 1000000"),
+        ("--segments", "1000001", "1 to 1000000"),
+        ("--segments", "x", "--segments"),
+        ("--segments", "-1", "--segments"),
+        ("--workers", "0", "1..=1024"),
+        ("--workers", "1025", "1..=1024"),
+        ("--workers", "two", "--workers"),
+        ("--compress", "bzip2", "none, gzip or zstd"),
+        ("--s3-acl", "everybody", "bucket-owner-full-control"),
+    ] {
+        refuses(&[&format!("{flag}={wrong}")], &[flag, wrong, part]);
+    }
+}
+
+#[test]
+fn an_endpoint_is_an_address() {
+    let place = Place::new();
+    let args = |flag, value| ["export", "Forum", "/nowhere/x", flag, value];
+    for (flag, value) in [("--dynamodb-endpoint", "localhost:8000"), ("--s3-endpoint", "http://")] {
+        says(&run(args(flag, value)), 2, &[flag, value, "http://127.0.0.1:8000"]);
+    }
+    place.is_untouched();
+}
+
+#[test]
+fn a_table_and_a_destination_are_needed() {
+    for args in [&["export"][..], &["export", "Forum"], &["export", "s3://mybucket/x"]] {
+        says(&run(args), 2, &["at least one table and then a destination"]);
+    }
+    says(&run(["verify"]), 2, &["<FOLDER>"]);
+}
+
+#[test]
+fn a_bad_table_name_is_named() {
+    for wrong in ["ab", "a/b", "Forum!", "s3://bucket/x", "two\nlines", &"x".repeat(256)] {
+        let shown: String = wrong.chars().take_while(|&letter| letter != '\n').collect();
+        says(&run(["export", wrong, "/nowhere/x"]), 2, &[&shown, "no table name"]);
+    }
+}
+
+#[test]
+fn a_bad_destination_is_named() {
+    for (wrong, why) in [
+        ("gopher://x/y", "unknown scheme \"gopher\""),
+        ("hdfs:///x", "unknown scheme"),
+        ("s3://", "no valid bucket name"),
+        ("s3://b", "no valid bucket name"),
+        ("s3://bucket/a//b", "folder name"),
+        ("s3://bucket/../b", "folder name"),
+        ("file://x/../y", "not an absolute path"),
+        ("/tmp/../x", ".. in a destination"),
+        ("", "empty destination"),
+        ("/tmp/a\nb", "control characters"),
+    ] {
+        says(&run(["export", "Forum", wrong]), 2, &[why]);
+    }
+}
+
+#[test]
+fn what_is_misspelt_gets_a_hint() {
+    says(&run(["export", "--segmets", "3", "Forum", "/nowhere/x"]), 2, &["--segmets", "--segments"]);
+    says(&run(["exprt", "Forum", "/nowhere/x"]), 2, &["exprt", "export"]);
+    says(&run(["export", "Forum", "/nowhere/x", "--external-id", "x"]), 2, &["--assume-role"]);
+}
+
+#[test]
+fn options_may_stand_between_the_names() {
+    let place = Place::new();
+    let folder = place.folder().to_string_lossy().into_owned();
+    let args = ["export", "Forum", "--dry-run", "--dynamodb-endpoint", super::forum(), &folder];
+    run(args).succeeded();
+    place.is_untouched();
+}
+
+#[test]
+fn nothing_typed_prints_the_help_and_is_refused() {
+    let finished = run([""; 0]);
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""));
+    assert!(finished.stderr.contains("Usage:"), "{}", finished.stderr);
+}
+
+#[test]
+fn every_help_has_examples_and_exit_codes() {
+    for args in [&["--help"][..], &["export", "--help"], &["verify", "--help"], &["help", "export"]] {
+        let help = run(args).succeeded();
+        assert_eq!(help.stderr, "");
+        for part in
+            ["Examples:", "tablehaul export Forum s3://", "tablehaul verify s3://", "Exit codes: 0 done"]
+        {
+            assert!(help.stdout.contains(part), "{args:?} does not tell {part:?}:\n{}", help.stdout);
+        }
+    }
+    assert!(run(["--version"]).succeeded().stdout.starts_with("tablehaul "));
+}
+
+#[test]
+fn a_backtrace_is_never_shown_even_if_asked_for() {
+    let place = Place::new();
+    let asked = place.export("Forum", NOWHERE).env("RUST_BACKTRACE", "1");
+    says(&asked.arg("--segments=0").run(), 2, &["--segments"]);
+    let asked = Tablehaul::new(["export", "Nothing", "/nowhere/x", "--dynamodb-endpoint", super::forum()]);
+    says(&asked.env("RUST_BACKTRACE", "full").run(), 2, &["Nothing"]);
+}

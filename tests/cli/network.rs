@@ -1,0 +1,59 @@
+//! Endpoints that do not answer end a command within a bounded time.
+
+use super::{Place, forum, says};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+use tests_support::command::Tablehaul;
+
+/// How long a command may take to find out.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Nothing listens there: a port that was free a moment ago and is taken by no server since.
+fn closed() -> String {
+    "http://127.0.0.1:1".to_owned()
+}
+
+#[track_caller]
+fn soon(command: Tablehaul, parts: &[&str]) {
+    let started_at = Instant::now();
+    let finished = command.run();
+    assert!(started_at.elapsed() < LIMIT, "it took {:?}", started_at.elapsed());
+    says(&finished, 2, parts);
+}
+
+#[test]
+fn a_dynamodb_that_is_not_there_is_told_soon() {
+    let place = Place::new();
+    soon(place.export("Forum", &closed()), &["http://127.0.0.1:1 cannot be reached", "refused"]);
+    place.is_untouched();
+}
+
+#[test]
+fn an_s3_that_is_not_there_is_told_soon() {
+    let args = ["export", "Forum", "s3://bucket/x", "--dynamodb-endpoint", forum(), "--s3-endpoint"];
+    soon(Tablehaul::new(args).arg(closed()), &["http://127.0.0.1:1 cannot be reached", "refused"]);
+}
+
+#[test]
+fn a_host_that_has_no_address_is_told_soon() {
+    let place = Place::new();
+    let command = place.export("Forum", "http://no-such-host.invalid");
+    soon(command, &["http://no-such-host.invalid cannot be reached"]);
+    place.is_untouched();
+}
+
+#[test]
+fn a_server_that_takes_no_connection_is_told_soon() {
+    let place = Place::new();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("its address");
+    let _filled = fill(address);
+    soon(place.export("Forum", &format!("http://{address}")), &[&address.to_string(), "cannot be reached"]);
+    place.is_untouched();
+}
+
+/// Connects until the queue of a listener that accepts nobody is full and the kernel drops who comes next.
+fn fill(address: SocketAddr) -> Vec<TcpStream> {
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok();
+    std::iter::from_fn(connect).take(100_000).collect()
+}

@@ -1,0 +1,123 @@
+//! Plans, reports and progress: what a user and a program read of an export that goes well.
+
+use super::{Place, files, forum, wait_until};
+use serde_json::Value;
+use std::process::Child;
+use std::time::Duration;
+use tests_support::Fake;
+use tests_support::command::finish;
+
+/// The plan of a table of the fake with these settings.
+fn plan(settings: &str, args: &[&str]) -> String {
+    let fake = Fake::start(["--table", &format!("Forum:{settings}")]);
+    let place = Place::new();
+    let finished = place.export("Forum", &fake.endpoint()).arg("--dry-run").args(args).run().succeeded();
+    place.is_untouched();
+    assert_eq!(finished.stderr, "", "a plan that was asked for is a result");
+    finished.stdout
+}
+
+#[track_caller]
+fn tells(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_writes_nothing() {
+    let sizes = "items=100,item-count=2000000,table-bytes=1073741824,rcu=4000";
+    let plan = plan(sizes, &["--workers", "3", "--segments", "96"]);
+    let work = "96 segments, 3 workers, up to 16 streams each";
+    let rate = "1000 read units/s (25 % of 4000 provisioned read units/s), eventually consistent";
+    tells(&plan, &["about 2000000 items, 1.1 GB", work, rate, "about 2 min 11 s", "131072 read units"]);
+    tells(&plan, &["nothing beyond the provisioned capacity"]);
+}
+
+#[test]
+fn the_plan_of_an_on_demand_table_has_a_price_and_says_where_its_rate_comes_from() {
+    let sizes = "items=100,table-bytes=1073741824000";
+    let price = "about $16.38 at $0.125 a million";
+    let source = |more: &str| plan(&format!("{sizes}{more}"), &[]);
+    tells(&source(",max-read=800"), &["200 read units/s (25 % of the on-demand maximum of 800", price]);
+    tells(&source(",warm-read=12000"), &["3000 read units/s (25 % of the warm throughput of 12000", price]);
+    tells(&source(""), &["10000 read units/s (25 % of 40000 read units/s, the default table quota)", price]);
+    let consistent = plan(sizes, &["--consistent", "--read-units", "500"]);
+    tells(&consistent, &["500 read units/s (as asked), strongly consistent", "about $32.77"]);
+}
+
+#[test]
+fn a_plan_does_not_guess_what_dynamodb_has_not_counted() {
+    let plan = plan("items=100,item-count=0,table-bytes=0,rcu=100", &[]);
+    tells(&plan, &["size not yet known", "time        unknown", "cost        unknown"]);
+}
+
+#[test]
+fn the_summary_tells_what_was_done_in_few_lines() {
+    let place = Place::new();
+    let finished = place.export("Forum", forum()).run().succeeded();
+    assert_eq!(finished.stdout, "");
+    let summary = finished.stderr.split_once("exported ").expect("a summary").1;
+    assert!(summary.lines().count() <= 15, "{summary}");
+    tells(summary, &["Forum to file://", "items       100", "kB in ", "units, ", "of 250/s allowed"]);
+    tells(summary, &["throttles   0", "lost 0", "the slowest was ", "time "]);
+}
+
+#[test]
+fn quiet_means_not_a_word() {
+    let place = Place::new();
+    let finished = place.export("Forum", forum()).arg("--quiet").run().succeeded();
+    assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("", ""));
+    assert!(place.folder().join("_SUCCESS").exists());
+}
+
+#[test]
+fn json_is_all_there_is_on_standard_output() {
+    let place = Place::new();
+    let finished = place.export("Forum", forum()).arg("--json").run().succeeded();
+    let reports: Value = serde_json::from_str(&finished.stdout).expect("JSON and nothing else");
+    let report = &reports[0];
+    assert_eq!((reports.as_array().map(Vec::len), &report["table"]), (Some(1), &"Forum".into()));
+    assert_eq!((&report["items"], &report["throttles"]), (&100.into(), &0.into()));
+    assert_eq!(report["destination"], format!("file://{}", place.folder().display()));
+    for number in ["bytes", "line_bytes", "read_units", "mean_read_units_per_second", "seconds", "segments"] {
+        assert!(report[number].as_f64().is_some_and(|number| number > 0.0), "{number}: {report}");
+    }
+    assert!(report["slowest_segment"]["items"].is_u64(), "{report}");
+    tells(&finished.stderr, &["exported "]);
+}
+
+#[test]
+fn a_reader_who_goes_away_ends_no_export() {
+    let place = Place::new();
+    let mut export: Child = place.export("Forum", forum()).arg("--json").start();
+    drop((export.stdout.take(), export.stderr.take()));
+    finish(export).succeeded();
+    tests_support::backup::holds_each_item_once(&place.folder(), 100);
+}
+
+#[test]
+fn without_a_terminal_there_is_a_line_every_ten_seconds() {
+    let fake = Fake::start(["--table", "Forum:items=100000,rcu=1000"]);
+    let place = Place::new();
+    let export = place.export("Forum", &fake.endpoint()).args(["--read-units", "5"]).start();
+    std::thread::sleep(Duration::from_millis(11_500));
+    super::running::send(&export, "INT");
+    let finished = finish(export);
+    let lines: Vec<&str> = finished.stderr.lines().filter(|line| line.starts_with("Forum: ")).collect();
+    assert_eq!(lines.len(), 1, "{}", finished.stderr);
+    tells(lines[0], &[" items, ", " of 5 units/s", " segments, ", " workers, ", "throttles", " left"]);
+    assert_eq!(finished.code, Some(3));
+    place.is_untouched();
+}
+
+#[test]
+fn an_export_holds_the_files_of_the_format_and_no_more() {
+    let place = Place::new();
+    place.export("Forum", forum()).run().succeeded();
+    wait_until("it is there", || place.folder().join("_SUCCESS").exists());
+    let (parts, others): (Vec<String>, Vec<String>) =
+        files(&place.folder()).into_iter().partition(|name| name.contains("_00000"));
+    assert!(!parts.is_empty());
+    assert_eq!(others, ["_SUCCESS", "_tablehaul", "_tablehaul/export.json", "manifest"]);
+}

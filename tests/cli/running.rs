@@ -1,0 +1,112 @@
+//! What ends a job on its way: full disks and signals. Nothing may be left that looks whole.
+
+use super::{Place, ends_saying, files, s3, wait_until};
+use std::fs;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+use tests_support::Fake;
+use tests_support::command::{Tablehaul, finish};
+
+/// Sends a signal by its name.
+#[track_caller]
+pub(super) fn send(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "no process {}", child.id());
+}
+
+/// A table with more in it than anyone will read.
+fn endless() -> Fake {
+    Fake::start(["--table", "Forum:pages=100000"])
+}
+
+/// Sends `signal` twice and makes sure that the command ends in time, by itself, as stopped.
+#[track_caller]
+fn stops(export: Child, signal: &str) {
+    let sent_at = Instant::now();
+    send(&export, signal);
+    std::thread::sleep(Duration::from_millis(50));
+    // An impatient user changes nothing.
+    let _ = Command::new("kill").args(["-s", signal, &export.id().to_string()]).output();
+    let finished = finish(export);
+    assert!(sent_at.elapsed() < Duration::from_secs(5), "it took {:?}", sent_at.elapsed());
+    ends_saying(&finished, 3, &["stopped by a signal"]);
+}
+
+/// Something with bytes in it that is not yet whole.
+fn has_hidden_bytes(place: &Place) -> bool {
+    let folder = place.folder();
+    let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+    let hidden = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with('.'));
+    hidden.filter_map(|entry| entry.metadata().ok()).any(|metadata| metadata.len() > 0)
+}
+
+#[test]
+fn a_signal_stops_an_export_to_a_folder_without_a_trace() {
+    let fake = endless();
+    for signal in ["TERM", "INT"] {
+        let place = Place::new();
+        let export = place.export("Forum", &fake.endpoint()).start();
+        wait_until("a part is written", || has_hidden_bytes(&place));
+        stops(export, signal);
+        place.is_untouched();
+    }
+}
+
+#[test]
+fn a_signal_stops_an_export_to_s3_without_a_trace() {
+    let fake = endless();
+    for (signal, bucket) in [("TERM", "terminated"), ("INT", "interrupted")] {
+        s3().create_bucket(bucket);
+        let destination = format!("s3://{bucket}/x");
+        let args = ["export", "Forum", &destination, "--dynamodb-endpoint", &fake.endpoint()];
+        let export = Tablehaul::new(args).args(["--s3-endpoint", &s3().endpoint()]).start();
+        wait_until("an upload is open", || !s3().uploads(bucket).is_empty());
+        std::thread::sleep(Duration::from_millis(300));
+        stops(export, signal);
+        assert_eq!(s3().uploads(bucket), [""; 0]);
+        assert_eq!(s3().objects(bucket), [""; 0]);
+    }
+}
+
+#[test]
+fn a_signal_before_anything_is_written_leaves_nothing_either() {
+    let fake = Fake::start(["--table", "Forum:items=10", "--faults", r#"{"latency_ms": 2000}"#]);
+    let place = Place::new();
+    let export = place.export("Forum", &fake.endpoint()).start();
+    wait_until("it asks for the table", || fake.stats().requests.contains_key("DescribeTable"));
+    stops(export, "TERM");
+    place.is_untouched();
+}
+
+#[test]
+fn a_file_system_that_takes_no_more_fails_the_job_and_leaves_nothing() {
+    let fake = Fake::start(["--table", "Forum:items=20000"]);
+    let place = Place::new();
+    let folder = place.folder().to_string_lossy().into_owned();
+    let args = ["export", "Forum", &folder, "--dynamodb-endpoint", &fake.endpoint()];
+    let finished = Tablehaul::after(r#"trap "" XFSZ; ulimit -f 200; exec "$@""#, args).run();
+    ends_saying(&finished, 1, &["cannot write", &folder, "File too large"]);
+    place.is_untouched();
+}
+
+#[test]
+fn a_full_disk_fails_the_job_and_leaves_nothing() {
+    let place = Place::new();
+    let unshared =
+        Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "tmpfs"]).arg(place.outer()).output();
+    if !unshared.is_ok_and(|output| output.status.success()) {
+        println!("no file system of our own can be mounted here; the test above stands for this one");
+        return;
+    }
+    let fake = Fake::start(["--table", "Forum:items=20000"]);
+    let (outer, folder) = (place.outer().display(), place.folder().to_string_lossy().into_owned());
+    // Only these processes see the small disk, so they say what is left on it.
+    let inner =
+        format!(r#"mount -t tmpfs -o size=1m tmpfs {outer} && "$@"; code=$?; find {outer}; exit $code"#);
+    let first = format!("exec unshare -rm sh -c '{inner}' sh \"$@\"");
+    let args = ["export", "Forum", &folder, "--dynamodb-endpoint", &fake.endpoint()];
+    let finished = Tablehaul::after(&first, args).run();
+    ends_saying(&finished, 1, &["cannot write", &folder, "No space left on device"]);
+    assert_eq!(finished.stdout.trim(), outer.to_string(), "left on the disk");
+    assert_eq!(files(place.outer()), [""; 0]);
+}

@@ -1,0 +1,270 @@
+//! An export under way, what can be done to its processes, and what must hold when it has ended.
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::{Duration, Instant};
+use tests_support::Fake;
+use tests_support::backup::holds_each_item_once;
+use tests_support::command::{Finished, Tablehaul, children, finish};
+use tests_support::s3::{ACCESS_KEY, S3, SECRET_KEY};
+
+/// The table of the fake that all tests export.
+pub(crate) const TABLE: &str = "Forum";
+/// Nothing here takes longer, unless something hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A fake with a table of `num_items` items of 2,000 bytes, so that workers seal parts on the way.
+pub(crate) fn fake(num_items: u64, faults: &Value) -> Fake {
+    let table = format!("{TABLE}:items={num_items},item-bytes=2000");
+    Fake::start(["--table", &table, "--faults", &faults.to_string()])
+}
+
+/// A folder of a bucket.
+#[derive(Clone, Copy)]
+pub(crate) struct InS3<'a> {
+    pub(crate) s3: &'a S3,
+    pub(crate) bucket: &'a str,
+}
+
+/// A running export. Dropped while it runs, it is killed.
+pub(crate) struct Job<'a> {
+    fake: &'a Fake,
+    num_items: u64,
+    s3: Option<InS3<'a>>,
+    dir: tempfile::TempDir,
+    child: Option<Child>,
+    seen: BTreeSet<i32>,
+}
+
+/// What an export that went well said.
+pub(crate) struct Exported {
+    pub(crate) report: Value,
+    pub(crate) stderr: String,
+}
+
+impl<'a> Job<'a> {
+    /// Begins to export, to a folder of its own.
+    #[track_caller]
+    pub(crate) fn start(fake: &'a Fake, num_items: u64, args: &str) -> Self {
+        Self::begin(fake, num_items, None, args, |command| command)
+    }
+
+    /// Begins to export to S3.
+    #[track_caller]
+    pub(crate) fn start_to_s3(fake: &'a Fake, num_items: u64, s3: InS3<'a>, args: &str) -> Self {
+        Self::begin(fake, num_items, Some(s3), args, |command| command)
+    }
+
+    /// Begins to export with another program as worker.
+    #[track_caller]
+    pub(crate) fn start_with(fake: &'a Fake, num_items: u64, args: &str, worker: &Path) -> Self {
+        Self::begin(fake, num_items, None, args, |command| command.env("TABLEHAUL_WORKER", worker))
+    }
+
+    #[track_caller]
+    fn begin(
+        fake: &'a Fake,
+        num_items: u64,
+        s3: Option<InS3<'a>>,
+        args: &str,
+        change: impl FnOnce(Tablehaul) -> Tablehaul,
+    ) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let destination = match s3 {
+            None => dir.path().join("backup").to_string_lossy().into_owned(),
+            Some(InS3 { bucket, .. }) => format!("s3://{bucket}/backup"),
+        };
+        let mut command = Tablehaul::new(["export", TABLE, &destination])
+            .args(["--dynamodb-endpoint", &fake.endpoint(), "--region", "us-east-1", "--json"])
+            .args(args.split_whitespace());
+        if let Some(InS3 { s3, .. }) = s3 {
+            command = command.args(["--s3-endpoint", &s3.endpoint()]);
+            command = command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+        }
+        let child = change(command).start();
+        Self { fake, num_items, s3, dir, child: Some(child), seen: BTreeSet::new() }
+    }
+
+    /// Where a local export goes.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.dir.path().join("backup")
+    }
+
+    /// The coordinator's process.
+    pub(crate) fn coordinator(&self) -> i32 {
+        let id = self.child.as_ref().map(Child::id).and_then(|id| i32::try_from(id).ok());
+        id.expect("it runs until it is finished")
+    }
+
+    /// The workers that live now.
+    pub(crate) fn workers(&mut self) -> Vec<i32> {
+        let parent = u32::try_from(self.coordinator()).unwrap_or_default();
+        let workers: Vec<i32> = children(parent).into_iter().filter(|&pid| is_alive(pid)).collect();
+        self.seen.extend(&workers);
+        workers
+    }
+
+    /// Waits until so many workers live.
+    #[track_caller]
+    pub(crate) fn wait_for_workers(&mut self, number: usize) -> Vec<i32> {
+        let since = Instant::now();
+        loop {
+            let workers = self.workers();
+            if workers.len() >= number {
+                return workers;
+            }
+            self.assert_runs();
+            assert!(since.elapsed() < PATIENCE, "{number} workers never lived at once");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits until this share of the table has been served.
+    #[track_caller]
+    pub(crate) fn wait_until_read(&mut self, percent: u64) {
+        let since = Instant::now();
+        while self.fake.table_stats(TABLE).items * 100 < self.num_items * percent {
+            assert!(since.elapsed() < PATIENCE, "{percent} % of the table were never read");
+            self.assert_runs();
+            self.workers();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Has the coordinator ended?
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let child = self.child.as_mut().expect("it runs until it is finished");
+        child.try_wait().expect("a child can be waited for").is_some()
+    }
+
+    #[track_caller]
+    fn assert_runs(&mut self) {
+        if self.has_ended() {
+            panic!("it has ended too early: {:?}", self.child.take().map(finish));
+        }
+    }
+
+    /// Waits for the end, whatever it is; no worker may be left.
+    #[track_caller]
+    pub(crate) fn finish(&mut self) -> Finished {
+        let watched = Instant::now();
+        while !self.has_ended() {
+            assert!(watched.elapsed() < PATIENCE, "it does not end");
+            self.workers();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let finished = finish(self.child.take().expect("it is finished once"));
+        assert_gone(&self.seen, Duration::from_secs(3));
+        finished
+    }
+
+    /// Waits for the end, which must be good: every item once, nothing left over, everything true that
+    /// is said of it.
+    #[track_caller]
+    pub(crate) fn succeeds(mut self) -> Exported {
+        let Finished { stdout, stderr, .. } = self.finish().succeeded();
+        let reports: Value = serde_json::from_str(&stdout).expect("a report of JSON");
+        let folder = self.folder();
+        let mut verify = match self.s3 {
+            None => Tablehaul::new(["verify".as_ref(), folder.as_os_str()]),
+            Some(InS3 { s3, bucket }) => {
+                let left = s3.uploads(bucket);
+                assert!(left.is_empty(), "uploads left over: {left:?}");
+                s3.download(bucket, "backup/", &folder);
+                Tablehaul::new(["verify", &format!("s3://{bucket}/backup"), "--s3-endpoint", &s3.endpoint()])
+                    .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+                    .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+            }
+        };
+        verify = verify.args(["--region", "us-east-1"]);
+        verify.run().succeeded();
+        holds_each_item_once(&folder, self.num_items);
+        only_what_belongs_there(&folder, self.num_items);
+        let report = reports[0].clone();
+        assert_eq!(report["items"], self.num_items, "{report}");
+        Exported { report, stderr }
+    }
+
+    /// Waits for the end, which must be a failure that leaves nothing. Returns what was said.
+    #[track_caller]
+    pub(crate) fn fails(mut self) -> String {
+        let finished = self.finish();
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(!self.folder().exists(), "a failed export leaves nothing");
+        finished.stderr
+    }
+}
+
+impl Drop for Job<'_> {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Sends a signal. That a process is gone already is no failure of a test.
+pub(crate) fn send(pid: i32, signal: Signal) {
+    match kill(Pid::from_raw(pid), signal) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(error) => panic!("{signal} to {pid}: {error}"),
+    }
+}
+
+/// Runs, sleeps or is stopped; not ended, whether or not its parent knows.
+pub(crate) fn is_alive(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    !matches!(state, None | Some('Z' | 'X'))
+}
+
+/// Makes sure that these processes end within `patience`.
+#[track_caller]
+pub(crate) fn assert_gone<'a>(pids: impl IntoIterator<Item = &'a i32>, patience: Duration) {
+    let since = Instant::now();
+    for &pid in pids {
+        while is_alive(pid) {
+            assert!(since.elapsed() < patience, "worker {pid} is left behind");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// Names of files in `folder`, however deep.
+pub(crate) fn names(folder: &Path) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_dir() {
+            names.extend(self::names(&entry.path()).into_iter().map(|inner| format!("{name}/{inner}")));
+        } else {
+            names.insert(name);
+        }
+    }
+    names
+}
+
+#[track_caller]
+fn only_what_belongs_there(folder: &Path, num_items: u64) {
+    let export = fs::read(folder.join("_tablehaul/export.json")).expect("an export.json");
+    let export: Value = serde_json::from_slice(&export).expect("an export.json of JSON");
+    assert_eq!(export["items"], num_items, "export.json");
+    let files = export["files"].as_array().expect("files");
+    let mut expected: BTreeSet<String> =
+        files.iter().filter_map(|file| file["name"].as_str()).map(str::to_owned).collect();
+    assert_eq!(expected.len(), files.len(), "each file once");
+    for file in files {
+        let path = folder.join(file["name"].as_str().unwrap_or_default());
+        let bytes = path.metadata().map_or(0, |metadata| metadata.len());
+        assert_eq!(file["bytes"], bytes, "{}", path.display());
+    }
+    expected.extend(["manifest", "_SUCCESS", "_tablehaul/export.json"].map(str::to_owned));
+    assert_eq!(names(folder), expected, "nothing but the backup is in the folder");
+}

@@ -1,0 +1,193 @@
+//! Processes are killed, stopped and continued in the middle of real exports, and the service fails in
+//! every way it can: no item may be lost or doubled, and nothing may be left behind. Each test says what
+//! it does to the job; `job.rs` says what must hold afterwards. Many more: `random.rs`.
+
+mod faults;
+mod job;
+mod random;
+
+use crate::job::{InS3, Job, assert_gone, fake, is_alive, names, send};
+use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP};
+use serde_json::json;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use tests_support::command::children;
+use tests_support::s3::S3;
+use tests_support::{Fake, binary};
+
+const ITEMS: u64 = 30_000;
+/// About two seconds, and several sealed parts for each worker.
+const ARGS: &str = "--workers 3 --segments 12 --read-units 4000";
+
+fn slow_fake() -> Fake {
+    fake(ITEMS, &json!({"latency_ms": 5, "jitter_ms": 10}))
+}
+
+#[test]
+fn workers_killed_one_after_the_other_cost_no_item_and_double_none() {
+    let fake = slow_fake();
+    let mut job = Job::start(&fake, ITEMS, ARGS);
+    for percent in [10, 40, 60, 90] {
+        job.wait_until_read(percent);
+        let workers = job.wait_for_workers(3);
+        send(workers[0], SIGKILL);
+    }
+    let exported = job.succeeds();
+    assert_eq!(exported.report["workers_lost"], 4, "{}", exported.stderr);
+}
+
+#[test]
+fn all_workers_killed_at_once_are_replaced() {
+    let fake = slow_fake();
+    let mut job = Job::start(&fake, ITEMS, ARGS);
+    job.wait_until_read(50);
+    let workers = job.wait_for_workers(3);
+    workers.iter().for_each(|&pid| send(pid, SIGKILL));
+    assert_eq!(job.succeeds().report["workers_lost"], 3);
+}
+
+#[test]
+fn workers_killed_right_at_their_start_are_replaced() {
+    let fake = slow_fake();
+    let mut job = Job::start(&fake, ITEMS, ARGS);
+    let mut killed = Vec::new();
+    while killed.len() < 6 {
+        let fresh = job.wait_for_workers(1).into_iter().find(|pid| !killed.contains(pid));
+        if let Some(pid) = fresh {
+            send(pid, SIGKILL);
+            killed.push(pid);
+        }
+    }
+    assert_eq!(job.succeeds().report["workers_lost"], 6);
+}
+
+#[test]
+fn what_is_read_but_not_sealed_is_read_again() {
+    let fake = slow_fake();
+    let mut job = Job::start(&fake, ITEMS, ARGS);
+    job.wait_until_read(95);
+    // Sees and answers nothing until the workers are dead; all segments are read by then.
+    send(job.coordinator(), SIGSTOP);
+    sleep(Duration::from_millis(400));
+    let workers = job.wait_for_workers(3);
+    workers.iter().for_each(|&pid| send(pid, SIGKILL));
+    send(job.coordinator(), SIGCONT);
+    job.succeeds();
+}
+
+#[test]
+fn a_worker_killed_after_the_last_page_and_before_the_last_part_costs_nothing() {
+    let fake = slow_fake();
+    let mut job = Job::start(&fake, ITEMS, ARGS);
+    job.wait_until_read(100);
+    job.workers().iter().for_each(|&pid| send(pid, SIGKILL));
+    job.succeeds();
+}
+
+#[test]
+fn a_worker_that_stood_still_too_long_is_cut_off_and_its_late_writes_reach_nothing() {
+    let fake = slow_fake();
+    let dir = tempfile::tempdir().expect("a folder");
+    // The coordinator kills the shell; the worker itself lives on, and wakes up when it is too late.
+    let worker = binary("tablehaul-worker");
+    let script = script(dir.path(), &format!("exec 3<&0; {} <&3 & wait", worker.display()));
+    let mut job = Job::start_with(&fake, ITEMS, ARGS, &script);
+    job.wait_until_read(40);
+    let shell = u32::try_from(job.wait_for_workers(3)[1]).expect("a process id");
+    let stopped = children(shell)[0];
+    send(stopped, SIGSTOP);
+    let since = Instant::now();
+    while is_alive(i32::try_from(shell).unwrap_or_default()) {
+        assert!(since.elapsed() < Duration::from_secs(20), "it is never cut off");
+        sleep(Duration::from_millis(10));
+    }
+    assert!(is_alive(stopped));
+    send(stopped, SIGCONT);
+    assert_gone([&stopped], Duration::from_secs(5));
+    let exported = job.succeeds();
+    assert_eq!(exported.report["workers_lost"], 1);
+    assert!(exported.stderr.contains("not heard of for 10 s"), "{}", exported.stderr);
+}
+
+#[test]
+fn a_coordinator_that_stood_still_goes_on_with_the_same_workers() {
+    let fake = slow_fake();
+    let mut job = Job::start(&fake, ITEMS, ARGS);
+    job.wait_until_read(30);
+    send(job.coordinator(), SIGSTOP);
+    sleep(Duration::from_secs(5));
+    send(job.coordinator(), SIGCONT);
+    assert_eq!(job.succeeds().report["workers_lost"], 0);
+}
+
+#[test]
+fn a_coordinator_that_stood_still_until_its_workers_gave_up_starts_others() {
+    let fake = slow_fake();
+    let mut job = Job::start(&fake, ITEMS, ARGS);
+    job.wait_until_read(30);
+    let workers = job.wait_for_workers(3);
+    send(job.coordinator(), SIGSTOP);
+    assert_gone(&workers, Duration::from_secs(30));
+    send(job.coordinator(), SIGCONT);
+    assert_eq!(job.succeeds().report["workers_lost"], 3);
+}
+
+#[test]
+fn a_worker_that_stops_while_its_parts_go_to_s3_costs_nothing() {
+    let (fake, s3) = (slow_fake(), S3::start());
+    s3.create_bucket("crash");
+    let mut job = Job::start_to_s3(&fake, ITEMS, InS3 { s3: &s3, bucket: "crash" }, ARGS);
+    job.wait_until_read(30);
+    send(job.wait_for_workers(3)[0], SIGKILL);
+    job.wait_until_read(60);
+    send(job.wait_for_workers(3)[2], SIGSTOP);
+    let exported = job.succeeds();
+    assert_eq!(exported.report["workers_lost"], 2, "{}", exported.stderr);
+}
+
+#[test]
+fn workers_that_always_die_end_the_job_with_one_clear_line() {
+    let fake = slow_fake();
+    let dir = tempfile::tempdir().expect("a folder");
+    let dies_after_a_while = format!("exec timeout -s KILL 0.8 {}", binary("tablehaul-worker").display());
+    for (worker, what) in [
+        (PathBuf::from("/bin/false"), "exit status: 1"),
+        (script(dir.path(), "kill -9 $$"), "signal: 9"),
+        // Reads a little each time, but never seals anything.
+        (script(dir.path(), &dies_after_a_while), "signal: 9"),
+    ] {
+        let args = "--workers 2 --segments 4 --read-units 100 --quiet";
+        let stderr = Job::start_with(&fake, ITEMS, args, &worker).fails();
+        let last = stderr.lines().last().unwrap_or_default();
+        assert!(last.starts_with("tablehaul: ") && last.contains("no worker is left"), "{stderr}");
+        assert!(last.contains(what), "{stderr}");
+    }
+}
+
+#[test]
+fn workers_end_with_their_coordinator_and_what_is_left_does_not_look_whole() {
+    let fake = slow_fake();
+    let mut job = Job::start(&fake, ITEMS, ARGS);
+    job.wait_until_read(60);
+    let workers = job.wait_for_workers(3);
+    send(job.coordinator(), SIGKILL);
+    assert_gone(&workers, Duration::from_secs(3));
+    let visible = |name: &String| !name.starts_with('.') && name != "_tablehaul/job.json";
+    let left: Vec<String> = names(&job.folder()).into_iter().filter(visible).collect();
+    assert!(left.is_empty(), "{left:?}");
+    let read = fake.table_stats(job::TABLE).items;
+    sleep(Duration::from_millis(500));
+    assert_eq!(fake.table_stats(job::TABLE).items, read, "nobody reads any more");
+}
+
+/// An executable script, new each time.
+fn script(dir: &Path, body: &str) -> PathBuf {
+    let number = fs::read_dir(dir).into_iter().flatten().count();
+    let path = dir.join(format!("worker-{number}"));
+    fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("a script");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("an executable script");
+    path
+}

@@ -1,0 +1,115 @@
+//! Servers of others that `scripts/setup` installs: finding them, starting them on a free port, leaving
+//! neither a process nor a file behind. Not for binaries of this workspace.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a server may take until it listens; moto imports half of Python first.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Another process may take the port between our look and the server's.
+const ATTEMPTS: usize = 5;
+/// Ends process $1 and removes folder $2 when whoever started it is gone, in whatever way.
+const REAPER: &str = r#"read -r _; kill -9 "$1" 2>/dev/null; exec rm -rf "$2""#;
+
+/// The path of something that `scripts/setup PART` installs.
+///
+/// # Panics
+/// When it isn't installed.
+#[track_caller]
+pub fn installed(part: &str, path: &str) -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/tablehaul");
+    let cache = std::env::var_os("TABLEHAUL_CACHE").map_or_else(home, PathBuf::from);
+    let path = cache.join(path);
+    assert!(path.exists(), "{} is missing: run `scripts/setup {part}` first", path.display());
+    path
+}
+
+/// A server that was started by [`Installed::start`]. It and its folder are gone when this is dropped, and when
+/// the process that started it is gone.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    child: Child,
+    reaper: Child,
+    address: SocketAddr,
+}
+
+impl Installed {
+    /// Starts what `command` makes of a free address and a folder of the server's own, and waits until it
+    /// listens.
+    ///
+    /// # Panics
+    /// When it can't be started or doesn't listen in time; with the end of what it said.
+    #[track_caller]
+    pub(crate) fn start(command: impl Fn(SocketAddr, &Path) -> Command) -> Self {
+        let mut said = String::new();
+        for _ in 0..ATTEMPTS {
+            match Self::attempt(&command) {
+                Ok(server) => return server,
+                Err(why) => said = why,
+            }
+        }
+        panic!("{said}");
+    }
+
+    fn attempt(command: &impl Fn(SocketAddr, &Path) -> Command) -> Result<Self, String> {
+        let folder = tempfile::tempdir().expect("a temporary folder").keep();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        drop(listener);
+        let log = folder.join("log");
+        let output = File::create(&log).expect("a log file");
+        let mut command = command(address, &folder);
+        let name = command.get_program().to_string_lossy().into_owned();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("the log file again"))
+            .stderr(output)
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot run {name}: {error}"));
+        let pid = child.id().to_string();
+        let reaper = Command::new("sh")
+            .args([OsStr::new("-c"), OsStr::new(REAPER), OsStr::new("reaper"), OsStr::new(&pid)])
+            .arg(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot run sh: {error}"));
+        let mut server = Self { child, reaper, address };
+        if server.listens() {
+            return Ok(server);
+        }
+        Err(format!("{name} does not listen: {}", fs::read_to_string(&log).unwrap_or_default()))
+    }
+
+    fn listens(&mut self) -> bool {
+        let started_at = Instant::now();
+        while started_at.elapsed() < PATIENCE {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return false;
+            }
+            if TcpStream::connect(self.address).is_ok() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+
+    /// Its URL, without a slash at the end.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        // The reaper kills the server first, which is still ours: it hasn't been waited for.
+        drop(self.reaper.stdin.take());
+        let _ = self.reaper.wait();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,85 @@
+//! How closely a budget was kept, by the accounting of `fake-dynamodb`, which is not ours to flatter.
+
+use crate::stats::{BUCKET_MILLIS, TableStats};
+use std::fmt;
+
+/// The window that must nowhere exceed the budget by more than a little, in seconds.
+const WINDOW_SECS: f64 = 10.0;
+
+/// The first seconds of an export, from its first page on.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Mean, in percent of the budget.
+    pub mean_percent: f64,
+    /// The highest ten seconds, in percent of the budget.
+    pub highest_percent: f64,
+    /// When a second of 95 % or more was first over, in seconds; none if there was none.
+    pub reached_secs: Option<f64>,
+    /// Scans refused for capacity.
+    pub throttles: u64,
+}
+
+impl Pace {
+    /// Of the first `secs`, with a budget of `rate` units a second.
+    pub fn of(stats: &TableStats, rate: f64, secs: f64) -> Self {
+        let mut first = stats.clone();
+        first.units_by_bucket.truncate(buckets(secs));
+        let per_second = buckets(1.0);
+        let reached = first
+            .units_by_bucket
+            .windows(per_second)
+            .position(|second| second.iter().sum::<f64>() >= rate * 0.95);
+        Self {
+            mean_percent: 100.0 * first.mean_rate(0.0, secs) / rate,
+            highest_percent: 100.0 * first.highest_rate(WINDOW_SECS) / rate,
+            reached_secs: reached.map(|bucket| seconds(bucket + per_second)),
+            throttles: stats.throttles,
+        }
+    }
+
+    /// Is it within what an export promises?
+    pub fn is_kept(&self) -> bool {
+        (97.0..=100.0).contains(&self.mean_percent)
+            && self.highest_percent <= 103.0
+            && self.reached_secs.is_some_and(|secs| secs <= 3.0)
+            && self.throttles == 0
+    }
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mean_percent, highest_percent, reached_secs, throttles } = self;
+        let reached = reached_secs.map_or_else(|| "never".to_owned(), |secs| format!("{secs:.1} s"));
+        write!(f, "{mean_percent:>9.2} %{highest_percent:>15.2} %{reached:>14}{throttles:>12}")
+    }
+}
+
+/// Titles of what `Display` writes.
+pub const TITLES: &str = "       mean   highest 10 s      95 % after   throttles";
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds of a test run")]
+fn buckets(secs: f64) -> usize {
+    (secs * 1000.0).round() as usize / usize::try_from(BUCKET_MILLIS).unwrap_or(1)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds of a test run")]
+fn seconds(buckets: usize) -> f64 {
+    buckets as f64 * BUCKET_MILLIS as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_start_is_seen_in_the_mean_and_in_the_time_to_reach_the_budget() {
+        let mut units_by_bucket = vec![5.0; 20];
+        units_by_bucket.extend([10.0; 200]);
+        let stats = TableStats { units_by_bucket, ..TableStats::default() };
+        let pace = Pace::of(&stats, 100.0, 20.0);
+        assert!((pace.mean_percent - 95.0).abs() < 1e-9, "{pace:?}");
+        assert!((pace.highest_percent - 100.0).abs() < 1e-9, "{pace:?}");
+        assert_eq!(pace.reached_secs, Some(2.9));
+        assert!(!pace.is_kept() && Pace::of(&stats, 98.0, 20.0).is_kept());
+    }
+}

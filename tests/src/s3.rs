@@ -1,0 +1,219 @@
+//! S3 by versitygw over a folder, as `scripts/setup s3` installs it: real multipart uploads, checksums, users and
+//! policies, by one who knows nothing of us. All looks go through the API, as a user's would.
+
+use crate::installed::{Installed, installed};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_s3::error::DisplayErrorContext;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use tokio::runtime::Runtime;
+
+/// Key of the user who may do everything.
+pub const ACCESS_KEY: &str = "testkey";
+/// Secret of that user.
+pub const SECRET_KEY: &str = "testsecret";
+
+/// A running versitygw with no bucket yet; it and everything in it are gone when this is dropped.
+pub struct S3 {
+    server: Installed,
+    client: Client,
+    runtime: Option<Runtime>,
+}
+
+impl S3 {
+    /// Starts it on a free port.
+    ///
+    /// # Panics
+    /// When it isn't installed or doesn't start.
+    #[track_caller]
+    pub fn start() -> Self {
+        let binary = installed("s3", "bin/versitygw");
+        let server = Installed::start(|address, folder| {
+            let (data, users) = (folder.join("data"), folder.join("users"));
+            fs::create_dir_all(&data)
+                .and_then(|()| fs::create_dir_all(&users))
+                .expect("folders for versitygw");
+            let mut command = Command::new(&binary);
+            command.env("ROOT_ACCESS_KEY", ACCESS_KEY).env("ROOT_SECRET_KEY", SECRET_KEY);
+            command.args(["--quiet", "--keep-alive", "--port", &address.to_string(), "--iam-dir"]);
+            command.arg(users).arg("posix").arg(data);
+            command
+        });
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test"))
+            .force_path_style(true)
+            .endpoint_url(server.endpoint())
+            .build();
+        Self { server, client: Client::from_conf(config), runtime: Some(runtime.expect("a runtime")) }
+    }
+
+    /// Its URL, for `--s3-endpoint`.
+    pub fn endpoint(&self) -> String {
+        self.server.endpoint()
+    }
+
+    /// Makes an empty bucket.
+    ///
+    /// # Panics
+    /// When it can't be made.
+    #[track_caller]
+    pub fn create_bucket(&self, bucket: &str) {
+        self.call(self.client.create_bucket().bucket(bucket).send());
+    }
+
+    /// Keys of all objects of a bucket, in S3's order.
+    ///
+    /// # Panics
+    /// When they can't be listed.
+    #[track_caller]
+    pub fn objects(&self, bucket: &str) -> Vec<String> {
+        let mut pages = self.client.list_objects_v2().bucket(bucket).into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = self.block_on(pages.next()) {
+            let page = page.unwrap_or_else(|error| panic!("{}", DisplayErrorContext(error)));
+            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
+        }
+        keys
+    }
+
+    /// Keys of all multipart uploads of a bucket that are neither completed nor aborted.
+    ///
+    /// # Panics
+    /// When they can't be listed.
+    #[track_caller]
+    pub fn uploads(&self, bucket: &str) -> Vec<String> {
+        let reply = self.call(self.client.list_multipart_uploads().bucket(bucket).send());
+        reply.uploads.unwrap_or_default().into_iter().filter_map(|upload| upload.key).collect()
+    }
+
+    /// How many parts an object was uploaded in; 1 for one that was put whole.
+    ///
+    /// # Panics
+    /// When there is no such object.
+    #[track_caller]
+    pub fn num_parts(&self, bucket: &str, key: &str) -> u32 {
+        let reply = self.call(self.client.head_object().bucket(bucket).key(key).send());
+        let etag = reply.e_tag.unwrap_or_default();
+        let parts = etag.trim_matches('"').split_once('-').map(|(_, parts)| parts.to_owned());
+        parts.map_or(1, |parts| parts.parse().unwrap_or_else(|_| panic!("an etag of no known form: {etag}")))
+    }
+
+    /// The bytes of an object.
+    ///
+    /// # Panics
+    /// When there is no such object.
+    #[track_caller]
+    pub fn get(&self, bucket: &str, key: &str) -> Vec<u8> {
+        let reply = self.call(self.client.get_object().bucket(bucket).key(key).send());
+        let body = self.block_on(reply.body.collect());
+        body.unwrap_or_else(|error| panic!("{key}: {error}")).to_vec()
+    }
+
+    /// Writes an object.
+    ///
+    /// # Panics
+    /// When it can't be written.
+    #[track_caller]
+    pub fn put(&self, bucket: &str, key: &str, bytes: impl Into<Vec<u8>>) {
+        let body = bytes.into().into();
+        self.call(self.client.put_object().bucket(bucket).key(key).body(body).send());
+    }
+
+    /// Removes an object.
+    ///
+    /// # Panics
+    /// When it can't be removed.
+    #[track_caller]
+    pub fn remove(&self, bucket: &str, key: &str) {
+        self.call(self.client.delete_object().bucket(bucket).key(key).send());
+    }
+
+    /// Copies all objects under `prefix` (which ends in `/`) to a local folder, to read them there.
+    ///
+    /// # Panics
+    /// When one can't be read or written.
+    #[track_caller]
+    pub fn download(&self, bucket: &str, prefix: &str, folder: &Path) {
+        for key in self.objects(bucket) {
+            let Some(name) = key.strip_prefix(prefix).filter(|name| !name.is_empty()) else { continue };
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap_or(folder)).expect("a folder");
+            fs::write(&path, self.get(bucket, &key)).expect("a copy of an object");
+        }
+    }
+
+    /// Makes a user who may do nothing until a bucket's policy says so.
+    ///
+    /// # Panics
+    /// When versitygw refuses.
+    #[track_caller]
+    pub fn create_user(&self, access_key: &str, secret_key: &str) {
+        let output = Command::new(installed("s3", "bin/versitygw"))
+            .args(["admin", "--access", ACCESS_KEY, "--secret", SECRET_KEY])
+            .args(["--endpoint-url", &self.endpoint(), "create-user", "--role", "user"])
+            .args(["--access", access_key, "--secret", secret_key])
+            .output()
+            .expect("versitygw admin");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Lets a user do these actions (such as `s3:PutObject`) in a bucket, and no others.
+    ///
+    /// # Panics
+    /// When versitygw refuses.
+    #[track_caller]
+    pub fn allow(&self, bucket: &str, access_key: &str, actions: &[&str]) {
+        let of_buckets = ["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetBucketLocation"];
+        let (buckets, objects): (Vec<&str>, Vec<&str>) =
+            actions.iter().partition(|action| of_buckets.contains(action));
+        let statement = |actions: Vec<&str>, resource: String| {
+            let principal = serde_json::json!({"AWS": [access_key]});
+            let allowed = !actions.is_empty();
+            let statement = serde_json::json!(
+                {"Effect": "Allow", "Principal": principal, "Action": actions, "Resource": resource});
+            allowed.then_some(statement)
+        };
+        let statements = [
+            statement(buckets, format!("arn:aws:s3:::{bucket}")),
+            statement(objects, format!("arn:aws:s3:::{bucket}/*")),
+        ];
+        let statements: Vec<_> = statements.into_iter().flatten().collect();
+        let policy = serde_json::json!({"Version": "2012-10-17", "Statement": statements});
+        self.call(self.client.put_bucket_policy().bucket(bucket).policy(policy.to_string()).send());
+    }
+
+    #[track_caller]
+    fn call<T: Send, E: std::error::Error + Send>(
+        &self,
+        call: impl Future<Output = Result<T, E>> + Send,
+    ) -> T {
+        self.block_on(call).unwrap_or_else(|error| panic!("{}", DisplayErrorContext(error)))
+    }
+
+    /// Waits on a thread of its own, so that it can be used inside a `#[tokio::test]`, too.
+    fn block_on<T: Send>(&self, future: impl Future<Output = T> + Send) -> T {
+        let runtime = self.runtime.as_ref().expect("it is only taken when dropped");
+        std::thread::scope(|scope| scope.spawn(|| runtime.block_on(future)).join()).expect("an S3 call")
+    }
+}
+
+impl fmt::Debug for S3 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        // Dropping a runtime inside another one panics.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
