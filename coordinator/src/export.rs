@@ -138,11 +138,14 @@ async fn claim(prepared: &Prepared, job: &JobId, started_at: Timestamp) -> Resul
         "tool": tool(),
     });
     let created = prepared.store.create(layout::CLAIM, claim.to_string().into_bytes()).await;
-    created.map_err(|fault| match fault.kind {
-        FaultKind::PreconditionFailed => {
-            Failure::Refused(format!("another export into {} has just begun", prepared.target))
+    created.map_err(|fault| {
+        prepared.store.tidy();
+        match fault.kind {
+            FaultKind::PreconditionFailed => {
+                Failure::Refused(format!("another export into {} has just begun", prepared.target))
+            }
+            _ => Failure::refused(&fault),
         }
-        _ => Failure::refused(&fault),
     })
 }
 
@@ -205,7 +208,7 @@ fn export_json(
         },
         items: files.iter().map(|file| file.items).sum(),
         bytes: files.iter().map(|file| file.bytes).sum(),
-        line_bytes: stats.bytes,
+        line_bytes: schedule.files().iter().map(crate::files::PartFile::line_bytes).sum(),
         read_units: stats.consumed.as_f64(),
         files,
         table: prepared.facts.description.clone(),

@@ -37,6 +37,10 @@ impl PartFile {
         self.parts.iter().map(|part| part.bytes).sum()
     }
 
+    pub(crate) fn line_bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.line_bytes).sum()
+    }
+
     pub(crate) fn items(&self) -> u64 {
         self.parts.iter().map(|part| part.items).sum()
     }
@@ -121,7 +125,16 @@ mod tests {
     const A: WorkerId = WorkerId(1);
 
     fn part(number: u32, bytes: u64, last: bool) -> SealedPart {
-        SealedPart { file: FileId(0), number, etag: String::new(), crc32c: 0, bytes, items: 1, last }
+        SealedPart {
+            file: FileId(0),
+            number,
+            etag: String::new(),
+            crc32c: 0,
+            bytes,
+            items: 1,
+            line_bytes: bytes,
+            last,
+        }
     }
 
     fn one_open_file() -> PartFiles {

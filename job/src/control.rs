@@ -53,6 +53,8 @@ pub struct SealedPart {
     pub bytes: u64,
     /// Items in it.
     pub items: u64,
+    /// Bytes of its lines before compression.
+    pub line_bytes: u64,
     /// The file is closed with this part.
     pub last: bool,
 }

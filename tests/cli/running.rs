@@ -1,11 +1,11 @@
 //! What ends a job on its way: full disks and signals. Nothing may be left that looks whole.
 
-use super::{Place, ends_saying, files, s3, wait_until};
+use super::{Place, ends_saying, files, s3, says, wait_until};
 use std::fs;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 use tests_support::Fake;
-use tests_support::command::{Tablehaul, finish};
+use tests_support::command::{Finished, Tablehaul, finish};
 
 /// Sends a signal by its name.
 #[track_caller]
@@ -86,6 +86,29 @@ fn a_file_system_that_takes_no_more_fails_the_job_and_leaves_nothing() {
     let args = ["export", "Forum", &folder, "--dynamodb-endpoint", &fake.endpoint()];
     let finished = Tablehaul::after(r#"trap "" XFSZ; ulimit -f 200; exec "$@""#, args).run();
     ends_saying(&finished, 1, &["cannot write", &folder, "File too large"]);
+    place.is_untouched();
+}
+
+/// An export of one item where no file may have more than so many blocks.
+fn export_in_blocks(place: &Place, blocks: u32) -> Finished {
+    let fake = Fake::start(["--table", "Forum:items=1"]);
+    let first = format!(r#"trap "" XFSZ; ulimit -f {blocks}; exec "$@""#);
+    let args = ["export", "Forum", "--dynamodb-endpoint", &fake.endpoint()];
+    Tablehaul::after(&first, args).arg(place.folder()).run()
+}
+
+#[test]
+fn a_file_system_that_takes_nothing_at_all_refuses_the_job() {
+    let place = Place::new();
+    says(&export_in_blocks(&place, 0), 2, &["cannot write", "/backup/_tablehaul/job.json", "File too large"]);
+    place.is_untouched();
+}
+
+#[test]
+fn a_file_system_that_takes_all_but_the_last_file_fails_the_job_and_leaves_nothing() {
+    let place = Place::new();
+    let parts = ["cannot write", "/backup/_tablehaul/export.json", "File too large"];
+    ends_saying(&export_in_blocks(&place, 1), 1, &parts);
     place.is_untouched();
 }
 

@@ -153,7 +153,16 @@ impl World {
             let pages = std::mem::take(&mut model.pages_at_hand);
             let items = pages.len() as u64;
             assert!(self.written.insert((file, number), pages).is_none(), "two parts in one place");
-            Some(SealedPart { file, number, etag: String::new(), crc32c: 0, bytes: 1, items, last: false })
+            Some(SealedPart {
+                file,
+                number,
+                etag: String::new(),
+                crc32c: 0,
+                bytes: 1,
+                items,
+                line_bytes: 1,
+                last: false,
+            })
         };
         let steps = std::mem::take(&mut model.at_hand);
         model.outbox.push_back(FromWorker::Sealed(Sealed { part, steps }));

@@ -67,7 +67,16 @@ fn done(lease: &Lease, items: u64) -> Step {
 }
 
 fn part(file: FileId, items: u64) -> SealedPart {
-    SealedPart { file, number: 1, etag: String::new(), crc32c: 0, bytes: 10, items, last: true }
+    SealedPart {
+        file,
+        number: 1,
+        etag: String::new(),
+        crc32c: 0,
+        bytes: 10,
+        items,
+        line_bytes: 10,
+        last: true,
+    }
 }
 
 #[test]

@@ -67,19 +67,15 @@ impl Directory {
 
     pub(super) fn put(&self, name: &str, bytes: &[u8], create: bool) -> Result<(), Fault> {
         let path = self.path.join(name);
+        let hidden = path.with_file_name(layout::hidden(&file_name(&path)));
         let write = || -> io::Result<()> {
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
             }
             if create {
-                let mut file = File::create_new(&path)?;
-                file.write_all(bytes)?;
-                return file.sync_all();
+                return fill(File::create_new(&path)?, &path, bytes);
             }
-            let hidden = path.with_file_name(layout::hidden(&file_name(&path)));
-            let mut file = File::create(&hidden)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
+            fill(File::create(&hidden)?, &hidden, bytes)?;
             fs::rename(&hidden, &path)?;
             sync_directory(&path)
         };
@@ -205,6 +201,12 @@ fn file_name(path: &Path) -> String {
 /// A name is durable when its directory is.
 fn sync_directory(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+/// Writes all of a new file, or leaves none: a full disk may take the name and not the bytes.
+fn fill(mut file: File, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.inspect_err(|_| drop(fs::remove_file(path)))
 }
 
 fn remove(path: &Path) -> Result<(), Fault> {

@@ -42,6 +42,7 @@ impl TryFrom<wire::Sealed> for Sealed {
             crc32c: part.crc32c,
             bytes: part.bytes,
             items: part.items,
+            line_bytes: part.line_bytes,
             last: part.last,
         });
         let steps = sealed.steps.into_iter().map(Step::try_from).collect::<Result<_, _>>()?;

@@ -28,14 +28,8 @@ impl From<FromWorker> for wire::FromWorker {
 impl From<Sealed> for wire::Sealed {
     fn from(Sealed { part, steps }: Sealed) -> Self {
         Self {
-            part: part.map(|SealedPart { file, number, etag, crc32c, bytes, items, last }| wire::Part {
-                file: file.0,
-                number,
-                etag,
-                crc32c,
-                bytes,
-                items,
-                last,
+            part: part.map(|SealedPart { file, number, etag, crc32c, bytes, items, line_bytes, last }| {
+                wire::Part { file: file.0, number, etag, crc32c, bytes, items, line_bytes, last }
             }),
             steps: steps.into_iter().map(wire::Step::from).collect(),
         }

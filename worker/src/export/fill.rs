@@ -20,25 +20,31 @@ pub(crate) struct Filler {
     pub(crate) parts: mpsc::Sender<Event<bytes::Bytes>>,
 }
 
+/// The part at hand.
+struct Part {
+    codec: Codec,
+    line_bytes: u64,
+}
+
 /// The next stage is gone; it says why.
 struct Gone;
 
 impl Filler {
     /// Runs until the stage before or the stage behind is gone.
     pub(crate) fn run(mut self, mut inputs: mpsc::Receiver<Input>) -> anyhow::Result<()> {
-        let mut codec = None;
+        let mut part = None;
         while let Some(input) = inputs.blocking_recv() {
             let taken = match input {
-                Input::Flush => self.seal(&mut codec, false)?,
+                Input::Flush => self.seal(&mut part, false)?,
                 Input::Page(page, lines) => {
-                    let stored_bytes = codec.as_ref().map_or(0, Codec::stored_bytes);
+                    let stored_bytes = part.as_ref().map_or(0, |part: &Part| part.codec.stored_bytes());
                     let sealed = if self.filling.must_seal_before(&page, stored_bytes) {
-                        self.seal(&mut codec, page.items > 0)?
+                        self.seal(&mut part, page.items > 0)?
                     } else {
                         Ok(())
                     };
                     let opened = if self.filling.append(page) { self.pass(Event::Opened) } else { Ok(()) };
-                    self.write(&mut codec, lines.text())?;
+                    self.write(&mut part, lines.text())?;
                     sealed.and(opened)
                 }
             };
@@ -49,23 +55,25 @@ impl Filler {
         Ok(())
     }
 
-    fn write(&self, codec: &mut Option<Codec>, lines: &[u8]) -> anyhow::Result<()> {
+    fn write(&self, part: &mut Option<Part>, lines: &[u8]) -> anyhow::Result<()> {
         if lines.is_empty() {
             return Ok(());
         }
-        if codec.is_none() {
-            let new = Codec::new(self.compression, self.buffers.take()).context("cannot compress")?;
-            *codec = Some(new);
+        if part.is_none() {
+            let codec = Codec::new(self.compression, self.buffers.take()).context("cannot compress")?;
+            *part = Some(Part { codec, line_bytes: 0 });
         }
-        codec.as_mut().map_or(Ok(()), |codec| codec.write(lines)).context("cannot compress")
+        let Some(part) = part else { return Ok(()) };
+        part.line_bytes += lines.len() as u64;
+        part.codec.write(lines).context("cannot compress")
     }
 
-    fn seal(&mut self, codec: &mut Option<Codec>, line_follows: bool) -> anyhow::Result<Result<(), Gone>> {
-        let stored = match codec.take() {
-            Some(codec) => {
+    fn seal(&mut self, part: &mut Option<Part>, line_follows: bool) -> anyhow::Result<Result<(), Gone>> {
+        let stored = match part.take() {
+            Some(Part { codec, line_bytes }) => {
                 let bytes = codec.finish().context("cannot compress")?;
                 let (length, crc32c) = (bytes.len() as u64, crc32c::crc32c(&bytes));
-                Some(Stored { bytes: self.buffers.lend(bytes), length, crc32c })
+                Some(Stored { bytes: self.buffers.lend(bytes), length, line_bytes, crc32c })
             }
             None => None,
         };

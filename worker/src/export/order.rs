@@ -44,6 +44,8 @@ pub(crate) enum Event<B> {
 pub(crate) struct Stored<B> {
     pub(crate) bytes: B,
     pub(crate) length: u64,
+    /// Of the lines, before compression.
+    pub(crate) line_bytes: u64,
     pub(crate) crc32c: u32,
 }
 
@@ -153,6 +155,7 @@ impl<B> Order<B> {
                     crc32c: stored.crc32c,
                     bytes: stored.length,
                     items: part.items,
+                    line_bytes: stored.line_bytes,
                     last: part.last,
                 };
                 let sealed = Sealed { part: Some(sealed), steps: sealing.steps };
@@ -198,7 +201,7 @@ mod tests {
 
     fn filled(file: u64, number: u32, last: bool) -> Event<()> {
         let part = Some(PartOf { file, number, items: 1, last });
-        let stored = Stored { bytes: (), length: 10, crc32c: 0 };
+        let stored = Stored { bytes: (), length: 10, line_bytes: 10, crc32c: 0 };
         Event::Filled(Sealing { part, steps: Vec::new() }, Some(stored))
     }
 

@@ -67,7 +67,8 @@ fn any_flipped_bit_is_found_by_the_checksum_at_least() {
             let mut stored = stored.clone();
             stored[at] ^= 0x04;
             let found = check(compression, &file, &stored);
-            assert!(found.defects[0].starts_with("f: CRC-32C is "), "{at}: {:?}", found.defects);
+            let by_checksum = |defect: &String| defect.starts_with("f: CRC-32C is ");
+            assert!(found.defects.iter().any(by_checksum), "{at}: {:?}", found.defects);
             assert_eq!(found.bytes, file.bytes);
         }
     }
