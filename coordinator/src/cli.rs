@@ -88,12 +88,10 @@ fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(Failure::Refused)?;
     let access = args.aws.access();
     let verified = block_on(|stop| async move { verify(&folder, &access, &stop).await })?;
-    for defect in &verified.defects {
-        print(defect);
-    }
     if args.json {
         print(&serde_json::to_string_pretty(&verified).unwrap_or_default());
     } else {
+        verified.defects.iter().for_each(|defect| print(defect));
         tell(&verified.to_string());
     }
     Ok(ExitCode::from(u8::from(!verified.defects.is_empty())))

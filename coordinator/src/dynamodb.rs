@@ -46,7 +46,8 @@ pub(crate) async fn describe(clients: &Clients, table: &str) -> Result<TableFact
     let kept = KeepBody::default();
     let request = clients.dynamodb.describe_table().table_name(table).customize().interceptor(kept.clone());
     request.send().await.map_err(|error| {
-        let fault = Fault::of("dynamodb:DescribeTable", table, &clients.dynamodb_address, &error);
+        let fault =
+            Fault::of("dynamodb:DescribeTable", &format!("table {table}"), &clients.dynamodb_address, &error);
         match fault.kind {
             FaultKind::NotFound => Fault::new(
                 FaultKind::NotFound,
@@ -69,7 +70,8 @@ pub(crate) async fn try_scan(clients: &Clients, table: &str) -> Result<(), Fault
     match clients.dynamodb.scan().table_name(table).limit(1).send().await {
         Ok(_) => Ok(()),
         Err(error) => {
-            let fault = Fault::of("dynamodb:Scan", table, &clients.dynamodb_address, &error);
+            let fault =
+                Fault::of("dynamodb:Scan", &format!("table {table}"), &clients.dynamodb_address, &error);
             // A table that is busy may be scanned.
             if fault.kind == FaultKind::Throttled { Ok(()) } else { Err(fault) }
         }

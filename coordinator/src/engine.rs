@@ -131,10 +131,6 @@ impl Running<'_> {
     fn incoming(&mut self, incoming: Incoming) -> Option<Event> {
         Some(match incoming {
             Incoming::Joined(worker, outbox) => {
-                if self.outboxes.contains_key(&worker) {
-                    // Dropping the new outbox ends the second stream.
-                    return None;
-                }
                 self.outboxes.insert(worker, outbox);
                 Event::Joined(worker)
             }

@@ -9,12 +9,12 @@ use job::{
     task::TotalSegments,
 };
 
-use crate::table::TableFacts;
+use crate::{table::TableFacts, text::count};
 
 /// One segment for so much of the table.
 const SEGMENT_BYTES: u64 = 128 * 1024 * 1024;
 /// Segments that keep a worker busy at any rate: as many as it reads at once.
-const STREAMS_PER_WORKER: u64 = 16;
+const STREAMS_PER_WORKER: u32 = 16;
 /// Read units per second that are worth a segment of their own.
 const UNITS_PER_STREAM: u64 = 100;
 const UPLOAD_PART_BYTES: u64 = 16 * 1024 * 1024;
@@ -55,7 +55,7 @@ pub(crate) fn plan(facts: &TableFacts, rate: ReadRate, wishes: Wishes, cores: u3
     let workers = wishes.workers.unwrap_or(cores).max(1);
     let units_per_second = rate.milli_per_second() / 1000;
     let useful = units_per_second / UNITS_PER_STREAM;
-    let streams = useful.clamp(u64::from(workers), u64::from(workers) * STREAMS_PER_WORKER);
+    let streams = useful.clamp(u64::from(workers), u64::from(workers) * u64::from(STREAMS_PER_WORKER));
     let wanted = facts.bytes.div_ceil(SEGMENT_BYTES).max(streams);
     let most = u32::try_from(wanted).unwrap_or(u32::MAX).min(TotalSegments::MAX);
     // `wanted` is at least 1, so the number is in range.
@@ -102,12 +102,13 @@ impl std::fmt::Display for PlanText<'_> {
         writeln!(out, "export      {} ({size})", facts.name)?;
         writeln!(out, "to          {target}, compression {}", wishes.compression.name())?;
         writeln!(out, "rate        {rate} read units/s ({rate_source}), {reads} consistent")?;
+        let streams = plan.segments.get().div_ceil(plan.workers).min(STREAMS_PER_WORKER);
         writeln!(
             out,
-            "work        {} segments, {} workers, up to {} streams each",
-            plan.segments.get(),
-            plan.workers,
-            STREAMS_PER_WORKER.min(u64::from(plan.segments.get().div_ceil(plan.workers)))
+            "work        {}, {}, up to {} each",
+            count(plan.segments.get() as usize, "segment"),
+            count(plan.workers as usize, "worker"),
+            count(streams as usize, "stream"),
         )?;
         match plan.time {
             Some(time) => writeln!(out, "time        about {} at that rate", crate::text::duration(time))?,

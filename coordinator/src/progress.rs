@@ -140,13 +140,14 @@ impl Now {
         };
         let name = if self.bar.is_some() { String::new() } else { format!("{}: ", self.table) };
         format!(
-            "{name}{} items, {}, {:.0} of {:.0} units/s, {}/{} segments, {workers} workers, {} throttles{eta}",
+            "{name}{} items, {}, {:.0} of {:.0} units/s, {}/{} segments, {}, {} throttles{eta}",
             stats.items,
             text::bytes(stats.bytes),
             self.units_per_second,
             rate.as_f64(),
             segments.0,
             segments.1,
+            text::count(*workers, "worker"),
             stats.throttles,
         )
     }

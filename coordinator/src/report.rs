@@ -103,10 +103,14 @@ impl fmt::Display for Report {
         writeln!(out, "items       {}", self.items)?;
         let size = text::bytes(self.bytes);
         if self.bytes == self.line_bytes {
-            writeln!(out, "size        {size} in {} files", self.files)?;
+            writeln!(out, "size        {size} in {}", text::count(self.files, "file"))?;
         } else {
             let lines = text::bytes(self.line_bytes);
-            writeln!(out, "size        {size} in {} files ({lines} uncompressed)", self.files)?;
+            writeln!(
+                out,
+                "size        {size} in {} ({lines} uncompressed)",
+                text::count(self.files, "file")
+            )?;
         }
         writeln!(
             out,

@@ -3,7 +3,13 @@
 
 mod tls;
 
-use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Context;
 use job::{
@@ -62,8 +68,13 @@ impl ControlPlane {
         let (sender, inbox) = mpsc::channel(INBOX);
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
-        let desk =
-            Desk { token: token.clone().into(), inbox: sender, stop: stop.clone(), tasks: tasks.clone() };
+        let desk = Desk {
+            token: token.clone().into(),
+            known: Mutex::default(),
+            inbox: sender,
+            stop: stop.clone(),
+            tasks: tasks.clone(),
+        };
         let server = Server::builder()
             .tls_config(identity.server)
             .context("setting up TLS")?
@@ -105,6 +116,8 @@ impl ControlPlane {
 
 struct Desk {
     token: Arc<str>,
+    /// Who has said hello; a worker says it once in its life.
+    known: Mutex<BTreeSet<WorkerId>>,
     inbox: mpsc::Sender<Incoming>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -121,6 +134,9 @@ impl Control for Desk {
         self.check_token(&request)?;
         let mut stream = request.into_inner();
         let worker = hello(&mut stream).await?;
+        if !self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(worker) {
+            return Err(Status::already_exists(format!("worker {worker} has said hello before")));
+        }
         let (sender, outbox) = mpsc::channel(OUTBOX);
         let gone = || Status::unavailable("the job is over");
         self.inbox.send(Incoming::Joined(worker, sender)).await.map_err(|_| gone())?;

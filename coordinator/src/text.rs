@@ -21,6 +21,11 @@ pub(crate) fn complain(why: &str) {
     tell(&format!("tablehaul: {}", why.replace(['\n', '\r'], " ")));
 }
 
+/// `1 worker`, `2 workers`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// `4.5 GB`: decimal, as AWS bills.
 #[allow(clippy::cast_precision_loss)]
 pub(crate) fn bytes(bytes: u64) -> String {

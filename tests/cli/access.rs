@@ -24,7 +24,11 @@ fn an_action_that_dynamodb_denies_is_named_with_its_table() {
         fake.faults(json!({"denied": action}));
         let place = Place::new();
         let finished = place.export("Forum", &fake.endpoint()).run();
-        says(&finished, 2, &[&format!("no permission for dynamodb:{action} on Forum"), "not authorized"]);
+        says(
+            &finished,
+            2,
+            &[&format!("no permission for dynamodb:{action} on table Forum"), "not authorized"],
+        );
         place.is_untouched();
     }
 }
@@ -103,7 +107,7 @@ fn credentials_that_dynamodb_does_not_know_are_told() {
     fake.faults(json!({"unrecognized_client": true}));
     let place = Place::new();
     let finished = place.export("Forum", &fake.endpoint()).run();
-    says(&finished, 2, &["AWS credentials are not accepted for dynamodb:DescribeTable on Forum"]);
+    says(&finished, 2, &["AWS credentials are not accepted for dynamodb:DescribeTable on table Forum"]);
     place.is_untouched();
 }
 

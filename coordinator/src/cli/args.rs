@@ -132,7 +132,7 @@ pub(super) struct VerifyArgs {
     #[arg(value_name = "FOLDER")]
     folder: String,
 
-    /// Print the result as JSON on standard output, after the defects
+    /// Print the result, defects included, as JSON on standard output
     #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
     pub(super) json: bool,
 
