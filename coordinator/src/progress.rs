@@ -87,9 +87,9 @@ impl Progress {
         if self.on_terminal && !self.quiet {
             let bar = if facts.items > 0 { ProgressBar::new(facts.items) } else { ProgressBar::no_length() };
             let style = if facts.items > 0 {
-                "{prefix} {wide_bar} {percent:>3} % {msg}"
+                "{prefix} {wide_bar} {percent:>3} %\n{msg}"
             } else {
-                "{prefix} {spinner} {msg}"
+                "{prefix} {spinner}\n{msg}"
             };
             if let Ok(style) = ProgressStyle::with_template(style) {
                 bar.set_style(style);
@@ -156,11 +156,14 @@ impl Now {
     fn measure(&mut self, snapshot: &Snapshot) {
         let (since, before) = self.window.get_or_insert_with(|| (Duration::ZERO, Stats::default()));
         let span = snapshot.elapsed.saturating_sub(*since);
-        if span >= RATE_WINDOW {
-            let seconds = span.as_secs_f64();
+        let is_first = since.is_zero();
+        if is_first || span >= RATE_WINDOW {
+            let seconds = span.as_secs_f64().max(1e-3);
             self.items_per_second = snapshot.stats.items.saturating_sub(before.items) as f64 / seconds;
             let units = snapshot.stats.consumed.saturating_sub(before.consumed);
             self.units_per_second = units.as_f64() / seconds;
+        }
+        if span >= RATE_WINDOW {
             self.window = Some((snapshot.elapsed, snapshot.stats.clone()));
         }
     }

@@ -169,7 +169,7 @@ impl Exported {
         let stored = fs::read(&path).unwrap();
         let pieces = pieces(&path);
         let lines = pieces.concat();
-        let num_items = lines.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let num_items = lines.split_inclusive(|byte| *byte == b'\n').count() as u64;
         assert!(pieces.iter().all(|piece| piece.ends_with(b"\n")), "parts end with a line");
         let found = json!({
             "name": file["name"],

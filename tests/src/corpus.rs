@@ -56,7 +56,6 @@ pub fn odd() -> Vec<Value> {
     add("names of types", types.iter().map(named).collect());
     let as_map = |name: &&str| ((*name).to_owned(), json!({"M": {*name: {"M": {*name: {"S": name}}}}}));
     add("maps named as types", types.iter().map(as_map).collect());
-    add("a map key that is empty", one(json!({"M": {"": {"S": "named by nothing"}}})));
     for length in [255, 256, 1_000, 60_000] {
         add(&format!("name of {length} bytes"), vec![("n".repeat(length), json!({"N": "1"}))]);
     }
@@ -114,7 +113,7 @@ fn ten_types() -> Vec<(String, Value)> {
         (value.as_object().into_iter().flatten().map(|(kind, _)| kind.clone()).collect(), value)
     };
     let mut typed: Vec<(String, Value)> = values.into_iter().map(named).collect();
-    typed[4].0 = "BOOL false".to_owned();
+    "BOOL false".clone_into(&mut typed[4].0);
     typed
 }
 

