@@ -18,6 +18,10 @@ use tests_support::stats::TableStats;
 
 const TABLE: &str = "Forum";
 
+/// The whole capacity, and a segment for each stream, so that all of them read to the end: units in the
+/// hands of a worker that has nothing left to read are lost, and in so short a time that would show.
+const ALL: &str = "--read-percent 100 --segments 8";
+
 /// One export at a time has the machine: others beside it would be measured, too.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -78,8 +82,8 @@ fn assert_kept(stats: &TableStats, rate: f64, secs: f64) {
 #[test]
 fn the_whole_capacity_of_a_table_is_used_and_never_exceeded() {
     let _turn = TURN.lock();
-    let (report, stats, _) = Export::start(1000, 16, 2000, "--read-percent 100").end();
-    assert_kept(&stats, 1000.0, 15.0);
+    let (report, stats, _) = Export::start(1000, 16, 2000, ALL).end();
+    assert_kept(&stats, 1000.0, 14.0);
     assert_eq!(report["throttles"], 0);
     let units = report["read_units"].as_f64().unwrap_or_default();
     assert!((units - stats.units).abs() < 0.01, "what is told is what was charged: {units}, {}", stats.units);
@@ -88,11 +92,11 @@ fn the_whole_capacity_of_a_table_is_used_and_never_exceeded() {
 #[test]
 fn a_worker_killed_half_way_changes_nothing_of_the_rate() {
     let _turn = TURN.lock();
-    let export = Export::start(1000, 16, 2000, "--read-percent 100");
+    let export = Export::start(1000, 16, 2000, ALL);
     export.kill_a_worker_at(50);
     let (report, stats, _) = export.end();
     assert_eq!(report["workers_lost"], 1);
-    assert_kept(&stats, 1000.0, 15.0);
+    assert_kept(&stats, 1000.0, 14.0);
 }
 
 #[test]
@@ -111,9 +115,16 @@ fn a_table_slower_than_the_budget_throttles_and_is_neither_hammered_nor_given_up
     assert!(stats.throttles > 0, "{stats:?}");
     assert_eq!(report["throttles"], stats.throttles);
     let scans = fake.stats().requests["Scan"];
-    assert!(scans < 3 * stats.pages, "{scans} requests for {} pages", stats.pages);
+    let secs = report["seconds_reading"].as_f64().unwrap_or_default();
+    eprintln!("{scans} requests, {} throttles and {} pages in {secs:.1} s", stats.throttles, stats.pages);
+    assert!(throttles_per_second(&stats) < 30.0, "{stats:?}");
     // What the table gives is used, nevertheless.
-    let secs = 7.0;
-    let mean = stats.mean_rate(0.0, secs);
+    let mean = stats.mean_rate(0.0, 7.0);
+    eprintln!("{mean} {:?}", stats.units_by_bucket);
     assert!(mean > 0.75 * 300.0, "{mean} units/s of 300");
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a short run")]
+fn throttles_per_second(stats: &TableStats) -> f64 {
+    stats.throttles as f64 * 1000.0 / stats.last_scan_millis as f64
 }

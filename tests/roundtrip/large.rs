@@ -86,7 +86,7 @@ fn nothing_looks_whole_in_s3_before_it_is() {
 
 #[test]
 fn every_city_of_the_world_comes_out_once() {
-    let dynoxide = DemoDynamo::start(["--cities", "Cities"]);
+    let dynoxide = DemoDynamo::start(["--cities", "Cities", "--billing", "on-demand"]);
     let exported = Exported::run(&dynoxide.endpoint(), "Cities", Place::Folder, &["--compress", "zstd"]);
     let mut times = vec![0; 144_563];
     for line in backup::lines(&exported.folder) {

@@ -23,15 +23,17 @@ pub(crate) struct Measured {
     pub(crate) seconds: f64,
     /// User and system time of the command and all its children.
     pub(crate) cpu_seconds: f64,
+    /// User and system time of the server meanwhile.
+    pub(crate) server_cpu_seconds: f64,
     /// Highest resident set of the command itself.
     pub(crate) main_bytes: u64,
     /// Highest resident set of any child; none if it had none.
     pub(crate) worker_bytes: Option<u64>,
 }
 
-/// Runs `command` to its end.
-pub(crate) fn measure(mut command: Command) -> anyhow::Result<Measured> {
-    let before = children_cpu()?;
+/// Runs `command` to its end, which talks to the process `server`.
+pub(crate) fn measure(mut command: Command, server: u32) -> anyhow::Result<Measured> {
+    let (before, server_before) = (children_cpu()?, cpu_of(server)?);
     let started = Instant::now();
     let child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().context("cannot start")?;
     let (pid, ended) = (child.id(), AtomicBool::new(false));
@@ -54,7 +56,9 @@ pub(crate) fn measure(mut command: Command) -> anyhow::Result<Measured> {
         _ => text.trim().parse().context("no number of items")?,
     };
     let cpu_seconds = children_cpu()? - before;
-    Ok(Measured { items, seconds, cpu_seconds, main_bytes: peaks.0, worker_bytes: peaks.1 })
+    let server_cpu_seconds = cpu_of(server)? - server_before;
+    let (main_bytes, worker_bytes) = peaks;
+    Ok(Measured { items, seconds, cpu_seconds, server_cpu_seconds, main_bytes, worker_bytes })
 }
 
 /// Of all children that have ended and been waited for.
@@ -62,6 +66,16 @@ fn children_cpu() -> anyhow::Result<f64> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let micros = (usage.user_time() + usage.system_time()).num_microseconds();
     Ok(Duration::from_micros(u64::try_from(micros)?).as_secs_f64())
+}
+
+/// Of all threads of a running process, by the scheduler's own count.
+fn cpu_of(pid: u32) -> anyhow::Result<f64> {
+    let mut nanos = 0u64;
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+        nanos += text.split_whitespace().next().and_then(|ran| ran.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(Duration::from_nanos(nanos).as_secs_f64())
 }
 
 /// Peaks of the process and of its children, as the kernel keeps them.
