@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cluster::local::LocalCluster,
     commit,
-    engine::Engine,
+    driver::Driver,
     failure::Failure,
     preflight::{ExportRequest, Prepared, prepare, worker_binary},
     progress::Progress,
@@ -80,7 +80,7 @@ async fn export_table(
         Ok(plane) => plane,
         Err(error) => return abandon(prepared, &[], Failure::Failed(format!("{error:#}"))).await,
     };
-    let engine = Engine {
+    let driver = Driver {
         plane,
         cluster,
         store: prepared.store.clone(),
@@ -90,7 +90,7 @@ async fn export_table(
         progress,
     };
     progress.start(&prepared.facts);
-    let (schedule, outcome) = engine.run(setup(request, prepared, &job), stop).await;
+    let (schedule, outcome) = driver.run(setup(request, prepared, &job), stop).await;
     progress.stop();
     let read_for = started.elapsed();
     if let Err(failure) = outcome {
@@ -138,15 +138,16 @@ async fn claim(prepared: &Prepared, job: &JobId, started_at: Timestamp) -> Resul
         "tool": tool(),
     });
     let created = prepared.store.create(layout::CLAIM, claim.to_string().into_bytes()).await;
-    created.map_err(|fault| {
+    let Err(fault) = created else { return Ok(()) };
+    if fault.kind != FaultKind::PreconditionFailed {
         prepared.store.tidy();
-        match fault.kind {
-            FaultKind::PreconditionFailed => {
-                Failure::Refused(format!("another export into {} has just begun", prepared.target))
-            }
-            _ => Failure::refused(&fault),
-        }
-    })
+        return Err(Failure::refused(&fault));
+    }
+    // A claim whose reply was lost and which was sent again finds itself there.
+    match prepared.store.get(layout::CLAIM).await {
+        Ok(there) if there == claim.to_string().into_bytes() => Ok(()),
+        _ => Err(Failure::Refused(format!("another export into {} has just begun", prepared.target))),
+    }
 }
 
 async fn commit_or_stop(

@@ -1,6 +1,6 @@
 //! The `tablehaul` command. In the order in which a job flows:
 //!
-//! [`cli`] → preflight → plan → engine (which drives the schedule and its cores: leases, files,
+//! [`cli`] → preflight → plan → driver (which drives the schedule and its cores: leases, files,
 //! budget) ⇄ server ⇄ workers → commit → [`report`].
 
 pub mod cli;
@@ -13,8 +13,8 @@ pub mod report;
 mod budget;
 mod cluster;
 mod commit;
+mod driver;
 mod dynamodb;
-mod engine;
 mod files;
 mod lease;
 mod plan;

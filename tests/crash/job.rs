@@ -17,7 +17,7 @@ use tests_support::s3::{ACCESS_KEY, S3, SECRET_KEY};
 /// The table of the fake that all tests export.
 pub(crate) const TABLE: &str = "Forum";
 /// Nothing here takes longer, unless something hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A fake with a table of `num_items` items of 2,000 bytes, so that workers seal parts on the way.
 pub(crate) fn fake(num_items: u64, faults: &Value) -> Fake {

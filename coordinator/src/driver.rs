@@ -33,8 +33,8 @@ const RATE_REFRESH: Duration = Duration::from_mins(1);
 /// How long a call under way may still take when the job has failed or was stopped.
 const CALL_LIMIT: Duration = Duration::from_secs(1);
 
-/// What the engine works with.
-pub(crate) struct Engine<'a> {
+/// What the driver works with.
+pub(crate) struct Driver<'a> {
     pub(crate) plane: ControlPlane,
     pub(crate) cluster: LocalCluster,
     pub(crate) store: Store,
@@ -52,7 +52,7 @@ enum Done {
 }
 
 struct Running<'a> {
-    engine: Engine<'a>,
+    driver: Driver<'a>,
     schedule: Schedule,
     outboxes: BTreeMap<WorkerId, mpsc::Sender<ToWorker>>,
     /// Why the streams of workers that are about to end have ended.
@@ -64,13 +64,13 @@ struct Running<'a> {
     outcome: Option<Result<(), Failure>>,
 }
 
-impl Engine<'_> {
+impl Driver<'_> {
     /// Runs the job until every segment is sealed, it fails, or `stop` is cancelled. Whatever the
     /// outcome, no worker is left running and the schedule says what was sealed.
     pub(crate) async fn run(self, setup: Setup, stop: &CancellationToken) -> (Schedule, Result<(), Failure>) {
         let (schedule, actions) = Schedule::new(setup, Duration::ZERO);
         let mut running = Running {
-            engine: self,
+            driver: self,
             schedule,
             outboxes: BTreeMap::new(),
             left: BTreeMap::new(),
@@ -98,8 +98,8 @@ impl Running<'_> {
                 Some(event)
             } else {
                 tokio::select! {
-                    incoming = self.engine.plane.inbox.recv() => incoming.and_then(|incoming| self.incoming(incoming)),
-                    (worker, how) = self.engine.cluster.ended() => Some(self.ended(worker, how)),
+                    incoming = self.driver.plane.inbox.recv() => incoming.and_then(|incoming| self.incoming(incoming)),
+                    (worker, how) = self.driver.cluster.ended() => Some(self.ended(worker, how)),
                     Some(done) = self.calls.join_next() => self.done(done),
                     _ = tick.tick() => Some(Event::Tick),
                     _ = refresh.tick() => { self.look_at_table(); None }
@@ -116,7 +116,7 @@ impl Running<'_> {
         if let Event::Lost(worker, how) = &event
             && self.outboxes.remove(worker).is_some()
         {
-            self.engine
+            self.driver
                 .progress
                 .note(&format!("worker {worker} was lost ({how}); others take over its segments"));
         }
@@ -124,7 +124,7 @@ impl Running<'_> {
         let actions = self.schedule.handle(self.started.elapsed(), event);
         self.perform(actions);
         if is_tick {
-            self.engine.progress.show(|| self.snapshot());
+            self.driver.progress.show(|| self.snapshot());
         }
     }
 
@@ -136,7 +136,7 @@ impl Running<'_> {
             }
             Incoming::Said(worker, message) => Event::Said(worker, message),
             Incoming::Left(worker, why) => {
-                if self.engine.cluster.kill(worker) {
+                if self.driver.cluster.kill(worker) {
                     self.left.insert(worker, why);
                     return None;
                 }
@@ -153,10 +153,10 @@ impl Running<'_> {
     fn done(&mut self, done: Result<Done, tokio::task::JoinError>) -> Option<Event> {
         match done {
             Ok(Done::Opened(file, Ok(upload_id))) => Some(Event::FileOpened(file, upload_id)),
-            Ok(Done::Described(Ok(facts))) => Some(Event::Rate(facts.read_rate(self.engine.rate).0)),
+            Ok(Done::Described(Ok(facts))) => Some(Event::Rate(facts.read_rate(self.driver.rate).0)),
             Ok(Done::Fenced(Ok(()))) => None,
             Ok(Done::Described(Err(fault))) => {
-                self.engine
+                self.driver
                     .progress
                     .note(&format!("the table's capacity could not be looked at again: {fault}"));
                 None
@@ -176,19 +176,19 @@ impl Running<'_> {
         for action in actions {
             match action {
                 Action::Start(worker) => {
-                    let boot = self.engine.plane.boot(worker);
-                    if let Err(why) = self.engine.cluster.start(&boot) {
+                    let boot = self.driver.plane.boot(worker);
+                    if let Err(why) = self.driver.cluster.start(&boot) {
                         self.echoes.push_back(Event::Lost(worker, why));
                     }
                 }
                 Action::Send(worker, message) => self.send(worker, message),
                 Action::Disconnect(worker, why) => {
-                    self.engine.progress.note(&format!("worker {worker} is cut off: {why}"));
+                    self.driver.progress.note(&format!("worker {worker} is cut off: {why}"));
                     self.outboxes.remove(&worker);
-                    self.engine.cluster.kill(worker);
+                    self.driver.cluster.kill(worker);
                 }
                 Action::OpenFile(file, name) => {
-                    let store = self.engine.store.clone();
+                    let store = self.driver.store.clone();
                     self.calls.spawn(async move { Done::Opened(file, retried(|| store.open(&name)).await) });
                 }
                 Action::Fence(file) => self.fence(file),
@@ -201,13 +201,13 @@ impl Running<'_> {
     fn send(&mut self, worker: WorkerId, message: ToWorker) {
         let sent = self.outboxes.get(&worker).map(|outbox| outbox.try_send(message));
         if let Some(Err(_)) = sent {
-            self.engine.cluster.kill(worker);
+            self.driver.cluster.kill(worker);
             self.echoes.push_back(Event::Lost(worker, "it does not read what it is told".into()));
         }
     }
 
     fn fence(&mut self, file: FileId) {
-        let store = self.engine.store.clone();
+        let store = self.driver.store.clone();
         let file: Option<PartFile> = self.schedule.files().get(file.0 as usize).cloned();
         if let Some(file) = file {
             self.calls.spawn(async move { Done::Fenced(store.fence(file).await) });
@@ -215,8 +215,8 @@ impl Running<'_> {
     }
 
     fn look_at_table(&mut self) {
-        if matches!(self.engine.rate, RateSpec::MilliPercent(_)) {
-            let (clients, table) = (self.engine.clients.clone(), self.engine.table.clone());
+        if matches!(self.driver.rate, RateSpec::MilliPercent(_)) {
+            let (clients, table) = (self.driver.clients.clone(), self.driver.table.clone());
             self.calls.spawn(async move { Done::Described(dynamodb::describe(&clients, &table).await) });
         }
     }
@@ -233,7 +233,7 @@ impl Running<'_> {
 
     /// Ends workers and calls under way, whatever the outcome.
     async fn end(mut self, outcome: Result<(), Failure>) -> (Schedule, Result<(), Failure>) {
-        let Engine { plane, cluster, .. } = self.engine;
+        let Driver { plane, cluster, .. } = self.driver;
         // What is still in the outboxes is delivered; then the streams end.
         self.outboxes.clear();
         match outcome {
