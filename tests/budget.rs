@@ -4,9 +4,7 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
 use std::process::Child;
-use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -21,9 +19,6 @@ const TABLE: &str = "Forum";
 /// The whole capacity, and a segment for each stream, so that all of them read to the end: units in the
 /// hands of a worker that has nothing left to read are lost, and in so short a time that would show.
 const ALL: &str = "--read-percent 100 --segments 8";
-
-/// One export at a time has the machine: others beside it would be measured, too.
-static TURN: Mutex<()> = Mutex::new(());
 
 /// An export of a table with `rcu` units a second that takes about `secs`.
 struct Export {
@@ -61,16 +56,12 @@ impl Export {
 
     /// Waits until it has ended well; each item must be there once.
     #[track_caller]
-    fn end(self) -> (Value, TableStats, Fake) {
+    fn end(self) -> (Value, TableStats) {
         let finished = finish(self.child).succeeded();
         let reports: Value = serde_json::from_str(&finished.stdout).expect("a report of JSON");
-        holds_each_item_once(&backup(self.dir.path()), self.num_items);
-        (reports[0].clone(), self.fake.table_stats(TABLE), self.fake)
+        holds_each_item_once(&self.dir.path().join("backup"), self.num_items);
+        (reports[0].clone(), self.fake.table_stats(TABLE))
     }
-}
-
-fn backup(dir: &Path) -> PathBuf {
-    dir.join("backup")
 }
 
 #[track_caller]
@@ -81,28 +72,27 @@ fn assert_kept(stats: &TableStats, rate: f64, secs: f64) {
 
 #[test]
 fn the_whole_capacity_of_a_table_is_used_and_never_exceeded() {
-    let _turn = TURN.lock();
-    let (report, stats, _) = Export::start(1000, 16, 2000, ALL).end();
+    let (report, stats) = Export::start(1000, 16, 2000, ALL).end();
     assert_kept(&stats, 1000.0, 14.0);
     assert_eq!(report["throttles"], 0);
     let units = report["read_units"].as_f64().unwrap_or_default();
-    assert!((units - stats.units).abs() < 0.01, "what is told is what was charged: {units}, {}", stats.units);
+    // But for the one item that is read to see whether it may be.
+    let untold = stats.units - units;
+    assert!((0.0..=0.5).contains(&untold), "what is told is what was charged: {units}, {}", stats.units);
 }
 
 #[test]
 fn a_worker_killed_half_way_changes_nothing_of_the_rate() {
-    let _turn = TURN.lock();
     let export = Export::start(1000, 16, 2000, ALL);
     export.kill_a_worker_at(50);
-    let (report, stats, _) = export.end();
+    let (report, stats) = export.end();
     assert_eq!(report["workers_lost"], 1);
     assert_kept(&stats, 1000.0, 14.0);
 }
 
 #[test]
 fn a_small_budget_is_kept_by_small_pages() {
-    let _turn = TURN.lock();
-    let (report, stats, _) = Export::start(50, 13, 300, "--read-units 50").end();
+    let (report, stats) = Export::start(50, 13, 300, "--read-units 50").end();
     assert_kept(&stats, 50.0, 12.0);
     assert_eq!(report["throttles"], 0);
     assert!(stats.units_by_bucket.iter().all(|&units| units < 50.0 / 2.0), "{:?}", stats.units_by_bucket);
@@ -110,17 +100,12 @@ fn a_small_budget_is_kept_by_small_pages() {
 
 #[test]
 fn a_table_slower_than_the_budget_throttles_and_is_neither_hammered_nor_given_up() {
-    let _turn = TURN.lock();
-    let (report, stats, fake) = Export::start(300, 8, 2000, "--read-units 1000").end();
+    let (report, stats) = Export::start(300, 8, 2000, "--read-units 1000").end();
     assert!(stats.throttles > 0, "{stats:?}");
     assert_eq!(report["throttles"], stats.throttles);
-    let scans = fake.stats().requests["Scan"];
-    let secs = report["seconds_reading"].as_f64().unwrap_or_default();
-    eprintln!("{scans} requests, {} throttles and {} pages in {secs:.1} s", stats.throttles, stats.pages);
     assert!(throttles_per_second(&stats) < 30.0, "{stats:?}");
     // What the table gives is used, nevertheless.
     let mean = stats.mean_rate(0.0, 7.0);
-    eprintln!("{mean} {:?}", stats.units_by_bucket);
     assert!(mean > 0.75 * 300.0, "{mean} units/s of 300");
 }
 

@@ -145,9 +145,7 @@ impl<'a> Job<'a> {
 
     #[track_caller]
     fn assert_runs(&mut self) {
-        if self.has_ended() {
-            panic!("it has ended too early: {:?}", self.child.take().map(finish));
-        }
+        assert!(!self.has_ended(), "it has ended too early: {:?}", self.child.take().map(finish));
     }
 
     /// Waits for the end, whatever it is; no worker may be left.

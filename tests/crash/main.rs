@@ -45,7 +45,9 @@ fn all_workers_killed_at_once_are_replaced() {
     let mut job = Job::start(&fake, ITEMS, ARGS);
     job.wait_until_read(50);
     let workers = job.wait_for_workers(3);
-    workers.iter().for_each(|&pid| send(pid, SIGKILL));
+    for &pid in &workers {
+        send(pid, SIGKILL);
+    }
     assert_eq!(job.succeeds().report["workers_lost"], 3);
 }
 
@@ -73,7 +75,9 @@ fn what_is_read_but_not_sealed_is_read_again() {
     send(job.coordinator(), SIGSTOP);
     sleep(Duration::from_millis(400));
     let workers = job.wait_for_workers(3);
-    workers.iter().for_each(|&pid| send(pid, SIGKILL));
+    for &pid in &workers {
+        send(pid, SIGKILL);
+    }
     send(job.coordinator(), SIGCONT);
     job.succeeds();
 }

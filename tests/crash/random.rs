@@ -102,7 +102,7 @@ fn round(seed: u64, s3: &S3) {
     let (units, codec) = (dice.one_of(&[2000, 3000, 5000]), dice.one_of(&["none", "none", "zstd", "gzip"]));
     let args = format!("--workers {workers} --segments {segments} --read-units {units} --compress {codec}");
     let blows: Vec<(u64, Blow)> =
-        (0..1 + dice.below(5)).map(|_| (dice.below(800), dice.one_of(&BLOWS))).collect();
+        (0..=dice.below(5)).map(|_| (dice.below(800), dice.one_of(&BLOWS))).collect();
     let bucket = format!("crash-{seed}");
     let to_s3 = dice.below(3) == 0;
     eprintln!("seed {seed}: {args}{} {blows:?} {faults}", if to_s3 { " to S3" } else { "" });
@@ -123,6 +123,7 @@ fn round(seed: u64, s3: &S3) {
     }
     let exported = job.succeeds();
     let lost = exported.report["workers_lost"].as_u64().unwrap_or_default();
+    eprintln!("seed {seed}: {lost} workers lost of {killed} killed");
     assert!(lost <= killed, "seed {seed}: {lost} lost, {killed} killed\n{}", exported.stderr);
 }
 
@@ -140,7 +141,9 @@ fn strike(job: &mut Job, blow: Blow, dice: &mut Dice) -> u64 {
             1
         }
         Blow::KillAll => {
-            workers.iter().for_each(|&pid| send(pid, SIGKILL));
+            for &pid in &workers {
+                send(pid, SIGKILL);
+            }
             workers.len() as u64
         }
         Blow::Stop => {

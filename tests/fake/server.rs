@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tests_support::stats::Stats;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 
 /// Everything a request can touch.
 struct Service {
@@ -55,12 +55,16 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening on {}", listener.local_addr()?)?;
     stdout.flush()?;
+    let mut connections = JoinSet::new();
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let Ok((stream, _)) = accepted else { continue };
         stream.set_nodelay(true)?;
         let service = Arc::clone(&service);
-        // Detached: a connection lives as long as its client wants, and the process is killed in the end.
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let handler = service_fn(|request| service.handle(request));
             let mut connection = hyper::server::conn::http1::Builder::new();
             connection.timer(TokioTimer::new()).header_read_timeout(None).writev(true);
