@@ -5,6 +5,7 @@ use serde_json::json;
 use std::fs;
 use tests_support::Fake;
 use tests_support::command::{Tablehaul, finish};
+use tests_support::moto::Moto;
 
 fn fake() -> Fake {
     Fake::start(["--table", "Forum:items=1000,rcu=1000"])
@@ -135,4 +136,22 @@ fn a_bucket_in_another_region_is_told_with_the_flag_for_it() {
     let finished = to_bucket("elsewhere").args(["--region", "eu-west-2"]).run();
     says(&finished, 2, &["s3://elsewhere/x is in another region", "--s3-region", "us-east-1"]);
     assert_eq!(s3().objects("elsewhere"), [""; 0]);
+}
+
+#[test]
+fn a_role_is_assumed_by_the_coordinator_and_by_each_worker() {
+    let role = "arn:aws:iam::123456789012:role/exporter";
+    let moto = Moto::start();
+    let place = Place::new();
+    let assuming = |sts: &str| {
+        place
+            .export("Forum", forum())
+            .args(["--region", "us-east-1", "--assume-role", role, "--external-id", "ours"])
+            .env("AWS_ENDPOINT_URL_STS", sts)
+    };
+    // A port that nobody listens on: without the role nothing is done.
+    let finished = assuming("http://127.0.0.1:9").run();
+    says(&finished, 2, &[&format!("cannot assume role {role}")]);
+    place.is_untouched();
+    assuming(&moto.endpoint()).run().succeeded();
 }
