@@ -80,6 +80,6 @@ mod tests {
         assert!((pace.mean_percent - 95.0).abs() < 1e-9, "{pace:?}");
         assert!((pace.highest_percent - 100.0).abs() < 1e-9, "{pace:?}");
         assert_eq!(pace.reached_secs, Some(2.9));
-        assert!(!pace.is_kept() && Pace::of(&stats, 98.0, 20.0).is_kept());
+        assert!(!pace.is_kept() && Pace::of(&stats, 97.5, 20.0).is_kept());
     }
 }
