@@ -22,7 +22,8 @@ pub mod transcode;
 mod walk;
 
 pub use line::{KeyNames, LineError, LineKeys, check_line};
-pub use transcode::{ScanPage, TranscodeError, scan_page};
+pub use reply::ScanPage;
+pub use transcode::{TranscodeError, scan_page};
 
 /// What is wrong with some JSON text. Never holds any of the text: items are not logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

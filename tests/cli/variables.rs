@@ -34,7 +34,7 @@ fn variables_stand_for_flags_and_typed_flags_beat_them() {
         ("TABLEHAUL_READ_PERCENT", "10", "rate        100 ", ["--read-percent", "20"], "rate        200 "),
         ("TABLEHAUL_READ_UNITS", "70", "rate        70 ", ["--read-units", "71"], "rate        71 "),
         ("TABLEHAUL_SEGMENTS", "7", "work        7 segments", ["--segments", "8"], "work        8 segments"),
-        ("TABLEHAUL_WORKERS", "3", "3 workers", ["--workers", "1"], "1 workers"),
+        ("TABLEHAUL_WORKERS", "3", "3 workers", ["--workers", "1"], "1 worker,"),
         ("TABLEHAUL_COMPRESS", "zstd", "compression zstd", ["--compress", "gzip"], "compression gzip"),
     ] {
         for (args, part) in [(&[][..], by_variable), (&args[..], by_flag)] {

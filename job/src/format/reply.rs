@@ -3,8 +3,22 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Problem, escape::skip_plain, transcode::ScanPage, walk::skip_white_space};
+use super::{Problem, escape::skip_plain, walk::skip_white_space};
 use crate::{capacity::ReadUnits, item::Item};
+
+/// What a Scan reply says besides its items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScanPage<'a> {
+    /// Number of items, and so of lines: `Count`, and found to be so.
+    pub items: u64,
+    /// Number of items that were read before any filter: `ScannedCount`.
+    pub scanned: u64,
+    /// Where the next Scan goes on, as JSON to be sent back as `ExclusiveStartKey`; none at the
+    /// end of the segment.
+    pub last_evaluated_key: Option<&'a [u8]>,
+    /// What the page cost: `ConsumedCapacity.CapacityUnits`, if the request asked for it.
+    pub consumed: Option<ReadUnits>,
+}
 
 /// The fields of a reply as far as they have been seen.
 #[derive(Default)]

@@ -8,24 +8,9 @@
 use super::{
     Problem,
     escape::check_utf8,
-    reply::{Fields, any_value, expect, field_name},
+    reply::{Fields, ScanPage, any_value, expect, field_name},
     walk::{Dialect, Step, Stopped, Walk, skip_white_space},
 };
-use crate::capacity::ReadUnits;
-
-/// What a Scan reply says besides its items.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ScanPage<'a> {
-    /// Number of items, and so of lines: `Count`, and found to be so.
-    pub items: u64,
-    /// Number of items that were read before any filter: `ScannedCount`.
-    pub scanned: u64,
-    /// Where the next Scan goes on, as JSON to be sent back as `ExclusiveStartKey`; none at the
-    /// end of the segment.
-    pub last_evaluated_key: Option<&'a [u8]>,
-    /// What the page cost: `ConsumedCapacity.CapacityUnits`, if the request asked for it.
-    pub consumed: Option<ReadUnits>,
-}
 
 /// Why the bytes are no Scan reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
