@@ -23,7 +23,7 @@ use tokio_stream::{
     wrappers::{ReceiverStream, TcpListenerStream},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{Request, Response, Status, Streaming, transport::Server};
+use tonic::{Code, Request, Response, Status, Streaming, transport::Server};
 
 #[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
 mod service {
@@ -195,7 +195,9 @@ async fn listen(
         let message = match stream.message().await {
             Ok(Some(message)) => message,
             Ok(None) => return "closed its stream".into(),
-            Err(status) => return format!("its stream broke: {}", status.message()),
+            Err(status) if status.code() == Code::OutOfRange => return status.message().to_owned(),
+            // In the words of HTTP/2 the rest would only puzzle.
+            Err(_) => return "its connection broke".into(),
         };
         match FromWorker::try_from(message) {
             Ok(said) => {
