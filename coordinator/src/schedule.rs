@@ -11,6 +11,7 @@ use job::{
     ids::{FileId, JobId, WorkerId},
     spec::ExportSettings,
     target::Target,
+    task::Position,
 };
 
 use crate::{
@@ -200,8 +201,12 @@ impl Schedule {
         if let Some(part) = part {
             self.files.apply(part);
         }
+        let num_done = steps.iter().filter(|step| step.position == Position::Done).count() as u64;
         self.leases.apply(steps, now);
         self.workers.progressed();
+        if let Some(worker) = self.workers.get_mut(id) {
+            worker.held -= num_done;
+        }
     }
 
     fn file_opened(&mut self, file: FileId, upload_id: String, actions: &mut Vec<Action>) {
@@ -261,6 +266,7 @@ impl Schedule {
             while worker.dealt < worker.wanted {
                 if let Some(lease) = self.leases.lease(id, now) {
                     worker.dealt += 1;
+                    worker.held += 1;
                     actions.push(Action::Send(id, ToWorker::Lease(lease)));
                 } else {
                     if !std::mem::replace(&mut worker.draining, true) {
@@ -346,7 +352,11 @@ impl Schedule {
 }
 
 impl Worker {
+    /// What it asked for and has not got. One that has read all it was given needs nothing more.
     fn outstanding(&self) -> ReadUnits {
+        if self.draining && self.held == 0 {
+            return ReadUnits::ZERO;
+        }
         self.needed.saturating_sub(self.granted)
     }
 }

@@ -161,6 +161,24 @@ fn grants_are_shared_fairly_and_never_exceed_the_bucket() {
     assert!((95_000..=100_000).contains(&shares.iter().sum::<u64>()), "{shares:?}");
 }
 
+#[test]
+fn who_has_read_everything_is_granted_nothing_more() {
+    let mut schedule = joined(1, 2);
+    let lease = leases_in(&say(&mut schedule, 1, FromWorker::Want(1))).remove(0);
+    say(&mut schedule, 2, FromWorker::Want(1));
+    let need = FromWorker::Need(ReadUnits::from_units(10));
+    assert_eq!(say(&mut schedule, 2, need.clone()), [], "it has nothing to read");
+    assert_eq!(say(&mut schedule, 1, need).len(), 1);
+    // What was leased to the other comes to it: now it needs units, and what it asked for counts.
+    let actions = schedule.handle(START, Event::Lost(WorkerId(1), "killed".into()));
+    assert_eq!(leases_in(&actions)[0].segment, lease.segment);
+    let actions = schedule.handle(TICK, Event::Tick);
+    let units = ReadUnits::from_units(10);
+    assert!(
+        matches!(actions[..], [Action::Send(WorkerId(2), ToWorker::Grant { units: got, .. })] if got == units)
+    );
+}
+
 fn ticks_until(schedule: &mut Schedule, seconds: u64) -> Vec<Action> {
     let mut actions = Vec::new();
     let mut now = START;

@@ -20,6 +20,8 @@ pub(super) struct Worker {
     pub(super) granted: ReadUnits,
     pub(super) wanted: u64,
     pub(super) dealt: u64,
+    /// Segments that it has and that are not done.
+    pub(super) held: u64,
     /// It has been told that no segment is left.
     pub(super) draining: bool,
     pub(super) stats: Stats,
@@ -68,6 +70,7 @@ impl Workers {
             granted: ReadUnits::ZERO,
             wanted: 0,
             dealt: 0,
+            held: 0,
             draining: false,
             stats: Stats::default(),
         };
