@@ -137,7 +137,8 @@ async fn claim(prepared: &Prepared, job: &JobId, started_at: Timestamp) -> Resul
         "pid": std::process::id(),
         "tool": tool(),
     });
-    let created = prepared.store.create(layout::CLAIM, claim.to_string().into_bytes()).await;
+    let claim = claim.to_string().into_bytes();
+    let created = prepared.store.create(layout::CLAIM, claim.clone()).await;
     let Err(fault) = created else { return Ok(()) };
     if fault.kind != FaultKind::PreconditionFailed {
         prepared.store.tidy();
@@ -145,7 +146,7 @@ async fn claim(prepared: &Prepared, job: &JobId, started_at: Timestamp) -> Resul
     }
     // A claim whose reply was lost and which was sent again finds itself there.
     match prepared.store.get(layout::CLAIM).await {
-        Ok(there) if there == claim.to_string().into_bytes() => Ok(()),
+        Ok(there) if there == claim => Ok(()),
         _ => Err(Failure::Refused(format!("another export into {} has just begun", prepared.target))),
     }
 }

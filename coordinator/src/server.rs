@@ -85,7 +85,7 @@ impl ControlPlane {
         tasks.spawn(async move {
             let incoming = TcpListenerStream::new(listener);
             if let Err(error) = server.serve_with_incoming_shutdown(incoming, stopped).await {
-                eprintln!("tablehaul: the control server ended: {error}");
+                crate::text::complain(&format!("the control server ended: {error}"));
             }
         });
         let boot = Boot {

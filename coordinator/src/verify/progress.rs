@@ -51,7 +51,7 @@ impl Tally {
         let started = Instant::now();
         loop {
             tokio::time::sleep(LINE_EVERY).await;
-            eprintln!("verify: {self} in {}", text::duration(started.elapsed()));
+            text::tell(&format!("verify: {self} in {}", text::duration(started.elapsed())));
         }
     }
 }
