@@ -14,7 +14,7 @@ use governor::{
     middleware::StateInformationMiddleware,
     state::{InMemoryState, NotKeyed},
 };
-use job::capacity::{ReadRate, ReadUnits};
+use job::capacity::{Rate, Units};
 
 pub(crate) use divide::divide;
 
@@ -40,7 +40,7 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, StateInfo
 
 /// The bucket.
 pub(crate) struct Budget {
-    rate: ReadRate,
+    rate: Rate,
     /// Share of the pace that is used now; below 1000 after throttles.
     effort_per_mille: u64,
     changed_at: Duration,
@@ -51,12 +51,12 @@ pub(crate) struct Budget {
     cell_milli: u64,
     /// What the last cell held beyond what was taken.
     rest_milli: u64,
-    granted: ReadUnits,
+    granted: Units,
 }
 
 impl Budget {
     /// A full bucket at `now`.
-    pub(crate) fn new(rate: ReadRate, now: Duration) -> Self {
+    pub(crate) fn new(rate: Rate, now: Duration) -> Self {
         let clock = FakeRelativeClock::default();
         let (limiter, cell_milli) = bucket(rate, 1000, &clock);
         Self {
@@ -68,47 +68,47 @@ impl Budget {
             limiter,
             cell_milli,
             rest_milli: 0,
-            granted: ReadUnits::ZERO,
+            granted: Units::ZERO,
         }
     }
 
     /// The rate that was set.
-    pub(crate) fn rate(&self) -> ReadRate {
+    pub(crate) fn rate(&self) -> Rate {
         self.rate
     }
 
     /// All units ever taken.
-    pub(crate) fn granted(&self) -> ReadUnits {
+    pub(crate) fn granted(&self) -> Units {
         self.granted
     }
 
     /// The most that the bucket gives at once.
     #[cfg(test)]
-    pub(crate) fn burst(&self) -> ReadUnits {
-        self.rate * BURST + ReadUnits::from_milli(self.cell_milli)
+    pub(crate) fn burst(&self) -> Units {
+        self.rate * BURST + Units::from_milli(self.cell_milli)
     }
 
     /// What one page should cost at most, so that pages stay a fraction of a second of budget.
-    pub(crate) fn page_cap(&self) -> ReadUnits {
-        (self.rate * PAGE_TIME).max(ReadUnits::from_milli(500))
+    pub(crate) fn page_cap(&self) -> Units {
+        (self.rate * PAGE_TIME).max(Units::from_milli(500))
     }
 
     /// Takes what the bucket holds, `up_to` at most.
-    pub(crate) fn take(&mut self, now: Duration, up_to: ReadUnits) -> ReadUnits {
+    pub(crate) fn take(&mut self, now: Duration, up_to: Units) -> Units {
         self.advance(now);
         let wanted = up_to.milli();
         if wanted > self.rest_milli {
             let cells = (wanted - self.rest_milli).div_ceil(self.cell_milli);
             self.rest_milli += self.take_cells(cells) * self.cell_milli;
         }
-        let taken = ReadUnits::from_milli(wanted.min(self.rest_milli));
+        let taken = Units::from_milli(wanted.min(self.rest_milli));
         self.rest_milli -= taken.milli();
         self.granted += taken;
         taken
     }
 
     /// Another rate from now on. Nothing is given for the change itself.
-    pub(crate) fn set_rate(&mut self, now: Duration, rate: ReadRate) {
+    pub(crate) fn set_rate(&mut self, now: Duration, rate: Rate) {
         if rate != self.rate {
             self.rate = rate;
             self.refit(now);
@@ -157,7 +157,7 @@ impl Budget {
     }
 }
 
-fn bucket(rate: ReadRate, effort_per_mille: u64, clock: &FakeRelativeClock) -> (Limiter, u64) {
+fn bucket(rate: Rate, effort_per_mille: u64, clock: &FakeRelativeClock) -> (Limiter, u64) {
     let paced = u128::from(rate.milli_per_second()) * u128::from(PACE_PER_MILLE * effort_per_mille);
     let paced = u64::try_from(paced / 1_000_000).unwrap_or(u64::MAX).max(1);
     let cell_milli = paced.div_ceil(CELLS_PER_SECOND);

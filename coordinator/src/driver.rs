@@ -3,14 +3,11 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    pin::Pin,
     time::{Duration, Instant},
 };
 
-use job::{
-    control::ToWorker,
-    ids::{FileId, WorkerId},
-    spec::RateSpec,
-};
+use job::{control::ToWorker, ids::WorkerId};
 use job_aws::{Clients, Fault};
 use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -19,12 +16,11 @@ use crate::{
     cluster::local::LocalCluster,
     dynamodb,
     failure::Failure,
-    files::PartFile,
+    pace::Limits,
     progress::{Progress, Snapshot},
-    retry::retried,
-    schedule::{Action, Event, Schedule, Setup, TICK},
+    schedule::{Action, Event, Schedule, TICK, Work},
     server::{ControlPlane, Incoming},
-    store::Store,
+    table::TableFacts,
 };
 
 /// How often the table's capacity is looked at again.
@@ -33,42 +29,63 @@ const RATE_REFRESH: Duration = Duration::from_mins(1);
 /// How long a call under way may still take when the job has failed or was stopped.
 const CALL_LIMIT: Duration = Duration::from_secs(1);
 
+/// A call that the work wants made; it may come to an event.
+pub(crate) type Call<E> = Pin<Box<dyn Future<Output = Result<Option<E>, Fault>> + Send>>;
+
+/// Does what the work of a job wants done.
+pub(crate) trait Hands<W: Work> {
+    /// Begins to do it.
+    fn perform(&mut self, work: &W, action: W::Action) -> Call<W::Event>;
+}
+
+/// What a job may use, of a table as it is now.
+pub(crate) type LimitsOf<'a> = Box<dyn Fn(&TableFacts) -> Limits + 'a>;
+
 /// What the driver works with.
-pub(crate) struct Driver<'a> {
+pub(crate) struct Driver<'a, H> {
     pub(crate) plane: ControlPlane,
     pub(crate) cluster: LocalCluster,
-    pub(crate) store: Store,
+    pub(crate) hands: H,
     pub(crate) clients: Clients,
     pub(crate) table: String,
-    pub(crate) rate: RateSpec,
+    /// Nothing if the table's capacity need not be followed.
+    pub(crate) limits: Option<LimitsOf<'a>>,
     pub(crate) progress: &'a Progress,
 }
 
 /// A call that was under way.
-enum Done {
-    Opened(FileId, Result<String, Fault>),
-    Fenced(Result<(), Fault>),
-    Described(Result<crate::table::TableFacts, Fault>),
+enum Done<E> {
+    Performed(Result<Option<E>, Fault>),
+    Described(Result<TableFacts, Fault>),
 }
 
-struct Running<'a> {
-    driver: Driver<'a>,
-    schedule: Schedule,
+struct Running<'a, W: Work, H> {
+    driver: Driver<'a, H>,
+    schedule: Schedule<W>,
     outboxes: BTreeMap<WorkerId, mpsc::Sender<ToWorker>>,
     /// Why the streams of workers that are about to end have ended.
     left: BTreeMap<WorkerId, String>,
-    calls: JoinSet<Done>,
+    calls: JoinSet<Done<W::Event>>,
     /// Events that came of actions.
-    echoes: VecDeque<Event>,
+    echoes: VecDeque<Event<W::Event>>,
     started: Instant,
     outcome: Option<Result<(), Failure>>,
 }
 
-impl Driver<'_> {
-    /// Runs the job until every segment is sealed, it fails, or `stop` is cancelled. Whatever the
-    /// outcome, no worker is left running and the schedule says what was sealed.
-    pub(crate) async fn run(self, setup: Setup, stop: &CancellationToken) -> (Schedule, Result<(), Failure>) {
-        let (schedule, actions) = Schedule::new(setup, Duration::ZERO);
+impl<H> Driver<'_, H> {
+    /// Runs the job until every task is done, it fails, or `stop` is cancelled. Whatever the outcome,
+    /// no worker is left running and the schedule says what was done.
+    pub(crate) async fn run<W: Work>(
+        self,
+        work: W,
+        limits: Limits,
+        num_workers: u32,
+        stop: &CancellationToken,
+    ) -> (Schedule<W>, Result<(), Failure>)
+    where
+        H: Hands<W>,
+    {
+        let (schedule, actions) = Schedule::new(work, limits, num_workers, Duration::ZERO);
         let mut running = Running {
             driver: self,
             schedule,
@@ -85,7 +102,7 @@ impl Driver<'_> {
     }
 }
 
-impl Running<'_> {
+impl<W: Work, H: Hands<W>> Running<'_, W, H> {
     async fn drive(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -112,13 +129,13 @@ impl Running<'_> {
         }
     }
 
-    fn handle(&mut self, event: Event) {
+    fn handle(&mut self, event: Event<W::Event>) {
         if let Event::Lost(worker, how) = &event
             && self.outboxes.remove(worker).is_some()
         {
             self.driver
                 .progress
-                .note(&format!("worker {worker} was lost ({how}); others take over its segments"));
+                .note(&format!("worker {worker} was lost ({how}); others take over its work"));
         }
         let is_tick = matches!(event, Event::Tick);
         let actions = self.schedule.handle(self.started.elapsed(), event);
@@ -128,7 +145,7 @@ impl Running<'_> {
         }
     }
 
-    fn incoming(&mut self, incoming: Incoming) -> Option<Event> {
+    fn incoming(&mut self, incoming: Incoming) -> Option<Event<W::Event>> {
         Some(match incoming {
             Incoming::Joined(worker, outbox) => {
                 self.outboxes.insert(worker, outbox);
@@ -145,23 +162,24 @@ impl Running<'_> {
         })
     }
 
-    fn ended(&mut self, worker: WorkerId, how: Option<String>) -> Event {
+    fn ended(&mut self, worker: WorkerId, how: Option<String>) -> Event<W::Event> {
         let why = self.left.remove(&worker);
         Event::Lost(worker, how.or(why).unwrap_or_else(|| "killed".into()))
     }
 
-    fn done(&mut self, done: Result<Done, tokio::task::JoinError>) -> Option<Event> {
+    fn done(&mut self, done: Result<Done<W::Event>, tokio::task::JoinError>) -> Option<Event<W::Event>> {
         match done {
-            Ok(Done::Opened(file, Ok(upload_id))) => Some(Event::FileOpened(file, upload_id)),
-            Ok(Done::Described(Ok(facts))) => Some(Event::Rate(facts.read_rate(self.driver.rate).0)),
-            Ok(Done::Fenced(Ok(()))) => None,
+            Ok(Done::Performed(Ok(event))) => event.map(Event::Work),
+            Ok(Done::Described(Ok(facts))) => {
+                self.driver.limits.as_ref().map(|limits| Event::Limits(limits(&facts)))
+            }
             Ok(Done::Described(Err(fault))) => {
                 self.driver
                     .progress
                     .note(&format!("the table's capacity could not be looked at again: {fault}"));
                 None
             }
-            Ok(Done::Opened(_, Err(fault)) | Done::Fenced(Err(fault))) => {
+            Ok(Done::Performed(Err(fault))) => {
                 self.outcome = Some(Err(Failure::failed(&fault)));
                 None
             }
@@ -172,7 +190,7 @@ impl Running<'_> {
         }
     }
 
-    fn perform(&mut self, actions: Vec<Action>) {
+    fn perform(&mut self, actions: Vec<Action<W::Action>>) {
         for action in actions {
             match action {
                 Action::Start(worker) => {
@@ -187,11 +205,10 @@ impl Running<'_> {
                     self.outboxes.remove(&worker);
                     self.driver.cluster.kill(worker);
                 }
-                Action::OpenFile(file, name) => {
-                    let store = self.driver.store.clone();
-                    self.calls.spawn(async move { Done::Opened(file, retried(|| store.open(&name)).await) });
+                Action::Work(action) => {
+                    let call = self.driver.hands.perform(self.schedule.work(), action);
+                    self.calls.spawn(async move { Done::Performed(call.await) });
                 }
-                Action::Fence(file) => self.fence(file),
                 Action::Complete => self.outcome = Some(Ok(())),
                 Action::Fail(why) => self.outcome = Some(Err(Failure::Failed(why))),
             }
@@ -206,16 +223,8 @@ impl Running<'_> {
         }
     }
 
-    fn fence(&mut self, file: FileId) {
-        let store = self.driver.store.clone();
-        let file: Option<PartFile> = self.schedule.files().get(file.0 as usize).cloned();
-        if let Some(file) = file {
-            self.calls.spawn(async move { Done::Fenced(store.fence(file).await) });
-        }
-    }
-
     fn look_at_table(&mut self) {
-        if matches!(self.driver.rate, RateSpec::MilliPercent(_)) {
+        if self.driver.limits.is_some() {
             let (clients, table) = (self.driver.clients.clone(), self.driver.table.clone());
             self.calls.spawn(async move { Done::Described(dynamodb::describe(&clients, &table).await) });
         }
@@ -226,13 +235,13 @@ impl Running<'_> {
             elapsed: self.started.elapsed(),
             stats: self.schedule.stats(),
             workers: self.schedule.num_workers(),
-            segments: self.schedule.segments(),
+            tasks: self.schedule.tasks(),
             rate: self.schedule.rate(),
         }
     }
 
     /// Ends workers and calls under way, whatever the outcome.
-    async fn end(mut self, outcome: Result<(), Failure>) -> (Schedule, Result<(), Failure>) {
+    async fn end(mut self, outcome: Result<(), Failure>) -> (Schedule<W>, Result<(), Failure>) {
         let Driver { plane, cluster, .. } = self.driver;
         // What is still in the outboxes is delivered; then the streams end.
         self.outboxes.clear();
@@ -246,9 +255,9 @@ impl Running<'_> {
         let limit = if outcome.is_ok() { Duration::MAX } else { CALL_LIMIT };
         while let Ok(Some(done)) = tokio::time::timeout(limit, self.calls.join_next()).await {
             match done {
-                Ok(Done::Fenced(Err(fault))) if outcome.is_ok() => outcome = Err(Failure::failed(&fault)),
+                Ok(Done::Performed(Err(fault))) if outcome.is_ok() => outcome = Err(Failure::failed(&fault)),
                 // An upload that was opened too late for its worker is still to be aborted.
-                Ok(Done::Opened(file, Ok(upload_id))) => self.schedule.opened_late(file, upload_id),
+                Ok(Done::Performed(Ok(Some(event)))) => drop(self.schedule.work_mut().happened(event)),
                 _ => {}
             }
         }

@@ -1,11 +1,13 @@
 //! The export command: one job for each table, one after the other. A shell.
 
+mod work;
+
 use jiff::Timestamp;
 use job::{
     export_json::{self, ExportJson, PartFile, Settings},
     ids::JobId,
     layout,
-    spec::ExportSettings,
+    spec::{ExportSettings, RateSpec},
 };
 use job_aws::{Clients, FaultKind};
 use tokio_util::sync::CancellationToken;
@@ -13,14 +15,18 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cluster::local::LocalCluster,
     commit,
-    driver::Driver,
+    driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
+    pace::Limits,
     preflight::{ExportRequest, Prepared, prepare, worker_binary},
-    progress::Progress,
+    progress::{Phase, Progress},
     report::{Report, Times},
-    schedule::{Schedule, Setup},
+    retry::retried,
+    schedule::Schedule,
     server::ControlPlane,
+    store::Store,
 };
+pub(crate) use work::{ExportAction, ExportWork, Opened};
 
 /// How long an export that was stopped may take to leave no trace.
 const ABANDON_LIMIT: std::time::Duration = std::time::Duration::from_secs(3);
@@ -83,18 +89,20 @@ async fn export_table(
     let driver = Driver {
         plane,
         cluster,
-        store: prepared.store.clone(),
+        hands: FolderHands(prepared.store.clone()),
         clients: clients.clone(),
         table: prepared.table.clone(),
-        rate: request.rate,
+        limits: follow(request.rate),
         progress,
     };
-    progress.start(&prepared.facts);
-    let (schedule, outcome) = driver.run(setup(request, prepared, &job), stop).await;
+    progress.start(&prepared.facts.name, prepared.facts.items, Phase::Reading);
+    let work = ExportWork::new(job.clone(), settings(request, prepared));
+    let limits = Limits::table(prepared.rate);
+    let (schedule, outcome) = driver.run(work, limits, prepared.plan.workers, stop).await;
     progress.stop();
     let read_for = started.elapsed();
     if let Err(failure) = outcome {
-        return abandon(prepared, schedule.files(), failure).await;
+        return abandon(prepared, schedule.work().files(), failure).await;
     }
     let committed = commit_or_stop(request, prepared, &schedule, &job, started_at, stop).await;
     match committed {
@@ -102,27 +110,54 @@ async fn export_table(
             let times = Times { read: read_for, total: started.elapsed() };
             Ok(Report::new(&export, &schedule, prepared.target.to_string(), times))
         }
-        Err(failure) => abandon(prepared, schedule.files(), failure).await,
+        Err(failure) => abandon(prepared, schedule.work().files(), failure).await,
     }
 }
 
-fn setup(request: &ExportRequest, prepared: &Prepared, job: &JobId) -> Setup {
+fn settings(request: &ExportRequest, prepared: &Prepared) -> ExportSettings {
     let plan = &prepared.plan;
-    Setup {
-        job: job.clone(),
-        settings: ExportSettings {
-            table: prepared.table.clone(),
-            consistent: request.wishes.consistent,
-            total_segments: plan.segments,
-            target: prepared.target.clone(),
-            compression: request.wishes.compression,
-            upload_part_bytes: plan.upload_part_bytes,
-            part_file_bytes: plan.part_file_bytes,
-            mean_item_bytes: prepared.facts.mean_item_bytes(),
-            aws: request.aws.clone(),
-        },
-        rate: prepared.rate,
-        num_workers: plan.workers,
+    ExportSettings {
+        table: prepared.table.clone(),
+        consistent: request.wishes.consistent,
+        total_segments: plan.segments,
+        target: prepared.target.clone(),
+        compression: request.wishes.compression,
+        upload_part_bytes: plan.upload_part_bytes,
+        part_file_bytes: plan.part_file_bytes,
+        mean_item_bytes: prepared.facts.mean_item_bytes(),
+        aws: request.aws.clone(),
+    }
+}
+
+/// A share of the table's capacity follows what the table has; an absolute rate does not.
+fn follow<'a>(rate: RateSpec) -> Option<LimitsOf<'a>> {
+    match rate {
+        RateSpec::Units(_) => None,
+        RateSpec::MilliPercent(_) => Some(Box::new(move |facts| Limits::table(facts.read_rate(rate).0))),
+    }
+}
+
+/// Opens and fences the part files of a folder.
+struct FolderHands(Store);
+
+impl Hands<ExportWork> for FolderHands {
+    fn perform(&mut self, work: &ExportWork, action: ExportAction) -> Call<Opened> {
+        let store = self.0.clone();
+        match action {
+            ExportAction::OpenFile(file, name) => Box::pin(async move {
+                let upload_id = retried(|| store.open(&name)).await?;
+                Ok(Some(Opened(file, upload_id)))
+            }),
+            ExportAction::Fence(file) => {
+                let file = work.files().get(file.0 as usize).cloned();
+                Box::pin(async move {
+                    if let Some(file) = file {
+                        store.fence(file).await?;
+                    }
+                    Ok(None)
+                })
+            }
+        }
     }
 }
 
@@ -154,19 +189,19 @@ async fn claim(prepared: &Prepared, job: &JobId, started_at: Timestamp) -> Resul
 async fn commit_or_stop(
     request: &ExportRequest,
     prepared: &Prepared,
-    schedule: &Schedule,
+    schedule: &Schedule<ExportWork>,
     job: &JobId,
     started_at: Timestamp,
     stop: &CancellationToken,
 ) -> Result<ExportJson, Failure> {
     let failed = |fault| Failure::failed(&fault);
     tokio::select! {
-        completed = commit::complete_files(&prepared.store, schedule.files()) => completed.map_err(failed)?,
+        completed = commit::complete_files(&prepared.store, schedule.work().files()) => completed.map_err(failed)?,
         () = stop.cancelled() => return Err(Failure::Stopped("stopped by a signal".into())),
     }
     let export = export_json(request, prepared, schedule, job, started_at);
-    if export.items != schedule.sealed_items() {
-        let sealed = schedule.sealed_items();
+    if export.items != schedule.work().sealed_items() {
+        let sealed = schedule.work().sealed_items();
         let why = format!("internal error: files hold {} items, segments gave {sealed}", export.items);
         return Err(Failure::Failed(why));
     }
@@ -178,11 +213,11 @@ async fn commit_or_stop(
 fn export_json(
     request: &ExportRequest,
     prepared: &Prepared,
-    schedule: &Schedule,
+    schedule: &Schedule<ExportWork>,
     job: &JobId,
     started_at: Timestamp,
 ) -> ExportJson {
-    let with_items = schedule.files().iter().filter(|file| !file.parts.is_empty());
+    let with_items = schedule.work().files().iter().filter(|file| !file.parts.is_empty());
     let files: Vec<PartFile> = with_items
         .map(|file| {
             let combine = |crc, part: &job::control::SealedPart| {
@@ -210,7 +245,7 @@ fn export_json(
         },
         items: files.iter().map(|file| file.items).sum(),
         bytes: files.iter().map(|file| file.bytes).sum(),
-        line_bytes: schedule.files().iter().map(crate::files::PartFile::line_bytes).sum(),
+        line_bytes: schedule.work().files().iter().map(crate::files::PartFile::line_bytes).sum(),
         read_units: stats.consumed.as_f64(),
         files,
         table: prepared.facts.description.clone(),

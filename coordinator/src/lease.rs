@@ -75,10 +75,6 @@ impl Leases {
         self.tasks.len()
     }
 
-    pub(crate) fn all_done(&self) -> bool {
-        self.num_done == self.tasks.len()
-    }
-
     pub(crate) fn slowest(&self) -> Option<Slowest> {
         self.slowest
     }

@@ -17,6 +17,7 @@ mod driver;
 mod dynamodb;
 mod files;
 mod lease;
+mod pace;
 mod plan;
 mod retry;
 mod schedule;

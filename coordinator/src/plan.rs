@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use job::{
-    capacity::{ReadRate, ReadUnits},
+    capacity::{Rate, Units},
     spec::{Compression, MIN_UPLOAD_PART_BYTES},
     target::Target,
     task::TotalSegments,
@@ -45,13 +45,13 @@ pub(crate) struct Plan {
     pub(crate) upload_part_bytes: u64,
     pub(crate) part_file_bytes: u64,
     /// What the scan will cost, by the table's last known size.
-    pub(crate) units: ReadUnits,
+    pub(crate) units: Units,
     /// How long that takes at the rate; nothing if the size is unknown.
     pub(crate) time: Option<Duration>,
 }
 
 /// Plans the export of a table at `rate` on a machine with `cores`.
-pub(crate) fn plan(facts: &TableFacts, rate: ReadRate, wishes: Wishes, cores: u32) -> Plan {
+pub(crate) fn plan(facts: &TableFacts, rate: Rate, wishes: Wishes, cores: u32) -> Plan {
     let workers = wishes.workers.unwrap_or(cores).max(1);
     let units_per_second = rate.milli_per_second() / 1000;
     let useful = units_per_second / UNITS_PER_STREAM;
@@ -63,7 +63,7 @@ pub(crate) fn plan(facts: &TableFacts, rate: ReadRate, wishes: Wishes, cores: u3
     let segments = segments.expect("between 1 and the maximum");
     let workers = workers.min(segments.get());
     let price = if wishes.consistent { 2 } else { 1 };
-    let units = ReadUnits::from_milli(facts.bytes.div_ceil(4096) * 500 * price);
+    let units = Units::from_milli(facts.bytes.div_ceil(4096) * 500 * price);
     let seconds = units.as_f64() / rate.as_f64();
     let time = (facts.bytes > 0 && seconds.is_finite()).then(|| Duration::from_secs_f64(seconds.min(1e12)));
     Plan {
@@ -76,7 +76,7 @@ pub(crate) fn plan(facts: &TableFacts, rate: ReadRate, wishes: Wishes, cores: u3
     }
 }
 
-fn upload_part_bytes(rate: ReadRate, workers: u32) -> u64 {
+fn upload_part_bytes(rate: Rate, workers: u32) -> u64 {
     let per_worker = (rate * UPLOAD_PART_TIME).milli() / 1000 * BYTES_PER_UNIT / u64::from(workers);
     per_worker.clamp(MIN_UPLOAD_PART_BYTES, UPLOAD_PART_BYTES)
 }
@@ -86,7 +86,7 @@ pub(crate) struct PlanText<'a> {
     pub(crate) facts: &'a TableFacts,
     pub(crate) target: &'a Target,
     pub(crate) plan: &'a Plan,
-    pub(crate) rate: ReadRate,
+    pub(crate) rate: Rate,
     pub(crate) rate_source: &'a str,
     pub(crate) wishes: Wishes,
 }
@@ -135,7 +135,7 @@ mod tests {
 
     fn planned(bytes: u64, units: u64, wishes: Wishes) -> Plan {
         let facts = described(&json!({"TableSizeBytes": bytes}));
-        plan(&facts, ReadRate::from_units_per_second(units), wishes, 4)
+        plan(&facts, Rate::from_units_per_second(units), wishes, 4)
     }
 
     #[test]
@@ -159,10 +159,10 @@ mod tests {
     fn cost_and_time_follow_size_and_consistency() {
         let gib = 1 << 30;
         let eventually = planned(gib, 1_000, Wishes::default());
-        assert_eq!(eventually.units, ReadUnits::from_units(131_072));
+        assert_eq!(eventually.units, Units::from_units(131_072));
         assert_eq!(eventually.time, Some(Duration::from_secs_f64(131.072)));
         let strongly = planned(gib, 1_000, Wishes { consistent: true, ..Wishes::default() });
-        assert_eq!(strongly.units, ReadUnits::from_units(262_144));
+        assert_eq!(strongly.units, Units::from_units(262_144));
         assert_eq!(planned(0, 1_000, Wishes::default()).time, None);
     }
 

@@ -42,7 +42,7 @@ pub(crate) struct Prepared {
     pub(crate) target: Target,
     pub(crate) store: Store,
     pub(crate) plan: Plan,
-    pub(crate) rate: job::capacity::ReadRate,
+    pub(crate) rate: job::capacity::Rate,
     pub(crate) rate_source: String,
 }
 

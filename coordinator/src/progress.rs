@@ -7,9 +7,9 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use job::{capacity::ReadRate, control::Stats};
+use job::{capacity::Rate, control::Stats};
 
-use crate::{report::Report, table::TableFacts, text};
+use crate::text;
 
 /// Between two lines of a job that no terminal watches.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -22,8 +22,8 @@ pub(crate) struct Snapshot {
     pub(crate) stats: Stats,
     pub(crate) workers: usize,
     /// Done and in all.
-    pub(crate) segments: (usize, usize),
-    pub(crate) rate: ReadRate,
+    pub(crate) tasks: (usize, usize),
+    pub(crate) rate: Rate,
 }
 
 /// Where a job shows itself: always standard error.
@@ -34,8 +34,21 @@ pub struct Progress {
     now: Mutex<Now>,
 }
 
+/// What a job is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The table.
+    #[default]
+    Reading,
+    /// The backup, without writing.
+    Checking,
+    /// To the table.
+    Writing,
+}
+
 #[derive(Default)]
 struct Now {
+    phase: Phase,
     bar: Option<ProgressBar>,
     table: String,
     /// As DynamoDB counted it; 0 if it did not.
@@ -75,18 +88,19 @@ impl Progress {
         }
     }
 
-    pub(crate) fn report(&self, report: &Report) {
+    pub(crate) fn report(&self, report: &impl std::fmt::Display) {
         if !self.quiet {
             self.note(&report.to_string());
         }
     }
 
-    pub(crate) fn start(&self, facts: &TableFacts) {
+    /// A phase of a job begins; `items` is how many it has, 0 if that is unknown.
+    pub(crate) fn start(&self, table: &str, items: u64, phase: Phase) {
         let mut now = self.now();
-        *now = Now { table: facts.name.clone(), items: facts.items, ..Now::default() };
+        *now = Now { table: table.to_owned(), items, phase, ..Now::default() };
         if self.on_terminal && !self.quiet {
-            let bar = if facts.items > 0 { ProgressBar::new(facts.items) } else { ProgressBar::no_length() };
-            let style = if facts.items > 0 {
+            let bar = if items > 0 { ProgressBar::new(items) } else { ProgressBar::no_length() };
+            let style = if items > 0 {
                 "{prefix} {wide_bar} {percent:>3} %\n{msg}"
             } else {
                 "{prefix} {spinner}\n{msg}"
@@ -94,7 +108,7 @@ impl Progress {
             if let Ok(style) = ProgressStyle::with_template(style) {
                 bar.set_style(style);
             }
-            now.bar = Some(self.bars.add(bar.with_prefix(facts.name.clone())));
+            now.bar = Some(self.bars.add(bar.with_prefix(table.to_owned())));
         }
     }
 
@@ -129,7 +143,7 @@ impl Progress {
 impl Now {
     fn describe(&mut self, snapshot: &Snapshot) -> String {
         self.measure(snapshot);
-        let Snapshot { stats, workers, segments, rate, .. } = snapshot;
+        let Snapshot { stats, workers, tasks, rate, .. } = snapshot;
         let eta = match self.items.checked_sub(stats.items) {
             #[allow(clippy::cast_precision_loss)]
             Some(left) if left > 0 && self.items_per_second >= 1.0 => {
@@ -139,14 +153,21 @@ impl Now {
             _ => String::new(),
         };
         let name = if self.bar.is_some() { String::new() } else { format!("{}: ", self.table) };
+        let (verb, things) = match self.phase {
+            Phase::Reading => ("", "segments"),
+            Phase::Checking => ("checked ", "splits"),
+            Phase::Writing => ("", "splits"),
+        };
+        let units = match self.phase {
+            Phase::Checking => String::new(),
+            _ => format!(", {:.0} of {:.0} units/s", self.units_per_second, rate.as_f64()),
+        };
         format!(
-            "{name}{} items, {}, {:.0} of {:.0} units/s, {}/{} segments, {}, {} throttles{eta}",
+            "{name}{verb}{} items, {}{units}, {}/{} {things}, {}, {} throttles{eta}",
             stats.items,
             text::bytes(stats.bytes),
-            self.units_per_second,
-            rate.as_f64(),
-            segments.0,
-            segments.1,
+            tasks.0,
+            tasks.1,
             text::count(*workers, "worker"),
             stats.throttles,
         )

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use job::export_json::ExportJson;
 use serde::Serialize;
 
-use crate::{schedule::Schedule, text};
+use crate::{export::ExportWork, schedule::Schedule, text};
 
 /// One table, exported.
 #[derive(Clone, Debug, Serialize)]
@@ -67,9 +67,14 @@ pub(crate) struct Times {
 }
 
 impl Report {
-    pub(crate) fn new(export: &ExportJson, schedule: &Schedule, destination: String, times: Times) -> Self {
+    pub(crate) fn new(
+        export: &ExportJson,
+        schedule: &Schedule<ExportWork>,
+        destination: String,
+        times: Times,
+    ) -> Self {
         let stats = schedule.stats();
-        let slowest = schedule.slowest().map(|slowest| SlowestSegment {
+        let slowest = schedule.work().slowest().map(|slowest| SlowestSegment {
             segment: slowest.segment.0,
             seconds: slowest.took.as_secs_f64(),
             items: slowest.items,

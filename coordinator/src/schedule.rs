@@ -1,87 +1,126 @@
-//! The job as a whole: leases, part files and budget composed. A core: `handle(now, event)` returns
-//! what is to be done; it waits for nothing and does nothing itself.
+//! The job as a whole: workers and budget, and the work that is theirs. A core: `handle(now, event)`
+//! returns what is to be done; it waits for nothing and does nothing itself.
+//!
+//! What the work is, the schedule does not know: that is a [`Work`], of an export or of an import.
 
 mod workers;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use job::{
-    capacity::{ReadRate, ReadUnits},
-    control::{FromWorker, Sealed, Stats, ToWorker},
-    ids::{FileId, JobId, WorkerId},
-    spec::ExportSettings,
-    target::Target,
-    task::Position,
+    capacity::{Rate, Units},
+    control::{FromWorker, Stats, ToWorker},
+    ids::WorkerId,
 };
 
 use crate::{
     budget::{Budget, divide},
-    files::{PartFile, PartFiles},
-    lease::{Leases, Slowest},
+    pace::{Limits, Pace},
 };
 use workers::{Worker, Workers};
 
 /// A worker not heard of for so long is lost. Workers speak every second.
 const SILENCE: Duration = Duration::from_secs(10);
-/// A job in which not one page was read for so long fails.
+/// A job in which not one request was answered well for so long fails.
 const NO_PROGRESS: Duration = Duration::from_mins(10);
 /// Between two ticks; a gap far above it means that this process itself stood still.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 const STOOD_STILL: Duration = Duration::from_secs(2);
 
+/// The tasks of a job, and what becomes of them. A core.
+pub(crate) trait Work {
+    /// What happens to it besides what workers say.
+    type Event: std::fmt::Debug + Send + 'static;
+    /// What it wants done.
+    type Action: std::fmt::Debug;
+
+    /// What a worker is told first.
+    fn settings(&self) -> ToWorker;
+
+    /// Leases the next pending task to a worker.
+    fn lease(&mut self, now: Duration, worker: WorkerId) -> Option<ToWorker>;
+
+    /// Takes what a worker says of its tasks, or nothing of it.
+    ///
+    /// # Errors
+    /// Why the worker must be cut off.
+    fn said(
+        &mut self,
+        now: Duration,
+        worker: WorkerId,
+        message: FromWorker,
+    ) -> Result<Heard<Self::Action>, String>;
+
+    /// Takes note of what happened.
+    fn happened(&mut self, event: Self::Event) -> Vec<Action<Self::Action>>;
+
+    /// Takes back what a lost worker held.
+    fn release(&mut self, now: Duration, worker: WorkerId) -> Vec<Self::Action>;
+
+    /// Tasks done and in all.
+    fn tasks(&self) -> (usize, usize);
+
+    /// Panics if the state contradicts itself.
+    fn check_invariants(&self);
+}
+
+/// What came of something that a worker said.
+#[derive(Debug)]
+pub(crate) struct Heard<A> {
+    /// So many of its tasks are done.
+    pub(crate) done: u64,
+    /// Something is durable that was not.
+    pub(crate) progressed: bool,
+    pub(crate) actions: Vec<Action<A>>,
+}
+
+impl<A> Heard<A> {
+    /// Nothing is done yet.
+    pub(crate) fn actions(actions: Vec<Action<A>>) -> Self {
+        Self { done: 0, progressed: false, actions }
+    }
+}
+
 /// What happened.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum Event<E> {
     /// A worker's stream is open.
     Joined(WorkerId),
     /// A worker said something.
     Said(WorkerId, FromWorker),
     /// A worker's stream or process has ended, or it could not be started.
     Lost(WorkerId, String),
-    /// The upload of a file is open.
-    FileOpened(FileId, String),
+    /// Something happened to the work.
+    Work(E),
     /// The table's capacity has been looked at again.
-    Rate(ReadRate),
+    Limits(Limits),
     /// Time passed.
     Tick,
 }
 
 /// What is to be done.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Action {
+pub(crate) enum Action<A> {
     /// Start a worker.
     Start(WorkerId),
     /// Tell a worker something.
     Send(WorkerId, ToWorker),
     /// End a worker's stream and process; its `Lost` need not be reported.
     Disconnect(WorkerId, String),
-    /// Open the upload of a file.
-    OpenFile(FileId, String),
-    /// Make sure that nothing a lost worker still does reaches this file.
-    Fence(FileId),
-    /// All segments are in sealed parts.
+    /// What the work wants.
+    Work(A),
+    /// All tasks are done.
     Complete,
     /// The job cannot succeed.
     Fail(String),
 }
 
-/// How a job is set up.
-pub(crate) struct Setup {
-    pub(crate) job: JobId,
-    pub(crate) settings: ExportSettings,
-    pub(crate) rate: ReadRate,
-    pub(crate) num_workers: u32,
-}
-
 /// The state of the job.
-pub(crate) struct Schedule {
-    settings: ExportSettings,
-    leases: Leases,
-    files: PartFiles,
+pub(crate) struct Schedule<W> {
+    work: W,
+    pace: Pace,
     budget: Budget,
     workers: Workers,
-    /// Files whose worker waits for them.
-    opening: BTreeSet<FileId>,
     turn: usize,
     ticked_at: Duration,
     progress_at: Duration,
@@ -89,30 +128,34 @@ pub(crate) struct Schedule {
     over: bool,
 }
 
-impl Schedule {
+impl<W: Work> Schedule<W> {
     /// The state at the start, and the first actions.
-    pub(crate) fn new(setup: Setup, now: Duration) -> (Self, Vec<Action>) {
-        let Setup { job, settings, rate, num_workers } = setup;
-        let on_file_system = matches!(settings.target, Target::File { .. });
+    pub(crate) fn new(
+        work: W,
+        limits: Limits,
+        num_workers: u32,
+        now: Duration,
+    ) -> (Self, Vec<Action<W::Action>>) {
+        let pace = Pace::new(limits);
         let mut schedule = Self {
-            leases: Leases::new(settings.total_segments),
-            files: PartFiles::new(job, settings.compression, on_file_system),
-            budget: Budget::new(rate, now),
+            work,
+            budget: Budget::new(pace.rate(), now),
+            pace,
             workers: Workers::new(num_workers),
-            opening: BTreeSet::new(),
-            settings,
             turn: 0,
             ticked_at: now,
             progress_at: now,
             last_error: String::new(),
             over: false,
         };
-        let actions = (0..num_workers).map(|_| Action::Start(schedule.workers.start(now))).collect();
+        let mut actions: Vec<_> =
+            (0..num_workers).map(|_| Action::Start(schedule.workers.start(now))).collect();
+        schedule.complete_if_done(&mut actions);
         (schedule, actions)
     }
 
     /// Takes note of `event` and says what is to be done.
-    pub(crate) fn handle(&mut self, now: Duration, event: Event) -> Vec<Action> {
+    pub(crate) fn handle(&mut self, now: Duration, event: Event<W::Event>) -> Vec<Action<W::Action>> {
         let mut actions = Vec::new();
         if self.over {
             return actions;
@@ -121,15 +164,15 @@ impl Schedule {
             Event::Joined(worker) => self.joined(now, worker, &mut actions),
             Event::Said(worker, message) => self.said(now, worker, message, &mut actions),
             Event::Lost(worker, why) => self.lost(now, worker, &why, &mut actions),
-            Event::FileOpened(file, upload_id) => self.file_opened(file, upload_id, &mut actions),
-            Event::Rate(rate) => self.budget.set_rate(now, rate),
+            Event::Work(event) => actions.extend(self.work.happened(event)),
+            Event::Limits(limits) => {
+                self.pace.set_limits(limits);
+                self.budget.set_rate(now, self.pace.rate());
+            }
             Event::Tick => self.tick(now, &mut actions),
         }
-        if self.leases.all_done() && !self.over {
-            self.over = true;
-            actions.extend(self.workers.joined().map(|worker| Action::Send(worker, ToWorker::Finish)));
-            actions.push(Action::Complete);
-        }
+        self.over |= actions.iter().any(|action| matches!(action, Action::Fail(_)));
+        self.complete_if_done(&mut actions);
         debug_assert!({
             self.check_invariants();
             true
@@ -137,17 +180,32 @@ impl Schedule {
         actions
     }
 
-    fn joined(&mut self, now: Duration, id: WorkerId, actions: &mut Vec<Action>) {
+    fn complete_if_done(&mut self, actions: &mut Vec<Action<W::Action>>) {
+        let (done, total) = self.work.tasks();
+        if done == total && !self.over {
+            self.over = true;
+            actions.extend(self.workers.joined().map(|worker| Action::Send(worker, ToWorker::Finish)));
+            actions.push(Action::Complete);
+        }
+    }
+
+    fn joined(&mut self, now: Duration, id: WorkerId, actions: &mut Vec<Action<W::Action>>) {
         match self.workers.get_mut(id) {
             Some(worker) => {
                 worker.joined(now);
-                actions.push(Action::Send(id, ToWorker::Export(Box::new(self.settings.clone()))));
+                actions.push(Action::Send(id, self.work.settings()));
             }
             None => actions.push(Action::Disconnect(id, "not a worker of this job".into())),
         }
     }
 
-    fn said(&mut self, now: Duration, id: WorkerId, message: FromWorker, actions: &mut Vec<Action>) {
+    fn said(
+        &mut self,
+        now: Duration,
+        id: WorkerId,
+        message: FromWorker,
+        actions: &mut Vec<Action<W::Action>>,
+    ) {
         let Some(worker) = self.workers.get_mut(id) else { return };
         worker.heard_at = now;
         match message {
@@ -160,14 +218,8 @@ impl Schedule {
                 worker.wanted = worker.wanted.max(total);
                 self.deal(now, actions);
             }
-            FromWorker::WantFile => {
-                let PartFile { id, name, .. } = self.files.assign(id);
-                self.opening.insert(*id);
-                actions.push(Action::OpenFile(*id, name.clone()));
-            }
-            FromWorker::Sealed(sealed) => self.sealed(now, id, sealed, actions),
             FromWorker::Heartbeat(stats) => {
-                if stats.pages > worker.stats.pages {
+                if stats.requests > worker.stats.requests {
                     self.progress_at = now;
                 } else if !stats.last_error.is_empty() {
                     self.last_error.clone_from(&stats.last_error);
@@ -181,54 +233,33 @@ impl Schedule {
                 self.over = true;
                 actions.push(Action::Fail(why));
             }
+            message => match self.work.said(now, id, message) {
+                Ok(heard) => self.heard(id, heard, actions),
+                Err(why) => self.expel(now, id, &why, actions),
+            },
         }
     }
 
-    /// A part with all its steps is taken, or nothing of it.
-    fn sealed(&mut self, now: Duration, id: WorkerId, sealed: Sealed, actions: &mut Vec<Action>) {
-        let Sealed { part, steps } = sealed;
-        let items = steps.iter().map(|step| step.items).sum::<u64>();
-        let refused = match &part {
-            Some(part) if part.items != items => Some("a part's items are not those of its steps".into()),
-            None if items > 0 => Some("items without a part".into()),
-            Some(part) => self.files.check(id, part).err().map(|why| why.to_string()),
-            None => None,
-        };
-        let refused = refused.or_else(|| self.leases.check(id, &steps).err().map(|why| why.to_string()));
-        if let Some(why) = refused {
-            return self.expel(now, id, &why, actions);
+    fn heard(&mut self, id: WorkerId, heard: Heard<W::Action>, actions: &mut Vec<Action<W::Action>>) {
+        if heard.progressed {
+            self.workers.progressed();
         }
-        if let Some(part) = part {
-            self.files.apply(part);
-        }
-        let num_done = steps.iter().filter(|step| step.position == Position::Done).count() as u64;
-        self.leases.apply(steps, now);
-        self.workers.progressed();
         if let Some(worker) = self.workers.get_mut(id) {
-            worker.held -= num_done;
+            worker.held -= heard.done;
         }
+        actions.extend(heard.actions);
     }
 
-    fn file_opened(&mut self, file: FileId, upload_id: String, actions: &mut Vec<Action>) {
-        if self.opening.remove(&file)
-            && let Some(opened) = self.files.opened(file, upload_id.clone())
-        {
-            let message = ToWorker::File { file, name: opened.name.clone(), upload_id };
-            actions.push(Action::Send(opened.worker, message));
-        }
-    }
-
-    fn expel(&mut self, now: Duration, id: WorkerId, why: &str, actions: &mut Vec<Action>) {
+    fn expel(&mut self, now: Duration, id: WorkerId, why: &str, actions: &mut Vec<Action<W::Action>>) {
         actions.push(Action::Disconnect(id, why.to_owned()));
         self.lost(now, id, why, actions);
     }
 
-    fn lost(&mut self, now: Duration, id: WorkerId, why: &str, actions: &mut Vec<Action>) {
+    fn lost(&mut self, now: Duration, id: WorkerId, why: &str, actions: &mut Vec<Action<W::Action>>) {
         if !self.workers.remove(id) {
             return;
         }
-        self.leases.release(id, now);
-        actions.extend(self.files.close_of(id).into_iter().map(Action::Fence));
+        actions.extend(self.work.release(now, id).into_iter().map(Action::Work));
         if self.workers.may_restart() {
             actions.push(Action::Start(self.workers.start(now)));
         } else if self.workers.is_empty() {
@@ -239,7 +270,7 @@ impl Schedule {
         self.deal(now, actions);
     }
 
-    fn tick(&mut self, now: Duration, actions: &mut Vec<Action>) {
+    fn tick(&mut self, now: Duration, actions: &mut Vec<Action<W::Action>>) {
         let gap = now.saturating_sub(self.ticked_at);
         self.ticked_at = now;
         if gap > STOOD_STILL {
@@ -251,23 +282,28 @@ impl Schedule {
             self.expel(now, id, &format!("not heard of for {} s", SILENCE.as_secs()), actions);
         }
         self.budget.recover(now);
+        if self.pace.learn(now, || self.workers.stats()) {
+            self.budget.set_rate(now, self.pace.rate());
+        }
         self.grant(now, actions);
         if now.saturating_sub(self.progress_at) > NO_PROGRESS && !self.over {
             self.over = true;
             let minutes = NO_PROGRESS.as_secs() / 60;
             let last = if self.last_error.is_empty() { "no error was reported" } else { &self.last_error };
-            actions.push(Action::Fail(format!("nothing was read for {minutes} minutes; last error: {last}")));
+            actions.push(Action::Fail(format!(
+                "nothing was read or written for {minutes} minutes; last error: {last}"
+            )));
         }
     }
 
-    /// Leases pending segments to whoever asked for more; tells them when there is none.
-    fn deal(&mut self, now: Duration, actions: &mut Vec<Action>) {
+    /// Leases pending tasks to whoever asked for more; tells them when there is none.
+    fn deal(&mut self, now: Duration, actions: &mut Vec<Action<W::Action>>) {
         for (id, worker) in self.workers.iter_mut() {
             while worker.dealt < worker.wanted {
-                if let Some(lease) = self.leases.lease(id, now) {
+                if let Some(lease) = self.work.lease(now, id) {
                     worker.dealt += 1;
                     worker.held += 1;
-                    actions.push(Action::Send(id, ToWorker::Lease(lease)));
+                    actions.push(Action::Send(id, lease));
                 } else {
                     if !std::mem::replace(&mut worker.draining, true) {
                         actions.push(Action::Send(id, ToWorker::Drain));
@@ -279,19 +315,19 @@ impl Schedule {
     }
 
     /// Hands out what the bucket holds, max-min fair.
-    fn grant(&mut self, now: Duration, actions: &mut Vec<Action>) {
+    fn grant(&mut self, now: Duration, actions: &mut Vec<Action<W::Action>>) {
         let needs: Vec<u64> = self.workers.iter().map(|(_, worker)| worker.outstanding().milli()).collect();
         let total: u64 = needs.iter().sum();
         if total == 0 {
             return;
         }
-        let taken = self.budget.take(now, ReadUnits::from_milli(total));
+        let taken = self.budget.take(now, Units::from_milli(total));
         self.turn += 1;
         let shares = divide(taken.milli(), &needs, self.turn);
         let page = self.budget.page_cap();
         for ((id, worker), share) in self.workers.iter_mut().zip(shares) {
             if share > 0 {
-                let units = ReadUnits::from_milli(share);
+                let units = Units::from_milli(share);
                 worker.granted += units;
                 actions.push(Action::Send(id, ToWorker::Grant { units, page }));
             }
@@ -300,19 +336,19 @@ impl Schedule {
 
     /// Nothing is granted beyond the budget; leases are consistent.
     pub(crate) fn check_invariants(&self) {
-        self.leases.check_invariants();
-        let granted: ReadUnits = self.workers.granted_ever();
+        self.work.check_invariants();
+        let granted: Units = self.workers.granted_ever();
         assert!(granted <= self.budget.granted(), "workers hold only what the bucket gave");
     }
 
-    /// An upload was opened for nobody: it is known, so that it is aborted.
-    pub(crate) fn opened_late(&mut self, file: FileId, upload_id: String) {
-        self.files.opened(file, upload_id);
+    /// The work as it stands.
+    pub(crate) fn work(&self) -> &W {
+        &self.work
     }
 
-    /// The part files so far.
-    pub(crate) fn files(&self) -> &[PartFile] {
-        self.files.all()
+    /// The same, to tell it what happened after the job was over.
+    pub(crate) fn work_mut(&mut self) -> &mut W {
+        &mut self.work
     }
 
     /// Totals of all workers, lost ones included.
@@ -325,23 +361,13 @@ impl Schedule {
         self.workers.joined().count()
     }
 
-    /// Segments done and in all.
-    pub(crate) fn segments(&self) -> (usize, usize) {
-        (self.leases.num_done(), self.leases.total())
-    }
-
-    /// Items in sealed parts.
-    pub(crate) fn sealed_items(&self) -> u64 {
-        self.leases.items()
-    }
-
-    /// The segment that took longest.
-    pub(crate) fn slowest(&self) -> Option<Slowest> {
-        self.leases.slowest()
+    /// Tasks done and in all.
+    pub(crate) fn tasks(&self) -> (usize, usize) {
+        self.work.tasks()
     }
 
     /// The rate now.
-    pub(crate) fn rate(&self) -> ReadRate {
+    pub(crate) fn rate(&self) -> Rate {
         self.budget.rate()
     }
 
@@ -353,9 +379,9 @@ impl Schedule {
 
 impl Worker {
     /// What it asked for and has not got. One that has read all it was given needs nothing more.
-    fn outstanding(&self) -> ReadUnits {
+    fn outstanding(&self) -> Units {
         if self.draining && self.held == 0 {
-            return ReadUnits::ZERO;
+            return Units::ZERO;
         }
         self.needed.saturating_sub(self.granted)
     }

@@ -1,7 +1,7 @@
 //! What is known of a table, read from the JSON of DescribeTable. A core.
 
 use job::{
-    capacity::ReadRate,
+    capacity::Rate,
     schema::{KeyAttribute, KeyKind, KeySchema},
     spec::RateSpec,
 };
@@ -84,11 +84,11 @@ impl TableFacts {
     }
 
     /// The rate that `spec` means for this table, and in words where it comes from.
-    pub(crate) fn read_rate(&self, spec: RateSpec) -> (ReadRate, String) {
+    pub(crate) fn read_rate(&self, spec: RateSpec) -> (Rate, String) {
         match spec {
             RateSpec::Units(rate) => (rate, "as asked".into()),
             RateSpec::MilliPercent(percent) => {
-                let all = ReadRate::from_units_per_second(self.capacity.units_per_second());
+                let all = Rate::from_units_per_second(self.capacity.units_per_second());
                 let source = format!("{} % of {}", percent_text(percent), self.capacity.describe());
                 (all.milli_percent(percent), source)
             }
@@ -97,7 +97,7 @@ impl TableFacts {
 }
 
 fn percent_text(milli_percent: u64) -> String {
-    job::capacity::ReadUnits::from_milli(milli_percent).to_string()
+    job::capacity::Units::from_milli(milli_percent).to_string()
 }
 
 fn keys(table: &Value) -> Result<KeySchema, String> {
@@ -185,7 +185,7 @@ pub(crate) mod tests {
     fn a_percentage_is_taken_of_what_the_table_has() {
         let facts = described(&json!({"ProvisionedThroughput": {"ReadCapacityUnits": 1000}}));
         let (rate, source) = facts.read_rate(RateSpec::MilliPercent(12_500));
-        assert_eq!(rate, ReadRate::from_units_per_second(125));
+        assert_eq!(rate, Rate::from_units_per_second(125));
         assert_eq!(source, "12.5 % of 1000 provisioned read units/s");
     }
 }

@@ -10,16 +10,17 @@ use std::{
     time::Duration,
 };
 
-/// Read capacity units.
+/// Capacity units: read units in an export, write units in an import. No job counts both.
 ///
-/// One unit is one strongly consistent read of up to 4 KiB; an eventually consistent read costs
-/// half (DynamoDB Developer Guide, "DynamoDB provisioned capacity mode", read capacity units).
+/// One read unit is one strongly consistent read of up to 4 KiB; an eventually consistent read costs
+/// half. One write unit is one write of up to 1 KiB (DynamoDB Developer Guide, "DynamoDB provisioned
+/// capacity mode").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReadUnits {
+pub struct Units {
     milli: u64,
 }
 
-impl ReadUnits {
+impl Units {
     /// No units.
     pub const ZERO: Self = Self { milli: 0 };
 
@@ -46,6 +47,14 @@ impl ReadUnits {
         Self { milli: reads * if consistent { 1000 } else { 500 } }
     }
 
+    /// What it costs to write an item that is new to the table: its size rounded up to 1 KiB. One
+    /// that replaces a larger one costs as much as that (DynamoDB Developer Guide, "DynamoDB read and
+    /// write operations", capacity unit consumption for writes).
+    pub const fn of_write(item_bytes: u64) -> Self {
+        let writes = if item_bytes == 0 { 1 } else { item_bytes.div_ceil(1024) };
+        Self::from_units(writes)
+    }
+
     /// The difference, or none if `other` is larger.
     #[must_use]
     pub const fn saturating_sub(self, other: Self) -> Self {
@@ -59,20 +68,20 @@ impl ReadUnits {
     }
 }
 
-impl Add for ReadUnits {
+impl Add for Units {
     type Output = Self;
     fn add(self, other: Self) -> Self {
         Self { milli: self.milli.saturating_add(other.milli) }
     }
 }
 
-impl AddAssign for ReadUnits {
+impl AddAssign for Units {
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;
     }
 }
 
-impl Sub for ReadUnits {
+impl Sub for Units {
     type Output = Self;
     /// Panics in debug builds if `other` is larger, as integers do.
     fn sub(self, other: Self) -> Self {
@@ -80,13 +89,13 @@ impl Sub for ReadUnits {
     }
 }
 
-impl std::iter::Sum for ReadUnits {
+impl std::iter::Sum for Units {
     fn sum<I: Iterator<Item = Self>>(units: I) -> Self {
         units.fold(Self::ZERO, Add::add)
     }
 }
 
-impl fmt::Display for ReadUnits {
+impl fmt::Display for Units {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.milli % 1000 {
             0 => write!(out, "{}", self.milli / 1000),
@@ -103,7 +112,7 @@ impl fmt::Display for ReadUnits {
 #[error("not a number of capacity units")]
 pub struct UnitsError;
 
-impl FromStr for ReadUnits {
+impl FromStr for Units {
     type Err = UnitsError;
 
     /// Reads a decimal as DynamoDB writes `CapacityUnits` (`128.5`, `0.5`, `3`, `1.0E-1`). More
@@ -136,13 +145,13 @@ impl FromStr for ReadUnits {
     }
 }
 
-/// Read units per second.
+/// Capacity units per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReadRate {
+pub struct Rate {
     milli_per_second: u64,
 }
 
-impl ReadRate {
+impl Rate {
     /// From whole units per second.
     pub const fn from_units_per_second(units: u64) -> Self {
         Self { milli_per_second: units.saturating_mul(1000) }
@@ -172,17 +181,17 @@ impl ReadRate {
     }
 }
 
-impl Mul<Duration> for ReadRate {
-    type Output = ReadUnits;
-    fn mul(self, elapsed: Duration) -> ReadUnits {
+impl Mul<Duration> for Rate {
+    type Output = Units;
+    fn mul(self, elapsed: Duration) -> Units {
         let milli = u128::from(self.milli_per_second) * elapsed.as_nanos() / 1_000_000_000;
-        ReadUnits { milli: u64::try_from(milli).unwrap_or(u64::MAX) }
+        Units { milli: u64::try_from(milli).unwrap_or(u64::MAX) }
     }
 }
 
-impl fmt::Display for ReadRate {
+impl fmt::Display for Rate {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}", ReadUnits { milli: self.milli_per_second })
+        write!(out, "{}", Units { milli: self.milli_per_second })
     }
 }
 
@@ -192,14 +201,21 @@ mod tests {
 
     #[test]
     fn a_scan_page_is_rounded_up_to_4_kib_once() {
-        assert_eq!(ReadUnits::of_scan_page(1024 * 1024, false), ReadUnits::from_units(128));
-        assert_eq!(ReadUnits::of_scan_page(1024 * 1024 + 1, true), ReadUnits::from_units(257));
-        assert_eq!(ReadUnits::of_scan_page(0, false).to_string(), "0.5");
+        assert_eq!(Units::of_scan_page(1024 * 1024, false), Units::from_units(128));
+        assert_eq!(Units::of_scan_page(1024 * 1024 + 1, true), Units::from_units(257));
+        assert_eq!(Units::of_scan_page(0, false).to_string(), "0.5");
+    }
+
+    #[test]
+    fn each_item_written_is_rounded_up_to_1_kib() {
+        assert_eq!(Units::of_write(0), Units::from_units(1));
+        assert_eq!(Units::of_write(1024), Units::from_units(1));
+        assert_eq!(Units::of_write(1025), Units::from_units(2));
     }
 
     #[test]
     fn decimals_of_units_are_read_as_dynamodb_writes_them() {
-        let milli = |text: &str| text.parse::<ReadUnits>().map(ReadUnits::milli);
+        let milli = |text: &str| text.parse::<Units>().map(Units::milli);
         assert_eq!(milli("128.5"), Ok(128_500));
         assert_eq!(milli("3"), Ok(3000));
         assert_eq!(milli("1.285E2"), Ok(128_500));
@@ -212,13 +228,7 @@ mod tests {
 
     #[test]
     fn a_rate_over_a_duration_is_units() {
-        assert_eq!(
-            ReadRate::from_units_per_second(50) * Duration::from_millis(100),
-            ReadUnits::from_units(5)
-        );
-        assert_eq!(
-            ReadRate::from_units_per_second(1000).milli_percent(12_500),
-            ReadRate::from_units_per_second(125)
-        );
+        assert_eq!(Rate::from_units_per_second(50) * Duration::from_millis(100), Units::from_units(5));
+        assert_eq!(Rate::from_units_per_second(1000).milli_percent(12_500), Rate::from_units_per_second(125));
     }
 }

@@ -4,12 +4,16 @@
 //! from the wire validates: what comes out of `try_from` can be trusted in form, not in fact.
 
 mod read;
+mod splits;
 mod write;
 
+use std::collections::BTreeMap;
+
 use crate::{
-    capacity::ReadUnits,
+    capacity::Units,
     ids::{FileId, WorkerId},
-    spec::ExportSettings,
+    spec::{ExportSettings, ImportSettings},
+    split::{Advance, SplitLease},
     task::{Lease, Step},
 };
 
@@ -71,11 +75,13 @@ pub struct Sealed {
 /// Totals of a worker since its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Units consumed, as DynamoDB reported them.
-    pub consumed: ReadUnits,
-    /// Scan pages read.
-    pub pages: u64,
-    /// Items read.
+    /// Units consumed on the table and its local indexes, as DynamoDB reported them.
+    pub consumed: Units,
+    /// The same on each global secondary index, by its name.
+    pub indexes: BTreeMap<String, Units>,
+    /// Requests that were answered well: Scan pages, or batches.
+    pub requests: u64,
+    /// Items read or written.
     pub items: u64,
     /// Bytes of lines, before compression.
     pub bytes: u64,
@@ -83,7 +89,7 @@ pub struct Stats {
     pub throttles: u64,
     /// Requests sent again, throttled ones included.
     pub retries: u64,
-    /// Segments being read now.
+    /// Segments being read, or requests under way, now.
     pub streams: u32,
     /// Of the last request that was sent again; empty if none.
     pub last_error: String,
@@ -104,13 +110,15 @@ pub enum FromWorker {
         host: String,
     },
     /// All units asked for since hello.
-    Need(ReadUnits),
-    /// All segments asked for since hello.
+    Need(Units),
+    /// All tasks asked for since hello.
     Want(u64),
     /// The next part file, please.
     WantFile,
     /// Something became durable.
     Sealed(Sealed),
+    /// Lines of a split were settled.
+    Advance(Advance),
     /// Totals, every second; also the sign of life.
     Heartbeat(Stats),
     /// So many requests were just refused for capacity.
@@ -122,17 +130,21 @@ pub enum FromWorker {
 /// What a worker is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToWorker {
-    /// First, once.
+    /// First, once: an export.
     Export(Box<ExportSettings>),
+    /// First, once: an import.
+    Import(Box<ImportSettings>),
     /// Units to spend.
     Grant {
         /// How many.
-        units: ReadUnits,
-        /// No page should cost more than this.
-        page: ReadUnits,
+        units: Units,
+        /// No page or batch should cost more than this.
+        page: Units,
     },
     /// A segment to read.
     Lease(Lease),
+    /// A split to import.
+    Split(Box<SplitLease>),
     /// A part file to fill.
     File {
         /// Its number.
@@ -142,7 +154,7 @@ pub enum ToWorker {
         /// S3's id of its multipart upload; empty on a file system.
         upload_id: String,
     },
-    /// No segment is left: seal what is at hand when the leased ones are through.
+    /// No task is left: seal what is at hand when the leased ones are through.
     Drain,
     /// The job is over.
     Finish,

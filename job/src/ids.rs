@@ -42,6 +42,11 @@ number_id!(
     Segment
 );
 
+number_id!(
+    /// One task of an import: a byte range of an object of the backup, counted from 0.
+    SplitId
+);
+
 /// A job's name: a random UUID, which all its part files bear.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]

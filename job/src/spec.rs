@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::{capacity::ReadRate, target::Target, task::TotalSegments};
+use crate::{capacity::Rate, schema::KeySchema, target::Target, task::TotalSegments};
 
 /// How part files are compressed. Each upload part is a gzip member or zstd frame of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -53,7 +53,7 @@ pub enum RateSpec {
     /// Thousandths of a percent of what the table has; follows changes while the job runs.
     MilliPercent(u64),
     /// So much, whatever the table has.
-    Units(ReadRate),
+    Units(Rate),
 }
 
 /// How to reach AWS. Nothing secret is in it: each node finds its own credentials.
@@ -94,6 +94,56 @@ pub struct ExportSettings {
     pub part_file_bytes: u64,
     /// Mean item size by DescribeTable, 0 if unknown: the first guess for `Limit`.
     pub mean_item_bytes: u64,
+    /// How to reach AWS.
+    pub aws: AwsAccess,
+}
+
+/// What an import does with the items of a backup.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WriteMode {
+    /// Nothing: every line is read and checked, none is written.
+    Check,
+    /// Puts each item; one with the same key is replaced.
+    #[default]
+    Put,
+    /// Puts each item unless there is one with the same key.
+    PutIfAbsent,
+    /// Removes the items with the keys of the backup's.
+    Delete,
+}
+
+impl WriteMode {
+    /// Its name on the command line and on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Put => "put",
+            Self::PutIfAbsent => "put-if-absent",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+impl FromStr for WriteMode {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        [Self::Check, Self::Put, Self::PutIfAbsent, Self::Delete]
+            .into_iter()
+            .find(|mode| mode.name() == name)
+            .ok_or_else(|| format!("unknown mode {name:?}; use put, put-if-absent or delete"))
+    }
+}
+
+/// What a worker must know to import splits into a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportSettings {
+    /// Table name or ARN.
+    pub table: String,
+    /// The table's key.
+    pub keys: KeySchema,
+    /// What to do with each item.
+    pub mode: WriteMode,
     /// How to reach AWS.
     pub aws: AwsAccess,
 }

@@ -8,7 +8,7 @@ mod generate;
 
 use generate::{Style, item_strategy, keyed_item_strategy, write_page};
 use job::{
-    capacity::ReadUnits,
+    capacity::Units,
     format::{KeyNames, LineError, Problem, check_line, scan_page},
     item::{Item, ItemError},
     schema::{KeyAttribute, KeyKind, KeySchema},
@@ -85,7 +85,7 @@ proptest! {
         prop_assert_eq!(String::from_utf8(lines).unwrap(), lines_of(&items));
         prop_assert_eq!(page.items, items.len() as u64);
         prop_assert_eq!(page.scanned, items.len() as u64 + 1);
-        prop_assert_eq!(page.consumed, Some(ReadUnits::from_milli(128_500)));
+        prop_assert_eq!(page.consumed, Some(Units::from_milli(128_500)));
         let key = Item::from_dynamodb_json(page.last_evaluated_key.unwrap()).unwrap();
         prop_assert_eq!(key.to_dynamodb_json(), generate::KEY);
     }

@@ -134,6 +134,7 @@ impl Agent {
                     ToWorker::Export(_) => bail!("the coordinator sent the settings twice"),
                     ToWorker::Grant { units, page } => self.purse.grant(units, page),
                     ToWorker::Lease(lease) => self.inlet.read(lease)?,
+                    ToWorker::Import(_) | ToWorker::Split(_) => bail!("this worker only exports"),
                     ToWorker::Drain => self.inlet.drain()?,
                     ToWorker::File { file, name, upload_id } => self.inlet.file(file, name, upload_id)?,
                 },

@@ -8,7 +8,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use job::capacity::ReadUnits;
+use job::capacity::Units;
 
 /// How much of its own recent use a worker wants in hand: grants come about every 100 ms, and a
 /// worker that holds less than that would starve between two of them.
@@ -34,13 +34,13 @@ pub(crate) struct Allowance {
     busy_since: Duration,
 }
 
-fn milli(units: ReadUnits) -> i64 {
+fn milli(units: Units) -> i64 {
     // Grants of a lifetime stay far below: 2^63 thousandths are 7,000 years of 40,000 units/s.
     i64::try_from(units.milli()).unwrap_or(i64::MAX / 4)
 }
 
-fn units(milli: i64) -> ReadUnits {
-    ReadUnits::from_milli(u64::try_from(milli).unwrap_or(0))
+fn units(milli: i64) -> Units {
+    Units::from_milli(u64::try_from(milli).unwrap_or(0))
 }
 
 impl Allowance {
@@ -57,17 +57,17 @@ impl Allowance {
     }
 
     /// More units to spend.
-    pub(crate) fn grant(&mut self, more: ReadUnits) {
+    pub(crate) fn grant(&mut self, more: Units) {
         self.granted = self.granted.saturating_add(milli(more));
     }
 
     /// A request waits for its turn.
-    pub(crate) fn request(&mut self, estimate: ReadUnits) {
+    pub(crate) fn request(&mut self, estimate: Units) {
         self.waiting.push_back(milli(estimate));
     }
 
     /// Lets the request through that has waited longest, if its estimate fits into what is in hand.
-    pub(crate) fn admit(&mut self) -> Option<ReadUnits> {
+    pub(crate) fn admit(&mut self) -> Option<Units> {
         let estimate = *self.waiting.front()?;
         if self.balance() < estimate {
             return None;
@@ -78,20 +78,20 @@ impl Allowance {
     }
 
     /// A request let through for `estimate` has cost `consumed`.
-    pub(crate) fn settle(&mut self, now: Duration, estimate: ReadUnits, consumed: ReadUnits) {
+    pub(crate) fn settle(&mut self, now: Duration, estimate: Units, consumed: Units) {
         self.reserved -= milli(estimate);
         self.spent += milli(consumed);
         self.forget_before(now);
         if self.recent.is_empty() {
             self.busy_since = now;
         }
-        if consumed > ReadUnits::ZERO {
+        if consumed > Units::ZERO {
             self.recent.push_back((now, milli(consumed)));
         }
     }
 
     /// All units to have asked for by now, if they are more than before.
-    pub(crate) fn need(&mut self, now: Duration) -> Option<ReadUnits> {
+    pub(crate) fn need(&mut self, now: Duration) -> Option<Units> {
         self.forget_before(now);
         let wanted = self.in_hand_at_best(now) + self.waiting.iter().sum::<i64>();
         let total = (self.granted + wanted - self.balance()).max(FIRST_NEED);
@@ -131,8 +131,8 @@ mod tests {
 
     use super::*;
 
-    const fn whole(units: u64) -> ReadUnits {
-        ReadUnits::from_units(units)
+    const fn whole(units: u64) -> Units {
+        Units::from_units(units)
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn use_grows_from_nothing_to_full_speed_within_half_a_second() {
         let mut allowance = Allowance::new();
-        let (mut asked, mut granted) = (ReadUnits::ZERO, ReadUnits::ZERO);
+        let (mut asked, mut granted) = (Units::ZERO, Units::ZERO);
         let mut pages_of_tick = Vec::new();
         allowance.request(whole(128));
         allowance.request(whole(128));
@@ -241,7 +241,7 @@ mod tests {
             steps in prop::collection::vec((0u64..300, 0u64..300), 1..200),
         ) {
             let mut allowance = Allowance::new();
-            let mut granted = ReadUnits::ZERO;
+            let mut granted = Units::ZERO;
             for (at, (estimate, consumed)) in steps.into_iter().enumerate() {
                 let now = Duration::from_millis(at as u64 * 10);
                 allowance.request(whole(estimate));

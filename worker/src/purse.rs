@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::{capacity::ReadUnits, control::FromWorker};
+use job::{capacity::Units, control::FromWorker};
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::{allowance::Allowance, report::Report};
@@ -20,7 +20,7 @@ pub(crate) struct Purse {
     started_at: Instant,
     inner: Mutex<Inner>,
     changed: Notify,
-    page_cap: watch::Sender<Option<ReadUnits>>,
+    page_cap: watch::Sender<Option<Units>>,
 }
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Inner {
             let admitted = self.waiting.pop_front().map(|waiting| waiting.send(()));
             if admitted != Some(Ok(())) {
                 // Whoever waited is gone.
-                self.allowance.settle(now, estimate, ReadUnits::ZERO);
+                self.allowance.settle(now, estimate, Units::ZERO);
             }
         }
     }
@@ -54,7 +54,7 @@ impl Purse {
     }
 
     /// More units, and what a page may cost.
-    pub(crate) fn grant(&self, units: ReadUnits, page: ReadUnits) {
+    pub(crate) fn grant(&self, units: Units, page: Units) {
         self.page_cap.send_replace(Some(page));
         let mut inner = self.lock();
         inner.allowance.grant(units);
@@ -62,14 +62,14 @@ impl Purse {
     }
 
     /// What a page may cost; waits for the first grant.
-    pub(crate) async fn page_cap(&self) -> ReadUnits {
+    pub(crate) async fn page_cap(&self) -> Units {
         let mut cap = self.page_cap.subscribe();
         let cap = cap.wait_for(Option::is_some).await.expect("the purse holds the sender");
         cap.unwrap_or_default()
     }
 
     /// Waits until `estimate` units are in hand, and takes them. They must be settled.
-    pub(crate) async fn acquire(&self, estimate: ReadUnits) {
+    pub(crate) async fn acquire(&self, estimate: Units) {
         let (sender, admitted) = oneshot::channel();
         {
             let mut inner = self.lock();
@@ -82,7 +82,7 @@ impl Purse {
     }
 
     /// A request let through for `estimate` has cost `consumed`.
-    pub(crate) fn settle(&self, estimate: ReadUnits, consumed: ReadUnits) {
+    pub(crate) fn settle(&self, estimate: Units, consumed: Units) {
         {
             let mut inner = self.lock();
             inner.allowance.settle(self.now(), estimate, consumed);
@@ -120,7 +120,7 @@ mod tests {
     #[tokio::test]
     async fn units_of_a_stream_that_gave_up_waiting_go_to_the_next() {
         let purse = Purse::new();
-        let units = ReadUnits::from_units(5);
+        let units = Units::from_units(5);
         assert!(tokio::time::timeout(Duration::from_millis(1), purse.acquire(units)).await.is_err());
         purse.grant(units, units);
         purse.acquire(units).await;

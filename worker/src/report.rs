@@ -1,6 +1,7 @@
 //! What the worker tells the coordinator, and the totals that it counts for that.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use job::{
-    capacity::ReadUnits,
+    capacity::Units,
     control::{FromWorker, Sealed, Stats},
 };
 use job_aws::{Fault, FaultKind};
@@ -27,7 +28,8 @@ const TICKS_OF_HEARTBEAT: u32 = 10;
 pub(crate) struct Report {
     outbox: mpsc::Sender<FromWorker>,
     consumed_milli: AtomicU64,
-    pages: AtomicU64,
+    indexes: Mutex<BTreeMap<String, Units>>,
+    requests: AtomicU64,
     items: AtomicU64,
     bytes: AtomicU64,
     throttles: AtomicU64,
@@ -44,7 +46,8 @@ impl Report {
         let report = Self {
             outbox,
             consumed_milli: AtomicU64::new(0),
-            pages: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            indexes: Mutex::default(),
             items: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             throttles: AtomicU64::new(0),
@@ -68,15 +71,26 @@ impl Report {
         self.say(FromWorker::Sealed(sealed)).await;
     }
 
-    /// A page has become `bytes` of lines.
-    pub(crate) fn page(&self, items: u64, bytes: u64) {
-        self.pages.fetch_add(1, Relaxed);
+    /// A page has become `bytes` of lines, or so many were written.
+    pub(crate) fn answered(&self, items: u64, bytes: u64) {
+        self.requests.fetch_add(1, Relaxed);
         self.items.fetch_add(items, Relaxed);
         self.bytes.fetch_add(bytes, Relaxed);
     }
 
-    /// A page was charged.
-    pub(crate) fn consumed(&self, units: ReadUnits) {
+    /// A batch was charged to a global secondary index.
+    pub(crate) fn consumed_on_index(&self, name: &str, units: Units) {
+        let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+        match indexes.get_mut(name) {
+            Some(consumed) => *consumed += units,
+            None => {
+                indexes.insert(name.to_owned(), units);
+            }
+        }
+    }
+
+    /// A page or batch was charged.
+    pub(crate) fn consumed(&self, units: Units) {
         self.consumed_milli.fetch_add(units.milli(), Relaxed);
     }
 
@@ -97,8 +111,9 @@ impl Report {
 
     pub(crate) fn stats(&self) -> Stats {
         Stats {
-            consumed: ReadUnits::from_milli(self.consumed_milli.load(Relaxed)),
-            pages: self.pages.load(Relaxed),
+            consumed: Units::from_milli(self.consumed_milli.load(Relaxed)),
+            requests: self.requests.load(Relaxed),
+            indexes: self.indexes.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             items: self.items.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
             throttles: self.throttles.load(Relaxed),

@@ -7,7 +7,7 @@ mod stub;
 use std::{path::Path, sync::atomic::Ordering::SeqCst, time::Duration};
 
 use job::{
-    capacity::ReadUnits,
+    capacity::Units,
     control::{FromWorker, Sealed, ToWorker},
     ids::{Attempt, FileId, Segment},
     spec::{AwsAccess, Compression, ExportSettings},
@@ -50,11 +50,11 @@ struct Heard {
 /// Serves the worker, with units as it needs them, until it has sealed something or failed.
 async fn serve_until_sealed(played: &mut Played) -> Heard {
     let mut heard = Heard::default();
-    let mut granted = ReadUnits::ZERO;
+    let mut granted = Units::ZERO;
     loop {
         match played.hear().await {
             FromWorker::Need(total) => {
-                let page = ReadUnits::from_units(200);
+                let page = Units::from_units(200);
                 played.tell(ToWorker::Grant { units: total - granted, page }).await;
                 granted = total;
             }
@@ -113,11 +113,11 @@ async fn no_page_is_asked_for_without_units() {
     let played = Played::start().await;
     played.tell(ToWorker::Export(Box::new(settings(&table, dir.path())))).await;
     played.tell(lease(9, Mark::default())).await;
-    let grant = |units| ToWorker::Grant { units, page: ReadUnits::from_units(200) };
-    played.tell(grant(ReadUnits::from_units(15))).await;
+    let grant = |units| ToWorker::Grant { units, page: Units::from_units(200) };
+    played.tell(grant(Units::from_units(15))).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(table.requests.load(SeqCst), 0);
-    played.tell(grant(ReadUnits::from_units(1))).await;
+    played.tell(grant(Units::from_units(1))).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     // The first page is taken to cost 16 units, the next ones what the last did.
     assert_eq!(table.requests.load(SeqCst), 9);

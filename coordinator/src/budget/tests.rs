@@ -3,12 +3,12 @@ use proptest::prelude::*;
 
 const MS: Duration = Duration::from_millis(1);
 
-fn taken_over(budget: &mut Budget, from: Duration, to: Duration, step: Duration) -> ReadUnits {
+fn taken_over(budget: &mut Budget, from: Duration, to: Duration, step: Duration) -> Units {
     let mut now = from;
-    let mut sum = ReadUnits::ZERO;
+    let mut sum = Units::ZERO;
     while now < to {
         now += step;
-        sum += budget.take(now, ReadUnits::from_units(1_000_000_000));
+        sum += budget.take(now, Units::from_units(1_000_000_000));
     }
     sum
 }
@@ -16,7 +16,7 @@ fn taken_over(budget: &mut Budget, from: Duration, to: Duration, step: Duration)
 #[test]
 fn a_minute_of_greed_gets_just_under_a_minute_of_rate() {
     for units in [1u64, 50, 1000, 20_000, 400_000, 10_000_000] {
-        let rate = ReadRate::from_units_per_second(units);
+        let rate = Rate::from_units_per_second(units);
         let mut budget = Budget::new(rate, Duration::ZERO);
         let minute = Duration::from_mins(1);
         let used = taken_over(&mut budget, Duration::ZERO, minute, 100 * MS).as_f64();
@@ -27,7 +27,7 @@ fn a_minute_of_greed_gets_just_under_a_minute_of_rate() {
 
 #[test]
 fn a_late_tick_loses_nothing() {
-    let rate = ReadRate::from_units_per_second(1000);
+    let rate = Rate::from_units_per_second(1000);
     let mut budget = Budget::new(rate, Duration::ZERO);
     taken_over(&mut budget, Duration::ZERO, 1000 * MS, 100 * MS);
     let used = taken_over(&mut budget, 1000 * MS, 11_000 * MS, 240 * MS).as_f64();
@@ -36,7 +36,7 @@ fn a_late_tick_loses_nothing() {
 
 #[test]
 fn throttles_slow_the_pace_and_quiet_brings_it_back() {
-    let mut budget = Budget::new(ReadRate::from_units_per_second(1000), Duration::ZERO);
+    let mut budget = Budget::new(Rate::from_units_per_second(1000), Duration::ZERO);
     budget.throttled(Duration::ZERO);
     budget.throttled(100 * MS);
     let slow = taken_over(&mut budget, 100 * MS, 2100 * MS, 100 * MS).as_f64();
@@ -56,7 +56,7 @@ proptest! {
         units in 1u64..1_000_000,
         takes in proptest::collection::vec((0u64..1000, 0u64..10_000_000u64, 0u8..12), 1..200),
     ) {
-        let rate = ReadRate::from_units_per_second(units);
+        let rate = Rate::from_units_per_second(units);
         let mut budget = Budget::new(rate, Duration::ZERO);
         let mut now = Duration::ZERO;
         for (wait, milli, what) in takes {
@@ -64,7 +64,7 @@ proptest! {
             match what {
                 0 => budget.throttled(now),
                 1 => budget.recover(now),
-                _ => { budget.take(now, ReadUnits::from_milli(milli)); }
+                _ => { budget.take(now, Units::from_milli(milli)); }
             }
             prop_assert!(budget.granted() <= rate * now + budget.burst());
         }

@@ -8,7 +8,7 @@ use clap::{
     parser::ValueSource,
 };
 use job::{
-    capacity::ReadRate,
+    capacity::Rate,
     spec::{AwsAccess, Compression, RateSpec},
     target::Target,
     task::TotalSegments,
@@ -245,11 +245,11 @@ fn percentage(text: &str) -> Result<RateSpec, String> {
 fn units_per_second(text: &str) -> Result<RateSpec, String> {
     let wrong = || format!("--read-units {text}: give a number of units per second over 0");
     let milli = decimal_milli(text).filter(|&milli| milli > 0).ok_or_else(wrong)?;
-    Ok(RateSpec::Units(ReadRate::from_milli_per_second(milli)))
+    Ok(RateSpec::Units(Rate::from_milli_per_second(milli)))
 }
 
 fn decimal_milli(text: &str) -> Option<u64> {
-    text.trim().parse::<job::capacity::ReadUnits>().ok().map(job::capacity::ReadUnits::milli)
+    text.trim().parse::<job::capacity::Units>().ok().map(job::capacity::Units::milli)
 }
 
 /// Table names, checked by DynamoDB's naming rules so that a mistyped one is found here (DynamoDB
@@ -320,7 +320,7 @@ mod tests {
     fn a_rate_is_percent_or_units_but_not_both() {
         let rate = |line: &str| request(&format!("export Forum /x {line}")).map(|request| request.rate);
         assert_eq!(rate("--read-percent 12.5"), Ok(RateSpec::MilliPercent(12_500)));
-        let units = ReadRate::from_milli_per_second(500);
+        let units = Rate::from_milli_per_second(500);
         assert_eq!(rate("--read-units 0.5"), Ok(RateSpec::Units(units)));
         for wrong in [
             "--read-percent 0",

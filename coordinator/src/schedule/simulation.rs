@@ -5,9 +5,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{tests::setup, *};
+use super::{
+    tests::{Exporting, started},
+    *,
+};
+use crate::export::{ExportAction, Opened};
 use job::{
-    control::SealedPart,
+    control::{Sealed, SealedPart},
+    ids::FileId,
     task::{Lease, Position, Step},
 };
 use proptest::prelude::*;
@@ -34,7 +39,7 @@ struct Model {
 }
 
 struct World {
-    schedule: Schedule,
+    schedule: Exporting,
     now: Duration,
     pages_of: Vec<u64>,
     workers: BTreeMap<WorkerId, Model>,
@@ -46,7 +51,7 @@ struct World {
 impl World {
     fn new(pages_of: Vec<u64>, num_workers: u32) -> Self {
         let segments = u32::try_from(pages_of.len()).unwrap();
-        let (schedule, actions) = Schedule::new(setup(segments, num_workers), Duration::ZERO);
+        let (schedule, actions) = started(segments, num_workers);
         let mut world = Self {
             schedule,
             now: Duration::ZERO,
@@ -59,20 +64,22 @@ impl World {
         world
     }
 
-    fn tell(&mut self, event: Event) {
+    fn tell(&mut self, event: Event<Opened>) {
         let actions = self.schedule.handle(self.now, event);
         self.schedule.check_invariants();
         self.perform(actions);
     }
 
-    fn perform(&mut self, actions: Vec<Action>) {
+    fn perform(&mut self, actions: Vec<Action<ExportAction>>) {
         for action in actions {
             match action {
                 Action::Start(worker) => drop(self.workers.insert(worker, Model::default())),
                 Action::Send(worker, message) => self.hear(worker, message),
                 Action::Disconnect(worker, _) => self.workers.get_mut(&worker).unwrap().lost = true,
-                Action::OpenFile(file, _) => self.tell(Event::FileOpened(file, "upload".into())),
-                Action::Fence(_) => {}
+                Action::Work(ExportAction::OpenFile(file, _)) => {
+                    self.tell(Event::Work(Opened(file, "upload".into())));
+                }
+                Action::Work(ExportAction::Fence(_)) => {}
                 Action::Complete => self.complete = true,
                 Action::Fail(why) => panic!("{why}"),
             }
@@ -88,7 +95,11 @@ impl World {
             }
             ToWorker::File { file, .. } => model.file = Some((file, 0)),
             ToWorker::Drain => model.draining = true,
-            ToWorker::Export(_) | ToWorker::Grant { .. } | ToWorker::Finish => {}
+            ToWorker::Export(_)
+            | ToWorker::Import(_)
+            | ToWorker::Split(_)
+            | ToWorker::Grant { .. }
+            | ToWorker::Finish => {}
         }
     }
 
@@ -204,7 +215,7 @@ impl World {
     }
 
     fn accepted_pages(&self) -> Vec<Page> {
-        let parts = self.schedule.files().iter().flat_map(|file| file.parts.iter());
+        let parts = self.schedule.work().files().iter().flat_map(|file| file.parts.iter());
         let pages = parts.flat_map(|part| self.written[&(part.file, part.number)].iter().copied());
         let mut pages: Vec<Page> = pages.collect();
         pages.sort_unstable();

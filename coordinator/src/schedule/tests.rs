@@ -1,34 +1,37 @@
 use super::*;
+use crate::export::{ExportAction, ExportWork, Opened};
 use job::{
-    control::SealedPart,
-    ids::{Attempt, Segment},
-    spec::{AwsAccess, Compression},
+    control::{Sealed, SealedPart},
+    ids::{Attempt, FileId, JobId, Segment},
+    spec::{AwsAccess, Compression, ExportSettings},
+    target::Target,
     task::{Lease, Position, Step, TotalSegments},
 };
 
 const START: Duration = Duration::ZERO;
 
-pub(super) fn setup(segments: u32, num_workers: u32) -> Setup {
-    Setup {
-        job: JobId("job".into()),
-        settings: ExportSettings {
-            table: "t".into(),
-            consistent: false,
-            total_segments: TotalSegments::try_from(segments).unwrap(),
-            target: Target::File { dir: "/tmp/x".into() },
-            compression: Compression::None,
-            upload_part_bytes: 1,
-            part_file_bytes: 1,
-            mean_item_bytes: 0,
-            aws: AwsAccess::default(),
-        },
-        rate: ReadRate::from_units_per_second(1000),
-        num_workers,
-    }
+pub(super) type Exporting = Schedule<ExportWork>;
+type Actions = Vec<Action<ExportAction>>;
+
+pub(super) fn started(segments: u32, num_workers: u32) -> (Exporting, Actions) {
+    let settings = ExportSettings {
+        table: "t".into(),
+        consistent: false,
+        total_segments: TotalSegments::try_from(segments).unwrap(),
+        target: Target::File { dir: "/tmp/x".into() },
+        compression: Compression::None,
+        upload_part_bytes: 1,
+        part_file_bytes: 1,
+        mean_item_bytes: 0,
+        aws: AwsAccess::default(),
+    };
+    let work = ExportWork::new(JobId("job".into()), settings);
+    let limits = Limits::table(Rate::from_units_per_second(1000));
+    Schedule::new(work, limits, num_workers, START)
 }
 
-fn joined(segments: u32, num_workers: u32) -> Schedule {
-    let (mut schedule, actions) = Schedule::new(setup(segments, num_workers), START);
+fn joined(segments: u32, num_workers: u32) -> Exporting {
+    let (mut schedule, actions) = started(segments, num_workers);
     for action in actions {
         let Action::Start(worker) = action else { panic!("{action:?}") };
         schedule.handle(START, Event::Joined(worker));
@@ -36,22 +39,22 @@ fn joined(segments: u32, num_workers: u32) -> Schedule {
     schedule
 }
 
-fn say(schedule: &mut Schedule, worker: u32, message: FromWorker) -> Vec<Action> {
+fn say(schedule: &mut Exporting, worker: u32, message: FromWorker) -> Actions {
     schedule.handle(START, Event::Said(WorkerId(worker), message))
 }
 
-fn leases_in(actions: &[Action]) -> Vec<Lease> {
-    let lease = |action: &Action| match action {
+fn leases_in(actions: &[Action<ExportAction>]) -> Vec<Lease> {
+    let lease = |action: &Action<ExportAction>| match action {
         Action::Send(_, ToWorker::Lease(lease)) => Some(lease.clone()),
         _ => None,
     };
     actions.iter().filter_map(lease).collect()
 }
 
-fn open_file(schedule: &mut Schedule, worker: u32) -> FileId {
+fn open_file(schedule: &mut Exporting, worker: u32) -> FileId {
     let actions = say(schedule, worker, FromWorker::WantFile);
-    let [Action::OpenFile(file, _)] = actions[..] else { panic!("{actions:?}") };
-    schedule.handle(START, Event::FileOpened(file, String::new()));
+    let [Action::Work(ExportAction::OpenFile(file, _))] = actions[..] else { panic!("{actions:?}") };
+    schedule.handle(START, Event::Work(Opened(file, String::new())));
     file
 }
 
@@ -90,7 +93,7 @@ fn a_job_is_complete_when_every_segment_is_sealed() {
     let steps = vec![done(&leases[1], 0)];
     let actions = say(&mut schedule, 1, FromWorker::Sealed(Sealed { part: None, steps }));
     assert_eq!(actions, [Action::Send(WorkerId(1), ToWorker::Finish), Action::Complete]);
-    assert_eq!(schedule.sealed_items(), 5);
+    assert_eq!(schedule.work().sealed_items(), 5);
 }
 
 #[test]
@@ -108,14 +111,14 @@ fn a_lost_workers_segment_goes_to_one_that_waits() {
     say(&mut schedule, 2, FromWorker::Want(1));
     let file = open_file(&mut schedule, 1);
     let actions = schedule.handle(START, Event::Lost(WorkerId(1), "killed".into()));
-    assert_eq!(actions[0], Action::Fence(file));
+    assert_eq!(actions[0], Action::Work(ExportAction::Fence(file)));
     assert_eq!(actions[1], Action::Start(WorkerId(3)));
     let again = leases_in(&actions).remove(0);
     assert_eq!((again.segment, again.attempt), (first.segment, first.attempt.next()));
     // What the lost worker still says is not heard, and what it sealed late is not taken.
     let late = Sealed { part: Some(part(file, 1)), steps: vec![done(&first, 1)] };
     assert_eq!(say(&mut schedule, 1, FromWorker::Sealed(late)), []);
-    assert_eq!(schedule.sealed_items(), 0);
+    assert_eq!(schedule.work().sealed_items(), 0);
 }
 
 #[test]
@@ -128,8 +131,8 @@ fn a_part_is_taken_with_all_its_steps_or_not_at_all() {
     let steps = vec![done(&leases[0], 3), stale];
     let actions = say(&mut schedule, 1, FromWorker::Sealed(Sealed { part: Some(part(file, 5)), steps }));
     assert!(matches!(&actions[0], Action::Disconnect(WorkerId(1), _)), "{actions:?}");
-    assert_eq!((schedule.sealed_items(), schedule.files()[0].items()), (0, 0));
-    assert_eq!(schedule.segments(), (0, 2));
+    assert_eq!((schedule.work().sealed_items(), schedule.work().files()[0].items()), (0, 0));
+    assert_eq!(schedule.tasks(), (0, 2));
 }
 
 #[test]
@@ -144,9 +147,9 @@ fn items_that_no_part_holds_are_refused() {
 #[test]
 fn grants_are_shared_fairly_and_never_exceed_the_bucket() {
     let mut schedule = joined(4, 2);
-    let need = |units| FromWorker::Need(ReadUnits::from_units(units));
-    let granted = |actions: &[Action]| -> Vec<u64> {
-        let units = |action: &Action| match action {
+    let need = |units| FromWorker::Need(Units::from_units(units));
+    let granted = |actions: &[Action<ExportAction>]| -> Vec<u64> {
+        let units = |action: &Action<ExportAction>| match action {
             Action::Send(_, ToWorker::Grant { units, .. }) => Some(units.milli()),
             _ => None,
         };
@@ -166,20 +169,20 @@ fn who_has_read_everything_is_granted_nothing_more() {
     let mut schedule = joined(1, 2);
     let lease = leases_in(&say(&mut schedule, 1, FromWorker::Want(1))).remove(0);
     say(&mut schedule, 2, FromWorker::Want(1));
-    let need = FromWorker::Need(ReadUnits::from_units(10));
+    let need = FromWorker::Need(Units::from_units(10));
     assert_eq!(say(&mut schedule, 2, need.clone()), [], "it has nothing to read");
     assert_eq!(say(&mut schedule, 1, need).len(), 1);
     // What was leased to the other comes to it: now it needs units, and what it asked for counts.
     let actions = schedule.handle(START, Event::Lost(WorkerId(1), "killed".into()));
     assert_eq!(leases_in(&actions)[0].segment, lease.segment);
     let actions = schedule.handle(TICK, Event::Tick);
-    let units = ReadUnits::from_units(10);
+    let units = Units::from_units(10);
     assert!(
         matches!(actions[..], [Action::Send(WorkerId(2), ToWorker::Grant { units: got, .. })] if got == units)
     );
 }
 
-fn ticks_until(schedule: &mut Schedule, seconds: u64) -> Vec<Action> {
+fn ticks_until(schedule: &mut Exporting, seconds: u64) -> Actions {
     let mut actions = Vec::new();
     let mut now = START;
     while now < Duration::from_secs(seconds) {
@@ -208,7 +211,7 @@ fn nobody_is_silent_while_the_coordinator_itself_stood_still() {
 
 #[test]
 fn workers_that_die_at_once_are_not_started_for_ever() {
-    let (mut schedule, _) = Schedule::new(setup(1, 1), START);
+    let (mut schedule, _) = started(1, 1);
     let mut worker = WorkerId(1);
     for started in 1.. {
         assert!(started < 20, "started {started} times");

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use job::{capacity::ReadUnits, control::Stats, ids::WorkerId};
+use job::{capacity::Units, control::Stats, ids::WorkerId};
 
 /// A starting worker that has not said hello for so long is lost.
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -16,8 +16,8 @@ pub(super) struct Worker {
     has_joined: bool,
     pub(super) heard_at: Duration,
     /// Units and segments asked for, and given, since hello.
-    pub(super) needed: ReadUnits,
-    pub(super) granted: ReadUnits,
+    pub(super) needed: Units,
+    pub(super) granted: Units,
     pub(super) wanted: u64,
     pub(super) dealt: u64,
     /// Segments that it has and that are not done.
@@ -44,7 +44,7 @@ pub(super) struct Workers {
     most_deaths: u32,
     /// Of lost workers.
     past: Stats,
-    granted_to_lost: ReadUnits,
+    granted_to_lost: Units,
 }
 
 impl Workers {
@@ -56,7 +56,7 @@ impl Workers {
             deaths_in_a_row: 0,
             most_deaths: DEATHS_IN_A_ROW + 2 * num_workers,
             past: Stats::default(),
-            granted_to_lost: ReadUnits::ZERO,
+            granted_to_lost: Units::ZERO,
         }
     }
 
@@ -66,8 +66,8 @@ impl Workers {
         let worker = Worker {
             has_joined: false,
             heard_at: now,
-            needed: ReadUnits::ZERO,
-            granted: ReadUnits::ZERO,
+            needed: Units::ZERO,
+            granted: Units::ZERO,
             wanted: 0,
             dealt: 0,
             held: 0,
@@ -136,8 +136,8 @@ impl Workers {
         self.num_lost
     }
 
-    pub(super) fn granted_ever(&self) -> ReadUnits {
-        self.alive.values().map(|worker| worker.granted).sum::<ReadUnits>() + self.granted_to_lost
+    pub(super) fn granted_ever(&self) -> Units {
+        self.alive.values().map(|worker| worker.granted).sum::<Units>() + self.granted_to_lost
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -151,9 +151,12 @@ impl Workers {
 }
 
 fn add(sum: &mut Stats, stats: &Stats) {
-    let Stats { consumed, pages, items, bytes, throttles, retries, streams, last_error } = stats;
+    let Stats { consumed, indexes, requests, items, bytes, throttles, retries, streams, last_error } = stats;
     sum.consumed += *consumed;
-    sum.pages += pages;
+    for (name, units) in indexes {
+        *sum.indexes.entry(name.clone()).or_default() += *units;
+    }
+    sum.requests += requests;
     sum.items += items;
     sum.bytes += bytes;
     sum.throttles += throttles;

@@ -9,7 +9,7 @@ use aws_sdk_s3::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::base64;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use job::target::Target;
 use job_aws::{Clients, Fault, FaultKind};
 
@@ -111,25 +111,8 @@ impl Prefix {
 
     /// Reads bytes of an object as it was listed; another one in its place is a fault.
     pub(super) async fn get_range(&self, object: &Entry, range: Range<u64>) -> Result<Bytes, Fault> {
-        let url = self.target.url(&object.name);
-        let request = self.client.get_object().bucket(&self.bucket).key(self.target.key(&object.name));
-        let request = request.set_if_match(object.etag.clone());
-        let request = request.range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
-        let reply = request.send().await.map_err(|error| self.fault("s3:GetObject", &url, &error))?;
-        let torn = |why: String| Fault::new(FaultKind::Transient, format!("reading {url}: {why}"));
-        let expected = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-        let mut bytes = BytesMut::with_capacity(expected);
-        let mut body = reply.body;
-        while let Some(piece) = body.next().await {
-            bytes.extend_from_slice(&piece.map_err(|error| torn(error.to_string()))?);
-            if bytes.len() > expected {
-                break;
-            }
-        }
-        if bytes.len() != expected {
-            return Err(torn(format!("the reply has {} bytes, not {expected}", bytes.len())));
-        }
-        Ok(bytes.freeze())
+        let (key, etag) = (self.target.key(&object.name), object.etag.as_deref());
+        job_aws::get_range(&self.client, &self.address, &self.bucket, &key, etag, range).await
     }
 
     pub(super) async fn remove(&self, name: &str) -> Result<(), Fault> {

@@ -187,7 +187,7 @@ fn unreadable(name: &str, fault: Fault) -> Result<FileFound, Fault> {
     let mut defects = Defects::of(name);
     match fault.kind {
         FaultKind::NotFound => defects.whole("missing"),
-        FaultKind::Refused | FaultKind::PreconditionFailed => {
+        FaultKind::Invalid | FaultKind::Refused | FaultKind::PreconditionFailed => {
             defects.whole(format_args!("can't be read: {}", fault.message));
         }
         FaultKind::Throttled

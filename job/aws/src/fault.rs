@@ -28,6 +28,8 @@ pub enum FaultKind {
     PreconditionFailed,
     /// The bucket is in another region.
     WrongRegion,
+    /// DynamoDB does not take what was sent: one of the items, or the request as a whole.
+    Invalid,
     /// The request itself is refused: another try would fare the same.
     Refused,
 }
@@ -82,6 +84,7 @@ impl Fault {
             | FaultKind::NoRegion
             | FaultKind::PreconditionFailed
             | FaultKind::WrongRegion
+            | FaultKind::Invalid
             | FaultKind::Refused => false,
         }
     }
@@ -143,7 +146,13 @@ fn of_reply(code: &str, status: u16) -> FaultKind {
         | "InvalidToken"
         | "IncompleteSignatureException"
         | "MissingAuthenticationTokenException" => FaultKind::BadCredentials,
-        "PreconditionFailed" | "ConditionalRequestConflict" => FaultKind::PreconditionFailed,
+        "PreconditionFailed" | "ConditionalRequestConflict" | "ConditionalCheckFailedException" => {
+            FaultKind::PreconditionFailed
+        }
+        "ValidationException" | "SerializationException" | "ItemCollectionSizeLimitExceededException" => {
+            FaultKind::Invalid
+        }
+        "TransactionConflictException" | "ReplicatedWriteConflictException" => FaultKind::Transient,
         "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
             FaultKind::WrongRegion
         }
@@ -224,7 +233,7 @@ mod tests {
     #[test]
     fn a_code_says_more_than_the_status() {
         assert_eq!(of_reply("AccessDeniedException", 400), FaultKind::Denied);
-        assert_eq!(of_reply("ValidationException", 400), FaultKind::Refused);
+        assert_eq!(of_reply("ValidationException", 400), FaultKind::Invalid);
         assert_eq!(of_reply("InternalServerError", 500), FaultKind::Transient);
     }
 }

@@ -3,6 +3,8 @@
 
 mod connect;
 mod fault;
+mod read;
 
 pub use connect::{Clients, Retries, connect};
 pub use fault::{Fault, FaultKind};
+pub use read::get_range;

@@ -2,7 +2,7 @@
 
 use super::{FromWorker, Malformed, Sealed, SealedPart, Stats, ToWorker, wire};
 use crate::{
-    capacity::ReadUnits,
+    capacity::Units,
     ids::{Attempt, FileId, Segment, WorkerId},
     spec::{AwsAccess, ExportSettings},
     task::{Lease, Mark, Position, Step, TotalSegments},
@@ -20,13 +20,14 @@ impl TryFrom<wire::FromWorker> for FromWorker {
                 pid: hello.pid,
                 host: hello.host,
             },
-            Event::Need(need) => Self::Need(ReadUnits::from_milli(need.total_milli_units)),
-            Event::Want(want) => Self::Want(want.total_segments),
+            Event::Need(need) => Self::Need(Units::from_milli(need.total_milli_units)),
+            Event::Want(want) => Self::Want(want.total_tasks),
             Event::WantFile(_) => Self::WantFile,
             Event::Sealed(sealed) => Self::Sealed(sealed.try_into()?),
             Event::Heartbeat(beat) => Self::Heartbeat(beat.into()),
             Event::Throttled(throttled) => Self::Throttled(throttled.count),
             Event::Failed(failed) => Self::Failed(failed.message),
+            Event::Advance(advance) => Self::Advance(advance.try_into()?),
         })
     }
 }
@@ -77,8 +78,13 @@ impl TryFrom<wire::Step> for Step {
 impl From<wire::Heartbeat> for Stats {
     fn from(beat: wire::Heartbeat) -> Self {
         Self {
-            consumed: ReadUnits::from_milli(beat.consumed_milli_units),
-            pages: beat.pages,
+            consumed: Units::from_milli(beat.consumed_milli_units),
+            indexes: beat
+                .indexes
+                .into_iter()
+                .map(|index| (index.name, Units::from_milli(index.milli_units)))
+                .collect(),
+            requests: beat.requests,
             items: beat.items,
             bytes: beat.bytes,
             throttles: beat.throttles,
@@ -97,10 +103,12 @@ impl TryFrom<wire::ToWorker> for ToWorker {
         Ok(match message.event.ok_or(Malformed("empty message of the coordinator"))? {
             Event::Export(settings) => Self::Export(Box::new(settings.try_into()?)),
             Event::Grant(grant) => Self::Grant {
-                units: ReadUnits::from_milli(grant.milli_units),
-                page: ReadUnits::from_milli(grant.page_milli_units),
+                units: Units::from_milli(grant.milli_units),
+                page: Units::from_milli(grant.page_milli_units),
             },
             Event::Lease(lease) => Self::Lease(lease.into()),
+            Event::Import(settings) => Self::Import(Box::new(settings.try_into()?)),
+            Event::Split(split) => Self::Split(Box::new(split.try_into()?)),
             Event::File(file) => {
                 Self::File { file: FileId(file.file), name: file.name, upload_id: file.upload_id }
             }
@@ -125,7 +133,6 @@ impl TryFrom<wire::ExportSettings> for ExportSettings {
     type Error = Malformed;
 
     fn try_from(settings: wire::ExportSettings) -> Result<Self, Malformed> {
-        let aws = settings.aws.unwrap_or_default();
         Ok(Self {
             table: settings.table,
             consistent: settings.consistent,
@@ -136,15 +143,21 @@ impl TryFrom<wire::ExportSettings> for ExportSettings {
             upload_part_bytes: settings.upload_part_bytes,
             part_file_bytes: settings.part_file_bytes,
             mean_item_bytes: settings.mean_item_bytes,
-            aws: AwsAccess {
-                region: aws.region,
-                s3_region: aws.s3_region,
-                dynamodb_endpoint: aws.dynamodb_endpoint,
-                s3_endpoint: aws.s3_endpoint,
-                profile: aws.profile,
-                assume_role: aws.assume_role,
-                external_id: aws.external_id,
-            },
+            aws: settings.aws.unwrap_or_default().into(),
         })
+    }
+}
+
+impl From<wire::Aws> for AwsAccess {
+    fn from(aws: wire::Aws) -> Self {
+        Self {
+            region: aws.region,
+            s3_region: aws.s3_region,
+            dynamodb_endpoint: aws.dynamodb_endpoint,
+            s3_endpoint: aws.s3_endpoint,
+            profile: aws.profile,
+            assume_role: aws.assume_role,
+            external_id: aws.external_id,
+        }
     }
 }

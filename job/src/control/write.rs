@@ -14,11 +14,12 @@ impl From<FromWorker> for wire::FromWorker {
                 Event::Hello(wire::Hello { version, worker: worker.0, pid, host })
             }
             FromWorker::Need(total) => Event::Need(wire::Need { total_milli_units: total.milli() }),
-            FromWorker::Want(total_segments) => Event::Want(wire::Want { total_segments }),
+            FromWorker::Want(total_tasks) => Event::Want(wire::Want { total_tasks }),
             FromWorker::WantFile => Event::WantFile(wire::WantFile {}),
             FromWorker::Sealed(sealed) => Event::Sealed(sealed.into()),
             FromWorker::Heartbeat(stats) => Event::Heartbeat(stats.into()),
             FromWorker::Throttled(count) => Event::Throttled(wire::Throttled { count }),
+            FromWorker::Advance(advance) => Event::Advance(advance.into()),
             FromWorker::Failed(message) => Event::Failed(wire::Failed { message }),
         };
         Self { event: Some(event) }
@@ -56,16 +57,21 @@ impl From<Step> for wire::Step {
 
 impl From<Stats> for wire::Heartbeat {
     fn from(stats: Stats) -> Self {
-        let Stats { consumed, pages, items, bytes, throttles, retries, streams, last_error } = stats;
+        let Stats { consumed, indexes, requests, items, bytes, throttles, retries, streams, last_error } =
+            stats;
         Self {
             consumed_milli_units: consumed.milli(),
-            pages,
+            requests,
             items,
             bytes,
             throttles,
             retries,
             streams,
             last_error,
+            indexes: indexes
+                .into_iter()
+                .map(|(name, units)| wire::IndexUnits { name, milli_units: units.milli() })
+                .collect(),
         }
     }
 }
@@ -79,6 +85,8 @@ impl From<ToWorker> for wire::ToWorker {
                 Event::Grant(wire::Grant { milli_units: units.milli(), page_milli_units: page.milli() })
             }
             ToWorker::Lease(lease) => Event::Lease(lease.into()),
+            ToWorker::Import(settings) => Event::Import((*settings).into()),
+            ToWorker::Split(lease) => Event::Split((*lease).into()),
             ToWorker::File { file, name, upload_id } => {
                 Event::File(wire::File { file: file.0, name, upload_id })
             }
@@ -106,15 +114,6 @@ impl From<Lease> for wire::Lease {
 
 impl From<ExportSettings> for wire::ExportSettings {
     fn from(settings: ExportSettings) -> Self {
-        let AwsAccess {
-            region,
-            s3_region,
-            dynamodb_endpoint,
-            s3_endpoint,
-            profile,
-            assume_role,
-            external_id,
-        } = settings.aws;
         Self {
             table: settings.table,
             consistent: settings.consistent,
@@ -124,15 +123,22 @@ impl From<ExportSettings> for wire::ExportSettings {
             upload_part_bytes: settings.upload_part_bytes,
             part_file_bytes: settings.part_file_bytes,
             mean_item_bytes: settings.mean_item_bytes,
-            aws: Some(wire::Aws {
-                region,
-                s3_region,
-                dynamodb_endpoint,
-                s3_endpoint,
-                profile,
-                assume_role,
-                external_id,
-            }),
+            aws: Some(settings.aws.into()),
         }
+    }
+}
+
+impl From<AwsAccess> for wire::Aws {
+    fn from(access: AwsAccess) -> Self {
+        let AwsAccess {
+            region,
+            s3_region,
+            dynamodb_endpoint,
+            s3_endpoint,
+            profile,
+            assume_role,
+            external_id,
+        } = access;
+        Self { region, s3_region, dynamodb_endpoint, s3_endpoint, profile, assume_role, external_id }
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Problem, escape::skip_plain, walk::skip_white_space};
-use crate::{capacity::ReadUnits, item::Item};
+use crate::{capacity::Units, item::Item};
 
 /// What a Scan reply says besides its items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct ScanPage<'a> {
     /// end of the segment.
     pub last_evaluated_key: Option<&'a [u8]>,
     /// What the page cost: `ConsumedCapacity.CapacityUnits`, if the request asked for it.
-    pub consumed: Option<ReadUnits>,
+    pub consumed: Option<Units>,
 }
 
 /// The fields of a reply as far as they have been seen.
@@ -27,7 +27,7 @@ pub(super) struct Fields<'a> {
     count: Option<u64>,
     scanned: Option<u64>,
     last_evaluated_key: Option<&'a [u8]>,
-    consumed: Option<ReadUnits>,
+    consumed: Option<Units>,
 }
 
 /// `rest` without the byte that it must start with.
@@ -110,7 +110,7 @@ fn key(raw: &RawValue) -> Option<&[u8]> {
     (!key.attributes.is_empty()).then_some(json)
 }
 
-fn capacity(raw: &RawValue) -> Option<ReadUnits> {
+fn capacity(raw: &RawValue) -> Option<Units> {
     #[derive(Deserialize)]
     struct ConsumedCapacity<'a> {
         #[serde(rename = "CapacityUnits", borrow)]
@@ -145,7 +145,7 @@ mod tests {
             items: 1,
             scanned: 3,
             last_evaluated_key: Some(key.as_bytes()),
-            consumed: Some(ReadUnits::from_milli(128_500)),
+            consumed: Some(Units::from_milli(128_500)),
         };
         assert_eq!(page(&body), Ok(expected));
     }

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use job::{
-    capacity::ReadUnits,
+    capacity::Units,
     format::TranscodeError,
     ids::{Attempt, Segment},
     task::Position,
@@ -65,7 +65,7 @@ pub(crate) struct Encoded {
     /// Of the lines.
     pub(crate) bytes: u64,
     pub(crate) items: u64,
-    pub(crate) consumed: Option<ReadUnits>,
+    pub(crate) consumed: Option<Units>,
     pub(crate) position: Position,
 }
 

@@ -1,6 +1,6 @@
 //! How large the next Scan page may be and what it will cost.
 
-use job::capacity::ReadUnits;
+use job::capacity::Units;
 
 /// A Scan page holds at most this many bytes of items (API reference, Scan).
 const FULL_PAGE_BYTES: u64 = 1024 * 1024;
@@ -20,10 +20,10 @@ pub(crate) struct Costs {
 
 impl Costs {
     /// A page of `items` has cost `consumed`. Empty pages teach nothing of items.
-    pub(crate) fn learn(&mut self, items: u64, consumed: ReadUnits) {
+    pub(crate) fn learn(&mut self, items: u64, consumed: Units) {
         let page = consumed.milli();
         self.mean_page_milli = Some(self.mean_page_milli.map_or(page, |mean| (mean * 3 + page) / 4));
-        if items == 0 || consumed == ReadUnits::ZERO {
+        if items == 0 || consumed == Units::ZERO {
             return;
         }
         if self.items > MEMORY_ITEMS {
@@ -50,14 +50,14 @@ pub(crate) struct Plan {
     /// Most items to read; none: as many as a page holds.
     pub(crate) limit: Option<u32>,
     /// What it will probably cost.
-    pub(crate) estimate: ReadUnits,
+    pub(crate) estimate: Units,
 }
 
 impl Reads {
     /// Plans a page that costs `cap` at most: from what pages of the segment have cost (`own`),
     /// else from all pages of the worker (`typical`), else from the mean item.
-    pub(crate) fn plan(self, cap: ReadUnits, own: &Costs, typical: &Costs) -> Plan {
-        let full = ReadUnits::of_scan_page(FULL_PAGE_BYTES, self.consistent);
+    pub(crate) fn plan(self, cap: Units, own: &Costs, typical: &Costs) -> Plan {
+        let full = Units::of_scan_page(FULL_PAGE_BYTES, self.consistent);
         if cap >= full {
             // Most segments begin with a full page, those of small tables do not; either way the
             // difference is settled.
@@ -85,14 +85,14 @@ impl Reads {
     }
 
     /// What even an empty page costs.
-    fn least_cost(self) -> ReadUnits {
-        ReadUnits::of_scan_page(0, self.consistent)
+    fn least_cost(self) -> Units {
+        Units::of_scan_page(0, self.consistent)
     }
 
     /// Rounded up to whole reads, one at least.
-    fn whole_reads(self, milli: u64) -> ReadUnits {
+    fn whole_reads(self, milli: u64) -> Units {
         let read = self.least_cost().milli();
-        ReadUnits::from_milli(milli.div_ceil(read).max(1).saturating_mul(read))
+        Units::from_milli(milli.div_ceil(read).max(1).saturating_mul(read))
     }
 }
 
@@ -111,7 +111,7 @@ mod tests {
 
     fn learnt(items: u64, milli: u64) -> Costs {
         let mut costs = Costs::default();
-        costs.learn(items, ReadUnits::from_milli(milli));
+        costs.learn(items, Units::from_milli(milli));
         costs
     }
 
@@ -119,39 +119,39 @@ mod tests {
     fn a_cap_over_a_full_page_needs_no_limit() {
         let none = Costs::default();
         let consistent = Reads { consistent: true, ..HALF };
-        assert_eq!(HALF.plan(ReadUnits::from_units(128), &none, &none).limit, None);
-        assert!(consistent.plan(ReadUnits::from_units(255), &none, &none).limit.is_some());
+        assert_eq!(HALF.plan(Units::from_units(128), &none, &none).limit, None);
+        assert!(consistent.plan(Units::from_units(255), &none, &none).limit.is_some());
         let typical = learnt(2000, 110_000);
-        let plan = HALF.plan(ReadUnits::from_units(500), &none, &typical);
-        assert_eq!(plan, Plan { limit: None, estimate: ReadUnits::from_units(110) });
+        let plan = HALF.plan(Units::from_units(500), &none, &typical);
+        assert_eq!(plan, Plan { limit: None, estimate: Units::from_units(110) });
     }
 
     #[test]
     fn a_small_cap_limits_the_items_by_what_they_have_cost() {
-        let plan = HALF.plan(ReadUnits::from_units(5), &learnt(100, 10_000), &Costs::default());
-        assert_eq!(plan, Plan { limit: Some(50), estimate: ReadUnits::from_units(5) });
+        let plan = HALF.plan(Units::from_units(5), &learnt(100, 10_000), &Costs::default());
+        assert_eq!(plan, Plan { limit: Some(50), estimate: Units::from_units(5) });
     }
 
     #[test]
     fn the_first_page_goes_by_the_mean_item_or_is_cautious() {
         let none = Costs::default();
         let known = Reads { mean_item_bytes: 1024, ..HALF };
-        let cap = ReadUnits::from_units(10);
+        let cap = Units::from_units(10);
         assert_eq!(known.plan(cap, &none, &none).limit, Some(80));
         assert_eq!(HALF.plan(cap, &none, &none), Plan { limit: Some(25), estimate: cap });
     }
 
     #[test]
     fn an_item_that_costs_more_than_the_cap_is_read_alone_and_paid() {
-        let plan = HALF.plan(ReadUnits::from_units(5), &learnt(1, 50_000), &Costs::default());
-        assert_eq!(plan, Plan { limit: Some(1), estimate: ReadUnits::from_units(50) });
+        let plan = HALF.plan(Units::from_units(5), &learnt(1, 50_000), &Costs::default());
+        assert_eq!(plan, Plan { limit: Some(1), estimate: Units::from_units(50) });
     }
 
     #[test]
     fn empty_pages_teach_nothing_of_items() {
         let mut costs = learnt(100, 10_000);
-        costs.learn(0, ReadUnits::from_milli(500));
-        assert_eq!(HALF.plan(ReadUnits::from_units(5), &costs, &Costs::default()).limit, Some(50));
+        costs.learn(0, Units::from_milli(500));
+        assert_eq!(HALF.plan(Units::from_units(5), &costs, &Costs::default()).limit, Some(50));
     }
 
     #[test]
@@ -159,10 +159,10 @@ mod tests {
         let known = Reads { mean_item_bytes: 1024, ..HALF };
         let mut typical = Costs::default();
         for _ in 0..20 {
-            typical.learn(0, ReadUnits::from_milli(500));
+            typical.learn(0, Units::from_milli(500));
         }
-        let cap = ReadUnits::from_units(60);
-        let one = ReadUnits::from_units(1);
+        let cap = Units::from_units(60);
+        let one = Units::from_units(1);
         assert_eq!(known.plan(cap, &Costs::default(), &typical), Plan { limit: Some(480), estimate: one });
         // After an empty page, items may come yet.
         assert_eq!(known.plan(cap, &typical, &typical).estimate, cap);
@@ -173,7 +173,7 @@ mod tests {
         fn a_page_of_many_items_is_never_planned_over_the_cap(
             cap in 500u64..128_000, items in 1u64..100_000, milli in 500u64..10_000_000,
         ) {
-            let plan = HALF.plan(ReadUnits::from_milli(cap), &learnt(items, milli), &Costs::default());
+            let plan = HALF.plan(Units::from_milli(cap), &learnt(items, milli), &Costs::default());
             prop_assert!(plan.limit == Some(1) || plan.estimate.milli() <= cap);
         }
     }

@@ -12,7 +12,7 @@ use std::{
 use anyhow::anyhow;
 use aws_sdk_dynamodb::{operation::scan::builders::ScanFluentBuilder, types::ReturnConsumedCapacity};
 use job::{
-    capacity::ReadUnits,
+    capacity::Units,
     spec::ExportSettings,
     task::{Lease, Mark, Position},
 };
@@ -88,7 +88,7 @@ impl Scanner {
             match fetched {
                 Ok(()) => self.encode(&mut segment, plan).await?,
                 Err(error) => {
-                    let charged = if error.is_charged() { plan.estimate } else { ReadUnits::ZERO };
+                    let charged = if error.is_charged() { plan.estimate } else { Units::ZERO };
                     self.settle(plan, charged);
                     self.retry(&mut segment, error).await?;
                 }
@@ -136,7 +136,7 @@ impl Scanner {
                 // Some emulators of DynamoDB do not report what they would charge.
                 let reported = encoded.consumed;
                 let consumed =
-                    reported.unwrap_or_else(|| ReadUnits::of_scan_page(body_bytes, self.settings.consistent));
+                    reported.unwrap_or_else(|| Units::of_scan_page(body_bytes, self.settings.consistent));
                 self.settle(plan, consumed);
                 self.advance(segment, encoded, consumed);
                 Ok(())
@@ -149,14 +149,14 @@ impl Scanner {
         }
     }
 
-    fn settle(&self, plan: Plan, consumed: ReadUnits) {
+    fn settle(&self, plan: Plan, consumed: Units) {
         self.purse.settle(plan.estimate, consumed);
         self.report.consumed(consumed);
     }
 
-    fn advance(&self, segment: &mut Reading, encoded: Encoded, consumed: ReadUnits) {
+    fn advance(&self, segment: &mut Reading, encoded: Encoded, consumed: Units) {
         let Encoded { body, bytes, items, position, .. } = encoded;
-        self.report.page(items, bytes);
+        self.report.answered(items, bytes);
         segment.costs.learn(items, consumed);
         self.typical.lock().unwrap_or_else(PoisonError::into_inner).learn(items, consumed);
         segment.mark.pages += 1;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use job::{
-    capacity::ReadRate,
+    capacity::Rate,
     spec::{AwsAccess, Compression, RateSpec},
 };
 
@@ -87,7 +87,7 @@ impl Options {
 
     pub(super) fn rate(&self) -> Result<Option<RateSpec>, String> {
         if let Some(units) = self.number::<u64>("dynamodb.throughput.read")?.filter(|&units| units > 0) {
-            return Ok(Some(RateSpec::Units(ReadRate::from_units_per_second(units))));
+            return Ok(Some(RateSpec::Units(Rate::from_units_per_second(units))));
         }
         let key = "dynamodb.throughput.read.percent";
         let Some(ratio) = self.number::<f64>(key)? else { return Ok(None) };

@@ -1,0 +1,171 @@
+//! How fast a job may go, given what each resource that it uses may bear. A core.
+//!
+//! A read costs only its table. A write costs the table and every global secondary index that its
+//! item is in, each from a capacity of its own; what lags longest behind sets the pace, since
+//! DynamoDB throttles writes to a table whose index can't follow (Developer Guide, "Using Global
+//! Secondary Indexes in DynamoDB", provisioned throughput considerations).
+
+use std::{collections::BTreeMap, time::Duration};
+
+use job::{
+    capacity::{Rate, Units},
+    control::Stats,
+};
+
+/// How often to look at what indexes cost.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// What is measured from less says little.
+const LEAST_UNITS: Units = Units::from_units(10);
+/// A change of the pace below this is not worth a new bucket.
+const NOTABLE_PER_MILLE: u64 = 10;
+
+/// What a job may use, each second.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Of the table, its local indexes included.
+    pub(crate) table: Rate,
+    /// Of each global secondary index.
+    pub(crate) indexes: BTreeMap<String, Rate>,
+}
+
+impl Limits {
+    /// Of a job that costs nothing but the table.
+    pub(crate) fn table(rate: Rate) -> Self {
+        Self { table: rate, indexes: BTreeMap::new() }
+    }
+}
+
+/// The pace of a job, in units of its table.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    limits: Limits,
+    /// Thousandths of a unit that an index costs for each unit of the table; 1000 until measured,
+    /// as of an index with all items and attributes in it.
+    costs: BTreeMap<String, u64>,
+    rate: Rate,
+    looked_at: Duration,
+    seen: Stats,
+}
+
+impl Pace {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let mut pace = Self {
+            limits,
+            costs: BTreeMap::new(),
+            rate: Rate::default(),
+            looked_at: Duration::ZERO,
+            seen: Stats::default(),
+        };
+        pace.rate = pace.slowest();
+        pace
+    }
+
+    /// Units of the table a second.
+    pub(crate) fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// Other limits from now on.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+        self.rate = self.slowest();
+    }
+
+    /// Looks, once a second, at what indexes have cost since the last look; `stats` are the totals of
+    /// the job. Says whether the rate is another now.
+    pub(crate) fn learn(&mut self, now: Duration, stats: impl FnOnce() -> Stats) -> bool {
+        if self.limits.indexes.is_empty() || now.saturating_sub(self.looked_at) < LOOK_EVERY {
+            return false;
+        }
+        self.looked_at = now;
+        let stats = stats();
+        let table = stats.consumed.saturating_sub(self.seen.consumed);
+        if table < LEAST_UNITS {
+            return false;
+        }
+        for name in self.limits.indexes.keys() {
+            let of = |stats: &Stats| stats.indexes.get(name).copied().unwrap_or_default();
+            let index = of(&stats).saturating_sub(of(&self.seen));
+            let measured = index.milli().saturating_mul(1000) / table.milli();
+            // The first measure replaces the guess, later ones are smoothed.
+            let cost = self.costs.get(name).map_or(measured, |cost| (cost + measured) / 2);
+            self.costs.insert(name.clone(), cost);
+        }
+        self.seen = stats;
+        let (before, after) = (self.rate.milli_per_second(), self.slowest());
+        let change = after.milli_per_second().abs_diff(before);
+        let is_notable = u128::from(change) * 1000 > u128::from(before) * u128::from(NOTABLE_PER_MILLE);
+        if is_notable {
+            self.rate = after;
+        }
+        is_notable
+    }
+
+    fn slowest(&self) -> Rate {
+        let of_index = |(name, rate): (&String, &Rate)| {
+            let cost = self.costs.get(name).copied().unwrap_or(1000);
+            let milli = u128::from(rate.milli_per_second()) * 1000 / u128::from(cost.max(1));
+            Rate::from_milli_per_second(u64::try_from(milli).unwrap_or(u64::MAX))
+        };
+        self.limits.indexes.iter().map(of_index).fold(self.limits.table, Ord::min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(table: u64, indexes: &[(&str, u64)]) -> Limits {
+        let indexes = indexes
+            .iter()
+            .map(|&(name, rate)| (name.to_owned(), Rate::from_units_per_second(rate)))
+            .collect();
+        Limits { table: Rate::from_units_per_second(table), indexes }
+    }
+
+    fn consumed(table: u64, indexes: &[(&str, u64)]) -> Stats {
+        let indexes =
+            indexes.iter().map(|&(name, units)| (name.to_owned(), Units::from_units(units))).collect();
+        Stats { consumed: Units::from_units(table), indexes, ..Stats::default() }
+    }
+
+    const fn second(number: u64) -> Duration {
+        Duration::from_secs(number)
+    }
+
+    #[test]
+    fn an_index_is_taken_to_hold_everything_until_it_is_measured() {
+        let pace = Pace::new(limits(1000, &[("a", 400), ("b", 600)]));
+        assert_eq!(pace.rate(), Rate::from_units_per_second(400));
+    }
+
+    #[test]
+    fn a_sparse_index_does_not_slow_the_job() {
+        let mut pace = Pace::new(limits(1000, &[("a", 400)]));
+        assert!(pace.learn(second(1), || consumed(100, &[("a", 10)])));
+        assert_eq!(pace.rate(), Rate::from_units_per_second(1000));
+        assert!(!pace.learn(second(2), || consumed(200, &[("a", 20)])));
+    }
+
+    #[test]
+    fn an_index_that_costs_twice_the_table_halves_its_pace() {
+        let mut pace = Pace::new(limits(1000, &[("a", 400)]));
+        assert!(pace.learn(second(1), || consumed(100, &[("a", 200)])));
+        assert_eq!(pace.rate(), Rate::from_units_per_second(200));
+    }
+
+    #[test]
+    fn little_use_and_little_change_teach_nothing() {
+        let mut pace = Pace::new(limits(1000, &[("a", 400)]));
+        assert!(!pace.learn(second(1), || consumed(5, &[("a", 10)])));
+        assert!(!pace.learn(second(2), || consumed(1000, &[("a", 1005)])));
+        assert_eq!(pace.rate(), Rate::from_units_per_second(400));
+    }
+
+    #[test]
+    fn limits_that_change_count_at_once() {
+        let mut pace = Pace::new(limits(1000, &[]));
+        pace.set_limits(limits(2000, &[("new", 500)]));
+        assert_eq!(pace.rate(), Rate::from_units_per_second(500));
+    }
+}

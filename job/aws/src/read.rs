@@ -1,0 +1,41 @@
+//! Reading bytes of objects in S3.
+
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::{Fault, FaultKind};
+
+/// Reads bytes of an object as it was listed, from the S3 at `address`: if its entity tag is given and another one is in its
+/// place, that is a [`FaultKind::PreconditionFailed`].
+///
+/// # Errors
+/// What S3 refuses, and a reply that is not as long as the range.
+pub async fn get_range(
+    s3: &aws_sdk_s3::Client,
+    address: &str,
+    bucket: &str,
+    key: &str,
+    etag: Option<&str>,
+    range: Range<u64>,
+) -> Result<Bytes, Fault> {
+    let url = format!("s3://{bucket}/{key}");
+    let request = s3.get_object().bucket(bucket).key(key).set_if_match(etag.map(str::to_owned));
+    let request = request.range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
+    let reply = request.send().await;
+    let reply = reply.map_err(|error| Fault::of("s3:GetObject", &url, address, &error))?;
+    let torn = |why: String| Fault::new(FaultKind::Transient, format!("reading {url}: {why}"));
+    let expected = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+    let mut bytes = BytesMut::with_capacity(expected);
+    let mut body = reply.body;
+    while let Some(piece) = body.next().await {
+        bytes.extend_from_slice(&piece.map_err(|error| torn(error.to_string()))?);
+        if bytes.len() > expected {
+            break;
+        }
+    }
+    if bytes.len() != expected {
+        return Err(torn(format!("the reply has {} bytes, not {expected}", bytes.len())));
+    }
+    Ok(bytes.freeze())
+}
