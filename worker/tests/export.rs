@@ -66,7 +66,10 @@ async fn serve_until_sealed(played: &mut Played) -> Heard {
             FromWorker::Throttled(count) => heard.throttled += count,
             FromWorker::Failed(why) => return Heard { failed: Some(why), ..heard },
             FromWorker::Sealed(sealed) => return Heard { sealed: Some(sealed), ..heard },
-            FromWorker::Want(_) | FromWorker::Heartbeat(_) | FromWorker::Hello { .. } => {}
+            FromWorker::Want(_)
+            | FromWorker::Advance(_)
+            | FromWorker::Heartbeat(_)
+            | FromWorker::Hello { .. } => {}
         }
     }
 }
