@@ -152,11 +152,14 @@ fn of_reply(code: &str, status: u16) -> FaultKind {
         "ValidationException" | "SerializationException" | "ItemCollectionSizeLimitExceededException" => {
             FaultKind::Invalid
         }
-        "TransactionConflictException" | "ReplicatedWriteConflictException" => FaultKind::Transient,
         "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
             FaultKind::WrongRegion
         }
-        "RequestTimeout" | "BadDigest" | "XAmzContentSHA256Mismatch" => FaultKind::Transient,
+        "RequestTimeout"
+        | "BadDigest"
+        | "XAmzContentSHA256Mismatch"
+        | "TransactionConflictException"
+        | "ReplicatedWriteConflictException" => FaultKind::Transient,
         _ => of_status(status),
     }
 }
