@@ -15,9 +15,11 @@
 //! of attributes is not part of the format.
 
 mod escape;
+pub mod hive;
 mod kind;
 pub mod line;
 mod reply;
+pub mod request;
 pub mod transcode;
 mod walk;
 

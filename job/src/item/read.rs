@@ -96,6 +96,8 @@ fn value(json: &RawValue, source: Source, depth: usize) -> Result<AttributeValue
         "N" => AttributeValue::N(number(content, source)?),
         "B" => AttributeValue::B(binary(parse(json)?)?),
         "BOOL" => AttributeValue::Bool(parse(json)?),
+        // What version 1 of the AWS SDK for Java, and with it emr-dynamodb-connector 4, calls NULL.
+        "NULLVALUE" if matches!(source, Source::Backup) && parse(json)? => AttributeValue::Null,
         "NULL" if parse(json)? => AttributeValue::Null,
         "NULL" => return Err(ItemError::Json),
         "SS" => AttributeValue::Ss(parse(json)?),
