@@ -12,12 +12,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     export::{Outcome, export},
     failure::Failure,
+    import::{ImportRequest, Imported, import},
     preflight::ExportRequest,
     progress::Progress,
     text::{complain, print, tell},
     verify::verify,
 };
-use args::{Cli, Command, ExportArgs, VerifyArgs};
+use args::{Cli, Command, ExportArgs, ImportArgs, VerifyArgs};
 
 /// Threads for waiting; nothing in the coordinator computes for long.
 const THREADS: usize = 2;
@@ -37,8 +38,10 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    let matches = matches.subcommand().map_or(&matches, |(_, matches)| matches);
     let result = match cli.command {
-        Command::Export(args) => run_export(args, matches.subcommand_matches("export").unwrap_or(&matches)),
+        Command::Export(args) => run_export(args, matches),
+        Command::Import(args) => run_import(args, matches),
         Command::Verify(args) => run_verify(&args),
     };
     match result {
@@ -82,6 +85,23 @@ fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 fn run(request: &ExportRequest, dry_run: bool, quiet: bool) -> Result<Outcome, Failure> {
     let progress = Progress::new(quiet);
     block_on(|stop| async move { export(request, dry_run, &progress, &stop).await })
+}
+
+fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
+    let (dry_run, json, quiet) = (args.dry_run, args.json, args.quiet);
+    let request = args.request(matches).map_err(Failure::Refused)?;
+    match run_one_import(&request, dry_run, quiet)? {
+        Imported::Planned(text) => print(&text),
+        Imported::Done(report) if json => print(&serde_json::to_string_pretty(&report).unwrap_or_default()),
+        Imported::Done(_) => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs an import until it ends or a signal stops it.
+fn run_one_import(request: &ImportRequest, dry_run: bool, quiet: bool) -> Result<Imported, Failure> {
+    let progress = Progress::new(quiet);
+    block_on(|stop| async move { import(request, dry_run, &progress, &stop).await })
 }
 
 fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {

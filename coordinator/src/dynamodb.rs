@@ -1,15 +1,24 @@
 //! The coordinator's calls to DynamoDB.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
+use aws_sdk_dynamodb::{
+    error::{ProvideErrorMetadata, SdkError},
+    types::{DeleteRequest, PutRequest, WriteRequest},
+};
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
         interceptors::{Intercept, context::AfterDeserializationInterceptorContextRef},
+        orchestrator::HttpResponse,
         runtime_components::RuntimeComponents,
     },
 };
 use aws_smithy_types::config_bag::ConfigBag;
+use job::spec::WriteMode;
 use job_aws::{Clients, Fault, FaultKind};
 use serde_json::Value;
 
@@ -76,4 +85,45 @@ pub(crate) async fn try_scan(clients: &Clients, table: &str) -> Result<(), Fault
             if fault.kind == FaultKind::Throttled { Ok(()) } else { Err(fault) }
         }
     }
+}
+
+/// Whether items of the table may be written in this mode: asks for a write that DynamoDB can't do,
+/// of an item without a key, since permission is looked at first.
+///
+/// # Errors
+/// As DynamoDB answers, if it is anything but that.
+pub(crate) async fn try_write(clients: &Clients, table: &str, mode: WriteMode) -> Result<(), Fault> {
+    let fault = match mode {
+        WriteMode::Check => return Ok(()),
+        WriteMode::PutIfAbsent => {
+            let request = clients.dynamodb.put_item().table_name(table).set_item(Some(HashMap::new()));
+            let request = request.condition_expression("attribute_not_exists(tablehaul)");
+            request.send().await.err().map(|error| write_fault("dynamodb:PutItem", clients, table, &error))
+        }
+        WriteMode::Put | WriteMode::Delete => {
+            let put = || PutRequest::builder().set_item(Some(HashMap::new())).build().ok();
+            let delete = || DeleteRequest::builder().set_key(Some(HashMap::new())).build().ok();
+            let write = WriteRequest::builder();
+            let write = if mode == WriteMode::Put {
+                write.set_put_request(put())
+            } else {
+                write.set_delete_request(delete())
+            };
+            let request = clients.dynamodb.batch_write_item().request_items(table, vec![write.build()]);
+            let sent = request.send().await;
+            sent.err().map(|error| write_fault("dynamodb:BatchWriteItem", clients, table, &error))
+        }
+    };
+    match fault {
+        Some(fault) if matches!(fault.kind, FaultKind::Invalid | FaultKind::Throttled) => Ok(()),
+        Some(fault) => Err(fault),
+        None => Ok(()),
+    }
+}
+
+fn write_fault<E>(action: &str, clients: &Clients, table: &str, error: &SdkError<E, HttpResponse>) -> Fault
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    Fault::of(action, &format!("table {table}"), &clients.dynamodb_address, error)
 }

@@ -1,5 +1,6 @@
 //! The export command: one job for each table, one after the other. A shell.
 
+mod segments;
 mod work;
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use job_aws::{Clients, FaultKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    claim::Claim,
     cluster::local::LocalCluster,
     commit,
     driver::{Call, Driver, Hands, LimitsOf},
@@ -163,16 +165,7 @@ impl Hands<ExportWork> for FolderHands {
 
 /// Takes the folder for this job: of two jobs at once only one can.
 async fn claim(prepared: &Prepared, job: &JobId, started_at: Timestamp) -> Result<(), Failure> {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let claim = serde_json::json!({
-        "job": job,
-        "table": prepared.facts.name,
-        "started_at": started_at.to_string(),
-        "host": host.trim(),
-        "pid": std::process::id(),
-        "tool": tool(),
-    });
-    let claim = claim.to_string().into_bytes();
+    let claim = Claim::new(job, &prepared.facts.name, started_at, tool()).bytes();
     let created = prepared.store.create(layout::CLAIM, claim.clone()).await;
     let Err(fault) = created else { return Ok(()) };
     if fault.kind != FaultKind::PreconditionFailed {
@@ -218,15 +211,7 @@ fn export_json(
     started_at: Timestamp,
 ) -> ExportJson {
     let with_items = schedule.work().files().iter().filter(|file| !file.parts.is_empty());
-    let files: Vec<PartFile> = with_items
-        .map(|file| {
-            let combine = |crc, part: &job::control::SealedPart| {
-                crc32c::crc32c_combine(crc, part.crc32c, usize::try_from(part.bytes).unwrap_or(usize::MAX))
-            };
-            let crc32c = format!("{:08x}", file.parts.iter().fold(0, combine));
-            PartFile { name: file.name.clone(), items: file.items(), bytes: file.bytes(), crc32c }
-        })
-        .collect();
+    let files: Vec<PartFile> = with_items.map(crate::files::PartFile::recorded).collect();
     let stats = schedule.stats();
     ExportJson {
         version: export_json::VERSION,

@@ -2,6 +2,7 @@
 
 use job::{
     control::SealedPart,
+    export_json::{self, UploadPart},
     ids::{FileId, JobId, WorkerId},
     layout,
     spec::{Compression, MAX_UPLOAD_PARTS, MIN_UPLOAD_PART_BYTES},
@@ -43,6 +44,23 @@ impl PartFile {
 
     pub(crate) fn items(&self) -> u64 {
         self.parts.iter().map(|part| part.items).sum()
+    }
+
+    /// As export.json records it.
+    pub(crate) fn recorded(&self) -> export_json::PartFile {
+        let combine = |crc, part: &SealedPart| {
+            crc32c::crc32c_combine(crc, part.crc32c, usize::try_from(part.bytes).unwrap_or(usize::MAX))
+        };
+        let parts = self.parts.iter().map(|&SealedPart { bytes, line_bytes, items, crc32c, .. }| {
+            UploadPart { bytes, line_bytes, items, crc32c: format!("{crc32c:08x}") }
+        });
+        export_json::PartFile {
+            name: self.name.clone(),
+            items: self.items(),
+            bytes: self.bytes(),
+            crc32c: format!("{:08x}", self.parts.iter().fold(0, combine)),
+            parts: parts.collect(),
+        }
     }
 }
 
@@ -167,5 +185,20 @@ mod tests {
         assert!(matches!(files.check(A, &part(2, 1, true)), Err(PartRejection::Closed(_))));
         assert_eq!(files.all()[0].parts.len(), 1);
         assert!(files.close_of(A).is_empty());
+    }
+
+    #[test]
+    fn a_file_is_recorded_with_its_parts_and_their_checksums() {
+        let mut files = one_open_file();
+        let (first, second) = (b"{}\n{}\n".as_slice(), b"{}\n".as_slice());
+        for (number, bytes) in [(1, first), (2, second)] {
+            let crc32c = crc32c::crc32c(bytes);
+            files.apply(SealedPart { crc32c, ..part(number, bytes.len() as u64, number == 2) });
+        }
+        let file = files.all()[0].recorded();
+        assert_eq!(file.crc32c, format!("{:08x}", crc32c::crc32c(&[first, second].concat())));
+        let parts: Vec<_> = file.parts.iter().map(|part| (part.bytes, part.crc32c.as_str())).collect();
+        let crc32c = |bytes| format!("{:08x}", crc32c::crc32c(bytes));
+        assert_eq!(parts, [(6, crc32c(first).as_str()), (3, crc32c(second).as_str())]);
     }
 }

@@ -1,21 +1,18 @@
-//! Which segments are pending, leased or done, and how far each has got. A core.
+//! Which tasks are pending, leased or done, and how far each has got. A core.
+//!
+//! A task is a number from 0; what its mark is, only the work knows that owns it.
 
 use std::{collections::VecDeque, time::Duration};
 
-use job::{
-    ids::{Attempt, Segment, WorkerId},
-    task::{Lease, Mark, Position, Step, TotalSegments},
-};
+use job::ids::{Attempt, WorkerId};
 
-/// Why a step is not accepted: an answer of the protocol, not a failure of the job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum StepRejection {
-    #[error("segment {0} does not exist")]
-    UnknownSegment(Segment),
-    #[error("segment {0} is not leased to this worker, or attempt {1} of it is over")]
-    Stale(Segment, Attempt),
-    #[error("segment {segment} stands at page {at}; a step from page {from} would lose or double items")]
-    Gap { segment: Segment, at: u64, from: u64 },
+/// Why nothing may be said of a task: an answer of the protocol, not a failure of the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotHeld {
+    /// There is no such task.
+    Unknown,
+    /// It is not leased to this worker, or this attempt of it is over.
+    Stale,
 }
 
 /// `Pending → Leased → Done`, or `Leased → Pending` when the worker is lost.
@@ -27,44 +24,31 @@ enum State {
 }
 
 #[derive(Clone, Debug)]
-struct Task {
+struct Task<M> {
     state: State,
     attempt: Attempt,
-    mark: Mark,
+    mark: M,
     /// Time under lease, all attempts.
     leased_for: Duration,
 }
 
-/// The segment that took longest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Slowest {
-    pub(crate) segment: Segment,
-    pub(crate) took: Duration,
-    pub(crate) items: u64,
-}
-
-/// All segments of a job.
-pub(crate) struct Leases {
-    tasks: Vec<Task>,
-    pending: VecDeque<Segment>,
+/// All tasks of a job, each with a mark `M`.
+pub(crate) struct Leases<M> {
+    tasks: Vec<Task<M>>,
+    pending: VecDeque<usize>,
     num_done: usize,
-    slowest: Option<Slowest>,
+    slowest: Option<(usize, Duration)>,
 }
 
-impl Leases {
-    pub(crate) fn new(total: TotalSegments) -> Self {
-        let task = Task {
-            state: State::Pending,
-            attempt: Attempt(0),
-            mark: Mark::default(),
-            leased_for: Duration::ZERO,
-        };
-        Self {
-            tasks: vec![task; total.get() as usize],
-            pending: scattered(total.get()).map(Segment).collect(),
-            num_done: 0,
-            slowest: None,
-        }
+impl<M> Leases<M> {
+    /// Pending tasks that begin at these marks. They are dealt in an order in which neighbours are far
+    /// apart: neighbouring tasks lie on one DynamoDB partition, and working on them at once would ask it
+    /// for more than its share.
+    pub(crate) fn new(marks: impl IntoIterator<Item = M>) -> Self {
+        let task =
+            |mark| Task { state: State::Pending, attempt: Attempt(0), mark, leased_for: Duration::ZERO };
+        let tasks: Vec<_> = marks.into_iter().map(task).collect();
+        Self { pending: scattered(tasks.len()).collect(), tasks, num_done: 0, slowest: None }
     }
 
     pub(crate) fn num_done(&self) -> usize {
@@ -75,72 +59,67 @@ impl Leases {
         self.tasks.len()
     }
 
-    pub(crate) fn slowest(&self) -> Option<Slowest> {
+    /// The task that took longest, and how long it was leased.
+    pub(crate) fn slowest(&self) -> Option<(usize, Duration)> {
         self.slowest
     }
 
-    /// Items in sealed parts.
-    pub(crate) fn items(&self) -> u64 {
-        self.tasks.iter().map(|task| task.mark.items).sum()
+    /// How far each task has got.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = &M> {
+        self.tasks.iter().map(|task| &task.mark)
     }
 
-    /// Leases the next pending segment, from its mark on.
-    pub(crate) fn lease(&mut self, worker: WorkerId, now: Duration) -> Option<Lease> {
-        let segment = self.pending.pop_front()?;
-        let task = &mut self.tasks[segment.0 as usize];
+    /// Leases the next pending task, from its mark on.
+    pub(crate) fn lease(&mut self, worker: WorkerId, now: Duration) -> Option<(usize, Attempt, &M)> {
+        let number = self.pending.pop_front()?;
+        let task = &mut self.tasks[number];
         debug_assert_eq!(task.state, State::Pending);
         task.attempt = task.attempt.next();
         task.state = State::Leased { worker, since: now };
-        Some(Lease { segment, attempt: task.attempt, mark: task.mark.clone() })
+        Some((number, task.attempt, &task.mark))
     }
 
-    /// Whether `steps` may be taken, each alone and all together.
-    pub(crate) fn check(&self, worker: WorkerId, steps: &[Step]) -> Result<(), StepRejection> {
-        for (index, step) in steps.iter().enumerate() {
-            let segment = step.segment;
-            let task = self.tasks.get(segment.0 as usize).ok_or(StepRejection::UnknownSegment(segment))?;
-            let holder = matches!(task.state, State::Leased { worker: holder, .. } if holder == worker);
-            if !holder || task.attempt != step.attempt {
-                return Err(StepRejection::Stale(segment, step.attempt));
+    /// The mark of a task that is leased to `worker` for this attempt.
+    ///
+    /// # Errors
+    /// It isn't.
+    pub(crate) fn held(&self, worker: WorkerId, number: usize, attempt: Attempt) -> Result<&M, NotHeld> {
+        let task = self.tasks.get(number).ok_or(NotHeld::Unknown)?;
+        match task.state {
+            State::Leased { worker: holder, .. } if holder == worker && task.attempt == attempt => {
+                Ok(&task.mark)
             }
-            let twice = steps[..index].iter().any(|other| other.segment == segment);
-            if step.from_page != task.mark.pages || twice {
-                return Err(StepRejection::Gap { segment, at: task.mark.pages, from: step.from_page });
-            }
+            _ => Err(NotHeld::Stale),
         }
-        Ok(())
     }
 
-    /// Takes steps that [`check`](Self::check) let through.
-    pub(crate) fn apply(&mut self, steps: Vec<Step>, now: Duration) {
-        for step in steps {
-            let task = &mut self.tasks[step.segment.0 as usize];
-            task.mark =
-                Mark { position: step.position, pages: step.to_page, items: task.mark.items + step.items };
-            if task.mark.position == Position::Done {
-                if let State::Leased { since, .. } = task.state {
-                    task.leased_for += now.saturating_sub(since);
-                }
-                task.state = State::Done;
-                self.num_done += 1;
-                let done = Slowest { segment: step.segment, took: task.leased_for, items: task.mark.items };
-                if self.slowest.is_none_or(|slowest| done.took > slowest.took) {
-                    self.slowest = Some(done);
-                }
-            }
+    /// A task that is [`held`](Self::held) has got so far.
+    pub(crate) fn advance(&mut self, number: usize, mark: M, is_done: bool, now: Duration) {
+        let task = &mut self.tasks[number];
+        task.mark = mark;
+        if !is_done {
+            return;
+        }
+        if let State::Leased { since, .. } = task.state {
+            task.leased_for += now.saturating_sub(since);
+        }
+        task.state = State::Done;
+        self.num_done += 1;
+        if self.slowest.is_none_or(|(_, longest)| task.leased_for > longest) {
+            self.slowest = Some((number, task.leased_for));
         }
     }
 
     /// Takes back what a lost worker held; it goes on from its marks, before anything else.
     pub(crate) fn release(&mut self, worker: WorkerId, now: Duration) -> usize {
         let mut released = 0;
-        for (index, task) in self.tasks.iter_mut().enumerate() {
+        for (number, task) in self.tasks.iter_mut().enumerate() {
             if let State::Leased { worker: holder, since } = task.state
                 && holder == worker
             {
                 task.state = State::Pending;
                 task.leased_for += now.saturating_sub(since);
-                self.pending.push_front(Segment(u32::try_from(index).unwrap_or(u32::MAX)));
+                self.pending.push_front(number);
                 released += 1;
             }
         }
@@ -153,26 +132,21 @@ impl Leases {
         assert_eq!(done, self.num_done, "tasks counted as done are done");
         let pending = self.tasks.iter().filter(|task| task.state == State::Pending).count();
         assert_eq!(pending, self.pending.len(), "each pending task is in the queue once");
-        for segment in &self.pending {
-            assert_eq!(
-                self.tasks[segment.0 as usize].state,
-                State::Pending,
-                "no leased task is in the queue"
-            );
+        for &number in &self.pending {
+            assert_eq!(self.tasks[number].state, State::Pending, "no leased task is in the queue");
         }
     }
 }
 
-/// All numbers below `total`, neighbours far apart: neighbouring segments lie on one DynamoDB
-/// partition, and reading them at once would ask it for more than its share.
-fn scattered(total: u32) -> impl Iterator<Item = u32> {
-    let total = u64::from(total);
+/// All numbers below `total`, neighbours far apart.
+fn scattered(total: usize) -> impl Iterator<Item = usize> {
+    let total = total as u64;
     // The golden ratio's stride, moved on until it shares no factor with the total.
     let mut stride = total * 618 / 1000 + 1;
-    while gcd(stride, total) != 1 {
+    while gcd(stride, total) > 1 {
         stride += 1;
     }
-    (0..total).map(move |index| u32::try_from(index * stride % total).unwrap_or(u32::MAX))
+    (0..total).map(move |index| usize::try_from(index * stride % total).unwrap_or(usize::MAX))
 }
 
 fn gcd(a: u64, b: u64) -> u64 {
@@ -185,20 +159,12 @@ mod tests {
 
     const A: WorkerId = WorkerId(1);
     const B: WorkerId = WorkerId(2);
-
-    fn leases(total: u32) -> Leases {
-        Leases::new(TotalSegments::try_from(total).unwrap())
-    }
-
-    fn step(lease: &Lease, from_page: u64, to_page: u64, position: Position) -> Step {
-        let Lease { segment, attempt, .. } = *lease;
-        Step { segment, attempt, from_page, to_page, items: 10, position }
-    }
+    const NOW: Duration = Duration::ZERO;
 
     #[test]
-    fn every_segment_is_dealt_once_and_neighbours_are_apart() {
-        for total in [1u32, 2, 3, 10, 64, 1000, 4096] {
-            let order: Vec<u32> = scattered(total).collect();
+    fn every_task_is_dealt_once_and_neighbours_are_apart() {
+        for total in [0, 1, 2, 3, 10, 64, 1000, 4096] {
+            let order: Vec<usize> = scattered(total).collect();
             let mut sorted = order.clone();
             sorted.sort_unstable();
             assert_eq!(sorted, (0..total).collect::<Vec<_>>());
@@ -209,44 +175,41 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_workers_segment_goes_on_from_its_mark_with_a_new_attempt() {
-        let mut leases = leases(1);
-        let lease = leases.lease(A, Duration::ZERO).unwrap();
-        leases.apply(vec![step(&lease, 0, 3, Position::After("k".into()))], Duration::ZERO);
-        assert_eq!(leases.release(A, Duration::ZERO), 1);
-        let next = leases.lease(B, Duration::ZERO).unwrap();
-        assert_eq!((next.attempt, next.mark.pages, next.mark.items), (Attempt(2), 3, 10));
-        assert_eq!(next.mark.position, Position::After("k".into()));
+    fn a_lost_workers_task_goes_on_from_its_mark_with_a_new_attempt() {
+        let mut leases = Leases::new([0]);
+        let (task, first, _) = leases.lease(A, NOW).unwrap();
+        leases.advance(task, 3, false, NOW);
+        assert_eq!(leases.release(A, NOW), 1);
+        assert_eq!(leases.lease(B, NOW), Some((task, first.next(), &3)));
         leases.check_invariants();
     }
 
     #[test]
-    fn steps_of_a_stale_attempt_are_refused() {
-        let mut leases = leases(1);
-        let old = leases.lease(A, Duration::ZERO).unwrap();
-        leases.release(A, Duration::ZERO);
-        let new = leases.lease(B, Duration::ZERO).unwrap();
-        let late = [step(&old, 0, 1, Position::Done)];
-        assert!(matches!(leases.check(A, &late), Err(StepRejection::Stale(..))));
-        assert!(matches!(leases.check(B, &late), Err(StepRejection::Stale(..))));
-        assert_eq!(leases.check(B, &[step(&new, 0, 1, Position::Done)]), Ok(()));
+    fn a_stale_attempt_holds_nothing() {
+        let mut leases = Leases::new([0]);
+        let (task, old, _) = leases.lease(A, NOW).unwrap();
+        leases.release(A, NOW);
+        let (_, new, _) = leases.lease(B, NOW).unwrap();
+        assert_eq!(leases.held(A, task, old), Err(NotHeld::Stale));
+        assert_eq!(leases.held(B, task, old), Err(NotHeld::Stale));
+        assert_eq!(leases.held(B, task, new), Ok(&0));
+        assert_eq!(leases.held(B, task + 1, new), Err(NotHeld::Unknown));
+        leases.advance(task, 1, true, NOW);
+        assert_eq!(leases.held(B, task, new), Err(NotHeld::Stale), "what is done is held by nobody");
+        leases.check_invariants();
     }
 
     #[test]
-    fn steps_that_do_not_chain_are_refused() {
-        let mut leases = leases(2);
-        let lease = leases.lease(A, Duration::ZERO).unwrap();
-        assert!(matches!(
-            leases.check(A, &[step(&lease, 1, 2, Position::Done)]),
-            Err(StepRejection::Gap { .. })
-        ));
-        let twice = [step(&lease, 0, 1, Position::Done), step(&lease, 0, 1, Position::Done)];
-        assert!(matches!(leases.check(A, &twice), Err(StepRejection::Gap { .. })));
-        leases.apply(vec![step(&lease, 0, 1, Position::Done)], Duration::ZERO);
-        assert!(matches!(
-            leases.check(A, &[step(&lease, 1, 2, Position::Done)]),
-            Err(StepRejection::Stale(..))
-        ));
-        leases.check_invariants();
+    fn the_slowest_task_is_the_one_leased_longest_in_all_attempts() {
+        let mut leases = Leases::new([0, 0]);
+        let second = Duration::from_secs(1);
+        let (slow, ..) = leases.lease(A, NOW).unwrap();
+        leases.release(A, 3 * second);
+        let (again, ..) = leases.lease(B, 3 * second).unwrap();
+        assert_eq!(again, slow);
+        let (quick, ..) = leases.lease(B, 3 * second).unwrap();
+        leases.advance(quick, 0, true, 5 * second);
+        leases.advance(slow, 0, true, 5 * second);
+        assert_eq!(leases.slowest(), Some((slow, 5 * second)));
     }
 }

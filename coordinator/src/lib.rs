@@ -6,11 +6,14 @@
 pub mod cli;
 pub mod export;
 pub mod failure;
+pub mod import;
 pub mod preflight;
 pub mod progress;
 pub mod report;
 
+mod backup;
 mod budget;
+mod claim;
 mod cluster;
 mod commit;
 mod driver;

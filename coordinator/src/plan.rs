@@ -114,7 +114,7 @@ impl std::fmt::Display for PlanText<'_> {
             Some(time) => writeln!(out, "time        about {} at that rate", crate::text::duration(time))?,
             None => writeln!(out, "time        unknown until DynamoDB has counted the table")?,
         }
-        let price = if facts.capacity.is_on_demand() {
+        let price = if facts.reads.is_on_demand() {
             let dollars = plan.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_UNITS;
             format!("about ${dollars:.2} at ${DOLLARS_PER_MILLION_UNITS} a million (us-east-1, on-demand)")
         } else {

@@ -11,6 +11,7 @@ use job_aws::{Clients, Retries, connect};
 use serde_json::Value;
 
 use crate::{
+    claim::Claim,
     dynamodb,
     failure::Failure,
     plan::{Plan, PlanText, Wishes, plan},
@@ -70,11 +71,7 @@ pub(crate) async fn prepare(request: &ExportRequest) -> Result<(Clients, Vec<Pre
 
 async fn prepare_one(request: &ExportRequest, table: &str, clients: &Clients) -> Result<Prepared, Failure> {
     let refused = |fault| Failure::refused(&fault);
-    let facts = dynamodb::describe(clients, table).await.map_err(refused)?;
-    if facts.status != "ACTIVE" {
-        let why = format!("table {table} is {}, not ACTIVE: wait until it is and try again", facts.status);
-        return Err(Failure::Refused(why));
-    }
+    let facts = active(clients, table).await?;
     let target = folder(request, &facts, &clients.region);
     let store = Store::new(&target, clients, request.s3_acl.clone());
     store.check().map_err(refused)?;
@@ -89,6 +86,16 @@ async fn prepare_one(request: &ExportRequest, table: &str, clients: &Clients) ->
     }
     let plan = plan(&facts, rate, request.wishes, cores());
     Ok(Prepared { table: table.to_owned(), facts, target, store, plan, rate, rate_source })
+}
+
+/// A table that can be read and written.
+pub(crate) async fn active(clients: &Clients, table: &str) -> Result<TableFacts, Failure> {
+    let facts = dynamodb::describe(clients, table).await.map_err(|fault| Failure::refused(&fault))?;
+    if facts.status == "ACTIVE" {
+        return Ok(facts);
+    }
+    let why = format!("table {table} is {}, not ACTIVE: wait until it is and try again", facts.status);
+    Err(Failure::Refused(why))
 }
 
 /// Of several tables each has a folder of its own; a bucket alone is divided by region and table.
@@ -116,14 +123,10 @@ async fn occupied(store: &Store, target: &Target, names: &[String]) -> String {
         return format!("{target} holds {what}: choose another destination");
     }
     if has(layout::CLAIM) {
-        let claim = read_json(store, layout::CLAIM).await.unwrap_or(Value::Null);
+        let claim = Claim::read(&store.get(layout::CLAIM).await.unwrap_or_default());
         return format!(
-            "{target} holds an unfinished export of table {}, begun {} on {} by process {}: if that is no \
-             longer running, remove the folder, or choose another destination",
-            word(&claim["table"]),
-            word(&claim["started_at"]),
-            word(&claim["host"]),
-            claim["pid"]
+            "{target} holds {claim}: if that is no longer running, remove the folder, or choose another \
+             destination"
         );
     }
     let some: Vec<&str> = names.iter().take(3).map(String::as_str).collect();

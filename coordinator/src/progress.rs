@@ -35,7 +35,6 @@ pub struct Progress {
 }
 
 /// What a job is doing.
-#[allow(dead_code, reason = "the last two are of an import, whose command is not there yet")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// The table.

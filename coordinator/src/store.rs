@@ -10,7 +10,7 @@ use job_aws::{Clients, Fault};
 
 use crate::files::PartFile;
 use files::Directory;
-pub(crate) use read::{Entry, Readable};
+pub(crate) use read::{Entry, Listing, Readable};
 use s3::Prefix;
 
 /// A backup folder.

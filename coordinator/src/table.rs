@@ -1,5 +1,7 @@
 //! What is known of a table, read from the JSON of DescribeTable. A core.
 
+use std::collections::BTreeMap;
+
 use job::{
     capacity::Rate,
     schema::{KeyAttribute, KeyKind, KeySchema},
@@ -7,11 +9,20 @@ use job::{
 };
 use serde_json::Value;
 
-/// Read units per second of an on-demand table that says nothing else: the default table quota
-/// (DynamoDB Developer Guide, "Service, account, and table quotas").
+use crate::pace::Limits;
+
+/// Units per second of an on-demand table that says nothing else: the default table quota, the same
+/// for reads and writes (DynamoDB Developer Guide, "Service, account, and table quotas").
 const DEFAULT_TABLE_QUOTA: u64 = 40_000;
 
-/// Where a table's read capacity comes from.
+/// Which of its two capacities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+/// What a table or an index can take, and where that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Capacity {
     Provisioned(u64),
@@ -21,23 +32,46 @@ pub(crate) enum Capacity {
 }
 
 impl Capacity {
-    pub(crate) fn units_per_second(self) -> u64 {
-        match self {
+    /// Of a table's description, or of that of one of its global indexes.
+    fn read(described: &Value, is_on_demand: bool, direction: Direction) -> Self {
+        let [provisioned, maximum, warm] = match direction {
+            Direction::Read => ["ReadCapacityUnits", "MaxReadRequestUnits", "ReadUnitsPerSecond"],
+            Direction::Write => ["WriteCapacityUnits", "MaxWriteRequestUnits", "WriteUnitsPerSecond"],
+        };
+        let positive = |value: &Value| value.as_u64().filter(|&units| units > 0);
+        let provisioned = positive(&described["ProvisionedThroughput"][provisioned]);
+        if let Some(units) = provisioned.filter(|_| !is_on_demand) {
+            return Self::Provisioned(units);
+        }
+        if let Some(units) = positive(&described["OnDemandThroughput"][maximum]) {
+            return Self::OnDemandMaximum(units);
+        }
+        positive(&described["WarmThroughput"][warm]).map_or(Self::OnDemandUnknown, Self::OnDemandWarm)
+    }
+
+    pub(crate) fn rate(self) -> Rate {
+        Rate::from_units_per_second(match self {
             Self::Provisioned(units) | Self::OnDemandMaximum(units) | Self::OnDemandWarm(units) => units,
             Self::OnDemandUnknown => DEFAULT_TABLE_QUOTA,
-        }
+        })
     }
 
     pub(crate) fn is_on_demand(self) -> bool {
         !matches!(self, Self::Provisioned(_))
     }
 
-    pub(crate) fn describe(self) -> String {
+    pub(crate) fn describe(self, direction: Direction) -> String {
+        let verb = match direction {
+            Direction::Read => "read",
+            Direction::Write => "write",
+        };
         match self {
-            Self::Provisioned(units) => format!("{units} provisioned read units/s"),
-            Self::OnDemandMaximum(units) => format!("the on-demand maximum of {units} read units/s"),
-            Self::OnDemandWarm(units) => format!("the warm throughput of {units} read units/s"),
-            Self::OnDemandUnknown => format!("{DEFAULT_TABLE_QUOTA} read units/s, the default table quota"),
+            Self::Provisioned(units) => format!("{units} provisioned {verb} units/s"),
+            Self::OnDemandMaximum(units) => format!("the on-demand maximum of {units} {verb} units/s"),
+            Self::OnDemandWarm(units) => format!("the warm throughput of {units} {verb} units/s"),
+            Self::OnDemandUnknown => {
+                format!("{DEFAULT_TABLE_QUOTA} {verb} units/s, the default table quota")
+            }
         }
     }
 }
@@ -51,7 +85,10 @@ pub(crate) struct TableFacts {
     pub(crate) bytes: u64,
     pub(crate) items: u64,
     pub(crate) keys: KeySchema,
-    pub(crate) capacity: Capacity,
+    pub(crate) reads: Capacity,
+    pub(crate) writes: Capacity,
+    /// What each global secondary index can take of writes; all of them cost with each item.
+    pub(crate) index_writes: BTreeMap<String, Capacity>,
     /// The whole description.
     pub(crate) description: Value,
 }
@@ -67,13 +104,16 @@ impl TableFacts {
             table[field].as_str().map(str::to_owned).ok_or_else(|| format!("DescribeTable gave no {field}"))
         };
         let number = |field: &str| table[field].as_u64().unwrap_or(0);
+        let is_on_demand = table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST";
         Ok(Self {
             name: text("TableName")?,
             status: text("TableStatus")?,
             bytes: number("TableSizeBytes"),
             items: number("ItemCount"),
             keys: keys(table)?,
-            capacity: capacity(table),
+            reads: Capacity::read(table, is_on_demand, Direction::Read),
+            writes: Capacity::read(table, is_on_demand, Direction::Write),
+            index_writes: index_writes(table, is_on_demand),
             description: table.clone(),
         })
     }
@@ -83,15 +123,31 @@ impl TableFacts {
         self.bytes.checked_div(self.items).unwrap_or(0)
     }
 
-    /// The rate that `spec` means for this table, and in words where it comes from.
+    /// The rate of reads that `spec` means for this table, and in words where it comes from.
     pub(crate) fn read_rate(&self, spec: RateSpec) -> (Rate, String) {
-        match spec {
-            RateSpec::Units(rate) => (rate, "as asked".into()),
-            RateSpec::MilliPercent(percent) => {
-                let all = Rate::from_units_per_second(self.capacity.units_per_second());
-                let source = format!("{} % of {}", percent_text(percent), self.capacity.describe());
-                (all.milli_percent(percent), source)
-            }
+        share(self.reads, Direction::Read, spec)
+    }
+
+    /// What `spec` means for writes to this table and its global indexes, and in words where the
+    /// table's rate comes from. A share is one of each; of an absolute rate, which is the table's, an
+    /// index takes no more than it has.
+    pub(crate) fn write_limits(&self, spec: RateSpec) -> (Limits, String) {
+        let (table, source) = share(self.writes, Direction::Write, spec);
+        let of_index = |capacity: &Capacity| match spec {
+            RateSpec::Units(_) => capacity.rate(),
+            RateSpec::MilliPercent(percent) => capacity.rate().milli_percent(percent),
+        };
+        let indexes = self.index_writes.iter().map(|(name, capacity)| (name.clone(), of_index(capacity)));
+        (Limits { table, indexes: indexes.collect() }, source)
+    }
+}
+
+fn share(capacity: Capacity, direction: Direction, spec: RateSpec) -> (Rate, String) {
+    match spec {
+        RateSpec::Units(rate) => (rate, "as asked".into()),
+        RateSpec::MilliPercent(percent) => {
+            let source = format!("{} % of {}", percent_text(percent), capacity.describe(direction));
+            (capacity.rate().milli_percent(percent), source)
         }
     }
 }
@@ -118,18 +174,11 @@ fn keys(table: &Value) -> Result<KeySchema, String> {
     Ok(KeySchema { partition, sort: attribute("RANGE") })
 }
 
-fn capacity(table: &Value) -> Capacity {
-    let positive = |value: &Value| value.as_u64().filter(|&units| units > 0);
-    let on_demand = table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST";
-    if let Some(units) = positive(&table["ProvisionedThroughput"]["ReadCapacityUnits"]).filter(|_| !on_demand)
-    {
-        return Capacity::Provisioned(units);
-    }
-    if let Some(units) = positive(&table["OnDemandThroughput"]["MaxReadRequestUnits"]) {
-        return Capacity::OnDemandMaximum(units);
-    }
-    positive(&table["WarmThroughput"]["ReadUnitsPerSecond"])
-        .map_or(Capacity::OnDemandUnknown, Capacity::OnDemandWarm)
+fn index_writes(table: &Value, is_on_demand: bool) -> BTreeMap<String, Capacity> {
+    let indexes = table["GlobalSecondaryIndexes"].as_array().into_iter().flatten();
+    let alive = indexes.filter(|index| index["IndexStatus"] != "DELETING");
+    let named = alive.filter_map(|index| Some((index["IndexName"].as_str()?.to_owned(), index)));
+    named.map(|(name, index)| (name, Capacity::read(index, is_on_demand, Direction::Write))).collect()
 }
 
 #[cfg(test)]
@@ -169,7 +218,7 @@ pub(crate) mod tests {
             for (key, value) in extra.as_object().unwrap() {
                 fields[key] = value.clone();
             }
-            described(&fields).capacity
+            described(&fields).reads
         };
         let warm = json!({"ReadUnitsPerSecond": 12_000});
         let none = json!({"MaxReadRequestUnits": -1});
@@ -187,5 +236,25 @@ pub(crate) mod tests {
         let (rate, source) = facts.read_rate(RateSpec::MilliPercent(12_500));
         assert_eq!(rate, Rate::from_units_per_second(125));
         assert_eq!(source, "12.5 % of 1000 provisioned read units/s");
+    }
+
+    #[test]
+    fn writes_cost_the_table_and_each_index_from_its_own_capacity() {
+        let index = |name: &str, status: &str, units: u64| {
+            json!({"IndexName": name, "IndexStatus": status,
+                "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": units}})
+        };
+        let facts = described(&json!({
+            "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1000},
+            "GlobalSecondaryIndexes":
+                [index("a", "ACTIVE", 400), index("b", "UPDATING", 4000), index("c", "DELETING", 1)]}));
+        let units = Rate::from_units_per_second;
+        let (limits, source) = facts.write_limits(RateSpec::MilliPercent(25_000));
+        assert_eq!(limits.table, units(250));
+        assert_eq!(limits.indexes, [("a".into(), units(100)), ("b".into(), units(1000))].into());
+        assert_eq!(source, "25 % of 1000 provisioned write units/s");
+        let (limits, source) = facts.write_limits(RateSpec::Units(units(500)));
+        assert_eq!((limits.table, source.as_str()), (units(500), "as asked"));
+        assert_eq!(limits.indexes, [("a".into(), units(400)), ("b".into(), units(4000))].into());
     }
 }

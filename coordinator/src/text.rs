@@ -23,6 +23,11 @@ pub(crate) fn complain(why: &str) {
 
 /// `1 worker`, `2 workers`.
 pub(crate) fn count(number: usize, thing: &str) -> String {
+    count_of(number as u64, thing)
+}
+
+/// The same of a number that may not fit a `usize`.
+pub(crate) fn count_of(number: u64, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -23,19 +23,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::{export_json::ExportJson, format::KeyNames, layout, spec::AwsAccess, target::Target};
-use job_aws::{Fault, FaultKind};
+use job::{
+    export_json::{self, ExportJson, ExportJsonError},
+    format::KeyNames,
+    layout,
+    spec::AwsAccess,
+    target::Target,
+};
+use job_aws::Fault;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    claim::Claim,
     failure::Failure,
     retry::retried,
     store::{Entry, Store},
     text,
 };
 use check::{Expected, FileFound};
-use folder::{FolderFound, Recorded};
+use folder::FolderFound;
 use progress::Tally;
 use run::{Job, Run};
 
@@ -104,7 +111,7 @@ async fn verify_folder(
     let refused = |fault| Failure::refused(&fault);
     let store = Store::to_read(target, access).await.map_err(refused)?;
     let entries = retried(|| store.entries()).await.map_err(refused)?;
-    let manifest = find(&store, layout::MANIFEST).await.map_err(refused)?;
+    let manifest = store.find(layout::MANIFEST).await.map_err(refused)?;
     let mut verified = Verified {
         table: "a table".into(),
         folder: target.to_string(),
@@ -143,18 +150,13 @@ async fn recorded(
     has_manifest: bool,
 ) -> Result<Result<ExportJson, String>, Failure> {
     let refused = |fault| Failure::refused(&fault);
-    if !has_manifest && let Some(claim) = find(store, layout::CLAIM).await.map_err(refused)? {
-        let claim: serde_json::Value = serde_json::from_slice(&claim).unwrap_or_default();
-        let word = |name: &str| claim[name].as_str().unwrap_or("unknown").escape_debug().to_string();
-        return Err(Failure::Refused(format!(
-            "{target} holds an unfinished export of table {}, begun {} on {}: there is nothing to verify yet",
-            word("table"),
-            word("started_at"),
-            word("host"),
-        )));
+    if !has_manifest && let Some(claim) = store.find(layout::CLAIM).await.map_err(refused)? {
+        let claim = Claim::read(&claim);
+        let why = format!("{target} holds {claim}: there is nothing to verify yet");
+        return Err(Failure::Refused(why));
     }
     let name = layout::EXPORT_JSON;
-    let Some(bytes) = find(store, name).await.map_err(refused)? else {
+    let Some(bytes) = store.find(name).await.map_err(refused)? else {
         let why = match (has_manifest, entries.is_empty()) {
             (true, _) => format!("holds an export of another tool, without {name}"),
             (false, true) => "is empty or does not exist".to_owned(),
@@ -162,22 +164,15 @@ async fn recorded(
         };
         return Err(Failure::Refused(format!("{target} {why}: only exports of tablehaul can be verified")));
     };
-    match folder::read_export_json(&bytes) {
-        Recorded::Export(export) => Ok(Ok(*export)),
-        Recorded::Version(version) => Err(Failure::Refused(format!(
+    match export_json::read(&bytes) {
+        Ok(export) => Ok(Ok(export)),
+        Err(ExportJsonError::Version(version)) => Err(Failure::Refused(format!(
             "{target} holds an export of version {version}: this program knows only version {}",
-            job::export_json::VERSION
+            export_json::VERSION
         ))),
-        Recorded::Damaged(why) => Ok(Err(format!("{name}: damaged, nothing else can be checked ({why})"))),
-    }
-}
-
-/// A small object, if it is there.
-async fn find(store: &Store, name: &str) -> Result<Option<Vec<u8>>, Fault> {
-    match retried(|| store.get(name)).await {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
-        Err(fault) => Err(fault),
+        Err(ExportJsonError::Damaged(why)) => {
+            Ok(Err(format!("{name}: damaged, nothing else can be checked ({why})")))
+        }
     }
 }
 

@@ -66,4 +66,73 @@ pub struct PartFile {
     pub bytes: u64,
     /// CRC-32C of its bytes as stored, 8 hexadecimal digits.
     pub crc32c: String,
+    /// Its upload parts in order; none if the export was made before they were recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<UploadPart>,
+}
+
+/// One upload part of a part file: a whole number of lines, compressed by itself, so that it can be
+/// read without the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadPart {
+    /// Its length as stored.
+    pub bytes: u64,
+    /// Bytes of its lines before compression.
+    pub line_bytes: u64,
+    /// Lines in it.
+    pub items: u64,
+    /// CRC-32C of its bytes as stored, 8 hexadecimal digits.
+    pub crc32c: String,
+}
+
+/// Why what should be an [`ExportJson`] can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportJsonError {
+    /// Of another version.
+    #[error("version {0}; only {VERSION} is known")]
+    Version(u64),
+    /// Cut off, or something else.
+    #[error("{0}")]
+    Damaged(#[from] serde_json::Error),
+}
+
+/// Reads `_tablehaul/export.json`.
+///
+/// # Errors
+/// If it is of another version, or damaged.
+pub fn read(bytes: &[u8]) -> Result<ExportJson, ExportJsonError> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u64,
+    }
+    // First, since another version may have other fields.
+    let Versioned { version } = serde_json::from_slice(bytes)?;
+    if version != u64::from(VERSION) {
+        return Err(ExportJsonError::Version(version));
+    }
+    Ok(serde_json::from_slice(bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_survive_and_a_file_recorded_without_any_is_read() {
+        let old = r#"{"name":"f","items":3,"bytes":9,"crc32c":"00c0ffee"}"#;
+        let mut file: PartFile = serde_json::from_str(old).unwrap();
+        assert!(file.parts.is_empty());
+        assert_eq!(serde_json::to_string(&file).unwrap(), old);
+        file.parts.push(UploadPart { bytes: 9, line_bytes: 30, items: 3, crc32c: "00c0ffee".into() });
+        let new = serde_json::to_string(&file).unwrap();
+        assert_eq!(serde_json::from_str::<PartFile>(&new).unwrap(), file);
+    }
+
+    #[test]
+    fn another_version_is_told_from_damage() {
+        assert!(matches!(read(br#"{"version":2,"files":7}"#), Err(ExportJsonError::Version(2))));
+        for damaged in ["", "{\"version\":1", "{\"version\":1}", "[]", "{}"] {
+            assert!(matches!(read(damaged.as_bytes()), Err(ExportJsonError::Damaged(_))), "{damaged}");
+        }
+    }
 }

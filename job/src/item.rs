@@ -69,10 +69,10 @@ pub enum ItemError {
 }
 
 /// Overhead of a list or map, in bytes.
-const COLLECTION_BYTES: usize = 3;
+pub(crate) const COLLECTION_BYTES: usize = 3;
 
 /// Overhead of each element of a list or map, in bytes.
-const ELEMENT_BYTES: usize = 1;
+pub(crate) const ELEMENT_BYTES: usize = 1;
 
 impl Item {
     /// Size in bytes by which DynamoDB charges and limits items, names included (Developer Guide,

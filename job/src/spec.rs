@@ -144,6 +144,8 @@ pub struct ImportSettings {
     pub keys: KeySchema,
     /// What to do with each item.
     pub mode: WriteMode,
+    /// Splits that a worker reads at once, at least 1: their lines are mixed.
+    pub open_splits: u32,
     /// How to reach AWS.
     pub aws: AwsAccess,
 }

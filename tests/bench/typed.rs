@@ -1,7 +1,13 @@
-//! The baseline of the export bench: the same Scan through the typed SDK client, each item as values
-//! and then as a `serde_json` tree, lines to a file. What a straightforward program would do.
+//! The baselines of the benches: what a straightforward program would do.
 //!
-//! `bench-typed ENDPOINT TABLE SEGMENTS FILE`, prints the number of items.
+//! - `bench-typed export ENDPOINT TABLE SEGMENTS FILE`: the same Scan through the typed SDK client, each
+//!   item as values and then as a `serde_json` tree, lines to a file.
+//! - `bench-typed import ENDPOINT TABLE FOLDER`: the way back; see `typed/import.rs`.
+//!
+//! Both print the number of items.
+
+#[path = "typed/import.rs"]
+mod import;
 
 use std::{fs::File, io::Write, path::PathBuf};
 
@@ -17,23 +23,33 @@ use tokio::task::JoinSet;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, endpoint, table, segments, file] = &arguments[..] else {
-        bail!("usage: bench-typed ENDPOINT TABLE SEGMENTS FILE");
-    };
-    let segments: i32 = segments.parse().context("SEGMENTS")?;
+    let arguments: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    println!("{}", runtime.block_on(export(endpoint, table, segments, PathBuf::from(file)))?);
+    let items = match arguments[..] {
+        ["export", endpoint, table, segments, file] => {
+            let segments: i32 = segments.parse().context("SEGMENTS")?;
+            runtime.block_on(export(&client(endpoint), table, segments, PathBuf::from(file)))?
+        }
+        ["import", endpoint, table, folder] => {
+            runtime.block_on(import::import(&client(endpoint), table, PathBuf::from(folder)))?
+        }
+        _ => bail!("usage: bench-typed export ENDPOINT TABLE SEGMENTS FILE | import ENDPOINT TABLE FOLDER"),
+    };
+    println!("{items}");
     Ok(())
 }
 
-async fn export(endpoint: &str, table: &str, segments: i32, file: PathBuf) -> anyhow::Result<u64> {
+fn client(endpoint: &str) -> Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .endpoint_url(endpoint)
         .credentials_provider(Credentials::new("testkey", "testsecret", None, None, "bench"))
         .build();
-    let client = Client::from_conf(config);
+    Client::from_conf(config)
+}
+
+async fn export(client: &Client, table: &str, segments: i32, file: PathBuf) -> anyhow::Result<u64> {
     let (lines, mut written) = tokio::sync::mpsc::channel::<Vec<u8>>(4);
     let writer = tokio::task::spawn_blocking(move || -> anyhow::Result<()> {
         let mut file = File::create(file)?;

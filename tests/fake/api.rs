@@ -1,4 +1,5 @@
-//! The part of the `DynamoDB` protocol that the fake speaks: a Scan request, its validation, and errors.
+//! The part of the `DynamoDB` protocol that the fake speaks: a Scan request, its validation, and errors. Writes
+//! are in `batch`.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -29,6 +30,10 @@ impl ApiError {
         let message = "The level of configured provisioned throughput for the table was exceeded. \
                        Consider increasing your provisioning level with the UpdateTable API.";
         Self::dynamo(400, kind, message)
+    }
+
+    pub(crate) fn condition_failed() -> Self {
+        Self::dynamo(400, "ConditionalCheckFailedException", "The conditional request failed")
     }
 
     pub(crate) fn internal() -> Self {
@@ -65,6 +70,14 @@ impl ApiError {
             kind: "com.amazon.coral.validate#ValidationException".to_owned(),
             message: message.into(),
         }
+    }
+
+    pub(crate) fn too_many_writes() -> Self {
+        Self::invalid("Too many items requested for the BatchWriteItem call")
+    }
+
+    pub(crate) fn unreadable(error: &impl ToString) -> Self {
+        Self::coral("SerializationException", error.to_string())
     }
 
     pub(crate) fn to_json(&self) -> String {
@@ -107,10 +120,21 @@ pub(crate) enum Report {
     Indexes,
 }
 
+impl Report {
+    /// What a `ReturnConsumedCapacity` asks for.
+    pub(crate) fn parse(asked: Option<&str>) -> Result<Self, ApiError> {
+        match asked {
+            None | Some("NONE") => Ok(Self::None),
+            Some("TOTAL") => Ok(Self::Total),
+            Some("INDEXES") => Ok(Self::Indexes),
+            Some(other) => Err(ApiError::invalid(format!("no such ReturnConsumedCapacity: {other}"))),
+        }
+    }
+}
+
 impl Scan {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        let raw: RawScan = serde_json::from_slice(body)
-            .map_err(|error| ApiError::coral("SerializationException", error.to_string()))?;
+        let raw: RawScan = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
         let (segment, total_segments) = match (raw.segment, raw.total_segments) {
             (None, None) => (0, 1),
             (Some(segment), Some(total)) => (segment, total),
@@ -140,14 +164,7 @@ impl Scan {
             total_segments,
             limit: raw.limit.unwrap_or(u64::MAX),
             consistent: raw.consistent_read,
-            report: match raw.return_consumed_capacity.as_deref() {
-                None | Some("NONE") => Report::None,
-                Some("TOTAL") => Report::Total,
-                Some("INDEXES") => Report::Indexes,
-                Some(other) => {
-                    return Err(ApiError::invalid(format!("no such ReturnConsumedCapacity: {other}")));
-                }
-            },
+            report: Report::parse(raw.return_consumed_capacity.as_deref())?,
             start_after: raw.exclusive_start_key.as_ref().map(key_of).transpose()?,
         })
     }

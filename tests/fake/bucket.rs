@@ -1,12 +1,13 @@
-//! The token bucket that enforces a table's read capacity. A core: it is told the time.
+//! The token bucket that enforces one capacity of a table. A core: it is told the time.
 
 use std::time::{Duration, Instant};
 
 const NANOS: i128 = 1_000_000_000;
 
-/// Refills at `rate` units a second up to its size. A Scan may run while the balance is above zero and is
-/// charged what it cost, so the balance may fall below zero by one page: `DynamoDB`, too, learns a page's cost by
-/// reading it. Invariant: charged ≤ rate × time + size + one page for each request running at once.
+/// Refills at `rate` units a second up to its size. A Scan may run, or an item be written, while the balance is
+/// above zero, and is charged what it cost, so the balance may fall below zero by one page or item: `DynamoDB`, too,
+/// learns a page's cost by reading it. Invariant: charged ≤ rate × time + size + one page for each request
+/// running at once, or one item.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     rate: u64,
@@ -39,13 +40,13 @@ impl Bucket {
         self.balance_nanos = self.balance_nanos.min(self.size_nanos());
     }
 
-    /// May a Scan run now?
+    /// May a Scan run now, or an item be written?
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
         self.refill(now);
         self.rate == 0 || self.balance_nanos > 0
     }
 
-    /// Takes what an admitted Scan cost.
+    /// Takes what was admitted, by its cost.
     pub(crate) fn charge(&mut self, half_units: u64) {
         if self.rate > 0 {
             self.balance_nanos -= i128::from(half_units) * NANOS / 2;

@@ -1,5 +1,6 @@
 //! The replies of `DescribeTable` and `ListTables`.
 
+use crate::spec::{ContentSpec, GsiSpec, TableSpec};
 use crate::table::{Table, TableState};
 use serde_json::{Value, json};
 
@@ -7,11 +8,10 @@ use serde_json::{Value, json};
 pub(crate) fn table(table: &Table, state: &TableState, region: &str) -> Value {
     let spec = &table.spec;
     let arn = arn(region, &spec.name);
-    let rcu = state.bucket.rate();
-    let on_demand = rcu == 0;
-    let wcu = if on_demand { 0 } else { spec.wcu.unwrap_or(rcu) };
+    let on_demand = spec.is_on_demand();
+    let (rcu, wcu) = units(spec, state);
     let throughput =
-        json!({"NumberOfDecreasesToday": 0, "ReadCapacityUnits": rcu, "WriteCapacityUnits": wcu});
+        |wcu| json!({"NumberOfDecreasesToday": 0, "ReadCapacityUnits": rcu, "WriteCapacityUnits": wcu});
     let keys =
         json!([{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]);
     let mut description = json!({
@@ -23,7 +23,7 @@ pub(crate) fn table(table: &Table, state: &TableState, region: &str) -> Value {
         "DeletionProtectionEnabled": false,
         "ItemCount": table.item_count(),
         "KeySchema": keys,
-        "ProvisionedThroughput": throughput,
+        "ProvisionedThroughput": throughput(wcu),
         "TableArn": arn,
         "TableId": state.id,
         "TableName": spec.name,
@@ -34,17 +34,26 @@ pub(crate) fn table(table: &Table, state: &TableState, region: &str) -> Value {
         description["BillingModeSummary"] =
             json!({"BillingMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": 1_600_000_000.123});
     }
-    if let Some(max_read) = spec.max_read {
-        description["OnDemandThroughput"] =
-            json!({"MaxReadRequestUnits": max_read, "MaxWriteRequestUnits": -1});
+    if spec.max_read.is_some() || spec.max_write.is_some() {
+        // -1 stands for no maximum.
+        let maximum = |units: Option<u64>| units.map_or(json!(-1), |units| json!(units));
+        description["OnDemandThroughput"] = json!({
+            "MaxReadRequestUnits": maximum(spec.max_read),
+            "MaxWriteRequestUnits": maximum(spec.max_write),
+        });
     }
-    if let Some(warm_read) = spec.warm_read {
-        let status =
-            json!({"ReadUnitsPerSecond": warm_read, "Status": "ACTIVE", "WriteUnitsPerSecond": 4_000});
-        description["WarmThroughput"] = status;
+    if spec.warm_read.is_some() || spec.warm_write.is_some() {
+        // What every new on-demand table has, where nothing else is said.
+        description["WarmThroughput"] = json!({
+            "ReadUnitsPerSecond": spec.warm_read.unwrap_or(12_000),
+            "Status": "ACTIVE",
+            "WriteUnitsPerSecond": spec.warm_write.unwrap_or(4_000),
+        });
     }
     if !spec.gsis.is_empty() {
-        let indexes = spec.gsis.iter().map(|name| {
+        let is_sink = matches!(spec.content, ContentSpec::Sink(_));
+        let indexes = spec.gsis.iter().map(|GsiSpec { name, wcu: own }| {
+            let wcu = if is_sink { state.sink.capacity.index_wcu(name) } else { own.unwrap_or(wcu) };
             json!({
                 "IndexArn": format!("{arn}/index/{name}"),
                 "IndexName": name,
@@ -53,12 +62,23 @@ pub(crate) fn table(table: &Table, state: &TableState, region: &str) -> Value {
                 "ItemCount": table.item_count(),
                 "KeySchema": [{"AttributeName": "sk", "KeyType": "HASH"}],
                 "Projection": {"ProjectionType": "ALL"},
-                "ProvisionedThroughput": throughput,
+                "ProvisionedThroughput": throughput(wcu),
             })
         });
         description["GlobalSecondaryIndexes"] = indexes.collect();
     }
     json!({"Table": description})
+}
+
+/// Read and write units a second; 0 if it is on demand. A sink has some to read with, as every table must.
+fn units(spec: &TableSpec, state: &TableState) -> (u64, u64) {
+    let rcu = state.bucket.rate();
+    match spec.content {
+        ContentSpec::Sink(_) if spec.is_on_demand() => (0, 0),
+        ContentSpec::Sink(_) => (rcu.max(5), state.sink.capacity.wcu()),
+        _ if rcu == 0 => (0, 0),
+        _ => (rcu, spec.wcu.unwrap_or(rcu)),
+    }
 }
 
 /// `ListTables`; all on one page.

@@ -18,6 +18,7 @@ pub(crate) struct Faults {
     pub(crate) torn_rate: f64,
     pub(crate) truncated_rate: f64,
     pub(crate) bad_crc_rate: f64,
+    pub(crate) unprocessed_rate: f64,
     pub(crate) action: String,
     pub(crate) at_most: Option<u64>,
     pub(crate) throttle_type: String,
@@ -37,6 +38,7 @@ impl Default for Faults {
             torn_rate: 0.0,
             truncated_rate: 0.0,
             bad_crc_rate: 0.0,
+            unprocessed_rate: 0.0,
             action: "Scan".to_owned(),
             at_most: None,
             throttle_type: "ProvisionedThroughputExceededException".to_owned(),
@@ -126,13 +128,12 @@ impl FaultSource {
     }
 
     pub(crate) fn draw(&mut self, action: &str) -> Draw {
-        let settings = self.settings.clone();
-        let millis = settings.latency_ms + settings.jitter_ms * self.random();
+        let (for_delay, mut drawn) = (self.random(), self.random());
+        let settings = &self.settings;
+        let millis = settings.latency_ms + settings.jitter_ms * for_delay;
         let delay = Duration::try_from_secs_f64(millis / 1_000.0).unwrap_or_default();
-        let concerned = settings.action == "*" || settings.action == action;
-        let mut drawn = self.random();
         let mut fault = None;
-        if concerned && settings.at_most != Some(0) {
+        if self.concerns(action) {
             for (candidate, rate) in settings.rates() {
                 if drawn < rate {
                     fault = Some(candidate);
@@ -145,6 +146,28 @@ impl FaultSource {
             *left -= 1;
         }
         Draw { delay, fault }
+    }
+
+    /// Of each item of a batch, is it to come back unprocessed? Each that is counts as a fault drawn. Empty when
+    /// there is nothing to draw.
+    pub(crate) fn draw_items(&mut self, action: &str, num_items: usize) -> Vec<bool> {
+        if self.settings.unprocessed_rate <= 0.0 || !self.concerns(action) {
+            return Vec::new();
+        }
+        let mut spared = Vec::with_capacity(num_items);
+        for _ in 0..num_items {
+            let is_spared = self.random() < self.settings.unprocessed_rate && self.concerns(action);
+            if let (Some(left), true) = (&mut self.settings.at_most, is_spared) {
+                *left -= 1;
+            }
+            spared.push(is_spared);
+        }
+        spared
+    }
+
+    fn concerns(&self, action: &str) -> bool {
+        let Faults { action: concerned, at_most, .. } = &self.settings;
+        (concerned == "*" || concerned == action) && *at_most != Some(0)
     }
 
     /// From 0 to 1, by `SplitMix64`.
@@ -175,5 +198,20 @@ mod tests {
             source.settings.changed(br#"{"error_rate": 1, "at_most": 2}"#).expect("a good change");
         assert_eq!((0..10).filter(|_| source.draw("Scan").fault.is_some()).count(), 2);
         assert!(source.settings.changed(br#"{"eror_rate": 1}"#).is_err());
+    }
+
+    #[test]
+    fn items_come_back_as_often_as_asked_and_only_those_of_the_action() {
+        let action = "BatchWriteItem".to_owned();
+        let settings = Faults { unprocessed_rate: 0.3, action, ..Faults::default() };
+        let mut source = FaultSource::new(settings, 7);
+        let spared = source.draw_items("BatchWriteItem", 10_000);
+        let num_spared = spared.iter().filter(|&&is_spared| is_spared).count();
+        assert!(spared.len() == 10_000 && (2_850..3_150).contains(&num_spared), "{num_spared}");
+        assert!(source.draw_items("PutItem", 10).is_empty());
+        source.settings.at_most = Some(2);
+        let spared = source.draw_items("BatchWriteItem", 10_000);
+        assert_eq!(spared.iter().filter(|&&is_spared| is_spared).count(), 2);
+        assert!(source.draw_items("BatchWriteItem", 1).is_empty());
     }
 }

@@ -1,22 +1,34 @@
-//! `fake-dynamodb`: a `DynamoDB` on loopback for what no emulator does. It enforces and counts read capacity,
-//! replays pages as fast as the socket takes them, and fails on demand. It reads only: `Scan`, `DescribeTable`
-//! and `ListTables`.
+//! `fake-dynamodb`: a `DynamoDB` on loopback for what no emulator does. It enforces and counts capacity, replays
+//! pages and takes items as fast as the socket does, and fails on demand. It knows `Scan`, `BatchWriteItem`,
+//! `PutItem`, `DescribeTable` and `ListTables`; a table is either to read from or to write into.
 //!
 //! In the order a request goes through it: `server` (connection, admin endpoints, action) → `faults` →
-//! `bucket` (may this Scan run?) → `exact` or `replay` (its page) → `tally` (what was served) → `reply`
-//! (bytes, checksum, and the faults of the last moment). `table` holds what one table is; `options` the
-//! command line; `api` the requests and errors of the protocol.
+//! what it asks for → `reply` (bytes, checksum, and the faults of the last moment).
+//!
+//! - A Scan: `bucket` (may it run?) → `exact` or `replay` (its page) → `tally` (what was served).
+//! - A write: `batch` (the request and what is wrong with it) → `sink` → `capacity` (may this item be written?)
+//!   → `stored` (what is in the table). Or `fast`, and that is all.
+//!
+//! `table` holds what one table is; `spec` and `options` the command line; `api` requests and errors of the
+//! protocol.
 
 mod api;
+mod batch;
 mod bucket;
+mod capacity;
+mod decimal;
 mod describe;
 mod exact;
+mod fast;
 mod faults;
 mod options;
 mod page;
 mod replay;
 mod reply;
 mod server;
+mod sink;
+mod spec;
+mod stored;
 mod table;
 mod tally;
 

@@ -1,7 +1,10 @@
 //! Replies as they go over the wire: up to three pieces without a copy, their checksum, and the faults that
-//! strike at the last moment.
+//! strike at the last moment. What replies to writes say is in `reply/write.rs`.
+
+mod write;
 
 use crate::api::{ApiError, Report, Scan};
+use crate::fast::Ready;
 use crate::faults::Fault;
 use crate::page::Page;
 use crate::tally::units;
@@ -63,6 +66,10 @@ impl Content {
         crc.update(tail.as_bytes());
         let pieces = VecDeque::from([Bytes::from(head), page.json, Bytes::from(tail)]);
         Self { status: 200, pieces, crc: crc.finalize() }
+    }
+
+    pub(crate) fn ready(ready: Ready) -> Self {
+        Self { status: 200, pieces: VecDeque::from([ready.json]), crc: ready.crc }
     }
 
     fn len(&self) -> u64 {

@@ -1,7 +1,9 @@
 //! Connections and requests: the shell that everything else is called from.
 
 use crate::api::{self, ApiError, Scan};
+use crate::batch::{Batch, Put};
 use crate::describe;
+use crate::fast::{self, FastSink};
 use crate::faults::{Fault, FaultSource};
 use crate::options::Options;
 use crate::reply::{self, Content, Dropped, Gauge, ReplyBody};
@@ -111,6 +113,8 @@ impl Service {
         self.refuse(action, body, fault)?;
         match action {
             "Scan" => self.scan(body, fault),
+            "BatchWriteItem" => self.batch_write(body),
+            "PutItem" => self.put(body),
             "DescribeTable" => {
                 let (table, state) = self.table(&named_table(body))?;
                 Ok(Content::json(&describe::table(table, &lock(state), &self.region)))
@@ -142,14 +146,52 @@ impl Service {
         let (table, state) = self.table(&scan.table)?;
         {
             let mut state = lock(state);
-            if state.status == "CREATING" {
-                return Err(ApiError::no_such_table(&scan.table));
-            }
+            state.exists(&scan.table)?;
             state.admit(Instant::now())?;
         }
         let page = table.page(&scan)?;
         let half_units = lock(state).charge(&scan, &page, fault.is_none(), Instant::now());
         Ok(Content::page(&scan, page, half_units))
+    }
+
+    fn batch_write(&self, body: &Bytes) -> Result<Content, ApiError> {
+        if let Some((sink, state)) = self.fast_sink(fast::table_of_batch(body)) {
+            let (counted, ready) = sink.batch(body)?;
+            lock(state).sink.took(counted);
+            return Ok(Content::ready(ready));
+        }
+        let batch = Batch::parse(body)?;
+        let (table, state) = self.table(&batch.table)?;
+        let writes = batch.writes(table.sink_shape()?)?;
+        let spared = lock(&self.faults).draw_items("BatchWriteItem", writes.len());
+        let num_spared = spared.iter().filter(|&&is_spared| is_spared).count() as u64;
+        if num_spared > 0 {
+            *lock(&self.counts).injected.entry("unprocessed_rate".to_owned()).or_default() += num_spared;
+        }
+        let mut state = lock(state);
+        state.exists(&batch.table)?;
+        let written = state.sink.batch(&writes, &spared, Instant::now())?;
+        Ok(Content::batch(&batch, &written, &state.sink.capacity.index_names()))
+    }
+
+    fn put(&self, body: &Bytes) -> Result<Content, ApiError> {
+        if let Some((sink, state)) = self.fast_sink(fast::table_of_put(body)) {
+            let (counted, ready) = sink.put();
+            lock(state).sink.took(counted);
+            return Ok(Content::ready(ready));
+        }
+        let put = Put::parse(body)?;
+        let (table, state) = self.table(&put.table)?;
+        let write = put.write(table.sink_shape()?)?;
+        let mut state = lock(state);
+        state.exists(&put.table)?;
+        let written = state.sink.put(&write, put.if_absent, Instant::now())?;
+        Ok(Content::put(put.report, &put.table, &written, &state.sink.capacity.index_names()))
+    }
+
+    fn fast_sink(&self, table: Option<&str>) -> Option<(&FastSink, &Mutex<TableState>)> {
+        let (table, state) = self.tables.get(table?)?;
+        Some((table.fast_sink()?, state))
     }
 
     fn table(&self, name: &str) -> Result<&(Table, Mutex<TableState>), ApiError> {
@@ -177,7 +219,7 @@ impl Service {
                 let name = path.trim_start_matches("/_fake/table/");
                 let change: TableChange = serde_json::from_slice(body).map_err(|error| error.to_string())?;
                 let (_, state) = self.tables.get(name).ok_or_else(|| format!("there is no table {name}"))?;
-                lock(state).change(change, Instant::now());
+                lock(state).change(change, Instant::now())?;
                 done()
             }
             _ => Err(format!("there is no {method} {path}")),
@@ -185,7 +227,7 @@ impl Service {
     }
 
     fn stats(&self) -> Stats {
-        let tables = self.tables.iter().map(|(name, (_, state))| (name.clone(), lock(state).tally.stats()));
+        let tables = self.tables.iter().map(|(name, (_, state))| (name.clone(), lock(state).stats()));
         Stats { max_concurrent: self.gauge.most(), tables: tables.collect(), ..lock(&self.counts).clone() }
     }
 }

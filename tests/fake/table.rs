@@ -1,15 +1,19 @@
-//! One table of the fake: what is in it, what may be read from it, and what was read.
+//! One table of the fake: what is in it, what may be read from it or written into it, and what was.
 
 use crate::api::{ApiError, Scan};
 use crate::bucket::Bucket;
 use crate::exact::ExactTable;
-use crate::options::{ContentSpec, TableSpec};
+use crate::fast::FastSink;
 use crate::page::{Page, cost_half_units};
 use crate::replay::ReplayTable;
+use crate::sink::Sink;
+use crate::spec::{ContentSpec, SinkKind, TableSpec};
 use crate::tally::Tally;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::time::Instant;
 use tests_support::items::ItemShape;
+use tests_support::stats::TableStats;
 
 /// A table. All that changes is behind one lock, which nobody holds while a page is made.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub(crate) struct Table {
 enum Content {
     Exact(ExactTable),
     Replay(ReplayTable),
+    Sink(ItemShape),
+    FastSink(FastSink),
 }
 
 /// What changes while a table is in use.
@@ -29,15 +35,20 @@ enum Content {
 pub(crate) struct TableState {
     pub(crate) bucket: Bucket,
     pub(crate) tally: Tally,
+    pub(crate) sink: Sink,
     pub(crate) status: String,
     pub(crate) id: String,
 }
 
-/// A change of a table by the admin endpoint.
+/// A change of a table by the admin endpoint. Write units given to a sink that is on demand are enforced, but not
+/// told: it is then a table that isn't warm yet.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TableChange {
     rcu: Option<u64>,
+    wcu: Option<u64>,
+    #[serde(default)]
+    gsi_wcu: BTreeMap<String, u64>,
     burst_seconds: Option<f64>,
     status: Option<String>,
     table_id: Option<String>,
@@ -53,6 +64,8 @@ impl Table {
             ContentSpec::Replay { num_pages, page_items } => {
                 Content::Replay(ReplayTable::new(num_pages, page_items.max(1), shape))
             }
+            ContentSpec::Sink(SinkKind::Exact) => Content::Sink(shape),
+            ContentSpec::Sink(SinkKind::Fast) => Content::FastSink(FastSink::new(&spec.name)),
         };
         Self { spec, content }
     }
@@ -62,14 +75,38 @@ impl Table {
         match &self.content {
             Content::Exact(table) => table.page(scan),
             Content::Replay(table) => table.page(scan),
+            Content::Sink(_) | Content::FastSink(_) => {
+                Err(ApiError::invalid(format!("the fake keeps no items of {}: it is a sink", self.spec.name)))
+            }
         }
     }
 
-    /// What `DescribeTable` tells as `ItemCount`. A replay table is as large as one of its segments.
+    /// The items that are put into it should look so.
+    pub(crate) fn sink_shape(&self) -> Result<ItemShape, ApiError> {
+        match &self.content {
+            Content::Sink(shape) => Ok(*shape),
+            Content::FastSink(_) => Err(ApiError::invalid("a fast sink finds no table name in this request")),
+            _ => Err(ApiError::invalid(format!(
+                "nothing can be written into {}: it is no sink",
+                self.spec.name
+            ))),
+        }
+    }
+
+    pub(crate) fn fast_sink(&self) -> Option<&FastSink> {
+        match &self.content {
+            Content::FastSink(sink) => Some(sink),
+            _ => None,
+        }
+    }
+
+    /// What `DescribeTable` tells as `ItemCount`. A replay table is as large as one of its segments; a sink
+    /// begins empty, and the real one, too, only counts every six hours.
     pub(crate) fn item_count(&self) -> u64 {
         self.spec.item_count.unwrap_or_else(|| match &self.content {
             Content::Exact(table) => table.num_items,
             Content::Replay(table) => table.num_pages * table.page_items,
+            Content::Sink(_) | Content::FastSink(_) => 0,
         })
     }
 
@@ -78,6 +115,7 @@ impl Table {
         self.spec.table_bytes.unwrap_or_else(|| match &self.content {
             Content::Exact(table) => table.table_bytes(),
             Content::Replay(table) => table.segment_bytes(),
+            Content::Sink(_) | Content::FastSink(_) => 0,
         })
     }
 }
@@ -88,9 +126,15 @@ impl TableState {
         Self {
             bucket: Bucket::new(spec.rcu, spec.burst_seconds, now),
             tally: Tally::default(),
+            sink: Sink::new(spec, now),
             status: spec.status.clone(),
             id: format!("{crc:08x}-0000-4000-8000-000000000000"),
         }
+    }
+
+    /// A table that is being created can be neither read nor written.
+    pub(crate) fn exists(&self, name: &str) -> Result<(), ApiError> {
+        if self.status == "CREATING" { Err(ApiError::no_such_table(name)) } else { Ok(()) }
     }
 
     /// May a Scan run now? If not, the refusal is counted.
@@ -118,12 +162,19 @@ impl TableState {
     pub(crate) fn reset(&mut self) {
         self.tally = Tally::default();
         self.bucket.fill();
+        self.sink.reset();
     }
 
-    pub(crate) fn change(&mut self, change: TableChange, now: Instant) {
-        let TableChange { rcu, burst_seconds, status, table_id } = change;
+    pub(crate) fn stats(&self) -> TableStats {
+        TableStats { writes: self.sink.stats(), ..self.tally.stats() }
+    }
+
+    pub(crate) fn change(&mut self, change: TableChange, now: Instant) -> Result<(), String> {
+        let TableChange { rcu, wcu, gsi_wcu, burst_seconds, status, table_id } = change;
+        self.sink.capacity.change(wcu, &gsi_wcu, burst_seconds, now)?;
         self.bucket.change(rcu, burst_seconds, now);
         self.status = status.unwrap_or_else(|| std::mem::take(&mut self.status));
         self.id = table_id.unwrap_or_else(|| std::mem::take(&mut self.id));
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
-use tests_support::stats::{BUCKET_MILLIS, TableStats};
+use tests_support::stats::{BUCKET_MILLIS, TableStats, WriteStats};
 
 /// The counts of one table.
 #[derive(Debug, Default)]
@@ -47,6 +47,7 @@ impl Tally {
     pub(crate) fn stats(&self) -> TableStats {
         let since_epoch = self.first_scan.map(|(_, at)| at.duration_since(UNIX_EPOCH).unwrap_or_default());
         TableStats {
+            writes: WriteStats::default(),
             first_scan_unix_millis: since_epoch.map(|at| u64::try_from(at.as_millis()).unwrap_or(u64::MAX)),
             last_scan_millis: self.last_scan_millis,
             units: units(self.half_units_by_bucket.iter().sum()),

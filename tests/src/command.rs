@@ -72,6 +72,12 @@ impl Tablehaul {
         Self::new(["export", table, folder.as_ref(), "--dynamodb-endpoint", endpoint])
     }
 
+    /// `tablehaul import FOLDER TABLE --dynamodb-endpoint ENDPOINT`.
+    pub fn import(folder: &Path, table: &str, endpoint: &str) -> Self {
+        let folder = folder.to_string_lossy();
+        Self::new(["import", folder.as_ref(), table, "--dynamodb-endpoint", endpoint])
+    }
+
     /// One more argument.
     #[must_use]
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {

@@ -14,10 +14,13 @@
 //! - [`corpus`]: items with every type and every oddity.
 //! - [`emr`]: the lines of a backup, slow and obvious.
 //! - [`backup`]: reading what it wrote, independently.
+//! - [`backup_writer`]: backups of the fake's items in every layout and codec that an import reads.
+//! - [`scan_order`]: the order in which a table gives its items, and how widely writes are spread over it.
 //! - [`stats`]: what `fake-dynamodb` counts; the words both sides of its admin endpoint speak.
 //! - [`pace`]: how closely a budget was kept, by those counts.
 
 pub mod backup;
+pub mod backup_writer;
 pub mod command;
 pub mod corpus;
 pub mod demo;
@@ -31,8 +34,10 @@ pub mod moto;
 pub mod pace;
 pub mod process;
 pub mod s3;
+pub mod scan_order;
 pub mod stats;
 
+pub use backup_writer::BackupWriter;
 pub use demo::DemoDynamo;
 pub use dynamodb::DynamoDb;
 pub use fake::Fake;

@@ -1,12 +1,15 @@
 //! How closely a budget was kept, by the accounting of `fake-dynamodb`, which is not ours to flatter.
 
-use crate::stats::{BUCKET_MILLIS, TableStats};
+use crate::stats::{BUCKET_MILLIS, TableStats, WriteStats};
 use std::fmt;
 
 /// The window that must nowhere exceed the budget by more than a little, in seconds.
 const WINDOW_SECS: f64 = 10.0;
 
-/// The first seconds of an export, from its first page on.
+/// Throttles before that are an import's way to find out what the table takes, in seconds.
+const SETTLED_SECS: f64 = 5.0;
+
+/// The first seconds of an export, from its first page on, or of an import, from its first write on.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// Mean, in percent of the budget.
@@ -15,7 +18,7 @@ pub struct Pace {
     pub highest_percent: f64,
     /// When a second of 95 % or more was first over, in seconds; none if there was none.
     pub reached_secs: Option<f64>,
-    /// Scans refused for capacity.
+    /// Scans refused for capacity; of an import, items refused after its first five seconds.
     pub throttles: u64,
 }
 
@@ -35,6 +38,15 @@ impl Pace {
             reached_secs: reached.map(|bucket| seconds(bucket + per_second)),
             throttles: stats.throttles,
         }
+    }
+
+    /// Of the first `secs` of an import, with a budget of `rate` units a second on the resource that has the
+    /// least capacity. That it went on after them is the caller's to see.
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+    pub fn of_writes(writes: &WriteStats, rate: f64, secs: f64) -> Self {
+        let units_by_bucket = writes.binding().units_by_bucket.iter().map(|&units| units as f64).collect();
+        let stats = TableStats { units_by_bucket, ..TableStats::default() };
+        Self { throttles: writes.throttles_after(SETTLED_SECS), ..Self::of(&stats, rate, secs) }
     }
 
     /// Is it within what an export promises?

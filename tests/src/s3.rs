@@ -148,6 +148,22 @@ impl S3 {
         }
     }
 
+    /// Copies a local folder and all folders in it to objects under `prefix` (which ends in `/`).
+    ///
+    /// # Panics
+    /// When a file can't be read or an object can't be written.
+    #[track_caller]
+    pub fn upload(&self, bucket: &str, prefix: &str, folder: &Path) {
+        for entry in fs::read_dir(folder).expect("a folder").flatten() {
+            let key = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            if entry.path().is_dir() {
+                self.upload(bucket, &format!("{key}/"), &entry.path());
+            } else {
+                self.put(bucket, &key, fs::read(entry.path()).expect("a file"));
+            }
+        }
+    }
+
     /// Makes a user who may do nothing until a bucket's policy says so.
     ///
     /// # Panics

@@ -1,5 +1,7 @@
 //! Do the two stand-ins look like `DynamoDB` to the real client, and does the harness start and stop them?
 
+mod writes;
+
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};

@@ -3,10 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
-use job::{
-    control::{Boot, FromWorker, SERVER_NAME, ToWorker, VERSION, wire},
-    spec::ExportSettings,
-};
+use job::control::{Boot, FromWorker, SERVER_NAME, ToWorker, VERSION, wire};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use tonic::{
@@ -15,11 +12,7 @@ use tonic::{
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
 };
 
-use crate::{
-    export::{self, Inlet},
-    purse::Purse,
-    report::Report,
-};
+use crate::{export, import, inlet::Unasked, purse::Purse, report::Report};
 
 #[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
 mod stub {
@@ -40,10 +33,7 @@ pub(crate) async fn work(boot: Boot) -> anyhow::Result<Farewell> {
     let report = Arc::new(report);
     report.say(hello(&boot)).await;
     let mut inbound = open(&boot, messages).await?;
-    let ToWorker::Export(settings) = next(&mut inbound).await? else {
-        bail!("the coordinator did not begin with the settings");
-    };
-    let mut agent = Agent::start(*settings, report);
+    let mut agent = Agent::start(next(&mut inbound).await?, report)?;
     agent.serve(&mut inbound).await?;
     Ok(Farewell { agent, inbound })
 }
@@ -101,28 +91,61 @@ async fn next(inbound: &mut Streaming<wire::ToWorker>) -> anyhow::Result<ToWorke
     }
 }
 
-/// A running export.
+/// Where what concerns the tasks of a job goes.
+enum Inlet {
+    Export(export::Inlet),
+    Import(import::Inlet),
+}
+
+impl Inlet {
+    fn take(&self, message: ToWorker) -> anyhow::Result<()> {
+        let taken: Result<(), Unasked> = match (self, message) {
+            (Self::Export(export), ToWorker::Lease(lease)) => export.read(lease),
+            (Self::Export(export), ToWorker::Drain) => export.drain(),
+            (Self::Export(export), ToWorker::File { file, name, upload_id }) => {
+                export.file(file, name, upload_id)
+            }
+            (Self::Import(import), ToWorker::Split(lease)) => import.import(lease),
+            (Self::Import(import), ToWorker::Drain) => import.drain(),
+            _ => bail!("the coordinator said what has no place in this job"),
+        };
+        Ok(taken?)
+    }
+}
+
+/// A running job.
 struct Agent {
     purse: Arc<Purse>,
     report: Arc<Report>,
     inlet: Inlet,
-    export: JoinSet<anyhow::Result<()>>,
+    job: JoinSet<anyhow::Result<()>>,
     /// Heartbeats and needs.
     talk: JoinSet<()>,
 }
 
 impl Agent {
-    fn start(settings: ExportSettings, report: Arc<Report>) -> Self {
+    fn start(first: ToWorker, report: Arc<Report>) -> anyhow::Result<Self> {
         let purse = Arc::new(Purse::new());
-        let (inlet, outlet) = export::inlet();
+        let mut job = JoinSet::new();
+        let inlet = match first {
+            ToWorker::Export(settings) => {
+                let (inlet, outlet) = export::inlet();
+                job.spawn(export::run(*settings, purse.clone(), report.clone(), outlet));
+                Inlet::Export(inlet)
+            }
+            ToWorker::Import(settings) => {
+                let (inlet, outlet) = import::inlet();
+                job.spawn(import::run(*settings, purse.clone(), report.clone(), outlet));
+                Inlet::Import(inlet)
+            }
+            _ => bail!("the coordinator did not begin with the settings"),
+        };
         let mut talk = JoinSet::new();
         let beating = report.clone();
         talk.spawn(async move { beating.beat().await });
         let (asking, listener) = (purse.clone(), report.clone());
         talk.spawn(async move { asking.ask(&listener).await });
-        let mut export = JoinSet::new();
-        export.spawn(export::run(settings, purse.clone(), report.clone(), outlet));
-        Self { purse, report, inlet, export, talk }
+        Ok(Self { purse, report, inlet, job, talk })
     }
 
     /// Passes on what the coordinator says, until it says finish.
@@ -131,16 +154,12 @@ impl Agent {
             tokio::select! {
                 message = next(inbound) => match message? {
                     ToWorker::Finish => return Ok(()),
-                    ToWorker::Export(_) => bail!("the coordinator sent the settings twice"),
                     ToWorker::Grant { units, page } => self.purse.grant(units, page),
-                    ToWorker::Lease(lease) => self.inlet.read(lease)?,
-                    ToWorker::Import(_) | ToWorker::Split(_) => bail!("this worker only exports"),
-                    ToWorker::Drain => self.inlet.drain()?,
-                    ToWorker::File { file, name, upload_id } => self.inlet.file(file, name, upload_id)?,
+                    message => self.inlet.take(message)?,
                 },
-                Some(ended) = self.export.join_next() => {
-                    let why = match ended.context("the export broke down") {
-                        Ok(Ok(())) => anyhow!("the export ended by itself"),
+                Some(ended) = self.job.join_next() => {
+                    let why = match ended.context("the job broke down") {
+                        Ok(Ok(())) => anyhow!("the job ended by itself"),
                         Ok(Err(why)) | Err(why) => why,
                     };
                     // The stream stays open: the coordinator says how the job ends.
@@ -162,7 +181,7 @@ impl Farewell {
     pub(crate) async fn say(self) {
         let Self { mut agent, mut inbound } = self;
         agent.talk.shutdown().await;
-        agent.export.shutdown().await;
+        agent.job.shutdown().await;
         agent.report.say(FromWorker::Heartbeat(agent.report.stats())).await;
         // The last sender closes this end of the stream.
         drop(agent);

@@ -47,7 +47,12 @@ use job::{ids::FileId, spec::ExportSettings, task::Lease};
 use job_aws::Retries;
 use tokio::{sync::mpsc, task::JoinSet};
 
-use crate::{purse::Purse, report::Report, streams::MAX_STREAMS};
+use crate::{
+    inlet::{Unasked, offer},
+    purse::Purse,
+    report::Report,
+    streams::MAX_STREAMS,
+};
 
 /// Sealed parts that wait for the uploads; their buffers bound them further.
 const SEALED_PARTS: usize = 2;
@@ -65,11 +70,6 @@ pub(crate) struct Outlet {
     segments: mpsc::Receiver<segments::Order>,
     files: mpsc::Receiver<order::PartFile>,
 }
-
-/// More than was asked for: the coordinator does not keep to the protocol.
-#[derive(Debug, thiserror::Error)]
-#[error("the coordinator sent more than it was asked for")]
-pub(crate) struct Unasked;
 
 /// Both ends.
 pub(crate) fn inlet() -> (Inlet, Outlet) {
@@ -93,14 +93,6 @@ impl Inlet {
     /// A file to fill.
     pub(crate) fn file(&self, file: FileId, name: String, upload_id: String) -> Result<(), Unasked> {
         offer(&self.files, order::PartFile { file, name, upload_id })
-    }
-}
-
-fn offer<T>(queue: &mpsc::Sender<T>, message: T) -> Result<(), Unasked> {
-    match queue.try_send(message) {
-        // An export that has failed takes nothing any more.
-        Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
-        Err(mpsc::error::TrySendError::Full(_)) => Err(Unasked),
     }
 }
 

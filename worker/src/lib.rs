@@ -1,13 +1,16 @@
-//! The tablehaul worker: scans segments of a table and writes part files, as the coordinator says.
+//! The tablehaul worker: scans segments of a table and writes part files, or reads splits of a backup
+//! and writes items, as the coordinator says.
 //!
 //! In the order in which work arrives: [`parent`](self) pipe → agent (control stream) → purse
-//! (units) → export (the stages). See `export.rs` for the picture.
+//! (units) → export or import (the stages). See `export.rs` and `import.rs` for the pictures.
 
 mod agent;
 mod allowance;
 pub mod cli;
 mod cpu;
 mod export;
+mod import;
+mod inlet;
 mod parent;
 mod purse;
 mod report;

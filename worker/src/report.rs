@@ -78,7 +78,6 @@ impl Report {
         self.bytes.fetch_add(bytes, Relaxed);
     }
 
-    #[allow(dead_code, reason = "for imports, which are not there yet")]
     /// A batch was charged to a global secondary index.
     pub(crate) fn consumed_on_index(&self, name: &str, units: Units) {
         let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);

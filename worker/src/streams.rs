@@ -1,7 +1,7 @@
-//! How many segments a worker reads at once.
+//! How many segments a worker reads at once, or how many requests it writes with.
 //!
-//! One more each time it is asked, as long as the streams spend their time on the network. When
-//! they wait for units, the budget is used up; when they wait for the stages behind them or for a
+//! More each time it is asked, as long as the streams spend their time on the network. When
+//! they wait for units, the budget is used up; when they wait for the stages around them or for a
 //! core, the machine is. Another stream would only cost memory then.
 
 use std::time::Duration;
@@ -10,6 +10,12 @@ use std::time::Duration;
 const FIRST: u32 = 2;
 /// Never more; the memory bound of [`crate::export`] counts on it.
 pub(crate) const MAX_STREAMS: u32 = 16;
+/// Write requests at once at the start. They are short, so it takes many to fill a network's latency.
+const FIRST_WRITES: u32 = 4;
+/// Never more; the memory bound of [`crate::import`] counts on it.
+const MAX_WRITES: u32 = 64;
+/// Writes grow by this share of what they are, so that the most are reached in four seconds.
+const SHARE_OF_WRITES: u32 = 4;
 /// How often to decide.
 pub(crate) const DECIDE_EVERY: Duration = Duration::from_millis(250);
 
@@ -18,7 +24,7 @@ pub(crate) const DECIDE_EVERY: Duration = Duration::from_millis(250);
 pub(crate) struct Spent {
     /// Waiting for units.
     pub(crate) units: Duration,
-    /// Waiting for encoding and the writer.
+    /// Waiting for encoding and the writer, or for lines to write.
     pub(crate) pipeline: Duration,
     /// In requests.
     pub(crate) requests: Duration,
@@ -46,15 +52,24 @@ impl Cpu {
 #[derive(Debug)]
 pub(crate) struct Streams {
     target: u32,
+    max: u32,
+    /// Grows by `target / share`, and by one at least.
+    share: u32,
     may_grow: bool,
 }
 
 impl Streams {
+    /// Of segments.
     pub(crate) const fn new() -> Self {
-        Self { target: FIRST, may_grow: true }
+        Self { target: FIRST, max: MAX_STREAMS, share: MAX_STREAMS, may_grow: true }
     }
 
-    /// How many to read at once.
+    /// Of write requests.
+    pub(crate) const fn for_writes() -> Self {
+        Self { target: FIRST_WRITES, max: MAX_WRITES, share: SHARE_OF_WRITES, may_grow: true }
+    }
+
+    /// How many at once.
     pub(crate) const fn target(&self) -> u32 {
         self.target
     }
@@ -64,19 +79,19 @@ impl Streams {
         self.may_grow = false;
     }
 
-    /// Decides anew. `active` streams were reading; `cpu` is `None` where the system does not tell.
+    /// Decides anew. `active` streams were at work; `cpu` is `None` where the system does not tell.
     pub(crate) fn decide(&mut self, active: u32, spent: Spent, cpu: Option<Cpu>) {
         let total = spent.units + spent.pipeline + spent.requests;
         let is_small = |part: Duration| part * 10 <= total;
         if self.may_grow
             && active >= self.target
-            && self.target < MAX_STREAMS
+            && self.target < self.max
             && !total.is_zero()
             && is_small(spent.units)
             && is_small(spent.pipeline)
             && !cpu.is_some_and(|cpu| cpu.is_short())
         {
-            self.target += 1;
+            self.target = (self.target + (self.target / self.share).max(1)).min(self.max);
         }
     }
 }
@@ -140,6 +155,18 @@ mod tests {
             streams.decide(streams.target(), NETWORK, None);
         }
         assert_eq!(streams.target(), MAX_STREAMS);
+    }
+
+    #[test]
+    fn writes_reach_their_most_in_four_seconds() {
+        let mut streams = Streams::for_writes();
+        let mut targets = vec![streams.target()];
+        for _ in 0..16 {
+            streams.decide(streams.target(), NETWORK, None);
+            targets.push(streams.target());
+        }
+        assert_eq!(targets[..6], [4, 5, 6, 7, 8, 10]);
+        assert_eq!(targets.last(), Some(&MAX_WRITES));
     }
 
     #[test]

@@ -2,19 +2,23 @@
 
 #![allow(clippy::doc_markdown, reason = "the help is read in a terminal")]
 
+mod import;
+mod values;
+
 use clap::{
     Args, CommandFactory, Parser, Subcommand,
     builder::{FalseyValueParser, Resettable},
-    parser::ValueSource,
 };
 use job::{
-    capacity::Rate,
-    spec::{AwsAccess, Compression, RateSpec},
+    spec::{AwsAccess, Compression},
     target::Target,
     task::TotalSegments,
 };
 
 use crate::{plan::Wishes, preflight::ExportRequest};
+pub(super) use import::ImportArgs;
+use values::{Rates, endpoint};
+pub(super) use values::{tables, target};
 
 /// Amazon S3 User Guide, "Canned ACL": those of objects.
 pub(super) const CANNED_ACLS: [&str; 7] = [
@@ -35,14 +39,17 @@ Examples:
   tablehaul export Forum s3://mybucket                  # to s3://mybucket/<region>/Forum
   tablehaul export Forum /backups/forum --dry-run       # only the plan: rate, time, price
   tablehaul verify s3://mybucket/exports
+  tablehaul import s3://mybucket/exports Forum          # at a quarter of its write capacity
+  tablehaul import s3://mybucket/exports Forum --write-units 500 --dry-run
 
 In the place of the Java tool of a Data Pipeline step:
   tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBExport s3://mybucket/exports Forum 0.25
+  tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBImport s3://mybucket/exports Forum 0.25
 
 Exit codes: 0 done · 1 failed · 2 refused before anything was written · 3 stopped by a signal.
 In the form of the Java tool: 0 done · 1 failed, refused or stopped · 255 wrong arguments.";
 
-/// Moves whole DynamoDB tables to S3 or a folder, in the backup format of AWS Data Pipeline.
+/// Moves whole DynamoDB tables to S3 or a folder and back, in the backup format of AWS Data Pipeline.
 #[derive(Debug, Parser)]
 #[command(name = "tablehaul", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(super) struct Cli {
@@ -61,6 +68,7 @@ pub(super) fn command() -> clap::Command {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Export(ExportArgs),
+    Import(ImportArgs),
     Verify(VerifyArgs),
 }
 
@@ -191,7 +199,9 @@ impl AwsArgs {
 impl ExportArgs {
     /// What was typed, as a request; or what is wrong with it.
     pub(super) fn request(self, matches: &clap::ArgMatches) -> Result<ExportRequest, String> {
-        let rate = self.rate(matches)?;
+        let rate =
+            Rates { verb: "read", percent: self.read_percent.as_deref(), units: self.read_units.as_deref() };
+        let rate = rate.read(matches)?;
         let aws = self.aws.access();
         let Self { mut names, consistent, segments, workers, compress, s3_acl, .. } = self;
         let destination = names.pop().filter(|_| !names.is_empty());
@@ -211,20 +221,6 @@ impl ExportArgs {
             aws,
         })
     }
-
-    /// The rate that was typed; one that was typed beats one of a variable.
-    fn rate(&self, matches: &clap::ArgMatches) -> Result<RateSpec, String> {
-        let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
-        let (percent, units) = (self.read_percent.as_deref(), self.read_units.as_deref());
-        match (percent, units) {
-            (None, None) => Ok(RateSpec::MilliPercent(DEFAULT_MILLI_PERCENT)),
-            (Some(text), None) => percentage(text),
-            (None, Some(text)) => units_per_second(text),
-            (Some(text), Some(_)) if typed("read_percent") && !typed("read_units") => percentage(text),
-            (Some(_), Some(text)) if typed("read_units") && !typed("read_percent") => units_per_second(text),
-            (Some(_), Some(_)) => Err("give --read-percent or --read-units, not both".into()),
-        }
-    }
 }
 
 impl VerifyArgs {
@@ -233,68 +229,11 @@ impl VerifyArgs {
     }
 }
 
-/// A quarter, as the template "Export DynamoDB table to S3" has it.
-const DEFAULT_MILLI_PERCENT: u64 = 25_000;
-
-fn percentage(text: &str) -> Result<RateSpec, String> {
-    let wrong = || format!("--read-percent {text}: give a number over 0 and up to 100");
-    let milli = decimal_milli(text).ok_or_else(wrong)?;
-    if (1..=100_000).contains(&milli) { Ok(RateSpec::MilliPercent(milli)) } else { Err(wrong()) }
-}
-
-fn units_per_second(text: &str) -> Result<RateSpec, String> {
-    let wrong = || format!("--read-units {text}: give a number of units per second over 0");
-    let milli = decimal_milli(text).filter(|&milli| milli > 0).ok_or_else(wrong)?;
-    Ok(RateSpec::Units(Rate::from_milli_per_second(milli)))
-}
-
-fn decimal_milli(text: &str) -> Option<u64> {
-    text.trim().parse::<job::capacity::Units>().ok().map(job::capacity::Units::milli)
-}
-
-/// Table names, checked by DynamoDB's naming rules so that a mistyped one is found here (DynamoDB
-/// Developer Guide, "Naming rules": 3 to 255 of `a-z A-Z 0-9 _ - .`); ARNs are let through.
-pub(super) fn tables(names: Vec<String>) -> Result<Vec<String>, String> {
-    let valid = |name: &String| {
-        name.starts_with("arn:")
-            || (3..=255).contains(&name.len())
-                && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
-    };
-    match names.iter().find(|name| !valid(name)) {
-        Some(name) => Err(format!("{name:?} is no table name: 3 to 255 of a-z A-Z 0-9 _ - .")),
-        None => Ok(names),
-    }
-}
-
-/// A destination; a relative path is taken from the working directory.
-pub(super) fn target(text: &str) -> Result<Target, String> {
-    let is_relative =
-        !text.is_empty() && !text.contains("://") && !text.starts_with(['/']) && !text.starts_with("file:");
-    if is_relative {
-        let current = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
-        return current
-            .join(text)
-            .to_string_lossy()
-            .parse()
-            .map_err(|error: job::target::TargetError| error.to_string());
-    }
-    text.parse().map_err(|error: job::target::TargetError| error.to_string())
-}
-
-fn endpoint(text: &str) -> Result<String, String> {
-    let has_host = |rest: &str| !rest.is_empty() && !rest.starts_with(['/', ':']);
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    match rest {
-        Some(rest) if has_host(rest) => Ok(text.trim_end_matches('/').to_owned()),
-        None if text.is_empty() => Ok(String::new()),
-        _ => Err("give an address such as http://127.0.0.1:8000".into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::{CommandFactory, FromArgMatches};
+    use job::{capacity::Rate, spec::RateSpec};
 
     fn request(line: &str) -> Result<ExportRequest, String> {
         let words = std::iter::once("tablehaul").chain(line.split(' '));

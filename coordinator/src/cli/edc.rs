@@ -1,6 +1,7 @@
 //! The command line of the Java tool that Data Pipeline's templates run, so that an existing step
 //! changes in one place: same arguments, same lines on standard output, same exit codes.
 
+mod import;
 mod options;
 
 use std::process::ExitCode;
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 use jiff::{Timestamp, tz::TimeZone};
 use job::spec::RateSpec;
 
-use super::{args, run};
+use super::{args, run, run_one_import};
 use crate::{
     export::Outcome,
     failure::Failure,
@@ -18,12 +19,12 @@ use crate::{
 };
 use options::Options;
 
-/// What the Java tool reads at if it is not told.
+/// What the Java tool reads or writes at if it is not told.
 const DEFAULT_MILLI_PERCENT: u64 = 50_000;
 /// Wrong arguments; the Java tool's -1.
 const WRONG_ARGUMENTS: u8 = 255;
 
-const USAGE: &str = "\
+const EXPORT_USAGE: &str = "\
 usage: tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBExport [-Dkey=value ...] PATH TABLE [RATIO] [SEGMENTS]
   PATH      s3://bucket/folder or file:///folder
   RATIO     share of the table's read capacity, e.g. 0.25; default 0.5
@@ -33,6 +34,7 @@ usage: tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBExport [-Dkey=value ..
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     Export,
+    Import,
 }
 
 impl Class {
@@ -40,12 +42,29 @@ impl Class {
     pub(super) fn named(name: &str) -> Option<Self> {
         match name.strip_prefix("org.apache.hadoop.dynamodb.tools.")? {
             "DynamoDBExport" | "DynamoDbExport" => Some(Self::Export),
+            "DynamoDBImport" | "DynamoDbImport" => Some(Self::Import),
             _ => None,
+        }
+    }
+
+    fn usage(self) -> &'static str {
+        match self {
+            Self::Export => EXPORT_USAGE,
+            Self::Import => import::USAGE,
+        }
+    }
+
+    /// What it does to the table.
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Export => "read",
+            Self::Import => "write",
         }
     }
 }
 
 /// Why the Java tool would end.
+#[derive(Debug)]
 enum Ending {
     WrongArguments(String),
     Failed(String),
@@ -53,12 +72,15 @@ enum Ending {
 
 /// Runs the class with the arguments that follow its name.
 pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
-    let Class::Export = class;
-    match export(arguments) {
+    let ended = match class {
+        Class::Export => export(arguments),
+        Class::Import => import(arguments),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ending::WrongArguments(why)) => {
             complain(&why);
-            print(USAGE);
+            print(class.usage());
             ExitCode::from(WRONG_ARGUMENTS)
         }
         Err(Ending::Failed(why)) => {
@@ -69,18 +91,9 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
 }
 
 fn export(arguments: Vec<String>) -> Result<(), Ending> {
-    let (options, positional) = Options::split(arguments).map_err(Ending::WrongArguments)?;
+    let (options, positional) = Options::split(Class::Export, arguments).map_err(Ending::WrongArguments)?;
     let request = request(&options, &positional)?;
-    for warning in options.warnings() {
-        complain(&format!("warning: {warning}"));
-    }
-    let started = Timestamp::now();
-    print(&format!("Job started: {}", java_date(started)));
-    let failed = |failure: Failure| Ending::Failed(failure.to_string());
-    let outcome = run(&request, false, false).map_err(failed)?;
-    let ended = Timestamp::now();
-    print(&format!("Job ended: {}", java_date(ended)));
-    print(&format!("The job took {} seconds.", ended.duration_since(started).as_secs()));
+    let outcome = timed(&options, || run(&request, false, false))?;
     let path = match outcome {
         // The Java tool cannot write to a bare bucket; here it gets a folder.
         Outcome::Exported(reports) if request.destination.is_bucket_root() => {
@@ -90,6 +103,26 @@ fn export(arguments: Vec<String>) -> Result<(), Ending> {
     };
     print(&format!("Output path: {path}"));
     Ok(())
+}
+
+fn import(arguments: Vec<String>) -> Result<(), Ending> {
+    let (options, positional) = Options::split(Class::Import, arguments).map_err(Ending::WrongArguments)?;
+    let request = import::request(&options, &positional)?;
+    timed(&options, || run_one_import(&request, false, false)).map(drop)
+}
+
+/// Runs a job between the lines that the Java tool prints.
+fn timed<T>(options: &Options, job: impl FnOnce() -> Result<T, Failure>) -> Result<T, Ending> {
+    for warning in options.warnings() {
+        complain(&format!("warning: {warning}"));
+    }
+    let started = Timestamp::now();
+    print(&format!("Job started: {}", java_date(started)));
+    let outcome = job().map_err(|failure| Ending::Failed(failure.to_string()))?;
+    let ended = Timestamp::now();
+    print(&format!("Job ended: {}", java_date(ended)));
+    print(&format!("The job took {} seconds.", ended.duration_since(started).as_secs()));
+    Ok(outcome)
 }
 
 /// As Hadoop's `Path` writes what was typed: single slashes, none at the end, no empty authority.
@@ -108,16 +141,35 @@ fn hadoop_path(typed: &str) -> String {
     format!("{scheme}{authority}{slash}{}", names.join("/"))
 }
 
-fn request(options: &Options, positional: &[String]) -> Result<ExportRequest, Ending> {
-    let [path, table, rest @ ..] = positional else {
-        return Err(Ending::WrongArguments("PATH and TABLE are needed".into()));
-    };
-    if rest.len() > 2 {
-        return Err(Ending::WrongArguments(format!("{:?} is one argument too many", rest[2])));
+/// The positional arguments.
+struct Positional<'a> {
+    path: &'a str,
+    table: &'a str,
+    rest: &'a [String],
+}
+
+impl<'a> Positional<'a> {
+    /// After PATH and TABLE there are `most` at most.
+    fn read(arguments: &'a [String], most: usize) -> Result<Self, Ending> {
+        let [path, table, rest @ ..] = arguments else {
+            return Err(Ending::WrongArguments("PATH and TABLE are needed".into()));
+        };
+        match rest.get(most) {
+            Some(surplus) => Err(Ending::WrongArguments(format!("{surplus:?} is one argument too many"))),
+            None => Ok(Self { path, table, rest }),
+        }
     }
-    let argument = |index: usize| rest.get(index).map(|text| text.trim()).filter(|text| !text.is_empty());
+
+    /// One of those after PATH and TABLE; an empty one is not given.
+    fn get(&self, index: usize) -> Option<&'a str> {
+        self.rest.get(index).map(|text| text.trim()).filter(|text| !text.is_empty())
+    }
+}
+
+fn request(options: &Options, positional: &[String]) -> Result<ExportRequest, Ending> {
+    let arguments = Positional::read(positional, 2)?;
     let failed = Ending::Failed;
-    let segments = match argument(1) {
+    let segments = match arguments.get(1) {
         Some(text) => Some(
             text.parse().map_err(|_| Ending::WrongArguments(format!("SEGMENTS {text:?} is no number")))?,
         ),
@@ -125,9 +177,9 @@ fn request(options: &Options, positional: &[String]) -> Result<ExportRequest, En
     };
     let segments = segments.map(job::task::TotalSegments::try_from).transpose();
     Ok(ExportRequest {
-        tables: args::tables(vec![table.clone()]).map_err(failed)?,
-        destination: args::target(path).map_err(failed)?,
-        rate: rate(options, argument(0))?,
+        tables: args::tables(vec![arguments.table.to_owned()]).map_err(failed)?,
+        destination: args::target(arguments.path).map_err(failed)?,
+        rate: rate(options, arguments.get(0))?,
         wishes: Wishes {
             segments: segments.map_err(|error| failed(error.to_string()))?,
             workers: options.workers().map_err(failed)?,
@@ -148,7 +200,7 @@ fn rate(options: &Options, ratio: Option<&str>) -> Result<RateSpec, Ending> {
         text.parse().map_err(|_| Ending::WrongArguments(format!("RATIO {text:?} is no number")))?;
     options::milli_percent(number)
         .map(RateSpec::MilliPercent)
-        .ok_or_else(|| Ending::Failed(format!("RATIO {text}: the read ratio must be over 0")))
+        .ok_or_else(|| Ending::Failed(format!("RATIO {text}: the {} ratio must be over 0", options.verb())))
 }
 
 /// As `java.util.Date` prints itself.
@@ -162,7 +214,7 @@ mod tests {
 
     fn parsed(line: &str) -> Result<ExportRequest, u8> {
         let words = line.split(' ').map(|word| word.replace("''", "")).collect();
-        let (options, positional) = Options::split(words).map_err(|_| 255)?;
+        let (options, positional) = Options::split(Class::Export, words).map_err(|_| 255)?;
         request(&options, &positional).map_err(|ending| match ending {
             Ending::WrongArguments(_) => 255,
             Ending::Failed(_) => 1,
@@ -170,10 +222,12 @@ mod tests {
     }
 
     #[test]
-    fn both_spellings_of_the_class_are_known() {
-        for name in ["DynamoDBExport", "DynamoDbExport"] {
-            let full = format!("org.apache.hadoop.dynamodb.tools.{name}");
-            assert_eq!(Class::named(&full), Some(Class::Export));
+    fn both_spellings_of_the_classes_are_known() {
+        for (verb, class) in [("Export", Class::Export), ("Import", Class::Import)] {
+            for name in [format!("DynamoDB{verb}"), format!("DynamoDb{verb}")] {
+                let full = format!("org.apache.hadoop.dynamodb.tools.{name}");
+                assert_eq!(Class::named(&full), Some(class));
+            }
         }
         assert_eq!(Class::named("export"), None);
     }

@@ -12,9 +12,10 @@ use job::{
 
 use crate::{
     files::{PartFile, PartFiles},
-    lease::{Leases, Slowest},
     schedule::{Action, Heard, Work},
 };
+
+use super::segments::{Segments, Slowest};
 
 /// The upload of a file is open, under this id.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub(crate) enum ExportAction {
 /// Segments and part files.
 pub(crate) struct ExportWork {
     settings: ExportSettings,
-    leases: Leases,
+    segments: Segments,
     files: PartFiles,
     /// Files whose worker waits for them.
     opening: BTreeSet<FileId>,
@@ -42,7 +43,7 @@ impl ExportWork {
     pub(crate) fn new(job: JobId, settings: ExportSettings) -> Self {
         let on_file_system = matches!(settings.target, Target::File { .. });
         Self {
-            leases: Leases::new(settings.total_segments),
+            segments: Segments::new(settings.total_segments),
             files: PartFiles::new(job, settings.compression, on_file_system),
             opening: BTreeSet::new(),
             settings,
@@ -56,12 +57,12 @@ impl ExportWork {
 
     /// Items in sealed parts.
     pub(crate) fn sealed_items(&self) -> u64 {
-        self.leases.items()
+        self.segments.items()
     }
 
     /// The segment that took longest.
     pub(crate) fn slowest(&self) -> Option<Slowest> {
-        self.leases.slowest()
+        self.segments.slowest()
     }
 
     /// A part with all its steps is taken, or nothing of it.
@@ -76,12 +77,12 @@ impl ExportWork {
             Some(part) => self.files.check(id, part).map_err(|why| why.to_string())?,
             None => {}
         }
-        self.leases.check(id, &steps).map_err(|why| why.to_string())?;
+        self.segments.check(id, &steps).map_err(|why| why.to_string())?;
         if let Some(part) = part {
             self.files.apply(part);
         }
         let done = steps.iter().filter(|step| step.position == Position::Done).count() as u64;
-        self.leases.apply(steps, now);
+        self.segments.apply(id, steps, now);
         Ok(Heard { done, progressed: true, actions: Vec::new() })
     }
 }
@@ -95,7 +96,7 @@ impl Work for ExportWork {
     }
 
     fn lease(&mut self, now: Duration, worker: WorkerId) -> Option<ToWorker> {
-        self.leases.lease(worker, now).map(ToWorker::Lease)
+        self.segments.lease(worker, now).map(ToWorker::Lease)
     }
 
     fn said(
@@ -129,15 +130,15 @@ impl Work for ExportWork {
     }
 
     fn release(&mut self, now: Duration, worker: WorkerId) -> Vec<ExportAction> {
-        self.leases.release(worker, now);
+        self.segments.release(worker, now);
         self.files.close_of(worker).into_iter().map(ExportAction::Fence).collect()
     }
 
     fn tasks(&self) -> (usize, usize) {
-        (self.leases.num_done(), self.leases.total())
+        self.segments.counts()
     }
 
     fn check_invariants(&self) {
-        self.leases.check_invariants();
+        self.segments.check_invariants();
     }
 }

@@ -6,10 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
 use job::layout;
 use job_aws::{Fault, FaultKind};
 
-use super::Entry;
+use super::{Entry, Listing};
 use crate::files::PartFile;
 
 /// A directory.
@@ -87,26 +88,44 @@ impl Directory {
         fs::read(&path).map_err(|error| fault("read", &path, &error))
     }
 
-    /// All files of the directory itself.
-    pub(super) fn entries(&self) -> Result<Vec<Entry>, Fault> {
-        let listed = || -> io::Result<Vec<Entry>> {
+    /// All files and directories of the directory itself.
+    pub(super) fn listing(&self) -> Result<Listing, Fault> {
+        let listed = || -> io::Result<Listing> {
+            let mut listing = Listing::default();
             let entries = match fs::read_dir(&self.path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(listing),
                 entries => entries?,
             };
-            let mut files = Vec::new();
             for entry in entries {
                 let entry = entry?;
                 // Of a link that leads nowhere it is found out when it is read.
                 let metadata = fs::metadata(entry.path()).or_else(|_| entry.metadata())?;
-                if !metadata.is_dir() {
-                    let name = entry.file_name().to_string_lossy().into_owned();
-                    files.push(Entry { name, bytes: metadata.len(), etag: None });
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if metadata.is_dir() {
+                    listing.folders.push(name);
+                } else {
+                    listing.files.push(Entry { name, bytes: metadata.len(), etag: None });
                 }
             }
-            Ok(files)
+            Ok(listing)
         };
         listed().map_err(|error| fault("list", &self.path, &error))
+    }
+
+    /// A file as a listing would have it; nothing if what has that name is none.
+    pub(super) fn entry(&self, name: &str) -> Result<Option<Entry>, Fault> {
+        let path = self.path.join(name);
+        let metadata = fs::metadata(&path).map_err(|error| fault("look at", &path, &error))?;
+        let entry = Entry { name: name.to_owned(), bytes: metadata.len(), etag: None };
+        Ok(metadata.is_file().then_some(entry))
+    }
+
+    /// The first `bytes` of a file.
+    pub(super) fn head(&self, name: &str, bytes: u64) -> Result<Bytes, Fault> {
+        let mut head = Vec::new();
+        let read = self.reader(name)?.take(bytes).read_to_end(&mut head);
+        read.map_err(|error| self.read_fault(name, &error))?;
+        Ok(head.into())
     }
 
     /// Opens a file of the directory. What goes wrong while it is read is told by

@@ -4,9 +4,10 @@ use std::{fs::File, io, ops::Range};
 
 use bytes::Bytes;
 use job::{spec::AwsAccess, target::Target};
-use job_aws::{Fault, FaultKind, Retries, connect};
+use job_aws::{Clients, Fault, FaultKind, Retries, connect};
 
 use super::{Store, files::Directory, s3::Prefix};
+use crate::retry::retried;
 
 /// For the signature only: an S3 named by its address may be in no region.
 const REGION_OF_OTHER_ENDPOINTS: &str = "us-east-1";
@@ -20,6 +21,14 @@ pub(crate) struct Entry {
     pub(crate) bytes: u64,
     /// In S3, what tells it from another object of that name.
     pub(crate) etag: Option<String>,
+}
+
+/// What is in a folder itself, not in the folders in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Listing {
+    pub(crate) files: Vec<Entry>,
+    /// Names of the folders in it.
+    pub(crate) folders: Vec<String>,
 }
 
 /// A file to be read.
@@ -50,11 +59,57 @@ impl Store {
         Ok(Self::S3(Prefix::new(bucket, target.clone(), None, &clients)))
     }
 
+    /// A folder that is only read, with clients that are there already; a file system needs none.
+    pub(crate) fn reading(target: &Target, clients: Option<&Clients>) -> Result<Self, Fault> {
+        match (target, clients) {
+            (Target::File { dir }, _) => Ok(Self::Files(Directory::new(dir.clone()))),
+            (Target::S3 { .. }, Some(clients)) => Ok(Self::new(target, clients, None)),
+            (Target::S3 { .. }, None) => {
+                Err(Fault::new(FaultKind::Refused, format!("{target} can't be read without access to AWS")))
+            }
+        }
+    }
+
     /// All files in the folder itself, not those in folders in it. Nothing if there is no folder.
     pub(crate) async fn entries(&self) -> Result<Vec<Entry>, Fault> {
+        Ok(self.listing().await?.files)
+    }
+
+    /// Everything in the folder itself. Nothing if there is no folder.
+    pub(crate) async fn listing(&self) -> Result<Listing, Fault> {
         match self {
-            Self::S3(prefix) => prefix.entries().await,
-            Self::Files(directory) => directory.entries(),
+            Self::S3(prefix) => prefix.listing().await,
+            Self::Files(directory) => directory.listing(),
+        }
+    }
+
+    /// A file as a listing would have it, if there is one of that name.
+    pub(crate) async fn look_up(&self, name: &str) -> Result<Option<Entry>, Fault> {
+        let looked_up = match self {
+            Self::S3(prefix) => prefix.entry(name).await.map(Some),
+            Self::Files(directory) => directory.entry(name),
+        };
+        match looked_up {
+            Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
+            looked_up => looked_up,
+        }
+    }
+
+    /// A small object, if it is there.
+    pub(crate) async fn find(&self, name: &str) -> Result<Option<Vec<u8>>, Fault> {
+        match retried(|| self.get(name)).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// The first bytes of a file; fewer than `limit` only if it has no more.
+    pub(crate) async fn head(&self, object: &Entry, limit: u64) -> Result<Bytes, Fault> {
+        match self {
+            _ if object.bytes == 0 => Ok(Bytes::new()),
+            Self::S3(prefix) => prefix.get_range(object, 0..limit.min(object.bytes)).await,
+            Self::Files(directory) => directory.head(&object.name, limit.min(object.bytes)),
         }
     }
 

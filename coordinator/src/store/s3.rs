@@ -13,7 +13,7 @@ use bytes::Bytes;
 use job::target::Target;
 use job_aws::{Clients, Fault, FaultKind};
 
-use super::Entry;
+use super::{Entry, Listing};
 use crate::files::PartFile;
 
 /// Objects of one bucket under one prefix.
@@ -92,21 +92,34 @@ impl Prefix {
         Ok(body.map_err(torn)?.to_vec())
     }
 
-    /// All objects of the folder itself, without those of folders in it.
-    pub(super) async fn entries(&self) -> Result<Vec<Entry>, Fault> {
+    /// All objects and folders of the folder itself.
+    pub(super) async fn listing(&self) -> Result<Listing, Fault> {
         let folder = self.target.key("");
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&folder).delimiter("/");
         let mut pages = request.into_paginator().send();
-        let mut entries = Vec::new();
+        let mut listing = Listing::default();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| self.list_fault(&error))?;
-            entries.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
+            listing.files.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
                 let name = object.key?.strip_prefix(&folder)?.to_owned();
                 let bytes = object.size.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
                 (!name.is_empty()).then_some(Entry { name, bytes, etag: object.e_tag })
             }));
+            listing.folders.extend(page.common_prefixes.unwrap_or_default().into_iter().filter_map(
+                |common| Some(common.prefix?.strip_prefix(&folder)?.strip_suffix('/')?.to_owned()),
+            ));
         }
-        Ok(entries)
+        Ok(listing)
+    }
+
+    /// An object as a listing would have it.
+    pub(super) async fn entry(&self, name: &str) -> Result<Entry, Fault> {
+        let (key, url) = (self.target.key(name), self.target.url(name));
+        let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
+        let head = head.map_err(|error| self.fault("s3:GetObject", &url, &error))?;
+        let bytes = head.content_length().and_then(|length| u64::try_from(length).ok());
+        let silent = || Fault::new(FaultKind::Refused, format!("S3 does not say how long {url} is"));
+        Ok(Entry { name: name.to_owned(), bytes: bytes.ok_or_else(silent)?, etag: head.e_tag })
     }
 
     /// Reads bytes of an object as it was listed; another one in its place is a fault.
@@ -162,21 +175,17 @@ impl Prefix {
         {
             return Err(fault);
         }
-        self.check_length(&key, &url, file.bytes()).await
+        self.check_length(&file.name, file.bytes()).await
     }
 
-    async fn check_length(&self, key: &str, url: &str, expected: u64) -> Result<(), Fault> {
-        let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
-        let head = head.map_err(|error| self.fault("s3:GetObject", url, &error))?;
-        let length = head.content_length().and_then(|length| u64::try_from(length).ok());
-        if length == Some(expected) {
+    async fn check_length(&self, name: &str, expected: u64) -> Result<(), Fault> {
+        let length = self.entry(name).await?.bytes;
+        if length == expected {
             return Ok(());
         }
-        let found = length.map_or_else(|| "no length".to_owned(), |length| format!("{length} bytes"));
-        Err(Fault::new(
-            FaultKind::Refused,
-            format!("{url} has {found}, not the {expected} that were written"),
-        ))
+        let url = self.target.url(name);
+        let why = format!("{url} has {length} bytes, not the {expected} that were written");
+        Err(Fault::new(FaultKind::Refused, why))
     }
 
     pub(super) async fn abort(&self, file: &PartFile) -> Result<(), Fault> {

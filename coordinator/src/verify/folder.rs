@@ -3,44 +3,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use job::{
-    export_json::{ExportJson, VERSION},
+    export_json::ExportJson,
     layout,
     manifest::{self, ManifestError},
     target::Target,
 };
-use serde::Deserialize;
 
 use super::defects::Defects;
 use crate::store::Entry;
-
-/// What `_tablehaul/export.json` turned out to be.
-#[derive(Debug)]
-pub(super) enum Recorded {
-    /// Whole, of the version known here.
-    Export(Box<ExportJson>),
-    /// Of another version.
-    Version(u64),
-    /// Not readable, and why.
-    Damaged(String),
-}
-
-pub(super) fn read_export_json(bytes: &[u8]) -> Recorded {
-    #[derive(Deserialize)]
-    struct Versioned {
-        version: u64,
-    }
-    let version = match serde_json::from_slice::<Versioned>(bytes) {
-        Ok(Versioned { version }) => version,
-        Err(error) => return Recorded::Damaged(error.to_string()),
-    };
-    if version != u64::from(VERSION) {
-        return Recorded::Version(version);
-    }
-    match serde_json::from_slice(bytes) {
-        Ok(export) => Recorded::Export(Box::new(export)),
-        Err(error) => Recorded::Damaged(error.to_string()),
-    }
-}
 
 /// What was found out without reading any data.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use job::export_json::PartFile;
-use job_aws::{Fault, FaultKind};
+use job_aws::{Ahead, Fault, FaultKind, ranges};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
@@ -18,13 +18,17 @@ use super::{
     check::{Expected, FileFound},
     defects::Defects,
     progress::Tally,
-    read::{Watched, ranges},
+    read::Watched,
     stored::WINDOW_BYTES,
 };
 use crate::{
     preflight::cores,
+    retry::retried,
     store::{Entry, Readable, Store},
 };
+
+/// One request costs as much as reading 2 MB takes. An object takes 4 × 8 MiB of memory.
+const AHEAD: Ahead = Ahead { range_bytes: 8 * 1024 * 1024, ranges: 3 };
 
 /// Memory for the keys of all files under way, unless one file alone needs more: see
 /// [`SeenKeys`](super::keys::SeenKeys), 16 bytes for each item.
@@ -130,7 +134,11 @@ impl Run {
                 Arc::clone(&self).check_source(job, source, place).await
             }
             Ok(Readable::InRanges) => {
-                let (source, fetching) = ranges(self.store.clone(), job.entry.clone());
+                let (store, entry) = (self.store.clone(), job.entry.clone());
+                let (source, fetching) = ranges(0..entry.bytes, AHEAD, move |range| {
+                    let (store, entry) = (store.clone(), entry.clone());
+                    async move { retried(|| store.get_range(&entry, range.clone())).await }
+                });
                 let checking = Arc::clone(&self).check_source(job, source, place);
                 tokio::pin!(checking);
                 tokio::select! {

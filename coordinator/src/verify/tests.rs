@@ -34,7 +34,8 @@ impl Backup {
             let lines = lines.concat();
             fs::write(dir.join(&name), &lines).unwrap();
             let crc32c = format!("{:08x}", crc32c::crc32c(lines.as_bytes()));
-            files.push(PartFile { name, items: keys.len() as u64, bytes: lines.len() as u64, crc32c });
+            let (items, bytes, parts) = (keys.len() as u64, lines.len() as u64, Vec::new());
+            files.push(PartFile { name, items, bytes, crc32c, parts });
         }
         let backup = Self { dir, export: export_json(files) };
         backup.write_export_json();

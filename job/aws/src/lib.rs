@@ -3,8 +3,10 @@
 
 mod connect;
 mod fault;
+mod ranges;
 mod read;
 
 pub use connect::{Clients, Retries, connect};
 pub use fault::{Fault, FaultKind};
+pub use ranges::{Ahead, Ranges, ranges};
 pub use read::get_range;

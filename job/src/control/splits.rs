@@ -123,18 +123,20 @@ impl TryFrom<wire::ImportSettings> for ImportSettings {
             table: settings.table,
             keys: KeySchema { partition, sort },
             mode: settings.mode.parse().map_err(|_| Malformed("mode"))?,
+            open_splits: settings.open_splits.max(1),
             aws: settings.aws.unwrap_or_default().into(),
         })
     }
 }
 
 impl From<ImportSettings> for wire::ImportSettings {
-    fn from(ImportSettings { table, keys, mode, aws }: ImportSettings) -> Self {
+    fn from(ImportSettings { table, keys, mode, open_splits, aws }: ImportSettings) -> Self {
         Self {
             table,
             partition: Some(keys.partition.into()),
             sort: keys.sort.map(Into::into),
             mode: mode.name().to_owned(),
+            open_splits,
             aws: Some(aws.into()),
         }
     }
@@ -196,6 +198,7 @@ mod tests {
             table: "Forum".into(),
             keys: KeySchema { partition: key("pk", KeyKind::S), sort: Some(key("sk", KeyKind::B)) },
             mode: WriteMode::PutIfAbsent,
+            open_splits: 8,
             aws: AwsAccess::default(),
         }));
         assert_eq!(ToWorker::try_from(wire::ToWorker::from(settings.clone())), Ok(settings));

@@ -9,7 +9,7 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use measure::{Measured, measure};
+use measure::{Measured, measure, median, megabytes, pin};
 use tests_support::{Fake, binary};
 
 const SEGMENTS: u64 = 16;
@@ -85,7 +85,7 @@ fn run(variant: &Variant, fake: &Fake, folder: &Path, items: u64) -> anyhow::Res
     } else {
         command
             .arg(binary("bench-typed"))
-            .args([&fake.endpoint(), "Bench", &SEGMENTS.to_string()])
+            .args(["export", &fake.endpoint(), "Bench", &SEGMENTS.to_string()])
             .arg(out.join("lines"));
     }
     command.env("AWS_ACCESS_KEY_ID", "testkey").env("AWS_SECRET_ACCESS_KEY", "testsecret");
@@ -95,15 +95,6 @@ fn run(variant: &Variant, fake: &Fake, folder: &Path, items: u64) -> anyhow::Res
     }
     std::fs::remove_dir_all(&out)?;
     Ok(measured)
-}
-
-fn pin(pid: u32, cores: &str) -> anyhow::Result<()> {
-    let pinned = Command::new("taskset").args(["-a", "-c", "-p", cores, &pid.to_string()]).output();
-    let pinned = pinned.context("taskset (of util-linux) is needed")?;
-    if !pinned.status.success() {
-        eprintln!("the server shares its core: {}", String::from_utf8_lossy(&pinned.stderr).trim());
-    }
-    Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -132,14 +123,4 @@ fn print_table(results: &[Vec<Measured>], items: u64) {
         let scaling = results[two].iter().zip(&results[one]).map(|(two, one)| rate(two) / rate(one));
         println!("2 workers on the server's core too, {what}: {:.2} x 1 worker", median(scaling));
     }
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-fn megabytes(bytes: Option<u64>) -> String {
-    bytes.map_or_else(|| "-".to_owned(), |bytes| (bytes / 1_000_000).to_string())
 }

@@ -1,4 +1,5 @@
-//! What a command costs: time, processor time of it and all its children, memory of each process.
+//! What a command costs: time, processor time of it and all its children, memory of each process. Shared by the
+//! benches of export and import.
 
 use std::{
     process::{Command, Stdio},
@@ -53,12 +54,37 @@ pub(crate) fn measure(mut command: Command, server: u32) -> anyhow::Result<Measu
         Ok(serde_json::Value::Array(reports)) => {
             reports.iter().filter_map(|report| report["items"].as_u64()).sum()
         }
+        Ok(serde_json::Value::Object(report)) => {
+            report.get("items").and_then(serde_json::Value::as_u64).context("no number of items")?
+        }
         _ => text.trim().parse().context("no number of items")?,
     };
     let cpu_seconds = children_cpu()? - before;
     let server_cpu_seconds = cpu_of(server)? - server_before;
     let (main_bytes, worker_bytes) = peaks;
     Ok(Measured { items, seconds, cpu_seconds, server_cpu_seconds, main_bytes, worker_bytes })
+}
+
+/// Puts a process and all its threads on these cores.
+pub(crate) fn pin(pid: u32, cores: &str) -> anyhow::Result<()> {
+    let pinned = Command::new("taskset").args(["-a", "-c", "-p", cores, &pid.to_string()]).output();
+    let pinned = pinned.context("taskset (of util-linux) is needed")?;
+    if !pinned.status.success() {
+        eprintln!("the server shares its core: {}", String::from_utf8_lossy(&pinned.stderr).trim());
+    }
+    Ok(())
+}
+
+/// NaN if there are none.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// For people; `-` if it isn't known.
+pub(crate) fn megabytes(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "-".to_owned(), |bytes| (bytes / 1_000_000).to_string())
 }
 
 /// Of all children that have ended and been waited for.

@@ -4,20 +4,27 @@ use std::collections::BTreeMap;
 
 use job::{
     capacity::Rate,
-    spec::{AwsAccess, Compression, RateSpec},
+    spec::{AwsAccess, Compression, RateSpec, WriteMode},
 };
 
+use super::Class;
 use crate::cli::args::CANNED_ACLS;
 
 /// Options of Hadoop's tools that take a value and mean nothing here.
 const GENERIC: [&str; 6] = ["-conf", "-fs", "-jt", "-files", "-libjars", "-archives"];
-/// Keys of the Java tool and of Hadoop that are honoured.
-const KNOWN: [&str; 14] = [
+/// Keys of the Java tool and of Hadoop that are honoured whatever is run.
+const KNOWN: [&str; 6] = [
     "dynamodb.region",
     "dynamodb.regionid",
     "dynamodb.endpoint",
-    "dynamodb.scan.segments",
     "dynamodb.max.map.tasks",
+    // What they ask for is so anyway: nothing is written twice, jobs have no reducers.
+    "mapreduce.map.speculative",
+    "mapred.map.tasks.speculative.execution",
+];
+/// Those of an export.
+const KNOWN_OF_EXPORT: [&str; 8] = [
+    "dynamodb.scan.segments",
     "dynamodb.throughput.read",
     "dynamodb.throughput.read.percent",
     "mapreduce.output.fileoutputformat.compress",
@@ -25,14 +32,18 @@ const KNOWN: [&str; 14] = [
     "mapred.output.compress",
     "mapred.output.compression.codec",
     "fs.s3.canned.acl",
-    // What they ask for is so anyway: nothing is written twice, jobs have no reducers.
-    "mapreduce.map.speculative",
-    "mapred.map.tasks.speculative.execution",
 ];
+/// Those of an import.
+const KNOWN_OF_IMPORT: [&str; 3] =
+    ["dynamodb.throughput.write", "dynamodb.throughput.write.percent", DELETION_MODE];
+/// An import then removes the items of the backup from the table.
+const DELETION_MODE: &str = "dynamodb.deletion.mode";
 
 /// The options before the positional arguments.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Options {
+    /// Whose.
+    class: Class,
     defined: BTreeMap<String, String>,
     ignored: Vec<String>,
     ratio_warning: Option<String>,
@@ -41,8 +52,8 @@ pub(super) struct Options {
 impl Options {
     /// Splits options from positional arguments, as Hadoop's `GenericOptionsParser` does: options
     /// come first.
-    pub(super) fn split(arguments: Vec<String>) -> Result<(Self, Vec<String>), String> {
-        let mut options = Self::default();
+    pub(super) fn split(class: Class, arguments: Vec<String>) -> Result<(Self, Vec<String>), String> {
+        let mut options = Self { class, defined: BTreeMap::new(), ignored: Vec::new(), ratio_warning: None };
         let mut arguments = arguments.into_iter().peekable();
         while let Some(argument) = arguments.next_if(|argument| is_option(argument)) {
             if GENERIC.contains(&argument.as_str()) {
@@ -66,6 +77,11 @@ impl Options {
         Ok((options, positional))
     }
 
+    /// What is done to the table.
+    pub(super) fn verb(&self) -> &'static str {
+        self.class.verb()
+    }
+
     fn get(&self, key: &str) -> Option<&str> {
         self.defined.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
@@ -86,13 +102,21 @@ impl Options {
     }
 
     pub(super) fn rate(&self) -> Result<Option<RateSpec>, String> {
-        if let Some(units) = self.number::<u64>("dynamodb.throughput.read")?.filter(|&units| units > 0) {
+        let verb = self.verb();
+        let key = format!("dynamodb.throughput.{verb}");
+        if let Some(units) = self.number::<u64>(&key)?.filter(|&units| units > 0) {
             return Ok(Some(RateSpec::Units(Rate::from_units_per_second(units))));
         }
-        let key = "dynamodb.throughput.read.percent";
-        let Some(ratio) = self.number::<f64>(key)? else { return Ok(None) };
-        let wrong = || format!("-D{key}={ratio}: the read ratio must be over 0");
+        let key = format!("dynamodb.throughput.{verb}.percent");
+        let Some(ratio) = self.number::<f64>(&key)? else { return Ok(None) };
+        let wrong = || format!("-D{key}={ratio}: the {verb} ratio must be over 0");
         milli_percent(ratio).map(RateSpec::MilliPercent).map(Some).ok_or_else(wrong)
+    }
+
+    /// What an import does with the items.
+    pub(super) fn mode(&self) -> WriteMode {
+        let deletes = self.get(DELETION_MODE).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        if deletes { WriteMode::Delete } else { WriteMode::Put }
     }
 
     fn codec(&self) -> Option<&str> {
@@ -146,13 +170,19 @@ impl Options {
     /// What the user should know about options that do not do what they say.
     pub(super) fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.ratio_warning.iter().cloned().collect();
-        if let Some(codec) = self.codec()
+        if self.class == Class::Export
+            && let Some(codec) = self.codec()
             && !codec.ends_with("GzipCodec")
             && !codec.ends_with("ZStandardCodec")
         {
             warnings.push(format!("{codec} is not supported; the files are compressed by gzip"));
         }
-        let unknown = self.defined.keys().filter(|key| !KNOWN.contains(&key.as_str()));
+        let of_class = match self.class {
+            Class::Export => &KNOWN_OF_EXPORT[..],
+            Class::Import => &KNOWN_OF_IMPORT,
+        };
+        let is_known = |key: &str| KNOWN.contains(&key) || of_class.contains(&key);
+        let unknown = self.defined.keys().filter(|key| !is_known(key));
         let unknown: Vec<&str> = unknown.chain(&self.ignored).map(String::as_str).collect();
         if !unknown.is_empty() {
             warnings.push(format!("ignored: {}", unknown.join(", ")));
@@ -189,7 +219,11 @@ mod tests {
     use super::*;
 
     fn options(words: &[&str]) -> (Options, Vec<String>) {
-        Options::split(words.iter().map(ToString::to_string).collect()).unwrap()
+        of(Class::Export, words)
+    }
+
+    fn of(class: Class, words: &[&str]) -> (Options, Vec<String>) {
+        Options::split(class, words.iter().map(ToString::to_string).collect()).unwrap()
     }
 
     #[test]
@@ -222,6 +256,18 @@ mod tests {
         let zstd = format!("{codec}ZStandardCodec");
         assert_eq!(options(&[compressed, &zstd]).0.compression(), Compression::Zstd);
         assert_eq!(options(&[&zstd]).0.compression(), Compression::None);
+    }
+
+    #[test]
+    fn an_option_of_the_other_direction_is_said_to_be_ignored() {
+        let words = ["-Ddynamodb.throughput.read=5", "-Ddynamodb.throughput.write=6", "-Ddynamodb.region=x"];
+        let (export, import) = (of(Class::Export, &words).0, of(Class::Import, &words).0);
+        let units = |units| Some(RateSpec::Units(Rate::from_units_per_second(units)));
+        assert_eq!((export.rate().unwrap(), import.rate().unwrap()), (units(5), units(6)));
+        assert_eq!(export.warnings(), ["ignored: dynamodb.throughput.write"]);
+        assert_eq!(import.warnings(), ["ignored: dynamodb.throughput.read"]);
+        let compressed = ["-Dmapred.output.compress=true"];
+        assert_eq!(of(Class::Import, &compressed).0.warnings(), ["ignored: mapred.output.compress"]);
     }
 
     #[test]

@@ -38,7 +38,7 @@ fn file(compression: Compression) -> (PartFile, Vec<u8>) {
 
 fn record(stored: &[u8], items: u64) -> PartFile {
     let crc32c = format!("{:08x}", crc32c::crc32c(stored));
-    PartFile { name: "f".into(), items, bytes: stored.len() as u64, crc32c }
+    PartFile { name: "f".into(), items, bytes: stored.len() as u64, crc32c, parts: Vec::new() }
 }
 
 fn check(compression: Compression, file: &PartFile, stored: &[u8]) -> FileFound {

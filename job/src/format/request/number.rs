@@ -2,9 +2,9 @@
 //! types and naming rules in Amazon DynamoDB", number).
 
 /// Significant digits at most.
-const MAX_DIGITS: usize = 38;
+pub(super) const MAX_DIGITS: usize = 38;
 /// The exponent of the first digit: 1E-130 to 9.99…E+125.
-const EXPONENTS: std::ops::RangeInclusive<i64> = -130..=125;
+pub(super) const EXPONENTS: std::ops::RangeInclusive<i64> = -130..=125;
 
 /// A number by its value: equal numbers are equal here, however they were written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -89,6 +89,8 @@ fn lines_of_dynamodbs_own_exports_put_or_delete() {
     let deleted = format!(r#"{{{metadata},"Keys":{key},"OldImage":{item}}}"#);
     assert_eq!(json(&deleted), Ok((Write::Delete, key.into())));
     assert_eq!(json(item), Err(RequestError::NeitherItemNorKeys));
+    let neither = format!(r#"{{{metadata},"Keys":{key},"NewImage":null}}"#);
+    assert_eq!(json(&neither), Err(RequestError::Item(ItemError::Json)), "null does not delete");
 }
 
 #[test]
@@ -98,4 +100,98 @@ fn of_items_to_be_deleted_only_the_key_is_sent() {
     let encoded = Encoder::new(&keys(), Wanted::Keys).emr_line(line, &mut out).unwrap();
     assert_eq!(encoded.write, Write::Delete);
     assert_eq!(&out[..encoded.json_bytes], br#"{"pk":{"S":"a"},"sk":{"N":"1"}}"#);
+}
+
+/// Whether an item with this attribute, in upper-case type keys, goes the fast way in both formats.
+fn goes_fast(attribute: &str) -> bool {
+    let item = format!(r#"{{"pk":{{"S":"a"}},{attribute},"sk":{{"N":"1"}}}}"#);
+    let mut encoder = Encoder::new(&keys(), Wanted::Items);
+    let (mut of_emr, mut of_json) = (Vec::new(), Vec::new());
+    encoder.emr_line(item.as_bytes(), &mut of_emr).unwrap();
+    let num_emr = encoder.num_fast();
+    encoder.json_line(format!(r#"{{"Item":{item}}}"#).as_bytes(), &mut of_json).unwrap();
+    assert_eq!((&of_emr, num_emr * 2), (&of_json, encoder.num_fast()));
+    num_emr == 1
+}
+
+#[test]
+fn ordinary_values_of_each_type_go_the_fast_way() {
+    for attribute in [
+        r#""x":{"S":""}"#,
+        r#""x":{"S":"é\"\\\/\n\u0001\u2028\ud83d\ude00"}"#,
+        r#""é x":{"N":"-12.5E-3"}"#,
+        r#""x":{"B":""},"y":{"B":"AQ=="}"#,
+        r#""x":{"BOOL":true},"y":{"BOOL":false}"#,
+        r#""x":{"NULL":true}"#,
+        r#""x":{"SS":["","a","\u0062"]}"#,
+        r#""x":{"NS":["1","10"]}"#,
+        r#""x":{"BS":["","AA=="]}"#,
+        r#""x":{"L":[]},"y":{"L":[{"L":[{"S":""},{"M":{}}]},{"N":"1"}]}"#,
+        r#""x":{"M":{}},"y":{"M":{"":{"S":""},"pk":{"N":"1"},"M":{"M":{"S":{"S":"S"}}}}}"#,
+    ] {
+        assert!(goes_fast(attribute), "{attribute}");
+    }
+}
+
+#[test]
+fn whatever_is_unusual_goes_the_slow_way() {
+    for attribute in [
+        r#""x": {"S":""}"#,
+        r#""x":{"S":""} "#,
+        r#""\u0078":{"S":""}"#,
+        r#""x\"":{"S":""}"#,
+        r#""x":{"N":"\u0031"}"#,
+        r#""x":{"B":"\/w=="}"#,
+        r#""x":{"N":"0E00000"}"#,
+    ] {
+        assert!(!goes_fast(attribute), "{attribute}");
+    }
+    assert!(with(r#""x":{"n":1.5},"y":{"nS":[1,"2"]}"#).is_ok());
+}
+
+#[test]
+fn nulls_of_the_older_connector_are_cut_out_wherever_they_stand() {
+    let lists = r#""a":{"nULLValue":true},"b":{"l":[{"NULLVALUE":true},{"null":true},{"nullvalue":true}]}"#;
+    let line = format!(r#"{{{lists},"pk":{{"s":"é"}},"sk":{{"n":"1"}},"z":{{"nULLValue":true}}}}"#);
+    let mut encoder = Encoder::new(&keys(), Wanted::Items);
+    let mut out = b"before".to_vec();
+    let Encoded { json_bytes, .. } = encoder.emr_line(format!("{line}\r\n").as_bytes(), &mut out).unwrap();
+    let json = str::from_utf8(&out["before".len()..][..json_bytes]).unwrap();
+    let null = r#"{"NULL":true}"#;
+    let expected = format!(
+        r#"{{"a":{null},"b":{{"L":[{null},{null},{null}]}},"pk":{{"S":"é"}},"sk":{{"N":"1"}},"z":{null}}}"#
+    );
+    assert_eq!((json, encoder.num_fast()), (expected.as_str(), 1));
+    assert!(encoder.emr_line(line.replace("Value\":true", "Value\":false").as_bytes(), &mut out).is_err());
+}
+
+#[test]
+fn names_that_occur_twice_are_found_among_many_and_at_any_depth() {
+    for num in [1, 31, 40, 1000] {
+        let names: Vec<String> = (0..num).map(|index| format!(r#""name {index:04}":{{"S":""}},"#)).collect();
+        let names = names.concat();
+        let fields = |last: usize| format!(r#"{names}"name {last:04}":{{"S":""}}"#);
+        assert!(goes_fast(&fields(num)));
+        assert!(goes_fast(&format!(r#""x":{{"L":[{{"M":{{{}}}}}]}}"#, fields(num))));
+        assert_eq!(with(&fields(num - 1)), Err(RequestError::Item(ItemError::DuplicateName)));
+        let nested = format!(r#""x":{{"L":[{{"M":{{{}}}}}]}}"#, fields(0));
+        assert_eq!(with(&nested), Err(RequestError::Item(ItemError::DuplicateName)));
+    }
+}
+
+#[test]
+fn limits_are_those_of_the_slow_way() {
+    use crate::item::MAX_NESTING;
+    let nested = |levels| format!(r#""x":{}{{"S":""}}{}"#, r#"{"L":["#.repeat(levels), "]}".repeat(levels));
+    assert!(goes_fast(&nested(MAX_NESTING)));
+    assert_eq!(with(&nested(MAX_NESTING + 1)), Err(RequestError::Item(ItemError::TooDeep)));
+
+    let key_of = |len: usize| emr(&format!(r#"{{"pk":{{"s":"{}"}},"sk":{{"n":"1"}}}}"#, r"\n".repeat(len)));
+    assert_eq!(&key_of(2048).unwrap().1[..5], [0, 0, 8, 0, b'\n']);
+    assert!(matches!(key_of(2049), Err(RequestError::KeyBytes { bytes: 2049, .. })));
+
+    let others = "pkask".len() + 2 + "x".len();
+    let text = |len: usize| format!(r#""x":{{"S":"{}"}}"#, "y".repeat(len - others));
+    assert!(goes_fast(&text(400 * 1024)));
+    assert_eq!(with(&text(400 * 1024 + 1)), Err(RequestError::TooLarge(400 * 1024 + 1)));
 }

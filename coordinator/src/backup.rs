@@ -1,0 +1,152 @@
+//! What a folder holds that is to be imported, and into which splits it is cut. Nothing is written here.
+//!
+//! ```text
+//! folder (shell) → own | edc | native | plain (cores: which files?) → heads (shell: what are they?)
+//!   → agree (core: do they agree with each other and the table?) → Backup → split (core) → splits
+//! ```
+
+mod agree;
+mod edc;
+mod find;
+mod folder;
+mod heads;
+mod named;
+mod native;
+mod own;
+mod plain;
+mod split;
+
+use std::fmt;
+
+use job::{
+    object::Object,
+    schema::KeySchema,
+    split::{Checksum, Codec, Format},
+    target::Target,
+};
+use job_aws::Clients;
+
+use crate::failure::Failure;
+use named::Named;
+pub(crate) use split::splits;
+
+/// A backup that can be imported as far as names and the first line of each file tell.
+#[derive(Debug)]
+pub(crate) struct Backup {
+    pub(crate) kind: Kind,
+    /// In the order of the manifest.
+    pub(crate) files: Vec<BackupFile>,
+    /// The table that it was made of, if it says so.
+    pub(crate) table: Option<String>,
+    /// How many items it should hold, if it says so.
+    pub(crate) items: Option<u64>,
+    /// Formats and codecs in words.
+    pub(crate) formats: String,
+    /// Its lines say what to put and what to delete.
+    pub(crate) is_incremental: bool,
+    /// Worth knowing before it is imported, a line each.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Who made a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// This program.
+    Tablehaul,
+    /// The Java tool.
+    Edc,
+    /// A folder whose every file is data.
+    Plain,
+    /// One file of whatever folder.
+    SingleFile,
+    /// DynamoDB itself.
+    Native,
+    /// DynamoDB itself, what changed between two times.
+    Incremental,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Tablehaul => "an export of tablehaul",
+            Self::Edc => "an export of emr-dynamodb-connector",
+            Self::Plain => "a folder without manifest",
+            Self::SingleFile => "a single file",
+            Self::Native => "an export of DynamoDB",
+            Self::Incremental => "an incremental export of DynamoDB",
+        })
+    }
+}
+
+/// A data file of a backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BackupFile {
+    pub(crate) object: Object,
+    /// In S3, what tells it from another object of that name.
+    pub(crate) etag: Option<String>,
+    /// Length as stored.
+    pub(crate) bytes: u64,
+    pub(crate) codec: Codec,
+    /// Nothing if it holds no line.
+    pub(crate) format: Option<Format>,
+    /// If they are recorded, all of the file.
+    pub(crate) parts: Vec<Part>,
+    /// Of the whole file as stored.
+    pub(crate) checksum: Option<Checksum>,
+    /// By a manifest: then a machine made it, which writes an item once.
+    pub(crate) is_listed: bool,
+}
+
+/// A share of a file that can be read without the others: whole lines, compressed by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Length as stored.
+    pub(crate) bytes: u64,
+    /// Length of its lines before compression.
+    pub(crate) line_bytes: u64,
+    /// Of its bytes as stored.
+    pub(crate) crc32c: u32,
+}
+
+/// Finds out what a folder holds and whether a table with `table_keys` can take it. A folder in S3 needs
+/// `clients`.
+///
+/// # Errors
+/// [`Failure::Refused`], whatever it is.
+pub(crate) async fn find(
+    folder: &Target,
+    clients: Option<&Clients>,
+    table_keys: &KeySchema,
+) -> Result<Backup, Failure> {
+    let (place, named) = find::find(folder, clients).await?;
+    if let Some(keys) = &named.keys {
+        agree::same_keys(keys, table_keys).map_err(|why| Failure::Refused(format!("{folder}: {why}")))?;
+    }
+    let unknown_keys = named.keys.is_none().then_some(table_keys);
+    let looks = heads::look(&place, &named.files, unknown_keys).await?;
+    let disagree = |why| Failure::Refused(format!("{}: {why}", place.target));
+    let agreed = agree::agree(&named, &looks).map_err(disagree)?;
+    let Named { kind, files, table, items, notes, .. } = named;
+    let files = files.into_iter().zip(looks).map(|(file, look)| BackupFile {
+        object: place.object(&file.entry.name),
+        etag: file.entry.etag,
+        bytes: file.entry.bytes,
+        codec: look.codec,
+        format: look.first.map(|first| first.format),
+        parts: file.parts,
+        checksum: file.checksum,
+        is_listed: file.is_listed,
+    });
+    Ok(Backup {
+        kind,
+        files: files.collect(),
+        table,
+        items,
+        formats: agreed.formats,
+        is_incremental: agreed.is_incremental,
+        notes,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Whether the files of a backup agree with each other and with the table. A core.
+
+use std::collections::BTreeSet;
+
+use job::{
+    item::AttributeValue,
+    schema::{KeyAttribute, KeyKind, KeySchema},
+    split::{Codec, Format},
+};
+use source::head::{FirstLine, Head};
+
+use super::{Kind, named::Named};
+
+/// What a file turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    pub(super) codec: Codec,
+    /// Nothing if it holds no line.
+    pub(super) first: Option<First>,
+}
+
+/// What its first line says of all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct First {
+    pub(super) format: Format,
+    described: &'static str,
+    is_incremental: bool,
+}
+
+/// What is kept of the head of a file. Its first item must have `keys`, if they are given.
+pub(super) fn look(head: Head, keys: Option<&KeySchema>) -> Result<Look, String> {
+    let Head { codec, first } = head;
+    let Some(line) = first else { return Ok(Look { codec, first: None }) };
+    if let Some(keys) = keys {
+        has_keys(&line, keys)?;
+    }
+    let FirstLine { format, described, is_incremental, .. } = line;
+    Ok(Look { codec, first: Some(First { format, described, is_incremental }) })
+}
+
+/// An item does not say which of its attributes are its key; one of an incremental export is its key.
+fn has_keys(line: &FirstLine, keys: &KeySchema) -> Result<(), String> {
+    let attributes = &line.item.attributes;
+    for KeyAttribute { name, kind } in keys.attributes() {
+        let shown = name.escape_debug();
+        let Some(value) = attributes.get(name) else {
+            return Err(format!(
+                "its first item has no attribute {shown}, which is of the key of the table, {}",
+                key_text(keys)
+            ));
+        };
+        let found = type_name(value);
+        if found != kind_name(*kind) {
+            return Err(format!(
+                "in its first item attribute {shown} is of type {found}, not {}, as the key of the table is, {}",
+                kind_name(*kind),
+                key_text(keys)
+            ));
+        }
+    }
+    if line.is_incremental && attributes.len() != keys.attributes().count() {
+        let why = "its first line has a key of more attributes than the key of the table";
+        return Err(format!("{why}, {}", key_text(keys)));
+    }
+    Ok(())
+}
+
+/// The table must have the keys that the backup says.
+pub(super) fn same_keys(backup: &KeySchema, table: &KeySchema) -> Result<(), String> {
+    if backup == table {
+        return Ok(());
+    }
+    Err(format!("the backup's key is {}; the table's is {}", key_text(backup), key_text(table)))
+}
+
+/// `pk (S), sk (N)`.
+fn key_text(keys: &KeySchema) -> String {
+    let text = |KeyAttribute { name, kind }: &KeyAttribute| {
+        format!("{} ({})", name.escape_debug(), kind_name(*kind))
+    };
+    keys.attributes().map(text).collect::<Vec<_>>().join(", ")
+}
+
+fn kind_name(kind: KeyKind) -> &'static str {
+    match kind {
+        KeyKind::S => "S",
+        KeyKind::N => "N",
+        KeyKind::B => "B",
+    }
+}
+
+fn type_name(value: &AttributeValue) -> &'static str {
+    match value {
+        AttributeValue::S(_) => "S",
+        AttributeValue::N(_) => "N",
+        AttributeValue::B(_) => "B",
+        AttributeValue::Bool(_) => "BOOL",
+        AttributeValue::Null => "NULL",
+        AttributeValue::Ss(_) => "SS",
+        AttributeValue::Ns(_) => "NS",
+        AttributeValue::Bs(_) => "BS",
+        AttributeValue::L(_) => "L",
+        AttributeValue::M(_) => "M",
+    }
+}
+
+/// What is true of all files.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Agreed {
+    /// Formats and codecs in words.
+    pub(super) formats: String,
+    pub(super) is_incremental: bool,
+}
+
+/// All files must be of one format, and of the one that the backup says. `looks` are of its files in order.
+pub(super) fn agree(named: &Named, looks: &[Look]) -> Result<Agreed, String> {
+    let name = |number: usize| named.files[number].entry.name.escape_debug();
+    let lines = || looks.iter().enumerate().filter_map(|(number, look)| Some((number, look.first?)));
+    let kind_of = |first: First| (first.format, first.is_incremental);
+    let stated = match (named.kind, named.format) {
+        (kind, Some(format)) => Some((format, kind == Kind::Incremental)),
+        (Kind::Tablehaul | Kind::Edc, None) => Some((Format::Emr, false)),
+        _ => None,
+    };
+    if let Some(stated) = stated
+        && let Some((number, first)) = lines().find(|&(_, first)| kind_of(first) != stated)
+    {
+        let incremental = if stated.1 { "incremental " } else { "" };
+        return Err(format!(
+            "{} holds {}, but the backup is said to be of {incremental}{}: it is no file of it",
+            name(number),
+            first.described,
+            stated.0.name()
+        ));
+    }
+    if let Some((one, first)) = lines().next()
+        && let Some((other, differs)) = lines().find(|&(_, other)| kind_of(other) != kind_of(first))
+    {
+        return Err(format!(
+            "two formats in one folder: {} holds {}, {} holds {}; import them one after the other",
+            name(one),
+            first.described,
+            name(other),
+            differs.described
+        ));
+    }
+    let is_incremental =
+        lines().next().map_or(named.kind == Kind::Incremental, |(_, first)| first.is_incremental);
+    Ok(Agreed { formats: formats(looks), is_incremental })
+}
+
+/// `EMR lines, gzip`.
+fn formats(looks: &[Look]) -> String {
+    let lines = looks.iter().filter_map(|look| Some((look.first?.described, look.codec)));
+    let (formats, codecs): (BTreeSet<_>, BTreeSet<_>) = lines.unzip();
+    let formats: Vec<&str> = formats.into_iter().collect();
+    match codecs.into_iter().map(Codec::name).collect::<Vec<_>>()[..] {
+        [] => "no items".to_owned(),
+        ["plain"] => formats.join(" and "),
+        ref codecs => format!("{}, {}", formats.join(" and "), codecs.join(" and ")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+use std::collections::BTreeMap;
+
+use super::{super::named::NamedFile, *};
+use crate::store::Entry;
+use job::item::Item;
+
+fn keys(text: &str) -> KeySchema {
+    let mut attributes = text.split(' ').map(|attribute| {
+        let (name, kind) = attribute.split_once(':').unwrap();
+        let kind = match kind {
+            "S" => KeyKind::S,
+            "N" => KeyKind::N,
+            _ => KeyKind::B,
+        };
+        KeyAttribute { name: name.into(), kind }
+    });
+    KeySchema { partition: attributes.next().unwrap(), sort: attributes.next() }
+}
+
+fn head(is_incremental: bool) -> Head {
+    let attributes = BTreeMap::from([
+        ("pk".to_owned(), AttributeValue::S("secret".into())),
+        ("sk".to_owned(), AttributeValue::N("42".into())),
+    ]);
+    let item = Item { attributes };
+    let first = FirstLine { format: Format::Json, described: "DynamoDB JSON", is_incremental, item };
+    Head { codec: Codec::Gzip, first: Some(first) }
+}
+
+#[test]
+fn the_first_item_must_have_the_keys_of_the_table() {
+    for good in ["pk:S", "pk:S sk:N", "sk:N pk:S"] {
+        assert!(look(head(false), Some(&keys(good))).is_ok(), "{good}");
+    }
+    let why = |text: &str| look(head(false), Some(&keys(text))).unwrap_err();
+    let missing = why("pk:S other:N");
+    assert!(missing.contains("no attribute other") && missing.contains("pk (S), other (N)"), "{missing}");
+    let wrong = why("pk:S sk:B");
+    assert!(wrong.contains("attribute sk is of type N, not B"), "{wrong}");
+    assert!(!wrong.contains("42") && !missing.contains("secret"), "values are not told");
+    assert!(look(head(false), None).is_ok());
+}
+
+#[test]
+fn the_key_of_an_incremental_line_has_no_other_attribute() {
+    assert!(look(head(true), Some(&keys("pk:S sk:N"))).is_ok());
+    assert!(look(head(true), Some(&keys("pk:S"))).unwrap_err().contains("more attributes"));
+}
+
+#[test]
+fn other_keys_than_the_tables_are_refused_in_words() {
+    assert_eq!(same_keys(&keys("pk:S sk:N"), &keys("pk:S sk:N")), Ok(()));
+    let why = same_keys(&keys("pk:S sk:N"), &keys("id:S")).unwrap_err();
+    assert_eq!(why, "the backup's key is pk (S), sk (N); the table's is id (S)");
+}
+
+fn first(format: Format, is_incremental: bool, codec: Codec) -> Look {
+    let described = match (format, is_incremental) {
+        (Format::Emr, _) => "EMR lines",
+        (Format::Json, false) => "DynamoDB JSON",
+        (Format::Json, true) => "incremental DynamoDB JSON",
+        (Format::Ion, _) => "Amazon Ion",
+    };
+    Look { codec, first: Some(First { format, described, is_incremental }) }
+}
+
+fn agreed(kind: Kind, format: Option<Format>, looks: &[Look]) -> Result<Agreed, String> {
+    let file = |(number, _)| NamedFile {
+        entry: Entry { name: format!("f{number}"), bytes: 1, etag: None },
+        parts: Vec::new(),
+        checksum: None,
+        is_listed: false,
+    };
+    let files = looks.iter().enumerate().map(file).collect();
+    agree(&Named { format, ..Named::new(kind, files) }, looks)
+}
+
+const EMPTY: Look = Look { codec: Codec::Plain, first: None };
+
+#[test]
+fn formats_and_codecs_are_said_in_words() {
+    let gzip = first(Format::Emr, false, Codec::Gzip);
+    let plain = first(Format::Emr, false, Codec::Plain);
+    let hive = Look { first: plain.first.map(|first| First { described: "Hive lines", ..first }), ..plain };
+    let said = |looks: &[Look]| agreed(Kind::Plain, None, looks).unwrap().formats;
+    assert_eq!(said(&[gzip, EMPTY]), "EMR lines, gzip");
+    assert_eq!(said(&[plain]), "EMR lines");
+    assert_eq!(said(&[hive, plain, gzip]), "EMR lines and Hive lines, plain and gzip");
+    assert_eq!(said(&[EMPTY]), "no items");
+}
+
+#[test]
+fn two_formats_are_refused_with_a_file_of_each() {
+    let (emr, json) = (first(Format::Emr, false, Codec::Plain), first(Format::Json, false, Codec::Plain));
+    let incremental = first(Format::Json, true, Codec::Plain);
+    let why = agreed(Kind::Plain, None, &[EMPTY, emr, emr, json]).unwrap_err();
+    assert!(why.contains("f1 holds EMR lines, f3 holds DynamoDB JSON"), "{why}");
+    assert!(agreed(Kind::Plain, None, &[json, incremental]).is_err());
+}
+
+#[test]
+fn files_must_be_what_the_backup_is_said_to_be() {
+    let (json, ion) = (first(Format::Json, false, Codec::Gzip), first(Format::Ion, false, Codec::Gzip));
+    let incremental = first(Format::Json, true, Codec::Gzip);
+    assert!(agreed(Kind::Native, Some(Format::Json), &[json]).is_ok());
+    let why = agreed(Kind::Native, Some(Format::Ion), &[ion, json]).unwrap_err();
+    assert!(why.starts_with("f1 holds DynamoDB JSON, but the backup is said to be of Amazon Ion"), "{why}");
+    assert!(agreed(Kind::Native, Some(Format::Json), &[incremental]).is_err());
+    assert!(agreed(Kind::Incremental, Some(Format::Json), &[json]).is_err());
+    assert!(agreed(Kind::Edc, None, &[json]).is_err());
+}
+
+#[test]
+fn an_incremental_export_is_one_even_without_lines() {
+    let is_incremental = |kind, format, looks: &[Look]| agreed(kind, format, looks).unwrap().is_incremental;
+    assert!(is_incremental(Kind::Incremental, Some(Format::Json), &[EMPTY]));
+    assert!(is_incremental(Kind::Plain, None, &[first(Format::Json, true, Codec::Plain)]));
+    assert!(!is_incremental(Kind::Plain, None, &[first(Format::Json, false, Codec::Plain)]));
+}

@@ -1,0 +1,149 @@
+//! An export of the Java tool: its manifest lists urls, of wherever it was made. A core.
+
+use std::collections::HashSet;
+
+use job::{
+    layout,
+    manifest::{self, ManifestError},
+    object::Object,
+    target::Target,
+};
+
+use super::{
+    Kind,
+    folder::object,
+    named::{Named, NamedFile, pick},
+    plain::is_data,
+};
+use crate::{store::Entry, text::count};
+
+/// The files that the manifest lists, taken from the folder in which it lies.
+pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Result<Named, String> {
+    let of_manifest = |why: &str| format!("{}: {why}", folder.url(layout::MANIFEST));
+    let urls = manifest::read(manifest).map_err(|error| match error {
+        ManifestError::Json(error) if error.is_eof() => of_manifest("it is cut off; copy it again"),
+        ManifestError::Json(_) => of_manifest("it is no manifest of an export"),
+        ManifestError::Version(version) => {
+            of_manifest(&format!("version {version}; only version 3 is known"))
+        }
+    })?;
+    let names = urls.iter().map(|url| file_name(url).map_err(|why| of_manifest(&why)));
+    let names = names.collect::<Result<Vec<&str>, String>>()?;
+    let mut notes = rebased(folder, &urls, &names).into_iter().collect::<Vec<_>>();
+    if !entries.iter().any(|entry| entry.name == layout::SUCCESS) {
+        notes.push(format!("{folder} has no {}; what the manifest lists is there", layout::SUCCESS));
+    }
+    notes.extend(unlisted(&names, &entries));
+    let files = pick(folder, "the manifest", &names, entries)?;
+    let files = files.into_iter().map(|entry| NamedFile {
+        entry,
+        parts: Vec::new(),
+        checksum: None,
+        is_listed: true,
+    });
+    Ok(Named { notes, ..Named::new(Kind::Edc, files.collect()) })
+}
+
+/// What comes last in the path.
+fn file_name(url: &str) -> Result<&str, String> {
+    match url.rsplit_once('/') {
+        Some((_, name)) if !matches!(name, "" | "." | "..") => Ok(name),
+        _ => Err(format!("it lists {}, which is no file", url.escape_debug())),
+    }
+}
+
+/// Says where the files were if that is not where the manifest is.
+fn rebased(folder: &Target, urls: &[String], names: &[&str]) -> Option<String> {
+    let is_elsewhere =
+        |(url, name): &(&String, &&str)| url.parse::<Object>().ok().as_ref() != Some(&object(folder, name));
+    let (url, _) = urls.iter().zip(names).find(is_elsewhere)?;
+    let old = url.rsplit_once('/').map_or("", |(old, _)| old).escape_debug();
+    Some(format!("the manifest is of {old}: its files are taken from {folder}"))
+}
+
+/// Says if there are files that a reader without the manifest would take.
+fn unlisted(names: &[&str], entries: &[Entry]) -> Option<String> {
+    let listed: HashSet<&str> = names.iter().copied().collect();
+    let is_unlisted = |entry: &&Entry| {
+        is_data(&entry.name) && entry.name != layout::MANIFEST && !listed.contains(entry.name.as_str())
+    };
+    let mut unlisted = entries.iter().filter(is_unlisted).map(|entry| &entry.name);
+    let first = unlisted.next()?;
+    let all = count(1 + unlisted.count(), "file");
+    Some(format!("left out because the manifest does not list it: {all}, such as {}", first.escape_debug()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(urls: &[&str], there: &[&str]) -> Result<Named, String> {
+        let urls: Vec<String> = urls.iter().map(ToString::to_string).collect();
+        let entry = |name: &&str| Entry { name: (*name).into(), bytes: 1, etag: None };
+        let entries = there.iter().map(entry).collect();
+        name(&"s3://new/y".parse().unwrap(), manifest::write(&urls).as_bytes(), entries)
+    }
+
+    #[test]
+    fn a_manifest_of_this_folder_needs_no_note() {
+        for url in ["s3://new/y/a", "s3n://new/y/a", "s3a://new/y/a"] {
+            let named = named(&[url], &["a", "_SUCCESS", "manifest"]).unwrap();
+            assert_eq!(
+                (named.files[0].entry.name.as_str(), named.notes.len()),
+                ("a", 0),
+                "{:?}",
+                named.notes
+            );
+        }
+    }
+
+    #[test]
+    fn files_of_a_moved_backup_are_taken_from_where_it_is_now() {
+        for url in ["s3://old/x/a", "file:/old/x/a", "hdfs://old/x/a", "s3://new/a"] {
+            let named = named(&[url, url.replace("/a", "/b").as_str()], &["a", "b", "_SUCCESS"]).unwrap();
+            let old = url.strip_suffix("/a").unwrap();
+            assert_eq!(
+                named.notes,
+                [format!("the manifest is of {old}: its files are taken from s3://new/y")]
+            );
+            assert_eq!(named.files.len(), 2);
+        }
+    }
+
+    #[test]
+    fn a_url_without_a_file_name_is_refused() {
+        for url in ["s3://old/x/", "s3://old/x/..", "s3://old/x/.", "a"] {
+            assert!(named(&[url], &["a"]).unwrap_err().contains("which is no file"), "{url}");
+        }
+    }
+
+    #[test]
+    fn two_files_that_would_become_one_are_refused() {
+        let why = named(&["s3://old/x/a", "s3://old/z/a"], &["a"]).unwrap_err();
+        assert!(why.contains("lists a more than once"), "{why}");
+    }
+
+    #[test]
+    fn a_mark_that_is_missing_and_a_file_left_out_are_worth_a_note() {
+        let notes = named(&["s3://new/y/a"], &["a", "b", "c", ".d", "manifest"]).unwrap().notes;
+        assert_eq!(notes.len(), 2);
+        assert!(notes[0].contains("has no _SUCCESS"), "{notes:?}");
+        assert!(notes[1].contains("does not list it: 2 files, such as b"), "{notes:?}");
+    }
+
+    #[test]
+    fn what_is_no_whole_manifest_is_refused() {
+        let folder = "/x".parse().unwrap();
+        for (manifest, said) in [
+            ("{\"version\":3,\n\"entries\": [\n{\"ur", "cut off"),
+            ("", "cut off"),
+            ("col1,col2\n", "no manifest"),
+            ("{\"version\":3}", "no manifest"),
+            ("{\"entries\":[]}", "no manifest"),
+            ("{\"version\":4,\"entries\":[]}", "only version 3"),
+        ] {
+            let why = name(&folder, manifest.as_bytes(), Vec::new()).unwrap_err();
+            assert!(why.starts_with("file:///x/manifest: ") && why.contains(said), "{why}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! A folder to look into, and those about it. A shell.
+
+use job::{object::Object, target::Target};
+use job_aws::{Clients, Fault};
+
+use crate::{
+    failure::Failure,
+    retry::retried,
+    store::{Entry, Listing, Store},
+};
+
+/// A folder, maybe one that does not exist.
+#[derive(Clone, Debug)]
+pub(super) struct Folder {
+    pub(super) target: Target,
+    pub(super) store: Store,
+    clients: Option<Clients>,
+}
+
+impl Folder {
+    pub(super) fn new(target: Target, clients: Option<&Clients>) -> Result<Self, Failure> {
+        let store = Store::reading(&target, clients).map_err(refused)?;
+        Ok(Self { target, store, clients: clients.cloned() })
+    }
+
+    /// A folder in it.
+    pub(super) fn sub(&self, name: &str) -> Result<Self, Failure> {
+        Self::new(self.target.folder(name), self.clients.as_ref())
+    }
+
+    /// The folder it is in, and its name there; nothing if it is the root of a file system or bucket.
+    pub(super) fn parent(&self) -> Result<Option<(Self, String)>, Failure> {
+        let Some((parent, name)) = parent(&self.target) else { return Ok(None) };
+        Ok(Some((Self::new(parent, self.clients.as_ref())?, name)))
+    }
+
+    pub(super) fn object(&self, name: &str) -> Object {
+        object(&self.target, name)
+    }
+
+    pub(super) async fn listing(&self) -> Result<Listing, Failure> {
+        retried(|| self.store.listing()).await.map_err(refused)
+    }
+
+    /// A small file, if it is there.
+    pub(super) async fn find(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+        self.store.find(name).await.map_err(refused)
+    }
+
+    /// A file as a listing would have it, if there is one of that name.
+    pub(super) async fn look_up(&self, name: &str) -> Result<Option<Entry>, Failure> {
+        retried(|| self.store.look_up(name)).await.map_err(refused)
+    }
+}
+
+fn refused(fault: Fault) -> Failure {
+    Failure::Refused(fault.message)
+}
+
+/// The object of that name in a folder.
+pub(super) fn object(folder: &Target, name: &str) -> Object {
+    match folder {
+        Target::S3 { bucket, .. } => Object::S3 { bucket: bucket.clone(), key: folder.key(name) },
+        Target::File { dir } => Object::File { path: dir.join(name) },
+    }
+}
+
+fn parent(folder: &Target) -> Option<(Target, String)> {
+    match folder {
+        Target::S3 { prefix, .. } if prefix.is_empty() => None,
+        Target::S3 { bucket, prefix } => {
+            let (parent, name) = prefix.rsplit_once('/').unwrap_or(("", prefix));
+            Some((Target::S3 { bucket: bucket.clone(), prefix: parent.to_owned() }, name.to_owned()))
+        }
+        Target::File { dir } => {
+            let name = dir.file_name()?.to_string_lossy().into_owned();
+            Some((Target::File { dir: dir.parent()?.to_owned() }, name))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_folder_but_a_root_is_in_another() {
+        for (folder, expected) in [
+            ("s3://bucket/a/b", Some(("s3://bucket/a", "b"))),
+            ("s3://bucket/a", Some(("s3://bucket", "a"))),
+            ("s3://bucket", None),
+            ("/a/b", Some(("file:///a", "b"))),
+            ("/", None),
+        ] {
+            let found = parent(&folder.parse().unwrap()).map(|(parent, name)| (parent.to_string(), name));
+            let expected = expected.map(|(parent, name)| (parent.to_owned(), name.to_owned()));
+            assert_eq!(found, expected, "{folder}");
+        }
+    }
+
+    #[test]
+    fn objects_are_named_by_whole_keys_and_paths() {
+        let of = |folder: &str| object(&folder.parse().unwrap(), "x").to_string();
+        assert_eq!(of("s3://bucket/a"), "s3://bucket/a/x");
+        assert_eq!(of("s3://bucket"), "s3://bucket/x");
+        assert_eq!(of("/a"), "file:///a/x");
+    }
+}

@@ -1,0 +1,96 @@
+//! A backup as manifests and names tell it, before any of its files is opened. A core.
+
+use std::collections::{HashMap, HashSet};
+
+use job::{schema::KeySchema, split::Checksum, split::Format, target::Target};
+
+use super::{Kind, Part};
+use crate::{store::Entry, text::count};
+
+/// What is known without opening a file.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) kind: Kind,
+    /// All in one folder.
+    pub(super) files: Vec<NamedFile>,
+    pub(super) table: Option<String>,
+    pub(super) keys: Option<KeySchema>,
+    pub(super) items: Option<u64>,
+    /// What the files must be, if it is said.
+    pub(super) format: Option<Format>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Named {
+    pub(super) fn new(kind: Kind, files: Vec<NamedFile>) -> Self {
+        Self { kind, files, table: None, keys: None, items: None, format: None, notes: Vec::new() }
+    }
+}
+
+/// One file of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NamedFile {
+    pub(super) entry: Entry,
+    pub(super) parts: Vec<Part>,
+    pub(super) checksum: Option<Checksum>,
+    pub(super) is_listed: bool,
+}
+
+/// The files of these names, in this order, of `entries`, which lie in `folder`. Each must be there, and
+/// named once. `list` is what names them, for people.
+pub(super) fn pick(
+    folder: &Target,
+    list: &str,
+    names: &[&str],
+    entries: Vec<Entry>,
+) -> Result<Vec<Entry>, String> {
+    let wanted: HashSet<&str> = names.iter().copied().collect();
+    let there = entries.into_iter().filter(|entry| wanted.contains(entry.name.as_str()));
+    let mut there: HashMap<String, Entry> = there.map(|entry| (entry.name.clone(), entry)).collect();
+    let mut missing = names.iter().filter(|name| !there.contains_key(**name));
+    if let Some(first) = missing.next() {
+        let number = 1 + missing.count();
+        let (first, all) = (first.escape_debug(), count(names.len(), "file"));
+        return Err(format!(
+            "{folder}: {number} of the {all} that {list} lists {} missing, {first} first: the backup is not \
+             whole; copy all of it",
+            if number == 1 { "is" } else { "are" }
+        ));
+    }
+    let take = |name: &&str| {
+        there.remove(*name).ok_or_else(|| {
+            format!("{folder}: {list} lists {} more than once: it is damaged", name.escape_debug())
+        })
+    };
+    names.iter().map(take).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pick(names: &[&str]) -> Result<Vec<String>, String> {
+        let entry = |name: &str| Entry { name: name.into(), bytes: 1, etag: None };
+        let entries = ["a", "b", "c"].map(entry).to_vec();
+        let picked = super::pick(&"/x".parse().unwrap(), "the manifest", names, entries)?;
+        Ok(picked.into_iter().map(|entry| entry.name).collect())
+    }
+
+    #[test]
+    fn files_keep_the_order_of_the_list() {
+        assert_eq!(pick(&["c", "a"]).unwrap(), ["c", "a"]);
+        assert_eq!(pick(&[]).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_and_counted() {
+        let why = pick(&["a", "y", "b", "x"]).unwrap_err();
+        assert!(why.contains("2 of the 4 files that the manifest lists are missing, y first"), "{why}");
+        assert!(pick(&["x"]).unwrap_err().contains("1 of the 1 file that the manifest lists is missing"));
+    }
+
+    #[test]
+    fn what_is_listed_twice_is_refused() {
+        assert!(pick(&["a", "b", "a"]).unwrap_err().contains("lists a more than once"));
+    }
+}

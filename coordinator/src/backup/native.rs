@@ -1,0 +1,210 @@
+//! An export of DynamoDB itself: `manifest-summary.json` says what it is, `manifest-files.json` which files
+//! it has, by keys from the root of the bucket to which it was written. A core.
+
+use std::fmt;
+
+use aws_smithy_types::base64;
+use job::{
+    object::Object,
+    split::{Checksum, Format},
+    target::Target,
+};
+use md5::{Digest, Md5};
+use serde::Deserialize;
+
+use super::{
+    Kind,
+    folder::object,
+    named::{Named, NamedFile, pick},
+};
+use crate::store::Entry;
+
+/// What the export is.
+pub(super) const SUMMARY: &str = "manifest-summary.json";
+/// Its files.
+pub(super) const FILES: &str = "manifest-files.json";
+/// There from the beginning.
+pub(super) const STARTED: &str = "_started";
+/// The folder that DynamoDB makes under the prefix it was given; each export has a folder in it.
+pub(super) const ROOT: &str = "AWSDynamoDB";
+
+/// Whether a folder's name is that of an export: milliseconds, `-`, 8 hexadecimal digits.
+pub(super) fn is_export_id(name: &str) -> bool {
+    name.split_once('-').is_some_and(|(time, random)| {
+        time.len() >= 13
+            && time.bytes().all(|digit| digit.is_ascii_digit())
+            && random.len() == 8
+            && random.bytes().all(|digit| digit.is_ascii_hexdigit())
+    })
+}
+
+/// Whether a manifest is what it was when DynamoDB wrote it; `md5` is the file beside it.
+pub(super) fn check_md5(manifest: &[u8], md5: &[u8]) -> Result<(), String> {
+    let recorded = std::str::from_utf8(md5).ok().and_then(|text| base64::decode(text.trim()).ok());
+    if recorded.as_deref() == Some(Md5::digest(manifest).as_slice()) {
+        return Ok(());
+    }
+    Err("does not match the checksum beside it: it was changed, or not copied whole".into())
+}
+
+/// `manifest-summary.json`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Summary {
+    item_count: u64,
+    output_format: String,
+    #[serde(default)]
+    table_arn: String,
+    #[serde(default)]
+    s3_bucket: String,
+    #[serde(default)]
+    export_type: String,
+}
+
+impl Summary {
+    pub(super) fn read(json: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(json).map_err(|error| format!("it can't be read ({error}): it is damaged"))
+    }
+
+    fn kind(&self) -> Result<Kind, String> {
+        match self.export_type.as_str() {
+            "" | "FULL_EXPORT" => Ok(Kind::Native),
+            "INCREMENTAL_EXPORT" => Ok(Kind::Incremental),
+            other => Err(format!("export type {} is not known", other.escape_debug())),
+        }
+    }
+
+    fn format(&self) -> Result<Format, String> {
+        match self.output_format.as_str() {
+            "DYNAMODB_JSON" => Ok(Format::Json),
+            "ION" => Ok(Format::Ion),
+            other => Err(format!("output format {} is not known", other.escape_debug())),
+        }
+    }
+}
+
+/// In which folder data files lie, as seen from the folder of the export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// `data` in it.
+    Own,
+    /// `data` beside it, which all incremental exports share.
+    Shared,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Own => "data",
+            Self::Shared => "../data",
+        })
+    }
+}
+
+/// One line of `manifest-files.json`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FileLine {
+    item_count: u64,
+    md5_checksum: String,
+    data_file_s3_key: String,
+}
+
+/// `manifest-files.json`: the files of an export, all in one place.
+#[derive(Debug)]
+pub(super) struct Files {
+    /// Nothing if there are no files.
+    pub(super) place: Option<Place>,
+    lines: Vec<FileLine>,
+}
+
+impl Files {
+    pub(super) fn read(json_lines: &[u8]) -> Result<Self, String> {
+        let mut files = Self { place: None, lines: Vec::new() };
+        for (number, line) in (1..).zip(json_lines.split(|&byte| byte == b'\n')) {
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            let line: FileLine = serde_json::from_slice(line)
+                .map_err(|error| format!("line {number} can't be read ({error}): it is damaged"))?;
+            let key = line.data_file_s3_key.escape_debug();
+            let Some((_, place, _)) = split_key(&line.data_file_s3_key) else {
+                return Err(format!("line {number} names {key}, which is no data file of an export"));
+            };
+            if files.place.is_some_and(|other| other != place) {
+                return Err(format!("line {number} names {key}, but lines before it another kind of folder"));
+            }
+            files.place = Some(place);
+            files.lines.push(line);
+        }
+        Ok(files)
+    }
+}
+
+/// The folder of a key, its place and its file name: of `…/AWSDynamoDB/<id>/data/x` or, of an incremental
+/// export, `…/AWSDynamoDB/data/x`.
+fn split_key(key: &str) -> Option<(&str, Place, &str)> {
+    let (folder, name) = key.rsplit_once('/')?;
+    let (prefix, inside) = folder.rsplit_once(ROOT)?;
+    let is_whole_name = prefix.is_empty() || prefix.ends_with('/');
+    let place = match inside.strip_prefix('/')?.split('/').collect::<Vec<_>>()[..] {
+        ["data"] => Place::Shared,
+        [id, "data"] if !matches!(id, "" | "." | "..") => Place::Own,
+        _ => return None,
+    };
+    (is_whole_name && !matches!(name, "" | "." | "..")).then_some((folder, place, name))
+}
+
+/// The files of an export, found in what lies in the folder of its data.
+pub(super) fn name(
+    data: &Target,
+    summary: &Summary,
+    files: &Files,
+    entries: Vec<Entry>,
+) -> Result<Named, String> {
+    let in_summary = |why: String| format!("{SUMMARY}: {why}");
+    let (kind, format) = (summary.kind().map_err(in_summary)?, summary.format().map_err(in_summary)?);
+    let items = files.lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.item_count));
+    if items != Some(summary.item_count) {
+        return Err(format!(
+            "{SUMMARY} states {} items, but the files in {FILES} do not add up to that: one of them is damaged",
+            summary.item_count
+        ));
+    }
+    let keys = files.lines.iter().filter_map(|line| split_key(&line.data_file_s3_key));
+    let names: Vec<&str> = keys.map(|(_, _, name)| name).collect();
+    let entries = pick(data, FILES, &names, entries)?;
+    let file = |(line, entry): (&FileLine, Entry)| {
+        let md5 = base64::decode(&line.md5_checksum).ok().and_then(|md5| md5.try_into().ok());
+        let name = entry.name.escape_debug();
+        let md5 = md5.ok_or_else(|| format!("{FILES}: the checksum of {name} is no MD5: it is damaged"))?;
+        Ok(NamedFile { entry, parts: Vec::new(), checksum: Some(Checksum::Md5(md5)), is_listed: true })
+    };
+    let checked = files.lines.iter().zip(entries).map(file).collect::<Result<Vec<_>, String>>()?;
+    Ok(Named {
+        table: table_name(&summary.table_arn),
+        items: Some(summary.item_count),
+        format: Some(format),
+        notes: rebased(data, summary, files).into_iter().collect(),
+        ..Named::new(kind, checked)
+    })
+}
+
+/// Of `arn:aws:dynamodb:us-east-1:123456789012:table/Forum`.
+fn table_name(arn: &str) -> Option<String> {
+    arn.split_once(":table/").map(|(_, name)| name.split('/').next().unwrap_or_default().to_owned())
+}
+
+/// Says where the files were if they are not there now.
+fn rebased(data: &Target, summary: &Summary, files: &Files) -> Option<String> {
+    let key = &files.lines.first()?.data_file_s3_key;
+    let (folder, _, name) = split_key(key)?;
+    let bucket = &summary.s3_bucket;
+    let was = Object::S3 { bucket: bucket.clone(), key: key.clone() };
+    let old = format!("s3://{bucket}/{folder}");
+    (was != object(data, name))
+        .then(|| format!("the export is of {}: its files are taken from {data}", old.escape_debug()))
+}
+
+#[cfg(test)]
+mod tests;

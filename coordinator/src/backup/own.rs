@@ -1,0 +1,111 @@
+//! An export of this program: export.json says what every file must be. A core.
+
+use job::{
+    export_json::{ExportJson, PartFile},
+    spec::Compression,
+    split::Checksum,
+    target::Target,
+};
+
+use super::{
+    Kind, Part,
+    named::{Named, NamedFile, pick},
+};
+use crate::store::Entry;
+
+/// The files that are recorded, all of them there and as long as they were.
+pub(super) fn name(folder: &Target, export: ExportJson, entries: Vec<Entry>) -> Result<Named, String> {
+    let names: Vec<&str> = export.files.iter().map(|file| file.name.as_str()).collect();
+    let entries = pick(folder, "export.json", &names, entries)?;
+    let is_plain = export.compression == Compression::None;
+    let file = |(file, entry): (&PartFile, Entry)| {
+        let of_file = |why| format!("{}: {why}", folder.url(&file.name));
+        if entry.bytes != file.bytes {
+            return Err(of_file(format!(
+                "has {} bytes, not the {} that export.json records: it was not copied whole, or changed",
+                entry.bytes, file.bytes
+            )));
+        }
+        let parts = parts(file, is_plain).map_err(of_file)?;
+        let checksum = Some(Checksum::Crc32c(crc32c(&file.crc32c).map_err(of_file)?));
+        Ok(NamedFile { entry, parts, checksum, is_listed: true })
+    };
+    let files = export.files.iter().zip(entries).map(file).collect::<Result<Vec<_>, String>>()?;
+    Ok(Named {
+        table: export.table["TableName"].as_str().map(str::to_owned),
+        keys: Some(export.keys),
+        items: Some(export.items),
+        ..Named::new(Kind::Tablehaul, files)
+    })
+}
+
+/// The parts must be all of the file: bytes that are in none would be lost.
+fn parts(file: &PartFile, is_plain: bool) -> Result<Vec<Part>, String> {
+    let sum = |of: fn(&job::export_json::UploadPart) -> u64| {
+        file.parts.iter().map(of).try_fold(0_u64, u64::checked_add)
+    };
+    let adds_up = sum(|part| part.bytes) == Some(file.bytes)
+        && sum(|part| part.items) == Some(file.items)
+        && sum(|part| part.line_bytes).is_some();
+    let fits = file.parts.iter().all(|part| part.bytes > 0 && (!is_plain || part.bytes == part.line_bytes));
+    let is_whole = adds_up && fits;
+    if !file.parts.is_empty() && !is_whole {
+        return Err("its parts in export.json do not add up to it: export.json is damaged".into());
+    }
+    let part = |part: &job::export_json::UploadPart| {
+        let crc32c = crc32c(&part.crc32c)?;
+        Ok(Part { bytes: part.bytes, line_bytes: part.line_bytes, crc32c })
+    };
+    file.parts.iter().map(part).collect()
+}
+
+fn crc32c(digits: &str) -> Result<u32, String> {
+    let is_whole = digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let number = u32::from_str_radix(digits, 16).ok().filter(|_| is_whole);
+    number.ok_or_else(|| "a checksum in export.json is not 8 hexadecimal digits: it is damaged".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use job::export_json::UploadPart;
+
+    fn file(parts: &[(u64, u64, u64)]) -> PartFile {
+        let part = |&(bytes, line_bytes, items)| {
+            let crc32c = "00c0ffee".into();
+            UploadPart { bytes, line_bytes, items, crc32c }
+        };
+        let parts = parts.iter().map(part).collect();
+        PartFile { name: "f".into(), items: 5, bytes: 10, crc32c: "00000001".into(), parts }
+    }
+
+    #[test]
+    fn parts_are_taken_if_they_are_all_of_the_file() {
+        let taken = parts(&file(&[(7, 30, 3), (3, 12, 2)]), false).unwrap();
+        assert_eq!(taken[1], Part { bytes: 3, line_bytes: 12, crc32c: 0x00c0_ffee });
+        assert!(parts(&file(&[]), false).unwrap().is_empty());
+    }
+
+    #[test]
+    fn parts_with_a_gap_or_an_item_too_few_are_refused() {
+        for wrong in [
+            &[(7, 30, 3), (2, 12, 2)][..],
+            &[(7, 30, 3), (3, 12, 1)],
+            &[(10, 30, 5), (0, 0, 0)],
+            &[(10, u64::MAX, 5), (0, 1, 0)],
+            &[(7, 30, 3), (u64::MAX, 12, 2)],
+        ] {
+            assert!(parts(&file(wrong), false).is_err(), "{wrong:?}");
+        }
+        assert!(parts(&file(&[(10, 11, 5)]), true).is_err(), "plain lines are as long as they are stored");
+        assert!(parts(&file(&[(10, 10, 5)]), true).is_ok());
+    }
+
+    #[test]
+    fn a_checksum_has_eight_digits() {
+        assert_eq!(crc32c("0000beef"), Ok(0xbeef));
+        for wrong in ["", "beef", "+000beef", "0000beeg", "00000beef"] {
+            assert!(crc32c(wrong).is_err(), "{wrong}");
+        }
+    }
+}

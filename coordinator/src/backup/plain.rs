@@ -1,0 +1,86 @@
+//! A folder without manifest: every file in it is data, as Hadoop's readers have it. A core.
+
+use job::target::Target;
+
+use super::{
+    Kind,
+    named::{Named, NamedFile},
+};
+use crate::{
+    store::{Entry, Listing},
+    text::count,
+};
+
+/// Whether a file is data by its name. Hadoop's readers skip names that begin with `_` or `.`;
+/// `$folder$` is what some of its file systems on S3 leave for a folder.
+pub(super) fn is_data(name: &str) -> bool {
+    !name.starts_with(['_', '.']) && !name.ends_with("$folder$")
+}
+
+/// All files that are data, by name. There must be one.
+pub(super) fn name(folder: &Target, listing: Listing) -> Result<Named, String> {
+    let mut entries: Vec<Entry> = listing.files.into_iter().filter(|entry| is_data(&entry.name)).collect();
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut folders: Vec<&String> = listing.folders.iter().filter(|name| is_data(name)).collect();
+    folders.sort();
+    if entries.is_empty() {
+        let inside = match &folders[..] {
+            [] => String::new(),
+            [first, ..] => format!("; name one of the folders in it, such as {}", first.escape_debug()),
+        };
+        return Err(format!("{folder} holds no file of a backup{inside}"));
+    }
+    let mut notes = Vec::new();
+    if let Some(first) = folders.first() {
+        let all = count(folders.len(), "folder");
+        notes.push(format!("{folder}: what is in its {all} is left out, such as {}", first.escape_debug()));
+    }
+    // Hadoop's committer works there, and removes it when a job ends well.
+    if listing.folders.iter().any(|name| name == "_temporary") {
+        notes.push(format!("{folder} has a folder _temporary: what wrote it may not have finished"));
+    }
+    let files = entries.into_iter().map(|entry| NamedFile {
+        entry,
+        parts: Vec::new(),
+        checksum: None,
+        is_listed: false,
+    });
+    Ok(Named { notes, ..Named::new(Kind::Plain, files.collect()) })
+}
+
+/// One file of whatever folder.
+pub(super) fn single(entry: Entry) -> Named {
+    let file = NamedFile { entry, parts: Vec::new(), checksum: None, is_listed: false };
+    Named::new(Kind::SingleFile, vec![file])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(files: &[&str], folders: &[&str]) -> Result<Named, String> {
+        let entry = |name: &&str| Entry { name: (*name).into(), bytes: 1, etag: None };
+        let folders = folders.iter().map(ToString::to_string).collect();
+        name(&"/x".parse().unwrap(), Listing { files: files.iter().map(entry).collect(), folders })
+    }
+
+    #[test]
+    fn names_that_are_no_data_are_left_out_as_in_hadoop() {
+        let found = named(&["b", "_SUCCESS", ".b.crc", "a.gz", "sub_$folder$"], &["_logs"]).unwrap();
+        let names: Vec<&str> = found.files.iter().map(|file| file.entry.name.as_str()).collect();
+        assert_eq!((names, found.notes.len()), (vec!["a.gz", "b"], 0));
+    }
+
+    #[test]
+    fn folders_in_it_are_worth_a_note() {
+        let notes = named(&["a"], &["z", "y", "_temporary"]).unwrap().notes;
+        assert_eq!(notes[0], "file:///x: what is in its 2 folders is left out, such as y");
+        assert!(notes[1].contains("_temporary"));
+    }
+
+    #[test]
+    fn a_folder_without_data_is_refused() {
+        assert!(named(&["_SUCCESS"], &[]).unwrap_err().ends_with("holds no file of a backup"));
+        assert!(named(&["_SUCCESS"], &["Forum"]).unwrap_err().ends_with("such as Forum"));
+    }
+}

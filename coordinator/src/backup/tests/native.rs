@@ -1,0 +1,135 @@
+//! Exports of DynamoDB itself.
+
+use aws_smithy_types::base64;
+use md5::{Digest, Md5};
+
+use super::*;
+
+const ID: &str = "01693685827463-2d8752fd";
+
+/// An export in `folder`, its one file in `data`, under the key that it had in a bucket `old`.
+fn native(made: &Made, folder: &str, data: &str, key: &str, kind: &str, line: &str) {
+    let file = gzip(line);
+    made.write(&format!("{data}/x.json.gz"), &file);
+    let arn = "arn:aws:dynamodb:us-east-1:123456789012:table/Forum";
+    let summary = format!(
+        "{{\"version\":\"2020-06-30\",\"itemCount\":1,\"outputFormat\":\"DYNAMODB_JSON\",\"s3Bucket\":\"old\",\
+         \"tableArn\":\"{arn}\"{kind}}}"
+    );
+    let files = format!(
+        "{{\"itemCount\":1,\"md5Checksum\":\"{}\",\"etag\":\"e-1\",\"dataFileS3Key\":\"{key}\"}}\n",
+        md5(&file)
+    );
+    made.write(&format!("{folder}/_started"), b"");
+    for (name, json) in [("summary", summary), ("files", files)] {
+        made.write(&format!("{folder}/manifest-{name}.md5"), md5(json.as_bytes()).as_bytes());
+        made.write(&format!("{folder}/manifest-{name}.json"), json.as_bytes());
+    }
+}
+
+fn md5(bytes: &[u8]) -> String {
+    base64::encode(Md5::digest(bytes))
+}
+
+fn full(made: &Made, folder: &str) {
+    let key = format!("p/AWSDynamoDB/{ID}/data/x.json.gz");
+    native(made, folder, &format!("{folder}/data"), &key, "", JSON_LINE);
+}
+
+#[tokio::test]
+async fn a_full_export_is_found_at_and_below_the_folder_given() {
+    let made = Made::new();
+    let folder = format!("AWSDynamoDB/{ID}");
+    full(&made, &folder);
+    for (given, note) in [
+        (made.target().folder(&folder), None),
+        (
+            made.target().folder("AWSDynamoDB"),
+            Some(format!("the export of DynamoDB in its folder {ID} is taken")),
+        ),
+        (made.target(), Some(format!("the export of DynamoDB in its folder AWSDynamoDB/{ID} is taken"))),
+    ] {
+        let backup = find(&given, None, &keys()).await.unwrap();
+        assert_eq!((backup.kind, backup.items), (Kind::Native, Some(1)));
+        assert_eq!(
+            (backup.table.as_deref(), backup.formats.as_str()),
+            (Some("Forum"), "DynamoDB JSON, gzip")
+        );
+        assert_eq!(backup.files[0].object.to_string(), made.target().folder(&folder).url("data/x.json.gz"));
+        assert!(matches!(backup.files[0].checksum, Some(Checksum::Md5(_))));
+        assert!(!backup.is_incremental);
+        let rebased = format!("the export is of s3://old/p/AWSDynamoDB/{ID}/data: its files are taken from");
+        assert!(backup.notes.last().unwrap().starts_with(&rebased), "{:?}", backup.notes);
+        assert_eq!(backup.notes.len(), 1 + usize::from(note.is_some()));
+        assert!(note.is_none_or(|note| backup.notes[0].ends_with(&note)), "{:?}", backup.notes);
+    }
+}
+
+#[tokio::test]
+async fn the_files_of_an_incremental_export_are_beside_its_folder() {
+    let made = Made::new();
+    let line = "{\"Metadata\":{\"WriteTimestampMicros\":{\"N\":\"1\"}},\"Keys\":{\"pk\":{\"S\":\"a\"},\
+                \"sk\":{\"N\":\"1\"}},\"NewImage\":{\"pk\":{\"S\":\"a\"},\"sk\":{\"N\":\"1\"}}}\n";
+    let (folder, kind) = (format!("x/{ID}"), ",\"exportType\":\"INCREMENTAL_EXPORT\"");
+    native(&made, &folder, "x/data", "AWSDynamoDB/data/x.json.gz", kind, line);
+    made.write("x/data/of-another-export.json.gz", b"not looked at");
+    let backup = find(&made.target().folder(&folder), None, &keys()).await.unwrap();
+    assert_eq!((backup.kind, backup.is_incremental, backup.files.len()), (Kind::Incremental, true, 1));
+    assert_eq!(backup.files[0].object.to_string(), made.target().url("x/data/x.json.gz"));
+
+    native(&made, &folder, "x/data", "AWSDynamoDB/data/x.json.gz", kind, JSON_LINE);
+    let why = refusal(&made.target().folder(&folder)).await;
+    assert!(why.contains("holds DynamoDB JSON, but the backup is said to be of incremental"), "{why}");
+}
+
+#[tokio::test]
+async fn of_several_exports_one_must_be_named() {
+    let made = Made::new();
+    for number in 0..7 {
+        made.write(&format!("AWSDynamoDB/169368582746{number}-2d8752fd/manifest-summary.json"), b"");
+    }
+    let why = made.refusal().await;
+    assert!(why.contains("holds 7 exports of DynamoDB") && why.ends_with(", …)"), "{why}");
+    assert_eq!(why.matches("-2d8752fd").count(), 5, "{why}");
+}
+
+#[tokio::test]
+async fn an_export_that_is_not_whole_is_refused() {
+    for (gone, said) in [
+        ("manifest-summary.json", "has manifest-files.json but no manifest-summary.json"),
+        ("manifest-files.json", "has manifest-summary.json but no manifest-files.json"),
+        ("data/x.json.gz", "1 of the 1 file that manifest-files.json lists is missing, x.json.gz first"),
+    ] {
+        let made = Made::new();
+        full(&made, ID);
+        made.remove(&format!("{ID}/{gone}"));
+        let why = made.refusal().await;
+        assert!(why.contains(said), "{why}");
+        assert_eq!(refusal(&made.target().folder(ID)).await, why);
+    }
+    let made = Made::with(&[(&format!("{ID}/_started"), "")]);
+    assert!(made.refusal().await.contains("an unfinished export of DynamoDB"));
+}
+
+#[tokio::test]
+async fn a_manifest_that_was_changed_is_refused() {
+    for name in ["manifest-summary", "manifest-files"] {
+        let made = Made::new();
+        full(&made, ID);
+        made.write(&format!("{ID}/{name}.md5"), md5(b"other").as_bytes());
+        let why = made.refusal().await;
+        assert!(why.contains(&format!("{name}.json does not match the checksum beside it")), "{why}");
+        made.remove(&format!("{ID}/{name}.md5"));
+        assert_eq!(made.find().await.files.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn its_data_folder_alone_is_a_folder_without_manifest() {
+    let made = Made::new();
+    full(&made, ID);
+    made.write(&format!("{ID}/data/y.json.gz"), &gzip(""));
+    let backup = find(&made.target().folder(ID).folder("data"), None, &keys()).await.unwrap();
+    assert_eq!((backup.kind, backup.formats.as_str()), (Kind::Plain, "DynamoDB JSON, gzip"));
+    assert_eq!((backup.files.len(), splits(&backup, 1).len()), (2, 1));
+}

@@ -1,0 +1,135 @@
+//! Exports of this program.
+
+use job::{
+    export_json::{ExportJson, PartFile, Settings, UploadPart},
+    ids::JobId,
+    spec,
+};
+
+use super::*;
+
+fn crc32c(bytes: &[u8]) -> String {
+    format!("{:08x}", ::crc32c::crc32c(bytes))
+}
+
+/// A file of two parts, and one without recorded parts.
+fn exported() -> (Made, ExportJson) {
+    let made = Made::new();
+    let parts = [gzip(&LINE.repeat(3)), gzip(LINE)];
+    let part = |(bytes, items): (&Vec<u8>, u64)| UploadPart {
+        bytes: bytes.len() as u64,
+        line_bytes: items * LINE.len() as u64,
+        items,
+        crc32c: crc32c(bytes),
+    };
+    let file = |name: &str, bytes: &[u8], items, parts| PartFile {
+        name: name.into(),
+        items,
+        bytes: bytes.len() as u64,
+        crc32c: crc32c(bytes),
+        parts,
+    };
+    let recorded = parts.iter().zip([3, 1]).map(part).collect();
+    let files = vec![file("j_0", &parts.concat(), 4, recorded), file("j_1", &parts[1], 1, Vec::new())];
+    made.write("j_0", &parts.concat());
+    made.write("j_1", &parts[1]);
+    made.write("_SUCCESS", b"");
+    made.manifest(&["s3://old/x/j_0", "s3://old/x/j_1"]);
+    let export = ExportJson {
+        version: 1,
+        tool: "tablehaul".into(),
+        job: JobId("j".into()),
+        started_at: String::new(),
+        finished_at: String::new(),
+        keys: keys(),
+        compression: spec::Compression::Gzip,
+        settings: Settings {
+            consistent: false,
+            segments: 1,
+            workers: 1,
+            read_units_per_second: 1.0,
+            rate_source: String::new(),
+        },
+        items: 5,
+        bytes: files.iter().map(|file| file.bytes).sum(),
+        line_bytes: 5 * LINE.len() as u64,
+        read_units: 1.0,
+        files,
+        table: serde_json::json!({"TableName": "Forum"}),
+    };
+    write(&made, &export);
+    (made, export)
+}
+
+fn write(made: &Made, export: &ExportJson) {
+    made.write("_tablehaul/export.json", &serde_json::to_vec(export).unwrap());
+}
+
+#[tokio::test]
+async fn an_export_of_our_own_is_read_by_its_parts() {
+    let (made, export) = exported();
+    let backup = made.find().await;
+    assert_eq!(
+        (backup.kind, backup.items, backup.table.as_deref()),
+        (Kind::Tablehaul, Some(5), Some("Forum"))
+    );
+    assert_eq!((backup.formats.as_str(), backup.notes.len()), ("EMR lines, gzip", 0));
+    let splits = splits(&backup, 1);
+    let first = export.files[0].parts[0].bytes;
+    let places: Vec<_> = splits.iter().map(|split| (split.stored.clone(), split.text_start)).collect();
+    let (second, line) = (export.files[1].bytes, LINE.len() as u64);
+    assert_eq!(places, [(0..first, 0), (first..first + second, 3 * line), (0..second, 0)]);
+    let stored = fs::read(made.0.path().join("j_0")).unwrap();
+    for split in &splits[..2] {
+        let range = usize::try_from(split.stored.start).unwrap()..usize::try_from(split.stored.end).unwrap();
+        assert_eq!(split.checksum, Some(Checksum::Crc32c(::crc32c::crc32c(&stored[range]))));
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_missing_or_of_another_length_is_named() {
+    let (made, _) = exported();
+    made.write("j_1", b"short");
+    let why = made.refusal().await;
+    assert!(why.starts_with(&made.target().url("j_1")) && why.contains("has 5 bytes, not the"), "{why}");
+    made.remove("j_1");
+    let why = made.refusal().await;
+    assert!(why.contains("1 of the 2 files that export.json lists is missing, j_1 first"), "{why}");
+}
+
+#[tokio::test]
+async fn the_table_must_have_the_keys_of_the_export() {
+    let (made, mut export) = exported();
+    export.keys.sort = None;
+    write(&made, &export);
+    let why = made.refusal().await;
+    assert!(why.ends_with("the backup's key is pk (S); the table's is pk (S), sk (N)"), "{why}");
+}
+
+#[tokio::test]
+async fn an_export_that_does_not_add_up_or_is_unknown_is_refused() {
+    let (made, export) = exported();
+    let mut gap = export.clone();
+    gap.files[0].parts.pop();
+    write(&made, &gap);
+    assert!(made.refusal().await.contains("j_0: its parts in export.json do not add up"));
+    write(&made, &ExportJson { version: 2, ..export });
+    assert!(made.refusal().await.contains("an export of version 2"));
+    made.write("_tablehaul/export.json", b"{\"version\":1,");
+    assert!(made.refusal().await.contains("export.json is damaged"));
+}
+
+#[tokio::test]
+async fn an_export_that_is_not_finished_is_named() {
+    let (made, _) = exported();
+    made.remove("manifest");
+    assert!(made.refusal().await.contains("has _tablehaul/export.json but no manifest"));
+    made.remove("_tablehaul/export.json");
+    let claim = "{\"table\":\"Forum\",\"started_at\":\"2026-01-01T00:00:00Z\",\"host\":\"h\",\"pid\":7}";
+    made.write("_tablehaul/job.json", claim.as_bytes());
+    let why = made.refusal().await;
+    assert!(
+        why.contains("an unfinished export of table Forum, begun 2026-01-01T00:00:00Z on h by process 7"),
+        "{why}"
+    );
+}

@@ -1,0 +1,145 @@
+//! The arguments of `import`.
+
+use clap::{Args, builder::FalseyValueParser};
+
+use super::{
+    AwsArgs, EXAMPLES,
+    values::{Rates, max_rejects, object, tables, target},
+};
+use crate::import::{Check, ImportRequest};
+
+/// Import a backup into a table.
+///
+/// Every item of the backup is put into the table, which must exist; items with the same key are
+/// replaced, others stay. Reads exports of tablehaul, of Data Pipeline (plain or compressed), of Hive,
+/// and of DynamoDB itself (DynamoDB JSON and Amazon Ion, full and incremental), by what the files hold.
+/// Everything is read and checked once before the first item is written.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(in crate::cli) struct ImportArgs {
+    /// The folder of the backup: s3://bucket/folder, file:///folder or a path
+    #[arg(value_name = "FOLDER")]
+    folder: String,
+
+    /// The table to write to: its name or ARN
+    #[arg(value_name = "TABLE")]
+    table: String,
+
+    /// Share of the write capacity of the table, and of each index, to use, in percent [default: 25]
+    #[arg(long, value_name = "P", env = "TABLEHAUL_WRITE_PERCENT")]
+    write_percent: Option<String>,
+
+    /// Write capacity units of the table per second to use, whatever it has
+    #[arg(long, value_name = "N", env = "TABLEHAUL_WRITE_UNITS")]
+    write_units: Option<String>,
+
+    /// What to do with each item: put replaces one with the same key, put-if-absent keeps it, delete
+    /// removes it
+    #[arg(long, value_name = "MODE", env = "TABLEHAUL_MODE", default_value = "put",
+        value_parser = ["put", "put-if-absent", "delete"])]
+    mode: String,
+
+    /// Lines that may be no items of the table before the import fails, or "all"
+    #[arg(long, value_name = "N", env = "TABLEHAUL_MAX_REJECTS", default_value = "0", value_parser = max_rejects)]
+    max_rejects: u64,
+
+    /// File to write such lines to, with place and reason: s3://bucket/key, file:///path or a path
+    #[arg(long, value_name = "FILE", env = "TABLEHAUL_REJECTS")]
+    rejects: Option<String>,
+
+    /// What to check before the first item is written: every line, or only the first of each file
+    #[arg(long, value_name = "WHAT", env = "TABLEHAUL_CHECK", default_value = "all", value_parser = ["all", "first"])]
+    check: String,
+
+    /// Worker processes [default: cores]
+    #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    workers: Option<u32>,
+
+    /// Only check everything and print the plan: files, items, rate, units, time, price
+    #[arg(long, env = "TABLEHAUL_DRY_RUN", value_parser = FalseyValueParser::new())]
+    pub(in crate::cli) dry_run: bool,
+
+    /// Print the final report as JSON on standard output
+    #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
+    pub(in crate::cli) json: bool,
+
+    /// No plan, progress or summary on standard error
+    #[arg(long, short, env = "TABLEHAUL_QUIET", value_parser = FalseyValueParser::new())]
+    pub(in crate::cli) quiet: bool,
+
+    #[command(flatten)]
+    aws: AwsArgs,
+}
+
+impl ImportArgs {
+    /// What was typed, as a request; or what is wrong with it.
+    pub(in crate::cli) fn request(self, matches: &clap::ArgMatches) -> Result<ImportRequest, String> {
+        let rate = Rates {
+            verb: "write",
+            percent: self.write_percent.as_deref(),
+            units: self.write_units.as_deref(),
+        };
+        let table = tables(vec![self.table])?.swap_remove(0);
+        Ok(ImportRequest {
+            folder: target(&self.folder)?,
+            table,
+            rate: rate.read(matches)?,
+            workers: self.workers,
+            max_rejects: self.max_rejects,
+            rejects: self.rejects.filter(|text| !text.is_empty()).map(|text| object(&text)).transpose()?,
+            mode: self.mode.parse()?,
+            check: if self.check == "first" { Check::First } else { Check::All },
+            aws: self.aws.access(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::{Cli, Command, command};
+    use clap::FromArgMatches;
+    use job::spec::{RateSpec, WriteMode};
+
+    fn request(line: &str) -> Result<ImportRequest, String> {
+        let words = std::iter::once("tablehaul").chain(line.split(' '));
+        let matches = command().try_get_matches_from(words).map_err(|error| error.to_string())?;
+        let Command::Import(args) = Cli::from_arg_matches(&matches).unwrap().command else { panic!() };
+        args.request(matches.subcommand_matches("import").unwrap())
+    }
+
+    #[test]
+    fn a_quarter_of_the_capacity_is_used_and_no_line_rejected_unless_asked() {
+        let request = request("import s3://bucket/x Forum").unwrap();
+        assert_eq!(request.rate, RateSpec::MilliPercent(25_000));
+        assert_eq!((request.mode, request.max_rejects), (WriteMode::Put, 0));
+        assert_eq!(request.check, Check::All);
+    }
+
+    #[test]
+    fn what_is_typed_is_understood() {
+        let line = "import /x Forum --write-units 20 --mode put-if-absent --max-rejects all --rejects /r/x.jsonl \
+                    --check first";
+        let request = request(line).unwrap();
+        assert_eq!(request.rate, RateSpec::Units(job::capacity::Rate::from_units_per_second(20)));
+        assert_eq!((request.mode, request.max_rejects), (WriteMode::PutIfAbsent, u64::MAX));
+        assert_eq!(request.rejects.unwrap().to_string(), "file:///r/x.jsonl");
+        assert_eq!(request.check, Check::First);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for wrong in [
+            "--write-percent 101",
+            "--write-units 0",
+            "--write-units 1 --write-percent 1",
+            "--mode check",
+            "--max-rejects -1",
+            "--rejects s3://bucket",
+            "--check some",
+        ] {
+            assert!(request(&format!("import /x Forum {wrong}")).is_err(), "{wrong}");
+        }
+        assert!(request("import /x a/b").is_err());
+    }
+}

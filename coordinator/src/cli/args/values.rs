@@ -1,0 +1,100 @@
+//! Values of arguments: rates, places, numbers.
+
+use clap::parser::ValueSource;
+use job::{capacity::Rate, object::Object, spec::RateSpec, target::Target};
+
+/// A quarter, as the templates of Data Pipeline have it.
+const DEFAULT_MILLI_PERCENT: u64 = 25_000;
+
+/// What was typed of the two ways to say a rate.
+pub(super) struct Rates<'a> {
+    /// `read` or `write`.
+    pub(super) verb: &'static str,
+    pub(super) percent: Option<&'a str>,
+    pub(super) units: Option<&'a str>,
+}
+
+impl Rates<'_> {
+    /// The rate that was typed; one that was typed beats one of a variable.
+    pub(super) fn read(&self, matches: &clap::ArgMatches) -> Result<RateSpec, String> {
+        let Self { verb, percent, units } = *self;
+        let typed =
+            |what: &str| matches.value_source(&format!("{verb}_{what}")) == Some(ValueSource::CommandLine);
+        match (percent, units) {
+            (None, None) => Ok(RateSpec::MilliPercent(DEFAULT_MILLI_PERCENT)),
+            (Some(text), None) => self.percentage(text),
+            (None, Some(text)) => self.units_per_second(text),
+            (Some(text), Some(_)) if typed("percent") && !typed("units") => self.percentage(text),
+            (Some(_), Some(text)) if typed("units") && !typed("percent") => self.units_per_second(text),
+            (Some(_), Some(_)) => Err(format!("give --{verb}-percent or --{verb}-units, not both")),
+        }
+    }
+
+    fn percentage(&self, text: &str) -> Result<RateSpec, String> {
+        let wrong = || format!("--{}-percent {text}: give a number over 0 and up to 100", self.verb);
+        let milli = decimal_milli(text).ok_or_else(wrong)?;
+        if (1..=100_000).contains(&milli) { Ok(RateSpec::MilliPercent(milli)) } else { Err(wrong()) }
+    }
+
+    fn units_per_second(&self, text: &str) -> Result<RateSpec, String> {
+        let wrong = || format!("--{}-units {text}: give a number of units per second over 0", self.verb);
+        let milli = decimal_milli(text).filter(|&milli| milli > 0).ok_or_else(wrong)?;
+        Ok(RateSpec::Units(Rate::from_milli_per_second(milli)))
+    }
+}
+
+fn decimal_milli(text: &str) -> Option<u64> {
+    text.trim().parse::<job::capacity::Units>().ok().map(job::capacity::Units::milli)
+}
+
+/// Table names, checked by DynamoDB's naming rules so that a mistyped one is found here (DynamoDB
+/// Developer Guide, "Naming rules": 3 to 255 of `a-z A-Z 0-9 _ - .`); ARNs are let through.
+pub(in crate::cli) fn tables(names: Vec<String>) -> Result<Vec<String>, String> {
+    let valid = |name: &String| {
+        name.starts_with("arn:")
+            || (3..=255).contains(&name.len())
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+    };
+    match names.iter().find(|name| !valid(name)) {
+        Some(name) => Err(format!("{name:?} is no table name: 3 to 255 of a-z A-Z 0-9 _ - .")),
+        None => Ok(names),
+    }
+}
+
+/// A folder; a relative path is taken from the working directory.
+pub(in crate::cli) fn target(text: &str) -> Result<Target, String> {
+    absolute(text)?.parse().map_err(|error: job::target::TargetError| error.to_string())
+}
+
+/// A file or an object in S3; a relative path is taken from the working directory.
+pub(super) fn object(text: &str) -> Result<Object, String> {
+    let url = absolute(text)?;
+    let url = if url.starts_with('/') { format!("file://{url}") } else { url };
+    url.parse().map_err(|error| format!("{text}: {error}; give s3://bucket/key, file:///path or a path"))
+}
+
+/// What names no scheme and no absolute path is a path from the working directory.
+fn absolute(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains("://") || text.starts_with('/') || text.starts_with("file:") {
+        return Ok(text.to_owned());
+    }
+    let current = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
+    Ok(current.join(text).to_string_lossy().into_owned())
+}
+
+pub(super) fn max_rejects(text: &str) -> Result<u64, String> {
+    match text {
+        "all" => Ok(u64::MAX),
+        number => number.parse().map_err(|_| "give a number of lines, or all".into()),
+    }
+}
+
+pub(super) fn endpoint(text: &str) -> Result<String, String> {
+    let has_host = |rest: &str| !rest.is_empty() && !rest.starts_with(['/', ':']);
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    match rest {
+        Some(rest) if has_host(rest) => Ok(text.trim_end_matches('/').to_owned()),
+        None if text.is_empty() => Ok(String::new()),
+        _ => Err("give an address such as http://127.0.0.1:8000".into()),
+    }
+}

@@ -1,0 +1,155 @@
+//! The segments of an export: which steps may be taken. A core.
+
+use std::time::Duration;
+
+use job::{
+    ids::{Attempt, Segment, WorkerId},
+    task::{Lease, Mark, Position, Step, TotalSegments},
+};
+
+use crate::lease::{Leases, NotHeld};
+
+/// Why a step is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StepRejection {
+    #[error("segment {0} does not exist")]
+    UnknownSegment(Segment),
+    #[error("segment {0} is not leased to this worker, or attempt {1} of it is over")]
+    Stale(Segment, Attempt),
+    #[error("segment {segment} stands at page {at}; a step from page {from} would lose or double items")]
+    Gap { segment: Segment, at: u64, from: u64 },
+}
+
+/// The segment that took longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slowest {
+    pub(crate) segment: Segment,
+    pub(crate) took: Duration,
+    pub(crate) items: u64,
+}
+
+/// All segments of an export.
+pub(crate) struct Segments(Leases<Mark>);
+
+impl Segments {
+    pub(crate) fn new(total: TotalSegments) -> Self {
+        Self(Leases::new((0..total.get()).map(|_| Mark::default())))
+    }
+
+    /// Done and in all.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.0.num_done(), self.0.total())
+    }
+
+    /// Items in sealed parts.
+    pub(crate) fn items(&self) -> u64 {
+        self.0.marks().map(|mark| mark.items).sum()
+    }
+
+    pub(crate) fn slowest(&self) -> Option<Slowest> {
+        let (number, took) = self.0.slowest()?;
+        let items = self.0.marks().nth(number)?.items;
+        Some(Slowest { segment: segment(number), took, items })
+    }
+
+    pub(crate) fn lease(&mut self, worker: WorkerId, now: Duration) -> Option<Lease> {
+        let (number, attempt, mark) = self.0.lease(worker, now)?;
+        Some(Lease { segment: segment(number), attempt, mark: mark.clone() })
+    }
+
+    /// Whether `steps` may be taken, each alone and all together.
+    pub(crate) fn check(&self, worker: WorkerId, steps: &[Step]) -> Result<(), StepRejection> {
+        for (index, step) in steps.iter().enumerate() {
+            let segment = step.segment;
+            let held = self.0.held(worker, segment.0 as usize, step.attempt);
+            let mark = held.map_err(|why| match why {
+                NotHeld::Unknown => StepRejection::UnknownSegment(segment),
+                NotHeld::Stale => StepRejection::Stale(segment, step.attempt),
+            })?;
+            let twice = steps[..index].iter().any(|other| other.segment == segment);
+            if step.from_page != mark.pages || twice {
+                return Err(StepRejection::Gap { segment, at: mark.pages, from: step.from_page });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes steps that [`check`](Self::check) let through.
+    pub(crate) fn apply(&mut self, worker: WorkerId, steps: Vec<Step>, now: Duration) {
+        for step in steps {
+            let number = step.segment.0 as usize;
+            let Ok(mark) = self.0.held(worker, number, step.attempt) else { continue };
+            let is_done = step.position == Position::Done;
+            let mark = Mark { position: step.position, pages: step.to_page, items: mark.items + step.items };
+            self.0.advance(number, mark, is_done, now);
+        }
+    }
+
+    pub(crate) fn release(&mut self, worker: WorkerId, now: Duration) -> usize {
+        self.0.release(worker, now)
+    }
+
+    pub(crate) fn check_invariants(&self) {
+        self.0.check_invariants();
+    }
+}
+
+fn segment(number: usize) -> Segment {
+    Segment(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: WorkerId = WorkerId(1);
+    const B: WorkerId = WorkerId(2);
+    const NOW: Duration = Duration::ZERO;
+
+    fn segments(total: u32) -> Segments {
+        Segments::new(TotalSegments::try_from(total).unwrap())
+    }
+
+    fn step(lease: &Lease, from_page: u64, to_page: u64, position: Position) -> Step {
+        let Lease { segment, attempt, .. } = *lease;
+        Step { segment, attempt, from_page, to_page, items: 10, position }
+    }
+
+    #[test]
+    fn a_lost_workers_segment_goes_on_from_its_mark() {
+        let mut segments = segments(1);
+        let lease = segments.lease(A, NOW).unwrap();
+        segments.apply(A, vec![step(&lease, 0, 3, Position::After("k".into()))], NOW);
+        assert_eq!(segments.release(A, NOW), 1);
+        let next = segments.lease(B, NOW).unwrap();
+        assert_eq!((next.mark.pages, next.mark.items), (3, 10));
+        assert_eq!(next.mark.position, Position::After("k".into()));
+        segments.check_invariants();
+    }
+
+    #[test]
+    fn steps_of_a_stale_attempt_are_refused() {
+        let mut segments = segments(1);
+        let old = segments.lease(A, NOW).unwrap();
+        segments.release(A, NOW);
+        let new = segments.lease(B, NOW).unwrap();
+        let late = [step(&old, 0, 1, Position::Done)];
+        assert!(matches!(segments.check(A, &late), Err(StepRejection::Stale(..))));
+        assert!(matches!(segments.check(B, &late), Err(StepRejection::Stale(..))));
+        assert_eq!(segments.check(B, &[step(&new, 0, 1, Position::Done)]), Ok(()));
+    }
+
+    #[test]
+    fn steps_that_do_not_chain_are_refused() {
+        let mut segments = segments(2);
+        let lease = segments.lease(A, NOW).unwrap();
+        let gap = [step(&lease, 1, 2, Position::Done)];
+        assert!(matches!(segments.check(A, &gap), Err(StepRejection::Gap { .. })));
+        let twice = [step(&lease, 0, 1, Position::Done), step(&lease, 0, 1, Position::Done)];
+        assert!(matches!(segments.check(A, &twice), Err(StepRejection::Gap { .. })));
+        segments.apply(A, vec![step(&lease, 0, 1, Position::Done)], NOW);
+        assert!(matches!(segments.check(A, &gap), Err(StepRejection::Stale(..))));
+        assert_eq!(segments.counts(), (1, 2));
+        segments.check_invariants();
+    }
+}

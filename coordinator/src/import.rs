@@ -1,0 +1,196 @@
+//! The import command. A shell.
+//!
+//! A backup is read twice: in a pass that checks every line and writes nothing, so that what is wrong
+//! with it is known before the first write, and then in the one that writes.
+
+mod plan;
+mod prepare;
+mod rejects;
+mod report;
+mod work;
+
+use std::{
+    convert::Infallible,
+    future,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use job::spec::{RateSpec, WriteMode};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cluster::local::LocalCluster,
+    driver::{Call, Driver, Hands, LimitsOf},
+    failure::Failure,
+    preflight::worker_binary,
+    progress::{Phase, Progress},
+    schedule::Schedule,
+    server::ControlPlane,
+    text::count_of,
+};
+pub use prepare::{Check, ImportRequest};
+pub use report::ImportReport;
+
+use plan::CheckedText;
+use prepare::{Prepared, prepare};
+use rejects::Rejects;
+pub(crate) use work::{ImportAction, ImportWork};
+
+/// What came of a command.
+pub enum Imported {
+    /// The plan and what the check found, in words: nothing was written.
+    Planned(String),
+    /// The report.
+    Done(Box<ImportReport>),
+}
+
+/// Checks a backup, and unless `dry_run` writes its items to a table.
+///
+/// # Errors
+/// See [`Failure`].
+pub async fn import(
+    request: &ImportRequest,
+    dry_run: bool,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<Imported, Failure> {
+    let worker = worker_binary()?;
+    let prepared = tokio::select! {
+        prepared = prepare(request, dry_run) => prepared,
+        () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal before anything was written".into())),
+    };
+    let mut prepared = prepared?;
+    prepared.backup.notes.iter().for_each(|note| progress.note(&format!("note        {note}")));
+    let plan = prepared.text();
+    if !dry_run {
+        progress.plan(&plan);
+    }
+    let rejects = Rejects::new(prepared.rejects.take(), progress.sink());
+    let job = Job { request, prepared: &prepared, worker, rejects: rejects.clone(), progress, stop };
+    let imported = job.run(dry_run, &plan).await;
+    let finished = rejects.finish(&prepared.clients).await.map_err(|fault| Failure::failed(&fault));
+    imported.and_then(|imported| finished.map(|()| imported))
+}
+
+/// One import.
+struct Job<'a> {
+    request: &'a ImportRequest,
+    prepared: &'a Prepared,
+    worker: PathBuf,
+    rejects: Rejects,
+    progress: &'a Progress,
+    stop: &'a CancellationToken,
+}
+
+impl Job<'_> {
+    async fn run(&self, dry_run: bool, plan: &str) -> Result<Imported, Failure> {
+        let started = Instant::now();
+        let mut checking = Duration::ZERO;
+        if dry_run || self.request.check == Check::All {
+            let checked = self.check(dry_run).await?;
+            if dry_run {
+                return Ok(Imported::Planned(format!("{plan}\n{checked}")));
+            }
+            self.progress.plan(&checked);
+            self.rejects.restart().map_err(|fault| Failure::refused(&fault))?;
+            checking = started.elapsed();
+        }
+        let started = Instant::now();
+        let report = self.write(checking, started).await?;
+        self.progress.report(&report);
+        Ok(Imported::Done(Box::new(report)))
+    }
+
+    /// Reads every line and writes nothing; gives what is known then, in words.
+    async fn check(&self, dry_run: bool) -> Result<String, Failure> {
+        self.rejects.tell_of(if dry_run { self.request.max_rejects } else { 0 });
+        let (schedule, outcome) = self.pass(WriteMode::Check).await?;
+        outcome.and_then(|()| self.count(&schedule)).map_err(|failure| match failure {
+            // Whatever it is: nothing was written.
+            Failure::Failed(why) => Failure::Refused(why),
+            failure => failure,
+        })?;
+        let work = schedule.work();
+        let (counts, rejected) = (work.counts(), work.rejected());
+        let Prepared { facts, limits, .. } = self.prepared;
+        Ok(CheckedText { counts, rejected, facts, limits }.to_string())
+    }
+
+    async fn write(&self, checking: Duration, started: Instant) -> Result<ImportReport, Failure> {
+        self.rejects.tell_of(self.request.max_rejects);
+        let (schedule, outcome) = self.pass(self.request.mode).await?;
+        let report = ImportReport::new(self.prepared, &schedule, checking, started.elapsed());
+        match outcome.and_then(|()| self.count(&schedule)) {
+            Ok(()) => Ok(report),
+            Err(failure) => Err(after(failure, &report)),
+        }
+    }
+
+    /// Whether there were as many lines as the backup says.
+    fn count(&self, schedule: &Schedule<ImportWork>) -> Result<(), Failure> {
+        let counts = schedule.work().counts();
+        let lines = counts.items + counts.kept + schedule.work().rejected();
+        match self.prepared.backup.items {
+            Some(items) if items != lines => Err(Failure::Failed(format!(
+                "{} states {} but its files hold {}: it is damaged",
+                self.prepared.folder,
+                count_of(items, "item"),
+                count_of(lines, "line")
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Goes once over all splits. The schedule says what was done, whatever the outcome.
+    async fn pass(&self, mode: WriteMode) -> Result<(Schedule<ImportWork>, Result<(), Failure>), Failure> {
+        let Self { request, prepared, progress, .. } = *self;
+        let plane = ControlPlane::start(([127, 0, 0, 1], 0).into()).await;
+        let plane = plane.map_err(|error| Failure::Failed(format!("{error:#}")))?;
+        let driver = Driver {
+            plane,
+            cluster: LocalCluster::new(self.worker.clone(), progress.sink()),
+            hands: self.rejects.clone(),
+            clients: prepared.clients.clone(),
+            table: prepared.table.clone(),
+            limits: (mode != WriteMode::Check).then(|| follow(request.rate)),
+            progress,
+        };
+        let phase = if mode == WriteMode::Check { Phase::Checking } else { Phase::Writing };
+        progress.start(&prepared.facts.name, prepared.backup.items.unwrap_or(0), phase);
+        let work = ImportWork::new(prepared.settings(mode), prepared.splits.clone(), request.max_rejects);
+        let done = driver.run(work, prepared.limits.clone(), prepared.workers, self.stop).await;
+        progress.stop();
+        Ok(done)
+    }
+}
+
+/// The limits follow what the table and its indexes have.
+fn follow<'a>(rate: RateSpec) -> LimitsOf<'a> {
+    Box::new(move |facts| facts.write_limits(rate).0)
+}
+
+/// A failure, and what was done before it.
+fn after(failure: Failure, report: &ImportReport) -> Failure {
+    let done = match report.items {
+        0 => "nothing was written".to_owned(),
+        items => {
+            let items = count_of(items, "item");
+            let verb = if report.mode == WriteMode::Delete.name() { "removed" } else { "written" };
+            format!("{items} {verb} before that; the same command does all of it again, which is harmless")
+        }
+    };
+    let more = |why: String| format!("{why}; {done}");
+    match failure {
+        Failure::Refused(why) => Failure::Refused(more(why)),
+        Failure::Failed(why) => Failure::Failed(more(why)),
+        Failure::Stopped(why) => Failure::Stopped(more(why)),
+    }
+}
+
+impl Hands<ImportWork> for Rejects {
+    fn perform(&mut self, _: &ImportWork, action: ImportAction) -> Call<Infallible> {
+        let ImportAction::Reject(object, rejects) = action;
+        Box::pin(future::ready(self.note(&object, &rejects).map(|()| None)))
+    }
+}

@@ -1,0 +1,177 @@
+//! How an import will run, and what it will cost. A core.
+
+use std::{fmt, time::Duration};
+
+use job::{
+    capacity::{Rate, Units},
+    spec::WriteMode,
+    split::Counts,
+    target::Target,
+};
+
+use crate::{
+    backup::Backup,
+    pace::Limits,
+    table::TableFacts,
+    text::{self, count, count_of},
+};
+
+/// US dollars for a million write request units of an on-demand table, us-east-1, standard class
+/// (Amazon DynamoDB pricing, on-demand capacity, since November 2024).
+const DOLLARS_PER_MILLION_UNITS: f64 = 0.625;
+
+/// More at once would cost more memory than they mix better.
+const MOST_OPEN_SPLITS: u32 = 8;
+
+/// Workers for so many splits: more of them than splits would have nothing to do.
+pub(super) fn workers(wished: u32, splits: usize) -> u32 {
+    wished.min(u32::try_from(splits).unwrap_or(u32::MAX)).max(1)
+}
+
+/// Splits that a worker reads at once: several, whose lines are mixed, but so few that none of the
+/// workers takes the share of another.
+pub(super) fn open_splits(splits: usize, workers: u32) -> u32 {
+    let share = splits / (workers.max(1) as usize);
+    u32::try_from(share).unwrap_or(u32::MAX).clamp(1, MOST_OPEN_SPLITS)
+}
+
+/// What the backup is and how it will be imported, for a person to read.
+pub(super) struct PlanText<'a> {
+    pub(super) folder: &'a Target,
+    pub(super) backup: &'a Backup,
+    pub(super) facts: &'a TableFacts,
+    pub(super) limits: &'a Limits,
+    pub(super) rate_source: &'a str,
+    pub(super) mode: WriteMode,
+    pub(super) splits: usize,
+    pub(super) workers: u32,
+}
+
+impl fmt::Display for PlanText<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { folder, backup, facts, limits, rate_source, mode, splits, workers } = self;
+        writeln!(out, "import      {folder}")?;
+        let bytes = backup.files.iter().map(|file| file.bytes).sum();
+        let of_table = backup.table.as_ref().map(|table| format!(" of table {table}")).unwrap_or_default();
+        writeln!(out, "backup      {}{of_table}: {}", backup.kind, backup.formats)?;
+        let files = count(backup.files.len(), "file");
+        let items = backup.items.map(|items| format!(", {}", count_of(items, "item"))).unwrap_or_default();
+        writeln!(out, "size        {files}, {}{items}", text::bytes(bytes))?;
+        let does = match mode {
+            WriteMode::Check => "nothing is written",
+            WriteMode::Put => "items with the same key are replaced",
+            WriteMode::PutIfAbsent => "items with the same key are kept",
+            WriteMode::Delete => "the items with the keys of the backup's are removed",
+        };
+        writeln!(out, "to          {} ({does})", facts.name)?;
+        writeln!(out, "rate        {} write units/s ({rate_source})", limits.table)?;
+        for (name, rate) in &limits.indexes {
+            writeln!(out, "index       {name}: {rate} write units/s")?;
+        }
+        write!(out, "work        {}, {}", count(*splits, "split"), count(*workers as usize, "worker"))
+    }
+}
+
+/// What is known of a backup once every line of it has been read.
+pub(super) struct CheckedText<'a> {
+    pub(super) counts: Counts,
+    pub(super) rejected: u64,
+    pub(super) facts: &'a TableFacts,
+    pub(super) limits: &'a Limits,
+}
+
+impl fmt::Display for CheckedText<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { counts, rejected, facts, limits } = self;
+        let items = count_of(counts.items, "item");
+        let rejects = match rejected {
+            0 => String::new(),
+            number => format!(", {} rejected", count_of(*number, "line")),
+        };
+        writeln!(out, "checked     {items}, {}{rejects}", text::bytes(counts.item_bytes))?;
+        writeln!(out, "time        about {} at that rate", text::duration(time(counts.units, limits)))?;
+        write!(out, "cost        {} write units", counts.units)?;
+        match limits.indexes.len() {
+            0 => {}
+            1 => write!(out, ", and up to as many on the index")?,
+            indexes => write!(out, ", and up to as many on each of {indexes} indexes")?,
+        }
+        if facts.writes.is_on_demand() {
+            let least = counts.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_UNITS;
+            write!(out, ": about ${least:.2}")?;
+            if !limits.indexes.is_empty() {
+                let most = limits.indexes.values().fold(least, |dollars, _| dollars + least);
+                write!(out, " to ${most:.2}")?;
+            }
+            write!(out, " at ${DOLLARS_PER_MILLION_UNITS} a million (us-east-1, on-demand)")
+        } else {
+            write!(out, ": nothing beyond the provisioned capacity")
+        }
+    }
+}
+
+/// How long so many units take if every index holds every item.
+fn time(units: Units, limits: &Limits) -> Duration {
+    let slowest = limits.indexes.values().copied().fold(limits.table, Rate::min);
+    let seconds = units.as_f64() / slowest.as_f64();
+    Duration::from_secs_f64(if seconds.is_finite() { seconds.min(1e12) } else { 0.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::tests::described;
+    use serde_json::json;
+
+    fn checked(limits: &Limits, extra: &serde_json::Value) -> String {
+        let counts = Counts {
+            items: 1_000_000,
+            item_bytes: 450_000_000,
+            units: Units::from_units(1_000_000),
+            ..Counts::default()
+        };
+        let facts = described(extra);
+        CheckedText { counts, rejected: 1, facts: &facts, limits }.to_string()
+    }
+
+    #[test]
+    fn the_slowest_resource_says_how_long_it_takes() {
+        let rate = Rate::from_units_per_second;
+        let limits = Limits { table: rate(1000), indexes: [("a".into(), rate(500))].into() };
+        let text = checked(&limits, &json!({"ProvisionedThroughput": {"WriteCapacityUnits": 1000}}));
+        assert!(text.contains("time        about 33 min 20 s at that rate"), "{text}");
+        assert!(text.contains("checked     1000000 items, 450 MB, 1 line rejected"), "{text}");
+        assert!(
+            text.ends_with("up to as many on the index: nothing beyond the provisioned capacity"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_on_demand_table_costs_by_its_units_and_its_indexes() {
+        let on_demand = json!({"BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"}});
+        let rate = Rate::from_units_per_second(1000);
+        let text = checked(&Limits::table(rate), &on_demand);
+        assert!(
+            text.ends_with("write units: about $0.62 at $0.625 a million (us-east-1, on-demand)"),
+            "{text}"
+        );
+        let limits = Limits { table: rate, indexes: [("a".into(), rate)].into() };
+        assert!(checked(&limits, &on_demand).contains("about $0.62 to $1.25 at"));
+    }
+
+    #[test]
+    fn no_more_workers_start_than_there_are_splits() {
+        assert_eq!(workers(4, 10), 4);
+        assert_eq!(workers(8, 3), 3);
+        assert_eq!(workers(4, 0), 1);
+    }
+
+    #[test]
+    fn a_worker_opens_several_splits_but_not_those_of_the_others() {
+        assert_eq!(open_splits(1000, 4), 8);
+        assert_eq!(open_splits(10, 4), 2);
+        assert_eq!(open_splits(1, 4), 1);
+        assert_eq!(open_splits(0, 1), 1);
+    }
+}

@@ -1,0 +1,139 @@
+//! Everything about an import that can be known without reading the whole backup, found before
+//! anything is written.
+
+use job::{
+    capacity::Rate,
+    object::Object,
+    spec::{AwsAccess, ImportSettings, RateSpec, WriteMode},
+    split::Split,
+    target::Target,
+};
+use job_aws::{Clients, Retries, connect};
+
+use super::{plan, rejects::RejectFile};
+use crate::{
+    backup::{self, Backup},
+    dynamodb,
+    failure::Failure,
+    pace::Limits,
+    preflight::{active, cores},
+    table::TableFacts,
+};
+
+/// How much of a backup is read before its first item is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Check {
+    /// Every line.
+    #[default]
+    All,
+    /// The first line of each file.
+    First,
+}
+
+/// What the user asked for.
+#[derive(Clone, Debug)]
+pub struct ImportRequest {
+    /// Where the backup is.
+    pub folder: Target,
+    /// Name or ARN.
+    pub table: String,
+    /// How fast.
+    pub rate: RateSpec,
+    /// Worker processes; as many as cores if not said.
+    pub workers: Option<u32>,
+    /// Lines that may become nothing.
+    pub max_rejects: u64,
+    /// Where those are noted.
+    pub rejects: Option<Object>,
+    /// What to do with the items; never [`WriteMode::Check`].
+    pub mode: WriteMode,
+    /// How much to check first.
+    pub check: Check,
+    /// How to reach AWS.
+    pub aws: AwsAccess,
+}
+
+/// An import that can begin.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(super) folder: Target,
+    /// Name or ARN, as asked: a table of another account is found only by its ARN.
+    pub(super) table: String,
+    pub(super) mode: WriteMode,
+    pub(super) aws: AwsAccess,
+    pub(super) clients: Clients,
+    pub(super) facts: TableFacts,
+    pub(super) backup: Backup,
+    pub(super) splits: Vec<Split>,
+    pub(super) limits: Limits,
+    pub(super) rate_source: String,
+    pub(super) workers: u32,
+    pub(super) rejects: Option<RejectFile>,
+}
+
+impl Prepared {
+    /// The plan in words.
+    pub(super) fn text(&self) -> String {
+        plan::PlanText {
+            folder: &self.folder,
+            backup: &self.backup,
+            facts: &self.facts,
+            limits: &self.limits,
+            rate_source: &self.rate_source,
+            mode: self.mode,
+            splits: self.splits.len(),
+            workers: self.workers,
+        }
+        .to_string()
+    }
+
+    /// What workers are told in a pass of this mode.
+    pub(super) fn settings(&self, mode: WriteMode) -> ImportSettings {
+        let (table, keys) = (self.table.clone(), self.facts.keys.clone());
+        let open_splits = plan::open_splits(self.splits.len(), self.workers);
+        ImportSettings { table, keys, mode, open_splits, aws: self.aws.clone() }
+    }
+}
+
+/// Checks table, backup and permissions. `is_dry` leaves no reject file.
+pub(super) async fn prepare(request: &ImportRequest, is_dry: bool) -> Result<Prepared, Failure> {
+    let refused = |fault| Failure::refused(&fault);
+    let clients = connect(&request.aws, Retries::Sdk).await.map_err(refused)?;
+    let facts = active(&clients, &request.table).await?;
+    let backup = backup::find(&request.folder, Some(&clients), &facts.keys).await?;
+    if backup.is_incremental && request.mode != WriteMode::Put {
+        let why = format!(
+            "{} is an incremental export: it says itself what to put and what to delete, so --mode {} has no \
+             meaning; leave it out",
+            request.folder,
+            request.mode.name()
+        );
+        return Err(Failure::Refused(why));
+    }
+    let (limits, rate_source) = facts.write_limits(request.rate);
+    if limits.table == Rate::default() {
+        return Err(Failure::Refused(format!("{rate_source} is no rate to write at")));
+    }
+    dynamodb::try_write(&clients, &request.table, request.mode).await.map_err(refused)?;
+    let rejects = match &request.rejects {
+        Some(place) if !is_dry => Some(RejectFile::create(place, &clients).await?),
+        _ => None,
+    };
+    let wished = request.workers.unwrap_or_else(cores);
+    let splits = backup::splits(&backup, wished);
+    let workers = plan::workers(wished, splits.len());
+    Ok(Prepared {
+        folder: request.folder.clone(),
+        table: request.table.clone(),
+        mode: request.mode,
+        aws: request.aws.clone(),
+        clients,
+        facts,
+        backup,
+        splits,
+        limits,
+        rate_source,
+        workers,
+        rejects,
+    })
+}

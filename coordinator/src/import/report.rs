@@ -1,0 +1,131 @@
+//! What came of an import: for people and for programs.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use serde::Serialize;
+
+use super::{ImportWork, prepare::Prepared};
+use crate::{schedule::Schedule, text};
+
+/// One backup, imported.
+#[derive(Clone, Debug, Serialize)]
+pub struct ImportReport {
+    /// The table.
+    pub table: String,
+    /// The folder of the backup.
+    pub source: String,
+    /// What was done with items: `put`, `put-if-absent` or `delete`.
+    pub mode: &'static str,
+    /// Items written, or removed.
+    pub items: u64,
+    /// Items not written because there was one with the same key.
+    pub kept: u64,
+    /// Lines that became nothing.
+    pub rejected: u64,
+    /// Bytes of the items by DynamoDB's rule.
+    pub item_bytes: u64,
+    /// Files of the backup.
+    pub files: usize,
+    /// Bytes of these files as stored.
+    pub bytes: u64,
+    /// Write units consumed on the table and its local indexes.
+    pub write_units: f64,
+    /// Write units consumed on each global secondary index.
+    pub index_write_units: BTreeMap<String, f64>,
+    /// Write units of the table per second, mean while writing.
+    pub mean_write_units_per_second: f64,
+    /// Write units per second that were allowed at the end.
+    pub budget_write_units_per_second: f64,
+    /// Where that budget came from.
+    pub budget_source: String,
+    /// Requests, or items of them, that were refused for capacity.
+    pub throttles: u64,
+    /// Requests sent again, for any reason.
+    pub retries: u64,
+    /// Splits of the backup.
+    pub splits: usize,
+    /// Workers at the start.
+    pub workers: u32,
+    /// Workers lost on the way.
+    pub workers_lost: u32,
+    /// Seconds in which every line was checked before the first was written.
+    pub seconds_checking: f64,
+    /// Seconds of writing.
+    pub seconds_writing: f64,
+}
+
+impl ImportReport {
+    pub(super) fn new(
+        prepared: &Prepared,
+        schedule: &Schedule<ImportWork>,
+        checking: Duration,
+        writing: Duration,
+    ) -> Self {
+        let stats = schedule.stats();
+        let counts = schedule.work().counts();
+        let files = &prepared.backup.files;
+        let indexes = stats.indexes.iter().map(|(name, units)| (name.clone(), units.as_f64()));
+        Self {
+            table: prepared.facts.name.clone(),
+            source: prepared.folder.to_string(),
+            mode: prepared.mode.name(),
+            items: counts.items,
+            kept: counts.kept,
+            rejected: schedule.work().rejected(),
+            item_bytes: counts.item_bytes,
+            files: files.len(),
+            bytes: files.iter().map(|file| file.bytes).sum(),
+            write_units: stats.consumed.as_f64(),
+            index_write_units: indexes.collect(),
+            mean_write_units_per_second: stats.consumed.as_f64() / writing.as_secs_f64().max(1e-9),
+            budget_write_units_per_second: schedule.rate().as_f64(),
+            budget_source: prepared.rate_source.clone(),
+            throttles: stats.throttles,
+            retries: stats.retries,
+            splits: prepared.splits.len(),
+            workers: prepared.workers,
+            workers_lost: schedule.num_lost(),
+            seconds_checking: checking.as_secs_f64(),
+            seconds_writing: writing.as_secs_f64(),
+        }
+    }
+}
+
+impl fmt::Display for ImportReport {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "imported    {} into {}", self.source, self.table)?;
+        let verb = if self.mode == "delete" { "removed" } else { "written" };
+        write!(out, "items       {} {verb}", self.items)?;
+        if self.mode == "put-if-absent" {
+            write!(out, ", {} kept", self.kept)?;
+        }
+        writeln!(out, ", {} rejected", text::count_of(self.rejected, "line"))?;
+        let stored = text::bytes(self.bytes);
+        writeln!(
+            out,
+            "size        {} from {} in {}",
+            text::bytes(self.item_bytes),
+            stored,
+            text::count(self.files, "file")
+        )?;
+        writeln!(
+            out,
+            "written     {} units, {:.0}/s on the mean of {:.0}/s allowed ({})",
+            self.write_units,
+            self.mean_write_units_per_second,
+            self.budget_write_units_per_second,
+            self.budget_source
+        )?;
+        for (name, units) in &self.index_write_units {
+            writeln!(out, "index       {name}: {units} units")?;
+        }
+        writeln!(out, "throttles   {}, retries {}", self.throttles, self.retries)?;
+        writeln!(out, "workers     {}, lost {}", self.workers, self.workers_lost)?;
+        let time = |seconds| text::duration(Duration::from_secs_f64(seconds));
+        write!(out, "time        {}", time(self.seconds_writing))?;
+        match self.seconds_checking {
+            0.0 => Ok(()),
+            seconds => write!(out, ", after {} of checking", time(seconds)),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The work of an import: splits that are leased, and what became of their lines. A core.
+
+use std::{convert::Infallible, time::Duration};
+
+use job::{
+    control::{FromWorker, ToWorker},
+    ids::WorkerId,
+    object::Object,
+    spec::{ImportSettings, WriteMode},
+    split::{Advance, Counts, Reject, Split, SplitLease},
+};
+
+use crate::{
+    lease::{Leases, NotHeld},
+    schedule::{Action, Heard, Work},
+    text,
+};
+
+/// What an import wants done.
+#[derive(Debug, PartialEq)]
+pub(crate) enum ImportAction {
+    /// Note lines of an object that became nothing.
+    Reject(Object, Vec<Reject>),
+}
+
+/// One pass over the splits of a backup.
+pub(crate) struct ImportWork {
+    settings: ImportSettings,
+    splits: Vec<Split>,
+    /// Marks are text offsets.
+    leases: Leases<u64>,
+    max_rejects: u64,
+    counts: Counts,
+    rejected: u64,
+}
+
+impl ImportWork {
+    /// `splits` are numbered from 0. More than `max_rejects` lines that become nothing fail the job.
+    pub(crate) fn new(settings: ImportSettings, splits: Vec<Split>, max_rejects: u64) -> Self {
+        let leases = Leases::new(splits.iter().map(|split| split.text_start));
+        Self { settings, splits, leases, max_rejects, counts: Counts::default(), rejected: 0 }
+    }
+
+    /// What became of the lines so far.
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Lines so far that became nothing.
+    pub(crate) fn rejected(&self) -> u64 {
+        self.rejected
+    }
+
+    /// An advance is taken whole, or nothing of it.
+    fn advance(
+        &mut self,
+        now: Duration,
+        worker: WorkerId,
+        advance: Advance,
+    ) -> Result<Heard<ImportAction>, String> {
+        let Advance { split, attempt, from, to, done, counts, rejects } = advance;
+        let number = split.0 as usize;
+        let mark = *self.leases.held(worker, number, attempt).map_err(|why| match why {
+            NotHeld::Unknown => format!("split {split} does not exist"),
+            NotHeld::Stale => {
+                format!("split {split} is not leased to this worker, or attempt {attempt} of it is over")
+            }
+        })?;
+        if from != mark || to < from {
+            return Err(format!(
+                "split {split} stands at {mark}; an advance from {from} to {to} would lose or double lines"
+            ));
+        }
+        if rejects.iter().any(|reject| !(from..to).contains(&reject.offset)) {
+            return Err(format!("split {split}: a line is rejected that is not between {from} and {to}"));
+        }
+        self.leases.advance(number, to, done, now);
+        self.counts += counts;
+        let actions = self.reject(number, rejects);
+        Ok(Heard { done: u64::from(done), progressed: to > from || done, actions })
+    }
+
+    fn reject(&mut self, split: usize, rejects: Vec<Reject>) -> Vec<Action<ImportAction>> {
+        let allowed = usize::try_from(self.max_rejects.saturating_sub(self.rejected)).unwrap_or(usize::MAX);
+        self.rejected = self.rejected.saturating_add(rejects.len() as u64);
+        let object = &self.splits[split].object;
+        let failure = rejects.get(allowed).map(|Reject { offset, reason, .. }| {
+            let more = match self.max_rejects {
+                0 => "--max-rejects allows none".to_owned(),
+                most => format!("--max-rejects allows {}", text::count_of(most, "line")),
+            };
+            Action::Fail(format!("{object}, byte {offset} of its text: {reason} ({more})"))
+        });
+        let noted =
+            (!rejects.is_empty()).then(|| Action::Work(ImportAction::Reject(object.clone(), rejects)));
+        noted.into_iter().chain(failure).collect()
+    }
+}
+
+impl Work for ImportWork {
+    type Event = Infallible;
+    type Action = ImportAction;
+
+    fn settings(&self) -> ToWorker {
+        ToWorker::Import(Box::new(self.settings.clone()))
+    }
+
+    fn lease(&mut self, now: Duration, worker: WorkerId) -> Option<ToWorker> {
+        let (number, attempt, &mark) = self.leases.lease(worker, now)?;
+        let split = self.splits[number].clone();
+        Some(ToWorker::Split(Box::new(SplitLease { split, attempt, mark })))
+    }
+
+    fn said(
+        &mut self,
+        now: Duration,
+        worker: WorkerId,
+        message: FromWorker,
+    ) -> Result<Heard<ImportAction>, String> {
+        match message {
+            FromWorker::Advance(advance) => self.advance(now, worker, advance),
+            _ => Err("said what has no place in an import".into()),
+        }
+    }
+
+    fn happened(&mut self, event: Infallible) -> Vec<Action<ImportAction>> {
+        match event {}
+    }
+
+    fn release(&mut self, now: Duration, worker: WorkerId) -> Vec<ImportAction> {
+        self.leases.release(worker, now);
+        Vec::new()
+    }
+
+    fn tasks(&self) -> (usize, usize) {
+        (self.leases.num_done(), self.leases.total())
+    }
+
+    fn check_invariants(&self) {
+        self.leases.check_invariants();
+        for (mark, split) in self.leases.marks().zip(&self.splits) {
+            assert!(*mark >= split.text_start, "no mark is before its split");
+        }
+        let checks = self.settings.mode == WriteMode::Check;
+        assert!(!checks || self.counts.kept == 0, "a check keeps nothing");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use job::{
+        ids::{Attempt, SplitId},
+        schema::{KeyAttribute, KeyKind, KeySchema},
+        spec::AwsAccess,
+        split::{Codec, Format},
+    };
+
+    const A: WorkerId = WorkerId(1);
+    const B: WorkerId = WorkerId(2);
+    const NOW: Duration = Duration::ZERO;
+
+    fn split(number: u32) -> Split {
+        Split {
+            split: SplitId(number),
+            object: Object::File { path: format!("/backup/{number}").into() },
+            etag: String::new(),
+            object_bytes: 100,
+            stored: 10..100,
+            text_start: 10,
+            cut: false,
+            codec: Codec::Plain,
+            format: Format::Emr,
+            checksum: None,
+        }
+    }
+
+    fn work(splits: u32, max_rejects: u64) -> ImportWork {
+        let partition = KeyAttribute { name: "id".into(), kind: KeyKind::S };
+        let settings = ImportSettings {
+            table: "Forum".into(),
+            keys: KeySchema { partition, sort: None },
+            mode: WriteMode::Put,
+            open_splits: 8,
+            aws: AwsAccess::default(),
+        };
+        ImportWork::new(settings, (0..splits).map(split).collect(), max_rejects)
+    }
+
+    fn leased(work: &mut ImportWork, worker: WorkerId) -> SplitLease {
+        let Some(ToWorker::Split(lease)) = work.lease(NOW, worker) else { panic!("no split is left") };
+        *lease
+    }
+
+    fn advance(lease: &SplitLease, from: u64, to: u64, rejected: &[u64]) -> Advance {
+        let reject = |&offset: &u64| Reject { offset, reason: "not JSON".into(), line: Vec::new() };
+        Advance {
+            split: lease.split.split,
+            attempt: lease.attempt,
+            from,
+            to,
+            done: to == 100,
+            counts: Counts { items: 5, ..Counts::default() },
+            rejects: rejected.iter().map(reject).collect(),
+        }
+    }
+
+    #[test]
+    fn a_lost_workers_split_goes_on_from_its_mark_and_nothing_counts_twice() {
+        let mut work = work(1, 0);
+        let lease = leased(&mut work, A);
+        assert_eq!(lease.mark, 10);
+        work.advance(NOW, A, advance(&lease, 10, 40, &[])).unwrap();
+        work.release(NOW, A);
+        let next = leased(&mut work, B);
+        assert_eq!((next.mark, next.attempt), (40, Attempt(2)));
+        assert!(work.advance(NOW, A, advance(&lease, 40, 100, &[])).is_err(), "what is stale is refused");
+        assert!(work.advance(NOW, B, advance(&next, 10, 100, &[])).is_err(), "and what is done already");
+        assert!(work.advance(NOW, B, advance(&next, 50, 100, &[])).is_err(), "and what leaves a gap");
+        let heard = work.advance(NOW, B, advance(&next, 40, 100, &[])).unwrap();
+        assert_eq!((heard.done, work.counts().items, work.tasks()), (1, 10, (1, 1)));
+        work.check_invariants();
+    }
+
+    #[test]
+    fn the_first_line_beyond_the_allowed_ones_fails_the_job_and_is_named() {
+        let mut work = work(1, 1);
+        let lease = leased(&mut work, A);
+        let heard = work.advance(NOW, A, advance(&lease, 10, 40, &[12])).unwrap();
+        assert!(matches!(heard.actions[..], [Action::Work(ImportAction::Reject(..))]));
+        let heard = work.advance(NOW, A, advance(&lease, 40, 60, &[41, 55])).unwrap();
+        let [Action::Work(ImportAction::Reject(object, rejects)), Action::Fail(why)] = &heard.actions[..]
+        else {
+            panic!("{:?}", heard.actions)
+        };
+        assert_eq!((object.to_string().as_str(), rejects.len()), ("file:///backup/0", 2));
+        assert_eq!(why, "file:///backup/0, byte 41 of its text: not JSON (--max-rejects allows 1 line)");
+        work.check_invariants();
+    }
+
+    #[test]
+    fn a_line_outside_of_its_advance_is_not_rejected() {
+        let mut work = work(1, u64::MAX);
+        let lease = leased(&mut work, A);
+        for offset in [9, 40] {
+            assert!(work.advance(NOW, A, advance(&lease, 10, 40, &[offset])).is_err());
+        }
+        assert!(work.advance(NOW, A, advance(&lease, 10, 40, &[10, 39])).is_ok());
+        assert_eq!(work.rejected(), 2);
+    }
+}

@@ -1,0 +1,141 @@
+//! Codecs, found by content, never by name.
+//!
+//! What ends too early or is damaged is always an error, never a text that is merely shorter.
+
+mod blocks;
+mod detect;
+mod members;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    io::{self, BufRead, ErrorKind, Read},
+};
+
+use bzip2::bufread::MultiBzDecoder;
+use job::split::Codec;
+
+pub(crate) use self::detect::BYTE_ORDER_MARK;
+pub use self::detect::detect;
+use self::{
+    blocks::{Blocks, Compression},
+    members::{Gzip, Zlib},
+};
+
+/// The text of a stream of compressed bytes.
+///
+/// Errors of `stored` come through as they are. Those of the codec are [`ErrorKind::InvalidData`], or
+/// [`ErrorKind::UnexpectedEof`] if the stream ends in its middle. After an error there is no text any more.
+///
+/// It holds up to 128 MiB of zstd, which is the library's own limit, up to 64 MiB of a block of Hadoop's and its
+/// compressed form, and of the others less than 8 MiB.
+///
+/// # Errors
+/// The decompressor can't be set up.
+pub fn decompress(codec: Codec, stored: impl BufRead + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+    let stored = Stored(stored);
+    Ok(match codec {
+        Codec::Plain => Box::new(stored.0),
+        Codec::Gzip => Box::new(Text::of(codec, Gzip::new(stored))),
+        Codec::Zlib => Box::new(Text::of(codec, Zlib::new(stored))),
+        Codec::Bzip2 => Box::new(Text::of(codec, MultiBzDecoder::new(stored))),
+        Codec::Zstd => Box::new(Text::of(codec, zstd::Decoder::with_buffer(stored)?)),
+        Codec::Snappy => Box::new(Text::of(codec, Blocks::new(stored, Compression::Snappy))),
+        Codec::Lz4 => Box::new(Text::of(codec, Blocks::new(stored, Compression::Lz4))),
+    })
+}
+
+/// What is below a decompressor. Marks its errors, so that they can be told from the decompressor's.
+struct Stored<R>(R);
+
+/// An error of what is below a decompressor.
+#[derive(Debug)]
+struct StoredError(io::Error);
+
+impl fmt::Display for StoredError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+impl std::error::Error for StoredError {}
+
+impl<R: BufRead> BufRead for Stored<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        loop {
+            match self.0.fill_buf() {
+                Ok([]) => return Ok(&[]),
+                Ok(_) => break,
+                // Here rather than by the caller: not every decompressor can be called again after an error.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(io::Error::new(error.kind(), StoredError(error))),
+            }
+        }
+        // Again, as the borrow checker does not let the loop return it; now it only hands out what it has.
+        self.0.fill_buf()
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.0.consume(bytes);
+    }
+}
+
+impl<R: BufRead> Read for Stored<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let held = self.fill_buf()?;
+        let bytes = held.len().min(out.len());
+        out[..bytes].copy_from_slice(&held[..bytes]);
+        self.consume(bytes);
+        Ok(bytes)
+    }
+}
+
+/// What a decompressor gives, with its errors in the words of this crate.
+struct Text<D> {
+    codec: Codec,
+    decompressor: D,
+    state: State,
+}
+
+enum State {
+    Reading,
+    Ended,
+    Failed(ErrorKind, String),
+}
+
+impl<D: Read> Text<D> {
+    fn of(codec: Codec, decompressor: D) -> Self {
+        Self { codec, decompressor, state: State::Reading }
+    }
+
+    fn explain(&self, error: io::Error) -> io::Error {
+        let codec = self.codec.name();
+        match error.downcast::<StoredError>() {
+            Ok(StoredError(error)) => error,
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                io::Error::new(ErrorKind::UnexpectedEof, format!("{codec} ends in the middle"))
+            }
+            Err(error) => io::Error::new(ErrorKind::InvalidData, format!("corrupt {codec}: {error}")),
+        }
+    }
+}
+
+impl<D: Read> Read for Text<D> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match &self.state {
+            State::Failed(kind, why) => return Err(io::Error::new(*kind, why.clone())),
+            State::Ended => return Ok(0),
+            State::Reading if out.is_empty() => return Ok(0),
+            State::Reading => {}
+        }
+        let read = self.decompressor.read(out).map_err(|error| self.explain(error));
+        match &read {
+            Ok(0) => self.state = State::Ended,
+            Ok(_) => {}
+            // Some decompressors would go on with an end after an error.
+            Err(error) => self.state = State::Failed(error.kind(), error.to_string()),
+        }
+        read
+    }
+}

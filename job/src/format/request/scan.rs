@@ -1,0 +1,316 @@
+//! One walk over the bytes of an item, without values: whether it is one that DynamoDB takes, what
+//! it weighs, and where its key is.
+//!
+//! It knows only what can be decided cheaply and surely: compact text, names without escapes. At
+//! anything else it gives up, without saying why: the line is then for the slow path to judge.
+
+// As in `walk.rs`.
+#![allow(clippy::inline_always)]
+
+use super::{decimal::Decimal, text, unique::Hashes};
+use crate::{
+    format::{escape::first_word, kind::Kind, walk::between},
+    item::{COLLECTION_BYTES, ELEMENT_BYTES, MAX_NESTING},
+    schema::{KeyAttribute, KeyKind, KeySchema},
+};
+
+/// The `VALUE` of `{"nULLValue":true}`, which DynamoDB calls `NULL`, counted from the brace.
+pub(super) const OLD_NULL_EXCESS: std::ops::Range<usize> = 6..11;
+
+/// Room that is used again from line to line.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Buffers {
+    hashes: Hashes,
+    /// Of strings that have escapes.
+    unescaped: Vec<u8>,
+    /// Where in the text the values of the type `nULLValue` begin.
+    pub(super) old_nulls: Vec<usize>,
+}
+
+impl Buffers {
+    /// Most that is kept between lines, in elements.
+    const MAX_IDLE: usize = 16 * 1024;
+
+    /// Forgets all of a line.
+    pub(super) fn clear(&mut self) {
+        self.hashes.clear();
+        self.unescaped.clear();
+        self.unescaped.shrink_to(Self::MAX_IDLE);
+        self.old_nulls.clear();
+        self.old_nulls.shrink_to(Self::MAX_IDLE);
+    }
+}
+
+/// What the walk has found out.
+#[derive(Clone, Copy)]
+pub(super) struct Facts<'a> {
+    /// The item's text, from brace to brace.
+    pub(super) json: &'a [u8],
+    /// By the rule of [`Item::size_bytes`](crate::item::Item::size_bytes).
+    pub(super) bytes: usize,
+    pub(super) partition: Option<KeyText<'a>>,
+    pub(super) sort: Option<KeyText<'a>>,
+}
+
+/// The value of a key attribute, which is of the table's type.
+#[derive(Clone, Copy)]
+pub(super) struct KeyText<'a> {
+    /// As it stands between its quotes.
+    pub(super) spelling: &'a [u8],
+    /// As in [`Facts::bytes`], without the name.
+    pub(super) bytes: usize,
+}
+
+/// A walk. With `ANY_CASE` type keys may have letters of any case, as in backup lines; these become
+/// upper case in a copy of the text.
+pub(super) struct Scan<'a, 'e, const ANY_CASE: bool> {
+    text: &'a [u8],
+    /// Of the same length as the text; empty unless `ANY_CASE`.
+    copy: &'e mut [u8],
+    keys: &'e KeySchema,
+    buffers: &'e mut Buffers,
+    bytes: usize,
+    partition: Option<KeyText<'a>>,
+    sort: Option<KeyText<'a>>,
+}
+
+/// An item of DynamoDB's own spelling that `text` starts with, and what follows it. `text` must be UTF-8.
+pub(super) fn dynamodb_item<'a>(
+    text: &'a [u8],
+    keys: &KeySchema,
+    buffers: &mut Buffers,
+) -> Option<(Facts<'a>, &'a [u8])> {
+    Scan::<false>::item(text, &mut [], keys, buffers)
+}
+
+/// The item of a backup line. `line` must be UTF-8, and `copy` be a copy of it; there, type keys get
+/// DynamoDB's spelling, except for [`OLD_NULL_EXCESS`].
+pub(super) fn backup_item<'a>(
+    line: &'a [u8],
+    copy: &mut [u8],
+    keys: &KeySchema,
+    buffers: &mut Buffers,
+) -> Option<Facts<'a>> {
+    let (facts, after) = Scan::<true>::item(line, copy, keys, buffers)?;
+    after.is_empty().then_some(facts)
+}
+
+impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
+    fn item(
+        text: &'a [u8],
+        copy: &'e mut [u8],
+        keys: &'e KeySchema,
+        buffers: &'e mut Buffers,
+    ) -> Option<(Facts<'a>, &'a [u8])> {
+        let mut scan = Self { text, copy, keys, buffers, bytes: 0, partition: None, sort: None };
+        let after = scan.attributes(text.strip_prefix(b"{")?, 0)?;
+        let Self { bytes, partition, sort, .. } = scan;
+        Some((Facts { json: between(text, after), bytes, partition, sort }, after))
+    }
+
+    /// Attributes of the item or of a map, up to and with the closing brace.
+    fn attributes(&mut self, rest: &'a [u8], depth: usize) -> Option<&'a [u8]> {
+        if let [b'}', after @ ..] = rest {
+            return Some(after);
+        }
+        let group = self.buffers.hashes.begin();
+        let element_bytes = if depth == 0 { 0 } else { ELEMENT_BYTES };
+        let mut rest = rest;
+        loop {
+            let name = rest.strip_prefix(b"\"")?;
+            let after_name = text::skip_plain(name)?;
+            let name_bytes = name.len() - after_name.len() - 1;
+            self.buffers.hashes.push(text::hash(name, name_bytes));
+            let (kind, value) = self.type_key(after_name.strip_prefix(b":")?)?;
+            let bytes_before = self.bytes;
+            let end = self.content(kind, value, depth)?;
+            if depth == 0 {
+                let bytes = self.bytes - bytes_before;
+                self.find_key(&name[..name_bytes], kind, between(value, end), bytes)?;
+            }
+            self.bytes += name_bytes + element_bytes;
+            rest = match end {
+                [b'}', b',', after @ ..] => after,
+                [b'}', b'}', after @ ..] => {
+                    return self.buffers.hashes.end(group).then_some(after);
+                }
+                _ => return None,
+            };
+        }
+    }
+
+    /// Keeps the value if it is one of the key.
+    #[inline(always)]
+    fn find_key(&mut self, name: &[u8], kind: Kind, content: &'a [u8], bytes: usize) -> Option<()> {
+        let KeySchema { partition, sort } = self.keys;
+        if name == partition.name.as_bytes() {
+            self.partition = Some(key_text(partition, kind, content, bytes)?);
+        } else if let Some(sort) = sort
+            && name == sort.name.as_bytes()
+        {
+            self.sort = Some(key_text(sort, kind, content, bytes)?);
+        }
+        Some(())
+    }
+
+    /// A value's opening brace and type key; what remains starts with the content.
+    #[inline(always)]
+    fn type_key(&mut self, rest: &'a [u8]) -> Option<(Kind, &'a [u8])> {
+        let word = first_word(rest)?;
+        let upper = if ANY_CASE { word & !lower_case_bits(word) } else { word };
+        match Kind::from_compact(upper) {
+            Some((kind, len)) => {
+                self.respell(rest, upper)?;
+                Some((kind, &rest[len..]))
+            }
+            None if ANY_CASE => self.old_null(rest, upper),
+            None => None,
+        }
+    }
+
+    /// Puts `word` into the copy in place of the first bytes of `rest`.
+    #[inline(always)]
+    fn respell(&mut self, rest: &[u8], word: u64) -> Option<()> {
+        if ANY_CASE {
+            let at = self.text.len() - rest.len();
+            *self.copy.get_mut(at..)?.first_chunk_mut()? = word.to_le_bytes();
+        }
+        Some(())
+    }
+
+    /// `{"nULLValue":true`, as older versions of the Java tool wrote it. `upper` is its first word
+    /// with the letters of `NULL` in upper case.
+    #[cold]
+    #[inline(never)]
+    fn old_null(&mut self, rest: &'a [u8], upper: u64) -> Option<(Kind, &'a [u8])> {
+        let key = rest.get(..br#"{"nULLValue":"#.len())?;
+        if !key.eq_ignore_ascii_case(br#"{"NULLVALUE":"#) {
+            return None;
+        }
+        self.respell(rest, upper)?;
+        self.buffers.old_nulls.push(self.text.len() - rest.len());
+        Some((Kind::Null, &rest[key.len()..]))
+    }
+
+    /// What stands after a type key.
+    #[inline(always)]
+    fn content(&mut self, kind: Kind, rest: &'a [u8], depth: usize) -> Option<&'a [u8]> {
+        match kind {
+            Kind::S => {
+                let text = rest.strip_prefix(b"\"")?;
+                let (after, saved) = text::skip(text)?;
+                self.bytes += text.len() - after.len() - 1 - saved;
+                Some(after)
+            }
+            Kind::N => {
+                let (number, after) = Decimal::read(rest.strip_prefix(b"\"")?)?;
+                self.bytes += number.size_bytes();
+                after.strip_prefix(b"\"")
+            }
+            Kind::B => {
+                let text = rest.strip_prefix(b"\"")?;
+                let after = text::skip_plain(text)?;
+                self.bytes += text::base64_bytes(&text[..text.len() - after.len() - 1])?;
+                Some(after)
+            }
+            Kind::Bool | Kind::Null => {
+                self.bytes += 1;
+                match rest {
+                    [b't', b'r', b'u', b'e', after @ ..] => Some(after),
+                    [b'f', b'a', b'l', b's', b'e', after @ ..] if kind == Kind::Bool => Some(after),
+                    _ => None,
+                }
+            }
+            Kind::Ss | Kind::Ns | Kind::Bs => self.set(kind, rest.strip_prefix(b"[\"")?),
+            Kind::L | Kind::M if depth == MAX_NESTING => None,
+            Kind::L => self.values(rest.strip_prefix(b"[")?, depth + 1),
+            Kind::M => {
+                self.bytes += COLLECTION_BYTES;
+                self.attributes(rest.strip_prefix(b"{")?, depth + 1)
+            }
+        }
+    }
+
+    /// Values of a list, up to and with the closing bracket.
+    fn values(&mut self, rest: &'a [u8], depth: usize) -> Option<&'a [u8]> {
+        self.bytes += COLLECTION_BYTES;
+        if let [b']', after @ ..] = rest {
+            return Some(after);
+        }
+        let mut rest = rest;
+        loop {
+            let (kind, value) = self.type_key(rest)?;
+            self.bytes += ELEMENT_BYTES;
+            rest = match self.content(kind, value, depth)? {
+                [b'}', b',', after @ ..] => after,
+                [b'}', b']', after @ ..] => return Some(after),
+                _ => return None,
+            };
+        }
+    }
+
+    /// The elements of a set, of which there is at least one, from behind the first one's quote.
+    fn set(&mut self, kind: Kind, mut rest: &'a [u8]) -> Option<&'a [u8]> {
+        let group = self.buffers.hashes.begin();
+        loop {
+            let (hash, bytes, after) = match kind {
+                Kind::Ns => {
+                    let (number, after) = Decimal::read(rest)?;
+                    (number.hash(), number.size_bytes(), after.strip_prefix(b"\"")?)
+                }
+                Kind::Bs => {
+                    let after = text::skip_plain(rest)?;
+                    let len = rest.len() - after.len() - 1;
+                    (text::hash(rest, len), text::base64_bytes(&rest[..len])?, after)
+                }
+                _ => self.string_of_set(rest)?,
+            };
+            self.buffers.hashes.push(hash);
+            self.bytes += bytes;
+            rest = match after {
+                [b',', b'"', after @ ..] => after,
+                [b']', after @ ..] => return self.buffers.hashes.end(group).then_some(after),
+                _ => return None,
+            };
+        }
+    }
+
+    /// Hash and length of a string without its spelling, and what follows it.
+    #[inline]
+    fn string_of_set(&mut self, rest: &'a [u8]) -> Option<(u64, usize, &'a [u8])> {
+        let (after, saved) = text::skip(rest)?;
+        let len = rest.len() - after.len() - 1;
+        if saved == 0 {
+            return Some((text::hash(rest, len), len, after));
+        }
+        let unescaped = &mut self.buffers.unescaped;
+        unescaped.clear();
+        text::unescape(&rest[..len], unescaped)?;
+        Some((text::hash(unescaped, unescaped.len()), unescaped.len(), after))
+    }
+}
+
+/// What makes the letters of a type key lower case, in the word that `{"` and it begin.
+#[inline(always)]
+fn lower_case_bits(word: u64) -> u64 {
+    const QUOTE: u64 = b'"' as u64;
+    if word >> 24 & 0xff == QUOTE {
+        0x20 << 16
+    } else if word >> 32 & 0xff == QUOTE {
+        0x2020 << 16
+    } else {
+        0x2020_2020 << 16
+    }
+}
+
+/// The value of this key attribute, if it has its type; `content` is with its quotes.
+#[inline]
+fn key_text<'a>(key: &KeyAttribute, kind: Kind, content: &'a [u8], bytes: usize) -> Option<KeyText<'a>> {
+    match (key.kind, kind) {
+        (KeyKind::S, Kind::S) | (KeyKind::N, Kind::N) | (KeyKind::B, Kind::B) => {
+            let spelling = content.get(1..content.len() - 1)?;
+            Some(KeyText { spelling, bytes })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,181 @@
+//! Laws of the encoder of requests: its fast path gives what the slow one gives, or nothing.
+
+// What Clippy allows in tests does not reach their shared functions.
+#![allow(clippy::unwrap_used)]
+
+// Written for the transcoder's laws, of which only the items are wanted here.
+#[allow(dead_code)]
+#[path = "transcode_laws/generate.rs"]
+mod generate;
+#[path = "request_laws/spell.rs"]
+mod spell;
+
+use job::{
+    format::request::{Encoded, Encoder, RequestError, Wanted, Write, read_emr_line, read_json_line},
+    item::Item,
+    schema::KeySchema,
+};
+use proptest::prelude::*;
+use spell::{Style, keyed_item_strategy, schema_strategy, spell};
+
+/// Bytes that matter to the grammar.
+const TOKENS: &[u8] = b"\"\\{}[]:,SNBLMOUsnbl true0198.E+-=/A\n";
+
+/// How lines are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lines {
+    Emr,
+    Json,
+}
+
+/// What there was in `out` before.
+const BEFORE: &[u8] = b"before";
+
+/// What a request is: all that must not depend on the path.
+#[derive(Debug, PartialEq, Eq)]
+struct Request {
+    write: Write,
+    item: Item,
+    item_bytes: u64,
+    key: Vec<u8>,
+}
+
+/// Reads `out` as its users do.
+fn request(encoded: Result<Encoded, RequestError>, out: &[u8]) -> Result<Request, RequestError> {
+    let added = out.strip_prefix(BEFORE).unwrap();
+    let Encoded { write, json_bytes, key_bytes, item_bytes } = encoded.inspect_err(|_| {
+        assert!(added.is_empty());
+    })?;
+    assert_eq!(added.len(), json_bytes + key_bytes);
+    let (json, key) = added.split_at(json_bytes);
+    assert!(!json.contains(&b'\n'));
+    Ok(Request { write, item: Item::from_dynamodb_json(json).unwrap(), item_bytes, key: key.to_vec() })
+}
+
+/// Asserts that the line gives what the slow path alone gives, and tells whether it went the fast way.
+fn assert_like_the_slow_path(line: &[u8], lines: Lines, keys: &KeySchema, wanted: Wanted) -> bool {
+    let mut encoder = Encoder::new(keys, wanted);
+    let (mut out, mut slow_out) = (BEFORE.to_vec(), BEFORE.to_vec());
+    let fast = match lines {
+        Lines::Emr => encoder.emr_line(line, &mut out),
+        Lines::Json => encoder.json_line(line, &mut out),
+    };
+    let read = match lines {
+        Lines::Emr => read_emr_line(line).map(|item| (item, Write::Put)).map_err(RequestError::from),
+        Lines::Json => read_json_line(line),
+    };
+    let slow = read.and_then(|(item, write)| Encoder::new(keys, wanted).item(&item, write, &mut slow_out));
+    let text = String::from_utf8_lossy(line);
+    assert_eq!(request(fast, &out), request(slow, &slow_out), "{text}");
+    encoder.num_fast() == 1
+}
+
+/// The item in a line of its own; of [`Lines::Json`] in one of the four forms.
+fn line_of(item: &Item, lines: Lines, form: u8, seed: u64, odd_escapes: bool) -> String {
+    let any_case = lines == Lines::Emr;
+    let text = spell(item, Style { any_case, odd_escapes }, seed);
+    let metadata = r#""Metadata":{"WriteTimestampMicros":{"N":"1680000000000000"}}"#;
+    match (lines, form) {
+        (Lines::Emr, _) => text,
+        (Lines::Json, 0) => format!(r#"{{"Item":{text}}}"#),
+        (Lines::Json, 1) => format!(r#"{{{metadata},"Keys":{text},"NewImage":{text}}}"#),
+        (Lines::Json, 2) => format!(r#"{{"NewImage":{text},"OldImage":{{}},"Keys":{text},{metadata}}}"#),
+        (Lines::Json, _) => format!(r#"{{{metadata},"Keys":{text},"OldImage":{text}}}"#),
+    }
+}
+
+fn lines_strategy() -> impl Strategy<Value = Lines> {
+    prop::sample::select(&[Lines::Emr, Lines::Json])
+}
+
+fn wanted_strategy() -> impl Strategy<Value = Wanted> {
+    prop::sample::select(&[Wanted::Items, Wanted::Items, Wanted::Keys])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_line_gives_what_the_slow_path_gives(
+        item in any::<bool>().prop_flat_map(keyed_item_strategy),
+        (lines, form, seed, odd_escapes) in (lines_strategy(), 0u8..4, any::<u64>(), any::<bool>()),
+        (keys, wanted) in (schema_strategy(), wanted_strategy()),
+    ) {
+        let line = line_of(&item, lines, form, seed, odd_escapes);
+        assert_like_the_slow_path(line.as_bytes(), lines, &keys, wanted);
+    }
+
+    #[test]
+    fn items_that_a_table_takes_go_the_fast_way(
+        item in keyed_item_strategy(true),
+        (lines, form, seed, odd_escapes) in (lines_strategy(), 0u8..4, any::<u64>(), any::<bool>()),
+        (keys, wanted) in (schema_strategy(), wanted_strategy()),
+    ) {
+        let line = line_of(&item, lines, form, seed, odd_escapes);
+        let is_taken = Encoder::new(&keys, Wanted::Items).item(&item, Write::Put, &mut Vec::new()).is_ok();
+        let is_fast = assert_like_the_slow_path(line.as_bytes(), lines, &keys, wanted);
+        prop_assert!(is_fast || !is_taken, "{}", line);
+    }
+
+    #[test]
+    fn a_damaged_line_gives_what_the_slow_path_gives(
+        item in keyed_item_strategy(true),
+        (lines, form, seed, odd_escapes) in (lines_strategy(), 0u8..4, any::<u64>(), any::<bool>()),
+        (keys, wanted) in (schema_strategy(), wanted_strategy()),
+        damages in prop::collection::vec((any::<prop::sample::Index>(), 0u8..5, any::<u8>()), 1..6),
+    ) {
+        let mut line = line_of(&item, lines, form, seed, odd_escapes).into_bytes();
+        for (place, damage, byte) in damages {
+            let byte = *TOKENS.get(usize::from(byte) / 2).unwrap_or(&byte);
+            let at = place.index(line.len().max(1));
+            match damage {
+                _ if line.is_empty() => line.push(byte),
+                0 => line[at] = byte,
+                1 => line.insert(at, byte),
+                2 => { line.remove(at); }
+                3 => line[at] ^= 1 << (byte % 8),
+                _ => line.truncate(at),
+            }
+            assert_like_the_slow_path(&line, lines, &keys, wanted);
+        }
+    }
+
+    #[test]
+    fn an_attribute_that_is_there_twice_never_passes(
+        item in keyed_item_strategy(true),
+        (lines, seed, place) in (lines_strategy(), any::<u64>(), any::<prop::sample::Index>()),
+        keys in schema_strategy(),
+    ) {
+        let name = place.get(&item.attributes.keys().collect::<Vec<_>>()).to_owned().clone();
+        let text = spell(&item, Style { any_case: false, odd_escapes: false }, seed);
+        let twice = text.replacen('{', &format!(r#"{{{}:{{"S":"x"}},"#, serde_json::to_string(&name).unwrap()), 1);
+        let line = if lines == Lines::Emr { twice } else { format!(r#"{{"Item":{twice}}}"#) };
+        prop_assert!(!assert_like_the_slow_path(line.as_bytes(), lines, &keys, Wanted::Items));
+    }
+}
+
+#[test]
+fn a_line_cut_anywhere_or_with_any_byte_changed_gives_what_the_slow_path_gives() {
+    let item = concat!(
+        r#"{"pk":{"S":"a\"é"},"sk":{"N":"-1.5E+3"},"b":{"B":"AQ=="},"t":{"BOOL":true},"f":{"BOOL":false},"z":{"NULL":true},"#,
+        r#""ss":{"SS":["a","b"]},"ns":{"NS":["1","2"]},"bs":{"BS":["AA==","AQ=="]},"l":{"L":[{"S":""},{"L":[]}]},"m":{"M":{"x":{"M":{}}}}}"#,
+    );
+    let keys =
+        serde_json::from_str(r#"{"partition":{"name":"pk","type":"S"},"sort":{"name":"sk","type":"N"}}"#)
+            .unwrap();
+    let json = format!(r#"{{"Item":{item}}}"#);
+    let old = item.replace("NULL", "nULLValue");
+    for (line, lines) in [(item, Lines::Emr), (&old, Lines::Emr), (&json, Lines::Json)] {
+        assert!(assert_like_the_slow_path(line.as_bytes(), lines, &keys, Wanted::Items));
+        for at in 0..line.len() {
+            assert_like_the_slow_path(&line.as_bytes()[..at], lines, &keys, Wanted::Items);
+            for &byte in TOKENS.iter().chain(&[0, 0x1f, 0x20, 0x7f, 0x80, 0xff]) {
+                let mut changed = line.as_bytes().to_vec();
+                changed[at] = byte;
+                assert_like_the_slow_path(&changed, lines, &keys, Wanted::Items);
+                changed.insert(at, line.as_bytes()[at]);
+                assert_like_the_slow_path(&changed, lines, &keys, Wanted::Items);
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! How fast an import is: `scripts/bench import`. A backup of items of about 450 bytes of JSON in a local
+//! folder goes to a server on loopback that only counts them; all variants in one run, round by round, so that
+//! their ratios hold on a noisy machine. One core is the imports', the server has the other one.
+
+#[path = "../export/measure.rs"]
+mod measure;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use measure::{Measured, measure, median, megabytes, pin};
+use tests_support::{BackupWriter, Fake, binary};
+
+const TABLE: &str = "Bench";
+const IN_MEMORY: &str = "/dev/shm";
+
+/// Measures imports side by side
+#[derive(Parser)]
+struct Options {
+    /// Items in millions, for each run
+    #[arg(long, default_value_t = 2)]
+    million: u64,
+    /// Rounds; each runs every variant once
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Where to make the backup, half a GB for each million items; in memory if there is /dev/shm, lest the
+    /// disk be what is measured [default: /dev/shm, else target/bench]
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+/// One thing to measure.
+struct Variant {
+    name: &'static str,
+    /// What `tablehaul import --check` is given; none: it is the typed baseline.
+    check: Option<&'static str>,
+}
+
+const VARIANTS: [Variant; 3] = [
+    Variant { name: "typed SDK + serde_json, 1 core", check: None },
+    Variant { name: "1 worker, 1 core", check: Some("first") },
+    Variant { name: "1 worker, 1 core, all checked first", check: Some("all") },
+];
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let folder = options.folder.unwrap_or_else(|| {
+        PathBuf::from(if Path::new(IN_MEMORY).is_dir() { IN_MEMORY } else { "target/bench" })
+    });
+    std::fs::create_dir_all(&folder)?;
+    // Removed at the end, and when something goes wrong.
+    let folder = tempfile::Builder::new().prefix("tablehaul-bench-").tempdir_in(folder.canonicalize()?)?;
+    let backup = folder.path().join("backup");
+    let items = options.million * 1_000_000;
+    eprintln!("making a backup of {items} items");
+    BackupWriter::new(items).edc(&backup);
+    let fake = Fake::start(["--table", &format!("{TABLE}:sink=fast")]);
+    pin(fake.id(), "1")?;
+    let mut results: Vec<Vec<Measured>> = VARIANTS.iter().map(|_| Vec::new()).collect();
+    for round in 0..options.rounds {
+        eprintln!("round {} of {}", round + 1, options.rounds);
+        for (variant, results) in VARIANTS.iter().zip(&mut results) {
+            results.push(run(variant, &fake, &backup, items)?);
+        }
+    }
+    print_table(&results, items);
+    Ok(())
+}
+
+fn run(variant: &Variant, fake: &Fake, backup: &Path, items: u64) -> anyhow::Result<Measured> {
+    fake.reset();
+    let mut command = Command::new("taskset");
+    command.args(["-c", "0"]);
+    if let Some(check) = variant.check {
+        command
+            .arg(binary("tablehaul"))
+            .arg("import")
+            .arg(backup)
+            .args([TABLE, "--dynamodb-endpoint", &fake.endpoint(), "--region", "us-east-1"])
+            .args(["--workers", "1", "--write-units", "100000000", "--check", check, "--quiet", "--json"]);
+    } else {
+        command.arg(binary("bench-typed")).args(["import", &fake.endpoint(), TABLE]).arg(backup);
+    }
+    command.env("AWS_ACCESS_KEY_ID", "testkey").env("AWS_SECRET_ACCESS_KEY", "testsecret");
+    let measured = measure(command, fake.id()).with_context(|| variant.name.to_owned())?;
+    let taken = fake.table_stats(TABLE).writes.total;
+    if (measured.items, taken) != (items, items) {
+        bail!("{}: {} items, and the server took {taken}, of {items}", variant.name, measured.items);
+    }
+    Ok(measured)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn print_table(results: &[Vec<Measured>], items: u64) {
+    println!("median of {} rounds, {items} items each", results[0].len());
+    println!(
+        "{:<38}{:>10}{:>8}{:>12}{:>11}{:>16}{:>14}",
+        "", "items/s", "ratio", "CPU s/mill.", "worker MB", "coordinator MB", "server cores"
+    );
+    let rate = |measured: &Measured| items as f64 / measured.seconds;
+    let base: Vec<f64> = results[0].iter().map(rate).collect();
+    for (variant, runs) in VARIANTS.iter().zip(results) {
+        let ratios = runs.iter().zip(&base).map(|(run, base)| rate(run) / base);
+        println!(
+            "{:<38}{:>10.0}{:>8.2}{:>12.2}{:>11}{:>16}{:>14.2}",
+            variant.name,
+            median(runs.iter().map(rate)),
+            median(ratios),
+            median(runs.iter().map(|run| run.cpu_seconds * 1e6 / items as f64)),
+            megabytes(runs.iter().filter_map(|run| run.worker_bytes).max()),
+            megabytes(runs.iter().map(|run| run.main_bytes).max()),
+            median(runs.iter().map(|run| run.server_cpu_seconds / run.seconds)),
+        );
+    }
+}

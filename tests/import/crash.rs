@@ -1,0 +1,190 @@
+//! Processes die or stand still in the middle of an import, and the service fails in every way it can: every
+//! item arrives none the less, and is what it was.
+
+use crate::run::{command, holds_all, import, report, sink, sink_with, writes};
+use nix::sys::signal::Signal::{self, SIGCONT, SIGKILL, SIGSTOP, SIGTERM};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use std::process::Child;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tests_support::backup_writer::BackupCodec;
+use tests_support::command::{children, finish};
+use tests_support::{BackupWriter, Fake};
+
+const ITEMS: u64 = 40_000;
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn send(pid: i32, signal: Signal) {
+    // It may have ended a moment ago.
+    let _ = kill(Pid::from_raw(pid), signal);
+}
+
+/// An import under way into a table that answers a little late.
+struct Job {
+    fake: Fake,
+    _folder: TempDir,
+    child: Child,
+}
+
+impl Job {
+    #[track_caller]
+    fn start(codec: BackupCodec, args: &str) -> Self {
+        let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+        fake.faults(json!({"latency_ms": 5, "jitter_ms": 10}));
+        BackupWriter::new(ITEMS).items_per_file(5_000).codec(codec).edc(folder.path());
+        let args = format!("--check first --workers 3 --write-units 10000 {args}");
+        let child = command(&fake, folder.path(), &args).start();
+        Self { fake, _folder: folder, child }
+    }
+
+    /// Waits until this share of the items has been written.
+    #[track_caller]
+    fn wait_until_written(&mut self, percent: u64) {
+        let since = Instant::now();
+        while writes(&self.fake).total * 100 < ITEMS * percent {
+            assert!(since.elapsed() < PATIENCE, "{percent} % are never written");
+            assert!(self.child.try_wait().unwrap().is_none(), "it has ended");
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[track_caller]
+    fn workers(&self) -> Vec<i32> {
+        let since = Instant::now();
+        loop {
+            let workers = children(self.child.id());
+            if workers.len() >= 3 {
+                return workers;
+            }
+            assert!(since.elapsed() < PATIENCE, "three workers never live at once");
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn coordinator(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
+    /// It ends well, and every item is in the table.
+    #[track_caller]
+    fn succeeds(self) -> (Value, u64) {
+        let report = report(&finish(self.child));
+        assert_eq!((&report["items"], &report["rejected"]), (&ITEMS.into(), &0.into()), "counted once each");
+        let writes = holds_all(&self.fake, ITEMS);
+        (report, writes.total)
+    }
+}
+
+#[test]
+fn workers_killed_one_after_the_other_lose_no_item_and_little_is_written_twice() {
+    let mut job = Job::start(BackupCodec::Plain, "");
+    for percent in [10, 40, 70] {
+        job.wait_until_written(percent);
+        send(job.workers()[0], SIGKILL);
+    }
+    let (report, total) = job.succeeds();
+    assert_eq!(report["workers_lost"], 3);
+    // What a worker had written since it last told: a quarter of a second at 10,000 a second, and what was
+    // under way.
+    assert!(total < ITEMS + 3 * 6_000, "{total} writes");
+}
+
+#[test]
+fn a_split_of_a_compressed_file_goes_on_where_its_lost_worker_was() {
+    let mut job = Job::start(BackupCodec::Gzip, "");
+    job.wait_until_written(50);
+    job.workers().into_iter().for_each(|worker| send(worker, SIGKILL));
+    let (report, total) = job.succeeds();
+    assert_eq!(report["workers_lost"], 3);
+    assert!(total < ITEMS + 3 * 6_000, "{total} writes");
+}
+
+#[test]
+fn a_worker_that_stands_still_is_cut_off_and_others_do_its_work() {
+    let mut job = Job::start(BackupCodec::Plain, "--write-units 2000");
+    job.wait_until_written(30);
+    send(job.workers()[1], SIGSTOP);
+    let (report, _) = job.succeeds();
+    assert_eq!(report["workers_lost"], 1);
+}
+
+#[test]
+fn a_coordinator_that_stands_still_goes_on_with_the_same_workers() {
+    let mut job = Job::start(BackupCodec::Plain, "");
+    job.wait_until_written(30);
+    send(job.coordinator(), SIGSTOP);
+    sleep(Duration::from_secs(4));
+    send(job.coordinator(), SIGCONT);
+    assert_eq!(job.succeeds().0["workers_lost"], 0);
+}
+
+#[test]
+fn a_signal_ends_it_within_seconds_and_the_same_command_does_it_again() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    BackupWriter::new(ITEMS).edc(folder.path());
+    let mut child = command(&fake, folder.path(), "--check first --write-units 2000").start();
+    while writes(&fake).total < 1_000 {
+        assert!(child.try_wait().unwrap().is_none(), "it has ended");
+        sleep(Duration::from_millis(5));
+    }
+    let workers = children(child.id());
+    send(i32::try_from(child.id()).unwrap(), SIGTERM);
+    let since = Instant::now();
+    let finished = finish(child);
+    assert_eq!(finished.code, Some(3), "{}", finished.stderr);
+    assert!(since.elapsed() < Duration::from_secs(5));
+    let last = finished.stderr.lines().last().unwrap();
+    assert!(last.contains("the same command does all of it again"), "{last}");
+    assert!(workers.iter().all(|&worker| kill(Pid::from_raw(worker), None).is_err()), "a worker lives");
+    import(&fake, folder.path(), "--check first --write-units 100000").succeeded();
+    holds_all(&fake, ITEMS);
+}
+
+#[test]
+fn workers_end_with_a_coordinator_that_was_killed() {
+    let mut job = Job::start(BackupCodec::Plain, "--write-units 2000");
+    job.wait_until_written(10);
+    let workers = job.workers();
+    send(job.coordinator(), SIGKILL);
+    let since = Instant::now();
+    while workers.iter().any(|&worker| kill(Pid::from_raw(worker), None).is_ok()) {
+        assert!(since.elapsed() < Duration::from_secs(5), "a worker goes on");
+        sleep(Duration::from_millis(20));
+    }
+    job.child.wait().unwrap();
+}
+
+#[test]
+fn whatever_the_service_does_every_item_arrives() {
+    for faults in [
+        json!({"unprocessed_rate": 0.3}),
+        json!({"error_rate": 0.2, "throttle_rate": 0.1}),
+        json!({"throttle_rate": 0.2, "throttle_type": "RequestLimitExceeded"}),
+        json!({"drop_before_rate": 0.1, "drop_after_rate": 0.1, "torn_rate": 0.1}),
+        json!({"truncated_rate": 0.2, "bad_crc_rate": 0.2}),
+        json!({"latency_ms": 30, "jitter_ms": 60, "error_rate": 0.05, "unprocessed_rate": 0.05}),
+    ] {
+        let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+        let mut faults = faults;
+        faults["action"] = "BatchWriteItem".into();
+        fake.faults(faults.clone());
+        BackupWriter::new(4_000).items_per_file(1_000).edc(folder.path());
+        let report = report(&import(&fake, folder.path(), "--write-percent 100"));
+        assert_eq!(report["items"], 4_000, "{faults}");
+        assert!(report["retries"].as_u64().unwrap() > 0 || faults["latency_ms"] == 30, "{faults}");
+        holds_all(&fake, 4_000);
+    }
+}
+
+#[test]
+fn a_table_that_takes_less_than_the_budget_slows_the_import_and_does_not_fail_it() {
+    let (fake, folder) = (sink_with(",wcu=500,gsi=slow/100"), tempfile::tempdir().unwrap());
+    BackupWriter::new(1_500).edc(folder.path());
+    // The index is thought to take 300, as long as nobody looks.
+    let report = report(&import(&fake, folder.path(), "--write-units 300"));
+    assert_eq!(report["items"], 1_500);
+    holds_all(&fake, 1_500);
+}

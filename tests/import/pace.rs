@@ -1,0 +1,59 @@
+//! The budget of writes is kept, on the table and on each index, and lines are written all over the table. Longer,
+//! at more rates, and with optimised binaries: `scripts/bench budget --import`.
+
+use crate::run::{command, holds_all, report, sink_with};
+use serde_json::Value;
+use tests_support::BackupWriter;
+use tests_support::command::finish;
+use tests_support::pace::Pace;
+use tests_support::stats::WriteStats;
+
+/// Imports `num_items` with four workers at the whole capacity.
+#[track_caller]
+fn imported(settings: &str, num_items: u64) -> (Value, WriteStats) {
+    let (fake, folder) = (sink_with(settings), tempfile::tempdir().unwrap());
+    fake.faults(serde_json::json!({"latency_ms": 5, "jitter_ms": 5}));
+    BackupWriter::new(num_items).items_per_file(1_000).edc(folder.path());
+    let args = "--check first --workers 4 --write-percent 100";
+    let report = report(&finish(command(&fake, folder.path(), args).start()));
+    (report, holds_all(&fake, num_items))
+}
+
+#[track_caller]
+fn assert_kept(writes: &WriteStats, rate: f64, secs: f64) {
+    let pace = Pace::of_writes(writes, rate, secs);
+    assert!(pace.is_kept() && pace.throttles == 0, "{pace:?}\n{writes:?}");
+}
+
+#[test]
+fn the_whole_capacity_of_a_table_is_used_and_never_exceeded() {
+    let (report, writes) = imported(",wcu=500", 500 * 15);
+    assert_kept(&writes, 500.0, 14.0);
+    assert_eq!(report["write_units"], 7_500.0);
+}
+
+#[test]
+fn the_index_with_the_least_capacity_sets_the_pace() {
+    let (report, writes) = imported(",wcu=500,gsi=a/250,gsi=b/250", 250 * 15);
+    assert_kept(&writes, 250.0, 14.0);
+    assert_eq!(report["index_write_units"]["a"], 3_750.0);
+}
+
+#[test]
+fn a_small_budget_is_kept_by_small_batches() {
+    let (_, writes) = imported(",wcu=20", 20 * 14);
+    assert_kept(&writes, 20.0, 12.0);
+}
+
+/// Of a thousand writes one after another about 63 fall into each sixteenth of the table if they are spread evenly
+/// at random; of a backup read as it lies, nearly all.
+#[test]
+fn a_backup_in_scan_order_is_written_all_over_the_table() {
+    let (fake, folder) = (sink_with(""), tempfile::tempdir().unwrap());
+    BackupWriter::new(60_000).items_per_file(60_000).edc(folder.path());
+    let args = "--check first --workers 2 --write-units 20000";
+    report(&finish(command(&fake, folder.path(), args).start()));
+    let writes = holds_all(&fake, 60_000);
+    let spread = writes.spread_per_mille.unwrap();
+    assert!(spread < 300, "a sixteenth of the table got {spread} of a thousand");
+}

@@ -1,0 +1,170 @@
+//! Lines that are no items: found, named exactly, written to a file, and only as many as are allowed.
+
+use crate::run::{holds_all, import, refused, report, sink, writes};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use tests_support::BackupWriter;
+use tests_support::backup_writer::BackupCodec;
+
+const ITEMS: u64 = 3_000;
+
+/// Puts lines into the middle of a file; gives the offset of the first.
+fn insert(path: &Path, lines: &str) -> u64 {
+    let text = fs::read_to_string(path).unwrap();
+    let at = text[..text.len() / 2].rfind('\n').unwrap() + 1;
+    fs::write(path, [&text[..at], lines, &text[at..]].concat()).unwrap();
+    at as u64
+}
+
+#[test]
+fn one_bad_line_is_named_exactly_and_nothing_is_written() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
+    let at = insert(&file, "{\"pk\":{\"s\":\"secret\n");
+    let place = format!("{}, byte {at} of its text: not the JSON of an item", file.display());
+    let finished = import(&fake, folder.path(), "");
+    refused(&fake, &finished, &[&place, "--max-rejects allows none"]);
+    assert!(!finished.stderr.contains("secret"), "{}", finished.stderr);
+}
+
+#[test]
+fn the_rest_is_imported_when_it_is_allowed_and_the_reject_file_holds_the_line() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
+    let at = insert(&file, "{\"pk\":{\"s\":\"cut off\n");
+    let rejects = folder.path().join("out/rejects.jsonl");
+    fs::create_dir(rejects.parent().unwrap()).unwrap();
+    let args = format!("--max-rejects 1 --rejects {}", rejects.display());
+    let report = report(&import(&fake, folder.path(), &args));
+    assert_eq!((&report["items"], &report["rejected"]), (&ITEMS.into(), &1.into()));
+    holds_all(&fake, ITEMS);
+    let entries = entries(&rejects);
+    assert_eq!(
+        entries,
+        [json!({
+            "object": format!("file://{}", file.display()),
+            "offset": at,
+            "reason": "not the JSON of an item",
+            "line": "{\"pk\":{\"s\":\"cut off",
+        })]
+    );
+    let names: Vec<_> = fs::read_dir(rejects.parent().unwrap()).unwrap().collect();
+    assert_eq!(names.len(), 1, "nothing else is left there");
+}
+
+fn entries(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Every way in which a line can be no item of the table, and the words for it.
+const BAD_LINES: [(&str, &str); 8] = [
+    ("nonsense", "not the JSON of an item"),
+    (r#"{"pk":{"s":"a"}}"#, "key attribute \"sk\" is missing"),
+    (r#"{"pk":{"s":"a"},"sk":{"s":"1"}}"#, "key attribute \"sk\" is not of type N"),
+    (r#"{"pk":{"s":""},"sk":{"n":"1"}}"#, "key attribute \"pk\" has 0 bytes"),
+    (r#"{"pk":{"s":"a"},"sk":{"n":"1"},"x":{"q":"1"}}"#, "unknown attribute type"),
+    (r#"{"pk":{"s":"a"},"sk":{"n":"1"},"x":{"n":"1x"}}"#, "a number of more than 38 digits"),
+    (r#"{"pk":{"s":"a"},"sk":{"n":"1"},"x":{"sS":[]}}"#, "an empty set"),
+    (r#"{"pk":{"s":"a"},"sk":{"n":"1"},"x":{"b":"%"}}"#, "base64"),
+];
+
+#[test]
+fn every_kind_of_bad_line_is_told_in_words_in_whatever_codec() {
+    for codec in [BackupCodec::Plain, BackupCodec::Gzip] {
+        let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+        let file = BackupWriter::new(ITEMS).without_manifest(folder.path()).swap_remove(0);
+        let lines: String = BAD_LINES.iter().map(|(line, _)| format!("{line}\n")).collect();
+        insert(&file, &lines);
+        let large = format!(
+            "{{\"pk\":{{\"s\":\"a\"}},\"sk\":{{\"n\":\"1\"}},\"x\":{{\"s\":\"{}\"}}}}\n",
+            "x".repeat(410_000)
+        );
+        insert(&file, &large);
+        let text = fs::read(&file).unwrap();
+        fs::write(&file, codec.compressed(&text)).unwrap();
+        let rejects = folder.path().join("_rejects");
+        let args = format!("--max-rejects all --rejects {}", rejects.display());
+        let report = report(&import(&fake, folder.path(), &args));
+        assert_eq!(report["rejected"], BAD_LINES.len() as u64 + 1);
+        holds_all(&fake, ITEMS);
+        let mut found = entries(&rejects);
+        found.sort_by_key(|entry| entry["offset"].as_u64());
+        let (large, found): (Vec<Value>, Vec<Value>) =
+            found.into_iter().partition(|entry| entry["reason"].as_str().unwrap().starts_with("item of 4"));
+        assert_eq!(large.len(), 1);
+        for (entry, (line, words)) in found.iter().zip(BAD_LINES) {
+            assert_eq!(entry["line"], line);
+            assert!(entry["reason"].as_str().unwrap().contains(words), "{words:?}: {entry}");
+            let at = usize::try_from(entry["offset"].as_u64().unwrap()).unwrap();
+            assert!(text[at..].starts_with(line.as_bytes()), "{line} stands there");
+        }
+    }
+}
+
+/// The fake takes no item with an attribute `poison`, and refuses the whole batch for it.
+#[test]
+fn an_item_that_only_the_service_refuses_is_found_in_its_batch() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
+    let poison = r#"{"pk":{"s":"x"},"sk":{"n":"1"},"poison":{"s":"y"}}"#;
+    let at = insert(&file, &format!("{poison}\n"));
+    let rejects = folder.path().join("_rejects");
+    let args = format!("--max-rejects 1 --rejects {}", rejects.display());
+    let report = report(&import(&fake, folder.path(), &args));
+    assert_eq!((&report["items"], &report["rejected"]), (&ITEMS.into(), &1.into()));
+    let writes = holds_all(&fake, ITEMS);
+    assert_eq!(writes.total, ITEMS);
+    let entries = entries(&rejects);
+    assert_eq!((entries.len(), &entries[0]["offset"]), (1, &at.into()));
+    assert!(entries[0]["reason"].as_str().unwrap().contains("ValidationException"), "{entries:?}");
+}
+
+#[test]
+fn an_item_that_only_the_service_refuses_ends_an_import_that_allows_none() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
+    let at = insert(&file, "{\"pk\":{\"s\":\"x\"},\"sk\":{\"n\":\"1\"},\"poison\":{\"s\":\"y\"}}\n");
+    let finished = import(&fake, folder.path(), "");
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let last = finished.stderr.lines().last().unwrap();
+    assert!(last.contains(&format!("byte {at} of its text")), "{last}");
+    assert!(last.contains("written before that"), "{last}");
+}
+
+#[test]
+fn more_bad_lines_than_are_allowed_are_refused_before_anything_is_written() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
+    insert(&file, "nonsense\nmore\nand more\n");
+    refused(&fake, &import(&fake, folder.path(), "--max-rejects 2"), &["--max-rejects allows 2 lines"]);
+    assert_eq!(report(&import(&fake, folder.path(), "--max-rejects 3"))["rejected"], 3);
+}
+
+#[test]
+fn a_reject_file_that_cannot_be_written_is_refused() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    BackupWriter::new(10).edc(folder.path());
+    let missing = folder.path().join("no/such/folder/rejects");
+    let args = format!("--rejects {}", missing.display());
+    refused(&fake, &import(&fake, folder.path(), &args), &["--rejects", "no/such/folder"]);
+    let there = folder.path().join("there");
+    fs::write(&there, "x").unwrap();
+    let args = format!("--rejects {}", there.display());
+    refused(&fake, &import(&fake, folder.path(), &args), &["--rejects", "exists already"]);
+    assert_eq!(fs::read_to_string(there).unwrap(), "x");
+}
+
+#[test]
+fn very_many_bad_lines_are_all_told() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
+    insert(&file, &"x\n".repeat(200_000));
+    let rejects = folder.path().join("_rejects");
+    let args = format!("--max-rejects all --rejects {}", rejects.display());
+    assert_eq!(report(&import(&fake, folder.path(), &args))["rejected"], 200_000);
+    holds_all(&fake, ITEMS);
+    assert_eq!(fs::read_to_string(&rejects).unwrap().lines().count(), 200_000);
+    assert_eq!(writes(&fake).total, ITEMS);
+}

@@ -1,0 +1,97 @@
+//! Every kind of backup is found by what it holds, and every item of it arrives.
+
+use crate::run::{holds_all, import, report, sink, writes};
+use std::path::Path;
+use tests_support::BackupWriter;
+use tests_support::backup_writer::{BackupCodec, NativeFormat};
+
+const ITEMS: u64 = 5_000;
+
+fn backup() -> BackupWriter {
+    BackupWriter::new(ITEMS).items_per_file(1_700)
+}
+
+#[track_caller]
+fn arrives(folder: &Path, described: &str) {
+    let fake = sink();
+    let finished = import(&fake, folder, "");
+    let report = report(&finished);
+    assert_eq!((&report["items"], &report["rejected"]), (&ITEMS.into(), &0.into()));
+    assert!(finished.stderr.contains(described), "{described:?} is missing: {}", finished.stderr);
+    let writes = holds_all(&fake, ITEMS);
+    assert_eq!(writes.total, ITEMS, "each is written once");
+}
+
+#[test]
+fn a_backup_of_the_java_tool_arrives_in_every_codec_of_hadoop() {
+    for codec in [
+        BackupCodec::Plain,
+        BackupCodec::Gzip,
+        BackupCodec::Bzip2,
+        BackupCodec::Zstd,
+        BackupCodec::Deflate,
+        BackupCodec::Snappy,
+        BackupCodec::Lz4,
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        backup().codec(codec).edc(folder.path());
+        arrives(folder.path(), "an export of emr-dynamodb-connector");
+    }
+}
+
+#[test]
+fn a_manifest_of_elsewhere_is_noted_and_its_files_are_taken_from_the_folder_given() {
+    let folder = tempfile::tempdir().unwrap();
+    backup().edc(folder.path());
+    let stderr = import(&sink(), folder.path(), "").succeeded().stderr;
+    let notes: Vec<&str> = stderr.lines().filter(|line| line.contains("its files are taken from")).collect();
+    assert_eq!(notes.len(), 1, "{stderr}");
+    assert!(notes[0].contains("s3://elsewhere/exports/forum"), "{stderr}");
+}
+
+#[test]
+fn a_folder_without_manifest_arrives() {
+    let folder = tempfile::tempdir().unwrap();
+    backup().codec(BackupCodec::Gzip).without_manifest(folder.path());
+    arrives(folder.path(), "a folder without manifest");
+}
+
+#[test]
+fn a_file_is_a_backup_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = BackupWriter::new(ITEMS).without_manifest(folder.path());
+    arrives(&files[0], "a single file");
+}
+
+#[test]
+fn lines_of_hive_arrive() {
+    let folder = tempfile::tempdir().unwrap();
+    backup().hive(folder.path());
+    arrives(folder.path(), "Hive lines");
+}
+
+#[test]
+fn full_exports_of_dynamodb_arrive_wherever_above_them_one_points() {
+    for (format, described) in [(NativeFormat::Json, "DynamoDB JSON"), (NativeFormat::Ion, "Amazon Ion")] {
+        let folder = tempfile::tempdir().unwrap();
+        let own = backup().native(folder.path(), format);
+        arrives(&own, described);
+        arrives(folder.path(), "an export of DynamoDB");
+        arrives(&own.join("data"), described);
+    }
+}
+
+#[test]
+fn an_incremental_export_is_applied() {
+    for format in [NativeFormat::Json, NativeFormat::Ion] {
+        let (fake, before, after) = (sink(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        BackupWriter::new(1_000).edc(before.path());
+        import(&fake, before.path(), "").succeeded();
+        let own = backup().native_incremental(after.path(), format, 100..600);
+        let report = report(&import(&fake, &own, ""));
+        assert_eq!(report["items"], ITEMS, "items put and removed");
+        let writes = writes(&fake);
+        assert_eq!((writes.present, writes.deletes), (ITEMS - 500, 500), "{writes:?}");
+        assert_eq!((writes.altered, writes.foreign), (0, 0), "{writes:?}");
+    }
+}

@@ -1,0 +1,139 @@
+//! An import in a worker: splits of a backup to written items.
+//!
+//! ```text
+//!  leases ─▶ splits ─▶ read × open splits ─▶ mix ──▶ write × streams ─▶ outcomes
+//!             (one)     threads: stored bytes,  tokio   tokio: batches         │
+//!                       text, lines, blocks                                    │
+//!  units ──▶ purse ─────────────────────────────────────▲                      │
+//!                        reports ◀── tracker (low-water marks) ◀───────────────┘
+//! ```
+//!
+//! In a check the reading threads count lines and tell of them; there are no stages behind them.
+//!
+//! Dropping the future of [`run`] ends all stages on the runtime. Threads that read end when they next hand
+//! something on; one that waits for memory or its window then waits until the process ends, which
+//! is soon.
+//!
+//! # Memory
+//! ```text
+//!   LINES_BYTES                                lines from the mixer on until they are settled
+//! + open splits × (3 MiB + block + decoder)    ranges of objects (0.25 MiB of files), 8 splits at most
+//! + the codecs                                 zstd up to 8 MiB a window, bzip2 4 MiB
+//! + 20 MiB                                     the rest of the process, connections included
+//! ```
+//!
+//! That is 84 MiB when 8 plain or gzip objects are open; a line of 8 MiB, of which there are few, comes
+//! on top for each open split.
+
+mod blocks;
+mod check;
+mod ledger;
+mod line;
+mod mix;
+mod read;
+mod splits;
+mod stored;
+mod tracker;
+mod write;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use job::{
+    spec::{ImportSettings, WriteMode},
+    split::SplitLease,
+};
+use job_aws::{Clients, Retries};
+use tokio::{sync::mpsc, task::JoinSet};
+
+use crate::{
+    inlet::{Unasked, offer},
+    purse::Purse,
+    report::Report,
+};
+use splits::{Order, Purpose, Readers};
+use tracker::Tracker;
+
+/// Memory of lines between their reading and their end.
+const LINES_BYTES: usize = 32 * 1024 * 1024;
+/// Handfuls of mixed lines that wait for the writer.
+const HANDFULS: usize = 2;
+/// More splits are never open at once.
+const MAX_OPEN_SPLITS: u32 = 64;
+
+/// What the agent tells a running import.
+#[derive(Debug)]
+pub(crate) struct Inlet(mpsc::Sender<Order>);
+
+/// What a running import is told.
+#[derive(Debug)]
+pub(crate) struct Outlet(mpsc::Receiver<Order>);
+
+/// Both ends.
+pub(crate) fn inlet() -> (Inlet, Outlet) {
+    let (orders, told) = mpsc::channel(2 * MAX_OPEN_SPLITS as usize);
+    (Inlet(orders), Outlet(told))
+}
+
+impl Inlet {
+    /// A split to import.
+    pub(crate) fn import(&self, lease: Box<SplitLease>) -> Result<(), Unasked> {
+        offer(&self.0, Order::Import(lease))
+    }
+
+    /// No split is left to lease for now.
+    pub(crate) fn drain(&self) -> Result<(), Unasked> {
+        offer(&self.0, Order::Drain)
+    }
+}
+
+/// Runs until a stage fails for good; otherwise until it is dropped.
+pub(crate) async fn run(
+    mut settings: ImportSettings,
+    purse: Arc<Purse>,
+    report: Arc<Report>,
+    outlet: Outlet,
+) -> anyhow::Result<()> {
+    settings.open_splits = settings.open_splits.min(MAX_OPEN_SPLITS);
+    let settings = Arc::new(settings);
+    let clients = job_aws::connect(&settings.aws, Retries::Caller).await?;
+    let mut stages = JoinSet::new();
+    let purpose = if settings.mode == WriteMode::Check {
+        Purpose::Check
+    } else {
+        write_stages(&mut stages, &settings, &clients, purse, &report)
+    };
+    let readers = Readers { settings, clients, report, purpose };
+    stages.spawn(splits::run(Arc::new(readers), outlet.0));
+    // A stage that ends without an error has lost its neighbour, which then says why.
+    while let Some(ended) = stages.join_next().await {
+        ended.context("a stage broke down")??;
+    }
+    Ok(())
+}
+
+/// Everything behind the readers.
+fn write_stages(
+    stages: &mut JoinSet<anyhow::Result<()>>,
+    settings: &Arc<ImportSettings>,
+    clients: &Clients,
+    purse: Arc<Purse>,
+    report: &Arc<Report>,
+) -> Purpose {
+    let tracker = Arc::new(Tracker::new());
+    let (blocks, mixing) = mpsc::channel(MAX_OPEN_SPLITS as usize);
+    let (lines, writing) = mpsc::channel(HANDFULS);
+    let writer = write::Writer::new(settings.clone(), clients.clone(), purse, report.clone());
+    let settled = tracker.clone();
+    stages.spawn(writer.run(writing, Arc::new(move |lines| settled.settle(lines))));
+    stages.spawn(async move {
+        mix::run(mixing, lines).await;
+        Ok(())
+    });
+    let (telling, listener) = (tracker.clone(), report.clone());
+    stages.spawn(async move {
+        telling.tell(&listener).await;
+        Ok(())
+    });
+    Purpose::Write { tracker, outgoing: blocks::Outgoing::new(blocks, LINES_BYTES, report.clone()) }
+}

@@ -1,0 +1,229 @@
+//! Which lines of each split are settled, and how far the split has got by that. A core.
+//!
+//! Lines are settled in any order. A split's mark moves to behind the last line before which all are
+//! settled (its low-water mark), so that nothing is lost with a worker, and what it had settled
+//! beyond the mark is only written once more.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+};
+
+use job::{
+    capacity::Units,
+    ids::{Attempt, SplitId},
+    split::{Advance, Counts, MAX_REJECTED_LINE_BYTES, Reject, SplitLease},
+};
+
+use super::line::{Outcome, Ticket};
+
+/// Rejections of one message take this much at most, unless one alone is larger; gRPC takes messages of
+/// 4 MiB.
+const MAX_ADVANCE_BYTES: usize = 1024 * 1024;
+/// What a rejection takes besides its texts.
+const REJECT_BYTES: usize = 64;
+
+/// A line as the reader has found it.
+#[derive(Debug)]
+pub(crate) struct Entry<P> {
+    /// Text offset at which it begins.
+    pub(crate) offset: u64,
+    /// Text offset at which the next one begins.
+    pub(crate) next: u64,
+    /// Size of its item by DynamoDB's rule.
+    pub(crate) item_bytes: u64,
+    pub(crate) state: State<P>,
+}
+
+/// How a line stands.
+#[derive(Debug)]
+pub(crate) enum State<P> {
+    /// On its way to the table.
+    Waiting,
+    Written,
+    Kept,
+    Rejected(Box<Rejected<P>>),
+}
+
+/// A line that became nothing; with what its text in memory costs, given back when it is told.
+#[derive(Debug)]
+pub(crate) struct Rejected<P> {
+    pub(crate) reject: Reject,
+    pub(crate) permit: Option<P>,
+}
+
+/// An advance to be told, and what may be given back after that.
+#[derive(Debug)]
+pub(crate) struct Told<P> {
+    pub(crate) advance: Advance,
+    pub(crate) permits: Vec<P>,
+}
+
+/// All splits under way.
+#[derive(Debug)]
+pub(crate) struct Ledger<P> {
+    splits: BTreeMap<u64, Open<P>>,
+    opened: u64,
+}
+
+#[derive(Debug)]
+struct Open<P> {
+    split: SplitId,
+    attempt: Attempt,
+    /// Lines that are not told yet, from the `first`-th on.
+    lines: VecDeque<Entry<P>>,
+    first: u64,
+    /// What can be told: it begins where the last told one ended.
+    ready: Vec<Told<P>>,
+    collecting: Told<P>,
+    collected_bytes: usize,
+    /// Text offset of the end, once all lines are read.
+    end: Option<u64>,
+}
+
+impl<P> Ledger<P> {
+    pub(crate) fn new() -> Self {
+        Self { splits: BTreeMap::new(), opened: 0 }
+    }
+
+    /// A split begins; gives the slot by which its lines are called.
+    pub(crate) fn open(&mut self, lease: &SplitLease) -> u64 {
+        let slot = self.opened;
+        self.opened += 1;
+        let (split, attempt) = (lease.split.split, lease.attempt);
+        let open = Open {
+            split,
+            attempt,
+            lines: VecDeque::new(),
+            first: 0,
+            ready: Vec::new(),
+            collecting: from(split, attempt, lease.mark),
+            collected_bytes: 0,
+            end: None,
+        };
+        self.splits.insert(slot, open);
+        slot
+    }
+
+    /// The next lines of a split. Says how many are no longer kept.
+    pub(crate) fn read(&mut self, slot: u64, lines: impl IntoIterator<Item = Entry<P>>) -> usize {
+        let Some(open) = self.splits.get_mut(&slot) else { return 0 };
+        open.lines.extend(lines);
+        open.collect()
+    }
+
+    /// Nothing follows in a split; its text ends at `end`.
+    pub(crate) fn ended(&mut self, slot: u64, end: u64) {
+        if let Some(open) = self.splits.get_mut(&slot) {
+            open.end = Some(end);
+        }
+    }
+
+    /// A line has come to an end. Says how many of its split are no longer kept.
+    pub(crate) fn settle(&mut self, ticket: Ticket, outcome: Outcome) -> usize {
+        let Some(open) = self.splits.get_mut(&ticket.slot) else { return 0 };
+        let index = ticket.line.checked_sub(open.first).and_then(|index| usize::try_from(index).ok());
+        let Some(entry) = index.and_then(|index| open.lines.get_mut(index)) else { return 0 };
+        debug_assert!(matches!(entry.state, State::Waiting), "a line is settled once");
+        entry.state = match outcome {
+            Outcome::Written => State::Written,
+            Outcome::Kept => State::Kept,
+            Outcome::Rejected { reason, json } => {
+                let line = if json.len() > MAX_REJECTED_LINE_BYTES { Vec::new() } else { json.into() };
+                let reject = Reject { offset: entry.offset, reason, line };
+                State::Rejected(Box::new(Rejected { reject, permit: None }))
+            }
+        };
+        if index == Some(0) { open.collect() } else { 0 }
+    }
+
+    /// Whether the split is under way.
+    pub(crate) fn is_open(&self, slot: u64) -> bool {
+        self.splits.contains_key(&slot)
+    }
+
+    /// Whether there is more to be told than may wait.
+    pub(crate) fn is_urgent(&self, slot: u64) -> bool {
+        self.splits.get(&slot).is_some_and(|open| !open.ready.is_empty() || open.is_done())
+    }
+
+    /// What is to be told now, in order. Splits that are done are forgotten.
+    pub(crate) fn take(&mut self) -> Vec<Told<P>> {
+        let mut told = Vec::new();
+        self.splits.retain(|_, open| {
+            told.append(&mut open.ready);
+            let is_done = open.is_done();
+            if is_done {
+                open.collecting.advance.to = open.end.unwrap_or(open.collecting.advance.to);
+                open.collecting.advance.done = true;
+            }
+            if is_done || open.collecting.advance.to > open.collecting.advance.from {
+                told.push(open.cut());
+            }
+            !is_done
+        });
+        told
+    }
+}
+
+/// An advance from a mark on that has not got anywhere yet.
+fn from<P>(split: SplitId, attempt: Attempt, mark: u64) -> Told<P> {
+    let advance = Advance { split, attempt, from: mark, to: mark, ..Advance::default() };
+    Told { advance, permits: Vec::new() }
+}
+
+impl<P> Open<P> {
+    fn is_done(&self) -> bool {
+        self.end.is_some() && self.lines.is_empty()
+    }
+
+    /// Takes what is settled from the front.
+    fn collect(&mut self) -> usize {
+        let mut collected = 0;
+        while self.lines.front().is_some_and(|entry| !matches!(entry.state, State::Waiting)) {
+            let Some(entry) = self.lines.pop_front() else { break };
+            self.first += 1;
+            collected += 1;
+            self.add(entry);
+        }
+        collected
+    }
+
+    fn add(&mut self, entry: Entry<P>) {
+        let Entry { next, item_bytes, state, .. } = entry;
+        if let State::Rejected(rejected) = state {
+            self.reject(*rejected, next);
+            return;
+        }
+        let advance = &mut self.collecting.advance;
+        advance.to = next;
+        let item = Counts { item_bytes, units: Units::of_write(item_bytes), ..Counts::default() };
+        advance.counts += match state {
+            State::Kept => Counts { kept: 1, ..item },
+            _ => Counts { items: 1, ..item },
+        };
+    }
+
+    fn reject(&mut self, Rejected { reject, permit }: Rejected<P>, next: u64) {
+        let bytes = reject.line.len() + reject.reason.len() + REJECT_BYTES;
+        let is_empty = self.collecting.advance.rejects.is_empty();
+        if !is_empty && self.collected_bytes + bytes > MAX_ADVANCE_BYTES {
+            let told = self.cut();
+            self.ready.push(told);
+        }
+        self.collected_bytes += bytes;
+        self.collecting.advance.to = next;
+        self.collecting.advance.rejects.push(reject);
+        self.collecting.permits.extend(permit);
+    }
+
+    /// What was collected; what follows begins where it ends.
+    fn cut(&mut self) -> Told<P> {
+        self.collected_bytes = 0;
+        let following = from(self.split, self.attempt, self.collecting.advance.to);
+        mem::replace(&mut self.collecting, following)
+    }
+}
+
+#[cfg(test)]
+mod tests;

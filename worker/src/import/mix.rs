@@ -1,0 +1,139 @@
+//! Mixes the lines of the splits that are open.
+//!
+//! A backup lies in the order of a Scan, in which neighbours lie in one DynamoDB partition: written in that
+//! order they would ask one partition after another for all of the job's rate.
+
+use std::collections::VecDeque;
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use super::{blocks::Block, line::Line};
+
+/// Lines of a split dealt in one turn.
+const DEAL_LINES: usize = 5;
+/// Lines handed on at once.
+const HAND_LINES: usize = 100;
+
+/// The lines at hand. A core; `P` is what their splits get back for them.
+#[derive(Debug)]
+struct Mixer<P> {
+    turns: VecDeque<Hand<P>>,
+}
+
+/// Lines of one split.
+#[derive(Debug)]
+struct Hand<P> {
+    slot: u64,
+    blocks: VecDeque<(std::vec::IntoIter<Line>, P)>,
+}
+
+impl<P> Mixer<P> {
+    const fn new() -> Self {
+        Self { turns: VecDeque::new() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    fn add(&mut self, slot: u64, lines: Vec<Line>, place: P) {
+        let block = (lines.into_iter(), place);
+        match self.turns.iter_mut().find(|hand| hand.slot == slot) {
+            Some(hand) => hand.blocks.push_back(block),
+            None => self.turns.push_back(Hand { slot, blocks: [block].into() }),
+        }
+    }
+
+    /// Some lines, a few of each split in turn.
+    fn deal(&mut self) -> Vec<Line> {
+        let mut dealt = Vec::with_capacity(HAND_LINES);
+        while dealt.len() < HAND_LINES {
+            let Some(mut hand) = self.turns.pop_front() else { break };
+            hand.deal(&mut dealt);
+            if !hand.blocks.is_empty() {
+                self.turns.push_back(hand);
+            }
+        }
+        dealt
+    }
+}
+
+impl<P> Hand<P> {
+    fn deal(&mut self, dealt: &mut Vec<Line>) {
+        let mut left = DEAL_LINES;
+        while left > 0 {
+            let Some((lines, _)) = self.blocks.front_mut() else { return };
+            let before = dealt.len();
+            dealt.extend(lines.take(left));
+            left -= dealt.len() - before;
+            if lines.len() == 0 {
+                self.blocks.pop_front();
+            }
+        }
+    }
+}
+
+/// Hands lines on until all readers are gone, or the writer is.
+pub(crate) async fn run(mut blocks: mpsc::Receiver<Block>, lines: mpsc::Sender<Vec<Line>>) {
+    let mut mixer: Mixer<OwnedSemaphorePermit> = Mixer::new();
+    loop {
+        if mixer.is_empty() {
+            let Some(block) = blocks.recv().await else { return };
+            mixer.add(block.slot, block.lines, block.place);
+        }
+        while let Ok(block) = blocks.try_recv() {
+            mixer.add(block.slot, block.lines, block.place);
+        }
+        if lines.send(mixer.deal()).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::line::Ticket;
+    use bytes::Bytes;
+    use job::{capacity::Units, format::request::Write};
+    use std::rc::Rc;
+
+    fn lines(slot: u64, range: std::ops::Range<u64>) -> Vec<Line> {
+        let line = |line| Line {
+            ticket: Ticket { slot, line },
+            write: Write::Put,
+            json: Bytes::new(),
+            key: Bytes::new(),
+            units: Units::ZERO,
+        };
+        range.map(line).collect()
+    }
+
+    #[test]
+    fn splits_take_turns_and_each_keeps_its_order() {
+        let mut mixer = Mixer::new();
+        mixer.add(1, lines(1, 0..70), ());
+        mixer.add(2, lines(2, 0..7), ());
+        mixer.add(2, lines(2, 7..20), ());
+        let dealt = mixer.deal();
+        let slots: Vec<u64> = dealt.iter().take(20).map(|line| line.ticket.slot).collect();
+        assert_eq!(slots, [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2]);
+        for slot in [1, 2] {
+            let numbers: Vec<u64> =
+                dealt.iter().filter(|line| line.ticket.slot == slot).map(|line| line.ticket.line).collect();
+            assert_eq!(numbers, (0..if slot == 1 { 70 } else { 20 }).collect::<Vec<_>>());
+        }
+        assert!(mixer.is_empty());
+    }
+
+    #[test]
+    fn a_place_is_given_back_with_the_last_line_of_its_block() {
+        let (mut mixer, place) = (Mixer::new(), Rc::new(()));
+        mixer.add(1, lines(1, 0..HAND_LINES as u64), place.clone());
+        mixer.add(1, lines(1, 0..5), place.clone());
+        mixer.deal();
+        assert_eq!(Rc::strong_count(&place), 2);
+        mixer.deal();
+        assert_eq!(Rc::strong_count(&place), 1);
+    }
+}

@@ -1,0 +1,108 @@
+//! Leases in, lines out: opens each split that is leased, reads it on a thread of its own, and asks for
+//! as many as are to be open at once.
+
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use job::{
+    control::FromWorker,
+    format::request::Wanted,
+    spec::{ImportSettings, WriteMode},
+    split::SplitLease,
+};
+use job_aws::Clients;
+use source::decode::Decoder;
+use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
+
+use super::{blocks, check::Checker, read, stored, tracker::Tracker};
+use crate::{report::Report, streams::Leases};
+
+/// What the coordinator says of splits.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Import this one.
+    Import(Box<SplitLease>),
+    /// None is left to lease for now.
+    Drain,
+}
+
+/// What becomes of the lines.
+pub(crate) enum Purpose {
+    /// They are counted.
+    Check,
+    /// They go to the mixer.
+    Write { tracker: Arc<Tracker>, outgoing: blocks::Outgoing },
+}
+
+/// What the readers of all splits share.
+pub(crate) struct Readers {
+    pub(crate) settings: Arc<ImportSettings>,
+    pub(crate) clients: Clients,
+    pub(crate) report: Arc<Report>,
+    pub(crate) purpose: Purpose,
+}
+
+/// Runs until the agent is gone, or a split cannot be read.
+pub(crate) async fn run(readers: Arc<Readers>, mut orders: mpsc::Receiver<Order>) -> anyhow::Result<()> {
+    let mut reading = JoinSet::new();
+    let mut fetching = JoinSet::new();
+    let mut leases = Leases::default();
+    loop {
+        let open = u32::try_from(reading.len()).unwrap_or(u32::MAX);
+        if matches!(readers.purpose, Purpose::Check) {
+            readers.report.streams(open);
+        }
+        if let Some(total) = leases.want(open, readers.settings.open_splits) {
+            readers.report.say(FromWorker::Want(total)).await;
+        }
+        tokio::select! {
+            order = orders.recv() => match order {
+                None => return Ok(()),
+                Some(Order::Drain) => leases.drain(),
+                Some(Order::Import(lease)) => {
+                    leases.read();
+                    let opened = readers.open(&lease).with_context(|| lease.split.object.to_string())?;
+                    if let Some(fetch) = opened.fetching {
+                        fetching.spawn(fetch);
+                    }
+                    let (readers, runtime) = (readers.clone(), Handle::current());
+                    reading.spawn_blocking(move || readers.read(&lease, opened.bytes, runtime));
+                }
+            },
+            Some(ended) = reading.join_next() => ended.context("a reader broke down")??,
+            Some(_) = fetching.join_next() => {}
+        }
+    }
+}
+
+impl Readers {
+    fn open(&self, lease: &SplitLease) -> std::io::Result<stored::Stored> {
+        stored::open(&lease.split, read::stored_range(lease), &self.clients, &self.report)
+    }
+
+    /// Reads a split, on a thread that may wait.
+    fn read(
+        &self,
+        lease: &SplitLease,
+        bytes: Box<dyn std::io::BufRead + Send>,
+        runtime: Handle,
+    ) -> anyhow::Result<()> {
+        let ImportSettings { mode, keys, .. } = &*self.settings;
+        let wanted = if *mode == WriteMode::Delete { Wanted::Keys } else { Wanted::Items };
+        let mut decoder = Decoder::new(lease.split.format, keys, wanted);
+        let failed = |why: String| anyhow!("{}: {why}", lease.split.object);
+        match &self.purpose {
+            Purpose::Check => {
+                let mut checker = Checker::new(lease, self.report.clone(), runtime);
+                let end = read::read(lease, bytes, &mut decoder, &mut checker).map_err(failed)?;
+                checker.finish(end);
+            }
+            Purpose::Write { tracker, outgoing } => {
+                let mut filler = blocks::Filler::new(tracker.open(lease), outgoing.clone());
+                let end = read::read(lease, bytes, &mut decoder, &mut filler).map_err(failed)?;
+                filler.finish(end).map_err(|error| failed(error.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,232 @@
+//! Where the stored bytes of a split come from: a file, or an object in S3. Shells.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    ops::Range,
+    path::Path,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use job::{
+    object::Object,
+    split::{Checksum, Split},
+};
+use job_aws::{Ahead, Clients, ranges};
+use md5::{Digest, Md5};
+
+use crate::{report::Report, retry::backoff};
+
+/// Of an object in S3: one range in hand, two on their way.
+const AHEAD: Ahead = Ahead { range_bytes: 1024 * 1024, ranges: 2 };
+/// Of a file.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// Stored bytes, and for those in S3 who fetches them: to be run beside the reading.
+pub(crate) struct Stored {
+    pub(crate) bytes: Box<dyn BufRead + Send>,
+    pub(crate) fetching: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+/// Opens the bytes `of` the object of a split.
+pub(crate) fn open(
+    split: &Split,
+    of: Range<u64>,
+    clients: &Clients,
+    report: &Arc<Report>,
+) -> io::Result<Stored> {
+    match &split.object {
+        Object::File { path } => Ok(Stored { bytes: file(path, of, split.object_bytes)?, fetching: None }),
+        Object::S3 { bucket, key } => {
+            let object = InS3 {
+                bucket: bucket.clone(),
+                key: key.clone(),
+                etag: Some(split.etag.clone()).filter(|etag| !etag.is_empty()),
+                clients: clients.clone(),
+                report: report.clone(),
+            };
+            let (bytes, fetching) = ranges(of, AHEAD, move |range| object.clone().get(range));
+            Ok(Stored { bytes: Box::new(bytes), fetching: Some(Box::pin(fetching)) })
+        }
+    }
+}
+
+fn file(path: &Path, of: Range<u64>, whole: u64) -> io::Result<Box<dyn BufRead + Send>> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.len() != whole {
+        return Err(io::Error::other("is not the file that was found: it has another length now"));
+    }
+    file.seek(SeekFrom::Start(of.start))?;
+    Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, file.take(of.end.saturating_sub(of.start)))))
+}
+
+#[derive(Clone)]
+struct InS3 {
+    bucket: String,
+    key: String,
+    etag: Option<String>,
+    clients: Clients,
+    report: Arc<Report>,
+}
+
+impl InS3 {
+    /// Tries again for as long as that may help: the coordinator decides when it has been too long.
+    async fn get(self, range: Range<u64>) -> Result<bytes::Bytes, job_aws::Fault> {
+        let Self { bucket, key, etag, clients, report } = self;
+        let address = &clients.s3_address;
+        let mut failures = 0;
+        loop {
+            let got = job_aws::get_range(&clients.s3, address, &bucket, &key, etag.as_deref(), range.clone());
+            match got.await {
+                Err(fault) if fault.is_retryable() => {
+                    failures += 1;
+                    report.retry(&fault);
+                    tokio::time::sleep(backoff(failures, rand::random())).await;
+                }
+                got => return got,
+            }
+        }
+    }
+}
+
+/// The bytes of a source, summed up as they are read.
+pub(crate) struct Summed<R> {
+    source: R,
+    sum: Arc<Mutex<Sum>>,
+}
+
+/// What was read so far.
+pub(crate) struct Sum {
+    bytes: u64,
+    hash: Hash,
+}
+
+enum Hash {
+    None,
+    Crc32c(u32),
+    Md5(Md5),
+}
+
+impl<R: BufRead> Summed<R> {
+    /// Sums up `source` for comparison with `checksum`.
+    pub(crate) fn new(source: R, checksum: Option<Checksum>) -> (Self, Arc<Mutex<Sum>>) {
+        let hash = match checksum {
+            None => Hash::None,
+            Some(Checksum::Crc32c(_)) => Hash::Crc32c(0),
+            Some(Checksum::Md5(_)) => Hash::Md5(Md5::new()),
+        };
+        let sum = Arc::new(Mutex::new(Sum { bytes: 0, hash }));
+        (Self { source, sum: sum.clone() }, sum)
+    }
+}
+
+impl<R: BufRead> Read for Summed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.fill_buf()?.read(buffer)?;
+        self.consume(len);
+        Ok(len)
+    }
+}
+
+impl<R: BufRead> BufRead for Summed<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.source.fill_buf()
+    }
+
+    fn consume(&mut self, len: usize) {
+        if len == 0 {
+            return;
+        }
+        let mut sum = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
+        sum.bytes += len as u64;
+        if !matches!(sum.hash, Hash::None)
+            && let Ok(buffer) = self.source.fill_buf()
+        {
+            sum.hash.update(&buffer[..len.min(buffer.len())]);
+        }
+        self.source.consume(len);
+    }
+}
+
+impl Hash {
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::None => {}
+            Self::Crc32c(crc) => *crc = crc32c::crc32c_append(*crc, bytes),
+            Self::Md5(md5) => md5.update(bytes),
+        }
+    }
+}
+
+impl Sum {
+    /// Whether `expected` bytes with this checksum have been read.
+    ///
+    /// # Errors
+    /// In words what is wrong.
+    pub(crate) fn check(&mut self, expected: u64, checksum: Option<Checksum>) -> Result<(), String> {
+        if self.bytes != expected {
+            return Err(format!("{} of {expected} bytes could be read", self.bytes));
+        }
+        let (is, recorded) = match (&self.hash, checksum) {
+            (Hash::Crc32c(is), Some(Checksum::Crc32c(recorded))) => {
+                (format!("CRC-32C {is:08x}"), format!("{recorded:08x}"))
+            }
+            (Hash::Md5(is), Some(Checksum::Md5(recorded))) => {
+                (format!("MD5 {}", hex(&is.clone().finalize())), hex(&recorded))
+            }
+            _ => return Ok(()),
+        };
+        if is.ends_with(&recorded) {
+            return Ok(());
+        }
+        Err(format!("is damaged: {is} is not the {recorded} that is recorded of it"))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summed(checksum: Checksum) -> Result<(), String> {
+        let (mut source, sum) = Summed::new(&b"123456789"[..], Some(checksum));
+        let mut first = [0; 4];
+        source.read_exact(&mut first).unwrap();
+        io::copy(&mut source, &mut io::sink()).unwrap();
+        sum.lock().unwrap().check(9, Some(checksum))
+    }
+
+    /// The check values of both algorithms.
+    #[test]
+    fn what_is_read_in_pieces_is_summed_up_whole() {
+        let md5 =
+            [0x25, 0xf9, 0xe7, 0x94, 0x32, 0x3b, 0x45, 0x38, 0x85, 0xf5, 0x18, 0x1f, 0x1b, 0x62, 0x4d, 0x0b];
+        assert_eq!(summed(Checksum::Crc32c(0xe306_9283)), Ok(()));
+        assert_eq!(summed(Checksum::Md5(md5)), Ok(()));
+        let wrong = summed(Checksum::Crc32c(1)).unwrap_err();
+        assert_eq!(wrong, "is damaged: CRC-32C e3069283 is not the 00000001 that is recorded of it");
+        assert!(summed(Checksum::Md5([0; 16])).is_err());
+    }
+
+    #[test]
+    fn what_is_not_read_to_its_end_is_no_whole() {
+        let (mut source, sum) = Summed::new(&b"123456789"[..], None);
+        source.consume(8);
+        assert!(sum.lock().unwrap().check(9, None).is_err());
+    }
+
+    #[test]
+    fn a_file_that_has_another_length_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        std::fs::write(&path, b"0123456789").unwrap();
+        let mut text = String::new();
+        file(&path, 3..7, 10).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "3456");
+        assert!(file(&path, 0..9, 9).is_err());
+    }
+}

@@ -1,0 +1,132 @@
+//! The [`Ledger`] as the stages see it: readers and writers tell it what became of lines, and it tells
+//! the coordinator. A shell.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use job::{control::FromWorker, split::SplitLease};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use super::{
+    ledger::{Entry, Ledger, Told},
+    line::{Outcome, Ticket},
+};
+use crate::report::Report;
+
+/// Advances are told this often.
+const TELL_EVERY: Duration = Duration::from_millis(250);
+/// Lines of a split that may be read beyond its first one that isn't settled.
+pub(crate) const WINDOW: usize = 16 * 1024;
+
+/// Shared by all stages.
+#[derive(Debug)]
+pub(crate) struct Tracker {
+    inner: Mutex<Inner>,
+    urgent: Notify,
+}
+
+#[derive(Debug)]
+struct Inner {
+    ledger: Ledger<OwnedSemaphorePermit>,
+    windows: BTreeMap<u64, Arc<Semaphore>>,
+}
+
+/// A split whose lines are being tracked, as its reader holds it.
+#[derive(Debug)]
+pub(crate) struct Tracked {
+    tracker: Arc<Tracker>,
+    pub(crate) slot: u64,
+    /// A permit for each line that is kept; taken by the reader, given back by the tracker.
+    pub(crate) window: Arc<Semaphore>,
+}
+
+impl Tracker {
+    pub(crate) fn new() -> Self {
+        let inner = Inner { ledger: Ledger::new(), windows: BTreeMap::new() };
+        Self { inner: Mutex::new(inner), urgent: Notify::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A split begins.
+    pub(crate) fn open(self: &Arc<Self>, lease: &SplitLease) -> Tracked {
+        let window = Arc::new(Semaphore::new(WINDOW));
+        let mut inner = self.lock();
+        let slot = inner.ledger.open(lease);
+        inner.windows.insert(slot, window.clone());
+        Tracked { tracker: self.clone(), slot, window }
+    }
+
+    /// Lines have come to an end.
+    pub(crate) fn settle(&self, settled: Vec<(Ticket, Outcome)>) {
+        let mut inner = self.lock();
+        let mut is_urgent = false;
+        for (ticket, outcome) in settled {
+            let dropped = inner.ledger.settle(ticket, outcome);
+            inner.give_back(ticket.slot, dropped);
+            is_urgent |= inner.ledger.is_urgent(ticket.slot);
+        }
+        if is_urgent {
+            self.urgent.notify_one();
+        }
+    }
+
+    /// Tells the coordinator how far splits have got; never ends by itself.
+    pub(crate) async fn tell(&self, report: &Report) {
+        loop {
+            let _ = tokio::time::timeout(TELL_EVERY, self.urgent.notified()).await;
+            let told = self.lock().take();
+            if !told.is_empty() {
+                // The totals go first, so that they are never behind what is settled.
+                report.say(FromWorker::Heartbeat(report.stats())).await;
+            }
+            for Told { advance, permits } in told {
+                report.say(FromWorker::Advance(advance)).await;
+                drop(permits);
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn give_back(&self, slot: u64, lines: usize) {
+        if let Some(window) = self.windows.get(&slot).filter(|_| lines > 0) {
+            window.add_permits(lines);
+        }
+    }
+
+    fn take(&mut self) -> Vec<Told<OwnedSemaphorePermit>> {
+        let told = self.ledger.take();
+        for Told { advance, .. } in &told {
+            if advance.done {
+                let ledger = &self.ledger;
+                self.windows.retain(|slot, _| ledger.is_open(*slot));
+                break;
+            }
+        }
+        told
+    }
+}
+
+impl Tracked {
+    /// The next lines of the split.
+    pub(crate) fn read(&self, lines: impl IntoIterator<Item = Entry<OwnedSemaphorePermit>>) {
+        let mut inner = self.tracker.lock();
+        let dropped = inner.ledger.read(self.slot, lines);
+        inner.give_back(self.slot, dropped);
+        if inner.ledger.is_urgent(self.slot) {
+            self.tracker.urgent.notify_one();
+        }
+    }
+
+    /// Nothing follows in the split; its text ends at `end`.
+    pub(crate) fn ended(&self, end: u64) {
+        self.tracker.lock().ledger.ended(self.slot, end);
+        self.tracker.urgent.notify_one();
+    }
+}

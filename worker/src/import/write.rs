@@ -1,0 +1,186 @@
+//! Last stage of an import: lines to the table, many requests at once.
+//!
+//! ```text
+//!  lines ──▶ queue ──▶ batches × 64 ──▶ settle
+//!            (core)    tokio; wait for units, send,
+//!              ▲       try again or divide
+//!              └────── keys that are free again
+//! ```
+//!
+//! A batch that must wait before it is tried again does not hold up others: it gives its *slot*
+//! back, one of as many as there may be requests at once.
+//!
+//! # Memory
+//! At most 4,096 lines and 24 MiB of JSON are at hand, and what one message of the channel adds; the
+//! bodies of requests under way are copies of lines under way, so 24 MiB more in the worst case.
+
+mod batch;
+mod body;
+mod cost;
+mod raw;
+mod reason;
+mod reply;
+mod send;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use job::spec::ImportSettings;
+use job_aws::Clients;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinSet,
+    time::MissedTickBehavior,
+};
+
+use self::send::{Sender, Settle, Settled};
+use super::line::Line;
+use crate::{
+    cpu::CpuMeter,
+    purse::Purse,
+    report::Report,
+    streams::{DECIDE_EVERY, Spent, Streams},
+};
+
+/// The stage, before it runs.
+pub(crate) struct Writer {
+    settings: Arc<ImportSettings>,
+    clients: Clients,
+    purse: Arc<Purse>,
+    report: Arc<Report>,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        settings: Arc<ImportSettings>,
+        clients: Clients,
+        purse: Arc<Purse>,
+        report: Arc<Report>,
+    ) -> Self {
+        Self { settings, clients, purse, report }
+    }
+
+    /// Writes lines until the sender is gone and all of them are settled. `settle` is called with every line
+    /// exactly once.
+    ///
+    /// # Errors
+    /// What no further try can help; some lines are then not settled.
+    pub(crate) async fn run(self, lines: mpsc::Receiver<Vec<Line>>, settle: Settle) -> anyhow::Result<()> {
+        let streams = Streams::for_writes();
+        let sender = Sender {
+            table: raw::Table::new(&self.clients, self.settings.table.clone()),
+            bodies: body::Bodies::new(&self.settings),
+            settings: self.settings,
+            purse: self.purse,
+            report: self.report,
+            settle,
+            slots: Arc::new(Semaphore::new(streams.target() as usize)),
+            ratio: Mutex::new(cost::Ratio::new()),
+            spent: send::Times::default(),
+        };
+        let writing = Writing {
+            sender: Arc::new(sender),
+            queue: batch::Queue::default(),
+            batches: JoinSet::new(),
+            streams,
+            most_active: 0,
+        };
+        writing.run(lines).await
+    }
+}
+
+/// The stage while it runs.
+struct Writing {
+    sender: Arc<Sender>,
+    queue: batch::Queue,
+    batches: JoinSet<anyhow::Result<Settled>>,
+    streams: Streams,
+    /// Requests at once since the last decision.
+    most_active: u32,
+}
+
+impl Writing {
+    async fn run(mut self, mut lines: mpsc::Receiver<Vec<Line>>) -> anyhow::Result<()> {
+        let (mut cpu, mut decided_at) = (CpuMeter::new(), Instant::now());
+        let mut ticks = tokio::time::interval(DECIDE_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_open = true;
+        while is_open || !self.queue.is_empty() {
+            let wants_slot = self.start_batches().await;
+            let now = Instant::now();
+            let due_at = self.queue.due_at().filter(|&due| due > now);
+            let slots = self.sender.slots.clone();
+            tokio::select! {
+                more = lines.recv(), if is_open && self.queue.has_room() => {
+                    is_open = more.is_some();
+                    self.take_in(now, more);
+                }
+                Some(ended) = self.batches.join_next() => {
+                    let settled = ended.context("a batch broke down")??;
+                    self.queue.settled(now, &settled.keys, settled.json_bytes);
+                    self.sender.report.streams(self.active());
+                }
+                _free = slots.acquire_owned(), if wants_slot => {}
+                () = tokio::time::sleep_until(due_at.unwrap_or(now).into()), if due_at.is_some() => {}
+                _ = ticks.tick() => {
+                    let elapsed = decided_at.elapsed();
+                    decided_at = Instant::now();
+                    self.decide(elapsed, &mut cpu);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// More lines, or that no more will come.
+    fn take_in(&mut self, now: Instant, lines: Option<Vec<Line>>) {
+        match lines {
+            Some(lines) => lines.into_iter().for_each(|line| self.queue.push(now, line)),
+            None => self.queue.close(),
+        }
+    }
+
+    /// Starts all batches that there are lines and slots for. Whether it is slots that lack.
+    async fn start_batches(&mut self) -> bool {
+        if self.queue.due_at().is_none() {
+            return false;
+        }
+        let lines = body::max_lines(self.sender.settings.mode);
+        let units = self.sender.purse.page_cap().await;
+        let limits = batch::Limits { lines, units, ratio: self.sender.ratio() };
+        let now = Instant::now();
+        loop {
+            let Ok(slot) = self.sender.slots.clone().try_acquire_owned() else { return true };
+            let Some(batch) = self.queue.take(now, limits) else { return false };
+            self.start(batch, slot);
+        }
+    }
+
+    fn start(&mut self, batch: Vec<Line>, slot: OwnedSemaphorePermit) {
+        self.batches.spawn(self.sender.clone().write(batch, slot));
+        self.most_active = self.most_active.max(self.active());
+    }
+
+    /// How many requests are under way or wait for units.
+    fn active(&self) -> u32 {
+        let free = u32::try_from(self.sender.slots.available_permits()).unwrap_or(u32::MAX);
+        self.streams.target().saturating_sub(free)
+    }
+
+    fn decide(&mut self, elapsed: Duration, cpu: &mut CpuMeter) {
+        let before = self.streams.target();
+        let (units, requests) = self.sender.spent.take();
+        // Slots that were neither: for want of lines, or of a core.
+        let pipeline = (elapsed * before).saturating_sub(units + requests);
+        let most_active = std::mem::take(&mut self.most_active).max(self.active());
+        self.streams.decide(most_active, Spent { units, pipeline, requests }, cpu.since_last(elapsed));
+        self.sender.slots.add_permits((self.streams.target() - before) as usize);
+        self.sender.report.streams(self.active());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! The JSON of write requests.
+
+use job::{
+    format::request::Write,
+    spec::{ImportSettings, WriteMode},
+};
+
+use super::{super::line::Line, batch::MAX_LINES};
+
+/// What is called for a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// `BatchWriteItem`: puts and deletes, whatever is there.
+    Batch,
+    /// `PutItem` with the condition that there is no item with the key: for one line.
+    PutIfAbsent,
+}
+
+impl Call {
+    /// What to call for these lines.
+    pub(crate) fn of(mode: WriteMode, lines: &[Line]) -> Self {
+        match (mode, lines) {
+            (WriteMode::PutIfAbsent, [line]) if line.write == Write::Put => Self::PutIfAbsent,
+            _ => Self::Batch,
+        }
+    }
+
+    /// Its name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Batch => "BatchWriteItem",
+            Self::PutIfAbsent => "PutItem",
+        }
+    }
+}
+
+/// How many lines a batch may hold: a condition is possible for one only.
+pub(crate) const fn max_lines(mode: WriteMode) -> usize {
+    match mode {
+        WriteMode::PutIfAbsent => 1,
+        WriteMode::Check | WriteMode::Put | WriteMode::Delete => MAX_LINES,
+    }
+}
+
+/// What stands around the items of one table.
+#[derive(Debug)]
+pub(crate) struct Bodies {
+    batch_head: String,
+    batch_tail: &'static str,
+    put_head: String,
+    put_tail: String,
+}
+
+impl Bodies {
+    pub(crate) fn new(settings: &ImportSettings) -> Self {
+        let string = |text: &str| serde_json::Value::from(text).to_string();
+        let (table, key) = (string(&settings.table), string(&settings.keys.partition.name));
+        Self {
+            batch_head: format!(r#"{{"RequestItems":{{{table}:["#),
+            batch_tail: r#"]},"ReturnConsumedCapacity":"INDEXES"}"#,
+            put_head: format!(r#"{{"TableName":{table},"Item":"#),
+            put_tail: format!(
+                r##","ConditionExpression":"attribute_not_exists(#k)","ExpressionAttributeNames":{{"#k":{key}}},"ReturnConsumedCapacity":"INDEXES"}}"##
+            ),
+        }
+    }
+
+    /// The body of a request that writes the lines.
+    pub(crate) fn body(&self, call: Call, lines: &[Line]) -> Vec<u8> {
+        let around = match call {
+            Call::Batch => (self.batch_head.as_str(), self.batch_tail),
+            Call::PutIfAbsent => (self.put_head.as_str(), self.put_tail.as_str()),
+        };
+        // Around each item stand 27 bytes at most.
+        let json_bytes: usize = lines.iter().map(|line| line.json.len() + 27).sum();
+        let mut body = Vec::with_capacity(around.0.len() + json_bytes + around.1.len());
+        body.extend_from_slice(around.0.as_bytes());
+        for (index, line) in lines.iter().enumerate() {
+            if call == Call::PutIfAbsent {
+                body.extend_from_slice(&line.json);
+                continue;
+            }
+            if index > 0 {
+                body.push(b',');
+            }
+            body.extend_from_slice(match line.write {
+                Write::Put => br#"{"PutRequest":{"Item":"#,
+                Write::Delete => br#"{"DeleteRequest":{"Key":"#,
+            });
+            body.extend_from_slice(&line.json);
+            body.extend_from_slice(b"}}");
+        }
+        body.extend_from_slice(around.1.as_bytes());
+        body
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use job::{
+        capacity::Units,
+        schema::{KeyAttribute, KeyKind, KeySchema},
+        spec::AwsAccess,
+    };
+
+    use super::{super::super::line::Ticket, *};
+
+    fn bodies() -> Bodies {
+        let partition = KeyAttribute { name: "k\"".into(), kind: KeyKind::S };
+        Bodies::new(&ImportSettings {
+            table: "t\\".into(),
+            keys: KeySchema { partition, sort: None },
+            mode: WriteMode::Put,
+            open_splits: 1,
+            aws: AwsAccess::default(),
+        })
+    }
+
+    fn line(write: Write) -> Line {
+        let (ticket, units) = (Ticket { slot: 0, line: 0 }, Units::from_units(1));
+        Line { ticket, write, json: r#"{"k":{"S":"a"}}"#.into(), key: "a".into(), units }
+    }
+
+    #[test]
+    fn a_batch_is_one_request_of_puts_and_deletes() {
+        let body = bodies().body(Call::Batch, &[line(Write::Put), line(Write::Delete)]);
+        assert_eq!(
+            String::from_utf8(body).unwrap(),
+            r#"{"RequestItems":{"t\\":[{"PutRequest":{"Item":{"k":{"S":"a"}}}},{"DeleteRequest":{"Key":{"k":{"S":"a"}}}}]},"ReturnConsumedCapacity":"INDEXES"}"#
+        );
+    }
+
+    #[test]
+    fn a_line_that_must_not_replace_anything_is_put_under_a_condition_and_one_that_deletes_is_not() {
+        let put = [line(Write::Put)];
+        assert_eq!(Call::of(WriteMode::PutIfAbsent, &put), Call::PutIfAbsent);
+        assert_eq!(Call::of(WriteMode::Put, &put), Call::Batch);
+        assert_eq!(Call::of(WriteMode::PutIfAbsent, &[line(Write::Delete)]), Call::Batch);
+        assert_eq!(
+            String::from_utf8(bodies().body(Call::PutIfAbsent, &put)).unwrap(),
+            r##"{"TableName":"t\\","Item":{"k":{"S":"a"}},"ConditionExpression":"attribute_not_exists(#k)","ExpressionAttributeNames":{"#k":"k\""},"ReturnConsumedCapacity":"INDEXES"}"##
+        );
+    }
+}

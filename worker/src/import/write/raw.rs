@@ -1,0 +1,261 @@
+//! Write requests through the SDK client, with bodies of our own both ways.
+//!
+//! Signing, credentials, endpoints and connections are the SDK's. In place of its serialiser stands
+//! one that sends the bytes it is given; of a good reply the body is taken away before the SDK
+//! looks at it. Any other reply goes to the SDK's own deserialiser, so that errors keep their types.
+//!
+//! The client is built once for all requests, since a configuration of its own for each request
+//! costs more than all the rest. What belongs to one request is found in a task-local instead: the
+//! SDK serialises and deserialises in the task that called it.
+
+use std::{cell::RefCell, error::Error as StdError, time::Duration};
+
+use aws_sdk_dynamodb::{
+    Client,
+    config::{StalledStreamProtectionConfig, retry::RetryConfig},
+    error::{ProvideErrorMetadata, SdkError},
+    operation::{
+        batch_write_item::{BatchWriteItem, BatchWriteItemOutput},
+        put_item::{PutItem, PutItemOutput},
+    },
+};
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        interceptors::{
+            Intercept,
+            context::{BeforeSerializationInterceptorContextMut, Error, Input, Output, OutputOrError},
+            dyn_dispatch_hint,
+        },
+        orchestrator::{HttpRequest, HttpResponse, OrchestratorError},
+        runtime_components::RuntimeComponents,
+        runtime_plugin::RuntimePlugin,
+        ser_de::{
+            DeserializeResponse, SerializeRequest, SharedRequestSerializer, SharedResponseDeserializer,
+        },
+    },
+};
+use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
+use http_body_util::BodyExt;
+use job_aws::{Clients, Fault, FaultKind};
+
+use super::body::Call;
+
+/// A reply that doesn't end for so long is given up.
+const STALLED_AFTER: Duration = Duration::from_secs(20);
+/// No reply is longer: it holds unprocessed items at most, in another spelling than they were sent.
+const MAX_REPLY_BYTES: usize = 16 * 1024 * 1024;
+
+/// Why there is no good reply.
+#[derive(Debug)]
+pub(crate) enum SendError {
+    /// There is an item with the key of the one to put.
+    Exists,
+    /// Anything else.
+    Failed {
+        /// What it means.
+        fault: Fault,
+        /// The request may have been done, and charged, and only its reply is lost.
+        may_be_done: bool,
+    },
+}
+
+/// Writes to one table.
+#[derive(Debug)]
+pub(crate) struct Table {
+    client: Client,
+    name: String,
+    address: String,
+}
+
+impl Table {
+    pub(crate) fn new(clients: &Clients, name: String) -> Self {
+        let config = clients.dynamodb.config().to_builder();
+        // The client's read timeout is enough for requests and replies as small as these.
+        let config = config.stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        // Each try is paid for from the budget.
+        let config = config.retry_config(RetryConfig::disabled()).interceptor(OwnBodies);
+        let client = Client::from_conf(config.build());
+        Self { client, name, address: clients.dynamodb_address.clone() }
+    }
+
+    /// Sends a request and returns the body of the reply to it.
+    pub(crate) async fn send(&self, call: Call, body: Vec<u8>) -> Result<Vec<u8>, SendError> {
+        let exchange = RefCell::new(Exchange { call, request: Some(body), reply: None });
+        let reply = EXCHANGE
+            .scope(exchange, async {
+                self.call(call).await?;
+                Ok(EXCHANGE.with(|exchange| exchange.borrow_mut().reply.take()))
+            })
+            .await?;
+        let read = match reply {
+            Some(reply) => tokio::time::timeout(STALLED_AFTER, read(reply)).await.unwrap_or(Err("stalled")),
+            None => Err("without a body"),
+        };
+        read.map_err(|why| self.torn(call, why))
+    }
+
+    /// That a reply came, and came to nothing.
+    pub(crate) fn torn(&self, call: Call, why: &str) -> SendError {
+        let message = format!("{} on table {}: reply {why}", call.name(), self.name);
+        SendError::Failed { fault: Fault::new(FaultKind::Transient, message), may_be_done: true }
+    }
+
+    async fn call(&self, call: Call) -> Result<(), SendError> {
+        // The SDK finds the endpoint by the table's name; the rest of its input isn't looked at.
+        match call {
+            Call::Batch => {
+                let request = self.client.batch_write_item().request_items(&self.name, Vec::new());
+                let sent = request.send().await;
+                sent.map(drop).map_err(|error| self.failed("dynamodb:BatchWriteItem", &error))
+            }
+            Call::PutIfAbsent => {
+                let request = self.client.put_item().table_name(&self.name);
+                request.send().await.map(drop).map_err(|error| match error.as_service_error() {
+                    Some(refused) if refused.is_conditional_check_failed_exception() => SendError::Exists,
+                    _ => self.failed("dynamodb:PutItem", &error),
+                })
+            }
+        }
+    }
+
+    fn failed<E>(&self, action: &str, error: &SdkError<E, HttpResponse>) -> SendError
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        let fault = Fault::of(action, &format!("table {}", self.name), &self.address, error);
+        let is_answered = matches!(error, SdkError::ServiceError(_));
+        let may_be_done = !is_answered && fault.kind == FaultKind::Transient;
+        SendError::Failed { fault, may_be_done }
+    }
+}
+
+async fn read(mut reply: Reply) -> Result<Vec<u8>, &'static str> {
+    let mut body = Vec::with_capacity(reply.length.unwrap_or(0).min(MAX_REPLY_BYTES));
+    while let Some(frame) = reply.body.frame().await {
+        let frame = frame.map_err(|_| "broke off in its middle")?;
+        let Ok(bytes) = frame.into_data() else { continue };
+        if body.len() + bytes.len() > MAX_REPLY_BYTES {
+            return Err("longer than it can be");
+        }
+        body.extend_from_slice(&bytes);
+    }
+    if reply.length.is_some_and(|length| length != body.len()) {
+        return Err("shorter than announced");
+    }
+    if reply.crc32.is_some_and(|expected| expected != crc32fast::hash(&body)) {
+        return Err("with a wrong x-amz-crc32");
+    }
+    Ok(body)
+}
+
+/// A good reply, whose body is not read yet.
+#[derive(Debug)]
+struct Reply {
+    body: SdkBody,
+    length: Option<usize>,
+    crc32: Option<u32>,
+}
+
+/// What goes past the SDK, one way and the other.
+struct Exchange {
+    call: Call,
+    request: Option<Vec<u8>>,
+    reply: Option<Reply>,
+}
+
+tokio::task_local! {
+    static EXCHANGE: RefCell<Exchange>;
+}
+
+/// Puts [`Raw`] in the place of the operations' serialisers and deserialisers.
+#[derive(Debug)]
+struct OwnBodies;
+
+#[dyn_dispatch_hint]
+impl Intercept for OwnBodies {
+    fn name(&self) -> &'static str {
+        "OwnBodies"
+    }
+
+    fn modify_before_serialization(
+        &self,
+        _context: &mut BeforeSerializationInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        config.interceptor_state().store_put(SharedRequestSerializer::new(Raw));
+        config.interceptor_state().store_put(SharedResponseDeserializer::new(Raw));
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Raw;
+
+impl SerializeRequest for Raw {
+    fn serialize_input(&self, _input: Input, _config: &mut ConfigBag) -> Result<HttpRequest, BoxError> {
+        let (call, body) = EXCHANGE.try_with(|exchange| {
+            let mut exchange = exchange.borrow_mut();
+            (exchange.call, exchange.request.take())
+        })?;
+        let body = body.ok_or("a request is sent once only")?;
+        let length = body.len().to_string();
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        request.set_method("POST")?;
+        let headers = request.headers_mut();
+        headers.insert("content-type", "application/x-amz-json-1.0");
+        headers.insert("content-length", length);
+        headers.insert(
+            "x-amz-target",
+            match call {
+                Call::Batch => "DynamoDB_20120810.BatchWriteItem",
+                Call::PutIfAbsent => "DynamoDB_20120810.PutItem",
+            },
+        );
+        Ok(request)
+    }
+}
+
+impl DeserializeResponse for Raw {
+    fn deserialize_streaming_with_config(
+        &self,
+        response: &mut HttpResponse,
+        _config: &ConfigBag,
+    ) -> Option<Result<Output, OrchestratorError<Error>>> {
+        if !response.status().is_success() {
+            return None;
+        }
+        let header = |name: &str| response.headers().get(name);
+        let length = header("content-length").and_then(|length| length.parse().ok());
+        let crc32 = header("x-amz-crc32").and_then(|crc32| crc32.parse().ok());
+        let body = std::mem::replace(response.body_mut(), SdkBody::taken());
+        let put = EXCHANGE.try_with(|exchange| {
+            let mut exchange = exchange.borrow_mut();
+            exchange.reply = Some(Reply { body, length, crc32 });
+            exchange.call
+        });
+        Some(match put {
+            Ok(Call::Batch) => Ok(Output::erase(BatchWriteItemOutput::builder().build())),
+            Ok(Call::PutIfAbsent) => Ok(Output::erase(PutItemOutput::builder().build())),
+            Err(error) => Err(OrchestratorError::other(error)),
+        })
+    }
+
+    fn deserialize_nonstreaming_with_config(
+        &self,
+        response: &HttpResponse,
+        config: &ConfigBag,
+    ) -> OutputOrError {
+        let call = EXCHANGE.try_with(|exchange| exchange.borrow().call).map_err(OrchestratorError::other)?;
+        let operation = match call {
+            Call::Batch => BatchWriteItem::new().config(),
+            Call::PutIfAbsent => PutItem::new().config(),
+        };
+        let theirs = operation.as_ref().and_then(|layer| layer.load::<SharedResponseDeserializer>());
+        match theirs {
+            Some(theirs) => theirs.deserialize_nonstreaming_with_config(response, config),
+            None => Err(OrchestratorError::other("the SDK has no deserialiser for the operation")),
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! One batch until each of its lines has an outcome.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use job::{capacity::Units, spec::ImportSettings};
+use job_aws::{Fault, FaultKind};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{
+    super::line::{Line, Outcome, Ticket},
+    body::{Bodies, Call},
+    cost::Ratio,
+    raw::{SendError, Table},
+    reason,
+    reply::Reply,
+};
+use crate::{purse::Purse, report::Report, retry::backoff};
+
+/// What is called with what became of lines.
+pub(crate) type Settle = Arc<dyn Fn(Vec<(Ticket, Outcome)>) + Send + Sync>;
+
+/// What all batches of a worker share.
+pub(crate) struct Sender {
+    pub(crate) settings: Arc<ImportSettings>,
+    pub(crate) table: Table,
+    pub(crate) bodies: Bodies,
+    pub(crate) purse: Arc<Purse>,
+    pub(crate) report: Arc<Report>,
+    pub(crate) settle: Settle,
+    /// One for each request that may be under way.
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) ratio: Mutex<Ratio>,
+    pub(crate) spent: Times,
+}
+
+/// Where the time of requests goes, in nanoseconds since it was last looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Times {
+    units: AtomicU64,
+    requests: AtomicU64,
+}
+
+impl Times {
+    /// Waiting for units, and in requests, since the last call.
+    pub(crate) fn take(&self) -> (Duration, Duration) {
+        let take = |nanos: &AtomicU64| Duration::from_nanos(nanos.swap(0, Relaxed));
+        (take(&self.units), take(&self.requests))
+    }
+}
+
+fn add(nanos: &AtomicU64, time: Duration) {
+    nanos.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+}
+
+/// A batch whose lines all have their outcomes.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// Of its lines.
+    pub(crate) keys: Vec<Bytes>,
+    /// JSON of its lines.
+    pub(crate) json_bytes: usize,
+    outcomes: Vec<(Ticket, Outcome)>,
+}
+
+impl Settled {
+    fn add(&mut self, lines: Vec<Line>, outcome: &Outcome) {
+        for line in lines {
+            self.json_bytes += line.json.len();
+            self.keys.push(line.key);
+            self.outcomes.push((line.ticket, outcome.clone()));
+        }
+    }
+}
+
+/// Lines of a batch that go together.
+#[derive(Debug)]
+struct Piece {
+    lines: Vec<Line>,
+    /// Tries in a row that came to nothing.
+    failures: u32,
+}
+
+/// What came of a try.
+enum Tried {
+    /// Some were written and some were not.
+    Written { written: Vec<Line>, left: Vec<Line> },
+    /// The one line was not written because there is an item with its key.
+    Kept(Vec<Line>),
+    /// The service takes none of them as they are.
+    Invalid(Vec<Line>, Fault),
+    /// To be tried again.
+    Failed(Vec<Line>, Fault),
+}
+
+impl Sender {
+    pub(crate) fn ratio(&self) -> Ratio {
+        *self.ratio.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the lines of a batch. The slot is held while something is asked for or sent; whoever
+    /// waits to try again holds none.
+    ///
+    /// # Errors
+    /// What no further try can help.
+    pub(crate) async fn write(
+        self: Arc<Self>,
+        lines: Vec<Line>,
+        slot: OwnedSemaphorePermit,
+    ) -> anyhow::Result<Settled> {
+        let mut slot = Some(slot);
+        let mut settled = Settled::default();
+        let mut pieces = vec![Piece { lines, failures: 0 }];
+        while let Some(Piece { lines, failures }) = pieces.pop() {
+            if failures > 0 {
+                drop(slot.take());
+                tokio::time::sleep(backoff(failures, rand::random())).await;
+            }
+            if slot.is_none() {
+                let free = self.slots.clone().acquire_owned().await;
+                slot = Some(free.expect("the semaphore is never closed"));
+            }
+            match self.attempt(lines).await? {
+                Tried::Written { written, left } => {
+                    if !left.is_empty() {
+                        self.report.retry(&self.unprocessed(written.len(), left.len()));
+                        let failures = if written.is_empty() { failures + 1 } else { 1 };
+                        pieces.push(Piece { lines: left, failures });
+                    }
+                    settled.add(written, &Outcome::Written);
+                }
+                Tried::Kept(lines) => settled.add(lines, &Outcome::Kept),
+                Tried::Invalid(mut lines, fault) => {
+                    if lines.len() > 1 {
+                        let half = lines.split_off(lines.len() / 2);
+                        pieces.extend([half, lines].map(|lines| Piece { lines, failures: 0 }));
+                    } else {
+                        let json = lines.first().map(|line| line.json.clone()).unwrap_or_default();
+                        settled.add(lines, &Outcome::Rejected { reason: self.reason(&fault), json });
+                    }
+                }
+                Tried::Failed(lines, fault) => {
+                    self.report.retry(&fault);
+                    pieces.push(Piece { lines, failures: failures + 1 });
+                }
+            }
+        }
+        (self.settle)(std::mem::take(&mut settled.outcomes));
+        Ok(settled)
+    }
+
+    async fn attempt(&self, lines: Vec<Line>) -> anyhow::Result<Tried> {
+        let call = Call::of(self.settings.mode, &lines);
+        let estimate = self.ratio().estimate(by_size(&lines));
+        let waiting_since = Instant::now();
+        self.purse.acquire(estimate).await;
+        let sent_at = Instant::now();
+        add(&self.spent.units, sent_at - waiting_since);
+        let replied = self.table.send(call, self.bodies.body(call, &lines)).await;
+        add(&self.spent.requests, sent_at.elapsed());
+        let error = match replied {
+            Ok(body) => match Reply::read(call, &body) {
+                Ok(reply) => return Ok(self.divide(lines, estimate, &reply)),
+                Err(error) => self.table.torn(call, &error.to_string()),
+            },
+            Err(error) => error,
+        };
+        self.failed(lines, estimate, error)
+    }
+
+    fn failed(&self, lines: Vec<Line>, estimate: Units, error: SendError) -> anyhow::Result<Tried> {
+        match error {
+            SendError::Exists => {
+                // An unmet condition is charged like a write, and not reported.
+                self.charge(estimate, estimate);
+                self.report.answered(0, 0);
+                Ok(Tried::Kept(lines))
+            }
+            SendError::Failed { fault, may_be_done } => {
+                self.charge(estimate, if may_be_done { estimate } else { Units::ZERO });
+                match fault.kind {
+                    FaultKind::Invalid => Ok(Tried::Invalid(lines, fault)),
+                    _ if fault.is_retryable() => Ok(Tried::Failed(lines, fault)),
+                    _ => Err(fault.into()),
+                }
+            }
+        }
+    }
+
+    fn divide(&self, lines: Vec<Line>, estimate: Units, reply: &Reply<'_>) -> Tried {
+        let (written, left) = reply.divide(&self.settings.keys, lines);
+        let by_size = by_size(&written);
+        let consumed = match &reply.consumed {
+            Some(consumed) => {
+                for (index, units) in &consumed.indexes {
+                    self.report.consumed_on_index(index, *units);
+                }
+                // Where nothing was taken for written, the charge tells nothing.
+                self.ratio.lock().unwrap_or_else(PoisonError::into_inner).learn(by_size, consumed.table);
+                consumed.table
+            }
+            None => self.ratio().estimate(by_size),
+        };
+        self.charge(estimate, consumed);
+        let json_bytes: usize = written.iter().map(|line| line.json.len()).sum();
+        self.report.answered(written.len() as u64, json_bytes as u64);
+        Tried::Written { written, left }
+    }
+
+    fn reason(&self, fault: &Fault) -> String {
+        reason::of(&fault.message, &self.settings.table)
+    }
+
+    fn charge(&self, estimate: Units, consumed: Units) {
+        self.purse.settle(estimate, consumed);
+        self.report.consumed(consumed);
+    }
+
+    fn unprocessed(&self, num_written: usize, num_left: usize) -> Fault {
+        let message = format!(
+            "BatchWriteItem on table {}: {num_left} of {} items were not processed",
+            self.settings.table,
+            num_written + num_left
+        );
+        Fault::new(FaultKind::Throttled, message)
+    }
+}
+
+fn by_size(lines: &[Line]) -> Units {
+    lines.iter().map(|line| line.units).sum()
+}

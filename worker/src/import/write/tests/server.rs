@@ -1,0 +1,188 @@
+//! A table with the key `k`, a number, and a server that does to requests what a test wants.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinSet};
+
+/// What is done to a request. Those that say so are done none the less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    None,
+    /// The first of each two items is done, the other comes back in another spelling.
+    Unprocessed,
+    /// All items come back.
+    AllUnprocessed,
+    Throttled,
+    Internal,
+    /// Done, and its reply has a wrong checksum.
+    WrongCrc,
+    /// Done, and its reply ends in its middle.
+    CutOff,
+    Denied,
+}
+
+/// What has happened at the table. A write costs two units, and one of the index `g`.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// The values of `v` by those of `k`.
+    pub(super) items: BTreeMap<u64, String>,
+    /// Of the requests' lines.
+    pub(super) batches: Vec<usize>,
+    pub(super) consumed: u64,
+    /// What must not happen: a key that is written twice at once.
+    pub(super) clashes: u32,
+    under_way: BTreeSet<u64>,
+}
+
+pub(super) struct Server {
+    pub(super) endpoint: String,
+    pub(super) state: Arc<Mutex<State>>,
+    pub(super) _serving: JoinSet<()>,
+}
+
+/// The requests meet the troubles in turn.
+pub(super) async fn serve(troubles: &'static [Trouble]) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let state = Arc::new(Mutex::new(State::default()));
+    let served = state.clone();
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            let state = served.clone();
+            connections.spawn(async move {
+                let answer = service_fn(|request| answer(request, troubles, state.clone()));
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+            });
+        }
+    });
+    Server { endpoint, state, _serving: serving }
+}
+
+/// A write that was asked for: its key, and its value unless it deletes.
+struct Asked {
+    key: u64,
+    value: Option<String>,
+    is_poison: bool,
+    request: Value,
+}
+
+fn asked(request: &Value) -> Asked {
+    let item = &request["PutRequest"]["Item"];
+    let key = if item.is_null() { &request["DeleteRequest"]["Key"] } else { item };
+    Asked {
+        key: key["k"]["N"].as_str().unwrap().parse().unwrap(),
+        value: item["v"]["S"].as_str().map(str::to_owned),
+        is_poison: !item["poison"].is_null(),
+        request: request.clone(),
+    }
+}
+
+type Reply = Response<Full<Bytes>>;
+
+async fn answer(
+    request: Request<Incoming>,
+    troubles: &'static [Trouble],
+    state: Arc<Mutex<State>>,
+) -> Result<Reply, Infallible> {
+    let target = request.headers()["x-amz-target"].to_str().unwrap().to_owned();
+    assert!(request.headers()["authorization"].to_str().unwrap().contains("content-length;"));
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["ReturnConsumedCapacity"], "INDEXES");
+    if target == "DynamoDB_20120810.PutItem" {
+        return Ok(put_if_absent(&body, &mut state.lock().unwrap()));
+    }
+    let all: Vec<Asked> = body["RequestItems"]["t"].as_array().unwrap().iter().map(asked).collect();
+    let trouble = {
+        let mut state = state.lock().unwrap();
+        for asked in &all {
+            state.clashes += u32::from(!state.under_way.insert(asked.key));
+        }
+        state.batches.push(all.len());
+        troubles[(state.batches.len() - 1) % troubles.len()]
+    };
+    // Others may come meanwhile.
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let mut state = state.lock().unwrap();
+    for asked in &all {
+        state.under_way.remove(&asked.key);
+    }
+    if all.iter().any(|asked| asked.is_poison) {
+        return Ok(error(400, "ValidationException", "poison: numeric value: secret"));
+    }
+    Ok(write(all, trouble, &mut state))
+}
+
+fn write(all: Vec<Asked>, trouble: Trouble, state: &mut State) -> Reply {
+    let mut unprocessed = Vec::new();
+    let mut num_done = 0;
+    for (number, mut asked) in all.into_iter().enumerate() {
+        match trouble {
+            Trouble::Denied => return error(400, "AccessDeniedException", "no"),
+            Trouble::Throttled => return error(400, "ProvisionedThroughputExceededException", "slower"),
+            Trouble::Internal => return error(500, "InternalServerError", "oh"),
+            Trouble::AllUnprocessed => unprocessed.push(asked.request),
+            Trouble::Unprocessed if number % 2 == 1 => {
+                let kind =
+                    if asked.value.is_some() { ["PutRequest", "Item"] } else { ["DeleteRequest", "Key"] };
+                asked.request[kind[0]][kind[1]]["k"]["N"] = format!("{}.0E+0", asked.key).into();
+                unprocessed.push(asked.request);
+            }
+            _ => {
+                match asked.value {
+                    Some(value) => drop(state.items.insert(asked.key, value)),
+                    None => drop(state.items.remove(&asked.key)),
+                }
+                num_done += 1;
+            }
+        }
+    }
+    state.consumed += 2 * num_done;
+    let capacity = json!([{
+        "TableName": "t",
+        "CapacityUnits": 3 * num_done,
+        "Table": { "CapacityUnits": 2 * num_done },
+        "GlobalSecondaryIndexes": { "g": { "CapacityUnits": num_done } },
+    }]);
+    let left = if unprocessed.is_empty() { json!({}) } else { json!({ "t": unprocessed }) };
+    let text = json!({ "UnprocessedItems": left, "ConsumedCapacity": capacity }).to_string();
+    let crc32 = crc32fast::hash(text.as_bytes());
+    let reply = Response::builder();
+    match trouble {
+        Trouble::WrongCrc => reply.header("x-amz-crc32", crc32 ^ 1).body(Full::from(text)).unwrap(),
+        Trouble::CutOff => reply.body(Full::from(text[..text.len() / 2].to_owned())).unwrap(),
+        _ => reply.header("x-amz-crc32", crc32).body(Full::from(text)).unwrap(),
+    }
+}
+
+fn put_if_absent(body: &Value, state: &mut State) -> Reply {
+    assert_eq!(body["ConditionExpression"], "attribute_not_exists(#k)");
+    assert_eq!(body["ExpressionAttributeNames"]["#k"], "k");
+    assert_eq!(body["TableName"], "t");
+    let asked = asked(&json!({ "PutRequest": { "Item": body["Item"] } }));
+    state.consumed += 2;
+    if state.items.contains_key(&asked.key) {
+        return error(400, "ConditionalCheckFailedException", "The conditional request failed");
+    }
+    state.items.insert(asked.key, asked.value.unwrap());
+    let capacity = json!({ "TableName": "t", "CapacityUnits": 2.0, "Table": { "CapacityUnits": 2.0 } });
+    Response::new(Full::from(json!({ "ConsumedCapacity": capacity }).to_string()))
+}
+
+fn error(status: u16, kind: &str, message: &str) -> Reply {
+    let kind = format!("com.amazonaws.dynamodb.v20120810#{kind}");
+    let text = json!({ "__type": kind, "message": message }).to_string();
+    Response::builder().status(status).body(Full::from(text)).unwrap()
+}
