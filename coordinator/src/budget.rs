@@ -55,11 +55,11 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// A full bucket at `now`.
+    /// An empty bucket at `now`: a full one would exceed the rate at the start.
     pub(crate) fn new(rate: Rate, now: Duration) -> Self {
         let clock = FakeRelativeClock::default();
         let (limiter, cell_milli) = bucket(rate, 1000, &clock);
-        Self {
+        let budget = Self {
             rate,
             effort_per_mille: 1000,
             changed_at: now,
@@ -69,7 +69,9 @@ impl Budget {
             cell_milli,
             rest_milli: 0,
             granted: Units::ZERO,
-        }
+        };
+        budget.take_cells(u64::from(u32::MAX));
+        budget
     }
 
     /// The rate that was set.

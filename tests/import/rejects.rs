@@ -75,7 +75,7 @@ fn every_kind_of_bad_line_is_told_in_words_in_whatever_codec() {
     for codec in [BackupCodec::Plain, BackupCodec::Gzip] {
         let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
         let file = BackupWriter::new(ITEMS).without_manifest(folder.path()).swap_remove(0);
-        let lines: String = BAD_LINES.iter().map(|(line, _)| format!("{line}\n")).collect();
+        let lines = BAD_LINES.map(|(line, _)| line).join("\n") + "\n";
         insert(&file, &lines);
         let large = format!(
             "{{\"pk\":{{\"s\":\"a\"}},\"sk\":{{\"n\":\"1\"}},\"x\":{{\"s\":\"{}\"}}}}\n",

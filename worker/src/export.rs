@@ -51,7 +51,7 @@ use crate::{
     inlet::{Unasked, offer},
     purse::Purse,
     report::Report,
-    streams::MAX_STREAMS,
+    streams::{MAX_STREAMS, Times},
 };
 
 /// Sealed parts that wait for the uploads; their buffers bound them further.
@@ -123,7 +123,7 @@ pub(crate) async fn run(
         report,
         encoder,
         typical: Mutex::default(),
-        spent: scan::Times::default(),
+        spent: Times::default(),
     };
     let mut stages = JoinSet::new();
     stages.spawn_blocking(move || filler.run(inputs));

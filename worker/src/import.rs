@@ -126,8 +126,9 @@ fn write_stages(
     let writer = write::Writer::new(settings.clone(), clients.clone(), purse, report.clone());
     let settled = tracker.clone();
     stages.spawn(writer.run(writing, Arc::new(move |lines| settled.settle(lines))));
+    let open_splits = settings.open_splits;
     stages.spawn(async move {
-        mix::run(mixing, lines).await;
+        mix::run(mixing, open_splits, lines).await;
         Ok(())
     });
     let (telling, listener) = (tracker.clone(), report.clone());

@@ -13,6 +13,7 @@ mod import;
 mod inlet;
 mod parent;
 mod purse;
+mod reply;
 mod report;
 mod retry;
 mod streams;

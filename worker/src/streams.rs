@@ -4,7 +4,10 @@
 //! they wait for units, the budget is used up; when they wait for the stages around them or for a
 //! core, the machine is. Another stream would only cost memory then.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
 
 /// Read at once at the start.
 const FIRST: u32 = 2;
@@ -28,6 +31,35 @@ pub(crate) struct Spent {
     pub(crate) pipeline: Duration,
     /// In requests.
     pub(crate) requests: Duration,
+}
+
+/// Where the time of all streams goes, until it is taken.
+#[derive(Debug, Default)]
+pub(crate) struct Times {
+    pub(crate) units: Time,
+    pub(crate) pipeline: Time,
+    pub(crate) requests: Time,
+}
+
+impl Times {
+    /// Since the last call.
+    pub(crate) fn take(&self) -> Spent {
+        Spent { units: self.units.take(), pipeline: self.pipeline.take(), requests: self.requests.take() }
+    }
+}
+
+/// Time added up, in nanoseconds.
+#[derive(Debug, Default)]
+pub(crate) struct Time(AtomicU64);
+
+impl Time {
+    pub(crate) fn add(&self, time: Duration) {
+        self.0.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    fn take(&self) -> Duration {
+        Duration::from_nanos(self.0.swap(0, Relaxed))
+    }
 }
 
 /// What the machine gave to this process since the last decision, all threads together.

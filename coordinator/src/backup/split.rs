@@ -9,9 +9,9 @@ use super::{Backup, BackupFile};
 
 /// Length of a byte range of a file that may be cut anywhere, at most and at least.
 const MAX_RANGE_BYTES: u64 = 64 * 1024 * 1024;
-const MIN_RANGE_BYTES: u64 = 1024 * 1024;
-/// Ranges for each worker, if there are bytes enough: several to mix, and some to share out at the end.
-const RANGES_PER_WORKER: u64 = 16;
+const MIN_RANGE_BYTES: u64 = 256 * 1024;
+/// Ranges for each worker, if there are bytes enough: several to mix, and until shortly before the end.
+const RANGES_PER_WORKER: u64 = 64;
 
 /// The splits of a backup, numbered from 0 in the order of its files: every byte of every file that holds a
 /// line is in exactly one.
@@ -112,13 +112,13 @@ mod tests {
 
     #[test]
     fn every_byte_of_a_large_plain_file_is_in_exactly_one_range() {
-        const MIB: u64 = 1024 * 1024;
+        const KIB: u64 = 1024;
         for (bytes, workers, range_bytes) in [
-            (2 * MIB, 1, MIB),
-            (3 * MIB - 1, 4, MIB),
-            (64 * MIB, 1, 4 * MIB),
-            (64 * MIB + 7, 2, 2 * MIB),
-            (10_000 * MIB + 7, 2, 64 * MIB),
+            (512 * KIB, 1, 256 * KIB),
+            (768 * KIB - 1, 4, 256 * KIB),
+            (64 * KIB * KIB, 1, 1024 * KIB),
+            (64 * KIB * KIB + 7, 2, 512 * KIB),
+            (10_000 * KIB * KIB + 7, 2, 64 * KIB * KIB),
         ] {
             let splits = splits(vec![file(bytes, Codec::Plain, true)], workers);
             let mut end = 0;

@@ -138,7 +138,10 @@ async fn a_folder_without_manifest_is_all_its_files() {
             (Codec::Plain, None, false)
         ]
     );
-    assert_eq!((backup.kind.to_string().as_str(), splits(&backup, 1).len()), ("a folder without manifest", 2));
+    assert_eq!(
+        (backup.kind.to_string().as_str(), splits(&backup, 1).len()),
+        ("a folder without manifest", 2)
+    );
     assert!(backup.notes[0].contains("1 folder is left out, such as sub"), "{:?}", backup.notes);
 }
 

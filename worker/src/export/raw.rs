@@ -5,10 +5,7 @@
 //! page: one copy, no value tree. Any other reply goes to the SDK's own deserialiser, so that
 //! errors keep their types.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::{
     error::SdkError,
@@ -27,13 +24,9 @@ use aws_smithy_runtime_api::{
         ser_de::{DeserializeResponse, SharedResponseDeserializer},
     },
 };
-use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
-use http_body_util::BodyExt;
+use aws_smithy_types::config_bag::ConfigBag;
 
-/// A reply that stops in its middle for so long is given up.
-const STALLED_AFTER: Duration = Duration::from_secs(20);
-/// No reply is longer: 1 MiB of items is at most 9 times that in JSON (`{"NULL":true}` is a byte).
-const MAX_REPLY_BYTES: usize = 16 * 1024 * 1024;
+use crate::reply::{ReplyBody, Torn};
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
@@ -41,9 +34,9 @@ pub(crate) enum FetchError {
     /// As the SDK tells it.
     #[error(transparent)]
     Sdk(Box<SdkError<ScanError, HttpResponse>>),
-    /// Came in part, or changed on its way: worth another try.
+    /// Worth another try.
     #[error("reply {0}")]
-    Torn(&'static str),
+    Torn(#[from] Torn),
 }
 
 impl FetchError {
@@ -58,57 +51,20 @@ pub(crate) async fn fetch(request: ScanFluentBuilder, body: &mut Vec<u8>) -> Res
     let slot = Slot::default();
     let sent = request.customize().interceptor(TakeBody(slot.clone())).send().await;
     sent.map_err(|error| FetchError::Sdk(Box::new(error)))?;
-    let reply = slot.take().ok_or(FetchError::Torn("without a body"))?;
-    read(reply, body).await
-}
-
-async fn read(mut reply: Reply, body: &mut Vec<u8>) -> Result<(), FetchError> {
-    body.clear();
-    body.reserve(reply.length.unwrap_or(0).min(MAX_REPLY_BYTES));
-    let mut crc32 = crc32fast::Hasher::new();
-    loop {
-        let frame = match tokio::time::timeout(STALLED_AFTER, reply.body.frame()).await {
-            Err(_) => return Err(FetchError::Torn("stalled in its middle")),
-            Ok(None) => break,
-            Ok(Some(Err(_))) => return Err(FetchError::Torn("broke off in its middle")),
-            Ok(Some(Ok(frame))) => frame,
-        };
-        let Ok(bytes) = frame.into_data() else { continue };
-        if body.len() + bytes.len() > MAX_REPLY_BYTES {
-            return Err(FetchError::Torn("longer than a Scan page can be"));
-        }
-        if reply.crc32.is_some() {
-            crc32.update(&bytes);
-        }
-        body.extend_from_slice(&bytes);
-    }
-    if reply.length.is_some_and(|length| length != body.len()) {
-        return Err(FetchError::Torn("shorter than announced"));
-    }
-    if reply.crc32.is_some_and(|expected| expected != crc32.finalize()) {
-        return Err(FetchError::Torn("with a wrong x-amz-crc32"));
-    }
-    Ok(())
-}
-
-/// A good reply, whose body is not read yet.
-#[derive(Debug)]
-struct Reply {
-    body: SdkBody,
-    length: Option<usize>,
-    crc32: Option<u32>,
+    let reply = slot.take().ok_or(Torn("without a body"))?;
+    Ok(reply.read(body).await?)
 }
 
 /// Hands a reply from the depths of the SDK to the caller.
 #[derive(Clone, Debug, Default)]
-struct Slot(Arc<Mutex<Option<Reply>>>);
+struct Slot(Arc<Mutex<Option<ReplyBody>>>);
 
 impl Slot {
-    fn put(&self, reply: Reply) {
+    fn put(&self, reply: ReplyBody) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply);
     }
 
-    fn take(&self) -> Option<Reply> {
+    fn take(&self) -> Option<ReplyBody> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -142,14 +98,7 @@ impl DeserializeResponse for Taking {
         response: &mut HttpResponse,
         _config: &ConfigBag,
     ) -> Option<Result<Output, OrchestratorError<Error>>> {
-        if !response.status().is_success() {
-            return None;
-        }
-        let header = |name: &str| response.headers().get(name).map(str::to_owned);
-        let length = header("content-length").and_then(|length| length.parse().ok());
-        let crc32 = header("x-amz-crc32").and_then(|crc32| crc32.parse().ok());
-        let body = std::mem::replace(response.body_mut(), SdkBody::taken());
-        self.0.put(Reply { body, length, crc32 });
+        self.0.put(ReplyBody::take(response)?);
         Some(Ok(Output::erase(ScanOutput::builder().build())))
     }
 
@@ -164,23 +113,5 @@ impl DeserializeResponse for Taking {
             Some(theirs) => theirs.deserialize_nonstreaming_with_config(response, config),
             None => Err(OrchestratorError::other("the SDK has no deserialiser for Scan")),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reply(text: &'static str, crc32: Option<u32>) -> Reply {
-        Reply { body: SdkBody::from(text), length: Some(5), crc32 }
-    }
-
-    #[tokio::test]
-    async fn a_reply_that_is_not_what_was_sent_is_torn() {
-        let mut body = b"former page".to_vec();
-        assert!(read(reply("hello", Some(0x3610_a686)), &mut body).await.is_ok());
-        assert_eq!(body, b"hello");
-        assert!(matches!(read(reply("hallo", Some(0x3610_a686)), &mut body).await, Err(FetchError::Torn(_))));
-        assert!(matches!(read(reply("hell", None), &mut body).await, Err(FetchError::Torn(_))));
     }
 }

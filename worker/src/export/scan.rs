@@ -2,11 +2,8 @@
 
 use std::{
     mem,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use anyhow::anyhow;
@@ -24,7 +21,7 @@ use super::{
     page::{Costs, Plan, Reads},
     raw::{self, FetchError},
 };
-use crate::{purse::Purse, report::Report, retry::backoff, streams::Spent};
+use crate::{purse::Purse, report::Report, retry::backoff, streams::Times};
 
 /// A reply that is no Scan page is asked for so often before the job fails.
 const MALFORMED_REPLIES: u32 = 5;
@@ -38,26 +35,6 @@ pub(crate) struct Scanner {
     pub(crate) encoder: Encoder,
     pub(crate) typical: Mutex<Costs>,
     pub(crate) spent: Times,
-}
-
-/// Where the streams' time goes, in nanoseconds since it was last looked at.
-#[derive(Debug, Default)]
-pub(crate) struct Times {
-    units: AtomicU64,
-    pipeline: AtomicU64,
-    requests: AtomicU64,
-}
-
-impl Times {
-    /// Since the last call.
-    pub(crate) fn take(&self) -> Spent {
-        let take = |nanos: &AtomicU64| Duration::from_nanos(nanos.swap(0, Relaxed));
-        Spent { units: take(&self.units), pipeline: take(&self.pipeline), requests: take(&self.requests) }
-    }
-}
-
-fn add(nanos: &AtomicU64, since: Instant) {
-    nanos.fetch_add(u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
 }
 
 /// A segment on its way.
@@ -80,11 +57,11 @@ impl Scanner {
             let plan = self.plan(&segment.costs).await;
             let waiting_since = Instant::now();
             self.purse.acquire(plan.estimate).await;
-            add(&self.spent.units, waiting_since);
+            self.spent.units.add(waiting_since.elapsed());
             let request = self.request(&segment, plan)?;
             let sent_at = Instant::now();
             let fetched = raw::fetch(request, &mut segment.body).await;
-            add(&self.spent.requests, sent_at);
+            self.spent.requests.add(sent_at.elapsed());
             match fetched {
                 Ok(()) => self.encode(&mut segment, plan).await?,
                 Err(error) => {
@@ -126,7 +103,7 @@ impl Scanner {
     async fn encode(&self, segment: &mut Reading, plan: Plan) -> anyhow::Result<()> {
         let waiting_since = Instant::now();
         let turn = self.encoder.turn().await;
-        add(&self.spent.pipeline, waiting_since);
+        self.spent.pipeline.add(waiting_since.elapsed());
         let body = mem::take(&mut segment.body);
         let body_bytes = body.len() as u64;
         let Lease { segment: number, attempt, .. } = segment.lease;

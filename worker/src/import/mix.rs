@@ -3,7 +3,7 @@
 //! A backup lies in the order of a Scan, in which neighbours lie in one DynamoDB partition: written in that
 //! order they would ask one partition after another for all of the job's rate.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
@@ -13,6 +13,8 @@ use super::{blocks::Block, line::Line};
 const DEAL_LINES: usize = 5;
 /// Lines handed on at once.
 const HAND_LINES: usize = 100;
+/// How long the first lines wait for those of other splits.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// The lines at hand. A core; `P` is what their splits get back for them.
 #[derive(Debug)]
@@ -73,9 +75,17 @@ impl<P> Hand<P> {
     }
 }
 
-/// Hands lines on until all readers are gone, or the writer is.
-pub(crate) async fn run(mut blocks: mpsc::Receiver<Block>, lines: mpsc::Sender<Vec<Line>>) {
+/// Hands lines on until all readers are gone, or the writer is. The first ones wait for those of
+/// `open_splits`, since a writer that waits for units takes in the first seconds' lines at once.
+pub(crate) async fn run(mut blocks: mpsc::Receiver<Block>, open_splits: u32, lines: mpsc::Sender<Vec<Line>>) {
     let mut mixer: Mixer<OwnedSemaphorePermit> = Mixer::new();
+    let first = async {
+        while mixer.turns.len() < open_splits as usize {
+            let Some(block) = blocks.recv().await else { return };
+            mixer.add(block.slot, block.lines, block.place);
+        }
+    };
+    let _ = tokio::time::timeout(FIRST_WAIT, first).await;
     loop {
         if mixer.is_empty() {
             let Some(block) = blocks.recv().await else { return };

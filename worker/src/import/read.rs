@@ -115,12 +115,12 @@ fn line_read(mark: u64, line: Line<'_>, decoder: &mut Decoder, sink: &mut impl S
     if bytes.trim_ascii().is_empty() && !is_too_long {
         return Ok(());
     }
-    let decoded = if is_too_long {
+    let request = if is_too_long {
         Err(job::format::request::RequestError::TooLong)
     } else {
         decoder.decode(bytes, sink.buffer())
     };
-    match decoded {
+    match request {
         Ok(encoded) => sink.item(offset..next, encoded),
         Err(error) => {
             let fits = !is_too_long && bytes.len() <= MAX_REJECTED_LINE_BYTES;

@@ -173,7 +173,7 @@ impl Sum {
                 (format!("CRC-32C {is:08x}"), format!("{recorded:08x}"))
             }
             (Hash::Md5(is), Some(Checksum::Md5(recorded))) => {
-                (format!("MD5 {}", hex(&is.clone().finalize())), hex(&recorded))
+                (format!("MD5 {}", hex(&is.clone().finalize().into())), hex(&recorded))
             }
             _ => return Ok(()),
         };
@@ -184,8 +184,8 @@ impl Sum {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn hex(md5: &[u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(*md5))
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ use crate::{
     cpu::CpuMeter,
     purse::Purse,
     report::Report,
-    streams::{DECIDE_EVERY, Spent, Streams},
+    streams::{DECIDE_EVERY, Spent, Streams, Times},
 };
 
 /// The stage, before it runs.
@@ -79,7 +79,7 @@ impl Writer {
             settle,
             slots: Arc::new(Semaphore::new(streams.target() as usize)),
             ratio: Mutex::new(cost::Ratio::new()),
-            spent: send::Times::default(),
+            spent: Times::default(),
         };
         let writing = Writing {
             sender: Arc::new(sender),
@@ -172,7 +172,7 @@ impl Writing {
 
     fn decide(&mut self, elapsed: Duration, cpu: &mut CpuMeter) {
         let before = self.streams.target();
-        let (units, requests) = self.sender.spent.take();
+        let Spent { units, requests, .. } = self.sender.spent.take();
         // Slots that were neither: for want of lines, or of a core.
         let pipeline = (elapsed * before).saturating_sub(units + requests);
         let most_active = std::mem::take(&mut self.most_active).max(self.active());

@@ -8,7 +8,7 @@
 //! costs more than all the rest. What belongs to one request is found in a task-local instead: the
 //! SDK serialises and deserialises in the task that called it.
 
-use std::{cell::RefCell, error::Error as StdError, time::Duration};
+use std::{cell::RefCell, error::Error as StdError};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -36,15 +36,10 @@ use aws_smithy_runtime_api::{
     },
 };
 use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
-use http_body_util::BodyExt;
 use job_aws::{Clients, Fault, FaultKind};
 
 use super::body::Call;
-
-/// A reply that doesn't end for so long is given up.
-const STALLED_AFTER: Duration = Duration::from_secs(20);
-/// No reply is longer: it holds unprocessed items at most, in another spelling than they were sent.
-const MAX_REPLY_BYTES: usize = 16 * 1024 * 1024;
+use crate::reply::{ReplyBody, Torn};
 
 /// Why there is no good reply.
 #[derive(Debug)]
@@ -88,11 +83,12 @@ impl Table {
                 Ok(EXCHANGE.with(|exchange| exchange.borrow_mut().reply.take()))
             })
             .await?;
+        let mut body = Vec::new();
         let read = match reply {
-            Some(reply) => tokio::time::timeout(STALLED_AFTER, read(reply)).await.unwrap_or(Err("stalled")),
-            None => Err("without a body"),
+            Some(reply) => reply.read(&mut body).await,
+            None => Err(Torn("without a body")),
         };
-        read.map_err(|why| self.torn(call, why))
+        read.map(|()| body).map_err(|Torn(why)| self.torn(call, why))
     }
 
     /// That a reply came, and came to nothing.
@@ -130,38 +126,11 @@ impl Table {
     }
 }
 
-async fn read(mut reply: Reply) -> Result<Vec<u8>, &'static str> {
-    let mut body = Vec::with_capacity(reply.length.unwrap_or(0).min(MAX_REPLY_BYTES));
-    while let Some(frame) = reply.body.frame().await {
-        let frame = frame.map_err(|_| "broke off in its middle")?;
-        let Ok(bytes) = frame.into_data() else { continue };
-        if body.len() + bytes.len() > MAX_REPLY_BYTES {
-            return Err("longer than it can be");
-        }
-        body.extend_from_slice(&bytes);
-    }
-    if reply.length.is_some_and(|length| length != body.len()) {
-        return Err("shorter than announced");
-    }
-    if reply.crc32.is_some_and(|expected| expected != crc32fast::hash(&body)) {
-        return Err("with a wrong x-amz-crc32");
-    }
-    Ok(body)
-}
-
-/// A good reply, whose body is not read yet.
-#[derive(Debug)]
-struct Reply {
-    body: SdkBody,
-    length: Option<usize>,
-    crc32: Option<u32>,
-}
-
 /// What goes past the SDK, one way and the other.
 struct Exchange {
     call: Call,
     request: Option<Vec<u8>>,
-    reply: Option<Reply>,
+    reply: Option<ReplyBody>,
 }
 
 tokio::task_local! {
@@ -223,16 +192,10 @@ impl DeserializeResponse for Raw {
         response: &mut HttpResponse,
         _config: &ConfigBag,
     ) -> Option<Result<Output, OrchestratorError<Error>>> {
-        if !response.status().is_success() {
-            return None;
-        }
-        let header = |name: &str| response.headers().get(name);
-        let length = header("content-length").and_then(|length| length.parse().ok());
-        let crc32 = header("x-amz-crc32").and_then(|crc32| crc32.parse().ok());
-        let body = std::mem::replace(response.body_mut(), SdkBody::taken());
+        let reply = ReplyBody::take(response)?;
         let put = EXCHANGE.try_with(|exchange| {
             let mut exchange = exchange.borrow_mut();
-            exchange.reply = Some(Reply { body, length, crc32 });
+            exchange.reply = Some(reply);
             exchange.call
         });
         Some(match put {

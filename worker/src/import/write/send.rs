@@ -1,11 +1,8 @@
 //! One batch until each of its lines has an outcome.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -21,7 +18,7 @@ use super::{
     reason,
     reply::Reply,
 };
-use crate::{purse::Purse, report::Report, retry::backoff};
+use crate::{purse::Purse, report::Report, retry::backoff, streams::Times};
 
 /// What is called with what became of lines.
 pub(crate) type Settle = Arc<dyn Fn(Vec<(Ticket, Outcome)>) + Send + Sync>;
@@ -38,25 +35,6 @@ pub(crate) struct Sender {
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) ratio: Mutex<Ratio>,
     pub(crate) spent: Times,
-}
-
-/// Where the time of requests goes, in nanoseconds since it was last looked at.
-#[derive(Debug, Default)]
-pub(crate) struct Times {
-    units: AtomicU64,
-    requests: AtomicU64,
-}
-
-impl Times {
-    /// Waiting for units, and in requests, since the last call.
-    pub(crate) fn take(&self) -> (Duration, Duration) {
-        let take = |nanos: &AtomicU64| Duration::from_nanos(nanos.swap(0, Relaxed));
-        (take(&self.units), take(&self.requests))
-    }
-}
-
-fn add(nanos: &AtomicU64, time: Duration) {
-    nanos.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
 }
 
 /// A batch whose lines all have their outcomes.
@@ -161,9 +139,9 @@ impl Sender {
         let waiting_since = Instant::now();
         self.purse.acquire(estimate).await;
         let sent_at = Instant::now();
-        add(&self.spent.units, sent_at - waiting_since);
+        self.spent.units.add(sent_at - waiting_since);
         let replied = self.table.send(call, self.bodies.body(call, &lines)).await;
-        add(&self.spent.requests, sent_at.elapsed());
+        self.spent.requests.add(sent_at.elapsed());
         let error = match replied {
             Ok(body) => match Reply::read(call, &body) {
                 Ok(reply) => return Ok(self.divide(lines, estimate, &reply)),

@@ -1,0 +1,91 @@
+//! The body of a good reply, taken away from the SDK before it collects it.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::body::SdkBody;
+use http_body_util::BodyExt;
+
+/// A reply that stops in its middle for so long is given up.
+const STALLED_AFTER: Duration = Duration::from_secs(20);
+/// No reply is longer: 1 MiB of items is at most 9 times that in JSON (`{"NULL":true}` is a byte), and the
+/// unprocessed items of a batch are no more than were sent.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Came in part, or changed on its way: worth another try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Torn(pub(crate) &'static str);
+
+/// A body that is not read yet.
+#[derive(Debug)]
+pub(crate) struct ReplyBody {
+    body: SdkBody,
+    length: Option<usize>,
+    /// As the header `x-amz-crc32` says.
+    crc32: Option<u32>,
+}
+
+impl ReplyBody {
+    /// The body of a reply whose status is good; of others it is left to the SDK, so that errors keep their
+    /// types.
+    pub(crate) fn take(response: &mut HttpResponse) -> Option<Self> {
+        if !response.status().is_success() {
+            return None;
+        }
+        let header = |name: &str| response.headers().get(name);
+        let length = header("content-length").and_then(|length| length.parse().ok());
+        let crc32 = header("x-amz-crc32").and_then(|crc32| crc32.parse().ok());
+        let body = std::mem::replace(response.body_mut(), SdkBody::taken());
+        Some(Self { body, length, crc32 })
+    }
+
+    /// Reads it into `into`, whose former content is lost.
+    pub(crate) async fn read(mut self, into: &mut Vec<u8>) -> Result<(), Torn> {
+        into.clear();
+        into.reserve(self.length.unwrap_or(0).min(MAX_BYTES));
+        let mut crc32 = crc32fast::Hasher::new();
+        loop {
+            let frame = match tokio::time::timeout(STALLED_AFTER, self.body.frame()).await {
+                Err(_) => return Err(Torn("stalled in its middle")),
+                Ok(None) => break,
+                Ok(Some(Err(_))) => return Err(Torn("broke off in its middle")),
+                Ok(Some(Ok(frame))) => frame,
+            };
+            let Ok(bytes) = frame.into_data() else { continue };
+            if into.len() + bytes.len() > MAX_BYTES {
+                return Err(Torn("longer than it can be"));
+            }
+            if self.crc32.is_some() {
+                crc32.update(&bytes);
+            }
+            into.extend_from_slice(&bytes);
+        }
+        if self.length.is_some_and(|length| length != into.len()) {
+            return Err(Torn("shorter than announced"));
+        }
+        if self.crc32.is_some_and(|expected| expected != crc32.finalize()) {
+            return Err(Torn("with a wrong x-amz-crc32"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(text: &'static str, crc32: Option<u32>) -> ReplyBody {
+        ReplyBody { body: SdkBody::from(text), length: Some(5), crc32 }
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_is_not_what_was_sent_is_torn() {
+        let mut read = b"former page".to_vec();
+        assert_eq!(body("hello", Some(0x3610_a686)).read(&mut read).await, Ok(()));
+        assert_eq!(read, b"hello");
+        let torn = body("hallo", Some(0x3610_a686)).read(&mut read).await;
+        assert_eq!(torn, Err(Torn("with a wrong x-amz-crc32")));
+        assert_eq!(body("hell", None).read(&mut read).await, Err(Torn("shorter than announced")));
+    }
+}
