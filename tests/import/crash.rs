@@ -31,11 +31,11 @@ struct Job {
 
 impl Job {
     #[track_caller]
-    fn start(codec: BackupCodec, args: &str) -> Self {
+    fn start(codec: BackupCodec, write_units: u32) -> Self {
         let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
         fake.faults(json!({"latency_ms": 5, "jitter_ms": 10}));
         BackupWriter::new(ITEMS).items_per_file(5_000).codec(codec).edc(folder.path());
-        let args = format!("--check first --workers 3 --write-units 10000 {args}");
+        let args = format!("--check first --workers 3 --write-units {write_units}");
         let child = command(&fake, folder.path(), &args).start();
         Self { fake, _folder: folder, child }
     }
@@ -80,7 +80,7 @@ impl Job {
 
 #[test]
 fn workers_killed_one_after_the_other_lose_no_item_and_little_is_written_twice() {
-    let mut job = Job::start(BackupCodec::Plain, "");
+    let mut job = Job::start(BackupCodec::Plain, 10_000);
     for percent in [10, 40, 70] {
         job.wait_until_written(percent);
         send(job.workers()[0], SIGKILL);
@@ -94,7 +94,7 @@ fn workers_killed_one_after_the_other_lose_no_item_and_little_is_written_twice()
 
 #[test]
 fn a_split_of_a_compressed_file_goes_on_where_its_lost_worker_was() {
-    let mut job = Job::start(BackupCodec::Gzip, "");
+    let mut job = Job::start(BackupCodec::Gzip, 10_000);
     job.wait_until_written(50);
     job.workers().into_iter().for_each(|worker| send(worker, SIGKILL));
     let (report, total) = job.succeeds();
@@ -104,7 +104,7 @@ fn a_split_of_a_compressed_file_goes_on_where_its_lost_worker_was() {
 
 #[test]
 fn a_worker_that_stands_still_is_cut_off_and_others_do_its_work() {
-    let mut job = Job::start(BackupCodec::Plain, "--write-units 2000");
+    let mut job = Job::start(BackupCodec::Plain, 2_000);
     job.wait_until_written(30);
     send(job.workers()[1], SIGSTOP);
     let (report, _) = job.succeeds();
@@ -113,7 +113,7 @@ fn a_worker_that_stands_still_is_cut_off_and_others_do_its_work() {
 
 #[test]
 fn a_coordinator_that_stands_still_goes_on_with_the_same_workers() {
-    let mut job = Job::start(BackupCodec::Plain, "");
+    let mut job = Job::start(BackupCodec::Plain, 10_000);
     job.wait_until_written(30);
     send(job.coordinator(), SIGSTOP);
     sleep(Duration::from_secs(4));
@@ -145,7 +145,7 @@ fn a_signal_ends_it_within_seconds_and_the_same_command_does_it_again() {
 
 #[test]
 fn workers_end_with_a_coordinator_that_was_killed() {
-    let mut job = Job::start(BackupCodec::Plain, "--write-units 2000");
+    let mut job = Job::start(BackupCodec::Plain, 2_000);
     job.wait_until_written(10);
     let workers = job.workers();
     send(job.coordinator(), SIGKILL);

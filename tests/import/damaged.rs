@@ -16,9 +16,10 @@ fn flip_in_the_middle(path: &Path) {
     fs::write(path, bytes).unwrap();
 }
 
+/// The other codecs have no checksums, or none in what Hadoop writes: of them it is the first bad line that is named.
 #[test]
 fn corrupt_gzip_is_named_with_the_place() {
-    for codec in [BackupCodec::Gzip, BackupCodec::Bzip2, BackupCodec::Zstd, BackupCodec::Deflate] {
+    for codec in [BackupCodec::Gzip, BackupCodec::Bzip2, BackupCodec::Deflate] {
         let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
         // More than one block of bzip2, so that its head is whole.
         let file = BackupWriter::new(4 * ITEMS).codec(codec).edc(folder.path()).swap_remove(0);

@@ -41,7 +41,10 @@ struct Options {
     /// Makes this table and loads 144,563 places of the world into it, if it isn't there yet
     #[arg(long, value_name = "TABLE")]
     cities: Option<String>,
-    /// Billing of the table of --cities; provisioned is 1,000 units of each kind
+    /// Makes this table with the same key, and nothing in it, if it isn't there yet
+    #[arg(long, value_name = "TABLE")]
+    empty: Option<String>,
+    /// Billing of the tables; provisioned is 1,000 units of each kind
     #[arg(long, value_enum, default_value = "provisioned")]
     billing: Billing,
     /// End when standard input is closed
@@ -67,7 +70,7 @@ struct City {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Options { port, db, cities, billing, exit_with_stdin } = Options::parse();
+    let Options { port, db, cities, empty, billing, exit_with_stdin } = Options::parse();
     if exit_with_stdin {
         tests_support::process::exit_with_stdin();
     }
@@ -81,6 +84,11 @@ fn main() -> anyhow::Result<()> {
     {
         create_table(&database, &table, billing)?;
         load_cities(&database, &table)?;
+    }
+    if let Some(table) = empty
+        && database.get_table_metadata(&table)?.is_none()
+    {
+        create_table(&database, &table, billing)?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(serve(port, database))

@@ -11,7 +11,7 @@ use job::{
     capacity::Units,
     control::FromWorker,
     format::request::Encoded,
-    split::{Advance, Reject, SplitLease},
+    split::{Advance, Codec, Reject, SplitLease},
 };
 use tokio::runtime::Handle;
 
@@ -22,19 +22,26 @@ use crate::report::Report;
 const TELL_EVERY: Duration = Duration::from_millis(250);
 /// and the clock is looked at once for so many bytes of lines,
 const LOOK_EVERY_BYTES: usize = 256 * 1024;
-/// but rejected lines do not wait beyond so many bytes: gRPC takes messages of 4 MiB.
+/// but rejections of one message take this much at most: gRPC takes messages of 4 MiB.
 const MAX_REJECTS_BYTES: usize = 1024 * 1024;
-/// What a rejection takes besides its texts.
+/// So many messages with rejections wait for the end of a compressed text: some 20 MB.
+const MAX_HELD: usize = 16;
+/// What a rejection takes besides its reason.
 const REJECT_BYTES: usize = 64;
 
 /// Counts the lines of one split.
 pub(crate) struct Checker {
+    /// What a corrupt stream gives before it is found to be corrupt are bad lines: they wait for that.
+    holds_rejects: bool,
+    held: Vec<Advance>,
     report: Arc<Report>,
     runtime: Handle,
     buffer: Vec<u8>,
     advance: Advance,
     rejects_bytes: usize,
     unlooked_bytes: usize,
+    /// Since the totals were last told.
+    items: u64,
     json_bytes: u64,
     told_at: Instant,
 }
@@ -43,12 +50,15 @@ impl Checker {
     pub(crate) fn new(lease: &SplitLease, report: Arc<Report>, runtime: Handle) -> Self {
         let (split, attempt) = (lease.split.split, lease.attempt);
         Self {
+            holds_rejects: lease.split.codec != Codec::Plain,
+            held: Vec::new(),
             report,
             runtime,
             buffer: Vec::new(),
             advance: Advance { split, attempt, from: lease.mark, to: lease.mark, ..Advance::default() },
             rejects_bytes: 0,
             unlooked_bytes: 0,
+            items: 0,
             json_bytes: 0,
             told_at: Instant::now(),
         }
@@ -58,6 +68,7 @@ impl Checker {
     pub(crate) fn finish(mut self, end: u64) {
         self.advance.to = end;
         self.advance.done = true;
+        self.report.answered(self.items, self.json_bytes);
         self.tell();
     }
 
@@ -68,18 +79,29 @@ impl Checker {
         }
         self.unlooked_bytes = 0;
         if self.told_at.elapsed() >= TELL_EVERY {
-            self.tell();
+            self.told_at = Instant::now();
+            self.report.answered(mem::take(&mut self.items), mem::take(&mut self.json_bytes));
+            if self.held.is_empty() && (self.advance.rejects.is_empty() || !self.holds_rejects) {
+                self.tell();
+            }
         }
     }
 
-    fn tell(&mut self) {
-        self.told_at = Instant::now();
+    /// Nothing more is added to the message at hand.
+    fn close(&mut self) {
         let Advance { split, attempt, to, .. } = self.advance;
         let following = Advance { split, attempt, from: to, to, ..Advance::default() };
-        let advance = mem::replace(&mut self.advance, following);
+        self.held.push(mem::replace(&mut self.advance, following));
         self.rejects_bytes = 0;
-        self.report.answered(advance.counts.items, mem::take(&mut self.json_bytes));
-        self.runtime.block_on(self.report.say(FromWorker::Advance(advance)));
+    }
+
+    fn tell(&mut self) {
+        if self.advance.done || self.advance.to > self.advance.from {
+            self.close();
+        }
+        for advance in self.held.drain(..) {
+            self.runtime.block_on(self.report.say(FromWorker::Advance(advance)));
+        }
     }
 }
 
@@ -95,15 +117,21 @@ impl Sink for Checker {
         counts.items += 1;
         counts.item_bytes += encoded.item_bytes;
         counts.units += Units::of_write(encoded.item_bytes);
+        self.items += 1;
         self.json_bytes += encoded.json_bytes as u64;
         self.count(encoded.json_bytes);
         Ok(())
     }
 
+    /// The line itself is not wanted: if any are rejected at all, they are told when they are to be written.
     fn reject(&mut self, at: Range<u64>, reject: Reject) -> io::Result<()> {
-        let bytes = reject.line.len() + reject.reason.len() + REJECT_BYTES;
+        let reject = Reject { line: Vec::new(), ..reject };
+        let bytes = reject.reason.len() + REJECT_BYTES;
         if self.rejects_bytes > 0 && self.rejects_bytes + bytes > MAX_REJECTS_BYTES {
-            self.tell();
+            self.close();
+            if !self.holds_rejects || self.held.len() > MAX_HELD {
+                self.tell();
+            }
         }
         self.rejects_bytes += bytes;
         self.advance.to = at.end;

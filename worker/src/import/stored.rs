@@ -20,6 +20,8 @@ use crate::{report::Report, retry::backoff};
 
 /// Of an object in S3: one range in hand, two on their way.
 const AHEAD: Ahead = Ahead { range_bytes: 1024 * 1024, ranges: 2 };
+/// Behind the end of a cut range, where no more is wanted than the rest of a line.
+const AHEAD_OF_END: Ahead = Ahead { range_bytes: 64 * 1024, ranges: 2 };
 /// Of a file.
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -46,8 +48,16 @@ pub(crate) fn open(
                 clients: clients.clone(),
                 report: report.clone(),
             };
-            let (bytes, fetching) = ranges(of, AHEAD, move |range| object.clone().get(range));
-            Ok(Stored { bytes: Box::new(bytes), fetching: Some(Box::pin(fetching)) })
+            let (begin, end) = (of.start, split.stored.end.clamp(of.start, of.end));
+            let rest = object.clone();
+            let (range, fetching) = ranges(begin..end, AHEAD, move |range| object.clone().get(range));
+            let (rest, fetching_rest) =
+                ranges(end..of.end, AHEAD_OF_END, move |range| rest.clone().get(range));
+            let fetching = async {
+                fetching.await;
+                fetching_rest.await;
+            };
+            Ok(Stored { bytes: Box::new(range.chain(rest)), fetching: Some(Box::pin(fetching)) })
         }
     }
 }
