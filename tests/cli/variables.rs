@@ -15,7 +15,7 @@ fn planned(variables: &[(&str, &str)], args: &[&str]) -> Finished {
 
 #[test]
 fn the_help_names_a_variable_for_every_flag() {
-    for command in ["export", "verify"] {
+    for command in ["export", "import", "verify"] {
         let help = run([command, "--help"]).succeeded().stdout;
         let options = help.lines().map(str::trim).filter(|line| line.starts_with('-'));
         let flags = options.filter_map(|line| line.split(' ').find(|word| word.starts_with("--")));

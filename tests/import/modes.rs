@@ -1,6 +1,6 @@
 //! What is done with the items: put, put unless there is one, delete, or nothing at all.
 
-use crate::run::{holds_all, import, refused, report, sink, sink_with, writes};
+use crate::run::{command, holds_all, import, refused, report, sink, sink_with, writes};
 use serde_json::json;
 use tests_support::BackupWriter;
 use tests_support::backup_writer::NativeFormat;
@@ -93,4 +93,34 @@ fn the_report_tells_units_of_the_table_and_of_each_index() {
     assert_eq!(report["item_bytes"], sizes - 2_001);
     let writes = holds_all(&fake, 2_000);
     assert_eq!(writes.table.units, 2_000);
+}
+
+#[test]
+fn variables_stand_for_flags_and_typed_flags_beat_them() {
+    let fake = sink_with(",wcu=1000");
+    let folder = tempfile::tempdir().unwrap();
+    BackupWriter::new(10).edc(folder.path());
+    let planned = |variables: &[(&str, &str)], args: &str| {
+        let command = command(&fake, folder.path(), args).arg("--dry-run");
+        let command = variables.iter().fold(command, |command, (name, value)| command.env(name, value));
+        command.run().succeeded().stdout
+    };
+    let percent = ("TABLEHAUL_WRITE_PERCENT", "10");
+    let units = ("TABLEHAUL_WRITE_UNITS", "70");
+    for (variables, args, part) in [
+        (&[percent][..], "", "rate        100 "),
+        (&[percent], "--write-units 30", "rate        30 "),
+        (&[units], "", "rate        70 "),
+        (&[units], "--write-percent 20", "rate        200 "),
+        (&[("TABLEHAUL_MODE", "delete")], "", "are removed"),
+        (&[("TABLEHAUL_MODE", "delete")], "--mode put-if-absent", "are kept"),
+        (
+            &[("TABLEHAUL_MODE", ""), ("TABLEHAUL_WRITE_UNITS", ""), ("TABLEHAUL_REJECTS", "")],
+            "",
+            "are replaced",
+        ),
+    ] {
+        let plan = planned(variables, args);
+        assert!(plan.contains(part), "{variables:?} {args:?}: no {part:?} in\n{plan}");
+    }
 }

@@ -176,11 +176,38 @@ impl Exported {
             "items": num_items,
             "bytes": stored.len(),
             "crc32c": format!("{:08x}", crc32c::crc32c(&stored)),
+            "parts": parts(&stored, file, path.extension().is_some()),
         });
         assert_eq!(*file, found);
         standard_tool_reads(&path);
         [num_items, stored.len() as u64, lines.len() as u64]
     }
+}
+
+/// What the recorded upload parts of a file are, by their recorded lengths.
+fn parts(stored: &[u8], file: &Value, is_compressed: bool) -> Value {
+    let mut rest = stored;
+    let parts = file["parts"].as_array().unwrap().iter().map(|part| {
+        let (bytes, after) = rest.split_at(usize::try_from(part["bytes"].as_u64().unwrap()).unwrap());
+        rest = after;
+        let mut lines = Vec::new();
+        match bytes {
+            [0x1f, 0x8b, ..] if is_compressed => {
+                flate2::bufread::GzDecoder::new(bytes).read_to_end(&mut lines).unwrap();
+            }
+            _ if is_compressed => {
+                zstd::Decoder::new(bytes).unwrap().single_frame().read_to_end(&mut lines).unwrap();
+            }
+            _ => lines.extend_from_slice(bytes),
+        }
+        assert!(lines.ends_with(b"\n"), "a part ends with a line");
+        let num_items = lines.split_inclusive(|byte| *byte == b'\n').count();
+        let crc32c = format!("{:08x}", crc32c::crc32c(bytes));
+        json!({"bytes": bytes.len(), "line_bytes": lines.len(), "items": num_items, "crc32c": crc32c})
+    });
+    let parts = parts.collect();
+    assert!(rest.is_empty(), "the parts are all of the file");
+    parts
 }
 
 /// What a part file decodes to, one piece for each gzip member or zstd frame.

@@ -18,12 +18,14 @@
 //! ```text
 //!   LINES_BYTES                                lines from the mixer on until they are settled
 //! + open splits × (3 MiB + block + decoder)    ranges of objects (0.25 MiB of files), 8 splits at most
-//! + the codecs                                 zstd up to 8 MiB a window, bzip2 4 MiB
+//! + the codecs                                 bzip2 4 MiB, zstd 8 MiB of its usual levels
+//! + LINES_BYTES                                requests under way, which are copies of their lines
 //! + 20 MiB                                     the rest of the process, connections included
 //! ```
 //!
-//! That is 84 MiB when 8 plain or gzip objects are open; a line of 8 MiB, of which there are few, comes
-//! on top for each open split.
+//! That is 116 MiB at worst when 8 plain or gzip objects are open; what is seen is a third of it. On top come,
+//! for each open split, a line of up to 8 MiB, and of what is seldom made: windows of zstd up to 128 MiB
+//! (`--long`), blocks of Hadoop up to 64 MiB.
 
 mod blocks;
 mod check;
