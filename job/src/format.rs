@@ -14,6 +14,7 @@
 //! digits, U+2028 and U+2029 as `\u2028` and `\u2029`, everything else as plain UTF-8. The order
 //! of attributes is not part of the format.
 
+mod binary;
 mod escape;
 pub mod hive;
 mod kind;

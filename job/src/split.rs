@@ -140,6 +140,19 @@ pub struct Advance {
     pub rejects: Vec<Reject>,
 }
 
+impl Advance {
+    /// From a mark on, without having got anywhere yet.
+    pub fn begin(split: SplitId, attempt: Attempt, mark: u64) -> Self {
+        Self { split, attempt, from: mark, to: mark, ..Self::default() }
+    }
+
+    /// What follows on this one.
+    #[must_use]
+    pub fn following(&self) -> Self {
+        Self::begin(self.split, self.attempt, self.to)
+    }
+}
+
 /// What became of lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

@@ -51,7 +51,7 @@ fn a_small_budget_is_kept_by_small_batches() {
 fn a_backup_in_scan_order_is_written_all_over_the_table() {
     let (fake, folder) = (sink_with(""), tempfile::tempdir().unwrap());
     BackupWriter::new(60_000).items_per_file(60_000).edc(folder.path());
-    let args = "--check first --workers 2 --write-units 10000";
+    let args = "--check first --workers 4 --write-units 10000";
     let child = command(&fake, folder.path(), args).start();
     let while_busy = loop {
         let writes = writes(&fake);

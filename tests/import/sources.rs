@@ -24,15 +24,7 @@ fn arrives(folder: &Path, described: &str) {
 
 #[test]
 fn a_backup_of_the_java_tool_arrives_in_every_codec_of_hadoop() {
-    for codec in [
-        BackupCodec::Plain,
-        BackupCodec::Gzip,
-        BackupCodec::Bzip2,
-        BackupCodec::Zstd,
-        BackupCodec::Deflate,
-        BackupCodec::Snappy,
-        BackupCodec::Lz4,
-    ] {
+    for codec in BackupCodec::ALL {
         let folder = tempfile::tempdir().unwrap();
         backup().codec(codec).edc(folder.path());
         arrives(folder.path(), "an export of emr-dynamodb-connector");

@@ -2,8 +2,15 @@
 
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_runtime_api::client::{
+    interceptors::context::OutputOrError,
+    orchestrator::{HttpResponse, OrchestratorError},
+    ser_de::{DeserializeResponse, SharedResponseDeserializer},
+};
+use aws_smithy_types::{
+    body::SdkBody,
+    config_bag::{ConfigBag, FrozenLayer},
+};
 use http_body_util::BodyExt;
 
 /// A reply that stops in its middle for so long is given up.
@@ -68,6 +75,18 @@ impl ReplyBody {
             return Err(Torn("with a wrong x-amz-crc32"));
         }
         Ok(())
+    }
+}
+
+/// Any other reply, as the SDK's own deserialiser has it; `operation` is the configuration in which that stands.
+pub(crate) fn as_the_sdk(
+    operation: Option<&FrozenLayer>,
+    response: &HttpResponse,
+    config: &ConfigBag,
+) -> OutputOrError {
+    match operation.and_then(|layer| layer.load::<SharedResponseDeserializer>()) {
+        Some(theirs) => theirs.deserialize_nonstreaming_with_config(response, config),
+        None => Err(OrchestratorError::other("the SDK has no deserialiser for the operation")),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use measure::{Measured, measure, median, megabytes, pin};
+use measure::{Measured, measure, median, pin, print_table};
 use tests_support::{Fake, binary};
 
 const SEGMENTS: u64 = 16;
@@ -63,7 +63,9 @@ fn main() -> anyhow::Result<()> {
             results.push(run(variant, &fake, &folder, items)?);
         }
     }
-    print_table(&results, items);
+    let names = VARIANTS.each_ref().map(|variant| variant.name);
+    print_table(&names, &results, items);
+    print_scaling(&results);
     Ok(())
 }
 
@@ -97,30 +99,10 @@ fn run(variant: &Variant, fake: &Fake, folder: &Path, items: u64) -> anyhow::Res
     Ok(measured)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn print_table(results: &[Vec<Measured>], items: u64) {
-    println!("median of {} rounds, {items} items each", results[0].len());
-    println!(
-        "{:<34}{:>10}{:>8}{:>12}{:>11}{:>16}{:>14}",
-        "", "items/s", "ratio", "CPU s/mill.", "worker MB", "coordinator MB", "server cores"
-    );
-    let rate = |measured: &Measured| items as f64 / measured.seconds;
-    let base: Vec<f64> = results[0].iter().map(rate).collect();
-    for (variant, runs) in VARIANTS.iter().zip(results) {
-        let ratios = runs.iter().zip(&base).map(|(run, base)| rate(run) / base);
-        println!(
-            "{:<34}{:>10.0}{:>8.2}{:>12.2}{:>11}{:>16}{:>14.2}",
-            variant.name,
-            median(runs.iter().map(rate)),
-            median(ratios),
-            median(runs.iter().map(|run| run.cpu_seconds * 1e6 / items as f64)),
-            megabytes(runs.iter().filter_map(|run| run.worker_bytes).max()),
-            megabytes(runs.iter().map(|run| run.main_bytes).max()),
-            median(runs.iter().map(|run| run.server_cpu_seconds / run.seconds)),
-        );
-    }
+/// How much more two workers do than one.
+fn print_scaling(results: &[Vec<Measured>]) {
     for (one, two, what) in [(1, 4, "plain"), (3, 5, "gzip")] {
-        let scaling = results[two].iter().zip(&results[one]).map(|(two, one)| rate(two) / rate(one));
+        let scaling = results[two].iter().zip(&results[one]).map(|(two, one)| one.seconds / two.seconds);
         println!("2 workers on the server's core too, {what}: {:.2} x 1 worker", median(scaling));
     }
 }

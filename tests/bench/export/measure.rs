@@ -82,8 +82,32 @@ pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// Figures of all variants, each beside the first one of the same round.
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+pub(crate) fn print_table(names: &[&str], results: &[Vec<Measured>], items: u64) {
+    println!("median of {} rounds, {items} items each", results[0].len());
+    println!(
+        "{:<38}{:>10}{:>8}{:>12}{:>11}{:>16}{:>14}",
+        "", "items/s", "ratio", "CPU s/mill.", "worker MB", "coordinator MB", "server cores"
+    );
+    let rate = |measured: &Measured| items as f64 / measured.seconds;
+    let base: Vec<f64> = results[0].iter().map(rate).collect();
+    for (name, runs) in names.iter().zip(results) {
+        let ratios = runs.iter().zip(&base).map(|(run, base)| rate(run) / base);
+        println!(
+            "{name:<38}{:>10.0}{:>8.2}{:>12.2}{:>11}{:>16}{:>14.2}",
+            median(runs.iter().map(rate)),
+            median(ratios),
+            median(runs.iter().map(|run| run.cpu_seconds * 1e6 / items as f64)),
+            megabytes(runs.iter().filter_map(|run| run.worker_bytes).max()),
+            megabytes(runs.iter().map(|run| run.main_bytes).max()),
+            median(runs.iter().map(|run| run.server_cpu_seconds / run.seconds)),
+        );
+    }
+}
+
 /// For people; `-` if it isn't known.
-pub(crate) fn megabytes(bytes: Option<u64>) -> String {
+fn megabytes(bytes: Option<u64>) -> String {
     bytes.map_or_else(|| "-".to_owned(), |bytes| (bytes / 1_000_000).to_string())
 }
 

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use measure::{Measured, measure, median, megabytes, pin};
+use measure::{Measured, measure, pin, print_table};
 use tests_support::{BackupWriter, Fake, binary};
 
 const TABLE: &str = "Bench";
@@ -67,7 +67,8 @@ fn main() -> anyhow::Result<()> {
             results.push(run(variant, &fake, &backup, items)?);
         }
     }
-    print_table(&results, items);
+    let names = VARIANTS.each_ref().map(|variant| variant.name);
+    print_table(&names, &results, items);
     Ok(())
 }
 
@@ -94,28 +95,4 @@ fn run(variant: &Variant, fake: &Fake, backup: &Path, items: u64) -> anyhow::Res
         bail!("{}: {} items, and the server took {taken}, of {items}", variant.name, measured.items);
     }
     Ok(measured)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn print_table(results: &[Vec<Measured>], items: u64) {
-    println!("median of {} rounds, {items} items each", results[0].len());
-    println!(
-        "{:<38}{:>10}{:>8}{:>12}{:>11}{:>16}{:>14}",
-        "", "items/s", "ratio", "CPU s/mill.", "worker MB", "coordinator MB", "server cores"
-    );
-    let rate = |measured: &Measured| items as f64 / measured.seconds;
-    let base: Vec<f64> = results[0].iter().map(rate).collect();
-    for (variant, runs) in VARIANTS.iter().zip(results) {
-        let ratios = runs.iter().zip(&base).map(|(run, base)| rate(run) / base);
-        println!(
-            "{:<38}{:>10.0}{:>8.2}{:>12.2}{:>11}{:>16}{:>14.2}",
-            variant.name,
-            median(runs.iter().map(rate)),
-            median(ratios),
-            median(runs.iter().map(|run| run.cpu_seconds * 1e6 / items as f64)),
-            megabytes(runs.iter().filter_map(|run| run.worker_bytes).max()),
-            megabytes(runs.iter().map(|run| run.main_bytes).max()),
-            median(runs.iter().map(|run| run.server_cpu_seconds / run.seconds)),
-        );
-    }
 }

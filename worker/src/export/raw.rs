@@ -26,7 +26,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::config_bag::ConfigBag;
 
-use crate::reply::{ReplyBody, Torn};
+use crate::reply::{ReplyBody, Torn, as_the_sdk};
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
@@ -107,11 +107,6 @@ impl DeserializeResponse for Taking {
         response: &HttpResponse,
         config: &ConfigBag,
     ) -> OutputOrError {
-        let theirs = Scan::new().config();
-        let theirs = theirs.as_ref().and_then(|layer| layer.load::<SharedResponseDeserializer>());
-        match theirs {
-            Some(theirs) => theirs.deserialize_nonstreaming_with_config(response, config),
-            None => Err(OrchestratorError::other("the SDK has no deserialiser for Scan")),
-        }
+        as_the_sdk(Scan::new().config().as_ref(), response, config)
     }
 }

@@ -15,19 +15,20 @@ use job::{
 };
 use tokio::runtime::Handle;
 
-use super::read::Sink;
+use super::{
+    ledger::{MAX_ADVANCE_BYTES, bytes_of},
+    read::Sink,
+};
 use crate::report::Report;
 
 /// Advances are told this often,
 const TELL_EVERY: Duration = Duration::from_millis(250);
 /// and the clock is looked at once for so many bytes of lines,
 const LOOK_EVERY_BYTES: usize = 256 * 1024;
-/// but rejections of one message take this much at most: gRPC takes messages of 4 MiB.
-const MAX_REJECTS_BYTES: usize = 1024 * 1024;
+/// as which each line counts that is passed over.
+const PASSED_BYTES: usize = 64;
 /// So many messages with rejections wait for the end of a compressed text: some 20 MB.
 const MAX_HELD: usize = 16;
-/// What a rejection takes besides its reason.
-const REJECT_BYTES: usize = 64;
 
 /// Counts the lines of one split.
 pub(crate) struct Checker {
@@ -48,14 +49,13 @@ pub(crate) struct Checker {
 
 impl Checker {
     pub(crate) fn new(lease: &SplitLease, report: Arc<Report>, runtime: Handle) -> Self {
-        let (split, attempt) = (lease.split.split, lease.attempt);
         Self {
             holds_rejects: lease.split.codec != Codec::Plain,
             held: Vec::new(),
             report,
             runtime,
             buffer: Vec::new(),
-            advance: Advance { split, attempt, from: lease.mark, to: lease.mark, ..Advance::default() },
+            advance: Advance::begin(lease.split.split, lease.attempt, lease.mark),
             rejects_bytes: 0,
             unlooked_bytes: 0,
             items: 0,
@@ -89,8 +89,7 @@ impl Checker {
 
     /// Nothing more is added to the message at hand.
     fn close(&mut self) {
-        let Advance { split, attempt, to, .. } = self.advance;
-        let following = Advance { split, attempt, from: to, to, ..Advance::default() };
+        let following = self.advance.following();
         self.held.push(mem::replace(&mut self.advance, following));
         self.rejects_bytes = 0;
     }
@@ -126,8 +125,8 @@ impl Sink for Checker {
     /// The line itself is not wanted: if any are rejected at all, they are told when they are to be written.
     fn reject(&mut self, at: Range<u64>, reject: Reject) -> io::Result<()> {
         let reject = Reject { line: Vec::new(), ..reject };
-        let bytes = reject.reason.len() + REJECT_BYTES;
-        if self.rejects_bytes > 0 && self.rejects_bytes + bytes > MAX_REJECTS_BYTES {
+        let bytes = bytes_of(&reject);
+        if self.rejects_bytes > 0 && self.rejects_bytes + bytes > MAX_ADVANCE_BYTES {
             self.close();
             if !self.holds_rejects || self.held.len() > MAX_HELD {
                 self.tell();
@@ -141,7 +140,7 @@ impl Sink for Checker {
     }
 
     fn passed(&mut self, _: u64) -> io::Result<()> {
-        self.count(REJECT_BYTES);
+        self.count(PASSED_BYTES);
         Ok(())
     }
 }

@@ -11,7 +11,6 @@ use std::{
 
 use job::{
     capacity::Units,
-    ids::{Attempt, SplitId},
     split::{Advance, Counts, MAX_REJECTED_LINE_BYTES, Reject, SplitLease},
 };
 
@@ -19,9 +18,14 @@ use super::line::{Outcome, Ticket};
 
 /// Rejections of one message take this much at most, unless one alone is larger; gRPC takes messages of
 /// 4 MiB.
-const MAX_ADVANCE_BYTES: usize = 1024 * 1024;
+pub(crate) const MAX_ADVANCE_BYTES: usize = 1024 * 1024;
 /// What a rejection takes besides its texts.
 const REJECT_BYTES: usize = 64;
+
+/// What a rejection takes of a message.
+pub(crate) fn bytes_of(reject: &Reject) -> usize {
+    reject.line.len() + reject.reason.len() + REJECT_BYTES
+}
 
 /// A line as the reader has found it.
 #[derive(Debug)]
@@ -68,8 +72,6 @@ pub(crate) struct Ledger<P> {
 
 #[derive(Debug)]
 struct Open<P> {
-    split: SplitId,
-    attempt: Attempt,
     /// Lines that are not told yet, from the `first`-th on.
     lines: VecDeque<Entry<P>>,
     first: u64,
@@ -90,14 +92,12 @@ impl<P> Ledger<P> {
     pub(crate) fn open(&mut self, lease: &SplitLease) -> u64 {
         let slot = self.opened;
         self.opened += 1;
-        let (split, attempt) = (lease.split.split, lease.attempt);
+        let advance = Advance::begin(lease.split.split, lease.attempt, lease.mark);
         let open = Open {
-            split,
-            attempt,
             lines: VecDeque::new(),
             first: 0,
             ready: Vec::new(),
-            collecting: from(split, attempt, lease.mark),
+            collecting: Told { advance, permits: Vec::new() },
             collected_bytes: 0,
             end: None,
         };
@@ -166,12 +166,6 @@ impl<P> Ledger<P> {
     }
 }
 
-/// An advance from a mark on that has not got anywhere yet.
-fn from<P>(split: SplitId, attempt: Attempt, mark: u64) -> Told<P> {
-    let advance = Advance { split, attempt, from: mark, to: mark, ..Advance::default() };
-    Told { advance, permits: Vec::new() }
-}
-
 impl<P> Open<P> {
     fn is_done(&self) -> bool {
         self.end.is_some() && self.lines.is_empty()
@@ -205,7 +199,7 @@ impl<P> Open<P> {
     }
 
     fn reject(&mut self, Rejected { reject, permit }: Rejected<P>, next: u64) {
-        let bytes = reject.line.len() + reject.reason.len() + REJECT_BYTES;
+        let bytes = bytes_of(&reject);
         let is_empty = self.collecting.advance.rejects.is_empty();
         if !is_empty && self.collected_bytes + bytes > MAX_ADVANCE_BYTES {
             let told = self.cut();
@@ -220,7 +214,7 @@ impl<P> Open<P> {
     /// What was collected; what follows begins where it ends.
     fn cut(&mut self) -> Told<P> {
         self.collected_bytes = 0;
-        let following = from(self.split, self.attempt, self.collecting.advance.to);
+        let following = Told { advance: self.collecting.advance.following(), permits: Vec::new() };
         mem::replace(&mut self.collecting, following)
     }
 }

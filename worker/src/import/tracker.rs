@@ -102,12 +102,8 @@ impl Inner {
 
     fn take(&mut self) -> Vec<Told<OwnedSemaphorePermit>> {
         let told = self.ledger.take();
-        for Told { advance, .. } in &told {
-            if advance.done {
-                let ledger = &self.ledger;
-                self.windows.retain(|slot, _| ledger.is_open(*slot));
-                break;
-            }
+        if told.iter().any(|told| told.advance.done) {
+            self.windows.retain(|slot, _| self.ledger.is_open(*slot));
         }
         told
     }

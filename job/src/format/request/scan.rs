@@ -9,7 +9,7 @@
 
 use super::{decimal::Decimal, text, unique::Hashes};
 use crate::{
-    format::{escape::first_word, kind::Kind, walk::between},
+    format::{binary, escape::first_word, kind::Kind, walk::between},
     item::{COLLECTION_BYTES, ELEMENT_BYTES, MAX_NESTING},
     schema::{KeyAttribute, KeyKind, KeySchema},
 };
@@ -210,7 +210,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
             Kind::B => {
                 let text = rest.strip_prefix(b"\"")?;
                 let after = text::skip_plain(text)?;
-                self.bytes += text::base64_bytes(&text[..text.len() - after.len() - 1])?;
+                self.bytes += binary::decoded_bytes(&text[..text.len() - after.len() - 1])?;
                 Some(after)
             }
             Kind::Bool | Kind::Null => {
@@ -261,7 +261,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
                 Kind::Bs => {
                     let after = text::skip_plain(rest)?;
                     let len = rest.len() - after.len() - 1;
-                    (text::hash(rest, len), text::base64_bytes(&rest[..len])?, after)
+                    (text::hash(rest, len), binary::decoded_bytes(&rest[..len])?, after)
                 }
                 _ => self.string_of_set(rest)?,
             };

@@ -92,33 +92,8 @@ pub(super) fn hash(text: &[u8], len: usize) -> u64 {
     (hash ^ tail).wrapping_mul(FACTOR).rotate_left(29)
 }
 
-/// How many bytes `text` stands for, if it is padded base64 of the standard alphabet whose unused
-/// last bits are zero. There is one such text for any bytes, so equal bytes are equal texts.
-#[inline]
-pub(super) fn base64_bytes(text: &[u8]) -> Option<usize> {
-    let (data, padding) = match text {
-        [data @ .., b'=', b'='] if matches!(data.last(), Some(b'A' | b'Q' | b'g' | b'w')) => (data, 2),
-        [data @ .., b'='] if data.last().is_some_and(|last| b"AEIMQUYcgkosw048".contains(last)) => (data, 1),
-        [.., b'='] => return None,
-        data => (data, 0),
-    };
-    // All bytes of a chunk are judged before any answer counts: so the compiler judges many at once.
-    let is_data = |chunk: &[u8]| chunk.iter().fold(true, |all, &byte| all & is_base64(byte));
-    let is_whole = text.len().is_multiple_of(4) && data.chunks(64).all(is_data);
-    is_whole.then(|| text.len() / 4 * 3 - padding)
-}
-
-// The lazy operators would be jumps.
-#[allow(clippy::needless_bitwise_bool)]
-#[inline]
-fn is_base64(byte: u8) -> bool {
-    ((byte | 0x20).wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10) | (byte == b'+') | (byte == b'/')
-}
-
 #[cfg(test)]
 mod tests {
-    use base64::prelude::{BASE64_STANDARD, Engine};
-
     use super::*;
 
     /// Length by `skip` and characters by `unescape` of what stands between quotes.
@@ -179,27 +154,5 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), num);
-    }
-
-    #[test]
-    fn base64_is_judged_as_a_decoder_would() {
-        let letters = b"AQgwEc8/+=-";
-        let mut texts = vec![Vec::new()];
-        for _ in 0..4 {
-            let longer = texts
-                .iter()
-                .flat_map(|text: &Vec<u8>| letters.map(|letter| [text.as_slice(), &[letter]].concat()));
-            texts = texts.iter().cloned().chain(longer).collect();
-            for text in &texts {
-                for text in [text.clone(), [b"AAAA", text.as_slice()].concat()] {
-                    let expected = BASE64_STANDARD.decode(&text).ok().map(|bytes| bytes.len());
-                    assert_eq!(base64_bytes(&text), expected, "{text:?}");
-                }
-            }
-        }
-        for byte in 0..=255u8 {
-            let text = [b"AAA", [byte].as_slice()].concat();
-            assert_eq!(base64_bytes(&text).is_some(), BASE64_STANDARD.decode(&text).is_ok(), "{byte}");
-        }
     }
 }

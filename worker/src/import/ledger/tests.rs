@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use job::{
+    ids::{Attempt, SplitId},
     object::Object,
     split::{Codec, Format, Split},
 };

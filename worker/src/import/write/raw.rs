@@ -39,7 +39,7 @@ use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use job_aws::{Clients, Fault, FaultKind};
 
 use super::body::Call;
-use crate::reply::{ReplyBody, Torn};
+use crate::reply::{ReplyBody, Torn, as_the_sdk};
 
 /// Why there is no good reply.
 #[derive(Debug)]
@@ -215,10 +215,6 @@ impl DeserializeResponse for Raw {
             Call::Batch => BatchWriteItem::new().config(),
             Call::PutIfAbsent => PutItem::new().config(),
         };
-        let theirs = operation.as_ref().and_then(|layer| layer.load::<SharedResponseDeserializer>());
-        match theirs {
-            Some(theirs) => theirs.deserialize_nonstreaming_with_config(response, config),
-            None => Err(OrchestratorError::other("the SDK has no deserialiser for the operation")),
-        }
+        as_the_sdk(operation.as_ref(), response, config)
     }
 }
