@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::{control::ToWorker, ids::WorkerId};
+use job::{
+    control::{Boot, ToWorker},
+    ids::WorkerId,
+};
 use job_aws::{Clients, Fault};
 use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -147,9 +150,9 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
 
     fn incoming(&mut self, incoming: Incoming) -> Option<Event<W::Event>> {
         Some(match incoming {
-            Incoming::Joined(worker, outbox) => {
-                self.outboxes.insert(worker, outbox);
-                Event::Joined(worker)
+            Incoming::Joined(newcomer, outbox) => {
+                self.outboxes.insert(newcomer.worker, outbox);
+                Event::Joined(newcomer.worker)
             }
             Incoming::Said(worker, message) => Event::Said(worker, message),
             Incoming::Left(worker, why) => {
@@ -194,7 +197,7 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
         for action in actions {
             match action {
                 Action::Start(worker) => {
-                    let boot = self.driver.plane.boot(worker);
+                    let boot = Boot { worker: Some(worker), ..self.driver.plane.boot().clone() };
                     if let Err(why) = self.driver.cluster.start(&boot) {
                         self.echoes.push_back(Event::Lost(worker, why));
                     }

@@ -43,11 +43,19 @@ const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 /// What comes in.
 pub(crate) enum Incoming {
     /// A worker said hello; this reaches it.
-    Joined(WorkerId, mpsc::Sender<ToWorker>),
+    Joined(Newcomer, mpsc::Sender<ToWorker>),
     /// It said something else.
     Said(WorkerId, FromWorker),
     /// Its stream ended.
     Left(WorkerId, String),
+}
+
+/// Who said hello.
+pub(crate) struct Newcomer {
+    pub(crate) worker: WorkerId,
+    pub(crate) host: String,
+    /// What the cluster calls it; empty if nothing.
+    pub(crate) place: String,
 }
 
 /// Listens, until dropped or stopped.
@@ -92,14 +100,14 @@ impl ControlPlane {
             coordinator: format!("https://{address}"),
             ca_pem: identity.ca_pem,
             token,
-            worker: WorkerId::default(),
+            worker: None,
         };
         Ok(Self { inbox, boot, stop, tasks })
     }
 
-    /// What `worker` must be told to find its way here. Secret.
-    pub(crate) fn boot(&self, worker: WorkerId) -> Boot {
-        Boot { worker, ..self.boot.clone() }
+    /// What a worker must be told to find its way here. Secret.
+    pub(crate) fn boot(&self) -> &Boot {
+        &self.boot
     }
 
     /// Ends all streams and waits for them.
@@ -133,13 +141,11 @@ impl Control for Desk {
     ) -> Result<Response<Self::WorkStream>, Status> {
         self.check_token(&request)?;
         let mut stream = request.into_inner();
-        let worker = hello(&mut stream).await?;
-        if !self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(worker) {
-            return Err(Status::already_exists(format!("worker {worker} has said hello before")));
-        }
+        let newcomer = self.register(hello(&mut stream).await?)?;
+        let worker = newcomer.worker;
         let (sender, outbox) = mpsc::channel(OUTBOX);
         let gone = || Status::unavailable("the job is over");
-        self.inbox.send(Incoming::Joined(worker, sender)).await.map_err(|_| gone())?;
+        self.inbox.send(Incoming::Joined(newcomer, sender)).await.map_err(|_| gone())?;
         let (inbox, stop) = (self.inbox.clone(), self.stop.clone());
         self.tasks.spawn(async move {
             let why = tokio::select! {
@@ -155,6 +161,18 @@ impl Control for Desk {
 }
 
 impl Desk {
+    /// Numbers a worker that has no number yet.
+    #[allow(clippy::result_large_err)]
+    fn register(&self, hello: Hello) -> Result<Newcomer, Status> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = || known.last().copied().unwrap_or_default().next();
+        let worker = hello.worker.unwrap_or_else(next);
+        if !known.insert(worker) {
+            return Err(Status::already_exists(format!("worker {worker} has said hello before")));
+        }
+        Ok(Newcomer { worker, host: hello.host, place: hello.place })
+    }
+
     #[allow(clippy::result_large_err)]
     fn check_token<T>(&self, request: &Request<T>) -> Result<(), Status> {
         let given = request
@@ -171,13 +189,21 @@ impl Desk {
     }
 }
 
-async fn hello(stream: &mut Streaming<wire::FromWorker>) -> Result<WorkerId, Status> {
+struct Hello {
+    worker: Option<WorkerId>,
+    host: String,
+    place: String,
+}
+
+async fn hello(stream: &mut Streaming<wire::FromWorker>) -> Result<Hello, Status> {
     let first = tokio::time::timeout(HELLO_LIMIT, stream.message())
         .await
         .map_err(|_| Status::deadline_exceeded("no hello"))??
         .ok_or_else(|| Status::invalid_argument("no hello"))?;
     match FromWorker::try_from(first) {
-        Ok(FromWorker::Hello { version, worker, .. }) if version == VERSION => Ok(worker),
+        Ok(FromWorker::Hello { version, worker, host, place, .. }) if version == VERSION => {
+            Ok(Hello { worker, host, place })
+        }
         Ok(FromWorker::Hello { version, .. }) => Err(Status::failed_precondition(format!(
             "the worker is of version {version}, the coordinator of {VERSION}: install both from one package"
         ))),

@@ -26,7 +26,7 @@ pub mod wire {
 /// Both binaries must be of one version: the protocol has no other promise.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What a worker is told at its start, over a pipe and never by argument or environment.
+/// What a worker is told at its start, over a pipe or a job's credentials, and never by argument or environment.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 pub struct Boot {
     /// `https://address:port` of the coordinator.
@@ -35,8 +35,8 @@ pub struct Boot {
     pub ca_pem: String,
     /// The job's bearer token.
     pub token: String,
-    /// Who the worker is.
-    pub worker: WorkerId,
+    /// Who the worker is; nothing if the coordinator shall number it when it says hello.
+    pub worker: Option<WorkerId>,
 }
 
 /// The name in the coordinator's certificate; workers check it whatever the address is.
@@ -103,11 +103,13 @@ pub enum FromWorker {
         /// Must equal [`VERSION`].
         version: String,
         /// As given in [`Boot`].
-        worker: WorkerId,
+        worker: Option<WorkerId>,
         /// Its process id.
         pid: u32,
         /// Its host.
         host: String,
+        /// What the cluster calls it, such as the name of a task attempt; empty if nothing.
+        place: String,
     },
     /// All units asked for since hello.
     Need(Units),

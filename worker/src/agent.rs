@@ -45,6 +45,7 @@ fn hello(boot: &Boot) -> FromWorker {
         worker: boot.worker,
         pid: std::process::id(),
         host: host.trim().to_owned(),
+        place: std::env::var("mapreduce_task_attempt_id").unwrap_or_default(),
     }
 }
 

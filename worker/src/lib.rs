@@ -50,11 +50,11 @@ async fn work() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let worker = parent.1.worker;
+    let worker = parent.1.worker.map_or_else(String::new, |worker| format!(" {worker}"));
     match serve(&mut parent.0, parent.1).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("worker {worker}: {error:#}");
+            eprintln!("worker{worker}: {error:#}");
             ExitCode::FAILURE
         }
     }

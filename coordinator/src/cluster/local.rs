@@ -48,7 +48,7 @@ impl LocalCluster {
             .map_err(|error| format!("{} cannot be started: {error}", self.binary.display()))?;
         let mut line = serde_json::to_vec(boot).map_err(|error| error.to_string())?;
         line.push(b'\n');
-        let worker = boot.worker;
+        let Some(worker) = boot.worker else { return Err("a worker without a number".into()) };
         let note = Arc::clone(&self.note);
         let (kill, killed) = oneshot::channel();
         self.kill.insert(worker, kill);

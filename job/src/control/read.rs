@@ -16,9 +16,10 @@ impl TryFrom<wire::FromWorker> for FromWorker {
         Ok(match message.event.ok_or(Malformed("empty message of a worker"))? {
             Event::Hello(hello) => Self::Hello {
                 version: hello.version,
-                worker: WorkerId(hello.worker),
+                worker: (hello.worker != 0).then_some(WorkerId(hello.worker)),
                 pid: hello.pid,
                 host: hello.host,
+                place: hello.place,
             },
             Event::Need(need) => Self::Need(Units::from_milli(need.total_milli_units)),
             Event::Want(want) => Self::Want(want.total_tasks),

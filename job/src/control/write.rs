@@ -10,8 +10,9 @@ impl From<FromWorker> for wire::FromWorker {
     fn from(message: FromWorker) -> Self {
         use wire::from_worker::Event;
         let event = match message {
-            FromWorker::Hello { version, worker, pid, host } => {
-                Event::Hello(wire::Hello { version, worker: worker.0, pid, host })
+            FromWorker::Hello { version, worker, pid, host, place } => {
+                let worker = worker.map_or(0, |worker| worker.0);
+                Event::Hello(wire::Hello { version, worker, pid, host, place })
             }
             FromWorker::Need(total) => Event::Need(wire::Need { total_milli_units: total.milli() }),
             FromWorker::Want(total_tasks) => Event::Want(wire::Want { total_tasks }),

@@ -96,7 +96,7 @@ impl Played {
         let mut worker = spawn(address, certified.cert.pem()).await;
         let mut played =
             Self { stdin: worker.stdin.take(), worker, said, tell: Some(tell), _serving: serving };
-        assert!(matches!(played.hear().await, FromWorker::Hello { worker: WorkerId(5), .. }));
+        assert!(matches!(played.hear().await, FromWorker::Hello { worker: Some(WorkerId(5)), .. }));
         played
     }
 
@@ -132,7 +132,7 @@ async fn spawn(coordinator: SocketAddr, ca_pem: String) -> Child {
         coordinator: format!("https://{coordinator}"),
         ca_pem,
         token: TOKEN.to_owned(),
-        worker: WorkerId(5),
+        worker: Some(WorkerId(5)),
     };
     let line = serde_json::to_string(&boot).unwrap() + "\n";
     worker.stdin.as_mut().unwrap().write_all(line.as_bytes()).await.unwrap();
