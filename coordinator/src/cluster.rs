@@ -1,3 +1,86 @@
-//! Where workers run.
+//! Where workers run. The schedule knows nothing of it.
 
 pub(crate) mod local;
+mod place;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use job::{control::Boot, ids::WorkerId};
+
+use crate::{failure::Failure, schedule::Hiring};
+pub(crate) use place::{Place, Room};
+
+/// Where the user wants workers to run.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterWishes {
+    /// On what.
+    pub kind: ClusterKind,
+    /// No more workers than this by default.
+    pub most_workers: Option<u32>,
+    /// Where the coordinator listens for workers; port 0 is any that is free.
+    pub listen: Option<SocketAddr>,
+    /// Of YARN.
+    pub queue: Option<String>,
+    /// Memory of a worker's container besides what its JVM needs, in MiB.
+    pub worker_memory_mib: Option<u32>,
+    /// Hadoop's configuration folder.
+    pub hadoop_conf: Option<PathBuf>,
+    /// Hadoop Streaming.
+    pub streaming_jar: Option<PathBuf>,
+}
+
+/// A kind of cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ClusterKind {
+    /// YARN if there is one, else this machine
+    #[default]
+    Auto,
+    /// Processes on this machine
+    Local,
+    /// Containers of the Hadoop cluster that this machine belongs to
+    Yarn,
+}
+
+/// What happened on a cluster.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Happened {
+    /// A worker that was hired has ended; how, unless it was let go.
+    Ended(WorkerId, Option<String>),
+    /// No worker is there, and none will come.
+    Over(String),
+}
+
+/// What runs workers.
+#[tonic::async_trait]
+pub(crate) trait Cluster: Send {
+    /// Gets ready to run so many workers, which are to be told `boot`.
+    ///
+    /// # Errors
+    /// It cannot be done; nothing runs.
+    async fn start(&mut self, workers: u32, boot: &Boot) -> Result<Hiring, Failure>;
+
+    /// Starts one, if that is how there come to be workers here.
+    ///
+    /// # Errors
+    /// Why it could not be started.
+    fn hire(&mut self, worker: WorkerId) -> Result<(), String>;
+
+    /// Ends one whose stream has ended, unless it is just about to end by itself. Says whether
+    /// [`poll`](Self::poll) will report its end.
+    fn let_go(&mut self, worker: WorkerId) -> bool;
+
+    /// Waits until something happens. May be dropped at any time.
+    async fn poll(&mut self) -> Happened;
+
+    /// Ends all workers: at once, or if they have been told that the job is over, in their own time.
+    async fn stop(self: Box<Self>, ending: Ending);
+}
+
+/// How workers end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// They were told that the job is over.
+    Told,
+    /// They are killed.
+    Killed,
+}

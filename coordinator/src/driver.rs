@@ -7,22 +7,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::{
-    control::{Boot, ToWorker},
-    ids::WorkerId,
-};
+use job::{control::ToWorker, ids::WorkerId};
 use job_aws::{Clients, Fault};
 use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cluster::local::LocalCluster,
+    cluster::{Cluster, Ending, Happened},
     dynamodb,
     failure::Failure,
     pace::Limits,
     progress::{Progress, Snapshot},
-    schedule::{Action, Event, Schedule, TICK, Work},
-    server::{ControlPlane, Incoming},
+    schedule::{Action, Event, Hiring, Schedule, TICK, Work},
+    server::{ControlPlane, Incoming, Newcomer},
     table::TableFacts,
 };
 
@@ -47,7 +44,7 @@ pub(crate) type LimitsOf<'a> = Box<dyn Fn(&TableFacts) -> Limits + 'a>;
 /// What the driver works with.
 pub(crate) struct Driver<'a, H> {
     pub(crate) plane: ControlPlane,
-    pub(crate) cluster: LocalCluster,
+    pub(crate) cluster: Box<dyn Cluster>,
     pub(crate) hands: H,
     pub(crate) clients: Clients,
     pub(crate) table: String,
@@ -66,6 +63,8 @@ struct Running<'a, W: Work, H> {
     driver: Driver<'a, H>,
     schedule: Schedule<W>,
     outboxes: BTreeMap<WorkerId, mpsc::Sender<ToWorker>>,
+    /// What to call workers that a cluster has names for.
+    names: BTreeMap<WorkerId, String>,
     /// Why the streams of workers that are about to end have ended.
     left: BTreeMap<WorkerId, String>,
     calls: JoinSet<Done<W::Event>>,
@@ -79,28 +78,36 @@ impl<H> Driver<'_, H> {
     /// Runs the job until every task is done, it fails, or `stop` is cancelled. Whatever the outcome,
     /// no worker is left running and the schedule says what was done.
     pub(crate) async fn run<W: Work>(
-        self,
+        mut self,
         work: W,
         limits: Limits,
-        num_workers: u32,
+        workers: u32,
         stop: &CancellationToken,
     ) -> (Schedule<W>, Result<(), Failure>)
     where
         H: Hands<W>,
     {
-        let (schedule, actions) = Schedule::new(work, limits, num_workers, Duration::ZERO);
+        let hiring = self.cluster.start(workers, self.plane.boot()).await;
+        let planned = *hiring.as_ref().unwrap_or(&Hiring::Await(0));
+        let (schedule, actions) = Schedule::new(work, limits, planned, Duration::ZERO);
         let mut running = Running {
             driver: self,
             schedule,
             outboxes: BTreeMap::new(),
+            names: BTreeMap::new(),
             left: BTreeMap::new(),
             calls: JoinSet::new(),
             echoes: VecDeque::new(),
             started: Instant::now(),
             outcome: None,
         };
-        running.perform(actions);
-        let outcome = running.drive(stop).await;
+        let outcome = match hiring {
+            Ok(_) => {
+                running.perform(actions);
+                running.drive(stop).await
+            }
+            Err(failure) => Err(failure),
+        };
         running.end(outcome).await
     }
 }
@@ -119,7 +126,7 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
             } else {
                 tokio::select! {
                     incoming = self.driver.plane.inbox.recv() => incoming.and_then(|incoming| self.incoming(incoming)),
-                    (worker, how) = self.driver.cluster.ended() => Some(self.ended(worker, how)),
+                    happened = self.driver.cluster.poll() => Some(self.happened(happened)),
                     Some(done) = self.calls.join_next() => self.done(done),
                     _ = tick.tick() => Some(Event::Tick),
                     _ = refresh.tick() => { self.look_at_table(); None }
@@ -138,7 +145,7 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
         {
             self.driver
                 .progress
-                .note(&format!("worker {worker} was lost ({how}); others take over its work"));
+                .note(&format!("worker {} was lost ({how}); others take over its work", self.name(*worker)));
         }
         let is_tick = matches!(event, Event::Tick);
         let actions = self.schedule.handle(self.started.elapsed(), event);
@@ -148,15 +155,23 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
         }
     }
 
+    fn name(&self, worker: WorkerId) -> String {
+        self.names.get(&worker).cloned().unwrap_or_else(|| worker.to_string())
+    }
+
     fn incoming(&mut self, incoming: Incoming) -> Option<Event<W::Event>> {
         Some(match incoming {
             Incoming::Joined(newcomer, outbox) => {
-                self.outboxes.insert(newcomer.worker, outbox);
-                Event::Joined(newcomer.worker)
+                let Newcomer { worker, host, place } = newcomer;
+                if !place.is_empty() {
+                    self.names.insert(worker, format!("{worker} ({place} on {host})"));
+                }
+                self.outboxes.insert(worker, outbox);
+                Event::Joined(worker)
             }
             Incoming::Said(worker, message) => Event::Said(worker, message),
             Incoming::Left(worker, why) => {
-                if self.driver.cluster.kill(worker) {
+                if self.driver.cluster.let_go(worker) {
                     self.left.insert(worker, why);
                     return None;
                 }
@@ -165,9 +180,14 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
         })
     }
 
-    fn ended(&mut self, worker: WorkerId, how: Option<String>) -> Event<W::Event> {
-        let why = self.left.remove(&worker);
-        Event::Lost(worker, how.or(why).unwrap_or_else(|| "killed".into()))
+    fn happened(&mut self, happened: Happened) -> Event<W::Event> {
+        match happened {
+            Happened::Ended(worker, how) => {
+                let why = self.left.remove(&worker);
+                Event::Lost(worker, how.or(why).unwrap_or_else(|| "killed".into()))
+            }
+            Happened::Over(why) => Event::Deserted(why),
+        }
     }
 
     fn done(&mut self, done: Result<Done<W::Event>, tokio::task::JoinError>) -> Option<Event<W::Event>> {
@@ -197,16 +217,15 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
         for action in actions {
             match action {
                 Action::Start(worker) => {
-                    let boot = Boot { worker: Some(worker), ..self.driver.plane.boot().clone() };
-                    if let Err(why) = self.driver.cluster.start(&boot) {
+                    if let Err(why) = self.driver.cluster.hire(worker) {
                         self.echoes.push_back(Event::Lost(worker, why));
                     }
                 }
                 Action::Send(worker, message) => self.send(worker, message),
                 Action::Disconnect(worker, why) => {
-                    self.driver.progress.note(&format!("worker {worker} is cut off: {why}"));
+                    self.driver.progress.note(&format!("worker {} is cut off: {why}", self.name(worker)));
                     self.outboxes.remove(&worker);
-                    self.driver.cluster.kill(worker);
+                    self.driver.cluster.let_go(worker);
                 }
                 Action::Work(action) => {
                     let call = self.driver.hands.perform(self.schedule.work(), action);
@@ -221,7 +240,7 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
     fn send(&mut self, worker: WorkerId, message: ToWorker) {
         let sent = self.outboxes.get(&worker).map(|outbox| outbox.try_send(message));
         if let Some(Err(_)) = sent {
-            self.driver.cluster.kill(worker);
+            self.driver.cluster.let_go(worker);
             self.echoes.push_back(Event::Lost(worker, "it does not read what it is told".into()));
         }
     }
@@ -245,12 +264,15 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
 
     /// Ends workers and calls under way, whatever the outcome.
     async fn end(mut self, outcome: Result<(), Failure>) -> (Schedule<W>, Result<(), Failure>) {
-        let Driver { plane, cluster, .. } = self.driver;
+        let Driver { mut plane, cluster, .. } = self.driver;
         // What is still in the outboxes is delivered; then the streams end.
         self.outboxes.clear();
         match outcome {
-            Ok(()) => cluster.finish().await,
-            Err(_) => cluster.stop().await,
+            Ok(()) => tokio::select! {
+                () = cluster.stop(Ending::Told) => {}
+                () = plane.dismiss() => {}
+            },
+            Err(_) => cluster.stop(Ending::Killed).await,
         }
         plane.stop().await;
         let mut outcome = outcome;

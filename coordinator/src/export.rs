@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     claim::Claim,
-    cluster::local::LocalCluster,
+    cluster::Place,
     commit,
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
@@ -52,18 +52,23 @@ pub async fn export(
     stop: &CancellationToken,
 ) -> Result<Outcome, Failure> {
     let worker = worker_binary()?;
+    let preparing = async {
+        let place = Place::choose(&request.cluster, worker).await?;
+        let (clients, prepared) = prepare(request, &place).await?;
+        Ok((place, clients, prepared))
+    };
     let prepared = tokio::select! {
-        prepared = prepare(request) => prepared,
+        prepared = preparing => prepared,
         () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal before anything was written".into())),
     };
-    let (clients, prepared) = prepared?;
+    let (place, clients, prepared) = prepared?;
     if dry_run {
-        return Ok(Outcome::Planned(prepared.iter().map(|one| one.text(request.wishes)).collect()));
+        let texts = prepared.iter().map(|one| one.text(request.wishes, &place)).collect();
+        return Ok(Outcome::Planned(texts));
     }
     let mut reports = Vec::new();
     for one in prepared {
-        let cluster = LocalCluster::new(worker.clone(), progress.sink());
-        let exported = export_table(request, &one, &clients, cluster, progress, stop).await;
+        let exported = export_table(request, &one, &clients, &place, progress, stop).await;
         let report = exported.map_err(|failure| failure.after(reports.len()))?;
         progress.report(&report);
         reports.push(report);
@@ -75,7 +80,7 @@ async fn export_table(
     request: &ExportRequest,
     prepared: &Prepared,
     clients: &Clients,
-    cluster: LocalCluster,
+    place: &Place,
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Result<Report, Failure> {
@@ -83,14 +88,14 @@ async fn export_table(
     let started_at = Timestamp::now();
     let started = std::time::Instant::now();
     claim(prepared, &job, started_at).await?;
-    progress.plan(&prepared.text(request.wishes));
-    let plane = match ControlPlane::start(([127, 0, 0, 1], 0).into()).await {
+    progress.plan(&prepared.text(request.wishes, place));
+    let plane = match ControlPlane::start(place.listen()).await {
         Ok(plane) => plane,
         Err(error) => return abandon(prepared, &[], Failure::Failed(format!("{error:#}"))).await,
     };
     let driver = Driver {
         plane,
-        cluster,
+        cluster: place.cluster(progress.sink()),
         hands: FolderHands(prepared.store.clone()),
         clients: clients.clone(),
         table: prepared.table.clone(),

@@ -12,7 +12,6 @@ mod work;
 use std::{
     convert::Infallible,
     future,
-    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -20,7 +19,7 @@ use job::spec::{RateSpec, WriteMode};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cluster::local::LocalCluster,
+    cluster::Place,
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
     preflight::worker_binary,
@@ -56,18 +55,23 @@ pub async fn import(
     stop: &CancellationToken,
 ) -> Result<Imported, Failure> {
     let worker = worker_binary()?;
+    let preparing = async {
+        let place = Place::choose(&request.cluster, worker).await?;
+        let prepared = prepare(request, &place, dry_run).await?;
+        Ok((place, prepared))
+    };
     let prepared = tokio::select! {
-        prepared = prepare(request, dry_run) => prepared,
+        prepared = preparing => prepared,
         () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal before anything was written".into())),
     };
-    let mut prepared = prepared?;
+    let (place, mut prepared) = prepared?;
     prepared.backup.notes.iter().for_each(|note| progress.note(&format!("note        {note}")));
-    let plan = prepared.text();
+    let plan = prepared.text(&place);
     if !dry_run {
         progress.plan(&plan);
     }
     let rejects = Rejects::new(prepared.rejects.take(), progress.sink());
-    let job = Job { request, prepared: &prepared, worker, rejects: rejects.clone(), progress, stop };
+    let job = Job { request, prepared: &prepared, place: &place, rejects: rejects.clone(), progress, stop };
     let imported = job.run(dry_run, &plan).await;
     let finished = rejects.finish(&prepared.clients).await.map_err(|fault| Failure::failed(&fault));
     imported.and_then(|imported| finished.map(|()| imported))
@@ -77,7 +81,7 @@ pub async fn import(
 struct Job<'a> {
     request: &'a ImportRequest,
     prepared: &'a Prepared,
-    worker: PathBuf,
+    place: &'a Place,
     rejects: Rejects,
     progress: &'a Progress,
     stop: &'a CancellationToken,
@@ -144,12 +148,12 @@ impl Job<'_> {
 
     /// Goes once over all splits. The schedule says what was done, whatever the outcome.
     async fn pass(&self, mode: WriteMode) -> Result<(Schedule<ImportWork>, Result<(), Failure>), Failure> {
-        let Self { request, prepared, progress, .. } = *self;
-        let plane = ControlPlane::start(([127, 0, 0, 1], 0).into()).await;
+        let Self { request, prepared, place, progress, .. } = *self;
+        let plane = ControlPlane::start(place.listen()).await;
         let plane = plane.map_err(|error| Failure::Failed(format!("{error:#}")))?;
         let driver = Driver {
             plane,
-            cluster: LocalCluster::new(self.worker.clone(), progress.sink()),
+            cluster: place.cluster(progress.sink()),
             hands: self.rejects.clone(),
             clients: prepared.clients.clone(),
             table: prepared.table.clone(),

@@ -9,12 +9,14 @@ use job::{
     task::TotalSegments,
 };
 
-use crate::{table::TableFacts, text::count};
+use crate::{cluster::Room, table::TableFacts, text::count};
 
 /// One segment for so much of the table.
 const SEGMENT_BYTES: u64 = 128 * 1024 * 1024;
 /// Segments that keep a worker busy at any rate: as many as it reads at once.
 const STREAMS_PER_WORKER: u32 = 16;
+/// Read units per second that a worker can use: far less than it could, lest a lost one be missed.
+const UNITS_PER_WORKER: u64 = 4_000;
 /// Read units per second that are worth a segment of their own.
 const UNITS_PER_STREAM: u64 = 100;
 const UPLOAD_PART_BYTES: u64 = 16 * 1024 * 1024;
@@ -50,9 +52,9 @@ pub(crate) struct Plan {
     pub(crate) time: Option<Duration>,
 }
 
-/// Plans the export of a table at `rate` on a machine with `cores`.
-pub(crate) fn plan(facts: &TableFacts, rate: Rate, wishes: Wishes, cores: u32) -> Plan {
-    let workers = wishes.workers.unwrap_or(cores).max(1);
+/// Plans the export of a table at `rate` on a cluster with so much room.
+pub(crate) fn plan(facts: &TableFacts, rate: Rate, wishes: Wishes, room: Room) -> Plan {
+    let workers = wishes.workers.unwrap_or_else(|| room.wanted(rate, UNITS_PER_WORKER)).max(1);
     let units_per_second = rate.milli_per_second() / 1000;
     let useful = units_per_second / UNITS_PER_STREAM;
     let streams = useful.clamp(u64::from(workers), u64::from(workers) * u64::from(STREAMS_PER_WORKER));
@@ -89,11 +91,12 @@ pub(crate) struct PlanText<'a> {
     pub(crate) rate: Rate,
     pub(crate) rate_source: &'a str,
     pub(crate) wishes: Wishes,
+    pub(crate) place: &'a str,
 }
 
 impl std::fmt::Display for PlanText<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { facts, target, plan, rate, rate_source, wishes } = self;
+        let Self { facts, target, plan, rate, rate_source, wishes, place } = self;
         let size = match facts.bytes {
             0 => "size not yet known to DynamoDB".to_owned(),
             bytes => format!("about {} items, {}", facts.items, crate::text::bytes(bytes)),
@@ -110,6 +113,7 @@ impl std::fmt::Display for PlanText<'_> {
             count(plan.workers as usize, "worker"),
             count(streams as usize, "stream"),
         )?;
+        writeln!(out, "cluster     {place}")?;
         match plan.time {
             Some(time) => writeln!(out, "time        about {} at that rate", crate::text::duration(time))?,
             None => writeln!(out, "time        unknown until DynamoDB has counted the table")?,
@@ -135,7 +139,8 @@ mod tests {
 
     fn planned(bytes: u64, units: u64, wishes: Wishes) -> Plan {
         let facts = described(&json!({"TableSizeBytes": bytes}));
-        plan(&facts, Rate::from_units_per_second(units), wishes, 4)
+        let room = Room { workers: 4, is_shared: false };
+        plan(&facts, Rate::from_units_per_second(units), wishes, room)
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::{
     claim::Claim,
+    cluster::{ClusterWishes, Place, Room},
     dynamodb,
     failure::Failure,
     plan::{Plan, PlanText, Wishes, plan},
@@ -31,6 +32,8 @@ pub struct ExportRequest {
     pub(crate) wishes: Wishes,
     /// Canned ACL of the objects written.
     pub s3_acl: Option<String>,
+    /// Where workers run.
+    pub cluster: ClusterWishes,
     /// How to reach AWS.
     pub aws: AwsAccess,
 }
@@ -49,18 +52,22 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// The plan in words.
-    pub(crate) fn text(&self, wishes: Wishes) -> String {
+    pub(crate) fn text(&self, wishes: Wishes, place: &Place) -> String {
         let Self { facts, target, plan, rate, rate_source, .. } = self;
-        PlanText { facts, target, plan, rate: *rate, rate_source, wishes }.to_string()
+        PlanText { facts, target, plan, rate: *rate, rate_source, wishes, place: place.text() }.to_string()
     }
 }
 
 /// Checks tables, permissions and destinations of a whole command.
-pub(crate) async fn prepare(request: &ExportRequest) -> Result<(Clients, Vec<Prepared>), Failure> {
+pub(crate) async fn prepare(
+    request: &ExportRequest,
+    place: &Place,
+) -> Result<(Clients, Vec<Prepared>), Failure> {
+    let room = place.room().await?;
     let clients = connect(&request.aws, Retries::Sdk).await.map_err(|fault| Failure::refused(&fault))?;
     let mut prepared: Vec<Prepared> = Vec::new();
     for table in &request.tables {
-        let one = prepare_one(request, table, &clients).await?;
+        let one = prepare_one(request, table, &clients, room).await?;
         if prepared.iter().any(|other| other.target == one.target) {
             return Err(Failure::Refused(format!("table {table} is named twice")));
         }
@@ -69,7 +76,12 @@ pub(crate) async fn prepare(request: &ExportRequest) -> Result<(Clients, Vec<Pre
     Ok((clients, prepared))
 }
 
-async fn prepare_one(request: &ExportRequest, table: &str, clients: &Clients) -> Result<Prepared, Failure> {
+async fn prepare_one(
+    request: &ExportRequest,
+    table: &str,
+    clients: &Clients,
+    room: Room,
+) -> Result<Prepared, Failure> {
     let refused = |fault| Failure::refused(&fault);
     let facts = active(clients, table).await?;
     let target = folder(request, &facts, &clients.region);
@@ -84,7 +96,7 @@ async fn prepare_one(request: &ExportRequest, table: &str, clients: &Clients) ->
     if rate.milli_per_second() == 0 {
         return Err(Failure::Refused(format!("{rate_source} is no rate to read at")));
     }
-    let plan = plan(&facts, rate, request.wishes, cores());
+    let plan = plan(&facts, rate, request.wishes, room);
     Ok(Prepared { table: table.to_owned(), facts, target, store, plan, rate, rate_source })
 }
 

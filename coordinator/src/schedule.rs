@@ -17,6 +17,7 @@ use crate::{
     budget::{Budget, divide},
     pace::{Limits, Pace},
 };
+pub(crate) use workers::Hiring;
 use workers::{Worker, Workers};
 
 /// A worker not heard of for so long is lost. Workers speak every second.
@@ -90,6 +91,8 @@ pub(crate) enum Event<E> {
     Said(WorkerId, FromWorker),
     /// A worker's stream or process has ended, or it could not be started.
     Lost(WorkerId, String),
+    /// Workers that came by themselves come no more.
+    Deserted(String),
     /// Something happened to the work.
     Work(E),
     /// The table's capacity has been looked at again.
@@ -133,7 +136,7 @@ impl<W: Work> Schedule<W> {
     pub(crate) fn new(
         work: W,
         limits: Limits,
-        num_workers: u32,
+        hiring: Hiring,
         now: Duration,
     ) -> (Self, Vec<Action<W::Action>>) {
         let pace = Pace::new(limits);
@@ -141,15 +144,14 @@ impl<W: Work> Schedule<W> {
             work,
             budget: Budget::new(pace.rate(), now),
             pace,
-            workers: Workers::new(num_workers),
+            workers: Workers::new(hiring),
             turn: 0,
             ticked_at: now,
             progress_at: now,
             last_error: String::new(),
             over: false,
         };
-        let mut actions: Vec<_> =
-            (0..num_workers).map(|_| Action::Start(schedule.workers.start(now))).collect();
+        let mut actions: Vec<_> = schedule.workers.first(now).into_iter().map(Action::Start).collect();
         schedule.complete_if_done(&mut actions);
         (schedule, actions)
     }
@@ -164,6 +166,10 @@ impl<W: Work> Schedule<W> {
             Event::Joined(worker) => self.joined(now, worker, &mut actions),
             Event::Said(worker, message) => self.said(now, worker, message, &mut actions),
             Event::Lost(worker, why) => self.lost(now, worker, &why, &mut actions),
+            Event::Deserted(why) => {
+                self.over = true;
+                actions.push(Action::Fail(why));
+            }
             Event::Work(event) => actions.extend(self.work.happened(event)),
             Event::Limits(limits) => {
                 self.pace.set_limits(limits);
@@ -190,12 +196,10 @@ impl<W: Work> Schedule<W> {
     }
 
     fn joined(&mut self, now: Duration, id: WorkerId, actions: &mut Vec<Action<W::Action>>) {
-        match self.workers.get_mut(id) {
-            Some(worker) => {
-                worker.joined(now);
-                actions.push(Action::Send(id, self.work.settings()));
-            }
-            None => actions.push(Action::Disconnect(id, "not a worker of this job".into())),
+        if self.workers.join(id, now) {
+            actions.push(Action::Send(id, self.work.settings()));
+        } else {
+            actions.push(Action::Disconnect(id, "not a worker of this job".into()));
         }
     }
 
@@ -260,9 +264,9 @@ impl<W: Work> Schedule<W> {
             return;
         }
         actions.extend(self.work.release(now, id).into_iter().map(Action::Work));
-        if self.workers.may_restart() {
-            actions.push(Action::Start(self.workers.start(now)));
-        } else if self.workers.is_empty() {
+        if let Some(another) = self.workers.replace(now) {
+            actions.push(Action::Start(another));
+        } else if self.workers.are_given_up() {
             self.over = true;
             actions.push(Action::Fail(format!("no worker is left; the last one: {why}")));
             return;
@@ -286,6 +290,10 @@ impl<W: Work> Schedule<W> {
             self.budget.set_rate(now, self.pace.rate());
         }
         self.grant(now, actions);
+        if self.workers.are_awaited() {
+            // How long a cluster may take to find room is not this job's to judge.
+            self.progress_at = now;
+        }
         if now.saturating_sub(self.progress_at) > NO_PROGRESS && !self.over {
             self.over = true;
             let minutes = NO_PROGRESS.as_secs() / 60;

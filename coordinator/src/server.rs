@@ -96,18 +96,25 @@ impl ControlPlane {
                 crate::text::complain(&format!("the control server ended: {error}"));
             }
         });
-        let boot = Boot {
-            coordinator: format!("https://{address}"),
-            ca_pem: identity.ca_pem,
-            token,
-            worker: None,
-        };
+        let boot =
+            Boot { coordinator: format!("https://{address}"), ca_pem: identity.ca_pem, token, worker: None };
         Ok(Self { inbox, boot, stop, tasks })
     }
 
     /// What a worker must be told to find its way here. Secret.
     pub(crate) fn boot(&self) -> &Boot {
         &self.boot
+    }
+
+    /// Tells every worker that still comes that the job is over. Never returns.
+    pub(crate) async fn dismiss(&mut self) {
+        while let Some(incoming) = self.inbox.recv().await {
+            if let Incoming::Joined(_, outbox) = incoming {
+                // A new outbox has room.
+                let _ = outbox.try_send(ToWorker::Finish);
+            }
+        }
+        std::future::pending().await
     }
 
     /// Ends all streams and waits for them.

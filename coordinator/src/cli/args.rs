@@ -2,6 +2,7 @@
 
 #![allow(clippy::doc_markdown, reason = "the help is read in a terminal")]
 
+mod cluster;
 mod import;
 mod values;
 
@@ -16,6 +17,8 @@ use job::{
 };
 
 use crate::{plan::Wishes, preflight::ExportRequest};
+use cluster::ClusterArgs;
+pub(super) use cluster::cluster_of_variables;
 pub(super) use import::ImportArgs;
 use values::{Rates, endpoint};
 pub(super) use values::{tables, target};
@@ -101,8 +104,8 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "N", env = "TABLEHAUL_SEGMENTS")]
     segments: Option<u32>,
 
-    /// Worker processes [default: cores]
-    #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    /// Worker processes, 1 to 10000 [default: cores; on YARN what the cluster has room for and the rate can use]
+    #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     workers: Option<u32>,
 
     /// Compression of the part files: none, gzip or zstd
@@ -124,6 +127,9 @@ pub(super) struct ExportArgs {
     /// No plan, progress or summary on standard error
     #[arg(long, short, env = "TABLEHAUL_QUIET", value_parser = FalseyValueParser::new())]
     pub(super) quiet: bool,
+
+    #[command(flatten)]
+    cluster: ClusterArgs,
 
     #[command(flatten)]
     aws: AwsArgs,
@@ -202,7 +208,7 @@ impl ExportArgs {
         let rate =
             Rates { verb: "read", percent: self.read_percent.as_deref(), units: self.read_units.as_deref() };
         let rate = rate.read(matches)?;
-        let aws = self.aws.access();
+        let (aws, cluster) = (self.aws.access(), self.cluster.wishes());
         let Self { mut names, consistent, segments, workers, compress, s3_acl, .. } = self;
         let destination = names.pop().filter(|_| !names.is_empty());
         let destination = destination.ok_or("give at least one table and then a destination; try --help")?;
@@ -218,6 +224,7 @@ impl ExportArgs {
                 compression: compress,
             },
             s3_acl,
+            cluster,
             aws,
         })
     }

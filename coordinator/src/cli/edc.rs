@@ -182,11 +182,12 @@ fn request(options: &Options, positional: &[String]) -> Result<ExportRequest, En
         rate: rate(options, arguments.get(0))?,
         wishes: Wishes {
             segments: segments.map_err(|error| failed(error.to_string()))?,
-            workers: options.workers().map_err(failed)?,
+            workers: None,
             consistent: false,
             compression: options.compression(),
         },
         s3_acl: options.acl().map_err(failed)?,
+        cluster: options.cluster().map_err(failed)?,
         aws: options.access(),
     })
 }

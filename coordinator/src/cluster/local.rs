@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use super::{Cluster, Ending, Happened};
+use crate::{failure::Failure, schedule::Hiring};
 use job::{control::Boot, ids::WorkerId};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -25,6 +27,7 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Children of this process. Dropping it kills them.
 pub(crate) struct LocalCluster {
     binary: PathBuf,
+    boot: Option<Boot>,
     note: Arc<dyn Fn(String) + Send + Sync>,
     children: JoinSet<(WorkerId, Option<String>)>,
     kill: BTreeMap<WorkerId, oneshot::Sender<()>>,
@@ -33,12 +36,26 @@ pub(crate) struct LocalCluster {
 impl LocalCluster {
     /// Will run `binary`; what workers write to standard error goes to `note`, line by line.
     pub(crate) fn new(binary: PathBuf, note: Arc<dyn Fn(String) + Send + Sync>) -> Self {
-        Self { binary, note, children: JoinSet::new(), kill: BTreeMap::new() }
+        Self { binary, boot: None, note, children: JoinSet::new(), kill: BTreeMap::new() }
     }
 
-    /// Starts a worker. It learns what it must by its standard input, which nobody else can see;
-    /// that the input stays open tells it that this process is alive.
-    pub(crate) fn start(&mut self, boot: &Boot) -> Result<(), String> {
+    /// Waits for all workers to end by themselves.
+    async fn all_ended(&mut self) {
+        while self.children.join_next().await.is_some() {}
+    }
+}
+
+#[tonic::async_trait]
+impl Cluster for LocalCluster {
+    async fn start(&mut self, workers: u32, boot: &Boot) -> Result<Hiring, Failure> {
+        self.boot = Some(boot.clone());
+        Ok(Hiring::Start(workers))
+    }
+
+    /// It learns what it must by its standard input, which nobody else can see; that the input stays
+    /// open tells it that this process is alive.
+    fn hire(&mut self, worker: WorkerId) -> Result<(), String> {
+        let boot = Boot { worker: Some(worker), ..self.boot.clone().ok_or("the cluster was not started")? };
         let mut child = Command::new(&self.binary)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -46,9 +63,8 @@ impl LocalCluster {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| format!("{} cannot be started: {error}", self.binary.display()))?;
-        let mut line = serde_json::to_vec(boot).map_err(|error| error.to_string())?;
+        let mut line = serde_json::to_vec(&boot).map_err(|error| error.to_string())?;
         line.push(b'\n');
-        let Some(worker) = boot.worker else { return Err("a worker without a number".into()) };
         let note = Arc::clone(&self.note);
         let (kill, killed) = oneshot::channel();
         self.kill.insert(worker, kill);
@@ -59,14 +75,13 @@ impl LocalCluster {
         Ok(())
     }
 
-    /// Waits for a worker to end and says how, if it was not killed by [`kill`](Self::kill). Never
-    /// returns while none runs.
-    pub(crate) async fn ended(&mut self) -> (WorkerId, Option<String>) {
+    /// Never returns while none runs.
+    async fn poll(&mut self) -> Happened {
         loop {
             match self.children.join_next().await {
                 Some(Ok((worker, how))) => {
                     self.kill.remove(&worker);
-                    return (worker, how);
+                    return Happened::Ended(worker, how);
                 }
                 Some(Err(_)) => {}
                 None => std::future::pending().await,
@@ -74,24 +89,16 @@ impl LocalCluster {
         }
     }
 
-    /// Kills a worker if it does not just end by itself; [`ended`](Self::ended) still reports it.
-    /// Says whether there is one.
-    pub(crate) fn kill(&mut self, worker: WorkerId) -> bool {
+    fn let_go(&mut self, worker: WorkerId) -> bool {
         self.kill.remove(&worker).is_some_and(|kill| kill.send(()).is_ok())
     }
 
-    /// Waits for all workers to end by themselves, and kills those that do not.
-    pub(crate) async fn finish(mut self) {
-        let all_ended = async { while self.children.join_next().await.is_some() {} };
-        if tokio::time::timeout(END_LIMIT, all_ended).await.is_err() {
-            self.stop().await;
+    async fn stop(mut self: Box<Self>, ending: Ending) {
+        if ending == Ending::Told && tokio::time::timeout(END_LIMIT, self.all_ended()).await.is_ok() {
+            return;
         }
-    }
-
-    /// Kills all workers and waits for them.
-    pub(crate) async fn stop(mut self) {
         self.kill.clear();
-        while self.children.join_next().await.is_some() {}
+        self.all_ended().await;
     }
 }
 

@@ -20,6 +20,9 @@ use crate::{
 /// (Amazon DynamoDB pricing, on-demand capacity, since November 2024).
 const DOLLARS_PER_MILLION_UNITS: f64 = 0.625;
 
+/// Write units per second that a worker can use: far less than it could, lest a lost one be missed.
+pub(super) const UNITS_PER_WORKER: u64 = 2_000;
+
 /// More at once would cost more memory than they mix better.
 const MOST_OPEN_SPLITS: u32 = 8;
 
@@ -45,11 +48,12 @@ pub(super) struct PlanText<'a> {
     pub(super) mode: WriteMode,
     pub(super) splits: usize,
     pub(super) workers: u32,
+    pub(super) place: &'a str,
 }
 
 impl fmt::Display for PlanText<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { folder, backup, facts, limits, rate_source, mode, splits, workers } = self;
+        let Self { folder, backup, facts, limits, rate_source, mode, splits, workers, place } = self;
         writeln!(out, "import      {folder}")?;
         let bytes = backup.files.iter().map(|file| file.bytes).sum();
         let of_table = backup.table.as_ref().map(|table| format!(" of table {table}")).unwrap_or_default();
@@ -68,7 +72,8 @@ impl fmt::Display for PlanText<'_> {
         for (name, rate) in &limits.indexes {
             writeln!(out, "index       {name}: {rate} write units/s")?;
         }
-        write!(out, "work        {}, {}", count(*splits, "split"), count(*workers as usize, "worker"))
+        writeln!(out, "work        {}, {}", count(*splits, "split"), count(*workers as usize, "worker"))?;
+        write!(out, "cluster     {place}")
     }
 }
 

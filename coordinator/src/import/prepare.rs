@@ -13,10 +13,11 @@ use job_aws::{Clients, Retries, connect};
 use super::{plan, rejects::RejectFile};
 use crate::{
     backup::{self, Backup},
+    cluster::{ClusterWishes, Place},
     dynamodb,
     failure::Failure,
     pace::Limits,
-    preflight::{active, cores},
+    preflight::active,
     table::TableFacts,
 };
 
@@ -39,7 +40,7 @@ pub struct ImportRequest {
     pub table: String,
     /// How fast.
     pub rate: RateSpec,
-    /// Worker processes; as many as cores if not said.
+    /// Worker processes; by room and rate if not said.
     pub workers: Option<u32>,
     /// Lines that may become nothing.
     pub max_rejects: u64,
@@ -49,6 +50,8 @@ pub struct ImportRequest {
     pub mode: WriteMode,
     /// How much to check first.
     pub check: Check,
+    /// Where workers run.
+    pub cluster: ClusterWishes,
     /// How to reach AWS.
     pub aws: AwsAccess,
 }
@@ -73,7 +76,7 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// The plan in words.
-    pub(super) fn text(&self) -> String {
+    pub(super) fn text(&self, place: &Place) -> String {
         plan::PlanText {
             folder: &self.folder,
             backup: &self.backup,
@@ -83,6 +86,7 @@ impl Prepared {
             mode: self.mode,
             splits: self.splits.len(),
             workers: self.workers,
+            place: place.text(),
         }
         .to_string()
     }
@@ -96,7 +100,12 @@ impl Prepared {
 }
 
 /// Checks table, backup and permissions. `is_dry` leaves no reject file.
-pub(super) async fn prepare(request: &ImportRequest, is_dry: bool) -> Result<Prepared, Failure> {
+pub(super) async fn prepare(
+    request: &ImportRequest,
+    place: &Place,
+    is_dry: bool,
+) -> Result<Prepared, Failure> {
+    let room = place.room().await?;
     let refused = |fault| Failure::refused(&fault);
     let clients = connect(&request.aws, Retries::Sdk).await.map_err(refused)?;
     let facts = active(&clients, &request.table).await?;
@@ -119,7 +128,7 @@ pub(super) async fn prepare(request: &ImportRequest, is_dry: bool) -> Result<Pre
         Some(place) if !is_dry => Some(RejectFile::create(place, &clients).await?),
         _ => None,
     };
-    let wished = request.workers.unwrap_or_else(cores);
+    let wished = request.workers.unwrap_or_else(|| room.wanted(limits.table, plan::UNITS_PER_WORKER));
     let splits = backup::splits(&backup, wished);
     let workers = plan::workers(wished, splits.len());
     Ok(Prepared {

@@ -191,7 +191,7 @@ impl World {
         let worker = ids[who % ids.len()];
         let is_lost = self.workers[&worker].lost;
         match kind {
-            0 if !is_lost && self.schedule.workers.may_restart() => {
+            0 if !is_lost => {
                 self.workers.get_mut(&worker).unwrap().lost = true;
                 self.tell(Event::Lost(worker, "killed".into()));
                 self.schedule.workers.progressed();

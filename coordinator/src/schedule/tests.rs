@@ -14,6 +14,10 @@ pub(super) type Exporting = Schedule<ExportWork>;
 type Actions = Vec<Action<ExportAction>>;
 
 pub(super) fn started(segments: u32, num_workers: u32) -> (Exporting, Actions) {
+    hired(segments, Hiring::Start(num_workers))
+}
+
+fn hired(segments: u32, hiring: Hiring) -> (Exporting, Actions) {
     let settings = ExportSettings {
         table: "t".into(),
         consistent: false,
@@ -27,7 +31,7 @@ pub(super) fn started(segments: u32, num_workers: u32) -> (Exporting, Actions) {
     };
     let work = ExportWork::new(JobId("job".into()), settings);
     let limits = Limits::table(Rate::from_units_per_second(1000));
-    Schedule::new(work, limits, num_workers, START)
+    Schedule::new(work, limits, hiring, START)
 }
 
 fn joined(segments: u32, num_workers: u32) -> Exporting {
@@ -254,4 +258,49 @@ fn a_segment_that_does_not_exist_ends_the_connection() {
     let step = Step { segment: Segment(7), ..done(&lease, 0) };
     let actions = say(&mut schedule, 1, FromWorker::Sealed(Sealed { part: None, steps: vec![step] }));
     assert!(matches!(&actions[0], Action::Disconnect(..)), "{actions:?}");
+}
+
+fn awaiting(most: u32) -> Exporting {
+    let (schedule, actions) = hired(2, Hiring::Await(most));
+    assert_eq!(actions, []);
+    schedule
+}
+
+#[test]
+fn workers_that_come_by_themselves_are_taken_on_whenever_they_come() {
+    let mut schedule = awaiting(1);
+    let mut told = schedule.handle(START, Event::Joined(WorkerId(7)));
+    assert!(matches!(told.remove(0), Action::Send(WorkerId(7), ToWorker::Export(_))));
+    assert_eq!(leases_in(&say(&mut schedule, 7, FromWorker::Want(1))).len(), 1);
+    let lost = schedule.handle(START, Event::Lost(WorkerId(7), "preempted".into()));
+    assert_eq!(lost, [], "somebody else sees to it that another comes");
+    schedule.handle(START, Event::Joined(WorkerId(8)));
+    assert_eq!(leases_in(&say(&mut schedule, 8, FromWorker::Want(2))).len(), 2);
+}
+
+#[test]
+fn a_cluster_may_take_its_time_to_find_room() {
+    let mut schedule = awaiting(1);
+    assert_eq!(ticks_until(&mut schedule, 3 * NO_PROGRESS.as_secs()), []);
+}
+
+#[test]
+fn the_job_fails_when_no_worker_will_come_any_more() {
+    let mut schedule = awaiting(3);
+    let failed = schedule.handle(START, Event::Deserted("the application was killed".into()));
+    assert_eq!(failed, [Action::Fail("the application was killed".into())]);
+}
+
+#[test]
+fn workers_that_come_only_to_die_are_not_awaited_for_ever() {
+    let mut schedule = awaiting(1);
+    let failed = (1..20).find_map(|number| {
+        schedule.handle(START, Event::Joined(WorkerId(number)));
+        match &schedule.handle(START, Event::Lost(WorkerId(number), "exit code 1".into()))[..] {
+            [] => None,
+            [Action::Fail(why)] => Some((number, why.clone())),
+            other => panic!("{other:?}"),
+        }
+    });
+    assert!(matches!(failed, Some((6, why)) if why.contains("exit code 1")));
 }

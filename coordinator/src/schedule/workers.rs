@@ -10,7 +10,16 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 /// this many, and two for each worker. Pages that were only read will be read and paid for again.
 const DEATHS_IN_A_ROW: u32 = 3;
 
-/// A worker that was started and is not known to be lost.
+/// Who sees to it that there are workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hiring {
+    /// The schedule has so many started, and another for each that is lost.
+    Start(u32),
+    /// They come by themselves, so many at once at most, and others in the place of lost ones.
+    Await(u32),
+}
+
+/// A worker that was started or came, and is not known to be lost.
 #[derive(Debug)]
 pub(super) struct Worker {
     has_joined: bool,
@@ -28,7 +37,21 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn joined(&mut self, now: Duration) {
+    fn new(now: Duration) -> Self {
+        Self {
+            has_joined: false,
+            heard_at: now,
+            needed: Units::ZERO,
+            granted: Units::ZERO,
+            wanted: 0,
+            dealt: 0,
+            held: 0,
+            draining: false,
+            stats: Stats::default(),
+        }
+    }
+
+    fn joined(&mut self, now: Duration) {
         self.has_joined = true;
         self.heard_at = now;
     }
@@ -37,6 +60,7 @@ impl Worker {
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Workers {
+    hiring: Hiring,
     alive: BTreeMap<WorkerId, Worker>,
     next: WorkerId,
     num_lost: u32,
@@ -48,34 +72,41 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    pub(super) fn new(num_workers: u32) -> Self {
+    pub(super) fn new(hiring: Hiring) -> Self {
+        let (Hiring::Start(num_workers) | Hiring::Await(num_workers)) = hiring;
         Self {
+            hiring,
             alive: BTreeMap::new(),
             next: WorkerId(1),
             num_lost: 0,
             deaths_in_a_row: 0,
-            most_deaths: DEATHS_IN_A_ROW + 2 * num_workers,
+            most_deaths: DEATHS_IN_A_ROW.saturating_add(num_workers.saturating_mul(2)),
             past: Stats::default(),
             granted_to_lost: Units::ZERO,
         }
     }
 
-    pub(super) fn start(&mut self, now: Duration) -> WorkerId {
+    /// Whom to start at the beginning.
+    pub(super) fn first(&mut self, now: Duration) -> Vec<WorkerId> {
+        match self.hiring {
+            Hiring::Start(number) => (0..number).map(|_| self.start(now)).collect(),
+            Hiring::Await(_) => Vec::new(),
+        }
+    }
+
+    fn start(&mut self, now: Duration) -> WorkerId {
         let id = self.next;
         self.next = id.next();
-        let worker = Worker {
-            has_joined: false,
-            heard_at: now,
-            needed: Units::ZERO,
-            granted: Units::ZERO,
-            wanted: 0,
-            dealt: 0,
-            held: 0,
-            draining: false,
-            stats: Stats::default(),
-        };
-        self.alive.insert(id, worker);
+        self.alive.insert(id, Worker::new(now));
         id
+    }
+
+    /// Whether one who says hello belongs to the job.
+    pub(super) fn join(&mut self, id: WorkerId, now: Duration) -> bool {
+        if matches!(self.hiring, Hiring::Await(_)) {
+            self.alive.entry(id).or_insert_with(|| Worker::new(now));
+        }
+        self.alive.get_mut(&id).map(|worker| worker.joined(now)).is_some()
     }
 
     pub(super) fn remove(&mut self, id: WorkerId) -> bool {
@@ -92,12 +123,20 @@ impl Workers {
         self.deaths_in_a_row = 0;
     }
 
-    pub(super) fn may_restart(&self) -> bool {
-        self.deaths_in_a_row <= self.most_deaths
+    /// Whom to start in the place of a lost one.
+    pub(super) fn replace(&mut self, now: Duration) -> Option<WorkerId> {
+        let by_start = matches!(self.hiring, Hiring::Start(_));
+        (by_start && self.deaths_in_a_row <= self.most_deaths).then(|| self.start(now))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.alive.is_empty()
+    /// None is left and too many have died.
+    pub(super) fn are_given_up(&self) -> bool {
+        self.alive.is_empty() && self.deaths_in_a_row > self.most_deaths
+    }
+
+    /// None is there, and some may come.
+    pub(super) fn are_awaited(&self) -> bool {
+        matches!(self.hiring, Hiring::Await(_)) && self.alive.is_empty()
     }
 
     pub(super) fn get_mut(&mut self, id: WorkerId) -> Option<&mut Worker> {

@@ -3,7 +3,7 @@
 use clap::{Args, builder::FalseyValueParser};
 
 use super::{
-    AwsArgs, EXAMPLES,
+    AwsArgs, ClusterArgs, EXAMPLES,
     values::{Rates, max_rejects, object, tables, target},
 };
 use crate::import::{Check, ImportRequest};
@@ -51,8 +51,8 @@ pub(in crate::cli) struct ImportArgs {
     #[arg(long, value_name = "WHAT", env = "TABLEHAUL_CHECK", default_value = "all", value_parser = ["all", "first"])]
     check: String,
 
-    /// Worker processes [default: cores]
-    #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    /// Worker processes, 1 to 10000 [default: cores; on YARN what the cluster has room for and the rate can use]
+    #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     workers: Option<u32>,
 
     /// Only check everything and print the plan: files, items, rate, units, time, price
@@ -66,6 +66,9 @@ pub(in crate::cli) struct ImportArgs {
     /// No plan, progress or summary on standard error
     #[arg(long, short, env = "TABLEHAUL_QUIET", value_parser = FalseyValueParser::new())]
     pub(in crate::cli) quiet: bool,
+
+    #[command(flatten)]
+    cluster: ClusterArgs,
 
     #[command(flatten)]
     aws: AwsArgs,
@@ -89,6 +92,7 @@ impl ImportArgs {
             rejects: self.rejects.filter(|text| !text.is_empty()).map(|text| object(&text)).transpose()?,
             mode: self.mode.parse()?,
             check: if self.check == "first" { Check::First } else { Check::All },
+            cluster: self.cluster.wishes(),
             aws: self.aws.access(),
         })
     }

@@ -18,11 +18,12 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<Import
         folder: args::target(arguments.path).map_err(failed)?,
         table: args::tables(vec![arguments.table.to_owned()]).map_err(failed)?.swap_remove(0),
         rate: rate(options, arguments.get(0))?,
-        workers: options.workers().map_err(failed)?,
+        workers: None,
         max_rejects: 0,
         rejects: None,
         mode: options.mode(),
         check: Check::All,
+        cluster: options.cluster().map_err(failed)?,
         aws: options.access(),
     })
 }
@@ -72,7 +73,10 @@ mod tests {
         );
         assert_eq!(rate("-Ddynamodb.throughput.write.percent=0 s3://bucket/x Forum"), Err(1));
         let request = parsed("-Ddynamodb.max.map.tasks=1 -Ddynamodb.region=eu-west-1 /x Forum").unwrap();
-        assert_eq!((request.workers, request.aws.region.as_deref()), (Some(1), Some("eu-west-1")));
+        assert_eq!(
+            (request.cluster.most_workers, request.aws.region.as_deref()),
+            (Some(1), Some("eu-west-1"))
+        );
     }
 
     #[test]

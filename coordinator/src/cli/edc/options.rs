@@ -8,20 +8,27 @@ use job::{
 };
 
 use super::Class;
-use crate::cli::args::CANNED_ACLS;
+use crate::{
+    cli::args::{CANNED_ACLS, cluster_of_variables},
+    cluster::ClusterWishes,
+};
 
 /// Options of Hadoop's tools that take a value and mean nothing here.
 const GENERIC: [&str; 6] = ["-conf", "-fs", "-jt", "-files", "-libjars", "-archives"];
 /// Keys of the Java tool and of Hadoop that are honoured whatever is run.
-const KNOWN: [&str; 6] = [
+const KNOWN: [&str; 8] = [
     "dynamodb.region",
     "dynamodb.regionid",
     "dynamodb.endpoint",
     "dynamodb.max.map.tasks",
+    QUEUES[0],
+    QUEUES[1],
     // What they ask for is so anyway: nothing is written twice, jobs have no reducers.
     "mapreduce.map.speculative",
     "mapred.map.tasks.speculative.execution",
 ];
+/// The queue of YARN to run in, by its name in Hadoop 2 and later, and before.
+const QUEUES: [&str; 2] = ["mapreduce.job.queuename", "mapred.job.queue.name"];
 /// Those of an export.
 const KNOWN_OF_EXPORT: [&str; 8] = [
     "dynamodb.scan.segments",
@@ -95,10 +102,16 @@ impl Options {
         self.number("dynamodb.scan.segments")
     }
 
-    pub(super) fn workers(&self) -> Result<Option<u32>, String> {
-        // More processes than cores gain nothing; the key is an upper limit.
+    /// Where workers run: what the variables say; these options know of the queue and the most workers.
+    pub(super) fn cluster(&self) -> Result<ClusterWishes, String> {
+        let wishes = cluster_of_variables()?;
         let most: Option<u32> = self.number("dynamodb.max.map.tasks")?;
-        Ok(most.map(|most| most.clamp(1, crate::preflight::cores())))
+        let queue = QUEUES.into_iter().find_map(|key| self.get(key)).map(str::to_owned);
+        Ok(ClusterWishes {
+            most_workers: most.map(|most| most.max(1)),
+            queue: queue.or(wishes.queue),
+            ..wishes
+        })
     }
 
     pub(super) fn rate(&self) -> Result<Option<RateSpec>, String> {

@@ -1,0 +1,98 @@
+//! The arguments that say where workers run.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use clap::{Args, Parser};
+
+use crate::cluster::{ClusterKind, ClusterWishes};
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+pub(in crate::cli) struct ClusterArgs {
+    /// Where workers run
+    #[arg(long, value_enum, value_name = "KIND", env = "TABLEHAUL_CLUSTER", default_value = "auto")]
+    cluster: ClusterKind,
+
+    /// Address of this machine at which workers reach the coordinator, with or without a port
+    /// [default: that towards the ResourceManager; of a local cluster 127.0.0.1]
+    #[arg(long, value_name = "IP[:PORT]", env = "TABLEHAUL_LISTEN", value_parser = address)]
+    listen: Option<SocketAddr>,
+
+    /// Queue of YARN to run in [default: the cluster's]
+    #[arg(long, value_name = "QUEUE", env = "TABLEHAUL_YARN_QUEUE")]
+    yarn_queue: Option<String>,
+
+    /// Memory of a worker in a container of YARN, in MiB; its JVM gets 256 more [default: 512]
+    #[arg(long, value_name = "MIB", env = "TABLEHAUL_WORKER_MEMORY", value_parser = clap::value_parser!(u32).range(128..=65_536))]
+    worker_memory: Option<u32>,
+
+    /// Hadoop's configuration folder [default: $HADOOP_CONF_DIR, else /etc/hadoop/conf]
+    #[arg(long, value_name = "FOLDER", env = "TABLEHAUL_HADOOP_CONF")]
+    hadoop_conf: Option<PathBuf>,
+
+    /// hadoop-streaming.jar [default: where Hadoop is installed]
+    #[arg(long, value_name = "FILE", env = "TABLEHAUL_STREAMING_JAR")]
+    streaming_jar: Option<PathBuf>,
+}
+
+/// What variables alone say, for command lines that have no place for such arguments.
+#[derive(Debug, Parser)]
+struct Variables {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+impl ClusterArgs {
+    pub(super) fn wishes(&self) -> ClusterWishes {
+        ClusterWishes {
+            kind: self.cluster,
+            most_workers: None,
+            listen: self.listen,
+            queue: self.yarn_queue.clone(),
+            worker_memory_mib: self.worker_memory,
+            hadoop_conf: self.hadoop_conf.clone(),
+            streaming_jar: self.streaming_jar.clone(),
+        }
+    }
+}
+
+/// What the variables of the environment say.
+///
+/// # Errors
+/// What is wrong with one of them, in one line.
+pub(in crate::cli) fn cluster_of_variables() -> Result<ClusterWishes, String> {
+    let parsed = Variables::try_parse_from(["tablehaul"]);
+    parsed.map(|variables| variables.cluster.wishes()).map_err(|error| {
+        let text = error.to_string();
+        text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    })
+}
+
+/// An address of this machine; 0.0.0.0 is none that a worker could reach.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse::<IpAddr>().map(|ip| SocketAddr::from((ip, 0))).or_else(|_| text.parse());
+    match address {
+        Ok(address) if !address.ip().is_unspecified() => Ok(address),
+        Ok(_) => Err("workers must know one address to go to; name one of this machine's".to_owned()),
+        Err(_) => Err("give an IP address of this machine, such as 10.0.0.5 or 10.0.0.5:4433".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_port_or_none_and_is_one_that_can_be_reached() {
+        assert_eq!(address("10.0.0.5"), Ok(([10, 0, 0, 5], 0).into()));
+        assert_eq!(address("10.0.0.5:4433"), Ok(([10, 0, 0, 5], 4433).into()));
+        assert_eq!(address("[::1]:7").unwrap().port(), 7);
+        assert!(address("::1").is_ok());
+        for wrong in ["", "0.0.0.0", "0.0.0.0:4433", "leader", "10.0.0.5:x"] {
+            assert!(address(wrong).is_err(), "{wrong}");
+        }
+    }
+}
