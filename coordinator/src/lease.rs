@@ -2,7 +2,10 @@
 //!
 //! A task is a number from 0; what its mark is, only the work knows that owns it.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use job::ids::{Attempt, WorkerId};
 
@@ -36,6 +39,7 @@ struct Task<M> {
 pub(crate) struct Leases<M> {
     tasks: Vec<Task<M>>,
     pending: VecDeque<usize>,
+    held: BTreeMap<WorkerId, BTreeSet<usize>>,
     num_done: usize,
     slowest: Option<(usize, Duration)>,
 }
@@ -48,7 +52,13 @@ impl<M> Leases<M> {
         let task =
             |mark| Task { state: State::Pending, attempt: Attempt(0), mark, leased_for: Duration::ZERO };
         let tasks: Vec<_> = marks.into_iter().map(task).collect();
-        Self { pending: scattered(tasks.len()).collect(), tasks, num_done: 0, slowest: None }
+        Self {
+            pending: scattered(tasks.len()).collect(),
+            held: BTreeMap::new(),
+            tasks,
+            num_done: 0,
+            slowest: None,
+        }
     }
 
     pub(crate) fn num_done(&self) -> usize {
@@ -76,6 +86,7 @@ impl<M> Leases<M> {
         debug_assert_eq!(task.state, State::Pending);
         task.attempt = task.attempt.next();
         task.state = State::Leased { worker, since: now };
+        self.held.entry(worker).or_default().insert(number);
         Some((number, task.attempt, &task.mark))
     }
 
@@ -100,7 +111,8 @@ impl<M> Leases<M> {
         if !is_done {
             return;
         }
-        if let State::Leased { since, .. } = task.state {
+        if let State::Leased { worker, since } = task.state {
+            self.held.entry(worker).or_default().remove(&number);
             task.leased_for += now.saturating_sub(since);
         }
         task.state = State::Done;
@@ -112,18 +124,16 @@ impl<M> Leases<M> {
 
     /// Takes back what a lost worker held; it goes on from its marks, before anything else.
     pub(crate) fn release(&mut self, worker: WorkerId, now: Duration) -> usize {
-        let mut released = 0;
-        for (number, task) in self.tasks.iter_mut().enumerate() {
-            if let State::Leased { worker: holder, since } = task.state
-                && holder == worker
-            {
-                task.state = State::Pending;
+        let held = self.held.remove(&worker).unwrap_or_default();
+        for &number in &held {
+            let task = &mut self.tasks[number];
+            if let State::Leased { since, .. } = task.state {
                 task.leased_for += now.saturating_sub(since);
-                self.pending.push_front(number);
-                released += 1;
             }
+            task.state = State::Pending;
+            self.pending.push_front(number);
         }
-        released
+        held.len()
     }
 
     /// Each task is in exactly one state, and only pending ones are in the queue.
@@ -132,6 +142,12 @@ impl<M> Leases<M> {
         assert_eq!(done, self.num_done, "tasks counted as done are done");
         let pending = self.tasks.iter().filter(|task| task.state == State::Pending).count();
         assert_eq!(pending, self.pending.len(), "each pending task is in the queue once");
+        for (&worker, numbers) in &self.held {
+            let is_held = |&number: &usize| matches!(self.tasks[number].state, State::Leased { worker: holder, .. } if holder == worker);
+            assert!(numbers.iter().all(is_held), "what a worker holds is leased to it");
+        }
+        let leased = self.tasks.len() - done - pending;
+        assert_eq!(self.held.values().map(BTreeSet::len).sum::<usize>(), leased, "each lease is held once");
         for &number in &self.pending {
             assert_eq!(self.tasks[number].state, State::Pending, "no leased task is in the queue");
         }

@@ -125,6 +125,8 @@ pub(crate) struct Schedule<W> {
     budget: Budget,
     workers: Workers,
     turn: usize,
+    /// What was asked for and not granted when that was last looked at.
+    unserved: Units,
     ticked_at: Duration,
     progress_at: Duration,
     last_error: String,
@@ -146,6 +148,7 @@ impl<W: Work> Schedule<W> {
             pace,
             workers: Workers::new(hiring),
             turn: 0,
+            unserved: Units::ZERO,
             ticked_at: now,
             progress_at: now,
             last_error: String::new(),
@@ -216,11 +219,11 @@ impl<W: Work> Schedule<W> {
             FromWorker::Hello { .. } => self.expel(now, id, "said hello twice", actions),
             FromWorker::Need(total) => {
                 worker.needed = worker.needed.max(total);
-                self.grant(now, actions);
+                self.serve(now, id, actions);
             }
             FromWorker::Want(total) => {
                 worker.wanted = worker.wanted.max(total);
-                self.deal(now, actions);
+                self.deal_to(now, id, actions);
             }
             FromWorker::Heartbeat(stats) => {
                 if stats.requests > worker.stats.requests {
@@ -271,7 +274,11 @@ impl<W: Work> Schedule<W> {
             actions.push(Action::Fail(format!("no worker is left; the last one: {why}")));
             return;
         }
-        self.deal(now, actions);
+        // What it held is pending again.
+        let asking: Vec<WorkerId> = self.workers.asking().collect();
+        for id in asking {
+            self.deal_to(now, id, actions);
+        }
     }
 
     fn tick(&mut self, now: Duration, actions: &mut Vec<Action<W::Action>>) {
@@ -304,21 +311,36 @@ impl<W: Work> Schedule<W> {
         }
     }
 
-    /// Leases pending tasks to whoever asked for more; tells them when there is none.
-    fn deal(&mut self, now: Duration, actions: &mut Vec<Action<W::Action>>) {
-        for (id, worker) in self.workers.iter_mut() {
-            while worker.dealt < worker.wanted {
-                if let Some(lease) = self.work.lease(now, id) {
-                    worker.dealt += 1;
-                    worker.held += 1;
-                    actions.push(Action::Send(id, lease));
-                } else {
-                    if !std::mem::replace(&mut worker.draining, true) {
-                        actions.push(Action::Send(id, ToWorker::Drain));
-                    }
-                    break;
+    /// Leases pending tasks to a worker, as many as it asked for; tells it when there is none.
+    fn deal_to(&mut self, now: Duration, id: WorkerId, actions: &mut Vec<Action<W::Action>>) {
+        let Some(worker) = self.workers.get_mut(id) else { return };
+        while worker.dealt < worker.wanted {
+            if let Some(lease) = self.work.lease(now, id) {
+                worker.dealt += 1;
+                worker.held += 1;
+                actions.push(Action::Send(id, lease));
+            } else {
+                if !std::mem::replace(&mut worker.draining, true) {
+                    actions.push(Action::Send(id, ToWorker::Drain));
                 }
+                break;
             }
+        }
+    }
+
+    /// Gives one worker what it asked for at once if nobody was left waiting at the last tick; else it is
+    /// served with the others at the next. So a message costs the same however many workers there are.
+    fn serve(&mut self, now: Duration, id: WorkerId, actions: &mut Vec<Action<W::Action>>) {
+        let Some(worker) = self.workers.get_mut(id) else { return };
+        let needed = worker.outstanding();
+        if self.unserved > Units::ZERO || needed == Units::ZERO {
+            return;
+        }
+        let units = self.budget.take(now, needed);
+        self.unserved = needed.saturating_sub(units);
+        if units > Units::ZERO {
+            worker.granted += units;
+            actions.push(Action::Send(id, ToWorker::Grant { units, page: self.budget.page_cap() }));
         }
     }
 
@@ -326,10 +348,12 @@ impl<W: Work> Schedule<W> {
     fn grant(&mut self, now: Duration, actions: &mut Vec<Action<W::Action>>) {
         let needs: Vec<u64> = self.workers.iter().map(|(_, worker)| worker.outstanding().milli()).collect();
         let total: u64 = needs.iter().sum();
+        self.unserved = Units::ZERO;
         if total == 0 {
             return;
         }
         let taken = self.budget.take(now, Units::from_milli(total));
+        self.unserved = Units::from_milli(total).saturating_sub(taken);
         self.turn += 1;
         let shares = divide(taken.milli(), &needs, self.turn);
         let page = self.budget.page_cap();

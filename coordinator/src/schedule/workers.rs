@@ -151,6 +151,11 @@ impl Workers {
         self.alive.iter_mut().map(|(&id, worker)| (id, worker))
     }
 
+    /// Who wants more tasks than it has got.
+    pub(super) fn asking(&self) -> impl Iterator<Item = WorkerId> {
+        self.iter().filter(|(_, worker)| worker.dealt < worker.wanted).map(|(id, _)| id)
+    }
+
     pub(super) fn joined(&self) -> impl Iterator<Item = WorkerId> {
         self.iter().filter(|(_, worker)| worker.has_joined).map(|(id, _)| id)
     }
