@@ -24,6 +24,9 @@ use workers::{Worker, Workers};
 const SILENCE: Duration = Duration::from_secs(10);
 /// A job in which not one request was answered well for so long fails.
 const NO_PROGRESS: Duration = Duration::from_mins(10);
+/// For each worker, between two divisions of what the bucket holds: dividing takes time for each of them, and
+/// so costs little however many there are. With few, whoever asks is served at once.
+const GRANT_PAUSE: Duration = Duration::from_micros(5);
 /// Between two ticks; a gap far above it means that this process itself stood still.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 const STOOD_STILL: Duration = Duration::from_secs(2);
@@ -125,8 +128,7 @@ pub(crate) struct Schedule<W> {
     budget: Budget,
     workers: Workers,
     turn: usize,
-    /// What was asked for and not granted when that was last looked at.
-    unserved: Units,
+    granted_at: Duration,
     ticked_at: Duration,
     progress_at: Duration,
     last_error: String,
@@ -148,7 +150,7 @@ impl<W: Work> Schedule<W> {
             pace,
             workers: Workers::new(hiring),
             turn: 0,
-            unserved: Units::ZERO,
+            granted_at: now,
             ticked_at: now,
             progress_at: now,
             last_error: String::new(),
@@ -219,7 +221,9 @@ impl<W: Work> Schedule<W> {
             FromWorker::Hello { .. } => self.expel(now, id, "said hello twice", actions),
             FromWorker::Need(total) => {
                 worker.needed = worker.needed.max(total);
-                self.serve(now, id, actions);
+                if now.saturating_sub(self.granted_at) >= GRANT_PAUSE * self.workers.len() {
+                    self.grant(now, actions);
+                }
             }
             FromWorker::Want(total) => {
                 worker.wanted = worker.wanted.max(total);
@@ -328,32 +332,15 @@ impl<W: Work> Schedule<W> {
         }
     }
 
-    /// Gives one worker what it asked for at once if nobody was left waiting at the last tick; else it is
-    /// served with the others at the next. So a message costs the same however many workers there are.
-    fn serve(&mut self, now: Duration, id: WorkerId, actions: &mut Vec<Action<W::Action>>) {
-        let Some(worker) = self.workers.get_mut(id) else { return };
-        let needed = worker.outstanding();
-        if self.unserved > Units::ZERO || needed == Units::ZERO {
-            return;
-        }
-        let units = self.budget.take(now, needed);
-        self.unserved = needed.saturating_sub(units);
-        if units > Units::ZERO {
-            worker.granted += units;
-            actions.push(Action::Send(id, ToWorker::Grant { units, page: self.budget.page_cap() }));
-        }
-    }
-
     /// Hands out what the bucket holds, max-min fair.
     fn grant(&mut self, now: Duration, actions: &mut Vec<Action<W::Action>>) {
         let needs: Vec<u64> = self.workers.iter().map(|(_, worker)| worker.outstanding().milli()).collect();
         let total: u64 = needs.iter().sum();
-        self.unserved = Units::ZERO;
+        self.granted_at = now;
         if total == 0 {
             return;
         }
         let taken = self.budget.take(now, Units::from_milli(total));
-        self.unserved = Units::from_milli(total).saturating_sub(taken);
         self.turn += 1;
         let shares = divide(taken.milli(), &needs, self.turn);
         let page = self.budget.page_cap();

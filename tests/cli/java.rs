@@ -205,8 +205,8 @@ fn region_and_endpoint_are_taken_from_options() {
 #[test]
 fn options_that_mean_nothing_here_are_named_in_one_line() {
     let place = Place::new();
-    let args = ["-Dmapred.job.queue.name=x", "-Dmy.key=1", "-libjars", "a.jar", "PATH", "Forum"];
+    let args = ["-Dmapred.job.name=x", "-Dmy.key=1", "-libjars", "a.jar", "PATH", "Forum"];
     let finished = java(&place, &args).run().succeeded();
-    let expected = "tablehaul: warning: ignored: mapred.job.queue.name, my.key, -libjars";
+    let expected = "tablehaul: warning: ignored: mapred.job.name, my.key, -libjars";
     assert_eq!(warnings(&finished), [expected]);
 }

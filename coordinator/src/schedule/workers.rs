@@ -151,6 +151,10 @@ impl Workers {
         self.alive.iter_mut().map(|(&id, worker)| (id, worker))
     }
 
+    pub(super) fn len(&self) -> u32 {
+        u32::try_from(self.alive.len()).unwrap_or(u32::MAX)
+    }
+
     /// Who wants more tasks than it has got.
     pub(super) fn asking(&self) -> impl Iterator<Item = WorkerId> {
         self.iter().filter(|(_, worker)| worker.dealt < worker.wanted).map(|(id, _)| id)
