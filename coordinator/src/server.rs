@@ -1,6 +1,7 @@
 //! The control server: streams of workers in, events out. A shell: it checks who speaks, not what
 //! is said.
 
+mod gate;
 mod tls;
 
 use std::{
@@ -18,10 +19,7 @@ use job::{
 };
 use subtle::ConstantTimeEq;
 use tokio::{net::TcpListener, sync::mpsc};
-use tokio_stream::{
-    Stream, StreamExt,
-    wrappers::{ReceiverStream, TcpListenerStream},
-};
+use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Request, Response, Status, Streaming, transport::Server};
 
@@ -37,6 +35,8 @@ pub(crate) const OUTBOX: usize = 4096;
 const INBOX: usize = 4096;
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// A worker opens one stream.
+const MAX_STREAMS: u32 = 4;
 /// Largest message of a worker: the steps of one part, each with a key of up to 3 KiB.
 const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 
@@ -69,6 +69,7 @@ pub(crate) struct ControlPlane {
 impl ControlPlane {
     /// Starts to listen on one `address`, with a certificate and a token made for this job.
     pub(crate) async fn start(address: SocketAddr) -> anyhow::Result<Self> {
+        allow_many_connections();
         let identity = tls::Identity::new().context("making the job's certificate")?;
         let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
         let address = listener.local_addr().context("the address listened on")?;
@@ -87,11 +88,11 @@ impl ControlPlane {
             .tls_config(identity.server)
             .context("setting up TLS")?
             .http2_keepalive_interval(Some(KEEP_ALIVE))
-            .tcp_nodelay(true)
+            .max_concurrent_streams(MAX_STREAMS)
             .add_service(ControlServer::new(desk).max_decoding_message_size(MAX_MESSAGE_BYTES));
         let stopped = stop.clone().cancelled_owned();
         tasks.spawn(async move {
-            let incoming = TcpListenerStream::new(listener);
+            let incoming = gate::accept(listener, gate::MOST_STRANGERS, HELLO_LIMIT);
             if let Err(error) = server.serve_with_incoming_shutdown(incoming, stopped).await {
                 crate::text::complain(&format!("the control server ended: {error}"));
             }
@@ -129,6 +130,15 @@ impl ControlPlane {
     }
 }
 
+/// Each worker holds a file descriptor; how many a process may have by default is far below what it may have
+/// if it asks. Where asking is of no use, connections beyond the limit wait.
+fn allow_many_connections() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
+}
+
 struct Desk {
     token: Arc<str>,
     /// Who has said hello; a worker says it once in its life.
@@ -147,9 +157,13 @@ impl Control for Desk {
         request: Request<Streaming<wire::FromWorker>>,
     ) -> Result<Response<Self::WorkStream>, Status> {
         self.check_token(&request)?;
+        let pass = request.extensions().get::<gate::Pass>().cloned();
         let mut stream = request.into_inner();
         let newcomer = self.register(hello(&mut stream).await?)?;
         let worker = newcomer.worker;
+        if let Some(pass) = pass {
+            pass.let_in();
+        }
         let (sender, outbox) = mpsc::channel(OUTBOX);
         let gone = || Status::unavailable("the job is over");
         self.inbox.send(Incoming::Joined(newcomer, sender)).await.map_err(|_| gone())?;

@@ -1,0 +1,189 @@
+//! Who may stay connected: strangers are few and have little time to say who they are, so that however many
+//! come, those that belong to the job find a place.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::Sleep,
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::Connected;
+
+/// Connections that have not yet said hello with the job's token; more are closed as they come.
+pub(super) const MOST_STRANGERS: usize = 512;
+/// Accepted connections that wait for the server to take them.
+const QUEUE: usize = 64;
+/// After an error of accepting, such as for want of file descriptors.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts connections for ever, or until what is returned is dropped. A stranger is cut off after `limit`.
+pub(super) fn accept(
+    listener: TcpListener,
+    most_strangers: usize,
+    limit: Duration,
+) -> ReceiverStream<io::Result<Guarded>> {
+    let (sender, accepted) = mpsc::channel(QUEUE);
+    let places = Arc::new(Semaphore::new(most_strangers));
+    tokio::spawn(async move {
+        loop {
+            let stream = tokio::select! {
+                stream = listener.accept() => stream,
+                () = sender.closed() => return,
+            };
+            match stream {
+                Ok((stream, _)) => {
+                    // Dropped, and so closed, if there is no place.
+                    let Ok(place) = places.clone().try_acquire_owned() else { continue };
+                    let _ = stream.set_nodelay(true);
+                    let _ = sender.send(Ok(Guarded::new(stream, place, limit))).await;
+                }
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    });
+    ReceiverStream::new(accepted)
+}
+
+/// A stranger's place, until it is let in.
+#[derive(Clone)]
+pub(super) struct Pass(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+
+impl Pass {
+    /// The connection may stay, and another stranger come.
+    pub(super) fn let_in(&self) {
+        self.place().take();
+    }
+
+    fn is_let_in(&self) -> bool {
+        self.place().is_none()
+    }
+
+    fn place(&self) -> std::sync::MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that ends in an error when it is not let in in time.
+pub(super) struct Guarded {
+    stream: TcpStream,
+    pass: Pass,
+    /// Nothing once it is over.
+    time: Option<Pin<Box<Sleep>>>,
+}
+
+impl Guarded {
+    fn new(stream: TcpStream, place: OwnedSemaphorePermit, limit: Duration) -> Self {
+        let pass = Pass(Arc::new(Mutex::new(Some(place))));
+        Self { stream, pass, time: Some(Box::pin(tokio::time::sleep(limit))) }
+    }
+
+    fn has_time(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        let Some(time) = &mut self.time else { return Ok(()) };
+        if time.as_mut().poll(context).is_ready() {
+            if !self.pass.is_let_in() {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "said no hello"));
+            }
+            self.time = None;
+        }
+        Ok(())
+    }
+}
+
+impl Connected for Guarded {
+    type ConnectInfo = Pass;
+
+    fn connect_info(&self) -> Pass {
+        self.pass.clone()
+    }
+}
+
+impl AsyncRead for Guarded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.has_time(context)?;
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Guarded {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt;
+    use tokio_stream::StreamExt;
+
+    const SHORT: Duration = Duration::from_millis(50);
+
+    async fn listening() -> (TcpListener, std::net::SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[tokio::test]
+    async fn a_stranger_is_cut_off_and_one_that_was_let_in_is_not() {
+        let (listener, address) = listening().await;
+        let mut accepted = accept(listener, 8, SHORT);
+        let _silent = TcpStream::connect(address).await.unwrap();
+        let mut silent = accepted.next().await.unwrap().unwrap();
+        assert_eq!(silent.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let _known = TcpStream::connect(address).await.unwrap();
+        let mut known = accepted.next().await.unwrap().unwrap();
+        known.connect_info().let_in();
+        assert!(tokio::time::timeout(4 * SHORT, known.read_u8()).await.is_err(), "it may be silent");
+    }
+
+    #[tokio::test]
+    async fn there_is_no_place_for_many_strangers_but_one_for_each_that_is_let_in() {
+        let (listener, address) = listening().await;
+        let mut accepted = accept(listener, 1, Duration::from_secs(60));
+        let _first = TcpStream::connect(address).await.unwrap();
+        let first = accepted.next().await.unwrap().unwrap();
+        let mut second = TcpStream::connect(address).await.unwrap();
+        assert_eq!(second.read(&mut [0]).await.unwrap(), 0, "closed at once");
+        first.connect_info().let_in();
+        let _third = TcpStream::connect(address).await.unwrap();
+        assert!(accepted.next().await.unwrap().is_ok());
+    }
+}
