@@ -9,6 +9,7 @@
 //! - [`moto`]: a second emulator, by others in another language.
 //! - [`s3`]: versitygw, a whole S3 over a folder.
 //! - [`mod@installed`]: what `scripts/setup` installs.
+//! - [`hadoop`]: a real cluster: HDFS, YARN, Streaming, history.
 //! - [`command`]: running `tablehaul`.
 //! - [`dynamodb`]: talking to any `DynamoDB`, without its client.
 //! - [`corpus`]: items with every type and every oddity.
@@ -27,6 +28,7 @@ pub mod demo;
 pub mod dynamodb;
 pub mod emr;
 pub mod fake;
+pub mod hadoop;
 pub mod http;
 pub mod installed;
 pub mod items;
@@ -41,6 +43,7 @@ pub use backup_writer::BackupWriter;
 pub use demo::DemoDynamo;
 pub use dynamodb::DynamoDb;
 pub use fake::Fake;
+pub use hadoop::Hadoop;
 pub use installed::installed;
 pub use items::{expected_keys, item_index, item_key};
 pub use moto::Moto;
