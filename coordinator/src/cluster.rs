@@ -2,6 +2,7 @@
 
 pub(crate) mod local;
 mod place;
+mod yarn;
 
 use std::{net::SocketAddr, path::PathBuf};
 

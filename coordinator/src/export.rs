@@ -53,7 +53,7 @@ pub async fn export(
 ) -> Result<Outcome, Failure> {
     let worker = worker_binary()?;
     let preparing = async {
-        let place = Place::choose(&request.cluster, worker).await?;
+        let place = Place::choose(&request.cluster, worker, &request.destination).await?;
         let (clients, prepared) = prepare(request, &place).await?;
         Ok((place, clients, prepared))
     };
@@ -95,7 +95,7 @@ async fn export_table(
     };
     let driver = Driver {
         plane,
-        cluster: place.cluster(progress.sink()),
+        cluster: place.cluster(format!("tablehaul export {}", prepared.facts.name), progress.sink()),
         hands: FolderHands(prepared.store.clone()),
         clients: clients.clone(),
         table: prepared.table.clone(),

@@ -56,7 +56,7 @@ pub async fn import(
 ) -> Result<Imported, Failure> {
     let worker = worker_binary()?;
     let preparing = async {
-        let place = Place::choose(&request.cluster, worker).await?;
+        let place = Place::choose(&request.cluster, worker, &request.folder).await?;
         let prepared = prepare(request, &place, dry_run).await?;
         Ok((place, prepared))
     };
@@ -151,9 +151,11 @@ impl Job<'_> {
         let Self { request, prepared, place, progress, .. } = *self;
         let plane = ControlPlane::start(place.listen()).await;
         let plane = plane.map_err(|error| Failure::Failed(format!("{error:#}")))?;
+        let verb = if mode == WriteMode::Check { "check" } else { "import" };
+        let name = format!("tablehaul {verb} {}", prepared.facts.name);
         let driver = Driver {
             plane,
-            cluster: place.cluster(progress.sink()),
+            cluster: place.cluster(name, progress.sink()),
             hands: self.rejects.clone(),
             clients: prepared.clients.clone(),
             table: prepared.table.clone(),

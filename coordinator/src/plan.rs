@@ -91,7 +91,7 @@ pub(crate) struct PlanText<'a> {
     pub(crate) rate: Rate,
     pub(crate) rate_source: &'a str,
     pub(crate) wishes: Wishes,
-    pub(crate) place: &'a str,
+    pub(crate) place: String,
 }
 
 impl std::fmt::Display for PlanText<'_> {

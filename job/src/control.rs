@@ -42,6 +42,24 @@ pub struct Boot {
 /// The name in the coordinator's certificate; workers check it whatever the address is.
 pub const SERVER_NAME: &str = "tablehaul-coordinator";
 
+/// The name under which a YARN job's credentials hold the [`Boot`] of its workers, as JSON. Secret.
+pub const BOOT_SECRET: &str = "tablehaul.boot";
+
+/// Exit codes of a worker. YARN shows them in the diagnostics of a task attempt, as "subprocess failed with
+/// code N" (Hadoop Streaming, `PipeMapRed`), and the coordinator reads them from there.
+pub mod exit {
+    /// The coordinator said that the job is over.
+    pub const OVER: u8 = 0;
+    /// The worker failed, was told to end, or lost its coordinator.
+    pub const FAILED: u8 = 1;
+    /// Its arguments make no sense.
+    pub const USAGE: u8 = 2;
+    /// The coordinator cannot be reached at the address that the worker was told.
+    pub const UNREACHABLE: u8 = 3;
+    /// The coordinator refused the worker: another version, or the token of another job.
+    pub const REFUSED: u8 = 4;
+}
+
 /// A durable upload part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedPart {

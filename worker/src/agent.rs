@@ -3,92 +3,74 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
-use job::control::{Boot, FromWorker, SERVER_NAME, ToWorker, VERSION, wire};
+use job::control::{Boot, FromWorker, ToWorker, VERSION, wire};
 use tokio::{sync::mpsc, task::JoinSet};
-use tokio_stream::{StreamExt, wrappers::ReceiverStream};
-use tonic::{
-    Request, Streaming,
-    metadata::{Ascii, MetadataValue},
-    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
+use tonic::Streaming;
+
+use crate::{
+    connect::{self, ended},
+    cpu::Cores,
+    exit::Trouble,
+    export, import,
+    inlet::Unasked,
+    purse::Purse,
+    report::Report,
 };
 
-use crate::{export, import, inlet::Unasked, purse::Purse, report::Report};
-
-#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
-mod stub {
-    include!(concat!(env!("OUT_DIR"), "/tablehaul.control.v1.rs"));
-}
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A coordinator that does not answer pings for these two together is gone.
-const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(5);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the coordinator may take to close the stream after it has said finish.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Works for the coordinator until it says finish, and gives back what remains to be done then. Any
-/// other end is an error.
-pub(crate) async fn work(boot: Boot) -> anyhow::Result<Farewell> {
-    let (report, messages) = Report::new();
-    let report = Arc::new(report);
-    report.say(hello(&boot)).await;
-    let mut inbound = open(&boot, messages).await?;
-    let mut agent = Agent::start(next(&mut inbound).await?, report)?;
+/// Opens the control stream and says hello.
+pub(crate) async fn join(
+    boot: &Boot,
+    report: &Report,
+    messages: mpsc::Receiver<FromWorker>,
+) -> Result<Streaming<wire::ToWorker>, Trouble> {
+    report.say(hello(boot)).await;
+    connect::open(boot, messages).await
+}
+
+/// Works for the coordinator until it says finish, and gives back what remains to be done then; nothing if
+/// that is the first it says, to one that comes too late. Any other end is an error.
+pub(crate) async fn work(
+    mut inbound: Streaming<wire::ToWorker>,
+    report: Arc<Report>,
+    cores: Cores,
+) -> anyhow::Result<Option<Farewell>> {
+    let first = next(&mut inbound).await?;
+    if first == ToWorker::Finish {
+        return Ok(None);
+    }
+    let mut agent = Agent::start(first, report, cores)?;
     agent.serve(&mut inbound).await?;
-    Ok(Farewell { agent, inbound })
+    Ok(Some(Farewell { agent, inbound }))
 }
 
 fn hello(boot: &Boot) -> FromWorker {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     FromWorker::Hello {
         version: VERSION.to_owned(),
         worker: boot.worker,
         pid: std::process::id(),
-        host: host.trim().to_owned(),
-        place: std::env::var("mapreduce_task_attempt_id").unwrap_or_default(),
+        host: host(),
+        place: place(),
     }
 }
 
-async fn open(
-    boot: &Boot,
-    messages: mpsc::Receiver<FromWorker>,
-) -> anyhow::Result<Streaming<wire::ToWorker>> {
-    let mut client = stub::control_client::ControlClient::new(connect(boot).await?);
-    let mut request = Request::new(ReceiverStream::new(messages).map(wire::FromWorker::from));
-    let mut token: MetadataValue<Ascii> =
-        format!("Bearer {}", boot.token).parse().map_err(|_| anyhow!("malformed token"))?;
-    token.set_sensitive(true);
-    request.metadata_mut().insert("authorization", token);
-    let reply = client.work(request).await.map_err(|status| refused(&status))?;
-    Ok(reply.into_inner())
+/// This machine's name; empty if it has none.
+pub(crate) fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
-async fn connect(boot: &Boot) -> anyhow::Result<Channel> {
-    let tls =
-        ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&boot.ca_pem)).domain_name(SERVER_NAME);
-    let endpoint = Endpoint::from_shared(boot.coordinator.clone())
-        .and_then(|endpoint| endpoint.tls_config(tls))
-        .with_context(|| format!("coordinator at {}", boot.coordinator))?;
-    endpoint
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEP_ALIVE_EVERY)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-        .keep_alive_while_idle(true)
-        .connect()
-        .await
-        .with_context(|| format!("cannot reach the coordinator at {}", boot.coordinator))
-}
-
-fn refused(status: &tonic::Status) -> anyhow::Error {
-    anyhow!("the coordinator ended the stream: {} ({:?})", status.message(), status.code())
+/// What the cluster calls this worker: the task attempt that it is; empty if nothing.
+pub(crate) fn place() -> String {
+    std::env::var("mapreduce_task_attempt_id").unwrap_or_default()
 }
 
 async fn next(inbound: &mut Streaming<wire::ToWorker>) -> anyhow::Result<ToWorker> {
     match inbound.message().await {
         Ok(Some(message)) => Ok(message.try_into()?),
         Ok(None) => bail!("the coordinator ended the stream"),
-        Err(status) => Err(refused(&status)),
+        Err(status) => Err(ended(&status)),
     }
 }
 
@@ -125,18 +107,18 @@ struct Agent {
 }
 
 impl Agent {
-    fn start(first: ToWorker, report: Arc<Report>) -> anyhow::Result<Self> {
+    fn start(first: ToWorker, report: Arc<Report>, cores: Cores) -> anyhow::Result<Self> {
         let purse = Arc::new(Purse::new());
         let mut job = JoinSet::new();
         let inlet = match first {
             ToWorker::Export(settings) => {
                 let (inlet, outlet) = export::inlet();
-                job.spawn(export::run(*settings, purse.clone(), report.clone(), outlet));
+                job.spawn(export::run(*settings, purse.clone(), report.clone(), outlet, cores));
                 Inlet::Export(inlet)
             }
             ToWorker::Import(settings) => {
                 let (inlet, outlet) = import::inlet();
-                job.spawn(import::run(*settings, purse.clone(), report.clone(), outlet));
+                job.spawn(import::run(*settings, purse.clone(), report.clone(), outlet, cores));
                 Inlet::Import(inlet)
             }
             _ => bail!("the coordinator did not begin with the settings"),

@@ -1,8 +1,33 @@
-//! How much processor time this process got and how much it waited for.
+//! How many cores this process uses, how much of their time it got and how much it waited for.
 
-use std::{fs, thread, time::Duration};
+use std::{fs, num::NonZero, thread, time::Duration};
 
 use crate::streams::Cpu;
+
+/// How many cores to use: as many threads run on the runtime, and as many encode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cores(NonZero<usize>);
+
+impl Cores {
+    /// In a container. Where containers are not bound to cores, as on EMR by default, each sees those of
+    /// the whole node, and dozens of workers share them. No worker has a use for more: the replies that 16
+    /// streams bring, a MiB each in some 50 ms, are encoded by one core, and compressed by two.
+    const MAX_IN_CONTAINER: NonZero<usize> = NonZero::new(4).expect("it is not zero");
+
+    /// All that the system lets this process use (affinity and cgroups included).
+    pub(crate) fn all() -> Self {
+        Self(thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN))
+    }
+
+    /// A container's share of a node.
+    pub(crate) fn of_container() -> Self {
+        Self(Self::all().0.min(Self::MAX_IN_CONTAINER))
+    }
+
+    pub(crate) const fn get(self) -> usize {
+        self.0.get()
+    }
+}
 
 /// Reads the scheduler's statistics of all threads (`/proc/self/task/*/schedstat`; Linux).
 #[derive(Debug)]
@@ -12,9 +37,8 @@ pub(crate) struct CpuMeter {
 }
 
 impl CpuMeter {
-    pub(crate) fn new() -> Self {
-        let cores =
-            thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+    pub(crate) fn new(cores: Cores) -> Self {
+        let cores = u32::try_from(cores.get()).unwrap_or(u32::MAX);
         Self { cores, last: totals() }
     }
 

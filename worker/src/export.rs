@@ -48,6 +48,7 @@ use job_aws::Retries;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
+    cpu::Cores,
     inlet::{Unasked, offer},
     purse::Purse,
     report::Report,
@@ -102,6 +103,7 @@ pub(crate) async fn run(
     purse: Arc<Purse>,
     report: Arc<Report>,
     outlet: Outlet,
+    cores: Cores,
 ) -> anyhow::Result<()> {
     let clients = job_aws::connect(&settings.aws, Retries::Caller).await?;
     let store = Arc::new(store::Store::of(&settings.target, &clients));
@@ -114,7 +116,7 @@ pub(crate) async fn run(
         buffers: buffers::Buffers::new(store.max_writing() + 1, capacity),
         parts,
     };
-    let (encoder, inputs) = encode::Encoder::new()?;
+    let (encoder, inputs) = encode::Encoder::new(cores)?;
     let uploader = upload::Uploader { store, report: report.clone(), parts: sealed, files: outlet.files };
     let scanner = scan::Scanner {
         settings: Arc::new(settings),
@@ -128,7 +130,7 @@ pub(crate) async fn run(
     let mut stages = JoinSet::new();
     stages.spawn_blocking(move || filler.run(inputs));
     stages.spawn(uploader.run());
-    stages.spawn(segments::run(Arc::new(scanner), outlet.segments));
+    stages.spawn(segments::run(Arc::new(scanner), outlet.segments, cores));
     // A stage that ends without an error has lost its neighbour, which then says why.
     while let Some(ended) = stages.join_next().await {
         ended.context("a stage broke down")??;

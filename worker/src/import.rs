@@ -49,6 +49,7 @@ use job_aws::{Clients, Retries};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
+    cpu::Cores,
     inlet::{Unasked, offer},
     purse::Purse,
     report::Report,
@@ -95,6 +96,7 @@ pub(crate) async fn run(
     purse: Arc<Purse>,
     report: Arc<Report>,
     outlet: Outlet,
+    cores: Cores,
 ) -> anyhow::Result<()> {
     settings.open_splits = settings.open_splits.min(MAX_OPEN_SPLITS);
     let settings = Arc::new(settings);
@@ -103,7 +105,7 @@ pub(crate) async fn run(
     let purpose = if settings.mode == WriteMode::Check {
         Purpose::Check
     } else {
-        write_stages(&mut stages, &settings, &clients, purse, &report)
+        write_stages(&mut stages, &settings, &clients, purse, &report, cores)
     };
     let readers = Readers { settings, clients, report, purpose };
     stages.spawn(splits::run(Arc::new(readers), outlet.0));
@@ -121,11 +123,12 @@ fn write_stages(
     clients: &Clients,
     purse: Arc<Purse>,
     report: &Arc<Report>,
+    cores: Cores,
 ) -> Purpose {
     let tracker = Arc::new(Tracker::new());
     let (blocks, mixing) = mpsc::channel(MAX_OPEN_SPLITS as usize);
     let (lines, writing) = mpsc::channel(HANDFULS);
-    let writer = write::Writer::new(settings.clone(), clients.clone(), purse, report.clone());
+    let writer = write::Writer::new(settings.clone(), clients.clone(), purse, report.clone(), cores);
     let settled = tracker.clone();
     stages.spawn(writer.run(writing, Arc::new(move |lines| settled.settle(lines))));
     let open_splits = settings.open_splits;

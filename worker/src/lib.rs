@@ -1,13 +1,16 @@
 //! The tablehaul worker: scans segments of a table and writes part files, or reads splits of a backup
 //! and writes items, as the coordinator says.
 //!
-//! In the order in which work arrives: [`parent`](self) pipe → agent (control stream) → purse
-//! (units) → export or import (the stages). See `export.rs` and `import.rs` for the pictures.
+//! In the order in which work arrives: [`parent`](self) pipe or [`yarn`](self) token file → connect → agent
+//! (control stream) → purse (units) → export or import (the stages). See `export.rs` and `import.rs` for the
+//! pictures.
 
 mod agent;
 mod allowance;
 pub mod cli;
+mod connect;
 mod cpu;
+mod exit;
 mod export;
 mod import;
 mod inlet;
@@ -17,46 +20,71 @@ mod reply;
 mod report;
 mod retry;
 mod streams;
+mod yarn;
 
-use std::{process::ExitCode, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
-use job::control::Boot;
-use tokio::signal::unix::{SignalKind, signal};
+use anyhow::{Context, anyhow};
+use job::control::{Boot, FromWorker};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+use cpu::Cores;
+pub use exit::Exit;
+use exit::Trouble;
+use report::Report;
 
 /// What may still run when the end is decided is given so long.
 const SHUTDOWN: Duration = Duration::from_millis(500);
 
-/// Runs a worker that is told by standard input whom to work for. Its exit code is 0 when the
-/// coordinator said that the job is over, 1 otherwise.
-pub fn run() -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("worker: cannot start threads: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let ended = runtime.block_on(work());
-    runtime.shutdown_timeout(SHUTDOWN);
-    ended
+/// Runs a worker that is told by standard input whom to work for, and that ends when that is closed.
+pub fn run() -> Exit {
+    let cores = Cores::all();
+    match block_on(cores, work(cores)) {
+        Ok(exit) => exit,
+        Err(error) => complain("", &Trouble::Failed(error)),
+    }
 }
 
-async fn work() -> ExitCode {
-    let mut parent = match boot().await {
+/// Runs a worker that is a task of a Hadoop Streaming job, and that ends with its parent.
+pub fn run_on_yarn() -> Exit {
+    yarn::run()
+}
+
+fn block_on<T>(cores: Cores, work: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.get())
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
+    let ended = runtime.block_on(work);
+    runtime.shutdown_timeout(SHUTDOWN);
+    Ok(ended)
+}
+
+/// Says why the worker ends.
+fn complain(worker: &str, trouble: &Trouble) -> Exit {
+    // There is no other place to complain to, and the exit code says the rest.
+    let _ = writeln!(std::io::stderr(), "worker{worker}: {trouble}");
+    trouble.exit()
+}
+
+async fn work(cores: Cores) -> Exit {
+    let (mut parent, boot) = match boot().await {
         Ok(parent) => parent,
-        Err(error) => {
-            eprintln!("worker: {error:#}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return complain("", &Trouble::Failed(error)),
     };
-    let worker = parent.1.worker.map_or_else(String::new, |worker| format!(" {worker}"));
-    match serve(&mut parent.0, parent.1).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("worker{worker}: {error:#}");
-            ExitCode::FAILURE
-        }
+    let name = boot.worker.map_or_else(String::new, |worker| format!(" {worker}"));
+    let (report, messages) = Report::new();
+    let gone = async {
+        parent.gone().await;
+        "the coordinator is gone"
+    };
+    match serve(Start { boot, report: Arc::new(report), messages, cores }, || (), gone).await {
+        Ok(()) => Exit::Over,
+        Err(trouble) => complain(&name, &trouble),
     }
 }
 
@@ -66,15 +94,37 @@ async fn boot() -> anyhow::Result<(parent::Parent, Boot)> {
     Ok((parent, boot))
 }
 
-async fn serve(parent: &mut parent::Parent, boot: Boot) -> anyhow::Result<()> {
+/// All that a worker begins with.
+struct Start {
+    boot: Boot,
+    report: Arc<Report>,
+    /// What is said to the report.
+    messages: mpsc::Receiver<FromWorker>,
+    cores: Cores,
+}
+
+/// Works until the job is over, or until `gone` says who is gone. `joined` is called when the coordinator has
+/// taken the worker.
+async fn serve(
+    start: Start,
+    joined: impl FnOnce(),
+    gone: impl Future<Output = &'static str>,
+) -> Result<(), Trouble> {
     // A terminal sends ctrl-C to the whole process group; the coordinator decides what it means.
     let _interrupts = signal(SignalKind::interrupt()).context("cannot handle signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot handle signals")?;
-    let farewell = tokio::select! {
-        worked = agent::work(boot) => worked?,
-        () = parent.gone() => bail!("the coordinator is gone"),
-        _ = terminate.recv() => bail!("terminated"),
+    let worked = async {
+        let inbound = agent::join(&start.boot, &start.report, start.messages).await?;
+        joined();
+        Ok::<_, Trouble>(agent::work(inbound, start.report.clone(), start.cores).await?)
     };
-    farewell.say().await;
+    let farewell = tokio::select! {
+        worked = worked => worked?,
+        who = gone => return Err(anyhow!(who).into()),
+        _ = terminate.recv() => return Err(anyhow!("terminated").into()),
+    };
+    if let Some(farewell) = farewell {
+        farewell.say().await;
+    }
     Ok(())
 }

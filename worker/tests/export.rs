@@ -4,75 +4,19 @@
 
 mod stub;
 
-use std::{path::Path, sync::atomic::Ordering::SeqCst, time::Duration};
+use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 use job::{
     capacity::Units,
-    control::{FromWorker, Sealed, ToWorker},
-    ids::{Attempt, FileId, Segment},
-    spec::{AwsAccess, Compression, ExportSettings},
-    target::Target,
-    task::{Lease, Mark, Position},
+    control::{Sealed, ToWorker},
+    ids::FileId,
+    task::{Mark, Position},
 };
 use stub::{
     coordinator::Played,
-    dynamodb::{Table, Trouble, serve},
+    dynamodb::{Trouble, serve},
+    export::{lease, serve_until_sealed, settings},
 };
-
-fn settings(table: &Table, dir: &Path) -> ExportSettings {
-    let aws = AwsAccess { dynamodb_endpoint: Some(table.endpoint.clone()), ..AwsAccess::default() };
-    ExportSettings {
-        table: "t".into(),
-        consistent: false,
-        total_segments: 10.try_into().unwrap(),
-        target: Target::File { dir: dir.into() },
-        compression: Compression::None,
-        upload_part_bytes: 1 << 20,
-        part_file_bytes: 1 << 20,
-        mean_item_bytes: 0,
-        aws,
-    }
-}
-
-fn lease(segment: u32, mark: Mark) -> ToWorker {
-    ToWorker::Lease(Lease { segment: Segment(segment), attempt: Attempt(1), mark })
-}
-
-/// What came of the leases.
-#[derive(Debug, Default)]
-struct Heard {
-    sealed: Option<Sealed>,
-    asked_for_files: u32,
-    throttled: u32,
-    failed: Option<String>,
-}
-
-/// Serves the worker, with units as it needs them, until it has sealed something or failed.
-async fn serve_until_sealed(played: &mut Played) -> Heard {
-    let mut heard = Heard::default();
-    let mut granted = Units::ZERO;
-    loop {
-        match played.hear().await {
-            FromWorker::Need(total) => {
-                let page = Units::from_units(200);
-                played.tell(ToWorker::Grant { units: total - granted, page }).await;
-                granted = total;
-            }
-            FromWorker::WantFile => {
-                heard.asked_for_files += 1;
-                let file = FileId(8);
-                played.tell(ToWorker::File { file, name: "part".into(), upload_id: String::new() }).await;
-            }
-            FromWorker::Throttled(count) => heard.throttled += count,
-            FromWorker::Failed(why) => return Heard { failed: Some(why), ..heard },
-            FromWorker::Sealed(sealed) => return Heard { sealed: Some(sealed), ..heard },
-            FromWorker::Want(_)
-            | FromWorker::Advance(_)
-            | FromWorker::Heartbeat(_)
-            | FromWorker::Hello { .. } => {}
-        }
-    }
-}
 
 #[tokio::test]
 async fn leased_segments_are_read_sealed_in_one_part_and_reported_with_their_steps() {
@@ -83,7 +27,7 @@ async fn leased_segments_are_read_sealed_in_one_part_and_reported_with_their_ste
     played.tell(lease(4, mark)).await;
     played.tell(lease(0, Mark::default())).await;
     played.tell(ToWorker::Drain).await;
-    let heard = serve_until_sealed(&mut played).await;
+    let heard = serve_until_sealed(&mut played.coordinator).await;
     let Sealed { part, mut steps } = heard.sealed.unwrap();
     let part = part.unwrap();
     let text = std::fs::read_to_string(dir.path().join(".part.part")).unwrap();
@@ -102,7 +46,7 @@ async fn leased_segments_are_read_sealed_in_one_part_and_reported_with_their_ste
 
     // A lost worker's segment, while draining: nothing to write, so no part.
     played.tell(lease(0, Mark::default())).await;
-    let heard = serve_until_sealed(&mut played).await;
+    let heard = serve_until_sealed(&mut played.coordinator).await;
     assert_eq!(heard.sealed.map(|sealed| (sealed.part, sealed.steps.len())), Some((None, 1)));
 
     played.tell(ToWorker::Finish).await;
@@ -135,7 +79,7 @@ async fn what_no_worker_can_do_is_said_and_the_worker_waits_for_the_end() {
         let mut played = Played::start().await;
         played.tell(ToWorker::Export(Box::new(settings(&table, dir.path())))).await;
         played.tell(lease(3, Mark::default())).await;
-        let heard = serve_until_sealed(&mut played).await;
+        let heard = serve_until_sealed(&mut played.coordinator).await;
         let why = heard.failed.unwrap();
         assert!(why.contains(words) && !why.contains('\n'), "{why}");
         played.tell(ToWorker::Finish).await;

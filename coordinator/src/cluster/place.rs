@@ -6,9 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use job::capacity::Rate;
+use job::{capacity::Rate, target::Target};
 
-use super::{Cluster, ClusterKind, ClusterWishes, local::LocalCluster};
+use super::{
+    Cluster, ClusterKind, ClusterWishes,
+    local::LocalCluster,
+    yarn::{Site, YarnCluster},
+};
 use crate::{failure::Failure, preflight::cores};
 
 /// Fewer than so many workers are not asked for of a cluster that has room: one may be lost.
@@ -18,24 +22,56 @@ const FEWEST: u64 = 2;
 pub(crate) struct Place {
     worker: PathBuf,
     wishes: ClusterWishes,
-    why: String,
+    listen: SocketAddr,
+    on: On,
+}
+
+enum On {
+    /// And why.
+    ThisMachine(String),
+    Yarn(Arc<Site>),
 }
 
 impl Place {
-    /// Chooses; `worker` is the worker binary.
+    /// Chooses; `worker` is the worker binary, and workers need to reach `files`.
     ///
     /// # Errors
     /// The cluster that was asked for cannot be used.
-    pub(crate) async fn choose(wishes: &ClusterWishes, worker: PathBuf) -> Result<Self, Failure> {
-        if wishes.kind == ClusterKind::Yarn {
-            return Err(Failure::Refused("--cluster yarn: not yet".into()));
-        }
-        Ok(Self { worker, wishes: wishes.clone(), why: "this machine".into() })
+    pub(crate) async fn choose(
+        wishes: &ClusterWishes,
+        worker: PathBuf,
+        files: &Target,
+    ) -> Result<Self, Failure> {
+        let refused = |why: String| Failure::Refused(format!("--cluster yarn: {why}"));
+        let is_folder = matches!(files, Target::File { .. });
+        let found = match wishes.kind {
+            ClusterKind::Local => Err("as asked".to_owned()),
+            ClusterKind::Yarn if is_folder => Err(refused(format!(
+                "{files} is on this machine, where workers on others cannot reach it: use S3, or --cluster local"
+            )))?,
+            ClusterKind::Yarn => Ok(Site::find(wishes).await.map_err(refused)?),
+            ClusterKind::Auto if is_folder => Err("a folder on this machine needs workers on it".to_owned()),
+            ClusterKind::Auto => Site::find(wishes).await,
+        };
+        let on = match found {
+            Ok(site) => On::Yarn(Arc::new(site)),
+            Err(why) => On::ThisMachine(why),
+        };
+        let local = || SocketAddr::from((IpAddr::from(Ipv4Addr::LOCALHOST), 0));
+        let listen = match (wishes.listen, &on) {
+            (Some(address), _) => address,
+            (None, On::ThisMachine(_)) => local(),
+            (None, On::Yarn(site)) => site.own_address().map_err(Failure::Refused)?,
+        };
+        Ok(Self { worker, wishes: wishes.clone(), listen, on })
     }
 
     /// What it is and why, for the plan.
-    pub(crate) fn text(&self) -> &str {
-        &self.why
+    pub(crate) fn text(&self) -> String {
+        match &self.on {
+            On::ThisMachine(why) => format!("local ({why})"),
+            On::Yarn(site) => site.text(),
+        }
     }
 
     /// How many workers it has room for now.
@@ -44,17 +80,25 @@ impl Place {
     /// It cannot run a single one, and never will.
     pub(crate) async fn room(&self) -> Result<Room, Failure> {
         let most = self.wishes.most_workers.unwrap_or(u32::MAX);
-        Ok(Room { workers: cores().min(most), is_shared: false })
+        let room = match &self.on {
+            On::ThisMachine(_) => Room { workers: cores(), is_shared: false },
+            On::Yarn(site) => site.room().await.map_err(Failure::Refused)?,
+        };
+        Ok(Room { workers: room.workers.min(most), ..room })
     }
 
     /// Where the coordinator listens for workers.
     pub(crate) fn listen(&self) -> SocketAddr {
-        self.wishes.listen.unwrap_or_else(|| SocketAddr::from((IpAddr::from(Ipv4Addr::LOCALHOST), 0)))
+        self.listen
     }
 
-    /// For one job. What its workers have to say goes to `note`, line by line.
-    pub(crate) fn cluster(&self, note: Arc<dyn Fn(String) + Send + Sync>) -> Box<dyn Cluster> {
-        Box::new(LocalCluster::new(self.worker.clone(), note))
+    /// For one job, which people know by `name`. What is to be said of its workers goes to `note`, line by
+    /// line.
+    pub(crate) fn cluster(&self, name: String, note: Arc<dyn Fn(String) + Send + Sync>) -> Box<dyn Cluster> {
+        match &self.on {
+            On::ThisMachine(_) => Box::new(LocalCluster::new(self.worker.clone(), note)),
+            On::Yarn(site) => Box::new(YarnCluster::new(site.clone(), self.worker.clone(), name, note)),
+        }
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) struct PlanText<'a> {
     pub(super) mode: WriteMode,
     pub(super) splits: usize,
     pub(super) workers: u32,
-    pub(super) place: &'a str,
+    pub(super) place: String,
 }
 
 impl fmt::Display for PlanText<'_> {

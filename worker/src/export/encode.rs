@@ -3,10 +3,7 @@
 //! A page takes a line buffer from a pool of so many, and holds it until its lines are in a part.
 //! The queue to the part is longer than the pool is large, so no rayon thread ever waits.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use job::{
@@ -18,6 +15,7 @@ use job::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::part::Page;
+use crate::cpu::Cores;
 
 /// Buffers that have grown beyond this for an odd page are not kept.
 pub(crate) const KEEP_BYTES: usize = 3 * 1024 * 1024 / 2;
@@ -94,8 +92,8 @@ pub(crate) struct Turn(OwnedSemaphorePermit);
 
 impl Encoder {
     /// One thread for each core, and the queue to the part stage.
-    pub(crate) fn new() -> anyhow::Result<(Self, mpsc::Receiver<Input>)> {
-        let num_threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    pub(crate) fn new(cores: Cores) -> anyhow::Result<(Self, mpsc::Receiver<Input>)> {
+        let num_threads = cores.get();
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(num_threads)
             .thread_name(|at| format!("encode-{at}"))

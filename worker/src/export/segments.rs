@@ -9,7 +9,7 @@ use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
 
 use super::scan::Scanner;
 use crate::{
-    cpu::CpuMeter,
+    cpu::{Cores, CpuMeter},
     streams::{DECIDE_EVERY, Leases, Streams},
 };
 
@@ -23,11 +23,15 @@ pub(crate) enum Order {
 }
 
 /// Runs until the agent is gone, or a segment cannot be read.
-pub(crate) async fn run(scanner: Arc<Scanner>, mut orders: mpsc::Receiver<Order>) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    scanner: Arc<Scanner>,
+    mut orders: mpsc::Receiver<Order>,
+    cores: Cores,
+) -> anyhow::Result<()> {
     let mut reading = JoinSet::new();
     let mut streams = Streams::new();
     let mut leases = Leases::default();
-    let mut cpu = CpuMeter::new();
+    let mut cpu = CpuMeter::new(cores);
     let mut decided_at = Instant::now();
     let mut ticks = tokio::time::interval(DECIDE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -39,7 +39,7 @@ use tokio::{
 use self::send::{Sender, Settle, Settled};
 use super::line::Line;
 use crate::{
-    cpu::CpuMeter,
+    cpu::{Cores, CpuMeter},
     purse::Purse,
     report::Report,
     streams::{DECIDE_EVERY, Spent, Streams, Times},
@@ -51,6 +51,7 @@ pub(crate) struct Writer {
     clients: Clients,
     purse: Arc<Purse>,
     report: Arc<Report>,
+    cores: Cores,
 }
 
 impl Writer {
@@ -59,8 +60,9 @@ impl Writer {
         clients: Clients,
         purse: Arc<Purse>,
         report: Arc<Report>,
+        cores: Cores,
     ) -> Self {
-        Self { settings, clients, purse, report }
+        Self { settings, clients, purse, report, cores }
     }
 
     /// Writes lines until the sender is gone and all of them are settled. `settle` is called with every line
@@ -88,7 +90,7 @@ impl Writer {
             streams,
             most_active: 0,
         };
-        writing.run(lines).await
+        writing.run(lines, CpuMeter::new(self.cores)).await
     }
 }
 
@@ -103,8 +105,8 @@ struct Writing {
 }
 
 impl Writing {
-    async fn run(mut self, mut lines: mpsc::Receiver<Vec<Line>>) -> anyhow::Result<()> {
-        let (mut cpu, mut decided_at) = (CpuMeter::new(), Instant::now());
+    async fn run(mut self, mut lines: mpsc::Receiver<Vec<Line>>, mut cpu: CpuMeter) -> anyhow::Result<()> {
+        let mut decided_at = Instant::now();
         let mut ticks = tokio::time::interval(DECIDE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_open = true;

@@ -1,6 +1,6 @@
 //! The other end of the control stream: what the worker says is received, what it is told is sent.
 
-use std::{net::SocketAddr, process::Stdio, time::Duration};
+use std::{process::Stdio, time::Duration};
 
 use job::{
     control::{Boot, FromWorker, SERVER_NAME, ToWorker, wire},
@@ -27,14 +27,14 @@ mod server {
     include!(concat!(env!("OUT_DIR"), "/server/tablehaul.control.v1.rs"));
 }
 
-const TOKEN: &str = "the token of this job";
+pub(crate) const TOKEN: &str = "the token of this job";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 type Outbound = mpsc::Receiver<Result<wire::ToWorker, Status>>;
 
 struct Service {
-    heard: mpsc::Sender<FromWorker>,
-    outbound: Mutex<Option<Outbound>>,
+    /// Both ways of the one worker.
+    ways: Mutex<Option<(mpsc::Sender<FromWorker>, Outbound)>>,
 }
 
 #[tonic::async_trait]
@@ -46,9 +46,12 @@ impl server::control_server::Control for Service {
         request: Request<Streaming<wire::FromWorker>>,
     ) -> Result<Response<Self::WorkStream>, Status> {
         let token = request.metadata().get("authorization").and_then(|token| token.to_str().ok());
-        assert_eq!(token, Some(format!("Bearer {TOKEN}").as_str()));
+        if token != Some(format!("Bearer {TOKEN}").as_str()) {
+            return Err(Status::unauthenticated("wrong token for this job"));
+        }
         let mut inbound = request.into_inner();
-        let heard = self.heard.clone();
+        let (heard, outbound) =
+            self.ways.lock().await.take().ok_or_else(|| Status::aborted("one worker only"))?;
         let mut listening = JoinSet::new();
         listening.spawn(async move {
             while let Some(Ok(message)) = inbound.next().await {
@@ -58,23 +61,21 @@ impl server::control_server::Control for Service {
             }
         });
         listening.detach_all();
-        let outbound = self.outbound.lock().await.take().ok_or_else(|| Status::aborted("one worker only"))?;
         Ok(Response::new(ReceiverStream::new(outbound)))
     }
 }
 
-/// A worker process and the coordinator's side of its stream.
-pub(crate) struct Played {
-    worker: Child,
-    /// Apart from `worker`, which would close it when it is waited for.
-    pub(crate) stdin: Option<ChildStdin>,
+/// The coordinator's side of one worker's stream.
+pub(crate) struct Coordinator {
+    /// What the worker must be told; it has no number.
+    pub(crate) boot: Boot,
     said: mpsc::Receiver<FromWorker>,
     tell: Option<mpsc::Sender<Result<wire::ToWorker, Status>>>,
     _serving: JoinSet<()>,
 }
 
-impl Played {
-    /// Starts a worker that has said hello.
+impl Coordinator {
+    /// Listens.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -82,7 +83,7 @@ impl Played {
         let (heard, said) = mpsc::channel(64);
         let (tell, outbound) = mpsc::channel(64);
         let identity = Identity::from_pem(certified.cert.pem(), certified.signing_key.serialize_pem());
-        let service = Service { heard, outbound: Mutex::new(Some(outbound)) };
+        let service = Service { ways: Mutex::new(Some((heard, outbound))) };
         let mut serving = JoinSet::new();
         serving.spawn(async move {
             Server::builder()
@@ -93,17 +94,24 @@ impl Played {
                 .await
                 .unwrap();
         });
-        let mut worker = spawn(address, certified.cert.pem()).await;
-        let mut played =
-            Self { stdin: worker.stdin.take(), worker, said, tell: Some(tell), _serving: serving };
-        assert!(matches!(played.hear().await, FromWorker::Hello { worker: Some(WorkerId(5)), .. }));
-        played
+        let boot = Boot {
+            coordinator: format!("https://{address}"),
+            ca_pem: certified.cert.pem(),
+            token: TOKEN.to_owned(),
+            worker: None,
+        };
+        Self { boot, said, tell: Some(tell), _serving: serving }
     }
 
     /// What the worker says next.
     pub(crate) async fn hear(&mut self) -> FromWorker {
+        self.hear_if_any().await.expect("the worker is gone")
+    }
+
+    /// The same; nothing if the worker has closed its stream.
+    pub(crate) async fn hear_if_any(&mut self) -> Option<FromWorker> {
         let said = tokio::time::timeout(PATIENCE, self.said.recv()).await;
-        said.expect("the worker has nothing to say").expect("the worker is gone")
+        said.expect("the worker has nothing to say")
     }
 
     pub(crate) async fn tell(&self, message: ToWorker) {
@@ -114,27 +122,46 @@ impl Played {
     pub(crate) fn hang_up(&mut self) {
         self.tell = None;
     }
+}
+
+/// A worker process that is told by its standard input, and its coordinator.
+pub(crate) struct Played {
+    pub(crate) coordinator: Coordinator,
+    worker: Child,
+    /// Apart from `worker`, which would close it when it is waited for.
+    pub(crate) stdin: Option<ChildStdin>,
+}
+
+impl Played {
+    /// Starts a worker that has said hello.
+    pub(crate) async fn start() -> Self {
+        let mut coordinator = Coordinator::start().await;
+        let mut worker = command().stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = worker.stdin.take().unwrap();
+        let boot = Boot { worker: Some(WorkerId(5)), ..coordinator.boot.clone() };
+        let line = serde_json::to_string(&boot).unwrap() + "\n";
+        stdin.write_all(line.as_bytes()).await.unwrap();
+        assert!(matches!(coordinator.hear().await, FromWorker::Hello { worker: Some(WorkerId(5)), .. }));
+        Self { coordinator, worker, stdin: Some(stdin) }
+    }
+
+    pub(crate) async fn tell(&self, message: ToWorker) {
+        self.coordinator.tell(message).await;
+    }
+
+    /// Ends the stream.
+    pub(crate) fn hang_up(&mut self) {
+        self.coordinator.hang_up();
+    }
 
     pub(crate) async fn exit_code(&mut self) -> Option<i32> {
         tokio::time::timeout(PATIENCE, self.worker.wait()).await.expect("the worker goes on").unwrap().code()
     }
 }
 
-async fn spawn(coordinator: SocketAddr, ca_pem: String) -> Child {
-    let mut worker = Command::new(env!("CARGO_BIN_EXE_tablehaul-worker"))
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .stdin(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let boot = Boot {
-        coordinator: format!("https://{coordinator}"),
-        ca_pem,
-        token: TOKEN.to_owned(),
-        worker: Some(WorkerId(5)),
-    };
-    let line = serde_json::to_string(&boot).unwrap() + "\n";
-    worker.stdin.as_mut().unwrap().write_all(line.as_bytes()).await.unwrap();
+/// The worker, with keys for the small table.
+pub(crate) fn command() -> Command {
+    let mut worker = Command::new(env!("CARGO_BIN_EXE_tablehaul-worker"));
+    worker.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").kill_on_drop(true);
     worker
 }

@@ -25,7 +25,7 @@ pub(in crate::cli) struct ClusterArgs {
     #[arg(long, value_name = "QUEUE", env = "TABLEHAUL_YARN_QUEUE")]
     yarn_queue: Option<String>,
 
-    /// Memory of a worker in a container of YARN, in MiB; its JVM gets 256 more [default: 512]
+    /// Memory of a worker in a container of YARN, in MiB; its JVM gets 256 more [default: 256]
     #[arg(long, value_name = "MIB", env = "TABLEHAUL_WORKER_MEMORY", value_parser = clap::value_parser!(u32).range(128..=65_536))]
     worker_memory: Option<u32>,
 

@@ -71,7 +71,8 @@ impl Test {
         let settings = ImportSettings { table: "t".into(), keys: keys(), mode, open_splits: 1, aws };
         let (report, mut messages) = Report::new();
         let (purse, report) = (Arc::new(Purse::new()), Arc::new(report));
-        let writer = Writer::new(settings.into(), clients(server), purse.clone(), report.clone());
+        let writer =
+            Writer::new(settings.into(), clients(server), purse.clone(), report.clone(), Cores::all());
         let settled = Arc::new(Mutex::new(BTreeMap::new()));
         let outcomes = settled.clone();
         let settle: Settle = Arc::new(move |all| {

@@ -1,0 +1,161 @@
+//! Workers as map tasks of one Hadoop Streaming job: YARN gives containers, starts others in the place of
+//! those that end, and keeps the logs.
+//!
+//! The coordinator runs the cluster's own `hadoop jar`, which submits the job and stays to tell of it. What a
+//! worker must know goes with the job's credentials, its binary with the job's files, and the number of
+//! workers is the number of lines of the job's input.
+
+mod capacity;
+mod client;
+mod conf;
+mod hdfs;
+mod http;
+mod install;
+mod manager;
+mod secret;
+mod site;
+mod watch;
+
+use std::{path::PathBuf, process::Stdio, sync::Arc};
+
+use job::{control::Boot, ids::WorkerId};
+use tokio::{
+    process::Command,
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+use super::{Cluster, Ending, Happened};
+use crate::{failure::Failure, schedule::Hiring};
+use client::Submission;
+use hdfs::Hdfs;
+use secret::Secret;
+pub(crate) use site::Site;
+use watch::Watch;
+
+/// Keeps the command small and quick to start; what the user set comes last, and so counts.
+const CLIENT_OPTIONS: &str = "-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto";
+
+/// Lines of the command's output that may wait.
+const LINES: usize = 256;
+
+/// One Streaming job.
+pub(crate) struct YarnCluster {
+    site: Arc<Site>,
+    binary: PathBuf,
+    name: String,
+    note: Arc<dyn Fn(String) + Send + Sync>,
+    running: Option<Running>,
+}
+
+struct Running {
+    happened: mpsc::Receiver<Happened>,
+    end: oneshot::Sender<Ending>,
+    watch: JoinHandle<()>,
+}
+
+impl YarnCluster {
+    /// Will run `binary`; people know the job by `name`. What is worth knowing of it goes to `note`.
+    pub(crate) fn new(
+        site: Arc<Site>,
+        binary: PathBuf,
+        name: String,
+        note: Arc<dyn Fn(String) + Send + Sync>,
+    ) -> Self {
+        Self { site, binary, name, note, running: None }
+    }
+
+    fn hdfs(&self) -> Hdfs {
+        let Site { conf, conf_dir, hadoop, user, .. } = &*self.site;
+        Hdfs {
+            name_nodes: conf.name_nodes(),
+            user: user.clone(),
+            command: hadoop.clone(),
+            conf: conf_dir.clone(),
+        }
+    }
+
+    fn command(&self, submission: &Submission) -> Command {
+        let set = std::env::var("HADOOP_CLIENT_OPTS").unwrap_or_default();
+        let mut command = Command::new(&self.site.hadoop);
+        command
+            .args(submission.arguments())
+            .env("HADOOP_CLIENT_OPTS", format!("{CLIENT_OPTIONS} {set}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // What a terminal sends to the whole group is for the coordinator to act upon.
+            .process_group(0)
+            .kill_on_drop(true);
+        command
+    }
+}
+
+#[tonic::async_trait]
+impl Cluster for YarnCluster {
+    async fn start(&mut self, workers: u32, boot: &Boot) -> Result<Hiring, Failure> {
+        let tag = format!("tablehaul-{}", uuid::Uuid::new_v4().simple());
+        let folder = format!("/tmp/{tag}");
+        let failed = |why: String| Failure::Failed(format!("the job cannot be submitted to YARN: {why}"));
+        let secret = Secret::write(boot).map_err(|error| failed(format!("its secrets: {error}")))?;
+        let hdfs = self.hdfs();
+        let input = format!("{folder}/workers");
+        let lines: String = (1..=workers).map(|number| format!("worker {number}\n")).collect();
+        hdfs.create(&input, lines.into()).await.map_err(failed)?;
+        let submission = Submission {
+            conf: self.site.conf_dir.clone(),
+            streaming_jar: self.site.jar.clone(),
+            name: self.name.clone(),
+            tag: tag.clone(),
+            queue: self.site.queue.clone(),
+            credentials: secret.path().to_owned(),
+            worker: self.binary.canonicalize().unwrap_or_else(|_| self.binary.clone()),
+            worker_mb: u64::from(self.site.worker_mib),
+            input,
+            output: format!("{folder}/out"),
+        };
+        let client = self.command(&submission).spawn();
+        let client = client.map_err(|error| failed(format!("{}: {error}", self.site.hadoop.display())))?;
+        let (happening, happened) = mpsc::channel(1);
+        let (end, ended) = oneshot::channel();
+        let watch = Watch {
+            site: self.site.clone(),
+            note: self.note.clone(),
+            hdfs,
+            folder,
+            tag,
+            address: boot.coordinator.trim_start_matches("https://").to_owned(),
+        };
+        let watch = tokio::spawn(watch.run(client, secret, happening, ended));
+        self.running = Some(Running { happened, end, watch });
+        Ok(Hiring::Await(workers))
+    }
+
+    fn hire(&mut self, _: WorkerId) -> Result<(), String> {
+        Err("YARN starts workers by itself".into())
+    }
+
+    /// YARN learns by its exit code that it has ended.
+    fn let_go(&mut self, _: WorkerId) -> bool {
+        false
+    }
+
+    async fn poll(&mut self) -> Happened {
+        match &mut self.running {
+            Some(running) => match running.happened.recv().await {
+                Some(happened) => happened,
+                // It has been told before.
+                None => std::future::pending().await,
+            },
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn stop(mut self: Box<Self>, ending: Ending) {
+        if let Some(Running { end, watch, .. }) = self.running.take() {
+            // The watch may just have ended by itself.
+            let _ = end.send(ending);
+            let _ = watch.await;
+        }
+    }
+}

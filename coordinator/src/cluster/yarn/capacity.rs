@@ -1,0 +1,179 @@
+//! How many workers a cluster can hold now (core). An estimate: others take and give back what it counts on,
+//! and YARN may place containers otherwise. Nothing depends on all of them running.
+
+use super::{
+    conf::Conf,
+    manager::{nodes::Node, scheduler::Queue},
+};
+
+/// Sizes of containers, and what the cluster makes of them; all in MiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// Of a worker's container.
+    pub(crate) worker_mb: u64,
+    /// Of the application master's.
+    pub(crate) master_mb: u64,
+    /// Every container has at least this.
+    pub(crate) minimum_mb: u64,
+    /// Every container has a multiple of this.
+    pub(crate) increment_mb: u64,
+    /// No container has more than this.
+    pub(crate) maximum_mb: u64,
+}
+
+impl Sizes {
+    /// For workers with containers of `worker_mb`; `maximum_mb` is what the `ResourceManager` says of it, if it does.
+    pub(crate) fn new(worker_mb: u64, conf: &Conf, maximum_mb: Option<u64>) -> Self {
+        Self {
+            worker_mb,
+            master_mb: conf.master_mb(),
+            minimum_mb: conf.minimum_mb(),
+            increment_mb: conf.increment_mb(),
+            maximum_mb: maximum_mb.unwrap_or_else(|| conf.maximum_mb()),
+        }
+    }
+
+    /// What a container that asks for so much gets (`DefaultResourceCalculator.normalize`).
+    fn granted(&self, mb: u64) -> u64 {
+        mb.max(self.minimum_mb).next_multiple_of(self.increment_mb.max(1))
+    }
+}
+
+/// What fits now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fit {
+    /// Workers beside the application master. With 0 the job waits until others give something back.
+    pub(crate) num_workers: usize,
+    /// What each worker's container really has, in MiB.
+    pub(crate) container_mb: u64,
+}
+
+/// Counts the workers that fit on the nodes and into the queue, one virtual core each: where the scheduler does not
+/// count cores, more workers than cores would gain nothing.
+///
+/// # Errors
+/// One line if a container will never fit: above the cluster's limit, or larger than every node.
+pub(crate) fn fit(sizes: &Sizes, nodes: &[Node], queue: Option<&Queue>) -> Result<Fit, String> {
+    let worker_mb = sizes.granted(sizes.worker_mb);
+    let master_mb = sizes.granted(sizes.master_mb);
+    possible(sizes, nodes, worker_mb, "a worker", "lower --worker-memory")?;
+    let property = "lower yarn.app.mapreduce.am.resource.mb in mapred-site.xml";
+    possible(sizes, nodes, master_mb, "the application master", property)?;
+    let on_nodes = on_nodes(nodes, worker_mb, master_mb);
+    let cluster_mb = nodes.iter().map(Node::total_mb).sum();
+    let in_queue = queue.map_or(u64::MAX, |queue| {
+        queue.free_mb(cluster_mb).saturating_sub(master_mb).checked_div(worker_mb).unwrap_or(0)
+    });
+    let num_workers = usize::try_from(on_nodes.min(in_queue)).unwrap_or(usize::MAX);
+    Ok(Fit { num_workers, container_mb: worker_mb })
+}
+
+fn possible(sizes: &Sizes, nodes: &[Node], mb: u64, whose: &str, remedy: &str) -> Result<(), String> {
+    let maximum_mb = sizes.maximum_mb;
+    if mb > maximum_mb {
+        return Err(format!(
+            "{whose} needs a container of {mb} MiB, and this cluster allows {maximum_mb} MiB at most \
+             (yarn.scheduler.maximum-allocation-mb): {remedy}"
+        ));
+    }
+    match nodes.iter().map(Node::total_mb).max() {
+        Some(largest) if largest < mb => Err(format!(
+            "{whose} needs a container of {mb} MiB, and the largest node has {largest} MiB for all its \
+             containers: {remedy}"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Workers on all nodes, with the master on the one where it costs fewest of them; none if it fits nowhere.
+fn on_nodes(nodes: &[Node], worker_mb: u64, master_mb: u64) -> u64 {
+    let all: u64 = nodes.iter().map(|node| workers(node, worker_mb, 0, 0)).sum();
+    let fits = |node: &&Node| unsigned(node.free_mb) >= master_mb && node.free_cores >= 1;
+    let cost = |node: &Node| workers(node, worker_mb, 0, 0) - workers(node, worker_mb, master_mb, 1);
+    nodes.iter().filter(fits).map(cost).min().map_or(0, |cost| all - cost)
+}
+
+/// Workers on a node, of which somebody else takes something.
+fn workers(node: &Node, worker_mb: u64, other_mb: u64, other_cores: u64) -> u64 {
+    let by_memory = unsigned(node.free_mb).saturating_sub(other_mb).checked_div(worker_mb).unwrap_or(0);
+    by_memory.min(unsigned(node.free_cores).saturating_sub(other_cores))
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::yarn::manager::scheduler::Most;
+
+    const SIZES: Sizes =
+        Sizes { worker_mb: 768, master_mb: 1536, minimum_mb: 32, increment_mb: 32, maximum_mb: 12288 };
+
+    fn node(free_mb: i64, free_cores: i64) -> Node {
+        Node { id: "n:8041".into(), free_mb, used_mb: 0, free_cores }
+    }
+
+    fn workers_on(nodes: &[Node]) -> usize {
+        fit(&SIZES, nodes, None).unwrap().num_workers
+    }
+
+    #[test]
+    fn the_master_goes_where_it_costs_least() {
+        // 4 + 5 without it; on the second node it costs one worker, as 896 MiB are left over there.
+        assert_eq!(workers_on(&[node(4 * 768, 8), node(5 * 768 + 767, 8)]), 9 - 2 + 1);
+        // A node that has memory but no cores left for workers can still hold it for nothing.
+        assert_eq!(workers_on(&[node(8 * 768, 8), node(4 * 768, 2)]), 8 + 1);
+    }
+
+    #[test]
+    fn cores_limit_as_memory_does() {
+        assert_eq!(workers_on(&[node(100 * 768, 4)]), 3);
+        assert_eq!(workers_on(&[node(100 * 768, -2), node(100 * 768, 4)]), 3);
+    }
+
+    #[test]
+    fn a_full_cluster_holds_none_and_that_is_no_error() {
+        let full = Node { used_mb: 12288, ..node(-64, 0) };
+        assert_eq!(workers_on(&[full]), 0);
+        assert_eq!(workers_on(&[]), 0);
+        assert_eq!(workers_on(&[node(1024, 4), Node { used_mb: 2048, ..node(1024, 4) }]), 0);
+    }
+
+    #[test]
+    fn containers_are_rounded_up() {
+        let sizes = Sizes { worker_mb: 700, minimum_mb: 1024, increment_mb: 512, ..SIZES };
+        assert_eq!(fit(&sizes, &[node(4096, 8)], None).unwrap(), Fit { num_workers: 2, container_mb: 1024 });
+        let sizes = Sizes { worker_mb: 1025, ..sizes };
+        assert_eq!(fit(&sizes, &[node(4096, 8)], None).unwrap().container_mb, 1536);
+    }
+
+    #[test]
+    fn a_queue_holds_no_more_than_its_limit() {
+        let queue = |most, used_mb| {
+            let mut queue = Queue::of("root.default");
+            (queue.most, queue.used_mb) = (most, used_mb);
+            fit(&SIZES, &[node(10240, 32), node(10240, 32)], Some(&queue)).unwrap().num_workers
+        };
+        assert_eq!(queue(Most::Percent(100.0), 0), (20480 - 1536) / 768);
+        assert_eq!(queue(Most::Percent(50.000_004), 1024), (10240 - 1024 - 1536) / 768);
+        assert_eq!(queue(Most::Memory(3072), 0), 2);
+        assert_eq!(queue(Most::Memory(3072), 4096), 0);
+    }
+
+    #[test]
+    fn a_container_that_will_never_fit_is_refused_in_words() {
+        let refused = |sizes: Sizes| fit(&sizes, &[node(4096, 8), node(2048, 8)], None).unwrap_err();
+        assert_eq!(
+            refused(Sizes { worker_mb: 5000, maximum_mb: 4096, ..SIZES }),
+            "a worker needs a container of 5024 MiB, and this cluster allows 4096 MiB at most \
+             (yarn.scheduler.maximum-allocation-mb): lower --worker-memory"
+        );
+        assert_eq!(
+            refused(Sizes { master_mb: 8192, ..SIZES }),
+            "the application master needs a container of 8192 MiB, and the largest node has 4096 MiB for all \
+             its containers: lower yarn.app.mapreduce.am.resource.mb in mapred-site.xml"
+        );
+    }
+}

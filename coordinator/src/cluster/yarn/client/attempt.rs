@@ -1,0 +1,102 @@
+//! Why an attempt failed, from what YARN and Streaming say of it (core).
+
+use std::fmt;
+
+/// Why a worker's container or the worker in it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The container had more memory than it may (`ContainersMonitorImpl`).
+    Memory {
+        /// Address space, rather than memory.
+        is_virtual: bool,
+    },
+    /// The worker ended with this code (`PipeMapRed.waitOutputThreads`). Above 128 a signal ended it.
+    Code(i64),
+    /// The worker could not be started, and why.
+    NotRunnable(String),
+    /// The task was silent for longer than `mapreduce.task.timeout`.
+    Silent,
+    /// Something else, in YARN's words.
+    Other(String),
+}
+
+impl Cause {
+    /// Reads an attempt's diagnostics.
+    pub(crate) fn read(diagnostics: &str) -> Self {
+        // Hadoop 2: `running beyond physical memory limits`; 3: `running 9B beyond the 'PHYSICAL' memory limit`.
+        let lower = diagnostics.to_ascii_lowercase();
+        if lower.contains("beyond") && lower.contains("memory limit") {
+            let is_virtual = lower.contains("beyond the 'virtual'") || lower.contains("beyond virtual");
+            return Self::Memory { is_virtual };
+        }
+        if let Some((_, code)) = diagnostics.split_once("subprocess failed with code ") {
+            let digits = code.find(|character: char| !character.is_ascii_digit() && character != '-');
+            if let Ok(code) = code[..digits.unwrap_or(code.len())].parse() {
+                return Self::Code(code);
+            }
+        }
+        if let Some((_, why)) = diagnostics.split_once("Cannot run program ") {
+            return Self::NotRunnable(first_line(why));
+        }
+        if diagnostics.contains("Timed out after ") {
+            return Self::Silent;
+        }
+        let lines = diagnostics.lines().map(str::trim);
+        let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with("at "));
+        // The last cause says most; what YARN says itself has none.
+        let first = lines.next().unwrap_or_default();
+        let line = lines.filter(|line| line.starts_with("Caused by: ")).last().unwrap_or(first);
+        Self::Other(line.trim_start_matches("Caused by: ").trim_start_matches("Error: ").to_owned())
+    }
+
+    /// Whether another attempt would end the same way, wherever it runs.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::Code(2 | 4))
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory { is_virtual: false } => {
+                write!(f, "its container had more memory than it may: raise --worker-memory")
+            }
+            Self::Memory { is_virtual: true } => {
+                write!(f, "its container had more virtual memory than it may: raise --worker-memory, ")?;
+                write!(f, "or set yarn.nodemanager.vmem-check-enabled to false")
+            }
+            Self::Code(code) => told(*code, f),
+            Self::NotRunnable(why) => write!(f, "the worker cannot be run on the node: {why}"),
+            Self::Silent => write!(f, "it said nothing for too long, and was killed"),
+            Self::Other(why) if why.is_empty() => write!(f, "YARN does not say why"),
+            Self::Other(why) => write!(f, "{why}"),
+        }
+    }
+}
+
+/// Exit codes of a worker (its `--help`), of those who start programs, and of signals (128 and more).
+fn told(code: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match code {
+        3 => write!(
+            f,
+            "the worker could not reach the coordinator from its node: --listen sets the address it is told"
+        ),
+        4 => write!(f, "the coordinator refused the worker: it is of another version, or of another job"),
+        126 => write!(f, "the worker cannot be run on the node: it is not executable there (code 126)"),
+        127 => write!(
+            f,
+            "the worker cannot be run on the node: it is no program for that system, or a library is missing (code 127)"
+        ),
+        137 => write!(
+            f,
+            "the worker was killed (signal 9): by YARN, or for memory by the system, then raise --worker-memory"
+        ),
+        143 => write!(f, "the worker was told to end (signal 15)"),
+        129..=192 => write!(f, "the worker was ended by signal {}", code - 128),
+        _ => write!(f, "the worker ended with code {code}: its log says why"),
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}

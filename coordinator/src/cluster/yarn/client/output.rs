@@ -1,0 +1,161 @@
+//! What the submitting command says, line by line (core). Lines are known by their words, not by their form: how they
+//! begin is up to each cluster's log4j.properties.
+
+use super::refusal;
+
+/// How many lines are kept for telling why a job could not be submitted.
+const LINES_KEPT: usize = 20;
+/// How many lines of an attempt's failure are kept; a memory limit is told with a list of processes.
+const FAILURE_LINES: usize = 10;
+
+/// What became known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// The application was taken in, such as `application_1795573196499_0012`.
+    Submitted(String),
+    /// The command tries to reach a daemon of the cluster, in its words.
+    Waiting(String),
+    /// An attempt failed; others follow within the limit of the job.
+    AttemptFailed {
+        /// Such as `attempt_1795573196499_0005_m_000000_0`.
+        attempt: String,
+        /// Why, without Java's stack; [`super::attempt::Cause`] reads it.
+        text: String,
+    },
+    /// The application ended.
+    Ended(End),
+}
+
+/// How an application ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Each worker ended well.
+    Succeeded,
+    /// A task failed too often, or the application master did, and why.
+    Failed(String),
+    /// It was killed, and by whom or why.
+    Killed(String),
+}
+
+/// An attempt's failure, of which lines may follow.
+#[derive(Debug)]
+struct Failure {
+    attempt: String,
+    lines: Vec<String>,
+}
+
+/// Reads the command's output, standard output and standard error alike.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    submitted: bool,
+    failure: Option<Failure>,
+    kept: Vec<String>,
+}
+
+impl Output {
+    /// Takes a line, without its end.
+    pub(crate) fn line(&mut self, line: &str) -> Vec<Event> {
+        let mut events = Vec::new();
+        let is_logged = message(line).is_some();
+        let failure_ends = is_logged || line.trim().is_empty();
+        if failure_ends {
+            events.extend(self.failure_told());
+        } else if let Some(failure) = &mut self.failure {
+            if !is_stack(line) && failure.lines.len() < FAILURE_LINES {
+                failure.lines.push(line.trim().to_owned());
+            }
+            return events;
+        }
+        self.keep(line);
+        if let Some(attempt) = failed_attempt(line) {
+            self.failure = Some(Failure { attempt: attempt.to_owned(), lines: Vec::new() });
+        }
+        events.extend(self.submitted(line));
+        if line.contains("Retrying connect to server: ") {
+            events.push(Event::Waiting(message(line).unwrap_or(line).to_owned()));
+        }
+        events.extend(end(line).map(Event::Ended));
+        events
+    }
+
+    /// After the last line.
+    pub(crate) fn finish(&mut self) -> Option<Event> {
+        self.failure_told()
+    }
+
+    /// Why the command failed, in one line.
+    pub(crate) fn why(&self) -> String {
+        refusal::why(&self.kept)
+    }
+
+    fn failure_told(&mut self) -> Option<Event> {
+        let Failure { attempt, lines } = self.failure.take()?;
+        Some(Event::AttemptFailed { attempt, text: lines.join("\n") })
+    }
+
+    /// The line that says so may be switched off, so that of the job counts as well.
+    fn submitted(&mut self, line: &str) -> Option<Event> {
+        let id = word_after(line, "Submitted application ", "application_")
+            .or_else(|| word_after(line, "Running job: ", "job_"))?;
+        if std::mem::replace(&mut self.submitted, true) {
+            return None;
+        }
+        Some(Event::Submitted(id.replacen("job_", "application_", 1)))
+    }
+
+    fn keep(&mut self, line: &str) {
+        if line.trim().is_empty() || is_stack(line) || line.starts_with('\t') {
+            return;
+        }
+        if self.kept.len() == LINES_KEPT {
+            self.kept.remove(0);
+        }
+        self.kept.push(line.trim_end().to_owned());
+    }
+}
+
+/// What a logged line says after its level and class; nothing if it is not one.
+pub(super) fn message(line: &str) -> Option<&str> {
+    let level = ["INFO", "WARN", "ERROR", "FATAL", "DEBUG"];
+    let mut words = line.split_whitespace().take(5);
+    if !words.any(|word| level.contains(&word.trim_matches(['[', ']']))) {
+        return None;
+    }
+    // `2026-11-25 02:23:07,266 INFO mapreduce.Job: Task Id …`: the class may be missing.
+    let start = level.iter().filter_map(|level| line.find(level).map(|at| at + level.len())).min()?;
+    let rest = line[start..].trim_start_matches([']', ' ']);
+    Some(match rest.split_once(": ") {
+        Some((class, message)) if !class.contains(' ') => message,
+        _ => rest,
+    })
+}
+
+fn is_stack(line: &str) -> bool {
+    line.trim_start().starts_with("at ") || line.trim_start().starts_with("... ")
+}
+
+/// `Task Id : attempt_1795573196499_0005_m_000000_0, Status : FAILED`.
+fn failed_attempt(line: &str) -> Option<&str> {
+    let attempt = word_after(line, "Task Id : ", "attempt_")?;
+    line.ends_with("Status : FAILED").then_some(attempt)
+}
+
+/// `Job job_1795573196499_0005 failed with state FAILED due to: Task failed …`.
+fn end(line: &str) -> Option<End> {
+    let (_, rest) = line.split_once("Job job_")?;
+    let (_, how) = rest.split_once(' ')?;
+    if how.starts_with("completed successfully") {
+        return Some(End::Succeeded);
+    }
+    let (state, why) = how.strip_prefix("failed with state ")?.split_once(" due to: ")?;
+    let why = why.trim().to_owned();
+    Some(if state == "KILLED" { End::Killed(why) } else { End::Failed(why) })
+}
+
+/// The id with a prefix that stands after some words.
+fn word_after<'a>(line: &'a str, words: &str, prefix: &str) -> Option<&'a str> {
+    let (_, rest) = line.split_once(words)?;
+    let end = rest.find(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+    let id = &rest[..end.unwrap_or(rest.len())];
+    id.starts_with(prefix).then_some(id)
+}

@@ -1,0 +1,31 @@
+//! Reads Hadoop's configuration from its folder (shell).
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{Conf, ConfFile, FILES, Surroundings};
+
+/// Reads the configuration in a folder; a file that is not there says nothing.
+///
+/// # Errors
+/// One line: a file that cannot be read or is not XML, or a folder without any of them.
+pub(crate) fn load(folder: &Path, surroundings: Surroundings) -> Result<Conf, String> {
+    let mut found: Vec<(PathBuf, String)> = Vec::new();
+    for name in FILES {
+        let path = folder.join(name);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => found.push((path, text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(format!("{}: {error}", path.display())),
+        }
+    }
+    if found.is_empty() {
+        let (folder, names) = (folder.display(), FILES.join(", "));
+        return Err(format!("{folder} is no Hadoop configuration: it has none of {names}"));
+    }
+    let found: Vec<_> = found.iter().map(|(path, text)| (path.display().to_string(), text)).collect();
+    let files: Vec<_> = found.iter().map(|(name, text)| ConfFile { name, text }).collect();
+    Conf::new(&files, surroundings)
+}

@@ -1,0 +1,44 @@
+//! The XML of Hadoop's configuration files (core). What `xi:include` names is not read.
+
+use roxmltree::{Document, Node, ParsingOptions};
+
+/// One `<property>`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Property {
+    pub(super) name: String,
+    /// As written; empty if there is none.
+    pub(super) value: String,
+    pub(super) is_final: bool,
+}
+
+/// All properties of a file, in order. Fields are elements or, since Hadoop 2.9, attributes.
+pub(super) fn properties(text: &str) -> Result<Vec<Property>, String> {
+    // An XML declaration must come first; editors put a byte order mark before it.
+    let text = text.trim_start_matches('\u{feff}');
+    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(text, options).map_err(|why| format!("not XML: {why}"))?;
+    let root = document.root_element();
+    if !root.has_tag_name("configuration") {
+        let found = root.tag_name().name();
+        return Err(format!("not a Hadoop configuration: its root is <{found}>, not <configuration>"));
+    }
+    let properties = root.descendants().filter(|node| node.has_tag_name("property"));
+    Ok(properties.filter_map(property).collect())
+}
+
+fn property(node: Node<'_, '_>) -> Option<Property> {
+    let field = |name: &str| {
+        let element = node.children().find(|child| child.has_tag_name(name));
+        element.map(text).or_else(|| node.attribute(name).map(str::to_owned))
+    };
+    Some(Property {
+        name: field("name")?.trim().to_owned(),
+        value: field("value").unwrap_or_default(),
+        is_final: field("final").is_some_and(|is_final| is_final.trim() == "true"),
+    })
+}
+
+/// All text in an element: comments and CDATA sections divide it.
+fn text(node: Node<'_, '_>) -> String {
+    node.descendants().filter(Node::is_text).filter_map(|text| text.text()).collect()
+}

@@ -1,0 +1,146 @@
+//! Where Hadoop is on this machine (core): its command, its configuration and the Streaming jar. What the
+//! environment and the disk hold is given.
+
+mod machine;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use machine::ThisMachine;
+
+/// Where EMR and the Bigtop packages put the jar.
+const JARS: [&str; 2] =
+    ["/usr/lib/hadoop-mapreduce/hadoop-streaming.jar", "/usr/lib/hadoop/hadoop-streaming.jar"];
+
+/// Where EMR and the Bigtop packages put the configuration.
+const CONF: &str = "/etc/hadoop/conf";
+
+/// This machine, as far as is asked here.
+pub(crate) trait Machine {
+    /// A variable of the environment; nothing if it is empty.
+    fn variable(&self, name: &str) -> Option<String>;
+    /// Whether there is a file that may be run.
+    fn is_program(&self, path: &Path) -> bool;
+    /// Whether there is a file.
+    fn is_file(&self, path: &Path) -> bool;
+    /// Whether there is a folder.
+    fn is_folder(&self, path: &Path) -> bool;
+    /// Names of what is in a folder; none if it is not there.
+    fn names(&self, folder: &Path) -> Vec<String>;
+    /// The path without symbolic links.
+    fn resolved(&self, path: &Path) -> Option<PathBuf>;
+}
+
+/// What the user named by flags.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Named {
+    /// `--hadoop-conf`.
+    pub(crate) conf: Option<PathBuf>,
+    /// `--streaming-jar`.
+    pub(crate) jar: Option<PathBuf>,
+}
+
+/// The `hadoop` command.
+///
+/// # Errors
+/// One line: what is missing, where it was looked for, how to name it.
+pub(crate) fn command(machine: &impl Machine) -> Result<PathBuf, String> {
+    if let Some(named) = machine.variable("HADOOP_CMD").map(PathBuf::from) {
+        let found = machine.is_program(&named).then_some(named.clone());
+        return found.ok_or_else(|| format!("HADOOP_CMD names {}, which is no program", named.display()));
+    }
+    let home = machine.variable("HADOOP_HOME").map(|home| Path::new(&home).join("bin/hadoop"));
+    let path = machine.variable("PATH").unwrap_or_default();
+    let in_path = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+    let mut places = home.into_iter().chain(in_path.map(|folder| folder.join("hadoop")));
+    places.find(|place| machine.is_program(place)).ok_or_else(|| {
+        let home = machine.variable("HADOOP_HOME").map(|home| format!(" and not in {home}/bin (HADOOP_HOME)"));
+        format!(
+            "there is no hadoop command in PATH{}: set HADOOP_CMD to where it is, or run with --cluster local",
+            home.unwrap_or_default()
+        )
+    })
+}
+
+/// The folder of Hadoop's configuration.
+///
+/// # Errors
+/// One line: what is missing, where it was looked for, how to name it.
+pub(crate) fn configuration(machine: &impl Machine, named: &Named) -> Result<PathBuf, String> {
+    if let Some(named) = &named.conf {
+        return checked(machine.is_folder(named), named, "--hadoop-conf", "a folder");
+    }
+    if let Some(named) = machine.variable("HADOOP_CONF_DIR").map(PathBuf::from) {
+        return checked(machine.is_folder(&named), &named, "HADOOP_CONF_DIR", "a folder");
+    }
+    let home = machine.variable("HADOOP_HOME").map(|home| Path::new(&home).join("etc/hadoop"));
+    let places: Vec<_> = home.into_iter().chain([PathBuf::from(CONF)]).collect();
+    let found = places.iter().find(|place| machine.is_folder(place)).cloned();
+    found.ok_or_else(|| {
+        format!(
+            "there is no Hadoop configuration in {}: name its folder by --hadoop-conf or HADOOP_CONF_DIR",
+            listed(&places)
+        )
+    })
+}
+
+/// The Hadoop Streaming jar that belongs to a `hadoop` command.
+///
+/// # Errors
+/// One line: what is missing, where it was looked for, how to name it.
+pub(crate) fn streaming_jar(
+    machine: &impl Machine,
+    named: &Named,
+    command: &Path,
+) -> Result<PathBuf, String> {
+    if let Some(named) = &named.jar {
+        return checked(machine.is_file(named), named, "--streaming-jar", "a file");
+    }
+    let packaged = JARS.map(PathBuf::from);
+    if let Some(jar) = packaged.iter().find(|jar| machine.is_file(jar)) {
+        return Ok(jar.clone());
+    }
+    let homes = ["HADOOP_HOME", "HADOOP_MAPRED_HOME"].into_iter().filter_map(|name| machine.variable(name));
+    let mut folders: Vec<_> = homes.map(|home| tools(Path::new(&home))).collect();
+    // `bin/hadoop` may be a link to that of an unpacked release, or stand in the package beside.
+    let real = machine.resolved(command).unwrap_or_else(|| command.to_owned());
+    if let Some(home) = real.parent().and_then(Path::parent) {
+        folders.push(tools(home));
+        folders.extend(home.parent().map(|parent| parent.join("hadoop-mapreduce")));
+    }
+    folders.dedup();
+    let jar = folders.iter().find_map(|folder| jar_in(machine, folder));
+    jar.ok_or_else(|| {
+        let places = packaged.iter().chain(&folders).cloned().collect::<Vec<_>>();
+        format!("there is no Hadoop Streaming jar in {}: name it by --streaming-jar", listed(&places))
+    })
+}
+
+fn tools(home: &Path) -> PathBuf {
+    home.join("share/hadoop/tools/lib")
+}
+
+/// `hadoop-streaming.jar` or `hadoop-streaming-3.4.2.jar`, and not that of its sources or tests; the last
+/// version if there are several.
+fn jar_in(machine: &impl Machine, folder: &Path) -> Option<PathBuf> {
+    let is_jar = |name: &String| {
+        let version = name.strip_prefix("hadoop-streaming").and_then(|rest| rest.strip_suffix(".jar"));
+        version.is_some_and(|version| {
+            (version.is_empty() || version.starts_with('-'))
+                && !version.ends_with("-sources")
+                && !version.ends_with("-tests")
+        })
+    };
+    let newest = machine.names(folder).into_iter().filter(is_jar).max();
+    newest.map(|name| folder.join(name))
+}
+
+fn checked(is_there: bool, path: &Path, name: &str, thing: &str) -> Result<PathBuf, String> {
+    let refused = || format!("{name} names {}, which is not {thing} that can be read", path.display());
+    is_there.then(|| path.to_owned()).ok_or_else(refused)
+}
+
+fn listed(places: &[PathBuf]) -> String {
+    places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ")
+}

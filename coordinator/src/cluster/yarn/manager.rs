@@ -1,0 +1,216 @@
+//! The `ResourceManager`'s REST API, and what it passes on to application masters and the `JobHistoryServer`
+//! (shell). What replies mean is read in the cores below.
+
+pub(crate) mod applications;
+pub(crate) mod attempts;
+pub(crate) mod nodes;
+pub(crate) mod scheduler;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Mutex, PoisonError};
+
+use hyper::{Method, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use self::{
+    applications::{Application, Applications, expiry},
+    attempts::{Attempts, FailedAttempt, Tasks},
+    nodes::{Node, Nodes},
+    scheduler::Scheduler,
+};
+use super::http::{self, Content, HttpError, escaped};
+
+/// Of how many tasks at most attempts are looked at for why they failed: each is one request.
+const MOST_TASKS: usize = 20;
+
+/// A `ResourceManager`, as it tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Info {
+    /// Where it is, such as `http://host:8088`.
+    pub(crate) url: String,
+    /// Hadoop's, such as `3.4.1-amzn-0`.
+    pub(crate) version: String,
+    /// `STARTED` if all is well.
+    pub(crate) state: String,
+    /// Whether it is the one that runs the cluster.
+    pub(crate) is_active: bool,
+}
+
+/// Asks the active one of a cluster's `ResourceManager`s, in the name of a user.
+#[derive(Debug)]
+pub(crate) struct Manager {
+    urls: Vec<String>,
+    history: Option<String>,
+    user: String,
+    /// Which of `urls` was active when last asked.
+    active: Mutex<Option<String>>,
+}
+
+impl Manager {
+    /// Of the web addresses of `ResourceManager`s (`http://host:port`), and that of the `JobHistoryServer` if known;
+    /// `user` is who asks, which clusters without Kerberos believe.
+    pub(crate) fn new(urls: Vec<String>, history: Option<String>, user: String) -> Self {
+        Self { urls, history, user, active: Mutex::new(None) }
+    }
+
+    /// Looks for the active `ResourceManager` among all, and remembers it.
+    ///
+    /// # Errors
+    /// Why the last one that was asked is not it.
+    pub(crate) async fn info(&self) -> Result<Info, HttpError> {
+        let mut last = HttpError::Malformed {
+            url: "the Hadoop configuration".to_owned(),
+            why: "it names no ResourceManager".to_owned(),
+        };
+        for url in &self.urls {
+            // Also a standby one answers this itself.
+            match http::get::<About>(&self.at(url, "/ws/v1/cluster/info", "")).await {
+                Ok(about) if about.info.is_active() => {
+                    *self.active.lock().unwrap_or_else(PoisonError::into_inner) = Some(url.clone());
+                    return Ok(about.info.told_by(url));
+                }
+                Ok(_) => last = HttpError::Standby(url.clone()),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// The nodes that run containers.
+    ///
+    /// # Errors
+    /// See [`HttpError`]; so with all others.
+    pub(crate) async fn nodes(&self) -> Result<Vec<Node>, HttpError> {
+        Ok(self.get::<Nodes>("/ws/v1/cluster/nodes", "&states=RUNNING").await?.into_nodes())
+    }
+
+    /// The queues.
+    pub(crate) async fn scheduler(&self) -> Result<Scheduler, HttpError> {
+        Ok(Scheduler::read(&self.get("/ws/v1/cluster/scheduler", "").await?))
+    }
+
+    /// An application; nothing if the `ResourceManager` does not know it (any more).
+    pub(crate) async fn application(&self, id: &str) -> Result<Option<Application>, HttpError> {
+        match self.get::<Applications>(&format!("/ws/v1/cluster/apps/{id}"), "").await {
+            Ok(applications) => Ok(applications.into_first()),
+            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The application with a tag, the newest if there are several. Tags are kept in lower case.
+    pub(crate) async fn tagged(&self, tag: &str) -> Result<Option<Application>, HttpError> {
+        let tag = format!("&applicationTags={}", escaped(&tag.to_ascii_lowercase()));
+        Ok(self.get::<Applications>("/ws/v1/cluster/apps", &tag).await?.into_newest())
+    }
+
+    /// Kills an application. It may take a moment; asking again does no harm.
+    pub(crate) async fn kill(&self, id: &str) -> Result<(), HttpError> {
+        let state = json!({ "state": "KILLED" });
+        self.put(&format!("/ws/v1/cluster/apps/{id}/state"), &state).await
+    }
+
+    /// Lets the `ResourceManager` kill an application so long after now, unless it is put off again (Hadoop 2.9 and
+    /// later). By its own clock: this machine may have another.
+    pub(crate) async fn end_in(&self, id: &str, time: SignedDuration) -> Result<(), HttpError> {
+        let url = self.at(&self.active().await?, "/ws/v1/cluster/info", "");
+        let now = http::follow(Method::GET, &url, None).await?.time.unwrap_or_else(Timestamp::now);
+        let timeout = json!({ "timeout": { "type": "LIFETIME", "expiryTime": expiry(now + time) } });
+        self.put(&format!("/ws/v1/cluster/apps/{id}/timeout"), &timeout).await
+    }
+
+    /// Attempts of an application's tasks that failed and why, as its master tells while it runs and the
+    /// `JobHistoryServer` afterwards; of a big job, those of some tasks only.
+    pub(crate) async fn failed_attempts(&self, id: &str) -> Result<Vec<FailedAttempt>, HttpError> {
+        let job = id.replacen("application", "job", 1);
+        let master = format!("{}/proxy/{id}/ws/v1/mapreduce/jobs/{job}", self.active().await?);
+        let (tasks, job) = match (self.tasks(&master).await, &self.history) {
+            (Ok(tasks), _) => (tasks, master),
+            (Err(_), Some(history)) => {
+                let history = format!("{history}/ws/v1/history/mapreduce/jobs/{job}");
+                (self.tasks(&history).await?, history)
+            }
+            (Err(error), None) => return Err(error),
+        };
+        let mut failed = Vec::new();
+        for task in tasks.suspects(MOST_TASKS) {
+            let attempts: Attempts = http::get(&format!("{job}/tasks/{task}/attempts")).await?;
+            failed.extend(attempts.into_failed());
+        }
+        Ok(failed)
+    }
+
+    async fn tasks(&self, job: &str) -> Result<Tasks, HttpError> {
+        http::get(&self.at(job, "/tasks", "&type=m")).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str, query: &str) -> Result<T, HttpError> {
+        let url = self.active().await?;
+        let reply = http::get(&self.at(&url, path, query)).await;
+        if !reply.as_ref().is_err_and(moved) {
+            return reply;
+        }
+        let url = self.info().await?.url;
+        http::get(&self.at(&url, path, query)).await
+    }
+
+    async fn put(&self, path: &str, body: &Value) -> Result<(), HttpError> {
+        let body = Content::json(body);
+        let url = self.active().await?;
+        let mut reply = http::follow(Method::PUT, &self.at(&url, path, ""), Some(body.clone())).await;
+        if reply.as_ref().is_err_and(moved) {
+            let url = self.info().await?.url;
+            reply = http::follow(Method::PUT, &self.at(&url, path, ""), Some(body)).await;
+        }
+        reply.map(|_| ())
+    }
+
+    async fn active(&self) -> Result<String, HttpError> {
+        let known = self.active.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some(url) => Ok(url),
+            None => Ok(self.info().await?.url),
+        }
+    }
+
+    fn at(&self, url: &str, path: &str, query: &str) -> String {
+        format!("{url}{path}?user.name={}{query}", escaped(&self.user))
+    }
+}
+
+/// Whether another `ResourceManager` may be active by now.
+fn moved(error: &HttpError) -> bool {
+    matches!(error, HttpError::Standby(_) | HttpError::Unreachable { .. })
+}
+
+#[derive(Deserialize)]
+struct About {
+    #[serde(rename = "clusterInfo")]
+    info: ClusterInfo,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClusterInfo {
+    #[serde(default)]
+    state: String,
+    /// `ACTIVE` also of one without another.
+    #[serde(default)]
+    ha_state: Option<String>,
+    #[serde(default)]
+    hadoop_version: String,
+}
+
+impl ClusterInfo {
+    fn is_active(&self) -> bool {
+        self.ha_state.as_deref().is_none_or(|state| state == "ACTIVE")
+    }
+
+    fn told_by(self, url: &str) -> Info {
+        let is_active = self.is_active();
+        Info { url: url.to_owned(), version: self.hadoop_version, state: self.state, is_active }
+    }
+}

@@ -1,0 +1,44 @@
+//! What workers must know, as a file that the `hadoop` command reads into the job's credentials.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use job::control::{BOOT_SECRET, Boot};
+use tempfile::TempDir;
+
+/// A file system in memory: nothing of it gets onto a disk.
+const MEMORY: &str = "/dev/shm";
+
+/// The file; it is gone when this is.
+pub(super) struct Secret {
+    path: PathBuf,
+    _folder: TempDir,
+}
+
+impl Secret {
+    /// Readable for its owner alone.
+    pub(super) fn write(boot: &Boot) -> io::Result<Self> {
+        let boot = serde_json::to_string(boot)?;
+        let text = serde_json::to_string(&serde_json::json!({ BOOT_SECRET: boot }))?;
+        let mut folder = tempfile::Builder::new();
+        folder.prefix("tablehaul-");
+        // Both make it readable for its owner alone.
+        let folder = folder.tempdir_in(MEMORY).or_else(|_| folder.tempdir())?;
+        let path = folder.path().join("credentials.json");
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?
+            .write_all(text.as_bytes())?;
+        Ok(Self { path, _folder: folder })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}

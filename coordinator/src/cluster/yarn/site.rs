@@ -1,0 +1,145 @@
+//! The Hadoop cluster that this machine belongs to: where its parts are, and what it has room for. A shell.
+
+use std::{
+    net::{IpAddr, SocketAddr, UdpSocket},
+    path::PathBuf,
+};
+
+use super::{
+    capacity::{self, Sizes},
+    conf::{self, Conf, Surroundings},
+    http::HttpError,
+    install::{self, Named, ThisMachine},
+    manager::{Info, Manager},
+};
+use crate::cluster::{ClusterWishes, place::Room};
+
+/// MiB that a worker may use by default; its bound is far below.
+const WORKER_MIB: u32 = 256;
+/// Where nobody tells what fits: as many may be asked for, and those without room just wait.
+const UNKNOWN_ROOM: u32 = 8;
+
+/// A cluster that can be used.
+pub(crate) struct Site {
+    pub(super) conf: Conf,
+    pub(super) conf_dir: PathBuf,
+    pub(super) hadoop: PathBuf,
+    pub(super) jar: PathBuf,
+    pub(super) user: String,
+    pub(super) manager: Manager,
+    /// What the `ResourceManager` says of itself, or why it can be asked nothing.
+    about: Result<Info, String>,
+    pub(super) queue: Option<String>,
+    pub(super) worker_mib: u32,
+}
+
+impl Site {
+    /// Finds it by its configuration.
+    ///
+    /// # Errors
+    /// Why there is none, in one line.
+    pub(crate) async fn find(wishes: &ClusterWishes) -> Result<Self, String> {
+        let named = Named { conf: wishes.hadoop_conf.clone(), jar: wishes.streaming_jar.clone() };
+        let conf_dir = install::configuration(&ThisMachine, &named)?;
+        let user = user();
+        let env = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let conf = conf::load(&conf_dir, Surroundings { user: user.clone(), env: env.collect() })?;
+        if !conf.has_yarn() {
+            return Err(format!("the Hadoop configuration in {} has no YARN", conf_dir.display()));
+        }
+        let manager = Manager::new(conf.resource_managers(), conf.history_server(), user.clone());
+        let about = match manager.info().await {
+            Ok(info) => Ok(info),
+            Err(closed @ (HttpError::Tls(_) | HttpError::Kerberos(_))) => Err(closed.to_string()),
+            Err(error) => return Err(format!("the ResourceManager: {error}")),
+        };
+        let hadoop = install::command(&ThisMachine)?;
+        let jar = install::streaming_jar(&ThisMachine, &named, &hadoop)?;
+        let worker_mib = wishes.worker_memory_mib.unwrap_or(WORKER_MIB);
+        let queue = wishes.queue.clone();
+        Ok(Self { conf, conf_dir, hadoop, jar, user, manager, about, queue, worker_mib })
+    }
+
+    /// What it is, for the plan.
+    pub(crate) fn text(&self) -> String {
+        let queue = self.queue.clone().unwrap_or_else(|| self.conf.default_queue());
+        match &self.about {
+            Ok(Info { url, version, .. }) => format!("yarn (Hadoop {version}, {url}, queue {queue})"),
+            Err(why) => format!("yarn (queue {queue}; {why})"),
+        }
+    }
+
+    /// Whether the `ResourceManager` can be asked.
+    pub(super) fn is_open(&self) -> bool {
+        self.about.is_ok()
+    }
+
+    /// MiB of a worker's container: what the worker needs, and what its JVM does.
+    pub(super) fn container_mib(&self) -> u64 {
+        u64::from(self.worker_mib) + super::client::JVM_MB
+    }
+
+    /// How many workers fit now.
+    ///
+    /// # Errors
+    /// The queue does not exist or is closed, or a container will never fit.
+    pub(crate) async fn room(&self) -> Result<Room, String> {
+        if !self.is_open() {
+            return Ok(Room { workers: UNKNOWN_ROOM, is_shared: true });
+        }
+        let told = |error: HttpError| format!("the ResourceManager: {error}");
+        let scheduler = self.manager.scheduler().await.map_err(told)?;
+        let name = self.queue.clone().unwrap_or_else(|| self.conf.default_queue());
+        let queue = scheduler.queue(&name)?;
+        if let Some(queue) = queue.filter(|queue| !queue.is_running) {
+            return Err(format!("queue {} of YARN is stopped: choose another by --yarn-queue", queue.path));
+        }
+        let nodes = self.manager.nodes().await.map_err(told)?;
+        if nodes.is_empty() {
+            return Err("no node of the cluster is running (yarn node -list)".to_owned());
+        }
+        let sizes = Sizes::new(self.container_mib(), &self.conf, scheduler.maximum_mb);
+        let fit = capacity::fit(&sizes, &nodes, queue)?;
+        Ok(Room { workers: u32::try_from(fit.num_workers).unwrap_or(u32::MAX), is_shared: true })
+    }
+
+    /// The address of this machine by which it is known in the cluster: that which reaches the
+    /// `ResourceManager`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn own_address(&self) -> Result<SocketAddr, String> {
+        let urls = self.conf.resource_managers();
+        let found = urls.iter().find_map(|url| towards(url));
+        found.map(|ip| SocketAddr::from((ip, 0))).ok_or_else(|| {
+            format!(
+                "no address of this machine reaches {}: name the one that workers can reach by --listen",
+                urls.join(", ")
+            )
+        })
+    }
+}
+
+/// The user that Hadoop takes this process for, without Kerberos.
+fn user() -> String {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    set("HADOOP_USER_NAME")
+        .or_else(|| {
+            let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
+            user.ok().flatten().map(|user| user.name)
+        })
+        .or_else(|| set("USER"))
+        .unwrap_or_else(|| "hadoop".to_owned())
+}
+
+/// From which address of this machine packets go to a server. None is sent.
+fn towards(url: &str) -> Option<IpAddr> {
+    use std::net::ToSocketAddrs;
+    let authority = url.split("://").nth(1)?.split('/').next()?;
+    let server = authority.to_socket_addrs().ok()?.next()?;
+    let any: SocketAddr = if server.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
+    let socket = UdpSocket::bind(any).ok()?;
+    socket.connect(server).ok()?;
+    socket.local_addr().ok().map(|address| address.ip())
+}

@@ -1,0 +1,327 @@
+//! Watches a job on YARN from its submission to its end, keeps it alive, and ends it. A shell.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use jiff::SignedDuration;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+    sync::{mpsc, oneshot},
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
+
+use super::{
+    LINES, Site,
+    client::{
+        attempt::Cause,
+        output::{Event, Output},
+    },
+    hdfs::Hdfs,
+    manager::applications::{AppState, Application, FinalStatus},
+    secret::Secret,
+};
+use crate::cluster::{Ending, Happened};
+
+/// How often the `ResourceManager` is asked how the application is.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// The application ends by itself so long after the coordinator last put that off, ...
+const LIFETIME: SignedDuration = SignedDuration::from_secs(60);
+/// ... which it does so often.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// Who waits longer than that for containers is told why.
+const LONG_WAIT: Duration = Duration::from_secs(30);
+/// When all is done, tasks may take so long to end; those that never got a container are not waited for.
+const END_LIMIT: Duration = Duration::from_secs(15);
+/// A call that ends the application may take so long.
+const KILL_LIMIT: Duration = Duration::from_secs(2);
+
+/// What is known of a job from the start.
+pub(super) struct Watch {
+    pub(super) site: Arc<Site>,
+    pub(super) note: Arc<dyn Fn(String) + Send + Sync>,
+    pub(super) hdfs: Hdfs,
+    /// Of the job, in the default file system.
+    pub(super) folder: String,
+    pub(super) tag: String,
+    /// Where workers reach the coordinator.
+    pub(super) address: String,
+}
+
+/// What comes to be known.
+struct Seen {
+    output: Output,
+    id: Option<String>,
+    /// Until the job has been taken in.
+    secret: Option<Secret>,
+    /// What people have been told and need not be told again.
+    told: BTreeSet<String>,
+    /// Why the last attempt of which that is known failed.
+    failure: Option<String>,
+    since: Instant,
+    looked_at: Instant,
+    renewed_at: Option<Instant>,
+    /// Whether lifetimes can be set; not before Hadoop 2.9.
+    can_renew: bool,
+    has_run: bool,
+    wait_told: bool,
+}
+
+impl Watch {
+    /// Until the job has ended or is to be ended; then nothing of it is left.
+    pub(super) async fn run(
+        self,
+        mut client: Child,
+        secret: Secret,
+        happening: mpsc::Sender<Happened>,
+        mut end: oneshot::Receiver<Ending>,
+    ) {
+        let mut lines = lines_of(&mut client);
+        let now = Instant::now();
+        let mut seen = Seen {
+            output: Output::default(),
+            id: None,
+            secret: Some(secret),
+            told: BTreeSet::new(),
+            failure: None,
+            since: now,
+            looked_at: now,
+            renewed_at: None,
+            can_renew: true,
+            has_run: false,
+            wait_told: false,
+        };
+        let mut tick = interval(Duration::from_millis(500));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let ending = loop {
+            tokio::select! {
+                // What it said last comes before its end.
+                biased;
+                ending = &mut end => break ending.unwrap_or(Ending::Killed),
+                Some(line) = lines.recv() => if let Some(why) = self.hear(&line, &mut seen) {
+                    let _ = happening.send(Happened::Over(why)).await;
+                    break end.await.unwrap_or(Ending::Killed);
+                },
+                _ = client.wait() => {
+                    while let Ok(Some(line)) = timeout(KILL_LIMIT, lines.recv()).await {
+                        drop(self.hear(&line, &mut seen));
+                    }
+                    let why = self.verdict(&seen).await;
+                    let _ = happening.send(Happened::Over(why)).await;
+                    break end.await.unwrap_or(Ending::Killed);
+                }
+                _ = tick.tick() => if let Some(why) = self.look(&mut seen).await {
+                    let _ = happening.send(Happened::Over(why)).await;
+                    break end.await.unwrap_or(Ending::Killed);
+                },
+            }
+        };
+        self.end(ending, client, lines, seen).await;
+    }
+
+    /// Takes note of a line of the command; says why no worker will ever do, if so.
+    fn hear(&self, line: &str, seen: &mut Seen) -> Option<String> {
+        let mut end = None;
+        for event in seen.output.line(line) {
+            match event {
+                Event::Submitted(id) => {
+                    // The command has read it before it submitted.
+                    seen.secret = None;
+                    (self.note)(format!("yarn        {id}, tag {}", self.tag));
+                    seen.id = Some(id);
+                }
+                Event::Waiting(what) if seen.told.insert("waiting".to_owned()) => (self.note)(what),
+                Event::AttemptFailed { attempt, text } => {
+                    let cause = Cause::read(&text);
+                    let why = self.about(&cause);
+                    if seen.told.insert(why.clone()) {
+                        (self.note)(format!("{attempt} failed: {why}"));
+                    }
+                    if cause.is_final() {
+                        end = Some(why.clone());
+                    }
+                    seen.failure = Some(why);
+                }
+                Event::Waiting(_) | Event::Ended(_) => {}
+            }
+        }
+        end
+    }
+
+    /// Why an attempt failed, with what only the coordinator knows.
+    fn about(&self, cause: &Cause) -> String {
+        cause.to_string().replace("the coordinator", &format!("the coordinator at {}", self.address))
+    }
+
+    /// Looks how the application is; says why no worker will come any more, if so.
+    async fn look(&self, seen: &mut Seen) -> Option<String> {
+        let now = Instant::now();
+        if !self.site.is_open() || now.duration_since(seen.looked_at) < LOOK_EVERY {
+            return None;
+        }
+        seen.looked_at = now;
+        let id = seen.id.clone()?;
+        self.renew(&id, seen).await;
+        // One that cannot be asked now can be asked later.
+        let application = self.site.manager.application(&id).await.ok()??;
+        seen.has_run |= application.state == AppState::Running;
+        if application.state.is_over() {
+            return self.over(&application, seen).await;
+        }
+        if !seen.has_run && !seen.wait_told && seen.since.elapsed() > LONG_WAIT {
+            seen.wait_told = true;
+            (self.note)(format!("waiting for YARN to start {id}: {}", application.why()));
+        }
+        None
+    }
+
+    /// The application must not outlive the coordinator.
+    async fn renew(&self, id: &str, seen: &mut Seen) {
+        if !seen.can_renew || seen.renewed_at.is_some_and(|at| at.elapsed() < RENEW_EVERY) {
+            return;
+        }
+        seen.renewed_at = Some(Instant::now());
+        if let Err(error) = self.site.manager.end_in(id, LIFETIME).await {
+            // Before Hadoop 2.9 there is no such thing: then its workers' failing ends it.
+            seen.can_renew = error.status().is_none();
+        }
+    }
+
+    async fn over(&self, application: &Application, seen: &Seen) -> Option<String> {
+        let how = match application.state {
+            AppState::Killed => "was killed",
+            AppState::Failed => "failed",
+            _ => match application.final_status {
+                FinalStatus::Succeeded => return None,
+                FinalStatus::Killed => "was killed",
+                _ => "failed",
+            },
+        };
+        let mut why = format!("the YARN application {} {how}", application.id);
+        let said = application.why();
+        if !said.is_empty() {
+            why = format!("{why}: {said}");
+        }
+        Some(self.with_attempts(why, &application.id, seen).await)
+    }
+
+    /// What the end of the command means.
+    async fn verdict(&self, seen: &Seen) -> String {
+        if let Some(id) = &seen.id {
+            for _ in 0..5 {
+                if let Ok(Some(application)) = self.site.manager.application(id).await
+                    && application.state.is_over()
+                {
+                    let over = self.over(&application, seen).await;
+                    return over.unwrap_or_else(|| {
+                        format!("all workers of the YARN application {id} have ended by themselves")
+                    });
+                }
+                if !self.site.is_open() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+        }
+        let why = seen.output.why();
+        match &seen.id {
+            Some(id) => self.with_attempts(format!("the YARN application {id} ended: {why}"), id, seen).await,
+            None => format!("the job cannot be submitted to YARN: {why}"),
+        }
+    }
+
+    /// Adds why its workers failed.
+    async fn with_attempts(&self, why: String, id: &str, seen: &Seen) -> String {
+        let mut failure = seen.failure.clone();
+        if failure.is_none()
+            && let Ok(attempts) = self.site.manager.failed_attempts(id).await
+        {
+            failure = attempts.last().map(|attempt| self.about(&Cause::read(&attempt.diagnostics)));
+        }
+        match failure {
+            Some(failure) => format!("{why}; {failure} (yarn logs -applicationId {id} has more)"),
+            None => why,
+        }
+    }
+
+    /// Ends what has not ended, and leaves nothing.
+    async fn end(
+        &self,
+        ending: Ending,
+        mut client: Child,
+        mut lines: mpsc::Receiver<String>,
+        mut seen: Seen,
+    ) {
+        let ended_by_itself = ending == Ending::Told
+            && timeout(END_LIMIT, async {
+                loop {
+                    tokio::select! {
+                        Some(line) = lines.recv() => drop(self.hear(&line, &mut seen)),
+                        status = client.wait() => return status,
+                    }
+                }
+            })
+            .await
+            .is_ok();
+        if !ended_by_itself {
+            if ending == Ending::Told {
+                (self.note)("workers that never got a container are called off".to_owned());
+            }
+            let _ = client.start_kill();
+            let _ = client.wait().await;
+            self.kill(&seen).await;
+        }
+        if let Err(why) = self.hdfs.remove(&self.folder).await {
+            (self.note)(format!("note        {why}"));
+        }
+    }
+
+    /// Kills the application, also one of which only the tag is known, since its id was never heard.
+    async fn kill(&self, seen: &Seen) {
+        let id = match &seen.id {
+            Some(id) => Some(id.clone()),
+            None => {
+                let tagged = timeout(KILL_LIMIT, self.site.manager.tagged(&self.tag)).await;
+                tagged.ok().and_then(Result::ok).flatten().map(|application| application.id)
+            }
+        };
+        let Some(id) = id else { return };
+        if let Ok(Ok(())) = timeout(KILL_LIMIT, self.site.manager.kill(&id)).await {
+            return;
+        }
+        let yarn = self.site.hadoop.with_file_name("yarn");
+        let killed = Command::new(&yarn)
+            .arg("--config")
+            .arg(&self.site.conf_dir)
+            .args(["application", "-kill", &id])
+            .output()
+            .await;
+        if !killed.is_ok_and(|killed| killed.status.success()) {
+            (self.note)(format!("the YARN application could not be killed: yarn application -kill {id}"));
+        }
+    }
+}
+
+/// What a process says on both of its outputs, line by line.
+fn lines_of(child: &mut Child) -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel(LINES);
+    if let Some(stdout) = child.stdout.take() {
+        tokio::spawn(pass_on(stdout, sender.clone()));
+    }
+    if let Some(stderr) = child.stderr.take() {
+        tokio::spawn(pass_on(stderr, sender));
+    }
+    lines
+}
+
+async fn pass_on(from: impl AsyncRead + Unpin, to: mpsc::Sender<String>) {
+    let mut reader = BufReader::new(from);
+    let mut line = Vec::new();
+    // Not as UTF-8: Java writes in whatever the locale says.
+    while reader.read_until(b'\n', &mut line).await.is_ok_and(|bytes| bytes > 0) {
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        if to.send(text).await.is_err() {
+            return;
+        }
+        line.clear();
+    }
+}

@@ -1,0 +1,128 @@
+//! The way to the coordinator: its stream, opened over TLS.
+
+use std::{
+    error::Error,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, anyhow};
+use job::control::{Boot, FromWorker, SERVER_NAME, wire};
+use tokio::sync::mpsc;
+use tokio_stream::{StreamExt, wrappers::ReceiverStream};
+use tonic::{
+    Code, Request, Status, Streaming,
+    metadata::{Ascii, MetadataValue},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
+};
+
+use crate::exit::Trouble;
+
+#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
+mod stub {
+    include!(concat!(env!("OUT_DIR"), "/tablehaul.control.v1.rs"));
+}
+
+/// Of one try, handshakes included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Of all tries together: the coordinator may have been stopped for a moment.
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// A coordinator that has sent nothing for so long is sent a ping.
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(5);
+/// One that does not answer it for so long is gone. Together 25 s: longer than a coordinator is likely to
+/// stand still, and soon enough for a worker to be gone 30 s after a machine that was lost without a word.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Opens the stream, on which `messages` go out.
+pub(crate) async fn open(
+    boot: &Boot,
+    messages: mpsc::Receiver<FromWorker>,
+) -> Result<Streaming<wire::ToWorker>, Trouble> {
+    let mut client = stub::control_client::ControlClient::new(connect(boot).await?);
+    let mut request = Request::new(ReceiverStream::new(messages).map(wire::FromWorker::from));
+    let mut token: MetadataValue<Ascii> =
+        format!("Bearer {}", boot.token).parse().map_err(|_| anyhow!("malformed token"))?;
+    token.set_sensitive(true);
+    request.metadata_mut().insert("authorization", token);
+    let reply = client.work(request).await.map_err(|status| unopened(&status))?;
+    Ok(reply.into_inner())
+}
+
+async fn connect(boot: &Boot) -> Result<Channel, Trouble> {
+    let tls =
+        ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&boot.ca_pem)).domain_name(SERVER_NAME);
+    let endpoint = Endpoint::from_shared(boot.coordinator.clone())
+        .and_then(|endpoint| endpoint.tls_config(tls))
+        .with_context(|| format!("coordinator at {}", boot.coordinator))?
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEP_ALIVE_EVERY)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(true);
+    let give_up_at = Instant::now() + CONNECT_LIMIT;
+    loop {
+        let limit = CONNECT_TIMEOUT.min(give_up_at.saturating_duration_since(Instant::now()));
+        let why = match tokio::time::timeout(limit, endpoint.connect()).await {
+            Ok(Ok(channel)) => return Ok(channel),
+            Ok(Err(error)) => root(&error),
+            Err(_) => "no answer".to_owned(),
+        };
+        if Instant::now() + TRY_AGAIN_AFTER >= give_up_at {
+            return Err(Trouble::Unreachable { address: address(boot).to_owned(), why });
+        }
+        tokio::time::sleep(TRY_AGAIN_AFTER).await;
+    }
+}
+
+/// `address:port` of the coordinator.
+pub(crate) fn address(boot: &Boot) -> &str {
+    boot.coordinator.strip_prefix("https://").unwrap_or(&boot.coordinator)
+}
+
+/// Why there is no stream.
+fn unopened(status: &Status) -> Trouble {
+    match status.code() {
+        // What the coordinator says of a worker that another try would not help.
+        Code::Unauthenticated
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::InvalidArgument
+        | Code::AlreadyExists => Trouble::Refused(status.message().to_owned()),
+        _ => Trouble::Failed(ended(status)),
+    }
+}
+
+/// Why the stream has ended.
+pub(crate) fn ended(status: &Status) -> anyhow::Error {
+    match status.source() {
+        Some(source) => anyhow!("the connection to the coordinator broke: {}", root(source)),
+        None => anyhow!("the coordinator ended the stream: {} ({:?})", status.message(), status.code()),
+    }
+}
+
+/// The innermost cause; what is around it speaks of transports and streams.
+fn root(error: &(dyn Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+
+    #[test]
+    fn another_version_or_token_is_a_refusal_and_a_job_that_is_over_is_none() {
+        for (status, exit, words) in [
+            (Status::failed_precondition("of version 1"), Exit::Refused, "refused this worker: of version 1"),
+            (Status::unauthenticated("wrong token"), Exit::Refused, "refused this worker: wrong token"),
+            (Status::unavailable("the job is over"), Exit::Failed, "ended the stream: the job is over"),
+        ] {
+            let trouble = unopened(&status);
+            assert_eq!(trouble.exit(), exit);
+            assert!(trouble.to_string().contains(words), "{trouble}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Standard error, which Hadoop Streaming reads: a thread of its own writes to it.
+//!
+//! So the job goes on whatever becomes of the other end. While nobody reads, lines are dropped; counters lose
+//! nothing by that, since what is handed over are totals.
+
+use std::{
+    io::Write,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::progress::{Counters, Totals};
+
+/// Entries that may wait.
+const WAITING: usize = 64;
+
+enum Entry {
+    Line(String),
+    /// A line, and the counters up to these totals before it.
+    Totals(Totals, String),
+}
+
+/// The near end.
+pub(crate) struct Log {
+    entries: Sender<Entry>,
+    ended: Receiver<()>,
+}
+
+impl Log {
+    /// Starts the thread. It ends with the log, or with the process if it is stuck in writing then.
+    pub(crate) fn start(mut out: impl Write + Send + 'static) -> anyhow::Result<Self> {
+        let (entries, queue) = bounded(WAITING);
+        let (end, ended) = bounded(1);
+        let write = move || {
+            let mut counters = Counters::default();
+            for entry in queue {
+                let text = match entry {
+                    Entry::Line(line) => line + "\n",
+                    Entry::Totals(totals, line) => counters.lines(totals) + &line + "\n",
+                };
+                // There is no other place to complain to; that nobody reads, the worker learns as its parent's end.
+                let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            }
+            let _ = end.send(());
+        };
+        // Not joined: a write that nobody reads never returns.
+        thread::Builder::new().name("log".into()).spawn(write).context("cannot start threads")?;
+        Ok(Self { entries, ended })
+    }
+
+    /// Writes a line, unless too many wait.
+    pub(crate) fn line(&self, line: String) {
+        let _ = self.entries.try_send(Entry::Line(line));
+    }
+
+    /// Writes what the counters lack and a line, unless too many wait.
+    pub(crate) fn progress(&self, totals: Totals, line: String) {
+        let _ = self.entries.try_send(Entry::Totals(totals, line));
+    }
+
+    /// Writes the last totals and the last line, and waits until all is written, for `limit` at most. Says
+    /// whether it is.
+    pub(crate) fn close(self, totals: Totals, line: String, limit: Duration) -> bool {
+        let give_up_at = Instant::now() + limit;
+        let handed_over = self.entries.send_deadline(Entry::Totals(totals, line), give_up_at).is_ok();
+        drop(self.entries);
+        handed_over && self.ended.recv_deadline(give_up_at).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Read,
+        sync::{Arc, Mutex},
+    };
+
+    use job::control::Stats;
+
+    use super::*;
+
+    fn totals(items: u64) -> Totals {
+        Totals::from(&Stats { items, ..Stats::default() })
+    }
+
+    #[test]
+    fn lines_that_nobody_reads_are_dropped_at_once_and_the_totals_stay_right() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let log = Log::start(writer).unwrap();
+        let since = Instant::now();
+        for at in 1..=20_000 {
+            log.progress(totals(at), format!("{at:100}"));
+        }
+        assert!(since.elapsed() < Duration::from_secs(5));
+        let text = Arc::new(Mutex::new(String::new()));
+        let read = text.clone();
+        let reading = thread::spawn(move || reader.read_to_string(&mut read.lock().unwrap()).unwrap());
+        assert!(log.close(totals(30_000), "end".into(), Duration::from_secs(20)));
+        reading.join().unwrap();
+        let text = text.lock().unwrap();
+        let counted = text.lines().filter_map(|line| line.strip_prefix("reporter:counter:tablehaul,items,"));
+        assert_eq!(counted.map(|count| count.parse::<u64>().unwrap()).sum::<u64>(), 30_000);
+        assert!(text.lines().count() < 40_000 && text.ends_with("\nend\n"));
+    }
+
+    #[test]
+    fn a_log_that_is_never_read_is_given_up_and_one_that_is_closed_does_no_harm() {
+        let (_reader, writer) = std::io::pipe().unwrap();
+        let log = Log::start(writer).unwrap();
+        // More than a pipe holds.
+        log.line("x".repeat(1 << 20));
+        assert!(!log.close(totals(1), "end".into(), Duration::from_millis(100)));
+
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let log = Log::start(writer).unwrap();
+        log.line("x".into());
+        assert!(log.close(totals(1), "end".into(), Duration::from_secs(20)));
+    }
+}

@@ -1,0 +1,71 @@
+//! An export of the small table to a folder.
+
+use std::path::Path;
+
+use job::{
+    capacity::Units,
+    control::{FromWorker, Sealed, ToWorker},
+    ids::{Attempt, FileId, Segment},
+    spec::{AwsAccess, Compression, ExportSettings},
+    target::Target,
+    task::{Lease, Mark},
+};
+
+use super::{coordinator::Coordinator, dynamodb::Table};
+
+pub(crate) fn settings(table: &Table, dir: &Path) -> ExportSettings {
+    let aws = AwsAccess { dynamodb_endpoint: Some(table.endpoint.clone()), ..AwsAccess::default() };
+    ExportSettings {
+        table: "t".into(),
+        consistent: false,
+        total_segments: 10.try_into().unwrap(),
+        target: Target::File { dir: dir.into() },
+        compression: Compression::None,
+        upload_part_bytes: 1 << 20,
+        part_file_bytes: 1 << 20,
+        mean_item_bytes: 0,
+        aws,
+    }
+}
+
+pub(crate) fn lease(segment: u32, mark: Mark) -> ToWorker {
+    ToWorker::Lease(Lease { segment: Segment(segment), attempt: Attempt(1), mark })
+}
+
+/// What came of the leases.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    pub(crate) sealed: Option<Sealed>,
+    pub(crate) asked_for_files: u32,
+    pub(crate) throttled: u32,
+    pub(crate) failed: Option<String>,
+}
+
+/// Serves the worker, with units as it needs them, until it has sealed something or failed.
+pub(crate) async fn serve_until_sealed(coordinator: &mut Coordinator) -> Heard {
+    let mut heard = Heard::default();
+    let mut granted = Units::ZERO;
+    loop {
+        match coordinator.hear().await {
+            FromWorker::Need(total) => {
+                let page = Units::from_units(200);
+                coordinator.tell(ToWorker::Grant { units: total - granted, page }).await;
+                granted = total;
+            }
+            FromWorker::WantFile => {
+                heard.asked_for_files += 1;
+                let file = FileId(8);
+                coordinator
+                    .tell(ToWorker::File { file, name: "part".into(), upload_id: String::new() })
+                    .await;
+            }
+            FromWorker::Throttled(count) => heard.throttled += count,
+            FromWorker::Failed(why) => return Heard { failed: Some(why), ..heard },
+            FromWorker::Sealed(sealed) => return Heard { sealed: Some(sealed), ..heard },
+            FromWorker::Want(_)
+            | FromWorker::Advance(_)
+            | FromWorker::Heartbeat(_)
+            | FromWorker::Hello { .. } => {}
+        }
+    }
+}

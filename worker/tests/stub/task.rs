@@ -1,0 +1,68 @@
+//! A worker as a task of YARN.
+
+use std::{
+    path::Path,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use job::control::{BOOT_SECRET, Boot};
+use tokio::{
+    io::AsyncReadExt,
+    process::{Child, Command},
+};
+
+use super::coordinator::command;
+
+pub(crate) const ATTEMPT: &str = "attempt_1700000000000_0001_m_000003_0";
+
+/// The container's token file with one secret, as Hadoop 3 writes it.
+pub(crate) fn token_file(dir: &Path, name: &str, secret: &[u8]) {
+    // A length of two bytes: 8e and the number.
+    let length = u16::try_from(secret.len()).unwrap().to_be_bytes();
+    let name = [&[u8::try_from(name.len()).unwrap()], name.as_bytes()].concat();
+    let file = [b"HDTS\x00\x00\x01", name.as_slice(), &[0x8e], &length, secret].concat();
+    std::fs::write(dir.join("container_tokens"), file).unwrap();
+}
+
+/// A worker that is to find its token file in `dir`.
+pub(crate) fn task_command(dir: &Path) -> Command {
+    let mut worker = command();
+    worker
+        .arg("--yarn")
+        .env("HADOOP_TOKEN_FILE_LOCATION", dir.join("container_tokens"))
+        .env("mapreduce_task_attempt_id", ATTEMPT)
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped());
+    worker
+}
+
+pub(crate) struct Task {
+    pub(crate) process: Child,
+    _dir: tempfile::TempDir,
+}
+
+impl Task {
+    /// Starts a worker that is to find `boot` among its container's secrets.
+    pub(crate) fn start(boot: &Boot) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        token_file(dir.path(), BOOT_SECRET, &serde_json::to_vec(boot).unwrap());
+        let process = task_command(dir.path()).spawn().unwrap();
+        Self { process, _dir: dir }
+    }
+
+    /// How it ends, and what it has written to standard error.
+    pub(crate) async fn ends_within(&mut self, limit: Duration) -> (ExitStatus, String) {
+        ends_within(&mut self.process, limit).await
+    }
+}
+
+pub(crate) async fn ends_within(process: &mut Child, limit: Duration) -> (ExitStatus, String) {
+    let mut stderr = process.stderr.take().unwrap();
+    let end = async {
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).await.unwrap();
+        (process.wait().await.unwrap(), text)
+    };
+    tokio::time::timeout(limit, end).await.expect("the worker goes on")
+}
