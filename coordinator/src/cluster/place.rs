@@ -1,12 +1,15 @@
 //! Which cluster a command uses, and why.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::Stdio,
     sync::Arc,
+    time::Duration,
 };
 
-use job::{capacity::Rate, target::Target};
+use job::{capacity::Rate, control::VERSION, target::Target};
+use tokio::process::Command;
 
 use super::{
     Cluster, ClusterKind, ClusterWishes,
@@ -14,6 +17,9 @@ use super::{
     yarn::{Site, YarnCluster},
 };
 use crate::{failure::Failure, preflight::cores};
+
+/// How long a worker may take to say its version.
+const VERSION_LIMIT: Duration = Duration::from_secs(10);
 
 /// Fewer than so many workers are not asked for of a cluster that has room: one may be lost.
 const FEWEST: u64 = 2;
@@ -63,6 +69,12 @@ impl Place {
             (None, On::ThisMachine(_)) => local(),
             (None, On::Yarn(site)) => site.own_address().map_err(Failure::Refused)?,
         };
+        TcpListener::bind(listen).map_err(|error| {
+            Failure::Refused(format!("--listen {}: this machine cannot listen there: {error}", listen.ip()))
+        })?;
+        if let On::Yarn(_) = &on {
+            same_version(&worker).await?;
+        }
         Ok(Self { worker, wishes: wishes.clone(), listen, on })
     }
 
@@ -100,6 +112,23 @@ impl Place {
             On::Yarn(site) => Box::new(YarnCluster::new(site.clone(), self.worker.clone(), name, note)),
         }
     }
+}
+
+/// A worker of another version would be refused, one after the other, and far from here.
+async fn same_version(worker: &Path) -> Result<(), Failure> {
+    let refused = |why: String| Failure::Refused(format!("the worker binary {} {why}", worker.display()));
+    let output = Command::new(worker).arg("--version").stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = tokio::time::timeout(VERSION_LIMIT, output).await;
+    let output = output.map_err(|_| refused("does not say its version".into()))?;
+    let output = output.map_err(|error| refused(format!("cannot be run: {error}")))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let version = said.trim().rsplit(' ').next().unwrap_or_default();
+    if version == VERSION {
+        return Ok(());
+    }
+    Err(refused(format!(
+        "is of version {version}, and tablehaul of {VERSION}: install both from one package"
+    )))
 }
 
 /// Workers that there is room for.

@@ -105,6 +105,9 @@ impl Watch {
                     while let Ok(Some(line)) = timeout(KILL_LIMIT, lines.recv()).await {
                         drop(self.hear(&line, &mut seen));
                     }
+                    if let Some(event) = seen.output.finish() {
+                        self.happened(event, &mut seen);
+                    }
                     let why = self.verdict(&seen).await;
                     let _ = happening.send(Happened::Over(why)).await;
                     break end.await.unwrap_or(Ending::Killed);
@@ -120,31 +123,31 @@ impl Watch {
 
     /// Takes note of a line of the command; says why no worker will ever do, if so.
     fn hear(&self, line: &str, seen: &mut Seen) -> Option<String> {
-        let mut end = None;
-        for event in seen.output.line(line) {
-            match event {
-                Event::Submitted(id) => {
-                    // The command has read it before it submitted.
-                    seen.secret = None;
-                    (self.note)(format!("yarn        {id}, tag {}", self.tag));
-                    seen.id = Some(id);
-                }
-                Event::Waiting(what) if seen.told.insert("waiting".to_owned()) => (self.note)(what),
-                Event::AttemptFailed { attempt, text } => {
-                    let cause = Cause::read(&text);
-                    let why = self.about(&cause);
-                    if seen.told.insert(why.clone()) {
-                        (self.note)(format!("{attempt} failed: {why}"));
-                    }
-                    if cause.is_final() {
-                        end = Some(why.clone());
-                    }
-                    seen.failure = Some(why);
-                }
-                Event::Waiting(_) | Event::Ended(_) => {}
+        let events = seen.output.line(line);
+        events.into_iter().filter_map(|event| self.happened(event, seen)).next_back()
+    }
+
+    fn happened(&self, event: Event, seen: &mut Seen) -> Option<String> {
+        match event {
+            Event::Submitted(id) => {
+                // The command has read it before it submitted.
+                seen.secret = None;
+                (self.note)(format!("yarn        {id}, tag {}", self.tag));
+                seen.id = Some(id);
             }
+            Event::Waiting(what) if seen.told.insert("waiting".to_owned()) => (self.note)(what),
+            Event::AttemptFailed { attempt, text } => {
+                let cause = Cause::read(&text);
+                let why = self.about(&cause);
+                if seen.told.insert(why.clone()) {
+                    (self.note)(format!("{attempt} failed: {why}"));
+                }
+                seen.failure = Some(why.clone());
+                return cause.is_final().then_some(why);
+            }
+            Event::Waiting(_) | Event::Ended(_) => {}
         }
-        end
+        None
     }
 
     /// Why an attempt failed, with what only the coordinator knows.

@@ -13,12 +13,24 @@ const REASONS: [(&str, &str); 26] = [
     ("is DRAINING. Cannot accept", "the queue is being stopped: it takes no jobs"),
     ("applications, cannot accept", "the queue is full"),
     ("application limit reached", "the cluster is full"),
-    ("application rejected by placement rules", "the queue does not exist or may not be used: see --yarn-queue"),
-    ("cannot submit applications to queue", "this user may not use the queue (HADOOP_USER_NAME, --yarn-queue)"),
-    ("does not have permission to submit", "this user may not use the queue (HADOOP_USER_NAME, --yarn-queue)"),
+    (
+        "application rejected by placement rules",
+        "the queue does not exist or may not be used: see --yarn-queue",
+    ),
+    (
+        "cannot submit applications to queue",
+        "this user may not use the queue (HADOOP_USER_NAME, --yarn-queue)",
+    ),
+    (
+        "does not have permission to submit",
+        "this user may not use the queue (HADOOP_USER_NAME, --yarn-queue)",
+    ),
     ("rejected by queue placement policy", "the queue does not exist or may not be used: see --yarn-queue"),
     // SchedulerUtils. It is the application master's: workers' are checked by the master itself.
-    ("InvalidResourceRequestException", "the application master needs more than a container may have: lower yarn.app.mapreduce.am.resource.mb in mapred-site.xml"),
+    (
+        "InvalidResourceRequestException",
+        "the application master needs more than a container may have: lower yarn.app.mapreduce.am.resource.mb in mapred-site.xml",
+    ),
     ("Input path does not exist", "the job's input is not in the default file system (fs.defaultFS)"),
     ("already exists", "the job's output folder exists"),
     // The client reads it before anything else.
@@ -60,8 +72,10 @@ pub(super) fn why(lines: &[String]) -> String {
         return format!("a daemon of the cluster cannot be reached ({line})");
     }
     let is_error = |line: &&&str| line.contains("Exception") || line.contains("Error");
-    let says_nothing = |line: &&&str| line.starts_with("Streaming Command Failed") || **line == "Job not successful!";
-    let last = said.iter().rev().find(is_error).or_else(|| said.iter().rev().find(|line| !says_nothing(line)));
+    let says_nothing =
+        |line: &&&str| line.starts_with("Streaming Command Failed") || **line == "Job not successful!";
+    let last =
+        said.iter().rev().find(is_error).or_else(|| said.iter().rev().find(|line| !says_nothing(line)));
     last.map_or_else(|| "the hadoop command does not say why".to_owned(), |line| (*line).to_owned())
 }
 

@@ -28,7 +28,10 @@ fn arguments(submission: &Submission) -> Vec<String> {
 #[test]
 fn the_options_of_hadoop_come_before_those_of_streaming() {
     let arguments = arguments(&submission());
-    assert_eq!(arguments[..4], ["--config", "/etc/hadoop/conf", "jar", "/usr/lib/hadoop-mapreduce/hadoop-streaming.jar"]);
+    assert_eq!(
+        arguments[..4],
+        ["--config", "/etc/hadoop/conf", "jar", "/usr/lib/hadoop-mapreduce/hadoop-streaming.jar"]
+    );
     let files = arguments.iter().position(|argument| argument == "-files").unwrap();
     assert!(arguments[4..files].iter().step_by(2).all(|option| option == "-D"));
     assert_eq!(
@@ -68,7 +71,8 @@ fn without_a_queue_the_cluster_has_its_way() {
 #[test]
 fn no_setting_is_given_twice() {
     let arguments = arguments(&submission());
-    let mut names: Vec<_> = arguments.iter().filter_map(|argument| Some(argument.split_once('=')?.0)).collect();
+    let mut names: Vec<_> =
+        arguments.iter().filter_map(|argument| Some(argument.split_once('=')?.0)).collect();
     let all = names.len();
     names.sort_unstable();
     names.dedup();
@@ -124,7 +128,10 @@ fn lines_are_known_however_they_begin() {
 [2026-11-25T02:22:51] [INFO] org.apache.hadoop.mapreduce.Job: Job job_1795573196499_0005 completed successfully";
     let events = read(text).0;
     assert_eq!(events[0], Event::Submitted("application_1795573196499_0005".into()));
-    assert!(matches!(&events[1], Event::AttemptFailed { text, .. } if text.ends_with("code is 143")), "{events:?}");
+    assert!(
+        matches!(&events[1], Event::AttemptFailed { text, .. } if text.ends_with("code is 143")),
+        "{events:?}"
+    );
     assert_eq!(events[2], Event::Ended(End::Succeeded));
 }
 
@@ -138,7 +145,8 @@ fn a_killed_job_says_by_whom() {
 #[test]
 fn the_last_failure_is_told_though_nothing_follows() {
     let text = "26/11/25 02:22:50 INFO mapreduce.Job: Task Id : attempt_1_0005_m_000000_0, Status : FAILED\nError: x";
-    let failed = Event::AttemptFailed { attempt: "attempt_1_0005_m_000000_0".into(), text: "Error: x".into() };
+    let failed =
+        Event::AttemptFailed { attempt: "attempt_1_0005_m_000000_0".into(), text: "Error: x".into() };
     assert_eq!(read(text).0, [failed]);
 }
 
@@ -152,7 +160,8 @@ fn why(last: &str) -> String {
 #[test]
 fn a_refused_submission_is_told_in_one_line_that_says_what_to_do() {
     let launching = "2026-11-25 02:21:51,203 ERROR streaming.StreamJob: Error Launching job : ";
-    let yarn = "org.apache.hadoop.yarn.exceptions.YarnException: Failed to submit application_1_0001 to YARN : ";
+    let yarn =
+        "org.apache.hadoop.yarn.exceptions.YarnException: Failed to submit application_1_0001 to YARN : ";
     let denied = "org.apache.hadoop.security.AccessControlException: ";
     for (text, told) in [
         (format!("{yarn}Application application_1_0001 submitted by user hadoop to unknown queue: nosuch"), "the queue does not exist"),
@@ -196,7 +205,10 @@ fn an_unusual_failure_is_told_in_its_own_words() {
 fn a_daemon_that_is_waited_for_is_told_at_once() {
     let text = "2026-11-25 02:29:08,071 INFO ipc.Client: Retrying connect to server: master/10.0.0.5:8032. Already tried 9 time(s); retry policy is RetryUpToMaximumCountWithFixedSleep(maxRetries=10, sleepTime=1000 MILLISECONDS)";
     let (events, output) = read(text);
-    assert!(matches!(&events[..], [Event::Waiting(text)] if text.starts_with("Retrying connect")), "{events:?}");
+    assert!(
+        matches!(&events[..], [Event::Waiting(text)] if text.starts_with("Retrying connect")),
+        "{events:?}"
+    );
     assert!(output.why().starts_with("a daemon of the cluster cannot be reached (Retrying connect"));
 }
 
@@ -216,6 +228,9 @@ fn how_an_attempt_failed_is_read_from_its_diagnostics() {
     );
     let silent = "AttemptID:attempt_1_0001_m_000000_0 Timed out after 1200 secs";
     assert_eq!(cause(silent), Cause::Silent);
-    assert_eq!(cause("Error: java.io.IOException: no space\n\tat x"), Cause::Other("java.io.IOException: no space".into()));
+    assert_eq!(
+        cause("Error: java.io.IOException: no space\n\tat x"),
+        Cause::Other("java.io.IOException: no space".into())
+    );
     assert_eq!(cause("").to_string(), "YARN does not say why");
 }

@@ -56,7 +56,8 @@ impl Conf {
         };
         let mut ids = vec![String::new()];
         if self.is_on("yarn.resourcemanager.ha.enabled") {
-            ids = self.list("yarn.resourcemanager.ha.rm-ids").into_iter().map(|id| format!(".{id}")).collect();
+            ids =
+                self.list("yarn.resourcemanager.ha.rm-ids").into_iter().map(|id| format!(".{id}")).collect();
         }
         let address = |id: String| {
             let configured = self.get(&format!("yarn.resourcemanager.{name}{id}"));

@@ -49,10 +49,12 @@ fn a_later_file_overrides_what_is_not_final() {
 
 #[test]
 fn comments_cdata_attributes_and_includes_are_read_as_hadoop_reads_them() {
-    let conf = read(&["\u{feff}<?xml version=\"1.0\"?><?xml-stylesheet type=\"text/xsl\" href=\"configuration.xsl\"?>\n\
+    let conf = read(&[
+        "\u{feff}<?xml version=\"1.0\"?><?xml-stylesheet type=\"text/xsl\" href=\"configuration.xsl\"?>\n\
          <configuration xmlns:xi=\"http://www.w3.org/2001/XInclude\"><xi:include href=\"more.xml\"/>\n\
          <property><name> a </name><value>1<!-- no --><![CDATA[<2>]]></value><description>x</description></property>\n\
-         <property name=\"b\" value=\"3\"/><property><value>lost</value></property></configuration>"]);
+         <property name=\"b\" value=\"3\"/><property><value>lost</value></property></configuration>",
+    ]);
     assert_eq!(conf.get("a").as_deref(), Some("1<2>"));
     assert_eq!(conf.get("b").as_deref(), Some("3"));
 }

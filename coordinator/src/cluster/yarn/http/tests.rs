@@ -52,21 +52,22 @@ async fn a_redirected_request_is_made_again_with_its_body() {
 #[tokio::test]
 async fn a_redirect_in_a_circle_ends() {
     let round = "HTTP/1.1 307 Temporary Redirect\nlocation: /round\ncontent-length: 0\n\n";
-    let (reply, _) =
-        serve(&[round; MOST_REDIRECTS], async |url| follow(Method::GET, &url, None).await).await;
+    let (reply, _) = serve(&[round; MOST_REDIRECTS], async |url| follow(Method::GET, &url, None).await).await;
     assert!(reply.unwrap_err().to_string().ends_with("it redirects for ever"));
 }
 
 #[tokio::test]
 async fn a_manager_on_standby_is_told_from_one_that_answers() {
-    let answers = ["HTTP/1.1 200 OK\nRefresh: 3; url=http://other:8088/\ncontent-length: 20\n\nThis is standby RM. "];
+    let answers =
+        ["HTTP/1.1 200 OK\nRefresh: 3; url=http://other:8088/\ncontent-length: 20\n\nThis is standby RM. "];
     let (reply, _) = serve(&answers, async |url| ask(Method::GET, &url, None).await).await;
     assert!(matches!(reply, Err(HttpError::Standby(_))), "{reply:?}");
 }
 
 #[tokio::test]
 async fn kerberos_is_told_from_a_refusal() {
-    let answers = ["HTTP/1.1 401 Authentication required\nWWW-Authenticate: Negotiate\ncontent-length: 0\n\n"];
+    let answers =
+        ["HTTP/1.1 401 Authentication required\nWWW-Authenticate: Negotiate\ncontent-length: 0\n\n"];
     let (reply, _) = serve(&answers, async |url| ask(Method::GET, &url, None).await).await;
     assert!(matches!(reply, Err(HttpError::Kerberos(_))), "{reply:?}");
     let told = r#"{"RemoteException":{"exception":"ForbiddenException","message":"java.lang.Exception: no\n at","javaClassName":"x"}}"#;

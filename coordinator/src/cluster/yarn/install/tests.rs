@@ -87,8 +87,9 @@ fn the_configuration_is_named_or_at_home_or_where_packages_put_it() {
 #[test]
 fn the_jar_is_where_packages_put_it_or_in_a_release() {
     let command = Path::new("/usr/bin/hadoop");
-    let found =
-        |machine: &Fake| streaming_jar(machine, &Named::default(), command).map(|jar| jar.display().to_string());
+    let found = |machine: &Fake| {
+        streaming_jar(machine, &Named::default(), command).map(|jar| jar.display().to_string())
+    };
     let emr = fake(&[], &["/usr/lib/hadoop-mapreduce/hadoop-streaming.jar"]);
     assert_eq!(found(&emr).unwrap(), "/usr/lib/hadoop-mapreduce/hadoop-streaming.jar");
     let lib = [

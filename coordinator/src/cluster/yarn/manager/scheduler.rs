@@ -105,7 +105,8 @@ impl Scheduler {
     /// # Errors
     /// One line: there is no such queue (and which there are), it takes no applications, or it is full.
     pub(crate) fn queue(&self, name: &str) -> Result<Option<&Queue>, String> {
-        let path = self.queues.iter().find(|queue| queue.path == name || queue.path == format!("root.{name}"));
+        let path =
+            self.queues.iter().find(|queue| queue.path == name || queue.path == format!("root.{name}"));
         let Some(queue) = path.or_else(|| self.queues.iter().find(|queue| queue.name() == name)) else {
             if self.kind != Kind::Capacity {
                 return Ok(None);

@@ -75,8 +75,7 @@ fn diagnostics_are_told_on_one_line_without_repetition() {
 
 #[test]
 fn of_several_applications_with_a_tag_the_newest_counts() {
-    let reply =
-        r#"{"apps":{"app":[{"id":"b","startedTime":2},{"id":"c","startedTime":3},{"id":"a","startedTime":1}]}}"#;
+    let reply = r#"{"apps":{"app":[{"id":"b","startedTime":2},{"id":"c","startedTime":3},{"id":"a","startedTime":1}]}}"#;
     assert_eq!(application(reply).id, "c");
     for none in [r#"{"apps":{}}"#, r#"{"apps":null}"#] {
         assert_eq!(from_str::<Applications>(none).unwrap().into_newest(), None);
@@ -109,7 +108,10 @@ fn only_failed_attempts_are_told() {
          "diagnostics":"Task KILL is received. Killing attempt!","type":"MAP"}]}}"#;
     let failed: Vec<_> = from_str::<Attempts>(attempts).unwrap().into_failed().collect();
     assert_eq!(failed.len(), 1);
-    assert_eq!((failed[0].id.as_str(), failed[0].node.as_str()), ("attempt_1795573196499_0005_m_000001_0", "core1:8042"));
+    assert_eq!(
+        (failed[0].id.as_str(), failed[0].node.as_str()),
+        ("attempt_1795573196499_0005_m_000001_0", "core1:8042")
+    );
 }
 
 const CAPACITY: &str = r#"{"scheduler":{"schedulerInfo":{"type":"capacityScheduler","capacity":100.0,"queueName":"root",
@@ -147,7 +149,9 @@ fn a_queue_that_is_unknown_stopped_or_full_is_named() {
     for name in ["nosuch", "etl"] {
         assert_eq!(
             refused(name),
-            format!("queue {name} does not exist or takes no jobs itself: --yarn-queue must be one of {leaves}")
+            format!(
+                "queue {name} does not exist or takes no jobs itself: --yarn-queue must be one of {leaves}"
+            )
         );
     }
     assert_eq!(refused("closed"), "queue root.closed is stopped: it takes no jobs");
@@ -184,6 +188,8 @@ fn queues_of_the_fair_scheduler_are_limited_by_resources() {
 
 #[test]
 fn a_scheduler_without_queues_refuses_none() {
-    let fifo = scheduler(r#"{"scheduler":{"schedulerInfo":{"type":"fifoScheduler","capacity":1.0,"qstate":"RUNNING"}}}"#);
+    let fifo = scheduler(
+        r#"{"scheduler":{"schedulerInfo":{"type":"fifoScheduler","capacity":1.0,"qstate":"RUNNING"}}}"#,
+    );
     assert_eq!(fifo.queue("default"), Ok(None));
 }

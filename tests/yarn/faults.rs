@@ -1,0 +1,110 @@
+//! Something of a running job dies or stands still. Every item must be in the backup once.
+
+use crate::job::{Job, cluster, fake};
+use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use tests_support::Hadoop;
+use tests_support::hadoop::Loss;
+
+/// Long enough that what is killed is missed, and replaced.
+const ARGS: &str = "--workers 3 --read-percent 100";
+const RATE: u64 = 1000;
+
+fn attempt_of(worker: &tests_support::hadoop::members::Member) -> String {
+    worker.attempt.clone().expect("a worker is an attempt")
+}
+
+/// Exports a table for `secs` and does something to the job once a part of it has been read.
+#[track_caller]
+fn survives(secs: u64, harm: impl FnOnce(&Hadoop, &mut Job<'_>)) -> crate::job::Done {
+    let (_alone, hadoop) = cluster();
+    let (fake, num_items) = fake(RATE, secs);
+    let mut job = Job::export(hadoop, &fake, num_items, ARGS);
+    job.wait_until_read(15);
+    harm(hadoop, &mut job);
+    let done = job.succeeds();
+    hadoop.heal();
+    done
+}
+
+#[test]
+fn a_worker_that_is_killed() {
+    let done = survives(15, |_, job| job.workers(2)[0].signal(SIGKILL));
+    assert_eq!(done.report["workers_lost"], 1);
+    assert!(
+        done.said.iter().any(|line| line.contains("attempt_") && line.contains("was lost")),
+        "{:?}",
+        done.said
+    );
+}
+
+#[test]
+fn the_jvm_of_a_worker_that_is_killed() {
+    survives(15, |hadoop, job| {
+        let worker = job.workers(2).remove(0);
+        hadoop.task_jvm(&attempt_of(&worker)).expect("its JVM").signal(SIGKILL);
+        let since = Instant::now();
+        while worker.runs() {
+            assert!(since.elapsed() < Duration::from_secs(10), "the worker outlives its JVM");
+            sleep(Duration::from_millis(50));
+        }
+    });
+}
+
+#[test]
+fn a_task_that_somebody_kills() {
+    survives(20, |hadoop, job| {
+        let attempt = attempt_of(&job.workers(2)[0]);
+        let killed = hadoop.command("mapred").args(["job", "-kill-task", &attempt]).output().unwrap();
+        assert!(killed.status.success(), "{killed:?}");
+    });
+}
+
+#[test]
+fn the_application_master_that_is_killed() {
+    survives(20, |hadoop, job| {
+        let application = job.application();
+        hadoop.application_master(&application).expect("a master").signal(SIGKILL);
+    });
+}
+
+#[test]
+fn a_node_that_is_lost() {
+    survives(30, |hadoop, job| {
+        let node = job.workers(2)[0].daemon.clone();
+        let number = node.trim_start_matches("node").parse().expect("a node's number");
+        hadoop.kill_node(number, Loss::Host);
+    });
+}
+
+#[test]
+fn a_node_that_is_cut_off_and_whose_workers_run_on() {
+    survives(30, |hadoop, job| {
+        let node = job.workers(2)[0].daemon.clone();
+        let number = node.trim_start_matches("node").parse().expect("a node's number");
+        hadoop.kill_node(number, Loss::Daemon);
+    });
+}
+
+#[test]
+fn a_worker_that_stands_still_and_goes_on_when_it_was_replaced() {
+    survives(25, |_, job| {
+        let worker = job.workers(2).remove(0);
+        worker.signal(SIGSTOP);
+        // The coordinator gives it up after 10 s.
+        sleep(Duration::from_secs(13));
+        worker.signal(SIGCONT);
+    });
+}
+
+#[test]
+fn a_coordinator_that_stands_still_for_20_seconds_keeps_its_workers() {
+    let done = survives(10, |_, job| {
+        job.workers(2);
+        job.signal(SIGSTOP);
+        sleep(Duration::from_secs(20));
+        job.signal(SIGCONT);
+    });
+    assert_eq!(done.report["workers_lost"], 0, "{:?}", done.said);
+}

@@ -1,0 +1,184 @@
+//! A job of `tablehaul` on a real cluster, what can be done to its processes, and what must hold at its end.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::process::Child;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread::{JoinHandle, sleep};
+use std::time::{Duration, Instant};
+use tests_support::backup::holds_each_item_once;
+use tests_support::command::{Finished, Tablehaul, finish};
+use tests_support::hadoop::members::Member;
+use tests_support::s3::S3;
+use tests_support::{Fake, Hadoop};
+
+/// The table of the fake that all tests export.
+pub(crate) const TABLE: &str = "Forum";
+/// Bytes of one of its items: enough that workers seal parts on the way.
+const ITEM_BYTES: u64 = 2000;
+/// Nothing here takes longer, also on a busy machine, unless something hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
+
+pub(crate) const BUCKET: &str = "backups";
+
+pub(crate) static S3_SERVER: LazyLock<S3> = LazyLock::new(|| {
+    let s3 = S3::start();
+    s3.create_bucket(BUCKET);
+    s3
+});
+
+/// The cluster, for one test at a time: some kill its nodes.
+pub(crate) fn cluster() -> (MutexGuard<'static, ()>, &'static Hadoop) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    (alone, Hadoop::shared())
+}
+
+/// A fake whose table takes about so long to read at this rate.
+pub(crate) fn fake(rate: u64, secs: u64) -> (Fake, u64) {
+    let num_items = rate * secs * 8192 / ITEM_BYTES;
+    let table = format!("{TABLE}:items={num_items},item-bytes={ITEM_BYTES},rcu={rate}");
+    (Fake::start(["--table", &table, "--faults", r#"{"latency_ms": 2}"#]), num_items)
+}
+
+/// `tablehaul` where the cluster's commands and configuration are found.
+pub(crate) fn tablehaul(hadoop: &Hadoop, args: &[&str]) -> Tablehaul {
+    let command = hadoop
+        .env()
+        .into_iter()
+        .fold(Tablehaul::new(args), |command, (name, value)| command.env(&name, value));
+    command.args(["--region", "us-east-1", "--s3-endpoint", &S3_SERVER.endpoint()])
+}
+
+/// A folder of the bucket that no other test uses.
+pub(crate) fn new_folder() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("export-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A running job. Dropped while it runs, it is killed.
+pub(crate) struct Job<'a> {
+    pub(crate) hadoop: &'a Hadoop,
+    fake: &'a Fake,
+    num_items: u64,
+    folder: String,
+    child: Option<Child>,
+    said: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+/// How a job that went well ended.
+pub(crate) struct Done {
+    pub(crate) report: Value,
+    pub(crate) said: Vec<String>,
+}
+
+impl<'a> Job<'a> {
+    /// Begins to export to S3 on the cluster.
+    #[track_caller]
+    pub(crate) fn export(hadoop: &'a Hadoop, fake: &'a Fake, num_items: u64, args: &str) -> Self {
+        let folder = new_folder();
+        let command = tablehaul(hadoop, &["export", TABLE, &format!("s3://{BUCKET}/{folder}"), "--json"])
+            .args(["--cluster", "yarn", "--dynamodb-endpoint", &fake.endpoint()])
+            .args(args.split_whitespace());
+        let mut child = command.start();
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let stderr = child.stderr.take().expect("a pipe");
+        let heard = said.clone();
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                heard.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            }
+        });
+        Self { hadoop, fake, num_items, folder, child: Some(child), said, reader: Some(reader) }
+    }
+
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The application, as it is told.
+    #[track_caller]
+    pub(crate) fn application(&mut self) -> String {
+        self.wait("its application", |job| {
+            let said = job.said();
+            let line = said.iter().find_map(|line| line.strip_prefix("yarn "))?;
+            Some(line.trim().split(',').next()?.to_owned())
+        })
+    }
+
+    /// Waits until this share of the table has been read.
+    #[track_caller]
+    pub(crate) fn wait_until_read(&mut self, percent: u64) {
+        self.wait(&format!("{percent} % to be read"), |job| {
+            (job.fake.table_stats(TABLE).items * 100 >= job.num_items * percent).then_some(())
+        });
+    }
+
+    /// Waits until so many workers of the application run, and gives them.
+    #[track_caller]
+    pub(crate) fn workers(&mut self, at_least: usize) -> Vec<Member> {
+        let application = self.application();
+        self.wait(&format!("{at_least} workers"), |job| {
+            let workers = job.hadoop.workers(&application);
+            (workers.len() >= at_least).then_some(workers)
+        })
+    }
+
+    #[track_caller]
+    fn wait<T>(&mut self, what: &str, get: impl Fn(&Self) -> Option<T>) -> T {
+        let since = Instant::now();
+        loop {
+            if let Some(found) = get(self) {
+                return found;
+            }
+            let child = self.child.as_mut().expect("it runs until it is finished");
+            let ended = child.try_wait().expect("a child can be waited for");
+            assert!(ended.is_none(), "it ended before {what}: {:?}", self.said());
+            assert!(since.elapsed() < PATIENCE, "waited too long for {what}: {:?}", self.said());
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// To the coordinator.
+    #[track_caller]
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = self.child.as_ref().map(Child::id).and_then(|id| i32::try_from(id).ok());
+        kill(Pid::from_raw(id.expect("it runs")), signal).expect("a process to signal");
+    }
+
+    /// Waits for its end, whatever it is.
+    #[track_caller]
+    pub(crate) fn end(&mut self) -> Finished {
+        let mut finished = finish(self.child.take().expect("it is finished once"));
+        self.reader.take().expect("it is joined once").join().expect("a reader of lines");
+        finished.stderr = self.said().join("\n");
+        finished
+    }
+
+    /// Waits for its end, which must be good: every item once, in S3 and in the words of `verify`.
+    #[track_caller]
+    pub(crate) fn succeeds(mut self) -> Done {
+        let finished = self.end().succeeded();
+        let reports: Value = serde_json::from_str(&finished.stdout).expect("a report of JSON");
+        let url = format!("s3://{BUCKET}/{}", self.folder);
+        tablehaul(self.hadoop, &["verify", &url]).run().succeeded();
+        let copy = tempfile::tempdir().expect("a folder");
+        S3_SERVER.download(BUCKET, &format!("{}/", self.folder), copy.path());
+        holds_each_item_once(copy.path(), self.num_items);
+        assert_eq!(reports[0]["items"], self.num_items, "{reports}");
+        Done { report: reports[0].clone(), said: self.said() }
+    }
+}
+
+impl Drop for Job<'_> {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! `tablehaul` on a real Hadoop: what a user sees there, and that no item is lost or doubled whatever dies. One test
+//! at a time has the cluster.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
+
+mod ends;
+mod faults;
+mod job;
+mod refused;
+mod seen;

@@ -1,0 +1,90 @@
+//! What a user sees on the cluster, and where nobody sees a secret.
+
+use crate::job::{BUCKET, Job, PATIENCE, S3_SERVER, cluster, fake, new_folder, tablehaul};
+use serde_json::Value;
+use tests_support::{DemoDynamo, DynamoDb, corpus};
+
+/// Of the process that has a job's secrets in its memory, the certificate and token are in the token file alone.
+#[test]
+fn a_job_is_seen_by_its_name_status_and_counters_and_its_secrets_nowhere() {
+    let (_alone, hadoop) = cluster();
+    let (fake, num_items) = fake(1000, 14);
+    let mut job = Job::export(hadoop, &fake, num_items, "--workers 2 --read-percent 100");
+    let application = job.application();
+    job.wait_until_read(30);
+    let worker = job.workers(2).remove(0);
+    let boot = secret_of(worker.pid);
+    let token = boot["token"].as_str().expect("a token").to_owned();
+    let environment = std::fs::read_to_string(format!("/proc/{}/environ", worker.pid)).unwrap();
+    assert!(!environment.contains(&token) && !worker.args.join(" ").contains(&token));
+    for path in hadoop.files_with(&token) {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(name == "container_tokens" || name.ends_with(".tokens"), "{}", path.display());
+    }
+    let status = hadoop.job(&application, "tasks").unwrap();
+    let statuses: Vec<&str> = status["tasks"]["task"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|task| task["status"].as_str())
+        .collect();
+    assert!(
+        statuses.iter().any(|status| status.contains("items") && status.contains("units/s")),
+        "{statuses:?}"
+    );
+
+    job.succeeds();
+    let ended = hadoop.ended(&application, PATIENCE);
+    assert_eq!(
+        (ended["name"].as_str(), ended["finalStatus"].as_str()),
+        (Some("tablehaul export Forum"), Some("SUCCEEDED"))
+    );
+    assert!(ended["applicationTags"].as_str().unwrap().starts_with("tablehaul-"));
+    let counters = hadoop.counters(&application, "tablehaul");
+    assert_eq!(counters.get("items"), Some(&num_items), "{counters:?}");
+    assert!(counters["units"] > 0 && counters["bytes"] > num_items * 1000, "{counters:?}");
+    let logs = hadoop.logs(&application);
+    assert!(logs.contains("the job is over") && !logs.contains(&token));
+    assert_eq!(hadoop.files_with(&token), Vec::<std::path::PathBuf>::new());
+    let left = hadoop.command("hadoop").args(["fs", "-ls", "/tmp"]).output().unwrap();
+    assert!(!String::from_utf8_lossy(&left.stdout).contains("tablehaul-"), "{left:?}");
+}
+
+/// What a worker of the cluster was told, from its container's token file.
+fn secret_of(pid: i32) -> Value {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let named = environment
+        .split(|&byte| byte == 0)
+        .find_map(|entry| entry.strip_prefix(b"HADOOP_TOKEN_FILE_LOCATION="));
+    let tokens = std::fs::read(std::str::from_utf8(named.unwrap()).unwrap()).unwrap();
+    let start = memchr::memmem::find(&tokens, b"{\"coordinator\"").unwrap();
+    serde_json::Deserializer::from_slice(&tokens[start..]).into_iter().next().unwrap().unwrap()
+}
+
+#[test]
+fn odd_items_come_out_and_go_back_in_on_the_cluster_as_they_are() {
+    let (_alone, hadoop) = cluster();
+    let server = DemoDynamo::start([""; 0]);
+    let tables = DynamoDb::at(&server.endpoint());
+    for table in ["Odd", "Copy"] {
+        tables.create_table(table, &corpus::KEY);
+    }
+    for item in corpus::odd() {
+        tables.put("Odd", &item).unwrap();
+    }
+    let url = format!("s3://{BUCKET}/{}", new_folder());
+    let run = |args: &[&str]| {
+        let command = tablehaul(hadoop, args);
+        command.args(["--cluster", "yarn", "--dynamodb-endpoint", &server.endpoint()]).run().succeeded()
+    };
+    run(&["export", "Odd", &url, "--compress", "zstd", "--segments", "7"]);
+    let imported = run(&["import", &url, "Copy", "--workers", "2"]);
+    assert!(imported.stderr.contains("cluster     yarn"), "{}", imported.stderr);
+    let sorted = |table: &str| {
+        let mut items: Vec<String> = tables.items(table).iter().map(Value::to_string).collect();
+        items.sort();
+        items
+    };
+    assert_eq!(sorted("Odd"), sorted("Copy"));
+    assert!(S3_SERVER.uploads(BUCKET).is_empty());
+}
