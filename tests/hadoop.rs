@@ -11,7 +11,7 @@ use tests_support::hadoop::Loss;
 
 /// In two parts, lest this be found in its place.
 const SECRET: [&str; 2] = ["s3", "cr3t"];
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A mapper that counts its line, checks what it finds around it, and stays until it is told to go by a file.
 const MAPPER: &str = r#"#!/bin/bash

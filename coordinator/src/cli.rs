@@ -101,7 +101,8 @@ fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 /// Runs an import until it ends or a signal stops it.
 fn run_one_import(request: &ImportRequest, dry_run: bool, quiet: bool) -> Result<Imported, Failure> {
     let progress = Progress::new(quiet);
-    block_on(|stop| async move { import(request, dry_run, &progress, &stop).await })
+    // A job is a large future.
+    block_on(|stop| async move { Box::pin(import(request, dry_run, &progress, &stop)).await })
 }
 
 fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {

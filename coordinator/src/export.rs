@@ -89,12 +89,12 @@ async fn export_table(
     let started = std::time::Instant::now();
     claim(prepared, &job, started_at).await?;
     progress.plan(&prepared.text(request.wishes, place));
-    let plane = match ControlPlane::start(place.listen()).await {
-        Ok(plane) => plane,
+    let server = match ControlPlane::start(place.listen()).await {
+        Ok(server) => server,
         Err(error) => return abandon(prepared, &[], Failure::Failed(format!("{error:#}"))).await,
     };
     let driver = Driver {
-        plane,
+        plane: server,
         cluster: place.cluster(format!("tablehaul export {}", prepared.facts.name), progress.sink()),
         hands: FolderHands(prepared.store.clone()),
         clients: clients.clone(),

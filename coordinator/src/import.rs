@@ -149,12 +149,12 @@ impl Job<'_> {
     /// Goes once over all splits. The schedule says what was done, whatever the outcome.
     async fn pass(&self, mode: WriteMode) -> Result<(Schedule<ImportWork>, Result<(), Failure>), Failure> {
         let Self { request, prepared, place, progress, .. } = *self;
-        let plane = ControlPlane::start(place.listen()).await;
-        let plane = plane.map_err(|error| Failure::Failed(format!("{error:#}")))?;
+        let server = ControlPlane::start(place.listen()).await;
+        let server = server.map_err(|error| Failure::Failed(format!("{error:#}")))?;
         let verb = if mode == WriteMode::Check { "check" } else { "import" };
         let name = format!("tablehaul {verb} {}", prepared.facts.name);
         let driver = Driver {
-            plane,
+            plane: server,
             cluster: place.cluster(name, progress.sink()),
             hands: self.rejects.clone(),
             clients: prepared.clients.clone(),

@@ -35,6 +35,8 @@ pub(crate) const OUTBOX: usize = 4096;
 const INBOX: usize = 4096;
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// Longer than this process may stand still: when it goes on, answers that came meanwhile count.
+const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(30);
 /// A worker opens one stream.
 const MAX_STREAMS: u32 = 4;
 /// Largest message of a worker: the steps of one part, each with a key of up to 3 KiB.
@@ -88,6 +90,7 @@ impl ControlPlane {
             .tls_config(identity.server)
             .context("setting up TLS")?
             .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE_LIMIT))
             .max_concurrent_streams(MAX_STREAMS)
             .add_service(ControlServer::new(desk).max_decoding_message_size(MAX_MESSAGE_BYTES));
         let stopped = stop.clone().cancelled_owned();
@@ -115,7 +118,7 @@ impl ControlPlane {
                 let _ = outbox.try_send(ToWorker::Finish);
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Ends all streams and waits for them.
@@ -256,3 +259,6 @@ async fn listen(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,10 @@ fn what_is_missing_of_hadoop() {
         &[],
         &["--hadoop-conf", "/nowhere"],
     );
-    refuses(hadoop, &[&yarn[..], &["--hadoop-conf", folder]].concat(), &[], &["has no YARN"]);
+    let conf = [&yarn[..], &["--hadoop-conf", folder]].concat();
+    refuses(hadoop, &conf, &[], &["is no Hadoop configuration"]);
+    fs::write(empty.path().join("core-site.xml"), "<configuration/>").unwrap();
+    refuses(hadoop, &conf, &[], &["has no YARN"]);
     let site = "<configuration><property><name>yarn.resourcemanager.webapp.address</name>\
                 <value>127.0.0.1:9</value></property></configuration>";
     fs::write(empty.path().join("yarn-site.xml"), site).unwrap();
@@ -64,7 +67,7 @@ fn what_is_missing_of_hadoop() {
         &["ResourceManager", "127.0.0.1:9"],
     );
     fs::write(empty.path().join("yarn-site.xml"), "<configuration><property>").unwrap();
-    refuses(hadoop, &[&yarn[..], &["--hadoop-conf", folder]].concat(), &[], &["yarn-site.xml"]);
+    refuses(hadoop, &conf, &[], &["yarn-site.xml"]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use job::{control::Boot, ids::WorkerId};
 use tokio::{
     process::Command,
     sync::{mpsc, oneshot},
-    task::JoinHandle,
+    task::JoinSet,
 };
 
 use super::{Cluster, Ending, Happened};
@@ -51,7 +51,7 @@ pub(crate) struct YarnCluster {
 struct Running {
     happened: mpsc::Receiver<Happened>,
     end: oneshot::Sender<Ending>,
-    watch: JoinHandle<()>,
+    watch: JoinSet<()>,
 }
 
 impl YarnCluster {
@@ -75,11 +75,11 @@ impl YarnCluster {
         }
     }
 
-    fn command(&self, submission: &Submission) -> Command {
+    fn command(&self, submission: &Submission) -> Result<Command, String> {
         let set = std::env::var("HADOOP_CLIENT_OPTS").unwrap_or_default();
         let mut command = Command::new(&self.site.hadoop);
         command
-            .args(submission.arguments())
+            .args(submission.arguments()?)
             .env("HADOOP_CLIENT_OPTS", format!("{CLIENT_OPTIONS} {set}"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -87,7 +87,7 @@ impl YarnCluster {
             // What a terminal sends to the whole group is for the coordinator to act upon.
             .process_group(0)
             .kill_on_drop(true);
-        command
+        Ok(command)
     }
 }
 
@@ -100,8 +100,8 @@ impl Cluster for YarnCluster {
         let secret = Secret::write(boot).map_err(|error| failed(format!("its secrets: {error}")))?;
         let hdfs = self.hdfs();
         let input = format!("{folder}/workers");
-        let lines: String = (1..=workers).map(|number| format!("worker {number}\n")).collect();
-        hdfs.create(&input, lines.into()).await.map_err(failed)?;
+        let lines: Vec<String> = (1..=workers).map(|number| format!("worker {number}\n")).collect();
+        hdfs.create(&input, lines.concat().into()).await.map_err(failed)?;
         let submission = Submission {
             conf: self.site.conf_dir.clone(),
             streaming_jar: self.site.jar.clone(),
@@ -114,7 +114,7 @@ impl Cluster for YarnCluster {
             input,
             output: format!("{folder}/out"),
         };
-        let client = self.command(&submission).spawn();
+        let client = self.command(&submission).map_err(failed)?.spawn();
         let client = client.map_err(|error| failed(format!("{}: {error}", self.site.hadoop.display())))?;
         let (happening, happened) = mpsc::channel(1);
         let (end, ended) = oneshot::channel();
@@ -126,8 +126,9 @@ impl Cluster for YarnCluster {
             tag,
             address: boot.coordinator.trim_start_matches("https://").to_owned(),
         };
-        let watch = tokio::spawn(watch.run(client, secret, happening, ended));
-        self.running = Some(Running { happened, end, watch });
+        let mut watching = JoinSet::new();
+        watching.spawn(watch.run(client, secret, happening, ended));
+        self.running = Some(Running { happened, end, watch: watching });
         Ok(Hiring::Await(workers))
     }
 
@@ -152,10 +153,10 @@ impl Cluster for YarnCluster {
     }
 
     async fn stop(mut self: Box<Self>, ending: Ending) {
-        if let Some(Running { end, watch, .. }) = self.running.take() {
+        if let Some(Running { end, mut watch, .. }) = self.running.take() {
             // The watch may just have ended by itself.
             let _ = end.send(ending);
-            let _ = watch.await;
+            watch.join_next().await;
         }
     }
 }

@@ -13,9 +13,10 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinSet,
     time::Sleep,
 };
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::transport::server::Connected;
 
 /// Connections that have not yet said hello with the job's token; more are closed as they come.
@@ -25,21 +26,28 @@ const QUEUE: usize = 64;
 /// After an error of accepting, such as for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Accepts connections for ever, or until what is returned is dropped. A stranger is cut off after `limit`.
-pub(super) fn accept(
-    listener: TcpListener,
-    most_strangers: usize,
-    limit: Duration,
-) -> ReceiverStream<io::Result<Guarded>> {
-    let (sender, accepted) = mpsc::channel(QUEUE);
+/// The connections that are let through to the server. Never an error: the server would end by that.
+pub(super) struct Accepted {
+    connections: ReceiverStream<io::Result<Guarded>>,
+    _accepting: JoinSet<()>,
+}
+
+impl Stream for Accepted {
+    type Item = io::Result<Guarded>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.connections).poll_next(context)
+    }
+}
+
+/// Accepts connections until what is returned is dropped. A stranger is cut off after `limit`.
+pub(super) fn accept(listener: TcpListener, most_strangers: usize, limit: Duration) -> Accepted {
+    let (sender, connections) = mpsc::channel(QUEUE);
     let places = Arc::new(Semaphore::new(most_strangers));
-    tokio::spawn(async move {
+    let mut accepting = JoinSet::new();
+    accepting.spawn(async move {
         loop {
-            let stream = tokio::select! {
-                stream = listener.accept() => stream,
-                () = sender.closed() => return,
-            };
-            match stream {
+            match listener.accept().await {
                 Ok((stream, _)) => {
                     // Dropped, and so closed, if there is no place.
                     let Ok(place) = places.clone().try_acquire_owned() else { continue };
@@ -50,7 +58,7 @@ pub(super) fn accept(
             }
         }
     });
-    ReceiverStream::new(accepted)
+    Accepted { connections: ReceiverStream::new(connections), _accepting: accepting }
 }
 
 /// A stranger's place, until it is let in.
@@ -177,7 +185,7 @@ mod tests {
     #[tokio::test]
     async fn there_is_no_place_for_many_strangers_but_one_for_each_that_is_let_in() {
         let (listener, address) = listening().await;
-        let mut accepted = accept(listener, 1, Duration::from_secs(60));
+        let mut accepted = accept(listener, 1, Duration::from_mins(1));
         let _first = TcpStream::connect(address).await.unwrap();
         let first = accepted.next().await.unwrap().unwrap();
         let mut second = TcpStream::connect(address).await.unwrap();

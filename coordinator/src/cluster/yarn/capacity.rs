@@ -7,6 +7,7 @@ use super::{
 };
 
 /// Sizes of containers, and what the cluster makes of them; all in MiB.
+#[allow(clippy::struct_field_names)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sizes {
     /// Of a worker's container.
@@ -121,10 +122,13 @@ mod tests {
 
     #[test]
     fn the_master_goes_where_it_costs_least() {
-        // 4 + 5 without it; on the second node it costs one worker, as 896 MiB are left over there.
-        assert_eq!(workers_on(&[node(4 * 768, 8), node(5 * 768 + 767, 8)]), 9 - 2 + 1);
-        // A node that has memory but no cores left for workers can still hold it for nothing.
-        assert_eq!(workers_on(&[node(8 * 768, 8), node(4 * 768, 2)]), 8 + 1);
+        let workers_beside =
+            |master_mb, nodes: &[Node]| fit(&Sizes { master_mb, ..SIZES }, nodes, None).unwrap().num_workers;
+        // On the first node it would cost two.
+        assert_eq!(workers_beside(1024, &[node(4 * 768, 8), node(5 * 768 + 512, 8)]), 4 + 5 - 1);
+        assert_eq!(workers_beside(512, &[node(4 * 768, 8), node(5 * 768 + 512, 8)]), 4 + 5);
+        // Where a core is the last that is missing, it costs a worker, too.
+        assert_eq!(workers_beside(512, &[node(4 * 768 + 512, 4)]), 3);
     }
 
     #[test]

@@ -8,7 +8,6 @@ mod tests;
 
 use std::{
     ffi::OsString,
-    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
@@ -92,7 +91,10 @@ impl Submission {
     }
 
     /// All arguments of the `hadoop` command. Hadoop's own options must come before those of Streaming.
-    pub(crate) fn arguments(&self) -> Vec<OsString> {
+    ///
+    /// # Errors
+    /// One line if the worker is at a path that Hadoop cannot take.
+    pub(crate) fn arguments(&self) -> Result<Vec<OsString>, String> {
         let mut arguments: Vec<OsString> = vec!["--config".into(), self.conf.clone().into()];
         arguments.extend(["jar".into(), self.streaming_jar.clone().into()]);
         let mut set = |name: &str, value: OsString| {
@@ -110,7 +112,7 @@ impl Submission {
         if let Some(queue) = &self.queue {
             set("mapreduce.job.queuename", queue.into());
         }
-        let file = format!("{}#tablehaul-worker", file_uri(&self.worker));
+        let file = format!("{}#tablehaul-worker", file_uri(&self.worker)?);
         let streaming = [
             ("-files", file.as_str()),
             ("-inputformat", "org.apache.hadoop.mapred.lib.NLineInputFormat"),
@@ -123,22 +125,23 @@ impl Submission {
             ("-cmdenv", "MALLOC_ARENA_MAX=2"),
         ];
         arguments.extend(streaming.into_iter().flat_map(|(option, value)| [option.into(), value.into()]));
-        arguments
+        Ok(arguments)
     }
 }
 
-/// An absolute path as a URI: `-files` splits at commas and takes what follows a `#` for a name.
-fn file_uri(path: &Path) -> String {
-    use std::fmt::Write;
-    path.as_os_str().as_bytes().iter().fold("file://".to_owned(), |mut uri, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                uri.push(char::from(*byte));
-            }
-            _ => {
-                let _ = write!(uri, "%{byte:02X}");
-            }
-        }
-        uri
-    })
+/// What Hadoop takes in a path to ship beside letters and digits: it reads it as a URI, a list and a path in turn, and no
+/// escape outlives all three (`GenericOptionsParser.validateFiles`, `JobResourceUploader`).
+const PLAIN: &[u8] = b"/._-+=@~";
+
+/// The URI of a file to ship.
+fn file_uri(path: &Path) -> Result<String, String> {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || PLAIN.contains(byte);
+    match path.to_str().filter(|path| path.starts_with('/') && path.bytes().all(|byte| is_plain(&byte))) {
+        Some(path) => Ok(format!("file://{path}")),
+        None => Err(format!(
+            "{} cannot be sent to the nodes: Hadoop takes only letters, digits and {} in its path; copy it elsewhere",
+            path.display(),
+            String::from_utf8_lossy(PLAIN)
+        )),
+    }
 }

@@ -9,7 +9,8 @@ mod xml;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use load::load;
-pub(crate) use questions::DefaultFs;
+#[cfg(test)]
+use questions::DefaultFs;
 
 /// How many `${name}` of one value are replaced; whoever nests more means a circle
 /// (`MAX_SUBST` of `org.apache.hadoop.conf.Configuration`).

@@ -1,6 +1,9 @@
 //! A small file in the cluster's default file system, and the removal of a folder (shell): by `WebHDFS`, which takes
 //! milliseconds, or else by the cluster's own command, which takes a JVM but knows every file system and Kerberos.
 
+#[cfg(test)]
+mod tests;
+
 use std::{path::PathBuf, process::Stdio};
 
 use bytes::Bytes;
@@ -121,9 +124,12 @@ impl Hdfs {
 /// Whether another `NameNode`, or the command, may do better: not after a plain refusal.
 fn is_another_worth_it(error: &HttpError) -> bool {
     match error {
-        HttpError::Tls(_) | HttpError::Kerberos(_) | HttpError::Standby(_) => true,
-        HttpError::Unreachable { .. } | HttpError::Malformed { .. } => true,
-        // 403 is also how a NameNode says that it stands by, or that the path is not ours.
+        HttpError::Tls(_)
+        | HttpError::Kerberos(_)
+        | HttpError::Standby(_)
+        | HttpError::Unreachable { .. }
+        | HttpError::Malformed { .. } => true,
+        // 403 is also how a NameNode says that it stands by.
         HttpError::Status { status, exception, .. } => {
             exception == "StandbyException" || status.is_server_error() || exception.is_empty()
         }

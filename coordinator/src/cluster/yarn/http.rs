@@ -227,7 +227,8 @@ fn judge(url: &str, response: &Response<Bytes>) -> Result<Reply, HttpError> {
     }
     let told = serde_json::from_slice::<Told>(body).map(|told| told.remote).unwrap_or_default();
     let reason = status.canonical_reason().unwrap_or("no reason");
-    let message = told.message.lines().next().filter(|line| !line.is_empty()).unwrap_or(reason).to_owned();
+    let message = told.message.lines().next().filter(|line| !line.is_empty()).unwrap_or(reason);
+    let message = message.trim_start_matches("java.lang.Exception: ").to_owned();
     Err(HttpError::Status { url: bare(url), status, exception: told.exception, message })
 }
 

@@ -123,7 +123,8 @@ impl Manager {
     }
 
     /// Attempts of an application's tasks that failed and why, as its master tells while it runs and the
-    /// `JobHistoryServer` afterwards; of a big job, those of some tasks only.
+    /// `JobHistoryServer` afterwards; of a big job, those of some tasks only, and none of an application that was killed
+    /// from outside, of which no history is written.
     pub(crate) async fn failed_attempts(&self, id: &str) -> Result<Vec<FailedAttempt>, HttpError> {
         let job = id.replacen("application", "job", 1);
         let master = format!("{}/proxy/{id}/ws/v1/mapreduce/jobs/{job}", self.active().await?);
@@ -131,7 +132,11 @@ impl Manager {
             (Ok(tasks), _) => (tasks, master),
             (Err(_), Some(history)) => {
                 let history = format!("{history}/ws/v1/history/mapreduce/jobs/{job}");
-                (self.tasks(&history).await?, history)
+                match self.tasks(&history).await {
+                    Ok(tasks) => (tasks, history),
+                    Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(Vec::new()),
+                    Err(error) => return Err(error),
+                }
             }
             (Err(error), None) => return Err(error),
         };

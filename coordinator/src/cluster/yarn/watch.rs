@@ -7,6 +7,7 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
     sync::{mpsc, oneshot},
+    task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
@@ -75,7 +76,7 @@ impl Watch {
         happening: mpsc::Sender<Happened>,
         mut end: oneshot::Receiver<Ending>,
     ) {
-        let mut lines = lines_of(&mut client);
+        let (mut lines, _readers) = lines_of(&mut client);
         let now = Instant::now();
         let mut seen = Seen {
             output: Output::default(),
@@ -166,7 +167,10 @@ impl Watch {
         self.renew(&id, seen).await;
         // One that cannot be asked now can be asked later.
         let application = self.site.manager.application(&id).await.ok()??;
-        seen.has_run |= application.state == AppState::Running;
+        if application.state == AppState::Running && !std::mem::replace(&mut seen.has_run, true) {
+            let page = application.page().unwrap_or("it runs");
+            (self.note)(format!("yarn        {page}"));
+        }
         if application.state.is_over() {
             return self.over(&application, seen).await;
         }
@@ -280,14 +284,13 @@ impl Watch {
 
     /// Kills the application, also one of which only the tag is known, since its id was never heard.
     async fn kill(&self, seen: &Seen) {
-        let id = match &seen.id {
-            Some(id) => Some(id.clone()),
-            None => {
-                let tagged = timeout(KILL_LIMIT, self.site.manager.tagged(&self.tag)).await;
-                tagged.ok().and_then(Result::ok).flatten().map(|application| application.id)
-            }
+        let id = if let Some(id) = &seen.id {
+            id.clone()
+        } else {
+            let tagged = timeout(KILL_LIMIT, self.site.manager.tagged(&self.tag)).await;
+            let Ok(Ok(Some(application))) = tagged else { return };
+            application.id
         };
-        let Some(id) = id else { return };
         if let Ok(Ok(())) = timeout(KILL_LIMIT, self.site.manager.kill(&id)).await {
             return;
         }
@@ -304,16 +307,17 @@ impl Watch {
     }
 }
 
-/// What a process says on both of its outputs, line by line.
-fn lines_of(child: &mut Child) -> mpsc::Receiver<String> {
+/// What a process says on both of its outputs, line by line, and who reads that.
+fn lines_of(child: &mut Child) -> (mpsc::Receiver<String>, JoinSet<()>) {
     let (sender, lines) = mpsc::channel(LINES);
+    let mut readers = JoinSet::new();
     if let Some(stdout) = child.stdout.take() {
-        tokio::spawn(pass_on(stdout, sender.clone()));
+        readers.spawn(pass_on(stdout, sender.clone()));
     }
     if let Some(stderr) = child.stderr.take() {
-        tokio::spawn(pass_on(stderr, sender));
+        readers.spawn(pass_on(stderr, sender));
     }
-    lines
+    (lines, readers)
 }
 
 async fn pass_on(from: impl AsyncRead + Unpin, to: mpsc::Sender<String>) {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use job::control::exit;
+
 /// Why a worker's container or the worker in it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
@@ -45,13 +47,13 @@ impl Cause {
         let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with("at "));
         // The last cause says most; what YARN says itself has none.
         let first = lines.next().unwrap_or_default();
-        let line = lines.filter(|line| line.starts_with("Caused by: ")).last().unwrap_or(first);
+        let line = lines.rfind(|line| line.starts_with("Caused by: ")).unwrap_or(first);
         Self::Other(line.trim_start_matches("Caused by: ").trim_start_matches("Error: ").to_owned())
     }
 
     /// Whether another attempt would end the same way, wherever it runs.
     pub(crate) fn is_final(&self) -> bool {
-        matches!(self, Self::Code(2 | 4))
+        matches!(self, Self::Code(code) if [exit::USAGE, exit::REFUSED].map(i64::from).contains(code))
     }
 }
 
@@ -77,11 +79,13 @@ impl fmt::Display for Cause {
 /// Exit codes of a worker (its `--help`), of those who start programs, and of signals (128 and more).
 fn told(code: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match code {
-        3 => write!(
+        code if code == i64::from(exit::UNREACHABLE) => write!(
             f,
             "the worker could not reach the coordinator from its node: --listen sets the address it is told"
         ),
-        4 => write!(f, "the coordinator refused the worker: it is of another version, or of another job"),
+        code if code == i64::from(exit::REFUSED) => {
+            write!(f, "the coordinator refused the worker: it is of another version, or of another job")
+        }
         126 => write!(f, "the worker cannot be run on the node: it is not executable there (code 126)"),
         127 => write!(
             f,

@@ -49,6 +49,7 @@ struct Failure {
 pub(crate) struct Output {
     submitted: bool,
     failure: Option<Failure>,
+    end: Option<End>,
     kept: Vec<String>,
 }
 
@@ -74,7 +75,10 @@ impl Output {
         if line.contains("Retrying connect to server: ") {
             events.push(Event::Waiting(message(line).unwrap_or(line).to_owned()));
         }
-        events.extend(end(line).map(Event::Ended));
+        if let Some(end) = end(line) {
+            self.end = Some(end.clone());
+            events.push(Event::Ended(end));
+        }
         events
     }
 
@@ -85,7 +89,10 @@ impl Output {
 
     /// Why the command failed, in one line.
     pub(crate) fn why(&self) -> String {
-        refusal::why(&self.kept)
+        match &self.end {
+            Some(End::Failed(why) | End::Killed(why)) => why.clone(),
+            Some(End::Succeeded) | None => refusal::why(&self.kept),
+        }
     }
 
     fn failure_told(&mut self) -> Option<Event> {

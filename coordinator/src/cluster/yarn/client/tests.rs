@@ -14,7 +14,7 @@ fn submission() -> Submission {
         tag: "tablehaul-1".into(),
         queue: Some("root.etl".into()),
         credentials: "/dev/shm/x/job.json".into(),
-        worker: "/opt/a, b/worker#1".into(),
+        worker: "/opt/tablehaul-0.1/tablehaul-worker".into(),
         worker_mb: 512,
         input: "/tmp/x/slots".into(),
         output: "/tmp/x/out".into(),
@@ -22,7 +22,7 @@ fn submission() -> Submission {
 }
 
 fn arguments(submission: &Submission) -> Vec<String> {
-    submission.arguments().into_iter().map(|argument| argument.into_string().unwrap()).collect()
+    submission.arguments().unwrap().into_iter().map(|argument| argument.into_string().unwrap()).collect()
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn the_options_of_hadoop_come_before_those_of_streaming() {
         arguments[files..],
         [
             "-files",
-            "file:///opt/a%2C%20b/worker%231#tablehaul-worker",
+            "file:///opt/tablehaul-0.1/tablehaul-worker#tablehaul-worker",
             "-inputformat",
             "org.apache.hadoop.mapred.lib.NLineInputFormat",
             "-input",
@@ -66,6 +66,14 @@ fn the_options_of_hadoop_come_before_those_of_streaming() {
 fn without_a_queue_the_cluster_has_its_way() {
     let arguments = arguments(&Submission { queue: None, ..submission() });
     assert!(!arguments.iter().any(|argument| argument.contains("queuename")));
+}
+
+#[test]
+fn a_worker_at_a_path_that_hadoop_cannot_take_is_refused() {
+    for path in ["/opt/a,b/worker", "/opt/a b/worker", "/opt/a#b", "/opt/a%20b", "worker"] {
+        let refused = Submission { worker: path.into(), ..submission() }.arguments().unwrap_err();
+        assert!(refused.starts_with(&format!("{path} cannot be sent to the nodes: ")), "{refused}");
+    }
 }
 
 #[test]
@@ -116,7 +124,9 @@ fn a_job_is_followed_from_its_submission_to_its_end() {
     };
     let end = End::Failed("Task failed task_1795573196499_0005_m_000000".into());
     let submitted = Event::Submitted("application_1795573196499_0005".into());
-    assert_eq!(read(FAILED).0, [submitted, attempt, Event::Ended(end)]);
+    let (events, output) = read(FAILED);
+    assert_eq!(events, [submitted, attempt, Event::Ended(end)]);
+    assert_eq!(output.why(), "Task failed task_1795573196499_0005_m_000000");
 }
 
 #[test]
@@ -226,6 +236,15 @@ fn how_an_attempt_failed_is_read_from_its_diagnostics() {
         cause(missing).to_string(),
         "the worker cannot be run on the node: \"./tablehaul-worker\": error=2, No such file or directory"
     );
+    // In the forms of `ContainersMonitorImpl` in Hadoop 3 and 2.
+    let limit = "[2026-11-25 02:23:06.113]Container [pid=7,containerID=container_1_0001_01_000002] is running 9B beyond \
+        the 'PHYSICAL' memory limit. Current usage: 384.1 MB of 384 MB physical memory used; 3.1 GB of 806.4 MB virtual \
+        memory used. Killing container.";
+    assert_eq!(cause(limit), Cause::Memory { is_virtual: false });
+    let limit = "Container [pid=7,containerID=container_1_0001_01_000002] is running beyond virtual memory limits. \
+        Current usage: 300 MB of 384 MB physical memory used; 3.1 GB of 806.4 MB virtual memory used.";
+    assert_eq!(cause(limit), Cause::Memory { is_virtual: true });
+    assert!(cause(limit).to_string().contains("raise --worker-memory"));
     let silent = "AttemptID:attempt_1_0001_m_000000_0 Timed out after 1200 secs";
     assert_eq!(cause(silent), Cause::Silent);
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use super::Conf;
 
-/// Web ports of a NameNode whose address is not configured: of Hadoop 3 and of Hadoop 2 (hdfs-default.xml,
+/// Web ports of a `NameNode` whose address is not configured: of Hadoop 3 and of Hadoop 2 (hdfs-default.xml,
 /// `dfs.namenode.http-address`).
 const NAME_NODE_PORTS: [u16; 2] = [9870, 50070];
 
@@ -40,11 +40,6 @@ impl Conf {
         let names = ["hostname", "address", "webapp.address", "webapp.https.address", "ha.rm-ids"];
         self.get("mapreduce.framework.name").is_some_and(|name| name.eq_ignore_ascii_case("yarn"))
             || names.iter().any(|name| self.is_set(&format!("yarn.resourcemanager.{name}")))
-    }
-
-    /// Whether users must have Kerberos tickets.
-    pub(crate) fn has_kerberos(&self) -> bool {
-        self.get("hadoop.security.authentication").is_some_and(|how| how.eq_ignore_ascii_case("kerberos"))
     }
 
     /// `http://host:port` of every `ResourceManager`'s web server, in the configured order.

@@ -68,8 +68,6 @@ pub(crate) struct Application {
     pub(crate) diagnostics: String,
     /// Its page for people; empty if it has none yet.
     tracking_url: Option<String>,
-    /// The page of its master's logs, whose address names the container.
-    am_container_logs: Option<String>,
     /// When it was submitted, in milliseconds since 1970.
     started_time: u64,
 }
@@ -78,11 +76,6 @@ impl Application {
     /// Its page for people. Older versions say `UNASSIGNED` before there is one.
     pub(crate) fn page(&self) -> Option<&str> {
         self.tracking_url.as_deref().filter(|url| url.starts_with("http"))
-    }
-
-    /// The container of its master, such as `container_1795573196499_0012_01_000001`.
-    pub(crate) fn master(&self) -> Option<&str> {
-        self.am_container_logs.as_deref()?.split('/').find(|part| part.starts_with("container_"))
     }
 
     /// The diagnostics on one line, each thing once.

@@ -47,7 +47,6 @@ fn a_running_application_has_a_page_and_a_master() {
     assert_eq!((running.state, running.final_status), (AppState::Running, FinalStatus::Undefined));
     assert!(!running.state.is_over());
     assert_eq!(running.page(), Some("http://master:8088/proxy/application_1795573196499_0012/"));
-    assert_eq!(running.master(), Some("container_1795573196499_0012_01_000001"));
 }
 
 #[test]

@@ -1,0 +1,25 @@
+//! What comes over the control stream, from whoever: it is a message or is refused, and what is taken is sent as it was
+//! understood.
+//!
+//! In `tests/`, with `cargo install cargo-fuzz` (on a stable toolchain):
+//! `RUSTC_BOOTSTRAP=1 cargo +stable fuzz run control -- -max_total_time=120 -max_len=4096`
+#![no_main]
+
+use job::control::{FromWorker, ToWorker, wire};
+use libfuzzer_sys::fuzz_target;
+use prost::Message;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(message) = wire::FromWorker::decode(bytes)
+        && let Ok(said) = FromWorker::try_from(message)
+    {
+        let again = wire::FromWorker::from(said.clone());
+        assert_eq!(FromWorker::try_from(again), Ok(said));
+    }
+    if let Ok(message) = wire::ToWorker::decode(bytes)
+        && let Ok(told) = ToWorker::try_from(message)
+    {
+        let again = wire::ToWorker::from(told.clone());
+        assert_eq!(ToWorker::try_from(again), Ok(told));
+    }
+});
