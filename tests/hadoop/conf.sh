@@ -60,6 +60,7 @@ X
     yarn.nodemanager.resource.memory-mb=$CLUSTER_NODE_MB
     yarn.nodemanager.resource.cpu-vcores=8
     yarn.nodemanager.vmem-check-enabled=false
+    yarn.nodemanager.resource.memory.enforced=false
     yarn.nodemanager.disk-health-checker.enable=false
     yarn.nodemanager.env-whitelist=JAVA_HOME,HADOOP_CONF_DIR,PATH,LANG,TZ,CLUSTER_MEMBER,AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY,AWS_REGION,AWS_EC2_METADATA_DISABLED
     yarn.log-aggregation-enable=true

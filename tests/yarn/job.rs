@@ -166,6 +166,8 @@ impl<'a> Job<'a> {
         let reports: Value = serde_json::from_str(&finished.stdout).expect("a report of JSON");
         let url = format!("s3://{BUCKET}/{}", self.folder);
         tablehaul(self.hadoop, &["verify", &url]).run().succeeded();
+        let uploads = S3_SERVER.uploads(BUCKET);
+        assert!(!uploads.iter().any(|key| key.starts_with(&self.folder)), "left over: {uploads:?}");
         let copy = tempfile::tempdir().expect("a folder");
         S3_SERVER.download(BUCKET, &format!("{}/", self.folder), copy.path());
         holds_each_item_once(copy.path(), self.num_items);
