@@ -26,6 +26,7 @@ use crate::{
     progress::{Phase, Progress},
     schedule::Schedule,
     server::ControlPlane,
+    stop::Stop,
     text::count_of,
 };
 pub use prepare::{Check, ImportRequest};
@@ -55,6 +56,7 @@ pub async fn import(
     stop: &CancellationToken,
 ) -> Result<Imported, Failure> {
     let worker = worker_binary()?;
+    let stop = Stop::new(stop, request.deadline);
     let preparing = async {
         let place = Place::choose(&request.cluster, worker).await?;
         let prepared = prepare(request, &place, dry_run).await?;
@@ -62,7 +64,7 @@ pub async fn import(
     };
     let prepared = tokio::select! {
         prepared = preparing => prepared,
-        () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal before anything was written".into())),
+        why = stop.requested() => Err(Failure::Stopped(format!("{why} before anything was written"))),
     };
     let (place, mut prepared) = prepared?;
     prepared.backup.notes.iter().for_each(|note| progress.note(&format!("note        {note}")));
@@ -71,7 +73,7 @@ pub async fn import(
         progress.plan(&plan);
     }
     let rejects = Rejects::new(prepared.rejects.take(), progress.sink());
-    let job = Job { request, prepared: &prepared, place: &place, rejects: rejects.clone(), progress, stop };
+    let job = Job { request, prepared: &prepared, place: &place, rejects: rejects.clone(), progress, stop: &stop };
     let imported = job.run(dry_run, &plan).await;
     let finished = rejects.finish(&prepared.clients).await.map_err(|fault| Failure::failed(&fault));
     imported.and_then(|imported| finished.map(|()| imported))
@@ -84,7 +86,7 @@ struct Job<'a> {
     place: &'a Place,
     rejects: Rejects,
     progress: &'a Progress,
-    stop: &'a CancellationToken,
+    stop: &'a Stop,
 }
 
 impl Job<'_> {
@@ -157,6 +159,7 @@ impl Job<'_> {
             hands: self.rejects.clone(),
             clients: prepared.clients.clone(),
             table: prepared.table.clone(),
+            journal: None,
             limits: (mode != WriteMode::Check).then(|| follow(request.rate)),
             progress,
         };
@@ -184,12 +187,7 @@ fn after(failure: Failure, report: &ImportReport) -> Failure {
             format!("{items} {verb} before that; the same command does all of it again, which is harmless")
         }
     };
-    let more = |why: String| format!("{why}; {done}");
-    match failure {
-        Failure::Refused(why) => Failure::Refused(more(why)),
-        Failure::Failed(why) => Failure::Failed(more(why)),
-        Failure::Stopped(why) => Failure::Stopped(more(why)),
-    }
+    failure.saying(&done)
 }
 
 impl Hands<ImportWork> for Rejects {

@@ -1,6 +1,8 @@
 //! Everything about an import that can be known without reading the whole backup, found before
 //! anything is written.
 
+use std::time::Duration;
+
 use job::{
     capacity::Rate,
     object::Object,
@@ -48,6 +50,8 @@ pub struct ImportRequest {
     pub rejects: Option<Object>,
     /// What to do with the items; never [`WriteMode::Check`].
     pub mode: WriteMode,
+    /// By then the command has ended, whether it is done or not.
+    pub deadline: Option<Duration>,
     /// How much to check first.
     pub check: Check,
     /// Where workers run.

@@ -22,6 +22,7 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<Import
         max_rejects: 0,
         rejects: None,
         mode: options.mode(),
+        deadline: None,
         check: Check::All,
         cluster: options.cluster().map_err(failed)?,
         aws: options.access(),
