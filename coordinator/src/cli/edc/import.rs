@@ -22,6 +22,8 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<Import
         max_rejects: 0,
         rejects: None,
         mode: options.mode(),
+        state: None,
+        restart: false,
         deadline: None,
         check: Check::All,
         cluster: options.cluster().map_err(failed)?,
