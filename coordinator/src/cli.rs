@@ -4,21 +4,27 @@ mod args;
 mod edc;
 mod signals;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 
 use clap::{FromArgMatches, error::ErrorKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clean::clean,
     export::{Outcome, export},
     failure::Failure,
     import::{ImportRequest, Imported, import},
     preflight::ExportRequest,
     progress::Progress,
+    status::status,
     text::{complain, print, tell},
     verify::verify,
 };
-use args::{Cli, Command, ExportArgs, ImportArgs, VerifyArgs};
+use args::{CleanArgs, Cli, Command, ExportArgs, ImportArgs, StatusArgs, VerifyArgs};
 
 /// Threads for waiting; nothing in the coordinator computes for long.
 const THREADS: usize = 2;
@@ -43,6 +49,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Export(args) => run_export(args, matches),
         Command::Import(args) => run_import(args, matches),
         Command::Verify(args) => run_verify(&args),
+        Command::Status(args) => run_status(&args),
+        Command::Clean(args) => run_clean(&args),
     };
     match result {
         Ok(code) => code,
@@ -116,6 +124,41 @@ fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
         tell(&verified.to_string());
     }
     Ok(ExitCode::from(u8::from(!verified.defects.is_empty())))
+}
+
+fn run_status(args: &StatusArgs) -> Result<ExitCode, Failure> {
+    let folder = args.folder().map_err(Failure::Refused)?;
+    let access = args.aws.access();
+    let status = block_on(|stop| async move { status(&folder, &access, &stop).await })?;
+    if args.json {
+        print(&serde_json::to_string_pretty(&status).unwrap_or_default());
+    } else {
+        print(&status.to_string());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_clean(args: &CleanArgs) -> Result<ExitCode, Failure> {
+    let folder = args.folder().map_err(Failure::Refused)?;
+    let (access, yes) = (args.aws.access(), args.yes);
+    let agree = |what: &str| if yes { Ok(()) } else { ask(what) };
+    let progress = Progress::new(false);
+    let done = block_on(|stop| async move { clean(&folder, &access, agree, &progress, &stop).await })?;
+    tell(&done);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the user agrees to something that can't be undone.
+fn ask(what: &str) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::Refused(format!("{what}: give --yes to do so")));
+    }
+    tell(&format!("{what}. Type yes to go on:"));
+    let mut answer = String::new();
+    match io::stdin().read_line(&mut answer) {
+        Ok(_) if answer.trim().eq_ignore_ascii_case("yes") => Ok(()),
+        _ => Err(Failure::Refused("nothing was removed".into())),
+    }
 }
 
 fn block_on<T, F: Future<Output = Result<T, Failure>>>(

@@ -1,8 +1,10 @@
 //! Makes a backup visible, all or nothing: files, then export.json, then the manifest, then
-//! `_SUCCESS`. A shell.
+//! `_SUCCESS`; and removes all of a job that is given up. A shell.
+//!
+//! Every step may be done again, by whoever goes on when one that began it has died.
 
-use job::{export_json::ExportJson, layout, manifest, target::Target};
-use job_aws::Fault;
+use job::{export_json::ExportJson, ids::JobId, layout, manifest, target::Target};
+use job_aws::{Fault, FaultKind};
 use tokio::task::JoinSet;
 
 use crate::{files::PartFile, retry::retried, store::Store};
@@ -12,9 +14,18 @@ const AT_ONCE: usize = 16;
 
 /// Completes all files.
 pub(crate) async fn complete_files(store: &Store, files: &[PartFile]) -> Result<(), Fault> {
-    for_each(files, |file| {
+    for_each(files.iter(), |file| {
         let store = store.clone();
         async move { retried(|| store.complete(file.clone())).await }
+    })
+    .await
+}
+
+/// Makes sure that whoever filled these files before can't any more.
+pub(crate) async fn fence(store: &Store, files: impl Iterator<Item = &PartFile>) -> Result<(), Fault> {
+    for_each(files, |file| {
+        let store = store.clone();
+        async move { retried(|| store.fence(file.clone())).await }
     })
     .await
 }
@@ -26,26 +37,43 @@ pub(crate) async fn publish(store: &Store, target: &Target, export: &ExportJson)
     let urls: Vec<String> = export.files.iter().map(|file| target.url(&file.name)).collect();
     let manifest = manifest::write(&urls).into_bytes();
     retried(|| store.put(layout::MANIFEST, manifest.clone())).await?;
-    retried(|| store.remove(layout::CLAIM)).await?;
     retried(|| store.put(layout::SUCCESS, Vec::new())).await
 }
 
-/// Removes everything of a job that failed, what says that it is whole first.
-pub(crate) async fn abandon(store: &Store, files: &[PartFile]) -> Result<(), Fault> {
+/// Aborts what is open of a job and in no journal: its coordinator died, or a reply was lost, right after it was
+/// opened. Gives a note if nobody may look for it.
+pub(crate) async fn abort_strays(store: &Store, job: &JobId) -> Result<Option<String>, Fault> {
+    match retried(|| store.abort_all(job)).await {
+        Ok(_) => Ok(None),
+        Err(fault) if fault.kind == FaultKind::Denied => Ok(Some(format!(
+            "uploads that were opened and never used could not be looked for: {}",
+            fault.message
+        ))),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Removes the files of a job and whatever is open of it. Gives a note if nobody may look for that.
+pub(crate) async fn discard(
+    store: &Store,
+    job: &JobId,
+    files: &[PartFile],
+) -> Result<Option<String>, Fault> {
     for name in [layout::SUCCESS, layout::MANIFEST, layout::EXPORT_JSON] {
         store.remove(name).await?;
     }
-    for_each(files, |file| {
+    for_each(files.iter(), |file| {
         let store = store.clone();
         async move { store.abort(&file).await }
     })
     .await?;
-    store.remove(layout::CLAIM).await?;
-    store.tidy();
-    Ok(())
+    abort_strays(store, job).await
 }
 
-async fn for_each<F>(files: &[PartFile], work: impl Fn(PartFile) -> F) -> Result<(), Fault>
+async fn for_each<'a, F>(
+    files: impl Iterator<Item = &'a PartFile>,
+    work: impl Fn(PartFile) -> F,
+) -> Result<(), Fault>
 where
     F: Future<Output = Result<(), Fault>> + Send + 'static,
 {
@@ -66,8 +94,6 @@ async fn join_one(under_way: &mut JoinSet<Result<(), Fault>>) -> Result<(), Faul
     match under_way.join_next().await {
         None => Ok(()),
         Some(Ok(result)) => result,
-        Some(Err(error)) => {
-            Err(Fault::new(job_aws::FaultKind::Refused, format!("a file call ended abruptly: {error}")))
-        }
+        Some(Err(error)) => Err(Fault::new(FaultKind::Refused, format!("a file call ended abruptly: {error}"))),
     }
 }

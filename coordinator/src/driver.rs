@@ -7,19 +7,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::{control::ToWorker, ids::WorkerId};
+use job::{control::ToWorker, ids::WorkerId, journal::Totals};
 use job_aws::{Clients, Fault};
 use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     cluster::{Cluster, Ending, Happened},
     dynamodb,
     failure::Failure,
+    journal::Journal,
     pace::Limits,
     progress::{Progress, Snapshot},
     schedule::{Action, Event, Hiring, Schedule, TICK, Work},
     server::{ControlPlane, Incoming, Newcomer},
+    stop::Stop,
     table::TableFacts,
 };
 
@@ -50,6 +51,8 @@ pub(crate) struct Driver<'a, H> {
     pub(crate) table: String,
     /// Nothing if the table's capacity need not be followed.
     pub(crate) limits: Option<LimitsOf<'a>>,
+    /// Where what has come to be so is kept, if anywhere.
+    pub(crate) journal: Option<&'a mut Journal>,
     pub(crate) progress: &'a Progress,
 }
 
@@ -75,14 +78,14 @@ struct Running<'a, W: Work, H> {
 }
 
 impl<H> Driver<'_, H> {
-    /// Runs the job until every task is done, it fails, or `stop` is cancelled. Whatever the outcome,
+    /// Runs the job until every task is done, it fails, or it is to stop. Whatever the outcome,
     /// no worker is left running and the schedule says what was done.
     pub(crate) async fn run<W: Work>(
         mut self,
         work: W,
         limits: Limits,
         workers: u32,
-        stop: &CancellationToken,
+        stop: &Stop,
     ) -> (Schedule<W>, Result<(), Failure>)
     where
         H: Hands<W>,
@@ -113,7 +116,7 @@ impl<H> Driver<'_, H> {
 }
 
 impl<W: Work, H: Hands<W>> Running<'_, W, H> {
-    async fn drive(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
+    async fn drive(&mut self, stop: &Stop) -> Result<(), Failure> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut refresh = tokio::time::interval_at(tokio::time::Instant::now() + RATE_REFRESH, RATE_REFRESH);
@@ -130,7 +133,8 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
                     Some(done) = self.calls.join_next() => self.done(done),
                     _ = tick.tick() => Some(Event::Tick),
                     _ = refresh.tick() => { self.look_at_table(); None }
-                    () = stop.cancelled() => return Err(Failure::Stopped("stopped by a signal".into())),
+                    failure = unkept(&mut self.driver.journal) => return Err(failure),
+                    why = stop.requested() => return Err(Failure::Stopped(why.into())),
                 }
             };
             if let Some(event) = event {
@@ -151,7 +155,34 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
         let actions = self.schedule.handle(self.started.elapsed(), event);
         self.perform(actions);
         if is_tick {
+            self.keep();
             self.driver.progress.show(|| self.snapshot());
+        }
+    }
+
+    /// Hands what has come to be so to the journal.
+    fn keep(&mut self) {
+        let used = self.used();
+        let facts = self.schedule.work_mut().take_facts();
+        if let Some(journal) = &mut self.driver.journal {
+            journal.note(facts);
+            journal.count(&used);
+            journal.write_if_due(|| self.schedule.work().snapshot());
+        }
+    }
+
+    /// What this run has used so far.
+    fn used(&self) -> Totals {
+        let stats = self.schedule.stats();
+        Totals {
+            consumed: stats.consumed,
+            requests: stats.requests,
+            items: stats.items,
+            bytes: stats.bytes,
+            throttles: stats.throttles,
+            retries: stats.retries,
+            workers_lost: self.schedule.num_lost(),
+            elapsed_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         }
     }
 
@@ -264,7 +295,8 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
 
     /// Ends workers and calls under way, whatever the outcome.
     async fn end(mut self, outcome: Result<(), Failure>) -> (Schedule<W>, Result<(), Failure>) {
-        let Driver { mut plane, cluster, .. } = self.driver;
+        let used = self.used();
+        let Driver { mut plane, cluster, journal, .. } = self.driver;
         // What is still in the outboxes is delivered; then the streams end.
         self.outboxes.clear();
         match outcome {
@@ -286,6 +318,18 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
                 _ => {}
             }
         }
+        if let Some(journal) = journal {
+            journal.note(self.schedule.work_mut().take_facts());
+            journal.count(&used);
+        }
         (self.schedule, outcome)
+    }
+}
+
+/// Waits until the journal can't be kept any more.
+async fn unkept(journal: &mut Option<&mut Journal>) -> Failure {
+    match journal {
+        Some(journal) => journal.failed().await,
+        None => std::future::pending().await,
     }
 }

@@ -1,43 +1,49 @@
 //! The export command: one job for each table, one after the other. A shell.
 
+mod finish;
+mod resume;
 mod segments;
+mod state;
 mod work;
+
+use std::time::Instant;
 
 use jiff::Timestamp;
 use job::{
-    export_json::{self, ExportJson, PartFile, Settings},
     ids::JobId,
-    layout,
+    journal::{Fact, Run},
     spec::{ExportSettings, RateSpec},
 };
-use job_aws::{Clients, FaultKind};
+use job_aws::Clients;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    claim::Claim,
     cluster::Place,
     commit,
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
+    journal::{Journal, State},
     pace::Limits,
-    preflight::{ExportRequest, Prepared, prepare, worker_binary},
+    preflight::{ExportRequest, Ground, Prepared, prepare, worker_binary},
     progress::{Phase, Progress},
-    report::{Report, Times},
+    report::Report,
     retry::retried,
     schedule::Schedule,
     server::ControlPlane,
+    stop::Stop,
     store::Store,
 };
-pub(crate) use work::{ExportAction, ExportWork, Opened};
-
-/// How long an export that was stopped may take to leave no trace.
-const ABANDON_LIMIT: std::time::Duration = std::time::Duration::from_secs(3);
+use finish::{Finish, Read};
+pub(crate) use resume::difference;
+pub(crate) use segments::Slowest;
+pub(crate) use state::ExportState;
+pub(crate) use work::{ExportAction, ExportEvent, ExportWork};
 
 /// What came of a command.
 pub enum Outcome {
     /// The plans, in words: nothing was done.
     Planned(Vec<String>),
-    /// A report for each table.
+    /// A report for each table that was not exported before.
     Exported(Vec<Report>),
 }
 
@@ -52,14 +58,16 @@ pub async fn export(
     stop: &CancellationToken,
 ) -> Result<Outcome, Failure> {
     let worker = worker_binary()?;
+    let stop = Stop::new(stop, request.deadline);
+    let note = |text: &str| progress.note(text);
     let preparing = async {
         let place = Place::choose(&request.cluster, worker, &request.destination).await?;
-        let (clients, prepared) = prepare(request, &place).await?;
+        let (clients, prepared) = prepare(request, &place, (!dry_run).then_some(&note)).await?;
         Ok((place, clients, prepared))
     };
     let prepared = tokio::select! {
         prepared = preparing => prepared,
-        () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal before anything was written".into())),
+        why = stop.requested() => Err(Failure::Stopped(format!("{why} before anything was written"))),
     };
     let (place, clients, prepared) = prepared?;
     if dry_run {
@@ -67,8 +75,15 @@ pub async fn export(
         return Ok(Outcome::Planned(texts));
     }
     let mut reports = Vec::new();
-    for one in prepared {
-        let exported = export_table(request, &one, &clients, &place, progress, stop).await;
+    for mut one in prepared {
+        if let Ground::Done(text) = &one.ground {
+            progress.note(&format!("{text}: nothing to do"));
+            continue;
+        }
+        let plan = one.text(request.wishes, &place);
+        let ground = std::mem::replace(&mut one.ground, Ground::Free);
+        let job = Job { request, prepared: &one, clients: &clients, place: &place, progress, stop: &stop };
+        let exported = job.run(ground, &plan).await;
         let report = exported.map_err(|failure| failure.after(reports.len()))?;
         progress.report(&report);
         reports.push(report);
@@ -76,49 +91,150 @@ pub async fn export(
     Ok(Outcome::Exported(reports))
 }
 
-async fn export_table(
-    request: &ExportRequest,
-    prepared: &Prepared,
-    clients: &Clients,
-    place: &Place,
-    progress: &Progress,
-    stop: &CancellationToken,
-) -> Result<Report, Failure> {
-    let job = JobId(uuid::Uuid::new_v4().to_string());
-    let started_at = Timestamp::now();
-    let started = std::time::Instant::now();
-    claim(prepared, &job, started_at).await?;
-    progress.plan(&prepared.text(request.wishes, place));
-    let server = match ControlPlane::start(place.listen()).await {
-        Ok(server) => server,
-        Err(error) => return abandon(prepared, &[], Failure::Failed(format!("{error:#}"))).await,
-    };
-    let driver = Driver {
-        plane: server,
-        cluster: place.cluster(format!("tablehaul export {}", prepared.facts.name), progress.sink()),
-        hands: FolderHands(prepared.store.clone()),
-        clients: clients.clone(),
-        table: prepared.table.clone(),
-        limits: follow(request.rate),
-        progress,
-    };
-    progress.start(&prepared.facts.name, prepared.facts.items, Phase::Reading);
-    let work = ExportWork::new(job.clone(), settings(request, prepared));
-    let limits = Limits::table(prepared.rate);
-    let (schedule, outcome) = driver.run(work, limits, prepared.plan.workers, stop).await;
-    progress.stop();
-    let read_for = started.elapsed();
-    if let Err(failure) = outcome {
-        return abandon(prepared, schedule.work().files(), failure).await;
-    }
-    let committed = commit_or_stop(request, prepared, &schedule, &job, started_at, stop).await;
-    match committed {
-        Ok(export) => {
-            let times = Times { read: read_for, total: started.elapsed() };
-            Ok(Report::new(&export, &schedule, prepared.target.to_string(), times))
+/// The export of one table.
+struct Job<'a> {
+    request: &'a ExportRequest,
+    prepared: &'a Prepared,
+    clients: &'a Clients,
+    place: &'a Place,
+    progress: &'a Progress,
+    stop: &'a Stop,
+}
+
+/// A job whose folder is this process's.
+struct Taken {
+    journal: Journal,
+    state: ExportState,
+    /// Only completing the files is left, and what the end of the export is called.
+    commit: Option<String>,
+    /// How it was read, if it is.
+    run: Run,
+}
+
+impl Job<'_> {
+    async fn run(&self, ground: Ground, plan: &str) -> Result<Report, Failure> {
+        let started = Instant::now();
+        let Taken { mut journal, state, commit, run } = self.take(ground).await?;
+        let Self { prepared, progress, stop, .. } = self;
+        progress.plan(plan);
+        let finish = Finish { store: &prepared.store, target: &prepared.target, progress, stop, started };
+        if state.tasks().0 == state.tasks().1 {
+            let read = Read { state: &state, slowest: None, rate: run.rate, outcome: Ok(()) };
+            return finish.finish(&mut journal, read, commit, &run).await;
         }
-        Err(failure) => abandon(prepared, schedule.work().files(), failure).await,
+        let (schedule, outcome) = match self.read(&mut journal, state).await {
+            Ok(read) => read,
+            Err((state, failure)) => return Err(finish.give_up(&mut journal, &state, failure).await),
+        };
+        let (work, rate) = (schedule.work(), schedule.rate());
+        let read = Read { state: work.state(), slowest: work.slowest(), rate, outcome };
+        finish.finish(&mut journal, read, commit, &run).await
     }
+
+    /// Takes the folder for this job: of two at once only one can.
+    async fn take(&self, ground: Ground) -> Result<Taken, Failure> {
+        let Self { request, prepared, .. } = self;
+        let (store, plan) = (&prepared.store, &prepared.plan);
+        let run = Run {
+            workers: plan.workers,
+            rate: prepared.rate,
+            rate_source: prepared.rate_source.clone(),
+            tool: tool(),
+        };
+        let begin = || {
+            let (job, now) = (JobId(uuid::Uuid::new_v4().to_string()), Timestamp::now().to_string());
+            resume::begin(job, &prepared.facts, request.wishes, plan.segments, now)
+        };
+        let fresh = |journal, begin| Taken {
+            journal,
+            state: ExportState::new(begin, store.is_on_file_system()),
+            commit: None,
+            run: run.clone(),
+        };
+        match ground {
+            Ground::Unfinished(journaled) => {
+                let facts = vec![Fact::Run(run.clone())];
+                let mut journal = Journal::take(store, Some(&journaled), facts, run.clone()).await?;
+                let State::Export(mut state) = journaled.state else { return Err(not_an_export()) };
+                if journaled.commit.is_none() {
+                    let fenced = fence(store, &mut state).await;
+                    journal.note(fenced.map_err(|fault| Failure::failed(&fault))?);
+                }
+                let run = journaled.run.filter(|_| journaled.commit.is_some()).unwrap_or(run);
+                Ok(Taken { journal, state: *state, commit: journaled.commit, run })
+            }
+            Ground::Anew(journaled) => {
+                let mut journal =
+                    Journal::take(store, Some(&journaled), vec![Fact::Abandoned], run.clone()).await?;
+                let State::Export(state) = &journaled.state else { return Err(not_an_export()) };
+                let discarded = commit::discard(store, &state.begin.job, state.files()).await;
+                let note = discarded.map_err(|fault| Failure::failed(&fault))?;
+                note.iter().for_each(|note| self.progress.note(note));
+                let begin = begin();
+                journal.begin_anew(Fact::Begin(Box::new(begin.clone()))).await?;
+                Ok(fresh(journal, begin))
+            }
+            Ground::Free | Ground::Done(_) => {
+                let begin = begin();
+                let facts = vec![Fact::Begin(Box::new(begin.clone())), Fact::Run(run.clone())];
+                let journal = Journal::take(store, None, facts, run.clone()).await?;
+                Ok(fresh(journal, begin))
+            }
+        }
+    }
+
+    /// Reads the table until every segment is done.
+    async fn read(
+        &self,
+        journal: &mut Journal,
+        state: ExportState,
+    ) -> Result<(Schedule<ExportWork>, Result<(), Failure>), (ExportState, Failure)> {
+        let Self { request, prepared, clients, place, progress, stop } = *self;
+        let server = match ControlPlane::start(place.listen()).await {
+            Ok(server) => server,
+            Err(error) => return Err((state, Failure::Failed(format!("{error:#}")))),
+        };
+        let driver = Driver {
+            plane: server,
+            cluster: place.cluster(format!("tablehaul export {}", prepared.facts.name), progress.sink()),
+            hands: FolderHands(prepared.store.clone()),
+            clients: clients.clone(),
+            table: prepared.table.clone(),
+            limits: follow(request.rate),
+            journal: Some(journal),
+            progress,
+        };
+        let left = prepared.facts.items.saturating_sub(state.sealed_items());
+        progress.start(&prepared.facts.name, left, Phase::Reading);
+        let work = ExportWork::new(state, settings(request, prepared));
+        let limits = Limits::table(prepared.rate);
+        let read = driver.run(work, limits, prepared.plan.workers, stop).await;
+        progress.stop();
+        Ok(read)
+    }
+}
+
+/// A folder that holds another job was refused before.
+fn not_an_export() -> Failure {
+    Failure::Failed("internal error: the journal is not one of an export".into())
+}
+
+/// Makes sure that workers of earlier runs can't reach the files of the export.
+async fn fence(store: &Store, state: &mut ExportState) -> Result<Vec<Fact>, job_aws::Fault> {
+    let open = state.files().iter().filter(|file| file.needs_fence());
+    let open: Vec<_> = open.cloned().collect();
+    commit::fence(store, open.iter()).await?;
+    let fenced = open.iter().map(|file| Fact::Fenced(file.id));
+    let facts: Vec<Fact> = fenced.collect();
+    for fact in facts.clone() {
+        state.replay(fact).map_err(|why| job_aws::Fault::new(job_aws::FaultKind::Refused, why))?;
+    }
+    Ok(facts)
+}
+
+/// Program and version.
+fn tool() -> String {
+    format!("tablehaul {}", env!("CARGO_PKG_VERSION"))
 }
 
 fn settings(request: &ExportRequest, prepared: &Prepared) -> ExportSettings {
@@ -148,120 +264,22 @@ fn follow<'a>(rate: RateSpec) -> Option<LimitsOf<'a>> {
 struct FolderHands(Store);
 
 impl Hands<ExportWork> for FolderHands {
-    fn perform(&mut self, work: &ExportWork, action: ExportAction) -> Call<Opened> {
+    fn perform(&mut self, work: &ExportWork, action: ExportAction) -> Call<ExportEvent> {
         let store = self.0.clone();
         match action {
             ExportAction::OpenFile(file, name) => Box::pin(async move {
                 let upload_id = retried(|| store.open(&name)).await?;
-                Ok(Some(Opened(file, upload_id)))
+                Ok(Some(ExportEvent::Opened(file, upload_id)))
             }),
             ExportAction::Fence(file) => {
-                let file = work.files().get(file.0 as usize).cloned();
+                let part_file = work.state().files().get(file.0 as usize).cloned();
                 Box::pin(async move {
-                    if let Some(file) = file {
-                        store.fence(file).await?;
+                    if let Some(part_file) = part_file {
+                        store.fence(part_file).await?;
                     }
-                    Ok(None)
+                    Ok(Some(ExportEvent::Fenced(file)))
                 })
             }
         }
     }
-}
-
-/// Takes the folder for this job: of two jobs at once only one can.
-async fn claim(prepared: &Prepared, job: &JobId, started_at: Timestamp) -> Result<(), Failure> {
-    let claim = Claim::new(job, &prepared.facts.name, started_at, tool()).bytes();
-    let created = prepared.store.create(layout::CLAIM, claim.clone()).await;
-    let Err(fault) = created else { return Ok(()) };
-    if fault.kind != FaultKind::PreconditionFailed {
-        prepared.store.tidy();
-        return Err(Failure::refused(&fault));
-    }
-    // A claim whose reply was lost and which was sent again finds itself there.
-    match prepared.store.get(layout::CLAIM).await {
-        Ok(there) if there == claim => Ok(()),
-        _ => Err(Failure::Refused(format!("another export into {} has just begun", prepared.target))),
-    }
-}
-
-async fn commit_or_stop(
-    request: &ExportRequest,
-    prepared: &Prepared,
-    schedule: &Schedule<ExportWork>,
-    job: &JobId,
-    started_at: Timestamp,
-    stop: &CancellationToken,
-) -> Result<ExportJson, Failure> {
-    let failed = |fault| Failure::failed(&fault);
-    tokio::select! {
-        completed = commit::complete_files(&prepared.store, schedule.work().files()) => completed.map_err(failed)?,
-        () = stop.cancelled() => return Err(Failure::Stopped("stopped by a signal".into())),
-    }
-    let export = export_json(request, prepared, schedule, job, started_at);
-    if export.items != schedule.work().sealed_items() {
-        let sealed = schedule.work().sealed_items();
-        let why = format!("internal error: files hold {} items, segments gave {sealed}", export.items);
-        return Err(Failure::Failed(why));
-    }
-    // From here on a signal comes too late: the backup is whole.
-    commit::publish(&prepared.store, &prepared.target, &export).await.map_err(failed)?;
-    Ok(export)
-}
-
-fn export_json(
-    request: &ExportRequest,
-    prepared: &Prepared,
-    schedule: &Schedule<ExportWork>,
-    job: &JobId,
-    started_at: Timestamp,
-) -> ExportJson {
-    let with_items = schedule.work().files().iter().filter(|file| !file.parts.is_empty());
-    let files: Vec<PartFile> = with_items.map(crate::files::PartFile::recorded).collect();
-    let stats = schedule.stats();
-    ExportJson {
-        version: export_json::VERSION,
-        tool: tool(),
-        job: job.clone(),
-        started_at: started_at.to_string(),
-        finished_at: Timestamp::now().to_string(),
-        keys: prepared.facts.keys.clone(),
-        compression: request.wishes.compression,
-        settings: Settings {
-            consistent: request.wishes.consistent,
-            segments: prepared.plan.segments.get(),
-            workers: prepared.plan.workers,
-            read_units_per_second: prepared.rate.as_f64(),
-            rate_source: prepared.rate_source.clone(),
-        },
-        items: files.iter().map(|file| file.items).sum(),
-        bytes: files.iter().map(|file| file.bytes).sum(),
-        line_bytes: schedule.work().files().iter().map(crate::files::PartFile::line_bytes).sum(),
-        read_units: stats.consumed.as_f64(),
-        files,
-        table: prepared.facts.description.clone(),
-    }
-}
-
-fn tool() -> String {
-    format!("tablehaul {}", env!("CARGO_PKG_VERSION"))
-}
-
-/// Leaves nothing of a job that did not succeed, and gives the reason on.
-async fn abandon<T>(
-    prepared: &Prepared,
-    files: &[crate::files::PartFile],
-    failure: Failure,
-) -> Result<T, Failure> {
-    let cleaned = tokio::time::timeout(ABANDON_LIMIT, commit::abandon(&prepared.store, files)).await;
-    let left = match cleaned {
-        Ok(Ok(())) => return Err(failure),
-        Ok(Err(fault)) => fault.message,
-        Err(_) => format!("that took longer than {} s", ABANDON_LIMIT.as_secs()),
-    };
-    let more = |why: String| format!("{why}; {} could not be cleaned up: {left}", prepared.target);
-    Err(match failure {
-        Failure::Refused(why) => Failure::Refused(more(why)),
-        Failure::Failed(why) => Failure::Failed(more(why)),
-        Failure::Stopped(why) => Failure::Stopped(more(why)),
-    })
 }

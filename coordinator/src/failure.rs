@@ -11,16 +11,19 @@ pub enum Failure {
     /// The job began and failed; nothing that looks whole was left. Exit code 1.
     #[error("{0}")]
     Failed(String),
-    /// A signal stopped the job. Exit code 3.
+    /// A signal or its deadline stopped the job. Exit code 3.
     #[error("{0}")]
     Stopped(String),
+    /// Another coordinator has taken over the job: nothing may be touched any more. Exit code 1.
+    #[error("{0}")]
+    Superseded(String),
 }
 
 impl Failure {
     /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Failed(_) => 1,
+            Self::Failed(_) | Self::Superseded(_) => 1,
             Self::Refused(_) => 2,
             Self::Stopped(_) => 3,
         }
@@ -35,6 +38,19 @@ impl Failure {
         match self {
             Self::Failed(why) | Self::Refused(why) => Self::Failed(more(why)),
             Self::Stopped(why) => Self::Stopped(more(why)),
+            Self::Superseded(why) => Self::Superseded(more(why)),
+        }
+    }
+
+    /// The same, with more to say.
+    #[must_use]
+    pub(crate) fn saying(self, more: &str) -> Self {
+        let more = |why: String| format!("{why}; {more}");
+        match self {
+            Self::Refused(why) => Self::Refused(more(why)),
+            Self::Failed(why) => Self::Failed(more(why)),
+            Self::Stopped(why) => Self::Stopped(more(why)),
+            Self::Superseded(why) => Self::Superseded(more(why)),
         }
     }
 

@@ -4,6 +4,7 @@ use job::{
     control::SealedPart,
     export_json::{self, UploadPart},
     ids::{FileId, JobId, WorkerId},
+    journal::OpenedFile,
     layout,
     spec::{Compression, MAX_UPLOAD_PARTS, MIN_UPLOAD_PART_BYTES},
 };
@@ -13,6 +14,8 @@ use job::{
 pub(crate) enum PartRejection {
     #[error("file {0} is not this worker's")]
     NotYours(FileId),
+    #[error("file {0} is opened twice")]
+    Twice(FileId),
     #[error("file {0} is closed")]
     Closed(FileId),
     #[error("file {file}: part {number} where part {expected} is due")]
@@ -30,10 +33,27 @@ pub(crate) struct PartFile {
     pub(crate) upload_id: Option<String>,
     pub(crate) worker: WorkerId,
     pub(crate) parts: Vec<SealedPart>,
+    /// No part is taken any more.
     closed: bool,
+    /// Nothing but its parts can reach it any more, whatever its worker still does.
+    fenced: bool,
 }
 
 impl PartFile {
+    fn new(id: FileId, name: String, worker: WorkerId) -> Self {
+        Self { id, name, upload_id: None, worker, parts: Vec::new(), closed: false, fenced: false }
+    }
+
+    /// Nobody fills it any more, but whoever did might still write to it.
+    pub(crate) fn needs_fence(&self) -> bool {
+        let is_full = self.parts.last().is_some_and(|part| part.last);
+        self.upload_id.is_some() && !self.fenced && !is_full
+    }
+
+    pub(crate) fn is_fenced(&self) -> bool {
+        self.fenced
+    }
+
     pub(crate) fn bytes(&self) -> u64 {
         self.parts.iter().map(|part| part.bytes).sum()
     }
@@ -73,6 +93,9 @@ pub(crate) struct PartFiles {
     files: Vec<PartFile>,
 }
 
+/// Who filled the files of an earlier run: nobody that there is.
+const NOBODY: WorkerId = WorkerId(0);
+
 impl PartFiles {
     pub(crate) fn new(job: JobId, compression: Compression, small_parts_allowed: bool) -> Self {
         Self { job, compression, small_parts_allowed, files: Vec::new() }
@@ -84,10 +107,42 @@ impl PartFiles {
 
     /// A new file for `worker`; no two workers, and no two attempts, ever share one.
     pub(crate) fn assign(&mut self, worker: WorkerId) -> &PartFile {
-        let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
+        let id = self.next();
         let name = layout::part_file(&self.job, id, self.compression);
-        self.files.push(PartFile { id, name, upload_id: None, worker, parts: Vec::new(), closed: false });
+        self.files.push(PartFile::new(id, name, worker));
         &self.files[id.0 as usize]
+    }
+
+    fn next(&self) -> FileId {
+        FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX))
+    }
+
+    /// A file that was opened before, by a journal. Those before it that it does not know got no part.
+    pub(crate) fn replay(&mut self, opened: OpenedFile) -> Result<(), PartRejection> {
+        while self.next() <= opened.file {
+            let unknown = self.assign(NOBODY).id;
+            self.files[unknown.0 as usize].closed = true;
+        }
+        let file = &mut self.files[opened.file.0 as usize];
+        if file.upload_id.is_some() {
+            return Err(PartRejection::Twice(opened.file));
+        }
+        file.name = opened.name;
+        file.upload_id = Some(opened.upload_id);
+        file.closed = false;
+        Ok(())
+    }
+
+    /// Everything of a journal has been replayed: who filled these files then is not heard any more.
+    pub(crate) fn settle(&mut self) {
+        self.files.iter_mut().for_each(|file| file.closed = true);
+    }
+
+    /// Nothing can reach a file any more but its parts.
+    pub(crate) fn fenced(&mut self, file: FileId) -> Result<(), PartRejection> {
+        let file = self.files.get_mut(file.0 as usize).ok_or(PartRejection::NotYours(file))?;
+        (file.closed, file.fenced) = (true, true);
+        Ok(())
     }
 
     /// Its upload is open. Returns whose it is.
@@ -100,10 +155,20 @@ impl PartFiles {
     /// Whether `part` is the one that is due.
     pub(crate) fn check(&self, worker: WorkerId, part: &SealedPart) -> Result<(), PartRejection> {
         let id = part.file;
-        let file = self.files.get(id.0 as usize).ok_or(PartRejection::NotYours(id))?;
-        if file.worker != worker || file.upload_id.is_none() {
+        if self.check_number(part)? != worker {
             return Err(PartRejection::NotYours(id));
         }
+        if !part.last && part.bytes < MIN_UPLOAD_PART_BYTES && !self.small_parts_allowed {
+            return Err(PartRejection::TooSmall { file: id, number: part.number, bytes: part.bytes });
+        }
+        Ok(())
+    }
+
+    /// Whether `part` is the next one of a file that is open; gives whose that is.
+    pub(crate) fn check_number(&self, part: &SealedPart) -> Result<WorkerId, PartRejection> {
+        let id = part.file;
+        let file = self.files.get(id.0 as usize).filter(|file| file.upload_id.is_some());
+        let file = file.ok_or(PartRejection::NotYours(id))?;
         if file.closed {
             return Err(PartRejection::Closed(id));
         }
@@ -111,10 +176,7 @@ impl PartFiles {
         if part.number != expected || expected > MAX_UPLOAD_PARTS {
             return Err(PartRejection::OutOfOrder { file: id, number: part.number, expected });
         }
-        if !part.last && part.bytes < MIN_UPLOAD_PART_BYTES && !self.small_parts_allowed {
-            return Err(PartRejection::TooSmall { file: id, number: part.number, bytes: part.bytes });
-        }
-        Ok(())
+        Ok(file.worker)
     }
 
     /// Takes a part that [`check`](Self::check) let through.
@@ -167,12 +229,14 @@ mod tests {
         let mut files = one_open_file();
         let big = MIN_UPLOAD_PART_BYTES;
         assert!(matches!(files.check(WorkerId(2), &part(1, big, false)), Err(PartRejection::NotYours(_))));
+        assert!(files.all()[0].needs_fence(), "until its last part it can be written to");
         assert!(matches!(files.check(A, &part(2, big, false)), Err(PartRejection::OutOfOrder { .. })));
         assert!(matches!(files.check(A, &part(1, big - 1, false)), Err(PartRejection::TooSmall { .. })));
         assert_eq!(files.check(A, &part(1, big, false)), Ok(()));
         files.apply(part(1, big, false));
         assert_eq!(files.check(A, &part(2, 1, true)), Ok(()), "the last part may be small");
         files.apply(part(2, 1, true));
+        assert!(!files.all()[0].needs_fence());
         assert!(matches!(files.check(A, &part(3, big, true)), Err(PartRejection::Closed(_))));
         assert_eq!((files.all()[0].bytes(), files.all()[0].items()), (big + 1, 2));
     }
@@ -185,6 +249,27 @@ mod tests {
         assert!(matches!(files.check(A, &part(2, 1, true)), Err(PartRejection::Closed(_))));
         assert_eq!(files.all()[0].parts.len(), 1);
         assert!(files.close_of(A).is_empty());
+    }
+
+    #[test]
+    fn files_of_an_earlier_run_keep_their_parts_and_take_no_more() {
+        let mut files = PartFiles::new(JobId("job".into()), Compression::None, false);
+        let opened = |file, upload_id: &str| OpenedFile {
+            file: FileId(file),
+            name: format!("job_{file:06}"),
+            upload_id: upload_id.into(),
+        };
+        files.replay(opened(1, "b")).unwrap();
+        files.replay(opened(0, "a")).unwrap();
+        assert!(matches!(files.replay(opened(0, "c")), Err(PartRejection::Twice(_))));
+        files.check_number(&part(1, 9, false)).unwrap();
+        files.apply(part(1, 9, false));
+        files.settle();
+        assert!(matches!(files.check(NOBODY, &part(2, 9, true)), Err(PartRejection::Closed(_))));
+        assert!(files.all()[0].needs_fence());
+        files.fenced(FileId(0)).unwrap();
+        assert!(!files.all()[0].needs_fence());
+        assert_eq!(files.assign(A).id, FileId(2), "numbers go on");
     }
 
     #[test]

@@ -7,6 +7,8 @@ mod plan;
 mod prepare;
 mod rejects;
 mod report;
+mod resume;
+mod state;
 mod work;
 
 use std::{
@@ -15,7 +17,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::spec::{RateSpec, WriteMode};
+use job::{
+    journal::{Checked, Fact, RejectedLine, Run},
+    spec::{RateSpec, WriteMode},
+    split::Reject,
+};
+use job_aws::Fault;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -26,6 +33,7 @@ use crate::{
     progress::{Phase, Progress},
     schedule::Schedule,
     server::ControlPlane,
+    stop::Stop,
     text::count_of,
 };
 pub use prepare::{Check, ImportRequest};
@@ -34,6 +42,8 @@ pub use report::ImportReport;
 use plan::CheckedText;
 use prepare::{Prepared, prepare};
 use rejects::Rejects;
+use resume::Kept;
+pub(crate) use state::ImportState;
 pub(crate) use work::{ImportAction, ImportWork};
 
 /// What came of a command.
@@ -55,26 +65,38 @@ pub async fn import(
     stop: &CancellationToken,
 ) -> Result<Imported, Failure> {
     let worker = worker_binary()?;
+    let stop = Stop::new(stop, request.deadline);
+    let note = |text: &str| progress.note(text);
     let preparing = async {
         let place = Place::choose(&request.cluster, worker, &request.folder).await?;
-        let prepared = prepare(request, &place, dry_run).await?;
+        let prepared = prepare(request, &place, dry_run, &note).await?;
         Ok((place, prepared))
     };
     let prepared = tokio::select! {
         prepared = preparing => prepared,
-        () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal before anything was written".into())),
+        why = stop.requested() => Err(Failure::Stopped(format!("{why} before anything was written"))),
     };
     let (place, mut prepared) = prepared?;
     prepared.backup.notes.iter().for_each(|note| progress.note(&format!("note        {note}")));
     let plan = prepared.text(&place);
+    let (state, rejects) = (prepared.state.take(), prepared.rejects.take());
+    let rejects = Rejects::new(rejects, progress.sink());
+    let job = Job { request, prepared: &prepared, place: &place, rejects: rejects.clone(), progress, stop: &stop };
+    let mut kept = match state {
+        Some((state, begin)) if !dry_run => Some(state.take(begin, job.way()).await?),
+        _ => None,
+    };
     if !dry_run {
         progress.plan(&plan);
     }
-    let rejects = Rejects::new(prepared.rejects.take(), progress.sink());
-    let job = Job { request, prepared: &prepared, place: &place, rejects: rejects.clone(), progress, stop };
-    let imported = job.run(dry_run, &plan).await;
+    let imported = job.run(dry_run, &plan, &mut kept).await;
     let finished = rejects.finish(&prepared.clients).await.map_err(|fault| Failure::failed(&fault));
-    imported.and_then(|imported| finished.map(|()| imported))
+    let imported = imported.and_then(|imported| finished.map(|()| imported));
+    match (imported, kept) {
+        (Ok(imported), Some(kept)) => kept.done().await.map(|()| imported),
+        (Err(failure), Some(kept)) => Err(kept.give_up(failure).await),
+        (imported, None) => imported,
+    }
 }
 
 /// One import.
@@ -84,15 +106,27 @@ struct Job<'a> {
     place: &'a Place,
     rejects: Rejects,
     progress: &'a Progress,
-    stop: &'a CancellationToken,
+    stop: &'a Stop,
 }
 
 impl Job<'_> {
-    async fn run(&self, dry_run: bool, plan: &str) -> Result<Imported, Failure> {
+    /// How this run goes about it.
+    fn way(&self) -> Run {
+        Run {
+            workers: self.prepared.workers,
+            rate: self.prepared.limits.table,
+            rate_source: self.prepared.rate_source.clone(),
+            tool: format!("tablehaul {}", env!("CARGO_PKG_VERSION")),
+        }
+    }
+
+    async fn run(&self, dry_run: bool, plan: &str, kept: &mut Option<Kept>) -> Result<Imported, Failure> {
         let started = Instant::now();
         let mut checking = Duration::ZERO;
-        if dry_run || self.request.check == Check::All {
-            let checked = self.check(dry_run).await?;
+        // What has been written was written after the check.
+        let is_checked = kept.as_ref().is_some_and(|kept| kept.state.has_anything());
+        if dry_run || self.request.check == Check::All && !is_checked {
+            let checked = self.check(dry_run, kept).await?;
             if dry_run {
                 return Ok(Imported::Planned(format!("{plan}\n{checked}")));
             }
@@ -101,15 +135,15 @@ impl Job<'_> {
             checking = started.elapsed();
         }
         let started = Instant::now();
-        let report = self.write(checking, started).await?;
+        let report = self.write(checking, started, kept).await?;
         self.progress.report(&report);
         Ok(Imported::Done(Box::new(report)))
     }
 
     /// Reads every line and writes nothing; gives what is known then, in words.
-    async fn check(&self, dry_run: bool) -> Result<String, Failure> {
+    async fn check(&self, dry_run: bool, kept: &mut Option<Kept>) -> Result<String, Failure> {
         self.rejects.tell_of(if dry_run { self.request.max_rejects } else { 0 });
-        let (schedule, outcome) = self.pass(WriteMode::Check).await?;
+        let (schedule, outcome) = self.pass(WriteMode::Check, kept).await?;
         outcome.and_then(|()| self.count(&schedule)).map_err(|failure| match failure {
             // Whatever it is: nothing was written.
             Failure::Failed(why) => Failure::Refused(why),
@@ -117,18 +151,44 @@ impl Job<'_> {
         })?;
         let work = schedule.work();
         let (counts, rejected) = (work.counts(), work.rejected());
+        if let Some(kept) = kept {
+            let checked = Checked { counts, rejected };
+            kept.state.checked = Some(checked);
+            kept.journal.note([Fact::Checked(checked)]);
+        }
         let Prepared { facts, limits, .. } = self.prepared;
         Ok(CheckedText { counts, rejected, facts, limits }.to_string())
     }
 
-    async fn write(&self, checking: Duration, started: Instant) -> Result<ImportReport, Failure> {
+    async fn write(
+        &self,
+        checking: Duration,
+        started: Instant,
+        kept: &mut Option<Kept>,
+    ) -> Result<ImportReport, Failure> {
         self.rejects.tell_of(self.request.max_rejects);
-        let (schedule, outcome) = self.pass(self.request.mode).await?;
-        let report = ImportReport::new(self.prepared, &schedule, checking, started.elapsed());
+        if let Some(kept) = kept {
+            self.recall_rejects(&kept.state).map_err(|fault| Failure::failed(&fault))?;
+        }
+        let (schedule, outcome) = self.pass(self.request.mode, kept).await?;
+        let totals = kept.as_ref().map(|kept| kept.journal.totals());
+        let report = ImportReport::new(self.prepared, &schedule, totals, checking, started.elapsed());
         match outcome.and_then(|()| self.count(&schedule)) {
             Ok(()) => Ok(report),
-            Err(failure) => Err(after(failure, &report)),
+            Err(failure) => Err(after(failure, &report, kept.is_some())),
         }
+    }
+
+    /// Notes lines that became nothing in earlier runs: where they stand and why. The lines themselves are in the
+    /// backup.
+    fn recall_rejects(&self, state: &ImportState) -> Result<(), Fault> {
+        state.rejects().try_for_each(|(split, RejectedLine { offset, reason })| {
+            let reject = Reject { offset: *offset, reason: reason.clone(), line: Vec::new() };
+            match self.prepared.splits.get(split.0 as usize) {
+                Some(split) => self.rejects.note(&split.object, &[reject]),
+                None => Ok(()),
+            }
+        })
     }
 
     /// Whether there were as many lines as the backup says.
@@ -147,26 +207,37 @@ impl Job<'_> {
     }
 
     /// Goes once over all splits. The schedule says what was done, whatever the outcome.
-    async fn pass(&self, mode: WriteMode) -> Result<(Schedule<ImportWork>, Result<(), Failure>), Failure> {
+    async fn pass(
+        &self,
+        mode: WriteMode,
+        kept: &mut Option<Kept>,
+    ) -> Result<(Schedule<ImportWork>, Result<(), Failure>), Failure> {
         let Self { request, prepared, place, progress, .. } = *self;
         let server = ControlPlane::start(place.listen()).await;
         let server = server.map_err(|error| Failure::Failed(format!("{error:#}")))?;
         let verb = if mode == WriteMode::Check { "check" } else { "import" };
         let name = format!("tablehaul {verb} {}", prepared.facts.name);
+        let mut work = ImportWork::new(prepared.settings(mode), prepared.splits.clone(), request.max_rejects);
+        if let Some(kept) = kept {
+            work = work.with(kept.state.clone());
+        }
         let driver = Driver {
             plane: server,
             cluster: place.cluster(name, progress.sink()),
             hands: self.rejects.clone(),
             clients: prepared.clients.clone(),
             table: prepared.table.clone(),
+            journal: kept.as_mut().map(|kept| &mut kept.journal),
             limits: (mode != WriteMode::Check).then(|| follow(request.rate)),
             progress,
         };
         let phase = if mode == WriteMode::Check { Phase::Checking } else { Phase::Writing };
         progress.start(&prepared.facts.name, prepared.backup.items.unwrap_or(0), phase);
-        let work = ImportWork::new(prepared.settings(mode), prepared.splits.clone(), request.max_rejects);
         let done = driver.run(work, prepared.limits.clone(), prepared.workers, self.stop).await;
         progress.stop();
+        if let (Some(kept), Some(state)) = (kept, done.0.work().state()) {
+            kept.state = state.clone();
+        }
         Ok(done)
     }
 }
@@ -177,21 +248,17 @@ fn follow<'a>(rate: RateSpec) -> LimitsOf<'a> {
 }
 
 /// A failure, and what was done before it.
-fn after(failure: Failure, report: &ImportReport) -> Failure {
+fn after(failure: Failure, report: &ImportReport, is_kept: bool) -> Failure {
     let done = match report.items {
         0 => "nothing was written".to_owned(),
         items => {
             let items = count_of(items, "item");
             let verb = if report.mode == WriteMode::Delete.name() { "removed" } else { "written" };
-            format!("{items} {verb} before that; the same command does all of it again, which is harmless")
+            let again = "the same command does all of it again, which is harmless";
+            format!("{items} {verb} before that{}", if is_kept { String::new() } else { format!("; {again}") })
         }
     };
-    let more = |why: String| format!("{why}; {done}");
-    match failure {
-        Failure::Refused(why) => Failure::Refused(more(why)),
-        Failure::Failed(why) => Failure::Failed(more(why)),
-        Failure::Stopped(why) => Failure::Stopped(more(why)),
-    }
+    failure.saying(&done)
 }
 
 impl Hands<ImportWork> for Rejects {

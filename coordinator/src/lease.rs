@@ -79,6 +79,27 @@ impl<M> Leases<M> {
         self.tasks.iter().map(|task| &task.mark)
     }
 
+    /// The mark of a task, whoever holds it, and whether it is done.
+    pub(crate) fn mark(&self, number: usize) -> Option<(&M, bool)> {
+        self.tasks.get(number).map(|task| (&task.mark, task.state == State::Done))
+    }
+
+    /// A task has got so far, by a journal. [`settle`](Self::settle) must follow before anything is leased.
+    pub(crate) fn replay(&mut self, number: usize, mark: M, is_done: bool) {
+        let task = &mut self.tasks[number];
+        task.mark = mark;
+        if is_done && task.state != State::Done {
+            task.state = State::Done;
+            self.num_done += 1;
+        }
+    }
+
+    /// What a journal knows as done is not pending.
+    pub(crate) fn settle(&mut self) {
+        let tasks = &self.tasks;
+        self.pending.retain(|&number| tasks[number].state == State::Pending);
+    }
+
     /// Leases the next pending task, from its mark on.
     pub(crate) fn lease(&mut self, worker: WorkerId, now: Duration) -> Option<(usize, Attempt, &M)> {
         let number = self.pending.pop_front()?;
@@ -213,6 +234,20 @@ mod tests {
         leases.advance(task, 1, true, NOW);
         assert_eq!(leases.held(B, task, new), Err(NotHeld::Stale), "what is done is held by nobody");
         leases.check_invariants();
+    }
+
+    #[test]
+    fn a_task_that_a_journal_knows_goes_on_from_there_and_one_that_is_done_is_not_dealt() {
+        let mut leases = Leases::new([0, 0, 0]);
+        leases.replay(0, 9, true);
+        leases.replay(1, 4, false);
+        leases.replay(1, 5, false);
+        leases.settle();
+        leases.check_invariants();
+        assert_eq!((leases.num_done(), leases.mark(1)), (1, Some((&5, false))));
+        let mut dealt: Vec<_> = std::iter::from_fn(|| leases.lease(A, NOW).map(|(task, ..)| task)).collect();
+        dealt.sort_unstable();
+        assert_eq!(dealt, [1, 2]);
     }
 
     #[test]

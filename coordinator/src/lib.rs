@@ -3,6 +3,7 @@
 //! [`cli`] → preflight → plan → driver (which drives the schedule and its cores: leases, files,
 //! budget) ⇄ server ⇄ workers → commit → [`report`].
 
+pub mod clean;
 pub mod cli;
 pub mod export;
 pub mod failure;
@@ -10,21 +11,24 @@ pub mod import;
 pub mod preflight;
 pub mod progress;
 pub mod report;
+pub mod status;
 
 mod backup;
 mod budget;
-mod claim;
 mod cluster;
 mod commit;
 mod driver;
 mod dynamodb;
 mod files;
+mod journal;
 mod lease;
+mod occupant;
 mod pace;
 mod plan;
 mod retry;
 mod schedule;
 mod server;
+mod stop;
 mod store;
 mod table;
 mod text;

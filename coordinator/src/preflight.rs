@@ -1,9 +1,11 @@
 //! Everything that can be wrong is found here, before anything is written or spent.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use job::{
-    layout,
     spec::{AwsAccess, RateSpec},
     target::Target,
 };
@@ -11,10 +13,12 @@ use job_aws::{Clients, Retries, connect};
 use serde_json::Value;
 
 use crate::{
-    claim::Claim,
     cluster::{ClusterWishes, Place, Room},
     dynamodb,
+    export::difference,
     failure::Failure,
+    journal::{self, Journaled, State},
+    occupant::{Occupant, complete_text, foreign_text},
     plan::{Plan, PlanText, Wishes, plan},
     store::Store,
     table::TableFacts,
@@ -32,10 +36,41 @@ pub struct ExportRequest {
     pub(crate) wishes: Wishes,
     /// Canned ACL of the objects written.
     pub s3_acl: Option<String>,
+    /// What to do where a complete export of the table is.
+    pub if_complete: IfComplete,
+    /// An unfinished export is removed and begun anew.
+    pub restart: bool,
+    /// By then the command has ended, whether it is done or not.
+    pub deadline: Option<Duration>,
     /// Where workers run.
     pub cluster: ClusterWishes,
     /// How to reach AWS.
     pub aws: AwsAccess,
+}
+
+/// What to do where a complete export of the table is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum IfComplete {
+    /// It is an error
+    #[default]
+    Refuse,
+    /// Nothing is left to do
+    Skip,
+}
+
+/// Told of what takes time, if anything may.
+pub(crate) type Note<'a> = Option<&'a (dyn Fn(&str) + Sync)>;
+
+/// What a job finds in its folder.
+pub(crate) enum Ground {
+    /// Nothing.
+    Free,
+    /// Its own beginning.
+    Unfinished(Box<Journaled>),
+    /// A job that is to be removed first.
+    Anew(Box<Journaled>),
+    /// A complete export of the same table, in words.
+    Done(String),
 }
 
 /// A table that is ready to be exported.
@@ -48,32 +83,61 @@ pub(crate) struct Prepared {
     pub(crate) plan: Plan,
     pub(crate) rate: job::capacity::Rate,
     pub(crate) rate_source: String,
+    pub(crate) ground: Ground,
 }
 
 impl Prepared {
     /// The plan in words.
     pub(crate) fn text(&self, wishes: Wishes, place: &Place) -> String {
-        let Self { facts, target, plan, rate, rate_source, .. } = self;
-        PlanText { facts, target, plan, rate: *rate, rate_source, wishes, place: place.text() }.to_string()
+        let Self { facts, target, plan, rate, rate_source, ground, .. } = self;
+        let plan = PlanText { facts, target, plan, rate: *rate, rate_source, wishes, place: place.text() };
+        match ground {
+            Ground::Free => plan.to_string(),
+            Ground::Done(text) => text.clone(),
+            Ground::Anew(journaled) => format!("{plan}\nremoves     {}", journaled.progress_text()),
+            Ground::Unfinished(journaled) => format!("{plan}\nresumes     {}", journaled.progress_text()),
+        }
     }
 }
 
-/// Checks tables, permissions and destinations of a whole command.
+/// Checks tables, permissions and destinations of a whole command. Without `note` it does not wait to see
+/// whether a destination is still in use.
 pub(crate) async fn prepare(
     request: &ExportRequest,
     place: &Place,
+    note: Note<'_>,
 ) -> Result<(Clients, Vec<Prepared>), Failure> {
     let room = place.room().await?;
     let clients = connect(&request.aws, Retries::Sdk).await.map_err(|fault| Failure::refused(&fault))?;
     let mut prepared: Vec<Prepared> = Vec::new();
     for table in &request.tables {
-        let one = prepare_one(request, table, &clients, room).await?;
+        let one = prepare_one(request, table, &clients, room, note).await?;
         if prepared.iter().any(|other| other.target == one.target) {
             return Err(Failure::Refused(format!("table {table} is named twice")));
         }
         prepared.push(one);
     }
+    refuse_complete(request, &prepared)?;
     Ok((clients, prepared))
+}
+
+/// A complete export is refused unless it may be skipped. Of several tables those that are complete may be if
+/// another is not: that is what an earlier run of the same command leaves.
+fn refuse_complete(request: &ExportRequest, prepared: &[Prepared]) -> Result<(), Failure> {
+    let goes_on = prepared.iter().any(|one| matches!(one.ground, Ground::Unfinished(_)));
+    if request.if_complete == IfComplete::Skip || goes_on {
+        return Ok(());
+    }
+    let done = prepared.iter().find_map(|one| match &one.ground {
+        Ground::Done(text) => Some(text),
+        _ => None,
+    });
+    match done {
+        Some(text) => Err(Failure::Refused(format!(
+            "{text}: choose another destination, or give --if-complete skip to leave it as it is"
+        ))),
+        None => Ok(()),
+    }
 }
 
 async fn prepare_one(
@@ -81,23 +145,27 @@ async fn prepare_one(
     table: &str,
     clients: &Clients,
     room: Room,
+    note: Note<'_>,
 ) -> Result<Prepared, Failure> {
     let refused = |fault| Failure::refused(&fault);
     let facts = active(clients, table).await?;
     let target = folder(request, &facts, &clients.region);
     let store = Store::new(&target, clients, request.s3_acl.clone());
     store.check().map_err(refused)?;
-    let names = store.list().await.map_err(refused)?;
-    if !names.is_empty() {
-        return Err(Failure::Refused(occupied(&store, &target, &names).await));
-    }
+    let ground = occupied(request, &store, &facts, note).await?;
     dynamodb::try_scan(clients, table).await.map_err(refused)?;
     let (rate, rate_source) = facts.read_rate(request.rate);
     if rate.milli_per_second() == 0 {
         return Err(Failure::Refused(format!("{rate_source} is no rate to read at")));
     }
-    let plan = plan(&facts, rate, request.wishes, room);
-    Ok(Prepared { table: table.to_owned(), facts, target, store, plan, rate, rate_source })
+    let mut wishes = request.wishes;
+    if let Ground::Unfinished(journaled) = &ground
+        && let State::Export(state) = &journaled.state
+    {
+        wishes.segments = Some(state.begin.segments);
+    }
+    let plan = plan(&facts, rate, wishes, room);
+    Ok(Prepared { table: table.to_owned(), facts, target, store, plan, rate, rate_source, ground })
 }
 
 /// A table that can be read and written.
@@ -120,38 +188,62 @@ fn folder(request: &ExportRequest, facts: &TableFacts, region: &str) -> Target {
     }
 }
 
-/// What is there already, and what to do about it.
-async fn occupied(store: &Store, target: &Target, names: &[String]) -> String {
-    let has = |name: &str| names.iter().any(|there| there == name);
-    if has(layout::MANIFEST) || has(layout::SUCCESS) {
-        let what = match read_json(store, layout::EXPORT_JSON).await {
-            Some(export) => format!(
-                "a complete export of table {} of {}",
-                word(&export["table"]["TableName"]),
-                word(&export["finished_at"])
-            ),
-            None => "a complete export of another tool".to_owned(),
-        };
-        return format!("{target} holds {what}: choose another destination");
+/// What is done in a folder that is not empty; nothing if it is.
+async fn occupied(
+    request: &ExportRequest,
+    store: &Store,
+    facts: &TableFacts,
+    note: Note<'_>,
+) -> Result<Ground, Failure> {
+    let place = store.place();
+    let choose = "choose another destination";
+    match Occupant::of(store).await? {
+        Occupant::Nobody => Ok(Ground::Free),
+        Occupant::Complete(export) => {
+            let text = complete_text(export.as_deref());
+            let table = export.as_deref().map(|export| &export.table);
+            if table.is_some_and(|table| is_of(table, facts)) {
+                return Ok(Ground::Done(format!("{place} holds {text}")));
+            }
+            Err(Failure::Refused(format!("{place} holds {text}: {choose}")))
+        }
+        Occupant::Foreign(names, has_more) => {
+            let names = foreign_text(&names, has_more);
+            Err(Failure::Refused(format!("{place} is not empty ({names}): {choose}")))
+        }
+        Occupant::Unfinished(journaled) => {
+            let State::Export(state) = &journaled.state else {
+                return Err(Failure::Refused(format!("{place} holds {}: {choose}", journaled.text())));
+            };
+            let different = difference(&state.begin, facts, request.wishes);
+            if let Some(why) = different
+                && !request.restart
+                && !journaled.is_abandoned
+            {
+                return Err(Failure::Refused(format!(
+                    "{place} holds an unfinished export {why}: ask for the same, or give --restart to remove it \
+                     and begin anew"
+                )));
+            }
+            if request.restart && journaled.commit.is_some() {
+                return Err(Failure::Refused(format!(
+                    "{place} holds an export of which everything is read: give the same command without \
+                     --restart to complete it"
+                )));
+            }
+            if let Some(note) = note {
+                journal::await_silence(store, &journaled, note).await?;
+            }
+            let anew = request.restart || journaled.is_abandoned;
+            Ok(if anew { Ground::Anew(journaled) } else { Ground::Unfinished(journaled) })
+        }
     }
-    if has(layout::CLAIM) {
-        let claim = Claim::read(&store.get(layout::CLAIM).await.unwrap_or_default());
-        return format!(
-            "{target} holds {claim}: if that is no longer running, remove the folder, or choose another \
-             destination"
-        );
-    }
-    let some: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
-    let more = if names.len() > some.len() { ", …" } else { "" };
-    format!("{target} is not empty ({}{more}): choose another destination", some.join(", "))
 }
 
-async fn read_json(store: &Store, name: &str) -> Option<Value> {
-    serde_json::from_slice(&store.get(name).await.ok()?).ok()
-}
-
-fn word(value: &Value) -> &str {
-    value.as_str().unwrap_or("unknown")
+/// Whether a table, as an export describes it, is this one.
+fn is_of(table: &Value, facts: &TableFacts) -> bool {
+    let same = |field: &str| table[field] == facts.description[field];
+    same("TableName") && same("TableArn") && same("TableId")
 }
 
 /// Cores this process may use.

@@ -2,10 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use job::export_json::ExportJson;
+use job::{capacity::Rate, export_json::ExportJson, journal::Totals};
 use serde::Serialize;
 
-use crate::{export::ExportWork, schedule::Schedule, text};
+use crate::{export::Slowest, text};
 
 /// One table, exported.
 #[derive(Clone, Debug, Serialize)]
@@ -22,7 +22,7 @@ pub struct Report {
     pub line_bytes: u64,
     /// Part files.
     pub files: usize,
-    /// Read units consumed.
+    /// Read units consumed, by all runs if the export was resumed.
     pub read_units: f64,
     /// Read units per second, mean while reading.
     pub mean_read_units_per_second: f64,
@@ -40,9 +40,9 @@ pub struct Report {
     pub slowest_segment: Option<SlowestSegment>,
     /// Workers at the start.
     pub workers: u32,
-    /// Workers lost on the way.
+    /// Workers lost on the way, in all runs.
     pub workers_lost: u32,
-    /// Seconds from the start of the job to the last sealed part.
+    /// Seconds in which the table was read, in all runs.
     pub seconds_reading: f64,
     /// Seconds in all.
     pub seconds: f64,
@@ -69,12 +69,13 @@ pub(crate) struct Times {
 impl Report {
     pub(crate) fn new(
         export: &ExportJson,
-        schedule: &Schedule<ExportWork>,
+        slowest: Option<Slowest>,
+        totals: &Totals,
+        rate: Rate,
         destination: String,
         times: Times,
     ) -> Self {
-        let stats = schedule.stats();
-        let slowest = schedule.work().slowest().map(|slowest| SlowestSegment {
+        let slowest = slowest.map(|slowest| SlowestSegment {
             segment: slowest.segment.0,
             seconds: slowest.took.as_secs_f64(),
             items: slowest.items,
@@ -88,14 +89,14 @@ impl Report {
             files: export.files.len(),
             read_units: export.read_units,
             mean_read_units_per_second: export.read_units / times.read.as_secs_f64().max(1e-9),
-            budget_read_units_per_second: schedule.rate().as_f64(),
+            budget_read_units_per_second: rate.as_f64(),
             budget_source: export.settings.rate_source.clone(),
-            throttles: stats.throttles,
-            retries: stats.retries,
+            throttles: totals.throttles,
+            retries: totals.retries,
             segments: export.settings.segments,
             slowest_segment: slowest,
             workers: export.settings.workers,
-            workers_lost: schedule.num_lost(),
+            workers_lost: totals.workers_lost,
             seconds_reading: times.read.as_secs_f64(),
             seconds: times.total.as_secs_f64(),
         }

@@ -11,6 +11,7 @@ use job::{
     capacity::{Rate, Units},
     control::{FromWorker, Stats, ToWorker},
     ids::WorkerId,
+    journal::Fact,
 };
 
 use crate::{
@@ -63,6 +64,12 @@ pub(crate) trait Work {
 
     /// Tasks done and in all.
     fn tasks(&self) -> (usize, usize);
+
+    /// What has come to be so since this was last asked, for a journal.
+    fn take_facts(&mut self) -> Vec<Fact>;
+
+    /// Facts that say everything; the first is how it began.
+    fn snapshot(&self) -> Vec<Fact>;
 
     /// Panics if the state contradicts itself.
     fn check_invariants(&self);
@@ -365,7 +372,7 @@ impl<W: Work> Schedule<W> {
         &self.work
     }
 
-    /// The same, to tell it what happened after the job was over.
+    /// The same, to ask it for facts, and to tell it what happened after the job was over.
     pub(crate) fn work_mut(&mut self) -> &mut W {
         &mut self.work
     }

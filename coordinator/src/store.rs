@@ -2,6 +2,8 @@
 //! promise, that no part file is visible before it is complete.
 
 mod files;
+mod lock;
+mod open;
 mod read;
 mod s3;
 
@@ -10,6 +12,7 @@ use job_aws::{Clients, Fault};
 
 use crate::files::PartFile;
 use files::Directory;
+pub(crate) use lock::Lock;
 pub(crate) use read::{Entry, Listing, Readable};
 use s3::Prefix;
 
@@ -116,5 +119,25 @@ impl Store {
         if let Self::Files(directory) = self {
             directory.tidy();
         }
+    }
+
+    /// Where the folder is, for messages.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::S3(prefix) => prefix.target().to_string(),
+            Self::Files(directory) => directory.target().to_string(),
+        }
+    }
+
+    /// Where an object of it is, for messages.
+    pub(crate) fn url(&self, name: &str) -> String {
+        match self {
+            Self::S3(prefix) => prefix.target().url(name),
+            Self::Files(directory) => directory.target().url(name),
+        }
+    }
+
+    pub(crate) fn is_on_file_system(&self) -> bool {
+        matches!(self, Self::Files(_))
     }
 }

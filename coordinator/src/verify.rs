@@ -35,8 +35,8 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    claim::Claim,
     failure::Failure,
+    journal,
     retry::retried,
     store::{Entry, Store},
     text,
@@ -150,9 +150,9 @@ async fn recorded(
     has_manifest: bool,
 ) -> Result<Result<ExportJson, String>, Failure> {
     let refused = |fault| Failure::refused(&fault);
-    if !has_manifest && let Some(claim) = store.find(layout::CLAIM).await.map_err(refused)? {
-        let claim = Claim::read(&claim);
-        let why = format!("{target} holds {claim}: there is nothing to verify yet");
+    if !has_manifest && let Some(journaled) = journal::read(store).await? {
+        let unfinished = journaled.text();
+        let why = format!("{target} holds {unfinished}: there is nothing to verify yet");
         return Err(Failure::Refused(why));
     }
     let name = layout::EXPORT_JSON;

@@ -15,7 +15,10 @@ use std::{
 /// One read unit is one strongly consistent read of up to 4 KiB; an eventually consistent read costs
 /// half. One write unit is one write of up to 1 KiB (DynamoDB Developer Guide, "DynamoDB provisioned
 /// capacity mode").
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
 pub struct Units {
     milli: u64,
 }
@@ -146,7 +149,10 @@ impl FromStr for Units {
 }
 
 /// Capacity units per second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
 pub struct Rate {
     milli_per_second: u64,
 }

@@ -61,7 +61,7 @@ pub mod exit {
 }
 
 /// A durable upload part.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SealedPart {
     /// Of which part file.
     pub file: FileId,
@@ -82,11 +82,13 @@ pub struct SealedPart {
 }
 
 /// What became durable at once: at most one part, and the steps of the segments in it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Sealed {
     /// Absent when segments ended with nothing to write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<SealedPart>,
     /// The steps of every segment with lines in the part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
 }
 

@@ -8,6 +8,7 @@ pub mod export_json;
 pub mod format;
 pub mod ids;
 pub mod item;
+pub mod journal;
 pub mod layout;
 pub mod manifest;
 pub mod object;

@@ -154,7 +154,7 @@ impl Advance {
 }
 
 /// What became of lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// Items written, removed, or in a check found good.
     pub items: u64,

@@ -36,7 +36,8 @@ impl From<TotalSegments> for u32 {
 }
 
 /// A place in a segment: what to read next.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Position {
     /// Nothing of the segment has been read.
     #[default]
@@ -48,7 +49,7 @@ pub enum Position {
 }
 
 /// How far a segment has durably got: every item up to here is in a sealed part, none after it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Mark {
     /// Where the next page starts.
     pub position: Position,
@@ -62,7 +63,7 @@ pub struct Mark {
 ///
 /// Steps of a segment must chain: a step that does not begin where the last one ended would lose
 /// or double items, and is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Step {
     /// Whose step.
     pub segment: Segment,

@@ -9,6 +9,7 @@ mod output;
 mod refused;
 mod running;
 mod several;
+mod unfinished;
 mod variables;
 
 use serde_json::Value;

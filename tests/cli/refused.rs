@@ -3,7 +3,7 @@
 use super::{Place, export_json, files, forum, s3, says, wait_until};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tests_support::Fake;
 use tests_support::command::{Tablehaul, finish};
 
@@ -107,23 +107,16 @@ fn an_export_under_way_is_named_with_its_process_and_not_disturbed() {
     let place = Place::new();
     let first = place.export("Forum", &fake.endpoint()).args(["--read-units", "100"]).start();
     let pid = format!("process {}", first.id());
-    wait_until("the first one claims the folder", || place.folder().join("_tablehaul/job.json").is_file());
+    wait_until("the first one claims the folder", || claim(&place).is_file());
     let second = place.export("Forum", &fake.endpoint()).run();
-    says(&second, 2, &["unfinished export of table Forum", &pid, "remove the folder"]);
+    says(&second, 2, &["is in use by", &pid, "which is at work"]);
     finish(first).succeeded();
     tests_support::backup::holds_each_item_once(&place.folder(), 2000);
 }
 
-#[test]
-fn an_export_that_was_killed_is_named_as_unfinished() {
-    let fake = Fake::start(["--table", "Forum:items=2000,rcu=10", "--faults", r#"{"latency_ms": 300}"#]);
-    let place = Place::new();
-    let mut first = place.export("Forum", &fake.endpoint()).start();
-    wait_until("the first one claims the folder", || place.folder().join("_tablehaul/job.json").is_file());
-    first.kill().expect("it runs");
-    first.wait().expect("it ends");
-    says(&place.export("Forum", &fake.endpoint()).run(), 2, &["unfinished export of table Forum"]);
-    assert!(!place.folder().join("manifest").exists());
+/// What an export has in its folder from its beginning to its end.
+fn claim(place: &Place) -> PathBuf {
+    place.folder().join("_tablehaul/journal/00000001.jsonl")
 }
 
 #[test]

@@ -100,16 +100,16 @@ fn export_in_blocks(place: &Place, blocks: u32) -> Finished {
 #[test]
 fn a_file_system_that_takes_nothing_at_all_refuses_the_job() {
     let place = Place::new();
-    says(&export_in_blocks(&place, 0), 2, &["cannot write", "/backup/_tablehaul/job.json", "File too large"]);
+    says(&export_in_blocks(&place, 0), 2, &["cannot write", "/backup/_tablehaul/journal/00000001.jsonl", "File too large"]);
     place.is_untouched();
 }
 
 #[test]
-fn a_file_system_that_takes_all_but_the_last_file_fails_the_job_and_leaves_nothing() {
+fn a_file_system_that_takes_all_but_the_last_file_fails_the_job_and_leaves_nothing_that_looks_whole() {
     let place = Place::new();
-    let parts = ["cannot write", "/backup/_tablehaul/export.json", "File too large"];
-    ends_saying(&export_in_blocks(&place, 1), 1, &parts);
-    place.is_untouched();
+    let parts = ["cannot write", "/backup/_tablehaul/", "File too large", "100 % of it is kept"];
+    ends_saying(&export_in_blocks(&place, 4), 1, &parts);
+    assert!(!place.folder().join("manifest").exists());
 }
 
 #[test]

@@ -76,19 +76,44 @@ impl<'a> Job<'a> {
         change: impl FnOnce(Tablehaul) -> Tablehaul,
     ) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let destination = match s3 {
-            None => dir.path().join("backup").to_string_lossy().into_owned(),
-            Some(InS3 { bucket, .. }) => format!("s3://{bucket}/backup"),
-        };
+        let mut job = Self { fake, num_items, s3, dir, child: None, seen: BTreeSet::new() };
+        job.child = Some(change(job.command(args)).start());
+        job
+    }
+
+    /// The command that exports to the place of this job.
+    pub(crate) fn command(&self, args: &str) -> Tablehaul {
+        let destination = self.destination();
         let mut command = Tablehaul::new(["export", TABLE, &destination])
-            .args(["--dynamodb-endpoint", &fake.endpoint(), "--region", "us-east-1", "--json"])
+            .args(["--dynamodb-endpoint", &self.fake.endpoint(), "--region", "us-east-1", "--json"])
             .args(args.split_whitespace());
-        if let Some(InS3 { s3, .. }) = s3 {
+        if let Some(InS3 { s3, .. }) = self.s3 {
             command = command.args(["--s3-endpoint", &s3.endpoint()]);
             command = command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
         }
-        let child = change(command).start();
-        Self { fake, num_items, s3, dir, child: Some(child), seen: BTreeSet::new() }
+        command
+    }
+
+    fn destination(&self) -> String {
+        match self.s3 {
+            None => self.folder().to_string_lossy().into_owned(),
+            Some(InS3 { bucket, .. }) => format!("s3://{bucket}/backup"),
+        }
+    }
+
+    /// Kills the coordinator and waits until nothing of it is left.
+    #[track_caller]
+    pub(crate) fn kill(&mut self) {
+        self.workers();
+        send(self.coordinator(), Signal::SIGKILL);
+        self.finish();
+    }
+
+    /// The same command again, in the same place, after the one before has ended.
+    #[track_caller]
+    pub(crate) fn again(&mut self, args: &str) {
+        assert!(self.child.is_none(), "it still runs");
+        self.child = Some(self.command(args).start());
     }
 
     /// Where a local export goes.
@@ -160,6 +185,13 @@ impl<'a> Job<'a> {
         let finished = finish(self.child.take().expect("it is finished once"));
         assert_gone(&self.seen, Duration::from_secs(3));
         finished
+    }
+
+    /// The same of another command in the same place.
+    #[track_caller]
+    pub(crate) fn succeeds_as(mut self, other: Child) -> Exported {
+        self.child = Some(other);
+        self.succeeds()
     }
 
     /// Waits for the end, which must be good: every item once, nothing left over, everything true that

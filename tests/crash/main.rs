@@ -1,10 +1,12 @@
 //! Processes are killed, stopped and continued in the middle of real exports, and the service fails in
 //! every way it can: no item may be lost or doubled, and nothing may be left behind. Each test says what
-//! it does to the job; `job.rs` says what must hold afterwards. Many more: `random.rs`.
+//! it does to the job; `job.rs` says what must hold afterwards. Deaths of the coordinator: `resume.rs`. Many
+//! more: `random.rs`.
 
 mod faults;
 mod job;
 mod random;
+mod resume;
 
 use crate::job::{InS3, Job, assert_gone, fake, is_alive, names, send};
 use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP};
@@ -180,7 +182,7 @@ fn workers_end_with_their_coordinator_and_what_is_left_does_not_look_whole() {
     let workers = job.wait_for_workers(3);
     send(job.coordinator(), SIGKILL);
     assert_gone(&workers, Duration::from_secs(3));
-    let visible = |name: &String| !name.starts_with('.') && name != "_tablehaul/job.json";
+    let visible = |name: &String| !name.starts_with('.') && !name.starts_with("_tablehaul/");
     let left: Vec<String> = names(&job.folder()).into_iter().filter(visible).collect();
     assert!(left.is_empty(), "{left:?}");
     let read = fake.table_stats(job::TABLE).items;

@@ -14,7 +14,7 @@ use super::{
     native::{self, Files, Place, Summary},
     own, plain,
 };
-use crate::{claim::Claim, failure::Failure, store::Listing};
+use crate::{failure::Failure, journal, store::Listing};
 
 /// Exports of DynamoDB that are named when there are several to choose from.
 const MOST_NAMED: usize = 5;
@@ -91,9 +91,9 @@ async fn by_manifest(folder: &Folder, listing: &Listing) -> Result<Option<Export
         let gone = || Failure::Refused(format!("{} is gone", target.url(layout::MANIFEST)));
         return folder.find(layout::MANIFEST).await?.ok_or_else(gone).map(|bytes| Some(Export::Edc(bytes)));
     }
-    if let Some(claim) = folder.find(layout::CLAIM).await? {
-        let claim = Claim::read(&claim);
-        return Err(Failure::Refused(format!("{target} holds {claim}: there is nothing to import yet")));
+    if let Some(journaled) = journal::read(&folder.store).await? {
+        let unfinished = journaled.text();
+        return Err(Failure::Refused(format!("{target} holds {unfinished}: there is nothing to import yet")));
     }
     match export {
         None => Ok(None),

@@ -3,8 +3,11 @@
 #![allow(clippy::doc_markdown, reason = "the help is read in a terminal")]
 
 mod cluster;
+mod folder;
 mod import;
 mod values;
+
+use std::time::Duration;
 
 use clap::{
     Args, CommandFactory, Parser, Subcommand,
@@ -16,11 +19,15 @@ use job::{
     task::TotalSegments,
 };
 
-use crate::{plan::Wishes, preflight::ExportRequest};
+use crate::{
+    plan::Wishes,
+    preflight::{ExportRequest, IfComplete},
+};
 use cluster::ClusterArgs;
 pub(super) use cluster::cluster_of_variables;
+pub(super) use folder::{CleanArgs, StatusArgs};
 pub(super) use import::ImportArgs;
-use values::{Rates, endpoint};
+use values::{Rates, duration, endpoint};
 pub(super) use values::{tables, target};
 
 /// Amazon S3 User Guide, "Canned ACL": those of objects.
@@ -42,6 +49,8 @@ Examples:
   tablehaul export Forum s3://mybucket                  # to s3://mybucket/<region>/Forum
   tablehaul export Forum /backups/forum --dry-run       # only the plan: rate, time, price
   tablehaul verify s3://mybucket/exports
+  tablehaul status s3://mybucket/exports                # complete, at work, or how far it got
+  tablehaul clean s3://mybucket/exports                 # removes an unfinished export
   tablehaul import s3://mybucket/exports Forum          # at a quarter of its write capacity
   tablehaul import s3://mybucket/exports Forum --write-units 500 --dry-run
 
@@ -49,7 +58,8 @@ In the place of the Java tool of a Data Pipeline step:
   tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBExport s3://mybucket/exports Forum 0.25
   tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBImport s3://mybucket/exports Forum 0.25
 
-Exit codes: 0 done · 1 failed · 2 refused before anything was written · 3 stopped by a signal.
+Exit codes: 0 done · 1 failed · 2 refused before anything was written · 3 stopped by a signal or deadline.
+An export that failed or was stopped goes on with the same command.
 In the form of the Java tool: 0 done · 1 failed, refused or stopped · 255 wrong arguments.";
 
 /// Moves whole DynamoDB tables to S3 or a folder and back, in the backup format of AWS Data Pipeline.
@@ -73,13 +83,15 @@ pub(super) enum Command {
     Export(ExportArgs),
     Import(ImportArgs),
     Verify(VerifyArgs),
+    Status(StatusArgs),
+    Clean(CleanArgs),
 }
 
 /// Export tables to a folder.
 ///
 /// Every item of each table is written, as one line of JSON, to part files in the destination,
-/// with a manifest that Data Pipeline's import reads. The folder must be empty; it looks whole only
-/// when it is.
+/// with a manifest that Data Pipeline's import reads. The folder must be empty, or hold what an earlier
+/// run of the same export has left, which is gone on with; it looks whole only when it is.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, override_usage = "tablehaul export [OPTIONS] <TABLE>... <DESTINATION>")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -111,6 +123,18 @@ pub(super) struct ExportArgs {
     /// Compression of the part files: none, gzip or zstd
     #[arg(long, value_name = "CODEC", env = "TABLEHAUL_COMPRESS", default_value = "none")]
     compress: Compression,
+
+    /// What to do if a complete export of the table is there already
+    #[arg(long, value_name = "WHAT", env = "TABLEHAUL_IF_COMPLETE", default_value = "refuse")]
+    if_complete: IfComplete,
+
+    /// Remove an unfinished export that is there and begin anew, instead of going on with it
+    #[arg(long, env = "TABLEHAUL_RESTART", value_parser = FalseyValueParser::new())]
+    restart: bool,
+
+    /// Stop in order so early that it is over before this, such as 90m or 2h30m; the same command goes on
+    #[arg(long, value_name = "DURATION", env = "TABLEHAUL_DEADLINE", value_parser = duration)]
+    deadline: Option<Duration>,
 
     /// Canned ACL of the objects written, such as bucket-owner-full-control
     #[arg(long, value_name = "ACL", env = "TABLEHAUL_S3_ACL", value_parser = CANNED_ACLS)]
@@ -209,6 +233,7 @@ impl ExportArgs {
             Rates { verb: "read", percent: self.read_percent.as_deref(), units: self.read_units.as_deref() };
         let rate = rate.read(matches)?;
         let (aws, cluster) = (self.aws.access(), self.cluster.wishes());
+        let Self { if_complete, restart, deadline, .. } = self;
         let Self { mut names, consistent, segments, workers, compress, s3_acl, .. } = self;
         let destination = names.pop().filter(|_| !names.is_empty());
         let destination = destination.ok_or("give at least one table and then a destination; try --help")?;
@@ -224,6 +249,9 @@ impl ExportArgs {
                 compression: compress,
             },
             s3_acl,
+            if_complete,
+            restart,
+            deadline,
             cluster,
             aws,
         })

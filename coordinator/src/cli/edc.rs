@@ -14,7 +14,7 @@ use crate::{
     export::Outcome,
     failure::Failure,
     plan::Wishes,
-    preflight::ExportRequest,
+    preflight::{ExportRequest, IfComplete},
     text::{complain, print},
 };
 use options::Options;
@@ -187,6 +187,9 @@ fn request(options: &Options, positional: &[String]) -> Result<ExportRequest, En
             compression: options.compression(),
         },
         s3_acl: options.acl().map_err(failed)?,
+        if_complete: IfComplete::Refuse,
+        restart: false,
+        deadline: None,
         cluster: options.cluster().map_err(failed)?,
         aws: options.access(),
     })

@@ -18,6 +18,8 @@ pub(crate) enum StepRejection {
     Stale(Segment, Attempt),
     #[error("segment {segment} stands at page {at}; a step from page {from} would lose or double items")]
     Gap { segment: Segment, at: u64, from: u64 },
+    #[error("segment {0} is done already")]
+    Done(Segment),
 }
 
 /// The segment that took longest.
@@ -79,10 +81,45 @@ impl Segments {
         for step in steps {
             let number = step.segment.0 as usize;
             let Ok(mark) = self.0.held(worker, number, step.attempt) else { continue };
-            let is_done = step.position == Position::Done;
-            let mark = Mark { position: step.position, pages: step.to_page, items: mark.items + step.items };
+            let (mark, is_done) = after(mark, step);
             self.0.advance(number, mark, is_done, now);
         }
+    }
+
+    /// Takes steps that were taken before, by a journal; they must chain as they did then.
+    pub(crate) fn replay(&mut self, steps: Vec<Step>) -> Result<(), StepRejection> {
+        for step in steps {
+            let (segment, from) = (step.segment, step.from_page);
+            let known = self.0.mark(segment.0 as usize).ok_or(StepRejection::UnknownSegment(segment))?;
+            let (mark, is_done) = match known {
+                (_, true) => return Err(StepRejection::Done(segment)),
+                (mark, _) if from != mark.pages => {
+                    return Err(StepRejection::Gap { segment, at: mark.pages, from });
+                }
+                (mark, false) => after(mark, step),
+            };
+            self.0.replay(segment.0 as usize, mark, is_done);
+        }
+        Ok(())
+    }
+
+    /// Takes a mark as a journal has it.
+    pub(crate) fn replay_mark(&mut self, segment: Segment, mark: Mark) -> Result<(), StepRejection> {
+        self.0.mark(segment.0 as usize).ok_or(StepRejection::UnknownSegment(segment))?;
+        let is_done = mark.position == Position::Done;
+        self.0.replay(segment.0 as usize, mark, is_done);
+        Ok(())
+    }
+
+    /// Everything of a journal has been replayed.
+    pub(crate) fn settle(&mut self) {
+        self.0.settle();
+    }
+
+    /// How far each segment has got that has been begun.
+    pub(crate) fn begun(&self) -> impl Iterator<Item = (Segment, &Mark)> {
+        let all = self.0.marks().enumerate().map(|(number, mark)| (segment(number), mark));
+        all.filter(|(_, mark)| mark.position != Position::Start)
     }
 
     pub(crate) fn release(&mut self, worker: WorkerId, now: Duration) -> usize {
@@ -92,6 +129,12 @@ impl Segments {
     pub(crate) fn check_invariants(&self) {
         self.0.check_invariants();
     }
+}
+
+/// The mark after a step, and whether the segment is done with it.
+fn after(mark: &Mark, step: Step) -> (Mark, bool) {
+    let is_done = step.position == Position::Done;
+    (Mark { position: step.position, pages: step.to_page, items: mark.items + step.items }, is_done)
 }
 
 fn segment(number: usize) -> Segment {

@@ -4,22 +4,28 @@ use std::{collections::BTreeSet, time::Duration};
 
 use job::{
     control::{FromWorker, Sealed, ToWorker},
-    ids::{FileId, JobId, WorkerId},
+    ids::{FileId, WorkerId},
+    journal::Fact,
     spec::ExportSettings,
-    target::Target,
-    task::Position,
 };
 
+use super::{
+    segments::Slowest,
+    state::{ExportState, num_done, opened},
+};
 use crate::{
-    files::{PartFile, PartFiles},
+    files::PartFile,
     schedule::{Action, Heard, Work},
 };
 
-use super::segments::{Segments, Slowest};
-
-/// The upload of a file is open, under this id.
+/// What happens to an export besides what workers say.
 #[derive(Debug)]
-pub(crate) struct Opened(pub(crate) FileId, pub(crate) String);
+pub(crate) enum ExportEvent {
+    /// The upload of a file is open, under this id.
+    Opened(FileId, String),
+    /// Nothing can reach a file any more but its parts.
+    Fenced(FileId),
+}
 
 /// What an export wants done.
 #[derive(Debug, PartialEq)]
@@ -30,65 +36,70 @@ pub(crate) enum ExportAction {
     Fence(FileId),
 }
 
-/// Segments and part files.
+/// An export that is being worked on.
 pub(crate) struct ExportWork {
     settings: ExportSettings,
-    segments: Segments,
-    files: PartFiles,
+    state: ExportState,
     /// Files whose worker waits for them.
     opening: BTreeSet<FileId>,
+    /// What no journal has yet.
+    facts: Vec<Fact>,
 }
 
 impl ExportWork {
-    pub(crate) fn new(job: JobId, settings: ExportSettings) -> Self {
-        let on_file_system = matches!(settings.target, Target::File { .. });
-        Self {
-            segments: Segments::new(settings.total_segments),
-            files: PartFiles::new(job, settings.compression, on_file_system),
-            opening: BTreeSet::new(),
-            settings,
-        }
+    /// One at its beginning, or one that was [settled](ExportState::settle).
+    pub(crate) fn new(state: ExportState, settings: ExportSettings) -> Self {
+        Self { settings, state, opening: BTreeSet::new(), facts: Vec::new() }
     }
 
-    /// The part files so far.
-    pub(crate) fn files(&self) -> &[PartFile] {
-        self.files.all()
-    }
-
-    /// Items in sealed parts.
-    pub(crate) fn sealed_items(&self) -> u64 {
-        self.segments.items()
+    /// What it has got to.
+    pub(crate) fn state(&self) -> &ExportState {
+        &self.state
     }
 
     /// The segment that took longest.
     pub(crate) fn slowest(&self) -> Option<Slowest> {
-        self.segments.slowest()
+        self.state.segments.slowest()
     }
 
     /// A part with all its steps is taken, or nothing of it.
     fn sealed(&mut self, now: Duration, id: WorkerId, sealed: Sealed) -> Result<Heard<ExportAction>, String> {
-        let Sealed { part, steps } = sealed;
+        let Sealed { part, steps } = &sealed;
         let items = steps.iter().map(|step| step.items).sum::<u64>();
-        match &part {
+        let ExportState { segments, files, .. } = &mut self.state;
+        match part {
             Some(part) if part.items != items => {
                 return Err("a part's items are not those of its steps".into());
             }
             None if items > 0 => return Err("items without a part".into()),
-            Some(part) => self.files.check(id, part).map_err(|why| why.to_string())?,
+            Some(part) => files.check(id, part).map_err(|why| why.to_string())?,
             None => {}
         }
-        self.segments.check(id, &steps).map_err(|why| why.to_string())?;
-        if let Some(part) = part {
-            self.files.apply(part);
+        segments.check(id, steps).map_err(|why| why.to_string())?;
+        let done = num_done(&sealed);
+        self.facts.push(Fact::Sealed(sealed.clone()));
+        if let Some(part) = sealed.part {
+            files.apply(part);
         }
-        let done = steps.iter().filter(|step| step.position == Position::Done).count() as u64;
-        self.segments.apply(id, steps, now);
+        segments.apply(id, sealed.steps, now);
         Ok(Heard { done, progressed: true, actions: Vec::new() })
+    }
+
+    fn opened(&mut self, file: FileId, upload_id: String) -> Vec<Action<ExportAction>> {
+        let is_waited_for = self.opening.remove(&file);
+        // One that was opened for nobody is known all the same, so that it is aborted.
+        let Some(file) = self.state.files.opened(file, upload_id.clone()) else { return Vec::new() };
+        self.facts.extend(opened(file).map(Fact::File));
+        if !is_waited_for {
+            return Vec::new();
+        }
+        let message = ToWorker::File { file: file.id, name: file.name.clone(), upload_id };
+        vec![Action::Send(file.worker, message)]
     }
 }
 
 impl Work for ExportWork {
-    type Event = Opened;
+    type Event = ExportEvent;
     type Action = ExportAction;
 
     fn settings(&self) -> ToWorker {
@@ -96,7 +107,7 @@ impl Work for ExportWork {
     }
 
     fn lease(&mut self, now: Duration, worker: WorkerId) -> Option<ToWorker> {
-        self.segments.lease(worker, now).map(ToWorker::Lease)
+        self.state.segments.lease(worker, now).map(ToWorker::Lease)
     }
 
     fn said(
@@ -107,7 +118,7 @@ impl Work for ExportWork {
     ) -> Result<Heard<ExportAction>, String> {
         match message {
             FromWorker::WantFile => {
-                let PartFile { id, name, .. } = self.files.assign(worker);
+                let PartFile { id, name, .. } = self.state.files.assign(worker);
                 self.opening.insert(*id);
                 let open = ExportAction::OpenFile(*id, name.clone());
                 Ok(Heard::actions(vec![Action::Work(open)]))
@@ -117,28 +128,38 @@ impl Work for ExportWork {
         }
     }
 
-    fn happened(&mut self, Opened(file, upload_id): Opened) -> Vec<Action<ExportAction>> {
-        let is_waited_for = self.opening.remove(&file);
-        // One that was opened for nobody is known all the same, so that it is aborted.
-        match self.files.opened(file, upload_id.clone()) {
-            Some(opened) if is_waited_for => {
-                let message = ToWorker::File { file, name: opened.name.clone(), upload_id };
-                vec![Action::Send(opened.worker, message)]
+    fn happened(&mut self, event: ExportEvent) -> Vec<Action<ExportAction>> {
+        match event {
+            ExportEvent::Opened(file, upload_id) => self.opened(file, upload_id),
+            ExportEvent::Fenced(file) => {
+                // Of one that was never opened there is nothing to be known.
+                let is_open = self.state.files().get(file.0 as usize).is_some_and(|file| file.upload_id.is_some());
+                if is_open && self.state.files.fenced(file).is_ok() {
+                    self.facts.push(Fact::Fenced(file));
+                }
+                Vec::new()
             }
-            _ => Vec::new(),
         }
     }
 
     fn release(&mut self, now: Duration, worker: WorkerId) -> Vec<ExportAction> {
-        self.segments.release(worker, now);
-        self.files.close_of(worker).into_iter().map(ExportAction::Fence).collect()
+        self.state.segments.release(worker, now);
+        self.state.files.close_of(worker).into_iter().map(ExportAction::Fence).collect()
     }
 
     fn tasks(&self) -> (usize, usize) {
-        self.segments.counts()
+        self.state.tasks()
+    }
+
+    fn take_facts(&mut self) -> Vec<Fact> {
+        std::mem::take(&mut self.facts)
+    }
+
+    fn snapshot(&self) -> Vec<Fact> {
+        self.state.facts()
     }
 
     fn check_invariants(&self) {
-        self.segments.check_invariants();
+        self.state.segments.check_invariants();
     }
 }

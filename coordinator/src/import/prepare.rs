@@ -1,8 +1,11 @@
 //! Everything about an import that can be known without reading the whole backup, found before
 //! anything is written.
 
+use std::time::Duration;
+
 use job::{
     capacity::Rate,
+    journal::BeginImport,
     object::Object,
     spec::{AwsAccess, ImportSettings, RateSpec, WriteMode},
     split::Split,
@@ -10,7 +13,7 @@ use job::{
 };
 use job_aws::{Clients, Retries, connect};
 
-use super::{plan, rejects::RejectFile};
+use super::{plan, rejects::RejectFile, resume};
 use crate::{
     backup::{self, Backup},
     cluster::{ClusterWishes, Place},
@@ -48,6 +51,12 @@ pub struct ImportRequest {
     pub rejects: Option<Object>,
     /// What to do with the items; never [`WriteMode::Check`].
     pub mode: WriteMode,
+    /// Where what has been done is kept, so that the same command goes on from there.
+    pub state: Option<Target>,
+    /// What is kept there is forgotten.
+    pub restart: bool,
+    /// By then the command has ended, whether it is done or not.
+    pub deadline: Option<Duration>,
     /// How much to check first.
     pub check: Check,
     /// Where workers run.
@@ -57,7 +66,6 @@ pub struct ImportRequest {
 }
 
 /// An import that can begin.
-#[derive(Debug)]
 pub(crate) struct Prepared {
     pub(super) folder: Target,
     /// Name or ARN, as asked: a table of another account is found only by its ARN.
@@ -72,12 +80,14 @@ pub(crate) struct Prepared {
     pub(super) rate_source: String,
     pub(super) workers: u32,
     pub(super) rejects: Option<RejectFile>,
+    /// The place for state, and what this import is.
+    pub(super) state: Option<(resume::Place, BeginImport)>,
 }
 
 impl Prepared {
     /// The plan in words.
     pub(super) fn text(&self, place: &Place) -> String {
-        plan::PlanText {
+        let text = plan::PlanText {
             folder: &self.folder,
             backup: &self.backup,
             facts: &self.facts,
@@ -87,8 +97,11 @@ impl Prepared {
             splits: self.splits.len(),
             workers: self.workers,
             place: place.text(),
+        };
+        match self.state.as_ref().and_then(|(place, _)| place.unfinished()) {
+            Some((journaled, _)) => format!("{text}\nresumes     {}", journaled.progress_text()),
+            None => text.to_string(),
         }
-        .to_string()
     }
 
     /// What workers are told in a pass of this mode.
@@ -104,6 +117,7 @@ pub(super) async fn prepare(
     request: &ImportRequest,
     place: &Place,
     is_dry: bool,
+    note: &(dyn Fn(&str) + Sync),
 ) -> Result<Prepared, Failure> {
     let room = place.room().await?;
     let refused = |fault| Failure::refused(&fault);
@@ -124,12 +138,23 @@ pub(super) async fn prepare(
         return Err(Failure::Refused(format!("{rate_source} is no rate to write at")));
     }
     dynamodb::try_write(&clients, &request.table, request.mode).await.map_err(refused)?;
+    let wished = request.workers.unwrap_or_else(|| room.wanted(limits.table, plan::UNITS_PER_WORKER));
+    let state = resume::look(request, &clients).await?;
+    let before = state.as_ref().and_then(resume::Place::unfinished).map(|(_, state)| &state.begin);
+    // Marks mean something only in the same splits.
+    let cut_for = before.map_or(wished, |before| before.cut_for);
+    let splits = backup::splits(&backup, cut_for);
+    let begin = resume::begin(request, &facts, (&splits, cut_for), backup.items);
+    if let Some(place) = &state {
+        place.check(&begin, (!is_dry).then_some(note)).await?;
+    }
     let rejects = match &request.rejects {
-        Some(place) if !is_dry => Some(RejectFile::create(place, &clients).await?),
+        Some(place) if !is_dry => {
+            let is_ours = before.is_some_and(|before| before.rejects == begin.rejects);
+            Some(RejectFile::create(place, &clients, is_ours).await?)
+        }
         _ => None,
     };
-    let wished = request.workers.unwrap_or_else(|| room.wanted(limits.table, plan::UNITS_PER_WORKER));
-    let splits = backup::splits(&backup, wished);
     let workers = plan::workers(wished, splits.len());
     Ok(Prepared {
         folder: request.folder.clone(),
@@ -144,5 +169,6 @@ pub(super) async fn prepare(
         rate_source,
         workers,
         rejects,
+        state: state.map(|place| (place, begin)),
     })
 }

@@ -104,19 +104,22 @@ struct Entry<'a> {
 }
 
 impl RejectFile {
-    /// Makes sure that it can be written in its place, where nothing may be yet but an empty file.
-    pub(crate) async fn create(place: &Object, clients: &Clients) -> Result<Self, Failure> {
+    /// Makes sure that it can be written in its place, where nothing may be yet but an empty file, unless
+    /// `is_ours`: then an earlier run of the import has written it.
+    pub(crate) async fn create(place: &Object, clients: &Clients, is_ours: bool) -> Result<Self, Failure> {
         let refused = |why: String| Failure::Refused(format!("--rejects {place}: {why}"));
         let folder = match place {
             Object::File { path } => {
                 let length = path.metadata().map_or(0, |file| file.len());
-                if path.is_dir() || length > 0 {
+                if path.is_dir() || length > 0 && !is_ours {
                     return Err(refused("exists already; name another file or remove it".into()));
                 }
                 parent(path)
             }
             Object::S3 { .. } => {
-                claim(place, clients).await?;
+                if !is_ours {
+                    claim(place, clients).await?;
+                }
                 std::env::temp_dir()
             }
         };

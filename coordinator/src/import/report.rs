@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::Serialize;
 
+use job::journal::Totals;
+
 use super::{ImportWork, prepare::Prepared};
 use crate::{schedule::Schedule, text};
 
@@ -30,7 +32,7 @@ pub struct ImportReport {
     pub bytes: u64,
     /// Write units consumed on the table and its local indexes.
     pub write_units: f64,
-    /// Write units consumed on each global secondary index.
+    /// Write units consumed on each global secondary index, in this run.
     pub index_write_units: BTreeMap<String, f64>,
     /// Write units of the table per second, mean while writing.
     pub mean_write_units_per_second: f64,
@@ -50,7 +52,7 @@ pub struct ImportReport {
     pub workers_lost: u32,
     /// Seconds in which every line was checked before the first was written.
     pub seconds_checking: f64,
-    /// Seconds of writing.
+    /// Seconds of writing, in all runs if the import was resumed.
     pub seconds_writing: f64,
 }
 
@@ -58,10 +60,19 @@ impl ImportReport {
     pub(super) fn new(
         prepared: &Prepared,
         schedule: &Schedule<ImportWork>,
+        totals: Option<&Totals>,
         checking: Duration,
         writing: Duration,
     ) -> Self {
         let stats = schedule.stats();
+        // With a journal those of all runs.
+        let (consumed, throttles, retries, lost, writing) = match totals {
+            Some(all) => {
+                let time = Duration::from_millis(all.elapsed_ms);
+                (all.consumed, all.throttles, all.retries, all.workers_lost, time)
+            }
+            None => (stats.consumed, stats.throttles, stats.retries, schedule.num_lost(), writing),
+        };
         let counts = schedule.work().counts();
         let files = &prepared.backup.files;
         let indexes = stats.indexes.iter().map(|(name, units)| (name.clone(), units.as_f64()));
@@ -75,16 +86,16 @@ impl ImportReport {
             item_bytes: counts.item_bytes,
             files: files.len(),
             bytes: files.iter().map(|file| file.bytes).sum(),
-            write_units: stats.consumed.as_f64(),
+            write_units: consumed.as_f64(),
             index_write_units: indexes.collect(),
-            mean_write_units_per_second: stats.consumed.as_f64() / writing.as_secs_f64().max(1e-9),
+            mean_write_units_per_second: consumed.as_f64() / writing.as_secs_f64().max(1e-9),
             budget_write_units_per_second: schedule.rate().as_f64(),
             budget_source: prepared.rate_source.clone(),
-            throttles: stats.throttles,
-            retries: stats.retries,
+            throttles,
+            retries,
             splits: prepared.splits.len(),
             workers: prepared.workers,
-            workers_lost: schedule.num_lost(),
+            workers_lost: lost,
             seconds_checking: checking.as_secs_f64(),
             seconds_writing: writing.as_secs_f64(),
         }

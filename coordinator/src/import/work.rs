@@ -5,11 +5,13 @@ use std::{convert::Infallible, time::Duration};
 use job::{
     control::{FromWorker, ToWorker},
     ids::WorkerId,
+    journal::{Fact, RejectedLine, Settled},
     object::Object,
     spec::{ImportSettings, WriteMode},
     split::{Advance, Counts, Reject, Split, SplitLease},
 };
 
+use super::state::ImportState;
 use crate::{
     lease::{Leases, NotHeld},
     schedule::{Action, Heard, Work},
@@ -32,13 +34,61 @@ pub(crate) struct ImportWork {
     max_rejects: u64,
     counts: Counts,
     rejected: u64,
+    /// What a journal has of it and will have, if there is one.
+    state: Option<ImportState>,
+    /// What no journal has yet.
+    facts: Vec<Fact>,
 }
 
 impl ImportWork {
     /// `splits` are numbered from 0. More than `max_rejects` lines that become nothing fail the job.
     pub(crate) fn new(settings: ImportSettings, splits: Vec<Split>, max_rejects: u64) -> Self {
         let leases = Leases::new(splits.iter().map(|split| split.text_start));
-        Self { settings, splits, leases, max_rejects, counts: Counts::default(), rejected: 0 }
+        Self {
+            settings,
+            splits,
+            leases,
+            max_rejects,
+            counts: Counts::default(),
+            rejected: 0,
+            state: None,
+            facts: Vec::new(),
+        }
+    }
+
+    /// The same with a journal. A pass that writes goes on from what that has.
+    pub(crate) fn with(mut self, state: ImportState) -> Self {
+        if self.settings.mode != WriteMode::Check {
+            for (split, mark, is_done) in state.marks() {
+                self.leases.replay(split.0 as usize, mark, is_done);
+            }
+            self.leases.settle();
+            (self.counts, self.rejected) = (state.counts(), state.rejected());
+        }
+        self.state = Some(state);
+        self
+    }
+
+    /// What a journal has of it, if there is one.
+    pub(crate) fn state(&self) -> Option<&ImportState> {
+        self.state.as_ref()
+    }
+
+    /// Keeps an advance for the journal: none of a check, which is done whole or not at all.
+    fn keep(&mut self, advance: &Advance) {
+        let Some(state) = self.state.as_mut().filter(|_| self.settings.mode != WriteMode::Check) else { return };
+        let rejects = advance.rejects.iter();
+        let rejects = rejects.map(|Reject { offset, reason, .. }| RejectedLine { offset: *offset, reason: reason.clone() });
+        let settled = Settled {
+            split: advance.split,
+            from: advance.from,
+            to: advance.to,
+            done: advance.done,
+            counts: advance.counts,
+            rejects: rejects.collect(),
+        };
+        state.settled(&settled);
+        self.facts.push(Fact::Settled(settled));
     }
 
     /// What became of the lines so far.
@@ -58,7 +108,7 @@ impl ImportWork {
         worker: WorkerId,
         advance: Advance,
     ) -> Result<Heard<ImportAction>, String> {
-        let Advance { split, attempt, from, to, done, counts, rejects } = advance;
+        let Advance { split, attempt, from, to, done, counts, ref rejects } = advance;
         let number = split.0 as usize;
         let mark = *self.leases.held(worker, number, attempt).map_err(|why| match why {
             NotHeld::Unknown => format!("split {split} does not exist"),
@@ -76,7 +126,8 @@ impl ImportWork {
         }
         self.leases.advance(number, to, done, now);
         self.counts += counts;
-        let actions = self.reject(number, rejects);
+        self.keep(&advance);
+        let actions = self.reject(number, advance.rejects);
         Ok(Heard { done: u64::from(done), progressed: to > from || done, actions })
     }
 
@@ -134,6 +185,14 @@ impl Work for ImportWork {
 
     fn tasks(&self) -> (usize, usize) {
         (self.leases.num_done(), self.leases.total())
+    }
+
+    fn take_facts(&mut self) -> Vec<Fact> {
+        std::mem::take(&mut self.facts)
+    }
+
+    fn snapshot(&self) -> Vec<Fact> {
+        self.state.as_ref().map(ImportState::facts).unwrap_or_default()
     }
 
     fn check_invariants(&self) {

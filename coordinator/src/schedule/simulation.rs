@@ -1,19 +1,20 @@
-//! The schedule against simulated workers that are slow, die, and speak after they are lost. After
-//! every run each page of the table is in exactly one accepted part.
+//! The schedule against simulated workers that are slow, die, and speak after they are lost, and against deaths of
+//! the coordinator itself, which goes on from what it had journaled. After every run each page of the table is in
+//! exactly one accepted part.
 //!
 //! A failing seed is printed by proptest and replays alone.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{
-    tests::{Exporting, started},
+    tests::{Exporting, begin, begun},
     *,
 };
-use crate::export::{ExportAction, Opened};
+use crate::export::{ExportAction, ExportEvent, ExportState};
 use job::{
     control::{Sealed, SealedPart},
     ids::FileId,
-    task::{Lease, Position, Step},
+    task::{Lease, Position, Step, TotalSegments},
 };
 use proptest::prelude::*;
 
@@ -28,8 +29,8 @@ struct Model {
     joined: bool,
     leases: Vec<(Lease, u64)>,
     wanted: u64,
-    /// The open file, and how many parts of it are sealed.
-    file: Option<(FileId, u32)>,
+    /// The open file, the id of its upload, and how many parts of it are sealed.
+    file: Option<(FileId, String, u32)>,
     asked_for_file: bool,
     at_hand: Vec<Step>,
     pages_at_hand: Vec<Page>,
@@ -43,28 +44,76 @@ struct World {
     now: Duration,
     pages_of: Vec<u64>,
     workers: BTreeMap<WorkerId, Model>,
-    /// What each part holds, accepted or not.
-    written: BTreeMap<(FileId, u32), Vec<Page>>,
+    num_workers: u32,
+    /// Of runs before this one: nobody hears them any more, but they write on.
+    orphans: Vec<Model>,
+    /// What each part of an upload holds, accepted or not.
+    written: BTreeMap<(FileId, String, u32), Vec<Page>>,
+    uploads: u32,
+    /// What would be found after a death; what happened since is not yet there.
+    journaled: Vec<Fact>,
     complete: bool,
 }
 
 impl World {
     fn new(pages_of: Vec<u64>, num_workers: u32) -> Self {
         let segments = u32::try_from(pages_of.len()).unwrap();
-        let (schedule, actions) = started(segments, num_workers);
+        let begin = begin(TotalSegments::try_from(segments).unwrap());
+        let state = ExportState::new(begin.clone(), true);
+        let (schedule, actions) = begun(state, Hiring::Start(num_workers));
         let mut world = Self {
             schedule,
             now: Duration::ZERO,
             pages_of,
             workers: BTreeMap::new(),
+            num_workers,
+            orphans: Vec::new(),
             written: BTreeMap::new(),
+            uploads: 0,
+            journaled: vec![Fact::Begin(Box::new(begin))],
             complete: false,
         };
         world.perform(actions);
         world
     }
 
-    fn tell(&mut self, event: Event<Opened>) {
+    /// What has happened is journaled; now and then all of it in one.
+    fn journal(&mut self, choice: usize) {
+        let facts = self.schedule.work_mut().take_facts();
+        if choice.is_multiple_of(4) {
+            self.journaled = self.schedule.work().snapshot();
+        } else {
+            self.journaled.extend(facts);
+        }
+    }
+
+    fn replayed(&self) -> ExportState {
+        let mut facts = self.journaled.iter().cloned();
+        let Some(Fact::Begin(begin)) = facts.next() else { panic!("a journal begins with the job") };
+        let mut state = ExportState::new(*begin, true);
+        facts.for_each(|fact| state.replay(fact).unwrap());
+        state
+    }
+
+    /// The coordinator dies, and another goes on from the journal.
+    fn crash(&mut self) {
+        let mut state = self.replayed();
+        state.settle();
+        self.orphans.extend(std::mem::take(&mut self.workers).into_values());
+        let (schedule, actions) = begun(state, Hiring::Start(self.num_workers));
+        self.schedule = schedule;
+        // Its clock is its own.
+        self.now = Duration::ZERO;
+        self.perform(actions);
+    }
+
+    /// What is journaled now gives the state that there is.
+    fn check_replay(&mut self) {
+        self.journal(1);
+        assert_eq!(self.replayed().facts(), self.schedule.work().state().facts());
+    }
+
+    fn tell(&mut self, event: Event<ExportEvent>) {
         let actions = self.schedule.handle(self.now, event);
         self.schedule.check_invariants();
         self.perform(actions);
@@ -77,9 +126,10 @@ impl World {
                 Action::Send(worker, message) => self.hear(worker, message),
                 Action::Disconnect(worker, _) => self.workers.get_mut(&worker).unwrap().lost = true,
                 Action::Work(ExportAction::OpenFile(file, _)) => {
-                    self.tell(Event::Work(Opened(file, "upload".into())));
+                    self.uploads += 1;
+                    self.tell(Event::Work(ExportEvent::Opened(file, format!("upload {}", self.uploads))));
                 }
-                Action::Work(ExportAction::Fence(_)) => {}
+                Action::Work(ExportAction::Fence(file)) => self.tell(Event::Work(ExportEvent::Fenced(file))),
                 Action::Complete => self.complete = true,
                 Action::Fail(why) => panic!("{why}"),
             }
@@ -93,7 +143,7 @@ impl World {
                 let page = lease.mark.pages;
                 model.leases.push((lease, page));
             }
-            ToWorker::File { file, .. } => model.file = Some((file, 0)),
+            ToWorker::File { file, upload_id, .. } => model.file = Some((file, upload_id, 0)),
             ToWorker::Drain => model.draining = true,
             ToWorker::Export(_)
             | ToWorker::Import(_)
@@ -147,13 +197,20 @@ impl World {
     /// A worker seals what it has.
     fn seal(&mut self, worker: WorkerId) {
         let model = self.workers.get_mut(&worker).unwrap();
+        Self::seal_what_is_at_hand(model, &mut self.written);
+    }
+
+    fn seal_what_is_at_hand(
+        model: &mut Model,
+        written: &mut BTreeMap<(FileId, String, u32), Vec<Page>>,
+    ) {
         if model.at_hand.is_empty() {
             return;
         }
         let part = if model.pages_at_hand.is_empty() {
             None
         } else {
-            let Some((file, parts)) = &mut model.file else {
+            let Some((file, upload_id, parts)) = &mut model.file else {
                 if !std::mem::replace(&mut model.asked_for_file, true) {
                     model.outbox.push_back(FromWorker::WantFile);
                 }
@@ -163,7 +220,8 @@ impl World {
             let (file, number) = (*file, *parts);
             let pages = std::mem::take(&mut model.pages_at_hand);
             let items = pages.len() as u64;
-            assert!(self.written.insert((file, number), pages).is_none(), "two parts in one place");
+            let place = (file, upload_id.clone(), number);
+            assert!(written.insert(place, pages).is_none(), "two parts in one place");
             Some(SealedPart {
                 file,
                 number,
@@ -187,6 +245,16 @@ impl World {
 
     fn step(&mut self, kind: u8, who: usize, choice: usize) {
         self.now += Duration::from_millis(10);
+        match kind {
+            16 => return self.crash(),
+            17..=18 => return self.journal(choice),
+            19 => {
+                let Some(orphan) = choice.checked_rem(self.orphans.len()) else { return };
+                return Self::seal_what_is_at_hand(&mut self.orphans[orphan], &mut self.written);
+            }
+            20 => return self.check_replay(),
+            _ => {}
+        }
         let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
         let worker = ids[who % ids.len()];
         let is_lost = self.workers[&worker].lost;
@@ -215,8 +283,12 @@ impl World {
     }
 
     fn accepted_pages(&self) -> Vec<Page> {
-        let parts = self.schedule.work().files().iter().flat_map(|file| file.parts.iter());
-        let pages = parts.flat_map(|part| self.written[&(part.file, part.number)].iter().copied());
+        let files = self.schedule.work().state().files().iter();
+        let parts = files.flat_map(|file| {
+            let upload_id = file.upload_id.clone().unwrap_or_default();
+            file.parts.iter().map(move |part| (part.file, upload_id.clone(), part.number))
+        });
+        let pages = parts.flat_map(|part| self.written[&part].iter().copied());
         let mut pages: Vec<Page> = pages.collect();
         pages.sort_unstable();
         pages
@@ -237,7 +309,7 @@ proptest! {
     fn every_page_is_in_exactly_one_accepted_part_whatever_dies(
         pages_of in proptest::collection::vec(1u64..6, 1..12),
         num_workers in 1u32..5,
-        steps in proptest::collection::vec((0u8..16, any::<usize>(), any::<usize>()), 0..400),
+        steps in proptest::collection::vec((0u8..21, any::<usize>(), any::<usize>()), 0..400),
     ) {
         let mut world = World::new(pages_of, num_workers);
         for (kind, who, choice) in steps {

@@ -1,8 +1,10 @@
 use super::*;
-use crate::export::{ExportAction, ExportWork, Opened};
+use crate::export::{ExportAction, ExportEvent, ExportState, ExportWork};
 use job::{
     control::{Sealed, SealedPart},
     ids::{Attempt, FileId, JobId, Segment},
+    journal::Begin,
+    schema::{KeyAttribute, KeyKind, KeySchema},
     spec::{AwsAccess, Compression, ExportSettings},
     target::Target,
     task::{Lease, Position, Step, TotalSegments},
@@ -18,10 +20,34 @@ pub(super) fn started(segments: u32, num_workers: u32) -> (Exporting, Actions) {
 }
 
 fn hired(segments: u32, hiring: Hiring) -> (Exporting, Actions) {
+    let segments = TotalSegments::try_from(segments).unwrap();
+    begun(ExportState::new(begin(segments), true), hiring)
+}
+
+/// What an export of this many segments begins with.
+pub(super) fn begin(segments: TotalSegments) -> Begin {
+    let partition = KeyAttribute { name: "id".into(), kind: KeyKind::S };
+    Begin {
+        job: JobId("job".into()),
+        table: "t".into(),
+        arn: None,
+        table_id: None,
+        keys: KeySchema { partition, sort: None },
+        compression: Compression::None,
+        consistent: false,
+        segments,
+        started_at: String::new(),
+        expected_items: 0,
+        description: serde_json::Value::Null,
+    }
+}
+
+/// A job that goes on from a state.
+pub(super) fn begun(state: ExportState, hiring: Hiring) -> (Exporting, Actions) {
     let settings = ExportSettings {
         table: "t".into(),
         consistent: false,
-        total_segments: TotalSegments::try_from(segments).unwrap(),
+        total_segments: state.begin.segments,
         target: Target::File { dir: "/tmp/x".into() },
         compression: Compression::None,
         upload_part_bytes: 1,
@@ -29,7 +55,7 @@ fn hired(segments: u32, hiring: Hiring) -> (Exporting, Actions) {
         mean_item_bytes: 0,
         aws: AwsAccess::default(),
     };
-    let work = ExportWork::new(JobId("job".into()), settings);
+    let work = ExportWork::new(state, settings);
     let limits = Limits::table(Rate::from_units_per_second(1000));
     Schedule::new(work, limits, hiring, START)
 }
@@ -58,7 +84,7 @@ fn leases_in(actions: &[Action<ExportAction>]) -> Vec<Lease> {
 fn open_file(schedule: &mut Exporting, worker: u32) -> FileId {
     let actions = say(schedule, worker, FromWorker::WantFile);
     let [Action::Work(ExportAction::OpenFile(file, _))] = actions[..] else { panic!("{actions:?}") };
-    schedule.handle(START, Event::Work(Opened(file, String::new())));
+    schedule.handle(START, Event::Work(ExportEvent::Opened(file, String::new())));
     file
 }
 
@@ -97,7 +123,7 @@ fn a_job_is_complete_when_every_segment_is_sealed() {
     let steps = vec![done(&leases[1], 0)];
     let actions = say(&mut schedule, 1, FromWorker::Sealed(Sealed { part: None, steps }));
     assert_eq!(actions, [Action::Send(WorkerId(1), ToWorker::Finish), Action::Complete]);
-    assert_eq!(schedule.work().sealed_items(), 5);
+    assert_eq!(schedule.work().state().sealed_items(), 5);
 }
 
 #[test]
@@ -122,7 +148,7 @@ fn a_lost_workers_segment_goes_to_one_that_waits() {
     // What the lost worker still says is not heard, and what it sealed late is not taken.
     let late = Sealed { part: Some(part(file, 1)), steps: vec![done(&first, 1)] };
     assert_eq!(say(&mut schedule, 1, FromWorker::Sealed(late)), []);
-    assert_eq!(schedule.work().sealed_items(), 0);
+    assert_eq!(schedule.work().state().sealed_items(), 0);
 }
 
 #[test]
@@ -135,7 +161,7 @@ fn a_part_is_taken_with_all_its_steps_or_not_at_all() {
     let steps = vec![done(&leases[0], 3), stale];
     let actions = say(&mut schedule, 1, FromWorker::Sealed(Sealed { part: Some(part(file, 5)), steps }));
     assert!(matches!(&actions[0], Action::Disconnect(WorkerId(1), _)), "{actions:?}");
-    assert_eq!((schedule.work().sealed_items(), schedule.work().files()[0].items()), (0, 0));
+    assert_eq!((schedule.work().state().sealed_items(), schedule.work().state().files()[0].items()), (0, 0));
     assert_eq!(schedule.tasks(), (0, 2));
 }
 

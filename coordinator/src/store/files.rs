@@ -3,15 +3,19 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
-use job::layout;
+use job::{layout, target::Target};
 use job_aws::{Fault, FaultKind};
 
 use super::{Entry, Listing};
 use crate::files::PartFile;
+
+/// What the names of files begin with that are gone in a moment, unless their process dies.
+pub(super) const TEMPORARY: &str = ".tablehaul-";
 
 /// A directory.
 #[derive(Clone, Debug)]
@@ -19,7 +23,7 @@ pub(crate) struct Directory {
     path: PathBuf,
 }
 
-fn fault(action: &str, path: &Path, error: &io::Error) -> Fault {
+pub(super) fn fault(action: &str, path: &Path, error: &io::Error) -> Fault {
     let kind = match error.kind() {
         io::ErrorKind::NotFound => FaultKind::NotFound,
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => FaultKind::Denied,
@@ -32,6 +36,14 @@ fn fault(action: &str, path: &Path, error: &io::Error) -> Fault {
 impl Directory {
     pub(super) fn new(path: PathBuf) -> Self {
         Self { path }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn target(&self) -> Target {
+        Target::File { dir: self.path.clone() }
     }
 
     /// The nearest ancestor that exists must be a directory one may write in.
@@ -68,13 +80,13 @@ impl Directory {
 
     pub(super) fn put(&self, name: &str, bytes: &[u8], create: bool) -> Result<(), Fault> {
         let path = self.path.join(name);
-        let hidden = path.with_file_name(layout::hidden(&file_name(&path)));
+        let hidden = path.with_file_name(format!("{TEMPORARY}{}", file_name(&path)));
         let write = || -> io::Result<()> {
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
             }
             if create {
-                return fill(File::create_new(&path)?, &path, bytes);
+                return create_whole(&path, bytes);
             }
             fill(File::create(&hidden)?, &hidden, bytes)?;
             fs::rename(&hidden, &path)?;
@@ -143,15 +155,23 @@ impl Directory {
         remove(&self.path.join(name))
     }
 
+    /// What is given out in the place of an upload id makes the hidden name one that no other coordinator
+    /// has given out.
     pub(super) fn open(&self) -> Result<String, Fault> {
         fs::create_dir_all(&self.path).map_err(|error| fault("create", &self.path, &error))?;
-        Ok(String::new())
+        Ok(uuid::Uuid::new_v4().simple().to_string())
+    }
+
+    /// The path under which a file is filled; nothing if nobody was told to.
+    fn hidden(&self, file: &PartFile) -> Option<PathBuf> {
+        let upload_id = file.upload_id.as_ref()?;
+        Some(self.path.join(layout::hidden(&file.name, upload_id)))
     }
 
     /// Puts a copy of the sealed bytes in the place of the file: what the lost worker may still
     /// write goes into a file without a name.
     pub(super) async fn fence(&self, file: PartFile) -> Result<(), Fault> {
-        let hidden = self.path.join(layout::hidden(&file.name));
+        let Some(hidden) = self.hidden(&file) else { return Ok(()) };
         blocking(move || {
             if file.parts.is_empty() {
                 return remove(&hidden);
@@ -159,7 +179,9 @@ impl Directory {
             let copy = hidden.with_extension("copy");
             let copied = || -> io::Result<u64> {
                 let mut from = File::open(&hidden)?.take(file.bytes());
-                let length = io::copy(&mut from, &mut File::create(&copy)?)?;
+                let mut into = File::create(&copy)?;
+                let length = io::copy(&mut from, &mut into)?;
+                into.sync_all()?;
                 fs::rename(&copy, &hidden)?;
                 Ok(length)
             };
@@ -173,14 +195,20 @@ impl Directory {
     }
 
     pub(super) async fn complete(&self, file: PartFile) -> Result<(), Fault> {
-        let hidden = self.path.join(layout::hidden(&file.name));
+        let Some(hidden) = self.hidden(&file) else { return Ok(()) };
         let path = self.path.join(&file.name);
         blocking(move || {
             if file.parts.is_empty() {
                 return remove(&hidden);
             }
-            let opened = File::options().write(true).open(&hidden);
-            let opened = opened.map_err(|error| fault("open", &hidden, &error))?;
+            let opened = match File::options().write(true).open(&hidden) {
+                // It has been completed by a coordinator that died soon after; the length then decides.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && path.exists() => {
+                    let length = path.metadata().map_err(|error| fault("look at", &path, &error))?.len();
+                    return check_length(&path, length, file.bytes());
+                }
+                opened => opened.map_err(|error| fault("open", &hidden, &error))?,
+            };
             let length = opened.metadata().map_err(|error| fault("look at", &hidden, &error))?.len();
             check_length(&hidden, length, file.bytes())?;
             let publish = || -> io::Result<()> {
@@ -194,12 +222,15 @@ impl Directory {
     }
 
     pub(super) fn abort(&self, file: &PartFile) -> Result<(), Fault> {
-        remove(&self.path.join(layout::hidden(&file.name)))?;
+        if let Some(hidden) = self.hidden(file) {
+            remove(&hidden)?;
+        }
         remove(&self.path.join(&file.name))
     }
 
     pub(super) fn tidy(&self) {
         // Only empty directories can be removed so; others are not ours to touch.
+        let _ = fs::remove_dir(self.path.join(layout::JOURNAL));
         let _ = fs::remove_dir(self.path.join(layout::OWN_FOLDER));
         let _ = fs::remove_dir(&self.path);
     }
@@ -225,6 +256,21 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
+/// Creates a file that must not be there yet, whole or not at all, whatever dies meanwhile.
+fn create_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let mut named = tempfile::Builder::new()
+        .prefix(TEMPORARY)
+        // What the user's umask leaves, as of any other file.
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(folder)?;
+    // Not through the name, which errors would then tell.
+    named.as_file_mut().write_all(bytes)?;
+    named.as_file().sync_all()?;
+    named.persist_noclobber(path).map_err(|error| error.error)?;
+    sync_directory(path)
+}
+
 /// Writes all of a new file, or leaves none: a full disk may take the name and not the bytes.
 fn fill(mut file: File, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
@@ -240,7 +286,7 @@ fn remove(path: &Path) -> Result<(), Fault> {
 
 /// Tries to create a file, and leaves none.
 fn tempfile_in(directory: &Path) -> io::Result<()> {
-    let path = directory.join(format!(".tablehaul-{}", uuid::Uuid::new_v4().simple()));
+    let path = directory.join(format!("{TEMPORARY}{}", uuid::Uuid::new_v4().simple()));
     File::create_new(&path)?;
     fs::remove_file(&path)
 }
@@ -251,75 +297,4 @@ async fn blocking(work: impl FnOnce() -> Result<(), Fault> + Send + 'static) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::files::PartFiles;
-    use job::{
-        control::SealedPart,
-        ids::{FileId, JobId, WorkerId},
-        spec::Compression,
-    };
-
-    const WORKER: WorkerId = WorkerId(1);
-
-    /// A file of which `sealed` is known to be durable.
-    fn sealed(sealed: &str) -> PartFile {
-        let mut files = PartFiles::new(JobId("job".into()), Compression::None, true);
-        files.assign(WORKER);
-        files.opened(FileId(0), String::new());
-        if !sealed.is_empty() {
-            let bytes = sealed.len() as u64;
-            let etag = String::new();
-            let (file, items, line_bytes) = (FileId(0), 1, bytes);
-            files.apply(SealedPart {
-                file,
-                number: 1,
-                etag,
-                crc32c: 0,
-                bytes,
-                items,
-                line_bytes,
-                last: false,
-            });
-        }
-        files.all()[0].clone()
-    }
-
-    fn hidden(folder: &Path, file: &PartFile) -> PathBuf {
-        folder.join(layout::hidden(&file.name))
-    }
-
-    #[tokio::test]
-    async fn what_a_paused_worker_writes_after_it_was_cut_off_reaches_no_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let (directory, file) = (Directory::new(folder.path().into()), sealed("sealed\n"));
-        let mut of_worker = File::create_new(hidden(folder.path(), &file)).unwrap();
-        of_worker.write_all(b"sealed\nnot sealed\n").unwrap();
-        directory.fence(file.clone()).await.unwrap();
-        of_worker.write_all(b"late\n").unwrap();
-        directory.complete(file.clone()).await.unwrap();
-        of_worker.write_all(b"later\n").unwrap();
-        assert_eq!(fs::read(folder.path().join(&file.name)).unwrap(), b"sealed\n");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
-    }
-
-    #[tokio::test]
-    async fn a_file_without_a_sealed_part_leaves_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let (directory, file) = (Directory::new(folder.path().into()), sealed(""));
-        fs::write(hidden(folder.path(), &file), "not sealed\n").unwrap();
-        directory.fence(file.clone()).await.unwrap();
-        directory.complete(file).await.unwrap();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_file_that_lost_sealed_bytes_is_not_made_visible() {
-        let folder = tempfile::tempdir().unwrap();
-        let (directory, file) = (Directory::new(folder.path().into()), sealed("sealed\n"));
-        fs::write(hidden(folder.path(), &file), "seal").unwrap();
-        assert!(directory.complete(file.clone()).await.is_err());
-        assert!(directory.fence(file.clone()).await.is_err());
-        assert!(!folder.path().join(&file.name).exists());
-    }
-}
+mod tests;

@@ -19,11 +19,11 @@ use crate::files::PartFile;
 /// Objects of one bucket under one prefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Prefix {
-    client: aws_sdk_s3::Client,
-    bucket: String,
-    target: Target,
-    acl: Option<ObjectCannedAcl>,
-    address: String,
+    pub(super) client: aws_sdk_s3::Client,
+    pub(super) bucket: String,
+    pub(super) target: Target,
+    pub(super) acl: Option<ObjectCannedAcl>,
+    pub(super) address: String,
 }
 
 impl Prefix {
@@ -32,7 +32,11 @@ impl Prefix {
         Self { client: clients.s3.clone(), bucket, target, acl, address: clients.s3_address.clone() }
     }
 
-    fn fault<E>(&self, action: &str, resource: &str, error: &SdkError<E, HttpResponse>) -> Fault
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(super) fn fault<E>(&self, action: &str, resource: &str, error: &SdkError<E, HttpResponse>) -> Fault
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {

@@ -49,7 +49,9 @@ impl Backup {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.dir.join(name), bytes).unwrap();
+        let path = self.dir.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
     }
 
     fn remove(&self, name: &str) {
@@ -233,10 +235,10 @@ async fn what_is_no_export_of_ours_is_refused_in_one_line() {
     assert!(backup.refusal().await.contains("holds an export of another tool"));
     backup.remove(layout::MANIFEST);
     assert!(backup.refusal().await.contains("holds no export"));
-    let claim = br#"{"table":"Forum","started_at":"2026-01-01T00:00:00Z","host":"h"}"#;
-    backup.write(layout::CLAIM, claim);
+    let journal = format!("{}/{}", layout::JOURNAL, layout::journal_object(1));
+    backup.write(&journal, &crate::journal::tests::begun());
     let why = backup.refusal().await;
-    assert!(why.contains("an unfinished export of table Forum, begun 2026-01-01T00:00:00Z on h"), "{why}");
+    assert!(why.contains("an unfinished export of table Forum, 0 % (0 items), begun 2026-"), "{why}");
     fs::remove_dir_all(&backup.dir).unwrap();
     let why = backup.refusal().await;
     assert!(why.contains("is empty or does not exist") && !why.contains('\n'), "{why}");

@@ -128,7 +128,7 @@ pub(crate) struct Folder {
 
 impl Folder {
     async fn append(&self, file: &PartFile, number: u32, bytes: Bytes) -> anyhow::Result<String> {
-        let path = self.dir.join(job::layout::hidden(&file.name));
+        let path = self.dir.join(job::layout::hidden(&file.name, &file.upload_id));
         let (open, id) = (self.open.clone(), file.file);
         let written = tokio::task::spawn_blocking(move || {
             let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -153,11 +153,11 @@ mod tests {
     async fn parts_are_appended_to_a_hidden_file_that_must_be_new() {
         let dir = tempfile::tempdir().unwrap();
         let folder = || Folder { dir: dir.path().into(), open: Arc::default() };
-        let file = PartFile { file: FileId(3), name: "job_000003".into(), upload_id: String::new() };
+        let file = PartFile { file: FileId(3), name: "job_000003".into(), upload_id: "u".into() };
         let first = folder();
         first.append(&file, 1, Bytes::from("a\n")).await.unwrap();
         first.append(&file, 2, Bytes::from("b\n")).await.unwrap();
-        let text = std::fs::read(dir.path().join(".job_000003.part")).unwrap();
+        let text = std::fs::read(dir.path().join(".job_000003.u.part")).unwrap();
         assert_eq!(text, b"a\nb\n");
         let refused = folder().append(&file, 1, Bytes::from("c\n")).await.unwrap_err();
         assert!(format!("{refused:#}").contains("job_000003"), "{refused:#}");

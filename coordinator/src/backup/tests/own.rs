@@ -125,11 +125,8 @@ async fn an_export_that_is_not_finished_is_named() {
     made.remove("manifest");
     assert!(made.refusal().await.contains("has _tablehaul/export.json but no manifest"));
     made.remove("_tablehaul/export.json");
-    let claim = "{\"table\":\"Forum\",\"started_at\":\"2026-01-01T00:00:00Z\",\"host\":\"h\",\"pid\":7}";
-    made.write("_tablehaul/job.json", claim.as_bytes());
+    made.write("_tablehaul/journal/00000001.jsonl", &crate::journal::tests::begun());
     let why = made.refusal().await;
-    assert!(
-        why.contains("an unfinished export of table Forum, begun 2026-01-01T00:00:00Z on h by process 7"),
-        "{why}"
-    );
+    assert!(why.contains("an unfinished export of table Forum, 0 % (0 items), begun 2026-"), "{why}");
+    assert!(why.contains("last run by process 7 on h until 2026-"), "{why}");
 }

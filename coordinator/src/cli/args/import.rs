@@ -1,10 +1,12 @@
 //! The arguments of `import`.
 
+use std::time::Duration;
+
 use clap::{Args, builder::FalseyValueParser};
 
 use super::{
     AwsArgs, ClusterArgs, EXAMPLES,
-    values::{Rates, max_rejects, object, tables, target},
+    values::{Rates, duration, max_rejects, object, tables, target},
 };
 use crate::import::{Check, ImportRequest};
 
@@ -51,6 +53,18 @@ pub(in crate::cli) struct ImportArgs {
     #[arg(long, value_name = "WHAT", env = "TABLEHAUL_CHECK", default_value = "all", value_parser = ["all", "first"])]
     check: String,
 
+    /// Folder for what has been done, so that the same command goes on from there: s3://bucket/folder or a path
+    #[arg(long, value_name = "FOLDER", env = "TABLEHAUL_STATE")]
+    state: Option<String>,
+
+    /// Forget what is in the folder of --state, and begin anew
+    #[arg(long, env = "TABLEHAUL_RESTART", value_parser = FalseyValueParser::new(), requires = "state")]
+    restart: bool,
+
+    /// Stop in order so early that it is over before this, such as 90m or 2h30m
+    #[arg(long, value_name = "DURATION", env = "TABLEHAUL_DEADLINE", value_parser = duration)]
+    deadline: Option<Duration>,
+
     /// Worker processes, 1 to 10000 [default: cores; on YARN what the cluster has room for and the rate can use]
     #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     workers: Option<u32>,
@@ -91,6 +105,9 @@ impl ImportArgs {
             max_rejects: self.max_rejects,
             rejects: self.rejects.filter(|text| !text.is_empty()).map(|text| object(&text)).transpose()?,
             mode: self.mode.parse()?,
+            state: self.state.filter(|text| !text.is_empty()).map(|text| target(&text)).transpose()?,
+            restart: self.restart,
+            deadline: self.deadline,
             check: if self.check == "first" { Check::First } else { Check::All },
             cluster: self.cluster.wishes(),
             aws: self.aws.access(),

@@ -1,5 +1,7 @@
 //! Values of arguments: rates, places, numbers.
 
+use std::time::Duration;
+
 use clap::parser::ValueSource;
 use job::{capacity::Rate, object::Object, spec::RateSpec, target::Target};
 
@@ -80,6 +82,13 @@ fn absolute(text: &str) -> Result<String, String> {
     }
     let current = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
     Ok(current.join(text).to_string_lossy().into_owned())
+}
+
+/// `90m`, `2h30m`, `3600s`, `1 day`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.trim().parse::<jiff::SignedDuration>().ok();
+    let parsed = parsed.and_then(|parsed| Duration::try_from(parsed).ok());
+    parsed.filter(|parsed| !parsed.is_zero()).ok_or_else(|| "give a time such as 90m, 2h30m or 3600s".into())
 }
 
 pub(super) fn max_rejects(text: &str) -> Result<u64, String> {

@@ -1,0 +1,97 @@
+//! The clean command: removes an unfinished export, and nothing else. A shell.
+
+use job::{
+    journal::{Fact, Run},
+    layout,
+    spec::AwsAccess,
+    target::Target,
+};
+use job_aws::Fault;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    commit,
+    failure::Failure,
+    journal::{self, Journal, Journaled, State},
+    occupant::{Occupant, complete_text, foreign_text},
+    progress::Progress,
+    store::Store,
+    text,
+};
+
+/// Removes what an unfinished export has left in a folder, if `agree` says yes to what that is, and says what was
+/// done.
+///
+/// # Errors
+/// [`Failure::Refused`] if there is something else, or the export is at work; what could not be removed.
+pub async fn clean(
+    folder: &Target,
+    access: &AwsAccess,
+    agree: impl FnOnce(&str) -> Result<(), Failure>,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<String, Failure> {
+    let cleaning = async {
+        let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
+        match Occupant::of(&store).await? {
+            Occupant::Nobody => Ok(format!("{folder} is empty")),
+            Occupant::Foreign(names, has_more) => Err(Failure::Refused(format!(
+                "{folder} holds no unfinished export ({}): nothing is removed",
+                foreign_text(&names, has_more)
+            ))),
+            Occupant::Complete(export) => match journal::read(&store).await? {
+                Some(left) => remove_leftovers(&store, &left, progress).await,
+                None => Err(Failure::Refused(format!(
+                    "{folder} holds {}: nothing is removed",
+                    complete_text(export.as_deref())
+                ))),
+            },
+            Occupant::Unfinished(journaled) => remove(&store, &journaled, agree, progress).await,
+        }
+    };
+    tokio::select! {
+        cleaned = cleaning => cleaned,
+        () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal; the same command goes on".into())),
+    }
+}
+
+async fn remove(
+    store: &Store,
+    journaled: &Journaled,
+    agree: impl FnOnce(&str) -> Result<(), Failure>,
+    progress: &Progress,
+) -> Result<String, Failure> {
+    let failed = |fault: Fault| Failure::failed(&fault);
+    journal::await_silence(store, journaled, &|text| progress.note(text)).await?;
+    let files = match &journaled.state {
+        State::Export(state) => {
+            let open = state.files().iter().filter(|file| file.upload_id.is_some()).count();
+            let thing = if store.is_on_file_system() { "hidden file" } else { "multipart upload" };
+            format!("{} and its journal", text::count(open, thing))
+        }
+        // What has been written to the table stays there.
+        State::Import(_) => "Its journal".to_owned(),
+    };
+    let what = journaled.text();
+    agree(&format!("{} holds {what}. {files} will be removed", store.place()))?;
+    let mut journal = take(store, journaled).await?;
+    if let State::Export(state) = &journaled.state {
+        let note = commit::discard(store, &state.begin.job, state.files()).await.map_err(failed)?;
+        note.iter().for_each(|note| progress.note(&format!("note        {note}")));
+    }
+    journal.remove(store).await?;
+    store.tidy();
+    Ok(format!("removed {what} from {}", store.place()))
+}
+
+/// A complete export whose coordinator died before it had removed its journal.
+async fn remove_leftovers(store: &Store, left: &Journaled, progress: &Progress) -> Result<String, Failure> {
+    journal::await_silence(store, left, &|text| progress.note(text)).await?;
+    take(store, left).await?.remove(store).await?;
+    Ok(format!("removed {} from the complete export in {}", layout::JOURNAL, store.place()))
+}
+
+/// From here on nobody else works on it.
+async fn take(store: &Store, journaled: &Journaled) -> Result<Journal, Failure> {
+    Journal::take(store, Some(journaled), vec![Fact::Abandoned], Run::default()).await
+}

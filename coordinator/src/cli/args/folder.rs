@@ -1,0 +1,55 @@
+//! The arguments of commands that only need a folder.
+
+use clap::{Args, builder::FalseyValueParser};
+use job::target::Target;
+
+use super::{AwsArgs, EXAMPLES, values::target};
+
+/// Tell what is in a folder: a complete export, one at work, one that can be gone on with, or something else.
+///
+/// Exit code 0 whatever it is, also if it is empty or not there; 2 if it can't be read.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(in crate::cli) struct StatusArgs {
+    /// The folder: s3://bucket/folder, file:///folder or a path
+    #[arg(value_name = "FOLDER")]
+    folder: String,
+
+    /// Print it as JSON
+    #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
+    pub(in crate::cli) json: bool,
+
+    #[command(flatten)]
+    pub(in crate::cli) aws: AwsArgs,
+}
+
+/// Remove an unfinished export: its multipart uploads or hidden files, and its journal.
+///
+/// Refuses where a complete export is, one at work, or anything else. Asks first; without a terminal --yes
+/// is needed.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(in crate::cli) struct CleanArgs {
+    /// The folder: s3://bucket/folder, file:///folder or a path
+    #[arg(value_name = "FOLDER")]
+    folder: String,
+
+    /// Do not ask
+    #[arg(long, short, env = "TABLEHAUL_YES", value_parser = FalseyValueParser::new())]
+    pub(in crate::cli) yes: bool,
+
+    #[command(flatten)]
+    pub(in crate::cli) aws: AwsArgs,
+}
+
+impl StatusArgs {
+    pub(in crate::cli) fn folder(&self) -> Result<Target, String> {
+        target(&self.folder)
+    }
+}
+
+impl CleanArgs {
+    pub(in crate::cli) fn folder(&self) -> Result<Target, String> {
+        target(&self.folder)
+    }
+}

@@ -1,0 +1,173 @@
+//! How an export ends: its files are completed, or it is kept for the next run, or removed. A shell.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use job::{
+    capacity::Rate,
+    export_json::ExportJson,
+    journal::{Fact, Run, Stopped},
+    target::Target,
+};
+
+use super::{resume::kept_text, segments::Slowest, state::ExportState};
+use crate::{
+    commit,
+    failure::Failure,
+    journal::Journal,
+    progress::Progress,
+    report::{Report, Times},
+    stop::Stop,
+    store::Store,
+};
+
+/// How long the last words in the journal may take, and how long an export that was stopped may take to leave
+/// no trace: together less than the 5 seconds in which it ends.
+const LAST_WORDS: Duration = Duration::from_millis(1500);
+const ABANDON_LIMIT: Duration = Duration::from_millis(1500);
+/// How long the beginning of the end may take to be journaled.
+const COMMIT_LIMIT: Duration = Duration::from_mins(10);
+
+/// What it takes to end.
+pub(super) struct Finish<'a> {
+    pub(super) store: &'a Store,
+    pub(super) target: &'a Target,
+    pub(super) progress: &'a Progress,
+    pub(super) stop: &'a Stop,
+    /// When this command began to work on the export.
+    pub(super) started: Instant,
+}
+
+/// An export that has been read, or failed to be.
+pub(super) struct Read<'a> {
+    pub(super) state: &'a ExportState,
+    pub(super) slowest: Option<Slowest>,
+    pub(super) rate: Rate,
+    pub(super) outcome: Result<(), Failure>,
+}
+
+impl Finish<'_> {
+    /// Completes the export, or gives it up as its outcome says. `commit` is what its end is called if that has
+    /// begun; `run` how it was read.
+    pub(super) async fn finish(
+        &self,
+        journal: &mut Journal,
+        read: Read<'_>,
+        commit: Option<String>,
+        run: &Run,
+    ) -> Result<Report, Failure> {
+        let Read { state, slowest, rate, outcome } = read;
+        let completed = match outcome {
+            Ok(()) => self.complete(journal, state, commit, run).await,
+            Err(failure) => Err(failure),
+        };
+        let export = match completed {
+            Ok(export) => export,
+            Err(failure) => return Err(self.give_up(journal, state, failure).await),
+        };
+        let totals = journal.totals();
+        let read_for = Duration::from_millis(totals.elapsed_ms);
+        let times = Times { read: read_for, total: read_for.max(self.started.elapsed()) };
+        Ok(Report::new(&export, slowest, totals, rate, self.target.to_string(), times))
+    }
+
+    async fn complete(
+        &self,
+        journal: &mut Journal,
+        state: &ExportState,
+        commit: Option<String>,
+        run: &Run,
+    ) -> Result<ExportJson, Failure> {
+        let failed = |fault| Failure::failed(&fault);
+        let at = match commit {
+            Some(at) => at,
+            None => {
+                let at = Timestamp::now().to_string();
+                // Whoever finds that another has taken over stops here, before anything is visible.
+                tokio::select! {
+                    written = journal.append(Fact::Commit { at: at.clone() }, COMMIT_LIMIT) => written?,
+                    why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
+                }
+                at
+            }
+        };
+        let export = state.export_json(run, journal.totals(), &at).map_err(Failure::Failed)?;
+        tokio::select! {
+            completed = commit::complete_files(self.store, state.files()) => completed.map_err(failed)?,
+            why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
+        }
+        journal.check_ours().await?;
+        // From here on a signal comes too late: the backup is whole.
+        commit::publish(self.store, self.target, &export).await.map_err(failed)?;
+        self.tidy_up(journal, state).await;
+        Ok(export)
+    }
+
+    /// Removes what is no part of the backup. If that fails the backup is whole nevertheless.
+    async fn tidy_up(&self, journal: &mut Journal, state: &ExportState) {
+        let tidied = async {
+            let strays = commit::abort_strays(self.store, &state.begin.job).await;
+            let note = strays.map_err(|fault| Failure::failed(&fault))?;
+            note.iter().for_each(|note| self.progress.note(&format!("note        {note}")));
+            journal.remove(self.store).await
+        };
+        if let Err(failure) = tidied.await {
+            self.progress.note(&format!("note        something is left that does no harm: {failure}"));
+        }
+    }
+
+    /// Keeps what there is for the next run, or if there is nothing worth it leaves no trace; gives the reason
+    /// on.
+    pub(super) async fn give_up(
+        &self,
+        journal: &mut Journal,
+        state: &ExportState,
+        failure: Failure,
+    ) -> Failure {
+        if matches!(failure, Failure::Superseded(_)) {
+            return failure;
+        }
+        if !state.has_anything() {
+            return self.abandon(journal, state, failure).await;
+        }
+        let stopped = Stopped { why: failure.to_string() };
+        let written = journal.append(Fact::Stopped(stopped), LAST_WORDS).await;
+        let kept = kept_text(state, &self.target.to_string());
+        match written {
+            Ok(()) => failure.saying(&kept),
+            Err(superseded @ Failure::Superseded(_)) => superseded,
+            Err(unwritten) => failure.saying(&format!("{kept}, but for its last moments, since {unwritten}")),
+        }
+    }
+
+    async fn abandon(&self, journal: &mut Journal, state: &ExportState, failure: Failure) -> Failure {
+        // After this nobody goes on with it, and nobody else may have. With the lock that is so anyway, also on a
+        // disk that is full.
+        let written = match journal.is_locked() {
+            true => Ok(()),
+            false => journal.append(Fact::Abandoned, LAST_WORDS).await,
+        };
+        match written {
+            Ok(()) => {}
+            Err(superseded @ Failure::Superseded(_)) => return superseded,
+            Err(unwritten) => {
+                return failure.saying(&format!("{} could not be cleaned up: {unwritten}", self.target));
+            }
+        }
+        let clean = async {
+            let discarded = commit::discard(self.store, &state.begin.job, state.files()).await;
+            let note = discarded.map_err(|fault| Failure::failed(&fault))?;
+            note.iter().for_each(|note| self.progress.note(&format!("note        {note}")));
+            journal.remove(self.store).await
+        };
+        let left = match tokio::time::timeout(ABANDON_LIMIT, clean).await {
+            Ok(Ok(())) => {
+                self.store.tidy();
+                return failure;
+            }
+            Ok(Err(left)) => left.to_string(),
+            Err(_) => format!("that took longer than {} s", ABANDON_LIMIT.as_secs_f32()),
+        };
+        failure.saying(&format!("{} could not be cleaned up: {left}", self.target))
+    }
+}

@@ -1,0 +1,110 @@
+//! Whether an unfinished export can be gone on with, and how that is said. A core.
+
+use job::{journal::Begin, layout};
+
+use super::state::ExportState;
+use crate::{plan::Wishes, table::TableFacts};
+
+/// What an export that is to begin is.
+pub(crate) fn begin(job: job::ids::JobId, facts: &TableFacts, wishes: Wishes, segments: job::task::TotalSegments, started_at: String) -> Begin {
+    let text = |field: &str| facts.description[field].as_str().map(str::to_owned);
+    Begin {
+        job,
+        table: facts.name.clone(),
+        arn: text("TableArn"),
+        table_id: text("TableId"),
+        keys: facts.keys.clone(),
+        compression: wishes.compression,
+        consistent: wishes.consistent,
+        segments,
+        started_at,
+        expected_items: facts.items,
+        description: facts.description.clone(),
+    }
+}
+
+/// Why an unfinished export is not the one that is asked for; nothing if it is.
+pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: Wishes) -> Option<String> {
+    let text = |field: &str| facts.description[field].as_str().map(str::to_owned);
+    let differs = |before: &Option<String>, now: &Option<String>| {
+        before.is_some() && now.is_some() && before != now
+    };
+    if begin.table != facts.name || differs(&begin.arn, &text("TableArn")) {
+        let arn = begin.arn.as_deref().unwrap_or(&begin.table);
+        return Some(format!("of another table, {}", arn.escape_debug()));
+    }
+    if differs(&begin.table_id, &text("TableId")) || begin.keys != facts.keys {
+        return Some("of that table before it was deleted and made again".into());
+    }
+    if begin.compression != wishes.compression {
+        let (before, now) = (begin.compression.name(), wishes.compression.name());
+        return Some(format!("with compression {before}, not {now}"));
+    }
+    if begin.consistent != wishes.consistent {
+        return Some(if begin.consistent { "with --consistent" } else { "without --consistent" }.into());
+    }
+    let segments = begin.segments.get();
+    wishes
+        .segments
+        .filter(|wished| *wished != begin.segments)
+        .map(|wished| format!("with --segments {segments}, not {}", wished.get()))
+}
+
+/// What to say when an export is left unfinished so that it can be gone on with.
+pub(crate) fn kept_text(state: &ExportState, place: &str) -> String {
+    format!(
+        "{} % of it is kept in {place}/{}: the same command goes on from there, `tablehaul clean` removes it",
+        state.percent(),
+        layout::OWN_FOLDER
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::tests::described;
+    use job::{ids::JobId, spec::Compression, task::TotalSegments};
+    use serde_json::json;
+
+    fn begun() -> Begin {
+        let facts = described(&json!({"TableId": "a"}));
+        let segments = TotalSegments::try_from(4).unwrap();
+        begin(JobId("j".into()), &facts, Wishes::default(), segments, "t".into())
+    }
+
+    #[test]
+    fn the_same_export_with_another_budget_or_without_a_word_on_segments_goes_on() {
+        let facts = described(&json!({"TableId": "a", "ItemCount": 7}));
+        let mut wishes = Wishes { workers: Some(9), ..Wishes::default() };
+        assert_eq!(difference(&begun(), &facts, wishes), None);
+        wishes.segments = TotalSegments::try_from(4).ok();
+        assert_eq!(difference(&begun(), &facts, wishes), None);
+        let without_id = described(&json!({}));
+        assert_eq!(difference(&begun(), &without_id, wishes), None, "not every server gives ids");
+    }
+
+    #[test]
+    fn what_changes_the_data_is_named() {
+        let facts = described(&json!({"TableId": "a"}));
+        let wishes = Wishes::default();
+        let other = described(&json!({"TableId": "a", "TableName": "Thread"}));
+        let again = described(&json!({"TableId": "b"}));
+        for (facts, wishes, why) in [
+            (&other, wishes, "of another table, arn:aws:dynamodb:us-east-1:123456789012:table/Forum"),
+            (&again, wishes, "of that table before it was deleted and made again"),
+            (
+                &facts,
+                Wishes { compression: Compression::Zstd, ..wishes },
+                "with compression none, not zstd",
+            ),
+            (&facts, Wishes { consistent: true, ..wishes }, "without --consistent"),
+            (
+                &facts,
+                Wishes { segments: TotalSegments::try_from(5).ok(), ..wishes },
+                "with --segments 4, not 5",
+            ),
+        ] {
+            assert_eq!(difference(&begun(), facts, wishes).as_deref(), Some(why));
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The place for the state of an import: what is there, whether it is of this import, and how it ends. A shell,
+//! but for what decides whether two imports are the same.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use job::{
+    ids::JobId,
+    journal::{BeginImport, Fact, Run, Stopped},
+    object::Object,
+    split::Split,
+};
+use job_aws::Clients;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{prepare::ImportRequest, state::ImportState};
+use crate::{
+    failure::Failure,
+    journal::{Journal, Journaled, State},
+    occupant::{Occupant, complete_text, foreign_text},
+    store::Store,
+    table::TableFacts,
+    text,
+};
+
+/// How long the last words in the journal may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// A place for the state of an import.
+pub(crate) struct Place {
+    store: Store,
+    journaled: Option<Box<Journaled>>,
+    /// What is there is to be forgotten.
+    anew: bool,
+}
+
+/// What is in the place for state, if one was given.
+pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<Option<Place>, Failure> {
+    let Some(target) = &request.state else { return Ok(None) };
+    let store = Store::new(target, clients, None);
+    store.check().map_err(|fault| Failure::refused(&fault))?;
+    let refused = |what: String| {
+        Failure::Refused(format!("--state {target}: holds {what}; give an empty folder, or that of this import"))
+    };
+    match Occupant::of(&store).await? {
+        Occupant::Nobody => Ok(Some(Place { store, journaled: None, anew: false })),
+        Occupant::Complete(export) => Err(refused(complete_text(export.as_deref()))),
+        Occupant::Foreign(names, has_more) => Err(refused(foreign_text(&names, has_more))),
+        Occupant::Unfinished(journaled) => match journaled.state {
+            State::Export(_) => Err(refused(journaled.text())),
+            State::Import(_) => {
+                let anew = request.restart || journaled.is_abandoned;
+                Ok(Some(Place { store, journaled: Some(journaled), anew }))
+            }
+        },
+    }
+}
+
+impl Place {
+    /// The import that is to be gone on with, if there is one.
+    pub(super) fn unfinished(&self) -> Option<(&Journaled, &ImportState)> {
+        match self.journaled.as_deref().filter(|_| !self.anew) {
+            Some(journaled @ Journaled { state: State::Import(state), .. }) => Some((journaled, state)),
+            _ => None,
+        }
+    }
+
+    /// Refuses to go on with another import, or with one that is at work.
+    pub(super) async fn check(
+        &self,
+        begin: &BeginImport,
+        note: Option<&(dyn Fn(&str) + Sync)>,
+    ) -> Result<(), Failure> {
+        if let Some((_, state)) = self.unfinished()
+            && let Some(why) = difference(&state.begin, begin)
+        {
+            let place = self.store.place();
+            return Err(Failure::Refused(format!(
+                "--state {place}: holds an unfinished import {why}: ask for the same, or give --restart to begin anew"
+            )));
+        }
+        match (&self.journaled, note) {
+            (Some(journaled), Some(note)) => crate::journal::await_silence(&self.store, journaled, note).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the place for this process.
+    pub(super) async fn take(self, begin: BeginImport, run: Run) -> Result<Kept, Failure> {
+        let Self { store, journaled, anew } = self;
+        let fact = || Fact::BeginImport(Box::new(begin.clone()));
+        let (journal, state) = match journaled {
+            None => {
+                let facts = vec![fact(), Fact::Run(run.clone())];
+                (Journal::take(&store, None, facts, run).await?, ImportState::new(begin))
+            }
+            Some(journaled) if anew => {
+                let mut journal = Journal::take(&store, Some(&journaled), vec![Fact::Abandoned], run).await?;
+                journal.begin_anew(fact()).await?;
+                (journal, ImportState::new(begin))
+            }
+            Some(journaled) => {
+                let facts = vec![Fact::Run(run.clone())];
+                let journal = Journal::take(&store, Some(&journaled), facts, run).await?;
+                match journaled.state {
+                    State::Import(state) => (journal, *state),
+                    State::Export(_) => {
+                        let why = "internal error: the journal is not one of an import";
+                        return Err(Failure::Failed(why.into()));
+                    }
+                }
+            }
+        };
+        Ok(Kept { store, journal, state })
+    }
+}
+
+/// The state of an import under way, and where it is kept.
+pub(super) struct Kept {
+    store: Store,
+    pub(super) journal: Journal,
+    pub(super) state: ImportState,
+}
+
+impl Kept {
+    /// The import is done: nothing is left to go on with.
+    pub(super) async fn done(mut self) -> Result<(), Failure> {
+        self.journal.remove(&self.store).await?;
+        self.store.tidy();
+        Ok(())
+    }
+
+    /// Keeps what there is for the next run, or nothing if there is nothing; gives the reason on.
+    pub(super) async fn give_up(mut self, failure: Failure) -> Failure {
+        if matches!(failure, Failure::Superseded(_)) {
+            return failure;
+        }
+        if !self.state.has_anything() {
+            let stopped = Fact::Abandoned;
+            return match self.journal.append(stopped, LAST_WORDS).await {
+                Ok(()) => match self.done().await {
+                    Ok(()) => failure,
+                    Err(left) => failure.saying(&left.to_string()),
+                },
+                Err(superseded @ Failure::Superseded(_)) => superseded,
+                Err(unwritten) => failure.saying(&unwritten.to_string()),
+            };
+        }
+        let stopped = Stopped { why: failure.to_string() };
+        let place = self.store.place();
+        match self.journal.append(Fact::Stopped(stopped), LAST_WORDS).await {
+            Ok(()) => failure.saying(&format!("its state is kept in {place}: the same command goes on from there")),
+            Err(superseded @ Failure::Superseded(_)) => superseded,
+            Err(unwritten) => failure.saying(&format!(
+                "its state is kept in {place}, but for its last moments, since {unwritten}: the same command goes \
+                 on from there"
+            )),
+        }
+    }
+}
+
+/// What an import that is to begin is.
+pub(super) fn begin(
+    request: &ImportRequest,
+    facts: &TableFacts,
+    (splits, cut_for): (&[Split], u32),
+    expected_items: Option<u64>,
+) -> BeginImport {
+    BeginImport {
+        job: JobId(uuid::Uuid::new_v4().to_string()),
+        table: facts.name.clone(),
+        table_id: facts.description["TableId"].as_str().map(str::to_owned),
+        source: request.folder.to_string(),
+        mode: request.mode,
+        fingerprint: fingerprint(splits),
+        cut_for,
+        splits: u32::try_from(splits.len()).unwrap_or(u32::MAX),
+        rejects: request.rejects.as_ref().map(ToString::to_string),
+        expected_items: expected_items.unwrap_or(0),
+        started_at: Timestamp::now().to_string(),
+    }
+}
+
+/// Why an unfinished import is not the one that is asked for; nothing if it is.
+fn difference(before: &BeginImport, now: &BeginImport) -> Option<String> {
+    let other_id = before.table_id.is_some() && now.table_id.is_some() && before.table_id != now.table_id;
+    if before.table != now.table || other_id {
+        return Some(format!("into another table, {}", before.table.escape_debug()));
+    }
+    if before.mode != now.mode {
+        return Some(format!("with --mode {}, not {}", before.mode.name(), now.mode.name()));
+    }
+    if before.source != now.source {
+        return Some(format!("of another folder, {}", before.source.escape_debug()));
+    }
+    if before.fingerprint != now.fingerprint || before.splits != now.splits {
+        let splits = text::count_of(u64::from(before.splits), "split");
+        return Some(format!("of a backup that has changed since (then {splits})"));
+    }
+    None
+}
+
+/// Of everything that says what a mark in a split means.
+fn fingerprint(splits: &[Split]) -> String {
+    let mut hash = Xxh3::new();
+    for split in splits {
+        let Split { split, object, etag, object_bytes, stored, text_start, cut, codec, format, .. } = split;
+        let codec = codec.name();
+        let format = format.name();
+        let modified = modified(object);
+        let text = format!(
+            "{split} {object} {etag} {object_bytes} {stored:?} {text_start} {cut} {codec} {format} {modified:?}\n"
+        );
+        hash.update(text.as_bytes());
+    }
+    format!("{:032x}", hash.digest128())
+}
+
+/// Of a file what an entity tag is of an object.
+fn modified(object: &Object) -> Option<SystemTime> {
+    match object {
+        Object::File { path } => path.metadata().and_then(|file| file.modified()).ok(),
+        Object::S3 { .. } => None,
+    }
+}

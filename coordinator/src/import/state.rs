@@ -1,0 +1,169 @@
+//! What an import has got to, for its journal. A core.
+
+use std::collections::BTreeMap;
+
+use job::{
+    ids::SplitId,
+    journal::{BeginImport, Checked, Fact, RejectedLine, Settled},
+    split::Counts,
+};
+
+/// How far a split has got.
+#[derive(Clone, Debug)]
+struct Progress {
+    /// Where it began.
+    from: u64,
+    to: u64,
+    done: bool,
+    rejects: Vec<RejectedLine>,
+}
+
+/// Marks of splits and what became of the lines before them.
+#[derive(Clone, Debug)]
+pub(crate) struct ImportState {
+    pub(crate) begin: BeginImport,
+    /// What the check of the whole backup found, once it is through.
+    pub(crate) checked: Option<Checked>,
+    splits: BTreeMap<SplitId, Progress>,
+    counts: Counts,
+    rejected: u64,
+}
+
+impl ImportState {
+    /// At its beginning.
+    pub(crate) fn new(begin: BeginImport) -> Self {
+        Self { begin, checked: None, splits: BTreeMap::new(), counts: Counts::default(), rejected: 0 }
+    }
+
+    /// Takes a fact of a journal that concerns splits.
+    ///
+    /// # Errors
+    /// Why that can't be a fact of this import.
+    pub(crate) fn replay(&mut self, fact: Fact) -> Result<(), String> {
+        match fact {
+            Fact::Checked(checked) => {
+                self.checked = Some(checked);
+                Ok(())
+            }
+            Fact::Settled(settled) => {
+                let Settled { split, from, to, .. } = settled;
+                if split.0 >= self.begin.splits {
+                    return Err(format!("split {split} does not exist"));
+                }
+                let stands = self.splits.get(&split).map_or(from, |progress| progress.to);
+                if from != stands || to < from {
+                    return Err(format!("split {split} stands at {stands}, not at {from}"));
+                }
+                self.settled(&settled);
+                Ok(())
+            }
+            _ => Err("a fact that has no place in an import".into()),
+        }
+    }
+
+    /// A split has got further, as was checked before.
+    pub(super) fn settled(&mut self, settled: &Settled) {
+        let Settled { split, from, to, done, counts, rejects } = settled;
+        let fresh = || Progress { from: *from, to: *to, done: *done, rejects: Vec::new() };
+        let progress = self.splits.entry(*split).or_insert_with(fresh);
+        (progress.to, progress.done) = (*to, *done);
+        progress.rejects.extend(rejects.iter().cloned());
+        self.counts += *counts;
+        self.rejected += rejects.len() as u64;
+    }
+
+    /// The facts that make the state what it is. That of the first split has the counts of all.
+    pub(crate) fn facts(&self) -> Vec<Fact> {
+        let mut facts = vec![Fact::BeginImport(Box::new(self.begin.clone()))];
+        facts.extend(self.checked.map(Fact::Checked));
+        let mut counts = self.counts;
+        facts.extend(self.splits.iter().map(|(&split, progress)| {
+            let Progress { from, to, done, rejects } = progress.clone();
+            Fact::Settled(Settled { split, from, to, done, counts: std::mem::take(&mut counts), rejects })
+        }));
+        facts
+    }
+
+    /// How far each split has got that has been begun, and whether it is done.
+    pub(super) fn marks(&self) -> impl Iterator<Item = (SplitId, u64, bool)> {
+        self.splits.iter().map(|(&split, progress)| (split, progress.to, progress.done))
+    }
+
+    /// Lines that became nothing, by split.
+    pub(super) fn rejects(&self) -> impl Iterator<Item = (SplitId, &RejectedLine)> {
+        self.splits.iter().flat_map(|(&split, progress)| progress.rejects.iter().map(move |line| (split, line)))
+    }
+
+    /// What became of the lines so far.
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Lines so far that became nothing.
+    pub(crate) fn rejected(&self) -> u64 {
+        self.rejected
+    }
+
+    /// Splits done and in all.
+    pub(crate) fn tasks(&self) -> (usize, usize) {
+        (self.splits.values().filter(|progress| progress.done).count(), self.begin.splits as usize)
+    }
+
+    /// Something would have to be read or written again if it were forgotten.
+    pub(super) fn has_anything(&self) -> bool {
+        self.checked.is_some() || !self.splits.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use job::{ids::JobId, spec::WriteMode};
+
+    fn begun() -> ImportState {
+        ImportState::new(BeginImport {
+            job: JobId("j".into()),
+            table: "Forum".into(),
+            table_id: None,
+            source: "s3://b/x".into(),
+            mode: WriteMode::Put,
+            fingerprint: "f".into(),
+            cut_for: 2,
+            splits: 3,
+            rejects: None,
+            expected_items: 0,
+            started_at: "t".into(),
+        })
+    }
+
+    fn settled(split: u32, from: u64, to: u64, done: bool) -> Fact {
+        let rejects = vec![RejectedLine { offset: from, reason: "no key".into() }];
+        let counts = Counts { items: 5, ..Counts::default() };
+        Fact::Settled(Settled { split: SplitId(split), from, to, done, counts, rejects })
+    }
+
+    #[test]
+    fn the_facts_of_a_state_make_the_same_state() {
+        let mut state = begun();
+        let checked = Checked { rejected: 3, ..Checked::default() };
+        for fact in [Fact::Checked(checked), settled(0, 0, 10, false), settled(2, 7, 9, true), settled(0, 10, 30, true)] {
+            state.replay(fact).unwrap();
+        }
+        assert_eq!((state.tasks(), state.counts().items, state.rejected()), ((2, 3), 15, 3));
+        let mut again = begun();
+        state.facts().into_iter().skip(1).for_each(|fact| again.replay(fact).unwrap());
+        assert_eq!(again.facts(), state.facts());
+        assert_eq!(again.marks().collect::<Vec<_>>(), [(SplitId(0), 30, true), (SplitId(2), 9, true)]);
+        assert_eq!((again.counts(), again.rejected(), again.checked), (state.counts(), 3, Some(checked)));
+    }
+
+    #[test]
+    fn facts_that_contradict_each_other_are_refused() {
+        let mut state = begun();
+        state.replay(settled(0, 0, 10, false)).unwrap();
+        assert!(state.replay(settled(0, 0, 10, false)).is_err(), "twice");
+        assert!(state.replay(settled(0, 11, 20, false)).is_err(), "a gap");
+        assert!(state.replay(settled(3, 0, 1, false)).is_err(), "no such split");
+        assert!(state.replay(Fact::Fenced(job::ids::FileId(1))).is_err());
+    }
+}

@@ -1,0 +1,219 @@
+//! The journal of a job: what it has got to, where no death of a process or machine reaches it. The format
+//! and the rules are in [`job::journal`].
+//!
+//! ```text
+//! work (core) → facts → Journal: when (core: pace) → Scribe (shell): the next object, or superseded
+//! folder → read (shell) → replay (core) → Journaled → takeover (shell): does its owner still live?
+//! ```
+
+mod pace;
+mod read;
+mod replay;
+mod scribe;
+mod summary;
+mod takeover;
+
+use std::time::{Duration, Instant};
+
+use job::journal::{Fact, Run, Totals};
+use tokio::task::JoinSet;
+
+use crate::{failure::Failure, store::Store};
+use pace::Pace;
+pub(crate) use read::read;
+pub(crate) use replay::{Journaled, State};
+pub(crate) use summary::percent;
+use scribe::Scribe;
+pub(crate) use takeover::{Life, SILENCE, age, await_silence, life};
+
+/// As long as a job without any progress lasts, so long it lasts without a place for its journal.
+const OUTAGE_LIMIT: Duration = Duration::from_mins(10);
+
+/// The journal of a job that this process works on.
+pub(crate) struct Journal {
+    pace: Pace,
+    run: Run,
+    /// What the runs before this one used.
+    past: Totals,
+    /// All runs together, as last told.
+    totals: Totals,
+    pending: Vec<Fact>,
+    /// Absent while an object is being written.
+    scribe: Option<Scribe>,
+    under_way: JoinSet<(Scribe, Result<(), Failure>)>,
+    /// When the last object was begun.
+    begun_at: Instant,
+}
+
+impl Journal {
+    /// Takes a folder for this process, after what another has left there if anything is there. `facts` come
+    /// first in what it writes.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`], also if another lives or has just taken it.
+    pub(crate) async fn take(
+        store: &Store,
+        after: Option<&Journaled>,
+        facts: Vec<Fact>,
+        run: Run,
+    ) -> Result<Self, Failure> {
+        let mut scribe = match after {
+            Some(journaled) => Scribe::after(store, journaled).await?,
+            None => Scribe::first(store).await?,
+        };
+        if let Err(failure) = scribe.append(&facts, takeover::CLAIM_LIMIT).await {
+            scribe.release(store);
+            store.tidy();
+            return Err(match failure {
+                Failure::Superseded(why) | Failure::Failed(why) => Failure::Refused(why),
+                failure => failure,
+            });
+        }
+        let past = after.map(|journaled| journaled.totals).unwrap_or_default();
+        Ok(Self {
+            pace: Pace::new(store.is_on_file_system()),
+            run,
+            past,
+            totals: past,
+            pending: Vec::new(),
+            scribe: Some(scribe),
+            under_way: JoinSet::new(),
+            begun_at: Instant::now(),
+        })
+    }
+
+    /// Begins a new job in the place of the one before, of which everything else has been removed.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub(crate) async fn begin_anew(&mut self, begin: Fact) -> Result<(), Failure> {
+        (self.past, self.totals) = (Totals::default(), Totals::default());
+        let facts = [begin, Fact::Run(self.run.clone())];
+        self.scribe()?.compact(&facts, takeover::CLAIM_LIMIT).await
+    }
+
+    fn scribe(&mut self) -> Result<&mut Scribe, Failure> {
+        let gone = || Failure::Failed("internal error: nobody writes the journal".into());
+        self.scribe.as_mut().ok_or_else(gone)
+    }
+
+    /// Takes facts that are to be journaled soon.
+    pub(crate) fn note(&mut self, facts: impl IntoIterator<Item = Fact>) {
+        self.pending.extend(facts);
+    }
+
+    /// What this run used so far.
+    pub(crate) fn count(&mut self, used: &Totals) {
+        self.totals = sum(&self.past, used);
+    }
+
+    /// Begins to write what is at hand if it is time. `snapshot` gives facts that say everything, these
+    /// included.
+    pub(crate) fn write_if_due(&mut self, snapshot: impl FnOnce() -> Vec<Fact>) {
+        if !self.pace.is_due(self.begun_at.elapsed(), !self.pending.is_empty()) {
+            return;
+        }
+        let Some(mut scribe) = self.scribe.take() else { return };
+        self.begun_at = Instant::now();
+        let is_snapshot = self.pace.wants_snapshot(scribe.size());
+        let mut facts = std::mem::take(&mut self.pending);
+        if is_snapshot {
+            facts = snapshot();
+            facts.insert(1, Fact::Run(self.run.clone()));
+        }
+        facts.push(Fact::Totals(self.totals));
+        self.under_way.spawn(async move {
+            let written = if is_snapshot {
+                scribe.compact(&facts, OUTAGE_LIMIT).await
+            } else {
+                scribe.append(&facts, OUTAGE_LIMIT).await
+            };
+            (scribe, written)
+        });
+    }
+
+    /// Waits until the journal can't be kept any more. May be dropped at any time.
+    pub(crate) async fn failed(&mut self) -> Failure {
+        loop {
+            match self.under_way.join_next().await {
+                Some(Ok((scribe, written))) => {
+                    self.scribe = Some(scribe);
+                    if let Err(failure) = written {
+                        return failure;
+                    }
+                }
+                Some(Err(error)) => return Failure::Failed(format!("internal error: {error}")),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Writes everything that is at hand, and `last`, at once.
+    ///
+    /// # Errors
+    /// It can't be done within `limit`, or another coordinator has taken over.
+    pub(crate) async fn append(&mut self, last: Fact, limit: Duration) -> Result<(), Failure> {
+        let late = |_| Failure::Failed(format!("its journal could not be written within {} s", limit.as_secs()));
+        let work = async {
+            while let Some(done) = self.under_way.join_next().await {
+                let (scribe, written) =
+                    done.map_err(|error| Failure::Failed(format!("internal error: {error}")))?;
+                self.scribe = Some(scribe);
+                written?;
+            }
+            let mut facts = std::mem::take(&mut self.pending);
+            facts.extend([Fact::Totals(self.totals), last]);
+            self.scribe()?.append(&facts, limit).await
+        };
+        tokio::time::timeout(limit, work).await.map_err(late)?
+    }
+
+    /// Makes sure that no other has taken over since the last object.
+    ///
+    /// # Errors
+    /// [`Failure::Superseded`].
+    pub(crate) async fn check_ours(&self) -> Result<(), Failure> {
+        match &self.scribe {
+            Some(scribe) => scribe.check_ours().await,
+            None => Ok(()),
+        }
+    }
+
+    /// What all runs used together.
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Nobody else can have the folder as long as this process lives.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.scribe.as_ref().is_some_and(Scribe::is_locked)
+    }
+
+    /// Removes the journal: the job has ended for good.
+    ///
+    /// # Errors
+    /// What could not be removed.
+    pub(crate) async fn remove(&mut self, store: &Store) -> Result<(), Failure> {
+        match &mut self.scribe {
+            Some(scribe) => scribe.remove(store).await.map_err(|fault| Failure::failed(&fault)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What runs used together.
+fn sum(past: &Totals, this: &Totals) -> Totals {
+    Totals {
+        consumed: past.consumed + this.consumed,
+        requests: past.requests + this.requests,
+        items: past.items + this.items,
+        bytes: past.bytes + this.bytes,
+        throttles: past.throttles + this.throttles,
+        retries: past.retries + this.retries,
+        workers_lost: past.workers_lost + this.workers_lost,
+        elapsed_ms: past.elapsed_ms + this.elapsed_ms,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,81 @@
+//! When the next object of a journal is due, and when it should be one that says everything. A core.
+
+use std::time::Duration;
+
+/// Between two objects in S3, where each costs money: at least this.
+const LEAST_IN_S3: Duration = Duration::from_secs(5);
+const LEAST_IN_FILES: Duration = Duration::from_millis(500);
+/// A coordinator that lives writes an object at least so often, be it an empty one: see
+/// [`SILENCE`](super::takeover::SILENCE).
+pub(super) const MOST: Duration = Duration::from_secs(10);
+
+/// So many objects are worth replacing by one.
+const OBJECTS: u64 = 64;
+/// So many are replaced whatever that costs.
+const MOST_OBJECTS: u64 = 1024;
+/// Fewer bytes are not worth replacing.
+const LEAST_BYTES: u64 = 1 << 20;
+
+/// What has been written since the last object that said everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) objects: u64,
+    pub(super) bytes: u64,
+    /// Length of that object.
+    pub(super) snapshot_bytes: u64,
+}
+
+/// How often.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    least: Duration,
+}
+
+impl Pace {
+    pub(super) fn new(on_file_system: bool) -> Self {
+        Self { least: if on_file_system { LEAST_IN_FILES } else { LEAST_IN_S3 } }
+    }
+
+    /// So long after the last object was begun.
+    pub(super) fn is_due(self, since: Duration, has_facts: bool) -> bool {
+        since >= if has_facts { self.least } else { MOST }
+    }
+
+    /// Whether what was written since the last snapshot has outgrown it: so all snapshots together cost no
+    /// more than a few times what all other objects cost.
+    pub(super) fn wants_snapshot(self, size: Size) -> bool {
+        let Size { objects, bytes, snapshot_bytes } = size;
+        bytes >= snapshot_bytes.max(LEAST_BYTES)
+            || objects >= OBJECTS && bytes >= snapshot_bytes / 4
+            || objects >= MOST_OBJECTS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_wait_for_their_time_and_without_any_a_sign_of_life_is_due() {
+        let (s3, files) = (Pace::new(false), Pace::new(true));
+        let at = Duration::from_millis;
+        assert!(!s3.is_due(at(4999), true) && s3.is_due(at(5000), true));
+        assert!(!files.is_due(at(499), true) && files.is_due(at(500), true));
+        for pace in [s3, files] {
+            assert!(!pace.is_due(at(9999), false) && pace.is_due(at(10_000), false));
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_taken_when_the_rest_has_outgrown_the_last_one() {
+        let wants = |objects, bytes, snapshot_bytes| {
+            Pace::new(true).wants_snapshot(Size { objects, bytes, snapshot_bytes })
+        };
+        assert!(!wants(63, 1000, 0));
+        assert!(wants(64, 1000, 0), "many objects");
+        assert!(!wants(64, 1_000_000, 40_000_000), "but not for a state that is far larger");
+        assert!(wants(1024, 0, 40_000_000), "but not for ever");
+        assert!(wants(1, 40_000_000, 40_000_000), "many bytes");
+        assert!(!wants(1, 1000, 10), "but not for a few");
+    }
+}

@@ -1,0 +1,181 @@
+//! From the objects of a journal to the state of its job. A core.
+
+use job::journal::{self, Fact, Header, JournalError, Run, Totals};
+
+use crate::{export::ExportState, import::ImportState};
+
+/// The job of a journal.
+pub(crate) enum State {
+    Export(Box<ExportState>),
+    Import(Box<ImportState>),
+}
+
+/// What a journal says.
+pub(crate) struct Journaled {
+    pub(crate) state: State,
+    /// The last object.
+    pub(crate) last: Header,
+    /// The number of the first object that is there.
+    pub(crate) oldest: u64,
+    /// Objects since the last that says everything, and their bytes.
+    pub(crate) objects: u64,
+    pub(crate) bytes: u64,
+    /// How the last run went about it, if one was about to do more than to end it.
+    pub(crate) run: Option<Run>,
+    /// What all runs used together.
+    pub(crate) totals: Totals,
+    /// Why the last run ended, if it ended in order.
+    pub(crate) stopped: Option<String>,
+    /// What the end of the export is called, if only completing it is left.
+    pub(crate) commit: Option<String>,
+    /// Everything of it is being removed.
+    pub(crate) is_abandoned: bool,
+}
+
+/// Why a journal can't be used.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Broken(pub(super) String);
+
+impl From<JournalError> for Broken {
+    fn from(error: JournalError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Takes objects in the order of their numbers.
+pub(super) struct Replay {
+    on_file_system: bool,
+    journaled: Option<Journaled>,
+    /// What is wrong with which object, unless a later one says everything.
+    broken: Option<(u64, String)>,
+    oldest: Option<u64>,
+    last: u64,
+}
+
+impl Replay {
+    pub(super) fn new(on_file_system: bool) -> Self {
+        Self { on_file_system, journaled: None, broken: None, oldest: None, last: 0 }
+    }
+
+    /// Takes the object of this number.
+    pub(super) fn object(&mut self, number: u64, bytes: &[u8]) {
+        let oldest = *self.oldest.get_or_insert(number);
+        if number != self.last + 1 {
+            self.broken.get_or_insert_with(|| (self.last + 1, "is missing".into()));
+        }
+        self.last = number;
+        let mut is_first = true;
+        let taken = journal::read(bytes, |header, fact| {
+            let begins = std::mem::take(&mut is_first);
+            self.fact(begins, number, header, fact)
+        });
+        let taken = taken.and_then(|header| match header.number {
+            stated if stated == number => Ok(header),
+            stated => Err(Broken(format!("says that it is number {stated}"))),
+        });
+        match (taken, &mut self.journaled) {
+            (Ok(header), Some(journaled)) => {
+                journaled.last = header;
+                journaled.oldest = oldest;
+                journaled.objects += 1;
+                journaled.bytes += bytes.len() as u64;
+            }
+            (Ok(_), None) => {}
+            (Err(Broken(why)), _) => drop(self.broken.get_or_insert((number, why))),
+        }
+    }
+
+    fn fact(&mut self, begins: bool, number: u64, header: &Header, fact: Fact) -> Result<(), Broken> {
+        let fact = match State::begin(fact, self.on_file_system) {
+            Ok(_) if !begins => return Err(Broken("begins in its middle".into())),
+            Ok(state) => {
+                self.broken = None;
+                self.journaled = Some(Journaled::new(state, header.clone()));
+                return Ok(());
+            }
+            Err(fact) => fact,
+        };
+        if self.broken.is_some() {
+            return Ok(());
+        }
+        let Some(journaled) = &mut self.journaled else {
+            return Err(Broken("does not begin with the beginning of a job".into()));
+        };
+        journaled.fact(fact).map_err(|why| Broken(format!("contradicts those before it: {why}")))?;
+        debug_assert!(number >= journaled.last.number, "objects come in order");
+        Ok(())
+    }
+
+    /// The state after the last object; nothing if there was none.
+    ///
+    /// # Errors
+    /// The object that can't be used, and why.
+    pub(super) fn finish(self) -> Result<Option<Journaled>, (u64, String)> {
+        if let Some(broken) = self.broken {
+            return Err(broken);
+        }
+        Ok(self.journaled.map(|mut journaled| {
+            journaled.state.settle();
+            journaled
+        }))
+    }
+}
+
+impl Journaled {
+    fn new(state: State, last: Header) -> Self {
+        Self {
+            state,
+            last,
+            oldest: 0,
+            objects: 0,
+            bytes: 0,
+            run: None,
+            totals: Totals::default(),
+            stopped: None,
+            commit: None,
+            is_abandoned: false,
+        }
+    }
+
+    fn fact(&mut self, fact: Fact) -> Result<(), String> {
+        match fact {
+            Fact::Run(run) => {
+                self.stopped = None;
+                if self.commit.is_none() {
+                    self.run = Some(run);
+                }
+            }
+            Fact::Totals(totals) => self.totals = totals,
+            Fact::Stopped(stopped) => self.stopped = Some(stopped.why),
+            Fact::Commit { at } => self.commit = Some(self.commit.take().unwrap_or(at)),
+            Fact::Abandoned => self.is_abandoned = true,
+            fact => return self.state.replay(fact),
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// What begins with this fact; the fact itself if nothing does.
+    fn begin(fact: Fact, on_file_system: bool) -> Result<Self, Fact> {
+        match fact {
+            Fact::Begin(begin) => Ok(Self::Export(Box::new(ExportState::new(*begin, on_file_system)))),
+            Fact::BeginImport(begin) => Ok(Self::Import(Box::new(ImportState::new(*begin)))),
+            fact => Err(fact),
+        }
+    }
+
+    fn replay(&mut self, fact: Fact) -> Result<(), String> {
+        match self {
+            Self::Export(state) => state.replay(fact),
+            Self::Import(state) => state.replay(fact),
+        }
+    }
+
+    fn settle(&mut self) {
+        match self {
+            Self::Export(state) => state.settle(),
+            Self::Import(_) => {}
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Writes the objects of a journal, one after the other, and finds out when another does. A shell.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use job::{
+    journal::{self, Fact, Header, Writer},
+    layout,
+};
+use job_aws::{Fault, FaultKind};
+
+use super::{
+    pace::Size,
+    read,
+    replay::Journaled,
+    takeover::{SILENCE, owner},
+};
+use crate::{
+    failure::Failure,
+    retry::retried,
+    store::{Lock, Store},
+};
+
+/// Between two tries to write an object.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Once the job is over, who removes a journal must have written to it so recently that nobody can have taken
+/// over since.
+const REMOVAL_LIMIT: Duration = SILENCE.saturating_sub(Duration::from_secs(5));
+
+/// What came of creating an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Created {
+    Now,
+    /// With other facts, by a try that was not waited for.
+    Before,
+}
+
+/// Whoever writes a journal.
+pub(super) struct Scribe {
+    journal: Store,
+    /// The folder, for messages.
+    place: String,
+    /// As in the header of each object.
+    me: Header,
+    /// The first object that may be there.
+    oldest: u64,
+    size: Size,
+    /// When the last object was there.
+    written_at: Instant,
+    /// On a file system: nobody else gets it while this process lives.
+    lock: Lock,
+}
+
+impl Scribe {
+    /// For a folder without a journal.
+    pub(super) async fn first(store: &Store) -> Result<Self, Failure> {
+        Self::new(store, 0, 1).await
+    }
+
+    /// To go on after a journal that was read.
+    pub(super) async fn after(store: &Store, journaled: &Journaled) -> Result<Self, Failure> {
+        let mut scribe = Self::new(store, journaled.last.number, journaled.oldest).await?;
+        scribe.size = Size { objects: journaled.objects, bytes: journaled.bytes, snapshot_bytes: 0 };
+        Ok(scribe)
+    }
+
+    async fn new(store: &Store, last: u64, oldest: u64) -> Result<Self, Failure> {
+        let lock = store.lock().map_err(|fault| Failure::refused(&fault))?;
+        if matches!(lock, Lock::Busy) {
+            return Err(Failure::Refused(match read::last_header(store).await? {
+                Some(header) => format!("{} is in use by {}", store.place(), owner(&header)),
+                None => format!("another job in {} has just begun", store.place()),
+            }));
+        }
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let me = Header {
+            tablehaul_journal: journal::VERSION,
+            number: last,
+            run: uuid::Uuid::new_v4().to_string(),
+            host: host.trim().to_owned(),
+            pid: std::process::id(),
+            at: String::new(),
+        };
+        let journal = store.within(layout::JOURNAL);
+        let (place, size, written_at) = (store.place(), Size::default(), Instant::now());
+        Ok(Self { journal, place, me, oldest, size, written_at, lock })
+    }
+
+    /// Nobody else can have the folder as long as this process lives.
+    pub(super) fn is_locked(&self) -> bool {
+        matches!(self.lock, Lock::Held(_))
+    }
+
+    pub(super) fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Writes the next object.
+    ///
+    /// # Errors
+    /// [`Failure::Superseded`] if another coordinator has written one since; it can't be done, or not within
+    /// `limit`.
+    pub(super) async fn append(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
+        let (number, length) = loop {
+            let number = self.me.number + 1;
+            let header = Header { number, at: Timestamp::now().to_string(), ..self.me.clone() };
+            let mut writer = Writer::new(&header);
+            facts.iter().for_each(|fact| writer.fact(fact));
+            let bytes = writer.finish();
+            let length = bytes.len() as u64;
+            let created = self.create(number, bytes, limit).await?;
+            self.me.number = number;
+            if created == Created::Now {
+                break (number, length);
+            }
+        };
+        if number > self.oldest && !self.is_there(number - 1).await? {
+            // This number is free because another has ended the job, or replaced everything up to it.
+            let removed = self.journal.remove(&layout::journal_object(number)).await;
+            let left = removed.err().map(|fault| format!("; {fault}")).unwrap_or_default();
+            let what = "another coordinator has taken over and removed what this one wrote";
+            return Err(Failure::Superseded(format!("{}: {what}{left}", self.place)));
+        }
+        self.size.objects += 1;
+        self.size.bytes += length;
+        self.written_at = Instant::now();
+        Ok(())
+    }
+
+    async fn create(&self, number: u64, bytes: Vec<u8>, limit: Duration) -> Result<Created, Failure> {
+        let name = layout::journal_object(number);
+        let since = Instant::now();
+        loop {
+            let mut created = self.journal.create(&name, bytes.clone()).await;
+            if created.as_ref().is_err_and(|fault| fault.kind == FaultKind::PreconditionFailed) {
+                created = match self.journal.get(&name).await {
+                    // The reply to an earlier try was lost.
+                    Ok(there) if there == bytes => Ok(()),
+                    Ok(there) if journal::header(&there).is_ok_and(|header| header.run == self.me.run) => {
+                        return Ok(Created::Before);
+                    }
+                    Ok(there) => return Err(self.superseded(&there)),
+                    // It was refused for another reason, such as another try still under way.
+                    Err(fault) if fault.kind == FaultKind::NotFound => {
+                        Err(Fault::new(FaultKind::Transient, fault.message))
+                    }
+                    Err(fault) => Err(fault),
+                };
+            }
+            match created {
+                Ok(()) => return Ok(Created::Now),
+                Err(fault) if fault.is_retryable() && since.elapsed() + PAUSE < limit => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(fault) => {
+                    return Err(Failure::Failed(format!("the journal can't be written: {}", fault.message)));
+                }
+            }
+        }
+    }
+
+    /// By the one who wrote this object.
+    fn superseded(&self, object: &[u8]) -> Failure {
+        let by = journal::header(object).map_or_else(|_| "another coordinator".into(), |header| owner(&header));
+        let left = "this one has stopped and left everything as it is";
+        Failure::Superseded(format!("{} has been taken over by {by}: {left}", self.place))
+    }
+
+    async fn is_there(&self, number: u64) -> Result<bool, Failure> {
+        let name = layout::journal_object(number);
+        let there = retried(|| self.journal.look_up(&name)).await;
+        Ok(there.map_err(|fault| Failure::failed(&fault))?.is_some())
+    }
+
+    /// Makes sure that no other has written an object since.
+    pub(super) async fn check_ours(&self) -> Result<(), Failure> {
+        let next = layout::journal_object(self.me.number + 1);
+        let found = self.journal.find(&next).await.map_err(|fault| Failure::failed(&fault))?;
+        match found {
+            Some(object) => Err(self.superseded(&object)),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the next object, which says everything, and removes those before it.
+    pub(super) async fn compact(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
+        let before = self.size.bytes;
+        self.append(facts, limit).await?;
+        self.size = Size { objects: 0, bytes: 0, snapshot_bytes: self.size.bytes - before };
+        // In the order of their numbers: that the one before one's own last is there tells that nobody has
+        // written and removed the next one. What can't be removed now is left to the next time.
+        while self.oldest < self.me.number
+            && self.journal.remove(&layout::journal_object(self.oldest)).await.is_ok()
+        {
+            self.oldest += 1;
+        }
+        Ok(())
+    }
+
+    /// Removes all objects up to the last that this one wrote, and everything else that only a job under way
+    /// has.
+    pub(super) async fn remove(&mut self, store: &Store) -> Result<(), Fault> {
+        let numbers = read::numbers(&self.journal).await?;
+        for number in numbers.into_iter().filter(|&number| number <= self.me.number) {
+            if !self.is_locked() && self.written_at.elapsed() > REMOVAL_LIMIT {
+                let why = format!("{}: the journal is left behind, for that took too long", self.place);
+                return Err(Fault::new(FaultKind::Transient, why));
+            }
+            let name = layout::journal_object(number);
+            retried(|| self.journal.remove(&name)).await?;
+        }
+        self.release(store);
+        Ok(())
+    }
+
+    /// Lets others have the folder.
+    pub(super) fn release(&mut self, store: &Store) {
+        store.release(std::mem::replace(&mut self.lock, Lock::None));
+    }
+}

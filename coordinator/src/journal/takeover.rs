@@ -1,0 +1,110 @@
+//! Whether the coordinator that wrote a journal still lives. A shell.
+//!
+//! Clocks of hosts may differ, so no timestamp of a journal counts. On a file system the owner holds a lock
+//! while it lives. In S3 the age of the last object is told by the clock of S3, and one that is young is
+//! watched: an owner that lives writes the next one in time.
+
+use std::time::{Duration, Instant};
+
+use job::{journal::Header, layout};
+
+use super::{pace::MOST, replay::Journaled};
+use crate::{
+    failure::Failure,
+    retry::retried,
+    store::{Lock, Store},
+};
+
+/// An owner that has written nothing for so long is taken for dead: more than twice [`MOST`].
+pub(crate) const SILENCE: Duration = Duration::from_secs(25);
+const _: () = assert!(SILENCE.as_secs() > 2 * MOST.as_secs(), "an owner that lives is heard of in time");
+/// How often a journal that is watched is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long the first object of a run may take: nothing has begun yet.
+pub(super) const CLAIM_LIMIT: Duration = Duration::from_mins(1);
+
+/// What is known of the owner of a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// It has ended.
+    Over,
+    /// It lives: it holds the lock.
+    Lives,
+    /// It was heard of so long ago.
+    HeardOf(Duration),
+}
+
+/// Whether the owner of a journal lives, as far as can be told without waiting.
+///
+/// # Errors
+/// The folder can't be looked at.
+pub(crate) async fn life(store: &Store, journaled: &Journaled) -> Result<Life, Failure> {
+    let refused = |fault| Failure::refused(&fault);
+    match store.probe_lock().map_err(refused)? {
+        Lock::Busy => return Ok(Life::Lives),
+        Lock::Held(_) | Lock::Free => return Ok(Life::Over),
+        // A file system without locks, or none at all.
+        Lock::None => {}
+    }
+    if journaled.stopped.is_some() {
+        return Ok(Life::Over);
+    }
+    let age = if store.is_on_file_system() { None } else { age(store, journaled).await? };
+    Ok(Life::HeardOf(age.unwrap_or(Duration::ZERO)))
+}
+
+/// How long ago the last object was written, by the clock of who stores it. Of files that is known only as well
+/// as clocks agree.
+///
+/// # Errors
+/// The folder can't be looked at.
+pub(crate) async fn age(store: &Store, journaled: &Journaled) -> Result<Option<Duration>, Failure> {
+    let journal = store.within(layout::JOURNAL);
+    let name = layout::journal_object(journaled.last.number);
+    retried(|| journal.age(&name)).await.map_err(|fault| Failure::refused(&fault))
+}
+
+/// Waits until it is clear that the owner of a journal is no longer alive; `note` is told if that takes time.
+///
+/// # Errors
+/// [`Failure::Refused`] if it lives.
+pub(crate) async fn await_silence(
+    store: &Store,
+    journaled: &Journaled,
+    note: &(dyn Fn(&str) + Sync),
+) -> Result<(), Failure> {
+    let lives = |header: &Header| {
+        Failure::Refused(format!("{} is in use by {}, which is at work", store.place(), owner(header)))
+    };
+    let heard = match life(store, journaled).await? {
+        Life::Over => return Ok(()),
+        Life::Lives => return Err(lives(&journaled.last)),
+        Life::HeardOf(age) if age >= SILENCE => return Ok(()),
+        Life::HeardOf(age) => age,
+    };
+    let patience = SILENCE.saturating_sub(heard);
+    note(&format!(
+        "{} was in use by {} {} s ago; watching for {} s whether it still lives",
+        store.place(),
+        owner(&journaled.last),
+        heard.as_secs(),
+        patience.as_secs() + 1
+    ));
+    let since = Instant::now();
+    let journal = store.within(layout::JOURNAL);
+    let next = layout::journal_object(journaled.last.number + 1);
+    while since.elapsed() < patience {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let there = retried(|| journal.look_up(&next)).await.map_err(|fault| Failure::refused(&fault))?;
+        if there.is_some() {
+            return Err(lives(&journaled.last));
+        }
+    }
+    Ok(())
+}
+
+/// Who wrote an object, for people.
+pub(super) fn owner(header: &Header) -> String {
+    let word = |text: &str| text.escape_debug().to_string();
+    format!("process {} on {} (run {})", header.pid, word(&header.host), word(&header.run))
+}

@@ -1,0 +1,176 @@
+use job::{
+    control::{Sealed, SealedPart},
+    ids::{Attempt, FileId, JobId, Segment},
+    journal::{self, Begin, Header, OpenedFile, Stopped, Writer},
+    schema::{KeyAttribute, KeyKind, KeySchema},
+    spec::Compression,
+    task::{Position, Step, TotalSegments},
+};
+
+use super::{replay::Replay, *};
+use crate::export::ExportState;
+
+fn header(number: u64, run: &str) -> Header {
+    Header {
+        tablehaul_journal: journal::VERSION,
+        number,
+        run: run.into(),
+        host: "h".into(),
+        pid: 7,
+        at: "2026-01-02T00:00:00Z".into(),
+    }
+}
+
+fn object(number: u64, facts: &[Fact]) -> Vec<u8> {
+    let mut writer = Writer::new(&header(number, "r"));
+    facts.iter().for_each(|fact| writer.fact(fact));
+    writer.finish()
+}
+
+fn begin() -> Fact {
+    let partition = KeyAttribute { name: "id".into(), kind: KeyKind::S };
+    Fact::Begin(Box::new(Begin {
+        job: JobId("job".into()),
+        table: "Forum".into(),
+        arn: None,
+        table_id: None,
+        keys: KeySchema { partition, sort: None },
+        compression: Compression::None,
+        consistent: false,
+        segments: TotalSegments::try_from(3).unwrap(),
+        started_at: "2026-01-01T00:00:00Z".into(),
+        expected_items: 100,
+        description: serde_json::Value::Null,
+    }))
+}
+
+/// The first object of an export.
+pub(crate) fn begun() -> Vec<u8> {
+    object(1, &[begin(), Fact::Run(Run::default())])
+}
+
+fn opened(file: u32) -> Fact {
+    Fact::File(OpenedFile { file: FileId(file), name: format!("job_{file}"), upload_id: "u".into() })
+}
+
+fn sealed(file: u32, number: u32, segment: u32, from_page: u64, position: Position) -> Fact {
+    let step =
+        Step { segment: Segment(segment), attempt: Attempt(1), from_page, to_page: from_page + 1, items: 10, position };
+    let part = SealedPart {
+        file: FileId(file),
+        number,
+        etag: "e".into(),
+        crc32c: 1,
+        bytes: 5,
+        items: 10,
+        line_bytes: 9,
+        last: false,
+    };
+    Fact::Sealed(Sealed { part: Some(part), steps: vec![step] })
+}
+
+fn replayed(objects: &[(u64, Vec<u8>)]) -> Result<Option<Journaled>, (u64, String)> {
+    let mut replay = Replay::new(true);
+    objects.iter().for_each(|(number, bytes)| replay.object(*number, bytes));
+    replay.finish()
+}
+
+fn export(journaled: &Journaled) -> &ExportState {
+    let State::Export(state) = &journaled.state else { panic!("an import") };
+    state
+}
+
+fn a_few() -> Vec<(u64, Vec<u8>)> {
+    vec![
+        (1, begun()),
+        (2, object(2, &[opened(0), sealed(0, 1, 2, 0, Position::After("k".into()))])),
+        (3, object(3, &[])),
+        (4, object(4, &[sealed(0, 2, 2, 1, Position::Done), Fact::Stopped(Stopped { why: "w".into() })])),
+    ]
+}
+
+#[test]
+fn nothing_is_said_by_no_object() {
+    assert!(replayed(&[]).unwrap().is_none());
+}
+
+#[test]
+fn a_job_is_what_its_objects_say_one_after_the_other() {
+    let journaled = replayed(&a_few()).unwrap().unwrap();
+    let state = export(&journaled);
+    assert_eq!((state.tasks(), state.sealed_items(), state.percent()), ((1, 3), 20, 33));
+    assert_eq!(state.files()[0].parts.len(), 2);
+    assert!(state.files()[0].needs_fence());
+    assert_eq!((journaled.last.number, journaled.objects), (4, 4));
+    assert_eq!(journaled.stopped.as_deref(), Some("w"));
+    let mut goes_on = a_few();
+    goes_on.push((5, object(5, &[Fact::Run(Run::default())])));
+    assert_eq!(replayed(&goes_on).unwrap().unwrap().stopped, None, "whoever takes over runs");
+}
+
+#[test]
+fn the_facts_of_a_state_make_the_same_state() {
+    let journaled = replayed(&a_few()).unwrap().unwrap();
+    let facts = export(&journaled).facts();
+    let again = replayed(&[(9, object(9, &facts))]).unwrap().unwrap();
+    assert_eq!(export(&again).facts(), facts);
+    assert_eq!(again.last.number, 9);
+}
+
+#[test]
+fn objects_before_one_that_says_everything_do_not_count_and_may_be_missing_or_damaged() {
+    let journaled = replayed(&a_few()).unwrap().unwrap();
+    let all = object(5, &export(&journaled).facts());
+    for before in [vec![], vec![a_few()[3].clone()], vec![a_few()[1].clone(), (4, b"x".to_vec())]] {
+        let mut objects = before;
+        objects.push((5, all.clone()));
+        objects.push((6, object(6, &[sealed(0, 3, 1, 0, Position::Done)])));
+        let journaled = replayed(&objects).unwrap().unwrap();
+        assert_eq!((export(&journaled).sealed_items(), journaled.objects), (30, 2));
+    }
+}
+
+#[test]
+fn a_journal_with_a_hole_a_damaged_object_or_one_of_another_number_is_refused_by_the_object() {
+    let mut without_second = a_few();
+    without_second.remove(1);
+    assert_eq!(replayed(&without_second).err(), Some((2, "is missing".into())));
+    let mut without_first = a_few();
+    without_first.remove(0);
+    assert_eq!(replayed(&without_first).err(), Some((1, "is missing".into())));
+    let mut cut_off = a_few();
+    cut_off[3].1.pop();
+    assert_eq!(replayed(&cut_off).err(), Some((4, "is damaged: it is cut off".into())));
+    let mut renamed = a_few();
+    renamed[2].1 = object(7, &[]);
+    assert_eq!(replayed(&renamed).err(), Some((3, "says that it is number 7".into())));
+}
+
+#[test]
+fn facts_that_contradict_each_other_are_refused() {
+    for (wrong, why) in [
+        (sealed(0, 2, 2, 3, Position::Done), "stands at page 1"),
+        (sealed(0, 3, 2, 1, Position::Done), "part 3 where part 2 is due"),
+        (sealed(1, 1, 2, 1, Position::Done), "file 1 is not this worker's"),
+        (sealed(0, 2, 7, 0, Position::Done), "segment 7 does not exist"),
+        (opened(0), "opened twice"),
+        (begin(), "begins in its middle"),
+    ] {
+        let mut objects = a_few();
+        objects[2].1 = object(3, &[Fact::Totals(Totals::default()), wrong]);
+        let (number, said) = replayed(&objects).err().unwrap();
+        assert!(number == 3 && said.contains(why), "{number} {said}");
+    }
+}
+
+#[test]
+fn once_only_completing_is_left_another_run_changes_nothing_of_what_will_be_written() {
+    let first = Run { workers: 3, ..Run::default() };
+    let objects = [
+        (1, object(1, &[begin(), Fact::Run(first.clone())])),
+        (2, object(2, &[Fact::Commit { at: "t".into() }])),
+        (3, object(3, &[Fact::Run(Run { workers: 9, ..Run::default() }), Fact::Commit { at: "u".into() }])),
+    ];
+    let journaled = replayed(&objects).unwrap().unwrap();
+    assert_eq!((journaled.run, journaled.commit.as_deref()), (Some(first), Some("t")));
+}

@@ -1,0 +1,217 @@
+//! The status command: what is in a folder, and how far it has got. Nothing is written.
+
+use std::{fmt, time::Duration};
+
+use job::{spec::AwsAccess, target::Target};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    failure::Failure,
+    journal::{self, Journaled, Life, SILENCE},
+    occupant::{Occupant, complete_text, foreign_text},
+    store::Store,
+    text,
+};
+
+/// What is in a folder.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// The folder.
+    pub folder: String,
+    /// Who has it.
+    #[serde(flatten)]
+    pub state: FolderState,
+}
+
+/// Who has a folder.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "lowercase", tag = "state")]
+pub enum FolderState {
+    /// Nobody: it is empty, or is not there.
+    Empty,
+    /// A whole export; of another tool if nothing is known of it.
+    Complete {
+        /// The table.
+        table: Option<String>,
+        /// Its items.
+        items: Option<u64>,
+        /// Bytes of its files.
+        bytes: Option<u64>,
+        /// When it was finished.
+        finished_at: Option<String>,
+        /// The same in words.
+        #[serde(skip)]
+        text: String,
+    },
+    /// A job at work.
+    Running(Unfinished),
+    /// A job that ended in order, and goes on with the same command.
+    Stopped(Unfinished),
+    /// A job whose coordinator died, and that goes on with the same command.
+    Interrupted(Unfinished),
+    /// Something else.
+    Foreign {
+        /// Names of some of what is there.
+        names: String,
+    },
+}
+
+/// A job that is not done.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unfinished {
+    /// `export`, or `import` in its place for state.
+    pub kind: &'static str,
+    /// The table.
+    pub table: String,
+    /// How much is done, 0 to 100.
+    pub percent: u64,
+    /// Items that need not be read or written again.
+    pub items: u64,
+    /// Items read or written per second, mean of all runs.
+    pub items_per_second: f64,
+    /// Segments of the table or splits of the backup that are done.
+    pub tasks_done: usize,
+    /// All of them.
+    pub tasks: usize,
+    /// Everything is read; the files are being completed.
+    pub completing: bool,
+    /// When it was begun.
+    pub started_at: String,
+    /// The host of the last run.
+    pub host: String,
+    /// Its process.
+    pub pid: u32,
+    /// Its last word, by its own clock.
+    pub last_word_at: String,
+    /// How long ago that was, in seconds, if it can be told.
+    pub last_word_seconds_ago: Option<u64>,
+    /// Why it ended, if it said so.
+    pub why: Option<String>,
+}
+
+/// Looks into a folder.
+///
+/// # Errors
+/// [`Failure::Refused`] if it can't be read.
+pub async fn status(
+    folder: &Target,
+    access: &AwsAccess,
+    stop: &CancellationToken,
+) -> Result<Status, Failure> {
+    tokio::select! {
+        status = look(folder, access) => status,
+        () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal".into())),
+    }
+}
+
+async fn look(folder: &Target, access: &AwsAccess) -> Result<Status, Failure> {
+    let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
+    let state = match Occupant::of(&store).await? {
+        Occupant::Nobody => FolderState::Empty,
+        Occupant::Foreign(names, has_more) => FolderState::Foreign { names: foreign_text(&names, has_more) },
+        Occupant::Complete(export) => {
+            let text = complete_text(export.as_deref());
+            let export = export.as_deref();
+            FolderState::Complete {
+                table: export.and_then(|export| Some(export.table["TableName"].as_str()?.to_owned())),
+                items: export.map(|export| export.items),
+                bytes: export.map(|export| export.bytes),
+                finished_at: export.map(|export| export.finished_at.clone()),
+                text,
+            }
+        }
+        Occupant::Unfinished(journaled) => unfinished(&store, &journaled).await?,
+    };
+    Ok(Status { folder: folder.to_string(), state })
+}
+
+async fn unfinished(store: &Store, journaled: &Journaled) -> Result<FolderState, Failure> {
+    let state = &journaled.state;
+    let age = journal::age(store, journaled).await?;
+    let (done, total) = state.tasks();
+    let seconds = Duration::from_millis(journaled.totals.elapsed_ms).as_secs_f64();
+    #[allow(clippy::cast_precision_loss)]
+    let items_per_second = journaled.totals.items as f64 / seconds.max(1e-3);
+    let unfinished = Unfinished {
+        kind: state.kind(),
+        table: state.table().to_owned(),
+        percent: state.percent(),
+        items: state.items(),
+        items_per_second,
+        tasks_done: done,
+        tasks: total,
+        completing: journaled.commit.is_some(),
+        started_at: state.started_at().to_owned(),
+        host: journaled.last.host.clone(),
+        pid: journaled.last.pid,
+        last_word_at: journaled.last.at.clone(),
+        last_word_seconds_ago: age.map(|age| age.as_secs()),
+        why: journaled.stopped.clone(),
+    };
+    let lives = match journal::life(store, journaled).await? {
+        Life::Lives => true,
+        Life::Over => false,
+        Life::HeardOf(_) => age.is_none_or(|age| age < SILENCE),
+    };
+    Ok(match (lives, &journaled.stopped) {
+        (true, _) => FolderState::Running(unfinished),
+        (false, Some(_)) => FolderState::Stopped(unfinished),
+        (false, None) => FolderState::Interrupted(unfinished),
+    })
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let folder = &self.folder;
+        match &self.state {
+            FolderState::Empty => write!(out, "{folder} is empty"),
+            FolderState::Foreign { names } => {
+                write!(out, "{folder} holds something that is no export of tablehaul: {names}")
+            }
+            FolderState::Complete { items, bytes, text, .. } => {
+                write!(out, "{folder} holds {text}")?;
+                match (items, bytes) {
+                    (Some(items), Some(bytes)) => {
+                        write!(out, ": {}, {}", text::count_of(*items, "item"), text::bytes(*bytes))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            FolderState::Running(export) => write!(out, "{folder} is in use: {export}"),
+            FolderState::Stopped(export) => write!(
+                out,
+                "{folder} holds what was stopped ({}): {export}",
+                export.why.as_deref().unwrap_or_default().escape_debug()
+            ),
+            FolderState::Interrupted(export) => {
+                write!(out, "{folder} holds what was interrupted: {export}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = |text: &str| text.escape_debug().to_string();
+        let completing = if self.completing { ", files are being completed" } else { "" };
+        write!(
+            out,
+            "{} of table {}, {} % ({}, {}/{} {}, {:.0} items/s on the mean){completing}, begun {}; last word {}",
+            self.kind,
+            word(&self.table),
+            self.percent,
+            text::count_of(self.items, "item"),
+            self.tasks_done,
+            self.tasks,
+            if self.kind == "export" { "segments" } else { "splits" },
+            self.items_per_second,
+            word(&self.started_at),
+            word(&self.last_word_at),
+        )?;
+        if let Some(seconds) = self.last_word_seconds_ago {
+            write!(out, " ({seconds} s ago)")?;
+        }
+        write!(out, " by process {} on {}", self.pid, word(&self.host))
+    }
+}

@@ -1,0 +1,65 @@
+//! What ends a job before it is done, in order: a signal, or its deadline.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// To stop in order takes up to 5 seconds; so much before its deadline a job begins to.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// After so long a job begins to stop that must be over after `limit`.
+fn early(limit: Duration) -> Duration {
+    limit.saturating_sub(MARGIN.min(limit / 5))
+}
+
+/// When to stop.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop {
+    signal: CancellationToken,
+    deadline: Option<Instant>,
+}
+
+impl Stop {
+    /// At a signal, or early enough to be over `deadline` from now.
+    pub(crate) fn new(signal: &CancellationToken, deadline: Option<Duration>) -> Self {
+        let deadline = deadline.and_then(|limit| Instant::now().checked_add(early(limit)));
+        Self { signal: signal.clone(), deadline }
+    }
+
+    /// Waits until it is time, and says why.
+    pub(crate) async fn requested(&self) -> &'static str {
+        let deadline = async {
+            match self.deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.signal.cancelled() => "stopped by a signal",
+            () = deadline => "stopped before its deadline",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_stops_early_enough_to_be_over_before_its_deadline() {
+        let seconds = Duration::from_secs;
+        assert_eq!(early(seconds(3600)), seconds(3590));
+        assert_eq!(early(seconds(10)), seconds(8));
+        let stop = Stop::new(&CancellationToken::new(), Some(Duration::from_millis(10)));
+        assert_eq!(stop.requested().await, "stopped before its deadline");
+    }
+
+    #[tokio::test]
+    async fn a_signal_stops_a_job_whatever_its_deadline() {
+        let signal = CancellationToken::new();
+        let stop = Stop::new(&signal, Some(Duration::MAX));
+        signal.cancel();
+        assert_eq!(stop.requested().await, "stopped by a signal");
+    }
+}

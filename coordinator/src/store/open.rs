@@ -1,0 +1,192 @@
+//! What a folder holds of a job that is under way, or was when its coordinator died: its journal's age, its
+//! lock, and uploads that nobody knows of.
+
+use std::{
+    fs, io,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        interceptors::{Intercept, context::BeforeDeserializationInterceptorContextRef},
+        runtime_components::RuntimeComponents,
+    },
+};
+use aws_smithy_types::{DateTime, config_bag::ConfigBag, date_time::Format};
+use job::{ids::JobId, layout};
+use job_aws::{Fault, FaultKind};
+
+use super::{Store, files::Directory, lock, lock::Lock, s3::Prefix};
+
+impl Store {
+    /// A folder in this one.
+    pub(crate) fn within(&self, folder: &str) -> Self {
+        match self {
+            Self::S3(prefix) => Self::S3(prefix.within(folder)),
+            Self::Files(directory) => Self::Files(directory.within(folder)),
+        }
+    }
+
+    /// How long an object has been there, by the clock of who stores it; nothing if that can't be told.
+    pub(crate) async fn age(&self, name: &str) -> Result<Option<Duration>, Fault> {
+        match self {
+            Self::S3(prefix) => prefix.age(name).await,
+            Self::Files(directory) => directory.age(name),
+        }
+    }
+
+    /// Locks the folder for this process; [`Lock::None`] where there are no locks.
+    pub(crate) fn lock(&self) -> Result<Lock, Fault> {
+        match self {
+            Self::S3(_) => Ok(Lock::None),
+            Self::Files(directory) => directory.lock(true),
+        }
+    }
+
+    /// Whether the folder is locked; creates nothing.
+    pub(crate) fn probe_lock(&self) -> Result<Lock, Fault> {
+        match self {
+            Self::S3(_) => Ok(Lock::None),
+            Self::Files(directory) => directory.lock(false),
+        }
+    }
+
+    /// Lets others have the folder, and removes what only a job under way has in it besides its journal and files.
+    pub(crate) fn release(&self, lock: Lock) {
+        if let Self::Files(directory) = self {
+            directory.release(lock);
+        }
+    }
+
+    /// Aborts whatever is open of a job: uploads, hidden files. Says how many there were.
+    pub(crate) async fn abort_all(&self, job: &JobId) -> Result<usize, Fault> {
+        match self {
+            Self::S3(prefix) => prefix.abort_all(job).await,
+            Self::Files(directory) => directory.remove_hidden(job),
+        }
+    }
+}
+
+impl Directory {
+    fn within(&self, folder: &str) -> Self {
+        Self::new(self.path().join(folder))
+    }
+
+    fn age(&self, name: &str) -> Result<Option<Duration>, Fault> {
+        let path = self.path().join(name);
+        let modified = fs::metadata(&path).and_then(|metadata| metadata.modified());
+        let modified = modified.map_err(|error| super::files::fault("look at", &path, &error))?;
+        Ok(modified.elapsed().ok())
+    }
+
+    fn lock(&self, create: bool) -> Result<Lock, Fault> {
+        let path = self.path().join(layout::LOCK);
+        lock::lock(&path, create).map_err(|error| super::files::fault("lock", &path, &error))
+    }
+
+    fn release(&self, lock: Lock) {
+        let journal = self.path().join(layout::JOURNAL);
+        for entry in fs::read_dir(&journal).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(super::files::TEMPORARY) {
+                // Whoever wrote it is dead. If it stays, only an empty folder will be left with it.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        let _ = fs::remove_dir(journal);
+        lock::unlock(&self.path().join(layout::LOCK), lock);
+    }
+
+    fn remove_hidden(&self, job: &JobId) -> Result<usize, Fault> {
+        let prefix = layout::hidden_prefix(job);
+        let remove = || -> io::Result<usize> {
+            let entries = match fs::read_dir(self.path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+                entries => entries?,
+            };
+            let mut removed = 0;
+            for entry in entries {
+                let entry = entry?;
+                if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                    fs::remove_file(entry.path())?;
+                    removed += 1;
+                }
+            }
+            Ok(removed)
+        };
+        remove().map_err(|error| super::files::fault("remove unfinished files from", self.path(), &error))
+    }
+}
+
+/// Keeps the time at which a reply was sent.
+#[derive(Debug, Clone, Default)]
+struct KeepDate(Arc<Mutex<Option<DateTime>>>);
+
+impl Intercept for KeepDate {
+    fn name(&self) -> &'static str {
+        "KeepDate"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date");
+        let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = date;
+        Ok(())
+    }
+}
+
+impl Prefix {
+    fn within(&self, folder: &str) -> Self {
+        Self { target: self.target.folder(folder), ..self.clone() }
+    }
+
+    async fn age(&self, name: &str) -> Result<Option<Duration>, Fault> {
+        let (key, kept) = (self.target.key(name), KeepDate::default());
+        let request = self.client.head_object().bucket(&self.bucket).key(key);
+        let head = request.customize().interceptor(kept.clone()).send().await;
+        let head = head.map_err(|error| self.fault("s3:GetObject", &self.target.url(name), &error))?;
+        let now = *kept.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = |time: DateTime| SystemTime::try_from(time).ok();
+        let (now, then) = (now.and_then(at), head.last_modified().copied().and_then(at));
+        Ok(now.zip(then).map(|(now, then)| now.duration_since(then).unwrap_or_default()))
+    }
+
+    async fn abort_all(&self, job: &JobId) -> Result<usize, Fault> {
+        let prefix = self.target.key(&format!("{job}_"));
+        let (mut aborted, mut marker) = (0, (None, None));
+        loop {
+            let request = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(&prefix);
+            let request = request.set_key_marker(marker.0.take()).set_upload_id_marker(marker.1.take());
+            let place = self.target.to_string();
+            let page = request.send().await;
+            let page = page.map_err(|error| self.fault("s3:ListBucketMultipartUploads", &place, &error))?;
+            for upload in page.uploads() {
+                let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
+                // A server may take the prefix for a hint.
+                if key.starts_with(&prefix) {
+                    self.abort_upload(key, id).await?;
+                    aborted += 1;
+                }
+            }
+            if page.is_truncated() != Some(true) {
+                return Ok(aborted);
+            }
+            marker = (page.next_key_marker, page.next_upload_id_marker);
+        }
+    }
+
+    async fn abort_upload(&self, key: &str, upload_id: &str) -> Result<(), Fault> {
+        let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key);
+        let Err(error) = request.upload_id(upload_id).send().await else { return Ok(()) };
+        let url = format!("s3://{}/{key}", self.bucket);
+        let fault = self.fault("s3:AbortMultipartUpload", &url, &error);
+        // Another has been quicker.
+        if fault.kind == FaultKind::NotFound { Ok(()) } else { Err(fault) }
+    }
+}

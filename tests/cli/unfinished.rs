@@ -1,0 +1,215 @@
+//! Exports that are not whole: how they are told of, gone on with, begun anew, and removed.
+
+use super::{Place, ends_saying, files, forum, s3, says, wait_until};
+use crate::running::send;
+use serde_json::{Value, json};
+use std::fs;
+use std::time::{Duration, Instant};
+use tests_support::Fake;
+use tests_support::backup::holds_each_item_once;
+use tests_support::command::{Finished, Tablehaul, finish};
+
+/// Some seconds of work, in which parts are sealed.
+fn fake() -> Fake {
+    Fake::start(["--table", "Forum:items=20000,item-bytes=2000,rcu=40000", "--table", "Thread:items=5,rcu=100"])
+}
+
+/// Slow enough to be stopped on its way.
+fn export(place: &Place, fake: &Fake) -> Tablehaul {
+    export_at(place, fake, "1000")
+}
+
+fn export_at(place: &Place, fake: &Fake, units: &str) -> Tablehaul {
+    place.export("Forum", &fake.endpoint()).args(["--read-units", units, "--workers", "1", "--segments", "40"])
+}
+
+/// An export that was stopped on its way.
+fn stopped() -> (Place, Fake) {
+    let (place, fake) = (Place::new(), fake());
+    let child = export(&place, &fake).start();
+    wait_until("segments are done", || percent(&place) >= 20);
+    send(&child, "TERM");
+    ends_saying(&finish(child), 3, &["stopped by a signal", "% of it is kept in"]);
+    (place, fake)
+}
+
+fn status(place: &Place) -> Value {
+    let folder = place.folder().to_string_lossy().into_owned();
+    let told = Tablehaul::new(["status", &folder, "--json"]).run().succeeded();
+    serde_json::from_str(&told.stdout).expect("JSON")
+}
+
+fn percent(place: &Place) -> u64 {
+    status(place)["percent"].as_u64().unwrap_or_default()
+}
+
+fn clean(place: &Place) -> Tablehaul {
+    Tablehaul::new(["clean".as_ref(), place.folder().as_os_str()])
+}
+
+#[test]
+fn the_status_of_a_folder_is_told_in_every_state() {
+    let (place, fake) = (Place::new(), fake());
+    assert_eq!(status(&place)["state"], "empty");
+    let child = export(&place, &fake).start();
+    wait_until("it is at work", || percent(&place) >= 10);
+    let running = status(&place);
+    assert_eq!((&running["state"], &running["pid"], &running["table"]), (&json!("running"), &json!(child.id()), &json!("Forum")));
+    assert!(running["items"].as_u64().is_some_and(|items| items > 0), "{running}");
+    assert!(running["last_word_seconds_ago"].as_u64().is_some_and(|seconds| seconds < 10), "{running}");
+    send(&child, "KILL");
+    finish(child);
+    assert_eq!(status(&place)["state"], "interrupted");
+    export_at(&place, &fake, "40000").run().succeeded();
+    let complete = status(&place);
+    assert_eq!((&complete["state"], &complete["items"]), (&json!("complete"), &json!(20000)));
+    let folder = place.folder().to_string_lossy().into_owned();
+    let told = Tablehaul::new(["status", &folder]).run().succeeded().stdout;
+    assert!(told.contains("holds a complete export of table Forum") && told.contains("20000 items"), "{told}");
+    fs::remove_file(place.folder().join("_SUCCESS")).expect("a file");
+    fs::remove_file(place.folder().join("manifest")).expect("a file");
+    assert_eq!(status(&place)["state"], "foreign");
+}
+
+#[test]
+fn a_stopped_export_is_told_with_how_far_it_got_and_goes_on_there() {
+    let (place, fake) = stopped();
+    let stopped = status(&place);
+    assert_eq!((&stopped["state"], &stopped["why"]), (&json!("stopped"), &json!("stopped by a signal")));
+    let plan = export(&place, &fake).arg("--dry-run").run().succeeded().stdout;
+    assert!(plan.contains(&format!("resumes     {} % (", stopped["percent"])), "{plan}");
+    let done = export_at(&place, &fake, "40000").run().succeeded();
+    assert!(done.stderr.contains("resumes     "), "{}", done.stderr);
+    holds_each_item_once(&place.folder(), 20000);
+}
+
+#[test]
+fn what_would_change_the_data_is_refused_and_restart_begins_anew() {
+    let (place, fake) = stopped();
+    let before = files(place.outer());
+    let again = |args: &[&str]| place.export("Forum", &fake.endpoint()).args(args).run();
+    says(&again(&["--compress", "gzip"]), 2, &["unfinished export with compression none, not gzip", "--restart"]);
+    says(&again(&["--consistent"]), 2, &["without --consistent", "--restart"]);
+    says(&again(&["--segments", "7"]), 2, &["with --segments 40, not 7", "--restart"]);
+    let thread = place.export("Thread", &fake.endpoint()).run();
+    says(&thread, 2, &["of another table, arn:aws:dynamodb:", "table/Forum", "--restart"]);
+    assert_eq!(files(place.outer()), before, "nothing is touched");
+    let anew = again(&["--restart", "--compress", "zstd", "--read-units", "40000"]).succeeded();
+    assert!(anew.stderr.contains("removes     "), "{}", anew.stderr);
+    holds_each_item_once(&place.folder(), 20000);
+    let left = files(&place.folder());
+    assert!(left.iter().all(|name| !name.starts_with('.') && !name.contains("journal")), "{left:?}");
+}
+
+#[test]
+fn clean_removes_an_unfinished_export_and_nothing_else() {
+    let (place, _fake) = stopped();
+    fs::write(place.folder().join("holiday.jpg"), "x").expect("a file");
+    says(&clean(&place).run(), 2, &["unfinished export of table Forum", "will be removed", "give --yes"]);
+    let cleaned = clean(&place).arg("--yes").run().succeeded();
+    assert!(cleaned.stderr.contains("removed an unfinished export of table Forum"), "{}", cleaned.stderr);
+    assert_eq!(files(place.outer()), ["backup", "backup/holiday.jpg"]);
+    says(&clean(&place).arg("--yes").run(), 2, &["holds no unfinished export (holiday.jpg)"]);
+    fs::remove_file(place.folder().join("holiday.jpg")).expect("a file");
+    clean(&place).arg("--yes").run().succeeded();
+}
+
+#[test]
+fn clean_aborts_the_uploads_of_an_unfinished_export_in_s3_also_those_that_no_journal_knows() {
+    s3().create_bucket("cleaned");
+    let fake = fake();
+    let args = ["export", "Forum", "s3://cleaned/x", "--dynamodb-endpoint", &fake.endpoint(), "--s3-endpoint"];
+    let child = Tablehaul::new(args).arg(s3().endpoint()).args(["--read-units", "1500"]).start();
+    wait_until("an upload is open", || !s3().uploads("cleaned").is_empty());
+    // Too soon for a journal that knows it.
+    send(&child, "KILL");
+    finish(child);
+    assert!(!s3().uploads("cleaned").is_empty());
+    let clean = || Tablehaul::new(["clean", "s3://cleaned/x", "--yes", "--s3-endpoint"]).arg(s3().endpoint());
+    let cleaned = clean().run().succeeded();
+    assert!(cleaned.stderr.contains("watching for"), "{}", cleaned.stderr);
+    assert_eq!(s3().uploads("cleaned"), [""; 0]);
+    assert_eq!(s3().objects("cleaned"), [""; 0]);
+}
+
+#[test]
+fn clean_leaves_complete_exports_and_those_at_work_alone() {
+    let (place, fake) = (Place::new(), fake());
+    let child = export_at(&place, &fake, "3000").start();
+    wait_until("it is at work", || status(&place)["state"] == "running");
+    says(&clean(&place).arg("--yes").run(), 2, &["is in use by process", "which is at work"]);
+    finish(child).succeeded();
+    let before = files(place.outer());
+    says(&clean(&place).arg("--yes").run(), 2, &["complete export of table Forum", "nothing is removed"]);
+    assert_eq!(files(place.outer()), before);
+}
+
+#[test]
+fn a_complete_export_of_the_same_table_may_be_skipped() {
+    let place = Place::new();
+    place.export("Forum", forum()).run().succeeded();
+    let before = files(place.outer());
+    let skip = |table: &str| place.export(table, forum()).args(["--if-complete", "skip"]).run();
+    let skipped = skip("Forum").succeeded();
+    assert!(skipped.stderr.contains("complete export of table Forum"), "{}", skipped.stderr);
+    assert!(skipped.stderr.contains("nothing to do"), "{}", skipped.stderr);
+    says(&skip("Thread"), 2, &["complete export of table Forum", "another destination"]);
+    let by_variable = place.export("Forum", forum()).env("TABLEHAUL_IF_COMPLETE", "skip").run();
+    assert_eq!(by_variable.code, Some(0));
+    assert_eq!(files(place.outer()), before);
+}
+
+#[test]
+fn an_export_is_over_before_its_deadline_and_goes_on_with_the_same_command() {
+    let (place, fake) = (Place::new(), fake());
+    let since = Instant::now();
+    let finished = export(&place, &fake).args(["--deadline", "4s"]).run();
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+    ends_saying(&finished, 3, &["stopped before its deadline"]);
+    export_at(&place, &fake, "40000").args(["--deadline", "2h30m"]).run().succeeded();
+    holds_each_item_once(&place.folder(), 20000);
+}
+
+#[test]
+fn a_journal_that_cannot_be_used_is_named_and_nothing_is_touched() {
+    let (place, fake) = stopped();
+    let journal = place.folder().join("_tablehaul/journal");
+    let mut objects: Vec<_> = fs::read_dir(&journal).expect("a journal").flatten().map(|entry| entry.path()).collect();
+    objects.sort();
+    let last = objects.last().expect("an object");
+    let whole = fs::read(last).expect("an object");
+    let before = files(place.outer());
+    for (damaged, why) in [
+        (whole[..whole.len() - 1].to_vec(), "is damaged: it is cut off"),
+        (b"{\"tablehaul_journal\":2}\n".to_vec(), "is of version 2 of the journal"),
+    ] {
+        fs::write(last, damaged).expect("an object");
+        let name = last.display().to_string();
+        says(&export(&place, &fake).run(), 2, &["can't be used", &name, why]);
+        says(&clean(&place).arg("--yes").run(), 2, &["can't be used", why]);
+    }
+    assert_eq!(files(place.outer()), before);
+    fs::write(last, whole).expect("an object");
+    export(&place, &fake).run().succeeded();
+}
+
+#[test]
+fn a_step_of_data_pipeline_that_is_tried_again_goes_on() {
+    let (place, fake) = (Place::new(), fake());
+    let step = |units: &str| {
+        let class = "org.apache.hadoop.dynamodb.tools.DynamoDBExport";
+        let folder = place.folder().to_string_lossy().into_owned();
+        let endpoint = format!("-Ddynamodb.endpoint={}", fake.endpoint());
+        let units = format!("-Ddynamodb.throughput.read={units}");
+        Tablehaul::new([class, &endpoint, "-Ddynamodb.scan.segments=40", &units, &folder, "Forum"])
+    };
+    let first = step("1000").start();
+    wait_until("segments are done", || percent(&place) >= 20);
+    send(&first, "KILL");
+    finish(first);
+    let Finished { stdout, stderr, .. } = step("40000").run().succeeded();
+    assert!(stdout.contains("Output path: ") && stderr.contains("resumes     "), "{stdout}\n{stderr}");
+    holds_each_item_once(&place.folder(), 20000);
+    let third = step("40000").run();
+    assert_eq!(third.code, Some(1), "what is complete is not written over");
+}
