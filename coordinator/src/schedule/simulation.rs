@@ -102,6 +102,7 @@ impl World {
         self.orphans.extend(std::mem::take(&mut self.workers).into_values());
         let (schedule, actions) = begun(state, Hiring::Start(self.num_workers));
         self.schedule = schedule;
+        self.complete = false;
         // Its clock is its own.
         self.now = Duration::ZERO;
         self.perform(actions);

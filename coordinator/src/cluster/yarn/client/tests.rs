@@ -48,7 +48,11 @@ fn the_options_of_hadoop_come_before_those_of_streaming() {
             "-mapper",
             "tablehaul-worker --yarn",
             "-reducer",
-            "NONE"
+            "NONE",
+            "-cmdenv",
+            "MIMALLOC_ARENA_RESERVE=64MiB",
+            "-cmdenv",
+            "MALLOC_ARENA_MAX=2"
         ]
     );
     for setting in [
