@@ -109,6 +109,23 @@ impl Budget {
         taken
     }
 
+    /// Takes so many if the bucket holds as many, or none. Says whether.
+    pub(crate) fn take_all(&mut self, now: Duration, wanted: Units) -> bool {
+        self.advance(now);
+        let wanted = wanted.milli();
+        if wanted > self.rest_milli {
+            let cells = (wanted - self.rest_milli).div_ceil(self.cell_milli);
+            let Some(number) = u32::try_from(cells).ok().and_then(NonZeroU32::new) else { return false };
+            if !matches!(self.limiter.check_n(number), Ok(Ok(_))) {
+                return false;
+            }
+            self.rest_milli += cells * self.cell_milli;
+        }
+        self.rest_milli -= wanted;
+        self.granted += Units::from_milli(wanted);
+        true
+    }
+
     /// Another rate from now on. Nothing is given for the change itself.
     pub(crate) fn set_rate(&mut self, now: Duration, rate: Rate) {
         if rate != self.rate {

@@ -3,6 +3,7 @@
 //!
 //! What the work is, the schedule does not know: that is a [`Work`], of an export or of an import.
 
+mod grants;
 mod workers;
 
 use std::time::Duration;
@@ -15,19 +16,16 @@ use job::{
 };
 
 use crate::{
-    budget::{Budget, divide},
+    budget::Budget,
     pace::{Limits, Pace},
 };
 pub(crate) use workers::Hiring;
-use workers::{Worker, Workers};
+use workers::Workers;
 
 /// A worker not heard of for so long is lost. Workers speak every second.
 const SILENCE: Duration = Duration::from_secs(10);
 /// A job in which not one request was answered well for so long fails.
 const NO_PROGRESS: Duration = Duration::from_mins(10);
-/// For each worker, between two divisions of what the bucket holds: dividing takes time for each of them, and
-/// so costs little however many there are. With few, whoever asks is served at once.
-const GRANT_PAUSE: Duration = Duration::from_micros(5);
 /// Between two ticks; a gap far above it means that this process itself stood still.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 const STOOD_STILL: Duration = Duration::from_secs(2);
@@ -134,6 +132,7 @@ pub(crate) struct Schedule<W> {
     pace: Pace,
     budget: Budget,
     workers: Workers,
+    /// Whose turn it is to get something.
     turn: usize,
     granted_at: Duration,
     ticked_at: Duration,
@@ -228,9 +227,7 @@ impl<W: Work> Schedule<W> {
             FromWorker::Hello { .. } => self.expel(now, id, "said hello twice", actions),
             FromWorker::Need(total) => {
                 worker.needed = worker.needed.max(total);
-                if now.saturating_sub(self.granted_at) >= GRANT_PAUSE * self.workers.len() {
-                    self.grant(now, actions);
-                }
+                self.grant_all(now, actions);
             }
             FromWorker::Want(total) => {
                 worker.wanted = worker.wanted.max(total);
@@ -339,27 +336,6 @@ impl<W: Work> Schedule<W> {
         }
     }
 
-    /// Hands out what the bucket holds, max-min fair.
-    fn grant(&mut self, now: Duration, actions: &mut Vec<Action<W::Action>>) {
-        let needs: Vec<u64> = self.workers.iter().map(|(_, worker)| worker.outstanding().milli()).collect();
-        let total: u64 = needs.iter().sum();
-        self.granted_at = now;
-        if total == 0 {
-            return;
-        }
-        let taken = self.budget.take(now, Units::from_milli(total));
-        self.turn += 1;
-        let shares = divide(taken.milli(), &needs, self.turn);
-        let page = self.budget.page_cap();
-        for ((id, worker), share) in self.workers.iter_mut().zip(shares) {
-            if share > 0 {
-                let units = Units::from_milli(share);
-                worker.granted += units;
-                actions.push(Action::Send(id, ToWorker::Grant { units, page }));
-            }
-        }
-    }
-
     /// Nothing is granted beyond the budget; leases are consistent.
     pub(crate) fn check_invariants(&self) {
         self.work.check_invariants();
@@ -400,16 +376,6 @@ impl<W: Work> Schedule<W> {
     /// How many workers were lost.
     pub(crate) fn num_lost(&self) -> u32 {
         self.workers.num_lost()
-    }
-}
-
-impl Worker {
-    /// What it asked for and has not got. One that has read all it was given needs nothing more.
-    fn outstanding(&self) -> Units {
-        if self.draining && self.held == 0 {
-            return Units::ZERO;
-        }
-        self.needed.saturating_sub(self.granted)
     }
 }
 

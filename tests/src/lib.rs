@@ -19,6 +19,7 @@
 //! - [`scan_order`]: the order in which a table gives its items, and how widely writes are spread over it.
 //! - [`stats`]: what `fake-dynamodb` counts; the words both sides of its admin endpoint speak.
 //! - [`pace`]: how closely a budget was kept, by those counts.
+//! - [`usage`]: what a process has used.
 
 pub mod backup;
 pub mod backup_writer;
@@ -38,6 +39,7 @@ pub mod process;
 pub mod s3;
 pub mod scan_order;
 pub mod stats;
+pub mod usage;
 
 pub use backup_writer::BackupWriter;
 pub use demo::DemoDynamo;

@@ -1,6 +1,6 @@
 //! The segments of an export: which steps may be taken. A core.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use job::{
     ids::{Attempt, Segment, WorkerId},
@@ -61,15 +61,16 @@ impl Segments {
 
     /// Whether `steps` may be taken, each alone and all together.
     pub(crate) fn check(&self, worker: WorkerId, steps: &[Step]) -> Result<(), StepRejection> {
-        for (index, step) in steps.iter().enumerate() {
+        // A message may hold thousands of steps: those of nearly empty segments.
+        let mut seen = HashSet::with_capacity(steps.len());
+        for step in steps {
             let segment = step.segment;
             let held = self.0.held(worker, segment.0 as usize, step.attempt);
             let mark = held.map_err(|why| match why {
                 NotHeld::Unknown => StepRejection::UnknownSegment(segment),
                 NotHeld::Stale => StepRejection::Stale(segment, step.attempt),
             })?;
-            let twice = steps[..index].iter().any(|other| other.segment == segment);
-            if step.from_page != mark.pages || twice {
+            if step.from_page != mark.pages || !seen.insert(segment) {
                 return Err(StepRejection::Gap { segment, at: mark.pages, from: step.from_page });
             }
         }

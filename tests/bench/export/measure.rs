@@ -13,7 +13,7 @@ use nix::sys::{
     resource::{UsageWho, getrusage},
     time::TimeValLike,
 };
-use tests_support::command::children;
+use tests_support::{command::children, usage::peak_bytes};
 
 /// A command, measured.
 #[derive(Clone, Debug)]
@@ -138,11 +138,4 @@ fn watch(pid: u32, ended: &AtomicBool) -> (u64, Option<u64>) {
         thread::sleep(Duration::from_millis(50));
     }
     (main, worker)
-}
-
-fn peak_bytes(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }

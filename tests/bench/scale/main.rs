@@ -1,0 +1,161 @@
+//! What the coordinator costs: `scripts/bench scale`. The real `tablehaul` exports a table of a million segments with
+//! 2,000 workers, which hold real streams to it but read and write nothing: the page times, the units and the parts
+//! that they report are made up (`simulated`), by the rules of the real worker (`cores`).
+//!
+//! This process plays the Hadoop cluster (`cluster`). The `hadoop` command that the coordinator starts becomes this
+//! program once more, with `--simulate`: the workers (`fleet`), which also measure, being the coordinator's child.
+
+mod cluster;
+mod connection;
+mod cores;
+mod fleet;
+mod measured;
+mod simulated;
+mod tally;
+
+use std::{
+    fs,
+    io::Read,
+    path::PathBuf,
+    process::Child,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use cluster::MadeUp;
+use measured::{Measured, Table};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tests_support::{Fake, S3, command::Tablehaul};
+
+const BUCKET: &str = "scale";
+/// The coordinator's start, the workers' joining and their settling take no longer.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// When it is told to end, everything is gone after that.
+const END_LIMIT: Duration = Duration::from_secs(30);
+
+/// Measures the coordinator with simulated workers
+#[derive(Parser)]
+struct Options {
+    #[command(flatten)]
+    scale: Scale,
+    /// Be the workers of the coordinator that started this process, with these credentials
+    #[arg(long, value_name = "CREDENTIALS", hide = true, requires = "result")]
+    simulate: Option<PathBuf>,
+    /// Where to write what was measured
+    #[arg(long, hide = true)]
+    result: Option<PathBuf>,
+}
+
+/// How large it all is.
+#[derive(clap::Args)]
+struct Scale {
+    #[arg(long, default_value_t = 2_000)]
+    workers: u32,
+    #[arg(long, default_value_t = 1_000_000)]
+    segments: u32,
+    /// Budget, in read units a second
+    #[arg(long, default_value_t = 400_000)]
+    units: u64,
+    /// Segments that a worker reads at once
+    #[arg(long, default_value_t = 16)]
+    streams: u32,
+    /// Seconds to measure, from when all workers have joined
+    #[arg(long, default_value_t = 60)]
+    secs: u64,
+}
+
+fn main() -> anyhow::Result<()> {
+    let Options { scale, simulate, result } = Options::parse();
+    allow_many_connections()?;
+    if let Some((secrets, result)) = simulate.zip(result) {
+        return fleet::run(&secrets, &result, &scale);
+    }
+    let measured = measure(&scale)?;
+    println!("{}", Table(&measured, &scale));
+    Ok(())
+}
+
+/// Each simulated worker holds one.
+fn allow_many_connections() -> anyhow::Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+    Ok(())
+}
+
+fn measure(scale: &Scale) -> anyhow::Result<Measured> {
+    let folder = tempfile::tempdir()?;
+    let cluster = MadeUp::start(folder.path())?;
+    let s3 = S3::start();
+    s3.create_bucket(BUCKET);
+    let fake = Fake::start(["--table", "Big:items=1000"]);
+    let export = Tablehaul::new(["export", "Big", &format!("s3://{BUCKET}/backup"), "--quiet"])
+        .args(["--region", "us-east-1", "--s3-endpoint", &s3.endpoint()])
+        .args(["--dynamodb-endpoint", &fake.endpoint()])
+        .args(["--workers", &scale.workers.to_string(), "--segments", &scale.segments.to_string()])
+        .args(["--read-units", &scale.units.to_string()]);
+    let mut coordinator = cluster.command(export, scale)?.start();
+    let reader = coordinator.stderr.take().map(|mut stderr| {
+        std::thread::spawn(move || {
+            let mut said = String::new();
+            // What cannot be read was not said.
+            let _ = stderr.read_to_string(&mut said);
+            said
+        })
+    });
+    let measured = run(&cluster, &mut coordinator, scale);
+    // It has ended, unless something is wrong.
+    let _ = coordinator.kill();
+    let _ = coordinator.wait();
+    let said = reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
+    let said: Vec<&str> = said.lines().rev().take(5).collect();
+    measured.with_context(|| format!("tablehaul said, last first: {said:#?}"))
+}
+
+/// Until it has been measured and everything is gone.
+fn run(cluster: &MadeUp, coordinator: &mut Child, scale: &Scale) -> anyhow::Result<Measured> {
+    let measured = wait_for(cluster, coordinator, scale);
+    if coordinator.try_wait()?.is_none() {
+        kill(Pid::from_raw(i32::try_from(coordinator.id())?), Signal::SIGTERM)?;
+    }
+    let has_ended = is_gone_after(|| Ok(coordinator.try_wait()?.is_some()))?;
+    let measured = measured?;
+    if !has_ended {
+        bail!("the coordinator did not end within {END_LIMIT:?}");
+    }
+    if !is_gone_after(|| Ok(!fs::exists(format!("/proc/{}", measured.fleet))?))? {
+        bail!("the coordinator left the command running: process {}", measured.fleet);
+    }
+    Ok(measured)
+}
+
+/// Waits for what the simulated workers have measured.
+fn wait_for(cluster: &MadeUp, coordinator: &mut Child, scale: &Scale) -> anyhow::Result<Measured> {
+    let limit = PATIENCE + Duration::from_secs(scale.secs);
+    let since = Instant::now();
+    while !cluster.result().exists() {
+        if let Some(status) = coordinator.try_wait()? {
+            bail!("the coordinator ended too early: {status}");
+        }
+        if since.elapsed() > limit {
+            bail!("nothing was measured within {limit:?}");
+        }
+        sleep(Duration::from_millis(100));
+    }
+    let measured: Result<Measured, String> = serde_json::from_slice(&fs::read(cluster.result())?)?;
+    measured.map_err(anyhow::Error::msg)
+}
+
+fn is_gone_after(mut is_gone: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<bool> {
+    let since = Instant::now();
+    while !is_gone()? {
+        if since.elapsed() > END_LIMIT {
+            return Ok(false);
+        }
+        sleep(Duration::from_millis(50));
+    }
+    Ok(true)
+}
