@@ -4,12 +4,17 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     pin::Pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use job::{control::ToWorker, ids::WorkerId, journal::Totals};
 use job_aws::{Clients, Fault};
-use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+    time::MissedTickBehavior,
+};
 
 use crate::{
     cluster::{Cluster, Ending, Happened},
@@ -26,6 +31,9 @@ use crate::{
 
 /// How often the table's capacity is looked at again.
 const RATE_REFRESH: Duration = Duration::from_mins(1);
+
+/// Calls of the work that are under way at once; thousands of workers may want a file in one moment.
+const CALLS_AT_ONCE: usize = 64;
 
 /// How long a call under way may still take when the job has failed or was stopped.
 const CALL_LIMIT: Duration = Duration::from_secs(1);
@@ -71,6 +79,8 @@ struct Running<'a, W: Work, H> {
     /// Why the streams of workers that are about to end have ended.
     left: BTreeMap<WorkerId, String>,
     calls: JoinSet<Done<W::Event>>,
+    /// For what the work wants done.
+    places: Arc<Semaphore>,
     /// Events that came of actions.
     echoes: VecDeque<Event<W::Event>>,
     started: Instant,
@@ -100,6 +110,7 @@ impl<H> Driver<'_, H> {
             names: BTreeMap::new(),
             left: BTreeMap::new(),
             calls: JoinSet::new(),
+            places: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
             echoes: VecDeque::new(),
             started: Instant::now(),
             outcome: None,
@@ -260,7 +271,11 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
                 }
                 Action::Work(action) => {
                     let call = self.driver.hands.perform(self.schedule.work(), action);
-                    self.calls.spawn(async move { Done::Performed(call.await) });
+                    let places = self.places.clone();
+                    self.calls.spawn(async move {
+                        let _place = places.acquire().await;
+                        Done::Performed(call.await)
+                    });
                 }
                 Action::Complete => self.outcome = Some(Ok(())),
                 Action::Fail(why) => self.outcome = Some(Err(Failure::Failed(why))),

@@ -22,8 +22,8 @@ use crate::{failure::Failure, store::Store};
 use pace::Pace;
 pub(crate) use read::read;
 pub(crate) use replay::{Journaled, State};
-pub(crate) use summary::percent;
 use scribe::Scribe;
+pub(crate) use summary::percent;
 pub(crate) use takeover::{Life, SILENCE, age, await_silence, life};
 
 /// As long as a job without any progress lasts, so long it lasts without a place for its journal.
@@ -153,7 +153,8 @@ impl Journal {
     /// # Errors
     /// It can't be done within `limit`, or another coordinator has taken over.
     pub(crate) async fn append(&mut self, last: Fact, limit: Duration) -> Result<(), Failure> {
-        let late = |_| Failure::Failed(format!("its journal could not be written within {} s", limit.as_secs()));
+        let late =
+            |_| Failure::Failed(format!("its journal could not be written within {} s", limit.as_secs()));
         let work = async {
             while let Some(done) = self.under_way.join_next().await {
                 let (scribe, written) =

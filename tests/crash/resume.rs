@@ -87,7 +87,8 @@ fn a_signal_leaves_what_is_done_for_the_next_run() {
 fn an_export_to_s3_goes_on_after_its_coordinator_was_killed() {
     let (fake, s3) = (slow_fake(), S3::start());
     s3.create_bucket("resumed");
-    let mut job = Job::start_to_s3(&fake, ITEMS, InS3 { s3: &s3, bucket: "resumed" }, "--read-units 500 --workers 2");
+    let mut job =
+        Job::start_to_s3(&fake, ITEMS, InS3 { s3: &s3, bucket: "resumed" }, "--read-units 500 --workers 2");
     // Long enough for an object with parts.
     job.wait_until_read(30);
     sleep(Duration::from_secs(6));

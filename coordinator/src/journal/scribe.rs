@@ -161,7 +161,8 @@ impl Scribe {
 
     /// By the one who wrote this object.
     fn superseded(&self, object: &[u8]) -> Failure {
-        let by = journal::header(object).map_or_else(|_| "another coordinator".into(), |header| owner(&header));
+        let by =
+            journal::header(object).map_or_else(|_| "another coordinator".into(), |header| owner(&header));
         let left = "this one has stopped and left everything as it is";
         Failure::Superseded(format!("{} has been taken over by {by}: {left}", self.place))
     }

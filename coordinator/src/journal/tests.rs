@@ -54,8 +54,14 @@ fn opened(file: u32) -> Fact {
 }
 
 fn sealed(file: u32, number: u32, segment: u32, from_page: u64, position: Position) -> Fact {
-    let step =
-        Step { segment: Segment(segment), attempt: Attempt(1), from_page, to_page: from_page + 1, items: 10, position };
+    let step = Step {
+        segment: Segment(segment),
+        attempt: Attempt(1),
+        from_page,
+        to_page: from_page + 1,
+        items: 10,
+        position,
+    };
     let part = SealedPart {
         file: FileId(file),
         number,

@@ -48,18 +48,10 @@ fn sealed() -> impl Strategy<Value = Fact> {
             position,
         },
     );
-    let part = (any::<u32>(), any::<u64>(), "[ -~]{0,40}", any::<bool>()).prop_map(
-        |(crc32c, bytes, etag, last)| SealedPart {
-            file: FileId(3),
-            number: 1,
-            etag,
-            crc32c,
-            bytes,
-            items: 9,
-            line_bytes: bytes,
-            last,
-        },
-    );
+    let part =
+        (any::<u32>(), any::<u64>(), "[ -~]{0,40}", any::<bool>()).prop_map(|(crc32c, bytes, etag, last)| {
+            SealedPart { file: FileId(3), number: 1, etag, crc32c, bytes, items: 9, line_bytes: bytes, last }
+        });
     (proptest::option::of(part), proptest::collection::vec(step, 0..4))
         .prop_map(|(part, steps)| Fact::Sealed(Sealed { part, steps }))
 }
