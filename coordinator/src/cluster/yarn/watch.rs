@@ -1,5 +1,7 @@
 //! Watches a job on YARN from its submission to its end, keeps it alive, and ends it. A shell.
 
+mod verdict;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
@@ -18,7 +20,7 @@ use super::{
         output::{Event, Output},
     },
     hdfs::Hdfs,
-    manager::applications::{AppState, Application, FinalStatus},
+    manager::applications::{AppState, FinalStatus},
     secret::Secret,
 };
 use crate::cluster::{Ending, Happened};
@@ -33,8 +35,8 @@ const RENEW_EVERY: Duration = Duration::from_secs(10);
 const LONG_WAIT: Duration = Duration::from_secs(30);
 /// When all is done, tasks may take so long to end; those that never got a container are not waited for.
 const END_LIMIT: Duration = Duration::from_secs(15);
-/// A call that ends the application may take so long.
-const KILL_LIMIT: Duration = Duration::from_secs(2);
+/// What is asked of the `ResourceManager` may take so long.
+const CALL_LIMIT: Duration = Duration::from_secs(2);
 
 /// What is known of a job from the start.
 pub(super) struct Watch {
@@ -65,6 +67,8 @@ struct Seen {
     can_renew: bool,
     has_run: bool,
     wait_told: bool,
+    /// The command has ended before the application did.
+    is_alone: bool,
 }
 
 impl Watch {
@@ -90,6 +94,7 @@ impl Watch {
             can_renew: true,
             has_run: false,
             wait_told: false,
+            is_alone: false,
         };
         let mut tick = interval(Duration::from_millis(500));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -102,18 +107,19 @@ impl Watch {
                     let _ = happening.send(Happened::Over(why)).await;
                     break end.await.unwrap_or(Ending::Killed);
                 },
-                _ = client.wait() => {
-                    while let Ok(Some(line)) = timeout(KILL_LIMIT, lines.recv()).await {
+                _ = client.wait(), if !seen.is_alone => {
+                    while let Ok(Some(line)) = timeout(CALL_LIMIT, lines.recv()).await {
                         drop(self.hear(&line, &mut seen));
                     }
                     if let Some(event) = seen.output.finish() {
                         self.happened(event, &mut seen);
                     }
-                    let why = self.verdict(&seen).await;
+                    let Some(why) = self.verdict(&mut seen).await else { continue };
                     let _ = happening.send(Happened::Over(why)).await;
                     break end.await.unwrap_or(Ending::Killed);
                 }
-                _ = tick.tick() => if let Some(why) = self.look(&mut seen).await {
+                // Whoever ends the job must not wait for a ResourceManager that does not answer.
+                _ = tick.tick() => if let Ok(Some(why)) = timeout(CALL_LIMIT, self.look(&mut seen)).await {
                     let _ = happening.send(Happened::Over(why)).await;
                     break end.await.unwrap_or(Ending::Killed);
                 },
@@ -151,11 +157,6 @@ impl Watch {
         None
     }
 
-    /// Why an attempt failed, with what only the coordinator knows.
-    fn about(&self, cause: &Cause) -> String {
-        cause.to_string().replace("the coordinator", &format!("the coordinator at {}", self.address))
-    }
-
     /// Looks how the application is; says why no worker will come any more, if so.
     async fn look(&self, seen: &mut Seen) -> Option<String> {
         let now = Instant::now();
@@ -172,7 +173,9 @@ impl Watch {
             (self.note)(format!("yarn        {page}"));
         }
         if application.state.is_over() {
-            return self.over(&application, seen).await;
+            // The command tells by its own end that all went well.
+            let is_well = application.final_status == FinalStatus::Succeeded;
+            return if is_well && !seen.is_alone { None } else { Some(self.over(&application, seen).await) };
         }
         if !seen.has_run && !seen.wait_told && seen.since.elapsed() > LONG_WAIT {
             seen.wait_told = true;
@@ -193,63 +196,6 @@ impl Watch {
         }
     }
 
-    async fn over(&self, application: &Application, seen: &Seen) -> Option<String> {
-        let how = match application.state {
-            AppState::Killed => "was killed",
-            AppState::Failed => "failed",
-            _ => match application.final_status {
-                FinalStatus::Succeeded => return None,
-                FinalStatus::Killed => "was killed",
-                _ => "failed",
-            },
-        };
-        let mut why = format!("the YARN application {} {how}", application.id);
-        let said = application.why();
-        if !said.is_empty() {
-            why = format!("{why}: {said}");
-        }
-        Some(self.with_attempts(why, &application.id, seen).await)
-    }
-
-    /// What the end of the command means.
-    async fn verdict(&self, seen: &Seen) -> String {
-        if let Some(id) = &seen.id {
-            for _ in 0..5 {
-                if let Ok(Some(application)) = self.site.manager.application(id).await
-                    && application.state.is_over()
-                {
-                    let over = self.over(&application, seen).await;
-                    return over.unwrap_or_else(|| {
-                        format!("all workers of the YARN application {id} have ended by themselves")
-                    });
-                }
-                if !self.site.is_open() {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(300)).await;
-            }
-        }
-        let why = seen.output.why();
-        match &seen.id {
-            Some(id) => self.with_attempts(format!("the YARN application {id} ended: {why}"), id, seen).await,
-            None => format!("the job cannot be submitted to YARN: {why}"),
-        }
-    }
-
-    /// Adds why its workers failed.
-    async fn with_attempts(&self, why: String, id: &str, seen: &Seen) -> String {
-        let mut failure = seen.failure.clone();
-        if failure.is_none()
-            && let Ok(attempts) = self.site.manager.failed_attempts(id).await
-        {
-            failure = attempts.last().map(|attempt| self.about(&Cause::read(&attempt.diagnostics)));
-        }
-        match failure {
-            Some(failure) => format!("{why}; {failure} (yarn logs -applicationId {id} has more)"),
-            None => why,
-        }
-    }
-
     /// Ends what has not ended, and leaves nothing.
     async fn end(
         &self,
@@ -258,17 +204,20 @@ impl Watch {
         mut lines: mpsc::Receiver<String>,
         mut seen: Seen,
     ) {
-        let ended_by_itself = ending == Ending::Told
-            && timeout(END_LIMIT, async {
-                loop {
+        let ended_by_itself = ending == Ending::Told && {
+            let ends = async {
+                while !seen.is_alone {
                     tokio::select! {
                         Some(line) = lines.recv() => drop(self.hear(&line, &mut seen)),
-                        status = client.wait() => return status,
+                        _ = client.wait() => return,
                     }
                 }
-            })
-            .await
-            .is_ok();
+                while !self.is_over(&seen).await {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+            };
+            timeout(END_LIMIT, ends).await.is_ok()
+        };
         if !ended_by_itself {
             if ending == Ending::Told {
                 (self.note)("workers that never got a container are called off".to_owned());
@@ -282,16 +231,22 @@ impl Watch {
         }
     }
 
+    async fn is_over(&self, seen: &Seen) -> bool {
+        let Some(id) = &seen.id else { return true };
+        let application = self.site.manager.application(id).await;
+        application.is_ok_and(|application| application.is_none_or(|application| application.state.is_over()))
+    }
+
     /// Kills the application, also one of which only the tag is known, since its id was never heard.
     async fn kill(&self, seen: &Seen) {
         let id = if let Some(id) = &seen.id {
             id.clone()
         } else {
-            let tagged = timeout(KILL_LIMIT, self.site.manager.tagged(&self.tag)).await;
+            let tagged = timeout(CALL_LIMIT, self.site.manager.tagged(&self.tag)).await;
             let Ok(Ok(Some(application))) = tagged else { return };
             application.id
         };
-        if let Ok(Ok(())) = timeout(KILL_LIMIT, self.site.manager.kill(&id)).await {
+        if let Ok(Ok(())) = timeout(CALL_LIMIT, self.site.manager.kill(&id)).await {
             return;
         }
         let yarn = self.site.hadoop.with_file_name("yarn");

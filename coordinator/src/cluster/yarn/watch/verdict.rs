@@ -1,0 +1,77 @@
+//! Why a job on YARN came to nothing, in one line.
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::{CALL_LIMIT, Seen, Watch};
+use crate::cluster::yarn::{
+    client::attempt::Cause,
+    manager::applications::{AppState, Application, FinalStatus},
+};
+
+/// How often the `ResourceManager` is asked how the application is when the command has ended, before it is
+/// believed that the application goes on.
+const LOOKS: u32 = 5;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
+
+impl Watch {
+    /// Why an attempt failed, with what only the coordinator knows.
+    pub(super) fn about(&self, cause: &Cause) -> String {
+        cause.to_string().replace("the coordinator", &format!("the coordinator at {}", self.address))
+    }
+
+    /// How an application that is over ended.
+    pub(super) async fn over(&self, application: &Application, seen: &Seen) -> String {
+        let id = &application.id;
+        let how = match (application.state, application.final_status) {
+            (AppState::Killed, _) | (AppState::Finished, FinalStatus::Killed) => "was killed",
+            (AppState::Finished, FinalStatus::Succeeded) => {
+                return format!("all workers of the YARN application {id} have ended by themselves");
+            }
+            _ => "failed",
+        };
+        let said = application.why();
+        let why = match said.as_str() {
+            "" => format!("the YARN application {id} {how}"),
+            said => format!("the YARN application {id} {how}: {said}"),
+        };
+        self.with_attempts(why, id, seen).await
+    }
+
+    /// What the end of the command means; nothing if the application goes on without it.
+    pub(super) async fn verdict(&self, seen: &mut Seen) -> Option<String> {
+        let why = seen.output.why();
+        let Some(id) = seen.id.clone() else {
+            return Some(format!("the job cannot be submitted to YARN: {why}"));
+        };
+        for _ in 0..LOOKS {
+            if let Ok(Ok(Some(application))) = timeout(CALL_LIMIT, self.site.manager.application(&id)).await {
+                if application.state.is_over() {
+                    return Some(self.over(&application, seen).await);
+                }
+                seen.is_alone = true;
+            }
+            sleep(BETWEEN_LOOKS).await;
+        }
+        if seen.is_alone {
+            (self.note)(format!("the hadoop command has ended ({why}); {id} goes on"));
+            return None;
+        }
+        Some(self.with_attempts(format!("the YARN application {id} ended: {why}"), &id, seen).await)
+    }
+
+    /// Adds why its workers failed.
+    async fn with_attempts(&self, why: String, id: &str, seen: &Seen) -> String {
+        let mut failure = seen.failure.clone();
+        if failure.is_none()
+            && let Ok(Ok(attempts)) = timeout(CALL_LIMIT, self.site.manager.failed_attempts(id)).await
+        {
+            failure = attempts.last().map(|attempt| self.about(&Cause::read(&attempt.diagnostics)));
+        }
+        match failure {
+            Some(failure) => format!("{why}; {failure} (yarn logs -applicationId {id} has more)"),
+            None => why,
+        }
+    }
+}
