@@ -54,11 +54,7 @@ pub(crate) async fn abort_strays(store: &Store, job: &JobId) -> Result<Option<St
 }
 
 /// Removes the files of a job and whatever is open of it. Gives a note if nobody may look for that.
-pub(crate) async fn discard(
-    store: &Store,
-    job: &JobId,
-    files: &[PartFile],
-) -> Result<Option<String>, Fault> {
+pub(crate) async fn discard(store: &Store, job: &JobId, files: &[PartFile]) -> Result<Option<String>, Fault> {
     for name in [layout::SUCCESS, layout::MANIFEST, layout::EXPORT_JSON] {
         store.remove(name).await?;
     }
@@ -94,6 +90,8 @@ async fn join_one(under_way: &mut JoinSet<Result<(), Fault>>) -> Result<(), Faul
     match under_way.join_next().await {
         None => Ok(()),
         Some(Ok(result)) => result,
-        Some(Err(error)) => Err(Fault::new(FaultKind::Refused, format!("a file call ended abruptly: {error}"))),
+        Some(Err(error)) => {
+            Err(Fault::new(FaultKind::Refused, format!("a file call ended abruptly: {error}")))
+        }
     }
 }

@@ -81,7 +81,8 @@ pub async fn import(
     let plan = prepared.text(&place);
     let (state, rejects) = (prepared.state.take(), prepared.rejects.take());
     let rejects = Rejects::new(rejects, progress.sink());
-    let job = Job { request, prepared: &prepared, place: &place, rejects: rejects.clone(), progress, stop: &stop };
+    let job =
+        Job { request, prepared: &prepared, place: &place, rejects: rejects.clone(), progress, stop: &stop };
     let mut kept = match state {
         Some((state, begin)) if !dry_run => Some(state.take(begin, job.way()).await?),
         _ => None,
@@ -253,7 +254,10 @@ fn after(failure: Failure, report: &ImportReport, is_kept: bool) -> Failure {
             let items = count_of(items, "item");
             let verb = if report.mode == WriteMode::Delete.name() { "removed" } else { "written" };
             let again = "the same command does all of it again, which is harmless";
-            format!("{items} {verb} before that{}", if is_kept { String::new() } else { format!("; {again}") })
+            format!(
+                "{items} {verb} before that{}",
+                if is_kept { String::new() } else { format!("; {again}") }
+            )
         }
     };
     failure.saying(&done)

@@ -20,10 +20,11 @@ use tokio::task::JoinSet;
 
 use crate::{failure::Failure, store::Store};
 use pace::Pace;
+pub(crate) use pace::SIGN_OF_LIFE;
 pub(crate) use read::read;
 pub(crate) use replay::{Journaled, State};
-pub(crate) use summary::percent;
 use scribe::Scribe;
+pub(crate) use summary::percent;
 pub(crate) use takeover::{Life, SILENCE, age, await_silence, life};
 
 /// As long as a job without any progress lasts, so long it lasts without a place for its journal.
@@ -115,7 +116,7 @@ impl Journal {
         }
         let Some(mut scribe) = self.scribe.take() else { return };
         self.begun_at = Instant::now();
-        let is_snapshot = self.pace.wants_snapshot(scribe.size());
+        let is_snapshot = scribe.size().wants_snapshot();
         let mut facts = std::mem::take(&mut self.pending);
         if is_snapshot {
             facts = snapshot();
@@ -153,7 +154,8 @@ impl Journal {
     /// # Errors
     /// It can't be done within `limit`, or another coordinator has taken over.
     pub(crate) async fn append(&mut self, last: Fact, limit: Duration) -> Result<(), Failure> {
-        let late = |_| Failure::Failed(format!("its journal could not be written within {} s", limit.as_secs()));
+        let late =
+            |_| Failure::Failed(format!("its journal could not be written within {} s", limit.as_secs()));
         let work = async {
             while let Some(done) = self.under_way.join_next().await {
                 let (scribe, written) =
@@ -166,6 +168,14 @@ impl Journal {
             self.scribe()?.append(&facts, limit).await
         };
         tokio::time::timeout(limit, work).await.map_err(late)?
+    }
+
+    /// Writes a sign of life.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub(crate) async fn beat(&mut self) -> Result<(), Failure> {
+        self.scribe()?.append(&[], OUTAGE_LIMIT).await
     }
 
     /// Makes sure that no other has taken over since the last object.

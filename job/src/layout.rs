@@ -56,7 +56,9 @@ mod tests {
         let job = JobId("0af5".into());
         assert_eq!(part_file(&job, FileId(7), Compression::None), "0af5_000007");
         assert_eq!(part_file(&job, FileId(1_234_567), Compression::Gzip), "0af5_1234567.gz");
-        assert!(hidden(&part_file(&job, FileId(7), Compression::None), "u").starts_with(&hidden_prefix(&job)));
+        assert!(
+            hidden(&part_file(&job, FileId(7), Compression::None), "u").starts_with(&hidden_prefix(&job))
+        );
     }
 
     #[test]

@@ -100,7 +100,11 @@ fn export_in_blocks(place: &Place, blocks: u32) -> Finished {
 #[test]
 fn a_file_system_that_takes_nothing_at_all_refuses_the_job() {
     let place = Place::new();
-    says(&export_in_blocks(&place, 0), 2, &["cannot write", "/backup/_tablehaul/journal/00000001.jsonl", "File too large"]);
+    says(
+        &export_in_blocks(&place, 0),
+        2,
+        &["cannot write", "/backup/_tablehaul/journal/00000001.jsonl", "File too large"],
+    );
     place.is_untouched();
 }
 

@@ -11,7 +11,12 @@ use tests_support::command::{Finished, Tablehaul, finish};
 
 /// Some seconds of work, in which parts are sealed.
 fn fake() -> Fake {
-    Fake::start(["--table", "Forum:items=20000,item-bytes=2000,rcu=40000", "--table", "Thread:items=5,rcu=100"])
+    Fake::start([
+        "--table",
+        "Forum:items=20000,item-bytes=2000,rcu=40000",
+        "--table",
+        "Thread:items=5,rcu=100",
+    ])
 }
 
 /// Slow enough to be stopped on its way.
@@ -20,7 +25,14 @@ fn export(place: &Place, fake: &Fake) -> Tablehaul {
 }
 
 fn export_at(place: &Place, fake: &Fake, units: &str) -> Tablehaul {
-    place.export("Forum", &fake.endpoint()).args(["--read-units", units, "--workers", "1", "--segments", "40"])
+    place.export("Forum", &fake.endpoint()).args([
+        "--read-units",
+        units,
+        "--workers",
+        "1",
+        "--segments",
+        "40",
+    ])
 }
 
 /// An export that was stopped on its way.
@@ -54,7 +66,10 @@ fn the_status_of_a_folder_is_told_in_every_state() {
     let child = export(&place, &fake).start();
     wait_until("it is at work", || percent(&place) >= 10);
     let running = status(&place);
-    assert_eq!((&running["state"], &running["pid"], &running["table"]), (&json!("running"), &json!(child.id()), &json!("Forum")));
+    assert_eq!(
+        (&running["state"], &running["pid"], &running["table"]),
+        (&json!("running"), &json!(child.id()), &json!("Forum"))
+    );
     assert!(running["items"].as_u64().is_some_and(|items| items > 0), "{running}");
     assert!(running["last_word_seconds_ago"].as_u64().is_some_and(|seconds| seconds < 10), "{running}");
     send(&child, "KILL");
@@ -65,7 +80,10 @@ fn the_status_of_a_folder_is_told_in_every_state() {
     assert_eq!((&complete["state"], &complete["items"]), (&json!("complete"), &json!(20000)));
     let folder = place.folder().to_string_lossy().into_owned();
     let told = Tablehaul::new(["status", &folder]).run().succeeded().stdout;
-    assert!(told.contains("holds a complete export of table Forum") && told.contains("20000 items"), "{told}");
+    assert!(
+        told.contains("holds a complete export of table Forum") && told.contains("20000 items"),
+        "{told}"
+    );
     fs::remove_file(place.folder().join("_SUCCESS")).expect("a file");
     fs::remove_file(place.folder().join("manifest")).expect("a file");
     assert_eq!(status(&place)["state"], "foreign");
@@ -88,7 +106,11 @@ fn what_would_change_the_data_is_refused_and_restart_begins_anew() {
     let (place, fake) = stopped();
     let before = files(place.outer());
     let again = |args: &[&str]| place.export("Forum", &fake.endpoint()).args(args).run();
-    says(&again(&["--compress", "gzip"]), 2, &["unfinished export with compression none, not gzip", "--restart"]);
+    says(
+        &again(&["--compress", "gzip"]),
+        2,
+        &["unfinished export with compression none, not gzip", "--restart"],
+    );
     says(&again(&["--consistent"]), 2, &["without --consistent", "--restart"]);
     says(&again(&["--segments", "7"]), 2, &["with --segments 40, not 7", "--restart"]);
     let thread = place.export("Thread", &fake.endpoint()).run();
@@ -118,7 +140,8 @@ fn clean_removes_an_unfinished_export_and_nothing_else() {
 fn clean_aborts_the_uploads_of_an_unfinished_export_in_s3_also_those_that_no_journal_knows() {
     s3().create_bucket("cleaned");
     let fake = fake();
-    let args = ["export", "Forum", "s3://cleaned/x", "--dynamodb-endpoint", &fake.endpoint(), "--s3-endpoint"];
+    let args =
+        ["export", "Forum", "s3://cleaned/x", "--dynamodb-endpoint", &fake.endpoint(), "--s3-endpoint"];
     let child = Tablehaul::new(args).arg(s3().endpoint()).args(["--read-units", "1500"]).start();
     wait_until("an upload is open", || !s3().uploads("cleaned").is_empty());
     // Too soon for a journal that knows it.
@@ -174,7 +197,8 @@ fn an_export_is_over_before_its_deadline_and_goes_on_with_the_same_command() {
 fn a_journal_that_cannot_be_used_is_named_and_nothing_is_touched() {
     let (place, fake) = stopped();
     let journal = place.folder().join("_tablehaul/journal");
-    let mut objects: Vec<_> = fs::read_dir(&journal).expect("a journal").flatten().map(|entry| entry.path()).collect();
+    let mut objects: Vec<_> =
+        fs::read_dir(&journal).expect("a journal").flatten().map(|entry| entry.path()).collect();
     objects.sort();
     let last = objects.last().expect("an object");
     let whole = fs::read(last).expect("an object");

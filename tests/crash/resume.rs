@@ -67,9 +67,8 @@ fn what_was_sealed_before_the_coordinator_was_killed_is_not_read_again() {
 #[test]
 fn a_signal_leaves_what_is_done_for_the_next_run() {
     let fake = slow_fake();
-    let mut job = Job::start(&fake, ITEMS, ARGS);
+    let mut job = Job::start(&fake, ITEMS, "--workers 1 --segments 40 --read-units 1500");
     job.wait_until_read(70);
-    wait_for_journal(&job, 2);
     send(job.coordinator(), SIGTERM);
     let since = Instant::now();
     let Finished { code, stderr, .. } = job.finish();
@@ -87,7 +86,8 @@ fn a_signal_leaves_what_is_done_for_the_next_run() {
 fn an_export_to_s3_goes_on_after_its_coordinator_was_killed() {
     let (fake, s3) = (slow_fake(), S3::start());
     s3.create_bucket("resumed");
-    let mut job = Job::start_to_s3(&fake, ITEMS, InS3 { s3: &s3, bucket: "resumed" }, "--read-units 500 --workers 2");
+    let mut job =
+        Job::start_to_s3(&fake, ITEMS, InS3 { s3: &s3, bucket: "resumed" }, "--read-units 500 --workers 2");
     // Long enough for an object with parts.
     job.wait_until_read(30);
     sleep(Duration::from_secs(6));

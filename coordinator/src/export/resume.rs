@@ -6,7 +6,13 @@ use super::state::ExportState;
 use crate::{plan::Wishes, table::TableFacts};
 
 /// What an export that is to begin is.
-pub(crate) fn begin(job: job::ids::JobId, facts: &TableFacts, wishes: Wishes, segments: job::task::TotalSegments, started_at: String) -> Begin {
+pub(crate) fn begin(
+    job: job::ids::JobId,
+    facts: &TableFacts,
+    wishes: Wishes,
+    segments: job::task::TotalSegments,
+    started_at: String,
+) -> Begin {
     let text = |field: &str| facts.description[field].as_str().map(str::to_owned);
     Begin {
         job,
@@ -26,9 +32,8 @@ pub(crate) fn begin(job: job::ids::JobId, facts: &TableFacts, wishes: Wishes, se
 /// Why an unfinished export is not the one that is asked for; nothing if it is.
 pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: Wishes) -> Option<String> {
     let text = |field: &str| facts.description[field].as_str().map(str::to_owned);
-    let differs = |before: &Option<String>, now: &Option<String>| {
-        before.is_some() && now.is_some() && before != now
-    };
+    let differs =
+        |before: &Option<String>, now: &Option<String>| before.is_some() && now.is_some() && before != now;
     if begin.table != facts.name || differs(&begin.arn, &text("TableArn")) {
         let arn = begin.arn.as_deref().unwrap_or(&begin.table);
         return Some(format!("of another table, {}", arn.escape_debug()));
@@ -92,11 +97,7 @@ mod tests {
         for (facts, wishes, why) in [
             (&other, wishes, "of another table, arn:aws:dynamodb:us-east-1:123456789012:table/Forum"),
             (&again, wishes, "of that table before it was deleted and made again"),
-            (
-                &facts,
-                Wishes { compression: Compression::Zstd, ..wishes },
-                "with compression none, not zstd",
-            ),
+            (&facts, Wishes { compression: Compression::Zstd, ..wishes }, "with compression none, not zstd"),
             (&facts, Wishes { consistent: true, ..wishes }, "without --consistent"),
             (
                 &facts,

@@ -133,7 +133,8 @@ impl Work for ExportWork {
             ExportEvent::Opened(file, upload_id) => self.opened(file, upload_id),
             ExportEvent::Fenced(file) => {
                 // Of one that was never opened there is nothing to be known.
-                let is_open = self.state.files().get(file.0 as usize).is_some_and(|file| file.upload_id.is_some());
+                let is_open =
+                    self.state.files().get(file.0 as usize).is_some_and(|file| file.upload_id.is_some());
                 if is_open && self.state.files.fenced(file).is_ok() {
                     self.facts.push(Fact::Fenced(file));
                 }

@@ -40,7 +40,9 @@ pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<O
     let store = Store::new(target, clients, None);
     store.check().map_err(|fault| Failure::refused(&fault))?;
     let refused = |what: String| {
-        Failure::Refused(format!("--state {target}: holds {what}; give an empty folder, or that of this import"))
+        Failure::Refused(format!(
+            "--state {target}: holds {what}; give an empty folder, or that of this import"
+        ))
     };
     match Occupant::of(&store).await? {
         Occupant::Nobody => Ok(Some(Place { store, journaled: None, anew: false })),
@@ -80,7 +82,9 @@ impl Place {
             )));
         }
         match (&self.journaled, note) {
-            (Some(journaled), Some(note)) => crate::journal::await_silence(&self.store, journaled, note).await,
+            (Some(journaled), Some(note)) => {
+                crate::journal::await_silence(&self.store, journaled, note).await
+            }
             _ => Ok(()),
         }
     }

@@ -91,7 +91,9 @@ impl ImportState {
 
     /// Lines that became nothing, by split.
     pub(super) fn rejects(&self) -> impl Iterator<Item = (SplitId, &RejectedLine)> {
-        self.splits.iter().flat_map(|(&split, progress)| progress.rejects.iter().map(move |line| (split, line)))
+        self.splits
+            .iter()
+            .flat_map(|(&split, progress)| progress.rejects.iter().map(move |line| (split, line)))
     }
 
     /// What became of the lines so far.
@@ -146,7 +148,12 @@ mod tests {
     fn the_facts_of_a_state_make_the_same_state() {
         let mut state = begun();
         let checked = Checked { rejected: 3, ..Checked::default() };
-        for fact in [Fact::Checked(checked), settled(0, 0, 10, false), settled(2, 7, 9, true), settled(0, 10, 30, true)] {
+        for fact in [
+            Fact::Checked(checked),
+            settled(0, 0, 10, false),
+            settled(2, 7, 9, true),
+            settled(0, 10, 30, true),
+        ] {
             state.replay(fact).unwrap();
         }
         assert_eq!((state.tasks(), state.counts().items, state.rejected()), ((2, 3), 15, 3));

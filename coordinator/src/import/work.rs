@@ -76,9 +76,12 @@ impl ImportWork {
 
     /// Keeps an advance for the journal: none of a check, which is done whole or not at all.
     fn keep(&mut self, advance: &Advance) {
-        let Some(state) = self.state.as_mut().filter(|_| self.settings.mode != WriteMode::Check) else { return };
+        let Some(state) = self.state.as_mut().filter(|_| self.settings.mode != WriteMode::Check) else {
+            return;
+        };
         let rejects = advance.rejects.iter();
-        let rejects = rejects.map(|Reject { offset, reason, .. }| RejectedLine { offset: *offset, reason: reason.clone() });
+        let rejects = rejects
+            .map(|Reject { offset, reason, .. }| RejectedLine { offset: *offset, reason: reason.clone() });
         let settled = Settled {
             split: advance.split,
             from: advance.from,

@@ -66,7 +66,8 @@ pub(crate) fn percent(items: u64, expected_items: u64, (done, total): (usize, us
 impl Journaled {
     /// How far it has got, how that ended and by whom, in words.
     pub(crate) fn progress_text(&self) -> String {
-        let (begun, items) = (self.state.started_at().escape_debug(), text::count_of(self.state.items(), "item"));
+        let (begun, items) =
+            (self.state.started_at().escape_debug(), text::count_of(self.state.items(), "item"));
         let ended = match &self.stopped {
             Some(why) => why.escape_debug().to_string(),
             None => "interrupted".to_owned(),

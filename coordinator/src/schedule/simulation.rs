@@ -200,10 +200,7 @@ impl World {
         Self::seal_what_is_at_hand(model, &mut self.written);
     }
 
-    fn seal_what_is_at_hand(
-        model: &mut Model,
-        written: &mut BTreeMap<(FileId, String, u32), Vec<Page>>,
-    ) {
+    fn seal_what_is_at_hand(model: &mut Model, written: &mut BTreeMap<(FileId, String, u32), Vec<Page>>) {
         if model.at_hand.is_empty() {
             return;
         }

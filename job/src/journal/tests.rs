@@ -20,7 +20,9 @@ fn a_header(number: u64) -> Header {
 
 fn print(header: &Header, facts: &[Fact]) -> Vec<u8> {
     let mut writer = Writer::new(header);
-    facts.iter().for_each(|fact| writer.fact(fact));
+    for fact in facts {
+        writer.fact(fact);
+    }
     writer.finish()
 }
 
@@ -48,18 +50,10 @@ fn sealed() -> impl Strategy<Value = Fact> {
             position,
         },
     );
-    let part = (any::<u32>(), any::<u64>(), "[ -~]{0,40}", any::<bool>()).prop_map(
-        |(crc32c, bytes, etag, last)| SealedPart {
-            file: FileId(3),
-            number: 1,
-            etag,
-            crc32c,
-            bytes,
-            items: 9,
-            line_bytes: bytes,
-            last,
-        },
-    );
+    let part =
+        (any::<u32>(), any::<u64>(), "[ -~]{0,40}", any::<bool>()).prop_map(|(crc32c, bytes, etag, last)| {
+            SealedPart { file: FileId(3), number: 1, etag, crc32c, bytes, items: 9, line_bytes: bytes, last }
+        });
     (proptest::option::of(part), proptest::collection::vec(step, 0..4))
         .prop_map(|(part, steps)| Fact::Sealed(Sealed { part, steps }))
 }
@@ -97,7 +91,7 @@ proptest! {
     fn what_was_written_is_read_back(facts in proptest::collection::vec(fact(), 0..12), number: u64) {
         let header = a_header(number);
         let bytes = print(&header, &facts);
-        prop_assert_eq!(bytes.iter().filter(|&&byte| byte == b'\n').count(), facts.len() + 2);
+        prop_assert_eq!(memchr::memchr_iter(b'\n', &bytes).count(), facts.len() + 2);
         prop_assert_eq!(parse(&bytes), Ok((header, facts)));
     }
 

@@ -17,16 +17,7 @@ fn sealed(sealed: &str) -> PartFile {
         let bytes = sealed.len() as u64;
         let etag = String::new();
         let (file, items, line_bytes) = (FileId(0), 1, bytes);
-        files.apply(SealedPart {
-            file,
-            number: 1,
-            etag,
-            crc32c: 0,
-            bytes,
-            items,
-            line_bytes,
-            last: false,
-        });
+        files.apply(SealedPart { file, number: 1, etag, crc32c: 0, bytes, items, line_bytes, last: false });
     }
     files.all()[0].clone()
 }
