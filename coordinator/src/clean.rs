@@ -41,10 +41,13 @@ pub async fn clean(
             ))),
             Occupant::Complete(export) => match journal::read(&store).await? {
                 Some(left) => remove_leftovers(&store, &left, progress).await,
-                None => Err(Failure::Refused(format!(
-                    "{folder} holds {}: nothing is removed",
-                    complete_text(export.as_deref())
-                ))),
+                None => {
+                    // All that its coordinator may have left is its lock, if it died right then.
+                    let lock = store.probe_lock().map_err(|fault| Failure::refused(&fault))?;
+                    store.release(lock);
+                    let complete = complete_text(export.as_deref());
+                    Err(Failure::Refused(format!("{folder} holds {complete}: nothing is removed")))
+                }
             },
             Occupant::Unfinished(journaled) => remove(&store, &journaled, agree, progress).await,
         }
@@ -77,7 +80,9 @@ async fn remove(
     let mut journal = take(store, journaled).await?;
     if let State::Export(state) = &journaled.state {
         let note = commit::discard(store, &state.begin.job, state.files()).await.map_err(failed)?;
-        note.iter().for_each(|note| progress.note(&format!("note        {note}")));
+        if let Some(note) = note {
+            progress.note(&format!("note        {note}"));
+        }
     }
     journal.remove(store).await?;
     store.tidy();

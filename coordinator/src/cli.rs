@@ -92,7 +92,7 @@ fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 /// Runs an export until it ends or a signal stops it.
 fn run(request: &ExportRequest, dry_run: bool, quiet: bool) -> Result<Outcome, Failure> {
     let progress = Progress::new(quiet);
-    block_on(|stop| async move { export(request, dry_run, &progress, &stop).await })
+    block_on(|stop| async move { Box::pin(export(request, dry_run, &progress, &stop)).await })
 }
 
 fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {

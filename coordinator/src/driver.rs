@@ -20,7 +20,7 @@ use crate::{
     cluster::{Cluster, Ending, Happened},
     dynamodb,
     failure::Failure,
-    journal::Journal,
+    journal::{Journal, SIGN_OF_LIFE},
     pace::Limits,
     progress::{Progress, Snapshot},
     schedule::{Action, Event, Hiring, Schedule, TICK, Work},
@@ -100,7 +100,11 @@ impl<H> Driver<'_, H> {
     where
         H: Hands<W>,
     {
-        let hiring = self.cluster.start(workers, self.plane.boot()).await;
+        let hiring = tokio::select! {
+            hiring = self.cluster.start(workers, self.plane.boot()) => hiring,
+            // A cluster may take its time, and others must know that this job lives.
+            failure = beating(&mut self.journal) => Err(failure),
+        };
         let planned = *hiring.as_ref().unwrap_or(&Hiring::Await(0));
         let (schedule, actions) = Schedule::new(work, limits, planned, Duration::ZERO);
         let mut running = Running {
@@ -338,6 +342,18 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
             journal.count(&used);
         }
         (self.schedule, outcome)
+    }
+}
+
+/// Writes signs of life until one can't be written.
+async fn beating(journal: &mut Option<&mut Journal>) -> Failure {
+    loop {
+        tokio::time::sleep(SIGN_OF_LIFE).await;
+        if let Some(journal) = journal
+            && let Err(failure) = journal.beat().await
+        {
+            return failure;
+        }
     }
 }
 

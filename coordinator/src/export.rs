@@ -169,7 +169,9 @@ impl Job<'_> {
                 let State::Export(state) = &journaled.state else { return Err(not_an_export()) };
                 let discarded = commit::discard(store, &state.begin.job, state.files()).await;
                 let note = discarded.map_err(|fault| Failure::failed(&fault))?;
-                note.iter().for_each(|note| self.progress.note(note));
+                if let Some(note) = note {
+                    self.progress.note(&format!("note        {note}"));
+                }
                 let begin = begin();
                 journal.begin_anew(Fact::Begin(Box::new(begin.clone()))).await?;
                 Ok(fresh(journal, begin))

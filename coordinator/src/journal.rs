@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 
 use crate::{failure::Failure, store::Store};
 use pace::Pace;
+pub(crate) use pace::SIGN_OF_LIFE;
 pub(crate) use read::read;
 pub(crate) use replay::{Journaled, State};
 use scribe::Scribe;
@@ -115,7 +116,7 @@ impl Journal {
         }
         let Some(mut scribe) = self.scribe.take() else { return };
         self.begun_at = Instant::now();
-        let is_snapshot = self.pace.wants_snapshot(scribe.size());
+        let is_snapshot = scribe.size().wants_snapshot();
         let mut facts = std::mem::take(&mut self.pending);
         if is_snapshot {
             facts = snapshot();
@@ -167,6 +168,14 @@ impl Journal {
             self.scribe()?.append(&facts, limit).await
         };
         tokio::time::timeout(limit, work).await.map_err(late)?
+    }
+
+    /// Writes a sign of life.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub(crate) async fn beat(&mut self) -> Result<(), Failure> {
+        self.scribe()?.append(&[], OUTAGE_LIMIT).await
     }
 
     /// Makes sure that no other has taken over since the last object.

@@ -235,6 +235,15 @@ async fn occupied(
                 journal::await_silence(store, &journaled, note).await?;
             }
             let anew = request.restart || journaled.is_abandoned;
+            if !anew && journaled.commit.is_none() {
+                let lost = store.lost(&state.begin.job, state.files()).await;
+                if let Some(lost) = lost.map_err(|fault| Failure::refused(&fault))? {
+                    let restart = "give --restart to remove the rest and begin anew";
+                    return Err(Failure::Refused(format!(
+                        "{place} holds an unfinished export, but {lost}: {restart}"
+                    )));
+                }
+            }
             Ok(if anew { Ground::Anew(journaled) } else { Ground::Unfinished(journaled) })
         }
     }

@@ -200,6 +200,23 @@ impl<'a> Job<'a> {
     pub(crate) fn succeeds(mut self) -> Exported {
         let Finished { stdout, stderr, .. } = self.finish().succeeded();
         let reports: Value = serde_json::from_str(&stdout).expect("a report of JSON");
+        self.is_whole();
+        let report = reports[0].clone();
+        assert_eq!(report["items"], self.num_items, "{report}");
+        Exported { report, stderr }
+    }
+
+    /// Removes what a coordinator that died has left of its journal, if anything.
+    pub(crate) fn clean(&self) {
+        let folder = self.folder();
+        let cleaned = Tablehaul::new(["clean".as_ref(), folder.as_os_str(), "--yes".as_ref()]).run();
+        let is_clean = cleaned.stderr.contains("nothing is removed");
+        assert!(is_clean || cleaned.code == Some(0), "{}", cleaned.stderr);
+    }
+
+    /// Makes sure that the backup is whole and nothing else is there.
+    #[track_caller]
+    pub(crate) fn is_whole(&self) {
         let folder = self.folder();
         let mut verify = match self.s3 {
             None => Tablehaul::new(["verify".as_ref(), folder.as_os_str()]),
@@ -216,9 +233,6 @@ impl<'a> Job<'a> {
         verify.run().succeeded();
         holds_each_item_once(&folder, self.num_items);
         only_what_belongs_there(&folder, self.num_items);
-        let report = reports[0].clone();
-        assert_eq!(report["items"], self.num_items, "{report}");
-        Exported { report, stderr }
     }
 
     /// Waits for the end, which must be a failure that leaves nothing. Returns what was said.

@@ -49,9 +49,11 @@ enum Blow {
     StopCoordinator,
     /// A worker dies while the coordinator stands still.
     KillUnseen,
+    /// The coordinator is killed, and another goes on.
+    KillCoordinator,
 }
 
-const BLOWS: [Blow; 8] = [
+const BLOWS: [Blow; 10] = [
     Blow::Kill,
     Blow::Kill,
     Blow::Kill,
@@ -60,6 +62,8 @@ const BLOWS: [Blow; 8] = [
     Blow::Stop,
     Blow::StopCoordinator,
     Blow::KillUnseen,
+    Blow::KillCoordinator,
+    Blow::KillCoordinator,
 ];
 
 #[test]
@@ -119,7 +123,20 @@ fn round(seed: u64, s3: &S3) {
         if job.has_ended() {
             break;
         }
-        killed += strike(&mut job, blow, &mut dice);
+        match blow {
+            // In S3 that takes half a minute, and has tests of its own.
+            Blow::KillCoordinator if to_s3 => {}
+            Blow::KillCoordinator => {
+                job.kill();
+                if job.folder().join("_SUCCESS").exists() {
+                    // All that may be left is its journal.
+                    job.clean();
+                    return job.is_whole();
+                }
+                job.again(&args);
+            }
+            blow => killed += strike(&mut job, blow, &mut dice),
+        }
     }
     let exported = job.succeeds();
     let lost = exported.report["workers_lost"].as_u64().unwrap_or_default();
@@ -166,5 +183,6 @@ fn strike(job: &mut Job, blow: Blow, dice: &mut Dice) -> u64 {
             send(coordinator, SIGCONT);
             1
         }
+        Blow::KillCoordinator => 0,
     }
 }

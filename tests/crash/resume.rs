@@ -67,9 +67,8 @@ fn what_was_sealed_before_the_coordinator_was_killed_is_not_read_again() {
 #[test]
 fn a_signal_leaves_what_is_done_for_the_next_run() {
     let fake = slow_fake();
-    let mut job = Job::start(&fake, ITEMS, ARGS);
+    let mut job = Job::start(&fake, ITEMS, "--workers 1 --segments 40 --read-units 1500");
     job.wait_until_read(70);
-    wait_for_journal(&job, 2);
     send(job.coordinator(), SIGTERM);
     let since = Instant::now();
     let Finished { code, stderr, .. } = job.finish();

@@ -52,6 +52,10 @@ impl ApiError {
         Self::coral("AccessDeniedException", message)
     }
 
+    pub(crate) fn expired_token() -> Self {
+        Self::coral("ExpiredTokenException", "The security token included in the request is expired")
+    }
+
     pub(crate) fn unrecognized_client() -> Self {
         Self::coral("UnrecognizedClientException", "The security token included in the request is invalid.")
     }

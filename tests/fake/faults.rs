@@ -24,6 +24,7 @@ pub(crate) struct Faults {
     pub(crate) throttle_type: String,
     pub(crate) denied: Option<String>,
     pub(crate) unrecognized_client: bool,
+    pub(crate) keys_expire: bool,
 }
 
 impl Default for Faults {
@@ -44,6 +45,7 @@ impl Default for Faults {
             throttle_type: "ProvisionedThroughputExceededException".to_owned(),
             denied: None,
             unrecognized_client: false,
+            keys_expire: false,
         }
     }
 }
@@ -66,6 +68,14 @@ impl Faults {
             settings[name] = value.clone();
         }
         serde_json::from_value(settings).map_err(|error| error.to_string())
+    }
+
+    /// Whether the access key of an `Authorization` header is of the form `UNTIL<seconds since 1970>` and it is
+    /// later than that.
+    pub(crate) fn is_expired(&self, authorization: &str, now: Duration) -> bool {
+        let key = authorization.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next());
+        let until = key.and_then(|key| key.strip_prefix("UNTIL")?.parse().ok());
+        self.keys_expire && until.is_some_and(|until| now.as_secs() >= until)
     }
 
     fn rates(&self) -> [(Fault, f64); 7] {

@@ -21,7 +21,7 @@ use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use tests_support::stats::Stats;
 use tokio::{net::TcpListener, task::JoinSet};
 
@@ -102,6 +102,7 @@ impl Service {
         }
         let answer = match header("authorization") {
             None => Err(ApiError::no_token()),
+            Some(key) if self.is_expired(key) => Err(ApiError::expired_token()),
             Some(_) => self.answer(action, &body, draw.fault),
         };
         let content = answer.unwrap_or_else(|error| Content::error(&error));
@@ -122,6 +123,15 @@ impl Service {
             "ListTables" => Ok(Content::json(&describe::list(self.tables.keys()))),
             _ => Err(ApiError::unknown_action()),
         }
+    }
+
+    fn is_expired(&self, authorization: &str) -> bool {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let is_expired = lock(&self.faults).settings.is_expired(authorization, now);
+        if is_expired {
+            *lock(&self.counts).injected.entry("keys_expire".to_owned()).or_default() += 1;
+        }
+        is_expired
     }
 
     /// Faults that stand in the place of the answer.

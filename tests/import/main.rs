@@ -12,6 +12,7 @@ mod modes;
 mod pace;
 mod refused;
 mod rejects;
+mod resume;
 mod run;
 mod s3;
 mod sources;

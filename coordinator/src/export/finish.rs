@@ -1,6 +1,9 @@
 //! How an export ends: its files are completed, or it is kept for the next run, or removed. A shell.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use job::{
@@ -14,7 +17,7 @@ use super::{resume::kept_text, segments::Slowest, state::ExportState};
 use crate::{
     commit,
     failure::Failure,
-    journal::Journal,
+    journal::{self, Journal},
     progress::Progress,
     report::{Report, Times},
     stop::Stop,
@@ -79,22 +82,28 @@ impl Finish<'_> {
         run: &Run,
     ) -> Result<ExportJson, Failure> {
         let failed = |fault| Failure::failed(&fault);
-        let at = match commit {
-            Some(at) => at,
-            None => {
-                let at = Timestamp::now().to_string();
-                // Whoever finds that another has taken over stops here, before anything is visible.
-                tokio::select! {
-                    written = journal.append(Fact::Commit { at: at.clone() }, COMMIT_LIMIT) => written?,
-                    why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
-                }
-                at
+        let at = if let Some(at) = commit {
+            at
+        } else {
+            let at = Timestamp::now().to_string();
+            // Whoever finds that another has taken over stops here, before anything is visible.
+            tokio::select! {
+                written = journal.append(Fact::Commit { at: at.clone() }, COMMIT_LIMIT) => written?,
+                why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
             }
+            at
         };
         let export = state.export_json(run, journal.totals(), &at).map_err(Failure::Failed)?;
-        tokio::select! {
-            completed = commit::complete_files(self.store, state.files()) => completed.map_err(failed)?,
-            why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
+        {
+            let mut completing = pin!(commit::complete_files(self.store, state.files()));
+            loop {
+                tokio::select! {
+                    completed = &mut completing => break completed.map_err(failed)?,
+                    // Nobody shall take over meanwhile.
+                    () = tokio::time::sleep(journal::SIGN_OF_LIFE) => journal.beat().await?,
+                    why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
+                }
+            }
         }
         journal.check_ours().await?;
         // From here on a signal comes too late: the backup is whole.
@@ -108,7 +117,9 @@ impl Finish<'_> {
         let tidied = async {
             let strays = commit::abort_strays(self.store, &state.begin.job).await;
             let note = strays.map_err(|fault| Failure::failed(&fault))?;
-            note.iter().for_each(|note| self.progress.note(&format!("note        {note}")));
+            if let Some(note) = note {
+                self.progress.note(&format!("note        {note}"));
+            }
             journal.remove(self.store).await
         };
         if let Err(failure) = tidied.await {
@@ -143,10 +154,8 @@ impl Finish<'_> {
     async fn abandon(&self, journal: &mut Journal, state: &ExportState, failure: Failure) -> Failure {
         // After this nobody goes on with it, and nobody else may have. With the lock that is so anyway, also on a
         // disk that is full.
-        let written = match journal.is_locked() {
-            true => Ok(()),
-            false => journal.append(Fact::Abandoned, LAST_WORDS).await,
-        };
+        let written =
+            if journal.is_locked() { Ok(()) } else { journal.append(Fact::Abandoned, LAST_WORDS).await };
         match written {
             Ok(()) => {}
             Err(superseded @ Failure::Superseded(_)) => return superseded,
@@ -157,7 +166,9 @@ impl Finish<'_> {
         let clean = async {
             let discarded = commit::discard(self.store, &state.begin.job, state.files()).await;
             let note = discarded.map_err(|fault| Failure::failed(&fault))?;
-            note.iter().for_each(|note| self.progress.note(&format!("note        {note}")));
+            if let Some(note) = note {
+                self.progress.note(&format!("note        {note}"));
+            }
             journal.remove(self.store).await
         };
         let left = match tokio::time::timeout(ABANDON_LIMIT, clean).await {

@@ -7,7 +7,7 @@ const LEAST_IN_S3: Duration = Duration::from_secs(5);
 const LEAST_IN_FILES: Duration = Duration::from_millis(500);
 /// A coordinator that lives writes an object at least so often, be it an empty one: see
 /// [`SILENCE`](super::takeover::SILENCE).
-pub(super) const MOST: Duration = Duration::from_secs(10);
+pub(crate) const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
 /// So many objects are worth replacing by one.
 const OBJECTS: u64 = 64;
@@ -25,6 +25,17 @@ pub(super) struct Size {
     pub(super) snapshot_bytes: u64,
 }
 
+impl Size {
+    /// Whether what was written since the last snapshot has outgrown it: so all snapshots together cost no
+    /// more than a few times what all other objects cost.
+    pub(super) fn wants_snapshot(self) -> bool {
+        let Self { objects, bytes, snapshot_bytes } = self;
+        bytes >= snapshot_bytes.max(LEAST_BYTES)
+            || objects >= OBJECTS && bytes >= snapshot_bytes / 4
+            || objects >= MOST_OBJECTS
+    }
+}
+
 /// How often.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -38,16 +49,7 @@ impl Pace {
 
     /// So long after the last object was begun.
     pub(super) fn is_due(self, since: Duration, has_facts: bool) -> bool {
-        since >= if has_facts { self.least } else { MOST }
-    }
-
-    /// Whether what was written since the last snapshot has outgrown it: so all snapshots together cost no
-    /// more than a few times what all other objects cost.
-    pub(super) fn wants_snapshot(self, size: Size) -> bool {
-        let Size { objects, bytes, snapshot_bytes } = size;
-        bytes >= snapshot_bytes.max(LEAST_BYTES)
-            || objects >= OBJECTS && bytes >= snapshot_bytes / 4
-            || objects >= MOST_OBJECTS
+        since >= if has_facts { self.least } else { SIGN_OF_LIFE }
     }
 }
 
@@ -68,9 +70,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_taken_when_the_rest_has_outgrown_the_last_one() {
-        let wants = |objects, bytes, snapshot_bytes| {
-            Pace::new(true).wants_snapshot(Size { objects, bytes, snapshot_bytes })
-        };
+        let wants = |objects, bytes, snapshot_bytes| Size { objects, bytes, snapshot_bytes }.wants_snapshot();
         assert!(!wants(63, 1000, 0));
         assert!(wants(64, 1000, 0), "many objects");
         assert!(!wants(64, 1_000_000, 40_000_000), "but not for a state that is far larger");

@@ -27,6 +27,9 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// over since.
 const REMOVAL_LIMIT: Duration = SILENCE.saturating_sub(Duration::from_secs(5));
 
+/// More than a header has.
+const HEADER_BYTES: u64 = 4096;
+
 /// What came of creating an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Created {
@@ -42,6 +45,8 @@ pub(super) struct Scribe {
     place: String,
     /// As in the header of each object.
     me: Header,
+    /// Which run wrote the last object.
+    before: String,
     /// The first object that may be there.
     oldest: u64,
     size: Size,
@@ -60,6 +65,7 @@ impl Scribe {
     /// To go on after a journal that was read.
     pub(super) async fn after(store: &Store, journaled: &Journaled) -> Result<Self, Failure> {
         let mut scribe = Self::new(store, journaled.last.number, journaled.oldest).await?;
+        scribe.before.clone_from(&journaled.last.run);
         scribe.size = Size { objects: journaled.objects, bytes: journaled.bytes, snapshot_bytes: 0 };
         Ok(scribe)
     }
@@ -83,7 +89,8 @@ impl Scribe {
         };
         let journal = store.within(layout::JOURNAL);
         let (place, size, written_at) = (store.place(), Size::default(), Instant::now());
-        Ok(Self { journal, place, me, oldest, size, written_at, lock })
+        let before = String::new();
+        Ok(Self { journal, place, me, before, oldest, size, written_at, lock })
     }
 
     /// Nobody else can have the folder as long as this process lives.
@@ -105,7 +112,9 @@ impl Scribe {
             let number = self.me.number + 1;
             let header = Header { number, at: Timestamp::now().to_string(), ..self.me.clone() };
             let mut writer = Writer::new(&header);
-            facts.iter().for_each(|fact| writer.fact(fact));
+            for fact in facts {
+                writer.fact(fact);
+            }
             let bytes = writer.finish();
             let length = bytes.len() as u64;
             let created = self.create(number, bytes, limit).await?;
@@ -113,8 +122,10 @@ impl Scribe {
             if created == Created::Now {
                 break (number, length);
             }
+            self.before.clone_from(&self.me.run);
         };
-        if number > self.oldest && !self.is_there(number - 1).await? {
+        let before = std::mem::replace(&mut self.before, self.me.run.clone());
+        if number > self.oldest && !self.is_of(number - 1, &before).await? {
             // This number is free because another has ended the job, or replaced everything up to it.
             let removed = self.journal.remove(&layout::journal_object(number)).await;
             let left = removed.err().map(|fault| format!("; {fault}")).unwrap_or_default();
@@ -167,10 +178,23 @@ impl Scribe {
         Failure::Superseded(format!("{} has been taken over by {by}: {left}", self.place))
     }
 
-    async fn is_there(&self, number: u64) -> Result<bool, Failure> {
+    /// Whether an object is there that this run wrote.
+    async fn is_of(&self, number: u64, run: &str) -> Result<bool, Failure> {
         let name = layout::journal_object(number);
-        let there = retried(|| self.journal.look_up(&name)).await;
-        Ok(there.map_err(|fault| Failure::failed(&fault))?.is_some())
+        let head = retried(|| async {
+            match self.journal.look_up(&name).await? {
+                Some(entry) => self.journal.head(&entry, HEADER_BYTES).await.map(Some),
+                None => Ok(None),
+            }
+        });
+        match head.await {
+            Ok(head) => Ok(head
+                .and_then(|bytes| journal::header(&bytes).ok())
+                .is_some_and(|header| header.run == run)),
+            // Removed just now.
+            Err(fault) if fault.kind == FaultKind::NotFound => Ok(false),
+            Err(fault) => Err(Failure::failed(&fault)),
+        }
     }
 
     /// Makes sure that no other has written an object since.
@@ -219,3 +243,6 @@ impl Scribe {
         store.release(std::mem::replace(&mut self.lock, Lock::None));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 
 use job::{journal::Header, layout};
 
-use super::{pace::MOST, replay::Journaled};
+use super::{pace::SIGN_OF_LIFE, replay::Journaled};
 use crate::{
     failure::Failure,
     retry::retried,
     store::{Lock, Store},
 };
 
-/// An owner that has written nothing for so long is taken for dead: more than twice [`MOST`].
+/// An owner that has written nothing for so long is taken for dead: more than twice [`SIGN_OF_LIFE`].
 pub(crate) const SILENCE: Duration = Duration::from_secs(25);
-const _: () = assert!(SILENCE.as_secs() > 2 * MOST.as_secs(), "an owner that lives is heard of in time");
+const _: () =
+    assert!(SILENCE.as_secs() > 2 * SIGN_OF_LIFE.as_secs(), "an owner that lives is heard of in time");
 /// How often a journal that is watched is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long the first object of a run may take: nothing has begun yet.

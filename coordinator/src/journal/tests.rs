@@ -23,11 +23,13 @@ fn header(number: u64, run: &str) -> Header {
 
 fn object(number: u64, facts: &[Fact]) -> Vec<u8> {
     let mut writer = Writer::new(&header(number, "r"));
-    facts.iter().for_each(|fact| writer.fact(fact));
+    for fact in facts {
+        writer.fact(fact);
+    }
     writer.finish()
 }
 
-fn begin() -> Fact {
+pub(crate) fn begin() -> Fact {
     let partition = KeyAttribute { name: "id".into(), kind: KeyKind::S };
     Fact::Begin(Box::new(Begin {
         job: JobId("job".into()),
@@ -77,7 +79,9 @@ fn sealed(file: u32, number: u32, segment: u32, from_page: u64, position: Positi
 
 fn replayed(objects: &[(u64, Vec<u8>)]) -> Result<Option<Journaled>, (u64, String)> {
     let mut replay = Replay::new(true);
-    objects.iter().for_each(|(number, bytes)| replay.object(*number, bytes));
+    for (number, bytes) in objects {
+        replay.object(*number, bytes);
+    }
     replay.finish()
 }
 

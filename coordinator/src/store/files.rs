@@ -168,6 +168,16 @@ impl Directory {
         Some(self.path.join(layout::hidden(&file.name, upload_id)))
     }
 
+    pub(super) fn lost(&self, files: &[PartFile]) -> Option<String> {
+        files.iter().filter(|file| !file.parts.is_empty()).find_map(|file| {
+            let hidden = self.hidden(file)?;
+            let length = hidden.metadata().map_or(0, |metadata| metadata.len());
+            let (sealed, hidden) = (file.bytes(), hidden.display());
+            (length < sealed)
+                .then(|| format!("{hidden} has {length} bytes, not the {sealed} that were sealed"))
+        })
+    }
+
     /// Puts a copy of the sealed bytes in the place of the file: what the lost worker may still
     /// write goes into a file without a name.
     pub(super) async fn fence(&self, file: PartFile) -> Result<(), Fault> {

@@ -19,6 +19,7 @@ use job::{ids::JobId, layout};
 use job_aws::{Fault, FaultKind};
 
 use super::{Store, files::Directory, lock, lock::Lock, s3::Prefix};
+use crate::files::PartFile;
 
 impl Store {
     /// A folder in this one.
@@ -57,6 +58,14 @@ impl Store {
     pub(crate) fn release(&self, lock: Lock) {
         if let Self::Files(directory) = self {
             directory.release(lock);
+        }
+    }
+
+    /// Whether a file that is not yet complete has lost what was sealed of it, and which, in words.
+    pub(crate) async fn lost(&self, job: &JobId, files: &[PartFile]) -> Result<Option<String>, Fault> {
+        match self {
+            Self::S3(prefix) => prefix.lost(job, files).await,
+            Self::Files(directory) => Ok(directory.lost(files)),
         }
     }
 
@@ -158,27 +167,46 @@ impl Prefix {
     }
 
     async fn abort_all(&self, job: &JobId) -> Result<usize, Fault> {
+        let open = self.uploads(job).await?;
+        for (key, id) in &open {
+            self.abort_upload(key, id).await?;
+        }
+        Ok(open.len())
+    }
+
+    /// Keys and ids of the uploads that are open of a job.
+    async fn uploads(&self, job: &JobId) -> Result<Vec<(String, String)>, Fault> {
         let prefix = self.target.key(&format!("{job}_"));
-        let (mut aborted, mut marker) = (0, (None, None));
+        let (mut open, mut marker) = (Vec::new(), (None, None));
         loop {
             let request = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(&prefix);
             let request = request.set_key_marker(marker.0.take()).set_upload_id_marker(marker.1.take());
             let place = self.target.to_string();
             let page = request.send().await;
             let page = page.map_err(|error| self.fault("s3:ListBucketMultipartUploads", &place, &error))?;
-            for upload in page.uploads() {
-                let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
-                // A server may take the prefix for a hint.
-                if key.starts_with(&prefix) {
-                    self.abort_upload(key, id).await?;
-                    aborted += 1;
-                }
-            }
-            if page.is_truncated() != Some(true) {
-                return Ok(aborted);
+            let uploads = page.uploads.unwrap_or_default().into_iter();
+            // A server may take the prefix for a hint.
+            open.extend(
+                uploads
+                    .filter_map(|upload| upload.key.zip(upload.upload_id))
+                    .filter(|(key, _)| key.starts_with(&prefix)),
+            );
+            if page.is_truncated != Some(true) {
+                return Ok(open);
             }
             marker = (page.next_key_marker, page.next_upload_id_marker);
         }
+    }
+
+    async fn lost(&self, job: &JobId, files: &[PartFile]) -> Result<Option<String>, Fault> {
+        let open = match self.uploads(job).await {
+            // Then it is found out at the end.
+            Err(fault) if fault.kind == FaultKind::Denied => return Ok(None),
+            open => open?,
+        };
+        let is_open = |file: &&PartFile| open.iter().any(|(_, id)| file.upload_id.as_ref() == Some(id));
+        let lost = files.iter().filter(|file| !file.parts.is_empty()).find(|file| !is_open(file));
+        Ok(lost.map(|file| format!("the multipart upload of {} is gone", self.target.url(&file.name))))
     }
 
     async fn abort_upload(&self, key: &str, upload_id: &str) -> Result<(), Fault> {

@@ -204,6 +204,7 @@ fn unreadable(name: &str, fault: Fault) -> Result<FileFound, Fault> {
         | FaultKind::Denied
         | FaultKind::NoCredentials
         | FaultKind::BadCredentials
+        | FaultKind::ExpiredCredentials
         | FaultKind::NoRegion
         | FaultKind::WrongRegion => return Err(fault),
     }

@@ -20,8 +20,10 @@ pub enum FaultKind {
     Denied,
     /// No credentials were found.
     NoCredentials,
-    /// Credentials were found and are wrong or expired.
+    /// Credentials were found and are wrong.
     BadCredentials,
+    /// Credentials were found and were good; others will be found soon.
+    ExpiredCredentials,
     /// No region was found.
     NoRegion,
     /// A condition such as `If-None-Match` was not met.
@@ -62,7 +64,7 @@ impl Fault {
             FaultKind::Unreachable => format!("{address} cannot be reached ({})", deepest(error)),
             FaultKind::Denied => format!("no permission for {action} on {resource}: {detail}"),
             FaultKind::WrongRegion => format!("{resource} is in another region; give --s3-region: {detail}"),
-            FaultKind::BadCredentials => {
+            FaultKind::BadCredentials | FaultKind::ExpiredCredentials => {
                 format!("the AWS credentials are not accepted for {action} on {resource}: {detail}")
             }
             _ => format!("{action} on {resource}: {detail}"),
@@ -77,7 +79,8 @@ impl Fault {
             FaultKind::Throttled
             | FaultKind::Transient
             | FaultKind::Unreachable
-            | FaultKind::NoCredentials => true,
+            | FaultKind::NoCredentials
+            | FaultKind::ExpiredCredentials => true,
             FaultKind::NotFound
             | FaultKind::Denied
             | FaultKind::BadCredentials
@@ -141,11 +144,10 @@ fn of_reply(code: &str, status: u16) -> FaultKind {
         | "InvalidSignatureException"
         | "InvalidAccessKeyId"
         | "SignatureDoesNotMatch"
-        | "ExpiredTokenException"
-        | "ExpiredToken"
         | "InvalidToken"
         | "IncompleteSignatureException"
         | "MissingAuthenticationTokenException" => FaultKind::BadCredentials,
+        "ExpiredTokenException" | "ExpiredToken" => FaultKind::ExpiredCredentials,
         "PreconditionFailed" | "ConditionalRequestConflict" | "ConditionalCheckFailedException" => {
             FaultKind::PreconditionFailed
         }
@@ -237,6 +239,7 @@ mod tests {
     fn a_code_says_more_than_the_status() {
         assert_eq!(of_reply("AccessDeniedException", 400), FaultKind::Denied);
         assert_eq!(of_reply("ValidationException", 400), FaultKind::Invalid);
+        assert_eq!(of_reply("ExpiredTokenException", 400), FaultKind::ExpiredCredentials);
         assert_eq!(of_reply("InternalServerError", 500), FaultKind::Transient);
     }
 }

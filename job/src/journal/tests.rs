@@ -20,7 +20,9 @@ fn a_header(number: u64) -> Header {
 
 fn print(header: &Header, facts: &[Fact]) -> Vec<u8> {
     let mut writer = Writer::new(header);
-    facts.iter().for_each(|fact| writer.fact(fact));
+    for fact in facts {
+        writer.fact(fact);
+    }
     writer.finish()
 }
 
@@ -89,7 +91,7 @@ proptest! {
     fn what_was_written_is_read_back(facts in proptest::collection::vec(fact(), 0..12), number: u64) {
         let header = a_header(number);
         let bytes = print(&header, &facts);
-        prop_assert_eq!(bytes.iter().filter(|&&byte| byte == b'\n').count(), facts.len() + 2);
+        prop_assert_eq!(memchr::memchr_iter(b'\n', &bytes).count(), facts.len() + 2);
         prop_assert_eq!(parse(&bytes), Ok((header, facts)));
     }
 

@@ -4,8 +4,8 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::Write,
-    path::PathBuf,
+    io::{self, Write},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -136,13 +136,21 @@ impl Folder {
                 // Never one that exists: what a lost worker left behind is the coordinator's.
                 let new = OpenOptions::new().write(true).create_new(true).open(&path);
                 *open = Some((id, new.with_context(|| format!("cannot create {}", path.display()))?));
+                sync_folder_of(&path).with_context(|| format!("cannot create {}", path.display()))?;
             }
             let (_, file) = open.as_mut().filter(|(open, _)| *open == id).context("no such file is open")?;
-            file.write_all(&bytes).with_context(|| format!("cannot write {}", path.display()))
+            // What is reported is journaled, so it must survive the loss of the machine.
+            let written = file.write_all(&bytes).and_then(|()| file.sync_data());
+            written.with_context(|| format!("cannot write {}", path.display()))
         });
         written.await.context("a write broke down")??;
         Ok(String::new())
     }
+}
+
+/// A name is durable when its folder is.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 #[cfg(test)]

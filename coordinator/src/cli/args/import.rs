@@ -18,6 +18,7 @@ use crate::import::{Check, ImportRequest};
 /// Everything is read and checked once before the first item is written.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(in crate::cli) struct ImportArgs {
     /// The folder of the backup: s3://bucket/folder, file:///folder or a path
     #[arg(value_name = "FOLDER")]

@@ -1,0 +1,104 @@
+use std::{fs, path::Path};
+
+use job::target::Target;
+
+use super::*;
+use crate::{
+    journal::{read, tests::begin},
+    store::Store,
+};
+
+const LIMIT: Duration = Duration::from_secs(1);
+
+fn store(folder: &Path) -> Store {
+    Store::reading(&Target::File { dir: folder.into() }, None).unwrap()
+}
+
+/// Has begun a journal, and does not hold the lock, as in S3.
+async fn begun(store: &Store) -> Scribe {
+    let mut scribe = Scribe::first(store).await.unwrap();
+    scribe.release(store);
+    scribe.append(&[begin()], LIMIT).await.unwrap();
+    scribe
+}
+
+async fn successor(store: &Store) -> Scribe {
+    let journaled = read::read(store).await.unwrap().unwrap();
+    let mut scribe = Scribe::after(store, &journaled).await.unwrap();
+    scribe.release(store);
+    scribe.append(&[], LIMIT).await.unwrap();
+    scribe
+}
+
+fn superseded(written: Result<(), Failure>) -> String {
+    let Err(Failure::Superseded(why)) = written else { panic!("{written:?}") };
+    why
+}
+
+fn objects(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder.join(layout::JOURNAL)).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn whoever_finds_the_next_number_taken_stops_and_says_by_whom() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let mut first = begun(&store).await;
+    let mut second = successor(&store).await;
+    assert!(first.check_ours().await.is_err());
+    let why = superseded(first.append(&[], LIMIT).await);
+    assert!(why.contains(&format!("taken over by process {} on ", std::process::id())), "{why}");
+    second.check_ours().await.unwrap();
+    second.append(&[], LIMIT).await.unwrap();
+    assert_eq!(objects(folder.path()).len(), 3);
+}
+
+#[tokio::test]
+async fn whoever_sleeps_until_another_has_removed_the_journal_notices_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let mut first = begun(&store).await;
+    let mut second = successor(&store).await;
+    second.remove(&store).await.unwrap();
+    assert!(superseded(first.append(&[], LIMIT).await).contains("removed what this one wrote"));
+    assert!(objects(folder.path()).is_empty());
+}
+
+#[tokio::test]
+async fn whoever_sleeps_until_another_job_has_begun_in_the_same_place_notices() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let mut first = begun(&store).await;
+    successor(&store).await.remove(&store).await.unwrap();
+    let _other = begun(&store).await;
+    superseded(first.append(&[], LIMIT).await);
+    assert_eq!(objects(folder.path()), ["00000001.jsonl"], "that of the other");
+}
+
+#[tokio::test]
+async fn an_object_whose_reply_was_lost_is_no_other_coordinators() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let mut scribe = begun(&store).await;
+    // The next object is there, and its writer does not know.
+    scribe.append(&[Fact::Abandoned], LIMIT).await.unwrap();
+    scribe.me.number -= 1;
+    scribe.append(&[], LIMIT).await.unwrap();
+    assert_eq!(scribe.me.number, 3);
+    assert!(read::read(&store).await.unwrap().unwrap().is_abandoned, "what it said holds");
+}
+
+#[tokio::test]
+async fn an_object_that_says_everything_replaces_those_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let mut scribe = begun(&store).await;
+    scribe.append(&[], LIMIT).await.unwrap();
+    scribe.compact(&[begin()], LIMIT).await.unwrap();
+    scribe.append(&[], LIMIT).await.unwrap();
+    assert_eq!(objects(folder.path()), ["00000003.jsonl", "00000004.jsonl"]);
+    assert_eq!(read::read(&store).await.unwrap().unwrap().last.number, 4);
+}

@@ -1,0 +1,180 @@
+//! Imports with a place for their state go on where they were, whatever ended them.
+
+use crate::run::{command, holds_all, import, refused, report, sink, writes};
+use nix::sys::signal::Signal::{self, SIGKILL, SIGTERM};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tests_support::command::{Finished, Tablehaul, finish};
+use tests_support::s3::{ACCESS_KEY, S3, SECRET_KEY};
+use tests_support::{BackupWriter, Fake};
+
+const ITEMS: u64 = 40_000;
+
+/// A file of a backup that holds items.
+fn is_data(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name != "manifest" && !name.starts_with('_')
+}
+
+/// A backup, a table for it, and a place for state.
+struct Place {
+    fake: Fake,
+    backup: TempDir,
+    state: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let (fake, backup, state) = (sink(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        BackupWriter::new(ITEMS).items_per_file(5_000).edc(backup.path());
+        Self { fake, backup, state }
+    }
+
+    fn state(&self) -> String {
+        self.state.path().join("import").to_string_lossy().into_owned()
+    }
+
+    fn command(&self, args: &str) -> Tablehaul {
+        command(&self.fake, self.backup.path(), &format!("--state {} {args}", self.state()))
+    }
+
+    /// Imports until this share has been written, and a moment more for the journal; then sends a signal.
+    #[track_caller]
+    fn end(&self, args: &str, percent: u64, signal: Signal) -> Finished {
+        let mut child = self.command(args).start();
+        let since = Instant::now();
+        while writes(&self.fake).total * 100 < ITEMS * percent {
+            assert!(since.elapsed() < Duration::from_mins(1), "{percent} % are never written");
+            assert!(child.try_wait().unwrap().is_none(), "it has ended: {:?}", finish(child));
+            sleep(Duration::from_millis(5));
+        }
+        sleep(Duration::from_millis(800));
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+        finish(child)
+    }
+
+    fn status(&self) -> Value {
+        let told = Tablehaul::new(["status", &self.state(), "--json"]).run().succeeded();
+        serde_json::from_str(&told.stdout).unwrap()
+    }
+}
+
+#[test]
+fn a_killed_import_goes_on_without_checking_again_and_writes_little_twice() {
+    let place = Place::new();
+    place.end("--write-units 8000 --workers 3", 30, SIGKILL);
+    let status = place.status();
+    assert_eq!((&status["state"], &status["kind"]), (&json!("interrupted"), &json!("import")));
+    place.end("--write-units 6000 --workers 1", 60, SIGKILL);
+    let finished = place.command("--write-units 20000 --workers 2").run();
+    assert!(!finished.stderr.contains("checked     "), "{}", finished.stderr);
+    assert!(finished.stderr.contains("resumes     "), "{}", finished.stderr);
+    let report = report(&finished);
+    assert_eq!((&report["items"], &report["rejected"]), (&ITEMS.into(), &0.into()));
+    let total = holds_all(&place.fake, ITEMS).total;
+    assert!(total < ITEMS * 3 / 2, "{total} writes");
+    assert!(!Path::new(&place.state()).exists(), "nothing is left of its state");
+}
+
+#[test]
+fn a_stopped_import_says_that_it_goes_on_and_only_the_same_one_does() {
+    let place = Place::new();
+    let finished = place.end("--check first --write-units 8000", 30, SIGTERM);
+    assert_eq!(finished.code, Some(3), "{}", finished.stderr);
+    let last = finished.stderr.lines().last().unwrap();
+    assert!(last.contains("its state is kept in") && last.contains("the same command goes on"), "{last}");
+    assert_eq!(place.status()["why"].as_str().map(|why| why.starts_with("stopped by a signal")), Some(true));
+    let says = |finished: Finished, words: &[&str]| {
+        assert_eq!(finished.code, Some(2), "{}", finished.stderr);
+        for word in words {
+            assert!(finished.stderr.contains(word), "{word}: {}", finished.stderr);
+        }
+    };
+    let other_mode = place.command("--mode put-if-absent").run();
+    says(other_mode, &["an unfinished import with --mode put, not put-if-absent", "--restart"]);
+    // A file that was written anew is another one.
+    let file = fs::read_dir(place.backup.path()).unwrap().flatten().map(|entry| entry.path());
+    let file = file.filter(|path| is_data(path)).min().unwrap();
+    let text = fs::read(&file).unwrap();
+    fs::write(&file, text).unwrap();
+    says(place.command("").run(), &["an unfinished import of a backup that has changed since", "--restart"]);
+    let anew = place.command("--restart --check first --write-units 100000").run();
+    assert_eq!(report(&anew)["items"], ITEMS);
+    holds_all(&place.fake, ITEMS);
+}
+
+#[test]
+fn lines_rejected_by_an_earlier_run_are_in_the_reject_file_of_the_last() {
+    let place = Place::new();
+    let mut files: Vec<_> =
+        fs::read_dir(place.backup.path()).unwrap().flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| is_data(path));
+    for file in &files {
+        let text = fs::read_to_string(file).unwrap();
+        fs::write(file, format!("{{\"pk\":{{\"s\":\"cut off\n{text}")).unwrap();
+    }
+    let rejects = place.state.path().join("rejects.jsonl");
+    let args = format!("--check first --max-rejects all --rejects {} --workers 1", rejects.display());
+    place.end(&format!("{args} --write-units 6000"), 70, SIGKILL);
+    let report = report(&place.command(&format!("{args} --write-units 100000")).run());
+    assert_eq!(report["rejected"], files.len());
+    let text = fs::read_to_string(&rejects).unwrap();
+    for file in files {
+        let object = format!("file://{}", file.display());
+        assert!(text.lines().any(|line| line.contains(&object)), "{object} is missing: {text}");
+    }
+    holds_all(&place.fake, ITEMS);
+}
+
+#[test]
+fn what_was_refused_by_the_check_leaves_no_state() {
+    let place = Place::new();
+    let file = fs::read_dir(place.backup.path()).unwrap().flatten().map(|entry| entry.path());
+    let file = file.filter(|path| is_data(path)).max().unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}no item\n")).unwrap();
+    refused(&place.fake, &place.command("").run(), &["not the JSON of an item"]);
+    assert!(!Path::new(&place.state()).exists(), "nothing was done that could be gone on with");
+}
+
+#[test]
+fn a_place_for_state_that_holds_something_else_is_refused() {
+    let place = Place::new();
+    fs::create_dir(place.state()).unwrap();
+    fs::write(Path::new(&place.state()).join("holiday.jpg"), "x").unwrap();
+    refused(
+        &place.fake,
+        &place.command("").run(),
+        &["--state file://", "holds holiday.jpg", "give an empty folder"],
+    );
+    refused(&place.fake, &import(&place.fake, place.backup.path(), "--restart"), &["--state"]);
+}
+
+#[test]
+fn state_may_lie_in_s3() {
+    let (place, s3) = (Place::new(), S3::start());
+    s3.create_bucket("state");
+    let command = |units: &str| {
+        let args = ["--state", "s3://state/x", "--s3-endpoint", &s3.endpoint(), "--check", "first"];
+        let command = command(&place.fake, place.backup.path(), &format!("--write-units {units}")).args(args);
+        command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    };
+    let child = command("3000").start();
+    // Two objects: what is in the second has been done.
+    while s3.objects("state").len() < 2 {
+        sleep(Duration::from_millis(50));
+    }
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), SIGTERM).unwrap();
+    assert_eq!(finish(child).code, Some(3));
+    let finished = command("100000").run();
+    assert!(finished.stderr.contains("resumes     "), "{}", finished.stderr);
+    assert_eq!(report(&finished)["items"], ITEMS);
+    holds_all(&place.fake, ITEMS);
+    assert_eq!(s3.objects("state"), [""; 0]);
+}
