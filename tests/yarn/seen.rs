@@ -24,7 +24,7 @@ fn a_job_is_seen_by_its_name_status_and_counters_and_its_secrets_nowhere() {
     let statuses: Vec<String> =
         hadoop.attempts(&application).iter().map(|attempt| attempt["status"].to_string()).collect();
     assert!(
-        statuses.iter().any(|status| status.contains("items") && status.contains("units/s")),
+        statuses.iter().any(|status| status.contains("items") && status.contains("units")),
         "{statuses:?}"
     );
 

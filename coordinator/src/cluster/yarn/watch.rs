@@ -51,6 +51,7 @@ pub(super) struct Watch {
 }
 
 /// What comes to be known.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Seen {
     output: Output,
     id: Option<String>,
