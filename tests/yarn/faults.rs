@@ -31,7 +31,7 @@ fn survives(secs: u64, harm: impl FnOnce(&Hadoop, &mut Job<'_>)) -> crate::job::
 #[test]
 fn a_worker_that_is_killed() {
     let done = survives(15, |_, job| job.workers(2)[0].signal(SIGKILL));
-    assert_eq!(done.report["workers_lost"], 1);
+    assert!(done.report["workers_lost"].as_u64() >= Some(1), "{}", done.report);
     assert!(
         done.said.iter().any(|line| line.contains("attempt_") && line.contains("was lost")),
         "{:?}",
