@@ -39,16 +39,16 @@ pub async fn clean(
                 "{folder} holds no unfinished export ({}): nothing is removed",
                 foreign_text(&names, has_more)
             ))),
-            Occupant::Complete(export) => match journal::read(&store).await? {
-                Some(left) => remove_leftovers(&store, &left, progress).await,
-                None => {
-                    // All that its coordinator may have left is its lock, if it died right then.
-                    let lock = store.probe_lock().map_err(|fault| Failure::refused(&fault))?;
-                    store.release(lock);
-                    let complete = complete_text(export.as_deref());
-                    Err(Failure::Refused(format!("{folder} holds {complete}: nothing is removed")))
+            Occupant::Complete(export) => {
+                if let Some(left) = journal::read(&store).await? {
+                    return remove_leftovers(&store, &left, progress).await;
                 }
-            },
+                // All that its coordinator may have left is its lock, if it died right then.
+                let lock = store.probe_lock().map_err(|fault| Failure::refused(&fault))?;
+                store.release(lock);
+                let complete = complete_text(export.as_deref());
+                Err(Failure::Refused(format!("{folder} holds {complete}: nothing is removed")))
+            }
             Occupant::Unfinished(journaled) => remove(&store, &journaled, agree, progress).await,
         }
     };

@@ -83,7 +83,7 @@ pub async fn export(
         let plan = one.text(request.wishes, &place);
         let ground = std::mem::replace(&mut one.ground, Ground::Free);
         let job = Job { request, prepared: &one, clients: &clients, place: &place, progress, stop: &stop };
-        let exported = job.run(ground, &plan).await;
+        let exported = Box::pin(job.run(ground, &plan)).await;
         let report = exported.map_err(|failure| failure.after(reports.len()))?;
         progress.report(&report);
         reports.push(report);

@@ -61,7 +61,7 @@ async fn serve_until_sealed(played: &mut Played) -> Heard {
             FromWorker::WantFile => {
                 heard.asked_for_files += 1;
                 let file = FileId(8);
-                played.tell(ToWorker::File { file, name: "part".into(), upload_id: String::new() }).await;
+                played.tell(ToWorker::File { file, name: "part".into(), upload_id: "u".into() }).await;
             }
             FromWorker::Throttled(count) => heard.throttled += count,
             FromWorker::Failed(why) => return Heard { failed: Some(why), ..heard },
@@ -86,7 +86,7 @@ async fn leased_segments_are_read_sealed_in_one_part_and_reported_with_their_ste
     let heard = serve_until_sealed(&mut played).await;
     let Sealed { part, mut steps } = heard.sealed.unwrap();
     let part = part.unwrap();
-    let text = std::fs::read_to_string(dir.path().join(".part.part")).unwrap();
+    let text = std::fs::read_to_string(dir.path().join(".part.u.part")).unwrap();
     assert_eq!(
         text,
         "{\"k\":{\"n\":\"3\"},\"segment\":{\"n\":\"4\"}}\n{\"k\":{\"n\":\"4\"},\"segment\":{\"n\":\"4\"}}\n"
