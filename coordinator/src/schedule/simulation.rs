@@ -102,9 +102,9 @@ impl World {
         self.orphans.extend(std::mem::take(&mut self.workers).into_values());
         let (schedule, actions) = begun(state, Hiring::Start(self.num_workers));
         self.schedule = schedule;
-        self.complete = false;
-        // Its clock is its own.
+        // Its clock is its own, and what was done counts only as far as it is journaled.
         self.now = Duration::ZERO;
+        self.complete = false;
         self.perform(actions);
     }
 

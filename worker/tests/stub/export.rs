@@ -55,9 +55,7 @@ pub(crate) async fn serve_until_sealed(coordinator: &mut Coordinator) -> Heard {
             FromWorker::WantFile => {
                 heard.asked_for_files += 1;
                 let file = FileId(8);
-                coordinator
-                    .tell(ToWorker::File { file, name: "part".into(), upload_id: String::new() })
-                    .await;
+                coordinator.tell(ToWorker::File { file, name: "part".into(), upload_id: "u".into() }).await;
             }
             FromWorker::Throttled(count) => heard.throttled += count,
             FromWorker::Failed(why) => return Heard { failed: Some(why), ..heard },
