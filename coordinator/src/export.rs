@@ -36,8 +36,8 @@ use crate::{
 use finish::{Finish, Read};
 pub(crate) use resume::difference;
 pub(crate) use segments::Slowest;
-pub(crate) use state::ExportState;
-pub(crate) use work::{ExportAction, ExportEvent, ExportWork};
+pub use state::ExportState;
+pub use work::{ExportAction, ExportEvent, ExportWork};
 
 /// What came of a command.
 pub enum Outcome {

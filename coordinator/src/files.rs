@@ -26,13 +26,17 @@ pub(crate) enum PartRejection {
 
 /// A part file as far as it is known to be durable.
 #[derive(Clone, Debug)]
-pub(crate) struct PartFile {
-    pub(crate) id: FileId,
-    pub(crate) name: String,
+pub struct PartFile {
+    /// Its number.
+    pub id: FileId,
+    /// In the folder.
+    pub name: String,
     /// S3's id of the multipart upload; empty on a file system; absent until it is opened.
-    pub(crate) upload_id: Option<String>,
-    pub(crate) worker: WorkerId,
-    pub(crate) parts: Vec<SealedPart>,
+    pub upload_id: Option<String>,
+    /// Who fills it.
+    pub worker: WorkerId,
+    /// Accepted, in order.
+    pub parts: Vec<SealedPart>,
     /// No part is taken any more.
     closed: bool,
     /// Nothing but its parts can reach it any more, whatever its worker still does.
@@ -45,29 +49,33 @@ impl PartFile {
     }
 
     /// Nobody fills it any more, but whoever did might still write to it.
-    pub(crate) fn needs_fence(&self) -> bool {
+    pub fn needs_fence(&self) -> bool {
         let is_full = self.parts.last().is_some_and(|part| part.last);
         self.upload_id.is_some() && !self.fenced && !is_full
     }
 
-    pub(crate) fn is_fenced(&self) -> bool {
+    /// Nothing but its parts can reach it any more.
+    pub fn is_fenced(&self) -> bool {
         self.fenced
     }
 
-    pub(crate) fn bytes(&self) -> u64 {
+    /// As stored.
+    pub fn bytes(&self) -> u64 {
         self.parts.iter().map(|part| part.bytes).sum()
     }
 
-    pub(crate) fn line_bytes(&self) -> u64 {
+    /// Before compression.
+    pub fn line_bytes(&self) -> u64 {
         self.parts.iter().map(|part| part.line_bytes).sum()
     }
 
-    pub(crate) fn items(&self) -> u64 {
+    /// In all its parts.
+    pub fn items(&self) -> u64 {
         self.parts.iter().map(|part| part.items).sum()
     }
 
     /// As export.json records it.
-    pub(crate) fn recorded(&self) -> export_json::PartFile {
+    pub fn recorded(&self) -> export_json::PartFile {
         let combine = |crc, part: &SealedPart| {
             crc32c::crc32c_combine(crc, part.crc32c, usize::try_from(part.bytes).unwrap_or(usize::MAX))
         };

@@ -43,8 +43,8 @@ use plan::CheckedText;
 use prepare::{Prepared, prepare};
 use rejects::Rejects;
 use resume::Kept;
-pub(crate) use state::ImportState;
-pub(crate) use work::{ImportAction, ImportWork};
+pub use state::ImportState;
+pub use work::{ImportAction, ImportWork};
 
 /// What came of a command.
 pub enum Imported {

@@ -6,6 +6,7 @@
 //! folder → read (shell) → replay (core) → Journaled → takeover (shell): does its owner still live?
 //! ```
 
+mod claim;
 mod pace;
 mod read;
 mod replay;
@@ -19,10 +20,11 @@ use job::journal::{Fact, Run, Totals};
 use tokio::task::JoinSet;
 
 use crate::{failure::Failure, store::Store};
+pub use claim::{Claim, claim};
 use pace::Pace;
 pub(crate) use pace::SIGN_OF_LIFE;
 pub(crate) use read::read;
-pub(crate) use replay::{Journaled, State};
+pub use replay::{Journaled, Replay, State};
 use scribe::Scribe;
 pub(crate) use summary::percent;
 pub(crate) use takeover::{Life, SILENCE, age, await_silence, life};

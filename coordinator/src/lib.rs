@@ -13,6 +13,19 @@ pub mod progress;
 pub mod report;
 pub mod status;
 
+/// The cores, for the simulation that runs them. Nobody else's.
+#[doc(hidden)]
+pub mod cores {
+    pub use crate::{
+        export::{ExportAction, ExportEvent, ExportState, ExportWork},
+        files::PartFile,
+        import::{ImportAction, ImportState, ImportWork},
+        journal::{Claim, Journaled, Replay, State, claim},
+        pace::Limits,
+        schedule::{Action, Event, Heard, Hiring, Schedule, Work},
+    };
+}
+
 mod backup;
 mod budget;
 mod cluster;

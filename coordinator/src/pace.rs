@@ -21,16 +21,16 @@ const NOTABLE_PER_MILLE: u64 = 10;
 
 /// What a job may use, each second.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// Of the table, its local indexes included.
-    pub(crate) table: Rate,
+    pub table: Rate,
     /// Of each global secondary index.
-    pub(crate) indexes: BTreeMap<String, Rate>,
+    pub indexes: BTreeMap<String, Rate>,
 }
 
 impl Limits {
     /// Of a job that costs nothing but the table.
-    pub(crate) fn table(rate: Rate) -> Self {
+    pub fn table(rate: Rate) -> Self {
         Self { table: rate, indexes: BTreeMap::new() }
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     budget::Budget,
     pace::{Limits, Pace},
 };
-pub(crate) use workers::Hiring;
+pub use workers::Hiring;
 use workers::Workers;
 
 /// A worker not heard of for so long is lost. Workers speak every second.
@@ -31,7 +31,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(100);
 const STOOD_STILL: Duration = Duration::from_secs(2);
 
 /// The tasks of a job, and what becomes of them. A core.
-pub(crate) trait Work {
+pub trait Work {
     /// What happens to it besides what workers say.
     type Event: std::fmt::Debug + Send + 'static;
     /// What it wants done.
@@ -75,24 +75,25 @@ pub(crate) trait Work {
 
 /// What came of something that a worker said.
 #[derive(Debug)]
-pub(crate) struct Heard<A> {
+pub struct Heard<A> {
     /// So many of its tasks are done.
-    pub(crate) done: u64,
+    pub done: u64,
     /// Something is durable that was not.
-    pub(crate) progressed: bool,
-    pub(crate) actions: Vec<Action<A>>,
+    pub progressed: bool,
+    /// What is to be done.
+    pub actions: Vec<Action<A>>,
 }
 
 impl<A> Heard<A> {
     /// Nothing is done yet.
-    pub(crate) fn actions(actions: Vec<Action<A>>) -> Self {
+    pub fn actions(actions: Vec<Action<A>>) -> Self {
         Self { done: 0, progressed: false, actions }
     }
 }
 
 /// What happened.
 #[derive(Debug)]
-pub(crate) enum Event<E> {
+pub enum Event<E> {
     /// A worker's stream is open.
     Joined(WorkerId),
     /// A worker said something.
@@ -111,7 +112,7 @@ pub(crate) enum Event<E> {
 
 /// What is to be done.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Action<A> {
+pub enum Action<A> {
     /// Start a worker.
     Start(WorkerId),
     /// Tell a worker something.
@@ -127,7 +128,7 @@ pub(crate) enum Action<A> {
 }
 
 /// The state of the job.
-pub(crate) struct Schedule<W> {
+pub struct Schedule<W> {
     work: W,
     pace: Pace,
     budget: Budget,
@@ -143,7 +144,7 @@ pub(crate) struct Schedule<W> {
 
 impl<W: Work> Schedule<W> {
     /// The state at the start, and the first actions.
-    pub(crate) fn new(
+    pub fn new(
         work: W,
         limits: Limits,
         hiring: Hiring,
@@ -168,7 +169,7 @@ impl<W: Work> Schedule<W> {
     }
 
     /// Takes note of `event` and says what is to be done.
-    pub(crate) fn handle(&mut self, now: Duration, event: Event<W::Event>) -> Vec<Action<W::Action>> {
+    pub fn handle(&mut self, now: Duration, event: Event<W::Event>) -> Vec<Action<W::Action>> {
         let mut actions = Vec::new();
         if self.over {
             return actions;
@@ -337,44 +338,44 @@ impl<W: Work> Schedule<W> {
     }
 
     /// Nothing is granted beyond the budget; leases are consistent.
-    pub(crate) fn check_invariants(&self) {
+    pub fn check_invariants(&self) {
         self.work.check_invariants();
         let granted: Units = self.workers.granted_ever();
         assert!(granted <= self.budget.granted(), "workers hold only what the bucket gave");
     }
 
     /// The work as it stands.
-    pub(crate) fn work(&self) -> &W {
+    pub fn work(&self) -> &W {
         &self.work
     }
 
     /// The same, to ask it for facts, and to tell it what happened after the job was over.
-    pub(crate) fn work_mut(&mut self) -> &mut W {
+    pub fn work_mut(&mut self) -> &mut W {
         &mut self.work
     }
 
     /// Totals of all workers, lost ones included.
-    pub(crate) fn stats(&self) -> Stats {
+    pub fn stats(&self) -> Stats {
         self.workers.stats()
     }
 
     /// Workers at work now.
-    pub(crate) fn num_workers(&self) -> usize {
+    pub fn num_workers(&self) -> usize {
         self.workers.joined().count()
     }
 
     /// Tasks done and in all.
-    pub(crate) fn tasks(&self) -> (usize, usize) {
+    pub fn tasks(&self) -> (usize, usize) {
         self.work.tasks()
     }
 
     /// The rate now.
-    pub(crate) fn rate(&self) -> Rate {
+    pub fn rate(&self) -> Rate {
         self.budget.rate()
     }
 
     /// How many workers were lost.
-    pub(crate) fn num_lost(&self) -> u32 {
+    pub fn num_lost(&self) -> u32 {
         self.workers.num_lost()
     }
 }

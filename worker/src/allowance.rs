@@ -22,7 +22,7 @@ const FIRST_NEED: i64 = 1000;
 
 /// The core; all units in thousandths.
 #[derive(Debug)]
-pub(crate) struct Allowance {
+pub struct Allowance {
     granted: i64,
     asked: i64,
     spent: i64,
@@ -44,7 +44,9 @@ fn units(milli: i64) -> Units {
 }
 
 impl Allowance {
-    pub(crate) fn new() -> Self {
+    /// Nothing in hand.
+    #[expect(clippy::new_without_default, reason = "nobody wants one by default")]
+    pub fn new() -> Self {
         Self {
             granted: 0,
             asked: 0,
@@ -57,17 +59,17 @@ impl Allowance {
     }
 
     /// More units to spend.
-    pub(crate) fn grant(&mut self, more: Units) {
+    pub fn grant(&mut self, more: Units) {
         self.granted = self.granted.saturating_add(milli(more));
     }
 
     /// A request waits for its turn.
-    pub(crate) fn request(&mut self, estimate: Units) {
+    pub fn request(&mut self, estimate: Units) {
         self.waiting.push_back(milli(estimate));
     }
 
     /// Lets the request through that has waited longest, if its estimate fits into what is in hand.
-    pub(crate) fn admit(&mut self) -> Option<Units> {
+    pub fn admit(&mut self) -> Option<Units> {
         let estimate = *self.waiting.front()?;
         if self.balance() < estimate {
             return None;
@@ -78,7 +80,7 @@ impl Allowance {
     }
 
     /// A request let through for `estimate` has cost `consumed`.
-    pub(crate) fn settle(&mut self, now: Duration, estimate: Units, consumed: Units) {
+    pub fn settle(&mut self, now: Duration, estimate: Units, consumed: Units) {
         self.reserved -= milli(estimate);
         self.spent += milli(consumed);
         self.forget_before(now);
@@ -91,7 +93,7 @@ impl Allowance {
     }
 
     /// All units to have asked for by now, if they are more than before.
-    pub(crate) fn need(&mut self, now: Duration) -> Option<Units> {
+    pub fn need(&mut self, now: Duration) -> Option<Units> {
         self.forget_before(now);
         let wanted = self.in_hand_at_best(now) + self.waiting.iter().sum::<i64>();
         let total = (self.granted + wanted - self.balance()).max(FIRST_NEED);

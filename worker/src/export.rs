@@ -40,6 +40,14 @@ mod segments;
 mod store;
 mod upload;
 
+/// Those of the stages that decide.
+pub(crate) mod cores {
+    pub use super::{
+        order::{Action, Event, Order, PartFile, Stored},
+        part::{Filling, Limits, Page, PartOf, Sealing},
+    };
+}
+
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;

@@ -38,6 +38,14 @@ mod stored;
 mod tracker;
 mod write;
 
+/// Those of the stages that decide.
+pub(crate) mod cores {
+    pub use super::{
+        ledger::{Entry, Ledger, Rejected, State, Told},
+        line::{Outcome, Ticket},
+    };
+}
+
 use std::sync::Arc;
 
 use anyhow::Context;

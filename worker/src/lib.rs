@@ -5,6 +5,16 @@
 //! (control stream) → purse (units) → export or import (the stages). See `export.rs` and `import.rs` for the
 //! pictures.
 
+/// The cores, for the simulation that runs them. Nobody else's.
+#[doc(hidden)]
+pub mod cores {
+    pub use crate::{
+        allowance::Allowance,
+        export::cores::*,
+        import::cores::*,
+    };
+}
+
 mod agent;
 mod allowance;
 pub mod cli;

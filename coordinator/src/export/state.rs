@@ -15,15 +15,16 @@ use crate::{
 };
 
 /// Segments and part files of one export.
-pub(crate) struct ExportState {
-    pub(crate) begin: Begin,
+pub struct ExportState {
+    /// What it is.
+    pub begin: Begin,
     pub(super) segments: Segments,
     pub(super) files: PartFiles,
 }
 
 impl ExportState {
     /// At its beginning. A file system lets upload parts be small.
-    pub(crate) fn new(begin: Begin, on_file_system: bool) -> Self {
+    pub fn new(begin: Begin, on_file_system: bool) -> Self {
         Self {
             segments: Segments::new(begin.segments),
             files: PartFiles::new(begin.job.clone(), begin.compression, on_file_system),
@@ -35,7 +36,7 @@ impl ExportState {
     ///
     /// # Errors
     /// Why that can't be a fact of this export.
-    pub(crate) fn replay(&mut self, fact: Fact) -> Result<(), String> {
+    pub fn replay(&mut self, fact: Fact) -> Result<(), String> {
         match fact {
             Fact::File(opened) => self.files.replay(opened).map_err(|why| why.to_string()),
             Fact::Sealed(Sealed { part, steps }) => {
@@ -54,13 +55,13 @@ impl ExportState {
     }
 
     /// Everything of a journal has been replayed; others go on from here.
-    pub(crate) fn settle(&mut self) {
+    pub fn settle(&mut self) {
         self.segments.settle();
         self.files.settle();
     }
 
     /// The facts that make the state what it is.
-    pub(crate) fn facts(&self) -> Vec<Fact> {
+    pub fn facts(&self) -> Vec<Fact> {
         let mut facts = vec![Fact::Begin(Box::new(self.begin.clone()))];
         for file in self.files() {
             facts.extend(opened(file).map(Fact::File));
@@ -73,27 +74,27 @@ impl ExportState {
     }
 
     /// The part files so far.
-    pub(crate) fn files(&self) -> &[PartFile] {
+    pub fn files(&self) -> &[PartFile] {
         self.files.all()
     }
 
     /// Items in sealed parts, by what segments gave.
-    pub(crate) fn sealed_items(&self) -> u64 {
+    pub fn sealed_items(&self) -> u64 {
         self.segments.items()
     }
 
     /// Segments done and in all.
-    pub(crate) fn tasks(&self) -> (usize, usize) {
+    pub fn tasks(&self) -> (usize, usize) {
         self.segments.counts()
     }
 
     /// Something would have to be read again if it were removed.
-    pub(crate) fn has_anything(&self) -> bool {
+    pub fn has_anything(&self) -> bool {
         self.segments.begun().next().is_some()
     }
 
     /// How much is done, 0 to 100; 100 only if it is all.
-    pub(crate) fn percent(&self) -> u64 {
+    pub fn percent(&self) -> u64 {
         percent(self.sealed_items(), self.begin.expected_items, self.tasks())
     }
 
@@ -102,7 +103,7 @@ impl ExportState {
     ///
     /// # Errors
     /// If files do not hold what segments gave.
-    pub(crate) fn export_json(&self, run: &Run, totals: &Totals, at: &str) -> Result<ExportJson, String> {
+    pub fn export_json(&self, run: &Run, totals: &Totals, at: &str) -> Result<ExportJson, String> {
         let begin = &self.begin;
         let with_items = self.files().iter().filter(|file| !file.parts.is_empty());
         let files: Vec<export_json::PartFile> = with_items.map(PartFile::recorded).collect();

@@ -20,7 +20,7 @@ use crate::{
 
 /// What happens to an export besides what workers say.
 #[derive(Debug)]
-pub(crate) enum ExportEvent {
+pub enum ExportEvent {
     /// The upload of a file is open, under this id.
     Opened(FileId, String),
     /// Nothing can reach a file any more but its parts.
@@ -29,7 +29,7 @@ pub(crate) enum ExportEvent {
 
 /// What an export wants done.
 #[derive(Debug, PartialEq)]
-pub(crate) enum ExportAction {
+pub enum ExportAction {
     /// Open the upload of a file.
     OpenFile(FileId, String),
     /// Make sure that nothing a lost worker still does reaches this file.
@@ -37,7 +37,7 @@ pub(crate) enum ExportAction {
 }
 
 /// An export that is being worked on.
-pub(crate) struct ExportWork {
+pub struct ExportWork {
     settings: ExportSettings,
     state: ExportState,
     /// Files whose worker waits for them.
@@ -48,12 +48,12 @@ pub(crate) struct ExportWork {
 
 impl ExportWork {
     /// One at its beginning, or one that was [settled](ExportState::settle).
-    pub(crate) fn new(state: ExportState, settings: ExportSettings) -> Self {
+    pub fn new(state: ExportState, settings: ExportSettings) -> Self {
         Self { settings, state, opening: BTreeSet::new(), facts: Vec::new() }
     }
 
     /// What it has got to.
-    pub(crate) fn state(&self) -> &ExportState {
+    pub fn state(&self) -> &ExportState {
         &self.state
     }
 

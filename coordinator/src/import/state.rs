@@ -20,10 +20,11 @@ struct Progress {
 
 /// Marks of splits and what became of the lines before them.
 #[derive(Clone, Debug)]
-pub(crate) struct ImportState {
-    pub(crate) begin: BeginImport,
+pub struct ImportState {
+    /// What it is.
+    pub begin: BeginImport,
     /// What the check of the whole backup found, once it is through.
-    pub(crate) checked: Option<Checked>,
+    pub checked: Option<Checked>,
     splits: BTreeMap<SplitId, Progress>,
     counts: Counts,
     rejected: u64,
@@ -31,7 +32,7 @@ pub(crate) struct ImportState {
 
 impl ImportState {
     /// At its beginning.
-    pub(crate) fn new(begin: BeginImport) -> Self {
+    pub fn new(begin: BeginImport) -> Self {
         Self { begin, checked: None, splits: BTreeMap::new(), counts: Counts::default(), rejected: 0 }
     }
 
@@ -39,7 +40,7 @@ impl ImportState {
     ///
     /// # Errors
     /// Why that can't be a fact of this import.
-    pub(crate) fn replay(&mut self, fact: Fact) -> Result<(), String> {
+    pub fn replay(&mut self, fact: Fact) -> Result<(), String> {
         match fact {
             Fact::Checked(checked) => {
                 self.checked = Some(checked);
@@ -73,7 +74,7 @@ impl ImportState {
     }
 
     /// The facts that make the state what it is. That of the first split has the counts of all.
-    pub(crate) fn facts(&self) -> Vec<Fact> {
+    pub fn facts(&self) -> Vec<Fact> {
         let mut facts = vec![Fact::BeginImport(Box::new(self.begin.clone()))];
         facts.extend(self.checked.map(Fact::Checked));
         let mut counts = self.counts;
@@ -97,17 +98,17 @@ impl ImportState {
     }
 
     /// What became of the lines so far.
-    pub(crate) fn counts(&self) -> Counts {
+    pub fn counts(&self) -> Counts {
         self.counts
     }
 
     /// Lines so far that became nothing.
-    pub(crate) fn rejected(&self) -> u64 {
+    pub fn rejected(&self) -> u64 {
         self.rejected
     }
 
     /// Splits done and in all.
-    pub(crate) fn tasks(&self) -> (usize, usize) {
+    pub fn tasks(&self) -> (usize, usize) {
         (self.splits.values().filter(|progress| progress.done).count(), self.begin.splits as usize)
     }
 

@@ -20,13 +20,13 @@ use crate::{
 
 /// What an import wants done.
 #[derive(Debug, PartialEq)]
-pub(crate) enum ImportAction {
+pub enum ImportAction {
     /// Note lines of an object that became nothing.
     Reject(Object, Vec<Reject>),
 }
 
 /// One pass over the splits of a backup.
-pub(crate) struct ImportWork {
+pub struct ImportWork {
     settings: ImportSettings,
     splits: Vec<Split>,
     /// Marks are text offsets.
@@ -42,7 +42,7 @@ pub(crate) struct ImportWork {
 
 impl ImportWork {
     /// `splits` are numbered from 0. More than `max_rejects` lines that become nothing fail the job.
-    pub(crate) fn new(settings: ImportSettings, splits: Vec<Split>, max_rejects: u64) -> Self {
+    pub fn new(settings: ImportSettings, splits: Vec<Split>, max_rejects: u64) -> Self {
         let leases = Leases::new(splits.iter().map(|split| split.text_start));
         Self {
             settings,
@@ -57,7 +57,7 @@ impl ImportWork {
     }
 
     /// The same with a journal. A pass that writes goes on from what that has.
-    pub(crate) fn with(mut self, state: ImportState) -> Self {
+    pub fn with(mut self, state: ImportState) -> Self {
         if self.settings.mode != WriteMode::Check {
             for (split, mark, is_done) in state.marks() {
                 self.leases.replay(split.0 as usize, mark, is_done);
@@ -70,7 +70,7 @@ impl ImportWork {
     }
 
     /// What a journal has of it, if there is one.
-    pub(crate) fn state(&self) -> Option<&ImportState> {
+    pub fn state(&self) -> Option<&ImportState> {
         self.state.as_ref()
     }
 
@@ -95,12 +95,12 @@ impl ImportWork {
     }
 
     /// What became of the lines so far.
-    pub(crate) fn counts(&self) -> Counts {
+    pub fn counts(&self) -> Counts {
         self.counts
     }
 
     /// Lines so far that became nothing.
-    pub(crate) fn rejected(&self) -> u64 {
+    pub fn rejected(&self) -> u64 {
         self.rejected
     }
 

@@ -5,31 +5,35 @@ use job::journal::{self, Fact, Header, JournalError, Run, Totals};
 use crate::{export::ExportState, import::ImportState};
 
 /// The job of a journal.
-pub(crate) enum State {
+pub enum State {
+    /// An export.
     Export(Box<ExportState>),
+    /// An import.
     Import(Box<ImportState>),
 }
 
 /// What a journal says.
-pub(crate) struct Journaled {
-    pub(crate) state: State,
+pub struct Journaled {
+    /// Where the job stands.
+    pub state: State,
     /// The last object.
-    pub(crate) last: Header,
+    pub last: Header,
     /// The number of the first object that is there.
-    pub(crate) oldest: u64,
-    /// Objects since the last that says everything, and their bytes.
-    pub(crate) objects: u64,
-    pub(crate) bytes: u64,
+    pub oldest: u64,
+    /// Objects since the last that says everything.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
     /// How the last run went about it, if one was about to do more than to end it.
-    pub(crate) run: Option<Run>,
+    pub run: Option<Run>,
     /// What all runs used together.
-    pub(crate) totals: Totals,
+    pub totals: Totals,
     /// Why the last run ended, if it ended in order.
-    pub(crate) stopped: Option<String>,
+    pub stopped: Option<String>,
     /// What the end of the export is called, if only completing it is left.
-    pub(crate) commit: Option<String>,
+    pub commit: Option<String>,
     /// Everything of it is being removed.
-    pub(crate) is_abandoned: bool,
+    pub is_abandoned: bool,
 }
 
 /// Why a journal can't be used.
@@ -43,7 +47,7 @@ impl From<JournalError> for Broken {
 }
 
 /// Takes objects in the order of their numbers.
-pub(super) struct Replay {
+pub struct Replay {
     on_file_system: bool,
     journaled: Option<Journaled>,
     /// What is wrong with which object, unless a later one says everything.
@@ -53,12 +57,13 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    pub(super) fn new(on_file_system: bool) -> Self {
+    /// Nothing has been read. A file system lets upload parts be small.
+    pub fn new(on_file_system: bool) -> Self {
         Self { on_file_system, journaled: None, broken: None, oldest: None, last: 0 }
     }
 
     /// Takes the object of this number.
-    pub(super) fn object(&mut self, number: u64, bytes: &[u8]) {
+    pub fn object(&mut self, number: u64, bytes: &[u8]) {
         let oldest = *self.oldest.get_or_insert(number);
         if number != self.last + 1 {
             self.broken.get_or_insert_with(|| (self.last + 1, "is missing".into()));
@@ -110,7 +115,7 @@ impl Replay {
     ///
     /// # Errors
     /// The object that can't be used, and why.
-    pub(super) fn finish(self) -> Result<Option<Journaled>, (u64, String)> {
+    pub fn finish(self) -> Result<Option<Journaled>, (u64, String)> {
         if let Some(broken) = self.broken {
             return Err(broken);
         }

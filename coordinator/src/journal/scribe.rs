@@ -10,6 +10,7 @@ use job::{
 use job_aws::{Fault, FaultKind};
 
 use super::{
+    claim::{Claim, claim},
     pace::Size,
     read,
     replay::Journaled,
@@ -145,12 +146,11 @@ impl Scribe {
             let mut created = self.journal.create(&name, bytes.clone()).await;
             if created.as_ref().is_err_and(|fault| fault.kind == FaultKind::PreconditionFailed) {
                 created = match self.journal.get(&name).await {
-                    // The reply to an earlier try was lost.
-                    Ok(there) if there == bytes => Ok(()),
-                    Ok(there) if journal::header(&there).is_ok_and(|header| header.run == self.me.run) => {
-                        return Ok(Created::Before);
-                    }
-                    Ok(there) => return Err(self.superseded(&there)),
+                    Ok(there) => match claim(&there, &bytes, &self.me.run) {
+                        Claim::Same => Ok(()),
+                        Claim::Before => return Ok(Created::Before),
+                        Claim::Another => return Err(self.superseded(&there)),
+                    },
                     // It was refused for another reason, such as another try still under way.
                     Err(fault) if fault.kind == FaultKind::NotFound => {
                         Err(Fault::new(FaultKind::Transient, fault.message))

@@ -12,7 +12,7 @@ const DEATHS_IN_A_ROW: u32 = 3;
 
 /// Who sees to it that there are workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hiring {
+pub enum Hiring {
     /// The schedule has so many started, and another for each that is lost.
     Start(u32),
     /// They come by themselves, so many at once at most, and others in the place of lost ones.

@@ -14,16 +14,18 @@ use super::part::{PartOf, Sealing};
 
 /// A part file as the coordinator named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PartFile {
-    pub(crate) file: FileId,
-    pub(crate) name: String,
+pub struct PartFile {
+    /// Its number.
+    pub file: FileId,
+    /// In the folder.
+    pub name: String,
     /// Empty on a file system.
-    pub(crate) upload_id: String,
+    pub upload_id: String,
 }
 
 /// What came in.
 #[derive(Debug)]
-pub(crate) enum Event<B> {
+pub enum Event<B> {
     /// The first lines for a new file are there.
     Opened,
     /// What became full; `B` is a part's bytes.
@@ -41,17 +43,20 @@ pub(crate) enum Event<B> {
 
 /// A part as it will be stored.
 #[derive(Clone, Debug)]
-pub(crate) struct Stored<B> {
-    pub(crate) bytes: B,
-    pub(crate) length: u64,
+pub struct Stored<B> {
+    /// What.
+    pub bytes: B,
+    /// In bytes.
+    pub length: u64,
     /// Of the lines, before compression.
-    pub(crate) line_bytes: u64,
-    pub(crate) crc32c: u32,
+    pub line_bytes: u64,
+    /// Of the bytes.
+    pub crc32c: u32,
 }
 
 /// What to do.
 #[derive(Debug)]
-pub(crate) enum Action<B> {
+pub enum Action<B> {
     /// Ask the coordinator for a file.
     AskForFile,
     /// Write a part.
@@ -79,7 +84,7 @@ struct Waiting<B> {
 
 /// The core.
 #[derive(Debug)]
-pub(crate) struct Order<B> {
+pub struct Order<B> {
     max_writing: usize,
     writing: usize,
     opened: u64,
@@ -94,7 +99,7 @@ pub(crate) struct Order<B> {
 
 impl<B> Order<B> {
     /// At most `max_writing` parts are written at once.
-    pub(crate) fn new(max_writing: usize) -> Self {
+    pub fn new(max_writing: usize) -> Self {
         Self {
             max_writing,
             writing: 0,
@@ -109,12 +114,12 @@ impl<B> Order<B> {
     }
 
     /// Parts and steps that are not reported yet.
-    pub(crate) fn num_unreported(&self) -> usize {
+    pub fn num_unreported(&self) -> usize {
         self.unreported.len() + self.waiting.len()
     }
 
     /// Takes an event in.
-    pub(crate) fn handle(&mut self, event: Event<B>) -> Vec<Action<B>> {
+    pub fn handle(&mut self, event: Event<B>) -> Vec<Action<B>> {
         match event {
             Event::Opened => self.opened += 1,
             Event::Filled(sealing, stored) => self.fill(sealing, stored),

@@ -17,20 +17,22 @@ const MAX_STEPS: usize = 20_000;
 
 /// What a page did to its segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Page {
-    pub(crate) segment: Segment,
-    pub(crate) attempt: Attempt,
+pub struct Page {
+    /// Whose page.
+    pub segment: Segment,
+    /// By which try.
+    pub attempt: Attempt,
     /// Pages of the segment, this one included.
-    pub(crate) pages: u64,
+    pub pages: u64,
     /// Items of this page.
-    pub(crate) items: u64,
+    pub items: u64,
     /// Where the segment stands after it.
-    pub(crate) position: Position,
+    pub position: Position,
 }
 
 /// When a part is full; all in bytes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub struct Limits {
     part: u64,
     /// Of a part that another one follows.
     min_part: u64,
@@ -38,7 +40,8 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    pub(crate) fn of(settings: &ExportSettings) -> Self {
+    /// As a job wants it.
+    pub fn of(settings: &ExportSettings) -> Self {
         let min_part = match settings.target {
             Target::S3 { .. } => MIN_UPLOAD_PART_BYTES,
             Target::File { .. } => 0,
@@ -47,7 +50,7 @@ impl Limits {
     }
 
     /// Bytes to reserve for a part, so that it is not moved while it grows.
-    pub(crate) fn part_capacity(self, compression: Compression) -> usize {
+    pub fn part_capacity(self, compression: Compression) -> usize {
         // The page that fills a plain part may reach over its end; a compressor hands out less at once.
         let over = if compression == Compression::None { 1280 * 1024 } else { 256 * 1024 };
         usize::try_from(self.part).unwrap_or(usize::MAX / 2) + over
@@ -56,22 +59,24 @@ impl Limits {
 
 /// What is sealed; its bytes are elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sealing {
+pub struct Sealing {
     /// Absent when segments ended with nothing to write.
-    pub(crate) part: Option<PartOf>,
-    pub(crate) steps: Vec<Step>,
+    pub part: Option<PartOf>,
+    /// Of the segments with pages in it.
+    pub steps: Vec<Step>,
 }
 
 /// A part's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PartOf {
+pub struct PartOf {
     /// How many files this worker had opened before.
-    pub(crate) file: u64,
+    pub file: u64,
     /// Number within the file, from 1.
-    pub(crate) number: u32,
-    pub(crate) items: u64,
+    pub number: u32,
+    /// In it.
+    pub items: u64,
     /// The file is closed with this part.
-    pub(crate) last: bool,
+    pub last: bool,
 }
 
 /// A file that more parts may follow in.
@@ -84,7 +89,7 @@ struct OpenFile {
 
 /// The core: the part being filled.
 #[derive(Debug)]
-pub(crate) struct Filling {
+pub struct Filling {
     limits: Limits,
     files: u64,
     file: Option<OpenFile>,
@@ -94,18 +99,19 @@ pub(crate) struct Filling {
 }
 
 impl Filling {
-    pub(crate) fn new(limits: Limits) -> Self {
+    /// Nothing yet.
+    pub fn new(limits: Limits) -> Self {
         Self { limits, files: 0, file: None, items: 0, steps: Vec::new(), step_of: HashMap::new() }
     }
 
     /// The part must be sealed before this page can go into one. `stored_bytes` is what it holds so far.
-    pub(crate) fn must_seal_before(&self, page: &Page, stored_bytes: u64) -> bool {
+    pub fn must_seal_before(&self, page: &Page, stored_bytes: u64) -> bool {
         let is_full = self.items > 0 && stored_bytes >= self.limits.part;
         (is_full && page.items > 0) || self.steps.len() >= MAX_STEPS
     }
 
     /// Takes a page in. Says whether a new file begins with it.
-    pub(crate) fn append(&mut self, page: Page) -> bool {
+    pub fn append(&mut self, page: Page) -> bool {
         let Page { segment, attempt, pages, items, position } = page;
         let opens = items > 0 && self.file.is_none();
         if opens {
@@ -128,7 +134,7 @@ impl Filling {
 
     /// Seals what is at hand, `stored_bytes` in all. Only if a line follows at once may the file stay
     /// open: it could never be closed otherwise.
-    pub(crate) fn seal(&mut self, stored_bytes: u64, line_follows: bool) -> Option<Sealing> {
+    pub fn seal(&mut self, stored_bytes: u64, line_follows: bool) -> Option<Sealing> {
         if self.steps.is_empty() {
             return None;
         }

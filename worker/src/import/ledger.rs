@@ -29,43 +29,51 @@ pub(crate) fn bytes_of(reject: &Reject) -> usize {
 
 /// A line as the reader has found it.
 #[derive(Debug)]
-pub(crate) struct Entry<P> {
+pub struct Entry<P> {
     /// Text offset at which it begins.
-    pub(crate) offset: u64,
+    pub offset: u64,
     /// Text offset at which the next one begins.
-    pub(crate) next: u64,
+    pub next: u64,
     /// Size of its item by DynamoDB's rule.
-    pub(crate) item_bytes: u64,
-    pub(crate) state: State<P>,
+    pub item_bytes: u64,
+    /// How it stands.
+    pub state: State<P>,
 }
 
 /// How a line stands.
 #[derive(Debug)]
-pub(crate) enum State<P> {
+pub enum State<P> {
     /// On its way to the table.
     Waiting,
+    /// It is in the table, or removed.
     Written,
+    /// There was one with its key.
     Kept,
+    /// It became nothing.
     Rejected(Box<Rejected<P>>),
 }
 
 /// A line that became nothing; with what its text in memory costs, given back when it is told.
 #[derive(Debug)]
-pub(crate) struct Rejected<P> {
-    pub(crate) reject: Reject,
-    pub(crate) permit: Option<P>,
+pub struct Rejected<P> {
+    /// As it is told.
+    pub reject: Reject,
+    /// For its text.
+    pub permit: Option<P>,
 }
 
 /// An advance to be told, and what may be given back after that.
 #[derive(Debug)]
-pub(crate) struct Told<P> {
-    pub(crate) advance: Advance,
-    pub(crate) permits: Vec<P>,
+pub struct Told<P> {
+    /// To be told.
+    pub advance: Advance,
+    /// To be given back.
+    pub permits: Vec<P>,
 }
 
 /// All splits under way.
 #[derive(Debug)]
-pub(crate) struct Ledger<P> {
+pub struct Ledger<P> {
     splits: BTreeMap<u64, Open<P>>,
     opened: u64,
 }
@@ -84,12 +92,14 @@ struct Open<P> {
 }
 
 impl<P> Ledger<P> {
-    pub(crate) fn new() -> Self {
+    /// No split.
+    #[expect(clippy::new_without_default, reason = "nobody wants one by default")]
+    pub fn new() -> Self {
         Self { splits: BTreeMap::new(), opened: 0 }
     }
 
     /// A split begins; gives the slot by which its lines are called.
-    pub(crate) fn open(&mut self, lease: &SplitLease) -> u64 {
+    pub fn open(&mut self, lease: &SplitLease) -> u64 {
         let slot = self.opened;
         self.opened += 1;
         let advance = Advance::begin(lease.split.split, lease.attempt, lease.mark);
@@ -106,21 +116,21 @@ impl<P> Ledger<P> {
     }
 
     /// The next lines of a split. Says how many are no longer kept.
-    pub(crate) fn read(&mut self, slot: u64, lines: impl IntoIterator<Item = Entry<P>>) -> usize {
+    pub fn read(&mut self, slot: u64, lines: impl IntoIterator<Item = Entry<P>>) -> usize {
         let Some(open) = self.splits.get_mut(&slot) else { return 0 };
         open.lines.extend(lines);
         open.collect()
     }
 
     /// Nothing follows in a split; its text ends at `end`.
-    pub(crate) fn ended(&mut self, slot: u64, end: u64) {
+    pub fn ended(&mut self, slot: u64, end: u64) {
         if let Some(open) = self.splits.get_mut(&slot) {
             open.end = Some(end);
         }
     }
 
     /// A line has come to an end. Says how many of its split are no longer kept.
-    pub(crate) fn settle(&mut self, ticket: Ticket, outcome: Outcome) -> usize {
+    pub fn settle(&mut self, ticket: Ticket, outcome: Outcome) -> usize {
         let Some(open) = self.splits.get_mut(&ticket.slot) else { return 0 };
         let index = ticket.line.checked_sub(open.first).and_then(|index| usize::try_from(index).ok());
         let Some(entry) = index.and_then(|index| open.lines.get_mut(index)) else { return 0 };
@@ -138,17 +148,17 @@ impl<P> Ledger<P> {
     }
 
     /// Whether the split is under way.
-    pub(crate) fn is_open(&self, slot: u64) -> bool {
+    pub fn is_open(&self, slot: u64) -> bool {
         self.splits.contains_key(&slot)
     }
 
     /// Whether there is more to be told than may wait.
-    pub(crate) fn is_urgent(&self, slot: u64) -> bool {
+    pub fn is_urgent(&self, slot: u64) -> bool {
         self.splits.get(&slot).is_some_and(|open| !open.ready.is_empty() || open.is_done())
     }
 
     /// What is to be told now, in order. Splits that are done are forgotten.
-    pub(crate) fn take(&mut self) -> Vec<Told<P>> {
+    pub fn take(&mut self) -> Vec<Told<P>> {
         let mut told = Vec::new();
         self.splits.retain(|_, open| {
             told.append(&mut open.ready);

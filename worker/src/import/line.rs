@@ -20,16 +20,16 @@ pub(crate) struct Line {
 
 /// Tells a line of all splits of the worker from the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Ticket {
+pub struct Ticket {
     /// Which of the splits under way; see [`Ledger`](super::ledger::Ledger).
-    pub(crate) slot: u64,
+    pub slot: u64,
     /// The how-manieth line of it, from 0.
-    pub(crate) line: u64,
+    pub line: u64,
 }
 
 /// What became of a line that was to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// Written, or removed.
     Written,
     /// Not written, because there is an item with the same key.

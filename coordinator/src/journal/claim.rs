@@ -1,0 +1,54 @@
+//! What it means that an object of a journal is there already. A core.
+
+use job::journal;
+
+/// Whose the object is that stands where one was to be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The very same: the reply to an earlier try was lost.
+    Same,
+    /// This coordinator's, with other facts, by a try that was not waited for.
+    Before,
+    /// Another coordinator's: this one has been superseded.
+    Another,
+}
+
+/// Judges the object that is `there` in the place of `mine`, which the coordinator called `run` was to create.
+pub fn claim(there: &[u8], mine: &[u8], run: &str) -> Claim {
+    if there == mine {
+        Claim::Same
+    } else if journal::header(there).is_ok_and(|header| header.run == run) {
+        Claim::Before
+    } else {
+        Claim::Another
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use job::journal::{Fact, Header, VERSION, Writer};
+
+    fn object(run: &str, fact: &Fact) -> Vec<u8> {
+        let header = Header {
+            tablehaul_journal: VERSION,
+            number: 1,
+            run: run.into(),
+            host: String::new(),
+            pid: 1,
+            at: String::new(),
+        };
+        let mut writer = Writer::new(&header);
+        writer.fact(fact);
+        writer.finish()
+    }
+
+    #[test]
+    fn only_what_another_run_has_written_supersedes() {
+        let mine = object("a", &Fact::Abandoned);
+        assert_eq!(claim(&mine, &mine, "a"), Claim::Same);
+        assert_eq!(claim(&object("a", &Fact::Commit { at: String::new() }), &mine, "a"), Claim::Before);
+        assert_eq!(claim(&object("b", &Fact::Abandoned), &mine, "a"), Claim::Another);
+        assert_eq!(claim(b"torn", &mine, "a"), Claim::Another);
+    }
+}

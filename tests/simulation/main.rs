@@ -1,0 +1,5 @@
+//! See the crate.
+
+fn main() -> std::process::ExitCode {
+    tablehaul_simulation::simulate()
+}
