@@ -144,12 +144,7 @@ pub struct Schedule<W> {
 
 impl<W: Work> Schedule<W> {
     /// The state at the start, and the first actions.
-    pub fn new(
-        work: W,
-        limits: Limits,
-        hiring: Hiring,
-        now: Duration,
-    ) -> (Self, Vec<Action<W::Action>>) {
+    pub fn new(work: W, limits: Limits, hiring: Hiring, now: Duration) -> (Self, Vec<Action<W::Action>>) {
         let pace = Pace::new(limits);
         let mut schedule = Self {
             work,

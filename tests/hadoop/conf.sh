@@ -62,6 +62,7 @@ X
     yarn.nodemanager.vmem-check-enabled=false
     yarn.nodemanager.resource.memory.enforced=false
     yarn.nodemanager.disk-health-checker.enable=false
+    yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage=100
     yarn.nodemanager.env-whitelist=JAVA_HOME,HADOOP_CONF_DIR,PATH,LANG,TZ,CLUSTER_MEMBER,AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY,AWS_REGION,AWS_EC2_METADATA_DISABLED
     yarn.log-aggregation-enable=true
     yarn.scheduler.minimum-allocation-mb=64

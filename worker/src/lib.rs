@@ -8,11 +8,7 @@
 /// The cores, for the simulation that runs them. Nobody else's.
 #[doc(hidden)]
 pub mod cores {
-    pub use crate::{
-        allowance::Allowance,
-        export::cores::*,
-        import::cores::*,
-    };
+    pub use crate::{allowance::Allowance, export::cores::*, import::cores::*};
 }
 
 mod agent;

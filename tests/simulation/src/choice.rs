@@ -93,8 +93,14 @@ pub(crate) fn choices(rng: &mut Rng) -> Vec<Choice> {
 pub(crate) fn quiet(round: u32, who: u32) -> impl Iterator<Item = Choice> {
     use Kind::{Act, Answer, Call, Deliver, Hear, Journal, Pass, Rise, Tick};
     let acts = (0..8).map(|what| (Act, what));
-    let rest = [(Deliver, 0), (Hear, 0), (Tick, 1), (Call, 7), (Journal, 7), (Answer, 7), (Deliver, 0), (Hear, 0)];
-    let each = (0..who).flat_map(move |who| acts.clone().chain(rest).map(move |(kind, what)| (kind, who, what)));
+    let rest =
+        [(Deliver, 0), (Hear, 0), (Tick, 1), (Call, 7), (Journal, 7), (Answer, 7), (Deliver, 0), (Hear, 0)];
+    let each =
+        (0..who).flat_map(move |who| acts.clone().chain(rest).map(move |(kind, what)| (kind, who, what)));
     let all = each.chain([(Rise, 0, 0), (Pass, 0, 60)]);
-    all.map(move |(kind, who, what)| Choice { kind, who, what: if what == 7 { 7 } else { what + 8 * (round % 5) } })
+    all.map(move |(kind, who, what)| Choice {
+        kind,
+        who,
+        what: if what == 7 { 7 } else { what + 8 * (round % 5) },
+    })
 }

@@ -128,7 +128,9 @@ impl Export {
         for action in hand.order.handle(event) {
             match action {
                 Action::AskForFile => said.push(FromWorker::WantFile),
-                Action::Write { sequence, file, number, stored } => hand.writing.push((sequence, file, number, stored)),
+                Action::Write { sequence, file, number, stored } => {
+                    hand.writing.push((sequence, file, number, stored))
+                }
                 Action::Report(sealed) => said.push(FromWorker::Sealed(sealed)),
             }
         }
@@ -212,7 +214,11 @@ impl Export {
             pages.iter().zip(0..).filter(|(items, _)| **items > 0).map(move |(_, page)| (segment, page))
         });
         let all: BTreeSet<PageOf> = table.collect();
-        assert!(all == seen.pages, "commit: pages {:?} are in no part", all.difference(&seen.pages).collect::<Vec<_>>());
+        assert!(
+            all == seen.pages,
+            "commit: pages {:?} are in no part",
+            all.difference(&seen.pages).collect::<Vec<_>>()
+        );
         let (done, total) = state.tasks();
         assert_eq!(done, total, "commit: not all segments are done");
         let run = Run { workers: 1, rate: Rate::default(), rate_source: String::new(), tool: String::new() };
@@ -228,10 +234,19 @@ impl Export {
         for accepted in &file.parts {
             let part = upload.parts.iter().find(|part| part.number == accepted.number);
             let tag = &part.expect("commit: an accepted part is not there").tag;
-            assert_eq!(tag, &accepted.etag, "commit: part {} of file {} was written over", accepted.number, file.id);
+            assert_eq!(
+                tag, &accepted.etag,
+                "commit: part {} of file {} was written over",
+                accepted.number, file.id
+            );
         }
         if self.on_files && !file.parts.is_empty() {
-            assert_eq!(upload.parts.len(), file.parts.len(), "commit: file {} holds what a stale worker wrote", file.id);
+            assert_eq!(
+                upload.parts.len(),
+                file.parts.len(),
+                "commit: file {} holds what a stale worker wrote",
+                file.id
+            );
             // From here on nothing can be written under this name.
             let at = self.upload(id);
             self.uploads[at].fenced = true;
@@ -334,7 +349,9 @@ impl Job for Export {
             0..=3 => self.read(hand, now, what / 8, said),
             4 | 5 => self.write(hand, what / 8, said),
             // Sealed early only if nothing more is to come, or now and then.
-            6 if hand.means.draining && hand.leases.is_empty() || what % 64 == 6 => Self::seal(hand, false, said),
+            6 if hand.means.draining && hand.leases.is_empty() || what % 64 == 6 => {
+                Self::seal(hand, false, said)
+            }
             6 => {}
             _ => said.push(hand.means.heartbeat()),
         }
@@ -360,7 +377,11 @@ impl Job for Export {
             Fact::Sealed(sealed) => {
                 let mut pages = Vec::new();
                 if let Some(part) = &sealed.part {
-                    let (_, id) = seen.opened.iter().find(|(file, _)| *file == part.file).expect("accepted: a file that is not open");
+                    let (_, id) = seen
+                        .opened
+                        .iter()
+                        .find(|(file, _)| *file == part.file)
+                        .expect("accepted: a file that is not open");
                     pages = self.pages_of(part.file, id, part.number, &part.etag);
                 }
                 for page in &pages {
@@ -368,14 +389,26 @@ impl Job for Export {
                 }
                 for step in &sealed.steps {
                     let mark = seen.marks.entry(step.segment.0).or_default();
-                    assert_eq!(*mark, step.from_page, "accepted: a step of segment {} that begins elsewhere", step.segment);
+                    assert_eq!(
+                        *mark, step.from_page,
+                        "accepted: a step of segment {} that begins elsewhere",
+                        step.segment
+                    );
                     *mark = step.to_page;
                 }
-                let steps = sealed.steps.iter().flat_map(|step| (step.from_page..step.to_page).map(|page| (step.segment.0, page)));
-                let with_items = steps.filter(|&(segment, page)| self.table[segment as usize][usize::try_from(page).unwrap()] > 0);
+                let steps = sealed
+                    .steps
+                    .iter()
+                    .flat_map(|step| (step.from_page..step.to_page).map(|page| (step.segment.0, page)));
+                let with_items = steps.filter(|&(segment, page)| {
+                    self.table[segment as usize][usize::try_from(page).unwrap()] > 0
+                });
                 let (stepped, mut pages) = (with_items.collect::<BTreeSet<_>>(), pages);
                 pages.sort_unstable();
-                assert!(stepped.iter().copied().eq(pages), "accepted: a part does not hold the pages of its steps");
+                assert!(
+                    stepped.iter().copied().eq(pages),
+                    "accepted: a part does not hold the pages of its steps"
+                );
                 let done = sealed.steps.iter().filter(|step| step.position == Position::Done);
                 return done.map(|step| step.segment.0).collect();
             }
@@ -416,4 +449,3 @@ impl Job for Export {
         self.on_files
     }
 }
-

@@ -133,7 +133,8 @@ impl Import {
             return;
         }
         let at = what as usize % hand.open.len();
-        let (split, slot, first) = (hand.open[at].lease.split.split.0, hand.open[at].slot, hand.open[at].first);
+        let (split, slot, first) =
+            (hand.open[at].lease.split.split.0, hand.open[at].slot, hand.open[at].first);
         let end = self.end_of(split);
         for _ in 0..=what % 4 {
             let offset = hand.open[at].next;
@@ -175,7 +176,9 @@ impl Import {
         let outcome = match fate {
             Fate::Put => Outcome::Written,
             Fate::Kept => Outcome::Kept,
-            Fate::NoItem | Fate::Refused => Outcome::Rejected { reason: "too large".into(), json: bytes::Bytes::new() },
+            Fate::NoItem | Fate::Refused => {
+                Outcome::Rejected { reason: "too large".into(), json: bytes::Bytes::new() }
+            }
         };
         hand.ledger.settle(ticket, outcome);
     }
@@ -187,14 +190,21 @@ impl Import {
         for offset in offsets {
             match self.fate(split, offset) {
                 Fate::Put => {
-                    assert!(self.table.contains(&(split, offset)), "import: the mark of split {split} passed line {offset}, which is not written");
+                    assert!(
+                        self.table.contains(&(split, offset)),
+                        "import: the mark of split {split} passed line {offset}, which is not written"
+                    );
                     put += 1;
                 }
                 Fate::Kept => kept += 1,
                 Fate::NoItem | Fate::Refused => rejects.push(offset),
             }
         }
-        assert_eq!((settled.counts.items, settled.counts.kept), (put, kept), "import: counts of split {split}");
+        assert_eq!(
+            (settled.counts.items, settled.counts.kept),
+            (put, kept),
+            "import: counts of split {split}"
+        );
         let rejected: Vec<u64> = settled.rejects.iter().map(|line| line.offset).collect();
         assert_eq!(rejected, rejects, "import: rejected lines of split {split}");
     }
@@ -203,7 +213,11 @@ impl Import {
         let fates = || self.lines.iter().flatten();
         let count = |fate: Fate| fates().filter(|&&one| one == fate).count() as u64;
         for split in 0..self.begin.splits {
-            assert_eq!(seen.marks.get(&split), Some(&(self.end_of(split), true)), "end: split {split} is not done");
+            assert_eq!(
+                seen.marks.get(&split),
+                Some(&(self.end_of(split), true)),
+                "end: split {split} is not done"
+            );
         }
         assert_eq!(state.counts().items, count(Fate::Put), "end: items");
         assert_eq!(state.counts().kept, count(Fate::Kept), "end: kept");
@@ -276,7 +290,11 @@ impl Job for Import {
         }
     }
 
-    fn perform(&mut self, _: &ImportWork, ImportAction::Reject(..): ImportAction) -> Option<std::convert::Infallible> {
+    fn perform(
+        &mut self,
+        _: &ImportWork,
+        ImportAction::Reject(..): ImportAction,
+    ) -> Option<std::convert::Infallible> {
         None
     }
 
@@ -284,7 +302,11 @@ impl Job for Import {
         let Fact::Settled(settled) = fact else { return Vec::new() };
         let split = settled.split.0;
         let mark = seen.marks.entry(split).or_insert((self.splits[split as usize].text_start, false));
-        assert_eq!(*mark, (settled.from, false), "accepted: an advance of split {split} that begins elsewhere");
+        assert_eq!(
+            *mark,
+            (settled.from, false),
+            "accepted: an advance of split {split} that begins elsewhere"
+        );
         *mark = (settled.to, settled.done);
         self.check(settled);
         settled.done.then_some(split).into_iter().collect()

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Any process may die, stand still, or be replaced at any step; what is left of it works on unheard for a while.
-//! After each step it is asserted (DESIGN's invariants): one live lease for a task, grants within rate × time +
+//! After each step it is asserted (the invariants): one live lease for a task, grants within rate × time +
 //! burst, nothing of a stale attempt accepted, no page in two parts, no mark before what is written, the journal
 //! gives the state that there is. When the choices are over nothing goes wrong any more, and the job must end: with
 //! every page in exactly one part, every line settled, and one backup published.
@@ -30,7 +30,11 @@ mod means;
 mod shrink;
 mod world;
 
-use std::{process::ExitCode, sync::atomic::{AtomicU64, Ordering}, time::Instant};
+use std::{
+    process::ExitCode,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
 
 use shrink::{Outcome, run};
 
@@ -73,6 +77,10 @@ pub fn simulate() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let speed = u128::from(steps) * 1000 / took.as_millis().max(1);
-    println!("simulation: {} seeds, {steps} steps, {speed} steps/s, {:.1} s", seeds.end - seeds.start, took.as_secs_f32());
+    println!(
+        "simulation: {} seeds, {steps} steps, {speed} steps/s, {:.1} s",
+        seeds.end - seeds.start,
+        took.as_secs_f32()
+    );
     ExitCode::SUCCESS
 }

@@ -1,7 +1,12 @@
 //! What an export and an import have in common, for the world that they run in.
 
 use coordinator::cores::{State, Work};
-use job::{capacity::Units, control::{FromWorker, ToWorker}, ids::{Attempt, WorkerId}, journal::Fact};
+use job::{
+    capacity::Units,
+    control::{FromWorker, ToWorker},
+    ids::{Attempt, WorkerId},
+    journal::Fact,
+};
 use std::time::Duration;
 use worker::cores::Allowance;
 
@@ -33,7 +38,11 @@ pub(crate) trait Job {
     /// A worker does something.
     fn act(&mut self, hand: &mut Self::Hand, now: Duration, what: u32, said: &mut Vec<FromWorker>);
     /// Does what the work wants done.
-    fn perform(&mut self, work: &Self::Work, action: <Self::Work as Work>::Action) -> Option<<Self::Work as Work>::Event>;
+    fn perform(
+        &mut self,
+        work: &Self::Work,
+        action: <Self::Work as Work>::Action,
+    ) -> Option<<Self::Work as Work>::Event>;
     /// A coordinator has accepted something; gives the tasks that are done with it.
     fn accepted(&self, seen: &mut Self::Seen, fact: &Fact) -> Vec<u32>;
     /// The task of a lease.
@@ -88,7 +97,10 @@ impl Means {
         }
         let admitted = self.allowance.admit();
         if let Some(estimate) = admitted {
-            assert!(self.used + estimate <= self.granted, "worker: a request is let through beyond what was granted");
+            assert!(
+                self.used + estimate <= self.granted,
+                "worker: a request is let through beyond what was granted"
+            );
             self.allowance.settle(now, estimate, cost);
             self.used += cost;
             self.requests += 1;

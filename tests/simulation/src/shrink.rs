@@ -61,11 +61,12 @@ fn run_world<J: Job>(mut world: World<J>, choices: &[Choice]) -> Outcome {
         }
         panic!("the job does not end");
     }));
-    let failure = ran.err().map(|panic| match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
-        (Some(text), _) => text.clone(),
-        (_, Some(text)) => (*text).to_owned(),
-        _ => "a panic without words".into(),
-    });
+    let failure =
+        ran.err().map(|panic| match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
+            (Some(text), _) => text.clone(),
+            (_, Some(text)) => (*text).to_owned(),
+            _ => "a panic without words".into(),
+        });
     Outcome { steps, failure, trace: world.take_trace() }
 }
 
@@ -85,7 +86,11 @@ pub(crate) fn report(seed: u64) {
     }
     let Outcome { failure, trace, .. } = run(seed, &choices, true);
     println!("simulation: SEED={seed} FAILED: {}", failure.unwrap_or_default());
-    println!("after {} choices: {:?}", choices.len(), choices.iter().map(|choice| choice.kind).collect::<Vec<_>>());
+    println!(
+        "after {} choices: {:?}",
+        choices.len(),
+        choices.iter().map(|choice| choice.kind).collect::<Vec<_>>()
+    );
     let skipped = trace.len().saturating_sub(LINES);
     if skipped > 0 {
         println!("… {skipped} lines before these");

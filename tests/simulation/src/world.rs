@@ -17,8 +17,8 @@ use job::{
 
 use crate::{
     choice::{Choice, Kind},
-    means::Job,
     life::{Life, Phase, Writing, word},
+    means::Job,
 };
 
 /// What is on its way to a coordinator.
@@ -136,7 +136,13 @@ impl<J: Job> World<J> {
         }
         let takes_life = matches!(
             kind,
-            Kind::Tick | Kind::Call | Kind::Journal | Kind::Answer | Kind::StallCoordinator | Kind::Crash | Kind::Capacity
+            Kind::Tick
+                | Kind::Call
+                | Kind::Journal
+                | Kind::Answer
+                | Kind::StallCoordinator
+                | Kind::Crash
+                | Kind::Capacity
         );
         if takes_life {
             if let Some(at) = self.a_life(who) {
@@ -292,11 +298,16 @@ impl<J: Job> World<J> {
         if self.trace.is_some() && !matches!(event, Event::Tick) {
             let mut text = format!("{event:?}");
             text.truncate(150);
-            self.trace.iter_mut().for_each(|trace| trace.push(format!("{now:>7} ms  coordinator {at} hears {text}")));
+            self.trace
+                .iter_mut()
+                .for_each(|trace| trace.push(format!("{now:>7} ms  coordinator {at} hears {text}")));
         }
         let actions = schedule.handle(Duration::from_millis(now - life.started), event);
         let facts = schedule.work_mut().take_facts();
-        assert!(!stale || actions.is_empty() && facts.is_empty(), "a worker that is lost is heard: {facts:?}");
+        assert!(
+            !stale || actions.is_empty() && facts.is_empty(),
+            "a worker that is lost is heard: {facts:?}"
+        );
         self.facts(at, facts);
         self.perform(at, actions);
     }
@@ -314,7 +325,8 @@ impl<J: Job> World<J> {
     fn hire(&mut self, life: usize, id: WorkerId) {
         let hand = self.job.hand();
         let (up, down) = (VecDeque::new(), VecDeque::new());
-        let worker = Worker { life, id, joined: false, linked: true, dead: false, stalled_until: 0, up, down, hand };
+        let worker =
+            Worker { life, id, joined: false, linked: true, dead: false, stalled_until: 0, up, down, hand };
         self.workers.push(worker);
         self.lives[life].newest_worker = self.lives[life].newest_worker.max(id);
     }
@@ -325,12 +337,15 @@ impl<J: Job> World<J> {
                 let text = word(&action);
                 self.say(|| format!("  coordinator {at}: {text}"));
             }
-            let worker_of = |workers: &[Worker<J>], id| workers.iter().rposition(|one| one.life == at && one.id == id);
+            let worker_of =
+                |workers: &[Worker<J>], id| workers.iter().rposition(|one| one.life == at && one.id == id);
             match action {
                 Action::Start(id) => self.hire(at, id),
                 Action::Send(id, message) => {
                     self.lives[at].check_sent(id, &message, self.now);
-                    if let Some(worker) = worker_of(&self.workers, id) && self.workers[worker].linked {
+                    if let Some(worker) = worker_of(&self.workers, id)
+                        && self.workers[worker].linked
+                    {
                         self.workers[worker].down.push_back(message);
                     }
                 }
@@ -410,8 +425,12 @@ impl<J: Job> World<J> {
         let chains = !self.journal.contains_key(&number) && self.journal.contains_key(&(number - 1));
         if chains && what.is_multiple_of(3) {
             let objects = self.journal.iter().map(|(&number, bytes)| (number, bytes));
-            let replayed = replay(&self.job, objects.chain([(number, &bytes)])).map(|(state, ..)| J::facts(&state));
-            assert!(replayed.as_ref() == Some(&state), "journal: replay gives {replayed:?}, and there is {state:?}");
+            let replayed =
+                replay(&self.job, objects.chain([(number, &bytes)])).map(|(state, ..)| J::facts(&state));
+            assert!(
+                replayed.as_ref() == Some(&state),
+                "journal: replay gives {replayed:?}, and there is {state:?}"
+            );
         }
         self.lives[at].writing = Some(Writing { bytes, says_everything, commits, state });
     }
@@ -471,7 +490,11 @@ impl<J: Job> World<J> {
         let (mut facts, mut state, mut begun) = (Vec::new(), Vec::new(), None);
         if let Some((known, commit)) = known {
             state = J::facts(&known);
-            assert!(state == self.journaled, "journal: it gives {state:?}, and {:?} was there", self.journaled);
+            assert!(
+                state == self.journaled,
+                "journal: it gives {state:?}, and {:?} was there",
+                self.journaled
+            );
             begun = Some((known, commit));
         } else {
             assert!(self.journal.is_empty(), "journal: its objects say nothing");
@@ -492,7 +515,11 @@ impl<J: Job> World<J> {
     fn come(&mut self) {
         let Hiring::Await(number) = self.hiring else { return };
         for at in 0..self.lives.len() {
-            let here = self.workers.iter().filter(|worker| worker.life == at && worker.linked && !worker.dead).count();
+            let here = self
+                .workers
+                .iter()
+                .filter(|worker| worker.life == at && worker.linked && !worker.dead)
+                .count();
             if matches!(self.lives[at].phase, Phase::Working) && here < number as usize {
                 let id = self.lives[at].newest_worker.next();
                 self.hire(at, id);
