@@ -333,6 +333,9 @@ impl<W: Work> Schedule<W> {
     }
 
     /// Nothing is granted beyond the budget; leases are consistent.
+    ///
+    /// # Panics
+    /// When that is not so.
     pub fn check_invariants(&self) {
         self.work.check_invariants();
         let granted: Units = self.workers.granted_ever();

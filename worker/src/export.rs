@@ -44,6 +44,7 @@ mod upload;
 pub(crate) mod cores {
     pub use super::{
         order::{Action, Event, Order, PartFile, Stored},
+        page::{Costs, Plan, Reads},
         part::{Filling, Limits, Page, PartOf, Sealing},
     };
 }

@@ -5,7 +5,7 @@
 //! (control stream) → purse (units) → export or import (the stages). See `export.rs` and `import.rs` for the
 //! pictures.
 
-/// The cores, for the simulation that runs them. Nobody else's.
+/// The cores, for the simulation and the bench that run them. Nobody else's.
 #[doc(hidden)]
 pub mod cores {
     pub use crate::{allowance::Allowance, export::cores::*, import::cores::*};

@@ -57,6 +57,7 @@ impl ImportWork {
     }
 
     /// The same with a journal. A pass that writes goes on from what that has.
+    #[must_use]
     pub fn with(mut self, state: ImportState) -> Self {
         if self.settings.mode != WriteMode::Check {
             for (split, mark, is_done) in state.marks() {

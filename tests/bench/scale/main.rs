@@ -7,7 +7,6 @@
 
 mod cluster;
 mod connection;
-mod cores;
 mod fleet;
 mod measured;
 mod simulated;

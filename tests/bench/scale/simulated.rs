@@ -12,11 +12,8 @@ use job::{
     task::{Lease, Position},
 };
 
-use crate::cores::{
-    allowance::Allowance,
-    order::{Action, Event, Order, PartFile, Stored},
-    page::{Costs, Plan, Reads},
-    part::{Filling, Limits, Page},
+use worker::cores::{
+    Action, Allowance, Costs, Event, Filling, Limits, Order, Page, PartFile, Plan, Reads, Stored,
 };
 
 /// From a Scan request to its page as lines.

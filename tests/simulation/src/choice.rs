@@ -97,10 +97,12 @@ pub(crate) fn quiet(round: u32, who: u32) -> impl Iterator<Item = Choice> {
         [(Deliver, 0), (Hear, 0), (Tick, 1), (Call, 7), (Journal, 7), (Answer, 7), (Deliver, 0), (Hear, 0)];
     let each =
         (0..who).flat_map(move |who| acts.clone().chain(rest).map(move |(kind, what)| (kind, who, what)));
-    let all = each.chain([(Rise, 0, 0), (Pass, 0, 60)]);
+    let all = each.chain([(Rise, 0, 0), (Pass, 0, 300)]);
+    // Regular, a worker might do one thing whenever it is of no use: the hash is Knuth's.
+    let various = 8 * (round.wrapping_mul(2_654_435_761) >> 16);
     all.map(move |(kind, who, what)| Choice {
         kind,
         who,
-        what: if what == 7 { 7 } else { what + 8 * (round % 5) },
+        what: if kind == Act { what + various } else { what },
     })
 }

@@ -120,7 +120,7 @@ impl Export {
         }
     }
 
-    fn upload(&self, id: &str) -> usize {
+    fn upload(id: &str) -> usize {
         id.parse().expect("an upload is called by its number")
     }
 
@@ -129,7 +129,7 @@ impl Export {
             match action {
                 Action::AskForFile => said.push(FromWorker::WantFile),
                 Action::Write { sequence, file, number, stored } => {
-                    hand.writing.push((sequence, file, number, stored))
+                    hand.writing.push((sequence, file, number, stored));
                 }
                 Action::Report(sealed) => said.push(FromWorker::Sealed(sealed)),
             }
@@ -182,7 +182,7 @@ impl Export {
         let (sequence, file, number, stored) = hand.writing.swap_remove(at);
         self.tags += 1;
         let tag = self.tags.to_string();
-        let upload = self.upload(&file.upload_id);
+        let upload = Self::upload(&file.upload_id);
         let upload = &mut self.uploads[upload];
         assert_eq!(upload.file, file.file, "worker: a part goes to the upload of its file");
         if !upload.fenced {
@@ -193,7 +193,7 @@ impl Export {
     }
 
     fn pages_of(&self, file: FileId, upload_id: &str, number: u32, tag: &str) -> Vec<PageOf> {
-        let upload = &self.uploads[self.upload(upload_id)];
+        let upload = &self.uploads[Self::upload(upload_id)];
         assert_eq!(upload.file, file);
         let part = upload.parts.iter().find(|part| part.number == number && part.tag == tag);
         part.expect("accepted: a part that is not there, or has been written over").pages.clone()
@@ -201,7 +201,7 @@ impl Export {
 
     fn fence(&mut self, file: &PartFile) {
         let Some(id) = &file.upload_id else { return };
-        let at = self.upload(id);
+        let at = Self::upload(id);
         let upload = &mut self.uploads[at];
         if self.on_files && !upload.fenced {
             upload.fenced = true;
@@ -230,7 +230,7 @@ impl Export {
     /// What S3 or a folder makes of a file when it is completed.
     fn complete(&mut self, file: &PartFile) {
         let id = file.upload_id.as_deref().unwrap_or_default();
-        let upload = &self.uploads[self.upload(id)];
+        let upload = &self.uploads[Self::upload(id)];
         for accepted in &file.parts {
             let part = upload.parts.iter().find(|part| part.number == accepted.number);
             let tag = &part.expect("commit: an accepted part is not there").tag;
@@ -248,7 +248,7 @@ impl Export {
                 file.id
             );
             // From here on nothing can be written under this name.
-            let at = self.upload(id);
+            let at = Self::upload(id);
             self.uploads[at].fenced = true;
         }
         self.completed.insert(file.id);
@@ -282,7 +282,9 @@ impl Job for Export {
             Fact::Fenced(file.id)
         };
         let facts: Vec<Fact> = open.iter().map(fence).collect();
-        facts.iter().for_each(|fact| state.replay(fact.clone()).unwrap());
+        for fact in &facts {
+            state.replay(fact.clone()).unwrap();
+        }
         facts
     }
 
@@ -350,7 +352,7 @@ impl Job for Export {
             4 | 5 => self.write(hand, what / 8, said),
             // Sealed early only if nothing more is to come, or now and then.
             6 if hand.means.draining && hand.leases.is_empty() || what % 64 == 6 => {
-                Self::seal(hand, false, said)
+                Self::seal(hand, false, said);
             }
             6 => {}
             _ => said.push(hand.means.heartbeat()),

@@ -162,7 +162,7 @@ impl Import {
         }
         let (ticket, split, offset) = hand.waiting[at];
         let fate = self.fate(split, offset);
-        let (unprocessed, lost_reply) = (what % 7 == 0, what % 7 == 1);
+        let (unprocessed, lost_reply) = (what.is_multiple_of(7), what % 7 == 1);
         if unprocessed {
             return;
         }

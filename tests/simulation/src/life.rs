@@ -103,7 +103,9 @@ impl<J: Job> Life<J> {
             at: String::new(),
         };
         let mut writer = Writer::new(&header);
-        facts.iter().for_each(|fact| writer.fact(fact));
+        for fact in facts {
+            writer.fact(fact);
+        }
         writer.finish()
     }
 

@@ -15,7 +15,7 @@ use crate::{
 /// Rounds in which a job must end once nothing goes wrong any more.
 const ROUNDS: u32 = 3000;
 /// Lines of a trace that are printed.
-const LINES: usize = 40;
+const LINES: usize = 60;
 
 /// What came of a run.
 pub(crate) struct Outcome {
@@ -91,10 +91,13 @@ pub(crate) fn report(seed: u64) {
         choices.len(),
         choices.iter().map(|choice| choice.kind).collect::<Vec<_>>()
     );
-    let skipped = trace.len().saturating_sub(LINES);
+    // Who does not end says the same over and over: there the beginning tells more.
+    let skipped = if trace.len() > 20 * LINES { 0 } else { trace.len().saturating_sub(LINES) };
     if skipped > 0 {
         println!("… {skipped} lines before these");
     }
-    trace.iter().skip(skipped).for_each(|line| println!("{line}"));
+    for line in trace.iter().skip(skipped).take(LINES) {
+        println!("{line}");
+    }
     println!("again: SEED={seed} cargo test --workspace --test simulation");
 }

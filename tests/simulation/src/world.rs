@@ -146,14 +146,14 @@ impl<J: Job> World<J> {
         );
         if takes_life {
             if let Some(at) = self.a_life(who) {
-                self.to_life(kind, at, what);
+                self.life_step(kind, at, what);
             }
         } else if let Some(at) = self.a_worker(who) {
-            self.to_worker(kind, at, what);
+            self.worker_step(kind, at, what);
         }
     }
 
-    fn to_life(&mut self, kind: Kind, at: usize, what: u32) {
+    fn life_step(&mut self, kind: Kind, at: usize, what: u32) {
         match kind {
             Kind::Tick => self.handle(at, Event::Tick),
             Kind::Call => self.call(at, what),
@@ -172,7 +172,7 @@ impl<J: Job> World<J> {
         }
     }
 
-    fn to_worker(&mut self, kind: Kind, at: usize, what: u32) {
+    fn worker_step(&mut self, kind: Kind, at: usize, what: u32) {
         match kind {
             Kind::Act => self.act(at, what),
             Kind::Deliver => self.deliver(at),

@@ -11,7 +11,7 @@ const MEMORY_ITEMS: u64 = 10_000;
 
 /// What pages have cost, of one segment or of all that the worker read.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Costs {
+pub struct Costs {
     milli: u64,
     items: u64,
     /// Of any page, empty ones included; recent ones weigh more.
@@ -20,7 +20,7 @@ pub(crate) struct Costs {
 
 impl Costs {
     /// A page of `items` has cost `consumed`. Empty pages teach nothing of items.
-    pub(crate) fn learn(&mut self, items: u64, consumed: Units) {
+    pub fn learn(&mut self, items: u64, consumed: Units) {
         let page = consumed.milli();
         self.mean_page_milli = Some(self.mean_page_milli.map_or(page, |mean| (mean * 3 + page) / 4));
         if items == 0 || consumed == Units::ZERO {
@@ -37,26 +37,26 @@ impl Costs {
 
 /// What all pages of a table have in common.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reads {
+pub struct Reads {
     /// Strongly consistent, at twice the price.
-    pub(crate) consistent: bool,
+    pub consistent: bool,
     /// By `DescribeTable`; 0 if unknown.
-    pub(crate) mean_item_bytes: u64,
+    pub mean_item_bytes: u64,
 }
 
 /// The next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// Most items to read; none: as many as a page holds.
-    pub(crate) limit: Option<u32>,
+    pub limit: Option<u32>,
     /// What it will probably cost.
-    pub(crate) estimate: Units,
+    pub estimate: Units,
 }
 
 impl Reads {
     /// Plans a page that costs `cap` at most: from what pages of the segment have cost (`own`),
     /// else from all pages of the worker (`typical`), else from the mean item.
-    pub(crate) fn plan(self, cap: Units, own: &Costs, typical: &Costs) -> Plan {
+    pub fn plan(self, cap: Units, own: &Costs, typical: &Costs) -> Plan {
         let full = Units::of_scan_page(FULL_PAGE_BYTES, self.consistent);
         if cap >= full {
             // Most segments begin with a full page, those of small tables do not; either way the

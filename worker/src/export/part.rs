@@ -134,6 +134,9 @@ impl Filling {
 
     /// Seals what is at hand, `stored_bytes` in all. Only if a line follows at once may the file stay
     /// open: it could never be closed otherwise.
+    ///
+    /// # Panics
+    /// Never: a file is opened with the first item.
     pub fn seal(&mut self, stored_bytes: u64, line_follows: bool) -> Option<Sealing> {
         if self.steps.is_empty() {
             return None;
