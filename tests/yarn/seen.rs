@@ -21,12 +21,15 @@ fn a_job_is_seen_by_its_name_status_and_counters_and_its_secrets_nowhere() {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         assert!(name == "container_tokens" || name.ends_with(".tokens"), "{}", path.display());
     }
-    let statuses: Vec<String> =
-        hadoop.attempts(&application).iter().map(|attempt| attempt["status"].to_string()).collect();
-    assert!(
-        statuses.iter().any(|status| status.contains("items") && status.contains("units")),
-        "{statuses:?}"
-    );
+    // A task's status reaches its master some seconds after it was said.
+    let shows = |attempt: &Value| {
+        attempt["status"].as_str().is_some_and(|status| status.contains("items") && status.contains("units"))
+    };
+    let since = std::time::Instant::now();
+    while !hadoop.attempts(&application).iter().any(shows) {
+        assert!(since.elapsed() < PATIENCE, "{:?}", hadoop.attempts(&application));
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
 
     job.succeeds();
     let ended = hadoop.ended(&application, PATIENCE);
