@@ -79,10 +79,7 @@ async fn remove(
     agree(&format!("{} holds {what}. {files} will be removed", store.place()))?;
     let mut journal = take(store, journaled).await?;
     if let State::Export(state) = &journaled.state {
-        let note = commit::discard(store, &state.begin.job, state.files()).await.map_err(failed)?;
-        if let Some(note) = note {
-            progress.note(&format!("note        {note}"));
-        }
+        commit::discard(store, &state.begin.job, state.files(), progress).await.map_err(failed)?;
     }
     journal.remove(store).await?;
     store.tidy();

@@ -7,7 +7,7 @@ use job::{export_json::ExportJson, ids::JobId, layout, manifest, target::Target}
 use job_aws::{Fault, FaultKind};
 use tokio::task::JoinSet;
 
-use crate::{files::PartFile, retry::retried, store::Store};
+use crate::{files::PartFile, progress::Progress, retry::retried, store::Store};
 
 /// Files completed or aborted at once.
 const AT_ONCE: usize = 16;
@@ -41,20 +41,25 @@ pub(crate) async fn publish(store: &Store, target: &Target, export: &ExportJson)
 }
 
 /// Aborts what is open of a job and in no journal: its coordinator died, or a reply was lost, right after it was
-/// opened. Gives a note if nobody may look for it.
-pub(crate) async fn abort_strays(store: &Store, job: &JobId) -> Result<Option<String>, Fault> {
+/// opened. Says so if nobody may look for it.
+pub(crate) async fn abort_strays(store: &Store, job: &JobId, progress: &Progress) -> Result<(), Fault> {
     match retried(|| store.abort_all(job)).await {
-        Ok(_) => Ok(None),
-        Err(fault) if fault.kind == FaultKind::Denied => Ok(Some(format!(
-            "uploads that were opened and never used could not be looked for: {}",
-            fault.message
-        ))),
-        Err(fault) => Err(fault),
+        Err(fault) if fault.kind == FaultKind::Denied => {
+            let what = "uploads that were opened and never used could not be looked for";
+            progress.note(&format!("note        {what}: {}", fault.message));
+            Ok(())
+        }
+        aborted => aborted.map(drop),
     }
 }
 
-/// Removes the files of a job and whatever is open of it. Gives a note if nobody may look for that.
-pub(crate) async fn discard(store: &Store, job: &JobId, files: &[PartFile]) -> Result<Option<String>, Fault> {
+/// Removes the files of a job and whatever is open of it. Says so if nobody may look for that.
+pub(crate) async fn discard(
+    store: &Store,
+    job: &JobId,
+    files: &[PartFile],
+    progress: &Progress,
+) -> Result<(), Fault> {
     for name in [layout::SUCCESS, layout::MANIFEST, layout::EXPORT_JSON] {
         store.remove(name).await?;
     }
@@ -63,7 +68,7 @@ pub(crate) async fn discard(store: &Store, job: &JobId, files: &[PartFile]) -> R
         async move { store.abort(&file).await }
     })
     .await?;
-    abort_strays(store, job).await
+    abort_strays(store, job, progress).await
 }
 
 async fn for_each<'a, F>(

@@ -168,11 +168,8 @@ impl Job<'_> {
                 let mut journal =
                     Journal::take(store, Some(&journaled), vec![Fact::Abandoned], run.clone()).await?;
                 let State::Export(state) = &journaled.state else { return Err(not_an_export()) };
-                let discarded = commit::discard(store, &state.begin.job, state.files()).await;
-                let note = discarded.map_err(|fault| Failure::failed(&fault))?;
-                if let Some(note) = note {
-                    self.progress.note(&format!("note        {note}"));
-                }
+                let discarded = commit::discard(store, &state.begin.job, state.files(), self.progress).await;
+                discarded.map_err(|fault| Failure::failed(&fault))?;
                 let begin = begin();
                 journal.begin_anew(Fact::Begin(Box::new(begin.clone()))).await?;
                 Ok(fresh(journal, begin))

@@ -39,6 +39,13 @@ pub struct Boot {
     pub worker: Option<WorkerId>,
 }
 
+impl Boot {
+    /// `address:port` of the coordinator.
+    pub fn address(&self) -> &str {
+        self.coordinator.strip_prefix("https://").unwrap_or(&self.coordinator)
+    }
+}
+
 /// The name in the coordinator's certificate; workers check it whatever the address is.
 pub const SERVER_NAME: &str = "tablehaul-coordinator";
 

@@ -69,22 +69,24 @@ fn the_application_master_that_is_killed() {
     });
 }
 
-#[test]
-fn a_node_that_is_lost() {
+/// Loses a node on which a worker runs.
+#[track_caller]
+fn survives_a_node(loss: Loss) {
     survives(30, |hadoop, job| {
         let node = job.workers(2)[0].daemon.clone();
         let number = node.trim_start_matches("node").parse().expect("a node's number");
-        hadoop.kill_node(number, Loss::Host);
+        hadoop.kill_node(number, loss);
     });
 }
 
 #[test]
+fn a_node_that_is_lost() {
+    survives_a_node(Loss::Host);
+}
+
+#[test]
 fn a_node_that_is_cut_off_and_whose_workers_run_on() {
-    survives(30, |hadoop, job| {
-        let node = job.workers(2)[0].daemon.clone();
-        let number = node.trim_start_matches("node").parse().expect("a node's number");
-        hadoop.kill_node(number, Loss::Daemon);
-    });
+    survives_a_node(Loss::Daemon);
 }
 
 #[test]

@@ -67,15 +67,10 @@ async fn connect(boot: &Boot) -> Result<Channel, Trouble> {
             Err(_) => "no answer".to_owned(),
         };
         if Instant::now() + TRY_AGAIN_AFTER >= give_up_at {
-            return Err(Trouble::Unreachable { address: address(boot).to_owned(), why });
+            return Err(Trouble::Unreachable { address: boot.address().to_owned(), why });
         }
         tokio::time::sleep(TRY_AGAIN_AFTER).await;
     }
-}
-
-/// `address:port` of the coordinator.
-pub(crate) fn address(boot: &Boot) -> &str {
-    boot.coordinator.strip_prefix("https://").unwrap_or(&boot.coordinator)
 }
 
 /// Why there is no stream.

@@ -23,7 +23,7 @@ use job::control::{BOOT_SECRET, Boot};
 use tokio::time::MissedTickBehavior;
 
 use crate::{
-    Start, agent, connect,
+    Start, agent,
     cpu::Cores,
     exit::{Exit, Trouble},
     report::Report,
@@ -111,7 +111,7 @@ impl Worker {
     }
 
     async fn work(&self, start: Start) -> Result<(), Trouble> {
-        let (address, report) = (connect::address(&start.boot).to_owned(), start.report.clone());
+        let (address, report) = (start.boot.address().to_owned(), start.report.clone());
         self.log.line(log_line(&format!(
             "version {} on {}, {}, coordinator {address}",
             env!("CARGO_PKG_VERSION"),

@@ -124,7 +124,7 @@ impl Cluster for YarnCluster {
             hdfs,
             folder,
             tag,
-            address: boot.coordinator.trim_start_matches("https://").to_owned(),
+            address: boot.address().to_owned(),
         };
         let mut watching = JoinSet::new();
         watching.spawn(watch.run(client, secret, happening, ended));

@@ -115,11 +115,8 @@ impl Finish<'_> {
     /// Removes what is no part of the backup. If that fails the backup is whole nevertheless.
     async fn tidy_up(&self, journal: &mut Journal, state: &ExportState) {
         let tidied = async {
-            let strays = commit::abort_strays(self.store, &state.begin.job).await;
-            let note = strays.map_err(|fault| Failure::failed(&fault))?;
-            if let Some(note) = note {
-                self.progress.note(&format!("note        {note}"));
-            }
+            let strays = commit::abort_strays(self.store, &state.begin.job, self.progress).await;
+            strays.map_err(|fault| Failure::failed(&fault))?;
             journal.remove(self.store).await
         };
         if let Err(failure) = tidied.await {
@@ -164,11 +161,8 @@ impl Finish<'_> {
             }
         }
         let clean = async {
-            let discarded = commit::discard(self.store, &state.begin.job, state.files()).await;
-            let note = discarded.map_err(|fault| Failure::failed(&fault))?;
-            if let Some(note) = note {
-                self.progress.note(&format!("note        {note}"));
-            }
+            let discarded = commit::discard(self.store, &state.begin.job, state.files(), self.progress).await;
+            discarded.map_err(|fault| Failure::failed(&fault))?;
             journal.remove(self.store).await
         };
         let left = match tokio::time::timeout(ABANDON_LIMIT, clean).await {

@@ -13,12 +13,11 @@ pub(crate) fn begin(
     segments: job::task::TotalSegments,
     started_at: String,
 ) -> Begin {
-    let text = |field: &str| facts.description[field].as_str().map(str::to_owned);
     Begin {
         job,
         table: facts.name.clone(),
-        arn: text("TableArn"),
-        table_id: text("TableId"),
+        arn: described(facts, "TableArn"),
+        table_id: described(facts, "TableId"),
         keys: facts.keys.clone(),
         compression: wishes.compression,
         consistent: wishes.consistent,
@@ -29,16 +28,20 @@ pub(crate) fn begin(
     }
 }
 
+/// A field of the table's description that is a text.
+fn described(facts: &TableFacts, field: &str) -> Option<String> {
+    facts.description[field].as_str().map(str::to_owned)
+}
+
 /// Why an unfinished export is not the one that is asked for; nothing if it is.
 pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: Wishes) -> Option<String> {
-    let text = |field: &str| facts.description[field].as_str().map(str::to_owned);
     let differs =
         |before: &Option<String>, now: &Option<String>| before.is_some() && now.is_some() && before != now;
-    if begin.table != facts.name || differs(&begin.arn, &text("TableArn")) {
+    if begin.table != facts.name || differs(&begin.arn, &described(facts, "TableArn")) {
         let arn = begin.arn.as_deref().unwrap_or(&begin.table);
         return Some(format!("of another table, {}", arn.escape_debug()));
     }
-    if differs(&begin.table_id, &text("TableId")) || begin.keys != facts.keys {
+    if differs(&begin.table_id, &described(facts, "TableId")) || begin.keys != facts.keys {
         return Some("of that table before it was deleted and made again".into());
     }
     if begin.compression != wishes.compression {

@@ -13,7 +13,7 @@ use std::{
 
 /// What the JVM of a task needs beside the worker, in MiB: 127 of it were resident on Java 17 with
 /// [`JAVA_OPTIONS`]; the rest is for the native memory of other Javas.
-pub(crate) const JVM_MB: u64 = 256;
+const JVM_MB: u64 = 256;
 
 /// Keeps a task's JVM small, which only starts the worker: resident, and also virtual (520 MB instead of 2.5 GB), as
 /// nodes may kill by that, too (`yarn.nodemanager.vmem-pmem-ratio`). All of them are known to Java 8.
@@ -59,6 +59,11 @@ const SETTINGS: [(&str, &str); 20] = [
     ("mapreduce.client.output.filter", "FAILED"),
 ];
 
+/// Memory of the container of a worker that needs so much itself, in MiB, before the cluster rounds it up.
+pub(crate) fn container_mb(worker_mb: u64) -> u64 {
+    worker_mb + JVM_MB
+}
+
 /// A job to submit.
 #[derive(Clone, Debug)]
 pub(crate) struct Submission {
@@ -85,11 +90,6 @@ pub(crate) struct Submission {
 }
 
 impl Submission {
-    /// Memory of a worker's container, in MiB, before the cluster rounds it up.
-    pub(crate) fn container_mb(&self) -> u64 {
-        self.worker_mb + JVM_MB
-    }
-
     /// All arguments of the `hadoop` command. Hadoop's own options must come before those of Streaming.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ impl Submission {
         }
         set("mapreduce.job.name", (&self.name).into());
         set("mapreduce.job.tags", (&self.tag).into());
-        set("mapreduce.map.memory.mb", self.container_mb().to_string().into());
+        set("mapreduce.map.memory.mb", container_mb(self.worker_mb).to_string().into());
         set("mapreduce.job.credentials.json", (&self.credentials).into());
         if let Some(queue) = &self.queue {
             set("mapreduce.job.queuename", queue.into());

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     capacity::{self, Sizes},
+    client,
     conf::{self, Conf, Surroundings},
     http::HttpError,
     install::{self, Named, ThisMachine},
@@ -75,11 +76,6 @@ impl Site {
         self.about.is_ok()
     }
 
-    /// MiB of a worker's container: what the worker needs, and what its JVM does.
-    pub(super) fn container_mib(&self) -> u64 {
-        u64::from(self.worker_mib) + super::client::JVM_MB
-    }
-
     /// How many workers fit now.
     ///
     /// # Errors
@@ -99,7 +95,8 @@ impl Site {
         if nodes.is_empty() {
             return Err("no node of the cluster is running (yarn node -list)".to_owned());
         }
-        let sizes = Sizes::new(self.container_mib(), &self.conf, scheduler.maximum_mb);
+        let sizes =
+            Sizes::new(client::container_mb(u64::from(self.worker_mib)), &self.conf, scheduler.maximum_mb);
         let fit = capacity::fit(&sizes, &nodes, queue)?;
         Ok(Room { workers: u32::try_from(fit.num_workers).unwrap_or(u32::MAX), is_shared: true })
     }

@@ -99,14 +99,13 @@ impl Watch {
         };
         let mut tick = interval(Duration::from_millis(500));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let ending = loop {
+        let over = loop {
             tokio::select! {
                 // What it said last comes before its end.
                 biased;
-                ending = &mut end => break ending.unwrap_or(Ending::Killed),
+                ending = &mut end => break Err(ending.unwrap_or(Ending::Killed)),
                 Some(line) = lines.recv() => if let Some(why) = self.hear(&line, &mut seen) {
-                    let _ = happening.send(Happened::Over(why)).await;
-                    break end.await.unwrap_or(Ending::Killed);
+                    break Ok(why);
                 },
                 _ = client.wait(), if !seen.is_alone => {
                     while let Ok(Some(line)) = timeout(CALL_LIMIT, lines.recv()).await {
@@ -115,16 +114,22 @@ impl Watch {
                     if let Some(event) = seen.output.finish() {
                         self.happened(event, &mut seen);
                     }
-                    let Some(why) = self.verdict(&mut seen).await else { continue };
-                    let _ = happening.send(Happened::Over(why)).await;
-                    break end.await.unwrap_or(Ending::Killed);
+                    if let Some(why) = self.verdict(&mut seen).await {
+                        break Ok(why);
+                    }
                 }
                 // Whoever ends the job must not wait for a ResourceManager that does not answer.
                 _ = tick.tick() => if let Ok(Some(why)) = timeout(CALL_LIMIT, self.look(&mut seen)).await {
-                    let _ = happening.send(Happened::Over(why)).await;
-                    break end.await.unwrap_or(Ending::Killed);
+                    break Ok(why);
                 },
             }
+        };
+        let ending = match over {
+            Ok(why) => {
+                let _ = happening.send(Happened::Over(why)).await;
+                end.await.unwrap_or(Ending::Killed)
+            }
+            Err(ending) => ending,
         };
         self.end(ending, client, lines, seen).await;
     }
