@@ -1,10 +1,11 @@
 //! The service fails: all by itself or together with dying workers. Each fault is drawn for every tenth
 //! to twentieth request.
 
-use crate::job::{Job, TABLE, fake, send};
+use crate::job::{Job, TABLE, fake};
 use nix::sys::signal::Signal::SIGKILL;
 use serde_json::{Value, json};
 use tests_support::Fake;
+use tests_support::process::send;
 
 const ITEMS: u64 = 12_000;
 /// Small pages, so that many requests draw.

@@ -1,17 +1,15 @@
 //! An export under way, what can be done to its processes, and what must hold when it has ended.
 
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 use tests_support::Fake;
-use tests_support::backup::holds_each_item_once;
+use tests_support::backup::{holds_each_item_once, holds_nothing_else};
 use tests_support::command::{Finished, Tablehaul, children, finish};
+use tests_support::process::{assert_gone, is_alive, send};
 use tests_support::s3::{ACCESS_KEY, S3, SECRET_KEY};
 
 /// The table of the fake that all tests export.
@@ -206,14 +204,6 @@ impl<'a> Job<'a> {
         Exported { report, stderr }
     }
 
-    /// Removes what a coordinator that died has left of its journal, if anything.
-    pub(crate) fn clean(&self) {
-        let folder = self.folder();
-        let cleaned = Tablehaul::new(["clean".as_ref(), folder.as_os_str(), "--yes".as_ref()]).run();
-        let is_clean = cleaned.stderr.contains("nothing is removed");
-        assert!(is_clean || cleaned.code == Some(0), "{}", cleaned.stderr);
-    }
-
     /// Makes sure that the backup is whole and nothing else is there.
     #[track_caller]
     pub(crate) fn is_whole(&self) {
@@ -232,7 +222,7 @@ impl<'a> Job<'a> {
         verify = verify.args(["--region", "us-east-1"]);
         verify.run().succeeded();
         holds_each_item_once(&folder, self.num_items);
-        only_what_belongs_there(&folder, self.num_items);
+        holds_nothing_else(&folder, self.num_items);
     }
 
     /// Waits for the end, which must be a failure that leaves nothing. Returns what was said.
@@ -252,63 +242,4 @@ impl Drop for Job<'_> {
             let _ = child.wait();
         }
     }
-}
-
-/// Sends a signal. That a process is gone already is no failure of a test.
-pub(crate) fn send(pid: i32, signal: Signal) {
-    match kill(Pid::from_raw(pid), signal) {
-        Ok(()) | Err(Errno::ESRCH) => {}
-        Err(error) => panic!("{signal} to {pid}: {error}"),
-    }
-}
-
-/// Runs, sleeps or is stopped; not ended, whether or not its parent knows.
-pub(crate) fn is_alive(pid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-    !matches!(state, None | Some('Z' | 'X'))
-}
-
-/// Makes sure that these processes end within `patience`.
-#[track_caller]
-pub(crate) fn assert_gone<'a>(pids: impl IntoIterator<Item = &'a i32>, patience: Duration) {
-    let since = Instant::now();
-    for &pid in pids {
-        while is_alive(pid) {
-            assert!(since.elapsed() < patience, "worker {pid} is left behind");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-/// Names of files in `folder`, however deep.
-pub(crate) fn names(folder: &Path) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.path().is_dir() {
-            names.extend(self::names(&entry.path()).into_iter().map(|inner| format!("{name}/{inner}")));
-        } else {
-            names.insert(name);
-        }
-    }
-    names
-}
-
-#[track_caller]
-fn only_what_belongs_there(folder: &Path, num_items: u64) {
-    let export = fs::read(folder.join("_tablehaul/export.json")).expect("an export.json");
-    let export: Value = serde_json::from_slice(&export).expect("an export.json of JSON");
-    assert_eq!(export["items"], num_items, "export.json");
-    let files = export["files"].as_array().expect("files");
-    let mut expected: BTreeSet<String> =
-        files.iter().filter_map(|file| file["name"].as_str()).map(str::to_owned).collect();
-    assert_eq!(expected.len(), files.len(), "each file once");
-    for file in files {
-        let path = folder.join(file["name"].as_str().unwrap_or_default());
-        let bytes = path.metadata().map_or(0, |metadata| metadata.len());
-        assert_eq!(file["bytes"], bytes, "{}", path.display());
-    }
-    expected.extend(["manifest", "_SUCCESS", "_tablehaul/export.json"].map(str::to_owned));
-    assert_eq!(names(folder), expected, "nothing but the backup is in the folder");
 }

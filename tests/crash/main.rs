@@ -1,14 +1,13 @@
 //! Processes are killed, stopped and continued in the middle of real exports, and the service fails in
 //! every way it can: no item may be lost or doubled, and nothing may be left behind. Each test says what
-//! it does to the job; `job.rs` says what must hold afterwards. Deaths of the coordinator: `resume.rs`. Many
-//! more: `random.rs`.
+//! it does to the job; `job.rs` says what must hold afterwards. Deaths of the coordinator: `resume.rs`. At
+//! random: `chaos`.
 
 mod faults;
 mod job;
-mod random;
 mod resume;
 
-use crate::job::{InS3, Job, assert_gone, fake, is_alive, names, send};
+use crate::job::{InS3, Job, fake};
 use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP};
 use serde_json::json;
 use std::fs;
@@ -16,7 +15,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use tests_support::backup::names;
 use tests_support::command::children;
+use tests_support::process::{assert_gone, is_alive, send};
 use tests_support::s3::S3;
 use tests_support::{Fake, binary};
 

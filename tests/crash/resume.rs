@@ -1,13 +1,15 @@
 //! The coordinator dies, is stopped, or is one of two. The same command then goes on; of two only one does.
 
-use crate::job::{InS3, Job, TABLE, fake, is_alive, names, send};
+use crate::job::{InS3, Job, TABLE, fake};
 use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP, SIGTERM};
 use serde_json::json;
 use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tests_support::Fake;
+use tests_support::backup::names;
 use tests_support::command::{Finished, finish};
+use tests_support::process::{is_alive, send};
 use tests_support::s3::S3;
 
 const ITEMS: u64 = 30_000;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::str::FromStr;
 use std::time::Duration;
+use tests_support::Dice;
 
 /// Settings, as on the command line and at the admin endpoint; see `--help` for what each does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,16 +130,16 @@ pub(crate) struct Draw {
 #[derive(Debug)]
 pub(crate) struct FaultSource {
     pub(crate) settings: Faults,
-    state: u64,
+    dice: Dice,
 }
 
 impl FaultSource {
     pub(crate) fn new(settings: Faults, seed: u64) -> Self {
-        Self { settings, state: seed }
+        Self { settings, dice: Dice::new(seed) }
     }
 
     pub(crate) fn draw(&mut self, action: &str) -> Draw {
-        let (for_delay, mut drawn) = (self.random(), self.random());
+        let (for_delay, mut drawn) = (self.dice.share(), self.dice.share());
         let settings = &self.settings;
         let millis = settings.latency_ms + settings.jitter_ms * for_delay;
         let delay = Duration::try_from_secs_f64(millis / 1_000.0).unwrap_or_default();
@@ -166,7 +167,7 @@ impl FaultSource {
         }
         let mut spared = Vec::with_capacity(num_items);
         for _ in 0..num_items {
-            let is_spared = self.random() < self.settings.unprocessed_rate && self.concerns(action);
+            let is_spared = self.dice.share() < self.settings.unprocessed_rate && self.concerns(action);
             if let (Some(left), true) = (&mut self.settings.at_most, is_spared) {
                 *left -= 1;
             }
@@ -178,16 +179,6 @@ impl FaultSource {
     fn concerns(&self, action: &str) -> bool {
         let Faults { action: concerned, at_most, .. } = &self.settings;
         (concerned == "*" || concerned == action) && *at_most != Some(0)
-    }
-
-    /// From 0 to 1, by `SplitMix64`.
-    #[expect(clippy::cast_precision_loss, reason = "53 bits are what an f64 holds")]
-    fn random(&mut self) -> f64 {
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

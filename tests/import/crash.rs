@@ -2,9 +2,7 @@
 //! item arrives none the less, and is what it was.
 
 use crate::run::{command, holds_all, import, report, sink, sink_with, writes};
-use nix::sys::signal::Signal::{self, SIGCONT, SIGKILL, SIGSTOP, SIGTERM};
-use nix::sys::signal::kill;
-use nix::unistd::Pid;
+use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP, SIGTERM};
 use serde_json::{Value, json};
 use std::process::Child;
 use std::thread::sleep;
@@ -12,15 +10,11 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tests_support::backup_writer::BackupCodec;
 use tests_support::command::{children, finish};
+use tests_support::process::{is_alive, send};
 use tests_support::{BackupWriter, Fake};
 
 const ITEMS: u64 = 40_000;
 const PATIENCE: Duration = Duration::from_mins(1);
-
-fn send(pid: i32, signal: Signal) {
-    // It may have ended a moment ago.
-    let _ = kill(Pid::from_raw(pid), signal);
-}
 
 /// An import under way into a table that answers a little late.
 struct Job {
@@ -138,7 +132,7 @@ fn a_signal_ends_it_within_seconds_and_the_same_command_does_it_again() {
     assert!(since.elapsed() < Duration::from_secs(5));
     let last = finished.stderr.lines().last().unwrap();
     assert!(last.contains("the same command does all of it again"), "{last}");
-    assert!(workers.iter().all(|&worker| kill(Pid::from_raw(worker), None).is_err()), "a worker lives");
+    assert!(!workers.iter().any(|&worker| is_alive(worker)), "a worker lives");
     import(&fake, folder.path(), "--check first --write-units 100000").succeeded();
     holds_all(&fake, ITEMS);
 }
@@ -150,7 +144,7 @@ fn workers_end_with_a_coordinator_that_was_killed() {
     let workers = job.workers();
     send(job.coordinator(), SIGKILL);
     let since = Instant::now();
-    while workers.iter().any(|&worker| kill(Pid::from_raw(worker), None).is_ok()) {
+    while workers.iter().any(|&worker| is_alive(worker)) {
         assert!(since.elapsed() < Duration::from_secs(5), "a worker goes on");
         sleep(Duration::from_millis(20));
     }

@@ -2,7 +2,7 @@
 //! decoders, and value trees.
 
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -71,4 +71,41 @@ pub fn holds_each_item_once(folder: &Path, n: u64) {
     assert!(doubled.is_empty(), "doubled: {}", first(&doubled));
     assert!(missing.is_empty(), "missing: {}", first(&missing));
     assert_eq!(count.len() as u64, n, "items that the table does not have");
+}
+
+/// Names of files in `folder`, however deep.
+pub fn names(folder: &Path) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_dir() {
+            names.extend(self::names(&entry.path()).into_iter().map(|inner| format!("{name}/{inner}")));
+        } else {
+            names.insert(name);
+        }
+    }
+    names
+}
+
+/// Makes sure that nothing but a backup of `num_items` items is in the folder, and that all that its `export.json`
+/// says of items and files is true.
+///
+/// # Panics
+/// When that is not so.
+#[track_caller]
+pub fn holds_nothing_else(folder: &Path, num_items: u64) {
+    let export = fs::read(folder.join("_tablehaul/export.json")).expect("an export.json");
+    let export: Value = serde_json::from_slice(&export).expect("an export.json of JSON");
+    assert_eq!(export["items"], num_items, "export.json");
+    let files = export["files"].as_array().expect("files");
+    let mut expected: BTreeSet<String> =
+        files.iter().filter_map(|file| file["name"].as_str()).map(str::to_owned).collect();
+    assert_eq!(expected.len(), files.len(), "each file once");
+    for file in files {
+        let path = folder.join(file["name"].as_str().unwrap_or_default());
+        let bytes = path.metadata().map_or(0, |metadata| metadata.len());
+        assert_eq!(file["bytes"], bytes, "{}", path.display());
+    }
+    expected.extend(["manifest", "_SUCCESS", "_tablehaul/export.json"].map(str::to_owned));
+    assert_eq!(names(folder), expected, "nothing but the backup is in the folder");
 }

@@ -3,13 +3,17 @@
 
 use crate::process::Server;
 use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A running `demo-dynamodb`; it is stopped when this is dropped.
 #[derive(Debug)]
 pub struct DemoDynamo {
     server: Server,
+    database: Option<PathBuf>,
 }
+
+const PATIENCE: Duration = Duration::from_mins(2);
 
 impl DemoDynamo {
     /// Starts it with these arguments (on a free port if they name none) and waits until it has loaded its
@@ -22,7 +26,34 @@ impl DemoDynamo {
     where
         I: IntoIterator<Item: AsRef<OsStr>>,
     {
-        Self { server: Server::start("demo-dynamodb", args, Duration::from_mins(2)) }
+        Self { server: Server::start("demo-dynamodb", args, PATIENCE), database: None }
+    }
+
+    /// Starts it on a database file, which is made if it isn't there.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[track_caller]
+    pub fn on_disk(database: &Path) -> Self {
+        let server = Server::start("demo-dynamodb", ["--db".as_ref(), database.as_os_str()], PATIENCE);
+        Self { server, database: Some(database.to_owned()) }
+    }
+
+    /// Kills it. What it had on disk stays, and can be had again after [`start_again`](Self::start_again).
+    pub fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    /// Starts it again at the same address, with what it had on disk.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start), or when it had nothing on disk.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        let database = self.database.as_ref().expect("it was started with a database on disk");
+        let port = self.server.address().port().to_string();
+        let args = ["--db".as_ref(), database.as_os_str(), "--port".as_ref(), port.as_ref()];
+        self.server = Server::start("demo-dynamodb", args, PATIENCE);
     }
 
     /// Its URL, for `--dynamodb-endpoint`.

@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,8 +13,11 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Another process may take the port between our look and the server's.
 const ATTEMPTS: usize = 5;
-/// Ends process $1 and removes folder $2 when whoever started it is gone, in whatever way.
-const REAPER: &str = r#"read -r _; kill -9 "$1" 2>/dev/null; exec rm -rf "$2""#;
+/// What it says, in its folder.
+const LOG: &str = "log";
+/// Ends process $1 and removes folder $2 when whoever started it is gone, in whatever way; unless it is told
+/// by a line that it is no longer needed.
+const REAPER: &str = r#"read -r _ && exit; kill -9 "$1" 2>/dev/null; exec rm -rf "$2""#;
 
 /// The path of something that `scripts/setup PART` installs.
 ///
@@ -35,6 +39,7 @@ pub(crate) struct Installed {
     child: Child,
     reaper: Child,
     address: SocketAddr,
+    folder: PathBuf,
 }
 
 impl Installed {
@@ -60,29 +65,37 @@ impl Installed {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("its address");
         drop(listener);
-        let log = folder.join("log");
-        let output = File::create(&log).expect("a log file");
-        let mut command = command(address, &folder);
-        let name = command.get_program().to_string_lossy().into_owned();
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().expect("the log file again"))
-            .stderr(output)
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot run {name}: {error}"));
-        let pid = child.id().to_string();
-        let reaper = Command::new("sh")
-            .args([OsStr::new("-c"), OsStr::new(REAPER), OsStr::new("reaper"), OsStr::new(&pid)])
-            .arg(&folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot run sh: {error}"));
-        let mut server = Self { child, reaper, address };
+        let (child, reaper) = spawn(command(address, &folder), &folder);
+        let mut server = Self { child, reaper, address, folder };
         if server.listens() {
             return Ok(server);
         }
-        Err(format!("{name} does not listen: {}", fs::read_to_string(&log).unwrap_or_default()))
+        Err(server.does_not_listen())
+    }
+
+    /// Kills it. Its folder stays.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again after [`kill`](Self::kill), with the same address and folder.
+    ///
+    /// # Panics
+    /// When it can't be started or doesn't listen in time.
+    #[track_caller]
+    pub(crate) fn start_again(&mut self, command: impl Fn(SocketAddr, &Path) -> Command) {
+        let (child, reaper) = spawn(command(self.address, &self.folder), &self.folder);
+        self.child = child;
+        let mut old = std::mem::replace(&mut self.reaper, reaper);
+        let told = old.stdin.take().expect("it has a pipe").write_all(b"\n");
+        told.and_then(|()| old.wait()).expect("the reaper of the killed server");
+        assert!(self.listens(), "{}", self.does_not_listen());
+    }
+
+    fn does_not_listen(&self) -> String {
+        let log = fs::read_to_string(self.folder.join(LOG)).unwrap_or_default();
+        format!("the server at {} does not listen: {log}", self.address)
     }
 
     fn listens(&mut self) -> bool {
@@ -103,6 +116,27 @@ impl Installed {
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
+}
+
+/// A server, and who ends it.
+fn spawn(mut command: Command, folder: &Path) -> (Child, Child) {
+    let log = File::options().create(true).append(true).open(folder.join(LOG)).expect("a log file");
+    let name = command.get_program().to_string_lossy().into_owned();
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("the log file again"))
+        .stderr(log)
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot run {name}: {error}"));
+    let pid = child.id().to_string();
+    let reaper = Command::new("sh")
+        .args([OsStr::new("-c"), OsStr::new(REAPER), OsStr::new("reaper"), OsStr::new(&pid)])
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot run sh: {error}"));
+    (child, reaper)
 }
 
 impl Drop for Installed {

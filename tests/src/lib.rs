@@ -17,6 +17,8 @@
 //! - [`backup`]: reading what it wrote, independently.
 //! - [`backup_writer`]: backups of the fake's items in every layout and codec that an import reads.
 //! - [`scan_order`]: the order in which a table gives its items, and how widely writes are spread over it.
+//! - [`dice`]: chance that can be had again.
+//! - [`mod@proxy`]: a network that fails.
 //! - [`stats`]: what `fake-dynamodb` counts; the words both sides of its admin endpoint speak.
 //! - [`pace`]: how closely a budget was kept, by those counts.
 //! - [`usage`]: what a process has used.
@@ -26,6 +28,7 @@ pub mod backup_writer;
 pub mod command;
 pub mod corpus;
 pub mod demo;
+pub mod dice;
 pub mod dynamodb;
 pub mod emr;
 pub mod fake;
@@ -36,6 +39,7 @@ pub mod items;
 pub mod moto;
 pub mod pace;
 pub mod process;
+pub mod proxy;
 pub mod s3;
 pub mod scan_order;
 pub mod stats;
@@ -43,6 +47,7 @@ pub mod usage;
 
 pub use backup_writer::BackupWriter;
 pub use demo::DemoDynamo;
+pub use dice::Dice;
 pub use dynamodb::DynamoDb;
 pub use fake::Fake;
 pub use hadoop::Hadoop;
@@ -50,4 +55,5 @@ pub use installed::installed;
 pub use items::{expected_keys, item_index, item_key};
 pub use moto::Moto;
 pub use process::binary;
+pub use proxy::Proxy;
 pub use s3::S3;

@@ -1,13 +1,16 @@
 //! Running the binaries of this workspace: finding them, waiting until a server says where it listens, and
 //! leaving none behind. Not for binaries of others.
 
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The path of the binary `name` of this workspace, in the profile the running executable was built in.
 ///
@@ -84,12 +87,51 @@ impl Server {
     pub fn id(&self) -> u32 {
         self.child.id()
     }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
+    }
+}
+
+/// Sends a signal. That a process is gone already is no failure of a test.
+///
+/// # Panics
+/// When it may not be sent.
+#[track_caller]
+pub fn send(pid: i32, signal: Signal) {
+    match kill(Pid::from_raw(pid), signal) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(error) => panic!("{signal} to {pid}: {error}"),
+    }
+}
+
+/// Runs, sleeps or is stopped; not ended, whether or not its parent knows.
+pub fn is_alive(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    !matches!(state, None | Some('Z' | 'X'))
+}
+
+/// Makes sure that these processes end within `patience`.
+///
+/// # Panics
+/// When one does not.
+#[track_caller]
+pub fn assert_gone<'a>(pids: impl IntoIterator<Item = &'a i32>, patience: Duration) {
+    let since = Instant::now();
+    for &pid in pids {
+        while is_alive(pid) {
+            assert!(since.elapsed() < patience, "process {pid} is left behind");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::error::DisplayErrorContext;
 use std::fmt;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use tokio::runtime::Runtime;
@@ -30,18 +31,7 @@ impl S3 {
     /// When it isn't installed or doesn't start.
     #[track_caller]
     pub fn start() -> Self {
-        let binary = installed("s3", "bin/versitygw");
-        let server = Installed::start(|address, folder| {
-            let (data, users) = (folder.join("data"), folder.join("users"));
-            fs::create_dir_all(&data)
-                .and_then(|()| fs::create_dir_all(&users))
-                .expect("folders for versitygw");
-            let mut command = Command::new(&binary);
-            command.env("ROOT_ACCESS_KEY", ACCESS_KEY).env("ROOT_SECRET_KEY", SECRET_KEY);
-            command.args(["--quiet", "--keep-alive", "--port", &address.to_string(), "--iam-dir"]);
-            command.arg(users).arg("posix").arg(data);
-            command
-        });
+        let server = Installed::start(versitygw);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -56,6 +46,20 @@ impl S3 {
     /// Its URL, for `--s3-endpoint`.
     pub fn endpoint(&self) -> String {
         self.server.endpoint()
+    }
+
+    /// Kills it. What it holds stays, and can be had again after [`start_again`](Self::start_again).
+    pub fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    /// Starts it again at the same address, with what it held.
+    ///
+    /// # Panics
+    /// When it doesn't start.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        self.server.start_again(versitygw);
     }
 
     /// Makes an empty bucket.
@@ -217,6 +221,16 @@ impl S3 {
         let runtime = self.runtime.as_ref().expect("it is only taken when dropped");
         std::thread::scope(|scope| scope.spawn(|| runtime.block_on(future)).join()).expect("an S3 call")
     }
+}
+
+fn versitygw(address: SocketAddr, folder: &Path) -> Command {
+    let (data, users) = (folder.join("data"), folder.join("users"));
+    fs::create_dir_all(&data).and_then(|()| fs::create_dir_all(&users)).expect("folders for versitygw");
+    let mut command = Command::new(installed("s3", "bin/versitygw"));
+    command.env("ROOT_ACCESS_KEY", ACCESS_KEY).env("ROOT_SECRET_KEY", SECRET_KEY);
+    command.args(["--quiet", "--keep-alive", "--port", &address.to_string(), "--iam-dir"]);
+    command.arg(users).arg("posix").arg(data);
+    command
 }
 
 impl fmt::Debug for S3 {
