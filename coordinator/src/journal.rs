@@ -159,12 +159,7 @@ impl Journal {
         let late =
             |_| Failure::Failed(format!("its journal could not be written within {} s", limit.as_secs()));
         let work = async {
-            while let Some(done) = self.under_way.join_next().await {
-                let (scribe, written) =
-                    done.map_err(|error| Failure::Failed(format!("internal error: {error}")))?;
-                self.scribe = Some(scribe);
-                written?;
-            }
+            self.settle().await?;
             let mut facts = std::mem::take(&mut self.pending);
             facts.extend([Fact::Totals(self.totals), last]);
             self.scribe()?.append(&facts, limit).await
@@ -204,12 +199,21 @@ impl Journal {
     /// Removes the journal: the job has ended for good.
     ///
     /// # Errors
-    /// What could not be removed.
+    /// What could not be removed; as [`append`](Self::append), if something is being written.
     pub(crate) async fn remove(&mut self, store: &Store) -> Result<(), Failure> {
-        match &mut self.scribe {
-            Some(scribe) => scribe.remove(store).await.map_err(|fault| Failure::failed(&fault)),
-            None => Ok(()),
+        self.settle().await?;
+        self.scribe()?.remove(store).await.map_err(|fault| Failure::failed(&fault))
+    }
+
+    /// Waits until nothing is being written.
+    async fn settle(&mut self) -> Result<(), Failure> {
+        while let Some(done) = self.under_way.join_next().await {
+            let (scribe, written) =
+                done.map_err(|error| Failure::Failed(format!("internal error: {error}")))?;
+            self.scribe = Some(scribe);
+            written?;
         }
+        Ok(())
     }
 }
 

@@ -121,7 +121,8 @@ fn weather(dice: &mut Dice) -> Weather {
     }
     Weather {
         refused: dice.one_of(&[0.0, 0.05, 0.2]),
-        torn: dice.one_of(&[0.0, 0.002, 0.01]),
+        // A part of a file is hundreds of pieces.
+        torn: dice.one_of(&[0.0, 0.001, 0.003]),
         delay: Duration::from_millis(dice.one_of(&[0, 10, 50])),
     }
 }

@@ -60,7 +60,10 @@ impl<'a> Round<'a> {
             for finished in &finished {
                 whole::says_how_it_ended(finished);
             }
-            if let Some(done) = finished.iter().find(|finished| finished.code == Some(0)) {
+            // One that was killed after its rival had ended well may have begun anew.
+            let is_over = finished.iter().all(|finished| finished.code.is_some());
+            let done = finished.iter().find(|finished| finished.code == Some(0));
+            if let Some(done) = done.filter(|_| is_over) {
                 whole::is_whole(&self.world, plan.job, done, self.killed);
                 return run + 1;
             }
@@ -89,6 +92,8 @@ impl<'a> Round<'a> {
             match blow {
                 Blow::Rival => children.0.push(self.start()),
                 Blow::RivalOfAStopped => {
+                    // Nor do workers believe for so long in a coordinator that says nothing.
+                    self.killed += victim.workers.len() as u64;
                     children.0.push(self.start());
                     send(victim.coordinator, SIGSTOP);
                     sleep(TAKEN_FOR_DEAD);

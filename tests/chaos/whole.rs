@@ -49,7 +49,8 @@ pub(crate) fn is_whole(world: &World, job: Job, done: &Finished, killed: u64) {
     let report = report.map(|report| if report.is_array() { report[0].clone() } else { report });
     if let Some(report) = report.filter(|report| !report.is_null()) {
         // With put-if-absent, what a worker had written before it died is found there by the next.
-        let items = report["items"].as_u64().unwrap_or_default() + report["kept"].as_u64().unwrap_or_default();
+        let items =
+            report["items"].as_u64().unwrap_or_default() + report["kept"].as_u64().unwrap_or_default();
         assert_eq!(items, world.num_items(), "{report}");
         let lost = report["workers_lost"].as_u64().unwrap_or_default();
         assert!(lost <= killed, "{lost} workers lost, {killed} killed: {}", done.stderr);
