@@ -57,16 +57,13 @@ fn variable(name: &str, default: u64) -> u64 {
 fn passes(seed: u64) -> bool {
     let plan = Plan::of(seed);
     let started = Instant::now();
-    let mut round = match catch_unwind(|| Round::new(&plan)) {
-        Ok(round) => round,
-        Err(_) => return false,
-    };
+    let Ok(mut round) = catch_unwind(|| Round::new(&plan)) else { return false };
     let played = catch_unwind(AssertUnwindSafe(|| round.play()));
     let (struck, secs) = (round.struck().join(", "), started.elapsed().as_secs());
     match played {
         Ok(tries) => eprintln!("seed {seed}: {plan}: {struck}: {tries} tries, {secs} s"),
         Err(_) => {
-            eprintln!("seed {seed}: {plan}: {struck}: FAILED; all of it is in {}", round.keep().display())
+            eprintln!("seed {seed}: {plan}: {struck}: FAILED; all of it is in {}", round.keep().display());
         }
     }
     played.is_ok()

@@ -49,7 +49,7 @@ static FILLED: LazyLock<TempDir> = LazyLock::new(|| {
     let dynoxide = DemoDynamo::on_disk(&dir.path().join("db"));
     DynamoDb::at(&dynoxide.endpoint()).create_table(TABLE, &KEY);
     let backup = dir.path().join("backup");
-    BackupWriter::new(num_items(Job::Export, Table::Dynoxide)).item_bytes(ITEM_BYTES).edc(&backup);
+    BackupWriter::new(num_items(Table::Dynoxide)).item_bytes(ITEM_BYTES).edc(&backup);
     Tablehaul::import(&backup, TABLE, &dynoxide.endpoint())
         .args(["--region", "us-east-1", "--write-units", "1000000"])
         .run()
@@ -58,12 +58,10 @@ static FILLED: LazyLock<TempDir> = LazyLock::new(|| {
 });
 
 /// A few seconds of work; dynoxide is slower.
-fn num_items(job: Job, table: Table) -> u64 {
-    match (job, table) {
-        (Job::Export, Table::Fake) => 30_000,
-        (Job::Export, Table::Dynoxide) => 9_000,
-        (Job::Import(_), Table::Fake) => 30_000,
-        (Job::Import(_), Table::Dynoxide) => 9_000,
+fn num_items(table: Table) -> u64 {
+    match table {
+        Table::Fake => 30_000,
+        Table::Dynoxide => 9_000,
     }
 }
 
@@ -71,7 +69,7 @@ impl World {
     #[track_caller]
     pub(crate) fn new(plan: &Plan) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let num_items = num_items(plan.job, plan.table);
+        let num_items = num_items(plan.table);
         let dynamo = match plan.table {
             Table::Fake => Dynamo::Fake(fake(plan, num_items)),
             Table::Dynoxide => Dynamo::Dynoxide(dynoxide(plan.job, dir.path())),

@@ -10,6 +10,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// Bytes read at once; what is torn is torn within so many.
 const PIECE_BYTES: usize = 32 * 1024;
@@ -63,8 +64,10 @@ impl Proxy {
         let (told, heard) = watch::channel((Passage::Open, weather));
         let dice = Arc::new(Mutex::new(dice));
         runtime.spawn(async move {
+            let mut roads = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(Road { dice: Arc::clone(&dice), heard: heard.clone() }.pass(client, server));
+                while roads.try_join_next().is_some() {}
+                roads.spawn(Road { dice: Arc::clone(&dice), heard: heard.clone() }.pass(client, server));
             }
         });
         Self { address, told, runtime: Some(runtime) }
@@ -167,7 +170,7 @@ mod tests {
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let mut client = client;
-                let _ = client.write_all(&[7; LONG]);
+                let _ = client.write_all(&vec![7; LONG]);
             }
         });
         Proxy::start(&endpoint, weather, Dice::new(1))

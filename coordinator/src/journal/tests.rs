@@ -2,8 +2,10 @@ use job::{
     control::{Sealed, SealedPart},
     ids::{Attempt, FileId, JobId, Segment},
     journal::{self, Begin, Header, OpenedFile, Stopped, Writer},
+    layout,
     schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::Compression,
+    spec::{AwsAccess, Compression},
+    target::Target,
     task::{Position, Step, TotalSegments},
 };
 
@@ -183,4 +185,18 @@ fn once_only_completing_is_left_another_run_changes_nothing_of_what_will_be_writ
     ];
     let journaled = replayed(&objects).unwrap().unwrap();
     assert_eq!((journaled.run, journaled.commit.as_deref()), (Some(first), Some("t")));
+}
+
+#[tokio::test]
+async fn a_journal_that_is_being_written_is_removed_after_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = Target::File { dir: folder.path().join("backup") };
+    let store = Store::to_read(&target, &AwsAccess::default()).await.unwrap();
+    let mut journal = Journal::take(&store, None, vec![begin()], Run::default()).await.unwrap();
+    journal.note([opened(0)]);
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    journal.write_if_due(Vec::new);
+    assert!(journal.scribe.is_none(), "it is being written");
+    journal.remove(&store).await.unwrap();
+    assert!(!folder.path().join("backup").join(layout::JOURNAL).exists());
 }
