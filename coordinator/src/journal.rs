@@ -137,17 +137,9 @@ impl Journal {
 
     /// Waits until the journal can't be kept any more. May be dropped at any time.
     pub(crate) async fn failed(&mut self) -> Failure {
-        loop {
-            match self.under_way.join_next().await {
-                Some(Ok((scribe, written))) => {
-                    self.scribe = Some(scribe);
-                    if let Err(failure) = written {
-                        return failure;
-                    }
-                }
-                Some(Err(error)) => return Failure::Failed(format!("internal error: {error}")),
-                None => std::future::pending().await,
-            }
+        match self.settle().await {
+            Err(failure) => failure,
+            Ok(()) => std::future::pending().await,
         }
     }
 
@@ -205,7 +197,7 @@ impl Journal {
         self.scribe()?.remove(store).await.map_err(|fault| Failure::failed(&fault))
     }
 
-    /// Waits until nothing is being written.
+    /// Waits until nothing is being written. May be dropped at any time.
     async fn settle(&mut self) -> Result<(), Failure> {
         while let Some(done) = self.under_way.join_next().await {
             let (scribe, written) =

@@ -10,6 +10,17 @@ use tests_support::proxy::Weather;
 /// Runs of the command that are struck, at most; whatever comes after them is left in peace.
 const STRUCK_RUNS: u64 = 3;
 
+/// Faults of the fake that come at some rate.
+pub(crate) const RATES: [&str; 7] = [
+    "error_rate",
+    "throttle_rate",
+    "drop_before_rate",
+    "drop_after_rate",
+    "torn_rate",
+    "bad_crc_rate",
+    "unprocessed_rate",
+];
+
 /// A round.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -61,16 +72,16 @@ impl Plan {
         let args = args(job, table, &mut dice);
         let faults = faults(&mut dice);
         let weather = weather(&mut dice);
-        let has_s3 = backup == Place::S3 || job == Job::Import(Some(Place::S3));
-        let choices = Blow::choices(table, has_s3);
+        let mut plan = Self { seed, job, table, backup, args, faults, weather, blows: Vec::new() };
+        let choices = Blow::choices(table, plan.has_s3());
         let runs = 1 + dice.below(STRUCK_RUNS);
         let blows = (0..runs).map(|_| {
             let blows = 1 + dice.below(4);
             let pause = |dice: &mut Dice| Duration::from_millis(dice.below(1_500));
             (0..blows).map(|_| (pause(&mut dice), dice.one_of(&choices))).collect()
         });
-        let blows = blows.collect();
-        Self { seed, job, table, backup, args, faults, weather, blows }
+        plan.blows = blows.collect();
+        plan
     }
 
     pub(crate) fn has_s3(&self) -> bool {
@@ -100,15 +111,7 @@ fn args(job: Job, table: Table, dice: &mut Dice) -> String {
 fn faults(dice: &mut Dice) -> Value {
     let mut faults = json!({"latency_ms": dice.below(20), "jitter_ms": dice.below(20), "action": "*"});
     if dice.once_in(3) {
-        for fault in [
-            "error_rate",
-            "throttle_rate",
-            "drop_before_rate",
-            "drop_after_rate",
-            "torn_rate",
-            "bad_crc_rate",
-            "unprocessed_rate",
-        ] {
+        for fault in RATES {
             faults[fault] = Value::from(0.02);
         }
     }

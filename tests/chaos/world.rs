@@ -1,6 +1,6 @@
 //! The servers of a round, the network before them, and the command that is run in it.
 
-use crate::plan::{Job, Place, Plan, Table};
+use crate::plan::{Job, Place, Plan, RATES, Table};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -216,8 +216,7 @@ impl World {
             network.set(Passage::Open);
         }
         if let Dynamo::Fake(fake) = &self.dynamo {
-            let faults = ["error", "throttle", "drop_before", "drop_after", "torn", "bad_crc", "unprocessed"];
-            let none = faults.map(|fault| (format!("{fault}_rate"), json!(0)));
+            let none = RATES.map(|fault| (fault.to_owned(), json!(0)));
             fake.faults(Value::Object(none.into_iter().collect()));
         }
     }

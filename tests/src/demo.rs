@@ -35,8 +35,7 @@ impl DemoDynamo {
     /// As [`start`](Self::start).
     #[track_caller]
     pub fn on_disk(database: &Path) -> Self {
-        let server = Server::start("demo-dynamodb", ["--db".as_ref(), database.as_os_str()], PATIENCE);
-        Self { server, database: Some(database.to_owned()) }
+        Self { server: serve(database, 0), database: Some(database.to_owned()) }
     }
 
     /// Kills it. What it had on disk stays, and can be had again after [`start_again`](Self::start_again).
@@ -51,9 +50,7 @@ impl DemoDynamo {
     #[track_caller]
     pub fn start_again(&mut self) {
         let database = self.database.as_ref().expect("it was started with a database on disk");
-        let port = self.server.address().port().to_string();
-        let args = ["--db".as_ref(), database.as_os_str(), "--port".as_ref(), port.as_ref()];
-        self.server = Server::start("demo-dynamodb", args, PATIENCE);
+        self.server = serve(database, self.server.address().port());
     }
 
     /// Its URL, for `--dynamodb-endpoint`.
@@ -65,4 +62,11 @@ impl DemoDynamo {
     pub fn id(&self) -> u32 {
         self.server.id()
     }
+}
+
+#[track_caller]
+fn serve(database: &Path, port: u16) -> Server {
+    let port = port.to_string();
+    let args = ["--db".as_ref(), database.as_os_str(), "--port".as_ref(), port.as_ref()];
+    Server::start("demo-dynamodb", args, PATIENCE)
 }

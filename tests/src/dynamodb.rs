@@ -22,8 +22,7 @@ impl DynamoDb {
     /// When that is no such URL.
     #[track_caller]
     pub fn at(endpoint: &str) -> Self {
-        let address = endpoint.strip_prefix("http://").and_then(|address| address.parse().ok());
-        Self { address: address.unwrap_or_else(|| panic!("{endpoint} is no address")) }
+        Self { address: http::address(endpoint) }
     }
 
     /// One request; `action` is e.g. `Scan`.

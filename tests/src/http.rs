@@ -14,6 +14,16 @@ pub struct Reply {
     pub body: String,
 }
 
+/// The address in a URL of a server on loopback, such as `http://127.0.0.1:8000`.
+///
+/// # Panics
+/// When that is no such URL.
+#[track_caller]
+pub fn address(endpoint: &str) -> SocketAddr {
+    let address = endpoint.strip_prefix("http://").and_then(|address| address.parse().ok());
+    address.unwrap_or_else(|| panic!("{endpoint} is no address"))
+}
+
 /// Sends one request and reads the answer.
 ///
 /// # Errors

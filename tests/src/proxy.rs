@@ -2,8 +2,9 @@
 //! cuts them as it is told.
 
 use crate::dice::Dice;
+use crate::http;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -55,8 +56,7 @@ impl Proxy {
     /// When that is no such URL, or it can't listen.
     #[track_caller]
     pub fn start(endpoint: &str, weather: Weather, dice: Dice) -> Self {
-        let server = endpoint.strip_prefix("http://").and_then(|address| address.parse().ok());
-        let server: SocketAddr = server.unwrap_or_else(|| panic!("{endpoint} is no address"));
+        let server = http::address(endpoint);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
@@ -139,18 +139,21 @@ impl Road {
     }
 
     fn delay(&self, longest: Duration) -> Option<Duration> {
-        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dice = self.dice();
         let micros = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
         (micros > 0 && dice.once_in(DELAYED_ONE_IN)).then(|| Duration::from_micros(dice.below(micros)))
     }
 
     fn chance(&self, share: f64) -> bool {
-        self.dice.lock().unwrap_or_else(PoisonError::into_inner).chance(share)
+        self.dice().chance(share)
     }
 
     fn part_of(&self, length: usize) -> usize {
-        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
-        usize::try_from(dice.below(length as u64)).unwrap_or(0)
+        usize::try_from(self.dice().below(length as u64)).unwrap_or(0)
+    }
+
+    fn dice(&self) -> MutexGuard<'_, Dice> {
+        self.dice.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
