@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     commit,
     failure::Failure,
-    journal::{self, Journal, Journaled, State},
+    journal::{self, Journal, Journaled, Life, SILENCE, State},
     occupant::{Occupant, complete_text, foreign_text},
     progress::Progress,
     store::Store,
@@ -40,12 +40,12 @@ pub async fn clean(
                 foreign_text(&names, has_more)
             ))),
             Occupant::Complete(export) => {
-                if let Some(left) = journal::read(&store).await? {
-                    return remove_leftovers(&store, &left, progress).await;
+                if let Some(left) = left_over(&store).await? {
+                    journal::await_silence(&store, &left, &|text| progress.note(text)).await?;
+                    remove_left_over(&store, &left, progress).await?;
+                    let (journal, place) = (layout::JOURNAL, store.place());
+                    return Ok(format!("removed {journal} from the complete export in {place}"));
                 }
-                // All that its coordinator may have left is its lock, if it died right then.
-                let lock = store.probe_lock().map_err(|fault| Failure::refused(&fault))?;
-                store.release(lock);
                 let complete = complete_text(export.as_deref());
                 Err(Failure::Refused(format!("{folder} holds {complete}: nothing is removed")))
             }
@@ -81,16 +81,45 @@ async fn remove(
     if let State::Export(state) = &journaled.state {
         commit::discard(store, &state.begin.job, state.files(), progress).await.map_err(failed)?;
     }
-    journal.remove(store).await?;
+    journal.remove(store, &[journaled.state.begun(), Fact::Abandoned]).await?;
     store.tidy();
     Ok(format!("removed {what} from {}", store.place()))
 }
 
-/// A complete export whose coordinator died before it had removed its journal.
-async fn remove_leftovers(store: &Store, left: &Journaled, progress: &Progress) -> Result<String, Failure> {
-    journal::await_silence(store, left, &|text| progress.note(text)).await?;
-    take(store, left).await?.remove(store).await?;
-    Ok(format!("removed {} from the complete export in {}", layout::JOURNAL, store.place()))
+/// Removes what the coordinator of a complete export has left if it died right then, unless it may still live. The
+/// export is whole without that, so nothing is an error.
+pub(crate) async fn tidy(store: &Store, progress: &Progress) {
+    let tidied = async {
+        let Some(left) = left_over(store).await? else { return Ok(()) };
+        match journal::life(store, &left).await? {
+            Life::Lives => Ok(()),
+            Life::HeardOf(age) if age < SILENCE => Ok(()),
+            Life::Over | Life::Killed | Life::HeardOf(_) => remove_left_over(store, &left, progress).await,
+        }
+    };
+    if let Err::<(), Failure>(failure) = tidied.await {
+        progress.note(&format!("note        something is left that does no harm: {failure}"));
+    }
+}
+
+/// The journal beside a complete export, if there is one.
+async fn left_over(store: &Store) -> Result<Option<Journaled>, Failure> {
+    let left = journal::read(store).await?;
+    if left.is_none() {
+        // All that its coordinator may have left is its lock.
+        let lock = store.probe_lock().map_err(|fault| Failure::refused(&fault))?;
+        store.release(lock);
+    }
+    Ok(left)
+}
+
+async fn remove_left_over(store: &Store, left: &Journaled, progress: &Progress) -> Result<(), Failure> {
+    let mut journal = take(store, left).await?;
+    if let State::Export(state) = &left.state {
+        let strays = commit::abort_strays(store, &state.begin.job, progress).await;
+        strays.map_err(|fault| Failure::failed(&fault))?;
+    }
+    journal.remove(store, &[left.state.begun(), Fact::Abandoned]).await
 }
 
 /// From here on nobody else works on it.

@@ -11,18 +11,20 @@ use std::time::Instant;
 use jiff::Timestamp;
 use job::{
     ids::JobId,
-    journal::{Fact, Run},
+    journal::{Begin, Fact, Run},
     spec::{ExportSettings, RateSpec},
 };
 use job_aws::Clients;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clean,
     cluster::Place,
     commit,
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
     journal::{Journal, State},
+    occupant::{Occupant, complete_text},
     pace::Limits,
     preflight::{ExportRequest, Ground, Prepared, prepare, worker_binary},
     progress::{Phase, Progress},
@@ -78,6 +80,7 @@ pub async fn export(
     for mut one in prepared {
         if let Ground::Done(text) = &one.ground {
             progress.note(&format!("{text}: nothing to do"));
+            clean::tidy(&one.store, progress).await;
             continue;
         }
         let plan = one.text(request.wishes, &place);
@@ -177,7 +180,8 @@ impl Job<'_> {
             Ground::Free | Ground::Done(_) => {
                 let begin = begin();
                 let facts = vec![Fact::Begin(Box::new(begin.clone())), Fact::Run(run.clone())];
-                let journal = Journal::take(store, None, facts, run.clone()).await?;
+                let mut journal = Journal::take(store, None, facts, run.clone()).await?;
+                step_back_if_complete(&mut journal, store, begin.clone()).await?;
                 Ok(fresh(journal, begin))
             }
         }
@@ -217,6 +221,16 @@ impl Job<'_> {
 /// A folder that holds another job was refused before.
 fn not_an_export() -> Failure {
     Failure::Failed("internal error: the journal is not one of an export".into())
+}
+
+/// Whoever found a folder empty, and took it only after another job had begun, ended and removed its journal there,
+/// must not touch what that one made.
+async fn step_back_if_complete(journal: &mut Journal, store: &Store, begin: Begin) -> Result<(), Failure> {
+    let Occupant::Complete(export) = Occupant::of(store).await? else { return Ok(()) };
+    let what = complete_text(export.as_deref());
+    // Our own, which has the first number: there was no other's any more.
+    journal.remove(store, &[Fact::Begin(Box::new(begin)), Fact::Abandoned]).await?;
+    Err(Failure::Refused(format!("{} holds {what}, which was made just now by another job", store.place())))
 }
 
 /// Makes sure that workers of earlier runs can't reach the files of the export.

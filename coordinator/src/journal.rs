@@ -7,6 +7,7 @@
 //! ```
 
 mod claim;
+mod machine;
 mod pace;
 mod read;
 mod replay;
@@ -31,6 +32,9 @@ pub(crate) use takeover::{Life, SILENCE, age, await_silence, life};
 
 /// As long as a job without any progress lasts, so long it lasts without a place for its journal.
 const OUTAGE_LIMIT: Duration = Duration::from_mins(10);
+
+/// How long the last object may take: what it is for is unlikely.
+const END_LIMIT: Duration = Duration::from_secs(10);
 
 /// The journal of a job that this process works on.
 pub(crate) struct Journal {
@@ -188,13 +192,22 @@ impl Journal {
         self.scribe.as_ref().is_some_and(Scribe::is_locked)
     }
 
-    /// Removes the journal: the job has ended for good.
+    /// Removes the journal: the job has ended for good. `end` says so, and everything that whoever comes after a
+    /// removal that was broken off must know.
     ///
     /// # Errors
     /// What could not be removed; as [`append`](Self::append), if something is being written.
-    pub(crate) async fn remove(&mut self, store: &Store) -> Result<(), Failure> {
+    pub(crate) async fn remove(&mut self, store: &Store, end: &[Fact]) -> Result<(), Failure> {
         self.settle().await?;
-        self.scribe()?.remove(store).await.map_err(|fault| Failure::failed(&fault))
+        let scribe = self.scribe()?;
+        if scribe.has_several() {
+            // Of several the first goes first, and without it the rest means nothing. If that can't be written, on a full
+            // disk, say, it is likely that the removal comes to its end nevertheless.
+            if let Err(superseded @ Failure::Superseded(_)) = scribe.compact(end, END_LIMIT).await {
+                return Err(superseded);
+            }
+        }
+        scribe.remove(store).await.map_err(|fault| Failure::failed(&fault))
     }
 
     /// Waits until nothing is being written. May be dropped at any time.

@@ -151,7 +151,7 @@ async fn unfinished(store: &Store, journaled: &Journaled) -> Result<FolderState,
     };
     let lives = match journal::life(store, journaled).await? {
         Life::Lives => true,
-        Life::Over => false,
+        Life::Over | Life::Killed => false,
         Life::HeardOf(_) => age.is_none_or(|age| age < SILENCE),
     };
     Ok(match (lives, &journaled.stopped) {

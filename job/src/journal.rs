@@ -9,7 +9,7 @@
 //! An object is lines of JSON:
 //!
 //! ```text
-//! {"tablehaul_journal":1,"number":3,"run":"6f0c…","host":"ip-10-0-0-7","pid":4711,"at":"2026-…Z"}   header
+//! {"tablehaul_journal":1,"number":3,"run":"6f0c…","host":"ip-10-0-0-7","pid":4711,"at":"2026-…Z",…}   header
 //! {"file":{"file":2,"name":"9b1d…_000002","upload_id":"…"}}                                          facts
 //! {"sealed":{"part":{"file":2,"number":1,…},"steps":[{"segment":7,"attempt":1,…}]}}
 //! {"crc32c":"1b2c3d4e"}                                        CRC-32C of all bytes before this line
@@ -47,6 +47,9 @@ pub struct Header {
     pub pid: u32,
     /// When, by that host's clock.
     pub at: String,
+    /// Of which machine that number of a process is: equal only where the same processes are seen. Unknown if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
 }
 
 /// The last line of an object.

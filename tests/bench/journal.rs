@@ -154,6 +154,7 @@ fn header(number: u64) -> Header {
         host: "host".into(),
         pid: 1,
         at: "2026-01-01T00:00:00Z".into(),
+        machine: None,
     }
 }
 

@@ -3,7 +3,6 @@
 use super::{Place, ends_saying, forum, s3, says};
 use serde_json::json;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use tests_support::Fake;
 use tests_support::command::{Tablehaul, finish};
 use tests_support::moto::Moto;
@@ -101,30 +100,6 @@ fn a_role_that_cannot_be_assumed_is_named() {
     let finished = export.env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1").run();
     says(&finished, 2, &["cannot assume role", role]);
     place.is_untouched();
-}
-
-/// Keys that are said to live for 13 seconds, of which an SDK uses 3, and are no longer accepted after 2.
-const SHORT_LIVED: &str = r#"#!/bin/sh
-now=$(date +%s)
-until=$(date -u -d "@$((now + 13))" +%Y-%m-%dT%H:%M:%SZ)
-echo "{\"Version\":1,\"AccessKeyId\":\"UNTIL$((now + 2))\",\"SecretAccessKey\":\"s\",\"SessionToken\":\"t\",\"Expiration\":\"$until\"}"
-"#;
-
-#[test]
-fn credentials_that_live_for_seconds_are_renewed_and_those_that_expired_early_are_waited_out() {
-    let fake = Fake::start(["--table", "Forum:items=2000,rcu=1000", "--faults", r#"{"keys_expire": true}"#]);
-    let (place, config) = (Place::new(), Place::new());
-    let script = config.outer().join("keys");
-    fs::write(&script, SHORT_LIVED).expect("a script");
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("our own file");
-    let profile = format!("[default]\ncredential_process = {}\n", script.display());
-    fs::write(config.folder(), profile).expect("a file");
-    let export = place.export("Forum", &fake.endpoint()).args(["--read-units", "8", "--workers", "2"]);
-    let export = export.env("AWS_CONFIG_FILE", config.folder()).without("AWS_ACCESS_KEY_ID");
-    export.without("AWS_SECRET_ACCESS_KEY").run().succeeded();
-    tests_support::backup::holds_each_item_once(&place.folder(), 2000);
-    let refused = fake.stats().injected.get("keys_expire").copied();
-    assert!(refused.is_some_and(|refused| refused > 0), "no key was used after it had expired");
 }
 
 #[test]

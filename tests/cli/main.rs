@@ -4,6 +4,7 @@
 mod access;
 mod arguments;
 mod java;
+mod keys;
 mod network;
 mod output;
 mod refused;

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
-use tests_support::Fake;
 use tests_support::backup::{holds_each_item_once, holds_nothing_else};
 use tests_support::command::{Finished, Tablehaul, children, finish};
 use tests_support::process::{assert_gone, is_alive, send};
 use tests_support::s3::{ACCESS_KEY, S3, SECRET_KEY};
+use tests_support::{Fake, Proxy};
 
 /// The table of the fake that all tests export.
 pub(crate) const TABLE: &str = "Forum";
@@ -44,6 +44,12 @@ pub(crate) struct Job<'a> {
 pub(crate) struct Exported {
     pub(crate) report: Value,
     pub(crate) stderr: String,
+}
+
+/// With what it takes to get at S3.
+fn at_s3(command: Tablehaul, endpoint: &str) -> Tablehaul {
+    let command = command.args(["--s3-endpoint", endpoint]);
+    command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
 }
 
 impl<'a> Job<'a> {
@@ -81,15 +87,30 @@ impl<'a> Job<'a> {
 
     /// The command that exports to the place of this job.
     pub(crate) fn command(&self, args: &str) -> Tablehaul {
-        let destination = self.destination();
-        let mut command = Tablehaul::new(["export", TABLE, &destination])
-            .args(["--dynamodb-endpoint", &self.fake.endpoint(), "--region", "us-east-1", "--json"])
-            .args(args.split_whitespace());
-        if let Some(InS3 { s3, .. }) = self.s3 {
-            command = command.args(["--s3-endpoint", &s3.endpoint()]);
-            command = command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+        self.command_on(self.fake, args)
+    }
+
+    /// The same for the table of another server.
+    pub(crate) fn command_on(&self, fake: &Fake, args: &str) -> Tablehaul {
+        self.with_s3(self.export(fake, args))
+    }
+
+    fn export(&self, fake: &Fake, args: &str) -> Tablehaul {
+        Tablehaul::new(["export", TABLE, &self.destination()])
+            .args(["--dynamodb-endpoint", &fake.endpoint(), "--region", "us-east-1", "--json"])
+            .args(args.split_whitespace())
+    }
+
+    fn with_s3(&self, command: Tablehaul) -> Tablehaul {
+        match self.s3 {
+            Some(InS3 { s3, .. }) => at_s3(command, &s3.endpoint()),
+            None => command,
         }
-        command
+    }
+
+    /// A command that cleans the place of this job.
+    pub(crate) fn clean(&self) -> Tablehaul {
+        self.with_s3(Tablehaul::new(["clean", &self.destination(), "--yes", "--region", "us-east-1"]))
     }
 
     fn destination(&self) -> String {
@@ -112,6 +133,13 @@ impl<'a> Job<'a> {
     pub(crate) fn again(&mut self, args: &str) {
         assert!(self.child.is_none(), "it still runs");
         self.child = Some(self.command(args).start());
+    }
+
+    /// The same, with a network of its own between it and S3.
+    #[track_caller]
+    pub(crate) fn again_through(&mut self, network: &Proxy, args: &str) {
+        assert!(self.child.is_none(), "it still runs");
+        self.child = Some(at_s3(self.export(self.fake, args), &network.endpoint()).start());
     }
 
     /// Where a local export goes.
@@ -208,19 +236,13 @@ impl<'a> Job<'a> {
     #[track_caller]
     pub(crate) fn is_whole(&self) {
         let folder = self.folder();
-        let mut verify = match self.s3 {
-            None => Tablehaul::new(["verify".as_ref(), folder.as_os_str()]),
-            Some(InS3 { s3, bucket }) => {
-                let left = s3.uploads(bucket);
-                assert!(left.is_empty(), "uploads left over: {left:?}");
-                s3.download(bucket, "backup/", &folder);
-                Tablehaul::new(["verify", &format!("s3://{bucket}/backup"), "--s3-endpoint", &s3.endpoint()])
-                    .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-                    .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
-            }
-        };
-        verify = verify.args(["--region", "us-east-1"]);
-        verify.run().succeeded();
+        if let Some(InS3 { s3, bucket }) = self.s3 {
+            let left = s3.uploads(bucket);
+            assert!(left.is_empty(), "uploads left over: {left:?}");
+            s3.download(bucket, "backup/", &folder);
+        }
+        let verify = Tablehaul::new(["verify", &self.destination(), "--region", "us-east-1"]);
+        self.with_s3(verify).run().succeeded();
         holds_each_item_once(&folder, self.num_items);
         holds_nothing_else(&folder, self.num_items);
     }

@@ -1,16 +1,18 @@
 //! The coordinator dies, is stopped, or is one of two. The same command then goes on; of two only one does.
 
 use crate::job::{InS3, Job, TABLE, fake};
+use ::job::layout;
 use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP, SIGTERM};
 use serde_json::json;
 use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use tests_support::Fake;
 use tests_support::backup::names;
 use tests_support::command::{Finished, finish};
 use tests_support::process::{is_alive, send};
+use tests_support::proxy::Weather;
 use tests_support::s3::S3;
+use tests_support::{Dice, Fake, Proxy};
 
 const ITEMS: u64 = 30_000;
 const ARGS: &str = "--workers 3 --segments 40 --read-units 4000";
@@ -98,8 +100,8 @@ fn an_export_to_s3_goes_on_after_its_coordinator_was_killed() {
     assert!(!uploads.is_empty());
     job.again("--workers 3 --read-units 4000");
     let exported = job.succeeds();
-    assert!(exported.stderr.contains("watching for"), "{}", exported.stderr);
     assert!(exported.stderr.contains("resumes     "), "{}", exported.stderr);
+    assert!(!exported.stderr.contains("watching for"), "it is seen that it is dead: {}", exported.stderr);
 }
 
 /// The first coordinator is paused, a second one started; when `is_time`, the first one wakes.
@@ -126,7 +128,8 @@ fn paused_and_superseded(is_time: impl Fn(&[String]) -> bool) {
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     assert!(last.contains("taken over"), "{last}");
     assert!(workers.iter().all(|&pid| !is_alive(pid)), "its workers are left");
-    job.succeeds_as(second);
+    let exported = job.succeeds_as(second);
+    assert!(exported.stderr.contains("watching for"), "it lives: {}", exported.stderr);
 }
 
 #[test]
@@ -181,6 +184,99 @@ fn of_two_that_begin_at_once_one_exports_and_one_is_refused() {
             job.succeeds();
         }
     }
+}
+
+/// Its coordinator finds the folder empty, and takes it only after another has exported to it.
+#[track_caller]
+fn late(place: Option<InS3<'_>>) {
+    let quick = slow_fake();
+    // Between looking at its folder and taking it, it tries to scan.
+    let slow = fake(ITEMS, &json!({"latency_ms": 10_000}));
+    let mut late = match place {
+        None => Job::start(&slow, ITEMS, ARGS),
+        Some(s3) => Job::start_to_s3(&slow, ITEMS, s3, ARGS),
+    };
+    while !slow.stats().requests.contains_key("Scan") {
+        assert!(!late.has_ended(), "it ends without a scan");
+        sleep(Duration::from_millis(20));
+    }
+    late.command_on(&quick, "--workers 2 --read-units 8000").run().succeeded();
+    assert!(!late.has_ended(), "it was not late");
+    let finished = late.finish();
+    assert_eq!(finished.code, Some(2), "{}", finished.stderr);
+    assert!(finished.stderr.contains("made just now by another job"), "{}", finished.stderr);
+    late.is_whole();
+}
+
+#[test]
+fn one_that_found_a_folder_empty_leaves_the_export_alone_that_another_has_made_meanwhile() {
+    late(None);
+}
+
+#[test]
+fn one_that_found_a_folder_of_s3_empty_leaves_the_export_alone_that_another_has_made_meanwhile() {
+    let s3 = S3::start();
+    s3.create_bucket("late");
+    late(Some(InS3 { s3: &s3, bucket: "late" }));
+}
+
+/// An export to S3, run twice, whose coordinator is killed while it removes the journal of what is complete. Gives what
+/// is left of the journal.
+#[track_caller]
+fn killed_while_it_tidies<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> (Job<'a>, Vec<String>) {
+    s3.create_bucket(bucket);
+    let mut job = Job::start_to_s3(fake, ITEMS, InS3 { s3, bucket }, "--workers 2 --read-units 2000");
+    job.wait_until_read(70);
+    send(job.coordinator(), SIGTERM);
+    assert_eq!(job.finish().code, Some(3));
+    let network = Proxy::start(&s3.endpoint(), Weather::default(), Dice::new(1));
+    job.again_through(&network, "--workers 2 --read-units 2000");
+    job.wait_until_read(95);
+    network.change(Weather { delay: Duration::from_millis(400), ..Weather::default() });
+    loop {
+        let objects = s3.objects(bucket);
+        let first = layout::journal_object(1);
+        if objects.iter().any(|key| key.ends_with("/_SUCCESS"))
+            && !objects.iter().any(|key| key.ends_with(&first))
+        {
+            break;
+        }
+        assert!(!job.has_ended(), "it ends with its journal");
+    }
+    send(job.coordinator(), SIGKILL);
+    job.finish();
+    (job, s3.objects(bucket).into_iter().filter(|key| key.contains("/journal/")).collect())
+}
+
+/// The same, as often as it takes to kill it in time.
+#[track_caller]
+fn half_tidied<'a>(fake: &'a Fake, s3: &'a S3) -> Job<'a> {
+    for bucket in ["first-try", "second-try", "third-try", "last-try"] {
+        fake.reset();
+        let (job, left) = killed_while_it_tidies(fake, s3, bucket);
+        if !left.is_empty() {
+            return job;
+        }
+    }
+    panic!("it is never killed in time");
+}
+
+#[test]
+fn a_journal_of_which_the_first_objects_are_removed_is_removed_by_clean() {
+    let (fake, s3) = (slow_fake(), S3::start());
+    let job = half_tidied(&fake, &s3);
+    let cleaned = job.clean().run().succeeded();
+    assert!(cleaned.stderr.contains("from the complete export"), "{}", cleaned.stderr);
+    job.is_whole();
+}
+
+#[test]
+fn a_journal_of_which_the_first_objects_are_removed_is_removed_by_whoever_finds_the_export_complete() {
+    let (fake, s3) = (slow_fake(), S3::start());
+    let mut job = half_tidied(&fake, &s3);
+    job.again("--if-complete skip");
+    job.finish().succeeded();
+    job.is_whole();
 }
 
 #[test]

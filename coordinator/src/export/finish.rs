@@ -108,16 +108,16 @@ impl Finish<'_> {
         journal.check_ours().await?;
         // From here on a signal comes too late: the backup is whole.
         commit::publish(self.store, self.target, &export).await.map_err(failed)?;
-        self.tidy_up(journal, state).await;
+        self.tidy_up(journal, state, at).await;
         Ok(export)
     }
 
     /// Removes what is no part of the backup. If that fails the backup is whole nevertheless.
-    async fn tidy_up(&self, journal: &mut Journal, state: &ExportState) {
+    async fn tidy_up(&self, journal: &mut Journal, state: &ExportState, at: String) {
         let tidied = async {
             let strays = commit::abort_strays(self.store, &state.begin.job, self.progress).await;
             strays.map_err(|fault| Failure::failed(&fault))?;
-            journal.remove(self.store).await
+            journal.remove(self.store, &[state.begun(), Fact::Commit { at }]).await
         };
         if let Err(failure) = tidied.await {
             self.progress.note(&format!("note        something is left that does no harm: {failure}"));
@@ -163,7 +163,7 @@ impl Finish<'_> {
         let clean = async {
             let discarded = commit::discard(self.store, &state.begin.job, state.files(), self.progress).await;
             discarded.map_err(|fault| Failure::failed(&fault))?;
-            journal.remove(self.store).await
+            journal.remove(self.store, &[state.begun(), Fact::Abandoned]).await
         };
         let left = match tokio::time::timeout(ABANDON_LIMIT, clean).await {
             Ok(Ok(())) => {

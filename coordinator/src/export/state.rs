@@ -60,9 +60,14 @@ impl ExportState {
         self.files.settle();
     }
 
+    /// The fact that it began with.
+    pub fn begun(&self) -> Fact {
+        Fact::Begin(Box::new(self.begin.clone()))
+    }
+
     /// The facts that make the state what it is.
     pub fn facts(&self) -> Vec<Fact> {
-        let mut facts = vec![Fact::Begin(Box::new(self.begin.clone()))];
+        let mut facts = vec![self.begun()];
         for file in self.files() {
             facts.extend(opened(file).map(Fact::File));
             let parts = file.parts.iter().map(|part| Sealed { part: Some(part.clone()), steps: Vec::new() });

@@ -128,8 +128,13 @@ pub(super) struct Kept {
 
 impl Kept {
     /// The import is done: nothing is left to go on with.
-    pub(super) async fn done(mut self) -> Result<(), Failure> {
-        self.journal.remove(&self.store).await?;
+    pub(super) async fn done(self) -> Result<(), Failure> {
+        let end = self.state.facts();
+        self.remove(&end).await
+    }
+
+    async fn remove(mut self, end: &[Fact]) -> Result<(), Failure> {
+        self.journal.remove(&self.store, end).await?;
         self.store.tidy();
         Ok(())
     }
@@ -140,9 +145,9 @@ impl Kept {
             return failure;
         }
         if !self.state.has_anything() {
-            let stopped = Fact::Abandoned;
-            return match self.journal.append(stopped, LAST_WORDS).await {
-                Ok(()) => match self.done().await {
+            let end = [self.state.begun(), Fact::Abandoned];
+            return match self.journal.append(Fact::Abandoned, LAST_WORDS).await {
+                Ok(()) => match self.remove(&end).await {
                     Ok(()) => failure,
                     Err(left) => failure.saying(&left.to_string()),
                 },

@@ -73,9 +73,14 @@ impl ImportState {
         self.rejected += rejects.len() as u64;
     }
 
+    /// The fact that it began with.
+    pub fn begun(&self) -> Fact {
+        Fact::BeginImport(Box::new(self.begin.clone()))
+    }
+
     /// The facts that make the state what it is. That of the first split has the counts of all.
     pub fn facts(&self) -> Vec<Fact> {
-        let mut facts = vec![Fact::BeginImport(Box::new(self.begin.clone()))];
+        let mut facts = vec![self.begun()];
         facts.extend(self.checked.map(Fact::Checked));
         let mut counts = self.counts;
         facts.extend(self.splits.iter().map(|(&split, progress)| {

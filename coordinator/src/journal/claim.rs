@@ -37,6 +37,7 @@ mod tests {
             host: String::new(),
             pid: 1,
             at: String::new(),
+            machine: None,
         };
         let mut writer = Writer::new(&header);
         writer.fact(fact);

@@ -170,6 +170,14 @@ impl State {
         }
     }
 
+    /// The fact that it began with.
+    pub(crate) fn begun(&self) -> Fact {
+        match self {
+            Self::Export(state) => state.begun(),
+            Self::Import(state) => state.begun(),
+        }
+    }
+
     fn replay(&mut self, fact: Fact) -> Result<(), String> {
         match self {
             Self::Export(state) => state.replay(fact),

@@ -11,6 +11,7 @@ use job_aws::{Fault, FaultKind};
 
 use super::{
     claim::{Claim, claim},
+    machine,
     pace::Size,
     read,
     replay::Journaled,
@@ -87,6 +88,7 @@ impl Scribe {
             host: host.trim().to_owned(),
             pid: std::process::id(),
             at: String::new(),
+            machine: machine::machine(),
         };
         let journal = store.within(layout::JOURNAL);
         let (place, size, written_at) = (store.place(), Size::default(), Instant::now());
@@ -97,6 +99,11 @@ impl Scribe {
     /// Nobody else can have the folder as long as this process lives.
     pub(super) fn is_locked(&self) -> bool {
         matches!(self.lock, Lock::Held(_))
+    }
+
+    /// There may be other objects than the last.
+    pub(super) fn has_several(&self) -> bool {
+        self.oldest < self.me.number
     }
 
     pub(super) fn size(&self) -> Size {
@@ -214,9 +221,7 @@ impl Scribe {
         self.size = Size { objects: 0, bytes: 0, snapshot_bytes: self.size.bytes - before };
         // In the order of their numbers: that the one before one's own last is there tells that nobody has
         // written and removed the next one. What can't be removed now is left to the next time.
-        while self.oldest < self.me.number
-            && self.journal.remove(&layout::journal_object(self.oldest)).await.is_ok()
-        {
+        while self.has_several() && self.journal.remove(&layout::journal_object(self.oldest)).await.is_ok() {
             self.oldest += 1;
         }
         Ok(())

@@ -1,14 +1,14 @@
 //! Whether the coordinator that wrote a journal still lives. A shell.
 //!
 //! Clocks of hosts may differ, so no timestamp of a journal counts. On a file system the owner holds a lock
-//! while it lives. In S3 the age of the last object is told by the clock of S3, and one that is young is
-//! watched: an owner that lives writes the next one in time.
+//! while it lives. In S3 one whose process ran on this machine and has ended is dead; else the age of the last object
+//! is told by the clock of S3, and one that is young is watched: an owner that lives writes the next one in time.
 
 use std::time::{Duration, Instant};
 
 use job::{journal::Header, layout};
 
-use super::{pace::SIGN_OF_LIFE, replay::Journaled};
+use super::{machine, pace::SIGN_OF_LIFE, replay::Journaled};
 use crate::{
     failure::Failure,
     retry::retried,
@@ -19,6 +19,8 @@ use crate::{
 pub(crate) const SILENCE: Duration = Duration::from_secs(25);
 const _: () =
     assert!(SILENCE.as_secs() > 2 * SIGN_OF_LIFE.as_secs(), "an owner that lives is heard of in time");
+/// An owner that was killed just now may have a request under way, which shall not come after its successor's.
+const LAST_REQUEST: Duration = Duration::from_secs(2);
 /// How often a journal that is watched is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long the first object of a run may take: nothing has begun yet.
@@ -31,6 +33,8 @@ pub(crate) enum Life {
     Over,
     /// It lives: it holds the lock.
     Lives,
+    /// It was killed: it ran on this machine, and doesn't any more.
+    Killed,
     /// It was heard of so long ago.
     HeardOf(Duration),
 }
@@ -49,6 +53,10 @@ pub(crate) async fn life(store: &Store, journaled: &Journaled) -> Result<Life, F
     }
     if journaled.stopped.is_some() {
         return Ok(Life::Over);
+    }
+    let here = journaled.last.machine.is_some() && journaled.last.machine == machine::machine();
+    if here && machine::has_ended(journaled.last.pid) {
+        return Ok(Life::Killed);
     }
     let age = if store.is_on_file_system() { None } else { age(store, journaled).await? };
     Ok(Life::HeardOf(age.unwrap_or(Duration::ZERO)))
@@ -77,20 +85,23 @@ pub(crate) async fn await_silence(
     let lives = |header: &Header| {
         Failure::Refused(format!("{} is in use by {}, which is at work", store.place(), owner(header)))
     };
-    let heard = match life(store, journaled).await? {
+    let patience = match life(store, journaled).await? {
         Life::Over => return Ok(()),
         Life::Lives => return Err(lives(&journaled.last)),
         Life::HeardOf(age) if age >= SILENCE => return Ok(()),
-        Life::HeardOf(age) => age,
+        Life::Killed => LAST_REQUEST,
+        Life::HeardOf(age) => {
+            let patience = SILENCE.saturating_sub(age);
+            note(&format!(
+                "{} was in use by {} {} s ago; watching for {} s whether it still lives",
+                store.place(),
+                owner(&journaled.last),
+                age.as_secs(),
+                patience.as_secs() + 1
+            ));
+            patience
+        }
     };
-    let patience = SILENCE.saturating_sub(heard);
-    note(&format!(
-        "{} was in use by {} {} s ago; watching for {} s whether it still lives",
-        store.place(),
-        owner(&journaled.last),
-        heard.as_secs(),
-        patience.as_secs() + 1
-    ));
     let since = Instant::now();
     let journal = store.within(layout::JOURNAL);
     let next = layout::journal_object(journaled.last.number + 1);

@@ -20,6 +20,7 @@ fn header(number: u64, run: &str) -> Header {
         host: "h".into(),
         pid: 7,
         at: "2026-01-02T00:00:00Z".into(),
+        machine: None,
     }
 }
 
@@ -197,6 +198,6 @@ async fn a_journal_that_is_being_written_is_removed_after_that() {
     tokio::time::sleep(Duration::from_millis(600)).await;
     journal.write_if_due(Vec::new);
     assert!(journal.scribe.is_none(), "it is being written");
-    journal.remove(&store).await.unwrap();
+    journal.remove(&store, &[begin(), Fact::Abandoned]).await.unwrap();
     assert!(!folder.path().join("backup").join(layout::JOURNAL).exists());
 }

@@ -15,6 +15,7 @@ fn a_header(number: u64) -> Header {
         host: "h".into(),
         pid: 7,
         at: "2026-01-01T00:00:00Z".into(),
+        machine: None,
     }
 }
 

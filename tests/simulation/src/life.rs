@@ -101,6 +101,7 @@ impl<J: Job> Life<J> {
             host: String::new(),
             pid: 1,
             at: String::new(),
+            machine: None,
         };
         let mut writer = Writer::new(&header);
         for fact in facts {

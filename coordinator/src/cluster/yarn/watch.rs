@@ -35,6 +35,9 @@ const RENEW_EVERY: Duration = Duration::from_secs(10);
 const LONG_WAIT: Duration = Duration::from_secs(30);
 /// When all is done, tasks may take so long to end; those that never got a container are not waited for.
 const END_LIMIT: Duration = Duration::from_secs(15);
+/// How long the job's folder in HDFS may take to be removed; when all is to end at once, so long.
+const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
+const HASTY_REMOVAL_LIMIT: Duration = Duration::from_secs(4);
 /// What is asked of the `ResourceManager` may take so long.
 const CALL_LIMIT: Duration = Duration::from_secs(2);
 
@@ -230,11 +233,27 @@ impl Watch {
             }
             let _ = client.start_kill();
             let _ = client.wait().await;
-            self.kill(&seen).await;
         }
-        if let Err(why) = self.hdfs.remove(&self.folder).await {
-            (self.note)(format!("note        {why}"));
-        }
+        let killed = async {
+            if !ended_by_itself {
+                self.kill(&seen).await;
+            }
+        };
+        let limit = if ending == Ending::Told { REMOVAL_LIMIT } else { HASTY_REMOVAL_LIMIT };
+        tokio::join!(killed, self.remove_folder(limit));
+    }
+
+    async fn remove_folder(&self, limit: Duration) {
+        let why = match timeout(limit, self.hdfs.remove(&self.folder)).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(why)) => why,
+            Err(_) => format!(
+                "{} is left in HDFS: to remove it takes longer than {} s",
+                self.folder,
+                limit.as_secs()
+            ),
+        };
+        (self.note)(format!("note        {why}"));
     }
 
     async fn is_over(&self, seen: &Seen) -> bool {
