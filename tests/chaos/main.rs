@@ -57,7 +57,10 @@ fn variable(name: &str, default: u64) -> u64 {
 fn passes(seed: u64) -> bool {
     let plan = Plan::of(seed);
     let started = Instant::now();
-    let Ok(mut round) = catch_unwind(|| Round::new(&plan)) else { return false };
+    let Ok(mut round) = catch_unwind(|| Round::new(&plan)) else {
+        eprintln!("seed {seed}: {plan}: FAILED before it began");
+        return false;
+    };
     let played = catch_unwind(AssertUnwindSafe(|| round.play()));
     let (struck, secs) = (round.struck().join(", "), started.elapsed().as_secs());
     match played {

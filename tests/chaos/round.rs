@@ -15,8 +15,6 @@ use tests_support::Dice;
 use tests_support::command::{Finished, children, finish};
 use tests_support::process::{assert_gone, is_alive, send};
 
-/// Runs after those that are struck; of these one must succeed.
-const RUNS_IN_PEACE: usize = 2;
 /// No run lasts longer, unless something hangs.
 const PATIENCE: Duration = Duration::from_mins(3);
 /// Of processes that have nobody left to work for.
@@ -49,7 +47,8 @@ impl<'a> Round<'a> {
     /// When anything is lost, doubled, left behind, or not said clearly.
     pub(crate) fn play(&mut self) -> usize {
         let plan = self.plan;
-        for run in 0..plan.blows.len() + RUNS_IN_PEACE {
+        // After those that are struck comes one that is not, which must succeed.
+        for run in 0..=plan.blows.len() {
             if run == plan.blows.len() {
                 self.world.calm();
                 self.struck.push("calm".to_owned());

@@ -229,6 +229,9 @@ impl World {
     /// Keeps all of it for one who wants to look.
     pub(crate) fn keep(&mut self) -> PathBuf {
         self.dir.disable_cleanup(true);
+        if let Some(s3) = &self.s3 {
+            s3.save(&self.dir.path().join("s3"));
+        }
         self.dir.path().to_owned()
     }
 }

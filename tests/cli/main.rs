@@ -10,6 +10,7 @@ mod output;
 mod refused;
 mod running;
 mod several;
+mod silent;
 mod unfinished;
 mod variables;
 

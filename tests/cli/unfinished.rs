@@ -51,7 +51,7 @@ fn status(place: &Place) -> Value {
     serde_json::from_str(&told.stdout).expect("JSON")
 }
 
-fn percent(place: &Place) -> u64 {
+pub(super) fn percent(place: &Place) -> u64 {
     status(place)["percent"].as_u64().unwrap_or_default()
 }
 

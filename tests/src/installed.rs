@@ -112,6 +112,11 @@ impl Installed {
         false
     }
 
+    /// The folder of its own, which holds what it said and whatever else it keeps.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Its URL, without a slash at the end.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)

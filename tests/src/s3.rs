@@ -62,6 +62,16 @@ impl S3 {
         self.server.start_again(versitygw);
     }
 
+    /// Copies its own folder, with parts of uploads and what it said, for one who wants to look.
+    ///
+    /// # Panics
+    /// When that can't be copied.
+    #[track_caller]
+    pub fn save(&self, to: &Path) {
+        let copied = Command::new("cp").arg("-a").arg(self.server.folder()).arg(to).status().expect("cp");
+        assert!(copied.success(), "{} can't be copied", self.server.folder().display());
+    }
+
     /// Makes an empty bucket.
     ///
     /// # Panics
