@@ -1,6 +1,9 @@
 //! Drives the schedule: waits for workers, processes, stores and the clock, tells the core, and does
 //! what it says. A shell: it decides nothing about the job.
 
+mod heard;
+mod keep;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     pin::Pin,
@@ -8,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::{control::ToWorker, ids::WorkerId, journal::Totals};
+use job::{control::ToWorker, ids::WorkerId};
 use job_aws::{Clients, Fault};
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -17,17 +20,18 @@ use tokio::{
 };
 
 use crate::{
-    cluster::{Cluster, Ending, Happened},
+    cluster::{Cluster, Ending},
     dynamodb,
     failure::Failure,
-    journal::{Journal, SIGN_OF_LIFE},
+    journal::Journal,
     pace::Limits,
     progress::{Progress, Snapshot},
     schedule::{Action, Event, Hiring, Schedule, TICK, Work},
-    server::{ControlPlane, Incoming, Newcomer},
+    server::ControlPlane,
     stop::Stop,
     table::TableFacts,
 };
+use keep::{beating, unkept};
 
 /// How often the table's capacity is looked at again.
 const RATE_REFRESH: Duration = Duration::from_mins(1);
@@ -175,88 +179,8 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
         }
     }
 
-    /// Hands what has come to be so to the journal.
-    fn keep(&mut self) {
-        let used = self.used();
-        let facts = self.schedule.work_mut().take_facts();
-        if let Some(journal) = &mut self.driver.journal {
-            journal.note(facts);
-            journal.count(&used);
-            journal.write_if_due(|| self.schedule.work().snapshot());
-        }
-    }
-
-    /// What this run has used so far.
-    fn used(&self) -> Totals {
-        let stats = self.schedule.stats();
-        Totals {
-            consumed: stats.consumed,
-            requests: stats.requests,
-            items: stats.items,
-            bytes: stats.bytes,
-            throttles: stats.throttles,
-            retries: stats.retries,
-            workers_lost: self.schedule.num_lost(),
-            elapsed_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        }
-    }
-
     fn name(&self, worker: WorkerId) -> String {
         self.names.get(&worker).cloned().unwrap_or_else(|| worker.to_string())
-    }
-
-    fn incoming(&mut self, incoming: Incoming) -> Option<Event<W::Event>> {
-        Some(match incoming {
-            Incoming::Joined(newcomer, outbox) => {
-                let Newcomer { worker, host, place } = newcomer;
-                if !place.is_empty() {
-                    self.names.insert(worker, format!("{worker} ({place} on {host})"));
-                }
-                self.outboxes.insert(worker, outbox);
-                Event::Joined(worker)
-            }
-            Incoming::Said(worker, message) => Event::Said(worker, message),
-            Incoming::Left(worker, why) => {
-                if self.driver.cluster.let_go(worker) {
-                    self.left.insert(worker, why);
-                    return None;
-                }
-                Event::Lost(worker, why)
-            }
-        })
-    }
-
-    fn happened(&mut self, happened: Happened) -> Event<W::Event> {
-        match happened {
-            Happened::Ended(worker, how) => {
-                let why = self.left.remove(&worker);
-                Event::Lost(worker, how.or(why).unwrap_or_else(|| "killed".into()))
-            }
-            Happened::Over(why) => Event::Deserted(why),
-        }
-    }
-
-    fn done(&mut self, done: Result<Done<W::Event>, tokio::task::JoinError>) -> Option<Event<W::Event>> {
-        match done {
-            Ok(Done::Performed(Ok(event))) => event.map(Event::Work),
-            Ok(Done::Described(Ok(facts))) => {
-                self.driver.limits.as_ref().map(|limits| Event::Limits(limits(&facts)))
-            }
-            Ok(Done::Described(Err(fault))) => {
-                self.driver
-                    .progress
-                    .note(&format!("the table's capacity could not be looked at again: {fault}"));
-                None
-            }
-            Ok(Done::Performed(Err(fault))) => {
-                self.outcome = Some(Err(Failure::failed(&fault)));
-                None
-            }
-            Err(error) => {
-                self.outcome = Some(Err(Failure::Failed(format!("internal error: {error}"))));
-                None
-            }
-        }
     }
 
     fn perform(&mut self, actions: Vec<Action<W::Action>>) {
@@ -342,25 +266,5 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
             journal.count(&used);
         }
         (self.schedule, outcome)
-    }
-}
-
-/// Writes signs of life until one can't be written.
-async fn beating(journal: &mut Option<&mut Journal>) -> Failure {
-    loop {
-        tokio::time::sleep(SIGN_OF_LIFE).await;
-        if let Some(journal) = journal
-            && let Err(failure) = journal.beat().await
-        {
-            return failure;
-        }
-    }
-}
-
-/// Waits until the journal can't be kept any more.
-async fn unkept(journal: &mut Option<&mut Journal>) -> Failure {
-    match journal {
-        Some(journal) => journal.failed().await,
-        None => std::future::pending().await,
     }
 }

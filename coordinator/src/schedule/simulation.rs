@@ -14,6 +14,7 @@ use crate::export::{ExportAction, ExportEvent, ExportState};
 use job::{
     control::{Sealed, SealedPart},
     ids::FileId,
+    journal::Fact,
     task::{Lease, Position, Step, TotalSegments},
 };
 use proptest::prelude::*;

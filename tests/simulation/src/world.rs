@@ -1,23 +1,26 @@
 //! A world in which coordinators and workers live and die: streams, stores and clocks are simulated, what decides is
 //! real.
 
+mod keeping;
+mod workers;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
 };
 
-use coordinator::cores::{Action, Claim, Event, Hiring, Limits, Replay, Schedule, State, Work, claim};
+use coordinator::cores::{Action, Event, Hiring, Limits, Work};
 use fastrand::Rng;
 use job::{
     capacity::Rate,
     control::{FromWorker, ToWorker},
     ids::WorkerId,
-    journal::{Fact, Run},
+    journal::Fact,
 };
 
 use crate::{
     choice::{Choice, Kind},
-    life::{Life, Phase, Writing, word},
+    life::{Life, Phase, word},
     means::Job,
 };
 
@@ -194,79 +197,6 @@ impl<J: Job> World<J> {
         }
     }
 
-    fn act(&mut self, at: usize, what: u32) {
-        let now = self.now;
-        let worker = &mut self.workers[at];
-        if worker.dead || worker.stalled_until > now {
-            return;
-        }
-        let (life, id) = (worker.life, worker.id);
-        if !worker.joined {
-            let is_heard = worker.linked && self.lives[life].stalled_until <= now;
-            if is_heard && matches!(self.lives[life].phase, Phase::Working) {
-                self.workers[at].joined = true;
-                self.handle(life, Event::Joined(id));
-            }
-            return;
-        }
-        let mut said = Vec::new();
-        let since = Duration::from_millis(now);
-        self.job.act(&mut worker.hand, since, what, &mut said);
-        if worker.linked {
-            worker.up.extend(said.into_iter().map(Up::Said));
-        }
-    }
-
-    fn hear(&mut self, at: usize) {
-        let worker = &mut self.workers[at];
-        if worker.dead || worker.stalled_until > self.now || !worker.joined {
-            return;
-        }
-        let Some(message) = worker.down.pop_front() else { return };
-        worker.dead = message == ToWorker::Finish;
-        let mut said = Vec::new();
-        self.job.hear(&mut worker.hand, message, &mut said);
-        worker.up.extend(said.into_iter().map(Up::Said));
-    }
-
-    fn deliver(&mut self, at: usize) {
-        let worker = &mut self.workers[at];
-        let life = worker.life;
-        if self.lives[life].is_over() {
-            worker.up.clear();
-            return;
-        }
-        if self.lives[life].stalled_until > self.now {
-            return;
-        }
-        let id = worker.id;
-        match worker.up.pop_front() {
-            None => {}
-            Some(Up::Left) => self.handle(life, Event::Lost(id, "gone".into())),
-            Some(Up::Said(said)) => {
-                if let FromWorker::Need(units) = &said {
-                    self.lives[life].needed(id, units.milli());
-                }
-                self.handle(life, Event::Said(id, said));
-            }
-        }
-    }
-
-    /// A stream breaks: some of what the worker said arrives, nothing of what it was told.
-    fn cut(&mut self, at: usize, what: u32, dies: bool) {
-        let worker = &mut self.workers[at];
-        if worker.dead || !worker.linked {
-            worker.dead |= dies;
-            return;
-        }
-        let (life, id) = (worker.life, worker.id);
-        worker.up.truncate(what as usize % (worker.up.len() + 1));
-        worker.up.push_back(Up::Left);
-        worker.down.clear();
-        (worker.linked, worker.dead) = (false, dies);
-        self.say(|| format!("worker {life}.{id} {}", if dies { "dies" } else { "is cut off" }));
-    }
-
     /// A coordinator is no more. Its workers work on for a while, or don't.
     fn end(&mut self, at: usize, what: u32, how: &str) {
         self.lives[at].phase = Phase::Over;
@@ -322,15 +252,6 @@ impl<J: Job> World<J> {
         life.pending.extend(facts);
     }
 
-    fn hire(&mut self, life: usize, id: WorkerId) {
-        let hand = self.job.hand();
-        let (up, down) = (VecDeque::new(), VecDeque::new());
-        let worker =
-            Worker { life, id, joined: false, linked: true, dead: false, stalled_until: 0, up, down, hand };
-        self.workers.push(worker);
-        self.lives[life].newest_worker = self.lives[life].newest_worker.max(id);
-    }
-
     fn perform(&mut self, at: usize, actions: Vec<Action<<J::Work as Work>::Action>>) {
         for action in actions {
             if self.trace.is_some() {
@@ -376,189 +297,4 @@ impl<J: Job> World<J> {
         life.phase = Phase::Committing(self.job.ending(schedule.work(), &life.seen, &time));
         life.pending.push(Fact::Commit { at: time });
     }
-
-    fn call(&mut self, at: usize, what: u32) {
-        let life = &mut self.lives[at];
-        if let Some(which) = (what as usize).checked_rem(life.calls.len()) {
-            let action = life.calls.swap_remove(which);
-            let Some(schedule) = &mut life.schedule else { return };
-            let Some(event) = self.job.perform(schedule.work(), action) else { return self.begin_to_end(at) };
-            if matches!(life.phase, Phase::Working) {
-                return self.handle(at, Event::Work(event));
-            }
-            schedule.work_mut().happened(event);
-            let facts = schedule.work_mut().take_facts();
-            self.facts(at, facts);
-            return self.begin_to_end(at);
-        }
-        let Phase::Ending(ending) = &mut life.phase else { return };
-        let number = life.number;
-        let Some(published) = self.job.end_step(ending) else { return };
-        if self.journal.contains_key(&(number + 1)) {
-            return self.end(at, what, "finds that another has taken over");
-        }
-        if let Some(before) = &self.published {
-            assert_eq!(before, &published, "commit: two coordinators have published, and not the same");
-        }
-        self.published = Some(published);
-        self.journal.retain(|&there, _| there > number);
-        self.end(at, what, "publishes");
-    }
-
-    /// Begins to write an object, if none is being written.
-    fn write(&mut self, at: usize, what: u32) {
-        let life = &mut self.lives[at];
-        let Some(schedule) = life.schedule.as_ref().filter(|_| life.writing.is_none()) else { return };
-        if life.pending.is_empty() {
-            return;
-        }
-        let mut facts = std::mem::take(&mut life.pending);
-        let state = schedule.work().snapshot();
-        let commits = matches!(life.phase, Phase::Committing(_));
-        let says_everything = what.is_multiple_of(4) && !commits;
-        if says_everything {
-            facts.clone_from(&state);
-            facts.insert(1, Fact::Run(Run::default()));
-        }
-        let bytes = life.object(&facts);
-        let number = life.number + 1;
-        let chains = !self.journal.contains_key(&number) && self.journal.contains_key(&(number - 1));
-        if chains && what.is_multiple_of(3) {
-            let objects = self.journal.iter().map(|(&number, bytes)| (number, bytes));
-            let replayed =
-                replay(&self.job, objects.chain([(number, &bytes)])).map(|(state, ..)| J::facts(&state));
-            assert!(
-                replayed.as_ref() == Some(&state),
-                "journal: replay gives {replayed:?}, and there is {state:?}"
-            );
-        }
-        self.lives[at].writing = Some(Writing { bytes, says_everything, commits, state });
-    }
-
-    /// A write is answered: with an error, not at all, or well.
-    fn answer(&mut self, at: usize, what: u32) {
-        let life = &mut self.lives[at];
-        let Some(writing) = life.writing.take() else { return };
-        let number = life.number + 1;
-        if what.is_multiple_of(8) && !self.is_quiet {
-            life.writing = Some(writing);
-            return;
-        }
-        let is_ours = match self.journal.get(&number) {
-            Some(there) => claim(there, &writing.bytes, &life.run) == Claim::Same,
-            // A number that is free, after one that is not there: another has ended the job.
-            None if number > life.oldest && !self.journal.contains_key(&(number - 1)) => false,
-            None if self.published.is_some() => false,
-            None => {
-                self.journal.insert(number, writing.bytes.clone());
-                self.journaled.clone_from(&writing.state);
-                true
-            }
-        };
-        if !is_ours {
-            return self.end(at, what, "is superseded");
-        }
-        if what % 8 == 1 && !self.is_quiet {
-            life.writing = Some(writing);
-            return;
-        }
-        life.number = number;
-        if writing.says_everything {
-            life.oldest = number;
-            self.journal.retain(|&there, _| there >= number);
-        }
-        match std::mem::replace(&mut life.phase, Phase::Working) {
-            Phase::Claiming(known) => self.begin(at, known),
-            Phase::Committing(ending) if writing.commits => life.phase = Phase::Ending(ending),
-            phase => life.phase = phase,
-        }
-    }
-
-    /// A coordinator is started, if nobody keeps it from that; or a worker comes by itself.
-    fn rise(&mut self, what: u32) {
-        self.come();
-        let alive = self.lives.iter().filter(|life| !life.is_over()).count();
-        let most = if self.job.may_have_two() && !self.is_quiet { 2 } else { 1 };
-        if self.published.is_some() || alive >= most || alive == 1 && !what.is_multiple_of(8) {
-            return;
-        }
-        let known = replay(&self.job, self.journal.iter().map(|(&number, bytes)| (number, bytes)));
-        let (number, oldest) = match (self.journal.first_key_value(), self.journal.last_key_value()) {
-            (Some((&first, _)), Some((&last, _))) => (last, first),
-            _ => (0, 1),
-        };
-        let (mut facts, mut state, mut begun) = (Vec::new(), Vec::new(), None);
-        if let Some((known, commit)) = known {
-            state = J::facts(&known);
-            assert!(
-                state == self.journaled,
-                "journal: it gives {state:?}, and {:?} was there",
-                self.journaled
-            );
-            begun = Some((known, commit));
-        } else {
-            assert!(self.journal.is_empty(), "journal: its objects say nothing");
-            facts.push(J::facts(&self.job.fresh()).swap_remove(0));
-            state.extend(facts.iter().cloned());
-        }
-        facts.push(Fact::Run(Run::default()));
-        let at = self.lives.len();
-        let mut life = Life::new(format!("run {at}"), self.now, self.rate, Phase::Claiming(begun));
-        (life.number, life.oldest) = (number, oldest);
-        let bytes = life.object(&facts);
-        life.writing = Some(Writing { bytes, says_everything: false, commits: false, state });
-        self.lives.push(life);
-        self.say(|| format!("coordinator {at} is started, after object {number}"));
-    }
-
-    /// Workers that come by themselves, where they are awaited.
-    fn come(&mut self) {
-        let Hiring::Await(number) = self.hiring else { return };
-        for at in 0..self.lives.len() {
-            let here = self
-                .workers
-                .iter()
-                .filter(|worker| worker.life == at && worker.linked && !worker.dead)
-                .count();
-            if matches!(self.lives[at].phase, Phase::Working) && here < number as usize {
-                let id = self.lives[at].newest_worker.next();
-                self.hire(at, id);
-            }
-        }
-    }
-
-    /// The folder is this coordinator's.
-    fn begin(&mut self, at: usize, known: Option<(State, Option<String>)>) {
-        let (mut state, commit) = known.unwrap_or_else(|| (self.job.fresh(), None));
-        if commit.is_none() {
-            let facts = self.job.take_over(&mut state);
-            self.lives[at].pending.extend(facts);
-        }
-        let seen = self.job.seen(&state);
-        if let Some(time) = commit {
-            let ending = self.job.ending_of(&state, &seen, &time);
-            self.lives[at].phase = Phase::Ending(ending);
-            return;
-        }
-        let limits = Limits::table(Rate::from_milli_per_second(self.rate));
-        let work = self.job.work(state);
-        let (schedule, actions) = Schedule::new(work, limits, self.hiring, Duration::ZERO);
-        let (rate, now) = (self.rate, self.now);
-        let life = &mut self.lives[at];
-        (life.started, life.seen, life.schedule) = (now, seen, Some(schedule));
-        life.rate_changed(0, now);
-        life.rate_changed(rate, now);
-        self.say(|| format!("coordinator {at} has the folder"));
-        self.perform(at, actions);
-    }
-}
-
-fn replay<'a, J: Job>(
-    job: &J,
-    objects: impl Iterator<Item = (u64, &'a Vec<u8>)>,
-) -> Option<(State, Option<String>)> {
-    let mut replay = Replay::new(job.on_files());
-    objects.for_each(|(number, bytes)| replay.object(number, bytes));
-    let journaled = replay.finish().unwrap_or_else(|(number, why)| panic!("journal: object {number} {why}"));
-    journaled.map(|journaled| (journaled.state, journaled.commit))
 }

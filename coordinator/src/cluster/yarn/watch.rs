@@ -1,20 +1,19 @@
 //! Watches a job on YARN from its submission to its end, keeps it alive, and ends it. A shell.
 
+mod lines;
 mod verdict;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
     sync::{mpsc, oneshot},
-    task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
 use super::{
-    LINES, Site,
+    Site,
     client::{
         attempt::Cause,
         output::{Event, Output},
@@ -24,6 +23,7 @@ use super::{
     secret::Secret,
 };
 use crate::cluster::{Ending, Happened};
+use lines::lines_of;
 
 /// How often the `ResourceManager` is asked how the application is.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -284,31 +284,5 @@ impl Watch {
         if !killed.is_ok_and(|killed| killed.status.success()) {
             (self.note)(format!("the YARN application could not be killed: yarn application -kill {id}"));
         }
-    }
-}
-
-/// What a process says on both of its outputs, line by line, and who reads that.
-fn lines_of(child: &mut Child) -> (mpsc::Receiver<String>, JoinSet<()>) {
-    let (sender, lines) = mpsc::channel(LINES);
-    let mut readers = JoinSet::new();
-    if let Some(stdout) = child.stdout.take() {
-        readers.spawn(pass_on(stdout, sender.clone()));
-    }
-    if let Some(stderr) = child.stderr.take() {
-        readers.spawn(pass_on(stderr, sender));
-    }
-    (lines, readers)
-}
-
-async fn pass_on(from: impl AsyncRead + Unpin, to: mpsc::Sender<String>) {
-    let mut reader = BufReader::new(from);
-    let mut line = Vec::new();
-    // Not as UTF-8: Java writes in whatever the locale says.
-    while reader.read_until(b'\n', &mut line).await.is_ok_and(|bytes| bytes > 0) {
-        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        if to.send(text).await.is_err() {
-            return;
-        }
-        line.clear();
     }
 }

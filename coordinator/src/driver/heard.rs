@@ -1,0 +1,68 @@
+//! What happens around a job, as events of its schedule.
+
+use super::{Done, Hands, Running};
+use crate::{
+    cluster::Happened,
+    failure::Failure,
+    schedule::{Event, Work},
+    server::{Incoming, Newcomer},
+};
+
+impl<W: Work, H: Hands<W>> Running<'_, W, H> {
+    pub(super) fn incoming(&mut self, incoming: Incoming) -> Option<Event<W::Event>> {
+        Some(match incoming {
+            Incoming::Joined(newcomer, outbox) => {
+                let Newcomer { worker, host, place } = newcomer;
+                if !place.is_empty() {
+                    self.names.insert(worker, format!("{worker} ({place} on {host})"));
+                }
+                self.outboxes.insert(worker, outbox);
+                Event::Joined(worker)
+            }
+            Incoming::Said(worker, message) => Event::Said(worker, message),
+            Incoming::Left(worker, why) => {
+                if self.driver.cluster.let_go(worker) {
+                    self.left.insert(worker, why);
+                    return None;
+                }
+                Event::Lost(worker, why)
+            }
+        })
+    }
+
+    pub(super) fn happened(&mut self, happened: Happened) -> Event<W::Event> {
+        match happened {
+            Happened::Ended(worker, how) => {
+                let why = self.left.remove(&worker);
+                Event::Lost(worker, how.or(why).unwrap_or_else(|| "killed".into()))
+            }
+            Happened::Over(why) => Event::Deserted(why),
+        }
+    }
+
+    pub(super) fn done(
+        &mut self,
+        done: Result<Done<W::Event>, tokio::task::JoinError>,
+    ) -> Option<Event<W::Event>> {
+        match done {
+            Ok(Done::Performed(Ok(event))) => event.map(Event::Work),
+            Ok(Done::Described(Ok(facts))) => {
+                self.driver.limits.as_ref().map(|limits| Event::Limits(limits(&facts)))
+            }
+            Ok(Done::Described(Err(fault))) => {
+                self.driver
+                    .progress
+                    .note(&format!("the table's capacity could not be looked at again: {fault}"));
+                None
+            }
+            Ok(Done::Performed(Err(fault))) => {
+                self.outcome = Some(Err(Failure::failed(&fault)));
+                None
+            }
+            Err(error) => {
+                self.outcome = Some(Err(Failure::Failed(format!("internal error: {error}"))));
+                None
+            }
+        }
+    }
+}

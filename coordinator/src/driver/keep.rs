@@ -1,0 +1,58 @@
+//! What the driver has journaled.
+
+use job::journal::Totals;
+
+use super::{Hands, Running};
+use crate::{
+    failure::Failure,
+    journal::{Journal, SIGN_OF_LIFE},
+    schedule::Work,
+};
+
+impl<W: Work, H: Hands<W>> Running<'_, W, H> {
+    /// Hands what has come to be so to the journal.
+    pub(super) fn keep(&mut self) {
+        let used = self.used();
+        let facts = self.schedule.work_mut().take_facts();
+        if let Some(journal) = &mut self.driver.journal {
+            journal.note(facts);
+            journal.count(&used);
+            journal.write_if_due(|| self.schedule.work().snapshot());
+        }
+    }
+
+    /// What this run has used so far.
+    pub(super) fn used(&self) -> Totals {
+        let stats = self.schedule.stats();
+        Totals {
+            consumed: stats.consumed,
+            requests: stats.requests,
+            items: stats.items,
+            bytes: stats.bytes,
+            throttles: stats.throttles,
+            retries: stats.retries,
+            workers_lost: self.schedule.num_lost(),
+            elapsed_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// Writes signs of life until one can't be written.
+pub(super) async fn beating(journal: &mut Option<&mut Journal>) -> Failure {
+    loop {
+        tokio::time::sleep(SIGN_OF_LIFE).await;
+        if let Some(journal) = journal
+            && let Err(failure) = journal.beat().await
+        {
+            return failure;
+        }
+    }
+}
+
+/// Waits until the journal can't be kept any more.
+pub(super) async fn unkept(journal: &mut Option<&mut Journal>) -> Failure {
+    match journal {
+        Some(journal) => journal.failed().await,
+        None => std::future::pending().await,
+    }
+}
