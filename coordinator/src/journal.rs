@@ -21,7 +21,7 @@ use job::journal::{Fact, Run, Totals};
 use tokio::task::JoinSet;
 
 use crate::{failure::Failure, store::Store};
-pub use claim::{Claim, claim};
+pub use claim::{Claim, claim, stands_alone};
 use pace::Pace;
 pub(crate) use pace::SIGN_OF_LIFE;
 pub(crate) use read::read;
@@ -68,7 +68,11 @@ impl Journal {
             Some(journaled) => Scribe::after(store, journaled).await?,
             None => Scribe::first(store).await?,
         };
-        if let Err(failure) = scribe.append(&facts, takeover::CLAIM_LIMIT).await {
+        let taken = match after {
+            Some(_) => scribe.append(&facts, takeover::CLAIM_LIMIT).await,
+            None => scribe.begin(&facts, takeover::CLAIM_LIMIT).await,
+        };
+        if let Err(failure) = taken {
             scribe.release(store);
             store.tidy();
             return Err(match failure {

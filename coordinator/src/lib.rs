@@ -20,7 +20,7 @@ pub mod cores {
         export::{ExportAction, ExportEvent, ExportState, ExportWork},
         files::PartFile,
         import::{ImportAction, ImportState, ImportWork},
-        journal::{Claim, Journaled, Replay, State, claim},
+        journal::{Claim, Journaled, Replay, State, claim, stands_alone},
         pace::Limits,
         schedule::{Action, Event, Heard, Hiring, Schedule, Work},
     };

@@ -1,4 +1,4 @@
-//! What it means that an object of a journal is there already. A core.
+//! What it means that an object of a journal is there already, or that others are. A core.
 
 use job::journal;
 
@@ -22,6 +22,12 @@ pub fn claim(there: &[u8], mine: &[u8], run: &str) -> Claim {
     } else {
         Claim::Another
     }
+}
+
+/// Whether a journal that has just been begun, and has got to number `mine`, is the only one in its place, where these
+/// `numbers` are. One that was begun before may have been replaced by a later object, so that the first number was free.
+pub fn stands_alone(numbers: impl IntoIterator<Item = u64>, mine: u64) -> bool {
+    numbers.into_iter().all(|number| number <= mine)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use job::{
 use job_aws::{Fault, FaultKind};
 
 use super::{
-    claim::{Claim, claim},
+    claim::{Claim, claim, stands_alone},
     machine,
     pace::Size,
     read,
@@ -108,6 +108,28 @@ impl Scribe {
 
     pub(super) fn size(&self) -> Size {
         self.size
+    }
+
+    /// Writes the first object.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] if another has begun and its first object is no longer there; as
+    /// [`append`](Self::append).
+    pub(super) async fn begin(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
+        self.append(facts, limit).await?;
+        let numbers = read::numbers(&self.journal).await.map_err(|fault| Failure::refused(&fault))?;
+        let Some(&last) = numbers.last().filter(|_| !stands_alone(numbers.iter().copied(), self.me.number))
+        else {
+            return Ok(());
+        };
+        for number in self.oldest..=self.me.number {
+            let name = layout::journal_object(number);
+            retried(|| self.journal.remove(&name)).await.map_err(|fault| Failure::refused(&fault))?;
+        }
+        let found = self.journal.find(&layout::journal_object(last)).await;
+        let by = found.ok().flatten().and_then(|object| journal::header(&object).ok());
+        let by = by.map_or_else(|| "another coordinator".into(), |header| owner(&header));
+        Err(Failure::Refused(format!("{} is in use by {by}", self.place)))
     }
 
     /// Writes the next object.

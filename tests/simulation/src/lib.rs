@@ -41,7 +41,7 @@ use std::{
 use shrink::{Outcome, run};
 
 /// As many as CI runs.
-pub const SEEDS: u64 = 10_000;
+pub const SEEDS: u64 = 50_000;
 /// At once.
 const THREADS: u64 = 2;
 

@@ -88,6 +88,11 @@ impl<J: Job> Life<J> {
         matches!(self.phase, Phase::Over)
     }
 
+    /// It had found nothing in the folder.
+    pub(crate) fn is_beginning(&self) -> bool {
+        matches!(self.phase, Phase::Claiming(None))
+    }
+
     pub(crate) fn is_lost(&self, worker: WorkerId) -> bool {
         self.lost.contains(&worker)
     }

@@ -79,6 +79,20 @@ async fn whoever_sleeps_until_another_job_has_begun_in_the_same_place_notices() 
 }
 
 #[tokio::test]
+async fn whoever_begins_where_the_first_object_of_another_is_no_longer_there_steps_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let mut late = Scribe::first(&store).await.unwrap();
+    late.release(&store);
+    let mut other = begun(&store).await;
+    other.compact(&[begin()], LIMIT).await.unwrap();
+    let Err(Failure::Refused(why)) = late.begin(&[begin()], LIMIT).await else { panic!("it has begun") };
+    assert!(why.contains(&format!("is in use by process {} on ", std::process::id())), "{why}");
+    assert_eq!(objects(folder.path()), ["00000002.jsonl"]);
+    other.append(&[], LIMIT).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_object_whose_reply_was_lost_is_no_other_coordinators() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());

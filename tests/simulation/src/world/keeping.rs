@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coordinator::cores::{Claim, Event, Limits, Replay, Schedule, State, Work, claim};
+use coordinator::cores::{Claim, Event, Limits, Replay, Schedule, State, Work, claim, stands_alone};
 use job::{
     capacity::Rate,
     journal::{Fact, Run},
@@ -48,6 +48,10 @@ impl<J: Job> World<J> {
         (life.number, life.oldest) = (number, oldest);
         let bytes = life.object(&facts);
         life.writing = Some(Writing { bytes, says_everything: false, commits: false, state });
+        if life.is_beginning() && (what / 8).is_multiple_of(2) && !self.is_quiet {
+            // What it found is old by the time it takes the folder.
+            life.stalled_until = self.now + u64::from(what % 60_000);
+        }
         self.lives.push(life);
         self.say(|| format!("coordinator {at} is started, after object {number}"));
     }
@@ -119,7 +123,15 @@ impl<J: Job> World<J> {
             Some(there) => claim(there, &writing.bytes, &life.run) == Claim::Same,
             // A number that is free, after one that is not there: another has ended the job.
             None if number > life.oldest && !self.journal.contains_key(&(number - 1)) => false,
+            // Whoever had found the folder empty looks again.
             None if self.published.is_some() => false,
+            None if life.is_beginning() && !stands_alone(self.journal.keys().copied(), number) => {
+                // It may die before it has removed what it wrote.
+                if what % 16 == 1 {
+                    self.journal.insert(number, writing.bytes);
+                }
+                return self.end(at, what, "steps back");
+            }
             None => {
                 self.journal.insert(number, writing.bytes.clone());
                 self.journaled.clone_from(&writing.state);
