@@ -48,6 +48,8 @@ pub(crate) struct Export {
     /// Items of each page of each segment.
     table: Vec<Vec<u64>>,
     on_files: bool,
+    /// Of a part, at most.
+    steps: usize,
     uploads: Vec<Upload>,
     tags: u32,
     settings: ExportSettings,
@@ -90,6 +92,7 @@ impl Export {
         Self {
             table,
             on_files,
+            steps: if rng.bool() { rng.usize(2..9) } else { usize::MAX },
             uploads: Vec::new(),
             tags: 0,
             settings: ExportSettings {
@@ -321,7 +324,7 @@ impl Job for Export {
     fn hand(&self) -> Hand {
         Hand {
             means: Means::new(),
-            filling: Filling::new(Limits::of(&self.settings)),
+            filling: Filling::new(Limits::of(&self.settings).with_steps(self.steps)),
             order: Order::new(if self.on_files { 1 } else { 3 }),
             leases: Vec::new(),
             pages: Vec::new(),

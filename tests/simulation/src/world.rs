@@ -270,7 +270,8 @@ impl<J: Job> World<J> {
                         self.workers[worker].down.push_back(message);
                     }
                 }
-                Action::Disconnect(id, _) => {
+                Action::Disconnect(id, why) => {
+                    assert!(!why.contains("too small"), "worker {id} is cut off: {why}");
                     self.lives[at].lose(id);
                     if let Some(worker) = worker_of(&self.workers, id) {
                         let worker = &mut self.workers[worker];
@@ -280,7 +281,11 @@ impl<J: Job> World<J> {
                 }
                 Action::Work(action) => self.lives[at].calls.push(action),
                 Action::Complete => self.lives[at].phase = Phase::Waiting,
-                Action::Fail(_) => return self.end(at, 1, "gives up"),
+                Action::Fail(why) => {
+                    let is_stuck = self.is_quiet && why.starts_with("nothing was read");
+                    assert!(!is_stuck, "coordinator {at} gives up, though nothing goes wrong: {why}");
+                    return self.end(at, 1, "gives up");
+                }
             }
         }
         self.begin_to_end(at);

@@ -30,13 +30,15 @@ pub struct Page {
     pub position: Position,
 }
 
-/// When a part is full; all in bytes.
+/// When a part is full.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// In bytes, as the next two.
     part: u64,
     /// Of a part that another one follows.
     min_part: u64,
     file: u64,
+    steps: usize,
 }
 
 impl Limits {
@@ -46,7 +48,14 @@ impl Limits {
             Target::S3 { .. } => MIN_UPLOAD_PART_BYTES,
             Target::File { .. } => 0,
         };
-        Self { part: settings.upload_part_bytes.max(min_part), min_part, file: settings.part_file_bytes }
+        let part = settings.upload_part_bytes.max(min_part);
+        Self { part, min_part, file: settings.part_file_bytes, steps: MAX_STEPS }
+    }
+
+    /// With fewer steps, for a world in which a table is small.
+    #[must_use]
+    pub fn with_steps(self, steps: usize) -> Self {
+        Self { steps, ..self }
     }
 
     /// Bytes to reserve for a part, so that it is not moved while it grows.
@@ -107,7 +116,7 @@ impl Filling {
     /// The part must be sealed before this page can go into one. `stored_bytes` is what it holds so far.
     pub fn must_seal_before(&self, page: &Page, stored_bytes: u64) -> bool {
         let is_full = self.items > 0 && stored_bytes >= self.limits.part;
-        (is_full && page.items > 0) || self.steps.len() >= MAX_STEPS
+        (is_full && page.items > 0) || self.steps.len() >= self.limits.steps
     }
 
     /// Takes a page in. Says whether a new file begins with it.
@@ -167,7 +176,7 @@ impl Filling {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { part: 100, min_part: 50, file: 250 };
+    const LIMITS: Limits = Limits { part: 100, min_part: 50, file: 250, steps: MAX_STEPS };
 
     fn page(segment: u32, pages: u64, items: u64) -> Page {
         let position = Position::After(format!("{segment}/{pages}"));
