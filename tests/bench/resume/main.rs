@@ -5,7 +5,7 @@
 mod run;
 mod whole;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::ensure;
 use clap::{Parser, ValueEnum};
@@ -27,6 +27,10 @@ struct Options {
     /// Seconds in which they are read if nothing dies
     #[arg(long, default_value_t = 200)]
     secs: u64,
+    /// Seconds after half is read when all is killed: what counts is how long ago the journal was written, in S3 every
+    /// 5 seconds
+    #[arg(long, default_value_t = 2.5)]
+    after: f64,
     /// How often each is measured
     #[arg(long, default_value_t = 1)]
     rounds: u32,
@@ -67,8 +71,8 @@ fn main() -> anyhow::Result<()> {
     let fake = Fake::start(["--table", &format!("{TABLE}:items={items},item-bytes={ITEM_BYTES}")]);
     let units = options.gigabytes * 1_000_000_000 / BYTES_PER_UNIT / options.secs;
     println!(
-        "{items} items of {ITEM_BYTES} bytes at {units} read units/s, {} workers, killed at half",
-        options.workers
+        "{items} items of {ITEM_BYTES} bytes at {units} read units/s, {} workers, killed {} s after half",
+        options.workers, options.after
     );
     println!("{:<26}{:>12}{:>12}{:>10}{:>12}", "", "unbroken s", "broken s", "of that", "items read");
     for case in [Case::Folder, Case::S3, Case::Elsewhere] {
@@ -93,7 +97,8 @@ fn measure(case: Case, options: &Options, fake: &Fake, items: u64, units: u64) -
         }
         None => Place::Folder,
     };
-    let bench = Bench { fake, place, dir: dir.path(), items, units, workers: options.workers };
+    let after = Duration::try_from_secs_f64(options.after)?;
+    let bench = Bench { fake, place, dir: dir.path(), items, units, workers: options.workers, after };
     let Run { took: unbroken, read } = bench.unbroken()?;
     // One more, to see whether the table may be read.
     ensure!(read <= items + 1, "{read} items read of {items} without any death");

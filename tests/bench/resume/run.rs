@@ -39,6 +39,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) items: u64,
     pub(crate) units: u64,
     pub(crate) workers: u32,
+    /// Between half of the table and the end of all processes.
+    pub(crate) after: Duration,
 }
 
 impl Bench<'_> {
@@ -60,6 +62,7 @@ impl Bench<'_> {
             ensure!(first.try_wait()?.is_none(), "it ended before it was killed");
             sleep(Duration::from_millis(10));
         }
+        sleep(self.after);
         let workers = children(first.id());
         ensure!(!workers.is_empty(), "there are no workers");
         first.kill()?;
