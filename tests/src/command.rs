@@ -49,7 +49,9 @@ impl Tablehaul {
     {
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
-            if name.starts_with("AWS_") || name.starts_with("TABLEHAUL_") {
+            // Where `scripts/setup` installs is for the cluster's own commands, which `tablehaul` may run.
+            let is_ours = name.starts_with("TABLEHAUL_") && name != "TABLEHAUL_CACHE";
+            if is_ours || name.starts_with("AWS_") {
                 command.env_remove(name.as_ref());
             }
         }
