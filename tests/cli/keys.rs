@@ -12,7 +12,7 @@ use tests_support::Fake;
 use tests_support::backup::holds_each_item_once;
 use tests_support::command::Tablehaul;
 
-const ITEMS: u64 = 2_000;
+const ITEMS: u64 = 1_200;
 /// What keys are said to live for. The SDK renews them 10 seconds before, so that it uses each for 3.
 const SAID: SignedDuration = SignedDuration::from_secs(13);
 /// After so long `fake-dynamodb` no longer accepts them.
