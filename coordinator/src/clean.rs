@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     commit,
     failure::Failure,
-    journal::{self, Journal, Journaled, Life, SILENCE, State},
+    journal::{self, Journal, Journaled, Life, State},
     occupant::{Occupant, complete_text, foreign_text},
     progress::Progress,
     store::Store,
@@ -92,9 +92,8 @@ pub(crate) async fn tidy(store: &Store, progress: &Progress) {
     let tidied = async {
         let Some(left) = left_over(store).await? else { return Ok(()) };
         match journal::life(store, &left).await? {
-            Life::Lives => Ok(()),
-            Life::HeardOf(age) if age < SILENCE => Ok(()),
-            Life::Over | Life::Killed | Life::HeardOf(_) => remove_left_over(store, &left, progress).await,
+            Life::Lives | Life::HeardOf(_) => Ok(()),
+            Life::Over | Life::Killed => remove_left_over(store, &left, progress).await,
         }
     };
     if let Err::<(), Failure>(failure) = tidied.await {

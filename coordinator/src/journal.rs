@@ -70,7 +70,7 @@ impl Journal {
         };
         let taken = match after {
             Some(_) => scribe.append(&facts, takeover::CLAIM_LIMIT).await,
-            None => scribe.begin(&facts, takeover::CLAIM_LIMIT).await,
+            None => scribe.begin(store, &facts, takeover::CLAIM_LIMIT).await,
         };
         if let Err(failure) = taken {
             scribe.release(store);

@@ -75,10 +75,7 @@ impl Scribe {
     async fn new(store: &Store, last: u64, oldest: u64) -> Result<Self, Failure> {
         let lock = store.lock().map_err(|fault| Failure::refused(&fault))?;
         if matches!(lock, Lock::Busy) {
-            return Err(Failure::Refused(match read::last_header(store).await? {
-                Some(header) => format!("{} is in use by {}", store.place(), owner(&header)),
-                None => format!("another job in {} has just begun", store.place()),
-            }));
+            return Err(in_use(store).await?);
         }
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let me = Header {
@@ -115,21 +112,22 @@ impl Scribe {
     /// # Errors
     /// [`Failure::Refused`] if another has begun and its first object is no longer there; as
     /// [`append`](Self::append).
-    pub(super) async fn begin(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
+    pub(super) async fn begin(
+        &mut self,
+        store: &Store,
+        facts: &[Fact],
+        limit: Duration,
+    ) -> Result<(), Failure> {
         self.append(facts, limit).await?;
         let numbers = read::numbers(&self.journal).await.map_err(|fault| Failure::refused(&fault))?;
-        let Some(&last) = numbers.last().filter(|_| !stands_alone(numbers.iter().copied(), self.me.number))
-        else {
+        if stands_alone(numbers, self.me.number) {
             return Ok(());
-        };
+        }
         for number in self.oldest..=self.me.number {
             let name = layout::journal_object(number);
             retried(|| self.journal.remove(&name)).await.map_err(|fault| Failure::refused(&fault))?;
         }
-        let found = self.journal.find(&layout::journal_object(last)).await;
-        let by = found.ok().flatten().and_then(|object| journal::header(&object).ok());
-        let by = by.map_or_else(|| "another coordinator".into(), |header| owner(&header));
-        Err(Failure::Refused(format!("{} is in use by {by}", self.place)))
+        Err(in_use(store).await?)
     }
 
     /// Writes the next object.
@@ -269,6 +267,14 @@ impl Scribe {
     pub(super) fn release(&mut self, store: &Store) {
         store.release(std::mem::replace(&mut self.lock, Lock::None));
     }
+}
+
+/// Another has the folder: by what it wrote last, if anything.
+async fn in_use(store: &Store) -> Result<Failure, Failure> {
+    Ok(Failure::Refused(match read::last_header(store).await? {
+        Some(header) => format!("{} is in use by {}", store.place(), owner(&header)),
+        None => format!("another job in {} has just begun", store.place()),
+    }))
 }
 
 #[cfg(test)]

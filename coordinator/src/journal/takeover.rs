@@ -29,13 +29,13 @@ pub(super) const CLAIM_LIMIT: Duration = Duration::from_mins(1);
 /// What is known of the owner of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Life {
-    /// It has ended.
+    /// It has ended, or said nothing for [`SILENCE`].
     Over,
     /// It lives: it holds the lock.
     Lives,
     /// It was killed: it ran on this machine, and doesn't any more.
     Killed,
-    /// It was heard of so long ago.
+    /// It was heard of so long ago, which is less than [`SILENCE`].
     HeardOf(Duration),
 }
 
@@ -59,7 +59,8 @@ pub(crate) async fn life(store: &Store, journaled: &Journaled) -> Result<Life, F
         return Ok(Life::Killed);
     }
     let age = if store.is_on_file_system() { None } else { age(store, journaled).await? };
-    Ok(Life::HeardOf(age.unwrap_or(Duration::ZERO)))
+    let age = age.unwrap_or(Duration::ZERO);
+    Ok(if age >= SILENCE { Life::Over } else { Life::HeardOf(age) })
 }
 
 /// How long ago the last object was written, by the clock of who stores it. Of files that is known only as well
@@ -88,7 +89,6 @@ pub(crate) async fn await_silence(
     let patience = match life(store, journaled).await? {
         Life::Over => return Ok(()),
         Life::Lives => return Err(lives(&journaled.last)),
-        Life::HeardOf(age) if age >= SILENCE => return Ok(()),
         Life::Killed => LAST_REQUEST,
         Life::HeardOf(age) => {
             let patience = SILENCE.saturating_sub(age);

@@ -86,7 +86,9 @@ async fn whoever_begins_where_the_first_object_of_another_is_no_longer_there_ste
     late.release(&store);
     let mut other = begun(&store).await;
     other.compact(&[begin()], LIMIT).await.unwrap();
-    let Err(Failure::Refused(why)) = late.begin(&[begin()], LIMIT).await else { panic!("it has begun") };
+    let Err(Failure::Refused(why)) = late.begin(&store, &[begin()], LIMIT).await else {
+        panic!("it has begun")
+    };
     assert!(why.contains(&format!("is in use by process {} on ", std::process::id())), "{why}");
     assert_eq!(objects(folder.path()), ["00000002.jsonl"]);
     other.append(&[], LIMIT).await.unwrap();

@@ -80,6 +80,7 @@ impl<J: Job> World<J> {
         self.say(|| format!("coordinator {at} has the folder"));
         self.perform(at, actions);
     }
+
     /// Begins to write an object, if none is being written.
     pub(super) fn write(&mut self, at: usize, what: u32) {
         let life = &mut self.lives[at];
