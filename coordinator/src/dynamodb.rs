@@ -1,4 +1,4 @@
-//! The coordinator's calls to DynamoDB.
+//! The coordinator's calls to DynamoDB, boxed as those to S3 are in [`crate::store`].
 
 use std::{
     collections::HashMap,
@@ -54,7 +54,7 @@ impl Intercept for KeepBody {
 pub(crate) async fn describe(clients: &Clients, table: &str) -> Result<TableFacts, Fault> {
     let kept = KeepBody::default();
     let request = clients.dynamodb.describe_table().table_name(table).customize().interceptor(kept.clone());
-    request.send().await.map_err(|error| {
+    Box::pin(request.send()).await.map_err(|error| {
         let fault =
             Fault::of("dynamodb:DescribeTable", &format!("table {table}"), &clients.dynamodb_address, &error);
         match fault.kind {
@@ -76,7 +76,7 @@ pub(crate) async fn describe(clients: &Clients, table: &str) -> Result<TableFact
 /// # Errors
 /// As DynamoDB answers.
 pub(crate) async fn try_scan(clients: &Clients, table: &str) -> Result<(), Fault> {
-    match clients.dynamodb.scan().table_name(table).limit(1).send().await {
+    match Box::pin(clients.dynamodb.scan().table_name(table).limit(1).send()).await {
         Ok(_) => Ok(()),
         Err(error) => {
             let fault =
@@ -98,7 +98,10 @@ pub(crate) async fn try_write(clients: &Clients, table: &str, mode: WriteMode) -
         WriteMode::PutIfAbsent => {
             let request = clients.dynamodb.put_item().table_name(table).set_item(Some(HashMap::new()));
             let request = request.condition_expression("attribute_not_exists(tablehaul)");
-            request.send().await.err().map(|error| write_fault("dynamodb:PutItem", clients, table, &error))
+            Box::pin(request.send())
+                .await
+                .err()
+                .map(|error| write_fault("dynamodb:PutItem", clients, table, &error))
         }
         WriteMode::Put | WriteMode::Delete => {
             let put = || PutRequest::builder().set_item(Some(HashMap::new())).build().ok();
@@ -110,7 +113,7 @@ pub(crate) async fn try_write(clients: &Clients, table: &str, mode: WriteMode) -
                 write.set_delete_request(delete())
             };
             let request = clients.dynamodb.batch_write_item().request_items(table, vec![write.build()]);
-            let sent = request.send().await;
+            let sent = Box::pin(request.send()).await;
             sent.err().map(|error| write_fault("dynamodb:BatchWriteItem", clients, table, &error))
         }
     };

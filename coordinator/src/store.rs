@@ -16,7 +16,8 @@ pub(crate) use lock::Lock;
 pub(crate) use read::{Entry, Listing, Readable};
 use s3::Prefix;
 
-/// A backup folder.
+/// A backup folder. Calls to S3 are boxed: the SDK nests futures so deep that the compiler would give up on the layout of
+/// what awaits them (`recursion_limit`), but only in a build that reuses nothing.
 #[derive(Clone, Debug)]
 pub(crate) enum Store {
     S3(Prefix),
@@ -43,7 +44,7 @@ impl Store {
     /// Names in the folder, relative to it, a thousand at most.
     pub(crate) async fn list(&self) -> Result<Vec<String>, Fault> {
         match self {
-            Self::S3(prefix) => prefix.list().await,
+            Self::S3(prefix) => Box::pin(prefix.list()).await,
             Self::Files(directory) => directory.list(),
         }
     }
@@ -52,7 +53,7 @@ impl Store {
     /// it is.
     pub(crate) async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
         match self {
-            Self::S3(prefix) => prefix.put(name, bytes, true).await,
+            Self::S3(prefix) => Box::pin(prefix.put(name, bytes, true)).await,
             Self::Files(directory) => directory.put(name, &bytes, true),
         }
     }
@@ -60,7 +61,7 @@ impl Store {
     /// Writes an object, whole or not at all.
     pub(crate) async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
         match self {
-            Self::S3(prefix) => prefix.put(name, bytes, false).await,
+            Self::S3(prefix) => Box::pin(prefix.put(name, bytes, false)).await,
             Self::Files(directory) => directory.put(name, &bytes, false),
         }
     }
@@ -68,7 +69,7 @@ impl Store {
     /// Reads a small object.
     pub(crate) async fn get(&self, name: &str) -> Result<Vec<u8>, Fault> {
         match self {
-            Self::S3(prefix) => prefix.get(name).await,
+            Self::S3(prefix) => Box::pin(prefix.get(name)).await,
             Self::Files(directory) => directory.get(name),
         }
     }
@@ -76,7 +77,7 @@ impl Store {
     /// Removes an object; one that is not there is no error.
     pub(crate) async fn remove(&self, name: &str) -> Result<(), Fault> {
         match self {
-            Self::S3(prefix) => prefix.remove(name).await,
+            Self::S3(prefix) => Box::pin(prefix.remove(name)).await,
             Self::Files(directory) => directory.remove(name),
         }
     }
@@ -84,7 +85,7 @@ impl Store {
     /// Makes ready for the parts of a file. Returns S3's upload id, or nothing on a file system.
     pub(crate) async fn open(&self, name: &str) -> Result<String, Fault> {
         match self {
-            Self::S3(prefix) => prefix.open(name).await,
+            Self::S3(prefix) => Box::pin(prefix.open(name)).await,
             Self::Files(directory) => directory.open(),
         }
     }
@@ -101,7 +102,7 @@ impl Store {
     /// Makes a file of its sealed parts, and checks its length.
     pub(crate) async fn complete(&self, file: PartFile) -> Result<(), Fault> {
         match self {
-            Self::S3(prefix) => prefix.complete(&file).await,
+            Self::S3(prefix) => Box::pin(prefix.complete(&file)).await,
             Self::Files(directory) => directory.complete(file).await,
         }
     }
@@ -109,7 +110,7 @@ impl Store {
     /// Drops what was written of a file that is not complete.
     pub(crate) async fn abort(&self, file: &PartFile) -> Result<(), Fault> {
         match self {
-            Self::S3(prefix) => prefix.abort(file).await,
+            Self::S3(prefix) => Box::pin(prefix.abort(file)).await,
             Self::Files(directory) => directory.abort(file),
         }
     }

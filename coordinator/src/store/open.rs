@@ -33,7 +33,7 @@ impl Store {
     /// How long an object has been there, by the clock of who stores it; nothing if that can't be told.
     pub(crate) async fn age(&self, name: &str) -> Result<Option<Duration>, Fault> {
         match self {
-            Self::S3(prefix) => prefix.age(name).await,
+            Self::S3(prefix) => Box::pin(prefix.age(name)).await,
             Self::Files(directory) => directory.age(name),
         }
     }
@@ -64,7 +64,7 @@ impl Store {
     /// Whether a file that is not yet complete has lost what was sealed of it, and which, in words.
     pub(crate) async fn lost(&self, job: &JobId, files: &[PartFile]) -> Result<Option<String>, Fault> {
         match self {
-            Self::S3(prefix) => prefix.lost(job, files).await,
+            Self::S3(prefix) => Box::pin(prefix.lost(job, files)).await,
             Self::Files(directory) => Ok(directory.lost(files)),
         }
     }
@@ -72,7 +72,7 @@ impl Store {
     /// Aborts whatever is open of a job: uploads, hidden files. Says how many there were.
     pub(crate) async fn abort_all(&self, job: &JobId) -> Result<usize, Fault> {
         match self {
-            Self::S3(prefix) => prefix.abort_all(job).await,
+            Self::S3(prefix) => Box::pin(prefix.abort_all(job)).await,
             Self::Files(directory) => directory.remove_hidden(job),
         }
     }

@@ -78,7 +78,7 @@ impl Store {
     /// Everything in the folder itself. Nothing if there is no folder.
     pub(crate) async fn listing(&self) -> Result<Listing, Fault> {
         match self {
-            Self::S3(prefix) => prefix.listing().await,
+            Self::S3(prefix) => Box::pin(prefix.listing()).await,
             Self::Files(directory) => directory.listing(),
         }
     }
@@ -86,7 +86,7 @@ impl Store {
     /// A file as a listing would have it, if there is one of that name.
     pub(crate) async fn look_up(&self, name: &str) -> Result<Option<Entry>, Fault> {
         let looked_up = match self {
-            Self::S3(prefix) => prefix.entry(name).await.map(Some),
+            Self::S3(prefix) => Box::pin(prefix.entry(name)).await.map(Some),
             Self::Files(directory) => directory.entry(name),
         };
         match looked_up {
@@ -108,7 +108,7 @@ impl Store {
     pub(crate) async fn head(&self, object: &Entry, limit: u64) -> Result<Bytes, Fault> {
         match self {
             _ if object.bytes == 0 => Ok(Bytes::new()),
-            Self::S3(prefix) => prefix.get_range(object, 0..limit.min(object.bytes)).await,
+            Self::S3(prefix) => Box::pin(prefix.get_range(object, 0..limit.min(object.bytes))).await,
             Self::Files(directory) => directory.head(&object.name, limit.min(object.bytes)),
         }
     }
@@ -123,7 +123,7 @@ impl Store {
     /// Reads bytes of an object in S3.
     pub(crate) async fn get_range(&self, object: &Entry, range: Range<u64>) -> Result<Bytes, Fault> {
         match self {
-            Self::S3(prefix) => prefix.get_range(object, range).await,
+            Self::S3(prefix) => Box::pin(prefix.get_range(object, range)).await,
             Self::Files(_) => Err(Fault::new(FaultKind::Refused, "files are not read by ranges")),
         }
     }

@@ -80,7 +80,7 @@ async fn base_config(access: &AwsAccess) -> Result<SdkConfig, Fault> {
     if let Some(region) = &access.region {
         loader = loader.region(Region::new(region.clone()));
     }
-    let config = loader.load().await;
+    let config = Box::pin(loader.load()).await;
     if config.region().is_some() {
         return Ok(config);
     }
@@ -98,7 +98,7 @@ async fn assume(role: &str, access: &AwsAccess, config: SdkConfig) -> SdkConfig 
     if let Some(id) = &access.external_id {
         provider = provider.external_id(id);
     }
-    let provider = provider.configure(&config).build().await;
+    let provider = Box::pin(provider.configure(&config).build()).await;
     let provider = aws_sdk_dynamodb::config::SharedCredentialsProvider::new(provider);
     config.into_builder().credentials_provider(provider).build()
 }
