@@ -9,6 +9,7 @@ use job_aws::Fault;
 use crate::{
     failure::Failure,
     journal::{self, Journaled},
+    retry::briefly,
     store::Store,
 };
 
@@ -34,18 +35,18 @@ impl Occupant {
     /// [`Failure::Refused`] if it, or the journal in it, can't be read.
     pub(crate) async fn of(store: &Store) -> Result<Self, Failure> {
         let refused = |fault: Fault| Failure::refused(&fault);
-        let names = store.list().await.map_err(refused)?;
+        let names = briefly(|| store.list()).await.map_err(refused)?;
         // Left by one who died between locking the folder and beginning a journal.
         if names.iter().all(|name| name == layout::LOCK) {
             return Ok(Self::Nobody);
         }
-        if store.look_up(layout::SUCCESS).await.map_err(refused)?.is_some() {
+        if briefly(|| store.look_up(layout::SUCCESS)).await.map_err(refused)?.is_some() {
             return Self::complete(store).await;
         }
         if let Some(journaled) = journal::read(store).await? {
             return Ok(Self::Unfinished(Box::new(journaled)));
         }
-        if store.look_up(layout::MANIFEST).await.map_err(refused)?.is_some() {
+        if briefly(|| store.look_up(layout::MANIFEST)).await.map_err(refused)?.is_some() {
             return Self::complete(store).await;
         }
         let is_nothing = |name: &String| name == layout::LOCK || name == layout::JOURNAL;

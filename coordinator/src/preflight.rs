@@ -20,6 +20,7 @@ use crate::{
     journal::{self, Journaled, State},
     occupant::{Occupant, complete_text, foreign_text},
     plan::{Plan, PlanText, Wishes, plan},
+    retry::briefly,
     store::Store,
     table::TableFacts,
 };
@@ -153,7 +154,7 @@ async fn prepare_one(
     let store = Store::new(&target, clients, request.s3_acl.clone());
     store.check().map_err(refused)?;
     let ground = occupied(request, &store, &facts, note).await?;
-    dynamodb::try_scan(clients, table).await.map_err(refused)?;
+    briefly(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;
     let (rate, rate_source) = facts.read_rate(request.rate);
     if rate.milli_per_second() == 0 {
         return Err(Failure::Refused(format!("{rate_source} is no rate to read at")));
@@ -170,7 +171,8 @@ async fn prepare_one(
 
 /// A table that can be read and written.
 pub(crate) async fn active(clients: &Clients, table: &str) -> Result<TableFacts, Failure> {
-    let facts = dynamodb::describe(clients, table).await.map_err(|fault| Failure::refused(&fault))?;
+    let facts = briefly(|| dynamodb::describe(clients, table)).await;
+    let facts = facts.map_err(|fault| Failure::refused(&fault))?;
     if facts.status == "ACTIVE" {
         return Ok(facts);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job_aws::Fault;
+use job_aws::{Fault, FaultKind};
 
 /// Pauses between tries: together about a minute, in which a store that is only busy comes back.
 const PAUSES: [Duration; 6] = [
@@ -14,13 +14,31 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(30),
 ];
 
+/// So many of them while nothing has begun and the user waits to hear what is wrong: four seconds.
+const BRIEFLY: usize = 3;
+
 /// Makes a call until it succeeds, fails for good, or has failed too often.
 pub(crate) async fn retried<T, F: Future<Output = Result<T, Fault>>>(
+    call: impl FnMut() -> F,
+) -> Result<T, Fault> {
+    repeated(&PAUSES, Fault::is_retryable, call).await
+}
+
+/// The same before a job has begun: only what passes soon is waited for, not somebody who may never answer.
+pub(crate) async fn briefly<T, F: Future<Output = Result<T, Fault>>>(
+    call: impl FnMut() -> F,
+) -> Result<T, Fault> {
+    repeated(&PAUSES[..BRIEFLY], |fault| fault.kind == FaultKind::Transient, call).await
+}
+
+async fn repeated<T, F: Future<Output = Result<T, Fault>>>(
+    pauses: &[Duration],
+    is_worth_it: impl Fn(&Fault) -> bool,
     mut call: impl FnMut() -> F,
 ) -> Result<T, Fault> {
-    for pause in PAUSES {
+    for &pause in pauses {
         match call().await {
-            Err(fault) if fault.is_retryable() => tokio::time::sleep(pause).await,
+            Err(fault) if is_worth_it(&fault) => tokio::time::sleep(pause).await,
             result => return result,
         }
     }

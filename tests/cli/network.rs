@@ -1,9 +1,10 @@
-//! Endpoints that do not answer end a command within a bounded time.
+//! Endpoints that do not answer end a command within a bounded time; those that fail for a moment are asked again.
 
 use super::{Place, forum, says};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use tests_support::command::Tablehaul;
+use tests_support::{BackupWriter, Fake};
 
 /// How long a command may take to find out.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -56,4 +57,33 @@ fn a_server_that_takes_no_connection_is_told_soon() {
 fn fill(address: SocketAddr) -> Vec<TcpStream> {
     let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok();
     std::iter::from_fn(connect).take(100_000).collect()
+}
+
+/// Requests of this kind fail three times at first: with an error, and with replies that are cut off or damaged.
+#[track_caller]
+fn is_asked_again(action: &str, command: impl Fn(&Place, &Fake) -> Tablehaul) {
+    for fault in ["error_rate", "torn_rate", "truncated_rate"] {
+        let faults = format!(r#"{{"action":"{action}","{fault}":1,"at_most":3}}"#);
+        let fake = Fake::start(["--table", "Forum:items=5", "--table", "Sink:sink=1", "--faults", &faults]);
+        let place = Place::new();
+        BackupWriter::new(5).edc(&place.outer().join("there"));
+        command(&place, &fake).run().succeeded();
+        assert_eq!(fake.stats().injected.values().sum::<u64>(), 3, "{action}, {fault}");
+    }
+}
+
+#[test]
+fn a_dynamodb_that_fails_for_a_moment_is_asked_again_before_an_export_begins() {
+    for action in ["DescribeTable", "Scan"] {
+        is_asked_again(action, |place, fake| place.export("Forum", &fake.endpoint()));
+    }
+}
+
+#[test]
+fn a_dynamodb_that_fails_for_a_moment_is_asked_again_before_an_import_begins() {
+    for action in ["DescribeTable", "BatchWriteItem"] {
+        is_asked_again(action, |place, fake| {
+            Tablehaul::import(&place.outer().join("there"), "Sink", &fake.endpoint())
+        });
+    }
 }

@@ -1,7 +1,7 @@
 //! An export under way, what can be done to its processes, and what must hold when it has ended.
 
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -14,6 +14,8 @@ use tests_support::{Fake, Proxy};
 
 /// The table of the fake that all tests export.
 pub(crate) const TABLE: &str = "Forum";
+/// Items of the table of most tests.
+pub(crate) const ITEMS: u64 = 30_000;
 /// Nothing here takes longer, unless something hangs.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -21,6 +23,11 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) fn fake(num_items: u64, faults: &Value) -> Fake {
     let table = format!("{TABLE}:items={num_items},item-bytes=2000");
     Fake::start(["--table", &table, "--faults", &faults.to_string()])
+}
+
+/// So slow that what is done to a job meets it at work.
+pub(crate) fn slow_fake() -> Fake {
+    fake(ITEMS, &json!({"latency_ms": 5, "jitter_ms": 10}))
 }
 
 /// A folder of a bucket.

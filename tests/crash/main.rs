@@ -1,33 +1,29 @@
 //! Processes are killed, stopped and continued in the middle of real exports, and the service fails in
 //! every way it can: no item may be lost or doubled, and nothing may be left behind. Each test says what
-//! it does to the job; `job.rs` says what must hold afterwards. Deaths of the coordinator: `resume.rs`. At
-//! random: `chaos`.
+//! it does to the job; `job.rs` says what must hold afterwards. Deaths of the coordinator: `resume.rs`,
+//! `ending.rs`; of one of two: `rivals.rs`. At random: `chaos`.
 
+mod ending;
 mod faults;
 mod job;
 mod resume;
+mod rivals;
 
-use crate::job::{InS3, Job, fake};
+use crate::job::{ITEMS, InS3, Job, slow_fake};
 use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP};
-use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tests_support::backup::names;
+use tests_support::binary;
 use tests_support::command::children;
 use tests_support::process::{assert_gone, is_alive, send};
 use tests_support::s3::S3;
-use tests_support::{Fake, binary};
 
-const ITEMS: u64 = 30_000;
 /// About two seconds, and several sealed parts for each worker.
 const ARGS: &str = "--workers 3 --segments 12 --read-units 4000";
-
-fn slow_fake() -> Fake {
-    fake(ITEMS, &json!({"latency_ms": 5, "jitter_ms": 10}))
-}
 
 #[test]
 fn workers_killed_one_after_the_other_cost_no_item_and_double_none() {

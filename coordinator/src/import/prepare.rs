@@ -21,6 +21,7 @@ use crate::{
     failure::Failure,
     pace::Limits,
     preflight::active,
+    retry::briefly,
     table::TableFacts,
 };
 
@@ -137,7 +138,7 @@ pub(super) async fn prepare(
     if limits.table == Rate::default() {
         return Err(Failure::Refused(format!("{rate_source} is no rate to write at")));
     }
-    dynamodb::try_write(&clients, &request.table, request.mode).await.map_err(refused)?;
+    briefly(|| dynamodb::try_write(&clients, &request.table, request.mode)).await.map_err(refused)?;
     let wished = request.workers.unwrap_or_else(|| room.wanted(limits.table, plan::UNITS_PER_WORKER));
     let state = resume::look(request, &clients).await?;
     let before = state.as_ref().and_then(resume::Place::unfinished).map(|(_, state)| &state.begin);

@@ -96,7 +96,11 @@ impl Fault {
 fn kind<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpResponse>) -> FaultKind {
     match error {
         SdkError::ServiceError(reply) => {
-            of_reply(reply.err().code().unwrap_or_default(), reply.raw().status().as_u16())
+            let code = reply.err().code();
+            match of_reply(code.unwrap_or_default(), reply.raw().status().as_u16()) {
+                FaultKind::Refused if code.is_none() && is_damaged(reply.raw()) => FaultKind::Transient,
+                kind => kind,
+            }
         }
         SdkError::ResponseError(reply) => match of_reply("", reply.raw().status().as_u16()) {
             // A reply that cannot be read was torn on its way.
@@ -122,6 +126,12 @@ fn kind<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpRespo
         }
         _ => FaultKind::Refused,
     }
+}
+
+/// Whether a reply of which the SDK has read neither result nor error code was torn on its way: with a status of success
+/// it has a result, and with a body a code.
+fn is_damaged(reply: &HttpResponse) -> bool {
+    reply.status().is_success() || reply.body().bytes().is_some_and(|body| !body.is_empty())
 }
 
 /// By error code, and where a service sends none (S3's HEAD) by status. Codes: DynamoDB Developer
@@ -187,6 +197,7 @@ fn detail<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpRes
                 (Some(code), Some(message)) => format!("{message} ({code})"),
                 (Some(code), None) => format!("{code}, HTTP status {status}"),
                 (None, Some(message)) => message.to_owned(),
+                (None, None) if is_damaged(reply.raw()) => format!("a damaged reply, HTTP status {status}"),
                 (None, None) => format!("HTTP status {status}"),
             }
         }
@@ -220,6 +231,8 @@ fn deepest(error: &dyn Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::operation::scan::ScanError;
+
     use super::*;
 
     #[test]
@@ -233,6 +246,31 @@ mod tests {
             assert_eq!(of_reply(code, 400), FaultKind::Throttled, "{code}");
         }
         assert_eq!(of_reply("", 503), FaultKind::Throttled);
+    }
+
+    /// What the SDK makes of a reply that it can't read.
+    fn unread(status: u16, body: &'static str) -> Fault {
+        let status = status.try_into().expect("a status");
+        let reply = HttpResponse::new(status, body.into());
+        let error = SdkError::service_error(ScanError::unhandled("unread"), reply);
+        Fault::of("dynamodb:Scan", "table T", "https://there", &error)
+    }
+
+    #[test]
+    fn a_reply_that_was_torn_is_asked_for_again() {
+        for (status, body) in [(200, ""), (200, r#"{"Items":[{"#), (400, r#"{"__type":"Thrott"#)] {
+            let fault = unread(status, body);
+            assert_eq!(fault.kind, FaultKind::Transient, "{status} {body}");
+            let message = format!("dynamodb:Scan on table T: a damaged reply, HTTP status {status}");
+            assert_eq!(fault.message, message);
+        }
+    }
+
+    #[test]
+    fn a_status_without_a_body_is_all_that_is_said() {
+        assert_eq!(unread(400, "").kind, FaultKind::Refused);
+        assert_eq!(unread(403, "").kind, FaultKind::Denied);
+        assert_eq!(unread(404, "<html>").kind, FaultKind::NotFound);
     }
 
     #[test]

@@ -1,0 +1,125 @@
+//! The coordinator dies while it completes an export, or while it tidies up after one: whoever comes next ends that, and
+//! reads nothing.
+
+use crate::job::{ITEMS, InS3, Job, TABLE, fake, slow_fake};
+use crate::resume::ARGS;
+use ::job::layout;
+use nix::sys::signal::Signal::{SIGKILL, SIGTERM};
+use serde_json::json;
+use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
+use tests_support::backup::names;
+use tests_support::command::Finished;
+use tests_support::process::send;
+use tests_support::proxy::Weather;
+use tests_support::s3::S3;
+use tests_support::{Dice, Fake, Proxy};
+
+/// An export to S3, run twice, whose coordinator is killed while it removes the journal of what is complete. Gives what
+/// is left of the journal.
+#[track_caller]
+fn killed_while_it_tidies<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> (Job<'a>, Vec<String>) {
+    s3.create_bucket(bucket);
+    let mut job = Job::start_to_s3(fake, ITEMS, InS3 { s3, bucket }, "--workers 2 --read-units 2000");
+    job.wait_until_read(70);
+    send(job.coordinator(), SIGTERM);
+    assert_eq!(job.finish().code, Some(3));
+    let network = Proxy::start(&s3.endpoint(), Weather::default(), Dice::new(1));
+    job.again_through(&network, "--workers 2 --read-units 2000");
+    job.wait_until_read(95);
+    network.change(Weather { delay: Duration::from_millis(400), ..Weather::default() });
+    loop {
+        let objects = s3.objects(bucket);
+        let first = layout::journal_object(1);
+        if objects.iter().any(|key| key.ends_with("/_SUCCESS"))
+            && !objects.iter().any(|key| key.ends_with(&first))
+        {
+            break;
+        }
+        assert!(!job.has_ended(), "it ends with its journal");
+    }
+    send(job.coordinator(), SIGKILL);
+    job.finish();
+    (job, s3.objects(bucket).into_iter().filter(|key| key.contains("/journal/")).collect())
+}
+
+/// The same, as often as it takes to kill it in time.
+#[track_caller]
+fn half_tidied<'a>(fake: &'a Fake, s3: &'a S3) -> Job<'a> {
+    for bucket in ["first-try", "second-try", "third-try", "last-try"] {
+        fake.reset();
+        let (job, left) = killed_while_it_tidies(fake, s3, bucket);
+        if !left.is_empty() {
+            return job;
+        }
+    }
+    panic!("it is never killed in time");
+}
+
+#[test]
+fn a_journal_of_which_the_first_objects_are_removed_is_removed_by_clean() {
+    let (fake, s3) = (slow_fake(), S3::start());
+    let job = half_tidied(&fake, &s3);
+    let cleaned = job.clean().run().succeeded();
+    assert!(cleaned.stderr.contains("from the complete export"), "{}", cleaned.stderr);
+    job.is_whole();
+}
+
+#[test]
+fn a_journal_of_which_the_first_objects_are_removed_is_removed_by_whoever_finds_the_export_complete() {
+    let (fake, s3) = (slow_fake(), S3::start());
+    let mut job = half_tidied(&fake, &s3);
+    job.again("--if-complete skip");
+    job.finish().succeeded();
+    job.is_whole();
+}
+
+#[test]
+fn a_commit_that_failed_half_way_is_completed_without_reading_anything() {
+    let fake = slow_fake();
+    let mut job = Job::start(&fake, ITEMS, ARGS);
+    job.wait_until_read(30);
+    // Whoever wants to write the manifest finds a folder in its place.
+    fs::create_dir(job.folder().join("manifest")).expect("a folder");
+    let Finished { code, stderr, .. } = job.finish();
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("manifest") && stderr.contains("100 % of it is kept"), "{stderr}");
+    fs::remove_dir(job.folder().join("manifest")).expect("a folder");
+    let read = fake.table_stats(TABLE).pages;
+    let export_json = fs::read(job.folder().join("_tablehaul/export.json")).expect("an export.json");
+    job.again("--workers 1 --read-units 100");
+    let folder = job.folder();
+    let mut end = Vec::new();
+    while !job.has_ended() {
+        end = fs::read(folder.join("_tablehaul/export.json")).unwrap_or(end);
+        sleep(Duration::from_millis(5));
+    }
+    assert_eq!(end, export_json, "whoever completes it writes the same");
+    job.succeeds();
+    // One page to see whether the table may be read.
+    assert!(fake.table_stats(TABLE).pages <= read + 1);
+}
+
+#[test]
+fn a_coordinator_killed_while_files_become_visible_is_followed_by_one_that_completes_them() {
+    let fake = fake(ITEMS, &json!({}));
+    for _ in 0..3 {
+        let mut job = Job::start(&fake, ITEMS, "--workers 4 --segments 40 --read-units 100000");
+        let is_data = |name: &String| !name.starts_with(['.', '_']);
+        while !names(&job.folder()).iter().any(is_data) && !job.has_ended() {
+            sleep(Duration::from_micros(200));
+        }
+        send(job.coordinator(), SIGKILL);
+        if job.finish().code != Some(0) {
+            // Unless it was too late for the killer.
+            let is_complete = job.folder().join("_SUCCESS").exists();
+            job.again(if is_complete { "--if-complete skip" } else { "--workers 1" });
+            if is_complete {
+                assert_eq!(job.finish().code, Some(0));
+                continue;
+            }
+            job.succeeds();
+        }
+    }
+}

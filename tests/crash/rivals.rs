@@ -1,0 +1,140 @@
+//! Two coordinators on one folder, at once, after a pause, or one of them late: one exports, the other stops and harms
+//! nothing.
+
+use crate::job::{ITEMS, InS3, Job, fake, slow_fake};
+use crate::resume::ARGS;
+use nix::sys::signal::Signal::{SIGCONT, SIGSTOP};
+use serde_json::json;
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use tests_support::command::finish;
+use tests_support::process::{is_alive, send};
+use tests_support::s3::S3;
+
+/// Waits until the journal of a local export has so many objects, or was compacted.
+#[track_caller]
+fn wait_for_journal(job: &Job, objects: usize) {
+    let since = Instant::now();
+    let folder = job.folder().join("_tablehaul/journal");
+    while fs::read_dir(&folder).map_or(0, Iterator::count) < objects {
+        assert!(since.elapsed() < Duration::from_secs(30), "it is never journaled");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// The first coordinator is paused, a second one started; when `is_time`, the first one wakes.
+#[track_caller]
+fn paused_and_superseded(is_time: impl Fn(&[String]) -> bool) {
+    let (fake, s3) = (slow_fake(), S3::start());
+    s3.create_bucket("paused");
+    let place = InS3 { s3: &s3, bucket: "paused" };
+    let mut job = Job::start_to_s3(&fake, ITEMS, place, "--read-units 700 --workers 2");
+    let workers = job.wait_for_workers(2);
+    // Until it has a file, and before it has sealed all of it.
+    job.wait_until_read(10);
+    let first = job.coordinator();
+    send(first, SIGSTOP);
+    let second = job.command("--read-units 2000 --workers 2").start();
+    let since = Instant::now();
+    while !is_time(&s3.objects("paused")) {
+        assert!(since.elapsed() < Duration::from_mins(2), "the second one never gets so far");
+        sleep(Duration::from_millis(50));
+    }
+    send(first, SIGCONT);
+    let finished = job.finish();
+    let last = finished.stderr.lines().last().unwrap_or_default().to_owned();
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    assert!(last.contains("taken over"), "{last}");
+    assert!(workers.iter().all(|&pid| !is_alive(pid)), "its workers are left");
+    let exported = job.succeeds_as(second);
+    assert!(exported.stderr.contains("watching for"), "it lives: {}", exported.stderr);
+}
+
+#[test]
+fn a_paused_coordinator_on_s3_is_superseded_and_touches_nothing_when_it_wakes() {
+    paused_and_superseded(|objects| objects.iter().filter(|key| key.contains("/journal/")).count() >= 2);
+}
+
+#[test]
+fn a_coordinator_that_slept_until_another_had_ended_the_export_touches_nothing_either() {
+    paused_and_superseded(|objects| {
+        let is_journaled = objects.iter().any(|key| key.contains("/journal/"));
+        objects.iter().any(|key| key.ends_with("/_SUCCESS")) && !is_journaled
+    });
+}
+
+#[test]
+fn on_a_file_system_even_a_paused_coordinator_keeps_others_out() {
+    let fake = slow_fake();
+    let mut job = Job::start(&fake, ITEMS, ARGS);
+    job.wait_until_read(40);
+    wait_for_journal(&job, 1);
+    send(job.coordinator(), SIGSTOP);
+    let second = job.command(ARGS).run();
+    assert_eq!(second.code, Some(2), "{}", second.stderr);
+    let who = format!("process {} on ", job.coordinator());
+    assert!(second.stderr.contains(&who) && second.stderr.contains("is in use by"), "{}", second.stderr);
+    assert_eq!(second.stderr.lines().count(), 1, "{}", second.stderr);
+    send(job.coordinator(), SIGCONT);
+    job.succeeds();
+}
+
+#[test]
+fn of_two_that_begin_at_once_one_exports_and_one_is_refused() {
+    let (fake, s3) = (slow_fake(), S3::start());
+    s3.create_bucket("raced");
+    let args = "--workers 2 --read-units 8000";
+    for place in [None, Some(InS3 { s3: &s3, bucket: "raced" })] {
+        let start = || match place {
+            None => Job::start(&fake, ITEMS, args),
+            Some(s3) => Job::start_to_s3(&fake, ITEMS, s3, args),
+        };
+        let mut job = start();
+        let other = finish(job.command(args).start());
+        if other.code == Some(0) {
+            let finished = job.finish();
+            assert_eq!(finished.code, Some(2), "{}", finished.stderr);
+        } else {
+            assert_eq!(other.code, Some(2), "{}", other.stderr);
+            let said = other.stderr.lines().last().unwrap_or_default();
+            let known = ["is in use by", "taken over by", "has just begun"];
+            assert!(known.iter().any(|words| said.contains(words)), "{said}");
+            job.succeeds();
+        }
+    }
+}
+
+/// Its coordinator finds the folder empty, and takes it only after another has exported to it.
+#[track_caller]
+fn late(place: Option<InS3<'_>>) {
+    let quick = slow_fake();
+    // Between looking at its folder and taking it, it tries to scan.
+    let slow = fake(ITEMS, &json!({"latency_ms": 7_000}));
+    let mut late = match place {
+        None => Job::start(&slow, ITEMS, ARGS),
+        Some(s3) => Job::start_to_s3(&slow, ITEMS, s3, ARGS),
+    };
+    while !slow.stats().requests.contains_key("Scan") {
+        assert!(!late.has_ended(), "it ends without a scan");
+        sleep(Duration::from_millis(20));
+    }
+    late.command_on(&quick, "--workers 2 --read-units 8000").run().succeeded();
+    assert!(!late.has_ended(), "it was not late");
+    let finished = late.finish();
+    assert_eq!(finished.code, Some(2), "{}", finished.stderr);
+    assert!(finished.stderr.contains("made just now by another job"), "{}", finished.stderr);
+    late.is_whole();
+}
+
+#[test]
+fn one_that_found_a_folder_empty_leaves_the_export_alone_that_another_has_made_meanwhile() {
+    late(None);
+}
+
+#[test]
+fn one_that_found_a_folder_of_s3_empty_leaves_the_export_alone_that_another_has_made_meanwhile() {
+    let s3 = S3::start();
+    s3.create_bucket("late");
+    late(Some(InS3 { s3: &s3, bucket: "late" }));
+}
