@@ -1,5 +1,6 @@
 //! A job of `tablehaul` on a real cluster, what can be done to its processes, and what must hold at its end.
 
+use ::job::layout;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -80,7 +81,18 @@ impl<'a> Job<'a> {
     /// Begins to export to S3 on the cluster.
     #[track_caller]
     pub(crate) fn export(hadoop: &'a Hadoop, fake: &'a Fake, num_items: u64, args: &str) -> Self {
-        let folder = new_folder();
+        Self::start(hadoop, fake, num_items, new_folder(), args)
+    }
+
+    /// The same export again, on this or another cluster, after it has ended in whatever way.
+    #[track_caller]
+    pub(crate) fn again(mut self, hadoop: &'a Hadoop, args: &str) -> Self {
+        assert!(self.child.is_none(), "it has not ended");
+        Self::start(hadoop, self.fake, self.num_items, std::mem::take(&mut self.folder), args)
+    }
+
+    #[track_caller]
+    fn start(hadoop: &'a Hadoop, fake: &'a Fake, num_items: u64, folder: String, args: &str) -> Self {
         let command = tablehaul(hadoop, &["export", TABLE, &format!("s3://{BUCKET}/{folder}"), "--json"])
             .args(["--cluster", "yarn", "--dynamodb-endpoint", &fake.endpoint()])
             .args(args.split_whitespace());
@@ -108,6 +120,13 @@ impl<'a> Job<'a> {
             let line = said.iter().find_map(|line| line.strip_prefix("yarn "))?;
             Some(line.trim().split(',').next()?.to_owned())
         })
+    }
+
+    /// Waits until its journal has more than its beginning.
+    #[track_caller]
+    pub(crate) fn wait_until_journaled(&mut self) {
+        let key = format!("{}/{}/{}", self.folder, layout::JOURNAL, layout::journal_object(2));
+        self.wait("its journal", |_| S3_SERVER.objects(BUCKET).contains(&key).then_some(()));
     }
 
     /// Waits until this share of the table has been read.

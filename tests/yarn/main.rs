@@ -7,4 +7,5 @@ mod ends;
 mod faults;
 mod job;
 mod refused;
+mod resume;
 mod seen;

@@ -1,0 +1,60 @@
+//! The coordinator dies, or the whole cluster with it. The same command then goes on, while what is left of the first
+//! job still runs.
+
+use crate::job::{Job, PATIENCE, cluster, fake};
+use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP};
+use tests_support::Hadoop;
+
+const ARGS: &str = "--workers 2 --read-percent 100";
+const RATE: u64 = 1000;
+const SECS: u64 = 30;
+
+/// At half, with something in the journal.
+#[track_caller]
+fn half(job: &mut Job<'_>) {
+    job.workers(2);
+    job.wait_until_read(50);
+    job.wait_until_journaled();
+}
+
+/// The rest of the table is read, and not much more.
+#[track_caller]
+fn goes_on(job: Job<'_>, read: impl Fn() -> u64, num_items: u64) {
+    let before = read();
+    let said = job.succeeds().said;
+    assert!(said.iter().any(|line| line.starts_with("resumes     ")), "{said:?}");
+    let again = read() - before;
+    assert!(again < num_items * 8 / 10, "{again} of {num_items} items were read after half");
+}
+
+#[test]
+fn an_export_whose_coordinator_was_killed_goes_on_beside_the_workers_that_are_left_of_it() {
+    let (_alone, hadoop) = cluster();
+    let (fake, num_items) = fake(RATE, SECS);
+    let mut job = Job::export(hadoop, &fake, num_items, ARGS);
+    half(&mut job);
+    let first = job.application();
+    // It misses the end of its coordinator, and wakes beside its successors.
+    let stale = job.workers(2).remove(0);
+    stale.signal(SIGSTOP);
+    job.signal(SIGKILL);
+    job.end();
+    let mut job = job.again(hadoop, ARGS);
+    job.workers(1);
+    stale.signal(SIGCONT);
+    goes_on(job, || fake.table_stats(crate::job::TABLE).items, num_items);
+    assert_ne!(hadoop.ended(&first, PATIENCE)["finalStatus"], "SUCCEEDED");
+}
+
+#[test]
+fn an_export_whose_cluster_is_lost_goes_on_on_another_one() {
+    let (_alone, hadoop) = cluster();
+    let (fake, num_items) = fake(RATE, SECS);
+    let lost = Hadoop::start();
+    let mut job = Job::export(&lost, &fake, num_items, ARGS);
+    half(&mut job);
+    // With all that was started on it, the coordinator too.
+    lost.lose_power();
+    job.end();
+    goes_on(job.again(hadoop, ARGS), || fake.table_stats(crate::job::TABLE).items, num_items);
+}
