@@ -30,7 +30,7 @@ fn no_worker_within(hadoop: &Hadoop, application: &str, limit: Duration) {
 
 #[test]
 fn an_application_that_somebody_kills_ends_the_job_which_says_so() {
-    let (_alone, hadoop) = cluster();
+    let (_used, hadoop) = cluster();
     running(hadoop, |job, application| {
         let killed = hadoop.command("yarn").args(["application", "-kill", application]).output().unwrap();
         assert!(killed.status.success(), "{killed:?}");
@@ -43,7 +43,7 @@ fn an_application_that_somebody_kills_ends_the_job_which_says_so() {
 
 #[test]
 fn a_coordinator_that_is_terminated_kills_the_application() {
-    let (_alone, hadoop) = cluster();
+    let (_used, hadoop) = cluster();
     running(hadoop, |job, application| {
         let since = Instant::now();
         job.signal(SIGTERM);
@@ -56,7 +56,7 @@ fn a_coordinator_that_is_terminated_kills_the_application() {
 
 #[test]
 fn workers_of_a_coordinator_that_is_killed_stop_within_30_seconds_and_the_application_ends() {
-    let (_alone, hadoop) = cluster();
+    let (_used, hadoop) = cluster();
     running(hadoop, |job, application| {
         job.signal(SIGKILL);
         job.end();

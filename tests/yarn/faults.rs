@@ -1,6 +1,6 @@
 //! Something of a running job dies or stands still. Every item must be in the backup once.
 
-use crate::job::{Job, cluster, fake};
+use crate::job::{Done, Job, cluster, cluster_alone, fake};
 use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -17,15 +17,18 @@ fn attempt_of(worker: &tests_support::hadoop::members::Member) -> String {
 
 /// Exports a table for `secs` and does something to the job once a part of it has been read.
 #[track_caller]
-fn survives(secs: u64, harm: impl FnOnce(&Hadoop, &mut Job<'_>)) -> crate::job::Done {
-    let (_alone, hadoop) = cluster();
+fn survives(secs: u64, harm: impl FnOnce(&Hadoop, &mut Job<'_>)) -> Done {
+    let (_used, hadoop) = cluster();
+    survives_on(hadoop, secs, harm)
+}
+
+#[track_caller]
+fn survives_on(hadoop: &Hadoop, secs: u64, harm: impl FnOnce(&Hadoop, &mut Job<'_>)) -> Done {
     let (fake, num_items) = fake(RATE, secs);
     let mut job = Job::export(hadoop, &fake, num_items, ARGS);
     job.wait_until_read(15);
     harm(hadoop, &mut job);
-    let done = job.succeeds();
-    hadoop.heal();
-    done
+    job.succeeds()
 }
 
 #[test]
@@ -72,11 +75,13 @@ fn the_application_master_that_is_killed() {
 /// Loses a node on which a worker runs.
 #[track_caller]
 fn survives_a_node(loss: Loss) {
-    survives(30, |hadoop, job| {
+    let (_alone, hadoop) = cluster_alone();
+    survives_on(hadoop, 30, |hadoop, job| {
         let node = job.workers(2)[0].daemon.clone();
         let number = node.trim_start_matches("node").parse().expect("a node's number");
         hadoop.kill_node(number, loss);
     });
+    hadoop.heal();
 }
 
 #[test]

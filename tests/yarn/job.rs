@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 use tests_support::backup::holds_each_item_once;
@@ -31,11 +31,38 @@ pub(crate) static S3_SERVER: LazyLock<S3> = LazyLock::new(|| {
     s3
 });
 
-/// The cluster, for one test at a time: some kill its nodes.
-pub(crate) fn cluster() -> (MutexGuard<'static, ()>, &'static Hadoop) {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    (alone, Hadoop::shared())
+/// So many jobs have room on the cluster at once.
+const SEATS: u32 = 3;
+static FREE: Mutex<u32> = Mutex::new(SEATS);
+static FREED: Condvar = Condvar::new();
+
+/// Seats on the cluster, free again when this is dropped.
+pub(crate) struct Seats(u32);
+
+impl Seats {
+    fn take(seats: u32) -> Self {
+        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = FREED.wait_while(free, |free| *free < seats);
+        *free.unwrap_or_else(PoisonError::into_inner) -= seats;
+        Self(seats)
+    }
+}
+
+impl Drop for Seats {
+    fn drop(&mut self) {
+        *FREE.lock().unwrap_or_else(PoisonError::into_inner) += self.0;
+        FREED.notify_all();
+    }
+}
+
+/// The cluster, for one job at a time of this test.
+pub(crate) fn cluster() -> (Seats, &'static Hadoop) {
+    (Seats::take(1), Hadoop::shared())
+}
+
+/// The cluster for one test alone, which may kill its nodes.
+pub(crate) fn cluster_alone() -> (Seats, &'static Hadoop) {
+    (Seats::take(SEATS), Hadoop::shared())
 }
 
 /// A fake whose table takes about so long to read at this rate.

@@ -1,5 +1,4 @@
-//! `tablehaul` on a real Hadoop: what a user sees there, and that no item is lost or doubled whatever dies. One test
-//! at a time has the cluster.
+//! `tablehaul` on a real Hadoop: what a user sees there, and that no item is lost or doubled whatever dies.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 

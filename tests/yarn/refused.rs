@@ -31,7 +31,7 @@ fn refuses(hadoop: &Hadoop, args: &[&str], env: &[(&str, &str)], parts: &[&str])
 
 #[test]
 fn what_is_missing_of_hadoop() {
-    let (_alone, hadoop) = cluster();
+    let (_used, hadoop) = cluster();
     let yarn = ["--cluster", "yarn"];
     let empty = tempfile::tempdir().unwrap();
     let folder = empty.path().to_str().unwrap();
@@ -72,7 +72,7 @@ fn what_is_missing_of_hadoop() {
 
 #[test]
 fn a_queue_or_a_size_that_the_cluster_does_not_have() {
-    let (_alone, hadoop) = cluster();
+    let (_used, hadoop) = cluster();
     let yarn = ["--cluster", "yarn"];
     refuses(
         hadoop,
@@ -85,7 +85,7 @@ fn a_queue_or_a_size_that_the_cluster_does_not_have() {
 
 #[test]
 fn a_folder_of_this_machine_is_no_place_for_workers_of_others() {
-    let (_alone, hadoop) = cluster();
+    let (_used, hadoop) = cluster();
     let (fake, _) = fake(1000, 1);
     let command = tablehaul(hadoop, &["export", TABLE, "/tmp/never", "--cluster", "yarn"]);
     let finished = command.args(["--dynamodb-endpoint", &fake.endpoint()]).run();
@@ -95,7 +95,7 @@ fn a_folder_of_this_machine_is_no_place_for_workers_of_others() {
 
 #[test]
 fn the_cluster_is_found_by_itself_and_without_one_this_machine_is_used_which_is_said() {
-    let (_alone, hadoop) = cluster();
+    let (_used, hadoop) = cluster();
     let planned = |env: &[(&str, &str)]| exports(hadoop, &["--dry-run"], env).succeeded().stdout;
     let plan = planned(&[]);
     assert!(plan.contains("cluster     yarn (Hadoop 3.4.2"), "{plan}");
@@ -105,7 +105,7 @@ fn the_cluster_is_found_by_itself_and_without_one_this_machine_is_used_which_is_
 
 #[test]
 fn an_address_that_this_machine_does_not_have() {
-    let (_alone, hadoop) = cluster();
+    let (_used, hadoop) = cluster();
     refuses(hadoop, &["--cluster", "yarn", "--listen", "203.0.113.1"], &[], &["--listen 203.0.113.1"]);
 }
 
@@ -130,7 +130,7 @@ fn fails_with(hadoop: &Hadoop, worker: &str, args: &[&str]) -> String {
 
 #[test]
 fn workers_that_cannot_reach_the_coordinator_say_where_they_looked() {
-    let (_alone, hadoop) = cluster();
+    let (_used, hadoop) = cluster();
     let said = fails_with(hadoop, "exit 3", &[]);
     assert!(
         said.contains("could not reach the coordinator at 127.0.0.1:") && said.contains("--listen"),
@@ -140,14 +140,14 @@ fn workers_that_cannot_reach_the_coordinator_say_where_they_looked() {
 
 #[test]
 fn a_worker_that_the_coordinator_refuses_ends_the_job_at_once() {
-    let (_alone, hadoop) = cluster();
+    let (_used, hadoop) = cluster();
     let said = fails_with(hadoop, "exit 4", &[]);
     assert!(said.contains("another version"), "{said}");
 }
 
 #[test]
 fn a_container_that_needs_more_memory_than_it_has_names_the_flag() {
-    let (_alone, hadoop) = cluster();
+    let (_used, hadoop) = cluster();
     let said =
         fails_with(hadoop, "head -c 900m /dev/zero | tail -c 800m | sleep 60", &["--worker-memory", "128"]);
     assert!(said.contains("raise --worker-memory"), "{said}");
@@ -155,7 +155,7 @@ fn a_container_that_needs_more_memory_than_it_has_names_the_flag() {
 
 #[test]
 fn a_worker_of_another_version_is_found_before_anything_runs() {
-    let (_alone, hadoop) = cluster();
+    let (_used, hadoop) = cluster();
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("worker");
     fs::write(&script, "#!/bin/sh\necho tablehaul-worker 9.9.9\n").unwrap();

@@ -1,7 +1,7 @@
 //! The coordinator dies, or the whole cluster with it. The same command then goes on, while what is left of the first
 //! job still runs.
 
-use crate::job::{Job, PATIENCE, cluster, fake};
+use crate::job::{Job, PATIENCE, TABLE, cluster, fake};
 use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP};
 use tests_support::Hadoop;
 
@@ -29,7 +29,7 @@ fn goes_on(job: Job<'_>, read: impl Fn() -> u64, num_items: u64) {
 
 #[test]
 fn an_export_whose_coordinator_was_killed_goes_on_beside_the_workers_that_are_left_of_it() {
-    let (_alone, hadoop) = cluster();
+    let (_used, hadoop) = cluster();
     let (fake, num_items) = fake(RATE, SECS);
     let mut job = Job::export(hadoop, &fake, num_items, ARGS);
     half(&mut job);
@@ -42,13 +42,13 @@ fn an_export_whose_coordinator_was_killed_goes_on_beside_the_workers_that_are_le
     let mut job = job.again(hadoop, ARGS);
     job.workers(1);
     stale.signal(SIGCONT);
-    goes_on(job, || fake.table_stats(crate::job::TABLE).items, num_items);
+    goes_on(job, || fake.table_stats(TABLE).items, num_items);
     assert_ne!(hadoop.ended(&first, PATIENCE)["finalStatus"], "SUCCEEDED");
 }
 
 #[test]
 fn an_export_whose_cluster_is_lost_goes_on_on_another_one() {
-    let (_alone, hadoop) = cluster();
+    let (_used, hadoop) = cluster();
     let (fake, num_items) = fake(RATE, SECS);
     let lost = Hadoop::start();
     let mut job = Job::export(&lost, &fake, num_items, ARGS);
@@ -56,5 +56,5 @@ fn an_export_whose_cluster_is_lost_goes_on_on_another_one() {
     // With all that was started on it, the coordinator too.
     lost.lose_power();
     job.end();
-    goes_on(job.again(hadoop, ARGS), || fake.table_stats(crate::job::TABLE).items, num_items);
+    goes_on(job.again(hadoop, ARGS), || fake.table_stats(TABLE).items, num_items);
 }

@@ -7,7 +7,7 @@ use tests_support::{DemoDynamo, DynamoDb, corpus};
 /// Of the process that has a job's secrets in its memory, the certificate and token are in the token file alone.
 #[test]
 fn a_job_is_seen_by_its_name_status_and_counters_and_its_secrets_nowhere() {
-    let (_alone, hadoop) = cluster();
+    let (_used, hadoop) = cluster();
     let (fake, num_items) = fake(1000, 14);
     let mut job = Job::export(hadoop, &fake, num_items, "--workers 2 --read-percent 100");
     let application = job.application();
@@ -63,7 +63,7 @@ fn secret_of(pid: i32) -> Value {
 
 #[test]
 fn odd_items_come_out_and_go_back_in_on_the_cluster_as_they_are() {
-    let (_alone, hadoop) = cluster();
+    let (_used, hadoop) = cluster();
     let server = DemoDynamo::start([""; 0]);
     let tables = DynamoDb::at(&server.endpoint());
     for table in ["Odd", "Copy"] {
