@@ -1,6 +1,7 @@
 //! The coordinator dies while it completes an export, or while it tidies up after one: whoever comes next ends that, and
 //! reads nothing.
 
+use crate::completions::FailingCompletions;
 use crate::job::{ITEMS, InS3, Job, TABLE, fake, slow_fake};
 use crate::resume::ARGS;
 use ::job::layout;
@@ -26,7 +27,7 @@ fn killed_while_it_tidies<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> (J
     send(job.coordinator(), SIGTERM);
     assert_eq!(job.finish().code, Some(3));
     let network = Proxy::start(&s3.endpoint(), Weather::default(), Dice::new(1));
-    job.again_through(&network, "--workers 2 --read-units 2000");
+    job.again_through(&network.endpoint(), "--workers 2 --read-units 2000");
     job.wait_until_read(95);
     network.change(Weather { delay: Duration::from_millis(400), ..Weather::default() });
     loop {
@@ -73,6 +74,22 @@ fn a_journal_of_which_the_first_objects_are_removed_is_removed_by_whoever_finds_
     job.again("--if-complete skip");
     job.finish().succeeded();
     job.is_whole();
+}
+
+#[test]
+fn completions_that_s3_began_and_then_failed_are_asked_for_again() {
+    let (fake, s3) = (slow_fake(), S3::start());
+    s3.create_bucket("failing");
+    let args = "--workers 1 --read-units 4000";
+    let mut job = Job::start_to_s3(&fake, ITEMS, InS3 { s3: &s3, bucket: "failing" }, args);
+    job.wait_until_read(50);
+    send(job.coordinator(), SIGTERM);
+    assert_eq!(job.finish().code, Some(3));
+    // One file of each run: for one of them more than the SDK asks by itself.
+    let failing = FailingCompletions::start(&s3.endpoint(), 8);
+    job.again_through(&failing.endpoint(), args);
+    job.succeeds();
+    assert_eq!(failing.left(), 0);
 }
 
 #[test]

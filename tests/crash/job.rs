@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
+use tests_support::Fake;
 use tests_support::backup::{holds_each_item_once, holds_nothing_else};
 use tests_support::command::{Finished, Tablehaul, children, finish};
 use tests_support::process::{assert_gone, is_alive, send};
 use tests_support::s3::{ACCESS_KEY, S3, SECRET_KEY};
-use tests_support::{Fake, Proxy};
 
 /// The table of the fake that all tests export.
 pub(crate) const TABLE: &str = "Forum";
@@ -142,11 +142,11 @@ impl<'a> Job<'a> {
         self.child = Some(self.command(args).start());
     }
 
-    /// The same, with a network of its own between it and S3.
+    /// The same, with something of its own between it and S3, which is reached there.
     #[track_caller]
-    pub(crate) fn again_through(&mut self, network: &Proxy, args: &str) {
+    pub(crate) fn again_through(&mut self, endpoint: &str, args: &str) {
         assert!(self.child.is_none(), "it still runs");
-        self.child = Some(at_s3(self.export(self.fake, args), &network.endpoint()).start());
+        self.child = Some(at_s3(self.export(self.fake, args), endpoint).start());
     }
 
     /// Where a local export goes.

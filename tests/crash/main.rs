@@ -3,6 +3,7 @@
 //! it does to the job; `job.rs` says what must hold afterwards. Deaths of the coordinator: `resume.rs`,
 //! `ending.rs`; of one of two: `rivals.rs`. At random: `chaos`.
 
+mod completions;
 mod ending;
 mod faults;
 mod job;

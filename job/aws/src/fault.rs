@@ -145,7 +145,8 @@ fn of_reply(code: &str, status: u16) -> FaultKind {
         | "RequestLimitExceededException"
         | "RequestThrottled"
         | "TooManyRequestsException"
-        | "SlowDown" => FaultKind::Throttled,
+        | "SlowDown"
+        | "ServiceUnavailable" => FaultKind::Throttled,
         "ResourceNotFoundException" | "NoSuchBucket" | "NoSuchKey" | "NoSuchUpload" | "NotFound" => {
             FaultKind::NotFound
         }
@@ -167,7 +168,10 @@ fn of_reply(code: &str, status: u16) -> FaultKind {
         "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
             FaultKind::WrongRegion
         }
-        "RequestTimeout"
+        // S3 says so also with status 200: it begins the reply of CompleteMultipartUpload before it has done it (API
+        // Reference, "CompleteMultipartUpload").
+        "InternalError"
+        | "RequestTimeout"
         | "BadDigest"
         | "XAmzContentSHA256Mismatch"
         | "TransactionConflictException"
@@ -279,5 +283,7 @@ mod tests {
         assert_eq!(of_reply("ValidationException", 400), FaultKind::Invalid);
         assert_eq!(of_reply("ExpiredTokenException", 400), FaultKind::ExpiredCredentials);
         assert_eq!(of_reply("InternalServerError", 500), FaultKind::Transient);
+        assert_eq!(of_reply("InternalError", 200), FaultKind::Transient);
+        assert_eq!(of_reply("SlowDown", 200), FaultKind::Throttled);
     }
 }

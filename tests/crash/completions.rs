@@ -1,0 +1,79 @@
+//! An S3 that begins to complete multipart uploads and then fails: it has said status 200 by then, and the error follows
+//! in the body (API Reference, "`CompleteMultipartUpload`").
+
+use std::io::{Read, Write, copy};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::thread;
+use tests_support::http;
+
+const ERROR: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InternalError</Code>\
+                     <Message>We encountered an internal error. Please try again.</Message></Error>";
+
+/// Between a client and an S3; all but the first few completions reach it.
+pub(crate) struct FailingCompletions {
+    address: SocketAddr,
+    left: Arc<AtomicU32>,
+}
+
+impl FailingCompletions {
+    /// Of the S3 at `endpoint`, so many.
+    #[track_caller]
+    pub(crate) fn start(endpoint: &str, number: u32) -> Self {
+        let server = http::address(endpoint);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let left = Arc::new(AtomicU32::new(number));
+        let of_all = Arc::clone(&left);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let left = Arc::clone(&of_all);
+                // A connection that breaks is its client's to notice.
+                thread::spawn(move || pass(client, server, &left));
+            }
+        });
+        Self { address, left }
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// How many are still to fail.
+    pub(crate) fn left(&self) -> u32 {
+        self.left.load(SeqCst)
+    }
+}
+
+/// One request, for which the connection is closed after it.
+fn pass(mut client: TcpStream, server: SocketAddr, left: &AtomicU32) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    let end = loop {
+        if let Some(end) = memchr::memmem::find(&request, b"\r\n\r\n") {
+            break end;
+        }
+        let mut piece = [0; 4096];
+        match client.read(&mut piece)? {
+            0 => return Ok(()),
+            length => request.extend_from_slice(&piece[..length]),
+        }
+    };
+    let line = String::from_utf8_lossy(request.split(|&byte| byte == b'\r').next().unwrap_or_default());
+    let is_completion = line.starts_with("POST ") && line.contains("uploadId=");
+    if is_completion && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
+        let length = ERROR.len();
+        write!(client, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{ERROR}")?;
+        client.shutdown(Shutdown::Write)?;
+        // Who has not been read to the end hears of a reset, not of this.
+        return copy(&mut client, &mut std::io::sink()).map(drop);
+    }
+    let mut server = TcpStream::connect(server)?;
+    server.write_all(&request[..end])?;
+    server.write_all(b"\r\nconnection: close")?;
+    server.write_all(&request[end..])?;
+    let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
+    thread::spawn(move || copy(&mut from_client, &mut to_server));
+    copy(&mut server, &mut client)?;
+    client.shutdown(Shutdown::Both)
+}
