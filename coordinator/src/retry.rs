@@ -28,7 +28,8 @@ pub(crate) async fn retried<T, F: Future<Output = Result<T, Fault>>>(
 pub(crate) async fn briefly<T, F: Future<Output = Result<T, Fault>>>(
     call: impl FnMut() -> F,
 ) -> Result<T, Fault> {
-    repeated(&PAUSES[..BRIEFLY], |fault| fault.kind == FaultKind::Transient, call).await
+    let passes_soon = |fault: &Fault| matches!(fault.kind, FaultKind::Throttled | FaultKind::Transient);
+    repeated(&PAUSES[..BRIEFLY], passes_soon, call).await
 }
 
 async fn repeated<T, F: Future<Output = Result<T, Fault>>>(

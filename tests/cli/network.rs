@@ -59,10 +59,10 @@ fn fill(address: SocketAddr) -> Vec<TcpStream> {
     std::iter::from_fn(connect).take(100_000).collect()
 }
 
-/// Requests of this kind fail three times at first: with an error, and with replies that are cut off or damaged.
+/// Requests of this kind fail three times at first: with an error, a throttle, and replies that are cut off or damaged.
 #[track_caller]
 fn is_asked_again(action: &str, command: impl Fn(&Place, &Fake) -> Tablehaul) {
-    for fault in ["error_rate", "torn_rate", "truncated_rate"] {
+    for fault in ["error_rate", "throttle_rate", "torn_rate", "truncated_rate"] {
         let faults = format!(r#"{{"action":"{action}","{fault}":1,"at_most":3}}"#);
         let fake = Fake::start(["--table", "Forum:items=5", "--table", "Sink:sink=1", "--faults", &faults]);
         let place = Place::new();
