@@ -31,8 +31,8 @@ pub(crate) static S3_SERVER: LazyLock<S3> = LazyLock::new(|| {
     s3
 });
 
-/// So many jobs have room on the cluster at once.
-const SEATS: u32 = 3;
+/// So many jobs run on the cluster at once; it has room for more, but two cores have not.
+const SEATS: u32 = 2;
 static FREE: Mutex<u32> = Mutex::new(SEATS);
 static FREED: Condvar = Condvar::new();
 
