@@ -17,14 +17,14 @@ fn half(job: &mut Job<'_>) {
     job.wait_until_journaled();
 }
 
-/// The rest of the table is read, and not much more.
+/// What was journaled is not read again: of each worker at least the first of its large parts.
 #[track_caller]
 fn goes_on(job: Job<'_>, read: impl Fn() -> u64, num_items: u64) {
     let before = read();
     let said = job.succeeds().said;
     assert!(said.iter().any(|line| line.starts_with("resumes     ")), "{said:?}");
     let again = read() - before;
-    assert!(again < num_items * 8 / 10, "{again} of {num_items} items were read after half");
+    assert!(again < num_items * 9 / 10, "{again} of {num_items} items were read after half");
 }
 
 #[test]
