@@ -32,27 +32,22 @@ fn is_silent(finished: &Finished) {
     }
 }
 
-fn fake() -> Fake {
-    Fake::start([
-        "--table",
-        "Forum:items=20000,item-bytes=2000",
-        "--table",
-        "Sink:sink=1",
-        "--faults",
-        FAULTS,
-    ])
+fn fake(items: u32) -> Fake {
+    let table = format!("Forum:items={items},item-bytes=2000");
+    Fake::start(["--table", &table, "--table", "Sink:sink=1", "--faults", FAULTS])
 }
 
 #[test]
 fn an_export_says_nothing_of_what_it_reads_whatever_goes_wrong() {
-    let (place, fake) = (Place::new(), fake());
+    // Several parts of 16 MiB for each of two workers.
+    let (place, fake) = (Place::new(), fake(60_000));
     let export = |units: &str| {
         let export =
             place.export("Forum", &fake.endpoint()).args(["--read-units", units, "--segments", "40"]);
         talkative(export.args(["--workers", "2", "--json"]))
     };
     // Each run is ended long before it would end.
-    let child = export("600").start();
+    let child = export("2000").start();
     wait_until("a worker lives", || !children(child.id()).is_empty());
     process::send(children(child.id())[0], SIGKILL);
     wait_until("segments are done", || percent(&place) >= 20);
@@ -63,8 +58,9 @@ fn an_export_says_nothing_of_what_it_reads_whatever_goes_wrong() {
     let folder = place.folder().to_string_lossy().into_owned();
     is_silent(&talkative(Tablehaul::new(["status", &folder])).run());
     is_silent(&talkative(Tablehaul::new(["clean", &folder])).run());
-    is_silent(&export("600").args(["--compress", "gzip"]).run());
-    let (child, before) = (export("300").start(), percent(&place));
+    is_silent(&export("2000").args(["--compress", "gzip"]).run());
+    let before = percent(&place);
+    let child = export("1000").start();
     wait_until("it goes on", || percent(&place) > before);
     send(&child, "KILL");
     is_silent(&finish(child));
@@ -81,7 +77,7 @@ fn an_export_says_nothing_of_what_it_reads_whatever_goes_wrong() {
 #[test]
 fn an_export_to_s3_says_nothing_of_its_keys() {
     s3().create_bucket("silent");
-    let fake = fake();
+    let fake = fake(20_000);
     let args = ["export", "Forum", "s3://silent/x", "--dynamodb-endpoint", &fake.endpoint()];
     let export = || {
         let export = Tablehaul::new(args).args(["--s3-endpoint", &s3().endpoint(), "--read-units", "40000"]);
@@ -125,7 +121,7 @@ fn no_items() -> Vec<String> {
 
 #[test]
 fn an_import_says_nothing_of_what_it_writes_or_rejects_whatever_goes_wrong() {
-    let (place, fake) = (Place::new(), fake());
+    let (place, fake) = (Place::new(), fake(20_000));
     let file = BackupWriter::new(3_000).edc(&place.folder()).swap_remove(0);
     let whole = fs::read_to_string(&file).expect("text");
     let import = |args: &[&str]| {
