@@ -17,17 +17,25 @@ use tests_support::proxy::Weather;
 use tests_support::s3::S3;
 use tests_support::{Dice, Fake, Proxy};
 
+/// An export to S3 that was stopped when this share of the table was read.
+#[track_caller]
+fn stopped<'a>(fake: &'a Fake, place: InS3<'a>, args: &str, percent: u64) -> Job<'a> {
+    place.s3.create_bucket(place.bucket);
+    let mut job = Job::start_to_s3(fake, ITEMS, place, args);
+    job.wait_until_read(percent);
+    send(job.coordinator(), SIGTERM);
+    assert_eq!(job.finish().code, Some(3));
+    job
+}
+
 /// An export to S3, run twice, whose coordinator is killed while it removes the journal of what is complete. Gives what
 /// is left of the journal.
 #[track_caller]
 fn killed_while_it_tidies<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> (Job<'a>, Vec<String>) {
-    s3.create_bucket(bucket);
-    let mut job = Job::start_to_s3(fake, ITEMS, InS3 { s3, bucket }, "--workers 2 --read-units 2000");
-    job.wait_until_read(70);
-    send(job.coordinator(), SIGTERM);
-    assert_eq!(job.finish().code, Some(3));
+    let args = "--workers 2 --read-units 2000";
+    let mut job = stopped(fake, InS3 { s3, bucket }, args, 70);
     let network = Proxy::start(&s3.endpoint(), Weather::default(), Dice::new(1));
-    job.again_through(&network.endpoint(), "--workers 2 --read-units 2000");
+    job.again_through(&network.endpoint(), args);
     job.wait_until_read(95);
     network.change(Weather { delay: Duration::from_millis(400), ..Weather::default() });
     loop {
@@ -79,12 +87,8 @@ fn a_journal_of_which_the_first_objects_are_removed_is_removed_by_whoever_finds_
 #[test]
 fn completions_that_s3_began_and_then_failed_are_asked_for_again() {
     let (fake, s3) = (slow_fake(), S3::start());
-    s3.create_bucket("failing");
     let args = "--workers 1 --read-units 4000";
-    let mut job = Job::start_to_s3(&fake, ITEMS, InS3 { s3: &s3, bucket: "failing" }, args);
-    job.wait_until_read(50);
-    send(job.coordinator(), SIGTERM);
-    assert_eq!(job.finish().code, Some(3));
+    let mut job = stopped(&fake, InS3 { s3: &s3, bucket: "failing" }, args, 50);
     // One file of each run: for one of them more than the SDK asks by itself.
     let failing = FailingCompletions::start(&s3.endpoint(), 8);
     job.again_through(&failing.endpoint(), args);

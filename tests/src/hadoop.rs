@@ -104,6 +104,17 @@ impl Hadoop {
         succeed(&mut command);
     }
 
+    /// Kills all of it at once, and all that was started with [`Hadoop::env`], and forgets its files, as if its machines
+    /// were gone. Nothing can be done with it after that.
+    ///
+    /// # Panics
+    /// When something is left.
+    #[track_caller]
+    pub fn lose_power(&self) {
+        // Without the mark, lest it kill itself.
+        succeed(script(scripts().join("down")).arg("--discard").env("CLUSTER_RUN", &self.run));
+    }
+
     /// Ends it and waits until all of it is gone. Dropping it does the same.
     pub fn stop(self) {
         drop(self);

@@ -87,20 +87,6 @@ impl Hadoop {
         })
     }
 
-    /// Kills all of it, and all that was started with [`Hadoop::env`], as a loss of power would.
-    pub fn lose_power(&self) {
-        loop {
-            let members = self.members();
-            if members.is_empty() {
-                return;
-            }
-            for member in members {
-                // It may have gone by itself meanwhile.
-                let _ = kill(Pid::from_raw(member.pid), Signal::SIGKILL);
-            }
-        }
-    }
-
     /// A daemon: `resourcemanager`, `node1`, `node2`, `namenode`, `datanode`, `historyserver`.
     pub fn daemon(&self, name: &str) -> Option<Member> {
         let argument = format!("-Dcluster.daemon={}/{name}", self.folder().display());
