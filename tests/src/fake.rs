@@ -5,6 +5,7 @@ use crate::process::Server;
 use crate::stats::{Stats, TableStats};
 use serde_json::Value;
 use std::ffi::OsStr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A running `fake-dynamodb`; it is stopped when this is dropped.
@@ -33,6 +34,11 @@ impl Fake {
     /// Its URL, for `--dynamodb-endpoint`.
     pub fn endpoint(&self) -> String {
         self.server.endpoint()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
     }
 
     /// Its process id.

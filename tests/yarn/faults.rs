@@ -33,7 +33,7 @@ fn survives_on(hadoop: &Hadoop, secs: u64, harm: impl FnOnce(&Hadoop, &mut Job<'
 
 #[test]
 fn a_worker_that_is_killed() {
-    let done = survives(15, |_, job| job.workers(2)[0].signal(SIGKILL));
+    let done = survives(15, |_, job| job.reader().signal(SIGKILL));
     assert!(done.report["workers_lost"].as_u64() >= Some(1), "{}", done.report);
     assert!(
         done.said.iter().any(|line| line.contains("attempt_") && line.contains("was lost")),
@@ -45,7 +45,7 @@ fn a_worker_that_is_killed() {
 #[test]
 fn the_jvm_of_a_worker_that_is_killed() {
     survives(15, |hadoop, job| {
-        let worker = job.workers(2).remove(0);
+        let worker = job.reader();
         hadoop.task_jvm(&attempt_of(&worker)).expect("its JVM").signal(SIGKILL);
         let since = Instant::now();
         while worker.runs() {
@@ -58,7 +58,7 @@ fn the_jvm_of_a_worker_that_is_killed() {
 #[test]
 fn a_task_that_somebody_kills() {
     survives(20, |hadoop, job| {
-        let attempt = attempt_of(&job.workers(2)[0]);
+        let attempt = attempt_of(&job.reader());
         let killed = hadoop.command("mapred").args(["job", "-kill-task", &attempt]).output().unwrap();
         assert!(killed.status.success(), "{killed:?}");
     });
@@ -77,7 +77,7 @@ fn the_application_master_that_is_killed() {
 fn survives_a_node(loss: Loss) {
     let (_alone, hadoop) = cluster_alone();
     survives_on(hadoop, 30, |hadoop, job| {
-        let node = job.workers(2)[0].daemon.clone();
+        let node = job.reader().daemon;
         let number = node.trim_start_matches("node").parse().expect("a node's number");
         hadoop.kill_node(number, loss);
     });
@@ -97,7 +97,7 @@ fn a_node_that_is_cut_off_and_whose_workers_run_on() {
 #[test]
 fn a_worker_that_stands_still_and_goes_on_when_it_was_replaced() {
     survives(25, |_, job| {
-        let worker = job.workers(2).remove(0);
+        let worker = job.reader();
         worker.signal(SIGSTOP);
         // The coordinator gives it up after 10 s.
         sleep(Duration::from_secs(13));

@@ -95,7 +95,7 @@ pub(crate) struct Job<'a> {
     folder: String,
     child: Option<Child>,
     said: Arc<Mutex<Vec<String>>>,
-    reader: Option<JoinHandle<()>>,
+    listener: Option<JoinHandle<()>>,
 }
 
 /// How a job that went well ended.
@@ -127,12 +127,12 @@ impl<'a> Job<'a> {
         let said = Arc::new(Mutex::new(Vec::new()));
         let stderr = child.stderr.take().expect("a pipe");
         let heard = said.clone();
-        let reader = std::thread::spawn(move || {
+        let listener = std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 heard.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             }
         });
-        Self { hadoop, fake, num_items, folder, child: Some(child), said, reader: Some(reader) }
+        Self { hadoop, fake, num_items, folder, child: Some(child), said, listener: Some(listener) }
     }
 
     pub(crate) fn said(&self) -> Vec<String> {
@@ -174,6 +174,17 @@ impl<'a> Job<'a> {
         })
     }
 
+    /// Waits for a worker that reads the table, and gives it. One that has only been started is no loss to the job
+    /// when it dies.
+    #[track_caller]
+    pub(crate) fn reader(&mut self) -> Member {
+        let application = self.application();
+        self.wait("a worker that reads", |job| {
+            let mut workers = job.hadoop.workers(&application).into_iter();
+            workers.find(|worker| worker.is_connected_to(job.fake.address()))
+        })
+    }
+
     #[track_caller]
     fn wait<T>(&mut self, what: &str, get: impl Fn(&Self) -> Option<T>) -> T {
         let since = Instant::now();
@@ -200,7 +211,7 @@ impl<'a> Job<'a> {
     #[track_caller]
     pub(crate) fn end(&mut self) -> Finished {
         let mut finished = finish(self.child.take().expect("it is finished once"));
-        self.reader.take().expect("it is joined once").join().expect("a reader of lines");
+        self.listener.take().expect("it is joined once").join().expect("a reader of lines");
         finished.stderr = self.said().join("\n");
         finished
     }

@@ -35,7 +35,7 @@ fn an_export_whose_coordinator_was_killed_goes_on_beside_the_workers_that_are_le
     half(&mut job);
     let first = job.application();
     // It misses the end of its coordinator, and wakes beside its successors.
-    let stale = job.workers(2).remove(0);
+    let stale = job.reader();
     stale.signal(SIGSTOP);
     job.signal(SIGKILL);
     job.end();

@@ -4,6 +4,7 @@ use super::Hadoop;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -39,6 +40,24 @@ impl Member {
     /// Is it still there, and not only waiting to be waited for?
     pub fn runs(&self) -> bool {
         fs::read(format!("/proc/{}/cmdline", self.pid)).is_ok_and(|args| !args.is_empty())
+    }
+
+    /// Has it a connection to this address, over IPv4?
+    pub fn is_connected_to(&self, address: SocketAddr) -> bool {
+        let SocketAddr::V4(address) = address else { return false };
+        // proc(5): in the byte order of the machine, and in hexadecimal.
+        let ip = u32::from_ne_bytes(address.ip().octets());
+        let remote = format!("{ip:08X}:{:04X}", address.port());
+        let table = fs::read_to_string(format!("/proc/{}/net/tcp", self.pid)).unwrap_or_default();
+        let sockets: Vec<String> = table
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>())
+            .filter(|fields| fields.get(2) == Some(&remote.as_str()))
+            .filter_map(|fields| fields.get(9).map(|inode| format!("socket:[{inode}]")))
+            .collect();
+        let files = fs::read_dir(format!("/proc/{}/fd", self.pid)).into_iter().flatten().flatten();
+        let mut targets = files.filter_map(|file| fs::read_link(file.path()).ok());
+        targets.any(|target| sockets.iter().any(|socket| target == Path::new(socket)))
     }
 
     /// Is it an attempt of this application (`application_…`)?
