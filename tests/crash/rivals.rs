@@ -98,7 +98,7 @@ fn of_two_that_begin_at_once_one_exports_and_one_is_refused() {
         } else {
             assert_eq!(other.code, Some(2), "{}", other.stderr);
             let said = other.stderr.lines().last().unwrap_or_default();
-            let known = ["is in use by", "taken over by", "has just begun"];
+            let known = ["is in use by", "taken over by", "has just begun", "give the same command again"];
             assert!(known.iter().any(|words| said.contains(words)), "{said}");
             job.succeeds();
         }

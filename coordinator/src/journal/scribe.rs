@@ -15,7 +15,7 @@ use super::{
     pace::Size,
     read,
     replay::Journaled,
-    takeover::{SILENCE, owner},
+    takeover::{SILENCE, gone_on, owner},
 };
 use crate::{
     failure::Failure,
@@ -157,8 +157,13 @@ impl Scribe {
             // This number is free because another has ended the job, or replaced everything up to it.
             let removed = self.journal.remove(&layout::journal_object(number)).await;
             let left = removed.err().map(|fault| format!("; {fault}")).unwrap_or_default();
-            let what = "another coordinator has taken over and removed what this one wrote";
-            return Err(Failure::Superseded(format!("{}: {what}{left}", self.place)));
+            let what = if before == self.me.run {
+                let what = "another coordinator has taken over and removed what this one wrote";
+                format!("{}: {what}", self.place)
+            } else {
+                gone_on(&self.place)
+            };
+            return Err(Failure::Superseded(what + &left));
         }
         self.size.objects += 1;
         self.size.bytes += length;

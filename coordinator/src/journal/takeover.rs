@@ -83,12 +83,9 @@ pub(crate) async fn await_silence(
     journaled: &Journaled,
     note: &(dyn Fn(&str) + Sync),
 ) -> Result<(), Failure> {
-    let lives = |header: &Header| {
-        Failure::Refused(format!("{} is in use by {}, which is at work", store.place(), owner(header)))
-    };
     let patience = match life(store, journaled).await? {
         Life::Over => return Ok(()),
-        Life::Lives => return Err(lives(&journaled.last)),
+        Life::Lives => return Err(at_work(store, journaled)),
         Life::Killed => LAST_REQUEST,
         Life::HeardOf(age) => {
             let patience = SILENCE.saturating_sub(age);
@@ -102,17 +99,43 @@ pub(crate) async fn await_silence(
             patience
         }
     };
-    let since = Instant::now();
+    watch(store, journaled, patience).await
+}
+
+/// Waits for so long whether the owner of a journal does anything.
+///
+/// # Errors
+/// [`Failure::Refused`] if it does.
+async fn watch(store: &Store, journaled: &Journaled, patience: Duration) -> Result<(), Failure> {
     let journal = store.within(layout::JOURNAL);
-    let next = layout::journal_object(journaled.last.number + 1);
+    let number = journaled.last.number;
+    let is_there = async |number| {
+        let name = layout::journal_object(number);
+        let found = retried(|| journal.look_up(&name)).await;
+        found.map(|entry| entry.is_some()).map_err(|fault| Failure::refused(&fault))
+    };
+    let since = Instant::now();
     while since.elapsed() < patience {
         tokio::time::sleep(LOOK_EVERY).await;
-        let there = retried(|| journal.look_up(&next)).await.map_err(|fault| Failure::refused(&fault))?;
-        if there.is_some() {
-            return Err(lives(&journaled.last));
+        // In this order: the last object is removed once the next is there, or when the job has ended.
+        let is_last_there = is_there(number).await?;
+        if is_there(number + 1).await? {
+            return Err(at_work(store, journaled));
+        }
+        if !is_last_there {
+            return Err(Failure::Refused(gone_on(&store.place())));
         }
     }
     Ok(())
+}
+
+fn at_work(store: &Store, journaled: &Journaled) -> Failure {
+    Failure::Refused(format!("{} is in use by {}, which is at work", store.place(), owner(&journaled.last)))
+}
+
+/// What to say when the journal that was read is there no longer: it is unknown what is there now.
+pub(super) fn gone_on(place: &str) -> String {
+    format!("{place}: the job in it has ended or gone on just now; give the same command again")
 }
 
 /// Who wrote an object, for people.
@@ -120,3 +143,6 @@ pub(super) fn owner(header: &Header) -> String {
     let word = |text: &str| text.escape_debug().to_string();
     format!("process {} on {} (run {})", header.pid, word(&header.host), word(&header.run))
 }
+
+#[cfg(test)]
+mod tests;

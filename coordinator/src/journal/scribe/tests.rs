@@ -95,6 +95,20 @@ async fn whoever_begins_where_the_first_object_of_another_is_no_longer_there_ste
 }
 
 #[tokio::test]
+async fn whoever_takes_over_from_one_that_has_ended_the_job_meanwhile_is_told_to_look_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let mut first = begun(&store).await;
+    let journaled = read::read(&store).await.unwrap().unwrap();
+    let mut second = Scribe::after(&store, &journaled).await.unwrap();
+    second.release(&store);
+    first.remove(&store).await.unwrap();
+    let why = superseded(second.append(&[], LIMIT).await);
+    assert!(why.ends_with("has ended or gone on just now; give the same command again"), "{why}");
+    assert!(objects(folder.path()).is_empty());
+}
+
+#[tokio::test]
 async fn an_object_whose_reply_was_lost_is_no_other_coordinators() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
