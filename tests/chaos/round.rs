@@ -15,8 +15,8 @@ use tests_support::Dice;
 use tests_support::command::{Finished, children, finish};
 use tests_support::process::{assert_gone, is_alive, send};
 
-/// No run lasts longer, unless something hangs.
-const PATIENCE: Duration = Duration::from_mins(3);
+/// No run lasts longer, not even one that writes each item on its own beside other rounds, unless something hangs.
+const PATIENCE: Duration = Duration::from_mins(10);
 /// Of processes that have nobody left to work for.
 const LEAVE: Duration = Duration::from_secs(20);
 /// Longer than a coordinator in S3 that says nothing is believed in.
