@@ -5,7 +5,7 @@ use nix::sys::signal::Signal::{SIGKILL, SIGTERM};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tests_support::Hadoop;
-use tests_support::hadoop::members::Member;
+use tests_support::process::assert_gone;
 
 const ARGS: &str = "--workers 2 --read-percent 100";
 
@@ -20,12 +20,11 @@ fn running(hadoop: &'static Hadoop, then: impl FnOnce(&mut Job<'_>, &str)) {
     then(&mut job, &application);
 }
 
-/// None of these runs any more before so much time has passed.
 #[track_caller]
-fn are_gone_within(limit: Duration, workers: impl Fn() -> Vec<Member>) {
+fn no_worker_within(hadoop: &Hadoop, application: &str, limit: Duration) {
     let since = Instant::now();
-    while !workers().is_empty() {
-        assert!(since.elapsed() < limit, "workers still run: {:?}", workers());
+    while !hadoop.workers(application).is_empty() {
+        assert!(since.elapsed() < limit, "workers still run: {:?}", hadoop.workers(application));
         sleep(Duration::from_millis(100));
     }
 }
@@ -51,7 +50,7 @@ fn a_coordinator_that_is_terminated_kills_the_application() {
         job.signal(SIGTERM);
         assert_eq!(job.end().code, Some(3));
         assert!(since.elapsed() < Duration::from_secs(6), "{:?}", since.elapsed());
-        are_gone_within(Duration::from_secs(10), || hadoop.workers(application));
+        no_worker_within(hadoop, application, Duration::from_secs(10));
         assert_eq!(hadoop.ended(application, PATIENCE)["finalStatus"], "KILLED");
     });
 }
@@ -63,11 +62,10 @@ fn workers_of_a_coordinator_that_is_killed_stop_within_30_seconds_and_the_applic
         let workers = job.workers(2);
         job.signal(SIGKILL);
         job.end();
-        let left = || workers.iter().filter(|worker| worker.runs()).cloned().collect();
-        are_gone_within(Duration::from_secs(30), left);
+        assert_gone(workers.iter().map(|worker| &worker.pid), Duration::from_secs(30));
         // YARN starts others in their place, which find nobody, as often as it tries a task.
         let ended = hadoop.ended(application, PATIENCE);
         assert_ne!(ended["finalStatus"], "SUCCEEDED", "{ended}");
-        are_gone_within(Duration::from_secs(10), || hadoop.workers(application));
+        no_worker_within(hadoop, application, Duration::from_secs(10));
     });
 }

@@ -157,13 +157,12 @@ impl Scribe {
             // This number is free because another has ended the job, or replaced everything up to it.
             let removed = self.journal.remove(&layout::journal_object(number)).await;
             let left = removed.err().map(|fault| format!("; {fault}")).unwrap_or_default();
-            let what = if before == self.me.run {
-                let what = "another coordinator has taken over and removed what this one wrote";
-                format!("{}: {what}", self.place)
+            let why = if before == self.me.run {
+                format!("{}: another coordinator has taken over and removed what this one wrote", self.place)
             } else {
                 gone_on(&self.place)
             };
-            return Err(Failure::Superseded(what + &left));
+            return Err(Failure::Superseded(why + &left));
         }
         self.size.objects += 1;
         self.size.bytes += length;

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use job::{
     control::{Sealed, SealedPart},
     ids::{Attempt, FileId, JobId, Segment},
@@ -47,6 +49,10 @@ pub(crate) fn begin() -> Fact {
         expected_items: 100,
         description: serde_json::Value::Null,
     }))
+}
+
+pub(crate) fn store(folder: &Path) -> Store {
+    Store::reading(&Target::File { dir: folder.into() }, None).unwrap()
 }
 
 /// The first object of an export.

@@ -1,18 +1,15 @@
 use std::{fs, path::Path};
 
-use job::target::Target;
-
 use super::*;
 use crate::{
-    journal::{read, tests::begin},
+    journal::{
+        read,
+        tests::{begin, store},
+    },
     store::Store,
 };
 
 const LIMIT: Duration = Duration::from_secs(1);
-
-fn store(folder: &Path) -> Store {
-    Store::reading(&Target::File { dir: folder.into() }, None).unwrap()
-}
 
 /// Has begun a journal, and does not hold the lock, as in S3.
 async fn begun(store: &Store) -> Scribe {

@@ -1,9 +1,12 @@
 use std::path::Path;
 
-use job::{layout::journal_object, target::Target};
+use job::layout::journal_object;
 
 use super::*;
-use crate::journal::{read, tests::begun};
+use crate::journal::{
+    read,
+    tests::{begun, store},
+};
 
 const PATIENCE: Duration = Duration::from_millis(1500);
 
@@ -13,7 +16,7 @@ async fn watched(happens: impl FnOnce(&Path)) -> Result<(), String> {
     let journal = folder.path().join(layout::JOURNAL);
     std::fs::create_dir_all(&journal).unwrap();
     std::fs::write(journal.join(journal_object(1)), begun()).unwrap();
-    let store = Store::reading(&Target::File { dir: folder.path().into() }, None).unwrap();
+    let store = store(folder.path());
     let journaled = read(&store).await.unwrap().unwrap();
     happens(&journal);
     watch(&store, &journaled, PATIENCE).await.map_err(|failure| failure.to_string())
