@@ -2,7 +2,12 @@
 
 use std::str::FromStr;
 
-use crate::{capacity::Rate, schema::KeySchema, target::Target, task::TotalSegments};
+use crate::{
+    capacity::Rate,
+    schema::{IndexKeys, KeySchema},
+    target::Target,
+    task::TotalSegments,
+};
 
 /// How part files are compressed. Each upload part is a gzip member or zstd frame of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -142,6 +147,11 @@ pub struct ImportSettings {
     pub table: String,
     /// The table's key.
     pub keys: KeySchema,
+    /// The keys of the indexes that items must suit.
+    pub indexes: Vec<IndexKeys>,
+    /// The backup is an incremental export of DynamoDB: its lines say what to put and what to delete. Lines of any
+    /// other backup delete nothing.
+    pub is_incremental: bool,
     /// What to do with each item.
     pub mode: WriteMode,
     /// Splits that a worker reads at once, at least 1: their lines are mixed.

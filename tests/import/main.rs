@@ -7,12 +7,14 @@
 mod crash;
 mod damaged;
 mod emulators;
+mod exports;
 mod java;
 mod modes;
 mod pace;
 mod refused;
 mod rejects;
 mod resume;
+mod rules;
 mod run;
 mod s3;
 mod sources;

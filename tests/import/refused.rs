@@ -110,6 +110,39 @@ fn a_file_of_something_else() {
 }
 
 #[test]
+fn what_people_bring_that_is_no_backup_is_named_with_a_remedy() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("data");
+    let utf16: Vec<u8> = "{\"pk\":{\"S\":\"a\"}}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (text, what, remedy) in [
+        (
+            &br#"{"Items":[{"pk":{"S":"secret"}}],"Count":1}"#[..],
+            "the reply of a Scan or Query",
+            "'.Items[]'",
+        ),
+        (
+            br#"{"Forum":[{"PutRequest":{"Item":{"pk":{"S":"secret"}}}}]}"#,
+            "the input of BatchWriteItem",
+            "'.[][].PutRequest.Item // empty'",
+        ),
+        (br#"[{"pk":{"S":"secret"}}]"#, "a JSON array", "'.[]'"),
+        (br#"{"pk":"secret","n":1}"#, "plain JSON, without attribute types", "give each value its type"),
+        (b"{\n  \"pk\": {\n    \"S\": \"secret\"", "spread over several lines", "jq -c ."),
+        (&utf16, "text in UTF-16", "iconv"),
+        (b"pk,sk\nsecret,1\n", "CSV", "DynamoDB's own import"),
+        (b"<Error><Code>secret</Code></Error>", "XML or HTML", "download the file again"),
+        (b"PK\x03\x04\x14\0", "a zip archive", "unpack it"),
+        (b"PAR1\x15\x04", "Apache Parquet", "convert it to DynamoDB JSON"),
+        (br#"{"eventName":"INSERT","dynamodb":{"Keys":{}}}"#, "a record of DynamoDB Streams", ""),
+    ] {
+        fs::write(&file, text).unwrap();
+        let finished = import(&fake, folder.path(), "");
+        refused(&fake, &finished, &["/data: ", what, "which is not a backup format of tablehaul", remedy]);
+        assert!(!finished.stderr.contains("secret"), "{}", finished.stderr);
+    }
+}
+
+#[test]
 fn a_file_that_nobody_may_read_or_that_went_away() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
     let files = BackupWriter::new(100).codec(BackupCodec::Gzip).edc(folder.path());

@@ -168,3 +168,65 @@ fn very_many_bad_lines_are_all_told() {
     assert_eq!(fs::read_to_string(&rejects).unwrap().lines().count(), 200_000);
     assert_eq!(writes(&fake).total, ITEMS);
 }
+
+/// Where a bad line stands does not decide whether it may be left out.
+#[test]
+fn bad_lines_at_the_start_of_files_are_left_out_like_others() {
+    let keyless = r#"{"other":{"s":"secret"}}"#;
+    let of_other_type = r#"{"pk":{"n":"1"},"sk":{"n":"1"}}"#;
+    let (a, b) = (r#"{"pk":{"s":"a"},"sk":{"n":"1"}}"#, r#"{"pk":{"s":"b"},"sk":{"n":"1"}}"#);
+    let native = |item: &str| {
+        format!(r#"{{"Item":{}}}"#, item.replace(r#""s":"#, r#""S":"#).replace(r#""n":"#, r#""N":"#))
+    };
+    let change = |keys: &str| {
+        let keys = keys.replace(r#""s":"#, r#""S":"#).replace(r#""n":"#, r#""N":"#);
+        format!(r#"{{"Metadata":{{"WriteTimestampMicros":{{"N":"1"}}}},"Keys":{keys},"NewImage":{keys}}}"#)
+    };
+    for (files, rejected, items) in [
+        (vec![vec![a.into(), keyless.into(), b.into()]], 1, 2),
+        (vec![vec![keyless.into(), a.into(), b.into()]], 1, 2),
+        (vec![vec![of_other_type.into(), a.into()]], 1, 1),
+        (vec![vec![keyless.into(), "garbage".into(), of_other_type.into(), a.into()]], 3, 1),
+        (vec![vec![keyless.into()], vec![a.into()]], 1, 1),
+        (vec![vec!["garbage".into()], vec![a.into()], vec![]], 1, 1),
+        (vec![vec![native(keyless)], vec![native(a), "garbage".into()]], 2, 1),
+        (vec![vec![native(keyless), native(a)], vec!["garbage".into(), "more".into()]], 3, 1),
+        (vec![vec![change(keyless), change(a)], vec![change(of_other_type)]], 2, 1),
+    ] {
+        let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+        for (number, lines) in files.iter().enumerate() {
+            let text: Vec<String> = lines.iter().map(|line: &String| format!("{line}\n")).collect();
+            fs::write(folder.path().join(format!("f{number}")), text.concat()).unwrap();
+        }
+        refused(&fake, &import(&fake, folder.path(), ""), &[]);
+        for args in ["--max-rejects all".to_owned(), format!("--max-rejects {rejected}")] {
+            let report = report(&import(&fake, folder.path(), &args));
+            assert_eq!(
+                (&report["items"], &report["rejected"]),
+                (&items.into(), &rejected.into()),
+                "{files:?}"
+            );
+        }
+        let (fake, args) = (sink(), format!("--max-rejects {}", rejected - 1));
+        if rejected > 1 {
+            refused(&fake, &import(&fake, folder.path(), &args), &["--max-rejects allows"]);
+        }
+    }
+}
+
+#[test]
+fn a_backup_without_any_item_of_the_table_is_refused_whatever_is_allowed() {
+    let keyless = r#"{"other":{"s":"x"}}"#;
+    for files in [&[keyless][..], &["garbage"], &[keyless, "garbage"], &["{\"Items\":[]}", keyless]] {
+        let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+        for (number, line) in files.iter().enumerate() {
+            fs::write(folder.path().join(format!("f{number}")), format!("{line}\n{line}\n")).unwrap();
+        }
+        refused(&fake, &import(&fake, folder.path(), "--max-rejects all"), &["/f0: its first "]);
+    }
+    // Nor is a whole file of another shape left out as one bad line.
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    fs::write(folder.path().join("a"), "{\"Items\":[{\"pk\":{\"S\":\"x\"}}],\"Count\":1}\n").unwrap();
+    fs::write(folder.path().join("b"), "{\"pk\":{\"s\":\"a\"},\"sk\":{\"n\":\"1\"}}\n").unwrap();
+    refused(&fake, &import(&fake, folder.path(), "--max-rejects all"), &["/a: ", "the reply of a Scan"]);
+}

@@ -65,6 +65,11 @@ pub(super) fn object(folder: &Target, name: &str) -> Object {
     }
 }
 
+/// A manifest without the byte order mark that some editors put before UTF-8.
+pub(super) fn without_mark(manifest: &[u8]) -> &[u8] {
+    manifest.strip_prefix("\u{feff}".as_bytes()).unwrap_or(manifest)
+}
+
 fn parent(folder: &Target) -> Option<(Target, String)> {
     match folder {
         Target::S3 { prefix, .. } if prefix.is_empty() => None,

@@ -14,8 +14,8 @@ use serde::Deserialize;
 
 use super::{
     Kind,
-    folder::object,
-    named::{Named, NamedFile, pick},
+    folder::{object, without_mark},
+    named::{NameError, Named, NamedFile, pick},
 };
 use crate::store::Entry;
 
@@ -28,6 +28,9 @@ pub(super) const STARTED: &str = "_started";
 /// The folder that DynamoDB makes under the prefix it was given; each export has a folder in it.
 pub(super) const ROOT: &str = "AWSDynamoDB";
 
+/// The folder of data files.
+pub(super) const DATA: &str = "data";
+
 /// Whether a folder's name is that of an export: milliseconds, `-`, 8 hexadecimal digits.
 pub(super) fn is_export_id(name: &str) -> bool {
     name.split_once('-').is_some_and(|(time, random)| {
@@ -38,13 +41,21 @@ pub(super) fn is_export_id(name: &str) -> bool {
     })
 }
 
-/// Whether a manifest is what it was when DynamoDB wrote it; `md5` is the file beside it.
-pub(super) fn check_md5(manifest: &[u8], md5: &[u8]) -> Result<(), String> {
-    let recorded = std::str::from_utf8(md5).ok().and_then(|text| base64::decode(text.trim()).ok());
-    if recorded.as_deref() == Some(Md5::digest(manifest).as_slice()) {
-        return Ok(());
-    }
-    Err("does not match the checksum beside it: it was changed, or not copied whole".into())
+/// The files beside a manifest that may hold its checksum, by what stands in place of `.json`. DynamoDB writes
+/// `.md5`; its documentation says `.checksum`, and emulators follow that.
+pub(super) const CHECKSUMS: [&str; 2] = [".md5", ".checksum"];
+
+/// Whether a manifest is what it was when DynamoDB wrote it; `recorded` is the file beside it: the MD5 in base64 or,
+/// by some emulators, in hexadecimal digits.
+pub(super) fn check_md5(manifest: &[u8], recorded: &[u8]) -> bool {
+    let recorded = std::str::from_utf8(recorded).unwrap_or_default().trim();
+    let is_recorded = |bytes: &[u8]| {
+        let md5 = Md5::digest(bytes);
+        let digits = md5.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        recorded == base64::encode(md5) || recorded.eq_ignore_ascii_case(&digits)
+    };
+    // An editor that adds a byte order mark changes nothing else.
+    is_recorded(manifest) || is_recorded(without_mark(manifest))
 }
 
 /// `manifest-summary.json`.
@@ -161,15 +172,15 @@ pub(super) fn name(
     summary: &Summary,
     files: &Files,
     entries: Vec<Entry>,
-) -> Result<Named, String> {
+) -> Result<Named, NameError> {
     let in_summary = |why: String| format!("{SUMMARY}: {why}");
     let (kind, format) = (summary.kind().map_err(in_summary)?, summary.format().map_err(in_summary)?);
     let items = files.lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.item_count));
     if items != Some(summary.item_count) {
-        return Err(format!(
+        return Err(NameError::Other(format!(
             "{SUMMARY} states {} items, but the files in {FILES} do not add up to that: one of them is damaged",
             summary.item_count
-        ));
+        )));
     }
     let keys = files.lines.iter().filter_map(|line| split_key(&line.data_file_s3_key));
     let names: Vec<&str> = keys.map(|(_, _, name)| name).collect();

@@ -9,12 +9,12 @@ use job::{
 
 use super::{
     Kind, Part,
-    named::{Named, NamedFile, pick},
+    named::{NameError, Named, NamedFile, pick},
 };
 use crate::store::Entry;
 
 /// The files that are recorded, all of them there and as long as they were.
-pub(super) fn name(folder: &Target, export: ExportJson, entries: Vec<Entry>) -> Result<Named, String> {
+pub(super) fn name(folder: &Target, export: ExportJson, entries: Vec<Entry>) -> Result<Named, NameError> {
     let names: Vec<&str> = export.files.iter().map(|file| file.name.as_str()).collect();
     let entries = pick(folder, "export.json", &names, entries)?;
     let is_plain = export.compression == Compression::None;

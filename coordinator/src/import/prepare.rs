@@ -109,7 +109,10 @@ impl Prepared {
     pub(super) fn settings(&self, mode: WriteMode) -> ImportSettings {
         let (table, keys) = (self.table.clone(), self.facts.keys.clone());
         let open_splits = plan::open_splits(self.splits.len(), self.workers);
-        ImportSettings { table, keys, mode, open_splits, aws: self.aws.clone() }
+        // What is deleted need not suit any index.
+        let indexes = if self.mode == WriteMode::Delete { Vec::new() } else { self.facts.index_keys.clone() };
+        let is_incremental = self.backup.is_incremental;
+        ImportSettings { table, keys, indexes, is_incremental, mode, open_splits, aws: self.aws.clone() }
     }
 }
 
@@ -124,7 +127,8 @@ pub(super) async fn prepare(
     let refused = |fault| Failure::refused(&fault);
     let clients = connect(&request.aws, Retries::Sdk).await.map_err(refused)?;
     let facts = active(&clients, &request.table).await?;
-    let backup = backup::find(&request.folder, Some(&clients), &facts.keys).await?;
+    let may_reject = request.max_rejects > 0;
+    let backup = backup::find(&request.folder, Some(&clients), &facts.keys, may_reject).await?;
     if backup.is_incremental && request.mode != WriteMode::Put {
         let why = format!(
             "{} is an incremental export: it says itself what to put and what to delete, so --mode {} has no \

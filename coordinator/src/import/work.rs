@@ -243,6 +243,8 @@ mod tests {
         let settings = ImportSettings {
             table: "Forum".into(),
             keys: KeySchema { partition, sort: None },
+            indexes: Vec::new(),
+            is_incremental: false,
             mode: WriteMode::Put,
             open_splits: 8,
             aws: AwsAccess::default(),

@@ -4,7 +4,7 @@ use super::{Malformed, wire};
 use crate::{
     capacity::Units,
     ids::{Attempt, SplitId},
-    schema::{KeyAttribute, KeyKind, KeySchema},
+    schema::{IndexKeys, KeyAttribute, KeyKind, KeySchema},
     spec::ImportSettings,
     split::{Advance, Checksum, Counts, Reject, Split, SplitLease},
 };
@@ -119,9 +119,12 @@ impl TryFrom<wire::ImportSettings> for ImportSettings {
     fn try_from(settings: wire::ImportSettings) -> Result<Self, Malformed> {
         let partition = settings.partition.ok_or(Malformed("no partition key"))?.try_into()?;
         let sort = settings.sort.map(KeyAttribute::try_from).transpose()?;
+        let indexes = settings.indexes.into_iter().map(IndexKeys::try_from);
         Ok(Self {
             table: settings.table,
             keys: KeySchema { partition, sort },
+            indexes: indexes.collect::<Result<_, _>>()?,
+            is_incremental: settings.is_incremental,
             mode: settings.mode.parse().map_err(|_| Malformed("mode"))?,
             open_splits: settings.open_splits.max(1),
             aws: settings.aws.unwrap_or_default().into(),
@@ -130,15 +133,36 @@ impl TryFrom<wire::ImportSettings> for ImportSettings {
 }
 
 impl From<ImportSettings> for wire::ImportSettings {
-    fn from(ImportSettings { table, keys, mode, open_splits, aws }: ImportSettings) -> Self {
+    fn from(settings: ImportSettings) -> Self {
+        let ImportSettings { table, keys, indexes, is_incremental, mode, open_splits, aws } = settings;
         Self {
             table,
             partition: Some(keys.partition.into()),
             sort: keys.sort.map(Into::into),
+            indexes: indexes.into_iter().map(Into::into).collect(),
+            is_incremental,
             mode: mode.name().to_owned(),
             open_splits,
             aws: Some(aws.into()),
         }
+    }
+}
+
+impl TryFrom<wire::IndexKeys> for IndexKeys {
+    type Error = Malformed;
+
+    fn try_from(keys: wire::IndexKeys) -> Result<Self, Malformed> {
+        let all = |attributes: Vec<wire::KeyAttribute>| {
+            attributes.into_iter().map(KeyAttribute::try_from).collect::<Result<_, _>>()
+        };
+        Ok(Self { name: keys.name, partition: all(keys.partition)?, sort: all(keys.sort)? })
+    }
+}
+
+impl From<IndexKeys> for wire::IndexKeys {
+    fn from(IndexKeys { name, partition, sort }: IndexKeys) -> Self {
+        let all = |attributes: Vec<KeyAttribute>| attributes.into_iter().map(Into::into).collect();
+        Self { name, partition: all(partition), sort: all(sort) }
     }
 }
 
@@ -197,6 +221,12 @@ mod tests {
         let settings = ToWorker::Import(Box::new(ImportSettings {
             table: "Forum".into(),
             keys: KeySchema { partition: key("pk", KeyKind::S), sort: Some(key("sk", KeyKind::B)) },
+            indexes: vec![IndexKeys {
+                name: "by-x".into(),
+                partition: vec![key("x", KeyKind::N), key("pk", KeyKind::S)],
+                sort: vec![key("y", KeyKind::B)],
+            }],
+            is_incremental: true,
             mode: WriteMode::PutIfAbsent,
             open_splits: 8,
             aws: AwsAccess::default(),

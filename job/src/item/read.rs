@@ -10,6 +10,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{AttributeValue, Item, ItemError, MAX_NESTING};
+use crate::format::has_lone_surrogate;
 
 #[derive(Clone, Copy)]
 enum Source {
@@ -39,7 +40,15 @@ impl Item {
 }
 
 /// The fields of a JSON object, in order, duplicates included.
-struct Fields<'a>(Vec<(String, &'a RawValue)>);
+pub(crate) struct Fields<'a>(pub(crate) Vec<(String, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// # Errors
+    /// It is no JSON, or none of an object.
+    pub(crate) fn read(json: &'a [u8]) -> Result<Self, ItemError> {
+        parse(json)
+    }
+}
 
 impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
@@ -63,7 +72,8 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 
 // The cause is dropped because the messages of serde_json quote the text.
 fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, ItemError> {
-    serde_json::from_slice(json).map_err(|_| ItemError::Json)
+    serde_json::from_slice(json)
+        .map_err(|_| if has_lone_surrogate(json) { ItemError::LoneSurrogate } else { ItemError::Json })
 }
 
 fn attributes(
@@ -155,7 +165,10 @@ mod tests {
             (r#"{"a":{"S":"x"}"#, ItemError::Json),
             (r#"{"a":{"S":1}}"#, ItemError::Json),
             (r#"{"a":{"NULL":false}}"#, ItemError::Json),
-            (r#"{"a":{"S":"\ud800"}}"#, ItemError::Json),
+            (r#"{"a":{"S":"\ud800"}}"#, ItemError::LoneSurrogate),
+            (r#"{"a\udc00":{"S":""}}"#, ItemError::LoneSurrogate),
+            (r#"{"a":{"SS":["\ud800\u0041"]}}"#, ItemError::LoneSurrogate),
+            (r#"{"a":{"S":"\\ud800}}"#, ItemError::Json),
             (r#"{"a":{}}"#, ItemError::NotOneType),
             (r#"{"a":{"S":"","N":"1"}}"#, ItemError::NotOneType),
             (r#"{"a":{"s":""}}"#, ItemError::UnknownType),

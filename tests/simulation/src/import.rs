@@ -95,6 +95,8 @@ impl Import {
             settings: ImportSettings {
                 table: "t".into(),
                 keys,
+                indexes: Vec::new(),
+                is_incremental: false,
                 mode: WriteMode::PutIfAbsent,
                 open_splits: 4,
                 aws: AwsAccess::default(),

@@ -7,10 +7,16 @@
 // As in `walk.rs`.
 #![allow(clippy::inline_always)]
 
-use super::{decimal::Decimal, text, unique::Hashes};
+use super::{
+    Table,
+    check::{MAX_LEVELS, is_name},
+    decimal::Decimal,
+    text,
+    unique::Hashes,
+};
 use crate::{
     format::{binary, escape::first_word, kind::Kind, walk::between},
-    item::{COLLECTION_BYTES, ELEMENT_BYTES, MAX_NESTING},
+    item::{COLLECTION_BYTES, ELEMENT_BYTES},
     schema::{KeyAttribute, KeyKind, KeySchema},
 };
 
@@ -61,13 +67,19 @@ pub(super) struct KeyText<'a> {
     pub(super) bytes: usize,
 }
 
+impl<'a> KeyText<'a> {
+    pub(super) fn spelling(self) -> &'a [u8] {
+        self.spelling
+    }
+}
+
 /// A walk. With `ANY_CASE` type keys may have letters of any case, as in backup lines; these become
 /// upper case in a copy of the text.
 pub(super) struct Scan<'a, 'e, const ANY_CASE: bool> {
     text: &'a [u8],
     /// Of the same length as the text; empty unless `ANY_CASE`.
     copy: &'e mut [u8],
-    keys: &'e KeySchema,
+    table: &'e Table,
     buffers: &'e mut Buffers,
     bytes: usize,
     partition: Option<KeyText<'a>>,
@@ -77,10 +89,10 @@ pub(super) struct Scan<'a, 'e, const ANY_CASE: bool> {
 /// An item of DynamoDB's own spelling that `text` starts with, and what follows it. `text` must be UTF-8.
 pub(super) fn dynamodb_item<'a>(
     text: &'a [u8],
-    keys: &KeySchema,
+    table: &Table,
     buffers: &mut Buffers,
 ) -> Option<(Facts<'a>, &'a [u8])> {
-    Scan::<false>::item(text, &mut [], keys, buffers)
+    Scan::<false>::item(text, &mut [], table, buffers)
 }
 
 /// The item of a backup line. `line` must be UTF-8, and `copy` be a copy of it; there, type keys get
@@ -88,10 +100,10 @@ pub(super) fn dynamodb_item<'a>(
 pub(super) fn backup_item<'a>(
     line: &'a [u8],
     copy: &mut [u8],
-    keys: &KeySchema,
+    table: &Table,
     buffers: &mut Buffers,
 ) -> Option<Facts<'a>> {
-    let (facts, after) = Scan::<true>::item(line, copy, keys, buffers)?;
+    let (facts, after) = Scan::<true>::item(line, copy, table, buffers)?;
     after.is_empty().then_some(facts)
 }
 
@@ -99,10 +111,10 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
     fn item(
         text: &'a [u8],
         copy: &'e mut [u8],
-        keys: &'e KeySchema,
+        table: &'e Table,
         buffers: &'e mut Buffers,
     ) -> Option<(Facts<'a>, &'a [u8])> {
-        let mut scan = Self { text, copy, keys, buffers, bytes: 0, partition: None, sort: None };
+        let mut scan = Self { text, copy, table, buffers, bytes: 0, partition: None, sort: None };
         let after = scan.attributes(text.strip_prefix(b"{")?, 0)?;
         let Self { bytes, partition, sort, .. } = scan;
         Some((Facts { json: between(text, after), bytes, partition, sort }, after))
@@ -120,6 +132,9 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
             let name = rest.strip_prefix(b"\"")?;
             let after_name = text::skip_plain(name)?;
             let name_bytes = name.len() - after_name.len() - 1;
+            if !is_name(name_bytes) {
+                return None;
+            }
             self.buffers.hashes.push(text::hash(name, name_bytes));
             let (kind, value) = self.type_key(after_name.strip_prefix(b":")?)?;
             let bytes_before = self.bytes;
@@ -139,10 +154,10 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
         }
     }
 
-    /// Keeps the value if it is one of the key.
+    /// Keeps the value if it is one of the key. Gives up if an index may not take it.
     #[inline(always)]
     fn find_key(&mut self, name: &[u8], kind: Kind, content: &'a [u8], bytes: usize) -> Option<()> {
-        let KeySchema { partition, sort } = self.keys;
+        let Table { keys: KeySchema { partition, sort }, watched, .. } = self.table;
         if name == partition.name.as_bytes() {
             self.partition = Some(key_text(partition, kind, content, bytes)?);
         } else if let Some(sort) = sort
@@ -150,7 +165,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
         {
             self.sort = Some(key_text(sort, kind, content, bytes)?);
         }
-        Some(())
+        watched.take(name, kind, bytes).then_some(())
     }
 
     /// A value's opening brace and type key; what remains starts with the content.
@@ -222,7 +237,8 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
                 }
             }
             Kind::Ss | Kind::Ns | Kind::Bs => self.set(kind, rest.strip_prefix(b"[\"")?),
-            Kind::L | Kind::M if depth == MAX_NESTING => None,
+            // Nothing may stand in one of the last level.
+            Kind::L | Kind::M if depth + 1 == MAX_LEVELS => None,
             Kind::L => self.values(rest.strip_prefix(b"[")?, depth + 1),
             Kind::M => {
                 self.bytes += COLLECTION_BYTES;

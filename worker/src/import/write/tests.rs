@@ -68,7 +68,15 @@ struct Test {
 impl Test {
     fn start(server: &Server, mode: WriteMode) -> Self {
         let aws = AwsAccess::default();
-        let settings = ImportSettings { table: "t".into(), keys: keys(), mode, open_splits: 1, aws };
+        let settings = ImportSettings {
+            table: "t".into(),
+            keys: keys(),
+            indexes: Vec::new(),
+            is_incremental: false,
+            mode,
+            open_splits: 1,
+            aws,
+        };
         let (report, mut messages) = Report::new();
         let (purse, report) = (Arc::new(Purse::new()), Arc::new(report));
         let writer =
