@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use job::{
     ids::JobId,
     journal::{Begin, Fact, Run},
-    spec::{ExportSettings, RateSpec},
+    spec::{ExportSettings, NullSpelling, RateSpec},
 };
 use job_aws::Clients;
 use tokio_util::sync::CancellationToken;
@@ -210,7 +210,8 @@ impl Job<'_> {
         };
         let left = prepared.facts.items.saturating_sub(state.sealed_items());
         progress.start(&prepared.facts.name, left, Phase::Reading);
-        let work = ExportWork::new(state, settings(request, prepared));
+        let settings = settings(request, prepared, state.begin.null);
+        let work = ExportWork::new(state, settings);
         let limits = Limits::table(prepared.rate);
         let read = driver.run(work, limits, prepared.plan.workers, stop).await;
         progress.stop();
@@ -251,7 +252,7 @@ fn tool() -> String {
     format!("tablehaul {}", env!("CARGO_PKG_VERSION"))
 }
 
-fn settings(request: &ExportRequest, prepared: &Prepared) -> ExportSettings {
+fn settings(request: &ExportRequest, prepared: &Prepared, null: NullSpelling) -> ExportSettings {
     let plan = &prepared.plan;
     ExportSettings {
         table: prepared.table.clone(),
@@ -259,6 +260,7 @@ fn settings(request: &ExportRequest, prepared: &Prepared) -> ExportSettings {
         total_segments: plan.segments,
         target: prepared.target.clone(),
         compression: request.wishes.compression,
+        null,
         upload_part_bytes: plan.upload_part_bytes,
         part_file_bytes: plan.part_file_bytes,
         mean_item_bytes: prepared.facts.mean_item_bytes(),

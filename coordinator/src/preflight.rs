@@ -89,8 +89,13 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// The plan in words.
-    pub(crate) fn text(&self, wishes: Wishes, place: &Place) -> String {
+    pub(crate) fn text(&self, mut wishes: Wishes, place: &Place) -> String {
         let Self { facts, target, plan, rate, rate_source, ground, .. } = self;
+        if let Ground::Unfinished(journaled) = ground
+            && let State::Export(state) = &journaled.state
+        {
+            wishes.null = Some(state.begin.null);
+        }
         let plan = PlanText { facts, target, plan, rate: *rate, rate_source, wishes, place: place.text() };
         match ground {
             Ground::Free => plan.to_string(),

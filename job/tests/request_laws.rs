@@ -165,7 +165,8 @@ fn a_line_cut_anywhere_or_with_any_byte_changed_gives_what_the_slow_path_gives()
             .unwrap();
     let json = format!(r#"{{"Item":{item}}}"#);
     let old = item.replace("NULL", "nULLValue");
-    for (line, lines) in [(item, Lines::Emr), (&old, Lines::Emr), (&json, Lines::Json)] {
+    let both = item.replace(r#""NULL":true"#, r#""nULL":true,"nULLValue":true"#);
+    for (line, lines) in [(item, Lines::Emr), (&old, Lines::Emr), (&both, Lines::Emr), (&json, Lines::Json)] {
         assert!(assert_like_the_slow_path(line.as_bytes(), lines, &keys, Wanted::Items));
         for at in 0..line.len() {
             assert_like_the_slow_path(&line.as_bytes()[..at], lines, &keys, Wanted::Items);

@@ -3,7 +3,7 @@
 use job::{journal::Begin, layout};
 
 use super::state::ExportState;
-use crate::{plan::Wishes, table::TableFacts};
+use crate::{failure::Failure, plan::Wishes, table::TableFacts};
 
 /// What an export that is to begin is.
 pub(crate) fn begin(
@@ -20,6 +20,7 @@ pub(crate) fn begin(
         table_id: described(facts, "TableId"),
         keys: facts.keys.clone(),
         compression: wishes.compression,
+        null: wishes.null(),
         consistent: wishes.consistent,
         segments,
         started_at,
@@ -51,6 +52,11 @@ pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: Wishes) -> O
     if begin.consistent != wishes.consistent {
         return Some(if begin.consistent { "with --consistent" } else { "without --consistent" }.into());
     }
+    if let Some(null) = wishes.null
+        && null != begin.null
+    {
+        return Some(format!("with --null {}, not {}", begin.null.name(), null.name()));
+    }
     let segments = begin.segments.get();
     wishes
         .segments
@@ -60,9 +66,18 @@ pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: Wishes) -> O
 
 /// What to say when an export is left unfinished so that it can be gone on with.
 pub(crate) fn kept_text(state: &ExportState, place: &str) -> String {
+    kept(&format!("{} % of it", state.percent()), place)
+}
+
+/// The same where the last of it could not be journaled, so that nobody knows how much is kept.
+pub(crate) fn partly_kept_text(unwritten: &Failure, place: &str) -> String {
+    let kept = kept("what was recorded of it before that", place);
+    format!("its end could not be recorded ({unwritten}); {kept}")
+}
+
+fn kept(what: &str, place: &str) -> String {
     format!(
-        "{} % of it is kept in {place}/{}: the same command goes on from there, `tablehaul clean` removes it",
-        state.percent(),
+        "{what} is kept in {place}/{}: the same command goes on from there, `tablehaul clean` removes it",
         layout::OWN_FOLDER
     )
 }
@@ -71,7 +86,11 @@ pub(crate) fn kept_text(state: &ExportState, place: &str) -> String {
 mod tests {
     use super::*;
     use crate::table::tests::described;
-    use job::{ids::JobId, spec::Compression, task::TotalSegments};
+    use job::{
+        ids::JobId,
+        spec::{Compression, NullSpelling},
+        task::TotalSegments,
+    };
     use serde_json::json;
 
     fn begun() -> Begin {
@@ -101,6 +120,7 @@ mod tests {
             (&other, wishes, "of another table, arn:aws:dynamodb:us-east-1:123456789012:table/Forum"),
             (&again, wishes, "of that table before it was deleted and made again"),
             (&facts, Wishes { compression: Compression::Zstd, ..wishes }, "with compression none, not zstd"),
+            (&facts, Wishes { null: Some(NullSpelling::Both), ..wishes }, "with --null single, not both"),
             (&facts, Wishes { consistent: true, ..wishes }, "without --consistent"),
             (
                 &facts,

@@ -6,6 +6,7 @@ use coordinator::cores::{ImportAction, ImportState, ImportWork, State};
 use fastrand::Rng;
 use job::{
     capacity::Units,
+    format::request::Write,
     control::{FromWorker, ToWorker},
     ids::{Attempt, JobId, SplitId},
     journal::{BeginImport, Fact, Settled},
@@ -151,7 +152,8 @@ impl Import {
                 hand.waiting.push((Ticket { slot, line: (offset - first) / LINE }, split, offset));
                 Line::Waiting
             };
-            hand.ledger.read(slot, [Entry { offset, next: offset + LINE, item_bytes: 100, state }]);
+            let (next, write) = (offset + LINE, Write::Put);
+            hand.ledger.read(slot, [Entry { offset, next, write, item_bytes: 100, state }]);
         }
     }
 
