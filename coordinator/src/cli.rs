@@ -94,7 +94,9 @@ fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
     let request = args.request(matches).map_err(Failure::Refused)?;
     match run(&request, dry_run, quiet)? {
         Outcome::Planned(texts) => result("the plan", &texts.join("\n\n"))?,
-        Outcome::Exported(reports) if json => result("the export is done, but its report", &json_of(&reports))?,
+        Outcome::Exported(reports) if json => {
+            result("the export is done, but its report", &json_of(&reports))?
+        }
         Outcome::Exported(_) => {}
     }
     Ok(ExitCode::SUCCESS)

@@ -24,7 +24,7 @@ use crate::{
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
     journal::{Journal, State},
-    occupant::{Occupant, complete_text},
+    occupant::Occupant,
     pace::Limits,
     preflight::{ExportRequest, Ground, Prepared, prepare, worker_binary},
     progress::{Phase, Progress},
@@ -227,8 +227,11 @@ fn not_an_export() -> Failure {
 /// Whoever found a folder empty, and took it only after another job had begun, ended and removed its journal there,
 /// must not touch what that one made.
 async fn step_back_if_complete(journal: &mut Journal, store: &Store, begin: Begin) -> Result<(), Failure> {
-    let Occupant::Complete(export) = Occupant::of(store).await? else { return Ok(()) };
-    let what = complete_text(export.as_deref());
+    let what = match Occupant::of(store).await? {
+        Occupant::Complete(complete) => complete.text,
+        Occupant::Damaged(damaged) => damaged.text,
+        _ => return Ok(()),
+    };
     // Our own, which has the first number: there was no other's any more.
     journal.remove(store, &[Fact::Begin(Box::new(begin)), Fact::Abandoned]).await?;
     Err(Failure::Refused(format!("{} holds {what}, which was made just now by another job", store.place())))

@@ -3,6 +3,7 @@
 //! A backup is read twice: in a pass that checks every line and writes nothing, so that what is wrong
 //! with it is known before the first write, and then in the one that writes.
 
+mod beside;
 mod done;
 mod plan;
 mod prepare;
@@ -86,13 +87,25 @@ pub async fn import(
     let job =
         Job { request, prepared: &prepared, place: &place, rejects: rejects.clone(), progress, stop: &stop };
     let mut kept = match state {
-        Some((state, begin)) if !dry_run => Some(state.take(begin, job.way()).await?),
+        Some((state, begin)) if !dry_run => match state.take(begin, job.way()).await {
+            Ok(kept) => Some(kept),
+            Err(failure) => {
+                rejects.discard(&prepared.clients).await;
+                return Err(failure);
+            }
+        },
         _ => None,
     };
     if !dry_run {
         progress.plan(&plan);
     }
     let imported = job.run(dry_run, &plan, &mut kept).await;
+    if let Err(Failure::Refused(_)) = &imported
+        && rejects.is_empty()
+    {
+        // Nothing was done, so nothing is left of it.
+        rejects.discard(&prepared.clients).await;
+    }
     let finished = rejects.finish(&prepared.clients).await.map_err(|fault| Failure::failed(&fault));
     let imported = match (imported, finished) {
         (Ok(_), Err(unwritten)) => Err(unwritten.saying(done::ALL)),

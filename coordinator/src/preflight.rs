@@ -18,11 +18,12 @@ use crate::{
     export::difference,
     failure::Failure,
     journal::{self, Journaled, State},
-    occupant::{Occupant, complete_text, foreign_text},
+    occupant::{Occupant, foreign_text},
     plan::{Plan, PlanText, Wishes, plan},
     retry::briefly,
     store::Store,
     table::TableFacts,
+    whole::Complete,
 };
 
 /// What the user asked for.
@@ -206,8 +207,11 @@ async fn occupied(
     let choose = "choose another destination";
     match Occupant::of(store).await? {
         Occupant::Nobody => Ok(Ground::Free),
-        Occupant::Complete(export) => {
-            let text = complete_text(export.as_deref());
+        Occupant::Damaged(damaged) => Err(Failure::Refused(format!(
+            "{place} holds {}: copy what is missing again, or {choose}",
+            damaged.sentence()
+        ))),
+        Occupant::Complete(Complete { export, text, .. }) => {
             let table = export.as_deref().map(|export| &export.table);
             if table.is_some_and(|table| is_of(table, facts)) {
                 return Ok(Ground::Done(format!("{place} holds {text}")));

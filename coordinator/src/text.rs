@@ -49,7 +49,8 @@ pub(crate) fn without_passwords(text: &str) -> Cow<'_, str> {
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let (before, url) = rest.split_at(at + "://".len());
-        let is_end = |char: char| char.is_whitespace() || matches!(char, '/' | '?' | '#' | '\'' | '"' | '`' | ',');
+        let is_end =
+            |char: char| char.is_whitespace() || matches!(char, '/' | '?' | '#' | '\'' | '"' | '`' | ',');
         let authority = &url[..url.find(is_end).unwrap_or(url.len())];
         out.push_str(before);
         rest = url;
@@ -131,7 +132,10 @@ mod tests {
         assert!(failed(ErrorKind::BrokenPipe).is_ok());
         let failure = failed(ErrorKind::StorageFull).unwrap_err();
         assert_eq!(failure.exit_code(), 1);
-        assert!(failure.to_string().starts_with("the plan could not be written to standard output: "), "{failure}");
+        assert!(
+            failure.to_string().starts_with("the plan could not be written to standard output: "),
+            "{failure}"
+        );
     }
 
     #[test]

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::JobId, schema::KeySchema, spec::{Compression, NullSpelling}};
+use crate::{
+    ids::JobId,
+    schema::KeySchema,
+    spec::{Compression, NullSpelling},
+};
 
 /// The version of [`ExportJson`] written here, and the only one read.
 pub const VERSION: u32 = 1;

@@ -8,7 +8,7 @@ use job::{
 use job_aws::Clients;
 
 use super::{
-    edc,
+    Kind, edc,
     folder::Folder,
     named::Named,
     native::{self, Files, Place, Summary},
@@ -44,9 +44,16 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
             [] => plain(folder, listing),
             [one] => {
                 let (below, mut named) = one_below(&folder, one).await?;
-                named
-                    .notes
-                    .insert(0, format!("{target}: the export of DynamoDB in its folder {one} is taken"));
+                let what = match named.kind {
+                    Kind::Incremental => "the incremental export of DynamoDB",
+                    _ => "the export of DynamoDB",
+                };
+                let removes = match named.kind {
+                    Kind::Incremental => "; it says itself which items are put and which are removed",
+                    _ => "",
+                };
+                let note = format!("{target}: {what} in its folder {one} is taken{removes}");
+                named.notes.insert(0, note);
                 Ok((below, named))
             }
             several => {

@@ -65,7 +65,8 @@ pub(super) fn object(folder: &Target, name: &str) -> Object {
     }
 }
 
-fn parent(folder: &Target) -> Option<(Target, String)> {
+/// The folder it is in, and its name there; nothing if it is the root of a file system or bucket.
+pub(super) fn parent(folder: &Target) -> Option<(Target, String)> {
     match folder {
         Target::S3 { prefix, .. } if prefix.is_empty() => None,
         Target::S3 { bucket, prefix } => {

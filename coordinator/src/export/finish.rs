@@ -13,7 +13,11 @@ use job::{
     target::Target,
 };
 
-use super::{resume::{kept_text, partly_kept_text}, segments::Slowest, state::ExportState};
+use super::{
+    resume::{kept_text, partly_kept_text},
+    segments::Slowest,
+    state::ExportState,
+};
 use crate::{
     commit,
     failure::Failure,

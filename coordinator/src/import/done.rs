@@ -45,7 +45,11 @@ impl Done {
             return format!("nothing was {verbs}");
         }
         let told = |number: u64, thing: &str, verb: &str| {
-            format!("at least {}{} {verb}", count_of(number, thing), if number == 1 { " was" } else { " were" })
+            format!(
+                "at least {}{} {verb}",
+                count_of(number, thing),
+                if number == 1 { " was" } else { " were" }
+            )
         };
         let Counts { items, removed, .. } = self.counts;
         let done = match (items, removed) {
@@ -55,7 +59,8 @@ impl Done {
             (items, 0) => format!("{} before that", told(items, "item", "written")),
             (0, removed) => format!("{} before that", told(removed, "item", "removed")),
             (items, removed) => {
-                let (written, verb) = (told(items, "item", "written"), if removed == 1 { "was" } else { "were" });
+                let (written, verb) =
+                    (told(items, "item", "written"), if removed == 1 { "was" } else { "were" });
                 format!("{written} and at least {removed} {verb} removed before that")
             }
         };

@@ -17,7 +17,7 @@ use super::{prepare::ImportRequest, state::ImportState};
 use crate::{
     failure::Failure,
     journal::{Journal, Journaled, State},
-    occupant::{Occupant, complete_text, foreign_text},
+    occupant::{Occupant, foreign_text},
     store::Store,
     table::TableFacts,
     text,
@@ -46,7 +46,8 @@ pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<O
     };
     match Occupant::of(&store).await? {
         Occupant::Nobody => Ok(Some(Place { store, journaled: None, anew: false })),
-        Occupant::Complete(export) => Err(refused(complete_text(export.as_deref()))),
+        Occupant::Complete(complete) => Err(refused(complete.text)),
+        Occupant::Damaged(damaged) => Err(refused(damaged.text)),
         Occupant::Foreign(names, has_more) => Err(refused(foreign_text(&names, has_more))),
         Occupant::Unfinished(journaled) => match journaled.state {
             State::Export(_) => Err(refused(journaled.text())),
@@ -160,7 +161,9 @@ impl Kept {
         let stopped = Stopped { why: failure.to_string() };
         let place = self.store.place();
         match self.journal.append(Fact::Stopped(stopped), LAST_WORDS).await {
-            Ok(()) => failure.saying(&format!("its state is kept in {place}: the same command goes on from there")),
+            Ok(()) => {
+                failure.saying(&format!("its state is kept in {place}: the same command goes on from there"))
+            }
             Err(superseded @ Failure::Superseded(_)) => superseded,
             Err(unwritten) => failure.saying(&format!(
                 "its end could not be recorded ({unwritten}); what was recorded of it before that is kept in \

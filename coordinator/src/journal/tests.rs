@@ -43,7 +43,7 @@ pub(crate) fn begin() -> Fact {
         table_id: None,
         keys: KeySchema { partition, sort: None },
         compression: Compression::None,
-null: NullSpelling::Single,
+        null: NullSpelling::Single,
         consistent: false,
         segments: TotalSegments::try_from(3).unwrap(),
         started_at: "2026-01-01T00:00:00Z".into(),

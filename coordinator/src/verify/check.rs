@@ -3,7 +3,11 @@
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::MultiGzDecoder;
-use job::{export_json::PartFile, format::KeyNames, spec::{Compression, NullSpelling}};
+use job::{
+    export_json::PartFile,
+    format::KeyNames,
+    spec::{Compression, NullSpelling},
+};
 
 use super::{
     defects::Defects,

@@ -99,7 +99,7 @@ fn export_json(files: Vec<PartFile>) -> ExportJson {
         finished_at: String::new(),
         keys: KeySchema { partition: KeyAttribute { name: "k".into(), kind: KeyKind::S }, sort: None },
         compression: Compression::None,
-null: NullSpelling::Single,
+        null: NullSpelling::Single,
         settings,
         items: files.iter().map(|file| file.items).sum(),
         bytes: files.iter().map(|file| file.bytes).sum(),

@@ -58,8 +58,18 @@ impl From<Step> for wire::Step {
 
 impl From<Stats> for wire::Heartbeat {
     fn from(stats: Stats) -> Self {
-        let Stats { consumed, indexes, requests, items, removed, bytes, throttles, retries, streams, last_error } =
-            stats;
+        let Stats {
+            consumed,
+            indexes,
+            requests,
+            items,
+            removed,
+            bytes,
+            throttles,
+            retries,
+            streams,
+            last_error,
+        } = stats;
         Self {
             consumed_milli_units: consumed.milli(),
             requests,

@@ -166,10 +166,8 @@ mod tests {
 
     #[test]
     fn null_may_have_both_spellings_in_a_backup_line_and_nothing_else_beside() {
-        for line in [
-            r#"{"a":{"nULL":true,"nULLValue":true}}"#,
-            r#"{"a":{"nULLValue": true , "NULL":true}}"#,
-        ] {
+        for line in [r#"{"a":{"nULL":true,"nULLValue":true}}"#, r#"{"a":{"nULLValue": true , "NULL":true}}"#]
+        {
             let item = Item::from_emr_line(line.as_bytes()).unwrap();
             assert_eq!(item.attributes["a"], AttributeValue::Null, "{line}");
         }

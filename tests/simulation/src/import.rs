@@ -6,8 +6,8 @@ use coordinator::cores::{ImportAction, ImportState, ImportWork, State};
 use fastrand::Rng;
 use job::{
     capacity::Units,
-    format::request::Write,
     control::{FromWorker, ToWorker},
+    format::request::Write,
     ids::{Attempt, JobId, SplitId},
     journal::{BeginImport, Fact, Settled},
     object::Object,

@@ -11,7 +11,12 @@ use std::ops::Range;
 
 use super::{decimal::Decimal, text, unique::Hashes};
 use crate::{
-    format::{binary, escape::first_word, kind::Kind, walk::{SECOND_NULL, between}},
+    format::{
+        binary,
+        escape::first_word,
+        kind::Kind,
+        walk::{SECOND_NULL, between},
+    },
     item::{COLLECTION_BYTES, ELEMENT_BYTES, MAX_NESTING},
     schema::{KeyAttribute, KeyKind, KeySchema},
 };
