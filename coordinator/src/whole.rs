@@ -18,6 +18,9 @@ pub(crate) use look::{look, look_at_native};
 /// Files that are missing, or wrong, are named up to so many.
 const MOST_NAMED: usize = 100;
 
+/// Defects that are told in one line.
+const MOST_TOLD: usize = 3;
+
 /// What was found out of an export that calls itself complete.
 #[derive(Clone, Debug)]
 pub(crate) enum Whole {
@@ -60,9 +63,14 @@ pub(crate) struct Damaged {
 }
 
 impl Damaged {
-    /// What is wrong, in one line.
+    /// What is wrong, in one line: the first of the defects if they are many.
     pub(crate) fn sentence(&self) -> String {
-        format!("{}, which is damaged: {}", self.text, self.defects.join("; "))
+        let told = &self.defects[..self.defects.len().min(MOST_TOLD)];
+        let more = match self.defects.len() - told.len() {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        format!("{}, which is damaged: {}{more}", self.text, told.join("; "))
     }
 }
 
@@ -155,6 +163,20 @@ mod tests {
         let (defects, missing) = some.finish();
         assert_eq!(defects, ["b is missing", "c is missing", "a has 2 bytes, not 3"]);
         assert_eq!(missing, ["b", "c"]);
+    }
+
+    #[test]
+    fn one_line_tells_the_first_defects_and_how_many_follow() {
+        let damaged = |number: usize| Damaged {
+            table: None,
+            text: "an export".into(),
+            defects: (0..number).map(|number| format!("f{number} is missing")).collect(),
+            missing: Vec::new(),
+            looked_at: String::new(),
+        };
+        assert_eq!(damaged(1).sentence(), "an export, which is damaged: f0 is missing");
+        let many = damaged(9).sentence();
+        assert!(many.ends_with("f0 is missing; f1 is missing; f2 is missing; and 6 more"), "{many}");
     }
 
     #[test]

@@ -212,3 +212,19 @@ pub struct ImportSettings {
 pub const MIN_UPLOAD_PART_BYTES: u64 = 5 * 1024 * 1024;
 /// Most upload parts of an object (same source).
 pub const MAX_UPLOAD_PARTS: u32 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_with_a_user_or_a_password_is_refused_without_being_repeated() {
+        let access = |url: &str| AwsAccess { s3_endpoint: Some(url.into()), ..AwsAccess::default() };
+        for url in ["http://me:hunter2@host", "https://me@host", "me:hunter2@host", "http://a:b/c@host"] {
+            let why = access(url).check_endpoints().unwrap_err();
+            assert!(why.starts_with("the address of S3: ") && !why.contains("hunter2"), "{why}");
+        }
+        assert_eq!(access("http://127.0.0.1:9000").check_endpoints(), Ok(()));
+        assert_eq!(AwsAccess::default().check_endpoints(), Ok(()));
+    }
+}

@@ -100,6 +100,32 @@ mod tests {
     }
 
     #[test]
+    fn how_much_is_kept_is_told_only_if_all_of_it_was_recorded() {
+        let state = ExportState::new(begun(), true);
+        assert!(kept_text(&state, "/x").starts_with("0 % of it is kept in /x/_tablehaul: "));
+        let text = partly_kept_text(&Failure::Failed("the disk is full".into()), "/x");
+        let expected = "its end could not be recorded (the disk is full); what was recorded of it before that is kept in \
+                        /x/_tablehaul: ";
+        assert!(text.starts_with(expected) && !text.contains('%'), "{text}");
+    }
+
+    #[test]
+    fn an_unfinished_export_keeps_its_spelling_of_null_unless_another_is_asked_for() {
+        let facts = described(&json!({"TableId": "a"}));
+        let wish = |null, null_default| Wishes { null, null_default, ..Wishes::default() };
+        let (single, both) = (NullSpelling::Single, NullSpelling::Both);
+        for (wishes, expected) in
+            [(wish(None, single), single), (wish(None, both), both), (wish(Some(single), both), single)]
+        {
+            let segments = TotalSegments::try_from(4).unwrap();
+            assert_eq!(begin(JobId("j".into()), &facts, wishes, segments, "t".into()).null, expected);
+        }
+        assert_eq!(difference(&begun(), &facts, wish(None, both)), None);
+        assert_eq!(difference(&begun(), &facts, wish(Some(single), both)), None);
+        assert!(difference(&begun(), &facts, wish(Some(both), both)).is_some());
+    }
+
+    #[test]
     fn the_same_export_with_another_budget_or_without_a_word_on_segments_goes_on() {
         let facts = described(&json!({"TableId": "a", "ItemCount": 7}));
         let mut wishes = Wishes { workers: Some(9), ..Wishes::default() };

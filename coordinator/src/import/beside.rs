@@ -113,7 +113,7 @@ mod tests {
             "s3://bucket/a/bc",
             "s3://bucket/a/b.x",
             "s3://other/a/b/x",
-            "/a/b/x",
+            "file:///a/b/x",
         ] {
             assert!(!is_in_s3(place, "s3://bucket/a/b"), "{place}");
         }

@@ -296,6 +296,17 @@ mod tests {
     }
 
     #[test]
+    fn something_may_be_written_from_the_first_lease_on() {
+        let mut work = work(1, 0);
+        assert!(!work.has_begun());
+        let lease = leased(&mut work, A);
+        work.release(NOW, A);
+        assert!(work.has_begun(), "also if the worker is lost and has told nothing");
+        assert!(work.advance(NOW, A, advance(&lease, 10, 40, &[])).is_err());
+        assert_eq!(work.counts(), Counts::default());
+    }
+
+    #[test]
     fn the_first_line_beyond_the_allowed_ones_fails_the_job_and_is_named() {
         let mut work = work(1, 1);
         let lease = leased(&mut work, A);

@@ -113,6 +113,7 @@ fn judged(sought: Sought, export: Option<Box<ExportJson>>, kind: Kind, has_succe
         None => "export of another tool".to_owned(),
     };
     let looked_at = match &export {
+        _ if kind == Kind::Unknown => "only names were looked at".to_owned(),
         Some(_) => format!(
             "names and lengths of {} were looked at; contents were not read: `tablehaul verify` reads them",
             count(files, "file")
