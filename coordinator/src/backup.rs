@@ -10,6 +10,7 @@ mod edc;
 mod find;
 mod folder;
 mod heads;
+pub(crate) mod listed;
 mod named;
 mod native;
 mod own;
@@ -28,6 +29,7 @@ use job_aws::Clients;
 
 use crate::failure::Failure;
 use named::Named;
+pub(crate) use plain::is_data;
 pub(crate) use split::splits;
 
 /// A backup that can be imported as far as names and the first line of each file tell.

@@ -13,7 +13,7 @@ use crate::{
     commit,
     failure::Failure,
     journal::{self, Journal, Journaled, Life, State},
-    occupant::{Occupant, complete_text, foreign_text},
+    occupant::{Occupant, foreign_text},
     progress::Progress,
     store::Store,
     text,
@@ -39,15 +39,17 @@ pub async fn clean(
                 "{folder} holds no unfinished export ({}): nothing is removed",
                 foreign_text(&names, has_more)
             ))),
-            Occupant::Complete(export) => {
+            Occupant::Damaged(damaged) => {
+                Err(Failure::Refused(format!("{folder} holds {}; nothing is removed", damaged.sentence())))
+            }
+            Occupant::Complete(complete) => {
                 if let Some(left) = left_over(&store).await? {
                     journal::await_silence(&store, &left, &|text| progress.note(text)).await?;
                     remove_left_over(&store, &left, progress).await?;
                     let (journal, place) = (layout::JOURNAL, store.place());
                     return Ok(format!("removed {journal} from the complete export in {place}"));
                 }
-                let complete = complete_text(export.as_deref());
-                Err(Failure::Refused(format!("{folder} holds {complete}: nothing is removed")))
+                Err(Failure::Refused(format!("{folder} holds {}: nothing is removed", complete.text)))
             }
             Occupant::Unfinished(journaled) => remove(&store, &journaled, agree, progress).await,
         }

@@ -6,11 +6,14 @@ mod signals;
 
 use std::{
     ffi::OsString,
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
 };
 
-use clap::{FromArgMatches, error::ErrorKind};
+use clap::{
+    FromArgMatches,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -21,7 +24,7 @@ use crate::{
     preflight::ExportRequest,
     progress::Progress,
     status::status,
-    text::{complain, print, tell},
+    text::{complain, result, tell, written_to_stdout},
     verify::verify,
 };
 use args::{CleanArgs, Cli, Command, ExportArgs, ImportArgs, StatusArgs, VerifyArgs};
@@ -52,23 +55,33 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Status(args) => run_status(&args),
         Command::Clean(args) => run_clean(&args),
     };
-    match result {
-        Ok(code) => code,
-        Err(failure) => {
-            complain(&failure.to_string());
-            ExitCode::from(failure.exit_code())
-        }
-    }
+    ended(result)
+}
+
+/// The exit code of a command; why it failed is said.
+fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
+    result.unwrap_or_else(|failure| {
+        complain(&failure.to_string());
+        ExitCode::from(failure.exit_code())
+    })
 }
 
 /// Help and version, which go well, and what was wrong with the arguments.
 fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // As with all that is printed: nobody may be reading any more.
-        let _ = error.print();
-        return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        let written = error.print().and_then(|()| io::stdout().flush());
+        if error.use_stderr() {
+            return ExitCode::from(2);
+        }
+        return ended(written_to_stdout("the help", written).map(|()| ExitCode::SUCCESS));
     }
-    let text = error.to_string();
+    let mut text = error.to_string();
+    // A value may be an address with a password, in whatever wrong form.
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
+        && let Some((_, after)) = value.rsplit_once('@')
+    {
+        text = text.replace(value, &format!("…@{after}"));
+    }
     let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let said: Vec<&str> = said.filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
     let said = said.join(" ").replace(" tip:", "; tip:");
@@ -80,13 +93,18 @@ fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
     let (dry_run, json, quiet) = (args.dry_run, args.json, args.quiet);
     let request = args.request(matches).map_err(Failure::Refused)?;
     match run(&request, dry_run, quiet)? {
-        Outcome::Planned(texts) => print(&texts.join("\n\n")),
+        Outcome::Planned(texts) => result("the plan", &texts.join("\n\n"))?,
         Outcome::Exported(reports) if json => {
-            print(&serde_json::to_string_pretty(&reports).unwrap_or_default());
+            result("the export is done, but its report", &json_of(&reports))?
         }
         Outcome::Exported(_) => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// As it is printed for programs.
+fn json_of(report: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(report).unwrap_or_default()
 }
 
 /// Runs an export until it ends or a signal stops it.
@@ -99,8 +117,8 @@ fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
     let (dry_run, json, quiet) = (args.dry_run, args.json, args.quiet);
     let request = args.request(matches).map_err(Failure::Refused)?;
     match run_one_import(&request, dry_run, quiet)? {
-        Imported::Planned(text) => print(&text),
-        Imported::Done(report) if json => print(&serde_json::to_string_pretty(&report).unwrap_or_default()),
+        Imported::Planned(text) => result("the plan", &text)?,
+        Imported::Done(report) if json => result("the import is done, but its report", &json_of(&report))?,
         Imported::Done(_) => {}
     }
     Ok(ExitCode::SUCCESS)
@@ -118,9 +136,9 @@ fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let access = args.aws.access();
     let verified = block_on(|stop| async move { verify(&folder, &access, &stop).await })?;
     if args.json {
-        print(&serde_json::to_string_pretty(&verified).unwrap_or_default());
+        result("the result", &json_of(&verified))?;
     } else {
-        verified.defects.iter().for_each(|defect| print(defect));
+        verified.defects.iter().try_for_each(|defect| result("the result", defect))?;
         tell(&verified.to_string());
     }
     Ok(ExitCode::from(u8::from(!verified.defects.is_empty())))
@@ -131,9 +149,9 @@ fn run_status(args: &StatusArgs) -> Result<ExitCode, Failure> {
     let access = args.aws.access();
     let status = block_on(|stop| async move { status(&folder, &access, &stop).await })?;
     if args.json {
-        print(&serde_json::to_string_pretty(&status).unwrap_or_default());
+        result("the status", &json_of(&status))?;
     } else {
-        print(&status.to_string());
+        result("the status", &status.to_string())?;
     }
     Ok(ExitCode::SUCCESS)
 }

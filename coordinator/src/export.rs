@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use job::{
     ids::JobId,
     journal::{Begin, Fact, Run},
-    spec::{ExportSettings, RateSpec},
+    spec::{ExportSettings, NullSpelling, RateSpec},
 };
 use job_aws::Clients;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +24,7 @@ use crate::{
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
     journal::{Journal, State},
-    occupant::{Occupant, complete_text},
+    occupant::Occupant,
     pace::Limits,
     preflight::{ExportRequest, Ground, Prepared, prepare, worker_binary},
     progress::{Phase, Progress},
@@ -210,7 +210,8 @@ impl Job<'_> {
         };
         let left = prepared.facts.items.saturating_sub(state.sealed_items());
         progress.start(&prepared.facts.name, left, Phase::Reading);
-        let work = ExportWork::new(state, settings(request, prepared));
+        let settings = settings(request, prepared, state.begin.null);
+        let work = ExportWork::new(state, settings);
         let limits = Limits::table(prepared.rate);
         let read = driver.run(work, limits, prepared.plan.workers, stop).await;
         progress.stop();
@@ -226,8 +227,11 @@ fn not_an_export() -> Failure {
 /// Whoever found a folder empty, and took it only after another job had begun, ended and removed its journal there,
 /// must not touch what that one made.
 async fn step_back_if_complete(journal: &mut Journal, store: &Store, begin: Begin) -> Result<(), Failure> {
-    let Occupant::Complete(export) = Occupant::of(store).await? else { return Ok(()) };
-    let what = complete_text(export.as_deref());
+    let what = match Occupant::of(store).await? {
+        Occupant::Complete(complete) => complete.text,
+        Occupant::Damaged(damaged) => damaged.text,
+        _ => return Ok(()),
+    };
     // Our own, which has the first number: there was no other's any more.
     journal.remove(store, &[Fact::Begin(Box::new(begin)), Fact::Abandoned]).await?;
     Err(Failure::Refused(format!("{} holds {what}, which was made just now by another job", store.place())))
@@ -251,7 +255,7 @@ fn tool() -> String {
     format!("tablehaul {}", env!("CARGO_PKG_VERSION"))
 }
 
-fn settings(request: &ExportRequest, prepared: &Prepared) -> ExportSettings {
+fn settings(request: &ExportRequest, prepared: &Prepared, null: NullSpelling) -> ExportSettings {
     let plan = &prepared.plan;
     ExportSettings {
         table: prepared.table.clone(),
@@ -259,6 +263,7 @@ fn settings(request: &ExportRequest, prepared: &Prepared) -> ExportSettings {
         total_segments: plan.segments,
         target: prepared.target.clone(),
         compression: request.wishes.compression,
+        null,
         upload_part_bytes: plan.upload_part_bytes,
         part_file_bytes: plan.part_file_bytes,
         mean_item_bytes: prepared.facts.mean_item_bytes(),

@@ -3,6 +3,8 @@
 //! A backup is read twice: in a pass that checks every line and writes nothing, so that what is wrong
 //! with it is known before the first write, and then in the one that writes.
 
+mod beside;
+mod done;
 mod plan;
 mod prepare;
 mod rejects;
@@ -39,6 +41,7 @@ use crate::{
 pub use prepare::{Check, ImportRequest};
 pub use report::ImportReport;
 
+use done::Done;
 use plan::CheckedText;
 use prepare::{Prepared, prepare};
 use rejects::Rejects;
@@ -84,17 +87,35 @@ pub async fn import(
     let job =
         Job { request, prepared: &prepared, place: &place, rejects: rejects.clone(), progress, stop: &stop };
     let mut kept = match state {
-        Some((state, begin)) if !dry_run => Some(state.take(begin, job.way()).await?),
+        Some((state, begin)) if !dry_run => match state.take(begin, job.way()).await {
+            Ok(kept) => Some(kept),
+            Err(failure) => {
+                rejects.discard(&prepared.clients).await;
+                return Err(failure);
+            }
+        },
         _ => None,
     };
     if !dry_run {
         progress.plan(&plan);
     }
     let imported = job.run(dry_run, &plan, &mut kept).await;
+    if let Err(Failure::Refused(_)) = &imported
+        && rejects.is_empty()
+    {
+        // Nothing was done, so nothing is left of it.
+        rejects.discard(&prepared.clients).await;
+    }
     let finished = rejects.finish(&prepared.clients).await.map_err(|fault| Failure::failed(&fault));
-    let imported = imported.and_then(|imported| finished.map(|()| imported));
+    let imported = match (imported, finished) {
+        (Ok(_), Err(unwritten)) => Err(unwritten.saying(done::ALL)),
+        (Err(failure), Err(unwritten)) => Err(failure.saying(&unwritten.to_string())),
+        (imported, Ok(())) => imported,
+    };
     match (imported, kept) {
-        (Ok(imported), Some(kept)) => kept.done().await.map(|()| imported),
+        (Ok(imported), Some(kept)) => {
+            kept.done().await.map(|()| imported).map_err(|failure| failure.saying(done::ALL))
+        }
         (Err(failure), Some(kept)) => Err(kept.give_up(failure).await),
         (imported, None) => imported,
     }
@@ -148,10 +169,14 @@ impl Job<'_> {
         outcome.and_then(|()| self.count(&schedule)).map_err(|failure| match failure {
             // Whatever it is: nothing was written.
             Failure::Failed(why) => Failure::Refused(why),
+            Failure::Stopped(_) => failure.saying("nothing was written"),
             failure => failure,
         })?;
         let work = schedule.work();
-        let (counts, rejected) = (work.counts(), work.rejected());
+        let (mut counts, rejected) = (work.counts(), work.rejected());
+        if self.request.mode == WriteMode::Delete {
+            counts = counts.of_removals();
+        }
         if let Some(kept) = kept {
             let checked = Checked { counts, rejected };
             kept.state.checked = Some(checked);
@@ -168,15 +193,26 @@ impl Job<'_> {
         kept: &mut Option<Kept>,
     ) -> Result<ImportReport, Failure> {
         self.rejects.tell_of(self.request.max_rejects);
+        let mut has_earlier_runs = false;
         if let Some(kept) = kept {
             self.recall_rejects(&kept.state).map_err(|fault| Failure::failed(&fault))?;
+            has_earlier_runs = kept.has_earlier_runs;
         }
         let (schedule, outcome) = self.pass(self.request.mode, kept).await?;
         let totals = kept.as_ref().map(|kept| kept.journal.totals());
         let report = ImportReport::new(self.prepared, &schedule, totals, checking, started.elapsed());
         match outcome.and_then(|()| self.count(&schedule)) {
             Ok(()) => Ok(report),
-            Err(failure) => Err(after(failure, &report, kept.is_some())),
+            Err(failure) => {
+                let done = Done {
+                    mode: self.request.mode,
+                    is_incremental: self.prepared.backup.is_incremental,
+                    counts: schedule.work().counts(),
+                    may_be_more: schedule.work().has_begun() || has_earlier_runs,
+                    is_kept: kept.is_some(),
+                };
+                Err(done.after(failure))
+            }
         }
     }
 
@@ -194,8 +230,7 @@ impl Job<'_> {
 
     /// Whether there were as many lines as the backup says.
     fn count(&self, schedule: &Schedule<ImportWork>) -> Result<(), Failure> {
-        let counts = schedule.work().counts();
-        let lines = counts.items + counts.kept + schedule.work().rejected();
+        let lines = schedule.work().counts().lines() + schedule.work().rejected();
         match self.prepared.backup.items {
             Some(items) if items != lines => Err(Failure::Failed(format!(
                 "{} states {} but its files hold {}: it is damaged",
@@ -246,23 +281,6 @@ impl Job<'_> {
 /// The limits follow what the table and its indexes have.
 fn follow<'a>(rate: RateSpec) -> LimitsOf<'a> {
     Box::new(move |facts| facts.write_limits(rate).0)
-}
-
-/// A failure, and what was done before it.
-fn after(failure: Failure, report: &ImportReport, is_kept: bool) -> Failure {
-    let done = match report.items {
-        0 => "nothing was written".to_owned(),
-        items => {
-            let items = count_of(items, "item");
-            let verb = if report.mode == WriteMode::Delete.name() { "removed" } else { "written" };
-            let again = "the same command does all of it again, which is harmless";
-            format!(
-                "{items} {verb} before that{}",
-                if is_kept { String::new() } else { format!("; {again}") }
-            )
-        }
-    };
-    failure.saying(&done)
 }
 
 impl Hands<ImportWork> for Rejects {

@@ -46,3 +46,4 @@ mod store;
 mod table;
 mod text;
 mod verify;
+mod whole;

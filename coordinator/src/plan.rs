@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use job::{
     capacity::{Rate, Units},
-    spec::{Compression, MIN_UPLOAD_PART_BYTES},
+    spec::{Compression, MIN_UPLOAD_PART_BYTES, NullSpelling},
     target::Target,
     task::TotalSegments,
 };
@@ -37,6 +37,16 @@ pub(crate) struct Wishes {
     pub(crate) workers: Option<u32>,
     pub(crate) consistent: bool,
     pub(crate) compression: Compression,
+    /// How NULL is spelled; if not said, as an unfinished export does, or else by [`null_default`](Self::null_default).
+    pub(crate) null: Option<NullSpelling>,
+    pub(crate) null_default: NullSpelling,
+}
+
+impl Wishes {
+    /// How NULL is spelled in an export that begins.
+    pub(crate) fn null(&self) -> NullSpelling {
+        self.null.unwrap_or(self.null_default)
+    }
 }
 
 /// How a job will run.
@@ -103,7 +113,11 @@ impl std::fmt::Display for PlanText<'_> {
         };
         let reads = if wishes.consistent { "strongly" } else { "eventually" };
         writeln!(out, "export      {} ({size})", facts.name)?;
-        writeln!(out, "to          {target}, compression {}", wishes.compression.name())?;
+        let nulls = match wishes.null() {
+            NullSpelling::Single => "",
+            NullSpelling::Both => ", NULL in both spellings",
+        };
+        writeln!(out, "to          {target}, compression {}{nulls}", wishes.compression.name())?;
         writeln!(out, "rate        {rate} read units/s ({rate_source}), {reads} consistent")?;
         let streams = plan.segments.get().div_ceil(plan.workers).min(STREAMS_PER_WORKER);
         writeln!(

@@ -18,11 +18,12 @@ use crate::{
     export::difference,
     failure::Failure,
     journal::{self, Journaled, State},
-    occupant::{Occupant, complete_text, foreign_text},
+    occupant::{Occupant, foreign_text},
     plan::{Plan, PlanText, Wishes, plan},
     retry::briefly,
     store::Store,
     table::TableFacts,
+    whole::Complete,
 };
 
 /// What the user asked for.
@@ -89,8 +90,13 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// The plan in words.
-    pub(crate) fn text(&self, wishes: Wishes, place: &Place) -> String {
+    pub(crate) fn text(&self, mut wishes: Wishes, place: &Place) -> String {
         let Self { facts, target, plan, rate, rate_source, ground, .. } = self;
+        if let Ground::Unfinished(journaled) = ground
+            && let State::Export(state) = &journaled.state
+        {
+            wishes.null = Some(state.begin.null);
+        }
         let plan = PlanText { facts, target, plan, rate: *rate, rate_source, wishes, place: place.text() };
         match ground {
             Ground::Free => plan.to_string(),
@@ -201,8 +207,11 @@ async fn occupied(
     let choose = "choose another destination";
     match Occupant::of(store).await? {
         Occupant::Nobody => Ok(Ground::Free),
-        Occupant::Complete(export) => {
-            let text = complete_text(export.as_deref());
+        Occupant::Damaged(damaged) => Err(Failure::Refused(format!(
+            "{place} holds {}: copy what is missing again, or {choose}",
+            damaged.sentence()
+        ))),
+        Occupant::Complete(Complete { export, text, .. }) => {
             let table = export.as_deref().map(|export| &export.table);
             if table.is_some_and(|table| is_of(table, facts)) {
                 return Ok(Ground::Done(format!("{place} holds {text}")));

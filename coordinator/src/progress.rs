@@ -158,12 +158,16 @@ impl Now {
             Phase::Checking => ("checked ", "splits"),
             Phase::Writing => ("", "splits"),
         };
+        let removed = match stats.removed {
+            0 => String::new(),
+            removed => format!(" ({removed} of them removed)"),
+        };
         let units = match self.phase {
             Phase::Checking => String::new(),
             _ => format!(", {:.0} of {:.0} units/s", self.units_per_second, rate.as_f64()),
         };
         format!(
-            "{name}{verb}{} items, {}{units}, {}/{} {things}, {}, {} throttles{eta}",
+            "{name}{verb}{} items{removed}, {}{units}, {}/{} {things}, {}, {} throttles{eta}",
             stats.items,
             text::bytes(stats.bytes),
             tasks.0,

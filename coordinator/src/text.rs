@@ -1,19 +1,69 @@
 //! Quantities for people to read, and the lines they read them in.
 
 use std::{
-    io::{self, Write},
+    borrow::Cow,
+    io::{self, ErrorKind, Write},
     time::Duration,
 };
 
-/// A result, on standard output. That nobody reads any more what this and the others say, as after
-/// `| head`, ends no job; `println!` would panic.
+use crate::failure::Failure;
+
+/// A line on standard output that goes beside a job. If it can't be written the job goes on, as that of the Java tool
+/// does; `println!` would panic.
 pub(crate) fn print(text: &str) {
-    let _ = writeln!(io::stdout().lock(), "{text}");
+    let _ = write_line(&mut io::stdout().lock(), text);
 }
 
-/// Something worth knowing, on standard error.
+/// A result that was asked for, on standard output. `what` it is stands in the failure.
+///
+/// # Errors
+/// It can't be written, to a full disk for example. It is no error that nobody reads it any more, as after `| head`.
+pub(crate) fn result(what: &str, text: &str) -> Result<(), Failure> {
+    let written = write_line(&mut io::stdout().lock(), text);
+    written_to_stdout(what, written)
+}
+
+/// The same of a result that something else has written.
+pub(crate) fn written_to_stdout(what: &str, written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("{what} could not be written to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Something worth knowing, on standard error. That nobody reads it ends no job.
 pub(crate) fn tell(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = write_line(&mut io::stderr().lock(), text);
+}
+
+fn write_line(out: &mut impl Write, text: &str) -> io::Result<()> {
+    writeln!(out, "{}", without_passwords(text))?;
+    out.flush()
+}
+
+/// The text with `…` in the place of user names and passwords in URLs (`https://user:password@host`).
+pub(crate) fn without_passwords(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, url) = rest.split_at(at + "://".len());
+        let is_end =
+            |char: char| char.is_whitespace() || matches!(char, '/' | '?' | '#' | '\'' | '"' | '`' | ',');
+        let authority = &url[..url.find(is_end).unwrap_or(url.len())];
+        out.push_str(before);
+        rest = url;
+        if let Some(at) = authority.rfind('@') {
+            out.push('…');
+            rest = &url[at..];
+        }
+    }
+    if out.is_empty() {
+        return text.into();
+    }
+    out.push_str(rest);
+    out.into()
 }
 
 /// What is wrong, as the one line on standard error that begins with the program's name.
@@ -62,6 +112,31 @@ pub(crate) fn duration(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_in_urls_are_left_out_and_nothing_else() {
+        for (text, told) in [
+            ("at http://me:pw@host:80/x?a@b", "at http://…@host:80/x?a@b"),
+            ("'https://me@host', http://a:b@c@d", "'https://…@host', http://…@d"),
+            ("s3://bucket/a@b and file:///x@y", "s3://bucket/a@b and file:///x@y"),
+            ("me@example.com: http://host", "me@example.com: http://host"),
+            ("://", "://"),
+        ] {
+            assert_eq!(without_passwords(text), told);
+        }
+    }
+
+    #[test]
+    fn only_a_reader_that_is_gone_is_no_failure() {
+        let failed = |kind: ErrorKind| written_to_stdout("the plan", Err(kind.into()));
+        assert!(failed(ErrorKind::BrokenPipe).is_ok());
+        let failure = failed(ErrorKind::StorageFull).unwrap_err();
+        assert_eq!(failure.exit_code(), 1);
+        assert!(
+            failure.to_string().starts_with("the plan could not be written to standard output: "),
+            "{failure}"
+        );
+    }
 
     #[test]
     fn bytes_have_two_digits_and_a_decimal_unit() {

@@ -195,6 +195,7 @@ async fn check_files(
     tally.defects.store(defects as u64, Ordering::Relaxed);
     let expected = Expected {
         compression: export.compression,
+        null: export.null,
         keys: KeyNames::from(&export.keys),
         seed: uuid::Uuid::new_v4().as_u64_pair().0,
     };

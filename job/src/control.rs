@@ -108,8 +108,10 @@ pub struct Stats {
     pub indexes: BTreeMap<String, Units>,
     /// Requests that were answered well: Scan pages, or batches.
     pub requests: u64,
-    /// Items read or written.
+    /// Items read, written or removed.
     pub items: u64,
+    /// How many of these were removed from the table.
+    pub removed: u64,
     /// Bytes of lines, before compression.
     pub bytes: u64,
     /// Requests refused for capacity.

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::JobId, schema::KeySchema, spec::Compression};
+use crate::{
+    ids::JobId,
+    schema::KeySchema,
+    spec::{Compression, NullSpelling},
+};
 
 /// The version of [`ExportJson`] written here, and the only one read.
 pub const VERSION: u32 = 1;
@@ -24,6 +28,9 @@ pub struct ExportJson {
     pub keys: KeySchema,
     /// How the files are compressed.
     pub compression: Compression,
+    /// How NULL is spelled in them; older versions knew only one spelling and did not say so.
+    #[serde(default)]
+    pub null: NullSpelling,
     /// What the job was told.
     pub settings: Settings,
     /// Items in all files.

@@ -52,6 +52,39 @@ impl FromStr for Compression {
     }
 }
 
+/// How NULL is spelled in part files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NullSpelling {
+    /// `{"nULL":true}`, as emr-dynamodb-connector 5 writes and reads it. Version 4 reads that as an attribute without
+    /// a value.
+    #[default]
+    Single,
+    /// `{"nULL":true,"nULLValue":true}`, which versions 4 and 5 both read as NULL (tried with 4.16.0 and 5.0.0, see
+    /// `tests/interop.rs`).
+    Both,
+}
+
+impl NullSpelling {
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Both => "both",
+        }
+    }
+}
+
+impl FromStr for NullSpelling {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        [Self::Single, Self::Both]
+            .into_iter()
+            .find(|spelling| spelling.name() == name)
+            .ok_or_else(|| format!("unknown spelling of NULL {name:?}; use single or both"))
+    }
+}
+
 /// How much of a table's capacity a job may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RateSpec {
@@ -80,6 +113,28 @@ pub struct AwsAccess {
     pub external_id: Option<String>,
 }
 
+impl AwsAccess {
+    /// What is wrong with an address of another server, in one line without the address.
+    ///
+    /// # Errors
+    /// See [`endpoint_defect`].
+    pub fn check_endpoints(&self) -> Result<(), String> {
+        for (name, endpoint) in [("DynamoDB", &self.dynamodb_endpoint), ("S3", &self.s3_endpoint)] {
+            if let Some(why) = endpoint.as_deref().and_then(endpoint_defect) {
+                return Err(format!("the address of {name}: {why}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why no such address of a server is taken; nothing if it is. A password would do nothing but stand in messages.
+pub fn endpoint_defect(url: &str) -> Option<&'static str> {
+    url.contains('@').then_some(
+        "it holds a user name or a password; leave that out: requests are signed with AWS credentials",
+    )
+}
+
 /// What a worker must know to export segments of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportSettings {
@@ -93,6 +148,8 @@ pub struct ExportSettings {
     pub target: Target,
     /// How they are compressed.
     pub compression: Compression,
+    /// How NULL is spelled in them.
+    pub null: NullSpelling,
     /// An upload part is sealed when it holds this many bytes (after compression).
     pub upload_part_bytes: u64,
     /// A part file is closed when it holds this many bytes.
@@ -165,3 +222,19 @@ pub struct ImportSettings {
 pub const MIN_UPLOAD_PART_BYTES: u64 = 5 * 1024 * 1024;
 /// Most upload parts of an object (same source).
 pub const MAX_UPLOAD_PARTS: u32 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_with_a_user_or_a_password_is_refused_without_being_repeated() {
+        let access = |url: &str| AwsAccess { s3_endpoint: Some(url.into()), ..AwsAccess::default() };
+        for url in ["http://me:hunter2@host", "https://me@host", "me:hunter2@host", "http://a:b/c@host"] {
+            let why = access(url).check_endpoints().unwrap_err();
+            assert!(why.starts_with("the address of S3: ") && !why.contains("hunter2"), "{why}");
+        }
+        assert_eq!(access("http://127.0.0.1:9000").check_endpoints(), Ok(()));
+        assert_eq!(AwsAccess::default().check_endpoints(), Ok(()));
+    }
+}

@@ -192,9 +192,11 @@ fn a_line_cut_anywhere_or_with_any_byte_changed_gives_what_the_slow_path_gives()
     let put = format!(r#"{{{metadata},"Keys":{key},"NewImage":{key},"OldImage":{key}}}"#);
     let delete = format!(r#"{{{metadata},"Keys":{key},"OldImage":{key}}}"#);
     let old = item.replace("NULL", "nULLValue");
+    let both = item.replace(r#""NULL":true"#, r#""NULL":true,"nULLValue":true"#);
     for (line, lines) in [
         (item, Lines::Emr),
         (&old, Lines::Emr),
+        (&both, Lines::Emr),
         (&json, Lines::Json),
         (&put, Lines::Json),
         (&delete, Lines::Json),

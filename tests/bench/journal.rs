@@ -16,7 +16,7 @@ use job::{
     journal::{self, Begin, Fact, Header, OpenedFile, Run, Writer},
     layout,
     schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::Compression,
+    spec::{Compression, NullSpelling},
     task::{Position, Step, TotalSegments},
 };
 use nix::sys::{
@@ -166,6 +166,7 @@ fn begin(segments: u32) -> anyhow::Result<Begin> {
         table_id: None,
         keys: KeySchema { partition: KeyAttribute { name: "pk".into(), kind: KeyKind::S }, sort: None },
         compression: Compression::None,
+        null: NullSpelling::Single,
         consistent: false,
         segments: TotalSegments::try_from(segments)?,
         started_at: "2026-01-01T00:00:00Z".into(),

@@ -13,6 +13,7 @@ mod several;
 mod silent;
 mod unfinished;
 mod variables;
+mod whole;
 
 use serde_json::Value;
 use std::ffi::OsStr;

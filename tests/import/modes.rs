@@ -43,8 +43,10 @@ fn the_keys_of_a_backup_are_removed_if_asked_and_others_stay() {
     BackupWriter::new(300).edc(some.path());
     import(&fake, all.path(), "").succeeded();
     let finished = import(&fake, some.path(), "--mode delete");
-    assert_eq!(report(&finished)["items"], 300);
-    assert!(finished.stderr.contains("300 removed"), "{}", finished.stderr);
+    let report = report(&finished);
+    assert_eq!((&report["items"], &report["removed"]), (&0.into(), &300.into()));
+    assert!(finished.stderr.contains("checked     300 items to remove"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("items       300 removed"), "{}", finished.stderr);
     let writes = writes(&fake);
     assert_eq!((writes.present, writes.deletes), (700, 300), "{writes:?}");
 }

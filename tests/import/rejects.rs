@@ -1,11 +1,12 @@
 //! Lines that are no items: found, named exactly, written to a file, and only as many as are allowed.
 
-use crate::run::{holds_all, import, refused, report, sink, writes};
+use crate::run::{command, holds_all, import, refused, report, sink, writes};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use tests_support::BackupWriter;
-use tests_support::backup_writer::BackupCodec;
+use tests_support::backup_writer::{BackupCodec, NativeFormat};
+use tests_support::command::finish;
 
 const ITEMS: u64 = 3_000;
 
@@ -130,7 +131,83 @@ fn an_item_that_only_the_service_refuses_ends_an_import_that_allows_none() {
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let last = finished.stderr.lines().last().unwrap();
     assert!(last.contains(&format!("byte {at} of its text")), "{last}");
-    assert!(last.contains("written before that"), "{last}");
+    is_the_least_that_was_done(last, writes(&fake).present);
+}
+
+/// What is said of a failure: no more items than are there, and never that there are none if some may be.
+#[track_caller]
+fn is_the_least_that_was_done(line: &str, present: u64) {
+    assert!(!line.contains("nothing was written"), "{line}");
+    match line.split_once("at least ") {
+        Some((_, told)) => {
+            let told: u64 = told.split(' ').next().unwrap().parse().unwrap();
+            assert!((1..=present).contains(&told), "{present} are there: {line}");
+            assert!(line.contains("written before that"), "{line}");
+        }
+        None => {
+            assert!(line.contains("no item is known to have been written before that, but some"), "{line}")
+        }
+    }
+}
+
+/// The worker that fails has written whole batches that it tells no more.
+#[test]
+fn a_failure_in_the_first_batches_never_says_that_nothing_was_written() {
+    for extra in ["", "--check first", "--workers 1"] {
+        let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+        let file = BackupWriter::new(200).edc(folder.path()).swap_remove(0);
+        let text = fs::read_to_string(&file).unwrap();
+        let poison = "{\"pk\":{\"s\":\"x\"},\"sk\":{\"n\":\"1\"},\"poison\":{\"s\":\"y\"}}\n";
+        let at = text.match_indices('\n').nth(60).unwrap().0 + 1;
+        fs::write(&file, [&text[..at], poison, &text[at..]].concat()).unwrap();
+        let finished = import(&fake, folder.path(), extra);
+        assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+        let present = writes(&fake).present;
+        is_the_least_that_was_done(finished.stderr.lines().last().unwrap(), present);
+    }
+}
+
+#[test]
+fn a_permission_that_ends_in_the_middle_is_no_refusal_before_anything_was_written() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    BackupWriter::new(20_000).edc(folder.path());
+    let child = command(&fake, folder.path(), "--check first --write-units 2000").start();
+    while writes(&fake).present < 500 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    fake.faults(json!({"denied": "BatchWriteItem"}));
+    let finished = finish(child);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    is_the_least_that_was_done(finished.stderr.lines().last().unwrap(), writes(&fake).present);
+}
+
+#[test]
+fn a_reject_file_among_the_files_of_the_backup_is_refused_however_it_is_reached() {
+    let (fake, folder, beside) = (sink(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    BackupWriter::new(10).edc(folder.path());
+    let link = beside.path().join("link");
+    std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+    let to_new = beside.path().join("to-new");
+    std::os::unix::fs::symlink(folder.path().join("new"), &to_new).unwrap();
+    let name = folder.path().file_name().unwrap().to_string_lossy().into_owned();
+    let through = folder.path().join("..").join(name).join("rejects.jsonl");
+    let before = fs::read_dir(folder.path()).unwrap().count();
+    for place in [folder.path().join("rejects.jsonl"), link.join("rejects.jsonl"), to_new, through] {
+        for dry in ["", " --dry-run"] {
+            let args = format!("--max-rejects all --rejects {}{dry}", place.display());
+            let finished = import(&fake, folder.path(), &args);
+            refused(&fake, &finished, &["--rejects", "lies in the folder of the backup", "elsewhere"]);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before, "{}", place.display());
+    }
+    let native = tempfile::tempdir().unwrap();
+    let own = BackupWriter::new(10).native(native.path(), NativeFormat::Json);
+    let args = format!("--rejects {}", own.join("data/rejects.jsonl").display());
+    refused(&fake, &import(&fake, &own, &args), &["lies in the folder of the backup"]);
+    for place in [folder.path().join("_rejects"), beside.path().join("rejects.jsonl")] {
+        report(&import(&fake, folder.path(), &format!("--rejects {}", place.display())));
+        assert!(place.exists());
+    }
 }
 
 #[test]
@@ -149,7 +226,8 @@ fn a_reject_file_that_cannot_be_written_is_refused() {
     let missing = folder.path().join("no/such/folder/rejects");
     let args = format!("--rejects {}", missing.display());
     refused(&fake, &import(&fake, folder.path(), &args), &["--rejects", "no/such/folder"]);
-    let there = folder.path().join("there");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let there = elsewhere.path().join("there");
     fs::write(&there, "x").unwrap();
     let args = format!("--rejects {}", there.display());
     refused(&fake, &import(&fake, folder.path(), &args), &["--rejects", "exists already"]);

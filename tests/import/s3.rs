@@ -72,6 +72,36 @@ fn rejected_lines_go_to_an_object() {
 }
 
 #[test]
+fn a_refused_import_leaves_no_object_for_its_rejects() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    let file = BackupWriter::new(100).edc(folder.path()).swap_remove(0);
+    let s3 = uploaded(folder.path());
+    let before = s3.objects(BUCKET);
+    let refused = |args: &str, word: &str| {
+        let finished = from_s3(&fake, &s3, "exports", args);
+        assert_eq!(finished.code, Some(2), "{}", finished.stderr);
+        assert!(finished.stderr.lines().last().unwrap().contains(word), "{}", finished.stderr);
+        assert_eq!(s3.objects(BUCKET), before, "{args}");
+    };
+    refused("--rejects s3://backups/exports/today.jsonl", "lies in the folder of the backup");
+    // Refused by what comes after the reject file: a place for state that is taken, no folder for a temporary file.
+    let taken = tempfile::tempdir().unwrap();
+    fs::write(taken.path().join("holiday.jpg"), "x").unwrap();
+    refused(&format!("--rejects s3://backups/r --state {}", taken.path().display()), "holiday.jpg");
+    // Cut off, which only the check of every line finds.
+    let bytes = fs::read(&file).unwrap();
+    let name = file.file_name().unwrap().to_string_lossy().into_owned();
+    s3.put(BUCKET, &format!("exports/{name}"), bytes[..bytes.len() / 2].to_vec());
+    let last = "--rejects s3://backups/rejects/today.jsonl --max-rejects 0";
+    let finished = from_s3(&fake, &s3, "exports", last);
+    assert_eq!(finished.code, Some(2), "{}", finished.stderr);
+    let left: Vec<String> = s3.objects(BUCKET).into_iter().filter(|key| !before.contains(key)).collect();
+    let is_noted = left.iter().all(|key| !s3.get(BUCKET, key).is_empty());
+    assert!(is_noted, "an object that is left has the lines that were rejected: {left:?}");
+    assert_eq!(writes(&fake).total, 0);
+}
+
+#[test]
 fn a_bucket_or_folder_that_is_missing_is_refused() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
     BackupWriter::new(10).edc(folder.path());

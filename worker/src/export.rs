@@ -125,7 +125,7 @@ pub(crate) async fn run(
         buffers: buffers::Buffers::new(store.max_writing() + 1, capacity),
         parts,
     };
-    let (encoder, inputs) = encode::Encoder::new(cores)?;
+    let (encoder, inputs) = encode::Encoder::new(cores, settings.null)?;
     let uploader = upload::Uploader { store, report: report.clone(), parts: sealed, files: outlet.files };
     let scanner = scan::Scanner {
         settings: Arc::new(settings),

@@ -31,6 +31,7 @@ pub(crate) struct Report {
     indexes: Mutex<BTreeMap<String, Units>>,
     requests: AtomicU64,
     items: AtomicU64,
+    removed: AtomicU64,
     bytes: AtomicU64,
     throttles: AtomicU64,
     untold_throttles: AtomicU32,
@@ -49,6 +50,7 @@ impl Report {
             requests: AtomicU64::new(0),
             indexes: Mutex::default(),
             items: AtomicU64::new(0),
+            removed: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             throttles: AtomicU64::new(0),
             untold_throttles: AtomicU32::new(0),
@@ -76,6 +78,11 @@ impl Report {
         self.requests.fetch_add(1, Relaxed);
         self.items.fetch_add(items, Relaxed);
         self.bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// So many of the items that were told as answered were removed from the table.
+    pub(crate) fn removed(&self, items: u64) {
+        self.removed.fetch_add(items, Relaxed);
     }
 
     /// A batch was charged to a global secondary index.
@@ -115,6 +122,7 @@ impl Report {
             requests: self.requests.load(Relaxed),
             indexes: self.indexes.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             items: self.items.load(Relaxed),
+            removed: self.removed.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
             throttles: self.throttles.load(Relaxed),
             retries: self.retries.load(Relaxed),

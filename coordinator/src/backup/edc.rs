@@ -45,7 +45,7 @@ pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Res
 }
 
 /// What comes last in the path.
-fn file_name(url: &str) -> Result<&str, String> {
+pub(super) fn file_name(url: &str) -> Result<&str, String> {
     match url.rsplit_once('/') {
         Some((_, name)) if !matches!(name, "" | "." | "..") => Ok(name),
         _ => Err(format!("it lists {}, which is no file", url.escape_debug())),

@@ -8,7 +8,7 @@ use job::{
 use job_aws::Clients;
 
 use super::{
-    edc,
+    Kind, edc,
     folder::{Folder, without_mark},
     named::{NameError, Named},
     native::{self, Files, Place, Summary},
@@ -63,7 +63,14 @@ async fn below(folder: Folder, listing: Listing, is_started: bool) -> Result<(Fo
         [] => plain(folder, listing),
         [one] => {
             let (below, mut named) = one_below(&folder, one).await?;
-            named.notes.insert(0, format!("{target}: the export of DynamoDB in its folder {one} is taken"));
+            let (what, removes) = match named.kind {
+                Kind::Incremental => (
+                    "the incremental export of DynamoDB",
+                    "; it says itself which items are put and which are removed",
+                ),
+                _ => ("the export of DynamoDB", ""),
+            };
+            named.notes.insert(0, format!("{target}: {what} in its folder {one} is taken{removes}"));
             Ok((below, named))
         }
         several => {

@@ -70,7 +70,8 @@ pub(super) fn without_mark(manifest: &[u8]) -> &[u8] {
     manifest.strip_prefix("\u{feff}".as_bytes()).unwrap_or(manifest)
 }
 
-fn parent(folder: &Target) -> Option<(Target, String)> {
+/// The folder it is in, and its name there; nothing if it is the root of a file system or bucket.
+pub(super) fn parent(folder: &Target) -> Option<(Target, String)> {
     match folder {
         Target::S3 { prefix, .. } if prefix.is_empty() => None,
         Target::S3 { bucket, prefix } => {

@@ -20,9 +20,9 @@ use super::{
 use crate::store::Entry;
 
 /// What the export is.
-pub(super) const SUMMARY: &str = "manifest-summary.json";
+pub(crate) const SUMMARY: &str = "manifest-summary.json";
 /// Its files.
-pub(super) const FILES: &str = "manifest-files.json";
+pub(crate) const FILES: &str = "manifest-files.json";
 /// There from the beginning.
 pub(super) const STARTED: &str = "_started";
 /// The folder that DynamoDB makes under the prefix it was given; each export has a folder in it.
@@ -75,6 +75,18 @@ pub(super) struct Summary {
 impl Summary {
     pub(super) fn read(json: &[u8]) -> Result<Self, String> {
         serde_json::from_slice(json).map_err(|error| format!("it can't be read ({error}): it is damaged"))
+    }
+
+    /// Its table and its items, which the files must add up to.
+    pub(super) fn facts(&self, files: &Files) -> Result<(Option<String>, u64), String> {
+        let items = files.lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.item_count));
+        if items != Some(self.item_count) {
+            return Err(format!(
+                "{SUMMARY} states {} items, but the files in {FILES} do not add up to that: one of them is damaged",
+                self.item_count
+            ));
+        }
+        Ok((table_name(&self.table_arn), self.item_count))
     }
 
     fn kind(&self) -> Result<Kind, String> {
@@ -150,6 +162,11 @@ impl Files {
         }
         Ok(files)
     }
+
+    /// The files' names, in the order of the lines.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().filter_map(|line| split_key(&line.data_file_s3_key)).map(|(_, _, name)| name)
+    }
 }
 
 /// The folder of a key, its place and its file name: of `…/AWSDynamoDB/<id>/data/x` or, of an incremental
@@ -175,15 +192,8 @@ pub(super) fn name(
 ) -> Result<Named, NameError> {
     let in_summary = |why: String| format!("{SUMMARY}: {why}");
     let (kind, format) = (summary.kind().map_err(in_summary)?, summary.format().map_err(in_summary)?);
-    let items = files.lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.item_count));
-    if items != Some(summary.item_count) {
-        return Err(NameError::Other(format!(
-            "{SUMMARY} states {} items, but the files in {FILES} do not add up to that: one of them is damaged",
-            summary.item_count
-        )));
-    }
-    let keys = files.lines.iter().filter_map(|line| split_key(&line.data_file_s3_key));
-    let names: Vec<&str> = keys.map(|(_, _, name)| name).collect();
+    let (table, items) = summary.facts(files)?;
+    let names: Vec<&str> = files.names().collect();
     let entries = pick(data, FILES, &names, entries)?;
     let file = |(line, entry): (&FileLine, Entry)| {
         let md5 = base64::decode(&line.md5_checksum).ok().and_then(|md5| md5.try_into().ok());
@@ -193,8 +203,8 @@ pub(super) fn name(
     };
     let checked = files.lines.iter().zip(entries).map(file).collect::<Result<Vec<_>, String>>()?;
     Ok(Named {
-        table: table_name(&summary.table_arn),
-        items: Some(summary.item_count),
+        table,
+        items: Some(items),
         format: Some(format),
         notes: rebased(data, summary, files).into_iter().collect(),
         ..Named::new(kind, checked)

@@ -14,7 +14,7 @@ use clap::{
     builder::{FalseyValueParser, Resettable},
 };
 use job::{
-    spec::{AwsAccess, Compression},
+    spec::{AwsAccess, Compression, NullSpelling},
     target::Target,
     task::TotalSegments,
 };
@@ -123,6 +123,11 @@ pub(super) struct ExportArgs {
     /// Compression of the part files: none, gzip or zstd
     #[arg(long, value_name = "CODEC", env = "TABLEHAUL_COMPRESS", default_value = "none")]
     compress: Compression,
+
+    /// Spelling of NULL: single, which version 5 of the Java tool reads, or both, for versions 4 and 5
+    /// [default: single; of an unfinished export the one it began with]
+    #[arg(long, value_name = "SPELLING", env = "TABLEHAUL_NULL")]
+    null: Option<NullSpelling>,
 
     /// What to do if a complete export of the table is there already
     #[arg(long, value_name = "WHAT", env = "TABLEHAUL_IF_COMPLETE", default_value = "refuse")]
@@ -234,7 +239,7 @@ impl ExportArgs {
         let rate = rate.read(matches)?;
         let (aws, cluster) = (self.aws.access(), self.cluster.wishes());
         let Self { if_complete, restart, deadline, .. } = self;
-        let Self { mut names, consistent, segments, workers, compress, s3_acl, .. } = self;
+        let Self { mut names, consistent, segments, workers, compress, null, s3_acl, .. } = self;
         let destination = names.pop().filter(|_| !names.is_empty());
         let destination = destination.ok_or("give at least one table and then a destination; try --help")?;
         let segments = segments.map(TotalSegments::try_from).transpose();
@@ -247,6 +252,8 @@ impl ExportArgs {
                 workers,
                 consistent,
                 compression: compress,
+                null,
+                null_default: NullSpelling::Single,
             },
             s3_acl,
             if_complete,

@@ -7,7 +7,7 @@ mod options;
 use std::process::ExitCode;
 
 use jiff::{Timestamp, tz::TimeZone};
-use job::spec::RateSpec;
+use job::spec::{NullSpelling, RateSpec};
 
 use super::{args, run, run_one_import};
 use crate::{
@@ -185,6 +185,9 @@ fn request(options: &Options, positional: &[String]) -> Result<ExportRequest, En
             workers: None,
             consistent: false,
             compression: options.compression(),
+            null: null_of_variable().map_err(failed)?,
+            // These files are made for the Java tool, of whatever version.
+            null_default: NullSpelling::Both,
         },
         s3_acl: options.acl().map_err(failed)?,
         if_complete: IfComplete::Refuse,
@@ -193,6 +196,12 @@ fn request(options: &Options, positional: &[String]) -> Result<ExportRequest, En
         cluster: options.cluster().map_err(failed)?,
         aws: options.access(),
     })
+}
+
+/// How NULL is to be spelled, if a variable says so.
+fn null_of_variable() -> Result<Option<NullSpelling>, String> {
+    let value = std::env::var("TABLEHAUL_NULL").ok().filter(|value| !value.is_empty());
+    value.map(|value| value.parse().map_err(|why| format!("TABLEHAUL_NULL: {why}"))).transpose()
 }
 
 fn rate(options: &Options, ratio: Option<&str>) -> Result<RateSpec, Ending> {

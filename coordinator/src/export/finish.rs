@@ -13,7 +13,11 @@ use job::{
     target::Target,
 };
 
-use super::{resume::kept_text, segments::Slowest, state::ExportState};
+use super::{
+    resume::{kept_text, partly_kept_text},
+    segments::Slowest,
+    state::ExportState,
+};
 use crate::{
     commit,
     failure::Failure,
@@ -140,11 +144,11 @@ impl Finish<'_> {
         }
         let stopped = Stopped { why: failure.to_string() };
         let written = journal.append(Fact::Stopped(stopped), LAST_WORDS).await;
-        let kept = kept_text(state, &self.target.to_string());
+        let place = self.target.to_string();
         match written {
-            Ok(()) => failure.saying(&kept),
+            Ok(()) => failure.saying(&kept_text(state, &place)),
             Err(superseded @ Failure::Superseded(_)) => superseded,
-            Err(unwritten) => failure.saying(&format!("{kept}, but for its last moments, since {unwritten}")),
+            Err(unwritten) => failure.saying(&partly_kept_text(&unwritten, &place)),
         }
     }
 

@@ -3,7 +3,7 @@
 use job::{journal::Begin, layout};
 
 use super::state::ExportState;
-use crate::{plan::Wishes, table::TableFacts};
+use crate::{failure::Failure, plan::Wishes, table::TableFacts};
 
 /// What an export that is to begin is.
 pub(crate) fn begin(
@@ -20,6 +20,7 @@ pub(crate) fn begin(
         table_id: described(facts, "TableId"),
         keys: facts.keys.clone(),
         compression: wishes.compression,
+        null: wishes.null(),
         consistent: wishes.consistent,
         segments,
         started_at,
@@ -51,6 +52,11 @@ pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: Wishes) -> O
     if begin.consistent != wishes.consistent {
         return Some(if begin.consistent { "with --consistent" } else { "without --consistent" }.into());
     }
+    if let Some(null) = wishes.null
+        && null != begin.null
+    {
+        return Some(format!("with --null {}, not {}", begin.null.name(), null.name()));
+    }
     let segments = begin.segments.get();
     wishes
         .segments
@@ -60,9 +66,18 @@ pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: Wishes) -> O
 
 /// What to say when an export is left unfinished so that it can be gone on with.
 pub(crate) fn kept_text(state: &ExportState, place: &str) -> String {
+    kept(&format!("{} % of it", state.percent()), place)
+}
+
+/// The same where the last of it could not be journaled, so that nobody knows how much is kept.
+pub(crate) fn partly_kept_text(unwritten: &Failure, place: &str) -> String {
+    let kept = kept("what was recorded of it before that", place);
+    format!("its end could not be recorded ({unwritten}); {kept}")
+}
+
+fn kept(what: &str, place: &str) -> String {
     format!(
-        "{} % of it is kept in {place}/{}: the same command goes on from there, `tablehaul clean` removes it",
-        state.percent(),
+        "{what} is kept in {place}/{}: the same command goes on from there, `tablehaul clean` removes it",
         layout::OWN_FOLDER
     )
 }
@@ -71,13 +86,43 @@ pub(crate) fn kept_text(state: &ExportState, place: &str) -> String {
 mod tests {
     use super::*;
     use crate::table::tests::described;
-    use job::{ids::JobId, spec::Compression, task::TotalSegments};
+    use job::{
+        ids::JobId,
+        spec::{Compression, NullSpelling},
+        task::TotalSegments,
+    };
     use serde_json::json;
 
     fn begun() -> Begin {
         let facts = described(&json!({"TableId": "a"}));
         let segments = TotalSegments::try_from(4).unwrap();
         begin(JobId("j".into()), &facts, Wishes::default(), segments, "t".into())
+    }
+
+    #[test]
+    fn how_much_is_kept_is_told_only_if_all_of_it_was_recorded() {
+        let state = ExportState::new(begun(), true);
+        assert!(kept_text(&state, "/x").starts_with("0 % of it is kept in /x/_tablehaul: "));
+        let text = partly_kept_text(&Failure::Failed("the disk is full".into()), "/x");
+        let expected = "its end could not be recorded (the disk is full); what was recorded of it before that is kept in \
+                        /x/_tablehaul: ";
+        assert!(text.starts_with(expected) && !text.contains('%'), "{text}");
+    }
+
+    #[test]
+    fn an_unfinished_export_keeps_its_spelling_of_null_unless_another_is_asked_for() {
+        let facts = described(&json!({"TableId": "a"}));
+        let wish = |null, null_default| Wishes { null, null_default, ..Wishes::default() };
+        let (single, both) = (NullSpelling::Single, NullSpelling::Both);
+        for (wishes, expected) in
+            [(wish(None, single), single), (wish(None, both), both), (wish(Some(single), both), single)]
+        {
+            let segments = TotalSegments::try_from(4).unwrap();
+            assert_eq!(begin(JobId("j".into()), &facts, wishes, segments, "t".into()).null, expected);
+        }
+        assert_eq!(difference(&begun(), &facts, wish(None, both)), None);
+        assert_eq!(difference(&begun(), &facts, wish(Some(single), both)), None);
+        assert!(difference(&begun(), &facts, wish(Some(both), both)).is_some());
     }
 
     #[test]
@@ -101,6 +146,7 @@ mod tests {
             (&other, wishes, "of another table, arn:aws:dynamodb:us-east-1:123456789012:table/Forum"),
             (&again, wishes, "of that table before it was deleted and made again"),
             (&facts, Wishes { compression: Compression::Zstd, ..wishes }, "with compression none, not zstd"),
+            (&facts, Wishes { null: Some(NullSpelling::Both), ..wishes }, "with --null single, not both"),
             (&facts, Wishes { consistent: true, ..wishes }, "without --consistent"),
             (
                 &facts,

@@ -125,6 +125,7 @@ impl ExportState {
             finished_at: at.to_owned(),
             keys: begin.keys.clone(),
             compression: begin.compression,
+            null: begin.null,
             settings: Settings {
                 consistent: begin.consistent,
                 segments: begin.segments.get(),

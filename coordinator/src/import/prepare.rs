@@ -13,7 +13,7 @@ use job::{
 };
 use job_aws::{Clients, Retries, connect};
 
-use super::{plan, rejects::RejectFile, resume};
+use super::{beside, plan, rejects::RejectFile, resume};
 use crate::{
     backup::{self, Backup},
     cluster::{ClusterWishes, Place},
@@ -137,6 +137,14 @@ pub(super) async fn prepare(
             request.mode.name()
         );
         return Err(Failure::Refused(why));
+    }
+    if let Some(place) = &request.rejects
+        && beside::is_in_backup(place, &request.folder, &backup)
+    {
+        return Err(Failure::Refused(format!(
+            "--rejects {place}: lies in the folder of the backup, where the next import would take it for a part of \
+             that; name a file elsewhere, or one whose name begins with _"
+        )));
     }
     let (limits, rate_source) = facts.write_limits(request.rate);
     if limits.table == Rate::default() {

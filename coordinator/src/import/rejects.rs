@@ -16,7 +16,11 @@ use job_aws::{Clients, Fault, FaultKind};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use crate::{failure::Failure, retry::retried, store::Store};
+use crate::{
+    failure::Failure,
+    retry::retried,
+    store::{Entry as StoredEntry, Store},
+};
 
 /// The text of lines is left out beyond so many bytes of the file: by object and offset it is found in
 /// the backup. Without that, a folder of garbage would be written again as one reject file.
@@ -74,6 +78,19 @@ impl Rejects {
         self.state().file.as_mut().map_or(Ok(()), RejectFile::restart)
     }
 
+    /// No line was noted, or there is no file.
+    pub(super) fn is_empty(&self) -> bool {
+        self.state().file.as_ref().is_none_or(|file| file.bytes == 0)
+    }
+
+    /// Leaves nothing of the file.
+    pub(super) async fn discard(&self, clients: &Clients) {
+        let file = self.state().file.take();
+        if let Some(file) = file {
+            file.discard(clients).await;
+        }
+    }
+
     /// Puts the file in its place.
     pub(super) async fn finish(&self, clients: &Clients) -> Result<(), Fault> {
         let file = self.state().file.take();
@@ -90,6 +107,8 @@ pub(crate) struct RejectFile {
     place: Object,
     lines: BufWriter<NamedTempFile>,
     bytes: u64,
+    /// An empty object was put in its place, where there was none.
+    is_claimed: bool,
 }
 
 /// A line of it.
@@ -116,12 +135,7 @@ impl RejectFile {
                 }
                 parent(path)
             }
-            Object::S3 { .. } => {
-                if !is_ours {
-                    claim(place, clients).await?;
-                }
-                std::env::temp_dir()
-            }
+            Object::S3 { .. } => std::env::temp_dir(),
         };
         let named = tempfile::Builder::new()
             .prefix(".tablehaul-rejects-")
@@ -129,7 +143,26 @@ impl RejectFile {
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(&folder);
         let lines = named.map_err(|error| refused(format!("{}: {error}", folder.display())))?;
-        Ok(Self { place: place.clone(), lines: BufWriter::new(lines), bytes: 0 })
+        let lines = BufWriter::new(lines);
+        // Last, so that nothing can go wrong after it here.
+        let is_claimed = match place {
+            Object::S3 { .. } if !is_ours => claim(place, clients).await?,
+            _ => false,
+        };
+        Ok(Self { place: place.clone(), lines, bytes: 0, is_claimed })
+    }
+
+    /// Removes the empty object that was put in its place. If that can't be done, an empty object is left, which the
+    /// next import takes for its own.
+    async fn discard(self, clients: &Clients) {
+        if !self.is_claimed {
+            return;
+        }
+        if let Ok((store, name)) = store(&self.place, clients)
+            && let Ok(Some(StoredEntry { bytes: 0, .. })) = store.look_up(name).await
+        {
+            let _ = store.remove(name).await;
+        }
     }
 
     /// Notes lines of an object.
@@ -193,15 +226,15 @@ fn parent(path: &Path) -> PathBuf {
     path.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf)
 }
 
-/// Puts an empty object in its place, unless there is one that holds something.
-async fn claim(place: &Object, clients: &Clients) -> Result<(), Failure> {
+/// Puts an empty object in its place, unless there is one that holds something. Whether there was none.
+async fn claim(place: &Object, clients: &Clients) -> Result<bool, Failure> {
     let refused = |fault: Fault| Failure::Refused(format!("--rejects {place}: {}", fault.message));
     let (store, name) = store(place, clients).map_err(refused)?;
     match store.create(name, Vec::new()).await {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
         Err(fault) if fault.kind == FaultKind::PreconditionFailed => {
             match store.get(name).await.map_err(refused)?.len() {
-                0 => Ok(()),
+                0 => Ok(false),
                 _ => Err(Failure::Refused(format!(
                     "--rejects {place}: exists already; name another object or remove it"
                 ))),

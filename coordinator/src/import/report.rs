@@ -18,8 +18,10 @@ pub struct ImportReport {
     pub source: String,
     /// What was done with items: `put`, `put-if-absent` or `delete`.
     pub mode: &'static str,
-    /// Items written, or removed.
+    /// Items written.
     pub items: u64,
+    /// Items removed: by `--mode delete`, or because an incremental export says so.
+    pub removed: u64,
     /// Items not written because there was one with the same key.
     pub kept: u64,
     /// Lines that became nothing.
@@ -81,6 +83,7 @@ impl ImportReport {
             source: prepared.folder.to_string(),
             mode: prepared.mode.name(),
             items: counts.items,
+            removed: counts.removed,
             kept: counts.kept,
             rejected: schedule.work().rejected(),
             item_bytes: counts.item_bytes,
@@ -105,8 +108,11 @@ impl ImportReport {
 impl fmt::Display for ImportReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "imported    {} into {}", self.source, self.table)?;
-        let verb = if self.mode == "delete" { "removed" } else { "written" };
-        write!(out, "items       {} {verb}", self.items)?;
+        match (self.mode, self.removed) {
+            ("delete", removed) => write!(out, "items       {removed} removed")?,
+            (_, 0) => write!(out, "items       {} written", self.items)?,
+            (_, removed) => write!(out, "items       {} written, {removed} removed", self.items)?,
+        }
         if self.mode == "put-if-absent" {
             write!(out, ", {} kept", self.kept)?;
         }

@@ -17,7 +17,7 @@ use super::{prepare::ImportRequest, state::ImportState};
 use crate::{
     failure::Failure,
     journal::{Journal, Journaled, State},
-    occupant::{Occupant, complete_text, foreign_text},
+    occupant::{Occupant, foreign_text},
     store::Store,
     table::TableFacts,
     text,
@@ -46,7 +46,8 @@ pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<O
     };
     match Occupant::of(&store).await? {
         Occupant::Nobody => Ok(Some(Place { store, journaled: None, anew: false })),
-        Occupant::Complete(export) => Err(refused(complete_text(export.as_deref()))),
+        Occupant::Complete(complete) => Err(refused(complete.text)),
+        Occupant::Damaged(damaged) => Err(refused(damaged.text)),
         Occupant::Foreign(names, has_more) => Err(refused(foreign_text(&names, has_more))),
         Occupant::Unfinished(journaled) => match journaled.state {
             State::Export(_) => Err(refused(journaled.text())),
@@ -93,21 +94,21 @@ impl Place {
     pub(super) async fn take(self, begin: BeginImport, run: Run) -> Result<Kept, Failure> {
         let Self { store, journaled, anew } = self;
         let fact = || Fact::BeginImport(Box::new(begin.clone()));
-        let (journal, state) = match journaled {
+        let (journal, state, has_earlier_runs) = match journaled {
             None => {
                 let facts = vec![fact(), Fact::Run(run.clone())];
-                (Journal::take(&store, None, facts, run).await?, ImportState::new(begin))
+                (Journal::take(&store, None, facts, run).await?, ImportState::new(begin), false)
             }
             Some(journaled) if anew => {
                 let mut journal = Journal::take(&store, Some(&journaled), vec![Fact::Abandoned], run).await?;
                 journal.begin_anew(fact()).await?;
-                (journal, ImportState::new(begin))
+                (journal, ImportState::new(begin), false)
             }
             Some(journaled) => {
                 let facts = vec![Fact::Run(run.clone())];
                 let journal = Journal::take(&store, Some(&journaled), facts, run).await?;
                 match journaled.state {
-                    State::Import(state) => (journal, *state),
+                    State::Import(state) => (journal, *state, true),
                     State::Export(_) => {
                         let why = "internal error: the journal is not one of an import";
                         return Err(Failure::Failed(why.into()));
@@ -115,7 +116,7 @@ impl Place {
                 }
             }
         };
-        Ok(Kept { store, journal, state })
+        Ok(Kept { store, journal, state, has_earlier_runs })
     }
 }
 
@@ -124,6 +125,8 @@ pub(super) struct Kept {
     store: Store,
     pub(super) journal: Journal,
     pub(super) state: ImportState,
+    /// Earlier runs of the import may have written something.
+    pub(super) has_earlier_runs: bool,
 }
 
 impl Kept {
@@ -158,11 +161,13 @@ impl Kept {
         let stopped = Stopped { why: failure.to_string() };
         let place = self.store.place();
         match self.journal.append(Fact::Stopped(stopped), LAST_WORDS).await {
-            Ok(()) => failure.saying(&format!("its state is kept in {place}: the same command goes on from there")),
+            Ok(()) => {
+                failure.saying(&format!("its state is kept in {place}: the same command goes on from there"))
+            }
             Err(superseded @ Failure::Superseded(_)) => superseded,
             Err(unwritten) => failure.saying(&format!(
-                "its state is kept in {place}, but for its last moments, since {unwritten}: the same command goes \
-                 on from there"
+                "its end could not be recorded ({unwritten}); what was recorded of it before that is kept in \
+                 {place}: the same command goes on from there"
             )),
         }
     }

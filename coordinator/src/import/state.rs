@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use job::{
     ids::SplitId,
     journal::{BeginImport, Checked, Fact, RejectedLine, Settled},
+    spec::WriteMode,
     split::Counts,
 };
 
@@ -64,13 +65,17 @@ impl ImportState {
 
     /// A split has got further, as was checked before.
     pub(super) fn settled(&mut self, settled: &Settled) {
-        let Settled { split, from, to, done, counts, rejects } = settled;
-        let fresh = || Progress { from: *from, to: *to, done: *done, rejects: Vec::new() };
-        let progress = self.splits.entry(*split).or_insert_with(fresh);
-        (progress.to, progress.done) = (*to, *done);
-        progress.rejects.extend(rejects.iter().cloned());
-        self.counts += *counts;
+        let Settled { split, from, to, done, mut counts, rejects } = settled.clone();
+        if self.begin.mode == WriteMode::Delete {
+            // Versions that did not count removals apart counted them as items.
+            counts = counts.of_removals();
+        }
+        let fresh = || Progress { from, to, done, rejects: Vec::new() };
+        let progress = self.splits.entry(split).or_insert_with(fresh);
+        (progress.to, progress.done) = (to, done);
         self.rejected += rejects.len() as u64;
+        progress.rejects.extend(rejects);
+        self.counts += counts;
     }
 
     /// The fact that it began with.
@@ -126,7 +131,7 @@ impl ImportState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use job::{ids::JobId, spec::WriteMode};
+    use job::ids::JobId;
 
     fn begun() -> ImportState {
         ImportState::new(BeginImport {
@@ -168,6 +173,19 @@ mod tests {
         assert_eq!(again.facts(), state.facts());
         assert_eq!(again.marks().collect::<Vec<_>>(), [(SplitId(0), 30, true), (SplitId(2), 9, true)]);
         assert_eq!((again.counts(), again.rejected(), again.checked), (state.counts(), 3, Some(checked)));
+    }
+
+    #[test]
+    fn a_journal_that_counted_removals_as_items_still_says_that_they_were_removed() {
+        let mut state = begun();
+        state.begin.mode = WriteMode::Delete;
+        let old = r#"{"split":0,"from":0,"to":10,"counts":{"items":5,"kept":0,"item_bytes":9,"units":5000}}"#;
+        state.replay(Fact::Settled(serde_json::from_str(old).unwrap())).unwrap();
+        assert_eq!((state.counts().items, state.counts().removed), (0, 5));
+        let mut again = begun();
+        again.begin.mode = WriteMode::Delete;
+        state.facts().into_iter().skip(1).for_each(|fact| again.replay(fact).unwrap());
+        assert_eq!(again.counts(), state.counts());
     }
 
     #[test]

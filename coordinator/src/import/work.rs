@@ -31,6 +31,8 @@ pub struct ImportWork {
     splits: Vec<Split>,
     /// Marks are text offsets.
     leases: Leases<u64>,
+    /// A worker has been given a split, so it may have written something.
+    has_begun: bool,
     max_rejects: u64,
     counts: Counts,
     rejected: u64,
@@ -48,6 +50,7 @@ impl ImportWork {
             settings,
             splits,
             leases,
+            has_begun: false,
             max_rejects,
             counts: Counts::default(),
             rejected: 0,
@@ -103,6 +106,12 @@ impl ImportWork {
     /// Lines so far that became nothing.
     pub fn rejected(&self) -> u64 {
         self.rejected
+    }
+
+    /// A worker was given a split in this pass. From then on the table may hold more than the counts say: what a
+    /// worker wrote is told later, and never by one that fails.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// An advance is taken whole, or nothing of it.
@@ -163,6 +172,7 @@ impl Work for ImportWork {
     fn lease(&mut self, now: Duration, worker: WorkerId) -> Option<ToWorker> {
         let (number, attempt, &mark) = self.leases.lease(worker, now)?;
         let split = self.splits[number].clone();
+        self.has_begun = true;
         Some(ToWorker::Split(Box::new(SplitLease { split, attempt, mark })))
     }
 
@@ -285,6 +295,17 @@ mod tests {
         let heard = work.advance(NOW, B, advance(&next, 40, 100, &[])).unwrap();
         assert_eq!((heard.done, work.counts().items, work.tasks()), (1, 10, (1, 1)));
         work.check_invariants();
+    }
+
+    #[test]
+    fn something_may_be_written_from_the_first_lease_on() {
+        let mut work = work(1, 0);
+        assert!(!work.has_begun());
+        let lease = leased(&mut work, A);
+        work.release(NOW, A);
+        assert!(work.has_begun(), "also if the worker is lost and has told nothing");
+        assert!(work.advance(NOW, A, advance(&lease, 10, 40, &[])).is_err());
+        assert_eq!(work.counts(), Counts::default());
     }
 
     #[test]

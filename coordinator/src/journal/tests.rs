@@ -6,7 +6,7 @@ use job::{
     journal::{self, Begin, Header, OpenedFile, Stopped, Writer},
     layout,
     schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::{AwsAccess, Compression},
+    spec::{AwsAccess, Compression, NullSpelling},
     target::Target,
     task::{Position, Step, TotalSegments},
 };
@@ -43,6 +43,7 @@ pub(crate) fn begin() -> Fact {
         table_id: None,
         keys: KeySchema { partition, sort: None },
         compression: Compression::None,
+        null: NullSpelling::Single,
         consistent: false,
         segments: TotalSegments::try_from(3).unwrap(),
         started_at: "2026-01-01T00:00:00Z".into(),

@@ -199,13 +199,15 @@ impl Workers {
 }
 
 fn add(sum: &mut Stats, stats: &Stats) {
-    let Stats { consumed, indexes, requests, items, bytes, throttles, retries, streams, last_error } = stats;
+    let Stats { consumed, indexes, requests, items, removed, bytes, throttles, retries, streams, last_error } =
+        stats;
     sum.consumed += *consumed;
     for (name, units) in indexes {
         *sum.indexes.entry(name.clone()).or_default() += *units;
     }
     sum.requests += requests;
     sum.items += items;
+    sum.removed += removed;
     sum.bytes += bytes;
     sum.throttles += throttles;
     sum.retries += retries;

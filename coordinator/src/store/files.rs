@@ -102,10 +102,21 @@ impl Directory {
 
     /// All files and directories of the directory itself.
     pub(super) fn listing(&self) -> Result<Listing, Fault> {
-        let listed = || -> io::Result<Listing> {
-            let mut listing = Listing::default();
+        let mut listing = Listing::default();
+        let Listing { files, folders } = &mut listing;
+        self.each(&mut |entry| files.push(entry), &mut |name| folders.push(name))?;
+        Ok(listing)
+    }
+
+    /// The files and directories of the directory itself, one after the other.
+    pub(super) fn each(
+        &self,
+        file: &mut dyn FnMut(Entry),
+        sub_folder: &mut dyn FnMut(String),
+    ) -> Result<(), Fault> {
+        let mut list = || -> io::Result<()> {
             let entries = match fs::read_dir(&self.path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(listing),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 entries => entries?,
             };
             for entry in entries {
@@ -114,14 +125,14 @@ impl Directory {
                 let metadata = fs::metadata(entry.path()).or_else(|_| entry.metadata())?;
                 let name = entry.file_name().to_string_lossy().into_owned();
                 if metadata.is_dir() {
-                    listing.folders.push(name);
+                    sub_folder(name);
                 } else {
-                    listing.files.push(Entry { name, bytes: metadata.len(), etag: None });
+                    file(Entry { name, bytes: metadata.len(), etag: None });
                 }
             }
-            Ok(listing)
+            Ok(())
         };
-        listed().map_err(|error| fault("list", &self.path, &error))
+        list().map_err(|error| fault("list", &self.path, &error))
     }
 
     /// A file as a listing would have it; nothing if what has that name is none.

@@ -83,6 +83,31 @@ impl Store {
         }
     }
 
+    /// Shows every file in the folder itself, one page of the listing after the other. Nothing if there is no folder.
+    pub(crate) async fn each(&self, see: &mut (dyn FnMut(Entry) + Send)) -> Result<(), Fault> {
+        match self {
+            Self::S3(prefix) => Box::pin(prefix.each(see)).await,
+            Self::Files(directory) => directory.each(see, &mut |_| ()),
+        }
+    }
+
+    /// Another folder of the same bucket or file system, to be read.
+    pub(crate) fn at(&self, folder: &Target) -> Self {
+        match (self, folder) {
+            (Self::S3(prefix), _) => Self::S3(prefix.at(folder.clone())),
+            (Self::Files(_), Target::File { dir }) => Self::Files(Directory::new(dir.clone())),
+            (Self::Files(_), Target::S3 { .. }) => self.clone(),
+        }
+    }
+
+    /// The folder.
+    pub(crate) fn target(&self) -> Target {
+        match self {
+            Self::S3(prefix) => prefix.target().clone(),
+            Self::Files(directory) => directory.target(),
+        }
+    }
+
     /// A file as a listing would have it, if there is one of that name.
     pub(crate) async fn look_up(&self, name: &str) -> Result<Option<Entry>, Fault> {
         let looked_up = match self {

@@ -5,7 +5,10 @@ use std::ops::Range;
 use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
-    types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, ObjectCannedAcl},
+    types::{
+        ChecksumAlgorithm, ChecksumType, CommonPrefix, CompletedMultipartUpload, CompletedPart, Object,
+        ObjectCannedAcl,
+    },
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::base64;
@@ -98,22 +101,44 @@ impl Prefix {
 
     /// All objects and folders of the folder itself.
     pub(super) async fn listing(&self) -> Result<Listing, Fault> {
+        let mut listing = Listing::default();
+        let Listing { files, folders } = &mut listing;
+        self.list_pages(&mut |entry| files.push(entry), &mut |name| folders.push(name)).await?;
+        Ok(listing)
+    }
+
+    /// The objects of the folder itself, one after the other.
+    pub(super) async fn each(&self, see: &mut (dyn FnMut(Entry) + Send)) -> Result<(), Fault> {
+        self.list_pages(see, &mut |_| ()).await
+    }
+
+    async fn list_pages(
+        &self,
+        file: &mut (dyn FnMut(Entry) + Send),
+        sub_folder: &mut (dyn FnMut(String) + Send),
+    ) -> Result<(), Fault> {
         let folder = self.target.key("");
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&folder).delimiter("/");
         let mut pages = request.into_paginator().send();
-        let mut listing = Listing::default();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| self.list_fault(&error))?;
-            listing.files.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
+            let entry = |object: Object| {
                 let name = object.key?.strip_prefix(&folder)?.to_owned();
                 let bytes = object.size.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
                 (!name.is_empty()).then_some(Entry { name, bytes, etag: object.e_tag })
-            }));
-            listing.folders.extend(page.common_prefixes.unwrap_or_default().into_iter().filter_map(
-                |common| Some(common.prefix?.strip_prefix(&folder)?.strip_suffix('/')?.to_owned()),
-            ));
+            };
+            page.contents.unwrap_or_default().into_iter().filter_map(entry).for_each(&mut *file);
+            let name = |common: CommonPrefix| {
+                Some(common.prefix?.strip_prefix(&folder)?.strip_suffix('/')?.to_owned())
+            };
+            page.common_prefixes.unwrap_or_default().into_iter().filter_map(name).for_each(&mut *sub_folder);
         }
-        Ok(listing)
+        Ok(())
+    }
+
+    /// Objects under another prefix of the bucket.
+    pub(super) fn at(&self, target: Target) -> Self {
+        Self { target, ..self.clone() }
     }
 
     /// An object as a listing would have it.

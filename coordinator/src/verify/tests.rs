@@ -5,7 +5,7 @@ use job::{
     ids::JobId,
     manifest,
     schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::Compression,
+    spec::{Compression, NullSpelling},
 };
 
 use super::*;
@@ -99,6 +99,7 @@ fn export_json(files: Vec<PartFile>) -> ExportJson {
         finished_at: String::new(),
         keys: KeySchema { partition: KeyAttribute { name: "k".into(), kind: KeyKind::S }, sort: None },
         compression: Compression::None,
+        null: NullSpelling::Single,
         settings,
         items: files.iter().map(|file| file.items).sum(),
         bytes: files.iter().map(|file| file.bytes).sum(),

@@ -47,6 +47,7 @@ pub struct Clients {
 /// # Errors
 /// [`FaultKind::NoRegion`], [`FaultKind::NoCredentials`], or what the role could not be assumed for.
 pub async fn connect(access: &AwsAccess, retries: Retries) -> Result<Clients, Fault> {
+    access.check_endpoints().map_err(|why| Fault::new(FaultKind::Refused, why))?;
     let config = base_config(access).await?;
     let config = match &access.assume_role {
         Some(role) => assume(role, access, config).await,

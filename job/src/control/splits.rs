@@ -19,6 +19,7 @@ impl TryFrom<wire::Advance> for Advance {
         }
         let counts = Counts {
             items: advance.items,
+            removed: advance.removed,
             kept: advance.kept,
             item_bytes: advance.item_bytes,
             units: Units::from_milli(advance.milli_units),
@@ -52,6 +53,7 @@ impl From<Advance> for wire::Advance {
             to,
             done,
             items: counts.items,
+            removed: counts.removed,
             kept: counts.kept,
             item_bytes: counts.item_bytes,
             milli_units: counts.units.milli(),
@@ -242,7 +244,7 @@ mod tests {
             from: 10,
             to: 20,
             done: true,
-            counts: Counts { items: 1, kept: 2, item_bytes: 3, units: Units::from_units(4) },
+            counts: Counts { items: 1, removed: 5, kept: 2, item_bytes: 3, units: Units::from_units(4) },
             rejects: vec![Reject { offset: 12, reason: "not JSON".into(), line: b"\xff".to_vec() }],
         };
         let sent = wire::Advance::from(advance.clone());

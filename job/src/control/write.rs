@@ -58,12 +58,23 @@ impl From<Step> for wire::Step {
 
 impl From<Stats> for wire::Heartbeat {
     fn from(stats: Stats) -> Self {
-        let Stats { consumed, indexes, requests, items, bytes, throttles, retries, streams, last_error } =
-            stats;
+        let Stats {
+            consumed,
+            indexes,
+            requests,
+            items,
+            removed,
+            bytes,
+            throttles,
+            retries,
+            streams,
+            last_error,
+        } = stats;
         Self {
             consumed_milli_units: consumed.milli(),
             requests,
             items,
+            removed,
             bytes,
             throttles,
             retries,
@@ -121,6 +132,7 @@ impl From<ExportSettings> for wire::ExportSettings {
             total_segments: settings.total_segments.get(),
             target: settings.target.to_string(),
             compression: settings.compression.name().to_owned(),
+            null: settings.null.name().to_owned(),
             upload_part_bytes: settings.upload_part_bytes,
             part_file_bytes: settings.part_file_bytes,
             mean_item_bytes: settings.mean_item_bytes,

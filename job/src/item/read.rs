@@ -92,7 +92,14 @@ fn attributes(
 
 fn value(json: &RawValue, source: Source, depth: usize) -> Result<AttributeValue, ItemError> {
     let Fields(fields) = parse(json.get().as_bytes())?;
-    let [(kind, content)] = fields.as_slice() else { return Err(ItemError::NotOneType) };
+    let (kind, content) = match fields.as_slice() {
+        [(kind, content)] => (kind, content),
+        // Written for readers of which each knows only one of the spellings.
+        [first, second] if matches!(source, Source::Backup) && is_null_twice(first, second) => {
+            return Ok(AttributeValue::Null);
+        }
+        _ => return Err(ItemError::NotOneType),
+    };
     let kind = match source {
         Source::DynamoDb => kind.clone(),
         Source::Backup => kind.to_ascii_uppercase(),
@@ -132,6 +139,14 @@ fn value(json: &RawValue, source: Source, depth: usize) -> Result<AttributeValue
     })
 }
 
+/// `"nULL":true,"nULLValue":true`, in whatever order.
+fn is_null_twice(first: &(String, &RawValue), second: &(String, &RawValue)) -> bool {
+    let is = |(name, content): &(String, &RawValue), kind: &str| {
+        name.eq_ignore_ascii_case(kind) && content.get() == "true"
+    };
+    is(first, "NULL") && is(second, "NULLVALUE") || is(first, "NULLVALUE") && is(second, "NULL")
+}
+
 fn number(json: &RawValue, source: Source) -> Result<String, ItemError> {
     match (json.get().as_bytes()[0], source) {
         (b'-' | b'0'..=b'9', Source::Backup) => Ok(json.get().to_owned()),
@@ -157,6 +172,26 @@ mod tests {
         assert_eq!(item.attributes["b"], AttributeValue::Ns(vec!["1E+3".into(), "2".into()]));
         assert_eq!(item.attributes["c"], AttributeValue::Bool(true));
         assert_eq!(Item::from_dynamodb_json(line), Err(ItemError::Json));
+    }
+
+    #[test]
+    fn null_may_have_both_spellings_in_a_backup_line_and_nothing_else_beside() {
+        for line in [r#"{"a":{"nULL":true,"nULLValue":true}}"#, r#"{"a":{"nULLValue": true , "NULL":true}}"#]
+        {
+            let item = Item::from_emr_line(line.as_bytes()).unwrap();
+            assert_eq!(item.attributes["a"], AttributeValue::Null, "{line}");
+        }
+        for line in [
+            r#"{"a":{"nULL":true,"nULLValue":false}}"#,
+            r#"{"a":{"nULL":true,"nULL":true}}"#,
+            r#"{"a":{"nULLValue":true,"nULLValue":true}}"#,
+            r#"{"a":{"nULL":true,"s":"x"}}"#,
+            r#"{"a":{"nULL":true,"nULLValue":true,"s":"x"}}"#,
+        ] {
+            assert_eq!(Item::from_emr_line(line.as_bytes()), Err(ItemError::NotOneType), "{line}");
+        }
+        let both = br#"{"a":{"NULL":true,"NULLValue":true}}"#;
+        assert_eq!(Item::from_dynamodb_json(both), Err(ItemError::NotOneType), "DynamoDB never writes that");
     }
 
     #[test]

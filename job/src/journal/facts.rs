@@ -7,7 +7,7 @@ use crate::{
     control::Sealed,
     ids::{FileId, JobId, Segment, SplitId},
     schema::KeySchema,
-    spec::{Compression, WriteMode},
+    spec::{Compression, NullSpelling, WriteMode},
     split::Counts,
     task::{Mark, TotalSegments},
 };
@@ -63,6 +63,9 @@ pub struct Begin {
     pub keys: KeySchema,
     /// How part files are compressed.
     pub compression: Compression,
+    /// How NULL is spelled in them; older versions knew only one spelling.
+    #[serde(default)]
+    pub null: NullSpelling,
     /// Strongly consistent reads.
     pub consistent: bool,
     /// How the Scan is divided.

@@ -141,3 +141,15 @@ fn who_wrote_an_object_is_known_even_if_the_rest_is_not() {
     assert_eq!(header(&bytes[..bytes.len() - 10]), Ok(a_header(5)));
     assert!(header(b"x").is_err());
 }
+
+#[test]
+fn what_older_versions_did_not_journal_has_the_value_that_they_meant() {
+    let begin = r#"{"job":"j","table":"t","arn":null,"table_id":null,"keys":{"partition":{"name":"k","type":"S"}},
+        "compression":"none","consistent":false,"segments":1,"started_at":"","expected_items":0,"description":null}"#;
+    let begin: Begin = serde_json::from_str(begin).unwrap();
+    assert_eq!(begin.null, crate::spec::NullSpelling::Single);
+    let counts: Counts = serde_json::from_str(r#"{"items":7,"kept":1,"item_bytes":9,"units":8000}"#).unwrap();
+    assert_eq!((counts.removed, counts.lines()), (0, 8));
+    let both = serde_json::to_value(Begin { null: crate::spec::NullSpelling::Both, ..begin }).unwrap();
+    assert_eq!(both["null"], "both");
+}

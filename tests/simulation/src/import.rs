@@ -7,6 +7,7 @@ use fastrand::Rng;
 use job::{
     capacity::Units,
     control::{FromWorker, ToWorker},
+    format::request::Write,
     ids::{Attempt, JobId, SplitId},
     journal::{BeginImport, Fact, Settled},
     object::Object,
@@ -153,7 +154,8 @@ impl Import {
                 hand.waiting.push((Ticket { slot, line: (offset - first) / LINE }, split, offset));
                 Line::Waiting
             };
-            hand.ledger.read(slot, [Entry { offset, next: offset + LINE, item_bytes: 100, state }]);
+            let (next, write) = (offset + LINE, Write::Put);
+            hand.ledger.read(slot, [Entry { offset, next, write, item_bytes: 100, state }]);
         }
     }
 

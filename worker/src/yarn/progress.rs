@@ -8,7 +8,7 @@ use std::{fmt::Write, time::Duration};
 
 use job::control::Stats;
 
-/// The group of counters. Five of them: a job may have 120 in all, Hadoop's own included
+/// The group of counters. Six of them: a job may have 120 in all, Hadoop's own included
 /// (`mapreduce.job.counters.max`).
 const GROUP: &str = "tablehaul";
 
@@ -16,6 +16,8 @@ const GROUP: &str = "tablehaul";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     items: u64,
+    /// How many of the items were removed from the table.
+    removed: u64,
     /// Of lines, before compression.
     bytes: u64,
     /// On the table and its local indexes.
@@ -28,6 +30,7 @@ impl From<&Stats> for Totals {
     fn from(stats: &Stats) -> Self {
         Self {
             items: stats.items,
+            removed: stats.removed,
             bytes: stats.bytes,
             milli_units: stats.consumed.milli(),
             throttles: stats.throttles,
@@ -39,9 +42,10 @@ impl From<&Stats> for Totals {
 impl Totals {
     /// By the counters' names. A counter takes whole units; what is over is in a later total, so at the end
     /// less than one unit of a worker is missing.
-    const fn counted(&self) -> [(&'static str, u64); 5] {
+    const fn counted(&self) -> [(&'static str, u64); 6] {
         [
             ("items", self.items),
+            ("removed", self.removed),
             ("bytes", self.bytes),
             ("units", self.milli_units / 1000),
             ("throttles", self.throttles),
@@ -51,7 +55,11 @@ impl Totals {
 
     /// For people.
     pub(crate) fn text(&self) -> String {
-        let counted = self.counted().map(|(name, count)| format!("{} {name}", grouped(count)));
+        // Only the import of some backups removes anything.
+        let told = |&(name, count): &(&str, u64)| name != "removed" || count > 0;
+        let counted = self.counted().into_iter().filter(told);
+        let counted: Vec<String> =
+            counted.map(|(name, count)| format!("{} {name}", grouped(count))).collect();
         counted.join(", ")
     }
 }
@@ -92,8 +100,12 @@ impl Pace {
         // Bytes in a millisecond are kB in a second.
         let kb_per_sec = now.bytes.saturating_sub(before.bytes) / millis;
         let units_per_sec = now.milli_units.saturating_sub(before.milli_units) / millis;
+        let removed = match now.removed {
+            0 => String::new(),
+            removed => format!(" ({} of them removed)", grouped(removed)),
+        };
         format!(
-            "{} items, {}.{} MB/s, {} units/s, {} streams",
+            "{} items{removed}, {}.{} MB/s, {} units/s, {} streams",
             grouped(now.items),
             grouped(kb_per_sec / 1000),
             kb_per_sec % 1000 / 100,

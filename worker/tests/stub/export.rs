@@ -6,7 +6,7 @@ use job::{
     capacity::Units,
     control::{FromWorker, Sealed, ToWorker},
     ids::{Attempt, FileId, Segment},
-    spec::{AwsAccess, Compression, ExportSettings},
+    spec::{AwsAccess, Compression, ExportSettings, NullSpelling},
     target::Target,
     task::{Lease, Mark},
 };
@@ -21,6 +21,7 @@ pub(crate) fn settings(table: &Table, dir: &Path) -> ExportSettings {
         total_segments: 10.try_into().unwrap(),
         target: Target::File { dir: dir.into() },
         compression: Compression::None,
+        null: NullSpelling::Single,
         upload_part_bytes: 1 << 20,
         part_file_bytes: 1 << 20,
         mean_item_bytes: 0,

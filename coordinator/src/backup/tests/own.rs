@@ -43,6 +43,7 @@ fn exported() -> (Made, ExportJson) {
         finished_at: String::new(),
         keys: keys(),
         compression: spec::Compression::Gzip,
+        null: spec::NullSpelling::Single,
         settings: Settings {
             consistent: false,
             segments: 1,

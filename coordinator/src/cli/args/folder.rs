@@ -5,9 +5,12 @@ use job::target::Target;
 
 use super::{AwsArgs, EXAMPLES, values::target};
 
-/// Tell what is in a folder: a complete export, one at work, one that can be gone on with, or something else.
+/// Tell what is in a folder: a complete export, a damaged one, one at work, one that can be gone on with, or
+/// something else.
 ///
-/// Exit code 0 whatever it is, also if it is empty or not there; 2 if it can't be read.
+/// An export is called complete if every file that it lists is there, with the length that is recorded, as one
+/// listing of the folder tells. Contents are not read: `tablehaul verify` reads them. Exit code 0 whatever
+/// it is, also if it is damaged, empty or not there; 2 if it can't be read.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct StatusArgs {

@@ -13,7 +13,8 @@ use crate::import::{Check, ImportRequest};
 /// Import a backup into a table.
 ///
 /// Every item of the backup is put into the table, which must exist; items with the same key are
-/// replaced, others stay. Reads exports of tablehaul, of Data Pipeline (plain or compressed), of Hive,
+/// replaced, others stay. An incremental export of DynamoDB says itself which items are put and which
+/// are removed: that is done, and both are counted. Reads exports of tablehaul, of Data Pipeline (plain or compressed), of Hive,
 /// and of DynamoDB itself (DynamoDB JSON and Amazon Ion, full and incremental), by what the files hold.
 /// Everything is read and checked once before the first item is written.
 #[derive(Debug, Args)]
@@ -46,7 +47,8 @@ pub(in crate::cli) struct ImportArgs {
     #[arg(long, value_name = "N", env = "TABLEHAUL_MAX_REJECTS", default_value = "0", value_parser = max_rejects)]
     max_rejects: u64,
 
-    /// File to write such lines to, with place and reason: s3://bucket/key, file:///path or a path
+    /// File to write such lines to, with place and reason: s3://bucket/key, file:///path or a path;
+    /// not among the files of the backup
     #[arg(long, value_name = "FILE", env = "TABLEHAUL_REJECTS")]
     rejects: Option<String>,
 

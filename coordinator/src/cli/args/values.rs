@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use clap::parser::ValueSource;
-use job::{capacity::Rate, object::Object, spec::RateSpec, target::Target};
+use job::{
+    capacity::Rate,
+    object::Object,
+    spec::{RateSpec, endpoint_defect},
+    target::Target,
+};
 
 /// A quarter, as the templates of Data Pipeline have it.
 const DEFAULT_MILLI_PERCENT: u64 = 25_000;
@@ -100,6 +105,9 @@ pub(super) fn max_rejects(text: &str) -> Result<u64, String> {
 
 pub(super) fn endpoint(text: &str) -> Result<String, String> {
     let has_host = |rest: &str| !rest.is_empty() && !rest.starts_with(['/', ':']);
+    if let Some(why) = endpoint_defect(text) {
+        return Err(why.into());
+    }
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     match rest {
         Some(rest) if has_host(rest) => Ok(text.trim_end_matches('/').to_owned()),

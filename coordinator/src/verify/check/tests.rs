@@ -6,7 +6,8 @@ use super::*;
 
 fn expected(compression: Compression) -> Expected {
     let partition = KeyAttribute { name: "k".into(), kind: KeyKind::N };
-    Expected { compression, keys: KeyNames::from(&KeySchema { partition, sort: None }), seed: 3 }
+    let null = NullSpelling::Single;
+    Expected { compression, null, keys: KeyNames::from(&KeySchema { partition, sort: None }), seed: 3 }
 }
 
 fn lines(keys: std::ops::Range<u32>) -> Vec<u8> {

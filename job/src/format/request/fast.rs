@@ -2,12 +2,14 @@
 //!
 //! It never judges a line to be wrong: what it does not make something of is for the slow path.
 
+use std::ops::Range;
+
 use base64::prelude::{BASE64_STANDARD, Engine};
 
 use super::{
     Encoded, Encoder, MAX_ITEM_BYTES, MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES, Wanted, Write,
     decimal::Decimal,
-    scan::{self, Facts, KeyText, OLD_NULL_EXCESS},
+    scan::{self, Facts, KeyText},
     text,
 };
 use crate::schema::{KeyAttribute, KeyKind};
@@ -62,7 +64,7 @@ impl Encoder {
         let facts = scan::backup_item(line, &mut out[before..], &self.table, &mut self.buffers)?;
         match self.wanted {
             Wanted::Items => {
-                cut_old_nulls(&self.buffers.old_nulls, before, out);
+                cut(&self.buffers.cuts, before, out);
                 self.finish(before, Write::Put, facts.bytes, &facts, out)
             }
             Wanted::Keys => {
@@ -215,14 +217,14 @@ fn append_identity(key: &KeyAttribute, value: KeyText<'_>, max: usize, out: &mut
     Some(())
 }
 
-/// Makes `NULL` of every `NULLValue` in the copy of a line that begins at `before`.
-fn cut_old_nulls(old_nulls: &[usize], before: usize, out: &mut Vec<u8>) {
-    let Some(first) = old_nulls.first() else { return };
+/// Takes these ranges out of the copy of a line that begins at `before`.
+fn cut(cuts: &[Range<usize>], before: usize, out: &mut Vec<u8>) {
+    let Some(first) = cuts.first() else { return };
     let end = out.len();
-    let mut to = before + first + OLD_NULL_EXCESS.start;
-    for (index, old_null) in old_nulls.iter().enumerate() {
-        let from = before + old_null + OLD_NULL_EXCESS.end;
-        let until = old_nulls.get(index + 1).map_or(end, |next| before + next + OLD_NULL_EXCESS.start);
+    let mut to = before + first.start;
+    for (index, cut) in cuts.iter().enumerate() {
+        let from = before + cut.end;
+        let until = cuts.get(index + 1).map_or(end, |next| before + next.start);
         out.copy_within(from..until, to);
         to += until - from;
     }

@@ -7,6 +7,8 @@
 // As in `walk.rs`.
 #![allow(clippy::inline_always)]
 
+use std::ops::Range;
+
 use super::{
     Table,
     check::{MAX_LEVELS, is_name},
@@ -15,13 +17,18 @@ use super::{
     unique::Hashes,
 };
 use crate::{
-    format::{binary, escape::first_word, kind::Kind, walk::between},
+    format::{
+        binary,
+        escape::first_word,
+        kind::Kind,
+        walk::{SECOND_NULL, between},
+    },
     item::{COLLECTION_BYTES, ELEMENT_BYTES},
     schema::{KeyAttribute, KeyKind, KeySchema},
 };
 
 /// The `VALUE` of `{"nULLValue":true}`, which DynamoDB calls `NULL`, counted from the brace.
-pub(super) const OLD_NULL_EXCESS: std::ops::Range<usize> = 6..11;
+const OLD_NULL_EXCESS: Range<usize> = 6..11;
 
 /// Room that is used again from line to line.
 #[derive(Clone, Debug, Default)]
@@ -29,8 +36,8 @@ pub(super) struct Buffers {
     hashes: Hashes,
     /// Of strings that have escapes.
     unescaped: Vec<u8>,
-    /// Where in the text the values of the type `nULLValue` begin.
-    pub(super) old_nulls: Vec<usize>,
+    /// Where the text spells NULL at more length than DynamoDB does, in order.
+    pub(super) cuts: Vec<Range<usize>>,
 }
 
 impl Buffers {
@@ -42,8 +49,8 @@ impl Buffers {
         self.hashes.clear();
         self.unescaped.clear();
         self.unescaped.shrink_to(Self::MAX_IDLE);
-        self.old_nulls.clear();
-        self.old_nulls.shrink_to(Self::MAX_IDLE);
+        self.cuts.clear();
+        self.cuts.shrink_to(Self::MAX_IDLE);
     }
 }
 
@@ -96,7 +103,7 @@ pub(super) fn dynamodb_item<'a>(
 }
 
 /// The item of a backup line. `line` must be UTF-8, and `copy` be a copy of it; there, type keys get
-/// DynamoDB's spelling, except for [`OLD_NULL_EXCESS`].
+/// DynamoDB's spelling, except for the [cuts](Buffers::cuts).
 pub(super) fn backup_item<'a>(
     line: &'a [u8],
     copy: &mut [u8],
@@ -203,8 +210,22 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
             return None;
         }
         self.respell(rest, upper)?;
-        self.buffers.old_nulls.push(self.text.len() - rest.len());
+        let at = self.text.len() - rest.len();
+        self.buffers.cuts.push(at + OLD_NULL_EXCESS.start..at + OLD_NULL_EXCESS.end);
         Some((Kind::Null, &rest[key.len()..]))
+    }
+
+    /// The second of both spellings of NULL, behind `{"nULL":true`.
+    #[cold]
+    #[inline(never)]
+    fn second_null(&mut self, rest: &'a [u8]) -> Option<&'a [u8]> {
+        let at = self.text.len() - rest.len();
+        let first = br#"{"NULL":true"#;
+        let is_first = self.text[..at].len().checked_sub(first.len());
+        let is_first = is_first.is_some_and(|from| self.text[from..at].eq_ignore_ascii_case(first));
+        let after = rest.strip_prefix(SECOND_NULL).filter(|_| is_first)?;
+        self.buffers.cuts.push(at..at + SECOND_NULL.len());
+        Some(after)
     }
 
     /// What stands after a type key.
@@ -231,7 +252,10 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
             Kind::Bool | Kind::Null => {
                 self.bytes += 1;
                 match rest {
-                    [b't', b'r', b'u', b'e', after @ ..] => Some(after),
+                    [b't', b'r', b'u', b'e', after @ ..] => match after {
+                        [b',', ..] if ANY_CASE && kind == Kind::Null => self.second_null(after),
+                        _ => Some(after),
+                    },
                     [b'f', b'a', b'l', b's', b'e', after @ ..] if kind == Kind::Bool => Some(after),
                     _ => None,
                 }
