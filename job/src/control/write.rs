@@ -58,8 +58,18 @@ impl From<Step> for wire::Step {
 
 impl From<Stats> for wire::Heartbeat {
     fn from(stats: Stats) -> Self {
-        let Stats { consumed, indexes, requests, items, bytes, throttles, retries, streams, last_error } =
-            stats;
+        let Stats {
+            consumed,
+            indexes,
+            requests,
+            items,
+            bytes,
+            throttles,
+            retries,
+            streams,
+            last_error,
+            waits_for_units,
+        } = stats;
         Self {
             consumed_milli_units: consumed.milli(),
             requests,
@@ -69,6 +79,7 @@ impl From<Stats> for wire::Heartbeat {
             retries,
             streams,
             last_error,
+            waits_for_units,
             indexes: indexes
                 .into_iter()
                 .map(|(name, units)| wire::IndexUnits { name, milli_units: units.milli() })
