@@ -27,7 +27,7 @@ use crate::{
     text::{complain, result, tell, written_to_stdout},
     verify::verify,
 };
-use args::{CleanArgs, Cli, Command, ExportArgs, ImportArgs, StatusArgs, VerifyArgs};
+use args::{CleanArgs, Cli, Command, ExportArgs, ImportArgs, Show, StatusArgs, VerifyArgs};
 
 /// Threads for waiting; nothing in the coordinator computes for long.
 const THREADS: usize = 2;
@@ -75,6 +75,12 @@ fn usage(error: &clap::Error) -> ExitCode {
         }
         return ended(written_to_stdout("the help", written).map(|()| ExitCode::SUCCESS));
     }
+    complain(&format!("{}; try --help", one_line(error)));
+    ExitCode::from(2)
+}
+
+/// What was wrong with the arguments, in one line.
+fn one_line(error: &clap::Error) -> String {
     let mut text = error.to_string();
     // A value may be an address with a password, in whatever wrong form.
     if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
@@ -84,15 +90,13 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
     let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let said: Vec<&str> = said.filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
-    let said = said.join(" ").replace(" tip:", "; tip:");
-    complain(&format!("{}; try --help", said.trim_start_matches("error: ")));
-    ExitCode::from(2)
+    said.join(" ").replace(" tip:", "; tip:").trim_start_matches("error: ").to_owned()
 }
 
 fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
-    let (dry_run, json, quiet) = (args.dry_run, args.json, args.quiet);
+    let Show { dry_run, json, quiet } = args.show();
     let request = args.request(matches).map_err(Failure::Refused)?;
-    match run(&request, dry_run, quiet)? {
+    match run(&request, dry_run, &Progress::new(quiet))? {
         Outcome::Planned(texts) => result("the plan", &texts.join("\n\n"))?,
         Outcome::Exported(reports) if json => {
             result("the export is done, but its report", &json_of(&reports))?
@@ -108,15 +112,14 @@ fn json_of(report: &impl serde::Serialize) -> String {
 }
 
 /// Runs an export until it ends or a signal stops it.
-fn run(request: &ExportRequest, dry_run: bool, quiet: bool) -> Result<Outcome, Failure> {
-    let progress = Progress::new(quiet);
-    block_on(|stop| async move { Box::pin(export(request, dry_run, &progress, &stop)).await })
+fn run(request: &ExportRequest, dry_run: bool, progress: &Progress) -> Result<Outcome, Failure> {
+    block_on(|stop| async move { Box::pin(export(request, dry_run, progress, &stop)).await })
 }
 
 fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
-    let (dry_run, json, quiet) = (args.dry_run, args.json, args.quiet);
+    let Show { dry_run, json, quiet } = args.show();
     let request = args.request(matches).map_err(Failure::Refused)?;
-    match run_one_import(&request, dry_run, quiet)? {
+    match run_one_import(&request, dry_run, &Progress::new(quiet))? {
         Imported::Planned(text) => result("the plan", &text)?,
         Imported::Done(report) if json => result("the import is done, but its report", &json_of(&report))?,
         Imported::Done(_) => {}
@@ -125,10 +128,9 @@ fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 }
 
 /// Runs an import until it ends or a signal stops it.
-fn run_one_import(request: &ImportRequest, dry_run: bool, quiet: bool) -> Result<Imported, Failure> {
-    let progress = Progress::new(quiet);
+fn run_one_import(request: &ImportRequest, dry_run: bool, progress: &Progress) -> Result<Imported, Failure> {
     // A job is a large future.
-    block_on(|stop| async move { Box::pin(import(request, dry_run, &progress, &stop)).await })
+    block_on(|stop| async move { Box::pin(import(request, dry_run, progress, &stop)).await })
 }
 
 fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {

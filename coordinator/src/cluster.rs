@@ -10,6 +10,7 @@ use job::{control::Boot, ids::WorkerId};
 
 use crate::{failure::Failure, schedule::Hiring};
 pub(crate) use place::{Place, Room};
+pub(crate) use yarn::default_file_system;
 
 /// Where the user wants workers to run.
 #[derive(Clone, Debug, Default)]

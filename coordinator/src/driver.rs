@@ -233,6 +233,7 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
             workers: self.schedule.num_workers(),
             tasks: self.schedule.tasks(),
             rate: self.schedule.rate(),
+            saves_units: self.schedule.saves_units(),
         }
     }
 

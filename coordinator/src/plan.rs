@@ -117,7 +117,9 @@ impl std::fmt::Display for PlanText<'_> {
             NullSpelling::Single => "",
             NullSpelling::Both => ", NULL in both spellings",
         };
-        writeln!(out, "to          {target}, compression {}{nulls}", wishes.compression.name())?;
+        // Whoever forgot `s3://` sees it here.
+        let here = if matches!(target, Target::File { .. }) { " (on this machine)" } else { "" };
+        writeln!(out, "to          {target}{here}, compression {}{nulls}", wishes.compression.name())?;
         writeln!(out, "rate        {rate} read units/s ({rate_source}), {reads} consistent")?;
         let streams = plan.segments.get().div_ceil(plan.workers).min(STREAMS_PER_WORKER);
         writeln!(
@@ -134,7 +136,8 @@ impl std::fmt::Display for PlanText<'_> {
         }
         let price = if facts.reads.is_on_demand() {
             let dollars = plan.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_UNITS;
-            format!("about ${dollars:.2} at ${DOLLARS_PER_MILLION_UNITS} a million (us-east-1, on-demand)")
+            let dollars = crate::text::dollars(dollars);
+            format!("about {dollars} at ${DOLLARS_PER_MILLION_UNITS} a million (us-east-1, on-demand)")
         } else {
             "nothing beyond the provisioned capacity".to_owned()
         };

@@ -155,7 +155,7 @@ async fn prepare_one(
     note: Note<'_>,
 ) -> Result<Prepared, Failure> {
     let refused = |fault| Failure::refused(&fault);
-    let facts = active(clients, table).await?;
+    let facts = usable(clients, table, note).await?;
     let target = folder(request, &facts, &clients.region);
     let store = Store::new(&target, clients, request.s3_acl.clone());
     store.check().map_err(refused)?;
@@ -175,15 +175,15 @@ async fn prepare_one(
     Ok(Prepared { table: table.to_owned(), facts, target, store, plan, rate, rate_source, ground })
 }
 
-/// A table that can be read and written.
-pub(crate) async fn active(clients: &Clients, table: &str) -> Result<TableFacts, Failure> {
+/// A table that can be read and written; `note` is told if there is something to know about that.
+pub(crate) async fn usable(clients: &Clients, table: &str, note: Note<'_>) -> Result<TableFacts, Failure> {
     let facts = briefly(|| dynamodb::describe(clients, table)).await;
     let facts = facts.map_err(|fault| Failure::refused(&fault))?;
-    if facts.status == "ACTIVE" {
-        return Ok(facts);
+    let worth_knowing = facts.usable().map_err(Failure::Refused)?;
+    if let (Some(note), Some(text)) = (note, worth_knowing) {
+        note(&format!("note        {text}"));
     }
-    let why = format!("table {table} is {}, not ACTIVE: wait until it is and try again", facts.status);
-    Err(Failure::Refused(why))
+    Ok(facts)
 }
 
 /// Of several tables each has a folder of its own; a bucket alone is divided by region and table.

@@ -13,8 +13,11 @@ use crate::text;
 
 /// Between two lines of a job that no terminal watches.
 const LINE_EVERY: Duration = Duration::from_secs(10);
-/// Over how long the shown rates are taken.
+/// Over how long the shown rates are taken, at least and at most: for as long as it takes to use [`SOME_UNITS`], since
+/// at a small budget a request comes only now and then.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
+const LONGEST_WINDOW: Duration = Duration::from_mins(1);
+const SOME_UNITS: f64 = 10.0;
 
 /// A job at a moment.
 pub(crate) struct Snapshot {
@@ -24,6 +27,8 @@ pub(crate) struct Snapshot {
     /// Done and in all.
     pub(crate) tasks: (usize, usize),
     pub(crate) rate: Rate,
+    /// Nothing is under way: units are saved up for the next request.
+    pub(crate) saves_units: bool,
 }
 
 /// Where a job shows itself: always standard error.
@@ -31,8 +36,12 @@ pub struct Progress {
     bars: MultiProgress,
     on_terminal: bool,
     quiet: bool,
+    spell: Spell,
     now: Mutex<Now>,
 }
+
+/// Puts a message into the words of the form in which the program was called.
+type Spell = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// What a job is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +73,14 @@ impl Progress {
     /// On standard error. `quiet` leaves out plan, progress and summary.
     pub fn new(quiet: bool) -> Self {
         let on_terminal = std::io::stderr().is_terminal();
-        Self { bars: MultiProgress::new(), on_terminal, quiet, now: Mutex::default() }
+        let spell: Spell = Arc::new(str::to_owned);
+        Self { bars: MultiProgress::new(), on_terminal, quiet, spell, now: Mutex::default() }
+    }
+
+    /// The same, with each message as `spell` puts it.
+    #[must_use]
+    pub(crate) fn spelling(self, spell: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self { spell: Arc::new(spell), ..self }
     }
 
     fn now(&self) -> std::sync::MutexGuard<'_, Now> {
@@ -73,13 +89,13 @@ impl Progress {
 
     /// Something worth knowing, in one line.
     pub(crate) fn note(&self, text: &str) {
-        line(&self.bars, text);
+        line(&self.bars, &(self.spell)(text));
     }
 
     /// Where workers' own lines go.
     pub(crate) fn sink(&self) -> Arc<dyn Fn(String) + Send + Sync> {
-        let bars = self.bars.clone();
-        Arc::new(move |text| line(&bars, &text))
+        let (bars, spell) = (self.bars.clone(), self.spell.clone());
+        Arc::new(move |text| line(&bars, &spell(&text)))
     }
 
     pub(crate) fn plan(&self, text: &str) {
@@ -143,12 +159,12 @@ impl Progress {
 impl Now {
     fn describe(&mut self, snapshot: &Snapshot) -> String {
         self.measure(snapshot);
-        let Snapshot { stats, workers, tasks, rate, .. } = snapshot;
+        let Snapshot { stats, workers, tasks, rate, saves_units, .. } = snapshot;
         let eta = match self.items.checked_sub(stats.items) {
             #[allow(clippy::cast_precision_loss)]
-            Some(left) if left > 0 && self.items_per_second >= 1.0 => {
+            Some(left) if left > 0 && self.items_per_second > 0.0 => {
                 let seconds = left as f64 / self.items_per_second;
-                format!(", {} left", text::duration(Duration::from_secs_f64(seconds)))
+                format!(", {} left", text::duration(Duration::from_secs_f64(seconds.min(1e12))))
             }
             _ => String::new(),
         };
@@ -164,7 +180,12 @@ impl Now {
         };
         let units = match self.phase {
             Phase::Checking => String::new(),
-            _ => format!(", {:.0} of {:.0} units/s", self.units_per_second, rate.as_f64()),
+            _ => {
+                let is_idle = *saves_units && self.units_per_second <= 0.0;
+                let why = if is_idle { " (saving up for a large request)" } else { "" };
+                let (used, all) = (text::rate(self.units_per_second), text::rate(rate.as_f64()));
+                format!(", {used} of {all} units/s{why}")
+            }
         };
         format!(
             "{name}{verb}{} items{removed}, {}{units}, {}/{} {things}, {}, {} throttles{eta}",
@@ -182,13 +203,15 @@ impl Now {
         let (since, before) = self.window.get_or_insert_with(|| (Duration::ZERO, Stats::default()));
         let span = snapshot.elapsed.saturating_sub(*since);
         let is_first = since.is_zero();
-        if is_first || span >= RATE_WINDOW {
+        let some = Duration::try_from_secs_f64(SOME_UNITS / snapshot.rate.as_f64()).unwrap_or(LONGEST_WINDOW);
+        let window = some.clamp(RATE_WINDOW, LONGEST_WINDOW);
+        if is_first || span >= window {
             let seconds = span.as_secs_f64().max(1e-3);
             self.items_per_second = snapshot.stats.items.saturating_sub(before.items) as f64 / seconds;
             let units = snapshot.stats.consumed.saturating_sub(before.consumed);
             self.units_per_second = units.as_f64() / seconds;
         }
-        if span >= RATE_WINDOW {
+        if span >= window {
             self.window = Some((snapshot.elapsed, snapshot.stats.clone()));
         }
     }

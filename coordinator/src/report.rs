@@ -120,10 +120,10 @@ impl fmt::Display for Report {
         }
         writeln!(
             out,
-            "read        {} units, {:.0}/s on the mean of {:.0}/s allowed ({})",
+            "read        {} units, {}/s on the mean of {}/s allowed ({})",
             self.read_units,
-            self.mean_read_units_per_second,
-            self.budget_read_units_per_second,
+            text::rate(self.mean_read_units_per_second),
+            text::rate(self.budget_read_units_per_second),
             self.budget_source
         )?;
         writeln!(out, "throttles   {}, retries {}", self.throttles, self.retries)?;

@@ -238,7 +238,7 @@ impl fmt::Display for Unfinished {
         let completing = if self.completing { ", files are being completed" } else { "" };
         write!(
             out,
-            "{} of table {}, {} % ({}, {}/{} {}, {:.0} items/s on the mean){completing}, begun {}; last word {}",
+            "{} of table {}, {} % ({}, {}/{} {}, {} items/s on the mean){completing}, begun {}; last word {}",
             self.kind,
             word(&self.table),
             self.percent,
@@ -246,7 +246,7 @@ impl fmt::Display for Unfinished {
             self.tasks_done,
             self.tasks,
             if self.kind == "export" { "segments" } else { "splits" },
-            self.items_per_second,
+            text::rate(self.items_per_second),
             word(&self.started_at),
             word(&self.last_word_at),
         )?;

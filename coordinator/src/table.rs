@@ -1,5 +1,7 @@
 //! What is known of a table, read from the JSON of DescribeTable. A core.
 
+mod status;
+
 use std::collections::BTreeMap;
 
 use job::{

@@ -98,6 +98,26 @@ pub(crate) fn bytes(bytes: u64) -> String {
     }
 }
 
+/// `480`, `49.5`, `0.25`: what happens in a second. Small rates keep their fractions, so that what is slow does not
+/// look as if it stood still.
+pub(crate) fn rate(per_second: f64) -> String {
+    let decimals = match per_second {
+        0.0 => 0,
+        ..0.000_5 => return "under 0.001".to_owned(),
+        ..0.999_5 => 3,
+        ..9.995 => 2,
+        ..99.95 => 1,
+        _ => 0,
+    };
+    let text = format!("{per_second:.decimals$}");
+    if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
+}
+
+/// `$0.62`, or that it is less than a cent.
+pub(crate) fn dollars(dollars: f64) -> String {
+    if dollars > 0.0 && dollars < 0.005 { "under $0.01".to_owned() } else { format!("${dollars:.2}") }
+}
+
 /// `1 h 05 min`, `3 min 20 s`, `4.2 s`.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -142,6 +162,15 @@ mod tests {
     fn bytes_have_two_digits_and_a_decimal_unit() {
         let texts = [0, 999, 1000, 4_520_000_000, 12_345_678].map(bytes);
         assert_eq!(texts, ["0 B", "999 B", "1.0 kB", "4.5 GB", "12 MB"]);
+    }
+
+    #[test]
+    fn small_rates_and_prices_do_not_look_like_nothing() {
+        let texts = [0.0, 0.000_1, 0.001, 0.25, 0.5, 1.0, 2.345, 9.999, 49.5, 50.0, 99.96, 1234.4].map(rate);
+        let expected =
+            ["0", "under 0.001", "0.001", "0.25", "0.5", "1", "2.35", "10", "49.5", "50", "100", "1234"];
+        assert_eq!(texts, expected);
+        assert_eq!([0.0, 0.004, 0.005, 1.5].map(dollars), ["$0.00", "under $0.01", "$0.01", "$1.50"]);
     }
 
     #[test]

@@ -122,6 +122,8 @@ pub struct Stats {
     pub streams: u32,
     /// Of the last request that was sent again; empty if none.
     pub last_error: String,
+    /// No request is under way, and the next ones wait for more units than the worker has: now, not a total.
+    pub waits_for_units: bool,
 }
 
 /// What a worker says.

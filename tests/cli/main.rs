@@ -4,9 +4,11 @@
 mod access;
 mod arguments;
 mod java;
+mod java_options;
 mod keys;
 mod network;
 mod output;
+mod places;
 mod refused;
 mod running;
 mod several;

@@ -171,6 +171,21 @@ fn without_a_terminal_there_is_a_line_every_ten_seconds() {
 }
 
 #[test]
+fn a_small_budget_shows_its_fractions_and_what_is_waited_for() {
+    let fake = Fake::start(["--table", "Forum:items=1,rcu=1000,item-bytes=24576"]);
+    let place = Place::new();
+    let export = place.export("Forum", &fake.endpoint()).args(["--read-units", "0.25", "--workers", "1"]);
+    // The one item costs 3 units, which are there after 12 seconds.
+    let export = export.start();
+    std::thread::sleep(Duration::from_millis(11_500));
+    super::running::send(&export, "INT");
+    let finished = finish(export);
+    let line = finished.stderr.lines().find(|line| line.starts_with("Forum: ")).unwrap_or_default();
+    tells(line, &["0 items, ", ", 0 of 0.25 units/s (saving up for a large request), "]);
+    assert_eq!(finished.code, Some(3));
+}
+
+#[test]
 fn an_export_holds_the_files_of_the_format_and_no_more() {
     let place = Place::new();
     place.export("Forum", forum()).run().succeeded();

@@ -59,6 +59,16 @@ fn a_mode_has_no_meaning_for_an_incremental_export() {
 }
 
 #[test]
+fn a_table_whose_index_is_being_built_takes_items() {
+    let fake = sink_with(",wcu=1000,gsi=by-name/400,status=UPDATING");
+    let folder = tempfile::tempdir().unwrap();
+    BackupWriter::new(200).edc(folder.path());
+    let finished = import(&fake, folder.path(), "--write-percent 100").succeeded();
+    assert!(finished.stderr.contains("UPDATING: index by-name is being built"), "{}", finished.stderr);
+    holds_all(&fake, 200);
+}
+
+#[test]
 fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     let fake = sink_with(",wcu=1000,gsi=by-name/400");
     let folder = tempfile::tempdir().unwrap();

@@ -57,7 +57,9 @@ fn a_table_that_is_missing_or_not_active() {
     let folder = tempfile::tempdir().unwrap();
     BackupWriter::new(10).edc(folder.path());
     let fake = sink_with(",status=CREATING");
-    refused(&fake, &import(&fake, folder.path(), ""), &["Forum is CREATING, not ACTIVE"]);
+    refused(&fake, &import(&fake, folder.path(), ""), &["Forum is CREATING, not ACTIVE", "wait"]);
+    fake.change_table("Forum", serde_json::json!({"status": "ARCHIVED"}));
+    refused(&fake, &import(&fake, folder.path(), ""), &["Forum is ARCHIVED", "restore its backup"]);
     let missing = Tablehaul::import(folder.path(), "Nowhere", &fake.endpoint());
     let finished = missing.args(["--region", "us-east-1"]).run();
     refused(&fake, &finished, &["table Nowhere", "does not exist"]);

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -38,6 +38,7 @@ pub(crate) struct Report {
     retries: AtomicU64,
     streams: AtomicU32,
     last_error: Mutex<String>,
+    waits_for_units: AtomicBool,
 }
 
 impl Report {
@@ -57,6 +58,7 @@ impl Report {
             retries: AtomicU64::new(0),
             streams: AtomicU32::new(0),
             last_error: Mutex::default(),
+            waits_for_units: AtomicBool::new(false),
         };
         (report, messages)
     }
@@ -128,15 +130,18 @@ impl Report {
             retries: self.retries.load(Relaxed),
             streams: self.streams.load(Relaxed),
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            waits_for_units: self.waits_for_units.load(Relaxed),
         }
     }
 
-    /// Sends heartbeats, and throttles as they occur; never ends by itself.
-    pub(crate) async fn beat(&self) {
+    /// Sends heartbeats, and throttles as they occur; never ends by itself. `is_short` says whether nothing is under
+    /// way for want of units alone.
+    pub(crate) async fn beat(&self, is_short: impl Fn() -> bool) {
         let mut ticks = tokio::time::interval(THROTTLES_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for tick in (0..TICKS_OF_HEARTBEAT).cycle() {
             ticks.tick().await;
+            self.waits_for_units.store(is_short(), Relaxed);
             let throttles = self.untold_throttles.swap(0, Relaxed);
             if throttles > 0 {
                 self.say(FromWorker::Throttled(throttles)).await;

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod folder;
+mod given;
 mod import;
 mod values;
 
@@ -24,8 +25,8 @@ use crate::{
     preflight::{ExportRequest, IfComplete},
 };
 use cluster::ClusterArgs;
-pub(super) use cluster::cluster_of_variables;
 pub(super) use folder::{CleanArgs, StatusArgs};
+pub(super) use given::{Given, given};
 pub(super) use import::ImportArgs;
 use values::{Rates, duration, endpoint};
 pub(super) use values::{tables, target};
@@ -147,15 +148,15 @@ pub(super) struct ExportArgs {
 
     /// Only check everything and print the plan: segments, workers, streams, rate, time, price
     #[arg(long, env = "TABLEHAUL_DRY_RUN", value_parser = FalseyValueParser::new())]
-    pub(super) dry_run: bool,
+    dry_run: bool,
 
     /// Print the final report as JSON on standard output
     #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
-    pub(super) json: bool,
+    json: bool,
 
     /// No plan, progress or summary on standard error
     #[arg(long, short, env = "TABLEHAUL_QUIET", value_parser = FalseyValueParser::new())]
-    pub(super) quiet: bool,
+    quiet: bool,
 
     #[command(flatten)]
     cluster: ClusterArgs,
@@ -231,7 +232,22 @@ impl AwsArgs {
     }
 }
 
+/// What a job shows of itself, and whether it is one or only a plan.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Show {
+    /// Only check everything and print the plan.
+    pub(super) dry_run: bool,
+    /// The report as JSON on standard output.
+    pub(super) json: bool,
+    /// Nothing else.
+    pub(super) quiet: bool,
+}
+
 impl ExportArgs {
+    pub(super) fn show(&self) -> Show {
+        Show { dry_run: self.dry_run, json: self.json, quiet: self.quiet }
+    }
+
     /// What was typed, as a request; or what is wrong with it.
     pub(super) fn request(self, matches: &clap::ArgMatches) -> Result<ExportRequest, String> {
         let rate =

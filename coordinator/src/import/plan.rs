@@ -112,10 +112,10 @@ impl fmt::Display for CheckedText<'_> {
         }
         if facts.writes.is_on_demand() {
             let least = counts.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_UNITS;
-            write!(out, ": about ${least:.2}")?;
+            write!(out, ": about {}", text::dollars(least))?;
             if !limits.indexes.is_empty() {
                 let most = limits.indexes.values().fold(least, |dollars, _| dollars + least);
-                write!(out, " to ${most:.2}")?;
+                write!(out, " to {}", text::dollars(most))?;
             }
             write!(out, " at ${DOLLARS_PER_MILLION_UNITS} a million (us-east-1, on-demand)")
         } else {

@@ -20,7 +20,7 @@ use crate::{
     dynamodb,
     failure::Failure,
     pace::Limits,
-    preflight::active,
+    preflight::usable,
     retry::briefly,
     table::TableFacts,
 };
@@ -126,7 +126,7 @@ pub(super) async fn prepare(
     let room = place.room().await?;
     let refused = |fault| Failure::refused(&fault);
     let clients = connect(&request.aws, Retries::Sdk).await.map_err(refused)?;
-    let facts = active(&clients, &request.table).await?;
+    let facts = usable(&clients, &request.table, Some(note)).await?;
     let may_reject = request.max_rejects > 0;
     let backup = backup::find(&request.folder, Some(&clients), &facts.keys, may_reject).await?;
     if backup.is_incremental && request.mode != WriteMode::Put {

@@ -127,10 +127,10 @@ impl fmt::Display for ImportReport {
         )?;
         writeln!(
             out,
-            "written     {} units, {:.0}/s on the mean of {:.0}/s allowed ({})",
+            "written     {} units, {}/s on the mean of {}/s allowed ({})",
             self.write_units,
-            self.mean_write_units_per_second,
-            self.budget_write_units_per_second,
+            text::rate(self.mean_write_units_per_second),
+            text::rate(self.budget_write_units_per_second),
             self.budget_source
         )?;
         for (name, units) in &self.index_write_units {

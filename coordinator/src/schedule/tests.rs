@@ -62,6 +62,8 @@ pub(super) fn begun(state: ExportState, hiring: Hiring) -> (Exporting, Actions) 
     Schedule::new(work, limits, hiring, START)
 }
 
+mod patience;
+
 fn joined(segments: u32, num_workers: u32) -> Exporting {
     let (mut schedule, actions) = started(segments, num_workers);
     for action in actions {

@@ -180,6 +180,13 @@ impl Workers {
         }
     }
 
+    /// Whether all that keeps the job from going on is its own budget: whoever has tasks has nothing under way and
+    /// waits for units. A worker whose requests hang, fail, or are refused for capacity does not.
+    pub(super) fn only_lack_units(&self) -> bool {
+        let mut busy = self.alive.values().filter(|worker| worker.held > 0).peekable();
+        busy.peek().is_some() && busy.all(|worker| worker.stats.waits_for_units)
+    }
+
     pub(super) fn num_lost(&self) -> u32 {
         self.num_lost
     }
@@ -199,7 +206,7 @@ impl Workers {
 }
 
 fn add(sum: &mut Stats, stats: &Stats) {
-    let Stats { consumed, indexes, requests, items, removed, bytes, throttles, retries, streams, last_error } =
+    let Stats { consumed, indexes, requests, items, removed, bytes, throttles, retries, streams, last_error, .. } =
         stats;
     sum.consumed += *consumed;
     for (name, units) in indexes {

@@ -93,6 +93,7 @@ impl From<wire::Heartbeat> for Stats {
             retries: beat.retries,
             streams: beat.streams,
             last_error: beat.last_error,
+            waits_for_units: beat.waits_for_units,
         }
     }
 }

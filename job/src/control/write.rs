@@ -69,6 +69,7 @@ impl From<Stats> for wire::Heartbeat {
             retries,
             streams,
             last_error,
+            waits_for_units,
         } = stats;
         Self {
             consumed_milli_units: consumed.milli(),
@@ -80,6 +81,7 @@ impl From<Stats> for wire::Heartbeat {
             retries,
             streams,
             last_error,
+            waits_for_units,
             indexes: indexes
                 .into_iter()
                 .map(|(name, units)| wire::IndexUnits { name, milli_units: units.milli() })

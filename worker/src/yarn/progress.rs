@@ -6,7 +6,7 @@
 
 use std::{fmt::Write, time::Duration};
 
-use job::control::Stats;
+use job::{capacity::Units, control::Stats};
 
 /// The group of counters. Six of them: a job may have 120 in all, Hadoop's own included
 /// (`mapreduce.job.counters.max`).
@@ -99,7 +99,12 @@ impl Pace {
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
         // Bytes in a millisecond are kB in a second.
         let kb_per_sec = now.bytes.saturating_sub(before.bytes) / millis;
-        let units_per_sec = now.milli_units.saturating_sub(before.milli_units) / millis;
+        // Thousandths in a second; few units keep them, so that a small budget does not look like none.
+        let milli = now.milli_units.saturating_sub(before.milli_units).saturating_mul(1000) / millis;
+        let units_per_sec = match milli {
+            ..10_000 => Units::from_milli(milli).to_string(),
+            _ => grouped(milli / 1000),
+        };
         let removed = match now.removed {
             0 => String::new(),
             removed => format!(" ({} of them removed)", grouped(removed)),
@@ -109,7 +114,7 @@ impl Pace {
             grouped(now.items),
             grouped(kb_per_sec / 1000),
             kb_per_sec % 1000 / 100,
-            grouped(units_per_sec),
+            units_per_sec,
             stats.streams
         )
     }
@@ -144,7 +149,6 @@ fn grouped(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use job::capacity::Units;
     use proptest::prelude::*;
 
     use super::*;
@@ -161,6 +165,8 @@ mod tests {
         assert_eq!(text, "1,234,567 items, 52.1 MB/s, 480 units/s, 16 streams");
         let text = pace.status(&stats(1_234_567, 660_500_000, 2_400_500), Duration::ZERO);
         assert_eq!(text, "1,234,567 items, 0.0 MB/s, 0 units/s, 16 streams");
+        let text = pace.status(&stats(1_234_567, 660_500_000, 2_401_750), Duration::from_secs(5));
+        assert_eq!(text, "1,234,567 items, 0.0 MB/s, 0.25 units/s, 16 streams");
     }
 
     #[test]

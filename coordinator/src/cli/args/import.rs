@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, builder::FalseyValueParser};
 
 use super::{
-    AwsArgs, ClusterArgs, EXAMPLES,
+    AwsArgs, ClusterArgs, EXAMPLES, Show,
     values::{Rates, duration, max_rejects, object, tables, target},
 };
 use crate::import::{Check, ImportRequest};
@@ -74,15 +74,15 @@ pub(in crate::cli) struct ImportArgs {
 
     /// Only check everything and print the plan: files, items, rate, units, time, price
     #[arg(long, env = "TABLEHAUL_DRY_RUN", value_parser = FalseyValueParser::new())]
-    pub(in crate::cli) dry_run: bool,
+    dry_run: bool,
 
     /// Print the final report as JSON on standard output
     #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
-    pub(in crate::cli) json: bool,
+    json: bool,
 
     /// No plan, progress or summary on standard error
     #[arg(long, short, env = "TABLEHAUL_QUIET", value_parser = FalseyValueParser::new())]
-    pub(in crate::cli) quiet: bool,
+    quiet: bool,
 
     #[command(flatten)]
     cluster: ClusterArgs,
@@ -92,6 +92,10 @@ pub(in crate::cli) struct ImportArgs {
 }
 
 impl ImportArgs {
+    pub(in crate::cli) fn show(&self) -> Show {
+        Show { dry_run: self.dry_run, json: self.json, quiet: self.quiet }
+    }
+
     /// What was typed, as a request; or what is wrong with it.
     pub(in crate::cli) fn request(self, matches: &clap::ArgMatches) -> Result<ImportRequest, String> {
         let rate = Rates {

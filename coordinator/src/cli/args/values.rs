@@ -7,7 +7,7 @@ use job::{
     capacity::Rate,
     object::Object,
     spec::{RateSpec, endpoint_defect},
-    target::Target,
+    target::{Target, TargetError, Typed, typed},
 };
 
 /// A quarter, as the templates of Data Pipeline have it.
@@ -70,7 +70,7 @@ pub(in crate::cli) fn tables(names: Vec<String>) -> Result<Vec<String>, String> 
 
 /// A folder; a relative path is taken from the working directory.
 pub(in crate::cli) fn target(text: &str) -> Result<Target, String> {
-    absolute(text)?.parse().map_err(|error: job::target::TargetError| error.to_string())
+    absolute(text)?.parse().map_err(|error: TargetError| error.to_string())
 }
 
 /// A file or an object in S3; a relative path is taken from the working directory.
@@ -80,9 +80,10 @@ pub(super) fn object(text: &str) -> Result<Object, String> {
     url.parse().map_err(|error| format!("{text}: {error}; give s3://bucket/key, file:///path or a path"))
 }
 
-/// What names no scheme and no absolute path is a path from the working directory.
+/// A url, or a path from the working directory; a mistyped url is never one.
 fn absolute(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.contains("://") || text.starts_with('/') || text.starts_with("file:") {
+    let what = typed(text).map_err(|error| error.to_string())?;
+    if what == Typed::Url || text.is_empty() || text.starts_with('/') {
         return Ok(text.to_owned());
     }
     let current = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;

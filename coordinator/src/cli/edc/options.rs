@@ -7,9 +7,9 @@ use job::{
     spec::{AwsAccess, Compression, RateSpec, WriteMode},
 };
 
-use super::Class;
+use super::{Class, Ending, Given, OWN, plain, single_slashes};
 use crate::{
-    cli::args::{CANNED_ACLS, cluster_of_variables},
+    cli::args::{CANNED_ACLS, command},
     cluster::ClusterWishes,
 };
 
@@ -29,14 +29,16 @@ const KNOWN: [&str; 8] = [
 ];
 /// The queue of YARN to run in, by its name in Hadoop 2 and later, and before.
 const QUEUES: [&str; 2] = ["mapreduce.job.queuename", "mapred.job.queue.name"];
+/// Whether to compress, by its name in Hadoop 2 and later, and before.
+const COMPRESS: [&str; 2] = ["mapreduce.output.fileoutputformat.compress", "mapred.output.compress"];
 /// Those of an export.
 const KNOWN_OF_EXPORT: [&str; 8] = [
     "dynamodb.scan.segments",
     "dynamodb.throughput.read",
     "dynamodb.throughput.read.percent",
-    "mapreduce.output.fileoutputformat.compress",
+    COMPRESS[0],
     "mapreduce.output.fileoutputformat.compress.codec",
-    "mapred.output.compress",
+    COMPRESS[1],
     "mapred.output.compression.codec",
     "fs.s3.canned.acl",
 ];
@@ -52,16 +54,19 @@ pub(super) struct Options {
     /// Whose.
     class: Class,
     defined: BTreeMap<String, String>,
+    /// Those of this program, by their names on its command line.
+    own: BTreeMap<String, String>,
     ignored: Vec<String>,
     ratio_warning: Option<String>,
 }
 
 impl Options {
     /// Splits options from positional arguments, as Hadoop's `GenericOptionsParser` does: options
-    /// come first.
+    /// come first. Blanks and quotes around an argument or a value are taken off.
     pub(super) fn split(class: Class, arguments: Vec<String>) -> Result<(Self, Vec<String>), String> {
-        let mut options = Self { class, defined: BTreeMap::new(), ignored: Vec::new(), ratio_warning: None };
-        let mut arguments = arguments.into_iter().peekable();
+        let (defined, own) = (BTreeMap::new(), BTreeMap::new());
+        let mut options = Self { class, defined, own, ignored: Vec::new(), ratio_warning: None };
+        let mut arguments = arguments.into_iter().map(|argument| plain(&argument).to_owned()).peekable();
         while let Some(argument) = arguments.next_if(|argument| is_option(argument)) {
             if GENERIC.contains(&argument.as_str()) {
                 arguments.next().ok_or_else(|| format!("{argument} needs a value"))?;
@@ -71,10 +76,11 @@ impl Options {
             let defined = match argument.strip_prefix("-D") {
                 Some("") => arguments.next().ok_or("-D needs key=value")?,
                 Some(defined) => defined.to_owned(),
-                None => return Err(format!("unknown option {argument}")),
+                None => return Err(unknown(&argument)),
             };
+            let defined = plain(&defined);
             let (key, value) = defined.split_once('=').ok_or_else(|| format!("-D{defined}: no key=value"))?;
-            options.defined.insert(key.trim().to_owned(), value.trim().to_owned());
+            options.define(key.trim(), plain(value));
         }
         let positional: Vec<String> = arguments.collect();
         let ratio = positional.get(2).and_then(|text| text.trim().parse::<f64>().ok());
@@ -82,6 +88,27 @@ impl Options {
             format!("RATIO {ratio} is more than the whole capacity of the table; others will be throttled")
         });
         Ok((options, positional))
+    }
+
+    fn define(&mut self, key: &str, value: &str) {
+        match key.strip_prefix(OWN) {
+            Some(name @ ("state" | "rejects")) => self.own.insert(name.to_owned(), single_slashes(value)),
+            Some(name) => self.own.insert(name.to_owned(), value.to_owned()),
+            None => self.defined.insert(key.to_owned(), value.to_owned()),
+        };
+    }
+
+    /// The options of this program, by their names on its command line.
+    pub(super) fn own(&self) -> Result<&BTreeMap<String, String>, Ending> {
+        let (command, subcommand) = (command(), self.class.subcommand());
+        let known = command.find_subcommand(subcommand).into_iter().flat_map(clap::Command::get_arguments);
+        let known: Vec<&str> = known.filter_map(clap::Arg::get_long).collect();
+        match self.own.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(name) => Err(Ending::Failed(format!(
+                "-D{OWN}{name}: there is no such option; `tablehaul help {subcommand}` lists them"
+            ))),
+            None => Ok(&self.own),
+        }
     }
 
     /// What is done to the table.
@@ -102,16 +129,20 @@ impl Options {
         self.number("dynamodb.scan.segments")
     }
 
-    /// Where workers run: what the variables say; these options know of the queue and the most workers.
-    pub(super) fn cluster(&self) -> Result<ClusterWishes, String> {
-        let wishes = cluster_of_variables()?;
-        let most: Option<u32> = self.number("dynamodb.max.map.tasks")?;
+    /// Where workers run, and how many.
+    pub(super) fn place_workers(
+        &self,
+        given: &Given,
+        cluster: &mut ClusterWishes,
+        workers: &mut Option<u32>,
+    ) -> Result<(), String> {
+        if let Some(most) = self.number::<u32>("dynamodb.max.map.tasks")? {
+            cluster.most_workers = Some(most.max(1));
+            *workers = workers.filter(|_| given.is_named("workers"));
+        }
         let queue = QUEUES.into_iter().find_map(|key| self.get(key)).map(str::to_owned);
-        Ok(ClusterWishes {
-            most_workers: most.map(|most| most.max(1)),
-            queue: queue.or(wishes.queue),
-            ..wishes
-        })
+        cluster.queue = given.or("yarn_queue", cluster.queue.take(), queue.map(Some));
+        Ok(())
     }
 
     pub(super) fn rate(&self) -> Result<Option<RateSpec>, String> {
@@ -127,14 +158,25 @@ impl Options {
     }
 
     /// What an import does with the items.
-    pub(super) fn mode(&self) -> WriteMode {
-        let deletes = self.get(DELETION_MODE).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        if deletes { WriteMode::Delete } else { WriteMode::Put }
+    ///
+    /// # Errors
+    /// It is told to remove them and not to.
+    pub(super) fn mode(&self, given: &Given, own: WriteMode) -> Result<WriteMode, String> {
+        let deletes = self.get(DELETION_MODE).map(|value| value.eq_ignore_ascii_case("true"));
+        if let Some(deletes) = deletes
+            && given.is_named("mode")
+            && deletes != (own == WriteMode::Delete)
+        {
+            let name = own.name();
+            return Err(format!("-D{DELETION_MODE}={deletes} and -D{OWN}mode={name} contradict each other"));
+        }
+        let mode = deletes.map(|deletes| if deletes { WriteMode::Delete } else { WriteMode::Put });
+        Ok(given.or("mode", own, mode))
     }
 
     fn codec(&self) -> Option<&str> {
         let key = |new, old| self.get(new).or_else(|| self.get(old));
-        let compress = key("mapreduce.output.fileoutputformat.compress", "mapred.output.compress")?;
+        let compress = key(COMPRESS[0], COMPRESS[1])?;
         if !compress.eq_ignore_ascii_case("true") {
             return None;
         }
@@ -144,12 +186,14 @@ impl Options {
         )
     }
 
-    pub(super) fn compression(&self) -> Compression {
-        match self.codec().map(|class| class.rsplit('.').next().unwrap_or_default()) {
+    /// Nothing if nothing is said of it.
+    pub(super) fn compression(&self) -> Option<Compression> {
+        COMPRESS.iter().find_map(|key| self.get(key))?;
+        Some(match self.codec().map(|class| class.rsplit('.').next().unwrap_or_default()) {
             None => Compression::None,
             Some("ZStandardCodec") => Compression::Zstd,
             Some(_) => Compression::Gzip,
-        }
+        })
     }
 
     pub(super) fn acl(&self) -> Result<Option<String>, String> {
@@ -161,23 +205,15 @@ impl Options {
         Err(format!("-Dfs.s3.canned.acl={typed}: none of S3's canned ACLs"))
     }
 
-    pub(super) fn access(&self) -> AwsAccess {
+    /// How to reach DynamoDB.
+    pub(super) fn reach(&self, given: &Given, access: &mut AwsAccess) {
         let text = |key| self.get(key).map(str::to_owned);
         let endpoint = text("dynamodb.endpoint")
             .map(|endpoint| if endpoint.contains("://") { endpoint } else { format!("https://{endpoint}") });
-        // There are no flags in this form, so what the variables say holds.
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        AwsAccess {
-            region: text("dynamodb.region")
-                .or_else(|| text("dynamodb.regionid"))
-                .or_else(|| variable("TABLEHAUL_REGION")),
-            s3_region: variable("TABLEHAUL_S3_REGION"),
-            dynamodb_endpoint: endpoint.or_else(|| variable("TABLEHAUL_DYNAMODB_ENDPOINT")),
-            s3_endpoint: variable("TABLEHAUL_S3_ENDPOINT"),
-            profile: variable("TABLEHAUL_PROFILE"),
-            assume_role: variable("TABLEHAUL_ASSUME_ROLE"),
-            external_id: variable("TABLEHAUL_EXTERNAL_ID"),
-        }
+        let region = text("dynamodb.region").or_else(|| text("dynamodb.regionid"));
+        access.region = given.or("region", access.region.take(), region.map(Some));
+        access.dynamodb_endpoint =
+            given.or("dynamodb_endpoint", access.dynamodb_endpoint.take(), endpoint.map(Some));
     }
 
     /// What the user should know about options that do not do what they say.
@@ -202,6 +238,15 @@ impl Options {
         }
         warnings
     }
+}
+
+/// What is wrong with an option that is none of Hadoop's, and how one of this program is given.
+fn unknown(argument: &str) -> String {
+    let name = argument.split('=').next().unwrap_or_default().trim_start_matches('-');
+    if argument.starts_with("--") && !matches!(name, "" | "help" | "version") {
+        return format!("unknown option {argument}: in this form options are given as -D{OWN}{name}=VALUE");
+    }
+    format!("unknown option {argument}")
 }
 
 fn is_option(argument: &str) -> bool {
@@ -254,7 +299,7 @@ mod tests {
         ]);
         assert_eq!(rest, ["s3://b/x", "Forum", "2"]);
         assert_eq!(options.acl().unwrap().as_deref(), Some("bucket-owner-full-control"));
-        assert_eq!(options.access().region.as_deref(), Some("eu-west-1"));
+        assert_eq!(options.get("dynamodb.region"), Some("eu-west-1"));
         let warnings = options.warnings();
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert_eq!(warnings[1], "ignored: my.key, -libjars");
@@ -264,11 +309,11 @@ mod tests {
     fn compression_is_asked_for_as_in_hadoop() {
         let compressed = "-Dmapreduce.output.fileoutputformat.compress=true";
         let codec = "-Dmapreduce.output.fileoutputformat.compress.codec=org.apache.hadoop.io.compress.";
-        assert_eq!(options(&[compressed]).0.compression(), Compression::Gzip);
+        assert_eq!(options(&[compressed]).0.compression(), Some(Compression::Gzip));
         assert_eq!(options(&[compressed]).0.warnings().len(), 1);
         let zstd = format!("{codec}ZStandardCodec");
-        assert_eq!(options(&[compressed, &zstd]).0.compression(), Compression::Zstd);
-        assert_eq!(options(&[&zstd]).0.compression(), Compression::None);
+        assert_eq!(options(&[compressed, &zstd]).0.compression(), Some(Compression::Zstd));
+        assert_eq!(options(&[&zstd]).0.compression(), None);
     }
 
     #[test]
