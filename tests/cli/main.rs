@@ -7,6 +7,7 @@ mod java;
 mod keys;
 mod network;
 mod output;
+mod planted;
 mod refused;
 mod running;
 mod several;
