@@ -77,8 +77,12 @@ impl Directory {
             if file.parts.is_empty() {
                 return remove(&hidden);
             }
-            let from = sealed(&hidden, &file)?;
-            let is_local = is_one_of(&OF_ONE_MACHINE, &from);
+            let (from, may_write) = match sealed(&hidden, &file, true) {
+                // Another user's can still be copied.
+                Err(fault) if fault.kind == FaultKind::Denied => (sealed(&hidden, &file, false)?, false),
+                from => (from?, true),
+            };
+            let is_local = may_write && is_one_of(&OF_ONE_MACHINE, &from);
             if is_local
                 && is_nobodys(&from, &hidden, &file).map_err(|error| fault("lock", &hidden, &error))?
             {
@@ -145,7 +149,7 @@ impl Directory {
             }
             let path = directory.path().join(&*file.name);
             let there = length(&path).map_err(|error| fault("look at", &path, &error))?;
-            let opened = match sealed(&hidden, &file) {
+            let opened = match sealed(&hidden, &file, false) {
                 // It has been completed by a coordinator that died soon after; the length then decides.
                 Err(fault) if fault.kind == FaultKind::Lost && there.is_some() => {
                     return if there == Some(file.bytes()) { Ok(()) } else { Err(fault) };
@@ -184,8 +188,8 @@ impl Directory {
 }
 
 /// The hidden file, which must have all that was sealed of it.
-fn sealed(hidden: &Path, file: &PartFile) -> Result<File, Fault> {
-    let opened = match own(hidden, true) {
+fn sealed(hidden: &Path, file: &PartFile, write: bool) -> Result<File, Fault> {
+    let opened = match own(hidden, write) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(Fault::new(FaultKind::Lost, short(hidden, None, file.bytes())));
         }

@@ -2,14 +2,14 @@
 //! no regular file is refused.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
+    fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
 use nix::fcntl::OFlag;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 /// Opens a file that must be a regular one under its own name.
 pub(super) fn own(path: &Path, write: bool) -> io::Result<File> {
@@ -46,9 +46,9 @@ pub(super) fn length(path: &Path) -> io::Result<Option<u64>> {
 
 /// A new file in `folder`, with a random name of which nobody can have planted one. It is gone when it is dropped.
 pub(super) fn temporary(folder: &Path, prefix: &str) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    // What the user's umask leaves, as of any other file.
-    builder.prefix(prefix).permissions(Permissions::from_mode(0o666)).tempfile_in(folder)
+    let path = folder.join(format!("{prefix}{}", uuid::Uuid::new_v4().simple()));
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+    Ok(NamedTempFile::from_parts(file, TempPath::try_from_path(path)?))
 }
 
 /// A name is durable when its directory is.
