@@ -10,7 +10,7 @@ use job_aws::Fault;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    commit,
+    commit::{self, Marks},
     failure::Failure,
     journal::{self, Journal, Journaled, Life, State},
     occupant::{Occupant, foreign_text},
@@ -81,9 +81,14 @@ async fn remove(
     agree(&format!("{} holds {what}. {files} will be removed", store.place()))?;
     let mut journal = take(store, journaled).await?;
     if let State::Export(state) = &journaled.state {
-        commit::discard(store, &state.begin.job, state.files(), progress).await.map_err(failed)?;
+        let marks = Marks::journaled(store, journaled);
+        commit::discard(journal.folder(), state, marks.as_ref(), progress).await.map_err(failed)?;
     }
-    journal.remove(store, &[journaled.state.begun(), Fact::Abandoned]).await?;
+    journal.remove(&[journaled.state.begun(), Fact::Abandoned]).await?;
+    if let Some(name) = commit::in_the_way(store, None).await.map_err(failed)? {
+        progress
+            .note(&format!("note        {} is left as it is: this job did not write it", store.url(name)));
+    }
     store.tidy();
     Ok(format!("removed {what} from {}", store.place()))
 }
@@ -109,7 +114,7 @@ async fn left_over(store: &Store) -> Result<Option<Journaled>, Failure> {
     if left.is_none() {
         // All that its coordinator may have left is its lock.
         let lock = store.probe_lock().map_err(|fault| Failure::refused(&fault))?;
-        store.release(lock);
+        store.release(&lock);
     }
     Ok(left)
 }
@@ -117,10 +122,10 @@ async fn left_over(store: &Store) -> Result<Option<Journaled>, Failure> {
 async fn remove_left_over(store: &Store, left: &Journaled, progress: &Progress) -> Result<(), Failure> {
     let mut journal = take(store, left).await?;
     if let State::Export(state) = &left.state {
-        let strays = commit::abort_strays(store, &state.begin.job, progress).await;
+        let strays = commit::abort_strays(journal.folder(), &state.begin.job, progress).await;
         strays.map_err(|fault| Failure::failed(&fault))?;
     }
-    journal.remove(store, &[left.state.begun(), Fact::Abandoned]).await
+    journal.remove(&[left.state.begun(), Fact::Abandoned]).await
 }
 
 /// From here on nobody else works on it.

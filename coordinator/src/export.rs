@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clean,
     cluster::Place,
-    commit,
+    commit::{self, Marks},
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
     journal::{Journal, State},
@@ -121,7 +121,7 @@ impl Job<'_> {
         let Taken { mut journal, state, commit, run } = self.take(ground).await?;
         let Self { prepared, progress, stop, .. } = self;
         progress.plan(plan);
-        let finish = Finish { store: &prepared.store, target: &prepared.target, progress, stop, started };
+        let finish = Finish { target: &prepared.target, progress, stop, started };
         if state.tasks().0 == state.tasks().1 {
             let read = Read { state: &state, slowest: None, rate: run.rate, outcome: Ok(()) };
             return finish.finish(&mut journal, read, commit, &run).await;
@@ -146,7 +146,8 @@ impl Job<'_> {
             tool: tool(),
         };
         let begin = || {
-            let (job, now) = (JobId(uuid::Uuid::new_v4().to_string()), Timestamp::now().to_string());
+            let job = JobId::from_u128(uuid::Uuid::new_v4().as_u128());
+            let now = Timestamp::now().to_string();
             resume::begin(job, &prepared.facts, request.wishes, plan.segments, now)
         };
         let fresh = |journal, begin| Taken {
@@ -161,8 +162,9 @@ impl Job<'_> {
                 let mut journal = Journal::take(store, Some(&journaled), facts, run.clone()).await?;
                 let State::Export(mut state) = journaled.state else { return Err(not_an_export()) };
                 if journaled.commit.is_none() {
-                    let fenced = fence(store, &mut state).await;
-                    journal.note(fenced.map_err(|fault| Failure::failed(&fault))?);
+                    let fenced = fence(journal.folder(), &mut state).await;
+                    let advise = |fault| resume::advised(Failure::failed(&fault), &store.place());
+                    journal.note(fenced.map_err(advise)?);
                 }
                 let run = journaled.run.filter(|_| journaled.commit.is_some()).unwrap_or(run);
                 Ok(Taken { journal, state: *state, commit: journaled.commit, run })
@@ -171,7 +173,8 @@ impl Job<'_> {
                 let mut journal =
                     Journal::take(store, Some(&journaled), vec![Fact::Abandoned], run.clone()).await?;
                 let State::Export(state) = &journaled.state else { return Err(not_an_export()) };
-                let discarded = commit::discard(store, &state.begin.job, state.files(), self.progress).await;
+                let marks = Marks::journaled(store, &journaled);
+                let discarded = commit::discard(journal.folder(), state, marks.as_ref(), self.progress).await;
                 discarded.map_err(|fault| Failure::failed(&fault))?;
                 let begin = begin();
                 journal.begin_anew(Fact::Begin(Box::new(begin.clone()))).await?;
@@ -201,7 +204,7 @@ impl Job<'_> {
         let driver = Driver {
             plane: server,
             cluster: place.cluster(format!("tablehaul export {}", prepared.facts.name), progress.sink()),
-            hands: FolderHands(prepared.store.clone()),
+            hands: FolderHands(journal.folder().clone()),
             clients: clients.clone(),
             table: prepared.table.clone(),
             limits: follow(request.rate),
@@ -233,7 +236,7 @@ async fn step_back_if_complete(journal: &mut Journal, store: &Store, begin: Begi
         _ => return Ok(()),
     };
     // Our own, which has the first number: there was no other's any more.
-    journal.remove(store, &[Fact::Begin(Box::new(begin)), Fact::Abandoned]).await?;
+    journal.remove(&[Fact::Begin(Box::new(begin)), Fact::Abandoned]).await?;
     Err(Failure::Refused(format!("{} holds {what}, which was made just now by another job", store.place())))
 }
 

@@ -39,6 +39,8 @@ const END_LIMIT: Duration = Duration::from_secs(10);
 /// The journal of a job that this process works on.
 pub(crate) struct Journal {
     pace: Pace,
+    /// The folder, as long as it is the one that is locked.
+    folder: Store,
     run: Run,
     /// What the runs before this one used.
     past: Totals,
@@ -70,10 +72,10 @@ impl Journal {
         };
         let taken = match after {
             Some(_) => scribe.append(&facts, takeover::CLAIM_LIMIT).await,
-            None => scribe.begin(store, &facts, takeover::CLAIM_LIMIT).await,
+            None => scribe.begin(&facts, takeover::CLAIM_LIMIT).await,
         };
         if let Err(failure) = taken {
-            scribe.release(store);
+            scribe.release();
             store.tidy();
             return Err(match failure {
                 Failure::Superseded(why) | Failure::Failed(why) => Failure::Refused(why),
@@ -83,6 +85,7 @@ impl Journal {
         let past = after.map(|journaled| journaled.totals).unwrap_or_default();
         Ok(Self {
             pace: Pace::new(store.is_on_file_system()),
+            folder: scribe.folder().clone(),
             run,
             past,
             totals: past,
@@ -91,6 +94,12 @@ impl Journal {
             under_way: JoinSet::new(),
             begun_at: Instant::now(),
         })
+    }
+
+    /// The folder of the job. Nothing is written to it or removed from it unless it is the one that this process has
+    /// locked, so everything that is done in it is done through this.
+    pub(crate) fn folder(&self) -> &Store {
+        &self.folder
     }
 
     /// Begins a new job in the place of the one before, of which everything else has been removed.
@@ -191,6 +200,14 @@ impl Journal {
         &self.totals
     }
 
+    /// Makes sure that the folder is still the one that is locked.
+    ///
+    /// # Errors
+    /// [`Failure::Superseded`].
+    pub(crate) fn check_place(&self) -> Result<(), Failure> {
+        self.folder.check_place().map_err(|fault| Failure::failed(&fault))
+    }
+
     /// Nobody else can have the folder as long as this process lives.
     pub(crate) fn is_locked(&self) -> bool {
         self.scribe.as_ref().is_some_and(Scribe::is_locked)
@@ -201,7 +218,7 @@ impl Journal {
     ///
     /// # Errors
     /// What could not be removed; as [`append`](Self::append), if something is being written.
-    pub(crate) async fn remove(&mut self, store: &Store, end: &[Fact]) -> Result<(), Failure> {
+    pub(crate) async fn remove(&mut self, end: &[Fact]) -> Result<(), Failure> {
         self.settle().await?;
         let scribe = self.scribe()?;
         if scribe.has_several() {
@@ -211,7 +228,7 @@ impl Journal {
                 return Err(superseded);
             }
         }
-        scribe.remove(store).await.map_err(|fault| Failure::failed(&fault))
+        scribe.remove().await.map_err(|fault| Failure::failed(&fault))
     }
 
     /// Waits until nothing is being written. May be dropped at any time.

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::{
     cluster::{ClusterWishes, Place, Room},
+    commit::{self, Marks},
     dynamodb,
     export::difference,
     failure::Failure,
@@ -236,20 +237,26 @@ async fn occupied(
                      and begin anew"
                 )));
             }
-            if request.restart && journaled.commit.is_some() {
-                return Err(Failure::Refused(format!(
-                    "{place} holds an export of which everything is read: give the same command without \
-                     --restart to complete it"
-                )));
-            }
             if let Some(note) = note {
                 journal::await_silence(store, &journaled, note).await?;
             }
+            let refused = |fault| Failure::refused(&fault);
+            let marks = Marks::journaled(store, &journaled);
+            if let Some(name) = commit::in_the_way(store, marks.as_ref()).await.map_err(refused)? {
+                return Err(Failure::Refused(format!(
+                    "{place} holds an unfinished export, and {name} of another backup: choose another destination, or \
+                     remove the unfinished export with `tablehaul clean {place}`, which leaves the other"
+                )));
+            }
             let anew = request.restart || journaled.is_abandoned;
-            if !anew && journaled.commit.is_none() {
-                let lost = store.lost(&state.begin.job, state.files()).await;
-                if let Some(lost) = lost.map_err(|fault| Failure::refused(&fault))? {
-                    let restart = "give --restart to remove the rest and begin anew";
+            if !anew {
+                let may_be_complete = journaled.commit.is_some();
+                let lost = store.lost(&state.begin.job, state.files(), may_be_complete).await;
+                if let Some(lost) = lost.map_err(refused)? {
+                    let restart = format!(
+                        "give --restart to remove the rest and read the whole table again, or remove it with \
+                         `tablehaul clean {place}`"
+                    );
                     return Err(Failure::Refused(format!(
                         "{place} holds an unfinished export, but {lost}: {restart}"
                     )));

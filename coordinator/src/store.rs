@@ -4,10 +4,12 @@
 mod files;
 mod lock;
 mod open;
+mod parts;
+mod path;
 mod read;
 mod s3;
 
-use job::target::Target;
+use job::{ids::UploadId, layout::PartName, target::Target};
 use job_aws::{Clients, Fault};
 
 use crate::files::PartFile;
@@ -82,8 +84,16 @@ impl Store {
         }
     }
 
-    /// Makes ready for the parts of a file. Returns S3's upload id, or nothing on a file system.
-    pub(crate) async fn open(&self, name: &str) -> Result<String, Fault> {
+    /// Removes an object if it holds just these bytes; says whether none of that name is left.
+    pub(crate) async fn remove_same(&self, name: &str, bytes: &[u8]) -> Result<bool, Fault> {
+        match self {
+            Self::S3(prefix) => Box::pin(prefix.remove_same(name, bytes)).await,
+            Self::Files(directory) => directory.remove_same(name, bytes),
+        }
+    }
+
+    /// Makes ready for the parts of a file. Returns S3's upload id, or what a file system has in its place.
+    pub(crate) async fn open(&self, name: &PartName) -> Result<UploadId, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.open(name)).await,
             Self::Files(directory) => directory.open(),
@@ -107,11 +117,11 @@ impl Store {
         }
     }
 
-    /// Drops what was written of a file that is not complete.
-    pub(crate) async fn abort(&self, file: &PartFile) -> Result<(), Fault> {
+    /// Drops what was written of a file; also one that is complete, if it may be and is what the export made.
+    pub(crate) async fn abort(&self, file: &PartFile, may_be_complete: bool) -> Result<(), Fault> {
         match self {
-            Self::S3(prefix) => Box::pin(prefix.abort(file)).await,
-            Self::Files(directory) => directory.abort(file),
+            Self::S3(prefix) => Box::pin(prefix.abort(file, may_be_complete)).await,
+            Self::Files(directory) => directory.abort(file, may_be_complete),
         }
     }
 
@@ -122,20 +132,22 @@ impl Store {
         }
     }
 
+    /// Where the folder is.
+    pub(crate) fn target(&self) -> Target {
+        match self {
+            Self::S3(prefix) => prefix.target().clone(),
+            Self::Files(directory) => directory.target(),
+        }
+    }
+
     /// Where the folder is, for messages.
     pub(crate) fn place(&self) -> String {
-        match self {
-            Self::S3(prefix) => prefix.target().to_string(),
-            Self::Files(directory) => directory.target().to_string(),
-        }
+        self.target().to_string()
     }
 
     /// Where an object of it is, for messages.
     pub(crate) fn url(&self, name: &str) -> String {
-        match self {
-            Self::S3(prefix) => prefix.target().url(name),
-            Self::Files(directory) => directory.target().url(name),
-        }
+        self.target().url(name)
     }
 
     pub(crate) fn is_on_file_system(&self) -> bool {

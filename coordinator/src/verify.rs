@@ -187,7 +187,7 @@ async fn check_files(
     let mut entries: HashMap<String, Entry> =
         entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
     let present = |file: &job::export_json::PartFile| {
-        entries.remove(&file.name).map(|entry| Job { file: file.clone(), entry })
+        entries.remove(&*file.name).map(|entry| Job { file: file.clone(), entry })
     };
     let jobs: Vec<Job> = export.files.iter().filter_map(present).collect();
     let bytes = jobs.iter().map(|job| job.entry.bytes).sum();

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     capacity::Units,
-    ids::{FileId, WorkerId},
+    ids::{FileId, UploadId, WorkerId},
+    layout::PartName,
     spec::{ExportSettings, ImportSettings},
     split::{Advance, SplitLease},
     task::{Lease, Step},
@@ -183,9 +184,9 @@ pub enum ToWorker {
         /// Its number.
         file: FileId,
         /// Its name.
-        name: String,
-        /// S3's id of its multipart upload; empty on a file system.
-        upload_id: String,
+        name: PartName,
+        /// S3's id of its multipart upload; on a file system what its hidden name is made of.
+        upload_id: UploadId,
     },
     /// No task is left: seal what is at hand when the leased ones are through.
     Drain,

@@ -23,6 +23,9 @@ pub enum Compression {
 }
 
 impl Compression {
+    /// Each.
+    pub const ALL: [Self; 3] = [Self::None, Self::Gzip, Self::Zstd];
+
     /// The file name extension by which Hadoop's codecs are found.
     pub const fn extension(self) -> &'static str {
         match self {
@@ -45,7 +48,7 @@ impl Compression {
 impl FromStr for Compression {
     type Err = String;
     fn from_str(name: &str) -> Result<Self, String> {
-        [Self::None, Self::Gzip, Self::Zstd]
+        Self::ALL
             .into_iter()
             .find(|codec| codec.name() == name)
             .ok_or_else(|| format!("unknown compression {name:?}; use none, gzip or zstd"))

@@ -9,6 +9,7 @@ mod keys;
 mod network;
 mod output;
 mod places;
+mod planted;
 mod refused;
 mod running;
 mod several;

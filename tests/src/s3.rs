@@ -5,6 +5,7 @@ use crate::installed::{Installed, installed};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::types::ChecksumAlgorithm;
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
@@ -104,6 +105,40 @@ impl S3 {
     pub fn uploads(&self, bucket: &str) -> Vec<String> {
         let reply = self.call(self.client.list_multipart_uploads().bucket(bucket).send());
         reply.uploads.unwrap_or_default().into_iter().filter_map(|upload| upload.key).collect()
+    }
+
+    /// Aborts all multipart uploads of a bucket, as a lifecycle rule does. Gives their keys.
+    ///
+    /// # Panics
+    /// When one can't be aborted.
+    #[track_caller]
+    pub fn abort_uploads(&self, bucket: &str) -> Vec<String> {
+        let open = self.open_uploads(bucket);
+        for (key, id) in &open {
+            self.call(self.client.abort_multipart_upload().bucket(bucket).key(key).upload_id(id).send());
+        }
+        open.into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// Loses the first part of every multipart upload of a bucket: another one is in its place. Gives the keys.
+    ///
+    /// # Panics
+    /// When one can't be written.
+    #[track_caller]
+    pub fn lose_parts(&self, bucket: &str) -> Vec<String> {
+        let open = self.open_uploads(bucket);
+        for (key, id) in &open {
+            let part = self.client.upload_part().bucket(bucket).key(key).upload_id(id).part_number(1);
+            let part = part.checksum_algorithm(ChecksumAlgorithm::Crc32C);
+            self.call(part.body(b"another".to_vec().into()).send());
+        }
+        open.into_iter().map(|(key, _)| key).collect()
+    }
+
+    fn open_uploads(&self, bucket: &str) -> Vec<(String, String)> {
+        let reply = self.call(self.client.list_multipart_uploads().bucket(bucket).send());
+        let uploads = reply.uploads.unwrap_or_default().into_iter();
+        uploads.filter_map(|upload| upload.key.zip(upload.upload_id)).collect()
     }
 
     /// How many parts an object was uploaded in; 1 for one that was put whole.

@@ -52,7 +52,12 @@ pub(crate) mod cores {
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
-use job::{ids::FileId, spec::ExportSettings, task::Lease};
+use job::{
+    ids::{FileId, UploadId},
+    layout::PartName,
+    spec::ExportSettings,
+    task::Lease,
+};
 use job_aws::Retries;
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -101,7 +106,7 @@ impl Inlet {
     }
 
     /// A file to fill.
-    pub(crate) fn file(&self, file: FileId, name: String, upload_id: String) -> Result<(), Unasked> {
+    pub(crate) fn file(&self, file: FileId, name: PartName, upload_id: UploadId) -> Result<(), Unasked> {
         offer(&self.files, order::PartFile { file, name, upload_id })
     }
 }

@@ -14,18 +14,18 @@ use job::{
 };
 
 use super::{
-    resume::{kept_text, partly_kept_text},
+    resume::{advised, kept_text, partly_kept_text},
     segments::Slowest,
     state::ExportState,
 };
 use crate::{
-    commit,
+    commit::{self, Marks},
     failure::Failure,
     journal::{self, Journal},
     progress::Progress,
     report::{Report, Times},
+    retry::retried,
     stop::Stop,
-    store::Store,
 };
 
 /// How long the last words in the journal may take, and how long an export that was stopped may take to leave
@@ -37,7 +37,6 @@ const COMMIT_LIMIT: Duration = Duration::from_mins(10);
 
 /// What it takes to end.
 pub(super) struct Finish<'a> {
-    pub(super) store: &'a Store,
     pub(super) target: &'a Target,
     pub(super) progress: &'a Progress,
     pub(super) stop: &'a Stop,
@@ -86,20 +85,26 @@ impl Finish<'_> {
         run: &Run,
     ) -> Result<ExportJson, Failure> {
         let failed = |fault| Failure::failed(&fault);
-        let at = if let Some(at) = commit {
-            at
-        } else {
-            let at = Timestamp::now().to_string();
-            // Whoever finds that another has taken over stops here, before anything is visible.
-            tokio::select! {
-                written = journal.append(Fact::Commit { at: at.clone() }, COMMIT_LIMIT) => written?,
-                why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
-            }
-            at
-        };
+        let store = journal.folder().clone();
+        let has_begun = commit.is_some();
+        let at = commit.unwrap_or_else(|| Timestamp::now().to_string());
         let export = state.export_json(run, journal.totals(), &at).map_err(Failure::Failed)?;
+        let marks = Marks::of(self.target, &export);
+        let begin = async {
+            check(journal, state, has_begun.then_some(&marks)).await?;
+            // Whoever finds that another has taken over stops here, before anything is visible.
+            if has_begun {
+                Ok(())
+            } else {
+                journal.append(Fact::Commit { at: at.clone() }, COMMIT_LIMIT).await
+            }
+        };
+        tokio::select! {
+            begun = begin => begun?,
+            why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
+        }
         {
-            let mut completing = pin!(commit::complete_files(self.store, state.files()));
+            let mut completing = pin!(commit::complete_files(&store, state.files()));
             loop {
                 tokio::select! {
                     completed = &mut completing => break completed.map_err(failed)?,
@@ -111,7 +116,7 @@ impl Finish<'_> {
         }
         journal.check_ours().await?;
         // From here on a signal comes too late: the backup is whole.
-        commit::publish(self.store, self.target, &export).await.map_err(failed)?;
+        commit::publish(&store, &marks).await.map_err(failed)?;
         self.tidy_up(journal, state, at).await;
         Ok(export)
     }
@@ -119,9 +124,9 @@ impl Finish<'_> {
     /// Removes what is no part of the backup. If that fails the backup is whole nevertheless.
     async fn tidy_up(&self, journal: &mut Journal, state: &ExportState, at: String) {
         let tidied = async {
-            let strays = commit::abort_strays(self.store, &state.begin.job, self.progress).await;
+            let strays = commit::abort_strays(journal.folder(), &state.begin.job, self.progress).await;
             strays.map_err(|fault| Failure::failed(&fault))?;
-            journal.remove(self.store, &[state.begun(), Fact::Commit { at }]).await
+            journal.remove(&[state.begun(), Fact::Commit { at }]).await
         };
         if let Err(failure) = tidied.await {
             self.progress.note(&format!("note        something is left that does no harm: {failure}"));
@@ -139,15 +144,20 @@ impl Finish<'_> {
         if matches!(failure, Failure::Superseded(_)) {
             return failure;
         }
+        if let Err(moved) = journal.check_place() {
+            return moved;
+        }
         if !state.has_anything() {
             return self.abandon(journal, state, failure).await;
         }
+        let failure = or_lost(journal, state, failure).await;
         let stopped = Stopped { why: failure.to_string() };
         let written = journal.append(Fact::Stopped(stopped), LAST_WORDS).await;
         let place = self.target.to_string();
         match written {
-            Ok(()) => failure.saying(&kept_text(state, &place)),
             Err(superseded @ Failure::Superseded(_)) => superseded,
+            _ if matches!(failure, Failure::Lost(_)) => advised(failure, &place),
+            Ok(()) => failure.saying(&kept_text(state, &place)),
             Err(unwritten) => failure.saying(&partly_kept_text(&unwritten, &place)),
         }
     }
@@ -165,18 +175,47 @@ impl Finish<'_> {
             }
         }
         let clean = async {
-            let discarded = commit::discard(self.store, &state.begin.job, state.files(), self.progress).await;
+            // Of this one nothing can have become visible.
+            let discarded = commit::discard(journal.folder(), state, None, self.progress).await;
             discarded.map_err(|fault| Failure::failed(&fault))?;
-            journal.remove(self.store, &[state.begun(), Fact::Abandoned]).await
+            journal.remove(&[state.begun(), Fact::Abandoned]).await
         };
         let left = match tokio::time::timeout(ABANDON_LIMIT, clean).await {
             Ok(Ok(())) => {
-                self.store.tidy();
+                journal.folder().tidy();
                 return failure;
             }
+            Ok(Err(moved @ Failure::Superseded(_))) => return moved,
             Ok(Err(left)) => left.to_string(),
             Err(_) => format!("that took longer than {} s", ABANDON_LIMIT.as_secs_f32()),
         };
         failure.saying(&format!("{} could not be cleaned up: {left}", self.target))
+    }
+}
+
+/// Makes sure that an export can be completed before anything of it becomes visible: everything that was stored is
+/// there still, and nobody else has put a backup into the same place. `marks` if it has begun to be completed before.
+async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) -> Result<(), Failure> {
+    let failed = |fault| Failure::failed(&fault);
+    let store = journal.folder();
+    if let Some(name) = commit::in_the_way(store, marks).await.map_err(failed)? {
+        let url = store.url(name);
+        return Err(Failure::Failed(format!(
+            "{url} has come to be there, and this export did not write it: move that backup elsewhere"
+        )));
+    }
+    match retried(|| store.lost(&state.begin.job, state.files(), marks.is_some())).await.map_err(failed)? {
+        Some(lost) => Err(Failure::Lost(lost)),
+        None => Ok(()),
+    }
+}
+
+/// The failure, or if the export failed because what was stored is gone, that.
+async fn or_lost(journal: &Journal, state: &ExportState, failure: Failure) -> Failure {
+    let Failure::Failed(why) = failure else { return failure };
+    let lost = journal.folder().lost(&state.begin.job, state.files(), true);
+    match tokio::time::timeout(LAST_WORDS, lost).await {
+        Ok(Ok(Some(lost))) => Failure::Lost(format!("{why}; {lost}")),
+        _ => Failure::Failed(why),
     }
 }

@@ -82,6 +82,18 @@ fn kept(what: &str, place: &str) -> String {
     )
 }
 
+/// The same failure, and what to do if nothing of the export can be completed any more. Parts hold items of many segments
+/// and can't be read again one by one, so all of it is.
+pub(crate) fn advised(failure: Failure, place: &str) -> Failure {
+    match failure {
+        Failure::Lost(_) => failure.saying(&format!(
+            "so this export can't be completed: give the same command with --restart to read the whole table again, or \
+             `tablehaul clean {place}` to remove what is left of it"
+        )),
+        failure => failure,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,7 +108,7 @@ mod tests {
     fn begun() -> Begin {
         let facts = described(&json!({"TableId": "a"}));
         let segments = TotalSegments::try_from(4).unwrap();
-        begin(JobId("j".into()), &facts, Wishes::default(), segments, "t".into())
+        begin(JobId::from_u128(7), &facts, Wishes::default(), segments, "t".into())
     }
 
     #[test]

@@ -54,6 +54,18 @@ impl ExportState {
         }
     }
 
+    /// Makes sure that what was replayed is a whole: every part comes with the steps whose items it holds.
+    ///
+    /// # Errors
+    /// Why no export can have got there.
+    pub fn check(&self) -> Result<(), String> {
+        let (files, segments) = (self.files().iter().map(PartFile::items).sum::<u64>(), self.sealed_items());
+        if files == segments {
+            return Ok(());
+        }
+        Err(format!("contradicts those before it: files hold {files} items, and segments gave {segments}"))
+    }
+
     /// Everything of a journal has been replayed; others go on from here.
     pub fn settle(&mut self) {
         self.segments.settle();

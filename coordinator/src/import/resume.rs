@@ -137,7 +137,7 @@ impl Kept {
     }
 
     async fn remove(mut self, end: &[Fact]) -> Result<(), Failure> {
-        self.journal.remove(&self.store, end).await?;
+        self.journal.remove(end).await?;
         self.store.tidy();
         Ok(())
     }
@@ -181,7 +181,7 @@ pub(super) fn begin(
     expected_items: Option<u64>,
 ) -> BeginImport {
     BeginImport {
-        job: JobId(uuid::Uuid::new_v4().to_string()),
+        job: JobId::from_u128(uuid::Uuid::new_v4().as_u128()),
         table: facts.name.clone(),
         table_id: facts.description["TableId"].as_str().map(str::to_owned),
         source: request.folder.to_string(),

@@ -56,6 +56,9 @@ impl ImportState {
                 if from != stands || to < from {
                     return Err(format!("split {split} stands at {stands}, not at {from}"));
                 }
+                if is_too_much(&settled.counts, self.counts) {
+                    return Err(format!("split {split} counts more than a backup holds"));
+                }
                 self.settled(&settled);
                 Ok(())
             }
@@ -128,6 +131,18 @@ impl ImportState {
     }
 }
 
+/// More items, or bytes of them, than there are, so that sums fit their types.
+fn is_too_much(more: &Counts, so_far: Counts) -> bool {
+    const MOST: u64 = 1 << 60;
+    let pairs = [
+        (more.items, so_far.items),
+        (more.kept, so_far.kept),
+        (more.item_bytes, so_far.item_bytes),
+        (more.units.milli(), so_far.units.milli()),
+    ];
+    pairs.into_iter().any(|(more, so_far)| more > MOST - so_far.min(MOST))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +150,7 @@ mod tests {
 
     fn begun() -> ImportState {
         ImportState::new(BeginImport {
-            job: JobId("j".into()),
+            job: JobId::from_u128(7),
             table: "Forum".into(),
             table_id: None,
             source: "s3://b/x".into(),

@@ -42,6 +42,9 @@ enum Created {
 
 /// Whoever writes a journal.
 pub(super) struct Scribe {
+    /// The folder, as long as it is the one that is locked.
+    folder: Store,
+    /// The folder of the journal in it.
     journal: Store,
     /// The folder, for messages.
     place: String,
@@ -87,10 +90,16 @@ impl Scribe {
             at: String::new(),
             machine: machine::machine(),
         };
-        let journal = store.within(layout::JOURNAL);
+        let folder = store.held_by(&lock);
+        let journal = folder.within(layout::JOURNAL);
         let (place, size, written_at) = (store.place(), Size::default(), Instant::now());
         let before = String::new();
-        Ok(Self { journal, place, me, before, oldest, size, written_at, lock })
+        Ok(Self { folder, journal, place, me, before, oldest, size, written_at, lock })
+    }
+
+    /// The folder: nothing is written to it or removed from it unless it is the one that is locked.
+    pub(super) fn folder(&self) -> &Store {
+        &self.folder
     }
 
     /// Nobody else can have the folder as long as this process lives.
@@ -112,12 +121,7 @@ impl Scribe {
     /// # Errors
     /// [`Failure::Refused`] if another has begun and its first object is no longer there; as
     /// [`append`](Self::append).
-    pub(super) async fn begin(
-        &mut self,
-        store: &Store,
-        facts: &[Fact],
-        limit: Duration,
-    ) -> Result<(), Failure> {
+    pub(super) async fn begin(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
         self.append(facts, limit).await?;
         let numbers = read::numbers(&self.journal).await.map_err(|fault| Failure::refused(&fault))?;
         if stands_alone(numbers, self.me.number) {
@@ -127,14 +131,14 @@ impl Scribe {
             let name = layout::journal_object(number);
             retried(|| self.journal.remove(&name)).await.map_err(|fault| Failure::refused(&fault))?;
         }
-        Err(in_use(store).await?)
+        Err(in_use(&self.folder).await?)
     }
 
     /// Writes the next object.
     ///
     /// # Errors
-    /// [`Failure::Superseded`] if another coordinator has written one since; it can't be done, or not within
-    /// `limit`.
+    /// [`Failure::Superseded`] if another coordinator has written one since, or the folder is no longer the one that is
+    /// locked; it can't be done, or not within `limit`.
     pub(super) async fn append(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
         let (number, length) = loop {
             let number = self.me.number + 1;
@@ -154,6 +158,7 @@ impl Scribe {
         };
         let before = std::mem::replace(&mut self.before, self.me.run.clone());
         if number > self.oldest && !self.is_of(number - 1, &before).await? {
+            self.check_place()?;
             // This number is free because another has ended the job, or replaced everything up to it.
             let removed = self.journal.remove(&layout::journal_object(number)).await;
             let left = removed.err().map(|fault| format!("; {fault}")).unwrap_or_default();
@@ -194,6 +199,7 @@ impl Scribe {
                 Err(fault) if fault.is_retryable() && since.elapsed() + PAUSE < limit => {
                     tokio::time::sleep(PAUSE).await;
                 }
+                Err(fault) if fault.kind == FaultKind::Moved => return Err(Failure::failed(&fault)),
                 Err(fault) => {
                     return Err(Failure::Failed(format!("the journal can't be written: {}", fault.message)));
                 }
@@ -228,8 +234,14 @@ impl Scribe {
         }
     }
 
+    /// Makes sure that the folder is still the one that is locked.
+    pub(super) fn check_place(&self) -> Result<(), Failure> {
+        self.folder.check_place().map_err(|fault| Failure::failed(&fault))
+    }
+
     /// Makes sure that no other has written an object since.
     pub(super) async fn check_ours(&self) -> Result<(), Failure> {
+        self.check_place()?;
         let next = layout::journal_object(self.me.number + 1);
         let found = self.journal.find(&next).await.map_err(|fault| Failure::failed(&fault))?;
         match found {
@@ -253,7 +265,8 @@ impl Scribe {
 
     /// Removes all objects up to the last that this one wrote, and everything else that only a job under way
     /// has.
-    pub(super) async fn remove(&mut self, store: &Store) -> Result<(), Fault> {
+    pub(super) async fn remove(&mut self) -> Result<(), Fault> {
+        self.folder.check_place()?;
         let numbers = read::numbers(&self.journal).await?;
         for number in numbers.into_iter().filter(|&number| number <= self.me.number) {
             if !self.is_locked() && self.written_at.elapsed() > REMOVAL_LIMIT {
@@ -263,13 +276,16 @@ impl Scribe {
             let name = layout::journal_object(number);
             retried(|| self.journal.remove(&name)).await?;
         }
-        self.release(store);
+        self.release();
         Ok(())
     }
 
     /// Lets others have the folder.
-    pub(super) fn release(&mut self, store: &Store) {
-        store.release(std::mem::replace(&mut self.lock, Lock::None));
+    pub(super) fn release(&mut self) {
+        let lock = std::mem::replace(&mut self.lock, Lock::None);
+        self.folder.release(&lock);
+        self.folder = self.folder.held_by(&self.lock);
+        self.journal = self.folder.within(layout::JOURNAL);
     }
 }
 

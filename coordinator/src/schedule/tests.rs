@@ -28,7 +28,7 @@ fn hired(segments: u32, hiring: Hiring) -> (Exporting, Actions) {
 pub(super) fn begin(segments: TotalSegments) -> Begin {
     let partition = KeyAttribute { name: "id".into(), kind: KeyKind::S };
     Begin {
-        job: JobId("job".into()),
+        job: JobId::from_u128(7),
         table: "t".into(),
         arn: None,
         table_id: None,

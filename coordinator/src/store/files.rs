@@ -1,18 +1,21 @@
-//! A folder in a file system. A part file has a hidden name until it is complete.
+//! A folder in a file system: its small files. Part files: `parts.rs`.
 
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use bytes::Bytes;
 use job::{layout, target::Target};
 use job_aws::{Fault, FaultKind};
 
-use super::{Entry, Listing};
-use crate::files::PartFile;
+use super::{
+    Entry, Listing,
+    lock::{Held, Lock},
+    path::{is_link, sync_directory, temporary},
+};
 
 /// What the names of files begin with that are gone in a moment, unless their process dies.
 pub(super) const TEMPORARY: &str = ".tablehaul-";
@@ -21,6 +24,8 @@ pub(super) const TEMPORARY: &str = ".tablehaul-";
 #[derive(Clone, Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
+    /// The folder that is locked for this process, and the lock. Nothing is written or removed unless that is in place.
+    held: Option<(PathBuf, Arc<Held>)>,
 }
 
 pub(super) fn fault(action: &str, path: &Path, error: &io::Error) -> Fault {
@@ -35,7 +40,43 @@ pub(super) fn fault(action: &str, path: &Path, error: &io::Error) -> Fault {
 
 impl Directory {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self { path, held: None }
+    }
+
+    /// The same, as long as this lock of it is in place.
+    pub(super) fn held_by(&self, lock: &Lock) -> Self {
+        let held = match lock {
+            Lock::Held(held) => Some((self.path.clone(), Arc::clone(held))),
+            Lock::Busy | Lock::Free | Lock::None => None,
+        };
+        Self { path: self.path.clone(), held }
+    }
+
+    pub(super) fn within(&self, folder: &str) -> Self {
+        Self { path: self.path.join(folder), held: self.held.clone() }
+    }
+
+    /// Makes sure that the path still leads to the folder that was locked, if one was. What comes to another in its
+    /// place, or was there before something was mounted, is not this job's.
+    ///
+    /// # Errors
+    /// [`FaultKind::Moved`].
+    pub(super) fn check_place(&self) -> Result<(), Fault> {
+        let Some((folder, held)) = &self.held else { return Ok(()) };
+        match held.is_in_place() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Fault::new(
+                FaultKind::Moved,
+                format!(
+                    "{0} is no longer the folder that this job locked: it was moved, removed or replaced, something \
+                     was mounted or unmounted there, or {1} was removed; this job has stopped and changes nothing \
+                     there. Put the folder back, and the same command goes on",
+                    folder.display(),
+                    folder.join(layout::LOCK).display()
+                ),
+            )),
+            Err(error) => Err(fault("look at the lock of", folder, &error)),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -55,10 +96,27 @@ impl Directory {
             let why = format!("{} is not a directory", existing.display());
             return Err(Fault::new(FaultKind::Refused, why));
         }
-        tempfile_in(existing).map_err(|error| fault("write to", existing, &error))
+        let tried = temporary(existing, TEMPORARY).map(drop);
+        tried.map_err(|error| fault("write to", existing, &error))
+    }
+
+    /// The folders of this program's own files must not be links: whoever planted one would have it write elsewhere.
+    pub(super) fn check_own(&self) -> Result<(), Fault> {
+        let link = [layout::OWN_FOLDER, layout::JOURNAL].map(|name| self.path.join(name));
+        match link.iter().find(|path| is_link(path)) {
+            None => Ok(()),
+            Some(path) => Err(Fault::new(
+                FaultKind::Refused,
+                format!(
+                    "{} is a symbolic link, and must be a real folder: remove the link, or choose another folder",
+                    path.display()
+                ),
+            )),
+        }
     }
 
     pub(super) fn list(&self) -> Result<Vec<String>, Fault> {
+        self.check_own()?;
         let entries = match fs::read_dir(&self.path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -78,21 +136,29 @@ impl Directory {
         Ok(names)
     }
 
+    /// Writes a file, whole or not at all, whatever dies meanwhile. With `create` it must not be there yet.
     pub(super) fn put(&self, name: &str, bytes: &[u8], create: bool) -> Result<(), Fault> {
         let path = self.path.join(name);
-        let hidden = path.with_file_name(format!("{TEMPORARY}{}", file_name(&path)));
+        self.check_place()?;
         let write = || -> io::Result<()> {
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent)?;
-            }
-            if create {
-                return create_whole(&path, bytes);
-            }
-            fill(File::create(&hidden)?, &hidden, bytes)?;
-            fs::rename(&hidden, &path)?;
+            let folder = path.parent().unwrap_or(Path::new("/"));
+            fs::create_dir_all(folder)?;
+            let mut whole = temporary(&self.temporary_folder(folder), TEMPORARY)?;
+            // Not through the name, which errors would then tell.
+            whole.as_file_mut().write_all(bytes)?;
+            whole.as_file().sync_all()?;
+            let named = if create { whole.persist_noclobber(&path) } else { whole.persist(&path) };
+            named.map_err(|error| error.error)?;
             sync_directory(&path)
         };
         write().map_err(|error| fault("write", &path, &error))
+    }
+
+    /// Where files of the folder are written before they get their names: as long as a job has the folder, beside its
+    /// journal, where what a process that dies leaves is removed with that.
+    fn temporary_folder(&self, beside: &Path) -> PathBuf {
+        let journal = self.held.as_ref().map(|(folder, _)| folder.join(layout::JOURNAL));
+        journal.filter(|journal| journal.is_dir()).unwrap_or_else(|| beside.to_owned())
     }
 
     pub(super) fn get(&self, name: &str) -> Result<Vec<u8>, Fault> {
@@ -163,90 +229,18 @@ impl Directory {
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<(), Fault> {
+        self.check_place()?;
         remove(&self.path.join(name))
     }
 
-    /// What is given out in the place of an upload id makes the hidden name one that no other coordinator
-    /// has given out.
-    pub(super) fn open(&self) -> Result<String, Fault> {
-        fs::create_dir_all(&self.path).map_err(|error| fault("create", &self.path, &error))?;
-        Ok(uuid::Uuid::new_v4().simple().to_string())
-    }
-
-    /// The path under which a file is filled; nothing if nobody was told to.
-    fn hidden(&self, file: &PartFile) -> Option<PathBuf> {
-        let upload_id = file.upload_id.as_ref()?;
-        Some(self.path.join(layout::hidden(&file.name, upload_id)))
-    }
-
-    pub(super) fn lost(&self, files: &[PartFile]) -> Option<String> {
-        files.iter().filter(|file| !file.parts.is_empty()).find_map(|file| {
-            let hidden = self.hidden(file)?;
-            let length = hidden.metadata().map_or(0, |metadata| metadata.len());
-            let (sealed, hidden) = (file.bytes(), hidden.display());
-            (length < sealed)
-                .then(|| format!("{hidden} has {length} bytes, not the {sealed} that were sealed"))
-        })
-    }
-
-    /// Puts a copy of the sealed bytes in the place of the file: what the lost worker may still
-    /// write goes into a file without a name.
-    pub(super) async fn fence(&self, file: PartFile) -> Result<(), Fault> {
-        let Some(hidden) = self.hidden(&file) else { return Ok(()) };
-        blocking(move || {
-            if file.parts.is_empty() {
-                return remove(&hidden);
-            }
-            let copy = hidden.with_extension("copy");
-            let copied = || -> io::Result<u64> {
-                let mut from = File::open(&hidden)?.take(file.bytes());
-                let mut into = File::create(&copy)?;
-                let length = io::copy(&mut from, &mut into)?;
-                into.sync_all()?;
-                fs::rename(&copy, &hidden)?;
-                Ok(length)
-            };
-            let length = copied().map_err(|error| {
-                let _ = fs::remove_file(&copy);
-                fault("copy", &hidden, &error)
-            })?;
-            check_length(&hidden, length, file.bytes())
-        })
-        .await
-    }
-
-    pub(super) async fn complete(&self, file: PartFile) -> Result<(), Fault> {
-        let Some(hidden) = self.hidden(&file) else { return Ok(()) };
-        let path = self.path.join(&file.name);
-        blocking(move || {
-            if file.parts.is_empty() {
-                return remove(&hidden);
-            }
-            let opened = match File::options().write(true).open(&hidden) {
-                // It has been completed by a coordinator that died soon after; the length then decides.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && path.exists() => {
-                    let length = path.metadata().map_err(|error| fault("look at", &path, &error))?.len();
-                    return check_length(&path, length, file.bytes());
-                }
-                opened => opened.map_err(|error| fault("open", &hidden, &error))?,
-            };
-            let length = opened.metadata().map_err(|error| fault("look at", &hidden, &error))?.len();
-            check_length(&hidden, length, file.bytes())?;
-            let publish = || -> io::Result<()> {
-                opened.sync_all()?;
-                fs::rename(&hidden, &path)?;
-                sync_directory(&path)
-            };
-            publish().map_err(|error| fault("complete", &path, &error))
-        })
-        .await
-    }
-
-    pub(super) fn abort(&self, file: &PartFile) -> Result<(), Fault> {
-        if let Some(hidden) = self.hidden(file) {
-            remove(&hidden)?;
+    /// Removes a file if it holds just these bytes; says whether none of that name is left.
+    pub(super) fn remove_same(&self, name: &str, bytes: &[u8]) -> Result<bool, Fault> {
+        match self.get(name) {
+            Ok(there) if there == bytes => self.remove(name).map(|()| true),
+            Ok(_) => Ok(false),
+            Err(fault) if fault.kind == FaultKind::NotFound => Ok(true),
+            Err(fault) => Err(fault),
         }
-        remove(&self.path.join(&file.name))
     }
 
     pub(super) fn tidy(&self) {
@@ -257,64 +251,11 @@ impl Directory {
     }
 }
 
-fn check_length(path: &Path, length: u64, expected: u64) -> Result<(), Fault> {
-    if length == expected {
-        return Ok(());
-    }
-    let path = path.display();
-    Err(Fault::new(
-        FaultKind::Refused,
-        format!("{path} has {length} bytes, not the {expected} that were written"),
-    ))
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// A name is durable when its directory is.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
-}
-
-/// Creates a file that must not be there yet, whole or not at all, whatever dies meanwhile.
-fn create_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let mut named = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        // What the user's umask leaves, as of any other file.
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(folder)?;
-    // Not through the name, which errors would then tell.
-    named.as_file_mut().write_all(bytes)?;
-    named.as_file().sync_all()?;
-    named.persist_noclobber(path).map_err(|error| error.error)?;
-    sync_directory(path)
-}
-
-/// Writes all of a new file, or leaves none: a full disk may take the name and not the bytes.
-fn fill(mut file: File, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.inspect_err(|_| drop(fs::remove_file(path)))
-}
-
-fn remove(path: &Path) -> Result<(), Fault> {
+pub(super) fn remove(path: &Path) -> Result<(), Fault> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fault("remove", path, &error)),
         _ => Ok(()),
     }
-}
-
-/// Tries to create a file, and leaves none.
-fn tempfile_in(directory: &Path) -> io::Result<()> {
-    let path = directory.join(format!("{TEMPORARY}{}", uuid::Uuid::new_v4().simple()));
-    File::create_new(&path)?;
-    fs::remove_file(&path)
-}
-
-async fn blocking(work: impl FnOnce() -> Result<(), Fault> + Send + 'static) -> Result<(), Fault> {
-    let panicked = |error| Fault::new(FaultKind::Refused, format!("file work ended abruptly: {error}"));
-    tokio::task::spawn_blocking(work).await.map_err(panicked)?
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! lock, and uploads that nobody knows of.
 
 use std::{
+    collections::{HashMap, HashSet},
     fs, io,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -54,18 +55,43 @@ impl Store {
         }
     }
 
+    /// The folder as long as this lock of it is in place: else nothing is written to it or removed from it any more.
+    pub(crate) fn held_by(&self, lock: &Lock) -> Self {
+        match self {
+            Self::S3(prefix) => Self::S3(prefix.clone()),
+            Self::Files(directory) => Self::Files(directory.held_by(lock)),
+        }
+    }
+
+    /// Makes sure that the folder is still the one that was locked. In S3 the journal tells.
+    ///
+    /// # Errors
+    /// [`FaultKind::Moved`].
+    pub(crate) fn check_place(&self) -> Result<(), Fault> {
+        match self {
+            Self::S3(_) => Ok(()),
+            Self::Files(directory) => directory.check_place(),
+        }
+    }
+
     /// Lets others have the folder, and removes what only a job under way has in it besides its journal and files.
-    pub(crate) fn release(&self, lock: Lock) {
+    pub(crate) fn release(&self, lock: &Lock) {
         if let Self::Files(directory) = self {
             directory.release(lock);
         }
     }
 
-    /// Whether a file that is not yet complete has lost what was sealed of it, and which, in words.
-    pub(crate) async fn lost(&self, job: &JobId, files: &[PartFile]) -> Result<Option<String>, Fault> {
+    /// Whether a file has lost what was sealed of it, and which, in words. `may_be_complete`: also one that is complete
+    /// has lost nothing.
+    pub(crate) async fn lost(
+        &self,
+        job: &JobId,
+        files: &[PartFile],
+        may_be_complete: bool,
+    ) -> Result<Option<String>, Fault> {
         match self {
-            Self::S3(prefix) => Box::pin(prefix.lost(job, files)).await,
-            Self::Files(directory) => Ok(directory.lost(files)),
+            Self::S3(prefix) => Box::pin(prefix.lost(job, files, may_be_complete)).await,
+            Self::Files(directory) => directory.lost(files, may_be_complete),
         }
     }
 
@@ -79,10 +105,6 @@ impl Store {
 }
 
 impl Directory {
-    fn within(&self, folder: &str) -> Self {
-        Self::new(self.path().join(folder))
-    }
-
     fn age(&self, name: &str) -> Result<Option<Duration>, Fault> {
         let path = self.path().join(name);
         let modified = fs::metadata(&path).and_then(|metadata| metadata.modified());
@@ -92,10 +114,16 @@ impl Directory {
 
     fn lock(&self, create: bool) -> Result<Lock, Fault> {
         let path = self.path().join(layout::LOCK);
-        lock::lock(&path, create).map_err(|error| super::files::fault("lock", &path, &error))
+        self.check_own()?;
+        let locked = lock::lock(&path, create).map_err(|error| super::files::fault("lock", &path, &error))?;
+        // Once more, now that the folders are there.
+        self.check_own().map(|()| locked)
     }
 
-    fn release(&self, lock: Lock) {
+    fn release(&self, lock: &Lock) {
+        if matches!(lock, Lock::Busy) || self.held_by(lock).check_place().is_err() {
+            return;
+        }
         let journal = self.path().join(layout::JOURNAL);
         for entry in fs::read_dir(&journal).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(super::files::TEMPORARY) {
@@ -104,10 +132,13 @@ impl Directory {
             }
         }
         let _ = fs::remove_dir(journal);
-        lock::unlock(&self.path().join(layout::LOCK), lock);
+        if let Lock::Held(held) = lock {
+            lock::unlock(held);
+        }
     }
 
     fn remove_hidden(&self, job: &JobId) -> Result<usize, Fault> {
+        self.check_place()?;
         let prefix = layout::hidden_prefix(job);
         let remove = || -> io::Result<usize> {
             let entries = match fs::read_dir(self.path()) {
@@ -117,7 +148,8 @@ impl Directory {
             let mut removed = 0;
             for entry in entries {
                 let entry = entry?;
-                if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                let is_ours = entry.file_name().to_string_lossy().starts_with(&prefix);
+                if is_ours && !entry.file_type()?.is_dir() {
                     fs::remove_file(entry.path())?;
                     removed += 1;
                 }
@@ -198,15 +230,44 @@ impl Prefix {
         }
     }
 
-    async fn lost(&self, job: &JobId, files: &[PartFile]) -> Result<Option<String>, Fault> {
+    async fn lost(
+        &self,
+        job: &JobId,
+        files: &[PartFile],
+        may_be_complete: bool,
+    ) -> Result<Option<String>, Fault> {
         let open = match self.uploads(job).await {
             // Then it is found out at the end.
             Err(fault) if fault.kind == FaultKind::Denied => return Ok(None),
             open => open?,
         };
-        let is_open = |file: &&PartFile| open.iter().any(|(_, id)| file.upload_id.as_ref() == Some(id));
-        let lost = files.iter().filter(|file| !file.parts.is_empty()).find(|file| !is_open(file));
-        Ok(lost.map(|file| format!("the multipart upload of {} is gone", self.target.url(&file.name))))
+        let open: HashSet<&str> = open.iter().map(|(_, id)| id.as_str()).collect();
+        let mut complete = HashMap::new();
+        if may_be_complete {
+            let there = self.listing().await?.files.into_iter();
+            complete.extend(there.map(|entry| (entry.name, entry.bytes)));
+        }
+        for file in files.iter().filter(|file| !file.parts.is_empty()) {
+            let is_open = file.upload_id.as_ref().is_some_and(|id| open.contains(&**id));
+            let is_complete = complete.get(&*file.name) == Some(&file.bytes());
+            if !is_open && !is_complete && self.is_gone(file).await? {
+                return Ok(Some(self.gone(file)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether an upload that was not listed is gone indeed, as far as one may ask.
+    async fn is_gone(&self, file: &PartFile) -> Result<bool, Fault> {
+        let Some(upload_id) = &file.upload_id else { return Ok(true) };
+        let (key, url) = (self.target.key(&file.name), self.target.url(&file.name));
+        let request = self.client.list_parts().bucket(&self.bucket).key(key).upload_id(&**upload_id);
+        let Err(error) = request.max_parts(1).send().await else { return Ok(false) };
+        let fault = self.fault("s3:ListMultipartUploadParts", &url, &error);
+        match fault.kind {
+            FaultKind::NotFound | FaultKind::Denied => Ok(true),
+            _ => Err(fault),
+        }
     }
 
     async fn abort_upload(&self, key: &str, upload_id: &str) -> Result<(), Fault> {

@@ -13,7 +13,7 @@ use aws_sdk_s3::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::base64;
 use bytes::Bytes;
-use job::target::Target;
+use job::{ids::UploadId, layout::PartName, target::Target};
 use job_aws::{Clients, Fault, FaultKind};
 
 use super::{Entry, Listing};
@@ -165,7 +165,43 @@ impl Prefix {
         }
     }
 
-    pub(super) async fn open(&self, name: &str) -> Result<String, Fault> {
+    /// Removes an object if it holds just these bytes; says whether none of that name is left.
+    pub(super) async fn remove_same(&self, name: &str, bytes: &[u8]) -> Result<bool, Fault> {
+        let (key, url) = (self.target.key(name), self.target.url(name));
+        let reply = match self.client.get_object().bucket(&self.bucket).key(&key).send().await {
+            Ok(reply) => reply,
+            Err(error) => {
+                let fault = self.fault("s3:GetObject", &url, &error);
+                return if fault.kind == FaultKind::NotFound { Ok(true) } else { Err(fault) };
+            }
+        };
+        // What is longer is another, however long.
+        if reply.content_length() != i64::try_from(bytes.len()).ok() {
+            return Ok(false);
+        }
+        let etag = reply.e_tag.clone();
+        let torn = |error| Fault::new(FaultKind::Transient, format!("reading {url}: {error}"));
+        if reply.body.collect().await.map_err(torn)?.to_vec() != bytes {
+            return Ok(false);
+        }
+        self.remove_if(name, etag).await
+    }
+
+    /// Removes an object unless it is another by now (API Reference, "DeleteObject", `If-Match`); servers that do not know
+    /// that condition ignore it, or say so. Says whether none of that name is left.
+    async fn remove_if(&self, name: &str, etag: Option<String>) -> Result<bool, Fault> {
+        let request = self.client.delete_object().bucket(&self.bucket).key(self.target.key(name));
+        let Err(error) = request.set_if_match(etag).send().await else { return Ok(true) };
+        let fault = self.fault("s3:DeleteObject", &self.target.url(name), &error);
+        match fault.kind {
+            FaultKind::NotFound => Ok(true),
+            FaultKind::PreconditionFailed => Ok(false),
+            _ if error.code() == Some("NotImplemented") => self.remove(name).await.map(|()| true),
+            _ => Err(fault),
+        }
+    }
+
+    pub(super) async fn open(&self, name: &PartName) -> Result<UploadId, Fault> {
         let reply = self
             .client
             .create_multipart_upload()
@@ -177,14 +213,21 @@ impl Prefix {
             .send()
             .await
             .map_err(|error| self.fault("s3:PutObject", &self.target.url(name), &error))?;
-        let missing = || Fault::new(FaultKind::Refused, "S3 opened a multipart upload without an id");
-        reply.upload_id.ok_or_else(missing)
+        let missing =
+            || Fault::new(FaultKind::Refused, "S3 opened a multipart upload without an id that can be used");
+        reply.upload_id.and_then(|id| id.parse().ok()).ok_or_else(missing)
+    }
+
+    /// What to say of a file whose upload is not there any more.
+    pub(super) fn gone(&self, file: &PartFile) -> String {
+        let url = self.target.url(&file.name);
+        format!("the multipart upload of {url} is gone: it was aborted, by a lifecycle rule perhaps")
     }
 
     pub(super) async fn complete(&self, file: &PartFile) -> Result<(), Fault> {
         let Some(upload_id) = &file.upload_id else { return Ok(()) };
         if file.parts.is_empty() {
-            return self.abort(file).await;
+            return self.abort(file, false).await;
         }
         let parts = file.parts.iter().map(|part| {
             CompletedPart::builder()
@@ -196,41 +239,46 @@ impl Prefix {
         let upload = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
         let (key, url) = (self.target.key(&file.name), self.target.url(&file.name));
         let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(&key);
-        let done = request.upload_id(upload_id).multipart_upload(upload).send().await;
+        let done = request.upload_id(&**upload_id).multipart_upload(upload).send().await;
         let done = done.map_err(|error| self.fault("s3:PutObject", &url, &error));
+        let is_gone = done.as_ref().is_err_and(|fault| fault.kind == FaultKind::NotFound);
         // A completion whose reply was lost is found done; the length then decides.
-        if let Err(fault) = done
-            && fault.kind != FaultKind::NotFound
-        {
-            return Err(fault);
+        if !is_gone {
+            done?;
         }
-        self.check_length(&file.name, file.bytes()).await
-    }
-
-    async fn check_length(&self, name: &str, expected: u64) -> Result<(), Fault> {
-        let length = self.entry(name).await?.bytes;
+        let (length, expected) = match self.entry(&file.name).await {
+            Err(fault) if fault.kind == FaultKind::NotFound && is_gone => {
+                return Err(Fault::new(FaultKind::Lost, self.gone(file)));
+            }
+            entry => (entry?.bytes, file.bytes()),
+        };
         if length == expected {
             return Ok(());
         }
-        let url = self.target.url(name);
         let why = format!("{url} has {length} bytes, not the {expected} that were written");
-        Err(Fault::new(FaultKind::Refused, why))
+        Err(Fault::new(FaultKind::Lost, why))
     }
 
-    pub(super) async fn abort(&self, file: &PartFile) -> Result<(), Fault> {
+    pub(super) async fn abort(&self, file: &PartFile, may_be_complete: bool) -> Result<(), Fault> {
         let Some(upload_id) = &file.upload_id else { return Ok(()) };
         let key = self.target.key(&file.name);
         let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key);
-        match request.upload_id(upload_id).send().await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let fault = self.fault("s3:AbortMultipartUpload", &self.target.url(&file.name), &error);
-                match fault.kind {
-                    // It has been completed, or aborted before.
-                    FaultKind::NotFound => self.remove(&file.name).await,
-                    _ => Err(fault),
-                }
+        if let Err(error) = request.upload_id(&**upload_id).send().await {
+            let fault = self.fault("s3:AbortMultipartUpload", &self.target.url(&file.name), &error);
+            // It has been completed, or aborted before.
+            if fault.kind != FaultKind::NotFound {
+                return Err(fault);
             }
+        }
+        if !may_be_complete || file.parts.is_empty() {
+            return Ok(());
+        }
+        match self.entry(&file.name).await {
+            Ok(entry) if entry.bytes == file.bytes() => {
+                self.remove_if(&file.name, entry.etag).await.map(drop)
+            }
+            Err(fault) if fault.kind != FaultKind::NotFound => Err(fault),
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 }

@@ -206,7 +206,9 @@ fn unreadable(name: &str, fault: Fault) -> Result<FileFound, Fault> {
         | FaultKind::BadCredentials
         | FaultKind::ExpiredCredentials
         | FaultKind::NoRegion
-        | FaultKind::WrongRegion => return Err(fault),
+        | FaultKind::WrongRegion
+        | FaultKind::Lost
+        | FaultKind::Moved => return Err(fault),
     }
     Ok(FileFound { defects: defects.into_lines(), ..FileFound::default() })
 }

@@ -32,6 +32,10 @@ pub enum FaultKind {
     WrongRegion,
     /// DynamoDB does not take what was sent: one of the items, or the request as a whole.
     Invalid,
+    /// What was stored of a file that is not complete is gone, or is no longer what was stored.
+    Lost,
+    /// A folder is no longer the one that this process has locked.
+    Moved,
     /// The request itself is refused: another try would fare the same.
     Refused,
 }
@@ -88,6 +92,8 @@ impl Fault {
             | FaultKind::PreconditionFailed
             | FaultKind::WrongRegion
             | FaultKind::Invalid
+            | FaultKind::Lost
+            | FaultKind::Moved
             | FaultKind::Refused => false,
         }
     }
@@ -165,6 +171,8 @@ fn of_reply(code: &str, status: u16) -> FaultKind {
         "ValidationException" | "SerializationException" | "ItemCollectionSizeLimitExceededException" => {
             FaultKind::Invalid
         }
+        // Of CompleteMultipartUpload: a part is not there, or is another (API Reference, "CompleteMultipartUpload").
+        "InvalidPart" => FaultKind::Lost,
         "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
             FaultKind::WrongRegion
         }

@@ -112,9 +112,11 @@ impl TryFrom<wire::ToWorker> for ToWorker {
             Event::Lease(lease) => Self::Lease(lease.into()),
             Event::Import(settings) => Self::Import(Box::new(settings.try_into()?)),
             Event::Split(split) => Self::Split(Box::new(split.try_into()?)),
-            Event::File(file) => {
-                Self::File { file: FileId(file.file), name: file.name, upload_id: file.upload_id }
-            }
+            Event::File(file) => Self::File {
+                file: FileId(file.file),
+                name: file.name.parse().map_err(|_| Malformed("the name of a file"))?,
+                upload_id: file.upload_id.parse().map_err(|_| Malformed("an upload id"))?,
+            },
             Event::Drain(_) => Self::Drain,
             Event::Finish(_) => Self::Finish,
         })

@@ -102,6 +102,7 @@ impl From<ToWorker> for wire::ToWorker {
             ToWorker::Import(settings) => Event::Import((*settings).into()),
             ToWorker::Split(lease) => Event::Split((*lease).into()),
             ToWorker::File { file, name, upload_id } => {
+                let (name, upload_id) = (name.into(), upload_id.into());
                 Event::File(wire::File { file: file.0, name, upload_id })
             }
             ToWorker::Drain => Event::Drain(wire::Drain {}),

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     capacity::{Rate, Units},
     control::Sealed,
-    ids::{FileId, JobId, Segment, SplitId},
+    ids::{FileId, JobId, Segment, SplitId, UploadId},
+    layout::PartName,
     schema::KeySchema,
     spec::{Compression, NullSpelling, WriteMode},
     split::Counts,
@@ -124,9 +125,9 @@ pub struct OpenedFile {
     /// Its number.
     pub file: FileId,
     /// Its name in the folder.
-    pub name: String,
+    pub name: PartName,
     /// S3's id of the multipart upload; on a file system what tells it from an earlier one of that name.
-    pub upload_id: String,
+    pub upload_id: UploadId,
 }
 
 /// What the check of a backup found.

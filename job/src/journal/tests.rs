@@ -1,7 +1,9 @@
 use super::*;
 use crate::{
     control::{Sealed, SealedPart},
-    ids::{Attempt, FileId, Segment, SplitId},
+    ids::{Attempt, FileId, JobId, Segment, SplitId},
+    layout::part_file,
+    spec::Compression,
     split::Counts,
     task::{Mark, Position, Step},
 };
@@ -62,8 +64,9 @@ fn sealed() -> impl Strategy<Value = Fact> {
 fn fact() -> impl Strategy<Value = Fact> {
     prop_oneof![
         sealed(),
-        (any::<u32>(), ".{0,20}", ".{0,20}").prop_map(|(file, name, upload_id)| {
-            Fact::File(OpenedFile { file: FileId(file), name, upload_id })
+        (any::<u32>(), any::<u128>(), "[!-~]{1,20}").prop_map(|(file, job, upload_id)| {
+            let name = part_file(&JobId::from_u128(job), FileId(file), Compression::Gzip);
+            Fact::File(OpenedFile { file: FileId(file), name, upload_id: upload_id.parse().unwrap() })
         }),
         any::<u32>().prop_map(|file| Fact::Fenced(FileId(file))),
         (any::<u32>(), position(), any::<u64>()).prop_map(|(segment, position, pages)| {

@@ -108,7 +108,7 @@ impl Export {
                 aws: AwsAccess::default(),
             },
             begin: Begin {
-                job: JobId("job".into()),
+                job: JobId::from_u128(7),
                 table: "t".into(),
                 arn: None,
                 table_id: None,
@@ -303,7 +303,7 @@ impl Job for Export {
         let mut seen = Seen::default();
         for file in state.files() {
             let Some(id) = &file.upload_id else { continue };
-            seen.opened.push((file.id, id.clone()));
+            seen.opened.push((file.id, id.to_string()));
             for part in &file.parts {
                 for page in self.pages_of(file.id, id, part.number, &part.etag) {
                     assert!(seen.pages.insert(page), "journal: page {page:?} is in two parts");
@@ -368,7 +368,7 @@ impl Job for Export {
         Some(match action {
             ExportAction::OpenFile(file, _) => {
                 self.uploads.push(Upload { file, parts: Vec::new(), fenced: false });
-                ExportEvent::Opened(file, (self.uploads.len() - 1).to_string())
+                ExportEvent::Opened(file, (self.uploads.len() - 1).to_string().parse().unwrap())
             }
             ExportAction::Fence(file) => {
                 let file = work.state().files()[file.0 as usize].clone();
@@ -380,7 +380,7 @@ impl Job for Export {
 
     fn accepted(&self, seen: &mut Seen, fact: &Fact) -> Vec<u32> {
         match fact {
-            Fact::File(opened) => seen.opened.push((opened.file, opened.upload_id.clone())),
+            Fact::File(opened) => seen.opened.push((opened.file, opened.upload_id.to_string())),
             Fact::Sealed(sealed) => {
                 let mut pages = Vec::new();
                 if let Some(part) = &sealed.part {

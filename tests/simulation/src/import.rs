@@ -103,7 +103,7 @@ impl Import {
                 aws: AwsAccess::default(),
             },
             begin: BeginImport {
-                job: JobId("job".into()),
+                job: JobId::from_u128(7),
                 table: "t".into(),
                 table_id: None,
                 source: "s3://bucket/backup".into(),

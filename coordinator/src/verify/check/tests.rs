@@ -17,6 +17,9 @@ fn lines(keys: std::ops::Range<u32>) -> Vec<u8> {
     keys.map(line).collect::<String>().into_bytes()
 }
 
+/// What a file is called.
+const NAME: &str = "00000000-0000-0000-0000-000000000001_000000";
+
 /// One unit of the codec.
 fn packed(compression: Compression, lines: &[u8]) -> Vec<u8> {
     match compression {
@@ -39,7 +42,7 @@ fn file(compression: Compression) -> (PartFile, Vec<u8>) {
 
 fn record(stored: &[u8], items: u64) -> PartFile {
     let crc32c = format!("{:08x}", crc32c::crc32c(stored));
-    PartFile { name: "f".into(), items, bytes: stored.len() as u64, crc32c, parts: Vec::new() }
+    PartFile { name: NAME.parse().unwrap(), items, bytes: stored.len() as u64, crc32c, parts: Vec::new() }
 }
 
 fn check(compression: Compression, file: &PartFile, stored: &[u8]) -> FileFound {
