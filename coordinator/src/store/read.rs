@@ -100,14 +100,6 @@ impl Store {
         }
     }
 
-    /// The folder.
-    pub(crate) fn target(&self) -> Target {
-        match self {
-            Self::S3(prefix) => prefix.target().clone(),
-            Self::Files(directory) => directory.target(),
-        }
-    }
-
     /// A file as a listing would have it, if there is one of that name.
     pub(crate) async fn look_up(&self, name: &str) -> Result<Option<Entry>, Fault> {
         let looked_up = match self {

@@ -86,7 +86,7 @@ pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
 
 /// Whether a manifest lists what export.json records, each file once.
 fn lists_the_same(export: &ExportJson, listed: &[String]) -> bool {
-    let recorded: HashSet<&str> = export.files.iter().map(|file| file.name.as_str()).collect();
+    let recorded: HashSet<&str> = export.files.iter().map(|file| &*file.name).collect();
     let names: HashSet<&str> = listed.iter().map(String::as_str).collect();
     recorded == names && listed.len() == names.len()
 }
