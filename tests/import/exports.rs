@@ -110,7 +110,7 @@ fn a_byte_order_mark_in_a_manifest_is_skipped() {
 }
 
 #[test]
-fn a_mark_of_a_beginning_above_an_export_hides_it_not() {
+fn a_mark_above_an_export_does_not_hide_it() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
     let own = exported(folder.path(), ".md5");
     let above = own.parent().unwrap();

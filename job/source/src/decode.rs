@@ -141,7 +141,7 @@ mod tests {
                 (r#"{METADATA,"Keys":KEYS,"Item":ITEM}"#, Err(RequestError::ItemAndChange)),
                 (r#"{METADATA,"Item":ITEM}"#, Err(RequestError::ItemAndChange)),
                 (r#"{METADATA,"NewImage":ITEM}"#, Err(RequestError::NeitherItemNorKeys)),
-                (r#"{METADATA}"#, Err(RequestError::NeitherItemNorKeys)),
+                ("{METADATA}", Err(RequestError::NeitherItemNorKeys)),
                 (r#"{"Item":ITEM}"#, Err(RequestError::ItemInIncremental)),
             ],
             true,

@@ -101,7 +101,7 @@ pub fn look(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> 
             Err(_) if found.is_some() => break,
             // What is wrong with the lines so far says more than that there are not enough.
             Err(error) => {
-                let of_start = || shape::of_json(&start).map(unknown);
+                let of_start = || shape::of_json(&start).map(|shape| unknown(&shape));
                 let why = bad.map(|bad| bad.why).or_else(of_start);
                 return Err(why.map_or_else(|| explain(error), HeadError::Bad));
             }
@@ -133,13 +133,13 @@ impl Bad {
     /// `start` is how the text begins with this line.
     fn new(why: String, start: &[u8]) -> Self {
         match shape::of_text(start) {
-            Some(shape) => Self { why: unknown(shape), is_many: shape::may_hold_many(shape) },
+            Some(shape) => Self { why: unknown(&shape), is_many: shape::may_hold_many(shape) },
             None => Self { why, is_many: false },
         }
     }
 }
 
-fn unknown(why: impl std::fmt::Display) -> String {
+fn unknown(why: &dyn std::fmt::Display) -> String {
     format!("its first line is not an item of any known format: {why}")
 }
 
@@ -178,12 +178,12 @@ fn recognise(line: &Line<'_>) -> Result<FirstLine, String> {
         !inside.is_empty() && !inside.starts_with(b"\"") && !inside.starts_with(b"}")
     };
     if trimmed.starts_with(ION_VERSION) || is_ion_struct() {
-        return ion::read(line).map(|line| of_export(line, Format::Ion)).map_err(unknown);
+        return ion::read(line).map(|line| of_export(line, Format::Ion)).map_err(|error| unknown(&error));
     }
     if hive::is_line(line) {
         return match hive::item(line) {
             Ok(item) => Ok(FirstLine { described: "Hive lines", ..of_emr(item) }),
-            Err(error) => Err(unknown(error)),
+            Err(error) => Err(unknown(&error)),
         };
     }
     of_json(line)
@@ -204,9 +204,9 @@ fn of_json(line: &[u8]) -> Result<FirstLine, String> {
     match (export, emr) {
         (_, Some(Ok(item))) => Ok(of_emr(item)),
         (Ok(export), _) => Ok(of_export(export, Format::Json)),
-        (Err(of_export), _) if is_of_export(line) => Err(unknown(of_export)),
-        (Err(of_export), None) => Err(unknown(of_export)),
-        (Err(_), Some(Err(of_emr))) => Err(unknown(of_emr)),
+        (Err(of_export), _) if is_of_export(line) => Err(unknown(&of_export)),
+        (Err(of_export), None) => Err(unknown(&of_export)),
+        (Err(_), Some(Err(of_emr))) => Err(unknown(&of_emr)),
     }
 }
 
