@@ -285,7 +285,7 @@ impl World {
     }
 
     fn accepted_pages(&self) -> Vec<Page> {
-        let files = self.schedule.work().state().files().iter();
+        let files = self.schedule.work().state().files().iter().filter(|file| !file.parts.is_empty());
         let parts = files.flat_map(|file| {
             let upload_id = file.upload_id.clone().unwrap();
             file.parts.iter().map(move |part| (part.file, upload_id.clone(), part.number))
