@@ -130,7 +130,7 @@ mod tests {
             [(wish(None, single), single), (wish(None, both), both), (wish(Some(single), both), single)]
         {
             let segments = TotalSegments::try_from(4).unwrap();
-            assert_eq!(begin(JobId("j".into()), &facts, wishes, segments, "t".into()).null, expected);
+            assert_eq!(begin(JobId::from_u128(7), &facts, wishes, segments, "t".into()).null, expected);
         }
         assert_eq!(difference(&begun(), &facts, wish(None, both)), None);
         assert_eq!(difference(&begun(), &facts, wish(Some(single), both)), None);
