@@ -1,5 +1,7 @@
 //! Finds out what kind of backup a folder holds, and has the core of that kind name its files. A shell.
 
+use std::collections::BTreeMap;
+
 use job::{
     export_json::{self, ExportJsonError},
     layout,
@@ -8,13 +10,17 @@ use job::{
 use job_aws::Clients;
 
 use super::{
-    edc,
+    archived, edc,
     folder::Folder,
     named::Named,
     native::{self, Files, Place, Summary},
     own, plain,
 };
-use crate::{failure::Failure, journal, store::Listing};
+use crate::{
+    failure::Failure,
+    journal,
+    store::{Archived, Listing},
+};
 
 /// Exports of DynamoDB that are named when there are several to choose from.
 const MOST_NAMED: usize = 5;
@@ -28,18 +34,29 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
     {
         return Ok(single);
     }
-    let listing = folder.listing().await?;
+    let mut listing = folder.listing().await?;
     if listing == Listing::default() {
         let empty = || Failure::Refused(format!("{target} is empty or does not exist"));
         return single(&folder).await?.ok_or_else(empty);
     }
+    // Without these it can't even be told what there is.
+    let is_needed = |name: &str| matches!(name, layout::MANIFEST | native::SUMMARY | native::FILES);
+    if listing.archived.keys().any(|name| is_needed(name)) {
+        readable(target, listing.files.iter().map(|entry| &entry.name), &listing.archived)?;
+    }
+    let archived = std::mem::take(&mut listing.archived);
     match by_manifest(&folder, &listing).await? {
         Some(export) => {
             let named = named(&folder, export, listing)?;
+            readable(target, named.files.iter().map(|file| &file.entry.name), &archived)?;
             Ok((folder, named))
         }
         None if is_native(&folder, &listing)? => native(folder, &listing).await,
-        None if listing.files.iter().any(|entry| plain::is_data(&entry.name)) => plain(folder, listing),
+        None if listing.files.iter().any(|entry| plain::is_data(&entry.name)) => {
+            let (folder, named) = plain(folder, listing)?;
+            readable(target, named.files.iter().map(|file| &file.entry.name), &archived)?;
+            Ok((folder, named))
+        }
         None => match exports_below(&folder, &listing).await?.as_slice() {
             [] => plain(folder, listing),
             [one] => {
@@ -58,6 +75,18 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
                 )))
             }
         },
+    }
+}
+
+/// Refuses files that are archived, all at once and before any is read.
+fn readable<'a>(
+    folder: &Target,
+    files: impl Iterator<Item = &'a String>,
+    archived: &BTreeMap<String, Archived>,
+) -> Result<(), Failure> {
+    match archived::refusal(&folder.to_string(), files.map(String::as_str), archived) {
+        Some(why) => Err(Failure::Refused(why)),
+        None => Ok(()),
     }
 }
 
@@ -188,9 +217,10 @@ async fn native(folder: Folder, listing: &Listing) -> Result<(Folder, Named), Fa
         }
         Some(Place::Own) | None => folder.sub("data")?,
     };
-    let entries = if files.place.is_some() { data.listing().await?.files } else { Vec::new() };
-    let named = native::name(&data.target, &summary, &files, entries);
+    let listing = if files.place.is_some() { data.listing().await? } else { Listing::default() };
+    let named = native::name(&data.target, &summary, &files, listing.files);
     let named = named.map_err(|why| Failure::Refused(format!("{}: {why}", folder.target)))?;
+    readable(&data.target, named.files.iter().map(|file| &file.entry.name), &listing.archived)?;
     Ok((data, named))
 }
 

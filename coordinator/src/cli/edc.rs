@@ -191,7 +191,7 @@ fn request(options: &Options, positional: &[String]) -> Result<ExportRequest, En
         restart: false,
         deadline: None,
         cluster: options.cluster().map_err(failed)?,
-        aws: options.access(),
+        aws: options.access().map_err(failed)?,
     })
 }
 

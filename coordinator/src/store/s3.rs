@@ -5,7 +5,10 @@ use std::ops::Range;
 use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
-    types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, ObjectCannedAcl},
+    types::{
+        ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, Object, ObjectCannedAcl,
+        ObjectStorageClass, OptionalObjectAttributes,
+    },
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::base64;
@@ -13,7 +16,7 @@ use bytes::Bytes;
 use job::target::Target;
 use job_aws::{Clients, Fault, FaultKind};
 
-use super::{Entry, Listing};
+use super::{Archived, Entry, Listing};
 use crate::files::PartFile;
 
 /// Objects of one bucket under one prefix.
@@ -29,7 +32,8 @@ pub(crate) struct Prefix {
 impl Prefix {
     pub(super) fn new(bucket: String, target: Target, acl: Option<String>, clients: &Clients) -> Self {
         let acl = acl.map(|acl| ObjectCannedAcl::from(acl.as_str()));
-        Self { client: clients.s3.clone(), bucket, target, acl, address: clients.s3_address.clone() }
+        let (client, address) = clients.s3_of(&bucket);
+        Self { client, bucket, target, acl, address }
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -100,10 +104,14 @@ impl Prefix {
     pub(super) async fn listing(&self) -> Result<Listing, Fault> {
         let folder = self.target.key("");
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&folder).delimiter("/");
+        let request = request.optional_object_attributes(OptionalObjectAttributes::RestoreStatus);
         let mut pages = request.into_paginator().send();
         let mut listing = Listing::default();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| self.list_fault(&error))?;
+            listing.archived.extend(page.contents().iter().filter_map(|object| {
+                Some((object.key()?.strip_prefix(&folder)?.to_owned(), archived(object)?))
+            }));
             listing.files.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
                 let name = object.key?.strip_prefix(&folder)?.to_owned();
                 let bytes = object.size.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
@@ -207,5 +215,46 @@ impl Prefix {
                 }
             }
         }
+    }
+}
+
+/// What keeps an object from being read: its class is one of an archive and nothing of it is restored (Amazon S3 User
+/// Guide, "Working with archived objects"). Glacier Instant Retrieval is no archive in this sense; of Intelligent
+/// Tiering a listing does not tell.
+fn archived(object: &Object) -> Option<Archived> {
+    let class = object.storage_class()?;
+    let is_archive = matches!(class, ObjectStorageClass::Glacier | ObjectStorageClass::DeepArchive);
+    let restored = object.restore_status();
+    let is_being_restored = restored.and_then(|status| status.is_restore_in_progress()).unwrap_or_default();
+    let is_readable =
+        !is_being_restored && restored.is_some_and(|status| status.restore_expiry_date().is_some());
+    (is_archive && !is_readable).then(|| Archived { class: class.as_str().to_owned(), is_being_restored })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_s3::{primitives::DateTime, types::RestoreStatus};
+
+    fn object(class: ObjectStorageClass, restored: Option<RestoreStatus>) -> Object {
+        Object::builder().storage_class(class).set_restore_status(restored).build()
+    }
+
+    #[test]
+    fn only_what_must_be_restored_first_is_archived() {
+        use ObjectStorageClass as Class;
+        for class in [Class::Standard, Class::GlacierIr, Class::StandardIa, Class::IntelligentTiering] {
+            assert_eq!(archived(&object(class.clone(), None)), None, "{class:?}");
+        }
+        for class in [Class::Glacier, Class::DeepArchive] {
+            let found = archived(&object(class.clone(), None)).unwrap();
+            assert_eq!((found.class.as_str(), found.is_being_restored), (class.as_str(), false));
+            let status = RestoreStatus::builder().is_restore_in_progress(true).build();
+            assert!(archived(&object(class.clone(), Some(status))).unwrap().is_being_restored);
+            let status = RestoreStatus::builder().is_restore_in_progress(false);
+            let status = status.restore_expiry_date(DateTime::from_secs(1_900_000_000)).build();
+            assert_eq!(archived(&object(class, Some(status))), None, "restored");
+        }
+        assert_eq!(archived(&Object::builder().build()), None, "other servers name no class");
     }
 }

@@ -100,6 +100,8 @@ fn export_json(files: Vec<PartFile>) -> ExportJson {
         keys: KeySchema { partition: KeyAttribute { name: "k".into(), kind: KeyKind::S }, sort: None },
         compression: Compression::None,
         settings,
+        account: None,
+        caller: None,
         items: files.iter().map(|file| file.items).sum(),
         bytes: files.iter().map(|file| file.bytes).sum(),
         line_bytes: 0,

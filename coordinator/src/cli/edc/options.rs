@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use job::{
     capacity::Rate,
+    endpoint,
     spec::{AwsAccess, Compression, RateSpec, WriteMode},
 };
 
 use super::Class;
 use crate::{
-    cli::args::{CANNED_ACLS, cluster_of_variables},
+    cli::args::{CANNED_ACLS, account_number, cluster_of_variables},
     cluster::ClusterWishes,
 };
 
@@ -161,14 +162,19 @@ impl Options {
         Err(format!("-Dfs.s3.canned.acl={typed}: none of S3's canned ACLs"))
     }
 
-    pub(super) fn access(&self) -> AwsAccess {
+    /// The region is DynamoDB's alone, as in the Java tool, which reaches S3 by its file system's configuration. There
+    /// an endpoint beats a region (`DynamoDBUtil.getDynamoDBEndpoint`).
+    pub(super) fn access(&self) -> Result<AwsAccess, String> {
         let text = |key| self.get(key).map(str::to_owned);
         let endpoint = text("dynamodb.endpoint")
             .map(|endpoint| if endpoint.contains("://") { endpoint } else { format!("https://{endpoint}") });
         // There are no flags in this form, so what the variables say holds.
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        AwsAccess {
-            region: text("dynamodb.region")
+        let account = variable("TABLEHAUL_ACCOUNT").map(|text| account_number(&text)).transpose();
+        let of_endpoint = endpoint.as_deref().and_then(endpoint::dynamodb_region).map(str::to_owned);
+        Ok(AwsAccess {
+            region: of_endpoint
+                .or_else(|| text("dynamodb.region"))
                 .or_else(|| text("dynamodb.regionid"))
                 .or_else(|| variable("TABLEHAUL_REGION")),
             s3_region: variable("TABLEHAUL_S3_REGION"),
@@ -177,7 +183,8 @@ impl Options {
             profile: variable("TABLEHAUL_PROFILE"),
             assume_role: variable("TABLEHAUL_ASSUME_ROLE"),
             external_id: variable("TABLEHAUL_EXTERNAL_ID"),
-        }
+            account: account.map_err(|why| format!("TABLEHAUL_ACCOUNT: {why}"))?,
+        })
     }
 
     /// What the user should know about options that do not do what they say.
@@ -254,10 +261,20 @@ mod tests {
         ]);
         assert_eq!(rest, ["s3://b/x", "Forum", "2"]);
         assert_eq!(options.acl().unwrap().as_deref(), Some("bucket-owner-full-control"));
-        assert_eq!(options.access().region.as_deref(), Some("eu-west-1"));
+        assert_eq!(options.access().unwrap().region.as_deref(), Some("eu-west-1"));
         let warnings = options.warnings();
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert_eq!(warnings[1], "ignored: my.key, -libjars");
+    }
+
+    #[test]
+    fn an_endpoint_of_aws_says_the_region_and_beats_one_that_is_named() {
+        let region = |words: &[&str]| options(words).0.access().unwrap().region;
+        let endpoint = "-Ddynamodb.endpoint=dynamodb.us-west-2.amazonaws.com";
+        assert_eq!(region(&[endpoint]).as_deref(), Some("us-west-2"));
+        assert_eq!(region(&[endpoint, "-Ddynamodb.region=eu-west-1"]).as_deref(), Some("us-west-2"));
+        let other = "-Ddynamodb.endpoint=http://localhost:8000";
+        assert_eq!(region(&[other, "-Ddynamodb.regionid=eu-west-1"]).as_deref(), Some("eu-west-1"));
     }
 
     #[test]
