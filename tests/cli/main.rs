@@ -2,15 +2,19 @@
 //! the one line that says what is wrong, and at what was written.
 
 mod access;
+mod account;
+mod archived;
 mod arguments;
 mod java;
 mod keys;
 mod network;
 mod output;
 mod refused;
+mod regions;
 mod running;
 mod several;
 mod silent;
+mod trust;
 mod unfinished;
 mod variables;
 
