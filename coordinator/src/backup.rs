@@ -6,6 +6,7 @@
 //! ```
 
 mod agree;
+pub(crate) mod archived;
 mod edc;
 mod find;
 mod folder;

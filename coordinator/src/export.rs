@@ -18,7 +18,7 @@ use job_aws::Clients;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clean,
+    access, clean,
     cluster::Place,
     commit::{self, Marks},
     driver::{Call, Driver, Hands, LimitsOf},
@@ -137,9 +137,12 @@ impl Job<'_> {
 
     /// Takes the folder for this job: of two at once only one can.
     async fn take(&self, ground: Ground) -> Result<Taken, Failure> {
-        let Self { request, prepared, .. } = self;
+        let Self { request, prepared, clients, .. } = self;
         let (store, plan) = (&prepared.store, &prepared.plan);
+        let caller = clients.identity.caller();
         let run = Run {
+            account: caller.map(|caller| caller.account.clone()),
+            caller: caller.map(|caller| caller.arn.clone()),
             workers: plan.workers,
             rate: prepared.rate,
             rate_source: prepared.rate_source.clone(),
@@ -213,7 +216,7 @@ impl Job<'_> {
         };
         let left = prepared.facts.items.saturating_sub(state.sealed_items());
         progress.start(&prepared.facts.name, left, Phase::Reading);
-        let settings = settings(request, prepared, state.begin.null);
+        let settings = settings(request, prepared, clients, state.begin.null);
         let work = ExportWork::new(state, settings);
         let limits = Limits::table(prepared.rate);
         let read = driver.run(work, limits, prepared.plan.workers, stop).await;
@@ -258,7 +261,12 @@ fn tool() -> String {
     format!("tablehaul {}", env!("CARGO_PKG_VERSION"))
 }
 
-fn settings(request: &ExportRequest, prepared: &Prepared, null: NullSpelling) -> ExportSettings {
+fn settings(
+    request: &ExportRequest,
+    prepared: &Prepared,
+    clients: &Clients,
+    null: NullSpelling,
+) -> ExportSettings {
     let plan = &prepared.plan;
     ExportSettings {
         table: prepared.table.clone(),
@@ -270,7 +278,7 @@ fn settings(request: &ExportRequest, prepared: &Prepared, null: NullSpelling) ->
         upload_part_bytes: plan.upload_part_bytes,
         part_file_bytes: plan.part_file_bytes,
         mean_item_bytes: prepared.facts.mean_item_bytes(),
-        aws: request.aws.clone(),
+        aws: clients.for_workers(access::bucket(&prepared.target)),
     }
 }
 

@@ -134,7 +134,10 @@ struct Job<'a> {
 impl Job<'_> {
     /// How this run goes about it.
     fn way(&self) -> Run {
+        let caller = self.prepared.clients.identity.caller();
         Run {
+            account: caller.map(|caller| caller.account.clone()),
+            caller: caller.map(|caller| caller.arn.clone()),
             workers: self.prepared.workers,
             rate: self.prepared.limits.table,
             rate_source: self.prepared.rate_source.clone(),

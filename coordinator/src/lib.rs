@@ -26,6 +26,7 @@ pub mod cores {
     };
 }
 
+mod access;
 mod backup;
 mod budget;
 mod cluster;

@@ -9,10 +9,11 @@ use job::{
     spec::{AwsAccess, RateSpec},
     target::Target,
 };
-use job_aws::{Clients, Retries, connect};
+use job_aws::Clients;
 use serde_json::Value;
 
 use crate::{
+    access,
     cluster::{ClusterWishes, Place, Room},
     commit::{self, Marks},
     dynamodb,
@@ -87,6 +88,8 @@ pub(crate) struct Prepared {
     pub(crate) rate: job::capacity::Rate,
     pub(crate) rate_source: String,
     pub(crate) ground: Ground,
+    /// A line of the plan: whose credentials the job has.
+    pub(crate) account: Option<String>,
 }
 
 impl Prepared {
@@ -99,8 +102,10 @@ impl Prepared {
             wishes.null = Some(state.begin.null);
         }
         let plan = PlanText { facts, target, plan, rate: *rate, rate_source, wishes, place: place.text() };
+        let account = self.account.as_ref().map(|line| format!("\n{line}")).unwrap_or_default();
+        let plan = format!("{plan}{account}");
         match ground {
-            Ground::Free => plan.to_string(),
+            Ground::Free => plan,
             Ground::Done(text) => text.clone(),
             Ground::Anew(journaled) => format!("{plan}\nremoves     {}", journaled.progress_text()),
             Ground::Unfinished(journaled) => format!("{plan}\nresumes     {}", journaled.progress_text()),
@@ -116,7 +121,8 @@ pub(crate) async fn prepare(
     note: Note<'_>,
 ) -> Result<(Clients, Vec<Prepared>), Failure> {
     let room = place.room().await?;
-    let clients = connect(&request.aws, Retries::Sdk).await.map_err(|fault| Failure::refused(&fault))?;
+    let buckets = [access::bucket(&request.destination)];
+    let (mut clients, asking) = access::reach(&request.aws, &request.tables, &buckets).await?;
     let mut prepared: Vec<Prepared> = Vec::new();
     for table in &request.tables {
         let one = prepare_one(request, table, &clients, room, note).await?;
@@ -126,6 +132,10 @@ pub(crate) async fn prepare(
         prepared.push(one);
     }
     refuse_complete(request, &prepared)?;
+    asking.answer(&mut clients).await;
+    for one in &mut prepared {
+        one.account = access::plan_line(&clients.identity, &one.table);
+    }
     Ok((clients, prepared))
 }
 
@@ -173,7 +183,8 @@ async fn prepare_one(
         wishes.segments = Some(state.begin.segments);
     }
     let plan = plan(&facts, rate, wishes, room);
-    Ok(Prepared { table: table.to_owned(), facts, target, store, plan, rate, rate_source, ground })
+    let (table, account) = (table.to_owned(), None);
+    Ok(Prepared { table, facts, target, store, plan, rate, rate_source, ground, account })
 }
 
 /// A table that can be read and written; `note` is told if there is something to know about that.

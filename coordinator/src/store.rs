@@ -15,7 +15,7 @@ use job_aws::{Clients, Fault};
 use crate::files::PartFile;
 use files::Directory;
 pub(crate) use lock::Lock;
-pub(crate) use read::{Entry, Listing, Readable};
+pub(crate) use read::{Archived, Entry, Listing, Readable};
 use s3::Prefix;
 
 /// A backup folder. Calls to S3 are boxed: the SDK nests futures so deep that the compiler would give up on the layout of

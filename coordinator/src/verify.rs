@@ -35,10 +35,11 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backup::archived,
     failure::Failure,
     journal,
     retry::retried,
-    store::{Entry, Store},
+    store::{Entry, Listing, Store},
     text,
 };
 use check::{Expected, FileFound};
@@ -110,7 +111,7 @@ async fn verify_folder(
     let started = Instant::now();
     let refused = |fault| Failure::refused(&fault);
     let store = Store::to_read(target, access).await.map_err(refused)?;
-    let entries = retried(|| store.entries()).await.map_err(refused)?;
+    let Listing { files: entries, archived, .. } = retried(|| store.listing()).await.map_err(refused)?;
     let manifest = store.find(layout::MANIFEST).await.map_err(refused)?;
     let mut verified = Verified {
         table: "a table".into(),
@@ -124,6 +125,10 @@ async fn verify_folder(
     };
     match recorded(&store, target, &entries, manifest.is_some()).await? {
         Ok(export) => {
+            let files = export.files.iter().map(|file| file.name.as_str());
+            if let Some(why) = archived::refusal(&target.to_string(), files, &archived) {
+                return Err(Failure::Refused(why));
+            }
             let FolderFound { defects, notes } =
                 folder::check(target, &export, manifest.as_deref(), &entries);
             export.table["TableName"].as_str().unwrap_or("a table").clone_into(&mut verified.table);

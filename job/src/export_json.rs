@@ -34,6 +34,12 @@ pub struct ExportJson {
     pub null: NullSpelling,
     /// What the job was told.
     pub settings: Settings,
+    /// The AWS account whose credentials the job had; absent if that was not found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The ARN of the user or role that they are of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
     /// Items in all files.
     pub items: u64,
     /// Bytes of all files as stored.

@@ -4,6 +4,7 @@
 
 pub mod capacity;
 pub mod control;
+pub mod endpoint;
 pub mod export_json;
 pub mod format;
 pub mod ids;

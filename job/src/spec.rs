@@ -100,20 +100,23 @@ pub enum RateSpec {
 /// How to reach AWS. Nothing secret is in it: each node finds its own credentials.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AwsAccess {
-    /// The table's region; the usual chain of environment, profile and instance metadata if not given.
+    /// The table's region; that of `dynamodb_endpoint` if it names one of AWS's, else the usual chain of
+    /// environment, profile and instance metadata.
     pub region: Option<String>,
-    /// The bucket's region, if it is another.
+    /// The bucket's region; if not given, S3 is asked for it.
     pub s3_region: Option<String>,
     /// Another DynamoDB than AWS's.
     pub dynamodb_endpoint: Option<String>,
     /// Another S3 than AWS's; it is addressed by path.
     pub s3_endpoint: Option<String>,
-    /// A profile of the shared configuration files.
+    /// A profile of the shared configuration files, from which alone credentials are taken then.
     pub profile: Option<String>,
     /// A role to take on for DynamoDB and S3.
     pub assume_role: Option<String>,
     /// The external id that role's trust policy asks for.
     pub external_id: Option<String>,
+    /// The account, 12 digits, that the credentials must belong to.
+    pub account: Option<String>,
 }
 
 impl AwsAccess {

@@ -2,6 +2,8 @@
 //! the one line that says what is wrong, and at what was written.
 
 mod access;
+mod account;
+mod archived;
 mod arguments;
 mod java;
 mod java_options;
@@ -11,9 +13,11 @@ mod output;
 mod places;
 mod planted;
 mod refused;
+mod regions;
 mod running;
 mod several;
 mod silent;
+mod trust;
 mod unfinished;
 mod variables;
 mod whole;

@@ -11,6 +11,8 @@
 //! - [`mod@installed`]: what `scripts/setup` installs.
 //! - [`hadoop`]: a real cluster: HDFS, YARN, Streaming, history.
 //! - [`command`]: running `tablehaul`.
+//! - [`canned`]: a server whose every reply the test decides.
+//! - [`mod@tls`]: TLS in front of a server.
 //! - [`dynamodb`]: talking to any `DynamoDB`, without its client.
 //! - [`corpus`]: items with every type and every oddity.
 //! - [`emr`]: the lines of a backup, slow and obvious.
@@ -25,6 +27,7 @@
 
 pub mod backup;
 pub mod backup_writer;
+pub mod canned;
 pub mod command;
 pub mod corpus;
 pub mod demo;
@@ -43,9 +46,11 @@ pub mod proxy;
 pub mod s3;
 pub mod scan_order;
 pub mod stats;
+pub mod tls;
 pub mod usage;
 
 pub use backup_writer::BackupWriter;
+pub use canned::Canned;
 pub use demo::DemoDynamo;
 pub use dice::Dice;
 pub use dynamodb::DynamoDb;

@@ -1,5 +1,7 @@
 //! Finds out what kind of backup a folder holds, and has the core of that kind name its files. A shell.
 
+use std::collections::BTreeMap;
+
 use job::{
     export_json::{self, ExportJsonError},
     layout,
@@ -8,13 +10,17 @@ use job::{
 use job_aws::Clients;
 
 use super::{
-    Kind, edc,
+    Kind, archived, edc,
     folder::{Folder, without_mark},
     named::{NameError, Named},
     native::{self, Files, Place, Summary},
     own, plain,
 };
-use crate::{failure::Failure, journal, store::Listing};
+use crate::{
+    failure::Failure,
+    journal,
+    store::{Archived, Listing},
+};
 
 /// Exports of DynamoDB that are named when there are several to choose from.
 const MOST_NAMED: usize = 5;
@@ -31,23 +37,33 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
     {
         return Ok(single);
     }
-    let listing = folder.listing().await?;
+    let mut listing = folder.listing().await?;
     if listing == Listing::default() {
         let empty = || Failure::Refused(format!("{target} is empty or does not exist"));
         return single(&folder).await?.ok_or_else(empty);
     }
+    // Without these it can't even be told what there is.
+    let is_needed = |name: &str| matches!(name, layout::MANIFEST | native::SUMMARY | native::FILES);
+    if listing.archived.keys().any(|name| is_needed(name)) {
+        readable(target, listing.files.iter().map(|entry| &entry.name), &listing.archived)?;
+    }
+    let archived = std::mem::take(&mut listing.archived);
     match by_manifest(&folder, &listing).await? {
         Some(export) => {
             let folders = listing.folders.clone();
-            match named(&folder, export, listing) {
-                Ok(named) => Ok((folder, named)),
-                Err(error) => Err(explained(error, &folder, &folder, &folders).await),
-            }
+            let named = match named(&folder, export, listing) {
+                Ok(named) => named,
+                Err(error) => return Err(explained(error, &folder, &folder, &folders).await),
+            };
+            readable(target, named.files.iter().map(|file| &file.entry.name), &archived)?;
+            Ok((folder, named))
         }
         None => match native_state(&folder, &listing)? {
             Native::Whole => native(folder, &listing).await,
             Native::No if listing.files.iter().any(|entry| plain::is_data(&entry.name)) => {
-                plain(folder, listing)
+                let (folder, named) = plain(folder, listing)?;
+                readable(target, named.files.iter().map(|file| &file.entry.name), &archived)?;
+                Ok((folder, named))
             }
             state => below(folder, listing, state == Native::Started).await,
         },
@@ -81,6 +97,18 @@ async fn below(folder: Folder, listing: Listing, is_started: bool) -> Result<(Fo
                 several.len()
             )))
         }
+    }
+}
+
+/// Refuses files that are archived, all at once and before any is read.
+fn readable<'a>(
+    folder: &Target,
+    files: impl Iterator<Item = &'a String>,
+    archived: &BTreeMap<String, Archived>,
+) -> Result<(), Failure> {
+    match archived::refusal(&folder.to_string(), files.map(String::as_str), archived) {
+        Some(why) => Err(Failure::Refused(why)),
+        None => Ok(()),
     }
 }
 
@@ -244,9 +272,12 @@ async fn native(folder: Folder, listing: &Listing) -> Result<(Folder, Named), Fa
         }
         Some(Place::Own) | None => folder.sub(native::DATA)?,
     };
-    let entries = if files.place.is_some() { data.listing().await?.files } else { Vec::new() };
-    match native::name(&data.target, &summary, &files, entries) {
-        Ok(named) => Ok((data, named)),
+    let beside = if files.place.is_some() { data.listing().await? } else { Listing::default() };
+    match native::name(&data.target, &summary, &files, beside.files) {
+        Ok(named) => {
+            readable(&data.target, named.files.iter().map(|file| &file.entry.name), &beside.archived)?;
+            Ok((data, named))
+        }
         Err(NameError::Other(why)) => Err(Failure::Refused(format!("{}: {why}", folder.target))),
         Err(missing) => Err(explained(missing, &folder, &data, &listing.folders).await),
     }

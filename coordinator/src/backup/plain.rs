@@ -61,7 +61,10 @@ mod tests {
     fn named(files: &[&str], folders: &[&str]) -> Result<Named, String> {
         let entry = |name: &&str| Entry { name: (*name).into(), bytes: 1, etag: None };
         let folders = folders.iter().map(ToString::to_string).collect();
-        name(&"/x".parse().unwrap(), Listing { files: files.iter().map(entry).collect(), folders })
+        name(
+            &"/x".parse().unwrap(),
+            Listing { files: files.iter().map(entry).collect(), folders, ..Listing::default() },
+        )
     }
 
     #[test]

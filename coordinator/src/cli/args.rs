@@ -28,8 +28,8 @@ use cluster::ClusterArgs;
 pub(super) use folder::{CleanArgs, StatusArgs};
 pub(super) use given::{Given, given};
 pub(super) use import::ImportArgs;
-use values::{Rates, duration, endpoint};
-pub(super) use values::{tables, target};
+use values::{Rates, account, duration, endpoint};
+pub(super) use values::{account as account_number, tables, target};
 
 /// Amazon S3 User Guide, "Canned ACL": those of objects.
 pub(super) const CANNED_ACLS: [&str; 7] = [
@@ -191,7 +191,7 @@ pub(super) struct AwsArgs {
     #[arg(long, value_name = "REGION", env = "TABLEHAUL_REGION")]
     region: Option<String>,
 
-    /// Region of the bucket, if another
+    /// Region of the bucket [default: S3 is asked for it]
     #[arg(long, value_name = "REGION", env = "TABLEHAUL_S3_REGION")]
     s3_region: Option<String>,
 
@@ -203,7 +203,7 @@ pub(super) struct AwsArgs {
     #[arg(long, value_name = "URL", env = "TABLEHAUL_S3_ENDPOINT", value_parser = endpoint)]
     s3_endpoint: Option<String>,
 
-    /// Profile of the shared AWS configuration files
+    /// Profile of the shared AWS configuration files; then no other credentials are used
     #[arg(long, value_name = "NAME", env = "TABLEHAUL_PROFILE")]
     profile: Option<String>,
 
@@ -214,6 +214,10 @@ pub(super) struct AwsArgs {
     /// External id that the role asks for
     #[arg(long, value_name = "ID", env = "TABLEHAUL_EXTERNAL_ID", requires = "assume_role")]
     external_id: Option<String>,
+
+    /// Account, 12 digits: refuse to run with credentials of any other
+    #[arg(long, value_name = "ACCOUNT", env = "TABLEHAUL_ACCOUNT", value_parser = account)]
+    account: Option<String>,
 }
 
 impl AwsArgs {
@@ -228,6 +232,7 @@ impl AwsArgs {
             profile: given(&self.profile),
             assume_role: given(&self.assume_role),
             external_id: given(&self.external_id),
+            account: given(&self.account),
         }
     }
 }
@@ -332,6 +337,8 @@ mod tests {
             "--compress bzip2",
             "--dynamodb-endpoint localhost:8000",
             "--external-id x",
+            "--account 12345",
+            "--account 1234567890ab",
         ] {
             assert!(rate(wrong).is_err(), "{wrong}");
         }

@@ -145,6 +145,8 @@ impl ExportState {
                 read_units_per_second: run.rate.as_f64(),
                 rate_source: run.rate_source.clone(),
             },
+            account: run.account.clone(),
+            caller: run.caller.clone(),
             items,
             bytes: files.iter().map(|file| file.bytes).sum(),
             line_bytes: self.files().iter().map(PartFile::line_bytes).sum(),

@@ -11,10 +11,11 @@ use job::{
     split::Split,
     target::Target,
 };
-use job_aws::{Clients, Retries, connect};
+use job_aws::Clients;
 
 use super::{beside, plan, rejects::RejectFile, resume};
 use crate::{
+    access::{self, bucket},
     backup::{self, Backup},
     cluster::{ClusterWishes, Place},
     dynamodb,
@@ -72,7 +73,6 @@ pub(crate) struct Prepared {
     /// Name or ARN, as asked: a table of another account is found only by its ARN.
     pub(super) table: String,
     pub(super) mode: WriteMode,
-    pub(super) aws: AwsAccess,
     pub(super) clients: Clients,
     pub(super) facts: TableFacts,
     pub(super) backup: Backup,
@@ -83,6 +83,8 @@ pub(crate) struct Prepared {
     pub(super) rejects: Option<RejectFile>,
     /// The place for state, and what this import is.
     pub(super) state: Option<(resume::Place, BeginImport)>,
+    /// A line of the plan: whose credentials the job has.
+    account: Option<String>,
 }
 
 impl Prepared {
@@ -99,9 +101,11 @@ impl Prepared {
             workers: self.workers,
             place: place.text(),
         };
+        let account = self.account.as_ref().map(|line| format!("\n{line}")).unwrap_or_default();
+        let text = format!("{text}{account}");
         match self.state.as_ref().and_then(|(place, _)| place.unfinished()) {
             Some((journaled, _)) => format!("{text}\nresumes     {}", journaled.progress_text()),
-            None => text.to_string(),
+            None => text,
         }
     }
 
@@ -112,7 +116,8 @@ impl Prepared {
         // What is deleted need not suit any index.
         let indexes = if self.mode == WriteMode::Delete { Vec::new() } else { self.facts.index_keys.clone() };
         let is_incremental = self.backup.is_incremental;
-        ImportSettings { table, keys, indexes, is_incremental, mode, open_splits, aws: self.aws.clone() }
+        let aws = self.clients.for_workers(bucket(&self.folder));
+        ImportSettings { table, keys, indexes, is_incremental, mode, open_splits, aws }
     }
 }
 
@@ -125,7 +130,13 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Failure> {
     let room = place.room().await?;
     let refused = |fault| Failure::refused(&fault);
-    let clients = connect(&request.aws, Retries::Sdk).await.map_err(refused)?;
+    let rejects_in = match &request.rejects {
+        Some(Object::S3 { bucket, .. }) => Some(bucket.as_str()),
+        _ => None,
+    };
+    let buckets = [bucket(&request.folder), request.state.as_ref().and_then(bucket), rejects_in];
+    let table = std::slice::from_ref(&request.table);
+    let (mut clients, asking) = access::reach(&request.aws, table, &buckets).await?;
     let facts = usable(&clients, &request.table, Some(note)).await?;
     let may_reject = request.max_rejects > 0;
     let backup = backup::find(&request.folder, Some(&clients), &facts.keys, may_reject).await?;
@@ -169,11 +180,12 @@ pub(super) async fn prepare(
         _ => None,
     };
     let workers = plan::workers(wished, splits.len());
+    asking.answer(&mut clients).await;
     Ok(Prepared {
+        account: access::plan_line(&clients.identity, &request.table),
         folder: request.folder.clone(),
         table: request.table.clone(),
         mode: request.mode,
-        aws: request.aws.clone(),
         clients,
         facts,
         backup,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use job::journal::Totals;
 
 use super::{ImportWork, prepare::Prepared};
-use crate::{schedule::Schedule, text};
+use crate::{access, schedule::Schedule, text};
 
 /// One backup, imported.
 #[derive(Clone, Debug, Serialize)]
@@ -16,6 +16,12 @@ pub struct ImportReport {
     pub table: String,
     /// The folder of the backup.
     pub source: String,
+    /// The AWS account whose credentials the job had, if that was found out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The ARN of the user or role that they are of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
     /// What was done with items: `put`, `put-if-absent` or `delete`.
     pub mode: &'static str,
     /// Items written.
@@ -77,10 +83,13 @@ impl ImportReport {
         };
         let counts = schedule.work().counts();
         let files = &prepared.backup.files;
+        let caller = prepared.clients.identity.caller();
         let indexes = stats.indexes.iter().map(|(name, units)| (name.clone(), units.as_f64()));
         Self {
             table: prepared.facts.name.clone(),
             source: prepared.folder.to_string(),
+            account: caller.map(|caller| caller.account.clone()),
+            caller: caller.map(|caller| caller.arn.clone()),
             mode: prepared.mode.name(),
             items: counts.items,
             removed: counts.removed,
@@ -108,6 +117,7 @@ impl ImportReport {
 impl fmt::Display for ImportReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "imported    {} into {}", self.source, self.table)?;
+        access::report_line(out, self.account.as_deref(), self.caller.as_deref())?;
         match (self.mode, self.removed) {
             ("delete", removed) => write!(out, "items       {removed} removed")?,
             (_, 0) => write!(out, "items       {} written", self.items)?,

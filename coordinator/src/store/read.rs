@@ -1,16 +1,13 @@
 //! Reading a whole backup folder, which may be any size.
 
-use std::{fs::File, io, ops::Range};
+use std::{collections::BTreeMap, fs::File, io, ops::Range};
 
 use bytes::Bytes;
 use job::{spec::AwsAccess, target::Target};
-use job_aws::{Clients, Fault, FaultKind, Retries, connect};
+use job_aws::{Clients, Fault, FaultKind, Retries, connect_to_s3};
 
 use super::{Store, files::Directory, s3::Prefix};
-use crate::retry::retried;
-
-/// For the signature only: an S3 named by its address may be in no region.
-const REGION_OF_OTHER_ENDPOINTS: &str = "us-east-1";
+use crate::retry::{briefly, retried};
 
 /// A file in the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +26,17 @@ pub(crate) struct Listing {
     pub(crate) files: Vec<Entry>,
     /// Names of the folders in it.
     pub(crate) folders: Vec<String>,
+    /// By name, those of the files that can't be read before they are restored.
+    pub(crate) archived: BTreeMap<String, Archived>,
+}
+
+/// What is known of a file that can't be read before it is restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Archived {
+    /// Its storage class.
+    pub(crate) class: String,
+    /// Somebody has asked for it already.
+    pub(crate) is_being_restored: bool,
 }
 
 /// A file to be read.
@@ -46,16 +54,8 @@ impl Store {
             Target::File { dir } => return Ok(Self::Files(Directory::new(dir.clone()))),
             Target::S3 { bucket, .. } => bucket.clone(),
         };
-        // Only the bucket's region matters here.
-        let mut access = access.clone();
-        access.region = access.s3_region.clone().or(access.region);
-        let clients = match connect(&access, Retries::Sdk).await {
-            Err(fault) if fault.kind == FaultKind::NoRegion && access.s3_endpoint.is_some() => {
-                access.region = Some(REGION_OF_OTHER_ENDPOINTS.into());
-                connect(&access, Retries::Sdk).await?
-            }
-            connected => connected?,
-        };
+        let clients = connect_to_s3(access, Retries::Sdk).await?;
+        briefly(|| clients.locate(&bucket)).await?;
         Ok(Self::S3(Prefix::new(bucket, target.clone(), None, &clients)))
     }
 

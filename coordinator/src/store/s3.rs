@@ -7,7 +7,7 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::{
         ChecksumAlgorithm, ChecksumType, CommonPrefix, CompletedMultipartUpload, CompletedPart, Object,
-        ObjectCannedAcl,
+        ObjectCannedAcl, ObjectStorageClass, OptionalObjectAttributes,
     },
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -16,7 +16,7 @@ use bytes::Bytes;
 use job::{ids::UploadId, layout::PartName, target::Target};
 use job_aws::{Clients, Fault, FaultKind};
 
-use super::{Entry, Listing};
+use super::{Archived, Entry, Listing};
 use crate::files::PartFile;
 
 /// Objects of one bucket under one prefix.
@@ -32,7 +32,8 @@ pub(crate) struct Prefix {
 impl Prefix {
     pub(super) fn new(bucket: String, target: Target, acl: Option<String>, clients: &Clients) -> Self {
         let acl = acl.map(|acl| ObjectCannedAcl::from(acl.as_str()));
-        Self { client: clients.s3.clone(), bucket, target, acl, address: clients.s3_address.clone() }
+        let (client, address) = clients.s3_of(&bucket);
+        Self { client, bucket, target, acl, address }
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -102,32 +103,42 @@ impl Prefix {
     /// All objects and folders of the folder itself.
     pub(super) async fn listing(&self) -> Result<Listing, Fault> {
         let mut listing = Listing::default();
-        let Listing { files, folders } = &mut listing;
-        self.list_pages(&mut |entry| files.push(entry), &mut |name| folders.push(name)).await?;
+        let Listing { files, folders, archived } = &mut listing;
+        let mut file = |entry: Entry, tier: Option<Archived>| {
+            if let Some(tier) = tier {
+                archived.insert(entry.name.clone(), tier);
+            }
+            files.push(entry);
+        };
+        self.list_pages(&mut file, &mut |name| folders.push(name)).await?;
         Ok(listing)
     }
 
     /// The objects of the folder itself, one after the other.
     pub(super) async fn each(&self, see: &mut (dyn FnMut(Entry) + Send)) -> Result<(), Fault> {
-        self.list_pages(see, &mut |_| ()).await
+        self.list_pages(&mut |entry, _| see(entry), &mut |_| ()).await
     }
 
     async fn list_pages(
         &self,
-        file: &mut (dyn FnMut(Entry) + Send),
+        file: &mut (dyn FnMut(Entry, Option<Archived>) + Send),
         sub_folder: &mut (dyn FnMut(String) + Send),
     ) -> Result<(), Fault> {
         let folder = self.target.key("");
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&folder).delimiter("/");
+        let request = request.optional_object_attributes(OptionalObjectAttributes::RestoreStatus);
         let mut pages = request.into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| self.list_fault(&error))?;
-            let entry = |object: Object| {
-                let name = object.key?.strip_prefix(&folder)?.to_owned();
+            for object in page.contents.unwrap_or_default() {
+                let tier = archived(&object);
+                let Some(name) = object.key.as_deref().and_then(|key| key.strip_prefix(&folder)) else { continue };
+                if name.is_empty() {
+                    continue;
+                }
                 let bytes = object.size.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
-                (!name.is_empty()).then_some(Entry { name, bytes, etag: object.e_tag })
-            };
-            page.contents.unwrap_or_default().into_iter().filter_map(entry).for_each(&mut *file);
+                file(Entry { name: name.to_owned(), bytes, etag: object.e_tag }, tier);
+            }
             let name = |common: CommonPrefix| {
                 Some(common.prefix?.strip_prefix(&folder)?.strip_suffix('/')?.to_owned())
             };
@@ -280,5 +291,46 @@ impl Prefix {
             Err(fault) if fault.kind != FaultKind::NotFound => Err(fault),
             Ok(_) | Err(_) => Ok(()),
         }
+    }
+}
+
+/// What keeps an object from being read: its class is one of an archive and nothing of it is restored (Amazon S3 User
+/// Guide, "Working with archived objects"). Glacier Instant Retrieval is no archive in this sense; of Intelligent
+/// Tiering a listing does not tell.
+fn archived(object: &Object) -> Option<Archived> {
+    let class = object.storage_class()?;
+    let is_archive = matches!(class, ObjectStorageClass::Glacier | ObjectStorageClass::DeepArchive);
+    let restored = object.restore_status();
+    let is_being_restored = restored.and_then(|status| status.is_restore_in_progress()).unwrap_or_default();
+    let is_readable =
+        !is_being_restored && restored.is_some_and(|status| status.restore_expiry_date().is_some());
+    (is_archive && !is_readable).then(|| Archived { class: class.as_str().to_owned(), is_being_restored })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_s3::{primitives::DateTime, types::RestoreStatus};
+
+    fn object(class: ObjectStorageClass, restored: Option<RestoreStatus>) -> Object {
+        Object::builder().storage_class(class).set_restore_status(restored).build()
+    }
+
+    #[test]
+    fn only_what_must_be_restored_first_is_archived() {
+        use ObjectStorageClass as Class;
+        for class in [Class::Standard, Class::GlacierIr, Class::StandardIa, Class::IntelligentTiering] {
+            assert_eq!(archived(&object(class.clone(), None)), None, "{class:?}");
+        }
+        for class in [Class::Glacier, Class::DeepArchive] {
+            let found = archived(&object(class.clone(), None)).unwrap();
+            assert_eq!((found.class.as_str(), found.is_being_restored), (class.as_str(), false));
+            let status = RestoreStatus::builder().is_restore_in_progress(true).build();
+            assert!(archived(&object(class.clone(), Some(status))).unwrap().is_being_restored);
+            let status = RestoreStatus::builder().is_restore_in_progress(false);
+            let status = status.restore_expiry_date(DateTime::from_secs(1_900_000_000)).build();
+            assert_eq!(archived(&object(class, Some(status))), None, "restored");
+        }
+        assert_eq!(archived(&Object::builder().build()), None, "other servers name no class");
     }
 }

@@ -201,11 +201,17 @@ fn unreadable(name: &str, fault: Fault) -> Result<FileFound, Fault> {
         FaultKind::Throttled
         | FaultKind::Transient
         | FaultKind::Unreachable
+        | FaultKind::Untrusted
         | FaultKind::Denied
         | FaultKind::NoCredentials
         | FaultKind::BadCredentials
         | FaultKind::ExpiredCredentials
+        | FaultKind::WrongAccount
+        | FaultKind::Misconfigured
+        | FaultKind::ClockSkew
         | FaultKind::NoRegion
+        | FaultKind::Archived
+        | FaultKind::EncryptionKey
         | FaultKind::WrongRegion
         | FaultKind::Lost
         | FaultKind::Moved => return Err(fault),

@@ -106,6 +106,8 @@ fn export_json(files: Vec<PartFile>) -> ExportJson {
         compression: Compression::None,
         null: NullSpelling::Single,
         settings,
+        account: None,
+        caller: None,
         items: files.iter().map(|file| file.items).sum(),
         bytes: files.iter().map(|file| file.bytes).sum(),
         line_bytes: 0,

@@ -164,6 +164,7 @@ impl From<wire::Aws> for AwsAccess {
             profile: aws.profile,
             assume_role: aws.assume_role,
             external_id: aws.external_id,
+            account: aws.account,
         }
     }
 }

@@ -154,7 +154,8 @@ impl From<AwsAccess> for wire::Aws {
             profile,
             assume_role,
             external_id,
+            account,
         } = access;
-        Self { region, s3_region, dynamodb_endpoint, s3_endpoint, profile, assume_role, external_id }
+        Self { region, s3_region, dynamodb_endpoint, s3_endpoint, profile, assume_role, external_id, account }
     }
 }

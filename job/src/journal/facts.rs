@@ -117,6 +117,12 @@ pub struct Run {
     pub rate_source: String,
     /// Program and version.
     pub tool: String,
+    /// The AWS account whose credentials the coordinator has; absent if that was not found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The ARN of the user or role that they are of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
 }
 
 /// A part file that may be filled.

@@ -9,7 +9,7 @@ use std::{
 use coordinator::cores::{ExportAction, ExportEvent, ExportState, ExportWork, PartFile, State};
 use fastrand::Rng;
 use job::{
-    capacity::{Rate, Units},
+    capacity::Units,
     control::{FromWorker, ToWorker},
     ids::{Attempt, FileId, JobId},
     journal::{Begin, Fact, Run, Totals},
@@ -226,7 +226,7 @@ impl Export {
         );
         let (done, total) = state.tasks();
         assert_eq!(done, total, "commit: not all segments are done");
-        let run = Run { workers: 1, rate: Rate::default(), rate_source: String::new(), tool: String::new() };
+        let run = Run { workers: 1, ..Run::default() };
         let export = state.export_json(&run, &Totals::default(), at).expect("commit: counts agree");
         let files = state.files().iter().filter(|file| file.upload_id.is_some()).cloned().collect();
         Ending { files, export_json: serde_json::to_string(&export).unwrap() }

@@ -55,6 +55,8 @@ fn exported() -> (Made, ExportJson) {
             read_units_per_second: 1.0,
             rate_source: String::new(),
         },
+        account: None,
+        caller: None,
         items: 5,
         bytes: files.iter().map(|file| file.bytes).sum(),
         line_bytes: 5 * LINE.len() as u64,

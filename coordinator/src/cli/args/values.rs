@@ -104,6 +104,12 @@ pub(super) fn max_rejects(text: &str) -> Result<u64, String> {
     }
 }
 
+/// The number of an AWS account.
+pub(in crate::cli) fn account(text: &str) -> Result<String, String> {
+    let is_account = text.len() == 12 && text.bytes().all(|digit| digit.is_ascii_digit());
+    if is_account || text.is_empty() { Ok(text.to_owned()) } else { Err("give 12 digits".into()) }
+}
+
 pub(super) fn endpoint(text: &str) -> Result<String, String> {
     let has_host = |rest: &str| !rest.is_empty() && !rest.starts_with(['/', ':']);
     if let Some(why) = endpoint_defect(text) {

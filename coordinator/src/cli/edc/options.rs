@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use job::{
     capacity::Rate,
+    endpoint,
     spec::{AwsAccess, Compression, RateSpec, WriteMode},
 };
 
@@ -205,12 +206,15 @@ impl Options {
         Err(format!("-Dfs.s3.canned.acl={typed}: none of S3's canned ACLs"))
     }
 
-    /// How to reach DynamoDB.
+    /// How to reach DynamoDB. The region is DynamoDB's alone, as in the Java tool, which reaches S3 by its file
+    /// system's configuration. There an endpoint beats a region (`DynamoDBUtil.getDynamoDBEndpoint`).
     pub(super) fn reach(&self, given: &Given, access: &mut AwsAccess) {
         let text = |key| self.get(key).map(str::to_owned);
         let endpoint = text("dynamodb.endpoint")
             .map(|endpoint| if endpoint.contains("://") { endpoint } else { format!("https://{endpoint}") });
-        let region = text("dynamodb.region").or_else(|| text("dynamodb.regionid"));
+        let of_endpoint = endpoint.as_deref().and_then(endpoint::dynamodb_region).map(str::to_owned);
+        let region =
+            of_endpoint.or_else(|| text("dynamodb.region")).or_else(|| text("dynamodb.regionid"));
         access.region = given.or("region", access.region.take(), region.map(Some));
         access.dynamodb_endpoint =
             given.or("dynamodb_endpoint", access.dynamodb_endpoint.take(), endpoint.map(Some));
@@ -303,6 +307,16 @@ mod tests {
         let warnings = options.warnings();
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert_eq!(warnings[1], "ignored: my.key, -libjars");
+    }
+
+    #[test]
+    fn an_endpoint_of_aws_says_the_region_and_beats_one_that_is_named() {
+        let region = |words: &[&str]| options(words).0.access().unwrap().region;
+        let endpoint = "-Ddynamodb.endpoint=dynamodb.us-west-2.amazonaws.com";
+        assert_eq!(region(&[endpoint]).as_deref(), Some("us-west-2"));
+        assert_eq!(region(&[endpoint, "-Ddynamodb.region=eu-west-1"]).as_deref(), Some("us-west-2"));
+        let other = "-Ddynamodb.endpoint=http://localhost:8000";
+        assert_eq!(region(&[other, "-Ddynamodb.regionid=eu-west-1"]).as_deref(), Some("eu-west-1"));
     }
 
     #[test]

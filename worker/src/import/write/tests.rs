@@ -53,6 +53,10 @@ fn clients(server: &Server) -> Clients {
         region: "us-east-1".into(),
         dynamodb_address: server.endpoint.clone(),
         s3_address: String::new(),
+        access: AwsAccess::default(),
+        buckets: Buckets::default(),
+        sts: None,
+        identity: Identity::default(),
     }
 }
 
