@@ -178,14 +178,13 @@ impl Now {
             0 => String::new(),
             removed => format!(" ({removed} of them removed)"),
         };
-        let units = match self.phase {
-            Phase::Checking => String::new(),
-            _ => {
-                let is_idle = *saves_units && self.units_per_second <= 0.0;
-                let why = if is_idle { " (saving up for a large request)" } else { "" };
-                let (used, all) = (text::rate(self.units_per_second), text::rate(rate.as_f64()));
-                format!(", {used} of {all} units/s{why}")
-            }
+        let units = if self.phase == Phase::Checking {
+            String::new()
+        } else {
+            let is_idle = *saves_units && self.units_per_second <= 0.0;
+            let why = if is_idle { " (saving up for a large request)" } else { "" };
+            let (used, all) = (text::rate(self.units_per_second), text::rate(rate.as_f64()));
+            format!(", {used} of {all} units/s{why}")
         };
         format!(
             "{name}{verb}{} items{removed}, {}{units}, {}/{} {things}, {}, {} throttles{eta}",

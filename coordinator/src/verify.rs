@@ -125,7 +125,7 @@ async fn verify_folder(
     };
     match recorded(&store, target, &entries, manifest.is_some()).await? {
         Ok(export) => {
-            let files = export.files.iter().map(|file| file.name.as_str());
+            let files = export.files.iter().map(|file| &*file.name);
             if let Some(why) = archived::refusal(&target.to_string(), files, &archived) {
                 return Err(Failure::Refused(why));
             }

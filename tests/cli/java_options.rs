@@ -192,4 +192,9 @@ fn on_a_hadoop_cluster_a_path_without_a_scheme_is_not_taken_for_one_of_this_mach
     on_cluster(CLASS, &format!("file://{absolute}")).succeeded();
     says_that("file:///");
     on_cluster(CLASS, &format!("{absolute}2")).succeeded();
+    for option in ["-fs=hdfs://other", "-D=fs.defaultFS=hdfs://other"] {
+        let (option, value) = option.split_once('=').expect("an option and its value");
+        let finished = java(&place, &[option, value, "PATH", "Forum"]).run();
+        says(&finished, 1, &["has no scheme", "hdfs://other", &here]);
+    }
 }

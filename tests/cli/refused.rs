@@ -24,7 +24,7 @@ fn a_table_that_cannot_be_used_is_refused_and_waited_for_only_if_that_helps() {
         ("ARCHIVING", "restore its backup"),
         ("ARCHIVED", "restore its backup"),
         ("INACCESSIBLE_ENCRYPTION_CREDENTIALS", "enable the key"),
-        ("FROZEN", "nothing is known of such a table"),
+        ("FROZEN", "knows nothing of such a table"),
     ] {
         fake.change_table("Forum", serde_json::json!({"status": status}));
         let place = Place::new();

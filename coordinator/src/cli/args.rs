@@ -29,7 +29,7 @@ pub(super) use folder::{CleanArgs, StatusArgs};
 pub(super) use given::{Given, given};
 pub(super) use import::ImportArgs;
 use values::{Rates, account, duration, endpoint};
-pub(super) use values::{account as account_number, tables, target};
+pub(super) use values::{tables, target};
 
 /// Amazon S3 User Guide, "Canned ACL": those of objects.
 pub(super) const CANNED_ACLS: [&str; 7] = [

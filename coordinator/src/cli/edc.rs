@@ -201,13 +201,17 @@ impl<'a> Positional<'a> {
 }
 
 /// Refuses a path without a scheme where the Java tool would take it for one in HDFS.
-fn checked_place(path: &str, wishes: &ClusterWishes) -> Result<(), Ending> {
+fn checked_place(path: &str, options: &Options, wishes: &ClusterWishes) -> Result<(), Ending> {
     if typed(path) != Ok(Typed::Path) {
         return Ok(());
     }
-    let why = match cluster::default_file_system(wishes.hadoop_conf.as_deref()) {
+    let default_fs = match options.default_fs() {
+        Some(uri) => Ok(Some(uri.to_owned()).filter(|uri| !uri.starts_with("file:"))),
+        None => cluster::default_file_system(wishes.hadoop_conf.as_deref()),
+    };
+    let why = match default_fs {
         Ok(None) => return Ok(()),
-        Ok(Some(uri)) => format!("the Java tool takes it for a path in {uri} (fs.defaultFS of this machine)"),
+        Ok(Some(uri)) => format!("the Java tool takes it for a path in {uri} (fs.defaultFS)"),
         Err(why) => format!("where it is for the Java tool cannot be told: {why}"),
     };
     let here = args::target(path).map_or_else(|_| "file:///folder".to_owned(), |target| target.to_string());

@@ -181,10 +181,12 @@ impl Workers {
     }
 
     /// Whether all that keeps the job from going on is its own budget: whoever has tasks has nothing under way and
-    /// waits for units. A worker whose requests hang, fail, or are refused for capacity does not.
+    /// waits for units that it has asked for and not got. A worker whose requests hang, fail, or are refused for
+    /// capacity does not.
     pub(super) fn only_lack_units(&self) -> bool {
         let mut busy = self.alive.values().filter(|worker| worker.held > 0).peekable();
-        busy.peek().is_some() && busy.all(|worker| worker.stats.waits_for_units)
+        busy.peek().is_some()
+            && busy.all(|worker| worker.stats.waits_for_units && worker.needed > worker.granted)
     }
 
     pub(super) fn num_lost(&self) -> u32 {

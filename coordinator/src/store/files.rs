@@ -169,7 +169,7 @@ impl Directory {
     /// All files and directories of the directory itself.
     pub(super) fn listing(&self) -> Result<Listing, Fault> {
         let mut listing = Listing::default();
-        let Listing { files, folders } = &mut listing;
+        let Listing { files, folders, .. } = &mut listing;
         self.each(&mut |entry| files.push(entry), &mut |name| folders.push(name))?;
         Ok(listing)
     }

@@ -18,14 +18,14 @@ impl TableFacts {
         let why = match status.as_str() {
             "ACTIVE" => return Ok(None),
             "UPDATING" => return Ok(Some(format!("{table}: {}", self.being_updated()))),
-            "CREATING" => "not ACTIVE: wait until it is and try again".to_owned(),
-            "DELETING" => "it is being removed with all its items: name another table".to_owned(),
+            "CREATING" => return Err(format!("{table}, not ACTIVE: wait until it is and try again")),
+            "DELETING" => "it is being removed with all its items; name another table".to_owned(),
             "INACCESSIBLE_ENCRYPTION_CREDENTIALS" => {
                 let key = text(&self.description["SSEDescription"]["KMSMasterKeyArn"]);
                 let key = key.map(|key| format!(" {key}")).unwrap_or_default();
                 format!(
-                    "DynamoDB cannot use the KMS key{key} that the table is encrypted with: enable the key and \
-                     its grants again; after seven days without it the table is archived"
+                    "DynamoDB cannot use the KMS key{key} that the table is encrypted with; enable the key and \
+                     its grants again (after seven days without it the table is archived)"
                 )
             }
             "ARCHIVING" | "ARCHIVED" => {
@@ -35,15 +35,17 @@ impl TableFacts {
                 let backup = text(&archival["ArchivalBackupArn"]);
                 let backup = backup.map(|backup| format!(" {backup}")).unwrap_or_default();
                 format!(
-                    "it can be used no more{reason}: restore its backup{backup} to a new table and name that"
+                    "it can no longer be used{reason}; restore its backup{backup} to a new table and name that"
                 )
             }
-            "REPLICATION_NOT_AUTHORIZED" => "DynamoDB has no permission to replicate it: mend the policies \
+            "REPLICATION_NOT_AUTHORIZED" => "DynamoDB has no permission to replicate it; mend the policies \
                                              of the table and its replicas, or name another replica"
                 .to_owned(),
-            _ => "nothing is known of such a table here: see what it needs in the AWS console".to_owned(),
+            _ => {
+                "this version knows nothing of such a table; see what it needs in the AWS console".to_owned()
+            }
         };
-        Err(format!("{table}, {why}"))
+        Err(format!("{table}: {why}"))
     }
 
     /// The data of a table stay available while its settings change or an index is built.
@@ -93,10 +95,10 @@ mod tests {
             ("ARCHIVED", "restore its backup"),
             ("INACCESSIBLE_ENCRYPTION_CREDENTIALS", "enable the key"),
             ("REPLICATION_NOT_AUTHORIZED", "another replica"),
-            ("SOMETHING_NEW", "nothing is known"),
+            ("SOMETHING_NEW", "knows nothing"),
         ] {
             let why = why(status);
-            assert!(why.starts_with(&format!("table Forum is {status}, ")), "{why}");
+            assert!(why.starts_with(&format!("table Forum is {status}: ")), "{why}");
             assert!(why.contains(remedy) && !why.contains("wait"), "{why}");
         }
     }
@@ -109,6 +111,6 @@ mod tests {
         let archival = json!({"ArchivalSummary": {
             "ArchivalReason": "INACCESSIBLE_ENCRYPTION_CREDENTIALS", "ArchivalBackupArn": "arn:b"}});
         let why = usable("ARCHIVED", &archival).unwrap_err();
-        assert!(why.contains("(INACCESSIBLE_ENCRYPTION_CREDENTIALS): restore its backup arn:b to"), "{why}");
+        assert!(why.contains("(INACCESSIBLE_ENCRYPTION_CREDENTIALS); restore its backup arn:b to"), "{why}");
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<(Expor
     };
     let show = own.show();
     let mut request = own.request(&given.matches).map_err(failed)?;
-    checked_place(&path, &request.cluster)?;
+    checked_place(&path, options, &request.cluster)?;
     let segments = match arguments.get(1) {
         Some(text) => Some(
             text.parse().map_err(|_| Ending::WrongArguments(format!("SEGMENTS {text:?} is no number")))?,

@@ -23,7 +23,7 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<(Impor
     };
     let show = own.show();
     let mut request = own.request(&given.matches).map_err(failed)?;
-    checked_place(&path, &request.cluster)?;
+    checked_place(&path, options, &request.cluster)?;
     request.mode = options.mode(&given, request.mode).map_err(failed)?;
     request.rate = rate(options, arguments.get(0), &given, request.rate)?;
     options.place_workers(&given, &mut request.cluster, &mut request.workers).map_err(failed)?;

@@ -17,17 +17,22 @@ use crate::{
 /// Options of Hadoop's tools that take a value and mean nothing here.
 const GENERIC: [&str; 6] = ["-conf", "-fs", "-jt", "-files", "-libjars", "-archives"];
 /// Keys of the Java tool and of Hadoop that are honoured whatever is run.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 10] = [
     "dynamodb.region",
     "dynamodb.regionid",
     "dynamodb.endpoint",
     "dynamodb.max.map.tasks",
     QUEUES[0],
     QUEUES[1],
+    // They only decide what a path without a scheme means.
+    DEFAULT_FS[0],
+    DEFAULT_FS[1],
     // What they ask for is so anyway: nothing is written twice, jobs have no reducers.
     "mapreduce.map.speculative",
     "mapred.map.tasks.speculative.execution",
 ];
+/// The file system of paths without a scheme, by its name in Hadoop 2 and later, and before.
+const DEFAULT_FS: [&str; 2] = ["fs.defaultFS", "fs.default.name"];
 /// The queue of YARN to run in, by its name in Hadoop 2 and later, and before.
 const QUEUES: [&str; 2] = ["mapreduce.job.queuename", "mapred.job.queue.name"];
 /// Whether to compress, by its name in Hadoop 2 and later, and before.
@@ -70,8 +75,12 @@ impl Options {
         let mut arguments = arguments.into_iter().map(|argument| plain(&argument).to_owned()).peekable();
         while let Some(argument) = arguments.next_if(|argument| is_option(argument)) {
             if GENERIC.contains(&argument.as_str()) {
-                arguments.next().ok_or_else(|| format!("{argument} needs a value"))?;
-                options.ignored.push(argument);
+                let value = arguments.next().ok_or_else(|| format!("{argument} needs a value"))?;
+                match (argument.as_str(), value.as_str()) {
+                    ("-fs", "local") => options.define(DEFAULT_FS[0], "file:///"),
+                    ("-fs", uri) => options.define(DEFAULT_FS[0], uri),
+                    _ => options.ignored.push(argument),
+                }
                 continue;
             }
             let defined = match argument.strip_prefix("-D") {
@@ -110,6 +119,11 @@ impl Options {
             ))),
             None => Ok(&self.own),
         }
+    }
+
+    /// The file system of paths without a scheme, if an option says it.
+    pub(super) fn default_fs(&self) -> Option<&str> {
+        DEFAULT_FS.iter().find_map(|key| self.get(key))
     }
 
     /// What is done to the table.
@@ -277,74 +291,4 @@ fn canned_acl(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn options(words: &[&str]) -> (Options, Vec<String>) {
-        of(Class::Export, words)
-    }
-
-    fn of(class: Class, words: &[&str]) -> (Options, Vec<String>) {
-        Options::split(class, words.iter().map(ToString::to_string).collect()).unwrap()
-    }
-
-    #[test]
-    fn options_before_the_arguments_are_split_off() {
-        let (options, rest) = options(&[
-            "-Dfs.s3.canned.acl=BucketOwnerFullControl",
-            "-D",
-            "dynamodb.region=eu-west-1",
-            "-libjars",
-            "x.jar",
-            "-Dmy.key=1",
-            "s3://b/x",
-            "Forum",
-            "2",
-        ]);
-        assert_eq!(rest, ["s3://b/x", "Forum", "2"]);
-        assert_eq!(options.acl().unwrap().as_deref(), Some("bucket-owner-full-control"));
-        assert_eq!(options.get("dynamodb.region"), Some("eu-west-1"));
-        let warnings = options.warnings();
-        assert_eq!(warnings.len(), 2, "{warnings:?}");
-        assert_eq!(warnings[1], "ignored: my.key, -libjars");
-    }
-
-    #[test]
-    fn an_endpoint_of_aws_says_the_region_and_beats_one_that_is_named() {
-        let region = |words: &[&str]| options(words).0.access().unwrap().region;
-        let endpoint = "-Ddynamodb.endpoint=dynamodb.us-west-2.amazonaws.com";
-        assert_eq!(region(&[endpoint]).as_deref(), Some("us-west-2"));
-        assert_eq!(region(&[endpoint, "-Ddynamodb.region=eu-west-1"]).as_deref(), Some("us-west-2"));
-        let other = "-Ddynamodb.endpoint=http://localhost:8000";
-        assert_eq!(region(&[other, "-Ddynamodb.regionid=eu-west-1"]).as_deref(), Some("eu-west-1"));
-    }
-
-    #[test]
-    fn compression_is_asked_for_as_in_hadoop() {
-        let compressed = "-Dmapreduce.output.fileoutputformat.compress=true";
-        let codec = "-Dmapreduce.output.fileoutputformat.compress.codec=org.apache.hadoop.io.compress.";
-        assert_eq!(options(&[compressed]).0.compression(), Some(Compression::Gzip));
-        assert_eq!(options(&[compressed]).0.warnings().len(), 1);
-        let zstd = format!("{codec}ZStandardCodec");
-        assert_eq!(options(&[compressed, &zstd]).0.compression(), Some(Compression::Zstd));
-        assert_eq!(options(&[&zstd]).0.compression(), None);
-    }
-
-    #[test]
-    fn an_option_of_the_other_direction_is_said_to_be_ignored() {
-        let words = ["-Ddynamodb.throughput.read=5", "-Ddynamodb.throughput.write=6", "-Ddynamodb.region=x"];
-        let (export, import) = (of(Class::Export, &words).0, of(Class::Import, &words).0);
-        let units = |units| Some(RateSpec::Units(Rate::from_units_per_second(units)));
-        assert_eq!((export.rate().unwrap(), import.rate().unwrap()), (units(5), units(6)));
-        assert_eq!(export.warnings(), ["ignored: dynamodb.throughput.write"]);
-        assert_eq!(import.warnings(), ["ignored: dynamodb.throughput.read"]);
-        let compressed = ["-Dmapred.output.compress=true"];
-        assert_eq!(of(Class::Import, &compressed).0.warnings(), ["ignored: mapred.output.compress"]);
-    }
-
-    #[test]
-    fn acls_are_spelt_as_s3_does() {
-        assert_eq!(canned_acl("PublicRead"), "public-read");
-        assert_eq!(canned_acl("bucket-owner-full-control"), "bucket-owner-full-control");
-    }
-}
+mod tests;

@@ -164,3 +164,12 @@ fn workers_without_tasks_excuse_nobody_and_need_no_excuse() {
     (job.workers[0].waits_for_units, job.workers[1].waits_for_units) = (false, true);
     assert!(job.given_up_within(Duration::from_mins(11)).is_some());
 }
+
+#[test]
+fn one_that_has_got_all_it_asked_for_waits_for_nothing() {
+    let mut job = Slow::new(1);
+    job.need(0, 1);
+    job.workers[0].waits_for_units = true;
+    let (after, _) = job.given_up_within(Duration::from_mins(20)).expect("it is given up");
+    assert!(after < NO_PROGRESS + 10 * SECOND, "{after:?}");
+}

@@ -12,6 +12,8 @@ use job::{
     spec::{AwsAccess, WriteMode},
 };
 
+use job_aws::{Buckets, Identity};
+
 use self::server::{Server, Trouble, serve};
 use super::{
     super::line::{Outcome, Ticket},
