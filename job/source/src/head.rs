@@ -113,7 +113,14 @@ pub fn look(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> 
         match recognise(&line) {
             Ok(first) if suits(&first) => return Ok(Head { codec, first: Some(first), bad: None }),
             Ok(first) => found = found.or(Some(first)),
-            Err(why) => bad = bad.or_else(|| Some(Bad::new(why, &start))),
+            Err(why) if bad.is_none() => match shape::of_text(&start) {
+                // Lines in the middle of it may be items, but the others are items, too.
+                Some(shape) if num_lines == 1 && shape::holds_items(shape) => {
+                    return Err(HeadError::Bad(unknown(&shape)));
+                }
+                shape => bad = Some(Bad::new(why, shape)),
+            },
+            Err(_) => {}
         }
     }
     match bad {
@@ -130,9 +137,8 @@ struct Bad {
 }
 
 impl Bad {
-    /// `start` is how the text begins with this line.
-    fn new(why: String, start: &[u8]) -> Self {
-        match shape::of_text(start) {
+    fn new(why: String, shape: Option<&str>) -> Self {
+        match shape {
             Some(shape) => Self { why: unknown(&shape), is_many: shape::may_hold_many(shape) },
             None => Self { why, is_many: false },
         }

@@ -88,9 +88,14 @@ const TAR_MAGIC_AT: usize = 257;
 /// Bytes of text that are enough to know UTF-16 without a byte order mark.
 const UTF16_BYTES: usize = 16;
 
-/// Whether one line of it may be more than one item, or none at all. Otherwise a line is one bad line.
+/// Whether it surely holds items, but not one on each line.
+pub(crate) fn holds_items(shape: &str) -> bool {
+    [ARRAY, ITEMS, REQUEST_ITEMS, WRITE_REQUESTS, RESPONSES].contains(&shape)
+}
+
+/// Whether a line of it may be more or less than one item. Otherwise a line is one bad line.
 pub(crate) fn may_hold_many(shape: &str) -> bool {
-    shape != PLAIN && shape != COLUMNS
+    ![PLAIN, COLUMNS, MARKUP, STREAMS].contains(&shape)
 }
 
 /// What a file is that holds no text, by its first bytes.
