@@ -88,11 +88,7 @@ fn leases_in(actions: &[Action<ExportAction>]) -> Vec<Lease> {
 fn open_file(schedule: &mut Exporting, worker: u32) -> FileId {
     let actions = say(schedule, worker, FromWorker::WantFile);
     let [Action::Work(ExportAction::OpenFile(file, _))] = actions[..] else { panic!("{actions:?}") };
-<<<<<<< HEAD
     schedule.handle(START, Event::Work(ExportEvent::Opened(file, "upload".parse().unwrap())));
-=======
-    schedule.handle(START, Event::Work(ExportEvent::Opened(file, "u".parse().unwrap())));
->>>>>>> slice-f
     file
 }
 
