@@ -11,6 +11,7 @@ use std::{
 };
 
 use clap::{FromArgMatches, error::ErrorKind};
+use job::{object::Object, target::Target};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -48,9 +49,9 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let result = match cli.command {
         Command::Export(args) => run_export(args, matches),
         Command::Import(args) => run_import(args, matches),
-        Command::Verify(args) => run_verify(&args),
-        Command::Status(args) => run_status(&args),
-        Command::Clean(args) => run_clean(&args),
+        Command::Verify(args) => run_verify(&args, matches),
+        Command::Status(args) => run_status(&args, matches),
+        Command::Clean(args) => run_clean(&args, matches),
     };
     match result {
         Ok(code) => code,
@@ -79,6 +80,8 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let (dry_run, json, quiet) = (args.dry_run, args.json, args.quiet);
     let request = args.request(matches).map_err(Failure::Refused)?;
+    let in_s3 = is_in_s3(&request.destination);
+    warn_of_unused(matches, in_s3, in_s3);
     match run(&request, dry_run, quiet)? {
         Outcome::Planned(texts) => print(&texts.join("\n\n")),
         Outcome::Exported(reports) if json => {
@@ -98,6 +101,9 @@ fn run(request: &ExportRequest, dry_run: bool, quiet: bool) -> Result<Outcome, F
 fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let (dry_run, json, quiet) = (args.dry_run, args.json, args.quiet);
     let request = args.request(matches).map_err(Failure::Refused)?;
+    let rejects_in_s3 = matches!(request.rejects, Some(Object::S3 { .. }));
+    let writes_s3 = rejects_in_s3 || request.state.as_ref().is_some_and(is_in_s3);
+    warn_of_unused(matches, writes_s3 || is_in_s3(&request.folder), writes_s3);
     match run_one_import(&request, dry_run, quiet)? {
         Imported::Planned(text) => print(&text),
         Imported::Done(report) if json => print(&serde_json::to_string_pretty(&report).unwrap_or_default()),
@@ -113,8 +119,9 @@ fn run_one_import(request: &ImportRequest, dry_run: bool, quiet: bool) -> Result
     block_on(|stop| async move { Box::pin(import(request, dry_run, &progress, &stop)).await })
 }
 
-fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
+fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(Failure::Refused)?;
+    warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
     let verified = block_on(|stop| async move { verify(&folder, &access, &stop).await })?;
     if args.json {
@@ -126,8 +133,9 @@ fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(!verified.defects.is_empty())))
 }
 
-fn run_status(args: &StatusArgs) -> Result<ExitCode, Failure> {
+fn run_status(args: &StatusArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(Failure::Refused)?;
+    warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
     let status = block_on(|stop| async move { status(&folder, &access, &stop).await })?;
     if args.json {
@@ -138,14 +146,26 @@ fn run_status(args: &StatusArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_clean(args: &CleanArgs) -> Result<ExitCode, Failure> {
+fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(Failure::Refused)?;
-    let (access, yes) = (args.aws.access(), args.yes);
+    warn_of_unused(matches, is_in_s3(&folder), is_in_s3(&folder));
+    let (access, yes) = (args.access().map_err(Failure::Refused)?, args.yes);
     let agree = |what: &str| if yes { Ok(()) } else { ask(what) };
     let progress = Progress::new(false);
     let done = block_on(|stop| async move { clean(&folder, &access, agree, &progress, &stop).await })?;
     tell(&done);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says which typed flags have no effect, since nothing of the command is in S3 or written there.
+fn warn_of_unused(matches: &clap::ArgMatches, has_s3: bool, writes_s3: bool) {
+    if let Some(unused) = args::unused(matches, has_s3, writes_s3) {
+        complain(&format!("warning: {unused}"));
+    }
+}
+
+fn is_in_s3(target: &Target) -> bool {
+    matches!(target, Target::S3 { .. })
 }
 
 /// Whether the user agrees to something that can't be undone.

@@ -35,8 +35,6 @@ pub struct ExportRequest {
     /// How fast.
     pub rate: RateSpec,
     pub(crate) wishes: Wishes,
-    /// Canned ACL of the objects written.
-    pub s3_acl: Option<String>,
     /// What to do where a complete export of the table is.
     pub if_complete: IfComplete,
     /// An unfinished export is removed and begun anew.
@@ -151,7 +149,7 @@ async fn prepare_one(
     let refused = |fault| Failure::refused(&fault);
     let facts = active(clients, table).await?;
     let target = folder(request, &facts, &clients.region);
-    let store = Store::new(&target, clients, request.s3_acl.clone());
+    let store = Store::new(&target, clients);
     store.check().map_err(refused)?;
     let ground = occupied(request, &store, &facts, note).await?;
     briefly(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;

@@ -1,6 +1,10 @@
 //! What the user asked for, validated, and what workers must know of it.
 
+mod s3;
+
 use std::str::FromStr;
+
+pub use s3::{S3Settings, STORAGE_CLASSES, Sse, Tags, account, kms_key, storage_class};
 
 use crate::{capacity::Rate, schema::KeySchema, target::Target, task::TotalSegments};
 
@@ -73,6 +77,8 @@ pub struct AwsAccess {
     pub assume_role: Option<String>,
     /// The external id that role's trust policy asks for.
     pub external_id: Option<String>,
+    /// What buckets demand.
+    pub s3: S3Settings,
 }
 
 /// What a worker must know to export segments of a table.

@@ -5,6 +5,7 @@
 mod cluster;
 mod folder;
 mod import;
+mod s3;
 mod values;
 
 use std::time::Duration;
@@ -27,6 +28,8 @@ use cluster::ClusterArgs;
 pub(super) use cluster::cluster_of_variables;
 pub(super) use folder::{CleanArgs, StatusArgs};
 pub(super) use import::ImportArgs;
+use s3::{BucketArgs, ObjectArgs};
+pub(super) use s3::{s3_of_variables, unused};
 use values::{Rates, duration, endpoint};
 pub(super) use values::{tables, target};
 
@@ -72,10 +75,12 @@ pub(super) struct Cli {
 
 /// The command line, in which an empty variable counts as one that is not set.
 pub(super) fn command() -> clap::Command {
-    let is_empty =
-        |arg: &clap::Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
-    let without_empty = |arg: clap::Arg| if is_empty(&arg) { arg.env(Resettable::Reset) } else { arg };
-    Cli::command().mut_subcommands(|command| command.mut_args(without_empty))
+    Cli::command().mut_subcommands(|command| command.mut_args(without_empty_variables))
+}
+
+fn without_empty_variables(arg: clap::Arg) -> clap::Arg {
+    let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    if is_empty { arg.env(Resettable::Reset) } else { arg }
 }
 
 #[derive(Debug, Subcommand)]
@@ -136,10 +141,6 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "DURATION", env = "TABLEHAUL_DEADLINE", value_parser = duration)]
     deadline: Option<Duration>,
 
-    /// Canned ACL of the objects written, such as bucket-owner-full-control
-    #[arg(long, value_name = "ACL", env = "TABLEHAUL_S3_ACL", value_parser = CANNED_ACLS)]
-    s3_acl: Option<String>,
-
     /// Only check everything and print the plan: segments, workers, streams, rate, time, price
     #[arg(long, env = "TABLEHAUL_DRY_RUN", value_parser = FalseyValueParser::new())]
     pub(super) dry_run: bool,
@@ -157,6 +158,9 @@ pub(super) struct ExportArgs {
 
     #[command(flatten)]
     aws: AwsArgs,
+
+    #[command(flatten)]
+    objects: ObjectArgs,
 }
 
 /// Read every file of an export again and check it against what was recorded.
@@ -208,6 +212,9 @@ pub(super) struct AwsArgs {
     /// External id that the role asks for
     #[arg(long, value_name = "ID", env = "TABLEHAUL_EXTERNAL_ID", requires = "assume_role")]
     external_id: Option<String>,
+
+    #[command(flatten)]
+    bucket: BucketArgs,
 }
 
 impl AwsArgs {
@@ -222,6 +229,7 @@ impl AwsArgs {
             profile: given(&self.profile),
             assume_role: given(&self.assume_role),
             external_id: given(&self.external_id),
+            s3: self.bucket.settings(),
         }
     }
 }
@@ -232,9 +240,10 @@ impl ExportArgs {
         let rate =
             Rates { verb: "read", percent: self.read_percent.as_deref(), units: self.read_units.as_deref() };
         let rate = rate.read(matches)?;
-        let (aws, cluster) = (self.aws.access(), self.cluster.wishes());
+        let (mut aws, cluster) = (self.aws.access(), self.cluster.wishes());
+        self.objects.add_to(&mut aws.s3)?;
         let Self { if_complete, restart, deadline, .. } = self;
-        let Self { mut names, consistent, segments, workers, compress, s3_acl, .. } = self;
+        let Self { mut names, consistent, segments, workers, compress, .. } = self;
         let destination = names.pop().filter(|_| !names.is_empty());
         let destination = destination.ok_or("give at least one table and then a destination; try --help")?;
         let segments = segments.map(TotalSegments::try_from).transpose();
@@ -248,7 +257,6 @@ impl ExportArgs {
                 consistent,
                 compression: compress,
             },
-            s3_acl,
             if_complete,
             restart,
             deadline,

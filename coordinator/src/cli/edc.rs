@@ -186,12 +186,11 @@ fn request(options: &Options, positional: &[String]) -> Result<ExportRequest, En
             consistent: false,
             compression: options.compression(),
         },
-        s3_acl: options.acl().map_err(failed)?,
         if_complete: IfComplete::Refuse,
         restart: false,
         deadline: None,
         cluster: options.cluster().map_err(failed)?,
-        aws: options.access(),
+        aws: options.access().map_err(failed)?,
     })
 }
 

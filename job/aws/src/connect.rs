@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::config::ProvideCredentials;
-use job::spec::AwsAccess;
+use job::spec::{AwsAccess, S3Settings};
 
 use crate::fault::{Fault, FaultKind};
 
@@ -39,6 +39,8 @@ pub struct Clients {
     pub dynamodb_address: String,
     /// Where S3 is, for messages.
     pub s3_address: String,
+    /// What the requests to S3 say besides.
+    pub s3_settings: S3Settings,
 }
 
 /// Builds clients and makes sure that there are a region and credentials; no request is sent to
@@ -63,6 +65,7 @@ pub async fn connect(access: &AwsAccess, retries: Retries) -> Result<Clients, Fa
         dynamodb_address: address(access.dynamodb_endpoint.as_deref(), "dynamodb", &region),
         s3_address: address(access.s3_endpoint.as_deref(), "s3", s3_region),
         region,
+        s3_settings: access.s3.clone(),
     })
 }
 
@@ -143,5 +146,6 @@ fn s3_client(config: &SdkConfig, access: &AwsAccess, retries: Retries) -> aws_sd
     if let Some(endpoint) = &access.s3_endpoint {
         builder = builder.endpoint_url(endpoint).force_path_style(true);
     }
+    let builder = builder.interceptor(crate::headers::S3Headers(access.s3.clone()));
     aws_sdk_s3::Client::from_conf(builder.build())
 }

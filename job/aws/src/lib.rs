@@ -3,6 +3,7 @@
 
 mod connect;
 mod fault;
+mod headers;
 mod ranges;
 mod read;
 

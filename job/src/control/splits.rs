@@ -124,7 +124,7 @@ impl TryFrom<wire::ImportSettings> for ImportSettings {
             keys: KeySchema { partition, sort },
             mode: settings.mode.parse().map_err(|_| Malformed("mode"))?,
             open_splits: settings.open_splits.max(1),
-            aws: settings.aws.unwrap_or_default().into(),
+            aws: settings.aws.unwrap_or_default().try_into()?,
         })
     }
 }
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use crate::{
         control::ToWorker,
-        spec::{AwsAccess, WriteMode},
+        spec::{AwsAccess, S3Settings, Sse, WriteMode},
         split::{Codec, Format},
     };
 
@@ -193,13 +193,22 @@ mod tests {
         let lease = ToWorker::Split(Box::new(SplitLease { split, attempt: Attempt(2), mark: 20 }));
         assert_eq!(ToWorker::try_from(wire::ToWorker::from(lease.clone())), Ok(lease));
 
+        let s3 = S3Settings {
+            bucket_owner: Some("123456789012".into()),
+            requester_pays: true,
+            acl: Some("private".into()),
+            sse: Some(Sse::KmsDsse),
+            sse_kms_key_id: Some("alias/x".into()),
+            storage_class: Some("STANDARD_IA".into()),
+            tags: "a=b,c=d".parse().unwrap(),
+        };
         let key = |name: &str, kind| KeyAttribute { name: name.into(), kind };
         let settings = ToWorker::Import(Box::new(ImportSettings {
             table: "Forum".into(),
             keys: KeySchema { partition: key("pk", KeyKind::S), sort: Some(key("sk", KeyKind::B)) },
             mode: WriteMode::PutIfAbsent,
             open_splits: 8,
-            aws: AwsAccess::default(),
+            aws: AwsAccess { s3, region: Some("eu-west-1".into()), ..AwsAccess::default() },
         }));
         assert_eq!(ToWorker::try_from(wire::ToWorker::from(settings.clone())), Ok(settings));
     }

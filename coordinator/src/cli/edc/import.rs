@@ -27,7 +27,7 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<Import
         deadline: None,
         check: Check::All,
         cluster: options.cluster().map_err(failed)?,
-        aws: options.access(),
+        aws: options.access().map_err(failed)?,
     })
 }
 

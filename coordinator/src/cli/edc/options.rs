@@ -9,7 +9,7 @@ use job::{
 
 use super::Class;
 use crate::{
-    cli::args::{CANNED_ACLS, cluster_of_variables},
+    cli::args::{CANNED_ACLS, cluster_of_variables, s3_of_variables},
     cluster::ClusterWishes,
 };
 
@@ -152,7 +152,7 @@ impl Options {
         }
     }
 
-    pub(super) fn acl(&self) -> Result<Option<String>, String> {
+    fn acl(&self) -> Result<Option<String>, String> {
         let Some(typed) = self.get("fs.s3.canned.acl") else { return Ok(None) };
         let acl = canned_acl(typed);
         if CANNED_ACLS.contains(&acl.as_str()) {
@@ -161,13 +161,15 @@ impl Options {
         Err(format!("-Dfs.s3.canned.acl={typed}: none of S3's canned ACLs"))
     }
 
-    pub(super) fn access(&self) -> AwsAccess {
+    pub(super) fn access(&self) -> Result<AwsAccess, String> {
         let text = |key| self.get(key).map(str::to_owned);
         let endpoint = text("dynamodb.endpoint")
             .map(|endpoint| if endpoint.contains("://") { endpoint } else { format!("https://{endpoint}") });
         // There are no flags in this form, so what the variables say holds.
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        AwsAccess {
+        let mut s3 = s3_of_variables()?;
+        s3.acl = self.acl()?.or(s3.acl);
+        Ok(AwsAccess {
             region: text("dynamodb.region")
                 .or_else(|| text("dynamodb.regionid"))
                 .or_else(|| variable("TABLEHAUL_REGION")),
@@ -177,7 +179,8 @@ impl Options {
             profile: variable("TABLEHAUL_PROFILE"),
             assume_role: variable("TABLEHAUL_ASSUME_ROLE"),
             external_id: variable("TABLEHAUL_EXTERNAL_ID"),
-        }
+            s3,
+        })
     }
 
     /// What the user should know about options that do not do what they say.
@@ -253,8 +256,9 @@ mod tests {
             "2",
         ]);
         assert_eq!(rest, ["s3://b/x", "Forum", "2"]);
-        assert_eq!(options.acl().unwrap().as_deref(), Some("bucket-owner-full-control"));
-        assert_eq!(options.access().region.as_deref(), Some("eu-west-1"));
+        let access = options.access().unwrap();
+        assert_eq!(access.s3.acl.as_deref(), Some("bucket-owner-full-control"));
+        assert_eq!(access.region.as_deref(), Some("eu-west-1"));
         let warnings = options.warnings();
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert_eq!(warnings[1], "ignored: my.key, -libjars");

@@ -9,7 +9,7 @@ use job::{
     capacity::Units,
     format::request::{Encoder, Wanted, Write},
     schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::{AwsAccess, WriteMode},
+    spec::{AwsAccess, S3Settings, WriteMode},
 };
 
 use self::server::{Server, Trouble, serve};
@@ -53,6 +53,7 @@ fn clients(server: &Server) -> Clients {
         region: "us-east-1".into(),
         dynamodb_address: server.endpoint.clone(),
         s3_address: String::new(),
+        s3_settings: S3Settings::default(),
     }
 }
 
