@@ -147,7 +147,8 @@ impl Job<'_> {
         };
         let begin = || {
             let (job, now) = (JobId(uuid::Uuid::new_v4().to_string()), Timestamp::now().to_string());
-            resume::begin(job, &prepared.facts, request.wishes, plan.segments, now)
+            let settings = prepared.settings.clone();
+            resume::begin(job, &prepared.facts, request.wishes, plan.segments, now, settings)
         };
         let fresh = |journal, begin| Taken {
             journal,

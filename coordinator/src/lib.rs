@@ -44,5 +44,6 @@ mod server;
 mod stop;
 mod store;
 mod table;
+mod table_settings;
 mod text;
 mod verify;

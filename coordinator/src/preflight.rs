@@ -7,10 +7,12 @@ use std::{
 
 use job::{
     spec::{AwsAccess, RateSpec},
+    table_settings::TableSettings,
     target::Target,
 };
 use job_aws::{Clients, Retries, connect};
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use crate::{
     cluster::{ClusterWishes, Place, Room},
@@ -23,6 +25,7 @@ use crate::{
     retry::briefly,
     store::Store,
     table::TableFacts,
+    table_settings,
 };
 
 /// What the user asked for.
@@ -77,6 +80,8 @@ pub(crate) struct Prepared {
     /// Name or ARN, as asked: a table of another account is found only by its ARN.
     pub(crate) table: String,
     pub(crate) facts: TableFacts,
+    /// What else is known of the table, for an export that begins.
+    pub(crate) settings: Option<TableSettings>,
     pub(crate) target: Target,
     pub(crate) store: Store,
     pub(crate) plan: Plan,
@@ -151,11 +156,25 @@ async fn prepare_one(
     let target = folder(request, &facts, &clients.region);
     let store = Store::new(&target, clients);
     store.check().map_err(refused)?;
+    let mut asking = JoinSet::new();
+    // A dry run, which has no note, records nothing.
+    if note.is_some() {
+        let (clients, table, description) = (clients.clone(), table.to_owned(), facts.description.clone());
+        asking.spawn(async move { table_settings::read(&clients, &table, &description).await });
+    }
     let ground = occupied(request, &store, &facts, note).await?;
     briefly(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;
     let (rate, rate_source) = facts.read_rate(request.rate);
     if rate.milli_per_second() == 0 {
         return Err(Failure::Refused(format!("{rate_source} is no rate to read at")));
+    }
+    // One that goes on has them in its journal.
+    let mut settings = None;
+    if matches!(ground, Ground::Free | Ground::Anew(_))
+        && let Some(Ok(found)) = asking.join_next().await
+    {
+        found.note().zip(note).inspect(|(text, note)| note(text));
+        settings = Some(found.settings);
     }
     let mut wishes = request.wishes;
     if let Ground::Unfinished(journaled) = &ground
@@ -164,7 +183,8 @@ async fn prepare_one(
         wishes.segments = Some(state.begin.segments);
     }
     let plan = plan(&facts, rate, wishes, room);
-    Ok(Prepared { table: table.to_owned(), facts, target, store, plan, rate, rate_source, ground })
+    let table = table.to_owned();
+    Ok(Prepared { table, facts, settings, target, store, plan, rate, rate_source, ground })
 }
 
 /// A table that can be read and written.

@@ -9,6 +9,7 @@ mod network;
 mod output;
 mod refused;
 mod running;
+mod settings;
 mod several;
 mod silent;
 mod unfinished;

@@ -1,6 +1,6 @@
 //! Whether an unfinished export can be gone on with, and how that is said. A core.
 
-use job::{journal::Begin, layout};
+use job::{journal::Begin, layout, table_settings::TableSettings};
 
 use super::state::ExportState;
 use crate::{plan::Wishes, table::TableFacts};
@@ -12,6 +12,7 @@ pub(crate) fn begin(
     wishes: Wishes,
     segments: job::task::TotalSegments,
     started_at: String,
+    table_settings: Option<TableSettings>,
 ) -> Begin {
     Begin {
         job,
@@ -25,6 +26,7 @@ pub(crate) fn begin(
         started_at,
         expected_items: facts.items,
         description: facts.description.clone(),
+        table_settings,
     }
 }
 
@@ -77,7 +79,7 @@ mod tests {
     fn begun() -> Begin {
         let facts = described(&json!({"TableId": "a"}));
         let segments = TotalSegments::try_from(4).unwrap();
-        begin(JobId("j".into()), &facts, Wishes::default(), segments, "t".into())
+        begin(JobId("j".into()), &facts, Wishes::default(), segments, "t".into(), None)
     }
 
     #[test]

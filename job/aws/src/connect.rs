@@ -41,6 +41,8 @@ pub struct Clients {
     pub s3_address: String,
     /// What the requests to S3 say besides.
     pub s3_settings: S3Settings,
+    /// What the clients were made of, for clients of other services.
+    pub config: SdkConfig,
 }
 
 /// Builds clients and makes sure that there are a region and credentials; no request is sent to
@@ -66,6 +68,7 @@ pub async fn connect(access: &AwsAccess, retries: Retries) -> Result<Clients, Fa
         s3_address: address(access.s3_endpoint.as_deref(), "s3", s3_region),
         region,
         s3_settings: access.s3.clone(),
+        config,
     })
 }
 

@@ -141,3 +141,19 @@ fn who_wrote_an_object_is_known_even_if_the_rest_is_not() {
     assert_eq!(header(&bytes[..bytes.len() - 10]), Ok(a_header(5)));
     assert!(header(b"x").is_err());
 }
+
+/// As it was written before the settings of the table were recorded.
+#[test]
+fn a_beginning_without_the_settings_of_the_table_is_read() {
+    let begin = r#"{"job":"j","table":"Forum","arn":null,"table_id":null,"keys":{"partition":{"name":"pk","type":"S"}},
+        "compression":"none","consistent":false,"segments":4,"started_at":"t","expected_items":7,
+        "description":{"TableName":"Forum"}}"#;
+    let begin: Begin = serde_json::from_str(begin).unwrap();
+    assert_eq!(begin.table_settings, None);
+    assert!(!serde_json::to_string(&begin).unwrap().contains("table_settings"));
+    let settings =
+        Some(crate::table_settings::TableSettings { tags: Some(Vec::new()), ..Default::default() });
+    let fact = Fact::Begin(Box::new(Begin { table_settings: settings, ..begin }));
+    let bytes = print(&a_header(1), std::slice::from_ref(&fact));
+    assert_eq!(parse(&bytes), Ok((a_header(1), vec![fact])));
+}

@@ -11,6 +11,7 @@ use job::{
     schema::{KeyAttribute, KeyKind, KeySchema},
     spec::{AwsAccess, S3Settings, WriteMode},
 };
+use job_aws::SdkConfig;
 
 use self::server::{Server, Trouble, serve};
 use super::{
@@ -54,6 +55,7 @@ fn clients(server: &Server) -> Clients {
         dynamodb_address: server.endpoint.clone(),
         s3_address: String::new(),
         s3_settings: S3Settings::default(),
+        config: SdkConfig::builder().build(),
     }
 }
 
