@@ -17,7 +17,7 @@ use miss::{Miss, Server};
 
 /// How long each of the questions may take; all are asked at once.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Resources that one DescribeScalableTargets may name (Application Auto Scaling API Reference).
+/// Resources that one `DescribeScalableTargets` may name (Application Auto Scaling API Reference).
 const MAX_RESOURCES: usize = 50;
 /// The id of its API model.
 const AUTO_SCALING: &str = "Application Auto Scaling";

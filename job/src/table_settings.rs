@@ -10,15 +10,15 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TableSettings {
-    /// `TimeToLiveDescription` of DescribeTimeToLive.
+    /// `TimeToLiveDescription` of `DescribeTimeToLive`.
     pub time_to_live: Option<Value>,
-    /// `Tags` of ListTagsOfResource.
+    /// `Tags` of `ListTagsOfResource`.
     pub tags: Option<Vec<Value>>,
-    /// `ContinuousBackupsDescription` of DescribeContinuousBackups, with the point-in-time recovery.
+    /// `ContinuousBackupsDescription` of `DescribeContinuousBackups`, with the point-in-time recovery.
     pub continuous_backups: Option<Value>,
-    /// `KinesisDataStreamDestinations` of DescribeKinesisStreamingDestination.
+    /// `KinesisDataStreamDestinations` of `DescribeKinesisStreamingDestination`.
     pub kinesis_streams: Option<Vec<Value>>,
-    /// `Policy`, a text that holds JSON, and `RevisionId` of GetResourcePolicy.
+    /// `Policy`, a text that holds JSON, and `RevisionId` of `GetResourcePolicy`.
     pub resource_policy: Option<Value>,
     /// Of the table and its indexes.
     pub auto_scaling: Option<AutoScaling>,
@@ -29,9 +29,9 @@ pub struct TableSettings {
 /// What Application Auto Scaling does with a table and its indexes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AutoScaling {
-    /// `ScalableTargets` of DescribeScalableTargets.
+    /// `ScalableTargets` of `DescribeScalableTargets`.
     pub targets: Vec<Value>,
-    /// `ScalingPolicies` of DescribeScalingPolicies.
+    /// `ScalingPolicies` of `DescribeScalingPolicies`.
     pub policies: Vec<Value>,
 }
 

@@ -54,7 +54,7 @@ pub(super) struct Server<'a> {
     pub(super) is_of_aws: bool,
 }
 
-/// Emulators and other servers than AWS's know less. Codes: those of DynamoDB local and ScyllaDB; others give a status, or
+/// Emulators and other servers than AWS's know less. Codes: those of DynamoDB local and Alternator; others give a status, or
 /// fail without a word.
 fn is_unknown_operation<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>, is_of_aws: bool) -> bool {
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();

@@ -41,7 +41,7 @@ impl S3Settings {
     }
 }
 
-/// Server-side encryption (Amazon S3 API Reference, "PutObject", `x-amz-server-side-encryption`).
+/// Server-side encryption (Amazon S3 API Reference, `PutObject`, `x-amz-server-side-encryption`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sse {
     /// With keys of S3.
