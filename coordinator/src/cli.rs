@@ -14,6 +14,7 @@ use clap::{
     FromArgMatches,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+use job::{object::Object, target::Target};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -51,9 +52,9 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let result = match cli.command {
         Command::Export(args) => run_export(args, matches),
         Command::Import(args) => run_import(args, matches),
-        Command::Verify(args) => run_verify(&args),
-        Command::Status(args) => run_status(&args),
-        Command::Clean(args) => run_clean(&args),
+        Command::Verify(args) => run_verify(&args, matches),
+        Command::Status(args) => run_status(&args, matches),
+        Command::Clean(args) => run_clean(&args, matches),
     };
     ended(result)
 }
@@ -96,6 +97,8 @@ fn one_line(error: &clap::Error) -> String {
 fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let Show { dry_run, json, quiet } = args.show();
     let request = args.request(matches).map_err(Failure::Refused)?;
+    let in_s3 = is_in_s3(&request.destination);
+    warn_of_unused(matches, in_s3, in_s3);
     match run(&request, dry_run, &Progress::new(quiet))? {
         Outcome::Planned(texts) => result("the plan", &texts.join("\n\n"))?,
         Outcome::Exported(reports) if json => {
@@ -119,6 +122,9 @@ fn run(request: &ExportRequest, dry_run: bool, progress: &Progress) -> Result<Ou
 fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let Show { dry_run, json, quiet } = args.show();
     let request = args.request(matches).map_err(Failure::Refused)?;
+    let rejects_in_s3 = matches!(request.rejects, Some(Object::S3 { .. }));
+    let writes_s3 = rejects_in_s3 || request.state.as_ref().is_some_and(is_in_s3);
+    warn_of_unused(matches, writes_s3 || is_in_s3(&request.folder), writes_s3);
     match run_one_import(&request, dry_run, &Progress::new(quiet))? {
         Imported::Planned(text) => result("the plan", &text)?,
         Imported::Done(report) if json => result("the import is done, but its report", &json_of(&report))?,
@@ -133,8 +139,9 @@ fn run_one_import(request: &ImportRequest, dry_run: bool, progress: &Progress) -
     block_on(|stop| async move { Box::pin(import(request, dry_run, progress, &stop)).await })
 }
 
-fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
+fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(Failure::Refused)?;
+    warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
     let verified = block_on(|stop| async move { verify(&folder, &access, &stop).await })?;
     if args.json {
@@ -146,8 +153,9 @@ fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(!verified.defects.is_empty())))
 }
 
-fn run_status(args: &StatusArgs) -> Result<ExitCode, Failure> {
+fn run_status(args: &StatusArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(Failure::Refused)?;
+    warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
     let status = block_on(|stop| async move { status(&folder, &access, &stop).await })?;
     if args.json {
@@ -158,14 +166,26 @@ fn run_status(args: &StatusArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_clean(args: &CleanArgs) -> Result<ExitCode, Failure> {
+fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(Failure::Refused)?;
-    let (access, yes) = (args.aws.access(), args.yes);
+    warn_of_unused(matches, is_in_s3(&folder), is_in_s3(&folder));
+    let (access, yes) = (args.access().map_err(Failure::Refused)?, args.yes);
     let agree = |what: &str| if yes { Ok(()) } else { ask(what) };
     let progress = Progress::new(false);
     let done = block_on(|stop| async move { clean(&folder, &access, agree, &progress, &stop).await })?;
     tell(&done);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says which typed flags have no effect, since nothing of the command is in S3 or written there.
+fn warn_of_unused(matches: &clap::ArgMatches, has_s3: bool, writes_s3: bool) {
+    if let Some(unused) = args::unused(matches, has_s3, writes_s3) {
+        complain(&format!("warning: {unused}"));
+    }
+}
+
+fn is_in_s3(target: &Target) -> bool {
+    matches!(target, Target::S3 { .. })
 }
 
 /// Whether the user agrees to something that can't be undone.

@@ -150,8 +150,8 @@ impl Job<'_> {
         };
         let begin = || {
             let job = JobId::from_u128(uuid::Uuid::new_v4().as_u128());
-            let now = Timestamp::now().to_string();
-            resume::begin(job, &prepared.facts, request.wishes, plan.segments, now)
+            let (now, settings) = (Timestamp::now().to_string(), prepared.settings.clone());
+            resume::begin(job, &prepared.facts, request.wishes, plan.segments, now, settings)
         };
         let fresh = |journal, begin| Taken {
             journal,

@@ -45,6 +45,7 @@ mod server;
 mod stop;
 mod store;
 mod table;
+mod table_settings;
 mod text;
 mod verify;
 mod whole;

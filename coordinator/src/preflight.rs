@@ -7,10 +7,12 @@ use std::{
 
 use job::{
     spec::{AwsAccess, RateSpec},
+    table_settings::TableSettings,
     target::Target,
 };
 use job_aws::Clients;
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use crate::{
     access,
@@ -25,6 +27,7 @@ use crate::{
     retry::briefly,
     store::Store,
     table::TableFacts,
+    table_settings,
     whole::Complete,
 };
 
@@ -38,8 +41,6 @@ pub struct ExportRequest {
     /// How fast.
     pub rate: RateSpec,
     pub(crate) wishes: Wishes,
-    /// Canned ACL of the objects written.
-    pub s3_acl: Option<String>,
     /// What to do where a complete export of the table is.
     pub if_complete: IfComplete,
     /// An unfinished export is removed and begun anew.
@@ -82,6 +83,8 @@ pub(crate) struct Prepared {
     /// Name or ARN, as asked: a table of another account is found only by its ARN.
     pub(crate) table: String,
     pub(crate) facts: TableFacts,
+    /// What else is known of the table, for an export that begins.
+    pub(crate) settings: Option<TableSettings>,
     pub(crate) target: Target,
     pub(crate) store: Store,
     pub(crate) plan: Plan,
@@ -168,13 +171,27 @@ async fn prepare_one(
     let refused = |fault| Failure::refused(&fault);
     let facts = usable(clients, table, note).await?;
     let target = folder(request, &facts, &clients.region);
-    let store = Store::new(&target, clients, request.s3_acl.clone());
+    let store = Store::new(&target, clients);
     store.check().map_err(refused)?;
+    let mut asking = JoinSet::new();
+    // A dry run, which has no note, records nothing.
+    if note.is_some() {
+        let (clients, table, description) = (clients.clone(), table.to_owned(), facts.description.clone());
+        asking.spawn(async move { table_settings::read(&clients, &table, &description).await });
+    }
     let ground = occupied(request, &store, &facts, note).await?;
     briefly(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;
     let (rate, rate_source) = facts.read_rate(request.rate);
     if rate.milli_per_second() == 0 {
         return Err(Failure::Refused(format!("{rate_source} is no rate to read at")));
+    }
+    // One that goes on has them in its journal.
+    let mut settings = None;
+    if matches!(ground, Ground::Free | Ground::Anew(_))
+        && let Some(Ok(found)) = asking.join_next().await
+    {
+        found.note().zip(note).inspect(|(text, note)| note(text));
+        settings = Some(found.settings);
     }
     let mut wishes = request.wishes;
     if let Ground::Unfinished(journaled) = &ground
@@ -184,7 +201,7 @@ async fn prepare_one(
     }
     let plan = plan(&facts, rate, wishes, room);
     let (table, account) = (table.to_owned(), None);
-    Ok(Prepared { table, facts, target, store, plan, rate, rate_source, ground, account })
+    Ok(Prepared { table, facts, settings, target, store, plan, rate, rate_source, ground, account })
 }
 
 /// A table that can be read and written; `note` is told if there is something to know about that.

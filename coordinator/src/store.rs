@@ -2,6 +2,7 @@
 //! promise, that no part file is visible before it is complete.
 
 mod files;
+mod hint;
 mod lock;
 mod open;
 mod parts;
@@ -27,10 +28,10 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// `acl` is the canned ACL of objects in S3.
-    pub(crate) fn new(target: &Target, clients: &Clients, acl: Option<String>) -> Self {
+    /// A folder to write to.
+    pub(crate) fn new(target: &Target, clients: &Clients) -> Self {
         match target {
-            Target::S3 { bucket, .. } => Self::S3(Prefix::new(bucket.clone(), target.clone(), acl, clients)),
+            Target::S3 { bucket, .. } => Self::S3(Prefix::new(bucket.clone(), target.clone(), clients)),
             Target::File { dir } => Self::Files(Directory::new(dir.clone())),
         }
     }

@@ -1,8 +1,8 @@
 //! What the address of an AWS service says about itself.
 
 /// The domains of AWS's own endpoints in all partitions (AWS General Reference, "AWS service endpoints").
-const AWS_DOMAINS: [&str; 4] =
-    [".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn"];
+const AWS_DOMAINS: [&str; 5] =
+    [".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn", ".amazonaws.eu"];
 
 /// Whether a URL is one of AWS's own endpoints, public or of a VPC.
 pub fn is_aws(url: &str) -> bool {
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn other_servers_have_no_region() {
-        for url in ["http://127.0.0.1:8000", "http://localhost", "http://dynamodb.eu-west-1.example.com", ""]
+        for url in ["http://127.0.0.1:8000", "http://localhost", "http://dynamodb.eu-west-1.example.com", "https://amazonaws.com.example.org", "https://x/.amazonaws.com", ""]
         {
             assert!(!is_aws(url), "{url}");
             assert_eq!(dynamodb_region(url), None, "{url}");

@@ -7,6 +7,7 @@ use crate::{
     layout::PartName,
     schema::KeySchema,
     spec::{Compression, NullSpelling},
+    table_settings::TableSettings,
 };
 
 /// The version of [`ExportJson`] written here, and the only one read.
@@ -52,6 +53,9 @@ pub struct ExportJson {
     pub files: Vec<PartFile>,
     /// The table as DescribeTable gave it, word for word.
     pub table: serde_json::Value,
+    /// How the table was set up besides; absent if the export was begun before that was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_settings: Option<TableSettings>,
 }
 
 /// The settings of the job that are worth knowing later.

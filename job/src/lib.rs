@@ -16,5 +16,6 @@ pub mod object;
 pub mod schema;
 pub mod spec;
 pub mod split;
+pub mod table_settings;
 pub mod target;
 pub mod task;

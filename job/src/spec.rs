@@ -1,6 +1,10 @@
 //! What the user asked for, validated, and what workers must know of it.
 
+mod s3;
+
 use std::str::FromStr;
+
+pub use s3::{S3Settings, STORAGE_CLASSES, Sse, Tags, account, kms_key, storage_class};
 
 use crate::{
     capacity::Rate,
@@ -117,6 +121,8 @@ pub struct AwsAccess {
     pub external_id: Option<String>,
     /// The account, 12 digits, that the credentials must belong to.
     pub account: Option<String>,
+    /// What buckets demand.
+    pub s3: S3Settings,
 }
 
 impl AwsAccess {

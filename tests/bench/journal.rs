@@ -173,5 +173,6 @@ fn begin(segments: u32) -> anyhow::Result<Begin> {
         started_at: "2026-01-01T00:00:00Z".into(),
         expected_items: 0,
         description: serde_json::Value::Null,
+        table_settings: None,
     })
 }

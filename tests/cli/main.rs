@@ -15,6 +15,7 @@ mod planted;
 mod refused;
 mod regions;
 mod running;
+mod settings;
 mod several;
 mod silent;
 mod trust;

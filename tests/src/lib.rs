@@ -8,6 +8,7 @@
 //! - [`demo`]: `demo-dynamodb`, a whole emulator with real data in it.
 //! - [`moto`]: a second emulator, by others in another language.
 //! - [`s3`]: versitygw, a whole S3 over a folder.
+//! - [`gate`]: a bucket policy before it.
 //! - [`mod@installed`]: what `scripts/setup` installs.
 //! - [`hadoop`]: a real cluster: HDFS, YARN, Streaming, history.
 //! - [`command`]: running `tablehaul`.
@@ -35,6 +36,7 @@ pub mod dice;
 pub mod dynamodb;
 pub mod emr;
 pub mod fake;
+pub mod gate;
 pub mod hadoop;
 pub mod http;
 pub mod installed;
@@ -55,6 +57,7 @@ pub use demo::DemoDynamo;
 pub use dice::Dice;
 pub use dynamodb::DynamoDb;
 pub use fake::Fake;
+pub use gate::Gate;
 pub use hadoop::Hadoop;
 pub use installed::installed;
 pub use items::{expected_keys, item_index, item_key};

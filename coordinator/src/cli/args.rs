@@ -6,6 +6,7 @@ mod cluster;
 mod folder;
 mod given;
 mod import;
+mod s3;
 mod values;
 
 use std::time::Duration;
@@ -28,6 +29,8 @@ use cluster::ClusterArgs;
 pub(super) use folder::{CleanArgs, StatusArgs};
 pub(super) use given::{Given, given};
 pub(super) use import::ImportArgs;
+use s3::{BucketArgs, ObjectArgs};
+pub(super) use s3::unused;
 use values::{Rates, account, duration, endpoint};
 pub(super) use values::{tables, target};
 
@@ -73,10 +76,12 @@ pub(super) struct Cli {
 
 /// The command line, in which an empty variable counts as one that is not set.
 pub(super) fn command() -> clap::Command {
-    let is_empty =
-        |arg: &clap::Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
-    let without_empty = |arg: clap::Arg| if is_empty(&arg) { arg.env(Resettable::Reset) } else { arg };
-    Cli::command().mut_subcommands(|command| command.mut_args(without_empty))
+    Cli::command().mut_subcommands(|command| command.mut_args(without_empty_variables))
+}
+
+fn without_empty_variables(arg: clap::Arg) -> clap::Arg {
+    let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    if is_empty { arg.env(Resettable::Reset) } else { arg }
 }
 
 #[derive(Debug, Subcommand)]
@@ -142,10 +147,6 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "DURATION", env = "TABLEHAUL_DEADLINE", value_parser = duration)]
     deadline: Option<Duration>,
 
-    /// Canned ACL of the objects written, such as bucket-owner-full-control
-    #[arg(long, value_name = "ACL", env = "TABLEHAUL_S3_ACL", value_parser = CANNED_ACLS)]
-    s3_acl: Option<String>,
-
     /// Only check everything and print the plan: segments, workers, streams, rate, time, price
     #[arg(long, env = "TABLEHAUL_DRY_RUN", value_parser = FalseyValueParser::new())]
     dry_run: bool,
@@ -163,6 +164,9 @@ pub(super) struct ExportArgs {
 
     #[command(flatten)]
     aws: AwsArgs,
+
+    #[command(flatten)]
+    objects: ObjectArgs,
 }
 
 /// Read every file of an export again and check it against what was recorded.
@@ -218,6 +222,9 @@ pub(super) struct AwsArgs {
     /// Account, 12 digits: refuse to run with credentials of any other
     #[arg(long, value_name = "ACCOUNT", env = "TABLEHAUL_ACCOUNT", value_parser = account)]
     account: Option<String>,
+
+    #[command(flatten)]
+    bucket: BucketArgs,
 }
 
 impl AwsArgs {
@@ -233,6 +240,7 @@ impl AwsArgs {
             assume_role: given(&self.assume_role),
             external_id: given(&self.external_id),
             account: given(&self.account),
+            s3: self.bucket.settings(),
         }
     }
 }
@@ -258,9 +266,10 @@ impl ExportArgs {
         let rate =
             Rates { verb: "read", percent: self.read_percent.as_deref(), units: self.read_units.as_deref() };
         let rate = rate.read(matches)?;
-        let (aws, cluster) = (self.aws.access(), self.cluster.wishes());
+        let (mut aws, cluster) = (self.aws.access(), self.cluster.wishes());
+        self.objects.add_to(&mut aws.s3)?;
         let Self { if_complete, restart, deadline, .. } = self;
-        let Self { mut names, consistent, segments, workers, compress, null, s3_acl, .. } = self;
+        let Self { mut names, consistent, segments, workers, compress, null, .. } = self;
         let destination = names.pop().filter(|_| !names.is_empty());
         let destination = destination.ok_or("give at least one table and then a destination; try --help")?;
         let segments = segments.map(TotalSegments::try_from).transpose();
@@ -276,7 +285,6 @@ impl ExportArgs {
                 null,
                 null_default: NullSpelling::Single,
             },
-            s3_acl,
             if_complete,
             restart,
             deadline,

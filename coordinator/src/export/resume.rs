@@ -1,6 +1,6 @@
 //! Whether an unfinished export can be gone on with, and how that is said. A core.
 
-use job::{journal::Begin, layout};
+use job::{journal::Begin, layout, table_settings::TableSettings};
 
 use super::state::ExportState;
 use crate::{failure::Failure, plan::Wishes, table::TableFacts};
@@ -12,6 +12,7 @@ pub(crate) fn begin(
     wishes: Wishes,
     segments: job::task::TotalSegments,
     started_at: String,
+    table_settings: Option<TableSettings>,
 ) -> Begin {
     Begin {
         job,
@@ -26,6 +27,7 @@ pub(crate) fn begin(
         started_at,
         expected_items: facts.items,
         description: facts.description.clone(),
+        table_settings,
     }
 }
 
@@ -108,7 +110,7 @@ mod tests {
     fn begun() -> Begin {
         let facts = described(&json!({"TableId": "a"}));
         let segments = TotalSegments::try_from(4).unwrap();
-        begin(JobId::from_u128(7), &facts, Wishes::default(), segments, "t".into())
+        begin(JobId::from_u128(7), &facts, Wishes::default(), segments, "t".into(), None)
     }
 
     #[test]
@@ -130,7 +132,7 @@ mod tests {
             [(wish(None, single), single), (wish(None, both), both), (wish(Some(single), both), single)]
         {
             let segments = TotalSegments::try_from(4).unwrap();
-            assert_eq!(begin(JobId::from_u128(7), &facts, wishes, segments, "t".into()).null, expected);
+            assert_eq!(begin(JobId::from_u128(7), &facts, wishes, segments, "t".into(), None).null, expected);
         }
         assert_eq!(difference(&begun(), &facts, wish(None, both)), None);
         assert_eq!(difference(&begun(), &facts, wish(Some(single), both)), None);

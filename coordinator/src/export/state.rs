@@ -153,6 +153,7 @@ impl ExportState {
             read_units: totals.consumed.as_f64(),
             files,
             table: begin.description.clone(),
+            table_settings: begin.table_settings.clone(),
         })
     }
 }

@@ -249,5 +249,5 @@ fn store<'a>(place: &'a Object, clients: &Clients) -> Result<(Store, &'a str), F
     let Object::S3 { bucket, key } = place else { return Err(fault(place, &"not in S3")) };
     let (prefix, name) = key.rsplit_once('/').unwrap_or(("", key));
     let folder = Target::S3 { bucket: bucket.clone(), prefix: prefix.to_owned() };
-    Ok((Store::new(&folder, clients, None), name))
+    Ok((Store::new(&folder, clients), name))
 }

@@ -37,7 +37,7 @@ pub(crate) struct Place {
 /// What is in the place for state, if one was given.
 pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<Option<Place>, Failure> {
     let Some(target) = &request.state else { return Ok(None) };
-    let store = Store::new(target, clients, None);
+    let store = Store::new(target, clients);
     store.check().map_err(|fault| Failure::refused(&fault))?;
     let refused = |what: String| {
         Failure::Refused(format!(

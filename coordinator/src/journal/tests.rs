@@ -53,6 +53,7 @@ pub(crate) fn begin() -> Fact {
         started_at: "2026-01-01T00:00:00Z".into(),
         expected_items: 100,
         description: serde_json::Value::Null,
+        table_settings: None,
     }))
 }
 

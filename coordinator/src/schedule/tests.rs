@@ -40,6 +40,7 @@ pub(super) fn begin(segments: TotalSegments) -> Begin {
         started_at: String::new(),
         expected_items: 0,
         description: serde_json::Value::Null,
+        table_settings: None,
     }
 }
 

@@ -56,14 +56,14 @@ impl Store {
         };
         let clients = connect_to_s3(access, Retries::Sdk).await?;
         briefly(|| clients.locate(&bucket)).await?;
-        Ok(Self::S3(Prefix::new(bucket, target.clone(), None, &clients)))
+        Ok(Self::S3(Prefix::new(bucket, target.clone(), &clients)))
     }
 
     /// A folder that is only read, with clients that are there already; a file system needs none.
     pub(crate) fn reading(target: &Target, clients: Option<&Clients>) -> Result<Self, Fault> {
         match (target, clients) {
             (Target::File { dir }, _) => Ok(Self::Files(Directory::new(dir.clone()))),
-            (Target::S3 { .. }, Some(clients)) => Ok(Self::new(target, clients, None)),
+            (Target::S3 { .. }, Some(clients)) => Ok(Self::new(target, clients)),
             (Target::S3 { .. }, None) => {
                 Err(Fault::new(FaultKind::Refused, format!("{target} can't be read without access to AWS")))
             }

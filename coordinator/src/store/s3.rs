@@ -7,16 +7,16 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::{
         ChecksumAlgorithm, ChecksumType, CommonPrefix, CompletedMultipartUpload, CompletedPart, Object,
-        ObjectCannedAcl, ObjectStorageClass, OptionalObjectAttributes,
+        ObjectStorageClass, OptionalObjectAttributes,
     },
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::base64;
 use bytes::Bytes;
-use job::{ids::UploadId, layout::PartName, target::Target};
+use job::{ids::UploadId, layout::PartName, spec::S3Settings, target::Target};
 use job_aws::{Clients, Fault, FaultKind};
 
-use super::{Archived, Entry, Listing};
+use super::{Archived, Entry, Listing, hint::hint};
 use crate::files::PartFile;
 
 /// Objects of one bucket under one prefix.
@@ -25,15 +25,14 @@ pub(crate) struct Prefix {
     pub(super) client: aws_sdk_s3::Client,
     pub(super) bucket: String,
     pub(super) target: Target,
-    pub(super) acl: Option<ObjectCannedAcl>,
     pub(super) address: String,
+    pub(super) settings: S3Settings,
 }
 
 impl Prefix {
-    pub(super) fn new(bucket: String, target: Target, acl: Option<String>, clients: &Clients) -> Self {
-        let acl = acl.map(|acl| ObjectCannedAcl::from(acl.as_str()));
+    pub(super) fn new(bucket: String, target: Target, clients: &Clients) -> Self {
         let (client, address) = clients.s3_of(&bucket);
-        Self { client, bucket, target, acl, address }
+        Self { client, bucket, target, address, settings: clients.access.s3.clone() }
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -44,7 +43,11 @@ impl Prefix {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        Fault::of(action, resource, &self.address, error)
+        let mut fault = Fault::of(action, resource, &self.address, error);
+        if fault.kind == FaultKind::Denied {
+            fault.message.push_str(&hint(action, &self.settings));
+        }
+        fault
     }
 
     /// A bucket that is not there, or another reason why it cannot be listed.
@@ -78,12 +81,14 @@ impl Prefix {
     }
 
     pub(super) async fn put(&self, name: &str, bytes: Vec<u8>, create: bool) -> Result<(), Fault> {
+        // A bucket with Object Lock refuses objects without a checksum (Amazon S3 API Reference, "PutObject").
         let request = self
             .client
             .put_object()
             .bucket(&self.bucket)
             .key(self.target.key(name))
-            .set_acl(self.acl.clone());
+            .checksum_algorithm(ChecksumAlgorithm::Crc32C)
+            .checksum_crc32_c(base64::encode(crc32c::crc32c(&bytes).to_be_bytes()));
         let request = if create { request.if_none_match("*") } else { request };
         match request.body(ByteStream::from(bytes)).send().await {
             Ok(_) => Ok(()),
@@ -220,7 +225,6 @@ impl Prefix {
             .key(self.target.key(name))
             .checksum_algorithm(ChecksumAlgorithm::Crc32C)
             .checksum_type(ChecksumType::Composite)
-            .set_acl(self.acl.clone())
             .send()
             .await
             .map_err(|error| self.fault("s3:PutObject", &self.target.url(name), &error))?;

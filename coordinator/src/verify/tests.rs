@@ -114,6 +114,7 @@ fn export_json(files: Vec<PartFile>) -> ExportJson {
         read_units: 1.0,
         files,
         table: serde_json::json!({ "TableName": "Forum" }),
+        table_settings: None,
     }
 }
 

@@ -14,8 +14,9 @@ use job::{endpoint::dynamodb_region, spec::AwsAccess};
 
 use crate::{
     buckets::Buckets,
+    endpoint::endpoint_of,
     fault::{Fault, FaultKind},
-    identity::{Identity, check_account, configured_endpoint, sts_client},
+    identity::{Identity, check_account, sts_client},
     profile::{self, Profile},
     trust,
 };
@@ -59,6 +60,8 @@ pub struct Clients {
     pub sts: Option<aws_sdk_sts::Client>,
     /// Whose credentials these are, as far as that was asked.
     pub identity: Identity,
+    /// What the clients were made of, for clients of other services.
+    pub config: SdkConfig,
 }
 
 /// Builds clients and makes sure that there are a region and credentials; no request is sent to
@@ -110,6 +113,7 @@ async fn clients(
         region,
         sts,
         identity,
+        config: config.clone(),
     })
 }
 
@@ -135,8 +139,8 @@ async fn config(access: &AwsAccess, any_region: Option<&'static str>) -> Result<
     let profile = Profile::find(access.profile.as_deref()).await?;
     let sdk = base_config(access, &profile).await?;
     let mut access = access.clone();
-    access.dynamodb_endpoint = access.dynamodb_endpoint.or_else(|| configured_endpoint(&sdk, "DynamoDB"));
-    access.s3_endpoint = access.s3_endpoint.or_else(|| configured_endpoint(&sdk, "S3"));
+    access.dynamodb_endpoint = access.dynamodb_endpoint.or_else(|| endpoint_of(&sdk, "DynamoDB"));
+    access.s3_endpoint = access.s3_endpoint.or_else(|| endpoint_of(&sdk, "S3"));
     let any_region = any_region.or_else(|| access.dynamodb_endpoint.as_ref().map(|_| REGION_IF_NONE_MATTERS));
     let sdk = match (sdk.region(), any_region) {
         (Some(_), _) => sdk,
@@ -249,5 +253,6 @@ fn s3_client(config: &SdkConfig, access: &AwsAccess, region: &str, retries: Retr
     if let Some(endpoint) = &access.s3_endpoint {
         builder = builder.endpoint_url(endpoint).force_path_style(true);
     }
+    let builder = builder.interceptor(crate::headers::S3Headers(access.s3.clone()));
     aws_sdk_s3::Client::from_conf(builder.build())
 }

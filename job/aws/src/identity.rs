@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use aws_config::{SdkConfig, retry::RetryConfig};
-use aws_types::service_config::ServiceConfigKey;
 use job::{endpoint::is_aws, spec::AwsAccess};
 
-use crate::{Clients, Fault, FaultKind, Retries};
+use crate::{Clients, Fault, FaultKind, Retries, endpoint::endpoint_of};
 
 /// How long a question of which nothing depends may take.
 const BRIEFLY: Duration = Duration::from_secs(3);
@@ -75,7 +74,7 @@ pub(crate) fn sts_client(
     retries: Retries,
 ) -> Option<aws_sdk_sts::Client> {
     let is_aws = access.dynamodb_endpoint.as_deref().is_none_or(is_aws);
-    let has_own_address = configured_endpoint(config, "STS").is_some();
+    let has_own_address = endpoint_of(config, "STS").is_some();
     if !is_aws && !has_own_address && access.account.is_none() {
         return None;
     }
@@ -85,13 +84,6 @@ pub(crate) fn sts_client(
     };
     let config = aws_sdk_sts::config::Builder::from(config).retry_config(retries).build();
     Some(aws_sdk_sts::Client::from_conf(config))
-}
-
-/// The address of a service that environment or profile name, such as `AWS_ENDPOINT_URL_DYNAMODB` or
-/// `AWS_ENDPOINT_URL` (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
-pub(crate) fn configured_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
-    let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
-    config.service_config()?.load_config(key.build().ok()?).filter(|url| !url.is_empty())
 }
 
 /// Makes sure that the credentials belong to an account.

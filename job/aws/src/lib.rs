@@ -3,15 +3,19 @@
 
 mod buckets;
 mod connect;
+mod endpoint;
 mod fault;
+mod headers;
 mod identity;
 mod profile;
 mod ranges;
 mod read;
 mod trust;
 
+pub use aws_config::SdkConfig;
 pub use buckets::Buckets;
 pub use connect::{Clients, Retries, connect, connect_to_s3};
+pub use endpoint::endpoint_of;
 pub use fault::{Fault, FaultKind};
 pub use identity::{Caller, Identity};
 pub use ranges::{Ahead, Ranges, ranges};

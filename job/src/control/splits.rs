@@ -129,7 +129,7 @@ impl TryFrom<wire::ImportSettings> for ImportSettings {
             is_incremental: settings.is_incremental,
             mode: settings.mode.parse().map_err(|_| Malformed("mode"))?,
             open_splits: settings.open_splits.max(1),
-            aws: settings.aws.unwrap_or_default().into(),
+            aws: settings.aws.unwrap_or_default().try_into()?,
         })
     }
 }
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
     use crate::{
         control::ToWorker,
-        spec::{AwsAccess, WriteMode},
+        spec::{AwsAccess, S3Settings, Sse, WriteMode},
         split::{Codec, Format},
     };
 
@@ -219,6 +219,15 @@ mod tests {
         let lease = ToWorker::Split(Box::new(SplitLease { split, attempt: Attempt(2), mark: 20 }));
         assert_eq!(ToWorker::try_from(wire::ToWorker::from(lease.clone())), Ok(lease));
 
+        let s3 = S3Settings {
+            bucket_owner: Some("123456789012".into()),
+            requester_pays: true,
+            acl: Some("private".into()),
+            sse: Some(Sse::KmsDsse),
+            sse_kms_key_id: Some("alias/x".into()),
+            storage_class: Some("STANDARD_IA".into()),
+            tags: "a=b,c=d".parse().unwrap(),
+        };
         let key = |name: &str, kind| KeyAttribute { name: name.into(), kind };
         let settings = ToWorker::Import(Box::new(ImportSettings {
             table: "Forum".into(),
@@ -231,7 +240,7 @@ mod tests {
             is_incremental: true,
             mode: WriteMode::PutIfAbsent,
             open_splits: 8,
-            aws: AwsAccess::default(),
+            aws: AwsAccess { s3, region: Some("eu-west-1".into()), ..AwsAccess::default() },
         }));
         assert_eq!(ToWorker::try_from(wire::ToWorker::from(settings.clone())), Ok(settings));
     }

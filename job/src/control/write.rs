@@ -2,7 +2,7 @@
 
 use super::{FromWorker, Sealed, SealedPart, Stats, ToWorker, wire};
 use crate::{
-    spec::{AwsAccess, ExportSettings},
+    spec::{AwsAccess, ExportSettings, S3Settings},
     task::{Lease, Position, Step},
 };
 
@@ -155,7 +155,26 @@ impl From<AwsAccess> for wire::Aws {
             assume_role,
             external_id,
             account,
+            s3,
         } = access;
-        Self { region, s3_region, dynamodb_endpoint, s3_endpoint, profile, assume_role, external_id, account }
+        let s3 = Some(s3.into());
+        Self { region, s3_region, dynamodb_endpoint, s3_endpoint, profile, assume_role, external_id, account, s3 }
+    }
+}
+
+impl From<S3Settings> for wire::S3 {
+    fn from(settings: S3Settings) -> Self {
+        let S3Settings { bucket_owner, requester_pays, acl, sse, sse_kms_key_id, storage_class, tags } =
+            settings;
+        let tag = |(key, value): (&str, &str)| wire::Tag { key: key.to_owned(), value: value.to_owned() };
+        Self {
+            bucket_owner,
+            requester_pays,
+            acl,
+            sse: sse.map(|sse| sse.name().to_owned()),
+            sse_kms_key_id,
+            storage_class,
+            tags: tags.iter().map(tag).collect(),
+        }
     }
 }

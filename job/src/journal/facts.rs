@@ -10,6 +10,7 @@ use crate::{
     schema::KeySchema,
     spec::{Compression, NullSpelling, WriteMode},
     split::Counts,
+    table_settings::TableSettings,
     task::{Mark, TotalSegments},
 };
 
@@ -77,6 +78,9 @@ pub struct Begin {
     pub expected_items: u64,
     /// The table as DescribeTable gave it when the job began, for `export.json`.
     pub description: serde_json::Value,
+    /// How the table was set up besides, for `export.json`; absent if that was not recorded yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_settings: Option<TableSettings>,
 }
 
 /// What an import is, and what may not change while it is resumed.

@@ -147,7 +147,7 @@ fn who_wrote_an_object_is_known_even_if_the_rest_is_not() {
 
 #[test]
 fn what_older_versions_did_not_journal_has_the_value_that_they_meant() {
-    let begin = r#"{"job":"j","table":"t","arn":null,"table_id":null,"keys":{"partition":{"name":"k","type":"S"}},
+    let begin = r#"{"job":"00000000-0000-0000-0000-000000000007","table":"t","arn":null,"table_id":null,"keys":{"partition":{"name":"k","type":"S"}},
         "compression":"none","consistent":false,"segments":1,"started_at":"","expected_items":0,"description":null}"#;
     let begin: Begin = serde_json::from_str(begin).unwrap();
     assert_eq!(begin.null, crate::spec::NullSpelling::Single);
@@ -155,4 +155,20 @@ fn what_older_versions_did_not_journal_has_the_value_that_they_meant() {
     assert_eq!((counts.removed, counts.lines()), (0, 8));
     let both = serde_json::to_value(Begin { null: crate::spec::NullSpelling::Both, ..begin }).unwrap();
     assert_eq!(both["null"], "both");
+}
+
+/// As it was written before the settings of the table were recorded.
+#[test]
+fn a_beginning_without_the_settings_of_the_table_is_read() {
+    let begin = r#"{"job":"00000000-0000-0000-0000-000000000007","table":"Forum","arn":null,"table_id":null,"keys":{"partition":{"name":"pk","type":"S"}},
+        "compression":"none","consistent":false,"segments":4,"started_at":"t","expected_items":7,
+        "description":{"TableName":"Forum"}}"#;
+    let begin: Begin = serde_json::from_str(begin).unwrap();
+    assert_eq!(begin.table_settings, None);
+    assert!(!serde_json::to_string(&begin).unwrap().contains("table_settings"));
+    let settings =
+        Some(crate::table_settings::TableSettings { tags: Some(Vec::new()), ..Default::default() });
+    let fact = Fact::Begin(Box::new(Begin { table_settings: settings, ..begin }));
+    let bytes = print(&a_header(1), std::slice::from_ref(&fact));
+    assert_eq!(parse(&bytes), Ok((a_header(1), vec![fact])));
 }

@@ -120,6 +120,7 @@ impl Export {
                 started_at: String::new(),
                 expected_items: 0,
                 description: serde_json::Value::Null,
+                table_settings: None,
             },
             completed: BTreeSet::new(),
         }

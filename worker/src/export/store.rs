@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::{primitives::ByteStream, types::ChecksumAlgorithm};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use job::{ids::FileId, target::Target};
@@ -105,6 +105,7 @@ impl S3 {
             .upload_id(&*file.upload_id)
             .part_number(i32::try_from(number).unwrap_or(i32::MAX))
             .content_length(i64::try_from(stored.length).unwrap_or(i64::MAX))
+            .checksum_algorithm(ChecksumAlgorithm::Crc32C)
             .checksum_crc32_c(BASE64_STANDARD.encode(stored.crc32c.to_be_bytes()))
             .body(ByteStream::from(stored.bytes.clone()))
             .send()

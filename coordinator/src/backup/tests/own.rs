@@ -63,6 +63,7 @@ fn exported() -> (Made, ExportJson) {
         read_units: 1.0,
         files,
         table: serde_json::json!({"TableName": "Forum"}),
+        table_settings: None,
     };
     write(&made, &export);
     (made, export)

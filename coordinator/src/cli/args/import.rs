@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, builder::FalseyValueParser};
 
 use super::{
-    AwsArgs, ClusterArgs, EXAMPLES, Show,
+    AwsArgs, ClusterArgs, EXAMPLES, ObjectArgs, Show,
     values::{Rates, duration, max_rejects, object, tables, target},
 };
 use crate::import::{Check, ImportRequest};
@@ -89,6 +89,9 @@ pub(in crate::cli) struct ImportArgs {
 
     #[command(flatten)]
     aws: AwsArgs,
+
+    #[command(flatten)]
+    objects: ObjectArgs,
 }
 
 impl ImportArgs {
@@ -104,6 +107,8 @@ impl ImportArgs {
             units: self.write_units.as_deref(),
         };
         let table = tables(vec![self.table])?.swap_remove(0);
+        let mut aws = self.aws.access();
+        self.objects.add_to(&mut aws.s3)?;
         Ok(ImportRequest {
             folder: target(&self.folder)?,
             table,
@@ -117,7 +122,7 @@ impl ImportArgs {
             deadline: self.deadline,
             check: if self.check == "first" { Check::First } else { Check::All },
             cluster: self.cluster.wishes(),
-            aws: self.aws.access(),
+            aws,
         })
     }
 }

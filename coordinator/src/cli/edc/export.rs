@@ -40,10 +40,9 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<(Expor
     wishes.null_default = NullSpelling::Both;
     wishes.segments = given.or("segments", wishes.segments, segments.map(Some));
     wishes.compression = given.or("compress", wishes.compression, options.compression());
-    request.s3_acl = given.or("s3_acl", request.s3_acl, options.acl().map_err(failed)?.map(Some));
     request.rate = rate(options, arguments.get(0), &given, request.rate)?;
     options.place_workers(&given, &mut request.cluster, &mut request.wishes.workers).map_err(failed)?;
-    options.reach(&given, &mut request.aws);
+    options.reach(&given, &mut request.aws).map_err(failed)?;
     Ok((request, show))
 }
 

@@ -27,7 +27,7 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<(Impor
     request.mode = options.mode(&given, request.mode).map_err(failed)?;
     request.rate = rate(options, arguments.get(0), &given, request.rate)?;
     options.place_workers(&given, &mut request.cluster, &mut request.workers).map_err(failed)?;
-    options.reach(&given, &mut request.aws);
+    options.reach(&given, &mut request.aws).map_err(failed)?;
     Ok((request, show))
 }
 

@@ -17,7 +17,8 @@ use crate::{
 /// Options of Hadoop's tools that take a value and mean nothing here.
 const GENERIC: [&str; 6] = ["-conf", "-fs", "-jt", "-files", "-libjars", "-archives"];
 /// Keys of the Java tool and of Hadoop that are honoured whatever is run.
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 11] = [
+    "fs.s3.canned.acl",
     "dynamodb.region",
     "dynamodb.regionid",
     "dynamodb.endpoint",
@@ -38,7 +39,7 @@ const QUEUES: [&str; 2] = ["mapreduce.job.queuename", "mapred.job.queue.name"];
 /// Whether to compress, by its name in Hadoop 2 and later, and before.
 const COMPRESS: [&str; 2] = ["mapreduce.output.fileoutputformat.compress", "mapred.output.compress"];
 /// Those of an export.
-const KNOWN_OF_EXPORT: [&str; 8] = [
+const KNOWN_OF_EXPORT: [&str; 7] = [
     "dynamodb.scan.segments",
     "dynamodb.throughput.read",
     "dynamodb.throughput.read.percent",
@@ -46,7 +47,6 @@ const KNOWN_OF_EXPORT: [&str; 8] = [
     "mapreduce.output.fileoutputformat.compress.codec",
     COMPRESS[1],
     "mapred.output.compression.codec",
-    "fs.s3.canned.acl",
 ];
 /// Those of an import.
 const KNOWN_OF_IMPORT: [&str; 3] =
@@ -211,7 +211,7 @@ impl Options {
         })
     }
 
-    pub(super) fn acl(&self) -> Result<Option<String>, String> {
+    fn acl(&self) -> Result<Option<String>, String> {
         let Some(typed) = self.get("fs.s3.canned.acl") else { return Ok(None) };
         let acl = canned_acl(typed);
         if CANNED_ACLS.contains(&acl.as_str()) {
@@ -220,9 +220,12 @@ impl Options {
         Err(format!("-Dfs.s3.canned.acl={typed}: none of S3's canned ACLs"))
     }
 
-    /// How to reach DynamoDB. The region is DynamoDB's alone, as in the Java tool, which reaches S3 by its file
+    /// How to reach DynamoDB and S3. The region is DynamoDB's alone, as in the Java tool, which reaches S3 by its file
     /// system's configuration. There an endpoint beats a region (`DynamoDBUtil.getDynamoDBEndpoint`).
-    pub(super) fn reach(&self, given: &Given, access: &mut AwsAccess) {
+    ///
+    /// # Errors
+    /// An ACL that S3 does not know.
+    pub(super) fn reach(&self, given: &Given, access: &mut AwsAccess) -> Result<(), String> {
         let text = |key| self.get(key).map(str::to_owned);
         let endpoint = text("dynamodb.endpoint")
             .map(|endpoint| if endpoint.contains("://") { endpoint } else { format!("https://{endpoint}") });
@@ -232,6 +235,8 @@ impl Options {
         access.region = given.or("region", access.region.take(), region.map(Some));
         access.dynamodb_endpoint =
             given.or("dynamodb_endpoint", access.dynamodb_endpoint.take(), endpoint.map(Some));
+        access.s3.acl = given.or("s3_acl", access.s3.acl.take(), self.acl()?.map(Some));
+        Ok(())
     }
 
     /// What the user should know about options that do not do what they say.

@@ -11,8 +11,7 @@ use job::{
     schema::{KeyAttribute, KeyKind, KeySchema},
     spec::{AwsAccess, WriteMode},
 };
-
-use job_aws::{Buckets, Identity};
+use job_aws::{Buckets, Identity, SdkConfig};
 
 use self::server::{Server, Trouble, serve};
 use super::{
@@ -59,6 +58,7 @@ fn clients(server: &Server) -> Clients {
         buckets: Buckets::default(),
         sts: None,
         identity: Identity::default(),
+        config: SdkConfig::builder().build(),
     }
 }
 

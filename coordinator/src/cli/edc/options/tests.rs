@@ -77,7 +77,7 @@ fn an_endpoint_of_aws_says_the_region_and_beats_one_that_is_named() {
         let options = of(Class::Export, words).0;
         let given = crate::cli::args::given("export", &std::collections::BTreeMap::new(), &["Forum", "/x"]).unwrap().1;
         let mut access = AwsAccess::default();
-        options.reach(&given, &mut access);
+        options.reach(&given, &mut access).unwrap();
         access.region
     };
     let endpoint = "-Ddynamodb.endpoint=dynamodb.us-west-2.amazonaws.com";
