@@ -57,8 +57,14 @@ mod tests {
 
     #[test]
     fn other_servers_have_no_region() {
-        for url in ["http://127.0.0.1:8000", "http://localhost", "http://dynamodb.eu-west-1.example.com", "https://amazonaws.com.example.org", "https://x/.amazonaws.com", ""]
-        {
+        for url in [
+            "http://127.0.0.1:8000",
+            "http://localhost",
+            "http://dynamodb.eu-west-1.example.com",
+            "https://amazonaws.com.example.org",
+            "https://x/.amazonaws.com",
+            "",
+        ] {
             assert!(!is_aws(url), "{url}");
             assert_eq!(dynamodb_region(url), None, "{url}");
         }

@@ -29,8 +29,8 @@ use cluster::ClusterArgs;
 pub(super) use folder::{CleanArgs, StatusArgs};
 pub(super) use given::{Given, given};
 pub(super) use import::ImportArgs;
-use s3::{BucketArgs, ObjectArgs};
 pub(super) use s3::unused;
+use s3::{BucketArgs, ObjectArgs};
 use values::{Rates, account, duration, endpoint};
 pub(super) use values::{tables, target};
 

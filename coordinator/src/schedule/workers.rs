@@ -208,8 +208,19 @@ impl Workers {
 }
 
 fn add(sum: &mut Stats, stats: &Stats) {
-    let Stats { consumed, indexes, requests, items, removed, bytes, throttles, retries, streams, last_error, .. } =
-        stats;
+    let Stats {
+        consumed,
+        indexes,
+        requests,
+        items,
+        removed,
+        bytes,
+        throttles,
+        retries,
+        streams,
+        last_error,
+        ..
+    } = stats;
     sum.consumed += *consumed;
     for (name, units) in indexes {
         *sum.indexes.entry(name.clone()).or_default() += *units;

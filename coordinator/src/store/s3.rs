@@ -137,7 +137,9 @@ impl Prefix {
             let page = page.map_err(|error| self.list_fault(&error))?;
             for object in page.contents.unwrap_or_default() {
                 let tier = archived(&object);
-                let Some(name) = object.key.as_deref().and_then(|key| key.strip_prefix(&folder)) else { continue };
+                let Some(name) = object.key.as_deref().and_then(|key| key.strip_prefix(&folder)) else {
+                    continue;
+                };
                 if name.is_empty() {
                     continue;
                 }

@@ -158,7 +158,17 @@ impl From<AwsAccess> for wire::Aws {
             s3,
         } = access;
         let s3 = Some(s3.into());
-        Self { region, s3_region, dynamodb_endpoint, s3_endpoint, profile, assume_role, external_id, account, s3 }
+        Self {
+            region,
+            s3_region,
+            dynamodb_endpoint,
+            s3_endpoint,
+            profile,
+            assume_role,
+            external_id,
+            account,
+            s3,
+        }
     }
 }
 

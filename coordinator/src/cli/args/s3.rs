@@ -96,6 +96,7 @@ pub(in crate::cli) fn unused(matches: &ArgMatches, has_s3: bool, writes_s3: bool
 mod tests {
     use super::*;
     use crate::cli::args::{Cli, Command, command};
+    use clap::FromArgMatches;
 
     fn settings(line: &str) -> Result<S3Settings, String> {
         let words = std::iter::once("tablehaul").chain(line.split(' '));

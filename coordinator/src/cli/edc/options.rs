@@ -230,8 +230,7 @@ impl Options {
         let endpoint = text("dynamodb.endpoint")
             .map(|endpoint| if endpoint.contains("://") { endpoint } else { format!("https://{endpoint}") });
         let of_endpoint = endpoint.as_deref().and_then(endpoint::dynamodb_region).map(str::to_owned);
-        let region =
-            of_endpoint.or_else(|| text("dynamodb.region")).or_else(|| text("dynamodb.regionid"));
+        let region = of_endpoint.or_else(|| text("dynamodb.region")).or_else(|| text("dynamodb.regionid"));
         access.region = given.or("region", access.region.take(), region.map(Some));
         access.dynamodb_endpoint =
             given.or("dynamodb_endpoint", access.dynamodb_endpoint.take(), endpoint.map(Some));
