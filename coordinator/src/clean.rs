@@ -17,6 +17,7 @@ use crate::{
     progress::Progress,
     store::Store,
     text,
+    waits::unless_silent,
 };
 
 /// Removes what an unfinished export has left in a folder, if `agree` says yes to what that is, and says what was
@@ -27,13 +28,17 @@ use crate::{
 pub async fn clean(
     folder: &Target,
     access: &AwsAccess,
-    agree: impl FnOnce(&str) -> Result<(), Failure>,
+    agree: impl FnOnce(&str) -> Result<(), Failure> + Send + 'static,
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Result<String, Failure> {
     let cleaning = async {
-        let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
-        match Occupant::of(&store).await? {
+        let looking = async {
+            let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
+            Occupant::of(&store).await.map(|occupant| (store, occupant))
+        };
+        let (store, occupant) = unless_silent(looking).await?;
+        match occupant {
             Occupant::Nobody => Ok(format!("{folder} is empty")),
             Occupant::Foreign(names, has_more) => Err(Failure::Refused(format!(
                 "{folder} holds no unfinished export ({}): nothing is removed",
@@ -61,7 +66,7 @@ pub async fn clean(
 async fn remove(
     store: &Store,
     journaled: &Journaled,
-    agree: impl FnOnce(&str) -> Result<(), Failure>,
+    agree: impl FnOnce(&str) -> Result<(), Failure> + Send + 'static,
     progress: &Progress,
 ) -> Result<String, Failure> {
     let failed = |fault: Fault| Failure::failed(&fault);
@@ -76,13 +81,16 @@ async fn remove(
         State::Import(_) => "Its journal".to_owned(),
     };
     let what = journaled.text();
-    agree(&format!("{} holds {what}. {files} will be removed", store.place()))?;
+    let question = format!("{} holds {what}. {files} will be removed", store.place());
+    // Who is asked may take their time.
+    let agreed = tokio::task::spawn_blocking(move || agree(&question)).await;
+    agreed.map_err(|error| Failure::Failed(format!("internal error: {error}")))??;
     let mut journal = take(store, journaled).await?;
     if let State::Export(state) = &journaled.state {
         commit::discard(store, &state.begin.job, state.files(), progress).await.map_err(failed)?;
     }
     journal.remove(store, &[journaled.state.begun(), Fact::Abandoned]).await?;
-    store.tidy();
+    store.tidy().await;
     Ok(format!("removed {what} from {}", store.place()))
 }
 
@@ -106,8 +114,8 @@ async fn left_over(store: &Store) -> Result<Option<Journaled>, Failure> {
     let left = journal::read(store).await?;
     if left.is_none() {
         // All that its coordinator may have left is its lock.
-        let lock = store.probe_lock().map_err(|fault| Failure::refused(&fault))?;
-        store.release(lock);
+        let lock = store.probe_lock().await.map_err(|fault| Failure::refused(&fault))?;
+        store.release(lock).await;
     }
     Ok(left)
 }

@@ -8,6 +8,8 @@ use std::{
     ffi::OsString,
     io::{self, IsTerminal},
     process::ExitCode,
+    sync::Arc,
+    time::Duration,
 };
 
 use clap::{FromArgMatches, error::ErrorKind};
@@ -23,11 +25,14 @@ use crate::{
     status::status,
     text::{complain, print, tell},
     verify::verify,
+    waits,
 };
 use args::{CleanArgs, Cli, Command, ExportArgs, ImportArgs, StatusArgs, VerifyArgs};
 
 /// Threads for waiting; nothing in the coordinator computes for long.
 const THREADS: usize = 2;
+/// What may still run when a command has come to its end is given so long.
+const SHUTDOWN: Duration = Duration::from_millis(500);
 
 /// Runs the command of a command line, `arguments[0]` being the program.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
@@ -92,7 +97,10 @@ fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 /// Runs an export until it ends or a signal stops it.
 fn run(request: &ExportRequest, dry_run: bool, quiet: bool) -> Result<Outcome, Failure> {
     let progress = Progress::new(quiet);
-    block_on(|stop| async move { Box::pin(export(request, dry_run, &progress, &stop)).await })
+    block_on(
+        progress.sink(),
+        |stop| async move { Box::pin(export(request, dry_run, &progress, &stop)).await },
+    )
 }
 
 fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
@@ -110,13 +118,16 @@ fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 fn run_one_import(request: &ImportRequest, dry_run: bool, quiet: bool) -> Result<Imported, Failure> {
     let progress = Progress::new(quiet);
     // A job is a large future.
-    block_on(|stop| async move { Box::pin(import(request, dry_run, &progress, &stop)).await })
+    block_on(
+        progress.sink(),
+        |stop| async move { Box::pin(import(request, dry_run, &progress, &stop)).await },
+    )
 }
 
 fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(Failure::Refused)?;
     let access = args.aws.access();
-    let verified = block_on(|stop| async move { verify(&folder, &access, &stop).await })?;
+    let verified = block_on(tell_all(), |stop| async move { verify(&folder, &access, &stop).await })?;
     if args.json {
         print(&serde_json::to_string_pretty(&verified).unwrap_or_default());
     } else {
@@ -129,7 +140,7 @@ fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
 fn run_status(args: &StatusArgs) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(Failure::Refused)?;
     let access = args.aws.access();
-    let status = block_on(|stop| async move { status(&folder, &access, &stop).await })?;
+    let status = block_on(tell_all(), |stop| async move { status(&folder, &access, &stop).await })?;
     if args.json {
         print(&serde_json::to_string_pretty(&status).unwrap_or_default());
     } else {
@@ -141,9 +152,13 @@ fn run_status(args: &StatusArgs) -> Result<ExitCode, Failure> {
 fn run_clean(args: &CleanArgs) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(Failure::Refused)?;
     let (access, yes) = (args.aws.access(), args.yes);
-    let agree = |what: &str| if yes { Ok(()) } else { ask(what) };
+    let agree = move |what: &str| if yes { Ok(()) } else { ask(what) };
     let progress = Progress::new(false);
-    let done = block_on(|stop| async move { clean(&folder, &access, agree, &progress, &stop).await })?;
+    let done =
+        block_on(
+            progress.sink(),
+            |stop| async move { clean(&folder, &access, agree, &progress, &stop).await },
+        )?;
     tell(&done);
     Ok(ExitCode::SUCCESS)
 }
@@ -161,16 +176,28 @@ fn ask(what: &str) -> Result<(), Failure> {
     }
 }
 
+fn tell_all() -> Arc<dyn Fn(String) + Send + Sync> {
+    Arc::new(|text| tell(&text))
+}
+
+/// Runs a command. What it waits for is told by `tell`.
 fn block_on<T, F: Future<Output = Result<T, Failure>>>(
+    tell: Arc<dyn Fn(String) + Send + Sync>,
     work: impl FnOnce(CancellationToken) -> F,
 ) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Failed(format!("cannot start: {error}")))?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let stop = CancellationToken::new();
         let mut signals = signals::watch(stop.clone());
-        let result = work(stop).await;
+        let result = tokio::select! {
+            result = work(stop) => result,
+            never = waits::tell(|text| tell(text)) => match never {},
+        };
         signals.shutdown().await;
         result
-    })
+    });
+    // A call to a file system that hangs is not waited for.
+    runtime.shutdown_timeout(SHUTDOWN);
+    result
 }

@@ -14,6 +14,7 @@ mod work;
 use std::{
     convert::Infallible,
     future,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -29,12 +30,14 @@ use crate::{
     cluster::Place,
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
+    identity::{Found, Identity},
     preflight::worker_binary,
     progress::{Phase, Progress},
     schedule::Schedule,
     server::ControlPlane,
     stop::Stop,
     text::count_of,
+    waits::unless_silent,
 };
 pub use prepare::{Check, ImportRequest};
 pub use report::ImportReport;
@@ -45,6 +48,9 @@ use rejects::Rejects;
 use resume::Kept;
 pub use state::ImportState;
 pub use work::{ImportAction, ImportWork};
+
+/// How long taking the place for state may still last when the command is to stop.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// What came of a command.
 pub enum Imported {
@@ -73,7 +79,7 @@ pub async fn import(
         Ok((place, prepared))
     };
     let prepared = tokio::select! {
-        prepared = preparing => prepared,
+        prepared = unless_silent(preparing) => prepared,
         why = stop.requested() => Err(Failure::Stopped(format!("{why} before anything was written"))),
     };
     let (place, mut prepared) = prepared?;
@@ -81,10 +87,21 @@ pub async fn import(
     let plan = prepared.text(&place);
     let (state, rejects) = (prepared.state.take(), prepared.rejects.take());
     let rejects = Rejects::new(rejects, progress.sink());
-    let job =
-        Job { request, prepared: &prepared, place: &place, rejects: rejects.clone(), progress, stop: &stop };
+    let job = Job {
+        request,
+        prepared: &prepared,
+        place: &place,
+        rejects: rejects.clone(),
+        progress,
+        stop: &stop,
+        writes: AtomicBool::new(false),
+    };
     let mut kept = match state {
-        Some((state, begin)) if !dry_run => Some(state.take(begin, job.way()).await?),
+        Some((state, begin)) if !dry_run => {
+            let taken = stop.grant(GRACE, state.take(begin, job.way())).await;
+            let late = |why| Err(Failure::Stopped(format!("{why} before anything was written")));
+            Some(taken.unwrap_or_else(late)?)
+        }
         _ => None,
     };
     if !dry_run {
@@ -93,11 +110,12 @@ pub async fn import(
     let imported = job.run(dry_run, &plan, &mut kept).await;
     let finished = rejects.finish(&prepared.clients).await.map_err(|fault| Failure::failed(&fault));
     let imported = imported.and_then(|imported| finished.map(|()| imported));
-    match (imported, kept) {
+    let ended = match (imported, kept) {
         (Ok(imported), Some(kept)) => kept.done().await.map(|()| imported),
         (Err(failure), Some(kept)) => Err(kept.give_up(failure).await),
         (imported, None) => imported,
-    }
+    };
+    ended.map_err(|failure| if job.writes.load(Relaxed) { failure } else { failure.before_writing() })
 }
 
 /// One import.
@@ -108,6 +126,8 @@ struct Job<'a> {
     rejects: Rejects,
     progress: &'a Progress,
     stop: &'a Stop,
+    /// It has begun to write.
+    writes: AtomicBool,
 }
 
 impl Job<'_> {
@@ -145,11 +165,7 @@ impl Job<'_> {
     async fn check(&self, dry_run: bool, kept: &mut Option<Kept>) -> Result<String, Failure> {
         self.rejects.tell_of(if dry_run { self.request.max_rejects } else { 0 });
         let (schedule, outcome) = self.pass(WriteMode::Check, kept).await?;
-        outcome.and_then(|()| self.count(&schedule)).map_err(|failure| match failure {
-            // Whatever it is: nothing was written.
-            Failure::Failed(why) => Failure::Refused(why),
-            failure => failure,
-        })?;
+        outcome.and_then(|()| self.count(&schedule)).map_err(before_writing)?;
         let work = schedule.work();
         let (counts, rejected) = (work.counts(), work.rejected());
         if let Some(kept) = kept {
@@ -167,16 +183,49 @@ impl Job<'_> {
         started: Instant,
         kept: &mut Option<Kept>,
     ) -> Result<ImportReport, Failure> {
+        self.check_table().await.map_err(before_writing)?;
         self.rejects.tell_of(self.request.max_rejects);
         if let Some(kept) = kept {
             self.recall_rejects(&kept.state).map_err(|fault| Failure::failed(&fault))?;
         }
+        self.writes.store(true, Relaxed);
         let (schedule, outcome) = self.pass(self.request.mode, kept).await?;
         let totals = kept.as_ref().map(|kept| kept.journal.totals());
         let report = ImportReport::new(self.prepared, &schedule, totals, checking, started.elapsed());
-        match outcome.and_then(|()| self.count(&schedule)) {
+        let outcome = match outcome.and_then(|()| self.count(&schedule)) {
+            Ok(()) => match self.check_table().await {
+                // All is written, and a minute ago at most it was the same.
+                Err(Failure::Failed(why)) => {
+                    self.progress.note(&format!("note        {why}"));
+                    Ok(())
+                }
+                checked => checked,
+            },
+            failed => failed,
+        };
+        match outcome {
             Ok(()) => Ok(report),
             Err(failure) => Err(after(failure, &report, kept.is_some())),
+        }
+    }
+
+    fn table(&self) -> Identity {
+        Identity::new(&self.prepared.table, &self.prepared.facts)
+    }
+
+    /// Makes sure that the table is still the one that the import began with.
+    async fn check_table(&self) -> Result<(), Failure> {
+        let table = self.table();
+        let found = tokio::select! {
+            found = table.look(&self.prepared.clients) => found,
+            why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
+        };
+        match found {
+            Ok(Found::Same) => Ok(()),
+            Ok(Found::Gone(why) | Found::Another(why)) => Err(Failure::OtherTable(why)),
+            Err(fault) => Err(Failure::Failed(format!(
+                "whether the table is still the same could not be found out: {fault}"
+            ))),
         }
     }
 
@@ -227,15 +276,18 @@ impl Job<'_> {
             cluster: place.cluster(name, progress.sink()),
             hands: self.rejects.clone(),
             clients: prepared.clients.clone(),
-            table: prepared.table.clone(),
+            table: self.table(),
             journal: kept.as_mut().map(|kept| &mut kept.journal),
             limits: (mode != WriteMode::Check).then(|| follow(request.rate)),
             progress,
         };
         let phase = if mode == WriteMode::Check { Phase::Checking } else { Phase::Writing };
         progress.start(&prepared.facts.name, prepared.backup.items.unwrap_or(0), phase);
-        let done = driver.run(work, prepared.limits.clone(), prepared.workers, self.stop).await;
+        let mut done = driver.run(work, prepared.limits.clone(), prepared.workers, self.stop).await;
         progress.stop();
+        if let Err(failure) = done.1 {
+            done.1 = Err(self.table().explain(&prepared.clients, failure).await);
+        }
         if let (Some(kept), Some(state)) = (kept, done.0.work().state()) {
             kept.state = state.clone();
         }
@@ -248,13 +300,30 @@ fn follow<'a>(rate: RateSpec) -> LimitsOf<'a> {
     Box::new(move |facts| facts.write_limits(rate).0)
 }
 
+/// A failure before the first write: whatever it is, nothing was written.
+fn before_writing(failure: Failure) -> Failure {
+    match failure {
+        Failure::Failed(why) => Failure::Refused(why),
+        failure @ Failure::OtherTable(_) => failure.saying("nothing was written"),
+        failure => failure,
+    }
+}
+
 /// A failure, and what was done before it.
 fn after(failure: Failure, report: &ImportReport, is_kept: bool) -> Failure {
+    let is_other_table = matches!(failure, Failure::OtherTable(_));
     let done = match report.items {
+        // What workers had not told yet when they were ended may have been written.
+        0 if is_other_table => "some items may have been written".to_owned(),
         0 => "nothing was written".to_owned(),
         items => {
             let items = count_of(items, "item");
             let verb = if report.mode == WriteMode::Delete.name() { "removed" } else { "written" };
+            if is_other_table {
+                let where_to =
+                    "some of them perhaps in the table that was deleted, some in the one that is there now";
+                return failure.saying(&format!("at least {items} were {verb} before that, {where_to}"));
+            }
             let again = "the same command does all of it again, which is harmless";
             format!(
                 "{items} {verb} before that{}",

@@ -24,6 +24,8 @@ pub(crate) struct Snapshot {
     /// Done and in all.
     pub(crate) tasks: (usize, usize),
     pub(crate) rate: Rate,
+    /// Why it stands still, if it does.
+    pub(crate) trouble: Option<String>,
 }
 
 /// Where a job shows itself: always standard error.
@@ -143,7 +145,8 @@ impl Progress {
 impl Now {
     fn describe(&mut self, snapshot: &Snapshot) -> String {
         self.measure(snapshot);
-        let Snapshot { stats, workers, tasks, rate, .. } = snapshot;
+        let Snapshot { stats, workers, tasks, rate, trouble, .. } = snapshot;
+        let trouble = trouble.as_ref().map(|trouble| format!(", {trouble}")).unwrap_or_default();
         let eta = match self.items.checked_sub(stats.items) {
             #[allow(clippy::cast_precision_loss)]
             Some(left) if left > 0 && self.items_per_second >= 1.0 => {
@@ -163,7 +166,7 @@ impl Now {
             _ => format!(", {:.0} of {:.0} units/s", self.units_per_second, rate.as_f64()),
         };
         format!(
-            "{name}{verb}{} items, {}{units}, {}/{} {things}, {}, {} throttles{eta}",
+            "{name}{verb}{} items, {}{units}, {}/{} {things}, {}, {} throttles{eta}{trouble}",
             stats.items,
             text::bytes(stats.bytes),
             tasks.0,

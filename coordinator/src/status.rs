@@ -12,6 +12,7 @@ use crate::{
     occupant::{Occupant, complete_text, foreign_text},
     store::Store,
     text,
+    waits::unless_silent,
 };
 
 /// What is in a folder.
@@ -100,7 +101,7 @@ pub async fn status(
     stop: &CancellationToken,
 ) -> Result<Status, Failure> {
     tokio::select! {
-        status = look(folder, access) => status,
+        status = unless_silent(look(folder, access)) => status,
         () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal".into())),
     }
 }

@@ -40,6 +40,7 @@ use crate::{
     retry::retried,
     store::{Entry, Store},
     text,
+    waits::unless_silent,
 };
 use check::{Expected, FileFound};
 use folder::FolderFound;
@@ -109,9 +110,14 @@ async fn verify_folder(
 ) -> Result<Verified, Failure> {
     let started = Instant::now();
     let refused = |fault| Failure::refused(&fault);
-    let store = Store::to_read(target, access).await.map_err(refused)?;
-    let entries = retried(|| store.entries()).await.map_err(refused)?;
-    let manifest = store.find(layout::MANIFEST).await.map_err(refused)?;
+    let looking = async {
+        let store = Store::to_read(target, access).await.map_err(refused)?;
+        let entries = retried(|| store.entries()).await.map_err(refused)?;
+        let manifest = store.find(layout::MANIFEST).await.map_err(refused)?;
+        let recorded = recorded(&store, target, &entries, manifest.is_some()).await?;
+        Ok((store, entries, manifest, recorded))
+    };
+    let (store, entries, manifest, recorded) = unless_silent(looking).await?;
     let mut verified = Verified {
         table: "a table".into(),
         folder: target.to_string(),
@@ -122,7 +128,7 @@ async fn verify_folder(
         notes: Vec::new(),
         seconds: 0.0,
     };
-    match recorded(&store, target, &entries, manifest.is_some()).await? {
+    match recorded {
         Ok(export) => {
             let FolderFound { defects, notes } =
                 folder::check(target, &export, manifest.as_deref(), &entries);

@@ -5,6 +5,7 @@
 pub mod capacity;
 pub mod control;
 pub mod export_json;
+pub mod fingerprint;
 pub mod format;
 pub mod ids;
 pub mod item;
@@ -12,6 +13,7 @@ pub mod journal;
 pub mod layout;
 pub mod manifest;
 pub mod object;
+pub mod paging;
 pub mod schema;
 pub mod spec;
 pub mod split;

@@ -7,12 +7,15 @@ mod java;
 mod keys;
 mod network;
 mod output;
+mod oversized;
 mod refused;
+mod replaced;
 mod running;
 mod several;
 mod silent;
 mod unfinished;
 mod variables;
+mod waiting;
 
 use serde_json::Value;
 use std::ffi::OsStr;

@@ -12,12 +12,10 @@ use aws_smithy_types::{
     config_bag::{ConfigBag, FrozenLayer},
 };
 use http_body_util::BodyExt;
+use job_aws::MAX_REPLY_BYTES;
 
 /// A reply that stops in its middle for so long is given up.
 const STALLED_AFTER: Duration = Duration::from_secs(20);
-/// No reply is longer: 1 MiB of items is at most 9 times that in JSON (`{"NULL":true}` is a byte), and the
-/// unprocessed items of a batch are no more than were sent.
-const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Came in part, or changed on its way: worth another try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +48,7 @@ impl ReplyBody {
     /// Reads it into `into`, whose former content is lost.
     pub(crate) async fn read(mut self, into: &mut Vec<u8>) -> Result<(), Torn> {
         into.clear();
-        into.reserve(self.length.unwrap_or(0).min(MAX_BYTES));
+        into.reserve(self.length.unwrap_or(0).min(MAX_REPLY_BYTES));
         let mut crc32 = crc32fast::Hasher::new();
         loop {
             let frame = match tokio::time::timeout(STALLED_AFTER, self.body.frame()).await {
@@ -60,7 +58,7 @@ impl ReplyBody {
                 Ok(Some(Ok(frame))) => frame,
             };
             let Ok(bytes) = frame.into_data() else { continue };
-            if into.len() + bytes.len() > MAX_BYTES {
+            if into.len() + bytes.len() > MAX_REPLY_BYTES {
                 return Err(Torn("longer than it can be"));
             }
             if self.crc32.is_some() {

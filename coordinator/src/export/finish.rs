@@ -12,11 +12,13 @@ use job::{
     journal::{Fact, Run, Stopped},
     target::Target,
 };
+use job_aws::Clients;
 
 use super::{resume::kept_text, segments::Slowest, state::ExportState};
 use crate::{
     commit,
     failure::Failure,
+    identity::{Found, Identity},
     journal::{self, Journal},
     progress::Progress,
     report::{Report, Times},
@@ -28,6 +30,8 @@ use crate::{
 /// no trace: together less than the 5 seconds in which it ends.
 const LAST_WORDS: Duration = Duration::from_millis(1500);
 const ABANDON_LIMIT: Duration = Duration::from_millis(1500);
+/// How long what makes the backup whole, and what comes after that, may still take when the command is to stop.
+const GRACE: Duration = Duration::from_secs(2);
 /// How long the beginning of the end may take to be journaled.
 const COMMIT_LIMIT: Duration = Duration::from_mins(10);
 
@@ -35,6 +39,8 @@ const COMMIT_LIMIT: Duration = Duration::from_mins(10);
 pub(super) struct Finish<'a> {
     pub(super) store: &'a Store,
     pub(super) target: &'a Target,
+    pub(super) clients: &'a Clients,
+    pub(super) table: &'a Identity,
     pub(super) progress: &'a Progress,
     pub(super) stop: &'a Stop,
     /// When this command began to work on the export.
@@ -85,6 +91,7 @@ impl Finish<'_> {
         let at = if let Some(at) = commit {
             at
         } else {
+            self.check_table().await?;
             let at = Timestamp::now().to_string();
             // Whoever finds that another has taken over stops here, before anything is visible.
             tokio::select! {
@@ -105,11 +112,38 @@ impl Finish<'_> {
                 }
             }
         }
-        journal.check_ours().await?;
-        // From here on a signal comes too late: the backup is whole.
-        commit::publish(self.store, self.target, &export).await.map_err(failed)?;
-        self.tidy_up(journal, state, at).await;
+        // From here on a signal comes too late, unless the store does not answer: the backup is whole.
+        let publishing = async {
+            journal.check_ours().await?;
+            commit::publish(self.store, self.target, &export).await.map_err(failed)
+        };
+        self.stop.grant(GRACE, publishing).await.map_err(|why| Failure::Stopped(why.into()))??;
+        if self.stop.grant(GRACE, self.tidy_up(journal, state, at)).await.is_err() {
+            self.progress.note("note        something is left that does no harm: removing it took too long");
+        }
         Ok(export)
+    }
+
+    /// Makes sure that what was read is of one table. Of one that is gone now this may be the only copy.
+    async fn check_table(&self) -> Result<(), Failure> {
+        let found = tokio::select! {
+            found = self.table.look(self.clients) => found,
+            why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
+        };
+        match found {
+            Ok(Found::Same) => Ok(()),
+            Ok(Found::Another(why)) => Err(Failure::OtherTable(format!(
+                "{why}; what was read may be of both, so that it is not made a backup"
+            ))),
+            Ok(Found::Gone(why)) => {
+                let left = "everything of it had been read, and this backup may be the only copy";
+                self.progress.note(&format!("note        {why}; {left}"));
+                Ok(())
+            }
+            Err(fault) => Err(Failure::Failed(format!(
+                "everything is read, but whether the table is still the same could not be found out: {fault}"
+            ))),
+        }
     }
 
     /// Removes what is no part of the backup. If that fails the backup is whole nevertheless.
@@ -140,7 +174,8 @@ impl Finish<'_> {
         }
         let stopped = Stopped { why: failure.to_string() };
         let written = journal.append(Fact::Stopped(stopped), LAST_WORDS).await;
-        let kept = kept_text(state, &self.target.to_string());
+        let can_go_on = !matches!(failure, Failure::OtherTable(_));
+        let kept = kept_text(state, &self.target.to_string(), can_go_on);
         match written {
             Ok(()) => failure.saying(&kept),
             Err(superseded @ Failure::Superseded(_)) => superseded,
@@ -163,13 +198,12 @@ impl Finish<'_> {
         let clean = async {
             let discarded = commit::discard(self.store, &state.begin.job, state.files(), self.progress).await;
             discarded.map_err(|fault| Failure::failed(&fault))?;
-            journal.remove(self.store, &[state.begun(), Fact::Abandoned]).await
+            journal.remove(self.store, &[state.begun(), Fact::Abandoned]).await?;
+            self.store.tidy().await;
+            Ok::<_, Failure>(())
         };
         let left = match tokio::time::timeout(ABANDON_LIMIT, clean).await {
-            Ok(Ok(())) => {
-                self.store.tidy();
-                return failure;
-            }
+            Ok(Ok(())) => return failure,
             Ok(Err(left)) => left.to_string(),
             Err(_) => format!("that took longer than {} s", ABANDON_LIMIT.as_secs_f32()),
         };

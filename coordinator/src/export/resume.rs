@@ -58,13 +58,14 @@ pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: Wishes) -> O
         .map(|wished| format!("with --segments {segments}, not {}", wished.get()))
 }
 
-/// What to say when an export is left unfinished so that it can be gone on with.
-pub(crate) fn kept_text(state: &ExportState, place: &str) -> String {
-    format!(
-        "{} % of it is kept in {place}/{}: the same command goes on from there, `tablehaul clean` removes it",
-        state.percent(),
-        layout::OWN_FOLDER
-    )
+/// What to say when an export is left unfinished. Only of the same table can it go on.
+pub(crate) fn kept_text(state: &ExportState, place: &str, can_go_on: bool) -> String {
+    let next = if can_go_on {
+        "the same command goes on from there, `tablehaul clean` removes it"
+    } else {
+        "`tablehaul clean` removes it, --restart removes it and exports the table as it is now"
+    };
+    format!("{} % of it is kept in {place}/{}: {next}", state.percent(), layout::OWN_FOLDER)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     failure::Failure,
     retry::retried,
-    store::{Lock, Store},
+    store::{JOURNAL_OBJECT, Lock, Store},
 };
 
 /// Between two tries to write an object.
@@ -28,9 +28,6 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Once the job is over, who removes a journal must have written to it so recently that nobody can have taken
 /// over since.
 const REMOVAL_LIMIT: Duration = SILENCE.saturating_sub(Duration::from_secs(5));
-
-/// More than a header has.
-const HEADER_BYTES: u64 = 4096;
 
 /// What came of creating an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +49,8 @@ pub(super) struct Scribe {
     /// The first object that may be there.
     oldest: u64,
     size: Size,
+    /// No object that says everything may have more bytes.
+    longest: u64,
     /// When the last object was there.
     written_at: Instant,
     /// On a file system: nobody else gets it while this process lives.
@@ -73,7 +72,7 @@ impl Scribe {
     }
 
     async fn new(store: &Store, last: u64, oldest: u64) -> Result<Self, Failure> {
-        let lock = store.lock().map_err(|fault| Failure::refused(&fault))?;
+        let lock = store.lock().await.map_err(|fault| Failure::refused(&fault))?;
         if matches!(lock, Lock::Busy) {
             return Err(in_use(store).await?);
         }
@@ -90,7 +89,8 @@ impl Scribe {
         let journal = store.within(layout::JOURNAL);
         let (place, size, written_at) = (store.place(), Size::default(), Instant::now());
         let before = String::new();
-        Ok(Self { journal, place, me, before, oldest, size, written_at, lock })
+        let longest = JOURNAL_OBJECT;
+        Ok(Self { journal, place, me, before, oldest, size, longest, written_at, lock })
     }
 
     /// Nobody else can have the folder as long as this process lives.
@@ -138,12 +138,7 @@ impl Scribe {
     pub(super) async fn append(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
         let (number, length) = loop {
             let number = self.me.number + 1;
-            let header = Header { number, at: Timestamp::now().to_string(), ..self.me.clone() };
-            let mut writer = Writer::new(&header);
-            for fact in facts {
-                writer.fact(fact);
-            }
-            let bytes = writer.finish();
+            let bytes = self.object(number, facts);
             let length = bytes.len() as u64;
             let created = self.create(number, bytes, limit).await?;
             self.me.number = number;
@@ -168,6 +163,15 @@ impl Scribe {
         self.size.bytes += length;
         self.written_at = Instant::now();
         Ok(())
+    }
+
+    fn object(&self, number: u64, facts: &[Fact]) -> Vec<u8> {
+        let header = Header { number, at: Timestamp::now().to_string(), ..self.me.clone() };
+        let mut writer = Writer::new(&header);
+        for fact in facts {
+            writer.fact(fact);
+        }
+        writer.finish()
     }
 
     async fn create(&self, number: u64, bytes: Vec<u8>, limit: Duration) -> Result<Created, Failure> {
@@ -211,31 +215,18 @@ impl Scribe {
 
     /// Whether an object is there that this run wrote.
     async fn is_of(&self, number: u64, run: &str) -> Result<bool, Failure> {
-        let name = layout::journal_object(number);
-        let head = retried(|| async {
-            match self.journal.look_up(&name).await? {
-                Some(entry) => self.journal.head(&entry, HEADER_BYTES).await.map(Some),
-                None => Ok(None),
-            }
-        });
-        match head.await {
-            Ok(head) => Ok(head
-                .and_then(|bytes| journal::header(&bytes).ok())
-                .is_some_and(|header| header.run == run)),
-            // Removed just now.
-            Err(fault) if fault.kind == FaultKind::NotFound => Ok(false),
-            Err(fault) => Err(Failure::failed(&fault)),
-        }
+        let header = read::header(&self.journal, number).await.map_err(|fault| Failure::failed(&fault))?;
+        Ok(header.is_some_and(|header| header.run == run))
     }
 
     /// Makes sure that no other has written an object since.
     pub(super) async fn check_ours(&self) -> Result<(), Failure> {
         let next = layout::journal_object(self.me.number + 1);
-        let found = self.journal.find(&next).await.map_err(|fault| Failure::failed(&fault))?;
-        match found {
-            Some(object) => Err(self.superseded(&object)),
-            None => Ok(()),
-        }
+        let found = retried(|| self.journal.look_up(&next)).await.map_err(|fault| Failure::failed(&fault))?;
+        let Some(object) = found else { return Ok(()) };
+        // Whatever it holds: it is not this one's.
+        let head = self.journal.head(&object, read::HEADER_BYTES).await.unwrap_or_default();
+        Err(self.superseded(&head))
     }
 
     /// Writes the next object, which says everything, and removes those before it.
@@ -251,6 +242,27 @@ impl Scribe {
         Ok(())
     }
 
+    /// As [`compact`](Self::compact); but if such an object would be longer than can be read again, only appends `news`,
+    /// which are those of the facts that no object has yet.
+    pub(super) async fn compact_or_append(
+        &mut self,
+        facts: &[Fact],
+        news: &[Fact],
+        limit: Duration,
+    ) -> Result<(), Failure> {
+        // All that is to be said has been said before, but for the news: so it is seldom necessary to measure.
+        let said = self.size.snapshot_bytes + self.size.bytes;
+        if said > self.longest / 2 {
+            let length = self.object(self.me.number + 1, facts).len() as u64;
+            if length > self.longest {
+                self.append(news, limit).await?;
+                self.size = Size { objects: 0, bytes: 0, snapshot_bytes: length };
+                return Ok(());
+            }
+        }
+        self.compact(facts, limit).await
+    }
+
     /// Removes all objects up to the last that this one wrote, and everything else that only a job under way
     /// has.
     pub(super) async fn remove(&mut self, store: &Store) -> Result<(), Fault> {
@@ -263,13 +275,13 @@ impl Scribe {
             let name = layout::journal_object(number);
             retried(|| self.journal.remove(&name)).await?;
         }
-        self.release(store);
+        self.release(store).await;
         Ok(())
     }
 
     /// Lets others have the folder.
-    pub(super) fn release(&mut self, store: &Store) {
-        store.release(std::mem::replace(&mut self.lock, Lock::None));
+    pub(super) async fn release(&mut self, store: &Store) {
+        store.release(std::mem::replace(&mut self.lock, Lock::None)).await;
     }
 }
 

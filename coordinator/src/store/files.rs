@@ -10,8 +10,14 @@ use std::{
 use bytes::Bytes;
 use job::{layout, target::Target};
 use job_aws::{Fault, FaultKind};
+use source::file::Unchanged;
 
-use super::{Entry, Listing};
+use super::{
+    Entry, Listing,
+    found::{found, has_lasting_inodes},
+    limits,
+    thread::{GoesOn, blocking, goes_on},
+};
 use crate::files::PartFile;
 
 /// What the names of files begin with that are gone in a moment, unless their process dies.
@@ -97,54 +103,82 @@ impl Directory {
 
     pub(super) fn get(&self, name: &str) -> Result<Vec<u8>, Fault> {
         let path = self.path.join(name);
-        fs::read(&path).map_err(|error| fault("read", &path, &error))
+        let most = limits::most(name);
+        let read = || -> io::Result<(Vec<u8>, u64)> {
+            let file = source::file::open(&path)?;
+            let length = file.metadata()?.len();
+            let mut bytes = Vec::new();
+            if length <= most {
+                // It may become longer while it is read.
+                GoesOn(file.take(most + 1)).read_to_end(&mut bytes)?;
+            }
+            Ok((bytes, length))
+        };
+        let (bytes, length) = read().map_err(|error| fault("read", &path, &error))?;
+        if length.max(bytes.len() as u64) > most {
+            return Err(limits::too_long(&self.target().url(name), name, Some(length.max(most + 1))));
+        }
+        Ok(bytes)
     }
 
     /// All files and directories of the directory itself.
     pub(super) fn listing(&self) -> Result<Listing, Fault> {
         let listed = || -> io::Result<Listing> {
             let mut listing = Listing::default();
+            let has_lasting_inodes = has_lasting_inodes(&self.path);
             let entries = match fs::read_dir(&self.path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(listing),
                 entries => entries?,
             };
             for entry in entries {
                 let entry = entry?;
+                goes_on();
                 // Of a link that leads nowhere it is found out when it is read.
                 let metadata = fs::metadata(entry.path()).or_else(|_| entry.metadata())?;
                 let name = entry.file_name().to_string_lossy().into_owned();
                 if metadata.is_dir() {
                     listing.folders.push(name);
                 } else {
-                    listing.files.push(Entry { name, bytes: metadata.len(), etag: None });
+                    listing.files.push(found(name, &metadata, has_lasting_inodes));
+                }
+                if listing.files.len() + listing.folders.len() > limits::ENTRIES {
+                    break;
                 }
             }
             Ok(listing)
         };
-        listed().map_err(|error| fault("list", &self.path, &error))
+        let listing = listed().map_err(|error| fault("list", &self.path, &error))?;
+        limits::check_entries(&self.target().to_string(), listing.files.len() + listing.folders.len())?;
+        Ok(listing)
     }
 
     /// A file as a listing would have it; nothing if what has that name is none.
     pub(super) fn entry(&self, name: &str) -> Result<Option<Entry>, Fault> {
         let path = self.path.join(name);
         let metadata = fs::metadata(&path).map_err(|error| fault("look at", &path, &error))?;
-        let entry = Entry { name: name.to_owned(), bytes: metadata.len(), etag: None };
-        Ok(metadata.is_file().then_some(entry))
+        let entry = || found(name.to_owned(), &metadata, has_lasting_inodes(&self.path));
+        Ok(metadata.is_file().then(entry))
     }
 
-    /// The first `bytes` of a file.
-    pub(super) fn head(&self, name: &str, bytes: u64) -> Result<Bytes, Fault> {
+    /// The first `bytes` of a file that was found.
+    pub(super) fn head(&self, object: &Entry, bytes: u64) -> Result<Bytes, Fault> {
         let mut head = Vec::new();
-        let read = self.reader(name)?.take(bytes).read_to_end(&mut head);
-        read.map_err(|error| self.read_fault(name, &error))?;
+        let read = self.reader(object)?.take(bytes.min(object.bytes)).read_to_end(&mut head);
+        read.map_err(|error| self.read_fault(&object.name, &error))?;
         Ok(head.into())
     }
 
-    /// Opens a file of the directory. What goes wrong while it is read is told by
-    /// [`Directory::read_fault`].
-    pub(super) fn reader(&self, name: &str) -> Result<File, Fault> {
-        let path = self.path.join(name);
-        File::open(&path).map_err(|error| fault("read", &path, &error))
+    /// Opens a file of the directory that was found; another one in its place is a fault. What goes wrong while it is
+    /// read is told by [`Directory::read_fault`].
+    pub(super) fn reader(&self, object: &Entry) -> Result<Unchanged, Fault> {
+        let path = self.path.join(&object.name);
+        let opened = match object.etag.as_deref().map(str::parse) {
+            Some(Ok(found)) => Unchanged::open(&path, found),
+            // What is no regular file is refused by what it is.
+            None | Some(Err(_)) => source::file::open(&path)
+                .and_then(|_| Err(io::Error::other("it was not there when its folder was listed"))),
+        };
+        opened.map_err(|error| fault("read", &path, &error))
     }
 
     pub(super) fn read_fault(&self, name: &str, error: &io::Error) -> Fault {
@@ -182,13 +216,13 @@ impl Directory {
     /// write goes into a file without a name.
     pub(super) async fn fence(&self, file: PartFile) -> Result<(), Fault> {
         let Some(hidden) = self.hidden(&file) else { return Ok(()) };
-        blocking(move || {
+        blocking(&self.path, move || {
             if file.parts.is_empty() {
                 return remove(&hidden);
             }
             let copy = hidden.with_extension("copy");
             let copied = || -> io::Result<u64> {
-                let mut from = File::open(&hidden)?.take(file.bytes());
+                let mut from = source::file::open(&hidden)?.take(file.bytes());
                 let mut into = File::create(&copy)?;
                 let length = io::copy(&mut from, &mut into)?;
                 into.sync_all()?;
@@ -207,7 +241,7 @@ impl Directory {
     pub(super) async fn complete(&self, file: PartFile) -> Result<(), Fault> {
         let Some(hidden) = self.hidden(&file) else { return Ok(()) };
         let path = self.path.join(&file.name);
-        blocking(move || {
+        blocking(&self.path, move || {
             if file.parts.is_empty() {
                 return remove(&hidden);
             }
@@ -299,11 +333,6 @@ fn tempfile_in(directory: &Path) -> io::Result<()> {
     let path = directory.join(format!("{TEMPORARY}{}", uuid::Uuid::new_v4().simple()));
     File::create_new(&path)?;
     fs::remove_file(&path)
-}
-
-async fn blocking(work: impl FnOnce() -> Result<(), Fault> + Send + 'static) -> Result<(), Fault> {
-    let panicked = |error| Fault::new(FaultKind::Refused, format!("file work ended abruptly: {error}"));
-    tokio::task::spawn_blocking(work).await.map_err(panicked)?
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::{
     },
 };
 use aws_smithy_types::{DateTime, config_bag::ConfigBag, date_time::Format};
-use job::{ids::JobId, layout};
+use job::{ids::JobId, layout, paging::Places};
 use job_aws::{Fault, FaultKind};
 
 use super::{Store, files::Directory, lock, lock::Lock, s3::Prefix};
@@ -34,30 +34,34 @@ impl Store {
     pub(crate) async fn age(&self, name: &str) -> Result<Option<Duration>, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.age(name)).await,
-            Self::Files(directory) => directory.age(name),
+            Self::Files(directory) => {
+                let name = name.to_owned();
+                directory.call(move |directory| directory.age(&name)).await
+            }
         }
     }
 
     /// Locks the folder for this process; [`Lock::None`] where there are no locks.
-    pub(crate) fn lock(&self) -> Result<Lock, Fault> {
+    pub(crate) async fn lock(&self) -> Result<Lock, Fault> {
         match self {
             Self::S3(_) => Ok(Lock::None),
-            Self::Files(directory) => directory.lock(true),
+            Self::Files(directory) => directory.call(|directory| directory.lock(true)).await,
         }
     }
 
     /// Whether the folder is locked; creates nothing.
-    pub(crate) fn probe_lock(&self) -> Result<Lock, Fault> {
+    pub(crate) async fn probe_lock(&self) -> Result<Lock, Fault> {
         match self {
             Self::S3(_) => Ok(Lock::None),
-            Self::Files(directory) => directory.lock(false),
+            Self::Files(directory) => directory.call(|directory| directory.lock(false)).await,
         }
     }
 
     /// Lets others have the folder, and removes what only a job under way has in it besides its journal and files.
-    pub(crate) fn release(&self, lock: Lock) {
+    pub(crate) async fn release(&self, lock: Lock) {
         if let Self::Files(directory) = self {
-            directory.release(lock);
+            // What can't be removed is left.
+            let _ = directory.call(|directory| Ok(directory.release(lock))).await;
         }
     }
 
@@ -65,7 +69,10 @@ impl Store {
     pub(crate) async fn lost(&self, job: &JobId, files: &[PartFile]) -> Result<Option<String>, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.lost(job, files)).await,
-            Self::Files(directory) => Ok(directory.lost(files)),
+            Self::Files(directory) => {
+                let files = files.to_vec();
+                directory.call(move |directory| Ok(directory.lost(&files))).await
+            }
         }
     }
 
@@ -73,7 +80,10 @@ impl Store {
     pub(crate) async fn abort_all(&self, job: &JobId) -> Result<usize, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.abort_all(job)).await,
-            Self::Files(directory) => directory.remove_hidden(job),
+            Self::Files(directory) => {
+                let job = job.clone();
+                directory.call(move |directory| directory.remove_hidden(&job)).await
+            }
         }
     }
 }
@@ -177,7 +187,7 @@ impl Prefix {
     /// Keys and ids of the uploads that are open of a job.
     async fn uploads(&self, job: &JobId) -> Result<Vec<(String, String)>, Fault> {
         let prefix = self.target.key(&format!("{job}_"));
-        let (mut open, mut marker) = (Vec::new(), (None, None));
+        let (mut open, mut marker, mut places) = (Vec::new(), (None, None), Places::default());
         loop {
             let request = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(&prefix);
             let request = request.set_key_marker(marker.0.take()).set_upload_id_marker(marker.1.take());
@@ -195,6 +205,11 @@ impl Prefix {
                 return Ok(open);
             }
             marker = (page.next_key_marker, page.next_upload_id_marker);
+            self.goes_on(
+                "s3:ListBucketMultipartUploads",
+                marker.0.is_some().then_some(&marker),
+                &mut places,
+            )?;
         }
     }
 

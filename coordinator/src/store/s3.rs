@@ -10,10 +10,10 @@ use aws_sdk_s3::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::base64;
 use bytes::Bytes;
-use job::target::Target;
-use job_aws::{Clients, Fault, FaultKind};
+use job::{paging::Places, target::Target};
+use job_aws::{Clients, Fault, FaultKind, waits};
 
-use super::{Entry, Listing};
+use super::{Entry, Listing, limits};
 use crate::files::PartFile;
 
 /// Objects of one bucket under one prefix.
@@ -91,18 +91,33 @@ impl Prefix {
         let url = self.target.url(name);
         let request = self.client.get_object().bucket(&self.bucket).key(self.target.key(name));
         let reply = request.send().await.map_err(|error| self.fault("s3:GetObject", &url, &error))?;
-        let body = reply.body.collect().await;
-        let torn = |error| Fault::new(FaultKind::Transient, format!("reading {url}: {error}"));
-        Ok(body.map_err(torn)?.to_vec())
+        let torn = |error: &dyn std::fmt::Display| {
+            Fault::new(FaultKind::Transient, format!("reading {url}: {error}"))
+        };
+        let most = limits::most(name);
+        let announced = reply.content_length.and_then(|length| u64::try_from(length).ok());
+        if announced.is_some_and(|length| length > most) {
+            return Err(limits::too_long(&url, name, announced));
+        }
+        let (mut bytes, mut body) = (Vec::new(), reply.body);
+        let waiting = waits::waiting(format!("{} (s3:GetObject of {url})", self.address));
+        while let Some(piece) = body.next().await {
+            waiting.heard();
+            bytes.extend_from_slice(&piece.map_err(|error| torn(&error))?);
+            if bytes.len() as u64 > most {
+                return Err(limits::too_long(&url, name, None));
+            }
+        }
+        Ok(bytes)
     }
 
     /// All objects and folders of the folder itself.
     pub(super) async fn listing(&self) -> Result<Listing, Fault> {
         let folder = self.target.key("");
-        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&folder).delimiter("/");
-        let mut pages = request.into_paginator().send();
-        let mut listing = Listing::default();
-        while let Some(page) = pages.next().await {
+        let request = || self.client.list_objects_v2().bucket(&self.bucket).prefix(&folder).delimiter("/");
+        let (mut listing, mut token, mut places) = (Listing::default(), None, Places::default());
+        loop {
+            let page = request().set_continuation_token(token.take()).send().await;
             let page = page.map_err(|error| self.list_fault(&error))?;
             listing.files.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
                 let name = object.key?.strip_prefix(&folder)?.to_owned();
@@ -112,8 +127,27 @@ impl Prefix {
             listing.folders.extend(page.common_prefixes.unwrap_or_default().into_iter().filter_map(
                 |common| Some(common.prefix?.strip_prefix(&folder)?.strip_suffix('/')?.to_owned()),
             ));
+            limits::check_entries(&self.target.to_string(), listing.files.len() + listing.folders.len())?;
+            if page.is_truncated != Some(true) {
+                return Ok(listing);
+            }
+            token = page.next_continuation_token;
+            self.goes_on("s3:ListBucket", token.as_ref(), &mut places)?;
         }
-        Ok(listing)
+    }
+
+    /// Makes sure that a list that is said to go on does so.
+    pub(super) fn goes_on<T: PartialEq + Clone>(
+        &self,
+        action: &str,
+        from: Option<&T>,
+        places: &mut Places<T>,
+    ) -> Result<(), Fault> {
+        let odd = |why: &str| {
+            Fault::new(FaultKind::Refused, format!("{action} on {}: {why} ({})", self.target, self.address))
+        };
+        let from = from.ok_or_else(|| odd("the server says that there is more, and not how to go on"))?;
+        places.next(from).map_err(|repeats| odd(&repeats.to_string()))
     }
 
     /// An object as a listing would have it.

@@ -47,6 +47,7 @@ pub struct Clients {
 /// # Errors
 /// [`FaultKind::NoRegion`], [`FaultKind::NoCredentials`], or what the role could not be assumed for.
 pub async fn connect(access: &AwsAccess, retries: Retries) -> Result<Clients, Fault> {
+    let _waiting = crate::waits::calling("the region and the credentials of AWS");
     let config = base_config(access).await?;
     let config = match &access.assume_role {
         Some(role) => assume(role, access, config).await,
@@ -122,10 +123,12 @@ async fn check_credentials(config: &SdkConfig, access: &AwsAccess) -> Result<(),
 }
 
 fn dynamodb_client(config: &SdkConfig, access: &AwsAccess, retries: Retries) -> aws_sdk_dynamodb::Client {
-    let mut builder = aws_sdk_dynamodb::config::Builder::from(config).retry_config(match retries {
-        Retries::Sdk => RetryConfig::standard(),
-        Retries::Caller => RetryConfig::disabled(),
-    });
+    let mut builder = aws_sdk_dynamodb::config::Builder::from(config)
+        .interceptor(crate::watch::Watch)
+        .retry_config(match retries {
+            Retries::Sdk => RetryConfig::standard(),
+            Retries::Caller => RetryConfig::disabled(),
+        });
     if let Some(endpoint) = &access.dynamodb_endpoint {
         builder = builder.endpoint_url(endpoint);
     }
@@ -133,10 +136,12 @@ fn dynamodb_client(config: &SdkConfig, access: &AwsAccess, retries: Retries) -> 
 }
 
 fn s3_client(config: &SdkConfig, access: &AwsAccess, retries: Retries) -> aws_sdk_s3::Client {
-    let mut builder = aws_sdk_s3::config::Builder::from(config).retry_config(match retries {
-        Retries::Sdk => RetryConfig::standard(),
-        Retries::Caller => RetryConfig::standard().with_max_attempts(5),
-    });
+    let mut builder = aws_sdk_s3::config::Builder::from(config)
+        .interceptor(crate::watch::Watch)
+        .retry_config(match retries {
+            Retries::Sdk => RetryConfig::standard(),
+            Retries::Caller => RetryConfig::standard().with_max_attempts(5),
+        });
     if let Some(region) = &access.s3_region {
         builder = builder.region(Region::new(region.clone()));
     }

@@ -102,6 +102,7 @@ fn kind<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpRespo
                 kind => kind,
             }
         }
+        SdkError::ResponseError(_) if is_too_long(error) => FaultKind::Refused,
         SdkError::ResponseError(reply) => match of_reply("", reply.raw().status().as_u16()) {
             // A reply that cannot be read was torn on its way.
             FaultKind::Refused => FaultKind::Transient,
@@ -205,8 +206,17 @@ fn detail<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpRes
                 (None, None) => format!("HTTP status {status}"),
             }
         }
+        SdkError::ResponseError(_) if is_too_long(error) => {
+            format!("the reply is longer than {} MiB, so that it can be none", crate::MAX_REPLY_BYTES >> 20)
+        }
         _ => chain(error),
     }
+}
+
+/// Whether a reply was read no further because it is longer than any can be.
+fn is_too_long(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .any(<dyn Error>::is::<http_body_util::LengthLimitError>)
 }
 
 /// An error and its causes on one line, each said once.

@@ -5,8 +5,11 @@ mod connect;
 mod fault;
 mod ranges;
 mod read;
+pub mod waits;
+mod watch;
 
 pub use connect::{Clients, Retries, connect};
 pub use fault::{Fault, FaultKind};
 pub use ranges::{Ahead, Ranges, ranges};
 pub use read::get_range;
+pub use watch::MAX_REPLY_BYTES;
