@@ -192,7 +192,7 @@ fn block_on<T, F: Future<Output = Result<T, Failure>>>(
         let mut signals = signals::watch(stop.clone());
         let result = tokio::select! {
             result = work(stop) => result,
-            never = waits::tell(|text| tell(text)) => match never {},
+            never = waits::tell(&*tell) => match never {},
         };
         signals.shutdown().await;
         result

@@ -131,8 +131,8 @@ fn a_file_system_that_hangs_keeps_no_command_from_hearing_a_signal() {
     let with_table = ["--dynamodb-endpoint", forum()];
     let mut commands: Vec<Vec<&str>> = vec![vec!["status", &folder], vec!["verify", &folder]];
     commands.push(vec!["clean", "--yes", &folder]);
-    commands.push([&["export", "Forum", &folder], &with_table[..]].concat());
-    commands.push([&["import", &folder, "Forum"], &with_table[..]].concat());
+    commands.push([&["export", "Forum", &folder][..], &with_table].concat());
+    commands.push([&["import", &folder, "Forum"][..], &with_table].concat());
     let mut started = Vec::new();
     for args in &commands {
         let Some(command) = on_hung(&hung, args) else {

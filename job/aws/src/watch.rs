@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::{
             dyn_dispatch_hint,
         },
         orchestrator::Metadata,
+        result::ConnectorError,
         runtime_components::RuntimeComponents,
     },
 };
@@ -90,7 +91,7 @@ impl Intercept for Watch {
         let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         // A connection that is refused is an answer, too; one that takes too long is none.
         let is_late = context.output_or_error().and_then(Result::err).is_some_and(|error| {
-            error.is_timeout_error() || error.as_connector_error().is_some_and(|error| error.is_timeout())
+            error.is_timeout_error() || error.as_connector_error().is_some_and(ConnectorError::is_timeout)
         });
         match waiting {
             Some(waiting) if is_late => waiting.late(),
