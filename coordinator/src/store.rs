@@ -139,7 +139,11 @@ impl Store {
     pub(crate) async fn tidy(&self) {
         if let Self::Files(directory) = self {
             // What can't be removed is left.
-            let _ = directory.call(|directory| Ok(directory.tidy())).await;
+            let tidy = |directory: &Directory| {
+                directory.tidy();
+                Ok(())
+            };
+            let _ = directory.call(tidy).await;
         }
     }
 

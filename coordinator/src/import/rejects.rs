@@ -200,11 +200,11 @@ async fn claim(place: &Object, clients: &Clients) -> Result<(), Failure> {
     match store.create(name, Vec::new()).await {
         Ok(()) => Ok(()),
         Err(fault) if fault.kind == FaultKind::PreconditionFailed => {
-            match store.get(name).await.map_err(refused)?.len() {
-                0 => Ok(()),
-                _ => Err(Failure::Refused(format!(
+            match store.look_up(name).await.map_err(refused)? {
+                Some(there) if there.bytes > 0 => Err(Failure::Refused(format!(
                     "--rejects {place}: exists already; name another object or remove it"
                 ))),
+                _ => Ok(()),
             }
         }
         Err(fault) => Err(refused(fault)),

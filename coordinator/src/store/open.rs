@@ -61,7 +61,11 @@ impl Store {
     pub(crate) async fn release(&self, lock: Lock) {
         if let Self::Files(directory) = self {
             // What can't be removed is left.
-            let _ = directory.call(|directory| Ok(directory.release(lock))).await;
+            let release = |directory: &Directory| {
+                directory.release(lock);
+                Ok(())
+            };
+            let _ = directory.call(release).await;
         }
     }
 
