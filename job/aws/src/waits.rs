@@ -111,7 +111,7 @@ impl Waits {
         self.heard = Some(now);
         if let Some((what, since)) = self.pending.get_mut(&number) {
             *since = now;
-            self.asked.remove(what);
+            self.asked.remove(&*what);
         }
     }
 
