@@ -5,12 +5,12 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Child;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 use tests_support::BackupWriter;
 use tests_support::backup_writer::NativeFormat;
-use tests_support::command::{Finished, Tablehaul, finish};
+use tests_support::command::{Finished, Tablehaul, children, finish};
 
 /// More than any command may need for what it refuses.
 const MOST_MEMORY_KB: u64 = 200_000;
@@ -27,7 +27,7 @@ fn within_memory(command: Tablehaul) -> Finished {
     let mut child = command.start();
     let mut most = 0;
     while child.try_wait().expect("a child").is_none() {
-        most = most.max(memory_kb(&child));
+        most = most.max(most_memory_kb(child.id()));
         std::thread::sleep(Duration::from_millis(2));
     }
     assert!(most < MOST_MEMORY_KB, "it needed {most} kB");
@@ -35,8 +35,8 @@ fn within_memory(command: Tablehaul) -> Finished {
 }
 
 /// The most that a process has had in memory.
-fn memory_kb(child: &Child) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+fn most_memory_kb(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
@@ -208,4 +208,30 @@ fn a_scan_that_goes_on_for_ever_from_the_same_key_is_an_error() {
     let finished = place.export("Odd", &endpoint).args(["--segments", "1"]).run();
     ends_saying(&finished, 1, &["Scan of table Odd, segment 0, page 2: ", "again and again"]);
     assert!(!place.folder().join("manifest").exists());
+}
+
+/// The first look at the table is answered, and no page after it.
+#[test]
+fn a_page_that_never_ends_fails_the_job_and_costs_its_worker_no_memory() {
+    let table = r#"{"Table":{"TableName":"Odd","TableStatus":"ACTIVE",
+        "KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}],"AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"}],
+        "BillingModeSummary":{"BillingMode":"PAY_PER_REQUEST"}}}"#;
+    let pages = AtomicU32::new(0);
+    let endpoint = server(move |head, connection| match head.contains("dynamodb_20120810.scan") {
+        true if pages.fetch_add(1, Relaxed) == 0 => reply(connection, "200 OK", r#"{"Items":[],"Count":0}"#),
+        true => reply_without_end(connection, "200 OK"),
+        false => reply(connection, "200 OK", table),
+    });
+    let place = Place::new();
+    let command = place.export("Odd", &endpoint).args(["--segments", "1", "--workers", "1"]);
+    let mut child = command.start();
+    let mut most = 0;
+    while child.try_wait().expect("a child").is_none() {
+        let workers = children(child.id()).into_iter().filter_map(|pid| u32::try_from(pid).ok());
+        most = workers.map(most_memory_kb).fold(most, u64::max);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(most > 0 && most < MOST_MEMORY_KB, "its worker needed {most} kB");
+    ends_saying(&finish(child), 1, &["Scan of table Odd, segment 0: reply longer than it can be"]);
+    place.is_untouched();
 }

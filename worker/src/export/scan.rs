@@ -197,8 +197,8 @@ impl Scanner {
                 let resource = format!("table {}", self.settings.table);
                 Fault::of("dynamodb:Scan", &resource, &self.clients.dynamodb_address, &error)
             }
-            FetchError::Torn(_) => Fault::new(
-                FaultKind::Transient,
+            FetchError::Torn(torn) => Fault::new(
+                torn.kind(),
                 format!("Scan of table {}, segment {}: {error}", self.settings.table, segment.lease.segment),
             ),
         };
