@@ -17,6 +17,7 @@ use crate::{
     progress::Progress,
     store::Store,
     text,
+    waits::unless_silent,
 };
 
 /// Removes what an unfinished export has left in a folder, if `agree` says yes to what that is, and says what was
@@ -27,13 +28,17 @@ use crate::{
 pub async fn clean(
     folder: &Target,
     access: &AwsAccess,
-    agree: impl FnOnce(&str) -> Result<(), Failure>,
+    agree: impl FnOnce(&str) -> Result<(), Failure> + Send + 'static,
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Result<String, Failure> {
     let cleaning = async {
-        let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
-        match Occupant::of(&store).await? {
+        let looking = async {
+            let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
+            Occupant::of(&store).await.map(|occupant| (store, occupant))
+        };
+        let (store, occupant) = unless_silent(looking).await?;
+        match occupant {
             Occupant::Nobody => Ok(format!("{folder} is empty")),
             Occupant::Foreign(names, has_more) => Err(Failure::Refused(format!(
                 "{folder} holds no unfinished export ({}): nothing is removed",
@@ -63,7 +68,7 @@ pub async fn clean(
 async fn remove(
     store: &Store,
     journaled: &Journaled,
-    agree: impl FnOnce(&str) -> Result<(), Failure>,
+    agree: impl FnOnce(&str) -> Result<(), Failure> + Send + 'static,
     progress: &Progress,
 ) -> Result<String, Failure> {
     let failed = |fault: Fault| Failure::failed(&fault);
@@ -78,7 +83,10 @@ async fn remove(
         State::Import(_) => "Its journal".to_owned(),
     };
     let what = journaled.text();
-    agree(&format!("{} holds {what}. {files} will be removed", store.place()))?;
+    let question = format!("{} holds {what}. {files} will be removed", store.place());
+    // Who is asked may take their time.
+    let agreed = tokio::task::spawn_blocking(move || agree(&question)).await;
+    agreed.map_err(|error| Failure::Failed(format!("internal error: {error}")))??;
     let mut journal = take(store, journaled).await?;
     if let State::Export(state) = &journaled.state {
         let marks = Marks::journaled(store, journaled);
@@ -89,7 +97,7 @@ async fn remove(
         progress
             .note(&format!("note        {} is left as it is: this job did not write it", store.url(name)));
     }
-    store.tidy();
+    store.tidy().await;
     Ok(format!("removed {what} from {}", store.place()))
 }
 
@@ -113,8 +121,8 @@ async fn left_over(store: &Store) -> Result<Option<Journaled>, Failure> {
     let left = journal::read(store).await?;
     if left.is_none() {
         // All that its coordinator may have left is its lock.
-        let lock = store.probe_lock().map_err(|fault| Failure::refused(&fault))?;
-        store.release(&lock);
+        let lock = store.probe_lock().await.map_err(|fault| Failure::refused(&fault))?;
+        store.release(lock).await;
     }
     Ok(left)
 }

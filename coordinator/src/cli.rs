@@ -8,6 +8,8 @@ use std::{
     ffi::OsString,
     io::{self, IsTerminal, Write},
     process::ExitCode,
+    sync::Arc,
+    time::Duration,
 };
 
 use clap::{
@@ -27,11 +29,14 @@ use crate::{
     status::status,
     text::{complain, result, tell, written_to_stdout},
     verify::verify,
+    waits,
 };
 use args::{CleanArgs, Cli, Command, ExportArgs, ImportArgs, Show, StatusArgs, VerifyArgs};
 
 /// Threads for waiting; nothing in the coordinator computes for long.
 const THREADS: usize = 2;
+/// What may still run when a command has come to its end is given so long.
+const SHUTDOWN: Duration = Duration::from_millis(500);
 
 /// Runs the command of a command line, `arguments[0]` being the program.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
@@ -116,7 +121,7 @@ fn json_of(report: &impl serde::Serialize) -> String {
 
 /// Runs an export until it ends or a signal stops it.
 fn run(request: &ExportRequest, dry_run: bool, progress: &Progress) -> Result<Outcome, Failure> {
-    block_on(|stop| async move { Box::pin(export(request, dry_run, progress, &stop)).await })
+    block_on(progress.sink(), |stop| async move { Box::pin(export(request, dry_run, progress, &stop)).await })
 }
 
 fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
@@ -136,14 +141,14 @@ fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 /// Runs an import until it ends or a signal stops it.
 fn run_one_import(request: &ImportRequest, dry_run: bool, progress: &Progress) -> Result<Imported, Failure> {
     // A job is a large future.
-    block_on(|stop| async move { Box::pin(import(request, dry_run, progress, &stop)).await })
+    block_on(progress.sink(), |stop| async move { Box::pin(import(request, dry_run, progress, &stop)).await })
 }
 
 fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(Failure::Refused)?;
     warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
-    let verified = block_on(|stop| async move { verify(&folder, &access, &stop).await })?;
+    let verified = block_on(tell_all(), |stop| async move { verify(&folder, &access, &stop).await })?;
     if args.json {
         result("the result", &json_of(&verified))?;
     } else {
@@ -157,7 +162,7 @@ fn run_status(args: &StatusArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
     let folder = args.folder().map_err(Failure::Refused)?;
     warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
-    let status = block_on(|stop| async move { status(&folder, &access, &stop).await })?;
+    let status = block_on(tell_all(), |stop| async move { status(&folder, &access, &stop).await })?;
     if args.json {
         result("the status", &json_of(&status))?;
     } else {
@@ -170,9 +175,13 @@ fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, F
     let folder = args.folder().map_err(Failure::Refused)?;
     warn_of_unused(matches, is_in_s3(&folder), is_in_s3(&folder));
     let (access, yes) = (args.access().map_err(Failure::Refused)?, args.yes);
-    let agree = |what: &str| if yes { Ok(()) } else { ask(what) };
+    let agree = move |what: &str| if yes { Ok(()) } else { ask(what) };
     let progress = Progress::new(false);
-    let done = block_on(|stop| async move { clean(&folder, &access, agree, &progress, &stop).await })?;
+    let done =
+        block_on(
+            progress.sink(),
+            |stop| async move { clean(&folder, &access, agree, &progress, &stop).await },
+        )?;
     tell(&done);
     Ok(ExitCode::SUCCESS)
 }
@@ -201,16 +210,28 @@ fn ask(what: &str) -> Result<(), Failure> {
     }
 }
 
+fn tell_all() -> Arc<dyn Fn(String) + Send + Sync> {
+    Arc::new(|text| tell(&text))
+}
+
+/// Runs a command. What it waits for is told by `tell`.
 fn block_on<T, F: Future<Output = Result<T, Failure>>>(
+    tell: Arc<dyn Fn(String) + Send + Sync>,
     work: impl FnOnce(CancellationToken) -> F,
 ) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Failed(format!("cannot start: {error}")))?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let stop = CancellationToken::new();
         let mut signals = signals::watch(stop.clone());
-        let result = work(stop).await;
+        let result = tokio::select! {
+            result = work(stop) => result,
+            never = waits::tell(&*tell) => match never {},
+        };
         signals.shutdown().await;
         result
-    })
+    });
+    // A call to a file system that hangs is not waited for.
+    runtime.shutdown_timeout(SHUTDOWN);
+    result
 }

@@ -6,7 +6,7 @@ mod segments;
 mod state;
 mod work;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use job::{
@@ -23,6 +23,7 @@ use crate::{
     commit::{self, Marks},
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
+    identity::Identity,
     journal::{Journal, State},
     occupant::Occupant,
     pace::Limits,
@@ -34,12 +35,16 @@ use crate::{
     server::ControlPlane,
     stop::Stop,
     store::Store,
+    waits::unless_silent,
 };
 use finish::{Finish, Read};
 pub(crate) use resume::difference;
 pub(crate) use segments::Slowest;
 pub use state::ExportState;
 pub use work::{ExportAction, ExportEvent, ExportWork};
+
+/// How long taking a folder may still last when the command is to stop: less than the 5 seconds in which it ends.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// What came of a command.
 pub enum Outcome {
@@ -68,7 +73,7 @@ pub async fn export(
         Ok((place, clients, prepared))
     };
     let prepared = tokio::select! {
-        prepared = preparing => prepared,
+        prepared = unless_silent(preparing) => prepared,
         why = stop.requested() => Err(Failure::Stopped(format!("{why} before anything was written"))),
     };
     let (place, clients, prepared) = prepared?;
@@ -118,17 +123,26 @@ struct Taken {
 impl Job<'_> {
     async fn run(&self, ground: Ground, plan: &str) -> Result<Report, Failure> {
         let started = Instant::now();
-        let Taken { mut journal, state, commit, run } = self.take(ground).await?;
-        let Self { prepared, progress, stop, .. } = self;
+        let Self { prepared, clients, progress, stop, .. } = self;
+        let taken = stop.grant(GRACE, self.take(ground)).await;
+        let Taken { mut journal, state, commit, run } = taken.unwrap_or_else(|why| {
+            let place = prepared.store.place();
+            Err(Failure::Stopped(format!("{why} while it took {place} for itself; the same command goes on")))
+        })?;
         progress.plan(plan);
-        let finish = Finish { target: &prepared.target, progress, stop, started };
+        let table = Identity::new(&prepared.table, &prepared.facts);
+        let finish = Finish { target: &prepared.target, clients, table: &table, progress, stop, started };
         if state.tasks().0 == state.tasks().1 {
             let read = Read { state: &state, slowest: None, rate: run.rate, outcome: Ok(()) };
             return finish.finish(&mut journal, read, commit, &run).await;
         }
-        let (schedule, outcome) = match self.read(&mut journal, state).await {
+        let (schedule, outcome) = match self.read(&mut journal, state, &table).await {
             Ok(read) => read,
             Err((state, failure)) => return Err(finish.give_up(&mut journal, &state, failure).await),
+        };
+        let outcome = match outcome {
+            Err(failure) => Err(table.explain(clients, failure).await),
+            outcome => outcome,
         };
         let (work, rate) = (schedule.work(), schedule.rate());
         let read = Read { state: work.state(), slowest: work.slowest(), rate, outcome };
@@ -198,6 +212,7 @@ impl Job<'_> {
         &self,
         journal: &mut Journal,
         state: ExportState,
+        table: &Identity,
     ) -> Result<(Schedule<ExportWork>, Result<(), Failure>), (ExportState, Failure)> {
         let Self { request, prepared, clients, place, progress, stop } = *self;
         let server = match ControlPlane::start(place.listen()).await {
@@ -209,7 +224,7 @@ impl Job<'_> {
             cluster: place.cluster(format!("tablehaul export {}", prepared.facts.name), progress.sink()),
             hands: FolderHands(journal.folder().clone()),
             clients: clients.clone(),
-            table: prepared.table.clone(),
+            table: table.clone(),
             limits: follow(request.rate),
             journal: Some(journal),
             progress,

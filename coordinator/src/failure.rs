@@ -14,6 +14,9 @@ pub enum Failure {
     /// A signal or its deadline stopped the job. Exit code 3.
     #[error("{0}")]
     Stopped(String),
+    /// The table is no longer the one that the job began with: it was deleted, and perhaps made again. Exit code 1.
+    #[error("{0}")]
+    OtherTable(String),
     /// Another coordinator has taken over the job, or its folder is no longer where it was: nothing may be touched any
     /// more. Exit code 1.
     #[error("{0}")]
@@ -27,7 +30,7 @@ impl Failure {
     /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Failed(_) | Self::Superseded(_) | Self::Lost(_) => 1,
+            Self::Failed(_) | Self::OtherTable(_) | Self::Superseded(_) | Self::Lost(_) => 1,
             Self::Refused(_) => 2,
             Self::Stopped(_) => 3,
         }
@@ -42,6 +45,7 @@ impl Failure {
         match self {
             Self::Failed(why) | Self::Refused(why) => Self::Failed(more(why)),
             Self::Stopped(why) => Self::Stopped(more(why)),
+            Self::OtherTable(why) => Self::OtherTable(more(why)),
             Self::Superseded(why) => Self::Superseded(more(why)),
             Self::Lost(why) => Self::Lost(more(why)),
         }
@@ -55,8 +59,18 @@ impl Failure {
             Self::Refused(why) => Self::Refused(more(why)),
             Self::Failed(why) => Self::Failed(more(why)),
             Self::Stopped(why) => Self::Stopped(more(why)),
+            Self::OtherTable(why) => Self::OtherTable(more(why)),
             Self::Superseded(why) => Self::Superseded(more(why)),
             Self::Lost(why) => Self::Lost(more(why)),
+        }
+    }
+
+    /// The same of a job that has written nothing: what it is about was refused.
+    #[must_use]
+    pub(crate) fn before_writing(self) -> Self {
+        match self {
+            Self::OtherTable(why) => Self::Refused(why),
+            failure => failure,
         }
     }
 

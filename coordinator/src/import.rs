@@ -16,6 +16,7 @@ mod work;
 use std::{
     convert::Infallible,
     future,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -31,12 +32,14 @@ use crate::{
     cluster::Place,
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
+    identity::{Found, Identity},
     preflight::worker_binary,
     progress::{Phase, Progress},
     schedule::Schedule,
     server::ControlPlane,
     stop::Stop,
     text::count_of,
+    waits::unless_silent,
 };
 pub use prepare::{Check, ImportRequest};
 pub use report::ImportReport;
@@ -48,6 +51,9 @@ use rejects::Rejects;
 use resume::Kept;
 pub use state::ImportState;
 pub use work::{ImportAction, ImportWork};
+
+/// How long taking the place for state may still last when the command is to stop.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// What came of a command.
 pub enum Imported {
@@ -76,7 +82,7 @@ pub async fn import(
         Ok((place, prepared))
     };
     let prepared = tokio::select! {
-        prepared = preparing => prepared,
+        prepared = unless_silent(preparing) => prepared,
         why = stop.requested() => Err(Failure::Stopped(format!("{why} before anything was written"))),
     };
     let (place, mut prepared) = prepared?;
@@ -84,25 +90,39 @@ pub async fn import(
     let plan = prepared.text(&place);
     let (state, rejects) = (prepared.state.take(), prepared.rejects.take());
     let rejects = Rejects::new(rejects, progress.sink());
-    let job =
-        Job { request, prepared: &prepared, place: &place, rejects: rejects.clone(), progress, stop: &stop };
+    let job = Job {
+        request,
+        prepared: &prepared,
+        place: &place,
+        rejects: rejects.clone(),
+        progress,
+        stop: &stop,
+        writes: AtomicBool::new(false),
+    };
     let mut kept = match state {
-        Some((state, begin)) if !dry_run => match state.take(begin, job.way()).await {
-            Ok(kept) => Some(kept),
-            Err(failure) => {
-                rejects.discard(&prepared.clients).await;
-                return Err(failure);
+        Some((state, begin)) if !dry_run => {
+            let taken = stop.grant(GRACE, state.take(begin, job.way())).await;
+            let late = |why| Err(Failure::Stopped(format!("{why} before anything was written")));
+            match taken.unwrap_or_else(late) {
+                Ok(kept) => Some(kept),
+                Err(failure) => {
+                    rejects.discard(&prepared.clients).await;
+                    return Err(failure);
+                }
             }
-        },
+        }
         _ => None,
     };
     if !dry_run {
         progress.plan(&plan);
     }
     let imported = job.run(dry_run, &plan, &mut kept).await;
-    if let Err(Failure::Refused(_)) = &imported
-        && rejects.is_empty()
-    {
+    let is_refused = match &imported {
+        Err(Failure::Refused(_)) => true,
+        Err(Failure::OtherTable(_)) => !job.writes.load(Relaxed),
+        _ => false,
+    };
+    if is_refused && rejects.is_empty() {
         // Nothing was done, so nothing is left of it.
         rejects.discard(&prepared.clients).await;
     }
@@ -112,13 +132,14 @@ pub async fn import(
         (Err(failure), Err(unwritten)) => Err(failure.saying(&unwritten.to_string())),
         (imported, Ok(())) => imported,
     };
-    match (imported, kept) {
+    let ended = match (imported, kept) {
         (Ok(imported), Some(kept)) => {
             kept.done().await.map(|()| imported).map_err(|failure| failure.saying(done::ALL))
         }
         (Err(failure), Some(kept)) => Err(kept.give_up(failure).await),
         (imported, None) => imported,
-    }
+    };
+    ended.map_err(|failure| if job.writes.load(Relaxed) { failure } else { failure.before_writing() })
 }
 
 /// One import.
@@ -129,6 +150,8 @@ struct Job<'a> {
     rejects: Rejects,
     progress: &'a Progress,
     stop: &'a Stop,
+    /// It has begun to write.
+    writes: AtomicBool,
 }
 
 impl Job<'_> {
@@ -169,12 +192,7 @@ impl Job<'_> {
     async fn check(&self, dry_run: bool, kept: &mut Option<Kept>) -> Result<String, Failure> {
         self.rejects.tell_of(if dry_run { self.request.max_rejects } else { 0 });
         let (schedule, outcome) = self.pass(WriteMode::Check, kept).await?;
-        outcome.and_then(|()| self.count(&schedule)).map_err(|failure| match failure {
-            // Whatever it is: nothing was written.
-            Failure::Failed(why) => Failure::Refused(why),
-            Failure::Stopped(_) => failure.saying("nothing was written"),
-            failure => failure,
-        })?;
+        outcome.and_then(|()| self.count(&schedule)).map_err(before_writing)?;
         let work = schedule.work();
         let (mut counts, rejected) = (work.counts(), work.rejected());
         if self.request.mode == WriteMode::Delete {
@@ -195,16 +213,31 @@ impl Job<'_> {
         started: Instant,
         kept: &mut Option<Kept>,
     ) -> Result<ImportReport, Failure> {
+        let has_earlier_runs = kept.as_ref().is_some_and(|kept| kept.has_earlier_runs);
+        // What earlier runs wrote has been written.
+        self.writes.store(has_earlier_runs, Relaxed);
+        let checked = self.check_table().await;
+        checked.map_err(|failure| if has_earlier_runs { failure } else { before_writing(failure) })?;
         self.rejects.tell_of(self.request.max_rejects);
-        let mut has_earlier_runs = false;
         if let Some(kept) = kept {
             self.recall_rejects(&kept.state).map_err(|fault| Failure::failed(&fault))?;
-            has_earlier_runs = kept.has_earlier_runs;
         }
+        self.writes.store(true, Relaxed);
         let (schedule, outcome) = self.pass(self.request.mode, kept).await?;
         let totals = kept.as_ref().map(|kept| kept.journal.totals());
         let report = ImportReport::new(self.prepared, &schedule, totals, checking, started.elapsed());
-        match outcome.and_then(|()| self.count(&schedule)) {
+        let outcome = match outcome.and_then(|()| self.count(&schedule)) {
+            Ok(()) => match self.check_table().await {
+                // All is written, and a minute ago at most it was the same.
+                Err(Failure::Failed(why)) => {
+                    self.progress.note(&format!("note        {why}"));
+                    Ok(())
+                }
+                checked => checked,
+            },
+            failed => failed,
+        };
+        match outcome {
             Ok(()) => Ok(report),
             Err(failure) => {
                 let done = Done {
@@ -216,6 +249,26 @@ impl Job<'_> {
                 };
                 Err(done.after(failure))
             }
+        }
+    }
+
+    fn table(&self) -> Identity {
+        Identity::new(&self.prepared.table, &self.prepared.facts)
+    }
+
+    /// Makes sure that the table is still the one that the import began with.
+    async fn check_table(&self) -> Result<(), Failure> {
+        let table = self.table();
+        let found = tokio::select! {
+            found = table.look(&self.prepared.clients) => found,
+            why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
+        };
+        match found {
+            Ok(Found::Same) => Ok(()),
+            Ok(Found::Gone(why) | Found::Another(why)) => Err(Failure::OtherTable(why)),
+            Err(fault) => Err(Failure::Failed(format!(
+                "whether the table is still the same could not be found out: {fault}"
+            ))),
         }
     }
 
@@ -265,15 +318,18 @@ impl Job<'_> {
             cluster: place.cluster(name, progress.sink()),
             hands: self.rejects.clone(),
             clients: prepared.clients.clone(),
-            table: prepared.table.clone(),
+            table: self.table(),
             journal: kept.as_mut().map(|kept| &mut kept.journal),
             limits: (mode != WriteMode::Check).then(|| follow(request.rate)),
             progress,
         };
         let phase = if mode == WriteMode::Check { Phase::Checking } else { Phase::Writing };
         progress.start(&prepared.facts.name, prepared.backup.items.unwrap_or(0), phase);
-        let done = driver.run(work, prepared.limits.clone(), prepared.workers, self.stop).await;
+        let mut done = driver.run(work, prepared.limits.clone(), prepared.workers, self.stop).await;
         progress.stop();
+        if let Err(failure) = done.1 {
+            done.1 = Err(self.table().explain(&prepared.clients, failure).await);
+        }
         if let (Some(kept), Some(state)) = (kept, done.0.work().state()) {
             kept.state = state.clone();
         }
@@ -284,6 +340,15 @@ impl Job<'_> {
 /// The limits follow what the table and its indexes have.
 fn follow<'a>(rate: RateSpec) -> LimitsOf<'a> {
     Box::new(move |facts| facts.write_limits(rate).0)
+}
+
+/// A failure before the first write: whatever it is, nothing was written.
+fn before_writing(failure: Failure) -> Failure {
+    match failure {
+        Failure::Failed(why) => Failure::Refused(why),
+        failure @ (Failure::OtherTable(_) | Failure::Stopped(_)) => failure.saying("nothing was written"),
+        failure => failure,
+    }
 }
 
 impl Hands<ImportWork> for Rejects {

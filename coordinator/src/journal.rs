@@ -75,8 +75,8 @@ impl Journal {
             None => scribe.begin(&facts, takeover::CLAIM_LIMIT).await,
         };
         if let Err(failure) = taken {
-            scribe.release();
-            store.tidy();
+            scribe.release().await;
+            store.tidy().await;
             return Err(match failure {
                 Failure::Superseded(why) | Failure::Failed(why) => Failure::Refused(why),
                 failure => failure,
@@ -136,17 +136,18 @@ impl Journal {
         let Some(mut scribe) = self.scribe.take() else { return };
         self.begun_at = Instant::now();
         let is_snapshot = scribe.size().wants_snapshot();
-        let mut facts = std::mem::take(&mut self.pending);
-        if is_snapshot {
-            facts = snapshot();
+        let mut news = std::mem::take(&mut self.pending);
+        news.push(Fact::Totals(self.totals));
+        let everything = is_snapshot.then(|| {
+            let mut facts = snapshot();
             facts.insert(1, Fact::Run(self.run.clone()));
-        }
-        facts.push(Fact::Totals(self.totals));
+            facts.push(Fact::Totals(self.totals));
+            facts
+        });
         self.under_way.spawn(async move {
-            let written = if is_snapshot {
-                scribe.compact(&facts, OUTAGE_LIMIT).await
-            } else {
-                scribe.append(&facts, OUTAGE_LIMIT).await
+            let written = match everything {
+                Some(facts) => scribe.compact_or_append(&facts, &news, OUTAGE_LIMIT).await,
+                None => scribe.append(&news, OUTAGE_LIMIT).await,
             };
             (scribe, written)
         });
@@ -204,8 +205,8 @@ impl Journal {
     ///
     /// # Errors
     /// [`Failure::Superseded`].
-    pub(crate) fn check_place(&self) -> Result<(), Failure> {
-        self.folder.check_place().map_err(|fault| Failure::failed(&fault))
+    pub(crate) async fn check_place(&self) -> Result<(), Failure> {
+        self.folder.check_place().await.map_err(|fault| Failure::failed(&fault))
     }
 
     /// Nobody else can have the folder as long as this process lives.

@@ -10,8 +10,8 @@ use job::{
     table_settings::TableSettings,
     target::Target,
 };
-use job_aws::Clients;
-use serde_json::Value;
+use job_aws::{Clients, Fault, FaultKind};
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -169,18 +169,29 @@ async fn prepare_one(
     note: Note<'_>,
 ) -> Result<Prepared, Failure> {
     let refused = |fault| Failure::refused(&fault);
-    let facts = usable(clients, table, note).await?;
-    let target = folder(request, &facts, &clients.region);
+    let described = briefly(|| dynamodb::describe(clients, table)).await;
+    let gone = match &described {
+        Err(fault) if fault.kind == FaultKind::NotFound => read_already(request, table, clients).await,
+        _ => None,
+    };
+    let is_gone = gone.is_some();
+    let facts = match gone {
+        Some(facts) => facts,
+        None => usable_of(described, note)?,
+    };
+    let target = folder(request, &facts.name, &clients.region);
     let store = Store::new(&target, clients);
-    store.check().map_err(refused)?;
+    store.check().await.map_err(refused)?;
     let mut asking = JoinSet::new();
     // A dry run, which has no note, records nothing.
-    if note.is_some() {
+    if note.is_some() && !is_gone {
         let (clients, table, description) = (clients.clone(), table.to_owned(), facts.description.clone());
         asking.spawn(async move { table_settings::read(&clients, &table, &description).await });
     }
     let ground = occupied(request, &store, &facts, note).await?;
-    briefly(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;
+    if !is_gone {
+        briefly(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;
+    }
     let (rate, rate_source) = facts.read_rate(request.rate);
     if rate.milli_per_second() == 0 {
         return Err(Failure::Refused(format!("{rate_source} is no rate to read at")));
@@ -206,8 +217,11 @@ async fn prepare_one(
 
 /// A table that can be read and written; `note` is told if there is something to know about that.
 pub(crate) async fn usable(clients: &Clients, table: &str, note: Note<'_>) -> Result<TableFacts, Failure> {
-    let facts = briefly(|| dynamodb::describe(clients, table)).await;
-    let facts = facts.map_err(|fault| Failure::refused(&fault))?;
+    usable_of(briefly(|| dynamodb::describe(clients, table)).await, note)
+}
+
+fn usable_of(described: Result<TableFacts, Fault>, note: Note<'_>) -> Result<TableFacts, Failure> {
+    let facts = described.map_err(|fault| Failure::refused(&fault))?;
     let worth_knowing = facts.usable().map_err(Failure::Refused)?;
     if let (Some(note), Some(text)) = (note, worth_knowing) {
         note(&format!("note        {text}"));
@@ -215,13 +229,25 @@ pub(crate) async fn usable(clients: &Clients, table: &str, note: Note<'_>) -> Re
     Ok(facts)
 }
 
+/// The table that is gone, as it was when an export of it began that has read all of it: then only completing the files
+/// is left, for which the table need not be there any more. What was read may be the only copy.
+async fn read_already(request: &ExportRequest, table: &str, clients: &Clients) -> Option<TableFacts> {
+    let name = table.rsplit('/').next()?;
+    let target = folder(request, name, &clients.region);
+    let journaled = journal::read(&Store::new(&target, clients)).await.ok()??;
+    let (done, total) = journaled.state.tasks();
+    let State::Export(state) = &journaled.state else { return None };
+    let is_read = done == total && !journaled.is_abandoned && !request.restart && state.begin.table == name;
+    is_read.then(|| TableFacts::read(&json!({"Table": state.begin.description})).ok())?
+}
+
 /// Of several tables each has a folder of its own; a bucket alone is divided by region and table.
-fn folder(request: &ExportRequest, facts: &TableFacts, region: &str) -> Target {
+fn folder(request: &ExportRequest, table: &str, region: &str) -> Target {
     let destination = &request.destination;
     match (destination.is_bucket_root(), request.tables.len()) {
-        (true, _) => destination.folder(region).folder(&facts.name),
+        (true, _) => destination.folder(region).folder(table),
         (false, 1) => destination.clone(),
-        (false, _) => destination.folder(&facts.name),
+        (false, _) => destination.folder(table),
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Snapshot {
     pub(crate) rate: Rate,
     /// Nothing is under way: units are saved up for the next request.
     pub(crate) saves_units: bool,
+    /// Why it stands still, if it does.
+    pub(crate) trouble: Option<String>,
 }
 
 /// Where a job shows itself: always standard error.
@@ -159,7 +161,8 @@ impl Progress {
 impl Now {
     fn describe(&mut self, snapshot: &Snapshot) -> String {
         self.measure(snapshot);
-        let Snapshot { stats, workers, tasks, rate, saves_units, .. } = snapshot;
+        let Snapshot { stats, workers, tasks, rate, saves_units, trouble, .. } = snapshot;
+        let trouble = trouble.as_ref().map(|trouble| format!(", {trouble}")).unwrap_or_default();
         let eta = match self.items.checked_sub(stats.items) {
             #[allow(clippy::cast_precision_loss)]
             Some(left) if left > 0 && self.items_per_second > 0.0 => {
@@ -187,7 +190,7 @@ impl Now {
             format!(", {used} of {all} units/s{why}")
         };
         format!(
-            "{name}{verb}{} items{removed}, {}{units}, {}/{} {things}, {}, {} throttles{eta}",
+            "{name}{verb}{} items{removed}, {}{units}, {}/{} {things}, {}, {} throttles{eta}{trouble}",
             stats.items,
             text::bytes(stats.bytes),
             tasks.0,

@@ -28,6 +28,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// A job in which not one request was answered well for so long fails. The time in which it only saved up units for
 /// the next request does not count: an item of 400 KB takes 27 minutes at a quarter of a write unit per second.
 const NO_PROGRESS: Duration = Duration::from_mins(10);
+/// When a job stands still for so long, it is said why.
+const SILENT_AFTER: Duration = Duration::from_secs(5);
 /// Between two ticks; a gap far above it means that this process itself stood still.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 const STOOD_STILL: Duration = Duration::from_secs(2);
@@ -272,6 +274,12 @@ impl<W: Work> Schedule<W> {
     /// Tasks done and in all.
     pub fn tasks(&self) -> (usize, usize) {
         self.work.tasks()
+    }
+
+    /// For how long no request was answered well, and why; nothing if that is not long, or no reason is known.
+    pub fn trouble(&self, now: Duration) -> Option<(Duration, &str)> {
+        let silent = now.saturating_sub(self.progress_at);
+        (silent > SILENT_AFTER && !self.last_error.is_empty()).then_some((silent, &self.last_error))
     }
 
     /// The rate now.

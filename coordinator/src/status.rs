@@ -12,6 +12,7 @@ use crate::{
     occupant::{Occupant, foreign_text},
     store::Store,
     text,
+    waits::unless_silent,
     whole::{self, Complete, Damaged, Whole},
 };
 
@@ -119,7 +120,7 @@ pub async fn status(
     stop: &CancellationToken,
 ) -> Result<Status, Failure> {
     tokio::select! {
-        status = look(folder, access) => status,
+        status = unless_silent(look(folder, access)) => status,
         () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal".into())),
     }
 }

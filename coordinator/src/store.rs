@@ -2,22 +2,27 @@
 //! promise, that no part file is visible before it is complete.
 
 mod files;
+mod found;
 mod hint;
+mod limits;
 mod lock;
 mod open;
 mod parts;
 mod path;
 mod read;
 mod s3;
+mod thread;
 
 use job::{ids::UploadId, layout::PartName, target::Target};
 use job_aws::{Clients, Fault};
 
 use crate::files::PartFile;
 use files::Directory;
+pub(crate) use limits::JOURNAL_OBJECT;
 pub(crate) use lock::Lock;
 pub(crate) use read::{Archived, Entry, Listing, Readable};
 use s3::Prefix;
+use thread::blocking;
 
 /// A backup folder. Calls to S3 are boxed: the SDK nests futures so deep that the compiler would give up on the layout of
 /// what awaits them (`recursion_limit`), but only in a build that reuses nothing.
@@ -37,10 +42,10 @@ impl Store {
     }
 
     /// Whether the path is or can become a directory to write to. Of a bucket, listing finds out.
-    pub(crate) fn check(&self) -> Result<(), Fault> {
+    pub(crate) async fn check(&self) -> Result<(), Fault> {
         match self {
             Self::S3(_) => Ok(()),
-            Self::Files(directory) => directory.check(),
+            Self::Files(directory) => directory.call(Directory::check).await,
         }
     }
 
@@ -48,7 +53,7 @@ impl Store {
     pub(crate) async fn list(&self) -> Result<Vec<String>, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.list()).await,
-            Self::Files(directory) => directory.list(),
+            Self::Files(directory) => directory.call(Directory::list).await,
         }
     }
 
@@ -57,7 +62,10 @@ impl Store {
     pub(crate) async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.put(name, bytes, true)).await,
-            Self::Files(directory) => directory.put(name, &bytes, true),
+            Self::Files(directory) => {
+                let name = name.to_owned();
+                directory.call(move |directory| directory.put(&name, &bytes, true)).await
+            }
         }
     }
 
@@ -65,15 +73,21 @@ impl Store {
     pub(crate) async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.put(name, bytes, false)).await,
-            Self::Files(directory) => directory.put(name, &bytes, false),
+            Self::Files(directory) => {
+                let name = name.to_owned();
+                directory.call(move |directory| directory.put(&name, &bytes, false)).await
+            }
         }
     }
 
-    /// Reads a small object.
+    /// Reads a small object, which is no longer than one of its name can be.
     pub(crate) async fn get(&self, name: &str) -> Result<Vec<u8>, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.get(name)).await,
-            Self::Files(directory) => directory.get(name),
+            Self::Files(directory) => {
+                let name = name.to_owned();
+                directory.call(move |directory| directory.get(&name)).await
+            }
         }
     }
 
@@ -81,7 +95,10 @@ impl Store {
     pub(crate) async fn remove(&self, name: &str) -> Result<(), Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.remove(name)).await,
-            Self::Files(directory) => directory.remove(name),
+            Self::Files(directory) => {
+                let name = name.to_owned();
+                directory.call(move |directory| directory.remove(&name)).await
+            }
         }
     }
 
@@ -89,7 +106,10 @@ impl Store {
     pub(crate) async fn remove_same(&self, name: &str, bytes: &[u8]) -> Result<bool, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.remove_same(name, bytes)).await,
-            Self::Files(directory) => directory.remove_same(name, bytes),
+            Self::Files(directory) => {
+                let (name, bytes) = (name.to_owned(), bytes.to_owned());
+                directory.call(move |directory| directory.remove_same(&name, &bytes)).await
+            }
         }
     }
 
@@ -97,7 +117,7 @@ impl Store {
     pub(crate) async fn open(&self, name: &PartName) -> Result<UploadId, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.open(name)).await,
-            Self::Files(directory) => directory.open(),
+            Self::Files(directory) => directory.call(Directory::open).await,
         }
     }
 
@@ -122,14 +142,22 @@ impl Store {
     pub(crate) async fn abort(&self, file: &PartFile, may_be_complete: bool) -> Result<(), Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.abort(file, may_be_complete)).await,
-            Self::Files(directory) => directory.abort(file, may_be_complete),
+            Self::Files(directory) => {
+                let file = file.clone();
+                directory.call(move |directory| directory.abort(&file, may_be_complete)).await
+            }
         }
     }
 
     /// Removes the folders that an export made, if they are empty.
-    pub(crate) fn tidy(&self) {
+    pub(crate) async fn tidy(&self) {
         if let Self::Files(directory) = self {
-            directory.tidy();
+            // What can't be removed is left.
+            let tidy = |directory: &Directory| {
+                directory.tidy();
+                Ok(())
+            };
+            let _ = directory.call(tidy).await;
         }
     }
 
@@ -153,5 +181,16 @@ impl Store {
 
     pub(crate) fn is_on_file_system(&self) -> bool {
         matches!(self, Self::Files(_))
+    }
+}
+
+impl Directory {
+    /// Makes a call on a thread that may wait.
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let directory = self.clone();
+        blocking(self.path(), move || work(&directory)).await
     }
 }

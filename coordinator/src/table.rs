@@ -98,6 +98,11 @@ pub(crate) struct TableFacts {
 }
 
 impl TableFacts {
+    /// What tells the table from another one of its name, made before or after it.
+    pub(crate) fn id(&self) -> Option<String> {
+        self.description["TableId"].as_str().map(str::to_owned)
+    }
+
     /// Reads the `Table` of a DescribeTable reply.
     ///
     /// # Errors

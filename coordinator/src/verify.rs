@@ -41,6 +41,7 @@ use crate::{
     retry::retried,
     store::{Entry, Listing, Store},
     text,
+    waits::unless_silent,
 };
 use check::{Expected, FileFound};
 use folder::FolderFound;
@@ -110,9 +111,14 @@ async fn verify_folder(
 ) -> Result<Verified, Failure> {
     let started = Instant::now();
     let refused = |fault| Failure::refused(&fault);
-    let store = Store::to_read(target, access).await.map_err(refused)?;
-    let Listing { files: entries, archived, .. } = retried(|| store.listing()).await.map_err(refused)?;
-    let manifest = store.find(layout::MANIFEST).await.map_err(refused)?;
+    let looking = async {
+        let store = Store::to_read(target, access).await.map_err(refused)?;
+        let Listing { files: entries, archived, .. } = retried(|| store.listing()).await.map_err(refused)?;
+        let manifest = store.find(layout::MANIFEST).await.map_err(refused)?;
+        let recorded = recorded(&store, target, &entries, manifest.is_some()).await?;
+        Ok((store, entries, archived, manifest, recorded))
+    };
+    let (store, entries, archived, manifest, recorded) = unless_silent(looking).await?;
     let mut verified = Verified {
         table: "a table".into(),
         folder: target.to_string(),
@@ -123,7 +129,7 @@ async fn verify_folder(
         notes: Vec::new(),
         seconds: 0.0,
     };
-    match recorded(&store, target, &entries, manifest.is_some()).await? {
+    match recorded {
         Ok(export) => {
             let files = export.files.iter().map(|file| &*file.name);
             if let Some(why) = archived::refusal(&target.to_string(), files, &archived) {

@@ -87,7 +87,8 @@ pub struct Split {
     pub split: SplitId,
     /// Of which object.
     pub object: Object,
-    /// What tells the object from another of that name; empty on a file system.
+    /// What tells the object from another of that name: S3's entity tag, or the
+    /// [`Fingerprint`](crate::fingerprint::Fingerprint) of a file.
     pub etag: String,
     /// Length of the whole object as stored.
     pub object_bytes: u64,

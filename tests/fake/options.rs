@@ -36,7 +36,8 @@ What DescribeTable says besides:
   max-read=R        OnDemandThroughput, likewise max-write=W
   warm-read=R       WarmThroughput, likewise warm-write=W
   gsi=NAME          a global secondary index (repeatable)
-  status=S          TableStatus (default ACTIVE); a table that is CREATING can't be read
+  status=S          TableStatus (default ACTIVE); a table that is CREATING can't be read,
+                    one that is DELETED is not there
   item-count=N      ItemCount, when it shall differ from the truth
   table-bytes=B     TableSizeBytes, likewise";
 
@@ -51,6 +52,7 @@ What DescribeTable says besides:
 ///   POST /_fake/table/NAME     change a table: {"rcu": 500, "wcu": 500, "gsi_wcu": {"by-name": 250},
 ///                              "burst_seconds": 1.0, "status": "UPDATING", "table_id": "…",
 ///                              "settings": {"tags": [], …}}
+///                              (another table_id: as if it had been deleted and made again)
 #[derive(Debug, Parser)]
 #[command(name = "fake-dynamodb", verbatim_doc_comment)]
 pub(crate) struct Options {

@@ -123,7 +123,9 @@ impl Service {
             "PutItem" => self.put(body),
             "DescribeTable" => {
                 let (table, state) = self.table(&named_table(body))?;
-                Ok(Content::json(&describe::table(table, &lock(state), &self.region)))
+                let state = lock(state);
+                state.is_known(&table.spec.name)?;
+                Ok(Content::json(&describe::table(table, &state, &self.region)))
             }
             "ListTables" => Ok(Content::json(&describe::list(self.tables.keys()))),
             _ => self.settings(action, body),

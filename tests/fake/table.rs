@@ -136,9 +136,14 @@ impl TableState {
         }
     }
 
-    /// A table that is being created can be neither read nor written.
+    /// A table that is being created, or was deleted, can be neither read nor written.
     pub(crate) fn exists(&self, name: &str) -> Result<(), ApiError> {
-        if self.status == "CREATING" { Err(ApiError::no_such_table(name)) } else { Ok(()) }
+        if self.status == "CREATING" { Err(ApiError::no_such_table(name)) } else { self.is_known(name) }
+    }
+
+    /// Of a table that was deleted nothing is known any more.
+    pub(crate) fn is_known(&self, name: &str) -> Result<(), ApiError> {
+        if self.status == "DELETED" { Err(ApiError::no_such_table(name)) } else { Ok(()) }
     }
 
     /// May a Scan run now? If not, the refusal is counted.

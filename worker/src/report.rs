@@ -13,11 +13,16 @@ use job::{
     capacity::Units,
     control::{FromWorker, Sealed, Stats},
 };
-use job_aws::{Fault, FaultKind};
+use job_aws::{
+    Fault, FaultKind,
+    waits::{self, Wait},
+};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 /// Messages that wait to be sent; who has one more to say waits.
 const OUTBOX: usize = 64;
+/// A server that has not answered for so long is told of.
+const SILENT_AFTER: Duration = Duration::from_secs(5);
 /// Throttles are told this often at most.
 const THROTTLES_EVERY: Duration = Duration::from_millis(100);
 /// So many of these make a heartbeat's second.
@@ -129,8 +134,16 @@ impl Report {
             throttles: self.throttles.load(Relaxed),
             retries: self.retries.load(Relaxed),
             streams: self.streams.load(Relaxed),
-            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            last_error: self.trouble(),
             waits_for_units: self.waits_for_units.load(Relaxed),
+        }
+    }
+
+    /// Why no request is answered now, or else why the last one failed that did; empty if none has.
+    fn trouble(&self) -> String {
+        match waits::longest().filter(|wait| wait.age >= SILENT_AFTER) {
+            Some(Wait { what, age, .. }) => format!("no answer from {what} for {} s", age.as_secs()),
+            None => self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 

@@ -12,6 +12,7 @@ use job::{
     journal::{Fact, Run, Stopped},
     target::Target,
 };
+use job_aws::Clients;
 
 use super::{
     resume::{advised, kept_text, partly_kept_text},
@@ -21,6 +22,7 @@ use super::{
 use crate::{
     commit::{self, Marks},
     failure::Failure,
+    identity::{Found, Identity},
     journal::{self, Journal},
     progress::Progress,
     report::{Report, Times},
@@ -32,12 +34,16 @@ use crate::{
 /// no trace: together less than the 5 seconds in which it ends.
 const LAST_WORDS: Duration = Duration::from_millis(1500);
 const ABANDON_LIMIT: Duration = Duration::from_millis(1500);
+/// How long what makes the backup whole, and what comes after that, may still take when the command is to stop.
+const GRACE: Duration = Duration::from_secs(2);
 /// How long the beginning of the end may take to be journaled.
 const COMMIT_LIMIT: Duration = Duration::from_mins(10);
 
 /// What it takes to end.
 pub(super) struct Finish<'a> {
     pub(super) target: &'a Target,
+    pub(super) clients: &'a Clients,
+    pub(super) table: &'a Identity,
     pub(super) progress: &'a Progress,
     pub(super) stop: &'a Stop,
     /// When this command began to work on the export.
@@ -87,6 +93,9 @@ impl Finish<'_> {
         let failed = |fault| Failure::failed(&fault);
         let store = journal.folder().clone();
         let has_begun = commit.is_some();
+        if !has_begun {
+            self.check_table().await?;
+        }
         let at = commit.unwrap_or_else(|| Timestamp::now().to_string());
         let export = state.export_json(run, journal.totals(), &at).map_err(Failure::Failed)?;
         let marks = Marks::of(self.target, &export);
@@ -114,11 +123,38 @@ impl Finish<'_> {
                 }
             }
         }
-        journal.check_ours().await?;
-        // From here on a signal comes too late: the backup is whole.
-        commit::publish(&store, &marks).await.map_err(failed)?;
-        self.tidy_up(journal, state, at).await;
+        // From here on a signal comes too late, unless the store does not answer: the backup is whole.
+        let publishing = async {
+            journal.check_ours().await?;
+            commit::publish(&store, &marks).await.map_err(failed)
+        };
+        self.stop.grant(GRACE, publishing).await.map_err(|why| Failure::Stopped(why.into()))??;
+        if self.stop.grant(GRACE, self.tidy_up(journal, state, at)).await.is_err() {
+            self.progress.note("note        something is left that does no harm: removing it took too long");
+        }
         Ok(export)
+    }
+
+    /// Makes sure that what was read is of one table. Of one that is gone now this may be the only copy.
+    async fn check_table(&self) -> Result<(), Failure> {
+        let found = tokio::select! {
+            found = self.table.look(self.clients) => found,
+            why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
+        };
+        match found {
+            Ok(Found::Same) => Ok(()),
+            Ok(Found::Another(why)) => Err(Failure::OtherTable(format!(
+                "{why}; what was read may be of both, so that it is not made a backup"
+            ))),
+            Ok(Found::Gone(why)) => {
+                let left = "everything of it had been read, and this backup may be the only copy";
+                self.progress.note(&format!("note        {why}; {left}"));
+                Ok(())
+            }
+            Err(fault) => Err(Failure::Failed(format!(
+                "everything is read, but whether the table is still the same could not be found out: {fault}"
+            ))),
+        }
     }
 
     /// Removes what is no part of the backup. If that fails the backup is whole nevertheless.
@@ -144,7 +180,7 @@ impl Finish<'_> {
         if matches!(failure, Failure::Superseded(_)) {
             return failure;
         }
-        if let Err(moved) = journal.check_place() {
+        if let Err(moved) = journal.check_place().await {
             return moved;
         }
         if !state.has_anything() {
@@ -154,11 +190,12 @@ impl Finish<'_> {
         let stopped = Stopped { why: failure.to_string() };
         let written = journal.append(Fact::Stopped(stopped), LAST_WORDS).await;
         let place = self.target.to_string();
+        let can_go_on = !matches!(failure, Failure::OtherTable(_));
         match written {
             Err(superseded @ Failure::Superseded(_)) => superseded,
             _ if matches!(failure, Failure::Lost(_)) => advised(failure, &place),
-            Ok(()) => failure.saying(&kept_text(state, &place)),
-            Err(unwritten) => failure.saying(&partly_kept_text(&unwritten, &place)),
+            Ok(()) => failure.saying(&kept_text(state, &place, can_go_on)),
+            Err(unwritten) => failure.saying(&partly_kept_text(&unwritten, &place, can_go_on)),
         }
     }
 
@@ -178,13 +215,12 @@ impl Finish<'_> {
             // Of this one nothing can have become visible.
             let discarded = commit::discard(journal.folder(), state, None, self.progress).await;
             discarded.map_err(|fault| Failure::failed(&fault))?;
-            journal.remove(&[state.begun(), Fact::Abandoned]).await
+            journal.remove(&[state.begun(), Fact::Abandoned]).await?;
+            journal.folder().tidy().await;
+            Ok::<_, Failure>(())
         };
         let left = match tokio::time::timeout(ABANDON_LIMIT, clean).await {
-            Ok(Ok(())) => {
-                journal.folder().tidy();
-                return failure;
-            }
+            Ok(Ok(())) => return failure,
             Ok(Err(moved @ Failure::Superseded(_))) => return moved,
             Ok(Err(left)) => left.to_string(),
             Err(_) => format!("that took longer than {} s", ABANDON_LIMIT.as_secs_f32()),

@@ -66,22 +66,24 @@ pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: Wishes) -> O
         .map(|wished| format!("with --segments {segments}, not {}", wished.get()))
 }
 
-/// What to say when an export is left unfinished so that it can be gone on with.
-pub(crate) fn kept_text(state: &ExportState, place: &str) -> String {
-    kept(&format!("{} % of it", state.percent()), place)
+/// What to say when an export is left unfinished. Only of the same table can it go on.
+pub(crate) fn kept_text(state: &ExportState, place: &str, can_go_on: bool) -> String {
+    kept(&format!("{} % of it", state.percent()), place, can_go_on)
 }
 
 /// The same where the last of it could not be journaled, so that nobody knows how much is kept.
-pub(crate) fn partly_kept_text(unwritten: &Failure, place: &str) -> String {
-    let kept = kept("what was recorded of it before that", place);
+pub(crate) fn partly_kept_text(unwritten: &Failure, place: &str, can_go_on: bool) -> String {
+    let kept = kept("what was recorded of it before that", place, can_go_on);
     format!("its end could not be recorded ({unwritten}); {kept}")
 }
 
-fn kept(what: &str, place: &str) -> String {
-    format!(
-        "{what} is kept in {place}/{}: the same command goes on from there, `tablehaul clean` removes it",
-        layout::OWN_FOLDER
-    )
+fn kept(what: &str, place: &str, can_go_on: bool) -> String {
+    let next = if can_go_on {
+        "the same command goes on from there, `tablehaul clean` removes it"
+    } else {
+        "`tablehaul clean` removes it, --restart removes it and exports the table as it is now"
+    };
+    format!("{what} is kept in {place}/{}: {next}", layout::OWN_FOLDER)
 }
 
 /// The same failure, and what to do if nothing of the export can be completed any more. Parts hold items of many segments
@@ -116,8 +118,8 @@ mod tests {
     #[test]
     fn how_much_is_kept_is_told_only_if_all_of_it_was_recorded() {
         let state = ExportState::new(begun(), true);
-        assert!(kept_text(&state, "/x").starts_with("0 % of it is kept in /x/_tablehaul: "));
-        let text = partly_kept_text(&Failure::Failed("the disk is full".into()), "/x");
+        assert!(kept_text(&state, "/x", true).starts_with("0 % of it is kept in /x/_tablehaul: "));
+        let text = partly_kept_text(&Failure::Failed("the disk is full".into()), "/x", true);
         let expected = "its end could not be recorded (the disk is full); what was recorded of it before that is kept in \
                         /x/_tablehaul: ";
         assert!(text.starts_with(expected) && !text.contains('%'), "{text}");

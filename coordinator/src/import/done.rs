@@ -32,10 +32,11 @@ impl Done {
             Failure::Refused(why) if self.may_be_more => Failure::Failed(why),
             failure => failure,
         };
-        failure.saying(&self.text())
+        let is_other_table = matches!(failure, Failure::OtherTable(_));
+        failure.saying(&self.text(is_other_table))
     }
 
-    fn text(self) -> String {
+    fn text(self, is_other_table: bool) -> String {
         let verbs = match self.mode {
             WriteMode::Delete => "removed",
             _ if self.is_incremental => "written or removed",
@@ -64,6 +65,12 @@ impl Done {
                 format!("{written} and at least {removed} {verb} removed before that")
             }
         };
+        if is_other_table {
+            let nowhere = items == 0 && removed == 0;
+            let places =
+                ", some of them perhaps in the table that was deleted, some in the one that is there now";
+            return format!("{done}{}", if nowhere { "" } else { places });
+        }
         if self.is_kept {
             return done;
         }
@@ -87,24 +94,42 @@ mod tests {
 
     #[test]
     fn what_workers_have_told_is_the_least_that_was_done() {
-        assert_eq!(done(7, 0).text(), "at least 7 items were written before that");
-        assert_eq!(done(1, 0).text(), "at least 1 item was written before that");
-        assert_eq!(done(0, 3).text(), "at least 3 items were removed before that");
-        assert_eq!(done(1, 4).text(), "at least 1 item was written and at least 4 were removed before that");
-        assert_eq!(done(2, 1).text(), "at least 2 items were written and at least 1 was removed before that");
+        assert_eq!(done(7, 0).text(false), "at least 7 items were written before that");
+        assert_eq!(done(1, 0).text(false), "at least 1 item was written before that");
+        assert_eq!(done(0, 3).text(false), "at least 3 items were removed before that");
+        assert_eq!(
+            done(1, 4).text(false),
+            "at least 1 item was written and at least 4 were removed before that"
+        );
+        assert_eq!(
+            done(2, 1).text(false),
+            "at least 2 items were written and at least 1 was removed before that"
+        );
     }
 
     #[test]
     fn nothing_was_written_only_if_nothing_can_have_been() {
         let none = Done { may_be_more: false, ..done(0, 0) };
-        assert_eq!(none.text(), "nothing was written");
-        assert_eq!(Done { mode: WriteMode::Delete, ..none }.text(), "nothing was removed");
-        assert_eq!(Done { is_incremental: true, ..none }.text(), "nothing was written or removed");
-        let text = done(0, 0).text();
+        assert_eq!(none.text(false), "nothing was written");
+        assert_eq!(Done { mode: WriteMode::Delete, ..none }.text(false), "nothing was removed");
+        assert_eq!(Done { is_incremental: true, ..none }.text(false), "nothing was written or removed");
+        let text = done(0, 0).text(false);
         assert_eq!(text, "no item is known to have been written before that, but some may have been");
-        let text = Done { mode: WriteMode::Delete, is_kept: false, ..done(0, 0) }.text();
+        let text = Done { mode: WriteMode::Delete, is_kept: false, ..done(0, 0) }.text(false);
         assert!(text.starts_with("no item is known to have been removed before that, but"), "{text}");
         assert!(text.ends_with("the same command does all of it again, which is harmless"), "{text}");
+    }
+
+    #[test]
+    fn of_a_table_that_was_made_again_it_is_said_where_the_items_may_be_and_nothing_is_called_harmless() {
+        let said = |done: Done| done.after(Failure::OtherTable("it is another".into())).to_string();
+        let written = said(Done { is_kept: false, ..done(7, 0) });
+        assert!(
+            written.contains("at least 7 items were written before that, some of them perhaps in"),
+            "{written}"
+        );
+        let unknown = said(Done { is_kept: false, ..done(0, 0) });
+        assert!(unknown.ends_with("but some may have been"), "{unknown}");
     }
 
     #[test]

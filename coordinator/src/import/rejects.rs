@@ -233,11 +233,11 @@ async fn claim(place: &Object, clients: &Clients) -> Result<bool, Failure> {
     match store.create(name, Vec::new()).await {
         Ok(()) => Ok(true),
         Err(fault) if fault.kind == FaultKind::PreconditionFailed => {
-            match store.get(name).await.map_err(refused)?.len() {
-                0 => Ok(false),
-                _ => Err(Failure::Refused(format!(
+            match store.look_up(name).await.map_err(refused)? {
+                Some(there) if there.bytes > 0 => Err(Failure::Refused(format!(
                     "--rejects {place}: exists already; name another object or remove it"
                 ))),
+                _ => Ok(false),
             }
         }
         Err(fault) => Err(refused(fault)),

@@ -1,10 +1,11 @@
 //! The place for the state of an import: what is there, whether it is of this import, and how it ends. A shell,
 //! but for what decides whether two imports are the same.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use job::{
+    fingerprint::Fingerprint,
     ids::JobId,
     journal::{BeginImport, Fact, Run, Stopped},
     object::Object,
@@ -38,7 +39,7 @@ pub(crate) struct Place {
 pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<Option<Place>, Failure> {
     let Some(target) = &request.state else { return Ok(None) };
     let store = Store::new(target, clients);
-    store.check().map_err(|fault| Failure::refused(&fault))?;
+    store.check().await.map_err(|fault| Failure::refused(&fault))?;
     let refused = |what: String| {
         Failure::Refused(format!(
             "--state {target}: holds {what}; give an empty folder, or that of this import"
@@ -138,7 +139,7 @@ impl Kept {
 
     async fn remove(mut self, end: &[Fact]) -> Result<(), Failure> {
         self.journal.remove(end).await?;
-        self.store.tidy();
+        self.store.tidy().await;
         Ok(())
     }
 
@@ -160,14 +161,17 @@ impl Kept {
         }
         let stopped = Stopped { why: failure.to_string() };
         let place = self.store.place();
+        let next = if matches!(failure, Failure::OtherTable(_)) {
+            "give --restart to import all of it into the table as it is now"
+        } else {
+            "the same command goes on from there"
+        };
         match self.journal.append(Fact::Stopped(stopped), LAST_WORDS).await {
-            Ok(()) => {
-                failure.saying(&format!("its state is kept in {place}: the same command goes on from there"))
-            }
+            Ok(()) => failure.saying(&format!("its state is kept in {place}: {next}")),
             Err(superseded @ Failure::Superseded(_)) => superseded,
             Err(unwritten) => failure.saying(&format!(
                 "its end could not be recorded ({unwritten}); what was recorded of it before that is kept in \
-                 {place}: the same command goes on from there"
+                 {place}: {next}"
             )),
         }
     }
@@ -214,14 +218,19 @@ fn difference(before: &BeginImport, now: &BeginImport) -> Option<String> {
     None
 }
 
-/// Of everything that says what a mark in a split means.
+/// Of everything that says what a mark in a split means. Of a file that is its length and the time of its last change,
+/// and not its inode number: a backup that was copied with its times may go on, and so may imports that earlier
+/// versions began.
 fn fingerprint(splits: &[Split]) -> String {
     let mut hash = Xxh3::new();
     for split in splits {
         let Split { split, object, etag, object_bytes, stored, text_start, cut, codec, format, .. } = split;
         let codec = codec.name();
         let format = format.name();
-        let modified = modified(object);
+        let (etag, modified) = match object {
+            Object::S3 { .. } => (etag.as_str(), None),
+            Object::File { .. } => ("", etag.parse::<Fingerprint>().ok().and_then(|file| file.modified())),
+        };
         let text = format!(
             "{split} {object} {etag} {object_bytes} {stored:?} {text_start} {cut} {codec} {format} {modified:?}\n"
         );
@@ -230,10 +239,52 @@ fn fingerprint(splits: &[Split]) -> String {
     format!("{:032x}", hash.digest128())
 }
 
-/// Of a file what an entity tag is of an object.
-fn modified(object: &Object) -> Option<SystemTime> {
-    match object {
-        Object::File { path } => path.metadata().and_then(|file| file.modified()).ok(),
-        Object::S3 { .. } => None,
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use job::{
+        ids::SplitId,
+        split::{Codec, Format},
+    };
+
+    use super::*;
+
+    fn split(etag: &str) -> Split {
+        Split {
+            split: SplitId(3),
+            object: Object::File { path: "/backup/x".into() },
+            etag: etag.into(),
+            object_bytes: 100,
+            stored: 10..90,
+            text_start: 10,
+            cut: true,
+            codec: Codec::Plain,
+            format: Format::Emr,
+            checksum: None,
+        }
+    }
+
+    /// Earlier versions put in here what the file system says, and no entity tag.
+    #[test]
+    fn an_import_that_an_earlier_version_began_is_the_same_import() {
+        let modified: Option<SystemTime> = UNIX_EPOCH.checked_add(Duration::new(1_700_000_000, 7));
+        let text = format!("3 file:///backup/x  100 10..90 10 true plain EMR lines {modified:?}\n");
+        let mut hash = Xxh3::new();
+        hash.update(text.as_bytes());
+        let now = fingerprint(&[split("100:1700000000.000000007:42")]);
+        assert_eq!(now, format!("{:032x}", hash.digest128()));
+    }
+
+    #[test]
+    fn a_file_that_was_changed_makes_another_import_and_a_copy_with_its_time_does_not() {
+        let of = |etag: &str| fingerprint(&[split(etag)]);
+        assert_eq!(of("100:1.000000000:42"), of("100:1.000000000:43"));
+        assert_ne!(of("100:1.000000000:42"), of("100:2.000000000:42"));
+        let s3 = |etag: &str| {
+            let object = Object::S3 { bucket: "b".into(), key: "x".into() };
+            fingerprint(&[Split { object, ..split(etag) }])
+        };
+        assert_ne!(s3("a"), s3("b"));
     }
 }

@@ -10,11 +10,15 @@ use std::{
 use bytes::Bytes;
 use job::{layout, target::Target};
 use job_aws::{Fault, FaultKind};
+use source::file::Unchanged;
 
 use super::{
     Entry, Listing,
+    found::{found, has_lasting_inodes},
+    limits,
     lock::{Held, Lock},
     path::{is_link, sync_directory, temporary},
+    thread::{GoesOn, goes_on},
 };
 
 /// What the names of files begin with that are gone in a moment, unless their process dies.
@@ -163,7 +167,22 @@ impl Directory {
 
     pub(super) fn get(&self, name: &str) -> Result<Vec<u8>, Fault> {
         let path = self.path.join(name);
-        fs::read(&path).map_err(|error| fault("read", &path, &error))
+        let most = limits::most(name);
+        let read = || -> io::Result<(Vec<u8>, u64)> {
+            let file = source::file::open(&path)?;
+            let length = file.metadata()?.len();
+            let mut bytes = Vec::new();
+            if length <= most {
+                // It may become longer while it is read.
+                GoesOn(file.take(most + 1)).read_to_end(&mut bytes)?;
+            }
+            Ok((bytes, length))
+        };
+        let (bytes, length) = read().map_err(|error| fault("read", &path, &error))?;
+        if length.max(bytes.len() as u64) > most {
+            return Err(limits::too_long(&self.target().url(name), name, Some(length.max(most + 1))));
+        }
+        Ok(bytes)
     }
 
     /// All files and directories of the directory itself.
@@ -180,48 +199,62 @@ impl Directory {
         file: &mut dyn FnMut(Entry),
         sub_folder: &mut dyn FnMut(String),
     ) -> Result<(), Fault> {
+        let mut number = 0;
         let mut list = || -> io::Result<()> {
+            let has_lasting_inodes = has_lasting_inodes(&self.path);
             let entries = match fs::read_dir(&self.path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 entries => entries?,
             };
             for entry in entries {
                 let entry = entry?;
+                goes_on();
                 // Of a link that leads nowhere it is found out when it is read.
                 let metadata = fs::metadata(entry.path()).or_else(|_| entry.metadata())?;
                 let name = entry.file_name().to_string_lossy().into_owned();
                 if metadata.is_dir() {
                     sub_folder(name);
                 } else {
-                    file(Entry { name, bytes: metadata.len(), etag: None });
+                    file(found(name, &metadata, has_lasting_inodes));
+                }
+                number += 1;
+                if number > limits::ENTRIES {
+                    break;
                 }
             }
             Ok(())
         };
-        list().map_err(|error| fault("list", &self.path, &error))
+        list().map_err(|error| fault("list", &self.path, &error))?;
+        limits::check_entries(&self.target().to_string(), number)
     }
 
     /// A file as a listing would have it; nothing if what has that name is none.
     pub(super) fn entry(&self, name: &str) -> Result<Option<Entry>, Fault> {
         let path = self.path.join(name);
         let metadata = fs::metadata(&path).map_err(|error| fault("look at", &path, &error))?;
-        let entry = Entry { name: name.to_owned(), bytes: metadata.len(), etag: None };
-        Ok(metadata.is_file().then_some(entry))
+        let entry = || found(name.to_owned(), &metadata, has_lasting_inodes(&self.path));
+        Ok(metadata.is_file().then(entry))
     }
 
-    /// The first `bytes` of a file.
-    pub(super) fn head(&self, name: &str, bytes: u64) -> Result<Bytes, Fault> {
+    /// The first `bytes` of a file that was found.
+    pub(super) fn head(&self, object: &Entry, bytes: u64) -> Result<Bytes, Fault> {
         let mut head = Vec::new();
-        let read = self.reader(name)?.take(bytes).read_to_end(&mut head);
-        read.map_err(|error| self.read_fault(name, &error))?;
+        let read = self.reader(object)?.take(bytes.min(object.bytes)).read_to_end(&mut head);
+        read.map_err(|error| self.read_fault(&object.name, &error))?;
         Ok(head.into())
     }
 
-    /// Opens a file of the directory. What goes wrong while it is read is told by
-    /// [`Directory::read_fault`].
-    pub(super) fn reader(&self, name: &str) -> Result<File, Fault> {
-        let path = self.path.join(name);
-        File::open(&path).map_err(|error| fault("read", &path, &error))
+    /// Opens a file of the directory that was found; another one in its place is a fault. What goes wrong while it is
+    /// read is told by [`Directory::read_fault`].
+    pub(super) fn reader(&self, object: &Entry) -> Result<Unchanged, Fault> {
+        let path = self.path.join(&object.name);
+        let opened = match object.etag.as_deref().map(str::parse) {
+            Some(Ok(found)) => Unchanged::open(&path, found),
+            // What is no regular file is refused by what it is.
+            None | Some(Err(_)) => source::file::open(&path)
+                .and_then(|_| Err(io::Error::other("it was not there when its folder was listed"))),
+        };
+        opened.map_err(|error| fault("read", &path, &error))
     }
 
     pub(super) fn read_fault(&self, name: &str, error: &io::Error) -> Fault {

@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::{
     },
 };
 use aws_smithy_types::{DateTime, config_bag::ConfigBag, date_time::Format};
-use job::{ids::JobId, layout};
+use job::{ids::JobId, layout, paging::Places};
 use job_aws::{Fault, FaultKind};
 
 use super::{Store, files::Directory, lock, lock::Lock, s3::Prefix};
@@ -35,23 +35,26 @@ impl Store {
     pub(crate) async fn age(&self, name: &str) -> Result<Option<Duration>, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.age(name)).await,
-            Self::Files(directory) => directory.age(name),
+            Self::Files(directory) => {
+                let name = name.to_owned();
+                directory.call(move |directory| directory.age(&name)).await
+            }
         }
     }
 
     /// Locks the folder for this process; [`Lock::None`] where there are no locks.
-    pub(crate) fn lock(&self) -> Result<Lock, Fault> {
+    pub(crate) async fn lock(&self) -> Result<Lock, Fault> {
         match self {
             Self::S3(_) => Ok(Lock::None),
-            Self::Files(directory) => directory.lock(true),
+            Self::Files(directory) => directory.call(|directory| directory.lock(true)).await,
         }
     }
 
     /// Whether the folder is locked; creates nothing.
-    pub(crate) fn probe_lock(&self) -> Result<Lock, Fault> {
+    pub(crate) async fn probe_lock(&self) -> Result<Lock, Fault> {
         match self {
             Self::S3(_) => Ok(Lock::None),
-            Self::Files(directory) => directory.lock(false),
+            Self::Files(directory) => directory.call(|directory| directory.lock(false)).await,
         }
     }
 
@@ -67,17 +70,22 @@ impl Store {
     ///
     /// # Errors
     /// [`FaultKind::Moved`].
-    pub(crate) fn check_place(&self) -> Result<(), Fault> {
+    pub(crate) async fn check_place(&self) -> Result<(), Fault> {
         match self {
             Self::S3(_) => Ok(()),
-            Self::Files(directory) => directory.check_place(),
+            Self::Files(directory) => directory.call(Directory::check_place).await,
         }
     }
 
     /// Lets others have the folder, and removes what only a job under way has in it besides its journal and files.
-    pub(crate) fn release(&self, lock: &Lock) {
+    pub(crate) async fn release(&self, lock: Lock) {
         if let Self::Files(directory) = self {
-            directory.release(lock);
+            // What can't be removed is left.
+            let release = |directory: &Directory| {
+                directory.release(&lock);
+                Ok(())
+            };
+            let _ = directory.call(release).await;
         }
     }
 
@@ -91,7 +99,10 @@ impl Store {
     ) -> Result<Option<String>, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.lost(job, files, may_be_complete)).await,
-            Self::Files(directory) => directory.lost(files, may_be_complete),
+            Self::Files(directory) => {
+                let files = files.to_vec();
+                directory.call(move |directory| directory.lost(&files, may_be_complete)).await
+            }
         }
     }
 
@@ -99,7 +110,10 @@ impl Store {
     pub(crate) async fn abort_all(&self, job: &JobId) -> Result<usize, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.abort_all(job)).await,
-            Self::Files(directory) => directory.remove_hidden(job),
+            Self::Files(directory) => {
+                let job = job.clone();
+                directory.call(move |directory| directory.remove_hidden(&job)).await
+            }
         }
     }
 }
@@ -209,7 +223,7 @@ impl Prefix {
     /// Keys and ids of the uploads that are open of a job.
     async fn uploads(&self, job: &JobId) -> Result<Vec<(String, String)>, Fault> {
         let prefix = self.target.key(&format!("{job}_"));
-        let (mut open, mut marker) = (Vec::new(), (None, None));
+        let (mut open, mut marker, mut places) = (Vec::new(), (None, None), Places::default());
         loop {
             let request = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(&prefix);
             let request = request.set_key_marker(marker.0.take()).set_upload_id_marker(marker.1.take());
@@ -227,6 +241,11 @@ impl Prefix {
                 return Ok(open);
             }
             marker = (page.next_key_marker, page.next_upload_id_marker);
+            self.goes_on(
+                "s3:ListBucketMultipartUploads",
+                marker.0.is_some().then_some(&marker),
+                &mut places,
+            )?;
         }
     }
 

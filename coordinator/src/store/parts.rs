@@ -21,6 +21,7 @@ use super::{
     files::{Directory, fault, remove},
     lock::is_at,
     path::{length, own, sync_directory, temporary},
+    thread::blocking,
 };
 use crate::{files::PartFile, text};
 
@@ -72,7 +73,7 @@ impl Directory {
     pub(super) async fn fence(&self, file: PartFile) -> Result<(), Fault> {
         let Some(hidden) = self.hidden(&file) else { return Ok(()) };
         let directory = self.clone();
-        blocking(move || {
+        blocking(self.path(), move || {
             directory.check_place()?;
             if file.parts.is_empty() {
                 return remove(&hidden);
@@ -142,7 +143,7 @@ impl Directory {
             return if file.parts.is_empty() { Ok(()) } else { Err(Fault::new(FaultKind::Lost, why)) };
         };
         let directory = self.clone();
-        blocking(move || {
+        blocking(self.path(), move || {
             directory.check_place()?;
             if file.parts.is_empty() {
                 return remove(&hidden);
@@ -222,9 +223,4 @@ fn short(hidden: &Path, found: Option<u64>, sealed: u64) -> String {
         Some(length) => format!("{hidden} has {length} bytes, not the {sealed} that were sealed"),
         None => format!("{hidden} is gone, of which {sealed} bytes were sealed"),
     }
-}
-
-async fn blocking(work: impl FnOnce() -> Result<(), Fault> + Send + 'static) -> Result<(), Fault> {
-    let panicked = |error| Fault::new(FaultKind::Refused, format!("file work ended abruptly: {error}"));
-    tokio::task::spawn_blocking(work).await.map_err(panicked)?
 }

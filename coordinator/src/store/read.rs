@@ -1,13 +1,18 @@
 //! Reading a whole backup folder, which may be any size.
 
-use std::{collections::BTreeMap, fs::File, io, ops::Range};
+use std::{collections::BTreeMap, io, ops::Range};
 
 use bytes::Bytes;
 use job::{spec::AwsAccess, target::Target};
 use job_aws::{Clients, Fault, FaultKind, Retries, connect_to_s3};
+use source::file::Unchanged;
+use tokio::sync::mpsc;
 
 use super::{Store, files::Directory, s3::Prefix};
 use crate::retry::{briefly, retried};
+
+/// Files of a directory that were found and not seen yet, at most.
+const FILES_AHEAD: usize = 1000;
 
 /// A file in the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +21,8 @@ pub(crate) struct Entry {
     pub(crate) name: String,
     /// Its length as stored.
     pub(crate) bytes: u64,
-    /// In S3, what tells it from another object of that name.
+    /// What tells it from another one of that name: its entity tag, or the
+    /// [`Fingerprint`](job::fingerprint::Fingerprint) of a file. Nothing of what is no regular file.
     pub(crate) etag: Option<String>,
 }
 
@@ -44,7 +50,7 @@ pub(crate) enum Readable {
     /// By ranges, with [`Store::get_range`].
     InRanges,
     /// As it is.
-    File(File),
+    File(Unchanged),
 }
 
 impl Store {
@@ -79,7 +85,7 @@ impl Store {
     pub(crate) async fn listing(&self) -> Result<Listing, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.listing()).await,
-            Self::Files(directory) => directory.listing(),
+            Self::Files(directory) => directory.call(Directory::listing).await,
         }
     }
 
@@ -87,7 +93,19 @@ impl Store {
     pub(crate) async fn each(&self, see: &mut (dyn FnMut(Entry) + Send)) -> Result<(), Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.each(see)).await,
-            Self::Files(directory) => directory.each(see, &mut |_| ()),
+            Self::Files(directory) => {
+                let (shown, mut seen) = mpsc::channel(FILES_AHEAD);
+                let listing = directory.call(move |directory| {
+                    // Nobody may be there any more to see it.
+                    directory.each(&mut |entry| drop(shown.blocking_send(entry)), &mut |_| ())
+                });
+                let seeing = async {
+                    while let Some(entry) = seen.recv().await {
+                        see(entry);
+                    }
+                };
+                tokio::join!(listing, seeing).0
+            }
         }
     }
 
@@ -104,7 +122,10 @@ impl Store {
     pub(crate) async fn look_up(&self, name: &str) -> Result<Option<Entry>, Fault> {
         let looked_up = match self {
             Self::S3(prefix) => Box::pin(prefix.entry(name)).await.map(Some),
-            Self::Files(directory) => directory.entry(name),
+            Self::Files(directory) => {
+                let name = name.to_owned();
+                directory.call(move |directory| directory.entry(&name)).await
+            }
         };
         match looked_up {
             Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
@@ -124,16 +145,23 @@ impl Store {
     /// The first bytes of a file; fewer than `limit` only if it has no more.
     pub(crate) async fn head(&self, object: &Entry, limit: u64) -> Result<Bytes, Fault> {
         match self {
-            _ if object.bytes == 0 => Ok(Bytes::new()),
+            Self::S3(_) if object.bytes == 0 => Ok(Bytes::new()),
             Self::S3(prefix) => Box::pin(prefix.get_range(object, 0..limit.min(object.bytes))).await,
-            Self::Files(directory) => directory.head(&object.name, limit.min(object.bytes)),
+            Self::Files(directory) => {
+                let object = object.clone();
+                directory.call(move |directory| directory.head(&object, limit)).await
+            }
         }
     }
 
-    pub(crate) fn open_to_read(&self, name: &str) -> Result<Readable, Fault> {
+    /// Opens a file that was found; another one in its place is a fault.
+    pub(crate) async fn open_to_read(&self, object: &Entry) -> Result<Readable, Fault> {
         match self {
             Self::S3(_) => Ok(Readable::InRanges),
-            Self::Files(directory) => directory.reader(name).map(Readable::File),
+            Self::Files(directory) => {
+                let object = object.clone();
+                directory.call(move |directory| directory.reader(&object)).await.map(Readable::File)
+            }
         }
     }
 

@@ -13,10 +13,10 @@ use aws_sdk_s3::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::base64;
 use bytes::Bytes;
-use job::{ids::UploadId, layout::PartName, spec::S3Settings, target::Target};
-use job_aws::{Clients, Fault, FaultKind};
+use job::{ids::UploadId, layout::PartName, paging::Places, spec::S3Settings, target::Target};
+use job_aws::{Clients, Fault, FaultKind, waits};
 
-use super::{Archived, Entry, Listing, hint::hint};
+use super::{Archived, Entry, Listing, hint::hint, limits};
 use crate::files::PartFile;
 
 /// Objects of one bucket under one prefix.
@@ -100,9 +100,24 @@ impl Prefix {
         let url = self.target.url(name);
         let request = self.client.get_object().bucket(&self.bucket).key(self.target.key(name));
         let reply = request.send().await.map_err(|error| self.fault("s3:GetObject", &url, &error))?;
-        let body = reply.body.collect().await;
-        let torn = |error| Fault::new(FaultKind::Transient, format!("reading {url}: {error}"));
-        Ok(body.map_err(torn)?.to_vec())
+        let torn = |error: &dyn std::fmt::Display| {
+            Fault::new(FaultKind::Transient, format!("reading {url}: {error}"))
+        };
+        let most = limits::most(name);
+        let announced = reply.content_length.and_then(|length| u64::try_from(length).ok());
+        if announced.is_some_and(|length| length > most) {
+            return Err(limits::too_long(&url, name, announced));
+        }
+        let (mut bytes, mut body) = (Vec::new(), reply.body);
+        let waiting = waits::waiting(format!("{} (s3:GetObject of {url})", self.address));
+        while let Some(piece) = body.next().await {
+            waiting.heard();
+            bytes.extend_from_slice(&piece.map_err(|error| torn(&error))?);
+            if bytes.len() as u64 > most {
+                return Err(limits::too_long(&url, name, None));
+            }
+        }
+        Ok(bytes)
     }
 
     /// All objects and folders of the folder itself.
@@ -130,10 +145,13 @@ impl Prefix {
         sub_folder: &mut (dyn FnMut(String) + Send),
     ) -> Result<(), Fault> {
         let folder = self.target.key("");
-        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&folder).delimiter("/");
-        let request = request.optional_object_attributes(OptionalObjectAttributes::RestoreStatus);
-        let mut pages = request.into_paginator().send();
-        while let Some(page) = pages.next().await {
+        let request = || {
+            let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&folder).delimiter("/");
+            request.optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
+        };
+        let (mut number, mut token, mut places) = (0, None, Places::default());
+        loop {
+            let page = request().set_continuation_token(token.take()).send().await;
             let page = page.map_err(|error| self.list_fault(&error))?;
             for object in page.contents.unwrap_or_default() {
                 let tier = archived(&object);
@@ -145,13 +163,34 @@ impl Prefix {
                 }
                 let bytes = object.size.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
                 file(Entry { name: name.to_owned(), bytes, etag: object.e_tag }, tier);
+                number += 1;
             }
             let name = |common: CommonPrefix| {
                 Some(common.prefix?.strip_prefix(&folder)?.strip_suffix('/')?.to_owned())
             };
-            page.common_prefixes.unwrap_or_default().into_iter().filter_map(name).for_each(&mut *sub_folder);
+            let names = page.common_prefixes.unwrap_or_default().into_iter().filter_map(name);
+            names.inspect(|_| number += 1).for_each(&mut *sub_folder);
+            limits::check_entries(&self.target.to_string(), number)?;
+            if page.is_truncated != Some(true) {
+                return Ok(());
+            }
+            token = page.next_continuation_token;
+            self.goes_on("s3:ListBucket", token.as_ref(), &mut places)?;
         }
-        Ok(())
+    }
+
+    /// Makes sure that a list that is said to go on does so.
+    pub(super) fn goes_on<T: PartialEq + Clone>(
+        &self,
+        action: &str,
+        from: Option<&T>,
+        places: &mut Places<T>,
+    ) -> Result<(), Fault> {
+        let odd = |why: &str| {
+            Fault::new(FaultKind::Refused, format!("{action} on {}: {why} ({})", self.target, self.address))
+        };
+        let from = from.ok_or_else(|| odd("the server says that there is more, and not how to go on"))?;
+        places.next(from).map_err(|repeats| odd(&repeats.to_string()))
     }
 
     /// Objects under another prefix of the bucket.

@@ -127,7 +127,7 @@ impl Run {
 
     async fn check(self: Arc<Self>, job: Job, place: Place) -> Result<FileFound, Fault> {
         let name = job.file.name.clone();
-        let checked = match self.store.open_to_read(&name) {
+        let checked = match self.store.open_to_read(&job.entry).await {
             Err(fault) => Err(fault),
             Ok(Readable::File(file)) => {
                 let source = BufReader::with_capacity(WINDOW_BYTES, file);

@@ -136,6 +136,7 @@ struct Config {
 /// `any_region` is taken if none is named.
 async fn config(access: &AwsAccess, any_region: Option<&'static str>) -> Result<Config, Fault> {
     access.check_endpoints().map_err(|why| Fault::new(FaultKind::Refused, why))?;
+    let _waiting = crate::waits::calling("the region and the credentials of AWS");
     let profile = Profile::find(access.profile.as_deref()).await?;
     let sdk = base_config(access, &profile).await?;
     let mut access = access.clone();
@@ -234,10 +235,12 @@ async fn check_credentials(config: &SdkConfig, access: &AwsAccess) -> Result<(),
 }
 
 fn dynamodb_client(config: &SdkConfig, access: &AwsAccess, retries: Retries) -> aws_sdk_dynamodb::Client {
-    let mut builder = aws_sdk_dynamodb::config::Builder::from(config).retry_config(match retries {
-        Retries::Sdk => RetryConfig::standard(),
-        Retries::Caller => RetryConfig::disabled(),
-    });
+    let mut builder = aws_sdk_dynamodb::config::Builder::from(config)
+        .interceptor(crate::watch::Watch)
+        .retry_config(match retries {
+            Retries::Sdk => RetryConfig::standard(),
+            Retries::Caller => RetryConfig::disabled(),
+        });
     if let Some(endpoint) = &access.dynamodb_endpoint {
         builder = builder.endpoint_url(endpoint);
     }
@@ -245,10 +248,12 @@ fn dynamodb_client(config: &SdkConfig, access: &AwsAccess, retries: Retries) -> 
 }
 
 fn s3_client(config: &SdkConfig, access: &AwsAccess, region: &str, retries: Retries) -> aws_sdk_s3::Client {
-    let mut builder = aws_sdk_s3::config::Builder::from(config).retry_config(match retries {
-        Retries::Sdk => RetryConfig::standard(),
-        Retries::Caller => RetryConfig::standard().with_max_attempts(5),
-    });
+    let mut builder = aws_sdk_s3::config::Builder::from(config)
+        .interceptor(crate::watch::Watch)
+        .retry_config(match retries {
+            Retries::Sdk => RetryConfig::standard(),
+            Retries::Caller => RetryConfig::standard().with_max_attempts(5),
+        });
     builder = builder.region(Region::new(region.to_owned()));
     if let Some(endpoint) = &access.s3_endpoint {
         builder = builder.endpoint_url(endpoint).force_path_style(true);

@@ -88,6 +88,13 @@ impl Fault {
                 let (code, message) = (context.err().code(), context.err().message());
                 Self::of_reply(action, resource, address, (code, message), context.raw())
             }
+            SdkError::ResponseError(_) if is_too_long(error) => Self::new(
+                FaultKind::Refused,
+                format!(
+                    "{action} on {resource}: the reply is longer than {} MiB, more than any reply can have",
+                    crate::MAX_REPLY_BYTES >> 20
+                ),
+            ),
             // A reply that cannot be read was torn on its way.
             SdkError::ResponseError(context) => {
                 let fault = Self::of_reply(action, resource, address, (None, None), context.raw());
@@ -197,6 +204,11 @@ impl Fault {
 /// Why a call of which only the error is known failed, with a remedy if there is one.
 pub(crate) fn why(error: &(dyn Error + 'static)) -> String {
     network::cause("the server", error).map_or_else(|| chain(error), |(_, words)| words)
+}
+
+/// Whether a reply was read no further because it is longer than any can be.
+fn is_too_long(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(<dyn Error>::is::<http_body_util::LengthLimitError>)
 }
 
 fn denied(action: &str, resource: &str, message: Option<&str>, detail: &str) -> String {

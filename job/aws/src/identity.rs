@@ -82,7 +82,10 @@ pub(crate) fn sts_client(
         Retries::Sdk => RetryConfig::standard(),
         Retries::Caller => RetryConfig::standard().with_max_attempts(ATTEMPTS_OF_WORKER),
     };
-    let config = aws_sdk_sts::config::Builder::from(config).retry_config(retries).build();
+    let config = aws_sdk_sts::config::Builder::from(config)
+        .interceptor(crate::watch::Watch)
+        .retry_config(retries)
+        .build();
     Some(aws_sdk_sts::Client::from_conf(config))
 }
 

@@ -11,6 +11,8 @@ mod profile;
 mod ranges;
 mod read;
 mod trust;
+pub mod waits;
+mod watch;
 
 pub use aws_config::SdkConfig;
 pub use buckets::Buckets;
@@ -20,3 +22,4 @@ pub use fault::{Fault, FaultKind};
 pub use identity::{Caller, Identity};
 pub use ranges::{Ahead, Ranges, ranges};
 pub use read::get_range;
+pub use watch::MAX_REPLY_BYTES;

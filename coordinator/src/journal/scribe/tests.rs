@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(1);
 /// Has begun a journal, and does not hold the lock, as in S3.
 async fn begun(store: &Store) -> Scribe {
     let mut scribe = Scribe::first(store).await.unwrap();
-    scribe.release();
+    scribe.release().await;
     scribe.append(&[begin()], LIMIT).await.unwrap();
     scribe
 }
@@ -22,7 +22,7 @@ async fn begun(store: &Store) -> Scribe {
 async fn successor(store: &Store) -> Scribe {
     let journaled = read::read(store).await.unwrap().unwrap();
     let mut scribe = Scribe::after(store, &journaled).await.unwrap();
-    scribe.release();
+    scribe.release().await;
     scribe.append(&[], LIMIT).await.unwrap();
     scribe
 }
@@ -80,7 +80,7 @@ async fn whoever_begins_where_the_first_object_of_another_is_no_longer_there_ste
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
     let mut late = Scribe::first(&store).await.unwrap();
-    late.release();
+    late.release().await;
     let mut other = begun(&store).await;
     other.compact(&[begin()], LIMIT).await.unwrap();
     let Err(Failure::Refused(why)) = late.begin(&[begin()], LIMIT).await else { panic!("it has begun") };
@@ -96,7 +96,7 @@ async fn whoever_takes_over_from_one_that_has_ended_the_job_meanwhile_is_told_to
     let mut first = begun(&store).await;
     let journaled = read::read(&store).await.unwrap().unwrap();
     let mut second = Scribe::after(&store, &journaled).await.unwrap();
-    second.release();
+    second.release().await;
     first.remove().await.unwrap();
     let why = superseded(second.append(&[], LIMIT).await);
     assert!(why.ends_with("has ended or gone on just now; give the same command again"), "{why}");
@@ -159,4 +159,21 @@ async fn a_folder_that_is_no_longer_the_one_that_was_locked_is_left_alone() {
     scribe.append(&[], LIMIT).await.unwrap();
     scribe.remove().await.unwrap();
     assert!(objects(&place).is_empty());
+}
+
+#[tokio::test]
+async fn an_object_that_says_everything_is_not_written_if_it_could_not_be_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let mut scribe = begun(&store).await;
+    scribe.longest = 1_500;
+    let everything = |facts: usize| [vec![begin()], vec![Fact::Abandoned; facts]].concat();
+    scribe.size = Size { objects: 70, bytes: 1_000, snapshot_bytes: 0 };
+    scribe.compact_or_append(&everything(100), &[Fact::Abandoned], LIMIT).await.unwrap();
+    assert_eq!(objects(folder.path()), ["00000001.jsonl", "00000002.jsonl"], "the news are appended");
+    assert!(!scribe.size().wants_snapshot(), "it is not tried again at once");
+    scribe.size = Size { objects: 70, bytes: 1_000, snapshot_bytes: 0 };
+    scribe.compact_or_append(&everything(1), &[Fact::Abandoned], LIMIT).await.unwrap();
+    assert_eq!(objects(folder.path()), ["00000003.jsonl"]);
+    assert!(read::read(&store).await.unwrap().unwrap().is_abandoned);
 }

@@ -182,8 +182,8 @@ fn a_planted_link_is_replaced_and_not_written_through() {
     assert_eq!(fs::read(&victim).unwrap(), b"precious");
 }
 
-#[test]
-fn a_link_as_a_folder_of_the_programs_own_is_refused() {
+#[tokio::test]
+async fn a_link_as_a_folder_of_the_programs_own_is_refused() {
     for (link, inside) in [(layout::OWN_FOLDER, None), (layout::JOURNAL, Some(layout::OWN_FOLDER))] {
         let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         if let Some(inside) = inside {
@@ -191,7 +191,7 @@ fn a_link_as_a_folder_of_the_programs_own_is_refused() {
         }
         symlink(elsewhere.path(), folder.path().join(link)).unwrap();
         let store = crate::store::Store::Files(Directory::new(folder.path().into()));
-        for refused in [store.lock().err(), store.probe_lock().err()] {
+        for refused in [store.lock().await.err(), store.probe_lock().await.err()] {
             let why = refused.unwrap().message;
             assert!(why.contains(link) && why.contains("is a symbolic link"), "{why}");
         }
@@ -216,7 +216,7 @@ async fn in_a_folder_that_is_no_longer_the_one_that_was_locked_nothing_is_change
     let (place, elsewhere) = (outer.path().join("backup"), outer.path().join("moved"));
     let unlocked = Directory::new(place.clone());
     let store = crate::store::Store::Files(unlocked.clone());
-    let directory = unlocked.held_by(&store.lock().unwrap());
+    let directory = unlocked.held_by(&store.lock().await.unwrap());
     let file = sealed("sealed\n");
     fs::rename(&place, &elsewhere).unwrap();
     fs::create_dir(&place).unwrap();
