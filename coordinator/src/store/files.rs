@@ -1,7 +1,7 @@
 //! A folder in a file system: its small files. Part files: `parts.rs`.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
@@ -268,6 +268,11 @@ impl Directory {
 
     /// Removes a file if it holds just these bytes; says whether none of that name is left.
     pub(super) fn remove_same(&self, name: &str, bytes: &[u8]) -> Result<bool, Fault> {
+        // What is longer is another, however long.
+        let there = fs::metadata(self.path.join(name));
+        if there.is_ok_and(|there| there.len() > bytes.len() as u64) {
+            return Ok(false);
+        }
         match self.get(name) {
             Ok(there) if there == bytes => self.remove(name).map(|()| true),
             Ok(_) => Ok(false),

@@ -81,7 +81,7 @@ impl Store {
     pub(crate) async fn release(&self, lock: Lock) {
         if let Self::Files(directory) = self {
             // What can't be removed is left.
-            let release = |directory: &Directory| {
+            let release = move |directory: &Directory| {
                 directory.release(&lock);
                 Ok(())
             };
