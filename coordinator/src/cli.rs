@@ -1,6 +1,7 @@
 //! The command line: what was typed becomes a request, what came of it an exit code.
 
 mod args;
+mod crash;
 mod edc;
 mod signals;
 
@@ -8,9 +9,11 @@ use std::{
     ffi::OsString,
     io::{self, IsTerminal},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{FromArgMatches, error::ErrorKind};
+use job::visible;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -18,20 +21,31 @@ use crate::{
     export::{Outcome, export},
     failure::Failure,
     import::{ImportRequest, Imported, import},
+    output,
     preflight::ExportRequest,
     progress::Progress,
     status::status,
-    text::{complain, print, tell},
+    text::{complain, print, print_json, tell},
     verify::verify,
 };
 use args::{CleanArgs, Cli, Command, ExportArgs, ImportArgs, StatusArgs, VerifyArgs};
 
 /// Threads for waiting; nothing in the coordinator computes for long.
 const THREADS: usize = 2;
+/// How long calls that block may still take when all is done.
+const SHUTDOWN: Duration = Duration::from_millis(500);
 
 /// Runs the command of a command line, `arguments[0]` being the program.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
-    if let Some(class) = arguments.get(1).and_then(|name| edc::Class::named(&name.to_string_lossy())) {
+    let ended = run_command(arguments);
+    output::settle();
+    ended
+}
+
+fn run_command(arguments: Vec<OsString>) -> ExitCode {
+    let class = arguments.get(1).and_then(|name| edc::Class::named(&name.to_string_lossy()));
+    crash::end_at_panic(if class.is_some() { 1 } else { crash::BUG });
+    if let Some(class) = class {
         let rest = arguments[2..].iter().map(|argument| argument.to_string_lossy().into_owned());
         return edc::main(class, rest.collect());
     }
@@ -64,8 +78,12 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
 /// Help and version, which go well, and what was wrong with the arguments.
 fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // As with all that is printed: nobody may be reading any more.
-        let _ = error.print();
+        if error.use_stderr() {
+            tell(error.to_string().trim_end());
+        } else {
+            // In colours, where somebody sees them. As with all that is printed: nobody may be reading any more.
+            let _ = output::talking(|| error.print());
+        }
         return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
     }
     let text = error.to_string();
@@ -81,9 +99,7 @@ fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
     let request = args.request(matches).map_err(Failure::Refused)?;
     match run(&request, dry_run, quiet)? {
         Outcome::Planned(texts) => print(&texts.join("\n\n")),
-        Outcome::Exported(reports) if json => {
-            print(&serde_json::to_string_pretty(&reports).unwrap_or_default());
-        }
+        Outcome::Exported(reports) if json => print_json(&reports),
         Outcome::Exported(_) => {}
     }
     Ok(ExitCode::SUCCESS)
@@ -100,7 +116,7 @@ fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
     let request = args.request(matches).map_err(Failure::Refused)?;
     match run_one_import(&request, dry_run, quiet)? {
         Imported::Planned(text) => print(&text),
-        Imported::Done(report) if json => print(&serde_json::to_string_pretty(&report).unwrap_or_default()),
+        Imported::Done(report) if json => print_json(&report),
         Imported::Done(_) => {}
     }
     Ok(ExitCode::SUCCESS)
@@ -118,9 +134,9 @@ fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let access = args.aws.access();
     let verified = block_on(|stop| async move { verify(&folder, &access, &stop).await })?;
     if args.json {
-        print(&serde_json::to_string_pretty(&verified).unwrap_or_default());
+        print_json(&verified);
     } else {
-        verified.defects.iter().for_each(|defect| print(defect));
+        verified.defects.iter().for_each(|defect| print(&visible::line(defect)));
         tell(&verified.to_string());
     }
     Ok(ExitCode::from(u8::from(!verified.defects.is_empty())))
@@ -131,7 +147,7 @@ fn run_status(args: &StatusArgs) -> Result<ExitCode, Failure> {
     let access = args.aws.access();
     let status = block_on(|stop| async move { status(&folder, &access, &stop).await })?;
     if args.json {
-        print(&serde_json::to_string_pretty(&status).unwrap_or_default());
+        print_json(&status);
     } else {
         print(&status.to_string());
     }
@@ -155,7 +171,7 @@ fn ask(what: &str) -> Result<(), Failure> {
     }
     tell(&format!("{what}. Type yes to go on:"));
     let mut answer = String::new();
-    match io::stdin().read_line(&mut answer) {
+    match output::talking(|| io::stdin().read_line(&mut answer)) {
         Ok(_) if answer.trim().eq_ignore_ascii_case("yes") => Ok(()),
         _ => Err(Failure::Refused("nothing was removed".into())),
     }
@@ -164,13 +180,12 @@ fn ask(what: &str) -> Result<(), Failure> {
 fn block_on<T, F: Future<Output = Result<T, Failure>>>(
     work: impl FnOnce(CancellationToken) -> F,
 ) -> Result<T, Failure> {
+    let stop = signals::watch()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Failed(format!("cannot start: {error}")))?;
-    runtime.block_on(async {
-        let stop = CancellationToken::new();
-        let mut signals = signals::watch(stop.clone());
-        let result = work(stop).await;
-        signals.shutdown().await;
-        result
-    })
+    let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
+    crash::has_begun();
+    let result = runtime.block_on(work(stop));
+    // A call that hangs in a file system must not keep the process from its end.
+    runtime.shutdown_timeout(SHUTDOWN);
+    result
 }

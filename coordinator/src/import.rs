@@ -13,7 +13,6 @@ mod work;
 
 use std::{
     convert::Infallible,
-    future,
     time::{Duration, Instant},
 };
 
@@ -91,8 +90,12 @@ pub async fn import(
         progress.plan(&plan);
     }
     let imported = job.run(dry_run, &plan, &mut kept).await;
-    let finished = rejects.finish(&prepared.clients).await.map_err(|fault| Failure::failed(&fault));
-    let imported = imported.and_then(|imported| finished.map(|()| imported));
+    let finished = rejects.finish(imported.is_ok(), &stop).await;
+    let imported = match (imported, finished) {
+        (imported, Ok(())) => imported,
+        (Ok(_), Err(failure)) => Err(failure),
+        (Err(failure), Err(also)) => Err(failure.saying(&also.to_string())),
+    };
     match (imported, kept) {
         (Ok(imported), Some(kept)) => kept.done().await.map(|()| imported),
         (Err(failure), Some(kept)) => Err(kept.give_up(failure).await),
@@ -132,7 +135,7 @@ impl Job<'_> {
                 return Ok(Imported::Planned(format!("{plan}\n{checked}")));
             }
             self.progress.plan(&checked);
-            self.rejects.restart().map_err(|fault| Failure::refused(&fault))?;
+            self.rejects.restart().await.map_err(|fault| Failure::refused(&fault))?;
             checking = started.elapsed();
         }
         let started = Instant::now();
@@ -143,7 +146,7 @@ impl Job<'_> {
 
     /// Reads every line and writes nothing; gives what is known then, in words.
     async fn check(&self, dry_run: bool, kept: &mut Option<Kept>) -> Result<String, Failure> {
-        self.rejects.tell_of(if dry_run { self.request.max_rejects } else { 0 });
+        self.rejects.begin(if dry_run { self.request.max_rejects } else { 0 }, true);
         let (schedule, outcome) = self.pass(WriteMode::Check, kept).await?;
         outcome.and_then(|()| self.count(&schedule)).map_err(|failure| match failure {
             // Whatever it is: nothing was written.
@@ -167,7 +170,7 @@ impl Job<'_> {
         started: Instant,
         kept: &mut Option<Kept>,
     ) -> Result<ImportReport, Failure> {
-        self.rejects.tell_of(self.request.max_rejects);
+        self.rejects.begin(self.request.max_rejects, false);
         if let Some(kept) = kept {
             self.recall_rejects(&kept.state).map_err(|fault| Failure::failed(&fault))?;
         }
@@ -268,6 +271,11 @@ fn after(failure: Failure, report: &ImportReport, is_kept: bool) -> Failure {
 impl Hands<ImportWork> for Rejects {
     fn perform(&mut self, _: &ImportWork, action: ImportAction) -> Call<Infallible> {
         let ImportAction::Reject(object, rejects) = action;
-        Box::pin(future::ready(self.note(&object, &rejects).map(|()| None)))
+        let (noted, write) = (self.note(&object, &rejects), self.write());
+        Box::pin(async move {
+            noted?;
+            write.await?;
+            Ok(None)
+        })
     }
 }

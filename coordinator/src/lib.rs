@@ -36,6 +36,7 @@ mod files;
 mod journal;
 mod lease;
 mod occupant;
+mod output;
 mod pace;
 mod plan;
 mod retry;

@@ -5,20 +5,37 @@ use std::{
     time::Duration,
 };
 
+use job::visible;
+
+use crate::output;
+
 /// A result, on standard output. That nobody reads any more what this and the others say, as after
-/// `| head`, ends no job; `println!` would panic.
+/// `| head`, ends no job; `println!` would panic. It waits for a reader; a signal then ends the process.
 pub(crate) fn print(text: &str) {
-    let _ = writeln!(io::stdout().lock(), "{text}");
+    put(&visible::lines(text));
 }
 
-/// Something worth knowing, on standard error.
+/// A result as JSON, on standard output.
+pub(crate) fn print_json(value: &impl serde::Serialize) {
+    put(&visible::json(&serde_json::to_string_pretty(value).unwrap_or_default()));
+}
+
+fn put(text: &str) {
+    // On a terminal what was said before stands above it.
+    output::settle();
+    output::talking(|| {
+        let _ = writeln!(io::stdout().lock(), "{text}");
+    });
+}
+
+/// Something worth knowing, on standard error: one line, or several of our own.
 pub(crate) fn tell(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    output::lines(text);
 }
 
 /// What is wrong, as the one line on standard error that begins with the program's name.
 pub(crate) fn complain(why: &str) {
-    tell(&format!("tablehaul: {}", why.replace(['\n', '\r'], " ")));
+    output::line(&format!("tablehaul: {why}"));
 }
 
 /// `1 worker`, `2 workers`.

@@ -4,6 +4,7 @@
 
 pub mod capacity;
 pub mod control;
+pub mod crash;
 pub mod export_json;
 pub mod format;
 pub mod ids;
@@ -17,3 +18,4 @@ pub mod spec;
 pub mod split;
 pub mod target;
 pub mod task;
+pub mod visible;

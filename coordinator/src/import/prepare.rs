@@ -13,7 +13,7 @@ use job::{
 };
 use job_aws::{Clients, Retries, connect};
 
-use super::{plan, rejects::RejectFile, resume};
+use super::{plan, rejects::Sink, resume};
 use crate::{
     backup::{self, Backup},
     cluster::{ClusterWishes, Place},
@@ -80,7 +80,7 @@ pub(crate) struct Prepared {
     pub(super) limits: Limits,
     pub(super) rate_source: String,
     pub(super) workers: u32,
-    pub(super) rejects: Option<RejectFile>,
+    pub(super) rejects: Option<Sink>,
     /// The place for state, and what this import is.
     pub(super) state: Option<(resume::Place, BeginImport)>,
 }
@@ -152,7 +152,7 @@ pub(super) async fn prepare(
     let rejects = match &request.rejects {
         Some(place) if !is_dry => {
             let is_ours = before.is_some_and(|before| before.rejects == begin.rejects);
-            Some(RejectFile::create(place, &clients, is_ours).await?)
+            Some(Sink::create(place, &clients, is_ours).await?)
         }
         _ => None,
     };

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::Serialize;
 
-use job::journal::Totals;
+use job::{journal::Totals, visible::Line};
 
 use super::{ImportWork, prepare::Prepared};
 use crate::{schedule::Schedule, text};
@@ -104,7 +104,7 @@ impl ImportReport {
 
 impl fmt::Display for ImportReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "imported    {} into {}", self.source, self.table)?;
+        writeln!(out, "imported    {} into {}", Line(&self.source), Line(&self.table))?;
         let verb = if self.mode == "delete" { "removed" } else { "written" };
         write!(out, "items       {} {verb}", self.items)?;
         if self.mode == "put-if-absent" {
@@ -128,7 +128,7 @@ impl fmt::Display for ImportReport {
             self.budget_source
         )?;
         for (name, units) in &self.index_write_units {
-            writeln!(out, "index       {name}: {units} units")?;
+            writeln!(out, "index       {}: {units} units", Line(name))?;
         }
         writeln!(out, "throttles   {}, retries {}", self.throttles, self.retries)?;
         writeln!(out, "workers     {}, lost {}", self.workers, self.workers_lost)?;
