@@ -46,6 +46,7 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
     let class = arguments.get(1).and_then(|name| edc::Class::named(&name.to_string_lossy()));
     crash::end_at_panic(if class.is_some() { 1 } else { crash::BUG });
     if let Some(class) = class {
+        signals::end_with(1);
         let rest = arguments[2..].iter().map(|argument| argument.to_string_lossy().into_owned());
         return edc::main(class, rest.collect());
     }

@@ -27,9 +27,6 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Between two tries where standard error takes nothing and does not block.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
-/// The exit code of what a signal ended, as of [`Failure::Stopped`](crate::failure::Failure::Stopped).
-pub(crate) const STOPPED: u8 = 3;
-
 /// Standard error as the rest of the program sees it.
 struct Output {
     waiting: Mutex<Waiting>,

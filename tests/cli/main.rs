@@ -5,6 +5,8 @@ mod access;
 mod arguments;
 mod java;
 mod keys;
+mod limits;
+mod names;
 mod network;
 mod output;
 mod refused;
@@ -12,6 +14,7 @@ mod running;
 mod several;
 mod silent;
 mod unfinished;
+mod unread;
 mod variables;
 
 use serde_json::Value;

@@ -1,7 +1,11 @@
 //! SIGTERM, SIGINT and SIGHUP stop a job in order; a later one ends the process at once.
 
 use std::{
-    sync::{Mutex, PoisonError, mpsc},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -16,8 +20,16 @@ use crate::{failure::Failure, output};
 /// supervisors often send two; one after that ends the process at once.
 const IN_ORDER: Duration = Duration::from_secs(5);
 
+/// The exit code of what a signal has ended at once: that of a job that was stopped in order.
+static STOPPED: AtomicU8 = AtomicU8::new(3);
+
 /// When the first signal came. A command may run several jobs, one after the other.
 static STOPPED_AT: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// What a signal ends at once has this exit code.
+pub(super) fn end_with(code: u8) {
+    STOPPED.store(code, Ordering::SeqCst);
+}
 
 /// Gives what the first signal cancels.
 ///
@@ -76,11 +88,12 @@ fn heard(stop: &CancellationToken) {
         *stopped_at.get_or_insert_with(Instant::now)
     };
     stop.cancel();
+    let code = STOPPED.load(Ordering::SeqCst);
     if output::is_talking() {
-        output::exit("stopped by a signal while it waited for somebody to read or to type", output::STOPPED);
+        output::exit("stopped by a signal while it waited for somebody to read or to type", code);
     }
     if first_at.elapsed() >= IN_ORDER {
-        output::exit("ended at once by a second signal, before all was put in order", output::STOPPED);
+        output::exit("ended at once by a second signal, before all was put in order", code);
     }
 }
 
