@@ -24,6 +24,8 @@ use waiting::Waiting;
 
 /// How long the end of the process, or what follows on standard output, may wait for this to be read.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// The name of the thread.
+const THREAD: &str = "output";
 /// Between two tries where standard error takes nothing and does not block.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
@@ -94,27 +96,46 @@ pub(crate) fn is_talking() -> bool {
 
 /// Says a last line and ends the process wherever it is.
 pub(crate) fn exit(why: &str, code: u8) -> ! {
-    show(None);
-    crate::text::complain(why);
-    settle();
+    let line = visible::line(&format!("tablehaul: {why}")).into_owned();
+    match OUTPUT.get_or_init(start) {
+        // Not where the thread that ends the process holds what waits, or is the one that writes.
+        Some(output) if thread::current().name() != Some(THREAD) && output.try_push(&line) => settle(),
+        _ => write(&(line + "\n")),
+    }
     #[expect(clippy::disallowed_methods, reason = "whatever would be dropped may be what hangs or is broken")]
     std::process::exit(code.into())
 }
 
 fn output() -> Option<&'static Arc<Output>> {
-    let start = || {
-        let output = Arc::new(Output { waiting: Mutex::default(), changed: Condvar::new() });
-        let theirs = output.clone();
-        // Not joined: a write that nobody reads never returns.
-        let thread = thread::Builder::new().name("output".into()).spawn(move || theirs.write_all());
-        thread.ok().map(|_| output)
-    };
     OUTPUT.get_or_init(start).as_ref()
+}
+
+fn start() -> Option<Arc<Output>> {
+    let output = Arc::new(Output { waiting: Mutex::default(), changed: Condvar::new() });
+    let theirs = output.clone();
+    // Not joined: a write that nobody reads never returns.
+    let thread = thread::Builder::new().name(THREAD.into()).spawn(move || theirs.write_all());
+    thread.ok().map(|_| output)
 }
 
 impl Output {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a last line, unless somebody else has what waits in hand for long.
+    fn try_push(&self, line: &str) -> bool {
+        for _ in 0..10 {
+            if let Ok(mut waiting) = self.waiting.try_lock() {
+                waiting.show(None);
+                waiting.push(line.to_owned(), false);
+                drop(waiting);
+                self.changed.notify_all();
+                return true;
+            }
+            thread::sleep(TRY_AGAIN);
+        }
+        false
     }
 
     /// Writes what comes, for as long as the process lives.

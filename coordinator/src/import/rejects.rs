@@ -41,7 +41,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 const MOST_TOLD: u64 = 20;
 
 /// How long the file may take to be completed once the job is to stop.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Where rejected lines go.
 #[derive(Clone)]
@@ -134,7 +134,7 @@ impl Rejects {
     }
 
     /// Puts the file in its place, if the import `is_done` or has rejected something; else nothing is left of it. Once
-    /// the job is to stop, 3 seconds are left for it.
+    /// the job is to stop, [`LAST_WORDS`] are left for it.
     pub(super) async fn finish(&self, is_done: bool, stop: &Stop) -> Result<(), Failure> {
         let too_late = async {
             let why = stop.requested().await;
