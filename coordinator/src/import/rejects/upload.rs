@@ -74,7 +74,8 @@ impl Upload {
             bytes: 0,
             in_hand: None,
         };
-        let refused = |why: &str| Failure::Refused(format!("--rejects {}: {why}", upload.url()));
+        let url = upload.url();
+        let refused = |why: &str| Failure::Refused(format!("--rejects {url}: {why}"));
         upload.found = match briefly(|| upload.look()).await {
             Ok(None) => Found::Nothing,
             Ok(Some((length, _))) if length > 0 && !is_ours => {
@@ -88,11 +89,10 @@ impl Upload {
         };
         // Needs the same permission as the rest, and leaves nothing that can be seen.
         upload.open().await.map_err(|fault| refused(&fault.message))?;
-        let aborted = upload.abort().await;
-        match aborted {
+        match upload.abort().await {
             // It holds nothing and costs nothing.
             Err(fault) if fault.kind == FaultKind::Denied => Ok(upload),
-            aborted => aborted.map(|()| upload).map_err(|fault| Failure::Refused(fault.message)),
+            aborted => aborted.map(|()| upload).map_err(|fault| refused(&fault.message)),
         }
     }
 
