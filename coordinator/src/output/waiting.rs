@@ -13,6 +13,7 @@ const MAX_BYTES: usize = 256 * 1024;
 /// new line has no room, the oldest give way, so that the last words are always among those that are kept; a line
 /// says how many are missing.
 #[derive(Default)]
+#[allow(clippy::option_option, reason = "unchanged, gone, or like this")]
 pub(super) struct Waiting {
     texts: VecDeque<Text>,
     bytes: usize,
@@ -29,6 +30,7 @@ struct Text {
 
 /// What is to be written next.
 #[derive(Debug, Default, PartialEq)]
+#[allow(clippy::option_option, reason = "unchanged, gone, or like this")]
 pub(super) struct Batch {
     pub(super) text: String,
     /// The bar has changed: it looks like this, or is gone.
