@@ -1,6 +1,7 @@
 //! The command line: what was typed becomes a request, what came of it an exit code.
 
 mod args;
+mod crash;
 mod edc;
 mod signals;
 
@@ -16,7 +17,7 @@ use clap::{
     FromArgMatches,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use job::{object::Object, target::Target};
+use job::{object::Object, target::Target, visible};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -24,10 +25,11 @@ use crate::{
     export::{Outcome, export},
     failure::Failure,
     import::{ImportRequest, Imported, import},
+    output,
     preflight::ExportRequest,
     progress::Progress,
     status::status,
-    text::{complain, result, tell, written_to_stdout},
+    text::{complain, result, result_as_json, tell, written_to_stdout},
     verify::verify,
     waits,
 };
@@ -40,7 +42,16 @@ const SHUTDOWN: Duration = Duration::from_millis(500);
 
 /// Runs the command of a command line, `arguments[0]` being the program.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
-    if let Some(class) = arguments.get(1).and_then(|name| edc::Class::named(&name.to_string_lossy())) {
+    let ended = run_command(arguments);
+    output::settle();
+    ended
+}
+
+fn run_command(arguments: Vec<OsString>) -> ExitCode {
+    let class = arguments.get(1).and_then(|name| edc::Class::named(&name.to_string_lossy()));
+    crash::end_at_panic(if class.is_some() { 1 } else { crash::BUG });
+    if let Some(class) = class {
+        signals::end_with(1);
         let rest = arguments[2..].iter().map(|argument| argument.to_string_lossy().into_owned());
         return edc::main(class, rest.collect());
     }
@@ -75,10 +86,12 @@ fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
 /// Help and version, which go well, and what was wrong with the arguments.
 fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        let written = error.print().and_then(|()| io::stdout().flush());
         if error.use_stderr() {
+            tell(error.to_string().trim_end());
             return ExitCode::from(2);
         }
+        // In colours, where somebody sees them.
+        let written = output::talking(|| error.print().and_then(|()| io::stdout().flush()));
         return ended(written_to_stdout("the help", written).map(|()| ExitCode::SUCCESS));
     }
     complain(&format!("{}; try --help", one_line(error)));
@@ -107,16 +120,11 @@ fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
     match run(&request, dry_run, &Progress::new(quiet))? {
         Outcome::Planned(texts) => result("the plan", &texts.join("\n\n"))?,
         Outcome::Exported(reports) if json => {
-            result("the export is done, but its report", &json_of(&reports))?
+            result_as_json("the export is done, but its report", &reports)?;
         }
         Outcome::Exported(_) => {}
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// As it is printed for programs.
-fn json_of(report: &impl serde::Serialize) -> String {
-    serde_json::to_string_pretty(report).unwrap_or_default()
 }
 
 /// Runs an export until it ends or a signal stops it.
@@ -132,7 +140,7 @@ fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
     warn_of_unused(matches, writes_s3 || is_in_s3(&request.folder), writes_s3);
     match run_one_import(&request, dry_run, &Progress::new(quiet))? {
         Imported::Planned(text) => result("the plan", &text)?,
-        Imported::Done(report) if json => result("the import is done, but its report", &json_of(&report))?,
+        Imported::Done(report) if json => result_as_json("the import is done, but its report", &report)?,
         Imported::Done(_) => {}
     }
     Ok(ExitCode::SUCCESS)
@@ -150,9 +158,9 @@ fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
     let access = args.aws.access();
     let verified = block_on(tell_all(), |stop| async move { verify(&folder, &access, &stop).await })?;
     if args.json {
-        result("the result", &json_of(&verified))?;
+        result_as_json("the result", &verified)?;
     } else {
-        verified.defects.iter().try_for_each(|defect| result("the result", defect))?;
+        verified.defects.iter().try_for_each(|defect| result("the result", &visible::line(defect)))?;
         tell(&verified.to_string());
     }
     Ok(ExitCode::from(u8::from(!verified.defects.is_empty())))
@@ -164,9 +172,9 @@ fn run_status(args: &StatusArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
     let access = args.aws.access();
     let status = block_on(tell_all(), |stop| async move { status(&folder, &access, &stop).await })?;
     if args.json {
-        result("the status", &json_of(&status))?;
+        result_as_json("the status", &status)?;
     } else {
-        result("the status", &status.to_string())?;
+        result("the status", &visible::line(&status.to_string()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -182,7 +190,7 @@ fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, F
             progress.sink(),
             |stop| async move { clean(&folder, &access, agree, &progress, &stop).await },
         )?;
-    tell(&done);
+    output::line(&done);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -202,16 +210,16 @@ fn ask(what: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::Refused(format!("{what}: give --yes to do so")));
     }
-    tell(&format!("{what}. Type yes to go on:"));
+    output::line(&format!("{what}. Type yes to go on:"));
     let mut answer = String::new();
-    match io::stdin().read_line(&mut answer) {
+    match output::talking(|| io::stdin().read_line(&mut answer)) {
         Ok(_) if answer.trim().eq_ignore_ascii_case("yes") => Ok(()),
         _ => Err(Failure::Refused("nothing was removed".into())),
     }
 }
 
 fn tell_all() -> Arc<dyn Fn(String) + Send + Sync> {
-    Arc::new(|text| tell(&text))
+    Arc::new(|text| output::line(&text))
 }
 
 /// Runs a command. What it waits for is told by `tell`.
@@ -219,17 +227,15 @@ fn block_on<T, F: Future<Output = Result<T, Failure>>>(
     tell: Arc<dyn Fn(String) + Send + Sync>,
     work: impl FnOnce(CancellationToken) -> F,
 ) -> Result<T, Failure> {
+    let stop = signals::watch()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Failed(format!("cannot start: {error}")))?;
+    let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
+    crash::has_begun();
     let result = runtime.block_on(async {
-        let stop = CancellationToken::new();
-        let mut signals = signals::watch(stop.clone());
-        let result = tokio::select! {
+        tokio::select! {
             result = work(stop) => result,
             never = waits::tell(&*tell) => match never {},
-        };
-        signals.shutdown().await;
-        result
+        }
     });
     // A call to a file system that hangs is not waited for.
     runtime.shutdown_timeout(SHUTDOWN);

@@ -1,5 +1,6 @@
 //! Where workers run. The schedule knows nothing of it.
 
+mod lines;
 pub(crate) mod local;
 mod place;
 mod yarn;

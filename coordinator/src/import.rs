@@ -15,7 +15,6 @@ mod work;
 
 use std::{
     convert::Infallible,
-    future,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -106,7 +105,8 @@ pub async fn import(
             match taken.unwrap_or_else(late) {
                 Ok(kept) => Some(kept),
                 Err(failure) => {
-                    rejects.discard(&prepared.clients).await;
+                    // Nothing was rejected, so that nothing is left of the file.
+                    let _ = rejects.finish(false, &stop).await;
                     return Err(failure);
                 }
             }
@@ -117,20 +117,11 @@ pub async fn import(
         progress.plan(&plan);
     }
     let imported = job.run(dry_run, &plan, &mut kept).await;
-    let is_refused = match &imported {
-        Err(Failure::Refused(_)) => true,
-        Err(Failure::OtherTable(_)) => !job.writes.load(Relaxed),
-        _ => false,
-    };
-    if is_refused && rejects.is_empty() {
-        // Nothing was done, so nothing is left of it.
-        rejects.discard(&prepared.clients).await;
-    }
-    let finished = rejects.finish(&prepared.clients).await.map_err(|fault| Failure::failed(&fault));
+    let finished = rejects.finish(imported.is_ok(), &stop).await;
     let imported = match (imported, finished) {
+        (imported, Ok(())) => imported,
         (Ok(_), Err(unwritten)) => Err(unwritten.saying(done::ALL)),
         (Err(failure), Err(unwritten)) => Err(failure.saying(&unwritten.to_string())),
-        (imported, Ok(())) => imported,
     };
     let ended = match (imported, kept) {
         (Ok(imported), Some(kept)) => {
@@ -179,7 +170,7 @@ impl Job<'_> {
                 return Ok(Imported::Planned(format!("{plan}\n{checked}")));
             }
             self.progress.plan(&checked);
-            self.rejects.restart().map_err(|fault| Failure::refused(&fault))?;
+            self.rejects.restart().await.map_err(|fault| Failure::refused(&fault))?;
             checking = started.elapsed();
         }
         let started = Instant::now();
@@ -190,7 +181,7 @@ impl Job<'_> {
 
     /// Reads every line and writes nothing; gives what is known then, in words.
     async fn check(&self, dry_run: bool, kept: &mut Option<Kept>) -> Result<String, Failure> {
-        self.rejects.tell_of(if dry_run { self.request.max_rejects } else { 0 });
+        self.rejects.begin(if dry_run { self.request.max_rejects } else { 0 }, true);
         let (schedule, outcome) = self.pass(WriteMode::Check, kept).await?;
         outcome.and_then(|()| self.count(&schedule)).map_err(before_writing)?;
         let work = schedule.work();
@@ -218,7 +209,7 @@ impl Job<'_> {
         self.writes.store(has_earlier_runs, Relaxed);
         let checked = self.check_table().await;
         checked.map_err(|failure| if has_earlier_runs { failure } else { before_writing(failure) })?;
-        self.rejects.tell_of(self.request.max_rejects);
+        self.rejects.begin(self.request.max_rejects, false);
         if let Some(kept) = kept {
             self.recall_rejects(&kept.state).map_err(|fault| Failure::failed(&fault))?;
         }
@@ -354,6 +345,11 @@ fn before_writing(failure: Failure) -> Failure {
 impl Hands<ImportWork> for Rejects {
     fn perform(&mut self, _: &ImportWork, action: ImportAction) -> Call<Infallible> {
         let ImportAction::Reject(object, rejects) = action;
-        Box::pin(future::ready(self.note(&object, &rejects).map(|()| None)))
+        let (noted, write) = (self.note(&object, &rejects), self.write());
+        Box::pin(async move {
+            noted?;
+            write.await?;
+            Ok(None)
+        })
     }
 }

@@ -38,6 +38,7 @@ mod identity;
 mod journal;
 mod lease;
 mod occupant;
+mod output;
 mod pace;
 mod plan;
 mod retry;

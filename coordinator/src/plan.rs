@@ -7,6 +7,7 @@ use job::{
     spec::{Compression, MIN_UPLOAD_PART_BYTES, NullSpelling},
     target::Target,
     task::TotalSegments,
+    visible::Line,
 };
 
 use crate::{cluster::Room, table::TableFacts, text::count};
@@ -112,14 +113,15 @@ impl std::fmt::Display for PlanText<'_> {
             bytes => format!("about {} items, {}", facts.items, crate::text::bytes(bytes)),
         };
         let reads = if wishes.consistent { "strongly" } else { "eventually" };
-        writeln!(out, "export      {} ({size})", facts.name)?;
+        writeln!(out, "export      {} ({size})", Line(&facts.name))?;
         let nulls = match wishes.null() {
             NullSpelling::Single => "",
             NullSpelling::Both => ", NULL in both spellings",
         };
         // Whoever forgot `s3://` sees it here.
         let here = if matches!(target, Target::File { .. }) { " (on this machine)" } else { "" };
-        writeln!(out, "to          {target}{here}, compression {}{nulls}", wishes.compression.name())?;
+        let compression = wishes.compression.name();
+        writeln!(out, "to          {}{here}, compression {compression}{nulls}", Line(target))?;
         writeln!(out, "rate        {rate} read units/s ({rate_source}), {reads} consistent")?;
         let streams = plan.segments.get().div_ceil(plan.workers).min(STREAMS_PER_WORKER);
         writeln!(
@@ -129,7 +131,7 @@ impl std::fmt::Display for PlanText<'_> {
             count(plan.workers as usize, "worker"),
             count(streams as usize, "stream"),
         )?;
-        writeln!(out, "cluster     {place}")?;
+        writeln!(out, "cluster     {}", Line(place))?;
         match plan.time {
             Some(time) => writeln!(out, "time        about {} at that rate", crate::text::duration(time))?,
             None => writeln!(out, "time        unknown until DynamoDB has counted the table")?,

@@ -9,6 +9,7 @@ use job::{
     spec::{AwsAccess, RateSpec},
     table_settings::TableSettings,
     target::Target,
+    visible::Line,
 };
 use job_aws::{Clients, Fault, FaultKind};
 use serde_json::{Value, json};
@@ -109,9 +110,11 @@ impl Prepared {
         let plan = format!("{plan}{account}");
         match ground {
             Ground::Free => plan,
-            Ground::Done(text) => text.clone(),
-            Ground::Anew(journaled) => format!("{plan}\nremoves     {}", journaled.progress_text()),
-            Ground::Unfinished(journaled) => format!("{plan}\nresumes     {}", journaled.progress_text()),
+            Ground::Done(text) => Line(text).to_string(),
+            Ground::Anew(journaled) => format!("{plan}\nremoves     {}", Line(journaled.progress_text())),
+            Ground::Unfinished(journaled) => {
+                format!("{plan}\nresumes     {}", Line(journaled.progress_text()))
+            }
         }
     }
 }

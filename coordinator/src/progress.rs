@@ -6,10 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use job::{capacity::Rate, control::Stats};
 
-use crate::text;
+use crate::{
+    output::{self, Bar},
+    text,
+};
 
 /// Between two lines of a job that no terminal watches.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -35,7 +37,6 @@ pub(crate) struct Snapshot {
 
 /// Where a job shows itself: always standard error.
 pub struct Progress {
-    bars: MultiProgress,
     on_terminal: bool,
     quiet: bool,
     spell: Spell,
@@ -60,7 +61,7 @@ pub(crate) enum Phase {
 #[derive(Default)]
 struct Now {
     phase: Phase,
-    bar: Option<ProgressBar>,
+    bar: Option<Bar>,
     table: String,
     /// As DynamoDB counted it; 0 if it did not.
     items: u64,
@@ -76,7 +77,7 @@ impl Progress {
     pub fn new(quiet: bool) -> Self {
         let on_terminal = std::io::stderr().is_terminal();
         let spell: Spell = Arc::new(str::to_owned);
-        Self { bars: MultiProgress::new(), on_terminal, quiet, spell, now: Mutex::default() }
+        Self { on_terminal, quiet, spell, now: Mutex::default() }
     }
 
     /// The same, with each message as `spell` puts it.
@@ -91,24 +92,24 @@ impl Progress {
 
     /// Something worth knowing, in one line.
     pub(crate) fn note(&self, text: &str) {
-        line(&self.bars, &(self.spell)(text));
+        output::line(&(self.spell)(text));
     }
 
     /// Where workers' own lines go.
     pub(crate) fn sink(&self) -> Arc<dyn Fn(String) + Send + Sync> {
-        let (bars, spell) = (self.bars.clone(), self.spell.clone());
-        Arc::new(move |text| line(&bars, &spell(&text)))
+        let spell = self.spell.clone();
+        Arc::new(move |text| output::line(&spell(&text)))
     }
 
     pub(crate) fn plan(&self, text: &str) {
         if !self.quiet {
-            self.note(text);
+            output::lines(&(self.spell)(text));
         }
     }
 
     pub(crate) fn report(&self, report: &impl std::fmt::Display) {
         if !self.quiet {
-            self.note(&report.to_string());
+            output::lines(&(self.spell)(&report.to_string()));
         }
     }
 
@@ -117,22 +118,20 @@ impl Progress {
         let mut now = self.now();
         *now = Now { table: table.to_owned(), items, phase, ..Now::default() };
         if self.on_terminal && !self.quiet {
-            let bar = if items > 0 { ProgressBar::new(items) } else { ProgressBar::no_length() };
-            let style = if items > 0 {
+            let template = if items > 0 {
                 "{prefix} {wide_bar} {percent:>3} %\n{msg}"
             } else {
                 "{prefix} {spinner}\n{msg}"
             };
-            if let Ok(style) = ProgressStyle::with_template(style) {
-                bar.set_style(style);
-            }
-            now.bar = Some(self.bars.add(bar.with_prefix(table.to_owned())));
+            let bar = Bar { template, prefix: table.to_owned(), length: items, ..Bar::default() };
+            output::show(Some(bar.clone()));
+            now.bar = Some(bar);
         }
     }
 
     pub(crate) fn stop(&self) {
-        if let Some(bar) = self.now().bar.take() {
-            bar.finish_and_clear();
+        if self.now().bar.take().is_some() {
+            output::show(None);
         }
     }
 
@@ -144,16 +143,15 @@ impl Progress {
         let mut now = self.now();
         if let Some(bar) = now.bar.clone() {
             let snapshot = snapshot();
-            bar.set_position(snapshot.stats.items);
-            bar.set_message(now.describe(&snapshot));
+            let message = now.describe(&snapshot);
+            output::show(Some(Bar { position: snapshot.stats.items, message, ..bar }));
             return;
         }
         let started = *now.line_at.get_or_insert_with(Instant::now);
         if started.elapsed() >= LINE_EVERY {
             now.line_at = Some(Instant::now());
             let text = now.describe(&snapshot());
-            drop(now);
-            self.note(&text);
+            output::progress(&(self.spell)(&text));
         }
     }
 }
@@ -217,8 +215,4 @@ impl Now {
             self.window = Some((snapshot.elapsed, snapshot.stats.clone()));
         }
     }
-}
-
-fn line(bars: &MultiProgress, text: &str) {
-    bars.suspend(|| text::tell(text));
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use job::{capacity::Rate, export_json::ExportJson, journal::Totals};
+use job::{capacity::Rate, export_json::ExportJson, journal::Totals, visible::Line};
 use serde::Serialize;
 
 use crate::{access, export::Slowest, text};
@@ -113,7 +113,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "exported    {} to {}", self.table, self.destination)?;
+        writeln!(out, "exported    {} to {}", Line(&self.table), Line(&self.destination))?;
         access::report_line(out, self.account.as_deref(), self.caller.as_deref())?;
         writeln!(out, "items       {}", self.items)?;
         let size = text::bytes(self.bytes);
@@ -133,7 +133,7 @@ impl fmt::Display for Report {
             self.read_units,
             text::rate(self.mean_read_units_per_second),
             text::rate(self.budget_read_units_per_second),
-            self.budget_source
+            Line(&self.budget_source)
         )?;
         writeln!(out, "throttles   {}, retries {}", self.throttles, self.retries)?;
         writeln!(out, "workers     {}, lost {}", self.workers, self.workers_lost)?;

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use job::{spec::AwsAccess, target::Target};
+use job::{spec::AwsAccess, target::Target, visible::Line};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -198,11 +198,11 @@ async fn unfinished(store: &Store, journaled: &Journaled) -> Result<FolderState,
 
 impl fmt::Display for Status {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let folder = &self.folder;
+        let folder = Line(&self.folder);
         match &self.state {
             FolderState::Empty => write!(out, "{folder} is empty"),
             FolderState::Foreign { names } => {
-                write!(out, "{folder} holds something that is no export of tablehaul: {names}")
+                write!(out, "{folder} holds something that is no export of tablehaul: {}", Line(names))
             }
             FolderState::Complete { items, bytes, text, looked_at, .. } => {
                 write!(out, "{folder} holds {text}")?;

@@ -6,12 +6,19 @@ use std::{
     time::Duration,
 };
 
-use crate::failure::Failure;
+use job::visible;
 
-/// A line on standard output that goes beside a job. If it can't be written the job goes on, as that of the Java tool
-/// does; `println!` would panic.
+use crate::{failure::Failure, output};
+
+/// A line on standard output that goes beside a job, while none is at work. If it can't be written the job goes on, as
+/// that of the Java tool does; `println!` would panic.
 pub(crate) fn print(text: &str) {
-    let _ = write_line(&mut io::stdout().lock(), text);
+    let _ = put(&visible::lines(&without_passwords(text)));
+}
+
+/// The same of a report for programs.
+pub(crate) fn print_json(report: &impl serde::Serialize) {
+    let _ = put_json(report);
 }
 
 /// A result that was asked for, on standard output. `what` it is stands in the failure.
@@ -19,8 +26,15 @@ pub(crate) fn print(text: &str) {
 /// # Errors
 /// It can't be written, to a full disk for example. It is no error that nobody reads it any more, as after `| head`.
 pub(crate) fn result(what: &str, text: &str) -> Result<(), Failure> {
-    let written = write_line(&mut io::stdout().lock(), text);
-    written_to_stdout(what, written)
+    written_to_stdout(what, put(&visible::lines(&without_passwords(text))))
+}
+
+/// The same of a result for programs.
+///
+/// # Errors
+/// As of [`result`].
+pub(crate) fn result_as_json(what: &str, report: &impl serde::Serialize) -> Result<(), Failure> {
+    written_to_stdout(what, put_json(report))
 }
 
 /// The same of a result that something else has written.
@@ -33,14 +47,25 @@ pub(crate) fn written_to_stdout(what: &str, written: io::Result<()>) -> Result<(
     }
 }
 
-/// Something worth knowing, on standard error. That nobody reads it ends no job.
-pub(crate) fn tell(text: &str) {
-    let _ = write_line(&mut io::stderr().lock(), text);
+fn put_json(report: &impl serde::Serialize) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(report).unwrap_or_default();
+    put(&visible::json(&without_passwords(&text)))
 }
 
-fn write_line(out: &mut impl Write, text: &str) -> io::Result<()> {
-    writeln!(out, "{}", without_passwords(text))?;
-    out.flush()
+/// Writes to standard output, and waits for a reader; a signal then ends the process.
+fn put(text: &str) -> io::Result<()> {
+    // On a terminal what was said before stands above it.
+    output::settle();
+    output::talking(|| {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{text}")?;
+        out.flush()
+    })
+}
+
+/// Something worth knowing, on standard error: one line, or several of our own. That nobody reads it ends no job.
+pub(crate) fn tell(text: &str) {
+    output::lines(text);
 }
 
 /// The text with `…` in the place of user names and passwords in URLs (`https://user:password@host`).
@@ -68,7 +93,7 @@ pub(crate) fn without_passwords(text: &str) -> Cow<'_, str> {
 
 /// What is wrong, as the one line on standard error that begins with the program's name.
 pub(crate) fn complain(why: &str) {
-    tell(&format!("tablehaul: {}", why.replace(['\n', '\r'], " ")));
+    output::line(&format!("tablehaul: {why}"));
 }
 
 /// `1 worker`, `2 workers`.

@@ -29,6 +29,7 @@ use job::{
     layout,
     spec::AwsAccess,
     target::Target,
+    visible::Line,
 };
 use job_aws::Fault;
 use serde::Serialize;
@@ -69,11 +70,11 @@ pub(crate) struct Verified {
 
 impl fmt::Display for Verified {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "verified    {} in {}", self.table, self.folder)?;
+        writeln!(out, "verified    {} in {}", Line(&self.table), Line(&self.folder))?;
         writeln!(out, "items       {}", self.items)?;
         writeln!(out, "size        {} in {} files", text::bytes(self.bytes), self.files)?;
         for note in &self.notes {
-            writeln!(out, "note        {note}")?;
+            writeln!(out, "note        {}", Line(note))?;
         }
         match self.defects.len() {
             0 => writeln!(out, "defects     none")?,

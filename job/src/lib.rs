@@ -4,6 +4,7 @@
 
 pub mod capacity;
 pub mod control;
+pub mod crash;
 pub mod endpoint;
 pub mod export_json;
 pub mod fingerprint;
@@ -21,3 +22,4 @@ pub mod split;
 pub mod table_settings;
 pub mod target;
 pub mod task;
+pub mod visible;

@@ -1,9 +1,15 @@
 //! Lines that are no items: found, named exactly, written to a file, and only as many as are allowed.
 
 use crate::run::{command, holds_all, import, refused, report, sink, writes};
+use nix::fcntl::OFlag;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
 use serde_json::{Value, json};
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::time::{Duration, Instant};
 use tests_support::BackupWriter;
 use tests_support::backup_writer::{BackupCodec, NativeFormat};
 use tests_support::command::finish;
@@ -307,4 +313,147 @@ fn a_backup_without_any_item_of_the_table_is_refused_whatever_is_allowed() {
     fs::write(folder.path().join("a"), "{\"Items\":[{\"pk\":{\"S\":\"x\"}}],\"Count\":1}\n").unwrap();
     fs::write(folder.path().join("b"), "{\"pk\":{\"s\":\"a\"},\"sk\":{\"n\":\"1\"}}\n").unwrap();
     refused(&fake, &import(&fake, folder.path(), "--max-rejects all"), &["/a: ", "the reply of a Scan"]);
+}
+
+/// A backup with three lines that are no items, and a place beside it.
+fn three_bad_lines() -> (tempfile::TempDir, tempfile::TempDir) {
+    let (folder, outer) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = BackupWriter::new(100).edc(folder.path()).swap_remove(0);
+    insert(&file, "one\ntwo\nthree\n");
+    (folder, outer)
+}
+
+fn with_rejects(place: &Path) -> String {
+    format!("--max-rejects all --rejects {}", place.display())
+}
+
+#[test]
+fn a_fifo_gets_each_line_once_and_stays_a_fifo() {
+    let (fake, (folder, outer)) = (sink(), three_bad_lines());
+    let fifo = outer.path().join("fifo");
+    mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+    let started_at = Instant::now();
+    refused(&fake, &import(&fake, folder.path(), &with_rejects(&fifo)), &["--rejects", "nobody reads"]);
+    assert!(started_at.elapsed() < Duration::from_secs(20), "it has waited for a reader");
+    let read = fifo.clone();
+    let reading = std::thread::spawn(move || fs::read_to_string(read).unwrap());
+    // Until the reader has opened it, there is none.
+    let finished = loop {
+        let finished = import(&fake, folder.path(), &with_rejects(&fifo));
+        if finished.code != Some(2) {
+            break finished;
+        }
+    };
+    assert_eq!(report(&finished)["rejected"], 3);
+    let text = reading.join().unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.iter().map(|line| &line["line"]).collect::<Vec<_>>(), ["one", "two", "three"]);
+    assert!(fs::symlink_metadata(&fifo).unwrap().file_type().is_fifo());
+}
+
+#[test]
+fn what_a_check_refuses_is_written_to_a_fifo_too() {
+    let (fake, (folder, outer)) = (sink(), three_bad_lines());
+    let fifo = outer.path().join("fifo");
+    mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+    let reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&fifo).unwrap();
+    let args = format!("--max-rejects 2 --rejects {}", fifo.display());
+    refused(&fake, &import(&fake, folder.path(), &args), &["--max-rejects allows 2 lines"]);
+    let text = std::io::read_to_string(reader).unwrap();
+    assert!(text.lines().count() >= 3, "{text}");
+}
+
+#[test]
+fn standard_output_may_take_the_rejected_lines() {
+    let (fake, (folder, outer)) = (sink(), three_bad_lines());
+    let link = outer.path().join("stdout");
+    symlink("/proc/self/fd/1", &link).unwrap();
+    for place in [link.as_path(), Path::new("/dev/stdout"), Path::new("/proc/self/fd/1")] {
+        let finished = import(&fake, folder.path(), &with_rejects(place)).succeeded();
+        let lines = finished.stdout.lines().filter(|line| line.starts_with("{\"object\"")).count();
+        assert_eq!(lines, 3, "{}", finished.stdout);
+        // Also where it is a file, whose beginning is not written over.
+        let path = outer.path().join("out");
+        fs::write(&path, "first\n").unwrap();
+        let out = OpenOptions::new().append(true).open(&path).unwrap();
+        let child = command(&fake, folder.path(), &with_rejects(place)).stdout(out).start();
+        finish(child).succeeded();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("first\n{\"object\"") && text.ends_with("}\n"), "{text}");
+    }
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+}
+
+#[test]
+fn a_link_to_a_file_or_to_nothing_is_followed_and_stays_a_link() {
+    let (fake, (folder, outer)) = (sink(), three_bad_lines());
+    let (link, real) = (outer.path().join("link"), outer.path().join("real"));
+    symlink("real", &link).unwrap();
+    assert_eq!(report(&import(&fake, folder.path(), &with_rejects(&link)))["rejected"], 3);
+    assert_eq!(entries(&real).len(), 3);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600, "items are in it");
+    let again = import(&fake, folder.path(), &with_rejects(&link));
+    assert!(again.code == Some(2) && again.stderr.contains("exists already"), "{}", again.stderr);
+    fs::write(&real, "").unwrap();
+    assert_eq!(report(&import(&fake, folder.path(), &with_rejects(&link)))["rejected"], 3);
+    assert_eq!((entries(&real).len(), fs::read_dir(outer.path()).unwrap().count()), (3, 2));
+}
+
+#[test]
+fn an_import_that_rejects_nothing_leaves_a_file_only_if_it_ends_well() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    BackupWriter::new(100).edc(folder.path());
+    let outer = tempfile::tempdir().unwrap();
+    let place = outer.path().join("rejects");
+    let args = format!("{} --write-units 1 --workers 1", with_rejects(&place));
+    let child = command(&fake, folder.path(), &args).start();
+    std::thread::sleep(Duration::from_secs(2));
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(finish(child).code, Some(3));
+    assert_eq!(fs::read_dir(outer.path()).unwrap().count(), 0, "nothing is left by what was stopped");
+    report(&import(&fake, folder.path(), &with_rejects(&place)));
+    assert_eq!(fs::read_to_string(&place).unwrap(), "");
+}
+
+#[test]
+fn a_killed_import_leaves_nothing_of_its_reject_file() {
+    let (fake, (folder, outer)) = (sink(), three_bad_lines());
+    let temp = tempfile::tempdir().unwrap();
+    let args =
+        format!("{} --check first --write-units 1 --workers 1", with_rejects(&outer.path().join("rejects")));
+    let mut child = command(&fake, folder.path(), &args).env("TMPDIR", temp.path()).start();
+    let since = Instant::now();
+    while writes(&fake).total == 0 {
+        assert!(since.elapsed() < Duration::from_mins(1), "it never writes");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for folder in [outer.path(), temp.path()] {
+        let left: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[test]
+fn a_reject_file_that_comes_meanwhile_is_not_replaced() {
+    let (fake, (folder, outer)) = (sink(), three_bad_lines());
+    let place = outer.path().join("rejects");
+    let args = format!("{} --check first --write-units 20 --workers 1", with_rejects(&place));
+    let child = command(&fake, folder.path(), &args).start();
+    let since = Instant::now();
+    while writes(&fake).total == 0 {
+        assert!(since.elapsed() < Duration::from_mins(1), "it never writes");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    fs::write(&place, "another's").unwrap();
+    let finished = finish(child);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let last = finished.stderr.lines().last().unwrap();
+    assert!(last.contains("is not replaced, and the rejected lines are in"), "{last}");
+    assert_eq!(fs::read_to_string(&place).unwrap(), "another's");
+    let kept = fs::read_dir(outer.path()).unwrap().map(|entry| entry.unwrap().path());
+    let kept: Vec<_> = kept.filter(|path| *path != place).collect();
+    assert_eq!(entries(&kept[0]).len(), 3);
 }

@@ -25,7 +25,7 @@ use crate::{
     failure::Failure,
     import::Imported,
     progress::Progress,
-    text::{complain, print},
+    text::{complain, print, print_json},
 };
 use options::Options;
 use spelling::Spelling;
@@ -121,7 +121,7 @@ fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
         }
         Outcome::Exported(reports) => {
             if show.json {
-                print(&serde_json::to_string_pretty(&reports).unwrap_or_default());
+                print_json(&reports);
             }
             // The Java tool cannot write to a bare bucket; here it gets a folder.
             let report = reports.into_iter().next().filter(|_| request.destination.is_bucket_root());
@@ -139,7 +139,7 @@ fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
     match timed(&options, show, || run_one_import(&request, show.dry_run, &progress))? {
         Imported::Planned(text) => print(&spelling.respelt(&text)),
         Imported::Done(report) if show.json => {
-            print(&serde_json::to_string_pretty(&report).unwrap_or_default());
+            print_json(&report);
         }
         Imported::Done(_) => {}
     }

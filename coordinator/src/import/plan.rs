@@ -7,6 +7,7 @@ use job::{
     spec::WriteMode,
     split::Counts,
     target::Target,
+    visible::Line,
 };
 
 use crate::{
@@ -54,9 +55,10 @@ pub(super) struct PlanText<'a> {
 impl fmt::Display for PlanText<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { folder, backup, facts, limits, rate_source, mode, splits, workers, place } = self;
-        writeln!(out, "import      {folder}")?;
+        writeln!(out, "import      {}", Line(folder))?;
         let bytes = backup.files.iter().map(|file| file.bytes).sum();
-        let of_table = backup.table.as_ref().map(|table| format!(" of table {table}")).unwrap_or_default();
+        let of_table =
+            backup.table.as_ref().map(|table| format!(" of table {}", Line(table))).unwrap_or_default();
         writeln!(out, "backup      {}{of_table}: {}", backup.kind, backup.formats)?;
         let files = count(backup.files.len(), "file");
         let items = backup.items.map(|items| format!(", {}", count_of(items, "item"))).unwrap_or_default();
@@ -68,13 +70,13 @@ impl fmt::Display for PlanText<'_> {
             WriteMode::PutIfAbsent => "items with the same key are kept",
             WriteMode::Delete => "the items with the keys of the backup's are removed",
         };
-        writeln!(out, "to          {} ({does})", facts.name)?;
+        writeln!(out, "to          {} ({does})", Line(&facts.name))?;
         writeln!(out, "rate        {} write units/s ({rate_source})", limits.table)?;
         for (name, rate) in &limits.indexes {
-            writeln!(out, "index       {name}: {rate} write units/s")?;
+            writeln!(out, "index       {}: {rate} write units/s", Line(name))?;
         }
         writeln!(out, "work        {}, {}", count(*splits, "split"), count(*workers as usize, "worker"))?;
-        write!(out, "cluster     {place}")
+        write!(out, "cluster     {}", Line(place))
     }
 }
 

@@ -10,10 +10,11 @@ use job::{
     spec::{AwsAccess, ImportSettings, RateSpec, WriteMode},
     split::Split,
     target::Target,
+    visible::Line,
 };
 use job_aws::Clients;
 
-use super::{beside, plan, rejects::RejectFile, resume};
+use super::{beside, plan, rejects::Sink, resume};
 use crate::{
     access::{self, bucket},
     backup::{self, Backup},
@@ -80,7 +81,7 @@ pub(crate) struct Prepared {
     pub(super) limits: Limits,
     pub(super) rate_source: String,
     pub(super) workers: u32,
-    pub(super) rejects: Option<RejectFile>,
+    pub(super) rejects: Option<Sink>,
     /// The place for state, and what this import is.
     pub(super) state: Option<(resume::Place, BeginImport)>,
     /// A line of the plan: whose credentials the job has.
@@ -104,7 +105,7 @@ impl Prepared {
         let account = self.account.as_ref().map(|line| format!("\n{line}")).unwrap_or_default();
         let text = format!("{text}{account}");
         match self.state.as_ref().and_then(|(place, _)| place.unfinished()) {
-            Some((journaled, _)) => format!("{text}\nresumes     {}", journaled.progress_text()),
+            Some((journaled, _)) => format!("{text}\nresumes     {}", Line(journaled.progress_text())),
             None => text,
         }
     }
@@ -175,7 +176,7 @@ pub(super) async fn prepare(
     let rejects = match &request.rejects {
         Some(place) if !is_dry => {
             let is_ours = before.is_some_and(|before| before.rejects == begin.rejects);
-            Some(RejectFile::create(place, &clients, is_ours).await?)
+            Some(Sink::create(place, &clients, is_ours).await?)
         }
         _ => None,
     };

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::Serialize;
 
-use job::journal::Totals;
+use job::{journal::Totals, visible::Line};
 
 use super::{ImportWork, prepare::Prepared};
 use crate::{access, schedule::Schedule, text};
@@ -116,7 +116,7 @@ impl ImportReport {
 
 impl fmt::Display for ImportReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "imported    {} into {}", self.source, self.table)?;
+        writeln!(out, "imported    {} into {}", Line(&self.source), Line(&self.table))?;
         access::report_line(out, self.account.as_deref(), self.caller.as_deref())?;
         match (self.mode, self.removed) {
             ("delete", removed) => write!(out, "items       {removed} removed")?,
@@ -144,7 +144,7 @@ impl fmt::Display for ImportReport {
             self.budget_source
         )?;
         for (name, units) in &self.index_write_units {
-            writeln!(out, "index       {name}: {units} units")?;
+            writeln!(out, "index       {}: {units} units", Line(name))?;
         }
         writeln!(out, "throttles   {}, retries {}", self.throttles, self.retries)?;
         writeln!(out, "workers     {}, lost {}", self.workers, self.workers_lost)?;

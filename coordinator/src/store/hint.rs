@@ -4,7 +4,7 @@ use job::spec::S3Settings;
 
 /// What to look at when `action` was denied, to be put after the reason; empty if there is nothing. Names flags and
 /// variables, since the form of the Java tool has no flags.
-pub(super) fn hint(action: &str, settings: &S3Settings) -> String {
+pub(crate) fn hint(action: &str, settings: &S3Settings) -> String {
     let mut hint = String::new();
     if let Some(owner) = &settings.bucket_owner {
         hint.push_str("; does the bucket belong to account ");

@@ -6,7 +6,7 @@
 
 use std::{fmt::Write, time::Duration};
 
-use job::{capacity::Units, control::Stats};
+use job::{capacity::Units, control::Stats, visible};
 
 /// The group of counters. Six of them: a job may have 120 in all, Hadoop's own included
 /// (`mapreduce.job.counters.max`).
@@ -122,16 +122,12 @@ impl Pace {
 
 /// The line that sets the task's status to `text` of `who`.
 pub(crate) fn status_line(who: &str, text: &str) -> String {
-    format!("reporter:status:{}", one_line(&format!("{who}: {text}")))
+    format!("reporter:status:{}", visible::line(&format!("{who}: {text}")))
 }
 
 /// A line for the task's log: never two, and never one that Streaming takes for itself.
 pub(crate) fn log_line(text: &str) -> String {
-    format!("tablehaul-worker: {}", one_line(text))
-}
-
-fn one_line(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
+    format!("tablehaul-worker: {}", visible::line(text))
 }
 
 /// With a comma between thousands.
@@ -186,8 +182,8 @@ mod tests {
 
     #[test]
     fn no_text_makes_two_lines_or_a_line_for_streaming() {
-        assert_eq!(log_line("reporter:status:a\nb"), "tablehaul-worker: reporter:status:a b");
-        assert_eq!(status_line("attempt_1", "a\r\nb"), "reporter:status:attempt_1: a  b");
+        assert_eq!(log_line("reporter:status:a\nb"), r"tablehaul-worker: reporter:status:a\nb");
+        assert_eq!(status_line("attempt_1", "a\r\nb"), r"reporter:status:attempt_1: a\r\nb");
     }
 
     #[test]
