@@ -58,25 +58,14 @@ impl Store {
         }
     }
 
-    /// Writes an object that must not be there yet; [`job_aws::FaultKind::PreconditionFailed`] if
+    /// Writes an object that must not be there yet, whole or not at all; [`job_aws::FaultKind::PreconditionFailed`] if
     /// it is.
     pub(crate) async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
         match self {
-            Self::S3(prefix) => Box::pin(prefix.put(name, bytes, true)).await,
+            Self::S3(prefix) => Box::pin(prefix.create(name, bytes)).await,
             Self::Files(directory) => {
                 let name = name.to_owned();
-                directory.call(move |directory| directory.put(&name, &bytes, true)).await
-            }
-        }
-    }
-
-    /// Writes an object, whole or not at all.
-    pub(crate) async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
-        match self {
-            Self::S3(prefix) => Box::pin(prefix.put(name, bytes, false)).await,
-            Self::Files(directory) => {
-                let name = name.to_owned();
-                directory.call(move |directory| directory.put(&name, &bytes, false)).await
+                directory.call(move |directory| directory.create(&name, &bytes)).await
             }
         }
     }

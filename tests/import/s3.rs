@@ -136,7 +136,7 @@ fn a_refused_import_leaves_no_object_for_its_rejects() {
         assert_eq!(s3.objects(BUCKET), before, "{args}");
     };
     refused("--rejects s3://backups/exports/today.jsonl", "lies in the folder of the backup");
-    // Refused by what comes after the reject file: a place for state that is taken, no folder for a temporary file.
+    // Refused by something else: a place for state that is taken.
     let taken = tempfile::tempdir().unwrap();
     fs::write(taken.path().join("holiday.jpg"), "x").unwrap();
     refused(&format!("--rejects s3://backups/r --state {}", taken.path().display()), "holiday.jpg");

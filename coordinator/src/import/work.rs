@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn a_journal_keeps_a_bounded_number_of_rejected_lines() {
         let begin = BeginImport {
-            job: JobId("j".into()),
+            job: JobId::from_u128(7),
             table: "Forum".into(),
             table_id: None,
             source: "s3://b/x".into(),

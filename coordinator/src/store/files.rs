@@ -140,8 +140,8 @@ impl Directory {
         Ok(names)
     }
 
-    /// Writes a file, whole or not at all, whatever dies meanwhile. With `create` it must not be there yet.
-    pub(super) fn put(&self, name: &str, bytes: &[u8], create: bool) -> Result<(), Fault> {
+    /// Writes a file that must not be there yet, whole or not at all, whatever dies meanwhile.
+    pub(super) fn create(&self, name: &str, bytes: &[u8]) -> Result<(), Fault> {
         let path = self.path.join(name);
         self.check_place()?;
         let write = || -> io::Result<()> {
@@ -151,8 +151,7 @@ impl Directory {
             // Not through the name, which errors would then tell.
             whole.as_file_mut().write_all(bytes)?;
             whole.as_file().sync_all()?;
-            let named = if create { whole.persist_noclobber(&path) } else { whole.persist(&path) };
-            named.map_err(|error| error.error)?;
+            whole.persist_noclobber(&path).map_err(|error| error.error)?;
             sync_directory(&path)
         };
         write().map_err(|error| fault("write", &path, &error))

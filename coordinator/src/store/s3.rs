@@ -80,7 +80,8 @@ impl Prefix {
         Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
-    pub(super) async fn put(&self, name: &str, bytes: Vec<u8>, create: bool) -> Result<(), Fault> {
+    /// Puts an object where none may be yet.
+    pub(super) async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
         // A bucket with Object Lock refuses objects without a checksum (Amazon S3 API Reference, "PutObject").
         let request = self
             .client
@@ -89,8 +90,7 @@ impl Prefix {
             .key(self.target.key(name))
             .checksum_algorithm(ChecksumAlgorithm::Crc32C)
             .checksum_crc32_c(base64::encode(crc32c::crc32c(&bytes).to_be_bytes()));
-        let request = if create { request.if_none_match("*") } else { request };
-        match request.body(ByteStream::from(bytes)).send().await {
+        match request.if_none_match("*").body(ByteStream::from(bytes)).send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(self.fault("s3:PutObject", &self.target.url(name), &error)),
         }

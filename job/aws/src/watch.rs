@@ -105,7 +105,8 @@ impl Intercept for Watch {
 /// The name under which an operation is permitted, as it stands in messages and policies.
 fn action(metadata: &Metadata) -> String {
     let action = match metadata.name() {
-        "ListObjectsV2" => "ListBucket",
+        "ListObjectsV2" | "HeadBucket" => "ListBucket",
+        "ListParts" => "ListMultipartUploadParts",
         "HeadObject" => "GetObject",
         "ListMultipartUploads" => "ListBucketMultipartUploads",
         "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => "PutObject",
