@@ -102,7 +102,7 @@ fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
     match run(&request, dry_run, &Progress::new(quiet))? {
         Outcome::Planned(texts) => result("the plan", &texts.join("\n\n"))?,
         Outcome::Exported(reports) if json => {
-            result("the export is done, but its report", &json_of(&reports))?
+            result("the export is done, but its report", &json_of(&reports))?;
         }
         Outcome::Exported(_) => {}
     }

@@ -106,7 +106,12 @@ fn what_verify_can_not_read_is_refused_and_no_defect() {
             let object = |name: &str, more: &str| {
                 format!("<Contents><Key>x/{name}</Key><Size>1</Size>{more}</Contents>")
             };
-            let objects = [object("00000000-0000-4000-8000-000000000001_000000", GLACIER), object("manifest", ""), object("_SUCCESS", "")].concat();
+            let objects = [
+                object("00000000-0000-4000-8000-000000000001_000000", GLACIER),
+                object("manifest", ""),
+                object("_SUCCESS", ""),
+            ]
+            .concat();
             return Answer::new(200, format!("<ListBucketResult>{objects}</ListBucketResult>"));
         }
         let manifest = r#"{"version":3,"entries": [{"url":"s3://bucket/x/00000000-0000-4000-8000-000000000001_000000","mandatory":true}]}"#;
@@ -117,7 +122,13 @@ fn what_verify_can_not_read_is_refused_and_no_defect() {
         }
     });
     let verify = Tablehaul::new(["verify", "s3://bucket/x", "--s3-endpoint"]).arg(server.endpoint());
-    says(&verify.run(), 2, &["s3://bucket/x: 1 of 1 file is archived, such as 00000000-0000-4000-8000-000000000001_000000 (GLACIER)"]);
+    says(
+        &verify.run(),
+        2,
+        &[
+            "s3://bucket/x: 1 of 1 file is archived, such as 00000000-0000-4000-8000-000000000001_000000 (GLACIER)",
+        ],
+    );
 }
 
 const EXPORT: &str = r#"{"version":1,"tool":"tablehaul 0.1.0","job":"00000000-0000-4000-8000-000000000001","started_at":"2026-01-01T00:00:00Z",

@@ -46,15 +46,15 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
     ) -> Option<Event<W::Event>> {
         match done {
             Ok(Done::Performed(Ok(event))) => event.map(Event::Work),
-            Ok(Done::Described(Ok(facts))) => {
-                self.driver.limits.as_ref().map(|limits| Event::Limits(limits(&facts)))
-            }
-            Ok(Done::Described(Err(fault))) => {
-                self.driver
-                    .progress
-                    .note(&format!("the table's capacity could not be looked at again: {fault}"));
-                None
-            }
+            Ok(Done::Described(described)) => match *described {
+                Ok(facts) => self.driver.limits.as_ref().map(|limits| Event::Limits(limits(&facts))),
+                Err(fault) => {
+                    self.driver
+                        .progress
+                        .note(&format!("the table's capacity could not be looked at again: {fault}"));
+                    None
+                }
+            },
             Ok(Done::Performed(Err(fault))) => {
                 self.outcome = Some(Err(Failure::failed(&fault)));
                 None
