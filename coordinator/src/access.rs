@@ -4,17 +4,17 @@ use std::fmt;
 
 use job::{endpoint, spec::AwsAccess, target::Target};
 use job_aws::{Clients, Identity, Retries, connect};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use crate::{failure::Failure, retry::briefly};
 
 /// Asks whose credentials these are, beside all else that a job begins with.
-pub(crate) struct Asking(JoinHandle<Identity>);
+pub(crate) struct Asking(JoinSet<Identity>);
 
 impl Asking {
     /// Waits for the answer, which comes soon or not at all, and keeps it.
-    pub(crate) async fn answer(self, clients: &mut Clients) {
-        if let Ok(identity) = self.0.await {
+    pub(crate) async fn answer(mut self, clients: &mut Clients) {
+        if let Some(Ok(identity)) = self.0.join_next().await {
             clients.identity = identity;
         }
     }
@@ -33,8 +33,9 @@ pub(crate) async fn reach(
     for table in tables {
         same_region(table, &clients).map_err(Failure::Refused)?;
     }
-    let asking = clients.clone();
-    let asking = Asking(tokio::spawn(async move { asking.identify().await }));
+    let mut asking = Asking(JoinSet::new());
+    let asked = clients.clone();
+    asking.0.spawn(async move { asked.identify().await });
     for bucket in buckets.iter().flatten() {
         briefly(|| clients.locate(bucket)).await.map_err(|fault| Failure::refused(&fault))?;
     }

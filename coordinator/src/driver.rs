@@ -72,7 +72,7 @@ pub(crate) struct Driver<'a, H> {
 /// A call that was under way.
 enum Done<E> {
     Performed(Result<Option<E>, Fault>),
-    Described(Result<TableFacts, Fault>),
+    Described(Box<Result<TableFacts, Fault>>),
 }
 
 struct Running<'a, W: Work, H> {
@@ -222,7 +222,8 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
 
     fn look_at_table(&mut self) {
         let (clients, table) = (self.driver.clients.clone(), self.driver.table.asked.clone());
-        self.calls.spawn(async move { Done::Described(dynamodb::describe(&clients, &table).await) });
+        self.calls
+            .spawn(async move { Done::Described(Box::new(dynamodb::describe(&clients, &table).await)) });
     }
 
     fn snapshot(&self) -> Snapshot {

@@ -77,7 +77,7 @@ pub async fn import(
     let note = |text: &str| progress.note(text);
     let preparing = async {
         let place = Place::choose(&request.cluster, worker, &request.folder).await?;
-        let prepared = prepare(request, &place, dry_run, &note).await?;
+        let prepared = Box::pin(prepare(request, &place, dry_run, &note)).await?;
         Ok((place, prepared))
     };
     let prepared = tokio::select! {

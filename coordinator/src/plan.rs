@@ -138,8 +138,8 @@ impl std::fmt::Display for PlanText<'_> {
         }
         let price = if facts.reads.is_on_demand() {
             let dollars = plan.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_UNITS;
-            let dollars = crate::text::dollars(dollars);
-            format!("about {dollars} at ${DOLLARS_PER_MILLION_UNITS} a million (us-east-1, on-demand)")
+            let price = crate::text::price(dollars, dollars);
+            format!("{price} at ${DOLLARS_PER_MILLION_UNITS} a million (us-east-1, on-demand)")
         } else {
             "nothing beyond the provisioned capacity".to_owned()
         };

@@ -138,9 +138,14 @@ pub(crate) fn rate(per_second: f64) -> String {
     if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
-/// `$0.62`, or that it is less than a cent.
-pub(crate) fn dollars(dollars: f64) -> String {
-    if dollars > 0.0 && dollars < 0.005 { "under $0.01".to_owned() } else { format!("${dollars:.2}") }
+/// A price between two, in US dollars: `about $0.62`, `about $0.62 to $1.25`, `under $0.01`.
+pub(crate) fn price(least: f64, most: f64) -> String {
+    let in_cents = |dollars: f64| format!("${dollars:.2}");
+    match (in_cents(least), in_cents(most)) {
+        (_, most) if most == "$0.00" => "under $0.01".to_owned(),
+        (least, most) if least == most => format!("about {least}"),
+        (least, most) => format!("about {least} to {most}"),
+    }
 }
 
 /// `1 h 05 min`, `3 min 20 s`, `4.2 s`.
@@ -195,7 +200,18 @@ mod tests {
         let expected =
             ["0", "under 0.001", "0.001", "0.25", "0.5", "1", "2.35", "10", "49.5", "50", "100", "1234"];
         assert_eq!(texts, expected);
-        assert_eq!([0.0, 0.004, 0.005, 1.5].map(dollars), ["$0.00", "under $0.01", "$0.01", "$1.50"]);
+        let prices = [(0.0, 0.0), (0.004, 0.004), (0.006, 0.006), (1.5, 1.5), (0.62, 1.25), (0.001, 0.5)];
+        assert_eq!(
+            prices.map(|(least, most)| price(least, most)),
+            [
+                "under $0.01",
+                "under $0.01",
+                "about $0.01",
+                "about $1.50",
+                "about $0.62 to $1.25",
+                "about $0.00 to $0.50"
+            ]
+        );
     }
 
     #[test]

@@ -147,7 +147,9 @@ mod tests {
 
     fn sought(wanted: &[(&str, Option<u64>)]) -> Sought {
         let mut sought = Sought::default();
-        wanted.iter().for_each(|(name, bytes)| sought.want(name, *bytes));
+        for (name, bytes) in wanted {
+            sought.want(name, *bytes);
+        }
         sought
     }
 

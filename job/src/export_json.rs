@@ -155,7 +155,7 @@ mod tests {
         let of = |job: u32, name: &str| {
             let export = serde_json::json!({
                 "version": 1, "tool": "", "job": format!("00000000-0000-0000-0000-{job:012}"), "started_at": "",
-                "finished_at": "", "keys": {"partition": {"name": "id", "kind": "S"}}, "compression": "none",
+                "finished_at": "", "keys": {"partition": {"name": "id", "type": "S"}}, "compression": "none",
                 "settings": {"consistent": false, "segments": 1, "workers": 1, "read_units_per_second": 1.0,
                     "rate_source": ""},
                 "items": 0, "bytes": 0, "line_bytes": 0, "read_units": 0.0, "table": null,

@@ -278,7 +278,7 @@ fn what_is_deleted_needs_only_its_key() {
     let mut encoder = Encoder::new(&keys(), Wanted::Keys).with_indexes(&indexes());
     for rest in [r#""gs":{"N":"1"}"#, r#""":{"S":""}"#, r#""x":{"SS":[]}"#] {
         let mut out = Vec::new();
-        let encoded = encoder.emr_line(with(rest).as_bytes(), &mut out).unwrap();
-        assert_eq!(&out[..encoded.json_bytes], br#"{"pk":{"S":"a"},"sk":{"N":"1"}}"#, "{rest}");
+        let line = encoder.emr_line(with(rest).as_bytes(), &mut out).unwrap();
+        assert_eq!(&out[..line.json_bytes], br#"{"pk":{"S":"a"},"sk":{"N":"1"}}"#, "{rest}");
     }
 }

@@ -139,7 +139,7 @@ fn the_form_of_the_java_tool_takes_the_same_from_variables() {
         .env("TABLEHAUL_SSE_KMS_KEY_ID", "alias/x")
         .run();
     assert_eq!(wrong.code, Some(1), "{}", wrong.stderr);
-    assert!(wrong.stderr.contains("--sse aws:kms"), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("-Dtablehaul.sse=aws:kms"), "{}", wrong.stderr);
 }
 
 /// Refused with exit code 2 and one line that holds these words, and nothing was written.

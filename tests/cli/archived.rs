@@ -106,10 +106,15 @@ fn what_verify_can_not_read_is_refused_and_no_defect() {
             let object = |name: &str, more: &str| {
                 format!("<Contents><Key>x/{name}</Key><Size>1</Size>{more}</Contents>")
             };
-            let objects = [object("f", GLACIER), object("manifest", ""), object("_SUCCESS", "")].concat();
+            let objects = [
+                object("00000000-0000-4000-8000-000000000001_000000", GLACIER),
+                object("manifest", ""),
+                object("_SUCCESS", ""),
+            ]
+            .concat();
             return Answer::new(200, format!("<ListBucketResult>{objects}</ListBucketResult>"));
         }
-        let manifest = r#"{"version":3,"entries": [{"url":"s3://bucket/x/f","mandatory":true}]}"#;
+        let manifest = r#"{"version":3,"entries": [{"url":"s3://bucket/x/00000000-0000-4000-8000-000000000001_000000","mandatory":true}]}"#;
         match &request.path {
             path if path.contains("export.json") => Answer::new(200, EXPORT),
             path if path.contains("manifest") => Answer::new(200, manifest),
@@ -117,14 +122,20 @@ fn what_verify_can_not_read_is_refused_and_no_defect() {
         }
     });
     let verify = Tablehaul::new(["verify", "s3://bucket/x", "--s3-endpoint"]).arg(server.endpoint());
-    says(&verify.run(), 2, &["s3://bucket/x: 1 of 1 file is archived, such as f (GLACIER)"]);
+    says(
+        &verify.run(),
+        2,
+        &[
+            "s3://bucket/x: 1 of 1 file is archived, such as 00000000-0000-4000-8000-000000000001_000000 (GLACIER)",
+        ],
+    );
 }
 
-const EXPORT: &str = r#"{"version":1,"tool":"tablehaul 0.1.0","job":"j","started_at":"2026-01-01T00:00:00Z",
+const EXPORT: &str = r#"{"version":1,"tool":"tablehaul 0.1.0","job":"00000000-0000-4000-8000-000000000001","started_at":"2026-01-01T00:00:00Z",
 "finished_at":"2026-01-01T00:00:00Z","keys":{"partition":{"name":"pk","type":"S"},"sort":null},"compression":"none",
 "settings":{"consistent":false,"segments":1,"workers":1,"read_units_per_second":1.0,"rate_source":"x"},
 "items":1,"bytes":1,"line_bytes":1,"read_units":1.0,
-"files":[{"name":"f","items":1,"bytes":1,"crc32c":"00000000"}],"table":{"TableName":"Forum"}}"#;
+"files":[{"name":"00000000-0000-4000-8000-000000000001_000000","items":1,"bytes":1,"crc32c":"00000000"}],"table":{"TableName":"Forum"}}"#;
 
 #[test]
 fn other_reasons_of_s3_are_no_lack_of_permission() {

@@ -117,8 +117,12 @@ fn a_complete_export_is_never_written_over() {
 fn a_complete_export_of_the_java_tool_is_never_written_over() {
     let place = Place::new();
     fs::create_dir(place.folder()).expect("a folder");
-    fs::write(place.folder().join("manifest"), "{}").expect("a file");
+    let manifest = place.folder().join("manifest");
+    fs::write(&manifest, "{\"name\":\"DynamoDB-export\",\"version\":3,\n\"entries\": [\n\n]}")
+        .expect("a file");
     says(&place.export("Forum", forum()).run(), 2, &["a complete export of another tool"]);
+    fs::write(&manifest, "{}").expect("a file");
+    says(&place.export("Forum", forum()).run(), 2, &["an export of another tool, which is damaged"]);
 }
 
 #[test]

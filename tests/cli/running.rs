@@ -159,7 +159,7 @@ fn a_file_system_that_takes_nothing_at_all_refuses_the_job() {
 fn a_file_system_that_does_not_take_the_whole_journal_fails_the_job_and_leaves_nothing_that_looks_whole() {
     let place = Place::new();
     let parts = ["cannot write", "/backup/_tablehaul/", "File too large"];
-    ends_saying(&export_in_blocks(&place, 4), 1, &parts);
+    ends_saying(&export_in_blocks(&place, 5), 1, &parts);
     assert!(!place.folder().join("manifest").exists());
 }
 

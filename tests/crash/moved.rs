@@ -155,7 +155,9 @@ fn an_export_writes_nothing_over_a_backup_that_was_copied_to_its_place() {
     assert!(last.contains("this export did not write it"), "{last}");
     assert_eq!(objects(&s3, "over"), held, "nothing of the other is visible beside it");
     // The other is moved elsewhere, and it is completed.
-    held.keys().for_each(|name| s3.remove("over", &format!("backup/{name}")));
+    for name in held.keys() {
+        s3.remove("over", &format!("backup/{name}"));
+    }
     job.again("--workers 1");
     job.succeeds();
 }

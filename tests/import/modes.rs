@@ -71,9 +71,9 @@ fn a_table_whose_index_is_being_built_takes_items() {
 #[test]
 fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     let fake = sink_with(",wcu=1000,gsi=by-name/400");
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, outer) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     BackupWriter::new(2_000).items_per_file(500).edc(folder.path());
-    let rejects = folder.path().join("rejects.jsonl");
+    let rejects = outer.path().join("rejects.jsonl");
     let args = format!("--dry-run --write-percent 50 --rejects {}", rejects.display());
     let finished = import(&fake, folder.path(), &args).succeeded();
     for words in [

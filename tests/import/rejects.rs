@@ -151,7 +151,7 @@ fn is_the_least_that_was_done(line: &str, present: u64) {
             assert!(line.contains("written before that"), "{line}");
         }
         None => {
-            assert!(line.contains("no item is known to have been written before that, but some"), "{line}")
+            assert!(line.contains("no item is known to have been written before that, but some"), "{line}");
         }
     }
 }

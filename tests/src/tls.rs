@@ -9,6 +9,7 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 /// A certificate authority.
@@ -93,9 +94,10 @@ impl Default for Authority {
 }
 
 async fn serve(listener: TcpListener, acceptor: TlsAcceptor, server: SocketAddr) {
+    let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let acceptor = acceptor.clone();
-        tokio::spawn(async move {
+        connections.spawn(async move {
             // One that is refused has gone.
             let Ok(mut stream) = acceptor.accept(stream).await else { return };
             let Ok(mut server) = TcpStream::connect(server).await else { return };

@@ -47,13 +47,13 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
     ) -> Option<Event<W::Event>> {
         match done {
             Ok(Done::Performed(Ok(event))) => event.map(Event::Work),
-            Ok(Done::Described(described)) => match self.driver.table.judge(described.as_ref()) {
+            Ok(Done::Described(described)) => match self.driver.table.judge((*described).as_ref()) {
                 Ok(Found::Another(why)) => {
                     self.outcome = Some(Err(Failure::OtherTable(why)));
                     None
                 }
                 Ok(Found::Same) => {
-                    let limits = self.driver.limits.as_ref().zip(described.as_ref().ok());
+                    let limits = self.driver.limits.as_ref().zip((*described).as_ref().ok());
                     limits.map(|(limits, facts)| Event::Limits(limits(facts)))
                 }
                 // Whoever reads or writes it finds out whether that is so.

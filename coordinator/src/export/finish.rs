@@ -99,7 +99,7 @@ impl Finish<'_> {
         let at = commit.unwrap_or_else(|| Timestamp::now().to_string());
         let export = state.export_json(run, journal.totals(), &at).map_err(Failure::Failed)?;
         let marks = Marks::of(self.target, &export);
-        let begin = async {
+        let announce = async {
             check(journal, state, has_begun.then_some(&marks)).await?;
             // Whoever finds that another has taken over stops here, before anything is visible.
             if has_begun {
@@ -109,7 +109,7 @@ impl Finish<'_> {
             }
         };
         tokio::select! {
-            begun = begin => begun?,
+            announced = announce => announced?,
             why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
         }
         {

@@ -114,11 +114,8 @@ impl fmt::Display for CheckedText<'_> {
         }
         if facts.writes.is_on_demand() {
             let least = counts.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_UNITS;
-            write!(out, ": about {}", text::dollars(least))?;
-            if !limits.indexes.is_empty() {
-                let most = limits.indexes.values().fold(least, |dollars, _| dollars + least);
-                write!(out, " to {}", text::dollars(most))?;
-            }
+            let most = limits.indexes.values().fold(least, |dollars, _| dollars + least);
+            write!(out, ": {}", text::price(least, most))?;
             write!(out, " at ${DOLLARS_PER_MILLION_UNITS} a million (us-east-1, on-demand)")
         } else {
             write!(out, ": nothing beyond the provisioned capacity")

@@ -35,7 +35,7 @@ const OF_ONE_MACHINE: [FsType; 6] = [
     statfs::TMPFS_MAGIC,
     statfs::OVERLAYFS_SUPER_MAGIC,
 ];
-/// File systems on which a copy may share the blocks of the original (copy_file_range(2)), and need no room.
+/// File systems on which a copy may share the blocks of the original (`copy_file_range(2)`), and need no room.
 const SHARE_BLOCKS: [FsType; 2] = [statfs::XFS_SUPER_MAGIC, statfs::BTRFS_SUPER_MAGIC];
 
 impl Directory {
@@ -101,7 +101,7 @@ impl Directory {
             // So that what a process that dies leaves is removed with the files of the job.
             let prefix = format!(".{}.copy-", file.name);
             let mut copy = temporary(self.path(), &prefix)?;
-            // The kernel copies, from file to file, if it can by sharing blocks (copy_file_range(2)).
+            // The kernel copies, from file to file, if it can by sharing blocks (`copy_file_range(2)`).
             let length = io::copy(&mut from.take(file.bytes()), copy.as_file_mut())?;
             copy.as_file().sync_all()?;
             if length == file.bytes() {

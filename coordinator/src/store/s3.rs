@@ -7,7 +7,7 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::{
         ChecksumAlgorithm, ChecksumType, CommonPrefix, CompletedMultipartUpload, CompletedPart, Object,
-        ObjectStorageClass, OptionalObjectAttributes,
+        ObjectStorageClass, OptionalObjectAttributes, RestoreStatus,
     },
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -244,7 +244,7 @@ impl Prefix {
         self.remove_if(name, etag).await
     }
 
-    /// Removes an object unless it is another by now (API Reference, "DeleteObject", `If-Match`); servers that do not know
+    /// Removes an object unless it is another by now (API Reference, "`DeleteObject`", `If-Match`); servers that do not know
     /// that condition ignore it, or say so. Says whether none of that name is left.
     async fn remove_if(&self, name: &str, etag: Option<String>) -> Result<bool, Fault> {
         let request = self.client.delete_object().bucket(&self.bucket).key(self.target.key(name));
@@ -346,7 +346,7 @@ fn archived(object: &Object) -> Option<Archived> {
     let class = object.storage_class()?;
     let is_archive = matches!(class, ObjectStorageClass::Glacier | ObjectStorageClass::DeepArchive);
     let restored = object.restore_status();
-    let is_being_restored = restored.and_then(|status| status.is_restore_in_progress()).unwrap_or_default();
+    let is_being_restored = restored.and_then(RestoreStatus::is_restore_in_progress).unwrap_or_default();
     let is_readable =
         !is_being_restored && restored.is_some_and(|status| status.restore_expiry_date().is_some());
     (is_archive && !is_readable).then(|| Archived { class: class.as_str().to_owned(), is_being_restored })

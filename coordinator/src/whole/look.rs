@@ -166,7 +166,9 @@ pub(crate) async fn look_at_native(store: &Store) -> Result<Option<Whole>, Failu
         Err(why) => return Ok(damaged(None, why, Vec::new())),
     };
     let mut sought = Sought::default();
-    names.iter().for_each(|name| sought.want(name, None));
+    for name in &names {
+        sought.want(name, None);
+    }
     if let Some(data) = &data {
         see_all(&store.at(data), &mut [&mut sought]).await?;
     }

@@ -1,6 +1,6 @@
 //! In which regions buckets are. S3 says so itself, whoever asks and in whatever region: in the header
-//! `x-amz-bucket-region` of HeadBucket, also if that is refused or sent elsewhere (Amazon S3 API Reference,
-//! "HeadBucket").
+//! `x-amz-bucket-region` of `HeadBucket`, also if that is refused or sent elsewhere (Amazon S3 API Reference,
+//! "`HeadBucket`").
 
 use std::{
     collections::HashMap,

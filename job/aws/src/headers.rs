@@ -65,7 +65,8 @@ fn takes_owner(operation: &str) -> bool {
     !matches!(operation, "CreateBucket" | "CreateSession" | "ListBuckets" | "ListDirectoryBuckets")
 }
 
-/// Those on objects and uploads do, and those that list them.
+/// Those on objects and uploads do, those that list them, and every HEAD (Amazon S3 User Guide, "Downloading objects from
+/// Requester Pays buckets").
 fn takes_payer(operation: &str) -> bool {
     matches!(
         operation,
@@ -76,6 +77,7 @@ fn takes_payer(operation: &str) -> bool {
             | "DeleteObject"
             | "DeleteObjects"
             | "GetObject"
+            | "HeadBucket"
             | "HeadObject"
             | "ListMultipartUploads"
             | "ListObjectVersions"
@@ -139,6 +141,7 @@ mod tests {
             "AbortMultipartUpload",
             "DeleteObject",
             "GetObject",
+            "HeadBucket",
             "HeadObject",
             "ListMultipartUploads",
             "ListObjectsV2",
@@ -149,7 +152,6 @@ mod tests {
                 "{operation}"
             );
         }
-        assert_eq!(names("HeadBucket"), ["x-amz-expected-bucket-owner"]);
         assert_eq!(names("ListBuckets"), [""; 0]);
     }
 

@@ -74,8 +74,8 @@ mod tests {
             for line in ["", "{}", "$ion_1_0 {Item:{pk:1.}}", "$ion_1_0 {Item:{pk:\"a\",x:1e126}}", "\u{3}"] {
                 let mut out = b"before".to_vec();
                 let mut decoder = Decoder::new(format, Encoder::new(&keys, Wanted::Items));
-                let decoded = decoder.decode(line.as_bytes(), &mut out);
-                assert!(decoded.is_err(), "{format:?} {line}");
+                let refused = decoder.decode(line.as_bytes(), &mut out);
+                assert!(refused.is_err(), "{format:?} {line}");
                 assert_eq!(out, b"before");
             }
         }

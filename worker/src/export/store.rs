@@ -24,7 +24,7 @@ const MAX_UPLOADS: usize = 3;
 
 /// The two kinds.
 pub(crate) enum Store {
-    S3(S3),
+    S3(Box<S3>),
     Folder(Folder),
 }
 
@@ -32,7 +32,8 @@ impl Store {
     pub(crate) fn of(target: &Target, clients: &Clients) -> Self {
         match target {
             Target::S3 { bucket, .. } => {
-                Self::S3(S3 { bucket: bucket.clone(), target: target.clone(), clients: clients.clone() })
+                let (bucket, target, clients) = (bucket.clone(), target.clone(), clients.clone());
+                Self::S3(Box::new(S3 { bucket, target, clients }))
             }
             Target::File { dir } => Self::Folder(Folder { dir: dir.clone(), open: Arc::default() }),
         }

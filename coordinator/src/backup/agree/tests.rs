@@ -85,7 +85,7 @@ fn formats_and_codecs_are_said_in_words() {
     let hive = Look { first: hive, ..plain.clone() };
     let said = |looks: &[Look]| agreed(Kind::Plain, None, looks).unwrap().formats;
     assert_eq!(said(&[gzip.clone(), EMPTY]), "EMR lines, gzip");
-    assert_eq!(said(&[plain.clone()]), "EMR lines");
+    assert_eq!(said(std::slice::from_ref(&plain)), "EMR lines");
     assert_eq!(said(&[hive, plain, gzip]), "EMR lines and Hive lines, plain and gzip");
     assert_eq!(said(&[EMPTY]), "no items");
 }
@@ -103,11 +103,11 @@ fn two_formats_are_refused_with_a_file_of_each() {
 fn files_must_be_what_the_backup_is_said_to_be() {
     let (json, ion) = (first(Format::Json, false, Codec::Gzip), first(Format::Ion, false, Codec::Gzip));
     let incremental = first(Format::Json, true, Codec::Gzip);
-    assert!(agreed(Kind::Native, Some(Format::Json), &[json.clone()]).is_ok());
+    assert!(agreed(Kind::Native, Some(Format::Json), std::slice::from_ref(&json)).is_ok());
     let why = agreed(Kind::Native, Some(Format::Ion), &[ion, json.clone()]).unwrap_err();
     assert!(why.starts_with("f1 holds DynamoDB JSON, but the backup is said to be of Amazon Ion"), "{why}");
     assert!(agreed(Kind::Native, Some(Format::Json), &[incremental]).is_err());
-    assert!(agreed(Kind::Incremental, Some(Format::Json), &[json.clone()]).is_err());
+    assert!(agreed(Kind::Incremental, Some(Format::Json), std::slice::from_ref(&json)).is_err());
     assert!(agreed(Kind::Edc, None, &[json]).is_err());
 }
 

@@ -68,11 +68,18 @@ fn distrust(address: &str, error: &rustls::Error) -> Option<String> {
         _ => return None,
     };
     Some(match certificate {
-        CertificateError::UnknownIssuer => format!(
-            "the certificate of {address} is signed by an authority that this machine does not trust (unknown issuer): if \
-             the server or a proxy of your company has an authority of its own, name the file with its certificate in \
-             AWS_CA_BUNDLE"
-        ),
+        // An authority that was made anew under its old name signs with another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            let why = match certificate {
+                CertificateError::BadSignature => "bad signature",
+                _ => "unknown issuer",
+            };
+            format!(
+                "the certificate of {address} is signed by an authority that this machine does not trust ({why}): if the \
+                 server or a proxy of your company has an authority of its own, name the file with its certificate in \
+                 AWS_CA_BUNDLE"
+            )
+        }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => format!(
             "the certificate of {address} has expired: check the clock of this machine; if it is right, the server \
              needs a new certificate ({certificate})"
@@ -112,7 +119,8 @@ mod tests {
     #[test]
     fn each_fault_of_a_certificate_has_its_remedy() {
         for (fault, said) in [
-            (CertificateError::UnknownIssuer, "AWS_CA_BUNDLE"),
+            (CertificateError::UnknownIssuer, "(unknown issuer)"),
+            (CertificateError::BadSignature, "(bad signature)"),
             (CertificateError::Expired, "has expired"),
             (CertificateError::NotValidYet, "not valid yet"),
             (CertificateError::NotValidForName, "for another host"),

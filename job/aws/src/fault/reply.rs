@@ -43,11 +43,9 @@ pub(super) fn kind(code: &str, message: &str, status: u16) -> FaultKind {
     // Key errors of S3 all begin so; DynamoDB has no code of its own for a key that it can't use. Names of tables and
     // keys of items hold no such words.
     let is_about_key = code.starts_with("KMS") || message.contains("KMS key") || message.contains("KMS Key");
-    match (of_code(code, message, status), is_about_key) {
-        (kind @ (FaultKind::Throttled | FaultKind::Transient), _) => kind,
-        (_, true) => FaultKind::EncryptionKey,
-        (kind, false) => kind,
-    }
+    let kind = of_code(code, message, status);
+    let passes = matches!(kind, FaultKind::Throttled | FaultKind::Transient);
+    if is_about_key && !passes { FaultKind::EncryptionKey } else { kind }
 }
 
 /// Codes: DynamoDB Developer Guide, "Error handling with DynamoDB"; Amazon S3 API Reference, "Error responses"; AWS KMS

@@ -88,7 +88,7 @@ mod tests {
     fn payloads_of_io_errors_are_causes() {
         let inner = io::Error::new(io::ErrorKind::InvalidData, std::fmt::Error);
         let outer = io::Error::other(inner);
-        assert!(causes(&outer).any(|cause| cause.is::<std::fmt::Error>()));
+        assert!(causes(&outer).any(<dyn Error>::is::<std::fmt::Error>));
     }
 
     #[test]

@@ -228,9 +228,8 @@ fn skip_value(text: &[u8]) -> Option<&[u8]> {
         match byte {
             b'"' => rest = skip_string(after)?,
             b'{' | b'[' => (rest, depth) = (after, depth + 1),
-            b'}' | b']' if depth == 0 => return Some(rest),
+            b'}' | b']' | b',' if depth == 0 => return Some(rest),
             b'}' | b']' => (rest, depth) = (after, depth - 1),
-            b',' if depth == 0 => return Some(rest),
             _ => rest = after,
         }
         if depth == 0 && matches!(byte, b'"' | b'}' | b']') {
