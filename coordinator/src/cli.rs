@@ -129,7 +129,10 @@ fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 
 /// Runs an export until it ends or a signal stops it.
 fn run(request: &ExportRequest, dry_run: bool, progress: &Progress) -> Result<Outcome, Failure> {
-    block_on(progress.sink(), |stop| async move { Box::pin(export(request, dry_run, progress, &stop)).await })
+    block_on(
+        &progress.sink(),
+        |stop| async move { Box::pin(export(request, dry_run, progress, &stop)).await },
+    )
 }
 
 fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
@@ -149,14 +152,17 @@ fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 /// Runs an import until it ends or a signal stops it.
 fn run_one_import(request: &ImportRequest, dry_run: bool, progress: &Progress) -> Result<Imported, Failure> {
     // A job is a large future.
-    block_on(progress.sink(), |stop| async move { Box::pin(import(request, dry_run, progress, &stop)).await })
+    block_on(
+        &progress.sink(),
+        |stop| async move { Box::pin(import(request, dry_run, progress, &stop)).await },
+    )
 }
 
 fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(Failure::Refused)?;
     warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
-    let verified = block_on(tell_all(), |stop| async move { verify(&folder, &access, &stop).await })?;
+    let verified = block_on(&tell_all(), |stop| async move { verify(&folder, &access, &stop).await })?;
     if args.json {
         result_as_json("the result", &verified)?;
     } else {
@@ -170,7 +176,7 @@ fn run_status(args: &StatusArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
     let folder = args.folder().map_err(Failure::Refused)?;
     warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
-    let status = block_on(tell_all(), |stop| async move { status(&folder, &access, &stop).await })?;
+    let status = block_on(&tell_all(), |stop| async move { status(&folder, &access, &stop).await })?;
     if args.json {
         result_as_json("the status", &status)?;
     } else {
@@ -187,7 +193,7 @@ fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, F
     let progress = Progress::new(false);
     let done =
         block_on(
-            progress.sink(),
+            &progress.sink(),
             |stop| async move { clean(&folder, &access, agree, &progress, &stop).await },
         )?;
     output::line(&done);
@@ -224,7 +230,7 @@ fn tell_all() -> Arc<dyn Fn(String) + Send + Sync> {
 
 /// Runs a command. What it waits for is told by `tell`.
 fn block_on<T, F: Future<Output = Result<T, Failure>>>(
-    tell: Arc<dyn Fn(String) + Send + Sync>,
+    tell: &Arc<dyn Fn(String) + Send + Sync>,
     work: impl FnOnce(CancellationToken) -> F,
 ) -> Result<T, Failure> {
     let stop = signals::watch()?;
@@ -234,7 +240,7 @@ fn block_on<T, F: Future<Output = Result<T, Failure>>>(
     let result = runtime.block_on(async {
         tokio::select! {
             result = work(stop) => result,
-            never = waits::tell(&*tell) => match never {},
+            never = waits::tell(&**tell) => match never {},
         }
     });
     // A call to a file system that hangs is not waited for.

@@ -164,7 +164,7 @@ fn an_object_that_is_too_long_is_read_no_further_than_it_can_be_long() {
                 let _ = connection.write_all(head.as_bytes());
                 let mut sent = Ok(());
                 while sent.is_ok() {
-                    sent = connection.write_all(&[b' '; 0x10000]);
+                    sent = connection.write_all(&vec![b' '; 0x10000]);
                 }
             } else {
                 reply_without_end(connection, "200 OK");

@@ -69,13 +69,9 @@ impl Waiting {
             return None;
         }
         let mut text = String::with_capacity(self.bytes + 64);
-        match mem::take(&mut self.left_out) {
-            0 => {}
-            number => {
-                text.push_str(&format!(
-                    "note        {number} lines are left out here: nobody read them in time\n"
-                ));
-            }
+        let number = mem::take(&mut self.left_out);
+        if number > 0 {
+            text = format!("note        {number} lines are left out here: nobody read them in time\n");
         }
         for line in self.texts.drain(..) {
             text.push_str(&line.text);

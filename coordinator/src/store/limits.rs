@@ -35,7 +35,7 @@ pub(super) fn most(name: &str) -> u64 {
         layout::MANIFEST => MANIFEST,
         "manifest-files.json" => NATIVE_FILES,
         "manifest-summary.json" => NATIVE_SUMMARY,
-        _ if file.ends_with(".md5") => NATIVE_MD5,
+        _ if matches!(file.rsplit_once('.'), Some((_, "md5" | "checksum"))) => NATIVE_MD5,
         _ if layout::journal_number(file).is_some() => JOURNAL_OBJECT,
         _ => OTHER,
     }

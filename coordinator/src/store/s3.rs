@@ -169,7 +169,10 @@ impl Prefix {
                 Some(common.prefix?.strip_prefix(&folder)?.strip_suffix('/')?.to_owned())
             };
             let names = page.common_prefixes.unwrap_or_default().into_iter().filter_map(name);
-            names.inspect(|_| number += 1).for_each(&mut *sub_folder);
+            for name in names {
+                sub_folder(name);
+                number += 1;
+            }
             limits::check_entries(&self.target.to_string(), number)?;
             if page.is_truncated != Some(true) {
                 return Ok(());

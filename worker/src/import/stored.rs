@@ -82,15 +82,13 @@ impl Later {
 
     fn opened(&mut self) -> io::Result<&mut BufReader<Take<Unchanged>>> {
         let Self { path, of, found, opened } = self;
-        match opened {
-            Some(reader) => Ok(reader),
-            None => {
-                let mut file = Unchanged::open(path, *found)?;
-                file.seek(SeekFrom::Start(of.start))?;
-                let range = file.take(of.end.saturating_sub(of.start));
-                Ok(opened.insert(BufReader::with_capacity(BUFFER_BYTES, range)))
-            }
+        if let Some(reader) = opened {
+            return Ok(reader);
         }
+        let mut file = Unchanged::open(path, *found)?;
+        file.seek(SeekFrom::Start(of.start))?;
+        let range = file.take(of.end.saturating_sub(of.start));
+        Ok(opened.insert(BufReader::with_capacity(BUFFER_BYTES, range)))
     }
 }
 

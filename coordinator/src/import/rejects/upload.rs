@@ -225,8 +225,8 @@ impl Upload {
         }
     }
 
-    /// What may be replaced, as the values of If-Match and If-None-Match (API Reference, "PutObject" and
-    /// "CompleteMultipartUpload").
+    /// What may be replaced, as the values of If-Match and If-None-Match (API Reference, "`PutObject`" and
+    /// "`CompleteMultipartUpload`").
     fn condition(&self) -> (Option<String>, Option<String>) {
         match &self.found {
             Found::Nothing => (None, Some("*".to_owned())),
