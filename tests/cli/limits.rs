@@ -50,8 +50,8 @@ fn too_few_threads_are_told_in_one_line() {
     let mut refused = 0;
     for threads in 1..10 {
         // Nobody runs anything else, and reads only what everybody may read.
-        let limit = format!("ulimit -u {threads}");
-        let first = format!(r#"{limit}; exec setpriv --reuid 65533 --clear-groups "$@""#);
+        let limit = format!("prlimit --nproc={threads}");
+        let first = format!(r#"exec {limit} setpriv --reuid 65533 --clear-groups "$@""#);
         let args = ["status", "/"];
         let finished = Tablehaul::after(&first, args).run();
         if finished.stderr.contains("Permission denied") && finished.code != Some(0) {

@@ -57,13 +57,23 @@ fn a_name_of_a_file_or_an_object_is_shown_escaped_whatever_is_asked() {
 #[test]
 fn a_name_that_was_typed_is_shown_escaped_in_plans_and_reports() {
     let place = Place::new();
-    let folder = place.folder().join(NAME).to_string_lossy().into_owned();
+    // No destination may have control characters; marks of writing direction are none.
+    let folder = place.folder().join("turned \u{202e}dne").to_string_lossy().into_owned();
     let args = ["export", "Forum", &folder, "--dynamodb-endpoint", forum()];
-    is_harmless(&Tablehaul::new(args).arg("--dry-run").run().succeeded());
-    is_harmless(&Tablehaul::new(args).run().succeeded());
-    is_harmless(&Tablehaul::new(["verify", &folder]).run().succeeded());
+    for finished in [
+        Tablehaul::new(args).arg("--dry-run").run().succeeded(),
+        Tablehaul::new(args).run().succeeded(),
+        Tablehaul::new(["verify", &folder]).run().succeeded(),
+    ] {
+        let said = rules_nothing(&finished);
+        assert!(said.contains(r"turned \u{202e}dne"), "the name is shown, escaped: {said}");
+    }
     let status = Tablehaul::new(["status", &folder, "--json"]).run().succeeded();
     assert!(status.stdout.chars().all(|char| char == '\n' || !char.is_control() && char != '\u{202e}'));
     let status: serde_json::Value = serde_json::from_str(&status.stdout).expect("JSON");
     assert_eq!(status["folder"], format!("file://{folder}"), "as JSON it is the name itself");
+    let typed = place.folder().join(NAME).to_string_lossy().into_owned();
+    let refused = Tablehaul::new(["export", "Forum", &typed, "--dynamodb-endpoint", forum()]).run();
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(rules_nothing(&refused).contains("control characters in a destination"), "{}", refused.stderr);
 }
