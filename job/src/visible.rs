@@ -36,7 +36,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, false)
 }
 
-/// Text of one or several lines of our own: line feeds stay, all else is as in [`line`].
+/// Text of one or several lines of our own: line feeds stay, all else is as in [`line()`].
 pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, true)
 }

@@ -89,10 +89,11 @@ fn an_export_that_was_begun_otherwise_can_be_begun_anew() {
     let place = Place::new();
     let fake = Fake::start(["--table", "Forum:items=20000,rcu=40000", "--faults", r#"{"latency_ms": 100}"#]);
     let export = |more: &[&str]| {
-        let args = [&["-Ddynamodb.scan.segments=40"], more, &["PATH", "Forum", "1"]].concat();
+        let args = [&["-Ddynamodb.scan.segments=40"], more, &["PATH", "Forum"]].concat();
         java(&place, &args).env("TABLEHAUL_DYNAMODB_ENDPOINT", fake.endpoint())
     };
-    let first = export(&["-Ddynamodb.throughput.read=1000"]).start();
+    // So slow that it is far from its end when it is killed.
+    let first = export(&["-Ddynamodb.throughput.read=200"]).start();
     super::wait_until("segments are done", || super::unfinished::percent(&place) >= 10);
     super::running::send(&first, "KILL");
     tests_support::command::finish(first);
