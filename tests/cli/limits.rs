@@ -8,7 +8,8 @@ use tests_support::command::{Finished, Tablehaul};
 fn export_within(place: &Place, limit: &str) -> Finished {
     let folder = place.folder().to_string_lossy().into_owned();
     let args = ["export", "Forum", &folder, "--dynamodb-endpoint", forum(), "--workers", "1"];
-    Tablehaul::after(&format!(r#"{limit}; exec "$@""#), args).run()
+    // Somebody may have asked for traces.
+    Tablehaul::after(&format!(r#"{limit}; exec "$@""#), args).env("RUST_BACKTRACE", "0").run()
 }
 
 /// It went well, or it says in one line of its own why not.
@@ -53,7 +54,7 @@ fn too_few_threads_are_told_in_one_line() {
         let limit = format!("prlimit --nproc={threads}");
         let first = format!(r#"exec {limit} setpriv --reuid 65533 --clear-groups "$@""#);
         let args = ["status", "/"];
-        let finished = Tablehaul::after(&first, args).run();
+        let finished = Tablehaul::after(&first, args).env("RUST_BACKTRACE", "0").run();
         if finished.stderr.contains("Permission denied") && finished.code != Some(0) {
             println!("the programs can't be run by another user here: {}", finished.stderr);
             return;
