@@ -20,8 +20,8 @@ const ALL: u32 = 1_000_000;
 #[track_caller]
 fn stopped<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> Job<'a> {
     s3.create_bucket(bucket);
-    let mut job = Job::start_to_s3(fake, ITEMS, InS3 { s3, bucket }, "--workers 1 --read-units 1500");
-    job.wait_until_read(60);
+    let mut job = Job::start_to_s3(fake, ITEMS, InS3 { s3, bucket }, "--workers 1 --read-units 300");
+    job.wait_until_journaled();
     send(job.coordinator(), SIGTERM);
     let Finished { code, stderr, .. } = job.finish();
     assert_eq!(code, Some(3), "{stderr}");
@@ -97,7 +97,7 @@ fn uploads_aborted_while_it_reads_end_it_before_anything_is_visible() {
     let (fake, s3) = (slow_fake(), S3::start());
     let mut job = stopped(&fake, &s3, "meanwhile");
     let read = fake.table_stats(crate::job::TABLE).items * 100 / ITEMS;
-    job.again("--workers 1 --read-units 1500");
+    job.again("--workers 1 --read-units 500");
     job.wait_until_read(read + 20);
     assert!(!s3.abort_uploads("meanwhile").is_empty());
     let Finished { code, stderr, .. } = job.finish();
