@@ -51,6 +51,8 @@ fn idle(fake: &Fake) -> Job<'_> {
     let job = Job::start(fake, ITEMS, IDLE);
     let first = job.folder().join("_tablehaul/journal/00000001.jsonl");
     wait_for_journal(|| first.exists());
+    // By then it has taken its folder: its look before that reads one item.
+    wait_for_journal(|| fake.table_stats(TABLE).items > 1);
     job
 }
 
@@ -175,4 +177,20 @@ fn an_export_to_a_folder_writes_nothing_over_a_backup_that_was_copied_to_its_pla
     let there = contents(&job.folder());
     assert!(held.iter().all(|(name, bytes)| there.get(name) == Some(bytes)), "{:?}", there.keys());
     drop(other);
+}
+
+#[test]
+fn a_folder_of_its_own_that_becomes_a_link_is_not_written_through() {
+    for name in ["_tablehaul", "_tablehaul/journal"] {
+        let (fake, elsewhere) = (slow_fake(), tempfile::tempdir().expect("a folder"));
+        let mut job = Job::start(&fake, ITEMS, "--workers 1 --read-units 1500");
+        job.wait_until_read(30);
+        let (own, moved) = (job.folder().join(name), elsewhere.path().join("moved"));
+        fs::rename(&own, &moved).expect("it is moved");
+        std::os::unix::fs::symlink(&moved, &own).expect("a link");
+        let before = names(&moved);
+        ends_saying_that_it_was_moved(&mut job);
+        assert!(!job.folder().join("manifest").exists(), "{name}: it looks whole");
+        assert_eq!(names(&moved), before, "{name}: something was written through the link");
+    }
 }

@@ -55,7 +55,10 @@ fn the_keys_of_a_backup_are_removed_if_asked_and_others_stay() {
 fn a_mode_has_no_meaning_for_an_incremental_export() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
     BackupWriter::new(10).native_incremental(folder.path(), NativeFormat::Json, 0..1);
-    refused(&fake, &import(&fake, folder.path(), "--mode delete"), &["incremental", "--mode delete"]);
+    for mode in ["delete", "put-if-absent", "put"] {
+        let named = format!("--mode {mode}");
+        refused(&fake, &import(&fake, folder.path(), &named), &["incremental", &named]);
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(super) use given::{Given, given};
 pub(super) use import::ImportArgs;
 pub(super) use s3::unused;
 use s3::{BucketArgs, ObjectArgs};
-use values::{Rates, account, duration, endpoint};
+use values::{Rates, account, duration, endpoint, identity};
 pub(super) use values::{tables, target};
 
 /// Amazon S3 User Guide, "Canned ACL": those of objects.
@@ -208,11 +208,11 @@ pub(super) struct AwsArgs {
     s3_endpoint: Option<String>,
 
     /// Profile of the shared AWS configuration files; then no other credentials are used
-    #[arg(long, value_name = "NAME", env = "TABLEHAUL_PROFILE")]
+    #[arg(long, value_name = "NAME", env = "TABLEHAUL_PROFILE", value_parser = identity)]
     profile: Option<String>,
 
     /// Role to assume for DynamoDB and S3
-    #[arg(long, value_name = "ARN", env = "TABLEHAUL_ASSUME_ROLE")]
+    #[arg(long, value_name = "ARN", env = "TABLEHAUL_ASSUME_ROLE", value_parser = identity)]
     assume_role: Option<String>,
 
     /// External id that the role asks for
@@ -229,17 +229,17 @@ pub(super) struct AwsArgs {
 
 impl AwsArgs {
     pub(super) fn access(&self) -> AwsAccess {
-        // What is typed as empty is not given.
+        // Of places, what is typed as empty is not given. Whose credentials are used is never left to that.
         let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
         AwsAccess {
             region: given(&self.region),
             s3_region: given(&self.s3_region),
             dynamodb_endpoint: given(&self.dynamodb_endpoint),
             s3_endpoint: given(&self.s3_endpoint),
-            profile: given(&self.profile),
-            assume_role: given(&self.assume_role),
+            profile: self.profile.clone(),
+            assume_role: self.assume_role.clone(),
             external_id: given(&self.external_id),
-            account: given(&self.account),
+            account: self.account.clone(),
             s3: self.bucket.settings(),
         }
     }
@@ -345,6 +345,9 @@ mod tests {
             "--compress bzip2",
             "--dynamodb-endpoint localhost:8000",
             "--external-id x",
+            "--profile=",
+            "--account=",
+            "--assume-role=",
             "--account 12345",
             "--account 1234567890ab",
         ] {

@@ -54,6 +54,8 @@ pub struct ImportRequest {
     pub rejects: Option<Object>,
     /// What to do with the items; never [`WriteMode::Check`].
     pub mode: WriteMode,
+    /// The mode was asked for; else it is what an import does by itself.
+    pub is_mode_named: bool,
     /// Where what has been done is kept, so that the same command goes on from there.
     pub state: Option<Target>,
     /// What is kept there is forgotten.
@@ -141,7 +143,7 @@ pub(super) async fn prepare(
     let facts = usable(&clients, &request.table, Some(note)).await?;
     let may_reject = request.max_rejects > 0;
     let backup = backup::find(&request.folder, Some(&clients), &facts.keys, may_reject).await?;
-    if backup.is_incremental && request.mode != WriteMode::Put {
+    if backup.is_incremental && (request.mode != WriteMode::Put || request.is_mode_named) {
         let why = format!(
             "{} is an incremental export: it says itself what to put and what to delete, so --mode {} has no \
              meaning; leave it out",

@@ -68,8 +68,9 @@ impl Directory {
     pub(super) fn check_place(&self) -> Result<(), Fault> {
         let Some((folder, held)) = &self.held else { return Ok(()) };
         match held.is_in_place() {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Fault::new(
+            // The lock is also found where a folder on its path has become a link.
+            Ok(true) if Self::new(folder.clone()).check_own().is_ok() => Ok(()),
+            Ok(_) => Err(Fault::new(
                 FaultKind::Moved,
                 format!(
                     "{0} is no longer the folder that this job locked: it was moved, removed or replaced, something \

@@ -10,6 +10,9 @@ use clap::{
 use super::{Cli, Command, command};
 use crate::cli::one_line;
 
+/// Options that say whose credentials are used.
+const IDENTITY: [&str; 3] = ["profile", "account", "assume-role"];
+
 /// Arguments that were read, and where each came from.
 pub(in crate::cli) struct Given {
     /// Those of the subcommand.
@@ -17,7 +20,7 @@ pub(in crate::cli) struct Given {
 }
 
 /// Reads `tablehaul SUBCOMMAND NAME…` with options by their long names. Switches take a value, as their variables
-/// do; an empty value counts as none. Variables count as always.
+/// do; an empty value counts as none, but not of those that say whose credentials are used. Variables count as always.
 ///
 /// # Errors
 /// What is wrong with one of them, in one line; it calls options by the names of the command line.
@@ -27,7 +30,8 @@ pub(in crate::cli) fn given(
     names: &[&str],
 ) -> Result<(Command, Given), String> {
     let command = command().mut_subcommand(subcommand, |command| command.mut_args(with_value));
-    let options = options.iter().filter(|(_, value)| !value.is_empty());
+    let options =
+        options.iter().filter(|(name, value)| !value.is_empty() || IDENTITY.contains(&name.as_str()));
     let options: Vec<String> = options.map(|(name, value)| format!("--{name}={value}")).collect();
     let words = ["tablehaul", subcommand].into_iter().chain(options.iter().map(String::as_str));
     let words = words.chain(["--"]).chain(names.iter().copied());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, builder::FalseyValueParser};
+use clap::{Args, builder::FalseyValueParser, parser::ValueSource};
 
 use super::{
     AwsArgs, ClusterArgs, EXAMPLES, ObjectArgs, Show,
@@ -117,6 +117,7 @@ impl ImportArgs {
             max_rejects: self.max_rejects,
             rejects: self.rejects.filter(|text| !text.is_empty()).map(|text| object(&text)).transpose()?,
             mode: self.mode.parse()?,
+            is_mode_named: matches.value_source("mode") != Some(ValueSource::DefaultValue),
             state: self.state.filter(|text| !text.is_empty()).map(|text| target(&text)).transpose()?,
             restart: self.restart,
             deadline: self.deadline,
