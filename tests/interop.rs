@@ -7,6 +7,8 @@
 //!   reads them as values without a type. Importing such an item fails with `Supplied AttributeValue is empty`.
 //! - EDC 4 (4.16.0) reads these, but as NULL only `{"nULLValue":true}`, which nobody else writes; it loses
 //!   `{"nULL":true}`, which EDC 5 and the tool of Data Pipeline write, and so do we.
+//! - A NULL with both spellings, `{"nULL":true,"nULLValue":true}`, is read as NULL by both: that is what
+//!   `--null both` writes, and the form of the Java tool.
 //!
 //! So of the ten types each is read by one of them at least, and all but NULL, and empty lists and maps, by both.
 
@@ -36,9 +38,15 @@ static BACKUPS: LazyLock<Backups> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop");
     let _ = fs::remove_dir_all(&folder);
     for compression in ["none", "gzip"] {
-        let export = Tablehaul::export("Odd", &folder.join(compression), &dynoxide.endpoint());
-        export.args(["--compress", compression]).run().succeeded();
+        let export = |name: &str| Tablehaul::export("Odd", &folder.join(name), &dynoxide.endpoint());
+        export(compression).args(["--compress", compression]).run().succeeded();
+        let both = format!("both-{compression}");
+        export(&both).args(["--compress", compression, "--null", "both"]).run().succeeded();
     }
+    let class = "org.apache.hadoop.dynamodb.tools.DynamoDBExport";
+    let (endpoint, path) = (dynoxide.endpoint(), folder.join("java").to_string_lossy().into_owned());
+    let java = Tablehaul::new([class, &path, "Odd"]).env("TABLEHAUL_DYNAMODB_ENDPOINT", endpoint);
+    java.env("TABLEHAUL_REGION", "us-east-1").run().succeeded();
     Backups { items: server.items("Odd"), folder }
 });
 
@@ -79,30 +87,48 @@ fn is_null(value: &Value) -> bool {
 }
 
 #[track_caller]
-fn reads_all_but(edc: &str, lost: &dyn Fn(&Value) -> bool) {
+fn reads_all_but(edc: &str, folders: &[&str], lost: &dyn Fn(&Value) -> bool) {
     let Backups { items, folder } = &*BACKUPS;
     let expected: BTreeMap<String, Value> =
         items.iter().map(|item| (key(item), without(item, lost))).collect();
-    assert!(items.iter().any(|item| without(item, lost) != *item), "nothing in the table is lost");
-    for compression in ["none", "gzip"] {
-        let lines = read_by(edc, &[], &folder.join(compression));
+    for name in folders {
+        let lines = read_by(edc, &[], &folder.join(name));
         assert_eq!(lines.len(), items.len());
         for line in lines {
             let item = serde_json::from_str::<Value>(&line).expect("JSON")["Item"].take();
             let expected = &expected[&key(&item)];
-            assert!(item == *expected, "{compression}: {item:.500} is not {expected:.500}");
+            assert!(item == *expected, "{name}: {item:.500} is not {expected:.500}");
         }
     }
 }
 
+/// Where NULL has one spelling.
+const SINGLE: [&str; 2] = ["none", "gzip"];
+/// Where it has both.
+const BOTH: [&str; 3] = ["both-none", "both-gzip", "java"];
+
+/// Whether any value of the table is one of these.
+#[track_caller]
+fn are_there(lost: &dyn Fn(&Value) -> bool) {
+    assert!(BACKUPS.items.iter().any(|item| without(item, lost) != *item), "nothing in the table is lost");
+}
+
 #[test]
 fn edc_5_reads_everything_but_empty_lists_and_maps() {
-    reads_all_but("edc5", &is_empty_list_or_map);
+    are_there(&is_empty_list_or_map);
+    reads_all_but("edc5", &[SINGLE.as_slice(), &BOTH].concat(), &is_empty_list_or_map);
 }
 
 #[test]
 fn edc_4_reads_everything_but_null() {
-    reads_all_but("edc4", &is_null);
+    are_there(&is_null);
+    reads_all_but("edc4", &SINGLE, &is_null);
+}
+
+#[test]
+fn edc_4_reads_everything_where_null_has_both_spellings() {
+    are_there(&is_null);
+    reads_all_but("edc4", &BOTH, &|_| false);
 }
 
 /// EDC 5 keeps the order of attributes that it read, but not of the keys within a map.

@@ -6,10 +6,12 @@
 //! ```
 
 mod agree;
+pub(crate) mod archived;
 mod edc;
 mod find;
 mod folder;
 mod heads;
+pub(crate) mod listed;
 mod named;
 mod native;
 mod own;
@@ -28,6 +30,7 @@ use job_aws::Clients;
 
 use crate::failure::Failure;
 use named::Named;
+pub(crate) use plain::is_data;
 pub(crate) use split::splits;
 
 /// A backup that can be imported as far as names and the first line of each file tell.
@@ -109,7 +112,7 @@ pub(crate) struct Part {
 }
 
 /// Finds out what a folder holds and whether a table with `table_keys` can take it. A folder in S3 needs
-/// `clients`.
+/// `clients`. If `may_reject`, bad lines at the start of files are no matter.
 ///
 /// # Errors
 /// [`Failure::Refused`], whatever it is.
@@ -117,13 +120,14 @@ pub(crate) async fn find(
     folder: &Target,
     clients: Option<&Clients>,
     table_keys: &KeySchema,
+    may_reject: bool,
 ) -> Result<Backup, Failure> {
     let (place, named) = find::find(folder, clients).await?;
     if let Some(keys) = &named.keys {
         agree::same_keys(keys, table_keys).map_err(|why| Failure::Refused(format!("{folder}: {why}")))?;
     }
     let unknown_keys = named.keys.is_none().then_some(table_keys);
-    let looks = heads::look(&place, &named.files, unknown_keys).await?;
+    let looks = heads::look(&place, &named.files, unknown_keys, may_reject).await?;
     let disagree = |why| Failure::Refused(format!("{}: {why}", place.target));
     let agreed = agree::agree(&named, &looks).map_err(disagree)?;
     let Named { kind, files, table, items, notes, .. } = named;

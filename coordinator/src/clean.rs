@@ -10,13 +10,14 @@ use job_aws::Fault;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    commit,
+    commit::{self, Marks},
     failure::Failure,
     journal::{self, Journal, Journaled, Life, State},
-    occupant::{Occupant, complete_text, foreign_text},
+    occupant::{Occupant, foreign_text},
     progress::Progress,
     store::Store,
     text,
+    waits::unless_silent,
 };
 
 /// Removes what an unfinished export has left in a folder, if `agree` says yes to what that is, and says what was
@@ -27,27 +28,33 @@ use crate::{
 pub async fn clean(
     folder: &Target,
     access: &AwsAccess,
-    agree: impl FnOnce(&str) -> Result<(), Failure>,
+    agree: impl FnOnce(&str) -> Result<(), Failure> + Send + 'static,
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Result<String, Failure> {
     let cleaning = async {
-        let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
-        match Occupant::of(&store).await? {
+        let looking = async {
+            let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
+            Occupant::of(&store).await.map(|occupant| (store, occupant))
+        };
+        let (store, occupant) = unless_silent(looking).await?;
+        match occupant {
             Occupant::Nobody => Ok(format!("{folder} is empty")),
             Occupant::Foreign(names, has_more) => Err(Failure::Refused(format!(
                 "{folder} holds no unfinished export ({}): nothing is removed",
                 foreign_text(&names, has_more)
             ))),
-            Occupant::Complete(export) => {
+            Occupant::Damaged(damaged) => {
+                Err(Failure::Refused(format!("{folder} holds {}; nothing is removed", damaged.sentence())))
+            }
+            Occupant::Complete(complete) => {
                 if let Some(left) = left_over(&store).await? {
                     journal::await_silence(&store, &left, &|text| progress.note(text)).await?;
                     remove_left_over(&store, &left, progress).await?;
                     let (journal, place) = (layout::JOURNAL, store.place());
                     return Ok(format!("removed {journal} from the complete export in {place}"));
                 }
-                let complete = complete_text(export.as_deref());
-                Err(Failure::Refused(format!("{folder} holds {complete}: nothing is removed")))
+                Err(Failure::Refused(format!("{folder} holds {}: nothing is removed", complete.text)))
             }
             Occupant::Unfinished(journaled) => remove(&store, &journaled, agree, progress).await,
         }
@@ -61,7 +68,7 @@ pub async fn clean(
 async fn remove(
     store: &Store,
     journaled: &Journaled,
-    agree: impl FnOnce(&str) -> Result<(), Failure>,
+    agree: impl FnOnce(&str) -> Result<(), Failure> + Send + 'static,
     progress: &Progress,
 ) -> Result<String, Failure> {
     let failed = |fault: Fault| Failure::failed(&fault);
@@ -76,13 +83,21 @@ async fn remove(
         State::Import(_) => "Its journal".to_owned(),
     };
     let what = journaled.text();
-    agree(&format!("{} holds {what}. {files} will be removed", store.place()))?;
+    let question = format!("{} holds {what}. {files} will be removed", store.place());
+    // Who is asked may take their time.
+    let agreed = tokio::task::spawn_blocking(move || agree(&question)).await;
+    agreed.map_err(|error| Failure::Failed(format!("internal error: {error}")))??;
     let mut journal = take(store, journaled).await?;
     if let State::Export(state) = &journaled.state {
-        commit::discard(store, &state.begin.job, state.files(), progress).await.map_err(failed)?;
+        let marks = Marks::journaled(store, journaled);
+        commit::discard(journal.folder(), state, marks.as_ref(), progress).await.map_err(failed)?;
     }
-    journal.remove(store, &[journaled.state.begun(), Fact::Abandoned]).await?;
-    store.tidy();
+    journal.remove(&[journaled.state.begun(), Fact::Abandoned]).await?;
+    if let Some(name) = commit::in_the_way(store, None).await.map_err(failed)? {
+        progress
+            .note(&format!("note        {} is left as it is: this job did not write it", store.url(name)));
+    }
+    store.tidy().await;
     Ok(format!("removed {what} from {}", store.place()))
 }
 
@@ -106,8 +121,8 @@ async fn left_over(store: &Store) -> Result<Option<Journaled>, Failure> {
     let left = journal::read(store).await?;
     if left.is_none() {
         // All that its coordinator may have left is its lock.
-        let lock = store.probe_lock().map_err(|fault| Failure::refused(&fault))?;
-        store.release(lock);
+        let lock = store.probe_lock().await.map_err(|fault| Failure::refused(&fault))?;
+        store.release(lock).await;
     }
     Ok(left)
 }
@@ -115,10 +130,10 @@ async fn left_over(store: &Store) -> Result<Option<Journaled>, Failure> {
 async fn remove_left_over(store: &Store, left: &Journaled, progress: &Progress) -> Result<(), Failure> {
     let mut journal = take(store, left).await?;
     if let State::Export(state) = &left.state {
-        let strays = commit::abort_strays(store, &state.begin.job, progress).await;
+        let strays = commit::abort_strays(journal.folder(), &state.begin.job, progress).await;
         strays.map_err(|fault| Failure::failed(&fault))?;
     }
-    journal.remove(store, &[left.state.begun(), Fact::Abandoned]).await
+    journal.remove(&[left.state.begun(), Fact::Abandoned]).await
 }
 
 /// From here on nobody else works on it.

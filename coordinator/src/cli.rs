@@ -1,16 +1,23 @@
 //! The command line: what was typed becomes a request, what came of it an exit code.
 
 mod args;
+mod crash;
 mod edc;
 mod signals;
 
 use std::{
     ffi::OsString,
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
+    sync::Arc,
+    time::Duration,
 };
 
-use clap::{FromArgMatches, error::ErrorKind};
+use clap::{
+    FromArgMatches,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+use job::{object::Object, target::Target, visible};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -18,20 +25,33 @@ use crate::{
     export::{Outcome, export},
     failure::Failure,
     import::{ImportRequest, Imported, import},
+    output,
     preflight::ExportRequest,
     progress::Progress,
     status::status,
-    text::{complain, print, tell},
+    text::{complain, result, result_as_json, tell, written_to_stdout},
     verify::verify,
+    waits,
 };
-use args::{CleanArgs, Cli, Command, ExportArgs, ImportArgs, StatusArgs, VerifyArgs};
+use args::{CleanArgs, Cli, Command, ExportArgs, ImportArgs, Show, StatusArgs, VerifyArgs};
 
 /// Threads for waiting; nothing in the coordinator computes for long.
 const THREADS: usize = 2;
+/// What may still run when a command has come to its end is given so long.
+const SHUTDOWN: Duration = Duration::from_millis(500);
 
 /// Runs the command of a command line, `arguments[0]` being the program.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
-    if let Some(class) = arguments.get(1).and_then(|name| edc::Class::named(&name.to_string_lossy())) {
+    let ended = run_command(arguments);
+    output::settle();
+    ended
+}
+
+fn run_command(arguments: Vec<OsString>) -> ExitCode {
+    let class = arguments.get(1).and_then(|name| edc::Class::named(&name.to_string_lossy()));
+    crash::end_at_panic(if class.is_some() { 1 } else { crash::BUG });
+    if let Some(class) = class {
+        signals::end_with(1);
         let rest = arguments[2..].iter().map(|argument| argument.to_string_lossy().into_owned());
         return edc::main(class, rest.collect());
     }
@@ -48,41 +68,59 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let result = match cli.command {
         Command::Export(args) => run_export(args, matches),
         Command::Import(args) => run_import(args, matches),
-        Command::Verify(args) => run_verify(&args),
-        Command::Status(args) => run_status(&args),
-        Command::Clean(args) => run_clean(&args),
+        Command::Verify(args) => run_verify(&args, matches),
+        Command::Status(args) => run_status(&args, matches),
+        Command::Clean(args) => run_clean(&args, matches),
     };
-    match result {
-        Ok(code) => code,
-        Err(failure) => {
-            complain(&failure.to_string());
-            ExitCode::from(failure.exit_code())
-        }
-    }
+    ended(result)
+}
+
+/// The exit code of a command; why it failed is said.
+fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
+    result.unwrap_or_else(|failure| {
+        complain(&failure.to_string());
+        ExitCode::from(failure.exit_code())
+    })
 }
 
 /// Help and version, which go well, and what was wrong with the arguments.
 fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // As with all that is printed: nobody may be reading any more.
-        let _ = error.print();
-        return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        if error.use_stderr() {
+            tell(error.to_string().trim_end());
+            return ExitCode::from(2);
+        }
+        // In colours, where somebody sees them.
+        let written = output::talking(|| error.print().and_then(|()| io::stdout().flush()));
+        return ended(written_to_stdout("the help", written).map(|()| ExitCode::SUCCESS));
     }
-    let text = error.to_string();
-    let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let said: Vec<&str> = said.filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
-    let said = said.join(" ").replace(" tip:", "; tip:");
-    complain(&format!("{}; try --help", said.trim_start_matches("error: ")));
+    complain(&format!("{}; try --help", one_line(error)));
     ExitCode::from(2)
 }
 
+/// What was wrong with the arguments, in one line.
+fn one_line(error: &clap::Error) -> String {
+    let mut text = error.to_string();
+    // A value may be an address with a password, in whatever wrong form.
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
+        && let Some((_, after)) = value.rsplit_once('@')
+    {
+        text = text.replace(value, &format!("…@{after}"));
+    }
+    let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let said: Vec<&str> = said.filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
+    said.join(" ").replace(" tip:", "; tip:").trim_start_matches("error: ").to_owned()
+}
+
 fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
-    let (dry_run, json, quiet) = (args.dry_run, args.json, args.quiet);
+    let Show { dry_run, json, quiet } = args.show();
     let request = args.request(matches).map_err(Failure::Refused)?;
-    match run(&request, dry_run, quiet)? {
-        Outcome::Planned(texts) => print(&texts.join("\n\n")),
+    let in_s3 = is_in_s3(&request.destination);
+    warn_of_unused(matches, in_s3, in_s3);
+    match run(&request, dry_run, &Progress::new(quiet))? {
+        Outcome::Planned(texts) => result("the plan", &texts.join("\n\n"))?,
         Outcome::Exported(reports) if json => {
-            print(&serde_json::to_string_pretty(&reports).unwrap_or_default());
+            result_as_json("the export is done, but its report", &reports)?;
         }
         Outcome::Exported(_) => {}
     }
@@ -90,62 +128,87 @@ fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 }
 
 /// Runs an export until it ends or a signal stops it.
-fn run(request: &ExportRequest, dry_run: bool, quiet: bool) -> Result<Outcome, Failure> {
-    let progress = Progress::new(quiet);
-    block_on(|stop| async move { Box::pin(export(request, dry_run, &progress, &stop)).await })
+fn run(request: &ExportRequest, dry_run: bool, progress: &Progress) -> Result<Outcome, Failure> {
+    block_on(
+        &progress.sink(),
+        |stop| async move { Box::pin(export(request, dry_run, progress, &stop)).await },
+    )
 }
 
 fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
-    let (dry_run, json, quiet) = (args.dry_run, args.json, args.quiet);
+    let Show { dry_run, json, quiet } = args.show();
     let request = args.request(matches).map_err(Failure::Refused)?;
-    match run_one_import(&request, dry_run, quiet)? {
-        Imported::Planned(text) => print(&text),
-        Imported::Done(report) if json => print(&serde_json::to_string_pretty(&report).unwrap_or_default()),
+    let rejects_in_s3 = matches!(request.rejects, Some(Object::S3 { .. }));
+    let writes_s3 = rejects_in_s3 || request.state.as_ref().is_some_and(is_in_s3);
+    warn_of_unused(matches, writes_s3 || is_in_s3(&request.folder), writes_s3);
+    match run_one_import(&request, dry_run, &Progress::new(quiet))? {
+        Imported::Planned(text) => result("the plan", &text)?,
+        Imported::Done(report) if json => result_as_json("the import is done, but its report", &report)?,
         Imported::Done(_) => {}
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Runs an import until it ends or a signal stops it.
-fn run_one_import(request: &ImportRequest, dry_run: bool, quiet: bool) -> Result<Imported, Failure> {
-    let progress = Progress::new(quiet);
+fn run_one_import(request: &ImportRequest, dry_run: bool, progress: &Progress) -> Result<Imported, Failure> {
     // A job is a large future.
-    block_on(|stop| async move { Box::pin(import(request, dry_run, &progress, &stop)).await })
+    block_on(
+        &progress.sink(),
+        |stop| async move { Box::pin(import(request, dry_run, progress, &stop)).await },
+    )
 }
 
-fn run_verify(args: &VerifyArgs) -> Result<ExitCode, Failure> {
+fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(Failure::Refused)?;
+    warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
-    let verified = block_on(|stop| async move { verify(&folder, &access, &stop).await })?;
+    let verified = block_on(&tell_all(), |stop| async move { verify(&folder, &access, &stop).await })?;
     if args.json {
-        print(&serde_json::to_string_pretty(&verified).unwrap_or_default());
+        result_as_json("the result", &verified)?;
     } else {
-        verified.defects.iter().for_each(|defect| print(defect));
+        verified.defects.iter().try_for_each(|defect| result("the result", &visible::line(defect)))?;
         tell(&verified.to_string());
     }
     Ok(ExitCode::from(u8::from(!verified.defects.is_empty())))
 }
 
-fn run_status(args: &StatusArgs) -> Result<ExitCode, Failure> {
+fn run_status(args: &StatusArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(Failure::Refused)?;
+    warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
-    let status = block_on(|stop| async move { status(&folder, &access, &stop).await })?;
+    let status = block_on(&tell_all(), |stop| async move { status(&folder, &access, &stop).await })?;
     if args.json {
-        print(&serde_json::to_string_pretty(&status).unwrap_or_default());
+        result_as_json("the status", &status)?;
     } else {
-        print(&status.to_string());
+        result("the status", &visible::line(&status.to_string()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_clean(args: &CleanArgs) -> Result<ExitCode, Failure> {
+fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(Failure::Refused)?;
-    let (access, yes) = (args.aws.access(), args.yes);
-    let agree = |what: &str| if yes { Ok(()) } else { ask(what) };
+    warn_of_unused(matches, is_in_s3(&folder), is_in_s3(&folder));
+    let (access, yes) = (args.access().map_err(Failure::Refused)?, args.yes);
+    let agree = move |what: &str| if yes { Ok(()) } else { ask(what) };
     let progress = Progress::new(false);
-    let done = block_on(|stop| async move { clean(&folder, &access, agree, &progress, &stop).await })?;
-    tell(&done);
+    let done =
+        block_on(
+            &progress.sink(),
+            |stop| async move { clean(&folder, &access, agree, &progress, &stop).await },
+        )?;
+    output::line(&done);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says which typed flags have no effect, since nothing of the command is in S3 or written there.
+fn warn_of_unused(matches: &clap::ArgMatches, has_s3: bool, writes_s3: bool) {
+    if let Some(unused) = args::unused(matches, has_s3, writes_s3) {
+        complain(&format!("warning: {unused}"));
+    }
+}
+
+fn is_in_s3(target: &Target) -> bool {
+    matches!(target, Target::S3 { .. })
 }
 
 /// Whether the user agrees to something that can't be undone.
@@ -153,24 +216,34 @@ fn ask(what: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::Refused(format!("{what}: give --yes to do so")));
     }
-    tell(&format!("{what}. Type yes to go on:"));
+    output::line(&format!("{what}. Type yes to go on:"));
     let mut answer = String::new();
-    match io::stdin().read_line(&mut answer) {
+    match output::talking(|| io::stdin().read_line(&mut answer)) {
         Ok(_) if answer.trim().eq_ignore_ascii_case("yes") => Ok(()),
         _ => Err(Failure::Refused("nothing was removed".into())),
     }
 }
 
+fn tell_all() -> Arc<dyn Fn(String) + Send + Sync> {
+    Arc::new(|text| output::line(&text))
+}
+
+/// Runs a command. What it waits for is told by `tell`.
 fn block_on<T, F: Future<Output = Result<T, Failure>>>(
+    tell: &Arc<dyn Fn(String) + Send + Sync>,
     work: impl FnOnce(CancellationToken) -> F,
 ) -> Result<T, Failure> {
+    let stop = signals::watch()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Failed(format!("cannot start: {error}")))?;
-    runtime.block_on(async {
-        let stop = CancellationToken::new();
-        let mut signals = signals::watch(stop.clone());
-        let result = work(stop).await;
-        signals.shutdown().await;
-        result
-    })
+    let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
+    crash::has_begun();
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = work(stop) => result,
+            never = waits::tell(&**tell) => match never {},
+        }
+    });
+    // A call to a file system that hangs is not waited for.
+    runtime.shutdown_timeout(SHUTDOWN);
+    result
 }

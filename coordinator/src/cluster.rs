@@ -1,5 +1,6 @@
 //! Where workers run. The schedule knows nothing of it.
 
+mod lines;
 pub(crate) mod local;
 mod place;
 mod yarn;
@@ -10,6 +11,7 @@ use job::{control::Boot, ids::WorkerId};
 
 use crate::{failure::Failure, schedule::Hiring};
 pub(crate) use place::{Place, Room};
+pub(crate) use yarn::default_file_system;
 
 /// Where the user wants workers to run.
 #[derive(Clone, Debug, Default)]

@@ -1,29 +1,68 @@
 //! Makes a backup visible, all or nothing: files, then export.json, then the manifest, then
 //! `_SUCCESS`; and removes all of a job that is given up. A shell.
 //!
-//! Every step may be done again, by whoever goes on when one that began it has died.
+//! Every step may be done again, by whoever goes on when one that began it has died. Nothing is written over, and
+//! nothing is removed that this export has not written: another backup may come to be in the same place meanwhile.
 
 use job::{export_json::ExportJson, ids::JobId, layout, manifest, target::Target};
 use job_aws::{Fault, FaultKind};
 use tokio::task::JoinSet;
 
-use crate::{files::PartFile, progress::Progress, retry::retried, store::Store};
+use crate::{
+    export::ExportState,
+    files::PartFile,
+    journal::{Journaled, State},
+    progress::Progress,
+    retry::retried,
+    store::Store,
+};
 
 /// Files completed or aborted at once.
 const AT_ONCE: usize = 16;
 
+/// What says that a backup is whole. It is a function of the journal, so it can be told from that of another backup.
+pub(crate) struct Marks {
+    export_json: Vec<u8>,
+    manifest: Vec<u8>,
+}
+
+impl Marks {
+    /// Those of an export to this folder.
+    pub(crate) fn of(target: &Target, export: &ExportJson) -> Self {
+        let urls: Vec<String> = export.files.iter().map(|file| target.url(&file.name)).collect();
+        Self {
+            export_json: serde_json::to_vec_pretty(export).unwrap_or_default(),
+            manifest: manifest::write(&urls).into_bytes(),
+        }
+    }
+
+    /// Those that an unfinished export may have written; nothing before it has begun to complete its files.
+    pub(crate) fn journaled(store: &Store, journaled: &Journaled) -> Option<Self> {
+        let State::Export(state) = &journaled.state else { return None };
+        let run = journaled.run.clone().unwrap_or_default();
+        let export = state.export_json(&run, &journaled.totals, journaled.commit.as_ref()?).ok()?;
+        Some(Self::of(&store.target(), &export))
+    }
+
+    /// In the order in which they are written.
+    fn all(&self) -> [(&'static str, &[u8]); 3] {
+        [(layout::EXPORT_JSON, &self.export_json), (layout::MANIFEST, &self.manifest), (layout::SUCCESS, &[])]
+    }
+}
+
 /// Completes all files.
 pub(crate) async fn complete_files(store: &Store, files: &[PartFile]) -> Result<(), Fault> {
-    for_each(files.iter(), |file| {
+    for_each(AT_ONCE, files.iter(), |file| {
         let store = store.clone();
         async move { retried(|| store.complete(file.clone())).await }
     })
     .await
 }
 
-/// Makes sure that whoever filled these files before can't any more.
+/// Makes sure that whoever filled these files before can't any more. One after the other, since a file may have to be
+/// copied: so there must be room for one copy only.
 pub(crate) async fn fence(store: &Store, files: impl Iterator<Item = &PartFile>) -> Result<(), Fault> {
-    for_each(files, |file| {
+    for_each(1, files, |file| {
         let store = store.clone();
         async move { retried(|| store.fence(file.clone())).await }
     })
@@ -31,13 +70,64 @@ pub(crate) async fn fence(store: &Store, files: impl Iterator<Item = &PartFile>)
 }
 
 /// Writes what says that the backup is whole.
-pub(crate) async fn publish(store: &Store, target: &Target, export: &ExportJson) -> Result<(), Fault> {
-    let json = serde_json::to_vec_pretty(export).unwrap_or_default();
-    retried(|| store.put(layout::EXPORT_JSON, json.clone())).await?;
-    let urls: Vec<String> = export.files.iter().map(|file| target.url(&file.name)).collect();
-    let manifest = manifest::write(&urls).into_bytes();
-    retried(|| store.put(layout::MANIFEST, manifest.clone())).await?;
-    retried(|| store.put(layout::SUCCESS, Vec::new())).await
+pub(crate) async fn publish(store: &Store, marks: &Marks) -> Result<(), Fault> {
+    for (name, bytes) in marks.all() {
+        retried(|| create_same(store, name, bytes)).await?;
+    }
+    Ok(())
+}
+
+/// Writes an object unless the same is there already.
+async fn create_same(store: &Store, name: &str, bytes: &[u8]) -> Result<(), Fault> {
+    let in_the_way = || {
+        let why = format!("{} is there already, and this export did not write it", store.url(name));
+        Fault::new(FaultKind::Refused, why)
+    };
+    // First a look, since not every server knows the condition.
+    match is_same(store, name, bytes).await? {
+        None => {}
+        Some(true) => return Ok(()),
+        Some(false) => return Err(in_the_way()),
+    }
+    match store.create(name, bytes.to_vec()).await {
+        Err(fault) if fault.kind == FaultKind::PreconditionFailed => match is_same(store, name, bytes).await?
+        {
+            // The reply to an earlier try was lost.
+            Some(true) => Ok(()),
+            Some(false) => Err(in_the_way()),
+            // It was refused for another reason, such as another try still under way.
+            None => Err(Fault::new(FaultKind::Transient, fault.message)),
+        },
+        created => created,
+    }
+}
+
+/// Whether an object holds these bytes; nothing if there is none.
+async fn is_same(store: &Store, name: &str, bytes: &[u8]) -> Result<Option<bool>, Fault> {
+    match store.get(name).await {
+        Ok(there) => Ok(Some(there == bytes)),
+        Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// What is in the folder in the place of something that an export writes at its end, other than that: `marks`, or
+/// nothing if it can't have written any yet.
+pub(crate) async fn in_the_way(store: &Store, marks: Option<&Marks>) -> Result<Option<&'static str>, Fault> {
+    for name in [layout::EXPORT_JSON, layout::MANIFEST, layout::SUCCESS] {
+        if retried(|| store.look_up(name)).await?.is_none() {
+            continue;
+        }
+        let ours = marks.and_then(|marks| marks.all().into_iter().find(|(of, _)| *of == name));
+        let is_ours = match ours {
+            Some((_, bytes)) => retried(|| is_same(store, name, bytes)).await?.unwrap_or(true),
+            None => false,
+        };
+        if !is_ours {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// Aborts what is open of a job and in no journal: its coordinator died, or a reply was lost, right after it was
@@ -53,25 +143,33 @@ pub(crate) async fn abort_strays(store: &Store, job: &JobId, progress: &Progress
     }
 }
 
-/// Removes the files of a job and whatever is open of it. Says so if nobody may look for that.
+/// Removes the files of an export and whatever is open of it. Says so if nobody may look for that. `marks` are those it
+/// may have written: without any, none of its files is visible either.
 pub(crate) async fn discard(
     store: &Store,
-    job: &JobId,
-    files: &[PartFile],
+    state: &ExportState,
+    marks: Option<&Marks>,
     progress: &Progress,
 ) -> Result<(), Fault> {
-    for name in [layout::SUCCESS, layout::MANIFEST, layout::EXPORT_JSON] {
-        store.remove(name).await?;
+    if let Some(marks) = marks {
+        // `_SUCCESS` is everybody's: it goes with the manifest that it was written after, or stays.
+        let [export_json, manifest, success] = marks.all();
+        let is_whole = is_same(store, manifest.0, manifest.1).await? == Some(true);
+        for (name, bytes) in [success].into_iter().filter(|_| is_whole).chain([manifest, export_json]) {
+            store.remove_same(name, bytes).await?;
+        }
     }
-    for_each(files.iter(), |file| {
+    let may_be_complete = marks.is_some();
+    for_each(AT_ONCE, state.files().iter(), |file| {
         let store = store.clone();
-        async move { store.abort(&file).await }
+        async move { store.abort(&file, may_be_complete).await }
     })
     .await?;
-    abort_strays(store, job, progress).await
+    abort_strays(store, &state.begin.job, progress).await
 }
 
 async fn for_each<'a, F>(
+    at_once: usize,
     files: impl Iterator<Item = &'a PartFile>,
     work: impl Fn(PartFile) -> F,
 ) -> Result<(), Fault>
@@ -80,7 +178,7 @@ where
 {
     let mut under_way = JoinSet::new();
     for file in files {
-        if under_way.len() >= AT_ONCE {
+        if under_way.len() >= at_once {
             join_one(&mut under_way).await?;
         }
         under_way.spawn(work(file.clone()));

@@ -23,6 +23,7 @@ use crate::{
     cluster::{Cluster, Ending},
     dynamodb,
     failure::Failure,
+    identity::Identity,
     journal::Journal,
     pace::Limits,
     progress::{Progress, Snapshot},
@@ -33,8 +34,8 @@ use crate::{
 };
 use keep::{beating, unkept};
 
-/// How often the table's capacity is looked at again.
-const RATE_REFRESH: Duration = Duration::from_mins(1);
+/// How often the table is looked at again: its capacity, and whether it is still the same.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// Calls of the work that are under way at once; thousands of workers may want a file in one moment.
 const CALLS_AT_ONCE: usize = 64;
@@ -60,7 +61,7 @@ pub(crate) struct Driver<'a, H> {
     pub(crate) cluster: Box<dyn Cluster>,
     pub(crate) hands: H,
     pub(crate) clients: Clients,
-    pub(crate) table: String,
+    pub(crate) table: Identity,
     /// Nothing if the table's capacity need not be followed.
     pub(crate) limits: Option<LimitsOf<'a>>,
     /// Where what has come to be so is kept, if anywhere.
@@ -71,7 +72,7 @@ pub(crate) struct Driver<'a, H> {
 /// A call that was under way.
 enum Done<E> {
     Performed(Result<Option<E>, Fault>),
-    Described(Result<TableFacts, Fault>),
+    Described(Box<Result<TableFacts, Fault>>),
 }
 
 struct Running<'a, W: Work, H> {
@@ -138,7 +139,7 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
     async fn drive(&mut self, stop: &Stop) -> Result<(), Failure> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut refresh = tokio::time::interval_at(tokio::time::Instant::now() + RATE_REFRESH, RATE_REFRESH);
+        let mut look = tokio::time::interval_at(tokio::time::Instant::now() + LOOK_EVERY, LOOK_EVERY);
         loop {
             if let Some(outcome) = self.outcome.take() {
                 return outcome;
@@ -151,7 +152,7 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
                     happened = self.driver.cluster.poll() => Some(self.happened(happened)),
                     Some(done) = self.calls.join_next() => self.done(done),
                     _ = tick.tick() => Some(Event::Tick),
-                    _ = refresh.tick() => { self.look_at_table(); None }
+                    _ = look.tick() => { self.look_at_table(); None }
                     failure = unkept(&mut self.driver.journal) => return Err(failure),
                     why = stop.requested() => return Err(Failure::Stopped(why.into())),
                 }
@@ -220,10 +221,9 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
     }
 
     fn look_at_table(&mut self) {
-        if self.driver.limits.is_some() {
-            let (clients, table) = (self.driver.clients.clone(), self.driver.table.clone());
-            self.calls.spawn(async move { Done::Described(dynamodb::describe(&clients, &table).await) });
-        }
+        let (clients, table) = (self.driver.clients.clone(), self.driver.table.asked.clone());
+        self.calls
+            .spawn(async move { Done::Described(Box::new(dynamodb::describe(&clients, &table).await)) });
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -233,6 +233,11 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
             workers: self.schedule.num_workers(),
             tasks: self.schedule.tasks(),
             rate: self.schedule.rate(),
+            saves_units: self.schedule.saves_units(),
+            trouble: self
+                .schedule
+                .trouble(self.started.elapsed())
+                .map(|(silent, why)| format!("nothing for {} s: {why}", silent.as_secs())),
         }
     }
 

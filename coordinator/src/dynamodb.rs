@@ -27,7 +27,18 @@ use crate::table::TableFacts;
 /// Keeps the bytes of a reply beside what the SDK makes of them: a description is handed on word
 /// for word, also the fields that this SDK does not know.
 #[derive(Debug, Clone, Default)]
-struct KeepBody(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct KeepBody(Arc<Mutex<Vec<u8>>>);
+
+impl KeepBody {
+    /// The reply.
+    ///
+    /// # Errors
+    /// If it is no JSON, or there was none.
+    pub(crate) fn json(&self) -> Result<Value, String> {
+        let body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        serde_json::from_slice(&body).map_err(|error| error.to_string())
+    }
+}
 
 impl Intercept for KeepBody {
     fn name(&self) -> &'static str {
@@ -66,9 +77,7 @@ pub(crate) async fn describe(clients: &Clients, table: &str) -> Result<TableFact
         }
     })?;
     let odd = |why: String| Fault::new(FaultKind::Refused, format!("table {table}: {why}"));
-    let body = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let reply: Value = serde_json::from_slice(&body).map_err(|error| odd(error.to_string()))?;
-    TableFacts::read(&reply).map_err(odd)
+    TableFacts::read(&kept.json().map_err(odd)?).map_err(odd)
 }
 
 /// Whether the table may be scanned: reads one item.

@@ -6,25 +6,26 @@ mod segments;
 mod state;
 mod work;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use job::{
     ids::JobId,
     journal::{Begin, Fact, Run},
-    spec::{ExportSettings, RateSpec},
+    spec::{ExportSettings, NullSpelling, RateSpec},
 };
 use job_aws::Clients;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clean,
+    access, clean,
     cluster::Place,
-    commit,
+    commit::{self, Marks},
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
+    identity::Identity,
     journal::{Journal, State},
-    occupant::{Occupant, complete_text},
+    occupant::Occupant,
     pace::Limits,
     preflight::{ExportRequest, Ground, Prepared, prepare, worker_binary},
     progress::{Phase, Progress},
@@ -34,12 +35,16 @@ use crate::{
     server::ControlPlane,
     stop::Stop,
     store::Store,
+    waits::unless_silent,
 };
 use finish::{Finish, Read};
 pub(crate) use resume::difference;
 pub(crate) use segments::Slowest;
 pub use state::ExportState;
 pub use work::{ExportAction, ExportEvent, ExportWork};
+
+/// How long taking a folder may still last when the command is to stop: less than the 5 seconds in which it ends.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// What came of a command.
 pub enum Outcome {
@@ -68,7 +73,7 @@ pub async fn export(
         Ok((place, clients, prepared))
     };
     let prepared = tokio::select! {
-        prepared = preparing => prepared,
+        prepared = unless_silent(preparing) => prepared,
         why = stop.requested() => Err(Failure::Stopped(format!("{why} before anything was written"))),
     };
     let (place, clients, prepared) = prepared?;
@@ -118,17 +123,26 @@ struct Taken {
 impl Job<'_> {
     async fn run(&self, ground: Ground, plan: &str) -> Result<Report, Failure> {
         let started = Instant::now();
-        let Taken { mut journal, state, commit, run } = self.take(ground).await?;
-        let Self { prepared, progress, stop, .. } = self;
+        let Self { prepared, clients, progress, stop, .. } = self;
+        let taken = stop.grant(GRACE, self.take(ground)).await;
+        let Taken { mut journal, state, commit, run } = taken.unwrap_or_else(|why| {
+            let place = prepared.store.place();
+            Err(Failure::Stopped(format!("{why} while it took {place} for itself; the same command goes on")))
+        })?;
         progress.plan(plan);
-        let finish = Finish { store: &prepared.store, target: &prepared.target, progress, stop, started };
+        let table = Identity::new(&prepared.table, &prepared.facts);
+        let finish = Finish { target: &prepared.target, clients, table: &table, progress, stop, started };
         if state.tasks().0 == state.tasks().1 {
             let read = Read { state: &state, slowest: None, rate: run.rate, outcome: Ok(()) };
             return finish.finish(&mut journal, read, commit, &run).await;
         }
-        let (schedule, outcome) = match self.read(&mut journal, state).await {
+        let (schedule, outcome) = match self.read(&mut journal, state, &table).await {
             Ok(read) => read,
             Err((state, failure)) => return Err(finish.give_up(&mut journal, &state, failure).await),
+        };
+        let outcome = match outcome {
+            Err(failure) => Err(table.explain(clients, failure).await),
+            outcome => outcome,
         };
         let (work, rate) = (schedule.work(), schedule.rate());
         let read = Read { state: work.state(), slowest: work.slowest(), rate, outcome };
@@ -137,17 +151,21 @@ impl Job<'_> {
 
     /// Takes the folder for this job: of two at once only one can.
     async fn take(&self, ground: Ground) -> Result<Taken, Failure> {
-        let Self { request, prepared, .. } = self;
+        let Self { request, prepared, clients, .. } = self;
         let (store, plan) = (&prepared.store, &prepared.plan);
+        let caller = clients.identity.caller();
         let run = Run {
+            account: caller.map(|caller| caller.account.clone()),
+            caller: caller.map(|caller| caller.arn.clone()),
             workers: plan.workers,
             rate: prepared.rate,
             rate_source: prepared.rate_source.clone(),
             tool: tool(),
         };
         let begin = || {
-            let (job, now) = (JobId(uuid::Uuid::new_v4().to_string()), Timestamp::now().to_string());
-            resume::begin(job, &prepared.facts, request.wishes, plan.segments, now)
+            let job = JobId::from_u128(uuid::Uuid::new_v4().as_u128());
+            let (now, settings) = (Timestamp::now().to_string(), prepared.settings.clone());
+            resume::begin(job, &prepared.facts, request.wishes, plan.segments, now, settings)
         };
         let fresh = |journal, begin| Taken {
             journal,
@@ -161,8 +179,9 @@ impl Job<'_> {
                 let mut journal = Journal::take(store, Some(&journaled), facts, run.clone()).await?;
                 let State::Export(mut state) = journaled.state else { return Err(not_an_export()) };
                 if journaled.commit.is_none() {
-                    let fenced = fence(store, &mut state).await;
-                    journal.note(fenced.map_err(|fault| Failure::failed(&fault))?);
+                    let fenced = fence(journal.folder(), &mut state).await;
+                    let advise = |fault| resume::advised(Failure::failed(&fault), &store.place());
+                    journal.note(fenced.map_err(advise)?);
                 }
                 let run = journaled.run.filter(|_| journaled.commit.is_some()).unwrap_or(run);
                 Ok(Taken { journal, state: *state, commit: journaled.commit, run })
@@ -171,7 +190,8 @@ impl Job<'_> {
                 let mut journal =
                     Journal::take(store, Some(&journaled), vec![Fact::Abandoned], run.clone()).await?;
                 let State::Export(state) = &journaled.state else { return Err(not_an_export()) };
-                let discarded = commit::discard(store, &state.begin.job, state.files(), self.progress).await;
+                let marks = Marks::journaled(store, &journaled);
+                let discarded = commit::discard(journal.folder(), state, marks.as_ref(), self.progress).await;
                 discarded.map_err(|fault| Failure::failed(&fault))?;
                 let begin = begin();
                 journal.begin_anew(Fact::Begin(Box::new(begin.clone()))).await?;
@@ -192,6 +212,7 @@ impl Job<'_> {
         &self,
         journal: &mut Journal,
         state: ExportState,
+        table: &Identity,
     ) -> Result<(Schedule<ExportWork>, Result<(), Failure>), (ExportState, Failure)> {
         let Self { request, prepared, clients, place, progress, stop } = *self;
         let server = match ControlPlane::start(place.listen()).await {
@@ -201,16 +222,17 @@ impl Job<'_> {
         let driver = Driver {
             plane: server,
             cluster: place.cluster(format!("tablehaul export {}", prepared.facts.name), progress.sink()),
-            hands: FolderHands(prepared.store.clone()),
+            hands: FolderHands(journal.folder().clone()),
             clients: clients.clone(),
-            table: prepared.table.clone(),
+            table: table.clone(),
             limits: follow(request.rate),
             journal: Some(journal),
             progress,
         };
         let left = prepared.facts.items.saturating_sub(state.sealed_items());
         progress.start(&prepared.facts.name, left, Phase::Reading);
-        let work = ExportWork::new(state, settings(request, prepared));
+        let settings = settings(request, prepared, clients, state.begin.null);
+        let work = ExportWork::new(state, settings);
         let limits = Limits::table(prepared.rate);
         let read = driver.run(work, limits, prepared.plan.workers, stop).await;
         progress.stop();
@@ -226,10 +248,13 @@ fn not_an_export() -> Failure {
 /// Whoever found a folder empty, and took it only after another job had begun, ended and removed its journal there,
 /// must not touch what that one made.
 async fn step_back_if_complete(journal: &mut Journal, store: &Store, begin: Begin) -> Result<(), Failure> {
-    let Occupant::Complete(export) = Occupant::of(store).await? else { return Ok(()) };
-    let what = complete_text(export.as_deref());
+    let what = match Occupant::of(store).await? {
+        Occupant::Complete(complete) => complete.text,
+        Occupant::Damaged(damaged) => damaged.text,
+        _ => return Ok(()),
+    };
     // Our own, which has the first number: there was no other's any more.
-    journal.remove(store, &[Fact::Begin(Box::new(begin)), Fact::Abandoned]).await?;
+    journal.remove(&[Fact::Begin(Box::new(begin)), Fact::Abandoned]).await?;
     Err(Failure::Refused(format!("{} holds {what}, which was made just now by another job", store.place())))
 }
 
@@ -251,7 +276,12 @@ fn tool() -> String {
     format!("tablehaul {}", env!("CARGO_PKG_VERSION"))
 }
 
-fn settings(request: &ExportRequest, prepared: &Prepared) -> ExportSettings {
+fn settings(
+    request: &ExportRequest,
+    prepared: &Prepared,
+    clients: &Clients,
+    null: NullSpelling,
+) -> ExportSettings {
     let plan = &prepared.plan;
     ExportSettings {
         table: prepared.table.clone(),
@@ -259,10 +289,11 @@ fn settings(request: &ExportRequest, prepared: &Prepared) -> ExportSettings {
         total_segments: plan.segments,
         target: prepared.target.clone(),
         compression: request.wishes.compression,
+        null,
         upload_part_bytes: plan.upload_part_bytes,
         part_file_bytes: plan.part_file_bytes,
         mean_item_bytes: prepared.facts.mean_item_bytes(),
-        aws: request.aws.clone(),
+        aws: clients.for_workers(access::bucket(&prepared.target)),
     }
 }
 

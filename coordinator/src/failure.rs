@@ -1,6 +1,6 @@
 //! How a command can end other than well, and the exit code that says so.
 
-use job_aws::Fault;
+use job_aws::{Fault, FaultKind};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -14,16 +14,23 @@ pub enum Failure {
     /// A signal or its deadline stopped the job. Exit code 3.
     #[error("{0}")]
     Stopped(String),
-    /// Another coordinator has taken over the job: nothing may be touched any more. Exit code 1.
+    /// The table is no longer the one that the job began with: it was deleted, and perhaps made again. Exit code 1.
+    #[error("{0}")]
+    OtherTable(String),
+    /// Another coordinator has taken over the job, or its folder is no longer where it was: nothing may be touched any
+    /// more. Exit code 1.
     #[error("{0}")]
     Superseded(String),
+    /// What was stored of an export is gone, so that it can't be completed: only a new one can. Exit code 1.
+    #[error("{0}")]
+    Lost(String),
 }
 
 impl Failure {
     /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Failed(_) | Self::Superseded(_) => 1,
+            Self::Failed(_) | Self::OtherTable(_) | Self::Superseded(_) | Self::Lost(_) => 1,
             Self::Refused(_) => 2,
             Self::Stopped(_) => 3,
         }
@@ -38,7 +45,9 @@ impl Failure {
         match self {
             Self::Failed(why) | Self::Refused(why) => Self::Failed(more(why)),
             Self::Stopped(why) => Self::Stopped(more(why)),
+            Self::OtherTable(why) => Self::OtherTable(more(why)),
             Self::Superseded(why) => Self::Superseded(more(why)),
+            Self::Lost(why) => Self::Lost(more(why)),
         }
     }
 
@@ -50,15 +59,36 @@ impl Failure {
             Self::Refused(why) => Self::Refused(more(why)),
             Self::Failed(why) => Self::Failed(more(why)),
             Self::Stopped(why) => Self::Stopped(more(why)),
+            Self::OtherTable(why) => Self::OtherTable(more(why)),
             Self::Superseded(why) => Self::Superseded(more(why)),
+            Self::Lost(why) => Self::Lost(more(why)),
+        }
+    }
+
+    /// The same of a job that has written nothing: what it is about was refused.
+    #[must_use]
+    pub(crate) fn before_writing(self) -> Self {
+        match self {
+            Self::OtherTable(why) => Self::Refused(why),
+            failure => failure,
         }
     }
 
     pub(crate) fn refused(fault: &Fault) -> Self {
-        Self::Refused(fault.message.clone())
+        Self::of(fault, Self::Refused)
     }
 
     pub(crate) fn failed(fault: &Fault) -> Self {
-        Self::Failed(fault.message.clone())
+        Self::of(fault, Self::Failed)
+    }
+
+    /// What a fault means, which is `else_` unless nothing may be touched any more or nothing can be completed.
+    fn of(fault: &Fault, else_: fn(String) -> Self) -> Self {
+        let why = fault.message.clone();
+        match fault.kind {
+            FaultKind::Moved => Self::Superseded(why),
+            FaultKind::Lost => Self::Lost(why),
+            _ => else_(why),
+        }
     }
 }

@@ -3,9 +3,9 @@
 use job::{
     control::SealedPart,
     export_json::{self, UploadPart},
-    ids::{FileId, JobId, WorkerId},
+    ids::{FileId, JobId, UploadId, WorkerId},
     journal::OpenedFile,
-    layout,
+    layout::{self, PartName},
     spec::{Compression, MAX_UPLOAD_PARTS, MIN_UPLOAD_PART_BYTES},
 };
 
@@ -22,7 +22,23 @@ pub(crate) enum PartRejection {
     OutOfOrder { file: FileId, number: u32, expected: u32 },
     #[error("file {file}: part {number} of {bytes} bytes is too small to be followed by another")]
     TooSmall { file: FileId, number: u32, bytes: u64 },
+    #[error("file {0} has a name that this job gives no file")]
+    Misnamed(FileId),
+    #[error("file {0}: its upload id can't be part of a hidden name")]
+    UploadId(FileId),
+    #[error("file {0}: no job has so many files")]
+    TooMany(FileId),
+    #[error("file {file}: part {number} is larger than any part")]
+    TooLarge { file: FileId, number: u32 },
 }
+
+/// A job's files are numbered below this. It aims at 20,000 and some for each worker; a forged journal shall not have
+/// room made for billions.
+const MAX_FILES: u32 = 1 << 22;
+/// The longest upload part (Amazon S3 User Guide, "Amazon S3 multipart upload limits").
+const MAX_PART_BYTES: u64 = 5 << 30;
+/// More lines, or bytes of lines, than any part holds: so sums of them fit their types.
+const MAX_IN_PART: u64 = 1 << 40;
 
 /// A part file as far as it is known to be durable.
 #[derive(Clone, Debug)]
@@ -30,9 +46,9 @@ pub struct PartFile {
     /// Its number.
     pub id: FileId,
     /// In the folder.
-    pub name: String,
-    /// S3's id of the multipart upload; empty on a file system; absent until it is opened.
-    pub upload_id: Option<String>,
+    pub name: PartName,
+    /// S3's id of the multipart upload, or what a file system has in its place; absent until it is opened.
+    pub upload_id: Option<UploadId>,
     /// Who fills it.
     pub worker: WorkerId,
     /// Accepted, in order.
@@ -44,7 +60,7 @@ pub struct PartFile {
 }
 
 impl PartFile {
-    fn new(id: FileId, name: String, worker: WorkerId) -> Self {
+    fn new(id: FileId, name: PartName, worker: WorkerId) -> Self {
         Self { id, name, upload_id: None, worker, parts: Vec::new(), closed: false, fenced: false }
     }
 
@@ -96,8 +112,8 @@ impl PartFile {
 pub(crate) struct PartFiles {
     job: JobId,
     compression: Compression,
-    /// S3 refuses small parts in the middle of an upload; a file system does not.
-    small_parts_allowed: bool,
+    /// S3 refuses small parts in the middle of an upload; a file system does not. There an upload id is part of a path.
+    on_file_system: bool,
     files: Vec<PartFile>,
 }
 
@@ -105,8 +121,8 @@ pub(crate) struct PartFiles {
 const NOBODY: WorkerId = WorkerId(0);
 
 impl PartFiles {
-    pub(crate) fn new(job: JobId, compression: Compression, small_parts_allowed: bool) -> Self {
-        Self { job, compression, small_parts_allowed, files: Vec::new() }
+    pub(crate) fn new(job: JobId, compression: Compression, on_file_system: bool) -> Self {
+        Self { job, compression, on_file_system, files: Vec::new() }
     }
 
     pub(crate) fn all(&self) -> &[PartFile] {
@@ -127,6 +143,16 @@ impl PartFiles {
 
     /// A file that was opened before, by a journal. Those before it that it does not know got no part.
     pub(crate) fn replay(&mut self, opened: OpenedFile) -> Result<(), PartRejection> {
+        if opened.file.0 >= MAX_FILES {
+            return Err(PartRejection::TooMany(opened.file));
+        }
+        // Whoever goes on opens, renames and removes files of that name.
+        if opened.name != layout::part_file(&self.job, opened.file, self.compression) {
+            return Err(PartRejection::Misnamed(opened.file));
+        }
+        if self.on_file_system && layout::hidden(&opened.name, &opened.upload_id).is_none() {
+            return Err(PartRejection::UploadId(opened.file));
+        }
         while self.next() <= opened.file {
             let unknown = self.assign(NOBODY).id;
             self.files[unknown.0 as usize].closed = true;
@@ -135,7 +161,6 @@ impl PartFiles {
         if file.upload_id.is_some() {
             return Err(PartRejection::Twice(opened.file));
         }
-        file.name = opened.name;
         file.upload_id = Some(opened.upload_id);
         file.closed = false;
         Ok(())
@@ -154,7 +179,7 @@ impl PartFiles {
     }
 
     /// Its upload is open. Returns whose it is.
-    pub(crate) fn opened(&mut self, file: FileId, upload_id: String) -> Option<&PartFile> {
+    pub(crate) fn opened(&mut self, file: FileId, upload_id: UploadId) -> Option<&PartFile> {
         let file = self.files.get_mut(file.0 as usize)?;
         file.upload_id = Some(upload_id);
         Some(file)
@@ -166,7 +191,7 @@ impl PartFiles {
         if self.check_number(part)? != worker {
             return Err(PartRejection::NotYours(id));
         }
-        if !part.last && part.bytes < MIN_UPLOAD_PART_BYTES && !self.small_parts_allowed {
+        if !part.last && part.bytes < MIN_UPLOAD_PART_BYTES && !self.on_file_system {
             return Err(PartRejection::TooSmall { file: id, number: part.number, bytes: part.bytes });
         }
         Ok(())
@@ -183,6 +208,9 @@ impl PartFiles {
         let expected = u32::try_from(file.parts.len()).unwrap_or(u32::MAX).saturating_add(1);
         if part.number != expected || expected > MAX_UPLOAD_PARTS {
             return Err(PartRejection::OutOfOrder { file: id, number: part.number, expected });
+        }
+        if part.bytes > MAX_PART_BYTES || part.items.max(part.line_bytes) > MAX_IN_PART {
+            return Err(PartRejection::TooLarge { file: id, number: part.number });
         }
         Ok(file.worker)
     }
@@ -207,91 +235,4 @@ impl PartFiles {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const A: WorkerId = WorkerId(1);
-
-    fn part(number: u32, bytes: u64, last: bool) -> SealedPart {
-        SealedPart {
-            file: FileId(0),
-            number,
-            etag: String::new(),
-            crc32c: 0,
-            bytes,
-            items: 1,
-            line_bytes: bytes,
-            last,
-        }
-    }
-
-    fn one_open_file() -> PartFiles {
-        let mut files = PartFiles::new(JobId("job".into()), Compression::None, false);
-        files.assign(A);
-        files.opened(FileId(0), "upload".into());
-        files
-    }
-
-    #[test]
-    fn parts_come_in_order_from_their_worker_only() {
-        let mut files = one_open_file();
-        let big = MIN_UPLOAD_PART_BYTES;
-        assert!(matches!(files.check(WorkerId(2), &part(1, big, false)), Err(PartRejection::NotYours(_))));
-        assert!(files.all()[0].needs_fence(), "until its last part it can be written to");
-        assert!(matches!(files.check(A, &part(2, big, false)), Err(PartRejection::OutOfOrder { .. })));
-        assert!(matches!(files.check(A, &part(1, big - 1, false)), Err(PartRejection::TooSmall { .. })));
-        assert_eq!(files.check(A, &part(1, big, false)), Ok(()));
-        files.apply(part(1, big, false));
-        assert_eq!(files.check(A, &part(2, 1, true)), Ok(()), "the last part may be small");
-        files.apply(part(2, 1, true));
-        assert!(!files.all()[0].needs_fence());
-        assert!(matches!(files.check(A, &part(3, big, true)), Err(PartRejection::Closed(_))));
-        assert_eq!((files.all()[0].bytes(), files.all()[0].items()), (big + 1, 2));
-    }
-
-    #[test]
-    fn nothing_is_taken_into_the_files_of_a_lost_worker() {
-        let mut files = one_open_file();
-        files.apply(part(1, MIN_UPLOAD_PART_BYTES, false));
-        assert_eq!(files.close_of(A), [FileId(0)]);
-        assert!(matches!(files.check(A, &part(2, 1, true)), Err(PartRejection::Closed(_))));
-        assert_eq!(files.all()[0].parts.len(), 1);
-        assert!(files.close_of(A).is_empty());
-    }
-
-    #[test]
-    fn files_of_an_earlier_run_keep_their_parts_and_take_no_more() {
-        let mut files = PartFiles::new(JobId("job".into()), Compression::None, false);
-        let opened = |file, upload_id: &str| OpenedFile {
-            file: FileId(file),
-            name: format!("job_{file:06}"),
-            upload_id: upload_id.into(),
-        };
-        files.replay(opened(1, "b")).unwrap();
-        files.replay(opened(0, "a")).unwrap();
-        assert!(matches!(files.replay(opened(0, "c")), Err(PartRejection::Twice(_))));
-        files.check_number(&part(1, 9, false)).unwrap();
-        files.apply(part(1, 9, false));
-        files.settle();
-        assert!(matches!(files.check(NOBODY, &part(2, 9, true)), Err(PartRejection::Closed(_))));
-        assert!(files.all()[0].needs_fence());
-        files.fenced(FileId(0)).unwrap();
-        assert!(!files.all()[0].needs_fence());
-        assert_eq!(files.assign(A).id, FileId(2), "numbers go on");
-    }
-
-    #[test]
-    fn a_file_is_recorded_with_its_parts_and_their_checksums() {
-        let mut files = one_open_file();
-        let (first, second) = (b"{}\n{}\n".as_slice(), b"{}\n".as_slice());
-        for (number, bytes) in [(1, first), (2, second)] {
-            let crc32c = crc32c::crc32c(bytes);
-            files.apply(SealedPart { crc32c, ..part(number, bytes.len() as u64, number == 2) });
-        }
-        let file = files.all()[0].recorded();
-        assert_eq!(file.crc32c, format!("{:08x}", crc32c::crc32c(&[first, second].concat())));
-        let parts: Vec<_> = file.parts.iter().map(|part| (part.bytes, part.crc32c.as_str())).collect();
-        let crc32c = |bytes| format!("{:08x}", crc32c::crc32c(bytes));
-        assert_eq!(parts, [(6, crc32c(first).as_str()), (3, crc32c(second).as_str())]);
-    }
-}
+mod tests;

@@ -3,6 +3,8 @@
 //! A backup is read twice: in a pass that checks every line and writes nothing, so that what is wrong
 //! with it is known before the first write, and then in the one that writes.
 
+mod beside;
+mod done;
 mod plan;
 mod prepare;
 mod rejects;
@@ -13,7 +15,7 @@ mod work;
 
 use std::{
     convert::Infallible,
-    future,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -29,22 +31,28 @@ use crate::{
     cluster::Place,
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
+    identity::{Found, Identity},
     preflight::worker_binary,
     progress::{Phase, Progress},
     schedule::Schedule,
     server::ControlPlane,
     stop::Stop,
     text::count_of,
+    waits::unless_silent,
 };
 pub use prepare::{Check, ImportRequest};
 pub use report::ImportReport;
 
+use done::Done;
 use plan::CheckedText;
 use prepare::{Prepared, prepare};
 use rejects::Rejects;
 use resume::Kept;
 pub use state::ImportState;
 pub use work::{ImportAction, ImportWork};
+
+/// How long taking the place for state may still last when the command is to stop.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// What came of a command.
 pub enum Imported {
@@ -69,11 +77,11 @@ pub async fn import(
     let note = |text: &str| progress.note(text);
     let preparing = async {
         let place = Place::choose(&request.cluster, worker, &request.folder).await?;
-        let prepared = prepare(request, &place, dry_run, &note).await?;
+        let prepared = Box::pin(prepare(request, &place, dry_run, &note)).await?;
         Ok((place, prepared))
     };
     let prepared = tokio::select! {
-        prepared = preparing => prepared,
+        prepared = unless_silent(preparing) => prepared,
         why = stop.requested() => Err(Failure::Stopped(format!("{why} before anything was written"))),
     };
     let (place, mut prepared) = prepared?;
@@ -81,23 +89,48 @@ pub async fn import(
     let plan = prepared.text(&place);
     let (state, rejects) = (prepared.state.take(), prepared.rejects.take());
     let rejects = Rejects::new(rejects, progress.sink());
-    let job =
-        Job { request, prepared: &prepared, place: &place, rejects: rejects.clone(), progress, stop: &stop };
+    let job = Job {
+        request,
+        prepared: &prepared,
+        place: &place,
+        rejects: rejects.clone(),
+        progress,
+        stop: &stop,
+        writes: AtomicBool::new(false),
+    };
     let mut kept = match state {
-        Some((state, begin)) if !dry_run => Some(state.take(begin, job.way()).await?),
+        Some((state, begin)) if !dry_run => {
+            let taken = stop.grant(GRACE, state.take(begin, job.way())).await;
+            let late = |why| Err(Failure::Stopped(format!("{why} before anything was written")));
+            match taken.unwrap_or_else(late) {
+                Ok(kept) => Some(kept),
+                Err(failure) => {
+                    // Nothing was rejected, so that nothing is left of the file.
+                    let _ = rejects.finish(false, &stop).await;
+                    return Err(failure);
+                }
+            }
+        }
         _ => None,
     };
     if !dry_run {
         progress.plan(&plan);
     }
     let imported = job.run(dry_run, &plan, &mut kept).await;
-    let finished = rejects.finish(&prepared.clients).await.map_err(|fault| Failure::failed(&fault));
-    let imported = imported.and_then(|imported| finished.map(|()| imported));
-    match (imported, kept) {
-        (Ok(imported), Some(kept)) => kept.done().await.map(|()| imported),
+    let finished = rejects.finish(imported.is_ok(), &stop).await;
+    let imported = match (imported, finished) {
+        (imported, Ok(())) => imported,
+        (Ok(_), Err(unwritten)) => Err(unwritten.saying(done::ALL)),
+        (Err(failure), Err(unwritten)) => Err(failure.saying(&unwritten.to_string())),
+    };
+    let ended = match (imported, kept) {
+        (Ok(imported), Some(kept)) => {
+            kept.done().await.map(|()| imported).map_err(|failure| failure.saying(done::ALL))
+        }
         (Err(failure), Some(kept)) => Err(kept.give_up(failure).await),
         (imported, None) => imported,
-    }
+    };
+    ended.map_err(|failure| if job.writes.load(Relaxed) { failure } else { failure.before_writing() })
 }
 
 /// One import.
@@ -108,12 +141,17 @@ struct Job<'a> {
     rejects: Rejects,
     progress: &'a Progress,
     stop: &'a Stop,
+    /// It has begun to write.
+    writes: AtomicBool,
 }
 
 impl Job<'_> {
     /// How this run goes about it.
     fn way(&self) -> Run {
+        let caller = self.prepared.clients.identity.caller();
         Run {
+            account: caller.map(|caller| caller.account.clone()),
+            caller: caller.map(|caller| caller.arn.clone()),
             workers: self.prepared.workers,
             rate: self.prepared.limits.table,
             rate_source: self.prepared.rate_source.clone(),
@@ -132,7 +170,7 @@ impl Job<'_> {
                 return Ok(Imported::Planned(format!("{plan}\n{checked}")));
             }
             self.progress.plan(&checked);
-            self.rejects.restart().map_err(|fault| Failure::refused(&fault))?;
+            self.rejects.restart().await.map_err(|fault| Failure::refused(&fault))?;
             checking = started.elapsed();
         }
         let started = Instant::now();
@@ -143,15 +181,14 @@ impl Job<'_> {
 
     /// Reads every line and writes nothing; gives what is known then, in words.
     async fn check(&self, dry_run: bool, kept: &mut Option<Kept>) -> Result<String, Failure> {
-        self.rejects.tell_of(if dry_run { self.request.max_rejects } else { 0 });
+        self.rejects.begin(if dry_run { self.request.max_rejects } else { 0 }, true);
         let (schedule, outcome) = self.pass(WriteMode::Check, kept).await?;
-        outcome.and_then(|()| self.count(&schedule)).map_err(|failure| match failure {
-            // Whatever it is: nothing was written.
-            Failure::Failed(why) => Failure::Refused(why),
-            failure => failure,
-        })?;
+        outcome.and_then(|()| self.count(&schedule)).map_err(before_writing)?;
         let work = schedule.work();
-        let (counts, rejected) = (work.counts(), work.rejected());
+        let (mut counts, rejected) = (work.counts(), work.rejected());
+        if self.request.mode == WriteMode::Delete {
+            counts = counts.of_removals();
+        }
         if let Some(kept) = kept {
             let checked = Checked { counts, rejected };
             kept.state.checked = Some(checked);
@@ -167,16 +204,62 @@ impl Job<'_> {
         started: Instant,
         kept: &mut Option<Kept>,
     ) -> Result<ImportReport, Failure> {
-        self.rejects.tell_of(self.request.max_rejects);
+        let has_earlier_runs = kept.as_ref().is_some_and(|kept| kept.has_earlier_runs);
+        // What earlier runs wrote has been written.
+        self.writes.store(has_earlier_runs, Relaxed);
+        let checked = self.check_table().await;
+        checked.map_err(|failure| if has_earlier_runs { failure } else { before_writing(failure) })?;
+        self.rejects.begin(self.request.max_rejects, false);
         if let Some(kept) = kept {
             self.recall_rejects(&kept.state).map_err(|fault| Failure::failed(&fault))?;
         }
+        self.writes.store(true, Relaxed);
         let (schedule, outcome) = self.pass(self.request.mode, kept).await?;
         let totals = kept.as_ref().map(|kept| kept.journal.totals());
         let report = ImportReport::new(self.prepared, &schedule, totals, checking, started.elapsed());
-        match outcome.and_then(|()| self.count(&schedule)) {
+        let outcome = match outcome.and_then(|()| self.count(&schedule)) {
+            Ok(()) => match self.check_table().await {
+                // All is written, and a minute ago at most it was the same.
+                Err(Failure::Failed(why)) => {
+                    self.progress.note(&format!("note        {why}"));
+                    Ok(())
+                }
+                checked => checked,
+            },
+            failed => failed,
+        };
+        match outcome {
             Ok(()) => Ok(report),
-            Err(failure) => Err(after(failure, &report, kept.is_some())),
+            Err(failure) => {
+                let done = Done {
+                    mode: self.request.mode,
+                    is_incremental: self.prepared.backup.is_incremental,
+                    counts: schedule.work().counts(),
+                    may_be_more: schedule.work().has_begun() || has_earlier_runs,
+                    is_kept: kept.is_some(),
+                };
+                Err(done.after(failure))
+            }
+        }
+    }
+
+    fn table(&self) -> Identity {
+        Identity::new(&self.prepared.table, &self.prepared.facts)
+    }
+
+    /// Makes sure that the table is still the one that the import began with.
+    async fn check_table(&self) -> Result<(), Failure> {
+        let table = self.table();
+        let found = tokio::select! {
+            found = table.look(&self.prepared.clients) => found,
+            why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
+        };
+        match found {
+            Ok(Found::Same) => Ok(()),
+            Ok(Found::Gone(why) | Found::Another(why)) => Err(Failure::OtherTable(why)),
+            Err(fault) => Err(Failure::Failed(format!(
+                "whether the table is still the same could not be found out: {fault}"
+            ))),
         }
     }
 
@@ -194,8 +277,7 @@ impl Job<'_> {
 
     /// Whether there were as many lines as the backup says.
     fn count(&self, schedule: &Schedule<ImportWork>) -> Result<(), Failure> {
-        let counts = schedule.work().counts();
-        let lines = counts.items + counts.kept + schedule.work().rejected();
+        let lines = schedule.work().counts().lines() + schedule.work().rejected();
         match self.prepared.backup.items {
             Some(items) if items != lines => Err(Failure::Failed(format!(
                 "{} states {} but its files hold {}: it is damaged",
@@ -227,15 +309,18 @@ impl Job<'_> {
             cluster: place.cluster(name, progress.sink()),
             hands: self.rejects.clone(),
             clients: prepared.clients.clone(),
-            table: prepared.table.clone(),
+            table: self.table(),
             journal: kept.as_mut().map(|kept| &mut kept.journal),
             limits: (mode != WriteMode::Check).then(|| follow(request.rate)),
             progress,
         };
         let phase = if mode == WriteMode::Check { Phase::Checking } else { Phase::Writing };
         progress.start(&prepared.facts.name, prepared.backup.items.unwrap_or(0), phase);
-        let done = driver.run(work, prepared.limits.clone(), prepared.workers, self.stop).await;
+        let mut done = driver.run(work, prepared.limits.clone(), prepared.workers, self.stop).await;
         progress.stop();
+        if let Err(failure) = done.1 {
+            done.1 = Err(self.table().explain(&prepared.clients, failure).await);
+        }
         if let (Some(kept), Some(state)) = (kept, done.0.work().state()) {
             kept.state = state.clone();
         }
@@ -248,26 +333,23 @@ fn follow<'a>(rate: RateSpec) -> LimitsOf<'a> {
     Box::new(move |facts| facts.write_limits(rate).0)
 }
 
-/// A failure, and what was done before it.
-fn after(failure: Failure, report: &ImportReport, is_kept: bool) -> Failure {
-    let done = match report.items {
-        0 => "nothing was written".to_owned(),
-        items => {
-            let items = count_of(items, "item");
-            let verb = if report.mode == WriteMode::Delete.name() { "removed" } else { "written" };
-            let again = "the same command does all of it again, which is harmless";
-            format!(
-                "{items} {verb} before that{}",
-                if is_kept { String::new() } else { format!("; {again}") }
-            )
-        }
-    };
-    failure.saying(&done)
+/// A failure before the first write: whatever it is, nothing was written.
+fn before_writing(failure: Failure) -> Failure {
+    match failure {
+        Failure::Failed(why) => Failure::Refused(why),
+        failure @ (Failure::OtherTable(_) | Failure::Stopped(_)) => failure.saying("nothing was written"),
+        failure => failure,
+    }
 }
 
 impl Hands<ImportWork> for Rejects {
     fn perform(&mut self, _: &ImportWork, action: ImportAction) -> Call<Infallible> {
         let ImportAction::Reject(object, rejects) = action;
-        Box::pin(future::ready(self.note(&object, &rejects).map(|()| None)))
+        let (noted, write) = (self.note(&object, &rejects), self.write());
+        Box::pin(async move {
+            noted?;
+            write.await?;
+            Ok(None)
+        })
     }
 }

@@ -39,6 +39,8 @@ const END_LIMIT: Duration = Duration::from_secs(10);
 /// The journal of a job that this process works on.
 pub(crate) struct Journal {
     pace: Pace,
+    /// The folder, as long as it is the one that is locked.
+    folder: Store,
     run: Run,
     /// What the runs before this one used.
     past: Totals,
@@ -70,11 +72,11 @@ impl Journal {
         };
         let taken = match after {
             Some(_) => scribe.append(&facts, takeover::CLAIM_LIMIT).await,
-            None => scribe.begin(store, &facts, takeover::CLAIM_LIMIT).await,
+            None => scribe.begin(&facts, takeover::CLAIM_LIMIT).await,
         };
         if let Err(failure) = taken {
-            scribe.release(store);
-            store.tidy();
+            scribe.release().await;
+            store.tidy().await;
             return Err(match failure {
                 Failure::Superseded(why) | Failure::Failed(why) => Failure::Refused(why),
                 failure => failure,
@@ -83,6 +85,7 @@ impl Journal {
         let past = after.map(|journaled| journaled.totals).unwrap_or_default();
         Ok(Self {
             pace: Pace::new(store.is_on_file_system()),
+            folder: scribe.folder().clone(),
             run,
             past,
             totals: past,
@@ -91,6 +94,12 @@ impl Journal {
             under_way: JoinSet::new(),
             begun_at: Instant::now(),
         })
+    }
+
+    /// The folder of the job. Nothing is written to it or removed from it unless it is the one that this process has
+    /// locked, so everything that is done in it is done through this.
+    pub(crate) fn folder(&self) -> &Store {
+        &self.folder
     }
 
     /// Begins a new job in the place of the one before, of which everything else has been removed.
@@ -127,17 +136,18 @@ impl Journal {
         let Some(mut scribe) = self.scribe.take() else { return };
         self.begun_at = Instant::now();
         let is_snapshot = scribe.size().wants_snapshot();
-        let mut facts = std::mem::take(&mut self.pending);
-        if is_snapshot {
-            facts = snapshot();
+        let mut news = std::mem::take(&mut self.pending);
+        news.push(Fact::Totals(self.totals));
+        let everything = is_snapshot.then(|| {
+            let mut facts = snapshot();
             facts.insert(1, Fact::Run(self.run.clone()));
-        }
-        facts.push(Fact::Totals(self.totals));
+            facts.push(Fact::Totals(self.totals));
+            facts
+        });
         self.under_way.spawn(async move {
-            let written = if is_snapshot {
-                scribe.compact(&facts, OUTAGE_LIMIT).await
-            } else {
-                scribe.append(&facts, OUTAGE_LIMIT).await
+            let written = match everything {
+                Some(facts) => scribe.compact_or_append(&facts, &news, OUTAGE_LIMIT).await,
+                None => scribe.append(&news, OUTAGE_LIMIT).await,
             };
             (scribe, written)
         });
@@ -191,6 +201,14 @@ impl Journal {
         &self.totals
     }
 
+    /// Makes sure that the folder is still the one that is locked.
+    ///
+    /// # Errors
+    /// [`Failure::Superseded`].
+    pub(crate) async fn check_place(&self) -> Result<(), Failure> {
+        self.folder.check_place().await.map_err(|fault| Failure::failed(&fault))
+    }
+
     /// Nobody else can have the folder as long as this process lives.
     pub(crate) fn is_locked(&self) -> bool {
         self.scribe.as_ref().is_some_and(Scribe::is_locked)
@@ -201,7 +219,7 @@ impl Journal {
     ///
     /// # Errors
     /// What could not be removed; as [`append`](Self::append), if something is being written.
-    pub(crate) async fn remove(&mut self, store: &Store, end: &[Fact]) -> Result<(), Failure> {
+    pub(crate) async fn remove(&mut self, end: &[Fact]) -> Result<(), Failure> {
         self.settle().await?;
         let scribe = self.scribe()?;
         if scribe.has_several() {
@@ -211,7 +229,7 @@ impl Journal {
                 return Err(superseded);
             }
         }
-        scribe.remove(store).await.map_err(|fault| Failure::failed(&fault))
+        scribe.remove().await.map_err(|fault| Failure::failed(&fault))
     }
 
     /// Waits until nothing is being written. May be dropped at any time.

@@ -26,6 +26,7 @@ pub mod cores {
     };
 }
 
+mod access;
 mod backup;
 mod budget;
 mod cluster;
@@ -33,9 +34,11 @@ mod commit;
 mod driver;
 mod dynamodb;
 mod files;
+mod identity;
 mod journal;
 mod lease;
 mod occupant;
+mod output;
 mod pace;
 mod plan;
 mod retry;
@@ -44,5 +47,8 @@ mod server;
 mod stop;
 mod store;
 mod table;
+mod table_settings;
 mod text;
 mod verify;
+mod waits;
+mod whole;

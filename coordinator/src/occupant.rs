@@ -1,9 +1,6 @@
 //! What is in a folder that a job is to write to.
 
-use job::{
-    export_json::{self, ExportJson},
-    layout,
-};
+use job::layout;
 use job_aws::Fault;
 
 use crate::{
@@ -11,14 +8,17 @@ use crate::{
     journal::{self, Journaled},
     retry::briefly,
     store::Store,
+    whole::{self, Complete, Damaged, Whole},
 };
 
 /// Who has a folder.
 pub(crate) enum Occupant {
     /// Nobody: nothing is there.
     Nobody,
-    /// A whole export. What it is, if this program made it.
-    Complete(Option<Box<ExportJson>>),
+    /// A whole export, by the names and lengths of its files.
+    Complete(Complete),
+    /// What calls itself a whole export and is none.
+    Damaged(Damaged),
     /// A job that is under way, or was when its coordinator ended.
     Unfinished(Box<Journaled>),
     /// Something else; some names, and whether there are more.
@@ -41,13 +41,13 @@ impl Occupant {
             return Ok(Self::Nobody);
         }
         if briefly(|| store.look_up(layout::SUCCESS)).await.map_err(refused)?.is_some() {
-            return Self::complete(store).await;
+            return Self::marked(store).await;
         }
         if let Some(journaled) = journal::read(store).await? {
             return Ok(Self::Unfinished(Box::new(journaled)));
         }
         if briefly(|| store.look_up(layout::MANIFEST)).await.map_err(refused)?.is_some() {
-            return Self::complete(store).await;
+            return Self::marked(store).await;
         }
         let is_nothing = |name: &String| name == layout::LOCK || name == layout::JOURNAL;
         let mut foreign: Vec<String> = names.into_iter().filter(|name| !is_nothing(name)).collect();
@@ -59,21 +59,12 @@ impl Occupant {
         Ok(Self::Foreign(foreign, has_more))
     }
 
-    async fn complete(store: &Store) -> Result<Self, Failure> {
-        let found = store.find(layout::EXPORT_JSON).await.map_err(|fault| Failure::refused(&fault))?;
-        let export = found.and_then(|bytes| export_json::read(&bytes).ok());
-        Ok(Self::Complete(export.map(Box::new)))
-    }
-}
-
-/// A complete export, in words.
-pub(crate) fn complete_text(export: Option<&ExportJson>) -> String {
-    match export {
-        Some(export) => {
-            let table = export.table["TableName"].as_str().unwrap_or("unknown").escape_debug();
-            format!("a complete export of table {table} of {}", export.finished_at.escape_debug())
-        }
-        None => "a complete export of another tool".to_owned(),
+    /// Of what has the mark of a whole export, or a manifest.
+    async fn marked(store: &Store) -> Result<Self, Failure> {
+        Ok(match whole::look(store).await? {
+            Whole::Complete(complete) => Self::Complete(complete),
+            Whole::Damaged(damaged) => Self::Damaged(damaged),
+        })
     }
 }
 

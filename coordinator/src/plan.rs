@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use job::{
     capacity::{Rate, Units},
-    spec::{Compression, MIN_UPLOAD_PART_BYTES},
+    spec::{Compression, MIN_UPLOAD_PART_BYTES, NullSpelling},
     target::Target,
     task::TotalSegments,
+    visible::Line,
 };
 
 use crate::{cluster::Room, table::TableFacts, text::count};
@@ -37,6 +38,16 @@ pub(crate) struct Wishes {
     pub(crate) workers: Option<u32>,
     pub(crate) consistent: bool,
     pub(crate) compression: Compression,
+    /// How NULL is spelled; if not said, as an unfinished export does, or else by [`null_default`](Self::null_default).
+    pub(crate) null: Option<NullSpelling>,
+    pub(crate) null_default: NullSpelling,
+}
+
+impl Wishes {
+    /// How NULL is spelled in an export that begins.
+    pub(crate) fn null(&self) -> NullSpelling {
+        self.null.unwrap_or(self.null_default)
+    }
 }
 
 /// How a job will run.
@@ -102,8 +113,15 @@ impl std::fmt::Display for PlanText<'_> {
             bytes => format!("about {} items, {}", facts.items, crate::text::bytes(bytes)),
         };
         let reads = if wishes.consistent { "strongly" } else { "eventually" };
-        writeln!(out, "export      {} ({size})", facts.name)?;
-        writeln!(out, "to          {target}, compression {}", wishes.compression.name())?;
+        writeln!(out, "export      {} ({size})", Line(&facts.name))?;
+        let nulls = match wishes.null() {
+            NullSpelling::Single => "",
+            NullSpelling::Both => ", NULL in both spellings",
+        };
+        // Whoever forgot `s3://` sees it here.
+        let here = if matches!(target, Target::File { .. }) { " (on this machine)" } else { "" };
+        let compression = wishes.compression.name();
+        writeln!(out, "to          {}{here}, compression {compression}{nulls}", Line(target))?;
         writeln!(out, "rate        {rate} read units/s ({rate_source}), {reads} consistent")?;
         let streams = plan.segments.get().div_ceil(plan.workers).min(STREAMS_PER_WORKER);
         writeln!(
@@ -113,14 +131,15 @@ impl std::fmt::Display for PlanText<'_> {
             count(plan.workers as usize, "worker"),
             count(streams as usize, "stream"),
         )?;
-        writeln!(out, "cluster     {place}")?;
+        writeln!(out, "cluster     {}", Line(place))?;
         match plan.time {
             Some(time) => writeln!(out, "time        about {} at that rate", crate::text::duration(time))?,
             None => writeln!(out, "time        unknown until DynamoDB has counted the table")?,
         }
         let price = if facts.reads.is_on_demand() {
             let dollars = plan.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_UNITS;
-            format!("about ${dollars:.2} at ${DOLLARS_PER_MILLION_UNITS} a million (us-east-1, on-demand)")
+            let price = crate::text::price(dollars, dollars);
+            format!("{price} at ${DOLLARS_PER_MILLION_UNITS} a million (us-east-1, on-demand)")
         } else {
             "nothing beyond the provisioned capacity".to_owned()
         };

@@ -7,22 +7,29 @@ use std::{
 
 use job::{
     spec::{AwsAccess, RateSpec},
+    table_settings::TableSettings,
     target::Target,
+    visible::Line,
 };
-use job_aws::{Clients, Retries, connect};
-use serde_json::Value;
+use job_aws::{Clients, Fault, FaultKind};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::{
+    access,
     cluster::{ClusterWishes, Place, Room},
+    commit::{self, Marks},
     dynamodb,
     export::difference,
     failure::Failure,
     journal::{self, Journaled, State},
-    occupant::{Occupant, complete_text, foreign_text},
+    occupant::{Occupant, foreign_text},
     plan::{Plan, PlanText, Wishes, plan},
     retry::briefly,
     store::Store,
     table::TableFacts,
+    table_settings,
+    whole::Complete,
 };
 
 /// What the user asked for.
@@ -35,8 +42,6 @@ pub struct ExportRequest {
     /// How fast.
     pub rate: RateSpec,
     pub(crate) wishes: Wishes,
-    /// Canned ACL of the objects written.
-    pub s3_acl: Option<String>,
     /// What to do where a complete export of the table is.
     pub if_complete: IfComplete,
     /// An unfinished export is removed and begun anew.
@@ -79,24 +84,37 @@ pub(crate) struct Prepared {
     /// Name or ARN, as asked: a table of another account is found only by its ARN.
     pub(crate) table: String,
     pub(crate) facts: TableFacts,
+    /// What else is known of the table, for an export that begins.
+    pub(crate) settings: Option<TableSettings>,
     pub(crate) target: Target,
     pub(crate) store: Store,
     pub(crate) plan: Plan,
     pub(crate) rate: job::capacity::Rate,
     pub(crate) rate_source: String,
     pub(crate) ground: Ground,
+    /// A line of the plan: whose credentials the job has.
+    pub(crate) account: Option<String>,
 }
 
 impl Prepared {
     /// The plan in words.
-    pub(crate) fn text(&self, wishes: Wishes, place: &Place) -> String {
+    pub(crate) fn text(&self, mut wishes: Wishes, place: &Place) -> String {
         let Self { facts, target, plan, rate, rate_source, ground, .. } = self;
+        if let Ground::Unfinished(journaled) = ground
+            && let State::Export(state) = &journaled.state
+        {
+            wishes.null = Some(state.begin.null);
+        }
         let plan = PlanText { facts, target, plan, rate: *rate, rate_source, wishes, place: place.text() };
+        let account = self.account.as_ref().map(|line| format!("\n{line}")).unwrap_or_default();
+        let plan = format!("{plan}{account}");
         match ground {
-            Ground::Free => plan.to_string(),
-            Ground::Done(text) => text.clone(),
-            Ground::Anew(journaled) => format!("{plan}\nremoves     {}", journaled.progress_text()),
-            Ground::Unfinished(journaled) => format!("{plan}\nresumes     {}", journaled.progress_text()),
+            Ground::Free => plan,
+            Ground::Done(text) => Line(text).to_string(),
+            Ground::Anew(journaled) => format!("{plan}\nremoves     {}", Line(journaled.progress_text())),
+            Ground::Unfinished(journaled) => {
+                format!("{plan}\nresumes     {}", Line(journaled.progress_text()))
+            }
         }
     }
 }
@@ -109,7 +127,8 @@ pub(crate) async fn prepare(
     note: Note<'_>,
 ) -> Result<(Clients, Vec<Prepared>), Failure> {
     let room = place.room().await?;
-    let clients = connect(&request.aws, Retries::Sdk).await.map_err(|fault| Failure::refused(&fault))?;
+    let buckets = [access::bucket(&request.destination)];
+    let (mut clients, asking) = access::reach(&request.aws, &request.tables, &buckets).await?;
     let mut prepared: Vec<Prepared> = Vec::new();
     for table in &request.tables {
         let one = prepare_one(request, table, &clients, room, note).await?;
@@ -119,6 +138,10 @@ pub(crate) async fn prepare(
         prepared.push(one);
     }
     refuse_complete(request, &prepared)?;
+    asking.answer(&mut clients).await;
+    for one in &mut prepared {
+        one.account = access::plan_line(&clients.identity, &one.table);
+    }
     Ok((clients, prepared))
 }
 
@@ -149,15 +172,40 @@ async fn prepare_one(
     note: Note<'_>,
 ) -> Result<Prepared, Failure> {
     let refused = |fault| Failure::refused(&fault);
-    let facts = active(clients, table).await?;
-    let target = folder(request, &facts, &clients.region);
-    let store = Store::new(&target, clients, request.s3_acl.clone());
-    store.check().map_err(refused)?;
+    let described = briefly(|| dynamodb::describe(clients, table)).await;
+    let gone = match &described {
+        Err(fault) if fault.kind == FaultKind::NotFound => read_already(request, table, clients).await,
+        _ => None,
+    };
+    let is_gone = gone.is_some();
+    let facts = match gone {
+        Some(facts) => facts,
+        None => usable_of(described, note)?,
+    };
+    let target = folder(request, &facts.name, &clients.region);
+    let store = Store::new(&target, clients);
+    store.check().await.map_err(refused)?;
+    let mut asking = JoinSet::new();
+    // A dry run, which has no note, records nothing.
+    if note.is_some() && !is_gone {
+        let (clients, table, description) = (clients.clone(), table.to_owned(), facts.description.clone());
+        asking.spawn(async move { table_settings::read(&clients, &table, &description).await });
+    }
     let ground = occupied(request, &store, &facts, note).await?;
-    briefly(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;
+    if !is_gone {
+        briefly(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;
+    }
     let (rate, rate_source) = facts.read_rate(request.rate);
     if rate.milli_per_second() == 0 {
         return Err(Failure::Refused(format!("{rate_source} is no rate to read at")));
+    }
+    // One that goes on has them in its journal.
+    let mut settings = None;
+    if matches!(ground, Ground::Free | Ground::Anew(_))
+        && let Some(Ok(found)) = asking.join_next().await
+    {
+        found.note().zip(note).inspect(|(text, note)| note(text));
+        settings = Some(found.settings);
     }
     let mut wishes = request.wishes;
     if let Ground::Unfinished(journaled) = &ground
@@ -166,27 +214,43 @@ async fn prepare_one(
         wishes.segments = Some(state.begin.segments);
     }
     let plan = plan(&facts, rate, wishes, room);
-    Ok(Prepared { table: table.to_owned(), facts, target, store, plan, rate, rate_source, ground })
+    let (table, account) = (table.to_owned(), None);
+    Ok(Prepared { table, facts, settings, target, store, plan, rate, rate_source, ground, account })
 }
 
-/// A table that can be read and written.
-pub(crate) async fn active(clients: &Clients, table: &str) -> Result<TableFacts, Failure> {
-    let facts = briefly(|| dynamodb::describe(clients, table)).await;
-    let facts = facts.map_err(|fault| Failure::refused(&fault))?;
-    if facts.status == "ACTIVE" {
-        return Ok(facts);
+/// A table that can be read and written; `note` is told if there is something to know about that.
+pub(crate) async fn usable(clients: &Clients, table: &str, note: Note<'_>) -> Result<TableFacts, Failure> {
+    usable_of(briefly(|| dynamodb::describe(clients, table)).await, note)
+}
+
+fn usable_of(described: Result<TableFacts, Fault>, note: Note<'_>) -> Result<TableFacts, Failure> {
+    let facts = described.map_err(|fault| Failure::refused(&fault))?;
+    let worth_knowing = facts.usable().map_err(Failure::Refused)?;
+    if let (Some(note), Some(text)) = (note, worth_knowing) {
+        note(&format!("note        {text}"));
     }
-    let why = format!("table {table} is {}, not ACTIVE: wait until it is and try again", facts.status);
-    Err(Failure::Refused(why))
+    Ok(facts)
+}
+
+/// The table that is gone, as it was when an export of it began that has read all of it: then only completing the files
+/// is left, for which the table need not be there any more. What was read may be the only copy.
+async fn read_already(request: &ExportRequest, table: &str, clients: &Clients) -> Option<TableFacts> {
+    let name = table.rsplit('/').next()?;
+    let target = folder(request, name, &clients.region);
+    let journaled = journal::read(&Store::new(&target, clients)).await.ok()??;
+    let (done, total) = journaled.state.tasks();
+    let State::Export(state) = &journaled.state else { return None };
+    let is_read = done == total && !journaled.is_abandoned && !request.restart && state.begin.table == name;
+    is_read.then(|| TableFacts::read(&json!({"Table": state.begin.description})).ok())?
 }
 
 /// Of several tables each has a folder of its own; a bucket alone is divided by region and table.
-fn folder(request: &ExportRequest, facts: &TableFacts, region: &str) -> Target {
+fn folder(request: &ExportRequest, table: &str, region: &str) -> Target {
     let destination = &request.destination;
     match (destination.is_bucket_root(), request.tables.len()) {
-        (true, _) => destination.folder(region).folder(&facts.name),
+        (true, _) => destination.folder(region).folder(table),
         (false, 1) => destination.clone(),
-        (false, _) => destination.folder(&facts.name),
+        (false, _) => destination.folder(table),
     }
 }
 
@@ -201,8 +265,11 @@ async fn occupied(
     let choose = "choose another destination";
     match Occupant::of(store).await? {
         Occupant::Nobody => Ok(Ground::Free),
-        Occupant::Complete(export) => {
-            let text = complete_text(export.as_deref());
+        Occupant::Damaged(damaged) => Err(Failure::Refused(format!(
+            "{place} holds {}: copy what is missing again, or {choose}",
+            damaged.sentence()
+        ))),
+        Occupant::Complete(Complete { export, text, .. }) => {
             let table = export.as_deref().map(|export| &export.table);
             if table.is_some_and(|table| is_of(table, facts)) {
                 return Ok(Ground::Done(format!("{place} holds {text}")));
@@ -227,20 +294,26 @@ async fn occupied(
                      and begin anew"
                 )));
             }
-            if request.restart && journaled.commit.is_some() {
-                return Err(Failure::Refused(format!(
-                    "{place} holds an export of which everything is read: give the same command without \
-                     --restart to complete it"
-                )));
-            }
             if let Some(note) = note {
                 journal::await_silence(store, &journaled, note).await?;
             }
+            let refused = |fault| Failure::refused(&fault);
+            let marks = Marks::journaled(store, &journaled);
+            if let Some(name) = commit::in_the_way(store, marks.as_ref()).await.map_err(refused)? {
+                return Err(Failure::Refused(format!(
+                    "{place} holds an unfinished export, and {name} of another backup: choose another destination, or \
+                     remove the unfinished export with `tablehaul clean {place}`, which leaves the other"
+                )));
+            }
             let anew = request.restart || journaled.is_abandoned;
-            if !anew && journaled.commit.is_none() {
-                let lost = store.lost(&state.begin.job, state.files()).await;
-                if let Some(lost) = lost.map_err(|fault| Failure::refused(&fault))? {
-                    let restart = "give --restart to remove the rest and begin anew";
+            if !anew {
+                let may_be_complete = journaled.commit.is_some();
+                let lost = store.lost(&state.begin.job, state.files(), may_be_complete).await;
+                if let Some(lost) = lost.map_err(refused)? {
+                    let restart = format!(
+                        "give --restart to remove the rest and read the whole table again, or remove it with \
+                         `tablehaul clean {place}`"
+                    );
                     return Err(Failure::Refused(format!(
                         "{place} holds an unfinished export, but {lost}: {restart}"
                     )));

@@ -6,15 +6,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use job::{capacity::Rate, control::Stats};
 
-use crate::text;
+use crate::{
+    output::{self, Bar},
+    text,
+};
 
 /// Between two lines of a job that no terminal watches.
 const LINE_EVERY: Duration = Duration::from_secs(10);
-/// Over how long the shown rates are taken.
+/// Over how long the shown rates are taken, at least and at most: for as long as it takes to use [`SOME_UNITS`], since
+/// at a small budget a request comes only now and then.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
+const LONGEST_WINDOW: Duration = Duration::from_mins(1);
+const SOME_UNITS: f64 = 10.0;
 
 /// A job at a moment.
 pub(crate) struct Snapshot {
@@ -24,15 +29,22 @@ pub(crate) struct Snapshot {
     /// Done and in all.
     pub(crate) tasks: (usize, usize),
     pub(crate) rate: Rate,
+    /// Nothing is under way: units are saved up for the next request.
+    pub(crate) saves_units: bool,
+    /// Why it stands still, if it does.
+    pub(crate) trouble: Option<String>,
 }
 
 /// Where a job shows itself: always standard error.
 pub struct Progress {
-    bars: MultiProgress,
     on_terminal: bool,
     quiet: bool,
+    spell: Spell,
     now: Mutex<Now>,
 }
+
+/// Puts a message into the words of the form in which the program was called.
+type Spell = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// What a job is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,7 +61,7 @@ pub(crate) enum Phase {
 #[derive(Default)]
 struct Now {
     phase: Phase,
-    bar: Option<ProgressBar>,
+    bar: Option<Bar>,
     table: String,
     /// As DynamoDB counted it; 0 if it did not.
     items: u64,
@@ -64,7 +76,14 @@ impl Progress {
     /// On standard error. `quiet` leaves out plan, progress and summary.
     pub fn new(quiet: bool) -> Self {
         let on_terminal = std::io::stderr().is_terminal();
-        Self { bars: MultiProgress::new(), on_terminal, quiet, now: Mutex::default() }
+        let spell: Spell = Arc::new(str::to_owned);
+        Self { on_terminal, quiet, spell, now: Mutex::default() }
+    }
+
+    /// The same, with each message as `spell` puts it.
+    #[must_use]
+    pub(crate) fn spelling(self, spell: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self { spell: Arc::new(spell), ..self }
     }
 
     fn now(&self) -> std::sync::MutexGuard<'_, Now> {
@@ -73,24 +92,24 @@ impl Progress {
 
     /// Something worth knowing, in one line.
     pub(crate) fn note(&self, text: &str) {
-        line(&self.bars, text);
+        output::line(&(self.spell)(text));
     }
 
     /// Where workers' own lines go.
     pub(crate) fn sink(&self) -> Arc<dyn Fn(String) + Send + Sync> {
-        let bars = self.bars.clone();
-        Arc::new(move |text| line(&bars, &text))
+        let spell = self.spell.clone();
+        Arc::new(move |text| output::line(&spell(&text)))
     }
 
     pub(crate) fn plan(&self, text: &str) {
         if !self.quiet {
-            self.note(text);
+            output::lines(&(self.spell)(text));
         }
     }
 
     pub(crate) fn report(&self, report: &impl std::fmt::Display) {
         if !self.quiet {
-            self.note(&report.to_string());
+            output::lines(&(self.spell)(&report.to_string()));
         }
     }
 
@@ -99,22 +118,20 @@ impl Progress {
         let mut now = self.now();
         *now = Now { table: table.to_owned(), items, phase, ..Now::default() };
         if self.on_terminal && !self.quiet {
-            let bar = if items > 0 { ProgressBar::new(items) } else { ProgressBar::no_length() };
-            let style = if items > 0 {
+            let template = if items > 0 {
                 "{prefix} {wide_bar} {percent:>3} %\n{msg}"
             } else {
                 "{prefix} {spinner}\n{msg}"
             };
-            if let Ok(style) = ProgressStyle::with_template(style) {
-                bar.set_style(style);
-            }
-            now.bar = Some(self.bars.add(bar.with_prefix(table.to_owned())));
+            let bar = Bar { template, prefix: table.to_owned(), length: items, ..Bar::default() };
+            output::show(Some(bar.clone()));
+            now.bar = Some(bar);
         }
     }
 
     pub(crate) fn stop(&self) {
-        if let Some(bar) = self.now().bar.take() {
-            bar.finish_and_clear();
+        if self.now().bar.take().is_some() {
+            output::show(None);
         }
     }
 
@@ -126,16 +143,15 @@ impl Progress {
         let mut now = self.now();
         if let Some(bar) = now.bar.clone() {
             let snapshot = snapshot();
-            bar.set_position(snapshot.stats.items);
-            bar.set_message(now.describe(&snapshot));
+            let message = now.describe(&snapshot);
+            output::show(Some(Bar { position: snapshot.stats.items, message, ..bar }));
             return;
         }
         let started = *now.line_at.get_or_insert_with(Instant::now);
         if started.elapsed() >= LINE_EVERY {
             now.line_at = Some(Instant::now());
             let text = now.describe(&snapshot());
-            drop(now);
-            self.note(&text);
+            output::progress(&(self.spell)(&text));
         }
     }
 }
@@ -143,12 +159,13 @@ impl Progress {
 impl Now {
     fn describe(&mut self, snapshot: &Snapshot) -> String {
         self.measure(snapshot);
-        let Snapshot { stats, workers, tasks, rate, .. } = snapshot;
+        let Snapshot { stats, workers, tasks, rate, saves_units, trouble, .. } = snapshot;
+        let trouble = trouble.as_ref().map(|trouble| format!(", {trouble}")).unwrap_or_default();
         let eta = match self.items.checked_sub(stats.items) {
             #[allow(clippy::cast_precision_loss)]
-            Some(left) if left > 0 && self.items_per_second >= 1.0 => {
+            Some(left) if left > 0 && self.items_per_second > 0.0 => {
                 let seconds = left as f64 / self.items_per_second;
-                format!(", {} left", text::duration(Duration::from_secs_f64(seconds)))
+                format!(", {} left", text::duration(Duration::from_secs_f64(seconds.min(1e12))))
             }
             _ => String::new(),
         };
@@ -158,12 +175,20 @@ impl Now {
             Phase::Checking => ("checked ", "splits"),
             Phase::Writing => ("", "splits"),
         };
-        let units = match self.phase {
-            Phase::Checking => String::new(),
-            _ => format!(", {:.0} of {:.0} units/s", self.units_per_second, rate.as_f64()),
+        let removed = match stats.removed {
+            0 => String::new(),
+            removed => format!(" ({removed} of them removed)"),
+        };
+        let units = if self.phase == Phase::Checking {
+            String::new()
+        } else {
+            let is_idle = *saves_units && self.units_per_second <= 0.0;
+            let why = if is_idle { " (saving up for a large request)" } else { "" };
+            let (used, all) = (text::rate(self.units_per_second), text::rate(rate.as_f64()));
+            format!(", {used} of {all} units/s{why}")
         };
         format!(
-            "{name}{verb}{} items, {}{units}, {}/{} {things}, {}, {} throttles{eta}",
+            "{name}{verb}{} items{removed}, {}{units}, {}/{} {things}, {}, {} throttles{eta}{trouble}",
             stats.items,
             text::bytes(stats.bytes),
             tasks.0,
@@ -178,18 +203,16 @@ impl Now {
         let (since, before) = self.window.get_or_insert_with(|| (Duration::ZERO, Stats::default()));
         let span = snapshot.elapsed.saturating_sub(*since);
         let is_first = since.is_zero();
-        if is_first || span >= RATE_WINDOW {
+        let some = Duration::try_from_secs_f64(SOME_UNITS / snapshot.rate.as_f64()).unwrap_or(LONGEST_WINDOW);
+        let window = some.clamp(RATE_WINDOW, LONGEST_WINDOW);
+        if is_first || span >= window {
             let seconds = span.as_secs_f64().max(1e-3);
             self.items_per_second = snapshot.stats.items.saturating_sub(before.items) as f64 / seconds;
             let units = snapshot.stats.consumed.saturating_sub(before.consumed);
             self.units_per_second = units.as_f64() / seconds;
         }
-        if span >= RATE_WINDOW {
+        if span >= window {
             self.window = Some((snapshot.elapsed, snapshot.stats.clone()));
         }
     }
-}
-
-fn line(bars: &MultiProgress, text: &str) {
-    bars.suspend(|| text::tell(text));
 }

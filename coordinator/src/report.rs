@@ -2,10 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use job::{capacity::Rate, export_json::ExportJson, journal::Totals};
+use job::{capacity::Rate, export_json::ExportJson, journal::Totals, visible::Line};
 use serde::Serialize;
 
-use crate::{export::Slowest, text};
+use crate::{access, export::Slowest, text};
 
 /// One table, exported.
 #[derive(Clone, Debug, Serialize)]
@@ -14,6 +14,12 @@ pub struct Report {
     pub table: String,
     /// The folder.
     pub destination: String,
+    /// The AWS account whose credentials the job had, if that was found out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The ARN of the user or role that they are of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
     /// Items exported.
     pub items: u64,
     /// Bytes of the part files as stored.
@@ -83,6 +89,8 @@ impl Report {
         Self {
             table: export.table["TableName"].as_str().unwrap_or_default().to_owned(),
             destination,
+            account: export.account.clone(),
+            caller: export.caller.clone(),
             items: export.items,
             bytes: export.bytes,
             line_bytes: export.line_bytes,
@@ -105,7 +113,8 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "exported    {} to {}", self.table, self.destination)?;
+        writeln!(out, "exported    {} to {}", Line(&self.table), Line(&self.destination))?;
+        access::report_line(out, self.account.as_deref(), self.caller.as_deref())?;
         writeln!(out, "items       {}", self.items)?;
         let size = text::bytes(self.bytes);
         if self.bytes == self.line_bytes {
@@ -120,11 +129,11 @@ impl fmt::Display for Report {
         }
         writeln!(
             out,
-            "read        {} units, {:.0}/s on the mean of {:.0}/s allowed ({})",
+            "read        {} units, {}/s on the mean of {}/s allowed ({})",
             self.read_units,
-            self.mean_read_units_per_second,
-            self.budget_read_units_per_second,
-            self.budget_source
+            text::rate(self.mean_read_units_per_second),
+            text::rate(self.budget_read_units_per_second),
+            Line(&self.budget_source)
         )?;
         writeln!(out, "throttles   {}, retries {}", self.throttles, self.retries)?;
         writeln!(out, "workers     {}, lost {}", self.workers, self.workers_lost)?;

@@ -21,7 +21,9 @@ const BRIEFLY: usize = 3;
 pub(crate) async fn retried<T, F: Future<Output = Result<T, Fault>>>(
     call: impl FnMut() -> F,
 ) -> Result<T, Fault> {
-    repeated(&PAUSES, Fault::is_retryable, call).await
+    // The SDK has tried that again already, by the clock of the server.
+    let is_worth_it = |fault: &Fault| fault.is_retryable() && fault.kind != FaultKind::ClockSkew;
+    repeated(&PAUSES, is_worth_it, call).await
 }
 
 /// The same before a job has begun: only what passes soon is waited for, not somebody who may never answer.

@@ -25,8 +25,11 @@ use workers::Workers;
 
 /// A worker not heard of for so long is lost. Workers speak every second.
 const SILENCE: Duration = Duration::from_secs(10);
-/// A job in which not one request was answered well for so long fails.
+/// A job in which not one request was answered well for so long fails. The time in which it only saved up units for
+/// the next request does not count: an item of 400 KB takes 27 minutes at a quarter of a write unit per second.
 const NO_PROGRESS: Duration = Duration::from_mins(10);
+/// When a job stands still for so long, it is said why.
+const SILENT_AFTER: Duration = Duration::from_secs(5);
 /// Between two ticks; a gap far above it means that this process itself stood still.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 const STOOD_STILL: Duration = Duration::from_secs(2);
@@ -196,6 +199,8 @@ impl<W: Work> Schedule<W> {
             // What workers said meanwhile is still in the inbox.
             self.workers.forgive(gap);
             self.progress_at += gap;
+        } else if self.workers.only_lack_units() {
+            self.progress_at += gap;
         }
         for id in self.workers.silent(now, SILENCE) {
             self.expel(now, id, &format!("not heard of for {} s", SILENCE.as_secs()), actions);
@@ -271,9 +276,20 @@ impl<W: Work> Schedule<W> {
         self.work.tasks()
     }
 
+    /// For how long no request was answered well, and why; nothing if that is not long, or no reason is known.
+    pub fn trouble(&self, now: Duration) -> Option<(Duration, &str)> {
+        let silent = now.saturating_sub(self.progress_at);
+        (silent > SILENT_AFTER && !self.last_error.is_empty()).then_some((silent, &self.last_error))
+    }
+
     /// The rate now.
     pub fn rate(&self) -> Rate {
         self.budget.rate()
+    }
+
+    /// Whether nothing is under way because units are saved up for the next requests.
+    pub fn saves_units(&self) -> bool {
+        self.workers.only_lack_units()
     }
 
     /// How many workers were lost.

@@ -2,16 +2,18 @@
 
 use std::{fmt, time::Duration};
 
-use job::{spec::AwsAccess, target::Target};
+use job::{spec::AwsAccess, target::Target, visible::Line};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     failure::Failure,
     journal::{self, Journaled, Life, SILENCE},
-    occupant::{Occupant, complete_text, foreign_text},
+    occupant::{Occupant, foreign_text},
     store::Store,
     text,
+    waits::unless_silent,
+    whole::{self, Complete, Damaged, Whole},
 };
 
 /// What is in a folder.
@@ -30,7 +32,7 @@ pub struct Status {
 pub enum FolderState {
     /// Nobody: it is empty, or is not there.
     Empty,
-    /// A whole export; of another tool if nothing is known of it.
+    /// An export, whole by the names and lengths of its files; of another tool if little is known of it.
     Complete {
         /// The table.
         table: Option<String>,
@@ -40,7 +42,25 @@ pub enum FolderState {
         bytes: Option<u64>,
         /// When it was finished.
         finished_at: Option<String>,
+        /// Files that are listed, all of which are there.
+        files: usize,
+        /// What was looked at, and what was not, in words.
+        looked_at: String,
         /// The same in words.
+        #[serde(skip)]
+        text: String,
+    },
+    /// What calls itself a complete export and is none.
+    Damaged {
+        /// The table.
+        table: Option<String>,
+        /// What is wrong, each in words: some if they are many.
+        defects: Vec<String>,
+        /// Names of files that are not there: some if they are many.
+        missing: Vec<String>,
+        /// What was looked at, and what was not, in words.
+        looked_at: String,
+        /// What it is and what is wrong, in words.
         #[serde(skip)]
         text: String,
     },
@@ -100,7 +120,7 @@ pub async fn status(
     stop: &CancellationToken,
 ) -> Result<Status, Failure> {
     tokio::select! {
-        status = look(folder, access) => status,
+        status = unless_silent(look(folder, access)) => status,
         () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal".into())),
     }
 }
@@ -109,21 +129,36 @@ async fn look(folder: &Target, access: &AwsAccess) -> Result<Status, Failure> {
     let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
     let state = match Occupant::of(&store).await? {
         Occupant::Nobody => FolderState::Empty,
-        Occupant::Foreign(names, has_more) => FolderState::Foreign { names: foreign_text(&names, has_more) },
-        Occupant::Complete(export) => {
-            let text = complete_text(export.as_deref());
-            let export = export.as_deref();
-            FolderState::Complete {
-                table: export.and_then(|export| Some(export.table["TableName"].as_str()?.to_owned())),
-                items: export.map(|export| export.items),
-                bytes: export.map(|export| export.bytes),
-                finished_at: export.map(|export| export.finished_at.clone()),
-                text,
-            }
-        }
+        Occupant::Foreign(names, has_more) => match whole::look_at_native(&store).await? {
+            Some(whole) => whole.into(),
+            None => FolderState::Foreign { names: foreign_text(&names, has_more) },
+        },
+        Occupant::Complete(complete) => Whole::Complete(complete).into(),
+        Occupant::Damaged(damaged) => Whole::Damaged(damaged).into(),
         Occupant::Unfinished(journaled) => unfinished(&store, &journaled).await?,
     };
     Ok(Status { folder: folder.to_string(), state })
+}
+
+impl From<Whole> for FolderState {
+    fn from(whole: Whole) -> Self {
+        match whole {
+            Whole::Complete(Complete { export, table, items, text, files, looked_at }) => Self::Complete {
+                table,
+                items,
+                bytes: export.as_ref().map(|export| export.bytes),
+                finished_at: export.map(|export| export.finished_at),
+                files,
+                looked_at,
+                text,
+            },
+            Whole::Damaged(damaged) => {
+                let text = damaged.sentence();
+                let Damaged { table, defects, missing, looked_at, .. } = damaged;
+                Self::Damaged { table, defects, missing, looked_at, text }
+            }
+        }
+    }
 }
 
 async fn unfinished(store: &Store, journaled: &Journaled) -> Result<FolderState, Failure> {
@@ -163,20 +198,27 @@ async fn unfinished(store: &Store, journaled: &Journaled) -> Result<FolderState,
 
 impl fmt::Display for Status {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let folder = &self.folder;
+        let folder = Line(&self.folder);
         match &self.state {
             FolderState::Empty => write!(out, "{folder} is empty"),
             FolderState::Foreign { names } => {
-                write!(out, "{folder} holds something that is no export of tablehaul: {names}")
+                write!(out, "{folder} holds something that is no export of tablehaul: {}", Line(names))
             }
-            FolderState::Complete { items, bytes, text, .. } => {
+            FolderState::Complete { items, bytes, text, looked_at, .. } => {
                 write!(out, "{folder} holds {text}")?;
-                match (items, bytes) {
-                    (Some(items), Some(bytes)) => {
-                        write!(out, ": {}, {}", text::count_of(*items, "item"), text::bytes(*bytes))
-                    }
-                    _ => Ok(()),
+                if let Some(items) = items {
+                    write!(out, ": {}", text::count_of(*items, "item"))?;
                 }
+                if let Some(bytes) = bytes {
+                    write!(out, ", {}", text::bytes(*bytes))?;
+                }
+                write!(out, "; {looked_at}")
+            }
+            FolderState::Damaged { text, looked_at, .. } => {
+                write!(
+                    out,
+                    "{folder} holds {text} ({looked_at}); copy what is missing again, if it is a copy"
+                )
             }
             FolderState::Running(export) => write!(out, "{folder} is in use: {export}"),
             FolderState::Stopped(export) => write!(
@@ -197,7 +239,7 @@ impl fmt::Display for Unfinished {
         let completing = if self.completing { ", files are being completed" } else { "" };
         write!(
             out,
-            "{} of table {}, {} % ({}, {}/{} {}, {:.0} items/s on the mean){completing}, begun {}; last word {}",
+            "{} of table {}, {} % ({}, {}/{} {}, {} items/s on the mean){completing}, begun {}; last word {}",
             self.kind,
             word(&self.table),
             self.percent,
@@ -205,7 +247,7 @@ impl fmt::Display for Unfinished {
             self.tasks_done,
             self.tasks,
             if self.kind == "export" { "segments" } else { "splits" },
-            self.items_per_second,
+            text::rate(self.items_per_second),
             word(&self.started_at),
             word(&self.last_word_at),
         )?;

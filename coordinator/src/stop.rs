@@ -27,6 +27,26 @@ impl Stop {
         Self { signal: signal.clone(), deadline }
     }
 
+    /// Waits for `work`, but when it is time to stop only for `grace` more.
+    ///
+    /// # Errors
+    /// Why it is given up.
+    pub(crate) async fn grant<T>(
+        &self,
+        grace: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, &'static str> {
+        let late = async {
+            let why = self.requested().await;
+            tokio::time::sleep(grace).await;
+            why
+        };
+        tokio::select! {
+            done = work => Ok(done),
+            why = late => Err(why),
+        }
+    }
+
     /// Waits until it is time, and says why.
     pub(crate) async fn requested(&self) -> &'static str {
         let deadline = async {
@@ -53,6 +73,18 @@ mod tests {
         assert_eq!(early(seconds(10)), seconds(8));
         let stop = Stop::new(&CancellationToken::new(), Some(Duration::from_millis(10)));
         assert_eq!(stop.requested().await, "stopped before its deadline");
+    }
+
+    #[tokio::test]
+    async fn what_is_granted_some_time_is_given_up_after_that() {
+        let millis = Duration::from_millis;
+        let signal = CancellationToken::new();
+        let stop = Stop::new(&signal, None);
+        let work = |limit| async move { tokio::time::sleep(limit).await };
+        assert_eq!(stop.grant(millis(1), work(millis(50))).await, Ok(()), "nobody wants it to stop");
+        signal.cancel();
+        assert_eq!(stop.grant(millis(10_000), work(millis(10))).await, Ok(()));
+        assert_eq!(stop.grant(millis(10), work(millis(10_000))).await, Err("stopped by a signal"));
     }
 
     #[tokio::test]

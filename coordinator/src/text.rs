@@ -1,24 +1,99 @@
 //! Quantities for people to read, and the lines they read them in.
 
 use std::{
-    io::{self, Write},
+    borrow::Cow,
+    io::{self, ErrorKind, Write},
     time::Duration,
 };
 
-/// A result, on standard output. That nobody reads any more what this and the others say, as after
-/// `| head`, ends no job; `println!` would panic.
+use job::visible;
+
+use crate::{failure::Failure, output};
+
+/// A line on standard output that goes beside a job, while none is at work. If it can't be written the job goes on, as
+/// that of the Java tool does; `println!` would panic.
 pub(crate) fn print(text: &str) {
-    let _ = writeln!(io::stdout().lock(), "{text}");
+    let _ = put(&visible::lines(&without_passwords(text)));
 }
 
-/// Something worth knowing, on standard error.
+/// The same of a report for programs.
+pub(crate) fn print_json(report: &impl serde::Serialize) {
+    let _ = put_json(report);
+}
+
+/// A result that was asked for, on standard output. `what` it is stands in the failure.
+///
+/// # Errors
+/// It can't be written, to a full disk for example. It is no error that nobody reads it any more, as after `| head`.
+pub(crate) fn result(what: &str, text: &str) -> Result<(), Failure> {
+    written_to_stdout(what, put(&visible::lines(&without_passwords(text))))
+}
+
+/// The same of a result for programs.
+///
+/// # Errors
+/// As of [`result`].
+pub(crate) fn result_as_json(what: &str, report: &impl serde::Serialize) -> Result<(), Failure> {
+    written_to_stdout(what, put_json(report))
+}
+
+/// The same of a result that something else has written.
+pub(crate) fn written_to_stdout(what: &str, written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("{what} could not be written to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn put_json(report: &impl serde::Serialize) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(report).unwrap_or_default();
+    put(&visible::json(&without_passwords(&text)))
+}
+
+/// Writes to standard output, and waits for a reader; a signal then ends the process.
+fn put(text: &str) -> io::Result<()> {
+    // On a terminal what was said before stands above it.
+    output::settle();
+    output::talking(|| {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{text}")?;
+        out.flush()
+    })
+}
+
+/// Something worth knowing, on standard error: one line, or several of our own. That nobody reads it ends no job.
 pub(crate) fn tell(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    output::lines(text);
+}
+
+/// The text with `…` in the place of user names and passwords in URLs (`https://user:password@host`).
+pub(crate) fn without_passwords(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, url) = rest.split_at(at + "://".len());
+        let is_end =
+            |char: char| char.is_whitespace() || matches!(char, '/' | '?' | '#' | '\'' | '"' | '`' | ',');
+        let authority = &url[..url.find(is_end).unwrap_or(url.len())];
+        out.push_str(before);
+        rest = url;
+        if let Some(at) = authority.rfind('@') {
+            out.push('…');
+            rest = &url[at..];
+        }
+    }
+    if out.is_empty() {
+        return text.into();
+    }
+    out.push_str(rest);
+    out.into()
 }
 
 /// What is wrong, as the one line on standard error that begins with the program's name.
 pub(crate) fn complain(why: &str) {
-    tell(&format!("tablehaul: {}", why.replace(['\n', '\r'], " ")));
+    output::line(&format!("tablehaul: {why}"));
 }
 
 /// `1 worker`, `2 workers`.
@@ -48,6 +123,31 @@ pub(crate) fn bytes(bytes: u64) -> String {
     }
 }
 
+/// `480`, `49.5`, `0.25`: what happens in a second. Small rates keep their fractions, so that what is slow does not
+/// look as if it stood still.
+pub(crate) fn rate(per_second: f64) -> String {
+    let decimals = match per_second {
+        0.0 => 0,
+        ..0.000_5 => return "under 0.001".to_owned(),
+        ..0.999_5 => 3,
+        ..9.995 => 2,
+        ..99.95 => 1,
+        _ => 0,
+    };
+    let text = format!("{per_second:.decimals$}");
+    if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
+}
+
+/// A price between two, in US dollars: `about $0.62`, `about $0.62 to $1.25`, `under $0.01`.
+pub(crate) fn price(least: f64, most: f64) -> String {
+    let in_cents = |dollars: f64| format!("${dollars:.2}");
+    match (in_cents(least), in_cents(most)) {
+        (_, most) if most == "$0.00" => "under $0.01".to_owned(),
+        (least, most) if least == most => format!("about {least}"),
+        (least, most) => format!("about {least} to {most}"),
+    }
+}
+
 /// `1 h 05 min`, `3 min 20 s`, `4.2 s`.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -64,9 +164,54 @@ mod tests {
     use super::*;
 
     #[test]
+    fn passwords_in_urls_are_left_out_and_nothing_else() {
+        for (text, told) in [
+            ("at http://me:pw@host:80/x?a@b", "at http://…@host:80/x?a@b"),
+            ("'https://me@host', http://a:b@c@d", "'https://…@host', http://…@d"),
+            ("s3://bucket/a@b and file:///x@y", "s3://bucket/a@b and file:///x@y"),
+            ("me@example.com: http://host", "me@example.com: http://host"),
+            ("://", "://"),
+        ] {
+            assert_eq!(without_passwords(text), told);
+        }
+    }
+
+    #[test]
+    fn only_a_reader_that_is_gone_is_no_failure() {
+        let failed = |kind: ErrorKind| written_to_stdout("the plan", Err(kind.into()));
+        assert!(failed(ErrorKind::BrokenPipe).is_ok());
+        let failure = failed(ErrorKind::StorageFull).unwrap_err();
+        assert_eq!(failure.exit_code(), 1);
+        assert!(
+            failure.to_string().starts_with("the plan could not be written to standard output: "),
+            "{failure}"
+        );
+    }
+
+    #[test]
     fn bytes_have_two_digits_and_a_decimal_unit() {
         let texts = [0, 999, 1000, 4_520_000_000, 12_345_678].map(bytes);
         assert_eq!(texts, ["0 B", "999 B", "1.0 kB", "4.5 GB", "12 MB"]);
+    }
+
+    #[test]
+    fn small_rates_and_prices_do_not_look_like_nothing() {
+        let texts = [0.0, 0.000_1, 0.001, 0.25, 0.5, 1.0, 2.345, 9.999, 49.5, 50.0, 99.96, 1234.4].map(rate);
+        let expected =
+            ["0", "under 0.001", "0.001", "0.25", "0.5", "1", "2.35", "10", "49.5", "50", "100", "1234"];
+        assert_eq!(texts, expected);
+        let prices = [(0.0, 0.0), (0.004, 0.004), (0.006, 0.006), (1.5, 1.5), (0.62, 1.25), (0.001, 0.5)];
+        assert_eq!(
+            prices.map(|(least, most)| price(least, most)),
+            [
+                "under $0.01",
+                "under $0.01",
+                "about $0.01",
+                "about $1.50",
+                "about $0.62 to $1.25",
+                "about $0.00 to $0.50"
+            ]
+        );
     }
 
     #[test]

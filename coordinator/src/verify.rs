@@ -29,17 +29,20 @@ use job::{
     layout,
     spec::AwsAccess,
     target::Target,
+    visible::Line,
 };
 use job_aws::Fault;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backup::archived,
     failure::Failure,
     journal,
     retry::retried,
-    store::{Entry, Store},
+    store::{Entry, Listing, Store},
     text,
+    waits::unless_silent,
 };
 use check::{Expected, FileFound};
 use folder::FolderFound;
@@ -67,11 +70,11 @@ pub(crate) struct Verified {
 
 impl fmt::Display for Verified {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "verified    {} in {}", self.table, self.folder)?;
+        writeln!(out, "verified    {} in {}", Line(&self.table), Line(&self.folder))?;
         writeln!(out, "items       {}", self.items)?;
         writeln!(out, "size        {} in {} files", text::bytes(self.bytes), self.files)?;
         for note in &self.notes {
-            writeln!(out, "note        {note}")?;
+            writeln!(out, "note        {}", Line(note))?;
         }
         match self.defects.len() {
             0 => writeln!(out, "defects     none")?,
@@ -109,9 +112,14 @@ async fn verify_folder(
 ) -> Result<Verified, Failure> {
     let started = Instant::now();
     let refused = |fault| Failure::refused(&fault);
-    let store = Store::to_read(target, access).await.map_err(refused)?;
-    let entries = retried(|| store.entries()).await.map_err(refused)?;
-    let manifest = store.find(layout::MANIFEST).await.map_err(refused)?;
+    let looking = async {
+        let store = Store::to_read(target, access).await.map_err(refused)?;
+        let Listing { files: entries, archived, .. } = retried(|| store.listing()).await.map_err(refused)?;
+        let manifest = store.find(layout::MANIFEST).await.map_err(refused)?;
+        let recorded = recorded(&store, target, &entries, manifest.is_some()).await?;
+        Ok((store, entries, archived, manifest, recorded))
+    };
+    let (store, entries, archived, manifest, recorded) = unless_silent(looking).await?;
     let mut verified = Verified {
         table: "a table".into(),
         folder: target.to_string(),
@@ -122,8 +130,12 @@ async fn verify_folder(
         notes: Vec::new(),
         seconds: 0.0,
     };
-    match recorded(&store, target, &entries, manifest.is_some()).await? {
+    match recorded {
         Ok(export) => {
+            let files = export.files.iter().map(|file| &*file.name);
+            if let Some(why) = archived::refusal(&target.to_string(), files, &archived) {
+                return Err(Failure::Refused(why));
+            }
             let FolderFound { defects, notes } =
                 folder::check(target, &export, manifest.as_deref(), &entries);
             export.table["TableName"].as_str().unwrap_or("a table").clone_into(&mut verified.table);
@@ -187,7 +199,7 @@ async fn check_files(
     let mut entries: HashMap<String, Entry> =
         entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
     let present = |file: &job::export_json::PartFile| {
-        entries.remove(&file.name).map(|entry| Job { file: file.clone(), entry })
+        entries.remove(&*file.name).map(|entry| Job { file: file.clone(), entry })
     };
     let jobs: Vec<Job> = export.files.iter().filter_map(present).collect();
     let bytes = jobs.iter().map(|job| job.entry.bytes).sum();
@@ -195,6 +207,7 @@ async fn check_files(
     tally.defects.store(defects as u64, Ordering::Relaxed);
     let expected = Expected {
         compression: export.compression,
+        null: export.null,
         keys: KeyNames::from(&export.keys),
         seed: uuid::Uuid::new_v4().as_u64_pair().0,
     };

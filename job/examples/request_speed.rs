@@ -8,7 +8,7 @@ use std::{
 };
 
 use job::{
-    format::request::{Encoder, Wanted, Write, read_emr_line, read_json_line},
+    format::request::{Encoder, Wanted, Write, export_line::ExportLine, read_emr_line},
     schema::{KeyAttribute, KeyKind, KeySchema},
 };
 
@@ -93,7 +93,6 @@ fn main() {
         encoder.json_line(line, out).expect(good);
     });
     report("DynamoDB JSON, slow", &json, |line, out| {
-        let (item, write) = read_json_line(line).expect(good);
-        encoder.item(&item, write, out).expect(good);
+        encoder.export_line(&ExportLine::read_json(line).expect(good), out).expect(good);
     });
 }

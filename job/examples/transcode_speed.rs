@@ -10,6 +10,7 @@ use std::{
 use job::{
     format::{KeyNames, check_line, scan_page},
     schema::{KeyAttribute, KeyKind, KeySchema},
+    spec::NullSpelling,
 };
 use serde_json::Value;
 
@@ -96,7 +97,7 @@ fn report(name: &str, bytes: usize, mut work: impl FnMut()) {
         .expect("there are rounds");
     let seconds = best.as_secs_f64();
     println!(
-        "{name:<18} {:>10.0} items/s {:>8.1} MB/s",
+        "{name:<22} {:>10.0} items/s {:>8.1} MB/s",
         ITEMS as f64 / seconds,
         bytes as f64 / seconds / 1e6
     );
@@ -105,13 +106,17 @@ fn report(name: &str, bytes: usize, mut work: impl FnMut()) {
 fn main() {
     let body = page();
     let mut lines = Vec::new();
-    scan_page(&body, &mut lines).expect("the page is a Scan reply");
+    scan_page(&body, NullSpelling::Single, &mut lines).expect("the page is a Scan reply");
     println!("{ITEMS} items of {} bytes, one core", lines.len() / ITEMS);
 
     let written = lines.clone();
     report("scan_page", body.len(), || {
         lines.clear();
-        scan_page(black_box(&body), &mut lines).expect("the page is a Scan reply");
+        scan_page(black_box(&body), NullSpelling::Single, &mut lines).expect("the page is a Scan reply");
+    });
+    report("scan_page, both NULLs", body.len(), || {
+        lines.clear();
+        scan_page(black_box(&body), NullSpelling::Both, &mut lines).expect("the page is a Scan reply");
     });
     let attribute = |name: &str, kind| KeyAttribute { name: name.into(), kind };
     let schema =
@@ -119,7 +124,7 @@ fn main() {
     let keys = KeyNames::from(&schema);
     report("check_line", written.len(), || {
         for line in black_box(&written).split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-            check_line(line, &keys).expect("the line was written by scan_page");
+            check_line(line, &keys, NullSpelling::Single).expect("the line was written by scan_page");
         }
     });
     report("serde_json::Value", body.len(), || {

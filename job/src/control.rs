@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     capacity::Units,
-    ids::{FileId, WorkerId},
+    ids::{FileId, UploadId, WorkerId},
+    layout::PartName,
     spec::{ExportSettings, ImportSettings},
     split::{Advance, SplitLease},
     task::{Lease, Step},
@@ -108,8 +109,10 @@ pub struct Stats {
     pub indexes: BTreeMap<String, Units>,
     /// Requests that were answered well: Scan pages, or batches.
     pub requests: u64,
-    /// Items read or written.
+    /// Items read, written or removed.
     pub items: u64,
+    /// How many of these were removed from the table.
+    pub removed: u64,
     /// Bytes of lines, before compression.
     pub bytes: u64,
     /// Requests refused for capacity.
@@ -120,6 +123,8 @@ pub struct Stats {
     pub streams: u32,
     /// Of the last request that was sent again; empty if none.
     pub last_error: String,
+    /// No request is under way, and the next ones wait for more units than the worker has: now, not a total.
+    pub waits_for_units: bool,
 }
 
 /// What a worker says.
@@ -179,9 +184,9 @@ pub enum ToWorker {
         /// Its number.
         file: FileId,
         /// Its name.
-        name: String,
-        /// S3's id of its multipart upload; empty on a file system.
-        upload_id: String,
+        name: PartName,
+        /// S3's id of its multipart upload; on a file system what its hidden name is made of.
+        upload_id: UploadId,
     },
     /// No task is left: seal what is at hand when the leased ones are through.
     Drain,

@@ -1,8 +1,14 @@
 //! What a backup is: `_tablehaul/export.json`, beside the manifest.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::Error as _};
 
-use crate::{ids::JobId, schema::KeySchema, spec::Compression};
+use crate::{
+    ids::JobId,
+    layout::PartName,
+    schema::KeySchema,
+    spec::{Compression, NullSpelling},
+    table_settings::TableSettings,
+};
 
 /// The version of [`ExportJson`] written here, and the only one read.
 pub const VERSION: u32 = 1;
@@ -24,8 +30,17 @@ pub struct ExportJson {
     pub keys: KeySchema,
     /// How the files are compressed.
     pub compression: Compression,
+    /// How NULL is spelled in them; older versions knew only one spelling and did not say so.
+    #[serde(default)]
+    pub null: NullSpelling,
     /// What the job was told.
     pub settings: Settings,
+    /// The AWS account whose credentials the job had; absent if that was not found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The ARN of the user or role that they are of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
     /// Items in all files.
     pub items: u64,
     /// Bytes of all files as stored.
@@ -38,6 +53,9 @@ pub struct ExportJson {
     pub files: Vec<PartFile>,
     /// The table as DescribeTable gave it, word for word.
     pub table: serde_json::Value,
+    /// How the table was set up besides; absent if the export was begun before that was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_settings: Option<TableSettings>,
 }
 
 /// The settings of the job that are worth knowing later.
@@ -59,7 +77,7 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartFile {
     /// Its name in the folder.
-    pub name: String,
+    pub name: PartName,
     /// Lines in it.
     pub items: u64,
     /// Its length as stored.
@@ -99,7 +117,7 @@ pub enum ExportJsonError {
 /// Reads `_tablehaul/export.json`.
 ///
 /// # Errors
-/// If it is of another version, or damaged.
+/// If it is of another version, or damaged; also if it names files that its job can't have written.
 pub fn read(bytes: &[u8]) -> Result<ExportJson, ExportJsonError> {
     #[derive(Deserialize)]
     struct Versioned {
@@ -110,7 +128,11 @@ pub fn read(bytes: &[u8]) -> Result<ExportJson, ExportJsonError> {
     if version != u64::from(VERSION) {
         return Err(ExportJsonError::Version(version));
     }
-    Ok(serde_json::from_slice(bytes)?)
+    let export: ExportJson = serde_json::from_slice(bytes)?;
+    match export.files.iter().find(|file| !file.name.is_of(&export.job, export.compression)) {
+        Some(file) => Err(serde_json::Error::custom(format!("{} is no file of its job", file.name)).into()),
+        None => Ok(export),
+    }
 }
 
 #[cfg(test)]
@@ -119,13 +141,33 @@ mod tests {
 
     #[test]
     fn parts_survive_and_a_file_recorded_without_any_is_read() {
-        let old = r#"{"name":"f","items":3,"bytes":9,"crc32c":"00c0ffee"}"#;
+        let old = r#"{"name":"9b1d6f3a-0000-4abc-8def-00000000002a_000000","items":3,"bytes":9,"crc32c":"00c0ffee"}"#;
         let mut file: PartFile = serde_json::from_str(old).unwrap();
         assert!(file.parts.is_empty());
         assert_eq!(serde_json::to_string(&file).unwrap(), old);
         file.parts.push(UploadPart { bytes: 9, line_bytes: 30, items: 3, crc32c: "00c0ffee".into() });
         let new = serde_json::to_string(&file).unwrap();
         assert_eq!(serde_json::from_str::<PartFile>(&new).unwrap(), file);
+    }
+
+    #[test]
+    fn a_file_that_its_job_cannot_have_written_is_damage() {
+        let of = |job: u32, name: &str| {
+            let export = serde_json::json!({
+                "version": 1, "tool": "", "job": format!("00000000-0000-0000-0000-{job:012}"), "started_at": "",
+                "finished_at": "", "keys": {"partition": {"name": "id", "type": "S"}}, "compression": "none",
+                "settings": {"consistent": false, "segments": 1, "workers": 1, "read_units_per_second": 1.0,
+                    "rate_source": ""},
+                "items": 0, "bytes": 0, "line_bytes": 0, "read_units": 0.0, "table": null,
+                "files": [{"name": name, "items": 0, "bytes": 0, "crc32c": "00000000"}],
+            });
+            read(export.to_string().as_bytes())
+        };
+        let name = "00000000-0000-0000-0000-000000000007_000000";
+        assert_eq!(*of(7, name).unwrap().files[0].name, *name);
+        for (job, name) in [(8, name), (7, "../etc/passwd"), (7, &format!("{name}.gz"))] {
+            assert!(matches!(of(job, name), Err(ExportJsonError::Damaged(_))), "{job} {name}");
+        }
     }
 
     #[test]

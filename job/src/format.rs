@@ -24,6 +24,7 @@ pub mod request;
 pub mod transcode;
 mod walk;
 
+pub(crate) use escape::has_lone_surrogate;
 pub use line::{KeyNames, LineError, LineKeys, check_line};
 pub use reply::ScanPage;
 pub use transcode::{TranscodeError, scan_page};

@@ -5,6 +5,8 @@
 mod read;
 mod write;
 
+pub(crate) use read::Fields;
+
 use std::collections::BTreeMap;
 
 /// Most levels of lists and maps within each other that any reader here follows.
@@ -63,6 +65,9 @@ pub enum ItemError {
     /// A binary is not padded standard base64.
     #[error("binary is not base64")]
     NotBase64,
+    /// Half of a character, as an escape: such text is no Unicode, and DynamoDB takes none.
+    #[error("a lone surrogate: \\ud800 to \\udfff stand for a character only in pairs")]
+    LoneSurrogate,
     /// Lists and maps within each other, deeper than [`MAX_NESTING`].
     #[error("nested deeper than {MAX_NESTING} levels")]
     TooDeep,

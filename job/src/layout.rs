@@ -1,7 +1,9 @@
 //! Every object name of a backup folder, in one place.
 
+use std::str::FromStr;
+
 use crate::{
-    ids::{FileId, JobId},
+    ids::{FileId, JobId, NotAName, UploadId, checked_name},
     spec::Compression,
 };
 
@@ -18,10 +20,41 @@ pub const LOCK: &str = "_tablehaul/lock";
 /// The folder of everything that is ours and not data. Hadoop readers skip names that begin with `_`.
 pub const OWN_FOLDER: &str = "_tablehaul";
 
-/// The name of a part file: `<job uuid>_<6-digit sequence>` and the codec's extension, by which
-/// Hadoop knows the codec.
-pub fn part_file(job: &JobId, file: FileId, compression: Compression) -> String {
-    format!("{job}_{:06}{}", file.0, compression.extension())
+/// The name of a part file: `<job uuid>_<6-digit sequence>` and the codec's extension, by which Hadoop knows the
+/// codec. So it never leads out of the folder: it is made by [`part_file`], or read and checked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PartName(String);
+
+impl PartName {
+    /// Whether a job that compresses so gives a file this name.
+    pub fn is_of(&self, job: &JobId, compression: Compression) -> bool {
+        let number = number(&self.0, compression).filter(|(of, _)| of == job);
+        number.is_some()
+    }
+}
+
+/// The job and the number in the name of a part file of this compression.
+fn number(name: &str, compression: Compression) -> Option<(JobId, FileId)> {
+    let (job, digits) = name.strip_suffix(compression.extension())?.rsplit_once('_')?;
+    let (job, file) = (job.parse().ok()?, FileId(digits.parse().ok()?));
+    // There is one way to write each number.
+    (part_file(&job, file, compression).0 == name).then_some((job, file))
+}
+
+impl FromStr for PartName {
+    type Err = NotAName;
+    fn from_str(name: &str) -> Result<Self, NotAName> {
+        let is_one = Compression::ALL.into_iter().any(|compression| number(name, compression).is_some());
+        if is_one { Ok(Self(name.to_owned())) } else { Err(NotAName("the name of a part file")) }
+    }
+}
+
+checked_name!(PartName);
+
+/// The name of this file of a job.
+pub fn part_file(job: &JobId, file: FileId, compression: Compression) -> PartName {
+    PartName(format!("{job}_{:06}{}", file.0, compression.extension()))
 }
 
 /// The name of an object of a journal, in its folder; they are numbered from 1.
@@ -41,10 +74,11 @@ pub fn hidden_prefix(job: &JobId) -> String {
 }
 
 /// The name a part file has on a file system until it is committed. `upload_id` tells it from one of that
-/// name that another coordinator of the job has handed out before. Hadoop readers skip names that begin
-/// with `.`.
-pub fn hidden(part_file: &str, upload_id: &str) -> String {
-    format!(".{part_file}.{upload_id}.part")
+/// name that another coordinator of the job has handed out before; one that could not be part of a file's name gives
+/// none. Hadoop readers skip names that begin with `.`.
+pub fn hidden(part_file: &PartName, upload_id: &UploadId) -> Option<String> {
+    let is_plain = upload_id.len() <= 128 && upload_id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_plain.then(|| format!(".{part_file}.{upload_id}.part"))
 }
 
 #[cfg(test)]
@@ -53,12 +87,48 @@ mod tests {
 
     #[test]
     fn part_files_are_named_after_the_job_and_numbered() {
-        let job = JobId("0af5".into());
-        assert_eq!(part_file(&job, FileId(7), Compression::None), "0af5_000007");
-        assert_eq!(part_file(&job, FileId(1_234_567), Compression::Gzip), "0af5_1234567.gz");
-        assert!(
-            hidden(&part_file(&job, FileId(7), Compression::None), "u").starts_with(&hidden_prefix(&job))
-        );
+        let job = JobId::from_u128(0x0af5);
+        let name = |file, compression| part_file(&job, FileId(file), compression);
+        assert_eq!(*name(7, Compression::None), *"00000000-0000-0000-0000-000000000af5_000007");
+        assert_eq!(*name(1_234_567, Compression::Gzip), *"00000000-0000-0000-0000-000000000af5_1234567.gz");
+        let hidden = hidden(&name(7, Compression::None), &"u".parse().unwrap()).unwrap();
+        assert!(hidden.starts_with(&hidden_prefix(&job)), "{hidden}");
+    }
+
+    #[test]
+    fn only_what_a_job_names_its_files_is_the_name_of_a_part_file() {
+        let job = JobId::from_u128(7);
+        for compression in Compression::ALL {
+            let name = part_file(&job, FileId(12), compression);
+            assert_eq!(name.parse::<PartName>().as_ref(), Ok(&name));
+            assert!(name.is_of(&job, compression) && !name.is_of(&JobId::from_u128(8), compression));
+        }
+        assert!(!part_file(&job, FileId(12), Compression::Gzip).is_of(&job, Compression::None));
+        for wrong in [
+            String::new(),
+            "manifest".into(),
+            "../victim/passwd".into(),
+            format!("../{job}_000012"),
+            format!("{job}_000012/../x"),
+            format!("{job}_12"),
+            format!("{job}_0000012"),
+            format!("{job}_+00012"),
+            format!("{job}_000012.bz2"),
+            format!("{job}_4294967296"),
+            format!("{job}_000012\n"),
+        ] {
+            assert!(wrong.parse::<PartName>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_upload_id_that_would_lead_elsewhere_gives_no_hidden_name() {
+        let name = part_file(&JobId::from_u128(7), FileId(12), Compression::None);
+        let hidden = |id: &str| hidden(&name, &id.parse().unwrap());
+        assert!(hidden("l0123456789abcdef").is_some());
+        for id in ["../x", "a/b", ".", "..", "a.b", "2~x", &"u".repeat(129)] {
+            assert_eq!(hidden(id), None, "{id}");
+        }
     }
 
     #[test]

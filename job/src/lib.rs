@@ -4,7 +4,10 @@
 
 pub mod capacity;
 pub mod control;
+pub mod crash;
+pub mod endpoint;
 pub mod export_json;
+pub mod fingerprint;
 pub mod format;
 pub mod ids;
 pub mod item;
@@ -12,8 +15,11 @@ pub mod journal;
 pub mod layout;
 pub mod manifest;
 pub mod object;
+pub mod paging;
 pub mod schema;
 pub mod spec;
 pub mod split;
+pub mod table_settings;
 pub mod target;
 pub mod task;
+pub mod visible;

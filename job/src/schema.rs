@@ -41,6 +41,18 @@ impl KeySchema {
     }
 }
 
+/// The key of a secondary index, global or local. An item that lacks one of its attributes is not in the index;
+/// a value that is there must be one that the index can take, or the table takes none of the item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexKeys {
+    /// The index.
+    pub name: String,
+    /// The hash attributes. There are several if the key is a multi-attribute one.
+    pub partition: Vec<KeyAttribute>,
+    /// The range attributes; none, one, or several.
+    pub sort: Vec<KeyAttribute>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

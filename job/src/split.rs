@@ -87,7 +87,8 @@ pub struct Split {
     pub split: SplitId,
     /// Of which object.
     pub object: Object,
-    /// What tells the object from another of that name; empty on a file system.
+    /// What tells the object from another of that name: S3's entity tag, or the
+    /// [`Fingerprint`](crate::fingerprint::Fingerprint) of a file.
     pub etag: String,
     /// Length of the whole object as stored.
     pub object_bytes: u64,
@@ -156,8 +157,11 @@ impl Advance {
 /// What became of lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
-    /// Items written, removed, or in a check found good.
+    /// Items written, or in a check found good to be written.
     pub items: u64,
+    /// Items removed, or in a check found to be removed. A journal of an older version counts them as `items`.
+    #[serde(default)]
+    pub removed: u64,
     /// Items not written because there is one with the same key.
     pub kept: u64,
     /// Bytes of those items by DynamoDB's rule.
@@ -166,9 +170,23 @@ pub struct Counts {
     pub units: Units,
 }
 
+impl Counts {
+    /// Lines that are settled and are no rejections.
+    pub const fn lines(&self) -> u64 {
+        self.items + self.removed + self.kept
+    }
+
+    /// The same of an import that only removes: what was counted as an item is one that is removed.
+    #[must_use]
+    pub const fn of_removals(self) -> Self {
+        Self { items: 0, removed: self.items + self.removed, ..self }
+    }
+}
+
 impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, more: Self) {
         self.items += more.items;
+        self.removed += more.removed;
         self.kept += more.kept;
         self.item_bytes += more.item_bytes;
         self.units += more.units;
@@ -190,5 +208,6 @@ pub struct Reject {
 /// A line that is longer is not sent with its rejection: an item of 400 KB is seldom a tenth of it.
 pub const MAX_REJECTED_LINE_BYTES: usize = 2 * 1024 * 1024;
 
-/// No line is longer: 400 KB of an item are at most 9 times that in JSON (`{"NULL":true}` is a byte).
+/// No line is longer: 400 KB of an item are at most 16 times that in JSON (in a list, `{"nULL":true,"nULLValue":true}`
+/// is two bytes).
 pub const MAX_LINE_BYTES: usize = 8 * 1024 * 1024;

@@ -1,10 +1,14 @@
 //! Where a backup lies: a folder in S3 or in a file system.
 
+mod typed;
+
 use std::{
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
 };
+
+pub use typed::{Typed, typed};
 
 /// A folder for a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +30,16 @@ pub enum Target {
 /// A destination that cannot be one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
+    /// Neither a url of ours nor a path, as people type them.
+    #[error("{typed}: {what}; {remedy}")]
+    Mistyped {
+        /// As typed.
+        typed: String,
+        /// What it is.
+        what: String,
+        /// What to type instead.
+        remedy: String,
+    },
     /// The scheme is none of ours.
     #[error("{uri}: unknown scheme {scheme:?}; use s3://bucket/folder, file:///folder or a path")]
     Scheme {
@@ -46,7 +60,7 @@ pub enum TargetError {
         /// As typed.
         uri: String,
         /// What is wrong.
-        why: &'static str,
+        why: String,
     },
 }
 
@@ -56,12 +70,15 @@ impl FromStr for Target {
     /// Reads `s3://bucket[/folder]` (also the `s3n://` and `s3a://` of Hadoop), `file:///folder`,
     /// `file:/folder`, or a plain absolute path. Relative paths are made absolute by the caller.
     fn from_str(uri: &str) -> Result<Self, TargetError> {
-        let wrong = |why| TargetError::Path { uri: uri.to_owned(), why };
+        let wrong = |why: &str| TargetError::Path { uri: uri.to_owned(), why: why.to_owned() };
         if uri.is_empty() {
             return Err(wrong("an empty destination"));
         }
         if uri.chars().any(char::is_control) {
             return Err(wrong("control characters in a destination"));
+        }
+        if uri.starts_with('/') {
+            return file(uri, wrong);
         }
         if let Some((scheme, rest)) = uri.split_once("://") {
             return match scheme {
@@ -85,13 +102,28 @@ fn s3(uri: &str, rest: &str) -> Result<Target, TargetError> {
         return Err(TargetError::Bucket { uri: uri.to_owned() });
     }
     let prefix = key.trim_matches('/');
-    if prefix.split('/').any(|part| matches!(part, "." | "..") || (part.is_empty() && !prefix.is_empty())) {
-        return Err(TargetError::Path { uri: uri.to_owned(), why: "empty, . or .. as a folder name" });
+    if let Some(why) = wrong_name(bucket, prefix) {
+        return Err(TargetError::Path { uri: uri.to_owned(), why });
     }
     Ok(Target::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
 }
 
-fn file(path: &str, wrong: impl Fn(&'static str) -> TargetError) -> Result<Target, TargetError> {
+/// What is wrong with the first folder name that is not one: S3 has keys with `//`, `.` and `..`, but Hadoop and
+/// most tools take them for others.
+fn wrong_name(bucket: &str, prefix: &str) -> Option<String> {
+    let names: Vec<&str> = prefix.split('/').filter(|_| !prefix.is_empty()).collect();
+    let at = names.iter().position(|name| matches!(*name, "" | "." | ".."))?;
+    let before = names[..at].iter().fold(format!("s3://{bucket}"), |path, name| format!("{path}/{name}"));
+    if !names[at].is_empty() {
+        let name = names[at];
+        return Some(format!("{name:?} after {before} is no folder name in S3; write the path without it"));
+    }
+    let full = names.iter().filter(|name| !name.is_empty());
+    let whole = full.fold(format!("s3://{bucket}"), |path, name| format!("{path}/{name}"));
+    Some(format!("the folder name after {before}/ is empty; write {whole}"))
+}
+
+fn file(path: &str, wrong: impl Fn(&str) -> TargetError) -> Result<Target, TargetError> {
     let path = Path::new(path);
     if !path.is_absolute() {
         return Err(wrong("not an absolute path"));
@@ -174,6 +206,22 @@ mod tests {
         for uri in ["s3://bucket", "s3://bucket/a/b", "file:///tmp/x"] {
             assert_eq!(target(&target(uri).to_string()), target(uri));
         }
+    }
+
+    #[test]
+    fn a_path_may_hold_what_looks_like_a_scheme() {
+        assert_eq!(target("/tmp/a://b").to_string(), "file:///tmp/a:/b");
+        assert_eq!(target("/tmp/./s3:/b").to_string(), "file:///tmp/s3:/b");
+    }
+
+    #[test]
+    fn a_folder_name_that_is_none_is_named_with_what_to_write() {
+        let said = |uri: &str| uri.parse::<Target>().unwrap_err().to_string();
+        assert_eq!(
+            said("s3://bucket/a//b///c"),
+            "s3://bucket/a//b///c: the folder name after s3://bucket/a/ is empty; write s3://bucket/a/b/c"
+        );
+        assert!(said("s3n://bucket/a/../b").contains("\"..\" after s3://bucket/a is no folder name"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use job::{
     format::{KeyNames, LineError, Problem, check_line, scan_page},
     item::{Item, ItemError},
     schema::{KeyAttribute, KeyKind, KeySchema},
+    spec::NullSpelling::{self, Both, Single},
 };
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -33,8 +34,13 @@ fn slow_items(body: &[u8]) -> Result<Vec<Item>, ItemError> {
     items.and_then(|items| if items.len() as u64 == page.count { Ok(items) } else { Err(ItemError::Json) })
 }
 
-fn lines_of(items: &[Item]) -> String {
-    items.iter().map(|item| item.to_emr_line() + "\n").collect()
+fn lines_of(items: &[Item], null: NullSpelling) -> String {
+    let lines: String = items.iter().map(|item| item.to_emr_line() + "\n").collect();
+    match null {
+        Single => lines,
+        // Within a string, quotes are escaped.
+        Both => lines.replace(r#"{"nULL":true}"#, r#"{"nULL":true,"nULLValue":true}"#),
+    }
 }
 
 /// Bytes that matter to the grammar.
@@ -42,9 +48,9 @@ const TOKENS: &[u8] = b"\"\\{}[]:,SNBLMOUsn tru0\n/{}\"\"";
 
 /// What is read from `body` is right, or nothing is read. What `scan_page` leaves to DynamoDB may
 /// be an error of the slow reader alone.
-fn assert_no_silent_difference(body: &[u8]) {
+fn assert_no_silent_difference(body: &[u8], null: NullSpelling) {
     let mut lines = b"kept".to_vec();
-    match (scan_page(body, &mut lines), slow_items(body)) {
+    match (scan_page(body, null, &mut lines), slow_items(body)) {
         (Err(error), _) => {
             assert!(error.at <= body.len());
             assert_eq!(lines, b"kept");
@@ -57,7 +63,7 @@ fn assert_no_silent_difference(body: &[u8]) {
                 text.lines().map(|line| Item::from_emr_line(line.as_bytes()).unwrap()).collect();
             assert_eq!(read, items);
             assert_eq!(page.items, items.len() as u64);
-            assert_eq!(text.len(), lines_of(&items).len());
+            assert_eq!(text.len(), lines_of(&items, null).len());
         }
     }
 }
@@ -81,8 +87,11 @@ proptest! {
     ) {
         let body = write_page(&items, seed, style);
         let mut lines = Vec::new();
-        let page = scan_page(&body, &mut lines).unwrap();
-        prop_assert_eq!(String::from_utf8(lines).unwrap(), lines_of(&items));
+        let mut both = Vec::new();
+        scan_page(&body, Both, &mut both).unwrap();
+        prop_assert_eq!(String::from_utf8(both).unwrap(), lines_of(&items, Both));
+        let page = scan_page(&body, Single, &mut lines).unwrap();
+        prop_assert_eq!(String::from_utf8(lines).unwrap(), lines_of(&items, Single));
         prop_assert_eq!(page.items, items.len() as u64);
         prop_assert_eq!(page.scanned, items.len() as u64 + 1);
         prop_assert_eq!(page.consumed, Some(Units::from_milli(128_500)));
@@ -108,7 +117,8 @@ proptest! {
                 2 => { body.remove(at); }
                 _ => body.truncate(at),
             }
-            assert_no_silent_difference(&body);
+            assert_no_silent_difference(&body, Single);
+            assert_no_silent_difference(&body, Both);
         }
     }
 
@@ -116,11 +126,12 @@ proptest! {
     fn every_line_that_is_written_passes_the_strict_reader(
         items in prop::collection::vec(keyed_item_strategy(), 1..4),
         seed: u64,
+        null in prop::sample::select(&[Single, Both]),
     ) {
         let mut lines = Vec::new();
-        scan_page(&write_page(&items, seed, Style::WILD), &mut lines).unwrap();
+        scan_page(&write_page(&items, seed, Style::WILD), null, &mut lines).unwrap();
         for (line, item) in lines.split(|&byte| byte == b'\n').zip(&items) {
-            let keys = check_line(line, &key_names()).unwrap();
+            let keys = check_line(line, &key_names(), null).unwrap();
             let raw = [b"{\"p\\\"k\":{\"s\":\"", keys.partition, b"\"},\"sk\":{\"n\":\"", keys.sort.unwrap(), b"\"}}"].concat();
             let key = Item::from_emr_line(&raw).unwrap();
             prop_assert!(key.attributes.iter().all(|(name, value)| item.attributes.get(name) == Some(value)));
@@ -132,12 +143,13 @@ proptest! {
         item in keyed_item_strategy(),
         place: prop::sample::Index,
         byte: u8,
+        null in prop::sample::select(&[Single, Both]),
     ) {
-        let mut line = item.to_emr_line().into_bytes();
+        let mut line = lines_of(std::slice::from_ref(&item), null).trim_end_matches('\n').as_bytes().to_vec();
         let at = place.index(line.len());
         line[at] = byte;
-        match (check_line(&line, &key_names()), Item::from_emr_line(&line)) {
-            (Ok(_), Ok(item)) => prop_assert_eq!(item.to_emr_line().len(), line.len()),
+        match (check_line(&line, &key_names(), null), Item::from_emr_line(&line)) {
+            (Ok(_), Ok(item)) => prop_assert_eq!(lines_of(&[item], null).len(), line.len() + 1),
             (Ok(_), Err(error)) => prop_assert_eq!(error, ItemError::DuplicateName),
             (Err(LineError::Malformed { at, .. }), _) => prop_assert!(at <= line.len()),
             (Err(_), _) => {}
@@ -149,9 +161,9 @@ proptest! {
 fn a_page_cut_anywhere_is_refused() {
     let item = r#"{"a\"b":{"S":"x\\y\u00e9\/"},"l":{"L":[{"N":"-1.5"},{"BOOL":true},{"NULL":true},{"BS":["AA=="]}]}}"#;
     let body = format!(r#"{{"Count":2,"Items":[{item}, {item}],"X":null,"ScannedCount":2}}"#);
-    assert!(scan_page(body.as_bytes(), &mut Vec::new()).is_ok());
+    assert!(scan_page(body.as_bytes(), Both, &mut Vec::new()).is_ok());
     for end in 0..body.len() {
-        let error = scan_page(&body.as_bytes()[..end], &mut Vec::new()).unwrap_err();
+        let error = scan_page(&body.as_bytes()[..end], Both, &mut Vec::new()).unwrap_err();
         assert!(
             matches!(error.problem, Problem::End | Problem::Expected(_) | Problem::UnknownType),
             "{end}: {error}"

@@ -16,7 +16,7 @@ use job::{
     journal::{self, Begin, Fact, Header, OpenedFile, Run, Writer},
     layout,
     schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::Compression,
+    spec::{Compression, NullSpelling},
     task::{Position, Step, TotalSegments},
 };
 use nix::sys::{
@@ -105,8 +105,9 @@ fn write(folder: &Path, segments: u32) -> anyhow::Result<Written> {
             let steps: Vec<Step> = steps.map(|segment| step(segment, round)).collect();
             let (file, number) = (written.parts / PARTS_PER_FILE, written.parts % PARTS_PER_FILE + 1);
             if number == 1 {
-                let name = format!("{file:06}");
-                facts.push(Fact::File(OpenedFile { file: FileId(file), name, upload_id: "u".repeat(100) }));
+                let name = layout::part_file(&JobId::from_u128(7), FileId(file), Compression::None);
+                let upload_id = "u".repeat(100).parse()?;
+                facts.push(Fact::File(OpenedFile { file: FileId(file), name, upload_id }));
             }
             let part = part(file, number, steps.iter().map(|step| step.items).sum());
             facts.push(Fact::Sealed(Sealed { part: Some(part), steps }));
@@ -160,16 +161,18 @@ fn header(number: u64) -> Header {
 
 fn begin(segments: u32) -> anyhow::Result<Begin> {
     Ok(Begin {
-        job: JobId("job".into()),
+        job: JobId::from_u128(7),
         table: "Forum".into(),
         arn: None,
         table_id: None,
         keys: KeySchema { partition: KeyAttribute { name: "pk".into(), kind: KeyKind::S }, sort: None },
         compression: Compression::None,
+        null: NullSpelling::Single,
         consistent: false,
         segments: TotalSegments::try_from(segments)?,
         started_at: "2026-01-01T00:00:00Z".into(),
         expected_items: 0,
         description: serde_json::Value::Null,
+        table_settings: None,
     })
 }

@@ -131,14 +131,6 @@ fn without_a_region_and_an_endpoint_it_is_told_how_to_give_one() {
 }
 
 #[test]
-fn a_bucket_in_another_region_is_told_with_the_flag_for_it() {
-    s3().create_bucket("elsewhere");
-    let finished = to_bucket("elsewhere").args(["--region", "eu-west-2"]).run();
-    says(&finished, 2, &["s3://elsewhere/x is in another region", "--s3-region", "us-east-1"]);
-    assert_eq!(s3().objects("elsewhere"), [""; 0]);
-}
-
-#[test]
 fn a_role_is_assumed_by_the_coordinator_and_by_each_worker() {
     let role = "arn:aws:iam::123456789012:role/exporter";
     let moto = Moto::start();

@@ -84,12 +84,12 @@ fn a_bad_table_name_is_named() {
 fn a_bad_destination_is_named() {
     for (wrong, why) in [
         ("gopher://x/y", "unknown scheme \"gopher\""),
-        ("hdfs:///x", "unknown scheme"),
+        ("hdfs:///x", "file systems of Hadoop"),
         ("s3://", "no valid bucket name"),
         ("s3://b", "no valid bucket name"),
         ("s3://bucket/a//b", "folder name"),
         ("s3://bucket/../b", "folder name"),
-        ("file://x/../y", "not an absolute path"),
+        ("file://x/../y", "the name of a host"),
         ("/tmp/../x", ".. in a destination"),
         ("", "empty destination"),
         ("/tmp/a\nb", "control characters"),

@@ -4,10 +4,10 @@ use super::{Place, export_json, files, forum, s3, says};
 use tests_support::backup;
 use tests_support::command::{Finished, Tablehaul};
 
-const CLASS: &str = "org.apache.hadoop.dynamodb.tools.DynamoDBExport";
+pub(super) const CLASS: &str = "org.apache.hadoop.dynamodb.tools.DynamoDBExport";
 
 /// The class with these arguments, at the fake of all tests; `PATH` stands for the folder of `place`.
-fn java(place: &Place, args: &[&str]) -> Tablehaul {
+pub(super) fn java(place: &Place, args: &[&str]) -> Tablehaul {
     let path = place.folder().to_string_lossy().into_owned();
     let args = args.iter().map(|&arg| if arg == "PATH" { path.as_str() } else { arg });
     Tablehaul::new(std::iter::once(CLASS).chain(args)).env("TABLEHAUL_DYNAMODB_ENDPOINT", forum())
@@ -15,7 +15,7 @@ fn java(place: &Place, args: &[&str]) -> Tablehaul {
 
 /// Makes sure that arguments were refused as the Java tool refuses them: its usage on standard output.
 #[track_caller]
-fn is_usage(finished: &Finished, part: &str) {
+pub(super) fn is_usage(finished: &Finished, part: &str) {
     assert_eq!(finished.code, Some(255), "{}", finished.stderr);
     assert!(finished.stdout.starts_with("usage: tablehaul org.apache."), "{}", finished.stdout);
     let lines: Vec<&str> = finished.stderr.lines().collect();
@@ -24,7 +24,7 @@ fn is_usage(finished: &Finished, part: &str) {
 }
 
 /// Lines on standard error that are warnings.
-fn warnings(finished: &Finished) -> Vec<&str> {
+pub(super) fn warnings(finished: &Finished) -> Vec<&str> {
     finished.stderr.lines().filter(|line| line.starts_with("tablehaul: ")).collect()
 }
 

@@ -2,17 +2,32 @@
 //! the one line that says what is wrong, and at what was written.
 
 mod access;
+mod account;
+mod archived;
 mod arguments;
 mod java;
+mod java_options;
 mod keys;
+mod limits;
+mod names;
 mod network;
 mod output;
+mod oversized;
+mod places;
+mod planted;
 mod refused;
+mod regions;
+mod replaced;
 mod running;
+mod settings;
 mod several;
 mod silent;
+mod trust;
 mod unfinished;
+mod unread;
 mod variables;
+mod waiting;
+mod whole;
 
 use serde_json::Value;
 use std::ffi::OsStr;

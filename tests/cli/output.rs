@@ -1,11 +1,11 @@
 //! Plans, reports and progress: what a user and a program read of an export that goes well.
 
-use super::{Place, files, forum, wait_until};
+use super::{Place, ends_saying, files, forum, wait_until};
 use serde_json::Value;
 use std::process::Child;
 use std::time::Duration;
 use tests_support::Fake;
-use tests_support::command::finish;
+use tests_support::command::{Finished, Tablehaul, finish};
 
 /// The plan of a table of the fake with these settings.
 fn plan(settings: &str, args: &[&str]) -> String {
@@ -96,6 +96,65 @@ fn a_reader_who_goes_away_ends_no_export() {
     tests_support::backup::holds_each_item_once(&place.folder(), 100);
 }
 
+/// Runs a command line in a shell, where `$T` is `tablehaul`.
+fn shell(line: &str, args: [&str; 3]) -> Finished {
+    Tablehaul::after(&format!("T=$1; shift; {line}"), args).run()
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure_in_one_line_and_a_reader_that_is_gone_is_none() {
+    let (place, endpoint) = (Place::new(), forum());
+    let folder = place.folder().to_string_lossy().into_owned();
+    let full = |command: &str| shell(&format!("$T {command} >/dev/full"), [&folder, endpoint, "x"]);
+    let cannot = "could not be written to standard output: No space left on device";
+    let export = "export Forum $1 --dynamodb-endpoint $2";
+    for command in ["--help", "--version", &format!("{export} --dry-run")] {
+        ends_saying(&full(command), 1, &[cannot]);
+    }
+    place.is_untouched();
+    let finished = full(&format!("{export} --json"));
+    ends_saying(&finished, 1, &["the export is done, but its report", cannot]);
+    tests_support::backup::holds_each_item_once(&place.folder(), 100);
+    for command in ["status $1", "status $1 --json", "verify $1 --json"] {
+        ends_saying(&full(command), 1, &[cannot]);
+        let gone = shell(&format!("$T {command} | true"), [&folder, endpoint, "x"]);
+        assert_eq!((gone.code, gone.stderr.contains("tablehaul: ")), (Some(0), false), "{}", gone.stderr);
+    }
+    std::fs::remove_file(place.folder().join("_SUCCESS")).expect("a mark");
+    ends_saying(&full("verify $1"), 1, &[cannot]);
+}
+
+#[test]
+fn a_password_in_an_address_is_refused_and_said_nowhere() {
+    let place = Place::new();
+    let folder = place.folder().to_string_lossy().into_owned();
+    let with_password = forum().replace("http://", "http://me:hunter2@");
+    let class = "org.apache.hadoop.dynamodb.tools.DynamoDBExport";
+    let java = format!("-Ddynamodb.endpoint={with_password}");
+    let s3 = "s3://bucket/x";
+    for (code, args) in [
+        (2, vec!["export", "Forum", &folder, "--dynamodb-endpoint", &with_password]),
+        (2, vec!["import", &folder, "Forum", "--dynamodb-endpoint", &with_password]),
+        (2, vec!["status", s3, "--s3-endpoint", &with_password]),
+        (2, vec!["verify", s3, "--s3-endpoint", &with_password]),
+        (2, vec!["clean", s3, "--s3-endpoint", &with_password]),
+        (2, vec!["status", s3, "--s3-endpoint", "ftp://me:hunter2@host"]),
+        (2, vec!["status", s3, "--s3-endpoint", "me:hunter2@host"]),
+        (2, vec!["status", "http://me:hunter2@host/x"]),
+        (1, vec![class, &java, &folder, "Forum"]),
+    ] {
+        let finished = Tablehaul::new(&args).run();
+        assert_eq!(finished.code, Some(code), "{args:?}: {}", finished.stderr);
+        let said = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(!said.contains("hunter2") && !said.contains("me:"), "{args:?}: {said}");
+    }
+    let by_variable = place.export("Forum", forum()).env("TABLEHAUL_S3_ENDPOINT", &with_password).run();
+    assert_eq!(by_variable.code, Some(2), "{}", by_variable.stderr);
+    assert!(by_variable.stderr.contains("leave that out"), "{}", by_variable.stderr);
+    assert!(!by_variable.stderr.contains("hunter2"), "{}", by_variable.stderr);
+    place.is_untouched();
+}
+
 #[test]
 fn without_a_terminal_there_is_a_line_every_ten_seconds() {
     let fake = Fake::start(["--table", "Forum:items=100000,rcu=1000"]);
@@ -109,6 +168,21 @@ fn without_a_terminal_there_is_a_line_every_ten_seconds() {
     tells(lines[0], &[" items, ", " of 5 units/s", " segments, ", " workers, ", "throttles", " left"]);
     assert_eq!(finished.code, Some(3));
     place.is_untouched();
+}
+
+#[test]
+fn a_small_budget_shows_its_fractions_and_what_is_waited_for() {
+    let fake = Fake::start(["--table", "Forum:items=1,rcu=1000,item-bytes=24576"]);
+    let place = Place::new();
+    let export = place.export("Forum", &fake.endpoint()).args(["--read-units", "0.25", "--workers", "1"]);
+    // The one item costs 3 units, which are there after 12 seconds.
+    let export = export.start();
+    std::thread::sleep(Duration::from_millis(11_500));
+    super::running::send(&export, "INT");
+    let finished = finish(export);
+    let line = finished.stderr.lines().find(|line| line.starts_with("Forum: ")).unwrap_or_default();
+    tells(line, &["0 items, ", ", 0 of 0.25 units/s (saving up for a large request), "]);
+    assert_eq!(finished.code, Some(3));
 }
 
 #[test]

@@ -16,14 +16,34 @@ fn a_table_that_does_not_exist_is_named_with_region_and_endpoint() {
 }
 
 #[test]
-fn a_table_that_is_not_active_is_waited_for_by_the_user() {
+fn a_table_that_cannot_be_used_is_refused_and_waited_for_only_if_that_helps() {
     let fake = Fake::start(["--table", "Forum:items=10,rcu=10,status=CREATING"]);
-    for status in ["CREATING", "UPDATING", "DELETING"] {
+    for (status, remedy) in [
+        ("CREATING", "not ACTIVE: wait until it is"),
+        ("DELETING", "name another table"),
+        ("ARCHIVING", "restore its backup"),
+        ("ARCHIVED", "restore its backup"),
+        ("INACCESSIBLE_ENCRYPTION_CREDENTIALS", "enable the key"),
+        ("FROZEN", "knows nothing of such a table"),
+    ] {
         fake.change_table("Forum", serde_json::json!({"status": status}));
         let place = Place::new();
-        says(&place.export("Forum", &fake.endpoint()).run(), 2, &["Forum", status, "not ACTIVE"]);
+        let finished = place.export("Forum", &fake.endpoint()).run();
+        says(&finished, 2, &["table Forum is", status, remedy]);
+        assert_eq!(finished.stderr.contains("wait"), status == "CREATING", "{}", finished.stderr);
         place.is_untouched();
     }
+}
+
+#[test]
+fn a_table_that_is_updating_is_exported() {
+    let fake = Fake::start(["--table", "Forum:items=10,rcu=10,gsi=by-name,status=UPDATING"]);
+    let place = Place::new();
+    let finished = place.export("Forum", &fake.endpoint()).run().succeeded();
+    let note = "note        table Forum is UPDATING: index by-name is being built";
+    assert!(finished.stderr.contains(note), "{}", finished.stderr);
+    tests_support::backup::holds_each_item_once(&place.folder(), 10);
+    place.export("Forum", &fake.endpoint()).args(["--if-complete", "skip", "--dry-run"]).run().succeeded();
 }
 
 #[test]
@@ -97,8 +117,12 @@ fn a_complete_export_is_never_written_over() {
 fn a_complete_export_of_the_java_tool_is_never_written_over() {
     let place = Place::new();
     fs::create_dir(place.folder()).expect("a folder");
-    fs::write(place.folder().join("manifest"), "{}").expect("a file");
+    let manifest = place.folder().join("manifest");
+    fs::write(&manifest, "{\"name\":\"DynamoDB-export\",\"version\":3,\n\"entries\": [\n\n]}")
+        .expect("a file");
     says(&place.export("Forum", forum()).run(), 2, &["a complete export of another tool"]);
+    fs::write(&manifest, "{}").expect("a file");
+    says(&place.export("Forum", forum()).run(), 2, &["an export of another tool, which is damaged"]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub(super) fn send(child: &Child, signal: &str) {
 }
 
 /// A table with more in it than anyone will read.
-fn endless() -> Fake {
+pub(super) fn endless() -> Fake {
     Fake::start(["--table", "Forum:pages=100000"])
 }
 
@@ -47,7 +47,7 @@ fn stops_with_nothing_to_keep<T>(signal: &str, begin: impl Fn() -> (Child, T)) -
 }
 
 /// Something with bytes in it that is not yet whole.
-fn has_hidden_bytes(place: &Place) -> bool {
+pub(super) fn has_hidden_bytes(place: &Place) -> bool {
     let folder = place.folder();
     let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
     let hidden = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with('.'));
@@ -66,6 +66,34 @@ fn a_signal_stops_an_export_to_a_folder_without_a_trace() {
         });
         place.is_untouched();
     }
+}
+
+/// An export of more than anyone will read, under way, whose shell has done `first`.
+fn under_way(place: &Place, fake: &Fake, first: &str) -> Child {
+    let folder = place.folder().to_string_lossy().into_owned();
+    let args = ["export", "Forum", &folder, "--dynamodb-endpoint", &fake.endpoint()];
+    let export = Tablehaul::after(first, args).start();
+    wait_until("a part is written", || has_hidden_bytes(place));
+    export
+}
+
+#[test]
+fn the_end_of_a_terminal_stops_a_job_in_order() {
+    let (place, fake) = (Place::new(), endless());
+    // However this test itself was started.
+    let export = under_way(&place, &fake, r#"exec env --default-signal=HUP "$@""#);
+    stops(export, "HUP");
+    assert!(!place.folder().join("manifest").exists());
+}
+
+#[test]
+fn under_nohup_the_end_of_a_terminal_means_nothing() {
+    let (place, fake) = (Place::new(), endless());
+    let mut export = under_way(&place, &fake, r#"trap "" HUP; exec "$@""#);
+    send(&export, "HUP");
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(export.try_wait().expect("a child").is_none(), "it has ended");
+    stops(export, "TERM");
 }
 
 #[test]
@@ -103,7 +131,7 @@ fn a_file_system_that_takes_no_more_fails_the_job_and_leaves_nothing() {
     let place = Place::new();
     let folder = place.folder().to_string_lossy().into_owned();
     let args = ["export", "Forum", &folder, "--dynamodb-endpoint", &fake.endpoint()];
-    let finished = Tablehaul::after(r#"trap "" XFSZ; ulimit -f 200; exec "$@""#, args).run();
+    let finished = Tablehaul::after(r#"ulimit -f 200; exec "$@""#, args).run();
     ends_saying(&finished, 1, &["cannot write", &folder, "File too large"]);
     place.is_untouched();
 }
@@ -111,7 +139,7 @@ fn a_file_system_that_takes_no_more_fails_the_job_and_leaves_nothing() {
 /// An export of one item where no file may have more than so many blocks.
 fn export_in_blocks(place: &Place, blocks: u32) -> Finished {
     let fake = Fake::start(["--table", "Forum:items=1"]);
-    let first = format!(r#"trap "" XFSZ; ulimit -f {blocks}; exec "$@""#);
+    let first = format!(r#"ulimit -f {blocks}; exec "$@""#);
     let args = ["export", "Forum", "--dynamodb-endpoint", &fake.endpoint()];
     Tablehaul::after(&first, args).arg(place.folder()).run()
 }
@@ -131,7 +159,7 @@ fn a_file_system_that_takes_nothing_at_all_refuses_the_job() {
 fn a_file_system_that_does_not_take_the_whole_journal_fails_the_job_and_leaves_nothing_that_looks_whole() {
     let place = Place::new();
     let parts = ["cannot write", "/backup/_tablehaul/", "File too large"];
-    ends_saying(&export_in_blocks(&place, 4), 1, &parts);
+    ends_saying(&export_in_blocks(&place, 5), 1, &parts);
     assert!(!place.folder().join("manifest").exists());
 }
 

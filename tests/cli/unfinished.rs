@@ -36,7 +36,7 @@ fn export_at(place: &Place, fake: &Fake, units: &str) -> Tablehaul {
 }
 
 /// An export that was stopped on its way.
-fn stopped() -> (Place, Fake) {
+pub(super) fn stopped() -> (Place, Fake) {
     let (place, fake) = (Place::new(), fake());
     let child = export(&place, &fake).start();
     wait_until("segments are done", || percent(&place) >= 20);

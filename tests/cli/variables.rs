@@ -71,7 +71,8 @@ fn a_switch_is_on_by_1_and_off_by_0() {
 fn an_empty_variable_is_not_set() {
     let flags =
         ["READ_PERCENT", "READ_UNITS", "SEGMENTS", "WORKERS", "COMPRESS", "S3_ACL", "REGION", "S3_REGION"];
-    let more = ["S3_ENDPOINT", "PROFILE", "ASSUME_ROLE", "EXTERNAL_ID", "JSON", "QUIET", "CONSISTENT"];
+    let more =
+        ["S3_ENDPOINT", "PROFILE", "ASSUME_ROLE", "EXTERNAL_ID", "ACCOUNT", "JSON", "QUIET", "CONSISTENT"];
     let names: Vec<String> = flags.iter().chain(&more).map(|flag| format!("TABLEHAUL_{flag}")).collect();
     let empty: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
     assert!(planned(&empty, &[]).succeeded().stdout.contains("rate        250 "));

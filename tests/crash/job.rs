@@ -115,6 +115,28 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// What `status` says of the folder.
+    #[track_caller]
+    pub(crate) fn status(&self) -> Value {
+        let args = ["status", &self.destination(), "--json", "--region", "us-east-1"];
+        let said = self.with_s3(Tablehaul::new(args)).run().succeeded().stdout;
+        serde_json::from_str(&said).expect("JSON")
+    }
+
+    /// Waits until some of the export is in its journal.
+    ///
+    /// # Panics
+    /// When it ends before that.
+    #[track_caller]
+    pub(crate) fn wait_until_journaled(&mut self) {
+        let since = Instant::now();
+        while self.status()["percent"].as_u64().is_none_or(|percent| percent == 0) {
+            assert!(since.elapsed() < PATIENCE, "nothing was ever journaled");
+            self.assert_runs();
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
     /// A command that cleans the place of this job.
     pub(crate) fn clean(&self) -> Tablehaul {
         self.with_s3(Tablehaul::new(["clean", &self.destination(), "--yes", "--region", "us-east-1"]))

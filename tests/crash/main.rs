@@ -1,12 +1,15 @@
 //! Processes are killed, stopped and continued in the middle of real exports, and the service fails in
 //! every way it can: no item may be lost or doubled, and nothing may be left behind. Each test says what
 //! it does to the job; `job.rs` says what must hold afterwards. Deaths of the coordinator: `resume.rs`,
-//! `ending.rs`; of one of two: `rivals.rs`. At random: `chaos`.
+//! `ending.rs`; of one of two: `rivals.rs`. What was stored is lost: `lost.rs`. Another folder or backup comes to be
+//! in the place: `moved.rs`. At random: `chaos`.
 
 mod completions;
 mod ending;
 mod faults;
 mod job;
+mod lost;
+mod moved;
 mod resume;
 mod rivals;
 

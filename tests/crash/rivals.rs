@@ -110,7 +110,7 @@ fn of_two_that_begin_at_once_one_exports_and_one_is_refused() {
 fn late(place: Option<InS3<'_>>) {
     let quick = slow_fake();
     // Between looking at its folder and taking it, it tries to scan.
-    let slow = fake(ITEMS, &json!({"latency_ms": 7_000}));
+    let slow = fake(ITEMS, &json!({"latency_ms": 12_000}));
     let mut late = match place {
         None => Job::start(&slow, ITEMS, ARGS),
         Some(s3) => Job::start_to_s3(&slow, ITEMS, s3, ARGS),

@@ -64,6 +64,11 @@ impl ApiError {
         Self::coral("MissingAuthenticationTokenException", "Request is missing Authentication Token")
     }
 
+    pub(crate) fn no_policy() -> Self {
+        let message = "Resource-based policy not found for the provided ResourceArn";
+        Self::dynamo(400, "PolicyNotFoundException", message)
+    }
+
     pub(crate) fn unknown_action() -> Self {
         Self::coral("UnknownOperationException", "")
     }

@@ -58,7 +58,8 @@ pub(crate) fn table(table: &Table, state: &TableState, region: &str) -> Value {
                 "IndexArn": format!("{arn}/index/{name}"),
                 "IndexName": name,
                 "IndexSizeBytes": table.table_bytes(),
-                "IndexStatus": "ACTIVE",
+                // A table is `UPDATING` for as long as an index is built.
+                "IndexStatus": if state.status == "UPDATING" { "CREATING" } else { "ACTIVE" },
                 "ItemCount": table.item_count(),
                 "KeySchema": [{"AttributeName": "sk", "KeyType": "HASH"}],
                 "Projection": {"ProjectionType": "ALL"},

@@ -1,6 +1,7 @@
 //! `fake-dynamodb`: a `DynamoDB` on loopback for what no emulator does. It enforces and counts capacity, replays
 //! pages and takes items as fast as the socket does, and fails on demand. It knows `Scan`, `BatchWriteItem`,
-//! `PutItem`, `DescribeTable` and `ListTables`; a table is either to read from or to write into.
+//! `PutItem`, `DescribeTable` and `ListTables`; a table is either to read from or to write into. What else a table is
+//! set up with (`settings`) it tells if a test has given it.
 //!
 //! In the order a request goes through it: `server` (connection, admin endpoints, action) → `faults` →
 //! what it asks for → `reply` (bytes, checksum, and the faults of the last moment).
@@ -26,6 +27,7 @@ mod page;
 mod replay;
 mod reply;
 mod server;
+mod settings;
 mod sink;
 mod spec;
 mod stored;

@@ -36,7 +36,8 @@ What DescribeTable says besides:
   max-read=R        OnDemandThroughput, likewise max-write=W
   warm-read=R       WarmThroughput, likewise warm-write=W
   gsi=NAME          a global secondary index (repeatable)
-  status=S          TableStatus (default ACTIVE); a table that is CREATING can't be read
+  status=S          TableStatus (default ACTIVE); a table that is CREATING can't be read,
+                    one that is DELETED is not there
   item-count=N      ItemCount, when it shall differ from the truth
   table-bytes=B     TableSizeBytes, likewise";
 
@@ -49,7 +50,9 @@ What DescribeTable says besides:
 ///   POST /_fake/reset          counts to zero, buckets full
 ///   POST /_fake/faults         change the faults; JSON as for --faults
 ///   POST /_fake/table/NAME     change a table: {"rcu": 500, "wcu": 500, "gsi_wcu": {"by-name": 250},
-///                              "burst_seconds": 1.0, "status": "UPDATING", "table_id": "…"}
+///                              "burst_seconds": 1.0, "status": "UPDATING", "table_id": "…",
+///                              "settings": {"tags": [], …}}
+///                              (another table_id: as if it had been deleted and made again)
 #[derive(Debug, Parser)]
 #[command(name = "fake-dynamodb", verbatim_doc_comment)]
 pub(crate) struct Options {
@@ -69,7 +72,7 @@ pub(crate) struct Options {
     /// fast sink);
     /// action (only this action draws faults; default Scan, "*" is all), at_most (draw so many faults, then no more),
     /// throttle_type (default ProvisionedThroughputExceededException),
-    /// denied (AccessDeniedException for this action), unrecognized_client (true: for every request),
+    /// denied (AccessDeniedException for this action; several with commas), unrecognized_client (true: for every request),
     /// keys_expire (true: access keys UNTIL<seconds since 1970> are refused from then on).
     #[arg(long, value_name = "JSON", default_value = "{}", verbatim_doc_comment)]
     pub(crate) faults: Faults,

@@ -7,6 +7,7 @@ use crate::fast::{self, FastSink};
 use crate::faults::{Fault, FaultSource};
 use crate::options::Options;
 use crate::reply::{self, Content, Dropped, Gauge, ReplyBody};
+use crate::settings;
 use crate::table::{Table, TableChange, TableState};
 use anyhow::Context;
 use bytes::Bytes;
@@ -24,6 +25,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 use tests_support::stats::Stats;
 use tokio::{net::TcpListener, task::JoinSet};
+
+/// What Application Auto Scaling is called in requests.
+const AUTO_SCALING: &str = "AnyScaleFrontendService.";
 
 /// Everything a request can touch.
 struct Service {
@@ -91,7 +95,8 @@ impl Service {
         let running = self.gauge.enter();
         let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
         let target = header("x-amz-target").unwrap_or_default();
-        let action = target.strip_prefix("DynamoDB_20120810.").unwrap_or_default();
+        let action = target.strip_prefix("DynamoDB_20120810.").or_else(|| target.strip_prefix(AUTO_SCALING));
+        let action = action.unwrap_or_default();
         *lock(&self.counts).requests.entry(action.to_owned()).or_default() += 1;
         let draw = lock(&self.faults).draw(action);
         if !draw.delay.is_zero() {
@@ -118,11 +123,21 @@ impl Service {
             "PutItem" => self.put(body),
             "DescribeTable" => {
                 let (table, state) = self.table(&named_table(body))?;
-                Ok(Content::json(&describe::table(table, &lock(state), &self.region)))
+                let state = lock(state);
+                state.is_known(&table.spec.name)?;
+                Ok(Content::json(&describe::table(table, &state, &self.region)))
             }
             "ListTables" => Ok(Content::json(&describe::list(self.tables.keys()))),
-            _ => Err(ApiError::unknown_action()),
+            _ => self.settings(action, body),
         }
+    }
+
+    fn settings(&self, action: &str, body: &Bytes) -> Result<Content, ApiError> {
+        let request: Value = serde_json::from_slice(body).unwrap_or_default();
+        let name = settings::table(action, &request).ok_or_else(ApiError::unknown_action)?;
+        let (_, state) = self.table(&name)?;
+        let settings = lock(state).settings.clone().ok_or_else(ApiError::unknown_action)?;
+        settings.answer(action, &request).map(|reply| Content::json(&reply))
     }
 
     fn is_expired(&self, authorization: &str) -> bool {
@@ -140,7 +155,7 @@ impl Service {
         if faults.settings.unrecognized_client {
             return Err(ApiError::unrecognized_client());
         }
-        if faults.settings.denied.as_deref() == Some(action) {
+        if faults.settings.denied.as_deref().unwrap_or_default().split(',').any(|denied| denied == action) {
             let name = if action == "ListTables" { "*".to_owned() } else { named_table(body) };
             return Err(ApiError::denied(action, &describe::arn(&self.region, &name)));
         }

@@ -6,6 +6,7 @@ use crate::exact::ExactTable;
 use crate::fast::FastSink;
 use crate::page::{Page, cost_half_units};
 use crate::replay::ReplayTable;
+use crate::settings::TableSettings;
 use crate::sink::Sink;
 use crate::spec::{ContentSpec, SinkKind, TableSpec};
 use crate::tally::Tally;
@@ -38,6 +39,7 @@ pub(crate) struct TableState {
     pub(crate) sink: Sink,
     pub(crate) status: String,
     pub(crate) id: String,
+    pub(crate) settings: Option<TableSettings>,
 }
 
 /// A change of a table by the admin endpoint. Write units given to a sink that is on demand are enforced, but not
@@ -52,6 +54,7 @@ pub(crate) struct TableChange {
     burst_seconds: Option<f64>,
     status: Option<String>,
     table_id: Option<String>,
+    settings: Option<TableSettings>,
 }
 
 impl Table {
@@ -129,12 +132,18 @@ impl TableState {
             sink: Sink::new(spec, now),
             status: spec.status.clone(),
             id: format!("{crc:08x}-0000-4000-8000-000000000000"),
+            settings: None,
         }
     }
 
-    /// A table that is being created can be neither read nor written.
+    /// A table that is being created, or was deleted, can be neither read nor written.
     pub(crate) fn exists(&self, name: &str) -> Result<(), ApiError> {
-        if self.status == "CREATING" { Err(ApiError::no_such_table(name)) } else { Ok(()) }
+        if self.status == "CREATING" { Err(ApiError::no_such_table(name)) } else { self.is_known(name) }
+    }
+
+    /// Of a table that was deleted nothing is known any more.
+    pub(crate) fn is_known(&self, name: &str) -> Result<(), ApiError> {
+        if self.status == "DELETED" { Err(ApiError::no_such_table(name)) } else { Ok(()) }
     }
 
     /// May a Scan run now? If not, the refusal is counted.
@@ -170,11 +179,12 @@ impl TableState {
     }
 
     pub(crate) fn change(&mut self, change: TableChange, now: Instant) -> Result<(), String> {
-        let TableChange { rcu, wcu, gsi_wcu, burst_seconds, status, table_id } = change;
+        let TableChange { rcu, wcu, gsi_wcu, burst_seconds, status, table_id, settings } = change;
         self.sink.capacity.change(wcu, &gsi_wcu, burst_seconds, now)?;
         self.bucket.change(rcu, burst_seconds, now);
         self.status = status.unwrap_or_else(|| std::mem::take(&mut self.status));
         self.id = table_id.unwrap_or_else(|| std::mem::take(&mut self.id));
+        self.settings = settings.or_else(|| self.settings.take());
         Ok(())
     }
 }

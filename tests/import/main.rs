@@ -4,15 +4,18 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
+mod changed;
 mod crash;
 mod damaged;
 mod emulators;
+mod exports;
 mod java;
 mod modes;
 mod pace;
 mod refused;
 mod rejects;
 mod resume;
+mod rules;
 mod run;
 mod s3;
 mod sources;

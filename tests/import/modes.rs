@@ -43,8 +43,10 @@ fn the_keys_of_a_backup_are_removed_if_asked_and_others_stay() {
     BackupWriter::new(300).edc(some.path());
     import(&fake, all.path(), "").succeeded();
     let finished = import(&fake, some.path(), "--mode delete");
-    assert_eq!(report(&finished)["items"], 300);
-    assert!(finished.stderr.contains("300 removed"), "{}", finished.stderr);
+    let report = report(&finished);
+    assert_eq!((&report["items"], &report["removed"]), (&0.into(), &300.into()));
+    assert!(finished.stderr.contains("checked     300 items to remove"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("items       300 removed"), "{}", finished.stderr);
     let writes = writes(&fake);
     assert_eq!((writes.present, writes.deletes), (700, 300), "{writes:?}");
 }
@@ -53,15 +55,28 @@ fn the_keys_of_a_backup_are_removed_if_asked_and_others_stay() {
 fn a_mode_has_no_meaning_for_an_incremental_export() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
     BackupWriter::new(10).native_incremental(folder.path(), NativeFormat::Json, 0..1);
-    refused(&fake, &import(&fake, folder.path(), "--mode delete"), &["incremental", "--mode delete"]);
+    for mode in ["delete", "put-if-absent", "put"] {
+        let named = format!("--mode {mode}");
+        refused(&fake, &import(&fake, folder.path(), &named), &["incremental", &named]);
+    }
+}
+
+#[test]
+fn a_table_whose_index_is_being_built_takes_items() {
+    let fake = sink_with(",wcu=1000,gsi=by-name/400,status=UPDATING");
+    let folder = tempfile::tempdir().unwrap();
+    BackupWriter::new(200).edc(folder.path());
+    let finished = import(&fake, folder.path(), "--write-percent 100").succeeded();
+    assert!(finished.stderr.contains("UPDATING: index by-name is being built"), "{}", finished.stderr);
+    holds_all(&fake, 200);
 }
 
 #[test]
 fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     let fake = sink_with(",wcu=1000,gsi=by-name/400");
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, outer) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     BackupWriter::new(2_000).items_per_file(500).edc(folder.path());
-    let rejects = folder.path().join("rejects.jsonl");
+    let rejects = outer.path().join("rejects.jsonl");
     let args = format!("--dry-run --write-percent 50 --rejects {}", rejects.display());
     let finished = import(&fake, folder.path(), &args).succeeded();
     for words in [

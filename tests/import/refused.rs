@@ -57,7 +57,9 @@ fn a_table_that_is_missing_or_not_active() {
     let folder = tempfile::tempdir().unwrap();
     BackupWriter::new(10).edc(folder.path());
     let fake = sink_with(",status=CREATING");
-    refused(&fake, &import(&fake, folder.path(), ""), &["Forum is CREATING, not ACTIVE"]);
+    refused(&fake, &import(&fake, folder.path(), ""), &["Forum is CREATING, not ACTIVE", "wait"]);
+    fake.change_table("Forum", serde_json::json!({"status": "ARCHIVED"}));
+    refused(&fake, &import(&fake, folder.path(), ""), &["Forum is ARCHIVED", "restore its backup"]);
     let missing = Tablehaul::import(folder.path(), "Nowhere", &fake.endpoint());
     let finished = missing.args(["--region", "us-east-1"]).run();
     refused(&fake, &finished, &["table Nowhere", "does not exist"]);
@@ -107,6 +109,39 @@ fn a_file_of_something_else() {
     refused(&fake, &import(&fake, folder.path(), ""), &words);
     fs::write(folder.path().join("data.csv"), b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").unwrap();
     refused(&fake, &import(&fake, folder.path(), ""), &["data.csv", "neither text nor a known compression"]);
+}
+
+#[test]
+fn what_people_bring_that_is_no_backup_is_named_with_a_remedy() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("data");
+    let utf16: Vec<u8> = "{\"pk\":{\"S\":\"a\"}}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (text, what, remedy) in [
+        (
+            &br#"{"Items":[{"pk":{"S":"secret"}}],"Count":1}"#[..],
+            "the reply of a Scan or Query",
+            "'.Items[]'",
+        ),
+        (
+            br#"{"Forum":[{"PutRequest":{"Item":{"pk":{"S":"secret"}}}}]}"#,
+            "the input of BatchWriteItem",
+            "'.[][].PutRequest.Item // empty'",
+        ),
+        (br#"[{"pk":{"S":"secret"}}]"#, "a JSON array", "'.[]'"),
+        (br#"{"pk":"secret","n":1}"#, "plain JSON, without attribute types", "give each value its type"),
+        (b"{\n  \"pk\": {\n    \"S\": \"secret\"", "spread over several lines", "jq -c ."),
+        (&utf16, "text in UTF-16", "iconv"),
+        (b"pk,sk\nsecret,1\n", "CSV", "DynamoDB's own import"),
+        (b"<Error><Code>secret</Code></Error>", "XML or HTML", "download the file again"),
+        (b"PK\x03\x04\x14\0", "a zip archive", "unpack it"),
+        (b"PAR1\x15\x04", "Apache Parquet", "convert it to DynamoDB JSON"),
+        (br#"{"eventName":"INSERT","dynamodb":{"Keys":{}}}"#, "a record of DynamoDB Streams", ""),
+    ] {
+        fs::write(&file, text).unwrap();
+        let finished = import(&fake, folder.path(), "");
+        refused(&fake, &finished, &["/data: ", what, "which is not a backup format of tablehaul", remedy]);
+        assert!(!finished.stderr.contains("secret"), "{}", finished.stderr);
+    }
 }
 
 #[test]

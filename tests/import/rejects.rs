@@ -1,11 +1,18 @@
 //! Lines that are no items: found, named exactly, written to a file, and only as many as are allowed.
 
-use crate::run::{holds_all, import, refused, report, sink, writes};
+use crate::run::{command, holds_all, import, refused, report, sink, writes};
+use nix::fcntl::OFlag;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
 use serde_json::{Value, json};
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::time::{Duration, Instant};
 use tests_support::BackupWriter;
-use tests_support::backup_writer::BackupCodec;
+use tests_support::backup_writer::{BackupCodec, NativeFormat};
+use tests_support::command::finish;
 
 const ITEMS: u64 = 3_000;
 
@@ -130,7 +137,83 @@ fn an_item_that_only_the_service_refuses_ends_an_import_that_allows_none() {
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let last = finished.stderr.lines().last().unwrap();
     assert!(last.contains(&format!("byte {at} of its text")), "{last}");
-    assert!(last.contains("written before that"), "{last}");
+    is_the_least_that_was_done(last, writes(&fake).present);
+}
+
+/// What is said of a failure: no more items than are there, and never that there are none if some may be.
+#[track_caller]
+fn is_the_least_that_was_done(line: &str, present: u64) {
+    assert!(!line.contains("nothing was written"), "{line}");
+    match line.split_once("at least ") {
+        Some((_, told)) => {
+            let told: u64 = told.split(' ').next().unwrap().parse().unwrap();
+            assert!((1..=present).contains(&told), "{present} are there: {line}");
+            assert!(line.contains("written before that"), "{line}");
+        }
+        None => {
+            assert!(line.contains("no item is known to have been written before that, but some"), "{line}");
+        }
+    }
+}
+
+/// The worker that fails has written whole batches that it tells no more.
+#[test]
+fn a_failure_in_the_first_batches_never_says_that_nothing_was_written() {
+    for extra in ["", "--check first", "--workers 1"] {
+        let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+        let file = BackupWriter::new(200).edc(folder.path()).swap_remove(0);
+        let text = fs::read_to_string(&file).unwrap();
+        let poison = "{\"pk\":{\"s\":\"x\"},\"sk\":{\"n\":\"1\"},\"poison\":{\"s\":\"y\"}}\n";
+        let at = text.match_indices('\n').nth(60).unwrap().0 + 1;
+        fs::write(&file, [&text[..at], poison, &text[at..]].concat()).unwrap();
+        let finished = import(&fake, folder.path(), extra);
+        assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+        let present = writes(&fake).present;
+        is_the_least_that_was_done(finished.stderr.lines().last().unwrap(), present);
+    }
+}
+
+#[test]
+fn a_permission_that_ends_in_the_middle_is_no_refusal_before_anything_was_written() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    BackupWriter::new(20_000).edc(folder.path());
+    let child = command(&fake, folder.path(), "--check first --write-units 2000").start();
+    while writes(&fake).present < 500 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    fake.faults(json!({"denied": "BatchWriteItem"}));
+    let finished = finish(child);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    is_the_least_that_was_done(finished.stderr.lines().last().unwrap(), writes(&fake).present);
+}
+
+#[test]
+fn a_reject_file_among_the_files_of_the_backup_is_refused_however_it_is_reached() {
+    let (fake, folder, beside) = (sink(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    BackupWriter::new(10).edc(folder.path());
+    let link = beside.path().join("link");
+    std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+    let to_new = beside.path().join("to-new");
+    std::os::unix::fs::symlink(folder.path().join("new"), &to_new).unwrap();
+    let name = folder.path().file_name().unwrap().to_string_lossy().into_owned();
+    let through = folder.path().join("..").join(name).join("rejects.jsonl");
+    let before = fs::read_dir(folder.path()).unwrap().count();
+    for place in [folder.path().join("rejects.jsonl"), link.join("rejects.jsonl"), to_new, through] {
+        for dry in ["", " --dry-run"] {
+            let args = format!("--max-rejects all --rejects {}{dry}", place.display());
+            let finished = import(&fake, folder.path(), &args);
+            refused(&fake, &finished, &["--rejects", "lies in the folder of the backup", "elsewhere"]);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before, "{}", place.display());
+    }
+    let native = tempfile::tempdir().unwrap();
+    let own = BackupWriter::new(10).native(native.path(), NativeFormat::Json);
+    let args = format!("--rejects {}", own.join("data/rejects.jsonl").display());
+    refused(&fake, &import(&fake, &own, &args), &["lies in the folder of the backup"]);
+    for place in [folder.path().join("_rejects"), beside.path().join("rejects.jsonl")] {
+        report(&import(&fake, folder.path(), &format!("--rejects {}", place.display())));
+        assert!(place.exists());
+    }
 }
 
 #[test]
@@ -149,7 +232,8 @@ fn a_reject_file_that_cannot_be_written_is_refused() {
     let missing = folder.path().join("no/such/folder/rejects");
     let args = format!("--rejects {}", missing.display());
     refused(&fake, &import(&fake, folder.path(), &args), &["--rejects", "no/such/folder"]);
-    let there = folder.path().join("there");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let there = elsewhere.path().join("there");
     fs::write(&there, "x").unwrap();
     let args = format!("--rejects {}", there.display());
     refused(&fake, &import(&fake, folder.path(), &args), &["--rejects", "exists already"]);
@@ -167,4 +251,209 @@ fn very_many_bad_lines_are_all_told() {
     holds_all(&fake, ITEMS);
     assert_eq!(fs::read_to_string(&rejects).unwrap().lines().count(), 200_000);
     assert_eq!(writes(&fake).total, ITEMS);
+}
+
+/// Where a bad line stands does not decide whether it may be left out.
+#[test]
+fn bad_lines_at_the_start_of_files_are_left_out_like_others() {
+    let keyless = r#"{"other":{"s":"secret"}}"#;
+    let of_other_type = r#"{"pk":{"n":"1"},"sk":{"n":"1"}}"#;
+    let (a, b) = (r#"{"pk":{"s":"a"},"sk":{"n":"1"}}"#, r#"{"pk":{"s":"b"},"sk":{"n":"1"}}"#);
+    let native = |item: &str| {
+        format!(r#"{{"Item":{}}}"#, item.replace(r#""s":"#, r#""S":"#).replace(r#""n":"#, r#""N":"#))
+    };
+    let change = |keys: &str| {
+        let keys = keys.replace(r#""s":"#, r#""S":"#).replace(r#""n":"#, r#""N":"#);
+        format!(r#"{{"Metadata":{{"WriteTimestampMicros":{{"N":"1"}}}},"Keys":{keys},"NewImage":{keys}}}"#)
+    };
+    for (files, rejected, items) in [
+        (vec![vec![a.into(), keyless.into(), b.into()]], 1, 2),
+        (vec![vec![keyless.into(), a.into(), b.into()]], 1, 2),
+        (vec![vec![of_other_type.into(), a.into()]], 1, 1),
+        (vec![vec![keyless.into(), "garbage".into(), of_other_type.into(), a.into()]], 3, 1),
+        (vec![vec![keyless.into()], vec![a.into()]], 1, 1),
+        (vec![vec!["garbage".into()], vec![a.into()], vec![]], 1, 1),
+        (vec![vec![native(keyless)], vec![native(a), "garbage".into()]], 2, 1),
+        (vec![vec![native(keyless), native(a)], vec!["garbage".into(), "more".into()]], 3, 1),
+        (vec![vec![change(keyless), change(a)], vec![change(of_other_type)]], 2, 1),
+    ] {
+        let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+        for (number, lines) in files.iter().enumerate() {
+            let text: Vec<String> = lines.iter().map(|line: &String| format!("{line}\n")).collect();
+            fs::write(folder.path().join(format!("f{number}")), text.concat()).unwrap();
+        }
+        refused(&fake, &import(&fake, folder.path(), ""), &[]);
+        for args in ["--max-rejects all".to_owned(), format!("--max-rejects {rejected}")] {
+            let report = report(&import(&fake, folder.path(), &args));
+            assert_eq!(
+                (&report["items"], &report["rejected"]),
+                (&items.into(), &rejected.into()),
+                "{files:?}"
+            );
+        }
+        let (fake, args) = (sink(), format!("--max-rejects {}", rejected - 1));
+        if rejected > 1 {
+            refused(&fake, &import(&fake, folder.path(), &args), &["--max-rejects allows"]);
+        }
+    }
+}
+
+#[test]
+fn a_backup_without_any_item_of_the_table_is_refused_whatever_is_allowed() {
+    let keyless = r#"{"other":{"s":"x"}}"#;
+    for files in [&[keyless][..], &["garbage"], &[keyless, "garbage"], &["{\"Items\":[]}", keyless]] {
+        let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+        for (number, line) in files.iter().enumerate() {
+            fs::write(folder.path().join(format!("f{number}")), format!("{line}\n{line}\n")).unwrap();
+        }
+        refused(&fake, &import(&fake, folder.path(), "--max-rejects all"), &["/f0: its first "]);
+    }
+    // Nor is a whole file of another shape left out as one bad line.
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    fs::write(folder.path().join("a"), "{\"Items\":[{\"pk\":{\"S\":\"x\"}}],\"Count\":1}\n").unwrap();
+    fs::write(folder.path().join("b"), "{\"pk\":{\"s\":\"a\"},\"sk\":{\"n\":\"1\"}}\n").unwrap();
+    refused(&fake, &import(&fake, folder.path(), "--max-rejects all"), &["/a: ", "the reply of a Scan"]);
+}
+
+/// A backup with three lines that are no items, and a place beside it.
+fn three_bad_lines() -> (tempfile::TempDir, tempfile::TempDir) {
+    let (folder, outer) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = BackupWriter::new(100).edc(folder.path()).swap_remove(0);
+    insert(&file, "one\ntwo\nthree\n");
+    (folder, outer)
+}
+
+fn with_rejects(place: &Path) -> String {
+    format!("--max-rejects all --rejects {}", place.display())
+}
+
+#[test]
+fn a_fifo_gets_each_line_once_and_stays_a_fifo() {
+    let (fake, (folder, outer)) = (sink(), three_bad_lines());
+    let fifo = outer.path().join("fifo");
+    mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+    let started_at = Instant::now();
+    refused(&fake, &import(&fake, folder.path(), &with_rejects(&fifo)), &["--rejects", "nobody reads"]);
+    assert!(started_at.elapsed() < Duration::from_secs(20), "it has waited for a reader");
+    let read = fifo.clone();
+    let reading = std::thread::spawn(move || fs::read_to_string(read).unwrap());
+    // Until the reader has opened it, there is none.
+    let finished = loop {
+        let finished = import(&fake, folder.path(), &with_rejects(&fifo));
+        if finished.code != Some(2) {
+            break finished;
+        }
+    };
+    assert_eq!(report(&finished)["rejected"], 3);
+    let text = reading.join().unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.iter().map(|line| &line["line"]).collect::<Vec<_>>(), ["one", "two", "three"]);
+    assert!(fs::symlink_metadata(&fifo).unwrap().file_type().is_fifo());
+}
+
+#[test]
+fn what_a_check_refuses_is_written_to_a_fifo_too() {
+    let (fake, (folder, outer)) = (sink(), three_bad_lines());
+    let fifo = outer.path().join("fifo");
+    mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+    let reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&fifo).unwrap();
+    let args = format!("--max-rejects 2 --rejects {}", fifo.display());
+    refused(&fake, &import(&fake, folder.path(), &args), &["--max-rejects allows 2 lines"]);
+    let text = std::io::read_to_string(reader).unwrap();
+    assert!(text.lines().count() >= 3, "{text}");
+}
+
+#[test]
+fn standard_output_may_take_the_rejected_lines() {
+    let (fake, (folder, outer)) = (sink(), three_bad_lines());
+    let link = outer.path().join("stdout");
+    symlink("/proc/self/fd/1", &link).unwrap();
+    for place in [link.as_path(), Path::new("/dev/stdout"), Path::new("/proc/self/fd/1")] {
+        let finished = import(&fake, folder.path(), &with_rejects(place)).succeeded();
+        let lines = finished.stdout.lines().filter(|line| line.starts_with("{\"object\"")).count();
+        assert_eq!(lines, 3, "{}", finished.stdout);
+        // Also where it is a file, whose beginning is not written over.
+        let path = outer.path().join("out");
+        fs::write(&path, "first\n").unwrap();
+        let out = OpenOptions::new().append(true).open(&path).unwrap();
+        let child = command(&fake, folder.path(), &with_rejects(place)).stdout(out).start();
+        finish(child).succeeded();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("first\n{\"object\"") && text.ends_with("}\n"), "{text}");
+    }
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+}
+
+#[test]
+fn a_link_to_a_file_or_to_nothing_is_followed_and_stays_a_link() {
+    let (fake, (folder, outer)) = (sink(), three_bad_lines());
+    let (link, real) = (outer.path().join("link"), outer.path().join("real"));
+    symlink("real", &link).unwrap();
+    assert_eq!(report(&import(&fake, folder.path(), &with_rejects(&link)))["rejected"], 3);
+    assert_eq!(entries(&real).len(), 3);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600, "items are in it");
+    let again = import(&fake, folder.path(), &with_rejects(&link));
+    assert!(again.code == Some(2) && again.stderr.contains("exists already"), "{}", again.stderr);
+    fs::write(&real, "").unwrap();
+    assert_eq!(report(&import(&fake, folder.path(), &with_rejects(&link)))["rejected"], 3);
+    assert_eq!((entries(&real).len(), fs::read_dir(outer.path()).unwrap().count()), (3, 2));
+}
+
+#[test]
+fn an_import_that_rejects_nothing_leaves_a_file_only_if_it_ends_well() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    BackupWriter::new(100).edc(folder.path());
+    let outer = tempfile::tempdir().unwrap();
+    let place = outer.path().join("rejects");
+    let args = format!("{} --write-units 1 --workers 1", with_rejects(&place));
+    let child = command(&fake, folder.path(), &args).start();
+    std::thread::sleep(Duration::from_secs(2));
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(finish(child).code, Some(3));
+    assert_eq!(fs::read_dir(outer.path()).unwrap().count(), 0, "nothing is left by what was stopped");
+    report(&import(&fake, folder.path(), &with_rejects(&place)));
+    assert_eq!(fs::read_to_string(&place).unwrap(), "");
+}
+
+#[test]
+fn a_killed_import_leaves_nothing_of_its_reject_file() {
+    let (fake, (folder, outer)) = (sink(), three_bad_lines());
+    let temp = tempfile::tempdir().unwrap();
+    let args =
+        format!("{} --check first --write-units 1 --workers 1", with_rejects(&outer.path().join("rejects")));
+    let mut child = command(&fake, folder.path(), &args).env("TMPDIR", temp.path()).start();
+    let since = Instant::now();
+    while writes(&fake).total == 0 {
+        assert!(since.elapsed() < Duration::from_mins(1), "it never writes");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for folder in [outer.path(), temp.path()] {
+        let left: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[test]
+fn a_reject_file_that_comes_meanwhile_is_not_replaced() {
+    let (fake, (folder, outer)) = (sink(), three_bad_lines());
+    let place = outer.path().join("rejects");
+    let args = format!("{} --check first --write-units 20 --workers 1", with_rejects(&place));
+    let child = command(&fake, folder.path(), &args).start();
+    let since = Instant::now();
+    while writes(&fake).total == 0 {
+        assert!(since.elapsed() < Duration::from_mins(1), "it never writes");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    fs::write(&place, "another's").unwrap();
+    let finished = finish(child);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let last = finished.stderr.lines().last().unwrap();
+    assert!(last.contains("is not replaced, and the rejected lines are in"), "{last}");
+    assert_eq!(fs::read_to_string(&place).unwrap(), "another's");
+    let kept = fs::read_dir(outer.path()).unwrap().map(|entry| entry.unwrap().path());
+    let kept: Vec<_> = kept.filter(|path| *path != place).collect();
+    assert_eq!(entries(&kept[0]).len(), 3);
 }

@@ -1,6 +1,6 @@
 //! Every kind of backup is found by what it holds, and every item of it arrives.
 
-use crate::run::{holds_all, import, report, sink, writes};
+use crate::run::{command, holds_all, import, report, sink, writes};
 use std::path::Path;
 use tests_support::BackupWriter;
 use tests_support::backup_writer::{BackupCodec, NativeFormat};
@@ -80,10 +80,34 @@ fn an_incremental_export_is_applied() {
         BackupWriter::new(1_000).edc(before.path());
         import(&fake, before.path(), "").succeeded();
         let own = backup().native_incremental(after.path(), format, 100..600);
-        let report = report(&import(&fake, &own, ""));
-        assert_eq!(report["items"], ITEMS, "items put and removed");
+        let finished = import(&fake, &own, "");
+        let report = report(&finished);
+        assert_eq!((&report["items"], &report["removed"]), (&(ITEMS - 500).into(), &500.into()));
+        let (to_put, written) = (ITEMS - 500, ITEMS - 500);
+        for told in [
+            "an incremental export of DynamoDB",
+            "(items are put and removed as the export says)",
+            &format!("checked     {ITEMS} items: {to_put} to put, 500 to remove"),
+            &format!("items       {written} written, 500 removed"),
+        ] {
+            assert!(finished.stderr.contains(told), "no {told:?} in\n{}", finished.stderr);
+        }
         let writes = writes(&fake);
         assert_eq!((writes.present, writes.deletes), (ITEMS - 500, 500), "{writes:?}");
         assert_eq!((writes.altered, writes.foreign), (0, 0), "{writes:?}");
     }
+}
+
+#[test]
+fn a_plan_tells_of_removals_also_where_the_export_is_found_in_a_folder_above_it() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    backup().native_incremental(folder.path(), NativeFormat::Json, 100..600);
+    let plan = command(&fake, folder.path(), "--dry-run").run().succeeded();
+    for told in ["(items are put and removed as the export says)", "500 to remove", "cost        at least "] {
+        assert!(plan.stdout.contains(told), "no {told:?} in\n{}", plan.stdout);
+    }
+    let note = "the incremental export of DynamoDB in its folder";
+    assert!(plan.stderr.contains(note) && plan.stderr.contains("which are removed"), "{}", plan.stderr);
+    let writes = writes(&fake);
+    assert_eq!((writes.total, writes.deletes), (0, 0));
 }

@@ -104,6 +104,20 @@ impl Tablehaul {
         self
     }
 
+    /// With another standard output.
+    #[must_use]
+    pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
+        self.command.stdout(stdout);
+        self
+    }
+
+    /// With another standard error.
+    #[must_use]
+    pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Self {
+        self.command.stderr(stderr);
+        self
+    }
+
     /// In another working directory.
     #[must_use]
     pub fn within(mut self, folder: &Path) -> Self {

@@ -1,6 +1,6 @@
 //! The lines of a backup once more, slow and obvious, on value trees: what `job` does on bytes.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
 /// A type as native `DynamoDB` JSON and as EDC call it.
@@ -86,6 +86,10 @@ fn with_types(attributes: &Value, rename: Rename) -> Value {
 }
 
 fn with_type(value: &Value, rename: Rename) -> Value {
+    // Files for EDC 4 and 5 have the spellings of both.
+    if *value == json!({"nULL": true, "nULLValue": true}) {
+        return json!({"NULL": true});
+    }
     let typed = value.as_object().filter(|typed| typed.len() == 1).and_then(|typed| typed.iter().next());
     let (kind, inner) = typed.unwrap_or_else(|| panic!("not a typed value: {value}"));
     let renamed = rename(kind).unwrap_or_else(|| panic!("not a type: {kind}"));

@@ -8,9 +8,12 @@
 //! - [`demo`]: `demo-dynamodb`, a whole emulator with real data in it.
 //! - [`moto`]: a second emulator, by others in another language.
 //! - [`s3`]: versitygw, a whole S3 over a folder.
+//! - [`gate`]: a bucket policy before it.
 //! - [`mod@installed`]: what `scripts/setup` installs.
 //! - [`hadoop`]: a real cluster: HDFS, YARN, Streaming, history.
 //! - [`command`]: running `tablehaul`.
+//! - [`canned`]: a server whose every reply the test decides.
+//! - [`mod@tls`]: TLS in front of a server.
 //! - [`dynamodb`]: talking to any `DynamoDB`, without its client.
 //! - [`corpus`]: items with every type and every oddity.
 //! - [`emr`]: the lines of a backup, slow and obvious.
@@ -25,6 +28,7 @@
 
 pub mod backup;
 pub mod backup_writer;
+pub mod canned;
 pub mod command;
 pub mod corpus;
 pub mod demo;
@@ -32,6 +36,7 @@ pub mod dice;
 pub mod dynamodb;
 pub mod emr;
 pub mod fake;
+pub mod gate;
 pub mod hadoop;
 pub mod http;
 pub mod installed;
@@ -43,13 +48,16 @@ pub mod proxy;
 pub mod s3;
 pub mod scan_order;
 pub mod stats;
+pub mod tls;
 pub mod usage;
 
 pub use backup_writer::BackupWriter;
+pub use canned::Canned;
 pub use demo::DemoDynamo;
 pub use dice::Dice;
 pub use dynamodb::DynamoDb;
 pub use fake::Fake;
+pub use gate::Gate;
 pub use hadoop::Hadoop;
 pub use installed::installed;
 pub use items::{expected_keys, item_index, item_key};

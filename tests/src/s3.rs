@@ -5,6 +5,10 @@ use crate::installed::{Installed, installed};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode,
+    ObjectLockRule,
+};
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
@@ -20,6 +24,8 @@ pub const SECRET_KEY: &str = "testsecret";
 /// A running versitygw with no bucket yet; it and everything in it are gone when this is dropped.
 pub struct S3 {
     server: Installed,
+    /// Who may do everything, and owns the buckets.
+    owner: String,
     client: Client,
     runtime: Option<Runtime>,
 }
@@ -31,16 +37,26 @@ impl S3 {
     /// When it isn't installed or doesn't start.
     #[track_caller]
     pub fn start() -> Self {
-        let server = Installed::start(versitygw);
+        Self::start_as(ACCESS_KEY)
+    }
+
+    /// The same with another key than [`ACCESS_KEY`], which is also what `ExpectedBucketOwner` is compared with.
+    ///
+    /// # Panics
+    /// When it isn't installed or doesn't start.
+    #[track_caller]
+    pub fn start_as(owner: &str) -> Self {
+        let server = Installed::start(|address, folder| versitygw(owner, address, folder));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test"))
+            .credentials_provider(Credentials::new(owner, SECRET_KEY, None, None, "test"))
             .force_path_style(true)
             .endpoint_url(server.endpoint())
             .build();
-        Self { server, client: Client::from_conf(config), runtime: Some(runtime.expect("a runtime")) }
+        let (client, runtime) = (Client::from_conf(config), Some(runtime.expect("a runtime")));
+        Self { server, owner: owner.to_owned(), client, runtime }
     }
 
     /// Its URL, for `--s3-endpoint`.
@@ -59,7 +75,8 @@ impl S3 {
     /// When it doesn't start.
     #[track_caller]
     pub fn start_again(&mut self) {
-        self.server.start_again(versitygw);
+        let owner = &self.owner;
+        self.server.start_again(|address, folder| versitygw(owner, address, folder));
     }
 
     /// Copies its own folder, with parts of uploads and what it said, for one who wants to look.
@@ -79,6 +96,44 @@ impl S3 {
     #[track_caller]
     pub fn create_bucket(&self, bucket: &str) {
         self.call(self.client.create_bucket().bucket(bucket).send());
+    }
+
+    /// Makes an empty bucket with Object Lock, which keeps each version of its objects for a day.
+    ///
+    /// # Panics
+    /// When it can't be made.
+    #[track_caller]
+    pub fn create_locked_bucket(&self, bucket: &str) {
+        let create = self.client.create_bucket().bucket(bucket).object_lock_enabled_for_bucket(true);
+        self.call(create.send());
+        let retention = DefaultRetention::builder().mode(ObjectLockRetentionMode::Compliance).days(1).build();
+        let lock = ObjectLockConfiguration::builder()
+            .object_lock_enabled(ObjectLockEnabled::Enabled)
+            .rule(ObjectLockRule::builder().default_retention(retention).build())
+            .build();
+        let lock = self.client.put_object_lock_configuration().bucket(bucket).object_lock_configuration(lock);
+        self.call(lock.send());
+    }
+
+    /// Keys of all versions of objects of a bucket, also of those that were removed or replaced.
+    ///
+    /// # Panics
+    /// When they can't be listed, or are more than a thousand.
+    #[track_caller]
+    pub fn versions(&self, bucket: &str) -> Vec<String> {
+        let reply = self.call(self.client.list_object_versions().bucket(bucket).send());
+        assert_ne!(reply.is_truncated, Some(true), "more than a thousand versions");
+        reply.versions.unwrap_or_default().into_iter().filter_map(|version| version.key).collect()
+    }
+
+    /// Tags of an object.
+    ///
+    /// # Panics
+    /// When there is no such object.
+    #[track_caller]
+    pub fn tags(&self, bucket: &str, key: &str) -> Vec<(String, String)> {
+        let reply = self.call(self.client.get_object_tagging().bucket(bucket).key(key).send());
+        reply.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect()
     }
 
     /// Keys of all objects of a bucket, in S3's order.
@@ -104,6 +159,40 @@ impl S3 {
     pub fn uploads(&self, bucket: &str) -> Vec<String> {
         let reply = self.call(self.client.list_multipart_uploads().bucket(bucket).send());
         reply.uploads.unwrap_or_default().into_iter().filter_map(|upload| upload.key).collect()
+    }
+
+    /// Aborts all multipart uploads of a bucket, as a lifecycle rule does. Gives their keys.
+    ///
+    /// # Panics
+    /// When one can't be aborted.
+    #[track_caller]
+    pub fn abort_uploads(&self, bucket: &str) -> Vec<String> {
+        let open = self.open_uploads(bucket);
+        for (key, id) in &open {
+            self.call(self.client.abort_multipart_upload().bucket(bucket).key(key).upload_id(id).send());
+        }
+        open.into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// Loses the first part of every multipart upload of a bucket: another one is in its place. Gives the keys.
+    ///
+    /// # Panics
+    /// When one can't be written.
+    #[track_caller]
+    pub fn lose_parts(&self, bucket: &str) -> Vec<String> {
+        let open = self.open_uploads(bucket);
+        for (key, id) in &open {
+            let part = self.client.upload_part().bucket(bucket).key(key).upload_id(id).part_number(1);
+            let part = part.checksum_algorithm(ChecksumAlgorithm::Crc32C);
+            self.call(part.body(b"another".to_vec().into()).send());
+        }
+        open.into_iter().map(|(key, _)| key).collect()
+    }
+
+    fn open_uploads(&self, bucket: &str) -> Vec<(String, String)> {
+        let reply = self.call(self.client.list_multipart_uploads().bucket(bucket).send());
+        let uploads = reply.uploads.unwrap_or_default().into_iter();
+        uploads.filter_map(|upload| upload.key.zip(upload.upload_id)).collect()
     }
 
     /// How many parts an object was uploaded in; 1 for one that was put whole.
@@ -185,7 +274,7 @@ impl S3 {
     #[track_caller]
     pub fn create_user(&self, access_key: &str, secret_key: &str) {
         let output = Command::new(installed("s3", "bin/versitygw"))
-            .args(["admin", "--access", ACCESS_KEY, "--secret", SECRET_KEY])
+            .args(["admin", "--access", &self.owner, "--secret", SECRET_KEY])
             .args(["--endpoint-url", &self.endpoint(), "create-user", "--role", "user"])
             .args(["--access", access_key, "--secret", secret_key])
             .output()
@@ -233,13 +322,16 @@ impl S3 {
     }
 }
 
-fn versitygw(address: SocketAddr, folder: &Path) -> Command {
-    let (data, users) = (folder.join("data"), folder.join("users"));
-    fs::create_dir_all(&data).and_then(|()| fs::create_dir_all(&users)).expect("folders for versitygw");
+fn versitygw(owner: &str, address: SocketAddr, folder: &Path) -> Command {
+    let [data, users, versions] = ["data", "users", "versions"].map(|name| folder.join(name));
+    for folder in [&data, &users, &versions] {
+        fs::create_dir_all(folder).expect("folders for versitygw");
+    }
     let mut command = Command::new(installed("s3", "bin/versitygw"));
-    command.env("ROOT_ACCESS_KEY", ACCESS_KEY).env("ROOT_SECRET_KEY", SECRET_KEY);
+    command.env("ROOT_ACCESS_KEY", owner).env("ROOT_SECRET_KEY", SECRET_KEY);
     command.args(["--quiet", "--keep-alive", "--port", &address.to_string(), "--iam-dir"]);
-    command.arg(users).arg("posix").arg(data);
+    // Where versions of buckets that keep them go; others have none.
+    command.arg(users).arg("posix").arg("--versioning-dir").arg(versions).arg(data);
     command
 }
 

@@ -54,7 +54,8 @@ fn the_jvm_of_a_worker_that_is_killed() {
 
 #[test]
 fn a_task_that_somebody_kills() {
-    survives(20, |hadoop, job| {
+    // The command that kills it is a JVM, which may take long to start.
+    survives(40, |hadoop, job| {
         let attempt = attempt_of(&job.reader());
         let killed = hadoop.command("mapred").args(["job", "-kill-task", &attempt]).output().unwrap();
         assert!(killed.status.success(), "{killed:?}");

@@ -124,8 +124,8 @@ impl Agent {
             _ => bail!("the coordinator did not begin with the settings"),
         };
         let mut talk = JoinSet::new();
-        let beating = report.clone();
-        talk.spawn(async move { beating.beat().await });
+        let (beating, spending) = (report.clone(), purse.clone());
+        talk.spawn(async move { beating.beat(|| spending.is_short()).await });
         let (asking, listener) = (purse.clone(), report.clone());
         talk.spawn(async move { asking.ask(&listener).await });
         Ok(Self { purse, report, inlet, job, talk })

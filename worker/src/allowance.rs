@@ -104,6 +104,12 @@ impl Allowance {
         Some(units(total))
     }
 
+    /// Nothing is under way, and the request that has waited longest needs more than there is in hand. Asked after
+    /// [`admit`](Self::admit) has given nothing more.
+    pub fn is_short(&self) -> bool {
+        self.reserved == 0 && !self.waiting.is_empty()
+    }
+
     /// What is in hand; a debt if negative.
     fn balance(&self) -> i64 {
         self.granted - self.spent - self.reserved
@@ -154,6 +160,26 @@ mod tests {
         allowance.grant(whole(50));
         assert_eq!(allowance.admit(), Some(whole(100)));
         assert_eq!(allowance.admit(), None);
+    }
+
+    #[test]
+    fn it_is_short_only_while_nothing_is_under_way_and_something_waits() {
+        let mut allowance = Allowance::new();
+        assert!(!allowance.is_short(), "nothing is wanted");
+        allowance.request(whole(10));
+        allowance.request(whole(20));
+        assert!(allowance.is_short());
+        allowance.grant(whole(10));
+        assert_eq!(allowance.admit(), Some(whole(10)));
+        assert_eq!(allowance.admit(), None);
+        assert!(!allowance.is_short(), "one is under way");
+        // It was refused, and cost nothing: what it would have cost is in hand again, but not enough.
+        allowance.settle(Duration::ZERO, whole(10), Units::ZERO);
+        assert!(allowance.is_short());
+        allowance.grant(whole(10));
+        assert_eq!(allowance.admit(), Some(whole(20)));
+        allowance.settle(Duration::ZERO, whole(20), whole(20));
+        assert!(!allowance.is_short(), "whoever waits to try again asks for nothing");
     }
 
     #[test]

@@ -52,7 +52,12 @@ pub(crate) mod cores {
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
-use job::{ids::FileId, spec::ExportSettings, task::Lease};
+use job::{
+    ids::{FileId, UploadId},
+    layout::PartName,
+    spec::ExportSettings,
+    task::Lease,
+};
 use job_aws::Retries;
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -101,7 +106,7 @@ impl Inlet {
     }
 
     /// A file to fill.
-    pub(crate) fn file(&self, file: FileId, name: String, upload_id: String) -> Result<(), Unasked> {
+    pub(crate) fn file(&self, file: FileId, name: PartName, upload_id: UploadId) -> Result<(), Unasked> {
         offer(&self.files, order::PartFile { file, name, upload_id })
     }
 }
@@ -125,7 +130,7 @@ pub(crate) async fn run(
         buffers: buffers::Buffers::new(store.max_writing() + 1, capacity),
         parts,
     };
-    let (encoder, inputs) = encode::Encoder::new(cores)?;
+    let (encoder, inputs) = encode::Encoder::new(cores, settings.null)?;
     let uploader = upload::Uploader { store, report: report.clone(), parts: sealed, files: outlet.files };
     let scanner = scan::Scanner {
         settings: Arc::new(settings),

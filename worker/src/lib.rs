@@ -25,10 +25,11 @@ mod purse;
 mod reply;
 mod report;
 mod retry;
+mod say;
 mod streams;
 mod yarn;
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use job::control::{Boot, FromWorker};
@@ -41,9 +42,12 @@ use cpu::Cores;
 pub use exit::Exit;
 use exit::Trouble;
 use report::Report;
+pub use say::end_at_panic;
 
 /// What may still run when the end is decided is given so long.
 const SHUTDOWN: Duration = Duration::from_millis(500);
+/// What a write beyond the limit on the length of files raises (signal(7); the same on every Linux that AWS has).
+const SIGXFSZ: i32 = 25;
 
 /// Runs a worker that is told by standard input whom to work for, and that ends when that is closed.
 pub fn run() -> Exit {
@@ -72,8 +76,7 @@ fn block_on<T>(cores: Cores, work: impl Future<Output = T>) -> anyhow::Result<T>
 
 /// Says why the worker ends.
 fn complain(worker: &str, trouble: &Trouble) -> Exit {
-    // There is no other place to complain to, and the exit code says the rest.
-    let _ = writeln!(std::io::stderr(), "worker{worker}: {trouble}");
+    say::last_line(&format!("worker{worker}: {trouble}"));
     trouble.exit()
 }
 
@@ -116,9 +119,13 @@ async fn serve(
     joined: impl FnOnce(),
     gone: impl Future<Output = &'static str>,
 ) -> Result<(), Trouble> {
-    // A terminal sends ctrl-C to the whole process group; the coordinator decides what it means.
-    let _interrupts = signal(SignalKind::interrupt()).context("cannot handle signals")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot handle signals")?;
+    let caught = |kind| signal(kind).context("cannot handle signals");
+    // A terminal sends ctrl-C, and its own end, to the whole process group; the coordinator decides what they mean.
+    let _interrupts = caught(SignalKind::interrupt())?;
+    let _hangups = caught(SignalKind::hangup())?;
+    // So a limit on the length of files is the error of a write.
+    let _file_size = caught(SignalKind::from_raw(SIGXFSZ))?;
+    let mut terminate = caught(SignalKind::terminate())?;
     let worked = async {
         let inbound = agent::join(&start.boot, &start.report, start.messages).await?;
         joined();

@@ -1,6 +1,9 @@
 //! `tablehaul-worker`.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use mimalloc::MiMalloc;
 use worker::{
@@ -14,15 +17,17 @@ use worker::{
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
+    worker::end_at_panic();
     match parse(std::env::args_os().skip(1)) {
         Command::Run => worker::run().into(),
         Command::RunOnYarn => worker::run_on_yarn().into(),
         Command::Print(text) => {
-            print!("{text}");
+            // That nobody reads it is no failure.
+            let _ = io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
         Command::Refuse(why) => {
-            eprintln!("tablehaul-worker: {why}");
+            let _ = writeln!(io::stderr(), "tablehaul-worker: {}", job::visible::line(&why));
             Exit::Usage.into()
         }
     }

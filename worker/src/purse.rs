@@ -91,6 +91,11 @@ impl Purse {
         self.changed.notify_one();
     }
 
+    /// Whether nothing is under way for want of units alone.
+    pub(crate) fn is_short(&self) -> bool {
+        self.lock().allowance.is_short()
+    }
+
     /// Tells the coordinator what is needed; never ends by itself.
     pub(crate) async fn ask(&self, report: &Report) {
         loop {

@@ -11,18 +11,25 @@ use aws_smithy_types::{
     body::SdkBody,
     config_bag::{ConfigBag, FrozenLayer},
 };
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError};
+use job_aws::{FaultKind, MAX_REPLY_BYTES};
 
 /// A reply that stops in its middle for so long is given up.
 const STALLED_AFTER: Duration = Duration::from_secs(20);
-/// No reply is longer: 1 MiB of items is at most 9 times that in JSON (`{"NULL":true}` is a byte), and the
-/// unprocessed items of a batch are no more than were sent.
-const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Came in part, or changed on its way: worth another try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Torn(pub(crate) &'static str);
+
+impl Torn {
+    const TOO_LONG: Self = Self("longer than it can be");
+
+    /// What it means. One that is too long would be so again.
+    pub(crate) fn kind(self) -> FaultKind {
+        if self == Self::TOO_LONG { FaultKind::Refused } else { FaultKind::Transient }
+    }
+}
 
 /// A body that is not read yet.
 #[derive(Debug)]
@@ -50,18 +57,19 @@ impl ReplyBody {
     /// Reads it into `into`, whose former content is lost.
     pub(crate) async fn read(mut self, into: &mut Vec<u8>) -> Result<(), Torn> {
         into.clear();
-        into.reserve(self.length.unwrap_or(0).min(MAX_BYTES));
+        into.reserve(self.length.unwrap_or(0).min(MAX_REPLY_BYTES));
         let mut crc32 = crc32fast::Hasher::new();
         loop {
             let frame = match tokio::time::timeout(STALLED_AFTER, self.body.frame()).await {
                 Err(_) => return Err(Torn("stalled in its middle")),
                 Ok(None) => break,
+                Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(Torn::TOO_LONG),
                 Ok(Some(Err(_))) => return Err(Torn("broke off in its middle")),
                 Ok(Some(Ok(frame))) => frame,
             };
             let Ok(bytes) = frame.into_data() else { continue };
-            if into.len() + bytes.len() > MAX_BYTES {
-                return Err(Torn("longer than it can be"));
+            if into.len() + bytes.len() > MAX_REPLY_BYTES {
+                return Err(Torn::TOO_LONG);
             }
             if self.crc32.is_some() {
                 crc32.update(&bytes);
@@ -105,6 +113,10 @@ mod tests {
         assert_eq!(read, b"hello");
         let torn = body("hallo", Some(0x3610_a686)).read(&mut read).await;
         assert_eq!(torn, Err(Torn("with a wrong x-amz-crc32")));
+        let endless = SdkBody::from(vec![b' '; MAX_REPLY_BYTES + 1]);
+        let endless = ReplyBody { body: endless, length: None, crc32: None };
+        let torn = endless.read(&mut read).await.unwrap_err();
+        assert_eq!((torn, torn.kind()), (Torn("longer than it can be"), FaultKind::Refused));
         assert_eq!(body("hell", None).read(&mut read).await, Err(Torn("shorter than announced")));
     }
 }

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -13,11 +13,16 @@ use job::{
     capacity::Units,
     control::{FromWorker, Sealed, Stats},
 };
-use job_aws::{Fault, FaultKind};
+use job_aws::{
+    Fault, FaultKind,
+    waits::{self, Wait},
+};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 /// Messages that wait to be sent; who has one more to say waits.
 const OUTBOX: usize = 64;
+/// A server that has not answered for so long is told of.
+const SILENT_AFTER: Duration = Duration::from_secs(5);
 /// Throttles are told this often at most.
 const THROTTLES_EVERY: Duration = Duration::from_millis(100);
 /// So many of these make a heartbeat's second.
@@ -31,12 +36,14 @@ pub(crate) struct Report {
     indexes: Mutex<BTreeMap<String, Units>>,
     requests: AtomicU64,
     items: AtomicU64,
+    removed: AtomicU64,
     bytes: AtomicU64,
     throttles: AtomicU64,
     untold_throttles: AtomicU32,
     retries: AtomicU64,
     streams: AtomicU32,
     last_error: Mutex<String>,
+    waits_for_units: AtomicBool,
 }
 
 impl Report {
@@ -49,12 +56,14 @@ impl Report {
             requests: AtomicU64::new(0),
             indexes: Mutex::default(),
             items: AtomicU64::new(0),
+            removed: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             throttles: AtomicU64::new(0),
             untold_throttles: AtomicU32::new(0),
             retries: AtomicU64::new(0),
             streams: AtomicU32::new(0),
             last_error: Mutex::default(),
+            waits_for_units: AtomicBool::new(false),
         };
         (report, messages)
     }
@@ -76,6 +85,11 @@ impl Report {
         self.requests.fetch_add(1, Relaxed);
         self.items.fetch_add(items, Relaxed);
         self.bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// So many of the items that were told as answered were removed from the table.
+    pub(crate) fn removed(&self, items: u64) {
+        self.removed.fetch_add(items, Relaxed);
     }
 
     /// A batch was charged to a global secondary index.
@@ -115,20 +129,32 @@ impl Report {
             requests: self.requests.load(Relaxed),
             indexes: self.indexes.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             items: self.items.load(Relaxed),
+            removed: self.removed.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
             throttles: self.throttles.load(Relaxed),
             retries: self.retries.load(Relaxed),
             streams: self.streams.load(Relaxed),
-            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            last_error: self.trouble(),
+            waits_for_units: self.waits_for_units.load(Relaxed),
         }
     }
 
-    /// Sends heartbeats, and throttles as they occur; never ends by itself.
-    pub(crate) async fn beat(&self) {
+    /// Why no request is answered now, or else why the last one failed that did; empty if none has.
+    fn trouble(&self) -> String {
+        match waits::longest().filter(|wait| wait.age >= SILENT_AFTER) {
+            Some(Wait { what, age, .. }) => format!("no answer from {what} for {} s", age.as_secs()),
+            None => self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// Sends heartbeats, and throttles as they occur; never ends by itself. `is_short` says whether nothing is under
+    /// way for want of units alone.
+    pub(crate) async fn beat(&self, is_short: impl Fn() -> bool) {
         let mut ticks = tokio::time::interval(THROTTLES_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for tick in (0..TICKS_OF_HEARTBEAT).cycle() {
             ticks.tick().await;
+            self.waits_for_units.store(is_short(), Relaxed);
             let throttles = self.untold_throttles.swap(0, Relaxed);
             if throttles > 0 {
                 self.say(FromWorker::Throttled(throttles)).await;

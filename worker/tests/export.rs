@@ -30,7 +30,9 @@ async fn leased_segments_are_read_sealed_in_one_part_and_reported_with_their_ste
     let heard = serve_until_sealed(&mut played.coordinator).await;
     let Sealed { part, mut steps } = heard.sealed.unwrap();
     let part = part.unwrap();
-    let text = std::fs::read_to_string(dir.path().join(".part.u.part")).unwrap();
+    let written: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(written.len(), 1, "{written:?}");
+    let text = std::fs::read_to_string(&written[0]).unwrap();
     assert_eq!(
         text,
         "{\"k\":{\"n\":\"3\"},\"segment\":{\"n\":\"4\"}}\n{\"k\":{\"n\":\"4\"},\"segment\":{\"n\":\"4\"}}\n"

@@ -12,11 +12,13 @@ use source::head::{FirstLine, Head};
 use super::{Kind, named::Named};
 
 /// What a file turned out to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Look {
     pub(super) codec: Codec,
-    /// Nothing if it holds no line.
+    /// Nothing if it holds no line, or none that is an item.
     pub(super) first: Option<First>,
+    /// Why its first lines are no items of the table.
+    pub(super) bad: Option<String>,
 }
 
 /// What its first line says of all of them.
@@ -27,19 +29,30 @@ pub(super) struct First {
     is_incremental: bool,
 }
 
-/// What is kept of the head of a file. Its first item must have `keys`, if they are given.
-pub(super) fn look(head: Head, keys: Option<&KeySchema>) -> Result<Look, String> {
-    let Head { codec, first } = head;
-    let Some(line) = first else { return Ok(Look { codec, first: None }) };
-    if let Some(keys) = keys {
-        has_keys(&line, keys)?;
-    }
+/// What is kept of the head of a file. Its first item should have `keys`, if they are given.
+pub(super) fn look(head: Head, keys: Option<&KeySchema>) -> Look {
+    let Head { codec, first, bad } = head;
+    let Some(line) = first else { return Look { codec, first: None, bad } };
+    let bad = keys.and_then(|keys| has_keys(&line, keys).err());
     let FirstLine { format, described, is_incremental, .. } = line;
-    Ok(Look { codec, first: Some(First { format, described, is_incremental }) })
+    Look { codec, first: Some(First { format, described, is_incremental }), bad }
+}
+
+/// Decides about files whose first lines are no items of the table, where lines may be left out: there must be a
+/// file with a good one. Files of which no line tells the format have that of the others. Gives the number of the
+/// file for which all are refused, and why.
+pub(super) fn tolerate(looks: &mut [Look]) -> Result<(), (usize, String)> {
+    let good = looks.iter().filter(|look| look.bad.is_none()).find_map(|look| look.first);
+    for (number, look) in looks.iter_mut().enumerate() {
+        let Some(why) = look.bad.take() else { continue };
+        let Some(good) = good else { return Err((number, why)) };
+        look.first = look.first.or(Some(good));
+    }
+    Ok(())
 }
 
 /// An item does not say which of its attributes are its key; one of an incremental export is its key.
-fn has_keys(line: &FirstLine, keys: &KeySchema) -> Result<(), String> {
+pub(super) fn has_keys(line: &FirstLine, keys: &KeySchema) -> Result<(), String> {
     let attributes = &line.item.attributes;
     for KeyAttribute { name, kind } in keys.attributes() {
         let shown = name.escape_debug();

@@ -12,13 +12,13 @@ use job::{
 use super::{
     Kind,
     folder::object,
-    named::{Named, NamedFile, pick},
+    named::{NameError, Named, NamedFile, pick},
     plain::is_data,
 };
 use crate::{store::Entry, text::count};
 
 /// The files that the manifest lists, taken from the folder in which it lies.
-pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Result<Named, String> {
+pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Result<Named, NameError> {
     let of_manifest = |why: &str| format!("{}: {why}", folder.url(layout::MANIFEST));
     let urls = manifest::read(manifest).map_err(|error| match error {
         ManifestError::Json(error) if error.is_eof() => of_manifest("it is cut off; copy it again"),
@@ -45,7 +45,7 @@ pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Res
 }
 
 /// What comes last in the path.
-fn file_name(url: &str) -> Result<&str, String> {
+pub(super) fn file_name(url: &str) -> Result<&str, String> {
     match url.rsplit_once('/') {
         Some((_, name)) if !matches!(name, "" | "." | "..") => Ok(name),
         _ => Err(format!("it lists {}, which is no file", url.escape_debug())),
@@ -81,7 +81,8 @@ mod tests {
         let urls: Vec<String> = urls.iter().map(ToString::to_string).collect();
         let entry = |name: &&str| Entry { name: (*name).into(), bytes: 1, etag: None };
         let entries = there.iter().map(entry).collect();
-        name(&"s3://new/y".parse().unwrap(), manifest::write(&urls).as_bytes(), entries)
+        let named = name(&"s3://new/y".parse().unwrap(), manifest::write(&urls).as_bytes(), entries);
+        named.map_err(|error| error.text(None))
     }
 
     #[test]
@@ -142,7 +143,7 @@ mod tests {
             ("{\"entries\":[]}", "no manifest"),
             ("{\"version\":4,\"entries\":[]}", "only version 3"),
         ] {
-            let why = name(&folder, manifest.as_bytes(), Vec::new()).unwrap_err();
+            let why = name(&folder, manifest.as_bytes(), Vec::new()).unwrap_err().text(None);
             assert!(why.starts_with("file:///x/manifest: ") && why.contains(said), "{why}");
         }
     }

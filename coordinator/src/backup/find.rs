@@ -1,5 +1,7 @@
 //! Finds out what kind of backup a folder holds, and has the core of that kind name its files. A shell.
 
+use std::collections::BTreeMap;
+
 use job::{
     export_json::{self, ExportJsonError},
     layout,
@@ -8,16 +10,23 @@ use job::{
 use job_aws::Clients;
 
 use super::{
-    edc,
-    folder::Folder,
-    named::Named,
+    Kind, archived, edc,
+    folder::{Folder, without_mark},
+    named::{NameError, Named},
     native::{self, Files, Place, Summary},
     own, plain,
 };
-use crate::{failure::Failure, journal, store::Listing};
+use crate::{
+    failure::Failure,
+    journal,
+    store::{Archived, Listing},
+};
 
 /// Exports of DynamoDB that are named when there are several to choose from.
 const MOST_NAMED: usize = 5;
+
+/// Folders in which a missing file is looked for.
+const MOST_SEARCHED: usize = 20;
 
 /// The backup, and the folder in which its files lie.
 pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(Folder, Named), Failure> {
@@ -28,36 +37,78 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
     {
         return Ok(single);
     }
-    let listing = folder.listing().await?;
+    let mut listing = folder.listing().await?;
     if listing == Listing::default() {
         let empty = || Failure::Refused(format!("{target} is empty or does not exist"));
         return single(&folder).await?.ok_or_else(empty);
     }
+    // Without these it can't even be told what there is.
+    let is_needed = |name: &str| matches!(name, layout::MANIFEST | native::SUMMARY | native::FILES);
+    if listing.archived.keys().any(|name| is_needed(name)) {
+        readable(target, listing.files.iter().map(|entry| &entry.name), &listing.archived)?;
+    }
+    let archived = std::mem::take(&mut listing.archived);
     match by_manifest(&folder, &listing).await? {
         Some(export) => {
-            let named = named(&folder, export, listing)?;
+            let folders = listing.folders.clone();
+            let named = match named(&folder, export, listing) {
+                Ok(named) => named,
+                Err(error) => return Err(explained(error, &folder, &folder, &folders).await),
+            };
+            readable(target, named.files.iter().map(|file| &file.entry.name), &archived)?;
             Ok((folder, named))
         }
-        None if is_native(&folder, &listing)? => native(folder, &listing).await,
-        None if listing.files.iter().any(|entry| plain::is_data(&entry.name)) => plain(folder, listing),
-        None => match exports_below(&folder, &listing).await?.as_slice() {
-            [] => plain(folder, listing),
-            [one] => {
-                let (below, mut named) = one_below(&folder, one).await?;
-                named
-                    .notes
-                    .insert(0, format!("{target}: the export of DynamoDB in its folder {one} is taken"));
-                Ok((below, named))
+        None => match native_state(&folder, &listing)? {
+            Native::Whole => native(folder, &listing).await,
+            Native::No if listing.files.iter().any(|entry| plain::is_data(&entry.name)) => {
+                let (folder, named) = plain(folder, listing)?;
+                readable(target, named.files.iter().map(|file| &file.entry.name), &archived)?;
+                Ok((folder, named))
             }
-            several => {
-                let more = if several.len() > MOST_NAMED { ", …" } else { "" };
-                let some = several[..several.len().min(MOST_NAMED)].join(", ");
-                Err(Failure::Refused(format!(
-                    "{target} holds {} exports of DynamoDB: name the folder of one ({some}{more})",
-                    several.len()
-                )))
-            }
+            state => below(folder, listing, state == Native::Started).await,
         },
+    }
+}
+
+/// An export of DynamoDB in a folder of this one, or whatever this one holds. If it `is_started`, there is the mark
+/// of an export in it but no manifest: of an export that is not complete, unless the mark was left by one below.
+async fn below(folder: Folder, listing: Listing, is_started: bool) -> Result<(Folder, Named), Failure> {
+    let target = &folder.target;
+    match exports_below(&folder, &listing).await?.as_slice() {
+        [] if is_started => Err(Failure::Refused(unfinished(&folder))),
+        [] => plain(folder, listing),
+        [one] => {
+            let (below, mut named) = one_below(&folder, one).await?;
+            let (what, removes) = match named.kind {
+                Kind::Incremental => (
+                    "the incremental export of DynamoDB",
+                    "; it says itself which items are put and which are removed",
+                ),
+                _ => ("the export of DynamoDB", ""),
+            };
+            named.notes.insert(0, format!("{target}: {what} in its folder {one} is taken{removes}"));
+            Ok((below, named))
+        }
+        several => {
+            let more = if several.len() > MOST_NAMED { ", …" } else { "" };
+            let some = several[..several.len().min(MOST_NAMED)].join(", ");
+            Err(Failure::Refused(format!(
+                "{target} holds {} exports of DynamoDB: name the folder of one ({some}{more})",
+                several.len()
+            )))
+        }
+    }
+}
+
+/// Refuses files that are archived, all at once and before any is read.
+fn readable<'a>(
+    folder: &Target,
+    files: impl Iterator<Item = &'a String>,
+    archived: &BTreeMap<String, Archived>,
+) -> Result<(), Failure> {
+    match archived::refusal(&folder.to_string(), files.map(String::as_str), archived) {
+        Some(why) => Err(Failure::Refused(why)),
+        None => Ok(()),
     }
 }
 
@@ -105,43 +156,65 @@ async fn by_manifest(folder: &Folder, listing: &Listing) -> Result<Option<Export
     }
 }
 
-fn named(folder: &Folder, export: Export, listing: Listing) -> Result<Named, Failure> {
+fn named(folder: &Folder, export: Export, listing: Listing) -> Result<Named, NameError> {
     let target = &folder.target;
-    let named = match export {
-        Export::Edc(manifest) => edc::name(target, &manifest, listing.files),
-        Export::Own(bytes) => match export_json::read(&bytes) {
+    match export {
+        Export::Edc(manifest) => edc::name(target, without_mark(&manifest), listing.files),
+        Export::Own(bytes) => match export_json::read(without_mark(&bytes)) {
             Ok(export) => own::name(target, export, listing.files),
-            Err(ExportJsonError::Version(version)) => Err(format!(
+            Err(ExportJsonError::Version(version)) => Err(NameError::Other(format!(
                 "{target} holds an export of version {version}: this program knows only version {}",
                 export_json::VERSION
-            )),
-            Err(ExportJsonError::Damaged(why)) => {
-                Err(format!("{} is damaged ({why}); copy it again", target.url(layout::EXPORT_JSON)))
-            }
+            ))),
+            Err(ExportJsonError::Damaged(why)) => Err(NameError::Other(format!(
+                "{} is damaged ({why}); copy it again",
+                target.url(layout::EXPORT_JSON)
+            ))),
         },
-    };
-    named.map_err(Failure::Refused)
+    }
 }
 
-/// Whether the folder is that of an export of DynamoDB; one that is not whole is refused.
-fn is_native(folder: &Folder, listing: &Listing) -> Result<bool, Failure> {
+/// Why files can't be named, and where one that is missing in `searched` is instead: in the folder of the manifest,
+/// in one of the `folders` in it, or in that for the files of incremental exports beside it.
+async fn explained(error: NameError, folder: &Folder, searched: &Folder, folders: &[String]) -> Failure {
+    let NameError::Missing { first, .. } = &error else { return Failure::Refused(error.text(None)) };
+    let beside = folder.parent().ok().flatten().and_then(|(parent, _)| parent.sub(native::DATA).ok());
+    let inside = folders.iter().take(MOST_SEARCHED).filter_map(|name| folder.sub(name).ok());
+    let places = [folder.clone()].into_iter().chain(inside).chain(beside);
+    for place in places.filter(|place| place.target != searched.target) {
+        // Where that can't be told, the file is missing all the same.
+        if let Ok(Some(_)) = place.look_up(first).await {
+            return Failure::Refused(error.text(Some(&place.target)));
+        }
+    }
+    Failure::Refused(error.text(None))
+}
+
+/// What a folder is to an export of DynamoDB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Native {
+    /// That of an export.
+    Whole,
+    /// It has the mark of one that was begun, but no manifest.
+    Started,
+    /// Nothing.
+    No,
+}
+
+/// One that has only one of its manifests is refused.
+fn native_state(folder: &Folder, listing: &Listing) -> Result<Native, Failure> {
     let is_there = |name: &str| listing.files.iter().any(|entry| entry.name == name);
-    let (target, summary) = (&folder.target, native::SUMMARY);
-    match (is_there(summary), is_there(native::FILES), is_there(native::STARTED)) {
-        (true, true, _) => Ok(true),
-        (true, false, _) => Err(Failure::Refused(format!(
-            "{target} has {summary} but no {}: it was not copied whole; copy that, too",
-            native::FILES
-        ))),
-        (false, true, _) => Err(Failure::Refused(format!(
-            "{target} has {} but no {summary}: it was not copied whole; copy that, too",
-            native::FILES
-        ))),
-        (false, false, true) => Err(Failure::Refused(format!(
-            "{target} holds an unfinished export of DynamoDB: there is no {summary}; wait until it is \
-             complete, or copy that, too"
-        ))),
-        (false, false, false) => Ok(false),
+    let (target, summary, files) = (&folder.target, native::SUMMARY, native::FILES);
+    let lacks = |has: &str, lacks: &str| {
+        let why = format!("{target} has {has} but no {lacks}: it was not copied whole; copy that, too");
+        Err(Failure::Refused(why))
+    };
+    match (is_there(summary), is_there(files)) {
+        (true, true) => Ok(Native::Whole),
+        (true, false) => lacks(summary, files),
+        (false, true) => lacks(files, summary),
+        (false, false) if is_there(native::STARTED) => Ok(Native::Started),
+        (false, false) => Ok(Native::No),
     }
 }
 
@@ -159,13 +232,24 @@ async fn exports_below(folder: &Folder, listing: &Listing) -> Result<Vec<String>
     Ok(below)
 }
 
+fn unfinished(folder: &Folder) -> String {
+    format!(
+        "{} holds an unfinished export of DynamoDB: there is no {}; wait until it is complete, or copy that, too",
+        folder.target,
+        native::SUMMARY
+    )
+}
+
 async fn one_below(folder: &Folder, name: &str) -> Result<(Folder, Named), Failure> {
     let below = folder.sub(name)?;
     let listing = below.listing().await?;
-    if is_native(&below, &listing)? {
-        return native(below, &listing).await;
-    }
-    let why = format!("{} holds no export of DynamoDB: there is no {}", below.target, native::SUMMARY);
+    let why = match native_state(&below, &listing)? {
+        Native::Whole => return native(below, &listing).await,
+        Native::Started => unfinished(&below),
+        Native::No => {
+            format!("{} holds no export of DynamoDB: there is no {}", below.target, native::SUMMARY)
+        }
+    };
     Err(Failure::Refused(why))
 }
 
@@ -184,26 +268,36 @@ async fn native(folder: Folder, listing: &Listing) -> Result<(Folder, Named), Fa
                 let why = "its files are in the folder beside it, and there is none beside a whole bucket";
                 Failure::Refused(format!("{}: {why}", folder.target))
             })?;
-            parent.sub("data")?
+            parent.sub(native::DATA)?
         }
-        Some(Place::Own) | None => folder.sub("data")?,
+        Some(Place::Own) | None => folder.sub(native::DATA)?,
     };
-    let entries = if files.place.is_some() { data.listing().await?.files } else { Vec::new() };
-    let named = native::name(&data.target, &summary, &files, entries);
-    let named = named.map_err(|why| Failure::Refused(format!("{}: {why}", folder.target)))?;
-    Ok((data, named))
+    let beside = if files.place.is_some() { data.listing().await? } else { Listing::default() };
+    match native::name(&data.target, &summary, &files, beside.files) {
+        Ok(named) => {
+            readable(&data.target, named.files.iter().map(|file| &file.entry.name), &beside.archived)?;
+            Ok((data, named))
+        }
+        Err(NameError::Other(why)) => Err(Failure::Refused(format!("{}: {why}", folder.target))),
+        Err(missing) => Err(explained(missing, &folder, &data, &listing.folders).await),
+    }
 }
 
-/// A manifest, checked against the checksum beside it if that is there.
+/// A manifest, checked against the checksums beside it that are there.
 async fn native_manifest(folder: &Folder, listing: &Listing, name: &str) -> Result<Vec<u8>, Failure> {
     let url = folder.target.url(name);
     let gone = || Failure::Refused(format!("{url} is gone"));
     let manifest = folder.find(name).await?.ok_or_else(gone)?;
-    let checksum = name.replace(".json", ".md5");
-    if listing.files.iter().any(|entry| entry.name == checksum)
-        && let Some(md5) = folder.find(&checksum).await?
-    {
-        native::check_md5(&manifest, &md5).map_err(|why| Failure::Refused(format!("{url} {why}")))?;
+    for end in native::CHECKSUMS {
+        let beside = name.replace(".json", end);
+        if listing.files.iter().any(|entry| entry.name == beside)
+            && let Some(md5) = folder.find(&beside).await?
+            && !native::check_md5(&manifest, &md5)
+        {
+            return Err(Failure::Refused(format!(
+                "{url} does not match the checksum beside it, {beside}: it was changed, or not copied whole"
+            )));
+        }
     }
-    Ok(manifest)
+    Ok(without_mark(&manifest).to_vec())
 }

@@ -65,7 +65,13 @@ pub(super) fn object(folder: &Target, name: &str) -> Object {
     }
 }
 
-fn parent(folder: &Target) -> Option<(Target, String)> {
+/// A manifest without the byte order mark that some editors put before UTF-8.
+pub(super) fn without_mark(manifest: &[u8]) -> &[u8] {
+    manifest.strip_prefix("\u{feff}".as_bytes()).unwrap_or(manifest)
+}
+
+/// The folder it is in, and its name there; nothing if it is the root of a file system or bucket.
+pub(super) fn parent(folder: &Target) -> Option<(Target, String)> {
     match folder {
         Target::S3 { prefix, .. } if prefix.is_empty() => None,
         Target::S3 { bucket, prefix } => {

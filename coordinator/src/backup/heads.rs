@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use job::{schema::KeySchema, split::MAX_LINE_BYTES};
 use job_aws::Fault;
-use source::head::{self, Head, HeadError};
+use source::head::{self, FirstLine, Head, HeadError};
 use tokio::task::JoinSet;
 
 use super::{
@@ -26,11 +26,13 @@ const AT_ONCE: usize = 16;
 /// codecs, the second than a block of bzip2, the last as long as a line may be.
 const HEAD_BYTES: [u64; 3] = [64 * 1024, 1024 * 1024, MAX_LINE_BYTES as u64];
 
-/// What each file is, in the same order; their first items must have `keys`, if they are given.
+/// What each file is, in the same order; their first items must have `keys`, if they are given. If `may_reject`, a
+/// bad first line is left out like any other, as long as some file has a good one among its first lines.
 pub(super) async fn look(
     place: &Folder,
     files: &[NamedFile],
     keys: Option<&KeySchema>,
+    may_reject: bool,
 ) -> Result<Vec<Look>, Failure> {
     let keys = keys.cloned().map(Arc::new);
     let mut looks = vec![None; files.len()];
@@ -42,15 +44,22 @@ pub(super) async fn look(
         let (store, entry, keys) = (place.store.clone(), file.entry.clone(), keys.clone());
         let url = place.target.url(&entry.name);
         under_way.spawn(async move {
-            let head = head(&store, &entry, &url).await?;
-            let look = agree::look(head, keys.as_deref());
-            look.map(|look| (number, look)).map_err(|why| format!("{url}: {why}"))
+            let keys = keys.as_deref();
+            let head = head(&store, &entry, &url, keys.filter(|_| may_reject)).await?;
+            match agree::look(head, keys) {
+                Look { bad: Some(why), .. } if !may_reject => Err(format!("{url}: {why}")),
+                look => Ok((number, look)),
+            }
         });
     }
     while !under_way.is_empty() {
         join(&mut under_way, &mut looks).await?;
     }
-    Ok(looks.into_iter().flatten().collect())
+    let mut looks: Vec<Look> = looks.into_iter().flatten().collect();
+    agree::tolerate(&mut looks).map_err(|(number, why)| {
+        Failure::Refused(format!("{}: {why}", place.target.url(&files[number].entry.name)))
+    })?;
+    Ok(looks)
 }
 
 async fn join(
@@ -68,17 +77,21 @@ async fn join(
     }
 }
 
-async fn head(store: &Store, entry: &Entry, url: &str) -> Result<Head, String> {
+/// The head of a file; its first line that has `keys`, if they are given and one of its first lines has them.
+async fn head(store: &Store, entry: &Entry, url: &str, keys: Option<&KeySchema>) -> Result<Head, String> {
+    let suits = |first: &FirstLine| keys.is_none_or(|keys| agree::has_keys(first, keys).is_ok());
+    let mut without_keys = None;
     for limit in HEAD_BYTES {
         let bytes = retried(|| store.head(entry, limit)).await;
         let bytes = bytes.map_err(|Fault { message, .. }| message)?;
         let is_all = bytes.len() as u64 == entry.bytes;
-        match head::look(&bytes, is_all) {
-            Ok(head) => return Ok(head),
+        match head::look(&bytes, is_all, suits) {
+            Ok(head) if is_all || head.first.as_ref().is_none_or(suits) => return Ok(head),
+            Ok(head) => without_keys = Some(head),
             Err(HeadError::Bad(why)) => return Err(format!("{url}: {why}")),
             Err(HeadError::NeedMore) if is_all => break,
             Err(HeadError::NeedMore) => {}
         }
     }
-    Err(format!("{url}: no whole line in its first {} MiB", MAX_LINE_BYTES >> 20))
+    without_keys.ok_or_else(|| format!("{url}: no whole line in its first {} MiB", MAX_LINE_BYTES >> 20))
 }

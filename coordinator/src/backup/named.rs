@@ -36,6 +36,41 @@ pub(super) struct NamedFile {
     pub(super) is_listed: bool,
 }
 
+/// Why files can't be named.
+#[derive(Debug)]
+pub(super) enum NameError {
+    /// Some are not where they should be.
+    Missing {
+        /// Which, in words, and the folder they should be in.
+        text: String,
+        /// One of them.
+        first: String,
+    },
+    /// Something else, in words.
+    Other(String),
+}
+
+impl From<String> for NameError {
+    fn from(why: String) -> Self {
+        Self::Other(why)
+    }
+}
+
+impl NameError {
+    /// In words. `elsewhere` is where the missing one is instead.
+    pub(super) fn text(self, elsewhere: Option<&Target>) -> String {
+        match (self, elsewhere) {
+            (Self::Other(why), _) => why,
+            (Self::Missing { text, .. }, None) => {
+                format!("{text}: the backup is not whole; copy all of it")
+            }
+            (Self::Missing { text, .. }, Some(place)) => {
+                format!("{text}: a file of that name is in {place}; move the files to where they should be")
+            }
+        }
+    }
+}
+
 /// The files of these names, in this order, of `entries`, which lie in `folder`. Each must be there, and
 /// named once. `list` is what names them, for people.
 pub(super) fn pick(
@@ -43,23 +78,22 @@ pub(super) fn pick(
     list: &str,
     names: &[&str],
     entries: Vec<Entry>,
-) -> Result<Vec<Entry>, String> {
+) -> Result<Vec<Entry>, NameError> {
     let wanted: HashSet<&str> = names.iter().copied().collect();
     let there = entries.into_iter().filter(|entry| wanted.contains(entry.name.as_str()));
     let mut there: HashMap<String, Entry> = there.map(|entry| (entry.name.clone(), entry)).collect();
     let mut missing = names.iter().filter(|name| !there.contains_key(**name));
     if let Some(first) = missing.next() {
         let number = 1 + missing.count();
-        let (first, all) = (first.escape_debug(), count(names.len(), "file"));
-        return Err(format!(
-            "{folder}: {number} of the {all} that {list} lists {} missing, {first} first: the backup is not \
-             whole; copy all of it",
-            if number == 1 { "is" } else { "are" }
-        ));
+        let (shown, all) = (first.escape_debug(), count(names.len(), "file"));
+        let verb = if number == 1 { "is" } else { "are" };
+        let text = format!("{folder}: {number} of the {all} that {list} lists {verb} missing, {shown} first");
+        return Err(NameError::Missing { text, first: (*first).to_owned() });
     }
     let take = |name: &&str| {
         there.remove(*name).ok_or_else(|| {
-            format!("{folder}: {list} lists {} more than once: it is damaged", name.escape_debug())
+            let name = name.escape_debug();
+            NameError::Other(format!("{folder}: {list} lists {name} more than once: it is damaged"))
         })
     };
     names.iter().map(take).collect()
@@ -72,7 +106,8 @@ mod tests {
     fn pick(names: &[&str]) -> Result<Vec<String>, String> {
         let entry = |name: &str| Entry { name: name.into(), bytes: 1, etag: None };
         let entries = ["a", "b", "c"].map(entry).to_vec();
-        let picked = super::pick(&"/x".parse().unwrap(), "the manifest", names, entries)?;
+        let picked = super::pick(&"/x".parse().unwrap(), "the manifest", names, entries);
+        let picked = picked.map_err(|error| error.text(None))?;
         Ok(picked.into_iter().map(|entry| entry.name).collect())
     }
 
@@ -87,6 +122,14 @@ mod tests {
         let why = pick(&["a", "y", "b", "x"]).unwrap_err();
         assert!(why.contains("2 of the 4 files that the manifest lists are missing, y first"), "{why}");
         assert!(pick(&["x"]).unwrap_err().contains("1 of the 1 file that the manifest lists is missing"));
+    }
+
+    #[test]
+    fn what_is_missing_may_be_elsewhere() {
+        let error = super::pick(&"/x".parse().unwrap(), "the manifest", &["y"], Vec::new()).unwrap_err();
+        assert!(matches!(&error, NameError::Missing { first, .. } if first == "y"), "{error:?}");
+        let why = error.text(Some(&"/x/sub".parse().unwrap()));
+        assert!(why.contains("missing, y first: a file of that name is in file:///x/sub"), "{why}");
     }
 
     #[test]

@@ -14,19 +14,22 @@ use serde::Deserialize;
 
 use super::{
     Kind,
-    folder::object,
-    named::{Named, NamedFile, pick},
+    folder::{object, without_mark},
+    named::{NameError, Named, NamedFile, pick},
 };
 use crate::store::Entry;
 
 /// What the export is.
-pub(super) const SUMMARY: &str = "manifest-summary.json";
+pub(crate) const SUMMARY: &str = "manifest-summary.json";
 /// Its files.
-pub(super) const FILES: &str = "manifest-files.json";
+pub(crate) const FILES: &str = "manifest-files.json";
 /// There from the beginning.
 pub(super) const STARTED: &str = "_started";
 /// The folder that DynamoDB makes under the prefix it was given; each export has a folder in it.
 pub(super) const ROOT: &str = "AWSDynamoDB";
+
+/// The folder of data files.
+pub(super) const DATA: &str = "data";
 
 /// Whether a folder's name is that of an export: milliseconds, `-`, 8 hexadecimal digits.
 pub(super) fn is_export_id(name: &str) -> bool {
@@ -38,13 +41,25 @@ pub(super) fn is_export_id(name: &str) -> bool {
     })
 }
 
-/// Whether a manifest is what it was when DynamoDB wrote it; `md5` is the file beside it.
-pub(super) fn check_md5(manifest: &[u8], md5: &[u8]) -> Result<(), String> {
-    let recorded = std::str::from_utf8(md5).ok().and_then(|text| base64::decode(text.trim()).ok());
-    if recorded.as_deref() == Some(Md5::digest(manifest).as_slice()) {
-        return Ok(());
-    }
-    Err("does not match the checksum beside it: it was changed, or not copied whole".into())
+/// The files beside a manifest that may hold its checksum, by what stands in place of `.json`. DynamoDB writes
+/// `.md5`; its documentation says `.checksum`, and emulators follow that.
+pub(super) const CHECKSUMS: [&str; 2] = [".md5", ".checksum"];
+
+/// Whether a manifest is what it was when DynamoDB wrote it; `recorded` is the file beside it: the MD5 in base64 or,
+/// by some emulators, in hexadecimal digits.
+pub(super) fn check_md5(manifest: &[u8], recorded: &[u8]) -> bool {
+    let recorded = std::str::from_utf8(recorded).unwrap_or_default().trim();
+    let recorded = from_digits(recorded).or_else(|| base64::decode(recorded).ok());
+    let is_recorded = |bytes: &[u8]| recorded.as_deref() == Some(Md5::digest(bytes).as_slice());
+    // An editor that adds a byte order mark changes nothing else.
+    is_recorded(manifest) || is_recorded(without_mark(manifest))
+}
+
+/// The 16 bytes that 32 hexadecimal digits stand for; base64 of as many bytes is shorter.
+fn from_digits(text: &str) -> Option<Vec<u8>> {
+    let is_digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).ok();
+    if is_digits { (0..text.len()).step_by(2).map(byte).collect() } else { None }
 }
 
 /// `manifest-summary.json`.
@@ -64,6 +79,18 @@ pub(super) struct Summary {
 impl Summary {
     pub(super) fn read(json: &[u8]) -> Result<Self, String> {
         serde_json::from_slice(json).map_err(|error| format!("it can't be read ({error}): it is damaged"))
+    }
+
+    /// Its table and its items, which the files must add up to.
+    pub(super) fn facts(&self, files: &Files) -> Result<(Option<String>, u64), String> {
+        let items = files.lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.item_count));
+        if items != Some(self.item_count) {
+            return Err(format!(
+                "{SUMMARY} states {} items, but the files in {FILES} do not add up to that: one of them is damaged",
+                self.item_count
+            ));
+        }
+        Ok((table_name(&self.table_arn), self.item_count))
     }
 
     fn kind(&self) -> Result<Kind, String> {
@@ -139,6 +166,11 @@ impl Files {
         }
         Ok(files)
     }
+
+    /// The files' names, in the order of the lines.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().filter_map(|line| split_key(&line.data_file_s3_key)).map(|(_, _, name)| name)
+    }
 }
 
 /// The folder of a key, its place and its file name: of `…/AWSDynamoDB/<id>/data/x` or, of an incremental
@@ -161,18 +193,11 @@ pub(super) fn name(
     summary: &Summary,
     files: &Files,
     entries: Vec<Entry>,
-) -> Result<Named, String> {
+) -> Result<Named, NameError> {
     let in_summary = |why: String| format!("{SUMMARY}: {why}");
     let (kind, format) = (summary.kind().map_err(in_summary)?, summary.format().map_err(in_summary)?);
-    let items = files.lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.item_count));
-    if items != Some(summary.item_count) {
-        return Err(format!(
-            "{SUMMARY} states {} items, but the files in {FILES} do not add up to that: one of them is damaged",
-            summary.item_count
-        ));
-    }
-    let keys = files.lines.iter().filter_map(|line| split_key(&line.data_file_s3_key));
-    let names: Vec<&str> = keys.map(|(_, _, name)| name).collect();
+    let (table, items) = summary.facts(files)?;
+    let names: Vec<&str> = files.names().collect();
     let entries = pick(data, FILES, &names, entries)?;
     let file = |(line, entry): (&FileLine, Entry)| {
         let md5 = base64::decode(&line.md5_checksum).ok().and_then(|md5| md5.try_into().ok());
@@ -182,8 +207,8 @@ pub(super) fn name(
     };
     let checked = files.lines.iter().zip(entries).map(file).collect::<Result<Vec<_>, String>>()?;
     Ok(Named {
-        table: table_name(&summary.table_arn),
-        items: Some(summary.item_count),
+        table,
+        items: Some(items),
         format: Some(format),
         notes: rebased(data, summary, files).into_iter().collect(),
         ..Named::new(kind, checked)

@@ -9,13 +9,13 @@ use job::{
 
 use super::{
     Kind, Part,
-    named::{Named, NamedFile, pick},
+    named::{NameError, Named, NamedFile, pick},
 };
 use crate::store::Entry;
 
 /// The files that are recorded, all of them there and as long as they were.
-pub(super) fn name(folder: &Target, export: ExportJson, entries: Vec<Entry>) -> Result<Named, String> {
-    let names: Vec<&str> = export.files.iter().map(|file| file.name.as_str()).collect();
+pub(super) fn name(folder: &Target, export: ExportJson, entries: Vec<Entry>) -> Result<Named, NameError> {
+    let names: Vec<&str> = export.files.iter().map(|file| &*file.name).collect();
     let entries = pick(folder, "export.json", &names, entries)?;
     let is_plain = export.compression == Compression::None;
     let file = |(file, entry): (&PartFile, Entry)| {
@@ -70,13 +70,15 @@ mod tests {
     use super::*;
     use job::export_json::UploadPart;
 
+    const NAME: &str = "00000000-0000-0000-0000-000000000001_000000";
+
     fn file(parts: &[(u64, u64, u64)]) -> PartFile {
         let part = |&(bytes, line_bytes, items)| {
             let crc32c = "00c0ffee".into();
             UploadPart { bytes, line_bytes, items, crc32c }
         };
         let parts = parts.iter().map(part).collect();
-        PartFile { name: "f".into(), items: 5, bytes: 10, crc32c: "00000001".into(), parts }
+        PartFile { name: NAME.parse().unwrap(), items: 5, bytes: 10, crc32c: "00000001".into(), parts }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
 
 /// Whether a file is data by its name. Hadoop's readers skip names that begin with `_` or `.`;
 /// `$folder$` is what some of its file systems on S3 leave for a folder.
-pub(super) fn is_data(name: &str) -> bool {
+pub(crate) fn is_data(name: &str) -> bool {
     !name.starts_with(['_', '.']) && !name.ends_with("$folder$")
 }
 
@@ -61,7 +61,10 @@ mod tests {
     fn named(files: &[&str], folders: &[&str]) -> Result<Named, String> {
         let entry = |name: &&str| Entry { name: (*name).into(), bytes: 1, etag: None };
         let folders = folders.iter().map(ToString::to_string).collect();
-        name(&"/x".parse().unwrap(), Listing { files: files.iter().map(entry).collect(), folders })
+        name(
+            &"/x".parse().unwrap(),
+            Listing { files: files.iter().map(entry).collect(), folders, ..Listing::default() },
+        )
     }
 
     #[test]

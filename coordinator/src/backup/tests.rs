@@ -50,7 +50,7 @@ impl Made {
     }
 
     async fn find(&self) -> Backup {
-        find(&self.target(), None, &keys()).await.unwrap()
+        find(&self.target(), None, &keys(), false).await.unwrap()
     }
 
     /// Why it is refused; always with the place.
@@ -62,7 +62,7 @@ impl Made {
 }
 
 async fn refusal(folder: &Target) -> String {
-    match find(folder, None, &keys()).await {
+    match find(folder, None, &keys(), false).await {
         Err(Failure::Refused(why)) => why,
         other => panic!("{other:?}"),
     }
@@ -95,7 +95,7 @@ async fn backups_of_the_java_tool_are_found_where_they_were_moved_to() {
         ("snappy", "snappy", Codec::Snappy, 1),
     ] {
         let folder = Target::File { dir: golden.join(format!("edc-5.6.0-{name}")) };
-        let backup = find(&folder, None, &keys()).await.unwrap();
+        let backup = find(&folder, None, &keys(), false).await.unwrap();
         assert_eq!((backup.kind, backup.files.len(), backup.items), (Kind::Edc, files, None), "{name}");
         let note =
             format!("the manifest is of s3://mybucket/exports/{was}: its files are taken from {folder}");
@@ -148,7 +148,7 @@ async fn a_folder_without_manifest_is_all_its_files() {
 #[tokio::test]
 async fn one_file_may_be_given() {
     let made = Made::with(&[("a", LINE), ("b", "not looked at")]);
-    let backup = find(&made.target().folder("a"), None, &keys()).await.unwrap();
+    let backup = find(&made.target().folder("a"), None, &keys(), false).await.unwrap();
     assert_eq!((backup.kind, backup.files.len()), (Kind::SingleFile, 1));
     assert_eq!(backup.files[0].object.to_string(), made.target().url("a"));
 }

@@ -4,7 +4,9 @@
 
 mod cluster;
 mod folder;
+mod given;
 mod import;
+mod s3;
 mod values;
 
 use std::time::Duration;
@@ -14,7 +16,7 @@ use clap::{
     builder::{FalseyValueParser, Resettable},
 };
 use job::{
-    spec::{AwsAccess, Compression},
+    spec::{AwsAccess, Compression, NullSpelling},
     target::Target,
     task::TotalSegments,
 };
@@ -24,10 +26,12 @@ use crate::{
     preflight::{ExportRequest, IfComplete},
 };
 use cluster::ClusterArgs;
-pub(super) use cluster::cluster_of_variables;
 pub(super) use folder::{CleanArgs, StatusArgs};
+pub(super) use given::{Given, given};
 pub(super) use import::ImportArgs;
-use values::{Rates, duration, endpoint};
+pub(super) use s3::unused;
+use s3::{BucketArgs, ObjectArgs};
+use values::{Rates, account, duration, endpoint, identity};
 pub(super) use values::{tables, target};
 
 /// Amazon S3 User Guide, "Canned ACL": those of objects.
@@ -72,10 +76,12 @@ pub(super) struct Cli {
 
 /// The command line, in which an empty variable counts as one that is not set.
 pub(super) fn command() -> clap::Command {
-    let is_empty =
-        |arg: &clap::Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
-    let without_empty = |arg: clap::Arg| if is_empty(&arg) { arg.env(Resettable::Reset) } else { arg };
-    Cli::command().mut_subcommands(|command| command.mut_args(without_empty))
+    Cli::command().mut_subcommands(|command| command.mut_args(without_empty_variables))
+}
+
+fn without_empty_variables(arg: clap::Arg) -> clap::Arg {
+    let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    if is_empty { arg.env(Resettable::Reset) } else { arg }
 }
 
 #[derive(Debug, Subcommand)]
@@ -124,6 +130,11 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "CODEC", env = "TABLEHAUL_COMPRESS", default_value = "none")]
     compress: Compression,
 
+    /// Spelling of NULL: single, which version 5 of the Java tool reads, or both, for versions 4 and 5
+    /// [default: single; of an unfinished export the one it began with]
+    #[arg(long, value_name = "SPELLING", env = "TABLEHAUL_NULL")]
+    null: Option<NullSpelling>,
+
     /// What to do if a complete export of the table is there already
     #[arg(long, value_name = "WHAT", env = "TABLEHAUL_IF_COMPLETE", default_value = "refuse")]
     if_complete: IfComplete,
@@ -136,27 +147,26 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "DURATION", env = "TABLEHAUL_DEADLINE", value_parser = duration)]
     deadline: Option<Duration>,
 
-    /// Canned ACL of the objects written, such as bucket-owner-full-control
-    #[arg(long, value_name = "ACL", env = "TABLEHAUL_S3_ACL", value_parser = CANNED_ACLS)]
-    s3_acl: Option<String>,
-
     /// Only check everything and print the plan: segments, workers, streams, rate, time, price
     #[arg(long, env = "TABLEHAUL_DRY_RUN", value_parser = FalseyValueParser::new())]
-    pub(super) dry_run: bool,
+    dry_run: bool,
 
     /// Print the final report as JSON on standard output
     #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
-    pub(super) json: bool,
+    json: bool,
 
     /// No plan, progress or summary on standard error
     #[arg(long, short, env = "TABLEHAUL_QUIET", value_parser = FalseyValueParser::new())]
-    pub(super) quiet: bool,
+    quiet: bool,
 
     #[command(flatten)]
     cluster: ClusterArgs,
 
     #[command(flatten)]
     aws: AwsArgs,
+
+    #[command(flatten)]
+    objects: ObjectArgs,
 }
 
 /// Read every file of an export again and check it against what was recorded.
@@ -185,7 +195,7 @@ pub(super) struct AwsArgs {
     #[arg(long, value_name = "REGION", env = "TABLEHAUL_REGION")]
     region: Option<String>,
 
-    /// Region of the bucket, if another
+    /// Region of the bucket [default: S3 is asked for it]
     #[arg(long, value_name = "REGION", env = "TABLEHAUL_S3_REGION")]
     s3_region: Option<String>,
 
@@ -197,44 +207,69 @@ pub(super) struct AwsArgs {
     #[arg(long, value_name = "URL", env = "TABLEHAUL_S3_ENDPOINT", value_parser = endpoint)]
     s3_endpoint: Option<String>,
 
-    /// Profile of the shared AWS configuration files
-    #[arg(long, value_name = "NAME", env = "TABLEHAUL_PROFILE")]
+    /// Profile of the shared AWS configuration files; then no other credentials are used
+    #[arg(long, value_name = "NAME", env = "TABLEHAUL_PROFILE", value_parser = identity)]
     profile: Option<String>,
 
     /// Role to assume for DynamoDB and S3
-    #[arg(long, value_name = "ARN", env = "TABLEHAUL_ASSUME_ROLE")]
+    #[arg(long, value_name = "ARN", env = "TABLEHAUL_ASSUME_ROLE", value_parser = identity)]
     assume_role: Option<String>,
 
     /// External id that the role asks for
     #[arg(long, value_name = "ID", env = "TABLEHAUL_EXTERNAL_ID", requires = "assume_role")]
     external_id: Option<String>,
+
+    /// Account, 12 digits: refuse to run with credentials of any other
+    #[arg(long, value_name = "ACCOUNT", env = "TABLEHAUL_ACCOUNT", value_parser = account)]
+    account: Option<String>,
+
+    #[command(flatten)]
+    bucket: BucketArgs,
 }
 
 impl AwsArgs {
     pub(super) fn access(&self) -> AwsAccess {
-        // What is typed as empty is not given.
+        // Of places, what is typed as empty is not given. Whose credentials are used is never left to that.
         let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
         AwsAccess {
             region: given(&self.region),
             s3_region: given(&self.s3_region),
             dynamodb_endpoint: given(&self.dynamodb_endpoint),
             s3_endpoint: given(&self.s3_endpoint),
-            profile: given(&self.profile),
-            assume_role: given(&self.assume_role),
+            profile: self.profile.clone(),
+            assume_role: self.assume_role.clone(),
             external_id: given(&self.external_id),
+            account: self.account.clone(),
+            s3: self.bucket.settings(),
         }
     }
 }
 
+/// What a job shows of itself, and whether it is one or only a plan.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Show {
+    /// Only check everything and print the plan.
+    pub(super) dry_run: bool,
+    /// The report as JSON on standard output.
+    pub(super) json: bool,
+    /// Nothing else.
+    pub(super) quiet: bool,
+}
+
 impl ExportArgs {
+    pub(super) fn show(&self) -> Show {
+        Show { dry_run: self.dry_run, json: self.json, quiet: self.quiet }
+    }
+
     /// What was typed, as a request; or what is wrong with it.
     pub(super) fn request(self, matches: &clap::ArgMatches) -> Result<ExportRequest, String> {
         let rate =
             Rates { verb: "read", percent: self.read_percent.as_deref(), units: self.read_units.as_deref() };
         let rate = rate.read(matches)?;
-        let (aws, cluster) = (self.aws.access(), self.cluster.wishes());
+        let (mut aws, cluster) = (self.aws.access(), self.cluster.wishes());
+        self.objects.add_to(&mut aws.s3)?;
         let Self { if_complete, restart, deadline, .. } = self;
-        let Self { mut names, consistent, segments, workers, compress, s3_acl, .. } = self;
+        let Self { mut names, consistent, segments, workers, compress, null, .. } = self;
         let destination = names.pop().filter(|_| !names.is_empty());
         let destination = destination.ok_or("give at least one table and then a destination; try --help")?;
         let segments = segments.map(TotalSegments::try_from).transpose();
@@ -247,8 +282,9 @@ impl ExportArgs {
                 workers,
                 consistent,
                 compression: compress,
+                null,
+                null_default: NullSpelling::Single,
             },
-            s3_acl,
             if_complete,
             restart,
             deadline,
@@ -309,6 +345,11 @@ mod tests {
             "--compress bzip2",
             "--dynamodb-endpoint localhost:8000",
             "--external-id x",
+            "--profile=",
+            "--account=",
+            "--assume-role=",
+            "--account 12345",
+            "--account 1234567890ab",
         ] {
             assert!(rate(wrong).is_err(), "{wrong}");
         }

@@ -1,34 +1,42 @@
 //! The command line of the Java tool that Data Pipeline's templates run, so that an existing step
 //! changes in one place: same arguments, same lines on standard output, same exit codes.
 
+mod export;
 mod import;
 mod options;
+mod spelling;
+mod words;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use jiff::{Timestamp, tz::TimeZone};
-use job::spec::RateSpec;
+use job::{
+    spec::RateSpec,
+    target::{Typed, typed},
+};
 
-use super::{args, run, run_one_import};
+use super::{
+    args::{self, Given, Show},
+    run, run_one_import,
+};
 use crate::{
+    cluster::{self, ClusterWishes},
     export::Outcome,
     failure::Failure,
-    plan::Wishes,
-    preflight::{ExportRequest, IfComplete},
-    text::{complain, print},
+    import::Imported,
+    progress::Progress,
+    text::{complain, print, print_json},
 };
 use options::Options;
+use spelling::Spelling;
+use words::{hadoop_path, plain, single_slashes};
 
 /// What the Java tool reads or writes at if it is not told.
 const DEFAULT_MILLI_PERCENT: u64 = 50_000;
 /// Wrong arguments; the Java tool's -1.
 const WRONG_ARGUMENTS: u8 = 255;
-
-const EXPORT_USAGE: &str = "\
-usage: tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBExport [-Dkey=value ...] PATH TABLE [RATIO] [SEGMENTS]
-  PATH      s3://bucket/folder or file:///folder
-  RATIO     share of the table's read capacity, e.g. 0.25; default 0.5
-  SEGMENTS  of the parallel scan; by default as many as size and rate ask for";
+/// What options of this program begin with among those of the Java tool: `-Dtablehaul.if-complete=skip`.
+const OWN: &str = "tablehaul.";
 
 /// The main classes of the Java tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +57,16 @@ impl Class {
 
     fn usage(self) -> &'static str {
         match self {
-            Self::Export => EXPORT_USAGE,
+            Self::Export => export::USAGE,
             Self::Import => import::USAGE,
+        }
+    }
+
+    /// The command of this program that does the same.
+    fn subcommand(self) -> &'static str {
+        match self {
+            Self::Export => "export",
+            Self::Import => "import",
         }
     }
 
@@ -72,9 +88,12 @@ enum Ending {
 
 /// Runs the class with the arguments that follow its name.
 pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
+    let command = args::command();
+    let commands = command.get_subcommands().filter(|one| matches!(one.get_name(), "export" | "import"));
+    let spelling = Arc::new(Spelling::of(commands));
     let ended = match class {
-        Class::Export => export(arguments),
-        Class::Import => import(arguments),
+        Class::Export => export(arguments, &spelling),
+        Class::Import => import(arguments, &spelling),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -84,61 +103,71 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
             ExitCode::from(WRONG_ARGUMENTS)
         }
         Err(Ending::Failed(why)) => {
-            complain(&why);
+            complain(&spelling.respelt(&why));
             ExitCode::FAILURE
         }
     }
 }
 
-fn export(arguments: Vec<String>) -> Result<(), Ending> {
+fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending> {
     let (options, positional) = Options::split(Class::Export, arguments).map_err(Ending::WrongArguments)?;
-    let request = request(&options, &positional)?;
-    let outcome = timed(&options, || run(&request, false, false))?;
+    let (request, show) = export::request(&options, &positional)?;
+    let progress = progress(spelling, show);
+    let outcome = timed(&options, show, || run(&request, show.dry_run, &progress))?;
     let path = match outcome {
-        // The Java tool cannot write to a bare bucket; here it gets a folder.
-        Outcome::Exported(reports) if request.destination.is_bucket_root() => {
-            reports.into_iter().map(|report| report.destination).collect()
+        Outcome::Planned(texts) => {
+            print(&spelling.respelt(&texts.join("\n\n")));
+            return Ok(());
         }
-        _ => hadoop_path(&positional[0]),
+        Outcome::Exported(reports) => {
+            if show.json {
+                print_json(&reports);
+            }
+            // The Java tool cannot write to a bare bucket; here it gets a folder.
+            let report = reports.into_iter().next().filter(|_| request.destination.is_bucket_root());
+            report.map_or_else(|| hadoop_path(&positional[0]), |report| report.destination)
+        }
     };
     print(&format!("Output path: {path}"));
     Ok(())
 }
 
-fn import(arguments: Vec<String>) -> Result<(), Ending> {
+fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending> {
     let (options, positional) = Options::split(Class::Import, arguments).map_err(Ending::WrongArguments)?;
-    let request = import::request(&options, &positional)?;
-    timed(&options, || run_one_import(&request, false, false)).map(drop)
+    let (request, show) = import::request(&options, &positional)?;
+    let progress = progress(spelling, show);
+    match timed(&options, show, || run_one_import(&request, show.dry_run, &progress))? {
+        Imported::Planned(text) => print(&spelling.respelt(&text)),
+        Imported::Done(report) if show.json => {
+            print_json(&report);
+        }
+        Imported::Done(_) => {}
+    }
+    Ok(())
 }
 
-/// Runs a job between the lines that the Java tool prints.
-fn timed<T>(options: &Options, job: impl FnOnce() -> Result<T, Failure>) -> Result<T, Ending> {
+/// Progress that calls options as they are given in this form.
+fn progress(spelling: &Arc<Spelling>, show: Show) -> Progress {
+    let spelling = spelling.clone();
+    Progress::new(show.quiet).spelling(move |text| spelling.respelt(text))
+}
+
+/// Runs a job between the lines that the Java tool prints; a plan alone has none.
+fn timed<T>(options: &Options, show: Show, job: impl FnOnce() -> Result<T, Failure>) -> Result<T, Ending> {
     for warning in options.warnings() {
         complain(&format!("warning: {warning}"));
     }
+    let failed = |failure: Failure| Ending::Failed(failure.to_string());
+    if show.dry_run {
+        return job().map_err(failed);
+    }
     let started = Timestamp::now();
     print(&format!("Job started: {}", java_date(started)));
-    let outcome = job().map_err(|failure| Ending::Failed(failure.to_string()))?;
+    let outcome = job().map_err(failed)?;
     let ended = Timestamp::now();
     print(&format!("Job ended: {}", java_date(ended)));
     print(&format!("The job took {} seconds.", ended.duration_since(started).as_secs()));
     Ok(outcome)
-}
-
-/// As Hadoop's `Path` writes what was typed: single slashes, none at the end, no empty authority.
-fn hadoop_path(typed: &str) -> String {
-    let (scheme, rest) = match typed.split_once(':') {
-        Some((scheme, rest)) if !scheme.contains('/') => (format!("{scheme}:"), rest),
-        _ => (String::new(), typed),
-    };
-    let (authority, path) = match rest.strip_prefix("//") {
-        Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
-        None => ("", rest),
-    };
-    let authority = if authority.is_empty() { String::new() } else { format!("//{authority}") };
-    let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
-    let slash = if path.starts_with('/') { "/" } else { "" };
-    format!("{scheme}{authority}{slash}{}", names.join("/"))
 }
 
 /// The positional arguments.
@@ -162,49 +191,56 @@ impl<'a> Positional<'a> {
 
     /// One of those after PATH and TABLE; an empty one is not given.
     fn get(&self, index: usize) -> Option<&'a str> {
-        self.rest.get(index).map(|text| text.trim()).filter(|text| !text.is_empty())
+        self.rest.get(index).map(String::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// PATH as Hadoop takes it.
+    fn place(&self) -> String {
+        single_slashes(self.path)
     }
 }
 
-fn request(options: &Options, positional: &[String]) -> Result<ExportRequest, Ending> {
-    let arguments = Positional::read(positional, 2)?;
-    let failed = Ending::Failed;
-    let segments = match arguments.get(1) {
-        Some(text) => Some(
-            text.parse().map_err(|_| Ending::WrongArguments(format!("SEGMENTS {text:?} is no number")))?,
-        ),
-        None => options.segments().map_err(failed)?,
+/// Refuses a path without a scheme where the Java tool would take it for one in HDFS.
+fn checked_place(path: &str, options: &Options, wishes: &ClusterWishes) -> Result<(), Ending> {
+    if typed(path) != Ok(Typed::Path) {
+        return Ok(());
+    }
+    let default_fs = match options.default_fs() {
+        Some(uri) => Ok(Some(uri.to_owned()).filter(|uri| !uri.starts_with("file:"))),
+        None => cluster::default_file_system(wishes.hadoop_conf.as_deref()),
     };
-    let segments = segments.map(job::task::TotalSegments::try_from).transpose();
-    Ok(ExportRequest {
-        tables: args::tables(vec![arguments.table.to_owned()]).map_err(failed)?,
-        destination: args::target(arguments.path).map_err(failed)?,
-        rate: rate(options, arguments.get(0))?,
-        wishes: Wishes {
-            segments: segments.map_err(|error| failed(error.to_string()))?,
-            workers: None,
-            consistent: false,
-            compression: options.compression(),
-        },
-        s3_acl: options.acl().map_err(failed)?,
-        if_complete: IfComplete::Refuse,
-        restart: false,
-        deadline: None,
-        cluster: options.cluster().map_err(failed)?,
-        aws: options.access(),
-    })
+    let why = match default_fs {
+        Ok(None) => return Ok(()),
+        Ok(Some(uri)) => format!("the Java tool takes it for a path in {uri} (fs.defaultFS)"),
+        Err(why) => format!("where it is for the Java tool cannot be told: {why}"),
+    };
+    let here = args::target(path).map_or_else(|_| "file:///folder".to_owned(), |target| target.to_string());
+    Err(Ending::Failed(format!(
+        "PATH {path} has no scheme: {why}; write {here} for the folder on this machine, or s3://bucket/folder"
+    )))
 }
 
-fn rate(options: &Options, ratio: Option<&str>) -> Result<RateSpec, Ending> {
-    let Some(text) = ratio else {
-        let fallback = RateSpec::MilliPercent(DEFAULT_MILLI_PERCENT);
-        return Ok(options.rate().map_err(Ending::Failed)?.unwrap_or(fallback));
-    };
+/// The rate by what counts most: an option of this program by its name, RATIO, an option of the Java tool, a variable
+/// (which is in `own`, as the named option is), and what the Java tool does by itself.
+fn rate(options: &Options, ratio: Option<&str>, given: &Given, own: RateSpec) -> Result<RateSpec, Ending> {
+    let verb = options.verb();
+    let ids = [format!("{verb}_percent"), format!("{verb}_units")];
+    let ratio = ratio.map(|text| of_ratio(text, verb)).transpose()?;
+    let of_options = options.rate().map_err(Ending::Failed)?;
+    if ids.iter().any(|id| given.is_named(id)) {
+        return Ok(own);
+    }
+    let by_variable = ids.iter().any(|id| given.is_variable(id)).then_some(own);
+    let fallback = RateSpec::MilliPercent(DEFAULT_MILLI_PERCENT);
+    Ok(ratio.or(of_options).or(by_variable).unwrap_or(fallback))
+}
+
+fn of_ratio(text: &str, verb: &str) -> Result<RateSpec, Ending> {
     let number: f64 =
         text.parse().map_err(|_| Ending::WrongArguments(format!("RATIO {text:?} is no number")))?;
     options::milli_percent(number)
         .map(RateSpec::MilliPercent)
-        .ok_or_else(|| Ending::Failed(format!("RATIO {text}: the {} ratio must be over 0", options.verb())))
+        .ok_or_else(|| Ending::Failed(format!("RATIO {text}: the {verb} ratio must be over 0")))
 }
 
 /// As `java.util.Date` prints itself.
@@ -216,15 +252,6 @@ fn java_date(at: Timestamp) -> String {
 mod tests {
     use super::*;
 
-    fn parsed(line: &str) -> Result<ExportRequest, u8> {
-        let words = line.split(' ').map(|word| word.replace("''", "")).collect();
-        let (options, positional) = Options::split(Class::Export, words).map_err(|_| 255)?;
-        request(&options, &positional).map_err(|ending| match ending {
-            Ending::WrongArguments(_) => 255,
-            Ending::Failed(_) => 1,
-        })
-    }
-
     #[test]
     fn both_spellings_of_the_classes_are_known() {
         for (verb, class) in [("Export", Class::Export), ("Import", Class::Import)] {
@@ -234,50 +261,6 @@ mod tests {
             }
         }
         assert_eq!(Class::named("export"), None);
-    }
-
-    #[test]
-    fn a_step_of_the_templates_is_understood() {
-        let request = parsed("s3://bucket/x/2026-01-01-00-00-00 Forum 0.25").unwrap();
-        assert_eq!(request.rate, RateSpec::MilliPercent(25_000));
-        assert_eq!(request.destination.to_string(), "s3://bucket/x/2026-01-01-00-00-00");
-        let rate = |line: &str| parsed(line).map(|request| request.rate);
-        assert_eq!(rate("s3://bucket/x Forum ''"), Ok(RateSpec::MilliPercent(50_000)));
-        assert_eq!(rate("s3://bucket/x Forum"), Ok(RateSpec::MilliPercent(50_000)));
-        assert_eq!(rate("s3://bucket/x Forum 1.5"), Ok(RateSpec::MilliPercent(150_000)));
-        let segments = parsed("s3://bucket/x Forum 1 8").unwrap().wishes.segments;
-        assert_eq!(segments.map(job::task::TotalSegments::get), Some(8));
-    }
-
-    #[test]
-    fn wrong_arguments_end_as_the_java_tool_ends() {
-        for (line, code) in [
-            ("", 255),
-            ("s3://bucket/x", 255),
-            ("s3://bucket/x Forum abc", 255),
-            ("s3://bucket/x Forum 0", 1),
-            ("s3://bucket/x Forum -1", 1),
-            ("s3://bucket/x Forum 0.5 x", 255),
-            ("s3://bucket/x Forum 0.5 0", 1),
-            ("s3://bucket/x Forum 0.5 8 9", 255),
-            ("gopher://x Forum", 1),
-        ] {
-            assert_eq!(parsed(line).err(), Some(code), "{line}");
-        }
-    }
-
-    #[test]
-    fn a_path_looks_like_hadoops() {
-        for (typed, written) in [
-            ("s3://bucket/a/b", "s3://bucket/a/b"),
-            ("s3n://bucket//a/b/", "s3n://bucket/a/b"),
-            ("file:///tmp/x", "file:/tmp/x"),
-            ("file:/tmp//x/", "file:/tmp/x"),
-            ("/tmp/2026-01-01T00:00/", "/tmp/2026-01-01T00:00"),
-            ("x/y", "x/y"),
-        ] {
-            assert_eq!(hadoop_path(typed), written);
-        }
     }
 
     #[test]

@@ -1,27 +1,124 @@
-//! SIGTERM and SIGINT stop a job in order.
+//! SIGTERM, SIGINT and SIGHUP stop a job in order; a later one ends the process at once.
 
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    task::JoinSet,
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
 };
+
+use nix::sys::signal::Signal;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Cancels `stop` at the first signal. The returned set holds the watcher.
-pub(super) fn watch(stop: CancellationToken) -> JoinSet<()> {
-    let mut watcher = JoinSet::new();
-    watcher.spawn(async move {
-        let (Ok(mut terminate), Ok(mut interrupt)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            return;
+use crate::{failure::Failure, output};
+
+/// A job that is stopped ends within so long. A further signal before that changes nothing, since people and
+/// supervisors often send two; one after that ends the process at once.
+const IN_ORDER: Duration = Duration::from_secs(5);
+
+/// The exit code of what a signal has ended at once: that of a job that was stopped in order.
+static STOPPED: AtomicU8 = AtomicU8::new(3);
+
+/// When the first signal came. A command may run several jobs, one after the other.
+static STOPPED_AT: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// What a signal ends at once has this exit code.
+pub(super) fn end_with(code: u8) {
+    STOPPED.store(code, Ordering::SeqCst);
+}
+
+/// Gives what the first signal cancels.
+///
+/// A thread of its own listens for as long as the process lives: also while standard output is not read, when nothing
+/// else would hear a signal any more. It also takes SIGXFSZ, so that a limit on the length of files is the error of a
+/// write, not the end of the process.
+pub(super) fn watch() -> Result<CancellationToken, Failure> {
+    let stop = CancellationToken::new();
+    let (ready, is_ready) = mpsc::channel();
+    let theirs = stop.clone();
+    let listen = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(listen(&theirs, &ready)),
+            Err(error) => drop(ready.send(Err(error))),
+        }
+    };
+    let started = thread::Builder::new().name("signals".into()).spawn(listen);
+    let listening = started.and_then(|_| is_ready.recv().map_err(std::io::Error::other)?);
+    listening.map_err(|error| Failure::Refused(format!("cannot listen for signals: {error}")))?;
+    Ok(stop)
+}
+
+async fn listen(stop: &CancellationToken, ready: &mpsc::Sender<std::io::Result<()>>) {
+    let signals = || -> std::io::Result<_> {
+        let file_size = signal(SignalKind::from_raw(Signal::SIGXFSZ as i32))?;
+        let hangup = if is_ignored(Signal::SIGHUP) { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok((file_size, hangup, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
+    };
+    let (_file_size, mut hangup, mut terminate, mut interrupt) = match signals() {
+        Ok(signals) => {
+            drop(ready.send(Ok(())));
+            signals
+        }
+        Err(error) => return drop(ready.send(Err(error))),
+    };
+    loop {
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
         };
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hung_up => {}
         }
-        stop.cancel();
-        // The handlers stay, so that a second signal does not cut short the cleaning up.
-        std::future::pending::<()>().await;
-    });
-    watcher
+        heard(stop);
+    }
+}
+
+fn heard(stop: &CancellationToken) {
+    let first_at = {
+        let mut stopped_at = STOPPED_AT.lock().unwrap_or_else(PoisonError::into_inner);
+        *stopped_at.get_or_insert_with(Instant::now)
+    };
+    stop.cancel();
+    let code = STOPPED.load(Ordering::SeqCst);
+    if output::is_talking() {
+        output::exit("stopped by a signal while it waited for somebody to read or to type", code);
+    }
+    if first_at.elapsed() >= IN_ORDER {
+        output::exit("ended at once by a second signal, before all was put in order", code);
+    }
+}
+
+/// Whether the process was started with a signal ignored, as `nohup` does, by its mask of ignored signals
+/// (`proc_pid_status(5)`). Without `/proc` it was not.
+fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignored(&status, signal as u32)
+}
+
+fn ignored(status: &str, signal: u32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nohup_ignores_is_read_from_the_mask_of_the_process() {
+        let status = |mask: &str| format!("Name:\ttablehaul\nSigBlk:\t0000000000000001\nSigIgn:\t{mask}\n");
+        assert!(ignored(&status("0000000000001001"), 1));
+        assert!(!ignored(&status("0000000000001000"), 1));
+        assert!(!ignored("no such line", 1));
+    }
 }

@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Cluster, Ending, Happened};
+use super::{Cluster, Ending, Happened, lines::next_line};
 use crate::{failure::Failure, schedule::Hiring};
 use job::{control::Boot, ids::WorkerId};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncWriteExt, BufReader},
     process::{Child, Command},
     sync::oneshot,
     task::JoinSet,
@@ -120,8 +120,8 @@ async fn watch(
     let stderr = child.stderr.take();
     let read = async {
         if let Some(stderr) = stderr {
-            let mut lines = BufReader::new(stderr).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
+            let mut stderr = BufReader::new(stderr);
+            while let Some(line) = next_line(&mut stderr).await {
                 note(line);
             }
         }

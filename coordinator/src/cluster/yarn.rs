@@ -30,7 +30,7 @@ use crate::{failure::Failure, schedule::Hiring};
 use client::Submission;
 use hdfs::Hdfs;
 use secret::Secret;
-pub(crate) use site::Site;
+pub(crate) use site::{Site, default_file_system};
 use watch::Watch;
 
 /// Keeps the command small and quick to start; what the user set comes last, and so counts.

@@ -4,6 +4,7 @@ use super::{Done, Hands, Running};
 use crate::{
     cluster::Happened,
     failure::Failure,
+    identity::Found,
     schedule::{Event, Work},
     server::{Incoming, Newcomer},
 };
@@ -46,15 +47,25 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
     ) -> Option<Event<W::Event>> {
         match done {
             Ok(Done::Performed(Ok(event))) => event.map(Event::Work),
-            Ok(Done::Described(Ok(facts))) => {
-                self.driver.limits.as_ref().map(|limits| Event::Limits(limits(&facts)))
-            }
-            Ok(Done::Described(Err(fault))) => {
-                self.driver
-                    .progress
-                    .note(&format!("the table's capacity could not be looked at again: {fault}"));
-                None
-            }
+            Ok(Done::Described(described)) => match self.driver.table.judge((*described).as_ref()) {
+                Ok(Found::Another(why)) => {
+                    self.outcome = Some(Err(Failure::OtherTable(why)));
+                    None
+                }
+                Ok(Found::Same) => {
+                    let limits = self.driver.limits.as_ref().zip((*described).as_ref().ok());
+                    limits.map(|(limits, facts)| Event::Limits(limits(facts)))
+                }
+                // Whoever reads or writes it finds out whether that is so.
+                Ok(Found::Gone(why)) => {
+                    self.driver.progress.note(&why);
+                    None
+                }
+                Err(fault) => {
+                    self.driver.progress.note(&format!("the table could not be looked at again: {fault}"));
+                    None
+                }
+            },
             Ok(Done::Performed(Err(fault))) => {
                 self.outcome = Some(Err(Failure::failed(&fault)));
                 None

@@ -1,9 +1,9 @@
 //! Whether an unfinished export can be gone on with, and how that is said. A core.
 
-use job::{journal::Begin, layout};
+use job::{journal::Begin, layout, table_settings::TableSettings};
 
 use super::state::ExportState;
-use crate::{plan::Wishes, table::TableFacts};
+use crate::{failure::Failure, plan::Wishes, table::TableFacts};
 
 /// What an export that is to begin is.
 pub(crate) fn begin(
@@ -12,6 +12,7 @@ pub(crate) fn begin(
     wishes: Wishes,
     segments: job::task::TotalSegments,
     started_at: String,
+    table_settings: Option<TableSettings>,
 ) -> Begin {
     Begin {
         job,
@@ -20,11 +21,13 @@ pub(crate) fn begin(
         table_id: described(facts, "TableId"),
         keys: facts.keys.clone(),
         compression: wishes.compression,
+        null: wishes.null(),
         consistent: wishes.consistent,
         segments,
         started_at,
         expected_items: facts.items,
         description: facts.description.clone(),
+        table_settings,
     }
 }
 
@@ -51,6 +54,11 @@ pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: Wishes) -> O
     if begin.consistent != wishes.consistent {
         return Some(if begin.consistent { "with --consistent" } else { "without --consistent" }.into());
     }
+    if let Some(null) = wishes.null
+        && null != begin.null
+    {
+        return Some(format!("with --null {}, not {}", begin.null.name(), null.name()));
+    }
     let segments = begin.segments.get();
     wishes
         .segments
@@ -58,26 +66,79 @@ pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: Wishes) -> O
         .map(|wished| format!("with --segments {segments}, not {}", wished.get()))
 }
 
-/// What to say when an export is left unfinished so that it can be gone on with.
-pub(crate) fn kept_text(state: &ExportState, place: &str) -> String {
-    format!(
-        "{} % of it is kept in {place}/{}: the same command goes on from there, `tablehaul clean` removes it",
-        state.percent(),
-        layout::OWN_FOLDER
-    )
+/// What to say when an export is left unfinished. Only of the same table can it go on.
+pub(crate) fn kept_text(state: &ExportState, place: &str, can_go_on: bool) -> String {
+    kept(&format!("{} % of it", state.percent()), place, can_go_on)
+}
+
+/// The same where the last of it could not be journaled, so that nobody knows how much is kept.
+pub(crate) fn partly_kept_text(unwritten: &Failure, place: &str, can_go_on: bool) -> String {
+    let kept = kept("what was recorded of it before that", place, can_go_on);
+    format!("its end could not be recorded ({unwritten}); {kept}")
+}
+
+fn kept(what: &str, place: &str, can_go_on: bool) -> String {
+    let next = if can_go_on {
+        "the same command goes on from there, `tablehaul clean` removes it"
+    } else {
+        "`tablehaul clean` removes it, --restart removes it and exports the table as it is now"
+    };
+    format!("{what} is kept in {place}/{}: {next}", layout::OWN_FOLDER)
+}
+
+/// The same failure, and what to do if nothing of the export can be completed any more. Parts hold items of many segments
+/// and can't be read again one by one, so all of it is.
+pub(crate) fn advised(failure: Failure, place: &str) -> Failure {
+    match failure {
+        Failure::Lost(_) => failure.saying(&format!(
+            "so this export can't be completed: give the same command with --restart to read the whole table again, or \
+             `tablehaul clean {place}` to remove what is left of it"
+        )),
+        failure => failure,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::table::tests::described;
-    use job::{ids::JobId, spec::Compression, task::TotalSegments};
+    use job::{
+        ids::JobId,
+        spec::{Compression, NullSpelling},
+        task::TotalSegments,
+    };
     use serde_json::json;
 
     fn begun() -> Begin {
         let facts = described(&json!({"TableId": "a"}));
         let segments = TotalSegments::try_from(4).unwrap();
-        begin(JobId("j".into()), &facts, Wishes::default(), segments, "t".into())
+        begin(JobId::from_u128(7), &facts, Wishes::default(), segments, "t".into(), None)
+    }
+
+    #[test]
+    fn how_much_is_kept_is_told_only_if_all_of_it_was_recorded() {
+        let state = ExportState::new(begun(), true);
+        assert!(kept_text(&state, "/x", true).starts_with("0 % of it is kept in /x/_tablehaul: "));
+        let text = partly_kept_text(&Failure::Failed("the disk is full".into()), "/x", true);
+        let expected = "its end could not be recorded (the disk is full); what was recorded of it before that is kept in \
+                        /x/_tablehaul: ";
+        assert!(text.starts_with(expected) && !text.contains('%'), "{text}");
+    }
+
+    #[test]
+    fn an_unfinished_export_keeps_its_spelling_of_null_unless_another_is_asked_for() {
+        let facts = described(&json!({"TableId": "a"}));
+        let wish = |null, null_default| Wishes { null, null_default, ..Wishes::default() };
+        let (single, both) = (NullSpelling::Single, NullSpelling::Both);
+        for (wishes, expected) in
+            [(wish(None, single), single), (wish(None, both), both), (wish(Some(single), both), single)]
+        {
+            let segments = TotalSegments::try_from(4).unwrap();
+            assert_eq!(begin(JobId::from_u128(7), &facts, wishes, segments, "t".into(), None).null, expected);
+        }
+        assert_eq!(difference(&begun(), &facts, wish(None, both)), None);
+        assert_eq!(difference(&begun(), &facts, wish(Some(single), both)), None);
+        assert!(difference(&begun(), &facts, wish(Some(both), both)).is_some());
     }
 
     #[test]
@@ -101,6 +162,7 @@ mod tests {
             (&other, wishes, "of another table, arn:aws:dynamodb:us-east-1:123456789012:table/Forum"),
             (&again, wishes, "of that table before it was deleted and made again"),
             (&facts, Wishes { compression: Compression::Zstd, ..wishes }, "with compression none, not zstd"),
+            (&facts, Wishes { null: Some(NullSpelling::Both), ..wishes }, "with --null single, not both"),
             (&facts, Wishes { consistent: true, ..wishes }, "without --consistent"),
             (
                 &facts,

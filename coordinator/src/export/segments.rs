@@ -20,7 +20,12 @@ pub(crate) enum StepRejection {
     Gap { segment: Segment, at: u64, from: u64 },
     #[error("segment {0} is done already")]
     Done(Segment),
+    #[error("segment {0}: a mark that no segment gets to")]
+    Impossible(Segment),
 }
+
+/// More items than a segment has: so the sum of all segments fits its type.
+const MAX_ITEMS: u64 = 1 << 40;
 
 /// The segment that took longest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +102,8 @@ impl Segments {
                 (mark, _) if from != mark.pages => {
                     return Err(StepRejection::Gap { segment, at: mark.pages, from });
                 }
-                (mark, false) => after(mark, step),
+                (mark, false) if is_possible(mark, &step) => after(mark, step),
+                (_, false) => return Err(StepRejection::Impossible(segment)),
             };
             self.0.replay(segment.0 as usize, mark, is_done);
         }
@@ -107,6 +113,9 @@ impl Segments {
     /// Takes a mark as a journal has it.
     pub(crate) fn replay_mark(&mut self, segment: Segment, mark: Mark) -> Result<(), StepRejection> {
         self.0.mark(segment.0 as usize).ok_or(StepRejection::UnknownSegment(segment))?;
+        if mark.position == Position::Start || mark.items > MAX_ITEMS {
+            return Err(StepRejection::Impossible(segment));
+        }
         let is_done = mark.position == Position::Done;
         self.0.replay(segment.0 as usize, mark, is_done);
         Ok(())
@@ -130,6 +139,14 @@ impl Segments {
     pub(crate) fn check_invariants(&self) {
         self.0.check_invariants();
     }
+}
+
+/// Whether a step can lead on from this mark.
+fn is_possible(mark: &Mark, step: &Step) -> bool {
+    let items = mark.items.checked_add(step.items);
+    let goes_on =
+        step.to_page > step.from_page || step.to_page == step.from_page && step.position == Position::Done;
+    goes_on && step.position != Position::Start && items.is_some_and(|items| items <= MAX_ITEMS)
 }
 
 /// The mark after a step, and whether the segment is done with it.

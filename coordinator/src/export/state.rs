@@ -54,6 +54,18 @@ impl ExportState {
         }
     }
 
+    /// Makes sure that what was replayed is a whole: every part comes with the steps whose items it holds.
+    ///
+    /// # Errors
+    /// Why no export can have got there.
+    pub fn check(&self) -> Result<(), String> {
+        let (files, segments) = (self.files().iter().map(PartFile::items).sum::<u64>(), self.sealed_items());
+        if files == segments {
+            return Ok(());
+        }
+        Err(format!("contradicts those before it: files hold {files} items, and segments gave {segments}"))
+    }
+
     /// Everything of a journal has been replayed; others go on from here.
     pub fn settle(&mut self) {
         self.segments.settle();
@@ -125,6 +137,7 @@ impl ExportState {
             finished_at: at.to_owned(),
             keys: begin.keys.clone(),
             compression: begin.compression,
+            null: begin.null,
             settings: Settings {
                 consistent: begin.consistent,
                 segments: begin.segments.get(),
@@ -132,12 +145,15 @@ impl ExportState {
                 read_units_per_second: run.rate.as_f64(),
                 rate_source: run.rate_source.clone(),
             },
+            account: run.account.clone(),
+            caller: run.caller.clone(),
             items,
             bytes: files.iter().map(|file| file.bytes).sum(),
             line_bytes: self.files().iter().map(PartFile::line_bytes).sum(),
             read_units: totals.consumed.as_f64(),
             files,
             table: begin.description.clone(),
+            table_settings: begin.table_settings.clone(),
         })
     }
 }

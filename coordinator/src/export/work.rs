@@ -4,8 +4,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use job::{
     control::{FromWorker, Sealed, ToWorker},
-    ids::{FileId, WorkerId},
+    ids::{FileId, UploadId, WorkerId},
     journal::Fact,
+    layout::PartName,
     spec::ExportSettings,
 };
 
@@ -22,7 +23,7 @@ use crate::{
 #[derive(Debug)]
 pub enum ExportEvent {
     /// The upload of a file is open, under this id.
-    Opened(FileId, String),
+    Opened(FileId, UploadId),
     /// Nothing can reach a file any more but its parts.
     Fenced(FileId),
 }
@@ -31,7 +32,7 @@ pub enum ExportEvent {
 #[derive(Debug, PartialEq)]
 pub enum ExportAction {
     /// Open the upload of a file.
-    OpenFile(FileId, String),
+    OpenFile(FileId, PartName),
     /// Make sure that nothing a lost worker still does reaches this file.
     Fence(FileId),
 }
@@ -85,7 +86,7 @@ impl ExportWork {
         Ok(Heard { done, progressed: true, actions: Vec::new() })
     }
 
-    fn opened(&mut self, file: FileId, upload_id: String) -> Vec<Action<ExportAction>> {
+    fn opened(&mut self, file: FileId, upload_id: UploadId) -> Vec<Action<ExportAction>> {
         let is_waited_for = self.opening.remove(&file);
         // One that was opened for nobody is known all the same, so that it is aborted.
         let Some(file) = self.state.files.opened(file, upload_id.clone()) else { return Vec::new() };

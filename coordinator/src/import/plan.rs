@@ -7,6 +7,7 @@ use job::{
     spec::WriteMode,
     split::Counts,
     target::Target,
+    visible::Line,
 };
 
 use crate::{
@@ -54,26 +55,28 @@ pub(super) struct PlanText<'a> {
 impl fmt::Display for PlanText<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { folder, backup, facts, limits, rate_source, mode, splits, workers, place } = self;
-        writeln!(out, "import      {folder}")?;
+        writeln!(out, "import      {}", Line(folder))?;
         let bytes = backup.files.iter().map(|file| file.bytes).sum();
-        let of_table = backup.table.as_ref().map(|table| format!(" of table {table}")).unwrap_or_default();
+        let of_table =
+            backup.table.as_ref().map(|table| format!(" of table {}", Line(table))).unwrap_or_default();
         writeln!(out, "backup      {}{of_table}: {}", backup.kind, backup.formats)?;
         let files = count(backup.files.len(), "file");
         let items = backup.items.map(|items| format!(", {}", count_of(items, "item"))).unwrap_or_default();
         writeln!(out, "size        {files}, {}{items}", text::bytes(bytes))?;
         let does = match mode {
             WriteMode::Check => "nothing is written",
+            WriteMode::Put if backup.is_incremental => "items are put and removed as the export says",
             WriteMode::Put => "items with the same key are replaced",
             WriteMode::PutIfAbsent => "items with the same key are kept",
             WriteMode::Delete => "the items with the keys of the backup's are removed",
         };
-        writeln!(out, "to          {} ({does})", facts.name)?;
+        writeln!(out, "to          {} ({does})", Line(&facts.name))?;
         writeln!(out, "rate        {} write units/s ({rate_source})", limits.table)?;
         for (name, rate) in &limits.indexes {
-            writeln!(out, "index       {name}: {rate} write units/s")?;
+            writeln!(out, "index       {}: {rate} write units/s", Line(name))?;
         }
         writeln!(out, "work        {}, {}", count(*splits, "split"), count(*workers as usize, "worker"))?;
-        write!(out, "cluster     {place}")
+        write!(out, "cluster     {}", Line(place))
     }
 }
 
@@ -88,14 +91,22 @@ pub(super) struct CheckedText<'a> {
 impl fmt::Display for CheckedText<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { counts, rejected, facts, limits } = self;
-        let items = count_of(counts.items, "item");
+        let items = match (counts.items, counts.removed) {
+            (items, 0) => count_of(items, "item"),
+            (0, removed) => format!("{} to remove", count_of(removed, "item")),
+            (items, removed) => {
+                format!("{}: {items} to put, {removed} to remove", count_of(items + removed, "item"))
+            }
+        };
         let rejects = match rejected {
             0 => String::new(),
             number => format!(", {} rejected", count_of(*number, "line")),
         };
         writeln!(out, "checked     {items}, {}{rejects}", text::bytes(counts.item_bytes))?;
         writeln!(out, "time        about {} at that rate", text::duration(time(counts.units, limits)))?;
-        write!(out, "cost        {} write units", counts.units)?;
+        // What is removed costs by its size in the table, which is not known before.
+        let least = if counts.removed > 0 { "at least " } else { "" };
+        write!(out, "cost        {least}{} write units", counts.units)?;
         match limits.indexes.len() {
             0 => {}
             1 => write!(out, ", and up to as many on the index")?,
@@ -103,11 +114,8 @@ impl fmt::Display for CheckedText<'_> {
         }
         if facts.writes.is_on_demand() {
             let least = counts.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_UNITS;
-            write!(out, ": about ${least:.2}")?;
-            if !limits.indexes.is_empty() {
-                let most = limits.indexes.values().fold(least, |dollars, _| dollars + least);
-                write!(out, " to ${most:.2}")?;
-            }
+            let most = limits.indexes.values().fold(least, |dollars, _| dollars + least);
+            write!(out, ": {}", text::price(least, most))?;
             write!(out, " at ${DOLLARS_PER_MILLION_UNITS} a million (us-east-1, on-demand)")
         } else {
             write!(out, ": nothing beyond the provisioned capacity")
@@ -150,6 +158,21 @@ mod tests {
             text.ends_with("up to as many on the index: nothing beyond the provisioned capacity"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn items_to_remove_are_told_apart_from_those_to_put() {
+        let facts = described(&json!({"ProvisionedThroughput": {"WriteCapacityUnits": 1000}}));
+        let limits = Limits::table(Rate::from_units_per_second(1000));
+        let text = |items, removed| {
+            let counts = Counts { items, removed, units: Units::from_units(5), ..Counts::default() };
+            CheckedText { counts, rejected: 0, facts: &facts, limits: &limits }.to_string()
+        };
+        let both = text(1, 4);
+        assert!(both.contains("checked     5 items: 1 to put, 4 to remove, "), "{both}");
+        assert!(both.contains("cost        at least 5 write units"), "{both}");
+        assert!(text(0, 1).contains("checked     1 item to remove, "), "{}", text(0, 1));
+        assert!(text(5, 0).contains("cost        5 write units"), "{}", text(5, 0));
     }
 
     #[test]

@@ -10,17 +10,19 @@ use job::{
     spec::{AwsAccess, ImportSettings, RateSpec, WriteMode},
     split::Split,
     target::Target,
+    visible::Line,
 };
-use job_aws::{Clients, Retries, connect};
+use job_aws::Clients;
 
-use super::{plan, rejects::RejectFile, resume};
+use super::{beside, plan, rejects::Sink, resume};
 use crate::{
+    access::{self, bucket},
     backup::{self, Backup},
     cluster::{ClusterWishes, Place},
     dynamodb,
     failure::Failure,
     pace::Limits,
-    preflight::active,
+    preflight::usable,
     retry::briefly,
     table::TableFacts,
 };
@@ -52,6 +54,8 @@ pub struct ImportRequest {
     pub rejects: Option<Object>,
     /// What to do with the items; never [`WriteMode::Check`].
     pub mode: WriteMode,
+    /// The mode was asked for; else it is what an import does by itself.
+    pub is_mode_named: bool,
     /// Where what has been done is kept, so that the same command goes on from there.
     pub state: Option<Target>,
     /// What is kept there is forgotten.
@@ -72,7 +76,6 @@ pub(crate) struct Prepared {
     /// Name or ARN, as asked: a table of another account is found only by its ARN.
     pub(super) table: String,
     pub(super) mode: WriteMode,
-    pub(super) aws: AwsAccess,
     pub(super) clients: Clients,
     pub(super) facts: TableFacts,
     pub(super) backup: Backup,
@@ -80,9 +83,11 @@ pub(crate) struct Prepared {
     pub(super) limits: Limits,
     pub(super) rate_source: String,
     pub(super) workers: u32,
-    pub(super) rejects: Option<RejectFile>,
+    pub(super) rejects: Option<Sink>,
     /// The place for state, and what this import is.
     pub(super) state: Option<(resume::Place, BeginImport)>,
+    /// A line of the plan: whose credentials the job has.
+    account: Option<String>,
 }
 
 impl Prepared {
@@ -99,9 +104,11 @@ impl Prepared {
             workers: self.workers,
             place: place.text(),
         };
+        let account = self.account.as_ref().map(|line| format!("\n{line}")).unwrap_or_default();
+        let text = format!("{text}{account}");
         match self.state.as_ref().and_then(|(place, _)| place.unfinished()) {
-            Some((journaled, _)) => format!("{text}\nresumes     {}", journaled.progress_text()),
-            None => text.to_string(),
+            Some((journaled, _)) => format!("{text}\nresumes     {}", Line(journaled.progress_text())),
+            None => text,
         }
     }
 
@@ -109,7 +116,11 @@ impl Prepared {
     pub(super) fn settings(&self, mode: WriteMode) -> ImportSettings {
         let (table, keys) = (self.table.clone(), self.facts.keys.clone());
         let open_splits = plan::open_splits(self.splits.len(), self.workers);
-        ImportSettings { table, keys, mode, open_splits, aws: self.aws.clone() }
+        // What is deleted need not suit any index.
+        let indexes = if self.mode == WriteMode::Delete { Vec::new() } else { self.facts.index_keys.clone() };
+        let is_incremental = self.backup.is_incremental;
+        let aws = self.clients.for_workers(bucket(&self.folder));
+        ImportSettings { table, keys, indexes, is_incremental, mode, open_splits, aws }
     }
 }
 
@@ -122,10 +133,17 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Failure> {
     let room = place.room().await?;
     let refused = |fault| Failure::refused(&fault);
-    let clients = connect(&request.aws, Retries::Sdk).await.map_err(refused)?;
-    let facts = active(&clients, &request.table).await?;
-    let backup = backup::find(&request.folder, Some(&clients), &facts.keys).await?;
-    if backup.is_incremental && request.mode != WriteMode::Put {
+    let rejects_in = match &request.rejects {
+        Some(Object::S3 { bucket, .. }) => Some(bucket.as_str()),
+        _ => None,
+    };
+    let buckets = [bucket(&request.folder), request.state.as_ref().and_then(bucket), rejects_in];
+    let table = std::slice::from_ref(&request.table);
+    let (mut clients, asking) = access::reach(&request.aws, table, &buckets).await?;
+    let facts = usable(&clients, &request.table, Some(note)).await?;
+    let may_reject = request.max_rejects > 0;
+    let backup = backup::find(&request.folder, Some(&clients), &facts.keys, may_reject).await?;
+    if backup.is_incremental && (request.mode != WriteMode::Put || request.is_mode_named) {
         let why = format!(
             "{} is an incremental export: it says itself what to put and what to delete, so --mode {} has no \
              meaning; leave it out",
@@ -133,6 +151,14 @@ pub(super) async fn prepare(
             request.mode.name()
         );
         return Err(Failure::Refused(why));
+    }
+    if let Some(place) = &request.rejects
+        && beside::is_in_backup(place, &request.folder, &backup)
+    {
+        return Err(Failure::Refused(format!(
+            "--rejects {place}: lies in the folder of the backup, where the next import would take it for a part of \
+             that; name a file elsewhere, or one whose name begins with _"
+        )));
     }
     let (limits, rate_source) = facts.write_limits(request.rate);
     if limits.table == Rate::default() {
@@ -152,16 +178,17 @@ pub(super) async fn prepare(
     let rejects = match &request.rejects {
         Some(place) if !is_dry => {
             let is_ours = before.is_some_and(|before| before.rejects == begin.rejects);
-            Some(RejectFile::create(place, &clients, is_ours).await?)
+            Some(Sink::create(place, &clients, is_ours).await?)
         }
         _ => None,
     };
     let workers = plan::workers(wished, splits.len());
+    asking.answer(&mut clients).await;
     Ok(Prepared {
+        account: access::plan_line(&clients.identity, &request.table),
         folder: request.folder.clone(),
         table: request.table.clone(),
         mode: request.mode,
-        aws: request.aws.clone(),
         clients,
         facts,
         backup,

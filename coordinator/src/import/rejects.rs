@@ -1,64 +1,107 @@
 //! What is said of lines of a backup that became nothing. A shell.
 //!
 //! Each goes to the reject file, if there is one: where it stands, why, and the line itself, as one JSON
-//! object a line. The file is written beside its place and appears there when the job ends, well or not.
+//! object a line. The file appears in its place when the job ends, well or not; nothing appears of a job that did not
+//! end well and rejected nothing. What is no regular file is written through instead.
+//!
+//! Memory: what waits to be written, at most [`MAX_WAITING`] (256 MiB) where the place takes nothing, and of that no
+//! more than [`MAX_WAITING_TEXT`] (64 MiB) with the texts of lines; and in S3 the part that is on its way, as large.
+//! Where the place keeps up it is a part of 8 MiB.
+
+mod file;
+mod place;
+mod upload;
 
 use std::{
-    fs::Permissions,
-    io::{self, BufWriter, Seek, Write},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use job::{object::Object, split::Reject, target::Target};
+use job::{object::Object, split::Reject};
 use job_aws::{Clients, Fault, FaultKind};
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
-use crate::{failure::Failure, retry::retried, store::Store};
+use crate::{failure::Failure, stop::Stop, text};
+use file::RejectFile;
+use place::Place;
+use upload::Upload;
 
 /// The text of lines is left out beyond so many bytes of the file: by object and offset it is found in
 /// the backup. Without that, a folder of garbage would be written again as one reject file.
 const MAX_TEXT_BYTES: u64 = 256 * 1024 * 1024;
+/// It is left out as well while so many bytes wait to be written, ...
+const MAX_WAITING_TEXT: usize = 64 * 1024 * 1024;
+/// ... and if so many wait, the place does not take what it must.
+const MAX_WAITING: usize = 256 * 1024 * 1024;
+/// A file is written in pieces of so many bytes.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// So many lines are told of when there is no file for them.
 const MOST_TOLD: u64 = 20;
 
+/// How long the file may take to be completed once the job is to stop.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Where rejected lines go.
 #[derive(Clone)]
 pub(super) struct Rejects {
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
     tell: Arc<dyn Fn(String) + Send + Sync>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Held while something is being written to it.
+    sink: tokio::sync::Mutex<Option<Sink>>,
 }
 
 #[derive(Default)]
 struct State {
-    file: Option<RejectFile>,
     /// So many more are told of.
     to_tell: u64,
+    /// Nothing if there is no file.
+    waiting: Option<Waiting>,
+}
+
+/// What has a place and was opened.
+#[derive(Debug)]
+pub(crate) struct Sink {
+    place: Object,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// On this machine; `is_through` if it can't be taken back.
+    File {
+        file: RejectFile,
+        is_through: bool,
+    },
+    S3(Box<Upload>),
 }
 
 impl Rejects {
-    /// Lines go to `file`; without one, `tell` is given the first ones.
-    pub(super) fn new(file: Option<RejectFile>, tell: Arc<dyn Fn(String) + Send + Sync>) -> Self {
-        Self { state: Arc::new(Mutex::new(State { file, to_tell: 0 })), tell }
+    /// Lines go to `sink`; without one, `tell` is given the first ones.
+    pub(super) fn new(sink: Option<Sink>, tell: Arc<dyn Fn(String) + Send + Sync>) -> Self {
+        let waiting = sink.as_ref().map(Waiting::of);
+        let state = Mutex::new(State { to_tell: 0, waiting });
+        Self { shared: Arc::new(Shared { state, sink: tokio::sync::Mutex::new(sink) }), tell }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// From now on up to `max_rejects` lines are told of if there is no file; the one too many is told
-    /// as the failure that it is.
-    pub(super) fn tell_of(&self, max_rejects: u64) {
-        let mut state = self.state();
-        state.to_tell = if state.file.is_some() { 0 } else { max_rejects.min(MOST_TOLD) };
+    /// A pass begins. Up to `max_rejects` lines are told of if there is no file; the one too many is told as the
+    /// failure that it is. What a check finds is written only if it is the end, where it could not be taken back.
+    pub(super) fn begin(&self, max_rejects: u64, is_check: bool) {
+        let mut state = self.shared.state();
+        state.to_tell = if state.waiting.is_some() { 0 } else { max_rejects.min(MOST_TOLD) };
+        if let Some(waiting) = &mut state.waiting {
+            waiting.is_held = is_check && waiting.is_through;
+        }
     }
 
     /// Notes lines of an object.
     pub(super) fn note(&self, object: &Object, rejects: &[Reject]) -> Result<(), Fault> {
-        let mut state = self.state();
+        let mut state = self.shared.state();
         for Reject { offset, reason, .. } in rejects {
             if state.to_tell > 0 {
                 state.to_tell -= 1;
@@ -66,30 +109,164 @@ impl Rejects {
                 (self.tell)(format!("rejected    {object}, byte {offset} of its text: {reason}{more}"));
             }
         }
-        state.file.as_mut().map_or(Ok(()), |file| file.note(object, rejects))
+        match &mut state.waiting {
+            Some(waiting) => waiting.note(object, rejects),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what was noted, if it is worth it by now.
+    pub(super) fn write(&self) -> impl Future<Output = Result<(), Fault>> + Send + use<> {
+        let shared = self.shared.clone();
+        async move { shared.write().await }
     }
 
     /// Forgets what was noted: the lines are read again.
-    pub(super) fn restart(&self) -> Result<(), Fault> {
-        self.state().file.as_mut().map_or(Ok(()), RejectFile::restart)
+    pub(super) async fn restart(&self) -> Result<(), Fault> {
+        let mut sink = self.shared.sink.lock().await;
+        if let Some(waiting) = &mut self.shared.state().waiting {
+            waiting.restart();
+        }
+        match &mut *sink {
+            Some(sink) => sink.restart().await,
+            None => Ok(()),
+        }
     }
 
-    /// Puts the file in its place.
-    pub(super) async fn finish(&self, clients: &Clients) -> Result<(), Fault> {
-        let file = self.state().file.take();
-        match file {
-            Some(file) => file.finish(clients).await,
-            None => Ok(()),
+    /// Puts the file in its place, if the import `is_done` or has rejected something; else nothing is left of it. Once
+    /// the job is to stop, [`LAST_WORDS`] are left for it.
+    pub(super) async fn finish(&self, is_done: bool, stop: &Stop) -> Result<(), Failure> {
+        let too_late = async {
+            let why = stop.requested().await;
+            tokio::time::sleep(LAST_WORDS).await;
+            why
+        };
+        tokio::select! {
+            finished = self.end(is_done) => finished.map_err(|fault| Failure::failed(&fault)),
+            why = too_late => Err(Failure::Stopped(format!("{why} before the reject file was written"))),
+        }
+    }
+
+    async fn end(&self, is_done: bool) -> Result<(), Fault> {
+        let Some(mut sink) = self.shared.sink.lock().await.take() else { return Ok(()) };
+        let Some(waiting) = self.shared.state().waiting.take() else { return Ok(()) };
+        if waiting.left_out > 0 {
+            let number = text::count_of(waiting.left_out, "rejected line");
+            (self.tell)(format!("note        {number} more than {} could be told of in it", sink.place));
+        }
+        sink.end(waiting.bytes, is_done || waiting.noted > 0).await
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn write(&self) -> Result<(), Fault> {
+        if !self.state().waiting.as_ref().is_some_and(Waiting::is_due) {
+            return Ok(());
+        }
+        let mut sink = self.sink.lock().await;
+        let Some(sink) = &mut *sink else { return Ok(()) };
+        loop {
+            let due_at = sink.due_at();
+            let bytes = self.state().waiting.as_mut().and_then(|waiting| waiting.take(due_at));
+            match bytes {
+                Some(bytes) => sink.write(bytes).await?,
+                // Whoever had the sink before may have written all there was.
+                None => return Ok(()),
+            }
         }
     }
 }
 
-/// A reject file that is being written.
+impl Sink {
+    /// Makes sure that it can be written in its place. A file that holds something is replaced only if `is_ours`:
+    /// then an earlier run of the import has written it.
+    pub(crate) async fn create(place: &Object, clients: &Clients, is_ours: bool) -> Result<Self, Failure> {
+        let refused = |why: String| Failure::Refused(format!("--rejects {place}: {why}"));
+        let kind = match place {
+            Object::File { path } => {
+                let found = Place::find(path, is_ours).map_err(refused)?;
+                let is_through = matches!(found, Place::Through(_));
+                let file = RejectFile::start(found).map_err(|error| refused(error.to_string()))?;
+                Kind::File { file, is_through }
+            }
+            Object::S3 { bucket, key } => {
+                Kind::S3(Box::new(Upload::begin(bucket, key, clients, is_ours).await?))
+            }
+        };
+        Ok(Self { place: place.clone(), kind })
+    }
+
+    /// How much must wait before it is written.
+    fn due_at(&self) -> usize {
+        match &self.kind {
+            Kind::File { is_through: true, .. } => 1,
+            Kind::File { .. } => PIECE_BYTES,
+            Kind::S3(upload) => upload.part_bytes(),
+        }
+    }
+
+    async fn write(&mut self, bytes: Vec<u8>) -> Result<(), Fault> {
+        let written = match &mut self.kind {
+            Kind::File { file, .. } => file.write(bytes).await.map_err(|error| refused(&error)),
+            Kind::S3(upload) => upload.write(bytes).await,
+        };
+        written.map_err(|fault| self.fault(&fault))
+    }
+
+    async fn restart(&mut self) -> Result<(), Fault> {
+        let restarted = match &mut self.kind {
+            Kind::File { is_through: true, .. } => Ok(()),
+            Kind::File { file, .. } => file.restart().await.map_err(|error| refused(&error)),
+            Kind::S3(upload) => upload.restart().await,
+        };
+        restarted.map_err(|fault| self.fault(&fault))
+    }
+
+    /// Writes the rest and puts it in its place, or if it is not to be kept leaves nothing.
+    async fn end(&mut self, rest: Vec<u8>, keep: bool) -> Result<(), Fault> {
+        let ended = match &mut self.kind {
+            Kind::File { file, .. } => {
+                let rest = if keep { rest } else { Vec::new() };
+                let ended = match file.write(rest).await {
+                    Ok(()) => file.end(keep).await,
+                    Err(error) => Err(error),
+                };
+                ended.map_err(|error| refused(&error))
+            }
+            Kind::S3(upload) => upload.end(rest, keep).await,
+        };
+        ended.map_err(|fault| self.fault(&fault))
+    }
+
+    fn fault(&self, fault: &Fault) -> Fault {
+        Fault::new(fault.kind, format!("writing the reject file {}: {}", self.place, fault.message))
+    }
+}
+
+fn refused(error: &std::io::Error) -> Fault {
+    Fault::new(FaultKind::Refused, error.to_string())
+}
+
+/// Lines of the reject file that wait to be written. A core.
 #[derive(Debug)]
-pub(crate) struct RejectFile {
-    place: Object,
-    lines: BufWriter<NamedTempFile>,
-    bytes: u64,
+struct Waiting {
+    place: String,
+    bytes: Vec<u8>,
+    /// Nothing is written before so much waits.
+    due_at: usize,
+    /// Bytes of the file so far, with those that wait.
+    total: u64,
+    /// Lines so far.
+    noted: u64,
+    /// Lines for which there was no more room while they were held.
+    left_out: u64,
+    /// Nothing is written before the end: it could not be taken back.
+    is_held: bool,
+    is_through: bool,
 }
 
 /// A line of it.
@@ -98,123 +275,125 @@ struct Entry<'a> {
     object: String,
     offset: u64,
     reason: &'a str,
-    /// Absent if it is not UTF-8, or too long, or the file is too large already.
+    /// Absent if it is not UTF-8, or too long, or the file is too large already, or too much waits to be written.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<&'a str>,
 }
 
-impl RejectFile {
-    /// Makes sure that it can be written in its place, where nothing may be yet but an empty file, unless
-    /// `is_ours`: then an earlier run of the import has written it.
-    pub(crate) async fn create(place: &Object, clients: &Clients, is_ours: bool) -> Result<Self, Failure> {
-        let refused = |why: String| Failure::Refused(format!("--rejects {place}: {why}"));
-        let folder = match place {
-            Object::File { path } => {
-                let length = path.metadata().map_or(0, |file| file.len());
-                if path.is_dir() || length > 0 && !is_ours {
-                    return Err(refused("exists already; name another file or remove it".into()));
-                }
-                parent(path)
-            }
-            Object::S3 { .. } => {
-                if !is_ours {
-                    claim(place, clients).await?;
-                }
-                std::env::temp_dir()
-            }
-        };
-        let named = tempfile::Builder::new()
-            .prefix(".tablehaul-rejects-")
-            // What the user's umask leaves, as of any other file.
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(&folder);
-        let lines = named.map_err(|error| refused(format!("{}: {error}", folder.display())))?;
-        Ok(Self { place: place.clone(), lines: BufWriter::new(lines), bytes: 0 })
+impl Waiting {
+    fn of(sink: &Sink) -> Self {
+        Self {
+            place: sink.place.to_string(),
+            bytes: Vec::new(),
+            due_at: sink.due_at(),
+            total: 0,
+            noted: 0,
+            left_out: 0,
+            is_held: false,
+            is_through: matches!(sink.kind, Kind::File { is_through: true, .. }),
+        }
     }
 
-    /// Notes lines of an object.
     fn note(&mut self, object: &Object, rejects: &[Reject]) -> Result<(), Fault> {
-        rejects.iter().try_for_each(|reject| self.append(object, reject)).map_err(|error| self.fault(&error))
-    }
-
-    fn append(&mut self, object: &Object, reject: &Reject) -> io::Result<()> {
-        let Reject { offset, reason, line } = reject;
-        let line = if line.is_empty() || self.bytes > MAX_TEXT_BYTES { None } else { Some(line.as_slice()) };
-        let line = line.and_then(|line| std::str::from_utf8(line).ok());
-        let entry = Entry { object: object.to_string(), offset: *offset, reason, line };
-        let mut text = serde_json::to_vec(&entry)?;
-        text.push(b'\n');
-        self.bytes += text.len() as u64;
-        self.lines.write_all(&text)
-    }
-
-    /// Forgets what was noted: the lines are read again.
-    fn restart(&mut self) -> Result<(), Fault> {
-        self.try_restart().map_err(|error| self.fault(&error))
-    }
-
-    fn try_restart(&mut self) -> io::Result<()> {
-        self.lines.flush()?;
-        self.lines.get_mut().as_file_mut().set_len(0)?;
-        self.lines.get_mut().rewind()?;
-        self.bytes = 0;
+        let object = object.to_string();
+        for Reject { offset, reason, line } in rejects {
+            let has_room = self.total <= MAX_TEXT_BYTES && self.bytes.len() + line.len() <= MAX_WAITING_TEXT;
+            let line = Some(line.as_slice()).filter(|line| !line.is_empty() && has_room);
+            let line = line.and_then(|line| std::str::from_utf8(line).ok());
+            let entry = Entry { object: object.clone(), offset: *offset, reason, line };
+            let mut text = serde_json::to_vec(&entry).unwrap_or_default();
+            text.push(b'\n');
+            self.noted += 1;
+            if self.bytes.len() + text.len() > MAX_WAITING {
+                if self.is_held {
+                    self.left_out += 1;
+                    continue;
+                }
+                let why = format!("{} takes rejected lines more slowly than they come", self.place);
+                return Err(Fault::new(FaultKind::Refused, why));
+            }
+            self.total += text.len() as u64;
+            self.bytes.append(&mut text);
+        }
         Ok(())
     }
 
-    /// Puts it in its place.
-    async fn finish(self, clients: &Clients) -> Result<(), Fault> {
-        let place = self.place.clone();
-        let fault = |error: &dyn std::fmt::Display| fault(&place, error);
-        let lines = self.lines.into_inner().map_err(|error| fault(error.error()))?;
-        match &place {
-            Object::File { path } => {
-                lines.as_file().sync_all().map_err(|error| fault(&error))?;
-                lines.persist(path).map_err(|error| fault(&error.error))?;
-                Ok(())
-            }
-            Object::S3 { .. } => {
-                let bytes = std::fs::read(lines.path()).map_err(|error| fault(&error))?;
-                let (store, name) = store(&place, clients)?;
-                retried(|| store.put(name, bytes.clone())).await
-            }
+    fn is_due(&self) -> bool {
+        !self.is_held && self.bytes.len() >= self.due_at
+    }
+
+    fn take(&mut self, due_at: usize) -> Option<Vec<u8>> {
+        self.due_at = due_at;
+        self.is_due().then(|| mem::take(&mut self.bytes))
+    }
+
+    fn restart(&mut self) {
+        self.bytes = Vec::new();
+        (self.total, self.noted, self.left_out) = (0, 0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(is_held: bool) -> Waiting {
+        Waiting {
+            place: "s3://b/k".into(),
+            bytes: Vec::new(),
+            due_at: 1000,
+            total: 0,
+            noted: 0,
+            left_out: 0,
+            is_held,
+            is_through: is_held,
         }
     }
 
-    fn fault(&self, error: &io::Error) -> Fault {
-        fault(&self.place, error)
+    fn rejects(number: usize, bytes: usize) -> Vec<Reject> {
+        (0..number).map(|_| Reject { offset: 7, reason: "no".into(), line: vec![b'x'; bytes] }).collect()
     }
-}
 
-fn fault(place: &Object, error: &dyn std::fmt::Display) -> Fault {
-    Fault::new(FaultKind::Refused, format!("writing the reject file {place}: {error}"))
-}
+    /// Without texts, but large.
+    fn large(number: usize) -> Vec<Reject> {
+        let reason = "x".repeat(1024 * 1024);
+        (0..number).map(|_| Reject { offset: 7, reason: reason.clone(), line: Vec::new() }).collect()
+    }
 
-fn parent(path: &Path) -> PathBuf {
-    path.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf)
-}
+    fn object() -> Object {
+        Object::File { path: "/a".into() }
+    }
 
-/// Puts an empty object in its place, unless there is one that holds something.
-async fn claim(place: &Object, clients: &Clients) -> Result<(), Failure> {
-    let refused = |fault: Fault| Failure::Refused(format!("--rejects {place}: {}", fault.message));
-    let (store, name) = store(place, clients).map_err(refused)?;
-    match store.create(name, Vec::new()).await {
-        Ok(()) => Ok(()),
-        Err(fault) if fault.kind == FaultKind::PreconditionFailed => {
-            match store.get(name).await.map_err(refused)?.len() {
-                0 => Ok(()),
-                _ => Err(Failure::Refused(format!(
-                    "--rejects {place}: exists already; name another object or remove it"
-                ))),
+    #[test]
+    fn lines_wait_until_they_are_worth_a_write_and_nothing_is_written_while_they_are_held() {
+        let mut waiting = waiting(false);
+        waiting.note(&object(), &rejects(1, 10)).unwrap();
+        let line = "{\"object\":\"file:///a\",\"offset\":7,\"reason\":\"no\",\"line\":\"xxxxxxxxxx\"}\n";
+        assert_eq!(waiting.bytes, line.as_bytes());
+        assert_eq!(waiting.take(1000), None);
+        waiting.note(&object(), &rejects(20, 10)).unwrap();
+        assert_eq!(waiting.take(1000).map(|bytes| bytes.len()), Some(21 * line.len()));
+        waiting.is_held = true;
+        waiting.note(&object(), &rejects(20, 10)).unwrap();
+        assert_eq!(waiting.take(1000), None);
+        waiting.restart();
+        assert_eq!((waiting.noted, waiting.bytes.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_not_written_is_bounded_first_by_its_texts_and_then_by_an_end() {
+        let mut waiting = waiting(false);
+        waiting.note(&object(), &rejects(40, 2 * 1024 * 1024)).unwrap();
+        assert!(waiting.bytes.len() <= MAX_WAITING_TEXT + 40 * 100, "later lines are without their texts");
+        let fault = loop {
+            if let Err(fault) = waiting.note(&object(), &large(1)) {
+                break fault;
             }
-        }
-        Err(fault) => Err(refused(fault)),
+        };
+        assert!(waiting.bytes.len() <= MAX_WAITING);
+        assert!(fault.message.contains("s3://b/k takes rejected lines more slowly"), "{fault}");
+        waiting.is_held = true;
+        waiting.note(&object(), &large(3)).unwrap();
+        assert_eq!(waiting.left_out, 3);
     }
-}
-
-/// The folder of an object, and its name in it.
-fn store<'a>(place: &'a Object, clients: &Clients) -> Result<(Store, &'a str), Fault> {
-    let Object::S3 { bucket, key } = place else { return Err(fault(place, &"not in S3")) };
-    let (prefix, name) = key.rsplit_once('/').unwrap_or(("", key));
-    let folder = Target::S3 { bucket: bucket.clone(), prefix: prefix.to_owned() };
-    Ok((Store::new(&folder, clients, None), name))
 }

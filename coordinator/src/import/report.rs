@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::Serialize;
 
-use job::journal::Totals;
+use job::{journal::Totals, visible::Line};
 
 use super::{ImportWork, prepare::Prepared};
-use crate::{schedule::Schedule, text};
+use crate::{access, schedule::Schedule, text};
 
 /// One backup, imported.
 #[derive(Clone, Debug, Serialize)]
@@ -16,10 +16,18 @@ pub struct ImportReport {
     pub table: String,
     /// The folder of the backup.
     pub source: String,
+    /// The AWS account whose credentials the job had, if that was found out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The ARN of the user or role that they are of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
     /// What was done with items: `put`, `put-if-absent` or `delete`.
     pub mode: &'static str,
-    /// Items written, or removed.
+    /// Items written.
     pub items: u64,
+    /// Items removed: by `--mode delete`, or because an incremental export says so.
+    pub removed: u64,
     /// Items not written because there was one with the same key.
     pub kept: u64,
     /// Lines that became nothing.
@@ -75,12 +83,16 @@ impl ImportReport {
         };
         let counts = schedule.work().counts();
         let files = &prepared.backup.files;
+        let caller = prepared.clients.identity.caller();
         let indexes = stats.indexes.iter().map(|(name, units)| (name.clone(), units.as_f64()));
         Self {
             table: prepared.facts.name.clone(),
             source: prepared.folder.to_string(),
+            account: caller.map(|caller| caller.account.clone()),
+            caller: caller.map(|caller| caller.arn.clone()),
             mode: prepared.mode.name(),
             items: counts.items,
+            removed: counts.removed,
             kept: counts.kept,
             rejected: schedule.work().rejected(),
             item_bytes: counts.item_bytes,
@@ -104,9 +116,13 @@ impl ImportReport {
 
 impl fmt::Display for ImportReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "imported    {} into {}", self.source, self.table)?;
-        let verb = if self.mode == "delete" { "removed" } else { "written" };
-        write!(out, "items       {} {verb}", self.items)?;
+        writeln!(out, "imported    {} into {}", Line(&self.source), Line(&self.table))?;
+        access::report_line(out, self.account.as_deref(), self.caller.as_deref())?;
+        match (self.mode, self.removed) {
+            ("delete", removed) => write!(out, "items       {removed} removed")?,
+            (_, 0) => write!(out, "items       {} written", self.items)?,
+            (_, removed) => write!(out, "items       {} written, {removed} removed", self.items)?,
+        }
         if self.mode == "put-if-absent" {
             write!(out, ", {} kept", self.kept)?;
         }
@@ -121,14 +137,14 @@ impl fmt::Display for ImportReport {
         )?;
         writeln!(
             out,
-            "written     {} units, {:.0}/s on the mean of {:.0}/s allowed ({})",
+            "written     {} units, {}/s on the mean of {}/s allowed ({})",
             self.write_units,
-            self.mean_write_units_per_second,
-            self.budget_write_units_per_second,
+            text::rate(self.mean_write_units_per_second),
+            text::rate(self.budget_write_units_per_second),
             self.budget_source
         )?;
         for (name, units) in &self.index_write_units {
-            writeln!(out, "index       {name}: {units} units")?;
+            writeln!(out, "index       {}: {units} units", Line(name))?;
         }
         writeln!(out, "throttles   {}, retries {}", self.throttles, self.retries)?;
         writeln!(out, "workers     {}, lost {}", self.workers, self.workers_lost)?;

@@ -1,10 +1,11 @@
 //! The place for the state of an import: what is there, whether it is of this import, and how it ends. A shell,
 //! but for what decides whether two imports are the same.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use job::{
+    fingerprint::Fingerprint,
     ids::JobId,
     journal::{BeginImport, Fact, Run, Stopped},
     object::Object,
@@ -17,7 +18,7 @@ use super::{prepare::ImportRequest, state::ImportState};
 use crate::{
     failure::Failure,
     journal::{Journal, Journaled, State},
-    occupant::{Occupant, complete_text, foreign_text},
+    occupant::{Occupant, foreign_text},
     store::Store,
     table::TableFacts,
     text,
@@ -37,8 +38,8 @@ pub(crate) struct Place {
 /// What is in the place for state, if one was given.
 pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<Option<Place>, Failure> {
     let Some(target) = &request.state else { return Ok(None) };
-    let store = Store::new(target, clients, None);
-    store.check().map_err(|fault| Failure::refused(&fault))?;
+    let store = Store::new(target, clients);
+    store.check().await.map_err(|fault| Failure::refused(&fault))?;
     let refused = |what: String| {
         Failure::Refused(format!(
             "--state {target}: holds {what}; give an empty folder, or that of this import"
@@ -46,7 +47,8 @@ pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<O
     };
     match Occupant::of(&store).await? {
         Occupant::Nobody => Ok(Some(Place { store, journaled: None, anew: false })),
-        Occupant::Complete(export) => Err(refused(complete_text(export.as_deref()))),
+        Occupant::Complete(complete) => Err(refused(complete.text)),
+        Occupant::Damaged(damaged) => Err(refused(damaged.text)),
         Occupant::Foreign(names, has_more) => Err(refused(foreign_text(&names, has_more))),
         Occupant::Unfinished(journaled) => match journaled.state {
             State::Export(_) => Err(refused(journaled.text())),
@@ -93,21 +95,21 @@ impl Place {
     pub(super) async fn take(self, begin: BeginImport, run: Run) -> Result<Kept, Failure> {
         let Self { store, journaled, anew } = self;
         let fact = || Fact::BeginImport(Box::new(begin.clone()));
-        let (journal, state) = match journaled {
+        let (journal, state, has_earlier_runs) = match journaled {
             None => {
                 let facts = vec![fact(), Fact::Run(run.clone())];
-                (Journal::take(&store, None, facts, run).await?, ImportState::new(begin))
+                (Journal::take(&store, None, facts, run).await?, ImportState::new(begin), false)
             }
             Some(journaled) if anew => {
                 let mut journal = Journal::take(&store, Some(&journaled), vec![Fact::Abandoned], run).await?;
                 journal.begin_anew(fact()).await?;
-                (journal, ImportState::new(begin))
+                (journal, ImportState::new(begin), false)
             }
             Some(journaled) => {
                 let facts = vec![Fact::Run(run.clone())];
                 let journal = Journal::take(&store, Some(&journaled), facts, run).await?;
                 match journaled.state {
-                    State::Import(state) => (journal, *state),
+                    State::Import(state) => (journal, *state, true),
                     State::Export(_) => {
                         let why = "internal error: the journal is not one of an import";
                         return Err(Failure::Failed(why.into()));
@@ -115,7 +117,7 @@ impl Place {
                 }
             }
         };
-        Ok(Kept { store, journal, state })
+        Ok(Kept { store, journal, state, has_earlier_runs })
     }
 }
 
@@ -124,6 +126,8 @@ pub(super) struct Kept {
     store: Store,
     pub(super) journal: Journal,
     pub(super) state: ImportState,
+    /// Earlier runs of the import may have written something.
+    pub(super) has_earlier_runs: bool,
 }
 
 impl Kept {
@@ -134,8 +138,8 @@ impl Kept {
     }
 
     async fn remove(mut self, end: &[Fact]) -> Result<(), Failure> {
-        self.journal.remove(&self.store, end).await?;
-        self.store.tidy();
+        self.journal.remove(end).await?;
+        self.store.tidy().await;
         Ok(())
     }
 
@@ -157,12 +161,17 @@ impl Kept {
         }
         let stopped = Stopped { why: failure.to_string() };
         let place = self.store.place();
+        let next = if matches!(failure, Failure::OtherTable(_)) {
+            "give --restart to import all of it into the table as it is now"
+        } else {
+            "the same command goes on from there"
+        };
         match self.journal.append(Fact::Stopped(stopped), LAST_WORDS).await {
-            Ok(()) => failure.saying(&format!("its state is kept in {place}: the same command goes on from there")),
+            Ok(()) => failure.saying(&format!("its state is kept in {place}: {next}")),
             Err(superseded @ Failure::Superseded(_)) => superseded,
             Err(unwritten) => failure.saying(&format!(
-                "its state is kept in {place}, but for its last moments, since {unwritten}: the same command goes \
-                 on from there"
+                "its end could not be recorded ({unwritten}); what was recorded of it before that is kept in \
+                 {place}: {next}"
             )),
         }
     }
@@ -176,7 +185,7 @@ pub(super) fn begin(
     expected_items: Option<u64>,
 ) -> BeginImport {
     BeginImport {
-        job: JobId(uuid::Uuid::new_v4().to_string()),
+        job: JobId::from_u128(uuid::Uuid::new_v4().as_u128()),
         table: facts.name.clone(),
         table_id: facts.description["TableId"].as_str().map(str::to_owned),
         source: request.folder.to_string(),
@@ -209,14 +218,19 @@ fn difference(before: &BeginImport, now: &BeginImport) -> Option<String> {
     None
 }
 
-/// Of everything that says what a mark in a split means.
+/// Of everything that says what a mark in a split means. Of a file that is its length and the time of its last change,
+/// and not its inode number: a backup that was copied with its times may go on, and so may imports that earlier
+/// versions began.
 fn fingerprint(splits: &[Split]) -> String {
     let mut hash = Xxh3::new();
     for split in splits {
         let Split { split, object, etag, object_bytes, stored, text_start, cut, codec, format, .. } = split;
         let codec = codec.name();
         let format = format.name();
-        let modified = modified(object);
+        let (etag, modified) = match object {
+            Object::S3 { .. } => (etag.as_str(), None),
+            Object::File { .. } => ("", etag.parse::<Fingerprint>().ok().and_then(|file| file.modified())),
+        };
         let text = format!(
             "{split} {object} {etag} {object_bytes} {stored:?} {text_start} {cut} {codec} {format} {modified:?}\n"
         );
@@ -225,10 +239,52 @@ fn fingerprint(splits: &[Split]) -> String {
     format!("{:032x}", hash.digest128())
 }
 
-/// Of a file what an entity tag is of an object.
-fn modified(object: &Object) -> Option<SystemTime> {
-    match object {
-        Object::File { path } => path.metadata().and_then(|file| file.modified()).ok(),
-        Object::S3 { .. } => None,
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use job::{
+        ids::SplitId,
+        split::{Codec, Format},
+    };
+
+    use super::*;
+
+    fn split(etag: &str) -> Split {
+        Split {
+            split: SplitId(3),
+            object: Object::File { path: "/backup/x".into() },
+            etag: etag.into(),
+            object_bytes: 100,
+            stored: 10..90,
+            text_start: 10,
+            cut: true,
+            codec: Codec::Plain,
+            format: Format::Emr,
+            checksum: None,
+        }
+    }
+
+    /// Earlier versions put in here what the file system says, and no entity tag.
+    #[test]
+    fn an_import_that_an_earlier_version_began_is_the_same_import() {
+        let modified: Option<SystemTime> = UNIX_EPOCH.checked_add(Duration::new(1_700_000_000, 7));
+        let text = format!("3 file:///backup/x  100 10..90 10 true plain EMR lines {modified:?}\n");
+        let mut hash = Xxh3::new();
+        hash.update(text.as_bytes());
+        let now = fingerprint(&[split("100:1700000000.000000007:42")]);
+        assert_eq!(now, format!("{:032x}", hash.digest128()));
+    }
+
+    #[test]
+    fn a_file_that_was_changed_makes_another_import_and_a_copy_with_its_time_does_not() {
+        let of = |etag: &str| fingerprint(&[split(etag)]);
+        assert_eq!(of("100:1.000000000:42"), of("100:1.000000000:43"));
+        assert_ne!(of("100:1.000000000:42"), of("100:2.000000000:42"));
+        let s3 = |etag: &str| {
+            let object = Object::S3 { bucket: "b".into(), key: "x".into() };
+            fingerprint(&[Split { object, ..split(etag) }])
+        };
+        assert_ne!(s3("a"), s3("b"));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use job::{
     ids::SplitId,
     journal::{BeginImport, Checked, Fact, RejectedLine, Settled},
+    spec::WriteMode,
     split::Counts,
 };
 
@@ -55,6 +56,9 @@ impl ImportState {
                 if from != stands || to < from {
                     return Err(format!("split {split} stands at {stands}, not at {from}"));
                 }
+                if is_too_much(&settled.counts, self.counts) {
+                    return Err(format!("split {split} counts more than a backup holds"));
+                }
                 self.settled(&settled);
                 Ok(())
             }
@@ -64,13 +68,17 @@ impl ImportState {
 
     /// A split has got further, as was checked before.
     pub(super) fn settled(&mut self, settled: &Settled) {
-        let Settled { split, from, to, done, counts, rejects } = settled;
-        let fresh = || Progress { from: *from, to: *to, done: *done, rejects: Vec::new() };
-        let progress = self.splits.entry(*split).or_insert_with(fresh);
-        (progress.to, progress.done) = (*to, *done);
-        progress.rejects.extend(rejects.iter().cloned());
-        self.counts += *counts;
+        let Settled { split, from, to, done, mut counts, rejects } = settled.clone();
+        if self.begin.mode == WriteMode::Delete {
+            // Versions that did not count removals apart counted them as items.
+            counts = counts.of_removals();
+        }
+        let fresh = || Progress { from, to, done, rejects: Vec::new() };
+        let progress = self.splits.entry(split).or_insert_with(fresh);
+        (progress.to, progress.done) = (to, done);
         self.rejected += rejects.len() as u64;
+        progress.rejects.extend(rejects);
+        self.counts += counts;
     }
 
     /// The fact that it began with.
@@ -123,14 +131,26 @@ impl ImportState {
     }
 }
 
+/// More items, or bytes of them, than there are, so that sums fit their types.
+fn is_too_much(more: &Counts, so_far: Counts) -> bool {
+    const MOST: u64 = 1 << 60;
+    let pairs = [
+        (more.items, so_far.items),
+        (more.kept, so_far.kept),
+        (more.item_bytes, so_far.item_bytes),
+        (more.units.milli(), so_far.units.milli()),
+    ];
+    pairs.into_iter().any(|(more, so_far)| more > MOST - so_far.min(MOST))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use job::{ids::JobId, spec::WriteMode};
+    use job::ids::JobId;
 
     fn begun() -> ImportState {
         ImportState::new(BeginImport {
-            job: JobId("j".into()),
+            job: JobId::from_u128(7),
             table: "Forum".into(),
             table_id: None,
             source: "s3://b/x".into(),
@@ -168,6 +188,19 @@ mod tests {
         assert_eq!(again.facts(), state.facts());
         assert_eq!(again.marks().collect::<Vec<_>>(), [(SplitId(0), 30, true), (SplitId(2), 9, true)]);
         assert_eq!((again.counts(), again.rejected(), again.checked), (state.counts(), 3, Some(checked)));
+    }
+
+    #[test]
+    fn a_journal_that_counted_removals_as_items_still_says_that_they_were_removed() {
+        let mut state = begun();
+        state.begin.mode = WriteMode::Delete;
+        let old = r#"{"split":0,"from":0,"to":10,"counts":{"items":5,"kept":0,"item_bytes":9,"units":5000}}"#;
+        state.replay(Fact::Settled(serde_json::from_str(old).unwrap())).unwrap();
+        assert_eq!((state.counts().items, state.counts().removed), (0, 5));
+        let mut again = begun();
+        again.begin.mode = WriteMode::Delete;
+        state.facts().into_iter().skip(1).for_each(|fact| again.replay(fact).unwrap());
+        assert_eq!(again.counts(), state.counts());
     }
 
     #[test]

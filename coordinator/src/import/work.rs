@@ -18,6 +18,10 @@ use crate::{
     text,
 };
 
+/// A journal keeps where each rejected line stands and why, so that the reject file of a later run has it too: of so
+/// many lines at most, some 10 MB of memory and of each whole object of the journal.
+const MAX_JOURNALED_REJECTS: u64 = 100_000;
+
 /// What an import wants done.
 #[derive(Debug, PartialEq)]
 pub enum ImportAction {
@@ -31,6 +35,8 @@ pub struct ImportWork {
     splits: Vec<Split>,
     /// Marks are text offsets.
     leases: Leases<u64>,
+    /// A worker has been given a split, so it may have written something.
+    has_begun: bool,
     max_rejects: u64,
     counts: Counts,
     rejected: u64,
@@ -48,6 +54,7 @@ impl ImportWork {
             settings,
             splits,
             leases,
+            has_begun: false,
             max_rejects,
             counts: Counts::default(),
             rejected: 0,
@@ -105,6 +112,12 @@ impl ImportWork {
         self.rejected
     }
 
+    /// A worker was given a split in this pass. From then on the table may hold more than the counts say: what a
+    /// worker wrote is told later, and never by one that fails.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
     /// An advance is taken whole, or nothing of it.
     fn advance(
         &mut self,
@@ -136,12 +149,16 @@ impl ImportWork {
     }
 
     fn reject(&mut self, split: usize, rejects: Vec<Reject>) -> Vec<Action<ImportAction>> {
-        let allowed = usize::try_from(self.max_rejects.saturating_sub(self.rejected)).unwrap_or(usize::MAX);
+        let most = if self.state.is_some() { MAX_JOURNALED_REJECTS } else { u64::MAX }.min(self.max_rejects);
+        let allowed = usize::try_from(most.saturating_sub(self.rejected)).unwrap_or(usize::MAX);
         self.rejected = self.rejected.saturating_add(rejects.len() as u64);
         let object = &self.splits[split].object;
         let failure = rejects.get(allowed).map(|Reject { offset, reason, .. }| {
             let more = match self.max_rejects {
                 0 => "--max-rejects allows none".to_owned(),
+                more if more > most => {
+                    format!("--state keeps {most} rejected lines at most: leave it out, or mend the backup")
+                }
                 most => format!("--max-rejects allows {}", text::count_of(most, "line")),
             };
             Action::Fail(format!("{object}, byte {offset} of its text: {reason} ({more})"))
@@ -163,6 +180,7 @@ impl Work for ImportWork {
     fn lease(&mut self, now: Duration, worker: WorkerId) -> Option<ToWorker> {
         let (number, attempt, &mark) = self.leases.lease(worker, now)?;
         let split = self.splits[number].clone();
+        self.has_begun = true;
         Some(ToWorker::Split(Box::new(SplitLease { split, attempt, mark })))
     }
 
@@ -213,7 +231,8 @@ impl Work for ImportWork {
 mod tests {
     use super::*;
     use job::{
-        ids::{Attempt, SplitId},
+        ids::{Attempt, JobId, SplitId},
+        journal::BeginImport,
         schema::{KeyAttribute, KeyKind, KeySchema},
         spec::AwsAccess,
         split::{Codec, Format},
@@ -243,6 +262,8 @@ mod tests {
         let settings = ImportSettings {
             table: "Forum".into(),
             keys: KeySchema { partition, sort: None },
+            indexes: Vec::new(),
+            is_incremental: false,
             mode: WriteMode::Put,
             open_splits: 8,
             aws: AwsAccess::default(),
@@ -286,6 +307,17 @@ mod tests {
     }
 
     #[test]
+    fn something_may_be_written_from_the_first_lease_on() {
+        let mut work = work(1, 0);
+        assert!(!work.has_begun());
+        let lease = leased(&mut work, A);
+        work.release(NOW, A);
+        assert!(work.has_begun(), "also if the worker is lost and has told nothing");
+        assert!(work.advance(NOW, A, advance(&lease, 10, 40, &[])).is_err());
+        assert_eq!(work.counts(), Counts::default());
+    }
+
+    #[test]
     fn the_first_line_beyond_the_allowed_ones_fails_the_job_and_is_named() {
         let mut work = work(1, 1);
         let lease = leased(&mut work, A);
@@ -299,6 +331,39 @@ mod tests {
         assert_eq!((object.to_string().as_str(), rejects.len()), ("file:///backup/0", 2));
         assert_eq!(why, "file:///backup/0, byte 41 of its text: not JSON (--max-rejects allows 1 line)");
         work.check_invariants();
+    }
+
+    #[test]
+    fn a_journal_keeps_a_bounded_number_of_rejected_lines() {
+        let begin = BeginImport {
+            job: JobId::from_u128(7),
+            table: "Forum".into(),
+            table_id: None,
+            source: "s3://b/x".into(),
+            mode: WriteMode::Put,
+            fingerprint: "f".into(),
+            cut_for: 1,
+            splits: 1,
+            rejects: None,
+            expected_items: 0,
+            started_at: "t".into(),
+        };
+        let offsets: Vec<u64> = (10..10 + MAX_JOURNALED_REJECTS).collect();
+        for is_kept in [false, true] {
+            let mut work = work(1, u64::MAX);
+            if is_kept {
+                work = work.with(ImportState::new(begin.clone()));
+            }
+            let lease = leased(&mut work, A);
+            let heard = work.advance(NOW, A, advance(&lease, 10, 1_000_000, &offsets)).unwrap();
+            assert_eq!(heard.actions.len(), 1, "as many as are kept");
+            let heard = work.advance(NOW, A, advance(&lease, 1_000_000, 1_000_001, &[1_000_000])).unwrap();
+            match heard.actions.last() {
+                Some(Action::Fail(why)) if is_kept => assert!(why.contains("--state keeps 100000"), "{why}"),
+                Some(Action::Work(_)) => assert!(!is_kept),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]

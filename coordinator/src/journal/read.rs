@@ -10,10 +10,17 @@ use job_aws::{Fault, FaultKind};
 use tokio::task::JoinSet;
 
 use super::replay::{Journaled, Replay};
-use crate::{failure::Failure, retry::retried, store::Store};
+use crate::{
+    failure::Failure,
+    retry::retried,
+    store::{Entry, Store},
+};
 
-/// Objects read at once.
+/// Objects read at once, unless they are large: so they cost no more memory than the largest of them.
 const AT_ONCE: usize = 8;
+const BYTES_AT_ONCE: u64 = 64 << 20;
+/// More than a header has.
+pub(super) const HEADER_BYTES: u64 = 4096;
 /// Times that the objects may be replaced by a coordinator that lives while they are being read.
 const TRIES: usize = 5;
 
@@ -45,9 +52,13 @@ type Replayed = Result<Option<Journaled>, (u64, String)>;
 /// [`FaultKind::NotFound`] if an object that was listed is gone.
 async fn replay(journal: &Store) -> Result<Replayed, Fault> {
     let mut replay = Replay::new(journal.is_on_file_system());
-    for some in numbers(journal).await?.chunks(AT_ONCE) {
+    let objects = objects(journal).await?;
+    let mut left = objects.as_slice();
+    while !left.is_empty() {
+        let (some, rest) = left.split_at(at_once(left));
+        left = rest;
         let mut reads = JoinSet::new();
-        for &number in some {
+        for &(number, _) in some {
             let journal = journal.clone();
             reads.spawn(async move {
                 let name = layout::journal_object(number);
@@ -67,13 +78,28 @@ async fn replay(journal: &Store) -> Result<Replayed, Fault> {
     Ok(replay.finish())
 }
 
+/// How many of the next objects are read at once: those that are small, or one.
+fn at_once(objects: &[(u64, u64)]) -> usize {
+    let mut bytes: u64 = 0;
+    let fits = |&&(_, more): &&(u64, u64)| {
+        bytes = bytes.saturating_add(more);
+        bytes <= BYTES_AT_ONCE
+    };
+    objects.iter().take(AT_ONCE).take_while(fits).count().max(1)
+}
+
+/// Numbers and lengths of the objects that are there, in order.
+async fn objects(journal: &Store) -> Result<Vec<(u64, u64)>, Fault> {
+    let entries = retried(|| journal.entries()).await?;
+    let object = |entry: &Entry| Some((layout::journal_number(&entry.name)?, entry.bytes));
+    let mut objects: Vec<(u64, u64)> = entries.iter().filter_map(object).collect();
+    objects.sort_unstable();
+    Ok(objects)
+}
+
 /// The numbers of the objects that are there, in order.
 pub(super) async fn numbers(journal: &Store) -> Result<Vec<u64>, Fault> {
-    let entries = retried(|| journal.entries()).await?;
-    let mut numbers: Vec<u64> =
-        entries.iter().filter_map(|entry| layout::journal_number(&entry.name)).collect();
-    numbers.sort_unstable();
-    Ok(numbers)
+    Ok(objects(journal).await?.into_iter().map(|(number, _)| number).collect())
 }
 
 /// The header of the last object, if there is one that can be read.
@@ -81,6 +107,36 @@ pub(super) async fn last_header(store: &Store) -> Result<Option<Header>, Failure
     let refused = |fault: Fault| Failure::refused(&fault);
     let journal = store.within(layout::JOURNAL);
     let Some(&last) = numbers(&journal).await.map_err(refused)?.last() else { return Ok(None) };
-    let object = journal.find(&layout::journal_object(last)).await.map_err(refused)?;
-    Ok(object.and_then(|bytes| journal::header(&bytes).ok()))
+    header(&journal, last).await.map_err(refused)
+}
+
+/// The header of an object, if that is there and has one that can be read.
+pub(super) async fn header(journal: &Store, number: u64) -> Result<Option<Header>, Fault> {
+    let name = layout::journal_object(number);
+    let head = retried(|| async {
+        match journal.look_up(&name).await? {
+            Some(entry) => journal.head(&entry, HEADER_BYTES).await.map(Some),
+            None => Ok(None),
+        }
+    });
+    match head.await {
+        Ok(head) => Ok(head.and_then(|bytes| journal::header(&bytes).ok())),
+        // Removed just now.
+        Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_small_objects_are_read_at_once_and_large_ones_alone() {
+        let of = |bytes: &[u64]| (1..).zip(bytes.iter().copied()).collect::<Vec<_>>();
+        assert_eq!(at_once(&of(&[100; 20])), AT_ONCE);
+        assert_eq!(at_once(&of(&[100; 3])), 3);
+        assert_eq!(at_once(&of(&[BYTES_AT_ONCE / 2, BYTES_AT_ONCE / 2, 1])), 2);
+        assert_eq!(at_once(&of(&[u64::MAX, u64::MAX])), 1);
+    }
 }

@@ -119,10 +119,12 @@ impl Replay {
         if let Some(broken) = self.broken {
             return Err(broken);
         }
-        Ok(self.journaled.map(|mut journaled| {
-            journaled.state.settle();
-            journaled
-        }))
+        let Some(mut journaled) = self.journaled else { return Ok(None) };
+        if let State::Export(state) = &mut journaled.state {
+            state.check().map_err(|why| (self.last, why))?;
+            state.settle();
+        }
+        Ok(Some(journaled))
     }
 }
 
@@ -182,13 +184,6 @@ impl State {
         match self {
             Self::Export(state) => state.replay(fact),
             Self::Import(state) => state.replay(fact),
-        }
-    }
-
-    fn settle(&mut self) {
-        match self {
-            Self::Export(state) => state.settle(),
-            Self::Import(_) => {}
         }
     }
 }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     failure::Failure,
     retry::retried,
-    store::{Lock, Store},
+    store::{JOURNAL_OBJECT, Lock, Store},
 };
 
 /// Between two tries to write an object.
@@ -28,9 +28,6 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Once the job is over, who removes a journal must have written to it so recently that nobody can have taken
 /// over since.
 const REMOVAL_LIMIT: Duration = SILENCE.saturating_sub(Duration::from_secs(5));
-
-/// More than a header has.
-const HEADER_BYTES: u64 = 4096;
 
 /// What came of creating an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +39,9 @@ enum Created {
 
 /// Whoever writes a journal.
 pub(super) struct Scribe {
+    /// The folder, as long as it is the one that is locked.
+    folder: Store,
+    /// The folder of the journal in it.
     journal: Store,
     /// The folder, for messages.
     place: String,
@@ -52,6 +52,8 @@ pub(super) struct Scribe {
     /// The first object that may be there.
     oldest: u64,
     size: Size,
+    /// No object that says everything may have more bytes.
+    longest: u64,
     /// When the last object was there.
     written_at: Instant,
     /// On a file system: nobody else gets it while this process lives.
@@ -73,7 +75,7 @@ impl Scribe {
     }
 
     async fn new(store: &Store, last: u64, oldest: u64) -> Result<Self, Failure> {
-        let lock = store.lock().map_err(|fault| Failure::refused(&fault))?;
+        let lock = store.lock().await.map_err(|fault| Failure::refused(&fault))?;
         if matches!(lock, Lock::Busy) {
             return Err(in_use(store).await?);
         }
@@ -87,10 +89,17 @@ impl Scribe {
             at: String::new(),
             machine: machine::machine(),
         };
-        let journal = store.within(layout::JOURNAL);
+        let folder = store.held_by(&lock);
+        let journal = folder.within(layout::JOURNAL);
         let (place, size, written_at) = (store.place(), Size::default(), Instant::now());
         let before = String::new();
-        Ok(Self { journal, place, me, before, oldest, size, written_at, lock })
+        let longest = JOURNAL_OBJECT;
+        Ok(Self { folder, journal, place, me, before, oldest, size, longest, written_at, lock })
+    }
+
+    /// The folder: nothing is written to it or removed from it unless it is the one that is locked.
+    pub(super) fn folder(&self) -> &Store {
+        &self.folder
     }
 
     /// Nobody else can have the folder as long as this process lives.
@@ -112,12 +121,7 @@ impl Scribe {
     /// # Errors
     /// [`Failure::Refused`] if another has begun and its first object is no longer there; as
     /// [`append`](Self::append).
-    pub(super) async fn begin(
-        &mut self,
-        store: &Store,
-        facts: &[Fact],
-        limit: Duration,
-    ) -> Result<(), Failure> {
+    pub(super) async fn begin(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
         self.append(facts, limit).await?;
         let numbers = read::numbers(&self.journal).await.map_err(|fault| Failure::refused(&fault))?;
         if stands_alone(numbers, self.me.number) {
@@ -127,23 +131,18 @@ impl Scribe {
             let name = layout::journal_object(number);
             retried(|| self.journal.remove(&name)).await.map_err(|fault| Failure::refused(&fault))?;
         }
-        Err(in_use(store).await?)
+        Err(in_use(&self.folder).await?)
     }
 
     /// Writes the next object.
     ///
     /// # Errors
-    /// [`Failure::Superseded`] if another coordinator has written one since; it can't be done, or not within
-    /// `limit`.
+    /// [`Failure::Superseded`] if another coordinator has written one since, or the folder is no longer the one that is
+    /// locked; it can't be done, or not within `limit`.
     pub(super) async fn append(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
         let (number, length) = loop {
             let number = self.me.number + 1;
-            let header = Header { number, at: Timestamp::now().to_string(), ..self.me.clone() };
-            let mut writer = Writer::new(&header);
-            for fact in facts {
-                writer.fact(fact);
-            }
-            let bytes = writer.finish();
+            let bytes = self.object(number, facts);
             let length = bytes.len() as u64;
             let created = self.create(number, bytes, limit).await?;
             self.me.number = number;
@@ -154,6 +153,7 @@ impl Scribe {
         };
         let before = std::mem::replace(&mut self.before, self.me.run.clone());
         if number > self.oldest && !self.is_of(number - 1, &before).await? {
+            self.check_place().await?;
             // This number is free because another has ended the job, or replaced everything up to it.
             let removed = self.journal.remove(&layout::journal_object(number)).await;
             let left = removed.err().map(|fault| format!("; {fault}")).unwrap_or_default();
@@ -168,6 +168,15 @@ impl Scribe {
         self.size.bytes += length;
         self.written_at = Instant::now();
         Ok(())
+    }
+
+    fn object(&self, number: u64, facts: &[Fact]) -> Vec<u8> {
+        let header = Header { number, at: Timestamp::now().to_string(), ..self.me.clone() };
+        let mut writer = Writer::new(&header);
+        for fact in facts {
+            writer.fact(fact);
+        }
+        writer.finish()
     }
 
     async fn create(&self, number: u64, bytes: Vec<u8>, limit: Duration) -> Result<Created, Failure> {
@@ -194,6 +203,7 @@ impl Scribe {
                 Err(fault) if fault.is_retryable() && since.elapsed() + PAUSE < limit => {
                     tokio::time::sleep(PAUSE).await;
                 }
+                Err(fault) if fault.kind == FaultKind::Moved => return Err(Failure::failed(&fault)),
                 Err(fault) => {
                     return Err(Failure::Failed(format!("the journal can't be written: {}", fault.message)));
                 }
@@ -211,31 +221,24 @@ impl Scribe {
 
     /// Whether an object is there that this run wrote.
     async fn is_of(&self, number: u64, run: &str) -> Result<bool, Failure> {
-        let name = layout::journal_object(number);
-        let head = retried(|| async {
-            match self.journal.look_up(&name).await? {
-                Some(entry) => self.journal.head(&entry, HEADER_BYTES).await.map(Some),
-                None => Ok(None),
-            }
-        });
-        match head.await {
-            Ok(head) => Ok(head
-                .and_then(|bytes| journal::header(&bytes).ok())
-                .is_some_and(|header| header.run == run)),
-            // Removed just now.
-            Err(fault) if fault.kind == FaultKind::NotFound => Ok(false),
-            Err(fault) => Err(Failure::failed(&fault)),
-        }
+        let header = read::header(&self.journal, number).await.map_err(|fault| Failure::failed(&fault))?;
+        Ok(header.is_some_and(|header| header.run == run))
+    }
+
+    /// Makes sure that the folder is still the one that is locked.
+    pub(super) async fn check_place(&self) -> Result<(), Failure> {
+        self.folder.check_place().await.map_err(|fault| Failure::failed(&fault))
     }
 
     /// Makes sure that no other has written an object since.
     pub(super) async fn check_ours(&self) -> Result<(), Failure> {
+        self.check_place().await?;
         let next = layout::journal_object(self.me.number + 1);
-        let found = self.journal.find(&next).await.map_err(|fault| Failure::failed(&fault))?;
-        match found {
-            Some(object) => Err(self.superseded(&object)),
-            None => Ok(()),
-        }
+        let found = retried(|| self.journal.look_up(&next)).await.map_err(|fault| Failure::failed(&fault))?;
+        let Some(object) = found else { return Ok(()) };
+        // Whatever it holds: it is not this one's.
+        let head = self.journal.head(&object, read::HEADER_BYTES).await.unwrap_or_default();
+        Err(self.superseded(&head))
     }
 
     /// Writes the next object, which says everything, and removes those before it.
@@ -251,9 +254,31 @@ impl Scribe {
         Ok(())
     }
 
+    /// As [`compact`](Self::compact); but if such an object would be longer than can be read again, only appends `news`,
+    /// which are those of the facts that no object has yet.
+    pub(super) async fn compact_or_append(
+        &mut self,
+        facts: &[Fact],
+        news: &[Fact],
+        limit: Duration,
+    ) -> Result<(), Failure> {
+        // All that is to be said has been said before, but for the news: so it is seldom necessary to measure.
+        let said = self.size.snapshot_bytes + self.size.bytes;
+        if said > self.longest / 2 {
+            let length = self.object(self.me.number + 1, facts).len() as u64;
+            if length > self.longest {
+                self.append(news, limit).await?;
+                self.size = Size { objects: 0, bytes: 0, snapshot_bytes: length };
+                return Ok(());
+            }
+        }
+        self.compact(facts, limit).await
+    }
+
     /// Removes all objects up to the last that this one wrote, and everything else that only a job under way
     /// has.
-    pub(super) async fn remove(&mut self, store: &Store) -> Result<(), Fault> {
+    pub(super) async fn remove(&mut self) -> Result<(), Fault> {
+        self.folder.check_place().await?;
         let numbers = read::numbers(&self.journal).await?;
         for number in numbers.into_iter().filter(|&number| number <= self.me.number) {
             if !self.is_locked() && self.written_at.elapsed() > REMOVAL_LIMIT {
@@ -263,13 +288,16 @@ impl Scribe {
             let name = layout::journal_object(number);
             retried(|| self.journal.remove(&name)).await?;
         }
-        self.release(store);
+        self.release().await;
         Ok(())
     }
 
     /// Lets others have the folder.
-    pub(super) fn release(&mut self, store: &Store) {
-        store.release(std::mem::replace(&mut self.lock, Lock::None));
+    pub(super) async fn release(&mut self) {
+        let lock = std::mem::replace(&mut self.lock, Lock::None);
+        self.folder.release(lock).await;
+        self.folder = self.folder.held_by(&self.lock);
+        self.journal = self.folder.within(layout::JOURNAL);
     }
 }
 

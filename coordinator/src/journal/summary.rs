@@ -32,7 +32,7 @@ impl State {
     pub(crate) fn items(&self) -> u64 {
         match self {
             Self::Export(state) => state.sealed_items(),
-            Self::Import(state) => state.counts().items,
+            Self::Import(state) => state.counts().lines(),
         }
     }
 

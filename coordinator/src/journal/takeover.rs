@@ -45,7 +45,7 @@ pub(crate) enum Life {
 /// The folder can't be looked at.
 pub(crate) async fn life(store: &Store, journaled: &Journaled) -> Result<Life, Failure> {
     let refused = |fault| Failure::refused(&fault);
-    match store.probe_lock().map_err(refused)? {
+    match store.probe_lock().await.map_err(refused)? {
         Lock::Busy => return Ok(Life::Lives),
         Lock::Held(_) | Lock::Free => return Ok(Life::Over),
         // A file system without locks, or none at all.

@@ -6,9 +6,9 @@ use job::{
     journal::{self, Begin, Header, OpenedFile, Stopped, Writer},
     layout,
     schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::{AwsAccess, Compression},
+    spec::{AwsAccess, Compression, NullSpelling},
     target::Target,
-    task::{Position, Step, TotalSegments},
+    task::{Mark, Position, Step, TotalSegments},
 };
 
 use super::{replay::Replay, *};
@@ -34,20 +34,26 @@ fn object(number: u64, facts: &[Fact]) -> Vec<u8> {
     writer.finish()
 }
 
+fn job() -> JobId {
+    JobId::from_u128(7)
+}
+
 pub(crate) fn begin() -> Fact {
     let partition = KeyAttribute { name: "id".into(), kind: KeyKind::S };
     Fact::Begin(Box::new(Begin {
-        job: JobId("job".into()),
+        job: job(),
         table: "Forum".into(),
         arn: None,
         table_id: None,
         keys: KeySchema { partition, sort: None },
         compression: Compression::None,
+        null: NullSpelling::Single,
         consistent: false,
         segments: TotalSegments::try_from(3).unwrap(),
         started_at: "2026-01-01T00:00:00Z".into(),
         expected_items: 100,
         description: serde_json::Value::Null,
+        table_settings: None,
     }))
 }
 
@@ -61,7 +67,8 @@ pub(crate) fn begun() -> Vec<u8> {
 }
 
 fn opened(file: u32) -> Fact {
-    Fact::File(OpenedFile { file: FileId(file), name: format!("job_{file}"), upload_id: "u".into() })
+    let name = layout::part_file(&job(), FileId(file), Compression::None);
+    Fact::File(OpenedFile { file: FileId(file), name, upload_id: "u".parse().unwrap() })
 }
 
 fn sealed(file: u32, number: u32, segment: u32, from_page: u64, position: Position) -> Fact {
@@ -182,6 +189,72 @@ fn facts_that_contradict_each_other_are_refused() {
     }
 }
 
+/// An object with this text in the place of that.
+fn forged(number: u64, facts: &[Fact], from: &str, to: &str) -> Vec<u8> {
+    let text = String::from_utf8(object(number, facts)).unwrap();
+    let (body, _) = text.trim_end().rsplit_once('\n').unwrap();
+    assert!(body.contains(from), "{body}");
+    let body = body.replace(from, to) + "\n";
+    let crc32c = format!("{:08x}", crc32c::crc32c(body.as_bytes()));
+    format!("{body}{{\"crc32c\":\"{crc32c}\"}}\n").into_bytes()
+}
+
+#[test]
+fn what_the_job_can_not_have_written_is_refused() {
+    let name = layout::part_file(&job(), FileId(0), Compression::None);
+    let file = opened(0);
+    for (from, to, why) in [
+        (&*name, "../victim/passwd", "not the name of a part file"),
+        (&*name, "/etc/passwd", "not the name of a part file"),
+        (&*name, "manifest", "not the name of a part file"),
+        (&*name, "00000000-0000-0000-0000-000000000008_000000", "has a name that this job gives no file"),
+        (&*name, "00000000-0000-0000-0000-000000000007_000001", "has a name that this job gives no file"),
+        (&*name, "00000000-0000-0000-0000-000000000007_000000.gz", "has a name that this job gives no file"),
+        ("\"upload_id\":\"u\"", "\"upload_id\":\"../x\"", "can't be part of a hidden name"),
+        ("\"upload_id\":\"u\"", "\"upload_id\":\"\"", "not the id of a multipart upload"),
+        ("\"file\":0", "\"file\":4294967295", "no job has so many files"),
+    ] {
+        let objects = [(1, begun()), (2, forged(2, std::slice::from_ref(&file), from, to))];
+        let (number, said) = replayed(&objects).err().unwrap();
+        assert!(number == 2 && said.contains(why) && !said.contains('\n'), "{number} {said}");
+    }
+    let begun = forged(1, &[begin()], &job(), "../victim");
+    let (_, said) = replayed(&[(1, begun)]).err().unwrap();
+    assert!(said.contains("not the UUID of a job"), "{said}");
+}
+
+#[test]
+fn numbers_that_no_job_gets_to_are_refused_and_none_overflows() {
+    let most = u64::MAX.to_string();
+    let part = || [opened(0), sealed(0, 1, 2, 0, Position::After("k".into()))];
+    for (from, to, why) in [
+        ("\"bytes\":5", format!("\"bytes\":{most}"), "larger than any part"),
+        ("\"line_bytes\":9", format!("\"line_bytes\":{most}"), "larger than any part"),
+        ("\"items\":10", format!("\"items\":{most}"), "larger than any part"),
+        (
+            "\"from_page\":0,\"to_page\":1",
+            "\"from_page\":0,\"to_page\":0".into(),
+            "a mark that no segment gets to",
+        ),
+        ("{\"after\":\"k\"}", "\"start\"".into(), "a mark that no segment gets to"),
+    ] {
+        let (number, said) = replayed(&[(1, begun()), (2, forged(2, &part(), from, &to))]).err().unwrap();
+        assert!(number == 2 && said.contains(why), "{number} {said}");
+    }
+    let mark = Fact::Mark(Segment(1), Mark { position: Position::Done, pages: 1, items: u64::MAX });
+    let (_, said) = replayed(&[(1, begun()), (2, object(2, &[mark]))]).err().unwrap();
+    assert!(said.contains("a mark that no segment gets to"), "{said}");
+}
+
+#[test]
+fn files_that_hold_other_items_than_segments_gave_are_refused() {
+    let Fact::Sealed(Sealed { part, .. }) = sealed(0, 1, 2, 0, Position::Done) else { unreachable!() };
+    let without_steps = Fact::Sealed(Sealed { part, steps: Vec::new() });
+    let (number, said) =
+        replayed(&[(1, begun()), (2, object(2, &[opened(0), without_steps]))]).err().unwrap();
+    assert!(number == 2 && said.contains("files hold 10 items, and segments gave 0"), "{number} {said}");
+}
+
 #[test]
 fn once_only_completing_is_left_another_run_changes_nothing_of_what_will_be_written() {
     let first = Run { workers: 3, ..Run::default() };
@@ -204,6 +277,6 @@ async fn a_journal_that_is_being_written_is_removed_after_that() {
     tokio::time::sleep(Duration::from_millis(600)).await;
     journal.write_if_due(Vec::new);
     assert!(journal.scribe.is_none(), "it is being written");
-    journal.remove(&store, &[begin(), Fact::Abandoned]).await.unwrap();
+    journal.remove(&[begin(), Fact::Abandoned]).await.unwrap();
     assert!(!folder.path().join("backup").join(layout::JOURNAL).exists());
 }

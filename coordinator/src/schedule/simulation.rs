@@ -13,7 +13,7 @@ use super::{
 use crate::export::{ExportAction, ExportEvent, ExportState};
 use job::{
     control::{Sealed, SealedPart},
-    ids::FileId,
+    ids::{FileId, UploadId},
     journal::Fact,
     task::{Lease, Position, Step, TotalSegments},
 };
@@ -31,7 +31,7 @@ struct Model {
     leases: Vec<(Lease, u64)>,
     wanted: u64,
     /// The open file, the id of its upload, and how many parts of it are sealed.
-    file: Option<(FileId, String, u32)>,
+    file: Option<(FileId, UploadId, u32)>,
     asked_for_file: bool,
     at_hand: Vec<Step>,
     pages_at_hand: Vec<Page>,
@@ -49,7 +49,7 @@ struct World {
     /// Of runs before this one: nobody hears them any more, but they write on.
     orphans: Vec<Model>,
     /// What each part of an upload holds, accepted or not.
-    written: BTreeMap<(FileId, String, u32), Vec<Page>>,
+    written: BTreeMap<(FileId, UploadId, u32), Vec<Page>>,
     uploads: u32,
     /// What would be found after a death; what happened since is not yet there.
     journaled: Vec<Fact>,
@@ -129,7 +129,10 @@ impl World {
                 Action::Disconnect(worker, _) => self.workers.get_mut(&worker).unwrap().lost = true,
                 Action::Work(ExportAction::OpenFile(file, _)) => {
                     self.uploads += 1;
-                    self.tell(Event::Work(ExportEvent::Opened(file, format!("upload {}", self.uploads))));
+                    self.tell(Event::Work(ExportEvent::Opened(
+                        file,
+                        format!("upload{}", self.uploads).parse().unwrap(),
+                    )));
                 }
                 Action::Work(ExportAction::Fence(file)) => self.tell(Event::Work(ExportEvent::Fenced(file))),
                 Action::Complete => self.complete = true,
@@ -202,7 +205,7 @@ impl World {
         Self::seal_what_is_at_hand(model, &mut self.written);
     }
 
-    fn seal_what_is_at_hand(model: &mut Model, written: &mut BTreeMap<(FileId, String, u32), Vec<Page>>) {
+    fn seal_what_is_at_hand(model: &mut Model, written: &mut BTreeMap<(FileId, UploadId, u32), Vec<Page>>) {
         if model.at_hand.is_empty() {
             return;
         }
@@ -282,9 +285,9 @@ impl World {
     }
 
     fn accepted_pages(&self) -> Vec<Page> {
-        let files = self.schedule.work().state().files().iter();
+        let files = self.schedule.work().state().files().iter().filter(|file| !file.parts.is_empty());
         let parts = files.flat_map(|file| {
-            let upload_id = file.upload_id.clone().unwrap_or_default();
+            let upload_id = file.upload_id.clone().unwrap();
             file.parts.iter().map(move |part| (part.file, upload_id.clone(), part.number))
         });
         let pages = parts.flat_map(|part| self.written[&part].iter().copied());

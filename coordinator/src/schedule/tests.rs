@@ -5,7 +5,7 @@ use job::{
     ids::{Attempt, FileId, JobId, Segment},
     journal::Begin,
     schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::{AwsAccess, Compression, ExportSettings},
+    spec::{AwsAccess, Compression, ExportSettings, NullSpelling},
     target::Target,
     task::{Lease, Position, Step, TotalSegments},
 };
@@ -28,17 +28,19 @@ fn hired(segments: u32, hiring: Hiring) -> (Exporting, Actions) {
 pub(super) fn begin(segments: TotalSegments) -> Begin {
     let partition = KeyAttribute { name: "id".into(), kind: KeyKind::S };
     Begin {
-        job: JobId("job".into()),
+        job: JobId::from_u128(7),
         table: "t".into(),
         arn: None,
         table_id: None,
         keys: KeySchema { partition, sort: None },
         compression: Compression::None,
+        null: NullSpelling::Single,
         consistent: false,
         segments,
         started_at: String::new(),
         expected_items: 0,
         description: serde_json::Value::Null,
+        table_settings: None,
     }
 }
 
@@ -50,6 +52,7 @@ pub(super) fn begun(state: ExportState, hiring: Hiring) -> (Exporting, Actions) 
         total_segments: state.begin.segments,
         target: Target::File { dir: "/tmp/x".into() },
         compression: Compression::None,
+        null: NullSpelling::Single,
         upload_part_bytes: 1,
         part_file_bytes: 1,
         mean_item_bytes: 0,
@@ -59,6 +62,8 @@ pub(super) fn begun(state: ExportState, hiring: Hiring) -> (Exporting, Actions) 
     let limits = Limits::table(Rate::from_units_per_second(1000));
     Schedule::new(work, limits, hiring, START)
 }
+
+mod patience;
 
 fn joined(segments: u32, num_workers: u32) -> Exporting {
     let (mut schedule, actions) = started(segments, num_workers);
@@ -84,7 +89,7 @@ fn leases_in(actions: &[Action<ExportAction>]) -> Vec<Lease> {
 fn open_file(schedule: &mut Exporting, worker: u32) -> FileId {
     let actions = say(schedule, worker, FromWorker::WantFile);
     let [Action::Work(ExportAction::OpenFile(file, _))] = actions[..] else { panic!("{actions:?}") };
-    schedule.handle(START, Event::Work(ExportEvent::Opened(file, String::new())));
+    schedule.handle(START, Event::Work(ExportEvent::Opened(file, "upload".parse().unwrap())));
     file
 }
 

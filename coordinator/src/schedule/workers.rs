@@ -180,6 +180,15 @@ impl Workers {
         }
     }
 
+    /// Whether all that keeps the job from going on is its own budget: whoever has tasks has nothing under way and
+    /// waits for units that it has asked for and not got. A worker whose requests hang, fail, or are refused for
+    /// capacity does not.
+    pub(super) fn only_lack_units(&self) -> bool {
+        let mut busy = self.alive.values().filter(|worker| worker.held > 0).peekable();
+        busy.peek().is_some()
+            && busy.all(|worker| worker.stats.waits_for_units && worker.needed > worker.granted)
+    }
+
     pub(super) fn num_lost(&self) -> u32 {
         self.num_lost
     }
@@ -199,13 +208,26 @@ impl Workers {
 }
 
 fn add(sum: &mut Stats, stats: &Stats) {
-    let Stats { consumed, indexes, requests, items, bytes, throttles, retries, streams, last_error } = stats;
+    let Stats {
+        consumed,
+        indexes,
+        requests,
+        items,
+        removed,
+        bytes,
+        throttles,
+        retries,
+        streams,
+        last_error,
+        ..
+    } = stats;
     sum.consumed += *consumed;
     for (name, units) in indexes {
         *sum.indexes.entry(name.clone()).or_default() += *units;
     }
     sum.requests += requests;
     sum.items += items;
+    sum.removed += removed;
     sum.bytes += bytes;
     sum.throttles += throttles;
     sum.retries += retries;

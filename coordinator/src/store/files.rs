@@ -1,18 +1,25 @@
-//! A folder in a file system. A part file has a hidden name until it is complete.
+//! A folder in a file system: its small files. Part files: `parts.rs`.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Read, Write},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use bytes::Bytes;
 use job::{layout, target::Target};
 use job_aws::{Fault, FaultKind};
+use source::file::Unchanged;
 
-use super::{Entry, Listing};
-use crate::files::PartFile;
+use super::{
+    Entry, Listing,
+    found::{found, has_lasting_inodes},
+    limits,
+    lock::{Held, Lock},
+    path::{is_link, sync_directory, temporary},
+    thread::{GoesOn, goes_on},
+};
 
 /// What the names of files begin with that are gone in a moment, unless their process dies.
 pub(super) const TEMPORARY: &str = ".tablehaul-";
@@ -21,6 +28,8 @@ pub(super) const TEMPORARY: &str = ".tablehaul-";
 #[derive(Clone, Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
+    /// The folder that is locked for this process, and the lock. Nothing is written or removed unless that is in place.
+    held: Option<(PathBuf, Arc<Held>)>,
 }
 
 pub(super) fn fault(action: &str, path: &Path, error: &io::Error) -> Fault {
@@ -35,7 +44,44 @@ pub(super) fn fault(action: &str, path: &Path, error: &io::Error) -> Fault {
 
 impl Directory {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self { path, held: None }
+    }
+
+    /// The same, as long as this lock of it is in place.
+    pub(super) fn held_by(&self, lock: &Lock) -> Self {
+        let held = match lock {
+            Lock::Held(held) => Some((self.path.clone(), Arc::clone(held))),
+            Lock::Busy | Lock::Free | Lock::None => None,
+        };
+        Self { path: self.path.clone(), held }
+    }
+
+    pub(super) fn within(&self, folder: &str) -> Self {
+        Self { path: self.path.join(folder), held: self.held.clone() }
+    }
+
+    /// Makes sure that the path still leads to the folder that was locked, if one was. What comes to another in its
+    /// place, or was there before something was mounted, is not this job's.
+    ///
+    /// # Errors
+    /// [`FaultKind::Moved`].
+    pub(super) fn check_place(&self) -> Result<(), Fault> {
+        let Some((folder, held)) = &self.held else { return Ok(()) };
+        match held.is_in_place() {
+            // The lock is also found where a folder on its path has become a link.
+            Ok(true) if Self::new(folder.clone()).check_own().is_ok() => Ok(()),
+            Ok(_) => Err(Fault::new(
+                FaultKind::Moved,
+                format!(
+                    "{0} is no longer the folder that this job locked: it was moved, removed or replaced, something \
+                     was mounted or unmounted there, or {1} was removed; this job has stopped and changes nothing \
+                     there. Put the folder back, and the same command goes on",
+                    folder.display(),
+                    folder.join(layout::LOCK).display()
+                ),
+            )),
+            Err(error) => Err(fault("look at the lock of", folder, &error)),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -55,10 +101,27 @@ impl Directory {
             let why = format!("{} is not a directory", existing.display());
             return Err(Fault::new(FaultKind::Refused, why));
         }
-        tempfile_in(existing).map_err(|error| fault("write to", existing, &error))
+        let tried = temporary(existing, TEMPORARY).map(drop);
+        tried.map_err(|error| fault("write to", existing, &error))
+    }
+
+    /// The folders of this program's own files must not be links: whoever planted one would have it write elsewhere.
+    pub(super) fn check_own(&self) -> Result<(), Fault> {
+        let link = [layout::OWN_FOLDER, layout::JOURNAL].map(|name| self.path.join(name));
+        match link.iter().find(|path| is_link(path)) {
+            None => Ok(()),
+            Some(path) => Err(Fault::new(
+                FaultKind::Refused,
+                format!(
+                    "{} is a symbolic link, and must be a real folder: remove the link, or choose another folder",
+                    path.display()
+                ),
+            )),
+        }
     }
 
     pub(super) fn list(&self) -> Result<Vec<String>, Fault> {
+        self.check_own()?;
         let entries = match fs::read_dir(&self.path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -78,73 +141,120 @@ impl Directory {
         Ok(names)
     }
 
-    pub(super) fn put(&self, name: &str, bytes: &[u8], create: bool) -> Result<(), Fault> {
+    /// Writes a file that must not be there yet, whole or not at all, whatever dies meanwhile.
+    pub(super) fn create(&self, name: &str, bytes: &[u8]) -> Result<(), Fault> {
         let path = self.path.join(name);
-        let hidden = path.with_file_name(format!("{TEMPORARY}{}", file_name(&path)));
+        self.check_place()?;
         let write = || -> io::Result<()> {
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent)?;
-            }
-            if create {
-                return create_whole(&path, bytes);
-            }
-            fill(File::create(&hidden)?, &hidden, bytes)?;
-            fs::rename(&hidden, &path)?;
+            let folder = path.parent().unwrap_or(Path::new("/"));
+            fs::create_dir_all(folder)?;
+            let mut whole = temporary(&self.temporary_folder(folder), TEMPORARY)?;
+            // Not through the name, which errors would then tell.
+            whole.as_file_mut().write_all(bytes)?;
+            whole.as_file().sync_all()?;
+            whole.persist_noclobber(&path).map_err(|error| error.error)?;
             sync_directory(&path)
         };
         write().map_err(|error| fault("write", &path, &error))
     }
 
+    /// Where files of the folder are written before they get their names: as long as a job has the folder, beside its
+    /// journal, where what a process that dies leaves is removed with that.
+    fn temporary_folder(&self, beside: &Path) -> PathBuf {
+        let journal = self.held.as_ref().map(|(folder, _)| folder.join(layout::JOURNAL));
+        journal.filter(|journal| journal.is_dir()).unwrap_or_else(|| beside.to_owned())
+    }
+
     pub(super) fn get(&self, name: &str) -> Result<Vec<u8>, Fault> {
         let path = self.path.join(name);
-        fs::read(&path).map_err(|error| fault("read", &path, &error))
+        let most = limits::most(name);
+        let read = || -> io::Result<(Vec<u8>, u64)> {
+            let file = source::file::open(&path)?;
+            let length = file.metadata()?.len();
+            let mut bytes = Vec::new();
+            if length <= most {
+                // It may become longer while it is read.
+                GoesOn(file.take(most + 1)).read_to_end(&mut bytes)?;
+            }
+            Ok((bytes, length))
+        };
+        let (bytes, length) = read().map_err(|error| fault("read", &path, &error))?;
+        if length.max(bytes.len() as u64) > most {
+            return Err(limits::too_long(&self.target().url(name), name, Some(length.max(most + 1))));
+        }
+        Ok(bytes)
     }
 
     /// All files and directories of the directory itself.
     pub(super) fn listing(&self) -> Result<Listing, Fault> {
-        let listed = || -> io::Result<Listing> {
-            let mut listing = Listing::default();
+        let mut listing = Listing::default();
+        let Listing { files, folders, .. } = &mut listing;
+        self.each(&mut |entry| files.push(entry), &mut |name| folders.push(name))?;
+        Ok(listing)
+    }
+
+    /// The files and directories of the directory itself, one after the other.
+    pub(super) fn each(
+        &self,
+        file: &mut dyn FnMut(Entry),
+        sub_folder: &mut dyn FnMut(String),
+    ) -> Result<(), Fault> {
+        let mut number = 0;
+        let mut list = || -> io::Result<()> {
+            let has_lasting_inodes = has_lasting_inodes(&self.path);
             let entries = match fs::read_dir(&self.path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(listing),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 entries => entries?,
             };
             for entry in entries {
                 let entry = entry?;
+                goes_on();
                 // Of a link that leads nowhere it is found out when it is read.
                 let metadata = fs::metadata(entry.path()).or_else(|_| entry.metadata())?;
                 let name = entry.file_name().to_string_lossy().into_owned();
                 if metadata.is_dir() {
-                    listing.folders.push(name);
+                    sub_folder(name);
                 } else {
-                    listing.files.push(Entry { name, bytes: metadata.len(), etag: None });
+                    file(found(name, &metadata, has_lasting_inodes));
+                }
+                number += 1;
+                if number > limits::ENTRIES {
+                    break;
                 }
             }
-            Ok(listing)
+            Ok(())
         };
-        listed().map_err(|error| fault("list", &self.path, &error))
+        list().map_err(|error| fault("list", &self.path, &error))?;
+        limits::check_entries(&self.target().to_string(), number)
     }
 
     /// A file as a listing would have it; nothing if what has that name is none.
     pub(super) fn entry(&self, name: &str) -> Result<Option<Entry>, Fault> {
         let path = self.path.join(name);
         let metadata = fs::metadata(&path).map_err(|error| fault("look at", &path, &error))?;
-        let entry = Entry { name: name.to_owned(), bytes: metadata.len(), etag: None };
-        Ok(metadata.is_file().then_some(entry))
+        let entry = || found(name.to_owned(), &metadata, has_lasting_inodes(&self.path));
+        Ok(metadata.is_file().then(entry))
     }
 
-    /// The first `bytes` of a file.
-    pub(super) fn head(&self, name: &str, bytes: u64) -> Result<Bytes, Fault> {
+    /// The first `bytes` of a file that was found.
+    pub(super) fn head(&self, object: &Entry, bytes: u64) -> Result<Bytes, Fault> {
         let mut head = Vec::new();
-        let read = self.reader(name)?.take(bytes).read_to_end(&mut head);
-        read.map_err(|error| self.read_fault(name, &error))?;
+        let read = self.reader(object)?.take(bytes.min(object.bytes)).read_to_end(&mut head);
+        read.map_err(|error| self.read_fault(&object.name, &error))?;
         Ok(head.into())
     }
 
-    /// Opens a file of the directory. What goes wrong while it is read is told by
-    /// [`Directory::read_fault`].
-    pub(super) fn reader(&self, name: &str) -> Result<File, Fault> {
-        let path = self.path.join(name);
-        File::open(&path).map_err(|error| fault("read", &path, &error))
+    /// Opens a file of the directory that was found; another one in its place is a fault. What goes wrong while it is
+    /// read is told by [`Directory::read_fault`].
+    pub(super) fn reader(&self, object: &Entry) -> Result<Unchanged, Fault> {
+        let path = self.path.join(&object.name);
+        let opened = match object.etag.as_deref().map(str::parse) {
+            Some(Ok(found)) => Unchanged::open(&path, found),
+            // What is no regular file is refused by what it is.
+            None | Some(Err(_)) => source::file::open(&path)
+                .and_then(|_| Err(io::Error::other("it was not there when its folder was listed"))),
+        };
+        opened.map_err(|error| fault("read", &path, &error))
     }
 
     pub(super) fn read_fault(&self, name: &str, error: &io::Error) -> Fault {
@@ -152,90 +262,23 @@ impl Directory {
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<(), Fault> {
+        self.check_place()?;
         remove(&self.path.join(name))
     }
 
-    /// What is given out in the place of an upload id makes the hidden name one that no other coordinator
-    /// has given out.
-    pub(super) fn open(&self) -> Result<String, Fault> {
-        fs::create_dir_all(&self.path).map_err(|error| fault("create", &self.path, &error))?;
-        Ok(uuid::Uuid::new_v4().simple().to_string())
-    }
-
-    /// The path under which a file is filled; nothing if nobody was told to.
-    fn hidden(&self, file: &PartFile) -> Option<PathBuf> {
-        let upload_id = file.upload_id.as_ref()?;
-        Some(self.path.join(layout::hidden(&file.name, upload_id)))
-    }
-
-    pub(super) fn lost(&self, files: &[PartFile]) -> Option<String> {
-        files.iter().filter(|file| !file.parts.is_empty()).find_map(|file| {
-            let hidden = self.hidden(file)?;
-            let length = hidden.metadata().map_or(0, |metadata| metadata.len());
-            let (sealed, hidden) = (file.bytes(), hidden.display());
-            (length < sealed)
-                .then(|| format!("{hidden} has {length} bytes, not the {sealed} that were sealed"))
-        })
-    }
-
-    /// Puts a copy of the sealed bytes in the place of the file: what the lost worker may still
-    /// write goes into a file without a name.
-    pub(super) async fn fence(&self, file: PartFile) -> Result<(), Fault> {
-        let Some(hidden) = self.hidden(&file) else { return Ok(()) };
-        blocking(move || {
-            if file.parts.is_empty() {
-                return remove(&hidden);
-            }
-            let copy = hidden.with_extension("copy");
-            let copied = || -> io::Result<u64> {
-                let mut from = File::open(&hidden)?.take(file.bytes());
-                let mut into = File::create(&copy)?;
-                let length = io::copy(&mut from, &mut into)?;
-                into.sync_all()?;
-                fs::rename(&copy, &hidden)?;
-                Ok(length)
-            };
-            let length = copied().map_err(|error| {
-                let _ = fs::remove_file(&copy);
-                fault("copy", &hidden, &error)
-            })?;
-            check_length(&hidden, length, file.bytes())
-        })
-        .await
-    }
-
-    pub(super) async fn complete(&self, file: PartFile) -> Result<(), Fault> {
-        let Some(hidden) = self.hidden(&file) else { return Ok(()) };
-        let path = self.path.join(&file.name);
-        blocking(move || {
-            if file.parts.is_empty() {
-                return remove(&hidden);
-            }
-            let opened = match File::options().write(true).open(&hidden) {
-                // It has been completed by a coordinator that died soon after; the length then decides.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && path.exists() => {
-                    let length = path.metadata().map_err(|error| fault("look at", &path, &error))?.len();
-                    return check_length(&path, length, file.bytes());
-                }
-                opened => opened.map_err(|error| fault("open", &hidden, &error))?,
-            };
-            let length = opened.metadata().map_err(|error| fault("look at", &hidden, &error))?.len();
-            check_length(&hidden, length, file.bytes())?;
-            let publish = || -> io::Result<()> {
-                opened.sync_all()?;
-                fs::rename(&hidden, &path)?;
-                sync_directory(&path)
-            };
-            publish().map_err(|error| fault("complete", &path, &error))
-        })
-        .await
-    }
-
-    pub(super) fn abort(&self, file: &PartFile) -> Result<(), Fault> {
-        if let Some(hidden) = self.hidden(file) {
-            remove(&hidden)?;
+    /// Removes a file if it holds just these bytes; says whether none of that name is left.
+    pub(super) fn remove_same(&self, name: &str, bytes: &[u8]) -> Result<bool, Fault> {
+        // What is longer is another, however long.
+        let there = fs::metadata(self.path.join(name));
+        if there.is_ok_and(|there| there.len() > bytes.len() as u64) {
+            return Ok(false);
         }
-        remove(&self.path.join(&file.name))
+        match self.get(name) {
+            Ok(there) if there == bytes => self.remove(name).map(|()| true),
+            Ok(_) => Ok(false),
+            Err(fault) if fault.kind == FaultKind::NotFound => Ok(true),
+            Err(fault) => Err(fault),
+        }
     }
 
     pub(super) fn tidy(&self) {
@@ -246,64 +289,11 @@ impl Directory {
     }
 }
 
-fn check_length(path: &Path, length: u64, expected: u64) -> Result<(), Fault> {
-    if length == expected {
-        return Ok(());
-    }
-    let path = path.display();
-    Err(Fault::new(
-        FaultKind::Refused,
-        format!("{path} has {length} bytes, not the {expected} that were written"),
-    ))
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// A name is durable when its directory is.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
-}
-
-/// Creates a file that must not be there yet, whole or not at all, whatever dies meanwhile.
-fn create_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let mut named = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        // What the user's umask leaves, as of any other file.
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(folder)?;
-    // Not through the name, which errors would then tell.
-    named.as_file_mut().write_all(bytes)?;
-    named.as_file().sync_all()?;
-    named.persist_noclobber(path).map_err(|error| error.error)?;
-    sync_directory(path)
-}
-
-/// Writes all of a new file, or leaves none: a full disk may take the name and not the bytes.
-fn fill(mut file: File, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.inspect_err(|_| drop(fs::remove_file(path)))
-}
-
-fn remove(path: &Path) -> Result<(), Fault> {
+pub(super) fn remove(path: &Path) -> Result<(), Fault> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fault("remove", path, &error)),
         _ => Ok(()),
     }
-}
-
-/// Tries to create a file, and leaves none.
-fn tempfile_in(directory: &Path) -> io::Result<()> {
-    let path = directory.join(format!("{TEMPORARY}{}", uuid::Uuid::new_v4().simple()));
-    File::create_new(&path)?;
-    fs::remove_file(&path)
-}
-
-async fn blocking(work: impl FnOnce() -> Result<(), Fault> + Send + 'static) -> Result<(), Fault> {
-    let panicked = |error| Fault::new(FaultKind::Refused, format!("file work ended abruptly: {error}"));
-    tokio::task::spawn_blocking(work).await.map_err(panicked)?
 }
 
 #[cfg(test)]

@@ -1,18 +1,38 @@
 //! The lock by which a coordinator on a file system is known to live: an advisory lock of the whole file,
 //! which ends with its process. On NFS it holds across hosts (flock(2), "NFS details").
+//!
+//! It also tells whether a path still leads to the folder that was locked: folders are moved, and file systems mounted
+//! over them, while a job runs.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File, Metadata, TryLockError},
     io,
     os::unix::fs::MetadataExt,
-    path::Path,
+    path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use super::path::{new_or_own, own};
+
+/// A lock that this process has, until it is [unlocked](unlock) or dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    file: File,
+    path: PathBuf,
+}
+
+impl Held {
+    /// Whether the lock at its path is this one.
+    pub(super) fn is_in_place(&self) -> io::Result<bool> {
+        is_at(&self.file, &self.path)
+    }
+}
 
 /// What came of trying.
 #[derive(Debug)]
 pub(crate) enum Lock {
-    /// It is this process's until it is dropped.
-    Held(File),
+    /// It is this process's.
+    Held(Arc<Held>),
     /// Another's.
     Busy,
     /// Nobody's: there is no such file.
@@ -21,13 +41,13 @@ pub(crate) enum Lock {
     None,
 }
 
-/// Tries to get a lock; makes the file if `create`, else one that is not there is nobody's.
+/// Tries to get a lock; makes the file if `create`, else one that is not there is nobody's. A link is not followed.
 pub(super) fn lock(path: &Path, create: bool) -> io::Result<Lock> {
     loop {
         if create && let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let opened = File::options().read(true).write(true).create(create).truncate(false).open(path);
+        let opened = if create { new_or_own(path) } else { own(path, true) };
         let file = match opened {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !create => return Ok(Lock::Free),
             opened => opened?,
@@ -39,20 +59,30 @@ pub(super) fn lock(path: &Path, create: bool) -> io::Result<Lock> {
             Err(TryLockError::Error(_)) => return Ok(Lock::None),
         }
         // One that was removed meanwhile would keep nobody out.
-        let there = fs::metadata(path).map(|there| (there.dev(), there.ino()));
-        let ours = file.metadata().map(|ours| (ours.dev(), ours.ino()))?;
-        if there.is_ok_and(|there| there == ours) {
-            return Ok(Lock::Held(file));
+        if is_at(&file, path)? {
+            return Ok(Lock::Held(Arc::new(Held { file, path: path.to_owned() })));
         }
     }
 }
 
-/// Removes the file, and lets others have it.
-pub(super) fn unlock(path: &Path, lock: Lock) {
-    if let Lock::Held(file) = lock {
+/// Removes the file, if it is the one that is held, and lets others have it.
+pub(super) fn unlock(held: &Held) {
+    if held.is_in_place().is_ok_and(|is_in_place| is_in_place) {
         // That it stays would do no harm.
-        let _ = fs::remove_file(path);
-        drop(file);
+        let _ = fs::remove_file(&held.path);
+    }
+    let _ = held.file.unlock();
+}
+
+/// Whether a path leads to an open file. As long as that is open, no other gets its number.
+pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let id = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    match fs::symlink_metadata(path) {
+        Ok(there) => Ok(id(there) == id(file.metadata()?)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -60,18 +90,49 @@ pub(super) fn unlock(path: &Path, lock: Lock) {
 mod tests {
     use super::*;
 
+    fn held(lock: Lock) -> Arc<Held> {
+        let Lock::Held(held) = lock else { panic!("{lock:?}") };
+        held
+    }
+
     #[test]
     fn a_lock_is_had_by_one_at_a_time_and_again_when_that_one_is_through() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("own/lock");
         assert!(matches!(lock(&path, false).unwrap(), Lock::Free));
         assert!(!path.exists());
-        let first = lock(&path, true).unwrap();
-        assert!(matches!(first, Lock::Held(_)));
+        let first = held(lock(&path, true).unwrap());
         assert!(matches!(lock(&path, true).unwrap(), Lock::Busy));
         assert!(matches!(lock(&path, false).unwrap(), Lock::Busy));
-        unlock(&path, first);
+        unlock(&first);
         assert!(!path.exists());
-        assert!(matches!(lock(&path, true).unwrap(), Lock::Held(_)));
+        held(lock(&path, true).unwrap());
+    }
+
+    #[test]
+    fn it_is_seen_that_the_path_leads_to_another_lock_and_that_one_is_not_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, moved) = (folder.path().join("own"), folder.path().join("moved"));
+        let first = held(lock(&own.join("lock"), true).unwrap());
+        assert!(first.is_in_place().unwrap());
+        fs::rename(&own, &moved).unwrap();
+        assert!(!first.is_in_place().unwrap());
+        let second = held(lock(&own.join("lock"), true).unwrap());
+        assert!(!first.is_in_place().unwrap() && second.is_in_place().unwrap());
+        unlock(&first);
+        assert!(own.join("lock").exists() && moved.join("lock").exists());
+        assert!(matches!(lock(&moved.join("lock"), true).unwrap(), Lock::Held(_)), "it is free nevertheless");
+    }
+
+    #[test]
+    fn a_link_is_not_taken_for_a_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, victim) = (folder.path().join("lock"), folder.path().join("victim"));
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+        for create in [true, false] {
+            let why = lock(&path, create).unwrap_err().to_string();
+            assert!(why.contains("symbolic link"), "{why}");
+        }
+        assert!(!victim.exists());
     }
 }

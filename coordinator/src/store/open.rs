@@ -2,6 +2,7 @@
 //! lock, and uploads that nobody knows of.
 
 use std::{
+    collections::{HashMap, HashSet},
     fs, io,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -15,7 +16,7 @@ use aws_smithy_runtime_api::{
     },
 };
 use aws_smithy_types::{DateTime, config_bag::ConfigBag, date_time::Format};
-use job::{ids::JobId, layout};
+use job::{ids::JobId, layout, paging::Places};
 use job_aws::{Fault, FaultKind};
 
 use super::{Store, files::Directory, lock, lock::Lock, s3::Prefix};
@@ -34,38 +35,74 @@ impl Store {
     pub(crate) async fn age(&self, name: &str) -> Result<Option<Duration>, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.age(name)).await,
-            Self::Files(directory) => directory.age(name),
+            Self::Files(directory) => {
+                let name = name.to_owned();
+                directory.call(move |directory| directory.age(&name)).await
+            }
         }
     }
 
     /// Locks the folder for this process; [`Lock::None`] where there are no locks.
-    pub(crate) fn lock(&self) -> Result<Lock, Fault> {
+    pub(crate) async fn lock(&self) -> Result<Lock, Fault> {
         match self {
             Self::S3(_) => Ok(Lock::None),
-            Self::Files(directory) => directory.lock(true),
+            Self::Files(directory) => directory.call(|directory| directory.lock(true)).await,
         }
     }
 
     /// Whether the folder is locked; creates nothing.
-    pub(crate) fn probe_lock(&self) -> Result<Lock, Fault> {
+    pub(crate) async fn probe_lock(&self) -> Result<Lock, Fault> {
         match self {
             Self::S3(_) => Ok(Lock::None),
-            Self::Files(directory) => directory.lock(false),
+            Self::Files(directory) => directory.call(|directory| directory.lock(false)).await,
+        }
+    }
+
+    /// The folder as long as this lock of it is in place: else nothing is written to it or removed from it any more.
+    pub(crate) fn held_by(&self, lock: &Lock) -> Self {
+        match self {
+            Self::S3(prefix) => Self::S3(prefix.clone()),
+            Self::Files(directory) => Self::Files(directory.held_by(lock)),
+        }
+    }
+
+    /// Makes sure that the folder is still the one that was locked. In S3 the journal tells.
+    ///
+    /// # Errors
+    /// [`FaultKind::Moved`].
+    pub(crate) async fn check_place(&self) -> Result<(), Fault> {
+        match self {
+            Self::S3(_) => Ok(()),
+            Self::Files(directory) => directory.call(Directory::check_place).await,
         }
     }
 
     /// Lets others have the folder, and removes what only a job under way has in it besides its journal and files.
-    pub(crate) fn release(&self, lock: Lock) {
+    pub(crate) async fn release(&self, lock: Lock) {
         if let Self::Files(directory) = self {
-            directory.release(lock);
+            // What can't be removed is left.
+            let release = move |directory: &Directory| {
+                directory.release(&lock);
+                Ok(())
+            };
+            let _ = directory.call(release).await;
         }
     }
 
-    /// Whether a file that is not yet complete has lost what was sealed of it, and which, in words.
-    pub(crate) async fn lost(&self, job: &JobId, files: &[PartFile]) -> Result<Option<String>, Fault> {
+    /// Whether a file has lost what was sealed of it, and which, in words. `may_be_complete`: also one that is complete
+    /// has lost nothing.
+    pub(crate) async fn lost(
+        &self,
+        job: &JobId,
+        files: &[PartFile],
+        may_be_complete: bool,
+    ) -> Result<Option<String>, Fault> {
         match self {
-            Self::S3(prefix) => Box::pin(prefix.lost(job, files)).await,
-            Self::Files(directory) => Ok(directory.lost(files)),
+            Self::S3(prefix) => Box::pin(prefix.lost(job, files, may_be_complete)).await,
+            Self::Files(directory) => {
+                let files = files.to_vec();
+                directory.call(move |directory| directory.lost(&files, may_be_complete)).await
+            }
         }
     }
 
@@ -73,16 +110,15 @@ impl Store {
     pub(crate) async fn abort_all(&self, job: &JobId) -> Result<usize, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.abort_all(job)).await,
-            Self::Files(directory) => directory.remove_hidden(job),
+            Self::Files(directory) => {
+                let job = job.clone();
+                directory.call(move |directory| directory.remove_hidden(&job)).await
+            }
         }
     }
 }
 
 impl Directory {
-    fn within(&self, folder: &str) -> Self {
-        Self::new(self.path().join(folder))
-    }
-
     fn age(&self, name: &str) -> Result<Option<Duration>, Fault> {
         let path = self.path().join(name);
         let modified = fs::metadata(&path).and_then(|metadata| metadata.modified());
@@ -92,10 +128,16 @@ impl Directory {
 
     fn lock(&self, create: bool) -> Result<Lock, Fault> {
         let path = self.path().join(layout::LOCK);
-        lock::lock(&path, create).map_err(|error| super::files::fault("lock", &path, &error))
+        self.check_own()?;
+        let locked = lock::lock(&path, create).map_err(|error| super::files::fault("lock", &path, &error))?;
+        // Once more, now that the folders are there.
+        self.check_own().map(|()| locked)
     }
 
-    fn release(&self, lock: Lock) {
+    fn release(&self, lock: &Lock) {
+        if matches!(lock, Lock::Busy) || self.held_by(lock).check_place().is_err() {
+            return;
+        }
         let journal = self.path().join(layout::JOURNAL);
         for entry in fs::read_dir(&journal).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(super::files::TEMPORARY) {
@@ -104,10 +146,13 @@ impl Directory {
             }
         }
         let _ = fs::remove_dir(journal);
-        lock::unlock(&self.path().join(layout::LOCK), lock);
+        if let Lock::Held(held) = lock {
+            lock::unlock(held);
+        }
     }
 
     fn remove_hidden(&self, job: &JobId) -> Result<usize, Fault> {
+        self.check_place()?;
         let prefix = layout::hidden_prefix(job);
         let remove = || -> io::Result<usize> {
             let entries = match fs::read_dir(self.path()) {
@@ -117,7 +162,8 @@ impl Directory {
             let mut removed = 0;
             for entry in entries {
                 let entry = entry?;
-                if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                let is_ours = entry.file_name().to_string_lossy().starts_with(&prefix);
+                if is_ours && !entry.file_type()?.is_dir() {
                     fs::remove_file(entry.path())?;
                     removed += 1;
                 }
@@ -177,7 +223,7 @@ impl Prefix {
     /// Keys and ids of the uploads that are open of a job.
     async fn uploads(&self, job: &JobId) -> Result<Vec<(String, String)>, Fault> {
         let prefix = self.target.key(&format!("{job}_"));
-        let (mut open, mut marker) = (Vec::new(), (None, None));
+        let (mut open, mut marker, mut places) = (Vec::new(), (None, None), Places::default());
         loop {
             let request = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(&prefix);
             let request = request.set_key_marker(marker.0.take()).set_upload_id_marker(marker.1.take());
@@ -195,18 +241,52 @@ impl Prefix {
                 return Ok(open);
             }
             marker = (page.next_key_marker, page.next_upload_id_marker);
+            self.goes_on(
+                "s3:ListBucketMultipartUploads",
+                marker.0.is_some().then_some(&marker),
+                &mut places,
+            )?;
         }
     }
 
-    async fn lost(&self, job: &JobId, files: &[PartFile]) -> Result<Option<String>, Fault> {
+    async fn lost(
+        &self,
+        job: &JobId,
+        files: &[PartFile],
+        may_be_complete: bool,
+    ) -> Result<Option<String>, Fault> {
         let open = match self.uploads(job).await {
             // Then it is found out at the end.
             Err(fault) if fault.kind == FaultKind::Denied => return Ok(None),
             open => open?,
         };
-        let is_open = |file: &&PartFile| open.iter().any(|(_, id)| file.upload_id.as_ref() == Some(id));
-        let lost = files.iter().filter(|file| !file.parts.is_empty()).find(|file| !is_open(file));
-        Ok(lost.map(|file| format!("the multipart upload of {} is gone", self.target.url(&file.name))))
+        let open: HashSet<&str> = open.iter().map(|(_, id)| id.as_str()).collect();
+        let mut complete = HashMap::new();
+        if may_be_complete {
+            let there = self.listing().await?.files.into_iter();
+            complete.extend(there.map(|entry| (entry.name, entry.bytes)));
+        }
+        for file in files.iter().filter(|file| !file.parts.is_empty()) {
+            let is_open = file.upload_id.as_ref().is_some_and(|id| open.contains(&**id));
+            let is_complete = complete.get(&*file.name) == Some(&file.bytes());
+            if !is_open && !is_complete && self.is_gone(file).await? {
+                return Ok(Some(self.gone(file)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether an upload that was not listed is gone indeed, as far as one may ask.
+    async fn is_gone(&self, file: &PartFile) -> Result<bool, Fault> {
+        let Some(upload_id) = &file.upload_id else { return Ok(true) };
+        let (key, url) = (self.target.key(&file.name), self.target.url(&file.name));
+        let request = self.client.list_parts().bucket(&self.bucket).key(key).upload_id(&**upload_id);
+        let Err(error) = request.max_parts(1).send().await else { return Ok(false) };
+        let fault = self.fault("s3:ListMultipartUploadParts", &url, &error);
+        match fault.kind {
+            FaultKind::NotFound | FaultKind::Denied => Ok(true),
+            _ => Err(fault),
+        }
     }
 
     async fn abort_upload(&self, key: &str, upload_id: &str) -> Result<(), Fault> {

@@ -1,16 +1,18 @@
 //! Reading a whole backup folder, which may be any size.
 
-use std::{fs::File, io, ops::Range};
+use std::{collections::BTreeMap, io, ops::Range};
 
 use bytes::Bytes;
 use job::{spec::AwsAccess, target::Target};
-use job_aws::{Clients, Fault, FaultKind, Retries, connect};
+use job_aws::{Clients, Fault, FaultKind, Retries, connect_to_s3};
+use source::file::Unchanged;
+use tokio::sync::mpsc;
 
 use super::{Store, files::Directory, s3::Prefix};
-use crate::retry::retried;
+use crate::retry::{briefly, retried};
 
-/// For the signature only: an S3 named by its address may be in no region.
-const REGION_OF_OTHER_ENDPOINTS: &str = "us-east-1";
+/// Files of a directory that were found and not seen yet, at most.
+const FILES_AHEAD: usize = 1000;
 
 /// A file in the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +21,8 @@ pub(crate) struct Entry {
     pub(crate) name: String,
     /// Its length as stored.
     pub(crate) bytes: u64,
-    /// In S3, what tells it from another object of that name.
+    /// What tells it from another one of that name: its entity tag, or the
+    /// [`Fingerprint`](job::fingerprint::Fingerprint) of a file. Nothing of what is no regular file.
     pub(crate) etag: Option<String>,
 }
 
@@ -29,6 +32,17 @@ pub(crate) struct Listing {
     pub(crate) files: Vec<Entry>,
     /// Names of the folders in it.
     pub(crate) folders: Vec<String>,
+    /// By name, those of the files that can't be read before they are restored.
+    pub(crate) archived: BTreeMap<String, Archived>,
+}
+
+/// What is known of a file that can't be read before it is restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Archived {
+    /// Its storage class.
+    pub(crate) class: String,
+    /// Somebody has asked for it already.
+    pub(crate) is_being_restored: bool,
 }
 
 /// A file to be read.
@@ -36,7 +50,7 @@ pub(crate) enum Readable {
     /// By ranges, with [`Store::get_range`].
     InRanges,
     /// As it is.
-    File(File),
+    File(Unchanged),
 }
 
 impl Store {
@@ -46,24 +60,16 @@ impl Store {
             Target::File { dir } => return Ok(Self::Files(Directory::new(dir.clone()))),
             Target::S3 { bucket, .. } => bucket.clone(),
         };
-        // Only the bucket's region matters here.
-        let mut access = access.clone();
-        access.region = access.s3_region.clone().or(access.region);
-        let clients = match connect(&access, Retries::Sdk).await {
-            Err(fault) if fault.kind == FaultKind::NoRegion && access.s3_endpoint.is_some() => {
-                access.region = Some(REGION_OF_OTHER_ENDPOINTS.into());
-                connect(&access, Retries::Sdk).await?
-            }
-            connected => connected?,
-        };
-        Ok(Self::S3(Prefix::new(bucket, target.clone(), None, &clients)))
+        let clients = connect_to_s3(access, Retries::Sdk).await?;
+        briefly(|| clients.locate(&bucket)).await?;
+        Ok(Self::S3(Prefix::new(bucket, target.clone(), &clients)))
     }
 
     /// A folder that is only read, with clients that are there already; a file system needs none.
     pub(crate) fn reading(target: &Target, clients: Option<&Clients>) -> Result<Self, Fault> {
         match (target, clients) {
             (Target::File { dir }, _) => Ok(Self::Files(Directory::new(dir.clone()))),
-            (Target::S3 { .. }, Some(clients)) => Ok(Self::new(target, clients, None)),
+            (Target::S3 { .. }, Some(clients)) => Ok(Self::new(target, clients)),
             (Target::S3 { .. }, None) => {
                 Err(Fault::new(FaultKind::Refused, format!("{target} can't be read without access to AWS")))
             }
@@ -79,7 +85,36 @@ impl Store {
     pub(crate) async fn listing(&self) -> Result<Listing, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.listing()).await,
-            Self::Files(directory) => directory.listing(),
+            Self::Files(directory) => directory.call(Directory::listing).await,
+        }
+    }
+
+    /// Shows every file in the folder itself, one page of the listing after the other. Nothing if there is no folder.
+    pub(crate) async fn each(&self, see: &mut (dyn FnMut(Entry) + Send)) -> Result<(), Fault> {
+        match self {
+            Self::S3(prefix) => Box::pin(prefix.each(see)).await,
+            Self::Files(directory) => {
+                let (shown, mut seen) = mpsc::channel(FILES_AHEAD);
+                let listing = directory.call(move |directory| {
+                    // Nobody may be there any more to see it.
+                    directory.each(&mut |entry| drop(shown.blocking_send(entry)), &mut |_| ())
+                });
+                let seeing = async {
+                    while let Some(entry) = seen.recv().await {
+                        see(entry);
+                    }
+                };
+                tokio::join!(listing, seeing).0
+            }
+        }
+    }
+
+    /// Another folder of the same bucket or file system, to be read.
+    pub(crate) fn at(&self, folder: &Target) -> Self {
+        match (self, folder) {
+            (Self::S3(prefix), _) => Self::S3(prefix.at(folder.clone())),
+            (Self::Files(_), Target::File { dir }) => Self::Files(Directory::new(dir.clone())),
+            (Self::Files(_), Target::S3 { .. }) => self.clone(),
         }
     }
 
@@ -87,7 +122,10 @@ impl Store {
     pub(crate) async fn look_up(&self, name: &str) -> Result<Option<Entry>, Fault> {
         let looked_up = match self {
             Self::S3(prefix) => Box::pin(prefix.entry(name)).await.map(Some),
-            Self::Files(directory) => directory.entry(name),
+            Self::Files(directory) => {
+                let name = name.to_owned();
+                directory.call(move |directory| directory.entry(&name)).await
+            }
         };
         match looked_up {
             Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
@@ -107,16 +145,23 @@ impl Store {
     /// The first bytes of a file; fewer than `limit` only if it has no more.
     pub(crate) async fn head(&self, object: &Entry, limit: u64) -> Result<Bytes, Fault> {
         match self {
-            _ if object.bytes == 0 => Ok(Bytes::new()),
+            Self::S3(_) if object.bytes == 0 => Ok(Bytes::new()),
             Self::S3(prefix) => Box::pin(prefix.get_range(object, 0..limit.min(object.bytes))).await,
-            Self::Files(directory) => directory.head(&object.name, limit.min(object.bytes)),
+            Self::Files(directory) => {
+                let object = object.clone();
+                directory.call(move |directory| directory.head(&object, limit)).await
+            }
         }
     }
 
-    pub(crate) fn open_to_read(&self, name: &str) -> Result<Readable, Fault> {
+    /// Opens a file that was found; another one in its place is a fault.
+    pub(crate) async fn open_to_read(&self, object: &Entry) -> Result<Readable, Fault> {
         match self {
             Self::S3(_) => Ok(Readable::InRanges),
-            Self::Files(directory) => directory.reader(name).map(Readable::File),
+            Self::Files(directory) => {
+                let object = object.clone();
+                directory.call(move |directory| directory.reader(&object)).await.map(Readable::File)
+            }
         }
     }
 

@@ -5,15 +5,18 @@ use std::ops::Range;
 use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
-    types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, ObjectCannedAcl},
+    types::{
+        ChecksumAlgorithm, ChecksumType, CommonPrefix, CompletedMultipartUpload, CompletedPart, Object,
+        ObjectStorageClass, OptionalObjectAttributes, RestoreStatus,
+    },
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::base64;
 use bytes::Bytes;
-use job::target::Target;
-use job_aws::{Clients, Fault, FaultKind};
+use job::{ids::UploadId, layout::PartName, paging::Places, spec::S3Settings, target::Target};
+use job_aws::{Clients, Fault, FaultKind, waits};
 
-use super::{Entry, Listing};
+use super::{Archived, Entry, Listing, hint::hint, limits};
 use crate::files::PartFile;
 
 /// Objects of one bucket under one prefix.
@@ -22,14 +25,14 @@ pub(crate) struct Prefix {
     pub(super) client: aws_sdk_s3::Client,
     pub(super) bucket: String,
     pub(super) target: Target,
-    pub(super) acl: Option<ObjectCannedAcl>,
     pub(super) address: String,
+    pub(super) settings: S3Settings,
 }
 
 impl Prefix {
-    pub(super) fn new(bucket: String, target: Target, acl: Option<String>, clients: &Clients) -> Self {
-        let acl = acl.map(|acl| ObjectCannedAcl::from(acl.as_str()));
-        Self { client: clients.s3.clone(), bucket, target, acl, address: clients.s3_address.clone() }
+    pub(super) fn new(bucket: String, target: Target, clients: &Clients) -> Self {
+        let (client, address) = clients.s3_of(&bucket);
+        Self { client, bucket, target, address, settings: clients.access.s3.clone() }
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -40,7 +43,11 @@ impl Prefix {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        Fault::of(action, resource, &self.address, error)
+        let mut fault = Fault::of(action, resource, &self.address, error);
+        if fault.kind == FaultKind::Denied {
+            fault.message.push_str(&hint(action, &self.settings));
+        }
+        fault
     }
 
     /// A bucket that is not there, or another reason why it cannot be listed.
@@ -73,15 +80,17 @@ impl Prefix {
         Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
-    pub(super) async fn put(&self, name: &str, bytes: Vec<u8>, create: bool) -> Result<(), Fault> {
+    /// Puts an object where none may be yet.
+    pub(super) async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
+        // A bucket with Object Lock refuses objects without a checksum (Amazon S3 API Reference, "PutObject").
         let request = self
             .client
             .put_object()
             .bucket(&self.bucket)
             .key(self.target.key(name))
-            .set_acl(self.acl.clone());
-        let request = if create { request.if_none_match("*") } else { request };
-        match request.body(ByteStream::from(bytes)).send().await {
+            .checksum_algorithm(ChecksumAlgorithm::Crc32C)
+            .checksum_crc32_c(base64::encode(crc32c::crc32c(&bytes).to_be_bytes()));
+        match request.if_none_match("*").body(ByteStream::from(bytes)).send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(self.fault("s3:PutObject", &self.target.url(name), &error)),
         }
@@ -91,29 +100,105 @@ impl Prefix {
         let url = self.target.url(name);
         let request = self.client.get_object().bucket(&self.bucket).key(self.target.key(name));
         let reply = request.send().await.map_err(|error| self.fault("s3:GetObject", &url, &error))?;
-        let body = reply.body.collect().await;
-        let torn = |error| Fault::new(FaultKind::Transient, format!("reading {url}: {error}"));
-        Ok(body.map_err(torn)?.to_vec())
+        let torn = |error: &dyn std::fmt::Display| {
+            Fault::new(FaultKind::Transient, format!("reading {url}: {error}"))
+        };
+        let most = limits::most(name);
+        let announced = reply.content_length.and_then(|length| u64::try_from(length).ok());
+        if announced.is_some_and(|length| length > most) {
+            return Err(limits::too_long(&url, name, announced));
+        }
+        let (mut bytes, mut body) = (Vec::new(), reply.body);
+        let waiting = waits::waiting(format!("{} (s3:GetObject of {url})", self.address));
+        while let Some(piece) = body.next().await {
+            waiting.heard();
+            bytes.extend_from_slice(&piece.map_err(|error| torn(&error))?);
+            if bytes.len() as u64 > most {
+                return Err(limits::too_long(&url, name, None));
+            }
+        }
+        Ok(bytes)
     }
 
     /// All objects and folders of the folder itself.
     pub(super) async fn listing(&self) -> Result<Listing, Fault> {
-        let folder = self.target.key("");
-        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&folder).delimiter("/");
-        let mut pages = request.into_paginator().send();
         let mut listing = Listing::default();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| self.list_fault(&error))?;
-            listing.files.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
-                let name = object.key?.strip_prefix(&folder)?.to_owned();
-                let bytes = object.size.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
-                (!name.is_empty()).then_some(Entry { name, bytes, etag: object.e_tag })
-            }));
-            listing.folders.extend(page.common_prefixes.unwrap_or_default().into_iter().filter_map(
-                |common| Some(common.prefix?.strip_prefix(&folder)?.strip_suffix('/')?.to_owned()),
-            ));
-        }
+        let Listing { files, folders, archived } = &mut listing;
+        let mut file = |entry: Entry, tier: Option<Archived>| {
+            if let Some(tier) = tier {
+                archived.insert(entry.name.clone(), tier);
+            }
+            files.push(entry);
+        };
+        self.list_pages(&mut file, &mut |name| folders.push(name)).await?;
         Ok(listing)
+    }
+
+    /// The objects of the folder itself, one after the other.
+    pub(super) async fn each(&self, see: &mut (dyn FnMut(Entry) + Send)) -> Result<(), Fault> {
+        self.list_pages(&mut |entry, _| see(entry), &mut |_| ()).await
+    }
+
+    async fn list_pages(
+        &self,
+        file: &mut (dyn FnMut(Entry, Option<Archived>) + Send),
+        sub_folder: &mut (dyn FnMut(String) + Send),
+    ) -> Result<(), Fault> {
+        let folder = self.target.key("");
+        let request = || {
+            let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&folder).delimiter("/");
+            request.optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
+        };
+        let (mut number, mut token, mut places) = (0, None, Places::default());
+        loop {
+            let page = request().set_continuation_token(token.take()).send().await;
+            let page = page.map_err(|error| self.list_fault(&error))?;
+            for object in page.contents.unwrap_or_default() {
+                let tier = archived(&object);
+                let Some(name) = object.key.as_deref().and_then(|key| key.strip_prefix(&folder)) else {
+                    continue;
+                };
+                if name.is_empty() {
+                    continue;
+                }
+                let bytes = object.size.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
+                file(Entry { name: name.to_owned(), bytes, etag: object.e_tag }, tier);
+                number += 1;
+            }
+            let name = |common: CommonPrefix| {
+                Some(common.prefix?.strip_prefix(&folder)?.strip_suffix('/')?.to_owned())
+            };
+            let names = page.common_prefixes.unwrap_or_default().into_iter().filter_map(name);
+            for name in names {
+                sub_folder(name);
+                number += 1;
+            }
+            limits::check_entries(&self.target.to_string(), number)?;
+            if page.is_truncated != Some(true) {
+                return Ok(());
+            }
+            token = page.next_continuation_token;
+            self.goes_on("s3:ListBucket", token.as_ref(), &mut places)?;
+        }
+    }
+
+    /// Makes sure that a list that is said to go on does so.
+    pub(super) fn goes_on<T: PartialEq + Clone>(
+        &self,
+        action: &str,
+        from: Option<&T>,
+        places: &mut Places<T>,
+    ) -> Result<(), Fault> {
+        let odd = |why: &str| {
+            Fault::new(FaultKind::Refused, format!("{action} on {}: {why} ({})", self.target, self.address))
+        };
+        let from = from.ok_or_else(|| odd("the server says that there is more, and not how to go on"))?;
+        places.next(from).map_err(|repeats| odd(&repeats.to_string()))
+    }
+
+    /// Objects under another prefix of the bucket.
+    pub(super) fn at(&self, target: Target) -> Self {
+        Self { target, ..self.clone() }
     }
 
     /// An object as a listing would have it.
@@ -140,7 +225,43 @@ impl Prefix {
         }
     }
 
-    pub(super) async fn open(&self, name: &str) -> Result<String, Fault> {
+    /// Removes an object if it holds just these bytes; says whether none of that name is left.
+    pub(super) async fn remove_same(&self, name: &str, bytes: &[u8]) -> Result<bool, Fault> {
+        let (key, url) = (self.target.key(name), self.target.url(name));
+        let reply = match self.client.get_object().bucket(&self.bucket).key(&key).send().await {
+            Ok(reply) => reply,
+            Err(error) => {
+                let fault = self.fault("s3:GetObject", &url, &error);
+                return if fault.kind == FaultKind::NotFound { Ok(true) } else { Err(fault) };
+            }
+        };
+        // What is longer is another, however long.
+        if reply.content_length() != i64::try_from(bytes.len()).ok() {
+            return Ok(false);
+        }
+        let etag = reply.e_tag.clone();
+        let torn = |error| Fault::new(FaultKind::Transient, format!("reading {url}: {error}"));
+        if reply.body.collect().await.map_err(torn)?.to_vec() != bytes {
+            return Ok(false);
+        }
+        self.remove_if(name, etag).await
+    }
+
+    /// Removes an object unless it is another by now (API Reference, "`DeleteObject`", `If-Match`); servers that do not know
+    /// that condition ignore it, or say so. Says whether none of that name is left.
+    async fn remove_if(&self, name: &str, etag: Option<String>) -> Result<bool, Fault> {
+        let request = self.client.delete_object().bucket(&self.bucket).key(self.target.key(name));
+        let Err(error) = request.set_if_match(etag).send().await else { return Ok(true) };
+        let fault = self.fault("s3:DeleteObject", &self.target.url(name), &error);
+        match fault.kind {
+            FaultKind::NotFound => Ok(true),
+            FaultKind::PreconditionFailed => Ok(false),
+            _ if error.code() == Some("NotImplemented") => self.remove(name).await.map(|()| true),
+            _ => Err(fault),
+        }
+    }
+
+    pub(super) async fn open(&self, name: &PartName) -> Result<UploadId, Fault> {
         let reply = self
             .client
             .create_multipart_upload()
@@ -148,18 +269,24 @@ impl Prefix {
             .key(self.target.key(name))
             .checksum_algorithm(ChecksumAlgorithm::Crc32C)
             .checksum_type(ChecksumType::Composite)
-            .set_acl(self.acl.clone())
             .send()
             .await
             .map_err(|error| self.fault("s3:PutObject", &self.target.url(name), &error))?;
-        let missing = || Fault::new(FaultKind::Refused, "S3 opened a multipart upload without an id");
-        reply.upload_id.ok_or_else(missing)
+        let missing =
+            || Fault::new(FaultKind::Refused, "S3 opened a multipart upload without an id that can be used");
+        reply.upload_id.and_then(|id| id.parse().ok()).ok_or_else(missing)
+    }
+
+    /// What to say of a file whose upload is not there any more.
+    pub(super) fn gone(&self, file: &PartFile) -> String {
+        let url = self.target.url(&file.name);
+        format!("the multipart upload of {url} is gone: it was aborted, by a lifecycle rule perhaps")
     }
 
     pub(super) async fn complete(&self, file: &PartFile) -> Result<(), Fault> {
         let Some(upload_id) = &file.upload_id else { return Ok(()) };
         if file.parts.is_empty() {
-            return self.abort(file).await;
+            return self.abort(file, false).await;
         }
         let parts = file.parts.iter().map(|part| {
             CompletedPart::builder()
@@ -171,41 +298,87 @@ impl Prefix {
         let upload = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
         let (key, url) = (self.target.key(&file.name), self.target.url(&file.name));
         let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(&key);
-        let done = request.upload_id(upload_id).multipart_upload(upload).send().await;
+        let done = request.upload_id(&**upload_id).multipart_upload(upload).send().await;
         let done = done.map_err(|error| self.fault("s3:PutObject", &url, &error));
+        let is_gone = done.as_ref().is_err_and(|fault| fault.kind == FaultKind::NotFound);
         // A completion whose reply was lost is found done; the length then decides.
-        if let Err(fault) = done
-            && fault.kind != FaultKind::NotFound
-        {
-            return Err(fault);
+        if !is_gone {
+            done?;
         }
-        self.check_length(&file.name, file.bytes()).await
-    }
-
-    async fn check_length(&self, name: &str, expected: u64) -> Result<(), Fault> {
-        let length = self.entry(name).await?.bytes;
+        let (length, expected) = match self.entry(&file.name).await {
+            Err(fault) if fault.kind == FaultKind::NotFound && is_gone => {
+                return Err(Fault::new(FaultKind::Lost, self.gone(file)));
+            }
+            entry => (entry?.bytes, file.bytes()),
+        };
         if length == expected {
             return Ok(());
         }
-        let url = self.target.url(name);
         let why = format!("{url} has {length} bytes, not the {expected} that were written");
-        Err(Fault::new(FaultKind::Refused, why))
+        Err(Fault::new(FaultKind::Lost, why))
     }
 
-    pub(super) async fn abort(&self, file: &PartFile) -> Result<(), Fault> {
+    pub(super) async fn abort(&self, file: &PartFile, may_be_complete: bool) -> Result<(), Fault> {
         let Some(upload_id) = &file.upload_id else { return Ok(()) };
         let key = self.target.key(&file.name);
         let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key);
-        match request.upload_id(upload_id).send().await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let fault = self.fault("s3:AbortMultipartUpload", &self.target.url(&file.name), &error);
-                match fault.kind {
-                    // It has been completed, or aborted before.
-                    FaultKind::NotFound => self.remove(&file.name).await,
-                    _ => Err(fault),
-                }
+        if let Err(error) = request.upload_id(&**upload_id).send().await {
+            let fault = self.fault("s3:AbortMultipartUpload", &self.target.url(&file.name), &error);
+            // It has been completed, or aborted before.
+            if fault.kind != FaultKind::NotFound {
+                return Err(fault);
             }
         }
+        if !may_be_complete || file.parts.is_empty() {
+            return Ok(());
+        }
+        match self.entry(&file.name).await {
+            Ok(entry) if entry.bytes == file.bytes() => {
+                self.remove_if(&file.name, entry.etag).await.map(drop)
+            }
+            Err(fault) if fault.kind != FaultKind::NotFound => Err(fault),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+}
+
+/// What keeps an object from being read: its class is one of an archive and nothing of it is restored (Amazon S3 User
+/// Guide, "Working with archived objects"). Glacier Instant Retrieval is no archive in this sense; of Intelligent
+/// Tiering a listing does not tell.
+fn archived(object: &Object) -> Option<Archived> {
+    let class = object.storage_class()?;
+    let is_archive = matches!(class, ObjectStorageClass::Glacier | ObjectStorageClass::DeepArchive);
+    let restored = object.restore_status();
+    let is_being_restored = restored.and_then(RestoreStatus::is_restore_in_progress).unwrap_or_default();
+    let is_readable =
+        !is_being_restored && restored.is_some_and(|status| status.restore_expiry_date().is_some());
+    (is_archive && !is_readable).then(|| Archived { class: class.as_str().to_owned(), is_being_restored })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_s3::{primitives::DateTime, types::RestoreStatus};
+
+    fn object(class: ObjectStorageClass, restored: Option<RestoreStatus>) -> Object {
+        Object::builder().storage_class(class).set_restore_status(restored).build()
+    }
+
+    #[test]
+    fn only_what_must_be_restored_first_is_archived() {
+        use ObjectStorageClass as Class;
+        for class in [Class::Standard, Class::GlacierIr, Class::StandardIa, Class::IntelligentTiering] {
+            assert_eq!(archived(&object(class.clone(), None)), None, "{class:?}");
+        }
+        for class in [Class::Glacier, Class::DeepArchive] {
+            let found = archived(&object(class.clone(), None)).unwrap();
+            assert_eq!((found.class.as_str(), found.is_being_restored), (class.as_str(), false));
+            let status = RestoreStatus::builder().is_restore_in_progress(true).build();
+            assert!(archived(&object(class.clone(), Some(status))).unwrap().is_being_restored);
+            let status = RestoreStatus::builder().is_restore_in_progress(false);
+            let status = status.restore_expiry_date(DateTime::from_secs(1_900_000_000)).build();
+            assert_eq!(archived(&object(class, Some(status))), None, "restored");
+        }
+        assert_eq!(archived(&Object::builder().build()), None, "other servers name no class");
     }
 }

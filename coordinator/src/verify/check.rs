@@ -3,7 +3,11 @@
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::MultiGzDecoder;
-use job::{export_json::PartFile, format::KeyNames, spec::Compression};
+use job::{
+    export_json::PartFile,
+    format::KeyNames,
+    spec::{Compression, NullSpelling},
+};
 
 use super::{
     defects::Defects,
@@ -20,6 +24,7 @@ const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 #[derive(Debug)]
 pub(super) struct Expected {
     pub(super) compression: Compression,
+    pub(super) null: NullSpelling,
     pub(super) keys: KeyNames,
     /// Of the hashes by which keys are compared.
     pub(super) seed: u64,
@@ -45,7 +50,7 @@ impl Expected {
     /// If `source` can't be read; what is wrong with its bytes is a defect.
     pub(super) fn check(&self, file: &PartFile, source: impl BufRead) -> io::Result<FileFound> {
         let mut defects = Defects::of(&file.name);
-        let mut lines = LineCheck::new(&self.keys, SeenKeys::new(self.seed, file.items));
+        let mut lines = LineCheck::new(&self.keys, self.null, SeenKeys::new(self.seed, file.items));
         let mut stored = Stored::new(source);
         let decoded = self.decode(&mut stored, &mut lines, &mut defects);
         if let Some(failure) = stored.take_failure() {

@@ -29,7 +29,7 @@ pub(super) fn check(
 ) -> FolderFound {
     let mut found = FolderFound::default();
     let there: HashSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-    let recorded: HashSet<&str> = export.files.iter().map(|file| file.name.as_str()).collect();
+    let recorded: HashSet<&str> = export.files.iter().map(|file| &*file.name).collect();
     if !there.contains(layout::SUCCESS) {
         found.defects.push(format!("{}: missing", layout::SUCCESS));
     }
@@ -38,7 +38,7 @@ pub(super) fn check(
     found.defects.extend(defects.into_lines());
     found.defects.extend(check_totals(export));
     for file in &export.files {
-        if !there.contains(file.name.as_str()) {
+        if !there.contains(&*file.name) {
             let mut defects = Defects::of(&file.name);
             defects.whole("missing");
             found.defects.extend(defects.into_lines());

@@ -1,12 +1,15 @@
 //! Checks lines as their bytes come in, in pieces of any length. Pure.
 
-use job::format::{KeyNames, check_line};
+use job::{
+    format::{KeyNames, check_line},
+    spec::NullSpelling,
+};
 
 use super::{defects::Defects, keys::SeenKeys};
 
 /// Longer than any item's line. An item has 400 KB (`DynamoDB` API Reference, "Quotas"), and no
-/// attribute takes ten times its size as a line: the worst are short names made of control
-/// characters, with empty values.
+/// attribute takes twenty times its size as a line: the worst are lists of NULL in both spellings,
+/// of which each takes 31 bytes instead of 2.
 const MAX_LINE_BYTES: usize = 8 * 1024 * 1024;
 
 /// The lines of one file.
@@ -15,6 +18,7 @@ const MAX_LINE_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct LineCheck<'a> {
     keys: &'a KeyNames,
+    null: NullSpelling,
     seen: SeenKeys,
     lines: u64,
     /// The start of a line whose end has not come; of a line that is too long, a byte more than
@@ -23,8 +27,8 @@ pub(super) struct LineCheck<'a> {
 }
 
 impl<'a> LineCheck<'a> {
-    pub(super) fn new(keys: &'a KeyNames, seen: SeenKeys) -> Self {
-        Self { keys, seen, lines: 0, begun: Vec::new() }
+    pub(super) fn new(keys: &'a KeyNames, null: NullSpelling, seen: SeenKeys) -> Self {
+        Self { keys, null, seen, lines: 0, begun: Vec::new() }
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8], defects: &mut Defects) {
@@ -79,7 +83,7 @@ impl<'a> LineCheck<'a> {
     #[inline]
     fn check(&mut self, line: &[u8], defects: &mut Defects) {
         self.lines += 1;
-        match check_line(line, self.keys) {
+        match check_line(line, self.keys, self.null) {
             Ok(key) => self.seen.add(self.lines, &key),
             Err(error) => defects.not_an_item(self.lines, &error),
         }
@@ -98,7 +102,7 @@ mod tests {
             KeySchema { partition: attribute("k", KeyKind::S), sort: Some(attribute("r", KeyKind::N)) };
         let keys = KeyNames::from(&schema);
         let mut defects = Defects::of("f");
-        let mut lines = LineCheck::new(&keys, SeenKeys::new(1, 100));
+        let mut lines = LineCheck::new(&keys, NullSpelling::Single, SeenKeys::new(1, 100));
         for piece in pieces {
             lines.feed(piece, &mut defects);
         }

@@ -11,9 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
-
-use crate::text;
+use crate::{
+    output::{self, Bar},
+    text,
+};
 
 const REDRAW_EVERY: Duration = Duration::from_millis(200);
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -35,14 +36,12 @@ impl Tally {
     }
 
     async fn draw_bar(&self) -> Infallible {
-        let bar = Bar(ProgressBar::new(self.bytes));
-        if let Ok(style) = ProgressStyle::with_template("verify {wide_bar} {percent:>3} % {msg}, {eta} left")
-        {
-            bar.0.set_style(style);
-        }
+        let _gone = Gone;
+        let template = "verify {wide_bar} {percent:>3} % {msg}, {eta} left";
         loop {
-            bar.0.set_position(self.read_bytes.load(Ordering::Relaxed));
-            bar.0.set_message(self.to_string());
+            let position = self.read_bytes.load(Ordering::Relaxed);
+            let (length, message) = (self.bytes, self.to_string());
+            output::show(Some(Bar { template, length, position, message, ..Bar::default() }));
             tokio::time::sleep(REDRAW_EVERY).await;
         }
     }
@@ -51,7 +50,7 @@ impl Tally {
         let started = Instant::now();
         loop {
             tokio::time::sleep(LINE_EVERY).await;
-            text::tell(&format!("verify: {self} in {}", text::duration(started.elapsed())));
+            output::progress(&format!("verify: {self} in {}", text::duration(started.elapsed())));
         }
     }
 }
@@ -71,10 +70,10 @@ impl std::fmt::Display for Tally {
 }
 
 /// Leaves no trace on the terminal.
-struct Bar(ProgressBar);
+struct Gone;
 
-impl Drop for Bar {
+impl Drop for Gone {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        output::show(None);
     }
 }

@@ -127,7 +127,7 @@ impl Run {
 
     async fn check(self: Arc<Self>, job: Job, place: Place) -> Result<FileFound, Fault> {
         let name = job.file.name.clone();
-        let checked = match self.store.open_to_read(&name) {
+        let checked = match self.store.open_to_read(&job.entry).await {
             Err(fault) => Err(fault),
             Ok(Readable::File(file)) => {
                 let source = BufReader::with_capacity(WINDOW_BYTES, file);
@@ -201,12 +201,20 @@ fn unreadable(name: &str, fault: Fault) -> Result<FileFound, Fault> {
         FaultKind::Throttled
         | FaultKind::Transient
         | FaultKind::Unreachable
+        | FaultKind::Untrusted
         | FaultKind::Denied
         | FaultKind::NoCredentials
         | FaultKind::BadCredentials
         | FaultKind::ExpiredCredentials
+        | FaultKind::WrongAccount
+        | FaultKind::Misconfigured
+        | FaultKind::ClockSkew
         | FaultKind::NoRegion
-        | FaultKind::WrongRegion => return Err(fault),
+        | FaultKind::Archived
+        | FaultKind::EncryptionKey
+        | FaultKind::WrongRegion
+        | FaultKind::Lost
+        | FaultKind::Moved => return Err(fault),
     }
     Ok(FileFound { defects: defects.into_lines(), ..FileFound::default() })
 }

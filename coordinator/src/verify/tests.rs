@@ -2,10 +2,11 @@ use std::{fs, path::PathBuf};
 
 use job::{
     export_json::{PartFile, Settings},
-    ids::JobId,
+    ids::{FileId, JobId},
+    layout::part_file,
     manifest,
     schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::Compression,
+    spec::{Compression, NullSpelling},
 };
 
 use super::*;
@@ -22,24 +23,28 @@ impl Drop for Backup {
     }
 }
 
+/// What its two files are called.
+const FIRST: &str = "00000000-0000-0000-0000-000000000001_000000";
+const SECOND: &str = "00000000-0000-0000-0000-000000000001_000001";
+
 impl Backup {
     fn new() -> Self {
         let dir = std::env::temp_dir().join(format!("tablehaul-verify-{}", uuid::Uuid::new_v4().simple()));
         fs::create_dir_all(dir.join(layout::OWN_FOLDER)).unwrap();
         let mut files = Vec::new();
         for (at, keys) in [0..50, 50..90].into_iter().enumerate() {
-            let name = format!("job_{at:06}");
+            let name = part_file(&JobId::from_u128(1), FileId(u32::try_from(at).unwrap()), Compression::None);
             let lines: Vec<String> =
                 keys.clone().map(|key| format!("{{\"k\":{{\"s\":\"{key}\"}}}}\n")).collect();
             let lines = lines.concat();
-            fs::write(dir.join(&name), &lines).unwrap();
+            fs::write(dir.join(&*name), &lines).unwrap();
             let crc32c = format!("{:08x}", crc32c::crc32c(lines.as_bytes()));
             let (items, bytes, parts) = (keys.len() as u64, lines.len() as u64, Vec::new());
             files.push(PartFile { name, items, bytes, crc32c, parts });
         }
         let backup = Self { dir, export: export_json(files) };
         backup.write_export_json();
-        backup.write_manifest(&["job_000000", "job_000001"]);
+        backup.write_manifest(&[FIRST, SECOND]);
         backup.write(layout::SUCCESS, b"");
         backup
     }
@@ -94,18 +99,22 @@ fn export_json(files: Vec<PartFile>) -> ExportJson {
     ExportJson {
         version: job::export_json::VERSION,
         tool: String::new(),
-        job: JobId("job".into()),
+        job: JobId::from_u128(1),
         started_at: String::new(),
         finished_at: String::new(),
         keys: KeySchema { partition: KeyAttribute { name: "k".into(), kind: KeyKind::S }, sort: None },
         compression: Compression::None,
+        null: NullSpelling::Single,
         settings,
+        account: None,
+        caller: None,
         items: files.iter().map(|file| file.items).sum(),
         bytes: files.iter().map(|file| file.bytes).sum(),
         line_bytes: 0,
         read_units: 1.0,
         files,
         table: serde_json::json!({ "TableName": "Forum" }),
+        table_settings: None,
     }
 }
 
@@ -145,11 +154,11 @@ async fn a_manifest_cut_off_or_of_another_version_is_a_defect() {
 #[tokio::test]
 async fn the_manifest_must_list_exactly_the_files_of_the_export() {
     let backup = Backup::new();
-    backup.write_manifest(&["job_000000", "job_000000", "job_000007"]);
+    backup.write_manifest(&[FIRST, FIRST, "job_000007"]);
     let expected = [
-        "manifest: lists job_000000 2 times",
-        "manifest: lists job_000007, which is no file of this export",
-        "manifest: does not list job_000001",
+        format!("manifest: lists {FIRST} 2 times"),
+        "manifest: lists job_000007, which is no file of this export".to_owned(),
+        format!("manifest: does not list {SECOND}"),
     ];
     assert_eq!(backup.defects().await, expected);
 }
@@ -157,7 +166,7 @@ async fn the_manifest_must_list_exactly_the_files_of_the_export() {
 #[tokio::test]
 async fn a_backup_that_was_moved_is_noted_and_no_defect() {
     let backup = Backup::new();
-    let urls = ["s3://old/place/job_000000", "s3://old/place/job_000001"].map(String::from);
+    let urls = [FIRST, SECOND].map(|name| format!("s3://old/place/{name}"));
     backup.write(layout::MANIFEST, manifest::write(&urls).as_bytes());
     let verified = backup.verify().await.unwrap();
     assert!(verified.defects.is_empty());
@@ -168,8 +177,9 @@ async fn a_backup_that_was_moved_is_noted_and_no_defect() {
 #[tokio::test]
 async fn a_missing_and_a_foreign_file_are_told() {
     let backup = Backup::new();
-    fs::rename(backup.dir.join("job_000001"), backup.dir.join("renamed")).unwrap();
-    let expected = ["job_000001: missing", "renamed: a foreign file, no part of the export"];
+    fs::rename(backup.dir.join(SECOND), backup.dir.join("renamed")).unwrap();
+    let expected =
+        [format!("{SECOND}: missing"), "renamed: a foreign file, no part of the export".to_owned()];
     let verified = backup.verify().await.unwrap();
     assert_eq!(verified.defects, expected);
     assert_eq!((verified.files, verified.items), (1, 50));
@@ -178,12 +188,12 @@ async fn a_missing_and_a_foreign_file_are_told() {
 #[tokio::test]
 async fn damage_to_a_file_is_told_with_file_and_line() {
     let backup = Backup::new();
-    let path = backup.dir.join("job_000001");
+    let path = backup.dir.join(SECOND);
     let lines = fs::read_to_string(&path).unwrap().replacen("{\"s\":\"52\"}", "{\"S\":\"52\"}", 1);
     fs::write(&path, lines).unwrap();
     let defects = backup.defects().await;
-    assert!(defects[0].starts_with("job_000001: CRC-32C is "), "{defects:?}");
-    assert_eq!(defects[1..], ["job_000001 line 3: unknown attribute type at byte 7 of the line"]);
+    assert!(defects[0].starts_with(&format!("{SECOND}: CRC-32C is ")), "{defects:?}");
+    assert_eq!(defects[1..], [format!("{SECOND} line 3: unknown attribute type at byte 7 of the line")]);
 }
 
 #[tokio::test]
@@ -202,18 +212,23 @@ async fn totals_must_add_up_and_each_file_be_recorded_once() {
             backup.export.bytes - 1,
             backup.export.bytes
         ),
-        "_tablehaul/export.json: has job_000000 more than once".to_owned(),
+        format!("_tablehaul/export.json: has {FIRST} more than once"),
     ];
     assert_eq!(backup.defects().await, expected);
 }
 
 #[tokio::test]
 async fn a_file_outside_of_the_folder_is_not_read() {
-    let mut backup = Backup::new();
-    backup.export.files[0].name = "../../etc/passwd".into();
-    backup.write_export_json();
+    let backup = Backup::new();
+    let mut export = serde_json::to_value(&backup.export).unwrap();
+    export["files"][0]["name"] = "../../etc/passwd".into();
+    backup.write(layout::EXPORT_JSON, export.to_string().as_bytes());
     let defects = backup.defects().await;
-    assert!(defects.contains(&"../../etc/passwd: missing".to_owned()), "{defects:?}");
+    assert_eq!(defects.len(), 1);
+    assert!(
+        defects[0].starts_with("_tablehaul/export.json: damaged") && !defects[0].contains("passwd"),
+        "{defects:?}"
+    );
 }
 
 #[tokio::test]

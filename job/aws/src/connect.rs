@@ -2,15 +2,28 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_dynamodb::config::ProvideCredentials;
-use job::spec::AwsAccess;
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, profile::ProfileFileCredentialsProvider,
+    provider_config::ProviderConfig, retry::RetryConfig, timeout::TimeoutConfig,
+};
+use aws_credential_types::provider::{
+    ProvideCredentials, SharedCredentialsProvider, error::CredentialsError,
+};
+use aws_types::os_shim_internal::Env;
+use job::{endpoint::dynamodb_region, spec::AwsAccess};
 
-use crate::fault::{Fault, FaultKind};
+use crate::{
+    buckets::Buckets,
+    endpoint::endpoint_of,
+    fault::{Fault, FaultKind},
+    identity::{Identity, check_account, sts_client},
+    profile::{self, Profile},
+    trust,
+};
 
 /// Used where another DynamoDB than AWS's is named without a region: such servers need one only
-/// for the signature.
-const REGION_OF_OTHER_ENDPOINTS: &str = "us-east-1";
+/// for the signature. Also where only buckets are wanted, whose regions S3 tells.
+const REGION_IF_NONE_MATTERS: &str = "us-east-1";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// A Scan page or an upload part that takes longer is sent again.
@@ -31,7 +44,7 @@ pub enum Retries {
 pub struct Clients {
     /// To the table's region.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// To the bucket's region.
+    /// To the region in which buckets are that were not located; see [`Clients::s3_of`].
     pub s3: aws_sdk_s3::Client,
     /// The table's region.
     pub region: String,
@@ -39,58 +52,149 @@ pub struct Clients {
     pub dynamodb_address: String,
     /// Where S3 is, for messages.
     pub s3_address: String,
+    /// What was asked for, with the regions and endpoints that environment and profile add to it.
+    pub access: AwsAccess,
+    /// Where buckets are.
+    pub buckets: Buckets,
+    /// To AWS STS, if it makes sense to ask it.
+    pub sts: Option<aws_sdk_sts::Client>,
+    /// Whose credentials these are, as far as that was asked.
+    pub identity: Identity,
+    /// What the clients were made of, for clients of other services.
+    pub config: SdkConfig,
 }
 
 /// Builds clients and makes sure that there are a region and credentials; no request is sent to
-/// DynamoDB or S3.
+/// DynamoDB or S3. If an account is required, AWS STS is asked whose the credentials are.
 ///
 /// # Errors
-/// [`FaultKind::NoRegion`], [`FaultKind::NoCredentials`], or what the role could not be assumed for.
+/// [`FaultKind::NoRegion`], [`FaultKind::NoCredentials`], [`FaultKind::Misconfigured`], [`FaultKind::WrongAccount`],
+/// or what the role could not be assumed for.
 pub async fn connect(access: &AwsAccess, retries: Retries) -> Result<Clients, Fault> {
-    let config = base_config(access).await?;
-    let config = match &access.assume_role {
-        Some(role) => assume(role, access, config).await,
-        None => config,
+    let Config { sdk, profile_region, access } = config(access, None).await?;
+    let region = sdk.region().map(ToString::to_string).unwrap_or_default();
+    let mut guesses: Vec<String> = profile_region.into_iter().chain([region]).collect();
+    guesses.dedup();
+    clients(&sdk, access, guesses, retries).await
+}
+
+/// The same for commands that only use S3. Any region will do for them, since S3 tells where its buckets are.
+///
+/// # Errors
+/// As of [`connect`], but for [`FaultKind::NoRegion`].
+pub async fn connect_to_s3(access: &AwsAccess, retries: Retries) -> Result<Clients, Fault> {
+    let region = access.s3_region.clone().or_else(|| access.region.clone());
+    let access = AwsAccess { region, ..access.clone() };
+    let Config { sdk, access, .. } = config(&access, Some(REGION_IF_NONE_MATTERS)).await?;
+    let region = sdk.region().map(ToString::to_string).unwrap_or_default();
+    clients(&sdk, access, vec![region], retries).await
+}
+
+async fn clients(
+    config: &SdkConfig,
+    access: AwsAccess,
+    guesses: Vec<String>,
+    retries: Retries,
+) -> Result<Clients, Fault> {
+    let sts = sts_client(config, &access, retries);
+    let identity = match (&access.account, &sts) {
+        (Some(account), Some(sts)) => Identity::Known(check_account(sts, account).await?),
+        _ => Identity::Unasked,
     };
-    check_credentials(&config, access).await?;
     let region = config.region().map(ToString::to_string).unwrap_or_default();
-    let dynamodb = dynamodb_client(&config, access, retries);
-    let s3 = s3_client(&config, access, retries);
-    let s3_region = access.s3_region.as_deref().unwrap_or(&region);
+    let s3_region = access.s3_region.as_ref().or(guesses.first()).unwrap_or(&region).clone();
     Ok(Clients {
-        dynamodb,
-        s3,
+        dynamodb: dynamodb_client(config, &access, retries),
+        s3: s3_client(config, &access, &s3_region, retries),
         dynamodb_address: address(access.dynamodb_endpoint.as_deref(), "dynamodb", &region),
-        s3_address: address(access.s3_endpoint.as_deref(), "s3", s3_region),
+        s3_address: address(access.s3_endpoint.as_deref(), "s3", &s3_region),
+        buckets: Buckets::new(&access, guesses),
+        access: AwsAccess { region: Some(region.clone()), ..access },
         region,
+        sts,
+        identity,
+        config: config.clone(),
     })
 }
 
-fn address(endpoint: Option<&str>, service: &str, region: &str) -> String {
-    endpoint.map_or_else(|| format!("https://{service}.{region}.amazonaws.com"), str::to_owned)
+pub(crate) fn address(endpoint: Option<&str>, service: &str, region: &str) -> String {
+    let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
+    let of_aws = || format!("https://{service}.{region}.amazonaws.com{suffix}");
+    endpoint.map_or_else(of_aws, str::to_owned)
 }
 
-async fn base_config(access: &AwsAccess) -> Result<SdkConfig, Fault> {
+/// What environment, shared files and the user say together.
+struct Config {
+    /// With credentials that were there just now, and a region.
+    sdk: SdkConfig,
+    /// The region that environment or profile name, whatever was asked for.
+    profile_region: Option<String>,
+    /// What was asked for, with the endpoints that environment or profile name.
+    access: AwsAccess,
+}
+
+/// `any_region` is taken if none is named.
+async fn config(access: &AwsAccess, any_region: Option<&'static str>) -> Result<Config, Fault> {
+    access.check_endpoints().map_err(|why| Fault::new(FaultKind::Refused, why))?;
+    let _waiting = crate::waits::calling("the region and the credentials of AWS");
+    let profile = Profile::find(access.profile.as_deref()).await?;
+    let sdk = base_config(access, &profile).await?;
+    let mut access = access.clone();
+    access.dynamodb_endpoint = access.dynamodb_endpoint.or_else(|| endpoint_of(&sdk, "DynamoDB"));
+    access.s3_endpoint = access.s3_endpoint.or_else(|| endpoint_of(&sdk, "S3"));
+    let any_region = any_region.or_else(|| access.dynamodb_endpoint.as_ref().map(|_| REGION_IF_NONE_MATTERS));
+    let sdk = match (sdk.region(), any_region) {
+        (Some(_), _) => sdk,
+        (None, Some(region)) => sdk.into_builder().region(Region::new(region)).build(),
+        (None, None) => {
+            return Err(Fault::new(
+                FaultKind::NoRegion,
+                "no AWS region: give --region, set AWS_REGION, or name one in the profile",
+            ));
+        }
+    };
+    let sdk = match &access.assume_role {
+        Some(role) => assume(role, &access, sdk).await,
+        None => sdk,
+    };
+    check_credentials(&sdk, &access).await?;
+    let variable = |name: &str| std::env::var(name).ok().filter(|region| !region.is_empty());
+    let profile_region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+    let profile_region = profile_region.or_else(|| profile.get("region").map(str::to_owned));
+    Ok(Config { sdk, profile_region, access })
+}
+
+async fn base_config(access: &AwsAccess, profile: &Profile) -> Result<SdkConfig, Fault> {
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
-    if let Some(profile) = &access.profile {
-        loader = loader.profile_name(profile);
+    let version = BehaviorVersion::latest();
+    let loader = aws_config::defaults(version).timeout_config(timeouts.clone());
+    let mut loader = loader.profile_name(profile.name());
+    let http_client = trust::http_client(profile)?;
+    if let Some(client) = &http_client {
+        loader = loader.http_client(client.clone());
     }
-    if let Some(region) = &access.region {
-        loader = loader.region(Region::new(region.clone()));
+    let region = access.region.as_deref();
+    if let Some(region) = region.or_else(|| dynamodb_region(access.dynamodb_endpoint.as_deref()?)) {
+        loader = loader.region(Region::new(region.to_owned()));
     }
     let config = Box::pin(loader.load()).await;
-    if config.region().is_some() {
+    if !profile.is_explicit() {
         return Ok(config);
     }
-    if access.dynamodb_endpoint.is_some() {
-        return Ok(config.into_builder().region(Region::new(REGION_OF_OTHER_ENDPOINTS)).build());
+    // The loader's chain begins with the environment.
+    let mut provider = ProviderConfig::without_region()
+        .with_region(config.region().cloned())
+        .with_use_fips(config.use_fips())
+        .with_use_dual_stack(config.use_dual_stack())
+        .with_behavior_version(Some(version))
+        .with_timeout_config(timeouts);
+    if let Some(client) = http_client {
+        provider = provider.with_http_client(client);
     }
-    Err(Fault::new(
-        FaultKind::NoRegion,
-        "no AWS region: give --region, set AWS_REGION, or name one in the profile",
-    ))
+    let provider = ProfileFileCredentialsProvider::builder().configure(&provider);
+    let provider = SharedCredentialsProvider::new(provider.profile_name(profile.name()).build());
+    Ok(config.into_builder().credentials_provider(provider).build())
 }
 
 async fn assume(role: &str, access: &AwsAccess, config: SdkConfig) -> SdkConfig {
@@ -99,7 +203,7 @@ async fn assume(role: &str, access: &AwsAccess, config: SdkConfig) -> SdkConfig 
         provider = provider.external_id(id);
     }
     let provider = Box::pin(provider.configure(&config).build()).await;
-    let provider = aws_sdk_dynamodb::config::SharedCredentialsProvider::new(provider);
+    let provider = SharedCredentialsProvider::new(provider);
     config.into_builder().credentials_provider(provider).build()
 }
 
@@ -109,12 +213,21 @@ async fn check_credentials(config: &SdkConfig, access: &AwsAccess) -> Result<(),
         return Err(missing("no AWS credentials".into()));
     };
     let Err(error) = provider.provide_credentials().await else { return Ok(()) };
-    // Of a chain in which nothing is configured it says only that, once for each place.
-    let why = crate::fault::chain(&error);
-    let why = if why.contains("no credentials found in chain") { String::new() } else { format!(": {why}") };
+    let is_nowhere = crate::fault::causes(&error)
+        .any(|cause| matches!(cause.downcast_ref(), Some(CredentialsError::CredentialsNotLoaded(_))));
+    // Of places in which nothing is configured it says only that, once for each place.
+    let why = match (is_nowhere, &access.assume_role) {
+        (true, Some(_)) => ": there are no credentials to do so with".to_owned(),
+        (true, None) => String::new(),
+        (false, _) => format!(": {}", crate::fault::why(&error)),
+    };
     Err(missing(match (&access.assume_role, &access.profile) {
         (Some(role), _) => format!("cannot assume role {role}{why}"),
-        (None, Some(profile)) => format!("no AWS credentials in profile {profile}{why}"),
+        (None, Some(profile)) => format!(
+            "no AWS credentials in profile {profile} of {}{why}; with a profile, those of environment and instance are \
+             not used",
+            profile::files(&Env::real())
+        ),
         (None, None) => format!(
             "no AWS credentials found in environment, shared config files, container or instance metadata{why}"
         ),
@@ -122,26 +235,29 @@ async fn check_credentials(config: &SdkConfig, access: &AwsAccess) -> Result<(),
 }
 
 fn dynamodb_client(config: &SdkConfig, access: &AwsAccess, retries: Retries) -> aws_sdk_dynamodb::Client {
-    let mut builder = aws_sdk_dynamodb::config::Builder::from(config).retry_config(match retries {
-        Retries::Sdk => RetryConfig::standard(),
-        Retries::Caller => RetryConfig::disabled(),
-    });
+    let mut builder = aws_sdk_dynamodb::config::Builder::from(config)
+        .interceptor(crate::watch::Watch)
+        .retry_config(match retries {
+            Retries::Sdk => RetryConfig::standard(),
+            Retries::Caller => RetryConfig::disabled(),
+        });
     if let Some(endpoint) = &access.dynamodb_endpoint {
         builder = builder.endpoint_url(endpoint);
     }
     aws_sdk_dynamodb::Client::from_conf(builder.build())
 }
 
-fn s3_client(config: &SdkConfig, access: &AwsAccess, retries: Retries) -> aws_sdk_s3::Client {
-    let mut builder = aws_sdk_s3::config::Builder::from(config).retry_config(match retries {
-        Retries::Sdk => RetryConfig::standard(),
-        Retries::Caller => RetryConfig::standard().with_max_attempts(5),
-    });
-    if let Some(region) = &access.s3_region {
-        builder = builder.region(Region::new(region.clone()));
-    }
+fn s3_client(config: &SdkConfig, access: &AwsAccess, region: &str, retries: Retries) -> aws_sdk_s3::Client {
+    let mut builder = aws_sdk_s3::config::Builder::from(config)
+        .interceptor(crate::watch::Watch)
+        .retry_config(match retries {
+            Retries::Sdk => RetryConfig::standard(),
+            Retries::Caller => RetryConfig::standard().with_max_attempts(5),
+        });
+    builder = builder.region(Region::new(region.to_owned()));
     if let Some(endpoint) = &access.s3_endpoint {
         builder = builder.endpoint_url(endpoint).force_path_style(true);
     }
+    let builder = builder.interceptor(crate::headers::S3Headers(access.s3.clone()));
     aws_sdk_s3::Client::from_conf(builder.build())
 }

@@ -1,9 +1,18 @@
 //! What an error of AWS means.
 
+mod network;
+mod reply;
+mod text;
+
 use std::{error::Error, fmt::Debug};
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+pub(crate) use reply::said_region;
+use reply::{body, is_damaged, is_web_page, kms_action};
+pub(crate) use text::{causes, chain};
+use text::{element, sane};
 
 /// The meanings that someone acts upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +21,10 @@ pub enum FaultKind {
     Throttled,
     /// The service failed or the connection broke; goes through later.
     Transient,
-    /// Nothing answers at the address.
+    /// Nothing answers at the address, or something else than AWS.
     Unreachable,
+    /// The server has no certificate that can be trusted.
+    Untrusted,
     /// Table, bucket or object is not there.
     NotFound,
     /// Not permitted.
@@ -24,14 +35,28 @@ pub enum FaultKind {
     BadCredentials,
     /// Credentials were found and were good; others will be found soon.
     ExpiredCredentials,
+    /// The credentials belong to another account than the one that is required.
+    WrongAccount,
+    /// A profile or a file that was named is missing or can't be used.
+    Misconfigured,
+    /// The clock of this machine is wrong.
+    ClockSkew,
     /// No region was found.
     NoRegion,
     /// A condition such as `If-None-Match` was not met.
     PreconditionFailed,
     /// The bucket is in another region.
     WrongRegion,
+    /// The object is in an archive and must be restored before it can be read.
+    Archived,
+    /// The KMS key that table or object is encrypted with can't be used.
+    EncryptionKey,
     /// DynamoDB does not take what was sent: one of the items, or the request as a whole.
     Invalid,
+    /// What was stored of a file that is not complete is gone, or is no longer what was stored.
+    Lost,
+    /// A folder is no longer the one that this process has locked.
+    Moved,
     /// The request itself is refused: another try would fare the same.
     Refused,
 }
@@ -58,232 +83,177 @@ impl Fault {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let kind = kind(error);
-        let detail = detail(error);
-        let message = match kind {
-            FaultKind::Unreachable => format!("{address} cannot be reached ({})", deepest(error)),
-            FaultKind::Denied => format!("no permission for {action} on {resource}: {detail}"),
-            FaultKind::WrongRegion => format!("{resource} is in another region; give --s3-region: {detail}"),
+        match error {
+            SdkError::ServiceError(context) => {
+                let (code, message) = (context.err().code(), context.err().message());
+                Self::of_reply(action, resource, address, (code, message), context.raw())
+            }
+            SdkError::ResponseError(_) if is_too_long(error) => Self::new(
+                FaultKind::Refused,
+                format!(
+                    "{action} on {resource}: the reply is longer than {} MiB, more than any reply can have",
+                    crate::MAX_REPLY_BYTES >> 20
+                ),
+            ),
+            // A reply that cannot be read was torn on its way.
+            SdkError::ResponseError(context) => {
+                let fault = Self::of_reply(action, resource, address, (None, None), context.raw());
+                match fault.kind {
+                    FaultKind::Refused => {
+                        Self::new(FaultKind::Transient, format!("{action} on {resource}: {}", chain(error)))
+                    }
+                    _ => fault,
+                }
+            }
+            SdkError::TimeoutError(_) => {
+                Self::new(FaultKind::Transient, format!("{action} on {resource}: {}", chain(error)))
+            }
+            SdkError::DispatchFailure(failure) => {
+                let text = chain(error);
+                let kind = match network::cause(address, error) {
+                    _ if text.contains("credential") => FaultKind::NoCredentials,
+                    Some((kind, words)) => return Self::new(kind, words),
+                    None if failure.is_user() => FaultKind::Refused,
+                    None => FaultKind::Transient,
+                };
+                Self::new(kind, format!("{action} on {resource}: {text}"))
+            }
+            _ => Self::new(FaultKind::Refused, format!("{action} on {resource}: {}", chain(error))),
+        }
+    }
+
+    /// What a reply with this code and message means.
+    fn of_reply(
+        action: &str,
+        resource: &str,
+        address: &str,
+        (code, message): (Option<&str>, Option<&str>),
+        reply: &HttpResponse,
+    ) -> Self {
+        let status = reply.status().as_u16();
+        let plain = |kind, detail: String| Self::new(kind, format!("{action} on {resource}: {detail}"));
+        if code.is_none() && is_web_page(reply) && !reply.status().is_server_error() {
+            let what = format!("{address} answers with a web page (HTTP status {status})");
+            return plain(
+                FaultKind::Unreachable,
+                format!("{what}: check the endpoint and the proxies on the way to it"),
+            );
+        }
+        let kind = match reply::kind(code.unwrap_or_default(), message.unwrap_or_default(), status) {
+            FaultKind::Refused if code.is_none() && is_damaged(reply) => FaultKind::Transient,
+            FaultKind::WrongRegion if !action.starts_with("s3:") => FaultKind::Refused,
+            kind => kind,
+        };
+        let detail = detail(code, message, reply);
+        let words = match kind {
+            FaultKind::Denied => denied(action, resource, message, &detail),
+            FaultKind::WrongRegion => elsewhere(resource, reply, &detail),
             FaultKind::BadCredentials | FaultKind::ExpiredCredentials => {
                 format!("the AWS credentials are not accepted for {action} on {resource}: {detail}")
             }
-            _ => format!("{action} on {resource}: {detail}"),
+            FaultKind::Archived => archived(resource, reply, &detail),
+            FaultKind::ClockSkew => format!(
+                "the clock of this machine differs too much from that of {address}: set it right ({action} on \
+                 {resource}: {detail})"
+            ),
+            FaultKind::EncryptionKey => format!(
+                "the KMS key of {resource} can't be used: enable it, or ask its owner ({action}: {detail})"
+            ),
+            _ if matches!(status, 301 | 302 | 307 | 308) => {
+                let what = format!("{address} answers with a redirect (HTTP status {status})");
+                return plain(kind, format!("{what}: check the endpoint and the proxies on the way to it"));
+            }
+            _ if status == 407 => {
+                return plain(kind, "the proxy asks for a user name and a password (HTTP status 407)".into());
+            }
+            _ => return plain(kind, detail),
         };
-        Self { kind, message }
+        Self::new(kind, words)
     }
 
     /// The same request may go through later.
     pub fn is_retryable(&self) -> bool {
         match self.kind {
-            // A clock or an instance profile is often renewed while a job runs, an endpoint comes back.
+            // A clock or an instance profile is often renewed while a job runs, an endpoint comes back. Of a clock that
+            // is wrong the SDK learns by the reply, and signs the next request by the server's.
             FaultKind::Throttled
             | FaultKind::Transient
             | FaultKind::Unreachable
             | FaultKind::NoCredentials
-            | FaultKind::ExpiredCredentials => true,
-            FaultKind::NotFound
+            | FaultKind::ExpiredCredentials
+            | FaultKind::ClockSkew => true,
+            FaultKind::Untrusted
+            | FaultKind::NotFound
             | FaultKind::Denied
             | FaultKind::BadCredentials
+            | FaultKind::WrongAccount
+            | FaultKind::Misconfigured
             | FaultKind::NoRegion
             | FaultKind::PreconditionFailed
             | FaultKind::WrongRegion
+            | FaultKind::Lost
+            | FaultKind::Moved
+            | FaultKind::Archived
+            | FaultKind::EncryptionKey
             | FaultKind::Invalid
             | FaultKind::Refused => false,
         }
     }
 }
 
-fn kind<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpResponse>) -> FaultKind {
-    match error {
-        SdkError::ServiceError(reply) => {
-            let code = reply.err().code();
-            match of_reply(code.unwrap_or_default(), reply.raw().status().as_u16()) {
-                FaultKind::Refused if code.is_none() && is_damaged(reply.raw()) => FaultKind::Transient,
-                kind => kind,
-            }
-        }
-        SdkError::ResponseError(reply) => match of_reply("", reply.raw().status().as_u16()) {
-            // A reply that cannot be read was torn on its way.
-            FaultKind::Refused => FaultKind::Transient,
-            kind => kind,
-        },
-        SdkError::TimeoutError(_) => FaultKind::Transient,
-        SdkError::DispatchFailure(failure) => {
-            let text = chain(error);
-            if text.contains("credential") {
-                FaultKind::NoCredentials
-            } else if text.contains("dns error")
-                || text.contains("onnection refused")
-                || text.contains("tcp connect")
-                || text.contains("connect timeout")
-            {
-                FaultKind::Unreachable
-            } else if failure.is_user() {
-                FaultKind::Refused
-            } else {
-                FaultKind::Transient
-            }
-        }
-        _ => FaultKind::Refused,
+/// Why a call of which only the error is known failed, with a remedy if there is one.
+pub(crate) fn why(error: &(dyn Error + 'static)) -> String {
+    network::cause("the server", error).map_or_else(|| chain(error), |(_, words)| words)
+}
+
+/// Whether a reply was read no further because it is longer than any can be.
+fn is_too_long(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(<dyn Error>::is::<http_body_util::LengthLimitError>)
+}
+
+fn denied(action: &str, resource: &str, message: Option<&str>, detail: &str) -> String {
+    if let Some(key) = message.and_then(kms_action) {
+        return format!(
+            "no permission for {key} on the KMS key of {resource}, which {action} needs: {detail}"
+        );
+    }
+    // That is all S3 says to who does not agree to pay.
+    let may_have_to_pay =
+        action.starts_with("s3:") && message.is_none_or(|message| message == "Access Denied");
+    let pays = if may_have_to_pay {
+        "; if the bucket has Requester Pays turned on, give --requester-pays"
+    } else {
+        ""
+    };
+    format!("no permission for {action} on {resource}: {detail}{pays}")
+}
+
+fn elsewhere(resource: &str, reply: &HttpResponse, detail: &str) -> String {
+    match said_region(reply) {
+        Some(region) => format!("{resource} is in region {region}: give --s3-region {region} ({detail})"),
+        None => format!("{resource} is in another region: give --s3-region ({detail})"),
     }
 }
 
-/// Whether a reply of which the SDK has read neither result nor error code was torn on its way: with a status of success
-/// it has a result, and with a body a code.
-fn is_damaged(reply: &HttpResponse) -> bool {
-    reply.status().is_success() || reply.body().bytes().is_some_and(|body| !body.is_empty())
+fn archived(resource: &str, reply: &HttpResponse, detail: &str) -> String {
+    let class = element(body(reply), "AccessTier").or_else(|| element(body(reply), "StorageClass"));
+    let class = class.map(|class| format!(" as {class}")).unwrap_or_default();
+    format!(
+        "{resource} is archived{class}: restore it first, for example with aws s3api restore-object, and try again \
+         when that is done ({detail})"
+    )
 }
 
-/// By error code, and where a service sends none (S3's HEAD) by status. Codes: DynamoDB Developer
-/// Guide, "Error handling with DynamoDB"; Amazon S3 API Reference, "Error responses".
-fn of_reply(code: &str, status: u16) -> FaultKind {
-    match code {
-        "ProvisionedThroughputExceededException"
-        | "ThrottlingException"
-        | "Throttling"
-        | "RequestLimitExceeded"
-        | "RequestLimitExceededException"
-        | "RequestThrottled"
-        | "TooManyRequestsException"
-        | "SlowDown"
-        | "ServiceUnavailable" => FaultKind::Throttled,
-        "ResourceNotFoundException" | "NoSuchBucket" | "NoSuchKey" | "NoSuchUpload" | "NotFound" => {
-            FaultKind::NotFound
-        }
-        "AccessDeniedException" | "AccessDenied" | "AllAccessDisabled" | "NotAuthorized" => FaultKind::Denied,
-        "UnrecognizedClientException"
-        | "InvalidSignatureException"
-        | "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch"
-        | "InvalidToken"
-        | "IncompleteSignatureException"
-        | "MissingAuthenticationTokenException" => FaultKind::BadCredentials,
-        "ExpiredTokenException" | "ExpiredToken" => FaultKind::ExpiredCredentials,
-        "PreconditionFailed" | "ConditionalRequestConflict" | "ConditionalCheckFailedException" => {
-            FaultKind::PreconditionFailed
-        }
-        "ValidationException" | "SerializationException" | "ItemCollectionSizeLimitExceededException" => {
-            FaultKind::Invalid
-        }
-        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
-            FaultKind::WrongRegion
-        }
-        // S3 says so also with status 200: it begins the reply of CompleteMultipartUpload before it has done it (API
-        // Reference, "CompleteMultipartUpload").
-        "InternalError"
-        | "RequestTimeout"
-        | "BadDigest"
-        | "XAmzContentSHA256Mismatch"
-        | "TransactionConflictException"
-        | "ReplicatedWriteConflictException" => FaultKind::Transient,
-        _ => of_status(status),
+fn detail(code: Option<&str>, message: Option<&str>, reply: &HttpResponse) -> String {
+    let status = reply.status().as_u16();
+    match (code.map(sane), message.map(sane)) {
+        (Some(code), Some(message)) => format!("{message} ({code})"),
+        (Some(code), None) => format!("{code}, HTTP status {status}"),
+        (None, Some(message)) => message,
+        (None, None) if is_damaged(reply) => format!("a damaged reply, HTTP status {status}"),
+        (None, None) => format!("HTTP status {status}"),
     }
-}
-
-fn of_status(status: u16) -> FaultKind {
-    match status {
-        429 | 503 => FaultKind::Throttled,
-        500..=599 | 408 => FaultKind::Transient,
-        404 => FaultKind::NotFound,
-        403 => FaultKind::Denied,
-        401 => FaultKind::BadCredentials,
-        412 | 409 => FaultKind::PreconditionFailed,
-        301 | 307 => FaultKind::WrongRegion,
-        _ => FaultKind::Refused,
-    }
-}
-
-fn detail<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpResponse>) -> String {
-    match error {
-        SdkError::ServiceError(reply) => {
-            let status = reply.raw().status().as_u16();
-            match (reply.err().code(), reply.err().message()) {
-                (Some(code), Some(message)) => format!("{message} ({code})"),
-                (Some(code), None) => format!("{code}, HTTP status {status}"),
-                (None, Some(message)) => message.to_owned(),
-                (None, None) if is_damaged(reply.raw()) => format!("a damaged reply, HTTP status {status}"),
-                (None, None) => format!("HTTP status {status}"),
-            }
-        }
-        _ => chain(error),
-    }
-}
-
-/// An error and its causes on one line, each said once.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        source = cause.source();
-    }
-    text.replace(['\n', '\r'], " ")
-}
-
-/// The last cause of an error, for those whose other causes only say which layer it went through.
-fn deepest(error: &dyn Error) -> String {
-    let mut last = error;
-    while let Some(cause) = last.source() {
-        last = cause;
-    }
-    last.to_string()
 }
 
 #[cfg(test)]
-mod tests {
-    use aws_sdk_dynamodb::operation::scan::ScanError;
-
-    use super::*;
-
-    #[test]
-    fn every_way_to_say_slow_down_is_a_throttle() {
-        for code in [
-            "ProvisionedThroughputExceededException",
-            "ThrottlingException",
-            "RequestLimitExceeded",
-            "SlowDown",
-        ] {
-            assert_eq!(of_reply(code, 400), FaultKind::Throttled, "{code}");
-        }
-        assert_eq!(of_reply("", 503), FaultKind::Throttled);
-    }
-
-    /// What the SDK makes of a reply that it can't read.
-    fn unread(status: u16, body: &'static str) -> Fault {
-        let status = status.try_into().expect("a status");
-        let reply = HttpResponse::new(status, body.into());
-        let error = SdkError::service_error(ScanError::unhandled("unread"), reply);
-        Fault::of("dynamodb:Scan", "table T", "https://there", &error)
-    }
-
-    #[test]
-    fn a_reply_that_was_torn_is_asked_for_again() {
-        for (status, body) in [(200, ""), (200, r#"{"Items":[{"#), (400, r#"{"__type":"Thrott"#)] {
-            let fault = unread(status, body);
-            assert_eq!(fault.kind, FaultKind::Transient, "{status} {body}");
-            let message = format!("dynamodb:Scan on table T: a damaged reply, HTTP status {status}");
-            assert_eq!(fault.message, message);
-        }
-    }
-
-    #[test]
-    fn a_status_without_a_body_is_all_that_is_said() {
-        assert_eq!(unread(400, "").kind, FaultKind::Refused);
-        assert_eq!(unread(403, "").kind, FaultKind::Denied);
-        assert_eq!(unread(404, "<html>").kind, FaultKind::NotFound);
-    }
-
-    #[test]
-    fn a_code_says_more_than_the_status() {
-        assert_eq!(of_reply("AccessDeniedException", 400), FaultKind::Denied);
-        assert_eq!(of_reply("ValidationException", 400), FaultKind::Invalid);
-        assert_eq!(of_reply("ExpiredTokenException", 400), FaultKind::ExpiredCredentials);
-        assert_eq!(of_reply("InternalServerError", 500), FaultKind::Transient);
-        assert_eq!(of_reply("InternalError", 200), FaultKind::Transient);
-        assert_eq!(of_reply("SlowDown", 200), FaultKind::Throttled);
-    }
-}
+mod tests;

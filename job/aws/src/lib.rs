@@ -1,12 +1,25 @@
 //! How coordinator and worker reach AWS: clients by [`connect()`], and in [`Fault`] the one place
 //! that decides what an error of theirs means.
 
+mod buckets;
 mod connect;
+mod endpoint;
 mod fault;
+mod headers;
+mod identity;
+mod profile;
 mod ranges;
 mod read;
+mod trust;
+pub mod waits;
+mod watch;
 
-pub use connect::{Clients, Retries, connect};
+pub use aws_config::SdkConfig;
+pub use buckets::Buckets;
+pub use connect::{Clients, Retries, connect, connect_to_s3};
+pub use endpoint::endpoint_of;
 pub use fault::{Fault, FaultKind};
+pub use identity::{Caller, Identity};
 pub use ranges::{Ahead, Ranges, ranges};
 pub use read::get_range;
+pub use watch::MAX_REPLY_BYTES;

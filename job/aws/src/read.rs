@@ -23,12 +23,14 @@ pub async fn get_range(
     let request = s3.get_object().bucket(bucket).key(key).set_if_match(etag.map(str::to_owned));
     let request = request.range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
     let reply = request.send().await;
-    let reply = reply.map_err(|error| Fault::of("s3:GetObject", &url, address, &error))?;
+    let reply = reply.map_err(|error| changed(Fault::of("s3:GetObject", &url, address, &error), &url))?;
     let torn = |why: String| Fault::new(FaultKind::Transient, format!("reading {url}: {why}"));
     let expected = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
     let mut bytes = BytesMut::with_capacity(expected);
     let mut body = reply.body;
+    let waiting = crate::waits::waiting(format!("{address} (s3:GetObject of {url})"));
     while let Some(piece) = body.next().await {
+        waiting.heard();
         bytes.extend_from_slice(&piece.map_err(|error| torn(error.to_string()))?);
         if bytes.len() > expected {
             break;
@@ -38,4 +40,16 @@ pub async fn get_range(
         return Err(torn(format!("the reply has {} bytes, not {expected}", bytes.len())));
     }
     Ok(bytes.freeze())
+}
+
+/// That another object is in the place of the one that was listed, in words.
+fn changed(fault: Fault, url: &str) -> Fault {
+    if fault.kind != FaultKind::PreconditionFailed {
+        return fault;
+    }
+    let why = format!(
+        "{url} was changed since it was found (it has another entity tag now): give the command again when nothing \
+         writes to it any more"
+    );
+    Fault::new(FaultKind::PreconditionFailed, why)
 }

@@ -1,8 +1,7 @@
 //! Lines of any format to request bytes.
 
 use job::{
-    format::request::{Encoded, Encoder, RequestError, Wanted},
-    schema::KeySchema,
+    format::request::{Encoded, Encoder, RequestError},
     split::Format,
 };
 
@@ -16,9 +15,9 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// For lines of `format` into a table with `keys`.
-    pub fn new(format: Format, keys: &KeySchema, wanted: Wanted) -> Self {
-        Self { format, encoder: Encoder::new(keys, wanted) }
+    /// For lines of `format`.
+    pub fn new(format: Format, encoder: Encoder) -> Self {
+        Self { format, encoder }
     }
 
     /// Appends to `out` the DynamoDB JSON of the line's item (or key), and then the identity of its key.
@@ -29,10 +28,7 @@ impl Decoder {
         match self.format {
             Format::Emr => self.encoder.emr_line(line, out),
             Format::Json => self.encoder.json_line(line, out),
-            Format::Ion => {
-                let (item, write) = ion::read(line)?.into_write();
-                self.encoder.item(&item, write, out)
-            }
+            Format::Ion => self.encoder.export_line(&ion::read(line)?, out),
         }
     }
 }
@@ -41,8 +37,8 @@ impl Decoder {
 mod tests {
     use super::*;
     use job::{
-        format::request::Write,
-        schema::{KeyAttribute, KeyKind},
+        format::request::{Wanted, Write},
+        schema::{KeyAttribute, KeyKind, KeySchema},
     };
 
     #[test]
@@ -51,7 +47,8 @@ mod tests {
         let keys = KeySchema { partition: key("pk", KeyKind::S), sort: Some(key("sk", KeyKind::N)) };
         let decode = |format, line: &str, wanted| {
             let mut out = Vec::new();
-            let encoded = Decoder::new(format, &keys, wanted).decode(line.as_bytes(), &mut out).unwrap();
+            let mut decoder = Decoder::new(format, Encoder::new(&keys, wanted));
+            let encoded = decoder.decode(line.as_bytes(), &mut out).unwrap();
             (encoded, out)
         };
         let emr = r#"{"pk":{"s":"a"},"sk":{"n":"7"},"x":{"l":[{"bOOL":true}]}}"#;
@@ -63,7 +60,7 @@ mod tests {
         for (format, line) in [(Format::Json, json), (Format::Ion, ion), (Format::Emr, hive)] {
             assert_eq!(decode(format, line, Wanted::Items), expected, "{line}");
         }
-        let deleted = r#"$ion_1_0 {Metadata:{},Keys:{pk:"a",sk:7.},OldImage:{pk:"a",sk:7.,x:1.}}"#;
+        let deleted = r#"$ion_1_0 {Metadata:{WriteTimestampMicros:1.},Keys:{pk:"a",sk:7.},OldImage:{pk:"a",sk:7.,x:1.}}"#;
         let expected = decode(Format::Emr, emr, Wanted::Keys);
         assert_eq!(expected.0.write, Write::Delete);
         assert_eq!(decode(Format::Ion, deleted, Wanted::Items), expected);
@@ -76,10 +73,137 @@ mod tests {
         for format in [Format::Emr, Format::Json, Format::Ion] {
             for line in ["", "{}", "$ion_1_0 {Item:{pk:1.}}", "$ion_1_0 {Item:{pk:\"a\",x:1e126}}", "\u{3}"] {
                 let mut out = b"before".to_vec();
-                let decoded = Decoder::new(format, &keys, Wanted::Items).decode(line.as_bytes(), &mut out);
-                assert!(decoded.is_err(), "{format:?} {line}");
+                let mut decoder = Decoder::new(format, Encoder::new(&keys, Wanted::Items));
+                let refused = decoder.decode(line.as_bytes(), &mut out);
+                assert!(refused.is_err(), "{format:?} {line}");
                 assert_eq!(out, b"before");
             }
         }
+    }
+
+    /// What each line of an incremental export becomes, in DynamoDB JSON and in Amazon Ion.
+    fn changes(lines: &[(&str, Result<Write, RequestError>)], is_incremental: bool) {
+        let key = |name: &str, kind| KeyAttribute { name: name.into(), kind };
+        let keys = KeySchema { partition: key("pk", KeyKind::S), sort: Some(key("sk", KeyKind::N)) };
+        let keys_json = r#"{"pk":{"S":"a"},"sk":{"N":"7"}}"#;
+        let item_json = r#"{"pk":{"S":"a"},"sk":{"N":"7.0"},"x":{"S":"y"}}"#;
+        for (line, expected) in lines {
+            let metadata = r#""Metadata":{"WriteTimestampMicros":{"N":"1680109764000000"}}"#;
+            let json =
+                line.replace("METADATA", metadata).replace("KEYS", keys_json).replace("ITEM", item_json);
+            let ion = line
+                .replace("METADATA", "Metadata:{WriteTimestampMicros:1680109764000000.}")
+                .replace("KEYS", r#"{pk:"a",sk:7.}"#)
+                .replace("ITEM", r#"{pk:"a",sk:7.0,x:"y"}"#)
+                .replace(r#"{"S":"b"}"#, "\"b\"")
+                .replace(r#"{"N":"8"}"#, "8.")
+                .replace(r#"{"S":"8"}"#, "\"8\"");
+            // Quoted names are names in Ion, too.
+            let ion = format!("$ion_1_0 {ion}");
+            for (format, line) in [(Format::Json, json), (Format::Ion, ion)] {
+                let encoder = Encoder::new(&keys, Wanted::Items).of_export(is_incremental);
+                let mut out = Vec::new();
+                let decoded = Decoder::new(format, encoder).decode(line.as_bytes(), &mut out);
+                assert_eq!(&decoded.map(|encoded| encoded.write), expected, "{line}");
+                assert_eq!(out.is_empty(), expected.is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn a_deletion_is_told_by_a_line_that_holds_nothing_unknown() {
+        let foreign = |hint| Err(RequestError::ForeignField(hint));
+        let (almost_new, almost_old) = (": one that is almost NewImage", ": one that is almost OldImage");
+        let of_streams = ": it is of a record of DynamoDB Streams, not of an export";
+        changes(
+            &[
+                (r#"{METADATA,"Keys":KEYS}"#, Ok(Write::Delete)),
+                (r#"{"Keys":KEYS,"OldImage":ITEM,METADATA}"#, Ok(Write::Delete)),
+                (r#"{METADATA,"Keys":KEYS,"NewImage":ITEM}"#, Ok(Write::Put)),
+                (r#"{METADATA,"Keys":KEYS,"NewImage":ITEM,"OldImage":KEYS}"#, Ok(Write::Put)),
+                (r#"{"Keys":KEYS,"NewImage":ITEM}"#, Ok(Write::Put)),
+                (r#"{METADATA,"Keys":KEYS,"newImage":ITEM}"#, foreign(almost_new)),
+                (r#"{METADATA,"Keys":KEYS,"NewImages":ITEM}"#, foreign(almost_new)),
+                (r#"{METADATA,"Keys":KEYS,"NewImage ":ITEM}"#, foreign(almost_new)),
+                (r#"{METADATA,"Keys":KEYS," New_Image":ITEM}"#, foreign(almost_new)),
+                (r#"{METADATA,"Keys":KEYS,"oldImage":ITEM}"#, foreign(almost_old)),
+                (r#"{METADATA,"Keys":KEYS,"eventName":"REMOVE"}"#, foreign(of_streams)),
+                (r#"{METADATA,"Keys":KEYS,"dynamodb":{}}"#, foreign(of_streams)),
+                (r#"{METADATA,"Keys":KEYS,"Image":ITEM}"#, foreign("")),
+                (r#"{METADATA,"Keys":KEYS,"":ITEM}"#, foreign("")),
+                (r#"{METADATA,"key":KEYS}"#, foreign(": one that is almost Keys")),
+                (r#"{METADATA,METADATA,"Keys":KEYS}"#, Err(RequestError::FieldTwice("Metadata"))),
+                (r#"{METADATA,"Keys":KEYS,"Keys":KEYS}"#, Err(RequestError::FieldTwice("Keys"))),
+                (
+                    r#"{METADATA,"Keys":KEYS,"OldImage":ITEM,"OldImage":ITEM}"#,
+                    Err(RequestError::FieldTwice("OldImage")),
+                ),
+                (r#"{METADATA,"Keys":KEYS,"Item":ITEM}"#, Err(RequestError::ItemAndChange)),
+                (r#"{METADATA,"Item":ITEM}"#, Err(RequestError::ItemAndChange)),
+                (r#"{METADATA,"NewImage":ITEM}"#, Err(RequestError::NeitherItemNorKeys)),
+                ("{METADATA}", Err(RequestError::NeitherItemNorKeys)),
+                (r#"{"Item":ITEM}"#, Err(RequestError::ItemInIncremental)),
+            ],
+            true,
+        );
+    }
+
+    #[test]
+    fn nothing_is_deleted_that_is_not_dated() {
+        let not_dated = || Err(RequestError::NotDated);
+        changes(
+            &[
+                (r#"{"Keys":KEYS}"#, not_dated()),
+                (r#"{"Keys":KEYS,"OldImage":ITEM}"#, not_dated()),
+                (r#"{"Metadata":{},"Keys":KEYS}"#, not_dated()),
+                (r#"{"Metadata":{"WriteTimestampMicros":{}},"Keys":KEYS}"#, not_dated()),
+                (r#"{"Metadata":{"WriteTimestampMicros":null},"Keys":KEYS,"OldImage":ITEM}"#, not_dated()),
+                (r#"{"Metadata":{"WriteTimestampMicros":"1"},"Keys":KEYS}"#, Ok(Write::Delete)),
+                (r#"{"Metadata":{"WriteTimestampMicros":1},"Keys":KEYS}"#, Ok(Write::Delete)),
+                (r#"{"Metadata":{},"Keys":KEYS,"NewImage":ITEM}"#, Ok(Write::Put)),
+            ],
+            true,
+        );
+    }
+
+    #[test]
+    fn a_change_that_contradicts_itself_is_refused() {
+        let other = |field| Err(RequestError::OtherKey(field));
+        let missing = |name: &str| Err(RequestError::KeyMissing(name.into()));
+        let kind = || Err(RequestError::KeyType { name: "sk".into(), expected: KeyKind::N });
+        let b = r#"{"pk":{"S":"b"},"sk":{"N":"8"}}"#;
+        let line = |text: &str| text.replace("OTHER", b);
+        changes(
+            &[
+                (&line(r#"{METADATA,"Keys":KEYS,"NewImage":OTHER}"#), other("NewImage")),
+                (&line(r#"{METADATA,"Keys":OTHER,"NewImage":ITEM,"OldImage":OTHER}"#), other("NewImage")),
+                (&line(r#"{METADATA,"Keys":KEYS,"NewImage":ITEM,"OldImage":OTHER}"#), other("OldImage")),
+                (&line(r#"{METADATA,"Keys":KEYS,"OldImage":OTHER}"#), other("OldImage")),
+                (r#"{METADATA,"Keys":ITEM}"#, Err(RequestError::KeysNotExact)),
+                (r#"{METADATA,"Keys":ITEM,"NewImage":ITEM}"#, Err(RequestError::KeysNotExact)),
+                (r#"{METADATA,"Keys":{"pk":{"S":"b"}}}"#, missing("sk")),
+                (r#"{METADATA,"Keys":{}}"#, missing("pk")),
+                (r#"{METADATA,"Keys":KEYS,"OldImage":{}}"#, missing("pk")),
+                (r#"{METADATA,"Keys":KEYS,"NewImage":{"pk":{"S":"b"}}}"#, missing("sk")),
+                (r#"{METADATA,"Keys":{"pk":{"S":"b"},"sk":{"S":"8"}}}"#, kind()),
+            ],
+            true,
+        );
+    }
+
+    #[test]
+    fn a_full_export_deletes_nothing_and_its_lines_hold_an_item_alone() {
+        changes(
+            &[
+                (r#"{"Item":ITEM}"#, Ok(Write::Put)),
+                (r#"{METADATA,"Keys":KEYS}"#, Err(RequestError::ChangeInFull)),
+                (r#"{METADATA,"Keys":KEYS,"NewImage":ITEM}"#, Err(RequestError::ChangeInFull)),
+                (r#"{"Item":ITEM,"Item":ITEM}"#, Err(RequestError::FieldTwice("Item"))),
+                (r#"{"Item":ITEM,"OldImage":ITEM}"#, Err(RequestError::ItemAndChange)),
+                (r#"{"Item":ITEM,"Deleted":true}"#, Err(RequestError::ForeignField(""))),
+                (r#"{"item":ITEM}"#, Err(RequestError::ForeignField(": one that is almost Item"))),
+            ],
+            false,
+        );
     }
 }

@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 
 use ion_rs::{Annotations, Decimal, Element, Sequence, Struct, Symbol, Value, decimal::Sign};
 use job::{
-    format::request::{RequestError, Write},
+    format::request::{
+        RequestError,
+        export_line::{ExportField, ExportFields, ExportLine, WRITE_TIME, is_write_time},
+    },
     item::{AttributeValue, Item, ItemError, MAX_NESTING},
 };
 
@@ -20,35 +23,12 @@ const MAX_PLAIN_DIGITS: usize = 38;
 /// How binary Ion begins, which the library would read, too.
 const BINARY_ION: &[u8] = &[0xe0, 0x01, 0x00, 0xea];
 
-/// What a line is.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Line {
-    /// Of a full export.
-    Full(Item),
-    /// Of an incremental export.
-    Change {
-        keys: Item,
-        /// `None` if the item was deleted.
-        new_image: Option<Item>,
-    },
-}
-
-impl Line {
-    /// What it asks for.
-    pub(crate) fn into_write(self) -> (Item, Write) {
-        match self {
-            Self::Full(item) | Self::Change { new_image: Some(item), .. } => (item, Write::Put),
-            Self::Change { keys, new_image: None } => (keys, Write::Delete),
-        }
-    }
-}
-
 /// Reads a line.
 ///
 /// # Errors
-/// [`RequestError::Ion`], [`RequestError::NeitherItemNorKeys`], and of [`RequestError::Item`] names that occur
-/// twice and too deep nesting.
-pub(crate) fn read(line: &[u8]) -> Result<Line, RequestError> {
+/// [`RequestError::Ion`], of [`RequestError::Item`] names that occur twice and too deep nesting, and what is none
+/// of the lines of an export.
+pub(crate) fn read(line: &[u8]) -> Result<ExportLine, RequestError> {
     if line.starts_with(BINARY_ION) {
         return Err(RequestError::Ion("it is binary"));
     }
@@ -56,23 +36,42 @@ pub(crate) fn read(line: &[u8]) -> Result<Line, RequestError> {
     // The cause is dropped because the library's messages may quote the text.
     let element = Element::read_one(line).map_err(|_| RequestError::Ion("it can't be parsed"))?;
     let (annotations, value) = element.into_parts();
-    let (true, Value::Struct(fields)) = (annotations.is_empty(), value) else {
+    let (true, Value::Struct(all)) = (annotations.is_empty(), value) else {
         return Err(RequestError::Ion("it is no struct"));
     };
-    let mut fields = fields_of(fields)?;
-    let mut image = |name: &str| fields.remove(name).map(item).transpose();
-    match (image("Item")?, image("Keys")?, image("NewImage")?) {
-        (Some(item), None, None) => Ok(Line::Full(item)),
-        (None, Some(keys), new_image) => Ok(Line::Change { keys, new_image }),
-        _ => Err(RequestError::NeitherItemNorKeys),
+    let mut fields = ExportFields::default();
+    for (name, element) in all {
+        let field = ExportField::of_name(name.text().ok_or(NAMELESS)?)?;
+        match field {
+            ExportField::Metadata => fields.set_metadata(is_dated(element)?)?,
+            _ => fields.set(field, item(element)?)?,
+        }
     }
+    fields.into_line()
+}
+
+/// A field whose name is a number in a table of symbols that is not there.
+const NAMELESS: RequestError = RequestError::Ion("a name without text");
+
+/// Whether `Metadata`, which must be a struct, holds the time of the write. What else is in it decides nothing.
+fn is_dated(metadata: Element) -> Result<bool, RequestError> {
+    let (annotations, value) = metadata.into_parts();
+    let (true, Value::Struct(fields)) = (annotations.is_empty(), value) else {
+        return Err(RequestError::Ion("Metadata that is no struct"));
+    };
+    let fields = fields_of(fields)?;
+    Ok(match fields.get(WRITE_TIME).map(Element::value) {
+        Some(Value::Int(_) | Value::Decimal(_)) => true,
+        Some(Value::String(text)) => is_write_time(text.text()),
+        _ => false,
+    })
 }
 
 /// The fields of a struct.
 fn fields_of(fields: Struct) -> Result<BTreeMap<String, Element>, RequestError> {
     let mut by_name = BTreeMap::new();
     for (name, element) in fields {
-        let name = name.text().ok_or(RequestError::Ion("a name without text"))?.to_owned();
+        let name = name.text().ok_or(NAMELESS)?.to_owned();
         if by_name.insert(name, element).is_some() {
             return Err(ItemError::DuplicateName.into());
         }

@@ -4,7 +4,7 @@ use super::{FromWorker, Malformed, Sealed, SealedPart, Stats, ToWorker, wire};
 use crate::{
     capacity::Units,
     ids::{Attempt, FileId, Segment, WorkerId},
-    spec::{AwsAccess, ExportSettings},
+    spec::{AwsAccess, ExportSettings, S3Settings, Tags},
     task::{Lease, Mark, Position, Step, TotalSegments},
 };
 
@@ -87,11 +87,13 @@ impl From<wire::Heartbeat> for Stats {
                 .collect(),
             requests: beat.requests,
             items: beat.items,
+            removed: beat.removed,
             bytes: beat.bytes,
             throttles: beat.throttles,
             retries: beat.retries,
             streams: beat.streams,
             last_error: beat.last_error,
+            waits_for_units: beat.waits_for_units,
         }
     }
 }
@@ -110,9 +112,11 @@ impl TryFrom<wire::ToWorker> for ToWorker {
             Event::Lease(lease) => Self::Lease(lease.into()),
             Event::Import(settings) => Self::Import(Box::new(settings.try_into()?)),
             Event::Split(split) => Self::Split(Box::new(split.try_into()?)),
-            Event::File(file) => {
-                Self::File { file: FileId(file.file), name: file.name, upload_id: file.upload_id }
-            }
+            Event::File(file) => Self::File {
+                file: FileId(file.file),
+                name: file.name.parse().map_err(|_| Malformed("the name of a file"))?,
+                upload_id: file.upload_id.parse().map_err(|_| Malformed("an upload id"))?,
+            },
             Event::Drain(_) => Self::Drain,
             Event::Finish(_) => Self::Finish,
         })
@@ -141,17 +145,20 @@ impl TryFrom<wire::ExportSettings> for ExportSettings {
                 .map_err(|_| Malformed("number of segments"))?,
             target: settings.target.parse().map_err(|_| Malformed("target"))?,
             compression: settings.compression.parse().map_err(|_| Malformed("compression"))?,
+            null: settings.null.parse().map_err(|_| Malformed("spelling of NULL"))?,
             upload_part_bytes: settings.upload_part_bytes,
             part_file_bytes: settings.part_file_bytes,
             mean_item_bytes: settings.mean_item_bytes,
-            aws: settings.aws.unwrap_or_default().into(),
+            aws: settings.aws.unwrap_or_default().try_into()?,
         })
     }
 }
 
-impl From<wire::Aws> for AwsAccess {
-    fn from(aws: wire::Aws) -> Self {
-        Self {
+impl TryFrom<wire::Aws> for AwsAccess {
+    type Error = Malformed;
+
+    fn try_from(aws: wire::Aws) -> Result<Self, Malformed> {
+        Ok(Self {
             region: aws.region,
             s3_region: aws.s3_region,
             dynamodb_endpoint: aws.dynamodb_endpoint,
@@ -159,6 +166,26 @@ impl From<wire::Aws> for AwsAccess {
             profile: aws.profile,
             assume_role: aws.assume_role,
             external_id: aws.external_id,
-        }
+            account: aws.account,
+            s3: aws.s3.unwrap_or_default().try_into()?,
+        })
+    }
+}
+
+impl TryFrom<wire::S3> for S3Settings {
+    type Error = Malformed;
+
+    fn try_from(s3: wire::S3) -> Result<Self, Malformed> {
+        let sse = s3.sse.map(|sse| sse.parse()).transpose().map_err(|_| Malformed("encryption"))?;
+        let tags = s3.tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
+        Ok(Self {
+            bucket_owner: s3.bucket_owner,
+            requester_pays: s3.requester_pays,
+            acl: s3.acl,
+            sse,
+            sse_kms_key_id: s3.sse_kms_key_id,
+            storage_class: s3.storage_class,
+            tags: Tags::new(tags).map_err(|_| Malformed("tags"))?,
+        })
     }
 }

@@ -4,7 +4,7 @@ use super::{Malformed, wire};
 use crate::{
     capacity::Units,
     ids::{Attempt, SplitId},
-    schema::{KeyAttribute, KeyKind, KeySchema},
+    schema::{IndexKeys, KeyAttribute, KeyKind, KeySchema},
     spec::ImportSettings,
     split::{Advance, Checksum, Counts, Reject, Split, SplitLease},
 };
@@ -19,6 +19,7 @@ impl TryFrom<wire::Advance> for Advance {
         }
         let counts = Counts {
             items: advance.items,
+            removed: advance.removed,
             kept: advance.kept,
             item_bytes: advance.item_bytes,
             units: Units::from_milli(advance.milli_units),
@@ -52,6 +53,7 @@ impl From<Advance> for wire::Advance {
             to,
             done,
             items: counts.items,
+            removed: counts.removed,
             kept: counts.kept,
             item_bytes: counts.item_bytes,
             milli_units: counts.units.milli(),
@@ -119,26 +121,50 @@ impl TryFrom<wire::ImportSettings> for ImportSettings {
     fn try_from(settings: wire::ImportSettings) -> Result<Self, Malformed> {
         let partition = settings.partition.ok_or(Malformed("no partition key"))?.try_into()?;
         let sort = settings.sort.map(KeyAttribute::try_from).transpose()?;
+        let indexes = settings.indexes.into_iter().map(IndexKeys::try_from);
         Ok(Self {
             table: settings.table,
             keys: KeySchema { partition, sort },
+            indexes: indexes.collect::<Result<_, _>>()?,
+            is_incremental: settings.is_incremental,
             mode: settings.mode.parse().map_err(|_| Malformed("mode"))?,
             open_splits: settings.open_splits.max(1),
-            aws: settings.aws.unwrap_or_default().into(),
+            aws: settings.aws.unwrap_or_default().try_into()?,
         })
     }
 }
 
 impl From<ImportSettings> for wire::ImportSettings {
-    fn from(ImportSettings { table, keys, mode, open_splits, aws }: ImportSettings) -> Self {
+    fn from(settings: ImportSettings) -> Self {
+        let ImportSettings { table, keys, indexes, is_incremental, mode, open_splits, aws } = settings;
         Self {
             table,
             partition: Some(keys.partition.into()),
             sort: keys.sort.map(Into::into),
+            indexes: indexes.into_iter().map(Into::into).collect(),
+            is_incremental,
             mode: mode.name().to_owned(),
             open_splits,
             aws: Some(aws.into()),
         }
+    }
+}
+
+impl TryFrom<wire::IndexKeys> for IndexKeys {
+    type Error = Malformed;
+
+    fn try_from(keys: wire::IndexKeys) -> Result<Self, Malformed> {
+        let all = |attributes: Vec<wire::KeyAttribute>| {
+            attributes.into_iter().map(KeyAttribute::try_from).collect::<Result<_, _>>()
+        };
+        Ok(Self { name: keys.name, partition: all(keys.partition)?, sort: all(keys.sort)? })
+    }
+}
+
+impl From<IndexKeys> for wire::IndexKeys {
+    fn from(IndexKeys { name, partition, sort }: IndexKeys) -> Self {
+        let all = |attributes: Vec<KeyAttribute>| attributes.into_iter().map(Into::into).collect();
+        Self { name, partition: all(partition), sort: all(sort) }
     }
 }
 
@@ -172,7 +198,7 @@ mod tests {
     use super::*;
     use crate::{
         control::ToWorker,
-        spec::{AwsAccess, WriteMode},
+        spec::{AwsAccess, S3Settings, Sse, WriteMode},
         split::{Codec, Format},
     };
 
@@ -193,13 +219,28 @@ mod tests {
         let lease = ToWorker::Split(Box::new(SplitLease { split, attempt: Attempt(2), mark: 20 }));
         assert_eq!(ToWorker::try_from(wire::ToWorker::from(lease.clone())), Ok(lease));
 
+        let s3 = S3Settings {
+            bucket_owner: Some("123456789012".into()),
+            requester_pays: true,
+            acl: Some("private".into()),
+            sse: Some(Sse::KmsDsse),
+            sse_kms_key_id: Some("alias/x".into()),
+            storage_class: Some("STANDARD_IA".into()),
+            tags: "a=b,c=d".parse().unwrap(),
+        };
         let key = |name: &str, kind| KeyAttribute { name: name.into(), kind };
         let settings = ToWorker::Import(Box::new(ImportSettings {
             table: "Forum".into(),
             keys: KeySchema { partition: key("pk", KeyKind::S), sort: Some(key("sk", KeyKind::B)) },
+            indexes: vec![IndexKeys {
+                name: "by-x".into(),
+                partition: vec![key("x", KeyKind::N), key("pk", KeyKind::S)],
+                sort: vec![key("y", KeyKind::B)],
+            }],
+            is_incremental: true,
             mode: WriteMode::PutIfAbsent,
             open_splits: 8,
-            aws: AwsAccess::default(),
+            aws: AwsAccess { s3, region: Some("eu-west-1".into()), ..AwsAccess::default() },
         }));
         assert_eq!(ToWorker::try_from(wire::ToWorker::from(settings.clone())), Ok(settings));
     }
@@ -212,7 +253,7 @@ mod tests {
             from: 10,
             to: 20,
             done: true,
-            counts: Counts { items: 1, kept: 2, item_bytes: 3, units: Units::from_units(4) },
+            counts: Counts { items: 1, removed: 5, kept: 2, item_bytes: 3, units: Units::from_units(4) },
             rejects: vec![Reject { offset: 12, reason: "not JSON".into(), line: b"\xff".to_vec() }],
         };
         let sent = wire::Advance::from(advance.clone());

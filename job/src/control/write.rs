@@ -2,7 +2,7 @@
 
 use super::{FromWorker, Sealed, SealedPart, Stats, ToWorker, wire};
 use crate::{
-    spec::{AwsAccess, ExportSettings},
+    spec::{AwsAccess, ExportSettings, S3Settings},
     task::{Lease, Position, Step},
 };
 
@@ -58,17 +58,30 @@ impl From<Step> for wire::Step {
 
 impl From<Stats> for wire::Heartbeat {
     fn from(stats: Stats) -> Self {
-        let Stats { consumed, indexes, requests, items, bytes, throttles, retries, streams, last_error } =
-            stats;
-        Self {
-            consumed_milli_units: consumed.milli(),
+        let Stats {
+            consumed,
+            indexes,
             requests,
             items,
+            removed,
             bytes,
             throttles,
             retries,
             streams,
             last_error,
+            waits_for_units,
+        } = stats;
+        Self {
+            consumed_milli_units: consumed.milli(),
+            requests,
+            items,
+            removed,
+            bytes,
+            throttles,
+            retries,
+            streams,
+            last_error,
+            waits_for_units,
             indexes: indexes
                 .into_iter()
                 .map(|(name, units)| wire::IndexUnits { name, milli_units: units.milli() })
@@ -89,6 +102,7 @@ impl From<ToWorker> for wire::ToWorker {
             ToWorker::Import(settings) => Event::Import((*settings).into()),
             ToWorker::Split(lease) => Event::Split((*lease).into()),
             ToWorker::File { file, name, upload_id } => {
+                let (name, upload_id) = (name.into(), upload_id.into());
                 Event::File(wire::File { file: file.0, name, upload_id })
             }
             ToWorker::Drain => Event::Drain(wire::Drain {}),
@@ -121,6 +135,7 @@ impl From<ExportSettings> for wire::ExportSettings {
             total_segments: settings.total_segments.get(),
             target: settings.target.to_string(),
             compression: settings.compression.name().to_owned(),
+            null: settings.null.name().to_owned(),
             upload_part_bytes: settings.upload_part_bytes,
             part_file_bytes: settings.part_file_bytes,
             mean_item_bytes: settings.mean_item_bytes,
@@ -139,7 +154,37 @@ impl From<AwsAccess> for wire::Aws {
             profile,
             assume_role,
             external_id,
+            account,
+            s3,
         } = access;
-        Self { region, s3_region, dynamodb_endpoint, s3_endpoint, profile, assume_role, external_id }
+        let s3 = Some(s3.into());
+        Self {
+            region,
+            s3_region,
+            dynamodb_endpoint,
+            s3_endpoint,
+            profile,
+            assume_role,
+            external_id,
+            account,
+            s3,
+        }
+    }
+}
+
+impl From<S3Settings> for wire::S3 {
+    fn from(settings: S3Settings) -> Self {
+        let S3Settings { bucket_owner, requester_pays, acl, sse, sse_kms_key_id, storage_class, tags } =
+            settings;
+        let tag = |(key, value): (&str, &str)| wire::Tag { key: key.to_owned(), value: value.to_owned() };
+        Self {
+            bucket_owner,
+            requester_pays,
+            acl,
+            sse: sse.map(|sse| sse.name().to_owned()),
+            sse_kms_key_id,
+            storage_class,
+            tags: tags.iter().map(tag).collect(),
+        }
     }
 }

@@ -134,6 +134,19 @@ impl Spelling {
     }
 }
 
+/// Whether an escape stands for half of a character, which is no Unicode.
+pub(crate) fn has_lone_surrogate(json: &[u8]) -> bool {
+    let mut rest = json;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        rest = match read_escape(&rest[at..]) {
+            Ok(Escape::Canonical { len } | Escape::Other { len, .. }) => &rest[at + len..],
+            Err(Problem::LoneSurrogate) => return true,
+            Err(_) => &rest[at + 1..],
+        };
+    }
+    false
+}
+
 /// Where the first raw U+2028 or U+2029 is: valid JSON, but Gson escapes them.
 pub(super) fn find_line_separator(text: &[u8]) -> Option<usize> {
     memchr::memmem::find_iter(text, b"\xe2\x80").find(|&at| matches!(text.get(at + 2), Some(0xa8 | 0xa9)))

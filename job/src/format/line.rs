@@ -7,9 +7,12 @@ use super::{
     Problem, binary,
     escape::{Spelling, check_utf8},
     kind::Kind,
-    walk::{Attribute, Dialect, Walk, between},
+    walk::{Attribute, Dialect, SECOND_NULL, Walk, between},
 };
-use crate::schema::{KeyAttribute, KeyKind, KeySchema};
+use crate::{
+    schema::{KeyAttribute, KeyKind, KeySchema},
+    spec::NullSpelling,
+};
 
 /// The names of a table's key attributes as they stand in lines.
 #[derive(Clone, Debug)]
@@ -91,7 +94,7 @@ pub enum LineError {
 }
 
 /// Checks that `line`, without its `\n`, is exactly one item in canonical form, with the key of
-/// the table.
+/// the table and this spelling of every NULL.
 ///
 /// Not checked: that the names of other attributes differ from each other, the limits of DynamoDB
 /// on sizes and digits, and that sets hold something.
@@ -100,10 +103,21 @@ pub enum LineError {
 ///
 /// The first thing that is wrong, where it can be found without a second look at the line; what
 /// concerns the key only if all else is right.
-pub fn check_line<'a>(line: &'a [u8], keys: &KeyNames) -> Result<LineKeys<'a>, LineError> {
+pub fn check_line<'a>(
+    line: &'a [u8],
+    keys: &KeyNames,
+    null: NullSpelling,
+) -> Result<LineKeys<'a>, LineError> {
+    match null {
+        NullSpelling::Single => check::<false>(line, keys),
+        NullSpelling::Both => check::<true>(line, keys),
+    }
+}
+
+fn check<'a, const BOTH_NULLS: bool>(line: &'a [u8], keys: &KeyNames) -> Result<LineKeys<'a>, LineError> {
     let malformed = |(at, problem)| LineError::Malformed { at, problem };
     let has_separators = check_utf8(line).map_err(malformed)?;
-    let search = KeySearch { keys, partition: Found::Nothing, sort: Found::Nothing };
+    let search = KeySearch::<BOTH_NULLS> { keys, partition: Found::Nothing, sort: Found::Nothing };
     let mut walk = Walk::new(line, has_separators, search);
     let Ok(rest) = walk.item(line) else { return Err(malformed(walk.failure())) };
     if !rest.is_empty() {
@@ -117,7 +131,7 @@ pub fn check_line<'a>(line: &'a [u8], keys: &KeyNames) -> Result<LineKeys<'a>, L
 }
 
 /// The walk through a line, on the lookout for key attributes.
-struct KeySearch<'a, 'k> {
+struct KeySearch<'a, 'k, const BOTH_NULLS: bool> {
     keys: &'k KeyNames,
     partition: Found<'a>,
     sort: Found<'a>,
@@ -156,14 +170,19 @@ impl<'a> Found<'a> {
     }
 }
 
-impl<'a> Dialect<'a> for KeySearch<'a, '_> {
+impl<'a, const BOTH_NULLS: bool> Dialect<'a> for KeySearch<'a, '_, BOTH_NULLS> {
     const FLIP: u8 = 0x20;
+    const BOTH_NULLS: bool = BOTH_NULLS;
 
     #[inline]
     fn type_letter(&mut self, _at: usize, _letter: u8) {}
 
     fn respell(&mut self, _from: usize, _to: usize, _canonical: &[u8]) -> Result<(), Problem> {
         Err(Problem::NotCanonical)
+    }
+
+    fn after_null(&mut self, _at: usize, rest: &'a [u8]) -> Result<&'a [u8], Problem> {
+        rest.strip_prefix(SECOND_NULL).ok_or(Problem::Expected("the second spelling of NULL"))
     }
 
     #[inline]
@@ -221,13 +240,19 @@ fn without_sign(text: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
+    const SINGLE: NullSpelling = NullSpelling::Single;
+
     fn names(partition: (&str, KeyKind), sort: Option<(&str, KeyKind)>) -> KeyNames {
         let attribute = |(name, kind): (&str, _)| KeyAttribute { name: name.into(), kind };
         KeyNames::from(&KeySchema { partition: attribute(partition), sort: sort.map(attribute) })
     }
 
     fn problem(line: &str) -> Option<Problem> {
-        match check_line(line.as_bytes(), &names(("k", KeyKind::S), None)) {
+        spelled(line, NullSpelling::Single)
+    }
+
+    fn spelled(line: &str, null: NullSpelling) -> Option<Problem> {
+        match check_line(line.as_bytes(), &names(("k", KeyKind::S), None), null) {
             Err(LineError::Malformed { problem, .. }) => Some(problem),
             _ => None,
         }
@@ -238,19 +263,19 @@ mod tests {
         let keys = names(("p\"k", KeyKind::S), Some(("sk", KeyKind::N)));
         let line = r#"{"m":{"m":{"sk":{"s":"no"}}},"sk":{"n":"-1.5E+3"},"p\"k":{"s":"a\"é"}}"#;
         let expected = LineKeys { partition: r#"a\"é"#.as_bytes(), sort: Some(b"-1.5E+3") };
-        assert_eq!(check_line(line.as_bytes(), &keys), Ok(expected));
+        assert_eq!(check_line(line.as_bytes(), &keys, SINGLE), Ok(expected));
 
         let line = br#"{"p\"k":{"s":"a"},"m":{"m":{"sk":{"n":"1"}}}}"#;
-        assert_eq!(check_line(line, &keys), Err(LineError::KeyMissing { name: "sk".into() }));
+        assert_eq!(check_line(line, &keys, SINGLE), Err(LineError::KeyMissing { name: "sk".into() }));
     }
 
     #[test]
     fn keys_of_the_wrong_type_and_double_keys_are_told() {
         let keys = names(("k", KeyKind::B), None);
         let wrong = LineError::KeyType { name: "k".into(), expected: KeyKind::B };
-        assert_eq!(check_line(br#"{"k":{"s":"AA=="}}"#, &keys), Err(wrong));
+        assert_eq!(check_line(br#"{"k":{"s":"AA=="}}"#, &keys, SINGLE), Err(wrong));
         let twice = LineError::KeyTwice { name: "k".into() };
-        assert_eq!(check_line(br#"{"k":{"b":"AA=="},"k":{"b":"AA=="}}"#, &keys), Err(twice));
+        assert_eq!(check_line(br#"{"k":{"b":"AA=="},"k":{"b":"AA=="}}"#, &keys, SINGLE), Err(twice));
     }
 
     #[test]
@@ -278,6 +303,23 @@ mod tests {
         assert_eq!(problem("{\"k\":{\"s\":\"x\"}}\n"), Some(Problem::Trailing));
         assert_eq!(problem(r#"{"k":{"s":"x"}}{}"#), Some(Problem::Trailing));
         assert_eq!(problem(""), Some(Problem::End));
+    }
+
+    #[test]
+    fn null_has_the_spelling_that_was_recorded() {
+        let line = |null: &str| format!(r#"{{"k":{{"s":"x"}},"a":{{"l":[{null}]}},"b":{null}}}"#);
+        let (single, both) = (line(r#"{"nULL":true}"#), line(r#"{"nULL":true,"nULLValue":true}"#));
+        assert_eq!((spelled(&single, SINGLE), spelled(&both, NullSpelling::Both)), (None, None));
+        assert!(spelled(&both, SINGLE).is_some() && spelled(&single, NullSpelling::Both).is_some());
+        for wrong in [
+            r#"{"nULLValue":true,"nULL":true}"#,
+            r#"{"nULL":true,"nULLValue":false}"#,
+            r#"{"nULL":true,"nULLValue":true,"nULLValue":true}"#,
+            r#"{"nULL":true, "nULLValue":true}"#,
+            r#"{"bOOL":true,"nULLValue":true}"#,
+        ] {
+            assert!(spelled(&line(wrong), NullSpelling::Both).is_some(), "{wrong}");
+        }
     }
 
     #[test]

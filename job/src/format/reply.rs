@@ -128,10 +128,14 @@ fn capacity(raw: &RawValue) -> Option<Units> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::{TranscodeError, scan_page};
+    use crate::{
+        format::{TranscodeError, scan_page},
+        spec::NullSpelling,
+    };
 
     fn page(body: &str) -> Result<ScanPage<'_>, Problem> {
-        scan_page(body.as_bytes(), &mut Vec::new()).map_err(|error: TranscodeError| error.problem)
+        let page = scan_page(body.as_bytes(), NullSpelling::Single, &mut Vec::new());
+        page.map_err(|error: TranscodeError| error.problem)
     }
 
     #[test]

@@ -3,23 +3,27 @@
 //! Each line has two ways: the fast one (`fast.rs`), which copies its bytes, and at all that is unusual
 //! the slow one here, by way of values. What the slow one says is right, and errors are its alone.
 
+mod check;
 mod decimal;
+mod error;
+pub mod export_line;
 mod fast;
 mod number;
 mod scan;
 mod text;
 mod unique;
 
-use std::collections::HashSet;
-
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
-
-use self::{number::Number, scan::Buffers};
+pub use self::error::RequestError;
+use self::{
+    check::Watched,
+    export_line::{Change, ExportLine},
+    number::Number,
+    scan::Buffers,
+};
 use super::hive;
 use crate::{
     item::{AttributeValue, Item, ItemError},
-    schema::{KeyAttribute, KeyKind, KeySchema},
+    schema::{IndexKeys, KeyAttribute, KeyKind, KeySchema},
 };
 
 /// Bytes of an item at most, by DynamoDB's rule (Developer Guide, "Quotas in Amazon DynamoDB").
@@ -60,95 +64,24 @@ pub struct Encoded {
     pub item_bytes: u64,
 }
 
-/// Why a line asks for nothing that the table can do. Never holds any of the item.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
-    /// No item at all.
-    #[error(transparent)]
-    Item(#[from] ItemError),
-    /// A line of an export of DynamoDB that is neither full nor incremental.
-    #[error("neither an Item nor Keys")]
-    NeitherItemNorKeys,
-    /// Not Amazon Ion, or not of an item.
-    #[error("not the Ion of an item: {0}")]
-    Ion(&'static str),
-    /// Longer than any item.
-    #[error("longer than {} bytes", crate::split::MAX_LINE_BYTES)]
-    TooLong,
-    /// The item lacks an attribute of the key.
-    #[error("key attribute {0:?} is missing")]
-    KeyMissing(String),
-    /// An attribute of the key is of another type than the table's.
-    #[error("key attribute {name:?} is not of type {expected:?}")]
-    KeyType {
-        /// The attribute's name.
-        name: String,
-        /// The table's type.
-        expected: KeyKind,
-    },
-    /// The value of a key attribute is empty, or too long.
-    #[error("key attribute {name:?} has {bytes} bytes: DynamoDB takes 1 to {max}")]
-    KeyBytes {
-        /// The attribute's name.
-        name: String,
-        /// How many its value has.
-        bytes: usize,
-        /// How many it may have.
-        max: usize,
-    },
-    /// The item is too large.
-    #[error("item of {0} bytes: DynamoDB takes {MAX_ITEM_BYTES} at most")]
-    TooLarge(u64),
-    /// A number that DynamoDB can't hold.
-    #[error("a number of more than 38 digits, out of range, or none at all")]
-    Number,
-    /// A set without elements.
-    #[error("an empty set")]
-    EmptySet,
-    /// A set with an element twice.
-    #[error("a set with equal elements")]
-    EqualElements,
-}
-
 /// Encodes lines for one table.
 #[derive(Clone, Debug)]
 pub struct Encoder {
-    keys: KeySchema,
+    table: Table,
+    /// Whether lines of DynamoDB's own exports are of incremental ones; nothing if they may be of both.
+    is_incremental: Option<bool>,
     wanted: Wanted,
     buffers: Buffers,
     num_fast: u64,
 }
 
-/// A line of DynamoDB's own export.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct JsonLine<'a> {
-    #[serde(borrow)]
-    item: Option<&'a RawValue>,
-    #[serde(borrow)]
-    keys: Option<&'a RawValue>,
-    /// `null` is none: it is no way to say that an item was deleted.
-    #[serde(borrow, default, deserialize_with = "present")]
-    new_image: Option<&'a RawValue>,
-}
-
-fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
-    Deserialize::deserialize(value).map(Some)
-}
-
-/// What a line of DynamoDB's own export asks for.
-///
-/// # Errors
-/// [`RequestError::NeitherItemNorKeys`], and what is no item.
-pub fn read_json_line(line: &[u8]) -> Result<(Item, Write), RequestError> {
-    let line: JsonLine<'_> = serde_json::from_slice(line).map_err(|_| ItemError::Json)?;
-    let read = |json: &RawValue| Item::from_dynamodb_json(json.get().as_bytes());
-    match (line.item, line.keys, line.new_image) {
-        (Some(item), None, None) => Ok((read(item)?, Write::Put)),
-        (None, Some(_), Some(image)) => Ok((read(image)?, Write::Put)),
-        (None, Some(keys), None) => Ok((read(keys)?, Write::Delete)),
-        _ => Err(RequestError::NeitherItemNorKeys),
-    }
+/// What is known of the table.
+#[derive(Clone, Debug)]
+struct Table {
+    keys: KeySchema,
+    indexes: Vec<IndexKeys>,
+    /// The same for the fast path.
+    watched: Watched,
 }
 
 /// The item of a line of emr-dynamodb-connector, or of Hive.
@@ -160,9 +93,27 @@ pub fn read_emr_line(line: &[u8]) -> Result<Item, ItemError> {
 }
 
 impl Encoder {
-    /// For a table with these keys.
+    /// For a table with these keys and no index. Lines of DynamoDB's own exports may be of full and of incremental
+    /// ones.
     pub fn new(keys: &KeySchema, wanted: Wanted) -> Self {
-        Self { keys: keys.clone(), wanted, buffers: Buffers::default(), num_fast: 0 }
+        let table = Table { keys: keys.clone(), indexes: Vec::new(), watched: Watched::default() };
+        Self { table, is_incremental: None, wanted, buffers: Buffers::default(), num_fast: 0 }
+    }
+
+    /// The same for a table that has indexes, too. They concern items that are put.
+    #[must_use]
+    pub fn with_indexes(mut self, indexes: &[IndexKeys]) -> Self {
+        self.table.watched = Watched::new(indexes);
+        self.table.indexes = indexes.to_vec();
+        self
+    }
+
+    /// The same for lines of an incremental export of DynamoDB, or of a full one. Lines of the other kind are then
+    /// refused: nothing is deleted by what should be a full export.
+    #[must_use]
+    pub fn of_export(mut self, is_incremental: bool) -> Self {
+        self.is_incremental = Some(is_incremental);
+        self
     }
 
     /// How many lines have gone the fast way.
@@ -189,8 +140,55 @@ impl Encoder {
         if let Some(encoded) = self.try_json_line(line, out) {
             return Ok(encoded);
         }
-        let (item, write) = read_json_line(line)?;
-        self.item(&item, write, out)
+        self.export_line(&ExportLine::read_json(line)?, out)
+    }
+
+    /// Encodes a line of DynamoDB's own export that is there as values.
+    ///
+    /// # Errors
+    /// As [`emr_line`](Self::emr_line).
+    pub fn export_line(&mut self, line: &ExportLine, out: &mut Vec<u8>) -> Result<Encoded, RequestError> {
+        match (line, self.is_incremental) {
+            (ExportLine::Item(_), Some(true)) => Err(RequestError::ItemInIncremental),
+            (ExportLine::Change(_), Some(false)) => Err(RequestError::ChangeInFull),
+            (ExportLine::Item(item), _) => self.item(item, Write::Put, out),
+            (ExportLine::Change(change), _) => {
+                self.check_change(change)?;
+                match &change.new_image {
+                    Some(image) => self.item(image, Write::Put, out),
+                    None => self.item(&change.keys, Write::Delete, out),
+                }
+            }
+        }
+    }
+
+    /// Refuses a change that contradicts itself, and a deletion that is not certain.
+    fn check_change(&self, change: &Change) -> Result<(), RequestError> {
+        let identity = self.identity(&change.keys)?;
+        if change.keys.attributes.len() != self.table.keys.attributes().count() {
+            return Err(RequestError::KeysNotExact);
+        }
+        for (field, image) in [("NewImage", &change.new_image), ("OldImage", &change.old_image)] {
+            if let Some(image) = image
+                && self.identity(image)? != identity
+            {
+                return Err(RequestError::OtherKey(field));
+            }
+        }
+        match change.new_image {
+            None if !change.is_dated => Err(RequestError::NotDated),
+            _ => Ok(()),
+        }
+    }
+
+    /// The identity of an item's key.
+    fn identity(&self, item: &Item) -> Result<Vec<u8>, RequestError> {
+        let mut key = Vec::new();
+        let limits = [MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES];
+        for (attribute, max) in self.table.keys.attributes().zip(limits) {
+            write_key(item, attribute, max, &mut key)?;
+        }
+        Ok(key)
     }
 
     /// Encodes an item that is there as values.
@@ -207,26 +205,19 @@ impl Encoder {
     }
 
     fn append(&self, item: &Item, write: Write, out: &mut Vec<u8>) -> Result<Encoded, RequestError> {
-        let mut key = Vec::new();
-        for (attribute, max) in self.keys.attributes().zip([MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES]) {
-            write_key(item, attribute, max, &mut key)?;
-        }
+        let key = self.identity(item)?;
         let write = if self.wanted == Wanted::Keys { Write::Delete } else { write };
         let before = out.len();
         let item_bytes = match write {
             Write::Put => {
-                let bytes = item.size_bytes() as u64;
-                if bytes > MAX_ITEM_BYTES {
-                    return Err(RequestError::TooLarge(bytes));
-                }
-                item.attributes.values().try_for_each(check)?;
+                let bytes = check::check(item, &self.table.indexes)?;
                 out.extend_from_slice(item.to_dynamodb_json().as_bytes());
                 bytes
             }
             Write::Delete => {
                 let of_key =
                     |key: &KeyAttribute| Some((key.name.clone(), item.attributes.get(&key.name)?.clone()));
-                let key = Item { attributes: self.keys.attributes().filter_map(of_key).collect() };
+                let key = Item { attributes: self.table.keys.attributes().filter_map(of_key).collect() };
                 out.extend_from_slice(key.to_dynamodb_json().as_bytes());
                 key.size_bytes() as u64
             }
@@ -262,34 +253,6 @@ fn write_key(
     key.extend_from_slice(&u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes());
     key.append(&mut identity);
     Ok(())
-}
-
-/// Finds what DynamoDB would not take in a value.
-fn check(value: &AttributeValue) -> Result<(), RequestError> {
-    use AttributeValue as V;
-    match value {
-        V::S(_) | V::B(_) | V::Bool(_) | V::Null => Ok(()),
-        V::N(text) => Number::read(text).map(drop).ok_or(RequestError::Number),
-        V::Ss(texts) => check_set(texts.iter()),
-        V::Bs(all) => check_set(all.iter()),
-        V::Ns(texts) => {
-            let numbers: Option<Vec<Number>> = texts.iter().map(|text| Number::read(text)).collect();
-            check_set(numbers.ok_or(RequestError::Number)?.iter())
-        }
-        V::L(values) => values.iter().try_for_each(check),
-        V::M(values) => values.values().try_for_each(check),
-    }
-}
-
-fn check_set<T: Eq + std::hash::Hash>(
-    elements: impl ExactSizeIterator<Item = T>,
-) -> Result<(), RequestError> {
-    let len = elements.len();
-    match (len, elements.collect::<HashSet<T>>().len()) {
-        (0, _) => Err(RequestError::EmptySet),
-        (len, different) if different < len => Err(RequestError::EqualElements),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use super::{
     Problem,
     escape::check_utf8,
     reply::{Fields, ScanPage, any_value, expect, field_name},
-    walk::{Dialect, Step, Stopped, Walk, skip_white_space},
+    walk::{Dialect, SECOND_NULL, Step, Stopped, Walk, skip_white_space},
 };
+use crate::spec::NullSpelling;
 
 /// Why the bytes are no Scan reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,21 +30,33 @@ pub struct TranscodeError {
 /// numbers and binaries hold, and that names within one item differ.
 ///
 /// Takes at most `body.len()` bytes of new capacity in `lines`, unless raw U+2028 or U+2029 grow
-/// to their escapes.
+/// to their escapes, or each NULL gets its second spelling.
 ///
 /// # Errors
 ///
 /// Whatever is not exactly a whole reply with as many items as it states. `lines` is then as it
 /// was.
-pub fn scan_page<'a>(body: &'a [u8], lines: &mut Vec<u8>) -> Result<ScanPage<'a>, TranscodeError> {
+pub fn scan_page<'a>(
+    body: &'a [u8],
+    null: NullSpelling,
+    lines: &mut Vec<u8>,
+) -> Result<ScanPage<'a>, TranscodeError> {
     let before = lines.len();
-    read_reply(body, lines).map_err(|(at, problem)| {
+    // Two copies of the code: what is not asked for costs nothing.
+    let read = match null {
+        NullSpelling::Single => read_reply::<false>,
+        NullSpelling::Both => read_reply::<true>,
+    };
+    read(body, lines).map_err(|(at, problem)| {
         lines.truncate(before);
         TranscodeError { at, problem }
     })
 }
 
-fn read_reply<'a>(body: &'a [u8], lines: &mut Vec<u8>) -> Result<ScanPage<'a>, (usize, Problem)> {
+fn read_reply<'a, const BOTH_NULLS: bool>(
+    body: &'a [u8],
+    lines: &mut Vec<u8>,
+) -> Result<ScanPage<'a>, (usize, Problem)> {
     let has_separators = check_utf8(body)?;
     let at = |rest: &[u8]| body.len() - rest.len();
     let mut fields = Fields::default();
@@ -52,7 +65,7 @@ fn read_reply<'a>(body: &'a [u8], lines: &mut Vec<u8>) -> Result<ScanPage<'a>, (
         rest = skip_white_space(rest);
         let (name, value) = field_name(rest).map_err(|problem| (at(rest), problem))?;
         rest = if name == b"Items" {
-            let (items, after) = read_items(body, value, has_separators, lines)?;
+            let (items, after) = read_items::<BOTH_NULLS>(body, value, has_separators, lines)?;
             fields.set_items(items).map_err(|problem| (at(rest), problem))?;
             after
         } else {
@@ -75,7 +88,7 @@ fn read_reply<'a>(body: &'a [u8], lines: &mut Vec<u8>) -> Result<ScanPage<'a>, (
 }
 
 /// The array of items: their number, and what follows the array.
-fn read_items<'a>(
+fn read_items<'a, const BOTH_NULLS: bool>(
     body: &'a [u8],
     array: &'a [u8],
     has_separators: bool,
@@ -86,7 +99,7 @@ fn read_items<'a>(
     if let Some((b']', after)) = rest.split_first() {
         return Ok((0, after));
     }
-    let copy = Copy::new(body, body.len() - rest.len(), lines);
+    let copy = Copy::<BOTH_NULLS>::new(body, body.len() - rest.len(), lines);
     let mut walk = Walk::new(body, has_separators, copy);
     let mut items = 0;
     loop {
@@ -105,7 +118,10 @@ fn read_items<'a>(
 
 /// One item and the `,` or `]` after it, which becomes the end of its line.
 #[inline]
-fn read_item<'a>(walk: &mut Walk<'a, Copy<'a, '_>>, rest: &'a [u8]) -> Result<(u8, &'a [u8]), Stopped> {
+fn read_item<'a, const BOTH_NULLS: bool>(
+    walk: &mut Walk<'a, Copy<'a, '_, BOTH_NULLS>>,
+    rest: &'a [u8],
+) -> Result<(u8, &'a [u8]), Stopped> {
     let after: Step<'a> = walk.item(rest);
     let after = after?;
     let (byte, next) = walk.token(after)?;
@@ -126,14 +142,14 @@ const COPY_MAX_BYTES: usize = 8 * 1024;
 ///
 /// What `lines` holds behind the last replacement comes from the offset `shift` less in `body`;
 /// `shift` wraps, as replies get both shorter and longer.
-struct Copy<'a, 'l> {
+struct Copy<'a, 'l, const BOTH_NULLS: bool> {
     body: &'a [u8],
     lines: &'l mut Vec<u8>,
     shift: usize,
     ahead_bytes: usize,
 }
 
-impl<'a, 'l> Copy<'a, 'l> {
+impl<'a, 'l, const BOTH_NULLS: bool> Copy<'a, 'l, BOTH_NULLS> {
     /// Starts at the offset `from`.
     fn new(body: &'a [u8], from: usize, lines: &'l mut Vec<u8>) -> Self {
         lines.reserve(body.len() - from);
@@ -170,8 +186,9 @@ impl<'a, 'l> Copy<'a, 'l> {
     }
 }
 
-impl<'a> Dialect<'a> for Copy<'a, '_> {
+impl<'a, const BOTH_NULLS: bool> Dialect<'a> for Copy<'a, '_, BOTH_NULLS> {
     const FLIP: u8 = 0;
+    const BOTH_NULLS: bool = BOTH_NULLS;
 
     #[inline]
     fn type_letter(&mut self, at: usize, letter: u8) {
@@ -185,6 +202,11 @@ impl<'a> Dialect<'a> for Copy<'a, '_> {
         self.ahead_bytes = COPY_MIN_BYTES;
         Ok(())
     }
+
+    fn after_null(&mut self, at: usize, rest: &'a [u8]) -> Result<&'a [u8], Problem> {
+        self.respell(at, at, SECOND_NULL)?;
+        Ok(rest)
+    }
 }
 
 #[cfg(test)]
@@ -192,9 +214,13 @@ mod tests {
     use super::*;
 
     fn lines_of(items: &str, count: usize) -> Result<String, Problem> {
+        spelled(items, count, NullSpelling::Single)
+    }
+
+    fn spelled(items: &str, count: usize, null: NullSpelling) -> Result<String, Problem> {
         let body = format!(r#"{{"Items":{items},"Count":{count}}}"#);
         let mut lines = b"before\n".to_vec();
-        let page = scan_page(body.as_bytes(), &mut lines).map_err(|error| {
+        let page = scan_page(body.as_bytes(), null, &mut lines).map_err(|error| {
             assert_eq!(lines, b"before\n");
             error.problem
         })?;
@@ -210,6 +236,18 @@ mod tests {
 {}
 "#;
         assert_eq!(lines_of(items, 2).unwrap(), expected);
+    }
+
+    #[test]
+    fn null_gets_its_second_spelling_wherever_it_stands_if_asked() {
+        let items = r#"[{"z":{"NULL":true},"s":{"S":"{\"NULL\":true}"},"NULL":{"L":[{"NULL": true },{"BOOL":true},{"M":{"x":{"NULL":true}}}]}},{"y":{"NULL":true}}]"#;
+        let single = lines_of(items, 2).unwrap();
+        let both = spelled(items, 2, NullSpelling::Both).unwrap();
+        assert_eq!(both, single.replace(r#""nULL":true"#, r#""nULL":true,"nULLValue":true"#));
+        assert_eq!(both.matches("nULLValue").count(), 4);
+        for wrong in [r#"[{"z":{"NULL":false}}]"#, r#"[{"z":{"NULL":tru}}]"#] {
+            assert!(spelled(wrong, 1, NullSpelling::Both).is_err(), "{wrong}");
+        }
     }
 
     #[test]

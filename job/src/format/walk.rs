@@ -15,10 +15,16 @@ use super::{
 };
 use crate::item::MAX_NESTING;
 
+/// What stands behind `true` where a NULL has both spellings.
+pub(super) const SECOND_NULL: &[u8] = br#","nULLValue":true"#;
+
 /// What differs between the formats that a [`Walk`] reads, and what it is for.
 pub(super) trait Dialect<'a> {
     /// What to flip in the first letter of a type key to get DynamoDB's spelling.
     const FLIP: u8;
+
+    /// NULL has a second spelling behind the first in lines; see [`after_null`](Self::after_null).
+    const BOTH_NULLS: bool = false;
 
     /// `letter`, the first of a type key, stands at the offset `at`.
     fn type_letter(&mut self, at: usize, letter: u8);
@@ -32,6 +38,13 @@ pub(super) trait Dialect<'a> {
     #[inline]
     fn scalar(&mut self, _kind: Kind, _text: &'a [u8], _after: &'a [u8]) -> Result<(), Problem> {
         Ok(())
+    }
+
+    /// The first spelling of a NULL ends at the offset `at`, where `rest` begins. What remains starts behind the
+    /// second. Called only with [`BOTH_NULLS`](Self::BOTH_NULLS).
+    #[inline]
+    fn after_null(&mut self, _at: usize, rest: &'a [u8]) -> Result<&'a [u8], Problem> {
+        Ok(rest)
     }
 
     /// An attribute of the item itself, not of a map in it.
@@ -277,6 +290,9 @@ impl<'a, D: Dialect<'a>> Walk<'a, D> {
             Kind::L => self.values(rest, depth + 1),
             Kind::Ss | Kind::Ns | Kind::Bs => self.strings(kind, rest),
             Kind::Bool | Kind::Null => match rest {
+                [b't', b'r', b'u', b'e', after @ ..] if D::BOTH_NULLS && kind == Kind::Null => {
+                    self.second_null(after)
+                }
                 [b't', b'r', b'u', b'e', after @ ..] => Ok(after),
                 [b'f', b'a', b'l', b's', b'e', after @ ..] if kind == Kind::Bool => Ok(after),
                 _ => self.loose_literal(kind, rest),
@@ -284,10 +300,20 @@ impl<'a, D: Dialect<'a>> Walk<'a, D> {
         }
     }
 
+    fn second_null(&mut self, rest: &'a [u8]) -> Step<'a> {
+        match self.dialect.after_null(self.at(rest), rest) {
+            Ok(after) => Ok(after),
+            Err(problem) => self.stop(rest, problem),
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn loose_literal(&mut self, kind: Kind, rest: &'a [u8]) -> Step<'a> {
         match self.skip_gap(rest)? {
+            [b't', b'r', b'u', b'e', after @ ..] if D::BOTH_NULLS && kind == Kind::Null => {
+                self.second_null(after)
+            }
             [b't', b'r', b'u', b'e', after @ ..] => Ok(after),
             [b'f', b'a', b'l', b's', b'e', after @ ..] if kind == Kind::Bool => Ok(after),
             rest => {

@@ -10,6 +10,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{AttributeValue, Item, ItemError, MAX_NESTING};
+use crate::format::has_lone_surrogate;
 
 #[derive(Clone, Copy)]
 enum Source {
@@ -39,7 +40,15 @@ impl Item {
 }
 
 /// The fields of a JSON object, in order, duplicates included.
-struct Fields<'a>(Vec<(String, &'a RawValue)>);
+pub(crate) struct Fields<'a>(pub(crate) Vec<(String, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// # Errors
+    /// It is no JSON, or none of an object.
+    pub(crate) fn read(json: &'a [u8]) -> Result<Self, ItemError> {
+        parse(json)
+    }
+}
 
 impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
@@ -63,7 +72,8 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 
 // The cause is dropped because the messages of serde_json quote the text.
 fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, ItemError> {
-    serde_json::from_slice(json).map_err(|_| ItemError::Json)
+    serde_json::from_slice(json)
+        .map_err(|_| if has_lone_surrogate(json) { ItemError::LoneSurrogate } else { ItemError::Json })
 }
 
 fn attributes(
@@ -82,7 +92,14 @@ fn attributes(
 
 fn value(json: &RawValue, source: Source, depth: usize) -> Result<AttributeValue, ItemError> {
     let Fields(fields) = parse(json.get().as_bytes())?;
-    let [(kind, content)] = fields.as_slice() else { return Err(ItemError::NotOneType) };
+    let (kind, content) = match fields.as_slice() {
+        [(kind, content)] => (kind, content),
+        // Written for readers of which each knows only one of the spellings.
+        [first, second] if matches!(source, Source::Backup) && is_null_twice(first, second) => {
+            return Ok(AttributeValue::Null);
+        }
+        _ => return Err(ItemError::NotOneType),
+    };
     let kind = match source {
         Source::DynamoDb => kind.clone(),
         Source::Backup => kind.to_ascii_uppercase(),
@@ -122,6 +139,14 @@ fn value(json: &RawValue, source: Source, depth: usize) -> Result<AttributeValue
     })
 }
 
+/// `"nULL":true,"nULLValue":true`, in whatever order.
+fn is_null_twice(first: &(String, &RawValue), second: &(String, &RawValue)) -> bool {
+    let is = |(name, content): &(String, &RawValue), kind: &str| {
+        name.eq_ignore_ascii_case(kind) && content.get() == "true"
+    };
+    is(first, "NULL") && is(second, "NULLVALUE") || is(first, "NULLVALUE") && is(second, "NULL")
+}
+
 fn number(json: &RawValue, source: Source) -> Result<String, ItemError> {
     match (json.get().as_bytes()[0], source) {
         (b'-' | b'0'..=b'9', Source::Backup) => Ok(json.get().to_owned()),
@@ -150,12 +175,35 @@ mod tests {
     }
 
     #[test]
+    fn null_may_have_both_spellings_in_a_backup_line_and_nothing_else_beside() {
+        for line in [r#"{"a":{"nULL":true,"nULLValue":true}}"#, r#"{"a":{"nULLValue": true , "NULL":true}}"#]
+        {
+            let item = Item::from_emr_line(line.as_bytes()).unwrap();
+            assert_eq!(item.attributes["a"], AttributeValue::Null, "{line}");
+        }
+        for line in [
+            r#"{"a":{"nULL":true,"nULLValue":false}}"#,
+            r#"{"a":{"nULL":true,"nULL":true}}"#,
+            r#"{"a":{"nULLValue":true,"nULLValue":true}}"#,
+            r#"{"a":{"nULL":true,"s":"x"}}"#,
+            r#"{"a":{"nULL":true,"nULLValue":true,"s":"x"}}"#,
+        ] {
+            assert_eq!(Item::from_emr_line(line.as_bytes()), Err(ItemError::NotOneType), "{line}");
+        }
+        let both = br#"{"a":{"NULL":true,"NULLValue":true}}"#;
+        assert_eq!(Item::from_dynamodb_json(both), Err(ItemError::NotOneType), "DynamoDB never writes that");
+    }
+
+    #[test]
     fn what_is_no_item_is_refused() {
         for (json, error) in [
             (r#"{"a":{"S":"x"}"#, ItemError::Json),
             (r#"{"a":{"S":1}}"#, ItemError::Json),
             (r#"{"a":{"NULL":false}}"#, ItemError::Json),
-            (r#"{"a":{"S":"\ud800"}}"#, ItemError::Json),
+            (r#"{"a":{"S":"\ud800"}}"#, ItemError::LoneSurrogate),
+            (r#"{"a\udc00":{"S":""}}"#, ItemError::LoneSurrogate),
+            (r#"{"a":{"SS":["\ud800\u0041"]}}"#, ItemError::LoneSurrogate),
+            (r#"{"a":{"S":"\\ud800}}"#, ItemError::Json),
             (r#"{"a":{}}"#, ItemError::NotOneType),
             (r#"{"a":{"S":"","N":"1"}}"#, ItemError::NotOneType),
             (r#"{"a":{"s":""}}"#, ItemError::UnknownType),

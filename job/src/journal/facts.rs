@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     capacity::{Rate, Units},
     control::Sealed,
-    ids::{FileId, JobId, Segment, SplitId},
+    ids::{FileId, JobId, Segment, SplitId, UploadId},
+    layout::PartName,
     schema::KeySchema,
-    spec::{Compression, WriteMode},
+    spec::{Compression, NullSpelling, WriteMode},
     split::Counts,
+    table_settings::TableSettings,
     task::{Mark, TotalSegments},
 };
 
@@ -63,6 +65,9 @@ pub struct Begin {
     pub keys: KeySchema,
     /// How part files are compressed.
     pub compression: Compression,
+    /// How NULL is spelled in them; older versions knew only one spelling.
+    #[serde(default)]
+    pub null: NullSpelling,
     /// Strongly consistent reads.
     pub consistent: bool,
     /// How the Scan is divided.
@@ -73,6 +78,9 @@ pub struct Begin {
     pub expected_items: u64,
     /// The table as DescribeTable gave it when the job began, for `export.json`.
     pub description: serde_json::Value,
+    /// How the table was set up besides, for `export.json`; absent if that was not recorded yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_settings: Option<TableSettings>,
 }
 
 /// What an import is, and what may not change while it is resumed.
@@ -113,6 +121,12 @@ pub struct Run {
     pub rate_source: String,
     /// Program and version.
     pub tool: String,
+    /// The AWS account whose credentials the coordinator has; absent if that was not found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The ARN of the user or role that they are of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
 }
 
 /// A part file that may be filled.
@@ -121,9 +135,9 @@ pub struct OpenedFile {
     /// Its number.
     pub file: FileId,
     /// Its name in the folder.
-    pub name: String,
+    pub name: PartName,
     /// S3's id of the multipart upload; on a file system what tells it from an earlier one of that name.
-    pub upload_id: String,
+    pub upload_id: UploadId,
 }
 
 /// What the check of a backup found.

@@ -1,7 +1,9 @@
 use super::*;
 use crate::{
     control::{Sealed, SealedPart},
-    ids::{Attempt, FileId, Segment, SplitId},
+    ids::{Attempt, FileId, JobId, Segment, SplitId},
+    layout::part_file,
+    spec::Compression,
     split::Counts,
     task::{Mark, Position, Step},
 };
@@ -62,8 +64,9 @@ fn sealed() -> impl Strategy<Value = Fact> {
 fn fact() -> impl Strategy<Value = Fact> {
     prop_oneof![
         sealed(),
-        (any::<u32>(), ".{0,20}", ".{0,20}").prop_map(|(file, name, upload_id)| {
-            Fact::File(OpenedFile { file: FileId(file), name, upload_id })
+        (any::<u32>(), any::<u128>(), "[!-~]{1,20}").prop_map(|(file, job, upload_id)| {
+            let name = part_file(&JobId::from_u128(job), FileId(file), Compression::Gzip);
+            Fact::File(OpenedFile { file: FileId(file), name, upload_id: upload_id.parse().unwrap() })
         }),
         any::<u32>().prop_map(|file| Fact::Fenced(FileId(file))),
         (any::<u32>(), position(), any::<u64>()).prop_map(|(segment, position, pages)| {
@@ -140,4 +143,32 @@ fn who_wrote_an_object_is_known_even_if_the_rest_is_not() {
     let bytes = print(&a_header(5), &[Fact::Abandoned]);
     assert_eq!(header(&bytes[..bytes.len() - 10]), Ok(a_header(5)));
     assert!(header(b"x").is_err());
+}
+
+#[test]
+fn what_older_versions_did_not_journal_has_the_value_that_they_meant() {
+    let begin = r#"{"job":"00000000-0000-0000-0000-000000000007","table":"t","arn":null,"table_id":null,"keys":{"partition":{"name":"k","type":"S"}},
+        "compression":"none","consistent":false,"segments":1,"started_at":"","expected_items":0,"description":null}"#;
+    let begin: Begin = serde_json::from_str(begin).unwrap();
+    assert_eq!(begin.null, crate::spec::NullSpelling::Single);
+    let counts: Counts = serde_json::from_str(r#"{"items":7,"kept":1,"item_bytes":9,"units":8000}"#).unwrap();
+    assert_eq!((counts.removed, counts.lines()), (0, 8));
+    let both = serde_json::to_value(Begin { null: crate::spec::NullSpelling::Both, ..begin }).unwrap();
+    assert_eq!(both["null"], "both");
+}
+
+/// As it was written before the settings of the table were recorded.
+#[test]
+fn a_beginning_without_the_settings_of_the_table_is_read() {
+    let begin = r#"{"job":"00000000-0000-0000-0000-000000000007","table":"Forum","arn":null,"table_id":null,"keys":{"partition":{"name":"pk","type":"S"}},
+        "compression":"none","consistent":false,"segments":4,"started_at":"t","expected_items":7,
+        "description":{"TableName":"Forum"}}"#;
+    let begin: Begin = serde_json::from_str(begin).unwrap();
+    assert_eq!(begin.table_settings, None);
+    assert!(!serde_json::to_string(&begin).unwrap().contains("table_settings"));
+    let settings =
+        Some(crate::table_settings::TableSettings { tags: Some(Vec::new()), ..Default::default() });
+    let fact = Fact::Begin(Box::new(Begin { table_settings: settings, ..begin }));
+    let bytes = print(&a_header(1), std::slice::from_ref(&fact));
+    assert_eq!(parse(&bytes), Ok((a_header(1), vec![fact])));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use job::{
     item::{AttributeValue, Item},
-    schema::{KeyAttribute, KeyKind, KeySchema},
+    schema::{IndexKeys, KeyAttribute, KeyKind, KeySchema},
 };
 use proptest::prelude::*;
 
@@ -23,6 +23,25 @@ pub(crate) fn schema_strategy() -> impl Strategy<Value = KeySchema> {
         partition: attribute(partition),
         sort: sort.map(attribute),
     })
+}
+
+/// Indexes on the attributes of [`keyed_item_strategy`] and on one that it seldom has; some of another type.
+pub(crate) fn indexes_strategy() -> impl Strategy<Value = Vec<IndexKeys>> {
+    let attribute = |(name, kind): (&str, _)| KeyAttribute { name: name.to_owned(), kind };
+    let attributes = vec![
+        ("pk", KeyKind::S),
+        ("sk", KeyKind::N),
+        ("bk", KeyKind::B),
+        ("sk", KeyKind::S),
+        ("", KeyKind::S),
+        ("S", KeyKind::N),
+    ];
+    let attributes = prop::collection::vec(prop::sample::select(attributes).prop_map(attribute), 1..3);
+    let index = attributes.prop_map(|mut partition| {
+        let sort = partition.split_off(1);
+        IndexKeys { name: "index".into(), partition, sort }
+    });
+    prop::collection::vec(index, 0..3)
 }
 
 /// Items with the attributes `pk` (S), `sk` (N) and `bk` (B), mostly such as a table takes; if `plain`, with

@@ -273,6 +273,7 @@ impl Simulated {
         }
         if now >= self.beat_at {
             self.beat_at = now + BEAT_EVERY;
+            self.stats.waits_for_units = self.allowance.is_short();
             self.said.push(FromWorker::Heartbeat(self.stats.clone()));
         }
     }

@@ -8,13 +8,14 @@ use job::{
     format::{KeyNames, check_line},
     item::{Item, ItemError},
     schema::{KeyAttribute, KeyKind, KeySchema},
+    spec::NullSpelling,
 };
 use libfuzzer_sys::fuzz_target;
 
 fn check(line: &[u8]) {
     let partition = KeyAttribute { name: "a".into(), kind: KeyKind::S };
     let keys = KeyNames::from(&KeySchema { partition, sort: None });
-    let Ok(keys) = check_line(line, &keys) else { return };
+    let Ok(keys) = check_line(line, &keys, NullSpelling::Single) else { return };
     let item = match Item::from_emr_line(line) {
         Ok(item) => item,
         // Left to DynamoDB by the strict reader.

@@ -7,6 +7,7 @@
 use job::{
     format::scan_page,
     item::{Item, ItemError},
+    spec::NullSpelling,
 };
 use libfuzzer_sys::fuzz_target;
 use serde::Deserialize;
@@ -29,7 +30,7 @@ fn slow_items(body: &[u8]) -> Result<Vec<Item>, ItemError> {
 /// The bytes as a whole reply, and as the items of one: else most inputs die at its frame.
 fn check(body: &[u8]) {
     let mut lines = b"kept".to_vec();
-    let Ok(page) = scan_page(body, &mut lines) else {
+    let Ok(page) = scan_page(body, NullSpelling::Single, &mut lines) else {
         assert_eq!(lines, b"kept");
         return;
     };
@@ -50,6 +51,11 @@ fn check(body: &[u8]) {
         assert_eq!(ours, canonical, "the same bytes but for the order of attributes");
     }
     assert_eq!(read.next(), None);
+    let mut both = Vec::new();
+    scan_page(body, NullSpelling::Both, &mut both).expect("the spelling of NULL makes no difference");
+    for (line, item) in both.split(|&byte| byte == b'\n').zip(&items) {
+        assert_eq!(Item::from_emr_line(line).as_ref(), Ok(item));
+    }
 }
 
 fuzz_target!(|bytes: &[u8]| {

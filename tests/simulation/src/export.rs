@@ -9,12 +9,12 @@ use std::{
 use coordinator::cores::{ExportAction, ExportEvent, ExportState, ExportWork, PartFile, State};
 use fastrand::Rng;
 use job::{
-    capacity::{Rate, Units},
+    capacity::Units,
     control::{FromWorker, ToWorker},
     ids::{Attempt, FileId, JobId},
     journal::{Begin, Fact, Run, Totals},
     schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::{AwsAccess, Compression, ExportSettings},
+    spec::{AwsAccess, Compression, ExportSettings, NullSpelling},
     target::Target,
     task::{Lease, Position, TotalSegments},
 };
@@ -101,23 +101,26 @@ impl Export {
                 total_segments: segments,
                 target,
                 compression: Compression::None,
+                null: NullSpelling::Single,
                 upload_part_bytes: rng.u64(5..9) * MIB,
                 part_file_bytes: rng.u64(6..30) * MIB,
                 mean_item_bytes: 0,
                 aws: AwsAccess::default(),
             },
             begin: Begin {
-                job: JobId("job".into()),
+                job: JobId::from_u128(7),
                 table: "t".into(),
                 arn: None,
                 table_id: None,
                 keys,
                 compression: Compression::None,
+                null: NullSpelling::Single,
                 consistent: false,
                 segments,
                 started_at: String::new(),
                 expected_items: 0,
                 description: serde_json::Value::Null,
+                table_settings: None,
             },
             completed: BTreeSet::new(),
         }
@@ -224,7 +227,7 @@ impl Export {
         );
         let (done, total) = state.tasks();
         assert_eq!(done, total, "commit: not all segments are done");
-        let run = Run { workers: 1, rate: Rate::default(), rate_source: String::new(), tool: String::new() };
+        let run = Run { workers: 1, ..Run::default() };
         let export = state.export_json(&run, &Totals::default(), at).expect("commit: counts agree");
         let files = state.files().iter().filter(|file| file.upload_id.is_some()).cloned().collect();
         Ending { files, export_json: serde_json::to_string(&export).unwrap() }
@@ -301,7 +304,7 @@ impl Job for Export {
         let mut seen = Seen::default();
         for file in state.files() {
             let Some(id) = &file.upload_id else { continue };
-            seen.opened.push((file.id, id.clone()));
+            seen.opened.push((file.id, id.to_string()));
             for part in &file.parts {
                 for page in self.pages_of(file.id, id, part.number, &part.etag) {
                     assert!(seen.pages.insert(page), "journal: page {page:?} is in two parts");
@@ -366,7 +369,7 @@ impl Job for Export {
         Some(match action {
             ExportAction::OpenFile(file, _) => {
                 self.uploads.push(Upload { file, parts: Vec::new(), fenced: false });
-                ExportEvent::Opened(file, (self.uploads.len() - 1).to_string())
+                ExportEvent::Opened(file, (self.uploads.len() - 1).to_string().parse().unwrap())
             }
             ExportAction::Fence(file) => {
                 let file = work.state().files()[file.0 as usize].clone();
@@ -378,7 +381,7 @@ impl Job for Export {
 
     fn accepted(&self, seen: &mut Seen, fact: &Fact) -> Vec<u32> {
         match fact {
-            Fact::File(opened) => seen.opened.push((opened.file, opened.upload_id.clone())),
+            Fact::File(opened) => seen.opened.push((opened.file, opened.upload_id.to_string())),
             Fact::Sealed(sealed) => {
                 let mut pages = Vec::new();
                 if let Some(part) = &sealed.part {

@@ -7,6 +7,7 @@ use fastrand::Rng;
 use job::{
     capacity::Units,
     control::{FromWorker, ToWorker},
+    format::request::Write,
     ids::{Attempt, JobId, SplitId},
     journal::{BeginImport, Fact, Settled},
     object::Object,
@@ -95,12 +96,14 @@ impl Import {
             settings: ImportSettings {
                 table: "t".into(),
                 keys,
+                indexes: Vec::new(),
+                is_incremental: false,
                 mode: WriteMode::PutIfAbsent,
                 open_splits: 4,
                 aws: AwsAccess::default(),
             },
             begin: BeginImport {
-                job: JobId("job".into()),
+                job: JobId::from_u128(7),
                 table: "t".into(),
                 table_id: None,
                 source: "s3://bucket/backup".into(),
@@ -151,7 +154,8 @@ impl Import {
                 hand.waiting.push((Ticket { slot, line: (offset - first) / LINE }, split, offset));
                 Line::Waiting
             };
-            hand.ledger.read(slot, [Entry { offset, next: offset + LINE, item_bytes: 100, state }]);
+            let (next, write) = (offset + LINE, Write::Put);
+            hand.ledger.read(slot, [Entry { offset, next, write, item_bytes: 100, state }]);
         }
     }
 

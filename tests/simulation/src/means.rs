@@ -122,6 +122,7 @@ impl Means {
         FromWorker::Heartbeat(job::control::Stats {
             consumed: self.used,
             requests: self.requests,
+            waits_for_units: self.allowance.is_short(),
             ..job::control::Stats::default()
         })
     }

@@ -10,6 +10,7 @@ use job::{
     capacity::Units,
     format::TranscodeError,
     ids::{Attempt, Segment},
+    spec::NullSpelling,
     task::Position,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -81,6 +82,7 @@ pub(crate) struct Fetched {
 #[derive(Debug)]
 pub(crate) struct Encoder {
     pool: rayon::ThreadPool,
+    null: NullSpelling,
     permits: Arc<Semaphore>,
     buffers: Arc<Mutex<Vec<Vec<u8>>>>,
     parts: mpsc::Sender<Input>,
@@ -92,7 +94,7 @@ pub(crate) struct Turn(OwnedSemaphorePermit);
 
 impl Encoder {
     /// One thread for each core, and the queue to the part stage.
-    pub(crate) fn new(cores: Cores) -> anyhow::Result<(Self, mpsc::Receiver<Input>)> {
+    pub(crate) fn new(cores: Cores, null: NullSpelling) -> anyhow::Result<(Self, mpsc::Receiver<Input>)> {
         let num_threads = cores.get();
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(num_threads)
@@ -103,7 +105,7 @@ impl Encoder {
         let num_buffers = num_threads + 2;
         let (parts, inputs) = mpsc::channel(num_buffers + SIGNALS);
         let permits = Arc::new(Semaphore::new(num_buffers));
-        Ok((Self { pool, permits, buffers: Arc::default(), parts }, inputs))
+        Ok((Self { pool, null, permits, buffers: Arc::default(), parts }, inputs))
     }
 
     /// Waits until the stages behind have room for a page.
@@ -121,10 +123,10 @@ impl Encoder {
         let (reply, encoded) = oneshot::channel();
         let text = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         let lines = Lines { text, home: self.buffers.clone(), _permit: turn.0 };
-        let parts = self.parts.clone();
+        let (parts, null) = (self.parts.clone(), self.null);
         self.pool.spawn(move || {
             // Nobody listens only when the export is being cancelled.
-            let _ = reply.send(encode(fetched, lines, &parts));
+            let _ = reply.send(encode(fetched, null, lines, &parts));
         });
         encoded.await.unwrap_or(Err((Vec::new(), EncodeError::Cancelled)))
     }
@@ -149,11 +151,12 @@ pub(crate) enum EncodeError {
 
 fn encode(
     fetched: Fetched,
+    null: NullSpelling,
     mut lines: Lines,
     parts: &mpsc::Sender<Input>,
 ) -> Result<Encoded, (Vec<u8>, EncodeError)> {
     let Fetched { body, segment, attempt, pages } = fetched;
-    let page = match job::format::scan_page(&body, &mut lines.text) {
+    let page = match job::format::scan_page(&body, null, &mut lines.text) {
         Ok(page) => page,
         Err(error) => return Err((body, error.into())),
     };

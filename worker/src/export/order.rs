@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use job::{
     control::{Sealed, SealedPart},
-    ids::FileId,
+    ids::{FileId, UploadId},
+    layout::PartName,
 };
 
 use super::part::{PartOf, Sealing};
@@ -18,9 +19,9 @@ pub struct PartFile {
     /// Its number.
     pub file: FileId,
     /// In the folder.
-    pub name: String,
-    /// Empty on a file system.
-    pub upload_id: String,
+    pub name: PartName,
+    /// Of its multipart upload; on a file system what its hidden name is made of.
+    pub upload_id: UploadId,
 }
 
 /// What came in.
@@ -203,6 +204,7 @@ impl<B> Order<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use job::{ids::JobId, layout::part_file, spec::Compression};
 
     fn filled(file: u64, number: u32, last: bool) -> Event<()> {
         let part = Some(PartOf { file, number, items: 1, last });
@@ -211,7 +213,8 @@ mod tests {
     }
 
     fn file(id: u32) -> Event<()> {
-        Event::File(PartFile { file: FileId(id), name: String::new(), upload_id: String::new() })
+        let name = part_file(&JobId::from_u128(1), FileId(id), Compression::None);
+        Event::File(PartFile { file: FileId(id), name, upload_id: "u".parse().unwrap() })
     }
 
     fn durable(sequence: u64) -> Event<()> {

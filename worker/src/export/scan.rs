@@ -1,15 +1,20 @@
 //! First stage of an export: one stream, which reads one segment page after page.
 
 use std::{
+    collections::HashMap,
     mem,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
-use anyhow::anyhow;
-use aws_sdk_dynamodb::{operation::scan::builders::ScanFluentBuilder, types::ReturnConsumedCapacity};
+use anyhow::{Context, anyhow};
+use aws_sdk_dynamodb::{
+    operation::scan::builders::ScanFluentBuilder,
+    types::{AttributeValue, ReturnConsumedCapacity},
+};
 use job::{
     capacity::Units,
+    paging::Places,
     spec::ExportSettings,
     task::{Lease, Mark, Position},
 };
@@ -45,25 +50,44 @@ struct Reading {
     body: Vec<u8>,
     failures: u32,
     malformed: u32,
+    /// From where pages went on.
+    places: Places<HashMap<String, AttributeValue>>,
+}
+
+impl Reading {
+    /// The key after which the next page begins, if there is one. One that was there before is an error.
+    fn start(&mut self) -> anyhow::Result<Option<HashMap<String, AttributeValue>>> {
+        let Position::After(key) = &self.mark.position else { return Ok(None) };
+        let key = key::exclusive_start_key(key)?;
+        self.places.next(&key)?;
+        Ok(Some(key))
+    }
 }
 
 impl Scanner {
     /// Reads a segment from its mark to its end.
     pub(crate) async fn read(&self, lease: Lease) -> anyhow::Result<()> {
         let mark = lease.mark.clone();
-        let (body, costs) = (Vec::new(), Costs::default());
-        let mut segment = Reading { lease, mark, costs, body, failures: 0, malformed: 0 };
+        let (body, costs, places) = (Vec::new(), Costs::default(), Places::default());
+        let mut segment = Reading { lease, mark, costs, body, failures: 0, malformed: 0, places };
+        let mut start = segment.start()?;
         while segment.mark.position != Position::Done {
             let plan = self.plan(&segment.costs).await;
             let waiting_since = Instant::now();
             self.purse.acquire(plan.estimate).await;
             self.spent.units.add(waiting_since.elapsed());
-            let request = self.request(&segment, plan)?;
+            let request = self.request(&segment, plan, start.clone());
             let sent_at = Instant::now();
             let fetched = raw::fetch(request, &mut segment.body).await;
             self.spent.requests.add(sent_at.elapsed());
             match fetched {
-                Ok(()) => self.encode(&mut segment, plan).await?,
+                Ok(()) => {
+                    let page = segment.mark.pages;
+                    self.encode(&mut segment, plan).await?;
+                    if segment.mark.pages > page {
+                        start = segment.start().with_context(|| self.page(&segment))?;
+                    }
+                }
                 Err(error) => {
                     let charged = if error.is_charged() { plan.estimate } else { Units::ZERO };
                     self.settle(plan, charged);
@@ -81,14 +105,20 @@ impl Scanner {
         Reads { consistent, mean_item_bytes }.plan(cap, own, &typical)
     }
 
-    fn request(&self, segment: &Reading, plan: Plan) -> anyhow::Result<ScanFluentBuilder> {
-        let start = match &segment.mark.position {
-            Position::After(key) => Some(key::exclusive_start_key(key)?),
-            Position::Start | Position::Done => None,
-        };
+    /// A page, for messages.
+    fn page(&self, segment: &Reading) -> String {
+        let (table, number) = (&self.settings.table, segment.lease.segment);
+        format!("Scan of table {table}, segment {number}, page {}", segment.mark.pages)
+    }
+
+    fn request(
+        &self,
+        segment: &Reading,
+        plan: Plan,
+        start: Option<HashMap<String, AttributeValue>>,
+    ) -> ScanFluentBuilder {
         let integer = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-        Ok(self
-            .clients
+        self.clients
             .dynamodb
             .scan()
             .table_name(&self.settings.table)
@@ -97,7 +127,7 @@ impl Scanner {
             .segment(integer(segment.lease.segment.0))
             .total_segments(integer(self.settings.total_segments.get()))
             .set_limit(plan.limit.map(integer))
-            .set_exclusive_start_key(start))
+            .set_exclusive_start_key(start)
     }
 
     async fn encode(&self, segment: &mut Reading, plan: Plan) -> anyhow::Result<()> {
@@ -167,8 +197,8 @@ impl Scanner {
                 let resource = format!("table {}", self.settings.table);
                 Fault::of("dynamodb:Scan", &resource, &self.clients.dynamodb_address, &error)
             }
-            FetchError::Torn(_) => Fault::new(
-                FaultKind::Transient,
+            FetchError::Torn(torn) => Fault::new(
+                torn.kind(),
                 format!("Scan of table {}, segment {}: {error}", self.settings.table, segment.lease.segment),
             ),
         };

@@ -3,14 +3,14 @@
 //! Nothing is completed here; only the coordinator makes files visible.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use anyhow::{Context, anyhow};
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::{primitives::ByteStream, types::ChecksumAlgorithm};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use job::{ids::FileId, target::Target};
@@ -24,7 +24,7 @@ const MAX_UPLOADS: usize = 3;
 
 /// The two kinds.
 pub(crate) enum Store {
-    S3(S3),
+    S3(Box<S3>),
     Folder(Folder),
 }
 
@@ -32,7 +32,8 @@ impl Store {
     pub(crate) fn of(target: &Target, clients: &Clients) -> Self {
         match target {
             Target::S3 { bucket, .. } => {
-                Self::S3(S3 { bucket: bucket.clone(), target: target.clone(), clients: clients.clone() })
+                let (bucket, target, clients) = (bucket.clone(), target.clone(), clients.clone());
+                Self::S3(Box::new(S3 { bucket, target, clients }))
             }
             Target::File { dir } => Self::Folder(Folder { dir: dir.clone(), open: Arc::default() }),
         }
@@ -102,9 +103,10 @@ impl S3 {
             .upload_part()
             .bucket(&self.bucket)
             .key(self.target.key(&file.name))
-            .upload_id(&file.upload_id)
+            .upload_id(&*file.upload_id)
             .part_number(i32::try_from(number).unwrap_or(i32::MAX))
             .content_length(i64::try_from(stored.length).unwrap_or(i64::MAX))
+            .checksum_algorithm(ChecksumAlgorithm::Crc32C)
             .checksum_crc32_c(BASE64_STANDARD.encode(stored.crc32c.to_be_bytes()))
             .body(ByteStream::from(stored.bytes.clone()))
             .send()
@@ -128,14 +130,18 @@ pub(crate) struct Folder {
 
 impl Folder {
     async fn append(&self, file: &PartFile, number: u32, bytes: Bytes) -> anyhow::Result<String> {
-        let path = self.dir.join(job::layout::hidden(&file.name, &file.upload_id));
+        let hidden = job::layout::hidden(&file.name, &file.upload_id);
+        let path = self.dir.join(hidden.with_context(|| format!("{} has no hidden name", file.name))?);
         let (open, id) = (self.open.clone(), file.file);
         let written = tokio::task::spawn_blocking(move || {
             let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
             if number == 1 {
-                // Never one that exists: what a lost worker left behind is the coordinator's.
+                // Never one that exists: what a lost worker left behind is the coordinator's, and a link planted under
+                // that name is not followed (open(2), O_EXCL).
                 let new = OpenOptions::new().write(true).create_new(true).open(&path);
-                *open = Some((id, new.with_context(|| format!("cannot create {}", path.display()))?));
+                let new = new.with_context(|| format!("cannot create {}", path.display()))?;
+                hold(&new).with_context(|| format!("cannot lock {}", path.display()))?;
+                *open = Some((id, new));
                 sync_folder_of(&path).with_context(|| format!("cannot create {}", path.display()))?;
             }
             let (_, file) = open.as_mut().filter(|(open, _)| *open == id).context("no such file is open")?;
@@ -148,6 +154,15 @@ impl Folder {
     }
 }
 
+/// Locks a file that this worker fills, for as long as it has it open. So a coordinator that gets the lock knows that
+/// nobody writes to the file any more. Where there are no locks it will not get one either.
+fn hold(file: &File) -> io::Result<()> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(io::Error::other("another process has it")),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+    }
+}
+
 /// A name is durable when its folder is.
 fn sync_folder_of(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
@@ -156,18 +171,53 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use job::{
+        ids::JobId,
+        layout::{hidden, part_file},
+        spec::Compression,
+    };
 
     #[tokio::test]
     async fn parts_are_appended_to_a_hidden_file_that_must_be_new() {
         let dir = tempfile::tempdir().unwrap();
         let folder = || Folder { dir: dir.path().into(), open: Arc::default() };
-        let file = PartFile { file: FileId(3), name: "job_000003".into(), upload_id: "u".into() };
+        let file = a_file();
         let first = folder();
         first.append(&file, 1, Bytes::from("a\n")).await.unwrap();
         first.append(&file, 2, Bytes::from("b\n")).await.unwrap();
-        let text = std::fs::read(dir.path().join(".job_000003.u.part")).unwrap();
-        assert_eq!(text, b"a\nb\n");
+        let path = dir.path().join(hidden(&file.name, &file.upload_id).unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), b"a\nb\n");
+        let other = File::options().write(true).open(&path).unwrap();
+        assert!(
+            matches!(other.try_lock(), Err(TryLockError::WouldBlock)),
+            "it is seen that it is being filled"
+        );
         let refused = folder().append(&file, 1, Bytes::from("c\n")).await.unwrap_err();
-        assert!(format!("{refused:#}").contains("job_000003"), "{refused:#}");
+        assert!(format!("{refused:#}").contains(&*file.name), "{refused:#}");
+        drop(first);
+        other.try_lock().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_link_in_the_place_of_the_hidden_file_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, victim) = (a_file(), dir.path().join("victim"));
+        let path = dir.path().join(hidden(&file.name, &file.upload_id).unwrap());
+        for text in [Some("precious"), None] {
+            match text {
+                Some(text) => std::fs::write(&victim, text).unwrap(),
+                None => std::fs::remove_file(&victim).unwrap(),
+            }
+            std::os::unix::fs::symlink(&victim, &path).unwrap();
+            let folder = Folder { dir: dir.path().into(), open: Arc::default() };
+            folder.append(&file, 1, Bytes::from("a\n")).await.unwrap_err();
+            assert_eq!(std::fs::read_to_string(&victim).ok().as_deref(), text);
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+
+    fn a_file() -> PartFile {
+        let name = part_file(&JobId::from_u128(7), FileId(3), Compression::None);
+        PartFile { file: FileId(3), name, upload_id: "u".parse().unwrap() }
     }
 }

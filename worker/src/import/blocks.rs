@@ -181,7 +181,8 @@ impl Sink for Filler {
         self.encoded.push((self.num_lines, encoded));
         // What is removed has a key here, no item.
         let item_bytes = if encoded.write == Write::Put { encoded.item_bytes } else { 0 };
-        self.add(Entry { offset: at.start, next: at.end, item_bytes, state: State::Waiting })
+        let (write, state) = (encoded.write, State::Waiting);
+        self.add(Entry { offset: at.start, next: at.end, write, item_bytes, state })
     }
 
     fn reject(&mut self, at: Range<u64>, reject: Reject) -> io::Result<()> {
@@ -189,7 +190,7 @@ impl Sink for Filler {
         self.hand_on()?;
         let permit = Some(self.outgoing.reserve(reject.line.len() + PERMIT_BYTES)?);
         let state = State::Rejected(Box::new(Rejected { reject, permit }));
-        self.add(Entry { offset: at.start, next: at.end, item_bytes: 0, state })?;
+        self.add(Entry { offset: at.start, next: at.end, write: Write::Put, item_bytes: 0, state })?;
         self.hand_on()
     }
 

@@ -10,7 +10,7 @@ use std::{
 use job::{
     capacity::Units,
     control::FromWorker,
-    format::request::Encoded,
+    format::request::{Encoded, Write},
     split::{Advance, Codec, Reject, SplitLease},
 };
 use tokio::runtime::Handle;
@@ -113,7 +113,10 @@ impl Sink for Checker {
     fn item(&mut self, at: Range<u64>, encoded: Encoded) -> io::Result<()> {
         let Advance { to, counts, .. } = &mut self.advance;
         *to = at.end;
-        counts.items += 1;
+        match encoded.write {
+            Write::Put => counts.items += 1,
+            Write::Delete => counts.removed += 1,
+        }
         counts.item_bytes += encoded.item_bytes;
         counts.units += Units::of_write(encoded.item_bytes);
         self.items += 1;

@@ -11,6 +11,7 @@ use std::{
 
 use job::{
     capacity::Units,
+    format::request::Write,
     split::{Advance, Counts, MAX_REJECTED_LINE_BYTES, Reject, SplitLease},
 };
 
@@ -34,6 +35,8 @@ pub struct Entry<P> {
     pub offset: u64,
     /// Text offset at which the next one begins.
     pub next: u64,
+    /// What it asks for. Of a line that is rejected it means nothing.
+    pub write: Write,
     /// Size of its item by DynamoDB's rule.
     pub item_bytes: u64,
     /// How it stands.
@@ -194,7 +197,7 @@ impl<P> Open<P> {
     }
 
     fn add(&mut self, entry: Entry<P>) {
-        let Entry { next, item_bytes, state, .. } = entry;
+        let Entry { next, write, item_bytes, state, .. } = entry;
         if let State::Rejected(rejected) = state {
             self.reject(*rejected, next);
             return;
@@ -202,9 +205,10 @@ impl<P> Open<P> {
         let advance = &mut self.collecting.advance;
         advance.to = next;
         let item = Counts { item_bytes, units: Units::of_write(item_bytes), ..Counts::default() };
-        advance.counts += match state {
-            State::Kept => Counts { kept: 1, ..item },
-            _ => Counts { items: 1, ..item },
+        advance.counts += match (state, write) {
+            (State::Kept, _) => Counts { kept: 1, ..item },
+            (_, Write::Put) => Counts { items: 1, ..item },
+            (_, Write::Delete) => Counts { removed: 1, ..item },
         };
     }
 

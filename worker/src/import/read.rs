@@ -84,7 +84,13 @@ pub(crate) fn read(
     let is_whole = stored == split.stored;
     let checksum = split.checksum.filter(|_| is_whole);
     let (summed, sum) = Summed::new(bytes, checksum);
-    let at = |error: &io::Error, offset: u64| format!("{error} (at byte {offset} of its text)");
+    // Of what can't be read, be it good or not, no place in its text is to blame.
+    let at = |error: &io::Error, offset: u64| match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+            format!("{error} (at byte {offset} of its text)")
+        }
+        _ => error.to_string(),
+    };
     let text = codec::decompress(split.codec, summed).map_err(|error| at(&error, text_start))?;
     let end = split.cut.then_some(split.stored.end);
     let mut lines = Lines::new(text, text_start, end, skip_first);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use job::{
     control::FromWorker,
-    format::request::Wanted,
+    format::request::{Encoder, Wanted},
     spec::{ImportSettings, WriteMode},
     split::SplitLease,
 };
@@ -87,9 +87,10 @@ impl Readers {
         bytes: Box<dyn std::io::BufRead + Send>,
         runtime: Handle,
     ) -> anyhow::Result<()> {
-        let ImportSettings { mode, keys, .. } = &*self.settings;
+        let ImportSettings { mode, keys, indexes, is_incremental, .. } = &*self.settings;
         let wanted = if *mode == WriteMode::Delete { Wanted::Keys } else { Wanted::Items };
-        let mut decoder = Decoder::new(lease.split.format, keys, wanted);
+        let encoder = Encoder::new(keys, wanted).with_indexes(indexes).of_export(*is_incremental);
+        let mut decoder = Decoder::new(lease.split.format, encoder);
         let failed = |why: String| anyhow!("{}: {why}", lease.split.object);
         match &self.purpose {
             Purpose::Check => {

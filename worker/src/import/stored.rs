@@ -1,20 +1,21 @@
 //! Where the stored bytes of a split come from: a file, or an object in S3. Shells.
 
 use std::{
-    fs::File,
-    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take},
     ops::Range,
-    path::Path,
+    path::{Path, PathBuf},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use job::{
+    fingerprint::Fingerprint,
     object::Object,
     split::{Checksum, Split},
 };
 use job_aws::{Ahead, Clients, ranges};
 use md5::{Digest, Md5};
+use source::file::Unchanged;
 
 use crate::{report::Report, retry::backoff};
 
@@ -31,7 +32,8 @@ pub(crate) struct Stored {
     pub(crate) fetching: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-/// Opens the bytes `of` the object of a split.
+/// The bytes `of` the object of a split, as it was when it was found. A file is opened by whoever reads it, since that
+/// may take as long as its file system likes.
 pub(crate) fn open(
     split: &Split,
     of: Range<u64>,
@@ -39,7 +41,10 @@ pub(crate) fn open(
     report: &Arc<Report>,
 ) -> io::Result<Stored> {
     match &split.object {
-        Object::File { path } => Ok(Stored { bytes: file(path, of, split.object_bytes)?, fetching: None }),
+        Object::File { path } => {
+            let found = split.etag.parse().map_err(io::Error::other)?;
+            Ok(Stored { bytes: Box::new(Later::new(path, of, found)), fetching: None })
+        }
         Object::S3 { bucket, key } => {
             let object = InS3 {
                 bucket: bucket.clone(),
@@ -62,13 +67,47 @@ pub(crate) fn open(
     }
 }
 
-fn file(path: &Path, of: Range<u64>, whole: u64) -> io::Result<Box<dyn BufRead + Send>> {
-    let mut file = File::open(path)?;
-    if file.metadata()?.len() != whole {
-        return Err(io::Error::other("is not the file that was found: it has another length now"));
+/// Bytes of a file that is opened when they are first wanted.
+struct Later {
+    path: PathBuf,
+    of: Range<u64>,
+    found: Fingerprint,
+    opened: Option<BufReader<Take<Unchanged>>>,
+}
+
+impl Later {
+    fn new(path: &Path, of: Range<u64>, found: Fingerprint) -> Self {
+        Self { path: path.into(), of, found, opened: None }
     }
-    file.seek(SeekFrom::Start(of.start))?;
-    Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, file.take(of.end.saturating_sub(of.start)))))
+
+    fn opened(&mut self) -> io::Result<&mut BufReader<Take<Unchanged>>> {
+        let Self { path, of, found, opened } = self;
+        if let Some(reader) = opened {
+            return Ok(reader);
+        }
+        let mut file = Unchanged::open(path, *found)?;
+        file.seek(SeekFrom::Start(of.start))?;
+        let range = file.take(of.end.saturating_sub(of.start));
+        Ok(opened.insert(BufReader::with_capacity(BUFFER_BYTES, range)))
+    }
+}
+
+impl Read for Later {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.opened()?.read(buffer)
+    }
+}
+
+impl BufRead for Later {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.opened()?.fill_buf()
+    }
+
+    fn consume(&mut self, len: usize) {
+        if let Some(reader) = &mut self.opened {
+            reader.consume(len);
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -230,13 +269,16 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_has_another_length_is_not_read() {
+    fn a_range_of_a_file_is_read_only_while_the_file_is_the_one_that_was_found() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         std::fs::write(&path, b"0123456789").unwrap();
-        let mut text = String::new();
-        file(&path, 3..7, 10).unwrap().read_to_string(&mut text).unwrap();
-        assert_eq!(text, "3456");
-        assert!(file(&path, 0..9, 9).is_err());
+        let found = Fingerprint::of(&path.metadata().unwrap(), true);
+        let read = || io::read_to_string(Later::new(&path, 3..7, found));
+        assert_eq!(read().unwrap(), "3456");
+        std::fs::write(&path, b"012345678").unwrap();
+        assert!(read().unwrap_err().to_string().contains("its length is another one now"));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(read().unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

@@ -6,9 +6,9 @@
 
 use std::{fmt::Write, time::Duration};
 
-use job::control::Stats;
+use job::{capacity::Units, control::Stats, visible};
 
-/// The group of counters. Five of them: a job may have 120 in all, Hadoop's own included
+/// The group of counters. Six of them: a job may have 120 in all, Hadoop's own included
 /// (`mapreduce.job.counters.max`).
 const GROUP: &str = "tablehaul";
 
@@ -16,6 +16,8 @@ const GROUP: &str = "tablehaul";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     items: u64,
+    /// How many of the items were removed from the table.
+    removed: u64,
     /// Of lines, before compression.
     bytes: u64,
     /// On the table and its local indexes.
@@ -28,6 +30,7 @@ impl From<&Stats> for Totals {
     fn from(stats: &Stats) -> Self {
         Self {
             items: stats.items,
+            removed: stats.removed,
             bytes: stats.bytes,
             milli_units: stats.consumed.milli(),
             throttles: stats.throttles,
@@ -39,9 +42,10 @@ impl From<&Stats> for Totals {
 impl Totals {
     /// By the counters' names. A counter takes whole units; what is over is in a later total, so at the end
     /// less than one unit of a worker is missing.
-    const fn counted(&self) -> [(&'static str, u64); 5] {
+    const fn counted(&self) -> [(&'static str, u64); 6] {
         [
             ("items", self.items),
+            ("removed", self.removed),
             ("bytes", self.bytes),
             ("units", self.milli_units / 1000),
             ("throttles", self.throttles),
@@ -51,7 +55,11 @@ impl Totals {
 
     /// For people.
     pub(crate) fn text(&self) -> String {
-        let counted = self.counted().map(|(name, count)| format!("{} {name}", grouped(count)));
+        // Only the import of some backups removes anything.
+        let told = |&(name, count): &(&str, u64)| name != "removed" || count > 0;
+        let counted = self.counted().into_iter().filter(told);
+        let counted: Vec<String> =
+            counted.map(|(name, count)| format!("{} {name}", grouped(count))).collect();
         counted.join(", ")
     }
 }
@@ -91,13 +99,22 @@ impl Pace {
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
         // Bytes in a millisecond are kB in a second.
         let kb_per_sec = now.bytes.saturating_sub(before.bytes) / millis;
-        let units_per_sec = now.milli_units.saturating_sub(before.milli_units) / millis;
+        // Thousandths in a second; few units keep them, so that a small budget does not look like none.
+        let milli = now.milli_units.saturating_sub(before.milli_units).saturating_mul(1000) / millis;
+        let units_per_sec = match milli {
+            ..10_000 => Units::from_milli(milli).to_string(),
+            _ => grouped(milli / 1000),
+        };
+        let removed = match now.removed {
+            0 => String::new(),
+            removed => format!(" ({} of them removed)", grouped(removed)),
+        };
         format!(
-            "{} items, {}.{} MB/s, {} units/s, {} streams",
+            "{} items{removed}, {}.{} MB/s, {} units/s, {} streams",
             grouped(now.items),
             grouped(kb_per_sec / 1000),
             kb_per_sec % 1000 / 100,
-            grouped(units_per_sec),
+            units_per_sec,
             stats.streams
         )
     }
@@ -105,16 +122,12 @@ impl Pace {
 
 /// The line that sets the task's status to `text` of `who`.
 pub(crate) fn status_line(who: &str, text: &str) -> String {
-    format!("reporter:status:{}", one_line(&format!("{who}: {text}")))
+    format!("reporter:status:{}", visible::line(&format!("{who}: {text}")))
 }
 
 /// A line for the task's log: never two, and never one that Streaming takes for itself.
 pub(crate) fn log_line(text: &str) -> String {
-    format!("tablehaul-worker: {}", one_line(text))
-}
-
-fn one_line(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
+    format!("tablehaul-worker: {}", visible::line(text))
 }
 
 /// With a comma between thousands.
@@ -132,7 +145,6 @@ fn grouped(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use job::capacity::Units;
     use proptest::prelude::*;
 
     use super::*;
@@ -149,6 +161,8 @@ mod tests {
         assert_eq!(text, "1,234,567 items, 52.1 MB/s, 480 units/s, 16 streams");
         let text = pace.status(&stats(1_234_567, 660_500_000, 2_400_500), Duration::ZERO);
         assert_eq!(text, "1,234,567 items, 0.0 MB/s, 0 units/s, 16 streams");
+        let text = pace.status(&stats(1_234_567, 660_500_000, 2_401_750), Duration::from_secs(5));
+        assert_eq!(text, "1,234,567 items, 0.0 MB/s, 0.25 units/s, 16 streams");
     }
 
     #[test]
@@ -168,8 +182,8 @@ mod tests {
 
     #[test]
     fn no_text_makes_two_lines_or_a_line_for_streaming() {
-        assert_eq!(log_line("reporter:status:a\nb"), "tablehaul-worker: reporter:status:a b");
-        assert_eq!(status_line("attempt_1", "a\r\nb"), "reporter:status:attempt_1: a  b");
+        assert_eq!(log_line("reporter:status:a\nb"), r"tablehaul-worker: reporter:status:a\nb");
+        assert_eq!(status_line("attempt_1", "a\r\nb"), r"reporter:status:attempt_1: a\r\nb");
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::path::Path;
 use job::{
     capacity::Units,
     control::{FromWorker, Sealed, ToWorker},
-    ids::{Attempt, FileId, Segment},
-    spec::{AwsAccess, Compression, ExportSettings},
+    ids::{Attempt, FileId, JobId, Segment},
+    layout::part_file,
+    spec::{AwsAccess, Compression, ExportSettings, NullSpelling},
     target::Target,
     task::{Lease, Mark},
 };
@@ -21,6 +22,7 @@ pub(crate) fn settings(table: &Table, dir: &Path) -> ExportSettings {
         total_segments: 10.try_into().unwrap(),
         target: Target::File { dir: dir.into() },
         compression: Compression::None,
+        null: NullSpelling::Single,
         upload_part_bytes: 1 << 20,
         part_file_bytes: 1 << 20,
         mean_item_bytes: 0,
@@ -55,7 +57,9 @@ pub(crate) async fn serve_until_sealed(coordinator: &mut Coordinator) -> Heard {
             FromWorker::WantFile => {
                 heard.asked_for_files += 1;
                 let file = FileId(8);
-                coordinator.tell(ToWorker::File { file, name: "part".into(), upload_id: "u".into() }).await;
+                let name = part_file(&JobId::from_u128(1), file, Compression::None);
+                let upload_id = "u".parse().expect("an upload id");
+                coordinator.tell(ToWorker::File { file, name, upload_id }).await;
             }
             FromWorker::Throttled(count) => heard.throttled += count,
             FromWorker::Failed(why) => return Heard { failed: Some(why), ..heard },

@@ -24,27 +24,27 @@ fn head(is_incremental: bool) -> Head {
     ]);
     let item = Item { attributes };
     let first = FirstLine { format: Format::Json, described: "DynamoDB JSON", is_incremental, item };
-    Head { codec: Codec::Gzip, first: Some(first) }
+    Head { codec: Codec::Gzip, first: Some(first), bad: None }
 }
 
 #[test]
 fn the_first_item_must_have_the_keys_of_the_table() {
     for good in ["pk:S", "pk:S sk:N", "sk:N pk:S"] {
-        assert!(look(head(false), Some(&keys(good))).is_ok(), "{good}");
+        assert_eq!(look(head(false), Some(&keys(good))).bad, None, "{good}");
     }
-    let why = |text: &str| look(head(false), Some(&keys(text))).unwrap_err();
+    let why = |text: &str| look(head(false), Some(&keys(text))).bad.unwrap();
     let missing = why("pk:S other:N");
     assert!(missing.contains("no attribute other") && missing.contains("pk (S), other (N)"), "{missing}");
     let wrong = why("pk:S sk:B");
     assert!(wrong.contains("attribute sk is of type N, not B"), "{wrong}");
     assert!(!wrong.contains("42") && !missing.contains("secret"), "values are not told");
-    assert!(look(head(false), None).is_ok());
+    assert_eq!(look(head(false), None).bad, None);
 }
 
 #[test]
 fn the_key_of_an_incremental_line_has_no_other_attribute() {
-    assert!(look(head(true), Some(&keys("pk:S sk:N"))).is_ok());
-    assert!(look(head(true), Some(&keys("pk:S"))).unwrap_err().contains("more attributes"));
+    assert_eq!(look(head(true), Some(&keys("pk:S sk:N"))).bad, None);
+    assert!(look(head(true), Some(&keys("pk:S"))).bad.unwrap().contains("more attributes"));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn first(format: Format, is_incremental: bool, codec: Codec) -> Look {
         (Format::Json, true) => "incremental DynamoDB JSON",
         (Format::Ion, _) => "Amazon Ion",
     };
-    Look { codec, first: Some(First { format, described, is_incremental }) }
+    Look { codec, first: Some(First { format, described, is_incremental }), bad: None }
 }
 
 fn agreed(kind: Kind, format: Option<Format>, looks: &[Look]) -> Result<Agreed, String> {
@@ -75,16 +75,17 @@ fn agreed(kind: Kind, format: Option<Format>, looks: &[Look]) -> Result<Agreed, 
     agree(&Named { format, ..Named::new(kind, files) }, looks)
 }
 
-const EMPTY: Look = Look { codec: Codec::Plain, first: None };
+const EMPTY: Look = Look { codec: Codec::Plain, first: None, bad: None };
 
 #[test]
 fn formats_and_codecs_are_said_in_words() {
     let gzip = first(Format::Emr, false, Codec::Gzip);
     let plain = first(Format::Emr, false, Codec::Plain);
-    let hive = Look { first: plain.first.map(|first| First { described: "Hive lines", ..first }), ..plain };
+    let hive = plain.first.map(|first| First { described: "Hive lines", ..first });
+    let hive = Look { first: hive, ..plain.clone() };
     let said = |looks: &[Look]| agreed(Kind::Plain, None, looks).unwrap().formats;
-    assert_eq!(said(&[gzip, EMPTY]), "EMR lines, gzip");
-    assert_eq!(said(&[plain]), "EMR lines");
+    assert_eq!(said(&[gzip.clone(), EMPTY]), "EMR lines, gzip");
+    assert_eq!(said(std::slice::from_ref(&plain)), "EMR lines");
     assert_eq!(said(&[hive, plain, gzip]), "EMR lines and Hive lines, plain and gzip");
     assert_eq!(said(&[EMPTY]), "no items");
 }
@@ -93,7 +94,7 @@ fn formats_and_codecs_are_said_in_words() {
 fn two_formats_are_refused_with_a_file_of_each() {
     let (emr, json) = (first(Format::Emr, false, Codec::Plain), first(Format::Json, false, Codec::Plain));
     let incremental = first(Format::Json, true, Codec::Plain);
-    let why = agreed(Kind::Plain, None, &[EMPTY, emr, emr, json]).unwrap_err();
+    let why = agreed(Kind::Plain, None, &[EMPTY, emr.clone(), emr, json.clone()]).unwrap_err();
     assert!(why.contains("f1 holds EMR lines, f3 holds DynamoDB JSON"), "{why}");
     assert!(agreed(Kind::Plain, None, &[json, incremental]).is_err());
 }
@@ -102,11 +103,11 @@ fn two_formats_are_refused_with_a_file_of_each() {
 fn files_must_be_what_the_backup_is_said_to_be() {
     let (json, ion) = (first(Format::Json, false, Codec::Gzip), first(Format::Ion, false, Codec::Gzip));
     let incremental = first(Format::Json, true, Codec::Gzip);
-    assert!(agreed(Kind::Native, Some(Format::Json), &[json]).is_ok());
-    let why = agreed(Kind::Native, Some(Format::Ion), &[ion, json]).unwrap_err();
+    assert!(agreed(Kind::Native, Some(Format::Json), std::slice::from_ref(&json)).is_ok());
+    let why = agreed(Kind::Native, Some(Format::Ion), &[ion, json.clone()]).unwrap_err();
     assert!(why.starts_with("f1 holds DynamoDB JSON, but the backup is said to be of Amazon Ion"), "{why}");
     assert!(agreed(Kind::Native, Some(Format::Json), &[incremental]).is_err());
-    assert!(agreed(Kind::Incremental, Some(Format::Json), &[json]).is_err());
+    assert!(agreed(Kind::Incremental, Some(Format::Json), std::slice::from_ref(&json)).is_err());
     assert!(agreed(Kind::Edc, None, &[json]).is_err());
 }
 
@@ -116,4 +117,19 @@ fn an_incremental_export_is_one_even_without_lines() {
     assert!(is_incremental(Kind::Incremental, Some(Format::Json), &[EMPTY]));
     assert!(is_incremental(Kind::Plain, None, &[first(Format::Json, true, Codec::Plain)]));
     assert!(!is_incremental(Kind::Plain, None, &[first(Format::Json, false, Codec::Plain)]));
+}
+
+#[test]
+fn bad_first_lines_are_no_matter_beside_a_good_one_where_lines_may_be_left_out() {
+    let bad = |why: &str, first| Look { codec: Codec::Plain, first, bad: Some(why.into()) };
+    let json = first(Format::Json, false, Codec::Gzip);
+    let keyless = bad("no key", json.first);
+    let mut looks = [bad("garbage", None), EMPTY, keyless.clone(), json.clone()];
+    assert_eq!(tolerate(&mut looks), Ok(()));
+    let formats = looks.iter().map(|look| look.first.map(|first| first.format)).collect::<Vec<_>>();
+    assert_eq!(formats, [Some(Format::Json), None, Some(Format::Json), Some(Format::Json)]);
+    assert!(looks.iter().all(|look| look.bad.is_none()));
+    let mut looks = [EMPTY, keyless, bad("garbage", None)];
+    assert_eq!(tolerate(&mut looks), Err((1, "no key".into())));
+    assert_eq!(tolerate(&mut [EMPTY]), Ok(()));
 }

@@ -22,7 +22,8 @@ fn lines(files: &[(&str, u64)]) -> String {
 fn named(data: &str, files: &[(&str, u64)]) -> Result<Named, String> {
     let entry = |name: &str| Entry { name: name.into(), bytes: 1, etag: None };
     let files = Files::read(lines(files).as_bytes())?;
-    name(&data.parse().unwrap(), &summary(""), &files, vec![entry("a"), entry("b")])
+    let named = name(&data.parse().unwrap(), &summary(""), &files, vec![entry("a"), entry("b")]);
+    named.map_err(|error| error.text(None))
 }
 
 #[test]
@@ -37,9 +38,14 @@ fn export_ids_are_told_from_other_names() {
 #[test]
 fn a_manifest_must_match_the_checksum_beside_it() {
     let md5 = base64::encode(Md5::digest(b"{}"));
-    assert_eq!(check_md5(b"{}", format!("{md5}\n").as_bytes()), Ok(()));
-    for wrong in [MD5, "", "\u{ff}", "xx"] {
-        assert!(check_md5(b"{}", wrong.as_bytes()).is_err(), "{wrong}");
+    assert!(check_md5(b"{}", format!("{md5}\n").as_bytes()));
+    let digits = "99914b932bd37a50b983c5e7c90ae93b";
+    for right in [digits, &digits.to_uppercase(), &format!(" {digits}\r\n")] {
+        assert!(check_md5(b"{}", right.as_bytes()), "{right}");
+    }
+    assert!(check_md5(b"\xef\xbb\xbf{}", digits.as_bytes()), "a byte order mark was added");
+    for wrong in [MD5, "", "\u{ff}", "xx", &digits[1..], &digits.replace('9', "8")] {
+        assert!(!check_md5(b"{}", wrong.as_bytes()), "{wrong}");
     }
 }
 

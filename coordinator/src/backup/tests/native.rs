@@ -49,7 +49,7 @@ async fn a_full_export_is_found_at_and_below_the_folder_given() {
         ),
         (made.target(), Some(format!("the export of DynamoDB in its folder AWSDynamoDB/{ID} is taken"))),
     ] {
-        let backup = find(&given, None, &keys()).await.unwrap();
+        let backup = find(&given, None, &keys(), false).await.unwrap();
         assert_eq!((backup.kind, backup.items), (Kind::Native, Some(1)));
         assert_eq!(
             (backup.table.as_deref(), backup.formats.as_str()),
@@ -73,7 +73,7 @@ async fn the_files_of_an_incremental_export_are_beside_its_folder() {
     let (folder, kind) = (format!("x/{ID}"), ",\"exportType\":\"INCREMENTAL_EXPORT\"");
     native(&made, &folder, "x/data", "AWSDynamoDB/data/x.json.gz", kind, line);
     made.write("x/data/of-another-export.json.gz", b"not looked at");
-    let backup = find(&made.target().folder(&folder), None, &keys()).await.unwrap();
+    let backup = find(&made.target().folder(&folder), None, &keys(), false).await.unwrap();
     assert_eq!((backup.kind, backup.is_incremental, backup.files.len()), (Kind::Incremental, true, 1));
     assert_eq!(backup.files[0].object.to_string(), made.target().url("x/data/x.json.gz"));
 
@@ -129,7 +129,7 @@ async fn its_data_folder_alone_is_a_folder_without_manifest() {
     let made = Made::new();
     full(&made, ID);
     made.write(&format!("{ID}/data/y.json.gz"), &gzip(""));
-    let backup = find(&made.target().folder(ID).folder("data"), None, &keys()).await.unwrap();
+    let backup = find(&made.target().folder(ID).folder("data"), None, &keys(), false).await.unwrap();
     assert_eq!((backup.kind, backup.formats.as_str()), (Kind::Plain, "DynamoDB JSON, gzip"));
     assert_eq!((backup.files.len(), splits(&backup, 1).len()), (2, 1));
 }

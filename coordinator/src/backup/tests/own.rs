@@ -12,6 +12,10 @@ fn crc32c(bytes: &[u8]) -> String {
     format!("{:08x}", ::crc32c::crc32c(bytes))
 }
 
+/// What its two files are called.
+const FIRST: &str = "00000000-0000-0000-0000-000000000001_000000.gz";
+const SECOND: &str = "00000000-0000-0000-0000-000000000001_000001.gz";
+
 /// A file of two parts, and one without recorded parts.
 fn exported() -> (Made, ExportJson) {
     let made = Made::new();
@@ -23,26 +27,27 @@ fn exported() -> (Made, ExportJson) {
         crc32c: crc32c(bytes),
     };
     let file = |name: &str, bytes: &[u8], items, parts| PartFile {
-        name: name.into(),
+        name: name.parse().unwrap(),
         items,
         bytes: bytes.len() as u64,
         crc32c: crc32c(bytes),
         parts,
     };
     let recorded = parts.iter().zip([3, 1]).map(part).collect();
-    let files = vec![file("j_0", &parts.concat(), 4, recorded), file("j_1", &parts[1], 1, Vec::new())];
-    made.write("j_0", &parts.concat());
-    made.write("j_1", &parts[1]);
+    let files = vec![file(FIRST, &parts.concat(), 4, recorded), file(SECOND, &parts[1], 1, Vec::new())];
+    made.write(FIRST, &parts.concat());
+    made.write(SECOND, &parts[1]);
     made.write("_SUCCESS", b"");
-    made.manifest(&["s3://old/x/j_0", "s3://old/x/j_1"]);
+    made.manifest(&[&format!("s3://old/x/{FIRST}"), &format!("s3://old/x/{SECOND}")]);
     let export = ExportJson {
         version: 1,
         tool: "tablehaul".into(),
-        job: JobId("j".into()),
+        job: JobId::from_u128(1),
         started_at: String::new(),
         finished_at: String::new(),
         keys: keys(),
         compression: spec::Compression::Gzip,
+        null: spec::NullSpelling::Single,
         settings: Settings {
             consistent: false,
             segments: 1,
@@ -50,12 +55,15 @@ fn exported() -> (Made, ExportJson) {
             read_units_per_second: 1.0,
             rate_source: String::new(),
         },
+        account: None,
+        caller: None,
         items: 5,
         bytes: files.iter().map(|file| file.bytes).sum(),
         line_bytes: 5 * LINE.len() as u64,
         read_units: 1.0,
         files,
         table: serde_json::json!({"TableName": "Forum"}),
+        table_settings: None,
     };
     write(&made, &export);
     (made, export)
@@ -79,7 +87,7 @@ async fn an_export_of_our_own_is_read_by_its_parts() {
     let places: Vec<_> = splits.iter().map(|split| (split.stored.clone(), split.text_start)).collect();
     let (second, line) = (export.files[1].bytes, LINE.len() as u64);
     assert_eq!(places, [(0..first, 0), (first..first + second, 3 * line), (0..second, 0)]);
-    let stored = fs::read(made.0.path().join("j_0")).unwrap();
+    let stored = fs::read(made.0.path().join(FIRST)).unwrap();
     for split in &splits[..2] {
         let range = usize::try_from(split.stored.start).unwrap()..usize::try_from(split.stored.end).unwrap();
         assert_eq!(split.checksum, Some(Checksum::Crc32c(::crc32c::crc32c(&stored[range]))));
@@ -89,12 +97,15 @@ async fn an_export_of_our_own_is_read_by_its_parts() {
 #[tokio::test]
 async fn a_file_that_is_missing_or_of_another_length_is_named() {
     let (made, _) = exported();
-    made.write("j_1", b"short");
+    made.write(SECOND, b"short");
     let why = made.refusal().await;
-    assert!(why.starts_with(&made.target().url("j_1")) && why.contains("has 5 bytes, not the"), "{why}");
-    made.remove("j_1");
+    assert!(why.starts_with(&made.target().url(SECOND)) && why.contains("has 5 bytes, not the"), "{why}");
+    made.remove(SECOND);
     let why = made.refusal().await;
-    assert!(why.contains("1 of the 2 files that export.json lists is missing, j_1 first"), "{why}");
+    assert!(
+        why.contains(&format!("1 of the 2 files that export.json lists is missing, {SECOND} first")),
+        "{why}"
+    );
 }
 
 #[tokio::test]
@@ -112,7 +123,7 @@ async fn an_export_that_does_not_add_up_or_is_unknown_is_refused() {
     let mut gap = export.clone();
     gap.files[0].parts.pop();
     write(&made, &gap);
-    assert!(made.refusal().await.contains("j_0: its parts in export.json do not add up"));
+    assert!(made.refusal().await.contains(&format!("{FIRST}: its parts in export.json do not add up")));
     write(&made, &ExportJson { version: 2, ..export });
     assert!(made.refusal().await.contains("an export of version 2"));
     made.write("_tablehaul/export.json", b"{\"version\":1,");

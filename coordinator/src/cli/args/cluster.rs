@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{Args, Parser};
+use clap::Args;
 
 use crate::cluster::{ClusterKind, ClusterWishes};
 
@@ -38,13 +38,6 @@ pub(in crate::cli) struct ClusterArgs {
     streaming_jar: Option<PathBuf>,
 }
 
-/// What variables alone say, for command lines that have no place for such arguments.
-#[derive(Debug, Parser)]
-struct Variables {
-    #[command(flatten)]
-    cluster: ClusterArgs,
-}
-
 impl ClusterArgs {
     pub(super) fn wishes(&self) -> ClusterWishes {
         ClusterWishes {
@@ -57,18 +50,6 @@ impl ClusterArgs {
             streaming_jar: self.streaming_jar.clone(),
         }
     }
-}
-
-/// What the variables of the environment say.
-///
-/// # Errors
-/// What is wrong with one of them, in one line.
-pub(in crate::cli) fn cluster_of_variables() -> Result<ClusterWishes, String> {
-    let parsed = Variables::try_parse_from(["tablehaul"]);
-    parsed.map(|variables| variables.cluster.wishes()).map_err(|error| {
-        let text = error.to_string();
-        text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
-    })
 }
 
 /// An address of this machine; 0.0.0.0 is none that a worker could reach.

@@ -1,13 +1,16 @@
 //! The arguments of commands that only need a folder.
 
 use clap::{Args, builder::FalseyValueParser};
-use job::target::Target;
+use job::{spec::AwsAccess, target::Target};
 
-use super::{AwsArgs, EXAMPLES, values::target};
+use super::{AwsArgs, EXAMPLES, ObjectArgs, values::target};
 
-/// Tell what is in a folder: a complete export, one at work, one that can be gone on with, or something else.
+/// Tell what is in a folder: a complete export, a damaged one, one at work, one that can be gone on with, or
+/// something else.
 ///
-/// Exit code 0 whatever it is, also if it is empty or not there; 2 if it can't be read.
+/// An export is called complete if every file that it lists is there, with the length that is recorded, as one
+/// listing of the folder tells. Contents are not read: `tablehaul verify` reads them. Exit code 0 whatever
+/// it is, also if it is damaged, empty or not there; 2 if it can't be read.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct StatusArgs {
@@ -39,7 +42,10 @@ pub(in crate::cli) struct CleanArgs {
     pub(in crate::cli) yes: bool,
 
     #[command(flatten)]
-    pub(in crate::cli) aws: AwsArgs,
+    aws: AwsArgs,
+
+    #[command(flatten)]
+    objects: ObjectArgs,
 }
 
 impl StatusArgs {
@@ -49,6 +55,12 @@ impl StatusArgs {
 }
 
 impl CleanArgs {
+    /// Also what objects must be: whoever removes an export says so in its journal first.
+    pub(in crate::cli) fn access(&self) -> Result<AwsAccess, String> {
+        let mut access = self.aws.access();
+        self.objects.add_to(&mut access.s3).map(|()| access)
+    }
+
     pub(in crate::cli) fn folder(&self) -> Result<Target, String> {
         target(&self.folder)
     }

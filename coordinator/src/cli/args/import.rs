@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use clap::{Args, builder::FalseyValueParser};
+use clap::{Args, builder::FalseyValueParser, parser::ValueSource};
 
 use super::{
-    AwsArgs, ClusterArgs, EXAMPLES,
+    AwsArgs, ClusterArgs, EXAMPLES, ObjectArgs, Show,
     values::{Rates, duration, max_rejects, object, tables, target},
 };
 use crate::import::{Check, ImportRequest};
@@ -13,7 +13,8 @@ use crate::import::{Check, ImportRequest};
 /// Import a backup into a table.
 ///
 /// Every item of the backup is put into the table, which must exist; items with the same key are
-/// replaced, others stay. Reads exports of tablehaul, of Data Pipeline (plain or compressed), of Hive,
+/// replaced, others stay. An incremental export of DynamoDB says itself which items are put and which
+/// are removed: that is done, and both are counted. Reads exports of tablehaul, of Data Pipeline (plain or compressed), of Hive,
 /// and of DynamoDB itself (DynamoDB JSON and Amazon Ion, full and incremental), by what the files hold.
 /// Everything is read and checked once before the first item is written.
 #[derive(Debug, Args)]
@@ -46,7 +47,8 @@ pub(in crate::cli) struct ImportArgs {
     #[arg(long, value_name = "N", env = "TABLEHAUL_MAX_REJECTS", default_value = "0", value_parser = max_rejects)]
     max_rejects: u64,
 
-    /// File to write such lines to, with place and reason: s3://bucket/key, file:///path or a path
+    /// File to write such lines to, with place and reason: s3://bucket/key, file:///path or a path;
+    /// not among the files of the backup
     #[arg(long, value_name = "FILE", env = "TABLEHAUL_REJECTS")]
     rejects: Option<String>,
 
@@ -72,24 +74,31 @@ pub(in crate::cli) struct ImportArgs {
 
     /// Only check everything and print the plan: files, items, rate, units, time, price
     #[arg(long, env = "TABLEHAUL_DRY_RUN", value_parser = FalseyValueParser::new())]
-    pub(in crate::cli) dry_run: bool,
+    dry_run: bool,
 
     /// Print the final report as JSON on standard output
     #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
-    pub(in crate::cli) json: bool,
+    json: bool,
 
     /// No plan, progress or summary on standard error
     #[arg(long, short, env = "TABLEHAUL_QUIET", value_parser = FalseyValueParser::new())]
-    pub(in crate::cli) quiet: bool,
+    quiet: bool,
 
     #[command(flatten)]
     cluster: ClusterArgs,
 
     #[command(flatten)]
     aws: AwsArgs,
+
+    #[command(flatten)]
+    objects: ObjectArgs,
 }
 
 impl ImportArgs {
+    pub(in crate::cli) fn show(&self) -> Show {
+        Show { dry_run: self.dry_run, json: self.json, quiet: self.quiet }
+    }
+
     /// What was typed, as a request; or what is wrong with it.
     pub(in crate::cli) fn request(self, matches: &clap::ArgMatches) -> Result<ImportRequest, String> {
         let rate = Rates {
@@ -98,6 +107,8 @@ impl ImportArgs {
             units: self.write_units.as_deref(),
         };
         let table = tables(vec![self.table])?.swap_remove(0);
+        let mut aws = self.aws.access();
+        self.objects.add_to(&mut aws.s3)?;
         Ok(ImportRequest {
             folder: target(&self.folder)?,
             table,
@@ -106,12 +117,13 @@ impl ImportArgs {
             max_rejects: self.max_rejects,
             rejects: self.rejects.filter(|text| !text.is_empty()).map(|text| object(&text)).transpose()?,
             mode: self.mode.parse()?,
+            is_mode_named: matches.value_source("mode") != Some(ValueSource::DefaultValue),
             state: self.state.filter(|text| !text.is_empty()).map(|text| target(&text)).transpose()?,
             restart: self.restart,
             deadline: self.deadline,
             check: if self.check == "first" { Check::First } else { Check::All },
             cluster: self.cluster.wishes(),
-            aws: self.aws.access(),
+            aws,
         })
     }
 }

@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use clap::parser::ValueSource;
-use job::{capacity::Rate, object::Object, spec::RateSpec, target::Target};
+use job::{
+    capacity::Rate,
+    object::Object,
+    spec::{RateSpec, endpoint_defect},
+    target::{Target, TargetError, Typed, typed},
+};
 
 /// A quarter, as the templates of Data Pipeline have it.
 const DEFAULT_MILLI_PERCENT: u64 = 25_000;
@@ -65,7 +70,7 @@ pub(in crate::cli) fn tables(names: Vec<String>) -> Result<Vec<String>, String> 
 
 /// A folder; a relative path is taken from the working directory.
 pub(in crate::cli) fn target(text: &str) -> Result<Target, String> {
-    absolute(text)?.parse().map_err(|error: job::target::TargetError| error.to_string())
+    absolute(text)?.parse().map_err(|error: TargetError| error.to_string())
 }
 
 /// A file or an object in S3; a relative path is taken from the working directory.
@@ -75,9 +80,10 @@ pub(super) fn object(text: &str) -> Result<Object, String> {
     url.parse().map_err(|error| format!("{text}: {error}; give s3://bucket/key, file:///path or a path"))
 }
 
-/// What names no scheme and no absolute path is a path from the working directory.
+/// A url, or a path from the working directory; a mistyped url is never one.
 fn absolute(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.contains("://") || text.starts_with('/') || text.starts_with("file:") {
+    let what = typed(text).map_err(|error| error.to_string())?;
+    if what == Typed::Url || text.is_empty() || text.starts_with('/') {
         return Ok(text.to_owned());
     }
     let current = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
@@ -98,8 +104,26 @@ pub(super) fn max_rejects(text: &str) -> Result<u64, String> {
     }
 }
 
+/// The number of an AWS account.
+pub(in crate::cli) fn account(text: &str) -> Result<String, String> {
+    let is_account = text.len() == 12 && text.bytes().all(|digit| digit.is_ascii_digit());
+    if is_account { Ok(text.to_owned()) } else { Err("give 12 digits".into()) }
+}
+
+/// A value that says whose credentials are used: an empty one, as of an unset variable in a script, must not mean others.
+pub(super) fn identity(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        Err("it is empty; name one, or leave the option out".into())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
 pub(super) fn endpoint(text: &str) -> Result<String, String> {
     let has_host = |rest: &str| !rest.is_empty() && !rest.starts_with(['/', ':']);
+    if let Some(why) = endpoint_defect(text) {
+        return Err(why.into());
+    }
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     match rest {
         Some(rest) if has_host(rest) => Ok(text.trim_end_matches('/').to_owned()),

@@ -1,39 +1,40 @@
 //! The import of the Java tool: its arguments as a request.
 
-use super::{Ending, Options, Positional, rate};
+use super::{Ending, Options, Positional, checked_place, rate};
 use crate::{
-    cli::args,
-    import::{Check, ImportRequest},
+    cli::args::{self, Command, Show},
+    import::ImportRequest,
 };
 
 pub(super) const USAGE: &str = "\
 usage: tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBImport [-Dkey=value ...] PATH TABLE [RATIO]
   PATH   s3://bucket/folder or file:///folder
-  RATIO  share of the table's write capacity, e.g. 0.25; default 0.5";
+  RATIO  share of the table's write capacity, e.g. 0.25; default 0.5
+  Options of `tablehaul import` are given as -Dtablehaul.NAME=VALUE, or as variables";
 
-pub(super) fn request(options: &Options, positional: &[String]) -> Result<ImportRequest, Ending> {
+pub(super) fn request(options: &Options, positional: &[String]) -> Result<(ImportRequest, Show), Ending> {
     let arguments = Positional::read(positional, 1)?;
     let failed = Ending::Failed;
-    Ok(ImportRequest {
-        folder: args::target(arguments.path).map_err(failed)?,
-        table: args::tables(vec![arguments.table.to_owned()]).map_err(failed)?.swap_remove(0),
-        rate: rate(options, arguments.get(0))?,
-        workers: None,
-        max_rejects: 0,
-        rejects: None,
-        mode: options.mode(),
-        state: None,
-        restart: false,
-        deadline: None,
-        check: Check::All,
-        cluster: options.cluster().map_err(failed)?,
-        aws: options.access(),
-    })
+    let path = arguments.place();
+    let (command, given) =
+        args::given("import", options.own()?, &[&path, arguments.table]).map_err(failed)?;
+    let Command::Import(own) = command else {
+        return Err(failed("internal error: an import was taken for another command".into()));
+    };
+    let show = own.show();
+    let mut request = own.request(&given.matches).map_err(failed)?;
+    checked_place(&path, options, &request.cluster)?;
+    request.mode = options.mode(&given, request.mode).map_err(failed)?;
+    request.rate = rate(options, arguments.get(0), &given, request.rate)?;
+    options.place_workers(&given, &mut request.cluster, &mut request.workers).map_err(failed)?;
+    options.reach(&given, &mut request.aws).map_err(failed)?;
+    Ok((request, show))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{super::Class, *};
+    use crate::import::Check;
     use job::{
         capacity::Rate,
         spec::{RateSpec, WriteMode},
@@ -42,7 +43,7 @@ mod tests {
     fn parsed(line: &str) -> Result<ImportRequest, u8> {
         let words = line.split(' ').map(|word| word.replace("''", "")).collect();
         let (options, positional) = Options::split(Class::Import, words).map_err(|_| 255)?;
-        request(&options, &positional).map_err(|ending| match ending {
+        request(&options, &positional).map(|(request, _)| request).map_err(|ending| match ending {
             Ending::WrongArguments(_) => 255,
             Ending::Failed(_) => 1,
         })
@@ -87,6 +88,29 @@ mod tests {
         let mode = |value: &str| parsed(&format!("-Ddynamodb.deletion.mode={value} /x Forum")).unwrap().mode;
         assert_eq!((mode("true"), mode("TRUE")), (WriteMode::Delete, WriteMode::Delete));
         assert_eq!((mode("false"), mode("")), (WriteMode::Put, WriteMode::Put));
+        let own = |words: &str| parsed(&format!("{words} /x Forum")).map(|request| request.mode);
+        assert_eq!(own("-Dtablehaul.mode=delete"), Ok(WriteMode::Delete));
+        assert_eq!(own("-Dtablehaul.mode=put-if-absent"), Ok(WriteMode::PutIfAbsent));
+        assert_eq!(own("-Dtablehaul.mode=delete -Ddynamodb.deletion.mode=true"), Ok(WriteMode::Delete));
+        for contradiction in ["put -Ddynamodb.deletion.mode=true", "delete -Ddynamodb.deletion.mode=false"] {
+            assert_eq!(own(&format!("-Dtablehaul.mode={contradiction}")), Err(1));
+        }
+    }
+
+    #[test]
+    fn options_of_this_program_are_given_by_name() {
+        let line = "-Dtablehaul.max-rejects=all -Dtablehaul.rejects=/r/x.jsonl -Dtablehaul.check=first \
+                    -Dtablehaul.state=s3://bucket//state/ -Dtablehaul.restart=true -Dtablehaul.deadline=1h \
+                    s3://bucket//x Forum";
+        let request = parsed(line).unwrap();
+        assert_eq!((request.max_rejects, request.check), (u64::MAX, Check::First));
+        assert_eq!(request.rejects.unwrap().to_string(), "file:///r/x.jsonl");
+        assert_eq!(request.state.unwrap().to_string(), "s3://bucket/state");
+        assert_eq!((request.restart, request.deadline.map(|time| time.as_secs())), (true, Some(3600)));
+        assert_eq!(request.folder.to_string(), "s3://bucket/x");
+        for wrong in ["max-rejects=-1", "restart=true", "if-complete=skip", "check=some"] {
+            assert_eq!(parsed(&format!("-Dtablehaul.{wrong} /x Forum")).err(), Some(1), "{wrong}");
+        }
     }
 
     #[test]

@@ -4,41 +4,49 @@ use std::collections::BTreeMap;
 
 use job::{
     capacity::Rate,
+    endpoint,
     spec::{AwsAccess, Compression, RateSpec, WriteMode},
 };
 
-use super::Class;
+use super::{Class, Ending, Given, OWN, plain, single_slashes};
 use crate::{
-    cli::args::{CANNED_ACLS, cluster_of_variables},
+    cli::args::{CANNED_ACLS, command},
     cluster::ClusterWishes,
 };
 
 /// Options of Hadoop's tools that take a value and mean nothing here.
 const GENERIC: [&str; 6] = ["-conf", "-fs", "-jt", "-files", "-libjars", "-archives"];
 /// Keys of the Java tool and of Hadoop that are honoured whatever is run.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 11] = [
+    "fs.s3.canned.acl",
     "dynamodb.region",
     "dynamodb.regionid",
     "dynamodb.endpoint",
     "dynamodb.max.map.tasks",
     QUEUES[0],
     QUEUES[1],
+    // They only decide what a path without a scheme means.
+    DEFAULT_FS[0],
+    DEFAULT_FS[1],
     // What they ask for is so anyway: nothing is written twice, jobs have no reducers.
     "mapreduce.map.speculative",
     "mapred.map.tasks.speculative.execution",
 ];
+/// The file system of paths without a scheme, by its name in Hadoop 2 and later, and before.
+const DEFAULT_FS: [&str; 2] = ["fs.defaultFS", "fs.default.name"];
 /// The queue of YARN to run in, by its name in Hadoop 2 and later, and before.
 const QUEUES: [&str; 2] = ["mapreduce.job.queuename", "mapred.job.queue.name"];
+/// Whether to compress, by its name in Hadoop 2 and later, and before.
+const COMPRESS: [&str; 2] = ["mapreduce.output.fileoutputformat.compress", "mapred.output.compress"];
 /// Those of an export.
-const KNOWN_OF_EXPORT: [&str; 8] = [
+const KNOWN_OF_EXPORT: [&str; 7] = [
     "dynamodb.scan.segments",
     "dynamodb.throughput.read",
     "dynamodb.throughput.read.percent",
-    "mapreduce.output.fileoutputformat.compress",
+    COMPRESS[0],
     "mapreduce.output.fileoutputformat.compress.codec",
-    "mapred.output.compress",
+    COMPRESS[1],
     "mapred.output.compression.codec",
-    "fs.s3.canned.acl",
 ];
 /// Those of an import.
 const KNOWN_OF_IMPORT: [&str; 3] =
@@ -52,29 +60,37 @@ pub(super) struct Options {
     /// Whose.
     class: Class,
     defined: BTreeMap<String, String>,
+    /// Those of this program, by their names on its command line.
+    own: BTreeMap<String, String>,
     ignored: Vec<String>,
     ratio_warning: Option<String>,
 }
 
 impl Options {
     /// Splits options from positional arguments, as Hadoop's `GenericOptionsParser` does: options
-    /// come first.
+    /// come first. Blanks and quotes around an argument or a value are taken off.
     pub(super) fn split(class: Class, arguments: Vec<String>) -> Result<(Self, Vec<String>), String> {
-        let mut options = Self { class, defined: BTreeMap::new(), ignored: Vec::new(), ratio_warning: None };
-        let mut arguments = arguments.into_iter().peekable();
+        let (defined, own) = (BTreeMap::new(), BTreeMap::new());
+        let mut options = Self { class, defined, own, ignored: Vec::new(), ratio_warning: None };
+        let mut arguments = arguments.into_iter().map(|argument| plain(&argument).to_owned()).peekable();
         while let Some(argument) = arguments.next_if(|argument| is_option(argument)) {
             if GENERIC.contains(&argument.as_str()) {
-                arguments.next().ok_or_else(|| format!("{argument} needs a value"))?;
-                options.ignored.push(argument);
+                let value = arguments.next().ok_or_else(|| format!("{argument} needs a value"))?;
+                match (argument.as_str(), value.as_str()) {
+                    ("-fs", "local") => options.define(DEFAULT_FS[0], "file:///"),
+                    ("-fs", uri) => options.define(DEFAULT_FS[0], uri),
+                    _ => options.ignored.push(argument),
+                }
                 continue;
             }
             let defined = match argument.strip_prefix("-D") {
                 Some("") => arguments.next().ok_or("-D needs key=value")?,
                 Some(defined) => defined.to_owned(),
-                None => return Err(format!("unknown option {argument}")),
+                None => return Err(unknown(&argument)),
             };
+            let defined = plain(&defined);
             let (key, value) = defined.split_once('=').ok_or_else(|| format!("-D{defined}: no key=value"))?;
-            options.defined.insert(key.trim().to_owned(), value.trim().to_owned());
+            options.define(key.trim(), plain(value));
         }
         let positional: Vec<String> = arguments.collect();
         let ratio = positional.get(2).and_then(|text| text.trim().parse::<f64>().ok());
@@ -82,6 +98,32 @@ impl Options {
             format!("RATIO {ratio} is more than the whole capacity of the table; others will be throttled")
         });
         Ok((options, positional))
+    }
+
+    fn define(&mut self, key: &str, value: &str) {
+        match key.strip_prefix(OWN) {
+            Some(name @ ("state" | "rejects")) => self.own.insert(name.to_owned(), single_slashes(value)),
+            Some(name) => self.own.insert(name.to_owned(), value.to_owned()),
+            None => self.defined.insert(key.to_owned(), value.to_owned()),
+        };
+    }
+
+    /// The options of this program, by their names on its command line.
+    pub(super) fn own(&self) -> Result<&BTreeMap<String, String>, Ending> {
+        let (command, subcommand) = (command(), self.class.subcommand());
+        let known = command.find_subcommand(subcommand).into_iter().flat_map(clap::Command::get_arguments);
+        let known: Vec<&str> = known.filter_map(clap::Arg::get_long).collect();
+        match self.own.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(name) => Err(Ending::Failed(format!(
+                "-D{OWN}{name}: there is no such option; `tablehaul help {subcommand}` lists them"
+            ))),
+            None => Ok(&self.own),
+        }
+    }
+
+    /// The file system of paths without a scheme, if an option says it.
+    pub(super) fn default_fs(&self) -> Option<&str> {
+        DEFAULT_FS.iter().find_map(|key| self.get(key))
     }
 
     /// What is done to the table.
@@ -102,16 +144,20 @@ impl Options {
         self.number("dynamodb.scan.segments")
     }
 
-    /// Where workers run: what the variables say; these options know of the queue and the most workers.
-    pub(super) fn cluster(&self) -> Result<ClusterWishes, String> {
-        let wishes = cluster_of_variables()?;
-        let most: Option<u32> = self.number("dynamodb.max.map.tasks")?;
+    /// Where workers run, and how many.
+    pub(super) fn place_workers(
+        &self,
+        given: &Given,
+        cluster: &mut ClusterWishes,
+        workers: &mut Option<u32>,
+    ) -> Result<(), String> {
+        if let Some(most) = self.number::<u32>("dynamodb.max.map.tasks")? {
+            cluster.most_workers = Some(most.max(1));
+            *workers = workers.filter(|_| given.is_named("workers"));
+        }
         let queue = QUEUES.into_iter().find_map(|key| self.get(key)).map(str::to_owned);
-        Ok(ClusterWishes {
-            most_workers: most.map(|most| most.max(1)),
-            queue: queue.or(wishes.queue),
-            ..wishes
-        })
+        cluster.queue = given.or("yarn_queue", cluster.queue.take(), queue.map(Some));
+        Ok(())
     }
 
     pub(super) fn rate(&self) -> Result<Option<RateSpec>, String> {
@@ -127,14 +173,25 @@ impl Options {
     }
 
     /// What an import does with the items.
-    pub(super) fn mode(&self) -> WriteMode {
-        let deletes = self.get(DELETION_MODE).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        if deletes { WriteMode::Delete } else { WriteMode::Put }
+    ///
+    /// # Errors
+    /// It is told to remove them and not to.
+    pub(super) fn mode(&self, given: &Given, own: WriteMode) -> Result<WriteMode, String> {
+        let deletes = self.get(DELETION_MODE).map(|value| value.eq_ignore_ascii_case("true"));
+        if let Some(deletes) = deletes
+            && given.is_named("mode")
+            && deletes != (own == WriteMode::Delete)
+        {
+            let name = own.name();
+            return Err(format!("-D{DELETION_MODE}={deletes} and -D{OWN}mode={name} contradict each other"));
+        }
+        let mode = deletes.map(|deletes| if deletes { WriteMode::Delete } else { WriteMode::Put });
+        Ok(given.or("mode", own, mode))
     }
 
     fn codec(&self) -> Option<&str> {
         let key = |new, old| self.get(new).or_else(|| self.get(old));
-        let compress = key("mapreduce.output.fileoutputformat.compress", "mapred.output.compress")?;
+        let compress = key(COMPRESS[0], COMPRESS[1])?;
         if !compress.eq_ignore_ascii_case("true") {
             return None;
         }
@@ -144,15 +201,17 @@ impl Options {
         )
     }
 
-    pub(super) fn compression(&self) -> Compression {
-        match self.codec().map(|class| class.rsplit('.').next().unwrap_or_default()) {
+    /// Nothing if nothing is said of it.
+    pub(super) fn compression(&self) -> Option<Compression> {
+        COMPRESS.iter().find_map(|key| self.get(key))?;
+        Some(match self.codec().map(|class| class.rsplit('.').next().unwrap_or_default()) {
             None => Compression::None,
             Some("ZStandardCodec") => Compression::Zstd,
             Some(_) => Compression::Gzip,
-        }
+        })
     }
 
-    pub(super) fn acl(&self) -> Result<Option<String>, String> {
+    fn acl(&self) -> Result<Option<String>, String> {
         let Some(typed) = self.get("fs.s3.canned.acl") else { return Ok(None) };
         let acl = canned_acl(typed);
         if CANNED_ACLS.contains(&acl.as_str()) {
@@ -161,23 +220,22 @@ impl Options {
         Err(format!("-Dfs.s3.canned.acl={typed}: none of S3's canned ACLs"))
     }
 
-    pub(super) fn access(&self) -> AwsAccess {
+    /// How to reach DynamoDB and S3. The region is DynamoDB's alone, as in the Java tool, which reaches S3 by its file
+    /// system's configuration. There an endpoint beats a region (`DynamoDBUtil.getDynamoDBEndpoint`).
+    ///
+    /// # Errors
+    /// An ACL that S3 does not know.
+    pub(super) fn reach(&self, given: &Given, access: &mut AwsAccess) -> Result<(), String> {
         let text = |key| self.get(key).map(str::to_owned);
         let endpoint = text("dynamodb.endpoint")
             .map(|endpoint| if endpoint.contains("://") { endpoint } else { format!("https://{endpoint}") });
-        // There are no flags in this form, so what the variables say holds.
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        AwsAccess {
-            region: text("dynamodb.region")
-                .or_else(|| text("dynamodb.regionid"))
-                .or_else(|| variable("TABLEHAUL_REGION")),
-            s3_region: variable("TABLEHAUL_S3_REGION"),
-            dynamodb_endpoint: endpoint.or_else(|| variable("TABLEHAUL_DYNAMODB_ENDPOINT")),
-            s3_endpoint: variable("TABLEHAUL_S3_ENDPOINT"),
-            profile: variable("TABLEHAUL_PROFILE"),
-            assume_role: variable("TABLEHAUL_ASSUME_ROLE"),
-            external_id: variable("TABLEHAUL_EXTERNAL_ID"),
-        }
+        let of_endpoint = endpoint.as_deref().and_then(endpoint::dynamodb_region).map(str::to_owned);
+        let region = of_endpoint.or_else(|| text("dynamodb.region")).or_else(|| text("dynamodb.regionid"));
+        access.region = given.or("region", access.region.take(), region.map(Some));
+        access.dynamodb_endpoint =
+            given.or("dynamodb_endpoint", access.dynamodb_endpoint.take(), endpoint.map(Some));
+        access.s3.acl = given.or("s3_acl", access.s3.acl.take(), self.acl()?.map(Some));
+        Ok(())
     }
 
     /// What the user should know about options that do not do what they say.
@@ -204,6 +262,15 @@ impl Options {
     }
 }
 
+/// What is wrong with an option that is none of Hadoop's, and how one of this program is given.
+fn unknown(argument: &str) -> String {
+    let name = argument.split('=').next().unwrap_or_default().trim_start_matches('-');
+    if argument.starts_with("--") && !matches!(name, "" | "help" | "version") {
+        return format!("unknown option {argument}: in this form options are given as -D{OWN}{name}=VALUE");
+    }
+    format!("unknown option {argument}")
+}
+
 fn is_option(argument: &str) -> bool {
     argument.starts_with('-') && argument.parse::<f64>().is_err() && argument.len() > 1
 }
@@ -228,64 +295,4 @@ fn canned_acl(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn options(words: &[&str]) -> (Options, Vec<String>) {
-        of(Class::Export, words)
-    }
-
-    fn of(class: Class, words: &[&str]) -> (Options, Vec<String>) {
-        Options::split(class, words.iter().map(ToString::to_string).collect()).unwrap()
-    }
-
-    #[test]
-    fn options_before_the_arguments_are_split_off() {
-        let (options, rest) = options(&[
-            "-Dfs.s3.canned.acl=BucketOwnerFullControl",
-            "-D",
-            "dynamodb.region=eu-west-1",
-            "-libjars",
-            "x.jar",
-            "-Dmy.key=1",
-            "s3://b/x",
-            "Forum",
-            "2",
-        ]);
-        assert_eq!(rest, ["s3://b/x", "Forum", "2"]);
-        assert_eq!(options.acl().unwrap().as_deref(), Some("bucket-owner-full-control"));
-        assert_eq!(options.access().region.as_deref(), Some("eu-west-1"));
-        let warnings = options.warnings();
-        assert_eq!(warnings.len(), 2, "{warnings:?}");
-        assert_eq!(warnings[1], "ignored: my.key, -libjars");
-    }
-
-    #[test]
-    fn compression_is_asked_for_as_in_hadoop() {
-        let compressed = "-Dmapreduce.output.fileoutputformat.compress=true";
-        let codec = "-Dmapreduce.output.fileoutputformat.compress.codec=org.apache.hadoop.io.compress.";
-        assert_eq!(options(&[compressed]).0.compression(), Compression::Gzip);
-        assert_eq!(options(&[compressed]).0.warnings().len(), 1);
-        let zstd = format!("{codec}ZStandardCodec");
-        assert_eq!(options(&[compressed, &zstd]).0.compression(), Compression::Zstd);
-        assert_eq!(options(&[&zstd]).0.compression(), Compression::None);
-    }
-
-    #[test]
-    fn an_option_of_the_other_direction_is_said_to_be_ignored() {
-        let words = ["-Ddynamodb.throughput.read=5", "-Ddynamodb.throughput.write=6", "-Ddynamodb.region=x"];
-        let (export, import) = (of(Class::Export, &words).0, of(Class::Import, &words).0);
-        let units = |units| Some(RateSpec::Units(Rate::from_units_per_second(units)));
-        assert_eq!((export.rate().unwrap(), import.rate().unwrap()), (units(5), units(6)));
-        assert_eq!(export.warnings(), ["ignored: dynamodb.throughput.write"]);
-        assert_eq!(import.warnings(), ["ignored: dynamodb.throughput.read"]);
-        let compressed = ["-Dmapred.output.compress=true"];
-        assert_eq!(of(Class::Import, &compressed).0.warnings(), ["ignored: mapred.output.compress"]);
-    }
-
-    #[test]
-    fn acls_are_spelt_as_s3_does() {
-        assert_eq!(canned_acl("PublicRead"), "public-read");
-        assert_eq!(canned_acl("bucket-owner-full-control"), "bucket-owner-full-control");
-    }
-}
+mod tests;

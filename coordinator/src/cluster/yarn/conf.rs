@@ -9,8 +9,7 @@ mod xml;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use load::load;
-#[cfg(test)]
-use questions::DefaultFs;
+pub(crate) use questions::DefaultFs;
 
 /// How many `${name}` of one value are replaced; whoever nests more means a circle
 /// (`MAX_SUBST` of `org.apache.hadoop.conf.Configuration`).

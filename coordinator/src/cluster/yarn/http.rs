@@ -149,6 +149,7 @@ pub(crate) async fn ask(method: Method, url: &str, content: Option<Content>) -> 
 }
 
 async fn within<T>(url: &str, work: impl Future<Output = Result<T, HttpError>>) -> Result<T, HttpError> {
+    let _waiting = job_aws::waits::calling(bare(url));
     timeout(WHOLE_LIMIT, work)
         .await
         .unwrap_or_else(|_| Err(unreachable(url, &format!("no answer within {} s", WHOLE_LIMIT.as_secs()))))

@@ -2,13 +2,13 @@
 
 use std::{
     net::{IpAddr, SocketAddr, UdpSocket},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use super::{
     capacity::{self, Sizes},
     client,
-    conf::{self, Conf, Surroundings},
+    conf::{self, Conf, DefaultFs, Surroundings},
     http::HttpError,
     install::{self, Named, ThisMachine},
     manager::{Info, Manager},
@@ -42,10 +42,9 @@ impl Site {
     pub(crate) async fn find(wishes: &ClusterWishes) -> Result<Self, String> {
         let named = Named { conf: wishes.hadoop_conf.clone(), jar: wishes.streaming_jar.clone() };
         let conf_dir = install::configuration(&ThisMachine, &named)?;
-        let user = user();
-        let env = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let conf = conf::load(&conf_dir, Surroundings { user: user.clone(), env: env.collect() })?;
+        let surroundings = surroundings();
+        let user = surroundings.user.clone();
+        let conf = conf::load(&conf_dir, surroundings)?;
         if !conf.has_yarn() {
             return Err(format!("the Hadoop configuration in {} has no YARN", conf_dir.display()));
         }
@@ -116,6 +115,27 @@ impl Site {
             )
         })
     }
+}
+
+/// Where paths without a scheme are for Hadoop on this machine, by its configuration in the usual places or in the
+/// folder `named`: the URI of that file system, or nothing if they are this machine's own or there is no Hadoop.
+///
+/// # Errors
+/// There is a configuration, and it cannot be read.
+pub(crate) fn default_file_system(named: Option<&Path>) -> Result<Option<String>, String> {
+    let named = Named { conf: named.map(Path::to_owned), jar: None };
+    let Ok(folder) = install::configuration(&ThisMachine, &named) else { return Ok(None) };
+    let conf = conf::load(&folder, surroundings())?;
+    Ok(match conf.default_fs() {
+        DefaultFs::Hdfs(authority) => Some(format!("hdfs://{authority}")),
+        DefaultFs::Other(uri) => Some(uri).filter(|uri| !uri.is_empty() && !uri.starts_with("file:")),
+    })
+}
+
+fn surroundings() -> Surroundings {
+    let env = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Surroundings { user: user(), env: env.collect() }
 }
 
 /// The user that Hadoop takes this process for, without Kerberos.

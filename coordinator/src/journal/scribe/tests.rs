@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(1);
 /// Has begun a journal, and does not hold the lock, as in S3.
 async fn begun(store: &Store) -> Scribe {
     let mut scribe = Scribe::first(store).await.unwrap();
-    scribe.release(store);
+    scribe.release().await;
     scribe.append(&[begin()], LIMIT).await.unwrap();
     scribe
 }
@@ -22,7 +22,7 @@ async fn begun(store: &Store) -> Scribe {
 async fn successor(store: &Store) -> Scribe {
     let journaled = read::read(store).await.unwrap().unwrap();
     let mut scribe = Scribe::after(store, &journaled).await.unwrap();
-    scribe.release(store);
+    scribe.release().await;
     scribe.append(&[], LIMIT).await.unwrap();
     scribe
 }
@@ -59,7 +59,7 @@ async fn whoever_sleeps_until_another_has_removed_the_journal_notices_and_leaves
     let store = store(folder.path());
     let mut first = begun(&store).await;
     let mut second = successor(&store).await;
-    second.remove(&store).await.unwrap();
+    second.remove().await.unwrap();
     assert!(superseded(first.append(&[], LIMIT).await).contains("removed what this one wrote"));
     assert!(objects(folder.path()).is_empty());
 }
@@ -69,7 +69,7 @@ async fn whoever_sleeps_until_another_job_has_begun_in_the_same_place_notices() 
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
     let mut first = begun(&store).await;
-    successor(&store).await.remove(&store).await.unwrap();
+    successor(&store).await.remove().await.unwrap();
     let _other = begun(&store).await;
     superseded(first.append(&[], LIMIT).await);
     assert_eq!(objects(folder.path()), ["00000001.jsonl"], "that of the other");
@@ -80,12 +80,10 @@ async fn whoever_begins_where_the_first_object_of_another_is_no_longer_there_ste
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
     let mut late = Scribe::first(&store).await.unwrap();
-    late.release(&store);
+    late.release().await;
     let mut other = begun(&store).await;
     other.compact(&[begin()], LIMIT).await.unwrap();
-    let Err(Failure::Refused(why)) = late.begin(&store, &[begin()], LIMIT).await else {
-        panic!("it has begun")
-    };
+    let Err(Failure::Refused(why)) = late.begin(&[begin()], LIMIT).await else { panic!("it has begun") };
     assert!(why.contains(&format!("is in use by process {} on ", std::process::id())), "{why}");
     assert_eq!(objects(folder.path()), ["00000002.jsonl"]);
     other.append(&[], LIMIT).await.unwrap();
@@ -98,8 +96,8 @@ async fn whoever_takes_over_from_one_that_has_ended_the_job_meanwhile_is_told_to
     let mut first = begun(&store).await;
     let journaled = read::read(&store).await.unwrap().unwrap();
     let mut second = Scribe::after(&store, &journaled).await.unwrap();
-    second.release(&store);
-    first.remove(&store).await.unwrap();
+    second.release().await;
+    first.remove().await.unwrap();
     let why = superseded(second.append(&[], LIMIT).await);
     assert!(why.ends_with("has ended or gone on just now; give the same command again"), "{why}");
     assert!(objects(folder.path()).is_empty());
@@ -128,4 +126,54 @@ async fn an_object_that_says_everything_replaces_those_before_it() {
     scribe.append(&[], LIMIT).await.unwrap();
     assert_eq!(objects(folder.path()), ["00000003.jsonl", "00000004.jsonl"]);
     assert_eq!(read::read(&store).await.unwrap().unwrap().last.number, 4);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_no_longer_the_one_that_was_locked_is_left_alone() {
+    let outer = tempfile::tempdir().unwrap();
+    let (place, elsewhere) = (outer.path().join("backup"), outer.path().join("moved"));
+    let mut scribe = Scribe::first(&store(&place)).await.unwrap();
+    scribe.append(&[begin()], LIMIT).await.unwrap();
+    fs::rename(&place, &elsewhere).unwrap();
+    // Nothing is there; then another job's.
+    for number_there in [0, 1] {
+        if number_there == 1 {
+            let mut other = Scribe::first(&store(&place)).await.unwrap();
+            other.append(&[begin()], LIMIT).await.unwrap();
+        }
+        for tried in [
+            scribe.append(&[], LIMIT).await,
+            scribe.compact(&[begin()], LIMIT).await,
+            scribe.check_ours().await,
+            scribe.remove().await.map_err(|fault| Failure::failed(&fault)),
+        ] {
+            let why = superseded(tried);
+            assert!(why.contains("no longer the folder that this job locked"), "{why}");
+        }
+        assert_eq!(objects(&place).len(), number_there);
+    }
+    assert_eq!(objects(&elsewhere), ["00000001.jsonl"]);
+    // It is put back.
+    fs::rename(&place, outer.path().join("other")).unwrap();
+    fs::rename(&elsewhere, &place).unwrap();
+    scribe.append(&[], LIMIT).await.unwrap();
+    scribe.remove().await.unwrap();
+    assert!(objects(&place).is_empty());
+}
+
+#[tokio::test]
+async fn an_object_that_says_everything_is_not_written_if_it_could_not_be_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let mut scribe = begun(&store).await;
+    scribe.longest = 1_500;
+    let everything = |facts: usize| [vec![begin()], vec![Fact::Abandoned; facts]].concat();
+    scribe.size = Size { objects: 70, bytes: 1_000, snapshot_bytes: 0 };
+    scribe.compact_or_append(&everything(100), &[Fact::Abandoned], LIMIT).await.unwrap();
+    assert_eq!(objects(folder.path()), ["00000001.jsonl", "00000002.jsonl"], "the news are appended");
+    assert!(!scribe.size().wants_snapshot(), "it is not tried again at once");
+    scribe.size = Size { objects: 70, bytes: 1_000, snapshot_bytes: 0 };
+    scribe.compact_or_append(&everything(1), &[Fact::Abandoned], LIMIT).await.unwrap();
+    assert_eq!(objects(folder.path()), ["00000003.jsonl"]);
+    assert!(read::read(&store).await.unwrap().unwrap().is_abandoned);
 }

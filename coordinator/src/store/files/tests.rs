@@ -1,18 +1,27 @@
+use std::{
+    fs::File,
+    os::unix::fs::{MetadataExt, symlink},
+};
+
 use super::*;
-use crate::files::PartFiles;
+use crate::files::{PartFile, PartFiles};
 use job::{
     control::SealedPart,
-    ids::{FileId, JobId, WorkerId},
+    ids::{FileId, JobId, UploadId, WorkerId},
     spec::Compression,
 };
 
 const WORKER: WorkerId = WorkerId(1);
 
-/// A file of which `sealed` is known to be durable.
+/// A file of which `sealed` is known to be durable, and whose worker locks it.
 fn sealed(sealed: &str) -> PartFile {
-    let mut files = PartFiles::new(JobId("job".into()), Compression::None, true);
+    sealed_as(sealed, UploadId::of_locked_file(7))
+}
+
+fn sealed_as(sealed: &str, upload_id: UploadId) -> PartFile {
+    let mut files = PartFiles::new(JobId::from_u128(7), Compression::None, true);
     files.assign(WORKER);
-    files.opened(FileId(0), "u".into());
+    files.opened(FileId(0), upload_id);
     if !sealed.is_empty() {
         let bytes = sealed.len() as u64;
         let etag = String::new();
@@ -23,21 +32,68 @@ fn sealed(sealed: &str) -> PartFile {
 }
 
 fn hidden(folder: &Path, file: &PartFile) -> PathBuf {
-    folder.join(layout::hidden(&file.name, "u"))
+    folder.join(layout::hidden(&file.name, file.upload_id.as_ref().unwrap()).unwrap())
+}
+
+/// What a worker has open, and has locked.
+fn filled(path: &Path, text: &str) -> File {
+    let mut file = File::create_new(path).unwrap();
+    file.lock().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn names(folder: &Path) -> usize {
+    fs::read_dir(folder).unwrap().count()
 }
 
 #[tokio::test]
 async fn what_a_paused_worker_writes_after_it_was_cut_off_reaches_no_file() {
+    for upload_id in [UploadId::of_locked_file(7), "0123456789abcdef".parse().unwrap()] {
+        let folder = tempfile::tempdir().unwrap();
+        let is_locked = upload_id.is_of_locked_file();
+        let (directory, file) = (Directory::new(folder.path().into()), sealed_as("sealed\n", upload_id));
+        let path = hidden(folder.path(), &file);
+        // Of an earlier version, which locks nothing, nobody knows whether it still writes.
+        let mut of_worker = if is_locked { filled(&path, "") } else { File::create_new(&path).unwrap() };
+        of_worker.write_all(b"sealed\nnot sealed\n").unwrap();
+        directory.fence(file.clone()).await.unwrap();
+        of_worker.write_all(b"late\n").unwrap();
+        directory.complete(file.clone()).await.unwrap();
+        of_worker.write_all(b"later\n").unwrap();
+        assert_eq!(fs::read(folder.path().join(&*file.name)).unwrap(), b"sealed\n");
+        assert_eq!(names(folder.path()), 1, "nothing else is left");
+    }
+}
+
+#[tokio::test]
+async fn a_file_whose_worker_is_gone_is_cut_where_it_is_and_needs_no_room() {
     let folder = tempfile::tempdir().unwrap();
     let (directory, file) = (Directory::new(folder.path().into()), sealed("sealed\n"));
-    let mut of_worker = File::create_new(hidden(folder.path(), &file)).unwrap();
-    of_worker.write_all(b"sealed\nnot sealed\n").unwrap();
+    let path = hidden(folder.path(), &file);
+    drop(filled(&path, "sealed\nnot sealed\n"));
+    let before = fs::metadata(&path).unwrap().ino();
     directory.fence(file.clone()).await.unwrap();
-    of_worker.write_all(b"late\n").unwrap();
+    assert_eq!(
+        (fs::metadata(&path).unwrap().ino(), fs::read(&path).unwrap()),
+        (before, b"sealed\n".to_vec())
+    );
+    // Once more, as by another coordinator after this one has died.
+    directory.fence(file.clone()).await.unwrap();
+    directory.complete(file).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_has_another_name_too_is_not_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let (directory, file) = (Directory::new(folder.path().into()), sealed("sealed\n"));
+    let other = folder.path().join("other");
+    fs::write(&other, "sealed\nprecious\n").unwrap();
+    fs::hard_link(&other, hidden(folder.path(), &file)).unwrap();
+    directory.fence(file.clone()).await.unwrap();
     directory.complete(file.clone()).await.unwrap();
-    of_worker.write_all(b"later\n").unwrap();
-    assert_eq!(fs::read(folder.path().join(&file.name)).unwrap(), b"sealed\n");
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    assert_eq!(fs::read(&other).unwrap(), b"sealed\nprecious\n");
+    assert_eq!(fs::read(folder.path().join(&*file.name)).unwrap(), b"sealed\n");
 }
 
 #[tokio::test]
@@ -47,15 +103,139 @@ async fn a_file_without_a_sealed_part_leaves_nothing() {
     fs::write(hidden(folder.path(), &file), "not sealed\n").unwrap();
     directory.fence(file.clone()).await.unwrap();
     directory.complete(file).await.unwrap();
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert_eq!(names(folder.path()), 0);
 }
 
 #[tokio::test]
 async fn a_file_that_lost_sealed_bytes_is_not_made_visible() {
     let folder = tempfile::tempdir().unwrap();
     let (directory, file) = (Directory::new(folder.path().into()), sealed("sealed\n"));
-    fs::write(hidden(folder.path(), &file), "seal").unwrap();
-    assert!(directory.complete(file.clone()).await.is_err());
-    assert!(directory.fence(file.clone()).await.is_err());
-    assert!(!folder.path().join(&file.name).exists());
+    let path = hidden(folder.path(), &file);
+    for there in [Some("seal"), None] {
+        match there {
+            Some(text) => fs::write(&path, text).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        for may_be_complete in [false, true] {
+            let lost = directory.lost(std::slice::from_ref(&file), may_be_complete).unwrap().unwrap();
+            assert!(
+                lost.contains(if there.is_some() { "has 4 bytes, not the 7" } else { "is gone" }),
+                "{lost}"
+            );
+        }
+        for tried in [directory.complete(file.clone()).await, directory.fence(file.clone()).await] {
+            assert_eq!(tried.unwrap_err().kind, FaultKind::Lost);
+        }
+        assert!(!folder.path().join(&*file.name).exists());
+    }
+    // One that was completed before has lost nothing.
+    fs::write(folder.path().join(&*file.name), "sealed\n").unwrap();
+    assert_eq!(directory.lost(std::slice::from_ref(&file), true).unwrap(), None);
+    directory.complete(file).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_link_under_the_name_of_a_part_file_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (directory, file) = (Directory::new(folder.path().into()), sealed("sealed\n"));
+    let (victim, path) = (folder.path().join("victim"), hidden(folder.path(), &file));
+    fs::write(&victim, "sealed\n, and precious").unwrap();
+    symlink(&victim, &path).unwrap();
+    let lost = directory.lost(std::slice::from_ref(&file), false).unwrap();
+    assert!(lost.is_some_and(|lost| lost.contains("is gone")));
+    for tried in [directory.fence(file.clone()).await, directory.complete(file.clone()).await] {
+        let why = tried.unwrap_err().message;
+        assert!(why.contains("symbolic link"), "{why}");
+    }
+    directory.abort(&file, true).unwrap();
+    assert!(!path.is_symlink(), "the link itself is removed");
+    assert_eq!(fs::read(&victim).unwrap(), b"sealed\n, and precious");
+}
+
+#[tokio::test]
+async fn what_another_has_put_under_the_visible_name_is_neither_written_over_nor_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (directory, file) = (Directory::new(folder.path().into()), sealed("sealed\n"));
+    let visible = folder.path().join(&*file.name);
+    fs::write(hidden(folder.path(), &file), "sealed\n").unwrap();
+    fs::write(&visible, "another's").unwrap();
+    let why = directory.complete(file.clone()).await.unwrap_err().message;
+    assert!(why.contains("is there already"), "{why}");
+    directory.abort(&file, true).unwrap();
+    assert_eq!(fs::read(&visible).unwrap(), b"another's");
+    fs::write(&visible, "sealed\n").unwrap();
+    directory.abort(&file, false).unwrap();
+    assert!(visible.exists(), "it can't be this export's");
+    directory.abort(&file, true).unwrap();
+    assert!(!visible.exists());
+}
+
+#[test]
+fn a_planted_link_is_not_written_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let (directory, victim) = (Directory::new(folder.path().into()), folder.path().join("victim"));
+    fs::write(&victim, "precious").unwrap();
+    for name in ["manifest", ".tablehaul-manifest"] {
+        symlink(&victim, folder.path().join(name)).unwrap();
+    }
+    let refused = directory.create("manifest", b"new").unwrap_err();
+    assert_eq!(refused.kind, FaultKind::PreconditionFailed);
+    assert_eq!(fs::read(&victim).unwrap(), b"precious");
+}
+
+#[tokio::test]
+async fn a_link_as_a_folder_of_the_programs_own_is_refused() {
+    for (link, inside) in [(layout::OWN_FOLDER, None), (layout::JOURNAL, Some(layout::OWN_FOLDER))] {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        if let Some(inside) = inside {
+            fs::create_dir(folder.path().join(inside)).unwrap();
+        }
+        symlink(elsewhere.path(), folder.path().join(link)).unwrap();
+        let store = crate::store::Store::Files(Directory::new(folder.path().into()));
+        for refused in [store.lock().await.err(), store.probe_lock().await.err()] {
+            let why = refused.unwrap().message;
+            assert!(why.contains(link) && why.contains("is a symbolic link"), "{why}");
+        }
+        assert_eq!(names(elsewhere.path()), 0);
+    }
+}
+
+#[test]
+fn only_the_same_bytes_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = Directory::new(folder.path().into());
+    directory.create("manifest", b"another's").unwrap();
+    assert!(!directory.remove_same("manifest", b"ours").unwrap());
+    assert!(folder.path().join("manifest").exists());
+    assert!(directory.remove_same("manifest", b"another's").unwrap());
+    assert!(directory.remove_same("manifest", b"another's").unwrap(), "it is gone");
+}
+
+#[tokio::test]
+async fn in_a_folder_that_is_no_longer_the_one_that_was_locked_nothing_is_changed() {
+    let outer = tempfile::tempdir().unwrap();
+    let (place, elsewhere) = (outer.path().join("backup"), outer.path().join("moved"));
+    let unlocked = Directory::new(place.clone());
+    let store = crate::store::Store::Files(unlocked.clone());
+    let directory = unlocked.held_by(&store.lock().await.unwrap());
+    let file = sealed("sealed\n");
+    fs::rename(&place, &elsewhere).unwrap();
+    fs::create_dir(&place).unwrap();
+    // What is there now is another's, by whatever name.
+    let visible = place.join(&*file.name);
+    for path in [&hidden(&place, &file), &visible, &place.join("manifest")] {
+        fs::write(path, "sealed\n").unwrap();
+    }
+    for tried in [
+        directory.create("manifest", b"new"),
+        directory.remove("manifest"),
+        directory.remove_same("manifest", b"sealed\n").map(drop),
+        directory.open().map(drop),
+        directory.fence(file.clone()).await,
+        directory.complete(file.clone()).await,
+        directory.abort(&file, true),
+    ] {
+        assert_eq!(tried.unwrap_err().kind, FaultKind::Moved);
+    }
+    assert_eq!(names(&place), 3);
 }

@@ -63,6 +63,16 @@ fn begins_like_text(first_bytes: &[u8]) -> bool {
     // The separators of Hive stand between something, and may begin the length of one of Hadoop's blocks.
     text.starts_with(b"{")
         || is_text(first_line) && !first_line.starts_with(&[2]) && !first_line.starts_with(&[3])
+        || begins_like_hive(first_line)
+}
+
+/// Whether a line begins with the name of an attribute and its value, as in older backups of Hive. A name may
+/// hold control characters. The blocks of Hadoop, which may hold such lines, begin with a length and so with a zero.
+fn begins_like_hive(line: &[u8]) -> bool {
+    let Some(at) = memchr::memchr(3, line) else { return false };
+    let (name, value) = line.split_at(at);
+    let is_name = !name.is_empty() && !name.contains(&0) && std::str::from_utf8(name).is_ok();
+    is_name && value[1..].trim_ascii_start().starts_with(b"{\"")
 }
 
 /// UTF-8, perhaps cut at the end, without control characters that have no place in lines; 0x02 and 0x03 stand

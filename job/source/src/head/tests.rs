@@ -4,9 +4,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use job::format::request::{read_emr_line, read_json_line};
+use job::format::request::read_emr_line;
 
 use super::*;
+
+/// What a file is of which the first item counts, whatever it is.
+fn look(stored: &[u8], is_all: bool) -> Result<Head, HeadError> {
+    super::look(stored, is_all, |_| true)
+}
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden")
@@ -55,7 +60,13 @@ fn every_golden_backup_is_read_to_the_items_it_was_made_from() {
             }
         }
         let expected = fs::read_to_string(golden().join(format!("{made_from}.items.jsonl"))).unwrap();
-        let expected = expected.lines().map(|line| read_json_line(line.as_bytes()).unwrap().0).collect();
+        let expected = expected
+            .lines()
+            .map(|line| match ExportLine::read_json(line.as_bytes()) {
+                Ok(ExportLine::Item(item)) => item,
+                other => panic!("{other:?}"),
+            })
+            .collect();
         assert!(by_key(items) == by_key(expected), "{folder}");
     }
 }
@@ -122,32 +133,146 @@ fn a_few_bad_lines_at_the_start_hide_nothing() {
     let text = format!("{}{{\"pk\":{{\"s\":\"a\"}}}}\n", "nonsense\n".repeat(100));
     assert!(matches!(look(text.as_bytes(), true), Err(HeadError::Bad(_))));
     assert!(matches!(look(b"nonsense\nnons", false), Err(HeadError::Bad(_))));
+    assert!(matches!(look(b"nonsense\nnonsense\n", true), Ok(Head { first: None, bad: Some(_), .. })));
 }
 
 #[test]
 fn a_file_without_a_line_is_nothing() {
     for text in ["", "\n", " \r\n\n", "\u{feff}"] {
-        assert_eq!(look(text.as_bytes(), true), Ok(Head { codec: Codec::Plain, first: None }), "{text:?}");
+        assert_eq!(
+            look(text.as_bytes(), true),
+            Ok(Head { codec: Codec::Plain, first: None, bad: None }),
+            "{text:?}"
+        );
     }
-    assert_eq!(look(&[0; 4], true), Ok(Head { codec: Codec::Snappy, first: None }));
+    assert_eq!(look(&[0; 4], true), Ok(Head { codec: Codec::Snappy, first: None, bad: None }));
 }
+
+/// Why a file is refused, or would be if no line may be left out.
+fn bad(stored: &[u8]) -> String {
+    match look(stored, true) {
+        Err(HeadError::Bad(why)) | Ok(Head { first: None, bad: Some(why), .. }) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+const UNKNOWN: &str = "its first line is not an item of any known format: ";
 
 #[test]
 fn what_is_wrong_is_said_in_words() {
-    let bad = |stored: &[u8]| match look(stored, true) {
-        Err(HeadError::Bad(why)) => why,
-        other => panic!("{other:?}"),
-    };
-    let unknown = "its first line is not an item of any known format: ";
-    assert_eq!(bad(b"secret,1\n"), format!("{unknown}not the JSON of an item"));
-    assert_eq!(bad(br#"{"secret":{"x":"y"}}"#), format!("{unknown}unknown attribute type"));
-    assert_eq!(bad(b"$ion_1_0 secret"), format!("{unknown}not the Ion of an item: it is no struct"));
-    assert_eq!(bad(b"secret\x03"), format!("{unknown}not the JSON of an item"));
+    assert_eq!(bad(b"secret 1\n"), format!("{UNKNOWN}not the JSON of an item"));
+    assert_eq!(bad(br#"{"secret":{"x":"y"}}"#), format!("{UNKNOWN}unknown attribute type"));
+    assert_eq!(bad(b"$ion_1_0 secret"), format!("{UNKNOWN}not the Ion of an item: it is no struct"));
+    assert_eq!(bad(b"secret\x03"), format!("{UNKNOWN}not the JSON of an item"));
     assert_eq!(bad(b"\0\xff"), "it is neither text nor a known compression");
     assert_eq!(bad(b"\x1f\x8b\x08"), "gzip ends in the middle");
     assert_eq!(bad(b"\x1f\x8b\x07\0\0\0\0\0\0\0\0\0\0\0\0\0"), "corrupt gzip: invalid gzip header");
     let long = vec![b' '; MAX_LINE_BYTES + 1];
     assert_eq!(bad(&long), "its first line is longer than 8388608 bytes");
+}
+
+#[test]
+fn the_reason_is_that_of_the_format_which_a_line_obviously_is() {
+    let item = |rest: &str| format!(r#"{{"Item":{{"pk":{{"S":"secret"}},{rest}}}}}"#);
+    let change = |rest: &str| format!(r#"{{"Metadata":{{}},{rest}}}"#);
+    let image = r#""NewImage":{"pk":{"S":"secret"}}"#;
+    for (line, why) in [
+        (item(r#""v":{"S":"\ud800"}"#), "a lone surrogate: "),
+        (item(r#""v":{"B":"_-8="}"#), "binary is not base64"),
+        (item(r#""v":{"N":1}"#), "not the JSON of an item"),
+        (item(r#""v":{"SS":[1]}"#), "not the JSON of an item"),
+        (item(r#""v":{"s":"x"}"#), "unknown attribute type"),
+        (item(r#""v":{"S":"x","N":"1"}"#), "attribute value without exactly one type"),
+        (item(r#""v":{"M":{"b":{"S":"x"},"b":{"S":"y"}}}"#), "duplicate attribute name"),
+        (format!(r#"{{"Item":null,{image}}}"#), "not the JSON of an item"),
+        (change(&format!(r#""Keys":null,{image}"#)), "Keys: not the JSON of an item"),
+        (change(&format!(r#""Keys":{{"pk":{{"q":"x"}}}},{image}"#)), "Keys: unknown attribute type"),
+        (change(r#""Keys":{"pk":{"S":"a"}},"NewImage":null"#), "NewImage: not the JSON of an item"),
+        (change(r#""Keys":{"pk":{"S":"a"}},"newImage":{}"#), "a field other than Item, or Metadata, Keys"),
+        (change(image), "neither an Item nor Keys"),
+        (format!(r#"{{"Item":{{"pk":{{"S":"a"}}}},{image}}}"#), "Item beside a field of an incremental"),
+        // The Java tool's lines may have attributes that are called so.
+        (r#"{"Item":{"s":"x"},"v":{"q":"x"}}"#.into(), "unknown attribute type"),
+        (r#"{"Keys":{"S":"x"},"v":{"b":"%"}}"#.into(), "binary is not base64"),
+        (r#"{"pk":{"s":"\udc00"}}"#.into(), "a lone surrogate: "),
+    ] {
+        let said = bad(line.as_bytes());
+        assert!(said.starts_with(&format!("{UNKNOWN}{why}")), "{line}: {said}");
+        assert!(!said.contains("secret"), "{said}");
+    }
+    // What only says that an item was deleted is such a line. The decoder refuses it, since it is not certain.
+    assert_eq!(first(r#"{"Keys":{"pk":{"S":"a"}}}"#).described, "incremental DynamoDB JSON");
+}
+
+#[test]
+fn what_is_no_backup_is_described_compressed_or_not_and_however_long_it_is() {
+    let gzip = |text: &[u8]| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(text).unwrap();
+        gzip.finish().unwrap()
+    };
+    let mut tar = vec![0; 1024];
+    tar[..4].copy_from_slice(b"data");
+    tar[257..262].copy_from_slice(b"ustar");
+    tar[512..].fill(b'x');
+    let utf16: Vec<u8> = "{\"pk\":{\"S\":\"a\"}}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (text, word) in [
+        (&br#"{"Items":[{"pk":{"S":"a"}}],"Count":1}"#[..], "the reply of a Scan"),
+        (b"{\n  \"Items\": [\n", "the reply of a Scan"),
+        (br#"[{"pk":{"S":"a"}}]"#, "a JSON array"),
+        (br#"{"pk":"a","n":1}"#, "without attribute types"),
+        (b"{\n  \"pk\": {\n    \"S\": \"a\"\n  }\n}\n", "spread over several lines"),
+        (b"pk,sk\na,1\n", "CSV"),
+        (b"<Error><Code>AccessDenied</Code></Error>", "XML"),
+        (&utf16, "UTF-16"),
+        (&[b"\xff\xfe", &utf16[..]].concat(), "UTF-16"),
+        (&tar, "a tar archive"),
+        (b"PK\x03\x04\x14\0\x08\0", "a zip archive"),
+        (b"PAR1\x15\x04\x15\x10", "Parquet"),
+    ] {
+        for stored in [text.to_vec(), gzip(text)] {
+            let why = bad(&stored);
+            assert!(why.contains(word), "{word}: {why}");
+            // A line of most of them may hold any number of items: it is not left out as one bad line.
+            let is_one_bad_line = look(&stored, true).is_ok();
+            assert_eq!(is_one_bad_line, ["without attribute types", "CSV", "XML"].contains(&word), "{word}");
+        }
+    }
+    // One of the items stands on a line of its own.
+    let last = b"{\n  \"Items\": [\n{\"pk\": {\"S\": \"a\"}},\n{\"pk\": {\"S\": \"b\"}}\n  ]\n}\n";
+    assert!(matches!(look(last, true), Err(HeadError::Bad(why)) if why.contains("the reply of a Scan")));
+    // A line that is cut off is one bad line.
+    let cut = b"{\"pk\":{\"s\":\"a\"},\n{\"pk\":{\"s\":\"b\"}}\n";
+    assert_eq!(look(cut, true).unwrap().first.unwrap().described, "EMR lines");
+    let endless = [&br#"{"Items":["#[..], &br#"{"pk":{"S":"secret"}},"#.repeat(4_000)].concat();
+    match look(&endless, false) {
+        Err(HeadError::Bad(why)) => assert!(why.contains("the reply of a Scan") && !why.contains("secret")),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_first_item_that_suits_counts() {
+    let text = b"garbage\n{\"other\":{\"s\":\"x\"}}\n{\"Item\":1}\n{\"pk\":{\"s\":\"a\"}}\n";
+    let has_pk = |first: &FirstLine| first.item.attributes.contains_key("pk");
+    let found = super::look(text, true, has_pk).unwrap().first.unwrap();
+    assert!(has_pk(&found));
+    // Without one, the first item.
+    for is_all in [true, false] {
+        let found = super::look(&text[..30], is_all, has_pk).unwrap().first.unwrap();
+        assert!(found.item.attributes.contains_key("other"));
+    }
+    let garbage = super::look(b"garbage\nmore\n", true, has_pk).unwrap();
+    assert_eq!((garbage.first, garbage.bad), (None, Some(format!("{UNKNOWN}not the JSON of an item"))));
+}
+
+#[test]
+fn names_in_lines_of_hive_may_hold_control_characters() {
+    for name in ["a\u{1}b", "\u{1b}", "é\u{7f}\u{1f}"] {
+        let line = format!("{name}\u{3}{{\"s\":\"x\"}}\u{2}pk\u{3}{{\"s\":\"a\"}}\n");
+        assert_eq!(first(&line).described, "Hive lines", "{name:?}");
+        assert!(first(&line).item.attributes.contains_key(name));
+    }
 }
 
 #[test]

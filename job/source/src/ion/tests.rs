@@ -2,8 +2,8 @@ use super::*;
 
 fn full(text: &str) -> Result<Item, RequestError> {
     match read(format!("$ion_1_0 {{Item:{text}}}").as_bytes())? {
-        Line::Full(item) => Ok(item),
-        Line::Change { .. } => panic!("a full line is read as a change"),
+        ExportLine::Item(item) => Ok(item),
+        ExportLine::Change(_) => panic!("a full line is read as a change"),
     }
 }
 
@@ -57,21 +57,32 @@ fn numbers_lose_nothing() {
 }
 
 #[test]
-fn lines_of_incremental_exports_put_or_delete() {
-    let metadata = "Metadata:{WriteTimestampMicros:1680109764000000.}";
-    let write = |rest: &str| {
-        read(format!("$ion_1_0 {{{metadata},Keys:{{pk:\"a\"}}{rest}}}").as_bytes()).unwrap().into_write()
+fn lines_of_incremental_exports_are_read() {
+    let change = |line: &str| match read(format!("$ion_1_0 {{{line}}}").as_bytes()).unwrap() {
+        ExportLine::Change(change) => change,
+        ExportLine::Item(_) => panic!("a change is read as a full line"),
     };
     let (key, item) = (json(r#"{"pk":{"S":"a"}}"#), json(r#"{"pk":{"S":"a"},"x":{"N":"1"}}"#));
-    assert_eq!(write(r#",NewImage:{pk:"a",x:1.}"#), (item.clone(), Write::Put));
-    assert_eq!(write(r#",OldImage:{pk:"a"},NewImage:{pk:"a",x:1.}"#), (item, Write::Put));
-    assert_eq!(write(r#",OldImage:{pk:"a",x:1.}"#), (key.clone(), Write::Delete));
-    assert_eq!(write(""), (key, Write::Delete));
+    let read = change("Metadata:{},OldImage:{pk:\"a\"},NewImage:{pk:\"a\",x:1.},Keys:{pk:\"a\"}");
+    assert_eq!((&read.keys, &read.new_image), (&key, &Some(item.clone())));
+    assert_eq!((read.old_image, read.is_dated), (Some(key.clone()), false));
+    for (metadata, is_dated) in [
+        ("{WriteTimestampMicros:1680109764000000.}", true),
+        ("{more:2020-01-01T,WriteTimestampMicros:1680109764000000}", true),
+        ("{WriteTimestampMicros:\"1680109764000000\"}", true),
+        ("{WriteTimestampMicros:\"\"}", false),
+        ("{WriteTimestampMicros:null}", false),
+        ("{writeTimestampMicros:1.}", false),
+        ("{}", false),
+    ] {
+        let read = change(&format!("Metadata:{metadata},Keys:{{pk:\"a\"}}"));
+        assert_eq!((read.is_dated, read.new_image), (is_dated, None), "{metadata}");
+    }
 }
 
 #[test]
 fn a_line_needs_no_version_and_may_end_in_white_space() {
-    assert_eq!(read(b" {Item:{a:\"x\"}} \r"), Ok(Line::Full(json(r#"{"a":{"S":"x"}}"#))));
+    assert_eq!(read(b" {Item:{a:\"x\"}} \r"), Ok(ExportLine::Item(json(r#"{"a":{"S":"x"}}"#))));
 }
 
 #[test]
@@ -116,11 +127,18 @@ fn what_is_no_line_of_an_export_is_refused() {
         "{Item:{}} {Item:{}}",
         "{Item:{}",
         "{$0:{}}",
+        "{Item:null}",
+        "{Metadata:1,Keys:{}}",
+        "{Metadata:null,Keys:{}}",
+        "{Keys:{},NewImage:null}",
     ] {
         assert!(matches!(read(line.as_bytes()), Err(RequestError::Ion(_))), "{line}");
     }
-    for line in ["{}", "{Item:{},Keys:{}}", "{NewImage:{}}"] {
+    for line in ["{}", "{Metadata:{},NewImage:{}}", "{NewImage:{}}"] {
         assert_eq!(read(line.as_bytes()), Err(RequestError::NeitherItemNorKeys), "{line}");
+    }
+    for line in ["{Item:{},Keys:{}}", "{Item:{},OldImage:{}}", "{Metadata:{},Item:{}}"] {
+        assert_eq!(read(line.as_bytes()), Err(RequestError::ItemAndChange), "{line}");
     }
     assert!(read(&[BINARY_ION, b"\xd0"].concat()).is_err());
     assert!(read(b"{Item:{a:\"\xff\"}}").is_err());
@@ -132,7 +150,9 @@ fn names_that_occur_twice_are_refused() {
     for item in ["{a:1.,a:1.}", "{a:1.,'a':2.}", "{m:{a:1.,\"\\x61\":1.}}"] {
         assert_eq!(full(item), twice, "{item}");
     }
-    assert_eq!(read(b"{Item:{},Item:{}}").map(drop), Err(ItemError::DuplicateName.into()));
+    for (line, name) in [("{Item:{},Item:{}}", "Item"), ("{Metadata:{},Metadata:{}}", "Metadata")] {
+        assert_eq!(read(line.as_bytes()), Err(RequestError::FieldTwice(name)), "{line}");
+    }
 }
 
 #[test]

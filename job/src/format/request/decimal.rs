@@ -43,15 +43,24 @@ impl<'a> Decimal<'a> {
             Some(b'e' | b'E') => read_exponent(&mantissa[len + 1..])?,
             _ => (0, &mantissa[len..]),
         };
-        Some((Self::normal(is_negative, &mantissa[..len], whole, exponent)?, after))
+        let last_place = exponent - i64::try_from(num_digits - whole).ok()?;
+        Some((Self::normal(is_negative, &mantissa[..len], whole, exponent, last_place)?, after))
     }
 
-    /// Finds the digits that count; `whole` of them stand before the point.
+    /// Finds the digits that count; `whole` of them stand before the point. The last one written has the exponent
+    /// `last_place`.
     #[inline]
-    fn normal(is_negative: bool, mantissa: &'a [u8], whole: usize, exponent: i64) -> Option<Self> {
+    fn normal(
+        is_negative: bool,
+        mantissa: &'a [u8],
+        whole: usize,
+        exponent: i64,
+        last_place: i64,
+    ) -> Option<Self> {
         let counts = |byte: &u8| (b'1'..=b'9').contains(byte);
         let Some(first) = mantissa.iter().position(counts) else {
-            return Some(Self { is_negative: false, exponent: 0, digits: &[], count: 0 });
+            let zero = Self { is_negative: false, exponent: 0, digits: &[], count: 0 };
+            return EXPONENTS.contains(&last_place).then_some(zero);
         };
         let end = mantissa.iter().rposition(counts)? + 1;
         let count = end - first - usize::from(first < whole && whole < end);
@@ -143,8 +152,25 @@ mod tests {
     fn ordinary_numbers_are_read() {
         let nines = "9".repeat(38);
         for text in [
-            "0", "-0", "1", "-1", "+5", "005.00", "1.5", ".5", "5.", "0.001", "1E+3", "1e-130", "9.9E125",
-            "0E9999", "1000", "100.001", "0.00", &nines,
+            "0",
+            "-0",
+            "1",
+            "-1",
+            "+5",
+            "005.00",
+            "1.5",
+            ".5",
+            "5.",
+            "0.001",
+            "1E+3",
+            "1e-130",
+            "9.9E125",
+            "0E125",
+            "0.00E-128",
+            "1000",
+            "100.001",
+            "0.00",
+            &nines,
         ] {
             assert!(whole(text).is_some(), "{text}");
             assert_like_the_slow_path(text);
@@ -152,7 +178,7 @@ mod tests {
         let too_long = "9".repeat(39);
         for text in [
             "", "-", ".", "-.", "e3", "1e", "1e+", "1.2.3", "--1", "1 ", "1E-131", "1E126", "1e+-2", "0x1",
-            &too_long,
+            "0E126", "0.0E-130", &too_long,
         ] {
             assert!(whole(text).is_none(), "{text}");
         }

@@ -2,23 +2,30 @@
 //!
 //! It never judges a line to be wrong: what it does not make something of is for the slow path.
 
+use std::ops::Range;
+
 use base64::prelude::{BASE64_STANDARD, Engine};
 
 use super::{
     Encoded, Encoder, MAX_ITEM_BYTES, MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES, Wanted, Write,
     decimal::Decimal,
-    scan::{self, Facts, KeyText, OLD_NULL_EXCESS},
+    scan::{self, Facts, KeyText},
     text,
 };
 use crate::schema::{KeyAttribute, KeyKind};
 
-/// The fields of a line of DynamoDB's own export that decide what it asks for.
+/// The fields of a line of DynamoDB's own export.
 #[derive(Default)]
 struct JsonFields<'a> {
     item: Option<Facts<'a>>,
+    metadata: Option<Facts<'a>>,
     keys: Option<Facts<'a>>,
     new_image: Option<Facts<'a>>,
+    old_image: Option<Facts<'a>>,
 }
+
+/// How `Metadata` begins, as DynamoDB writes it: without the time of the write nothing is deleted.
+const DATED: &[u8] = br#"{"WriteTimestampMicros":{"N":"#;
 
 impl Encoder {
     /// As [`emr_line`](Self::emr_line); `None` if the line is for the slow path. `out` is then as it was.
@@ -54,10 +61,10 @@ impl Encoder {
     fn append_emr_line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Encoded> {
         let before = out.len();
         out.extend_from_slice(line);
-        let facts = scan::backup_item(line, &mut out[before..], &self.keys, &mut self.buffers)?;
+        let facts = scan::backup_item(line, &mut out[before..], &self.table, &mut self.buffers)?;
         match self.wanted {
             Wanted::Items => {
-                cut_old_nulls(&self.buffers.old_nulls, before, out);
+                cut(&self.buffers.cuts, before, out);
                 self.finish(before, Write::Put, facts.bytes, &facts, out)
             }
             Wanted::Keys => {
@@ -68,10 +75,26 @@ impl Encoder {
     }
 
     fn append_json_line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Encoded> {
-        let (facts, write) = match self.json_fields(line)? {
-            JsonFields { item: Some(facts), keys: None, new_image: None }
-            | JsonFields { item: None, keys: Some(_), new_image: Some(facts) } => (facts, Write::Put),
-            JsonFields { item: None, keys: Some(facts), new_image: None } => (facts, Write::Delete),
+        let JsonFields { item, metadata, keys, new_image, old_image } = self.json_fields(line)?;
+        let (facts, write) = match (item, keys) {
+            (Some(item), None) if self.is_incremental != Some(true) => {
+                if metadata.is_some() || new_image.is_some() || old_image.is_some() {
+                    return None;
+                }
+                (item, Write::Put)
+            }
+            (None, Some(keys)) if self.is_incremental != Some(false) => {
+                let is_key = self.is_exactly_key(&keys)?;
+                let mut images = [&new_image, &old_image].into_iter().flatten();
+                if !is_key || !images.all(|image| has_same_key(&keys, image)) {
+                    return None;
+                }
+                match new_image {
+                    Some(image) => (image, Write::Put),
+                    None if metadata?.json.starts_with(DATED) => (keys, Write::Delete),
+                    None => return None,
+                }
+            }
             _ => return None,
         };
         if write == Write::Delete || self.wanted == Wanted::Keys {
@@ -90,15 +113,16 @@ impl Encoder {
             let after_name = text::skip_plain(name)?;
             let value = after_name.strip_prefix(b":")?;
             // What only has to be JSON has the form of an item, too.
-            let (facts, after) = scan::dynamodb_item(value, &self.keys, &mut self.buffers)?;
-            let replaced = match &name[..name.len() - after_name.len() - 1] {
-                b"Item" => fields.item.replace(facts),
-                b"Keys" => fields.keys.replace(facts),
-                b"NewImage" => fields.new_image.replace(facts),
-                b"OldImage" | b"Metadata" => None,
+            let (facts, after) = scan::dynamodb_item(value, &self.table, &mut self.buffers)?;
+            let field = match &name[..name.len() - after_name.len() - 1] {
+                b"Item" => &mut fields.item,
+                b"Metadata" => &mut fields.metadata,
+                b"Keys" => &mut fields.keys,
+                b"NewImage" => &mut fields.new_image,
+                b"OldImage" => &mut fields.old_image,
                 _ => return None,
             };
-            if replaced.is_some() {
+            if field.replace(facts).is_some() {
                 return None;
             }
             rest = match after {
@@ -109,11 +133,21 @@ impl Encoder {
         }
     }
 
+    /// Whether an item is the table's key and nothing else: any other attribute would make it larger, since it
+    /// has a name.
+    fn is_exactly_key(&self, facts: &Facts<'_>) -> Option<bool> {
+        let mut bytes = 0;
+        for (attribute, value) in self.table.keys.attributes().zip([facts.partition, facts.sort]) {
+            bytes += attribute.name.len() + value?.bytes;
+        }
+        Some(facts.bytes == bytes)
+    }
+
     /// Appends the key as an item of its own.
     fn append_delete(&self, facts: &Facts<'_>, out: &mut Vec<u8>) -> Option<Encoded> {
         let before = out.len();
         let mut bytes = 0;
-        for (attribute, value) in self.keys.attributes().zip([facts.partition, facts.sort]) {
+        for (attribute, value) in self.table.keys.attributes().zip([facts.partition, facts.sort]) {
             let value = value?;
             // It stands in the line without escapes, so it needs none.
             let name = attribute.name.as_bytes();
@@ -147,13 +181,21 @@ impl Encoder {
             return None;
         }
         let after_json = out.len();
-        append_identity(&self.keys.partition, facts.partition?, MAX_PARTITION_KEY_BYTES, out)?;
-        if let Some(sort) = &self.keys.sort {
+        append_identity(&self.table.keys.partition, facts.partition?, MAX_PARTITION_KEY_BYTES, out)?;
+        if let Some(sort) = &self.table.keys.sort {
             append_identity(sort, facts.sort?, MAX_SORT_KEY_BYTES, out)?;
         }
         let (json_bytes, key_bytes) = (after_json - before, out.len() - after_json);
         Some(Encoded { write, json_bytes, key_bytes, item_bytes })
     }
+}
+
+/// Whether the keys are the same, and spelled the same. If they are spelled in two ways, the slow path compares
+/// them.
+fn has_same_key<'a>(keys: &Facts<'a>, image: &Facts<'a>) -> bool {
+    let spelling =
+        |facts: &Facts<'a>| (facts.partition.map(KeyText::spelling), facts.sort.map(KeyText::spelling));
+    spelling(keys) == spelling(image)
 }
 
 /// Appends the identity of one attribute of the key, its length first.
@@ -175,14 +217,14 @@ fn append_identity(key: &KeyAttribute, value: KeyText<'_>, max: usize, out: &mut
     Some(())
 }
 
-/// Makes `NULL` of every `NULLValue` in the copy of a line that begins at `before`.
-fn cut_old_nulls(old_nulls: &[usize], before: usize, out: &mut Vec<u8>) {
-    let Some(first) = old_nulls.first() else { return };
+/// Takes these ranges out of the copy of a line that begins at `before`.
+fn cut(cuts: &[Range<usize>], before: usize, out: &mut Vec<u8>) {
+    let Some(first) = cuts.first() else { return };
     let end = out.len();
-    let mut to = before + first + OLD_NULL_EXCESS.start;
-    for (index, old_null) in old_nulls.iter().enumerate() {
-        let from = before + old_null + OLD_NULL_EXCESS.end;
-        let until = old_nulls.get(index + 1).map_or(end, |next| before + next + OLD_NULL_EXCESS.start);
+    let mut to = before + first.start;
+    for (index, cut) in cuts.iter().enumerate() {
+        let from = before + cut.end;
+        let until = cuts.get(index + 1).map_or(end, |next| before + next.start);
         out.copy_within(from..until, to);
         to += until - from;
     }

@@ -37,7 +37,13 @@ impl Number {
             digits.pop();
         }
         if digits.is_empty() {
-            return Some(Self { is_negative: false, exponent: 0, digits });
+            // A zero is held to the same range, as if its last digit were a 1: DynamoDB refuses `0E126`.
+            let last_place = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?;
+            return EXPONENTS.contains(&last_place).then_some(Self {
+                is_negative: false,
+                exponent: 0,
+                digits,
+            });
         }
         let place = i64::try_from(whole.len()).ok()? - i64::try_from(leading).ok()? - 1;
         let exponent = exponent.checked_add(place)?;
@@ -82,15 +88,20 @@ mod tests {
     #[test]
     fn what_is_beyond_38_digits_or_out_of_range_is_no_number() {
         let nines = "9".repeat(38);
-        for good in
-            [nines.as_str(), "1E-130", "-9.9999E+125", "0E999", "100000000000000000000000000000000000000000"]
-        {
+        for good in [
+            nines.as_str(),
+            "1E-130",
+            "-9.9999E+125",
+            "0E125",
+            "0.00E-128",
+            "100000000000000000000000000000000000000000",
+        ] {
             assert!(Number::read(good).is_some(), "{good}");
         }
         let too_long = "9".repeat(39);
         for bad in [
             "", "-", ".", "e3", "1e", "1e+", "1.2.3", "--1", "0x1", "NaN", "1 ", "1E-131", "1E126", "1e+-2",
-            &too_long,
+            "0E126", "0.0E-130", &too_long,
         ] {
             assert_eq!(Number::read(bad), None, "{bad}");
         }

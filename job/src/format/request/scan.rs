@@ -7,15 +7,28 @@
 // As in `walk.rs`.
 #![allow(clippy::inline_always)]
 
-use super::{decimal::Decimal, text, unique::Hashes};
+use std::ops::Range;
+
+use super::{
+    Table,
+    check::{MAX_LEVELS, is_name},
+    decimal::Decimal,
+    text,
+    unique::Hashes,
+};
 use crate::{
-    format::{binary, escape::first_word, kind::Kind, walk::between},
-    item::{COLLECTION_BYTES, ELEMENT_BYTES, MAX_NESTING},
+    format::{
+        binary,
+        escape::first_word,
+        kind::Kind,
+        walk::{SECOND_NULL, between},
+    },
+    item::{COLLECTION_BYTES, ELEMENT_BYTES},
     schema::{KeyAttribute, KeyKind, KeySchema},
 };
 
 /// The `VALUE` of `{"nULLValue":true}`, which DynamoDB calls `NULL`, counted from the brace.
-pub(super) const OLD_NULL_EXCESS: std::ops::Range<usize> = 6..11;
+const OLD_NULL_EXCESS: Range<usize> = 6..11;
 
 /// Room that is used again from line to line.
 #[derive(Clone, Debug, Default)]
@@ -23,8 +36,8 @@ pub(super) struct Buffers {
     hashes: Hashes,
     /// Of strings that have escapes.
     unescaped: Vec<u8>,
-    /// Where in the text the values of the type `nULLValue` begin.
-    pub(super) old_nulls: Vec<usize>,
+    /// Where the text spells NULL at more length than DynamoDB does, in order.
+    pub(super) cuts: Vec<Range<usize>>,
 }
 
 impl Buffers {
@@ -36,8 +49,8 @@ impl Buffers {
         self.hashes.clear();
         self.unescaped.clear();
         self.unescaped.shrink_to(Self::MAX_IDLE);
-        self.old_nulls.clear();
-        self.old_nulls.shrink_to(Self::MAX_IDLE);
+        self.cuts.clear();
+        self.cuts.shrink_to(Self::MAX_IDLE);
     }
 }
 
@@ -61,13 +74,19 @@ pub(super) struct KeyText<'a> {
     pub(super) bytes: usize,
 }
 
+impl<'a> KeyText<'a> {
+    pub(super) fn spelling(self) -> &'a [u8] {
+        self.spelling
+    }
+}
+
 /// A walk. With `ANY_CASE` type keys may have letters of any case, as in backup lines; these become
 /// upper case in a copy of the text.
 pub(super) struct Scan<'a, 'e, const ANY_CASE: bool> {
     text: &'a [u8],
     /// Of the same length as the text; empty unless `ANY_CASE`.
     copy: &'e mut [u8],
-    keys: &'e KeySchema,
+    table: &'e Table,
     buffers: &'e mut Buffers,
     bytes: usize,
     partition: Option<KeyText<'a>>,
@@ -77,21 +96,21 @@ pub(super) struct Scan<'a, 'e, const ANY_CASE: bool> {
 /// An item of DynamoDB's own spelling that `text` starts with, and what follows it. `text` must be UTF-8.
 pub(super) fn dynamodb_item<'a>(
     text: &'a [u8],
-    keys: &KeySchema,
+    table: &Table,
     buffers: &mut Buffers,
 ) -> Option<(Facts<'a>, &'a [u8])> {
-    Scan::<false>::item(text, &mut [], keys, buffers)
+    Scan::<false>::item(text, &mut [], table, buffers)
 }
 
 /// The item of a backup line. `line` must be UTF-8, and `copy` be a copy of it; there, type keys get
-/// DynamoDB's spelling, except for [`OLD_NULL_EXCESS`].
+/// DynamoDB's spelling, except for the [cuts](Buffers::cuts).
 pub(super) fn backup_item<'a>(
     line: &'a [u8],
     copy: &mut [u8],
-    keys: &KeySchema,
+    table: &Table,
     buffers: &mut Buffers,
 ) -> Option<Facts<'a>> {
-    let (facts, after) = Scan::<true>::item(line, copy, keys, buffers)?;
+    let (facts, after) = Scan::<true>::item(line, copy, table, buffers)?;
     after.is_empty().then_some(facts)
 }
 
@@ -99,10 +118,10 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
     fn item(
         text: &'a [u8],
         copy: &'e mut [u8],
-        keys: &'e KeySchema,
+        table: &'e Table,
         buffers: &'e mut Buffers,
     ) -> Option<(Facts<'a>, &'a [u8])> {
-        let mut scan = Self { text, copy, keys, buffers, bytes: 0, partition: None, sort: None };
+        let mut scan = Self { text, copy, table, buffers, bytes: 0, partition: None, sort: None };
         let after = scan.attributes(text.strip_prefix(b"{")?, 0)?;
         let Self { bytes, partition, sort, .. } = scan;
         Some((Facts { json: between(text, after), bytes, partition, sort }, after))
@@ -120,6 +139,9 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
             let name = rest.strip_prefix(b"\"")?;
             let after_name = text::skip_plain(name)?;
             let name_bytes = name.len() - after_name.len() - 1;
+            if !is_name(name_bytes) {
+                return None;
+            }
             self.buffers.hashes.push(text::hash(name, name_bytes));
             let (kind, value) = self.type_key(after_name.strip_prefix(b":")?)?;
             let bytes_before = self.bytes;
@@ -139,10 +161,10 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
         }
     }
 
-    /// Keeps the value if it is one of the key.
+    /// Keeps the value if it is one of the key. Gives up if an index may not take it.
     #[inline(always)]
     fn find_key(&mut self, name: &[u8], kind: Kind, content: &'a [u8], bytes: usize) -> Option<()> {
-        let KeySchema { partition, sort } = self.keys;
+        let Table { keys: KeySchema { partition, sort }, watched, .. } = self.table;
         if name == partition.name.as_bytes() {
             self.partition = Some(key_text(partition, kind, content, bytes)?);
         } else if let Some(sort) = sort
@@ -150,7 +172,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
         {
             self.sort = Some(key_text(sort, kind, content, bytes)?);
         }
-        Some(())
+        watched.take(name, kind, bytes).then_some(())
     }
 
     /// A value's opening brace and type key; what remains starts with the content.
@@ -188,8 +210,22 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
             return None;
         }
         self.respell(rest, upper)?;
-        self.buffers.old_nulls.push(self.text.len() - rest.len());
+        let at = self.text.len() - rest.len();
+        self.buffers.cuts.push(at + OLD_NULL_EXCESS.start..at + OLD_NULL_EXCESS.end);
         Some((Kind::Null, &rest[key.len()..]))
+    }
+
+    /// The second of both spellings of NULL, behind `{"nULL":true`.
+    #[cold]
+    #[inline(never)]
+    fn second_null(&mut self, rest: &'a [u8]) -> Option<&'a [u8]> {
+        let at = self.text.len() - rest.len();
+        let first = br#"{"NULL":true"#;
+        let is_first = self.text[..at].len().checked_sub(first.len());
+        let is_first = is_first.is_some_and(|from| self.text[from..at].eq_ignore_ascii_case(first));
+        let after = rest.strip_prefix(SECOND_NULL).filter(|_| is_first)?;
+        self.buffers.cuts.push(at..at + SECOND_NULL.len());
+        Some(after)
     }
 
     /// What stands after a type key.
@@ -216,13 +252,17 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
             Kind::Bool | Kind::Null => {
                 self.bytes += 1;
                 match rest {
-                    [b't', b'r', b'u', b'e', after @ ..] => Some(after),
+                    [b't', b'r', b'u', b'e', after @ ..] => match after {
+                        [b',', ..] if ANY_CASE && kind == Kind::Null => self.second_null(after),
+                        _ => Some(after),
+                    },
                     [b'f', b'a', b'l', b's', b'e', after @ ..] if kind == Kind::Bool => Some(after),
                     _ => None,
                 }
             }
             Kind::Ss | Kind::Ns | Kind::Bs => self.set(kind, rest.strip_prefix(b"[\"")?),
-            Kind::L | Kind::M if depth == MAX_NESTING => None,
+            // Nothing may stand in one of the last level.
+            Kind::L | Kind::M if depth + 1 == MAX_LEVELS => None,
             Kind::L => self.values(rest.strip_prefix(b"[")?, depth + 1),
             Kind::M => {
                 self.bytes += COLLECTION_BYTES;

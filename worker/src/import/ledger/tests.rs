@@ -29,6 +29,7 @@ fn lines(range: std::ops::Range<u64>) -> impl Iterator<Item = Entry<()>> {
     range.map(|number| Entry {
         offset: number * 10,
         next: number * 10 + 10,
+        write: Write::Put,
         item_bytes: 100,
         state: State::Waiting,
     })
@@ -37,7 +38,7 @@ fn lines(range: std::ops::Range<u64>) -> impl Iterator<Item = Entry<()>> {
 fn rejected(number: u64, line_bytes: usize) -> Entry<()> {
     let reject = Reject { offset: number * 10, reason: "not JSON".into(), line: vec![b'x'; line_bytes] };
     let state = State::Rejected(Box::new(Rejected { reject, permit: Some(()) }));
-    Entry { offset: number * 10, next: number * 10 + 10, item_bytes: 0, state }
+    Entry { offset: number * 10, next: number * 10 + 10, write: Write::Put, item_bytes: 0, state }
 }
 
 fn written(ledger: &mut Ledger<()>, slot: u64, line: u64) -> usize {

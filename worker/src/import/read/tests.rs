@@ -1,6 +1,6 @@
 use std::io::{Read, Write};
 
-use job::format::request::Wanted;
+use job::format::request::{Encoder, Wanted};
 use job::{
     ids::{Attempt, SplitId},
     object::Object,
@@ -68,7 +68,7 @@ fn lease(object_bytes: usize, stored: Range<u64>, codec: Codec) -> SplitLease {
 fn read_of(lease: &SplitLease, object: &[u8]) -> (Result<u64, String>, Seen) {
     let partition = KeyAttribute { name: "id".into(), kind: KeyKind::S };
     let keys = KeySchema { partition, sort: None };
-    let mut decoder = Decoder::new(lease.split.format, &keys, Wanted::Items);
+    let mut decoder = Decoder::new(lease.split.format, Encoder::new(&keys, Wanted::Items));
     let range = stored_range(lease);
     let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
     let mut seen = Seen::default();

@@ -110,6 +110,8 @@ mod tests {
         Bodies::new(&ImportSettings {
             table: "t\\".into(),
             keys: KeySchema { partition, sort: None },
+            indexes: Vec::new(),
+            is_incremental: false,
             mode: WriteMode::Put,
             open_splits: 1,
             aws: AwsAccess::default(),

@@ -88,13 +88,17 @@ impl Table {
             Some(reply) => reply.read(&mut body).await,
             None => Err(Torn("without a body")),
         };
-        read.map(|()| body).map_err(|Torn(why)| self.torn(call, why))
+        read.map(|()| body).map_err(|torn| self.odd(call, torn.kind(), torn.0))
     }
 
     /// That a reply came, and came to nothing.
     pub(crate) fn torn(&self, call: Call, why: &str) -> SendError {
+        self.odd(call, FaultKind::Transient, why)
+    }
+
+    fn odd(&self, call: Call, kind: FaultKind, why: &str) -> SendError {
         let message = format!("{} on table {}: reply {why}", call.name(), self.name);
-        SendError::Failed { fault: Fault::new(FaultKind::Transient, message), may_be_done: true }
+        SendError::Failed { fault: Fault::new(kind, message), may_be_done: true }
     }
 
     async fn call(&self, call: Call) -> Result<(), SendError> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use job::{capacity::Units, spec::ImportSettings};
+use job::{capacity::Units, format::request::Write, spec::ImportSettings};
 use job_aws::{Fault, FaultKind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -188,6 +188,8 @@ impl Sender {
         self.charge(estimate, consumed);
         let json_bytes: usize = written.iter().map(|line| line.json.len()).sum();
         self.report.answered(written.len() as u64, json_bytes as u64);
+        let removed = written.iter().filter(|line| line.write == Write::Delete).count();
+        self.report.removed(removed as u64);
         Tried::Written { written, left }
     }
 

@@ -11,6 +11,7 @@ use job::{
     schema::{KeyAttribute, KeyKind, KeySchema},
     spec::{AwsAccess, WriteMode},
 };
+use job_aws::{Buckets, Identity, SdkConfig};
 
 use self::server::{Server, Trouble, serve};
 use super::{
@@ -53,6 +54,11 @@ fn clients(server: &Server) -> Clients {
         region: "us-east-1".into(),
         dynamodb_address: server.endpoint.clone(),
         s3_address: String::new(),
+        access: AwsAccess::default(),
+        buckets: Buckets::default(),
+        sts: None,
+        identity: Identity::default(),
+        config: SdkConfig::builder().build(),
     }
 }
 
@@ -68,7 +74,15 @@ struct Test {
 impl Test {
     fn start(server: &Server, mode: WriteMode) -> Self {
         let aws = AwsAccess::default();
-        let settings = ImportSettings { table: "t".into(), keys: keys(), mode, open_splits: 1, aws };
+        let settings = ImportSettings {
+            table: "t".into(),
+            keys: keys(),
+            indexes: Vec::new(),
+            is_incremental: false,
+            mode,
+            open_splits: 1,
+            aws,
+        };
         let (report, mut messages) = Report::new();
         let (purse, report) = (Arc::new(Purse::new()), Arc::new(report));
         let writer =

@@ -1,13 +1,14 @@
 //! What a process says, line by line.
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    io::{AsyncRead, BufReader},
     process::Child,
     sync::mpsc,
     task::JoinSet,
 };
 
 use super::super::LINES;
+use crate::cluster::lines::next_line;
 
 /// What a process says on both of its outputs, line by line, and who reads that.
 pub(super) fn lines_of(child: &mut Child) -> (mpsc::Receiver<String>, JoinSet<()>) {
@@ -24,13 +25,9 @@ pub(super) fn lines_of(child: &mut Child) -> (mpsc::Receiver<String>, JoinSet<()
 
 async fn pass_on(from: impl AsyncRead + Unpin, to: mpsc::Sender<String>) {
     let mut reader = BufReader::new(from);
-    let mut line = Vec::new();
-    // Not as UTF-8: Java writes in whatever the locale says.
-    while reader.read_until(b'\n', &mut line).await.is_ok_and(|bytes| bytes > 0) {
-        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        if to.send(text).await.is_err() {
+    while let Some(line) = next_line(&mut reader).await {
+        if to.send(line).await.is_err() {
             return;
         }
-        line.clear();
     }
 }

@@ -1,0 +1,115 @@
+//! The way to AWS of a job: clients, where its buckets are, and whose credentials it has. A shell.
+
+use std::fmt;
+
+use job::{endpoint, spec::AwsAccess, target::Target};
+use job_aws::{Clients, Identity, Retries, connect};
+use tokio::task::JoinSet;
+
+use crate::{failure::Failure, retry::briefly};
+
+/// Asks whose credentials these are, beside all else that a job begins with.
+pub(crate) struct Asking(JoinSet<Identity>);
+
+impl Asking {
+    /// Waits for the answer, which comes soon or not at all, and keeps it.
+    pub(crate) async fn answer(mut self, clients: &mut Clients) {
+        if let Some(Ok(identity)) = self.0.join_next().await {
+            clients.identity = identity;
+        }
+    }
+}
+
+/// Connects for a job that works on these tables and in these buckets.
+///
+/// # Errors
+/// [`Failure::Refused`], whatever it is.
+pub(crate) async fn reach(
+    access: &AwsAccess,
+    tables: &[String],
+    buckets: &[Option<&str>],
+) -> Result<(Clients, Asking), Failure> {
+    let clients = connect(access, Retries::Sdk).await.map_err(|fault| Failure::refused(&fault))?;
+    for table in tables {
+        same_region(table, &clients).map_err(Failure::Refused)?;
+    }
+    let mut asking = Asking(JoinSet::new());
+    let asked = clients.clone();
+    asking.0.spawn(async move { asked.identify().await });
+    for bucket in buckets.iter().flatten() {
+        briefly(|| clients.locate(bucket)).await.map_err(|fault| Failure::refused(&fault))?;
+    }
+    Ok((clients, asking))
+}
+
+/// The bucket of a folder in S3.
+pub(crate) fn bucket(target: &Target) -> Option<&str> {
+    match target {
+        Target::S3 { bucket, .. } => Some(bucket),
+        Target::File { .. } => None,
+    }
+}
+
+/// A table that is named by an ARN is only found in the region of that. Emulators have ARNs of their own.
+fn same_region(table: &str, clients: &Clients) -> Result<(), String> {
+    let is_aws = clients.access.dynamodb_endpoint.as_deref().is_none_or(endpoint::is_aws);
+    match endpoint::place_of_table(table) {
+        Some((region, _)) if is_aws && region != clients.region => Err(format!(
+            "table {table} is in region {region}, but requests go to {}: give --region {region}",
+            clients.region
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A line of the plan: under which account and role the job works on a table. Nothing if nobody was asked.
+pub(crate) fn plan_line(identity: &Identity, table: &str) -> Option<String> {
+    let of_table = endpoint::place_of_table(table).map(|(_, account)| account);
+    match identity {
+        Identity::Unasked => None,
+        Identity::Unknown(why) => Some(format!("account     unknown: {why}")),
+        Identity::Known(caller) => {
+            let other = of_table.filter(|account| *account != caller.account);
+            let other =
+                other.map(|account| format!("; the table belongs to account {account}")).unwrap_or_default();
+            let (account, arn) = (caller.account.escape_debug(), caller.arn.escape_debug());
+            Some(format!("account     {account} ({arn}){other}"))
+        }
+    }
+}
+
+/// The same of a report.
+pub(crate) fn report_line(
+    out: &mut fmt::Formatter<'_>,
+    account: Option<&str>,
+    caller: Option<&str>,
+) -> fmt::Result {
+    match account.zip(caller) {
+        Some((account, arn)) => {
+            writeln!(out, "account     {} ({})", account.escape_debug(), arn.escape_debug())
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use job_aws::Caller;
+
+    #[test]
+    fn the_plan_says_who_works_and_whose_table_it_is_if_another_s() {
+        let caller =
+            Caller { account: "111122223333".into(), arn: "arn:aws:iam::111122223333:user/x".into() };
+        let known = Identity::Known(caller);
+        let own = "account     111122223333 (arn:aws:iam::111122223333:user/x)";
+        for table in ["Forum", "arn:aws:dynamodb:us-east-1:111122223333:table/Forum"] {
+            assert_eq!(plan_line(&known, table).as_deref(), Some(own), "{table}");
+        }
+        let other = plan_line(&known, "arn:aws:dynamodb:us-east-1:444455556666:table/Forum");
+        assert_eq!(other, Some(format!("{own}; the table belongs to account 444455556666")));
+        assert_eq!(plan_line(&Identity::Unasked, "Forum"), None);
+        let unknown = plan_line(&Identity::Unknown("no answer".into()), "Forum");
+        assert_eq!(unknown.as_deref(), Some("account     unknown: no answer"));
+    }
+}

@@ -1,0 +1,52 @@
+//! Which files the manifests of other tools list, for those who only want names. A core.
+
+use job::{manifest, target::Target};
+
+pub(crate) use super::native::{FILES, SUMMARY};
+use super::{edc::file_name, folder::parent, native};
+
+/// The names of the files that a manifest of the Java tool lists.
+///
+/// # Errors
+/// In words: it is no manifest, or of a version that is not known.
+pub(crate) fn edc(bytes: &[u8]) -> Result<Vec<String>, String> {
+    let urls = manifest::read(bytes).map_err(|error| match error {
+        manifest::ManifestError::Json(_) => "it is cut off, or no manifest of an export".to_owned(),
+        manifest::ManifestError::Version(version) => format!("version {version}; only version 3 is known"),
+    })?;
+    urls.iter().map(|url| file_name(url).map(str::to_owned)).collect()
+}
+
+/// An export of DynamoDB itself.
+#[derive(Debug)]
+pub(crate) struct Native {
+    /// Its table, if it says which.
+    pub(crate) table: Option<String>,
+    /// Its items.
+    pub(crate) items: u64,
+    /// Its data files.
+    pub(crate) names: Vec<String>,
+    /// The folder of these; nothing if there are none.
+    pub(crate) data: Option<Target>,
+}
+
+/// What the two manifests in a folder say.
+///
+/// # Errors
+/// In words: what is damaged.
+pub(crate) fn native(folder: &Target, summary: &[u8], files: &[u8]) -> Result<Native, String> {
+    let of = |name: &'static str| move |why: String| format!("{name}: {why}");
+    let summary = native::Summary::read(summary).map_err(of(SUMMARY))?;
+    let files = native::Files::read(files).map_err(of(FILES))?;
+    let (table, items) = summary.facts(&files)?;
+    let data = match files.place {
+        None => None,
+        Some(native::Place::Own) => Some(folder.folder("data")),
+        Some(native::Place::Shared) => {
+            let (parent, _) =
+                parent(folder).ok_or("its files are in the folder beside it, and there is none")?;
+            Some(parent.folder("data"))
+        }
+    };
+    Ok(Native { table, items, names: files.names().map(str::to_owned).collect(), data })
+}

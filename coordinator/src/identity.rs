@@ -1,0 +1,122 @@
+//! Whether the table of a job is still the one that the job began with. A table that was deleted and made again has
+//! another `TableId` (DynamoDB API Reference, `TableDescription`).
+
+use std::time::Duration;
+
+use job_aws::{Clients, Fault, FaultKind};
+
+use crate::{dynamodb, failure::Failure, retry::retried, table::TableFacts};
+
+/// How long it may take to find out: less than the silence after which another coordinator takes over a job.
+const LIMIT: Duration = Duration::from_secs(20);
+/// How long it may take to find out why a job failed.
+const EXPLAIN_LIMIT: Duration = Duration::from_secs(3);
+
+/// Which table a job is of.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    /// Name or ARN, as asked: a table of another account is found only by its ARN.
+    pub(crate) asked: String,
+    /// Absent where the server gives none, as some emulators do.
+    id: Option<String>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// The same table, as far as that can be told.
+    Same,
+    /// None. In words.
+    Gone(String),
+    /// Another one. In words.
+    Another(String),
+}
+
+impl Identity {
+    pub(crate) fn new(asked: &str, facts: &TableFacts) -> Self {
+        Self { asked: asked.to_owned(), id: facts.id() }
+    }
+
+    /// What it says that the table was looked at again.
+    ///
+    /// # Errors
+    /// It could not be looked at.
+    pub(crate) fn judge(&self, described: Result<&TableFacts, &Fault>) -> Result<Found, Fault> {
+        let table = &self.asked;
+        match described {
+            Ok(facts) => match (&self.id, facts.id()) {
+                (Some(before), Some(now)) if *before != now => Ok(Found::Another(format!(
+                    "table {table} was deleted and made again while this job ran: its TableId was {before} and is {}",
+                    now.escape_debug()
+                ))),
+                _ => Ok(Found::Same),
+            },
+            Err(fault) if fault.kind == FaultKind::NotFound => {
+                Ok(Found::Gone(format!("{}: it was deleted while this job ran", fault.message)))
+            }
+            Err(fault) => Err(fault.clone()),
+        }
+    }
+
+    /// Looks at the table again.
+    ///
+    /// # Errors
+    /// It could not be looked at in time.
+    pub(crate) async fn look(&self, clients: &Clients) -> Result<Found, Fault> {
+        let late = |_| {
+            let why = format!("table {} could not be looked at within {} s", self.asked, LIMIT.as_secs());
+            Fault::new(FaultKind::Transient, why)
+        };
+        let described = retried(|| dynamodb::describe(clients, &self.asked));
+        let described = tokio::time::timeout(LIMIT, described).await.map_err(late)?;
+        self.judge(described.as_ref())
+    }
+
+    /// A failure of a job, in other words if it failed because its table is gone or another one.
+    pub(crate) async fn explain(&self, clients: &Clients, failure: Failure) -> Failure {
+        let Failure::Failed(why) = failure else { return failure };
+        let described = tokio::time::timeout(EXPLAIN_LIMIT, dynamodb::describe(clients, &self.asked)).await;
+        match described.map(|described| self.judge(described.as_ref())) {
+            Ok(Ok(Found::Gone(found) | Found::Another(found))) => Failure::OtherTable(found),
+            _ => Failure::Failed(why),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::table::tests::described;
+
+    fn found(before: Option<&str>, now: Option<&str>) -> Found {
+        let facts = |id: Option<&str>| described(&json!({"TableId": id}));
+        Identity::new("Forum", &facts(before)).judge(Ok(&facts(now))).unwrap()
+    }
+
+    #[test]
+    fn another_id_is_another_table_and_an_unknown_one_says_nothing() {
+        assert_eq!(found(Some("a"), Some("a")), Found::Same);
+        assert_eq!(found(None, Some("a")), Found::Same);
+        assert_eq!(found(Some("a"), None), Found::Same);
+        let Found::Another(why) = found(Some("a"), Some("b")) else { panic!("it is another table") };
+        assert_eq!(
+            why,
+            "table Forum was deleted and made again while this job ran: its TableId was a and is b"
+        );
+    }
+
+    #[test]
+    fn only_the_word_of_dynamodb_says_that_a_table_is_gone() {
+        let table = Identity::new("Forum", &described(&json!({"TableId": "a"})));
+        let fault = |kind| Fault::new(kind, "table Forum does not exist in x (y)");
+        let Ok(Found::Gone(why)) = table.judge(Err(&fault(FaultKind::NotFound))) else {
+            panic!("it is gone")
+        };
+        assert_eq!(why, "table Forum does not exist in x (y): it was deleted while this job ran");
+        for kind in [FaultKind::Denied, FaultKind::Unreachable, FaultKind::Throttled] {
+            assert!(table.judge(Err(&fault(kind))).is_err());
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What is known of a table after an import that failed. A core.
+//!
+//! Workers tell what they wrote after it is written, and one that fails tells nothing any more. So what was told is
+//! the least that was done, never all of it.
+
+use job::{spec::WriteMode, split::Counts};
+
+use crate::{failure::Failure, text::count_of};
+
+/// Said of an import that failed only after its last line.
+pub(super) const ALL: &str = "every line of the backup was imported before that";
+
+/// What a pass that writes has done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Done {
+    pub(super) mode: WriteMode,
+    /// The backup says itself which items are removed.
+    pub(super) is_incremental: bool,
+    /// What workers have told, in all runs.
+    pub(super) counts: Counts,
+    /// A worker may have written what it has not told.
+    pub(super) may_be_more: bool,
+    /// There is a place for state: the same command goes on from there.
+    pub(super) is_kept: bool,
+}
+
+impl Done {
+    /// The failure with what was done before it. Where something may have been written it is none that was
+    /// refused.
+    pub(super) fn after(self, failure: Failure) -> Failure {
+        let failure = match failure {
+            Failure::Refused(why) if self.may_be_more => Failure::Failed(why),
+            failure => failure,
+        };
+        let is_other_table = matches!(failure, Failure::OtherTable(_));
+        failure.saying(&self.text(is_other_table))
+    }
+
+    fn text(self, is_other_table: bool) -> String {
+        let verbs = match self.mode {
+            WriteMode::Delete => "removed",
+            _ if self.is_incremental => "written or removed",
+            _ => "written",
+        };
+        if !self.may_be_more {
+            return format!("nothing was {verbs}");
+        }
+        let told = |number: u64, thing: &str, verb: &str| {
+            format!(
+                "at least {}{} {verb}",
+                count_of(number, thing),
+                if number == 1 { " was" } else { " were" }
+            )
+        };
+        let Counts { items, removed, .. } = self.counts;
+        let done = match (items, removed) {
+            (0, 0) => {
+                format!("no item is known to have been {verbs} before that, but some may have been")
+            }
+            (items, 0) => format!("{} before that", told(items, "item", "written")),
+            (0, removed) => format!("{} before that", told(removed, "item", "removed")),
+            (items, removed) => {
+                let (written, verb) =
+                    (told(items, "item", "written"), if removed == 1 { "was" } else { "were" });
+                format!("{written} and at least {removed} {verb} removed before that")
+            }
+        };
+        if is_other_table {
+            let nowhere = items == 0 && removed == 0;
+            let places =
+                ", some of them perhaps in the table that was deleted, some in the one that is there now";
+            return format!("{done}{}", if nowhere { "" } else { places });
+        }
+        if self.is_kept {
+            return done;
+        }
+        format!("{done}; the same command does all of it again, which is harmless")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(items: u64, removed: u64) -> Done {
+        Done {
+            mode: WriteMode::Put,
+            is_incremental: false,
+            counts: Counts { items, removed, ..Counts::default() },
+            may_be_more: true,
+            is_kept: true,
+        }
+    }
+
+    #[test]
+    fn what_workers_have_told_is_the_least_that_was_done() {
+        assert_eq!(done(7, 0).text(false), "at least 7 items were written before that");
+        assert_eq!(done(1, 0).text(false), "at least 1 item was written before that");
+        assert_eq!(done(0, 3).text(false), "at least 3 items were removed before that");
+        assert_eq!(
+            done(1, 4).text(false),
+            "at least 1 item was written and at least 4 were removed before that"
+        );
+        assert_eq!(
+            done(2, 1).text(false),
+            "at least 2 items were written and at least 1 was removed before that"
+        );
+    }
+
+    #[test]
+    fn nothing_was_written_only_if_nothing_can_have_been() {
+        let none = Done { may_be_more: false, ..done(0, 0) };
+        assert_eq!(none.text(false), "nothing was written");
+        assert_eq!(Done { mode: WriteMode::Delete, ..none }.text(false), "nothing was removed");
+        assert_eq!(Done { is_incremental: true, ..none }.text(false), "nothing was written or removed");
+        let text = done(0, 0).text(false);
+        assert_eq!(text, "no item is known to have been written before that, but some may have been");
+        let text = Done { mode: WriteMode::Delete, is_kept: false, ..done(0, 0) }.text(false);
+        assert!(text.starts_with("no item is known to have been removed before that, but"), "{text}");
+        assert!(text.ends_with("the same command does all of it again, which is harmless"), "{text}");
+    }
+
+    #[test]
+    fn of_a_table_that_was_made_again_it_is_said_where_the_items_may_be_and_nothing_is_called_harmless() {
+        let said = |done: Done| done.after(Failure::OtherTable("it is another".into())).to_string();
+        let written = said(Done { is_kept: false, ..done(7, 0) });
+        assert!(
+            written.contains("at least 7 items were written before that, some of them perhaps in"),
+            "{written}"
+        );
+        let unknown = said(Done { is_kept: false, ..done(0, 0) });
+        assert!(unknown.ends_with("but some may have been"), "{unknown}");
+    }
+
+    #[test]
+    fn no_failure_is_called_refused_once_something_may_have_been_written() {
+        let refused = || Failure::Refused("no place".into());
+        assert_eq!(done(0, 0).after(refused()).exit_code(), 1);
+        assert_eq!(Done { may_be_more: false, ..done(0, 0) }.after(refused()).exit_code(), 2);
+        assert_eq!(done(5, 0).after(Failure::Stopped("by a signal".into())).exit_code(), 3);
+    }
+}

@@ -1,0 +1,323 @@
+//! A reject file on this machine. A thread of its own writes it, so that a FIFO that nobody reads or a file system
+//! that hangs holds up nothing else.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, Seek, Write},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{OpenOptionsExt, PermissionsExt},
+    },
+    path::{Path, PathBuf},
+    thread,
+};
+
+use nix::{
+    fcntl::{AT_FDCWD, AtFlags, OFlag},
+    unistd::linkat,
+};
+use tempfile::NamedTempFile;
+use tokio::sync::{mpsc, oneshot};
+
+use super::place::{Before, Place, Target};
+
+/// Of a file in the making, where it must have a name.
+const PREFIX: &str = ".tablehaul-rejects-";
+/// Nobody else reads what holds items, unless the user has made an empty file with other permissions.
+const MODE: u32 = 0o600;
+
+/// The near end of the thread.
+#[derive(Debug)]
+pub(super) struct RejectFile {
+    orders: mpsc::Sender<(Order, oneshot::Sender<io::Result<()>>)>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Write(Vec<u8>),
+    Restart,
+    /// Puts the file in its place, or leaves nothing of it.
+    End {
+        keep: bool,
+    },
+}
+
+impl RejectFile {
+    /// Starts the thread.
+    pub(super) fn start(place: Place) -> io::Result<Self> {
+        let mut writer = Writer::new(place)?;
+        let (orders, mut queue) = mpsc::channel::<(Order, oneshot::Sender<_>)>(1);
+        let write = move || {
+            while let Some((order, done)) = queue.blocking_recv() {
+                // Whoever asked may have been stopped meanwhile.
+                let _ = match order {
+                    Order::Write(bytes) => done.send(writer.out().write_all(&bytes)),
+                    Order::Restart => done.send(writer.restart()),
+                    Order::End { keep } => {
+                        let ended = if keep {
+                            writer.finish()
+                        } else {
+                            // Also a file that has a name is gone then, before anybody goes on.
+                            drop(writer);
+                            Ok(())
+                        };
+                        let _ = done.send(ended);
+                        return;
+                    }
+                };
+            }
+        };
+        // Not joined: a write that nobody reads never returns.
+        thread::Builder::new().name("rejects".into()).spawn(write)?;
+        Ok(Self { orders })
+    }
+
+    async fn order(&self, order: Order) -> io::Result<()> {
+        let (done, is_done) = oneshot::channel();
+        let gone = || io::Error::other("the thread that writes it is gone");
+        self.orders.send((order, done)).await.map_err(|_| gone())?;
+        is_done.await.map_err(|_| gone())?
+    }
+
+    /// Writes what follows. Also if this is given up: orders are done one after the other.
+    pub(super) async fn write(&self, bytes: Vec<u8>) -> io::Result<()> {
+        self.order(Order::Write(bytes)).await
+    }
+
+    /// Forgets what was written; not of what is written through.
+    pub(super) async fn restart(&self) -> io::Result<()> {
+        self.order(Order::Restart).await
+    }
+
+    /// Puts the file in its place, or if it is not to be kept leaves nothing of it.
+    pub(super) async fn end(&self, keep: bool) -> io::Result<()> {
+        self.order(Order::End { keep }).await
+    }
+}
+
+enum Writer {
+    Through(File),
+    Beside(Making, Target),
+}
+
+impl Writer {
+    fn new(place: Place) -> io::Result<Self> {
+        Ok(match place {
+            Place::Through(file) => Self::Through(file),
+            Place::File(target) => Self::Beside(Making::begin(target.folder())?, target),
+        })
+    }
+
+    fn out(&mut self) -> &mut File {
+        match self {
+            Self::Through(file) | Self::Beside(Making::Unnamed(file), _) => file,
+            Self::Beside(Making::Named(file), _) => file.as_file_mut(),
+        }
+    }
+
+    fn restart(&mut self) -> io::Result<()> {
+        if let Self::Through(_) = self {
+            return Ok(());
+        }
+        self.out().set_len(0)?;
+        self.out().rewind()
+    }
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Through(_) => Ok(()),
+            Self::Beside(making, target) => making.put(&target),
+        }
+    }
+}
+
+impl Target {
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
+    }
+}
+
+/// A file that is not in its place yet, readable by its owner alone.
+enum Making {
+    /// It has no name, so that a process that is killed leaves nothing.
+    Unnamed(File),
+    /// Where there are no files without a name.
+    Named(NamedTempFile),
+}
+
+impl Making {
+    fn begin(folder: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).mode(MODE).custom_flags(OFlag::O_TMPFILE.bits());
+        match options.open(folder) {
+            Ok(file) if own_name(&file).exists() => Ok(Self::Unnamed(file)),
+            _ => Ok(Self::Named(tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?)),
+        }
+    }
+
+    fn file(&self) -> &File {
+        match self {
+            Self::Unnamed(file) => file,
+            Self::Named(file) => file.as_file(),
+        }
+    }
+
+    /// Puts it in its place, unless what is there has changed since the import began.
+    fn put(self, target: &Target) -> io::Result<()> {
+        let Target { path, before } = target;
+        if let Some(before) = before {
+            self.file().set_permissions(Permissions::from_mode(before.mode))?;
+        }
+        self.file().sync_all()?;
+        let there = match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            there => Some(there?),
+        };
+        let put = match there {
+            None => self.put_new(path),
+            Some(there) if there.is_file() && *before == Some(Before::of(&there)) => self.replace(path),
+            Some(_) => Err((io::ErrorKind::AlreadyExists.into(), self)),
+        };
+        match put {
+            Ok(()) => File::open(target.folder())?.sync_all(),
+            Err((error, making)) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(making.keep(target.folder()))
+            }
+            Err((error, _)) => Err(error),
+        }
+    }
+
+    /// Gives it a name that must be new.
+    fn put_new(self, path: &Path) -> Result<(), (io::Error, Self)> {
+        match self {
+            Self::Unnamed(file) => link(&file, path).map_err(|error| (error, Self::Unnamed(file))),
+            Self::Named(file) => {
+                file.persist_noclobber(path).map(drop).map_err(|error| (error.error, Self::Named(error.file)))
+            }
+        }
+    }
+
+    fn replace(self, path: &Path) -> Result<(), (io::Error, Self)> {
+        match self {
+            Self::Unnamed(file) => {
+                let beside = beside(path.parent().unwrap_or(Path::new("/")));
+                let replaced = link(&file, &beside)
+                    .and_then(|()| fs::rename(&beside, path).inspect_err(|_| drop(fs::remove_file(&beside))));
+                replaced.map_err(|error| (error, Self::Unnamed(file)))
+            }
+            Self::Named(file) => {
+                file.persist(path).map(drop).map_err(|error| (error.error, Self::Named(error.file)))
+            }
+        }
+    }
+
+    /// Leaves it under another name, and says so.
+    fn keep(self, folder: &Path) -> io::Error {
+        let path = beside(folder);
+        let what = "another file was put there while the import ran; it is not replaced";
+        io::Error::other(match self.put_new(&path) {
+            Ok(()) => format!("{what}, and the rejected lines are in {}", path.display()),
+            Err((error, _)) => {
+                format!("{what}, and the rejected lines can't be kept in {}: {error}", path.display())
+            }
+        })
+    }
+}
+
+/// Gives a file without a name one that must be new.
+fn link(file: &File, path: &Path) -> io::Result<()> {
+    Ok(linkat(AT_FDCWD, &own_name(file), AT_FDCWD, path, AtFlags::AT_SYMLINK_FOLLOW)?)
+}
+
+fn own_name(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+fn beside(folder: &Path) -> PathBuf {
+    folder.join(format!("{PREFIX}{}", uuid::Uuid::new_v4().simple()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        names.map(|name| name.to_string_lossy().into_owned()).collect()
+    }
+
+    /// Both kinds of a file in the making.
+    fn makings(folder: &Path) -> [Making; 2] {
+        [
+            Making::begin(folder).unwrap(),
+            Making::Named(tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder).unwrap()),
+        ]
+    }
+
+    fn find(path: &Path, is_ours: bool) -> Target {
+        match Place::find(path, is_ours) {
+            Ok(Place::File(target)) => target,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn written(making: Making, target: Target) -> Writer {
+        let mut writer = Writer::Beside(making, target);
+        writer.out().write_all(b"first").unwrap();
+        writer.restart().unwrap();
+        writer.out().write_all(b"second").unwrap();
+        writer
+    }
+
+    #[test]
+    fn a_new_file_is_for_its_owner_alone_and_one_that_is_replaced_keeps_its_permissions() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rejects");
+        for making in makings(folder.path()) {
+            written(making, find(&path, false)).finish().unwrap();
+            assert_eq!((fs::read_to_string(&path).unwrap().as_str(), mode(&path)), ("second", 0o600));
+            fs::remove_file(&path).unwrap();
+        }
+        for making in makings(folder.path()) {
+            fs::write(&path, "").unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+            written(making, find(&path, false)).finish().unwrap();
+            assert_eq!((fs::read_to_string(&path).unwrap().as_str(), mode(&path)), ("second", 0o640));
+        }
+        assert_eq!(names(folder.path()), ["rejects"]);
+    }
+
+    #[test]
+    fn a_file_that_came_or_changed_meanwhile_is_not_replaced_and_no_line_is_lost() {
+        for at in 0..2 {
+            for was_there in [false, true] {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("rejects");
+                if was_there {
+                    fs::write(&path, "").unwrap();
+                }
+                let making = makings(folder.path()).into_iter().nth(at).unwrap();
+                let writer = written(making, find(&path, false));
+                fs::write(&path, "another's").unwrap();
+                let error = writer.finish().unwrap_err().to_string();
+                assert_eq!(fs::read_to_string(&path).unwrap(), "another's");
+                let kept = names(folder.path()).into_iter().find(|name| name.starts_with(PREFIX)).unwrap();
+                assert!(error.contains("is not replaced") && error.contains(&kept), "{error}");
+                assert_eq!(fs::read_to_string(folder.path().join(kept)).unwrap(), "second");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_given_up_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        for making in makings(folder.path()) {
+            drop(written(making, find(&folder.path().join("rejects"), false)));
+        }
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+}

@@ -1,0 +1,191 @@
+//! What the path given to `--rejects` is. A shell that only looks, and opens what is written through.
+
+use std::{
+    fs::{self, File, Metadata, OpenOptions},
+    io,
+    os::{
+        fd::AsFd,
+        unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
+    },
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, OFlag, fcntl},
+};
+
+/// The kernel follows no more links than that (`path_resolution(7)`).
+const MAX_LINKS: usize = 40;
+
+/// Where rejected lines go on this machine.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// To a regular file, which appears there when it is whole.
+    File(Target),
+    /// Straight to what is no regular file, or to an output of this process: it is never replaced.
+    Through(File),
+}
+
+/// The place of a regular file.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// Where it will be: the end of all links.
+    pub(super) path: PathBuf,
+    /// The file that is there now, which the new one replaces if it is still the same.
+    pub(super) before: Option<Before>,
+}
+
+/// What tells a file from another, and from itself after a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Before {
+    device: u64,
+    inode: u64,
+    length: u64,
+    /// Its permissions, which the new one gets.
+    pub(super) mode: u32,
+}
+
+impl Before {
+    pub(super) fn of(file: &Metadata) -> Self {
+        Self { device: file.dev(), inode: file.ino(), length: file.len(), mode: file.mode() & 0o777 }
+    }
+}
+
+impl Place {
+    /// Looks at a path. Only an empty file may be replaced, unless `is_ours`: then an earlier run has written it.
+    ///
+    /// # Errors
+    /// Why nothing can be written there, in words.
+    pub(super) fn find(path: &Path, is_ours: bool) -> Result<Self, String> {
+        let (path, is_of_process) = follow(path).map_err(|error| error.to_string())?;
+        if is_of_process {
+            return through(&path);
+        }
+        let before = match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error.to_string()),
+            Ok(there) if there.is_dir() => return Err("is a folder; name a file".into()),
+            Ok(there) if !there.is_file() => return through(&path),
+            Ok(there) if there.len() > 0 && !is_ours => {
+                return Err("exists already; name another file or remove it".into());
+            }
+            Ok(there) => Some(Before::of(&there)),
+        };
+        Ok(Self::File(Target { path, before }))
+    }
+}
+
+/// The end of all links, and whether it is an open file of a process, which `/proc` shows as a link that is none.
+fn follow(path: &Path) -> io::Result<(PathBuf, bool)> {
+    let mut path = path.to_owned();
+    let proc = fs::metadata("/proc").map(|proc| proc.dev()).ok();
+    for _ in 0..MAX_LINKS {
+        match fs::symlink_metadata(&path) {
+            Ok(there) if there.is_symlink() => {
+                // `/proc` itself has links, such as `self`, in the middle of a path; those the kernel follows.
+                if Some(there.dev()) == proc {
+                    return Ok((path, true));
+                }
+                let to = fs::read_link(&path)?;
+                path = path.parent().map_or_else(|| to.clone(), |folder| folder.join(&to));
+            }
+            _ => return Ok((path, false)),
+        }
+    }
+    Err(io::Error::from(Errno::ELOOP))
+}
+
+/// Opens what is written through.
+fn through(path: &Path) -> Result<Place, String> {
+    if let Some(output) = own_output(path) {
+        return output.map(Place::Through).map_err(|error| error.to_string());
+    }
+    let words = |error: io::Error| match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
+        Errno::ENXIO => "is a FIFO that nobody reads, or a socket: nothing can be written there".to_owned(),
+        _ => error.to_string(),
+    };
+    if fs::metadata(path).is_ok_and(|there| there.file_type().is_block_device()) {
+        return Err("is a disk; name a file on it".into());
+    }
+    // Without waiting for somebody who reads a FIFO; what is a file after all is not overwritten.
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = OpenOptions::new().append(true).custom_flags(flags.bits()).open(path).map_err(words)?;
+    wait_when_full(&file).map_err(|error| error.to_string())?;
+    Ok(Place::Through(file))
+}
+
+/// Writes wait for room from now on.
+fn wait_when_full(file: &File) -> nix::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
+    fcntl(file, FcntlArg::F_SETFL(flags & !OFlag::O_NONBLOCK)).map(drop)
+}
+
+/// Standard output or error, if that is what a path means. They are not opened again: that would write over the
+/// beginning of a file, and can't be done with a socket.
+fn own_output(path: &Path) -> Option<io::Result<File>> {
+    let text = path.to_str()?;
+    let own = format!("/proc/{}/fd/", std::process::id());
+    let number = ["/proc/self/fd/", "/dev/fd/", &own].iter().find_map(|fds| text.strip_prefix(fds))?;
+    let shared = match number {
+        "1" => io::stdout().as_fd().try_clone_to_owned(),
+        "2" => io::stderr().as_fd().try_clone_to_owned(),
+        _ => return None,
+    };
+    Some(shared.map(File::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::{sys::stat::Mode, unistd::mkfifo};
+    use std::os::unix::{fs::symlink, net::UnixListener};
+
+    #[test]
+    fn a_link_is_followed_to_its_end_also_where_nothing_is_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("real")).unwrap();
+        symlink("real/rejects", at("second")).unwrap();
+        symlink(at("second"), at("first")).unwrap();
+        let Ok(Place::File(Target { path, before: None })) = Place::find(&at("first"), false) else {
+            panic!()
+        };
+        assert_eq!(path, at("real/rejects"));
+        fs::write(&path, "").unwrap();
+        let Ok(Place::File(Target { path, before: Some(_) })) = Place::find(&at("first"), false) else {
+            panic!()
+        };
+        assert_eq!(path, at("real/rejects"));
+        symlink("circle", at("circle")).unwrap();
+        assert!(Place::find(&at("circle"), false).is_err());
+    }
+
+    #[test]
+    fn what_holds_something_is_replaced_only_by_who_wrote_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("there");
+        fs::write(&path, "x").unwrap();
+        assert!(Place::find(&path, false).unwrap_err().contains("exists already"));
+        assert!(matches!(Place::find(&path, true), Ok(Place::File(Target { before: Some(_), .. }))));
+        assert!(Place::find(folder.path(), true).unwrap_err().contains("is a folder"));
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_written_through_or_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(Place::find(Path::new("/dev/null"), false), Ok(Place::Through(_))));
+        let fifo = folder.path().join("fifo");
+        mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+        assert!(Place::find(&fifo, false).unwrap_err().contains("nobody reads"));
+        let _reader =
+            OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&fifo).unwrap();
+        assert!(matches!(Place::find(&fifo, false), Ok(Place::Through(_))));
+        let socket = folder.path().join("socket");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        assert!(Place::find(&socket, false).unwrap_err().contains("socket"));
+        let own = folder.path().join("stdout");
+        symlink("/proc/self/fd/1", &own).unwrap();
+        assert!(matches!(Place::find(&own, false), Ok(Place::Through(_))));
+    }
+}

@@ -1,0 +1,306 @@
+//! A reject file in S3. It goes there in parts as it grows, without a file on this machine, and becomes visible at its
+//! end; a short one is put at once.
+
+use aws_sdk_s3::{
+    error::{ProvideErrorMetadata, SdkError},
+    primitives::ByteStream,
+    types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart},
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::base64;
+use bytes::Bytes;
+use job::spec::S3Settings;
+use job_aws::{Clients, Fault, FaultKind};
+
+use crate::{
+    failure::Failure,
+    retry::{briefly, retried},
+    store::hint,
+};
+
+/// A part but the last has at least so many bytes (S3 takes 5 MiB). They double each [`PARTS_OF_A_SIZE`] parts, to
+/// 64 MiB, so that 10,000 parts, S3's most, take 300 GB.
+const PART_BYTES: usize = 8 * 1024 * 1024;
+const PARTS_OF_A_SIZE: usize = 2_500;
+/// Amazon S3 User Guide, "Amazon S3 multipart upload limits".
+const MAX_PARTS: usize = 10_000;
+
+/// What was there when the import began. Only that is replaced, where the server can tell.
+#[derive(Clone, Debug)]
+enum Found {
+    /// Nothing, as far as may be known.
+    Nothing,
+    /// An empty object, or one of an earlier run, by its entity tag.
+    Object(String),
+    /// Something of an earlier run, perhaps: looking was not permitted.
+    Unknown,
+}
+
+fn part_bytes(parts: usize) -> usize {
+    PART_BYTES << (parts / PARTS_OF_A_SIZE).min(3)
+}
+
+/// An object that is being written.
+#[derive(Debug)]
+pub(super) struct Upload {
+    client: aws_sdk_s3::Client,
+    address: String,
+    settings: S3Settings,
+    bucket: String,
+    key: String,
+    found: Found,
+    /// Of the multipart upload, if one was opened.
+    id: Option<String>,
+    parts: Vec<CompletedPart>,
+    bytes: u64,
+    /// A part that may not have arrived: whoever sent it may have been stopped.
+    in_hand: Option<Bytes>,
+}
+
+impl Upload {
+    /// Makes sure that it can be written, and that nothing is there but an empty object, unless `is_ours`: then an
+    /// earlier run has written it. Leaves nothing.
+    pub(super) async fn begin(
+        bucket: &str,
+        key: &str,
+        clients: &Clients,
+        is_ours: bool,
+    ) -> Result<Self, Failure> {
+        let (client, address) = clients.s3_of(bucket);
+        let mut upload = Self {
+            client,
+            address,
+            settings: clients.access.s3.clone(),
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            found: Found::Nothing,
+            id: None,
+            parts: Vec::new(),
+            bytes: 0,
+            in_hand: None,
+        };
+        let url = upload.url();
+        let refused = |why: &str| Failure::Refused(format!("--rejects {url}: {why}"));
+        upload.found = match briefly(|| upload.look()).await {
+            Ok(None) => Found::Nothing,
+            Ok(Some((length, _))) if length > 0 && !is_ours => {
+                return Err(refused("exists already; name another object or remove it"));
+            }
+            Ok(Some((_, etag))) => etag.map_or(Found::Unknown, Found::Object),
+            // Who may not list a bucket is not told that nothing is there (API Reference, "HeadObject").
+            Err(fault) if fault.kind == FaultKind::Denied && is_ours => Found::Unknown,
+            Err(fault) if fault.kind == FaultKind::Denied => Found::Nothing,
+            Err(fault) => return Err(refused(&fault.message)),
+        };
+        // Needs the same permission as the rest, and leaves nothing that can be seen.
+        upload.open().await.map_err(|fault| refused(&fault.message))?;
+        match upload.abort().await {
+            // It holds nothing and costs nothing.
+            Err(fault) if fault.kind == FaultKind::Denied => Ok(upload),
+            aborted => aborted.map(|()| upload).map_err(|fault| refused(&fault.message)),
+        }
+    }
+
+    fn url(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.key)
+    }
+
+    fn fault<E>(&self, action: &str, error: &SdkError<E, HttpResponse>) -> Fault
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let mut fault = Fault::of(action, &self.url(), &self.address, error);
+        if fault.kind == FaultKind::Denied {
+            fault.message.push_str(&hint(action, &self.settings));
+        }
+        fault
+    }
+
+    /// Length and entity tag of what is there now.
+    async fn look(&self) -> Result<Option<(u64, Option<String>)>, Fault> {
+        let request = self.client.head_object().bucket(&self.bucket).key(&self.key);
+        match Box::pin(request.send()).await {
+            Ok(head) => {
+                let length = head.content_length().and_then(|length| u64::try_from(length).ok());
+                Ok(Some((length.unwrap_or_default(), head.e_tag)))
+            }
+            Err(error) => match self.fault("s3:GetObject", &error) {
+                fault if fault.kind == FaultKind::NotFound => Ok(None),
+                fault => Err(fault),
+            },
+        }
+    }
+
+    async fn open(&mut self) -> Result<String, Fault> {
+        if let Some(id) = &self.id {
+            return Ok(id.clone());
+        }
+        let this = &*self;
+        let id = retried(|| this.try_open()).await?;
+        self.id = Some(id.clone());
+        Ok(id)
+    }
+
+    async fn try_open(&self) -> Result<String, Fault> {
+        let request = self.client.create_multipart_upload().bucket(&self.bucket).key(&self.key);
+        let request = request.checksum_algorithm(ChecksumAlgorithm::Crc32C);
+        let sent = Box::pin(request.checksum_type(ChecksumType::Composite).send()).await;
+        let missing = || Fault::new(FaultKind::Refused, "S3 opened a multipart upload without an id");
+        sent.map_err(|error| self.fault("s3:PutObject", &error))?.upload_id.ok_or_else(missing)
+    }
+
+    /// Drops what was uploaded; what then is still on its way never becomes visible.
+    async fn abort(&mut self) -> Result<(), Fault> {
+        (self.parts, self.bytes, self.in_hand) = (Vec::new(), 0, None);
+        let Some(id) = self.id.take() else { return Ok(()) };
+        let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(&self.key);
+        let Err(error) = Box::pin(request.upload_id(id).send()).await else { return Ok(()) };
+        match self.fault("s3:AbortMultipartUpload", &error) {
+            fault if fault.kind == FaultKind::NotFound => Ok(()),
+            fault => Err(fault),
+        }
+    }
+
+    /// How much must wait before it is worth a part.
+    pub(super) fn part_bytes(&self) -> usize {
+        part_bytes(self.parts.len())
+    }
+
+    /// Uploads a part that may be followed by another. If this is given up, the part is sent again with the next.
+    pub(super) async fn write(&mut self, part: Vec<u8>) -> Result<(), Fault> {
+        self.send_in_hand().await?;
+        self.in_hand = Some(part.into());
+        self.send_in_hand().await
+    }
+
+    async fn send_in_hand(&mut self) -> Result<(), Fault> {
+        let Some(bytes) = self.in_hand.clone() else { return Ok(()) };
+        if self.parts.len() == MAX_PARTS {
+            return Err(Fault::new(FaultKind::Refused, format!("it would have more than {MAX_PARTS} parts")));
+        }
+        let id = self.open().await?;
+        let this = &*self;
+        let part = retried(|| this.try_part(&id, &bytes)).await?;
+        self.parts.push(part);
+        self.bytes += bytes.len() as u64;
+        self.in_hand = None;
+        Ok(())
+    }
+
+    async fn try_part(&self, id: &str, bytes: &Bytes) -> Result<CompletedPart, Fault> {
+        let number = i32::try_from(self.parts.len() + 1).unwrap_or(i32::MAX);
+        let crc32c = base64::encode(crc32c::crc32c(bytes).to_be_bytes());
+        let request = self.client.upload_part().bucket(&self.bucket).key(&self.key).upload_id(id);
+        let request = request.part_number(number).checksum_crc32_c(&crc32c);
+        let sent = Box::pin(request.body(ByteStream::from(bytes.clone())).send()).await;
+        let etag = sent.map_err(|error| self.fault("s3:PutObject", &error))?.e_tag.unwrap_or_default();
+        Ok(CompletedPart::builder().part_number(number).e_tag(etag).checksum_crc32_c(crc32c).build())
+    }
+
+    /// Forgets what was written.
+    pub(super) async fn restart(&mut self) -> Result<(), Fault> {
+        self.abort().await
+    }
+
+    /// Writes the rest and makes the object visible, or if it is not to be kept leaves nothing of it.
+    pub(super) async fn end(&mut self, rest: Vec<u8>, keep: bool) -> Result<(), Fault> {
+        if !keep {
+            return self.abort().await;
+        }
+        if self.id.is_none() && self.in_hand.is_none() {
+            let (this, bytes) = (&*self, Bytes::from(rest));
+            return match retried(|| this.try_put(&bytes)).await {
+                Ok(()) => Ok(()),
+                Err(fault) => this.unless_done(fault, bytes.len() as u64, Some(&bytes)).await,
+            };
+        }
+        self.send_in_hand().await?;
+        if !rest.is_empty() {
+            self.write(rest).await?;
+        }
+        let this = &*self;
+        match retried(|| this.try_complete()).await {
+            Ok(()) => Ok(()),
+            Err(fault) => this.unless_done(fault, this.bytes, None).await,
+        }
+    }
+
+    /// What may be replaced, as the values of If-Match and If-None-Match (API Reference, "`PutObject`" and
+    /// "`CompleteMultipartUpload`").
+    fn condition(&self) -> (Option<String>, Option<String>) {
+        match &self.found {
+            Found::Nothing => (None, Some("*".to_owned())),
+            Found::Object(etag) => (Some(etag.clone()), None),
+            Found::Unknown => (None, None),
+        }
+    }
+
+    async fn try_put(&self, bytes: &Bytes) -> Result<(), Fault> {
+        let (same, none) = self.condition();
+        let request = self.client.put_object().bucket(&self.bucket).key(&self.key);
+        // A bucket with Object Lock refuses objects without a checksum (Amazon S3 API Reference, "PutObject").
+        let request = request
+            .set_if_match(same)
+            .set_if_none_match(none)
+            .checksum_algorithm(ChecksumAlgorithm::Crc32C)
+            .checksum_crc32_c(base64::encode(crc32c::crc32c(bytes).to_be_bytes()));
+        let sent = Box::pin(request.body(ByteStream::from(bytes.clone())).send()).await;
+        sent.map(drop).map_err(|error| self.fault("s3:PutObject", &error))
+    }
+
+    async fn try_complete(&self) -> Result<(), Fault> {
+        let (same, none) = self.condition();
+        let upload = CompletedMultipartUpload::builder().set_parts(Some(self.parts.clone())).build();
+        let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(&self.key);
+        let request = request.set_upload_id(self.id.clone()).multipart_upload(upload);
+        let sent = Box::pin(request.set_if_match(same).set_if_none_match(none).send()).await;
+        sent.map(drop).map_err(|error| self.fault("s3:PutObject", &error))
+    }
+
+    /// A request whose reply was lost has been sent again, and found done what it asks for. Then the object that is
+    /// there is not the one from before, and is as long as ours and has its parts; of a short one `all` is compared.
+    async fn unless_done(&self, fault: Fault, bytes: u64, all: Option<&Bytes>) -> Result<(), Fault> {
+        if !matches!(fault.kind, FaultKind::PreconditionFailed | FaultKind::NotFound) {
+            return Err(fault);
+        }
+        let Some((length, etag)) = self.look().await? else { return Err(fault) };
+        let is_new = !matches!((&self.found, &etag), (Found::Object(before), Some(now)) if before == now);
+        let is_ours = match all {
+            _ if length != bytes || !is_new => false,
+            Some(all) => self.read().await? == *all,
+            None => {
+                etag.is_some_and(|etag| etag.trim_matches('"').ends_with(&format!("-{}", self.parts.len())))
+            }
+        };
+        if is_ours {
+            return Ok(());
+        }
+        if fault.kind == FaultKind::NotFound {
+            return Err(fault);
+        }
+        let why = "another object was put there while the import ran; it is not replaced, and the rejected lines are \
+                   only in the backup";
+        Err(Fault::new(FaultKind::Refused, why))
+    }
+
+    async fn read(&self) -> Result<Bytes, Fault> {
+        let request = self.client.get_object().bucket(&self.bucket).key(&self.key);
+        let reply = Box::pin(request.send()).await;
+        let reply = reply.map_err(|error| self.fault("s3:GetObject", &error))?;
+        let torn = |error| Fault::new(FaultKind::Transient, format!("reading {}: {error}", self.url()));
+        Ok(reply.body.collect().await.map_err(torn)?.into_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_thousand_parts_take_300_gb_and_none_is_too_small_for_s3() {
+        let all: u64 = (0..MAX_PARTS).map(|parts| part_bytes(parts) as u64).sum();
+        assert!(all > 300_000_000_000, "{all}");
+        assert!(part_bytes(0) as u64 >= job::spec::MIN_UPLOAD_PART_BYTES);
+        assert_eq!(part_bytes(MAX_PARTS), 64 * 1024 * 1024);
+    }
+}

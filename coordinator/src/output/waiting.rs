@@ -1,0 +1,156 @@
+//! What waits to be written to standard error. A core.
+
+use std::{collections::VecDeque, mem};
+
+use super::Bar;
+
+/// Bytes of text that wait at most.
+const MAX_BYTES: usize = 256 * 1024;
+
+/// Lines in their order, and the newest look of the bar.
+///
+/// At most 256 KiB of text wait, unless one text alone is longer. Of lines of progress only the newest waits. When a
+/// new line has no room, the oldest give way, so that the last words are always among those that are kept; a line
+/// says how many are missing.
+#[derive(Default)]
+#[allow(clippy::option_option, reason = "unchanged, gone, or like this")]
+pub(super) struct Waiting {
+    texts: VecDeque<Text>,
+    bytes: usize,
+    left_out: u64,
+    bar: Option<Option<Bar>>,
+    /// Something that was taken is not yet written.
+    is_writing: bool,
+}
+
+struct Text {
+    text: String,
+    is_progress: bool,
+}
+
+/// What is to be written next.
+#[derive(Debug, Default, PartialEq)]
+#[allow(clippy::option_option, reason = "unchanged, gone, or like this")]
+pub(super) struct Batch {
+    pub(super) text: String,
+    /// The bar has changed: it looks like this, or is gone.
+    pub(super) bar: Option<Option<Bar>>,
+}
+
+impl Waiting {
+    /// One more text.
+    pub(super) fn push(&mut self, text: String, is_progress: bool) {
+        if is_progress && let Some(at) = self.texts.iter().position(|text| text.is_progress) {
+            self.drop_at(at);
+        }
+        while !self.texts.is_empty() && self.bytes + text.len() > MAX_BYTES {
+            if self.drop_at(0).is_some_and(|dropped| !dropped.is_progress) {
+                self.left_out += 1;
+            }
+        }
+        self.bytes += text.len();
+        self.texts.push_back(Text { text, is_progress });
+    }
+
+    fn drop_at(&mut self, at: usize) -> Option<Text> {
+        let dropped = self.texts.remove(at)?;
+        self.bytes -= dropped.text.len();
+        Some(dropped)
+    }
+
+    /// The bar looks like this now.
+    pub(super) fn show(&mut self, bar: Option<Bar>) {
+        self.bar = Some(bar);
+    }
+
+    /// What there is to write, if there is anything; then [`written`](Self::written) is due.
+    pub(super) fn take(&mut self) -> Option<Batch> {
+        if self.texts.is_empty() && self.bar.is_none() {
+            return None;
+        }
+        let mut text = String::with_capacity(self.bytes + 64);
+        let number = mem::take(&mut self.left_out);
+        if number > 0 {
+            text = format!("note        {number} lines are left out here: nobody read them in time\n");
+        }
+        for line in self.texts.drain(..) {
+            text.push_str(&line.text);
+            text.push('\n');
+        }
+        self.bytes = 0;
+        self.is_writing = true;
+        Some(Batch { text, bar: self.bar.take() })
+    }
+
+    /// What was taken is written.
+    pub(super) fn written(&mut self) {
+        self.is_writing = false;
+    }
+
+    /// Nothing waits, and nothing is being written.
+    pub(super) fn is_written(&self) -> bool {
+        self.texts.is_empty() && self.bar.is_none() && !self.is_writing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(waiting: &mut Waiting) -> String {
+        waiting.take().map(|batch| batch.text).unwrap_or_default()
+    }
+
+    #[test]
+    fn lines_keep_their_order_and_of_progress_only_the_newest_waits() {
+        let mut waiting = Waiting::default();
+        assert!(waiting.take().is_none() && waiting.is_written());
+        for (line, is_progress) in
+            [("plan", false), ("10 %", true), ("note", false), ("20 %", true), ("end", false)]
+        {
+            waiting.push(line.to_owned(), is_progress);
+        }
+        assert_eq!(text(&mut waiting), "plan\nnote\n20 %\nend\n");
+        assert!(!waiting.is_written(), "it is still to be written");
+        waiting.written();
+        assert!(waiting.is_written());
+    }
+
+    #[test]
+    fn what_nobody_reads_is_bounded_and_the_last_words_stay() {
+        let mut waiting = Waiting::default();
+        for at in 0..100_000 {
+            waiting.push(format!("note {at}"), false);
+            waiting.push(format!("{at} items"), true);
+        }
+        waiting.push("the failure".into(), false);
+        assert!(waiting.bytes <= MAX_BYTES);
+        let text = text(&mut waiting);
+        assert!(text.len() < MAX_BYTES + MAX_BYTES / 4, "line feeds come on top");
+        assert!(text.ends_with("\nnote 99999\n99999 items\nthe failure\n"), "{}", &text[text.len() - 60..]);
+        let kept =
+            text.lines().filter(|line| line.starts_with("note ") && !line.contains("left out")).count();
+        let left_out = format!("note        {} lines are left out here", 100_000 - kept);
+        assert!(text.starts_with(&left_out), "{}", &text[..80]);
+    }
+
+    #[test]
+    fn a_text_that_is_longer_than_all_that_may_wait_is_kept_alone() {
+        let mut waiting = Waiting::default();
+        waiting.push("before".into(), false);
+        waiting.push("x".repeat(MAX_BYTES + 1), false);
+        assert_eq!(text(&mut waiting).lines().count(), 2);
+    }
+
+    #[test]
+    fn only_the_last_look_of_the_bar_counts() {
+        let mut waiting = Waiting::default();
+        for position in 0..3 {
+            waiting.show(Some(Bar { position, ..Bar::default() }));
+        }
+        let batch = waiting.take().unwrap();
+        assert_eq!(batch.bar, Some(Some(Bar { position: 2, ..Bar::default() })));
+        waiting.show(None);
+        assert_eq!(waiting.take().unwrap(), Batch { text: String::new(), bar: Some(None) });
+    }
+}

@@ -1,0 +1,44 @@
+//! What a bucket may demand when S3 says only that it refuses. A core.
+
+use job::spec::S3Settings;
+
+/// What to look at when `action` was denied, to be put after the reason; empty if there is nothing. Names flags and
+/// variables, since the form of the Java tool has no flags.
+pub(crate) fn hint(action: &str, settings: &S3Settings) -> String {
+    let mut hint = String::new();
+    if let Some(owner) = &settings.bucket_owner {
+        hint.push_str("; does the bucket belong to account ");
+        hint.push_str(owner);
+        hint.push_str(", which --bucket-owner (TABLEHAUL_BUCKET_OWNER) demands?");
+    }
+    if action == "s3:PutObject" {
+        hint.push_str(match settings.sse {
+            None => {
+                "; if you may write there, the bucket's policy may demand an encryption header: give --sse AES256 \
+                 or --sse aws:kms (TABLEHAUL_SSE)"
+            }
+            Some(_) => {
+                "; if you may write there, the bucket's policy may demand another --sse, --sse-kms-key-id, \
+                 --storage-class, --tags or --s3-acl"
+            }
+        });
+    }
+    hint
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use job::spec::Sse;
+
+    #[test]
+    fn only_what_may_be_the_reason_is_named() {
+        let none = S3Settings::default();
+        assert_eq!(hint("s3:ListBucket", &none), "");
+        assert!(hint("s3:PutObject", &none).contains("--sse AES256"));
+        let with_sse = S3Settings { sse: Some(Sse::Aes256), ..S3Settings::default() };
+        assert!(hint("s3:PutObject", &with_sse).contains("--sse-kms-key-id"));
+        let owned = S3Settings { bucket_owner: Some("123456789012".into()), ..S3Settings::default() };
+        assert!(hint("s3:GetObject", &owned).contains("account 123456789012"));
+    }
+}

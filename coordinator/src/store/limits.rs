@@ -1,0 +1,90 @@
+//! How long the files can be that are read whole. One that is longer is something else: reading it would cost memory
+//! for nothing.
+
+use job::layout;
+use job_aws::{Fault, FaultKind};
+
+use crate::text;
+
+/// 1,500,000 part files with URLs of 130 bytes, 170 with what stands around them. The Java tool writes a file for
+/// 100,000 items or so, this program 20,000 files at most.
+const MANIFEST: u64 = 256 << 20;
+/// 7,000,000 upload parts of 160 bytes each, with their indentation: 100 TB in parts of 16 MiB.
+const EXPORT_JSON: u64 = 1 << 30;
+/// 1,000,000 segments, the most that a Scan has, with keys of 2,000 bytes each. No longer one is written.
+pub(crate) const JOURNAL_OBJECT: u64 = 2 << 30;
+/// DynamoDB writes a line of less than 400 bytes, with a key of usual length, for each partition of a table, of which
+/// each has up to 10 GB.
+const NATIVE_FILES: u64 = 256 << 20;
+/// It has a dozen fields.
+const NATIVE_SUMMARY: u64 = 1 << 20;
+/// An MD5 in base64 has 24 bytes.
+const NATIVE_MD5: u64 = 4096;
+/// Whatever else is read whole.
+const OTHER: u64 = 16 << 20;
+
+/// Files and folders of one folder. An export has 20,000 files at most, the Java tool writes one for 100,000 items or
+/// so: of 100 billion items, a million.
+pub(super) const ENTRIES: usize = 5_000_000;
+
+/// How many bytes the file `name` can have, by its name.
+pub(super) fn most(name: &str) -> u64 {
+    let file = name.rsplit('/').next().unwrap_or_default();
+    match file {
+        _ if name == layout::EXPORT_JSON => EXPORT_JSON,
+        layout::MANIFEST => MANIFEST,
+        "manifest-files.json" => NATIVE_FILES,
+        "manifest-summary.json" => NATIVE_SUMMARY,
+        _ if matches!(file.rsplit_once('.'), Some((_, "md5" | "checksum"))) => NATIVE_MD5,
+        _ if layout::journal_number(file).is_some() => JOURNAL_OBJECT,
+        _ => OTHER,
+    }
+}
+
+/// What it means that a file has more. `found` is its length, if that is known.
+pub(super) fn too_long(url: &str, name: &str, found: Option<u64>) -> Fault {
+    let most = text::bytes(most(name));
+    let has = match found {
+        Some(found) => format!("has {}, and can have {most} at most", text::bytes(found)),
+        None => format!("has more than the {most} that it can have"),
+    };
+    Fault::new(FaultKind::Refused, format!("{url} {has}: it is damaged, or something else"))
+}
+
+/// Refuses a folder with so many files that no backup has them.
+pub(super) fn check_entries(place: &str, entries: usize) -> Result<(), Fault> {
+    if entries <= ENTRIES {
+        return Ok(());
+    }
+    let why = format!("{place} holds more than {ENTRIES} files: no backup has so many");
+    Err(Fault::new(FaultKind::Refused, why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_that_is_read_whole_has_its_limit() {
+        for (name, limit) in [
+            ("_tablehaul/export.json", EXPORT_JSON),
+            ("manifest", MANIFEST),
+            ("manifest-files.json", NATIVE_FILES),
+            ("manifest-summary.json", NATIVE_SUMMARY),
+            ("manifest-summary.md5", NATIVE_MD5),
+            ("00000007.jsonl", JOURNAL_OBJECT),
+            ("_tablehaul/journal/00000007.jsonl", JOURNAL_OBJECT),
+            ("rejects.jsonl", OTHER),
+        ] {
+            assert_eq!(most(name), limit, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_named_with_both_lengths() {
+        let fault = too_long("file:///x/manifest", "manifest", Some(3_000_000_000));
+        let said =
+            "file:///x/manifest has 3.0 GB, and can have 268 MB at most: it is damaged, or something else";
+        assert_eq!(fault.message, said);
+    }
+}

@@ -1,0 +1,226 @@
+//! Part files of a folder in a file system. Each has a hidden name until it is complete.
+//!
+//! Whoever may write to the folder may have planted anything under these names: no link is followed, and only regular
+//! files are opened.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use job::{ids::UploadId, layout};
+use job_aws::{Fault, FaultKind};
+use nix::sys::{
+    statfs::{self, FsType, fstatfs},
+    statvfs::statvfs,
+};
+
+use super::{
+    files::{Directory, fault, remove},
+    lock::is_at,
+    path::{length, own, sync_directory, temporary},
+    thread::blocking,
+};
+use crate::{files::PartFile, text};
+
+/// File systems of one machine alone, where a lock that nobody else has means that no process has the file open that
+/// locked it; not so on a network.
+const OF_ONE_MACHINE: [FsType; 6] = [
+    statfs::EXT4_SUPER_MAGIC,
+    statfs::XFS_SUPER_MAGIC,
+    statfs::BTRFS_SUPER_MAGIC,
+    statfs::F2FS_SUPER_MAGIC,
+    statfs::TMPFS_MAGIC,
+    statfs::OVERLAYFS_SUPER_MAGIC,
+];
+/// File systems on which a copy may share the blocks of the original (`copy_file_range(2)`), and need no room.
+const SHARE_BLOCKS: [FsType; 2] = [statfs::XFS_SUPER_MAGIC, statfs::BTRFS_SUPER_MAGIC];
+
+impl Directory {
+    /// What is given out in the place of an upload id makes the hidden name one that no other coordinator
+    /// has given out.
+    pub(super) fn open(&self) -> Result<UploadId, Fault> {
+        self.check_place()?;
+        fs::create_dir_all(self.path()).map_err(|error| fault("create", self.path(), &error))?;
+        Ok(UploadId::of_locked_file(uuid::Uuid::new_v4().as_u128()))
+    }
+
+    /// The path under which a file is filled; nothing if nobody was told to.
+    fn hidden(&self, file: &PartFile) -> Option<PathBuf> {
+        let upload_id = file.upload_id.as_ref()?;
+        Some(self.path().join(layout::hidden(&file.name, upload_id)?))
+    }
+
+    /// The first file that has less than what was sealed of it. One that may have been completed counts as it is.
+    pub(super) fn lost(&self, files: &[PartFile], may_be_complete: bool) -> Result<Option<String>, Fault> {
+        for file in files.iter().filter(|file| !file.parts.is_empty()) {
+            let Some(hidden) = self.hidden(file) else { continue };
+            let has = |path: &Path| length(path).map_err(|error| fault("look at", path, &error));
+            let found = has(&hidden)?;
+            let is_complete = may_be_complete && has(&self.path().join(&*file.name))? == Some(file.bytes());
+            if found < Some(file.bytes()) && !is_complete {
+                return Ok(Some(short(&hidden, found, file.bytes())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes sure that what a lost worker may still write reaches no file that counts: what it wrote too much is cut
+    /// off if nobody can write any more, and else a copy of the sealed bytes takes the place of the file, so that the
+    /// worker writes into one without a name.
+    pub(super) async fn fence(&self, file: PartFile) -> Result<(), Fault> {
+        let Some(hidden) = self.hidden(&file) else { return Ok(()) };
+        let directory = self.clone();
+        blocking(self.path(), move || {
+            directory.check_place()?;
+            if file.parts.is_empty() {
+                return remove(&hidden);
+            }
+            let (from, may_write) = match sealed(&hidden, &file, true) {
+                // Another user's can still be copied.
+                Err(fault) if fault.kind == FaultKind::Denied => (sealed(&hidden, &file, false)?, false),
+                from => (from?, true),
+            };
+            let is_local = may_write && is_one_of(&OF_ONE_MACHINE, &from);
+            if is_local
+                && is_nobodys(&from, &hidden, &file).map_err(|error| fault("lock", &hidden, &error))?
+            {
+                let cut = from.set_len(file.bytes()).and_then(|()| from.sync_all());
+                return cut.map_err(|error| fault("cut", &hidden, &error));
+            }
+            directory.copy(&from, &hidden, &file)
+        })
+        .await
+    }
+
+    fn copy(&self, from: &File, hidden: &Path, file: &PartFile) -> Result<(), Fault> {
+        self.check_room(from, hidden, file.bytes())?;
+        let copied = || -> io::Result<u64> {
+            // So that what a process that dies leaves is removed with the files of the job.
+            let prefix = format!(".{}.copy-", file.name);
+            let mut copy = temporary(self.path(), &prefix)?;
+            // The kernel copies, from file to file, if it can by sharing blocks (`copy_file_range(2)`).
+            let length = io::copy(&mut from.take(file.bytes()), copy.as_file_mut())?;
+            copy.as_file().sync_all()?;
+            if length == file.bytes() {
+                copy.persist(hidden).map_err(|error| error.error)?;
+                sync_directory(hidden)?;
+            }
+            Ok(length)
+        };
+        let length = copied().map_err(|error| fault("copy", hidden, &error))?;
+        if length == file.bytes() {
+            return Ok(());
+        }
+        Err(Fault::new(FaultKind::Lost, short(hidden, Some(length), file.bytes())))
+    }
+
+    /// Refuses to copy what there is no room for.
+    fn check_room(&self, from: &File, hidden: &Path, needed: u64) -> Result<(), Fault> {
+        // Nothing is refused for what can't be told.
+        let Ok(room) = statvfs(self.path()) else { return Ok(()) };
+        let free = room.blocks_available().saturating_mul(room.fragment_size());
+        if free >= needed || is_one_of(&SHARE_BLOCKS, from) {
+            return Ok(());
+        }
+        Err(Fault::new(
+            FaultKind::Refused,
+            format!(
+                "{} must be copied, because its worker may still write to it: that takes {}, and {} are free there; \
+                 make room, and give the same command again",
+                hidden.display(),
+                text::bytes(needed),
+                text::bytes(free)
+            ),
+        ))
+    }
+
+    pub(super) async fn complete(&self, file: PartFile) -> Result<(), Fault> {
+        let Some(hidden) = self.hidden(&file) else {
+            let why = format!("{} was never opened", file.name);
+            return if file.parts.is_empty() { Ok(()) } else { Err(Fault::new(FaultKind::Lost, why)) };
+        };
+        let directory = self.clone();
+        blocking(self.path(), move || {
+            directory.check_place()?;
+            if file.parts.is_empty() {
+                return remove(&hidden);
+            }
+            let path = directory.path().join(&*file.name);
+            let there = length(&path).map_err(|error| fault("look at", &path, &error))?;
+            let opened = match sealed(&hidden, &file, false) {
+                // It has been completed by a coordinator that died soon after; the length then decides.
+                Err(fault) if fault.kind == FaultKind::Lost && there.is_some() => {
+                    return if there == Some(file.bytes()) { Ok(()) } else { Err(fault) };
+                }
+                opened => opened?,
+            };
+            let length = opened.metadata().map_err(|error| fault("look at", &hidden, &error))?.len();
+            if length != file.bytes() {
+                let (hidden, sealed) = (hidden.display(), file.bytes());
+                let why = format!("{hidden} has {length} bytes, not the {sealed} that were sealed");
+                return Err(Fault::new(FaultKind::Lost, why));
+            }
+            if path.symlink_metadata().is_ok() {
+                let why = format!("{} is there already, and this export did not write it", path.display());
+                return Err(Fault::new(FaultKind::Refused, why));
+            }
+            opened.sync_all().map_err(|error| fault("complete", &path, &error))?;
+            directory.check_place()?;
+            let publish = fs::rename(&hidden, &path).and_then(|()| sync_directory(&path));
+            publish.map_err(|error| fault("complete", &path, &error))
+        })
+        .await
+    }
+
+    /// Removes a file of an export that is given up, its visible form only if it may have got one.
+    pub(super) fn abort(&self, file: &PartFile, may_be_complete: bool) -> Result<(), Fault> {
+        self.check_place()?;
+        if let Some(hidden) = self.hidden(file) {
+            remove(&hidden)?;
+        }
+        let path = self.path().join(&*file.name);
+        let there = length(&path).map_err(|error| fault("look at", &path, &error))?;
+        let is_ours = may_be_complete && !file.parts.is_empty() && there == Some(file.bytes());
+        if is_ours { remove(&path) } else { Ok(()) }
+    }
+}
+
+/// The hidden file, which must have all that was sealed of it.
+fn sealed(hidden: &Path, file: &PartFile, write: bool) -> Result<File, Fault> {
+    let opened = match own(hidden, write) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Fault::new(FaultKind::Lost, short(hidden, None, file.bytes())));
+        }
+        opened => opened.map_err(|error| fault("open", hidden, &error))?,
+    };
+    let length = opened.metadata().map_err(|error| fault("look at", hidden, &error))?.len();
+    if length < file.bytes() {
+        return Err(Fault::new(FaultKind::Lost, short(hidden, Some(length), file.bytes())));
+    }
+    Ok(opened)
+}
+
+/// Whether the worker that filled a file can't write to it any more: it held a lock as long as it had the file open, and
+/// this process has that lock now, for as long as it has the file open. Only its worker ever opens it to write, once,
+/// and only if there is none of that name.
+fn is_nobodys(opened: &File, hidden: &Path, file: &PartFile) -> io::Result<bool> {
+    let is_locked = file.upload_id.as_ref().is_some_and(UploadId::is_of_locked_file);
+    // Under another name it may be something else.
+    let is_alone = opened.metadata()?.nlink() == 1;
+    Ok(is_locked && is_alone && opened.try_lock().is_ok() && is_at(opened, hidden)?)
+}
+
+fn is_one_of(types: &[FsType], opened: &File) -> bool {
+    fstatfs(opened).is_ok_and(|known| types.contains(&known.filesystem_type()))
+}
+
+fn short(hidden: &Path, found: Option<u64>, sealed: u64) -> String {
+    let hidden = hidden.display();
+    match found {
+        Some(length) => format!("{hidden} has {length} bytes, not the {sealed} that were sealed"),
+        None => format!("{hidden} is gone, of which {sealed} bytes were sealed"),
+    }
+}

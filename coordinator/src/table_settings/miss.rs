@@ -1,0 +1,66 @@
+//! What it means that a question about a table was not answered. A core.
+
+use std::error::Error;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use job_aws::{Fault, FaultKind};
+
+/// Why something is not known.
+#[derive(Debug)]
+pub(super) struct Miss {
+    /// For export.json.
+    pub(super) reason: String,
+    /// For the user; nothing if there is nothing to be done about it.
+    pub(super) note: Option<String>,
+}
+
+impl Miss {
+    pub(super) fn quiet(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), note: None }
+    }
+
+    pub(super) fn loud(reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        Self { note: Some(reason.clone()), reason }
+    }
+
+    /// Of a call to `server` that `action` is the IAM action of.
+    pub(super) fn of<E>(
+        action: &str,
+        resource: &str,
+        server: &Server<'_>,
+        error: &SdkError<E, HttpResponse>,
+    ) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        if is_unknown_operation(error, server.is_of_aws) {
+            return Self::quiet(format!("{} does not know {action}", server.name));
+        }
+        let fault = Fault::of(action, resource, server.name, error);
+        match fault.kind {
+            FaultKind::Denied => {
+                Self { reason: fault.message, note: Some(format!("no permission for {action}")) }
+            }
+            _ => Self::loud(fault.message),
+        }
+    }
+}
+
+/// Who is asked.
+pub(super) struct Server<'a> {
+    pub(super) name: &'a str,
+    pub(super) is_of_aws: bool,
+}
+
+/// Emulators and other servers than AWS's know less. Codes: those of DynamoDB local and Alternator; others give a status, or
+/// fail without a word.
+fn is_unknown_operation<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>, is_of_aws: bool) -> bool {
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
+    let status = error.raw_response().map_or(0, |reply| reply.status().as_u16());
+    matches!(code, "UnknownOperationException" | "UnknownOperation" | "InvalidAction" | "NotImplemented")
+        || status == 501
+        || status == 404 && code.is_empty()
+        || status >= 500 && code.is_empty() && !is_of_aws
+}

@@ -1,0 +1,199 @@
+//! Whether an export that calls itself complete is whole, by what one listing tells: names and lengths. No file
+//! of items is opened.
+//!
+//! ```text
+//! manifest, export.json → Sought (core): which files, how long? ← entries of the folder
+//!   → Whole: complete, or damaged and what is wrong
+//! ```
+
+mod look;
+
+use std::collections::HashMap;
+
+use job::export_json::ExportJson;
+
+use crate::{store::Entry, text::count};
+pub(crate) use look::{look, look_at_native};
+
+/// Files that are missing, or wrong, are named up to so many.
+const MOST_NAMED: usize = 100;
+
+/// Defects that are told in one line.
+const MOST_TOLD: usize = 3;
+
+/// What was found out of an export that calls itself complete.
+#[derive(Clone, Debug)]
+pub(crate) enum Whole {
+    /// Every file that is listed is there.
+    Complete(Complete),
+    /// Something is missing, or contradicts what is recorded.
+    Damaged(Damaged),
+}
+
+/// An export of which nothing is missing by names and lengths.
+#[derive(Clone, Debug)]
+pub(crate) struct Complete {
+    /// What it says of itself, if this program made it.
+    pub(crate) export: Option<Box<ExportJson>>,
+    /// Its table, if it says which.
+    pub(crate) table: Option<String>,
+    /// Its items, if it says how many.
+    pub(crate) items: Option<u64>,
+    /// What it is, in words.
+    pub(crate) text: String,
+    /// Files that are listed.
+    pub(crate) files: usize,
+    /// What was looked at, and what was not.
+    pub(crate) looked_at: String,
+}
+
+/// An export that is not whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Damaged {
+    /// Its table, if it says which.
+    pub(crate) table: Option<String>,
+    /// What it is, in words.
+    pub(crate) text: String,
+    /// What is wrong, each in words.
+    pub(crate) defects: Vec<String>,
+    /// Names of files that are not there, some of them if they are many.
+    pub(crate) missing: Vec<String>,
+    /// What was looked at, and what was not.
+    pub(crate) looked_at: String,
+}
+
+impl Damaged {
+    /// What is wrong, in one line: the first of the defects if they are many.
+    pub(crate) fn sentence(&self) -> String {
+        let told = &self.defects[..self.defects.len().min(MOST_TOLD)];
+        let more = match self.defects.len() - told.len() {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        format!("{}, which is damaged: {}{more}", self.text, told.join("; "))
+    }
+}
+
+/// The files of a folder that are looked for among what a listing gives.
+#[derive(Debug, Default)]
+pub(crate) struct Sought {
+    /// Not seen yet, and how long each must be if that is recorded.
+    wanted: HashMap<String, Option<u64>>,
+    files: usize,
+    wrong: Vec<String>,
+    num_wrong: usize,
+    defects: Vec<String>,
+}
+
+impl Sought {
+    /// Looks for a file. Of what is listed twice the second is a defect.
+    pub(crate) fn want(&mut self, name: &str, bytes: Option<u64>) {
+        self.files += 1;
+        if self.wanted.insert(name.to_owned(), bytes).is_some() {
+            self.defect(format!("{} is listed more than once", name.escape_debug()));
+        }
+    }
+
+    /// Something is wrong that no listing tells.
+    pub(crate) fn defect(&mut self, what: String) {
+        if self.defects.len() < MOST_NAMED {
+            self.defects.push(what);
+        }
+    }
+
+    /// One file of the folder. It may come again, where a listing is begun anew.
+    pub(crate) fn see(&mut self, entry: &Entry) {
+        let Some(bytes) = self.wanted.remove(&entry.name) else { return };
+        if let Some(bytes) = bytes.filter(|&bytes| bytes != entry.bytes) {
+            self.num_wrong += 1;
+            if self.wrong.len() < MOST_NAMED {
+                let name = entry.name.escape_debug();
+                self.wrong.push(format!("{name} has {} bytes, not {bytes}", entry.bytes));
+            }
+        }
+    }
+
+    /// How many files were looked for.
+    pub(crate) fn files(&self) -> usize {
+        self.files
+    }
+
+    /// What is wrong, in words, and the names of what is missing: of either some if they are many.
+    pub(crate) fn finish(self) -> (Vec<String>, Vec<String>) {
+        let Self { wanted, wrong, num_wrong, mut defects, .. } = self;
+        let num_missing = wanted.len();
+        let mut missing: Vec<String> = wanted.into_keys().collect();
+        missing.sort_unstable();
+        missing.truncate(MOST_NAMED);
+        defects.extend(missing.iter().map(|name| format!("{} is missing", name.escape_debug())));
+        if num_missing > missing.len() {
+            defects.push(format!("{} more are missing", count(num_missing - missing.len(), "file")));
+        }
+        defects.extend(wrong.iter().cloned());
+        if num_wrong > wrong.len() {
+            defects.push(format!("{} more have another length", count(num_wrong - wrong.len(), "file")));
+        }
+        (defects, missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, bytes: u64) -> Entry {
+        Entry { name: name.into(), bytes, etag: None }
+    }
+
+    fn sought(wanted: &[(&str, Option<u64>)]) -> Sought {
+        let mut sought = Sought::default();
+        for (name, bytes) in wanted {
+            sought.want(name, *bytes);
+        }
+        sought
+    }
+
+    #[test]
+    fn every_file_must_be_there_with_its_length_and_others_make_no_difference() {
+        let mut all = sought(&[("a", Some(3)), ("b", None)]);
+        for seen in [entry("a", 3), entry("other", 1), entry("b", 9), entry("a", 3)] {
+            all.see(&seen);
+        }
+        assert_eq!((all.files(), all.finish()), (2, (vec![], vec![])));
+        let mut some = sought(&[("a", Some(3)), ("b", None), ("c", Some(0))]);
+        some.see(&entry("a", 2));
+        let (defects, missing) = some.finish();
+        assert_eq!(defects, ["b is missing", "c is missing", "a has 2 bytes, not 3"]);
+        assert_eq!(missing, ["b", "c"]);
+    }
+
+    #[test]
+    fn one_line_tells_the_first_defects_and_how_many_follow() {
+        let damaged = |number: usize| Damaged {
+            table: None,
+            text: "an export".into(),
+            defects: (0..number).map(|number| format!("f{number} is missing")).collect(),
+            missing: Vec::new(),
+            looked_at: String::new(),
+        };
+        assert_eq!(damaged(1).sentence(), "an export, which is damaged: f0 is missing");
+        let many = damaged(9).sentence();
+        assert!(many.ends_with("f0 is missing; f1 is missing; f2 is missing; and 6 more"), "{many}");
+    }
+
+    #[test]
+    fn what_is_listed_twice_is_a_defect() {
+        let mut twice = sought(&[("a", Some(3)), ("a", Some(3))]);
+        twice.see(&entry("a", 3));
+        assert_eq!(twice.finish().0, ["a is listed more than once"]);
+    }
+
+    #[test]
+    fn of_many_that_are_missing_some_are_named_and_all_are_counted() {
+        let names: Vec<String> = (0..150).map(|number| format!("f{number:03}")).collect();
+        let (defects, missing) =
+            sought(&names.iter().map(|name| (name.as_str(), None)).collect::<Vec<_>>()).finish();
+        assert_eq!((defects.len(), missing.len()), (MOST_NAMED + 1, MOST_NAMED));
+        assert_eq!(defects.last().unwrap(), "50 files more are missing");
+    }
+}

@@ -1,0 +1,193 @@
+//! Looks at a folder. A shell.
+
+use std::collections::HashSet;
+
+use job::{
+    export_json::{self, ExportJson, ExportJsonError},
+    layout,
+};
+
+use super::{Complete, Damaged, Sought, Whole};
+use crate::{
+    backup::listed::{self, Native},
+    failure::Failure,
+    store::Store,
+    text::count,
+};
+
+/// Looks at a folder that has [`layout::SUCCESS`] or [`layout::MANIFEST`].
+///
+/// # Errors
+/// [`Failure::Refused`] if it can't be read, or is of a version that is not known.
+pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
+    let find = async |name| store.find(name).await.map_err(|fault| Failure::refused(&fault));
+    let (export, manifest) = (find(layout::EXPORT_JSON).await?, find(layout::MANIFEST).await?);
+    let mut sought = Sought::default();
+    let mut success = Sought::default();
+    success.want(layout::SUCCESS, None);
+    let recorded = match export.as_deref().map(export_json::read) {
+        Some(Err(ExportJsonError::Version(version))) => {
+            return Err(Failure::Refused(format!(
+                "{} holds an export of version {version}: this program knows only version {}",
+                store.place(),
+                export_json::VERSION
+            )));
+        }
+        Some(Err(ExportJsonError::Damaged(why))) => {
+            sought.defect(format!("{} is damaged ({why})", layout::EXPORT_JSON));
+            None
+        }
+        Some(Ok(export)) => Some(Box::new(export)),
+        None => None,
+    };
+    let listed = match manifest.as_deref().map(listed::edc) {
+        None => {
+            sought.defect(format!("{} is missing", layout::MANIFEST));
+            None
+        }
+        Some(Err(why)) => {
+            sought.defect(format!("{}: {why}", layout::MANIFEST));
+            None
+        }
+        Some(Ok(listed)) => Some(listed),
+    };
+    match (&recorded, &listed) {
+        (Some(export), listed) => {
+            export.files.iter().for_each(|file| sought.want(&file.name, Some(file.bytes)));
+            if let Some(listed) = listed
+                && !lists_the_same(export, listed)
+            {
+                let (manifest, export) = (layout::MANIFEST, layout::EXPORT_JSON);
+                sought.defect(format!("{manifest} does not list the files that {export} records"));
+            }
+        }
+        (None, Some(listed)) => listed.iter().for_each(|name| sought.want(name, None)),
+        (None, None) => {}
+    }
+    see_all(store, &mut [&mut sought, &mut success]).await?;
+    let has_success = success.finish().1.is_empty();
+    // What another tool made may have been copied without it, and can be imported.
+    if !has_success && (recorded.is_some() || export.is_some()) {
+        sought.defect(format!("{} is missing", layout::SUCCESS));
+    }
+    if export.is_none() && manifest.is_none() {
+        let what = format!("neither {} nor {}", layout::MANIFEST, layout::EXPORT_JSON);
+        sought = Sought::default();
+        sought
+            .defect(format!("it has {} but {what}: nothing says which files belong to it", layout::SUCCESS));
+    }
+    let kind = match (&export, &manifest) {
+        (Some(_), _) => Kind::Ours,
+        (None, Some(_)) => Kind::Others,
+        (None, None) => Kind::Unknown,
+    };
+    Ok(judged(sought, recorded, kind, has_success))
+}
+
+/// Whether a manifest lists what export.json records, each file once.
+fn lists_the_same(export: &ExportJson, listed: &[String]) -> bool {
+    let recorded: HashSet<&str> = export.files.iter().map(|file| &*file.name).collect();
+    let names: HashSet<&str> = listed.iter().map(String::as_str).collect();
+    recorded == names && listed.len() == names.len()
+}
+
+/// Whose export a folder may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Ours,
+    Others,
+    /// There is only the mark.
+    Unknown,
+}
+
+fn judged(sought: Sought, export: Option<Box<ExportJson>>, kind: Kind, has_success: bool) -> Whole {
+    let files = sought.files();
+    let table = export.as_ref().and_then(|export| Some(export.table["TableName"].as_str()?.to_owned()));
+    let what = match &export {
+        Some(export) => format!(
+            "export of table {} of {}",
+            table.as_deref().unwrap_or("unknown").escape_debug(),
+            export.finished_at.escape_debug()
+        ),
+        None if kind == Kind::Ours => "export of tablehaul".to_owned(),
+        None => "export of another tool".to_owned(),
+    };
+    let looked_at = match &export {
+        _ if kind == Kind::Unknown => "only names were looked at".to_owned(),
+        Some(_) => format!(
+            "names and lengths of {} were looked at; contents were not read: `tablehaul verify` reads them",
+            count(files, "file")
+        ),
+        None => {
+            let without = if has_success { "" } else { "; it has no _SUCCESS" };
+            format!(
+                "names of {} were looked at, since no lengths are recorded; contents were not read{without}",
+                count(files, "file")
+            )
+        }
+    };
+    let (defects, missing) = sought.finish();
+    if !defects.is_empty() {
+        let text =
+            if kind == Kind::Unknown { "something marked as complete".into() } else { format!("an {what}") };
+        return Whole::Damaged(Damaged { table, text, defects, missing, looked_at });
+    }
+    let items = export.as_ref().map(|export| export.items);
+    Whole::Complete(Complete { export, table, items, text: format!("a complete {what}"), files, looked_at })
+}
+
+/// Looks at a folder that may be that of an export of DynamoDB itself; nothing if it is none.
+///
+/// # Errors
+/// As [`look`].
+pub(crate) async fn look_at_native(store: &Store) -> Result<Option<Whole>, Failure> {
+    let find = async |name| store.find(name).await.map_err(|fault| Failure::refused(&fault));
+    let (summary, files) = (find(listed::SUMMARY).await?, find(listed::FILES).await?);
+    let text = "an export of DynamoDB".to_owned();
+    let damaged = |table, defect: String, missing| {
+        Some(Whole::Damaged(Damaged {
+            table,
+            text: "an export of DynamoDB".to_owned(),
+            defects: vec![defect],
+            missing,
+            looked_at: "only the manifests were looked at".to_owned(),
+        }))
+    };
+    let (summary, files) = match (summary, files) {
+        (None, None) => return Ok(None),
+        (Some(summary), Some(files)) => (summary, files),
+        (summary, _) => {
+            let missing = if summary.is_none() { listed::SUMMARY } else { listed::FILES };
+            return Ok(damaged(None, format!("{missing} is missing"), vec![missing.to_owned()]));
+        }
+    };
+    let Native { table, items, names, data } = match listed::native(&store.target(), &summary, &files) {
+        Ok(native) => native,
+        Err(why) => return Ok(damaged(None, why, Vec::new())),
+    };
+    let mut sought = Sought::default();
+    for name in &names {
+        sought.want(name, None);
+    }
+    if let Some(data) = &data {
+        see_all(&store.at(data), &mut [&mut sought]).await?;
+    }
+    let files = sought.files();
+    let looked_at = format!(
+        "names of {} were looked at, since no lengths are recorded; contents were not read",
+        count(files, "file")
+    );
+    let (defects, missing) = sought.finish();
+    if !defects.is_empty() {
+        return Ok(Some(Whole::Damaged(Damaged { table, text, defects, missing, looked_at })));
+    }
+    let of = table.as_deref().map(|table| format!(" of table {}", table.escape_debug())).unwrap_or_default();
+    let text = format!("a complete export of DynamoDB{of}");
+    Ok(Some(Whole::Complete(Complete { export: None, table, items: Some(items), text, files, looked_at })))
+}
+
+/// Shows every file of a folder, however many there are, to each of those who look for some.
+async fn see_all(store: &Store, seekers: &mut [&mut Sought]) -> Result<(), Failure> {
+    let seen = store.each(&mut |entry| seekers.iter_mut().for_each(|sought| sought.see(&entry))).await;
+    seen.map_err(|fault| Failure::refused(&fault))
+}

@@ -1,0 +1,143 @@
+//! In which regions buckets are. S3 says so itself, whoever asks and in whatever region: in the header
+//! `x-amz-bucket-region` of `HeadBucket`, also if that is refused or sent elsewhere (Amazon S3 API Reference,
+//! "`HeadBucket`").
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use aws_config::Region;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use job::spec::AwsAccess;
+
+use crate::{Clients, Fault, FaultKind, connect::address, fault::said_region};
+
+/// What is known of the regions of buckets. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Buckets {
+    /// Where to ask, in this order; empty if the region is given.
+    guesses: Vec<String>,
+    found: Arc<Mutex<HashMap<String, String>>>,
+}
+
+impl Buckets {
+    /// All are where the user says, if anywhere; else where S3 says, that is to be asked in these regions.
+    pub(crate) fn new(access: &AwsAccess, guesses: Vec<String>) -> Self {
+        let guesses = if access.s3_region.is_some() { Vec::new() } else { guesses };
+        Self { guesses, found: Arc::default() }
+    }
+
+    fn region(&self, bucket: &str) -> Option<String> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned()
+    }
+
+    fn note(&self, bucket: &str, region: String) {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(bucket.to_owned(), region);
+    }
+}
+
+impl Clients {
+    /// Finds out in which region a bucket is, unless that is given or known. Where nobody says, it stays the first
+    /// guess.
+    ///
+    /// # Errors
+    /// If nobody can be asked now.
+    pub async fn locate(&self, bucket: &str) -> Result<(), Fault> {
+        if self.buckets.region(bucket).is_some() {
+            return Ok(());
+        }
+        let mut asked = Ok(());
+        for guess in &self.buckets.guesses {
+            match Box::pin(self.ask(bucket, guess)).await {
+                Ok(Some(region)) => {
+                    self.buckets.note(bucket, region);
+                    return Ok(());
+                }
+                Ok(None) => asked = Ok(()),
+                Err(fault) => asked = Err(fault),
+            }
+        }
+        asked
+    }
+
+    /// The client to reach a bucket with, and its address for messages.
+    pub fn s3_of(&self, bucket: &str) -> (aws_sdk_s3::Client, String) {
+        match self.buckets.region(bucket) {
+            None => (self.s3.clone(), self.s3_address.clone()),
+            Some(region) => {
+                let place = address(self.access.s3_endpoint.as_deref(), "s3", &region);
+                (self.s3_in(region), place)
+            }
+        }
+    }
+
+    /// How workers reach the same: the same table in the same region, and `bucket` where it is. What they would find
+    /// in the environment of their nodes may be other regions and endpoints.
+    pub fn for_workers(&self, bucket: Option<&str>) -> AwsAccess {
+        let mut access = self.access.clone();
+        if let Some(bucket) = bucket
+            && access.s3_region.is_none()
+        {
+            access.s3_region = self.buckets.region(bucket).or_else(|| self.buckets.guesses.first().cloned());
+        }
+        access
+    }
+
+    fn s3_in(&self, region: String) -> aws_sdk_s3::Client {
+        aws_sdk_s3::Client::from_conf(self.s3.config().to_builder().region(Region::new(region)).build())
+    }
+
+    /// The region of a bucket, as S3 in the region of the guess says; nothing if it does not say. One that can be
+    /// reached there is there.
+    async fn ask(&self, bucket: &str, guess: &str) -> Result<Option<String>, Fault> {
+        let (client, url) = (self.s3_in(guess.to_owned()), format!("s3://{bucket}"));
+        let place = address(self.access.s3_endpoint.as_deref(), "s3", guess);
+        let error = match client.head_bucket().bucket(bucket).send().await {
+            Ok(reply) => return Ok(Some(reply.bucket_region.unwrap_or_else(|| guess.to_owned()))),
+            Err(error) => error,
+        };
+        if let Some(region) = said(&error) {
+            return Ok(Some(region));
+        }
+        // A reply to HEAD has no body, and servers that name the region only there refuse the signature.
+        if error.raw_response().is_some_and(|reply| reply.status().as_u16() == 400) {
+            return match client.list_objects_v2().bucket(bucket).max_keys(1).send().await {
+                Ok(_) => Ok(Some(guess.to_owned())),
+                Err(error) => Ok(said(&error)),
+            };
+        }
+        let fault = Fault::of("s3:ListBucket", &url, &place, &error);
+        match fault.kind {
+            // The call that needs the bucket tells of all else.
+            FaultKind::Throttled | FaultKind::Transient | FaultKind::Unreachable | FaultKind::Untrusted => {
+                Err(fault)
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+fn said<E>(error: &SdkError<E, HttpResponse>) -> Option<String>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    error.raw_response().and_then(said_region)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_asked_where_the_user_says_it() {
+        let given = AwsAccess { s3_region: Some("eu-west-1".into()), ..AwsAccess::default() };
+        assert!(Buckets::new(&given, vec!["us-east-1".into()]).guesses.is_empty());
+        let guessed = Buckets::new(&AwsAccess::default(), vec!["us-east-1".into()]);
+        assert_eq!(guessed.guesses, ["us-east-1"]);
+        guessed.clone().note("b", "eu-west-1".into());
+        assert_eq!(guessed.region("b").as_deref(), Some("eu-west-1"));
+        assert_eq!(guessed.region("c"), None);
+    }
+}

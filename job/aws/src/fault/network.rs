@@ -1,0 +1,149 @@
+//! Why there is no reply: what is known of names, connections, proxies and certificates.
+
+use std::{error::Error, io};
+
+use rustls::{CertificateError, InvalidMessage};
+
+use super::{
+    FaultKind,
+    text::{causes, chain, deepest},
+};
+
+/// Why there is no reply from `address`, if a name, a connection or a certificate is to blame; what it means, and what
+/// to do.
+pub(super) fn cause(address: &str, error: &(dyn Error + 'static)) -> Option<(FaultKind, String)> {
+    if let Some(tls) = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())
+        && let Some(words) = distrust(address, tls)
+    {
+        return Some((FaultKind::Untrusted, words));
+    }
+    let text = chain(error);
+    let unreachable =
+        |why: String| Some((FaultKind::Unreachable, format!("{address} cannot be reached ({why})")));
+    if text.contains("tunnel error") || text.contains("proxy authorization required") {
+        return unreachable(format!(
+            "the proxy of {} does not lead there: {}",
+            proxy(address),
+            deepest(error)
+        ));
+    }
+    if text.contains("dns error") {
+        return unreachable(format!(
+            "its name has no address: check the region or the endpoint, and this machine's DNS: {}",
+            deepest(error)
+        ));
+    }
+    let is_refused = causes(error).any(|cause| {
+        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        matches!(
+            kind,
+            Some(
+                io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::NetworkUnreachable
+            )
+        )
+    });
+    if is_refused || text.contains("tcp connect") || text.contains("connect timeout") {
+        let proxy = proxy(address);
+        let through =
+            if proxy.is_empty() { String::new() } else { format!("; {proxy} is set: check the proxy, too") };
+        return unreachable(format!("{}{through}", deepest(error)));
+    }
+    None
+}
+
+/// What is wrong with the certificate of a server, or with its TLS as a whole; nothing if another try may go better.
+fn distrust(address: &str, error: &rustls::Error) -> Option<String> {
+    let certificate = match error {
+        rustls::Error::InvalidCertificate(certificate) => certificate,
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            return Some(format!(
+                "{address} does not speak TLS: an endpoint without TLS begins with http://"
+            ));
+        }
+        rustls::Error::PeerIncompatible(why) => {
+            return Some(format!("{address} speaks no TLS that is still safe ({why:?})"));
+        }
+        _ => return None,
+    };
+    Some(match certificate {
+        // An authority that was made anew under its old name signs with another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            let why = match certificate {
+                CertificateError::BadSignature => "bad signature",
+                _ => "unknown issuer",
+            };
+            format!(
+                "the certificate of {address} is signed by an authority that this machine does not trust ({why}): if the \
+                 server or a proxy of your company has an authority of its own, name the file with its certificate in \
+                 AWS_CA_BUNDLE"
+            )
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => format!(
+            "the certificate of {address} has expired: check the clock of this machine; if it is right, the server \
+             needs a new certificate ({certificate})"
+        ),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => format!(
+            "the certificate of {address} is not valid yet: check the clock of this machine ({certificate})"
+        ),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => format!(
+            "the certificate of {address} is for another host: check the endpoint, and what answers there \
+             ({certificate})"
+        ),
+        other => format!("the certificate of {address} is not accepted: {other}"),
+    })
+}
+
+/// The variable that names the proxy for an address; empty if there is none. It may be one that `NO_PROXY` exempts.
+fn proxy(address: &str) -> String {
+    let names: &[&str] = if address.starts_with("http://") {
+        &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
+    } else {
+        &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+    };
+    let is_set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    names.iter().find(is_set).map(|name| (*name).to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(error: rustls::Error) -> Option<(FaultKind, String)> {
+        // As hyper-rustls nests it.
+        let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error));
+        cause("https://there", &error)
+    }
+
+    #[test]
+    fn each_fault_of_a_certificate_has_its_remedy() {
+        for (fault, said) in [
+            (CertificateError::UnknownIssuer, "(unknown issuer)"),
+            (CertificateError::BadSignature, "(bad signature)"),
+            (CertificateError::Expired, "has expired"),
+            (CertificateError::NotValidYet, "not valid yet"),
+            (CertificateError::NotValidForName, "for another host"),
+            (CertificateError::Revoked, "not accepted"),
+        ] {
+            let (kind, words) = of(rustls::Error::InvalidCertificate(fault)).expect("a cause");
+            assert_eq!(kind, FaultKind::Untrusted);
+            assert!(words.contains("https://there") && words.contains(said), "{words}");
+        }
+        let (_, words) = of(InvalidMessage::InvalidContentType.into()).expect("a cause");
+        assert!(words.contains("http://"), "{words}");
+    }
+
+    #[test]
+    fn what_another_try_may_mend_is_no_distrust() {
+        assert_eq!(of(rustls::Error::DecryptError), None);
+        assert_eq!(of(rustls::Error::AlertReceived(rustls::AlertDescription::InternalError)), None);
+    }
+
+    #[test]
+    fn who_does_not_listen_is_unreachable() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        assert_eq!(cause("http://there", &refused).map(|(kind, _)| kind), Some(FaultKind::Unreachable));
+        assert_eq!(cause("http://there", &io::Error::from(io::ErrorKind::BrokenPipe)), None);
+    }
+}

@@ -1,0 +1,117 @@
+use aws_sdk_dynamodb::operation::scan::ScanError;
+use aws_smithy_types::error::ErrorMetadata;
+
+use super::*;
+
+/// What the SDK makes of a reply that it can't read.
+fn unread(status: u16, body: &'static str) -> Fault {
+    of("dynamodb:Scan", "table T", ScanError::unhandled("unread"), reply(status, body))
+}
+
+fn reply(status: u16, body: &'static str) -> HttpResponse {
+    HttpResponse::new(status.try_into().expect("a status"), body.into())
+}
+
+fn of(action: &str, resource: &str, error: ScanError, reply: HttpResponse) -> Fault {
+    Fault::of(action, resource, "https://there", &SdkError::service_error(error, reply))
+}
+
+/// An error of S3 with this code and message.
+fn s3(status: u16, code: &str, message: &str, body: &'static str) -> Fault {
+    let metadata = ErrorMetadata::builder().code(code).message(message).build();
+    of("s3:GetObject", "s3://b/k", ScanError::generic(metadata), reply(status, body))
+}
+
+#[test]
+fn a_reply_that_was_torn_is_asked_for_again() {
+    for (status, body) in [(200, ""), (200, r#"{"Items":[{"#), (400, r#"{"__type":"Thrott"#)] {
+        let fault = unread(status, body);
+        assert_eq!(fault.kind, FaultKind::Transient, "{status} {body}");
+        let message = format!("dynamodb:Scan on table T: a damaged reply, HTTP status {status}");
+        assert_eq!(fault.message, message);
+    }
+}
+
+#[test]
+fn a_status_without_a_body_is_all_that_is_said() {
+    assert_eq!(unread(400, "").kind, FaultKind::Refused);
+    assert_eq!(unread(403, "").kind, FaultKind::Denied);
+    assert_eq!(unread(404, "").kind, FaultKind::NotFound);
+}
+
+#[test]
+fn a_web_page_is_no_word_of_aws() {
+    for (status, body) in [(404, "<html>"), (403, "  <!DOCTYPE html><p>Blocked"), (200, "<HTML>")] {
+        let fault = unread(status, body);
+        assert_eq!(fault.kind, FaultKind::Unreachable, "{body}");
+        assert!(fault.message.contains("https://there answers with a web page"), "{}", fault.message);
+    }
+    assert_eq!(unread(502, "<html>").kind, FaultKind::Transient, "a gateway that lost its server");
+}
+
+#[test]
+fn a_redirect_of_dynamodb_is_no_matter_of_the_buckets_region() {
+    for status in [301, 307] {
+        let fault = unread(status, "");
+        assert_eq!(fault.kind, FaultKind::Refused);
+        assert!(!fault.message.contains("region") && fault.message.contains("redirect"), "{}", fault.message);
+    }
+}
+
+#[test]
+fn the_region_that_s3_names_is_told() {
+    let body = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-3</Region></Error>";
+    let fault = s3(400, "AuthorizationHeaderMalformed", "wrong", body);
+    assert_eq!(fault.kind, FaultKind::WrongRegion);
+    assert!(fault.message.starts_with("s3://b/k is in region eu-west-3: give --s3-region eu-west-3"));
+    let mut redirect = reply(301, "");
+    redirect.headers_mut().insert("x-amz-bucket-region", "ap-south-1");
+    let fault = of("s3:ListBucket", "s3://b/k", ScanError::unhandled("unread"), redirect);
+    assert!(fault.message.contains("is in region ap-south-1"), "{}", fault.message);
+}
+
+#[test]
+fn an_archived_object_is_told_with_its_class_and_the_way_out() {
+    let body = "<Error><Code>InvalidObjectState</Code><StorageClass>DEEP_ARCHIVE</StorageClass></Error>";
+    let fault =
+        s3(403, "InvalidObjectState", "The operation is not valid for the object's storage class", body);
+    assert_eq!((fault.kind, fault.is_retryable()), (FaultKind::Archived, false));
+    for part in ["s3://b/k is archived as DEEP_ARCHIVE", "aws s3api restore-object", "InvalidObjectState"] {
+        assert!(fault.message.contains(part), "{}", fault.message);
+    }
+    let body = "<StorageClass>INTELLIGENT_TIERING</StorageClass><AccessTier>ARCHIVE_ACCESS</AccessTier>";
+    assert!(s3(403, "InvalidObjectState", "x", body).message.contains("archived as ARCHIVE_ACCESS"));
+}
+
+#[test]
+fn keys_and_clocks_are_told_with_what_to_do() {
+    let fault = s3(400, "KMS.DisabledException", "arn:aws:kms:x:key/1 is disabled.", "");
+    assert!(
+        fault.message.starts_with("the KMS key of s3://b/k can't be used: enable it"),
+        "{}",
+        fault.message
+    );
+    assert!(!fault.is_retryable());
+    let denied = "User: a is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:b because c";
+    let fault = s3(403, "AccessDenied", denied, "");
+    assert_eq!(fault.kind, FaultKind::Denied);
+    assert!(fault.message.starts_with("no permission for kms:Decrypt on the KMS key of s3://b/k"));
+    let fault = s3(403, "RequestTimeTooSkewed", "The difference is too large.", "");
+    assert!(fault.message.starts_with("the clock of this machine differs"), "{}", fault.message);
+    assert!(fault.is_retryable(), "the SDK signs the next request by the server's clock");
+}
+
+#[test]
+fn only_a_denial_that_gives_no_reason_may_be_one_of_payment() {
+    assert!(s3(403, "AccessDenied", "Access Denied", "").message.contains("--requester-pays"));
+    let reason = "User: a is not authorized to perform: s3:GetObject because no policy allows it";
+    assert!(!s3(403, "AccessDenied", reason, "").message.contains("--requester-pays"));
+    assert!(!unread(403, "").message.contains("--requester-pays"), "DynamoDB knows no such thing");
+}
+
+#[test]
+fn what_a_server_says_can_not_fill_the_terminal_or_steer_it() {
+    let message = format!("\u{1b}[2J{}", "x".repeat(10_000));
+    let fault = s3(400, "Odd\u{7}", &message, "");
+    assert!(fault.message.len() < 600 && !fault.message.contains(char::is_control), "{}", fault.message);
+}

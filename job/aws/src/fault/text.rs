@@ -1,0 +1,102 @@
+//! What servers and libraries say, made fit for one line.
+
+use std::{error::Error, io, iter};
+
+/// No more of what a server says is repeated.
+const MAX_CHARS: usize = 400;
+
+/// On one line, with its control characters escaped, and cut if it is too long.
+pub(crate) fn sane(text: &str) -> String {
+    let mut sane = String::new();
+    for (at, letter) in text.trim().chars().enumerate() {
+        if at == MAX_CHARS {
+            sane.push('…');
+            break;
+        }
+        match letter {
+            '\n' | '\r' | '\t' => sane.push(' '),
+            letter if is_control(letter) => sane.extend(letter.escape_unicode()),
+            letter => sane.push(letter),
+        }
+    }
+    sane
+}
+
+/// Also what turns the direction of writing (Unicode Standard Annex #9, "Explicit Directional Formatting Characters").
+fn is_control(letter: char) -> bool {
+    let turns = matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+    letter.is_control() || turns
+}
+
+/// An error and its causes on one line, each said once.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = cause.source();
+    }
+    sane(&text)
+}
+
+/// The last cause of an error, for those whose other causes only say which layer it went through.
+pub(crate) fn deepest(error: &dyn Error) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    sane(&last.to_string())
+}
+
+/// An error and its causes, also those that are the payload of an [`io::Error`]: its `source` leaves them out.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>() {
+        Some(io) => io.get_ref().map(|payload| payload as &(dyn Error + 'static)),
+        None => error.source(),
+    })
+}
+
+/// The content of an element of an error that S3 describes in XML, if that is there and made of what names and numbers
+/// are made of.
+pub(crate) fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    let (content, _) = rest.split_once(&format!("</{name}>"))?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    (content.len() <= 64 && !content.is_empty() && content.bytes().all(is_plain)).then_some(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_stays_on_its_line_and_is_cut() {
+        assert_eq!(sane("a\r\nb\tc"), "a  b c");
+        assert_eq!(sane("\u{1b}[31mred\u{202e}"), "\\u{1b}[31mred\\u{202e}");
+        assert_eq!(sane("Zürich 東京"), "Zürich 東京");
+        let long = sane(&"x".repeat(5000));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (MAX_CHARS + 1, true));
+    }
+
+    #[test]
+    fn payloads_of_io_errors_are_causes() {
+        let inner = io::Error::new(io::ErrorKind::InvalidData, std::fmt::Error);
+        let outer = io::Error::other(inner);
+        assert!(causes(&outer).any(<dyn Error>::is::<std::fmt::Error>));
+    }
+
+    #[test]
+    fn an_element_is_read_only_if_it_is_a_word() {
+        let xml = "<Error><Region>eu-west-1</Region><Empty></Empty><Odd>a\nb</Odd><Open>x</Error>";
+        assert_eq!(element(xml, "Region"), Some("eu-west-1"));
+        for name in ["Empty", "Odd", "Open", "None"] {
+            assert_eq!(element(xml, name), None, "{name}");
+        }
+    }
+}

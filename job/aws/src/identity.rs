@@ -1,0 +1,125 @@
+//! Whose credentials these are.
+
+use std::time::Duration;
+
+use aws_config::{SdkConfig, retry::RetryConfig};
+use job::{endpoint::is_aws, spec::AwsAccess};
+
+use crate::{Clients, Fault, FaultKind, Retries, endpoint::endpoint_of};
+
+/// How long a question of which nothing depends may take.
+const BRIEFLY: Duration = Duration::from_secs(3);
+/// Of a question of which nothing depends.
+const BRIEF_ATTEMPTS: u32 = 2;
+/// A worker may ask at the same time as thousands of others.
+const ATTEMPTS_OF_WORKER: u32 = 6;
+
+/// The user or role that credentials are of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The account, 12 digits.
+    pub account: String,
+    /// The ARN of the user or assumed role.
+    pub arn: String,
+}
+
+/// What is known of whose credentials these are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Identity {
+    /// Nobody was asked: these servers are not AWS's.
+    #[default]
+    Unasked,
+    /// Nobody could say, and why.
+    Unknown(String),
+    /// Theirs.
+    Known(Caller),
+}
+
+impl Identity {
+    /// Who, if it is known.
+    pub fn caller(&self) -> Option<&Caller> {
+        match self {
+            Self::Known(caller) => Some(caller),
+            Self::Unasked | Self::Unknown(_) => None,
+        }
+    }
+}
+
+impl Clients {
+    /// Asks AWS STS whose credentials these are, unless that is known. No answer within 3 seconds is one, too.
+    pub async fn identify(&self) -> Identity {
+        let Some(sts) = &self.sts else { return self.identity.clone() };
+        if let Identity::Known(_) = self.identity {
+            return self.identity.clone();
+        }
+        let retries = RetryConfig::standard().with_max_attempts(BRIEF_ATTEMPTS);
+        let config = sts.config().to_builder().retry_config(retries).build();
+        let sts = aws_sdk_sts::Client::from_conf(config);
+        match tokio::time::timeout(BRIEFLY, ask(&sts)).await {
+            Ok(Ok(caller)) => Identity::Known(caller),
+            Ok(Err(fault)) => Identity::Unknown(fault.message),
+            Err(_) => Identity::Unknown(format!(
+                "no answer to sts:GetCallerIdentity within {} s",
+                BRIEFLY.as_secs()
+            )),
+        }
+    }
+}
+
+/// A client for AWS STS if it makes sense to ask it: emulators of DynamoDB have other accounts than AWS, and who uses
+/// one may have no way to AWS. If an account is required, the question is asked whatever is used.
+pub(crate) fn sts_client(
+    config: &SdkConfig,
+    access: &AwsAccess,
+    retries: Retries,
+) -> Option<aws_sdk_sts::Client> {
+    let is_aws = access.dynamodb_endpoint.as_deref().is_none_or(is_aws);
+    let has_own_address = endpoint_of(config, "STS").is_some();
+    if !is_aws && !has_own_address && access.account.is_none() {
+        return None;
+    }
+    let retries = match retries {
+        Retries::Sdk => RetryConfig::standard(),
+        Retries::Caller => RetryConfig::standard().with_max_attempts(ATTEMPTS_OF_WORKER),
+    };
+    let config = aws_sdk_sts::config::Builder::from(config)
+        .interceptor(crate::watch::Watch)
+        .retry_config(retries)
+        .build();
+    Some(aws_sdk_sts::Client::from_conf(config))
+}
+
+/// Makes sure that the credentials belong to an account.
+///
+/// # Errors
+/// [`FaultKind::WrongAccount`] if they belong to another; the reason if it can't be found out.
+pub(crate) async fn check_account(sts: &aws_sdk_sts::Client, account: &str) -> Result<Caller, Fault> {
+    let caller = ask(sts).await.map_err(|fault| {
+        let why = format!(
+            "account {account} is required, but it can't be found out to which the credentials belong: {}",
+            fault.message
+        );
+        Fault::new(fault.kind, why)
+    })?;
+    if caller.account == account {
+        return Ok(caller);
+    }
+    let (other, arn) = (caller.account.escape_debug(), caller.arn.escape_debug());
+    let why = format!("the credentials belong to account {other} ({arn}), but account {account} is required");
+    Err(Fault::new(FaultKind::WrongAccount, why))
+}
+
+async fn ask(sts: &aws_sdk_sts::Client) -> Result<Caller, Fault> {
+    let region = sts.config().region().map(ToString::to_string).unwrap_or_default();
+    let address = format!("AWS STS in {region}");
+    let reply = Box::pin(sts.get_caller_identity().send()).await;
+    let reply =
+        reply.map_err(|error| Fault::of("sts:GetCallerIdentity", "the credentials", &address, &error))?;
+    match (reply.account, reply.arn) {
+        (Some(account), Some(arn)) => Ok(Caller { account, arn }),
+        _ => Err(Fault::new(
+            FaultKind::Transient,
+            format!("{address} does not say whose credentials these are"),
+        )),
+    }
+}

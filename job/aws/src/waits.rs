@@ -1,0 +1,196 @@
+//! What this process waits for: answers of servers and of file systems. Whoever waits notes it here, so that a silent
+//! server can be named while it is silent.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+static WAITS: Mutex<Waits> = Mutex::new(Waits::new());
+
+fn waits() -> MutexGuard<'static, Waits> {
+    WAITS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Something that is waited for, and for how long already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// What, such as `https://… (s3:ListBucket)`.
+    pub what: String,
+    /// Since when. The same for all tries of a request that nobody has answered.
+    pub since: Instant,
+    /// For how long.
+    pub age: Duration,
+}
+
+/// Notes that this process waits for the answer to a request, until the returned guard is dropped.
+pub fn waiting(what: impl Into<String>) -> Waiting {
+    Waiting { number: waits().begin(Instant::now(), what.into()), ends: Ends::GivenUp }
+}
+
+/// The same for a call that answers by coming to its end, such as one to a file system.
+pub fn calling(what: impl Into<String>) -> Waiting {
+    Waiting { number: waits().begin(Instant::now(), what.into()), ends: Ends::Answered }
+}
+
+/// What has been waited for longest.
+pub fn longest() -> Option<Wait> {
+    waits().longest(Instant::now())
+}
+
+/// What has been waited for longest while nothing else answered either: the age is that of the silence.
+pub fn silence() -> Option<Wait> {
+    waits().silence(Instant::now())
+}
+
+/// Held while something is waited for.
+#[derive(Debug)]
+pub struct Waiting {
+    number: u64,
+    ends: Ends,
+}
+
+/// How a wait ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ends {
+    Answered,
+    /// The same is asked for again: it is still the same wait.
+    Late,
+    /// Nobody wants to know any more.
+    GivenUp,
+}
+
+impl Waiting {
+    /// It has answered, in part at least.
+    pub fn heard(&self) {
+        waits().heard(Instant::now(), self.number);
+    }
+
+    /// It has not answered in time; maybe it does when it is asked again.
+    pub fn late(mut self) {
+        self.ends = Ends::Late;
+    }
+
+    /// It has answered.
+    pub fn answered(mut self) {
+        self.ends = Ends::Answered;
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        waits().end(Instant::now(), self.number, self.ends);
+    }
+}
+
+/// A core: the time is told.
+#[derive(Debug)]
+struct Waits {
+    /// By number, which is their order: what, and since when or when it last answered in part.
+    pending: BTreeMap<u64, (String, Instant)>,
+    next: u64,
+    /// Of what has not answered since: when it was first asked for.
+    asked: BTreeMap<String, Instant>,
+    heard: Option<Instant>,
+}
+
+impl Waits {
+    const fn new() -> Self {
+        Self { pending: BTreeMap::new(), next: 0, asked: BTreeMap::new(), heard: None }
+    }
+
+    fn begin(&mut self, now: Instant, what: String) -> u64 {
+        self.next += 1;
+        self.asked.entry(what.clone()).or_insert(now);
+        self.pending.insert(self.next, (what, now));
+        self.next
+    }
+
+    fn heard(&mut self, now: Instant, number: u64) {
+        self.heard = Some(now);
+        if let Some((what, since)) = self.pending.get_mut(&number) {
+            *since = now;
+            self.asked.remove(&*what);
+        }
+    }
+
+    fn end(&mut self, now: Instant, number: u64, ends: Ends) {
+        if ends == Ends::Answered {
+            self.heard(now, number);
+        }
+        let Some((what, _)) = self.pending.remove(&number) else { return };
+        if ends == Ends::GivenUp && !self.pending.values().any(|(other, _)| *other == what) {
+            self.asked.remove(&what);
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&String, Instant)> {
+        self.pending.values().map(|(what, since)| {
+            // A request that is sent again, after nobody has answered, has been waited for since it was first sent.
+            (what, self.asked.get(what).map_or(*since, |asked| (*asked).min(*since)))
+        })
+    }
+
+    fn longest(&self, now: Instant) -> Option<Wait> {
+        let (what, since) = self.all().min_by_key(|(_, since)| *since)?;
+        Some(Wait { what: what.clone(), since, age: now.saturating_duration_since(since) })
+    }
+
+    fn silence(&self, now: Instant) -> Option<Wait> {
+        let Wait { what, since, .. } = self.longest(now)?;
+        let since = self.heard.map_or(since, |heard| heard.max(since));
+        Some(Wait { what, since, age: now.saturating_duration_since(since) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(start: Instant, seconds: u64) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn tries_without_an_answer_are_one_silence() {
+        let (mut waits, start) = (Waits::new(), Instant::now());
+        assert_eq!(waits.silence(start), None);
+        let first = waits.begin(start, "a".into());
+        waits.end(after(start, 9), first, Ends::Late);
+        assert_eq!(waits.silence(after(start, 10)), None, "nothing is waited for between two tries");
+        let second = waits.begin(after(start, 20), "a".into());
+        let wait = waits.silence(after(start, 30)).unwrap();
+        assert_eq!((wait.what.as_str(), wait.age.as_secs(), wait.since), ("a", 30, start));
+        assert_eq!(waits.longest(after(start, 30)), Some(wait));
+        waits.heard(after(start, 31), second);
+        assert_eq!(
+            waits.silence(after(start, 40)).unwrap().age.as_secs(),
+            9,
+            "its body may stand still, too"
+        );
+        waits.end(after(start, 41), second, Ends::Answered);
+        assert!(waits.pending.is_empty() && waits.asked.is_empty());
+    }
+
+    #[test]
+    fn one_that_is_silent_among_others_is_named_and_is_no_silence_of_all() {
+        let (mut waits, start) = (Waits::new(), Instant::now());
+        waits.begin(start, "silent".into());
+        let other = waits.begin(after(start, 1), "other".into());
+        waits.heard(after(start, 9), other);
+        let wait = waits.longest(after(start, 9)).unwrap();
+        assert_eq!((wait.what.as_str(), wait.age.as_secs()), ("silent", 9));
+        assert_eq!(waits.silence(after(start, 9)).unwrap().age.as_secs(), 0);
+        assert_eq!(waits.silence(after(start, 19)).unwrap().age.as_secs(), 10);
+    }
+
+    #[test]
+    fn what_nobody_wants_to_know_any_more_is_forgotten() {
+        let (mut waits, start) = (Waits::new(), Instant::now());
+        let first = waits.begin(start, "a".into());
+        waits.end(after(start, 50), first, Ends::GivenUp);
+        waits.begin(after(start, 100), "a".into());
+        assert_eq!(waits.silence(after(start, 101)).unwrap().age.as_secs(), 1);
+    }
+}

@@ -1,0 +1,175 @@
+//! Opening files that are to be read. All calls may wait for the file system, so they belong on threads that may wait.
+
+use std::{
+    fs::{self, File, FileType},
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    path::Path,
+};
+
+use job::fingerprint::Fingerprint;
+use nix::fcntl::OFlag;
+
+/// Opens a file to read it, if it is a regular one or a link to one. It waits for no other process, as a FIFO would
+/// make it do.
+///
+/// # Errors
+/// What the file system says; that it is something else, by what it is.
+pub fn open(path: &Path) -> io::Result<File> {
+    // First, since to open a device may do something to it.
+    must_be_regular(fs::metadata(path)?.file_type())?;
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
+    // And again, since something else may have got that name meanwhile.
+    must_be_regular(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+fn must_be_regular(kind: FileType) -> io::Result<()> {
+    if kind.is_file() {
+        return Ok(());
+    }
+    let what = if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    Err(io::Error::other(format!("it is {what}, not a regular file")))
+}
+
+/// A file that is read as it was when it was found. Every read looks whether the file has been changed since, after it
+/// has the bytes: so none of another content are ever given out.
+#[derive(Debug)]
+pub struct Unchanged {
+    file: File,
+    found: Fingerprint,
+}
+
+impl Unchanged {
+    /// Opens a file that had this fingerprint when it was found.
+    ///
+    /// # Errors
+    /// As [`open`]; that it was changed since.
+    pub fn open(path: &Path, found: Fingerprint) -> io::Result<Self> {
+        let unchanged = Self { file: open(path)?, found };
+        unchanged.check()?;
+        Ok(unchanged)
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match self.found.difference(&self.file.metadata()?) {
+            None => Ok(()),
+            Some(what) => Err(io::Error::other(format!(
+                "the file was changed since it was found ({what} is another one now): give the command again when \
+                 nothing writes to it any more"
+            ))),
+        }
+    }
+}
+
+impl Read for Unchanged {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.file.read(buffer)?;
+        self.check()?;
+        Ok(bytes)
+    }
+}
+
+impl Seek for Unchanged {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::net::UnixListener, time::Duration};
+
+    use nix::{sys::stat::Mode, unistd::mkfifo};
+
+    use super::*;
+
+    fn found(path: &Path) -> Fingerprint {
+        Fingerprint::of(&path.metadata().unwrap(), true)
+    }
+
+    /// So much that the kernel's clock has another time for the next change.
+    fn a_tick() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_named_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        mkfifo(&at("fifo"), Mode::S_IRWXU).unwrap();
+        let _listener = UnixListener::bind(at("socket")).unwrap();
+        std::os::unix::fs::symlink("/dev/null", at("device")).unwrap();
+        std::os::unix::fs::symlink(at("fifo"), at("link")).unwrap();
+        for (name, what) in [
+            ("", "a directory"),
+            ("fifo", "a FIFO"),
+            ("link", "a FIFO"),
+            ("socket", "a socket"),
+            ("device", "a device"),
+        ] {
+            let error = open(&at(name)).unwrap_err().to_string();
+            assert_eq!(error, format!("it is {what}, not a regular file"));
+        }
+        fs::write(at("file"), "x").unwrap();
+        std::os::unix::fs::symlink(at("file"), at("good")).unwrap();
+        assert!(open(&at("good")).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_is_another_one_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("x"), folder.path().join("y"));
+        fs::write(&path, "0123456789").unwrap();
+        let before = found(&path);
+        assert!(Unchanged::open(&path, before).is_ok());
+        a_tick();
+        fs::write(&path, "0123456798").unwrap();
+        let error = Unchanged::open(&path, before).unwrap_err().to_string();
+        assert!(error.contains("the time of its last change is another one now"), "{error}");
+        let before = found(&path);
+        fs::write(&other, "9876543210").unwrap();
+        let time = path.metadata().unwrap().modified().unwrap();
+        File::options().write(true).open(&other).unwrap().set_modified(time).unwrap();
+        fs::rename(&other, &path).unwrap();
+        let error = Unchanged::open(&path, before).unwrap_err().to_string();
+        assert!(error.contains("its inode number"), "{error}");
+    }
+
+    #[test]
+    fn a_change_while_the_file_is_read_ends_the_reading() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        fs::write(&path, "0123456789").unwrap();
+        let mut file = Unchanged::open(&path, found(&path)).unwrap();
+        let mut some = [0; 4];
+        file.read_exact(&mut some).unwrap();
+        a_tick();
+        fs::write(&path, "9876543210").unwrap();
+        assert!(
+            file.read_exact(&mut some).unwrap_err().to_string().contains("was changed since it was found")
+        );
+    }
+
+    #[test]
+    fn a_file_that_another_replaces_is_read_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("x"), folder.path().join("y"));
+        fs::write(&path, "0123456789").unwrap();
+        let mut file = Unchanged::open(&path, found(&path)).unwrap();
+        fs::write(&other, "9876543210").unwrap();
+        fs::rename(&other, &path).unwrap();
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "0123456789");
+    }
+}

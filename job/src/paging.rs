@@ -1,0 +1,76 @@
+//! Reading page after page, where each reply says from where the next one goes on. A core.
+
+/// Notices when the places from which pages go on repeat: with such a server reading would never end, and would read
+/// the same again and again.
+///
+/// Brent's algorithm: it keeps one place, and compares each new one with it. The kept place is replaced after 1, 2, 4, …
+/// pages, so that a circle of any length is found, after less than four times its length and what came before it.
+#[derive(Clone, Debug)]
+pub struct Places<T> {
+    kept: Option<T>,
+    since: u64,
+    replace_after: u64,
+}
+
+/// The pages go in a circle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server sends the same place to go on from again and again: its pages would never end")]
+pub struct Repeats;
+
+impl<T> Default for Places<T> {
+    fn default() -> Self {
+        Self { kept: None, since: 0, replace_after: 1 }
+    }
+}
+
+impl<T: PartialEq + Clone> Places<T> {
+    /// The next page goes on from `place`.
+    ///
+    /// # Errors
+    /// An earlier one has gone on from there.
+    pub fn next(&mut self, place: &T) -> Result<(), Repeats> {
+        if self.kept.as_ref() == Some(place) {
+            return Err(Repeats);
+        }
+        if self.kept.is_none() || self.since == self.replace_after {
+            self.replace_after *= if self.kept.is_some() { 2 } else { 1 };
+            self.kept = Some(place.clone());
+            self.since = 0;
+        }
+        self.since += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many places are taken before one is refused, of at most `most`.
+    fn taken(place: impl Fn(u64) -> u64, most: u64) -> u64 {
+        let mut places = Places::default();
+        (0..most).take_while(|&page| places.next(&place(page)).is_ok()).count() as u64
+    }
+
+    #[test]
+    fn places_that_move_on_are_taken_for_ever() {
+        assert_eq!(taken(|page| page, 100_000), 100_000);
+    }
+
+    #[test]
+    fn a_place_that_does_not_move_is_refused_at_once() {
+        assert_eq!(taken(|_| 7, 100), 1);
+        assert!(taken(|page| page.min(50), 1_000) < 200, "also one that moved before");
+    }
+
+    #[test]
+    fn a_circle_of_any_length_is_found_wherever_it_begins() {
+        for length in 1..70 {
+            for before in [0, 1, 5, 40] {
+                let circle = |page: u64| if page < before { 1_000 + page } else { (page - before) % length };
+                let pages = taken(circle, 100_000);
+                assert!(pages <= 4 * (length + before), "{length} after {before}: {pages}");
+            }
+        }
+    }
+}

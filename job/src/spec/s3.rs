@@ -1,0 +1,284 @@
+//! What a bucket's policy or its owner may demand of requests and objects.
+
+use std::str::FromStr;
+
+/// What is sent to S3 besides what the job itself needs: checks of the bucket, and properties of the objects
+/// that are written. Holds for every bucket of a command: of the backup, of the state of an import, and of
+/// its rejected lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct S3Settings {
+    /// The AWS account that must own the bucket; S3 refuses a request to a bucket of another one.
+    pub bucket_owner: Option<String>,
+    /// The caller pays for requests and data instead of the bucket's owner.
+    pub requester_pays: bool,
+    /// Canned ACL of objects.
+    pub acl: Option<String>,
+    /// How S3 encrypts objects.
+    pub sse: Option<Sse>,
+    /// The KMS key that it does so with: id, ARN or alias. S3 takes the AWS managed key if there is none.
+    pub sse_kms_key_id: Option<String>,
+    /// Storage class of objects, one of [`STORAGE_CLASSES`].
+    pub storage_class: Option<String>,
+    /// Tags of objects, in the order given.
+    pub tags: Tags,
+}
+
+impl S3Settings {
+    /// Whether the settings contradict each other.
+    ///
+    /// # Errors
+    /// What is wrong, in one line.
+    pub fn check(&self) -> Result<(), String> {
+        let uses_key = matches!(self.sse, Some(Sse::Kms | Sse::KmsDsse));
+        if self.sse_kms_key_id.is_some() && !uses_key {
+            return Err(
+                "--sse-kms-key-id names a key for --sse aws:kms or --sse aws:kms:dsse: give one of these \
+                        with it"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Server-side encryption (Amazon S3 API Reference, `PutObject`, `x-amz-server-side-encryption`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sse {
+    /// With keys of S3.
+    Aes256,
+    /// With a key of KMS.
+    Kms,
+    /// With a key of KMS, in two layers.
+    KmsDsse,
+}
+
+impl Sse {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Aes256, Self::Kms, Self::KmsDsse];
+
+    /// Its name in S3.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aes256 => "AES256",
+            Self::Kms => "aws:kms",
+            Self::KmsDsse => "aws:kms:dsse",
+        }
+    }
+}
+
+impl FromStr for Sse {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|sse| sse.name() == name);
+        found.ok_or_else(|| "use AES256, aws:kms or aws:kms:dsse".to_owned())
+    }
+}
+
+/// The storage classes whose objects can be read at once (Amazon S3 User Guide, "Understanding and managing
+/// Amazon S3 storage classes").
+pub const STORAGE_CLASSES: [&str; 6] =
+    ["STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "REDUCED_REDUNDANCY"];
+/// Those whose objects must be restored before they can be read.
+const ARCHIVE_CLASSES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
+
+/// Reads the name of a storage class.
+///
+/// # Errors
+/// What is wrong with it, in one line.
+pub fn storage_class(name: &str) -> Result<String, String> {
+    if STORAGE_CLASSES.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    if ARCHIVE_CLASSES.contains(&name) {
+        let archive = "a job can't read back its own journal from there";
+        let instead = "write to another class, and let a lifecycle rule of the bucket move the backup";
+        return Err(format!(
+            "objects of class {name} must be restored before they are read, so {archive}: {instead}"
+        ));
+    }
+    Err(format!("use one of {}", STORAGE_CLASSES.join(", ")))
+}
+
+/// Reads the id of an AWS account, 12 digits.
+///
+/// # Errors
+/// What is wrong with it, in one line.
+pub fn account(id: &str) -> Result<String, String> {
+    let is_account = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
+    if is_account { Ok(id.to_owned()) } else { Err("give the 12 digits of an AWS account".to_owned()) }
+}
+
+/// Reads what names a KMS key: an id, an ARN or an alias, which are all of ASCII letters, digits and signs.
+///
+/// # Errors
+/// What is wrong with it, in one line.
+pub fn kms_key(id: &str) -> Result<String, String> {
+    let is_key = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_key { Ok(id.to_owned()) } else { Err("give a key's id, its ARN or its alias".to_owned()) }
+}
+
+/// Tags of an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags(Vec<(String, String)>);
+
+/// Amazon S3 User Guide, "Categorizing your objects using tags"; lengths in UTF-16 code units.
+const MAX_TAGS: usize = 10;
+const MAX_TAG_KEY: usize = 128;
+const MAX_TAG_VALUE: usize = 256;
+
+impl Tags {
+    /// Checks tags against what S3 takes.
+    ///
+    /// # Errors
+    /// What is wrong, in one line.
+    pub fn new(tags: Vec<(String, String)>) -> Result<Self, String> {
+        if tags.len() > MAX_TAGS {
+            return Err(format!("{} tags: an object has {MAX_TAGS} at most", tags.len()));
+        }
+        for (at, (key, value)) in tags.iter().enumerate() {
+            let wrong = |why: &str| Err(format!("tag {key:?}: {why}"));
+            let length = |text: &str| text.encode_utf16().count();
+            if key.is_empty() {
+                return Err("a tag without a key: give key=value,key=value".to_owned());
+            }
+            if length(key) > MAX_TAG_KEY {
+                return wrong(&format!("a key has {MAX_TAG_KEY} characters at most"));
+            }
+            if length(value) > MAX_TAG_VALUE {
+                return wrong(&format!("a value has {MAX_TAG_VALUE} characters at most"));
+            }
+            if key.to_ascii_lowercase().starts_with("aws:") {
+                return wrong("keys that begin with aws: belong to AWS");
+            }
+            if !key.chars().chain(value.chars()).all(is_of_tag) {
+                return wrong("only letters, digits, spaces and + - = . _ : / @ may be in a tag");
+            }
+            if tags[..at].iter().any(|(other, _)| other == key) {
+                return wrong("the key is given twice");
+            }
+        }
+        Ok(Self(tags))
+    }
+
+    /// Key and value of each.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// As `x-amz-tagging` has them: encoded like the parameters of a URL.
+    pub fn header(&self) -> String {
+        let pairs: Vec<String> =
+            self.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect();
+        pairs.join("&")
+    }
+}
+
+impl FromStr for Tags {
+    type Err = String;
+
+    /// Reads `key=value,key=value`; a comma can't be in a tag, and all after the first `=` is the value.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let pairs = text.split(',').filter(|pair| !pair.trim().is_empty()).map(|pair| {
+            let pair = pair.trim();
+            let (key, value) = pair.split_once('=').ok_or_else(|| format!("{pair:?} is not key=value"))?;
+            Ok((key.to_owned(), value.to_owned()))
+        });
+        Self::new(pairs.collect::<Result<_, String>>()?)
+    }
+}
+
+/// Amazon S3 API Reference: `^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`; but no line ends, which `\p{Z}` has two of.
+fn is_of_tag(letter: char) -> bool {
+    letter.is_alphanumeric()
+        || letter.is_whitespace() && !letter.is_control() && !matches!(letter, '\u{2028}' | '\u{2029}')
+        || "_.:/=+-@".contains(letter)
+}
+
+/// RFC 3986: all but unreserved characters as `%XX`.
+fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(text: &str) -> Result<String, String> {
+        text.parse::<Tags>().map(|tags| tags.header())
+    }
+
+    #[test]
+    fn tags_are_encoded_as_in_a_url() {
+        assert_eq!(tags("team=data,cost center=4711").as_deref(), Ok("team=data&cost%20center=4711"));
+        assert_eq!(tags("a=b=c, d=x@y/z+1").as_deref(), Ok("a=b%3Dc&d=x%40y%2Fz%2B1"));
+        assert_eq!(tags("größe=3,empty=").as_deref(), Ok("gr%C3%B6%C3%9Fe=3&empty="));
+        assert_eq!(tags("").as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn tags_that_s3_would_refuse_are_refused_at_each_limit() {
+        let many = |number: usize| (0..number).map(|n| format!("k{n}=v")).collect::<Vec<_>>().join(",");
+        assert!(tags(&many(10)).is_ok());
+        assert!(tags(&many(11)).unwrap_err().contains("10 at most"));
+        assert!(tags(&format!("{}=v", "k".repeat(128))).is_ok());
+        assert!(tags(&format!("{}=v", "k".repeat(129))).unwrap_err().contains("128 characters"));
+        assert!(tags(&format!("k={}", "v".repeat(256))).is_ok());
+        assert!(tags(&format!("k={}", "v".repeat(257))).unwrap_err().contains("256 characters"));
+        for (wrong, why) in [
+            ("team", "not key=value"),
+            ("=x", "without a key"),
+            ("a=1,a=2", "given twice"),
+            ("aws:x=1", "belong to AWS"),
+            ("AWS:x=1", "belong to AWS"),
+            ("a=b&c", "only letters"),
+            ("a=b\nc", "only letters"),
+        ] {
+            assert!(tags(wrong).unwrap_err().contains(why), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_class_that_must_be_restored_first_is_refused_with_another_way() {
+        for class in STORAGE_CLASSES {
+            assert_eq!(storage_class(class).as_deref(), Ok(class));
+        }
+        for class in ARCHIVE_CLASSES {
+            assert!(storage_class(class).unwrap_err().contains("lifecycle rule"), "{class}");
+        }
+        assert!(storage_class("standard").unwrap_err().contains("STANDARD_IA"));
+    }
+
+    #[test]
+    fn a_key_needs_an_encryption_that_uses_keys() {
+        let with =
+            |sse| S3Settings { sse, sse_kms_key_id: Some("alias/backup".into()), ..S3Settings::default() };
+        assert!(with(None).check().is_err());
+        assert!(with(Some(Sse::Aes256)).check().is_err());
+        assert_eq!(with(Some(Sse::Kms)).check(), Ok(()));
+        assert_eq!(with(Some(Sse::KmsDsse)).check(), Ok(()));
+        assert_eq!(S3Settings { sse: Some(Sse::Kms), ..S3Settings::default() }.check(), Ok(()));
+    }
+
+    #[test]
+    fn accounts_and_keys_look_like_such() {
+        assert!(account("123456789012").is_ok());
+        for wrong in ["", "12345678901", "1234567890123", "1234-5678-901", "arn:aws:iam"] {
+            assert!(account(wrong).is_err(), "{wrong}");
+        }
+        assert!(
+            kms_key("arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab").is_ok()
+        );
+        for wrong in ["", "a b", "a\nb", "schlüssel"] {
+            assert!(kms_key(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Text that a terminal and a log can show without harm.
+//!
+//! Names of files, object keys, hosts and tables, and messages of servers may hold anything: escape sequences that
+//! paint over a terminal, line feeds that forge a line of a log, marks that turn the direction of writing. Such
+//! characters are written as Rust would write them in a string (`\u{1b}`, `\n`). Both programs pass all they say
+//! through here; where a foreign name stands in a text of several lines, [`Line`] keeps it in its line.
+
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+};
+
+/// A line of more characters is cut: what is longer tells a reader no more.
+pub const MAX_LINE_CHARS: usize = 4000;
+
+/// A character that is never shown as it is: controls (Unicode's category Cc: C0, DEL and C1), marks that change
+/// the direction of writing (Unicode Standard Annex #9, table 4), line and paragraph separators, the byte order mark,
+/// and the invisible tag characters.
+const fn is_harmful(char: char) -> bool {
+    matches!(
+        char,
+        '\0'..='\u{1f}'
+            | '\u{7f}'..='\u{9f}'
+            | '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+/// Text for one line: whatever breaks or rules lines is escaped, and what is too long is cut.
+pub fn line(text: &str) -> Cow<'_, str> {
+    escaped(text, false)
+}
+
+/// Text of one or several lines of our own: line feeds stay, all else is as in [`line()`].
+pub fn lines(text: &str) -> Cow<'_, str> {
+    escaped(text, true)
+}
+
+/// JSON, whose meaning stays the same: the characters stand only in its strings, and are escaped as JSON has it.
+pub fn json(text: &str) -> Cow<'_, str> {
+    let is_harmful = |char| is_harmful(char) && char != '\n';
+    if !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for char in text.chars() {
+        if is_harmful(char) {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(char);
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn escaped(text: &str, keeps_lines: bool) -> Cow<'_, str> {
+    let is_harmful = |char| is_harmful(char) && !(keeps_lines && char == '\n');
+    // No text has more characters than bytes.
+    if text.len() <= MAX_LINE_CHARS && !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len().min(4 * MAX_LINE_CHARS));
+    let mut chars = 0;
+    for char in text.chars() {
+        if keeps_lines && char == '\n' {
+            chars = 0;
+            out.push('\n');
+            continue;
+        }
+        chars += 1;
+        if chars > MAX_LINE_CHARS {
+            if chars == MAX_LINE_CHARS + 1 {
+                out.push_str(" … (cut)");
+            }
+        } else if is_harmful(char) {
+            out.extend(char.escape_default());
+        } else {
+            out.push(char);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Something foreign in a text of several lines: it stays in its line.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<T>(pub T);
+
+impl<T: fmt::Display> fmt::Display for Line<T> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&line(&self.0.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_rule_a_terminal_or_forge_a_line_is_escaped() {
+        for (text, shown) in [
+            ("plain, ümläut, 漢字, 👩‍👩‍👧", "plain, ümläut, 漢字, 👩‍👩‍👧"),
+            ("\u{1b}]0;owned\u{7}", r"\u{1b}]0;owned\u{7}"),
+            ("a\nb\r\tc", r"a\nb\r\tc"),
+            ("\u{9b}31m\u{7f}", r"\u{9b}31m\u{7f}"),
+            ("abc\u{202e}fdp.exe", r"abc\u{202e}fdp.exe"),
+            ("\u{2066}x\u{2069}\u{200f}\u{2028}", r"\u{2066}x\u{2069}\u{200f}\u{2028}"),
+            ("\u{feff}\u{e0041}", r"\u{feff}\u{e0041}"),
+            (r"C:\n stays", r"C:\n stays"),
+        ] {
+            assert_eq!(line(text), shown);
+            assert_eq!(line(&line(text)), shown, "escaped once");
+        }
+    }
+
+    #[test]
+    fn texts_of_our_own_keep_their_lines_and_foreign_names_in_them_stay_in_one() {
+        assert_eq!(lines("plan\nto  \u{1b}[2J\n"), "plan\nto  \\u{1b}[2J\n");
+        let name = "x\nexported    all";
+        assert_eq!(lines(&format!("to {}\nend", Line(name))), "to x\\nexported    all\nend");
+    }
+
+    #[test]
+    fn json_means_the_same_afterwards() {
+        let value = serde_json::json!({"a\u{202e}": "\u{1b}\u{9b}\u{2028}\u{e0041}ü\"\\\n"});
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let shown = json(&text);
+        assert!(shown.chars().all(|char| char == '\n' || !is_harmful(char)), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+    }
+
+    #[test]
+    fn a_line_that_never_ends_is_cut() {
+        let text = format!("{}\nnext", "ü".repeat(100_000));
+        assert_eq!(line(&text).chars().count(), MAX_LINE_CHARS + " … (cut)".chars().count());
+        assert!(lines(&text).ends_with("(cut)\nnext"));
+    }
+}

@@ -1,0 +1,66 @@
+//! A machine that gives no more threads, open files or memory: one line and an exit code, never a trace.
+
+use super::{Place, forum};
+use nix::unistd::Uid;
+use tests_support::command::{Finished, Tablehaul};
+
+/// An export whose shell has set a limit before.
+fn export_within(place: &Place, limit: &str) -> Finished {
+    let folder = place.folder().to_string_lossy().into_owned();
+    let args = ["export", "Forum", &folder, "--dynamodb-endpoint", forum(), "--workers", "1"];
+    // Somebody may have asked for traces.
+    Tablehaul::after(&format!(r#"{limit}; exec "$@""#), args).env("RUST_BACKTRACE", "0").run()
+}
+
+/// It went well, or it says in one line of its own why not.
+#[track_caller]
+fn is_plain(finished: &Finished, limit: &str) {
+    let Finished { code, stderr, .. } = finished;
+    for noise in ["panicked", "backtrace", "RUST_BACKTRACE", "internal error"] {
+        assert!(!stderr.contains(noise), "{limit}: {stderr}");
+    }
+    let ours = stderr.lines().filter(|line| line.starts_with("tablehaul: ")).count();
+    match code {
+        Some(0) => assert_eq!(ours, 0, "{limit}: {stderr}"),
+        Some(1 | 2) => assert_eq!(ours, 1, "{limit}: {stderr}"),
+        _ => panic!("{limit}: {finished:?}"),
+    }
+}
+
+#[test]
+fn too_few_open_files_are_told_in_one_line() {
+    let mut refused = 0;
+    for files in [4, 6, 8, 10, 12, 14, 16, 20, 24, 32] {
+        let (place, limit) = (Place::new(), format!("ulimit -n {files}"));
+        let finished = export_within(&place, &limit);
+        is_plain(&finished, &limit);
+        refused += u32::from(finished.code != Some(0));
+        if finished.code != Some(0) {
+            assert!(!place.folder().join("manifest").exists(), "{limit}");
+        }
+    }
+    assert!(refused > 3, "the limits are of no effect");
+}
+
+#[test]
+fn too_few_threads_are_told_in_one_line() {
+    if !Uid::effective().is_root() {
+        println!("without root there is no other user whose processes could be limited");
+        return;
+    }
+    let mut refused = 0;
+    for threads in 1..10 {
+        // Nobody runs anything else, and reads only what everybody may read.
+        let limit = format!("prlimit --nproc={threads}");
+        let first = format!(r#"exec {limit} setpriv --reuid 65533 --clear-groups "$@""#);
+        let args = ["status", "/"];
+        let finished = Tablehaul::after(&first, args).env("RUST_BACKTRACE", "0").run();
+        if finished.stderr.contains("Permission denied") && finished.code != Some(0) {
+            println!("the programs can't be run by another user here: {}", finished.stderr);
+            return;
+        }
+        is_plain(&finished, &limit);
+        refused += u32::from(finished.code != Some(0));
+    }
+    assert!(refused > 0, "the limits are of no effect");
+}

@@ -1,0 +1,155 @@
+//! Servers and file systems that do not answer: they are named while they are silent, a command gives up before its job
+//! has begun, and it ends at a signal whatever hangs.
+
+use super::running::send;
+use super::{Place, ends_saying, files, forum, says, wait_until};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use serde_json::json;
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+use tests_support::Fake;
+use tests_support::command::{Tablehaul, finish};
+
+/// The URL of a server that accepts every connection and says nothing.
+fn silent() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("its address");
+    std::thread::spawn(move || {
+        let _kept: Vec<TcpStream> = listener.incoming().flatten().collect();
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn a_server_that_accepts_and_never_answers_is_named_and_given_up_after_a_minute() {
+    let (silent, place) = (silent(), Place::new());
+    let to_s3 = ["s3://bucket/x", "--s3-endpoint", &silent];
+    let with_table = ["--dynamodb-endpoint", forum()];
+    let of_s3 = |command: &str| Tablehaul::new([command]).args(to_s3);
+    let commands = [
+        (place.export("Forum", &silent), "dynamodb:DescribeTable"),
+        (Tablehaul::new(["export", "Forum"]).args(to_s3).args(with_table), "s3:ListBucket"),
+        (Tablehaul::new(["import"]).args(to_s3).arg("Forum").args(with_table), "s3:ListBucket"),
+        (of_s3("status"), "s3:ListBucket"),
+        (of_s3("verify"), "s3:ListBucket"),
+        (of_s3("clean").arg("--yes"), "s3:ListBucket"),
+    ];
+    let since = Instant::now();
+    let started: Vec<(Child, &str)> =
+        commands.into_iter().map(|(command, action)| (command.start(), action)).collect();
+    for (child, action) in started {
+        let finished = finish(child);
+        assert!(since.elapsed() < Duration::from_secs(80), "{action}: {:?}", since.elapsed());
+        let waiting = format!("waiting for an answer from {silent} ({action}), ");
+        let told = finished.stderr.lines().filter(|line| line.starts_with(&waiting)).count();
+        assert_eq!(told, 4, "after 5, 10, 20 and 40 s: {}", finished.stderr);
+        ends_saying(&finished, 2, &[&format!("no answer from {silent} ({action}) for 6")]);
+    }
+    assert!(since.elapsed() > Duration::from_secs(55), "it is given a minute");
+    place.is_untouched();
+}
+
+#[test]
+fn a_job_that_stands_still_says_which_server_does_not_answer() {
+    let fake = Fake::start(["--table", "Forum:pages=100000"]);
+    let place = Place::new();
+    let export = place.export("Forum", &fake.endpoint()).start();
+    wait_until("it reads", || fake.table_stats("Forum").items > 0);
+    fake.faults(json!({"latency_ms": 60_000}));
+    std::thread::sleep(Duration::from_secs(23));
+    send(&export, "TERM");
+    let finished = finish(export);
+    let why = format!(" s: no answer from {} (dynamodb:Scan) for ", fake.endpoint());
+    let told = finished.stderr.lines().any(|line| line.contains(", nothing for ") && line.contains(&why));
+    assert!(told, "{why}: {}", finished.stderr);
+    ends_saying(&finished, 3, &["stopped by a signal"]);
+}
+
+/// A FIFO with nobody at its other end.
+fn fifo(path: &Path) {
+    fs::create_dir_all(path.parent().unwrap_or(path)).expect("a folder");
+    mkfifo(path, Mode::S_IRWXU).expect("a FIFO");
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+    for name in ["manifest", "_tablehaul/export.json", "_tablehaul/journal/00000001.jsonl", "data.json"] {
+        let place = Place::new();
+        let (folder, path) = (place.folder(), place.folder().join(name));
+        fifo(&path);
+        let folder = folder.display().to_string();
+        let with_table = ["--dynamodb-endpoint", forum()];
+        let said = format!("cannot read {}: it is a FIFO, not a regular file", path.display());
+        let mut commands = vec![Tablehaul::new(["import", &folder, "Forum"]).args(with_table)];
+        if name.contains("journal") {
+            commands.push(Tablehaul::new(["status", &folder]));
+            commands.push(Tablehaul::new(["clean", "--yes", &folder]));
+            commands.push(Tablehaul::new(["verify", &folder]));
+            commands.push(Tablehaul::new(["export", "Forum", &folder]).args(with_table));
+        }
+        if name.starts_with("manifest") {
+            commands.push(Tablehaul::new(["verify", &folder]));
+        }
+        if name.ends_with("export.json") {
+            fs::write(place.folder().join("_SUCCESS"), "").expect("a file");
+            fs::write(place.folder().join("manifest"), "").expect("a file");
+            commands.push(Tablehaul::new(["status", &folder]));
+        }
+        for command in commands {
+            let since = Instant::now();
+            says(&command.run(), 2, &[&said]);
+            assert!(since.elapsed() < Duration::from_secs(5), "{name}: {:?}", since.elapsed());
+        }
+        assert!(path.exists());
+    }
+}
+
+/// `tablehaul` where `folder` is a file system whose calls never return, as on a network file system whose server is
+/// gone. Nothing if that can't be made here.
+fn on_hung(folder: &Path, args: &[&str]) -> Option<Tablehaul> {
+    // Nobody answers what the kernel asks on descriptor 3.
+    let mount = "exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 hung";
+    let mount = format!("{mount} {}", folder.display());
+    let works = Command::new("unshare").args(["-rm", "bash", "-c", &mount]).output();
+    if !works.is_ok_and(|output| output.status.success()) {
+        return None;
+    }
+    let first = format!(r#"exec unshare -rm bash -c '{mount} && exec "$@"' bash "$@""#);
+    Some(Tablehaul::after(&first, args))
+}
+
+#[test]
+fn a_file_system_that_hangs_keeps_no_command_from_hearing_a_signal() {
+    let place = Place::new();
+    let hung = place.outer().join("hung");
+    fs::create_dir(&hung).expect("a folder");
+    let folder = hung.join("backup").display().to_string();
+    let with_table = ["--dynamodb-endpoint", forum()];
+    let mut commands: Vec<Vec<&str>> = vec![vec!["status", &folder], vec!["verify", &folder]];
+    commands.push(vec!["clean", "--yes", &folder]);
+    commands.push([&["export", "Forum", &folder][..], &with_table].concat());
+    commands.push([&["import", &folder, "Forum"][..], &with_table].concat());
+    let mut started = Vec::new();
+    for args in &commands {
+        let Some(command) = on_hung(&hung, args) else {
+            println!("no file system that hangs can be mounted here");
+            return;
+        };
+        started.push(command.start());
+    }
+    std::thread::sleep(Duration::from_secs(7));
+    for (child, args) in started.into_iter().zip(&commands) {
+        let since = Instant::now();
+        send(&child, "TERM");
+        let finished = finish(child);
+        assert!(since.elapsed() < Duration::from_secs(5), "{args:?}: {:?}", since.elapsed());
+        let waiting = format!("waiting for an answer from the file system at {}", hung.display());
+        assert!(finished.stderr.contains(&waiting), "{args:?}: {}", finished.stderr);
+        ends_saying(&finished, 3, &["stopped by a signal"]);
+    }
+    assert_eq!(files(place.outer()), ["hung"]);
+}

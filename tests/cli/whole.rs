@@ -1,0 +1,221 @@
+//! `complete` is said only of an export of which every file is there, by names and lengths; what is missing is named.
+
+use super::{Place, export_json, files, forum, s3, says};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use tests_support::backup_writer::NativeFormat;
+use tests_support::command::{Finished, Tablehaul};
+use tests_support::{BackupWriter, backup};
+
+fn status(folder: &Path) -> (Value, String) {
+    let folder = folder.to_string_lossy().into_owned();
+    let told = Tablehaul::new(["status", &folder]).run().succeeded().stdout;
+    let json = Tablehaul::new(["status", &folder, "--json"]).run().succeeded().stdout;
+    (serde_json::from_str(&json).expect("JSON"), told)
+}
+
+fn skip(place: &Place) -> Finished {
+    place.export("Forum", forum()).args(["--if-complete", "skip"]).run()
+}
+
+/// A complete export, and its one part file.
+fn exported() -> (Place, String) {
+    let place = Place::new();
+    place.export("Forum", forum()).args(["--workers", "1", "--segments", "1"]).run().succeeded();
+    let export = export_json(&place.folder());
+    let name = export["files"][0]["name"].as_str().expect("a part file").to_owned();
+    (place, name)
+}
+
+#[test]
+fn a_complete_export_is_told_with_what_was_looked_at() {
+    let (place, _) = exported();
+    let (json, told) = status(&place.folder());
+    assert_eq!(
+        (&json["state"], &json["files"], &json["items"]),
+        (&json!("complete"), &json!(1), &json!(100))
+    );
+    for part in
+        ["complete export of table Forum", "names and lengths of 1 file were looked at", "`tablehaul verify`"]
+    {
+        assert!(told.contains(part), "no {part:?} in {told}");
+    }
+    skip(&place).succeeded();
+}
+
+#[test]
+fn an_export_of_which_something_is_missing_is_damaged_and_never_skipped() {
+    type Damage = fn(&Path, &str);
+    let damages: [(Damage, &[&str], &[&str]); 9] = [
+        (|folder, _| fs::remove_file(folder.join("manifest")).unwrap(), &["manifest is missing"], &[]),
+        (|folder, _| fs::write(folder.join("manifest"), "").unwrap(), &["manifest: it is cut off"], &[]),
+        (
+            |folder, _| fs::write(folder.join("manifest"), r#"{"version":3,"entries":[]}"#).unwrap(),
+            &["manifest does not list the files that _tablehaul/export.json records"],
+            &[],
+        ),
+        (|folder, _| fs::remove_file(folder.join("_SUCCESS")).unwrap(), &["_SUCCESS is missing"], &[]),
+        (|folder, name| fs::remove_file(folder.join(name)).unwrap(), &["NAME is missing"], &["NAME"]),
+        (
+            |folder, name| {
+                let path = folder.join(name);
+                let bytes = fs::read(&path).unwrap();
+                fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+            },
+            &["NAME has ", " bytes, not "],
+            &[],
+        ),
+        (
+            |folder, name| {
+                let path = folder.join(name);
+                fs::write(&path, [fs::read(&path).unwrap(), vec![b'\n']].concat()).unwrap();
+            },
+            &["NAME has ", " bytes, not "],
+            &[],
+        ),
+        (
+            |folder, _| fs::write(folder.join("_tablehaul/export.json"), "{\"x\":").unwrap(),
+            &["_tablehaul/export.json is damaged"],
+            &[],
+        ),
+        (
+            |folder, _| {
+                fs::remove_dir_all(folder).unwrap();
+                fs::create_dir(folder).unwrap();
+                fs::write(folder.join("_SUCCESS"), "").unwrap();
+            },
+            &["it has _SUCCESS but neither manifest nor _tablehaul/export.json"],
+            &[],
+        ),
+    ];
+    let (original, name) = exported();
+    for (damage, words, missing) in damages {
+        let place = Place::new();
+        let copied =
+            std::process::Command::new("cp").arg("-r").arg(original.folder()).arg(place.folder()).status();
+        assert!(copied.unwrap().success());
+        damage(&place.folder(), &name);
+        let before = files(place.outer());
+        let (json, told) = status(&place.folder());
+        let of_file = |text: &&str| text.replace("NAME", &name);
+        let missing: Vec<String> = missing.iter().map(of_file).collect();
+        assert_eq!((&json["state"], &json["missing"]), (&json!("damaged"), &json!(missing)), "{json}");
+        let defects = json["defects"].to_string();
+        let refused = skip(&place);
+        for word in words.iter().map(of_file) {
+            assert!(told.contains(&word) && defects.contains(&word), "no {word:?} in {told} {defects}");
+            says(&refused, 2, &[&word, "choose another destination"]);
+        }
+        assert!(!told.contains("complete export"), "{told}");
+        assert_eq!(files(place.outer()), before, "nothing is touched");
+        let folder = place.folder().to_string_lossy().into_owned();
+        says(&Tablehaul::new(["clean", &folder, "--yes"]).run(), 2, &["damaged", "nothing is removed"]);
+        assert_eq!(files(place.outer()), before, "nothing is removed");
+    }
+}
+
+#[test]
+fn an_export_of_a_later_version_is_no_export_that_can_be_judged() {
+    let (place, _) = exported();
+    fs::write(place.folder().join("_tablehaul/export.json"), r#"{"version":2}"#).unwrap();
+    let folder = place.folder().to_string_lossy().into_owned();
+    says(&Tablehaul::new(["status", &folder]).run(), 2, &["version 2", "only version 1"]);
+    says(&skip(&place), 2, &["version 2"]);
+}
+
+#[test]
+fn exports_of_the_java_tool_are_whole_if_what_their_manifest_lists_is_there() {
+    let place = Place::new();
+    let parts = BackupWriter::new(100).items_per_file(40).edc(&place.folder());
+    let (json, told) = status(&place.folder());
+    assert_eq!((&json["state"], &json["files"]), (&json!("complete"), &json!(parts.len())), "{json}");
+    assert!(told.contains("complete export of another tool; names of "), "{told}");
+    assert!(told.contains("no lengths are recorded; contents were not read"), "{told}");
+    fs::remove_file(&parts[1]).unwrap();
+    let name = parts[1].file_name().unwrap().to_string_lossy().into_owned();
+    let (json, told) = status(&place.folder());
+    assert_eq!((&json["state"], &json["missing"]), (&json!("damaged"), &json!([name])), "{json}");
+    assert!(told.contains(&format!("{name} is missing")), "{told}");
+    says(&skip(&place), 2, &["is missing"]);
+}
+
+#[test]
+fn exports_of_dynamodb_are_whole_if_what_their_manifest_lists_is_there() {
+    for is_incremental in [false, true] {
+        let place = Place::new();
+        let backup = BackupWriter::new(100).items_per_file(40);
+        let own = if is_incremental {
+            backup.native_incremental(&place.folder(), NativeFormat::Json, 10..20)
+        } else {
+            backup.native(&place.folder(), NativeFormat::Json)
+        };
+        let (json, told) = status(&own);
+        assert_eq!((&json["state"], &json["table"]), (&json!("complete"), &json!("Forum")), "{json}");
+        assert!(told.contains("complete export of DynamoDB of table Forum: 100 items"), "{told}");
+        let data = if is_incremental { own.parent().unwrap().join("data") } else { own.join("data") };
+        let listed = fs::read_to_string(own.join("manifest-files.json")).unwrap();
+        let mut names = fs::read_dir(data).unwrap().flatten().map(|entry| entry.path());
+        let one = names.find(|path| listed.contains(&*path.file_name().unwrap().to_string_lossy())).unwrap();
+        fs::remove_file(&one).unwrap();
+        let name = one.file_name().unwrap().to_string_lossy().into_owned();
+        let (json, _) = status(&own);
+        assert_eq!((&json["state"], &json["missing"]), (&json!("damaged"), &json!([name])), "{json}");
+        fs::remove_file(own.join("manifest-files.json")).unwrap();
+        let (json, told) = status(&own);
+        assert_eq!(json["state"], "damaged");
+        assert!(told.contains("manifest-files.json is missing"), "{told}");
+    }
+}
+
+#[test]
+fn a_listing_of_many_pages_is_read_to_its_end() {
+    const FILES: usize = 1_500;
+    s3().create_bucket("many-files");
+    let folder = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..FILES).map(|number| format!("part-{number:05}")).collect();
+    for name in &names {
+        fs::write(folder.path().join(name), "{\"pk\":{\"s\":\"x\"}}\n").unwrap();
+    }
+    let urls: Vec<Value> =
+        names.iter().map(|name| json!({"url": format!("s3://elsewhere/x/{name}")})).collect();
+    let manifest = json!({"name": "DynamoDB-export", "version": 3, "entries": urls});
+    fs::write(folder.path().join("manifest"), manifest.to_string()).unwrap();
+    fs::write(folder.path().join("_SUCCESS"), "").unwrap();
+    s3().upload("many-files", "x/", folder.path());
+    let status = || {
+        let status = Tablehaul::new(["status", "s3://many-files/x", "--json", "--s3-endpoint"]);
+        let told = status.arg(s3().endpoint()).run().succeeded().stdout;
+        serde_json::from_str::<Value>(&told).expect("JSON")
+    };
+    let json = status();
+    assert_eq!((&json["state"], &json["files"]), (&json!("complete"), &json!(FILES)), "{json}");
+    let last = format!("part-{:05}", FILES - 1);
+    s3().remove("many-files", &format!("x/{last}"));
+    let json = status();
+    assert_eq!((&json["state"], &json["missing"]), (&json!("damaged"), &json!([last])), "{json}");
+}
+
+#[test]
+fn both_spellings_of_null_are_recorded_verified_and_kept_by_a_run_that_goes_on() {
+    let place = Place::new();
+    let finished = place.export("Forum", forum()).args(["--null", "both"]).run().succeeded();
+    assert!(finished.stderr.contains("NULL in both spellings"), "{}", finished.stderr);
+    assert_eq!(export_json(&place.folder())["null"], "both");
+    backup::holds_each_item_once(&place.folder(), 100);
+    let lines = backup::lines(&place.folder());
+    assert!(lines.iter().any(|line| line.contains(r#"{"nULL":true,"nULLValue":true}"#)), "{:.300}", lines[0]);
+    let folder = place.folder().to_string_lossy().into_owned();
+    Tablehaul::new(["verify", &folder]).run().succeeded();
+    // What says otherwise than the files is found.
+    let json = place.folder().join("_tablehaul/export.json");
+    let text = fs::read_to_string(&json).unwrap();
+    fs::write(&json, text.replace(r#""null": "both""#, r#""null": "single""#)).unwrap();
+    let verified = Tablehaul::new(["verify", &folder]).run();
+    assert_eq!(verified.code, Some(1), "{}", verified.stdout);
+    let single = Place::new();
+    single.export("Forum", forum()).run().succeeded();
+    assert_eq!(export_json(&single.folder())["null"], "single");
+    assert!(backup::lines(&single.folder()).iter().all(|line| !line.contains("nULLValue")));
+    says(&Place::new().export("Forum", forum()).args(["--null", "old"]).run(), 2, &["use single or both"]);
+}

@@ -1,0 +1,160 @@
+//! What was stored of an export is gone: uploads that were aborted, a part, a hidden file. The same command says so and
+//! names a way out that works; nothing of it ever looks whole.
+
+use crate::completions::FailingCompletions;
+use crate::job::{ITEMS, InS3, Job, slow_fake};
+use crate::resume::ARGS;
+use nix::sys::signal::Signal::SIGTERM;
+use std::fs;
+use tests_support::Fake;
+use tests_support::backup::names;
+use tests_support::command::Finished;
+use tests_support::process::send;
+use tests_support::s3::S3;
+
+const QUICK: &str = "--workers 2 --read-units 20000";
+/// More completions than are asked for.
+const ALL: u32 = 1_000_000;
+
+/// An export to S3 that was stopped on its way, with parts in its uploads.
+#[track_caller]
+fn stopped<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> Job<'a> {
+    s3.create_bucket(bucket);
+    let mut job = Job::start_to_s3(fake, ITEMS, InS3 { s3, bucket }, "--workers 1 --read-units 300");
+    job.wait_until_journaled();
+    send(job.coordinator(), SIGTERM);
+    let Finished { code, stderr, .. } = job.finish();
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(stderr.contains("% of it is kept"), "{stderr}");
+    job
+}
+
+/// One of which everything is read, and that could not be completed.
+#[track_caller]
+fn uncompleted<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> Job<'a> {
+    let mut job = stopped(fake, s3, bucket);
+    let failing = FailingCompletions::start(&s3.endpoint(), ALL);
+    job.again_through(&failing.endpoint(), QUICK);
+    // It would try for a minute.
+    while failing.left() == ALL {
+        assert!(!job.has_ended(), "it ends before it completes anything");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    send(job.coordinator(), SIGTERM);
+    let Finished { code, stderr, .. } = job.finish();
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(stderr.contains("100 % of it is kept"), "{stderr}");
+    job
+}
+
+/// The same command is refused before it reads anything, and with `--restart` it exports.
+#[track_caller]
+fn is_refused_and_begun_anew(mut job: Job<'_>, what: &str) {
+    job.again(QUICK);
+    let Finished { code, stderr, .. } = job.finish();
+    let last = stderr.lines().last().unwrap_or_default();
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(last.contains(what) && last.contains("--restart"), "{last}");
+    job.again(&format!("{QUICK} --restart"));
+    job.succeeds();
+}
+
+#[test]
+fn uploads_aborted_before_everything_was_read_are_noticed_at_the_start() {
+    let (fake, s3) = (slow_fake(), S3::start());
+    let job = stopped(&fake, &s3, "aborted");
+    assert!(!s3.abort_uploads("aborted").is_empty());
+    is_refused_and_begun_anew(job, "the multipart upload of s3://aborted/backup/");
+}
+
+#[test]
+fn uploads_aborted_after_everything_was_read_are_no_dead_end() {
+    let (fake, s3) = (slow_fake(), S3::start());
+    let job = uncompleted(&fake, &s3, "late");
+    assert!(!s3.abort_uploads("late").is_empty());
+    is_refused_and_begun_anew(job, "the multipart upload of s3://late/backup/");
+}
+
+#[test]
+fn an_export_of_which_everything_is_read_is_cleaned_after_its_uploads_were_aborted() {
+    let (fake, s3) = (slow_fake(), S3::start());
+    let job = uncompleted(&fake, &s3, "cleaned");
+    s3.abort_uploads("cleaned");
+    job.clean().run().succeeded();
+    assert_eq!((s3.uploads("cleaned"), s3.objects("cleaned")), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn an_export_of_which_everything_is_read_may_be_begun_anew() {
+    let (fake, s3) = (slow_fake(), S3::start());
+    let mut job = uncompleted(&fake, &s3, "anew");
+    job.again(&format!("{QUICK} --restart"));
+    job.succeeds();
+}
+
+#[test]
+fn uploads_aborted_while_it_reads_end_it_before_anything_is_visible() {
+    let (fake, s3) = (slow_fake(), S3::start());
+    let mut job = stopped(&fake, &s3, "meanwhile");
+    let read = fake.table_stats(crate::job::TABLE).items * 100 / ITEMS;
+    job.again("--workers 1 --read-units 500");
+    job.wait_until_read(read + 20);
+    assert!(!s3.abort_uploads("meanwhile").is_empty());
+    let Finished { code, stderr, .. } = job.finish();
+    let last = stderr.lines().last().unwrap_or_default();
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(last.contains("is gone: it was aborted") && last.contains("with --restart"), "{last}");
+    let visible: Vec<String> =
+        s3.objects("meanwhile").into_iter().filter(|key| !key.contains("/_tablehaul/")).collect();
+    assert_eq!(visible, [""; 0]);
+    is_refused_and_begun_anew(job, "is gone: it was aborted");
+}
+
+#[test]
+fn a_part_that_is_lost_is_no_dead_end() {
+    let (fake, s3) = (slow_fake(), S3::start());
+    let mut job = stopped(&fake, &s3, "part");
+    assert!(!s3.lose_parts("part").is_empty());
+    for _ in 0..2 {
+        job.again(QUICK);
+        let Finished { code, stderr, .. } = job.finish();
+        let last = stderr.lines().last().unwrap_or_default();
+        assert_eq!(code, Some(1), "{stderr}");
+        for said in ["can't be completed", "with --restart", "`tablehaul clean s3://part/backup`"] {
+            assert!(last.contains(said), "{last}");
+        }
+        assert!(!s3.objects("part").iter().any(|key| key.ends_with("/manifest")), "it looks whole");
+    }
+    job.again(&format!("{QUICK} --restart"));
+    job.succeeds();
+}
+
+#[test]
+fn a_hidden_file_that_is_gone_or_cut_off_is_no_dead_end() {
+    for is_gone in [true, false] {
+        let fake = slow_fake();
+        let mut job = Job::start(&fake, ITEMS, "--workers 1 --segments 40 --read-units 1500");
+        job.wait_until_read(70);
+        send(job.coordinator(), SIGTERM);
+        assert_eq!(job.finish().code, Some(3));
+        for name in names(&job.folder()).iter().filter(|name| name.contains(".part")) {
+            let path = job.folder().join(name);
+            if is_gone { fs::remove_file(path) } else { fs::write(path, "cut off") }.expect("a hidden file");
+        }
+        is_refused_and_begun_anew(job, if is_gone { "is gone, of which" } else { "has 7 bytes, not the" });
+    }
+}
+
+#[test]
+fn a_visible_file_that_is_gone_after_everything_was_read_is_no_dead_end() {
+    let fake = slow_fake();
+    let mut job = Job::start(&fake, ITEMS, ARGS);
+    job.wait_until_read(30);
+    fs::create_dir(job.folder().join("manifest")).expect("a folder");
+    assert_eq!(job.finish().code, Some(1));
+    fs::remove_dir(job.folder().join("manifest")).expect("a folder");
+    let is_data = |name: &&String| !name.starts_with(['.', '_']);
+    let visible = names(&job.folder()).iter().find(is_data).cloned().expect("a file that is complete");
+    fs::remove_file(job.folder().join(visible)).expect("a file");
+    is_refused_and_begun_anew(job, "is gone, of which");
+}
