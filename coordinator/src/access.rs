@@ -62,7 +62,7 @@ fn same_region(table: &str, clients: &Clients) -> Result<(), String> {
     }
 }
 
-/// A line of the plan: under which account and role the job works on a table. Nothing if nobody was asked.
+/// A line of the plan: the account and role under which the job works on a table. `None` if STS was not asked.
 pub(crate) fn plan_line(identity: &Identity, table: &str) -> Option<String> {
     let of_table = endpoint::place_of_table(table).map(|(_, account)| account);
     match identity {

@@ -37,7 +37,7 @@ use args::{CleanArgs, Cli, Command, ExportArgs, ImportArgs, Show, StatusArgs, Ve
 
 /// Threads for waiting; nothing in the coordinator computes for long.
 const THREADS: usize = 2;
-/// What may still run when a command has come to its end is given so long.
+/// How long the runtime waits for calls that still run when a command has ended.
 const SHUTDOWN: Duration = Duration::from_millis(500);
 
 /// Runs the command of a command line, `arguments[0]` being the program.
@@ -228,7 +228,7 @@ fn tell_all() -> Arc<dyn Fn(String) + Send + Sync> {
     Arc::new(|text| output::line(&text))
 }
 
-/// Runs a command. What it waits for is told by `tell`.
+/// Runs a command. `tell` gets a line about each long wait.
 fn block_on<T, F: Future<Output = Result<T, Failure>>>(
     tell: &Arc<dyn Fn(String) + Send + Sync>,
     work: impl FnOnce(CancellationToken) -> F,

@@ -1,8 +1,8 @@
 //! Makes a backup visible, all or nothing: files, then export.json, then the manifest, then
 //! `_SUCCESS`; and removes all of a job that is given up. A shell.
 //!
-//! Every step may be done again, by whoever goes on when one that began it has died. Nothing is written over, and
-//! nothing is removed that this export has not written: another backup may come to be in the same place meanwhile.
+//! Every step may be repeated, so another coordinator can finish the work of one that died. Nothing is written over, and
+//! nothing is removed that this export has not written: another backup may be put in the same place meanwhile.
 
 use job::{export_json::ExportJson, ids::JobId, layout, manifest, target::Target};
 use job_aws::{Fault, FaultKind};
@@ -59,7 +59,7 @@ pub(crate) async fn complete_files(store: &Store, files: &[PartFile]) -> Result<
     .await
 }
 
-/// Makes sure that whoever filled these files before can't any more. One after the other, since a file may have to be
+/// Makes sure that workers of earlier runs can't change these files any more. One file at a time, since one may have to be
 /// copied: so there must be room for one copy only.
 pub(crate) async fn fence(store: &Store, files: impl Iterator<Item = &PartFile>) -> Result<(), Fault> {
     for_each(1, files, |file| {
@@ -102,7 +102,7 @@ async fn create_same(store: &Store, name: &str, bytes: &[u8]) -> Result<(), Faul
     }
 }
 
-/// Whether an object holds these bytes; nothing if there is none.
+/// Whether an object holds these bytes; `None` if there is no such object.
 async fn is_same(store: &Store, name: &str, bytes: &[u8]) -> Result<Option<bool>, Fault> {
     match store.get(name).await {
         Ok(there) => Ok(Some(there == bytes)),

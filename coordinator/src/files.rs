@@ -146,7 +146,7 @@ impl PartFiles {
         if opened.file.0 >= MAX_FILES {
             return Err(PartRejection::TooMany(opened.file));
         }
-        // Whoever goes on opens, renames and removes files of that name.
+        // A run that resumes opens, renames and removes files of that name.
         if opened.name != layout::part_file(&self.job, opened.file, self.compression) {
             return Err(PartRejection::Misnamed(opened.file));
         }

@@ -17,7 +17,7 @@ pub(crate) enum Occupant {
     Nobody,
     /// A whole export, by the names and lengths of its files.
     Complete(Complete),
-    /// What calls itself a whole export and is none.
+    /// An export that claims to be whole and is not.
     Damaged(Damaged),
     /// A job that is under way, or was when its coordinator ended.
     Unfinished(Box<Journaled>),

@@ -37,7 +37,7 @@ struct Output {
     changed: Condvar,
 }
 
-/// The output and its thread; nothing if the machine gave no thread.
+/// The output and its thread; `None` if the thread could not be started.
 static OUTPUT: OnceLock<Option<Arc<Output>>> = OnceLock::new();
 
 /// The main thread waits for somebody to read or to type, and nothing is at work: a signal may end the process at once.

@@ -118,7 +118,7 @@ impl std::fmt::Display for PlanText<'_> {
             NullSpelling::Single => "",
             NullSpelling::Both => ", NULL in both spellings",
         };
-        // Whoever forgot `s3://` sees it here.
+        // A user who forgot `s3://` sees it here.
         let here = if matches!(target, Target::File { .. }) { " (on this machine)" } else { "" };
         let compression = wishes.compression.name();
         writeln!(out, "to          {}{here}, compression {compression}{nulls}", Line(target))?;

@@ -25,10 +25,10 @@ use workers::Workers;
 
 /// A worker not heard of for so long is lost. Workers speak every second.
 const SILENCE: Duration = Duration::from_secs(10);
-/// A job in which not one request was answered well for so long fails. The time in which it only saved up units for
+/// A job fails if no request succeeds for this long. The time in which it only saved up units for
 /// the next request does not count: an item of 400 KB takes 27 minutes at a quarter of a write unit per second.
 const NO_PROGRESS: Duration = Duration::from_mins(10);
-/// When a job stands still for so long, it is said why.
+/// When a job stands still for this long, the progress line says why.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
 /// Between two ticks; a gap far above it means that this process itself stood still.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
@@ -276,7 +276,7 @@ impl<W: Work> Schedule<W> {
         self.work.tasks()
     }
 
-    /// For how long no request was answered well, and why; nothing if that is not long, or no reason is known.
+    /// How long no request has succeeded, and why; `None` if that is short, or no reason is known.
     pub fn trouble(&self, now: Duration) -> Option<(Duration, &str)> {
         let silent = now.saturating_sub(self.progress_at);
         (silent > SILENT_AFTER && !self.last_error.is_empty()).then_some((silent, &self.last_error))

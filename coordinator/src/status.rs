@@ -50,7 +50,7 @@ pub enum FolderState {
         #[serde(skip)]
         text: String,
     },
-    /// What calls itself a complete export and is none.
+    /// An export that claims to be complete and is not.
     Damaged {
         /// The table.
         table: Option<String>,

@@ -161,7 +161,7 @@ impl Ask<'_> {
         match request.customize().interceptor(kept.clone()).send().await {
             Ok(_) => kept.json().map_err(Miss::loud),
             Err(error) => match error.as_service_error().and_then(ProvideErrorMetadata::code) {
-                // So DynamoDB says that there is none.
+                // DynamoDB's way to say that the table has no policy.
                 Some("PolicyNotFoundException") => Ok(json!({})),
                 _ => Err(self.miss("dynamodb:GetResourcePolicy", &error)),
             },

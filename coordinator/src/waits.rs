@@ -10,9 +10,9 @@ use job_aws::waits::{self, Wait};
 
 use crate::failure::Failure;
 
-/// A wait is told of when it has lasted so long, and again whenever it has become twice as long.
+/// The user is told of a wait that has lasted this long, and again each time its length has doubled.
 const TELL_AFTER: Duration = Duration::from_secs(5);
-/// Before a job has begun the command ends if it has heard nothing at all for so long.
+/// Before a job has begun, the command gives up after this time without any answer.
 const GIVE_UP_AFTER: Duration = Duration::from_mins(1);
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -58,7 +58,7 @@ fn given_up(wait: &Wait) -> String {
 /// What has been told. A core.
 #[derive(Debug, Default)]
 struct Told {
-    /// When the wait began that was told of, and how long it must have lasted for the next line.
+    /// When the last reported wait began, and how long it must last for the next line.
     last: Option<(Instant, Duration)>,
 }
 

@@ -15,7 +15,7 @@ use job::export_json::ExportJson;
 use crate::{store::Entry, text::count};
 pub(crate) use look::{look, look_at_native};
 
-/// Files that are missing, or wrong, are named up to so many.
+/// At most this many missing or wrong files are named.
 const MOST_NAMED: usize = 100;
 
 /// Defects that are told in one line.
@@ -101,7 +101,7 @@ impl Sought {
         }
     }
 
-    /// One file of the folder. It may come again, where a listing is begun anew.
+    /// One file of the folder. It may come twice, if the listing was restarted.
     pub(crate) fn see(&mut self, entry: &Entry) {
         let Some(bytes) = self.wanted.remove(&entry.name) else { return };
         if let Some(bytes) = bytes.filter(|&bytes| bytes != entry.bytes) {

@@ -38,7 +38,7 @@ impl Fingerprint {
         }
     }
 
-    /// What differs in the same file `now`, in words; nothing if it was not changed.
+    /// What differs in the same file `now`, in words; `None` if it was not changed.
     pub fn difference(&self, now: &Metadata) -> Option<&'static str> {
         let now = Self::of(now, self.inode.is_some());
         if self.bytes != now.bytes {

@@ -140,7 +140,7 @@ impl AwsAccess {
     }
 }
 
-/// Why no such address of a server is taken; nothing if it is. A password would do nothing but stand in messages.
+/// Why an address of a server is refused; `None` if it is accepted. A password in it would only show up in messages.
 pub fn endpoint_defect(url: &str) -> Option<&'static str> {
     url.contains('@').then_some(
         "it holds a user name or a password; leave that out: requests are signed with AWS credentials",

@@ -21,7 +21,7 @@ use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 /// Messages that wait to be sent; who has one more to say waits.
 const OUTBOX: usize = 64;
-/// A server that has not answered for so long is told of.
+/// The coordinator is told of a server that has not answered for this long.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
 /// Throttles are told this often at most.
 const THROTTLES_EVERY: Duration = Duration::from_millis(100);

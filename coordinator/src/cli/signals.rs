@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{failure::Failure, output};
 
-/// A job that is stopped ends within so long. A further signal before that changes nothing, since people and
+/// A stopped job ends within this time. A further signal before that changes nothing, since people and
 /// supervisors often send two; one after that ends the process at once.
 const IN_ORDER: Duration = Duration::from_secs(5);
 

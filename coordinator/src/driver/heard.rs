@@ -56,7 +56,7 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
                     let limits = self.driver.limits.as_ref().zip((*described).as_ref().ok());
                     limits.map(|(limits, facts)| Event::Limits(limits(facts)))
                 }
-                // Whoever reads or writes it finds out whether that is so.
+                // The workers find out whether that is true.
                 Ok(Found::Gone(why)) => {
                     self.driver.progress.note(&why);
                     None

@@ -25,8 +25,7 @@ pub(super) struct Done {
 }
 
 impl Done {
-    /// The failure with what was done before it. Where something may have been written it is none that was
-    /// refused.
+    /// The failure, and what was done before it. If something may have been written, the failure is not "refused".
     pub(super) fn after(self, failure: Failure) -> Failure {
         let failure = match failure {
             Failure::Refused(why) if self.may_be_more => Failure::Failed(why),

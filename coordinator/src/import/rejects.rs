@@ -30,11 +30,11 @@ use upload::Upload;
 /// The text of lines is left out beyond so many bytes of the file: by object and offset it is found in
 /// the backup. Without that, a folder of garbage would be written again as one reject file.
 const MAX_TEXT_BYTES: u64 = 256 * 1024 * 1024;
-/// It is left out as well while so many bytes wait to be written, ...
+/// The text of a line is also left out while this many bytes wait to be written.
 const MAX_WAITING_TEXT: usize = 64 * 1024 * 1024;
-/// ... and if so many wait, the place does not take what it must.
+/// The job fails if this many bytes wait: the place takes them too slowly.
 const MAX_WAITING: usize = 256 * 1024 * 1024;
-/// A file is written in pieces of so many bytes.
+/// Bytes in each write to a file.
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// So many lines are told of when there is no file for them.
@@ -60,7 +60,7 @@ struct Shared {
 struct State {
     /// So many more are told of.
     to_tell: u64,
-    /// Nothing if there is no file.
+    /// `None` if there is no file.
     waiting: Option<Waiting>,
 }
 
@@ -174,7 +174,7 @@ impl Shared {
             let bytes = self.state().waiting.as_mut().and_then(|waiting| waiting.take(due_at));
             match bytes {
                 Some(bytes) => sink.write(bytes).await?,
-                // Whoever had the sink before may have written all there was.
+                // The task that had the sink before may have written everything.
                 None => return Ok(()),
             }
         }

@@ -180,7 +180,7 @@ impl Workers {
         }
     }
 
-    /// Whether all that keeps the job from going on is its own budget: whoever has tasks has nothing under way and
+    /// Whether only the job's own budget holds it up: every worker with tasks has nothing under way and
     /// waits for units that it has asked for and not got. A worker whose requests hang, fail, or are refused for
     /// capacity does not.
     pub(super) fn only_lack_units(&self) -> bool {

@@ -105,7 +105,7 @@ impl Directory {
         tried.map_err(|error| fault("write to", existing, &error))
     }
 
-    /// The folders of this program's own files must not be links: whoever planted one would have it write elsewhere.
+    /// The folders of this program's own files must not be links: through a planted link it would write elsewhere.
     pub(super) fn check_own(&self) -> Result<(), Fault> {
         let link = [layout::OWN_FOLDER, layout::JOURNAL].map(|name| self.path.join(name));
         match link.iter().find(|path| is_link(path)) {

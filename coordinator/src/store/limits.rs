@@ -51,7 +51,7 @@ pub(super) fn too_long(url: &str, name: &str, found: Option<u64>) -> Fault {
     Fault::new(FaultKind::Refused, format!("{url} {has}: it is damaged, or something else"))
 }
 
-/// Refuses a folder with so many files that no backup has them.
+/// Refuses a folder that has more files than any backup.
 pub(super) fn check_entries(place: &str, entries: usize) -> Result<(), Fault> {
     if entries <= ENTRIES {
         return Ok(());

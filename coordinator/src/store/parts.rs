@@ -1,6 +1,6 @@
 //! Part files of a folder in a file system. Each has a hidden name until it is complete.
 //!
-//! Whoever may write to the folder may have planted anything under these names: no link is followed, and only regular
+//! Others who may write to the folder may have planted anything under these names: no link is followed, and only regular
 //! files are opened.
 
 use std::{
@@ -47,7 +47,7 @@ impl Directory {
         Ok(UploadId::of_locked_file(uuid::Uuid::new_v4().as_u128()))
     }
 
-    /// The path under which a file is filled; nothing if nobody was told to.
+    /// The path under which a file is filled; `None` if no worker was told to fill it.
     fn hidden(&self, file: &PartFile) -> Option<PathBuf> {
         let upload_id = file.upload_id.as_ref()?;
         Some(self.path().join(layout::hidden(&file.name, upload_id)?))

@@ -29,7 +29,7 @@ pub(super) async fn blocking<T: Send + 'static>(
         CALL.set(Some(waiting));
         let done = work();
         drop(CALL.take());
-        // Whoever asked may have been stopped meanwhile.
+        // The task that asked may have been stopped meanwhile.
         let _ = answer.send(done);
     };
     // No thread of the runtime, which would panic if it could start none.

@@ -11,7 +11,7 @@ use job_aws::{Fault, FaultKind};
 pub(super) struct Miss {
     /// For export.json.
     pub(super) reason: String,
-    /// For the user; nothing if there is nothing to be done about it.
+    /// For the user; `None` if the user can do nothing about it.
     pub(super) note: Option<String>,
 }
 

@@ -136,7 +136,7 @@ fn judged(sought: Sought, export: Option<Box<ExportJson>>, kind: Kind, has_succe
     Whole::Complete(Complete { export, table, items, text: format!("a complete {what}"), files, looked_at })
 }
 
-/// Looks at a folder that may be that of an export of DynamoDB itself; nothing if it is none.
+/// Looks at a folder that may hold an export of DynamoDB itself; `None` if it does not.
 ///
 /// # Errors
 /// As [`look`].

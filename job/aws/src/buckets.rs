@@ -1,4 +1,4 @@
-//! In which regions buckets are. S3 says so itself, whoever asks and in whatever region: in the header
+//! The regions of buckets. S3 tells them to every caller, in whatever region it asks: in the header
 //! `x-amz-bucket-region` of `HeadBucket`, also if that is refused or sent elsewhere (Amazon S3 API Reference,
 //! "`HeadBucket`").
 

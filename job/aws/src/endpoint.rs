@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 
 /// The endpoint of a service by `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_ENDPOINT_URL` or the profile, as the SDK looks for
-/// it; nothing if the service is where AWS has it. `service` is the id of its API model, such as `DynamoDB`.
+/// it; `None` if the service is at its AWS address. `service` is the id of its API model, such as `DynamoDB`.
 pub fn endpoint_of(config: &SdkConfig, service: &str) -> Option<String> {
     let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
     let of_service = key.build().ok().and_then(|key| config.service_config()?.load_config(key));

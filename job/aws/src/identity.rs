@@ -7,9 +7,9 @@ use job::{endpoint::is_aws, spec::AwsAccess};
 
 use crate::{Clients, Fault, FaultKind, Retries, endpoint::endpoint_of};
 
-/// How long a question of which nothing depends may take.
+/// How long STS may take to answer if nothing depends on the answer.
 const BRIEFLY: Duration = Duration::from_secs(3);
-/// Of a question of which nothing depends.
+/// Tries of a question if nothing depends on the answer.
 const BRIEF_ATTEMPTS: u32 = 2;
 /// A worker may ask at the same time as thousands of others.
 const ATTEMPTS_OF_WORKER: u32 = 6;

@@ -95,7 +95,7 @@ impl Profile {
         Ok(Self { choice, set })
     }
 
-    /// What the SDK must be told of it.
+    /// What the SDK must know about it.
     pub(crate) fn name(&self) -> &str {
         self.choice.name()
     }

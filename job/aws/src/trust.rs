@@ -21,7 +21,7 @@ use crate::{Fault, FaultKind, profile::Profile};
 
 const VARIABLE: &str = "AWS_CA_BUNDLE";
 
-/// A client for HTTP that trusts the bundle that environment or profile name; nothing if none is named.
+/// An HTTP client that trusts the CA bundle that environment or profile name; `None` if they name no bundle.
 ///
 /// # Errors
 /// If the bundle can't be read or holds no certificate.

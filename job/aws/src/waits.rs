@@ -1,4 +1,4 @@
-//! What this process waits for: answers of servers and of file systems. Whoever waits notes it here, so that a silent
+//! What this process waits for: answers of servers and of file systems. Each wait is noted here, so that a silent
 //! server can be named while it is silent.
 
 use std::{

@@ -89,7 +89,7 @@ impl Intercept for Watch {
     ) -> Result<(), BoxError> {
         let Some(Try(waiting)) = config.load::<Try>() else { return Ok(()) };
         let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A connection that is refused is an answer, too; one that takes too long is none.
+        // A refused connection is an answer, too; a connection that times out is not.
         let is_late = context.output_or_error().and_then(Result::err).is_some_and(|error| {
             error.is_timeout_error() || error.as_connector_error().is_some_and(ConnectorError::is_timeout)
         });

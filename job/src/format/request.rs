@@ -68,7 +68,7 @@ pub struct Encoded {
 #[derive(Clone, Debug)]
 pub struct Encoder {
     table: Table,
-    /// Whether lines of DynamoDB's own exports are of incremental ones; nothing if they may be of both.
+    /// Whether lines of DynamoDB's own exports are of incremental exports; `None` if they may be of either kind.
     is_incremental: Option<bool>,
     wanted: Wanted,
     buffers: Buffers,

@@ -32,7 +32,7 @@ pub(crate) struct Stored {
     pub(crate) fetching: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-/// The bytes `of` the object of a split, as it was when it was found. A file is opened by whoever reads it, since that
+/// The bytes `of` the object of a split, as it was when it was found. A file is opened on the thread that reads it, since that
 /// may take as long as its file system likes.
 pub(crate) fn open(
     split: &Split,

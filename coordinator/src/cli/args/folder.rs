@@ -5,7 +5,7 @@ use job::{spec::AwsAccess, target::Target};
 
 use super::{AwsArgs, EXAMPLES, ObjectArgs, values::target};
 
-/// Tell what is in a folder: a complete export, a damaged one, one at work, one that can be gone on with, or
+/// Tell what is in a folder: a complete export, a damaged one, one at work, one that can be resumed, or
 /// something else.
 ///
 /// An export is called complete if every file that it lists is there, with the length that is recorded, as one
@@ -55,7 +55,7 @@ impl StatusArgs {
 }
 
 impl CleanArgs {
-    /// Also what objects must be: whoever removes an export says so in its journal first.
+    /// Also the settings of written objects: clean writes to the journal before it removes an export.
     pub(in crate::cli) fn access(&self) -> Result<AwsAccess, String> {
         let mut access = self.aws.access();
         self.objects.add_to(&mut access.s3).map(|()| access)

@@ -201,7 +201,7 @@ impl Options {
         )
     }
 
-    /// Nothing if nothing is said of it.
+    /// `None` if no option sets it.
     pub(super) fn compression(&self) -> Option<Compression> {
         COMPRESS.iter().find_map(|key| self.get(key))?;
         Some(match self.codec().map(|class| class.rsplit('.').next().unwrap_or_default()) {
@@ -262,7 +262,7 @@ impl Options {
     }
 }
 
-/// What is wrong with an option that is none of Hadoop's, and how one of this program is given.
+/// The error for an option that Hadoop does not have. It says how to give an option of this program.
 fn unknown(argument: &str) -> String {
     let name = argument.split('=').next().unwrap_or_default().trim_start_matches('-');
     if argument.starts_with("--") && !matches!(name, "" | "help" | "version") {

@@ -49,7 +49,7 @@ impl RejectFile {
         let (orders, mut queue) = mpsc::channel::<(Order, oneshot::Sender<_>)>(1);
         let write = move || {
             while let Some((order, done)) = queue.blocking_recv() {
-                // Whoever asked may have been stopped meanwhile.
+                // The task that asked may have been stopped meanwhile.
                 let _ = match order {
                     Order::Write(bytes) => done.send(writer.out().write_all(&bytes)),
                     Order::Restart => done.send(writer.restart()),

@@ -76,7 +76,7 @@ impl Place {
     }
 }
 
-/// The end of all links, and whether it is an open file of a process, which `/proc` shows as a link that is none.
+/// The end of all links, and whether it is an open file of a process. `/proc` shows such a file as a link.
 fn follow(path: &Path) -> io::Result<(PathBuf, bool)> {
     let mut path = path.to_owned();
     let proc = fs::metadata("/proc").map(|proc| proc.dev()).ok();

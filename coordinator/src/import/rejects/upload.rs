@@ -18,7 +18,7 @@ use crate::{
     store::hint,
 };
 
-/// A part but the last has at least so many bytes (S3 takes 5 MiB). They double each [`PARTS_OF_A_SIZE`] parts, to
+/// Fewest bytes of a part, except of the last (S3 demands 5 MiB). They double each [`PARTS_OF_A_SIZE`] parts, to
 /// 64 MiB, so that 10,000 parts, S3's most, take 300 GB.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 const PARTS_OF_A_SIZE: usize = 2_500;
@@ -53,7 +53,7 @@ pub(super) struct Upload {
     id: Option<String>,
     parts: Vec<CompletedPart>,
     bytes: u64,
-    /// A part that may not have arrived: whoever sent it may have been stopped.
+    /// A part that may not have arrived: the task that sent it may have been stopped.
     in_hand: Option<Bytes>,
 }
 

@@ -53,7 +53,7 @@ pub(super) fn cause(address: &str, error: &(dyn Error + 'static)) -> Option<(Fau
     None
 }
 
-/// What is wrong with the certificate of a server, or with its TLS as a whole; nothing if another try may go better.
+/// What is wrong with the certificate of a server, or with its TLS as a whole; `None` if another try may succeed.
 fn distrust(address: &str, error: &rustls::Error) -> Option<String> {
     let certificate = match error {
         rustls::Error::InvalidCertificate(certificate) => certificate,

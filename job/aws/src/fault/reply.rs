@@ -1,4 +1,4 @@
-//! What a reply that is an error means: by its code, and where there is none by its status.
+//! What an error reply means: by its code, or by its status if it has no code.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 

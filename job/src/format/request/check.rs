@@ -21,7 +21,7 @@ pub(super) const MAX_LEVELS: usize = 32;
 /// message is "Attribute name is too large, must be less than 65536 bytes".
 pub(super) const MAX_NAME_BYTES: usize = 65_535;
 
-/// Whether so many bytes are a name. An empty one is refused at any depth ("Empty attribute name").
+/// Whether a name may have this many bytes. An empty one is refused at any depth ("Empty attribute name").
 #[inline]
 pub(super) const fn is_name(bytes: usize) -> bool {
     bytes.wrapping_sub(1) < MAX_NAME_BYTES

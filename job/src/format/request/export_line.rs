@@ -31,7 +31,7 @@ pub enum ExportLine {
 pub struct Change {
     /// Its key.
     pub keys: Item,
-    /// What it is now; nothing if it was deleted.
+    /// The item as it is now; `None` if it was deleted.
     pub new_image: Option<Item>,
     /// What it was before.
     pub old_image: Option<Item>,
@@ -164,7 +164,7 @@ impl ExportLine {
     /// Reads a line of DynamoDB JSON.
     ///
     /// # Errors
-    /// It is none of an export.
+    /// It is not a line of an export.
     pub fn read_json(line: &[u8]) -> Result<Self, RequestError> {
         let mut fields = ExportFields::default();
         for (name, json) in Fields::read(line)?.0 {
@@ -181,7 +181,7 @@ impl ExportLine {
     }
 }
 
-/// Whether a line that is none of an export was surely meant to be one, rather than the item of another format
+/// Whether a line that is not of an export was surely meant to be one, rather than the item of another format
 /// that has an attribute called like a field: then what is called so is no attribute value.
 pub fn is_of_export(line: &[u8]) -> bool {
     let is_attribute = |json: &[u8]| Item::from_emr_line(&[br#"{"v":"#, json, b"}"].concat()).is_ok();
