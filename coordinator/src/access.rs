@@ -52,9 +52,8 @@ pub(crate) fn bucket(target: &Target) -> Option<&str> {
 
 /// A table that is named by an ARN is only found in the region of that. Emulators have ARNs of their own.
 fn same_region(table: &str, clients: &Clients) -> Result<(), String> {
-    let is_aws = clients.access.dynamodb_endpoint.as_deref().is_none_or(endpoint::is_aws);
     match endpoint::place_of_table(table) {
-        Some((region, _)) if is_aws && region != clients.region => Err(format!(
+        Some((region, _)) if clients.access.is_at_aws() && region != clients.region => Err(format!(
             "table {table} is in region {region}, but requests go to {}: give --region {region}",
             clients.region
         )),

@@ -23,7 +23,7 @@ use crate::{
     cluster::{Cluster, Ending},
     dynamodb,
     failure::Failure,
-    identity::Identity,
+    identity::TableIdentity,
     journal::Journal,
     pace::Limits,
     progress::{Progress, Snapshot},
@@ -61,7 +61,7 @@ pub(crate) struct Driver<'a, H> {
     pub(crate) cluster: Box<dyn Cluster>,
     pub(crate) hands: H,
     pub(crate) clients: Clients,
-    pub(crate) table: Identity,
+    pub(crate) table: TableIdentity,
     /// Nothing if the table's capacity need not be followed.
     pub(crate) limits: Option<LimitsOf<'a>>,
     /// Where what has come to be so is kept, if anywhere.

@@ -23,7 +23,7 @@ use crate::{
     commit::{self, Marks},
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
-    identity::Identity,
+    identity::TableIdentity,
     journal::{Journal, State},
     occupant::Occupant,
     pace::Limits,
@@ -130,7 +130,7 @@ impl Job<'_> {
             Err(Failure::Stopped(format!("{why} while it took {place} for itself; the same command goes on")))
         })?;
         progress.plan(plan);
-        let table = Identity::new(&prepared.table, &prepared.facts);
+        let table = TableIdentity::new(&prepared.table, &prepared.facts);
         let finish = Finish { target: &prepared.target, clients, table: &table, progress, stop, started };
         if state.tasks().0 == state.tasks().1 {
             let read = Read { state: &state, slowest: None, rate: run.rate, outcome: Ok(()) };
@@ -212,7 +212,7 @@ impl Job<'_> {
         &self,
         journal: &mut Journal,
         state: ExportState,
-        table: &Identity,
+        table: &TableIdentity,
     ) -> Result<(Schedule<ExportWork>, Result<(), Failure>), (ExportState, Failure)> {
         let Self { request, prepared, clients, place, progress, stop } = *self;
         let server = match ControlPlane::start(place.listen()).await {

@@ -26,7 +26,7 @@ pub(crate) enum PartRejection {
     Misnamed(FileId),
     #[error("file {0}: its upload id can't be part of a hidden name")]
     UploadId(FileId),
-    #[error("file {0}: no job has so many files")]
+    #[error("file {0}: no job has that many files")]
     TooMany(FileId),
     #[error("file {file}: part {number} is larger than any part")]
     TooLarge { file: FileId, number: u32 },

@@ -14,7 +14,7 @@ const EXPLAIN_LIMIT: Duration = Duration::from_secs(3);
 
 /// Which table a job is of.
 #[derive(Clone, Debug)]
-pub(crate) struct Identity {
+pub(crate) struct TableIdentity {
     /// Name or ARN, as asked: a table of another account is found only by its ARN.
     pub(crate) asked: String,
     /// Absent where the server gives none, as some emulators do.
@@ -32,7 +32,7 @@ pub(crate) enum Found {
     Another(String),
 }
 
-impl Identity {
+impl TableIdentity {
     pub(crate) fn new(asked: &str, facts: &TableFacts) -> Self {
         Self { asked: asked.to_owned(), id: facts.id() }
     }
@@ -92,7 +92,7 @@ mod tests {
 
     fn found(before: Option<&str>, now: Option<&str>) -> Found {
         let facts = |id: Option<&str>| described(&json!({"TableId": id}));
-        Identity::new("Forum", &facts(before)).judge(Ok(&facts(now))).unwrap()
+        TableIdentity::new("Forum", &facts(before)).judge(Ok(&facts(now))).unwrap()
     }
 
     #[test]
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn only_the_word_of_dynamodb_says_that_a_table_is_gone() {
-        let table = Identity::new("Forum", &described(&json!({"TableId": "a"})));
+        let table = TableIdentity::new("Forum", &described(&json!({"TableId": "a"})));
         let fault = |kind| Fault::new(kind, "table Forum does not exist in x (y)");
         let Ok(Found::Gone(why)) = table.judge(Err(&fault(FaultKind::NotFound))) else {
             panic!("it is gone")

@@ -31,7 +31,7 @@ use crate::{
     cluster::Place,
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
-    identity::{Found, Identity},
+    identity::{Found, TableIdentity},
     preflight::worker_binary,
     progress::{Phase, Progress},
     schedule::Schedule,
@@ -243,8 +243,8 @@ impl Job<'_> {
         }
     }
 
-    fn table(&self) -> Identity {
-        Identity::new(&self.prepared.table, &self.prepared.facts)
+    fn table(&self) -> TableIdentity {
+        TableIdentity::new(&self.prepared.table, &self.prepared.facts)
     }
 
     /// Makes sure that the table is still the one that the import began with.

@@ -18,7 +18,7 @@ use job_aws::{Clients, Fault};
 
 use crate::files::PartFile;
 use files::Directory;
-pub(crate) use hint::hint;
+pub(crate) use hint::s3_fault;
 pub(crate) use limits::JOURNAL_OBJECT;
 pub(crate) use lock::Lock;
 pub(crate) use read::{Archived, Entry, Listing, Readable};

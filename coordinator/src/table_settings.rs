@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use job::{
     endpoint::is_aws,
+    paging::Places,
     table_settings::{AutoScaling, TableSettings},
 };
 use job_aws::{Clients, endpoint_of};
@@ -94,6 +95,21 @@ fn list(kept: &KeepBody, name: &str) -> Result<Vec<Value>, Miss> {
     }
 }
 
+/// All values of a list that comes in pages. `page` gets the token of a page, and gives its values and the next token.
+async fn pages<F>(mut page: impl FnMut(Option<String>) -> F) -> Result<Vec<Value>, Miss>
+where
+    F: Future<Output = Result<(Vec<Value>, Option<String>), Miss>>,
+{
+    let (mut values, mut token, mut places) = (Vec::new(), None, Places::default());
+    loop {
+        let (more, next) = page(token.take()).await?;
+        values.extend(more);
+        let Some(next) = next.filter(|token| !token.is_empty()) else { return Ok(values) };
+        places.next(&next).map_err(|repeats| Miss::loud(repeats.to_string()))?;
+        token = Some(next);
+    }
+}
+
 /// The questions about one table.
 struct Ask<'a> {
     clients: &'a Clients,
@@ -107,7 +123,7 @@ impl Ask<'_> {
         E: ProvideErrorMetadata + Error + 'static,
     {
         let name = self.clients.dynamodb_address.as_str();
-        let server = Server { name, is_of_aws: self.is_at_aws() };
+        let server = Server { name, is_of_aws: self.clients.access.is_at_aws() };
         Miss::of(action, &format!("table {}", self.asked), &server, error)
     }
 
@@ -124,19 +140,16 @@ impl Ask<'_> {
     }
 
     async fn tags(&self) -> Result<Vec<Value>, Miss> {
-        let (arn, mut tags, mut next) = (self.arn()?, Vec::new(), None);
-        loop {
+        let arn = self.arn()?;
+        pages(|next| async {
             let kept = KeepBody::default();
             let request =
                 self.clients.dynamodb.list_tags_of_resource().resource_arn(arn).set_next_token(next);
             let page = request.customize().interceptor(kept.clone()).send().await;
             let page = page.map_err(|error| self.miss("dynamodb:ListTagsOfResource", &error))?;
-            tags.extend(list(&kept, "Tags")?);
-            next = page.next_token.filter(|token| !token.is_empty());
-            if next.is_none() {
-                return Ok(tags);
-            }
-        }
+            Ok((list(&kept, "Tags")?, page.next_token))
+        })
+        .await
     }
 
     async fn continuous_backups(&self) -> Result<Value, Miss> {
@@ -188,35 +201,27 @@ impl Ask<'_> {
         client: &ScalingClient,
         resources: &[String],
     ) -> Result<Vec<Value>, Miss> {
-        let (mut targets, mut next) = (Vec::new(), None);
-        loop {
+        pages(|next| async {
             let kept = KeepBody::default();
             let request = client.describe_scalable_targets().service_namespace(ServiceNamespace::Dynamodb);
             let request = request.set_resource_ids(Some(resources.to_vec())).set_next_token(next);
             let page = request.customize().interceptor(kept.clone()).send().await;
             let page = page.map_err(|error| self.scaling_miss("DescribeScalableTargets", &error))?;
-            targets.extend(list(&kept, "ScalableTargets")?);
-            next = page.next_token.filter(|token| !token.is_empty());
-            if next.is_none() {
-                return Ok(targets);
-            }
-        }
+            Ok((list(&kept, "ScalableTargets")?, page.next_token))
+        })
+        .await
     }
 
     async fn scaling_policies(&self, client: &ScalingClient, resource: &str) -> Result<Vec<Value>, Miss> {
-        let (mut policies, mut next) = (Vec::new(), None);
-        loop {
+        pages(|next| async {
             let kept = KeepBody::default();
             let request = client.describe_scaling_policies().service_namespace(ServiceNamespace::Dynamodb);
             let request = request.resource_id(resource).set_next_token(next);
             let page = request.customize().interceptor(kept.clone()).send().await;
             let page = page.map_err(|error| self.scaling_miss("DescribeScalingPolicies", &error))?;
-            policies.extend(list(&kept, "ScalingPolicies")?);
-            next = page.next_token.filter(|token| !token.is_empty());
-            if next.is_none() {
-                return Ok(policies);
-            }
-        }
+            Ok((list(&kept, "ScalingPolicies")?, page.next_token))
+        })
+        .await
     }
 
     fn scaling_miss<E>(&self, operation: &str, error: &SdkError<E, HttpResponse>) -> Miss
@@ -247,19 +252,13 @@ impl Ask<'_> {
             return Err(Miss::quiet(other));
         }
         let config = &self.clients.config;
-        if !self.is_at_aws() && endpoint_of(config, AUTO_SCALING).is_none() {
+        if !self.clients.access.is_at_aws() && endpoint_of(config, AUTO_SCALING).is_none() {
             let variables = "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING nor AWS_ENDPOINT_URL";
             return Err(Miss::quiet(format!(
                 "not asked: DynamoDB is not AWS's, and neither {variables} says where its auto scaling is"
             )));
         }
         Ok(ScalingClient::new(config))
-    }
-
-    /// Whether it is AWS's DynamoDB that is asked: neither a flag nor a variable nor the profile names another.
-    fn is_at_aws(&self) -> bool {
-        let Clients { config, dynamodb_address, .. } = self.clients;
-        is_aws(dynamodb_address) && endpoint_of(config, "DynamoDB").as_deref().is_none_or(is_aws)
     }
 }
 

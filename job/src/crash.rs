@@ -2,6 +2,8 @@
 //!
 //! A panic is a fault of the program, unless the machine gave it no thread, file or memory: libraries panic then, too.
 
+use std::panic::PanicHookInfo;
+
 /// Why a program ends at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Crash {
@@ -20,6 +22,12 @@ const SHORTAGES: [(u32, &str); 4] = [
 ];
 
 impl Crash {
+    /// Reads a panic; see [`Crash::of`].
+    pub fn of_panic(panic: &PanicHookInfo<'_>) -> Self {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        Self::of(panic.payload_as_str().unwrap_or_default(), &place)
+    }
+
     /// Reads what a panic said and where it was. What it said is told only where it is an error of the system: it may
     /// hold what is in an item.
     pub fn of(said: &str, place: &str) -> Self {

@@ -8,6 +8,7 @@ pub use s3::{S3Settings, STORAGE_CLASSES, Sse, Tags, account, kms_key, storage_c
 
 use crate::{
     capacity::Rate,
+    endpoint::is_aws,
     schema::{IndexKeys, KeySchema},
     target::Target,
     task::TotalSegments,
@@ -126,6 +127,12 @@ pub struct AwsAccess {
 }
 
 impl AwsAccess {
+    /// Whether DynamoDB is AWS's own: no other endpoint is named. Once clients are connected, this also counts what
+    /// environment and profile name.
+    pub fn is_at_aws(&self) -> bool {
+        self.dynamodb_endpoint.as_deref().is_none_or(is_aws)
+    }
+
     /// What is wrong with an address of another server, in one line without the address.
     ///
     /// # Errors

@@ -41,8 +41,7 @@ fn say(text: String) {
 /// for what the broken one was to do. The coordinator gives the work to another.
 pub fn end_at_panic() {
     panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-        let crash = Crash::of(panic.payload_as_str().unwrap_or_default(), &place);
+        let crash = Crash::of_panic(panic);
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
             say(visible::lines(&backtrace.to_string()).into_owned());

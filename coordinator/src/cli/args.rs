@@ -16,7 +16,7 @@ use clap::{
     builder::{FalseyValueParser, Resettable},
 };
 use job::{
-    spec::{AwsAccess, Compression, NullSpelling},
+    spec::{AwsAccess, Compression, NullSpelling, account},
     target::Target,
     task::TotalSegments,
 };
@@ -31,7 +31,7 @@ pub(super) use given::{Given, given};
 pub(super) use import::ImportArgs;
 pub(super) use s3::unused;
 use s3::{BucketArgs, ObjectArgs};
-use values::{Rates, account, duration, endpoint, identity};
+use values::{Rates, duration, endpoint, identity};
 pub(super) use values::{tables, target};
 
 /// Amazon S3 User Guide, "Canned ACL": those of objects.

@@ -5,7 +5,7 @@
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
-    panic::{self, PanicHookInfo},
+    panic,
     sync::atomic::{AtomicU8, Ordering},
 };
 
@@ -22,8 +22,7 @@ static SHORTAGE: AtomicU8 = AtomicU8::new(2);
 /// From now on a panic ends the process, as a fault of the program with the exit code `bug`.
 pub(super) fn end_at_panic(bug: u8) {
     panic::set_hook(Box::new(move |panic| {
-        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-        let crash = Crash::of(said(panic), &place);
+        let crash = Crash::of_panic(panic);
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
             output::lines(&backtrace.to_string());
@@ -39,8 +38,4 @@ pub(super) fn end_at_panic(bug: u8) {
 /// From now on something may have been written.
 pub(super) fn has_begun() {
     SHORTAGE.store(1, Ordering::SeqCst);
-}
-
-fn said<'a>(panic: &'a PanicHookInfo<'_>) -> &'a str {
-    panic.payload_as_str().unwrap_or_default()
 }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     commit::{self, Marks},
     failure::Failure,
-    identity::{Found, Identity},
+    identity::{Found, TableIdentity},
     journal::{self, Journal},
     progress::Progress,
     report::{Report, Times},
@@ -43,7 +43,7 @@ const COMMIT_LIMIT: Duration = Duration::from_mins(10);
 pub(super) struct Finish<'a> {
     pub(super) target: &'a Target,
     pub(super) clients: &'a Clients,
-    pub(super) table: &'a Identity,
+    pub(super) table: &'a TableIdentity,
     pub(super) progress: &'a Progress,
     pub(super) stop: &'a Stop,
     /// When this command began to work on the export.
@@ -237,7 +237,7 @@ async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) ->
     if let Some(name) = commit::in_the_way(store, marks).await.map_err(failed)? {
         let url = store.url(name);
         return Err(Failure::Failed(format!(
-            "{url} has come to be there, and this export did not write it: move that backup elsewhere"
+            "{url} was put there meanwhile, and this export did not write it: move that backup elsewhere"
         )));
     }
     match retried(|| store.lost(&state.begin.job, state.files(), marks.is_some())).await.map_err(failed)? {

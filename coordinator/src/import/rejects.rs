@@ -152,7 +152,7 @@ impl Rejects {
         let Some(waiting) = self.shared.state().waiting.take() else { return Ok(()) };
         if waiting.left_out > 0 {
             let number = text::count_of(waiting.left_out, "rejected line");
-            (self.tell)(format!("note        {number} more than {} could be told of in it", sink.place));
+            (self.tell)(format!("note        {number} are not in {}: there were too many", sink.place));
         }
         sink.end(waiting.bytes, is_done || waiting.noted > 0).await
     }

@@ -144,12 +144,13 @@ fn is_too_much(more: &Counts, so_far: Counts) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use job::ids::JobId;
 
-    fn begun() -> ImportState {
-        ImportState::new(BeginImport {
+    /// An import of a backup in three splits.
+    pub(in crate::import) fn beginning() -> BeginImport {
+        BeginImport {
             job: JobId::from_u128(7),
             table: "Forum".into(),
             table_id: None,
@@ -161,7 +162,11 @@ mod tests {
             rejects: None,
             expected_items: 0,
             started_at: "t".into(),
-        })
+        }
+    }
+
+    fn begun() -> ImportState {
+        ImportState::new(beginning())
     }
 
     fn settled(split: u32, from: u64, to: u64, done: bool) -> Fact {

@@ -229,9 +229,9 @@ impl Work for ImportWork {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::state::tests::beginning, *};
     use job::{
-        ids::{Attempt, JobId, SplitId},
+        ids::{Attempt, SplitId},
         journal::BeginImport,
         schema::{KeyAttribute, KeyKind, KeySchema},
         spec::AwsAccess,
@@ -335,19 +335,7 @@ mod tests {
 
     #[test]
     fn a_journal_keeps_a_bounded_number_of_rejected_lines() {
-        let begin = BeginImport {
-            job: JobId::from_u128(7),
-            table: "Forum".into(),
-            table_id: None,
-            source: "s3://b/x".into(),
-            mode: WriteMode::Put,
-            fingerprint: "f".into(),
-            cut_for: 1,
-            splits: 1,
-            rejects: None,
-            expected_items: 0,
-            started_at: "t".into(),
-        };
+        let begin = BeginImport { cut_for: 1, splits: 1, ..beginning() };
         let offsets: Vec<u64> = (10..10 + MAX_JOURNALED_REJECTS).collect();
         for is_kept in [false, true] {
             let mut work = work(1, u64::MAX);

@@ -212,7 +212,7 @@ fn what_the_job_can_not_have_written_is_refused() {
         (&*name, "00000000-0000-0000-0000-000000000007_000000.gz", "has a name that this job gives no file"),
         ("\"upload_id\":\"u\"", "\"upload_id\":\"../x\"", "can't be part of a hidden name"),
         ("\"upload_id\":\"u\"", "\"upload_id\":\"\"", "not the id of a multipart upload"),
-        ("\"file\":0", "\"file\":4294967295", "no job has so many files"),
+        ("\"file\":0", "\"file\":4294967295", "no job has that many files"),
     ] {
         let objects = [(1, begun()), (2, forged(2, std::slice::from_ref(&file), from, to))];
         let (number, said) = replayed(&objects).err().unwrap();

@@ -1,10 +1,32 @@
 //! What a bucket may demand when S3 says only that it refuses. A core.
 
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use job::spec::S3Settings;
+use job_aws::{Fault, FaultKind};
+
+/// What an error of S3 means, with a hint if the call was denied. `action` is the IAM action, `url` what it was called
+/// on, `address` the endpoint.
+pub(crate) fn s3_fault<E>(
+    action: &str,
+    url: &str,
+    address: &str,
+    settings: &S3Settings,
+    error: &SdkError<E, HttpResponse>,
+) -> Fault
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let mut fault = Fault::of(action, url, address, error);
+    if fault.kind == FaultKind::Denied {
+        fault.message.push_str(&hint(action, settings));
+    }
+    fault
+}
 
 /// What to look at when `action` was denied, to be put after the reason; empty if there is nothing. Names flags and
 /// variables, since the form of the Java tool has no flags.
-pub(crate) fn hint(action: &str, settings: &S3Settings) -> String {
+fn hint(action: &str, settings: &S3Settings) -> String {
     let mut hint = String::new();
     if let Some(owner) = &settings.bucket_owner {
         hint.push_str("; does the bucket belong to account ");

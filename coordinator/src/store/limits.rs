@@ -56,7 +56,7 @@ pub(super) fn check_entries(place: &str, entries: usize) -> Result<(), Fault> {
     if entries <= ENTRIES {
         return Ok(());
     }
-    let why = format!("{place} holds more than {ENTRIES} files: no backup has so many");
+    let why = format!("{place} holds more than {ENTRIES} files: no backup has that many");
     Err(Fault::new(FaultKind::Refused, why))
 }
 

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use job::{ids::UploadId, layout::PartName, paging::Places, spec::S3Settings, target::Target};
 use job_aws::{Clients, Fault, FaultKind, waits};
 
-use super::{Archived, Entry, Listing, hint::hint, limits};
+use super::{Archived, Entry, Listing, hint::s3_fault, limits};
 use crate::files::PartFile;
 
 /// Objects of one bucket under one prefix.
@@ -43,11 +43,7 @@ impl Prefix {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let mut fault = Fault::of(action, resource, &self.address, error);
-        if fault.kind == FaultKind::Denied {
-            fault.message.push_str(&hint(action, &self.settings));
-        }
-        fault
+        s3_fault(action, resource, &self.address, &self.settings, error)
     }
 
     /// A bucket that is not there, or another reason why it cannot be listed.

@@ -67,7 +67,7 @@ pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
     see_all(store, &mut [&mut sought, &mut success]).await?;
     let has_success = success.finish().1.is_empty();
     // What another tool made may have been copied without it, and can be imported.
-    if !has_success && (recorded.is_some() || export.is_some()) {
+    if !has_success && export.is_some() {
         sought.defect(format!("{} is missing", layout::SUCCESS));
     }
     if export.is_none() && manifest.is_none() {
@@ -147,7 +147,7 @@ pub(crate) async fn look_at_native(store: &Store) -> Result<Option<Whole>, Failu
     let damaged = |table, defect: String, missing| {
         Some(Whole::Damaged(Damaged {
             table,
-            text: "an export of DynamoDB".to_owned(),
+            text: text.clone(),
             defects: vec![defect],
             missing,
             looked_at: "only the manifests were looked at".to_owned(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_config::{SdkConfig, retry::RetryConfig};
-use job::{endpoint::is_aws, spec::AwsAccess};
+use job::spec::AwsAccess;
 
 use crate::{Clients, Fault, FaultKind, Retries, endpoint::endpoint_of};
 
@@ -73,9 +73,8 @@ pub(crate) fn sts_client(
     access: &AwsAccess,
     retries: Retries,
 ) -> Option<aws_sdk_sts::Client> {
-    let is_aws = access.dynamodb_endpoint.as_deref().is_none_or(is_aws);
     let has_own_address = endpoint_of(config, "STS").is_some();
-    if !is_aws && !has_own_address && access.account.is_none() {
+    if !access.is_at_aws() && !has_own_address && access.account.is_none() {
         return None;
     }
     let retries = match retries {

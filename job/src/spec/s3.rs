@@ -105,7 +105,7 @@ pub fn storage_class(name: &str) -> Result<String, String> {
 /// What is wrong with it, in one line.
 pub fn account(id: &str) -> Result<String, String> {
     let is_account = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
-    if is_account { Ok(id.to_owned()) } else { Err("give the 12 digits of an AWS account".to_owned()) }
+    if is_account { Ok(id.to_owned()) } else { Err("give 12 digits, the id of an AWS account".to_owned()) }
 }
 
 /// Reads what names a KMS key: an id, an ARN or an alias, which are all of ASCII letters, digits and signs.

@@ -104,12 +104,6 @@ pub(super) fn max_rejects(text: &str) -> Result<u64, String> {
     }
 }
 
-/// The number of an AWS account.
-pub(in crate::cli) fn account(text: &str) -> Result<String, String> {
-    let is_account = text.len() == 12 && text.bytes().all(|digit| digit.is_ascii_digit());
-    if is_account { Ok(text.to_owned()) } else { Err("give 12 digits".into()) }
-}
-
 /// A value that says whose credentials are used: an empty one, as of an unset variable in a script, must not mean others.
 pub(super) fn identity(text: &str) -> Result<String, String> {
     if text.is_empty() {

@@ -15,7 +15,7 @@ use job_aws::{Clients, Fault, FaultKind};
 use crate::{
     failure::Failure,
     retry::{briefly, retried},
-    store::hint,
+    store::s3_fault,
 };
 
 /// Fewest bytes of a part, except of the last (S3 demands 5 MiB). They double each [`PARTS_OF_A_SIZE`] parts, to
@@ -109,11 +109,7 @@ impl Upload {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let mut fault = Fault::of(action, &self.url(), &self.address, error);
-        if fault.kind == FaultKind::Denied {
-            fault.message.push_str(&hint(action, &self.settings));
-        }
-        fault
+        s3_fault(action, &self.url(), &self.address, &self.settings, error)
     }
 
     /// Length and entity tag of what is there now.

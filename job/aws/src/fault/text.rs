@@ -2,30 +2,23 @@
 
 use std::{error::Error, io, iter};
 
+use job::visible;
+
 /// No more of what a server says is repeated.
 const MAX_CHARS: usize = 400;
 
-/// On one line, with its control characters escaped, and cut if it is too long.
+/// On one line, cut if it is too long, and escaped as all text of the programs is.
 pub(crate) fn sane(text: &str) -> String {
-    let mut sane = String::new();
-    for (at, letter) in text.trim().chars().enumerate() {
-        if at == MAX_CHARS {
-            sane.push('…');
-            break;
-        }
-        match letter {
-            '\n' | '\r' | '\t' => sane.push(' '),
-            letter if is_control(letter) => sane.extend(letter.escape_unicode()),
-            letter => sane.push(letter),
-        }
+    let text = text.trim();
+    let mut cut: String = text
+        .chars()
+        .take(MAX_CHARS)
+        .map(|letter| if matches!(letter, '\n' | '\r' | '\t') { ' ' } else { letter })
+        .collect();
+    if text.chars().nth(MAX_CHARS).is_some() {
+        cut.push('…');
     }
-    sane
-}
-
-/// Also what turns the direction of writing (Unicode Standard Annex #9, "Explicit Directional Formatting Characters").
-fn is_control(letter: char) -> bool {
-    let turns = matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
-    letter.is_control() || turns
+    visible::line(&cut).into_owned()
 }
 
 /// An error and its causes on one line, each said once.

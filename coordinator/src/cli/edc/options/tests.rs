@@ -1,4 +1,5 @@
 use super::*;
+use crate::cli::args;
 
 fn options(words: &[&str]) -> (Options, Vec<String>) {
     of(Class::Export, words)
@@ -75,9 +76,7 @@ fn acls_are_spelt_as_s3_does() {
 fn an_endpoint_of_aws_says_the_region_and_beats_one_that_is_named() {
     let region = |words: &[&str]| {
         let options = of(Class::Export, words).0;
-        let given = crate::cli::args::given("export", &std::collections::BTreeMap::new(), &["Forum", "/x"])
-            .unwrap()
-            .1;
+        let (_, given) = args::given("export", &BTreeMap::new(), &["Forum", "/x"]).unwrap();
         let mut access = AwsAccess::default();
         options.reach(&given, &mut access).unwrap();
         access.region
