@@ -143,8 +143,8 @@ pub(crate) async fn abort_strays(store: &Store, job: &JobId, progress: &Progress
     }
 }
 
-/// Removes the files of an export and whatever is open of it. Says so if nobody may look for that. `marks` are those it
-/// may have written: without any, none of its files is visible either.
+/// Removes the files of an export and its open uploads. Notes if it may not list uploads. `marks` are those that the
+/// export may have written: without any, none of its files is visible either.
 pub(crate) async fn discard(
     store: &Store,
     state: &ExportState,

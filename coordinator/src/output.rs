@@ -73,7 +73,7 @@ fn one_line(text: &str) -> String {
 
 fn push(text: String, is_progress: bool) {
     let Some(output) = output() else {
-        // Without a thread there is hardly a job; that nobody reads it ends nothing.
+        // If no thread can be started, there is hardly a job. A failed write ends nothing.
         let _ = writeln!(io::stderr().lock(), "{text}");
         return;
     };

@@ -199,7 +199,7 @@ async fn prepare_one(
     if rate.milli_per_second() == 0 {
         return Err(Failure::Refused(format!("{rate_source} is no rate to read at")));
     }
-    // One that goes on has them in its journal.
+    // A resumed export has them in its journal.
     let mut settings = None;
     if matches!(ground, Ground::Free | Ground::Anew(_))
         && let Some(Ok(found)) = asking.join_next().await

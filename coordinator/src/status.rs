@@ -66,9 +66,9 @@ pub enum FolderState {
     },
     /// A job at work.
     Running(Unfinished),
-    /// A job that ended in order, and goes on with the same command.
+    /// A job that ended in order; the same command resumes it.
     Stopped(Unfinished),
-    /// A job whose coordinator died, and that goes on with the same command.
+    /// A job whose coordinator died; the same command resumes it.
     Interrupted(Unfinished),
     /// Something else.
     Foreign {

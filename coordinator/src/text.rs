@@ -10,8 +10,8 @@ use job::visible;
 
 use crate::{failure::Failure, output};
 
-/// A line on standard output that goes beside a job, while none is at work. If it can't be written the job goes on, as
-/// that of the Java tool does; `println!` would panic.
+/// A line of the Java form on standard output. As in the Java tool, a failed write does not end the job; `println!`
+/// would panic.
 pub(crate) fn print(text: &str) {
     let _ = put(&visible::lines(&without_passwords(text)));
 }
@@ -24,7 +24,7 @@ pub(crate) fn print_json(report: &impl serde::Serialize) {
 /// A result that was asked for, on standard output. `what` it is stands in the failure.
 ///
 /// # Errors
-/// It can't be written, to a full disk for example. It is no error that nobody reads it any more, as after `| head`.
+/// A failed write, to a full disk for example. A reader that is gone, as after `| head`, is no error.
 pub(crate) fn result(what: &str, text: &str) -> Result<(), Failure> {
     written_to_stdout(what, put(&visible::lines(&without_passwords(text))))
 }
@@ -63,7 +63,7 @@ fn put(text: &str) -> io::Result<()> {
     })
 }
 
-/// Something worth knowing, on standard error: one line, or several of our own. That nobody reads it ends no job.
+/// Something worth knowing, on standard error: one line, or several of our own. A failed write does not end the job.
 pub(crate) fn tell(text: &str) {
     output::lines(text);
 }

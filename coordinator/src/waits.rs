@@ -28,7 +28,7 @@ pub(crate) async fn tell(tell: impl Fn(String)) -> Infallible {
     }
 }
 
-/// Does what comes before a job, unless nobody answers.
+/// Does the work before a job begins, and gives up if no server or file system answers.
 ///
 /// # Errors
 /// Those of `work`; [`Failure::Refused`] after a minute of silence.

@@ -30,7 +30,7 @@ pub(crate) enum Whole {
     Damaged(Damaged),
 }
 
-/// An export of which nothing is missing by names and lengths.
+/// An export whose files are all there, by names and lengths.
 #[derive(Clone, Debug)]
 pub(crate) struct Complete {
     /// What it says of itself, if this program made it.

@@ -1,7 +1,6 @@
-//! Reading page after page, where each reply says from where the next one goes on. A core.
+//! Reading page after page, where each reply says where the next page begins. A core.
 
-/// Notices when the places from which pages go on repeat: with such a server reading would never end, and would read
-/// the same again and again.
+/// Notices when the places where pages begin repeat: reading from such a server would never end.
 ///
 /// Brent's algorithm: it keeps one place, and compares each new one with it. The kept place is replaced after 1, 2, 4, …
 /// pages, so that a circle of any length is found, after less than four times its length and what came before it.
@@ -14,7 +13,7 @@ pub struct Places<T> {
 
 /// The pages go in a circle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the server sends the same place to go on from again and again: its pages would never end")]
+#[error("the server names the same next page again and again: its pages would never end")]
 pub struct Repeats;
 
 impl<T> Default for Places<T> {
@@ -24,10 +23,10 @@ impl<T> Default for Places<T> {
 }
 
 impl<T: PartialEq + Clone> Places<T> {
-    /// The next page goes on from `place`.
+    /// The next page begins at `place`.
     ///
     /// # Errors
-    /// An earlier one has gone on from there.
+    /// An earlier page began there.
     pub fn next(&mut self, place: &T) -> Result<(), Repeats> {
         if self.kept.as_ref() == Some(place) {
             return Err(Repeats);

@@ -87,12 +87,12 @@ fn a_complete_export_may_be_skipped_by_name_or_variable() {
 #[test]
 fn an_export_that_was_begun_otherwise_can_be_begun_anew() {
     let place = Place::new();
-    let fake = Fake::start(["--table", "Forum:items=20000,rcu=40000", "--faults", r#"{"latency_ms": 100}"#]);
+    let fake = Fake::start(["--table", "Forum:items=20000,item-bytes=2000,rcu=40000"]);
     let export = |more: &[&str]| {
         let args = [&["-Ddynamodb.scan.segments=40"], more, &["PATH", "Forum"]].concat();
         java(&place, &args).env("TABLEHAUL_DYNAMODB_ENDPOINT", fake.endpoint())
     };
-    // So slow that it is far from its end when it is killed.
+    // 5,000 units: it has some 20 seconds to go when it is killed.
     let first = export(&["-Ddynamodb.throughput.read=200"]).start();
     super::wait_until("segments are done", || super::unfinished::percent(&place) >= 10);
     super::running::send(&first, "KILL");

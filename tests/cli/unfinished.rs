@@ -21,7 +21,7 @@ fn fake() -> Fake {
 
 /// Slow enough to be stopped on its way.
 fn export(place: &Place, fake: &Fake) -> Tablehaul {
-    export_at(place, fake, "1000")
+    export_at(place, fake, "500")
 }
 
 fn export_at(place: &Place, fake: &Fake, units: &str) -> Tablehaul {

@@ -104,8 +104,8 @@ impl Allowance {
         Some(units(total))
     }
 
-    /// Nothing is under way, and the request that has waited longest needs more than there is in hand. Asked after
-    /// [`admit`](Self::admit) has given nothing more.
+    /// Whether nothing is under way, and the request that has waited longest needs more units than are in hand. Valid
+    /// after [`admit`](Self::admit) has let nothing more through.
     pub fn is_short(&self) -> bool {
         self.reserved == 0 && !self.waiting.is_empty()
     }

@@ -38,9 +38,11 @@ pub(super) fn look(head: Head, keys: Option<&KeySchema>) -> Look {
     Look { codec, first: Some(First { format, described, is_incremental }), bad }
 }
 
-/// Decides about files whose first lines are no items of the table, where lines may be left out: there must be a
-/// file with a good one. Files of which no line tells the format have that of the others. Gives the number of the
-/// file for which all are refused, and why.
+/// Decides about files whose first lines are not items of the table, where invalid lines may be skipped. At least one
+/// file must begin with a valid line. A file whose lines do not show their format gets the format of the others.
+///
+/// # Errors
+/// The number of the file for which the backup is refused, and why.
 pub(super) fn tolerate(looks: &mut [Look]) -> Result<(), (usize, String)> {
     let good = looks.iter().filter(|look| look.bad.is_none()).find_map(|look| look.first);
     for (number, look) in looks.iter_mut().enumerate() {

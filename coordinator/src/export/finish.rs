@@ -144,7 +144,7 @@ impl Finish<'_> {
         match found {
             Ok(Found::Same) => Ok(()),
             Ok(Found::Another(why)) => Err(Failure::OtherTable(format!(
-                "{why}; what was read may be of both, so that it is not made a backup"
+                "{why}; some items may be of the old table and some of the new one, so no backup is made of them"
             ))),
             Ok(Found::Gone(why)) => {
                 let left = "everything of it had been read, and this backup may be the only copy";

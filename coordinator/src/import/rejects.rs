@@ -1,4 +1,4 @@
-//! What is said of lines of a backup that became nothing. A shell.
+//! Reports the rejected lines of a backup. A shell.
 //!
 //! Each goes to the reject file, if there is one: where it stands, why, and the line itself, as one JSON
 //! object a line. The file appears in its place when the job ends, well or not; nothing appears of a job that did not
@@ -89,8 +89,8 @@ impl Rejects {
         Self { shared: Arc::new(Shared { state, sink: tokio::sync::Mutex::new(sink) }), tell }
     }
 
-    /// A pass begins. Up to `max_rejects` lines are told of if there is no file; the one too many is told as the
-    /// failure that it is. What a check finds is written only if it is the end, where it could not be taken back.
+    /// Begins a pass. Without a reject file, up to `max_rejects` rejected lines are shown to the user; one more ends the
+    /// job. Lines that a check rejects are held back if the place can't be rewritten, and written if the job ends there.
     pub(super) fn begin(&self, max_rejects: u64, is_check: bool) {
         let mut state = self.shared.state();
         state.to_tell = if state.waiting.is_some() { 0 } else { max_rejects.min(MOST_TOLD) };

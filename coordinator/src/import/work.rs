@@ -112,8 +112,8 @@ impl ImportWork {
         self.rejected
     }
 
-    /// A worker was given a split in this pass. From then on the table may hold more than the counts say: what a
-    /// worker wrote is told later, and never by one that fails.
+    /// A worker was given a split in this pass. From then on the table may hold more than the counts say: a worker
+    /// reports what it wrote later, and not at all if it fails.
     pub fn has_begun(&self) -> bool {
         self.has_begun
     }

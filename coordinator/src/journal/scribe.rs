@@ -262,7 +262,7 @@ impl Scribe {
         news: &[Fact],
         limit: Duration,
     ) -> Result<(), Failure> {
-        // All that is to be said has been said before, but for the news: so it is seldom necessary to measure.
+        // The journal holds all facts but the news, so its size tells whether measuring is worth it.
         let said = self.size.snapshot_bytes + self.size.bytes;
         if said > self.longest / 2 {
             let length = self.object(self.me.number + 1, facts).len() as u64;

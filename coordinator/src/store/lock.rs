@@ -41,7 +41,7 @@ pub(crate) enum Lock {
     None,
 }
 
-/// Tries to get a lock; makes the file if `create`, else one that is not there is nobody's. A link is not followed.
+/// Tries to get a lock. Makes the file if `create`; else a missing file counts as unlocked. A link is not followed.
 pub(super) fn lock(path: &Path, create: bool) -> io::Result<Lock> {
     loop {
         if create && let Some(folder) = path.parent() {

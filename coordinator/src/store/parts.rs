@@ -25,8 +25,8 @@ use super::{
 };
 use crate::{files::PartFile, text};
 
-/// File systems of one machine alone, where a lock that nobody else has means that no process has the file open that
-/// locked it; not so on a network.
+/// File systems of one machine. If a lock is free there, the process that held it no longer has the file open. On a
+/// network file system that is not certain.
 const OF_ONE_MACHINE: [FsType; 6] = [
     statfs::EXT4_SUPER_MAGIC,
     statfs::XFS_SUPER_MAGIC,
@@ -67,9 +67,8 @@ impl Directory {
         Ok(None)
     }
 
-    /// Makes sure that what a lost worker may still write reaches no file that counts: what it wrote too much is cut
-    /// off if nobody can write any more, and else a copy of the sealed bytes takes the place of the file, so that the
-    /// worker writes into one without a name.
+    /// Keeps a lost worker from changing a file that counts. If no process can write to the file any more, it is cut to
+    /// its sealed bytes. Else a copy of these takes its place, so that the worker writes to a file without a name.
     pub(super) async fn fence(&self, file: PartFile) -> Result<(), Fault> {
         let Some(hidden) = self.hidden(&file) else { return Ok(()) };
         let directory = self.clone();

@@ -44,7 +44,7 @@ pub(super) fn length(path: &Path) -> io::Result<Option<u64>> {
     }
 }
 
-/// A new file in `folder`, with a random name of which nobody can have planted one. It is gone when it is dropped.
+/// A new file in `folder`. Its name is random, so nobody can have planted a file there. Dropping it removes it.
 pub(super) fn temporary(folder: &Path, prefix: &str) -> io::Result<NamedTempFile> {
     let path = folder.join(format!("{prefix}{}", uuid::Uuid::new_v4().simple()));
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;

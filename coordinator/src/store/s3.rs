@@ -178,7 +178,7 @@ impl Prefix {
         }
     }
 
-    /// Makes sure that a list that is said to go on does so.
+    /// Makes sure that the next page of a list is a new one.
     pub(super) fn goes_on<T: PartialEq + Clone>(
         &self,
         action: &str,

@@ -1,5 +1,5 @@
 //! Calls to a file system. Each has a thread of its own: one that hangs, on a network file system that is gone, keeps
-//! nobody from hearing signals.
+//! no other thread from hearing signals.
 
 use std::{
     cell::RefCell,
@@ -42,7 +42,7 @@ pub(super) async fn blocking<T: Send + 'static>(
     answered.await.map_err(panicked)?
 }
 
-/// The call goes on: to be said by one that does much, so that it is not taken for one that hangs.
+/// Notes progress. A long call must do so, so that it is not taken for one that hangs.
 pub(super) fn goes_on() {
     CALL.with_borrow(|call| {
         if let Some(call) = call {
@@ -51,7 +51,7 @@ pub(super) fn goes_on() {
     });
 }
 
-/// A file of which each read says that the call goes on.
+/// A file of which each read notes progress.
 pub(super) struct GoesOn<R>(pub(super) R);
 
 impl<R: Read> Read for GoesOn<R> {

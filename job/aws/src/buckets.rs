@@ -39,11 +39,11 @@ impl Buckets {
 }
 
 impl Clients {
-    /// Finds out in which region a bucket is, unless that is given or known. Where nobody says, it stays the first
+    /// Finds out in which region a bucket is, unless that is given or known. If S3 does not tell, it stays the first
     /// guess.
     ///
     /// # Errors
-    /// If nobody can be asked now.
+    /// S3 can't be asked now.
     pub async fn locate(&self, bucket: &str) -> Result<(), Fault> {
         if self.buckets.region(bucket).is_some() {
             return Ok(());

@@ -127,7 +127,7 @@ impl Waits {
 
     fn all(&self) -> impl Iterator<Item = (&String, Instant)> {
         self.pending.values().map(|(what, since)| {
-            // A request that is sent again, after nobody has answered, has been waited for since it was first sent.
+            // The wait for a request that is sent again began when it was first sent.
             (what, self.asked.get(what).map_or(*since, |asked| (*asked).min(*since)))
         })
     }

@@ -175,7 +175,7 @@ impl Options {
     /// What an import does with the items.
     ///
     /// # Errors
-    /// It is told to remove them and not to.
+    /// One option asks to remove the items, and another asks not to.
     pub(super) fn mode(&self, given: &Given, own: WriteMode) -> Result<WriteMode, String> {
         let deletes = self.get(DELETION_MODE).map(|value| value.eq_ignore_ascii_case("true"));
         if let Some(deletes) = deletes

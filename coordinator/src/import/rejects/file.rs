@@ -57,7 +57,7 @@ impl RejectFile {
                         let ended = if keep {
                             writer.finish()
                         } else {
-                            // Also a file that has a name is gone then, before anybody goes on.
+                            // This also removes a file that has a name, before the caller continues.
                             drop(writer);
                             Ok(())
                         };

@@ -87,7 +87,7 @@ impl Upload {
                 return Err(refused("exists already; name another object or remove it"));
             }
             Ok(Some((_, etag))) => etag.map_or(Found::Unknown, Found::Object),
-            // Who may not list a bucket is not told that nothing is there (API Reference, "HeadObject").
+            // Without s3:ListBucket, S3 says "denied" for an object that does not exist (API Reference, "HeadObject").
             Err(fault) if fault.kind == FaultKind::Denied && is_ours => Found::Unknown,
             Err(fault) if fault.kind == FaultKind::Denied => Found::Nothing,
             Err(fault) => return Err(refused(&fault.message)),
