@@ -146,6 +146,23 @@ fn a_hidden_file_that_is_gone_or_cut_off_is_no_dead_end() {
 }
 
 #[test]
+fn a_hidden_file_that_is_cut_while_its_worker_fills_it_ends_the_job_and_nothing_looks_whole() {
+    let fake = slow_fake();
+    let mut job = Job::start(&fake, ITEMS, "--workers 1 --segments 40 --read-units 1500");
+    job.wait_until_read(40);
+    let hidden: Vec<_> = names(&job.folder()).into_iter().filter(|name| name.contains(".part")).collect();
+    assert!(!hidden.is_empty(), "a worker has begun a file");
+    for name in hidden {
+        let file = fs::OpenOptions::new().write(true).open(job.folder().join(name)).expect("a hidden file");
+        file.set_len(1).expect("it is cut");
+    }
+    let Finished { code, stderr, .. } = job.finish();
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(!names(&job.folder()).iter().any(|name| name == "manifest" || name == "_SUCCESS"), "{stderr}");
+    is_refused_and_begun_anew(job, "not the");
+}
+
+#[test]
 fn a_visible_file_that_is_gone_after_everything_was_read_is_no_dead_end() {
     let fake = slow_fake();
     let mut job = Job::start(&fake, ITEMS, ARGS);

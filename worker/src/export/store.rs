@@ -124,8 +124,15 @@ impl S3 {
 /// A folder of a file system. Its files are hidden until the coordinator renames them.
 pub(crate) struct Folder {
     dir: PathBuf,
-    /// The file that parts are being appended to.
-    open: Arc<Mutex<Option<(FileId, File)>>>,
+    open: Arc<Mutex<Option<OpenFile>>>,
+}
+
+/// The file that parts are being appended to.
+struct OpenFile {
+    id: FileId,
+    file: File,
+    /// Written so far.
+    bytes: u64,
 }
 
 impl Folder {
@@ -138,19 +145,35 @@ impl Folder {
             if number == 1 {
                 // Never one that exists: what a lost worker left behind is the coordinator's, and a link planted under
                 // that name is not followed (open(2), O_EXCL).
-                let new = OpenOptions::new().write(true).create_new(true).open(&path);
+                let new = OpenOptions::new().append(true).create_new(true).open(&path);
                 let new = new.with_context(|| format!("cannot create {}", path.display()))?;
                 hold(&new).with_context(|| format!("cannot lock {}", path.display()))?;
-                *open = Some((id, new));
+                *open = Some(OpenFile { id, file: new, bytes: 0 });
                 sync_folder_of(&path).with_context(|| format!("cannot create {}", path.display()))?;
             }
-            let (_, file) = open.as_mut().filter(|(open, _)| *open == id).context("no such file is open")?;
-            // What is reported is journaled, so it must survive the loss of the machine.
-            let written = file.write_all(&bytes).and_then(|()| file.sync_data());
-            written.with_context(|| format!("cannot write {}", path.display()))
+            let open = open.as_mut().filter(|open| open.id == id).context("no such file is open")?;
+            open.append(&bytes).with_context(|| format!("cannot write {}", path.display()))
         });
         written.await.context("a write broke down")??;
         Ok(String::new())
+    }
+}
+
+impl OpenFile {
+    /// Appends bytes. They are durable when this returns: what is reported is journaled, so it must survive the loss of
+    /// the machine.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.file.sync_data()?;
+        self.bytes += bytes.len() as u64;
+        // Bytes go to the end of the file, so one that another process has cut or extended has a wrong length now.
+        match self.file.metadata()?.len() {
+            length if length == self.bytes => Ok(()),
+            length => Err(io::Error::other(format!(
+                "it has {length} bytes, not the {} that were written: another process changed it",
+                self.bytes
+            ))),
+        }
     }
 }
 
@@ -196,6 +219,19 @@ mod tests {
         assert!(format!("{refused:#}").contains(&*file.name), "{refused:#}");
         drop(first);
         other.try_lock().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_that_another_process_cuts_or_extends_is_noticed_with_the_next_part() {
+        for length in [0, 1, 3] {
+            let dir = tempfile::tempdir().unwrap();
+            let (folder, file) = (Folder { dir: dir.path().into(), open: Arc::default() }, a_file());
+            folder.append(&file, 1, Bytes::from("a\n")).await.unwrap();
+            let path = dir.path().join(hidden(&file.name, &file.upload_id).unwrap());
+            File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
+            let error = format!("{:#}", folder.append(&file, 2, Bytes::from("b\n")).await.unwrap_err());
+            assert!(error.contains("not the 4 that were written: another process changed it"), "{error}");
+        }
     }
 
     #[tokio::test]
