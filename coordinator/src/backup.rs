@@ -30,7 +30,8 @@ use job_aws::Clients;
 
 use crate::failure::Failure;
 use named::Named;
-pub(crate) use plain::is_data;
+pub(crate) use own::parts;
+pub(crate) use plain::{is_data, is_manifest};
 pub(crate) use split::splits;
 
 /// A backup that can be imported as far as names and the first line of each file tell.

@@ -39,8 +39,11 @@ pub(super) fn name(folder: &Target, export: ExportJson, entries: Vec<Entry>) -> 
     })
 }
 
-/// The parts must be all of the file: bytes that are in none would be lost.
-fn parts(file: &PartFile, is_plain: bool) -> Result<Vec<Part>, String> {
+/// The parts of a file, which must be all of it: bytes that are in none would be lost.
+///
+/// # Errors
+/// If export.json contradicts itself.
+pub(crate) fn parts(file: &PartFile, is_plain: bool) -> Result<Vec<Part>, String> {
     let sum = |of: fn(&job::export_json::UploadPart) -> u64| {
         file.parts.iter().map(of).try_fold(0_u64, u64::checked_add)
     };

@@ -13,8 +13,9 @@ use super::{
     defects::Defects,
     keys::SeenKeys,
     lines::LineCheck,
-    stored::{Stored, WINDOW_BYTES},
+    stored::{Stored, Sum, WINDOW_BYTES},
 };
+use crate::backup::parts;
 
 /// Largest window of a zstd frame, as a power of two: 8 MiB, which every decoder should take (RFC
 /// 8878, section 3.1.1.1.2). Export needs 2 MiB.
@@ -51,18 +52,27 @@ impl Expected {
     pub(super) fn check(&self, file: &PartFile, source: impl BufRead) -> io::Result<FileFound> {
         let mut defects = Defects::of(&file.name);
         let mut lines = LineCheck::new(&self.keys, self.null, SeenKeys::new(self.seed, file.items));
-        let mut stored = Stored::new(source);
+        // Parts that do not add up to the file are a defect of export.json, told before any file is read.
+        let parts = parts(file, self.compression == Compression::None).unwrap_or_default();
+        let line_bytes: u64 = parts.iter().map(|part| part.line_bytes).sum();
+        let has_parts = !parts.is_empty();
+        let mut stored = Stored::new(source, parts);
         let decoded = self.decode(&mut stored, &mut lines, &mut defects);
         if let Some(failure) = stored.take_failure() {
             return Err(failure);
         }
         let offset = stored.offset();
-        let (bytes, crc32c) = stored.finish()?;
-        compare(file, bytes, crc32c, &mut defects);
+        let sum = stored.finish()?;
+        let bytes = sum.bytes;
+        compare(file, &sum, &mut defects);
         let is_whole = decoded.unwrap_or_else(|error| {
             defects.at_byte(offset, format_args!("{}; what follows can't be read", broken(&error)));
             false
         });
+        if is_whole && has_parts && lines.bytes() != line_bytes {
+            let found = lines.bytes();
+            defects.whole(format_args!("lines have {found} bytes instead of {line_bytes}"));
+        }
         let items = if is_whole { lines.finish(&mut defects) } else { lines.abandon(&mut defects) };
         if is_whole && items != file.items {
             defects.whole(format_args!("{items} lines instead of {}", file.items));
@@ -133,12 +143,19 @@ fn broken(error: &io::Error) -> String {
     }
 }
 
-fn compare(file: &PartFile, bytes: u64, crc32c: u32, defects: &mut Defects) {
+fn compare(file: &PartFile, sum: &Sum, defects: &mut Defects) {
+    let Sum { bytes, crc32c, wrong_parts } = sum;
     let crc32c = format!("{crc32c:08x}");
-    if bytes != file.bytes {
+    if *bytes != file.bytes {
         defects.whole(format_args!("{bytes} bytes instead of {}", file.bytes));
-    } else if !crc32c.eq_ignore_ascii_case(&file.crc32c) {
+        return;
+    }
+    if !crc32c.eq_ignore_ascii_case(&file.crc32c) {
         defects.whole(format_args!("CRC-32C is {crc32c} instead of {}", file.crc32c.escape_debug()));
+    }
+    for number in wrong_parts {
+        let parts = file.parts.len();
+        defects.one(format_args!("upload part {number} of {parts} has another CRC-32C than was recorded"));
     }
 }
 

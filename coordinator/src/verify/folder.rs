@@ -6,11 +6,12 @@ use job::{
     export_json::ExportJson,
     layout,
     manifest::{self, ManifestError},
+    spec::Compression,
     target::Target,
 };
 
 use super::defects::Defects;
-use crate::store::Entry;
+use crate::{backup::parts, store::Entry};
 
 /// What was found out without reading any data.
 #[derive(Debug, Default)]
@@ -38,11 +39,14 @@ pub(super) fn check(
     found.defects.extend(defects.into_lines());
     found.defects.extend(check_totals(export));
     for file in &export.files {
+        let mut defects = Defects::of(&file.name);
         if !there.contains(&*file.name) {
-            let mut defects = Defects::of(&file.name);
             defects.whole("missing");
-            found.defects.extend(defects.into_lines());
         }
+        if let Err(why) = parts(file, export.compression == Compression::None) {
+            defects.whole(why);
+        }
+        found.defects.extend(defects.into_lines());
     }
     found.defects.extend(check_foreign(target, entries, &recorded, &listed));
     found

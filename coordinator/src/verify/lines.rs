@@ -21,6 +21,7 @@ pub(super) struct LineCheck<'a> {
     null: NullSpelling,
     seen: SeenKeys,
     lines: u64,
+    bytes: u64,
     /// The start of a line whose end has not come; of a line that is too long, a byte more than
     /// allowed.
     begun: Vec<u8>,
@@ -28,10 +29,16 @@ pub(super) struct LineCheck<'a> {
 
 impl<'a> LineCheck<'a> {
     pub(super) fn new(keys: &'a KeyNames, null: NullSpelling, seen: SeenKeys) -> Self {
-        Self { keys, null, seen, lines: 0, begun: Vec::new() }
+        Self { keys, null, seen, lines: 0, bytes: 0, begun: Vec::new() }
+    }
+
+    /// Bytes fed so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8], defects: &mut Defects) {
+        self.bytes += bytes.len() as u64;
         let mut from = 0;
         for end in memchr::memchr_iter(b'\n', bytes) {
             let line = &bytes[from..end];

@@ -1,9 +1,14 @@
 //! The bytes of a file as stored: counted and summed up while they are read. Pure but for what it
 //! reads from.
 
-use std::io::{self, BufRead, Read};
+use std::{
+    io::{self, BufRead, Read},
+    vec,
+};
 
 use job::spec::Compression;
+
+use crate::backup::Part;
 
 /// Bytes handed on at once: small enough to be still in the cache after the checksum.
 pub(super) const WINDOW_BYTES: usize = 256 * 1024;
@@ -16,12 +21,23 @@ pub(super) struct Stored<R> {
     opened: usize,
     consumed: u64,
     crc32c: u32,
+    parts: PartSums,
     failure: Option<io::Error>,
 }
 
+/// What all bytes of a file came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Sum {
+    pub(super) bytes: u64,
+    pub(super) crc32c: u32,
+    /// Numbers of the parts that have another CRC-32C than was recorded, the first being 1.
+    pub(super) wrong_parts: Vec<usize>,
+}
+
 impl<R: BufRead> Stored<R> {
-    pub(super) fn new(source: R) -> Self {
-        Self { source, opened: 0, consumed: 0, crc32c: 0, failure: None }
+    /// `parts` are all of the file, or none.
+    pub(super) fn new(source: R, parts: Vec<Part>) -> Self {
+        Self { source, opened: 0, consumed: 0, crc32c: 0, parts: PartSums::new(parts), failure: None }
     }
 
     /// Bytes consumed so far.
@@ -45,11 +61,14 @@ impl<R: BufRead> Stored<R> {
         })
     }
 
-    /// Reads what is left. Returns the number and the CRC-32C of all bytes.
-    pub(super) fn finish(mut self) -> io::Result<(u64, u32)> {
+    /// Reads what is left.
+    pub(super) fn finish(mut self) -> io::Result<Sum> {
         loop {
             match self.fill_buf() {
-                Ok([]) => return Ok((self.consumed, self.crc32c)),
+                Ok([]) => {
+                    let (bytes, crc32c, wrong_parts) = (self.consumed, self.crc32c, self.parts.wrong);
+                    return Ok(Sum { bytes, crc32c, wrong_parts });
+                }
                 Ok(window) => {
                     let len = window.len();
                     self.consume(len);
@@ -66,6 +85,7 @@ impl<R: BufRead> Stored<R> {
                 Ok(window) => {
                     self.opened = window.len().min(WINDOW_BYTES);
                     self.crc32c = crc32c::crc32c_append(self.crc32c, &window[..self.opened]);
+                    self.parts.add(&window[..self.opened]);
                     return Ok(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -74,6 +94,45 @@ impl<R: BufRead> Stored<R> {
                     self.failure = Some(error);
                     return Err(copy);
                 }
+            }
+        }
+    }
+}
+
+/// Compares the bytes of each part with what was recorded of it.
+#[derive(Debug)]
+struct PartSums {
+    left: vec::IntoIter<Part>,
+    /// The part that is being summed up, and its number.
+    part: Option<Part>,
+    number: usize,
+    bytes: u64,
+    crc32c: u32,
+    wrong: Vec<usize>,
+}
+
+impl PartSums {
+    fn new(parts: Vec<Part>) -> Self {
+        let mut left = parts.into_iter();
+        let part = left.next();
+        Self { left, part, number: 1, bytes: 0, crc32c: 0, wrong: Vec::new() }
+    }
+
+    fn add(&mut self, mut window: &[u8]) {
+        while let Some(part) = self.part
+            && !window.is_empty()
+        {
+            let missing = usize::try_from(part.bytes - self.bytes).unwrap_or(usize::MAX);
+            let (of_part, rest) = window.split_at(missing.min(window.len()));
+            window = rest;
+            self.bytes += of_part.len() as u64;
+            self.crc32c = crc32c::crc32c_append(self.crc32c, of_part);
+            if self.bytes == part.bytes {
+                if self.crc32c != part.crc32c {
+                    self.wrong.push(self.number);
+                }
+                (self.part, self.bytes, self.crc32c) = (self.left.next(), 0, 0);
+                self.number += 1;
             }
         }
     }
@@ -110,9 +169,10 @@ mod tests {
     #[test]
     fn every_byte_is_counted_and_summed_up_once_however_it_is_read() {
         let bytes: Vec<u8> = (0..WINDOW_BYTES * 3).map(|at| (at * at % 251).to_le_bytes()[0]).collect();
-        let expected = (bytes.len() as u64, crc32c::crc32c(&bytes));
+        let expected =
+            Sum { bytes: bytes.len() as u64, crc32c: crc32c::crc32c(&bytes), wrong_parts: Vec::new() };
         for step in [1000, 100_000, usize::MAX] {
-            let mut stored = Stored::new(bytes.as_slice());
+            let mut stored = Stored::new(bytes.as_slice(), Vec::new());
             for _ in 0..4 {
                 let len = stored.fill_buf().unwrap().len();
                 assert!(len <= WINDOW_BYTES);
@@ -124,6 +184,27 @@ mod tests {
     }
 
     #[test]
+    fn each_part_is_compared_with_what_was_recorded_of_it() {
+        let bytes: Vec<u8> = (0..WINDOW_BYTES * 3).map(|at| (at * at % 251).to_le_bytes()[0]).collect();
+        let ends = [1, 5, WINDOW_BYTES, WINDOW_BYTES + 1, bytes.len()];
+        let mut from = 0;
+        let mut parts = Vec::new();
+        for end in ends {
+            let part = &bytes[from..end];
+            let length = part.len() as u64;
+            parts.push(Part { bytes: length, line_bytes: length, crc32c: crc32c::crc32c(part) });
+            from = end;
+        }
+        let wrong = |parts: &[Part]| Stored::new(&*bytes, parts.to_vec()).finish().unwrap().wrong_parts;
+        assert_eq!(wrong(&parts), [0; 0]);
+        for at in 0..parts.len() {
+            let mut parts = parts.clone();
+            parts[at].crc32c ^= 1;
+            assert_eq!(wrong(&parts), [at + 1]);
+        }
+    }
+
+    #[test]
     fn a_source_that_fails_is_told_from_one_that_ends() {
         struct Broken;
         impl Read for Broken {
@@ -131,7 +212,7 @@ mod tests {
                 Err(io::Error::other("broken"))
             }
         }
-        let mut stored = Stored::new(io::BufReader::new(Broken));
+        let mut stored = Stored::new(io::BufReader::new(Broken), Vec::new());
         assert!(stored.codec().is_err());
         assert_eq!(stored.take_failure().unwrap().to_string(), "broken");
     }

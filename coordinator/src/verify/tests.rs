@@ -1,7 +1,7 @@
 use std::{fs, path::PathBuf};
 
 use job::{
-    export_json::{PartFile, Settings},
+    export_json::{PartFile, Settings, UploadPart},
     ids::{FileId, JobId},
     layout::part_file,
     manifest,
@@ -132,6 +132,20 @@ async fn a_good_backup_has_no_defect() {
     assert!(text.starts_with("verified    Forum in file:///"), "{text}");
     assert!(text.contains("\ndefects     none\n") && text.lines().count() <= 6, "{text}");
     assert_eq!(serde_json::to_value(&verified).unwrap()["items"], 90);
+}
+
+#[tokio::test]
+async fn parts_that_contradict_their_file_are_a_defect() {
+    let mut backup = Backup::new();
+    let file = &mut backup.export.files[1];
+    let (bytes, items) = (file.bytes - 1, file.items);
+    file.parts.push(UploadPart { bytes, line_bytes: bytes, items, crc32c: file.crc32c.clone() });
+    backup.write_export_json();
+    let defects = backup.verify().await.unwrap().defects;
+    assert_eq!(
+        defects,
+        [format!("{SECOND}: its parts in export.json do not add up to it: export.json is damaged")]
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 use std::io::Write;
 
-use job::schema::{KeyAttribute, KeyKind, KeySchema};
+use job::{
+    export_json::UploadPart,
+    schema::{KeyAttribute, KeyKind, KeySchema},
+};
 
 use super::*;
 
@@ -52,6 +55,41 @@ fn check(compression: Compression, file: &PartFile, stored: &[u8]) -> FileFound 
         *defect = defect.replacen(NAME, "f", 1);
     }
     found
+}
+
+/// Records parts of a file of three units, as export does.
+fn with_parts(mut file: PartFile, compression: Compression) -> PartFile {
+    let part = |keys: std::ops::Range<u32>| {
+        let lines = lines(keys.clone());
+        let stored = packed(compression, &lines);
+        UploadPart {
+            bytes: stored.len() as u64,
+            line_bytes: lines.len() as u64,
+            items: keys.len() as u64,
+            crc32c: format!("{:08x}", crc32c::crc32c(&stored)),
+        }
+    };
+    file.parts = [0..1000, 1000..2000, 2000..3000].map(part).into();
+    file
+}
+
+#[test]
+fn parts_are_compared_with_what_is_recorded_of_them() {
+    for compression in ALL {
+        let (file, stored) = file(compression);
+        let file = with_parts(file, compression);
+        assert_eq!(check(compression, &file, &stored).defects, [""; 0]);
+        let mut wrong = file.clone();
+        wrong.parts[1].crc32c = "00c0ffee".into();
+        let defect = "f: upload part 2 of 3 has another CRC-32C than was recorded";
+        assert_eq!(check(compression, &wrong, &stored).defects, [defect]);
+        if compression != Compression::None {
+            let mut wrong = file;
+            wrong.parts[2].line_bytes += 1;
+            let defects = check(compression, &wrong, &stored).defects;
+            assert!(defects[0].starts_with("f: lines have ") && defects.len() == 1, "{defects:?}");
+        }
+    }
 }
 
 const ALL: [Compression; 3] = [Compression::None, Compression::Gzip, Compression::Zstd];
