@@ -23,7 +23,7 @@ pub(crate) use limits::JOURNAL_OBJECT;
 pub(crate) use lock::Lock;
 pub(crate) use read::{Archived, Entry, Listing, Readable};
 use s3::Prefix;
-use thread::blocking;
+pub(crate) use thread::blocking;
 
 /// A backup folder. Calls to S3 are boxed: the SDK nests futures so deep that the compiler would give up on the layout of
 /// what awaits them (`recursion_limit`), but only in a build that reuses nothing.
@@ -66,6 +66,17 @@ impl Store {
             Self::Files(directory) => {
                 let name = name.to_owned();
                 directory.call(move |directory| directory.create(&name, &bytes)).await
+            }
+        }
+    }
+
+    /// Whether what has this name is an object, or nothing has it. On a file system it may be a folder, a link or a FIFO.
+    pub(crate) async fn is_object(&self, name: &str) -> Result<bool, Fault> {
+        match self {
+            Self::S3(_) => Ok(true),
+            Self::Files(directory) => {
+                let name = name.to_owned();
+                directory.call(move |directory| directory.is_object(&name)).await
             }
         }
     }

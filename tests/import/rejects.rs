@@ -1,6 +1,6 @@
 //! Lines that are no items: found, named exactly, written to a file, and only as many as are allowed.
 
-use crate::run::{command, holds_all, import, refused, report, sink, writes};
+use crate::run::{TABLE, command, holds_all, import, refused, report, sink, writes};
 use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tests_support::BackupWriter;
 use tests_support::backup_writer::{BackupCodec, NativeFormat};
-use tests_support::command::finish;
+use tests_support::command::{Tablehaul, finish};
 
 const ITEMS: u64 = 3_000;
 
@@ -231,13 +231,53 @@ fn a_reject_file_that_cannot_be_written_is_refused() {
     BackupWriter::new(10).edc(folder.path());
     let missing = folder.path().join("no/such/folder/rejects");
     let args = format!("--rejects {}", missing.display());
-    refused(&fake, &import(&fake, folder.path(), &args), &["--rejects", "no/such/folder"]);
+    refused(
+        &fake,
+        &import(&fake, folder.path(), &args),
+        &["--rejects", "there is no folder", "make it first"],
+    );
     let elsewhere = tempfile::tempdir().unwrap();
     let there = elsewhere.path().join("there");
     fs::write(&there, "x").unwrap();
     let args = format!("--rejects {}", there.display());
     refused(&fake, &import(&fake, folder.path(), &args), &["--rejects", "exists already"]);
     assert_eq!(fs::read_to_string(there).unwrap(), "x");
+}
+
+#[test]
+fn a_reject_file_may_not_have_the_name_of_what_belongs_to_a_backup() {
+    let (fake, folder, other) = (sink(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    BackupWriter::new(10).edc(folder.path());
+    fs::create_dir(other.path().join("_tablehaul")).unwrap();
+    for name in ["_SUCCESS", "manifest", "manifest-files.json", "_tablehaul/lock"] {
+        let place = other.path().join(name);
+        fs::write(&place, "").unwrap();
+        let link = other.path().join("link");
+        symlink(&place, &link).unwrap();
+        for (named, more) in [(&place, ""), (&place, " --dry-run"), (&link, "")] {
+            let args = format!("--rejects {}{more}", named.display());
+            let words = ["--rejects", "a name that belongs to a backup"];
+            refused(&fake, &import(&fake, folder.path(), &args), &words);
+        }
+        fs::remove_file(link).unwrap();
+        assert_eq!(fs::read(&place).unwrap(), b"");
+    }
+}
+
+#[test]
+fn a_reject_file_that_could_not_be_written_whole_does_not_appear() {
+    let (fake, folder, other) = (sink(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
+    insert(&file, &"not an item at all\n".repeat(20_000));
+    let rejects = other.path().join("rejects.jsonl");
+    let args = ["import", &folder.path().to_string_lossy(), TABLE, "--dynamodb-endpoint", &fake.endpoint()];
+    let more = ["--max-rejects", "all", "--rejects", &rejects.to_string_lossy()];
+    // In blocks of 512 bytes (POSIX, "ulimit"): 500 kB, and the lines take 2 MB.
+    let finished = Tablehaul::after("ulimit -f 1000; exec \"$@\"", [&args[..], &more].concat()).run();
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let last = finished.stderr.lines().last().unwrap_or_default();
+    assert!(last.contains("writing the reject file") && last.contains("File too large"), "{last}");
+    assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0, "it looks whole, or something is left of it");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! A folder without manifest: every file in it is data, as Hadoop's readers have it. A core.
 
-use job::target::Target;
+use job::{layout, target::Target};
 
 use super::{
     Kind,
     named::{Named, NamedFile},
+    native::{FILES, SUMMARY},
 };
 use crate::{
     store::{Entry, Listing},
@@ -15,6 +16,11 @@ use crate::{
 /// `$folder$` is what some of its file systems on S3 leave for a folder.
 pub(crate) fn is_data(name: &str) -> bool {
     !name.starts_with(['_', '.']) && !name.ends_with("$folder$")
+}
+
+/// Whether a file of this name lists the files of a backup, as this program, the Java tool or DynamoDB makes them.
+pub(crate) fn is_manifest(name: &str) -> bool {
+    [layout::MANIFEST, SUMMARY, FILES].contains(&name)
 }
 
 /// All files that are data, by name. There must be one.

@@ -7,19 +7,49 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use job::{object::Object, target::Target};
+use job::{layout, object::Object, target::Target};
+use job_aws::Fault;
 
-use crate::backup::{Backup, Kind, is_data};
+use crate::{
+    backup::{Backup, Kind, is_data, is_manifest},
+    store::blocking,
+};
 
 /// Whether an import would take `place` for a file of the backup: it lies in the folder that was named, or in one of
 /// those in which the backup's files are. Links are followed. Names that begin with `_` or `.` are no data to any
 /// import, and folders in a folder are not read. Of a backup that is one file: whether it is that file.
-pub(super) fn is_in_backup(place: &Object, folder: &Target, backup: &Backup) -> bool {
-    let of_files = backup.files.iter().map(|file| &file.object);
+///
+/// # Errors
+/// If no thread can be started to look at the file system.
+pub(super) async fn is_in_backup(place: &Object, folder: &Target, backup: &Backup) -> Result<bool, Fault> {
+    let mut objects: Vec<Object> = Vec::new();
+    let mut folders = Vec::new();
     if backup.kind == Kind::SingleFile {
-        return of_files.into_iter().any(|file| is_same(place, file));
+        objects.extend(backup.files.iter().map(|file| file.object.clone()));
+    } else {
+        folders.push(folder.clone());
+        folders.extend(folders_of(backup.files.iter().map(|file| &file.object)));
     }
-    is_in(place, folder) || folders_of(of_files).iter().any(|folder| is_in(place, folder))
+    let is_in_any = move |place: &Object| {
+        objects.iter().any(|file| is_same(place, file)) || folders.iter().any(|folder| is_in(place, folder))
+    };
+    match place {
+        Object::S3 { .. } => Ok(is_in_any(place)),
+        Object::File { path } => {
+            let place = place.clone();
+            blocking(path, move || Ok(is_in_any(&place))).await
+        }
+    }
+}
+
+/// Why a place that [`is_mark`] is refused.
+pub(super) const IS_MARK: &str = "has a name that belongs to a backup; name another file";
+
+/// Whether an object of this key or path would be taken for one that says something of a backup, maybe of one that is
+/// put there later: `_SUCCESS`, a manifest, or anything in `_tablehaul`.
+pub(super) fn is_mark(path: &str) -> bool {
+    let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+    name == layout::SUCCESS || is_manifest(name) || folders.split('/').any(|name| name == layout::OWN_FOLDER)
 }
 
 /// The folders in which these are, each once.
@@ -99,6 +129,26 @@ mod tests {
 
     fn is_in_s3(place: &str, folder: &str) -> bool {
         is_in(&place.parse().unwrap(), &folder.parse().unwrap())
+    }
+
+    #[test]
+    fn marks_of_backups_are_known_by_their_names() {
+        for mark in [
+            "_SUCCESS",
+            "a/_SUCCESS",
+            "a/manifest",
+            "/a/manifest-files.json",
+            "a/manifest-summary.json",
+            "/a/_tablehaul/lock",
+            "_tablehaul/journal/00000001.jsonl",
+        ] {
+            assert!(is_mark(mark), "{mark}");
+        }
+        for other in
+            ["a/x", "a/_rejects", "_SUCCESS/x", "a/manifest.jsonl", "a/_tablehaul.rejects", "_tablehaul"]
+        {
+            assert!(!is_mark(other), "{other}");
+        }
     }
 
     #[test]

@@ -153,7 +153,12 @@ pub(super) async fn prepare(
         return Err(Failure::Refused(why));
     }
     if let Some(place) = &request.rejects
-        && beside::is_in_backup(place, &request.folder, &backup)
+        && beside::is_mark(&place.to_string())
+    {
+        return Err(Failure::Refused(format!("--rejects {place}: {}", beside::IS_MARK)));
+    }
+    if let Some(place) = &request.rejects
+        && beside::is_in_backup(place, &request.folder, &backup).await.map_err(refused)?
     {
         return Err(Failure::Refused(format!(
             "--rejects {place}: lies in the folder of the backup, where the next import would take it for a part of \

@@ -22,7 +22,7 @@ use job::{object::Object, split::Reject};
 use job_aws::{Clients, Fault, FaultKind};
 use serde::Serialize;
 
-use crate::{failure::Failure, stop::Stop, text};
+use crate::{failure::Failure, stop::Stop, store::blocking, text};
 use file::RejectFile;
 use place::Place;
 use upload::Upload;
@@ -69,6 +69,8 @@ struct State {
 pub(crate) struct Sink {
     place: Object,
     kind: Kind,
+    /// A file lacks what could not be written to it.
+    is_torn: bool,
 }
 
 #[derive(Debug)]
@@ -188,16 +190,21 @@ impl Sink {
         let refused = |why: String| Failure::Refused(format!("--rejects {place}: {why}"));
         let kind = match place {
             Object::File { path } => {
-                let found = Place::find(path, is_ours).map_err(refused)?;
-                let is_through = matches!(found, Place::Through(_));
-                let file = RejectFile::start(found).map_err(|error| refused(error.to_string()))?;
-                Kind::File { file, is_through }
+                let found = path.clone();
+                let open = move || {
+                    let found = Place::find(&found, is_ours)?;
+                    let is_through = matches!(found, Place::Through(_));
+                    let file = RejectFile::start(found)?;
+                    Ok(Kind::File { file, is_through })
+                };
+                let open = move || open().map_err(|why: String| Fault::new(FaultKind::Refused, why));
+                blocking(path, open).await.map_err(|fault| refused(fault.message))?
             }
             Object::S3 { bucket, key } => {
                 Kind::S3(Box::new(Upload::begin(bucket, key, clients, is_ours).await?))
             }
         };
-        Ok(Self { place: place.clone(), kind })
+        Ok(Self { place: place.clone(), kind, is_torn: false })
     }
 
     /// How much must wait before it is written.
@@ -211,7 +218,11 @@ impl Sink {
 
     async fn write(&mut self, bytes: Vec<u8>) -> Result<(), Fault> {
         let written = match &mut self.kind {
-            Kind::File { file, .. } => file.write(bytes).await.map_err(|error| refused(&error)),
+            Kind::File { file, .. } => {
+                let written = file.write(bytes).await;
+                self.is_torn |= written.is_err();
+                written.map_err(|error| refused(&error))
+            }
             Kind::S3(upload) => upload.write(bytes).await,
         };
         written.map_err(|fault| self.fault(&fault))
@@ -220,14 +231,20 @@ impl Sink {
     async fn restart(&mut self) -> Result<(), Fault> {
         let restarted = match &mut self.kind {
             Kind::File { is_through: true, .. } => Ok(()),
-            Kind::File { file, .. } => file.restart().await.map_err(|error| refused(&error)),
+            Kind::File { file, .. } => {
+                let restarted = file.restart().await;
+                self.is_torn = restarted.is_err();
+                restarted.map_err(|error| refused(&error))
+            }
             Kind::S3(upload) => upload.restart().await,
         };
         restarted.map_err(|fault| self.fault(&fault))
     }
 
-    /// Writes the rest and puts it in its place, or if it is not to be kept leaves nothing.
+    /// Writes the rest and puts it in its place. Leaves nothing if it is not to be kept, or is torn: then the failed
+    /// write has been reported.
     async fn end(&mut self, rest: Vec<u8>, keep: bool) -> Result<(), Fault> {
+        let keep = keep && !self.is_torn;
         let ended = match &mut self.kind {
             Kind::File { file, .. } => {
                 let rest = if keep { rest } else { Vec::new() };

@@ -19,7 +19,7 @@ thread_local! {
 }
 
 /// Makes a call to the file system of `path`. If its future is dropped, the call may still be made.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     path: &Path,
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {

@@ -44,7 +44,10 @@ enum Order {
 
 impl RejectFile {
     /// Starts the thread.
-    pub(super) fn start(place: Place) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// Why nothing can be written there, in words.
+    pub(super) fn start(place: Place) -> Result<Self, String> {
         let mut writer = Writer::new(place)?;
         let (orders, mut queue) = mpsc::channel::<(Order, oneshot::Sender<_>)>(1);
         let write = move || {
@@ -68,7 +71,7 @@ impl RejectFile {
             }
         };
         // Not joined: a write that nobody reads never returns.
-        thread::Builder::new().name("rejects".into()).spawn(write)?;
+        thread::Builder::new().name("rejects".into()).spawn(write).map_err(|error| error.to_string())?;
         Ok(Self { orders })
     }
 
@@ -101,11 +104,17 @@ enum Writer {
 }
 
 impl Writer {
-    fn new(place: Place) -> io::Result<Self> {
-        Ok(match place {
-            Place::Through(file) => Self::Through(file),
-            Place::File(target) => Self::Beside(Making::begin(target.folder())?, target),
-        })
+    fn new(place: Place) -> Result<Self, String> {
+        match place {
+            Place::Through(file) => Ok(Self::Through(file)),
+            Place::File(target) => match Making::begin(target.folder()) {
+                Ok(making) => Ok(Self::Beside(making, target)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    Err(format!("there is no folder {}; make it first", target.folder().display()))
+                }
+                Err(error) => Err(error.to_string()),
+            },
+        }
     }
 
     fn out(&mut self) -> &mut File {

@@ -15,6 +15,8 @@ use nix::{
     fcntl::{FcntlArg, OFlag, fcntl},
 };
 
+use super::super::beside::{IS_MARK, is_mark};
+
 /// The kernel follows no more links than that (`path_resolution(7)`).
 const MAX_LINKS: usize = 40;
 
@@ -61,6 +63,9 @@ impl Place {
         let (path, is_of_process) = follow(path).map_err(|error| error.to_string())?;
         if is_of_process {
             return through(&path);
+        }
+        if is_mark(&path.to_string_lossy()) {
+            return Err(IS_MARK.into());
         }
         let before = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
