@@ -61,6 +61,9 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
         None => match native_state(&folder, &listing)? {
             Native::Whole => native(folder, &listing).await,
             Native::No if listing.files.iter().any(|entry| plain::is_data(&entry.name)) => {
+                if let Some(export) = export_of_data(&folder).await? {
+                    return Ok(export);
+                }
                 let (folder, named) = plain(folder, listing)?;
                 readable(target, named.files.iter().map(|file| &file.entry.name), &archived)?;
                 Ok((folder, named))
@@ -98,6 +101,33 @@ async fn below(folder: Folder, listing: Listing, is_started: bool) -> Result<(Fo
             )))
         }
     }
+}
+
+/// The export of DynamoDB whose data folder this is: its manifest beside the folder says which files must be there.
+/// Nothing if there is no such manifest, or it may not be looked at.
+async fn export_of_data(folder: &Folder) -> Result<Option<(Folder, Named)>, Failure> {
+    let Some((parent, name)) = folder.parent()? else { return Ok(None) };
+    if name != native::DATA {
+        return Ok(None);
+    }
+    let Ok(listing) = parent.listing().await else { return Ok(None) };
+    let target = &folder.target;
+    if listing.folders.iter().any(|name| native::is_export_id(name)) {
+        return Err(Failure::Refused(format!(
+            "{target} holds the files of all incremental exports in {}: name the folder of one export",
+            parent.target
+        )));
+    }
+    if native_state(&parent, &listing)? != Native::Whole {
+        return Ok(None);
+    }
+    let of = parent.target.clone();
+    let (data, mut named) = native(parent, &listing).await?;
+    if data.target != *target {
+        return Ok(None);
+    }
+    named.notes.insert(0, format!("{target} belongs to the export of DynamoDB in {of}: that is taken"));
+    Ok(Some((data, named)))
 }
 
 /// Refuses files that are archived, all at once and before any is read.

@@ -125,10 +125,36 @@ async fn a_manifest_that_was_changed_is_refused() {
 }
 
 #[tokio::test]
-async fn its_data_folder_alone_is_a_folder_without_manifest() {
+async fn of_a_data_folder_the_manifest_beside_it_says_which_files_belong_to_it() {
     let made = Made::new();
     full(&made, ID);
     made.write(&format!("{ID}/data/y.json.gz"), &gzip(""));
+    let data = made.target().folder(ID).folder("data");
+    let backup = find(&data, None, &keys(), false).await.unwrap();
+    assert_eq!((backup.kind, backup.items, backup.files.len()), (Kind::Native, Some(1), 1));
+    assert!(backup.notes[0].contains("belongs to the export of DynamoDB in"), "{:?}", backup.notes);
+    made.remove(&format!("{ID}/data/x.json.gz"));
+    assert!(refusal(&data).await.contains("x.json.gz"));
+    made.remove(&format!("{ID}/manifest-files.json"));
+    assert!(refusal(&data).await.contains("it was not copied whole"));
+}
+
+#[tokio::test]
+async fn a_data_folder_that_several_exports_share_is_refused() {
+    let made = Made::new();
+    native(&made, &format!("x/{ID}"), "x/data", "AWSDynamoDB/data/x.json.gz", "", JSON_LINE);
+    let why = refusal(&made.target().folder("x").folder("data")).await;
+    assert!(why.contains("the files of all incremental exports") && why.contains("name the folder"), "{why}");
+}
+
+#[tokio::test]
+async fn a_data_folder_without_a_manifest_beside_it_is_a_plain_folder() {
+    let made = Made::new();
+    full(&made, ID);
+    made.write(&format!("{ID}/data/y.json.gz"), &gzip(""));
+    for name in ["manifest-summary.json", "manifest-files.json"] {
+        made.remove(&format!("{ID}/{name}"));
+    }
     let backup = find(&made.target().folder(ID).folder("data"), None, &keys(), false).await.unwrap();
     assert_eq!((backup.kind, backup.formats.as_str()), (Kind::Plain, "DynamoDB JSON, gzip"));
     assert_eq!((backup.files.len(), splits(&backup, 1).len()), (2, 1));
