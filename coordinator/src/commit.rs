@@ -102,8 +102,11 @@ async fn create_same(store: &Store, name: &str, bytes: &[u8]) -> Result<(), Faul
     }
 }
 
-/// Whether an object holds these bytes; `None` if there is no such object.
+/// Whether an object holds these bytes; `None` if nothing has that name. A folder, a link or a FIFO holds none.
 async fn is_same(store: &Store, name: &str, bytes: &[u8]) -> Result<Option<bool>, Fault> {
+    if !store.is_object(name).await? {
+        return Ok(Some(false));
+    }
     match store.get(name).await {
         Ok(there) => Ok(Some(there == bytes)),
         Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
@@ -111,19 +114,21 @@ async fn is_same(store: &Store, name: &str, bytes: &[u8]) -> Result<Option<bool>
     }
 }
 
+/// Whether nothing has that name.
+async fn is_free(store: &Store, name: &str) -> Result<bool, Fault> {
+    Ok(store.is_object(name).await? && store.look_up(name).await?.is_none())
+}
+
 /// What is in the folder in the place of something that an export writes at its end, other than that: `marks`, or
 /// nothing if it can't have written any yet.
 pub(crate) async fn in_the_way(store: &Store, marks: Option<&Marks>) -> Result<Option<&'static str>, Fault> {
     for name in [layout::EXPORT_JSON, layout::MANIFEST, layout::SUCCESS] {
-        if retried(|| store.look_up(name)).await?.is_none() {
-            continue;
-        }
         let ours = marks.and_then(|marks| marks.all().into_iter().find(|(of, _)| *of == name));
-        let is_ours = match ours {
-            Some((_, bytes)) => retried(|| is_same(store, name, bytes)).await?.unwrap_or(true),
-            None => false,
+        let is_free = match ours {
+            Some((_, bytes)) => retried(|| is_same(store, name, bytes)).await? != Some(false),
+            None => retried(|| is_free(store, name)).await?,
         };
-        if !is_ours {
+        if !is_free {
             return Ok(Some(name));
         }
     }

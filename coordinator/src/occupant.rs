@@ -46,8 +46,10 @@ impl Occupant {
         if let Some(journaled) = journal::read(store).await? {
             return Ok(Self::Unfinished(Box::new(journaled)));
         }
-        if briefly(|| store.look_up(layout::MANIFEST)).await.map_err(refused)?.is_some() {
-            return Self::marked(store).await;
+        for mark in [layout::MANIFEST, layout::EXPORT_JSON] {
+            if briefly(|| store.look_up(mark)).await.map_err(refused)?.is_some() {
+                return Self::marked(store).await;
+            }
         }
         let is_nothing = |name: &String| name == layout::LOCK || name == layout::JOURNAL;
         let mut foreign: Vec<String> = names.into_iter().filter(|name| !is_nothing(name)).collect();
@@ -59,7 +61,7 @@ impl Occupant {
         Ok(Self::Foreign(foreign, has_more))
     }
 
-    /// Of what has the mark of a whole export, or a manifest.
+    /// Of what has one of the three marks of a whole export, which are written together at its end.
     async fn marked(store: &Store) -> Result<Self, Failure> {
         Ok(match whole::look(store).await? {
             Whole::Complete(complete) => Self::Complete(complete),

@@ -301,8 +301,8 @@ async fn occupied(
             let marks = Marks::journaled(store, &journaled);
             if let Some(name) = commit::in_the_way(store, marks.as_ref()).await.map_err(refused)? {
                 return Err(Failure::Refused(format!(
-                    "{place} holds an unfinished export, and {name} of another backup: choose another destination, or \
-                     remove the unfinished export with `tablehaul clean {place}`, which leaves the other"
+                    "{place} holds an unfinished export, and {name}, which this export did not write: choose another \
+                     destination, or remove the unfinished export with `tablehaul clean {place}`, which leaves {name}"
                 )));
             }
             let anew = request.restart || journaled.is_abandoned;

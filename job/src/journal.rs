@@ -32,6 +32,9 @@ pub use facts::{Begin, BeginImport, Checked, Fact, OpenedFile, RejectedLine, Run
 /// The version of the format written here, and the only one read.
 pub const VERSION: u32 = 1;
 
+/// The first line of an object has no more bytes.
+pub const MAX_HEADER_BYTES: usize = 4096;
+
 /// The first line of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
@@ -142,6 +145,9 @@ fn check(bytes: &[u8]) -> Result<(Header, &[u8]), JournalError> {
         serde_json::from_slice(&bytes[..first]).map_err(|_| damaged("it does not begin with a header"))?;
     if version != u64::from(VERSION) {
         return Err(JournalError::Version(version));
+    }
+    if first >= MAX_HEADER_BYTES {
+        return Err(JournalError::Damaged(format!("its header is longer than {MAX_HEADER_BYTES} bytes")));
     }
     let text = bytes.strip_suffix(b"\n").ok_or_else(|| damaged("it is cut off"))?;
     let last = memchr::memrchr(b'\n', text).ok_or_else(|| damaged("it is cut off"))?;

@@ -2,8 +2,12 @@
 
 use super::{Place, ends_saying, files, forum, s3, says, wait_until};
 use crate::running::send;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tests_support::Fake;
 use tests_support::backup::holds_each_item_once;
@@ -87,6 +91,31 @@ fn the_status_of_a_folder_is_told_in_every_state() {
     fs::remove_file(place.folder().join("_SUCCESS")).expect("a file");
     fs::remove_file(place.folder().join("manifest")).expect("a file");
     assert_eq!(status(&place)["state"], "foreign");
+}
+
+#[test]
+fn what_is_no_file_in_the_place_of_a_mark_is_refused_before_anything_is_read_and_clean_leaves_it() {
+    let (place, fake) = stopped();
+    let kinds: [(&str, fn(&Path)); 3] = [
+        ("manifest", |path| mkfifo(path, Mode::S_IRWXU).expect("a FIFO")),
+        ("_tablehaul/export.json", |path| fs::create_dir(path).expect("a folder")),
+        ("_SUCCESS", |path| symlink("leads/nowhere", path).expect("a link")),
+    ];
+    let read = fake.table_stats("Forum").items;
+    for (name, make) in kinds {
+        let path = place.folder().join(name);
+        make(&path);
+        let words = [&format!("and {name}, which this export did not write"), "`tablehaul clean"];
+        says(&export_at(&place, &fake, "40000").run(), 2, &words);
+        if name == "_SUCCESS" {
+            let cleaned = clean(&place).arg("--yes").run().succeeded();
+            assert!(cleaned.stderr.contains("_SUCCESS is left as it is"), "{}", cleaned.stderr);
+            assert!(fs::symlink_metadata(&path).is_ok() && !place.folder().join("_tablehaul").exists());
+        } else {
+            fs::remove_file(&path).or_else(|_| fs::remove_dir(&path)).expect("it is there");
+        }
+    }
+    assert_eq!(fake.table_stats("Forum").items, read);
 }
 
 #[test]

@@ -47,9 +47,17 @@ fn a_complete_export_is_told_with_what_was_looked_at() {
 #[test]
 fn an_export_of_which_something_is_missing_is_damaged_and_never_skipped() {
     type Damage = fn(&Path, &str);
-    let damages: [(Damage, &[&str], &[&str]); 9] = [
+    let damages: [(Damage, &[&str], &[&str]); 10] = [
         (|folder, _| fs::remove_file(folder.join("manifest")).unwrap(), &["manifest is missing"], &[]),
         (|folder, _| fs::write(folder.join("manifest"), "").unwrap(), &["manifest: it is cut off"], &[]),
+        (
+            |folder, _| {
+                fs::remove_file(folder.join("manifest")).unwrap();
+                fs::remove_file(folder.join("_SUCCESS")).unwrap();
+            },
+            &["manifest is missing", "_SUCCESS is missing"],
+            &[],
+        ),
         (
             |folder, _| fs::write(folder.join("manifest"), r#"{"version":3,"entries":[]}"#).unwrap(),
             &["manifest does not list the files that _tablehaul/export.json records"],

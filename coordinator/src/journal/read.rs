@@ -19,8 +19,6 @@ use crate::{
 /// Objects read at once, unless they are large: so they cost no more memory than the largest of them.
 const AT_ONCE: usize = 8;
 const BYTES_AT_ONCE: u64 = 64 << 20;
-/// More than a header has.
-pub(super) const HEADER_BYTES: u64 = 4096;
 /// Times that the objects may be replaced by a coordinator that lives while they are being read.
 const TRIES: usize = 5;
 
@@ -36,7 +34,11 @@ pub(crate) async fn read(store: &Store) -> Result<Option<Journaled>, Failure> {
             Ok(replayed) => {
                 return replayed.map_err(|(number, why)| {
                     let url = journal.url(&layout::journal_object(number));
-                    Failure::Refused(format!("the journal of {} can't be used: {url} {why}", store.place()))
+                    let place = store.place();
+                    Failure::Refused(format!(
+                        "the journal of {place} can't be used: {url} {why}; put that object back, or make sure that no \
+                         job uses {place}, remove its contents yourself and begin anew"
+                    ))
                 });
             }
             Err(fault) if fault.kind == FaultKind::NotFound => gone = Some(fault),
@@ -115,7 +117,7 @@ pub(super) async fn header(journal: &Store, number: u64) -> Result<Option<Header
     let name = layout::journal_object(number);
     let head = retried(|| async {
         match journal.look_up(&name).await? {
-            Some(entry) => journal.head(&entry, HEADER_BYTES).await.map(Some),
+            Some(entry) => journal.head(&entry, journal::MAX_HEADER_BYTES as u64).await.map(Some),
             None => Ok(None),
         }
     });

@@ -237,7 +237,7 @@ impl Scribe {
         let found = retried(|| self.journal.look_up(&next)).await.map_err(|fault| Failure::failed(&fault))?;
         let Some(object) = found else { return Ok(()) };
         // Whatever it holds: it is not this one's.
-        let head = self.journal.head(&object, read::HEADER_BYTES).await.unwrap_or_default();
+        let head = self.journal.head(&object, journal::MAX_HEADER_BYTES as u64).await.unwrap_or_default();
         Err(self.superseded(&head))
     }
 

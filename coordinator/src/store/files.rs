@@ -266,8 +266,21 @@ impl Directory {
         remove(&self.path.join(name))
     }
 
+    /// Whether what has this name is a regular file, or nothing has it.
+    pub(super) fn is_object(&self, name: &str) -> Result<bool, Fault> {
+        let path = self.path.join(name);
+        match fs::symlink_metadata(&path) {
+            Ok(there) => Ok(there.is_file()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(fault("look at", &path, &error)),
+        }
+    }
+
     /// Removes a file if it holds just these bytes; says whether none of that name is left.
     pub(super) fn remove_same(&self, name: &str, bytes: &[u8]) -> Result<bool, Fault> {
+        if !self.is_object(name)? {
+            return Ok(false);
+        }
         // What is longer is another, however long.
         let there = fs::metadata(self.path.join(name));
         if there.is_ok_and(|there| there.len() > bytes.len() as u64) {

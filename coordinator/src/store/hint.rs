@@ -19,15 +19,20 @@ where
 {
     let mut fault = Fault::of(action, url, address, error);
     if fault.kind == FaultKind::Denied {
-        fault.message.push_str(&hint(action, settings));
+        let message = error.as_service_error().and_then(ProvideErrorMetadata::message);
+        fault.message.push_str(&hint(action, settings, message.unwrap_or_default()));
     }
     fault
 }
 
-/// What to look at when `action` was denied, to be put after the reason; empty if there is nothing. Names flags and
-/// variables, since the form of the Java tool has no flags.
-fn hint(action: &str, settings: &S3Settings) -> String {
+/// What to look at when `action` was denied with this message, to be put after the reason; empty if there is nothing.
+/// Names flags and variables, since the form of the Java tool has no flags.
+fn hint(action: &str, settings: &S3Settings, message: &str) -> String {
     let mut hint = String::new();
+    // S3 says no more than that to a caller who does not agree to pay.
+    if !settings.requester_pays && matches!(message, "" | "Access Denied") {
+        hint.push_str("; if the bucket has Requester Pays turned on, give --requester-pays");
+    }
     if let Some(owner) = &settings.bucket_owner {
         hint.push_str("; does the bucket belong to account ");
         hint.push_str(owner);
@@ -56,11 +61,17 @@ mod tests {
     #[test]
     fn only_what_may_be_the_reason_is_named() {
         let none = S3Settings::default();
-        assert_eq!(hint("s3:ListBucket", &none), "");
-        assert!(hint("s3:PutObject", &none).contains("--sse AES256"));
+        let not_authorized = "User: x is not authorized to perform: s3:ListBucket";
+        assert_eq!(hint("s3:ListBucket", &none, not_authorized), "");
+        for plain in ["", "Access Denied"] {
+            assert!(hint("s3:ListBucket", &none, plain).ends_with("give --requester-pays"));
+        }
+        let pays = S3Settings { requester_pays: true, ..S3Settings::default() };
+        assert_eq!(hint("s3:ListBucket", &pays, "Access Denied"), "");
+        assert!(hint("s3:PutObject", &none, "").contains("--sse AES256"));
         let with_sse = S3Settings { sse: Some(Sse::Aes256), ..S3Settings::default() };
-        assert!(hint("s3:PutObject", &with_sse).contains("--sse-kms-key-id"));
+        assert!(hint("s3:PutObject", &with_sse, "").contains("--sse-kms-key-id"));
         let owned = S3Settings { bucket_owner: Some("123456789012".into()), ..S3Settings::default() };
-        assert!(hint("s3:GetObject", &owned).contains("account 123456789012"));
+        assert!(hint("s3:GetObject", &owned, "").contains("account 123456789012"));
     }
 }

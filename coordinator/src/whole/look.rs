@@ -15,7 +15,7 @@ use crate::{
     text::count,
 };
 
-/// Looks at a folder that has [`layout::SUCCESS`] or [`layout::MANIFEST`].
+/// Looks at a folder that has [`layout::SUCCESS`], [`layout::MANIFEST`] or [`layout::EXPORT_JSON`].
 ///
 /// # Errors
 /// [`Failure::Refused`] if it can't be read, or is of a version that is not known.
@@ -121,8 +121,9 @@ fn judged(sought: Sought, export: Option<Box<ExportJson>>, kind: Kind, has_succe
         None => {
             let without = if has_success { "" } else { "; it has no _SUCCESS" };
             format!(
-                "names of {} were looked at, since no lengths are recorded; contents were not read{without}",
-                count(files, "file")
+                "names of {} were looked at, since there is no {} with their lengths; contents were not read{without}",
+                count(files, "file"),
+                layout::EXPORT_JSON
             )
         }
     };
