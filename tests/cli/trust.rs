@@ -107,6 +107,7 @@ fn a_certificate_that_is_not_trusted_is_told_with_its_reason_and_remedy() {
         (Flaw::Expired, "has expired: check the clock of this machine"),
         (Flaw::Early, "is not valid yet: check the clock of this machine"),
         (Flaw::OtherHost, "is for another host: check the endpoint"),
+        (Flaw::OfAuthority, "is that of an authority, not of a server"),
     ] {
         let endpoint = bundle.forum(flaw);
         let export = place.export("Forum", &endpoint).env("AWS_CA_BUNDLE", bundle.path());
@@ -134,5 +135,10 @@ fn a_server_without_tls_is_told_from_one_with_a_wrong_certificate() {
     let place = Place::new();
     let endpoint = forum().replace("http://", "https://");
     distrusts(place.export("Forum", &endpoint), &[&format!("{endpoint} does not speak TLS"), "http://"]);
+    let endpoint = Bundle::new().forum(Flaw::None).replace("https://", "http://");
+    distrusts(
+        place.export("Forum", &endpoint),
+        &[&format!("{endpoint} does not answer in HTTP"), "https://"],
+    );
     place.is_untouched();
 }

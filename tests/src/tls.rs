@@ -26,6 +26,8 @@ pub enum Flaw {
     Early,
     /// It is for another host.
     OtherHost,
+    /// It is that of an authority.
+    OfAuthority,
 }
 
 impl Authority {
@@ -61,6 +63,7 @@ impl Authority {
         match flaw {
             Flaw::Expired => params.not_after = date_time_ymd(2020, 1, 1),
             Flaw::Early => params.not_before = date_time_ymd(2990, 1, 1),
+            Flaw::OfAuthority => params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
             Flaw::None | Flaw::OtherHost => {}
         }
         let key = KeyPair::generate().expect("a key");

@@ -217,15 +217,7 @@ fn denied(action: &str, resource: &str, message: Option<&str>, detail: &str) -> 
             "no permission for {key} on the KMS key of {resource}, which {action} needs: {detail}"
         );
     }
-    // That is all S3 says to who does not agree to pay.
-    let may_have_to_pay =
-        action.starts_with("s3:") && message.is_none_or(|message| message == "Access Denied");
-    let pays = if may_have_to_pay {
-        "; if the bucket has Requester Pays turned on, give --requester-pays"
-    } else {
-        ""
-    };
-    format!("no permission for {action} on {resource}: {detail}{pays}")
+    format!("no permission for {action} on {resource}: {detail}")
 }
 
 fn elsewhere(resource: &str, reply: &HttpResponse, detail: &str) -> String {
@@ -246,7 +238,8 @@ fn archived(resource: &str, reply: &HttpResponse, detail: &str) -> String {
 
 fn detail(code: Option<&str>, message: Option<&str>, reply: &HttpResponse) -> String {
     let status = reply.status().as_u16();
-    match (code.map(sane), message.map(sane)) {
+    let message = message.map(sane).filter(|message| !message.is_empty());
+    match (code.map(sane), message) {
         (Some(code), Some(message)) => format!("{message} ({code})"),
         (Some(code), None) => format!("{code}, HTTP status {status}"),
         (None, Some(message)) => message,

@@ -44,7 +44,12 @@ impl Rates<'_> {
     }
 
     fn units_per_second(&self, text: &str) -> Result<RateSpec, String> {
-        let wrong = || format!("--{}-units {text}: give a number of units per second over 0", self.verb);
+        let wrong = || {
+            format!(
+                "--{}-units {text}: give units per second, 0.001 or more, with at most 3 decimals",
+                self.verb
+            )
+        };
         let milli = decimal_milli(text).filter(|&milli| milli > 0).ok_or_else(wrong)?;
         Ok(RateSpec::Units(Rate::from_milli_per_second(milli)))
     }

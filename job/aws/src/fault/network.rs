@@ -33,6 +33,10 @@ pub(super) fn cause(address: &str, error: &(dyn Error + 'static)) -> Option<(Fau
             deepest(error)
         ));
     }
+    if text.contains("invalid HTTP version") {
+        let words = format!("{address} does not answer in HTTP: an endpoint with TLS begins with https://");
+        return Some((FaultKind::Untrusted, words));
+    }
     let is_refused = causes(error).any(|cause| {
         let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
         matches!(
@@ -90,6 +94,11 @@ fn distrust(address: &str, error: &rustls::Error) -> Option<String> {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => format!(
             "the certificate of {address} is for another host: check the endpoint, and what answers there \
              ({certificate})"
+        ),
+        // webpki's word for a self-signed certificate that may sign others (RFC 5280, 4.2.1.9).
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => format!(
+            "the certificate of {address} is that of an authority, not of a server: give the server a certificate of \
+             its own, without CA:TRUE"
         ),
         other => format!("the certificate of {address} is not accepted: {other}"),
     })

@@ -102,14 +102,6 @@ fn keys_and_clocks_are_told_with_what_to_do() {
 }
 
 #[test]
-fn only_a_denial_that_gives_no_reason_may_be_one_of_payment() {
-    assert!(s3(403, "AccessDenied", "Access Denied", "").message.contains("--requester-pays"));
-    let reason = "User: a is not authorized to perform: s3:GetObject because no policy allows it";
-    assert!(!s3(403, "AccessDenied", reason, "").message.contains("--requester-pays"));
-    assert!(!unread(403, "").message.contains("--requester-pays"), "DynamoDB knows no such thing");
-}
-
-#[test]
 fn what_a_server_says_can_not_fill_the_terminal_or_steer_it() {
     let message = format!("\u{1b}[2J{}", "x".repeat(10_000));
     let fault = s3(400, "Odd\u{7}", &message, "");

@@ -44,6 +44,10 @@ const PRETTY: &str = not_ours!(
     "JSON that is spread over several lines",
     "write each item on a line of its own, as jq -c . does"
 );
+const COMMAS: &str =
+    not_ours!("JSON with a comma behind each line", "remove the commas, as sed 's/,$//' does");
+const PYTHON: &str =
+    not_ours!("a Python dict ({'id':…})", "write each item on a line of its own with json.dumps");
 const MARKUP: &str = not_ours!(
     "XML or HTML",
     "if it is an error message that was saved instead of the file, download the file again"
@@ -55,6 +59,7 @@ const COLUMNS: &str = not_ours!(
 /// Text in UTF-16.
 pub(crate) const UTF16: &str =
     not_ours!("text in UTF-16", "convert it to UTF-8, as iconv -f UTF-16 -t UTF-8 does");
+const UTF32: &str = not_ours!("text in UTF-32", "convert it to UTF-8, as iconv -f UTF-32 -t UTF-8 does");
 const PARQUET: &str = not_ours!("Apache Parquet", "convert it to DynamoDB JSON, one item a line");
 const AVRO: &str = not_ours!("Apache Avro", "convert it to DynamoDB JSON, one item a line");
 const ORC: &str = not_ours!("Apache ORC", "convert it to DynamoDB JSON, one item a line");
@@ -66,12 +71,15 @@ const COMPRESSED: &str = not_ours!(
 );
 
 /// How binary formats begin.
-const MAGICS: [(&[u8], &str); 13] = [
+const MAGICS: [(&[u8], &str); 15] = [
     (b"PAR1", PARQUET),
     (b"Obj\x01", AVRO),
     (b"ORC", ORC),
     (b"PK\x03\x04", ZIP),
     (b"PK\x05\x06", ZIP),
+    // Before the mark of UTF-16, with which it begins.
+    (b"\xff\xfe\0\0", UTF32),
+    (b"\0\0\xfe\xff", UTF32),
     (b"\xff\xfe", UTF16),
     (b"\xfe\xff", UTF16),
     (b"\xfd7zXZ\0", COMPRESSED),
@@ -95,7 +103,7 @@ pub(crate) fn holds_items(shape: &str) -> bool {
 
 /// Whether a line of it may be more or less than one item. Otherwise a line is one bad line.
 pub(crate) fn may_hold_many(shape: &str) -> bool {
-    ![PLAIN, COLUMNS, MARKUP, STREAMS].contains(&shape)
+    ![PLAIN, COLUMNS, COMMAS, MARKUP, PYTHON, STREAMS].contains(&shape)
 }
 
 /// What a file is that holds no text, by its first bytes.
@@ -142,6 +150,8 @@ pub(crate) fn of_json(text: &[u8]) -> Option<&'static str> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text).trim_ascii_start();
     match text.first()? {
         b'[' => Some(ARRAY),
+        b'{' if text[1..].trim_ascii_start().starts_with(b"'") => Some(PYTHON),
+        b'{' if ends_with_comma(text) => Some(COMMAS),
         b'{' => of_object(&fields(text)).or_else(|| is_spread(text).then_some(PRETTY)),
         _ => None,
     }
@@ -258,6 +268,12 @@ fn is_write_requests(value: &[u8]) -> bool {
 fn is_description(value: &[u8]) -> bool {
     const FIELDS: [&[u8]; 4] = [b"AttributeDefinitions", b"TableName", b"KeySchema", b"TableStatus"];
     fields(value).iter().any(|field| FIELDS.contains(&field.name))
+}
+
+/// Whether the first line is an object with a comma behind it.
+fn ends_with_comma(text: &[u8]) -> bool {
+    let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    skip_value(line).is_some_and(|rest| rest.trim_ascii() == b",")
 }
 
 /// Whether the first line ends within the JSON that it begins.
