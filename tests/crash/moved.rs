@@ -59,8 +59,10 @@ fn idle(fake: &Fake) -> Job<'_> {
 #[track_caller]
 fn idle_in_s3<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> Job<'a> {
     s3.create_bucket(bucket);
-    let job = Job::start_to_s3(fake, ITEMS, InS3 { s3, bucket }, IDLE);
+    let mut job = Job::start_to_s3(fake, ITEMS, InS3 { s3, bucket }, IDLE);
     wait_for_journal(|| s3.objects(bucket).iter().any(|key| key.contains("/journal/")));
+    // Before that it looks once more what is in its place.
+    job.wait_for_workers(1);
     job
 }
 
