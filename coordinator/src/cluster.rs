@@ -7,11 +7,15 @@ mod yarn;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use job::{control::Boot, ids::WorkerId};
+use job::{capacity::Rate, control::Boot, ids::WorkerId};
 
 use crate::{failure::Failure, schedule::Hiring};
-pub(crate) use place::{Place, Room};
+pub(crate) use local::cores;
+pub(crate) use place::Place;
 pub(crate) use yarn::default_file_system;
+
+/// Fewer than so many workers are not asked for of a cluster that has room: one may be lost.
+const FEWEST: u64 = 2;
 
 /// Where the user wants workers to run.
 #[derive(Clone, Debug, Default)]
@@ -86,4 +90,23 @@ pub(crate) enum Ending {
     Told,
     /// They are killed.
     Killed,
+}
+
+/// Workers that there is room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) workers: u32,
+    /// Others want the room, too: no more is taken than the budget can use.
+    pub(crate) is_shared: bool,
+}
+
+impl Room {
+    /// How many workers to start that are to use `rate`, if each can use so many units per second.
+    pub(crate) fn wanted(self, rate: Rate, units_per_worker: u64) -> u32 {
+        if !self.is_shared {
+            return self.workers.max(1);
+        }
+        let useful = (rate.milli_per_second() / 1000).div_ceil(units_per_worker).max(FEWEST);
+        self.workers.min(u32::try_from(useful).unwrap_or(u32::MAX)).max(1)
+    }
 }

@@ -27,7 +27,6 @@ pub(crate) use pace::SIGN_OF_LIFE;
 pub(crate) use read::read;
 pub use replay::{Journaled, Replay, State};
 use scribe::Scribe;
-pub(crate) use summary::percent;
 pub(crate) use takeover::{Life, SILENCE, age, await_silence, life};
 
 /// As long as a job without any progress lasts, so long it lasts without a place for its journal.

@@ -330,11 +330,6 @@ fn is_of(table: &Value, facts: &TableFacts) -> bool {
     same("TableName") && same("TableArn") && same("TableId")
 }
 
-/// Cores this process may use.
-pub(crate) fn cores() -> u32 {
-    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
-}
-
 /// The worker binary: `TABLEHAUL_WORKER`, else beside this one.
 pub(crate) fn worker_binary() -> Result<PathBuf, Failure> {
     let path = match std::env::var_os("TABLEHAUL_WORKER") {

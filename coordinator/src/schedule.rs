@@ -298,6 +298,15 @@ impl<W: Work> Schedule<W> {
     }
 }
 
+/// How much is done, 0 to 100; 100 only if it is all.
+pub(crate) fn percent(items: u64, expected_items: u64, (done, total): (usize, usize)) -> u64 {
+    if done == total {
+        return 100;
+    }
+    let of = |part: u64, whole: u64| part.saturating_mul(100).checked_div(whole).unwrap_or(0);
+    of(items, expected_items).max(of(done as u64, total as u64)).min(99)
+}
+
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]

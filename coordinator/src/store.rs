@@ -1,6 +1,7 @@
 //! The folder a backup is written to: in S3 or in a file system. A shell; both kinds keep the same
 //! promise, that no part file is visible before it is complete.
 
+mod entry;
 mod files;
 mod found;
 mod hint;
@@ -17,11 +18,12 @@ use job::{ids::UploadId, layout::PartName, target::Target};
 use job_aws::{Clients, Fault};
 
 use crate::files::PartFile;
+pub(crate) use entry::{Archived, Entry, Listing};
 use files::Directory;
 pub(crate) use hint::s3_fault;
 pub(crate) use limits::JOURNAL_OBJECT;
 pub(crate) use lock::Lock;
-pub(crate) use read::{Archived, Entry, Listing, Readable};
+pub(crate) use read::Readable;
 use s3::Prefix;
 pub(crate) use thread::blocking;
 

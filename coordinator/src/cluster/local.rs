@@ -24,6 +24,11 @@ const END_LIMIT: Duration = Duration::from_secs(3);
 /// How long a worker whose stream has ended may take to end by itself: how it ended says more.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
+/// Cores this process may use.
+pub(crate) fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
+}
+
 /// Children of this process. Dropping it kills them.
 pub(crate) struct LocalCluster {
     binary: PathBuf,

@@ -8,21 +8,18 @@ use std::{
     time::Duration,
 };
 
-use job::{capacity::Rate, control::VERSION, target::Target};
+use job::{control::VERSION, target::Target};
 use tokio::process::Command;
 
 use super::{
-    Cluster, ClusterKind, ClusterWishes,
-    local::LocalCluster,
+    Cluster, ClusterKind, ClusterWishes, Room,
+    local::{LocalCluster, cores},
     yarn::{Site, YarnCluster},
 };
-use crate::{failure::Failure, preflight::cores};
+use crate::failure::Failure;
 
 /// How long a worker may take to say its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(10);
-
-/// Fewer than so many workers are not asked for of a cluster that has room: one may be lost.
-const FEWEST: u64 = 2;
 
 /// The cluster of a command.
 pub(crate) struct Place {
@@ -129,23 +126,4 @@ async fn same_version(worker: &Path) -> Result<(), Failure> {
     Err(refused(format!(
         "is of version {version}, and tablehaul of {VERSION}: install both from one package"
     )))
-}
-
-/// Workers that there is room for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Room {
-    pub(crate) workers: u32,
-    /// Others want the room, too: no more is taken than the budget can use.
-    pub(crate) is_shared: bool,
-}
-
-impl Room {
-    /// How many workers to start that are to use `rate`, if each can use so many units per second.
-    pub(crate) fn wanted(self, rate: Rate, units_per_worker: u64) -> u32 {
-        if !self.is_shared {
-            return self.workers.max(1);
-        }
-        let useful = (rate.milli_per_second() / 1000).div_ceil(units_per_worker).max(FEWEST);
-        self.workers.min(u32::try_from(useful).unwrap_or(u32::MAX)).max(1)
-    }
 }

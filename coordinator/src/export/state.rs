@@ -11,7 +11,7 @@ use job::{
 use super::segments::Segments;
 use crate::{
     files::{PartFile, PartFiles},
-    journal::percent,
+    schedule::percent,
 };
 
 /// Segments and part files of one export.

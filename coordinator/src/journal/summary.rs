@@ -1,7 +1,7 @@
 //! What a journal says of its job, for people. A core.
 
 use super::replay::{Journaled, State};
-use crate::text;
+use crate::{schedule::percent, text};
 
 impl State {
     /// What it does.
@@ -54,15 +54,6 @@ impl State {
     }
 }
 
-/// How much is done, 0 to 100; 100 only if it is all.
-pub(crate) fn percent(items: u64, expected_items: u64, (done, total): (usize, usize)) -> u64 {
-    if done == total {
-        return 100;
-    }
-    let of = |part: u64, whole: u64| part.saturating_mul(100).checked_div(whole).unwrap_or(0);
-    of(items, expected_items).max(of(done as u64, total as u64)).min(99)
-}
-
 impl Journaled {
     /// How far it has got, how that ended and by whom, in words.
     pub(crate) fn progress_text(&self) -> String {
@@ -84,18 +75,5 @@ impl Journaled {
     pub(crate) fn text(&self) -> String {
         let (kind, table) = (self.state.kind(), self.state.table().escape_debug());
         format!("an unfinished {kind} of table {table}, {}", self.progress_text())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_all_of_it_is_100_percent() {
-        assert_eq!(percent(50, 100, (1, 4)), 50);
-        assert_eq!(percent(0, 0, (1, 4)), 25, "of a table that was not counted");
-        assert_eq!(percent(500, 100, (1, 4)), 99, "a table may have grown");
-        assert_eq!(percent(5, 100, (4, 4)), 100, "or shrunk");
     }
 }

@@ -335,3 +335,11 @@ fn workers_that_come_only_to_die_are_not_awaited_for_ever() {
     });
     assert!(matches!(failed, Some((6, why)) if why.contains("exit code 1")));
 }
+
+#[test]
+fn only_all_of_it_is_100_percent() {
+    assert_eq!(percent(50, 100, (1, 4)), 50);
+    assert_eq!(percent(0, 0, (1, 4)), 25, "of a table that was not counted");
+    assert_eq!(percent(500, 100, (1, 4)), 99, "a table may have grown");
+    assert_eq!(percent(5, 100, (4, 4)), 100, "or shrunk");
+}

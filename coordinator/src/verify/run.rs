@@ -22,7 +22,7 @@ use super::{
     stored::WINDOW_BYTES,
 };
 use crate::{
-    preflight::cores,
+    cluster::cores,
     retry::retried,
     store::{Entry, Readable, Store},
 };

@@ -2,41 +2,15 @@
 //! `x-amz-bucket-region` of `HeadBucket`, also if that is refused or sent elsewhere (Amazon S3 API Reference,
 //! "`HeadBucket`").
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
-
 use aws_config::Region;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use job::spec::AwsAccess;
 
-use crate::{Clients, Fault, FaultKind, connect::address, fault::said_region};
-
-/// What is known of the regions of buckets. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct Buckets {
-    /// Where to ask, in this order; empty if the region is given.
-    guesses: Vec<String>,
-    found: Arc<Mutex<HashMap<String, String>>>,
-}
-
-impl Buckets {
-    /// All are where the user says, if anywhere; else where S3 says, that is to be asked in these regions.
-    pub(crate) fn new(access: &AwsAccess, guesses: Vec<String>) -> Self {
-        let guesses = if access.s3_region.is_some() { Vec::new() } else { guesses };
-        Self { guesses, found: Arc::default() }
-    }
-
-    fn region(&self, bucket: &str) -> Option<String> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned()
-    }
-
-    fn note(&self, bucket: &str, region: String) {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(bucket.to_owned(), region);
-    }
-}
+use crate::{
+    clients::{Clients, address},
+    fault::{Fault, FaultKind, said_region},
+};
 
 impl Clients {
     /// Finds out in which region a bucket is, unless that is given or known. If S3 does not tell, it stays the first
@@ -124,20 +98,4 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     error.raw_response().and_then(said_region)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_is_asked_where_the_user_says_it() {
-        let given = AwsAccess { s3_region: Some("eu-west-1".into()), ..AwsAccess::default() };
-        assert!(Buckets::new(&given, vec!["us-east-1".into()]).guesses.is_empty());
-        let guessed = Buckets::new(&AwsAccess::default(), vec!["us-east-1".into()]);
-        assert_eq!(guessed.guesses, ["us-east-1"]);
-        guessed.clone().note("b", "eu-west-1".into());
-        assert_eq!(guessed.region("b").as_deref(), Some("eu-west-1"));
-        assert_eq!(guessed.region("c"), None);
-    }
 }

@@ -13,7 +13,7 @@ use aws_types::os_shim_internal::Env;
 use job::{endpoint::dynamodb_region, spec::AwsAccess};
 
 use crate::{
-    buckets::Buckets,
+    clients::{Buckets, Clients, Retries, address},
     endpoint::endpoint_of,
     fault::{Fault, FaultKind},
     identity::{Identity, check_account, sts_client},
@@ -28,41 +28,6 @@ const REGION_IF_NONE_MATTERS: &str = "us-east-1";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// A Scan page or an upload part that takes longer is sent again.
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// Who sends failed requests again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retries {
-    /// The SDK, three times in all: for the few calls of the coordinator, which also says soon
-    /// when nobody answers.
-    Sdk,
-    /// The caller, who pays each try from a budget; those to S3, which cost nothing, the SDK first.
-    Caller,
-}
-
-/// Connections, shared by clones.
-#[derive(Clone, Debug)]
-pub struct Clients {
-    /// To the table's region.
-    pub dynamodb: aws_sdk_dynamodb::Client,
-    /// To the region in which buckets are that were not located; see [`Clients::s3_of`].
-    pub s3: aws_sdk_s3::Client,
-    /// The table's region.
-    pub region: String,
-    /// Where DynamoDB is, for messages.
-    pub dynamodb_address: String,
-    /// Where S3 is, for messages.
-    pub s3_address: String,
-    /// What was asked for, with the regions and endpoints that environment and profile add to it.
-    pub access: AwsAccess,
-    /// Where buckets are.
-    pub buckets: Buckets,
-    /// To AWS STS, if it makes sense to ask it.
-    pub sts: Option<aws_sdk_sts::Client>,
-    /// Whose credentials these are, as far as that was asked.
-    pub identity: Identity,
-    /// What the clients were made of, for clients of other services.
-    pub config: SdkConfig,
-}
 
 /// Builds clients and makes sure that there are a region and credentials; no request is sent to
 /// DynamoDB or S3. If an account is required, AWS STS is asked whose the credentials are.
@@ -115,12 +80,6 @@ async fn clients(
         identity,
         config: config.clone(),
     })
-}
-
-pub(crate) fn address(endpoint: Option<&str>, service: &str, region: &str) -> String {
-    let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-    let of_aws = || format!("https://{service}.{region}.amazonaws.com{suffix}");
-    endpoint.map_or_else(of_aws, str::to_owned)
 }
 
 /// What environment, shared files and the user say together.

@@ -5,7 +5,11 @@ use std::time::Duration;
 use aws_config::{SdkConfig, retry::RetryConfig};
 use job::spec::AwsAccess;
 
-use crate::{Clients, Fault, FaultKind, Retries, endpoint::endpoint_of};
+use crate::{
+    clients::{Clients, Retries},
+    endpoint::endpoint_of,
+    fault::{Fault, FaultKind},
+};
 
 /// How long STS may take to answer if nothing depends on the answer.
 const BRIEFLY: Duration = Duration::from_secs(3);

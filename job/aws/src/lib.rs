@@ -2,6 +2,7 @@
 //! that decides what an error of theirs means.
 
 mod buckets;
+mod clients;
 mod connect;
 mod endpoint;
 mod fault;
@@ -15,8 +16,8 @@ pub mod waits;
 mod watch;
 
 pub use aws_config::SdkConfig;
-pub use buckets::Buckets;
-pub use connect::{Clients, Retries, connect, connect_to_s3};
+pub use clients::{Buckets, Clients, Retries};
+pub use connect::{connect, connect_to_s3};
 pub use endpoint::endpoint_of;
 pub use fault::{Fault, FaultKind};
 pub use identity::{Caller, Identity};

@@ -13,7 +13,7 @@ use super::{
     install::{self, Named, ThisMachine},
     manager::{Info, Manager},
 };
-use crate::cluster::{ClusterWishes, place::Room};
+use crate::cluster::{ClusterWishes, Room};
 
 /// MiB that a worker may use by default; its bound is far below.
 const WORKER_MIB: u32 = 256;
