@@ -1,5 +1,6 @@
 //! The clean command: removes an unfinished export, and nothing else. A shell.
 
+use engine::replay::{Journaled, State};
 use job::{
     journal::{Fact, Run},
     layout,
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     commit::{self, Marks},
     failure::Failure,
-    journal::{self, Journal, Journaled, Life, State},
+    journal::{self, Journal, Life},
     occupant::{Occupant, foreign_text},
     progress::Progress,
     store::Store,

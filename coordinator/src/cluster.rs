@@ -7,9 +7,10 @@ mod yarn;
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use engine::schedule::Hiring;
 use job::{capacity::Rate, control::Boot, ids::WorkerId};
 
-use crate::{failure::Failure, schedule::Hiring};
+use crate::failure::Failure;
 pub(crate) use local::cores;
 pub(crate) use place::Place;
 pub(crate) use yarn::default_file_system;

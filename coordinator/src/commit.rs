@@ -4,18 +4,16 @@
 //! Every step may be repeated, so another coordinator can finish the work of one that died. Nothing is written over, and
 //! nothing is removed that this export has not written: another backup may be put in the same place meanwhile.
 
+use engine::{
+    export::ExportState,
+    part_files::PartFile,
+    replay::{Journaled, State},
+};
 use job::{export_json::ExportJson, ids::JobId, layout, manifest, target::Target};
 use job_aws::{Fault, FaultKind};
 use tokio::task::JoinSet;
 
-use crate::{
-    export::ExportState,
-    files::PartFile,
-    journal::{Journaled, State},
-    progress::Progress,
-    retry::retried,
-    store::Store,
-};
+use crate::{progress::Progress, retry::retried, store::Store};
 
 /// Files completed or aborted at once.
 const AT_ONCE: usize = 16;

@@ -11,6 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use engine::{
+    rate::Limits,
+    schedule::{Action, Event, Hiring, Schedule, TICK, Work},
+};
 use job::{control::ToWorker, ids::WorkerId};
 use job_aws::{Clients, Fault};
 use tokio::{
@@ -25,9 +29,7 @@ use crate::{
     failure::Failure,
     identity::TableIdentity,
     journal::Journal,
-    pace::Limits,
     progress::{Progress, Snapshot},
-    schedule::{Action, Event, Hiring, Schedule, TICK, Work},
     server::ControlPlane,
     stop::Stop,
     table::TableFacts,

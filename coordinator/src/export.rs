@@ -2,12 +2,11 @@
 
 mod finish;
 mod resume;
-mod segments;
-mod state;
-mod work;
 
 use std::time::{Duration, Instant};
 
+use engine::export::{ExportAction, ExportEvent, ExportState, ExportWork};
+use engine::{rate::Limits, replay::State, schedule::Schedule};
 use jiff::Timestamp;
 use job::{
     ids::JobId,
@@ -24,14 +23,12 @@ use crate::{
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
     identity::TableIdentity,
-    journal::{Journal, State},
+    journal::Journal,
     occupant::Occupant,
-    pace::Limits,
     preflight::{ExportRequest, Ground, Prepared, prepare, worker_binary},
     progress::{Phase, Progress},
     report::Report,
     retry::retried,
-    schedule::Schedule,
     server::ControlPlane,
     stop::Stop,
     store::Store,
@@ -39,9 +36,6 @@ use crate::{
 };
 use finish::{Finish, Read};
 pub(crate) use resume::difference;
-pub(crate) use segments::Slowest;
-pub use state::ExportState;
-pub use work::{ExportAction, ExportEvent, ExportWork};
 
 /// How long taking a folder may still last when the command is to stop: less than the 5 seconds in which it ends.
 const GRACE: Duration = Duration::from_secs(3);

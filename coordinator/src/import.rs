@@ -10,8 +10,6 @@ mod prepare;
 mod rejects;
 mod report;
 mod resume;
-mod state;
-mod work;
 
 use std::{
     convert::Infallible,
@@ -19,6 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use engine::import::{ImportAction, ImportState, ImportWork};
+use engine::schedule::Schedule;
 use job::{
     journal::{Checked, Fact, RejectedLine, Run},
     spec::{RateSpec, WriteMode},
@@ -34,7 +34,6 @@ use crate::{
     identity::{Found, TableIdentity},
     preflight::worker_binary,
     progress::{Phase, Progress},
-    schedule::Schedule,
     server::ControlPlane,
     stop::Stop,
     text::count_of,
@@ -48,8 +47,6 @@ use plan::CheckedText;
 use prepare::{Prepared, prepare};
 use rejects::Rejects;
 use resume::Kept;
-pub use state::ImportState;
-pub use work::{ImportAction, ImportWork};
 
 /// How long taking the place for state may still last when the command is to stop.
 const GRACE: Duration = Duration::from_secs(3);

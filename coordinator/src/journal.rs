@@ -6,26 +6,22 @@
 //! folder → read (shell) → replay (core) → Journaled → takeover (shell): does its owner still live?
 //! ```
 
-mod claim;
 mod machine;
 mod pace;
 mod read;
-mod replay;
 mod scribe;
-mod summary;
 mod takeover;
 
 use std::time::{Duration, Instant};
 
+use engine::replay::Journaled;
 use job::journal::{Fact, Run, Totals};
 use tokio::task::JoinSet;
 
 use crate::{failure::Failure, store::Store};
-pub use claim::{Claim, claim, stands_alone};
 use pace::Pace;
 pub(crate) use pace::SIGN_OF_LIFE;
 pub(crate) use read::read;
-pub use replay::{Journaled, Replay, State};
 use scribe::Scribe;
 pub(crate) use takeover::{Life, SILENCE, age, await_silence, life};
 

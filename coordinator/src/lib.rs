@@ -13,36 +13,18 @@ pub mod progress;
 pub mod report;
 pub mod status;
 
-/// The cores, for the simulation that runs them. Nobody else's.
-#[doc(hidden)]
-pub mod cores {
-    pub use crate::{
-        export::{ExportAction, ExportEvent, ExportState, ExportWork},
-        files::PartFile,
-        import::{ImportAction, ImportState, ImportWork},
-        journal::{Claim, Journaled, Replay, State, claim, stands_alone},
-        pace::Limits,
-        schedule::{Action, Event, Heard, Hiring, Schedule, Work},
-    };
-}
-
 mod access;
 mod backup;
-mod budget;
 mod cluster;
 mod commit;
 mod driver;
 mod dynamodb;
-mod files;
 mod identity;
 mod journal;
-mod lease;
 mod occupant;
 mod output;
-mod pace;
 mod plan;
 mod retry;
-mod schedule;
 mod server;
 mod stop;
 mod store;

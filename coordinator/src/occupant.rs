@@ -1,11 +1,12 @@
 //! What is in a folder that a job is to write to.
 
+use engine::replay::Journaled;
 use job::layout;
 use job_aws::Fault;
 
 use crate::{
     failure::Failure,
-    journal::{self, Journaled},
+    journal,
     retry::briefly,
     store::Store,
     whole::{self, Complete, Damaged, Whole},

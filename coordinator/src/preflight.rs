@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use engine::replay::{Journaled, State};
 use job::{
     spec::{AwsAccess, RateSpec},
     table_settings::TableSettings,
@@ -22,7 +23,7 @@ use crate::{
     dynamodb,
     export::difference,
     failure::Failure,
-    journal::{self, Journaled, State},
+    journal,
     occupant::{Occupant, foreign_text},
     plan::{Plan, PlanText, Wishes, plan},
     retry::briefly,

@@ -2,10 +2,11 @@
 
 use std::{fmt, time::Duration};
 
+use engine::export::Slowest;
 use job::{capacity::Rate, export_json::ExportJson, journal::Totals, visible::Line};
 use serde::Serialize;
 
-use crate::{access, export::Slowest, text};
+use crate::{access, text};
 
 /// One table, exported.
 #[derive(Clone, Debug, Serialize)]

@@ -2,13 +2,14 @@
 
 use std::{fmt, time::Duration};
 
+use engine::replay::Journaled;
 use job::{spec::AwsAccess, target::Target, visible::Line};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     failure::Failure,
-    journal::{self, Journaled, Life, SILENCE},
+    journal::{self, Life, SILENCE},
     occupant::{Occupant, foreign_text},
     store::Store,
     text,

@@ -14,10 +14,10 @@ mod read;
 mod s3;
 mod thread;
 
+use engine::part_files::PartFile;
 use job::{ids::UploadId, layout::PartName, target::Target};
 use job_aws::{Clients, Fault};
 
-use crate::files::PartFile;
 pub(crate) use entry::{Archived, Entry, Listing};
 use files::Directory;
 pub(crate) use hint::s3_fault;

@@ -4,14 +4,13 @@ mod status;
 
 use std::collections::BTreeMap;
 
+use engine::rate::Limits;
 use job::{
     capacity::Rate,
     schema::{IndexKeys, KeyAttribute, KeyKind, KeySchema},
     spec::RateSpec,
 };
 use serde_json::Value;
-
-use crate::pace::Limits;
 
 /// Units per second of an on-demand table that says nothing else: the default table quota, the same
 /// for reads and writes (DynamoDB Developer Guide, "Service, account, and table quotas").

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use job::counted::{count, count_of};
 use job::visible;
 
 use crate::{failure::Failure, output};
@@ -94,16 +95,6 @@ pub(crate) fn without_passwords(text: &str) -> Cow<'_, str> {
 /// What is wrong, as the one line on standard error that begins with the program's name.
 pub(crate) fn complain(why: &str) {
     output::line(&format!("tablehaul: {why}"));
-}
-
-/// `1 worker`, `2 workers`.
-pub(crate) fn count(number: usize, thing: &str) -> String {
-    count_of(number as u64, thing)
-}
-
-/// The same of a number that may not fit a `usize`.
-pub(crate) fn count_of(number: u64, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 /// `4.5 GB`: decimal, as AWS bills.

@@ -4,6 +4,7 @@
 
 pub mod capacity;
 pub mod control;
+pub mod counted;
 pub mod crash;
 pub mod endpoint;
 pub mod export_json;

@@ -2,7 +2,7 @@
 
 use std::{fs, num::NonZero, thread, time::Duration};
 
-use crate::streams::Cpu;
+use engine::worker::streams::Cpu;
 
 /// How many cores to use: as many threads run on the runtime, and as many encode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,27 +31,20 @@ mod codec;
 mod encode;
 mod fill;
 mod key;
-mod order;
-mod page;
-mod part;
 mod raw;
 mod scan;
 mod segments;
 mod store;
 mod upload;
 
-/// Those of the stages that decide.
-pub(crate) mod cores {
-    pub use super::{
-        order::{Action, Event, Order, PartFile, Stored},
-        page::{Costs, Plan, Reads},
-        part::{Filling, Limits, Page, PartOf, Sealing},
-    };
-}
-
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
+use engine::worker::streams::{MAX_STREAMS, Times};
+use engine::worker::{
+    part_builder::{Filling, Limits},
+    upload_sequencer::PartFile,
+};
 use job::{
     ids::{FileId, UploadId},
     layout::PartName,
@@ -66,7 +59,6 @@ use crate::{
     inlet::{Unasked, offer},
     purse::Purse,
     report::Report,
-    streams::{MAX_STREAMS, Times},
 };
 
 /// Sealed parts that wait for the uploads; their buffers bound them further.
@@ -76,14 +68,14 @@ const SEALED_PARTS: usize = 2;
 #[derive(Debug)]
 pub(crate) struct Inlet {
     segments: mpsc::Sender<segments::Order>,
-    files: mpsc::Sender<order::PartFile>,
+    files: mpsc::Sender<PartFile>,
 }
 
 /// What a running export is told.
 #[derive(Debug)]
 pub(crate) struct Outlet {
     segments: mpsc::Receiver<segments::Order>,
-    files: mpsc::Receiver<order::PartFile>,
+    files: mpsc::Receiver<PartFile>,
 }
 
 /// Both ends.
@@ -107,7 +99,7 @@ impl Inlet {
 
     /// A file to fill.
     pub(crate) fn file(&self, file: FileId, name: PartName, upload_id: UploadId) -> Result<(), Unasked> {
-        offer(&self.files, order::PartFile { file, name, upload_id })
+        offer(&self.files, PartFile { file, name, upload_id })
     }
 }
 
@@ -121,11 +113,11 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let clients = job_aws::connect(&settings.aws, Retries::Caller).await?;
     let store = Arc::new(store::Store::of(&settings.target, &clients));
-    let limits = part::Limits::of(&settings);
+    let limits = Limits::of(&settings);
     let capacity = limits.part_capacity(settings.compression);
     let (parts, sealed) = mpsc::channel(SEALED_PARTS);
     let filler = fill::Filler {
-        filling: part::Filling::new(limits),
+        filling: Filling::new(limits),
         compression: settings.compression,
         buffers: buffers::Buffers::new(store.max_writing() + 1, capacity),
         parts,

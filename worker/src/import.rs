@@ -29,22 +29,12 @@
 
 mod blocks;
 mod check;
-mod ledger;
-mod line;
 mod mix;
 mod read;
 mod splits;
 mod stored;
 mod tracker;
 mod write;
-
-/// Those of the stages that decide.
-pub(crate) mod cores {
-    pub use super::{
-        ledger::{Entry, Ledger, Rejected, State, Told},
-        line::{Outcome, Ticket},
-    };
-}
 
 use std::sync::Arc;
 

@@ -5,14 +5,7 @@
 //! (control stream) → purse (units) → export or import (the stages). See `export.rs` and `import.rs` for the
 //! pictures.
 
-/// The cores, for the simulation and the bench that run them. Nobody else's.
-#[doc(hidden)]
-pub mod cores {
-    pub use crate::{allowance::Allowance, export::cores::*, import::cores::*};
-}
-
 mod agent;
-mod allowance;
 pub mod cli;
 mod connect;
 mod cpu;
@@ -26,7 +19,6 @@ mod reply;
 mod report;
 mod retry;
 mod say;
-mod streams;
 mod yarn;
 
 use std::{sync::Arc, time::Duration};

@@ -6,10 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use engine::worker::allowance::Allowance;
 use job::{capacity::Units, control::FromWorker};
 use tokio::sync::{Notify, oneshot, watch};
 
-use crate::{allowance::Allowance, report::Report};
+use crate::report::Report;
 
 /// Needs are told this often at most; grants come about every 100 ms.
 const TELL_EVERY: Duration = Duration::from_millis(20);

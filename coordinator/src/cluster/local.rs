@@ -10,7 +10,8 @@ use std::{
 };
 
 use super::{Cluster, Ending, Happened, lines::next_line};
-use crate::{failure::Failure, schedule::Hiring};
+use crate::failure::Failure;
+use engine::schedule::Hiring;
 use job::{control::Boot, ids::WorkerId};
 use tokio::{
     io::{AsyncWriteExt, BufReader},

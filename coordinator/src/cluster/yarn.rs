@@ -18,6 +18,7 @@ mod watch;
 
 use std::{path::PathBuf, process::Stdio, sync::Arc};
 
+use engine::schedule::Hiring;
 use job::{control::Boot, ids::WorkerId};
 use tokio::{
     process::Command,
@@ -26,7 +27,7 @@ use tokio::{
 };
 
 use super::{Cluster, Ending, Happened};
-use crate::{failure::Failure, schedule::Hiring};
+use crate::failure::Failure;
 use client::Submission;
 use hdfs::Hdfs;
 use secret::Secret;

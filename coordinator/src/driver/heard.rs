@@ -1,11 +1,12 @@
 //! What happens around a job, as events of its schedule.
 
+use engine::schedule::{Event, Work};
+
 use super::{Done, Hands, Running};
 use crate::{
     cluster::Happened,
     failure::Failure,
     identity::Found,
-    schedule::{Event, Work},
     server::{Incoming, Newcomer},
 };
 

@@ -1,12 +1,12 @@
 //! What the driver has journaled.
 
+use engine::schedule::Work;
 use job::journal::Totals;
 
 use super::{Hands, Running};
 use crate::{
     failure::Failure,
     journal::{Journal, SIGN_OF_LIFE},
-    schedule::Work,
 };
 
 impl<W: Work, H: Hands<W>> Running<'_, W, H> {

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use engine::export::{ExportState, Slowest};
 use jiff::Timestamp;
 use job::{
     capacity::Rate,
@@ -14,11 +15,7 @@ use job::{
 };
 use job_aws::Clients;
 
-use super::{
-    resume::{advised, kept_text, partly_kept_text},
-    segments::Slowest,
-    state::ExportState,
-};
+use super::resume::{advised, kept_text, partly_kept_text};
 use crate::{
     commit::{self, Marks},
     failure::Failure,

@@ -1,8 +1,8 @@
 //! Whether an unfinished export can be gone on with, and how that is said. A core.
 
+use engine::export::ExportState;
 use job::{journal::Begin, layout, table_settings::TableSettings};
 
-use super::state::ExportState;
 use crate::{failure::Failure, plan::Wishes, table::TableFacts};
 
 /// What an export that is to begin is.

@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use engine::rate::Limits;
 use job::{
     capacity::{Rate, Units},
     spec::WriteMode,
@@ -12,7 +13,6 @@ use job::{
 
 use crate::{
     backup::Backup,
-    pace::Limits,
     table::TableFacts,
     text::{self, count, count_of},
 };

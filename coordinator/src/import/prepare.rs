@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use engine::rate::Limits;
 use job::{
     capacity::Rate,
     journal::BeginImport,
@@ -21,7 +22,6 @@ use crate::{
     cluster::{ClusterWishes, Place},
     dynamodb,
     failure::Failure,
-    pace::Limits,
     preflight::usable,
     retry::briefly,
     table::TableFacts,

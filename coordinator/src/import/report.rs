@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
+use engine::{import::ImportWork, schedule::Schedule};
 use serde::Serialize;
 
 use job::{journal::Totals, visible::Line};
 
-use super::{ImportWork, prepare::Prepared};
-use crate::{access, schedule::Schedule, text};
+use super::prepare::Prepared;
+use crate::{access, text};
 
 /// One backup, imported.
 #[derive(Clone, Debug, Serialize)]

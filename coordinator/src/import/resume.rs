@@ -3,6 +3,10 @@
 
 use std::time::Duration;
 
+use engine::{
+    import::ImportState,
+    replay::{Journaled, State},
+};
 use jiff::Timestamp;
 use job::{
     fingerprint::Fingerprint,
@@ -14,10 +18,10 @@ use job::{
 use job_aws::Clients;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{prepare::ImportRequest, state::ImportState};
+use super::prepare::ImportRequest;
 use crate::{
     failure::Failure,
-    journal::{Journal, Journaled, State},
+    journal::Journal,
     occupant::{Occupant, foreign_text},
     store::Store,
     table::TableFacts,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use engine::replay::{Journaled, Replay};
 use job::{
     journal::{self, Header},
     layout,
@@ -9,7 +10,6 @@ use job::{
 use job_aws::{Fault, FaultKind};
 use tokio::task::JoinSet;
 
-use super::replay::{Journaled, Replay};
 use crate::{
     failure::Failure,
     retry::retried,

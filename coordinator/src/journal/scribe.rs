@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use engine::{
+    conflict::{Claim, claim, stands_alone},
+    replay::Journaled,
+};
 use jiff::Timestamp;
 use job::{
     journal::{self, Fact, Header, Writer},
@@ -10,11 +14,9 @@ use job::{
 use job_aws::{Fault, FaultKind};
 
 use super::{
-    claim::{Claim, claim, stands_alone},
     machine,
     pace::Size,
     read,
-    replay::Journaled,
     takeover::{SILENCE, gone_on, owner},
 };
 use crate::{

@@ -6,9 +6,10 @@
 
 use std::time::{Duration, Instant};
 
+use engine::replay::Journaled;
 use job::{journal::Header, layout};
 
-use super::{machine, pace::SIGN_OF_LIFE, replay::Journaled};
+use super::{machine, pace::SIGN_OF_LIFE};
 use crate::{
     failure::Failure,
     retry::retried,

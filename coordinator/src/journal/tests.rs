@@ -1,5 +1,9 @@
 use std::path::Path;
 
+use engine::{
+    export::ExportState,
+    replay::{Replay, State},
+};
 use job::{
     control::{Sealed, SealedPart},
     ids::{Attempt, FileId, JobId, Segment},
@@ -11,8 +15,7 @@ use job::{
     task::{Mark, Position, Step, TotalSegments},
 };
 
-use super::{replay::Replay, *};
-use crate::export::ExportState;
+use super::*;
 
 fn header(number: u64, run: &str) -> Header {
     Header {

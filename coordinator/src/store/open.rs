@@ -16,11 +16,11 @@ use aws_smithy_runtime_api::{
     },
 };
 use aws_smithy_types::{DateTime, config_bag::ConfigBag, date_time::Format};
+use engine::part_files::PartFile;
 use job::{ids::JobId, layout, paging::Places};
 use job_aws::{Fault, FaultKind};
 
 use super::{Store, files::Directory, lock, lock::Lock, s3::Prefix};
-use crate::files::PartFile;
 
 impl Store {
     /// A folder in this one.

@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use engine::part_files::PartFile;
 use job::{ids::UploadId, layout};
 use job_aws::{Fault, FaultKind};
 use nix::sys::{
@@ -23,7 +24,7 @@ use super::{
     path::{length, own, sync_directory, temporary},
     thread::blocking,
 };
-use crate::{files::PartFile, text};
+use crate::text;
 
 /// File systems of one machine. If a lock is free there, the process that held it no longer has the file open. On a
 /// network file system that is not certain.

@@ -13,11 +13,11 @@ use aws_sdk_s3::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::base64;
 use bytes::Bytes;
+use engine::part_files::PartFile;
 use job::{ids::UploadId, layout::PartName, paging::Places, spec::S3Settings, target::Target};
 use job_aws::{Clients, Fault, FaultKind, waits};
 
 use super::{Archived, Entry, Listing, hint::s3_fault, limits};
-use crate::files::PartFile;
 
 /// Objects of one bucket under one prefix.
 #[derive(Clone, Debug)]

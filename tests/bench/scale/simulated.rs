@@ -5,15 +5,17 @@
 use std::{collections::VecDeque, time::Duration};
 
 use anyhow::bail;
+use engine::worker::{
+    allowance::Allowance,
+    page_planner::{Costs, Plan, Reads},
+    part_builder::{Filling, Limits, Page},
+    upload_sequencer::{Action, Event, Order, PartFile, Stored},
+};
 use job::{
     capacity::Units,
     control::{FromWorker, Stats, ToWorker},
     spec::ExportSettings,
     task::{Lease, Position},
-};
-
-use worker::cores::{
-    Action, Allowance, Costs, Event, Filling, Limits, Order, Page, PartFile, Plan, Reads, Stored,
 };
 
 /// From a Scan request to its page as lines.

@@ -6,7 +6,15 @@ use std::{
     time::Duration,
 };
 
-use coordinator::cores::{ExportAction, ExportEvent, ExportState, ExportWork, PartFile, State};
+use engine::{
+    export::{ExportAction, ExportEvent, ExportState, ExportWork},
+    part_files::PartFile,
+    replay::State,
+    worker::{
+        part_builder::{Filling, Limits, Page},
+        upload_sequencer::{Action, Event, Order, PartFile as Named, Stored},
+    },
+};
 use fastrand::Rng;
 use job::{
     capacity::Units,
@@ -18,7 +26,6 @@ use job::{
     target::Target,
     task::{Lease, Position, TotalSegments},
 };
-use worker::cores::{Action, Event, Filling, Limits, Order, Page, PartFile as Named, Stored};
 
 use crate::means::{Job, Means};
 

@@ -2,7 +2,14 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use coordinator::cores::{ImportAction, ImportState, ImportWork, State};
+use engine::{
+    import::{ImportAction, ImportState, ImportWork},
+    replay::State,
+    worker::{
+        ledger::{Entry, Ledger, Rejected, State as Line},
+        line::{Outcome, Ticket},
+    },
+};
 use fastrand::Rng;
 use job::{
     capacity::Units,
@@ -15,7 +22,6 @@ use job::{
     spec::{AwsAccess, ImportSettings, WriteMode},
     split::{Codec, Format, Reject, Split, SplitLease},
 };
-use worker::cores::{Entry, Ledger, Outcome, Rejected, State as Line, Ticket};
 
 use crate::means::{Job, Means};
 

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coordinator::cores::{Action, Schedule, State, Work};
+use engine::{
+    replay::State,
+    schedule::{Action, Schedule, Work},
+};
 use job::{
     control::ToWorker,
     ids::{Attempt, WorkerId},

@@ -1,6 +1,6 @@
 //! What an export and an import have in common, for the world that they run in.
 
-use coordinator::cores::{State, Work};
+use engine::{replay::State, schedule::Work, worker::allowance::Allowance};
 use job::{
     capacity::Units,
     control::{FromWorker, ToWorker},
@@ -8,7 +8,6 @@ use job::{
     journal::Fact,
 };
 use std::time::Duration;
-use worker::cores::Allowance;
 
 /// A job: what it works on, where that goes, and what is true of it.
 pub(crate) trait Job {

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use coordinator::cores::{Action, Event, Hiring, Limits, Work};
+use engine::{
+    rate::Limits,
+    schedule::{Action, Event, Hiring, Work},
+};
 use fastrand::Rng;
 use job::{
     capacity::Rate,

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
+use engine::worker::part_builder::Page;
 use job::{
     capacity::Units,
     format::TranscodeError,
@@ -15,7 +16,6 @@ use job::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::part::Page;
 use crate::cpu::Cores;
 
 /// Buffers that have grown beyond this for an odd page are not kept.

@@ -1,16 +1,14 @@
 //! Third stage of an export: lines to upload parts, on a thread of its own.
 
 use anyhow::Context;
+use engine::worker::{
+    part_builder::Filling,
+    upload_sequencer::{Event, Stored},
+};
 use job::spec::Compression;
 use tokio::sync::mpsc;
 
-use super::{
-    buffers::Buffers,
-    codec::Codec,
-    encode::Input,
-    order::{Event, Stored},
-    part::Filling,
-};
+use super::{buffers::Buffers, codec::Codec, encode::Input};
 
 /// What the stage works with.
 pub(crate) struct Filler {

@@ -12,6 +12,10 @@ use aws_sdk_dynamodb::{
     operation::scan::builders::ScanFluentBuilder,
     types::{AttributeValue, ReturnConsumedCapacity},
 };
+use engine::worker::{
+    page_planner::{Costs, Plan, Reads},
+    streams::Times,
+};
 use job::{
     capacity::Units,
     paging::Places,
@@ -23,10 +27,9 @@ use job_aws::{Clients, Fault, FaultKind};
 use super::{
     encode::{EncodeError, Encoded, Encoder, Fetched, KEEP_BYTES},
     key,
-    page::{Costs, Plan, Reads},
     raw::{self, FetchError},
 };
-use crate::{purse::Purse, report::Report, retry::backoff, streams::Times};
+use crate::{purse::Purse, report::Report, retry::backoff};
 
 /// A reply that is no Scan page is asked for so often before the job fails.
 const MALFORMED_REPLIES: u32 = 5;

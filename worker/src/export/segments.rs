@@ -4,14 +4,12 @@
 use std::{sync::Arc, time::Instant};
 
 use anyhow::Context;
+use engine::worker::streams::{DECIDE_EVERY, Leases, Streams};
 use job::{control::FromWorker, task::Lease};
 use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
 
 use super::scan::Scanner;
-use crate::{
-    cpu::{Cores, CpuMeter},
-    streams::{DECIDE_EVERY, Leases, Streams},
-};
+use crate::cpu::{Cores, CpuMeter};
 
 /// What the coordinator says of segments.
 #[derive(Debug)]

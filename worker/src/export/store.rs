@@ -13,10 +13,10 @@ use anyhow::{Context, anyhow};
 use aws_sdk_s3::{primitives::ByteStream, types::ChecksumAlgorithm};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
+use engine::worker::upload_sequencer::{PartFile, Stored};
 use job::{ids::FileId, target::Target};
 use job_aws::{Clients, Fault};
 
-use super::order::{PartFile, Stored};
 use crate::{report::Report, retry::backoff};
 
 /// Parts that are on their way to S3 at once; files are written one part after the other.

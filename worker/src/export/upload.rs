@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
+use engine::worker::upload_sequencer::{Action, Event, Order, PartFile};
 use tokio::{sync::mpsc, task::JoinSet};
 
-use super::{
-    order::{Action, Event, Order, PartFile},
-    store::Store,
-};
+use super::store::Store;
 use crate::report::Report;
 
 /// No further parts or steps are taken while so many are unreported.

@@ -3,6 +3,10 @@
 use std::{io, mem, ops::Range, sync::Arc};
 
 use bytes::Bytes;
+use engine::worker::{
+    ledger::{Entry, Rejected, State},
+    line::{Line, Ticket},
+};
 use job::{
     capacity::Units,
     format::request::{Encoded, Write},
@@ -14,8 +18,6 @@ use tokio::{
 };
 
 use super::{
-    ledger::{Entry, Rejected, State},
-    line::{Line, Ticket},
     read::Sink,
     tracker::{Tracked, WINDOW},
 };

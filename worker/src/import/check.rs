@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use engine::worker::ledger::{MAX_ADVANCE_BYTES, bytes_of};
 use job::{
     capacity::Units,
     control::FromWorker,
@@ -15,10 +16,7 @@ use job::{
 };
 use tokio::runtime::Handle;
 
-use super::{
-    ledger::{MAX_ADVANCE_BYTES, bytes_of},
-    read::Sink,
-};
+use super::read::Sink;
 use crate::report::Report;
 
 /// Advances are told this often,

@@ -5,9 +5,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use engine::worker::line::Line;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::{blocks::Block, line::Line};
+use super::blocks::Block;
 
 /// Lines of a split dealt in one turn.
 const DEAL_LINES: usize = 5;
@@ -103,8 +104,8 @@ pub(crate) async fn run(mut blocks: mpsc::Receiver<Block>, open_splits: u32, lin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::line::Ticket;
     use bytes::Bytes;
+    use engine::worker::line::Ticket;
     use job::{capacity::Units, format::request::Write};
     use std::rc::Rc;
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use engine::worker::streams::Leases;
 use job::{
     control::FromWorker,
     format::request::{Encoder, Wanted},
@@ -15,7 +16,7 @@ use source::decode::Decoder;
 use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 
 use super::{blocks, check::Checker, read, stored, tracker::Tracker};
-use crate::{report::Report, streams::Leases};
+use crate::report::Report;
 
 /// What the coordinator says of splits.
 #[derive(Debug)]

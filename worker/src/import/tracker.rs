@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use job::{control::FromWorker, split::SplitLease};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-
-use super::{
+use engine::worker::{
     ledger::{Entry, Ledger, Told},
     line::{Outcome, Ticket},
 };
+use job::{control::FromWorker, split::SplitLease};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
 use crate::report::Report;
 
 /// Advances are told this often.

@@ -28,6 +28,10 @@ use std::{
 };
 
 use anyhow::Context;
+use engine::worker::{
+    line::Line,
+    streams::{DECIDE_EVERY, Spent, Streams, Times},
+};
 use job::spec::ImportSettings;
 use job_aws::Clients;
 use tokio::{
@@ -37,12 +41,10 @@ use tokio::{
 };
 
 use self::send::{Sender, Settle, Settled};
-use super::line::Line;
 use crate::{
     cpu::{Cores, CpuMeter},
     purse::Purse,
     report::Report,
-    streams::{DECIDE_EVERY, Spent, Streams, Times},
 };
 
 /// The stage, before it runs.

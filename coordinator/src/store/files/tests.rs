@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::*;
-use crate::files::{PartFile, PartFiles};
+use engine::part_files::{PartFile, PartFiles};
 use job::{
     control::SealedPart,
     ids::{FileId, JobId, UploadId, WorkerId},

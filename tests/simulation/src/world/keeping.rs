@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use coordinator::cores::{Claim, Event, Limits, Replay, Schedule, State, Work, claim, stands_alone};
+use engine::{
+    conflict::{Claim, claim, stands_alone},
+    rate::Limits,
+    replay::{Replay, State},
+    schedule::{Event, Schedule, Work},
+};
 use job::{
     capacity::Rate,
     journal::{Fact, Run},

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use coordinator::cores::{Event, Hiring};
+use engine::schedule::{Event, Hiring};
 use job::{
     control::{FromWorker, ToWorker},
     ids::WorkerId,

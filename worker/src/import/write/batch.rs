@@ -10,9 +10,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use engine::worker::line::Line;
 use job::capacity::Units;
 
-use super::{super::line::Line, cost::Ratio};
+use super::cost::Ratio;
 
 /// Lines of a request at most (Amazon DynamoDB API Reference, `BatchWriteItem`).
 pub(crate) const MAX_LINES: usize = 25;
@@ -148,7 +149,8 @@ mod tests {
     use job::format::request::Write;
     use proptest::prelude::*;
 
-    use super::{super::super::line::Ticket, *};
+    use super::*;
+    use engine::worker::line::Ticket;
 
     static BLANKS: LazyLock<Bytes> = LazyLock::new(|| vec![b' '; MAX_BYTES].into());
 

@@ -1,11 +1,12 @@
 //! The JSON of write requests.
 
+use engine::worker::line::Line;
 use job::{
     format::request::Write,
     spec::{ImportSettings, WriteMode},
 };
 
-use super::{super::line::Line, batch::MAX_LINES};
+use super::batch::MAX_LINES;
 
 /// What is called for a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +104,8 @@ mod tests {
         spec::AwsAccess,
     };
 
-    use super::{super::super::line::Ticket, *};
+    use super::*;
+    use engine::worker::line::Ticket;
 
     fn bodies() -> Bodies {
         let partition = KeyAttribute { name: "k\"".into(), kind: KeyKind::S };

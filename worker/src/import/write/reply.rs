@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use engine::worker::line::Line;
 use job::{
     capacity::Units,
     format::request::{Encoder, Wanted, Write},
@@ -11,7 +12,7 @@ use job::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{super::line::Line, body::Call};
+use super::body::Call;
 
 /// What came of a request.
 #[derive(Debug, Default)]
@@ -191,7 +192,8 @@ fn consumed<'a>(capacities: &[Capacity<'a>]) -> Option<Consumed<'a>> {
 mod tests {
     use job::schema::{KeyAttribute, KeyKind};
 
-    use super::{super::super::line::Ticket, *};
+    use super::*;
+    use engine::worker::line::Ticket;
 
     fn keys() -> KeySchema {
         KeySchema { partition: KeyAttribute { name: "k".into(), kind: KeyKind::N }, sort: None }

@@ -6,19 +6,22 @@ use std::{
 };
 
 use bytes::Bytes;
+use engine::worker::{
+    line::{Line, Outcome, Ticket},
+    streams::Times,
+};
 use job::{capacity::Units, format::request::Write, spec::ImportSettings};
 use job_aws::{Fault, FaultKind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    super::line::{Line, Outcome, Ticket},
     body::{Bodies, Call},
     cost::Ratio,
     raw::{SendError, Table},
     reason,
     reply::Reply,
 };
-use crate::{purse::Purse, report::Report, retry::backoff, streams::Times};
+use crate::{purse::Purse, report::Report, retry::backoff};
 
 /// What is called with what became of lines.
 pub(crate) type Settle = Arc<dyn Fn(Vec<(Ticket, Outcome)>) + Send + Sync>;

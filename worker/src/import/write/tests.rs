@@ -5,6 +5,7 @@ mod server;
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
+use engine::worker::line::{Outcome, Ticket};
 use job::{
     capacity::Units,
     format::request::{Encoder, Wanted, Write},
@@ -14,10 +15,7 @@ use job::{
 use job_aws::{Buckets, Identity, SdkConfig};
 
 use self::server::{Server, Trouble, serve};
-use super::{
-    super::line::{Outcome, Ticket},
-    *,
-};
+use super::*;
 
 const MANY_UNITS: Units = Units::from_units(1_000_000);
 

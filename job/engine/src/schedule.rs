@@ -4,7 +4,7 @@
 //! What the work is, the schedule does not know: that is a [`Work`], of an export or of an import.
 
 mod grants;
-mod words;
+mod work;
 mod workers;
 
 use std::time::Duration;
@@ -17,9 +17,9 @@ use job::{
 
 use crate::{
     budget::Budget,
-    pace::{Limits, Pace},
+    rate::{Limits, Pace},
 };
-pub use words::{Action, Event, Heard, Work};
+pub use work::{Action, Event, Heard, Work};
 pub use workers::Hiring;
 use workers::Workers;
 
@@ -31,7 +31,7 @@ const NO_PROGRESS: Duration = Duration::from_mins(10);
 /// When a job stands still for this long, the progress line says why.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
 /// Between two ticks; a gap far above it means that this process itself stood still.
-pub(crate) const TICK: Duration = Duration::from_millis(100);
+pub const TICK: Duration = Duration::from_millis(100);
 const STOOD_STILL: Duration = Duration::from_secs(2);
 
 /// The state of the job.
@@ -299,7 +299,7 @@ impl<W: Work> Schedule<W> {
 }
 
 /// How much is done, 0 to 100; 100 only if it is all.
-pub(crate) fn percent(items: u64, expected_items: u64, (done, total): (usize, usize)) -> u64 {
+pub fn percent(items: u64, expected_items: u64, (done, total): (usize, usize)) -> u64 {
     if done == total {
         return 100;
     }
@@ -307,7 +307,5 @@ pub(crate) fn percent(items: u64, expected_items: u64, (done, total): (usize, us
     of(items, expected_items).max(of(done as u64, total as u64)).min(99)
 }
 
-#[cfg(test)]
-mod simulation;
 #[cfg(test)]
 mod tests;

@@ -15,8 +15,8 @@ use super::state::ImportState;
 use crate::{
     lease::{Leases, NotHeld},
     schedule::{Action, Heard, Work},
-    text,
 };
+use job::counted::count_of;
 
 /// A journal keeps where each rejected line stands and why, so that the reject file of a later run has it too: of so
 /// many lines at most, some 10 MB of memory and of each whole object of the journal.
@@ -159,7 +159,7 @@ impl ImportWork {
                 more if more > most => {
                     format!("--state keeps {most} rejected lines at most: leave it out, or mend the backup")
                 }
-                most => format!("--max-rejects allows {}", text::count_of(most, "line")),
+                most => format!("--max-rejects allows {}", count_of(most, "line")),
             };
             Action::Fail(format!("{object}, byte {offset} of its text: {reason} ({more})"))
         });

@@ -1,8 +1,9 @@
 //! From the objects of a journal to the state of its job. A core.
 
+use job::counted::count_of;
 use job::journal::{self, Fact, Header, JournalError, Run, Totals};
 
-use crate::{export::ExportState, import::ImportState};
+use crate::{export::ExportState, import::ImportState, schedule::percent};
 
 /// The job of a journal.
 pub enum State {
@@ -173,7 +174,7 @@ impl State {
     }
 
     /// The fact that it began with.
-    pub(crate) fn begun(&self) -> Fact {
+    pub fn begun(&self) -> Fact {
         match self {
             Self::Export(state) => state.begun(),
             Self::Import(state) => state.begun(),
@@ -185,5 +186,79 @@ impl State {
             Self::Export(state) => state.replay(fact),
             Self::Import(state) => state.replay(fact),
         }
+    }
+}
+
+impl State {
+    /// What it does.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Export(_) => "export",
+            Self::Import(_) => "import",
+        }
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        match self {
+            Self::Export(state) => &state.begin.table,
+            Self::Import(state) => &state.begin.table,
+        }
+    }
+
+    /// When it was begun.
+    pub fn started_at(&self) -> &str {
+        match self {
+            Self::Export(state) => &state.begin.started_at,
+            Self::Import(state) => &state.begin.started_at,
+        }
+    }
+
+    /// Items that need not be read or written again.
+    pub fn items(&self) -> u64 {
+        match self {
+            Self::Export(state) => state.sealed_items(),
+            Self::Import(state) => state.counts().lines(),
+        }
+    }
+
+    /// Segments or splits done and in all.
+    pub fn tasks(&self) -> (usize, usize) {
+        match self {
+            Self::Export(state) => state.tasks(),
+            Self::Import(state) => state.tasks(),
+        }
+    }
+
+    /// How much is done.
+    pub fn percent(&self) -> u64 {
+        let expected = match self {
+            Self::Export(state) => state.begin.expected_items,
+            Self::Import(state) => state.begin.expected_items,
+        };
+        percent(self.items(), expected, self.tasks())
+    }
+}
+
+impl Journaled {
+    /// How far it has got, how that ended and by whom, in words.
+    pub fn progress_text(&self) -> String {
+        let (begun, items) = (self.state.started_at().escape_debug(), count_of(self.state.items(), "item"));
+        let ended = match &self.stopped {
+            Some(why) => why.escape_debug().to_string(),
+            None => "interrupted".to_owned(),
+        };
+        let (host, at) = (self.last.host.escape_debug(), self.last.at.escape_debug());
+        format!(
+            "{} % ({items}), begun {begun}; last run by process {} on {host} until {at}, {ended}",
+            self.state.percent(),
+            self.last.pid
+        )
+    }
+
+    /// What it is, in words.
+    pub fn text(&self) -> String {
+        let (kind, table) = (self.state.kind(), self.state.table().escape_debug());
+        format!("an unfinished {kind} of table {table}, {}", self.progress_text())
     }
 }

@@ -10,7 +10,7 @@ use job::{
 
 use super::segments::Segments;
 use crate::{
-    files::{PartFile, PartFiles},
+    part_files::{PartFile, PartFiles},
     schedule::percent,
 };
 

@@ -15,7 +15,7 @@ use super::{
     state::{ExportState, num_done, opened},
 };
 use crate::{
-    files::PartFile,
+    part_files::PartFile,
     schedule::{Action, Heard, Work},
 };
 
@@ -59,7 +59,7 @@ impl ExportWork {
     }
 
     /// The segment that took longest.
-    pub(crate) fn slowest(&self) -> Option<Slowest> {
+    pub fn slowest(&self) -> Option<Slowest> {
         self.state.segments.slowest()
     }
 

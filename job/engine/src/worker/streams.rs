@@ -12,7 +12,7 @@ use std::{
 /// Read at once at the start.
 const FIRST: u32 = 2;
 /// Never more; the memory bound of [`crate::export`] counts on it.
-pub(crate) const MAX_STREAMS: u32 = 16;
+pub const MAX_STREAMS: u32 = 16;
 /// Write requests at once at the start. They are short, so it takes many to fill a network's latency.
 const FIRST_WRITES: u32 = 4;
 /// Never more; the memory bound of [`crate::import`] counts on it.
@@ -20,40 +20,44 @@ const MAX_WRITES: u32 = 64;
 /// Writes grow by this share of what they are, so that the most are reached in four seconds.
 const SHARE_OF_WRITES: u32 = 4;
 /// How often to decide.
-pub(crate) const DECIDE_EVERY: Duration = Duration::from_millis(250);
+pub const DECIDE_EVERY: Duration = Duration::from_millis(250);
 
 /// Where the time of all streams together went since the last decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Spent {
+pub struct Spent {
     /// Waiting for units.
-    pub(crate) units: Duration,
+    pub units: Duration,
     /// Waiting for encoding and the writer, or for lines to write.
-    pub(crate) pipeline: Duration,
+    pub pipeline: Duration,
     /// In requests.
-    pub(crate) requests: Duration,
+    pub requests: Duration,
 }
 
 /// Where the time of all streams goes, until it is taken.
 #[derive(Debug, Default)]
-pub(crate) struct Times {
-    pub(crate) units: Time,
-    pub(crate) pipeline: Time,
-    pub(crate) requests: Time,
+pub struct Times {
+    /// Waiting for units.
+    pub units: Time,
+    /// Waiting for the stages behind.
+    pub pipeline: Time,
+    /// In requests.
+    pub requests: Time,
 }
 
 impl Times {
     /// Since the last call.
-    pub(crate) fn take(&self) -> Spent {
+    pub fn take(&self) -> Spent {
         Spent { units: self.units.take(), pipeline: self.pipeline.take(), requests: self.requests.take() }
     }
 }
 
 /// Time added up, in nanoseconds.
 #[derive(Debug, Default)]
-pub(crate) struct Time(AtomicU64);
+pub struct Time(AtomicU64);
 
 impl Time {
-    pub(crate) fn add(&self, time: Duration) {
+    /// Adds some.
+    pub fn add(&self, time: Duration) {
         self.0.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
@@ -64,13 +68,13 @@ impl Time {
 
 /// What the machine gave to this process since the last decision, all threads together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cpu {
+pub struct Cpu {
     /// Running.
-    pub(crate) ran: Duration,
+    pub ran: Duration,
     /// Ready to run, without a core to run on.
-    pub(crate) waited: Duration,
+    pub waited: Duration,
     /// What all cores together could have given.
-    pub(crate) available: Duration,
+    pub available: Duration,
 }
 
 impl Cpu {
@@ -82,7 +86,7 @@ impl Cpu {
 
 /// The core.
 #[derive(Debug)]
-pub(crate) struct Streams {
+pub struct Streams {
     target: u32,
     max: u32,
     /// Grows by `target / share`, and by one at least.
@@ -92,27 +96,27 @@ pub(crate) struct Streams {
 
 impl Streams {
     /// Of segments.
-    pub(crate) const fn new() -> Self {
+    pub const fn new() -> Self {
         Self { target: FIRST, max: MAX_STREAMS, share: MAX_STREAMS, may_grow: true }
     }
 
     /// Of write requests.
-    pub(crate) const fn for_writes() -> Self {
+    pub const fn for_writes() -> Self {
         Self { target: FIRST_WRITES, max: MAX_WRITES, share: SHARE_OF_WRITES, may_grow: true }
     }
 
     /// How many at once.
-    pub(crate) const fn target(&self) -> u32 {
+    pub const fn target(&self) -> u32 {
         self.target
     }
 
     /// No segment is left to lease.
-    pub(crate) const fn stop_growing(&mut self) {
+    pub const fn stop_growing(&mut self) {
         self.may_grow = false;
     }
 
     /// Decides anew. `active` streams were at work; `cpu` is `None` where the system does not tell.
-    pub(crate) fn decide(&mut self, active: u32, spent: Spent, cpu: Option<Cpu>) {
+    pub fn decide(&mut self, active: u32, spent: Spent, cpu: Option<Cpu>) {
         let total = spent.units + spent.pipeline + spent.requests;
         let is_small = |part: Duration| part * 10 <= total;
         if self.may_grow
@@ -130,7 +134,7 @@ impl Streams {
 
 /// What has been asked for and what came.
 #[derive(Debug, Default)]
-pub(crate) struct Leases {
+pub struct Leases {
     wanted: u64,
     leased: u64,
     is_draining: bool,
@@ -138,24 +142,24 @@ pub(crate) struct Leases {
 
 impl Leases {
     /// A segment was leased.
-    pub(crate) const fn read(&mut self) {
+    pub const fn read(&mut self) {
         self.leased += 1;
     }
 
     /// None is left to lease for now.
-    pub(crate) const fn drain(&mut self) {
+    pub const fn drain(&mut self) {
         self.is_draining = true;
     }
 
     /// When nothing is being read, what is at hand is to be sealed.
-    pub(crate) const fn is_draining(&self) -> bool {
+    pub const fn is_draining(&self) -> bool {
         self.is_draining
     }
 
     /// How many segments to have asked for in all, if they are more than before: enough to read
     /// `target` at once. Free places stay asked for while draining, since the segments of a lost
     /// worker may come yet.
-    pub(crate) fn want(&mut self, reading: u32, target: u32) -> Option<u64> {
+    pub fn want(&mut self, reading: u32, target: u32) -> Option<u64> {
         let wanted = self.leased + u64::from(target.saturating_sub(reading));
         (wanted > self.wanted).then(|| {
             self.wanted = wanted;

@@ -11,7 +11,7 @@ use job::{
     layout::PartName,
 };
 
-use super::part::{PartOf, Sealing};
+use super::part_builder::{PartOf, Sealing};
 
 /// A part file as the coordinator named it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -104,7 +104,7 @@ impl ImportState {
     }
 
     /// Lines that became nothing, by split.
-    pub(super) fn rejects(&self) -> impl Iterator<Item = (SplitId, &RejectedLine)> {
+    pub fn rejects(&self) -> impl Iterator<Item = (SplitId, &RejectedLine)> {
         self.splits
             .iter()
             .flat_map(|(&split, progress)| progress.rejects.iter().map(move |line| (split, line)))
@@ -126,7 +126,7 @@ impl ImportState {
     }
 
     /// Something would have to be read or written again if it were forgotten.
-    pub(super) fn has_anything(&self) -> bool {
+    pub fn has_anything(&self) -> bool {
         self.checked.is_some() || !self.splits.is_empty()
     }
 }

@@ -19,12 +19,12 @@ use super::line::{Outcome, Ticket};
 
 /// Rejections of one message take this much at most, unless one alone is larger; gRPC takes messages of
 /// 4 MiB.
-pub(crate) const MAX_ADVANCE_BYTES: usize = 1024 * 1024;
+pub const MAX_ADVANCE_BYTES: usize = 1024 * 1024;
 /// What a rejection takes besides its texts.
 const REJECT_BYTES: usize = 64;
 
 /// What a rejection takes of a message.
-pub(crate) fn bytes_of(reject: &Reject) -> usize {
+pub fn bytes_of(reject: &Reject) -> usize {
     reject.line.len() + reject.reason.len() + REJECT_BYTES
 }
 

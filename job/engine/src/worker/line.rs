@@ -5,17 +5,17 @@ use job::{capacity::Units, format::request::Write};
 
 /// A line that waits to be written.
 #[derive(Clone, Debug)]
-pub(crate) struct Line {
+pub struct Line {
     /// Whose it is.
-    pub(crate) ticket: Ticket,
+    pub ticket: Ticket,
     /// What it asks for.
-    pub(crate) write: Write,
+    pub write: Write,
     /// The DynamoDB JSON of its item or, for a delete, of its key.
-    pub(crate) json: Bytes,
+    pub json: Bytes,
     /// The identity of its key: equal if and only if the keys are.
-    pub(crate) key: Bytes,
+    pub key: Bytes,
     /// What it will cost on the table, by its size.
-    pub(crate) units: Units,
+    pub units: Units,
 }
 
 /// Tells a line of all splits of the worker from the others.

@@ -8,7 +8,7 @@ use job::{
     journal::Fact,
 };
 
-use crate::pace::Limits;
+use crate::rate::Limits;
 
 /// The tasks of a job, and what becomes of them. A core.
 pub trait Work {

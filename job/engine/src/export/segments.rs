@@ -29,10 +29,13 @@ const MAX_ITEMS: u64 = 1 << 40;
 
 /// The segment that took longest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Slowest {
-    pub(crate) segment: Segment,
-    pub(crate) took: Duration,
-    pub(crate) items: u64,
+pub struct Slowest {
+    /// Which it is.
+    pub segment: Segment,
+    /// From its first lease to its end.
+    pub took: Duration,
+    /// Items in it.
+    pub items: u64,
 }
 
 /// All segments of an export.

@@ -109,7 +109,7 @@ impl PartFile {
 }
 
 /// All part files of a job, by number.
-pub(crate) struct PartFiles {
+pub struct PartFiles {
     job: JobId,
     compression: Compression,
     /// S3 refuses small parts in the middle of an upload; a file system does not. There an upload id is part of a path.
@@ -121,16 +121,18 @@ pub(crate) struct PartFiles {
 const NOBODY: WorkerId = WorkerId(0);
 
 impl PartFiles {
-    pub(crate) fn new(job: JobId, compression: Compression, on_file_system: bool) -> Self {
+    /// None yet.
+    pub fn new(job: JobId, compression: Compression, on_file_system: bool) -> Self {
         Self { job, compression, on_file_system, files: Vec::new() }
     }
 
-    pub(crate) fn all(&self) -> &[PartFile] {
+    /// In the order of their numbers.
+    pub fn all(&self) -> &[PartFile] {
         &self.files
     }
 
     /// A new file for `worker`; no two workers, and no two attempts, ever share one.
-    pub(crate) fn assign(&mut self, worker: WorkerId) -> &PartFile {
+    pub fn assign(&mut self, worker: WorkerId) -> &PartFile {
         let id = self.next();
         let name = layout::part_file(&self.job, id, self.compression);
         self.files.push(PartFile::new(id, name, worker));
@@ -179,7 +181,7 @@ impl PartFiles {
     }
 
     /// Its upload is open. Returns whose it is.
-    pub(crate) fn opened(&mut self, file: FileId, upload_id: UploadId) -> Option<&PartFile> {
+    pub fn opened(&mut self, file: FileId, upload_id: UploadId) -> Option<&PartFile> {
         let file = self.files.get_mut(file.0 as usize)?;
         file.upload_id = Some(upload_id);
         Some(file)
@@ -216,7 +218,7 @@ impl PartFiles {
     }
 
     /// Takes a part that [`check`](Self::check) let through.
-    pub(crate) fn apply(&mut self, part: SealedPart) {
+    pub fn apply(&mut self, part: SealedPart) {
         let file = &mut self.files[part.file.0 as usize];
         file.closed = part.last;
         file.parts.push(part);
