@@ -1,18 +1,18 @@
 //! Where workers run. The schedule knows nothing of it.
 
+mod choice;
 mod lines;
 pub(crate) mod local;
-mod place;
 mod yarn;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use engine::schedule::Hiring;
+use engine::schedule::WorkerSupply;
 use job::{capacity::Rate, control::Boot, ids::WorkerId};
 
 use crate::failure::Failure;
+pub(crate) use choice::ClusterChoice;
 pub(crate) use local::cores;
-pub(crate) use place::Place;
 pub(crate) use yarn::default_file_system;
 
 /// Fewer than so many workers are not asked for of a cluster that has room: one may be lost.
@@ -20,7 +20,7 @@ const FEWEST: u64 = 2;
 
 /// Where the user wants workers to run.
 #[derive(Clone, Debug, Default)]
-pub struct ClusterWishes {
+pub struct ClusterOptions {
     /// On what.
     pub kind: ClusterKind,
     /// No more workers than this by default.
@@ -51,7 +51,7 @@ pub enum ClusterKind {
 
 /// What happened on a cluster.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Happened {
+pub(crate) enum ClusterEvent {
     /// A worker that was hired has ended; how, unless it was let go.
     Ended(WorkerId, Option<String>),
     /// No worker is there, and none will come.
@@ -65,43 +65,43 @@ pub(crate) trait Cluster: Send {
     ///
     /// # Errors
     /// It cannot be done; nothing runs.
-    async fn start(&mut self, workers: u32, boot: &Boot) -> Result<Hiring, Failure>;
+    async fn start(&mut self, workers: u32, boot: &Boot) -> Result<WorkerSupply, Failure>;
 
     /// Starts one, if that is how there come to be workers here.
     ///
     /// # Errors
     /// Why it could not be started.
-    fn hire(&mut self, worker: WorkerId) -> Result<(), String>;
+    fn spawn(&mut self, worker: WorkerId) -> Result<(), String>;
 
     /// Ends one whose stream has ended, unless it is just about to end by itself. Says whether
     /// [`poll`](Self::poll) will report its end.
-    fn let_go(&mut self, worker: WorkerId) -> bool;
+    fn release(&mut self, worker: WorkerId) -> bool;
 
     /// Waits until something happens. May be dropped at any time.
-    async fn poll(&mut self) -> Happened;
+    async fn poll(&mut self) -> ClusterEvent;
 
     /// Ends all workers: at once, or if they have been told that the job is over, in their own time.
-    async fn stop(self: Box<Self>, ending: Ending);
+    async fn stop(self: Box<Self>, ending: Shutdown);
 }
 
 /// How workers end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum Shutdown {
     /// They were told that the job is over.
-    Told,
+    Graceful,
     /// They are killed.
-    Killed,
+    Kill,
 }
 
 /// Workers that there is room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Room {
+pub(crate) struct WorkerSlots {
     pub(crate) workers: u32,
     /// Others want the room, too: no more is taken than the budget can use.
     pub(crate) is_shared: bool,
 }
 
-impl Room {
+impl WorkerSlots {
     /// How many workers to start that are to use `rate`, if each can use so many units per second.
     pub(crate) fn wanted(self, rate: Rate, units_per_worker: u64) -> u32 {
         if !self.is_shared {

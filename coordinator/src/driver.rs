@@ -13,7 +13,7 @@ use std::{
 
 use engine::{
     rate::Limits,
-    schedule::{Action, Event, Hiring, Schedule, TICK, Work},
+    schedule::{Action, Event, Schedule, TICK, Work, WorkerSupply},
 };
 use job::{control::ToWorker, ids::WorkerId};
 use job_aws::{Clients, Fault};
@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use crate::{
-    cluster::{Cluster, Ending},
+    cluster::{Cluster, Shutdown},
     dynamodb,
     failure::Failure,
     identity::TableIdentity,
@@ -107,12 +107,12 @@ impl<H> Driver<'_, H> {
     where
         H: Hands<W>,
     {
-        let hiring = tokio::select! {
-            hiring = self.cluster.start(workers, self.plane.boot()) => hiring,
+        let supply = tokio::select! {
+            supply = self.cluster.start(workers, self.plane.boot()) => supply,
             // A cluster may take its time, and others must know that this job lives.
             failure = beating(&mut self.journal) => Err(failure),
         };
-        let planned = *hiring.as_ref().unwrap_or(&Hiring::Await(0));
+        let planned = *supply.as_ref().unwrap_or(&WorkerSupply::External(0));
         let (schedule, actions) = Schedule::new(work, limits, planned, Duration::ZERO);
         let mut running = Running {
             driver: self,
@@ -126,7 +126,7 @@ impl<H> Driver<'_, H> {
             started: Instant::now(),
             outcome: None,
         };
-        let outcome = match hiring {
+        let outcome = match supply {
             Ok(_) => {
                 running.perform(actions);
                 running.drive(stop).await
@@ -190,7 +190,7 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
         for action in actions {
             match action {
                 Action::Start(worker) => {
-                    if let Err(why) = self.driver.cluster.hire(worker) {
+                    if let Err(why) = self.driver.cluster.spawn(worker) {
                         self.echoes.push_back(Event::Lost(worker, why));
                     }
                 }
@@ -198,7 +198,7 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
                 Action::Disconnect(worker, why) => {
                     self.driver.progress.note(&format!("worker {} is cut off: {why}", self.name(worker)));
                     self.outboxes.remove(&worker);
-                    self.driver.cluster.let_go(worker);
+                    self.driver.cluster.release(worker);
                 }
                 Action::Work(action) => {
                     let call = self.driver.hands.perform(self.schedule.work(), action);
@@ -217,7 +217,7 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
     fn send(&mut self, worker: WorkerId, message: ToWorker) {
         let sent = self.outboxes.get(&worker).map(|outbox| outbox.try_send(message));
         if let Some(Err(_)) = sent {
-            self.driver.cluster.let_go(worker);
+            self.driver.cluster.release(worker);
             self.echoes.push_back(Event::Lost(worker, "it does not read what it is told".into()));
         }
     }
@@ -251,10 +251,10 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
         self.outboxes.clear();
         match outcome {
             Ok(()) => tokio::select! {
-                () = cluster.stop(Ending::Told) => {}
+                () = cluster.stop(Shutdown::Graceful) => {}
                 () = plane.dismiss() => {}
             },
-            Err(_) => cluster.stop(Ending::Killed).await,
+            Err(_) => cluster.stop(Shutdown::Kill).await,
         }
         plane.stop().await;
         let mut outcome = outcome;

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access, clean,
-    cluster::Place,
+    cluster::ClusterChoice,
     commit::{self, Marks},
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
@@ -62,7 +62,7 @@ pub async fn export(
     let stop = Stop::new(stop, request.deadline);
     let note = |text: &str| progress.note(text);
     let preparing = async {
-        let place = Place::choose(&request.cluster, worker, &request.destination).await?;
+        let place = ClusterChoice::choose(&request.cluster, worker, &request.destination).await?;
         let (clients, prepared) = prepare(request, &place, (!dry_run).then_some(&note)).await?;
         Ok((place, clients, prepared))
     };
@@ -99,7 +99,7 @@ struct Job<'a> {
     request: &'a ExportRequest,
     prepared: &'a Prepared,
     clients: &'a Clients,
-    place: &'a Place,
+    place: &'a ClusterChoice,
     progress: &'a Progress,
     stop: &'a Stop,
 }

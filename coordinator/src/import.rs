@@ -28,7 +28,7 @@ use job_aws::Fault;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cluster::Place,
+    cluster::ClusterChoice,
     driver::{Call, Driver, Hands, LimitsOf},
     failure::Failure,
     identity::{Found, TableIdentity},
@@ -73,7 +73,7 @@ pub async fn import(
     let stop = Stop::new(stop, request.deadline);
     let note = |text: &str| progress.note(text);
     let preparing = async {
-        let place = Place::choose(&request.cluster, worker, &request.folder).await?;
+        let place = ClusterChoice::choose(&request.cluster, worker, &request.folder).await?;
         let prepared = Box::pin(prepare(request, &place, dry_run, &note)).await?;
         Ok((place, prepared))
     };
@@ -134,7 +134,7 @@ pub async fn import(
 struct Job<'a> {
     request: &'a ImportRequest,
     prepared: &'a Prepared,
-    place: &'a Place,
+    place: &'a ClusterChoice,
     rejects: Rejects,
     progress: &'a Progress,
     stop: &'a Stop,

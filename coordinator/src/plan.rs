@@ -10,7 +10,7 @@ use job::{
     visible::Line,
 };
 
-use crate::{cluster::Room, table::TableFacts, text::count};
+use crate::{cluster::WorkerSlots, table::TableFacts, text::count};
 
 /// One segment for so much of the table.
 const SEGMENT_BYTES: u64 = 128 * 1024 * 1024;
@@ -64,7 +64,7 @@ pub(crate) struct Plan {
 }
 
 /// Plans the export of a table at `rate` on a cluster with so much room.
-pub(crate) fn plan(facts: &TableFacts, rate: Rate, wishes: Wishes, room: Room) -> Plan {
+pub(crate) fn plan(facts: &TableFacts, rate: Rate, wishes: Wishes, room: WorkerSlots) -> Plan {
     let workers = wishes.workers.unwrap_or_else(|| room.wanted(rate, UNITS_PER_WORKER)).max(1);
     let units_per_second = rate.milli_per_second() / 1000;
     let useful = units_per_second / UNITS_PER_STREAM;
@@ -158,7 +158,7 @@ mod tests {
 
     fn planned(bytes: u64, units: u64, wishes: Wishes) -> Plan {
         let facts = described(&json!({"TableSizeBytes": bytes}));
-        let room = Room { workers: 4, is_shared: false };
+        let room = WorkerSlots { workers: 4, is_shared: false };
         plan(&facts, Rate::from_units_per_second(units), wishes, room)
     }
 

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     access,
-    cluster::{ClusterWishes, Place, Room},
+    cluster::{ClusterChoice, ClusterOptions, WorkerSlots},
     commit::{self, Marks},
     dynamodb,
     export::difference,
@@ -50,7 +50,7 @@ pub struct ExportRequest {
     /// By then the command has ended, whether it is done or not.
     pub deadline: Option<Duration>,
     /// Where workers run.
-    pub cluster: ClusterWishes,
+    pub cluster: ClusterOptions,
     /// How to reach AWS.
     pub aws: AwsAccess,
 }
@@ -99,7 +99,7 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// The plan in words.
-    pub(crate) fn text(&self, mut wishes: Wishes, place: &Place) -> String {
+    pub(crate) fn text(&self, mut wishes: Wishes, place: &ClusterChoice) -> String {
         let Self { facts, target, plan, rate, rate_source, ground, .. } = self;
         if let Ground::Unfinished(journaled) = ground
             && let State::Export(state) = &journaled.state
@@ -124,10 +124,10 @@ impl Prepared {
 /// whether a destination is still in use.
 pub(crate) async fn prepare(
     request: &ExportRequest,
-    place: &Place,
+    place: &ClusterChoice,
     note: Note<'_>,
 ) -> Result<(Clients, Vec<Prepared>), Failure> {
-    let room = place.room().await?;
+    let room = place.worker_slots().await?;
     let buckets = [access::bucket(&request.destination)];
     let (mut clients, asking) = access::reach(&request.aws, &request.tables, &buckets).await?;
     let mut prepared: Vec<Prepared> = Vec::new();
@@ -169,7 +169,7 @@ async fn prepare_one(
     request: &ExportRequest,
     table: &str,
     clients: &Clients,
-    room: Room,
+    room: WorkerSlots,
     note: Note<'_>,
 ) -> Result<Prepared, Failure> {
     let refused = |fault| Failure::refused(&fault);

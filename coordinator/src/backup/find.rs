@@ -13,7 +13,7 @@ use super::{
     Kind, archived, edc,
     folder::{Folder, without_mark},
     named::{NameError, Named},
-    native::{self, Files, Place, Summary},
+    native::{self, DataFolder, Files, Summary},
     own, plain,
 };
 use crate::{
@@ -293,14 +293,14 @@ async fn native(folder: Folder, listing: &Listing) -> Result<(Folder, Named), Fa
     let summary = Summary::read(&summary).map_err(of(native::SUMMARY))?;
     let files = Files::read(&files).map_err(of(native::FILES))?;
     let data = match files.place {
-        Some(Place::Shared) => {
+        Some(DataFolder::Shared) => {
             let (parent, _) = folder.parent()?.ok_or_else(|| {
                 let why = "its files are in the folder beside it, and there is none beside a whole bucket";
                 Failure::Refused(format!("{}: {why}", folder.target))
             })?;
             parent.sub(native::DATA)?
         }
-        Some(Place::Own) | None => folder.sub(native::DATA)?,
+        Some(DataFolder::Own) | None => folder.sub(native::DATA)?,
     };
     let beside = if files.place.is_some() { data.listing().await? } else { Listing::default() };
     match native::name(&data.target, &summary, &files, beside.files) {

@@ -41,8 +41,8 @@ pub(crate) fn native(folder: &Target, summary: &[u8], files: &[u8]) -> Result<Na
     let (table, items) = summary.facts(&files)?;
     let data = match files.place {
         None => None,
-        Some(native::Place::Own) => Some(folder.folder(native::DATA)),
-        Some(native::Place::Shared) => {
+        Some(native::DataFolder::Own) => Some(folder.folder(native::DATA)),
+        Some(native::DataFolder::Shared) => {
             let (parent, _) =
                 parent(folder).ok_or("its files are in the folder beside it, and there is none")?;
             Some(parent.folder(native::DATA))

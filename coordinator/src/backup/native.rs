@@ -112,14 +112,14 @@ impl Summary {
 
 /// In which folder data files lie, as seen from the folder of the export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum DataFolder {
     /// `data` in it.
     Own,
     /// `data` beside it, which all incremental exports share.
     Shared,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for DataFolder {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Own => "data",
@@ -141,7 +141,7 @@ struct FileLine {
 #[derive(Debug)]
 pub(super) struct Files {
     /// Nothing if there are no files.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<DataFolder>,
     lines: Vec<FileLine>,
 }
 
@@ -175,13 +175,13 @@ impl Files {
 
 /// The folder of a key, its place and its file name: of `…/AWSDynamoDB/<id>/data/x` or, of an incremental
 /// export, `…/AWSDynamoDB/data/x`.
-fn split_key(key: &str) -> Option<(&str, Place, &str)> {
+fn split_key(key: &str) -> Option<(&str, DataFolder, &str)> {
     let (folder, name) = key.rsplit_once('/')?;
     let (prefix, inside) = folder.rsplit_once(ROOT)?;
     let is_whole_name = prefix.is_empty() || prefix.ends_with('/');
     let place = match inside.strip_prefix('/')?.split('/').collect::<Vec<_>>()[..] {
-        ["data"] => Place::Shared,
-        [id, "data"] if !matches!(id, "" | "." | "..") => Place::Own,
+        ["data"] => DataFolder::Shared,
+        [id, "data"] if !matches!(id, "" | "." | "..") => DataFolder::Own,
         _ => return None,
     };
     (is_whole_name && !matches!(name, "" | "." | "..")).then_some((folder, place, name))

@@ -20,7 +20,7 @@ use super::{
     run, run_one_import,
 };
 use crate::{
-    cluster::{self, ClusterWishes},
+    cluster::{self, ClusterOptions},
     export::Outcome,
     failure::Failure,
     import::Imported,
@@ -201,7 +201,7 @@ impl<'a> Positional<'a> {
 }
 
 /// Refuses a path without a scheme where the Java tool would take it for one in HDFS.
-fn checked_place(path: &str, options: &Options, wishes: &ClusterWishes) -> Result<(), Ending> {
+fn checked_place(path: &str, options: &Options, wishes: &ClusterOptions) -> Result<(), Ending> {
     if typed(path) != Ok(Typed::Path) {
         return Ok(());
     }

@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Cluster, Ending, Happened, lines::next_line};
+use super::{Cluster, ClusterEvent, Shutdown, lines::next_line};
 use crate::failure::Failure;
-use engine::schedule::Hiring;
+use engine::schedule::WorkerSupply;
 use job::{control::Boot, ids::WorkerId};
 use tokio::{
     io::{AsyncWriteExt, BufReader},
@@ -53,14 +53,14 @@ impl LocalCluster {
 
 #[tonic::async_trait]
 impl Cluster for LocalCluster {
-    async fn start(&mut self, workers: u32, boot: &Boot) -> Result<Hiring, Failure> {
+    async fn start(&mut self, workers: u32, boot: &Boot) -> Result<WorkerSupply, Failure> {
         self.boot = Some(boot.clone());
-        Ok(Hiring::Start(workers))
+        Ok(WorkerSupply::Spawn(workers))
     }
 
     /// It learns what it must by its standard input, which nobody else can see; that the input stays
     /// open tells it that this process is alive.
-    fn hire(&mut self, worker: WorkerId) -> Result<(), String> {
+    fn spawn(&mut self, worker: WorkerId) -> Result<(), String> {
         let boot = Boot { worker: Some(worker), ..self.boot.clone().ok_or("the cluster was not started")? };
         let mut child = Command::new(&self.binary)
             .stdin(Stdio::piped())
@@ -82,12 +82,12 @@ impl Cluster for LocalCluster {
     }
 
     /// Never returns while none runs.
-    async fn poll(&mut self) -> Happened {
+    async fn poll(&mut self) -> ClusterEvent {
         loop {
             match self.children.join_next().await {
                 Some(Ok((worker, how))) => {
                     self.kill.remove(&worker);
-                    return Happened::Ended(worker, how);
+                    return ClusterEvent::Ended(worker, how);
                 }
                 Some(Err(_)) => {}
                 None => std::future::pending().await,
@@ -95,12 +95,12 @@ impl Cluster for LocalCluster {
         }
     }
 
-    fn let_go(&mut self, worker: WorkerId) -> bool {
+    fn release(&mut self, worker: WorkerId) -> bool {
         self.kill.remove(&worker).is_some_and(|kill| kill.send(()).is_ok())
     }
 
-    async fn stop(mut self: Box<Self>, ending: Ending) {
-        if ending == Ending::Told && tokio::time::timeout(END_LIMIT, self.all_ended()).await.is_ok() {
+    async fn stop(mut self: Box<Self>, ending: Shutdown) {
+        if ending == Shutdown::Graceful && tokio::time::timeout(END_LIMIT, self.all_ended()).await.is_ok() {
             return;
         }
         self.kill.clear();

@@ -18,7 +18,7 @@ mod watch;
 
 use std::{path::PathBuf, process::Stdio, sync::Arc};
 
-use engine::schedule::Hiring;
+use engine::schedule::WorkerSupply;
 use job::{control::Boot, ids::WorkerId};
 use tokio::{
     process::Command,
@@ -26,7 +26,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{Cluster, Ending, Happened};
+use super::{Cluster, ClusterEvent, Shutdown};
 use crate::failure::Failure;
 use client::Submission;
 use hdfs::Hdfs;
@@ -50,8 +50,8 @@ pub(crate) struct YarnCluster {
 }
 
 struct Running {
-    happened: mpsc::Receiver<Happened>,
-    end: oneshot::Sender<Ending>,
+    happened: mpsc::Receiver<ClusterEvent>,
+    end: oneshot::Sender<Shutdown>,
     watch: JoinSet<()>,
 }
 
@@ -94,7 +94,7 @@ impl YarnCluster {
 
 #[tonic::async_trait]
 impl Cluster for YarnCluster {
-    async fn start(&mut self, workers: u32, boot: &Boot) -> Result<Hiring, Failure> {
+    async fn start(&mut self, workers: u32, boot: &Boot) -> Result<WorkerSupply, Failure> {
         let tag = format!("tablehaul-{}", uuid::Uuid::new_v4().simple());
         let folder = format!("/tmp/{tag}");
         let failed = |why: String| Failure::Failed(format!("the job cannot be submitted to YARN: {why}"));
@@ -130,19 +130,19 @@ impl Cluster for YarnCluster {
         let mut watching = JoinSet::new();
         watching.spawn(watch.run(client, secret, happening, ended));
         self.running = Some(Running { happened, end, watch: watching });
-        Ok(Hiring::Await(workers))
+        Ok(WorkerSupply::External(workers))
     }
 
-    fn hire(&mut self, _: WorkerId) -> Result<(), String> {
+    fn spawn(&mut self, _: WorkerId) -> Result<(), String> {
         Err("YARN starts workers by itself".into())
     }
 
     /// YARN learns by its exit code that it has ended.
-    fn let_go(&mut self, _: WorkerId) -> bool {
+    fn release(&mut self, _: WorkerId) -> bool {
         false
     }
 
-    async fn poll(&mut self) -> Happened {
+    async fn poll(&mut self) -> ClusterEvent {
         match &mut self.running {
             Some(running) => match running.happened.recv().await {
                 Some(happened) => happened,
@@ -153,7 +153,7 @@ impl Cluster for YarnCluster {
         }
     }
 
-    async fn stop(mut self: Box<Self>, ending: Ending) {
+    async fn stop(mut self: Box<Self>, ending: Shutdown) {
         if let Some(Running { end, mut watch, .. }) = self.running.take() {
             // The watch may just have ended by itself.
             let _ = end.send(ending);

@@ -4,7 +4,7 @@ use engine::schedule::{Event, Work};
 
 use super::{Done, Hands, Running};
 use crate::{
-    cluster::Happened,
+    cluster::ClusterEvent,
     failure::Failure,
     identity::Found,
     server::{Incoming, Newcomer},
@@ -19,11 +19,11 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
                     self.names.insert(worker, format!("{worker} ({place} on {host})"));
                 }
                 self.outboxes.insert(worker, outbox);
-                Event::Joined(worker)
+                Event::Connected(worker)
             }
-            Incoming::Said(worker, message) => Event::Said(worker, message),
+            Incoming::Said(worker, message) => Event::Message(worker, message),
             Incoming::Left(worker, why) => {
-                if self.driver.cluster.let_go(worker) {
+                if self.driver.cluster.release(worker) {
                     self.left.insert(worker, why);
                     return None;
                 }
@@ -32,13 +32,13 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
         })
     }
 
-    pub(super) fn happened(&mut self, happened: Happened) -> Event<W::Event> {
+    pub(super) fn happened(&mut self, happened: ClusterEvent) -> Event<W::Event> {
         match happened {
-            Happened::Ended(worker, how) => {
+            ClusterEvent::Ended(worker, how) => {
                 let why = self.left.remove(&worker);
                 Event::Lost(worker, how.or(why).unwrap_or_else(|| "killed".into()))
             }
-            Happened::Over(why) => Event::Deserted(why),
+            ClusterEvent::Over(why) => Event::ClusterEnded(why),
         }
     }
 

@@ -19,7 +19,7 @@ use super::{beside, plan, rejects::Sink, resume};
 use crate::{
     access::{self, bucket},
     backup::{self, Backup},
-    cluster::{ClusterWishes, Place},
+    cluster::{ClusterChoice, ClusterOptions},
     dynamodb,
     failure::Failure,
     preflight::usable,
@@ -65,7 +65,7 @@ pub struct ImportRequest {
     /// How much to check first.
     pub check: Check,
     /// Where workers run.
-    pub cluster: ClusterWishes,
+    pub cluster: ClusterOptions,
     /// How to reach AWS.
     pub aws: AwsAccess,
 }
@@ -85,14 +85,14 @@ pub(crate) struct Prepared {
     pub(super) workers: u32,
     pub(super) rejects: Option<Sink>,
     /// The place for state, and what this import is.
-    pub(super) state: Option<(resume::Place, BeginImport)>,
+    pub(super) state: Option<(resume::StateFolder, BeginImport)>,
     /// A line of the plan: whose credentials the job has.
     account: Option<String>,
 }
 
 impl Prepared {
     /// The plan in words.
-    pub(super) fn text(&self, place: &Place) -> String {
+    pub(super) fn text(&self, place: &ClusterChoice) -> String {
         let text = plan::PlanText {
             folder: &self.folder,
             backup: &self.backup,
@@ -127,11 +127,11 @@ impl Prepared {
 /// Checks table, backup and permissions. `is_dry` leaves no reject file.
 pub(super) async fn prepare(
     request: &ImportRequest,
-    place: &Place,
+    place: &ClusterChoice,
     is_dry: bool,
     note: &(dyn Fn(&str) + Sync),
 ) -> Result<Prepared, Failure> {
-    let room = place.room().await?;
+    let room = place.worker_slots().await?;
     let refused = |fault| Failure::refused(&fault);
     let rejects_in = match &request.rejects {
         Some(Object::S3 { bucket, .. }) => Some(bucket.as_str()),
@@ -172,7 +172,7 @@ pub(super) async fn prepare(
     briefly(|| dynamodb::try_write(&clients, &request.table, request.mode)).await.map_err(refused)?;
     let wished = request.workers.unwrap_or_else(|| room.wanted(limits.table, plan::UNITS_PER_WORKER));
     let state = resume::look(request, &clients).await?;
-    let before = state.as_ref().and_then(resume::Place::unfinished).map(|(_, state)| &state.begin);
+    let before = state.as_ref().and_then(resume::StateFolder::unfinished).map(|(_, state)| &state.begin);
     // Marks mean something only in the same splits.
     let cut_for = before.map_or(wished, |before| before.cut_for);
     let splits = backup::splits(&backup, cut_for);

@@ -32,7 +32,7 @@ use crate::{
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A place for the state of an import.
-pub(crate) struct Place {
+pub(crate) struct StateFolder {
     store: Store,
     journaled: Option<Box<Journaled>>,
     /// What is there is to be forgotten.
@@ -40,7 +40,7 @@ pub(crate) struct Place {
 }
 
 /// What is in the place for state, if one was given.
-pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<Option<Place>, Failure> {
+pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<Option<StateFolder>, Failure> {
     let Some(target) = &request.state else { return Ok(None) };
     let store = Store::new(target, clients);
     store.check().await.map_err(|fault| Failure::refused(&fault))?;
@@ -50,7 +50,7 @@ pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<O
         ))
     };
     match Occupant::of(&store).await? {
-        Occupant::Nobody => Ok(Some(Place { store, journaled: None, anew: false })),
+        Occupant::Nobody => Ok(Some(StateFolder { store, journaled: None, anew: false })),
         Occupant::Complete(complete) => Err(refused(complete.text)),
         Occupant::Damaged(damaged) => Err(refused(damaged.text)),
         Occupant::Foreign(names, has_more) => Err(refused(foreign_text(&names, has_more))),
@@ -58,13 +58,13 @@ pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<O
             State::Export(_) => Err(refused(journaled.text())),
             State::Import(_) => {
                 let anew = request.restart || journaled.is_abandoned;
-                Ok(Some(Place { store, journaled: Some(journaled), anew }))
+                Ok(Some(StateFolder { store, journaled: Some(journaled), anew }))
             }
         },
     }
 }
 
-impl Place {
+impl StateFolder {
     /// The import that is to be gone on with, if there is one.
     pub(super) fn unfinished(&self) -> Option<(&Journaled, &ImportState)> {
         match self.journaled.as_deref().filter(|_| !self.anew) {

@@ -61,7 +61,7 @@ pub(super) struct Run {
 }
 
 /// Held while a file is checked.
-struct Place {
+struct FileSlot {
     _place: OwnedSemaphorePermit,
     _memory: OwnedSemaphorePermit,
 }
@@ -114,18 +114,18 @@ impl Run {
         Ok(found)
     }
 
-    async fn place(&self, items: u64) -> Result<Place, Fault> {
+    async fn place(&self, items: u64) -> Result<FileSlot, Fault> {
         let permits = items.saturating_mul(BYTES_FOR_A_KEY).div_ceil(KEY_PERMIT_BYTES);
         let permits = u32::try_from(permits).unwrap_or(u32::MAX).min(all_permits());
         let place = Arc::clone(&self.places).acquire_owned().await;
         let memory = Arc::clone(&self.key_memory).acquire_many_owned(permits).await;
         match (place, memory) {
-            (Ok(place), Ok(memory)) => Ok(Place { _place: place, _memory: memory }),
+            (Ok(place), Ok(memory)) => Ok(FileSlot { _place: place, _memory: memory }),
             _ => Err(given_up()),
         }
     }
 
-    async fn check(self: Arc<Self>, job: Job, place: Place) -> Result<FileFound, Fault> {
+    async fn check(self: Arc<Self>, job: Job, place: FileSlot) -> Result<FileFound, Fault> {
         let name = job.file.name.clone();
         let checked = match self.store.open_to_read(&job.entry).await {
             Err(fault) => Err(fault),
@@ -157,7 +157,7 @@ impl Run {
         self: Arc<Self>,
         job: Job,
         source: impl BufRead + Send + 'static,
-        place: Place,
+        place: FileSlot,
     ) -> Result<FileFound, Fault> {
         let (answer, answered) = oneshot::channel();
         let run = Arc::clone(&self);

@@ -45,7 +45,7 @@ pub(crate) struct Leases<M> {
 }
 
 impl<M> Leases<M> {
-    /// Pending tasks that begin at these marks. They are dealt in an order in which neighbours are far
+    /// Pending tasks that begin at these marks. They are assigned in an order in which neighbours are far
     /// apart: neighbouring tasks lie on one DynamoDB partition, and working on them at once would ask it
     /// for more than its share.
     pub(crate) fn new(marks: impl IntoIterator<Item = M>) -> Self {
@@ -245,9 +245,10 @@ mod tests {
         leases.settle();
         leases.check_invariants();
         assert_eq!((leases.num_done(), leases.mark(1)), (1, Some((&5, false))));
-        let mut dealt: Vec<_> = std::iter::from_fn(|| leases.lease(A, NOW).map(|(task, ..)| task)).collect();
-        dealt.sort_unstable();
-        assert_eq!(dealt, [1, 2]);
+        let mut assigned: Vec<_> =
+            std::iter::from_fn(|| leases.lease(A, NOW).map(|(task, ..)| task)).collect();
+        assigned.sort_unstable();
+        assert_eq!(assigned, [1, 2]);
     }
 
     #[test]

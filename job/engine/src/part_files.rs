@@ -118,7 +118,7 @@ pub struct PartFiles {
 }
 
 /// Who filled the files of an earlier run: nobody that there is.
-const NOBODY: WorkerId = WorkerId(0);
+const EARLIER_RUN: WorkerId = WorkerId(0);
 
 impl PartFiles {
     /// None yet.
@@ -156,7 +156,7 @@ impl PartFiles {
             return Err(PartRejection::UploadId(opened.file));
         }
         while self.next() <= opened.file {
-            let unknown = self.assign(NOBODY).id;
+            let unknown = self.assign(EARLIER_RUN).id;
             self.files[unknown.0 as usize].closed = true;
         }
         let file = &mut self.files[opened.file.0 as usize];

@@ -37,7 +37,7 @@ impl Limits {
 
 /// The pace of a job, in units of its table.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct PaceControl {
     limits: Limits,
     /// Thousandths of a unit that an index costs for each unit of the table; 1000 until measured,
     /// as of an index with all items and attributes in it.
@@ -47,7 +47,7 @@ pub(crate) struct Pace {
     seen: Stats,
 }
 
-impl Pace {
+impl PaceControl {
     pub(crate) fn new(limits: Limits) -> Self {
         let mut pace = Self {
             limits,
@@ -135,13 +135,13 @@ mod tests {
 
     #[test]
     fn an_index_is_taken_to_hold_everything_until_it_is_measured() {
-        let pace = Pace::new(limits(1000, &[("a", 400), ("b", 600)]));
+        let pace = PaceControl::new(limits(1000, &[("a", 400), ("b", 600)]));
         assert_eq!(pace.rate(), Rate::from_units_per_second(400));
     }
 
     #[test]
     fn a_sparse_index_does_not_slow_the_job() {
-        let mut pace = Pace::new(limits(1000, &[("a", 400)]));
+        let mut pace = PaceControl::new(limits(1000, &[("a", 400)]));
         assert!(pace.learn(second(1), || consumed(100, &[("a", 10)])));
         assert_eq!(pace.rate(), Rate::from_units_per_second(1000));
         assert!(!pace.learn(second(2), || consumed(200, &[("a", 20)])));
@@ -149,14 +149,14 @@ mod tests {
 
     #[test]
     fn an_index_that_costs_twice_the_table_halves_its_pace() {
-        let mut pace = Pace::new(limits(1000, &[("a", 400)]));
+        let mut pace = PaceControl::new(limits(1000, &[("a", 400)]));
         assert!(pace.learn(second(1), || consumed(100, &[("a", 200)])));
         assert_eq!(pace.rate(), Rate::from_units_per_second(200));
     }
 
     #[test]
     fn little_use_and_little_change_teach_nothing() {
-        let mut pace = Pace::new(limits(1000, &[("a", 400)]));
+        let mut pace = PaceControl::new(limits(1000, &[("a", 400)]));
         assert!(!pace.learn(second(1), || consumed(5, &[("a", 10)])));
         assert!(!pace.learn(second(2), || consumed(1000, &[("a", 1005)])));
         assert_eq!(pace.rate(), Rate::from_units_per_second(400));
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn limits_that_change_count_at_once() {
-        let mut pace = Pace::new(limits(1000, &[]));
+        let mut pace = PaceControl::new(limits(1000, &[]));
         pace.set_limits(limits(2000, &[("new", 500)]));
         assert_eq!(pace.rate(), Rate::from_units_per_second(500));
     }

@@ -17,14 +17,14 @@ use job::{
 
 use crate::{
     budget::Budget,
-    rate::{Limits, Pace},
+    rate::{Limits, PaceControl},
 };
-pub use work::{Action, Event, Heard, Work};
-pub use workers::Hiring;
+pub use work::{Action, Event, Reply, Work};
+pub use workers::WorkerSupply;
 use workers::Workers;
 
 /// A worker not heard of for so long is lost. Workers speak every second.
-const SILENCE: Duration = Duration::from_secs(10);
+const WORKER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A job fails if no request succeeds for this long. The time in which it only saved up units for
 /// the next request does not count: an item of 400 KB takes 27 minutes at a quarter of a write unit per second.
 const NO_PROGRESS: Duration = Duration::from_mins(10);
@@ -37,7 +37,7 @@ const STOOD_STILL: Duration = Duration::from_secs(2);
 /// The state of the job.
 pub struct Schedule<W> {
     work: W,
-    pace: Pace,
+    pace: PaceControl,
     budget: Budget,
     workers: Workers,
     /// Whose turn it is to get something.
@@ -51,13 +51,18 @@ pub struct Schedule<W> {
 
 impl<W: Work> Schedule<W> {
     /// The state at the start, and the first actions.
-    pub fn new(work: W, limits: Limits, hiring: Hiring, now: Duration) -> (Self, Vec<Action<W::Action>>) {
-        let pace = Pace::new(limits);
+    pub fn new(
+        work: W,
+        limits: Limits,
+        supply: WorkerSupply,
+        now: Duration,
+    ) -> (Self, Vec<Action<W::Action>>) {
+        let pace = PaceControl::new(limits);
         let mut schedule = Self {
             work,
             budget: Budget::new(pace.rate(), now),
             pace,
-            workers: Workers::new(hiring),
+            workers: Workers::new(supply),
             turn: 0,
             granted_at: now,
             ticked_at: now,
@@ -77,10 +82,10 @@ impl<W: Work> Schedule<W> {
             return actions;
         }
         match event {
-            Event::Joined(worker) => self.joined(now, worker, &mut actions),
-            Event::Said(worker, message) => self.said(now, worker, message, &mut actions),
+            Event::Connected(worker) => self.joined(now, worker, &mut actions),
+            Event::Message(worker, message) => self.said(now, worker, message, &mut actions),
             Event::Lost(worker, why) => self.lost(now, worker, &why, &mut actions),
-            Event::Deserted(why) => {
+            Event::ClusterEnded(why) => {
                 self.over = true;
                 actions.push(Action::Fail(why));
             }
@@ -127,14 +132,14 @@ impl<W: Work> Schedule<W> {
         let Some(worker) = self.workers.get_mut(id) else { return };
         worker.heard_at = now;
         match message {
-            FromWorker::Hello { .. } => self.expel(now, id, "said hello twice", actions),
+            FromWorker::Hello { .. } => self.disconnect(now, id, "said hello twice", actions),
             FromWorker::Need(total) => {
                 worker.needed = worker.needed.max(total);
                 self.grant_all(now, actions);
             }
             FromWorker::Want(total) => {
                 worker.wanted = worker.wanted.max(total);
-                self.deal_to(now, id, actions);
+                self.assign_to(now, id, actions);
             }
             FromWorker::Heartbeat(stats) => {
                 if stats.requests > worker.stats.requests {
@@ -153,12 +158,12 @@ impl<W: Work> Schedule<W> {
             }
             message => match self.work.said(now, id, message) {
                 Ok(heard) => self.heard(id, heard, actions),
-                Err(why) => self.expel(now, id, &why, actions),
+                Err(why) => self.disconnect(now, id, &why, actions),
             },
         }
     }
 
-    fn heard(&mut self, id: WorkerId, heard: Heard<W::Action>, actions: &mut Vec<Action<W::Action>>) {
+    fn heard(&mut self, id: WorkerId, heard: Reply<W::Action>, actions: &mut Vec<Action<W::Action>>) {
         if heard.progressed {
             self.workers.progressed();
         }
@@ -168,7 +173,7 @@ impl<W: Work> Schedule<W> {
         actions.extend(heard.actions);
     }
 
-    fn expel(&mut self, now: Duration, id: WorkerId, why: &str, actions: &mut Vec<Action<W::Action>>) {
+    fn disconnect(&mut self, now: Duration, id: WorkerId, why: &str, actions: &mut Vec<Action<W::Action>>) {
         actions.push(Action::Disconnect(id, why.to_owned()));
         self.lost(now, id, why, actions);
     }
@@ -188,7 +193,7 @@ impl<W: Work> Schedule<W> {
         // What it held is pending again.
         let asking: Vec<WorkerId> = self.workers.asking().collect();
         for id in asking {
-            self.deal_to(now, id, actions);
+            self.assign_to(now, id, actions);
         }
     }
 
@@ -197,13 +202,13 @@ impl<W: Work> Schedule<W> {
         self.ticked_at = now;
         if gap > STOOD_STILL {
             // What workers said meanwhile is still in the inbox.
-            self.workers.forgive(gap);
+            self.workers.extend_deadlines(gap);
             self.progress_at += gap;
         } else if self.workers.only_lack_units() {
             self.progress_at += gap;
         }
-        for id in self.workers.silent(now, SILENCE) {
-            self.expel(now, id, &format!("not heard of for {} s", SILENCE.as_secs()), actions);
+        for id in self.workers.silent(now, WORKER_TIMEOUT) {
+            self.disconnect(now, id, &format!("not heard of for {} s", WORKER_TIMEOUT.as_secs()), actions);
         }
         self.budget.recover(now);
         if self.pace.learn(now, || self.workers.stats()) {
@@ -225,11 +230,11 @@ impl<W: Work> Schedule<W> {
     }
 
     /// Leases pending tasks to a worker, as many as it asked for; tells it when there is none.
-    fn deal_to(&mut self, now: Duration, id: WorkerId, actions: &mut Vec<Action<W::Action>>) {
+    fn assign_to(&mut self, now: Duration, id: WorkerId, actions: &mut Vec<Action<W::Action>>) {
         let Some(worker) = self.workers.get_mut(id) else { return };
-        while worker.dealt < worker.wanted {
+        while worker.assigned < worker.wanted {
             if let Some(lease) = self.work.lease(now, id) {
-                worker.dealt += 1;
+                worker.assigned += 1;
                 worker.held += 1;
                 actions.push(Action::Send(id, lease));
             } else {

@@ -11,7 +11,7 @@ use std::{
 
 use engine::{
     rate::Limits,
-    schedule::{Action, Event, Hiring, Work},
+    schedule::{Action, Event, Work, WorkerSupply},
 };
 use fastrand::Rng;
 use job::{
@@ -51,7 +51,7 @@ pub(crate) struct World<J: Job> {
     job: J,
     now: u64,
     rate: u64,
-    hiring: Hiring,
+    supply: WorkerSupply,
     lives: Vec<Life<J>>,
     workers: Vec<Worker<J>>,
     journal: BTreeMap<u64, Vec<u8>>,
@@ -70,7 +70,7 @@ impl<J: Job> World<J> {
             job,
             now: 0,
             rate: [2_000, 20_000, 500_000][rng.usize(0..3)],
-            hiring: if rng.bool() { Hiring::Start(number) } else { Hiring::Await(number) },
+            supply: if rng.bool() { WorkerSupply::Spawn(number) } else { WorkerSupply::External(number) },
             lives: Vec::new(),
             workers: Vec::new(),
             journal: BTreeMap::new(),
@@ -220,7 +220,7 @@ impl<J: Job> World<J> {
             return;
         }
         let stale = match &event {
-            Event::Said(worker, _) => life.is_lost(*worker),
+            Event::Message(worker, _) => life.is_lost(*worker),
             Event::Lost(worker, _) => {
                 life.lose(*worker);
                 false

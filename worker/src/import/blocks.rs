@@ -43,7 +43,7 @@ const _: () = assert!(BLOCK_LINES <= WINDOW, "a block must fit into the window")
 pub(crate) struct Block {
     pub(crate) slot: u64,
     pub(crate) lines: Vec<Line>,
-    /// Given back when the mixer has dealt the last line.
+    /// Given back when the mixer has assigned the last line.
     pub(crate) place: OwnedSemaphorePermit,
 }
 

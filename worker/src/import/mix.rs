@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::blocks::Block;
 
-/// Lines of a split dealt in one turn.
+/// Lines of a split assigned in one turn.
 const DEAL_LINES: usize = 5;
 /// Lines handed on at once.
 const HAND_LINES: usize = 100;
@@ -49,26 +49,26 @@ impl<P> Mixer<P> {
 
     /// Some lines, a few of each split in turn.
     fn deal(&mut self) -> Vec<Line> {
-        let mut dealt = Vec::with_capacity(HAND_LINES);
-        while dealt.len() < HAND_LINES {
+        let mut assigned = Vec::with_capacity(HAND_LINES);
+        while assigned.len() < HAND_LINES {
             let Some(mut hand) = self.turns.pop_front() else { break };
-            hand.deal(&mut dealt);
+            hand.deal(&mut assigned);
             if !hand.blocks.is_empty() {
                 self.turns.push_back(hand);
             }
         }
-        dealt
+        assigned
     }
 }
 
 impl<P> Hand<P> {
-    fn deal(&mut self, dealt: &mut Vec<Line>) {
+    fn deal(&mut self, assigned: &mut Vec<Line>) {
         let mut left = DEAL_LINES;
         while left > 0 {
             let Some((lines, _)) = self.blocks.front_mut() else { return };
-            let before = dealt.len();
-            dealt.extend(lines.take(left));
-            left -= dealt.len() - before;
+            let before = assigned.len();
+            assigned.extend(lines.take(left));
+            left -= assigned.len() - before;
             if lines.len() == 0 {
                 self.blocks.pop_front();
             }
@@ -126,12 +126,15 @@ mod tests {
         mixer.add(1, lines(1, 0..70), ());
         mixer.add(2, lines(2, 0..7), ());
         mixer.add(2, lines(2, 7..20), ());
-        let dealt = mixer.deal();
-        let slots: Vec<u64> = dealt.iter().take(20).map(|line| line.ticket.slot).collect();
+        let assigned = mixer.deal();
+        let slots: Vec<u64> = assigned.iter().take(20).map(|line| line.ticket.slot).collect();
         assert_eq!(slots, [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2]);
         for slot in [1, 2] {
-            let numbers: Vec<u64> =
-                dealt.iter().filter(|line| line.ticket.slot == slot).map(|line| line.ticket.line).collect();
+            let numbers: Vec<u64> = assigned
+                .iter()
+                .filter(|line| line.ticket.slot == slot)
+                .map(|line| line.ticket.line)
+                .collect();
             assert_eq!(numbers, (0..if slot == 1 { 70 } else { 20 }).collect::<Vec<_>>());
         }
         assert!(mixer.is_empty());

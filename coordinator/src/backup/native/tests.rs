@@ -52,10 +52,10 @@ fn a_manifest_must_match_the_checksum_beside_it() {
 #[test]
 fn keys_say_where_files_lie() {
     for (key, place) in [
-        ("AWSDynamoDB/1-a/data/x.json.gz", Some(Place::Own)),
-        ("a/b/AWSDynamoDB/1-a/data/x.json.gz", Some(Place::Own)),
-        ("AWSDynamoDB/data/AWSDynamoDB/1-a/data/x", Some(Place::Own)),
-        ("a/AWSDynamoDB/data/x.json.gz", Some(Place::Shared)),
+        ("AWSDynamoDB/1-a/data/x.json.gz", Some(DataFolder::Own)),
+        ("a/b/AWSDynamoDB/1-a/data/x.json.gz", Some(DataFolder::Own)),
+        ("AWSDynamoDB/data/AWSDynamoDB/1-a/data/x", Some(DataFolder::Own)),
+        ("a/AWSDynamoDB/data/x.json.gz", Some(DataFolder::Shared)),
         ("x", None),
         ("a/data/x", None),
         ("AWSDynamoDB/x", None),

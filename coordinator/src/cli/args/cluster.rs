@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 
-use crate::cluster::{ClusterKind, ClusterWishes};
+use crate::cluster::{ClusterKind, ClusterOptions};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Cluster")]
@@ -39,8 +39,8 @@ pub(in crate::cli) struct ClusterArgs {
 }
 
 impl ClusterArgs {
-    pub(super) fn wishes(&self) -> ClusterWishes {
-        ClusterWishes {
+    pub(super) fn wishes(&self) -> ClusterOptions {
+        ClusterOptions {
             kind: self.cluster,
             most_workers: None,
             listen: self.listen,

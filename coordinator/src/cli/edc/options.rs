@@ -11,7 +11,7 @@ use job::{
 use super::{Class, Ending, Given, OWN, plain, single_slashes};
 use crate::{
     cli::args::{CANNED_ACLS, command},
-    cluster::ClusterWishes,
+    cluster::ClusterOptions,
 };
 
 /// Options of Hadoop's tools that take a value and mean nothing here.
@@ -148,7 +148,7 @@ impl Options {
     pub(super) fn place_workers(
         &self,
         given: &Given,
-        cluster: &mut ClusterWishes,
+        cluster: &mut ClusterOptions,
         workers: &mut Option<u32>,
     ) -> Result<(), String> {
         if let Some(most) = self.number::<u32>("dynamodb.max.map.tasks")? {

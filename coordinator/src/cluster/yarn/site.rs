@@ -13,7 +13,7 @@ use super::{
     install::{self, Named, ThisMachine},
     manager::{Info, Manager},
 };
-use crate::cluster::{ClusterWishes, Room};
+use crate::cluster::{ClusterOptions, WorkerSlots};
 
 /// MiB that a worker may use by default; its bound is far below.
 const WORKER_MIB: u32 = 256;
@@ -39,7 +39,7 @@ impl Site {
     ///
     /// # Errors
     /// Why there is none, in one line.
-    pub(crate) async fn find(wishes: &ClusterWishes) -> Result<Self, String> {
+    pub(crate) async fn find(wishes: &ClusterOptions) -> Result<Self, String> {
         let named = Named { conf: wishes.hadoop_conf.clone(), jar: wishes.streaming_jar.clone() };
         let conf_dir = install::configuration(&ThisMachine, &named)?;
         let surroundings = surroundings();
@@ -79,9 +79,9 @@ impl Site {
     ///
     /// # Errors
     /// The queue does not exist or is closed, or a container will never fit.
-    pub(crate) async fn room(&self) -> Result<Room, String> {
+    pub(crate) async fn worker_slots(&self) -> Result<WorkerSlots, String> {
         if !self.is_open() {
-            return Ok(Room { workers: UNKNOWN_ROOM, is_shared: true });
+            return Ok(WorkerSlots { workers: UNKNOWN_ROOM, is_shared: true });
         }
         let told = |error: HttpError| format!("the ResourceManager: {error}");
         let scheduler = self.manager.scheduler().await.map_err(told)?;
@@ -97,7 +97,7 @@ impl Site {
         let sizes =
             Sizes::new(client::container_mb(u64::from(self.worker_mib)), &self.conf, scheduler.maximum_mb);
         let fit = capacity::fit(&sizes, &nodes, queue)?;
-        Ok(Room { workers: u32::try_from(fit.num_workers).unwrap_or(u32::MAX), is_shared: true })
+        Ok(WorkerSlots { workers: u32::try_from(fit.num_workers).unwrap_or(u32::MAX), is_shared: true })
     }
 
     /// The address of this machine by which it is known in the cluster: that which reaches the

@@ -22,7 +22,7 @@ use super::{
     manager::applications::{AppState, FinalStatus},
     secret::Secret,
 };
-use crate::cluster::{Ending, Happened};
+use crate::cluster::{ClusterEvent, Shutdown};
 use lines::lines_of;
 
 /// How often the `ResourceManager` is asked how the application is.
@@ -81,8 +81,8 @@ impl Watch {
         self,
         mut client: Child,
         secret: Secret,
-        happening: mpsc::Sender<Happened>,
-        mut end: oneshot::Receiver<Ending>,
+        happening: mpsc::Sender<ClusterEvent>,
+        mut end: oneshot::Receiver<Shutdown>,
     ) {
         let (mut lines, _readers) = lines_of(&mut client);
         let now = Instant::now();
@@ -106,7 +106,7 @@ impl Watch {
             tokio::select! {
                 // What it said last comes before its end.
                 biased;
-                ending = &mut end => break Err(ending.unwrap_or(Ending::Killed)),
+                ending = &mut end => break Err(ending.unwrap_or(Shutdown::Kill)),
                 Some(line) = lines.recv() => if let Some(why) = self.hear(&line, &mut seen) {
                     break Ok(why);
                 },
@@ -129,8 +129,8 @@ impl Watch {
         };
         let ending = match over {
             Ok(why) => {
-                let _ = happening.send(Happened::Over(why)).await;
-                end.await.unwrap_or(Ending::Killed)
+                let _ = happening.send(ClusterEvent::Over(why)).await;
+                end.await.unwrap_or(Shutdown::Kill)
             }
             Err(ending) => ending,
         };
@@ -208,12 +208,12 @@ impl Watch {
     /// Ends what has not ended, and leaves nothing.
     async fn end(
         &self,
-        ending: Ending,
+        ending: Shutdown,
         mut client: Child,
         mut lines: mpsc::Receiver<String>,
         mut seen: Seen,
     ) {
-        let ended_by_itself = ending == Ending::Told && {
+        let ended_by_itself = ending == Shutdown::Graceful && {
             let ends = async {
                 while !seen.is_alone {
                     tokio::select! {
@@ -228,7 +228,7 @@ impl Watch {
             timeout(END_LIMIT, ends).await.is_ok()
         };
         if !ended_by_itself {
-            if ending == Ending::Told {
+            if ending == Shutdown::Graceful {
                 (self.note)("workers that never got a container are called off".to_owned());
             }
             let _ = client.start_kill();
@@ -239,7 +239,7 @@ impl Watch {
                 self.kill(&seen).await;
             }
         };
-        let limit = if ending == Ending::Told { REMOVAL_LIMIT } else { HASTY_REMOVAL_LIMIT };
+        let limit = if ending == Shutdown::Graceful { REMOVAL_LIMIT } else { HASTY_REMOVAL_LIMIT };
         tokio::join!(killed, self.remove_folder(limit));
     }
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     part_files::PartFile,
-    schedule::{Action, Heard, Work},
+    schedule::{Action, Reply, Work},
 };
 
 /// What happens to an export besides what workers say.
@@ -64,7 +64,7 @@ impl ExportWork {
     }
 
     /// A part with all its steps is taken, or nothing of it.
-    fn sealed(&mut self, now: Duration, id: WorkerId, sealed: Sealed) -> Result<Heard<ExportAction>, String> {
+    fn sealed(&mut self, now: Duration, id: WorkerId, sealed: Sealed) -> Result<Reply<ExportAction>, String> {
         let Sealed { part, steps } = &sealed;
         let items = steps.iter().map(|step| step.items).sum::<u64>();
         let ExportState { segments, files, .. } = &mut self.state;
@@ -83,7 +83,7 @@ impl ExportWork {
             files.apply(part);
         }
         segments.apply(id, sealed.steps, now);
-        Ok(Heard { done, progressed: true, actions: Vec::new() })
+        Ok(Reply { done, progressed: true, actions: Vec::new() })
     }
 
     fn opened(&mut self, file: FileId, upload_id: UploadId) -> Vec<Action<ExportAction>> {
@@ -116,13 +116,13 @@ impl Work for ExportWork {
         now: Duration,
         worker: WorkerId,
         message: FromWorker,
-    ) -> Result<Heard<ExportAction>, String> {
+    ) -> Result<Reply<ExportAction>, String> {
         match message {
             FromWorker::WantFile => {
                 let PartFile { id, name, .. } = self.state.files.assign(worker);
                 self.opening.insert(*id);
                 let open = ExportAction::OpenFile(*id, name.clone());
-                Ok(Heard::actions(vec![Action::Work(open)]))
+                Ok(Reply::actions(vec![Action::Work(open)]))
             }
             FromWorker::Sealed(sealed) => self.sealed(now, worker, sealed),
             _ => Err("said what has no place in an export".into()),

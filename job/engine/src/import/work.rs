@@ -14,7 +14,7 @@ use job::{
 use super::state::ImportState;
 use crate::{
     lease::{Leases, NotHeld},
-    schedule::{Action, Heard, Work},
+    schedule::{Action, Reply, Work},
 };
 use job::counted::count_of;
 
@@ -124,7 +124,7 @@ impl ImportWork {
         now: Duration,
         worker: WorkerId,
         advance: Advance,
-    ) -> Result<Heard<ImportAction>, String> {
+    ) -> Result<Reply<ImportAction>, String> {
         let Advance { split, attempt, from, to, done, counts, ref rejects } = advance;
         let number = split.0 as usize;
         let mark = *self.leases.held(worker, number, attempt).map_err(|why| match why {
@@ -145,7 +145,7 @@ impl ImportWork {
         self.counts += counts;
         self.keep(&advance);
         let actions = self.reject(number, advance.rejects);
-        Ok(Heard { done: u64::from(done), progressed: to > from || done, actions })
+        Ok(Reply { done: u64::from(done), progressed: to > from || done, actions })
     }
 
     fn reject(&mut self, split: usize, rejects: Vec<Reject>) -> Vec<Action<ImportAction>> {
@@ -189,7 +189,7 @@ impl Work for ImportWork {
         now: Duration,
         worker: WorkerId,
         message: FromWorker,
-    ) -> Result<Heard<ImportAction>, String> {
+    ) -> Result<Reply<ImportAction>, String> {
         match message {
             FromWorker::Advance(advance) => self.advance(now, worker, advance),
             _ => Err("said what has no place in an import".into()),

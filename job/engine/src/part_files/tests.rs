@@ -67,7 +67,7 @@ fn files_of_an_earlier_run_keep_their_parts_and_take_no_more() {
     files.check_number(&part(1, 9, false)).unwrap();
     files.apply(part(1, 9, false));
     files.settle();
-    assert!(matches!(files.check(NOBODY, &part(2, 9, true)), Err(PartRejection::Closed(_))));
+    assert!(matches!(files.check(EARLIER_RUN, &part(2, 9, true)), Err(PartRejection::Closed(_))));
     assert!(files.all()[0].needs_fence());
     files.fenced(FileId(0)).unwrap();
     assert!(!files.all()[0].needs_fence());

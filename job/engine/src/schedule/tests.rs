@@ -16,12 +16,12 @@ pub(super) type Exporting = Schedule<ExportWork>;
 type Actions = Vec<Action<ExportAction>>;
 
 pub(super) fn started(segments: u32, num_workers: u32) -> (Exporting, Actions) {
-    hired(segments, Hiring::Start(num_workers))
+    hired(segments, WorkerSupply::Spawn(num_workers))
 }
 
-fn hired(segments: u32, hiring: Hiring) -> (Exporting, Actions) {
+fn hired(segments: u32, supply: WorkerSupply) -> (Exporting, Actions) {
     let segments = TotalSegments::try_from(segments).unwrap();
-    begun(ExportState::new(begin(segments), true), hiring)
+    begun(ExportState::new(begin(segments), true), supply)
 }
 
 /// What an export of this many segments begins with.
@@ -45,7 +45,7 @@ pub(super) fn begin(segments: TotalSegments) -> Begin {
 }
 
 /// A job that goes on from a state.
-pub(super) fn begun(state: ExportState, hiring: Hiring) -> (Exporting, Actions) {
+pub(super) fn begun(state: ExportState, supply: WorkerSupply) -> (Exporting, Actions) {
     let settings = ExportSettings {
         table: "t".into(),
         consistent: false,
@@ -60,7 +60,7 @@ pub(super) fn begun(state: ExportState, hiring: Hiring) -> (Exporting, Actions) 
     };
     let work = ExportWork::new(state, settings);
     let limits = Limits::table(Rate::from_units_per_second(1000));
-    Schedule::new(work, limits, hiring, START)
+    Schedule::new(work, limits, supply, START)
 }
 
 mod patience;
@@ -69,13 +69,13 @@ fn joined(segments: u32, num_workers: u32) -> Exporting {
     let (mut schedule, actions) = started(segments, num_workers);
     for action in actions {
         let Action::Start(worker) = action else { panic!("{action:?}") };
-        schedule.handle(START, Event::Joined(worker));
+        schedule.handle(START, Event::Connected(worker));
     }
     schedule
 }
 
 fn say(schedule: &mut Exporting, worker: u32, message: FromWorker) -> Actions {
-    schedule.handle(START, Event::Said(WorkerId(worker), message))
+    schedule.handle(START, Event::Message(WorkerId(worker), message))
 }
 
 fn leases_in(actions: &[Action<ExportAction>]) -> Vec<Lease> {
@@ -270,7 +270,7 @@ fn a_job_that_reads_nothing_for_ten_minutes_fails_and_says_why() {
     let failed = (0..).find_map(|_| {
         now += Duration::from_secs(1);
         let stats = Stats { last_error: "throttled".into(), ..Stats::default() };
-        schedule.handle(now, Event::Said(WorkerId(1), FromWorker::Heartbeat(stats)));
+        schedule.handle(now, Event::Message(WorkerId(1), FromWorker::Heartbeat(stats)));
         let mut actions = schedule.handle(now, Event::Tick);
         assert!(now < Duration::from_secs(1000));
         match actions.pop() {
@@ -292,7 +292,7 @@ fn a_segment_that_does_not_exist_ends_the_connection() {
 }
 
 fn awaiting(most: u32) -> Exporting {
-    let (schedule, actions) = hired(2, Hiring::Await(most));
+    let (schedule, actions) = hired(2, WorkerSupply::External(most));
     assert_eq!(actions, []);
     schedule
 }
@@ -300,12 +300,12 @@ fn awaiting(most: u32) -> Exporting {
 #[test]
 fn workers_that_come_by_themselves_are_taken_on_whenever_they_come() {
     let mut schedule = awaiting(1);
-    let mut told = schedule.handle(START, Event::Joined(WorkerId(7)));
+    let mut told = schedule.handle(START, Event::Connected(WorkerId(7)));
     assert!(matches!(told.remove(0), Action::Send(WorkerId(7), ToWorker::Export(_))));
     assert_eq!(leases_in(&say(&mut schedule, 7, FromWorker::Want(1))).len(), 1);
     let lost = schedule.handle(START, Event::Lost(WorkerId(7), "preempted".into()));
     assert_eq!(lost, [], "somebody else sees to it that another comes");
-    schedule.handle(START, Event::Joined(WorkerId(8)));
+    schedule.handle(START, Event::Connected(WorkerId(8)));
     assert_eq!(leases_in(&say(&mut schedule, 8, FromWorker::Want(2))).len(), 2);
 }
 
@@ -318,7 +318,7 @@ fn a_cluster_may_take_its_time_to_find_room() {
 #[test]
 fn the_job_fails_when_no_worker_will_come_any_more() {
     let mut schedule = awaiting(3);
-    let failed = schedule.handle(START, Event::Deserted("the application was killed".into()));
+    let failed = schedule.handle(START, Event::ClusterEnded("the application was killed".into()));
     assert_eq!(failed, [Action::Fail("the application was killed".into())]);
 }
 
@@ -326,7 +326,7 @@ fn the_job_fails_when_no_worker_will_come_any_more() {
 fn workers_that_come_only_to_die_are_not_awaited_for_ever() {
     let mut schedule = awaiting(1);
     let failed = (1..20).find_map(|number| {
-        schedule.handle(START, Event::Joined(WorkerId(number)));
+        schedule.handle(START, Event::Connected(WorkerId(number)));
         match &schedule.handle(START, Event::Lost(WorkerId(number), "exit code 1".into()))[..] {
             [] => None,
             [Action::Fail(why)] => Some((number, why.clone())),

@@ -32,7 +32,7 @@ pub trait Work {
         now: Duration,
         worker: WorkerId,
         message: FromWorker,
-    ) -> Result<Heard<Self::Action>, String>;
+    ) -> Result<Reply<Self::Action>, String>;
 
     /// Takes note of what happened.
     fn happened(&mut self, event: Self::Event) -> Vec<Action<Self::Action>>;
@@ -55,7 +55,7 @@ pub trait Work {
 
 /// What came of something that a worker said.
 #[derive(Debug)]
-pub struct Heard<A> {
+pub struct Reply<A> {
     /// So many of its tasks are done.
     pub done: u64,
     /// Something is durable that was not.
@@ -64,7 +64,7 @@ pub struct Heard<A> {
     pub actions: Vec<Action<A>>,
 }
 
-impl<A> Heard<A> {
+impl<A> Reply<A> {
     /// Nothing is done yet.
     pub fn actions(actions: Vec<Action<A>>) -> Self {
         Self { done: 0, progressed: false, actions }
@@ -75,13 +75,13 @@ impl<A> Heard<A> {
 #[derive(Debug)]
 pub enum Event<E> {
     /// A worker's stream is open.
-    Joined(WorkerId),
+    Connected(WorkerId),
     /// A worker said something.
-    Said(WorkerId, FromWorker),
+    Message(WorkerId, FromWorker),
     /// A worker's stream or process has ended, or it could not be started.
     Lost(WorkerId, String),
     /// Workers that came by themselves come no more.
-    Deserted(String),
+    ClusterEnded(String),
     /// Something happened to the work.
     Work(E),
     /// The table's capacity has been looked at again.

@@ -12,11 +12,11 @@ const DEATHS_IN_A_ROW: u32 = 3;
 
 /// Who sees to it that there are workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hiring {
+pub enum WorkerSupply {
     /// The schedule has so many started, and another for each that is lost.
-    Start(u32),
+    Spawn(u32),
     /// They come by themselves, so many at once at most, and others in the place of lost ones.
-    Await(u32),
+    External(u32),
 }
 
 /// A worker that was started or came, and is not known to be lost.
@@ -28,7 +28,7 @@ pub(super) struct Worker {
     pub(super) needed: Units,
     pub(super) granted: Units,
     pub(super) wanted: u64,
-    pub(super) dealt: u64,
+    pub(super) assigned: u64,
     /// Segments that it has and that are not done.
     pub(super) held: u64,
     /// It has been told that no segment is left.
@@ -44,7 +44,7 @@ impl Worker {
             needed: Units::ZERO,
             granted: Units::ZERO,
             wanted: 0,
-            dealt: 0,
+            assigned: 0,
             held: 0,
             draining: false,
             stats: Stats::default(),
@@ -60,7 +60,7 @@ impl Worker {
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Workers {
-    hiring: Hiring,
+    supply: WorkerSupply,
     alive: BTreeMap<WorkerId, Worker>,
     next: WorkerId,
     num_lost: u32,
@@ -72,10 +72,10 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    pub(super) fn new(hiring: Hiring) -> Self {
-        let (Hiring::Start(num_workers) | Hiring::Await(num_workers)) = hiring;
+    pub(super) fn new(supply: WorkerSupply) -> Self {
+        let (WorkerSupply::Spawn(num_workers) | WorkerSupply::External(num_workers)) = supply;
         Self {
-            hiring,
+            supply,
             alive: BTreeMap::new(),
             next: WorkerId(1),
             num_lost: 0,
@@ -88,9 +88,9 @@ impl Workers {
 
     /// Whom to start at the beginning.
     pub(super) fn first(&mut self, now: Duration) -> Vec<WorkerId> {
-        match self.hiring {
-            Hiring::Start(number) => (0..number).map(|_| self.start(now)).collect(),
-            Hiring::Await(_) => Vec::new(),
+        match self.supply {
+            WorkerSupply::Spawn(number) => (0..number).map(|_| self.start(now)).collect(),
+            WorkerSupply::External(_) => Vec::new(),
         }
     }
 
@@ -103,7 +103,7 @@ impl Workers {
 
     /// Whether one who says hello belongs to the job.
     pub(super) fn join(&mut self, id: WorkerId, now: Duration) -> bool {
-        if matches!(self.hiring, Hiring::Await(_)) {
+        if matches!(self.supply, WorkerSupply::External(_)) {
             self.alive.entry(id).or_insert_with(|| Worker::new(now));
         }
         self.alive.get_mut(&id).map(|worker| worker.joined(now)).is_some()
@@ -125,7 +125,7 @@ impl Workers {
 
     /// Whom to start in the place of a lost one.
     pub(super) fn replace(&mut self, now: Duration) -> Option<WorkerId> {
-        let by_start = matches!(self.hiring, Hiring::Start(_));
+        let by_start = matches!(self.supply, WorkerSupply::Spawn(_));
         (by_start && self.deaths_in_a_row <= self.most_deaths).then(|| self.start(now))
     }
 
@@ -136,7 +136,7 @@ impl Workers {
 
     /// None is there, and some may come.
     pub(super) fn are_awaited(&self) -> bool {
-        matches!(self.hiring, Hiring::Await(_)) && self.alive.is_empty()
+        matches!(self.supply, WorkerSupply::External(_)) && self.alive.is_empty()
     }
 
     pub(super) fn get_mut(&mut self, id: WorkerId) -> Option<&mut Worker> {
@@ -157,7 +157,7 @@ impl Workers {
 
     /// Who wants more tasks than it has got.
     pub(super) fn asking(&self) -> impl Iterator<Item = WorkerId> {
-        self.iter().filter(|(_, worker)| worker.dealt < worker.wanted).map(|(id, _)| id)
+        self.iter().filter(|(_, worker)| worker.assigned < worker.wanted).map(|(id, _)| id)
     }
 
     pub(super) fn joined(&self) -> impl Iterator<Item = WorkerId> {
@@ -174,7 +174,7 @@ impl Workers {
     }
 
     /// The time in which this process could not listen counts against nobody.
-    pub(super) fn forgive(&mut self, gap: Duration) {
+    pub(super) fn extend_deadlines(&mut self, gap: Duration) {
         for worker in self.alive.values_mut() {
             worker.heard_at += gap;
         }

@@ -76,7 +76,7 @@ impl<J: Job> World<J> {
         }
         let limits = Limits::table(Rate::from_milli_per_second(self.rate));
         let work = self.job.work(state);
-        let (schedule, actions) = Schedule::new(work, limits, self.hiring, Duration::ZERO);
+        let (schedule, actions) = Schedule::new(work, limits, self.supply, Duration::ZERO);
         let (rate, now) = (self.rate, self.now);
         let life = &mut self.lives[at];
         (life.started, life.seen, life.schedule) = (now, seen, Some(schedule));

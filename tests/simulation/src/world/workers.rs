@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use engine::schedule::{Event, Hiring};
+use engine::schedule::{Event, WorkerSupply};
 use job::{
     control::{FromWorker, ToWorker},
     ids::WorkerId,
@@ -14,7 +14,7 @@ use crate::{life::Phase, means::Job};
 impl<J: Job> World<J> {
     /// Workers that come by themselves, where they are awaited.
     pub(super) fn come(&mut self) {
-        let Hiring::Await(number) = self.hiring else { return };
+        let WorkerSupply::External(number) = self.supply else { return };
         for at in 0..self.lives.len() {
             let here = self
                 .workers
@@ -48,7 +48,7 @@ impl<J: Job> World<J> {
             let is_heard = worker.linked && self.lives[life].stalled_until <= now;
             if is_heard && matches!(self.lives[life].phase, Phase::Working) {
                 self.workers[at].joined = true;
-                self.handle(life, Event::Joined(id));
+                self.handle(life, Event::Connected(id));
             }
             return;
         }
@@ -90,7 +90,7 @@ impl<J: Job> World<J> {
                 if let FromWorker::Need(units) = &said {
                     self.lives[life].needed(id, units.milli());
                 }
-                self.handle(life, Event::Said(id, said));
+                self.handle(life, Event::Message(id, said));
             }
         }
     }

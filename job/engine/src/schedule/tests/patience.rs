@@ -38,7 +38,7 @@ impl Slow {
 
     fn tell(&mut self, worker: usize, message: FromWorker) -> Option<String> {
         let id = WorkerId(u32::try_from(worker).unwrap() + 1);
-        let actions = self.schedule.handle(self.now, Event::Said(id, message));
+        let actions = self.schedule.handle(self.now, Event::Message(id, message));
         self.heed(actions)
     }
 

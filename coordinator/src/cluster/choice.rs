@@ -12,7 +12,7 @@ use job::{control::VERSION, target::Target};
 use tokio::process::Command;
 
 use super::{
-    Cluster, ClusterKind, ClusterWishes, Room,
+    Cluster, ClusterKind, ClusterOptions, WorkerSlots,
     local::{LocalCluster, cores},
     yarn::{Site, YarnCluster},
 };
@@ -22,9 +22,9 @@ use crate::failure::Failure;
 const VERSION_LIMIT: Duration = Duration::from_secs(10);
 
 /// The cluster of a command.
-pub(crate) struct Place {
+pub(crate) struct ClusterChoice {
     worker: PathBuf,
-    wishes: ClusterWishes,
+    wishes: ClusterOptions,
     listen: SocketAddr,
     on: On,
 }
@@ -35,13 +35,13 @@ enum On {
     Yarn(Arc<Site>),
 }
 
-impl Place {
+impl ClusterChoice {
     /// Chooses; `worker` is the worker binary, and workers need to reach `files`.
     ///
     /// # Errors
     /// The cluster that was asked for cannot be used.
     pub(crate) async fn choose(
-        wishes: &ClusterWishes,
+        wishes: &ClusterOptions,
         worker: PathBuf,
         files: &Target,
     ) -> Result<Self, Failure> {
@@ -87,13 +87,13 @@ impl Place {
     ///
     /// # Errors
     /// It cannot run a single one, and never will.
-    pub(crate) async fn room(&self) -> Result<Room, Failure> {
+    pub(crate) async fn worker_slots(&self) -> Result<WorkerSlots, Failure> {
         let most = self.wishes.most_workers.unwrap_or(u32::MAX);
         let room = match &self.on {
-            On::ThisMachine(_) => Room { workers: cores(), is_shared: false },
-            On::Yarn(site) => site.room().await.map_err(Failure::Refused)?,
+            On::ThisMachine(_) => WorkerSlots { workers: cores(), is_shared: false },
+            On::Yarn(site) => site.worker_slots().await.map_err(Failure::Refused)?,
         };
-        Ok(Room { workers: room.workers.min(most), ..room })
+        Ok(WorkerSlots { workers: room.workers.min(most), ..room })
     }
 
     /// Where the coordinator listens for workers.
