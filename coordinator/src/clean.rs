@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     commit::{self, Marks},
     failure::Failure,
-    journal::{self, Journal, Life},
-    occupant::{Occupant, foreign_text},
+    folder_contents::{FolderContents, foreign_text},
+    journal::{self, Journal, OwnerStatus},
     progress::Progress,
     store::Store,
     text,
@@ -36,28 +36,28 @@ pub async fn clean(
     let cleaning = async {
         let looking = async {
             let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
-            Occupant::of(&store).await.map(|occupant| (store, occupant))
+            FolderContents::of(&store).await.map(|folder_contents| (store, folder_contents))
         };
-        let (store, occupant) = unless_silent(looking).await?;
-        match occupant {
-            Occupant::Nobody => Ok(format!("{folder} is empty")),
-            Occupant::Foreign(names, has_more) => Err(Failure::Refused(format!(
+        let (store, folder_contents) = unless_silent(looking).await?;
+        match folder_contents {
+            FolderContents::Nobody => Ok(format!("{folder} is empty")),
+            FolderContents::Foreign(names, has_more) => Err(Failure::Refused(format!(
                 "{folder} holds no unfinished export ({}): nothing is removed",
                 foreign_text(&names, has_more)
             ))),
-            Occupant::Damaged(damaged) => {
+            FolderContents::Damaged(damaged) => {
                 Err(Failure::Refused(format!("{folder} holds {}; nothing is removed", damaged.sentence())))
             }
-            Occupant::Complete(complete) => {
+            FolderContents::Complete(complete) => {
                 if let Some(left) = left_over(&store).await? {
-                    journal::await_silence(&store, &left, &|text| progress.note(text)).await?;
+                    journal::wait_for_owner_to_stop(&store, &left, &|text| progress.note(text)).await?;
                     remove_left_over(&store, &left, progress).await?;
                     let (journal, place) = (layout::JOURNAL, store.place());
                     return Ok(format!("removed {journal} from the complete export in {place}"));
                 }
                 Err(Failure::Refused(format!("{folder} holds {}: nothing is removed", complete.text)))
             }
-            Occupant::Unfinished(journaled) => remove(&store, &journaled, agree, progress).await,
+            FolderContents::Unfinished(journaled) => remove(&store, &journaled, agree, progress).await,
         }
     };
     tokio::select! {
@@ -73,7 +73,7 @@ async fn remove(
     progress: &Progress,
 ) -> Result<String, Failure> {
     let failed = |fault: Fault| Failure::failed(&fault);
-    journal::await_silence(store, journaled, &|text| progress.note(text)).await?;
+    journal::wait_for_owner_to_stop(store, journaled, &|text| progress.note(text)).await?;
     let files = match &journaled.state {
         State::Export(state) => {
             let open = state.files().iter().filter(|file| file.upload_id.is_some()).count();
@@ -108,8 +108,8 @@ pub(crate) async fn tidy(store: &Store, progress: &Progress) {
     let tidied = async {
         let Some(left) = left_over(store).await? else { return Ok(()) };
         match journal::life(store, &left).await? {
-            Life::Lives | Life::HeardOf(_) => Ok(()),
-            Life::Over | Life::Killed => remove_left_over(store, &left, progress).await,
+            OwnerStatus::Alive | OwnerStatus::LastSeen(_) => Ok(()),
+            OwnerStatus::Gone | OwnerStatus::Killed => remove_left_over(store, &left, progress).await,
         }
     };
     if let Err::<(), Failure>(failure) = tidied.await {

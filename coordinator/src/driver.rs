@@ -1,8 +1,8 @@
 //! Drives the schedule: waits for workers, processes, stores and the clock, tells the core, and does
 //! what it says. A shell: it decides nothing about the job.
 
-mod heard;
-mod keep;
+mod events;
+mod journaling;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -34,7 +34,7 @@ use crate::{
     stop::Stop,
     table::TableFacts,
 };
-use keep::{beating, unkept};
+use journaling::{heartbeat_until_error, journal_error};
 
 /// How often the table is looked at again: its capacity, and whether it is still the same.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
@@ -49,7 +49,7 @@ const CALL_LIMIT: Duration = Duration::from_secs(1);
 pub(crate) type Call<E> = Pin<Box<dyn Future<Output = Result<Option<E>, Fault>> + Send>>;
 
 /// Does what the work of a job wants done.
-pub(crate) trait Hands<W: Work> {
+pub(crate) trait Effects<W: Work> {
     /// Begins to do it.
     fn perform(&mut self, work: &W, action: W::Action) -> Call<W::Event>;
 }
@@ -61,7 +61,7 @@ pub(crate) type LimitsOf<'a> = Box<dyn Fn(&TableFacts) -> Limits + 'a>;
 pub(crate) struct Driver<'a, H> {
     pub(crate) plane: ControlPlane,
     pub(crate) cluster: Box<dyn Cluster>,
-    pub(crate) hands: H,
+    pub(crate) effects: H,
     pub(crate) clients: Clients,
     pub(crate) table: TableIdentity,
     /// Nothing if the table's capacity need not be followed.
@@ -105,12 +105,12 @@ impl<H> Driver<'_, H> {
         stop: &Stop,
     ) -> (Schedule<W>, Result<(), Failure>)
     where
-        H: Hands<W>,
+        H: Effects<W>,
     {
         let supply = tokio::select! {
             supply = self.cluster.start(workers, self.plane.boot()) => supply,
             // A cluster may take its time, and others must know that this job lives.
-            failure = beating(&mut self.journal) => Err(failure),
+            failure = heartbeat_until_error(&mut self.journal) => Err(failure),
         };
         let planned = *supply.as_ref().unwrap_or(&WorkerSupply::External(0));
         let (schedule, actions) = Schedule::new(work, limits, planned, Duration::ZERO);
@@ -137,7 +137,7 @@ impl<H> Driver<'_, H> {
     }
 }
 
-impl<W: Work, H: Hands<W>> Running<'_, W, H> {
+impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     async fn drive(&mut self, stop: &Stop) -> Result<(), Failure> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -155,7 +155,7 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
                     Some(done) = self.calls.join_next() => self.done(done),
                     _ = tick.tick() => Some(Event::Tick),
                     _ = look.tick() => { self.look_at_table(); None }
-                    failure = unkept(&mut self.driver.journal) => return Err(failure),
+                    failure = journal_error(&mut self.driver.journal) => return Err(failure),
                     why = stop.requested() => return Err(Failure::Stopped(why.into())),
                 }
             };
@@ -201,7 +201,7 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
                     self.driver.cluster.release(worker);
                 }
                 Action::Work(action) => {
-                    let call = self.driver.hands.perform(self.schedule.work(), action);
+                    let call = self.driver.effects.perform(self.schedule.work(), action);
                     let places = self.places.clone();
                     self.calls.spawn(async move {
                         let _place = places.acquire().await;

@@ -20,12 +20,12 @@ use crate::{
     access, clean,
     cluster::ClusterChoice,
     commit::{self, Marks},
-    driver::{Call, Driver, Hands, LimitsOf},
+    driver::{Call, Driver, Effects, LimitsOf},
     failure::Failure,
+    folder_contents::FolderContents,
     identity::TableIdentity,
     journal::Journal,
-    occupant::Occupant,
-    preflight::{ExportRequest, Ground, Prepared, prepare, worker_binary},
+    preflight::{ExportRequest, Prepared, StartMode, prepare, worker_binary},
     progress::{Phase, Progress},
     report::Report,
     retry::retried,
@@ -77,13 +77,13 @@ pub async fn export(
     }
     let mut reports = Vec::new();
     for mut one in prepared {
-        if let Ground::Done(text) = &one.ground {
+        if let StartMode::AlreadyComplete(text) = &one.ground {
             progress.note(&format!("{text}: nothing to do"));
             clean::tidy(&one.store, progress).await;
             continue;
         }
         let plan = one.text(request.wishes, &place);
-        let ground = std::mem::replace(&mut one.ground, Ground::Free);
+        let ground = std::mem::replace(&mut one.ground, StartMode::Fresh);
         let job = Job { request, prepared: &one, clients: &clients, place: &place, progress, stop: &stop };
         // A job is a large future.
         let exported = Box::pin(job.run(ground, &plan)).await;
@@ -105,7 +105,7 @@ struct Job<'a> {
 }
 
 /// A job whose folder is this process's.
-struct Taken {
+struct OpenedJob {
     journal: Journal,
     state: ExportState,
     /// Only completing the files is left, and what the end of the export is called.
@@ -115,11 +115,11 @@ struct Taken {
 }
 
 impl Job<'_> {
-    async fn run(&self, ground: Ground, plan: &str) -> Result<Report, Failure> {
+    async fn run(&self, ground: StartMode, plan: &str) -> Result<Report, Failure> {
         let started = Instant::now();
         let Self { prepared, clients, progress, stop, .. } = self;
         let taken = stop.grant(GRACE, self.take(ground)).await;
-        let Taken { mut journal, state, commit, run } = taken.unwrap_or_else(|why| {
+        let OpenedJob { mut journal, state, commit, run } = taken.unwrap_or_else(|why| {
             let place = prepared.store.place();
             Err(Failure::Stopped(format!("{why} while it took {place} for itself; the same command goes on")))
         })?;
@@ -144,7 +144,7 @@ impl Job<'_> {
     }
 
     /// Takes the folder for this job: of two at once only one can.
-    async fn take(&self, ground: Ground) -> Result<Taken, Failure> {
+    async fn take(&self, ground: StartMode) -> Result<OpenedJob, Failure> {
         let Self { request, prepared, clients, .. } = self;
         let (store, plan) = (&prepared.store, &prepared.plan);
         let caller = clients.identity.caller();
@@ -161,14 +161,14 @@ impl Job<'_> {
             let (now, settings) = (Timestamp::now().to_string(), prepared.settings.clone());
             resume::begin(job, &prepared.facts, request.wishes, plan.segments, now, settings)
         };
-        let fresh = |journal, begin| Taken {
+        let fresh = |journal, begin| OpenedJob {
             journal,
             state: ExportState::new(begin, store.is_on_file_system()),
             commit: None,
             run: run.clone(),
         };
         match ground {
-            Ground::Unfinished(journaled) => {
+            StartMode::Resume(journaled) => {
                 let facts = vec![Fact::Run(run.clone())];
                 let mut journal = Journal::take(store, Some(&journaled), facts, run.clone()).await?;
                 let State::Export(mut state) = journaled.state else { return Err(not_an_export()) };
@@ -178,9 +178,9 @@ impl Job<'_> {
                     journal.note(fenced.map_err(advise)?);
                 }
                 let run = journaled.run.filter(|_| journaled.commit.is_some()).unwrap_or(run);
-                Ok(Taken { journal, state: *state, commit: journaled.commit, run })
+                Ok(OpenedJob { journal, state: *state, commit: journaled.commit, run })
             }
-            Ground::Anew(journaled) => {
+            StartMode::Restart(journaled) => {
                 let mut journal =
                     Journal::take(store, Some(&journaled), vec![Fact::Abandoned], run.clone()).await?;
                 let State::Export(state) = &journaled.state else { return Err(not_an_export()) };
@@ -191,7 +191,7 @@ impl Job<'_> {
                 journal.begin_anew(Fact::Begin(Box::new(begin.clone()))).await?;
                 Ok(fresh(journal, begin))
             }
-            Ground::Free | Ground::Done(_) => {
+            StartMode::Fresh | StartMode::AlreadyComplete(_) => {
                 let begin = begin();
                 let facts = vec![Fact::Begin(Box::new(begin.clone())), Fact::Run(run.clone())];
                 let mut journal = Journal::take(store, None, facts, run.clone()).await?;
@@ -216,7 +216,7 @@ impl Job<'_> {
         let driver = Driver {
             plane: server,
             cluster: place.cluster(format!("tablehaul export {}", prepared.facts.name), progress.sink()),
-            hands: FolderHands(journal.folder().clone()),
+            effects: FolderHands(journal.folder().clone()),
             clients: clients.clone(),
             table: table.clone(),
             limits: follow(request.rate),
@@ -242,9 +242,9 @@ fn not_an_export() -> Failure {
 /// Whoever found a folder empty, and took it only after another job had begun, ended and removed its journal there,
 /// must not touch what that one made.
 async fn step_back_if_complete(journal: &mut Journal, store: &Store, begin: Begin) -> Result<(), Failure> {
-    let what = match Occupant::of(store).await? {
-        Occupant::Complete(complete) => complete.text,
-        Occupant::Damaged(damaged) => damaged.text,
+    let what = match FolderContents::of(store).await? {
+        FolderContents::Complete(complete) => complete.text,
+        FolderContents::Damaged(damaged) => damaged.text,
         _ => return Ok(()),
     };
     // Our own, which has the first number: there was no other's any more.
@@ -302,7 +302,7 @@ fn follow<'a>(rate: RateSpec) -> Option<LimitsOf<'a>> {
 /// Opens and fences the part files of a folder.
 struct FolderHands(Store);
 
-impl Hands<ExportWork> for FolderHands {
+impl Effects<ExportWork> for FolderHands {
     fn perform(&mut self, work: &ExportWork, action: ExportAction) -> Call<ExportEvent> {
         let store = self.0.clone();
         match action {

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cluster::ClusterChoice,
-    driver::{Call, Driver, Hands, LimitsOf},
+    driver::{Call, Driver, Effects, LimitsOf},
     failure::Failure,
     identity::{Found, TableIdentity},
     preflight::worker_binary,
@@ -46,7 +46,7 @@ use done::Done;
 use plan::CheckedText;
 use prepare::{Prepared, prepare};
 use rejects::Rejects;
-use resume::Kept;
+use resume::OpenState;
 
 /// How long taking the place for state may still last when the command is to stop.
 const GRACE: Duration = Duration::from_secs(3);
@@ -156,7 +156,12 @@ impl Job<'_> {
         }
     }
 
-    async fn run(&self, dry_run: bool, plan: &str, kept: &mut Option<Kept>) -> Result<Imported, Failure> {
+    async fn run(
+        &self,
+        dry_run: bool,
+        plan: &str,
+        kept: &mut Option<OpenState>,
+    ) -> Result<Imported, Failure> {
         let started = Instant::now();
         let mut checking = Duration::ZERO;
         // What has been written was written after the check.
@@ -177,7 +182,7 @@ impl Job<'_> {
     }
 
     /// Reads every line and writes nothing; gives what is known then, in words.
-    async fn check(&self, dry_run: bool, kept: &mut Option<Kept>) -> Result<String, Failure> {
+    async fn check(&self, dry_run: bool, kept: &mut Option<OpenState>) -> Result<String, Failure> {
         self.rejects.begin(if dry_run { self.request.max_rejects } else { 0 }, true);
         let (schedule, outcome) = self.pass(WriteMode::Check, kept).await?;
         outcome.and_then(|()| self.count(&schedule)).map_err(before_writing)?;
@@ -199,7 +204,7 @@ impl Job<'_> {
         &self,
         checking: Duration,
         started: Instant,
-        kept: &mut Option<Kept>,
+        kept: &mut Option<OpenState>,
     ) -> Result<ImportReport, Failure> {
         let has_earlier_runs = kept.as_ref().is_some_and(|kept| kept.has_earlier_runs);
         // What earlier runs wrote has been written.
@@ -290,7 +295,7 @@ impl Job<'_> {
     async fn pass(
         &self,
         mode: WriteMode,
-        kept: &mut Option<Kept>,
+        kept: &mut Option<OpenState>,
     ) -> Result<(Schedule<ImportWork>, Result<(), Failure>), Failure> {
         let Self { request, prepared, place, progress, .. } = *self;
         let server = ControlPlane::start(place.listen()).await;
@@ -304,7 +309,7 @@ impl Job<'_> {
         let driver = Driver {
             plane: server,
             cluster: place.cluster(name, progress.sink()),
-            hands: self.rejects.clone(),
+            effects: self.rejects.clone(),
             clients: prepared.clients.clone(),
             table: self.table(),
             journal: kept.as_mut().map(|kept| &mut kept.journal),
@@ -339,7 +344,7 @@ fn before_writing(failure: Failure) -> Failure {
     }
 }
 
-impl Hands<ImportWork> for Rejects {
+impl Effects<ImportWork> for Rejects {
     fn perform(&mut self, _: &ImportWork, action: ImportAction) -> Call<Infallible> {
         let ImportAction::Reject(object, rejects) = action;
         let (noted, write) = (self.note(&object, &rejects), self.write());

@@ -2,15 +2,15 @@
 //! and the rules are in [`job::journal`].
 //!
 //! ```text
-//! work (core) → facts → Journal: when (core: pace) → Scribe (shell): the next object, or superseded
+//! work (core) → facts → Journal: when (core: cadence) → JournalWriter: the next object, or superseded
 //! folder → read (shell) → replay (core) → Journaled → takeover (shell): does its owner still live?
 //! ```
 
-mod machine;
-mod pace;
+mod cadence;
+mod process_identity;
 mod read;
-mod scribe;
 mod takeover;
+mod writer;
 
 use std::time::{Duration, Instant};
 
@@ -19,11 +19,11 @@ use job::journal::{Fact, Run, Totals};
 use tokio::task::JoinSet;
 
 use crate::{failure::Failure, store::Store};
-use pace::Pace;
-pub(crate) use pace::SIGN_OF_LIFE;
+use cadence::Cadence;
+pub(crate) use cadence::HEARTBEAT_INTERVAL;
 pub(crate) use read::read;
-use scribe::Scribe;
-pub(crate) use takeover::{Life, SILENCE, age, await_silence, life};
+pub(crate) use takeover::{OWNER_TIMEOUT, OwnerStatus, age, life, wait_for_owner_to_stop};
+use writer::JournalWriter;
 
 /// As long as a job without any progress lasts, so long it lasts without a place for its journal.
 const OUTAGE_LIMIT: Duration = Duration::from_mins(10);
@@ -33,7 +33,7 @@ const END_LIMIT: Duration = Duration::from_secs(10);
 
 /// The journal of a job that this process works on.
 pub(crate) struct Journal {
-    pace: Pace,
+    pace: Cadence,
     /// The folder, as long as it is the one that is locked.
     folder: Store,
     run: Run,
@@ -43,8 +43,8 @@ pub(crate) struct Journal {
     totals: Totals,
     pending: Vec<Fact>,
     /// Absent while an object is being written.
-    scribe: Option<Scribe>,
-    under_way: JoinSet<(Scribe, Result<(), Failure>)>,
+    writer: Option<JournalWriter>,
+    under_way: JoinSet<(JournalWriter, Result<(), Failure>)>,
     /// When the last object was begun.
     begun_at: Instant,
 }
@@ -61,16 +61,16 @@ impl Journal {
         facts: Vec<Fact>,
         run: Run,
     ) -> Result<Self, Failure> {
-        let mut scribe = match after {
-            Some(journaled) => Scribe::after(store, journaled).await?,
-            None => Scribe::first(store).await?,
+        let mut writer = match after {
+            Some(journaled) => JournalWriter::after(store, journaled).await?,
+            None => JournalWriter::first(store).await?,
         };
         let taken = match after {
-            Some(_) => scribe.append(&facts, takeover::CLAIM_LIMIT).await,
-            None => scribe.begin(&facts, takeover::CLAIM_LIMIT).await,
+            Some(_) => writer.append(&facts, takeover::CLAIM_LIMIT).await,
+            None => writer.begin(&facts, takeover::CLAIM_LIMIT).await,
         };
         if let Err(failure) = taken {
-            scribe.release().await;
+            writer.release().await;
             store.tidy().await;
             return Err(match failure {
                 Failure::Superseded(why) | Failure::Failed(why) => Failure::Refused(why),
@@ -79,13 +79,13 @@ impl Journal {
         }
         let past = after.map(|journaled| journaled.totals).unwrap_or_default();
         Ok(Self {
-            pace: Pace::new(store.is_on_file_system()),
-            folder: scribe.folder().clone(),
+            pace: Cadence::new(store.is_on_file_system()),
+            folder: writer.folder().clone(),
             run,
             past,
             totals: past,
             pending: Vec::new(),
-            scribe: Some(scribe),
+            writer: Some(writer),
             under_way: JoinSet::new(),
             begun_at: Instant::now(),
         })
@@ -104,12 +104,12 @@ impl Journal {
     pub(crate) async fn begin_anew(&mut self, begin: Fact) -> Result<(), Failure> {
         (self.past, self.totals) = (Totals::default(), Totals::default());
         let facts = [begin, Fact::Run(self.run.clone())];
-        self.scribe()?.compact(&facts, takeover::CLAIM_LIMIT).await
+        self.writer()?.compact(&facts, takeover::CLAIM_LIMIT).await
     }
 
-    fn scribe(&mut self) -> Result<&mut Scribe, Failure> {
+    fn writer(&mut self) -> Result<&mut JournalWriter, Failure> {
         let gone = || Failure::Failed("internal error: nobody writes the journal".into());
-        self.scribe.as_mut().ok_or_else(gone)
+        self.writer.as_mut().ok_or_else(gone)
     }
 
     /// Takes facts that are to be journaled soon.
@@ -128,9 +128,9 @@ impl Journal {
         if !self.pace.is_due(self.begun_at.elapsed(), !self.pending.is_empty()) {
             return;
         }
-        let Some(mut scribe) = self.scribe.take() else { return };
+        let Some(mut writer) = self.writer.take() else { return };
         self.begun_at = Instant::now();
-        let is_snapshot = scribe.size().wants_snapshot();
+        let is_snapshot = writer.size().wants_snapshot();
         let mut news = std::mem::take(&mut self.pending);
         news.push(Fact::Totals(self.totals));
         let everything = is_snapshot.then(|| {
@@ -141,10 +141,10 @@ impl Journal {
         });
         self.under_way.spawn(async move {
             let written = match everything {
-                Some(facts) => scribe.compact_or_append(&facts, &news, OUTAGE_LIMIT).await,
-                None => scribe.append(&news, OUTAGE_LIMIT).await,
+                Some(facts) => writer.compact_or_append(&facts, &news, OUTAGE_LIMIT).await,
+                None => writer.append(&news, OUTAGE_LIMIT).await,
             };
-            (scribe, written)
+            (writer, written)
         });
     }
 
@@ -167,7 +167,7 @@ impl Journal {
             self.settle().await?;
             let mut facts = std::mem::take(&mut self.pending);
             facts.extend([Fact::Totals(self.totals), last]);
-            self.scribe()?.append(&facts, limit).await
+            self.writer()?.append(&facts, limit).await
         };
         tokio::time::timeout(limit, work).await.map_err(late)?
     }
@@ -177,7 +177,7 @@ impl Journal {
     /// # Errors
     /// As [`append`](Self::append).
     pub(crate) async fn beat(&mut self) -> Result<(), Failure> {
-        self.scribe()?.append(&[], OUTAGE_LIMIT).await
+        self.writer()?.append(&[], OUTAGE_LIMIT).await
     }
 
     /// Makes sure that no other has taken over since the last object.
@@ -185,8 +185,8 @@ impl Journal {
     /// # Errors
     /// [`Failure::Superseded`].
     pub(crate) async fn check_ours(&self) -> Result<(), Failure> {
-        match &self.scribe {
-            Some(scribe) => scribe.check_ours().await,
+        match &self.writer {
+            Some(writer) => writer.check_ours().await,
             None => Ok(()),
         }
     }
@@ -206,7 +206,7 @@ impl Journal {
 
     /// Nobody else can have the folder as long as this process lives.
     pub(crate) fn is_locked(&self) -> bool {
-        self.scribe.as_ref().is_some_and(Scribe::is_locked)
+        self.writer.as_ref().is_some_and(JournalWriter::is_locked)
     }
 
     /// Removes the journal: the job has ended for good. `end` says so, and everything that whoever comes after a
@@ -216,23 +216,23 @@ impl Journal {
     /// What could not be removed; as [`append`](Self::append), if something is being written.
     pub(crate) async fn remove(&mut self, end: &[Fact]) -> Result<(), Failure> {
         self.settle().await?;
-        let scribe = self.scribe()?;
-        if scribe.has_several() {
+        let writer = self.writer()?;
+        if writer.has_several() {
             // Of several the first goes first, and without it the rest means nothing. If that can't be written, on a full
             // disk, say, it is likely that the removal comes to its end nevertheless.
-            if let Err(superseded @ Failure::Superseded(_)) = scribe.compact(end, END_LIMIT).await {
+            if let Err(superseded @ Failure::Superseded(_)) = writer.compact(end, END_LIMIT).await {
                 return Err(superseded);
             }
         }
-        scribe.remove().await.map_err(|fault| Failure::failed(&fault))
+        writer.remove().await.map_err(|fault| Failure::failed(&fault))
     }
 
     /// Waits until nothing is being written. May be dropped at any time.
     async fn settle(&mut self) -> Result<(), Failure> {
         while let Some(done) = self.under_way.join_next().await {
-            let (scribe, written) =
+            let (writer, written) =
                 done.map_err(|error| Failure::Failed(format!("internal error: {error}")))?;
-            self.scribe = Some(scribe);
+            self.writer = Some(writer);
             written?;
         }
         Ok(())

@@ -23,8 +23,8 @@ use crate::{
     dynamodb,
     export::difference,
     failure::Failure,
+    folder_contents::{FolderContents, foreign_text},
     journal,
-    occupant::{Occupant, foreign_text},
     plan::{Plan, PlanText, Wishes, plan},
     retry::briefly,
     store::Store,
@@ -69,15 +69,15 @@ pub enum IfComplete {
 pub(crate) type Note<'a> = Option<&'a (dyn Fn(&str) + Sync)>;
 
 /// What a job finds in its folder.
-pub(crate) enum Ground {
+pub(crate) enum StartMode {
     /// Nothing.
-    Free,
+    Fresh,
     /// Its own beginning.
-    Unfinished(Box<Journaled>),
+    Resume(Box<Journaled>),
     /// A job that is to be removed first.
-    Anew(Box<Journaled>),
+    Restart(Box<Journaled>),
     /// A complete export of the same table, in words.
-    Done(String),
+    AlreadyComplete(String),
 }
 
 /// A table that is ready to be exported.
@@ -92,7 +92,7 @@ pub(crate) struct Prepared {
     pub(crate) plan: Plan,
     pub(crate) rate: job::capacity::Rate,
     pub(crate) rate_source: String,
-    pub(crate) ground: Ground,
+    pub(crate) ground: StartMode,
     /// A line of the plan: whose credentials the job has.
     pub(crate) account: Option<String>,
 }
@@ -101,7 +101,7 @@ impl Prepared {
     /// The plan in words.
     pub(crate) fn text(&self, mut wishes: Wishes, place: &ClusterChoice) -> String {
         let Self { facts, target, plan, rate, rate_source, ground, .. } = self;
-        if let Ground::Unfinished(journaled) = ground
+        if let StartMode::Resume(journaled) = ground
             && let State::Export(state) = &journaled.state
         {
             wishes.null = Some(state.begin.null);
@@ -110,10 +110,12 @@ impl Prepared {
         let account = self.account.as_ref().map(|line| format!("\n{line}")).unwrap_or_default();
         let plan = format!("{plan}{account}");
         match ground {
-            Ground::Free => plan,
-            Ground::Done(text) => Line(text).to_string(),
-            Ground::Anew(journaled) => format!("{plan}\nremoves     {}", Line(journaled.progress_text())),
-            Ground::Unfinished(journaled) => {
+            StartMode::Fresh => plan,
+            StartMode::AlreadyComplete(text) => Line(text).to_string(),
+            StartMode::Restart(journaled) => {
+                format!("{plan}\nremoves     {}", Line(journaled.progress_text()))
+            }
+            StartMode::Resume(journaled) => {
                 format!("{plan}\nresumes     {}", Line(journaled.progress_text()))
             }
         }
@@ -149,12 +151,12 @@ pub(crate) async fn prepare(
 /// A complete export is refused unless it may be skipped. Of several tables those that are complete may be if
 /// another is not: that is what an earlier run of the same command leaves.
 fn refuse_complete(request: &ExportRequest, prepared: &[Prepared]) -> Result<(), Failure> {
-    let goes_on = prepared.iter().any(|one| matches!(one.ground, Ground::Unfinished(_)));
+    let goes_on = prepared.iter().any(|one| matches!(one.ground, StartMode::Resume(_)));
     if request.if_complete == IfComplete::Skip || goes_on {
         return Ok(());
     }
     let done = prepared.iter().find_map(|one| match &one.ground {
-        Ground::Done(text) => Some(text),
+        StartMode::AlreadyComplete(text) => Some(text),
         _ => None,
     });
     match done {
@@ -202,14 +204,14 @@ async fn prepare_one(
     }
     // A resumed export has them in its journal.
     let mut settings = None;
-    if matches!(ground, Ground::Free | Ground::Anew(_))
+    if matches!(ground, StartMode::Fresh | StartMode::Restart(_))
         && let Some(Ok(found)) = asking.join_next().await
     {
         found.note().zip(note).inspect(|(text, note)| note(text));
         settings = Some(found.settings);
     }
     let mut wishes = request.wishes;
-    if let Ground::Unfinished(journaled) = &ground
+    if let StartMode::Resume(journaled) = &ground
         && let State::Export(state) = &journaled.state
     {
         wishes.segments = Some(state.begin.segments);
@@ -261,27 +263,27 @@ async fn occupied(
     store: &Store,
     facts: &TableFacts,
     note: Note<'_>,
-) -> Result<Ground, Failure> {
+) -> Result<StartMode, Failure> {
     let place = store.place();
     let choose = "choose another destination";
-    match Occupant::of(store).await? {
-        Occupant::Nobody => Ok(Ground::Free),
-        Occupant::Damaged(damaged) => Err(Failure::Refused(format!(
+    match FolderContents::of(store).await? {
+        FolderContents::Nobody => Ok(StartMode::Fresh),
+        FolderContents::Damaged(damaged) => Err(Failure::Refused(format!(
             "{place} holds {}: copy what is missing again, or {choose}",
             damaged.sentence()
         ))),
-        Occupant::Complete(Complete { export, text, .. }) => {
+        FolderContents::Complete(Complete { export, text, .. }) => {
             let table = export.as_deref().map(|export| &export.table);
             if table.is_some_and(|table| is_of(table, facts)) {
-                return Ok(Ground::Done(format!("{place} holds {text}")));
+                return Ok(StartMode::AlreadyComplete(format!("{place} holds {text}")));
             }
             Err(Failure::Refused(format!("{place} holds {text}: {choose}")))
         }
-        Occupant::Foreign(names, has_more) => {
+        FolderContents::Foreign(names, has_more) => {
             let names = foreign_text(&names, has_more);
             Err(Failure::Refused(format!("{place} is not empty ({names}): {choose}")))
         }
-        Occupant::Unfinished(journaled) => {
+        FolderContents::Unfinished(journaled) => {
             let State::Export(state) = &journaled.state else {
                 return Err(Failure::Refused(format!("{place} holds {}: {choose}", journaled.text())));
             };
@@ -296,7 +298,7 @@ async fn occupied(
                 )));
             }
             if let Some(note) = note {
-                journal::await_silence(store, &journaled, note).await?;
+                journal::wait_for_owner_to_stop(store, &journaled, note).await?;
             }
             let refused = |fault| Failure::refused(&fault);
             let marks = Marks::journaled(store, &journaled);
@@ -320,7 +322,7 @@ async fn occupied(
                     )));
                 }
             }
-            Ok(if anew { Ground::Anew(journaled) } else { Ground::Unfinished(journaled) })
+            Ok(if anew { StartMode::Restart(journaled) } else { StartMode::Resume(journaled) })
         }
     }
 }

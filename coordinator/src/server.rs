@@ -1,7 +1,7 @@
 //! The control server: streams of workers in, events out. A shell: it checks who speaks, not what
 //! is said.
 
-mod gate;
+mod admission;
 mod tls;
 
 use std::{
@@ -45,7 +45,7 @@ const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 /// What comes in.
 pub(crate) enum Incoming {
     /// A worker said hello; this reaches it.
-    Joined(Newcomer, mpsc::Sender<ToWorker>),
+    Joined(HelloInfo, mpsc::Sender<ToWorker>),
     /// It said something else.
     Said(WorkerId, FromWorker),
     /// Its stream ended.
@@ -53,7 +53,7 @@ pub(crate) enum Incoming {
 }
 
 /// Who said hello.
-pub(crate) struct Newcomer {
+pub(crate) struct HelloInfo {
     pub(crate) worker: WorkerId,
     pub(crate) host: String,
     /// What the cluster calls it; empty if nothing.
@@ -79,7 +79,7 @@ impl ControlPlane {
         let (sender, inbox) = mpsc::channel(INBOX);
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
-        let desk = Desk {
+        let desk = ControlService {
             token: token.clone().into(),
             known: Mutex::default(),
             inbox: sender,
@@ -95,7 +95,7 @@ impl ControlPlane {
             .add_service(ControlServer::new(desk).max_decoding_message_size(MAX_MESSAGE_BYTES));
         let stopped = stop.clone().cancelled_owned();
         tasks.spawn(async move {
-            let incoming = gate::accept(listener, gate::MOST_STRANGERS, HELLO_LIMIT);
+            let incoming = admission::accept(listener, admission::MAX_UNAUTHENTICATED, HELLO_LIMIT);
             if let Err(error) = server.serve_with_incoming_shutdown(incoming, stopped).await {
                 crate::text::complain(&format!("the control server ended: {error}"));
             }
@@ -142,7 +142,7 @@ fn allow_many_connections() {
     }
 }
 
-struct Desk {
+struct ControlService {
     token: Arc<str>,
     /// Who has said hello; a worker says it once in its life.
     known: Mutex<BTreeSet<WorkerId>>,
@@ -152,7 +152,7 @@ struct Desk {
 }
 
 #[tonic::async_trait]
-impl Control for Desk {
+impl Control for ControlService {
     type WorkStream = Pin<Box<dyn Stream<Item = Result<wire::ToWorker, Status>> + Send>>;
 
     async fn work(
@@ -160,7 +160,7 @@ impl Control for Desk {
         request: Request<Streaming<wire::FromWorker>>,
     ) -> Result<Response<Self::WorkStream>, Status> {
         self.check_token(&request)?;
-        let pass = request.extensions().get::<gate::Pass>().cloned();
+        let pass = request.extensions().get::<admission::Admission>().cloned();
         let mut stream = request.into_inner();
         let newcomer = self.register(hello(&mut stream).await?)?;
         let worker = newcomer.worker;
@@ -184,17 +184,17 @@ impl Control for Desk {
     }
 }
 
-impl Desk {
+impl ControlService {
     /// Numbers a worker that has no number yet.
     #[allow(clippy::result_large_err)]
-    fn register(&self, hello: Hello) -> Result<Newcomer, Status> {
+    fn register(&self, hello: Hello) -> Result<HelloInfo, Status> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let next = || known.last().copied().unwrap_or_default().next();
         let worker = hello.worker.unwrap_or_else(next);
         if !known.insert(worker) {
             return Err(Status::already_exists(format!("worker {worker} has said hello before")));
         }
-        Ok(Newcomer { worker, host: hello.host, place: hello.place })
+        Ok(HelloInfo { worker, host: hello.host, place: hello.place })
     }
 
     #[allow(clippy::result_large_err)]

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     failure::Failure,
-    journal::{self, Life, SILENCE},
-    occupant::{Occupant, foreign_text},
+    folder_contents::{FolderContents, foreign_text},
+    journal::{self, OWNER_TIMEOUT, OwnerStatus},
     store::Store,
     text,
     waits::unless_silent,
@@ -128,15 +128,15 @@ pub async fn status(
 
 async fn look(folder: &Target, access: &AwsAccess) -> Result<Status, Failure> {
     let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
-    let state = match Occupant::of(&store).await? {
-        Occupant::Nobody => FolderState::Empty,
-        Occupant::Foreign(names, has_more) => match whole::look_at_native(&store).await? {
+    let state = match FolderContents::of(&store).await? {
+        FolderContents::Nobody => FolderState::Empty,
+        FolderContents::Foreign(names, has_more) => match whole::look_at_native(&store).await? {
             Some(whole) => whole.into(),
             None => FolderState::Foreign { names: foreign_text(&names, has_more) },
         },
-        Occupant::Complete(complete) => Whole::Complete(complete).into(),
-        Occupant::Damaged(damaged) => Whole::Damaged(damaged).into(),
-        Occupant::Unfinished(journaled) => unfinished(&store, &journaled).await?,
+        FolderContents::Complete(complete) => Whole::Complete(complete).into(),
+        FolderContents::Damaged(damaged) => Whole::Damaged(damaged).into(),
+        FolderContents::Unfinished(journaled) => unfinished(&store, &journaled).await?,
     };
     Ok(Status { folder: folder.to_string(), state })
 }
@@ -186,9 +186,9 @@ async fn unfinished(store: &Store, journaled: &Journaled) -> Result<FolderState,
         why: journaled.stopped.clone(),
     };
     let lives = match journal::life(store, journaled).await? {
-        Life::Lives => true,
-        Life::Over | Life::Killed => false,
-        Life::HeardOf(_) => age.is_none_or(|age| age < SILENCE),
+        OwnerStatus::Alive => true,
+        OwnerStatus::Gone | OwnerStatus::Killed => false,
+        OwnerStatus::LastSeen(_) => age.is_none_or(|age| age < OWNER_TIMEOUT),
     };
     Ok(match (lives, &journaled.stopped) {
         (true, _) => FolderState::Running(unfinished),

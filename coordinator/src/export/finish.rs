@@ -115,7 +115,7 @@ impl Finish<'_> {
                 tokio::select! {
                     completed = &mut completing => break completed.map_err(failed)?,
                     // Nobody shall take over meanwhile.
-                    () = tokio::time::sleep(journal::SIGN_OF_LIFE) => journal.beat().await?,
+                    () = tokio::time::sleep(journal::HEARTBEAT_INTERVAL) => journal.beat().await?,
                     why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
                 }
             }

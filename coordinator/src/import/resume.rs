@@ -21,8 +21,8 @@ use xxhash_rust::xxh3::Xxh3;
 use super::prepare::ImportRequest;
 use crate::{
     failure::Failure,
+    folder_contents::{FolderContents, foreign_text},
     journal::Journal,
-    occupant::{Occupant, foreign_text},
     store::Store,
     table::TableFacts,
     text,
@@ -49,12 +49,12 @@ pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<O
             "--state {target}: holds {what}; give an empty folder, or that of this import"
         ))
     };
-    match Occupant::of(&store).await? {
-        Occupant::Nobody => Ok(Some(StateFolder { store, journaled: None, anew: false })),
-        Occupant::Complete(complete) => Err(refused(complete.text)),
-        Occupant::Damaged(damaged) => Err(refused(damaged.text)),
-        Occupant::Foreign(names, has_more) => Err(refused(foreign_text(&names, has_more))),
-        Occupant::Unfinished(journaled) => match journaled.state {
+    match FolderContents::of(&store).await? {
+        FolderContents::Nobody => Ok(Some(StateFolder { store, journaled: None, anew: false })),
+        FolderContents::Complete(complete) => Err(refused(complete.text)),
+        FolderContents::Damaged(damaged) => Err(refused(damaged.text)),
+        FolderContents::Foreign(names, has_more) => Err(refused(foreign_text(&names, has_more))),
+        FolderContents::Unfinished(journaled) => match journaled.state {
             State::Export(_) => Err(refused(journaled.text())),
             State::Import(_) => {
                 let anew = request.restart || journaled.is_abandoned;
@@ -89,14 +89,14 @@ impl StateFolder {
         }
         match (&self.journaled, note) {
             (Some(journaled), Some(note)) => {
-                crate::journal::await_silence(&self.store, journaled, note).await
+                crate::journal::wait_for_owner_to_stop(&self.store, journaled, note).await
             }
             _ => Ok(()),
         }
     }
 
     /// Takes the place for this process.
-    pub(super) async fn take(self, begin: BeginImport, run: Run) -> Result<Kept, Failure> {
+    pub(super) async fn take(self, begin: BeginImport, run: Run) -> Result<OpenState, Failure> {
         let Self { store, journaled, anew } = self;
         let fact = || Fact::BeginImport(Box::new(begin.clone()));
         let (journal, state, has_earlier_runs) = match journaled {
@@ -121,12 +121,12 @@ impl StateFolder {
                 }
             }
         };
-        Ok(Kept { store, journal, state, has_earlier_runs })
+        Ok(OpenState { store, journal, state, has_earlier_runs })
     }
 }
 
 /// The state of an import under way, and where it is kept.
-pub(super) struct Kept {
+pub(super) struct OpenState {
     store: Store,
     pub(super) journal: Journal,
     pub(super) state: ImportState,
@@ -134,7 +134,7 @@ pub(super) struct Kept {
     pub(super) has_earlier_runs: bool,
 }
 
-impl Kept {
+impl OpenState {
     /// The import is done: nothing is left to go on with.
     pub(super) async fn done(self) -> Result<(), Failure> {
         let end = self.state.facts();

@@ -9,17 +9,19 @@ use std::time::{Duration, Instant};
 use engine::replay::Journaled;
 use job::{journal::Header, layout};
 
-use super::{machine, pace::SIGN_OF_LIFE};
+use super::{cadence::HEARTBEAT_INTERVAL, process_identity};
 use crate::{
     failure::Failure,
     retry::retried,
     store::{Lock, Store},
 };
 
-/// An owner that has written nothing for so long is taken for dead: more than twice [`SIGN_OF_LIFE`].
-pub(crate) const SILENCE: Duration = Duration::from_secs(25);
-const _: () =
-    assert!(SILENCE.as_secs() > 2 * SIGN_OF_LIFE.as_secs(), "an owner that lives is heard of in time");
+/// An owner that has written nothing for so long is taken for dead: more than twice [`HEARTBEAT_INTERVAL`].
+pub(crate) const OWNER_TIMEOUT: Duration = Duration::from_secs(25);
+const _: () = assert!(
+    OWNER_TIMEOUT.as_secs() > 2 * HEARTBEAT_INTERVAL.as_secs(),
+    "an owner that lives is heard of in time"
+);
 /// An owner that was killed just now may have a request under way, which shall not come after its successor's.
 const LAST_REQUEST: Duration = Duration::from_secs(2);
 /// How often a journal that is watched is looked at.
@@ -29,39 +31,39 @@ pub(super) const CLAIM_LIMIT: Duration = Duration::from_mins(1);
 
 /// What is known of the owner of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Life {
-    /// It has ended, or said nothing for [`SILENCE`].
-    Over,
+pub(crate) enum OwnerStatus {
+    /// It has ended, or said nothing for [`OWNER_TIMEOUT`].
+    Gone,
     /// It lives: it holds the lock.
-    Lives,
+    Alive,
     /// It was killed: it ran on this machine, and doesn't any more.
     Killed,
-    /// It was heard of so long ago, which is less than [`SILENCE`].
-    HeardOf(Duration),
+    /// It was heard of so long ago, which is less than [`OWNER_TIMEOUT`].
+    LastSeen(Duration),
 }
 
 /// Whether the owner of a journal lives, as far as can be told without waiting.
 ///
 /// # Errors
 /// The folder can't be looked at.
-pub(crate) async fn life(store: &Store, journaled: &Journaled) -> Result<Life, Failure> {
+pub(crate) async fn life(store: &Store, journaled: &Journaled) -> Result<OwnerStatus, Failure> {
     let refused = |fault| Failure::refused(&fault);
     match store.probe_lock().await.map_err(refused)? {
-        Lock::Busy => return Ok(Life::Lives),
-        Lock::Held(_) | Lock::Free => return Ok(Life::Over),
+        Lock::Busy => return Ok(OwnerStatus::Alive),
+        Lock::Held(_) | Lock::Free => return Ok(OwnerStatus::Gone),
         // A file system without locks, or none at all.
         Lock::None => {}
     }
     if journaled.stopped.is_some() {
-        return Ok(Life::Over);
+        return Ok(OwnerStatus::Gone);
     }
-    let here = journaled.last.machine.is_some() && journaled.last.machine == machine::machine();
-    if here && machine::has_ended(journaled.last.pid) {
-        return Ok(Life::Killed);
+    let here = journaled.last.machine.is_some() && journaled.last.machine == process_identity::machine();
+    if here && process_identity::has_ended(journaled.last.pid) {
+        return Ok(OwnerStatus::Killed);
     }
     let age = if store.is_on_file_system() { None } else { age(store, journaled).await? };
     let age = age.unwrap_or(Duration::ZERO);
-    Ok(if age >= SILENCE { Life::Over } else { Life::HeardOf(age) })
+    Ok(if age >= OWNER_TIMEOUT { OwnerStatus::Gone } else { OwnerStatus::LastSeen(age) })
 }
 
 /// How long ago the last object was written, by the clock of who stores it. Of files that is known only as well
@@ -79,17 +81,17 @@ pub(crate) async fn age(store: &Store, journaled: &Journaled) -> Result<Option<D
 ///
 /// # Errors
 /// [`Failure::Refused`] if it lives.
-pub(crate) async fn await_silence(
+pub(crate) async fn wait_for_owner_to_stop(
     store: &Store,
     journaled: &Journaled,
     note: &(dyn Fn(&str) + Sync),
 ) -> Result<(), Failure> {
     let patience = match life(store, journaled).await? {
-        Life::Over => return Ok(()),
-        Life::Lives => return Err(at_work(store, journaled)),
-        Life::Killed => LAST_REQUEST,
-        Life::HeardOf(age) => {
-            let patience = SILENCE.saturating_sub(age);
+        OwnerStatus::Gone => return Ok(()),
+        OwnerStatus::Alive => return Err(at_work(store, journaled)),
+        OwnerStatus::Killed => LAST_REQUEST,
+        OwnerStatus::LastSeen(age) => {
+            let patience = OWNER_TIMEOUT.saturating_sub(age);
             note(&format!(
                 "{} was in use by {} {} s ago; watching for {} s whether it still lives",
                 store.place(),

@@ -279,7 +279,7 @@ async fn a_journal_that_is_being_written_is_removed_after_that() {
     journal.note([opened(0)]);
     tokio::time::sleep(Duration::from_millis(600)).await;
     journal.write_if_due(Vec::new);
-    assert!(journal.scribe.is_none(), "it is being written");
+    assert!(journal.writer.is_none(), "it is being written");
     journal.remove(&[begin(), Fact::Abandoned]).await.unwrap();
     assert!(!folder.path().join("backup").join(layout::JOURNAL).exists());
 }

@@ -142,7 +142,7 @@ async fn however_many_strangers_come_a_worker_finds_a_place() {
     let mut plane = plane().await;
     let address = plane.boot.coordinator.trim_start_matches("https://").to_owned();
     let mut strangers = Vec::new();
-    for _ in 0..gate::MOST_STRANGERS + 50 {
+    for _ in 0..admission::MAX_UNAUTHENTICATED + 50 {
         strangers.push(TcpStream::connect(&address).await.unwrap());
     }
     // As a worker does, it tries until the strangers' time is over.

@@ -4,23 +4,23 @@ use job::journal;
 
 /// Whose the object is that stands where one was to be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
+pub enum Existing {
     /// The very same: the reply to an earlier try was lost.
-    Same,
+    Identical,
     /// This coordinator's, with other facts, by a try that was not waited for.
-    Before,
+    OwnEarlier,
     /// Another coordinator's: this one has been superseded.
-    Another,
+    Foreign,
 }
 
 /// Judges the object that is `there` in the place of `mine`, which the coordinator called `run` was to create.
-pub fn claim(there: &[u8], mine: &[u8], run: &str) -> Claim {
+pub fn claim(there: &[u8], mine: &[u8], run: &str) -> Existing {
     if there == mine {
-        Claim::Same
+        Existing::Identical
     } else if journal::header(there).is_ok_and(|header| header.run == run) {
-        Claim::Before
+        Existing::OwnEarlier
     } else {
-        Claim::Another
+        Existing::Foreign
     }
 }
 
@@ -53,9 +53,12 @@ mod tests {
     #[test]
     fn only_what_another_run_has_written_supersedes() {
         let mine = object("a", &Fact::Abandoned);
-        assert_eq!(claim(&mine, &mine, "a"), Claim::Same);
-        assert_eq!(claim(&object("a", &Fact::Commit { at: String::new() }), &mine, "a"), Claim::Before);
-        assert_eq!(claim(&object("b", &Fact::Abandoned), &mine, "a"), Claim::Another);
-        assert_eq!(claim(b"torn", &mine, "a"), Claim::Another);
+        assert_eq!(claim(&mine, &mine, "a"), Existing::Identical);
+        assert_eq!(
+            claim(&object("a", &Fact::Commit { at: String::new() }), &mine, "a"),
+            Existing::OwnEarlier
+        );
+        assert_eq!(claim(&object("b", &Fact::Abandoned), &mine, "a"), Existing::Foreign);
+        assert_eq!(claim(b"torn", &mine, "a"), Existing::Foreign);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::{
-    conflict::{Claim, claim, stands_alone},
+    conflict::{Existing, claim, stands_alone},
     rate::Limits,
     replay::{Replay, State},
     schedule::{Event, Schedule, Work},
@@ -126,7 +126,7 @@ impl<J: Job> World<J> {
             return;
         }
         let is_ours = match self.journal.get(&number) {
-            Some(there) => claim(there, &writing.bytes, &life.run) == Claim::Same,
+            Some(there) => claim(there, &writing.bytes, &life.run) == Existing::Identical,
             // A number that is free, after one that is not there: another has ended the job.
             None if number > life.oldest && !self.journal.contains_key(&(number - 1)) => false,
             // Whoever had found the folder empty looks again.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use engine::{
-    conflict::{Claim, claim, stands_alone},
+    conflict::{Existing, claim, stands_alone},
     replay::Journaled,
 };
 use jiff::Timestamp;
@@ -14,10 +14,9 @@ use job::{
 use job_aws::{Fault, FaultKind};
 
 use super::{
-    machine,
-    pace::Size,
-    read,
-    takeover::{SILENCE, gone_on, owner},
+    cadence::Size,
+    process_identity, read,
+    takeover::{OWNER_TIMEOUT, gone_on, owner},
 };
 use crate::{
     failure::Failure,
@@ -29,7 +28,7 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(2);
 /// Once the job is over, who removes a journal must have written to it so recently that nobody can have taken
 /// over since.
-const REMOVAL_LIMIT: Duration = SILENCE.saturating_sub(Duration::from_secs(5));
+const REMOVAL_LIMIT: Duration = OWNER_TIMEOUT.saturating_sub(Duration::from_secs(5));
 
 /// What came of creating an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +39,7 @@ enum Created {
 }
 
 /// Whoever writes a journal.
-pub(super) struct Scribe {
+pub(super) struct JournalWriter {
     /// The folder, as long as it is the one that is locked.
     folder: Store,
     /// The folder of the journal in it.
@@ -62,7 +61,7 @@ pub(super) struct Scribe {
     lock: Lock,
 }
 
-impl Scribe {
+impl JournalWriter {
     /// For a folder without a journal.
     pub(super) async fn first(store: &Store) -> Result<Self, Failure> {
         Self::new(store, 0, 1).await
@@ -70,10 +69,10 @@ impl Scribe {
 
     /// To go on after a journal that was read.
     pub(super) async fn after(store: &Store, journaled: &Journaled) -> Result<Self, Failure> {
-        let mut scribe = Self::new(store, journaled.last.number, journaled.oldest).await?;
-        scribe.before.clone_from(&journaled.last.run);
-        scribe.size = Size { objects: journaled.objects, bytes: journaled.bytes, snapshot_bytes: 0 };
-        Ok(scribe)
+        let mut writer = Self::new(store, journaled.last.number, journaled.oldest).await?;
+        writer.before.clone_from(&journaled.last.run);
+        writer.size = Size { objects: journaled.objects, bytes: journaled.bytes, snapshot_bytes: 0 };
+        Ok(writer)
     }
 
     async fn new(store: &Store, last: u64, oldest: u64) -> Result<Self, Failure> {
@@ -89,7 +88,7 @@ impl Scribe {
             host: host.trim().to_owned(),
             pid: std::process::id(),
             at: String::new(),
-            machine: machine::machine(),
+            machine: process_identity::machine(),
         };
         let folder = store.held_by(&lock);
         let journal = folder.within(layout::JOURNAL);
@@ -189,9 +188,9 @@ impl Scribe {
             if created.as_ref().is_err_and(|fault| fault.kind == FaultKind::PreconditionFailed) {
                 created = match self.journal.get(&name).await {
                     Ok(there) => match claim(&there, &bytes, &self.me.run) {
-                        Claim::Same => Ok(()),
-                        Claim::Before => return Ok(Created::Before),
-                        Claim::Another => return Err(self.superseded(&there)),
+                        Existing::Identical => Ok(()),
+                        Existing::OwnEarlier => return Ok(Created::Before),
+                        Existing::Foreign => return Err(self.superseded(&there)),
                     },
                     // It was refused for another reason, such as another try still under way.
                     Err(fault) if fault.kind == FaultKind::NotFound => {

@@ -3,14 +3,14 @@
 use engine::schedule::Work;
 use job::journal::Totals;
 
-use super::{Hands, Running};
+use super::{Effects, Running};
 use crate::{
     failure::Failure,
-    journal::{Journal, SIGN_OF_LIFE},
+    journal::{HEARTBEAT_INTERVAL, Journal},
 };
 
-impl<W: Work, H: Hands<W>> Running<'_, W, H> {
-    /// Hands what has come to be so to the journal.
+impl<W: Work, H: Effects<W>> Running<'_, W, H> {
+    /// Notes what has come to be so in the journal.
     pub(super) fn keep(&mut self) {
         let used = self.used();
         let facts = self.schedule.work_mut().take_facts();
@@ -38,9 +38,9 @@ impl<W: Work, H: Hands<W>> Running<'_, W, H> {
 }
 
 /// Writes signs of life until one can't be written.
-pub(super) async fn beating(journal: &mut Option<&mut Journal>) -> Failure {
+pub(super) async fn heartbeat_until_error(journal: &mut Option<&mut Journal>) -> Failure {
     loop {
-        tokio::time::sleep(SIGN_OF_LIFE).await;
+        tokio::time::sleep(HEARTBEAT_INTERVAL).await;
         if let Some(journal) = journal
             && let Err(failure) = journal.beat().await
         {
@@ -50,7 +50,7 @@ pub(super) async fn beating(journal: &mut Option<&mut Journal>) -> Failure {
 }
 
 /// Waits until the journal can't be kept any more.
-pub(super) async fn unkept(journal: &mut Option<&mut Journal>) -> Failure {
+pub(super) async fn journal_error(journal: &mut Option<&mut Journal>) -> Failure {
     match journal {
         Some(journal) => journal.failed().await,
         None => std::future::pending().await,

@@ -2,19 +2,19 @@
 
 use engine::schedule::{Event, Work};
 
-use super::{Done, Hands, Running};
+use super::{Done, Effects, Running};
 use crate::{
     cluster::ClusterEvent,
     failure::Failure,
     identity::Found,
-    server::{Incoming, Newcomer},
+    server::{HelloInfo, Incoming},
 };
 
-impl<W: Work, H: Hands<W>> Running<'_, W, H> {
+impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     pub(super) fn incoming(&mut self, incoming: Incoming) -> Option<Event<W::Event>> {
         Some(match incoming {
             Incoming::Joined(newcomer, outbox) => {
-                let Newcomer { worker, host, place } = newcomer;
+                let HelloInfo { worker, host, place } = newcomer;
                 if !place.is_empty() {
                     self.names.insert(worker, format!("{worker} ({place} on {host})"));
                 }

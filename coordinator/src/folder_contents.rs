@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Who has a folder.
-pub(crate) enum Occupant {
+pub(crate) enum FolderContents {
     /// Nobody: nothing is there.
     Nobody,
     /// A whole export, by the names and lengths of its files.
@@ -29,7 +29,7 @@ pub(crate) enum Occupant {
 /// Names that are told of what is foreign.
 const SOME: usize = 3;
 
-impl Occupant {
+impl FolderContents {
     /// Looks at a folder.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::transport::server::Connected;
 
 /// Connections that have not yet said hello with the job's token; more are closed as they come.
-pub(super) const MOST_STRANGERS: usize = 512;
+pub(super) const MAX_UNAUTHENTICATED: usize = 512;
 /// Accepted connections that wait for the server to take them.
 const QUEUE: usize = 64;
 /// After an error of accepting, such as for want of file descriptors.
@@ -41,9 +41,9 @@ impl Stream for Accepted {
 }
 
 /// Accepts connections until what is returned is dropped. A stranger is cut off after `limit`.
-pub(super) fn accept(listener: TcpListener, most_strangers: usize, limit: Duration) -> Accepted {
+pub(super) fn accept(listener: TcpListener, max_unauthenticated: usize, limit: Duration) -> Accepted {
     let (sender, connections) = mpsc::channel(QUEUE);
-    let places = Arc::new(Semaphore::new(most_strangers));
+    let places = Arc::new(Semaphore::new(max_unauthenticated));
     let mut accepting = JoinSet::new();
     accepting.spawn(async move {
         loop {
@@ -63,9 +63,9 @@ pub(super) fn accept(listener: TcpListener, most_strangers: usize, limit: Durati
 
 /// A stranger's place, until it is let in.
 #[derive(Clone)]
-pub(super) struct Pass(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+pub(super) struct Admission(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
 
-impl Pass {
+impl Admission {
     /// The connection may stay, and another stranger come.
     pub(super) fn let_in(&self) {
         self.place().take();
@@ -83,14 +83,14 @@ impl Pass {
 /// A connection that ends in an error when it is not let in in time.
 pub(super) struct Guarded {
     stream: TcpStream,
-    pass: Pass,
+    pass: Admission,
     /// Nothing once it is over.
     time: Option<Pin<Box<Sleep>>>,
 }
 
 impl Guarded {
     fn new(stream: TcpStream, place: OwnedSemaphorePermit, limit: Duration) -> Self {
-        let pass = Pass(Arc::new(Mutex::new(Some(place))));
+        let pass = Admission(Arc::new(Mutex::new(Some(place))));
         Self { stream, pass, time: Some(Box::pin(tokio::time::sleep(limit))) }
     }
 
@@ -107,9 +107,9 @@ impl Guarded {
 }
 
 impl Connected for Guarded {
-    type ConnectInfo = Pass;
+    type ConnectInfo = Admission;
 
-    fn connect_info(&self) -> Pass {
+    fn connect_info(&self) -> Admission {
         self.pass.clone()
     }
 }

@@ -12,19 +12,19 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// Has begun a journal, and does not hold the lock, as in S3.
-async fn begun(store: &Store) -> Scribe {
-    let mut scribe = Scribe::first(store).await.unwrap();
-    scribe.release().await;
-    scribe.append(&[begin()], LIMIT).await.unwrap();
-    scribe
+async fn begun(store: &Store) -> JournalWriter {
+    let mut writer = JournalWriter::first(store).await.unwrap();
+    writer.release().await;
+    writer.append(&[begin()], LIMIT).await.unwrap();
+    writer
 }
 
-async fn successor(store: &Store) -> Scribe {
+async fn successor(store: &Store) -> JournalWriter {
     let journaled = read::read(store).await.unwrap().unwrap();
-    let mut scribe = Scribe::after(store, &journaled).await.unwrap();
-    scribe.release().await;
-    scribe.append(&[], LIMIT).await.unwrap();
-    scribe
+    let mut writer = JournalWriter::after(store, &journaled).await.unwrap();
+    writer.release().await;
+    writer.append(&[], LIMIT).await.unwrap();
+    writer
 }
 
 fn superseded(written: Result<(), Failure>) -> String {
@@ -79,7 +79,7 @@ async fn whoever_sleeps_until_another_job_has_begun_in_the_same_place_notices() 
 async fn whoever_begins_where_the_first_object_of_another_is_no_longer_there_steps_back() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
-    let mut late = Scribe::first(&store).await.unwrap();
+    let mut late = JournalWriter::first(&store).await.unwrap();
     late.release().await;
     let mut other = begun(&store).await;
     other.compact(&[begin()], LIMIT).await.unwrap();
@@ -95,7 +95,7 @@ async fn whoever_takes_over_from_one_that_has_ended_the_job_meanwhile_is_told_to
     let store = store(folder.path());
     let mut first = begun(&store).await;
     let journaled = read::read(&store).await.unwrap().unwrap();
-    let mut second = Scribe::after(&store, &journaled).await.unwrap();
+    let mut second = JournalWriter::after(&store, &journaled).await.unwrap();
     second.release().await;
     first.remove().await.unwrap();
     let why = superseded(second.append(&[], LIMIT).await);
@@ -107,12 +107,12 @@ async fn whoever_takes_over_from_one_that_has_ended_the_job_meanwhile_is_told_to
 async fn an_object_whose_reply_was_lost_is_no_other_coordinators() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
-    let mut scribe = begun(&store).await;
+    let mut writer = begun(&store).await;
     // The next object is there, and its writer does not know.
-    scribe.append(&[Fact::Abandoned], LIMIT).await.unwrap();
-    scribe.me.number -= 1;
-    scribe.append(&[], LIMIT).await.unwrap();
-    assert_eq!(scribe.me.number, 3);
+    writer.append(&[Fact::Abandoned], LIMIT).await.unwrap();
+    writer.me.number -= 1;
+    writer.append(&[], LIMIT).await.unwrap();
+    assert_eq!(writer.me.number, 3);
     assert!(read::read(&store).await.unwrap().unwrap().is_abandoned, "what it said holds");
 }
 
@@ -120,10 +120,10 @@ async fn an_object_whose_reply_was_lost_is_no_other_coordinators() {
 async fn an_object_that_says_everything_replaces_those_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
-    let mut scribe = begun(&store).await;
-    scribe.append(&[], LIMIT).await.unwrap();
-    scribe.compact(&[begin()], LIMIT).await.unwrap();
-    scribe.append(&[], LIMIT).await.unwrap();
+    let mut writer = begun(&store).await;
+    writer.append(&[], LIMIT).await.unwrap();
+    writer.compact(&[begin()], LIMIT).await.unwrap();
+    writer.append(&[], LIMIT).await.unwrap();
     assert_eq!(objects(folder.path()), ["00000003.jsonl", "00000004.jsonl"]);
     assert_eq!(read::read(&store).await.unwrap().unwrap().last.number, 4);
 }
@@ -132,20 +132,20 @@ async fn an_object_that_says_everything_replaces_those_before_it() {
 async fn a_folder_that_is_no_longer_the_one_that_was_locked_is_left_alone() {
     let outer = tempfile::tempdir().unwrap();
     let (place, elsewhere) = (outer.path().join("backup"), outer.path().join("moved"));
-    let mut scribe = Scribe::first(&store(&place)).await.unwrap();
-    scribe.append(&[begin()], LIMIT).await.unwrap();
+    let mut writer = JournalWriter::first(&store(&place)).await.unwrap();
+    writer.append(&[begin()], LIMIT).await.unwrap();
     fs::rename(&place, &elsewhere).unwrap();
     // Nothing is there; then another job's.
     for number_there in [0, 1] {
         if number_there == 1 {
-            let mut other = Scribe::first(&store(&place)).await.unwrap();
+            let mut other = JournalWriter::first(&store(&place)).await.unwrap();
             other.append(&[begin()], LIMIT).await.unwrap();
         }
         for tried in [
-            scribe.append(&[], LIMIT).await,
-            scribe.compact(&[begin()], LIMIT).await,
-            scribe.check_ours().await,
-            scribe.remove().await.map_err(|fault| Failure::failed(&fault)),
+            writer.append(&[], LIMIT).await,
+            writer.compact(&[begin()], LIMIT).await,
+            writer.check_ours().await,
+            writer.remove().await.map_err(|fault| Failure::failed(&fault)),
         ] {
             let why = superseded(tried);
             assert!(why.contains("no longer the folder that this job locked"), "{why}");
@@ -156,8 +156,8 @@ async fn a_folder_that_is_no_longer_the_one_that_was_locked_is_left_alone() {
     // It is put back.
     fs::rename(&place, outer.path().join("other")).unwrap();
     fs::rename(&elsewhere, &place).unwrap();
-    scribe.append(&[], LIMIT).await.unwrap();
-    scribe.remove().await.unwrap();
+    writer.append(&[], LIMIT).await.unwrap();
+    writer.remove().await.unwrap();
     assert!(objects(&place).is_empty());
 }
 
@@ -165,15 +165,15 @@ async fn a_folder_that_is_no_longer_the_one_that_was_locked_is_left_alone() {
 async fn an_object_that_says_everything_is_not_written_if_it_could_not_be_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
-    let mut scribe = begun(&store).await;
-    scribe.longest = 1_500;
+    let mut writer = begun(&store).await;
+    writer.longest = 1_500;
     let everything = |facts: usize| [vec![begin()], vec![Fact::Abandoned; facts]].concat();
-    scribe.size = Size { objects: 70, bytes: 1_000, snapshot_bytes: 0 };
-    scribe.compact_or_append(&everything(100), &[Fact::Abandoned], LIMIT).await.unwrap();
+    writer.size = Size { objects: 70, bytes: 1_000, snapshot_bytes: 0 };
+    writer.compact_or_append(&everything(100), &[Fact::Abandoned], LIMIT).await.unwrap();
     assert_eq!(objects(folder.path()), ["00000001.jsonl", "00000002.jsonl"], "the news are appended");
-    assert!(!scribe.size().wants_snapshot(), "it is not tried again at once");
-    scribe.size = Size { objects: 70, bytes: 1_000, snapshot_bytes: 0 };
-    scribe.compact_or_append(&everything(1), &[Fact::Abandoned], LIMIT).await.unwrap();
+    assert!(!writer.size().wants_snapshot(), "it is not tried again at once");
+    writer.size = Size { objects: 70, bytes: 1_000, snapshot_bytes: 0 };
+    writer.compact_or_append(&everything(1), &[Fact::Abandoned], LIMIT).await.unwrap();
     assert_eq!(objects(folder.path()), ["00000003.jsonl"]);
     assert!(read::read(&store).await.unwrap().unwrap().is_abandoned);
 }

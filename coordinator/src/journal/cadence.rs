@@ -6,8 +6,8 @@ use std::time::Duration;
 const LEAST_IN_S3: Duration = Duration::from_secs(5);
 const LEAST_IN_FILES: Duration = Duration::from_millis(500);
 /// A coordinator that lives writes an object at least so often, be it an empty one: see
-/// [`SILENCE`](super::takeover::SILENCE).
-pub(crate) const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+/// [`OWNER_TIMEOUT`](super::takeover::OWNER_TIMEOUT).
+pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// So many objects are worth replacing by one.
 const OBJECTS: u64 = 64;
@@ -38,18 +38,18 @@ impl Size {
 
 /// How often.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(super) struct Cadence {
     least: Duration,
 }
 
-impl Pace {
+impl Cadence {
     pub(super) fn new(on_file_system: bool) -> Self {
         Self { least: if on_file_system { LEAST_IN_FILES } else { LEAST_IN_S3 } }
     }
 
     /// So long after the last object was begun.
     pub(super) fn is_due(self, since: Duration, has_facts: bool) -> bool {
-        since >= if has_facts { self.least } else { SIGN_OF_LIFE }
+        since >= if has_facts { self.least } else { HEARTBEAT_INTERVAL }
     }
 }
 
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn facts_wait_for_their_time_and_without_any_a_sign_of_life_is_due() {
-        let (s3, files) = (Pace::new(false), Pace::new(true));
+        let (s3, files) = (Cadence::new(false), Cadence::new(true));
         let at = Duration::from_millis;
         assert!(!s3.is_due(at(4999), true) && s3.is_due(at(5000), true));
         assert!(!files.is_due(at(499), true) && files.is_due(at(500), true));
