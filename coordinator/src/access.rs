@@ -6,7 +6,7 @@ use job::{endpoint, spec::AwsAccess, target::Target};
 use job_aws::{Clients, Identity, Retries, connect};
 use tokio::task::JoinSet;
 
-use crate::{failure::Failure, retry::briefly};
+use crate::{failure::Failure, retry::retry_briefly};
 
 /// Asks whose credentials these are, beside all else that a job begins with.
 pub(crate) struct Asking(JoinSet<Identity>);
@@ -37,7 +37,7 @@ pub(crate) async fn reach(
     let asked = clients.clone();
     asking.0.spawn(async move { asked.identify().await });
     for bucket in buckets.iter().flatten() {
-        briefly(|| clients.locate(bucket)).await.map_err(|fault| Failure::refused(&fault))?;
+        retry_briefly(|| clients.locate(bucket)).await.map_err(|fault| Failure::refused(&fault))?;
     }
     Ok((clients, asking))
 }

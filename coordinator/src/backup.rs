@@ -5,12 +5,12 @@
 //!   → agree (core: do they agree with each other and the table?) → Backup → split (core) → splits
 //! ```
 
-mod agree;
 pub(crate) mod archived;
+mod consistency;
+mod detect;
 mod edc;
 mod find;
 mod folder;
-mod heads;
 pub(crate) mod listed;
 mod named;
 mod native;
@@ -125,12 +125,13 @@ pub(crate) async fn find(
 ) -> Result<Backup, Failure> {
     let (place, named) = find::find(folder, clients).await?;
     if let Some(keys) = &named.keys {
-        agree::same_keys(keys, table_keys).map_err(|why| Failure::Refused(format!("{folder}: {why}")))?;
+        consistency::same_keys(keys, table_keys)
+            .map_err(|why| Failure::Refused(format!("{folder}: {why}")))?;
     }
     let unknown_keys = named.keys.is_none().then_some(table_keys);
-    let looks = heads::look(&place, &named.files, unknown_keys, may_reject).await?;
+    let looks = detect::look(&place, &named.files, unknown_keys, may_reject).await?;
     let disagree = |why| Failure::Refused(format!("{}: {why}", place.target));
-    let agreed = agree::agree(&named, &looks).map_err(disagree)?;
+    let agreed = consistency::agree(&named, &looks).map_err(disagree)?;
     let Named { kind, files, table, items, notes, .. } = named;
     let files = files.into_iter().zip(looks).map(|(file, look)| BackupFile {
         object: place.object(&file.entry.name),

@@ -13,7 +13,7 @@ use job::{export_json::ExportJson, ids::JobId, layout, manifest, target::Target}
 use job_aws::{Fault, FaultKind};
 use tokio::task::JoinSet;
 
-use crate::{progress::Progress, retry::retried, store::Store};
+use crate::{progress::Progress, retry::retry, store::Store};
 
 /// Files completed or aborted at once.
 const AT_ONCE: usize = 16;
@@ -52,7 +52,7 @@ impl Marks {
 pub(crate) async fn complete_files(store: &Store, files: &[PartFile]) -> Result<(), Fault> {
     for_each(AT_ONCE, files.iter(), |file| {
         let store = store.clone();
-        async move { retried(|| store.complete(file.clone())).await }
+        async move { retry(|| store.complete(file.clone())).await }
     })
     .await
 }
@@ -62,7 +62,7 @@ pub(crate) async fn complete_files(store: &Store, files: &[PartFile]) -> Result<
 pub(crate) async fn fence(store: &Store, files: impl Iterator<Item = &PartFile>) -> Result<(), Fault> {
     for_each(1, files, |file| {
         let store = store.clone();
-        async move { retried(|| store.fence(file.clone())).await }
+        async move { retry(|| store.fence(file.clone())).await }
     })
     .await
 }
@@ -70,7 +70,7 @@ pub(crate) async fn fence(store: &Store, files: impl Iterator<Item = &PartFile>)
 /// Writes what says that the backup is whole.
 pub(crate) async fn publish(store: &Store, marks: &Marks) -> Result<(), Fault> {
     for (name, bytes) in marks.all() {
-        retried(|| create_same(store, name, bytes)).await?;
+        retry(|| create_same(store, name, bytes)).await?;
     }
     Ok(())
 }
@@ -123,8 +123,8 @@ pub(crate) async fn in_the_way(store: &Store, marks: Option<&Marks>) -> Result<O
     for name in [layout::EXPORT_JSON, layout::MANIFEST, layout::SUCCESS] {
         let ours = marks.and_then(|marks| marks.all().into_iter().find(|(of, _)| *of == name));
         let is_free = match ours {
-            Some((_, bytes)) => retried(|| is_same(store, name, bytes)).await? != Some(false),
-            None => retried(|| is_free(store, name)).await?,
+            Some((_, bytes)) => retry(|| is_same(store, name, bytes)).await? != Some(false),
+            None => retry(|| is_free(store, name)).await?,
         };
         if !is_free {
             return Ok(Some(name));
@@ -136,7 +136,7 @@ pub(crate) async fn in_the_way(store: &Store, marks: Option<&Marks>) -> Result<O
 /// Aborts what is open of a job and in no journal: its coordinator died, or a reply was lost, right after it was
 /// opened. Says so if nobody may look for it.
 pub(crate) async fn abort_strays(store: &Store, job: &JobId, progress: &Progress) -> Result<(), Fault> {
-    match retried(|| store.abort_all(job)).await {
+    match retry(|| store.abort_all(job)).await {
         Err(fault) if fault.kind == FaultKind::Denied => {
             let what = "uploads that were opened and never used could not be looked for";
             progress.note(&format!("note        {what}: {}", fault.message));

@@ -28,7 +28,7 @@ use crate::{
     preflight::{ExportRequest, Prepared, StartMode, prepare, worker_binary},
     progress::{Phase, Progress},
     report::Report,
-    retry::retried,
+    retry::retry,
     server::ControlPlane,
     stop::Stop,
     store::Store,
@@ -307,7 +307,7 @@ impl Effects<ExportWork> for FolderHands {
         let store = self.0.clone();
         match action {
             ExportAction::OpenFile(file, name) => Box::pin(async move {
-                let upload_id = retried(|| store.open(&name)).await?;
+                let upload_id = retry(|| store.open(&name)).await?;
                 Ok(Some(ExportEvent::Opened(file, upload_id)))
             }),
             ExportAction::Fence(file) => {

@@ -7,7 +7,7 @@ use job_aws::Fault;
 use crate::{
     failure::Failure,
     journal,
-    retry::briefly,
+    retry::retry_briefly,
     store::Store,
     whole::{self, Complete, Damaged, Whole},
 };
@@ -36,19 +36,19 @@ impl FolderContents {
     /// [`Failure::Refused`] if it, or the journal in it, can't be read.
     pub(crate) async fn of(store: &Store) -> Result<Self, Failure> {
         let refused = |fault: Fault| Failure::refused(&fault);
-        let names = briefly(|| store.list()).await.map_err(refused)?;
+        let names = retry_briefly(|| store.list()).await.map_err(refused)?;
         // Left by one who died between locking the folder and beginning a journal.
         if names.iter().all(|name| name == layout::LOCK) {
             return Ok(Self::Nobody);
         }
-        if briefly(|| store.look_up(layout::SUCCESS)).await.map_err(refused)?.is_some() {
+        if retry_briefly(|| store.look_up(layout::SUCCESS)).await.map_err(refused)?.is_some() {
             return Self::marked(store).await;
         }
         if let Some(journaled) = journal::read(store).await? {
             return Ok(Self::Unfinished(Box::new(journaled)));
         }
         for mark in [layout::MANIFEST, layout::EXPORT_JSON] {
-            if briefly(|| store.look_up(mark)).await.map_err(refused)?.is_some() {
+            if retry_briefly(|| store.look_up(mark)).await.map_err(refused)?.is_some() {
                 return Self::marked(store).await;
             }
         }

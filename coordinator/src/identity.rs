@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use job_aws::{Clients, Fault, FaultKind};
 
-use crate::{dynamodb, failure::Failure, retry::retried, table::TableFacts};
+use crate::{dynamodb, failure::Failure, retry::retry, table::TableFacts};
 
 /// How long it may take to find out: less than the silence after which another coordinator takes over a job.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -67,7 +67,7 @@ impl TableIdentity {
             let why = format!("table {} could not be looked at within {} s", self.asked, LIMIT.as_secs());
             Fault::new(FaultKind::Transient, why)
         };
-        let described = retried(|| dynamodb::describe(clients, &self.asked));
+        let described = retry(|| dynamodb::describe(clients, &self.asked));
         let described = tokio::time::timeout(LIMIT, described).await.map_err(late)?;
         self.judge(described.as_ref())
     }

@@ -26,7 +26,7 @@ use crate::{
     folder_contents::{FolderContents, foreign_text},
     journal,
     plan::{Plan, PlanText, Wishes, plan},
-    retry::briefly,
+    retry::retry_briefly,
     store::Store,
     table::TableFacts,
     table_settings,
@@ -175,7 +175,7 @@ async fn prepare_one(
     note: Note<'_>,
 ) -> Result<Prepared, Failure> {
     let refused = |fault| Failure::refused(&fault);
-    let described = briefly(|| dynamodb::describe(clients, table)).await;
+    let described = retry_briefly(|| dynamodb::describe(clients, table)).await;
     let gone = match &described {
         Err(fault) if fault.kind == FaultKind::NotFound => read_already(request, table, clients).await,
         _ => None,
@@ -196,7 +196,7 @@ async fn prepare_one(
     }
     let ground = occupied(request, &store, &facts, note).await?;
     if !is_gone {
-        briefly(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;
+        retry_briefly(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;
     }
     let (rate, rate_source) = facts.read_rate(request.rate);
     if rate.milli_per_second() == 0 {
@@ -223,7 +223,7 @@ async fn prepare_one(
 
 /// A table that can be read and written; `note` is told if there is something to know about that.
 pub(crate) async fn usable(clients: &Clients, table: &str, note: Note<'_>) -> Result<TableFacts, Failure> {
-    usable_of(briefly(|| dynamodb::describe(clients, table)).await, note)
+    usable_of(retry_briefly(|| dynamodb::describe(clients, table)).await, note)
 }
 
 fn usable_of(described: Result<TableFacts, Fault>, note: Note<'_>) -> Result<TableFacts, Failure> {

@@ -18,7 +18,7 @@ const PAUSES: [Duration; 6] = [
 const BRIEFLY: usize = 3;
 
 /// Makes a call until it succeeds, fails for good, or has failed too often.
-pub(crate) async fn retried<T, F: Future<Output = Result<T, Fault>>>(
+pub(crate) async fn retry<T, F: Future<Output = Result<T, Fault>>>(
     call: impl FnMut() -> F,
 ) -> Result<T, Fault> {
     // The SDK has tried that again already, by the clock of the server.
@@ -27,7 +27,7 @@ pub(crate) async fn retried<T, F: Future<Output = Result<T, Fault>>>(
 }
 
 /// The same before a job has begun: only what passes soon is waited for, not somebody who may never answer.
-pub(crate) async fn briefly<T, F: Future<Output = Result<T, Fault>>>(
+pub(crate) async fn retry_briefly<T, F: Future<Output = Result<T, Fault>>>(
     call: impl FnMut() -> F,
 ) -> Result<T, Fault> {
     let passes_soon = |fault: &Fault| matches!(fault.kind, FaultKind::Throttled | FaultKind::Transient);

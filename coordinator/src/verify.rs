@@ -39,7 +39,7 @@ use crate::{
     backup::archived,
     failure::Failure,
     journal,
-    retry::retried,
+    retry::retry,
     store::{Entry, Listing, Store},
     text,
     waits::unless_silent,
@@ -114,7 +114,7 @@ async fn verify_folder(
     let refused = |fault| Failure::refused(&fault);
     let looking = async {
         let store = Store::to_read(target, access).await.map_err(refused)?;
-        let Listing { files: entries, archived, .. } = retried(|| store.listing()).await.map_err(refused)?;
+        let Listing { files: entries, archived, .. } = retry(|| store.listing()).await.map_err(refused)?;
         let manifest = store.find(layout::MANIFEST).await.map_err(refused)?;
         let recorded = recorded(&store, target, &entries, manifest.is_some()).await?;
         Ok((store, entries, archived, manifest, recorded))

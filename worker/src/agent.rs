@@ -10,10 +10,10 @@ use tonic::Streaming;
 use crate::{
     connect::{self, ended},
     cpu::Cores,
-    exit::Trouble,
+    exit::WorkerError,
     export, import,
-    inlet::Unasked,
-    purse::Purse,
+    inlet::Unsolicited,
+    limiter::CapacityLimiter,
     report::Report,
 };
 
@@ -25,7 +25,7 @@ pub(crate) async fn join(
     boot: &Boot,
     report: &Report,
     messages: mpsc::Receiver<FromWorker>,
-) -> Result<Streaming<wire::ToWorker>, Trouble> {
+) -> Result<Streaming<wire::ToWorker>, WorkerError> {
     report.say(hello(boot)).await;
     connect::open(boot, messages).await
 }
@@ -36,14 +36,14 @@ pub(crate) async fn work(
     mut inbound: Streaming<wire::ToWorker>,
     report: Arc<Report>,
     cores: Cores,
-) -> anyhow::Result<Option<Farewell>> {
+) -> anyhow::Result<Option<Closing>> {
     let first = next(&mut inbound).await?;
     if first == ToWorker::Finish {
         return Ok(None);
     }
     let mut agent = Agent::start(first, report, cores)?;
     agent.serve(&mut inbound).await?;
-    Ok(Some(Farewell { agent, inbound }))
+    Ok(Some(Closing { agent, inbound }))
 }
 
 fn hello(boot: &Boot) -> FromWorker {
@@ -75,14 +75,14 @@ async fn next(inbound: &mut Streaming<wire::ToWorker>) -> anyhow::Result<ToWorke
 }
 
 /// Where what concerns the tasks of a job goes.
-enum Inlet {
-    Export(export::Inlet),
-    Import(import::Inlet),
+enum Running {
+    Export(export::JobHandle),
+    Import(import::JobHandle),
 }
 
-impl Inlet {
+impl Running {
     fn take(&self, message: ToWorker) -> anyhow::Result<()> {
-        let taken: Result<(), Unasked> = match (self, message) {
+        let taken: Result<(), Unsolicited> = match (self, message) {
             (Self::Export(export), ToWorker::Lease(lease)) => export.read(lease),
             (Self::Export(export), ToWorker::Drain) => export.drain(),
             (Self::Export(export), ToWorker::File { file, name, upload_id }) => {
@@ -98,9 +98,9 @@ impl Inlet {
 
 /// A running job.
 struct Agent {
-    purse: Arc<Purse>,
+    limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
-    inlet: Inlet,
+    inlet: Running,
     job: JoinSet<anyhow::Result<()>>,
     /// Heartbeats and needs.
     talk: JoinSet<()>,
@@ -108,27 +108,27 @@ struct Agent {
 
 impl Agent {
     fn start(first: ToWorker, report: Arc<Report>, cores: Cores) -> anyhow::Result<Self> {
-        let purse = Arc::new(Purse::new());
+        let limiter = Arc::new(CapacityLimiter::new());
         let mut job = JoinSet::new();
         let inlet = match first {
             ToWorker::Export(settings) => {
                 let (inlet, outlet) = export::inlet();
-                job.spawn(export::run(*settings, purse.clone(), report.clone(), outlet, cores));
-                Inlet::Export(inlet)
+                job.spawn(export::run(*settings, limiter.clone(), report.clone(), outlet, cores));
+                Running::Export(inlet)
             }
             ToWorker::Import(settings) => {
                 let (inlet, outlet) = import::inlet();
-                job.spawn(import::run(*settings, purse.clone(), report.clone(), outlet, cores));
-                Inlet::Import(inlet)
+                job.spawn(import::run(*settings, limiter.clone(), report.clone(), outlet, cores));
+                Running::Import(inlet)
             }
             _ => bail!("the coordinator did not begin with the settings"),
         };
         let mut talk = JoinSet::new();
-        let (beating, spending) = (report.clone(), purse.clone());
+        let (beating, spending) = (report.clone(), limiter.clone());
         talk.spawn(async move { beating.beat(|| spending.is_short()).await });
-        let (asking, listener) = (purse.clone(), report.clone());
+        let (asking, listener) = (limiter.clone(), report.clone());
         talk.spawn(async move { asking.ask(&listener).await });
-        Ok(Self { purse, report, inlet, job, talk })
+        Ok(Self { limiter, report, inlet, job, talk })
     }
 
     /// Passes on what the coordinator says, until it says finish.
@@ -137,7 +137,7 @@ impl Agent {
             tokio::select! {
                 message = next(inbound) => match message? {
                     ToWorker::Finish => return Ok(()),
-                    ToWorker::Grant { units, page } => self.purse.grant(units, page),
+                    ToWorker::Grant { units, page } => self.limiter.grant(units, page),
                     message => self.inlet.take(message)?,
                 },
                 Some(ended) = self.job.join_next() => {
@@ -154,12 +154,12 @@ impl Agent {
 }
 
 /// The coordinator has said finish.
-pub(crate) struct Farewell {
+pub(crate) struct Closing {
     agent: Agent,
     inbound: Streaming<wire::ToWorker>,
 }
 
-impl Farewell {
+impl Closing {
     /// Says the totals and waits for the stream's end, 2 s at most.
     pub(crate) async fn say(self) {
         let Self { mut agent, mut inbound } = self;

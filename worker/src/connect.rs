@@ -15,7 +15,7 @@ use tonic::{
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
 };
 
-use crate::exit::Trouble;
+use crate::exit::WorkerError;
 
 #[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
 mod stub {
@@ -37,7 +37,7 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) async fn open(
     boot: &Boot,
     messages: mpsc::Receiver<FromWorker>,
-) -> Result<Streaming<wire::ToWorker>, Trouble> {
+) -> Result<Streaming<wire::ToWorker>, WorkerError> {
     let mut client = stub::control_client::ControlClient::new(connect(boot).await?);
     let mut request = Request::new(ReceiverStream::new(messages).map(wire::FromWorker::from));
     let mut token: MetadataValue<Ascii> =
@@ -48,7 +48,7 @@ pub(crate) async fn open(
     Ok(reply.into_inner())
 }
 
-async fn connect(boot: &Boot) -> Result<Channel, Trouble> {
+async fn connect(boot: &Boot) -> Result<Channel, WorkerError> {
     let tls =
         ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&boot.ca_pem)).domain_name(SERVER_NAME);
     let endpoint = Endpoint::from_shared(boot.coordinator.clone())
@@ -67,22 +67,22 @@ async fn connect(boot: &Boot) -> Result<Channel, Trouble> {
             Err(_) => "no answer".to_owned(),
         };
         if Instant::now() + TRY_AGAIN_AFTER >= give_up_at {
-            return Err(Trouble::Unreachable { address: boot.address().to_owned(), why });
+            return Err(WorkerError::Unreachable { address: boot.address().to_owned(), why });
         }
         tokio::time::sleep(TRY_AGAIN_AFTER).await;
     }
 }
 
 /// Why there is no stream.
-fn unopened(status: &Status) -> Trouble {
+fn unopened(status: &Status) -> WorkerError {
     match status.code() {
         // What the coordinator says of a worker that another try would not help.
         Code::Unauthenticated
         | Code::PermissionDenied
         | Code::FailedPrecondition
         | Code::InvalidArgument
-        | Code::AlreadyExists => Trouble::Refused(status.message().to_owned()),
-        _ => Trouble::Failed(ended(status)),
+        | Code::AlreadyExists => WorkerError::Refused(status.message().to_owned()),
+        _ => WorkerError::Failed(ended(status)),
     }
 }
 

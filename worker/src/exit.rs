@@ -33,7 +33,7 @@ impl From<Exit> for ExitCode {
 
 /// Why a worker ends before its job. One line.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
+pub(crate) enum WorkerError {
     #[error(
         "cannot reach the coordinator at {address}: {why}. Workers must be able to connect to this address; \
          --listen of tablehaul sets it"
@@ -45,7 +45,7 @@ pub(crate) enum Trouble {
     Failed(anyhow::Error),
 }
 
-impl Trouble {
+impl WorkerError {
     pub(crate) const fn exit(&self) -> Exit {
         match self {
             Self::Unreachable { .. } => Exit::Unreachable,
@@ -55,7 +55,7 @@ impl Trouble {
     }
 }
 
-impl From<anyhow::Error> for Trouble {
+impl From<anyhow::Error> for WorkerError {
     fn from(error: anyhow::Error) -> Self {
         Self::Failed(error)
     }

@@ -4,7 +4,7 @@
 //!  leases ─▶ segments ─▶ scan × streams ─▶ encode × cores ─▶ fill ──▶ upload ─▶ reports
 //!              (one)      tokio, 1 page     rayon            thread    tokio
 //!                         each              lines            part      ≤ 3 parts (1 to a folder)
-//!  units ──▶ purse ─────────▲                                          ▲
+//!  units ──▶ limiter ─────────▲                                          ▲
 //!  files ──────────────────────────────────────────────────────────────┘
 //! ```
 //!
@@ -42,7 +42,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::Context;
 use engine::worker::streams::{MAX_STREAMS, Times};
 use engine::worker::{
-    part_builder::{Filling, Limits},
+    part_builder::{Limits, PartBuilder},
     upload_sequencer::PartFile,
 };
 use job::{
@@ -56,8 +56,8 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     cpu::Cores,
-    inlet::{Unasked, offer},
-    purse::Purse,
+    inlet::{Unsolicited, offer},
+    limiter::CapacityLimiter,
     report::Report,
 };
 
@@ -66,39 +66,39 @@ const SEALED_PARTS: usize = 2;
 
 /// What the agent tells a running export.
 #[derive(Debug)]
-pub(crate) struct Inlet {
+pub(crate) struct JobHandle {
     segments: mpsc::Sender<segments::Order>,
     files: mpsc::Sender<PartFile>,
 }
 
 /// What a running export is told.
 #[derive(Debug)]
-pub(crate) struct Outlet {
+pub(crate) struct JobInbox {
     segments: mpsc::Receiver<segments::Order>,
     files: mpsc::Receiver<PartFile>,
 }
 
 /// Both ends.
-pub(crate) fn inlet() -> (Inlet, Outlet) {
+pub(crate) fn inlet() -> (JobHandle, JobInbox) {
     // No more leases than streams are asked for, and one file.
     let (segments, segments_out) = mpsc::channel(2 * MAX_STREAMS as usize);
     let (files, files_out) = mpsc::channel(2);
-    (Inlet { segments, files }, Outlet { segments: segments_out, files: files_out })
+    (JobHandle { segments, files }, JobInbox { segments: segments_out, files: files_out })
 }
 
-impl Inlet {
+impl JobHandle {
     /// A segment to read.
-    pub(crate) fn read(&self, lease: Lease) -> Result<(), Unasked> {
+    pub(crate) fn read(&self, lease: Lease) -> Result<(), Unsolicited> {
         offer(&self.segments, segments::Order::Read(lease))
     }
 
     /// No segment is left to lease for now.
-    pub(crate) fn drain(&self) -> Result<(), Unasked> {
+    pub(crate) fn drain(&self) -> Result<(), Unsolicited> {
         offer(&self.segments, segments::Order::Drain)
     }
 
     /// A file to fill.
-    pub(crate) fn file(&self, file: FileId, name: PartName, upload_id: UploadId) -> Result<(), Unasked> {
+    pub(crate) fn file(&self, file: FileId, name: PartName, upload_id: UploadId) -> Result<(), Unsolicited> {
         offer(&self.files, PartFile { file, name, upload_id })
     }
 }
@@ -106,9 +106,9 @@ impl Inlet {
 /// Runs until a stage fails for good; otherwise until it is dropped.
 pub(crate) async fn run(
     settings: ExportSettings,
-    purse: Arc<Purse>,
+    limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
-    outlet: Outlet,
+    outlet: JobInbox,
     cores: Cores,
 ) -> anyhow::Result<()> {
     let clients = job_aws::connect(&settings.aws, Retries::Caller).await?;
@@ -117,7 +117,7 @@ pub(crate) async fn run(
     let capacity = limits.part_capacity(settings.compression);
     let (parts, sealed) = mpsc::channel(SEALED_PARTS);
     let filler = fill::Filler {
-        filling: Filling::new(limits),
+        filling: PartBuilder::new(limits),
         compression: settings.compression,
         buffers: buffers::Buffers::new(store.max_writing() + 1, capacity),
         parts,
@@ -127,7 +127,7 @@ pub(crate) async fn run(
     let scanner = scan::Scanner {
         settings: Arc::new(settings),
         clients,
-        purse,
+        limiter,
         report,
         encoder,
         typical: Mutex::default(),

@@ -4,7 +4,7 @@
 //!  leases ─▶ splits ─▶ read × open splits ─▶ mix ──▶ write × streams ─▶ outcomes
 //!             (one)     threads: stored bytes,  tokio   tokio: batches         │
 //!                       text, lines, blocks                                    │
-//!  units ──▶ purse ─────────────────────────────────────▲                      │
+//!  units ──▶ limiter ─────────────────────────────────────▲                      │
 //!                        reports ◀── tracker (low-water marks) ◀───────────────┘
 //! ```
 //!
@@ -29,7 +29,7 @@
 
 mod blocks;
 mod check;
-mod mix;
+mod interleave;
 mod read;
 mod splits;
 mod stored;
@@ -48,8 +48,8 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     cpu::Cores,
-    inlet::{Unasked, offer},
-    purse::Purse,
+    inlet::{Unsolicited, offer},
+    limiter::CapacityLimiter,
     report::Report,
 };
 use splits::{Order, Purpose, Readers};
@@ -64,26 +64,26 @@ const MAX_OPEN_SPLITS: u32 = 64;
 
 /// What the agent tells a running import.
 #[derive(Debug)]
-pub(crate) struct Inlet(mpsc::Sender<Order>);
+pub(crate) struct JobHandle(mpsc::Sender<Order>);
 
 /// What a running import is told.
 #[derive(Debug)]
-pub(crate) struct Outlet(mpsc::Receiver<Order>);
+pub(crate) struct JobInbox(mpsc::Receiver<Order>);
 
 /// Both ends.
-pub(crate) fn inlet() -> (Inlet, Outlet) {
+pub(crate) fn inlet() -> (JobHandle, JobInbox) {
     let (orders, told) = mpsc::channel(2 * MAX_OPEN_SPLITS as usize);
-    (Inlet(orders), Outlet(told))
+    (JobHandle(orders), JobInbox(told))
 }
 
-impl Inlet {
+impl JobHandle {
     /// A split to import.
-    pub(crate) fn import(&self, lease: Box<SplitLease>) -> Result<(), Unasked> {
+    pub(crate) fn import(&self, lease: Box<SplitLease>) -> Result<(), Unsolicited> {
         offer(&self.0, Order::Import(lease))
     }
 
     /// No split is left to lease for now.
-    pub(crate) fn drain(&self) -> Result<(), Unasked> {
+    pub(crate) fn drain(&self) -> Result<(), Unsolicited> {
         offer(&self.0, Order::Drain)
     }
 }
@@ -91,9 +91,9 @@ impl Inlet {
 /// Runs until a stage fails for good; otherwise until it is dropped.
 pub(crate) async fn run(
     mut settings: ImportSettings,
-    purse: Arc<Purse>,
+    limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
-    outlet: Outlet,
+    outlet: JobInbox,
     cores: Cores,
 ) -> anyhow::Result<()> {
     settings.open_splits = settings.open_splits.min(MAX_OPEN_SPLITS);
@@ -103,7 +103,7 @@ pub(crate) async fn run(
     let purpose = if settings.mode == WriteMode::Check {
         Purpose::Check
     } else {
-        write_stages(&mut stages, &settings, &clients, purse, &report, cores)
+        write_stages(&mut stages, &settings, &clients, limiter, &report, cores)
     };
     let readers = Readers { settings, clients, report, purpose };
     stages.spawn(splits::run(Arc::new(readers), outlet.0));
@@ -119,19 +119,19 @@ fn write_stages(
     stages: &mut JoinSet<anyhow::Result<()>>,
     settings: &Arc<ImportSettings>,
     clients: &Clients,
-    purse: Arc<Purse>,
+    limiter: Arc<CapacityLimiter>,
     report: &Arc<Report>,
     cores: Cores,
 ) -> Purpose {
     let tracker = Arc::new(Tracker::new());
     let (blocks, mixing) = mpsc::channel(MAX_OPEN_SPLITS as usize);
     let (lines, writing) = mpsc::channel(HANDFULS);
-    let writer = write::Writer::new(settings.clone(), clients.clone(), purse, report.clone(), cores);
+    let writer = write::Writer::new(settings.clone(), clients.clone(), limiter, report.clone(), cores);
     let settled = tracker.clone();
     stages.spawn(writer.run(writing, Arc::new(move |lines| settled.settle(lines))));
     let open_splits = settings.open_splits;
     stages.spawn(async move {
-        mix::run(mixing, open_splits, lines).await;
+        interleave::run(mixing, open_splits, lines).await;
         Ok(())
     });
     let (telling, listener) = (tracker.clone(), report.clone());

@@ -2,7 +2,7 @@
 //! and writes items, as the coordinator says.
 //!
 //! In the order in which work arrives: [`parent`](self) pipe or [`yarn`](self) token file → connect → agent
-//! (control stream) → purse (units) → export or import (the stages). See `export.rs` and `import.rs` for the
+//! (control stream) → limiter (units) → export or import (the stages). See `export.rs` and `import.rs` for the
 //! pictures.
 
 mod agent;
@@ -13,8 +13,8 @@ mod exit;
 mod export;
 mod import;
 mod inlet;
+mod limiter;
 mod parent;
-mod purse;
 mod reply;
 mod report;
 mod retry;
@@ -32,7 +32,7 @@ use tokio::{
 
 use cpu::Cores;
 pub use exit::Exit;
-use exit::Trouble;
+use exit::WorkerError;
 use report::Report;
 pub use say::end_at_panic;
 
@@ -46,7 +46,7 @@ pub fn run() -> Exit {
     let cores = Cores::all();
     match block_on(cores, work(cores)) {
         Ok(exit) => exit,
-        Err(error) => complain("", &Trouble::Failed(error)),
+        Err(error) => complain("", &WorkerError::Failed(error)),
     }
 }
 
@@ -67,7 +67,7 @@ fn block_on<T>(cores: Cores, work: impl Future<Output = T>) -> anyhow::Result<T>
 }
 
 /// Says why the worker ends.
-fn complain(worker: &str, trouble: &Trouble) -> Exit {
+fn complain(worker: &str, trouble: &WorkerError) -> Exit {
     say::last_line(&format!("worker{worker}: {trouble}"));
     trouble.exit()
 }
@@ -75,7 +75,7 @@ fn complain(worker: &str, trouble: &Trouble) -> Exit {
 async fn work(cores: Cores) -> Exit {
     let (mut parent, boot) = match boot().await {
         Ok(parent) => parent,
-        Err(error) => return complain("", &Trouble::Failed(error)),
+        Err(error) => return complain("", &WorkerError::Failed(error)),
     };
     let name = boot.worker.map_or_else(String::new, |worker| format!(" {worker}"));
     let (report, messages) = Report::new();
@@ -110,7 +110,7 @@ async fn serve(
     start: Start,
     joined: impl FnOnce(),
     gone: impl Future<Output = &'static str>,
-) -> Result<(), Trouble> {
+) -> Result<(), WorkerError> {
     let caught = |kind| signal(kind).context("cannot handle signals");
     // A terminal sends ctrl-C, and its own end, to the whole process group; the coordinator decides what they mean.
     let _interrupts = caught(SignalKind::interrupt())?;
@@ -121,15 +121,15 @@ async fn serve(
     let worked = async {
         let inbound = agent::join(&start.boot, &start.report, start.messages).await?;
         joined();
-        Ok::<_, Trouble>(agent::work(inbound, start.report.clone(), start.cores).await?)
+        Ok::<_, WorkerError>(agent::work(inbound, start.report.clone(), start.cores).await?)
     };
-    let farewell = tokio::select! {
+    let closing = tokio::select! {
         worked = worked => worked?,
         who = gone => return Err(anyhow!(who).into()),
         _ = terminate.recv() => return Err(anyhow!("terminated").into()),
     };
-    if let Some(farewell) = farewell {
-        farewell.say().await;
+    if let Some(closing) = closing {
+        closing.say().await;
     }
     Ok(())
 }

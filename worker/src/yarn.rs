@@ -25,7 +25,7 @@ use tokio::time::MissedTickBehavior;
 use crate::{
     Start, agent,
     cpu::Cores,
-    exit::{Exit, Trouble},
+    exit::{Exit, WorkerError},
     report::Report,
 };
 use log::Log;
@@ -48,7 +48,7 @@ pub(crate) fn run() -> Exit {
     let jvm = parent_id();
     match Log::start(io::stderr()).and_then(|log| Ok((log, drain()?))) {
         Ok((log, ())) => Worker::new(jvm, log).run(),
-        Err(error) => crate::complain("", &Trouble::Failed(error)),
+        Err(error) => crate::complain("", &WorkerError::Failed(error)),
     }
 }
 
@@ -103,14 +103,14 @@ impl Worker {
         let (report, messages) = Report::new();
         let report = Arc::new(report);
         let cores = Cores::of_container();
-        let ended = boot().map_err(Trouble::from).and_then(|boot| {
+        let ended = boot().map_err(WorkerError::from).and_then(|boot| {
             let start = Start { boot, report: report.clone(), messages, cores };
             crate::block_on(cores, self.work(start))?
         });
         self.end(Totals::from(&report.stats()), ended)
     }
 
-    async fn work(&self, start: Start) -> Result<(), Trouble> {
+    async fn work(&self, start: Start) -> Result<(), WorkerError> {
         let (address, report) = (start.boot.address().to_owned(), start.report.clone());
         self.log.line(log_line(&format!(
             "version {} on {}, {}, coordinator {address}",
@@ -155,7 +155,7 @@ impl Worker {
     }
 
     /// Says how it ended.
-    fn end(self, totals: Totals, ended: Result<(), Trouble>) -> Exit {
+    fn end(self, totals: Totals, ended: Result<(), WorkerError>) -> Exit {
         let did = format!("{} in {:.1} s", totals.text(), self.started_at.elapsed().as_secs_f64());
         let (exit, why, patience) = match ended {
             Ok(()) => (Exit::Over, "the job is over".to_owned(), LAST_WORDS),

@@ -5,7 +5,7 @@ use job_aws::{Clients, Fault};
 
 use crate::{
     failure::Failure,
-    retry::retried,
+    retry::retry,
     store::{Entry, Listing, Store},
 };
 
@@ -39,7 +39,7 @@ impl Folder {
     }
 
     pub(super) async fn listing(&self) -> Result<Listing, Failure> {
-        retried(|| self.store.listing()).await.map_err(refused)
+        retry(|| self.store.listing()).await.map_err(refused)
     }
 
     /// A small file, if it is there.
@@ -49,7 +49,7 @@ impl Folder {
 
     /// A file as a listing would have it, if there is one of that name.
     pub(super) async fn look_up(&self, name: &str) -> Result<Option<Entry>, Failure> {
-        retried(|| self.store.look_up(name)).await.map_err(refused)
+        retry(|| self.store.look_up(name)).await.map_err(refused)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
     journal::{self, Journal},
     progress::Progress,
     report::{Report, Times},
-    retry::retried,
+    retry::retry,
     stop::Stop,
 };
 
@@ -237,7 +237,7 @@ async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) ->
             "{url} was put there meanwhile, and this export did not write it: move that backup elsewhere"
         )));
     }
-    match retried(|| store.lost(&state.begin.job, state.files(), marks.is_some())).await.map_err(failed)? {
+    match retry(|| store.lost(&state.begin.job, state.files(), marks.is_some())).await.map_err(failed)? {
         Some(lost) => Err(Failure::Lost(lost)),
         None => Ok(()),
     }

@@ -23,7 +23,7 @@ use crate::{
     dynamodb,
     failure::Failure,
     preflight::usable,
-    retry::briefly,
+    retry::retry_briefly,
     table::TableFacts,
 };
 
@@ -169,7 +169,7 @@ pub(super) async fn prepare(
     if limits.table == Rate::default() {
         return Err(Failure::Refused(format!("{rate_source} is no rate to write at")));
     }
-    briefly(|| dynamodb::try_write(&clients, &request.table, request.mode)).await.map_err(refused)?;
+    retry_briefly(|| dynamodb::try_write(&clients, &request.table, request.mode)).await.map_err(refused)?;
     let wished = request.workers.unwrap_or_else(|| room.wanted(limits.table, plan::UNITS_PER_WORKER));
     let state = resume::look(request, &clients).await?;
     let before = state.as_ref().and_then(resume::StateFolder::unfinished).map(|(_, state)| &state.begin);

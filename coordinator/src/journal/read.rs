@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     failure::Failure,
-    retry::retried,
+    retry::retry,
     store::{Entry, Store},
 };
 
@@ -64,7 +64,7 @@ async fn replay(journal: &Store) -> Result<Replayed, Fault> {
             let journal = journal.clone();
             reads.spawn(async move {
                 let name = layout::journal_object(number);
-                retried(|| journal.get(&name)).await.map(|bytes| (number, bytes))
+                retry(|| journal.get(&name)).await.map(|bytes| (number, bytes))
             });
         }
         let ended = |error| Fault::new(FaultKind::Refused, format!("a read ended abruptly: {error}"));
@@ -92,7 +92,7 @@ fn at_once(objects: &[(u64, u64)]) -> usize {
 
 /// Numbers and lengths of the objects that are there, in order.
 async fn objects(journal: &Store) -> Result<Vec<(u64, u64)>, Fault> {
-    let entries = retried(|| journal.entries()).await?;
+    let entries = retry(|| journal.entries()).await?;
     let object = |entry: &Entry| Some((layout::journal_number(&entry.name)?, entry.bytes));
     let mut objects: Vec<(u64, u64)> = entries.iter().filter_map(object).collect();
     objects.sort_unstable();
@@ -115,7 +115,7 @@ pub(super) async fn last_header(store: &Store) -> Result<Option<Header>, Failure
 /// The header of an object, if that is there and has one that can be read.
 pub(super) async fn header(journal: &Store, number: u64) -> Result<Option<Header>, Fault> {
     let name = layout::journal_object(number);
-    let head = retried(|| async {
+    let head = retry(|| async {
         match journal.look_up(&name).await? {
             Some(entry) => journal.head(&entry, journal::MAX_HEADER_BYTES as u64).await.map(Some),
             None => Ok(None),

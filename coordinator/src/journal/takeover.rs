@@ -12,7 +12,7 @@ use job::{journal::Header, layout};
 use super::{cadence::HEARTBEAT_INTERVAL, process_identity};
 use crate::{
     failure::Failure,
-    retry::retried,
+    retry::retry,
     store::{Lock, Store},
 };
 
@@ -74,7 +74,7 @@ pub(crate) async fn life(store: &Store, journaled: &Journaled) -> Result<OwnerSt
 pub(crate) async fn age(store: &Store, journaled: &Journaled) -> Result<Option<Duration>, Failure> {
     let journal = store.within(layout::JOURNAL);
     let name = layout::journal_object(journaled.last.number);
-    retried(|| journal.age(&name)).await.map_err(|fault| Failure::refused(&fault))
+    retry(|| journal.age(&name)).await.map_err(|fault| Failure::refused(&fault))
 }
 
 /// Waits until it is clear that the owner of a journal is no longer alive; `note` is told if that takes time.
@@ -114,7 +114,7 @@ async fn watch(store: &Store, journaled: &Journaled, patience: Duration) -> Resu
     let number = journaled.last.number;
     let is_there = async |number| {
         let name = layout::journal_object(number);
-        let found = retried(|| journal.look_up(&name)).await;
+        let found = retry(|| journal.look_up(&name)).await;
         found.map(|entry| entry.is_some()).map_err(|fault| Failure::refused(&fault))
     };
     let since = Instant::now();

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    retry::retried,
+    retry::retry,
     store::{JOURNAL_OBJECT, Lock, Store},
 };
 
@@ -130,7 +130,7 @@ impl JournalWriter {
         }
         for number in self.oldest..=self.me.number {
             let name = layout::journal_object(number);
-            retried(|| self.journal.remove(&name)).await.map_err(|fault| Failure::refused(&fault))?;
+            retry(|| self.journal.remove(&name)).await.map_err(|fault| Failure::refused(&fault))?;
         }
         Err(in_use(&self.folder).await?)
     }
@@ -235,7 +235,7 @@ impl JournalWriter {
     pub(super) async fn check_ours(&self) -> Result<(), Failure> {
         self.check_place().await?;
         let next = layout::journal_object(self.me.number + 1);
-        let found = retried(|| self.journal.look_up(&next)).await.map_err(|fault| Failure::failed(&fault))?;
+        let found = retry(|| self.journal.look_up(&next)).await.map_err(|fault| Failure::failed(&fault))?;
         let Some(object) = found else { return Ok(()) };
         // Whatever it holds: it is not this one's.
         let head = self.journal.head(&object, journal::MAX_HEADER_BYTES as u64).await.unwrap_or_default();
@@ -287,7 +287,7 @@ impl JournalWriter {
                 return Err(Fault::new(FaultKind::Transient, why));
             }
             let name = layout::journal_object(number);
-            retried(|| self.journal.remove(&name)).await?;
+            retry(|| self.journal.remove(&name)).await?;
         }
         self.release().await;
         Ok(())

@@ -14,7 +14,7 @@ use super::{
     files::Directory,
     s3::Prefix,
 };
-use crate::retry::{briefly, retried};
+use crate::retry::{retry, retry_briefly};
 
 /// Files of a directory that were found and not seen yet, at most.
 const FILES_AHEAD: usize = 1000;
@@ -35,7 +35,7 @@ impl Store {
             Target::S3 { bucket, .. } => bucket.clone(),
         };
         let clients = connect_to_s3(access, Retries::Sdk).await?;
-        briefly(|| clients.locate(&bucket)).await?;
+        retry_briefly(|| clients.locate(&bucket)).await?;
         Ok(Self::S3(Prefix::new(bucket, target.clone(), &clients)))
     }
 
@@ -109,7 +109,7 @@ impl Store {
 
     /// A small object, if it is there.
     pub(crate) async fn find(&self, name: &str) -> Result<Option<Vec<u8>>, Fault> {
-        match retried(|| self.get(name)).await {
+        match retry(|| self.get(name)).await {
             Ok(bytes) => Ok(Some(bytes)),
             Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
             Err(fault) => Err(fault),

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     cluster::cores,
-    retry::retried,
+    retry::retry,
     store::{Entry, Readable, Store},
 };
 
@@ -137,7 +137,7 @@ impl Run {
                 let (store, entry) = (self.store.clone(), job.entry.clone());
                 let (source, fetching) = ranges(0..entry.bytes, AHEAD, move |range| {
                     let (store, entry) = (store.clone(), entry.clone());
-                    async move { retried(|| store.get_range(&entry, range.clone())).await }
+                    async move { retry(|| store.get_range(&entry, range.clone())).await }
                 });
                 let checking = Arc::clone(&self).check_source(job, source, place);
                 tokio::pin!(checking);

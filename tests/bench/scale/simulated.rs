@@ -8,8 +8,8 @@ use anyhow::bail;
 use engine::worker::{
     allowance::Allowance,
     page_planner::{Costs, Plan, Reads},
-    part_builder::{Filling, Limits, Page},
-    upload_sequencer::{Action, Event, Order, PartFile, Stored},
+    part_builder::{Limits, Page, PartBuilder},
+    upload_sequencer::{Action, Event, PartFile, Stored, UploadSequencer},
 };
 use job::{
     capacity::Units,
@@ -54,9 +54,9 @@ pub(crate) struct Simulated {
     typical: Costs,
     /// Nothing before the first grant.
     page_cap: Option<Units>,
-    filling: Filling,
+    filling: PartBuilder,
     stored_bytes: u64,
-    order: Order<()>,
+    order: UploadSequencer<()>,
     leased: u64,
     wanted: u64,
     is_draining: bool,
@@ -86,9 +86,9 @@ impl Simulated {
             allowance: Allowance::new(),
             typical: Costs::default(),
             page_cap: None,
-            filling: Filling::new(Limits::of(settings)),
+            filling: PartBuilder::new(Limits::of(settings)),
             stored_bytes: 0,
-            order: Order::new(MAX_WRITING),
+            order: UploadSequencer::new(MAX_WRITING),
             leased: 0,
             wanted: 0,
             is_draining: false,

@@ -11,8 +11,8 @@ use engine::{
     part_files::PartFile,
     replay::State,
     worker::{
-        part_builder::{Filling, Limits, Page},
-        upload_sequencer::{Action, Event, Order, PartFile as Named, Stored},
+        part_builder::{Limits, Page, PartBuilder},
+        upload_sequencer::{Action, Event, PartFile as Named, Stored, UploadSequencer},
     },
 };
 use fastrand::Rng;
@@ -65,10 +65,10 @@ pub(crate) struct Export {
 }
 
 /// A worker.
-pub(crate) struct Hand {
+pub(crate) struct SimWorker {
     means: Means,
-    filling: Filling,
-    order: Order<Vec<PageOf>>,
+    filling: PartBuilder,
+    order: UploadSequencer<Vec<PageOf>>,
     leases: Vec<(Lease, u64)>,
     pages: Vec<PageOf>,
     bytes: u64,
@@ -137,7 +137,7 @@ impl Export {
         id.parse().expect("an upload is called by its number")
     }
 
-    fn order(hand: &mut Hand, event: Event<Vec<PageOf>>, said: &mut Vec<FromWorker>) {
+    fn order(hand: &mut SimWorker, event: Event<Vec<PageOf>>, said: &mut Vec<FromWorker>) {
         for action in hand.order.handle(event) {
             match action {
                 Action::AskForFile => said.push(FromWorker::WantFile),
@@ -149,7 +149,7 @@ impl Export {
         }
     }
 
-    fn seal(hand: &mut Hand, line_follows: bool, said: &mut Vec<FromWorker>) {
+    fn seal(hand: &mut SimWorker, line_follows: bool, said: &mut Vec<FromWorker>) {
         let length = std::mem::take(&mut hand.bytes);
         let Some(sealing) = hand.filling.seal(length, line_follows) else { return };
         let pages = std::mem::take(&mut hand.pages);
@@ -157,7 +157,7 @@ impl Export {
         Self::order(hand, Event::Filled(sealing, stored), said);
     }
 
-    fn read(&self, hand: &mut Hand, now: Duration, what: u32, said: &mut Vec<FromWorker>) {
+    fn read(&self, hand: &mut SimWorker, now: Duration, what: u32, said: &mut Vec<FromWorker>) {
         if hand.leases.is_empty() {
             hand.means.want(1 + u64::from(what) % 3, said);
             return;
@@ -190,7 +190,7 @@ impl Export {
     }
 
     /// A part is written, now or never.
-    fn write(&mut self, hand: &mut Hand, what: u32, said: &mut Vec<FromWorker>) {
+    fn write(&mut self, hand: &mut SimWorker, what: u32, said: &mut Vec<FromWorker>) {
         let Some(at) = (what as usize).checked_rem(hand.writing.len()) else { return };
         let (sequence, file, number, stored) = hand.writing.swap_remove(at);
         self.tags += 1;
@@ -279,7 +279,7 @@ pub(crate) struct Seen {
 
 impl Job for Export {
     type Work = ExportWork;
-    type Hand = Hand;
+    type SimWorker = SimWorker;
     type Seen = Seen;
     type Ending = Ending;
 
@@ -331,11 +331,11 @@ impl Job for Export {
         ExportWork::new(*state, self.settings.clone())
     }
 
-    fn hand(&self) -> Hand {
-        Hand {
+    fn hand(&self) -> SimWorker {
+        SimWorker {
             means: Means::new(),
-            filling: Filling::new(Limits::of(&self.settings).with_steps(self.steps)),
-            order: Order::new(if self.on_files { 1 } else { 3 }),
+            filling: PartBuilder::new(Limits::of(&self.settings).with_steps(self.steps)),
+            order: UploadSequencer::new(if self.on_files { 1 } else { 3 }),
             leases: Vec::new(),
             pages: Vec::new(),
             bytes: 0,
@@ -343,7 +343,7 @@ impl Job for Export {
         }
     }
 
-    fn hear(&mut self, hand: &mut Hand, message: ToWorker, said: &mut Vec<FromWorker>) {
+    fn hear(&mut self, hand: &mut SimWorker, message: ToWorker, said: &mut Vec<FromWorker>) {
         match message {
             ToWorker::Grant { units, .. } => hand.means.grant(units),
             ToWorker::Lease(lease) => {
@@ -359,7 +359,7 @@ impl Job for Export {
         }
     }
 
-    fn act(&mut self, hand: &mut Hand, now: Duration, what: u32, said: &mut Vec<FromWorker>) {
+    fn act(&mut self, hand: &mut SimWorker, now: Duration, what: u32, said: &mut Vec<FromWorker>) {
         match what % 8 {
             0..=3 => self.read(hand, now, what / 8, said),
             4 | 5 => self.write(hand, what / 8, said),

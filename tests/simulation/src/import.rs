@@ -56,7 +56,7 @@ struct Open {
 }
 
 /// A worker.
-pub(crate) struct Hand {
+pub(crate) struct SimWorker {
     means: Means,
     ledger: Ledger<()>,
     open: Vec<Open>,
@@ -136,7 +136,7 @@ impl Import {
         self.lines[split as usize][usize::try_from(at).unwrap()]
     }
 
-    fn read(&self, hand: &mut Hand, what: u32, said: &mut Vec<FromWorker>) {
+    fn read(&self, hand: &mut SimWorker, what: u32, said: &mut Vec<FromWorker>) {
         if hand.open.is_empty() {
             hand.means.want(1 + u64::from(what) % 3, said);
             return;
@@ -165,7 +165,7 @@ impl Import {
         }
     }
 
-    fn write(&mut self, hand: &mut Hand, now: Duration, what: u32, said: &mut Vec<FromWorker>) {
+    fn write(&mut self, hand: &mut SimWorker, now: Duration, what: u32, said: &mut Vec<FromWorker>) {
         let Some(at) = (what as usize).checked_rem(hand.waiting.len()) else { return };
         if !hand.means.may_request(now, Units::from_units(1), said) {
             return;
@@ -243,7 +243,7 @@ fn import(state: &State) -> &ImportState {
 
 impl Job for Import {
     type Work = ImportWork;
-    type Hand = Hand;
+    type SimWorker = SimWorker;
     type Seen = Seen;
     type Ending = ();
 
@@ -273,11 +273,11 @@ impl Job for Import {
         ImportWork::new(self.settings.clone(), self.splits.clone(), u64::MAX).with(import(&state).clone())
     }
 
-    fn hand(&self) -> Hand {
-        Hand { means: Means::new(), ledger: Ledger::new(), open: Vec::new(), waiting: Vec::new() }
+    fn hand(&self) -> SimWorker {
+        SimWorker { means: Means::new(), ledger: Ledger::new(), open: Vec::new(), waiting: Vec::new() }
     }
 
-    fn hear(&mut self, hand: &mut Hand, message: ToWorker, _: &mut Vec<FromWorker>) {
+    fn hear(&mut self, hand: &mut SimWorker, message: ToWorker, _: &mut Vec<FromWorker>) {
         match message {
             ToWorker::Grant { units, .. } => hand.means.grant(units),
             ToWorker::Split(lease) => {
@@ -291,7 +291,7 @@ impl Job for Import {
         }
     }
 
-    fn act(&mut self, hand: &mut Hand, now: Duration, what: u32, said: &mut Vec<FromWorker>) {
+    fn act(&mut self, hand: &mut SimWorker, now: Duration, what: u32, said: &mut Vec<FromWorker>) {
         match what % 8 {
             0 | 1 => self.read(hand, what / 8, said),
             2..=5 => self.write(hand, now, what / 8, said),

@@ -3,10 +3,10 @@
 //! ```text
 //! seed ─▶ choices: (what, who, how), one list for each run ─▶ World, one step for each
 //!
-//!   Life × 1–2: Schedule, ExportWork / ImportWork    real      Journal (bytes; Replay, claim: real)
+//!   SimCoordinator × 1–2: Schedule, ExportWork / ImportWork    real      Journal (bytes; Replay, claim: real)
 //!     │ ▲  streams: delayed, cut, what was in flight lost       ▲ errors, lost replies, another was first
 //!     ▼ │
-//!   Hand × 1–6: Filling, Order, Ledger, Allowance    real ───▶ parts / the table
+//!   SimWorker × 1–6: PartBuilder, UploadSequencer, Ledger, Allowance    real ───▶ parts / the table
 //! ```
 //!
 //! Any process may die, stand still, or be replaced at any step; what is left of it works on unheard for a while.
@@ -25,9 +25,9 @@
 
 mod budget;
 mod choice;
+mod coordinator;
 mod export;
 mod import;
-mod life;
 mod means;
 mod shrink;
 mod world;

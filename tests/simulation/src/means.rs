@@ -14,7 +14,7 @@ pub(crate) trait Job {
     /// The real core.
     type Work: Work;
     /// A worker, which drives the real cores.
-    type Hand;
+    type SimWorker;
     /// What a coordinator has accepted.
     type Seen: Default;
     /// How a coordinator ends the job, step by step.
@@ -31,11 +31,11 @@ pub(crate) trait Job {
     /// The work, from a state on.
     fn work(&self, state: State) -> Self::Work;
     /// A worker that has just started.
-    fn hand(&self) -> Self::Hand;
+    fn hand(&self) -> Self::SimWorker;
     /// A worker hears something.
-    fn hear(&mut self, hand: &mut Self::Hand, message: ToWorker, said: &mut Vec<FromWorker>);
+    fn hear(&mut self, hand: &mut Self::SimWorker, message: ToWorker, said: &mut Vec<FromWorker>);
     /// A worker does something.
-    fn act(&mut self, hand: &mut Self::Hand, now: Duration, what: u32, said: &mut Vec<FromWorker>);
+    fn act(&mut self, hand: &mut Self::SimWorker, now: Duration, what: u32, said: &mut Vec<FromWorker>);
     /// Does what the work wants done.
     fn perform(
         &mut self,

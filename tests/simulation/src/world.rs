@@ -23,7 +23,7 @@ use job::{
 
 use crate::{
     choice::{Choice, Kind},
-    life::{Life, Phase, word},
+    coordinator::{Phase, SimCoordinator, word},
     means::Job,
 };
 
@@ -43,7 +43,7 @@ struct Worker<J: Job> {
     stalled_until: u64,
     up: VecDeque<Up>,
     down: VecDeque<ToWorker>,
-    hand: J::Hand,
+    hand: J::SimWorker,
 }
 
 /// All of it.
@@ -52,7 +52,7 @@ pub(crate) struct World<J: Job> {
     now: u64,
     rate: u64,
     supply: WorkerSupply,
-    lives: Vec<Life<J>>,
+    lives: Vec<SimCoordinator<J>>,
     workers: Vec<Worker<J>>,
     journal: BTreeMap<u64, Vec<u8>>,
     /// The state that the journal must give.
@@ -94,7 +94,7 @@ impl<J: Job> World<J> {
 
     /// The job is published and nobody works on it any more.
     pub(crate) fn is_over(&self) -> bool {
-        self.published.is_some() && self.lives.iter().all(Life::is_over)
+        self.published.is_some() && self.lives.iter().all(SimCoordinator::is_over)
     }
 
     /// From here on nothing goes wrong any more. Says whether all is over already.

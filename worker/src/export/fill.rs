@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use engine::worker::{
-    part_builder::Filling,
+    part_builder::PartBuilder,
     upload_sequencer::{Event, Stored},
 };
 use job::spec::Compression;
@@ -12,7 +12,7 @@ use super::{buffers::Buffers, codec::Codec, encode::Input};
 
 /// What the stage works with.
 pub(crate) struct Filler {
-    pub(crate) filling: Filling,
+    pub(crate) filling: PartBuilder,
     pub(crate) compression: Compression,
     pub(crate) buffers: Buffers,
     pub(crate) parts: mpsc::Sender<Event<bytes::Bytes>>,

@@ -29,7 +29,7 @@ use super::{
     key,
     raw::{self, FetchError},
 };
-use crate::{purse::Purse, report::Report, retry::backoff};
+use crate::{limiter::CapacityLimiter, report::Report, retry::backoff};
 
 /// A reply that is no Scan page is asked for so often before the job fails.
 const MALFORMED_REPLIES: u32 = 5;
@@ -38,7 +38,7 @@ const MALFORMED_REPLIES: u32 = 5;
 pub(crate) struct Scanner {
     pub(crate) settings: Arc<ExportSettings>,
     pub(crate) clients: Clients,
-    pub(crate) purse: Arc<Purse>,
+    pub(crate) limiter: Arc<CapacityLimiter>,
     pub(crate) report: Arc<Report>,
     pub(crate) encoder: Encoder,
     pub(crate) typical: Mutex<Costs>,
@@ -77,7 +77,7 @@ impl Scanner {
         while segment.mark.position != Position::Done {
             let plan = self.plan(&segment.costs).await;
             let waiting_since = Instant::now();
-            self.purse.acquire(plan.estimate).await;
+            self.limiter.acquire(plan.estimate).await;
             self.spent.units.add(waiting_since.elapsed());
             let request = self.request(&segment, plan, start.clone());
             let sent_at = Instant::now();
@@ -102,7 +102,7 @@ impl Scanner {
     }
 
     async fn plan(&self, own: &Costs) -> Plan {
-        let cap = self.purse.page_cap().await;
+        let cap = self.limiter.page_cap().await;
         let typical = *self.typical.lock().unwrap_or_else(PoisonError::into_inner);
         let ExportSettings { consistent, mean_item_bytes, .. } = *self.settings;
         Reads { consistent, mean_item_bytes }.plan(cap, own, &typical)
@@ -160,7 +160,7 @@ impl Scanner {
     }
 
     fn settle(&self, plan: Plan, consumed: Units) {
-        self.purse.settle(plan.estimate, consumed);
+        self.limiter.settle(plan.estimate, consumed);
         self.report.consumed(consumed);
     }
 

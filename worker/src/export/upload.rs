@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
-use engine::worker::upload_sequencer::{Action, Event, Order, PartFile};
+use engine::worker::upload_sequencer::{Action, Event, PartFile, UploadSequencer};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::store::Store;
@@ -25,7 +25,7 @@ pub(crate) struct Uploader {
 impl Uploader {
     /// Runs until the stage before is gone, or a part cannot be written.
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
-        let mut order = Order::new(self.store.max_writing());
+        let mut order = UploadSequencer::new(self.store.max_writing());
         let mut writing = JoinSet::new();
         loop {
             let event = tokio::select! {

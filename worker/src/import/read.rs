@@ -16,7 +16,7 @@ use source::{
     lines::{Line, Lines},
 };
 
-use super::stored::Summed;
+use super::stored::ChecksumReader;
 
 /// Takes what the lines of a split are. An error ends the reading.
 pub(crate) trait Sink {
@@ -83,7 +83,7 @@ pub(crate) fn read(
     // Only what is read from its very start to its very end can be compared.
     let is_whole = stored == split.stored;
     let checksum = split.checksum.filter(|_| is_whole);
-    let (summed, sum) = Summed::new(bytes, checksum);
+    let (summed, sum) = ChecksumReader::new(bytes, checksum);
     // Of what can't be read, be it good or not, no place in its text is to blame.
     let at = |error: &io::Error, offset: u64| match error.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {

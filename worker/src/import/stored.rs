@@ -140,7 +140,7 @@ impl InS3 {
 }
 
 /// The bytes of a source, summed up as they are read.
-pub(crate) struct Summed<R> {
+pub(crate) struct ChecksumReader<R> {
     source: R,
     sum: Arc<Mutex<Sum>>,
 }
@@ -157,7 +157,7 @@ enum Hash {
     Md5(Md5),
 }
 
-impl<R: BufRead> Summed<R> {
+impl<R: BufRead> ChecksumReader<R> {
     /// Sums up `source` for comparison with `checksum`.
     pub(crate) fn new(source: R, checksum: Option<Checksum>) -> (Self, Arc<Mutex<Sum>>) {
         let hash = match checksum {
@@ -170,7 +170,7 @@ impl<R: BufRead> Summed<R> {
     }
 }
 
-impl<R: BufRead> Read for Summed<R> {
+impl<R: BufRead> Read for ChecksumReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.fill_buf()?.read(buffer)?;
         self.consume(len);
@@ -178,7 +178,7 @@ impl<R: BufRead> Read for Summed<R> {
     }
 }
 
-impl<R: BufRead> BufRead for Summed<R> {
+impl<R: BufRead> BufRead for ChecksumReader<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         self.source.fill_buf()
     }
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     fn summed(checksum: Checksum) -> Result<(), String> {
-        let (mut source, sum) = Summed::new(&b"123456789"[..], Some(checksum));
+        let (mut source, sum) = ChecksumReader::new(&b"123456789"[..], Some(checksum));
         let mut first = [0; 4];
         source.read_exact(&mut first).unwrap();
         io::copy(&mut source, &mut io::sink()).unwrap();
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn what_is_not_read_to_its_end_is_no_whole() {
-        let (mut source, sum) = Summed::new(&b"123456789"[..], None);
+        let (mut source, sum) = ChecksumReader::new(&b"123456789"[..], None);
         source.consume(8);
         assert!(sum.lock().unwrap().check(9, None).is_err());
     }

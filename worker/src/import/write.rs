@@ -43,7 +43,7 @@ use tokio::{
 use self::send::{Sender, Settle, Settled};
 use crate::{
     cpu::{Cores, CpuMeter},
-    purse::Purse,
+    limiter::CapacityLimiter,
     report::Report,
 };
 
@@ -51,7 +51,7 @@ use crate::{
 pub(crate) struct Writer {
     settings: Arc<ImportSettings>,
     clients: Clients,
-    purse: Arc<Purse>,
+    limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
     cores: Cores,
 }
@@ -60,11 +60,11 @@ impl Writer {
     pub(crate) fn new(
         settings: Arc<ImportSettings>,
         clients: Clients,
-        purse: Arc<Purse>,
+        limiter: Arc<CapacityLimiter>,
         report: Arc<Report>,
         cores: Cores,
     ) -> Self {
-        Self { settings, clients, purse, report, cores }
+        Self { settings, clients, limiter, report, cores }
     }
 
     /// Writes lines until the sender is gone and all of them are settled. `settle` is called with every line
@@ -78,7 +78,7 @@ impl Writer {
             table: raw::Table::new(&self.clients, self.settings.table.clone()),
             bodies: body::Bodies::new(&self.settings),
             settings: self.settings,
-            purse: self.purse,
+            limiter: self.limiter,
             report: self.report,
             settle,
             slots: Arc::new(Semaphore::new(streams.target() as usize)),
@@ -153,7 +153,7 @@ impl Writing {
             return false;
         }
         let lines = body::max_lines(self.sender.settings.mode);
-        let units = self.sender.purse.page_cap().await;
+        let units = self.sender.limiter.page_cap().await;
         let limits = batch::Limits { lines, units, ratio: self.sender.ratio() };
         let now = Instant::now();
         loop {

@@ -14,7 +14,7 @@ use job_aws::{Clients, Fault, FaultKind};
 
 use crate::{
     failure::Failure,
-    retry::{briefly, retried},
+    retry::{retry, retry_briefly},
     store::s3_fault,
 };
 
@@ -81,7 +81,7 @@ impl Upload {
         };
         let url = upload.url();
         let refused = |why: &str| Failure::Refused(format!("--rejects {url}: {why}"));
-        upload.found = match briefly(|| upload.look()).await {
+        upload.found = match retry_briefly(|| upload.look()).await {
             Ok(None) => Found::Nothing,
             Ok(Some((length, _))) if length > 0 && !is_ours => {
                 return Err(refused("exists already; name another object or remove it"));
@@ -132,7 +132,7 @@ impl Upload {
             return Ok(id.clone());
         }
         let this = &*self;
-        let id = retried(|| this.try_open()).await?;
+        let id = retry(|| this.try_open()).await?;
         self.id = Some(id.clone());
         Ok(id)
     }
@@ -176,7 +176,7 @@ impl Upload {
         }
         let id = self.open().await?;
         let this = &*self;
-        let part = retried(|| this.try_part(&id, &bytes)).await?;
+        let part = retry(|| this.try_part(&id, &bytes)).await?;
         self.parts.push(part);
         self.bytes += bytes.len() as u64;
         self.in_hand = None;
@@ -205,7 +205,7 @@ impl Upload {
         }
         if self.id.is_none() && self.in_hand.is_none() {
             let (this, bytes) = (&*self, Bytes::from(rest));
-            return match retried(|| this.try_put(&bytes)).await {
+            return match retry(|| this.try_put(&bytes)).await {
                 Ok(()) => Ok(()),
                 Err(fault) => this.unless_done(fault, bytes.len() as u64, Some(&bytes)).await,
             };
@@ -215,7 +215,7 @@ impl Upload {
             self.write(rest).await?;
         }
         let this = &*self;
-        match retried(|| this.try_complete()).await {
+        match retry(|| this.try_complete()).await {
             Ok(()) => Ok(()),
             Err(fault) => this.unless_done(fault, this.bytes, None).await,
         }

@@ -68,7 +68,7 @@ impl Limits {
 
 /// What is sealed; its bytes are elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sealing {
+pub struct Seal {
     /// Absent when segments ended with nothing to write.
     pub part: Option<PartOf>,
     /// Of the segments with pages in it.
@@ -98,7 +98,7 @@ struct OpenFile {
 
 /// The core: the part being filled.
 #[derive(Debug)]
-pub struct Filling {
+pub struct PartBuilder {
     limits: Limits,
     files: u64,
     file: Option<OpenFile>,
@@ -107,7 +107,7 @@ pub struct Filling {
     step_of: HashMap<(Segment, Attempt), usize>,
 }
 
-impl Filling {
+impl PartBuilder {
     /// Nothing yet.
     pub fn new(limits: Limits) -> Self {
         Self { limits, files: 0, file: None, items: 0, steps: Vec::new(), step_of: HashMap::new() }
@@ -146,7 +146,7 @@ impl Filling {
     ///
     /// # Panics
     /// Never: a file is opened with the first item.
-    pub fn seal(&mut self, stored_bytes: u64, line_follows: bool) -> Option<Sealing> {
+    pub fn seal(&mut self, stored_bytes: u64, line_follows: bool) -> Option<Seal> {
         if self.steps.is_empty() {
             return None;
         }
@@ -154,7 +154,7 @@ impl Filling {
         self.step_of.clear();
         let items = std::mem::take(&mut self.items);
         if items == 0 {
-            return Some(Sealing { part: None, steps });
+            return Some(Seal { part: None, steps });
         }
         let limits = self.limits;
         let mut file = self.file.take().expect("a file is opened with the first item");
@@ -168,7 +168,7 @@ impl Filling {
         if !last {
             self.file = Some(file);
         }
-        Some(Sealing { part: Some(part), steps })
+        Some(Seal { part: Some(part), steps })
     }
 }
 
@@ -183,14 +183,14 @@ mod tests {
         Page { segment: Segment(segment), attempt: Attempt(1), pages, items, position }
     }
 
-    fn part(sealing: Option<Sealing>) -> (u64, u32, bool) {
+    fn part(sealing: Option<Seal>) -> (u64, u32, bool) {
         let part = sealing.and_then(|sealing| sealing.part).unwrap();
         (part.file, part.number, part.last)
     }
 
     #[test]
     fn a_part_is_sealed_when_it_is_full_and_a_line_follows() {
-        let mut filling = Filling::new(LIMITS);
+        let mut filling = PartBuilder::new(LIMITS);
         assert!(filling.append(page(0, 1, 1)));
         assert!(!filling.must_seal_before(&page(0, 2, 1), 99));
         assert!(filling.must_seal_before(&page(0, 2, 1), 100));
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_file_is_closed_when_it_is_full_and_numbers_start_again() {
-        let mut filling = Filling::new(LIMITS);
+        let mut filling = PartBuilder::new(LIMITS);
         let mut parts = Vec::new();
         for pages in 1..=4 {
             let opens = filling.append(page(0, pages, 1));
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_is_at_hand_at_the_end_is_the_last_part_however_short() {
-        let mut filling = Filling::new(LIMITS);
+        let mut filling = PartBuilder::new(LIMITS);
         filling.append(page(0, 1, 1));
         assert_eq!(part(filling.seal(3, false)), (0, 1, true));
         assert_eq!(filling.seal(0, false), None);
@@ -219,14 +219,14 @@ mod tests {
 
     #[test]
     fn a_part_too_short_to_be_followed_closes_its_file() {
-        let mut filling = Filling::new(LIMITS);
+        let mut filling = PartBuilder::new(LIMITS);
         filling.append(page(0, 1, 1));
         assert_eq!(part(filling.seal(49, true)), (0, 1, true));
     }
 
     #[test]
     fn pages_of_a_segment_become_one_step_and_steps_chain() {
-        let mut filling = Filling::new(LIMITS);
+        let mut filling = PartBuilder::new(LIMITS);
         for at in [page(7, 4, 2), page(8, 1, 0), page(7, 5, 3)] {
             filling.append(at);
         }
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn empty_segments_need_no_file() {
-        let mut filling = Filling::new(LIMITS);
+        let mut filling = PartBuilder::new(LIMITS);
         assert!(!filling.append(Page { position: Position::Done, ..page(0, 1, 0) }));
         let sealing = filling.seal(0, false).unwrap();
         assert_eq!((sealing.part, sealing.steps.len()), (None, 1));
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn steps_do_not_pile_up_without_end() {
-        let mut filling = Filling::new(LIMITS);
+        let mut filling = PartBuilder::new(LIMITS);
         let mut segments = 0;
         while !filling.must_seal_before(&page(segments, 1, 0), 0) {
             filling.append(page(segments, 1, 0));

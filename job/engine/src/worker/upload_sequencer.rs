@@ -11,7 +11,7 @@ use job::{
     layout::PartName,
 };
 
-use super::part_builder::{PartOf, Sealing};
+use super::part_builder::{PartOf, Seal};
 
 /// A part file as the coordinator named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum Event<B> {
     /// The first lines for a new file are there.
     Opened,
     /// What became full; `B` is a part's bytes.
-    Filled(Sealing, Option<Stored<B>>),
+    Filled(Seal, Option<Stored<B>>),
     /// The coordinator's answer.
     File(PartFile),
     /// The part with this sequence number is durable.
@@ -85,7 +85,7 @@ struct Waiting<B> {
 
 /// The core.
 #[derive(Debug)]
-pub struct Order<B> {
+pub struct UploadSequencer<B> {
     max_writing: usize,
     writing: usize,
     opened: u64,
@@ -98,7 +98,7 @@ pub struct Order<B> {
     next_sequence: u64,
 }
 
-impl<B> Order<B> {
+impl<B> UploadSequencer<B> {
     /// At most `max_writing` parts are written at once.
     pub fn new(max_writing: usize) -> Self {
         Self {
@@ -148,7 +148,7 @@ impl<B> Order<B> {
         actions
     }
 
-    fn fill(&mut self, sealing: Sealing, stored: Option<Stored<B>>) {
+    fn fill(&mut self, sealing: Seal, stored: Option<Stored<B>>) {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         match (sealing.part, stored) {
@@ -209,7 +209,7 @@ mod tests {
     fn filled(file: u64, number: u32, last: bool) -> Event<()> {
         let part = Some(PartOf { file, number, items: 1, last });
         let stored = Stored { bytes: (), length: 10, line_bytes: 10, crc32c: 0 };
-        Event::Filled(Sealing { part, steps: Vec::new() }, Some(stored))
+        Event::Filled(Seal { part, steps: Vec::new() }, Some(stored))
     }
 
     fn file(id: u32) -> Event<()> {
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_part_waits_for_its_file_and_only_one_file_is_asked_for_at_a_time() {
-        let mut order = Order::new(3);
+        let mut order = UploadSequencer::new(3);
         assert_eq!(words(&order.handle(Event::Opened)), ["ask"]);
         assert!(order.handle(filled(0, 1, true)).is_empty());
         assert!(order.handle(Event::Opened).is_empty());
@@ -248,13 +248,13 @@ mod tests {
 
     #[test]
     fn reports_keep_the_order_in_which_parts_were_filled() {
-        let mut order = Order::new(3);
+        let mut order = UploadSequencer::new(3);
         order.handle(Event::Opened);
         order.handle(file(1));
         for number in 1..=3 {
             assert_eq!(order.handle(filled(0, number, false)).len(), 1);
         }
-        assert!(order.handle(Event::Filled(Sealing { part: None, steps: Vec::new() }, None)).is_empty());
+        assert!(order.handle(Event::Filled(Seal { part: None, steps: Vec::new() }, None)).is_empty());
         assert!(order.handle(durable(2)).is_empty());
         assert_eq!(words(&order.handle(durable(0))), ["report 1/1 tag0"]);
         let rest = words(&order.handle(durable(1)));
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn no_more_parts_are_written_at_once_than_allowed() {
-        let mut order = Order::new(1);
+        let mut order = UploadSequencer::new(1);
         order.handle(Event::Opened);
         order.handle(file(1));
         assert_eq!(words(&order.handle(filled(0, 1, false))), ["write 0 1/1"]);

@@ -15,7 +15,7 @@ use job::{
 
 use super::World;
 use crate::{
-    life::{Life, Phase, Writing},
+    coordinator::{Phase, SimCoordinator, Writing},
     means::Job,
 };
 
@@ -49,7 +49,7 @@ impl<J: Job> World<J> {
         }
         facts.push(Fact::Run(Run::default()));
         let at = self.lives.len();
-        let mut life = Life::new(format!("run {at}"), self.now, self.rate, Phase::Claiming(begun));
+        let mut life = SimCoordinator::new(format!("run {at}"), self.now, self.rate, Phase::Claiming(begun));
         (life.number, life.oldest) = (number, oldest);
         let bytes = life.object(&facts);
         life.writing = Some(Writing { bytes, says_everything: false, commits: false, state });

@@ -9,7 +9,7 @@ use job::{
 };
 
 use super::{Up, Worker, World};
-use crate::{life::Phase, means::Job};
+use crate::{coordinator::Phase, means::Job};
 
 impl<J: Job> World<J> {
     /// Workers that come by themselves, where they are awaited.

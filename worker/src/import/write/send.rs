@@ -21,7 +21,7 @@ use super::{
     reason,
     reply::Reply,
 };
-use crate::{purse::Purse, report::Report, retry::backoff};
+use crate::{limiter::CapacityLimiter, report::Report, retry::backoff};
 
 /// What is called with what became of lines.
 pub(crate) type Settle = Arc<dyn Fn(Vec<(Ticket, Outcome)>) + Send + Sync>;
@@ -31,7 +31,7 @@ pub(crate) struct Sender {
     pub(crate) settings: Arc<ImportSettings>,
     pub(crate) table: Table,
     pub(crate) bodies: Bodies,
-    pub(crate) purse: Arc<Purse>,
+    pub(crate) limiter: Arc<CapacityLimiter>,
     pub(crate) report: Arc<Report>,
     pub(crate) settle: Settle,
     /// One for each request that may be under way.
@@ -140,7 +140,7 @@ impl Sender {
         let call = Call::of(self.settings.mode, &lines);
         let estimate = self.ratio().estimate(by_size(&lines));
         let waiting_since = Instant::now();
-        self.purse.acquire(estimate).await;
+        self.limiter.acquire(estimate).await;
         let sent_at = Instant::now();
         self.spent.units.add(sent_at - waiting_since);
         let replied = self.table.send(call, self.bodies.body(call, &lines)).await;
@@ -201,7 +201,7 @@ impl Sender {
     }
 
     fn charge(&self, estimate: Units, consumed: Units) {
-        self.purse.settle(estimate, consumed);
+        self.limiter.settle(estimate, consumed);
         self.report.consumed(consumed);
     }
 

@@ -14,7 +14,7 @@ use job::{
 };
 use job_aws::{Buckets, Identity, SdkConfig};
 
-use self::server::{Server, Trouble, serve};
+use self::server::{Server, ServerFault, serve};
 use super::*;
 
 const MANY_UNITS: Units = Units::from_units(1_000_000);
@@ -62,7 +62,7 @@ fn clients(server: &Server) -> Clients {
 
 /// A stage at work.
 struct Test {
-    purse: Arc<Purse>,
+    limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
     lines: Option<mpsc::Sender<Vec<Line>>>,
     settled: Arc<Mutex<BTreeMap<u64, Outcome>>>,
@@ -82,9 +82,9 @@ impl Test {
             aws,
         };
         let (report, mut messages) = Report::new();
-        let (purse, report) = (Arc::new(Purse::new()), Arc::new(report));
+        let (limiter, report) = (Arc::new(CapacityLimiter::new()), Arc::new(report));
         let writer =
-            Writer::new(settings.into(), clients(server), purse.clone(), report.clone(), Cores::all());
+            Writer::new(settings.into(), clients(server), limiter.clone(), report.clone(), Cores::all());
         let settled = Arc::new(Mutex::new(BTreeMap::new()));
         let outcomes = settled.clone();
         let settle: Settle = Arc::new(move |all| {
@@ -102,7 +102,7 @@ impl Test {
                 () = heard => panic!("the report is gone"),
             }
         });
-        Self { purse, report, lines: Some(lines), settled, stage }
+        Self { limiter, report, lines: Some(lines), settled, stage }
     }
 
     async fn send(&self, lines: Vec<Line>) {
@@ -120,12 +120,12 @@ impl Test {
 
 #[tokio::test]
 async fn every_line_arrives_once_and_in_order_whatever_goes_wrong() {
-    use Trouble::{AllUnprocessed, CutOff, Internal, None, Throttled, Unprocessed, WrongCrc};
+    use ServerFault::{AllUnprocessed, CutOff, Internal, None, Throttled, Unprocessed, WrongCrc};
     let server =
         serve(&[None, Unprocessed, Internal, None, WrongCrc, Throttled, CutOff, Unprocessed, AllUnprocessed])
             .await;
     let mut test = Test::start(&server, WriteMode::Put);
-    test.purse.grant(MANY_UNITS, MANY_UNITS);
+    test.limiter.grant(MANY_UNITS, MANY_UNITS);
     let mut expected = BTreeMap::new();
     let is_poison = |number: u64| number % 200 == 123;
     for chunk in (0..600).collect::<Vec<u64>>().chunks(37) {
@@ -163,9 +163,9 @@ async fn every_line_arrives_once_and_in_order_whatever_goes_wrong() {
 
 #[tokio::test]
 async fn what_is_charged_is_what_the_service_says() {
-    let server = serve(&[Trouble::None, Trouble::Unprocessed, Trouble::Throttled]).await;
+    let server = serve(&[ServerFault::None, ServerFault::Unprocessed, ServerFault::Throttled]).await;
     let mut test = Test::start(&server, WriteMode::Put);
-    test.purse.grant(MANY_UNITS, MANY_UNITS);
+    test.limiter.grant(MANY_UNITS, MANY_UNITS);
     test.send((0..500).map(|number| line(number, number, "")).collect()).await;
     test.end().await.unwrap();
     let stats = test.report.stats();
@@ -177,12 +177,12 @@ async fn what_is_charged_is_what_the_service_says() {
 
 #[tokio::test]
 async fn nothing_is_sent_without_units_and_a_small_budget_makes_small_batches() {
-    let server = serve(&[Trouble::None]).await;
+    let server = serve(&[ServerFault::None]).await;
     let mut test = Test::start(&server, WriteMode::Put);
     test.send((0..60).map(|number| line(number, number, "")).collect()).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(server.state.lock().unwrap().batches.len(), 0);
-    let grant = |units| test.purse.grant(Units::from_units(units), Units::from_units(4));
+    let grant = |units| test.limiter.grant(Units::from_units(units), Units::from_units(4));
     grant(20);
     tokio::time::sleep(Duration::from_millis(400)).await;
     let (consumed, most) = {
@@ -200,10 +200,10 @@ async fn nothing_is_sent_without_units_and_a_small_budget_makes_small_batches() 
 
 #[tokio::test]
 async fn items_that_are_there_are_kept_when_they_must_not_be_replaced() {
-    let server = serve(&[Trouble::None]).await;
+    let server = serve(&[ServerFault::None]).await;
     server.state.lock().unwrap().items = (0..10).map(|key| (key, "old".to_owned())).collect();
     let mut test = Test::start(&server, WriteMode::PutIfAbsent);
-    test.purse.grant(MANY_UNITS, MANY_UNITS);
+    test.limiter.grant(MANY_UNITS, MANY_UNITS);
     let delete = Line { write: Write::Delete, json: r#"{"k":{"N":"3"}}"#.into(), ..line(20, 3, "") };
     test.send((0..20).map(|number| line(number, number, "")).chain([delete]).collect()).await;
     let outcomes = test.end().await.unwrap();
@@ -218,10 +218,10 @@ async fn items_that_are_there_are_kept_when_they_must_not_be_replaced() {
 
 #[tokio::test]
 async fn items_are_deleted_by_their_keys() {
-    let server = serve(&[Trouble::Unprocessed, Trouble::None]).await;
+    let server = serve(&[ServerFault::Unprocessed, ServerFault::None]).await;
     server.state.lock().unwrap().items = (0..60).map(|key| (key, "old".to_owned())).collect();
     let mut test = Test::start(&server, WriteMode::Delete);
-    test.purse.grant(MANY_UNITS, MANY_UNITS);
+    test.limiter.grant(MANY_UNITS, MANY_UNITS);
     let delete = |number: u64| {
         let json = format!(r#"{{"k":{{"N":"{number}"}}}}"#).into();
         Line { write: Write::Delete, json, ..line(number, number, "") }
@@ -233,9 +233,9 @@ async fn items_are_deleted_by_their_keys() {
 
 #[tokio::test]
 async fn what_no_further_try_can_help_ends_the_stage() {
-    let server = serve(&[Trouble::Denied]).await;
+    let server = serve(&[ServerFault::Denied]).await;
     let mut test = Test::start(&server, WriteMode::Put);
-    test.purse.grant(MANY_UNITS, MANY_UNITS);
+    test.limiter.grant(MANY_UNITS, MANY_UNITS);
     test.send(vec![line(0, 0, "")]).await;
     let error = test.end().await.unwrap_err().to_string();
     assert!(error.contains("no permission for dynamodb:BatchWriteItem on table t"), "{error}");
@@ -244,7 +244,7 @@ async fn what_no_further_try_can_help_ends_the_stage() {
 
 #[tokio::test]
 async fn a_stage_without_lines_ends_with_its_sender() {
-    let server = serve(&[Trouble::None]).await;
+    let server = serve(&[ServerFault::None]).await;
     let mut test = Test::start(&server, WriteMode::Put);
     assert!(test.end().await.unwrap().is_empty());
 }

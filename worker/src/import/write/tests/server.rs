@@ -16,7 +16,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 /// What is done to a request. Those that say so are done none the less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum ServerFault {
     None,
     /// The first of each two items is done, the other comes back in another spelling.
     Unprocessed,
@@ -51,7 +51,7 @@ pub(super) struct Server {
 }
 
 /// The requests meet the troubles in turn.
-pub(super) async fn serve(troubles: &'static [Trouble]) -> Server {
+pub(super) async fn serve(troubles: &'static [ServerFault]) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let state = Arc::new(Mutex::new(State::default()));
@@ -93,7 +93,7 @@ type Reply = Response<Full<Bytes>>;
 
 async fn answer(
     request: Request<Incoming>,
-    troubles: &'static [Trouble],
+    troubles: &'static [ServerFault],
     state: Arc<Mutex<State>>,
 ) -> Result<Reply, Infallible> {
     let target = request.headers()["x-amz-target"].to_str().unwrap().to_owned();
@@ -125,16 +125,16 @@ async fn answer(
     Ok(write(all, trouble, &mut state))
 }
 
-fn write(all: Vec<Asked>, trouble: Trouble, state: &mut State) -> Reply {
+fn write(all: Vec<Asked>, trouble: ServerFault, state: &mut State) -> Reply {
     let mut unprocessed = Vec::new();
     let mut num_done = 0;
     for (number, mut asked) in all.into_iter().enumerate() {
         match trouble {
-            Trouble::Denied => return error(400, "AccessDeniedException", "no"),
-            Trouble::Throttled => return error(400, "ProvisionedThroughputExceededException", "slower"),
-            Trouble::Internal => return error(500, "InternalServerError", "oh"),
-            Trouble::AllUnprocessed => unprocessed.push(asked.request),
-            Trouble::Unprocessed if number % 2 == 1 => {
+            ServerFault::Denied => return error(400, "AccessDeniedException", "no"),
+            ServerFault::Throttled => return error(400, "ProvisionedThroughputExceededException", "slower"),
+            ServerFault::Internal => return error(500, "InternalServerError", "oh"),
+            ServerFault::AllUnprocessed => unprocessed.push(asked.request),
+            ServerFault::Unprocessed if number % 2 == 1 => {
                 let kind =
                     if asked.value.is_some() { ["PutRequest", "Item"] } else { ["DeleteRequest", "Key"] };
                 asked.request[kind[0]][kind[1]]["k"]["N"] = format!("{}.0E+0", asked.key).into();
@@ -161,8 +161,8 @@ fn write(all: Vec<Asked>, trouble: Trouble, state: &mut State) -> Reply {
     let crc32 = crc32fast::hash(text.as_bytes());
     let reply = Response::builder();
     match trouble {
-        Trouble::WrongCrc => reply.header("x-amz-crc32", crc32 ^ 1).body(Full::from(text)).unwrap(),
-        Trouble::CutOff => reply.body(Full::from(text[..text.len() / 2].to_owned())).unwrap(),
+        ServerFault::WrongCrc => reply.header("x-amz-crc32", crc32 ^ 1).body(Full::from(text)).unwrap(),
+        ServerFault::CutOff => reply.body(Full::from(text[..text.len() / 2].to_owned())).unwrap(),
         _ => reply.header("x-amz-crc32", crc32).body(Full::from(text)).unwrap(),
     }
 }

@@ -54,17 +54,17 @@ fn other_keys_than_the_tables_are_refused_in_words() {
     assert_eq!(why, "the backup's key is pk (S), sk (N); the table's is id (S)");
 }
 
-fn first(format: Format, is_incremental: bool, codec: Codec) -> Look {
+fn first(format: Format, is_incremental: bool, codec: Codec) -> Detected {
     let described = match (format, is_incremental) {
         (Format::Emr, _) => "EMR lines",
         (Format::Json, false) => "DynamoDB JSON",
         (Format::Json, true) => "incremental DynamoDB JSON",
         (Format::Ion, _) => "Amazon Ion",
     };
-    Look { codec, first: Some(First { format, described, is_incremental }), bad: None }
+    Detected { codec, first: Some(First { format, described, is_incremental }), bad: None }
 }
 
-fn agreed(kind: Kind, format: Option<Format>, looks: &[Look]) -> Result<Agreed, String> {
+fn agreed(kind: Kind, format: Option<Format>, looks: &[Detected]) -> Result<Agreed, String> {
     let file = |(number, _)| NamedFile {
         entry: Entry { name: format!("f{number}"), bytes: 1, etag: None },
         parts: Vec::new(),
@@ -75,15 +75,15 @@ fn agreed(kind: Kind, format: Option<Format>, looks: &[Look]) -> Result<Agreed, 
     agree(&Named { format, ..Named::new(kind, files) }, looks)
 }
 
-const EMPTY: Look = Look { codec: Codec::Plain, first: None, bad: None };
+const EMPTY: Detected = Detected { codec: Codec::Plain, first: None, bad: None };
 
 #[test]
 fn formats_and_codecs_are_said_in_words() {
     let gzip = first(Format::Emr, false, Codec::Gzip);
     let plain = first(Format::Emr, false, Codec::Plain);
     let hive = plain.first.map(|first| First { described: "Hive lines", ..first });
-    let hive = Look { first: hive, ..plain.clone() };
-    let said = |looks: &[Look]| agreed(Kind::Plain, None, looks).unwrap().formats;
+    let hive = Detected { first: hive, ..plain.clone() };
+    let said = |looks: &[Detected]| agreed(Kind::Plain, None, looks).unwrap().formats;
     assert_eq!(said(&[gzip.clone(), EMPTY]), "EMR lines, gzip");
     assert_eq!(said(std::slice::from_ref(&plain)), "EMR lines");
     assert_eq!(said(&[hive, plain, gzip]), "EMR lines and Hive lines, plain and gzip");
@@ -113,7 +113,8 @@ fn files_must_be_what_the_backup_is_said_to_be() {
 
 #[test]
 fn an_incremental_export_is_one_even_without_lines() {
-    let is_incremental = |kind, format, looks: &[Look]| agreed(kind, format, looks).unwrap().is_incremental;
+    let is_incremental =
+        |kind, format, looks: &[Detected]| agreed(kind, format, looks).unwrap().is_incremental;
     assert!(is_incremental(Kind::Incremental, Some(Format::Json), &[EMPTY]));
     assert!(is_incremental(Kind::Plain, None, &[first(Format::Json, true, Codec::Plain)]));
     assert!(!is_incremental(Kind::Plain, None, &[first(Format::Json, false, Codec::Plain)]));
@@ -121,7 +122,7 @@ fn an_incremental_export_is_one_even_without_lines() {
 
 #[test]
 fn bad_first_lines_are_no_matter_beside_a_good_one_where_lines_may_be_left_out() {
-    let bad = |why: &str, first| Look { codec: Codec::Plain, first, bad: Some(why.into()) };
+    let bad = |why: &str, first| Detected { codec: Codec::Plain, first, bad: Some(why.into()) };
     let json = first(Format::Json, false, Codec::Gzip);
     let keyless = bad("no key", json.first);
     let mut looks = [bad("garbage", None), EMPTY, keyless.clone(), json.clone()];

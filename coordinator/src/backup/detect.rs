@@ -10,13 +10,13 @@ use source::head::{self, FirstLine, Head, HeadError};
 use tokio::task::JoinSet;
 
 use super::{
-    agree::{self, Look},
+    consistency::{self, Detected},
     folder::Folder,
     named::NamedFile,
 };
 use crate::{
     failure::Failure,
-    retry::retried,
+    retry::retry,
     store::{Entry, Store},
 };
 
@@ -33,7 +33,7 @@ pub(super) async fn look(
     files: &[NamedFile],
     keys: Option<&KeySchema>,
     may_reject: bool,
-) -> Result<Vec<Look>, Failure> {
+) -> Result<Vec<Detected>, Failure> {
     let keys = keys.cloned().map(Arc::new);
     let mut looks = vec![None; files.len()];
     let mut under_way = JoinSet::new();
@@ -46,8 +46,8 @@ pub(super) async fn look(
         under_way.spawn(async move {
             let keys = keys.as_deref();
             let head = head(&store, &entry, &url, keys.filter(|_| may_reject)).await?;
-            match agree::look(head, keys) {
-                Look { bad: Some(why), .. } if !may_reject => Err(format!("{url}: {why}")),
+            match consistency::look(head, keys) {
+                Detected { bad: Some(why), .. } if !may_reject => Err(format!("{url}: {why}")),
                 look => Ok((number, look)),
             }
         });
@@ -55,16 +55,16 @@ pub(super) async fn look(
     while !under_way.is_empty() {
         join(&mut under_way, &mut looks).await?;
     }
-    let mut looks: Vec<Look> = looks.into_iter().flatten().collect();
-    agree::tolerate(&mut looks).map_err(|(number, why)| {
+    let mut looks: Vec<Detected> = looks.into_iter().flatten().collect();
+    consistency::tolerate(&mut looks).map_err(|(number, why)| {
         Failure::Refused(format!("{}: {why}", place.target.url(&files[number].entry.name)))
     })?;
     Ok(looks)
 }
 
 async fn join(
-    under_way: &mut JoinSet<Result<(usize, Look), String>>,
-    looks: &mut [Option<Look>],
+    under_way: &mut JoinSet<Result<(usize, Detected), String>>,
+    looks: &mut [Option<Detected>],
 ) -> Result<(), Failure> {
     match under_way.join_next().await {
         None => Ok(()),
@@ -79,10 +79,10 @@ async fn join(
 
 /// The head of a file; its first line that has `keys`, if they are given and one of its first lines has them.
 async fn head(store: &Store, entry: &Entry, url: &str, keys: Option<&KeySchema>) -> Result<Head, String> {
-    let suits = |first: &FirstLine| keys.is_none_or(|keys| agree::has_keys(first, keys).is_ok());
+    let suits = |first: &FirstLine| keys.is_none_or(|keys| consistency::has_keys(first, keys).is_ok());
     let mut without_keys = None;
     for limit in HEAD_BYTES {
-        let bytes = retried(|| store.head(entry, limit)).await;
+        let bytes = retry(|| store.head(entry, limit)).await;
         let bytes = bytes.map_err(|Fault { message, .. }| message)?;
         let is_all = bytes.len() as u64 == entry.bytes;
         match head::look(&bytes, is_all, suits) {

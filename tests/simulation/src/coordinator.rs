@@ -40,7 +40,7 @@ pub(crate) struct Writing {
 }
 
 /// One coordinator.
-pub(crate) struct Life<J: Job> {
+pub(crate) struct SimCoordinator<J: Job> {
     pub(crate) run: String,
     pub(crate) started: u64,
     pub(crate) stalled_until: u64,
@@ -63,7 +63,7 @@ pub(crate) struct Life<J: Job> {
     pub(crate) newest_worker: WorkerId,
 }
 
-impl<J: Job> Life<J> {
+impl<J: Job> SimCoordinator<J> {
     /// One that wants the folder.
     pub(crate) fn new(run: String, now: u64, rate: u64, phase: Phase<J::Ending>) -> Self {
         Self {

@@ -13,7 +13,7 @@ use super::{Kind, named::Named};
 
 /// What a file turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct Detected {
     pub(super) codec: Codec,
     /// Nothing if it holds no line, or none that is an item.
     pub(super) first: Option<First>,
@@ -30,12 +30,12 @@ pub(super) struct First {
 }
 
 /// What is kept of the head of a file. Its first item should have `keys`, if they are given.
-pub(super) fn look(head: Head, keys: Option<&KeySchema>) -> Look {
+pub(super) fn look(head: Head, keys: Option<&KeySchema>) -> Detected {
     let Head { codec, first, bad } = head;
-    let Some(line) = first else { return Look { codec, first: None, bad } };
+    let Some(line) = first else { return Detected { codec, first: None, bad } };
     let bad = keys.and_then(|keys| has_keys(&line, keys).err());
     let FirstLine { format, described, is_incremental, .. } = line;
-    Look { codec, first: Some(First { format, described, is_incremental }), bad }
+    Detected { codec, first: Some(First { format, described, is_incremental }), bad }
 }
 
 /// Decides about files whose first lines are not items of the table, where invalid lines may be skipped. At least one
@@ -43,7 +43,7 @@ pub(super) fn look(head: Head, keys: Option<&KeySchema>) -> Look {
 ///
 /// # Errors
 /// The number of the file for which the backup is refused, and why.
-pub(super) fn tolerate(looks: &mut [Look]) -> Result<(), (usize, String)> {
+pub(super) fn tolerate(looks: &mut [Detected]) -> Result<(), (usize, String)> {
     let good = looks.iter().filter(|look| look.bad.is_none()).find_map(|look| look.first);
     for (number, look) in looks.iter_mut().enumerate() {
         let Some(why) = look.bad.take() else { continue };
@@ -128,7 +128,7 @@ pub(super) struct Agreed {
 }
 
 /// All files must be of one format, and of the one that the backup says. `looks` are of its files in order.
-pub(super) fn agree(named: &Named, looks: &[Look]) -> Result<Agreed, String> {
+pub(super) fn agree(named: &Named, looks: &[Detected]) -> Result<Agreed, String> {
     let name = |number: usize| named.files[number].entry.name.escape_debug();
     let lines = || looks.iter().enumerate().filter_map(|(number, look)| Some((number, look.first?)));
     let kind_of = |first: First| (first.format, first.is_incremental);
@@ -165,7 +165,7 @@ pub(super) fn agree(named: &Named, looks: &[Look]) -> Result<Agreed, String> {
 }
 
 /// `EMR lines, gzip`.
-fn formats(looks: &[Look]) -> String {
+fn formats(looks: &[Detected]) -> String {
     let lines = looks.iter().filter_map(|look| Some((look.first?.described, look.codec)));
     let (formats, codecs): (BTreeSet<_>, BTreeSet<_>) = lines.unzip();
     let formats: Vec<&str> = formats.into_iter().collect();

@@ -19,7 +19,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// The lines at hand. A core; `P` is what their splits get back for them.
 #[derive(Debug)]
-struct Mixer<P> {
+struct Interleaver<P> {
     turns: VecDeque<Hand<P>>,
 }
 
@@ -30,7 +30,7 @@ struct Hand<P> {
     blocks: VecDeque<(std::vec::IntoIter<Line>, P)>,
 }
 
-impl<P> Mixer<P> {
+impl<P> Interleaver<P> {
     const fn new() -> Self {
         Self { turns: VecDeque::new() }
     }
@@ -79,7 +79,7 @@ impl<P> Hand<P> {
 /// Hands lines on until all readers are gone, or the writer is. The first ones wait for those of
 /// `open_splits`, since a writer that waits for units takes in the first seconds' lines at once.
 pub(crate) async fn run(mut blocks: mpsc::Receiver<Block>, open_splits: u32, lines: mpsc::Sender<Vec<Line>>) {
-    let mut mixer: Mixer<OwnedSemaphorePermit> = Mixer::new();
+    let mut mixer: Interleaver<OwnedSemaphorePermit> = Interleaver::new();
     let first = async {
         while mixer.turns.len() < open_splits as usize {
             let Some(block) = blocks.recv().await else { return };
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn splits_take_turns_and_each_keeps_its_order() {
-        let mut mixer = Mixer::new();
+        let mut mixer = Interleaver::new();
         mixer.add(1, lines(1, 0..70), ());
         mixer.add(2, lines(2, 0..7), ());
         mixer.add(2, lines(2, 7..20), ());
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_place_is_given_back_with_the_last_line_of_its_block() {
-        let (mut mixer, place) = (Mixer::new(), Rc::new(()));
+        let (mut mixer, place) = (Interleaver::new(), Rc::new(()));
         mixer.add(1, lines(1, 0..HAND_LINES as u64), place.clone());
         mixer.add(1, lines(1, 0..5), place.clone());
         mixer.deal();

@@ -17,7 +17,7 @@ const TELL_EVERY: Duration = Duration::from_millis(20);
 
 /// Shared by all streams.
 #[derive(Debug)]
-pub(crate) struct Purse {
+pub(crate) struct CapacityLimiter {
     started_at: Instant,
     inner: Mutex<Inner>,
     changed: Notify,
@@ -43,7 +43,7 @@ impl Inner {
     }
 }
 
-impl Purse {
+impl CapacityLimiter {
     pub(crate) fn new() -> Self {
         let inner = Inner { allowance: Allowance::new(), waiting: VecDeque::new() };
         Self {
@@ -65,7 +65,7 @@ impl Purse {
     /// What a page may cost; waits for the first grant.
     pub(crate) async fn page_cap(&self) -> Units {
         let mut cap = self.page_cap.subscribe();
-        let cap = cap.wait_for(Option::is_some).await.expect("the purse holds the sender");
+        let cap = cap.wait_for(Option::is_some).await.expect("the limiter holds the sender");
         cap.unwrap_or_default()
     }
 
@@ -125,11 +125,11 @@ mod tests {
 
     #[tokio::test]
     async fn units_of_a_stream_that_gave_up_waiting_go_to_the_next() {
-        let purse = Purse::new();
+        let limiter = CapacityLimiter::new();
         let units = Units::from_units(5);
-        assert!(tokio::time::timeout(Duration::from_millis(1), purse.acquire(units)).await.is_err());
-        purse.grant(units, units);
-        purse.acquire(units).await;
-        assert_eq!(purse.page_cap().await, units);
+        assert!(tokio::time::timeout(Duration::from_millis(1), limiter.acquire(units)).await.is_err());
+        limiter.grant(units, units);
+        limiter.acquire(units).await;
+        assert_eq!(limiter.page_cap().await, units);
     }
 }
