@@ -24,7 +24,7 @@ fn a_read_percentage_is_over_0_and_up_to_100() {
 #[test]
 fn read_units_are_over_0() {
     for wrong in ["0", "-5", "many"] {
-        refuses(&[&format!("--read-units={wrong}")], &["--read-units", "over 0"]);
+        refuses(&[&format!("--read-units={wrong}")], &["--read-units", "0.001 or more"]);
     }
 }
 
