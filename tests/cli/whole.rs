@@ -139,7 +139,10 @@ fn exports_of_the_java_tool_are_whole_if_what_their_manifest_lists_is_there() {
     let (json, told) = status(&place.folder());
     assert_eq!((&json["state"], &json["files"]), (&json!("complete"), &json!(parts.len())), "{json}");
     assert!(told.contains("complete export of another tool; names of "), "{told}");
-    assert!(told.contains("there is no _tablehaul/export.json with their lengths; contents were not read"), "{told}");
+    assert!(
+        told.contains("there is no _tablehaul/export.json with their lengths; contents were not read"),
+        "{told}"
+    );
     fs::remove_file(&parts[1]).unwrap();
     let name = parts[1].file_name().unwrap().to_string_lossy().into_owned();
     let (json, told) = status(&place.folder());

@@ -1,5 +1,6 @@
-//! An S3 that begins to complete multipart uploads and then fails: it has said status 200 by then, and the error follows
-//! in the body (API Reference, "`CompleteMultipartUpload`").
+//! An S3 that fails at the end of an export. One begins to complete multipart uploads and then fails: it has said
+//! status 200 by then, and the error follows in the body (API Reference, "`CompleteMultipartUpload`"). Another does not
+//! permit to write a manifest.
 
 use std::io::{Read, Write, copy};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,16 +12,53 @@ use tests_support::http;
 const ERROR: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InternalError</Code>\
                      <Message>We encountered an internal error. Please try again.</Message></Error>";
 
-/// Between a client and an S3; all but the first few completions reach it.
-pub(crate) struct FailingCompletions {
+const DENIED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code>\
+                      <Message>Access Denied</Message></Error>";
+
+/// What fails.
+#[derive(Clone, Copy)]
+enum Failing {
+    Completions,
+    Manifests,
+}
+
+impl Failing {
+    fn is(self, line: &str) -> bool {
+        match self {
+            Self::Completions => line.starts_with("POST ") && line.contains("uploadId="),
+            Self::Manifests => line.starts_with("PUT ") && line.contains("/manifest"),
+        }
+    }
+
+    fn reply(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Completions => ("200 OK", ERROR),
+            Self::Manifests => ("403 Forbidden", DENIED),
+        }
+    }
+}
+
+/// Between a client and an S3; all but the first few requests of a kind reach it.
+pub(crate) struct FailingS3 {
     address: SocketAddr,
     left: Arc<AtomicU32>,
 }
 
-impl FailingCompletions {
-    /// Of the S3 at `endpoint`, so many.
+impl FailingS3 {
+    /// Before the S3 at `endpoint`: so many completions fail.
     #[track_caller]
-    pub(crate) fn start(endpoint: &str, number: u32) -> Self {
+    pub(crate) fn completions(endpoint: &str, number: u32) -> Self {
+        Self::start(endpoint, number, Failing::Completions)
+    }
+
+    /// Before the S3 at `endpoint`: no manifest may be written.
+    #[track_caller]
+    pub(crate) fn manifests(endpoint: &str) -> Self {
+        Self::start(endpoint, u32::MAX, Failing::Manifests)
+    }
+
+    #[track_caller]
+    fn start(endpoint: &str, number: u32, failing: Failing) -> Self {
         let server = http::address(endpoint);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("its address");
@@ -30,7 +68,7 @@ impl FailingCompletions {
             for client in listener.incoming().flatten() {
                 let left = Arc::clone(&of_all);
                 // A connection that breaks is its client's to notice.
-                thread::spawn(move || pass(client, server, &left));
+                thread::spawn(move || pass(client, server, failing, &left));
             }
         });
         Self { address, left }
@@ -47,7 +85,12 @@ impl FailingCompletions {
 }
 
 /// One request, for which the connection is closed after it.
-fn pass(mut client: TcpStream, server: SocketAddr, left: &AtomicU32) -> std::io::Result<()> {
+fn pass(
+    mut client: TcpStream,
+    server: SocketAddr,
+    failing: Failing,
+    left: &AtomicU32,
+) -> std::io::Result<()> {
     let mut request = Vec::new();
     let end = loop {
         if let Some(end) = memchr::memmem::find(&request, b"\r\n\r\n") {
@@ -60,10 +103,10 @@ fn pass(mut client: TcpStream, server: SocketAddr, left: &AtomicU32) -> std::io:
         }
     };
     let line = String::from_utf8_lossy(request.split(|&byte| byte == b'\r').next().unwrap_or_default());
-    let is_completion = line.starts_with("POST ") && line.contains("uploadId=");
-    if is_completion && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
-        let length = ERROR.len();
-        write!(client, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{ERROR}")?;
+    if failing.is(&line) && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
+        let (status, body) = failing.reply();
+        let length = body.len();
+        write!(client, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")?;
         client.shutdown(Shutdown::Write)?;
         // Who has not been read to the end hears of a reset, not of this.
         return copy(&mut client, &mut std::io::sink()).map(drop);

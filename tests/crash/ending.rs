@@ -1,7 +1,7 @@
 //! The coordinator dies while it completes an export, or while it tidies up after one: whoever comes next ends that, and
 //! reads nothing.
 
-use crate::completions::FailingCompletions;
+use crate::completions::FailingS3;
 use crate::job::{ITEMS, InS3, Job, TABLE, fake, slow_fake};
 use crate::resume::ARGS;
 use ::job::layout;
@@ -90,7 +90,7 @@ fn completions_that_s3_began_and_then_failed_are_asked_for_again() {
     let args = "--workers 1 --read-units 4000";
     let mut job = stopped(&fake, InS3 { s3: &s3, bucket: "failing" }, args, 50);
     // One file of each run: for one of them more than the SDK asks by itself.
-    let failing = FailingCompletions::start(&s3.endpoint(), 8);
+    let failing = FailingS3::completions(&s3.endpoint(), 8);
     job.again_through(&failing.endpoint(), args);
     job.succeeds();
     assert_eq!(failing.left(), 0);
@@ -98,26 +98,19 @@ fn completions_that_s3_began_and_then_failed_are_asked_for_again() {
 
 #[test]
 fn a_commit_that_failed_half_way_is_completed_without_reading_anything() {
-    let fake = slow_fake();
-    let mut job = Job::start(&fake, ITEMS, ARGS);
-    job.wait_until_read(30);
-    // Whoever wants to write the manifest finds a folder in its place.
-    fs::create_dir(job.folder().join("manifest")).expect("a folder");
+    let (fake, s3) = (slow_fake(), S3::start());
+    let mut job = stopped(&fake, InS3 { s3: &s3, bucket: "half" }, ARGS, 50);
+    job.again_through(&FailingS3::manifests(&s3.endpoint()).endpoint(), ARGS);
     let Finished { code, stderr, .. } = job.finish();
     assert_eq!(code, Some(1), "{stderr}");
-    assert!(stderr.contains("manifest") && stderr.contains("100 % of it is kept"), "{stderr}");
-    fs::remove_dir(job.folder().join("manifest")).expect("a folder");
+    assert!(stderr.contains("/manifest") && stderr.contains("100 % of it is kept"), "{stderr}");
+    assert!(!s3.objects("half").iter().any(|key| key.ends_with("/manifest")), "it looks whole");
     let read = fake.table_stats(TABLE).pages;
-    let export_json = fs::read(job.folder().join("_tablehaul/export.json")).expect("an export.json");
+    let export_json = s3.get("half", "backup/_tablehaul/export.json");
     job.again("--workers 1 --read-units 100");
-    let folder = job.folder();
-    let mut end = Vec::new();
-    while !job.has_ended() {
-        end = fs::read(folder.join("_tablehaul/export.json")).unwrap_or(end);
-        sleep(Duration::from_millis(5));
-    }
-    assert_eq!(end, export_json, "whoever completes it writes the same");
     job.succeeds();
+    let again = s3.get("half", "backup/_tablehaul/export.json");
+    assert_eq!(again, export_json, "whoever completes it writes the same");
     // One page to see whether the table may be read.
     assert!(fake.table_stats(TABLE).pages <= read + 1);
 }

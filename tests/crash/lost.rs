@@ -1,9 +1,8 @@
 //! What was stored of an export is gone: uploads that were aborted, a part, a hidden file. The same command says so and
 //! names a way out that works; nothing of it ever looks whole.
 
-use crate::completions::FailingCompletions;
+use crate::completions::FailingS3;
 use crate::job::{ITEMS, InS3, Job, slow_fake};
-use crate::resume::ARGS;
 use nix::sys::signal::Signal::SIGTERM;
 use std::fs;
 use tests_support::Fake;
@@ -33,7 +32,7 @@ fn stopped<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> Job<'a> {
 #[track_caller]
 fn uncompleted<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> Job<'a> {
     let mut job = stopped(fake, s3, bucket);
-    let failing = FailingCompletions::start(&s3.endpoint(), ALL);
+    let failing = FailingS3::completions(&s3.endpoint(), ALL);
     job.again_through(&failing.endpoint(), QUICK);
     // It would try for a minute.
     while failing.left() == ALL {
@@ -164,14 +163,12 @@ fn a_hidden_file_that_is_cut_while_its_worker_fills_it_ends_the_job_and_nothing_
 
 #[test]
 fn a_visible_file_that_is_gone_after_everything_was_read_is_no_dead_end() {
-    let fake = slow_fake();
-    let mut job = Job::start(&fake, ITEMS, ARGS);
-    job.wait_until_read(30);
-    fs::create_dir(job.folder().join("manifest")).expect("a folder");
+    let (fake, s3) = (slow_fake(), S3::start());
+    let mut job = stopped(&fake, &s3, "gone");
+    job.again_through(&FailingS3::manifests(&s3.endpoint()).endpoint(), QUICK);
     assert_eq!(job.finish().code, Some(1));
-    fs::remove_dir(job.folder().join("manifest")).expect("a folder");
-    let is_data = |name: &&String| !name.starts_with(['.', '_']);
-    let visible = names(&job.folder()).iter().find(is_data).cloned().expect("a file that is complete");
-    fs::remove_file(job.folder().join(visible)).expect("a file");
-    is_refused_and_begun_anew(job, "is gone, of which");
+    let is_data = |key: &&String| !key["backup/".len()..].starts_with(['.', '_']);
+    let visible = s3.objects("gone").iter().find(is_data).cloned().expect("a file that is complete");
+    s3.remove("gone", &visible);
+    is_refused_and_begun_anew(job, "is gone: it was aborted");
 }

@@ -162,11 +162,20 @@ impl Folder {
 impl OpenFile {
     /// Appends bytes. They are durable when this returns: what is reported is journaled, so it must survive the loss of
     /// the machine.
+    ///
+    /// # Errors
+    /// Also if another process has cut or extended the file.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.check_length()?;
         self.file.write_all(bytes)?;
         self.file.sync_data()?;
         self.bytes += bytes.len() as u64;
-        // Bytes go to the end of the file, so one that another process has cut or extended has a wrong length now.
+        // Bytes go to the end of the file, so one that was cut since the last look has a wrong length now. It is emptied:
+        // whoever resumes the export must not take the bytes for those that were sealed.
+        self.check_length().inspect_err(|_| drop(self.file.set_len(0)))
+    }
+
+    fn check_length(&self) -> io::Result<()> {
         match self.file.metadata()?.len() {
             length if length == self.bytes => Ok(()),
             length => Err(io::Error::other(format!(
@@ -230,7 +239,8 @@ mod tests {
             let path = dir.path().join(hidden(&file.name, &file.upload_id).unwrap());
             File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
             let error = format!("{:#}", folder.append(&file, 2, Bytes::from("b\n")).await.unwrap_err());
-            assert!(error.contains("not the 4 that were written: another process changed it"), "{error}");
+            assert!(error.contains("not the 2 that were written: another process changed it"), "{error}");
+            assert_eq!(std::fs::metadata(&path).unwrap().len(), length, "nothing is written to it");
         }
     }
 
