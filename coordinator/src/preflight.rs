@@ -58,10 +58,10 @@ pub struct ExportRequest {
 /// What to do where a complete export of the table is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum IfComplete {
-    /// It is an error
+    /// Fail with an error
     #[default]
     Refuse,
-    /// Nothing is left to do
+    /// Succeed and do nothing
     Skip,
 }
 
