@@ -259,9 +259,7 @@ impl Job<'_> {
         match found {
             Ok(Found::Same) => Ok(()),
             Ok(Found::Gone(why) | Found::Another(why)) => Err(Failure::OtherTable(why)),
-            Err(fault) => Err(Failure::Failed(format!(
-                "whether the table is still the same could not be found out: {fault}"
-            ))),
+            Err(fault) => Err(Failure::Failed(format!("the table's identity could not be checked: {fault}"))),
         }
     }
 

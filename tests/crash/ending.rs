@@ -105,7 +105,7 @@ fn a_commit_that_failed_half_way_is_completed_without_reading_anything() {
     fs::create_dir(job.folder().join("manifest")).expect("a folder");
     let Finished { code, stderr, .. } = job.finish();
     assert_eq!(code, Some(1), "{stderr}");
-    assert!(stderr.contains("manifest") && stderr.contains("100 % of it is kept"), "{stderr}");
+    assert!(stderr.contains("manifest") && stderr.contains("100 % of the export is kept"), "{stderr}");
     fs::remove_dir(job.folder().join("manifest")).expect("a folder");
     let read = fake.table_stats(TABLE).pages;
     let export_json = fs::read(job.folder().join("_tablehaul/export.json")).expect("an export.json");

@@ -42,8 +42,7 @@ fn an_export_that_is_not_finished() {
     fs::create_dir_all(folder.path().join("_tablehaul/journal")).unwrap();
     fs::write(folder.path().join("_tablehaul/journal/00000001.jsonl"), "{\"tablehaul_journal\":7}\n")
         .unwrap();
-    let words =
-        ["_tablehaul/journal/00000001.jsonl is of version 7 of the journal", "use the version that wrote it"];
+    let words = ["_tablehaul/journal/00000001.jsonl has journal version 7", "use the version that wrote it"];
     refused(&fake, &import(&fake, folder.path(), ""), &words);
     let native = tempfile::tempdir().unwrap();
     let own = BackupWriter::new(10).native(native.path(), NativeFormat::Json);

@@ -167,7 +167,7 @@ pub(super) async fn prepare(
     }
     let (limits, rate_source) = facts.write_limits(request.rate);
     if limits.table == Rate::default() {
-        return Err(Failure::Refused(format!("{rate_source} is no rate to write at")));
+        return Err(Failure::Refused(format!("the write rate is 0 ({rate_source}): set --write-units")));
     }
     retry_briefly(|| dynamodb::try_write(&clients, &request.table, request.mode)).await.map_err(refused)?;
     let wished = request.workers.unwrap_or_else(|| room.wanted(limits.table, plan::UNITS_PER_WORKER));

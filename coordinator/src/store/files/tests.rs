@@ -160,7 +160,7 @@ async fn what_another_has_put_under_the_visible_name_is_neither_written_over_nor
     fs::write(hidden(folder.path(), &file), "sealed\n").unwrap();
     fs::write(&visible, "another's").unwrap();
     let why = directory.complete(file.clone()).await.unwrap_err().message;
-    assert!(why.contains("is there already"), "{why}");
+    assert!(why.contains("already exists"), "{why}");
     directory.abort(&file, true).unwrap();
     assert_eq!(fs::read(&visible).unwrap(), b"another's");
     fs::write(&visible, "sealed\n").unwrap();

@@ -192,7 +192,7 @@ impl Work for ImportWork {
     ) -> Result<Reply<ImportAction>, String> {
         match message {
             FromWorker::Advance(advance) => self.advance(now, worker, advance),
-            _ => Err("said what has no place in an import".into()),
+            _ => Err("sent a message that does not belong to an import".into()),
         }
     }
 
