@@ -280,7 +280,7 @@ impl Job<'_> {
         let lines = schedule.work().counts().lines() + schedule.work().rejected();
         match self.prepared.backup.items {
             Some(items) if items != lines => Err(Failure::Failed(format!(
-                "{} states {} but its files hold {}: it is damaged",
+                "{} states {} but its files contain {}: the backup is damaged",
                 self.prepared.folder,
                 count_of(items, "item"),
                 count_of(lines, "line")

@@ -59,7 +59,7 @@ fn the_summary_tells_what_was_done_in_few_lines() {
     assert_eq!(finished.stdout, "");
     let summary = finished.stderr.split_once("exported ").expect("a summary").1;
     assert!(summary.lines().count() <= 15, "{summary}");
-    tells(summary, &["Forum to file://", "items       100", "kB in ", "units, ", "of 250/s allowed"]);
+    tells(summary, &["Forum to file://", "items       100", "kB in ", "units, ", "limit 250/s"]);
     tells(summary, &["throttles   0", "lost 0", "the slowest was ", "time "]);
 }
 

@@ -119,7 +119,7 @@ fn an_import_into_a_table_that_is_made_again_says_how_much_was_written_and_where
     let parts = [
         "table Forum was deleted and recreated during this job",
         &format!("at least {ITEMS} items were written before that"),
-        "some of them perhaps in the table that was deleted, some in the one that is there now",
+        "some perhaps in the deleted table, some in the new one",
         "give --restart",
     ];
     ends_saying(&finish(started), 1, &parts);

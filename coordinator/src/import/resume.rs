@@ -46,7 +46,7 @@ pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<O
     store.check().await.map_err(|fault| Failure::refused(&fault))?;
     let refused = |what: String| {
         Failure::Refused(format!(
-            "--state {target}: holds {what}; give an empty folder, or that of this import"
+            "--state {target}: holds {what}; give an empty folder, or the state folder of this import"
         ))
     };
     match FolderContents::of(&store).await? {
@@ -218,7 +218,7 @@ fn difference(before: &BeginImport, now: &BeginImport) -> Option<String> {
     }
     if before.fingerprint != now.fingerprint || before.splits != now.splits {
         let splits = text::count_of(u64::from(before.splits), "split");
-        return Some(format!("of a backup that has changed since (then {splits})"));
+        return Some(format!("of a backup that has changed since (it had {splits})"));
     }
     None
 }

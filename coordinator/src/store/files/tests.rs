@@ -119,7 +119,11 @@ async fn a_file_that_lost_sealed_bytes_is_not_made_visible() {
         for may_be_complete in [false, true] {
             let lost = directory.lost(std::slice::from_ref(&file), may_be_complete).unwrap().unwrap();
             assert!(
-                lost.contains(if there.is_some() { "has 4 bytes, not the 7" } else { "is gone" }),
+                lost.contains(if there.is_some() {
+                    "has 4 bytes, expected at least 7"
+                } else {
+                    "is missing"
+                }),
                 "{lost}"
             );
         }
