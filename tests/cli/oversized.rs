@@ -233,6 +233,6 @@ fn a_page_that_never_ends_fails_the_job_and_costs_its_worker_no_memory() {
         std::thread::sleep(Duration::from_millis(2));
     }
     assert!(most > 0 && most < MOST_MEMORY_KB, "its worker needed {most} kB");
-    ends_saying(&finish(child), 1, &["Scan of table Odd, segment 0: reply longer than it can be"]);
+    ends_saying(&finish(child), 1, &["Scan of table Odd, segment 0: reply longer than possible"]);
     place.is_untouched();
 }

@@ -24,7 +24,7 @@ fn a_table_that_cannot_be_used_is_refused_and_waited_for_only_if_that_helps() {
         ("ARCHIVING", "restore its backup"),
         ("ARCHIVED", "restore its backup"),
         ("INACCESSIBLE_ENCRYPTION_CREDENTIALS", "enable the key"),
-        ("FROZEN", "knows nothing of such a table"),
+        ("FROZEN", "does not know this status"),
     ] {
         fake.change_table("Forum", serde_json::json!({"status": status}));
         let place = Place::new();

@@ -195,7 +195,7 @@ fn named(folder: &Folder, export: Export, listing: Listing) -> Result<Named, Nam
         Export::Own(bytes) => match export_json::read(without_mark(&bytes)) {
             Ok(export) => own::name(target, export, listing.files),
             Err(ExportJsonError::Version(version)) => Err(NameError::Other(format!(
-                "{target} holds an export of version {version}: this program knows only version {}",
+                "{target} holds an export of version {version}: this program supports only version {}",
                 export_json::VERSION
             ))),
             Err(ExportJsonError::Damaged(why)) => Err(NameError::Other(format!(

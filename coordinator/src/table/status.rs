@@ -38,12 +38,10 @@ impl TableFacts {
                     "it can no longer be used{reason}; restore its backup{backup} to a new table and name that"
                 )
             }
-            "REPLICATION_NOT_AUTHORIZED" => "DynamoDB has no permission to replicate it; mend the policies \
-                                             of the table and its replicas, or name another replica"
+            "REPLICATION_NOT_AUTHORIZED" => "DynamoDB has no permission to replicate it; correct the \
+                                             policies of the table and its replicas, or name another replica"
                 .to_owned(),
-            _ => {
-                "this version knows nothing of such a table; see what it needs in the AWS console".to_owned()
-            }
+            _ => "tablehaul does not know this status; check the table in the AWS console".to_owned(),
         };
         Err(format!("{table}: {why}"))
     }
@@ -95,7 +93,7 @@ mod tests {
             ("ARCHIVED", "restore its backup"),
             ("INACCESSIBLE_ENCRYPTION_CREDENTIALS", "enable the key"),
             ("REPLICATION_NOT_AUTHORIZED", "another replica"),
-            ("SOMETHING_NEW", "knows nothing"),
+            ("SOMETHING_NEW", "does not know"),
         ] {
             let why = why(status);
             assert!(why.starts_with(&format!("table Forum is {status}: ")), "{why}");

@@ -123,7 +123,7 @@ mod tests {
                 "give --read-percent or --read-units",
                 "give -Dtablehaul.read-percent or -Dtablehaul.read-units",
             ),
-            ("--listen of tablehaul sets it", "-Dtablehaul.listen of tablehaul sets it"),
+            ("with --listen of tablehaul", "with -Dtablehaul.listen of tablehaul"),
         ] {
             assert_eq!(respelt(message), expected);
         }

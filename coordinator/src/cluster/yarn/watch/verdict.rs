@@ -55,7 +55,7 @@ impl Watch {
             sleep(BETWEEN_LOOKS).await;
         }
         if seen.is_alone {
-            (self.note)(format!("the hadoop command has ended ({why}); {id} goes on"));
+            (self.note)(format!("the hadoop command has ended ({why}); {id} continues"));
             return None;
         }
         Some(self.with_attempts(format!("the YARN application {id} ended: {why}"), &id, seen).await)
