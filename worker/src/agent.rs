@@ -142,7 +142,7 @@ impl Agent {
                 },
                 Some(ended) = self.job.join_next() => {
                     let why = match ended.context("the job broke down") {
-                        Ok(Ok(())) => anyhow!("the job ended by itself"),
+                        Ok(Ok(())) => anyhow!("the job ended unexpectedly"),
                         Ok(Err(why)) | Err(why) => why,
                     };
                     // The stream stays open: the coordinator says how the job ends.

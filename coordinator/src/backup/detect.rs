@@ -73,7 +73,7 @@ async fn join(
             Ok(())
         }
         Some(Ok(Err(why))) => Err(Failure::Refused(why)),
-        Some(Err(error)) => Err(Failure::Refused(format!("looking at a file ended abruptly: {error}"))),
+        Some(Err(error)) => Err(Failure::Refused(format!("the check of a file ended abruptly: {error}"))),
     }
 }
 

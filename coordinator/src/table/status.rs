@@ -18,7 +18,7 @@ impl TableFacts {
         let why = match status.as_str() {
             "ACTIVE" => return Ok(None),
             "UPDATING" => return Ok(Some(format!("{table}: {}", self.being_updated()))),
-            "CREATING" => return Err(format!("{table}, not ACTIVE: wait until it is and try again")),
+            "CREATING" => return Err(format!("{table}, not ACTIVE: wait until it is ACTIVE and try again")),
             "DELETING" => "it is being removed with all its items; name another table".to_owned(),
             "INACCESSIBLE_ENCRYPTION_CREDENTIALS" => {
                 let key = text(&self.description["SSEDescription"]["KMSMasterKeyArn"]);

@@ -27,7 +27,7 @@ impl Watch {
         let how = match (application.state, application.final_status) {
             (AppState::Killed, _) | (AppState::Finished, FinalStatus::Killed) => "was killed",
             (AppState::Finished, FinalStatus::Succeeded) => {
-                return format!("all workers of the YARN application {id} have ended by themselves");
+                return format!("all workers of the YARN application {id} have ended on their own");
             }
             _ => "failed",
         };
