@@ -62,7 +62,9 @@ pub async fn clean(
     };
     tokio::select! {
         cleaned = cleaning => cleaned,
-        () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal; the same command goes on".into())),
+        () = stop.cancelled() => {
+            Err(Failure::Stopped("stopped by a signal; run the same command again to continue".into()))
+        }
     }
 }
 
@@ -95,8 +97,7 @@ async fn remove(
     }
     journal.remove(&[journaled.state.begun(), Fact::Abandoned]).await?;
     if let Some(name) = commit::in_the_way(store, None).await.map_err(failed)? {
-        progress
-            .note(&format!("note        {} is left as it is: this job did not write it", store.url(name)));
+        progress.note(&format!("note        {} was not removed: this job did not write it", store.url(name)));
     }
     store.tidy().await;
     Ok(format!("removed {what} from {}", store.place()))
@@ -113,7 +114,7 @@ pub(crate) async fn tidy(store: &Store, progress: &Progress) {
         }
     };
     if let Err::<(), Failure>(failure) = tidied.await {
-        progress.note(&format!("note        something is left that does no harm: {failure}"));
+        progress.note(&format!("note        the clean-up is incomplete, which does no harm: {failure}"));
     }
 }
 

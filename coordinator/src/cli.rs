@@ -214,9 +214,9 @@ fn is_in_s3(target: &Target) -> bool {
 /// Whether the user agrees to something that can't be undone.
 fn ask(what: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
-        return Err(Failure::Refused(format!("{what}: give --yes to do so")));
+        return Err(Failure::Refused(format!("{what}: give --yes to confirm")));
     }
-    output::line(&format!("{what}. Type yes to go on:"));
+    output::line(&format!("{what}. Type yes to continue:"));
     let mut answer = String::new();
     match output::talking(|| io::stdin().read_line(&mut answer)) {
         Ok(_) if answer.trim().eq_ignore_ascii_case("yes") => Ok(()),

@@ -78,7 +78,7 @@ pub(crate) async fn publish(store: &Store, marks: &Marks) -> Result<(), Fault> {
 /// Writes an object unless the same is there already.
 async fn create_same(store: &Store, name: &str, bytes: &[u8]) -> Result<(), Fault> {
     let in_the_way = || {
-        let why = format!("{} is there already, and this export did not write it", store.url(name));
+        let why = format!("{} already exists, and this export did not write it", store.url(name));
         Fault::new(FaultKind::Refused, why)
     };
     // First a look, since not every server knows the condition.
@@ -138,7 +138,7 @@ pub(crate) async fn in_the_way(store: &Store, marks: Option<&Marks>) -> Result<O
 pub(crate) async fn abort_strays(store: &Store, job: &JobId, progress: &Progress) -> Result<(), Fault> {
     match retry(|| store.abort_all(job)).await {
         Err(fault) if fault.kind == FaultKind::Denied => {
-            let what = "uploads that were opened and never used could not be looked for";
+            let what = "could not look for unused multipart uploads";
             progress.note(&format!("note        {what}: {}", fault.message));
             Ok(())
         }

@@ -196,7 +196,9 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                 }
                 Action::Send(worker, message) => self.send(worker, message),
                 Action::Disconnect(worker, why) => {
-                    self.driver.progress.note(&format!("worker {} is cut off: {why}", self.name(worker)));
+                    self.driver
+                        .progress
+                        .note(&format!("worker {} was disconnected: {why}", self.name(worker)));
                     self.outboxes.remove(&worker);
                     self.driver.cluster.release(worker);
                 }
@@ -218,7 +220,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         let sent = self.outboxes.get(&worker).map(|outbox| outbox.try_send(message));
         if let Some(Err(_)) = sent {
             self.driver.cluster.release(worker);
-            self.echoes.push_back(Event::Lost(worker, "it does not read what it is told".into()));
+            self.echoes.push_back(Event::Lost(worker, "it does not read its messages".into()));
         }
     }
 
@@ -239,7 +241,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
             trouble: self
                 .schedule
                 .trouble(self.started.elapsed())
-                .map(|(silent, why)| format!("nothing for {} s: {why}", silent.as_secs())),
+                .map(|(silent, why)| format!("no progress for {} s: {why}", silent.as_secs())),
         }
     }
 

@@ -121,7 +121,9 @@ impl Job<'_> {
         let taken = stop.grant(GRACE, self.take(ground)).await;
         let OpenedJob { mut journal, state, commit, run } = taken.unwrap_or_else(|why| {
             let place = prepared.store.place();
-            Err(Failure::Stopped(format!("{why} while it took {place} for itself; the same command goes on")))
+            Err(Failure::Stopped(format!(
+                "{why} while locking {place}; run the same command again to resume"
+            )))
         })?;
         progress.plan(plan);
         let table = TableIdentity::new(&prepared.table, &prepared.facts);
@@ -249,7 +251,7 @@ async fn step_back_if_complete(journal: &mut Journal, store: &Store, begin: Begi
     };
     // Our own, which has the first number: there was no other's any more.
     journal.remove(&[Fact::Begin(Box::new(begin)), Fact::Abandoned]).await?;
-    Err(Failure::Refused(format!("{} holds {what}, which was made just now by another job", store.place())))
+    Err(Failure::Refused(format!("another job has just written {what} in {}", store.place())))
 }
 
 /// Makes sure that workers of earlier runs can't reach the files of the export.

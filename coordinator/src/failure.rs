@@ -41,7 +41,7 @@ impl Failure {
         if num_tables == 0 {
             return self;
         }
-        let more = |why: String| format!("{why}; the {num_tables} before it are done");
+        let more = |why: String| format!("{why}; tables completed before it: {num_tables}");
         match self {
             Self::Failed(why) | Self::Refused(why) => Self::Failed(more(why)),
             Self::Stopped(why) => Self::Stopped(more(why)),

@@ -46,13 +46,13 @@ impl TableIdentity {
         match described {
             Ok(facts) => match (&self.id, facts.id()) {
                 (Some(before), Some(now)) if *before != now => Ok(Found::Another(format!(
-                    "table {table} was deleted and made again while this job ran: its TableId was {before} and is {}",
+                    "table {table} was deleted and recreated during this job (TableId was {before}, is {})",
                     now.escape_debug()
                 ))),
                 _ => Ok(Found::Same),
             },
             Err(fault) if fault.kind == FaultKind::NotFound => {
-                Ok(Found::Gone(format!("{}: it was deleted while this job ran", fault.message)))
+                Ok(Found::Gone(format!("{}: it was deleted during this job", fault.message)))
             }
             Err(fault) => Err(fault.clone()),
         }
@@ -64,7 +64,7 @@ impl TableIdentity {
     /// It could not be looked at in time.
     pub(crate) async fn look(&self, clients: &Clients) -> Result<Found, Fault> {
         let late = |_| {
-            let why = format!("table {} could not be looked at within {} s", self.asked, LIMIT.as_secs());
+            let why = format!("no answer about table {} within {} s", self.asked, LIMIT.as_secs());
             Fault::new(FaultKind::Transient, why)
         };
         let described = retry(|| dynamodb::describe(clients, &self.asked));
@@ -101,10 +101,7 @@ mod tests {
         assert_eq!(found(None, Some("a")), Found::Same);
         assert_eq!(found(Some("a"), None), Found::Same);
         let Found::Another(why) = found(Some("a"), Some("b")) else { panic!("it is another table") };
-        assert_eq!(
-            why,
-            "table Forum was deleted and made again while this job ran: its TableId was a and is b"
-        );
+        assert_eq!(why, "table Forum was deleted and recreated during this job (TableId was a, is b)");
     }
 
     #[test]
@@ -114,7 +111,7 @@ mod tests {
         let Ok(Found::Gone(why)) = table.judge(Err(&fault(FaultKind::NotFound))) else {
             panic!("it is gone")
         };
-        assert_eq!(why, "table Forum does not exist in x (y): it was deleted while this job ran");
+        assert_eq!(why, "table Forum does not exist in x (y): it was deleted during this job");
         for kind in [FaultKind::Denied, FaultKind::Unreachable, FaultKind::Throttled] {
             assert!(table.judge(Err(&fault(kind))).is_err());
         }

@@ -259,9 +259,7 @@ impl Job<'_> {
         match found {
             Ok(Found::Same) => Ok(()),
             Ok(Found::Gone(why) | Found::Another(why)) => Err(Failure::OtherTable(why)),
-            Err(fault) => Err(Failure::Failed(format!(
-                "whether the table is still the same could not be found out: {fault}"
-            ))),
+            Err(fault) => Err(Failure::Failed(format!("the table's identity could not be checked: {fault}"))),
         }
     }
 
@@ -282,7 +280,7 @@ impl Job<'_> {
         let lines = schedule.work().counts().lines() + schedule.work().rejected();
         match self.prepared.backup.items {
             Some(items) if items != lines => Err(Failure::Failed(format!(
-                "{} states {} but its files hold {}: it is damaged",
+                "{} states {} but its files contain {}: the backup is damaged",
                 self.prepared.folder,
                 count_of(items, "item"),
                 count_of(lines, "line")

@@ -58,10 +58,10 @@ pub struct ExportRequest {
 /// What to do where a complete export of the table is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum IfComplete {
-    /// It is an error
+    /// Fail with an error
     #[default]
     Refuse,
-    /// Nothing is left to do
+    /// Succeed and do nothing
     Skip,
 }
 
@@ -200,7 +200,7 @@ async fn prepare_one(
     }
     let (rate, rate_source) = facts.read_rate(request.rate);
     if rate.milli_per_second() == 0 {
-        return Err(Failure::Refused(format!("{rate_source} is no rate to read at")));
+        return Err(Failure::Refused(format!("the read rate is 0 ({rate_source}): set --read-units")));
     }
     // A resumed export has them in its journal.
     let mut settings = None;
@@ -269,7 +269,7 @@ async fn occupied(
     match FolderContents::of(store).await? {
         FolderContents::Nobody => Ok(StartMode::Fresh),
         FolderContents::Damaged(damaged) => Err(Failure::Refused(format!(
-            "{place} holds {}: copy what is missing again, or {choose}",
+            "{place} holds {}: copy the missing files again, or {choose}",
             damaged.sentence()
         ))),
         FolderContents::Complete(Complete { export, text, .. }) => {
@@ -293,8 +293,8 @@ async fn occupied(
                 && !journaled.is_abandoned
             {
                 return Err(Failure::Refused(format!(
-                    "{place} holds an unfinished export {why}: ask for the same, or give --restart to remove it \
-                     and begin anew"
+                    "{place} holds an unfinished export {why}: give the same options, or --restart to remove \
+                     it and start again"
                 )));
             }
             if let Some(note) = note {

@@ -130,7 +130,7 @@ impl fmt::Display for Report {
         }
         writeln!(
             out,
-            "read        {} units, {}/s on the mean of {}/s allowed ({})",
+            "read        {} units, {}/s average, limit {}/s ({})",
             self.read_units,
             text::rate(self.mean_read_units_per_second),
             text::rate(self.budget_read_units_per_second),

@@ -229,9 +229,9 @@ async fn hello(stream: &mut Streaming<wire::FromWorker>) -> Result<Hello, Status
             Ok(Hello { worker, host, place })
         }
         Ok(FromWorker::Hello { version, .. }) => Err(Status::failed_precondition(format!(
-            "the worker is of version {version}, the coordinator of {VERSION}: install both from one package"
+            "the worker has version {version}, the coordinator {VERSION}: install both from one package"
         ))),
-        _ => Err(Status::invalid_argument("the first message is no hello")),
+        _ => Err(Status::invalid_argument("the first message is not a hello")),
     }
 }
 

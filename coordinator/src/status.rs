@@ -203,7 +203,7 @@ impl fmt::Display for Status {
         match &self.state {
             FolderState::Empty => write!(out, "{folder} is empty"),
             FolderState::Foreign { names } => {
-                write!(out, "{folder} holds something that is no export of tablehaul: {}", Line(names))
+                write!(out, "{folder} holds files that are not an export of tablehaul: {}", Line(names))
             }
             FolderState::Complete { items, bytes, text, looked_at, .. } => {
                 write!(out, "{folder} holds {text}")?;
@@ -218,17 +218,17 @@ impl fmt::Display for Status {
             FolderState::Damaged { text, looked_at, .. } => {
                 write!(
                     out,
-                    "{folder} holds {text} ({looked_at}); copy what is missing again, if it is a copy"
+                    "{folder} holds {text} ({looked_at}); if it is a copy, copy the missing files again"
                 )
             }
             FolderState::Running(export) => write!(out, "{folder} is in use: {export}"),
             FolderState::Stopped(export) => write!(
                 out,
-                "{folder} holds what was stopped ({}): {export}",
+                "{folder} holds a stopped job ({}): {export}",
                 export.why.as_deref().unwrap_or_default().escape_debug()
             ),
             FolderState::Interrupted(export) => {
-                write!(out, "{folder} holds what was interrupted: {export}")
+                write!(out, "{folder} holds an interrupted job: {export}")
             }
         }
     }
@@ -240,7 +240,8 @@ impl fmt::Display for Unfinished {
         let completing = if self.completing { ", files are being completed" } else { "" };
         write!(
             out,
-            "{} of table {}, {} % ({}, {}/{} {}, {} items/s on the mean){completing}, begun {}; last word {}",
+            "{} of table {}, {} % ({}, {}/{} {}, {} items/s on average){completing}, started {}; last update \
+             {}",
             self.kind,
             word(&self.table),
             self.percent,

@@ -91,7 +91,7 @@ fn field(kept: &KeepBody, name: &str) -> Result<Value, Miss> {
 fn list(kept: &KeepBody, name: &str) -> Result<Vec<Value>, Miss> {
     match field(kept, name)? {
         Value::Array(values) => Ok(values),
-        _ => Err(Miss::loud(format!("a reply in which {name} is no list"))),
+        _ => Err(Miss::loud(format!("a reply in which {name} is not a list"))),
     }
 }
 
@@ -255,7 +255,8 @@ impl Ask<'_> {
         if !self.clients.access.is_at_aws() && endpoint_of(config, AUTO_SCALING).is_none() {
             let variables = "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING nor AWS_ENDPOINT_URL";
             return Err(Miss::quiet(format!(
-                "not asked: DynamoDB is not AWS's, and neither {variables} says where its auto scaling is"
+                "not asked: the DynamoDB endpoint is not AWS's own, and neither {variables} gives an \
+                 endpoint for auto scaling"
             )));
         }
         Ok(ScalingClient::new(config))

@@ -100,7 +100,9 @@ pub(crate) async fn verify(
     tokio::select! {
         // First, so that threads that were ended are not taken for files that can't be read.
         biased;
-        () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal before all was verified".into())),
+        () = stop.cancelled() => {
+            Err(Failure::Stopped("stopped by a signal before the verification was complete".into()))
+        }
         verified = verify_folder(target, access, threads) => verified,
     }
 }
@@ -179,7 +181,7 @@ async fn recorded(
     match export_json::read(&bytes) {
         Ok(export) => Ok(Ok(export)),
         Err(ExportJsonError::Version(version)) => Err(Failure::Refused(format!(
-            "{target} holds an export of version {version}: this program knows only version {}",
+            "{target} holds an export of version {version}: this program supports only version {}",
             export_json::VERSION
         ))),
         Err(ExportJsonError::Damaged(why)) => {

@@ -41,8 +41,8 @@ impl Crash {
     pub fn text(&self, version: &str) -> String {
         match self {
             Self::Shortage(words) => format!(
-                "this machine gives no more threads, open files or memory ({words}): raise the limits of this user or \
-                 container (ulimit -u, -n, -v)"
+                "this machine allows no more threads, open files or memory ({words}): raise the limits of \
+                 this user or container (ulimit -u, -n, -v)"
             ),
             Self::Bug(place) => format!("internal error at {place} of version {version}: please report it"),
         }

@@ -130,7 +130,9 @@ pub fn read(bytes: &[u8]) -> Result<ExportJson, ExportJsonError> {
     }
     let export: ExportJson = serde_json::from_slice(bytes)?;
     match export.files.iter().find(|file| !file.name.is_of(&export.job, export.compression)) {
-        Some(file) => Err(serde_json::Error::custom(format!("{} is no file of its job", file.name)).into()),
+        Some(file) => {
+            Err(serde_json::Error::custom(format!("{} is not a file of its job", file.name)).into())
+        }
         None => Ok(export),
     }
 }

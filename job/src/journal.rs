@@ -65,7 +65,9 @@ struct Trailer {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
     /// Written by another version of this program.
-    #[error("is of version {0} of the journal, and only {VERSION} is known: use the version that wrote it")]
+    #[error(
+        "has journal version {0}, but this program supports only {VERSION}: use the version that wrote it"
+    )]
     Version(u64),
     /// Cut off, or changed.
     #[error("is damaged: {0}")]
@@ -154,7 +156,7 @@ fn check(bytes: &[u8]) -> Result<(Header, &[u8]), JournalError> {
     let (body, trailer) = (&bytes[..=last], &text[last + 1..]);
     let trailer: Trailer = serde_json::from_slice(trailer).map_err(|_| damaged("it is cut off"))?;
     if trailer.crc32c != format!("{:08x}", crc32c::crc32c(body)) {
-        return Err(damaged("its checksum is not that of its bytes"));
+        return Err(damaged("its checksum does not match its contents"));
     }
     Ok((header(body)?, &body[first + 1..]))
 }

@@ -9,7 +9,7 @@ const VERSION: u64 = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// Cut off, or something else.
-    #[error("the manifest is not whole JSON")]
+    #[error("the manifest is not complete JSON")]
     Json(#[from] serde_json::Error),
     /// Of another format.
     #[error("manifest version {0}; only {VERSION} is known")]

@@ -13,7 +13,7 @@ pub struct Places<T> {
 
 /// The pages go in a circle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the server names the same next page again and again: its pages would never end")]
+#[error("the server keeps returning the same page token, so the listing would never end")]
 pub struct Repeats;
 
 impl<T> Default for Places<T> {

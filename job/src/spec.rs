@@ -150,7 +150,7 @@ impl AwsAccess {
 /// Why an address of a server is refused; `None` if it is accepted. A password in it would only show up in messages.
 pub fn endpoint_defect(url: &str) -> Option<&'static str> {
     url.contains('@').then_some(
-        "it holds a user name or a password; leave that out: requests are signed with AWS credentials",
+        "it contains a user name or a password: remove it; requests are signed with AWS credentials",
     )
 }
 

@@ -116,7 +116,9 @@ fn wrong_name(bucket: &str, prefix: &str) -> Option<String> {
     let before = names[..at].iter().fold(format!("s3://{bucket}"), |path, name| format!("{path}/{name}"));
     if !names[at].is_empty() {
         let name = names[at];
-        return Some(format!("{name:?} after {before} is no folder name in S3; write the path without it"));
+        return Some(format!(
+            "{name:?} after {before} is not a valid folder name in S3; write the path without it"
+        ));
     }
     let full = names.iter().filter(|name| !name.is_empty());
     let whole = full.fold(format!("s3://{bucket}"), |path, name| format!("{path}/{name}"));
@@ -221,7 +223,9 @@ mod tests {
             said("s3://bucket/a//b///c"),
             "s3://bucket/a//b///c: the folder name after s3://bucket/a/ is empty; write s3://bucket/a/b/c"
         );
-        assert!(said("s3n://bucket/a/../b").contains("\"..\" after s3://bucket/a is no folder name"));
+        assert!(
+            said("s3n://bucket/a/../b").contains("\"..\" after s3://bucket/a is not a valid folder name")
+        );
     }
 
     #[test]

@@ -179,7 +179,11 @@ fn whose_they_are_need_not_be_known_unless_an_account_is_demanded() {
         assert!(plan.contains("account     unknown: ") && plan.contains(said), "{plan}");
         if !said.starts_with("no answer") {
             let finished = export().args(["--account", PRODUCTION]).run();
-            says(&finished, 2, &[&format!("account {PRODUCTION} is required"), "can't be found out", said]);
+            says(
+                &finished,
+                2,
+                &[&format!("cannot check that the credentials belong to account {PRODUCTION}: "), said],
+            );
         }
     }
     // An emulator of DynamoDB has no accounts of AWS.

@@ -76,7 +76,7 @@ fn a_table_and_a_destination_are_needed() {
 fn a_bad_table_name_is_named() {
     for wrong in ["ab", "a/b", "Forum!", "s3://bucket/x", "two\nlines", &"x".repeat(256)] {
         let shown: String = wrong.chars().take_while(|&letter| letter != '\n').collect();
-        says(&run(["export", wrong, "/nowhere/x"]), 2, &[&shown, "no table name"]);
+        says(&run(["export", wrong, "/nowhere/x"]), 2, &[&shown, "not a valid table name"]);
     }
 }
 
@@ -89,7 +89,7 @@ fn a_bad_destination_is_named() {
         ("s3://b", "no valid bucket name"),
         ("s3://bucket/a//b", "folder name"),
         ("s3://bucket/../b", "folder name"),
-        ("file://x/../y", "the name of a host"),
+        ("file://x/../y", "a host name follows"),
         ("/tmp/../x", ".. in a destination"),
         ("", "empty destination"),
         ("/tmp/a\nb", "control characters"),

@@ -107,7 +107,7 @@ fn what_the_java_tool_fails_on_fails_with_1() {
         (&["PATH", "Forum", "0.5", "0"], "0 segments"),
         (&["PATH", "Forum", "0.5", "1000001"], "1000001 segments"),
         (&["gopher://x", "Forum"], "unknown scheme"),
-        (&["PATH", "F!"], "no table name"),
+        (&["PATH", "F!"], "not a valid table name"),
         (&["-Ddynamodb.scan.segments=x", "PATH", "Forum"], "-Ddynamodb.scan.segments=x"),
         (&["-Dfs.s3.canned.acl=Everybody", "PATH", "Forum"], "-Dfs.s3.canned.acl=Everybody"),
     ] {

@@ -189,7 +189,8 @@ fn a_list_that_goes_on_for_ever_from_the_same_place_is_an_error() {
         });
         let args = ["import", "s3://bucket/x", "Forum", "--dynamodb-endpoint", forum(), "--s3-endpoint", &s3];
         let finished = Tablehaul::new(args).run();
-        let why = if next.is_empty() { "there is more, and not how to go on" } else { "again and again" };
+        let why =
+            if next.is_empty() { "announces another page without a token" } else { "the same page token" };
         says(&finished, 2, &["s3:ListBucket on s3://bucket/x: the server ", why]);
     }
 }
@@ -206,7 +207,7 @@ fn a_scan_that_goes_on_for_ever_from_the_same_key_is_an_error() {
     });
     let place = Place::new();
     let finished = place.export("Odd", &endpoint).args(["--segments", "1"]).run();
-    ends_saying(&finished, 1, &["Scan of table Odd, segment 0, page 2: ", "again and again"]);
+    ends_saying(&finished, 1, &["Scan of table Odd, segment 0, page 2: ", "the same page token"]);
     assert!(!place.folder().join("manifest").exists());
 }
 
@@ -232,6 +233,6 @@ fn a_page_that_never_ends_fails_the_job_and_costs_its_worker_no_memory() {
         std::thread::sleep(Duration::from_millis(2));
     }
     assert!(most > 0 && most < MOST_MEMORY_KB, "its worker needed {most} kB");
-    ends_saying(&finish(child), 1, &["Scan of table Odd, segment 0: reply longer than it can be"]);
+    ends_saying(&finish(child), 1, &["Scan of table Odd, segment 0: reply longer than possible"]);
     place.is_untouched();
 }

@@ -18,7 +18,7 @@ const MISTYPED: [(&str, &str); 16] = [
     ("b.s3.amazonaws.com/x", "did you mean s3://b/x?"),
     ("hdfs:/x", "file systems of Hadoop"),
     ("hdfs://", "file systems of Hadoop"),
-    ("gs://b/x", "only S3"),
+    ("gs://b/x", "the only cloud store"),
     ("file:x", "the path alone: x"),
     ("file://x/y", "did you mean file:///x/y?"),
     ("C:\\x", "Windows"),

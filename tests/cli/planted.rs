@@ -75,7 +75,7 @@ fn a_journal_that_names_what_its_job_did_not_write_is_refused_and_nothing_is_tou
             export().args(["--if-complete", "skip"]),
             Tablehaul::new(["verify", &folder]),
         ] {
-            says(&command.run(), 2, &["the journal of", "can't be used", ".jsonl"]);
+            says(&command.run(), 2, &["the journal of", "is unusable", ".jsonl"]);
             assert_eq!(files(place.outer()), before, "{fact} {field} {forged}");
             victim.is_unharmed();
         }
@@ -96,7 +96,7 @@ fn a_state_folder_with_a_forged_journal_is_refused() {
     let import =
         Tablehaul::new(["import", &source.to_string_lossy(), "Forum", "--dynamodb-endpoint", forum()])
             .args(["--region", "us-east-1", "--state", &state.to_string_lossy()]);
-    says(&import.run(), 2, &["the journal of", "can't be used"]);
+    says(&import.run(), 2, &["the journal of", "is unusable"]);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_part_file_that_is_a_link_is_refused() {
     fs::remove_file(&hidden).expect("a hidden file");
     symlink(&victim.0, &hidden).expect("a link");
     let again = place.export("Forum", &fake.endpoint()).args(["--read-units", "40000"]).run();
-    says(&again, 2, &["is gone, of which", "--restart"]);
+    says(&again, 2, &["is missing; it held", "--restart"]);
     let folder = place.folder().to_string_lossy().into_owned();
     Tablehaul::new(["clean", "--yes", &folder]).run().succeeded();
     assert_eq!(fs::metadata(&victim.0).expect("the victim").len(), 16_000_000);

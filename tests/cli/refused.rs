@@ -24,7 +24,7 @@ fn a_table_that_cannot_be_used_is_refused_and_waited_for_only_if_that_helps() {
         ("ARCHIVING", "restore its backup"),
         ("ARCHIVED", "restore its backup"),
         ("INACCESSIBLE_ENCRYPTION_CREDENTIALS", "enable the key"),
-        ("FROZEN", "knows nothing of such a table"),
+        ("FROZEN", "does not know this status"),
     ] {
         fake.change_table("Forum", serde_json::json!({"status": status}));
         let place = Place::new();
@@ -51,7 +51,7 @@ fn a_rate_of_nothing_is_refused() {
     let fake = Fake::start(["--table", "Forum:items=10,rcu=1"]);
     let place = Place::new();
     let finished = place.export("Forum", &fake.endpoint()).args(["--read-percent", "0.001"]).run();
-    says(&finished, 2, &["0.001 % of 1 provisioned read units/s is no rate to read at"]);
+    says(&finished, 2, &["the read rate is 0 (0.001 % of 1 provisioned read units/s): set --read-units"]);
     place.is_untouched();
 }
 
@@ -133,7 +133,7 @@ fn an_export_under_way_is_named_with_its_process_and_not_disturbed() {
     let pid = format!("process {}", first.id());
     wait_until("the first one claims the folder", || claim(&place).is_file());
     let second = place.export("Forum", &fake.endpoint()).run();
-    says(&second, 2, &["is in use by", &pid, "which is at work"]);
+    says(&second, 2, &["is in use by", &pid, "which is running"]);
     finish(first).succeeded();
     tests_support::backup::holds_each_item_once(&place.folder(), 2000);
 }

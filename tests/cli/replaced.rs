@@ -35,18 +35,15 @@ fn an_export_of_a_table_that_was_made_again_is_not_completed_and_says_what_to_do
         journal.into_iter().flatten().count() > 1 && fake.table_stats("Forum").items > ITEMS / 4
     });
     fake.change_table("Forum", json!({"table_id": "another"}));
-    let parts = [
-        "table Forum was deleted and made again while this job ran: its TableId was",
-        "is another",
-        "--restart",
-    ];
+    let parts =
+        ["table Forum was deleted and recreated during this job (TableId was", "is another", "--restart"];
     ends_saying(&finish(export), 1, &parts);
     looks_unfinished(&place);
     let again = read_slowly(&place, &fake, "40000");
     says(
         &again.run(),
         2,
-        &["an unfinished export of that table before it was deleted and made again", "--restart"],
+        &["an unfinished export of that table before it was deleted and recreated", "--restart"],
     );
     read_slowly(&place, &fake, "40000").arg("--restart").run().succeeded();
     holds_each_item_once(&place.folder(), ITEMS);
@@ -59,12 +56,8 @@ fn an_export_of_a_table_that_is_deleted_meanwhile_says_so() {
     wait_until("it reads", || fake.table_stats("Forum").items > ITEMS / 4);
     fake.change_table("Forum", json!({"status": "DELETED"}));
     let finished = finish(export);
-    ends_saying(
-        &finished,
-        1,
-        &["table Forum does not exist in us-east-1", "it was deleted while this job ran"],
-    );
-    assert!(!finished.stderr.contains("the same command goes on"), "{}", finished.stderr);
+    ends_saying(&finished, 1, &["table Forum does not exist in us-east-1", "it was deleted during this job"]);
+    assert!(!finished.stderr.contains("run the same command again"), "{}", finished.stderr);
     looks_unfinished(&place);
 }
 
@@ -74,10 +67,7 @@ fn what_was_read_of_a_table_that_is_gone_is_completed_with_a_note_and_without_th
     let export = read_slowly(&place, &fake, "1000").start();
     wait_until("it reads", || fake.table_stats("Forum").items > 0);
     fake.faults(json!({"denied": "DescribeTable"}));
-    let parts = [
-        "everything is read, but whether the table is still the same could not be found out",
-        "no permission",
-    ];
+    let parts = ["everything was read, but the table's identity could not be checked", "no permission"];
     ends_saying(&finish(export), 1, &parts);
     looks_unfinished(&place);
     fake.faults(json!({"denied": null}));
@@ -103,7 +93,7 @@ fn import(place: &Place, fake: &Fake, args: &str) -> Tablehaul {
 #[test]
 fn an_import_into_a_table_that_is_made_again_during_the_check_writes_nothing() {
     for (change, said) in [
-        (json!({"table_id": "another"}), "table Forum was deleted and made again"),
+        (json!({"table_id": "another"}), "table Forum was deleted and recreated"),
         (json!({"status": "DELETED"}), "table Forum does not exist in us-east-1"),
     ] {
         let place = Place::new();
@@ -112,7 +102,7 @@ fn an_import_into_a_table_that_is_made_again_during_the_check_writes_nothing() {
         // Permission to write is the last that is looked at before the check.
         wait_until("the table is looked at", || fake.stats().requests.contains_key("BatchWriteItem"));
         fake.change_table("Forum", change);
-        ends_saying(&finish(started), 2, &[said, "while this job ran", "nothing was written"]);
+        ends_saying(&finish(started), 2, &[said, "during this job", "nothing was written"]);
         assert_eq!(fake.table_stats("Forum").writes.total, 0);
     }
 }
@@ -127,9 +117,9 @@ fn an_import_into_a_table_that_is_made_again_says_how_much_was_written_and_where
     wait_until("it writes", || fake.table_stats("Forum").writes.total > ITEMS / 4);
     fake.change_table("Forum", json!({"table_id": "another"}));
     let parts = [
-        "table Forum was deleted and made again while this job ran",
+        "table Forum was deleted and recreated during this job",
         &format!("at least {ITEMS} items were written before that"),
-        "some of them perhaps in the table that was deleted, some in the one that is there now",
+        "some perhaps in the deleted table, some in the new one",
         "give --restart",
     ];
     ends_saying(&finish(started), 1, &parts);
@@ -144,12 +134,8 @@ fn an_import_into_a_table_that_is_deleted_meanwhile_says_so() {
     let started = import(&place, &fake, "--check first --write-units 4000").start();
     wait_until("it writes", || fake.table_stats("Forum").writes.total > ITEMS / 4);
     fake.change_table("Forum", json!({"status": "DELETED"}));
-    let parts = [
-        "table Forum does not exist",
-        "it was deleted while this job ran",
-        "at least ",
-        " items were written",
-    ];
+    let parts =
+        ["table Forum does not exist", "it was deleted during this job", "at least ", " items were written"];
     ends_saying(&finish(started), 1, &parts);
 }
 
@@ -166,7 +152,7 @@ fn a_table_that_is_made_again_is_noticed_within_a_minute_while_a_job_runs() {
         fake.change_table("Forum", json!({"table_id": "another"}));
     }
     for started in [export, import] {
-        ends_saying(&finish(started), 1, &["table Forum was deleted and made again while this job ran"]);
+        ends_saying(&finish(started), 1, &["table Forum was deleted and recreated during this job"]);
     }
     assert!(since.elapsed() < Duration::from_secs(75), "{:?}", since.elapsed());
     looks_unfinished(&exported);

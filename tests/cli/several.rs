@@ -89,7 +89,7 @@ fn a_failure_after_the_first_table_says_that_the_first_is_done() {
     let folder = place.folder().to_string_lossy().into_owned();
     let args = ["export", "Forum", "Thread", &folder, "--dynamodb-endpoint", &fake.endpoint()];
     let finished = Tablehaul::after(r#"trap "" XFSZ; ulimit -f 200; exec "$@""#, args).run();
-    ends_saying(&finished, 1, &["backup/Thread/", "File too large", "the 1 before it are done"]);
+    ends_saying(&finished, 1, &["backup/Thread/", "File too large", "tables completed before it: 1"]);
     backup::holds_each_item_once(&place.folder().join("Forum"), 10);
     assert!(!place.folder().join("Thread").exists());
 }

@@ -45,7 +45,7 @@ pub(super) fn stopped() -> (Place, Fake) {
     let child = export(&place, &fake).start();
     wait_until("segments are done", || percent(&place) >= 20);
     send(&child, "TERM");
-    ends_saying(&finish(child), 3, &["stopped by a signal", "% of it is kept in"]);
+    ends_saying(&finish(child), 3, &["stopped by a signal", "% of the export is kept in"]);
     (place, fake)
 }
 
@@ -111,7 +111,7 @@ fn what_is_no_file_in_the_place_of_a_mark_is_refused_before_anything_is_read_and
         says(&export_at(&place, &fake, "40000").run(), 2, &words);
         if name == "_SUCCESS" {
             let cleaned = clean(&place).arg("--yes").run().succeeded();
-            assert!(cleaned.stderr.contains("_SUCCESS is left as it is"), "{}", cleaned.stderr);
+            assert!(cleaned.stderr.contains("_SUCCESS was not removed"), "{}", cleaned.stderr);
             assert!(fs::symlink_metadata(&path).is_ok() && !place.folder().join("_tablehaul").exists());
         } else {
             fs::remove_file(&path).or_else(|_| fs::remove_dir(&path)).expect("it is there");
@@ -182,7 +182,11 @@ fn clean_aborts_the_uploads_of_an_unfinished_export_in_s3_also_those_that_no_jou
     assert!(!s3().uploads("cleaned").is_empty());
     let clean = || Tablehaul::new(["clean", "s3://cleaned/x", "--yes", "--s3-endpoint"]).arg(s3().endpoint());
     let cleaned = clean().run().succeeded();
-    assert!(!cleaned.stderr.contains("watching for"), "it is seen that it is dead: {}", cleaned.stderr);
+    assert!(
+        !cleaned.stderr.contains("to see whether it still runs"),
+        "it is seen that it is dead: {}",
+        cleaned.stderr
+    );
     assert_eq!(s3().uploads("cleaned"), [""; 0]);
     assert_eq!(s3().objects("cleaned"), [""; 0]);
 }
@@ -192,7 +196,7 @@ fn clean_leaves_complete_exports_and_those_at_work_alone() {
     let (place, fake) = (Place::new(), fake());
     let child = export_at(&place, &fake, "3000").start();
     wait_until("it is at work", || status(&place)["state"] == "running");
-    says(&clean(&place).arg("--yes").run(), 2, &["is in use by process", "which is at work"]);
+    says(&clean(&place).arg("--yes").run(), 2, &["is in use by process", "which is running"]);
     finish(child).succeeded();
     let before = files(place.outer());
     says(&clean(&place).arg("--yes").run(), 2, &["complete export of table Forum", "nothing is removed"]);
@@ -237,12 +241,12 @@ fn a_journal_that_cannot_be_used_is_named_and_nothing_is_touched() {
     let before = files(place.outer());
     for (damaged, why) in [
         (whole[..whole.len() - 1].to_vec(), "is damaged: it is cut off"),
-        (b"{\"tablehaul_journal\":2}\n".to_vec(), "is of version 2 of the journal"),
+        (b"{\"tablehaul_journal\":2}\n".to_vec(), "has journal version 2"),
     ] {
         fs::write(last, damaged).expect("an object");
         let name = last.display().to_string();
-        says(&export(&place, &fake).run(), 2, &["can't be used", &name, why]);
-        says(&clean(&place).arg("--yes").run(), 2, &["can't be used", why]);
+        says(&export(&place, &fake).run(), 2, &["is unusable", &name, why]);
+        says(&clean(&place).arg("--yes").run(), 2, &["is unusable", why]);
     }
     assert_eq!(files(place.outer()), before);
     fs::write(last, whole).expect("an object");

@@ -37,7 +37,7 @@ fn a_complete_export_is_told_with_what_was_looked_at() {
         (&json!("complete"), &json!(1), &json!(100))
     );
     for part in
-        ["complete export of table Forum", "names and lengths of 1 file were looked at", "`tablehaul verify`"]
+        ["complete export of table Forum", "names and lengths of 1 file were checked", "`tablehaul verify`"]
     {
         assert!(told.contains(part), "no {part:?} in {told}");
     }

@@ -103,7 +103,7 @@ fn a_commit_that_failed_half_way_is_completed_without_reading_anything() {
     job.again_through(&FailingS3::manifests(&s3.endpoint()).endpoint(), ARGS);
     let Finished { code, stderr, .. } = job.finish();
     assert_eq!(code, Some(1), "{stderr}");
-    assert!(stderr.contains("/manifest") && stderr.contains("100 % of it is kept"), "{stderr}");
+    assert!(stderr.contains("/manifest") && stderr.contains("100 % of the export is kept"), "{stderr}");
     assert!(!s3.objects("half").iter().any(|key| key.ends_with("/manifest")), "it looks whole");
     let read = fake.table_stats(TABLE).pages;
     let export_json = s3.get("half", "backup/_tablehaul/export.json");

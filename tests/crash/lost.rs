@@ -24,7 +24,7 @@ fn stopped<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> Job<'a> {
     send(job.coordinator(), SIGTERM);
     let Finished { code, stderr, .. } = job.finish();
     assert_eq!(code, Some(3), "{stderr}");
-    assert!(stderr.contains("% of it is kept"), "{stderr}");
+    assert!(stderr.contains("% of the export is kept"), "{stderr}");
     job
 }
 
@@ -42,7 +42,7 @@ fn uncompleted<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> Job<'a> {
     send(job.coordinator(), SIGTERM);
     let Finished { code, stderr, .. } = job.finish();
     assert_eq!(code, Some(3), "{stderr}");
-    assert!(stderr.contains("100 % of it is kept"), "{stderr}");
+    assert!(stderr.contains("100 % of the export is kept"), "{stderr}");
     job
 }
 
@@ -140,7 +140,10 @@ fn a_hidden_file_that_is_gone_or_cut_off_is_no_dead_end() {
             let path = job.folder().join(name);
             if is_gone { fs::remove_file(path) } else { fs::write(path, "cut off") }.expect("a hidden file");
         }
-        is_refused_and_begun_anew(job, if is_gone { "is gone, of which" } else { "has 7 bytes, not the" });
+        is_refused_and_begun_anew(
+            job,
+            if is_gone { "is missing; it held" } else { "has 7 bytes, expected at least" },
+        );
     }
 }
 
@@ -158,7 +161,7 @@ fn a_hidden_file_that_is_cut_while_its_worker_fills_it_ends_the_job_and_nothing_
     let Finished { code, stderr, .. } = job.finish();
     assert_eq!(code, Some(1), "{stderr}");
     assert!(!names(&job.folder()).iter().any(|name| name == "manifest" || name == "_SUCCESS"), "{stderr}");
-    is_refused_and_begun_anew(job, "not the");
+    is_refused_and_begun_anew(job, "expected at least");
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn a_worker_that_stood_still_too_long_is_cut_off_and_its_late_writes_reach_nothi
     assert_gone([&stopped], Duration::from_secs(5));
     let exported = job.succeeds();
     assert_eq!(exported.report["workers_lost"], 1);
-    assert!(exported.stderr.contains("not heard of for 10 s"), "{}", exported.stderr);
+    assert!(exported.stderr.contains("sent nothing for 10 s"), "{}", exported.stderr);
 }
 
 #[test]

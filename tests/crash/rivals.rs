@@ -48,7 +48,7 @@ fn paused_and_superseded(is_time: impl Fn(&[String]) -> bool) {
     assert!(last.contains("taken over"), "{last}");
     assert!(workers.iter().all(|&pid| !is_alive(pid)), "its workers are left");
     let exported = job.succeeds_as(second);
-    assert!(exported.stderr.contains("watching for"), "it lives: {}", exported.stderr);
+    assert!(exported.stderr.contains("to see whether it still runs"), "it lives: {}", exported.stderr);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn of_two_that_begin_at_once_one_exports_and_one_is_refused() {
         } else {
             assert_eq!(other.code, Some(2), "{}", other.stderr);
             let said = other.stderr.lines().last().unwrap_or_default();
-            let known = ["is in use by", "taken over by", "has just begun", "give the same command again"];
+            let known = ["is in use by", "taken over by", "has just started", "run the command again"];
             assert!(known.iter().any(|words| said.contains(words)), "{said}");
             job.succeeds();
         }
@@ -123,7 +123,7 @@ fn late(place: Option<InS3<'_>>) {
     assert!(!late.has_ended(), "it was not late");
     let finished = late.finish();
     assert_eq!(finished.code, Some(2), "{}", finished.stderr);
-    assert!(finished.stderr.contains("made just now by another job"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("another job has just written"), "{}", finished.stderr);
     late.is_whole();
 }
 

@@ -37,8 +37,11 @@ fn fails_when_written_anew(anew: impl Fn(&Path, &[u8])) {
     let finished = finish(child);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let last = finished.stderr.lines().last().unwrap();
-    assert!(last.contains("the file was changed since it was found") && last.contains("file:///"), "{last}");
-    assert!(last.contains("the same command does all of it again"), "{last}");
+    assert!(
+        last.contains("the file was changed after tablehaul listed it") && last.contains("file:///"),
+        "{last}"
+    );
+    assert!(last.contains("run the same command again"), "{last}");
     let writes = writes(&fake);
     assert_eq!(writes.altered, 0, "nothing of the new content: {writes:?}");
     assert!(writes.total < ITEMS, "{writes:?}");
@@ -95,7 +98,11 @@ fn a_file_that_changes_while_the_backup_is_looked_at_or_checked_is_refused() {
         let file = BackupWriter::new(ITEMS).codec(codec).edc(folder.path()).swap_remove(0);
         let _restless = Restless::new(file.clone());
         let finished = import(&fake, folder.path(), "");
-        refused(&fake, &finished, &[&file.display().to_string(), "the file was changed since it was found"]);
+        refused(
+            &fake,
+            &finished,
+            &[&file.display().to_string(), "the file was changed after tablehaul listed it"],
+        );
     }
 }
 
@@ -114,7 +121,11 @@ fn a_file_that_changes_while_it_is_verified_is_told() {
     let restless = Restless::new(file.clone());
     let finished = verify();
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-    assert!(finished.stdout.contains("the file was changed since it was found"), "{}", finished.stdout);
+    assert!(
+        finished.stdout.contains("the file was changed after tablehaul listed it"),
+        "{}",
+        finished.stdout
+    );
     drop(restless);
     verify().succeeded();
 }

@@ -131,7 +131,7 @@ fn a_signal_ends_it_within_seconds_and_the_same_command_does_it_again() {
     assert_eq!(finished.code, Some(3), "{}", finished.stderr);
     assert!(since.elapsed() < Duration::from_secs(5));
     let last = finished.stderr.lines().last().unwrap();
-    assert!(last.contains("the same command does all of it again"), "{last}");
+    assert!(last.contains("run the same command again"), "{last}");
     assert!(!workers.iter().any(|&worker| is_alive(worker)), "a worker lives");
     import(&fake, folder.path(), "--check first --write-units 100000").succeeded();
     holds_all(&fake, ITEMS);

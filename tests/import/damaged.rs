@@ -73,7 +73,7 @@ fn a_manifest_of_dynamodb_that_changed_is_found_by_the_checksum_beside_it() {
     let path = own.join("manifest-summary.json");
     fs::write(&path, fs::read_to_string(&path).unwrap().replace("\"itemCount\":10", "\"itemCount\":11"))
         .unwrap();
-    refused(&fake, &import(&fake, &own, ""), &["does not match the checksum beside it"]);
+    refused(&fake, &import(&fake, &own, ""), &["does not match its checksum in"]);
 }
 
 /// An export of our own, and its largest file.
@@ -97,7 +97,7 @@ fn a_file_of_ours_that_changed_is_found_by_its_checksum_in_export_json() {
     fs::write(&file, text.replacen("customer number 1", "customer number 2", 1)).unwrap();
     refused(&fake, &import(&fake, &folder, ""), &[&file.display().to_string(), "is damaged: CRC-32C"]);
     fs::write(&file, &text[..text.len() - 1]).unwrap();
-    refused(&fake, &import(&fake, &folder, ""), &["was not copied whole, or changed"]);
+    refused(&fake, &import(&fake, &folder, ""), &["the copy is incomplete, or the file was changed"]);
     fs::write(&file, &text).unwrap();
     import(&fake, &folder, "").succeeded();
     holds_all(&fake, 4_000);

@@ -27,17 +27,17 @@ fn nothing_is_deleted_for_a_line_with_something_unknown() {
             format!(r#","newImage":{image}"#),
             "a field other than Item, or Metadata, Keys, NewImage and OldImage",
         ),
-        (format!(r#","NewImages":{image}"#), "one that is almost NewImage"),
-        (format!(r#","NewImage ":{image}"#), "one that is almost NewImage"),
+        (format!(r#","NewImages":{image}"#), "it resembles NewImage"),
+        (format!(r#","NewImage ":{image}"#), "it resembles NewImage"),
         (r#","eventName":"INSERT""#.into(), "DynamoDB Streams"),
         (r#","NewImage":null"#.into(), "NewImage: not the JSON of an item"),
-        (format!(r#","Item":{image}"#), "Item beside a field of an incremental export"),
-        (format!(r#","NewImage":{other}"#), "NewImage is of another item than Keys"),
-        (format!(r#","OldImage":{other}"#), "OldImage is of another item than Keys"),
+        (format!(r#","Item":{image}"#), "Item together with a field of an incremental export"),
+        (format!(r#","NewImage":{other}"#), "NewImage belongs to another item than Keys"),
+        (format!(r#","OldImage":{other}"#), "OldImage belongs to another item than Keys"),
     ] {
         let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
         let (file, at) = changes(folder.path(), &format!("{{{METADATA},{KEYS}{rest}}}"));
-        let place = format!("{}, byte {at} of its text: ", file.display());
+        let place = format!("{}: invalid line at byte {at} of the uncompressed text: ", file.display());
         let finished = import(&fake, folder.path(), "");
         refused(&fake, &finished, &[&place, reason]);
         assert!(!finished.stderr.contains("secret"), "{}", finished.stderr);
@@ -80,7 +80,7 @@ fn a_manifest_is_checked_against_each_checksum_beside_it() {
         let json = own.join(format!("{name}.json"));
         let whole = fs::read_to_string(&json).unwrap();
         fs::write(&json, format!("{whole}\n")).unwrap();
-        let words = [&format!("{name}.json does not match the checksum beside it")[..], checksums];
+        let words = [&format!("{name}.json does not match its checksum in")[..], checksums];
         refused(&fake, &import(&fake, &own, ""), &words);
         // One that matches does not help.
         let other = if checksums == ".md5" { ".checksum" } else { ".md5" };

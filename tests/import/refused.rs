@@ -42,8 +42,7 @@ fn an_export_that_is_not_finished() {
     fs::create_dir_all(folder.path().join("_tablehaul/journal")).unwrap();
     fs::write(folder.path().join("_tablehaul/journal/00000001.jsonl"), "{\"tablehaul_journal\":7}\n")
         .unwrap();
-    let words =
-        ["_tablehaul/journal/00000001.jsonl is of version 7 of the journal", "use the version that wrote it"];
+    let words = ["_tablehaul/journal/00000001.jsonl has journal version 7", "use the version that wrote it"];
     refused(&fake, &import(&fake, folder.path(), ""), &words);
     let native = tempfile::tempdir().unwrap();
     let own = BackupWriter::new(10).native(native.path(), NativeFormat::Json);
@@ -73,10 +72,10 @@ fn a_table_with_another_key_than_the_backup() {
     );
     let wrong = r#"{"id":{"s":"a"},"sk":{"n":"1"}}"#;
     fs::write(folder.path().join("data"), format!("{wrong}\n")).unwrap();
-    let words = ["its first item has no attribute pk", "pk (S), sk (N)"];
+    let words = ["its first item lacks the key attribute pk", "pk (S), sk (N)"];
     refused(&fake, &import(&fake, folder.path(), ""), &words);
     fs::write(folder.path().join("data"), "{\"pk\":{\"s\":\"a\"},\"sk\":{\"s\":\"1\"}}\n").unwrap();
-    refused(&fake, &import(&fake, folder.path(), ""), &["attribute sk is of type S, not N"]);
+    refused(&fake, &import(&fake, folder.path(), ""), &["key attribute sk has type S, not N"]);
     // Of an export of our own the key is known, whatever the items hold.
     let own = tempfile::tempdir().unwrap();
     let exported = own.path().join("backup");

@@ -29,7 +29,10 @@ fn one_bad_line_is_named_exactly_and_nothing_is_written() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
     let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
     let at = insert(&file, "{\"pk\":{\"s\":\"secret\n");
-    let place = format!("{}, byte {at} of its text: not the JSON of an item", file.display());
+    let place = format!(
+        "{}: invalid line at byte {at} of the uncompressed text: not the JSON of an item",
+        file.display()
+    );
     let finished = import(&fake, folder.path(), "");
     refused(&fake, &finished, &[&place, "--max-rejects allows none"]);
     assert!(!finished.stderr.contains("secret"), "{}", finished.stderr);
@@ -72,7 +75,7 @@ const BAD_LINES: [(&str, &str); 8] = [
     (r#"{"pk":{"s":"a"},"sk":{"s":"1"}}"#, "key attribute \"sk\" is not of type N"),
     (r#"{"pk":{"s":""},"sk":{"n":"1"}}"#, "key attribute \"pk\" has 0 bytes"),
     (r#"{"pk":{"s":"a"},"sk":{"n":"1"},"x":{"q":"1"}}"#, "unknown attribute type"),
-    (r#"{"pk":{"s":"a"},"sk":{"n":"1"},"x":{"n":"1x"}}"#, "a number of more than 38 digits"),
+    (r#"{"pk":{"s":"a"},"sk":{"n":"1"},"x":{"n":"1x"}}"#, "one with more than 38 digits"),
     (r#"{"pk":{"s":"a"},"sk":{"n":"1"},"x":{"sS":[]}}"#, "an empty set"),
     (r#"{"pk":{"s":"a"},"sk":{"n":"1"},"x":{"b":"%"}}"#, "base64"),
 ];
@@ -136,7 +139,7 @@ fn an_item_that_only_the_service_refuses_ends_an_import_that_allows_none() {
     let finished = import(&fake, folder.path(), "");
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let last = finished.stderr.lines().last().unwrap();
-    assert!(last.contains(&format!("byte {at} of its text")), "{last}");
+    assert!(last.contains(&format!("byte {at} of the uncompressed text")), "{last}");
     is_the_least_that_was_done(last, writes(&fake).present);
 }
 
@@ -151,7 +154,7 @@ fn is_the_least_that_was_done(line: &str, present: u64) {
             assert!(line.contains("written before that"), "{line}");
         }
         None => {
-            assert!(line.contains("no item is known to have been written before that, but some"), "{line}");
+            assert!(line.contains("some items may have been written before that"), "{line}");
         }
     }
 }
@@ -202,14 +205,14 @@ fn a_reject_file_among_the_files_of_the_backup_is_refused_however_it_is_reached(
         for dry in ["", " --dry-run"] {
             let args = format!("--max-rejects all --rejects {}{dry}", place.display());
             let finished = import(&fake, folder.path(), &args);
-            refused(&fake, &finished, &["--rejects", "lies in the folder of the backup", "elsewhere"]);
+            refused(&fake, &finished, &["--rejects", "is inside the backup folder", "elsewhere"]);
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before, "{}", place.display());
     }
     let native = tempfile::tempdir().unwrap();
     let own = BackupWriter::new(10).native(native.path(), NativeFormat::Json);
     let args = format!("--rejects {}", own.join("data/rejects.jsonl").display());
-    refused(&fake, &import(&fake, &own, &args), &["lies in the folder of the backup"]);
+    refused(&fake, &import(&fake, &own, &args), &["is inside the backup folder"]);
     for place in [folder.path().join("_rejects"), beside.path().join("rejects.jsonl")] {
         report(&import(&fake, folder.path(), &format!("--rejects {}", place.display())));
         assert!(place.exists());
@@ -234,7 +237,7 @@ fn a_reject_file_that_cannot_be_written_is_refused() {
     refused(
         &fake,
         &import(&fake, folder.path(), &args),
-        &["--rejects", "there is no folder", "make it first"],
+        &["--rejects", "there is no folder", "create it first"],
     );
     let elsewhere = tempfile::tempdir().unwrap();
     let there = elsewhere.path().join("there");
@@ -256,7 +259,7 @@ fn a_reject_file_may_not_have_the_name_of_what_belongs_to_a_backup() {
         symlink(&place, &link).unwrap();
         for (named, more) in [(&place, ""), (&place, " --dry-run"), (&link, "")] {
             let args = format!("--rejects {}{more}", named.display());
-            let words = ["--rejects", "a name that belongs to a backup"];
+            let words = ["--rejects", "this name is reserved for backups"];
             refused(&fake, &import(&fake, folder.path(), &args), &words);
         }
         fs::remove_file(link).unwrap();
@@ -373,7 +376,7 @@ fn a_fifo_gets_each_line_once_and_stays_a_fifo() {
     let fifo = outer.path().join("fifo");
     mkfifo(&fifo, Mode::S_IRWXU).unwrap();
     let started_at = Instant::now();
-    refused(&fake, &import(&fake, folder.path(), &with_rejects(&fifo)), &["--rejects", "nobody reads"]);
+    refused(&fake, &import(&fake, folder.path(), &with_rejects(&fifo)), &["--rejects", "without a reader"]);
     assert!(started_at.elapsed() < Duration::from_secs(20), "it has waited for a reader");
     let read = fifo.clone();
     let reading = std::thread::spawn(move || fs::read_to_string(read).unwrap());
@@ -491,7 +494,7 @@ fn a_reject_file_that_comes_meanwhile_is_not_replaced() {
     let finished = finish(child);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let last = finished.stderr.lines().last().unwrap();
-    assert!(last.contains("is not replaced, and the rejected lines are in"), "{last}");
+    assert!(last.contains("was not replaced, and the rejected lines are in"), "{last}");
     assert_eq!(fs::read_to_string(&place).unwrap(), "another's");
     let kept = fs::read_dir(outer.path()).unwrap().map(|entry| entry.unwrap().path());
     let kept: Vec<_> = kept.filter(|path| *path != place).collect();

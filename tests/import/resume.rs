@@ -88,7 +88,10 @@ fn a_stopped_import_says_that_it_goes_on_and_only_the_same_one_does() {
     let finished = place.end("--check first --write-units 8000", 30, SIGTERM);
     assert_eq!(finished.code, Some(3), "{}", finished.stderr);
     let last = finished.stderr.lines().last().unwrap();
-    assert!(last.contains("its state is kept in") && last.contains("the same command goes on"), "{last}");
+    assert!(
+        last.contains("its state is kept in") && last.contains("run the same command again to resume"),
+        "{last}"
+    );
     assert_eq!(place.status()["why"].as_str().map(|why| why.starts_with("stopped by a signal")), Some(true));
     let says = |finished: Finished, words: &[&str]| {
         assert_eq!(finished.code, Some(2), "{}", finished.stderr);

@@ -158,7 +158,7 @@ fn a_value_that_an_index_refuses_is_named_with_file_and_byte_and_nothing_is_writ
     let good = r#"{"pk":{"s":"a"},"sk":{"n":"1"},"gs":{"s":"x"}}"#;
     let file = folder.path().join("data");
     for (bad, reason) in [
-        (r#""gs":{"n":"1"}"#, r#"attribute "gs" is not of type S, as the key of index "by-gs" is"#),
+        (r#""gs":{"n":"1"}"#, r#"attribute "gs" is not of type S, which the key of index "by-gs" requires"#),
         (
             r#""ls":{"s":""}"#,
             r#"attribute "ls" has 0 bytes: DynamoDB takes 1 to 1024 in the key of index "local""#,
@@ -169,7 +169,11 @@ fn a_value_that_an_index_refuses_is_named_with_file_and_byte_and_nothing_is_writ
         for args in ["", "--dry-run"] {
             let finished = import(folder.path(), "Indexed", args);
             assert_eq!(finished.code, Some(2), "{}", finished.stderr);
-            let place = format!("{}, byte {} of its text: {reason}", file.display(), good.len() + 1);
+            let place = format!(
+                "{}: invalid line at byte {} of the uncompressed text: {reason}",
+                file.display(),
+                good.len() + 1
+            );
             assert!(finished.stderr.contains(&place), "{place}: {}", finished.stderr);
             assert!(!finished.stderr.contains("secret"), "{}", finished.stderr);
         }

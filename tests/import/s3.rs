@@ -135,7 +135,7 @@ fn a_refused_import_leaves_no_object_for_its_rejects() {
         assert!(finished.stderr.lines().last().unwrap().contains(word), "{}", finished.stderr);
         assert_eq!(s3.objects(BUCKET), before, "{args}");
     };
-    refused("--rejects s3://backups/exports/today.jsonl", "lies in the folder of the backup");
+    refused("--rejects s3://backups/exports/today.jsonl", "is inside the backup folder");
     // Refused by something else: a place for state that is taken.
     let taken = tempfile::tempdir().unwrap();
     fs::write(taken.path().join("holiday.jpg"), "x").unwrap();

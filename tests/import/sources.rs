@@ -36,7 +36,7 @@ fn a_manifest_of_elsewhere_is_noted_and_its_files_are_taken_from_the_folder_give
     let folder = tempfile::tempdir().unwrap();
     backup().edc(folder.path());
     let stderr = import(&sink(), folder.path(), "").succeeded().stderr;
-    let notes: Vec<&str> = stderr.lines().filter(|line| line.contains("its files are taken from")).collect();
+    let notes: Vec<&str> = stderr.lines().filter(|line| line.contains("reading its files from")).collect();
     assert_eq!(notes.len(), 1, "{stderr}");
     assert!(notes[0].contains("s3://elsewhere/exports/forum"), "{stderr}");
 }
@@ -107,7 +107,7 @@ fn a_plan_tells_of_removals_also_where_the_export_is_found_in_a_folder_above_it(
         assert!(plan.stdout.contains(told), "no {told:?} in\n{}", plan.stdout);
     }
     let note = "the incremental export of DynamoDB in its folder";
-    assert!(plan.stderr.contains(note) && plan.stderr.contains("which are removed"), "{}", plan.stderr);
+    assert!(plan.stderr.contains(note) && plan.stderr.contains("which to remove"), "{}", plan.stderr);
     let writes = writes(&fake);
     assert_eq!((writes.total, writes.deletes), (0, 0));
 }

@@ -90,7 +90,7 @@ impl Running {
             }
             (Self::Import(import), ToWorker::Split(lease)) => import.import(lease),
             (Self::Import(import), ToWorker::Drain) => import.drain(),
-            _ => bail!("the coordinator said what has no place in this job"),
+            _ => bail!("the coordinator sent a message that does not belong to this job"),
         };
         Ok(taken?)
     }
@@ -121,7 +121,7 @@ impl Agent {
                 job.spawn(import::run(*settings, limiter.clone(), report.clone(), outlet, cores));
                 Running::Import(inlet)
             }
-            _ => bail!("the coordinator did not begin with the settings"),
+            _ => bail!("the coordinator did not send the settings first"),
         };
         let mut talk = JoinSet::new();
         let (beating, spending) = (report.clone(), limiter.clone());
@@ -142,7 +142,7 @@ impl Agent {
                 },
                 Some(ended) = self.job.join_next() => {
                     let why = match ended.context("the job broke down") {
-                        Ok(Ok(())) => anyhow!("the job ended by itself"),
+                        Ok(Ok(())) => anyhow!("the job ended unexpectedly"),
                         Ok(Err(why)) | Err(why) => why,
                     };
                     // The stream stays open: the coordinator says how the job ends.

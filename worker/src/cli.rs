@@ -5,23 +5,23 @@ use std::ffi::OsString;
 const HELP: &str = "\
 tablehaul-worker: moves the items of a tablehaul job
 
-tablehaul starts this program by itself, once for each worker of a job, and tells it by a pipe
-on standard input whom to work for. There is nothing to start by hand; see `tablehaul --help`.
+tablehaul starts this program once for each worker of a job, and passes it the coordinator's address
+through a pipe on standard input. Do not start it by hand; see `tablehaul --help`.
 
-On a Hadoop cluster tablehaul submits it as the mapper of a job. It is then told by the job's
-credentials, and reports to Hadoop on standard error.
+On a Hadoop cluster, tablehaul submits it as the mapper of a job. It then reads the address from the
+job's credentials, and reports its progress to Hadoop on standard error.
 
 Options:
-  --yarn     be the mapper of a Hadoop Streaming task
+  --yarn     run as the mapper of a Hadoop Streaming task
   --version  print the version
-  --help     print this
+  --help     print this help
 
 Exit codes:
-  0  the job is over
-  1  it failed, was told to end, or lost its coordinator
+  0  the job has ended
+  1  the worker failed, was terminated, or lost its coordinator
   2  wrong arguments
-  3  the coordinator cannot be reached at its address, which --listen of tablehaul sets
-  4  the coordinator refused it: another version, or the token of another job
+  3  the coordinator cannot be reached at its address, which you set with --listen of tablehaul
+  4  the coordinator refused the worker: another version, or the token of another job
 ";
 
 /// What was asked for.

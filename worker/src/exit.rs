@@ -36,7 +36,7 @@ impl From<Exit> for ExitCode {
 pub(crate) enum WorkerError {
     #[error(
         "cannot reach the coordinator at {address}: {why}. Workers must be able to connect to this address; \
-         --listen of tablehaul sets it"
+         set it with --listen of tablehaul"
     )]
     Unreachable { address: String, why: String },
     #[error("the coordinator refused this worker: {0}")]

@@ -19,7 +19,7 @@ impl Parent {
     pub(crate) fn stdin() -> anyhow::Result<Self> {
         let stdin = std::io::stdin().as_fd().try_clone_to_owned().context("no standard input")?;
         let pipe = pipe::Receiver::from_owned_fd(stdin)
-            .context("standard input is no pipe; tablehaul starts this program by itself")?;
+            .context("standard input is not a pipe; only tablehaul starts this program")?;
         Ok(Self(BufReader::new(pipe)))
     }
 
@@ -28,7 +28,7 @@ impl Parent {
         let mut line = Vec::new();
         (&mut self.0).take(MAX_BOOT_BYTES).read_until(b'\n', &mut line).await.context("standard input")?;
         if line.last() != Some(&b'\n') {
-            bail!("no boot line on standard input; tablehaul starts this program by itself");
+            bail!("no boot line on standard input; only tablehaul starts this program");
         }
         // Without serde's own words: they may quote the line, and the token is in it.
         serde_json::from_slice(&line).map_err(|_| anyhow::anyhow!("malformed boot line on standard input"))

@@ -23,7 +23,7 @@ const STALLED_AFTER: Duration = Duration::from_secs(20);
 pub(crate) struct Torn(pub(crate) &'static str);
 
 impl Torn {
-    const TOO_LONG: Self = Self("longer than it can be");
+    const TOO_LONG: Self = Self("longer than possible");
 
     /// What it means. One that is too long would be so again.
     pub(crate) fn kind(self) -> FaultKind {
@@ -61,10 +61,10 @@ impl ReplyBody {
         let mut crc32 = crc32fast::Hasher::new();
         loop {
             let frame = match tokio::time::timeout(STALLED_AFTER, self.body.frame()).await {
-                Err(_) => return Err(Torn("stalled in its middle")),
+                Err(_) => return Err(Torn("stalled before its end")),
                 Ok(None) => break,
                 Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(Torn::TOO_LONG),
-                Ok(Some(Err(_))) => return Err(Torn("broke off in its middle")),
+                Ok(Some(Err(_))) => return Err(Torn("broke off before its end")),
                 Ok(Some(Ok(frame))) => frame,
             };
             let Ok(bytes) = frame.into_data() else { continue };
@@ -116,7 +116,7 @@ mod tests {
         let endless = SdkBody::from(vec![b' '; MAX_REPLY_BYTES + 1]);
         let endless = ReplyBody { body: endless, length: None, crc32: None };
         let torn = endless.read(&mut read).await.unwrap_err();
-        assert_eq!((torn, torn.kind()), (Torn("longer than it can be"), FaultKind::Refused));
+        assert_eq!((torn, torn.kind()), (Torn("longer than possible"), FaultKind::Refused));
         assert_eq!(body("hell", None).read(&mut read).await, Err(Torn("shorter than announced")));
     }
 }

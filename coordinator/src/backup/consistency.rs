@@ -60,22 +60,24 @@ pub(super) fn has_keys(line: &FirstLine, keys: &KeySchema) -> Result<(), String>
         let shown = name.escape_debug();
         let Some(value) = attributes.get(name) else {
             return Err(format!(
-                "its first item has no attribute {shown}, which is of the key of the table, {}",
+                "its first item lacks the key attribute {shown} (table key: {})",
                 key_text(keys)
             ));
         };
         let found = type_name(value);
         if found != kind_name(*kind) {
             return Err(format!(
-                "in its first item attribute {shown} is of type {found}, not {}, as the key of the table is, {}",
+                "in its first item the key attribute {shown} has type {found}, not {} (table key: {})",
                 kind_name(*kind),
                 key_text(keys)
             ));
         }
     }
     if line.is_incremental && attributes.len() != keys.attributes().count() {
-        let why = "its first line has a key of more attributes than the key of the table";
-        return Err(format!("{why}, {}", key_text(keys)));
+        return Err(format!(
+            "its first line has more key attributes than the table (table key: {})",
+            key_text(keys)
+        ));
     }
     Ok(())
 }
@@ -142,7 +144,7 @@ pub(super) fn agree(named: &Named, looks: &[Detected]) -> Result<Agreed, String>
     {
         let incremental = if stated.1 { "incremental " } else { "" };
         return Err(format!(
-            "{} holds {}, but the backup is said to be of {incremental}{}: it is no file of it",
+            "{} contains {}, but the manifest says {incremental}{}: the file does not belong to this backup",
             name(number),
             first.described,
             stated.0.name()

@@ -73,7 +73,7 @@ async fn join(
             Ok(())
         }
         Some(Ok(Err(why))) => Err(Failure::Refused(why)),
-        Some(Err(error)) => Err(Failure::Refused(format!("looking at a file ended abruptly: {error}"))),
+        Some(Err(error)) => Err(Failure::Refused(format!("the check of a file ended abruptly: {error}"))),
     }
 }
 
@@ -93,5 +93,5 @@ async fn head(store: &Store, entry: &Entry, url: &str, keys: Option<&KeySchema>)
             Err(HeadError::NeedMore) => {}
         }
     }
-    without_keys.ok_or_else(|| format!("{url}: no whole line in its first {} MiB", MAX_LINE_BYTES >> 20))
+    without_keys.ok_or_else(|| format!("{url}: no complete line in its first {} MiB", MAX_LINE_BYTES >> 20))
 }

@@ -22,7 +22,7 @@ pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Res
     let of_manifest = |why: &str| format!("{}: {why}", folder.url(layout::MANIFEST));
     let urls = manifest::read(manifest).map_err(|error| match error {
         ManifestError::Json(error) if error.is_eof() => of_manifest("it is cut off; copy it again"),
-        ManifestError::Json(_) => of_manifest("it is no manifest of an export"),
+        ManifestError::Json(_) => of_manifest("it is not the manifest of an export"),
         ManifestError::Version(version) => {
             of_manifest(&format!("version {version}; only version 3 is known"))
         }
@@ -31,7 +31,7 @@ pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Res
     let names = names.collect::<Result<Vec<&str>, String>>()?;
     let mut notes = rebased(folder, &urls, &names).into_iter().collect::<Vec<_>>();
     if !entries.iter().any(|entry| entry.name == layout::SUCCESS) {
-        notes.push(format!("{folder} has no {}; what the manifest lists is there", layout::SUCCESS));
+        notes.push(format!("{folder} has no {}, but all files of the manifest are there", layout::SUCCESS));
     }
     notes.extend(unlisted(&names, &entries));
     let files = pick(folder, "the manifest", &names, entries)?;
@@ -48,7 +48,7 @@ pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Res
 pub(super) fn file_name(url: &str) -> Result<&str, String> {
     match url.rsplit_once('/') {
         Some((_, name)) if !matches!(name, "" | "." | "..") => Ok(name),
-        _ => Err(format!("it lists {}, which is no file", url.escape_debug())),
+        _ => Err(format!("it lists {}, which is not a file", url.escape_debug())),
     }
 }
 
@@ -58,7 +58,7 @@ fn rebased(folder: &Target, urls: &[String], names: &[&str]) -> Option<String> {
         |(url, name): &(&String, &&str)| url.parse::<Object>().ok().as_ref() != Some(&object(folder, name));
     let (url, _) = urls.iter().zip(names).find(is_elsewhere)?;
     let old = url.rsplit_once('/').map_or("", |(old, _)| old).escape_debug();
-    Some(format!("the manifest is of {old}: its files are taken from {folder}"))
+    Some(format!("the manifest names {old}: reading its files from {folder}"))
 }
 
 /// Says if there are files that a reader without the manifest would take.
@@ -70,7 +70,7 @@ fn unlisted(names: &[&str], entries: &[Entry]) -> Option<String> {
     let mut unlisted = entries.iter().filter(is_unlisted).map(|entry| &entry.name);
     let first = unlisted.next()?;
     let all = count(1 + unlisted.count(), "file");
-    Some(format!("left out because the manifest does not list it: {all}, such as {}", first.escape_debug()))
+    Some(format!("ignored, because the manifest does not list it: {all}, such as {}", first.escape_debug()))
 }
 
 #[cfg(test)]
@@ -103,10 +103,7 @@ mod tests {
         for url in ["s3://old/x/a", "file:/old/x/a", "hdfs://old/x/a", "s3://new/a"] {
             let named = named(&[url, url.replace("/a", "/b").as_str()], &["a", "b", "_SUCCESS"]).unwrap();
             let old = url.strip_suffix("/a").unwrap();
-            assert_eq!(
-                named.notes,
-                [format!("the manifest is of {old}: its files are taken from s3://new/y")]
-            );
+            assert_eq!(named.notes, [format!("the manifest names {old}: reading its files from s3://new/y")]);
             assert_eq!(named.files.len(), 2);
         }
     }
@@ -114,7 +111,7 @@ mod tests {
     #[test]
     fn a_url_without_a_file_name_is_refused() {
         for url in ["s3://old/x/", "s3://old/x/..", "s3://old/x/.", "a"] {
-            assert!(named(&[url], &["a"]).unwrap_err().contains("which is no file"), "{url}");
+            assert!(named(&[url], &["a"]).unwrap_err().contains("which is not a file"), "{url}");
         }
     }
 
@@ -138,9 +135,9 @@ mod tests {
         for (manifest, said) in [
             ("{\"version\":3,\n\"entries\": [\n{\"ur", "cut off"),
             ("", "cut off"),
-            ("col1,col2\n", "no manifest"),
-            ("{\"version\":3}", "no manifest"),
-            ("{\"entries\":[]}", "no manifest"),
+            ("col1,col2\n", "not the manifest"),
+            ("{\"version\":3}", "not the manifest"),
+            ("{\"entries\":[]}", "not the manifest"),
             ("{\"version\":4,\"entries\":[]}", "only version 3"),
         ] {
             let why = name(&folder, manifest.as_bytes(), Vec::new()).unwrap_err().text(None);

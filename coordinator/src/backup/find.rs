@@ -85,11 +85,11 @@ async fn below(folder: Folder, listing: Listing, is_started: bool) -> Result<(Fo
             let (what, removes) = match named.kind {
                 Kind::Incremental => (
                     "the incremental export of DynamoDB",
-                    "; it says itself which items are put and which are removed",
+                    "; its lines state which items to put and which to remove",
                 ),
                 _ => ("the export of DynamoDB", ""),
             };
-            named.notes.insert(0, format!("{target}: {what} in its folder {one} is taken{removes}"));
+            named.notes.insert(0, format!("{target}: importing {what} in its folder {one}{removes}"));
             Ok((below, named))
         }
         several => {
@@ -126,7 +126,9 @@ async fn export_of_data(folder: &Folder) -> Result<Option<(Folder, Named)>, Fail
     if data.target != *target {
         return Ok(None);
     }
-    named.notes.insert(0, format!("{target} belongs to the export of DynamoDB in {of}: that is taken"));
+    named
+        .notes
+        .insert(0, format!("{target} belongs to the export of DynamoDB in {of}: importing that export"));
     Ok(Some((data, named)))
 }
 
@@ -179,9 +181,9 @@ async fn by_manifest(folder: &Folder, listing: &Listing) -> Result<Option<Export
     match export {
         None => Ok(None),
         Some(_) => Err(Failure::Refused(format!(
-            "{target} has {} but no {}: it was not copied whole; copy that, too",
+            "{target} has {} but no {lacks}: the copy is incomplete; copy {lacks} as well",
             layout::EXPORT_JSON,
-            layout::MANIFEST
+            lacks = layout::MANIFEST
         ))),
     }
 }
@@ -193,7 +195,7 @@ fn named(folder: &Folder, export: Export, listing: Listing) -> Result<Named, Nam
         Export::Own(bytes) => match export_json::read(without_mark(&bytes)) {
             Ok(export) => own::name(target, export, listing.files),
             Err(ExportJsonError::Version(version)) => Err(NameError::Other(format!(
-                "{target} holds an export of version {version}: this program knows only version {}",
+                "{target} holds an export of version {version}: this program supports only version {}",
                 export_json::VERSION
             ))),
             Err(ExportJsonError::Damaged(why)) => Err(NameError::Other(format!(
@@ -236,7 +238,7 @@ fn native_state(folder: &Folder, listing: &Listing) -> Result<Native, Failure> {
     let is_there = |name: &str| listing.files.iter().any(|entry| entry.name == name);
     let (target, summary, files) = (&folder.target, native::SUMMARY, native::FILES);
     let lacks = |has: &str, lacks: &str| {
-        let why = format!("{target} has {has} but no {lacks}: it was not copied whole; copy that, too");
+        let why = format!("{target} has {has} but no {lacks}: the copy is incomplete; copy {lacks} as well");
         Err(Failure::Refused(why))
     };
     match (is_there(summary), is_there(files)) {
@@ -264,7 +266,7 @@ async fn exports_below(folder: &Folder, listing: &Listing) -> Result<Vec<String>
 
 fn unfinished(folder: &Folder) -> String {
     format!(
-        "{} holds an unfinished export of DynamoDB: there is no {}; wait until it is complete, or copy that, too",
+        "{} holds an unfinished export of DynamoDB: there is no {}; wait until it exists, or copy it as well",
         folder.target,
         native::SUMMARY
     )
@@ -295,7 +297,8 @@ async fn native(folder: Folder, listing: &Listing) -> Result<(Folder, Named), Fa
     let data = match files.place {
         Some(DataFolder::Shared) => {
             let (parent, _) = folder.parent()?.ok_or_else(|| {
-                let why = "its files are in the folder beside it, and there is none beside a whole bucket";
+                let why = "its files are expected in the folder beside it, but a whole bucket has no folder \
+                           beside it";
                 Failure::Refused(format!("{}: {why}", folder.target))
             })?;
             parent.sub(native::DATA)?
@@ -325,7 +328,7 @@ async fn native_manifest(folder: &Folder, listing: &Listing, name: &str) -> Resu
             && !native::check_md5(&manifest, &md5)
         {
             return Err(Failure::Refused(format!(
-                "{url} does not match the checksum beside it, {beside}: it was changed, or not copied whole"
+                "{url} does not match its checksum in {beside}: it was changed, or the copy is incomplete"
             )));
         }
     }

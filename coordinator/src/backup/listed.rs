@@ -11,7 +11,7 @@ use super::{edc::file_name, folder::parent, native};
 /// In words: it is no manifest, or of a version that is not known.
 pub(crate) fn edc(bytes: &[u8]) -> Result<Vec<String>, String> {
     let urls = manifest::read(bytes).map_err(|error| match error {
-        manifest::ManifestError::Json(_) => "it is cut off, or no manifest of an export".to_owned(),
+        manifest::ManifestError::Json(_) => "it is cut off, or not the manifest of an export".to_owned(),
         manifest::ManifestError::Version(version) => format!("version {version}; only version 3 is known"),
     })?;
     urls.iter().map(|url| file_name(url).map(str::to_owned)).collect()
@@ -44,7 +44,7 @@ pub(crate) fn native(folder: &Target, summary: &[u8], files: &[u8]) -> Result<Na
         Some(native::DataFolder::Own) => Some(folder.folder(native::DATA)),
         Some(native::DataFolder::Shared) => {
             let (parent, _) =
-                parent(folder).ok_or("its files are in the folder beside it, and there is none")?;
+                parent(folder).ok_or("its files are expected in the folder beside it, but it has none")?;
             Some(parent.folder(native::DATA))
         }
     };

@@ -62,10 +62,10 @@ impl NameError {
         match (self, elsewhere) {
             (Self::Other(why), _) => why,
             (Self::Missing { text, .. }, None) => {
-                format!("{text}: the backup is not whole; copy all of it")
+                format!("{text}: the backup is incomplete; copy all of it")
             }
             (Self::Missing { text, .. }, Some(place)) => {
-                format!("{text}: a file of that name is in {place}; move the files to where they should be")
+                format!("{text}: a file of that name is in {place}; move the files to the expected folder")
             }
         }
     }
@@ -87,7 +87,8 @@ pub(super) fn pick(
         let number = 1 + missing.count();
         let (shown, all) = (first.escape_debug(), count(names.len(), "file"));
         let verb = if number == 1 { "is" } else { "are" };
-        let text = format!("{folder}: {number} of the {all} that {list} lists {verb} missing, {shown} first");
+        let text =
+            format!("{folder}: {number} of the {all} that {list} lists {verb} missing (first: {shown})");
         return Err(NameError::Missing { text, first: (*first).to_owned() });
     }
     let take = |name: &&str| {
@@ -120,7 +121,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_and_counted() {
         let why = pick(&["a", "y", "b", "x"]).unwrap_err();
-        assert!(why.contains("2 of the 4 files that the manifest lists are missing, y first"), "{why}");
+        assert!(why.contains("2 of the 4 files that the manifest lists are missing (first: y)"), "{why}");
         assert!(pick(&["x"]).unwrap_err().contains("1 of the 1 file that the manifest lists is missing"));
     }
 

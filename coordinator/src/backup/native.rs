@@ -86,7 +86,8 @@ impl Summary {
         let items = files.lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.item_count));
         if items != Some(self.item_count) {
             return Err(format!(
-                "{SUMMARY} states {} items, but the files in {FILES} do not add up to that: one of them is damaged",
+                "{SUMMARY} states {} items, but the files in {FILES} add up to another number: one of them \
+                 is damaged",
                 self.item_count
             ));
         }
@@ -156,10 +157,12 @@ impl Files {
                 .map_err(|error| format!("line {number} can't be read ({error}): it is damaged"))?;
             let key = line.data_file_s3_key.escape_debug();
             let Some((_, place, _)) = split_key(&line.data_file_s3_key) else {
-                return Err(format!("line {number} names {key}, which is no data file of an export"));
+                return Err(format!("line {number} names {key}, which is not a data file of an export"));
             };
             if files.place.is_some_and(|other| other != place) {
-                return Err(format!("line {number} names {key}, but lines before it another kind of folder"));
+                return Err(format!(
+                    "line {number} names {key}, but earlier lines name another kind of folder"
+                ));
             }
             files.place = Some(place);
             files.lines.push(line);
@@ -202,7 +205,8 @@ pub(super) fn name(
     let file = |(line, entry): (&FileLine, Entry)| {
         let md5 = base64::decode(&line.md5_checksum).ok().and_then(|md5| md5.try_into().ok());
         let name = entry.name.escape_debug();
-        let md5 = md5.ok_or_else(|| format!("{FILES}: the checksum of {name} is no MD5: it is damaged"))?;
+        let md5 =
+            md5.ok_or_else(|| format!("{FILES}: the checksum of {name} is not an MD5: it is damaged"))?;
         Ok(NamedFile { entry, parts: Vec::new(), checksum: Some(Checksum::Md5(md5)), is_listed: true })
     };
     let checked = files.lines.iter().zip(entries).map(file).collect::<Result<Vec<_>, String>>()?;
@@ -228,7 +232,7 @@ fn rebased(data: &Target, summary: &Summary, files: &Files) -> Option<String> {
     let was = Object::S3 { bucket: bucket.clone(), key: key.clone() };
     let old = format!("s3://{bucket}/{folder}");
     (was != object(data, name))
-        .then(|| format!("the export is of {}: its files are taken from {data}", old.escape_debug()))
+        .then(|| format!("the export names {}: reading its files from {data}", old.escape_debug()))
 }
 
 #[cfg(test)]

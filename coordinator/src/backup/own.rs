@@ -22,7 +22,7 @@ pub(super) fn name(folder: &Target, export: ExportJson, entries: Vec<Entry>) -> 
         let of_file = |why| format!("{}: {why}", folder.url(&file.name));
         if entry.bytes != file.bytes {
             return Err(of_file(format!(
-                "has {} bytes, not the {} that export.json records: it was not copied whole, or changed",
+                "has {} bytes, but export.json records {}: the copy is incomplete, or the file was changed",
                 entry.bytes, file.bytes
             )));
         }
@@ -53,7 +53,7 @@ pub(crate) fn parts(file: &PartFile, is_plain: bool) -> Result<Vec<Part>, String
     let fits = file.parts.iter().all(|part| part.bytes > 0 && (!is_plain || part.bytes == part.line_bytes));
     let is_whole = adds_up && fits;
     if !file.parts.is_empty() && !is_whole {
-        return Err("its parts in export.json do not add up to it: export.json is damaged".into());
+        return Err("its parts in export.json do not add up to the whole file: export.json is damaged".into());
     }
     let part = |part: &job::export_json::UploadPart| {
         let crc32c = crc32c(&part.crc32c)?;

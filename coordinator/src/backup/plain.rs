@@ -34,16 +34,16 @@ pub(super) fn name(folder: &Target, listing: Listing) -> Result<Named, String> {
             [] => String::new(),
             [first, ..] => format!("; name one of the folders in it, such as {}", first.escape_debug()),
         };
-        return Err(format!("{folder} holds no file of a backup{inside}"));
+        return Err(format!("{folder} holds no backup files{inside}"));
     }
     let mut notes = Vec::new();
     if let Some(first) = folders.first() {
         let all = count(folders.len(), "folder");
-        notes.push(format!("{folder}: what is in its {all} is left out, such as {}", first.escape_debug()));
+        notes.push(format!("{folder}: ignored the contents of its {all}, such as {}", first.escape_debug()));
     }
     // Hadoop's committer works there, and removes it when a job ends well.
     if listing.folders.iter().any(|name| name == "_temporary") {
-        notes.push(format!("{folder} has a folder _temporary: what wrote it may not have finished"));
+        notes.push(format!("{folder} has a folder _temporary: the job that wrote it may not have finished"));
     }
     let files = entries.into_iter().map(|entry| NamedFile {
         entry,
@@ -83,13 +83,13 @@ mod tests {
     #[test]
     fn folders_in_it_are_worth_a_note() {
         let notes = named(&["a"], &["z", "y", "_temporary"]).unwrap().notes;
-        assert_eq!(notes[0], "file:///x: what is in its 2 folders is left out, such as y");
+        assert_eq!(notes[0], "file:///x: ignored the contents of its 2 folders, such as y");
         assert!(notes[1].contains("_temporary"));
     }
 
     #[test]
     fn a_folder_without_data_is_refused() {
-        assert!(named(&["_SUCCESS"], &[]).unwrap_err().ends_with("holds no file of a backup"));
+        assert!(named(&["_SUCCESS"], &[]).unwrap_err().ends_with("holds no backup files"));
         assert!(named(&["_SUCCESS"], &["Forum"]).unwrap_err().ends_with("such as Forum"));
     }
 }

@@ -97,8 +97,7 @@ async fn backups_of_the_java_tool_are_found_where_they_were_moved_to() {
         let folder = Target::File { dir: golden.join(format!("edc-5.6.0-{name}")) };
         let backup = find(&folder, None, &keys(), false).await.unwrap();
         assert_eq!((backup.kind, backup.files.len(), backup.items), (Kind::Edc, files, None), "{name}");
-        let note =
-            format!("the manifest is of s3://mybucket/exports/{was}: its files are taken from {folder}");
+        let note = format!("the manifest names s3://mybucket/exports/{was}: reading its files from {folder}");
         assert_eq!(backup.notes, [note]);
         for file in &backup.files {
             assert_eq!((file.codec, file.format), (codec, Some(Format::Emr)), "{name}");
@@ -116,7 +115,7 @@ async fn a_backup_of_the_java_tool_must_be_whole() {
     let made = Made::with(&[("a", LINE), ("_SUCCESS", "")]);
     made.manifest(&["s3://old/x/a", "s3://old/x/b"]);
     let why = made.refusal().await;
-    assert!(why.contains("1 of the 2 files that the manifest lists is missing, b first"), "{why}");
+    assert!(why.contains("1 of the 2 files that the manifest lists is missing (first: b)"), "{why}");
     made.write("b", LINE.as_bytes());
     assert_eq!(made.find().await.files.len(), 2);
     made.write("manifest", b"{\"version\":3,\"entries\": [");
@@ -142,7 +141,7 @@ async fn a_folder_without_manifest_is_all_its_files() {
         (backup.kind.to_string().as_str(), splits(&backup, 1).len()),
         ("a folder without manifest", 2)
     );
-    assert!(backup.notes[0].contains("1 folder is left out, such as sub"), "{:?}", backup.notes);
+    assert!(backup.notes[0].contains("1 folder, such as sub"), "{:?}", backup.notes);
 }
 
 #[tokio::test]
@@ -182,9 +181,9 @@ async fn the_first_item_of_each_file_must_have_the_keys_of_the_table() {
     let made = Made::with(&[("a", LINE), ("b", "{\"pk\":{\"s\":\"a\"},\"sk\":{\"s\":\"1\"}}\n")]);
     let why = made.refusal().await;
     assert!(why.starts_with(&format!("{}: ", made.target().url("b"))), "{why}");
-    assert!(why.contains("attribute sk is of type S, not N"), "{why}");
+    assert!(why.contains("key attribute sk has type S, not N"), "{why}");
     made.write("b", b"{\"id\":{\"s\":\"a\"}}\n");
-    assert!(made.refusal().await.contains("its first item has no attribute pk"));
+    assert!(made.refusal().await.contains("its first item lacks the key attribute pk"));
 }
 
 #[tokio::test]

@@ -53,17 +53,18 @@ Examples:
   tablehaul export Forum s3://mybucket                  # to s3://mybucket/<region>/Forum
   tablehaul export Forum /backups/forum --dry-run       # only the plan: rate, time, price
   tablehaul verify s3://mybucket/exports
-  tablehaul status s3://mybucket/exports                # complete, at work, or how far it got
+  tablehaul status s3://mybucket/exports                # complete, running, or how much is done
   tablehaul clean s3://mybucket/exports                 # removes an unfinished export
   tablehaul import s3://mybucket/exports Forum          # at a quarter of its write capacity
   tablehaul import s3://mybucket/exports Forum --write-units 500 --dry-run
 
-In the place of the Java tool of a Data Pipeline step:
+In place of the Java tool in a Data Pipeline step:
   tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBExport s3://mybucket/exports Forum 0.25
   tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBImport s3://mybucket/exports Forum 0.25
 
-Exit codes: 0 done · 1 failed · 2 refused before anything was written · 3 stopped by a signal or deadline.
-An export that failed or was stopped goes on with the same command.
+Exit codes: 0 done · 1 failed · 2 refused before anything was written · 3 stopped by a signal or deadline ·
+4 internal error.
+Run the same command again to resume an export that failed or was stopped.
 In the form of the Java tool: 0 done · 1 failed, refused or stopped · 255 wrong arguments.";
 
 /// Moves whole DynamoDB tables to S3 or a folder and back, in the backup format of AWS Data Pipeline.
@@ -95,9 +96,9 @@ pub(super) enum Command {
 
 /// Export tables to a folder.
 ///
-/// Every item of each table is written, as one line of JSON, to part files in the destination,
-/// with a manifest that Data Pipeline's import reads. The folder must be empty, or hold what an earlier
-/// run of the same export has left, which is gone on with; it looks whole only when it is.
+/// Writes every item of each table as one line of JSON to part files in the destination, with a manifest
+/// that Data Pipeline's import reads. The folder must be empty or hold an unfinished run of the same
+/// export, which is then resumed. An unfinished export never looks complete.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, override_usage = "tablehaul export [OPTIONS] <TABLE>... <DESTINATION>")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -110,7 +111,7 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "P", env = "TABLEHAUL_READ_PERCENT")]
     read_percent: Option<String>,
 
-    /// Read capacity units per second to use, whatever the table has
+    /// Read capacity units per second to use, regardless of the table's capacity
     #[arg(long, value_name = "N", env = "TABLEHAUL_READ_UNITS")]
     read_units: Option<String>,
 
@@ -122,7 +123,7 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "N", env = "TABLEHAUL_SEGMENTS")]
     segments: Option<u32>,
 
-    /// Worker processes, 1 to 10000 [default: cores; on YARN what the cluster has room for and the rate can use]
+    /// Worker processes, 1 to 10000 [default: cores; on YARN as many as fit in the cluster and the rate needs]
     #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     workers: Option<u32>,
 
@@ -130,20 +131,20 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "CODEC", env = "TABLEHAUL_COMPRESS", default_value = "none")]
     compress: Compression,
 
-    /// Spelling of NULL: single, which version 5 of the Java tool reads, or both, for versions 4 and 5
-    /// [default: single; of an unfinished export the one it began with]
+    /// Spelling of NULL: single (version 5 of the Java tool reads it) or both (for versions 4 and 5)
+    /// [default: single; a resumed export keeps its spelling]
     #[arg(long, value_name = "SPELLING", env = "TABLEHAUL_NULL")]
     null: Option<NullSpelling>,
 
-    /// What to do if a complete export of the table is there already
+    /// What to do if the destination already holds a complete export of the table
     #[arg(long, value_name = "WHAT", env = "TABLEHAUL_IF_COMPLETE", default_value = "refuse")]
     if_complete: IfComplete,
 
-    /// Remove an unfinished export that is there and begin anew, instead of going on with it
+    /// Remove an unfinished export in the destination and start again, instead of resuming it
     #[arg(long, env = "TABLEHAUL_RESTART", value_parser = FalseyValueParser::new())]
     restart: bool,
 
-    /// Stop in order so early that it is over before this, such as 90m or 2h30m; the same command goes on
+    /// Stop cleanly before this much time has passed, such as 90m or 2h30m; run the same command again to resume
     #[arg(long, value_name = "DURATION", env = "TABLEHAUL_DEADLINE", value_parser = duration)]
     deadline: Option<Duration>,
 
@@ -169,10 +170,10 @@ pub(super) struct ExportArgs {
     objects: ObjectArgs,
 }
 
-/// Read every file of an export again and check it against what was recorded.
+/// Read every file of an export and check it against the recorded values.
 ///
-/// Counts, bytes and checksums of each file, that every line is an item with the table's keys, and
-/// that no key is twice in a file. One line for each defect; exit code 1 if there is any.
+/// Checks counts, bytes and checksums of each file, that every line is an item with the table's keys, and
+/// that no key occurs twice in a file. Prints one line for each defect. Exit code 1 if there is any.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct VerifyArgs {
@@ -195,19 +196,19 @@ pub(super) struct AwsArgs {
     #[arg(long, value_name = "REGION", env = "TABLEHAUL_REGION")]
     region: Option<String>,
 
-    /// Region of the bucket [default: S3 is asked for it]
+    /// Region of the bucket [default: the one that S3 reports]
     #[arg(long, value_name = "REGION", env = "TABLEHAUL_S3_REGION")]
     s3_region: Option<String>,
 
-    /// Another DynamoDB than AWS's
+    /// Endpoint of DynamoDB, instead of AWS's own
     #[arg(long, value_name = "URL", env = "TABLEHAUL_DYNAMODB_ENDPOINT", value_parser = endpoint)]
     dynamodb_endpoint: Option<String>,
 
-    /// Another S3 than AWS's
+    /// Endpoint of S3, instead of AWS's own
     #[arg(long, value_name = "URL", env = "TABLEHAUL_S3_ENDPOINT", value_parser = endpoint)]
     s3_endpoint: Option<String>,
 
-    /// Profile of the shared AWS configuration files; then no other credentials are used
+    /// Profile of the shared AWS configuration files; tablehaul then uses no other credentials
     #[arg(long, value_name = "NAME", env = "TABLEHAUL_PROFILE", value_parser = identity)]
     profile: Option<String>,
 
@@ -215,11 +216,11 @@ pub(super) struct AwsArgs {
     #[arg(long, value_name = "ARN", env = "TABLEHAUL_ASSUME_ROLE", value_parser = identity)]
     assume_role: Option<String>,
 
-    /// External id that the role asks for
+    /// External ID that the role requires
     #[arg(long, value_name = "ID", env = "TABLEHAUL_EXTERNAL_ID", requires = "assume_role")]
     external_id: Option<String>,
 
-    /// Account, 12 digits: refuse to run with credentials of any other
+    /// AWS account (12 digits): refuse to run with credentials of another account
     #[arg(long, value_name = "ACCOUNT", env = "TABLEHAUL_ACCOUNT", value_parser = account)]
     account: Option<String>,
 

@@ -212,7 +212,7 @@ fn checked_place(path: &str, options: &Options, wishes: &ClusterOptions) -> Resu
     let why = match default_fs {
         Ok(None) => return Ok(()),
         Ok(Some(uri)) => format!("the Java tool takes it for a path in {uri} (fs.defaultFS)"),
-        Err(why) => format!("where it is for the Java tool cannot be told: {why}"),
+        Err(why) => format!("tablehaul cannot find out what the Java tool would take it for: {why}"),
     };
     let here = args::target(path).map_or_else(|_| "file:///folder".to_owned(), |target| target.to_string());
     Err(Ending::Failed(format!(
@@ -237,7 +237,7 @@ fn rate(options: &Options, ratio: Option<&str>, given: &Given, own: RateSpec) ->
 
 fn of_ratio(text: &str, verb: &str) -> Result<RateSpec, Ending> {
     let number: f64 =
-        text.parse().map_err(|_| Ending::WrongArguments(format!("RATIO {text:?} is no number")))?;
+        text.parse().map_err(|_| Ending::WrongArguments(format!("RATIO {text:?} is not a number")))?;
     options::milli_percent(number)
         .map(RateSpec::MilliPercent)
         .ok_or_else(|| Ending::Failed(format!("RATIO {text}: the {verb} ratio must be over 0")))

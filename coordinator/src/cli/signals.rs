@@ -90,10 +90,10 @@ fn heard(stop: &CancellationToken) {
     stop.cancel();
     let code = STOPPED.load(Ordering::SeqCst);
     if output::is_talking() {
-        output::exit("stopped by a signal while it waited for somebody to read or to type", code);
+        output::exit("stopped by a signal while waiting for input or for a reader of standard output", code);
     }
     if first_at.elapsed() >= IN_ORDER {
-        output::exit("ended at once by a second signal, before all was put in order", code);
+        output::exit("ended at once by a second signal, before the clean-up was complete", code);
     }
 }
 

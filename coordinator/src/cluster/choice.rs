@@ -50,10 +50,13 @@ impl ClusterChoice {
         let found = match wishes.kind {
             ClusterKind::Local => Err("as asked".to_owned()),
             ClusterKind::Yarn if is_folder => Err(refused(format!(
-                "{files} is on this machine, where workers on others cannot reach it: use S3, or --cluster local"
+                "{files} is on this machine, so workers on other machines cannot reach it: use S3, or \
+                 --cluster local"
             )))?,
             ClusterKind::Yarn => Ok(Site::find(wishes).await.map_err(refused)?),
-            ClusterKind::Auto if is_folder => Err("a folder on this machine needs workers on it".to_owned()),
+            ClusterKind::Auto if is_folder => {
+                Err("a folder on this machine needs workers on this machine".to_owned())
+            }
             ClusterKind::Auto => Site::find(wishes).await,
         };
         let on = match found {
@@ -116,14 +119,12 @@ async fn same_version(worker: &Path) -> Result<(), Failure> {
     let refused = |why: String| Failure::Refused(format!("the worker binary {} {why}", worker.display()));
     let output = Command::new(worker).arg("--version").stdin(Stdio::null()).kill_on_drop(true).output();
     let output = tokio::time::timeout(VERSION_LIMIT, output).await;
-    let output = output.map_err(|_| refused("does not say its version".into()))?;
+    let output = output.map_err(|_| refused("does not report its version".into()))?;
     let output = output.map_err(|error| refused(format!("cannot be run: {error}")))?;
     let said = String::from_utf8_lossy(&output.stdout);
     let version = said.trim().rsplit(' ').next().unwrap_or_default();
     if version == VERSION {
         return Ok(());
     }
-    Err(refused(format!(
-        "is of version {version}, and tablehaul of {VERSION}: install both from one package"
-    )))
+    Err(refused(format!("has version {version}, but tablehaul has {VERSION}: install both from one package")))
 }

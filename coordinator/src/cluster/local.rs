@@ -121,7 +121,7 @@ async fn watch(
     {
         // How it ended says more.
         let ended = tokio::time::timeout(LAST_WORDS, child.wait()).await;
-        return Some(ended.map_or_else(|_| format!("could not be told its job: {error}"), how));
+        return Some(ended.map_or_else(|_| format!("could not be given its job: {error}"), how));
     }
     let stderr = child.stderr.take();
     let read = async {

@@ -63,7 +63,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                     None
                 }
                 Err(fault) => {
-                    self.driver.progress.note(&format!("the table could not be looked at again: {fault}"));
+                    self.driver.progress.note(&format!("could not check the table again: {fault}"));
                     None
                 }
             },

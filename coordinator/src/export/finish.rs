@@ -127,7 +127,8 @@ impl Finish<'_> {
         };
         self.stop.grant(GRACE, publishing).await.map_err(|why| Failure::Stopped(why.into()))??;
         if self.stop.grant(GRACE, self.tidy_up(journal, state, at)).await.is_err() {
-            self.progress.note("note        something is left that does no harm: removing it took too long");
+            self.progress
+                .note("note        the clean-up is incomplete, which does no harm: it took too long");
         }
         Ok(export)
     }
@@ -141,15 +142,15 @@ impl Finish<'_> {
         match found {
             Ok(Found::Same) => Ok(()),
             Ok(Found::Another(why)) => Err(Failure::OtherTable(format!(
-                "{why}; some items may be of the old table and some of the new one, so no backup is made of them"
+                "{why}; the items may come from both tables, so this is not a backup"
             ))),
             Ok(Found::Gone(why)) => {
-                let left = "everything of it had been read, and this backup may be the only copy";
+                let left = "all of it had been read, and this backup may be the only copy";
                 self.progress.note(&format!("note        {why}; {left}"));
                 Ok(())
             }
             Err(fault) => Err(Failure::Failed(format!(
-                "everything is read, but whether the table is still the same could not be found out: {fault}"
+                "everything was read, but the table's identity could not be checked: {fault}"
             ))),
         }
     }
@@ -162,7 +163,8 @@ impl Finish<'_> {
             journal.remove(&[state.begun(), Fact::Commit { at }]).await
         };
         if let Err(failure) = tidied.await {
-            self.progress.note(&format!("note        something is left that does no harm: {failure}"));
+            self.progress
+                .note(&format!("note        the clean-up is incomplete, which does no harm: {failure}"));
         }
     }
 
@@ -220,7 +222,7 @@ impl Finish<'_> {
             Ok(Ok(())) => return failure,
             Ok(Err(moved @ Failure::Superseded(_))) => return moved,
             Ok(Err(left)) => left.to_string(),
-            Err(_) => format!("that took longer than {} s", ABANDON_LIMIT.as_secs_f32()),
+            Err(_) => format!("it took longer than {} s", ABANDON_LIMIT.as_secs_f32()),
         };
         failure.saying(&format!("{} could not be cleaned up: {left}", self.target))
     }
@@ -234,7 +236,7 @@ async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) ->
     if let Some(name) = commit::in_the_way(store, marks).await.map_err(failed)? {
         let url = store.url(name);
         return Err(Failure::Failed(format!(
-            "{url} was put there meanwhile, and this export did not write it: move that backup elsewhere"
+            "another program wrote {url} during the export: move it elsewhere"
         )));
     }
     match retry(|| store.lost(&state.begin.job, state.files(), marks.is_some())).await.map_err(failed)? {

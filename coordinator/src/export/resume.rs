@@ -45,7 +45,7 @@ pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: Wishes) -> O
         return Some(format!("of another table, {}", arn.escape_debug()));
     }
     if differs(&begin.table_id, &described(facts, "TableId")) || begin.keys != facts.keys {
-        return Some("of that table before it was deleted and made again".into());
+        return Some("of that table before it was deleted and recreated".into());
     }
     if begin.compression != wishes.compression {
         let (before, now) = (begin.compression.name(), wishes.compression.name());
@@ -68,18 +68,18 @@ pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: Wishes) -> O
 
 /// What to say when an export is left unfinished. Only of the same table can it go on.
 pub(crate) fn kept_text(state: &ExportState, place: &str, can_go_on: bool) -> String {
-    kept(&format!("{} % of it", state.percent()), place, can_go_on)
+    kept(&format!("{} % of the export", state.percent()), place, can_go_on)
 }
 
 /// The same where the last of it could not be journaled, so that nobody knows how much is kept.
 pub(crate) fn partly_kept_text(unwritten: &Failure, place: &str, can_go_on: bool) -> String {
-    let kept = kept("what was recorded of it before that", place, can_go_on);
-    format!("its end could not be recorded ({unwritten}); {kept}")
+    let kept = kept("the earlier state", place, can_go_on);
+    format!("the final state could not be recorded ({unwritten}); {kept}")
 }
 
 fn kept(what: &str, place: &str, can_go_on: bool) -> String {
     let next = if can_go_on {
-        "the same command goes on from there, `tablehaul clean` removes it"
+        "run the same command again to resume, or `tablehaul clean` to remove it"
     } else {
         "`tablehaul clean` removes it, --restart removes it and exports the table as it is now"
     };
@@ -91,8 +91,8 @@ fn kept(what: &str, place: &str, can_go_on: bool) -> String {
 pub(crate) fn advised(failure: Failure, place: &str) -> Failure {
     match failure {
         Failure::Lost(_) => failure.saying(&format!(
-            "so this export can't be completed: give the same command with --restart to read the whole table again, or \
-             `tablehaul clean {place}` to remove what is left of it"
+            "so this export can't be completed: run the same command with --restart to read the whole table \
+             again, or `tablehaul clean {place}` to remove the rest"
         )),
         failure => failure,
     }
@@ -118,10 +118,10 @@ mod tests {
     #[test]
     fn how_much_is_kept_is_told_only_if_all_of_it_was_recorded() {
         let state = ExportState::new(begun(), true);
-        assert!(kept_text(&state, "/x", true).starts_with("0 % of it is kept in /x/_tablehaul: "));
+        assert!(kept_text(&state, "/x", true).starts_with("0 % of the export is kept in /x/_tablehaul: "));
         let text = partly_kept_text(&Failure::Failed("the disk is full".into()), "/x", true);
-        let expected = "its end could not be recorded (the disk is full); what was recorded of it before that is kept in \
-                        /x/_tablehaul: ";
+        let expected = "the final state could not be recorded (the disk is full); the earlier state is kept \
+                        in /x/_tablehaul: ";
         assert!(text.starts_with(expected) && !text.contains('%'), "{text}");
     }
 
@@ -160,7 +160,7 @@ mod tests {
         let again = described(&json!({"TableId": "b"}));
         for (facts, wishes, why) in [
             (&other, wishes, "of another table, arn:aws:dynamodb:us-east-1:123456789012:table/Forum"),
-            (&again, wishes, "of that table before it was deleted and made again"),
+            (&again, wishes, "of that table before it was deleted and recreated"),
             (&facts, Wishes { compression: Compression::Zstd, ..wishes }, "with compression none, not zstd"),
             (&facts, Wishes { null: Some(NullSpelling::Both), ..wishes }, "with --null single, not both"),
             (&facts, Wishes { consistent: true, ..wishes }, "without --consistent"),

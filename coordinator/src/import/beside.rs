@@ -43,7 +43,7 @@ pub(super) async fn is_in_backup(place: &Object, folder: &Target, backup: &Backu
 }
 
 /// Why a place that [`is_mark`] is refused.
-pub(super) const IS_MARK: &str = "has a name that belongs to a backup; name another file";
+pub(super) const IS_MARK: &str = "this name is reserved for backups; use another";
 
 /// Whether an object of this key or path would be taken for one that says something of a backup, maybe of one that is
 /// put there later: `_SUCCESS`, a manifest, or anything in `_tablehaul`.

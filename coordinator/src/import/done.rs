@@ -54,7 +54,7 @@ impl Done {
         let Counts { items, removed, .. } = self.counts;
         let done = match (items, removed) {
             (0, 0) => {
-                format!("no item is known to have been {verbs} before that, but some may have been")
+                format!("some items may have been {verbs} before that")
             }
             (items, 0) => format!("{} before that", told(items, "item", "written")),
             (0, removed) => format!("{} before that", told(removed, "item", "removed")),
@@ -66,14 +66,13 @@ impl Done {
         };
         if is_other_table {
             let nowhere = items == 0 && removed == 0;
-            let places =
-                ", some of them perhaps in the table that was deleted, some in the one that is there now";
+            let places = ", some perhaps in the deleted table, some in the new one";
             return format!("{done}{}", if nowhere { "" } else { places });
         }
         if self.is_kept {
             return done;
         }
-        format!("{done}; the same command does all of it again, which is harmless")
+        format!("{done}; run the same command again; repeating it does no harm")
     }
 }
 
@@ -113,22 +112,19 @@ mod tests {
         assert_eq!(Done { mode: WriteMode::Delete, ..none }.text(false), "nothing was removed");
         assert_eq!(Done { is_incremental: true, ..none }.text(false), "nothing was written or removed");
         let text = done(0, 0).text(false);
-        assert_eq!(text, "no item is known to have been written before that, but some may have been");
+        assert_eq!(text, "some items may have been written before that");
         let text = Done { mode: WriteMode::Delete, is_kept: false, ..done(0, 0) }.text(false);
-        assert!(text.starts_with("no item is known to have been removed before that, but"), "{text}");
-        assert!(text.ends_with("the same command does all of it again, which is harmless"), "{text}");
+        assert!(text.starts_with("some items may have been removed before that"), "{text}");
+        assert!(text.ends_with("run the same command again; repeating it does no harm"), "{text}");
     }
 
     #[test]
     fn of_a_table_that_was_made_again_it_is_said_where_the_items_may_be_and_nothing_is_called_harmless() {
         let said = |done: Done| done.after(Failure::OtherTable("it is another".into())).to_string();
         let written = said(Done { is_kept: false, ..done(7, 0) });
-        assert!(
-            written.contains("at least 7 items were written before that, some of them perhaps in"),
-            "{written}"
-        );
+        assert!(written.contains("at least 7 items were written before that, some perhaps in"), "{written}");
         let unknown = said(Done { is_kept: false, ..done(0, 0) });
-        assert!(unknown.ends_with("but some may have been"), "{unknown}");
+        assert!(unknown.ends_with("some items may have been written before that"), "{unknown}");
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl fmt::Display for PlanText<'_> {
             WriteMode::Put if backup.is_incremental => "items are put and removed as the export says",
             WriteMode::Put => "items with the same key are replaced",
             WriteMode::PutIfAbsent => "items with the same key are kept",
-            WriteMode::Delete => "the items with the keys of the backup's are removed",
+            WriteMode::Delete => "items with the same key are removed",
         };
         writeln!(out, "to          {} ({does})", Line(&facts.name))?;
         writeln!(out, "rate        {} write units/s ({rate_source})", limits.table)?;

@@ -145,8 +145,8 @@ pub(super) async fn prepare(
     let backup = backup::find(&request.folder, Some(&clients), &facts.keys, may_reject).await?;
     if backup.is_incremental && (request.mode != WriteMode::Put || request.is_mode_named) {
         let why = format!(
-            "{} is an incremental export: it says itself what to put and what to delete, so --mode {} has no \
-             meaning; leave it out",
+            "{} is an incremental export: its lines state puts and deletes, so --mode {} does not apply; \
+             remove it",
             request.folder,
             request.mode.name()
         );
@@ -161,13 +161,13 @@ pub(super) async fn prepare(
         && beside::is_in_backup(place, &request.folder, &backup).await.map_err(refused)?
     {
         return Err(Failure::Refused(format!(
-            "--rejects {place}: lies in the folder of the backup, where the next import would take it for a part of \
-             that; name a file elsewhere, or one whose name begins with _"
+            "--rejects {place}: is inside the backup folder, so the next import would read it as data; name \
+             a file elsewhere, or one whose name begins with _"
         )));
     }
     let (limits, rate_source) = facts.write_limits(request.rate);
     if limits.table == Rate::default() {
-        return Err(Failure::Refused(format!("{rate_source} is no rate to write at")));
+        return Err(Failure::Refused(format!("the write rate is 0 ({rate_source}): set --write-units")));
     }
     retry_briefly(|| dynamodb::try_write(&clients, &request.table, request.mode)).await.map_err(refused)?;
     let wished = request.workers.unwrap_or_else(|| room.wanted(limits.table, plan::UNITS_PER_WORKER));

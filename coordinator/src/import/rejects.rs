@@ -108,7 +108,9 @@ impl Rejects {
             if state.to_tell > 0 {
                 state.to_tell -= 1;
                 let more = if state.to_tell == 0 { " (further ones only with --rejects)" } else { "" };
-                (self.tell)(format!("rejected    {object}, byte {offset} of its text: {reason}{more}"));
+                (self.tell)(format!(
+                    "rejected    {object}, byte {offset} of the uncompressed text: {reason}{more}"
+                ));
             }
         }
         match &mut state.waiting {
@@ -326,7 +328,7 @@ impl Waiting {
                     self.left_out += 1;
                     continue;
                 }
-                let why = format!("{} takes rejected lines more slowly than they come", self.place);
+                let why = format!("{} cannot keep up with the rejected lines", self.place);
                 return Err(Fault::new(FaultKind::Refused, why));
             }
             self.total += text.len() as u64;
@@ -408,7 +410,7 @@ mod tests {
             }
         };
         assert!(waiting.bytes.len() <= MAX_WAITING);
-        assert!(fault.message.contains("s3://b/k takes rejected lines more slowly"), "{fault}");
+        assert!(fault.message.contains("s3://b/k cannot keep up with the rejected lines"), "{fault}");
         waiting.is_held = true;
         waiting.note(&object(), &large(3)).unwrap();
         assert_eq!(waiting.left_out, 3);

@@ -138,7 +138,7 @@ impl fmt::Display for ImportReport {
         )?;
         writeln!(
             out,
-            "written     {} units, {}/s on the mean of {}/s allowed ({})",
+            "written     {} units, {}/s average, limit {}/s ({})",
             self.write_units,
             text::rate(self.mean_write_units_per_second),
             text::rate(self.budget_write_units_per_second),

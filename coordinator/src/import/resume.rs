@@ -46,7 +46,7 @@ pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<O
     store.check().await.map_err(|fault| Failure::refused(&fault))?;
     let refused = |what: String| {
         Failure::Refused(format!(
-            "--state {target}: holds {what}; give an empty folder, or that of this import"
+            "--state {target}: holds {what}; give an empty folder, or the state folder of this import"
         ))
     };
     match FolderContents::of(&store).await? {
@@ -84,7 +84,8 @@ impl StateFolder {
         {
             let place = self.store.place();
             return Err(Failure::Refused(format!(
-                "--state {place}: holds an unfinished import {why}: ask for the same, or give --restart to begin anew"
+                "--state {place}: holds an unfinished import {why}: give the same options, or --restart to \
+                 start again"
             )));
         }
         match (&self.journaled, note) {
@@ -168,14 +169,14 @@ impl OpenState {
         let next = if matches!(failure, Failure::OtherTable(_)) {
             "give --restart to import all of it into the table as it is now"
         } else {
-            "the same command goes on from there"
+            "run the same command again to resume"
         };
         match self.journal.append(Fact::Stopped(stopped), LAST_WORDS).await {
             Ok(()) => failure.saying(&format!("its state is kept in {place}: {next}")),
             Err(superseded @ Failure::Superseded(_)) => superseded,
             Err(unwritten) => failure.saying(&format!(
-                "its end could not be recorded ({unwritten}); what was recorded of it before that is kept in \
-                 {place}: {next}"
+                "the final state could not be recorded ({unwritten}); the earlier state is kept in {place}: \
+                 {next}"
             )),
         }
     }
@@ -217,7 +218,7 @@ fn difference(before: &BeginImport, now: &BeginImport) -> Option<String> {
     }
     if before.fingerprint != now.fingerprint || before.splits != now.splits {
         let splits = text::count_of(u64::from(before.splits), "split");
-        return Some(format!("of a backup that has changed since (then {splits})"));
+        return Some(format!("of a backup that has changed since (it had {splits})"));
     }
     None
 }

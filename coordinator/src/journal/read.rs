@@ -36,8 +36,8 @@ pub(crate) async fn read(store: &Store) -> Result<Option<Journaled>, Failure> {
                     let url = journal.url(&layout::journal_object(number));
                     let place = store.place();
                     Failure::Refused(format!(
-                        "the journal of {place} can't be used: {url} {why}; put that object back, or make sure that no \
-                         job uses {place}, remove its contents yourself and begin anew"
+                        "the journal of {place} is unusable: {url} {why}; restore that object. Or, if no job \
+                         uses {place}, empty it and start again"
                     ))
                 });
             }

@@ -93,7 +93,7 @@ pub(crate) async fn wait_for_owner_to_stop(
         OwnerStatus::LastSeen(age) => {
             let patience = OWNER_TIMEOUT.saturating_sub(age);
             note(&format!(
-                "{} was in use by {} {} s ago; watching for {} s whether it still lives",
+                "{} was in use by {} {} s ago; waiting {} s to see whether it still runs",
                 store.place(),
                 owner(&journaled.last),
                 age.as_secs(),
@@ -133,12 +133,12 @@ async fn watch(store: &Store, journaled: &Journaled, patience: Duration) -> Resu
 }
 
 fn at_work(store: &Store, journaled: &Journaled) -> Failure {
-    Failure::Refused(format!("{} is in use by {}, which is at work", store.place(), owner(&journaled.last)))
+    Failure::Refused(format!("{} is in use by {}, which is running", store.place(), owner(&journaled.last)))
 }
 
 /// What to say when the journal that was read is there no longer: it is unknown what is there now.
 pub(super) fn gone_on(place: &str) -> String {
-    format!("{place}: the job in it has ended or gone on just now; give the same command again")
+    format!("{place}: the job there has just ended or continued; run the command again")
 }
 
 /// Who wrote an object, for people.

@@ -172,7 +172,7 @@ fn a_journal_with_a_hole_a_damaged_object_or_one_of_another_number_is_refused_by
     assert_eq!(replayed(&cut_off).err(), Some((4, "is damaged: it is cut off".into())));
     let mut renamed = a_few();
     renamed[2].1 = object(7, &[]);
-    assert_eq!(replayed(&renamed).err(), Some((3, "says that it is number 7".into())));
+    assert_eq!(replayed(&renamed).err(), Some((3, "has number 7 in its header".into())));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn facts_that_contradict_each_other_are_refused() {
         (sealed(1, 1, 2, 1, Position::Done), "file 1 is not this worker's"),
         (sealed(0, 2, 7, 0, Position::Done), "segment 7 does not exist"),
         (opened(0), "opened twice"),
-        (begin(), "begins in its middle"),
+        (begin(), "lacks its first entries"),
     ] {
         let mut objects = a_few();
         objects[2].1 = object(3, &[Fact::Totals(Totals::default()), wrong]);

@@ -159,7 +159,10 @@ impl JournalWriter {
             let removed = self.journal.remove(&layout::journal_object(number)).await;
             let left = removed.err().map(|fault| format!("; {fault}")).unwrap_or_default();
             let why = if before == self.me.run {
-                format!("{}: another coordinator has taken over and removed what this one wrote", self.place)
+                format!(
+                    "{}: another coordinator has taken over and removed the journal of this job",
+                    self.place
+                )
             } else {
                 gone_on(&self.place)
             };
@@ -216,7 +219,7 @@ impl JournalWriter {
     fn superseded(&self, object: &[u8]) -> Failure {
         let by =
             journal::header(object).map_or_else(|_| "another coordinator".into(), |header| owner(&header));
-        let left = "this one has stopped and left everything as it is";
+        let left = "this job has stopped and changed nothing";
         Failure::Superseded(format!("{} has been taken over by {by}: {left}", self.place))
     }
 
@@ -283,7 +286,7 @@ impl JournalWriter {
         let numbers = read::numbers(&self.journal).await?;
         for number in numbers.into_iter().filter(|&number| number <= self.me.number) {
             if !self.is_locked() && self.written_at.elapsed() > REMOVAL_LIMIT {
-                let why = format!("{}: the journal is left behind, for that took too long", self.place);
+                let why = format!("{}: removing the journal took too long, so it is still there", self.place);
                 return Err(Fault::new(FaultKind::Transient, why));
             }
             let name = layout::journal_object(number);
@@ -306,7 +309,7 @@ impl JournalWriter {
 async fn in_use(store: &Store) -> Result<Failure, Failure> {
     Ok(Failure::Refused(match read::last_header(store).await? {
         Some(header) => format!("{} is in use by {}", store.place(), owner(&header)),
-        None => format!("another job in {} has just begun", store.place()),
+        None => format!("another job has just started in {}", store.place()),
     }))
 }
 

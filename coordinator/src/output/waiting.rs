@@ -71,7 +71,9 @@ impl Waiting {
         let mut text = String::with_capacity(self.bytes + 64);
         let number = mem::take(&mut self.left_out);
         if number > 0 {
-            text = format!("note        {number} lines are left out here: nobody read them in time\n");
+            text = format!(
+                "note        {number} lines were dropped here: standard error was not read in time\n"
+            );
         }
         for line in self.texts.drain(..) {
             text.push_str(&line.text);
@@ -128,9 +130,8 @@ mod tests {
         let text = text(&mut waiting);
         assert!(text.len() < MAX_BYTES + MAX_BYTES / 4, "line feeds come on top");
         assert!(text.ends_with("\nnote 99999\n99999 items\nthe failure\n"), "{}", &text[text.len() - 60..]);
-        let kept =
-            text.lines().filter(|line| line.starts_with("note ") && !line.contains("left out")).count();
-        let left_out = format!("note        {} lines are left out here", 100_000 - kept);
+        let kept = text.lines().filter(|line| line.starts_with("note ") && !line.contains("dropped")).count();
+        let left_out = format!("note        {} lines were dropped here", 100_000 - kept);
         assert!(text.starts_with(&left_out), "{}", &text[..80]);
     }
 

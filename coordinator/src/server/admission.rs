@@ -98,7 +98,7 @@ impl Guarded {
         let Some(time) = &mut self.time else { return Ok(()) };
         if time.as_mut().poll(context).is_ready() {
             if !self.pass.is_let_in() {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "said no hello"));
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "sent no hello"));
             }
             self.time = None;
         }

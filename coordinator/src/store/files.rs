@@ -73,9 +73,9 @@ impl Directory {
             Ok(_) => Err(Fault::new(
                 FaultKind::Moved,
                 format!(
-                    "{0} is no longer the folder that this job locked: it was moved, removed or replaced, something \
-                     was mounted or unmounted there, or {1} was removed; this job has stopped and changes nothing \
-                     there. Put the folder back, and the same command goes on",
+                    "{0} is no longer the folder that this job locked: it was moved, removed or replaced, \
+                     something was mounted or unmounted there, or {1} was removed; this job has stopped and \
+                     changes nothing there; put the folder back and run the same command again",
                     folder.display(),
                     folder.join(layout::LOCK).display()
                 ),

@@ -36,16 +36,16 @@ fn hint(action: &str, settings: &S3Settings, message: &str) -> String {
     if let Some(owner) = &settings.bucket_owner {
         hint.push_str("; does the bucket belong to account ");
         hint.push_str(owner);
-        hint.push_str(", which --bucket-owner (TABLEHAUL_BUCKET_OWNER) demands?");
+        hint.push_str(", which --bucket-owner (TABLEHAUL_BUCKET_OWNER) requires?");
     }
     if action == "s3:PutObject" {
         hint.push_str(match settings.sse {
             None => {
-                "; if you may write there, the bucket's policy may demand an encryption header: give --sse AES256 \
-                 or --sse aws:kms (TABLEHAUL_SSE)"
+                "; if you may write there, the bucket's policy may require an encryption header: give --sse \
+                 AES256 or --sse aws:kms (TABLEHAUL_SSE)"
             }
             Some(_) => {
-                "; if you may write there, the bucket's policy may demand another --sse, --sse-kms-key-id, \
+                "; if you may write there, the bucket's policy may require another --sse, --sse-kms-key-id, \
                  --storage-class, --tags or --s3-acl"
             }
         });

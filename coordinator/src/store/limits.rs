@@ -45,10 +45,10 @@ pub(super) fn most(name: &str) -> u64 {
 pub(super) fn too_long(url: &str, name: &str, found: Option<u64>) -> Fault {
     let most = text::bytes(most(name));
     let has = match found {
-        Some(found) => format!("has {}, and can have {most} at most", text::bytes(found)),
-        None => format!("has more than the {most} that it can have"),
+        Some(found) => format!("has {}, more than the {most} possible", text::bytes(found)),
+        None => format!("has more than the {most} possible"),
     };
-    Fault::new(FaultKind::Refused, format!("{url} {has}: it is damaged, or something else"))
+    Fault::new(FaultKind::Refused, format!("{url} {has}: it is damaged or not written by tablehaul"))
 }
 
 /// Refuses a folder that has more files than any backup.
@@ -83,8 +83,8 @@ mod tests {
     #[test]
     fn a_file_that_is_too_long_is_named_with_both_lengths() {
         let fault = too_long("file:///x/manifest", "manifest", Some(3_000_000_000));
-        let said =
-            "file:///x/manifest has 3.0 GB, and can have 268 MB at most: it is damaged, or something else";
+        let said = "file:///x/manifest has 3.0 GB, more than the 268 MB possible: it is damaged or not \
+                    written by tablehaul";
         assert_eq!(fault.message, said);
     }
 }

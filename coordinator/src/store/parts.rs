@@ -128,8 +128,8 @@ impl Directory {
         Err(Fault::new(
             FaultKind::Refused,
             format!(
-                "{} must be copied, because its worker may still write to it: that takes {}, and {} are free there; \
-                 make room, and give the same command again",
+                "a worker may still write to {}, so it must be copied: needs {}, free {}; make room and run \
+                 the same command again",
                 hidden.display(),
                 text::bytes(needed),
                 text::bytes(free)
@@ -160,11 +160,11 @@ impl Directory {
             let length = opened.metadata().map_err(|error| fault("look at", &hidden, &error))?.len();
             if length != file.bytes() {
                 let (hidden, sealed) = (hidden.display(), file.bytes());
-                let why = format!("{hidden} has {length} bytes, not the {sealed} that were sealed");
+                let why = format!("{hidden} has {length} bytes, expected {sealed}");
                 return Err(Fault::new(FaultKind::Lost, why));
             }
             if path.symlink_metadata().is_ok() {
-                let why = format!("{} is there already, and this export did not write it", path.display());
+                let why = format!("{} already exists, and this export did not write it", path.display());
                 return Err(Fault::new(FaultKind::Refused, why));
             }
             opened.sync_all().map_err(|error| fault("complete", &path, &error))?;
@@ -220,7 +220,7 @@ fn is_one_of(types: &[FsType], opened: &File) -> bool {
 fn short(hidden: &Path, found: Option<u64>, sealed: u64) -> String {
     let hidden = hidden.display();
     match found {
-        Some(length) => format!("{hidden} has {length} bytes, not the {sealed} that were sealed"),
-        None => format!("{hidden} is gone, of which {sealed} bytes were sealed"),
+        Some(length) => format!("{hidden} has {length} bytes, expected at least {sealed}"),
+        None => format!("{hidden} is missing; it held {sealed} durable bytes"),
     }
 }

@@ -27,7 +27,7 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let opened = options.custom_flags(flags.bits()).open(path);
     let file = opened
         .map_err(|error| if is_link(path) { io::Error::other("it is a symbolic link") } else { error })?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 /// Whether there is a link of this name, wherever it leads.

@@ -188,7 +188,7 @@ impl Prefix {
         let odd = |why: &str| {
             Fault::new(FaultKind::Refused, format!("{action} on {}: {why} ({})", self.target, self.address))
         };
-        let from = from.ok_or_else(|| odd("the server says that there is more, and not how to go on"))?;
+        let from = from.ok_or_else(|| odd("the server announces another page without a token for it"))?;
         places.next(from).map_err(|repeats| odd(&repeats.to_string()))
     }
 
@@ -203,7 +203,7 @@ impl Prefix {
         let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
         let head = head.map_err(|error| self.fault("s3:GetObject", &url, &error))?;
         let bytes = head.content_length().and_then(|length| u64::try_from(length).ok());
-        let silent = || Fault::new(FaultKind::Refused, format!("S3 does not say how long {url} is"));
+        let silent = || Fault::new(FaultKind::Refused, format!("S3 does not give the length of {url}"));
         Ok(Entry { name: name.to_owned(), bytes: bytes.ok_or_else(silent)?, etag: head.e_tag })
     }
 
@@ -276,7 +276,7 @@ impl Prefix {
     /// What to say of a file whose upload is not there any more.
     pub(super) fn gone(&self, file: &PartFile) -> String {
         let url = self.target.url(&file.name);
-        format!("the multipart upload of {url} is gone: it was aborted, by a lifecycle rule perhaps")
+        format!("the multipart upload of {url} is gone: it was aborted, perhaps by a lifecycle rule")
     }
 
     pub(super) async fn complete(&self, file: &PartFile) -> Result<(), Fault> {
@@ -310,7 +310,7 @@ impl Prefix {
         if length == expected {
             return Ok(());
         }
-        let why = format!("{url} has {length} bytes, not the {expected} that were written");
+        let why = format!("{url} has {length} bytes, expected {expected}");
         Err(Fault::new(FaultKind::Lost, why))
     }
 

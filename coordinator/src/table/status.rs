@@ -18,7 +18,7 @@ impl TableFacts {
         let why = match status.as_str() {
             "ACTIVE" => return Ok(None),
             "UPDATING" => return Ok(Some(format!("{table}: {}", self.being_updated()))),
-            "CREATING" => return Err(format!("{table}, not ACTIVE: wait until it is and try again")),
+            "CREATING" => return Err(format!("{table}, not ACTIVE: wait until it is ACTIVE and try again")),
             "DELETING" => "it is being removed with all its items; name another table".to_owned(),
             "INACCESSIBLE_ENCRYPTION_CREDENTIALS" => {
                 let key = text(&self.description["SSEDescription"]["KMSMasterKeyArn"]);
@@ -38,12 +38,10 @@ impl TableFacts {
                     "it can no longer be used{reason}; restore its backup{backup} to a new table and name that"
                 )
             }
-            "REPLICATION_NOT_AUTHORIZED" => "DynamoDB has no permission to replicate it; mend the policies \
-                                             of the table and its replicas, or name another replica"
+            "REPLICATION_NOT_AUTHORIZED" => "DynamoDB has no permission to replicate it; correct the \
+                                             policies of the table and its replicas, or name another replica"
                 .to_owned(),
-            _ => {
-                "this version knows nothing of such a table; see what it needs in the AWS console".to_owned()
-            }
+            _ => "tablehaul does not know this status; check the table in the AWS console".to_owned(),
         };
         Err(format!("{table}: {why}"))
     }
@@ -95,7 +93,7 @@ mod tests {
             ("ARCHIVED", "restore its backup"),
             ("INACCESSIBLE_ENCRYPTION_CREDENTIALS", "enable the key"),
             ("REPLICATION_NOT_AUTHORIZED", "another replica"),
-            ("SOMETHING_NEW", "knows nothing"),
+            ("SOMETHING_NEW", "does not know"),
         ] {
             let why = why(status);
             assert!(why.starts_with(&format!("table Forum is {status}: ")), "{why}");

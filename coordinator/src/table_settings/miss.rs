@@ -36,7 +36,7 @@ impl Miss {
         E: ProvideErrorMetadata + Error + 'static,
     {
         if is_unknown_operation(error, server.is_of_aws) {
-            return Self::quiet(format!("{} does not know {action}", server.name));
+            return Self::quiet(format!("{} does not support {action}", server.name));
         }
         let fault = Fault::of(action, resource, server.name, error);
         match fault.kind {

@@ -66,7 +66,7 @@ impl Expected {
         let bytes = sum.bytes;
         compare(file, &sum, &mut defects);
         let is_whole = decoded.unwrap_or_else(|error| {
-            defects.at_byte(offset, format_args!("{}; what follows can't be read", broken(&error)));
+            defects.at_byte(offset, format_args!("{}; the rest of the file can't be read", broken(&error)));
             false
         });
         if is_whole && has_parts && lines.bytes() != line_bytes {
@@ -95,7 +95,8 @@ impl Expected {
                 // Checked as lines all the same: the first will be wrong.
                 (None, Compression::None) => {}
                 (None, recorded) => {
-                    defects.at_byte(0, format_args!("not {}, as was recorded", recorded.name()));
+                    defects
+                        .at_byte(0, format_args!("not {}, although export.json records it", recorded.name()));
                     return Ok(false);
                 }
                 (Some(found), recorded) => {
@@ -155,7 +156,9 @@ fn compare(file: &PartFile, sum: &Sum, defects: &mut Defects) {
     }
     for number in wrong_parts {
         let parts = file.parts.len();
-        defects.one(format_args!("upload part {number} of {parts} has another CRC-32C than was recorded"));
+        defects.one(format_args!(
+            "the CRC-32C of upload part {number} of {parts} differs from the recorded one"
+        ));
     }
 }
 

@@ -66,11 +66,11 @@ fn check_manifest(
             return HashSet::new();
         }
         Some(Err(ManifestError::Json(_))) => {
-            defects.whole("not a whole manifest: cut off, or something else");
+            defects.whole("not a complete manifest: cut off, or another file");
             return HashSet::new();
         }
         Some(Err(ManifestError::Version(version))) => {
-            defects.whole(format_args!("version {version}, which is not known"));
+            defects.whole(format_args!("version {version}, which is not supported"));
             return HashSet::new();
         }
         Some(Ok(urls)) => urls,
@@ -82,7 +82,7 @@ fn check_manifest(
     for (name, times) in &listed {
         let shown = name.escape_debug();
         if !recorded.contains(name) {
-            defects.one(format_args!("lists {shown}, which is no file of this export"));
+            defects.one(format_args!("lists {shown}, which is not a file of this export"));
         }
         if *times > 1 {
             defects.one(format_args!("lists {shown} {times} times"));
@@ -99,7 +99,7 @@ fn check_manifest(
     });
     if let Some(url) = elsewhere {
         let folder = url.rsplit_once('/').map_or("", |(folder, _)| folder);
-        notes.push(format!("the manifest is of {}: this is a copy, or it was moved", folder.escape_debug()));
+        notes.push(format!("the manifest names {}: the export was copied or moved", folder.escape_debug()));
     }
     listed.into_keys().map(str::to_owned).collect()
 }
@@ -149,7 +149,7 @@ fn check_foreign(
     let shown = foreign
         .iter()
         .take(SHOWN)
-        .map(|name| format!("{}: a foreign file, no part of the export", name.escape_debug()));
+        .map(|name| format!("{}: a foreign file, not part of the export", name.escape_debug()));
     let hidden = foreign.len().saturating_sub(SHOWN);
     let more = (hidden > 0).then(|| format!("{target}: … and {hidden} more foreign files"));
     shown.chain(more).collect()

@@ -144,7 +144,9 @@ async fn parts_that_contradict_their_file_are_a_defect() {
     let defects = backup.verify().await.unwrap().defects;
     assert_eq!(
         defects,
-        [format!("{SECOND}: its parts in export.json do not add up to it: export.json is damaged")]
+        [format!(
+            "{SECOND}: its parts in export.json do not add up to the whole file: export.json is damaged"
+        )]
     );
 }
 
@@ -160,7 +162,7 @@ async fn what_marks_a_whole_backup_must_be_there() {
 async fn a_manifest_cut_off_or_of_another_version_is_a_defect() {
     let backup = Backup::new();
     backup.write(layout::MANIFEST, b"{\"name\":\"DynamoDB-export\",\"version\":3,\n\"entr");
-    assert_eq!(backup.defects().await, ["manifest: not a whole manifest: cut off, or something else"]);
+    assert_eq!(backup.defects().await, ["manifest: not a complete manifest: cut off, or another file"]);
     backup.write(layout::MANIFEST, b"{\"version\":4,\"entries\":[]}");
     assert_eq!(backup.defects().await, ["manifest: version 4, which is not known"]);
 }
@@ -171,7 +173,7 @@ async fn the_manifest_must_list_exactly_the_files_of_the_export() {
     backup.write_manifest(&[FIRST, FIRST, "job_000007"]);
     let expected = [
         format!("manifest: lists {FIRST} 2 times"),
-        "manifest: lists job_000007, which is no file of this export".to_owned(),
+        "manifest: lists job_000007, which is not a file of this export".to_owned(),
         format!("manifest: does not list {SECOND}"),
     ];
     assert_eq!(backup.defects().await, expected);
@@ -184,7 +186,7 @@ async fn a_backup_that_was_moved_is_noted_and_no_defect() {
     backup.write(layout::MANIFEST, manifest::write(&urls).as_bytes());
     let verified = backup.verify().await.unwrap();
     assert!(verified.defects.is_empty());
-    assert_eq!(verified.notes, ["the manifest is of s3://old/place: this is a copy, or it was moved"]);
+    assert_eq!(verified.notes, ["the manifest names s3://old/place: the export was copied or moved"]);
     assert_eq!(verified.to_string().lines().count(), 6);
 }
 
@@ -193,7 +195,7 @@ async fn a_missing_and_a_foreign_file_are_told() {
     let backup = Backup::new();
     fs::rename(backup.dir.join(SECOND), backup.dir.join("renamed")).unwrap();
     let expected =
-        [format!("{SECOND}: missing"), "renamed: a foreign file, no part of the export".to_owned()];
+        [format!("{SECOND}: missing"), "renamed: a foreign file, not part of the export".to_owned()];
     let verified = backup.verify().await.unwrap();
     assert_eq!(verified.defects, expected);
     assert_eq!((verified.files, verified.items), (1, 50));
@@ -250,7 +252,7 @@ async fn a_damaged_record_is_a_defect_and_one_of_another_version_refused() {
     let mut backup = Backup::new();
     backup.export.version = 2;
     backup.write_export_json();
-    assert!(backup.refusal().await.ends_with("version 2: this program knows only version 1"));
+    assert!(backup.refusal().await.ends_with("version 2: this program supports only version 1"));
     backup.write(layout::EXPORT_JSON, b"{\"version\":1,\"to");
     let defects = backup.defects().await;
     assert_eq!(defects.len(), 1);

@@ -28,7 +28,7 @@ pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
     let recorded = match export.as_deref().map(export_json::read) {
         Some(Err(ExportJsonError::Version(version))) => {
             return Err(Failure::Refused(format!(
-                "{} holds an export of version {version}: this program knows only version {}",
+                "{} holds an export of version {version}: this program supports only version {}",
                 store.place(),
                 export_json::VERSION
             )));
@@ -73,8 +73,7 @@ pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
     if export.is_none() && manifest.is_none() {
         let what = format!("neither {} nor {}", layout::MANIFEST, layout::EXPORT_JSON);
         sought = Sought::default();
-        sought
-            .defect(format!("it has {} but {what}: nothing says which files belong to it", layout::SUCCESS));
+        sought.defect(format!("it has {} but {what}, so its files are unknown", layout::SUCCESS));
     }
     let kind = match (&export, &manifest) {
         (Some(_), _) => Kind::Ours,
@@ -113,15 +112,16 @@ fn judged(sought: Sought, export: Option<Box<ExportJson>>, kind: Kind, has_succe
         None => "export of another tool".to_owned(),
     };
     let looked_at = match &export {
-        _ if kind == Kind::Unknown => "only names were looked at".to_owned(),
+        _ if kind == Kind::Unknown => "only names were checked".to_owned(),
         Some(_) => format!(
-            "names and lengths of {} were looked at; contents were not read: `tablehaul verify` reads them",
+            "names and lengths of {} were checked; contents were not read: `tablehaul verify` reads them",
             count(files, "file")
         ),
         None => {
             let without = if has_success { "" } else { "; it has no _SUCCESS" };
             format!(
-                "names of {} were looked at, since there is no {} with their lengths; contents were not read{without}",
+                "names of {} were checked, because there is no {} with their lengths; contents were not \
+                 read{without}",
                 count(files, "file"),
                 layout::EXPORT_JSON
             )
@@ -151,7 +151,7 @@ pub(crate) async fn look_at_native(store: &Store) -> Result<Option<Whole>, Failu
             text: text.clone(),
             defects: vec![defect],
             missing,
-            looked_at: "only the manifests were looked at".to_owned(),
+            looked_at: "only the manifests were checked".to_owned(),
         }))
     };
     let (summary, files) = match (summary, files) {
@@ -175,7 +175,7 @@ pub(crate) async fn look_at_native(store: &Store) -> Result<Option<Whole>, Failu
     }
     let files = sought.files();
     let looked_at = format!(
-        "names of {} were looked at, since no lengths are recorded; contents were not read",
+        "names of {} were checked, because no lengths are recorded; contents were not read",
         count(files, "file")
     );
     let (defects, missing) = sought.finish();

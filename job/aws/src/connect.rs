@@ -183,8 +183,8 @@ async fn check_credentials(config: &SdkConfig, access: &AwsAccess) -> Result<(),
     Err(missing(match (&access.assume_role, &access.profile) {
         (Some(role), _) => format!("cannot assume role {role}{why}"),
         (None, Some(profile)) => format!(
-            "no AWS credentials in profile {profile} of {}{why}; with a profile, those of environment and instance are \
-             not used",
+            "no AWS credentials in profile {profile} of {}{why}; with a profile, credentials of the \
+             environment and the instance are not used",
             profile::files(&Env::real())
         ),
         (None, None) => format!(

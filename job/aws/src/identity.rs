@@ -98,10 +98,7 @@ pub(crate) fn sts_client(
 /// [`FaultKind::WrongAccount`] if they belong to another; the reason if it can't be found out.
 pub(crate) async fn check_account(sts: &aws_sdk_sts::Client, account: &str) -> Result<Caller, Fault> {
     let caller = ask(sts).await.map_err(|fault| {
-        let why = format!(
-            "account {account} is required, but it can't be found out to which the credentials belong: {}",
-            fault.message
-        );
+        let why = format!("cannot check that the credentials belong to account {account}: {}", fault.message);
         Fault::new(fault.kind, why)
     })?;
     if caller.account == account {
@@ -122,7 +119,7 @@ async fn ask(sts: &aws_sdk_sts::Client) -> Result<Caller, Fault> {
         (Some(account), Some(arn)) => Ok(Caller { account, arn }),
         _ => Err(Fault::new(
             FaultKind::Transient,
-            format!("{address} does not say whose credentials these are"),
+            format!("{address} does not name the account of the credentials"),
         )),
     }
 }

@@ -48,8 +48,8 @@ fn changed(fault: Fault, url: &str) -> Fault {
         return fault;
     }
     let why = format!(
-        "{url} was changed since it was found (it has another entity tag now): give the command again when nothing \
-         writes to it any more"
+        "{url} was changed after tablehaul listed it (its ETag differs): run the command again when no \
+         program writes to it any more"
     );
     Fault::new(FaultKind::PreconditionFailed, why)
 }

@@ -77,7 +77,7 @@ impl Replay {
         });
         let taken = taken.and_then(|header| match header.number {
             stated if stated == number => Ok(header),
-            stated => Err(Broken(format!("says that it is number {stated}"))),
+            stated => Err(Broken(format!("has number {stated} in its header"))),
         });
         match (taken, &mut self.journaled) {
             (Ok(header), Some(journaled)) => {
@@ -93,7 +93,7 @@ impl Replay {
 
     fn fact(&mut self, begins: bool, number: u64, header: &Header, fact: Fact) -> Result<(), Broken> {
         let fact = match State::begin(fact, self.on_file_system) {
-            Ok(_) if !begins => return Err(Broken("begins in its middle".into())),
+            Ok(_) if !begins => return Err(Broken("lacks its first entries".into())),
             Ok(state) => {
                 self.broken = None;
                 self.journaled = Some(Journaled::new(state, header.clone()));
@@ -105,9 +105,9 @@ impl Replay {
             return Ok(());
         }
         let Some(journaled) = &mut self.journaled else {
-            return Err(Broken("does not begin with the beginning of a job".into()));
+            return Err(Broken("does not begin with the start of a job".into()));
         };
-        journaled.fact(fact).map_err(|why| Broken(format!("contradicts those before it: {why}")))?;
+        journaled.fact(fact).map_err(|why| Broken(format!("contradicts earlier entries: {why}")))?;
         debug_assert!(number >= journaled.last.number, "objects come in order");
         Ok(())
     }
@@ -250,7 +250,7 @@ impl Journaled {
         };
         let (host, at) = (self.last.host.escape_debug(), self.last.at.escape_debug());
         format!(
-            "{} % ({items}), begun {begun}; last run by process {} on {host} until {at}, {ended}",
+            "{} % ({items}), started {begun}; last run by process {} on {host} until {at}, {ended}",
             self.state.percent(),
             self.last.pid
         )

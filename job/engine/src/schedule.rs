@@ -208,7 +208,7 @@ impl<W: Work> Schedule<W> {
             self.progress_at += gap;
         }
         for id in self.workers.silent(now, WORKER_TIMEOUT) {
-            self.disconnect(now, id, &format!("not heard of for {} s", WORKER_TIMEOUT.as_secs()), actions);
+            self.disconnect(now, id, &format!("sent nothing for {} s", WORKER_TIMEOUT.as_secs()), actions);
         }
         self.budget.recover(now);
         if self.pace.learn(now, || self.workers.stats()) {

@@ -113,8 +113,8 @@ mod tests {
     #[test]
     fn a_deletion_is_told_by_a_line_that_holds_nothing_unknown() {
         let foreign = |hint| Err(RequestError::ForeignField(hint));
-        let (almost_new, almost_old) = (": one that is almost NewImage", ": one that is almost OldImage");
-        let of_streams = ": it is of a record of DynamoDB Streams, not of an export";
+        let (almost_new, almost_old) = (": it resembles NewImage", ": it resembles OldImage");
+        let of_streams = ": it belongs to a record of DynamoDB Streams, not to an export";
         changes(
             &[
                 (r#"{METADATA,"Keys":KEYS}"#, Ok(Write::Delete)),
@@ -131,7 +131,7 @@ mod tests {
                 (r#"{METADATA,"Keys":KEYS,"dynamodb":{}}"#, foreign(of_streams)),
                 (r#"{METADATA,"Keys":KEYS,"Image":ITEM}"#, foreign("")),
                 (r#"{METADATA,"Keys":KEYS,"":ITEM}"#, foreign("")),
-                (r#"{METADATA,"key":KEYS}"#, foreign(": one that is almost Keys")),
+                (r#"{METADATA,"key":KEYS}"#, foreign(": it resembles Keys")),
                 (r#"{METADATA,METADATA,"Keys":KEYS}"#, Err(RequestError::FieldTwice("Metadata"))),
                 (r#"{METADATA,"Keys":KEYS,"Keys":KEYS}"#, Err(RequestError::FieldTwice("Keys"))),
                 (
@@ -201,7 +201,7 @@ mod tests {
                 (r#"{"Item":ITEM,"Item":ITEM}"#, Err(RequestError::FieldTwice("Item"))),
                 (r#"{"Item":ITEM,"OldImage":ITEM}"#, Err(RequestError::ItemAndChange)),
                 (r#"{"Item":ITEM,"Deleted":true}"#, Err(RequestError::ForeignField(""))),
-                (r#"{"item":ITEM}"#, Err(RequestError::ForeignField(": one that is almost Item"))),
+                (r#"{"item":ITEM}"#, Err(RequestError::ForeignField(": it resembles Item"))),
             ],
             false,
         );

@@ -64,8 +64,8 @@ impl Unchanged {
         match self.found.difference(&self.file.metadata()?) {
             None => Ok(()),
             Some(what) => Err(io::Error::other(format!(
-                "the file was changed since it was found ({what} is another one now): give the command again when \
-                 nothing writes to it any more"
+                "the file was changed after tablehaul listed it ({what} differs): run the command again when \
+                 no program writes to it any more"
             ))),
         }
     }
@@ -135,7 +135,7 @@ mod tests {
         a_tick();
         fs::write(&path, "0123456798").unwrap();
         let error = Unchanged::open(&path, before).unwrap_err().to_string();
-        assert!(error.contains("the time of its last change is another one now"), "{error}");
+        assert!(error.contains("the time of its last change differs"), "{error}");
         let before = found(&path);
         fs::write(&other, "9876543210").unwrap();
         let time = path.metadata().unwrap().modified().unwrap();
@@ -156,7 +156,10 @@ mod tests {
         a_tick();
         fs::write(&path, "9876543210").unwrap();
         assert!(
-            file.read_exact(&mut some).unwrap_err().to_string().contains("was changed since it was found")
+            file.read_exact(&mut some)
+                .unwrap_err()
+                .to_string()
+                .contains("was changed after tablehaul listed it")
         );
     }
 

@@ -56,7 +56,7 @@ pub struct FirstLine {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
     /// So few bytes hold no whole line, but there are more.
-    #[error("its first bytes hold no whole line")]
+    #[error("its first bytes contain no complete line")]
     NeedMore,
     /// In words what is wrong: no known format, a corrupt codec, a first line that is no item.
     #[error("{0}")]

@@ -37,7 +37,7 @@ pub(crate) fn read(line: &[u8]) -> Result<ExportLine, RequestError> {
     let element = Element::read_one(line).map_err(|_| RequestError::Ion("it can't be parsed"))?;
     let (annotations, value) = element.into_parts();
     let (true, Value::Struct(all)) = (annotations.is_empty(), value) else {
-        return Err(RequestError::Ion("it is no struct"));
+        return Err(RequestError::Ion("it is not a struct"));
     };
     let mut fields = ExportFields::default();
     for (name, element) in all {
@@ -57,7 +57,7 @@ const NAMELESS: RequestError = RequestError::Ion("a name without text");
 fn is_dated(metadata: Element) -> Result<bool, RequestError> {
     let (annotations, value) = metadata.into_parts();
     let (true, Value::Struct(fields)) = (annotations.is_empty(), value) else {
-        return Err(RequestError::Ion("Metadata that is no struct"));
+        return Err(RequestError::Ion("Metadata that is not a struct"));
     };
     let fields = fields_of(fields)?;
     Ok(match fields.get(WRITE_TIME).map(Element::value) {
@@ -82,7 +82,7 @@ fn fields_of(fields: Struct) -> Result<BTreeMap<String, Element>, RequestError> 
 fn item(element: Element) -> Result<Item, RequestError> {
     match value(element, 0)? {
         AttributeValue::M(attributes) => Ok(Item { attributes }),
-        _ => Err(RequestError::Ion("an item that is no struct")),
+        _ => Err(RequestError::Ion("an item that is not a struct")),
     }
 }
 
@@ -113,7 +113,7 @@ fn value(element: Element, depth: usize) -> Result<AttributeValue, RequestError>
         Value::Float(_) => return Err(RequestError::Ion("a float: numbers are decimals")),
         Value::Symbol(_) => return Err(RequestError::Ion("a symbol: texts are strings")),
         Value::Timestamp(_) | Value::Clob(_) | Value::SExp(_) => {
-            return Err(RequestError::Ion("a value of a type that DynamoDB has not"));
+            return Err(RequestError::Ion("a value of a type that DynamoDB does not have"));
         }
     })
 }
@@ -130,17 +130,17 @@ fn annotation(annotations: &Annotations) -> Result<Option<&str>, RequestError> {
 
 fn set(kind: &str, value: Value) -> Result<AttributeValue, RequestError> {
     use AttributeValue as V;
-    let Value::List(elements) = value else { return Err(RequestError::Ion("an annotation, but no list")) };
+    let Value::List(elements) = value else { return Err(RequestError::Ion("an annotation without a list")) };
     match kind {
         "$dynamodb_SS" => elements_of(elements, |value| match value {
             Value::String(text) => Ok(text.into()),
-            _ => Err(RequestError::Ion("a string set with something else")),
+            _ => Err(RequestError::Ion("a string set with an element of another type")),
         })
         .map(V::Ss),
         "$dynamodb_NS" => elements_of(elements, |value| number(&value)).map(V::Ns),
         "$dynamodb_BS" => elements_of(elements, |value| match value {
             Value::Blob(bytes) => Ok(bytes.into()),
-            _ => Err(RequestError::Ion("a binary set with something else")),
+            _ => Err(RequestError::Ion("a binary set with an element of another type")),
         })
         .map(V::Bs),
         _ => Err(RequestError::Ion("an unknown annotation")),
@@ -162,7 +162,7 @@ fn number(value: &Value) -> Result<String, RequestError> {
     match value {
         Value::Int(int) => Ok(int.to_string()),
         Value::Decimal(decimal) => Ok(decimal_text(decimal)),
-        _ => Err(RequestError::Ion("a number set with something else")),
+        _ => Err(RequestError::Ion("a number set with an element of another type")),
     }
 }
 

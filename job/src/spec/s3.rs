@@ -31,11 +31,7 @@ impl S3Settings {
     pub fn check(&self) -> Result<(), String> {
         let uses_key = matches!(self.sse, Some(Sse::Kms | Sse::KmsDsse));
         if self.sse_kms_key_id.is_some() && !uses_key {
-            return Err(
-                "--sse-kms-key-id names a key for --sse aws:kms or --sse aws:kms:dsse: give one of these \
-                        with it"
-                    .to_owned(),
-            );
+            return Err("--sse-kms-key-id needs --sse aws:kms or --sse aws:kms:dsse".to_owned());
         }
         Ok(())
     }
@@ -90,10 +86,9 @@ pub fn storage_class(name: &str) -> Result<String, String> {
         return Ok(name.to_owned());
     }
     if ARCHIVE_CLASSES.contains(&name) {
-        let archive = "a job can't read back its own journal from there";
         let instead = "write to another class, and let a lifecycle rule of the bucket move the backup";
         return Err(format!(
-            "objects of class {name} must be restored before they are read, so {archive}: {instead}"
+            "the job cannot read its own journal in class {name} without a restore: {instead}"
         ));
     }
     Err(format!("use one of {}", STORAGE_CLASSES.join(", ")))

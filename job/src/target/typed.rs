@@ -82,19 +82,19 @@ fn of_scheme(text: &str, name: &str, rest: &str) -> Option<Mistake> {
         "file" => {
             let path = rest.trim_start_matches('/');
             let slash = if rest.starts_with('/') { "/" } else { "" };
-            let what = "not how a folder of this machine is written";
+            let what = "not a valid URL of a folder on this machine";
             Some((what.into(), format!("give file:///folder, or the path alone: {slash}{path}")))
         }
         scheme if S3.contains(&scheme) || scheme.starts_with("s3") => {
             let is_ours = S3.contains(&name) && rest.starts_with("//") && !rest.starts_with("///");
-            let what = "not how a folder in S3 is written";
+            let what = "not a valid URL of a folder in S3";
             (!is_ours).then(|| (what.into(), s3_meant(rest)))
         }
         "arn" => Some(of_arn(rest)),
         scheme if WEB.contains(&scheme) => Some(of_web(rest)),
         scheme if is_known(scheme) => Some(foreign(scheme)),
         scheme if scheme.len() == 1 => {
-            Some(("a path of Windows".into(), "give a path of this machine, such as /folder".into()))
+            Some(("a Windows path".into(), "give a path of this machine, such as /folder".into()))
         }
         _ => Some(unknown(text, name)),
     }
@@ -110,7 +110,7 @@ fn foreign(scheme: &str) -> Mistake {
         return (what.into(), "give s3://bucket/folder, or file:///folder".into());
     }
     let remedy = "give s3://bucket/folder; --s3-endpoint names another service that speaks S3";
-    ("of the stores of clouds tablehaul knows only S3".into(), remedy.into())
+    ("S3 is the only cloud store that tablehaul supports".into(), remedy.into())
 }
 
 fn unknown(text: &str, name: &str) -> Mistake {
@@ -122,7 +122,7 @@ fn unknown(text: &str, name: &str) -> Mistake {
 fn of_file(rest: &str) -> Option<Mistake> {
     let host = rest.strip_prefix("//").filter(|rest| !rest.starts_with('/'))?;
     let is_local = host.strip_prefix("localhost").is_some_and(|path| path.starts_with('/'));
-    let what = "after file:// stands the name of a host; an absolute path follows file://";
+    let what = "a host name follows file://, instead of an absolute path";
     (!is_local).then(|| (what.into(), format!("did you mean file:///{host}?")))
 }
 
@@ -145,7 +145,7 @@ fn without_colon(text: &str) -> Option<Mistake> {
             _ => None,
         };
         if let Some(remedy) = remedy {
-            return Some((format!("without a colon this is a folder named {first} on this machine"), remedy));
+            return Some((format!("the colon is missing, so this names the local folder {first}"), remedy));
         }
     }
     let (name, _) = text.split_once("://")?;
@@ -172,7 +172,7 @@ fn s3_meant(rest: &str) -> String {
 /// `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`, of which `rest` begins with the partition.
 fn of_arn(rest: &str) -> Mistake {
     let parts: Vec<&str> = rest.splitn(5, ':').collect();
-    let what = "an ARN, where a folder is wanted";
+    let what = "an ARN instead of a folder";
     match parts[..] {
         // Access points have a region and an account (Service Authorization Reference, Amazon S3).
         [_, "s3", "", "", path] => (what.into(), s3_meant(path)),
@@ -187,7 +187,7 @@ fn of_web(rest: &str) -> Mistake {
         Some(meant) => did_you_mean(&meant),
         None => "give s3://bucket/folder, file:///folder or a path".into(),
     };
-    ("a web address, where a folder is wanted".into(), remedy)
+    ("a web address instead of a folder".into(), remedy)
 }
 
 /// What an address of S3 names (Amazon S3 User Guide, "Virtual hosting of general purpose buckets").

@@ -128,7 +128,7 @@ impl Simulated {
                 self.is_draining = true;
                 self.flush_if_idle(now);
             }
-            _ => bail!("the coordinator said what has no place in an export"),
+            _ => bail!("the coordinator sent a message that does not belong to an export"),
         }
         Ok(self.go_on(now))
     }

@@ -274,7 +274,7 @@ impl<J: Job> World<J> {
                     }
                 }
                 Action::Disconnect(id, why) => {
-                    assert!(!why.contains("too small"), "worker {id} is cut off: {why}");
+                    assert!(!why.contains("too small"), "worker {id} was disconnected: {why}");
                     self.lives[at].lose(id);
                     if let Some(worker) = worker_of(&self.workers, id) {
                         let worker = &mut self.workers[worker];

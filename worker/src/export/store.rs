@@ -179,7 +179,7 @@ impl OpenFile {
         match self.file.metadata()?.len() {
             length if length == self.bytes => Ok(()),
             length => Err(io::Error::other(format!(
-                "it has {length} bytes, not the {} that were written: another process changed it",
+                "it has {length} bytes, expected {}: another process changed it",
                 self.bytes
             ))),
         }
@@ -239,7 +239,7 @@ mod tests {
             let path = dir.path().join(hidden(&file.name, &file.upload_id).unwrap());
             File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
             let error = format!("{:#}", folder.append(&file, 2, Bytes::from("b\n")).await.unwrap_err());
-            assert!(error.contains("not the 2 that were written: another process changed it"), "{error}");
+            assert!(error.contains("expected 2: another process changed it"), "{error}");
             assert_eq!(std::fs::metadata(&path).unwrap().len(), length, "nothing is written to it");
         }
     }

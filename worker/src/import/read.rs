@@ -87,7 +87,7 @@ pub(crate) fn read(
     // Of what can't be read, be it good or not, no place in its text is to blame.
     let at = |error: &io::Error, offset: u64| match error.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-            format!("{error} (at byte {offset} of its text)")
+            format!("{error} (at byte {offset} of the uncompressed text)")
         }
         _ => error.to_string(),
     };

@@ -215,7 +215,7 @@ impl Sum {
     /// In words what is wrong.
     pub(crate) fn check(&mut self, expected: u64, checksum: Option<Checksum>) -> Result<(), String> {
         if self.bytes != expected {
-            return Err(format!("{} of {expected} bytes could be read", self.bytes));
+            return Err(format!("only {} of {expected} bytes could be read", self.bytes));
         }
         let (is, recorded) = match (&self.hash, checksum) {
             (Hash::Crc32c(is), Some(Checksum::Crc32c(recorded))) => {
@@ -229,7 +229,7 @@ impl Sum {
         if is.ends_with(&recorded) {
             return Ok(());
         }
-        Err(format!("is damaged: {is} is not the {recorded} that is recorded of it"))
+        Err(format!("is damaged: it has {is}, but {recorded} is recorded"))
     }
 }
 
@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(summed(Checksum::Crc32c(0xe306_9283)), Ok(()));
         assert_eq!(summed(Checksum::Md5(md5)), Ok(()));
         let wrong = summed(Checksum::Crc32c(1)).unwrap_err();
-        assert_eq!(wrong, "is damaged: CRC-32C e3069283 is not the 00000001 that is recorded of it");
+        assert_eq!(wrong, "is damaged: it has CRC-32C e3069283, but 00000001 is recorded");
         assert!(summed(Checksum::Md5([0; 16])).is_err());
     }
 
@@ -277,7 +277,7 @@ mod tests {
         let read = || io::read_to_string(Later::new(&path, 3..7, found));
         assert_eq!(read().unwrap(), "3456");
         std::fs::write(&path, b"012345678").unwrap();
-        assert!(read().unwrap_err().to_string().contains("its length is another one now"));
+        assert!(read().unwrap_err().to_string().contains("its length differs"));
         std::fs::remove_file(&path).unwrap();
         assert_eq!(read().unwrap_err().kind(), io::ErrorKind::NotFound);
     }

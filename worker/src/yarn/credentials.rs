@@ -12,9 +12,9 @@ const PROTOBUF: u8 = 1;
 /// Why a file is no token file. Never quotes it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CredentialsError {
-    #[error("is no Hadoop token file: it does not begin with HDTS")]
+    #[error("is not a Hadoop token file: it does not begin with HDTS")]
     Magic,
-    #[error("is a Hadoop token file of version {0}; versions 0 and 1 are known")]
+    #[error("is a Hadoop token file of version {0}; versions 0 and 1 are supported")]
     Version(u8),
     #[error("is cut off or damaged at byte {at}")]
     Damaged { at: usize },

@@ -34,9 +34,12 @@ fn the_first_item_must_have_the_keys_of_the_table() {
     }
     let why = |text: &str| look(head(false), Some(&keys(text))).bad.unwrap();
     let missing = why("pk:S other:N");
-    assert!(missing.contains("no attribute other") && missing.contains("pk (S), other (N)"), "{missing}");
+    assert!(
+        missing.contains("lacks the key attribute other") && missing.contains("pk (S), other (N)"),
+        "{missing}"
+    );
     let wrong = why("pk:S sk:B");
-    assert!(wrong.contains("attribute sk is of type N, not B"), "{wrong}");
+    assert!(wrong.contains("the key attribute sk has type N, not B"), "{wrong}");
     assert!(!wrong.contains("42") && !missing.contains("secret"), "values are not told");
     assert_eq!(look(head(false), None).bad, None);
 }
@@ -44,7 +47,7 @@ fn the_first_item_must_have_the_keys_of_the_table() {
 #[test]
 fn the_key_of_an_incremental_line_has_no_other_attribute() {
     assert_eq!(look(head(true), Some(&keys("pk:S sk:N"))).bad, None);
-    assert!(look(head(true), Some(&keys("pk:S"))).bad.unwrap().contains("more attributes"));
+    assert!(look(head(true), Some(&keys("pk:S"))).bad.unwrap().contains("more key attributes"));
 }
 
 #[test]
@@ -105,7 +108,7 @@ fn files_must_be_what_the_backup_is_said_to_be() {
     let incremental = first(Format::Json, true, Codec::Gzip);
     assert!(agreed(Kind::Native, Some(Format::Json), std::slice::from_ref(&json)).is_ok());
     let why = agreed(Kind::Native, Some(Format::Ion), &[ion, json.clone()]).unwrap_err();
-    assert!(why.starts_with("f1 holds DynamoDB JSON, but the backup is said to be of Amazon Ion"), "{why}");
+    assert!(why.starts_with("f1 contains DynamoDB JSON, but the manifest says Amazon Ion"), "{why}");
     assert!(agreed(Kind::Native, Some(Format::Json), &[incremental]).is_err());
     assert!(agreed(Kind::Incremental, Some(Format::Json), std::slice::from_ref(&json)).is_err());
     assert!(agreed(Kind::Edc, None, &[json]).is_err());

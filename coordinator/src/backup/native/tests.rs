@@ -84,7 +84,7 @@ fn an_export_in_its_place_needs_no_note() {
     let moved = named("s3://new/1-a/data", &files).unwrap().notes;
     assert_eq!(
         moved,
-        ["the export is of s3://old/p/AWSDynamoDB/1-a/data: its files are taken from s3://new/1-a/data"]
+        ["the export names s3://old/p/AWSDynamoDB/1-a/data: reading its files from s3://new/1-a/data"]
     );
 }
 

@@ -58,7 +58,7 @@ async fn a_full_export_is_found_at_and_below_the_folder_given() {
         assert_eq!(backup.files[0].object.to_string(), made.target().folder(&folder).url("data/x.json.gz"));
         assert!(matches!(backup.files[0].checksum, Some(Checksum::Md5(_))));
         assert!(!backup.is_incremental);
-        let rebased = format!("the export is of s3://old/p/AWSDynamoDB/{ID}/data: its files are taken from");
+        let rebased = format!("the export names s3://old/p/AWSDynamoDB/{ID}/data: reading its files from");
         assert!(backup.notes.last().unwrap().starts_with(&rebased), "{:?}", backup.notes);
         assert_eq!(backup.notes.len(), 1 + usize::from(note.is_some()));
         assert!(note.is_none_or(|note| backup.notes[0].ends_with(&note)), "{:?}", backup.notes);
@@ -79,7 +79,7 @@ async fn the_files_of_an_incremental_export_are_beside_its_folder() {
 
     native(&made, &folder, "x/data", "AWSDynamoDB/data/x.json.gz", kind, JSON_LINE);
     let why = refusal(&made.target().folder(&folder)).await;
-    assert!(why.contains("holds DynamoDB JSON, but the backup is said to be of incremental"), "{why}");
+    assert!(why.contains("contains DynamoDB JSON, but the manifest says incremental"), "{why}");
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn an_export_that_is_not_whole_is_refused() {
     for (gone, said) in [
         ("manifest-summary.json", "has manifest-files.json but no manifest-summary.json"),
         ("manifest-files.json", "has manifest-summary.json but no manifest-files.json"),
-        ("data/x.json.gz", "1 of the 1 file that manifest-files.json lists is missing, x.json.gz first"),
+        ("data/x.json.gz", "1 of the 1 file that manifest-files.json lists is missing (first: x.json.gz)"),
     ] {
         let made = Made::new();
         full(&made, ID);
@@ -118,7 +118,7 @@ async fn a_manifest_that_was_changed_is_refused() {
         full(&made, ID);
         made.write(&format!("{ID}/{name}.md5"), md5(b"other").as_bytes());
         let why = made.refusal().await;
-        assert!(why.contains(&format!("{name}.json does not match the checksum beside it")), "{why}");
+        assert!(why.contains(&format!("{name}.json does not match its checksum in")), "{why}");
         made.remove(&format!("{ID}/{name}.md5"));
         assert_eq!(made.find().await.files.len(), 1);
     }
@@ -136,7 +136,7 @@ async fn of_a_data_folder_the_manifest_beside_it_says_which_files_belong_to_it()
     made.remove(&format!("{ID}/data/x.json.gz"));
     assert!(refusal(&data).await.contains("x.json.gz"));
     made.remove(&format!("{ID}/manifest-files.json"));
-    assert!(refusal(&data).await.contains("it was not copied whole"));
+    assert!(refusal(&data).await.contains("the copy is incomplete"));
 }
 
 #[tokio::test]

@@ -99,11 +99,14 @@ async fn a_file_that_is_missing_or_of_another_length_is_named() {
     let (made, _) = exported();
     made.write(SECOND, b"short");
     let why = made.refusal().await;
-    assert!(why.starts_with(&made.target().url(SECOND)) && why.contains("has 5 bytes, not the"), "{why}");
+    assert!(
+        why.starts_with(&made.target().url(SECOND)) && why.contains("has 5 bytes, but export.json records"),
+        "{why}"
+    );
     made.remove(SECOND);
     let why = made.refusal().await;
     assert!(
-        why.contains(&format!("1 of the 2 files that export.json lists is missing, {SECOND} first")),
+        why.contains(&format!("1 of the 2 files that export.json lists is missing (first: {SECOND})")),
         "{why}"
     );
 }

@@ -16,16 +16,16 @@ pub(in crate::cli) struct ClusterArgs {
     #[arg(long, value_enum, value_name = "KIND", env = "TABLEHAUL_CLUSTER", default_value = "auto")]
     cluster: ClusterKind,
 
-    /// Address of this machine at which workers reach the coordinator, with or without a port
-    /// [default: that towards the ResourceManager; of a local cluster 127.0.0.1]
+    /// Address of this machine that workers connect to, with or without a port
+    /// [default: that of the interface facing the ResourceManager; for a local cluster 127.0.0.1]
     #[arg(long, value_name = "IP[:PORT]", env = "TABLEHAUL_LISTEN", value_parser = address)]
     listen: Option<SocketAddr>,
 
-    /// Queue of YARN to run in [default: the cluster's]
+    /// YARN queue to run in [default: the cluster's]
     #[arg(long, value_name = "QUEUE", env = "TABLEHAUL_YARN_QUEUE")]
     yarn_queue: Option<String>,
 
-    /// Memory of a worker in a container of YARN, in MiB; its JVM gets 256 more [default: 256]
+    /// Memory of a worker in its YARN container, in MiB; its JVM gets 256 more [default: 256]
     #[arg(long, value_name = "MIB", env = "TABLEHAUL_WORKER_MEMORY", value_parser = clap::value_parser!(u32).range(128..=65_536))]
     worker_memory: Option<u32>,
 
@@ -57,7 +57,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     let address = text.parse::<IpAddr>().map(|ip| SocketAddr::from((ip, 0))).or_else(|_| text.parse());
     match address {
         Ok(address) if !address.ip().is_unspecified() => Ok(address),
-        Ok(_) => Err("workers must know one address to go to; name one of this machine's".to_owned()),
+        Ok(_) => Err("workers cannot connect to 0.0.0.0: give one address of this machine".to_owned()),
         Err(_) => Err("give an IP address of this machine, such as 10.0.0.5 or 10.0.0.5:4433".to_owned()),
     }
 }

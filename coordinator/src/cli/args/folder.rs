@@ -5,12 +5,11 @@ use job::{spec::AwsAccess, target::Target};
 
 use super::{AwsArgs, EXAMPLES, ObjectArgs, values::target};
 
-/// Tell what is in a folder: a complete export, a damaged one, one at work, one that can be resumed, or
-/// something else.
+/// Tell what is in a folder: an export that is complete, damaged, running or resumable, or something else.
 ///
-/// An export is called complete if every file that it lists is there, with the length that is recorded, as one
-/// listing of the folder tells. Contents are not read: `tablehaul verify` reads them. Exit code 0 whatever
-/// it is, also if it is damaged, empty or not there; 2 if it can't be read.
+/// An export counts as complete if a listing of the folder shows every file of the export with its recorded
+/// length. Contents are not read: `tablehaul verify` reads them. The exit code is 0 in all of these cases,
+/// also if the folder is damaged, empty or missing; it is 2 if the folder can't be read.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct StatusArgs {
@@ -18,7 +17,7 @@ pub(in crate::cli) struct StatusArgs {
     #[arg(value_name = "FOLDER")]
     folder: String,
 
-    /// Print it as JSON
+    /// Print the status as JSON
     #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
     pub(in crate::cli) json: bool,
 
@@ -28,8 +27,8 @@ pub(in crate::cli) struct StatusArgs {
 
 /// Remove an unfinished export: its multipart uploads or hidden files, and its journal.
 ///
-/// Refuses where a complete export is, one at work, or anything else. Asks first; without a terminal --yes
-/// is needed.
+/// Refuses if the folder holds a complete export, a running one or anything else. Asks before it removes
+/// anything; without a terminal, give --yes.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct CleanArgs {

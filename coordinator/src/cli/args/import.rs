@@ -12,11 +12,11 @@ use crate::import::{Check, ImportRequest};
 
 /// Import a backup into a table.
 ///
-/// Every item of the backup is put into the table, which must exist; items with the same key are
-/// replaced, others stay. An incremental export of DynamoDB says itself which items are put and which
-/// are removed: that is done, and both are counted. Reads exports of tablehaul, of Data Pipeline (plain or compressed), of Hive,
-/// and of DynamoDB itself (DynamoDB JSON and Amazon Ion, full and incremental), by what the files hold.
-/// Everything is read and checked once before the first item is written.
+/// Puts every item of the backup into the table, which must exist. Items with the same key are replaced,
+/// others stay. The lines of an incremental export of DynamoDB state puts and deletes: both are done and
+/// counted. Reads exports of tablehaul, of Data Pipeline (plain or compressed), of Hive, and of DynamoDB
+/// itself (DynamoDB JSON and Amazon Ion, full and incremental); the format is detected from file contents.
+/// Reads and checks everything once before it writes the first item.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -33,7 +33,7 @@ pub(in crate::cli) struct ImportArgs {
     #[arg(long, value_name = "P", env = "TABLEHAUL_WRITE_PERCENT")]
     write_percent: Option<String>,
 
-    /// Write capacity units of the table per second to use, whatever it has
+    /// Write capacity units per second to use, regardless of the table's capacity
     #[arg(long, value_name = "N", env = "TABLEHAUL_WRITE_UNITS")]
     write_units: Option<String>,
 
@@ -43,11 +43,11 @@ pub(in crate::cli) struct ImportArgs {
         value_parser = ["put", "put-if-absent", "delete"])]
     mode: String,
 
-    /// Lines that may be no items of the table before the import fails, or "all"
+    /// Maximum number of invalid lines to skip before the import fails, or "all"
     #[arg(long, value_name = "N", env = "TABLEHAUL_MAX_REJECTS", default_value = "0", value_parser = max_rejects)]
     max_rejects: u64,
 
-    /// File to write such lines to, with place and reason: s3://bucket/key, file:///path or a path;
+    /// File to write invalid lines to, with position and reason: s3://bucket/key, file:///path or a path;
     /// not among the files of the backup
     #[arg(long, value_name = "FILE", env = "TABLEHAUL_REJECTS")]
     rejects: Option<String>,
@@ -56,19 +56,19 @@ pub(in crate::cli) struct ImportArgs {
     #[arg(long, value_name = "WHAT", env = "TABLEHAUL_CHECK", default_value = "all", value_parser = ["all", "first"])]
     check: String,
 
-    /// Folder for what has been done, so that the same command goes on from there: s3://bucket/folder or a path
+    /// Folder to record progress in, so that the same command can resume: s3://bucket/folder or a path
     #[arg(long, value_name = "FOLDER", env = "TABLEHAUL_STATE")]
     state: Option<String>,
 
-    /// Forget what is in the folder of --state, and begin anew
+    /// Discard the progress in the folder of --state and start again
     #[arg(long, env = "TABLEHAUL_RESTART", value_parser = FalseyValueParser::new(), requires = "state")]
     restart: bool,
 
-    /// Stop in order so early that it is over before this, such as 90m or 2h30m
+    /// Stop cleanly before this much time has passed, such as 90m or 2h30m
     #[arg(long, value_name = "DURATION", env = "TABLEHAUL_DEADLINE", value_parser = duration)]
     deadline: Option<Duration>,
 
-    /// Worker processes, 1 to 10000 [default: cores; on YARN what the cluster has room for and the rate can use]
+    /// Worker processes, 1 to 10000 [default: cores; on YARN as many as fit in the cluster and the rate needs]
     #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     workers: Option<u32>,
 

@@ -10,11 +10,11 @@ use super::CANNED_ACLS;
 #[command(next_help_heading = "S3")]
 pub(in crate::cli) struct BucketArgs {
     /// AWS account that must own the buckets; S3 refuses every request to a bucket of another account.
-    /// Holds for all buckets of the command: of the backup, of --state and of --rejects
+    /// Applies to all buckets of the command: the backup, --state and --rejects
     #[arg(long, value_name = "ACCOUNT", env = "TABLEHAUL_BUCKET_OWNER", value_parser = account)]
     bucket_owner: Option<String>,
 
-    /// You pay for the requests and the data, as buckets with Requester Pays demand; for all buckets
+    /// Agree to pay for requests and data, as buckets with Requester Pays require; applies to all buckets
     #[arg(long, env = "TABLEHAUL_REQUESTER_PAYS", value_parser = FalseyValueParser::new())]
     requester_pays: bool,
 }
@@ -28,15 +28,15 @@ pub(in crate::cli) struct ObjectArgs {
     #[arg(long, value_name = "ACL", env = "TABLEHAUL_S3_ACL", value_parser = CANNED_ACLS)]
     s3_acl: Option<String>,
 
-    /// Server-side encryption of the objects, where the bucket's policy demands the header
+    /// Server-side encryption of the objects, if the bucket's policy requires the header
     #[arg(long, value_name = "SSE", env = "TABLEHAUL_SSE", value_parser = Sse::ALL.map(Sse::name))]
     sse: Option<String>,
 
-    /// KMS key of the objects: its id, ARN or alias [default: the AWS managed key of S3]
+    /// KMS key of the objects: its ID, ARN or alias [default: the AWS managed key of S3]
     #[arg(long, value_name = "KEY", env = "TABLEHAUL_SSE_KMS_KEY_ID", value_parser = kms_key)]
     sse_kms_key_id: Option<String>,
 
-    /// Storage class of the objects, such as STANDARD_IA; none that must be restored before it is read
+    /// Storage class of the objects, such as STANDARD_IA; not one that needs a restore before reading
     #[arg(long, value_name = "CLASS", env = "TABLEHAUL_STORAGE_CLASS", value_parser = storage_class)]
     storage_class: Option<String>,
 
@@ -88,7 +88,7 @@ pub(in crate::cli) fn unused(matches: &ArgMatches, has_s3: bool, writes_s3: bool
     let of_objects = ["s3_acl", "sse", "sse_kms_key_id", "storage_class", "tags"];
     let of_objects = if writes_s3 { Vec::new() } else { flags(&of_objects) };
     let unused = [of_requests, of_objects].concat();
-    let why = if has_s3 { "nothing is written to S3" } else { "nothing of this command is in S3" };
+    let why = if has_s3 { "nothing is written to S3" } else { "this command uses nothing in S3" };
     (!unused.is_empty()).then(|| format!("{} without effect: {why}", unused.join(", ")))
 }
 
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(unused(line, true, true), None);
         assert_eq!(
             unused(line, false, false).as_deref(),
-            Some("--requester-pays, --sse without effect: nothing of this command is in S3")
+            Some("--requester-pays, --sse without effect: this command uses nothing in S3")
         );
         let line = "import s3://bucket/x Forum --tags a=b --bucket-owner 123456789012";
         assert_eq!(

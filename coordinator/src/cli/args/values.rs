@@ -68,7 +68,7 @@ pub(in crate::cli) fn tables(names: Vec<String>) -> Result<Vec<String>, String> 
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
     };
     match names.iter().find(|name| !valid(name)) {
-        Some(name) => Err(format!("{name:?} is no table name: 3 to 255 of a-z A-Z 0-9 _ - .")),
+        Some(name) => Err(format!("{name:?} is not a valid table name: use 3 to 255 of a-z A-Z 0-9 _ - .")),
         None => Ok(names),
     }
 }
@@ -112,7 +112,7 @@ pub(super) fn max_rejects(text: &str) -> Result<u64, String> {
 /// A value that says whose credentials are used: an empty one, as of an unset variable in a script, must not mean others.
 pub(super) fn identity(text: &str) -> Result<String, String> {
     if text.is_empty() {
-        Err("it is empty; name one, or leave the option out".into())
+        Err("the value is empty: give one, or remove the option".into())
     } else {
         Ok(text.to_owned())
     }

@@ -12,8 +12,8 @@ pub(super) const USAGE: &str = "\
 usage: tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBExport [-Dkey=value ...] PATH TABLE [RATIO] [SEGMENTS]
   PATH      s3://bucket/folder or file:///folder
   RATIO     share of the table's read capacity, e.g. 0.25; default 0.5
-  SEGMENTS  of the parallel scan; by default as many as size and rate ask for
-  Options of `tablehaul export` are given as -Dtablehaul.NAME=VALUE, or as variables";
+  SEGMENTS  number of segments of the parallel scan; default: by size and rate
+  Give options of `tablehaul export` as -Dtablehaul.NAME=VALUE or as environment variables";
 
 pub(super) fn request(options: &Options, positional: &[String]) -> Result<(ExportRequest, Show), Ending> {
     let arguments = Positional::read(positional, 2)?;
@@ -29,7 +29,7 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<(Expor
     checked_place(&path, options, &request.cluster)?;
     let segments = match arguments.get(1) {
         Some(text) => Some(
-            text.parse().map_err(|_| Ending::WrongArguments(format!("SEGMENTS {text:?} is no number")))?,
+            text.parse().map_err(|_| Ending::WrongArguments(format!("SEGMENTS {text:?} is not a number")))?,
         ),
         None => options.segments().map_err(failed)?,
     };

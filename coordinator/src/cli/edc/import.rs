@@ -10,7 +10,7 @@ pub(super) const USAGE: &str = "\
 usage: tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBImport [-Dkey=value ...] PATH TABLE [RATIO]
   PATH   s3://bucket/folder or file:///folder
   RATIO  share of the table's write capacity, e.g. 0.25; default 0.5
-  Options of `tablehaul import` are given as -Dtablehaul.NAME=VALUE, or as variables";
+  Give options of `tablehaul import` as -Dtablehaul.NAME=VALUE or as environment variables";
 
 pub(super) fn request(options: &Options, positional: &[String]) -> Result<(ImportRequest, Show), Ending> {
     let arguments = Positional::read(positional, 1)?;

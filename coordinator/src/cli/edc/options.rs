@@ -89,13 +89,17 @@ impl Options {
                 None => return Err(unknown(&argument)),
             };
             let defined = plain(&defined);
-            let (key, value) = defined.split_once('=').ok_or_else(|| format!("-D{defined}: no key=value"))?;
+            let (key, value) =
+                defined.split_once('=').ok_or_else(|| format!("-D{defined}: not of the form key=value"))?;
             options.define(key.trim(), plain(value));
         }
         let positional: Vec<String> = arguments.collect();
         let ratio = positional.get(2).and_then(|text| text.trim().parse::<f64>().ok());
         options.ratio_warning = ratio.filter(|&ratio| ratio > 1.0).map(|ratio| {
-            format!("RATIO {ratio} is more than the whole capacity of the table; others will be throttled")
+            format!(
+                "RATIO {ratio} is more than the whole capacity of the table; other users of the table will \
+                 be throttled"
+            )
         });
         Ok((options, positional))
     }
@@ -217,7 +221,7 @@ impl Options {
         if CANNED_ACLS.contains(&acl.as_str()) {
             return Ok(Some(acl));
         }
-        Err(format!("-Dfs.s3.canned.acl={typed}: none of S3's canned ACLs"))
+        Err(format!("-Dfs.s3.canned.acl={typed}: not a canned ACL of S3"))
     }
 
     /// How to reach DynamoDB and S3. The region is DynamoDB's alone, as in the Java tool, which reaches S3 by its file
@@ -246,7 +250,7 @@ impl Options {
             && !codec.ends_with("GzipCodec")
             && !codec.ends_with("ZStandardCodec")
         {
-            warnings.push(format!("{codec} is not supported; the files are compressed by gzip"));
+            warnings.push(format!("{codec} is not supported; the files are compressed with gzip"));
         }
         let of_class = match self.class {
             Class::Export => &KNOWN_OF_EXPORT[..],
@@ -266,7 +270,7 @@ impl Options {
 fn unknown(argument: &str) -> String {
     let name = argument.split('=').next().unwrap_or_default().trim_start_matches('-');
     if argument.starts_with("--") && !matches!(name, "" | "help" | "version") {
-        return format!("unknown option {argument}: in this form options are given as -D{OWN}{name}=VALUE");
+        return format!("unknown option {argument}: in this form, give options as -D{OWN}{name}=VALUE");
     }
     format!("unknown option {argument}")
 }

@@ -105,7 +105,7 @@ mod tests {
     fn options_in_messages_become_what_can_be_typed_here() {
         for (message, expected) in [
             ("give --if-complete skip to leave it", "give -Dtablehaul.if-complete=skip to leave it"),
-            ("give --restart to begin anew", "give -Dtablehaul.restart=true to begin anew"),
+            ("give --restart to start again", "give -Dtablehaul.restart=true to start again"),
             ("(--max-rejects allows none)", "(-Dtablehaul.max-rejects allows none)"),
             ("(further ones only with --rejects)", "(further ones only with -Dtablehaul.rejects)"),
             ("--cluster yarn: no", "-Dtablehaul.cluster=yarn: no"),
@@ -113,7 +113,7 @@ mod tests {
             ("with --segments 4, not 5", "with -Dtablehaul.segments=4, not 5"),
             ("--rejects s3://b/x: exists", "-Dtablehaul.rejects=s3://b/x: exists"),
             ("--state file:///x: holds", "-Dtablehaul.state=file:///x: holds"),
-            ("so --mode delete has no meaning", "so -Dtablehaul.mode=delete has no meaning"),
+            ("so --mode delete does not apply", "so -Dtablehaul.mode=delete does not apply"),
             ("folder of --state, and", "folder of -Dtablehaul.state, and"),
             (
                 "invalid value 'x' for '--compress <CODEC>'",
@@ -123,7 +123,7 @@ mod tests {
                 "give --read-percent or --read-units",
                 "give -Dtablehaul.read-percent or -Dtablehaul.read-units",
             ),
-            ("--listen of tablehaul sets it", "-Dtablehaul.listen of tablehaul sets it"),
+            ("with --listen of tablehaul", "with -Dtablehaul.listen of tablehaul"),
         ] {
             assert_eq!(respelt(message), expected);
         }

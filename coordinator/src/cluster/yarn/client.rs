@@ -139,7 +139,8 @@ fn file_uri(path: &Path) -> Result<String, String> {
     match path.to_str().filter(|path| path.starts_with('/') && path.bytes().all(|byte| is_plain(&byte))) {
         Some(path) => Ok(format!("file://{path}")),
         None => Err(format!(
-            "{} cannot be sent to the nodes: Hadoop takes only letters, digits and {} in its path; copy it elsewhere",
+            "{} cannot be sent to the nodes: Hadoop accepts only letters, digits and {} in its path; copy it \
+             elsewhere",
             path.display(),
             String::from_utf8_lossy(PLAIN)
         )),

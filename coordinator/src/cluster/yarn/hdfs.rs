@@ -117,7 +117,7 @@ impl Hdfs {
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let why = said.lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with("\tat "));
-        Err(format!("{}: {} ({})", what(), why.unwrap_or("it says nothing").trim(), output.status))
+        Err(format!("{}: {} ({})", what(), why.unwrap_or("it prints nothing").trim(), output.status))
     }
 }
 

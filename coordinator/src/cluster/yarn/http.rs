@@ -31,10 +31,10 @@ const MOST_REDIRECTS: usize = 5;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
     /// An `https` address.
-    #[error("{0} needs TLS, which is not spoken here")]
+    #[error("{0} requires TLS, which tablehaul does not support here")]
     Tls(String),
     /// The server wants a Kerberos ticket.
-    #[error("{0} wants Kerberos, which is not spoken here")]
+    #[error("{0} requires Kerberos, which tablehaul does not support here")]
     Kerberos(String),
     /// The server's daemon stands by for another one that is not named.
     #[error("{0} is on standby")]
@@ -60,7 +60,7 @@ pub(crate) enum HttpError {
         message: String,
     },
     /// An answer that is not what it should be.
-    #[error("{url} answered what is not understood: {why}")]
+    #[error("{url} gave an invalid reply: {why}")]
     Malformed {
         /// What was asked.
         url: String,
@@ -135,7 +135,7 @@ pub(crate) async fn follow(method: Method, url: &str, content: Option<Content>) 
                 None => return Ok(reply),
             }
         }
-        Err(HttpError::Malformed { url: url.to_owned(), why: "it redirects for ever".to_owned() })
+        Err(HttpError::Malformed { url: url.to_owned(), why: "it redirects again and again".to_owned() })
     };
     within(url, all).await
 }
@@ -168,7 +168,7 @@ async fn exchange(method: &Method, url: &str, content: Option<Content>) -> Resul
         let response = sender.send_request(request).await.map_err(failed)?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, LONGEST_REPLY).collect().await;
-        let body = body.map_err(|why| unreachable(url, &format!("the reply broke off: {why}")))?;
+        let body = body.map_err(|why| unreachable(url, &format!("the reply was cut off: {why}")))?;
         Ok((head, body.to_bytes()))
     });
     let (head, body) = tokio::select! {

@@ -48,16 +48,18 @@ pub(crate) struct Named {
 pub(crate) fn command(machine: &impl Machine) -> Result<PathBuf, String> {
     if let Some(named) = machine.variable("HADOOP_CMD").map(PathBuf::from) {
         let found = machine.is_program(&named).then_some(named.clone());
-        return found.ok_or_else(|| format!("HADOOP_CMD names {}, which is no program", named.display()));
+        return found
+            .ok_or_else(|| format!("HADOOP_CMD names {}, which is not an executable file", named.display()));
     }
     let home = machine.variable("HADOOP_HOME").map(|home| Path::new(&home).join("bin/hadoop"));
     let path = machine.variable("PATH").unwrap_or_default();
     let in_path = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
     let mut places = home.into_iter().chain(in_path.map(|folder| folder.join("hadoop")));
     places.find(|place| machine.is_program(place)).ok_or_else(|| {
-        let home = machine.variable("HADOOP_HOME").map(|home| format!(" and not in {home}/bin (HADOOP_HOME)"));
+        let home =
+            machine.variable("HADOOP_HOME").map(|home| format!(" and not in {home}/bin (HADOOP_HOME)"));
         format!(
-            "there is no hadoop command in PATH{}: set HADOOP_CMD to where it is, or run with --cluster local",
+            "there is no hadoop command in PATH{}: set HADOOP_CMD to its path, or run with --cluster local",
             home.unwrap_or_default()
         )
     })
@@ -79,7 +81,7 @@ pub(crate) fn configuration(machine: &impl Machine, named: &Named) -> Result<Pat
     let found = places.iter().find(|place| machine.is_folder(place)).cloned();
     found.ok_or_else(|| {
         format!(
-            "there is no Hadoop configuration in {}: name its folder by --hadoop-conf or HADOOP_CONF_DIR",
+            "there is no Hadoop configuration in {}: name its folder with --hadoop-conf or HADOOP_CONF_DIR",
             listed(&places)
         )
     })
@@ -113,7 +115,7 @@ pub(crate) fn streaming_jar(
     let jar = folders.iter().find_map(|folder| jar_in(machine, folder));
     jar.ok_or_else(|| {
         let places = packaged.iter().chain(&folders).cloned().collect::<Vec<_>>();
-        format!("there is no Hadoop Streaming jar in {}: name it by --streaming-jar", listed(&places))
+        format!("there is no Hadoop Streaming jar in {}: name it with --streaming-jar", listed(&places))
     })
 }
 

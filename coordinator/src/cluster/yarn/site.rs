@@ -88,7 +88,7 @@ impl Site {
         let name = self.queue.clone().unwrap_or_else(|| self.conf.default_queue());
         let queue = scheduler.queue(&name)?;
         if let Some(queue) = queue.filter(|queue| !queue.is_running) {
-            return Err(format!("queue {} of YARN is stopped: choose another by --yarn-queue", queue.path));
+            return Err(format!("queue {} of YARN is stopped: choose another with --yarn-queue", queue.path));
         }
         let nodes = self.manager.nodes().await.map_err(told)?;
         if nodes.is_empty() {
@@ -110,7 +110,7 @@ impl Site {
         let found = urls.iter().find_map(|url| towards(url));
         found.map(|ip| SocketAddr::from((ip, 0))).ok_or_else(|| {
             format!(
-                "no address of this machine reaches {}: name the one that workers can reach by --listen",
+                "no address of this machine reaches {}: set --listen to an address that workers can reach",
                 urls.join(", ")
             )
         })

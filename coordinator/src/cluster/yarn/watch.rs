@@ -229,7 +229,7 @@ impl Watch {
         };
         if !ended_by_itself {
             if ending == Shutdown::Graceful {
-                (self.note)("workers that never got a container are called off".to_owned());
+                (self.note)("cancelled the workers that never got a container".to_owned());
             }
             let _ = client.start_kill();
             let _ = client.wait().await;
@@ -248,7 +248,7 @@ impl Watch {
             Ok(Ok(_)) => return,
             Ok(Err(why)) => why,
             Err(_) => format!(
-                "{} is left in HDFS: to remove it takes longer than {} s",
+                "{} is still in HDFS: removing it took longer than {} s",
                 self.folder,
                 limit.as_secs()
             ),

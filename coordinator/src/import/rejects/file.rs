@@ -110,7 +110,7 @@ impl Writer {
             Place::File(target) => match Making::begin(target.folder()) {
                 Ok(making) => Ok(Self::Beside(making, target)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    Err(format!("there is no folder {}; make it first", target.folder().display()))
+                    Err(format!("there is no folder {}; create it first", target.folder().display()))
                 }
                 Err(error) => Err(error.to_string()),
             },
@@ -223,7 +223,7 @@ impl Making {
     /// Leaves it under another name, and says so.
     fn keep(self, folder: &Path) -> io::Error {
         let path = beside(folder);
-        let what = "another file was put there while the import ran; it is not replaced";
+        let what = "another program wrote a file there during the import; it was not replaced";
         io::Error::other(match self.put_new(&path) {
             Ok(()) => format!("{what}, and the rejected lines are in {}", path.display()),
             Err((error, _)) => {
@@ -315,7 +315,7 @@ mod tests {
                 let error = writer.finish().unwrap_err().to_string();
                 assert_eq!(fs::read_to_string(&path).unwrap(), "another's");
                 let kept = names(folder.path()).into_iter().find(|name| name.starts_with(PREFIX)).unwrap();
-                assert!(error.contains("is not replaced") && error.contains(&kept), "{error}");
+                assert!(error.contains("was not replaced") && error.contains(&kept), "{error}");
                 assert_eq!(fs::read_to_string(folder.path().join(kept)).unwrap(), "second");
             }
         }

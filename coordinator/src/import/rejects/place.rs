@@ -107,7 +107,7 @@ fn through(path: &Path) -> Result<Place, String> {
         return output.map(Place::Through).map_err(|error| error.to_string());
     }
     let words = |error: io::Error| match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
-        Errno::ENXIO => "is a FIFO that nobody reads, or a socket: nothing can be written there".to_owned(),
+        Errno::ENXIO => "is a FIFO without a reader, or a socket: tablehaul cannot write to it".to_owned(),
         _ => error.to_string(),
     };
     if fs::metadata(path).is_ok_and(|there| there.file_type().is_block_device()) {
@@ -182,7 +182,7 @@ mod tests {
         assert!(matches!(Place::find(Path::new("/dev/null"), false), Ok(Place::Through(_))));
         let fifo = folder.path().join("fifo");
         mkfifo(&fifo, Mode::S_IRWXU).unwrap();
-        assert!(Place::find(&fifo, false).unwrap_err().contains("nobody reads"));
+        assert!(Place::find(&fifo, false).unwrap_err().contains("without a reader"));
         let _reader =
             OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&fifo).unwrap();
         assert!(matches!(Place::find(&fifo, false), Ok(Place::Through(_))));

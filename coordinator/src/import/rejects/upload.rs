@@ -274,8 +274,8 @@ impl Upload {
         if fault.kind == FaultKind::NotFound {
             return Err(fault);
         }
-        let why = "another object was put there while the import ran; it is not replaced, and the rejected lines are \
-                   only in the backup";
+        let why = "another program wrote an object there during the import; it was not replaced, and the \
+                   rejected lines are only in the backup";
         Err(Fault::new(FaultKind::Refused, why))
     }
 

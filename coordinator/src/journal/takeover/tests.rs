@@ -34,7 +34,7 @@ async fn an_owner_that_writes_is_at_work_also_if_it_removes_what_was_before() {
         std::fs::rename(journal.join(journal_object(1)), journal.join(journal_object(2))).unwrap();
     };
     for said in [watched(writes).await, watched(replaces).await] {
-        assert!(said.as_ref().is_err_and(|why| why.ends_with("which is at work")), "{said:?}");
+        assert!(said.as_ref().is_err_and(|why| why.ends_with("which is running")), "{said:?}");
     }
 }
 
@@ -42,5 +42,5 @@ async fn an_owner_that_writes_is_at_work_also_if_it_removes_what_was_before() {
 async fn an_owner_that_ends_its_job_while_it_is_watched_is_no_dead_one() {
     let ends = |journal: &Path| std::fs::remove_dir_all(journal).unwrap();
     let why = watched(ends).await.unwrap_err();
-    assert!(why.ends_with("has ended or gone on just now; give the same command again"), "{why}");
+    assert!(why.ends_with("the job there has just ended or continued; run the command again"), "{why}");
 }

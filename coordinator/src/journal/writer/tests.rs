@@ -60,7 +60,7 @@ async fn whoever_sleeps_until_another_has_removed_the_journal_notices_and_leaves
     let mut first = begun(&store).await;
     let mut second = successor(&store).await;
     second.remove().await.unwrap();
-    assert!(superseded(first.append(&[], LIMIT).await).contains("removed what this one wrote"));
+    assert!(superseded(first.append(&[], LIMIT).await).contains("removed the journal of this job"));
     assert!(objects(folder.path()).is_empty());
 }
 
@@ -99,7 +99,7 @@ async fn whoever_takes_over_from_one_that_has_ended_the_job_meanwhile_is_told_to
     second.release().await;
     first.remove().await.unwrap();
     let why = superseded(second.append(&[], LIMIT).await);
-    assert!(why.ends_with("has ended or gone on just now; give the same command again"), "{why}");
+    assert!(why.ends_with("the job there has just ended or continued; run the command again"), "{why}");
     assert!(objects(folder.path()).is_empty());
 }
 

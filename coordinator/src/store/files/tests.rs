@@ -119,7 +119,11 @@ async fn a_file_that_lost_sealed_bytes_is_not_made_visible() {
         for may_be_complete in [false, true] {
             let lost = directory.lost(std::slice::from_ref(&file), may_be_complete).unwrap().unwrap();
             assert!(
-                lost.contains(if there.is_some() { "has 4 bytes, not the 7" } else { "is gone" }),
+                lost.contains(if there.is_some() {
+                    "has 4 bytes, expected at least 7"
+                } else {
+                    "is missing"
+                }),
                 "{lost}"
             );
         }
@@ -160,7 +164,7 @@ async fn what_another_has_put_under_the_visible_name_is_neither_written_over_nor
     fs::write(hidden(folder.path(), &file), "sealed\n").unwrap();
     fs::write(&visible, "another's").unwrap();
     let why = directory.complete(file.clone()).await.unwrap_err().message;
-    assert!(why.contains("is there already"), "{why}");
+    assert!(why.contains("already exists"), "{why}");
     directory.abort(&file, true).unwrap();
     assert_eq!(fs::read(&visible).unwrap(), b"another's");
     fs::write(&visible, "sealed\n").unwrap();

@@ -81,7 +81,7 @@ fn parts_are_compared_with_what_is_recorded_of_them() {
         assert_eq!(check(compression, &file, &stored).defects, [""; 0]);
         let mut wrong = file.clone();
         wrong.parts[1].crc32c = "00c0ffee".into();
-        let defect = "f: upload part 2 of 3 has another CRC-32C than was recorded";
+        let defect = "f: the CRC-32C of upload part 2 of 3 differs from the recorded one";
         assert_eq!(check(compression, &wrong, &stored).defects, [defect]);
         if compression != Compression::None {
             let mut wrong = file;
@@ -125,8 +125,8 @@ fn any_flipped_bit_is_found_by_the_checksum_at_least() {
 fn a_file_that_was_cut_is_too_short_and_ends_within_a_line_or_unit() {
     for (compression, end) in [
         (Compression::None, "no newline at its end"),
-        (Compression::Gzip, "the compressed data is cut off; what follows can't be read"),
-        (Compression::Zstd, "the compressed data is cut off; what follows can't be read"),
+        (Compression::Gzip, "the compressed data is cut off; the rest of the file can't be read"),
+        (Compression::Zstd, "the compressed data is cut off; the rest of the file can't be read"),
     ] {
         let (file, stored) = file(compression);
         let cut = &stored[..stored.len() / 2];
@@ -195,7 +195,7 @@ fn another_codec_than_recorded_is_a_defect_and_the_lines_are_checked_all_the_sam
     }
     let noise = [0xff; 100];
     let defects = check(Compression::Gzip, &record(&noise, 4), &noise).defects;
-    assert_eq!(defects, ["f byte 0: not gzip, as was recorded"]);
+    assert_eq!(defects, ["f byte 0: not gzip, although export.json records it"]);
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn distrust(address: &str, error: &rustls::Error) -> Option<String> {
             ));
         }
         rustls::Error::PeerIncompatible(why) => {
-            return Some(format!("{address} speaks no TLS that is still safe ({why:?})"));
+            return Some(format!("{address} supports no secure version of TLS ({why:?})"));
         }
         _ => return None,
     };

@@ -50,7 +50,7 @@ impl ExportState {
             Fact::Mark(segment, mark) => {
                 self.segments.replay_mark(segment, mark).map_err(|why| why.to_string())
             }
-            _ => Err("a fact that has no place in an export".into()),
+            _ => Err("an entry that does not belong to an export".into()),
         }
     }
 
@@ -63,7 +63,7 @@ impl ExportState {
         if files == segments {
             return Ok(());
         }
-        Err(format!("contradicts those before it: files hold {files} items, and segments gave {segments}"))
+        Err(format!("contradicts earlier entries: files hold {files} items, and segments gave {segments}"))
     }
 
     /// Everything of a journal has been replayed; others go on from here.

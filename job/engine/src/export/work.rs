@@ -125,7 +125,7 @@ impl Work for ExportWork {
                 Ok(Reply::actions(vec![Action::Work(open)]))
             }
             FromWorker::Sealed(sealed) => self.sealed(now, worker, sealed),
-            _ => Err("said what has no place in an export".into()),
+            _ => Err("sent a message that does not belong to an export".into()),
         }
     }
 

@@ -62,7 +62,7 @@ impl ImportState {
                 self.settled(&settled);
                 Ok(())
             }
-            _ => Err("a fact that has no place in an import".into()),
+            _ => Err("an entry that does not belong to an import".into()),
         }
     }
 

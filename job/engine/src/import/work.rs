@@ -157,11 +157,16 @@ impl ImportWork {
             let more = match self.max_rejects {
                 0 => "--max-rejects allows none".to_owned(),
                 more if more > most => {
-                    format!("--state keeps {most} rejected lines at most: leave it out, or mend the backup")
+                    format!(
+                        "with --state at most {most} lines can be rejected: remove --state, or correct the \
+                         backup"
+                    )
                 }
                 most => format!("--max-rejects allows {}", count_of(most, "line")),
             };
-            Action::Fail(format!("{object}, byte {offset} of its text: {reason} ({more})"))
+            Action::Fail(format!(
+                "{object}: invalid line at byte {offset} of the uncompressed text: {reason} ({more})"
+            ))
         });
         let noted =
             (!rejects.is_empty()).then(|| Action::Work(ImportAction::Reject(object.clone(), rejects)));
@@ -192,7 +197,7 @@ impl Work for ImportWork {
     ) -> Result<Reply<ImportAction>, String> {
         match message {
             FromWorker::Advance(advance) => self.advance(now, worker, advance),
-            _ => Err("said what has no place in an import".into()),
+            _ => Err("sent a message that does not belong to an import".into()),
         }
     }
 
@@ -329,7 +334,11 @@ mod tests {
             panic!("{:?}", heard.actions)
         };
         assert_eq!((object.to_string().as_str(), rejects.len()), ("file:///backup/0", 2));
-        assert_eq!(why, "file:///backup/0, byte 41 of its text: not JSON (--max-rejects allows 1 line)");
+        assert_eq!(
+            why,
+            "file:///backup/0: invalid line at byte 41 of the uncompressed text: not JSON (--max-rejects \
+             allows 1 line)"
+        );
         work.check_invariants();
     }
 
@@ -347,7 +356,9 @@ mod tests {
             assert_eq!(heard.actions.len(), 1, "as many as are kept");
             let heard = work.advance(NOW, A, advance(&lease, 1_000_000, 1_000_001, &[1_000_000])).unwrap();
             match heard.actions.last() {
-                Some(Action::Fail(why)) if is_kept => assert!(why.contains("--state keeps 100000"), "{why}"),
+                Some(Action::Fail(why)) if is_kept => {
+                    assert!(why.contains("with --state at most 100000"), "{why}");
+                }
                 Some(Action::Work(_)) => assert!(!is_kept),
                 other => panic!("{other:?}"),
             }

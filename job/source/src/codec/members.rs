@@ -68,5 +68,5 @@ impl<R: BufRead> Read for Zlib<R> {
 }
 
 fn trailing() -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, "something else follows its end")
+    io::Error::new(ErrorKind::InvalidData, "other data follows its end")
 }

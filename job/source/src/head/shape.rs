@@ -34,18 +34,16 @@ const RESPONSES: &str = not_ours!(
 const TABLE: &str =
     not_ours!("the description of a table", "it holds no items; name the file or folder that does");
 const STREAMS: &str = not_ours!("a record of DynamoDB Streams (eventName, dynamodb)");
-const MANIFEST: &str = "it is the manifest of an export, not its data: name the folder in which it lies";
+const MANIFEST: &str = "it is the manifest of an export, not its data: name the folder that contains it";
 const TERRAFORM: &str = not_ours!("a file of Terraform");
 const PLAIN: &str = not_ours!(
     "plain JSON, without attribute types",
     "give each value its type, as in {\"name\":{\"S\":\"text\"},\"count\":{\"N\":\"1\"}}"
 );
-const PRETTY: &str = not_ours!(
-    "JSON that is spread over several lines",
-    "write each item on a line of its own, as jq -c . does"
-);
+const PRETTY: &str =
+    not_ours!("JSON spread over several lines", "write each item on a line of its own, as jq -c . does");
 const COMMAS: &str =
-    not_ours!("JSON with a comma behind each line", "remove the commas, as sed 's/,$//' does");
+    not_ours!("JSON with a comma after each line", "remove the commas, as sed 's/,$//' does");
 const PYTHON: &str =
     not_ours!("a Python dict ({'id':…})", "write each item on a line of its own with json.dumps");
 const MARKUP: &str = not_ours!(
@@ -66,7 +64,7 @@ const ORC: &str = not_ours!("Apache ORC", "convert it to DynamoDB JSON, one item
 const ZIP: &str = not_ours!("a zip archive", "unpack it");
 const TAR: &str = not_ours!("a tar archive", "unpack it");
 const COMPRESSED: &str = not_ours!(
-    "compressed in a way that is not read here (xz, 7-Zip, compress, or LZ4 or Snappy outside of Hadoop)",
+    "compressed in an unsupported way (xz, 7-Zip, compress, or LZ4 or Snappy outside of Hadoop)",
     "decompress it, or compress it with gzip or zstd"
 );
 

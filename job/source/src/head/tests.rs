@@ -162,7 +162,7 @@ const UNKNOWN: &str = "its first line is not an item of any known format: ";
 fn what_is_wrong_is_said_in_words() {
     assert_eq!(bad(b"secret 1\n"), format!("{UNKNOWN}not the JSON of an item"));
     assert_eq!(bad(br#"{"secret":{"x":"y"}}"#), format!("{UNKNOWN}unknown attribute type"));
-    assert_eq!(bad(b"$ion_1_0 secret"), format!("{UNKNOWN}not the Ion of an item: it is no struct"));
+    assert_eq!(bad(b"$ion_1_0 secret"), format!("{UNKNOWN}not the Ion of an item: it is not a struct"));
     assert_eq!(bad(b"secret\x03"), format!("{UNKNOWN}not the JSON of an item"));
     assert_eq!(bad(b"\0\xff"), "it is neither text nor a known compression");
     assert_eq!(bad(b"\x1f\x8b\x08"), "gzip ends in the middle");
@@ -190,7 +190,10 @@ fn the_reason_is_that_of_the_format_which_a_line_obviously_is() {
         (change(r#""Keys":{"pk":{"S":"a"}},"NewImage":null"#), "NewImage: not the JSON of an item"),
         (change(r#""Keys":{"pk":{"S":"a"}},"newImage":{}"#), "a field other than Item, or Metadata, Keys"),
         (change(image), "neither an Item nor Keys"),
-        (format!(r#"{{"Item":{{"pk":{{"S":"a"}}}},{image}}}"#), "Item beside a field of an incremental"),
+        (
+            format!(r#"{{"Item":{{"pk":{{"S":"a"}}}},{image}}}"#),
+            "Item together with a field of an incremental",
+        ),
         // The Java tool's lines may have attributes that are called so.
         (r#"{"Item":{"s":"x"},"v":{"q":"x"}}"#.into(), "unknown attribute type"),
         (r#"{"Keys":{"S":"x"},"v":{"b":"%"}}"#.into(), "binary is not base64"),

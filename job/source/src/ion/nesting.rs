@@ -12,7 +12,7 @@ use job::{
 /// Brackets within each other at most: those of the deepest item, and of the line, the item itself and a set.
 const MAX_BRACKETS: usize = MAX_NESTING + 3;
 
-const OPEN: RequestError = RequestError::Ion("something in it doesn't end");
+const OPEN: RequestError = RequestError::Ion("something in it is not closed");
 
 /// Whether the text may be parsed.
 ///
@@ -40,7 +40,7 @@ pub(super) fn check(line: &[u8]) -> Result<(), RequestError> {
                 depth = depth.saturating_sub(1);
                 after
             }
-            (b'(', _) => return Err(RequestError::Ion("an s-expression, of which DynamoDB has none")),
+            (b'(', _) => return Err(RequestError::Ion("an s-expression, which DynamoDB does not have")),
             _ => after,
         };
     }
@@ -63,7 +63,7 @@ fn skip_quoted<'a>(mut rest: &'a [u8], quote: &[u8]) -> Result<&'a [u8], Request
 /// Past the end of a blob; slashes in it begin no comments.
 fn skip_blob(rest: &[u8]) -> Result<&[u8], RequestError> {
     let at = memchr::memchr3(b'}', b'"', b'\'', rest).ok_or(OPEN)?;
-    rest[at..].strip_prefix(b"}}").ok_or(RequestError::Ion("a binary that is no blob"))
+    rest[at..].strip_prefix(b"}}").ok_or(RequestError::Ion("a binary that is not a blob"))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub enum RequestError {
     #[error("{0} occurs twice")]
     FieldTwice(&'static str),
     /// A line that is of a full export and of an incremental one.
-    #[error("Item beside a field of an incremental export")]
+    #[error("Item together with a field of an incremental export")]
     ItemAndChange,
     /// A line of an incremental export of DynamoDB in a full one: it might delete an item.
     #[error("a line of an incremental export in a full one")]
@@ -39,10 +39,10 @@ pub enum RequestError {
     #[error("a line of a full export in an incremental one")]
     ItemInIncremental,
     /// The `Keys` of an incremental export have an attribute that is not of the table's key.
-    #[error("Keys with an attribute that is not of the table's key")]
+    #[error("Keys with an attribute that is not part of the table's key")]
     KeysNotExact,
     /// An image of an incremental export is of another item than its `Keys`.
-    #[error("{0} is of another item than Keys")]
+    #[error("{0} belongs to another item than Keys")]
     OtherKey(&'static str),
     /// `Keys` without a new image. DynamoDB writes such a line for an item that was deleted, but never without
     /// the time of the deletion.
@@ -76,7 +76,7 @@ pub enum RequestError {
         max: usize,
     },
     /// An attribute of the key of an index is of another type than the index's.
-    #[error("attribute {name:?} is not of type {expected:?}, as the key of index {index:?} is")]
+    #[error("attribute {name:?} is not of type {expected:?}, which the key of index {index:?} requires")]
     IndexKeyType {
         /// The index.
         index: String,
@@ -101,7 +101,7 @@ pub enum RequestError {
     #[error("item of {0} bytes: DynamoDB takes {MAX_ITEM_BYTES} at most")]
     TooLarge(u64),
     /// A number that DynamoDB can't hold.
-    #[error("a number of more than 38 digits, out of range, or none at all")]
+    #[error("not a number, or one with more than 38 digits or out of range")]
     Number,
     /// A set without elements.
     #[error("an empty set")]
@@ -116,6 +116,6 @@ pub enum RequestError {
     #[error("an attribute name of {0} bytes: DynamoDB takes {MAX_NAME_BYTES} at most")]
     LongName(usize),
     /// Lists and maps too deep within each other.
-    #[error("nested deeper than {MAX_LEVELS} levels, which is all that DynamoDB takes")]
+    #[error("nested deeper than {MAX_LEVELS} levels, the limit of DynamoDB")]
     TooDeep,
 }

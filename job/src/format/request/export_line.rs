@@ -88,11 +88,11 @@ impl ExportField {
 fn hint(name: &str) -> &'static str {
     let letters = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     match letters.trim_end_matches('s') {
-        "item" => ": one that is almost Item",
-        "metadata" => ": one that is almost Metadata",
-        "key" => ": one that is almost Keys",
-        "newimage" => ": one that is almost NewImage",
-        "oldimage" => ": one that is almost OldImage",
+        "item" => ": it resembles Item",
+        "metadata" => ": it resembles Metadata",
+        "key" => ": it resembles Keys",
+        "newimage" => ": it resembles NewImage",
+        "oldimage" => ": it resembles OldImage",
         "dynamodb"
         | "eventname"
         | "eventid"
@@ -105,7 +105,7 @@ fn hint(name: &str) -> &'static str {
         | "sizebyte"
         | "streamviewtype"
         | "approximatecreationdatetime"
-        | "recordformat" => ": it is of a record of DynamoDB Streams, not of an export",
+        | "recordformat" => ": it belongs to a record of DynamoDB Streams, not to an export",
         _ => "",
     }
 }

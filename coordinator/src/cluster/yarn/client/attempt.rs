@@ -61,15 +61,15 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory { is_virtual: false } => {
-                write!(f, "its container had more memory than it may: raise --worker-memory")
+                write!(f, "its container exceeded its memory limit: raise --worker-memory")
             }
             Self::Memory { is_virtual: true } => {
-                write!(f, "its container had more virtual memory than it may: raise --worker-memory, ")?;
+                write!(f, "its container exceeded its virtual memory limit: raise --worker-memory, ")?;
                 write!(f, "or set yarn.nodemanager.vmem-check-enabled to false")
             }
             Self::Code(code) => told(*code, f),
             Self::NotRunnable(why) => write!(f, "the worker cannot be run on the node: {why}"),
-            Self::Silent => write!(f, "it said nothing for too long, and was killed"),
+            Self::Silent => write!(f, "YARN killed it because it reported no progress"),
             Self::Other(why) if why.is_empty() => write!(f, "YARN does not say why"),
             Self::Other(why) => write!(f, "{why}"),
         }
@@ -81,22 +81,24 @@ fn told(code: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match code {
         code if code == i64::from(exit::UNREACHABLE) => write!(
             f,
-            "the worker could not reach the coordinator from its node: --listen sets the address it is told"
+            "the worker could not reach the coordinator from its node: set the address with --listen"
         ),
         code if code == i64::from(exit::REFUSED) => {
-            write!(f, "the coordinator refused the worker: it is of another version, or of another job")
+            write!(f, "the coordinator refused the worker: it has another version, or belongs to another job")
         }
         126 => write!(f, "the worker cannot be run on the node: it is not executable there (code 126)"),
         127 => write!(
             f,
-            "the worker cannot be run on the node: it is no program for that system, or a library is missing (code 127)"
+            "the worker cannot be run on the node: it is not a program for that system, or a library is \
+             missing (code 127)"
         ),
         137 => write!(
             f,
-            "the worker was killed (signal 9): by YARN, or for memory by the system, then raise --worker-memory"
+            "the worker was killed (signal 9) by YARN, or by the system for lack of memory; in that case \
+             raise --worker-memory"
         ),
-        143 => write!(f, "the worker was told to end (signal 15)"),
-        129..=192 => write!(f, "the worker was ended by signal {}", code - 128),
+        143 => write!(f, "the worker was terminated (signal 15)"),
+        129..=192 => write!(f, "the worker was killed by signal {}", code - 128),
         _ => write!(f, "the worker ended with code {code}: its log says why"),
     }
 }

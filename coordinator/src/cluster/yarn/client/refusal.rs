@@ -8,7 +8,10 @@ use super::output::message;
 const REASONS: [(&str, &str); 26] = [
     // RMAppManager, CapacityScheduler, FairScheduler.
     ("to unknown queue", "the queue does not exist: see --yarn-queue"),
-    ("to non-leaf queue", "the queue takes no jobs itself, only those below it do: see --yarn-queue"),
+    (
+        "to non-leaf queue",
+        "the queue is a parent queue and takes no jobs: name one of its leaf queues, see --yarn-queue",
+    ),
     ("is STOPPED. Cannot accept", "the queue is stopped: it takes no jobs"),
     ("is DRAINING. Cannot accept", "the queue is being stopped: it takes no jobs"),
     ("applications, cannot accept", "the queue is full"),
@@ -42,11 +45,11 @@ const REASONS: [(&str, &str); 26] = [
     ("could only be replicated to 0 nodes", "HDFS has no DataNode with space"),
     ("is in safe mode", "HDFS is in safe mode: it cannot be written to"),
     ("Permission denied", "this user may not write to the cluster's file system (HADOOP_USER_NAME)"),
-    ("Client cannot authenticate via", "the cluster wants Kerberos: get a ticket by kinit"),
-    ("Failed to find any Kerberos tgt", "the cluster wants Kerberos: get a ticket by kinit"),
+    ("Client cannot authenticate via", "the cluster requires Kerberos: get a ticket with kinit"),
+    ("Failed to find any Kerberos tgt", "the cluster requires Kerberos: get a ticket with kinit"),
     ("JAR does not exist", "the streaming jar cannot be read: see --streaming-jar"),
-    ("Error opening job jar", "the streaming jar is no jar: see --streaming-jar"),
-    ("ClassNotFoundException", "the streaming jar is not that of this Hadoop: see --streaming-jar"),
+    ("Error opening job jar", "the streaming jar is not a jar file: see --streaming-jar"),
+    ("ClassNotFoundException", "the streaming jar does not belong to this Hadoop: see --streaming-jar"),
 ];
 
 /// That a daemon could not be reached, in Hadoop's words.

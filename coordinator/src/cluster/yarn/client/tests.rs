@@ -179,7 +179,7 @@ fn a_refused_submission_is_told_in_one_line_that_says_what_to_do() {
     let denied = "org.apache.hadoop.security.AccessControlException: ";
     for (text, told) in [
         (format!("{yarn}Application application_1_0001 submitted by user hadoop to unknown queue: nosuch"), "the queue does not exist"),
-        (format!("{yarn}Application application_1_0003 submitted by user : hadoop to non-leaf queue : etl"), "the queue takes no jobs itself"),
+        (format!("{yarn}Application application_1_0003 submitted by user : hadoop to non-leaf queue : etl"), "the queue is a parent queue"),
         (format!("{yarn}{denied}Queue root.closed is STOPPED. Cannot accept submission of application: application_1_0002"), "the queue is stopped"),
         (format!("{yarn}{denied}Queue root.tiny already has 1 applications, cannot accept submission of application: application_1_0014"), "the queue is full"),
         (
@@ -205,7 +205,7 @@ fn a_jar_that_is_none_is_told() {
     let jar = "Exception in thread \"main\" java.io.IOException: Error opening job jar: /opt/in.txt\n\
                \tat org.apache.hadoop.util.RunJar.run(RunJar.java:310)\n\
                Caused by: java.util.zip.ZipException: zip END header not found";
-    assert!(why(jar).starts_with("the streaming jar is no jar"));
+    assert!(why(jar).starts_with("the streaming jar is not a jar file"));
 }
 
 #[test]

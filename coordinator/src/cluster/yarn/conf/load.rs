@@ -23,7 +23,7 @@ pub(crate) fn load(folder: &Path, surroundings: Surroundings) -> Result<Conf, St
     }
     if found.is_empty() {
         let (folder, names) = (folder.display(), FILES.join(", "));
-        return Err(format!("{folder} is no Hadoop configuration: it has none of {names}"));
+        return Err(format!("{folder} is not a Hadoop configuration: it has none of {names}"));
     }
     let found: Vec<_> = found.iter().map(|(path, text)| (path.display().to_string(), text)).collect();
     let files: Vec<_> = found.iter().map(|(name, text)| ConfFile { name, text }).collect();

@@ -54,10 +54,10 @@ fn the_command_is_named_or_at_home_or_in_the_path() {
 #[test]
 fn a_missing_command_says_where_it_was_looked_for() {
     let missing = |variables: &[_]| command(&fake(variables, &[])).unwrap_err();
-    assert_eq!(missing(&[("HADOOP_CMD", "/x")]), "HADOOP_CMD names /x, which is no program");
+    assert_eq!(missing(&[("HADOOP_CMD", "/x")]), "HADOOP_CMD names /x, which is not an executable file");
     assert_eq!(
         missing(&[("PATH", "/bin"), ("HADOOP_HOME", "/opt/h")]),
-        "there is no hadoop command in PATH and not in /opt/h/bin (HADOOP_HOME): set HADOOP_CMD to where it is, \
+        "there is no hadoop command in PATH and not in /opt/h/bin (HADOOP_HOME): set HADOOP_CMD to its path, \
          or run with --cluster local"
     );
 }
@@ -80,7 +80,8 @@ fn the_configuration_is_named_or_at_home_or_where_packages_put_it() {
     let missing = configuration(&fake(&[], &[]), &Named::default()).unwrap_err();
     assert_eq!(
         missing,
-        "there is no Hadoop configuration in /etc/hadoop/conf: name its folder by --hadoop-conf or HADOOP_CONF_DIR"
+        "there is no Hadoop configuration in /etc/hadoop/conf: name its folder with --hadoop-conf or \
+         HADOOP_CONF_DIR"
     );
 }
 
@@ -105,6 +106,6 @@ fn the_jar_is_where_packages_put_it_or_in_a_release() {
         found(&fake(&[("HADOOP_HOME", "/opt/h")], &[])).unwrap_err(),
         "there is no Hadoop Streaming jar in /usr/lib/hadoop-mapreduce/hadoop-streaming.jar, \
          /usr/lib/hadoop/hadoop-streaming.jar, /opt/h/share/hadoop/tools/lib, /usr/share/hadoop/tools/lib, \
-         /hadoop-mapreduce: name it by --streaming-jar"
+         /hadoop-mapreduce: name it with --streaming-jar"
     );
 }

@@ -113,7 +113,7 @@ impl Scheduler {
             }
             let names: Vec<_> = self.queues.iter().map(|queue| queue.path.as_str()).collect();
             return Err(format!(
-                "queue {name} does not exist or takes no jobs itself: --yarn-queue must be one of {}",
+                "queue {name} does not exist or is not a leaf queue: --yarn-queue must be one of {}",
                 names.join(", ")
             ));
         };

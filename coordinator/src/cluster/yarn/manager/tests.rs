@@ -149,7 +149,7 @@ fn a_queue_that_is_unknown_stopped_or_full_is_named() {
         assert_eq!(
             refused(name),
             format!(
-                "queue {name} does not exist or takes no jobs itself: --yarn-queue must be one of {leaves}"
+                "queue {name} does not exist or is not a leaf queue: --yarn-queue must be one of {leaves}"
             )
         );
     }

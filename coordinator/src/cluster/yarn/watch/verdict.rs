@@ -27,7 +27,7 @@ impl Watch {
         let how = match (application.state, application.final_status) {
             (AppState::Killed, _) | (AppState::Finished, FinalStatus::Killed) => "was killed",
             (AppState::Finished, FinalStatus::Succeeded) => {
-                return format!("all workers of the YARN application {id} have ended by themselves");
+                return format!("all workers of the YARN application {id} have ended on their own");
             }
             _ => "failed",
         };
@@ -55,7 +55,7 @@ impl Watch {
             sleep(BETWEEN_LOOKS).await;
         }
         if seen.is_alone {
-            (self.note)(format!("the hadoop command has ended ({why}); {id} goes on"));
+            (self.note)(format!("the hadoop command has ended ({why}); {id} continues"));
             return None;
         }
         Some(self.with_attempts(format!("the YARN application {id} ended: {why}"), &id, seen).await)
