@@ -21,16 +21,17 @@ use job::{object::Object, target::Target, visible};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clean::clean,
-    export::{Outcome, export},
+    commands::{
+        clean::clean,
+        export::{ExportRequest, Outcome, export},
+        import::{ImportRequest, Imported, import},
+        status::status,
+        verify::verify,
+    },
     failure::Failure,
-    import::{ImportRequest, Imported, import},
     output,
-    preflight::ExportRequest,
     progress::Progress,
-    status::status,
     text::{complain, result, result_as_json, tell, written_to_stdout},
-    verify::verify,
     waits,
 };
 use args::{CleanArgs, Cli, Command, ExportArgs, ImportArgs, Show, StatusArgs, VerifyArgs};

@@ -12,7 +12,7 @@ use job::{capacity::Rate, control::Boot, ids::WorkerId};
 
 use crate::failure::Failure;
 pub(crate) use choice::ClusterChoice;
-pub(crate) use local::cores;
+pub(crate) use local::{cores, worker_binary};
 pub(crate) use yarn::default_file_system;
 
 /// Fewer than so many workers are not asked for of a cluster that has room: one may be lost.
@@ -20,7 +20,7 @@ const FEWEST: u64 = 2;
 
 /// Where the user wants workers to run.
 #[derive(Clone, Debug, Default)]
-pub struct ClusterOptions {
+pub(crate) struct ClusterOptions {
     /// On what.
     pub kind: ClusterKind,
     /// No more workers than this by default.
@@ -39,7 +39,7 @@ pub struct ClusterOptions {
 
 /// A kind of cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum ClusterKind {
+pub(crate) enum ClusterKind {
     /// YARN if there is one, else this machine
     #[default]
     Auto,

@@ -22,7 +22,7 @@ use job::spec::WriteMode;
 use job_aws::{Clients, Fault, FaultKind};
 use serde_json::Value;
 
-use crate::table::TableFacts;
+use crate::{failure::Failure, retry::retry_briefly, table::TableFacts};
 
 /// Keeps the bytes of a reply beside what the SDK makes of them: a description is handed on word
 /// for word, also the fields that this SDK does not know.
@@ -138,4 +138,22 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     Fault::of(action, &format!("table {table}"), &clients.dynamodb_address, error)
+}
+
+/// Told of what takes time, if anything may.
+pub(crate) type Note<'a> = Option<&'a (dyn Fn(&str) + Sync)>;
+
+/// A table that can be read and written; `note` is told if there is something to know about that.
+pub(crate) async fn usable(clients: &Clients, table: &str, note: Note<'_>) -> Result<TableFacts, Failure> {
+    usable_of(retry_briefly(|| describe(clients, table)).await, note)
+}
+
+/// The same of a table that was described.
+pub(crate) fn usable_of(described: Result<TableFacts, Fault>, note: Note<'_>) -> Result<TableFacts, Failure> {
+    let facts = described.map_err(|fault| Failure::refused(&fault))?;
+    let worth_knowing = facts.usable().map_err(Failure::Refused)?;
+    if let (Some(note), Some(text)) = (note, worth_knowing) {
+        note(&format!("note        {text}"));
+    }
+    Ok(facts)
 }

@@ -4,7 +4,7 @@ use job_aws::{Fault, FaultKind};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// What was asked cannot be done; nothing was written. Exit code 2.
     #[error("{0}")]
     Refused(String),
@@ -28,7 +28,7 @@ pub enum Failure {
 
 impl Failure {
     /// The exit code of the process.
-    pub fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Failed(_) | Self::OtherTable(_) | Self::Superseded(_) | Self::Lost(_) => 1,
             Self::Refused(_) => 2,

@@ -36,7 +36,7 @@ pub(crate) struct Snapshot {
 }
 
 /// Where a job shows itself: always standard error.
-pub struct Progress {
+pub(crate) struct Progress {
     on_terminal: bool,
     quiet: bool,
     spell: Spell,
@@ -74,7 +74,7 @@ struct Now {
 
 impl Progress {
     /// On standard error. `quiet` leaves out plan, progress and summary.
-    pub fn new(quiet: bool) -> Self {
+    pub(crate) fn new(quiet: bool) -> Self {
         let on_terminal = std::io::stderr().is_terminal();
         let spell: Spell = Arc::new(str::to_owned);
         Self { on_terminal, quiet, spell, now: Mutex::default() }

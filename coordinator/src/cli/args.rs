@@ -21,10 +21,7 @@ use job::{
     task::TotalSegments,
 };
 
-use crate::{
-    plan::Wishes,
-    preflight::{ExportRequest, IfComplete},
-};
+use crate::commands::export::{ExportOptions, ExportRequest, IfComplete};
 use cluster::ClusterArgs;
 pub(super) use folder::{CleanArgs, StatusArgs};
 pub(super) use given::{Given, given};
@@ -278,7 +275,7 @@ impl ExportArgs {
             tables: tables(names)?,
             destination: target(&destination)?,
             rate,
-            wishes: Wishes {
+            wishes: ExportOptions {
                 segments: segments.map_err(|error| format!("--segments: {error}"))?,
                 workers,
                 consistent,

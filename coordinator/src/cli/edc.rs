@@ -21,9 +21,8 @@ use super::{
 };
 use crate::{
     cluster::{self, ClusterOptions},
-    export::Outcome,
+    commands::{export::Outcome, import::Imported},
     failure::Failure,
-    import::Imported,
     progress::Progress,
     text::{complain, print, print_json},
 };

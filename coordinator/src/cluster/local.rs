@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     pin::pin,
     process::{ExitStatus, Stdio},
     sync::Arc,
@@ -24,6 +24,30 @@ use tokio::{
 const END_LIMIT: Duration = Duration::from_secs(3);
 /// How long a worker whose stream has ended may take to end by itself: how it ended says more.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// The worker binary: `TABLEHAUL_WORKER`, else beside this one.
+pub(crate) fn worker_binary() -> Result<PathBuf, Failure> {
+    let path = match std::env::var_os("TABLEHAUL_WORKER") {
+        Some(path) => PathBuf::from(path),
+        None => std::env::current_exe()
+            .ok()
+            .and_then(|own| own.parent().map(|folder| folder.join("tablehaul-worker")))
+            .unwrap_or_default(),
+    };
+    if is_executable(&path) {
+        return Ok(path);
+    }
+    Err(Failure::Refused(format!(
+        "the worker binary {} is missing or not executable: install tablehaul-worker beside tablehaul, or \
+         name it in TABLEHAUL_WORKER",
+        path.display()
+    )))
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
 
 /// Cores this process may use.
 pub(crate) fn cores() -> u32 {

@@ -8,7 +8,7 @@ use super::{
     AwsArgs, ClusterArgs, EXAMPLES, ObjectArgs, Show,
     values::{Rates, duration, max_rejects, object, tables, target},
 };
-use crate::import::{Check, ImportRequest};
+use crate::commands::import::{Check, ImportRequest};
 
 /// Import a backup into a table.
 ///

@@ -5,7 +5,7 @@ use job::{spec::NullSpelling, task::TotalSegments};
 use super::{Ending, Options, Positional, checked_place, rate};
 use crate::{
     cli::args::{self, Command, Show},
-    preflight::ExportRequest,
+    commands::export::ExportRequest,
 };
 
 pub(super) const USAGE: &str = "\
@@ -49,7 +49,7 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<(Expor
 #[cfg(test)]
 mod tests {
     use super::{super::Class, *};
-    use crate::preflight::IfComplete;
+    use crate::commands::export::IfComplete;
     use job::{
         capacity::Rate,
         spec::{Compression, RateSpec},

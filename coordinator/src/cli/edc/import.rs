@@ -3,7 +3,7 @@
 use super::{Ending, Options, Positional, checked_place, rate};
 use crate::{
     cli::args::{self, Command, Show},
-    import::ImportRequest,
+    commands::import::ImportRequest,
 };
 
 pub(super) const USAGE: &str = "\
@@ -34,7 +34,7 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<(Impor
 #[cfg(test)]
 mod tests {
     use super::{super::Class, *};
-    use crate::import::Check;
+    use crate::commands::import::Check;
     use job::{
         capacity::Rate,
         spec::{RateSpec, WriteMode},

@@ -3,13 +3,14 @@
 use engine::export::ExportState;
 use job::{journal::Begin, layout, table_settings::TableSettings};
 
-use crate::{failure::Failure, plan::Wishes, table::TableFacts};
+use super::plan::ExportOptions;
+use crate::{failure::Failure, table::TableFacts};
 
 /// What an export that is to begin is.
 pub(crate) fn begin(
     job: job::ids::JobId,
     facts: &TableFacts,
-    wishes: Wishes,
+    wishes: ExportOptions,
     segments: job::task::TotalSegments,
     started_at: String,
     table_settings: Option<TableSettings>,
@@ -37,7 +38,7 @@ fn described(facts: &TableFacts, field: &str) -> Option<String> {
 }
 
 /// Why an unfinished export is not the one that is asked for; nothing if it is.
-pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: Wishes) -> Option<String> {
+pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: ExportOptions) -> Option<String> {
     let differs =
         |before: &Option<String>, now: &Option<String>| before.is_some() && now.is_some() && before != now;
     if begin.table != facts.name || differs(&begin.arn, &described(facts, "TableArn")) {
@@ -112,7 +113,7 @@ mod tests {
     fn begun() -> Begin {
         let facts = described(&json!({"TableId": "a"}));
         let segments = TotalSegments::try_from(4).unwrap();
-        begin(JobId::from_u128(7), &facts, Wishes::default(), segments, "t".into(), None)
+        begin(JobId::from_u128(7), &facts, ExportOptions::default(), segments, "t".into(), None)
     }
 
     #[test]
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn an_unfinished_export_keeps_its_spelling_of_null_unless_another_is_asked_for() {
         let facts = described(&json!({"TableId": "a"}));
-        let wish = |null, null_default| Wishes { null, null_default, ..Wishes::default() };
+        let wish = |null, null_default| ExportOptions { null, null_default, ..ExportOptions::default() };
         let (single, both) = (NullSpelling::Single, NullSpelling::Both);
         for (wishes, expected) in
             [(wish(None, single), single), (wish(None, both), both), (wish(Some(single), both), single)]
@@ -144,7 +145,7 @@ mod tests {
     #[test]
     fn the_same_export_with_another_budget_or_without_a_word_on_segments_goes_on() {
         let facts = described(&json!({"TableId": "a", "ItemCount": 7}));
-        let mut wishes = Wishes { workers: Some(9), ..Wishes::default() };
+        let mut wishes = ExportOptions { workers: Some(9), ..ExportOptions::default() };
         assert_eq!(difference(&begun(), &facts, wishes), None);
         wishes.segments = TotalSegments::try_from(4).ok();
         assert_eq!(difference(&begun(), &facts, wishes), None);
@@ -155,18 +156,26 @@ mod tests {
     #[test]
     fn what_changes_the_data_is_named() {
         let facts = described(&json!({"TableId": "a"}));
-        let wishes = Wishes::default();
+        let wishes = ExportOptions::default();
         let other = described(&json!({"TableId": "a", "TableName": "Thread"}));
         let again = described(&json!({"TableId": "b"}));
         for (facts, wishes, why) in [
             (&other, wishes, "of another table, arn:aws:dynamodb:us-east-1:123456789012:table/Forum"),
             (&again, wishes, "of that table before it was deleted and recreated"),
-            (&facts, Wishes { compression: Compression::Zstd, ..wishes }, "with compression none, not zstd"),
-            (&facts, Wishes { null: Some(NullSpelling::Both), ..wishes }, "with --null single, not both"),
-            (&facts, Wishes { consistent: true, ..wishes }, "without --consistent"),
             (
                 &facts,
-                Wishes { segments: TotalSegments::try_from(5).ok(), ..wishes },
+                ExportOptions { compression: Compression::Zstd, ..wishes },
+                "with compression none, not zstd",
+            ),
+            (
+                &facts,
+                ExportOptions { null: Some(NullSpelling::Both), ..wishes },
+                "with --null single, not both",
+            ),
+            (&facts, ExportOptions { consistent: true, ..wishes }, "without --consistent"),
+            (
+                &facts,
+                ExportOptions { segments: TotalSegments::try_from(5).ok(), ..wishes },
                 "with --segments 4, not 5",
             ),
         ] {

@@ -33,7 +33,7 @@ pub(crate) const DOLLARS_PER_MILLION_UNITS: f64 = 0.125;
 
 /// What the user asked for, as far as it shapes the plan.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Wishes {
+pub(crate) struct ExportOptions {
     pub(crate) segments: Option<TotalSegments>,
     pub(crate) workers: Option<u32>,
     pub(crate) consistent: bool,
@@ -43,7 +43,7 @@ pub(crate) struct Wishes {
     pub(crate) null_default: NullSpelling,
 }
 
-impl Wishes {
+impl ExportOptions {
     /// How NULL is spelled in an export that begins.
     pub(crate) fn null(&self) -> NullSpelling {
         self.null.unwrap_or(self.null_default)
@@ -64,7 +64,7 @@ pub(crate) struct Plan {
 }
 
 /// Plans the export of a table at `rate` on a cluster with so much room.
-pub(crate) fn plan(facts: &TableFacts, rate: Rate, wishes: Wishes, room: WorkerSlots) -> Plan {
+pub(crate) fn plan(facts: &TableFacts, rate: Rate, wishes: ExportOptions, room: WorkerSlots) -> Plan {
     let workers = wishes.workers.unwrap_or_else(|| room.wanted(rate, UNITS_PER_WORKER)).max(1);
     let units_per_second = rate.milli_per_second() / 1000;
     let useful = units_per_second / UNITS_PER_STREAM;
@@ -101,7 +101,7 @@ pub(crate) struct PlanText<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) rate: Rate,
     pub(crate) rate_source: &'a str,
-    pub(crate) wishes: Wishes,
+    pub(crate) wishes: ExportOptions,
     pub(crate) place: String,
 }
 
@@ -156,7 +156,7 @@ mod tests {
     use crate::table::tests::described;
     use serde_json::json;
 
-    fn planned(bytes: u64, units: u64, wishes: Wishes) -> Plan {
+    fn planned(bytes: u64, units: u64, wishes: ExportOptions) -> Plan {
         let facts = described(&json!({"TableSizeBytes": bytes}));
         let room = WorkerSlots { workers: 4, is_shared: false };
         plan(&facts, Rate::from_units_per_second(units), wishes, room)
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn segments_follow_size_rate_and_workers() {
-        let segments = |bytes, units| planned(bytes, units, Wishes::default()).segments.get();
+        let segments = |bytes, units| planned(bytes, units, ExportOptions::default()).segments.get();
         assert_eq!(segments(0, 50), 4, "one for each worker at least");
         assert_eq!(segments(0, 1_000), 10, "few when the budget is small");
         assert_eq!(segments(0, 40_000), 64, "as many as the workers read at once");
@@ -175,24 +175,24 @@ mod tests {
     #[test]
     fn more_workers_than_segments_are_not_started() {
         let segments = TotalSegments::try_from(2).ok();
-        let wishes = Wishes { segments, workers: Some(8), ..Wishes::default() };
+        let wishes = ExportOptions { segments, workers: Some(8), ..ExportOptions::default() };
         assert_eq!(planned(0, 1_000, wishes).workers, 2);
     }
 
     #[test]
     fn cost_and_time_follow_size_and_consistency() {
         let gib = 1 << 30;
-        let eventually = planned(gib, 1_000, Wishes::default());
+        let eventually = planned(gib, 1_000, ExportOptions::default());
         assert_eq!(eventually.units, Units::from_units(131_072));
         assert_eq!(eventually.time, Some(Duration::from_secs_f64(131.072)));
-        let strongly = planned(gib, 1_000, Wishes { consistent: true, ..Wishes::default() });
+        let strongly = planned(gib, 1_000, ExportOptions { consistent: true, ..ExportOptions::default() });
         assert_eq!(strongly.units, Units::from_units(262_144));
-        assert_eq!(planned(0, 1_000, Wishes::default()).time, None);
+        assert_eq!(planned(0, 1_000, ExportOptions::default()).time, None);
     }
 
     #[test]
     fn parts_are_small_when_the_rate_is_low_but_never_too_small_for_s3() {
-        let part = |units| planned(0, units, Wishes::default()).upload_part_bytes;
+        let part = |units| planned(0, units, ExportOptions::default()).upload_part_bytes;
         assert_eq!(part(50), MIN_UPLOAD_PART_BYTES);
         assert_eq!(part(40_000), UPLOAD_PART_BYTES);
     }

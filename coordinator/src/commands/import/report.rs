@@ -12,7 +12,7 @@ use crate::{access, text};
 
 /// One backup, imported.
 #[derive(Clone, Debug, Serialize)]
-pub struct ImportReport {
+pub(crate) struct ImportReport {
     /// The table.
     pub table: String,
     /// The folder of the backup.

@@ -19,7 +19,7 @@ use crate::{
 
 /// What is in a folder.
 #[derive(Clone, Debug, Serialize)]
-pub struct Status {
+pub(crate) struct Status {
     /// The folder.
     pub folder: String,
     /// Who has it.
@@ -30,7 +30,7 @@ pub struct Status {
 /// Who has a folder.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "lowercase", tag = "state")]
-pub enum FolderState {
+pub(crate) enum FolderState {
     /// Nobody: it is empty, or is not there.
     Empty,
     /// An export, whole by the names and lengths of its files; of another tool if little is known of it.
@@ -80,7 +80,7 @@ pub enum FolderState {
 
 /// A job that is not done.
 #[derive(Clone, Debug, Serialize)]
-pub struct Unfinished {
+pub(crate) struct Unfinished {
     /// `export`, or `import` in its place for state.
     pub kind: &'static str,
     /// The table.
@@ -115,7 +115,7 @@ pub struct Unfinished {
 ///
 /// # Errors
 /// [`Failure::Refused`] if it can't be read.
-pub async fn status(
+pub(crate) async fn status(
     folder: &Target,
     access: &AwsAccess,
     stop: &CancellationToken,

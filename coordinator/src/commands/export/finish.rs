@@ -15,6 +15,7 @@ use job::{
 };
 use job_aws::Clients;
 
+use super::report::{Report, Times};
 use super::resume::{advised, kept_text, partly_kept_text};
 use crate::{
     commit::{self, Marks},
@@ -22,7 +23,6 @@ use crate::{
     identity::{Found, TableIdentity},
     journal::{self, Journal},
     progress::Progress,
-    report::{Report, Times},
     retry::retry,
     stop::Stop,
 };

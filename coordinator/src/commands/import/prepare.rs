@@ -20,16 +20,15 @@ use crate::{
     access::{self, bucket},
     backup::{self, Backup},
     cluster::{ClusterChoice, ClusterOptions},
-    dynamodb,
+    dynamodb::{self, usable},
     failure::Failure,
-    preflight::usable,
     retry::retry_briefly,
     table::TableFacts,
 };
 
 /// How much of a backup is read before its first item is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Check {
+pub(crate) enum Check {
     /// Every line.
     #[default]
     All,
@@ -39,7 +38,7 @@ pub enum Check {
 
 /// What the user asked for.
 #[derive(Clone, Debug)]
-pub struct ImportRequest {
+pub(crate) struct ImportRequest {
     /// Where the backup is.
     pub folder: Target,
     /// Name or ARN.

@@ -1,9 +1,6 @@
 //! Everything that can be wrong is found here, before anything is written or spent.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
 use engine::replay::{Journaled, State};
 use job::{
@@ -12,20 +9,20 @@ use job::{
     target::Target,
     visible::Line,
 };
-use job_aws::{Clients, Fault, FaultKind};
+use job_aws::{Clients, FaultKind};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use super::plan::{ExportOptions, Plan, PlanText, plan};
+use super::resume::difference;
 use crate::{
     access,
     cluster::{ClusterChoice, ClusterOptions, WorkerSlots},
     commit::{self, Marks},
-    dynamodb,
-    export::difference,
+    dynamodb::{self, Note},
     failure::Failure,
     folder_contents::{FolderContents, foreign_text},
     journal,
-    plan::{Plan, PlanText, Wishes, plan},
     retry::retry_briefly,
     store::Store,
     table::TableFacts,
@@ -35,14 +32,14 @@ use crate::{
 
 /// What the user asked for.
 #[derive(Clone, Debug)]
-pub struct ExportRequest {
+pub(crate) struct ExportRequest {
     /// Names or ARNs.
     pub tables: Vec<String>,
     /// Where to; of several tables each gets a folder of its own in it.
     pub destination: Target,
     /// How fast.
     pub rate: RateSpec,
-    pub(crate) wishes: Wishes,
+    pub(crate) wishes: ExportOptions,
     /// What to do where a complete export of the table is.
     pub if_complete: IfComplete,
     /// An unfinished export is removed and begun anew.
@@ -57,16 +54,13 @@ pub struct ExportRequest {
 
 /// What to do where a complete export of the table is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum IfComplete {
+pub(crate) enum IfComplete {
     /// Fail with an error
     #[default]
     Refuse,
     /// Succeed and do nothing
     Skip,
 }
-
-/// Told of what takes time, if anything may.
-pub(crate) type Note<'a> = Option<&'a (dyn Fn(&str) + Sync)>;
 
 /// What a job finds in its folder.
 pub(crate) enum StartMode {
@@ -99,7 +93,7 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// The plan in words.
-    pub(crate) fn text(&self, mut wishes: Wishes, place: &ClusterChoice) -> String {
+    pub(crate) fn text(&self, mut wishes: ExportOptions, place: &ClusterChoice) -> String {
         let Self { facts, target, plan, rate, rate_source, ground, .. } = self;
         if let StartMode::Resume(journaled) = ground
             && let State::Export(state) = &journaled.state
@@ -183,7 +177,7 @@ async fn prepare_one(
     let is_gone = gone.is_some();
     let facts = match gone {
         Some(facts) => facts,
-        None => usable_of(described, note)?,
+        None => dynamodb::usable_of(described, note)?,
     };
     let target = folder(request, &facts.name, &clients.region);
     let store = Store::new(&target, clients);
@@ -219,20 +213,6 @@ async fn prepare_one(
     let plan = plan(&facts, rate, wishes, room);
     let (table, account) = (table.to_owned(), None);
     Ok(Prepared { table, facts, settings, target, store, plan, rate, rate_source, ground, account })
-}
-
-/// A table that can be read and written; `note` is told if there is something to know about that.
-pub(crate) async fn usable(clients: &Clients, table: &str, note: Note<'_>) -> Result<TableFacts, Failure> {
-    usable_of(retry_briefly(|| dynamodb::describe(clients, table)).await, note)
-}
-
-fn usable_of(described: Result<TableFacts, Fault>, note: Note<'_>) -> Result<TableFacts, Failure> {
-    let facts = described.map_err(|fault| Failure::refused(&fault))?;
-    let worth_knowing = facts.usable().map_err(Failure::Refused)?;
-    if let (Some(note), Some(text)) = (note, worth_knowing) {
-        note(&format!("note        {text}"));
-    }
-    Ok(facts)
 }
 
 /// The table that is gone, as it was when an export of it began that has read all of it: then only completing the files
@@ -331,28 +311,4 @@ async fn occupied(
 fn is_of(table: &Value, facts: &TableFacts) -> bool {
     let same = |field: &str| table[field] == facts.description[field];
     same("TableName") && same("TableArn") && same("TableId")
-}
-
-/// The worker binary: `TABLEHAUL_WORKER`, else beside this one.
-pub(crate) fn worker_binary() -> Result<PathBuf, Failure> {
-    let path = match std::env::var_os("TABLEHAUL_WORKER") {
-        Some(path) => PathBuf::from(path),
-        None => std::env::current_exe()
-            .ok()
-            .and_then(|own| own.parent().map(|folder| folder.join("tablehaul-worker")))
-            .unwrap_or_default(),
-    };
-    if is_executable(&path) {
-        return Ok(path);
-    }
-    Err(Failure::Refused(format!(
-        "the worker binary {} is missing or not executable: install tablehaul-worker beside tablehaul, or \
-         name it in TABLEHAUL_WORKER",
-        path.display()
-    )))
-}
-
-fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }

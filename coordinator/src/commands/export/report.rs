@@ -10,7 +10,7 @@ use crate::{access, text};
 
 /// One table, exported.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// The table.
     pub table: String,
     /// The folder.
@@ -57,7 +57,7 @@ pub struct Report {
 
 /// The segment that took longest.
 #[derive(Clone, Debug, Serialize)]
-pub struct SlowestSegment {
+pub(crate) struct SlowestSegment {
     /// Its number, from 0.
     pub segment: u32,
     /// How long it was leased.

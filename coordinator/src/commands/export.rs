@@ -1,12 +1,19 @@
 //! The export command: one job for each table, one after the other. A shell.
 
 mod finish;
+mod plan;
+mod prepare;
+mod report;
 mod resume;
 
 use std::time::{Duration, Instant};
 
-use engine::export::{ExportAction, ExportEvent, ExportState, ExportWork};
-use engine::{rate::Limits, replay::State, schedule::Schedule};
+use engine::{
+    export::{ExportAction, ExportEvent, ExportState, ExportWork},
+    rate::Limits,
+    replay::State,
+    schedule::Schedule,
+};
 use jiff::Timestamp;
 use job::{
     ids::JobId,
@@ -17,17 +24,16 @@ use job_aws::Clients;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access, clean,
-    cluster::ClusterChoice,
+    access,
+    cluster::{ClusterChoice, worker_binary},
+    commands::clean,
     commit::{self, Marks},
     driver::{Call, Driver, Effects, LimitsOf},
     failure::Failure,
     folder_contents::FolderContents,
     identity::TableIdentity,
     journal::Journal,
-    preflight::{ExportRequest, Prepared, StartMode, prepare, worker_binary},
     progress::{Phase, Progress},
-    report::Report,
     retry::retry,
     server::ControlPlane,
     stop::Stop,
@@ -35,13 +41,16 @@ use crate::{
     waits::unless_silent,
 };
 use finish::{Finish, Read};
-pub(crate) use resume::difference;
+pub(crate) use plan::ExportOptions;
+pub(crate) use prepare::{ExportRequest, IfComplete};
+use prepare::{Prepared, StartMode, prepare};
+use report::Report;
 
 /// How long taking a folder may still last when the command is to stop: less than the 5 seconds in which it ends.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// What came of a command.
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The plans, in words: nothing was done.
     Planned(Vec<String>),
     /// A report for each table that was not exported before.
@@ -52,7 +61,7 @@ pub enum Outcome {
 ///
 /// # Errors
 /// See [`Failure`].
-pub async fn export(
+pub(crate) async fn export(
     request: &ExportRequest,
     dry_run: bool,
     progress: &Progress,

@@ -26,7 +26,7 @@ use crate::{
 ///
 /// # Errors
 /// [`Failure::Refused`] if there is something else, or the export is at work; what could not be removed.
-pub async fn clean(
+pub(crate) async fn clean(
     folder: &Target,
     access: &AwsAccess,
     agree: impl FnOnce(&str) -> Result<(), Failure> + Send + 'static,

@@ -28,19 +28,18 @@ use job_aws::Fault;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cluster::ClusterChoice,
+    cluster::{ClusterChoice, worker_binary},
     driver::{Call, Driver, Effects, LimitsOf},
     failure::Failure,
     identity::{Found, TableIdentity},
-    preflight::worker_binary,
     progress::{Phase, Progress},
     server::ControlPlane,
     stop::Stop,
     text::count_of,
     waits::unless_silent,
 };
-pub use prepare::{Check, ImportRequest};
-pub use report::ImportReport;
+pub(crate) use prepare::{Check, ImportRequest};
+pub(crate) use report::ImportReport;
 
 use done::Done;
 use plan::CheckedText;
@@ -52,7 +51,7 @@ use resume::OpenState;
 const GRACE: Duration = Duration::from_secs(3);
 
 /// What came of a command.
-pub enum Imported {
+pub(crate) enum Imported {
     /// The plan and what the check found, in words: nothing was written.
     Planned(String),
     /// The report.
@@ -63,7 +62,7 @@ pub enum Imported {
 ///
 /// # Errors
 /// See [`Failure`].
-pub async fn import(
+pub(crate) async fn import(
     request: &ImportRequest,
     dry_run: bool,
     progress: &Progress,

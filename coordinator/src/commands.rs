@@ -1,0 +1,7 @@
+//! The commands. What they share lies below: the folder, its journal, the cluster, the driver of a job.
+
+pub(crate) mod clean;
+pub(crate) mod export;
+pub(crate) mod import;
+pub(crate) mod status;
+pub(crate) mod verify;
