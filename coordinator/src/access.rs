@@ -1,4 +1,4 @@
-//! The way to AWS of a job: clients, where its buckets are, and whose credentials it has. A shell.
+//! The way to AWS of a job: clients, where its buckets are, and whose credentials it has.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
 //! Makes a backup visible, all or nothing: files, then export.json, then the manifest, then
-//! `_SUCCESS`; and removes all of a job that is given up. A shell.
+//! `_SUCCESS`; and removes all of a job that is given up.
 //!
 //! Every step may be repeated, so another coordinator can finish the work of one that died. Nothing is written over, and
 //! nothing is removed that this export has not written: another backup may be put in the same place meanwhile.

@@ -1,5 +1,5 @@
 //! Drives the schedule: waits for workers, processes, stores and the clock, tells the core, and does
-//! what it says. A shell: it decides nothing about the job.
+//! what it says. It decides nothing about the job.
 
 mod events;
 mod journaling;

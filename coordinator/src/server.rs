@@ -1,4 +1,4 @@
-//! The control server: streams of workers in, events out. A shell: it checks who speaks, not what
+//! The control server: streams of workers in, events out. It checks who speaks, not what
 //! is said.
 
 mod admission;

@@ -1,4 +1,4 @@
-//! The folder a backup is written to: in S3 or in a file system. A shell; both kinds keep the same
+//! The folder a backup is written to: in S3 or in a file system. Both kinds keep the same
 //! promise, that no part file is visible before it is complete.
 
 mod entry;

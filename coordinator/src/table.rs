@@ -1,4 +1,4 @@
-//! What is known of a table, read from the JSON of DescribeTable. A core.
+//! What is known of a table, read from the JSON of DescribeTable.
 
 mod status;
 

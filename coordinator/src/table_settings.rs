@@ -1,5 +1,5 @@
 //! How a table is set up beyond what DescribeTable says, asked when an export begins. What can't be had is noted and
-//! never fails the export. A shell.
+//! never fails the export.
 
 mod miss;
 

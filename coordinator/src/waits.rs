@@ -1,5 +1,5 @@
-//! Says what the command waits for, and gives up before a job has begun if nobody answers. A shell, but for what
-//! decides when to speak.
+//! Says what the command waits for, and gives up before a job has begun if nobody answers.
+//! [`Told`] decides when to speak.
 
 use std::{
     convert::Infallible,
@@ -55,7 +55,7 @@ fn given_up(wait: &Wait) -> String {
     )
 }
 
-/// What has been told. A core.
+/// What has been told.
 #[derive(Debug, Default)]
 struct Told {
     /// When the last reported wait began, and how long it must last for the next line.

@@ -1,4 +1,4 @@
-//! What either program says when it must end at once. A core.
+//! What either program says when it must end at once.
 //!
 //! A panic is a fault of the program, unless the machine gave it no thread, file or memory: libraries panic then, too.
 

@@ -1,4 +1,4 @@
-//! Reading page after page, where each reply says where the next page begins. A core.
+//! Reading page after page, where each reply says where the next page begins.
 
 /// Notices when the places where pages begin repeat: reading from such a server would never end.
 ///

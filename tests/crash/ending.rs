@@ -7,7 +7,6 @@ use crate::resume::ARGS;
 use ::job::layout;
 use nix::sys::signal::Signal::{SIGKILL, SIGTERM};
 use serde_json::json;
-use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 use tests_support::backup::names;

@@ -1,4 +1,4 @@
-//! The token bucket that enforces one capacity of a table. A core: it is told the time.
+//! The token bucket that enforces one capacity of a table. Time is an argument.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Write capacity of a table and its indexes, each enforced and counted by itself. A core: it is told the time.
+//! Write capacity of a table and its indexes, each enforced and counted by itself. Time is an argument.
 
 use crate::bucket::Bucket;
 use crate::spec::TableSpec;

@@ -1,4 +1,4 @@
-//! Files of a backup that S3 keeps in an archive, from which they must be restored before anybody can read them. A core.
+//! Files of a backup that S3 keeps in an archive, from which they must be restored before anybody can read them.
 
 use std::collections::BTreeMap;
 

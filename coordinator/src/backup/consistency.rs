@@ -1,4 +1,4 @@
-//! Whether the files of a backup agree with each other and with the table. A core.
+//! Whether the files of a backup agree with each other and with the table.
 
 use std::collections::BTreeSet;
 

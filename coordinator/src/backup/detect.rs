@@ -1,4 +1,4 @@
-//! Reads the first bytes of every file of a backup and has them recognised. A shell.
+//! Reads the first bytes of every file of a backup and has them recognised.
 //!
 //! Sixteen files at a time, 8 MiB of each at most; of an item no more is kept than that it is good.
 

@@ -1,4 +1,4 @@
-//! An export of the Java tool: its manifest lists urls, of wherever it was made. A core.
+//! An export of the Java tool: its manifest lists urls, of wherever it was made.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! Finds out what kind of backup a folder holds, and has the core of that kind name its files. A shell.
+//! Finds out what kind of backup a folder holds, and has the core of that kind name its files.
 
 use std::collections::BTreeMap;
 

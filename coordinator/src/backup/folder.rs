@@ -1,4 +1,4 @@
-//! A folder to look into, and those about it. A shell.
+//! A folder to look into, and those about it.
 
 use job::{object::Object, target::Target};
 use job_aws::{Clients, Fault};

@@ -1,4 +1,4 @@
-//! Which files the manifests of other tools list, for those who only want names. A core.
+//! Which files the manifests of other tools list, for those who only want names.
 
 use job::{manifest, target::Target};
 

@@ -1,4 +1,4 @@
-//! A backup as manifests and names tell it, before any of its files is opened. A core.
+//! A backup as manifests and names tell it, before any of its files is opened.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,5 +1,5 @@
 //! An export of DynamoDB itself: `manifest-summary.json` says what it is, `manifest-files.json` which files
-//! it has, by keys from the root of the bucket to which it was written. A core.
+//! it has, by keys from the root of the bucket to which it was written.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! An export of this program: export.json says what every file must be. A core.
+//! An export of this program: export.json says what every file must be.
 
 use job::{
     export_json::{ExportJson, PartFile},

@@ -1,4 +1,4 @@
-//! A folder without manifest: every file in it is data, as Hadoop's readers have it. A core.
+//! A folder without manifest: every file in it is data, as Hadoop's readers have it.
 
 use job::{layout, target::Target};
 

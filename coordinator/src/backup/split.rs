@@ -1,4 +1,4 @@
-//! A backup cut into splits. A core.
+//! A backup cut into splits.
 
 use job::{
     ids::SplitId,

@@ -1,4 +1,4 @@
-//! What a process says, line by line. A shell.
+//! What a process says, line by line.
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 

@@ -1,4 +1,4 @@
-//! The clean command: removes an unfinished export, and nothing else. A shell.
+//! The clean command: removes an unfinished export, and nothing else.
 
 use engine::replay::{Journaled, State};
 use job::{

@@ -1,4 +1,4 @@
-//! The export command: one job for each table, one after the other. A shell.
+//! The export command: one job for each table, one after the other.
 
 mod finish;
 mod plan;

@@ -1,4 +1,4 @@
-//! The import command. A shell.
+//! The import command.
 //!
 //! A backup is read twice: in a pass that checks every line and writes nothing, so that what is wrong
 //! with it is known before the first write, and then in the one that writes.

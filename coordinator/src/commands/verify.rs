@@ -1,5 +1,5 @@
-//! The verify command: reads an export again and checks it against what was recorded. A shell
-//! around two cores: [`folder`] looks at names, [`check`] at the bytes of a file.
+//! The verify command: reads an export again and checks it against what was recorded.
+//! [`folder`] looks at names, [`check`] at the bytes of a file.
 //!
 //! ```text
 //! listing, export.json, manifest → folder ┐

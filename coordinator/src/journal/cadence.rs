@@ -1,4 +1,4 @@
-//! When the next object of a journal is due, and when it should be one that says everything. A core.
+//! When the next object of a journal is due, and when it should be one that says everything.
 
 use std::time::Duration;
 

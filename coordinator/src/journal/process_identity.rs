@@ -1,4 +1,4 @@
-//! Which machine this is, and whether a process of it lives. A shell.
+//! Which machine this is, and whether a process of it lives.
 
 use nix::{errno::Errno, sys::signal::kill, unistd::Pid};
 

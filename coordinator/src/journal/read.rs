@@ -1,4 +1,4 @@
-//! Reads the journal of a folder. A shell.
+//! Reads the journal of a folder.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Whether the coordinator that wrote a journal still lives. A shell.
+//! Whether the coordinator that wrote a journal still lives.
 //!
 //! Clocks of hosts may differ, so no timestamp of a journal counts. On a file system the owner holds a lock
 //! while it lives. In S3 one whose process ran on this machine and has ended is dead; else the age of the last object

@@ -1,4 +1,4 @@
-//! Writes the objects of a journal, one after the other, and finds out when another does. A shell.
+//! Writes the objects of a journal, one after the other, and finds out when another does.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What waits to be written to standard error. A core.
+//! What waits to be written to standard error.
 
 use std::{collections::VecDeque, mem};
 

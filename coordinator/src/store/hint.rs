@@ -1,4 +1,4 @@
-//! What a bucket may demand when S3 says only that it refuses. A core.
+//! What a bucket may demand when S3 says only that it refuses.
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;

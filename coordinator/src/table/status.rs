@@ -1,4 +1,4 @@
-//! Whether a table can be read and written, by its status. A core.
+//! Whether a table can be read and written, by its status.
 //!
 //! What each status means: Amazon DynamoDB API Reference, `TableDescription`, `TableStatus`.
 

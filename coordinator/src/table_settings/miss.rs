@@ -1,4 +1,4 @@
-//! What it means that a question about a table was not answered. A core.
+//! What it means that a question about a table was not answered.
 
 use std::error::Error;
 

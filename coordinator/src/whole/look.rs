@@ -1,4 +1,4 @@
-//! Looks at a folder. A shell.
+//! Looks at a folder.
 
 use std::collections::HashSet;
 

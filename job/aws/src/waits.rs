@@ -84,7 +84,7 @@ impl Drop for Waiting {
     }
 }
 
-/// A core: the time is told.
+/// The time is an argument.
 #[derive(Debug)]
 struct Waits {
     /// By number, which is their order: what, and since when or when it last answered in part.

@@ -1,5 +1,5 @@
-//! The job's one token bucket, and how its units are divided among workers. A core: time comes in
-//! as an argument.
+//! The job's one token bucket, and how its units are divided among workers. Time is an
+//! argument.
 //!
 //! It is the only place where the job's rate exists. Whatever workers do, join, idle or die, the sum
 //! of all grants stays below rate × time + burst.

@@ -1,4 +1,4 @@
-//! What it means that an object of a journal is there already, or that others are. A core.
+//! What it means that an object of a journal is there already, or that others are.
 
 use job::journal;
 

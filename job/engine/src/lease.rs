@@ -1,4 +1,4 @@
-//! Which tasks are pending, leased or done, and how far each has got. A core.
+//! Which tasks are pending, leased or done, and how far each has got.
 //!
 //! A task is a number from 0; what its mark is, only the work knows that owns it.
 

@@ -1,4 +1,4 @@
-//! The part files of a job: who fills which, and which upload parts of it are sealed. A core.
+//! The part files of a job: who fills which, and which upload parts of it are sealed.
 
 use job::{
     control::SealedPart,

@@ -1,4 +1,4 @@
-//! How fast a job may go, given what each resource that it uses may bear. A core.
+//! How fast a job may go, given what each resource that it uses may bear.
 //!
 //! A read costs only its table. A write costs the table and every global secondary index that its
 //! item is in, each from a capacity of its own; what lags longest behind sets the pace, since

@@ -1,4 +1,4 @@
-//! From the objects of a journal to the state of its job. A core.
+//! From the objects of a journal to the state of its job.
 
 use job::counted::count_of;
 use job::journal::{self, Fact, Header, JournalError, Run, Totals};

@@ -1,4 +1,4 @@
-//! The job as a whole: workers and budget, and the work that is theirs. A core: `handle(now, event)`
+//! The job as a whole: workers and budget, and the work that is theirs. `handle(now, event)`
 //! returns what is to be done; it waits for nothing and does nothing itself.
 //!
 //! What the work is, the schedule does not know: that is a [`Work`], of an export or of an import.

@@ -17,7 +17,7 @@ const HAND_LINES: usize = 100;
 /// How long the first lines wait for those of other splits.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
-/// The lines at hand. A core; `P` is what their splits get back for them.
+/// The lines at hand. `P` is what their splits get back for them.
 #[derive(Debug)]
 struct Interleaver<P> {
     turns: VecDeque<Hand<P>>,

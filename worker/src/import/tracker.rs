@@ -1,5 +1,5 @@
 //! The [`Ledger`] as the stages see it: readers and writers tell it what became of lines, and it tells
-//! the coordinator. A shell.
+//! the coordinator.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! A container's token file: how YARN hands secrets to a task. A core.
+//! A container's token file: how YARN hands secrets to a task.
 //!
 //! The format is that of `org.apache.hadoop.security.Credentials`: `HDTS`, a byte for the version, and then
 //! either Writables (version 0) or a length-delimited `CredentialsProto` of Security.proto (version 1).

@@ -1,4 +1,4 @@
-//! What a task tells Hadoop of its progress, in Hadoop Streaming's words. A core.
+//! What a task tells Hadoop of its progress, in Hadoop Streaming's words.
 //!
 //! Streaming reads standard error: `reporter:status:TEXT` is the task's status, and
 //! `reporter:counter:GROUP,NAME,INCREMENT` adds to a counter (Hadoop Streaming, "How do I update counters in

@@ -1,4 +1,4 @@
-//! How messages call options in this form. A core.
+//! How messages call options in this form.
 //!
 //! All messages of the program name options as its own command line has them: `--if-complete skip`. That command
 //! line does not exist here, so on their way out they become what can be typed here:

@@ -1,4 +1,4 @@
-//! Arguments as pipelines hand them over, and paths as Hadoop writes them. A core.
+//! Arguments as pipelines hand them over, and paths as Hadoop writes them.
 
 /// An argument without blanks and quotes around it: Data Pipeline cuts a step at its commas, with no shell to take
 /// them off.

@@ -1,4 +1,4 @@
-//! The Hadoop cluster that this machine belongs to: where its parts are, and what it has room for. A shell.
+//! The Hadoop cluster that this machine belongs to: where its parts are, and what it has room for.
 
 use std::{
     net::{IpAddr, SocketAddr, UdpSocket},

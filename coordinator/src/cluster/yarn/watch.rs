@@ -1,4 +1,4 @@
-//! Watches a job on YARN from its submission to its end, keeps it alive, and ends it. A shell.
+//! Watches a job on YARN from its submission to its end, keeps it alive, and ends it.
 
 mod lines;
 mod verdict;

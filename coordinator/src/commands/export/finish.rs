@@ -1,4 +1,4 @@
-//! How an export ends: its files are completed, or it is kept for the next run, or removed. A shell.
+//! How an export ends: its files are completed, or it is kept for the next run, or removed.
 
 use std::{
     pin::pin,

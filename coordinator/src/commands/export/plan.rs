@@ -1,4 +1,4 @@
-//! From a table and what the user asked for to a plan. A core.
+//! From a table and what the user asked for to a plan.
 
 use std::time::Duration;
 

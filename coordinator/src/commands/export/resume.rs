@@ -1,4 +1,4 @@
-//! Whether an unfinished export can be gone on with, and how that is said. A core.
+//! Whether an unfinished export can be gone on with, and how that is said.
 
 use engine::export::ExportState;
 use job::{journal::Begin, layout, table_settings::TableSettings};

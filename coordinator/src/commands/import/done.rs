@@ -1,4 +1,4 @@
-//! What is known of a table after an import that failed. A core.
+//! What is known of a table after an import that failed.
 //!
 //! Workers tell what they wrote after it is written, and one that fails tells nothing any more. So what was told is
 //! the least that was done, never all of it.

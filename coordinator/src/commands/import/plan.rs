@@ -1,4 +1,4 @@
-//! How an import will run, and what it will cost. A core.
+//! How an import will run, and what it will cost.
 
 use std::{fmt, time::Duration};
 

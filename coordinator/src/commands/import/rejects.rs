@@ -1,4 +1,4 @@
-//! Reports the rejected lines of a backup. A shell.
+//! Reports the rejected lines of a backup.
 //!
 //! Each goes to the reject file, if there is one: where it stands, why, and the line itself, as one JSON
 //! object a line. The file appears in its place when the job ends, well or not; nothing appears of a job that did not
@@ -270,7 +270,7 @@ fn refused(error: &std::io::Error) -> Fault {
     Fault::new(FaultKind::Refused, error.to_string())
 }
 
-/// Lines of the reject file that wait to be written. A core.
+/// Lines of the reject file that wait to be written.
 #[derive(Debug)]
 struct Waiting {
     place: String,

@@ -1,5 +1,5 @@
 //! How far a verification has got, on standard error: a bar on a terminal, a line every ten
-//! seconds elsewhere. A shell.
+//! seconds elsewhere.
 
 use std::{
     convert::Infallible,

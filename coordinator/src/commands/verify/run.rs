@@ -1,4 +1,4 @@
-//! Checks many files at once: checking on threads of its own, fetching on the runtime. A shell.
+//! Checks many files at once: checking on threads of its own, fetching on the runtime.
 
 use std::{
     io::{BufRead, BufReader},

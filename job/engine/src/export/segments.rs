@@ -1,4 +1,4 @@
-//! The segments of an export: which steps may be taken. A core.
+//! The segments of an export: which steps may be taken.
 
 use std::{collections::HashSet, time::Duration};
 

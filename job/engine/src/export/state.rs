@@ -1,5 +1,5 @@
 //! What an export has got to: segments and part files. The same whether it is worked on or replayed from a
-//! journal. A core.
+//! journal.
 
 use job::{
     control::Sealed,

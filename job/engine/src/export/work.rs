@@ -1,4 +1,4 @@
-//! The work of an export: segments that are leased, part files that are filled. A core.
+//! The work of an export: segments that are leased, part files that are filled.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What an import has got to, for its journal. A core.
+//! What an import has got to, for its journal.
 
 use std::collections::BTreeMap;
 

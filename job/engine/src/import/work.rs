@@ -1,4 +1,4 @@
-//! The work of an import: splits that are leased, and what became of their lines. A core.
+//! The work of an import: splits that are leased, and what became of their lines.
 
 use std::{convert::Infallible, time::Duration};
 

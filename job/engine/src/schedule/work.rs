@@ -10,7 +10,7 @@ use job::{
 
 use crate::rate::Limits;
 
-/// The tasks of a job, and what becomes of them. A core.
+/// The tasks of a job, and what becomes of them.
 pub trait Work {
     /// What happens to it besides what workers say.
     type Event: std::fmt::Debug + Send + 'static;

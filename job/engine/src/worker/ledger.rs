@@ -1,4 +1,4 @@
-//! Which lines of each split are settled, and how far the split has got by that. A core.
+//! Which lines of each split are settled, and how far the split has got by that.
 //!
 //! Lines are settled in any order. A split's mark moves to behind the last line before which all are
 //! settled (its low-water mark), so that nothing is lost with a worker, and what it had settled
