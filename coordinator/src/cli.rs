@@ -18,6 +18,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use job::{object::Object, target::Target, visible};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -31,10 +32,12 @@ use crate::{
     failure::Failure,
     output,
     progress::Progress,
-    text::{complain, result, result_as_json, tell, written_to_stdout},
+    text::{complain, print_json, result, result_as_json, tell, written_to_stdout},
     waits,
 };
-use args::{CleanArgs, Cli, Command, ExportArgs, ImportArgs, Show, StatusArgs, VerifyArgs};
+use args::{
+    CleanArgs, Cli, Command, CompletionsArgs, ExportArgs, ImportArgs, ManArgs, Show, StatusArgs, VerifyArgs,
+};
 
 /// Threads for waiting; nothing in the coordinator computes for long.
 const THREADS: usize = 2;
@@ -56,14 +59,15 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
         let rest = arguments[2..].iter().map(|argument| argument.to_string_lossy().into_owned());
         return edc::main(class, rest.collect());
     }
+    let is_json = arguments.iter().any(|argument| argument == "--json");
     let parsed = args::command().try_get_matches_from(arguments);
     let matches = match parsed {
         Ok(matches) => matches,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, is_json),
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, is_json),
     };
     let matches = matches.subcommand().map_or(&matches, |(_, matches)| matches);
     let result = match cli.command {
@@ -72,20 +76,30 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
         Command::Verify(args) => run_verify(&args, matches),
         Command::Status(args) => run_status(&args, matches),
         Command::Clean(args) => run_clean(&args, matches),
+        Command::Completions(args) => completions(&args),
+        Command::Man(args) => man(&args),
     };
-    ended(result)
+    // Also by its variable.
+    let is_json = matches.try_get_one::<bool>("json").is_ok_and(|flag| flag.is_some_and(|flag| *flag));
+    ended(result, is_json)
 }
 
-/// The exit code of a command; why it failed is said.
-fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
-    result.unwrap_or_else(|failure| {
-        complain(&failure.to_string());
-        ExitCode::from(failure.exit_code())
-    })
+/// The exit code of a command. Prints why it failed: a line on standard error, and with `--json` an object on standard
+/// output.
+fn ended(result: Result<ExitCode, Failure>, is_json: bool) -> ExitCode {
+    result.unwrap_or_else(|failure| fails(failure.kind(), &failure.to_string(), failure.exit_code(), is_json))
+}
+
+fn fails(kind: &str, message: &str, exit_code: u8, is_json: bool) -> ExitCode {
+    complain(message);
+    if is_json {
+        print_json(&json!({"error": {"kind": kind, "message": message, "exit_code": exit_code}}));
+    }
+    ExitCode::from(exit_code)
 }
 
 /// Help and version, which go well, and what was wrong with the arguments.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(error: &clap::Error, is_json: bool) -> ExitCode {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         if error.use_stderr() {
             tell(error.to_string().trim_end());
@@ -93,10 +107,9 @@ fn usage(error: &clap::Error) -> ExitCode {
         }
         // In colours, where somebody sees them.
         let written = output::talking(|| error.print().and_then(|()| io::stdout().flush()));
-        return ended(written_to_stdout("the help", written).map(|()| ExitCode::SUCCESS));
+        return ended(written_to_stdout("the help", written).map(|()| ExitCode::SUCCESS), false);
     }
-    complain(&format!("{}; try --help", one_line(error)));
-    ExitCode::from(2)
+    fails("usage", &format!("{}; try --help", one_line(error)), 2, is_json)
 }
 
 /// What was wrong with the arguments, in one line.
@@ -198,6 +211,20 @@ fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, F
             |stop| async move { clean(&folder, &access, agree, &progress, &stop).await },
         )?;
     output::line(&done);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn completions(args: &CompletionsArgs) -> Result<ExitCode, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut args::command(), "tablehaul", &mut script);
+    let written = output::talking(|| io::stdout().write_all(&script).and_then(|()| io::stdout().flush()));
+    written_to_stdout("the completions", written).map(|()| ExitCode::SUCCESS)
+}
+
+fn man(args: &ManArgs) -> Result<ExitCode, Failure> {
+    let written = clap_mangen::generate_to(args::command(), &args.folder);
+    let folder = args.folder.display();
+    written.map_err(|error| Failure::Failed(format!("cannot write manual pages to {folder}: {error}")))?;
     Ok(ExitCode::SUCCESS)
 }
 

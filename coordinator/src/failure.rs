@@ -36,6 +36,18 @@ impl Failure {
         }
     }
 
+    /// What kind it is, for programs.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Failed(_) => "failed",
+            Self::Stopped(_) => "stopped",
+            Self::OtherTable(_) => "other_table",
+            Self::Superseded(_) => "superseded",
+            Self::Lost(_) => "lost",
+        }
+    }
+
     /// The same, after so many tables of the command were exported: then something was written.
     pub(crate) fn after(self, num_tables: usize) -> Self {
         if num_tables == 0 {

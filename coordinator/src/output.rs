@@ -16,13 +16,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::visible;
+use job::visible::{self, without_passwords};
 
 pub(crate) use bar::Bar;
 use bar::Screen;
 use waiting::Waiting;
-
-use crate::text::without_passwords;
 
 /// How long the end of the process, or what follows on standard output, may wait for this to be read.
 const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::Context;
 use job::{
-    control::{Boot, FromWorker, ToWorker, VERSION, wire},
+    control::{Boot, FromWorker, PROTOCOL, ToWorker, wire},
     ids::WorkerId,
 };
 use subtle::ConstantTimeEq;
@@ -225,11 +225,11 @@ async fn hello(stream: &mut Streaming<wire::FromWorker>) -> Result<Hello, Status
         .map_err(|_| Status::deadline_exceeded("no hello"))??
         .ok_or_else(|| Status::invalid_argument("no hello"))?;
     match FromWorker::try_from(first) {
-        Ok(FromWorker::Hello { version, worker, host, place, .. }) if version == VERSION => {
+        Ok(FromWorker::Hello { version, worker, host, place, .. }) if version == PROTOCOL => {
             Ok(Hello { worker, host, place })
         }
         Ok(FromWorker::Hello { version, .. }) => Err(Status::failed_precondition(format!(
-            "the worker has version {version}, the coordinator {VERSION}: install both from one package"
+            "the worker has protocol {version}, the coordinator {PROTOCOL}: install both from one package"
         ))),
         _ => Err(Status::invalid_argument("the first message is not a hello")),
     }

@@ -1,13 +1,12 @@
 //! Quantities for people to read, and the lines they read them in.
 
 use std::{
-    borrow::Cow,
     io::{self, ErrorKind, Write},
     time::Duration,
 };
 
 pub(crate) use job::counted::{count, count_of};
-use job::visible;
+use job::visible::{self, without_passwords};
 
 use crate::{failure::Failure, output};
 
@@ -67,29 +66,6 @@ fn put(text: &str) -> io::Result<()> {
 /// Something worth knowing, on standard error: one line, or several of our own. A failed write does not end the job.
 pub(crate) fn tell(text: &str) {
     output::lines(text);
-}
-
-/// The text with `…` in the place of user names and passwords in URLs (`https://user:password@host`).
-pub(crate) fn without_passwords(text: &str) -> Cow<'_, str> {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, url) = rest.split_at(at + "://".len());
-        let is_end =
-            |char: char| char.is_whitespace() || matches!(char, '/' | '?' | '#' | '\'' | '"' | '`' | ',');
-        let authority = &url[..url.find(is_end).unwrap_or(url.len())];
-        out.push_str(before);
-        rest = url;
-        if let Some(at) = authority.rfind('@') {
-            out.push('…');
-            rest = &url[at..];
-        }
-    }
-    if out.is_empty() {
-        return text.into();
-    }
-    out.push_str(rest);
-    out.into()
 }
 
 /// What is wrong, as the one line on standard error that begins with the program's name.
@@ -153,19 +129,6 @@ pub(crate) fn duration(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn passwords_in_urls_are_left_out_and_nothing_else() {
-        for (text, told) in [
-            ("at http://me:pw@host:80/x?a@b", "at http://…@host:80/x?a@b"),
-            ("'https://me@host', http://a:b@c@d", "'https://…@host', http://…@d"),
-            ("s3://bucket/a@b and file:///x@y", "s3://bucket/a@b and file:///x@y"),
-            ("me@example.com: http://host", "me@example.com: http://host"),
-            ("://", "://"),
-        ] {
-            assert_eq!(without_passwords(text), told);
-        }
-    }
 
     #[test]
     fn only_a_reader_that_is_gone_is_no_failure() {

@@ -24,8 +24,9 @@ pub mod wire {
     include!(concat!(env!("OUT_DIR"), "/tablehaul.control.v1.rs"));
 }
 
-/// Both binaries must be of one version: the protocol has no other promise.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The version of the protocol. Coordinator and workers must have the same: it promises nothing else. It grows with each
+/// change of `control.proto`, or of what a message means.
+pub const PROTOCOL: &str = "1";
 
 /// What a worker is told at its start, over a pipe or a job's credentials, and never by argument or environment.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
@@ -132,7 +133,7 @@ pub struct Stats {
 pub enum FromWorker {
     /// First, once.
     Hello {
-        /// Must equal [`VERSION`].
+        /// Must equal [`PROTOCOL`].
         version: String,
         /// As given in [`Boot`].
         worker: Option<WorkerId>,

@@ -31,6 +31,29 @@ const fn is_harmful(char: char) -> bool {
     )
 }
 
+/// The text with `…` in the place of user names and passwords in URLs (`https://user:password@host`).
+pub fn without_passwords(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, url) = rest.split_at(at + "://".len());
+        let is_end =
+            |char: char| char.is_whitespace() || matches!(char, '/' | '?' | '#' | '\'' | '"' | '`' | ',');
+        let authority = &url[..url.find(is_end).unwrap_or(url.len())];
+        out.push_str(before);
+        rest = url;
+        if let Some(at) = authority.rfind('@') {
+            out.push('…');
+            rest = &url[at..];
+        }
+    }
+    if out.is_empty() {
+        return text.into();
+    }
+    out.push_str(rest);
+    out.into()
+}
+
 /// Text for one line: whatever breaks or rules lines is escaped, and what is too long is cut.
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, false)
@@ -102,6 +125,19 @@ impl<T: fmt::Display> fmt::Display for Line<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_in_urls_are_left_out_and_nothing_else() {
+        for (text, told) in [
+            ("at http://me:pw@host:80/x?a@b", "at http://…@host:80/x?a@b"),
+            ("'https://me@host', http://a:b@c@d", "'https://…@host', http://…@d"),
+            ("s3://bucket/a@b and file:///x@y", "s3://bucket/a@b and file:///x@y"),
+            ("me@example.com: http://host", "me@example.com: http://host"),
+            ("://", "://"),
+        ] {
+            assert_eq!(without_passwords(text), told);
+        }
+    }
 
     #[test]
     fn what_could_rule_a_terminal_or_forge_a_line_is_escaped() {

@@ -1,6 +1,7 @@
 //! What is typed wrongly is told at once: no server is needed to find it.
 
-use super::{Place, run, says};
+use super::{Place, forum, run, says};
+use serde_json::{Value, json};
 use tests_support::command::Tablehaul;
 
 /// Nothing listens there; a command that asks it would say so.
@@ -19,6 +20,35 @@ fn a_read_percentage_is_over_0_and_up_to_100() {
     for wrong in ["0", "100.001", "101", "-1", "x", "nan", ""] {
         refuses(&[&format!("--read-percent={wrong}")], &["--read-percent", "over 0 and up to 100"]);
     }
+}
+
+#[test]
+fn with_json_a_failure_is_an_object_on_standard_output_too() {
+    let place = Place::new();
+    let refused = place.export("Nothing", forum()).arg("--json").run();
+    let line = refused.stderr.lines().last().unwrap_or_default();
+    let json: Value = serde_json::from_str(&refused.stdout).expect("JSON");
+    let error = &json["error"];
+    assert_eq!((&error["kind"], &error["exit_code"]), (&json!("refused"), &json!(2)), "{json}");
+    assert_eq!(line, format!("tablehaul: {}", error["message"].as_str().expect("a message")));
+    let wrong = run(["export", "--json", "--no-such-flag"]);
+    let json: Value = serde_json::from_str(&wrong.stdout).expect("JSON");
+    assert_eq!((&json["error"]["kind"], wrong.code), (&json!("usage"), Some(2)), "{json}");
+    assert_eq!(place.export("Nothing", forum()).run().stdout, "");
+}
+
+#[test]
+fn completions_and_manual_pages_name_every_command() {
+    let script = run(["completions", "bash"]).succeeded().stdout;
+    let place = Place::new();
+    let folder = place.outer().to_string_lossy().into_owned();
+    run(["man", &folder]).succeeded();
+    for command in ["export", "import", "verify", "status", "clean"] {
+        assert!(script.contains(command), "{command}");
+        assert!(place.outer().join(format!("tablehaul-{command}.1")).is_file(), "{command}");
+    }
+    let nowhere = format!("{folder}/no/such/folder");
+    says(&run(["man", &nowhere]), 1, &["cannot write manual pages to", &nowhere]);
 }
 
 #[test]

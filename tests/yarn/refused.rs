@@ -7,7 +7,7 @@ use tests_support::Hadoop;
 use tests_support::command::Finished;
 
 /// All crates of the workspace have one.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+use job::control::PROTOCOL;
 
 #[track_caller]
 fn exports(hadoop: &Hadoop, args: &[&str], env: &[(&str, &str)]) -> Finished {
@@ -117,7 +117,7 @@ fn fails_with(hadoop: &Hadoop, worker: &str, args: &[&str]) -> String {
     fs::write(
         &script,
         format!(
-            "#!/bin/bash\ncase $1 in --version) echo tablehaul-worker {VERSION} ;; *) {worker} ;; esac\n"
+            "#!/bin/bash\ncase $1 in --version) echo tablehaul-worker 0.0.0, protocol {PROTOCOL} ;; *) {worker} ;; esac\n"
         ),
     )
     .unwrap();
@@ -161,5 +161,5 @@ fn a_worker_of_another_version_is_found_before_anything_runs() {
     fs::write(&script, "#!/bin/sh\necho tablehaul-worker 9.9.9\n").unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let env = [("TABLEHAUL_WORKER", script.to_str().unwrap())];
-    refuses(hadoop, &["--cluster", "yarn"], &env, &["9.9.9", VERSION, "one package"]);
+    refuses(hadoop, &["--cluster", "yarn"], &env, &["9.9.9", PROTOCOL, "one package"]);
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
-use job::control::{Boot, FromWorker, ToWorker, VERSION, wire};
+use job::control::{Boot, FromWorker, PROTOCOL, ToWorker, wire};
 use tokio::{sync::mpsc, task::JoinSet};
 use tonic::Streaming;
 
@@ -48,7 +48,7 @@ pub(crate) async fn work(
 
 fn hello(boot: &Boot) -> FromWorker {
     FromWorker::Hello {
-        version: VERSION.to_owned(),
+        version: PROTOCOL.to_owned(),
         worker: boot.worker,
         pid: std::process::id(),
         host: host(),

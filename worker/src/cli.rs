@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use job::control::PROTOCOL;
+
 const HELP: &str = "\
 tablehaul-worker: moves the items of a tablehaul job
 
@@ -48,7 +50,7 @@ pub fn parse(mut arguments: impl Iterator<Item = OsString>) -> Command {
             }
         },
         Some("--version" | "-V") => {
-            Command::Print(format!("tablehaul-worker {}\n", env!("CARGO_PKG_VERSION")))
+            Command::Print(format!("tablehaul-worker {}, protocol {PROTOCOL}\n", env!("CARGO_PKG_VERSION")))
         }
         Some("--help" | "-h") => Command::Print(HELP.to_owned()),
         _ => Command::Refuse(format!("unknown argument {}; see --help", first.display())),

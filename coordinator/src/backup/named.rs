@@ -130,7 +130,7 @@ mod tests {
         let error = super::pick(&"/x".parse().unwrap(), "the manifest", &["y"], Vec::new()).unwrap_err();
         assert!(matches!(&error, NameError::Missing { first, .. } if first == "y"), "{error:?}");
         let why = error.text(Some(&"/x/sub".parse().unwrap()));
-        assert!(why.contains("missing, y first: a file of that name is in file:///x/sub"), "{why}");
+        assert!(why.contains("missing (first: y): a file of that name is in file:///x/sub"), "{why}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod import;
 mod s3;
 mod values;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{
     Args, CommandFactory, Parser, Subcommand,
@@ -89,6 +89,25 @@ pub(super) enum Command {
     Verify(VerifyArgs),
     Status(StatusArgs),
     Clean(CleanArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+/// Print completions for a shell.
+///
+/// For bash: tablehaul completions bash > /etc/bash_completion.d/tablehaul
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// Write the manual pages to a folder.
+#[derive(Debug, Args)]
+pub(super) struct ManArgs {
+    /// The folder, which must exist
+    #[arg(value_name = "DIR")]
+    pub(super) folder: PathBuf,
 }
 
 /// Export tables to a folder.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use job::{control::VERSION, target::Target};
+use job::{control::PROTOCOL, target::Target};
 use tokio::process::Command;
 
 use super::{
@@ -123,8 +123,10 @@ async fn same_version(worker: &Path) -> Result<(), Failure> {
     let output = output.map_err(|error| refused(format!("cannot be run: {error}")))?;
     let said = String::from_utf8_lossy(&output.stdout);
     let version = said.trim().rsplit(' ').next().unwrap_or_default();
-    if version == VERSION {
+    if version == PROTOCOL {
         return Ok(());
     }
-    Err(refused(format!("has version {version}, but tablehaul has {VERSION}: install both from one package")))
+    Err(refused(format!(
+        "has protocol {version}, but tablehaul has {PROTOCOL}: install both from one package"
+    )))
 }

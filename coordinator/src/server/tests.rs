@@ -56,7 +56,7 @@ async fn next(plane: &mut ControlPlane) -> Incoming {
 
 /// Joins as a worker without a number.
 async fn joined(plane: &mut ControlPlane) -> (Caller, WorkerId) {
-    let caller = call(&plane.boot, hello(VERSION, None)).await.unwrap();
+    let caller = call(&plane.boot, hello(PROTOCOL, None)).await.unwrap();
     let Incoming::Joined(newcomer, _) = next(plane).await else { panic!("somebody else") };
     (caller, newcomer.worker)
 }
@@ -75,7 +75,7 @@ async fn a_wrong_token_is_refused() {
     let (plane, other) = (plane().await, plane().await);
     for token in ["", "x", &other.boot.token, &plane.boot.token[1..]] {
         let boot = Boot { token: token.to_owned(), ..plane.boot.clone() };
-        assert_eq!(refusal(&boot, hello(VERSION, None)).await.code(), Code::Unauthenticated, "{token}");
+        assert_eq!(refusal(&boot, hello(PROTOCOL, None)).await.code(), Code::Unauthenticated, "{token}");
     }
     is_unharmed(plane).await;
 }
@@ -92,7 +92,7 @@ async fn another_version_is_refused_and_both_are_named() {
     let plane = plane().await;
     let status = refusal(&plane.boot, hello("0.0.7", None)).await;
     assert_eq!(status.code(), Code::FailedPrecondition);
-    assert!(status.message().contains("0.0.7") && status.message().contains(VERSION), "{status}");
+    assert!(status.message().contains("0.0.7") && status.message().contains(PROTOCOL), "{status}");
     is_unharmed(plane).await;
 }
 
@@ -109,7 +109,7 @@ async fn who_does_not_begin_with_hello_is_refused() {
 async fn a_number_is_given_to_one_worker_only() {
     let mut plane = plane().await;
     let (_caller, worker) = joined(&mut plane).await;
-    let status = refusal(&plane.boot, hello(VERSION, Some(worker))).await;
+    let status = refusal(&plane.boot, hello(PROTOCOL, Some(worker))).await;
     assert_eq!(status.code(), Code::AlreadyExists);
     is_unharmed(plane).await;
 }
@@ -148,7 +148,7 @@ async fn however_many_strangers_come_a_worker_finds_a_place() {
     // As a worker does, it tries until the strangers' time is over.
     let since = tokio::time::Instant::now();
     let _caller = loop {
-        match call(&plane.boot, hello(VERSION, None)).await {
+        match call(&plane.boot, hello(PROTOCOL, None)).await {
             Ok(caller) => break caller,
             Err(status) => assert!(since.elapsed() < PATIENCE, "{status}"),
         }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
-use job::control::{BOOT_SECRET, Boot, FromWorker, ToWorker, VERSION, wire};
+use job::control::{BOOT_SECRET, Boot, FromWorker, PROTOCOL, ToWorker, wire};
 use tests_support::usage;
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -147,7 +147,7 @@ async fn try_to_join(
 ) -> anyhow::Result<(mpsc::Sender<FromWorker>, Streaming<wire::ToWorker>)> {
     let (messages, outbox) = mpsc::channel(OUTBOX);
     let hello = FromWorker::Hello {
-        version: VERSION.to_owned(),
+        version: PROTOCOL.to_owned(),
         worker: None,
         pid: std::process::id(),
         host: format!("host{}", number / 8),

@@ -93,7 +93,7 @@ fn files_that_do_not_add_up_or_are_not_there_are_refused() {
     let own = |name: &str| format!("AWSDynamoDB/1-a/data/{name}");
     let (a, x) = (own("a"), own("x"));
     assert!(named("/x", &[(&a, 2)]).unwrap_err().contains("states 3 items"));
-    assert!(named("/x", &[(&x, 3)]).unwrap_err().contains("is missing, x first"));
+    assert!(named("/x", &[(&x, 3)]).unwrap_err().contains("is missing (first: x)"));
     assert!(named("/x", &[(&a, 2), (&a, 1)]).unwrap_err().contains("lists a more than once"));
     let mixed = named("/x", &[(&a, 2), ("AWSDynamoDB/data/b", 1)]).unwrap_err();
     assert!(mixed.starts_with("line 2 names AWSDynamoDB/data/b"), "{mixed}");

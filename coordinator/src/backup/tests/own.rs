@@ -141,6 +141,6 @@ async fn an_export_that_is_not_finished_is_named() {
     made.remove("_tablehaul/export.json");
     made.write("_tablehaul/journal/00000001.jsonl", &crate::journal::tests::begun());
     let why = made.refusal().await;
-    assert!(why.contains("an unfinished export of table Forum, 0 % (0 items), begun 2026-"), "{why}");
+    assert!(why.contains("an unfinished export of table Forum, 0 % (0 items), started 2026-"), "{why}");
     assert!(why.contains("last run by process 7 on h until 2026-"), "{why}");
 }

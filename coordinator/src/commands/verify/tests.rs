@@ -164,7 +164,7 @@ async fn a_manifest_cut_off_or_of_another_version_is_a_defect() {
     backup.write(layout::MANIFEST, b"{\"name\":\"DynamoDB-export\",\"version\":3,\n\"entr");
     assert_eq!(backup.defects().await, ["manifest: not a complete manifest: cut off, or another file"]);
     backup.write(layout::MANIFEST, b"{\"version\":4,\"entries\":[]}");
-    assert_eq!(backup.defects().await, ["manifest: version 4, which is not known"]);
+    assert_eq!(backup.defects().await, ["manifest: version 4, which is not supported"]);
 }
 
 #[tokio::test]
@@ -269,7 +269,7 @@ async fn what_is_no_export_of_ours_is_refused_in_one_line() {
     let journal = format!("{}/{}", layout::JOURNAL, layout::journal_object(1));
     backup.write(&journal, &crate::journal::tests::begun());
     let why = backup.refusal().await;
-    assert!(why.contains("an unfinished export of table Forum, 0 % (0 items), begun 2026-"), "{why}");
+    assert!(why.contains("an unfinished export of table Forum, 0 % (0 items), started 2026-"), "{why}");
     fs::remove_dir_all(&backup.dir).unwrap();
     let why = backup.refusal().await;
     assert!(why.contains("is empty or does not exist") && !why.contains('\n'), "{why}");

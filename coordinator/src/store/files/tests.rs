@@ -146,7 +146,7 @@ async fn a_link_under_the_name_of_a_part_file_is_not_followed() {
     fs::write(&victim, "sealed\n, and precious").unwrap();
     symlink(&victim, &path).unwrap();
     let lost = directory.lost(std::slice::from_ref(&file), false).unwrap();
-    assert!(lost.is_some_and(|lost| lost.contains("is gone")));
+    assert!(lost.is_some_and(|lost| lost.contains("is missing")));
     for tried in [directory.fence(file.clone()).await, directory.complete(file.clone()).await] {
         let why = tried.unwrap_err().message;
         assert!(why.contains("symbolic link"), "{why}");
