@@ -98,7 +98,7 @@ fn an_export_that_was_begun_otherwise_can_be_begun_anew() {
     super::running::send(&first, "KILL");
     tests_support::command::finish(first);
     let refused = export(&["-Dtablehaul.compress=gzip"]).run();
-    ends_saying(&refused, 1, &["give -Dtablehaul.restart=true to remove it"]);
+    ends_saying(&refused, 1, &["-Dtablehaul.restart=true to remove it and start again"]);
     names_no_flag(&refused);
     let anew = export(&["-Dtablehaul.compress=gzip"]).env("TABLEHAUL_RESTART", "1").run().succeeded();
     names_no_flag(&anew);

@@ -133,7 +133,9 @@ fn a_server_that_does_not_know_the_questions_makes_no_noise() {
     assert_eq!(notes(&finished), [""; 0]);
     let found = recorded(&place.folder());
     assert_eq!(found["unknown"].as_object().unwrap().len(), 6, "{found}");
-    assert!(found["unknown"]["tags"].as_str().unwrap().contains("does not know dynamodb:ListTagsOfResource"));
+    assert!(
+        found["unknown"]["tags"].as_str().unwrap().contains("does not support dynamodb:ListTagsOfResource")
+    );
 }
 
 #[test]

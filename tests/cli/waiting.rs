@@ -64,7 +64,7 @@ fn a_job_that_stands_still_says_which_server_does_not_answer() {
     send(&export, "TERM");
     let finished = finish(export);
     let why = format!(" s: no answer from {} (dynamodb:Scan) for ", fake.endpoint());
-    let told = finished.stderr.lines().any(|line| line.contains(", nothing for ") && line.contains(&why));
+    let told = finished.stderr.lines().any(|line| line.contains(", no progress for ") && line.contains(&why));
     assert!(told, "{why}: {}", finished.stderr);
     ends_saying(&finished, 3, &["stopped by a signal"]);
 }
