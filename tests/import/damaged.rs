@@ -63,7 +63,7 @@ fn a_data_file_of_dynamodb_that_changed_is_found_by_its_checksum() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
     std::io::Write::write_all(&mut gzip, &text).unwrap();
     fs::write(&file, gzip.finish().unwrap()).unwrap();
-    refused(&fake, &import(&fake, &own, ""), &[&file.display().to_string(), "is damaged: MD5"]);
+    refused(&fake, &import(&fake, &own, ""), &[&file.display().to_string(), "is damaged: it has MD5"]);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_file_of_ours_that_changed_is_found_by_its_checksum_in_export_json() {
     let folder = folder.path().join("b");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replacen("customer number 1", "customer number 2", 1)).unwrap();
-    refused(&fake, &import(&fake, &folder, ""), &[&file.display().to_string(), "is damaged: CRC-32C"]);
+    refused(&fake, &import(&fake, &folder, ""), &[&file.display().to_string(), "is damaged: it has CRC-32C"]);
     fs::write(&file, &text[..text.len() - 1]).unwrap();
     refused(&fake, &import(&fake, &folder, ""), &["the copy is incomplete, or the file was changed"]);
     fs::write(&file, &text).unwrap();
