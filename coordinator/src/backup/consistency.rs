@@ -53,8 +53,8 @@ pub(super) fn tolerate(looks: &mut [Detected]) -> Result<(), (usize, String)> {
     Ok(())
 }
 
-/// Checks that the item has the table's keys. An item does not say which of its attributes are the key; in an
-/// incremental export, the attributes of a removed item are its key.
+/// Checks that the item has the table's keys. An item does not say which of its attributes are its key. For a line of
+/// an incremental export, the item given here is its key.
 pub(super) fn has_keys(line: &FirstLine, keys: &KeySchema) -> Result<(), String> {
     let attributes = &line.item.attributes;
     for KeyAttribute { name, kind } in keys.attributes() {

@@ -260,7 +260,7 @@ async fn step_back_if_complete(journal: &mut Journal, store: &Store, begin: Begi
         FolderContents::Damaged(damaged) => damaged.text,
         _ => return Ok(()),
     };
-    // Our journal has the first number, because no journal of another job was left. So it can be removed.
+    // This removes our own journal. It has the first number, because no journal of another job was left.
     journal.remove(&[Fact::Begin(Box::new(begin)), Fact::Abandoned]).await?;
     Err(Failure::Refused(format!("another job has just written {what} in {}", store.place())))
 }

@@ -103,7 +103,7 @@ impl Site {
     /// The address of this machine for the workers: that of the interface facing the `ResourceManager`.
     ///
     /// # Errors
-    /// Fails if no `ResourceManager` can be reached.
+    /// Fails if no address of this machine reaches a `ResourceManager`.
     pub(crate) fn own_address(&self) -> Result<SocketAddr, String> {
         let urls = self.conf.resource_managers();
         let found = urls.iter().find_map(|url| towards(url));

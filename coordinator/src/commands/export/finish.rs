@@ -250,7 +250,7 @@ async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) ->
     }
 }
 
-/// The failure. If the export failed because stored data is gone, that is the failure.
+/// The failure, or [`Failure::Lost`] if the export failed because stored data is gone.
 async fn or_lost(journal: &Journal, state: &ExportState, failure: Failure) -> Failure {
     let Failure::Failed(why) = failure else { return failure };
     let lost = journal.folder().lost(&state.begin.job, state.files(), true);

@@ -44,7 +44,7 @@ pub(crate) struct ExportRequest {
     pub if_complete: IfComplete,
     /// Whether to remove an unfinished export and start from scratch.
     pub restart: bool,
-    /// Time after which the command ends, complete or not.
+    /// The time within which the command ends, complete or not.
     pub deadline: Option<Duration>,
     /// Where workers run.
     pub cluster: ClusterOptions,

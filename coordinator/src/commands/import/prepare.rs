@@ -58,7 +58,7 @@ pub(crate) struct ImportRequest {
     pub state: Option<Target>,
     /// Whether to discard the progress in the state folder.
     pub restart: bool,
-    /// Time after which the command ends, complete or not.
+    /// The time within which the command ends, complete or not.
     pub deadline: Option<Duration>,
     /// How much to check before writing.
     pub check: Check,

@@ -37,7 +37,7 @@ const REASONS: [(&str, &str); 26] = [
     ),
     ("Input path does not exist", "the job's input is not in the default file system (fs.defaultFS)"),
     ("already exists", "the job's output folder exists"),
-    // The client reads the credentials before anything else.
+    // The client reads this file before anything else.
     ("bad input path", "a file of the job cannot be read"),
     ("QuotaExceededException", "the user's folder in HDFS is full"),
     ("The DiskSpace quota", "the user's folder in HDFS is full"),

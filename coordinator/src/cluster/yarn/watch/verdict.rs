@@ -11,7 +11,7 @@ use crate::cluster::yarn::{
 };
 
 /// How often the `ResourceManager` is asked for the application after the command has ended, until the application is
-/// taken to be still running.
+/// considered still running.
 const LOOKS: u32 = 5;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 
