@@ -1,4 +1,4 @@
-//! The way to AWS of a job: clients, where its buckets are, and whose credentials it has.
+//! A job's access to AWS: clients, the regions of its buckets, and whose credentials it has.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use tokio::task::JoinSet;
 
 use crate::{failure::Failure, retry::retry_briefly};
 
-/// Asks whose credentials these are, beside all else that a job begins with.
+/// A request that finds out whose credentials these are, made while the job prepares.
 pub(crate) struct Asking(JoinSet<Identity>);
 
 impl Asking {
-    /// Waits for the answer, which comes soon or not at all, and keeps it.
+    /// Waits for the answer, which comes soon or not at all, and stores it in `clients`.
     pub(crate) async fn answer(mut self, clients: &mut Clients) {
         if let Some(Ok(identity)) = self.0.join_next().await {
             clients.identity = identity;
@@ -23,7 +23,7 @@ impl Asking {
 /// Connects for a job that works on these tables and in these buckets.
 ///
 /// # Errors
-/// [`Failure::Refused`], whatever it is.
+/// Always fails with [`Failure::Refused`].
 pub(crate) async fn reach(
     access: &AwsAccess,
     tables: &[String],
@@ -50,7 +50,8 @@ pub(crate) fn bucket(target: &Target) -> Option<&str> {
     }
 }
 
-/// A table that is named by an ARN is only found in the region of that. Emulators have ARNs of their own.
+/// Fails if the ARN of a table is of another region, because a table is only found in its own. Emulators are exempt,
+/// because their ARNs differ.
 fn same_region(table: &str, clients: &Clients) -> Result<(), String> {
     match endpoint::place_of_table(table) {
         Some((region, _)) if clients.access.is_at_aws() && region != clients.region => Err(format!(
@@ -61,7 +62,7 @@ fn same_region(table: &str, clients: &Clients) -> Result<(), String> {
     }
 }
 
-/// A line of the plan: the account and role under which the job works on a table. `None` if STS was not asked.
+/// A line of the plan: the account and role with which the job accesses a table. `None` if STS was not asked.
 pub(crate) fn plan_line(identity: &Identity, table: &str) -> Option<String> {
     let of_table = endpoint::place_of_table(table).map(|(_, account)| account);
     match identity {
@@ -77,7 +78,7 @@ pub(crate) fn plan_line(identity: &Identity, table: &str) -> Option<String> {
     }
 }
 
-/// The same of a report.
+/// The same line for a report.
 pub(crate) fn report_line(
     out: &mut fmt::Formatter<'_>,
     account: Option<&str>,

@@ -1,8 +1,8 @@
-//! What a folder holds that is to be imported, and into which splits it is cut. Nothing is written here.
+//! What a folder to import holds, and how it is split. This module writes nothing.
 //!
 //! ```text
-//! folder (shell) → own | edc | native | plain (cores: which files?) → heads (shell: what are they?)
-//!   → agree (core: do they agree with each other and the table?) → Backup → split (core) → splits
+//! folder → own | edc | native | plain (which files?) → detect (what are they?)
+//!   → consistency (do they agree with each other and the table?) → Backup → split → splits
 //! ```
 
 pub(crate) mod archived;
@@ -34,38 +34,38 @@ pub(crate) use own::parts;
 pub(crate) use plain::{is_data, is_manifest};
 pub(crate) use split::splits;
 
-/// A backup that can be imported as far as names and the first line of each file tell.
+/// A backup that can be imported, as far as names and the first line of each file tell.
 #[derive(Debug)]
 pub(crate) struct Backup {
     pub(crate) kind: Kind,
     /// In the order of the manifest.
     pub(crate) files: Vec<BackupFile>,
-    /// The table that it was made of, if it says so.
+    /// The table that was exported, if the backup says so.
     pub(crate) table: Option<String>,
-    /// How many items it should hold, if it says so.
+    /// How many items it should hold, if the backup says so.
     pub(crate) items: Option<u64>,
-    /// Formats and codecs in words.
+    /// Formats and codecs as text.
     pub(crate) formats: String,
-    /// Its lines say what to put and what to delete.
+    /// Whether its lines say what to put and what to delete.
     pub(crate) is_incremental: bool,
-    /// Worth knowing before it is imported, a line each.
+    /// Remarks for the user before the import, one line each.
     pub(crate) notes: Vec<String>,
 }
 
 /// Who made a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// This program.
+    /// tablehaul.
     Tablehaul,
     /// The Java tool.
     Edc,
-    /// A folder whose every file is data.
+    /// A folder in which every file is data.
     Plain,
-    /// One file of whatever folder.
+    /// A single file of any folder.
     SingleFile,
-    /// DynamoDB itself.
+    /// DynamoDB itself: a full export.
     Native,
-    /// DynamoDB itself, what changed between two times.
+    /// DynamoDB itself: the changes between two times.
     Incremental,
 }
 
@@ -86,37 +86,37 @@ impl fmt::Display for Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BackupFile {
     pub(crate) object: Object,
-    /// In S3, what tells it from another object of that name.
+    /// In S3, the entity tag, which identifies this version of the object.
     pub(crate) etag: Option<String>,
     /// Length as stored.
     pub(crate) bytes: u64,
     pub(crate) codec: Codec,
-    /// Nothing if it holds no line.
+    /// `None` if it holds no line.
     pub(crate) format: Option<Format>,
-    /// If they are recorded, all of the file.
+    /// All parts of the file, if they are recorded; empty otherwise.
     pub(crate) parts: Vec<Part>,
-    /// Of the whole file as stored.
+    /// The checksum of the whole file as stored.
     pub(crate) checksum: Option<Checksum>,
-    /// By a manifest: then a machine made it, which writes an item once.
+    /// Whether a manifest lists it. Then a program wrote it, and writes each item only once.
     pub(crate) is_listed: bool,
 }
 
-/// A share of a file that can be read without the others: whole lines, compressed by themselves.
+/// A part of a file that can be read without the others: whole lines, compressed independently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
     /// Length as stored.
     pub(crate) bytes: u64,
     /// Length of its lines before compression.
     pub(crate) line_bytes: u64,
-    /// Of its bytes as stored.
+    /// Checksum of its bytes as stored.
     pub(crate) crc32c: u32,
 }
 
-/// Finds out what a folder holds and whether a table with `table_keys` can take it. A folder in S3 needs
-/// `clients`. If `may_reject`, bad lines at the start of files are no matter.
+/// Finds out what a folder holds, and whether it can be imported into a table with `table_keys`. A folder in S3 needs
+/// `clients`. If `may_reject` is set, invalid lines at the start of files are ignored.
 ///
 /// # Errors
-/// [`Failure::Refused`], whatever it is.
+/// Always fails with [`Failure::Refused`].
 pub(crate) async fn find(
     folder: &Target,
     clients: Option<&Clients>,

@@ -1,4 +1,4 @@
-//! The command line: what was typed becomes a request, what came of it an exit code.
+//! The command line: turns arguments into a request, and the result into an exit code.
 
 mod args;
 mod crash;
@@ -39,12 +39,12 @@ use args::{
     CleanArgs, Cli, Command, CompletionsArgs, ExportArgs, ImportArgs, ManArgs, Show, StatusArgs, VerifyArgs,
 };
 
-/// Threads for waiting; nothing in the coordinator computes for long.
+/// Threads of the runtime. Two suffice: the coordinator mostly waits and never computes for long.
 const THREADS: usize = 2;
-/// How long the runtime waits for calls that still run when a command has ended.
+/// How long the runtime waits at shutdown for blocking calls that still run.
 const SHUTDOWN: Duration = Duration::from_millis(500);
 
-/// Runs the command of a command line, `arguments[0]` being the program.
+/// Runs the command of a command line. `arguments[0]` is the program.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let ended = run_command(arguments);
     output::settle();
@@ -98,24 +98,24 @@ fn fails(kind: &str, message: &str, exit_code: u8, is_json: bool) -> ExitCode {
     ExitCode::from(exit_code)
 }
 
-/// Help and version, which go well, and what was wrong with the arguments.
+/// Prints help or the version, which is a success, or the error in the arguments.
 fn usage(error: &clap::Error, is_json: bool) -> ExitCode {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         if error.use_stderr() {
             tell(error.to_string().trim_end());
             return ExitCode::from(2);
         }
-        // In colours, where somebody sees them.
+        // `error.print` uses colours if the output is a terminal.
         let written = output::talking(|| error.print().and_then(|()| io::stdout().flush()));
         return ended(written_to_stdout("the help", written).map(|()| ExitCode::SUCCESS), false);
     }
     fails("usage", &format!("{}; try --help", one_line(error)), 2, is_json)
 }
 
-/// What was wrong with the arguments, in one line.
+/// The error in the arguments, in one line.
 fn one_line(error: &clap::Error) -> String {
     let mut text = error.to_string();
-    // A value may be an address with a password, in whatever wrong form.
+    // The value may be a malformed URL that contains a password.
     if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
         && let Some((_, after)) = value.rsplit_once('@')
     {
@@ -165,7 +165,7 @@ fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 
 /// Runs an import until it ends or a signal stops it.
 fn run_one_import(request: &ImportRequest, dry_run: bool, progress: &Progress) -> Result<Imported, Failure> {
-    // A job is a large future.
+    // Boxed because the future of a job is large.
     block_on(
         &progress.sink(),
         |stop| async move { Box::pin(import(request, dry_run, progress, &stop)).await },
@@ -228,7 +228,7 @@ fn man(args: &ManArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says which typed flags have no effect, since nothing of the command is in S3 or written there.
+/// Warns of typed flags that have no effect because the command uses no S3, or writes nothing there.
 fn warn_of_unused(matches: &clap::ArgMatches, has_s3: bool, writes_s3: bool) {
     if let Some(unused) = args::unused(matches, has_s3, writes_s3) {
         complain(&format!("warning: {unused}"));
@@ -239,7 +239,7 @@ fn is_in_s3(target: &Target) -> bool {
     matches!(target, Target::S3 { .. })
 }
 
-/// Whether the user agrees to something that can't be undone.
+/// Asks the user to confirm something that can't be undone.
 fn ask(what: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::Refused(format!("{what}: give --yes to confirm")));
@@ -271,7 +271,7 @@ fn block_on<T, F: Future<Output = Result<T, Failure>>>(
             never = waits::tell(&**tell) => match never {},
         }
     });
-    // A call to a file system that hangs is not waited for.
+    // Does not wait for a file system call that hangs.
     runtime.shutdown_timeout(SHUTDOWN);
     result
 }

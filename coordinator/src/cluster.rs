@@ -1,4 +1,4 @@
-//! Where workers run. The schedule knows nothing of it.
+//! Where workers run. The schedule does not depend on it.
 
 mod choice;
 mod lines;
@@ -15,25 +15,25 @@ pub(crate) use choice::ClusterChoice;
 pub(crate) use local::{cores, worker_binary};
 pub(crate) use yarn::default_file_system;
 
-/// Fewer than so many workers are not asked for of a cluster that has room: one may be lost.
+/// The fewest workers to ask for if there is room, because one may be lost.
 const FEWEST: u64 = 2;
 
 /// Where the user wants workers to run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClusterOptions {
-    /// On what.
+    /// The kind of cluster.
     pub kind: ClusterKind,
-    /// No more workers than this by default.
+    /// The most workers to start by default.
     pub most_workers: Option<u32>,
-    /// Where the coordinator listens for workers; port 0 is any that is free.
+    /// The address at which the coordinator listens for workers. With port 0, any free port.
     pub listen: Option<SocketAddr>,
-    /// Of YARN.
+    /// The YARN queue.
     pub queue: Option<String>,
-    /// Memory of a worker's container besides what its JVM needs, in MiB.
+    /// Memory of a worker's container in MiB, without what its JVM needs.
     pub worker_memory_mib: Option<u32>,
     /// Hadoop's configuration folder.
     pub hadoop_conf: Option<PathBuf>,
-    /// Hadoop Streaming.
+    /// The Hadoop Streaming jar.
     pub streaming_jar: Option<PathBuf>,
 }
 
@@ -49,60 +49,60 @@ pub(crate) enum ClusterKind {
     Yarn,
 }
 
-/// What happened on a cluster.
+/// An event on a cluster.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ClusterEvent {
-    /// A worker that was hired has ended; how, unless it was let go.
+    /// A spawned worker has ended. Says how, unless it was released.
     Ended(WorkerId, Option<String>),
-    /// No worker is there, and none will come.
+    /// There are no workers, and none will come.
     Over(String),
 }
 
-/// What runs workers.
+/// Runs workers.
 #[tonic::async_trait]
 pub(crate) trait Cluster: Send {
-    /// Gets ready to run so many workers, which are to be told `boot`.
+    /// Prepares to run this many workers, which get `boot`.
     ///
     /// # Errors
-    /// It cannot be done; nothing runs.
+    /// Fails if that is impossible. Then nothing runs.
     async fn start(&mut self, workers: u32, boot: &Boot) -> Result<WorkerSupply, Failure>;
 
-    /// Starts one, if that is how there come to be workers here.
+    /// Starts a worker, if the cluster does not start workers by itself.
     ///
     /// # Errors
-    /// Why it could not be started.
+    /// Fails if the worker can't be started.
     fn spawn(&mut self, worker: WorkerId) -> Result<(), String>;
 
-    /// Ends one whose stream has ended, unless it is just about to end by itself. Says whether
-    /// [`poll`](Self::poll) will report its end.
+    /// Ends a worker whose stream has ended, unless it is about to end by itself. Returns whether [`poll`](Self::poll)
+    /// will report its end.
     fn release(&mut self, worker: WorkerId) -> bool;
 
-    /// Waits until something happens. May be dropped at any time.
+    /// Waits for the next event. Safe to drop at any time.
     async fn poll(&mut self) -> ClusterEvent;
 
-    /// Ends all workers: at once, or if they have been told that the job is over, in their own time.
+    /// Ends all workers: kills them, or waits until they end by themselves after they were told that the job is over.
     async fn stop(self: Box<Self>, ending: Shutdown);
 }
 
 /// How workers end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shutdown {
-    /// They were told that the job is over.
+    /// By themselves, because they were told that the job is over.
     Graceful,
     /// They are killed.
     Kill,
 }
 
-/// Workers that there is room for.
+/// The workers that the cluster has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WorkerSlots {
     pub(crate) workers: u32,
-    /// Others want the room, too: no more is taken than the budget can use.
+    /// Whether others need the room as well. Then no more is used than the rate requires.
     pub(crate) is_shared: bool,
 }
 
 impl WorkerSlots {
-    /// How many workers to start that are to use `rate`, if each can use so many units per second.
+    /// How many workers to start for `rate`, if each can use `units_per_worker` units per second.
     pub(crate) fn wanted(self, rate: Rate, units_per_worker: u64) -> u32 {
         if !self.is_shared {
             return self.workers.max(1);

@@ -1,8 +1,9 @@
-//! Makes a backup visible, all or nothing: files, then export.json, then the manifest, then
-//! `_SUCCESS`; and removes all of a job that is given up.
+//! Makes a backup visible, all or nothing: files, then export.json, then the manifest, then `_SUCCESS`. Also removes
+//! everything of a discarded job.
 //!
-//! Every step may be repeated, so another coordinator can finish the work of one that died. Nothing is written over, and
-//! nothing is removed that this export has not written: another backup may be put in the same place meanwhile.
+//! Every step can be repeated, so that another coordinator can finish the work of one that died. Nothing is
+//! overwritten, and nothing is removed that this export has not written, because another backup may be put in the same
+//! folder meanwhile.
 
 use engine::{
     export::ExportState,
@@ -18,14 +19,15 @@ use crate::{progress::Progress, retry::retry, store::Store};
 /// Files completed or aborted at once.
 const AT_ONCE: usize = 16;
 
-/// What says that a backup is whole. It is a function of the journal, so it can be told from that of another backup.
+/// The objects that mark a backup as complete. They follow from the journal, so they can be told from those of another
+/// backup.
 pub(crate) struct Marks {
     export_json: Vec<u8>,
     manifest: Vec<u8>,
 }
 
 impl Marks {
-    /// Those of an export to this folder.
+    /// The marks of an export to this folder.
     pub(crate) fn of(target: &Target, export: &ExportJson) -> Self {
         let urls: Vec<String> = export.files.iter().map(|file| target.url(&file.name)).collect();
         Self {
@@ -34,7 +36,7 @@ impl Marks {
         }
     }
 
-    /// Those that an unfinished export may have written; nothing before it has begun to complete its files.
+    /// The marks that an unfinished export may have written. `None` if it has not begun to complete its files.
     pub(crate) fn journaled(store: &Store, journaled: &Journaled) -> Option<Self> {
         let State::Export(state) = &journaled.state else { return None };
         let run = journaled.run.clone().unwrap_or_default();
@@ -42,7 +44,7 @@ impl Marks {
         Some(Self::of(&store.target(), &export))
     }
 
-    /// In the order in which they are written.
+    /// The marks in the order in which they are written.
     fn all(&self) -> [(&'static str, &[u8]); 3] {
         [(layout::EXPORT_JSON, &self.export_json), (layout::MANIFEST, &self.manifest), (layout::SUCCESS, &[])]
     }
@@ -57,8 +59,8 @@ pub(crate) async fn complete_files(store: &Store, files: &[PartFile]) -> Result<
     .await
 }
 
-/// Makes sure that workers of earlier runs can't change these files any more. One file at a time, since one may have to be
-/// copied: so there must be room for one copy only.
+/// Fences these files, so that workers of earlier runs can't change them any more. Handles one file at a time, because
+/// a file may have to be copied: so there need be space for only one copy.
 pub(crate) async fn fence(store: &Store, files: impl Iterator<Item = &PartFile>) -> Result<(), Fault> {
     for_each(1, files, |file| {
         let store = store.clone();
@@ -67,7 +69,7 @@ pub(crate) async fn fence(store: &Store, files: impl Iterator<Item = &PartFile>)
     .await
 }
 
-/// Writes what says that the backup is whole.
+/// Writes the marks, which make the backup complete.
 pub(crate) async fn publish(store: &Store, marks: &Marks) -> Result<(), Fault> {
     for (name, bytes) in marks.all() {
         retry(|| create_same(store, name, bytes)).await?;
@@ -75,13 +77,13 @@ pub(crate) async fn publish(store: &Store, marks: &Marks) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Writes an object unless the same is there already.
+/// Creates an object, unless it exists with the same contents.
 async fn create_same(store: &Store, name: &str, bytes: &[u8]) -> Result<(), Fault> {
     let in_the_way = || {
         let why = format!("{} already exists, and this export did not write it", store.url(name));
         Fault::new(FaultKind::Refused, why)
     };
-    // First a look, since not every server knows the condition.
+    // Checks first, because not every server supports the condition.
     match is_same(store, name, bytes).await? {
         None => {}
         Some(true) => return Ok(()),
@@ -90,17 +92,17 @@ async fn create_same(store: &Store, name: &str, bytes: &[u8]) -> Result<(), Faul
     match store.create(name, bytes.to_vec()).await {
         Err(fault) if fault.kind == FaultKind::PreconditionFailed => match is_same(store, name, bytes).await?
         {
-            // The reply to an earlier try was lost.
+            // An earlier try succeeded, but its reply was lost.
             Some(true) => Ok(()),
             Some(false) => Err(in_the_way()),
-            // It was refused for another reason, such as another try still under way.
+            // It was refused for another reason, such as an earlier try still in flight.
             None => Err(Fault::new(FaultKind::Transient, fault.message)),
         },
         created => created,
     }
 }
 
-/// Whether an object holds these bytes; `None` if nothing has that name. A folder, a link or a FIFO holds none.
+/// Whether an object has these contents. `None` if it does not exist. `false` for a folder, a link or a FIFO.
 async fn is_same(store: &Store, name: &str, bytes: &[u8]) -> Result<Option<bool>, Fault> {
     if !store.is_object(name).await? {
         return Ok(Some(false));
@@ -117,8 +119,8 @@ async fn is_free(store: &Store, name: &str) -> Result<bool, Fault> {
     Ok(store.is_object(name).await? && store.look_up(name).await?.is_none())
 }
 
-/// What is in the folder in the place of something that an export writes at its end, other than that: `marks`, or
-/// nothing if it can't have written any yet.
+/// The name of something foreign in place of a mark that this export would write. `marks` are the export's own marks,
+/// or `None` if it can't have written any yet.
 pub(crate) async fn in_the_way(store: &Store, marks: Option<&Marks>) -> Result<Option<&'static str>, Fault> {
     for name in [layout::EXPORT_JSON, layout::MANIFEST, layout::SUCCESS] {
         let ours = marks.and_then(|marks| marks.all().into_iter().find(|(of, _)| *of == name));
@@ -133,8 +135,8 @@ pub(crate) async fn in_the_way(store: &Store, marks: Option<&Marks>) -> Result<O
     Ok(None)
 }
 
-/// Aborts what is open of a job and in no journal: its coordinator died, or a reply was lost, right after it was
-/// opened. Says so if nobody may look for it.
+/// Aborts everything open of a job that no journal mentions, because its coordinator died, or a reply was lost, right
+/// after it was opened. Notes it if the permissions do not allow to look for it.
 pub(crate) async fn abort_strays(store: &Store, job: &JobId, progress: &Progress) -> Result<(), Fault> {
     match retry(|| store.abort_all(job)).await {
         Err(fault) if fault.kind == FaultKind::Denied => {
@@ -146,8 +148,8 @@ pub(crate) async fn abort_strays(store: &Store, job: &JobId, progress: &Progress
     }
 }
 
-/// Removes the files of an export and its open uploads. Notes if it may not list uploads. `marks` are those that the
-/// export may have written: without any, none of its files is visible either.
+/// Removes the files of an export and its open uploads. Notes it if the permissions do not allow to list uploads.
+/// `marks` are those that the export may have written. Without them, none of its files is visible.
 pub(crate) async fn discard(
     store: &Store,
     state: &ExportState,
@@ -155,7 +157,8 @@ pub(crate) async fn discard(
     progress: &Progress,
 ) -> Result<(), Fault> {
     if let Some(marks) = marks {
-        // `_SUCCESS` is everybody's: it goes with the manifest that it was written after, or stays.
+        // Every tool's `_SUCCESS` looks the same: it is removed only together with the manifest that it was written
+        // after.
         let [export_json, manifest, success] = marks.all();
         let is_whole = is_same(store, manifest.0, manifest.1).await? == Some(true);
         for (name, bytes) in [success].into_iter().filter(|_| is_whole).chain([manifest, export_json]) {

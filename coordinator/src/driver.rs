@@ -1,5 +1,5 @@
-//! Drives the schedule: waits for workers, processes, stores and the clock, tells the core, and does
-//! what it says. It decides nothing about the job.
+//! Drives the schedule: passes it the events of workers, processes, stores and the clock, and performs its actions. It
+//! decides nothing about the job.
 
 mod events;
 mod journaling;
@@ -36,25 +36,25 @@ use crate::{
 };
 use journaling::{heartbeat_until_error, journal_error};
 
-/// How often the table is looked at again: its capacity, and whether it is still the same.
+/// How often the table is checked: its capacity, and whether it is still the same table.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 
-/// Calls of the work that are under way at once; thousands of workers may want a file in one moment.
+/// The most calls in flight at once. Thousands of workers may need a file at the same moment.
 const CALLS_AT_ONCE: usize = 64;
 
-/// How long a call under way may still take when the job has failed or was stopped.
+/// How long a call in flight may still take after the job has failed or was stopped.
 const CALL_LIMIT: Duration = Duration::from_secs(1);
 
-/// A call that the work wants made; it may come to an event.
+/// A call that the work requests. It may yield an event.
 pub(crate) type Call<E> = Pin<Box<dyn Future<Output = Result<Option<E>, Fault>> + Send>>;
 
-/// Does what the work of a job wants done.
+/// Performs the actions of a job's work.
 pub(crate) trait Effects<W: Work> {
-    /// Begins to do it.
+    /// Starts to perform an action.
     fn perform(&mut self, work: &W, action: W::Action) -> Call<W::Event>;
 }
 
-/// What a job may use, of a table as it is now.
+/// The limits of a job, from the table's current facts.
 pub(crate) type LimitsOf<'a> = Box<dyn Fn(&TableFacts) -> Limits + 'a>;
 
 /// What the driver works with.
@@ -64,14 +64,14 @@ pub(crate) struct Driver<'a, H> {
     pub(crate) effects: H,
     pub(crate) clients: Clients,
     pub(crate) table: TableIdentity,
-    /// Nothing if the table's capacity need not be followed.
+    /// `None` if the limits do not depend on the table's capacity.
     pub(crate) limits: Option<LimitsOf<'a>>,
-    /// Where what has come to be so is kept, if anywhere.
+    /// The journal that facts go to, if there is one.
     pub(crate) journal: Option<&'a mut Journal>,
     pub(crate) progress: &'a Progress,
 }
 
-/// A call that was under way.
+/// The result of a call.
 enum Done<E> {
     Performed(Result<Option<E>, Fault>),
     Described(Box<Result<TableFacts, Fault>>),
@@ -81,22 +81,22 @@ struct Running<'a, W: Work, H> {
     driver: Driver<'a, H>,
     schedule: Schedule<W>,
     outboxes: BTreeMap<WorkerId, mpsc::Sender<ToWorker>>,
-    /// What to call workers that a cluster has names for.
+    /// Display names of the workers that the cluster has names for.
     names: BTreeMap<WorkerId, String>,
-    /// Why the streams of workers that are about to end have ended.
+    /// Why the streams of ending workers ended.
     left: BTreeMap<WorkerId, String>,
     calls: JoinSet<Done<W::Event>>,
-    /// For what the work wants done.
+    /// Permits for the calls of the work.
     places: Arc<Semaphore>,
-    /// Events that came of actions.
+    /// Events that resulted from actions.
     echoes: VecDeque<Event<W::Event>>,
     started: Instant,
     outcome: Option<Result<(), Failure>>,
 }
 
 impl<H> Driver<'_, H> {
-    /// Runs the job until every task is done, it fails, or it is to stop. Whatever the outcome,
-    /// no worker is left running and the schedule says what was done.
+    /// Runs the job until every task is done, it fails, or it must stop. Whatever the outcome, no worker is left
+    /// running, and the returned schedule says what was done.
     pub(crate) async fn run<W: Work>(
         mut self,
         work: W,
@@ -109,7 +109,7 @@ impl<H> Driver<'_, H> {
     {
         let supply = tokio::select! {
             supply = self.cluster.start(workers, self.plane.boot()) => supply,
-            // A cluster may take its time, and others must know that this job lives.
+            // A cluster may take long to start, and heartbeats must tell others meanwhile that this job is alive.
             failure = heartbeat_until_error(&mut self.journal) => Err(failure),
         };
         let planned = *supply.as_ref().unwrap_or(&WorkerSupply::External(0));
@@ -245,11 +245,11 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         }
     }
 
-    /// Ends workers and calls under way, whatever the outcome.
+    /// Ends workers and calls in flight, whatever the outcome.
     async fn end(mut self, outcome: Result<(), Failure>) -> (Schedule<W>, Result<(), Failure>) {
         let used = self.used();
         let Driver { mut plane, cluster, journal, .. } = self.driver;
-        // What is still in the outboxes is delivered; then the streams end.
+        // Messages still in the outboxes are delivered before the streams end.
         self.outboxes.clear();
         match outcome {
             Ok(()) => tokio::select! {
@@ -260,12 +260,12 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         }
         plane.stop().await;
         let mut outcome = outcome;
-        // A job that failed or was stopped ends within seconds, whatever a store does.
+        // A job that failed or was stopped ends within seconds, even if a store does not answer.
         let limit = if outcome.is_ok() { Duration::MAX } else { CALL_LIMIT };
         while let Ok(Some(done)) = tokio::time::timeout(limit, self.calls.join_next()).await {
             match done {
                 Ok(Done::Performed(Err(fault))) if outcome.is_ok() => outcome = Err(Failure::failed(&fault)),
-                // An upload that was opened too late for its worker is still to be aborted.
+                // The upload was opened too late for its worker, and must still be aborted.
                 Ok(Done::Performed(Ok(Some(event)))) => drop(self.schedule.work_mut().happened(event)),
                 _ => {}
             }

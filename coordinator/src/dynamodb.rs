@@ -1,4 +1,4 @@
-//! The coordinator's calls to DynamoDB, boxed as those to S3 are in [`crate::store`].
+//! The coordinator's calls to DynamoDB. They are boxed for the same reason as those to S3 in [`crate::store`].
 
 use std::{
     collections::HashMap,
@@ -24,8 +24,8 @@ use serde_json::Value;
 
 use crate::{failure::Failure, retry::retry_briefly, table::TableFacts};
 
-/// Keeps the bytes of a reply beside what the SDK makes of them: a description is handed on word
-/// for word, also the fields that this SDK does not know.
+/// Keeps the bytes of a reply beside the parsed reply, so that a table's description is stored verbatim, with the
+/// fields that this SDK does not know.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KeepBody(Arc<Mutex<Vec<u8>>>);
 
@@ -33,7 +33,7 @@ impl KeepBody {
     /// The reply.
     ///
     /// # Errors
-    /// If it is no JSON, or there was none.
+    /// Fails if there was none or it is not JSON.
     pub(crate) fn json(&self) -> Result<Value, String> {
         let body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         serde_json::from_slice(&body).map_err(|error| error.to_string())
@@ -61,7 +61,7 @@ impl Intercept for KeepBody {
 /// A table's description.
 ///
 /// # Errors
-/// As DynamoDB answers; a table that is not there is named with its region.
+/// Fails with DynamoDB's error. If the table does not exist, the message names the region.
 pub(crate) async fn describe(clients: &Clients, table: &str) -> Result<TableFacts, Fault> {
     let kept = KeepBody::default();
     let request = clients.dynamodb.describe_table().table_name(table).customize().interceptor(kept.clone());
@@ -80,27 +80,27 @@ pub(crate) async fn describe(clients: &Clients, table: &str) -> Result<TableFact
     TableFacts::read(&kept.json().map_err(odd)?).map_err(odd)
 }
 
-/// Whether the table may be scanned: reads one item.
+/// Checks the permission to scan the table: reads one item.
 ///
 /// # Errors
-/// As DynamoDB answers.
+/// Fails with DynamoDB's error.
 pub(crate) async fn try_scan(clients: &Clients, table: &str) -> Result<(), Fault> {
     match Box::pin(clients.dynamodb.scan().table_name(table).limit(1).send()).await {
         Ok(_) => Ok(()),
         Err(error) => {
             let fault =
                 Fault::of("dynamodb:Scan", &format!("table {table}"), &clients.dynamodb_address, &error);
-            // A table that is busy may be scanned.
+            // Throttling means that the permission exists.
             if fault.kind == FaultKind::Throttled { Ok(()) } else { Err(fault) }
         }
     }
 }
 
-/// Whether items of the table may be written in this mode: asks for a write that DynamoDB can't do,
-/// of an item without a key, since permission is looked at first.
+/// Checks the permission to write items of the table in this mode: requests a write of an item without a key. DynamoDB
+/// checks permissions first, and then refuses that write.
 ///
 /// # Errors
-/// As DynamoDB answers, if it is anything but that.
+/// Fails with DynamoDB's error, unless it is that refusal.
 pub(crate) async fn try_write(clients: &Clients, table: &str, mode: WriteMode) -> Result<(), Fault> {
     let fault = match mode {
         WriteMode::Check => return Ok(()),
@@ -140,15 +140,15 @@ where
     Fault::of(action, &format!("table {table}"), &clients.dynamodb_address, error)
 }
 
-/// Told of what takes time, if anything may.
+/// Gets remarks for the user, if there is anybody to show them to.
 pub(crate) type Note<'a> = Option<&'a (dyn Fn(&str) + Sync)>;
 
-/// A table that can be read and written; `note` is told if there is something to know about that.
+/// Describes a table, and makes sure that it can be read and written. Passes remarks about its status to `note`.
 pub(crate) async fn usable(clients: &Clients, table: &str, note: Note<'_>) -> Result<TableFacts, Failure> {
     usable_of(retry_briefly(|| describe(clients, table)).await, note)
 }
 
-/// The same of a table that was described.
+/// The same for a description that was read already.
 pub(crate) fn usable_of(described: Result<TableFacts, Fault>, note: Note<'_>) -> Result<TableFacts, Failure> {
     let facts = described.map_err(|fault| Failure::refused(&fault))?;
     let worth_knowing = facts.usable().map_err(Failure::Refused)?;

@@ -1,27 +1,27 @@
-//! How a command can end other than well, and the exit code that says so.
+//! How a command can fail, and its exit code.
 
 use job_aws::{Fault, FaultKind};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// What was asked cannot be done; nothing was written. Exit code 2.
+    /// The request can't be fulfilled. Nothing was written. Exit code 2.
     #[error("{0}")]
     Refused(String),
-    /// The job began and failed; nothing that looks whole was left. Exit code 1.
+    /// The job began and failed. Nothing that looks complete was left. Exit code 1.
     #[error("{0}")]
     Failed(String),
     /// A signal or its deadline stopped the job. Exit code 3.
     #[error("{0}")]
     Stopped(String),
-    /// The table is no longer the one that the job began with: it was deleted, and perhaps made again. Exit code 1.
+    /// The table is no longer the one that the job began with: it was deleted, and perhaps recreated. Exit code 1.
     #[error("{0}")]
     OtherTable(String),
-    /// Another coordinator has taken over the job, or its folder is no longer where it was: nothing may be touched any
+    /// Another coordinator has taken over the job, or its folder is no longer in its place. Nothing may be changed any
     /// more. Exit code 1.
     #[error("{0}")]
     Superseded(String),
-    /// What was stored of an export is gone, so that it can't be completed: only a new one can. Exit code 1.
+    /// Stored data of an export is gone, so it can't be completed and must start from scratch. Exit code 1.
     #[error("{0}")]
     Lost(String),
 }
@@ -48,7 +48,7 @@ impl Failure {
         }
     }
 
-    /// The same, after so many tables of the command were exported: then something was written.
+    /// The failure after this many tables of the command were exported: something was written.
     pub(crate) fn after(self, num_tables: usize) -> Self {
         if num_tables == 0 {
             return self;
@@ -63,7 +63,7 @@ impl Failure {
         }
     }
 
-    /// The same, with more to say.
+    /// The failure with an addition to its message.
     #[must_use]
     pub(crate) fn saying(self, more: &str) -> Self {
         let more = |why: String| format!("{why}; {more}");
@@ -77,7 +77,7 @@ impl Failure {
         }
     }
 
-    /// The same of a job that has written nothing: what it is about was refused.
+    /// The failure of a job that has written nothing: a changed table is then only a reason to refuse.
     #[must_use]
     pub(crate) fn before_writing(self) -> Self {
         match self {
@@ -94,7 +94,7 @@ impl Failure {
         Self::of(fault, Self::Failed)
     }
 
-    /// What a fault means, which is `else_` unless nothing may be touched any more or nothing can be completed.
+    /// The failure for a fault: `else_`, unless the folder was moved or stored data is lost.
     fn of(fault: &Fault, else_: fn(String) -> Self) -> Self {
         let why = fault.message.clone();
         match fault.kind {

@@ -1,4 +1,4 @@
-//! What is in a folder that a job is to write to.
+//! What is in the folder that a job is to write to.
 
 use engine::replay::Journaled;
 use job::layout;
@@ -12,32 +12,32 @@ use crate::{
     whole::{self, Complete, Damaged, Whole},
 };
 
-/// Who has a folder.
+/// What a folder holds.
 pub(crate) enum FolderContents {
-    /// Nobody: nothing is there.
+    /// Nothing.
     Nobody,
-    /// A whole export, by the names and lengths of its files.
+    /// An export that is complete by the names and lengths of its files.
     Complete(Complete),
-    /// An export that claims to be whole and is not.
+    /// An export that claims to be complete and is not.
     Damaged(Damaged),
-    /// A job that is under way, or was when its coordinator ended.
+    /// A job that is running, or whose coordinator has ended.
     Unfinished(Box<Journaled>),
-    /// Something else; some names, and whether there are more.
+    /// Something else: some of the names, and whether there are more.
     Foreign(Vec<String>, bool),
 }
 
-/// Names that are told of what is foreign.
+/// The most names shown of foreign files.
 const SOME: usize = 3;
 
 impl FolderContents {
     /// Looks at a folder.
     ///
     /// # Errors
-    /// [`Failure::Refused`] if it, or the journal in it, can't be read.
+    /// Fails with [`Failure::Refused`] if it, or the journal in it, can't be read.
     pub(crate) async fn of(store: &Store) -> Result<Self, Failure> {
         let refused = |fault: Fault| Failure::refused(&fault);
         let names = retry_briefly(|| store.list()).await.map_err(refused)?;
-        // Left by one who died between locking the folder and beginning a journal.
+        // A coordinator that died between locking the folder and beginning a journal leaves only the lock.
         if names.iter().all(|name| name == layout::LOCK) {
             return Ok(Self::Nobody);
         }
@@ -62,7 +62,7 @@ impl FolderContents {
         Ok(Self::Foreign(foreign, has_more))
     }
 
-    /// Of what has one of the three marks of a whole export, which are written together at its end.
+    /// Looks at a folder with one of the three marks of a complete export, which are written together at its end.
     async fn marked(store: &Store) -> Result<Self, Failure> {
         Ok(match whole::look(store).await? {
             Whole::Complete(complete) => Self::Complete(complete),
@@ -71,7 +71,7 @@ impl FolderContents {
     }
 }
 
-/// What is foreign, in words.
+/// The foreign names as text.
 pub(crate) fn foreign_text(names: &[String], has_more: bool) -> String {
     format!("{}{}", names.join(", "), if has_more { ", …" } else { "" })
 }

@@ -1,4 +1,4 @@
-//! Whether the table of a job is still the one that the job began with. A table that was deleted and made again has
+//! Whether the table of a job is still the one that the job began with. A table that was deleted and recreated has
 //! another `TableId` (DynamoDB API Reference, `TableDescription`).
 
 use std::time::Duration;
@@ -7,28 +7,28 @@ use job_aws::{Clients, Fault, FaultKind};
 
 use crate::{dynamodb, failure::Failure, retry::retry, table::TableFacts};
 
-/// How long it may take to find out: less than the silence after which another coordinator takes over a job.
+/// How long checking the table may take: less than the time after which another coordinator takes over the job.
 const LIMIT: Duration = Duration::from_secs(20);
-/// How long it may take to find out why a job failed.
+/// How long finding out why a job failed may take.
 const EXPLAIN_LIMIT: Duration = Duration::from_secs(3);
 
-/// Which table a job is of.
+/// The identity of a job's table.
 #[derive(Clone, Debug)]
 pub(crate) struct TableIdentity {
-    /// Name or ARN, as asked: a table of another account is found only by its ARN.
+    /// Name or ARN, as given. A table of another account is found only by its ARN.
     pub(crate) asked: String,
-    /// Absent where the server gives none, as some emulators do.
+    /// `None` if the server reports none, as some emulators do.
     id: Option<String>,
 }
 
-/// What was found.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// The same table, as far as that can be told.
+    /// The same table, as far as is known.
     Same,
-    /// None. In words.
+    /// No table. Contains the message.
     Gone(String),
-    /// Another one. In words.
+    /// Another table. Contains the message.
     Another(String),
 }
 
@@ -37,10 +37,10 @@ impl TableIdentity {
         Self { asked: asked.to_owned(), id: facts.id() }
     }
 
-    /// What it says that the table was looked at again.
+    /// What a new description of the table means.
     ///
     /// # Errors
-    /// It could not be looked at.
+    /// Fails with the fault of the description, unless it is that the table does not exist.
     pub(crate) fn judge(&self, described: Result<&TableFacts, &Fault>) -> Result<Found, Fault> {
         let table = &self.asked;
         match described {
@@ -58,10 +58,10 @@ impl TableIdentity {
         }
     }
 
-    /// Looks at the table again.
+    /// Describes the table again, and compares it.
     ///
     /// # Errors
-    /// It could not be looked at in time.
+    /// Fails if it could not be described in time.
     pub(crate) async fn look(&self, clients: &Clients) -> Result<Found, Fault> {
         let late = |_| {
             let why = format!("no answer about table {} within {} s", self.asked, LIMIT.as_secs());
@@ -72,7 +72,7 @@ impl TableIdentity {
         self.judge(described.as_ref())
     }
 
-    /// A failure of a job, in other words if it failed because its table is gone or another one.
+    /// The failure of a job, replaced if the job failed because its table is gone or was recreated.
     pub(crate) async fn explain(&self, clients: &Clients, failure: Failure) -> Failure {
         let Failure::Failed(why) = failure else { return failure };
         let described = tokio::time::timeout(EXPLAIN_LIMIT, dynamodb::describe(clients, &self.asked)).await;

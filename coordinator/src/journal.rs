@@ -1,9 +1,9 @@
-//! The journal of a job: what it has got to, where no death of a process or machine reaches it. The format
-//! and the rules are in [`job::journal`].
+//! The journal of a job: its progress, stored where it survives the death of any process or machine. The format and the
+//! rules are in [`job::journal`].
 //!
 //! ```text
-//! work (core) → facts → Journal: when (core: cadence) → JournalWriter: the next object, or superseded
-//! folder → read (shell) → replay (core) → Journaled → takeover (shell): does its owner still live?
+//! work → facts → Journal (when: cadence) → JournalWriter → the next object, or superseded
+//! folder → read → replay → Journaled → takeover: is its owner still alive?
 //! ```
 
 mod cadence;
@@ -25,36 +25,36 @@ pub(crate) use read::read;
 pub(crate) use takeover::{OWNER_TIMEOUT, OwnerStatus, age, life, wait_for_owner_to_stop};
 use writer::JournalWriter;
 
-/// As long as a job without any progress lasts, so long it lasts without a place for its journal.
+/// How long the journal may be impossible to write before the job fails: as long as a job may be without any progress.
 const OUTAGE_LIMIT: Duration = Duration::from_mins(10);
 
-/// How long the last object may take: what it is for is unlikely.
+/// How long the last object may take to write. It only serves the unlikely case that the removal is interrupted.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
-/// The journal of a job that this process works on.
+/// The journal of the job that this process runs.
 pub(crate) struct Journal {
     pace: Cadence,
-    /// The folder, as long as it is the one that is locked.
+    /// The folder, as long as it is the one that was locked.
     folder: Store,
     run: Run,
     /// What the runs before this one used.
     past: Totals,
-    /// All runs together, as last told.
+    /// What all runs used, as last reported.
     totals: Totals,
     pending: Vec<Fact>,
-    /// Absent while an object is being written.
+    /// `None` while an object is being written.
     writer: Option<JournalWriter>,
     under_way: JoinSet<(JournalWriter, Result<(), Failure>)>,
-    /// When the last object was begun.
+    /// When writing the last object began.
     begun_at: Instant,
 }
 
 impl Journal {
-    /// Takes a folder for this process, after what another has left there if anything is there. `facts` come
-    /// first in what it writes.
+    /// Acquires a folder for this process. `after` is what was journaled in it before, if anything. `facts` are the
+    /// first facts of this run.
     ///
     /// # Errors
-    /// [`Failure::Refused`], also if another lives or has just taken it.
+    /// Fails with [`Failure::Refused`], also if another job is running there or has just acquired the folder.
     pub(crate) async fn take(
         store: &Store,
         after: Option<&Journaled>,
@@ -91,16 +91,16 @@ impl Journal {
         })
     }
 
-    /// The folder of the job. Nothing is written to it or removed from it unless it is the one that this process has
-    /// locked, so everything that is done in it is done through this.
+    /// The folder of the job. Everything in it must be read and written through this: it writes and removes nothing
+    /// unless the folder is still the one that this process locked.
     pub(crate) fn folder(&self) -> &Store {
         &self.folder
     }
 
-    /// Begins a new job in the place of the one before, of which everything else has been removed.
+    /// Begins a new job in place of the previous one, of which everything else has been removed.
     ///
     /// # Errors
-    /// As [`append`](Self::append).
+    /// See [`append`](Self::append).
     pub(crate) async fn begin_anew(&mut self, begin: Fact) -> Result<(), Failure> {
         (self.past, self.totals) = (Totals::default(), Totals::default());
         let facts = [begin, Fact::Run(self.run.clone())];
@@ -112,18 +112,18 @@ impl Journal {
         self.writer.as_mut().ok_or_else(gone)
     }
 
-    /// Takes facts that are to be journaled soon.
+    /// Takes facts, which are journaled soon.
     pub(crate) fn note(&mut self, facts: impl IntoIterator<Item = Fact>) {
         self.pending.extend(facts);
     }
 
-    /// What this run used so far.
+    /// Sets what this run has used so far.
     pub(crate) fn count(&mut self, used: &Totals) {
         self.totals = sum(&self.past, used);
     }
 
-    /// Begins to write what is at hand if it is time. `snapshot` gives facts that say everything, these
-    /// included.
+    /// Starts to write the pending facts if it is time. `snapshot` returns facts that describe the whole state,
+    /// including the pending ones.
     pub(crate) fn write_if_due(&mut self, snapshot: impl FnOnce() -> Vec<Fact>) {
         if !self.pace.is_due(self.begun_at.elapsed(), !self.pending.is_empty()) {
             return;
@@ -148,7 +148,7 @@ impl Journal {
         });
     }
 
-    /// Waits until the journal can't be kept any more. May be dropped at any time.
+    /// Waits until writing the journal fails. Safe to drop at any time.
     pub(crate) async fn failed(&mut self) -> Failure {
         match self.settle().await {
             Err(failure) => failure,
@@ -156,10 +156,10 @@ impl Journal {
         }
     }
 
-    /// Writes everything that is at hand, and `last`, at once.
+    /// Writes all pending facts, and `last`, at once.
     ///
     /// # Errors
-    /// It can't be done within `limit`, or another coordinator has taken over.
+    /// Fails if that takes longer than `limit`, or if another coordinator has taken over.
     pub(crate) async fn append(&mut self, last: Fact, limit: Duration) -> Result<(), Failure> {
         let late =
             |_| Failure::Failed(format!("its journal could not be written within {} s", limit.as_secs()));
@@ -172,18 +172,18 @@ impl Journal {
         tokio::time::timeout(limit, work).await.map_err(late)?
     }
 
-    /// Writes a sign of life.
+    /// Writes a heartbeat.
     ///
     /// # Errors
-    /// As [`append`](Self::append).
+    /// See [`append`](Self::append).
     pub(crate) async fn beat(&mut self) -> Result<(), Failure> {
         self.writer()?.append(&[], OUTAGE_LIMIT).await
     }
 
-    /// Makes sure that no other has taken over since the last object.
+    /// Makes sure that no other coordinator has taken over since the last object.
     ///
     /// # Errors
-    /// [`Failure::Superseded`].
+    /// Fails with [`Failure::Superseded`] if one has.
     pub(crate) async fn check_ours(&self) -> Result<(), Failure> {
         match &self.writer {
             Some(writer) => writer.check_ours().await,
@@ -196,30 +196,31 @@ impl Journal {
         &self.totals
     }
 
-    /// Makes sure that the folder is still the one that is locked.
+    /// Makes sure that the folder is still the one that was locked.
     ///
     /// # Errors
-    /// [`Failure::Superseded`].
+    /// Fails with [`Failure::Superseded`] if it is not.
     pub(crate) async fn check_place(&self) -> Result<(), Failure> {
         self.folder.check_place().await.map_err(|fault| Failure::failed(&fault))
     }
 
-    /// Nobody else can have the folder as long as this process lives.
+    /// Whether the folder is locked, so that no other process can acquire it while this one lives.
     pub(crate) fn is_locked(&self) -> bool {
         self.writer.as_ref().is_some_and(JournalWriter::is_locked)
     }
 
-    /// Removes the journal: the job has ended for good. `end` says so, and everything that whoever comes after a
-    /// removal that was broken off must know.
+    /// Removes the journal, because the job has ended for good. `end` are the facts that say so, with everything that a
+    /// later run must know if the removal is interrupted.
     ///
     /// # Errors
-    /// What could not be removed; as [`append`](Self::append), if something is being written.
+    /// Fails if something could not be removed. See also [`append`](Self::append).
     pub(crate) async fn remove(&mut self, end: &[Fact]) -> Result<(), Failure> {
         self.settle().await?;
         let writer = self.writer()?;
         if writer.has_several() {
-            // Of several the first goes first, and without it the rest means nothing. If that can't be written, on a full
-            // disk, say, it is likely that the removal comes to its end nevertheless.
+            // Without its first object, which is removed first, the rest of a journal means nothing. So it is first
+            // replaced by one object. If that can't be written, for instance because the disk is full, the removal will
+            // probably succeed nevertheless.
             if let Err(superseded @ Failure::Superseded(_)) = writer.compact(end, END_LIMIT).await {
                 return Err(superseded);
             }
@@ -227,7 +228,7 @@ impl Journal {
         writer.remove().await.map_err(|fault| Failure::failed(&fault))
     }
 
-    /// Waits until nothing is being written. May be dropped at any time.
+    /// Waits until no object is being written. Safe to drop at any time.
     async fn settle(&mut self) -> Result<(), Failure> {
         while let Some(done) = self.under_way.join_next().await {
             let (writer, written) =
@@ -239,7 +240,7 @@ impl Journal {
     }
 }
 
-/// What runs used together.
+/// The sum of what runs used.
 fn sum(past: &Totals, this: &Totals) -> Totals {
     Totals {
         consumed: past.consumed + this.consumed,

@@ -1,7 +1,7 @@
-//! The `tablehaul` command. In the order in which a job flows:
+//! The `tablehaul` command. A job flows through the modules in this order:
 //!
-//! [`cli`] → preflight → plan → driver (which drives the schedule and its cores: leases, files,
-//! budget) ⇄ server ⇄ workers → commit → [`report`].
+//! [`cli`] → `commands` (which check and plan) → `driver` (which runs the schedule with its leases, files and budget) ⇄
+//! `server` ⇄ workers → `commit` → `commands` (which report).
 
 pub mod cli;
 

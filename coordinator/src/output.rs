@@ -1,7 +1,7 @@
-//! What people read on standard error. A thread of its own writes it, so that a terminal that stands still, a pipe
-//! that nobody reads or a log driver that blocks never holds up the job, its journal, its signals or its end.
+//! Messages on standard error. A thread of its own writes them, so that a stopped terminal, a pipe that nobody reads or
+//! a log driver that blocks never delays the job, its journal, its signal handling or its end.
 //!
-//! What waits to be written is bounded; see [`Waiting`]. Nothing else in this program may write to standard error.
+//! Waiting text is bounded, see [`Waiting`]. Nothing else in this program may write to standard error.
 
 mod bar;
 mod waiting;
@@ -22,11 +22,11 @@ pub(crate) use bar::Bar;
 use bar::Screen;
 use waiting::Waiting;
 
-/// How long the end of the process, or what follows on standard output, may wait for this to be read.
+/// How long the end of the process, or output to standard output, waits for this to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The name of the thread.
 const THREAD: &str = "output";
-/// Between two tries where standard error takes nothing and does not block.
+/// Pause between two tries if standard error is non-blocking and full.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
 /// Standard error as the rest of the program sees it.
@@ -35,28 +35,28 @@ struct Output {
     changed: Condvar,
 }
 
-/// The output and its thread; `None` if the thread could not be started.
+/// The output and its thread. `None` if the thread could not be started.
 static OUTPUT: OnceLock<Option<Arc<Output>>> = OnceLock::new();
 
-/// The main thread waits for somebody to read or to type, and nothing is at work: a signal may end the process at once.
+/// The main thread waits for a reader or for input, and no job runs, so a signal may end the process at once.
 static IS_TALKING: AtomicBool = AtomicBool::new(false);
 
-/// Something worth knowing, in one line.
+/// Writes a message of one line.
 pub(crate) fn line(text: &str) {
     push(one_line(text), false);
 }
 
-/// A text of several lines; foreign names in it are in [`visible::Line`].
+/// Writes a text of several lines. Foreign names in it must be wrapped in [`visible::Line`].
 pub(crate) fn lines(text: &str) {
     push(visible::lines(&without_passwords(text)).into_owned(), false);
 }
 
-/// How far a job has got, in one line. Only the newest waits; it is left out where nobody reads.
+/// Writes a line of progress. Only the newest one waits; it is dropped if nobody reads.
 pub(crate) fn progress(text: &str) {
     push(one_line(text), true);
 }
 
-/// How far a job has got, at the bottom of a terminal; nothing takes it away.
+/// Shows a bar at the bottom of the terminal, or removes it. It is never dropped.
 pub(crate) fn show(bar: Option<Bar>) {
     if let Some(output) = output() {
         output.waiting().show(bar);
@@ -64,14 +64,14 @@ pub(crate) fn show(bar: Option<Bar>) {
     }
 }
 
-/// As it may be shown: without passwords, and with what could rule a terminal escaped.
+/// The text without passwords, and with control characters escaped, which could manipulate a terminal.
 fn one_line(text: &str) -> String {
     visible::line(&without_passwords(text)).into_owned()
 }
 
 fn push(text: String, is_progress: bool) {
     let Some(output) = output() else {
-        // If no thread can be started, there is hardly a job. A failed write ends nothing.
+        // Without that thread a job is unlikely to run at all. A failed write is ignored.
         let _ = writeln!(io::stderr().lock(), "{text}");
         return;
     };
@@ -79,14 +79,15 @@ fn push(text: String, is_progress: bool) {
     output.changed.notify_all();
 }
 
-/// Waits until all is written, for a second at most.
+/// Waits until everything is written, for a second at most.
 pub(crate) fn settle() {
     if let Some(Some(output)) = OUTPUT.get() {
         output.drain(Instant::now() + LAST_WORDS);
     }
 }
 
-/// Waits for somebody to read standard output or to type, where nothing is at work: a signal then ends the process.
+/// Runs `talk`, which waits for a reader of standard output or for input while no job runs. A signal then ends the
+/// process.
 pub(crate) fn talking<T>(talk: impl FnOnce() -> T) -> T {
     IS_TALKING.store(true, Ordering::SeqCst);
     let said = talk();
@@ -94,16 +95,16 @@ pub(crate) fn talking<T>(talk: impl FnOnce() -> T) -> T {
     said
 }
 
-/// Whether the main thread is [`talking`].
+/// Whether the main thread is in [`talking`].
 pub(crate) fn is_talking() -> bool {
     IS_TALKING.load(Ordering::SeqCst)
 }
 
-/// Says a last line and ends the process wherever it is.
+/// Writes a last line and ends the process at once.
 pub(crate) fn exit(why: &str, code: u8) -> ! {
     let line = one_line(&format!("tablehaul: {why}"));
     match OUTPUT.get_or_init(start) {
-        // Not where the thread that ends the process holds what waits, or is the one that writes.
+        // Written directly if this is the output thread, or if the queue stays locked, perhaps by this very thread.
         Some(output) if thread::current().name() != Some(THREAD) && output.try_push(&line) => settle(),
         _ => write(&(line + "\n")),
     }
@@ -118,7 +119,7 @@ fn output() -> Option<&'static Arc<Output>> {
 fn start() -> Option<Arc<Output>> {
     let output = Arc::new(Output { waiting: Mutex::default(), changed: Condvar::new() });
     let theirs = output.clone();
-    // Not joined: a write that nobody reads never returns.
+    // The thread is not joined: a write that nobody reads never returns.
     let thread = thread::Builder::new().name(THREAD.into()).spawn(move || theirs.write_all());
     thread.ok().map(|_| output)
 }
@@ -128,7 +129,7 @@ impl Output {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a last line, unless somebody else has what waits in hand for long.
+    /// Queues a last line, unless the queue stays locked.
     fn try_push(&self, line: &str) -> bool {
         for _ in 0..10 {
             if let Ok(mut waiting) = self.waiting.try_lock() {
@@ -143,7 +144,7 @@ impl Output {
         false
     }
 
-    /// Writes what comes, for as long as the process lives.
+    /// Writes what is queued for as long as the process lives.
     fn write_all(&self) {
         let mut screen = Screen::default();
         loop {
@@ -178,7 +179,7 @@ impl Output {
     }
 }
 
-/// Writes to standard error, also where another process has made it non-blocking.
+/// Writes to standard error, even if another process has made it non-blocking.
 fn write(text: &str) {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
@@ -186,7 +187,7 @@ fn write(text: &str) {
             Ok(written) if written > 0 => rest = &rest[written..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(TRY_AGAIN),
-            // There is no other place to complain to.
+            // There is nowhere to report this.
             _ => return,
         }
     }

@@ -1,4 +1,4 @@
-//! How a job shows itself while it runs: a bar on a terminal, a line every ten seconds elsewhere.
+//! The progress of a running job: a bar on a terminal, a line every ten seconds elsewhere.
 
 use std::{
     io::IsTerminal,
@@ -13,29 +13,29 @@ use crate::{
     text,
 };
 
-/// Between two lines of a job that no terminal watches.
+/// Time between two lines if there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
-/// Over how long the shown rates are taken, at least and at most: for as long as it takes to use [`SOME_UNITS`], since
-/// at a small budget a request comes only now and then.
+/// The shortest and longest times over which the shown rates are computed. The window ends when [`SOME_UNITS`] are
+/// consumed, because at a low rate there are few requests.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
 const LONGEST_WINDOW: Duration = Duration::from_mins(1);
 const SOME_UNITS: f64 = 10.0;
 
-/// A job at a moment.
+/// The state of a job at one moment.
 pub(crate) struct Snapshot {
     pub(crate) elapsed: Duration,
     pub(crate) stats: Stats,
     pub(crate) workers: usize,
-    /// Done and in all.
+    /// Done and total.
     pub(crate) tasks: (usize, usize),
     pub(crate) rate: Rate,
-    /// Nothing is under way: units are saved up for the next request.
+    /// Nothing is in flight: units are saved up for the next request.
     pub(crate) saves_units: bool,
-    /// Why it stands still, if it does.
+    /// Why it makes no progress, if it makes none.
     pub(crate) trouble: Option<String>,
 }
 
-/// Where a job shows itself: always standard error.
+/// Shows a job's progress, always on standard error.
 pub(crate) struct Progress {
     on_terminal: bool,
     quiet: bool,
@@ -43,18 +43,18 @@ pub(crate) struct Progress {
     now: Mutex<Now>,
 }
 
-/// Puts a message into the words of the form in which the program was called.
+/// Rewrites a message for the form of command line in use.
 type Spell = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// What a job is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// The table.
+    /// Reads the table.
     #[default]
     Reading,
-    /// The backup, without writing.
+    /// Checks the backup, without writing.
     Checking,
-    /// To the table.
+    /// Writes to the table.
     Writing,
 }
 
@@ -63,24 +63,24 @@ struct Now {
     phase: Phase,
     bar: Option<Bar>,
     table: String,
-    /// As DynamoDB counted it; 0 if it did not.
+    /// As DynamoDB counted them. 0 if unknown.
     items: u64,
     line_at: Option<Instant>,
-    /// When rates were last taken, from what, and what they were.
+    /// When the rates were last computed, and the statistics at that time.
     window: Option<(Duration, Stats)>,
     items_per_second: f64,
     units_per_second: f64,
 }
 
 impl Progress {
-    /// On standard error. `quiet` leaves out plan, progress and summary.
+    /// On standard error. `quiet` omits plan, progress and summary.
     pub(crate) fn new(quiet: bool) -> Self {
         let on_terminal = std::io::stderr().is_terminal();
         let spell: Spell = Arc::new(str::to_owned);
         Self { on_terminal, quiet, spell, now: Mutex::default() }
     }
 
-    /// The same, with each message as `spell` puts it.
+    /// The same, with each message rewritten by `spell`.
     #[must_use]
     pub(crate) fn spelling(self, spell: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         Self { spell: Arc::new(spell), ..self }
@@ -90,12 +90,12 @@ impl Progress {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something worth knowing, in one line.
+    /// Writes a message of one line.
     pub(crate) fn note(&self, text: &str) {
         output::line(&(self.spell)(text));
     }
 
-    /// Where workers' own lines go.
+    /// Takes the messages of workers.
     pub(crate) fn sink(&self) -> Arc<dyn Fn(String) + Send + Sync> {
         let spell = self.spell.clone();
         Arc::new(move |text| output::line(&spell(&text)))
@@ -113,7 +113,7 @@ impl Progress {
         }
     }
 
-    /// A phase of a job begins; `items` is how many it has, 0 if that is unknown.
+    /// Begins a phase of a job. `items` is the total, 0 if it is unknown.
     pub(crate) fn start(&self, table: &str, items: u64, phase: Phase) {
         let mut now = self.now();
         *now = Now { table: table.to_owned(), items, phase, ..Now::default() };
@@ -135,7 +135,7 @@ impl Progress {
         }
     }
 
-    /// Called ten times a second; `snapshot` is taken only if something will be shown.
+    /// Called ten times a second. Calls `snapshot` only if something will be shown.
     pub(crate) fn show(&self, snapshot: impl FnOnce() -> Snapshot) {
         if self.quiet {
             return;

@@ -1,10 +1,10 @@
-//! Calls of the coordinator that are worth repeating.
+//! Retries calls of the coordinator.
 
 use std::time::Duration;
 
 use job_aws::{Fault, FaultKind};
 
-/// Pauses between tries: together about a minute, in which a store that is only busy comes back.
+/// Pauses between tries: together about a minute, in which a busy store recovers.
 const PAUSES: [Duration; 6] = [
     Duration::from_millis(200),
     Duration::from_secs(1),
@@ -14,19 +14,19 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(30),
 ];
 
-/// So many of them while nothing has begun and the user waits to hear what is wrong: four seconds.
+/// The number of pauses before a job has begun, while the user waits for an error: four seconds in all.
 const BRIEFLY: usize = 3;
 
-/// Makes a call until it succeeds, fails for good, or has failed too often.
+/// Makes a call until it succeeds, fails permanently, or has failed too often.
 pub(crate) async fn retry<T, F: Future<Output = Result<T, Fault>>>(
     call: impl FnMut() -> F,
 ) -> Result<T, Fault> {
-    // The SDK has tried that again already, by the clock of the server.
+    // The SDK has retried clock skew already, with the server's time.
     let is_worth_it = |fault: &Fault| fault.is_retryable() && fault.kind != FaultKind::ClockSkew;
     repeated(&PAUSES, is_worth_it, call).await
 }
 
-/// The same before a job has begun: only what passes soon is waited for, not somebody who may never answer.
+/// Retries before a job has begun. Waits only for faults that pass soon, not for a server that may never answer.
 pub(crate) async fn retry_briefly<T, F: Future<Output = Result<T, Fault>>>(
     call: impl FnMut() -> F,
 ) -> Result<T, Fault> {

@@ -1,5 +1,5 @@
-//! The control server: streams of workers in, events out. It checks who speaks, not what
-//! is said.
+//! The control server: receives the streams of workers, and yields events. It authenticates the workers, but does not
+//! interpret their messages.
 
 mod admission;
 mod tls;
@@ -29,38 +29,38 @@ mod service {
 }
 use service::control_server::{Control, ControlServer};
 
-/// Messages to a worker that may wait; a worker that does not fetch them is lost.
+/// The most messages to a worker that may wait. A worker that does not read them is lost.
 pub(crate) const OUTBOX: usize = 4096;
-/// Messages of all workers that may wait.
+/// The most messages of all workers that may wait.
 const INBOX: usize = 4096;
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// Longer than this process may stand still: when it goes on, answers that came meanwhile count.
+/// Longer than this process may be suspended, so that when it continues, answers that arrived meanwhile count.
 const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(30);
 /// A worker opens one stream.
 const MAX_STREAMS: u32 = 4;
-/// Largest message of a worker: the steps of one part, each with a key of up to 3 KiB.
+/// The largest message of a worker: the steps of one part, each with a key of up to 3 KiB.
 const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 
-/// What comes in.
+/// An event of a worker.
 pub(crate) enum Incoming {
-    /// A worker said hello; this reaches it.
+    /// A worker said hello. Messages to it go to the sender.
     Joined(HelloInfo, mpsc::Sender<ToWorker>),
-    /// It said something else.
+    /// It sent another message.
     Said(WorkerId, FromWorker),
     /// Its stream ended.
     Left(WorkerId, String),
 }
 
-/// Who said hello.
+/// The sender of a hello.
 pub(crate) struct HelloInfo {
     pub(crate) worker: WorkerId,
     pub(crate) host: String,
-    /// What the cluster calls it; empty if nothing.
+    /// The cluster's name for it. Empty if it has none.
     pub(crate) place: String,
 }
 
-/// Listens, until dropped or stopped.
+/// The server. It listens until it is dropped or stopped.
 pub(crate) struct ControlPlane {
     pub(crate) inbox: mpsc::Receiver<Incoming>,
     boot: Boot,
@@ -69,7 +69,7 @@ pub(crate) struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts to listen on one `address`, with a certificate and a token made for this job.
+    /// Starts to listen on `address`, with a certificate and a token made for this job.
     pub(crate) async fn start(address: SocketAddr) -> anyhow::Result<Self> {
         allow_many_connections();
         let identity = tls::Identity::new().context("making the job's certificate")?;
@@ -105,12 +105,12 @@ impl ControlPlane {
         Ok(Self { inbox, boot, stop, tasks })
     }
 
-    /// What a worker must be told to find its way here. Secret.
+    /// What a worker needs to connect. Secret.
     pub(crate) fn boot(&self) -> &Boot {
         &self.boot
     }
 
-    /// Tells every worker that still comes that the job is over. Never returns.
+    /// Tells every worker that connects from now on that the job is over. Never returns.
     pub(crate) async fn dismiss(&mut self) {
         while let Some(incoming) = self.inbox.recv().await {
             if let Incoming::Joined(_, outbox) = incoming {
@@ -125,7 +125,7 @@ impl ControlPlane {
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         self.tasks.close();
-        // Tasks may wait to say something.
+        // Receives meanwhile, because tasks may wait to send.
         while tokio::select! {
             () = self.tasks.wait() => false,
             said = self.inbox.recv() => said.is_some(),
@@ -133,8 +133,8 @@ impl ControlPlane {
     }
 }
 
-/// Each worker holds a file descriptor; how many a process may have by default is far below what it may have
-/// if it asks. Where asking is of no use, connections beyond the limit wait.
+/// Raises the limit of file descriptors, of which each worker needs one. The default is far below the maximum. If it
+/// can't be raised, connections beyond the limit wait.
 fn allow_many_connections() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
@@ -144,7 +144,7 @@ fn allow_many_connections() {
 
 struct ControlService {
     token: Arc<str>,
-    /// Who has said hello; a worker says it once in its life.
+    /// Workers that have said hello. A worker does so only once.
     known: Mutex<BTreeSet<WorkerId>>,
     inbox: mpsc::Sender<Incoming>,
     stop: CancellationToken,
@@ -185,7 +185,7 @@ impl Control for ControlService {
 }
 
 impl ControlService {
-    /// Numbers a worker that has no number yet.
+    /// Registers a worker. Gives it an ID if it has none.
     #[allow(clippy::result_large_err)]
     fn register(&self, hello: Hello) -> Result<HelloInfo, Status> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -235,7 +235,7 @@ async fn hello(stream: &mut Streaming<wire::FromWorker>) -> Result<Hello, Status
     }
 }
 
-/// Passes on what a worker says; returns why it stopped.
+/// Passes on a worker's messages. Returns why they ended.
 async fn listen(
     worker: WorkerId,
     mut stream: Streaming<wire::FromWorker>,
@@ -246,7 +246,7 @@ async fn listen(
             Ok(Some(message)) => message,
             Ok(None) => return "closed its stream".into(),
             Err(status) if status.code() == Code::OutOfRange => return status.message().to_owned(),
-            // In the words of HTTP/2 the rest would only puzzle.
+            // The details of HTTP/2 would only confuse the user.
             Err(_) => return "its connection broke".into(),
         };
         match FromWorker::try_from(message) {

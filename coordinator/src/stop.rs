@@ -1,14 +1,14 @@
-//! What ends a job before it is done, in order: a signal, or its deadline.
+//! What stops a job in order before it is done: a signal or its deadline.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// To stop in order takes up to 5 seconds; so much before its deadline a job begins to.
+/// How long before its deadline a job begins to stop. Stopping takes up to 5 seconds.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// After so long a job begins to stop that must be over after `limit`.
+/// When a job that must be over after `limit` begins to stop.
 fn early(limit: Duration) -> Duration {
     limit.saturating_sub(MARGIN.min(limit / 5))
 }
@@ -21,16 +21,16 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// At a signal, or early enough to be over `deadline` from now.
+    /// At the signal, or early enough to be over `deadline` from now.
     pub(crate) fn new(signal: &CancellationToken, deadline: Option<Duration>) -> Self {
         let deadline = deadline.and_then(|limit| Instant::now().checked_add(early(limit)));
         Self { signal: signal.clone(), deadline }
     }
 
-    /// Waits for `work`, but when it is time to stop only for `grace` more.
+    /// Waits for `work`. After a request to stop, waits only for `grace`.
     ///
     /// # Errors
-    /// Why it is given up.
+    /// Fails with the reason for the stop if `work` takes longer.
     pub(crate) async fn grant<T>(
         &self,
         grace: Duration,
@@ -47,7 +47,7 @@ impl Stop {
         }
     }
 
-    /// Waits until it is time, and says why.
+    /// Waits for a request to stop, and returns the reason.
     pub(crate) async fn requested(&self) -> &'static str {
         let deadline = async {
             match self.deadline {

@@ -1,5 +1,5 @@
-//! The folder a backup is written to: in S3 or in a file system. Both kinds keep the same
-//! promise, that no part file is visible before it is complete.
+//! The folder that a backup is written to, in S3 or in a file system. In both, no part file is visible before it is
+//! complete.
 
 mod entry;
 mod files;
@@ -27,8 +27,8 @@ pub(crate) use read::Readable;
 use s3::Prefix;
 pub(crate) use thread::blocking;
 
-/// A backup folder. Calls to S3 are boxed: the SDK nests futures so deep that the compiler would give up on the layout of
-/// what awaits them (`recursion_limit`), but only in a build that reuses nothing.
+/// A backup folder. Calls to S3 are boxed: the SDK nests futures so deeply that the compiler exceeds its
+/// `recursion_limit` when it computes the layout of callers, and it does so only in a clean build.
 #[derive(Clone, Debug)]
 pub(crate) enum Store {
     S3(Prefix),
@@ -44,7 +44,8 @@ impl Store {
         }
     }
 
-    /// Whether the path is or can become a directory to write to. Of a bucket, listing finds out.
+    /// Makes sure that the path is a directory to write to, or can become one. In S3 does nothing, because listing the
+    /// folder finds out.
     pub(crate) async fn check(&self) -> Result<(), Fault> {
         match self {
             Self::S3(_) => Ok(()),
@@ -52,7 +53,7 @@ impl Store {
         }
     }
 
-    /// Names in the folder, relative to it, a thousand at most.
+    /// Names in the folder, relative to it: a thousand at most.
     pub(crate) async fn list(&self) -> Result<Vec<String>, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.list()).await,
@@ -60,8 +61,7 @@ impl Store {
         }
     }
 
-    /// Writes an object that must not be there yet, whole or not at all; [`job_aws::FaultKind::PreconditionFailed`] if
-    /// it is.
+    /// Writes a new object atomically. Fails with [`job_aws::FaultKind::PreconditionFailed`] if the object exists.
     pub(crate) async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.create(name, bytes)).await,
@@ -72,7 +72,8 @@ impl Store {
         }
     }
 
-    /// Whether what has this name is an object, or nothing has it. On a file system it may be a folder, a link or a FIFO.
+    /// Whether the name belongs to an object or to nothing. On a file system it may also belong to a folder, a link or
+    /// a FIFO.
     pub(crate) async fn is_object(&self, name: &str) -> Result<bool, Fault> {
         match self {
             Self::S3(_) => Ok(true),
@@ -83,7 +84,7 @@ impl Store {
         }
     }
 
-    /// Reads a small object, which is no longer than one of its name can be.
+    /// Reads a small object. Fails if it is longer than an object with its name can be.
     pub(crate) async fn get(&self, name: &str) -> Result<Vec<u8>, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.get(name)).await,
@@ -94,7 +95,7 @@ impl Store {
         }
     }
 
-    /// Removes an object; one that is not there is no error.
+    /// Removes an object. It is no error if it does not exist.
     pub(crate) async fn remove(&self, name: &str) -> Result<(), Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.remove(name)).await,
@@ -105,7 +106,7 @@ impl Store {
         }
     }
 
-    /// Removes an object if it holds just these bytes; says whether none of that name is left.
+    /// Removes an object if it has exactly these contents. Returns whether no object of that name is left.
     pub(crate) async fn remove_same(&self, name: &str, bytes: &[u8]) -> Result<bool, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.remove_same(name, bytes)).await,
@@ -116,7 +117,7 @@ impl Store {
         }
     }
 
-    /// Makes ready for the parts of a file. Returns S3's upload id, or what a file system has in its place.
+    /// Prepares for the parts of a file. Returns the upload ID of S3, or its equivalent on a file system.
     pub(crate) async fn open(&self, name: &PartName) -> Result<UploadId, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.open(name)).await,
@@ -124,8 +125,8 @@ impl Store {
         }
     }
 
-    /// Makes sure that nothing a lost worker still writes reaches `file`. In S3 nothing can: only
-    /// the parts named at completion count.
+    /// Fences `file`: makes sure that no write of a lost worker reaches it. In S3 this needs nothing, because only the
+    /// parts named at completion count.
     pub(crate) async fn fence(&self, file: PartFile) -> Result<(), Fault> {
         match self {
             Self::S3(_) => Ok(()),
@@ -133,7 +134,7 @@ impl Store {
         }
     }
 
-    /// Makes a file of its sealed parts, and checks its length.
+    /// Completes a file from its sealed parts, and checks its length.
     pub(crate) async fn complete(&self, file: PartFile) -> Result<(), Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.complete(&file)).await,
@@ -141,7 +142,7 @@ impl Store {
         }
     }
 
-    /// Drops what was written of a file; also one that is complete, if it may be and is what the export made.
+    /// Discards a file. If it may be complete, removes the complete file as well, provided that this export wrote it.
     pub(crate) async fn abort(&self, file: &PartFile, may_be_complete: bool) -> Result<(), Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.abort(file, may_be_complete)).await,
@@ -152,10 +153,10 @@ impl Store {
         }
     }
 
-    /// Removes the folders that an export made, if they are empty.
+    /// Removes the folders that an export created, if they are empty.
     pub(crate) async fn tidy(&self) {
         if let Self::Files(directory) = self {
-            // What can't be removed is left.
+            // Errors are ignored: what can't be removed stays.
             let tidy = |directory: &Directory| {
                 directory.tidy();
                 Ok(())
@@ -164,7 +165,7 @@ impl Store {
         }
     }
 
-    /// Where the folder is.
+    /// The folder.
     pub(crate) fn target(&self) -> Target {
         match self {
             Self::S3(prefix) => prefix.target().clone(),
@@ -172,12 +173,12 @@ impl Store {
         }
     }
 
-    /// Where the folder is, for messages.
+    /// The folder, for messages.
     pub(crate) fn place(&self) -> String {
         self.target().to_string()
     }
 
-    /// Where an object of it is, for messages.
+    /// The URL of an object in the folder, for messages.
     pub(crate) fn url(&self, name: &str) -> String {
         self.target().url(name)
     }
@@ -188,7 +189,7 @@ impl Store {
 }
 
 impl Directory {
-    /// Makes a call on a thread that may wait.
+    /// Makes a blocking call on a thread of its own.
     async fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T, Fault> + Send + 'static,

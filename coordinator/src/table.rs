@@ -1,4 +1,4 @@
-//! What is known of a table, read from the JSON of DescribeTable.
+//! What is known of a table, parsed from the JSON of DescribeTable.
 
 mod status;
 
@@ -12,18 +12,18 @@ use job::{
 };
 use serde_json::Value;
 
-/// Units per second of an on-demand table that says nothing else: the default table quota, the same
-/// for reads and writes (DynamoDB Developer Guide, "Service, account, and table quotas").
+/// Units per second of an on-demand table whose capacity is unknown: the default table quota, which is the same for
+/// reads and writes (DynamoDB Developer Guide, "Service, account, and table quotas").
 const DEFAULT_TABLE_QUOTA: u64 = 40_000;
 
-/// Which of its two capacities.
+/// Which of the two capacities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     Read,
     Write,
 }
 
-/// What a table or an index can take, and where that is written.
+/// The capacity of a table or index, and which field of the description says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Capacity {
     Provisioned(u64),
@@ -33,7 +33,7 @@ pub(crate) enum Capacity {
 }
 
 impl Capacity {
-    /// Of a table's description, or of that of one of its global indexes.
+    /// Reads the description of a table, or of one of its global indexes.
     fn read(described: &Value, is_on_demand: bool, direction: Direction) -> Self {
         let [provisioned, maximum, warm] = match direction {
             Direction::Read => ["ReadCapacityUnits", "MaxReadRequestUnits", "ReadUnitsPerSecond"],
@@ -82,30 +82,30 @@ impl Capacity {
 pub(crate) struct TableFacts {
     pub(crate) name: String,
     pub(crate) status: String,
-    /// As of DynamoDB's last count, up to six hours ago; 0 for a young table.
+    /// As of DynamoDB's last count, up to six hours ago. 0 for a new table.
     pub(crate) bytes: u64,
     pub(crate) items: u64,
     pub(crate) keys: KeySchema,
-    /// The keys of its indexes, as far as items must suit them.
+    /// The keys of its indexes, as far as they restrict items.
     pub(crate) index_keys: Vec<IndexKeys>,
     pub(crate) reads: Capacity,
     pub(crate) writes: Capacity,
-    /// What each global secondary index can take of writes; all of them cost with each item.
+    /// The write capacity of each global secondary index. Each item may consume units on all of them.
     pub(crate) index_writes: BTreeMap<String, Capacity>,
     /// The whole description.
     pub(crate) description: Value,
 }
 
 impl TableFacts {
-    /// What tells the table from another one of its name, made before or after it.
+    /// The `TableId`, which distinguishes the table from another one of the same name, created before or after it.
     pub(crate) fn id(&self) -> Option<String> {
         self.description["TableId"].as_str().map(str::to_owned)
     }
 
-    /// Reads the `Table` of a DescribeTable reply.
+    /// Parses the `Table` of a DescribeTable reply.
     ///
     /// # Errors
-    /// Names the field that is missing or odd.
+    /// Fails if a field is missing or unexpected, and names it.
     pub(crate) fn read(reply: &Value) -> Result<Self, String> {
         let table = &reply["Table"];
         let text = |field: &str| {
@@ -127,19 +127,19 @@ impl TableFacts {
         })
     }
 
-    /// Mean item size, 0 if unknown.
+    /// Mean item size in bytes. 0 if unknown.
     pub(crate) fn mean_item_bytes(&self) -> u64 {
         self.bytes.checked_div(self.items).unwrap_or(0)
     }
 
-    /// The rate of reads that `spec` means for this table, and in words where it comes from.
+    /// The read rate that `spec` means for this table, and its source as text.
     pub(crate) fn read_rate(&self, spec: RateSpec) -> (Rate, String) {
         share(self.reads, Direction::Read, spec)
     }
 
-    /// What `spec` means for writes to this table and its global indexes, and in words where the
-    /// table's rate comes from. A share is one of each; of an absolute rate, which is the table's, an
-    /// index takes no more than it has.
+    /// The write rates that `spec` means for this table and its global indexes, and the source of the table's rate as
+    /// text. A share applies to the table and to each index. An absolute rate is the table's; an index is then limited
+    /// by its own capacity.
     pub(crate) fn write_limits(&self, spec: RateSpec) -> (Limits, String) {
         let (table, source) = share(self.writes, Direction::Write, spec);
         let of_index = |capacity: &Capacity| match spec {
@@ -171,7 +171,7 @@ fn keys(table: &Value) -> Result<KeySchema, String> {
     Ok(KeySchema { partition, sort: attribute("RANGE") })
 }
 
-/// The attributes of this role in a key schema, with their types.
+/// The attributes with this role in a key schema, with their types.
 fn key_attributes<'a>(
     table: &'a Value,
     schema: &'a Value,
@@ -192,9 +192,9 @@ fn key_attributes<'a>(
     })
 }
 
-/// The keys of all indexes that surely refuse what does not suit them. One that is being created passes over items
-/// that do not suit it (Developer Guide, "Detecting and correcting index key violations in DynamoDB"); whether it
-/// refuses writes of such items is not documented. So it is left out, as is one that is being deleted.
+/// The keys of all indexes that certainly refuse items with other key types. An index that is being created skips such
+/// items (Developer Guide, "Detecting and correcting index key violations in DynamoDB"); whether it refuses writes of
+/// them is not documented. So it is left out, like an index that is being deleted.
 fn index_keys(table: &Value) -> Vec<IndexKeys> {
     let indexes = |field: &str| table[field].as_array().into_iter().flatten();
     let global = indexes("GlobalSecondaryIndexes")

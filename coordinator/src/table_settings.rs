@@ -1,5 +1,5 @@
-//! How a table is set up beyond what DescribeTable says, asked when an export begins. What can't be had is noted and
-//! never fails the export.
+//! Further settings of a table that DescribeTable does not return, read when an export begins. What can't be read is
+//! noted and never fails the export.
 
 mod miss;
 
@@ -19,14 +19,14 @@ use serde_json::{Value, json};
 use crate::dynamodb::KeepBody;
 use miss::{Miss, Server};
 
-/// How long each of the questions may take; all are asked at once.
+/// How long each request may take. They are all made at once.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Resources that one `DescribeScalableTargets` may name (Application Auto Scaling API Reference).
+/// The most resources of one `DescribeScalableTargets` (Application Auto Scaling API Reference).
 const MAX_RESOURCES: usize = 50;
-/// The id of its API model.
+/// The service ID in its API model.
 const AUTO_SCALING: &str = "Application Auto Scaling";
 
-/// What was found, and what of the rest the user should know.
+/// What was found, and which missing settings the user should know of.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) settings: TableSettings,
@@ -45,14 +45,14 @@ impl Found {
         }
     }
 
-    /// What export.json will lack, if the user can do something about it.
+    /// A remark about what export.json will lack, if the user can do something about it.
     pub(crate) fn note(&self) -> Option<String> {
         let missed = self.missed.join(", ");
         (!missed.is_empty()).then(|| format!("note        not recorded in export.json: {missed}"))
     }
 }
 
-/// Asks for everything at once. `asked` is the name or ARN that the user gave, `description` what DescribeTable said.
+/// Reads all settings at once. `asked` is the name or ARN that the user gave, `description` the table's description.
 pub(crate) async fn read(clients: &Clients, asked: &str, description: &Value) -> Found {
     let ask = Ask { clients, asked, description };
     let (time_to_live, tags, continuous_backups, kinesis_streams, resource_policy, auto_scaling) = tokio::join!(
@@ -78,7 +78,7 @@ async fn limited<T>(action: &str, answer: impl Future<Output = Result<T, Miss>>)
     tokio::time::timeout(LIMIT, Box::pin(answer)).await.unwrap_or_else(late)
 }
 
-/// A field of a reply that must be there.
+/// A required field of a reply.
 fn field(kept: &KeepBody, name: &str) -> Result<Value, Miss> {
     let mut reply = kept.json().map_err(Miss::loud)?;
     match reply[name].take() {
@@ -95,7 +95,7 @@ fn list(kept: &KeepBody, name: &str) -> Result<Vec<Value>, Miss> {
     }
 }
 
-/// All values of a list that comes in pages. `page` gets the token of a page, and gives its values and the next token.
+/// All values of a paginated list. `page` takes the token of a page, and returns its values and the next token.
 async fn pages<F>(mut page: impl FnMut(Option<String>) -> F) -> Result<Vec<Value>, Miss>
 where
     F: Future<Output = Result<(Vec<Value>, Option<String>), Miss>>,
@@ -110,7 +110,7 @@ where
     }
 }
 
-/// The questions about one table.
+/// The requests about one table.
 struct Ask<'a> {
     clients: &'a Clients,
     asked: &'a str,
@@ -174,7 +174,7 @@ impl Ask<'_> {
         match request.customize().interceptor(kept.clone()).send().await {
             Ok(_) => kept.json().map_err(Miss::loud),
             Err(error) => match error.as_service_error().and_then(ProvideErrorMetadata::code) {
-                // DynamoDB's way to say that the table has no policy.
+                // DynamoDB reports a table without a policy like this.
                 Some("PolicyNotFoundException") => Ok(json!({})),
                 _ => Err(self.miss("dynamodb:GetResourcePolicy", &error)),
             },
@@ -187,7 +187,7 @@ impl Ask<'_> {
         for resources in self.resources()?.chunks(MAX_RESOURCES) {
             scaling.targets.extend(self.scalable_targets(&client, resources).await?);
         }
-        // Only what is a target has policies.
+        // Only targets have policies.
         let targets = scaling.targets.iter();
         let resources: BTreeSet<&str> = targets.filter_map(|target| target["ResourceId"].as_str()).collect();
         for resource in resources {
@@ -235,7 +235,7 @@ impl Ask<'_> {
         Miss::of(&action, &format!("table {}", self.asked), &server, error)
     }
 
-    /// The table and its global indexes, as Application Auto Scaling names them.
+    /// The table and its global indexes, by their names in Application Auto Scaling.
     fn resources(&self) -> Result<Vec<String>, Miss> {
         let name = self.description["TableName"].as_str();
         let name = name.ok_or_else(|| Miss::quiet("DescribeTable gave no TableName"))?;
@@ -245,7 +245,7 @@ impl Ask<'_> {
         Ok(std::iter::once(format!("table/{name}")).chain(indexes).collect())
     }
 
-    /// Application Auto Scaling knows the tables of the caller's own account at AWS, and no others.
+    /// A client of Application Auto Scaling, which knows only the tables of the caller's own account at AWS.
     fn scaling_client(&self) -> Result<ScalingClient, Miss> {
         if self.asked.starts_with("arn:") {
             let other = "the table is named by its ARN and may be of another account, whose auto scaling can't be read";

@@ -1,4 +1,4 @@
-//! Quantities for people to read, and the lines they read them in.
+//! Formats quantities for people, and writes results to standard output.
 
 use std::{
     io::{self, ErrorKind, Write},
@@ -10,34 +10,35 @@ use job::visible::{self, without_passwords};
 
 use crate::{failure::Failure, output};
 
-/// A line of the Java form on standard output. As in the Java tool, a failed write does not end the job; `println!`
-/// would panic.
+/// Writes a line of the Java form to standard output. A failed write does not end the job, as in the Java tool;
+/// `println!` would panic.
 pub(crate) fn print(text: &str) {
     let _ = put(&visible::lines(&without_passwords(text)));
 }
 
-/// The same of a report for programs.
+/// The same for a report for programs.
 pub(crate) fn print_json(report: &impl serde::Serialize) {
     let _ = put_json(report);
 }
 
-/// A result that was asked for, on standard output. `what` it is stands in the failure.
+/// Writes a result to standard output. `what` names it in the failure.
 ///
 /// # Errors
-/// A failed write, to a full disk for example. A reader that is gone, as after `| head`, is no error.
+/// Fails if the write fails, for instance because the disk is full. A reader that is gone, as after `| head`, is no
+/// error.
 pub(crate) fn result(what: &str, text: &str) -> Result<(), Failure> {
     written_to_stdout(what, put(&visible::lines(&without_passwords(text))))
 }
 
-/// The same of a result for programs.
+/// The same for a result for programs.
 ///
 /// # Errors
-/// As of [`result`].
+/// See [`result`].
 pub(crate) fn result_as_json(what: &str, report: &impl serde::Serialize) -> Result<(), Failure> {
     written_to_stdout(what, put_json(report))
 }
 
-/// The same of a result that something else has written.
+/// The outcome of a result that was written by other means.
 pub(crate) fn written_to_stdout(what: &str, written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -52,9 +53,9 @@ fn put_json(report: &impl serde::Serialize) -> io::Result<()> {
     put(&visible::json(&without_passwords(&text)))
 }
 
-/// Writes to standard output, and waits for a reader; a signal then ends the process.
+/// Writes to standard output, and waits for a reader. A signal then ends the process.
 fn put(text: &str) -> io::Result<()> {
-    // On a terminal what was said before stands above it.
+    // On a terminal, earlier messages must appear above it.
     output::settle();
     output::talking(|| {
         let mut out = io::stdout().lock();
@@ -63,7 +64,7 @@ fn put(text: &str) -> io::Result<()> {
     })
 }
 
-/// Something worth knowing, on standard error: one line, or several of our own. A failed write does not end the job.
+/// Writes a message to standard error: one line, or several of our own. A failed write does not end the job.
 pub(crate) fn tell(text: &str) {
     output::lines(text);
 }
@@ -90,8 +91,8 @@ pub(crate) fn bytes(bytes: u64) -> String {
     }
 }
 
-/// `480`, `49.5`, `0.25`: what happens in a second. Small rates keep their fractions, so that what is slow does not
-/// look as if it stood still.
+/// A rate per second: `480`, `49.5`, `0.25`. Small rates keep their fractions, so that a slow job does not seem to be
+/// stuck.
 pub(crate) fn rate(per_second: f64) -> String {
     let decimals = match per_second {
         0.0 => 0,
@@ -105,7 +106,7 @@ pub(crate) fn rate(per_second: f64) -> String {
     if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
-/// A price between two, in US dollars: `about $0.62`, `about $0.62 to $1.25`, `under $0.01`.
+/// A price range in US dollars: `about $0.62`, `about $0.62 to $1.25`, `under $0.01`.
 pub(crate) fn price(least: f64, most: f64) -> String {
     let in_cents = |dollars: f64| format!("${dollars:.2}");
     match (in_cents(least), in_cents(most)) {

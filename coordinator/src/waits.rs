@@ -1,5 +1,5 @@
-//! Says what the command waits for, and gives up before a job has begun if nobody answers.
-//! [`Told`] decides when to speak.
+//! Reports what the command waits for, and gives up if nothing answers before a job has begun. [`Told`] decides when to
+//! report.
 
 use std::{
     convert::Infallible,
@@ -10,14 +10,14 @@ use job_aws::waits::{self, Wait};
 
 use crate::failure::Failure;
 
-/// The user is told of a wait that has lasted this long, and again each time its length has doubled.
+/// A wait is reported after this time, and again each time its length has doubled.
 const TELL_AFTER: Duration = Duration::from_secs(5);
-/// Before a job has begun, the command gives up after this time without any answer.
+/// Before a job has begun, the command gives up after this time without an answer.
 const GIVE_UP_AFTER: Duration = Duration::from_mins(1);
-/// How often it is looked.
+/// How often waits are checked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Tells what is waited for, for ever.
+/// Reports waits for ever.
 pub(crate) async fn tell(tell: impl Fn(String)) -> Infallible {
     let mut told = Told::default();
     loop {
@@ -28,10 +28,10 @@ pub(crate) async fn tell(tell: impl Fn(String)) -> Infallible {
     }
 }
 
-/// Does the work before a job begins, and gives up if no server or file system answers.
+/// Does the work before a job begins. Gives up if a server or file system does not answer.
 ///
 /// # Errors
-/// Those of `work`; [`Failure::Refused`] after a minute of silence.
+/// Fails with the error of `work`, or with [`Failure::Refused`] after a minute without an answer.
 pub(crate) async fn unless_silent<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let silent = async {
         loop {
@@ -55,7 +55,7 @@ fn given_up(wait: &Wait) -> String {
     )
 }
 
-/// What has been told.
+/// What has been reported.
 #[derive(Debug, Default)]
 struct Told {
     /// When the last reported wait began, and how long it must last for the next line.

@@ -1,8 +1,7 @@
-//! Whether an export that calls itself complete is whole, by what one listing tells: names and lengths. No file
-//! of items is opened.
+//! Whether an export that claims to be complete is so, by the names and lengths in one listing. No data file is opened.
 //!
 //! ```text
-//! manifest, export.json → Sought (core): which files, how long? ← entries of the folder
+//! manifest, export.json → Sought: which files, how long? ← entries of the folder
 //!   → Whole: complete, or damaged and what is wrong
 //! ```
 
@@ -15,55 +14,55 @@ use job::export_json::ExportJson;
 use crate::{store::Entry, text::count};
 pub(crate) use look::{look, look_at_native};
 
-/// At most this many missing or wrong files are named.
+/// The most missing or wrong files that are named.
 const MOST_NAMED: usize = 100;
 
-/// Defects that are told in one line.
+/// The most defects in one line.
 const MOST_TOLD: usize = 3;
 
-/// What was found out of an export that calls itself complete.
+/// The result for an export that claims to be complete.
 #[derive(Clone, Debug)]
 pub(crate) enum Whole {
-    /// Every file that is listed is there.
+    /// Every listed file exists.
     Complete(Complete),
-    /// Something is missing, or contradicts what is recorded.
+    /// Something is missing, or contradicts the record.
     Damaged(Damaged),
 }
 
-/// An export whose files are all there, by names and lengths.
+/// An export whose files all exist, by names and lengths.
 #[derive(Clone, Debug)]
 pub(crate) struct Complete {
-    /// What it says of itself, if this program made it.
+    /// Its export.json, if tablehaul made it.
     pub(crate) export: Option<Box<ExportJson>>,
-    /// Its table, if it says which.
+    /// Its table, if it says so.
     pub(crate) table: Option<String>,
-    /// Its items, if it says how many.
+    /// The number of its items, if it says so.
     pub(crate) items: Option<u64>,
-    /// What it is, in words.
+    /// A description of it.
     pub(crate) text: String,
-    /// Files that are listed.
+    /// The number of listed files.
     pub(crate) files: usize,
-    /// What was looked at, and what was not.
+    /// What was checked and what was not, as text.
     pub(crate) looked_at: String,
 }
 
-/// An export that is not whole.
+/// An export that is not complete.
 #[derive(Clone, Debug)]
 pub(crate) struct Damaged {
-    /// Its table, if it says which.
+    /// Its table, if it says so.
     pub(crate) table: Option<String>,
-    /// What it is, in words.
+    /// A description of it.
     pub(crate) text: String,
-    /// What is wrong, each in words.
+    /// What is wrong, one text each.
     pub(crate) defects: Vec<String>,
-    /// Names of files that are not there, some of them if they are many.
+    /// Names of missing files. Only some if there are many.
     pub(crate) missing: Vec<String>,
-    /// What was looked at, and what was not.
+    /// What was checked and what was not, as text.
     pub(crate) looked_at: String,
 }
 
 impl Damaged {
-    /// What is wrong, in one line: the first of the defects if they are many.
+    /// What is wrong, in one line. Only the first defects if there are many.
     pub(crate) fn sentence(&self) -> String {
         let told = &self.defects[..self.defects.len().min(MOST_TOLD)];
         let more = match self.defects.len() - told.len() {
@@ -74,10 +73,10 @@ impl Damaged {
     }
 }
 
-/// The files of a folder that are looked for among what a listing gives.
+/// The files that a listing of the folder should contain.
 #[derive(Debug, Default)]
 pub(crate) struct Sought {
-    /// Not seen yet, and how long each must be if that is recorded.
+    /// Files not seen yet, with their recorded lengths if known.
     wanted: HashMap<String, Option<u64>>,
     files: usize,
     wrong: Vec<String>,
@@ -86,7 +85,7 @@ pub(crate) struct Sought {
 }
 
 impl Sought {
-    /// Looks for a file. Of what is listed twice the second is a defect.
+    /// Looks for a file. A second entry of the same name is a defect.
     pub(crate) fn want(&mut self, name: &str, bytes: Option<u64>) {
         self.files += 1;
         if self.wanted.insert(name.to_owned(), bytes).is_some() {
@@ -94,14 +93,14 @@ impl Sought {
         }
     }
 
-    /// Something is wrong that no listing tells.
+    /// Adds a defect that the listing does not show.
     pub(crate) fn defect(&mut self, what: String) {
         if self.defects.len() < MOST_NAMED {
             self.defects.push(what);
         }
     }
 
-    /// One file of the folder. It may come twice, if the listing was restarted.
+    /// Takes a file of the listing. It may come twice, if the listing was restarted.
     pub(crate) fn see(&mut self, entry: &Entry) {
         let Some(bytes) = self.wanted.remove(&entry.name) else { return };
         if let Some(bytes) = bytes.filter(|&bytes| bytes != entry.bytes) {
@@ -118,7 +117,7 @@ impl Sought {
         self.files
     }
 
-    /// What is wrong, in words, and the names of what is missing: of either some if they are many.
+    /// What is wrong, as text, and the names of missing files. Only some of each if there are many.
     pub(crate) fn finish(self) -> (Vec<String>, Vec<String>) {
         let Self { wanted, wrong, num_wrong, mut defects, .. } = self;
         let num_missing = wanted.len();

@@ -1,10 +1,11 @@
-//! Files of a backup that S3 keeps in an archive, from which they must be restored before anybody can read them.
+//! Files of a backup that S3 keeps in an archive. They must be restored before they can be read.
 
 use std::collections::BTreeMap;
 
 use crate::{store::Archived, text::count};
 
-/// Why these files of a folder can't be read, if some of them are archived. `what` is what they are files of.
+/// Why these files of a folder can't be read, or `None` if none of them is archived. `what` is what the files belong
+/// to.
 pub(crate) fn refusal<'a>(
     what: &str,
     files: impl Iterator<Item = &'a str>,

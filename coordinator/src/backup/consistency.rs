@@ -1,4 +1,4 @@
-//! Whether the files of a backup agree with each other and with the table.
+//! Whether the files of a backup are consistent with each other and with the table.
 
 use std::collections::BTreeSet;
 
@@ -11,17 +11,17 @@ use source::head::{FirstLine, Head};
 
 use super::{Kind, named::Named};
 
-/// What a file turned out to be.
+/// What the head of a file shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Detected {
     pub(super) codec: Codec,
-    /// Nothing if it holds no line, or none that is an item.
+    /// `None` if it holds no line, or no line that is an item.
     pub(super) first: Option<First>,
-    /// Why its first lines are no items of the table.
+    /// Why its first lines are not items of the table.
     pub(super) bad: Option<String>,
 }
 
-/// What its first line says of all of them.
+/// What its first line shows about all of its lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct First {
     pub(super) format: Format,
@@ -29,7 +29,7 @@ pub(super) struct First {
     is_incremental: bool,
 }
 
-/// What is kept of the head of a file. Its first item should have `keys`, if they are given.
+/// What to keep of the head of a file. Its first item should have `keys`, if they are given.
 pub(super) fn look(head: Head, keys: Option<&KeySchema>) -> Detected {
     let Head { codec, first, bad } = head;
     let Some(line) = first else { return Detected { codec, first: None, bad } };
@@ -42,7 +42,7 @@ pub(super) fn look(head: Head, keys: Option<&KeySchema>) -> Detected {
 /// file must begin with a valid line. A file whose lines do not show their format gets the format of the others.
 ///
 /// # Errors
-/// The number of the file for which the backup is refused, and why.
+/// Fails with the number of the file for which the backup is refused, and the reason.
 pub(super) fn tolerate(looks: &mut [Detected]) -> Result<(), (usize, String)> {
     let good = looks.iter().filter(|look| look.bad.is_none()).find_map(|look| look.first);
     for (number, look) in looks.iter_mut().enumerate() {
@@ -53,7 +53,8 @@ pub(super) fn tolerate(looks: &mut [Detected]) -> Result<(), (usize, String)> {
     Ok(())
 }
 
-/// An item does not say which of its attributes are its key; one of an incremental export is its key.
+/// Checks that the item has the table's keys. An item does not say which of its attributes are its key. For a line of
+/// an incremental export, the item given here is its key.
 pub(super) fn has_keys(line: &FirstLine, keys: &KeySchema) -> Result<(), String> {
     let attributes = &line.item.attributes;
     for KeyAttribute { name, kind } in keys.attributes() {
@@ -82,7 +83,7 @@ pub(super) fn has_keys(line: &FirstLine, keys: &KeySchema) -> Result<(), String>
     Ok(())
 }
 
-/// The table must have the keys that the backup says.
+/// Checks that the table has the keys that the backup states.
 pub(super) fn same_keys(backup: &KeySchema, table: &KeySchema) -> Result<(), String> {
     if backup == table {
         return Ok(());
@@ -90,7 +91,7 @@ pub(super) fn same_keys(backup: &KeySchema, table: &KeySchema) -> Result<(), Str
     Err(format!("the backup's key is {}; the table's is {}", key_text(backup), key_text(table)))
 }
 
-/// `pk (S), sk (N)`.
+/// The text of a key: `pk (S), sk (N)`.
 fn key_text(keys: &KeySchema) -> String {
     let text = |KeyAttribute { name, kind }: &KeyAttribute| {
         format!("{} ({})", name.escape_debug(), kind_name(*kind))
@@ -121,15 +122,16 @@ fn type_name(value: &AttributeValue) -> &'static str {
     }
 }
 
-/// What is true of all files.
+/// What holds for all files.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Agreed {
-    /// Formats and codecs in words.
+    /// Formats and codecs as text.
     pub(super) formats: String,
     pub(super) is_incremental: bool,
 }
 
-/// All files must be of one format, and of the one that the backup says. `looks` are of its files in order.
+/// Checks that all files have the same format, and the one that the backup states. `looks` are those of its files, in
+/// order.
 pub(super) fn agree(named: &Named, looks: &[Detected]) -> Result<Agreed, String> {
     let name = |number: usize| named.files[number].entry.name.escape_debug();
     let lines = || looks.iter().enumerate().filter_map(|(number, look)| Some((number, look.first?)));
@@ -166,7 +168,7 @@ pub(super) fn agree(named: &Named, looks: &[Detected]) -> Result<Agreed, String>
     Ok(Agreed { formats: formats(looks), is_incremental })
 }
 
-/// `EMR lines, gzip`.
+/// The formats and codecs as text: `EMR lines, gzip`.
 fn formats(looks: &[Detected]) -> String {
     let lines = looks.iter().filter_map(|look| Some((look.first?.described, look.codec)));
     let (formats, codecs): (BTreeSet<_>, BTreeSet<_>) = lines.unzip();

@@ -1,6 +1,6 @@
-//! Reads the first bytes of every file of a backup and has them recognised.
+//! Reads the first bytes of every file of a backup and detects its format.
 //!
-//! Sixteen files at a time, 8 MiB of each at most; of an item no more is kept than that it is good.
+//! Reads sixteen files at a time, and at most 8 MiB of each. Of an item, only whether it is valid is kept.
 
 use std::sync::Arc;
 
@@ -20,14 +20,14 @@ use crate::{
     store::{Entry, Store},
 };
 
-/// Files looked at at once.
+/// Files read at once.
 const AT_ONCE: usize = 16;
-/// How much of a file is read, if less does not tell what it is. The first is more than a block of most
-/// codecs, the second than a block of bzip2, the last as long as a line may be.
+/// How many bytes of a file are read, one after the other, until they show its format. The first is more than a block
+/// of most codecs, the second more than a block of bzip2, the last the maximum length of a line.
 const HEAD_BYTES: [u64; 3] = [64 * 1024, 1024 * 1024, MAX_LINE_BYTES as u64];
 
-/// What each file is, in the same order; their first items must have `keys`, if they are given. If `may_reject`, a
-/// bad first line is left out like any other, as long as some file has a good one among its first lines.
+/// Detects the format of each file, in the same order. Their first items must have `keys`, if given. If `may_reject` is
+/// set, an invalid first line is skipped like any other, as long as some file has a valid one among its first lines.
 pub(super) async fn look(
     place: &Folder,
     files: &[NamedFile],
@@ -77,7 +77,7 @@ async fn join(
     }
 }
 
-/// The head of a file; its first line that has `keys`, if they are given and one of its first lines has them.
+/// The head of a file. Its first line is one that has `keys`, if they are given and one of the first lines has them.
 async fn head(store: &Store, entry: &Entry, url: &str, keys: Option<&KeySchema>) -> Result<Head, String> {
     let suits = |first: &FirstLine| keys.is_none_or(|keys| consistency::has_keys(first, keys).is_ok());
     let mut without_keys = None;

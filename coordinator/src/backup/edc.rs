@@ -1,4 +1,4 @@
-//! An export of the Java tool: its manifest lists urls, of wherever it was made.
+//! An export of the Java tool. The URLs in its manifest are those of where it was made.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{store::Entry, text::count};
 
-/// The files that the manifest lists, taken from the folder in which it lies.
+/// The files that the manifest lists, taken from the manifest's own folder.
 pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Result<Named, NameError> {
     let of_manifest = |why: &str| format!("{}: {why}", folder.url(layout::MANIFEST));
     let urls = manifest::read(manifest).map_err(|error| match error {
@@ -44,7 +44,7 @@ pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Res
     Ok(Named { notes, ..Named::new(Kind::Edc, files.collect()) })
 }
 
-/// What comes last in the path.
+/// The last component of the path.
 pub(super) fn file_name(url: &str) -> Result<&str, String> {
     match url.rsplit_once('/') {
         Some((_, name)) if !matches!(name, "" | "." | "..") => Ok(name),
@@ -52,7 +52,7 @@ pub(super) fn file_name(url: &str) -> Result<&str, String> {
     }
 }
 
-/// Says where the files were if that is not where the manifest is.
+/// A note about where the files were, if that is not the manifest's folder.
 fn rebased(folder: &Target, urls: &[String], names: &[&str]) -> Option<String> {
     let is_elsewhere =
         |(url, name): &(&String, &&str)| url.parse::<Object>().ok().as_ref() != Some(&object(folder, name));
@@ -61,7 +61,7 @@ fn rebased(folder: &Target, urls: &[String], names: &[&str]) -> Option<String> {
     Some(format!("the manifest names {old}: reading its files from {folder}"))
 }
 
-/// Says if there are files that a reader without the manifest would take.
+/// A note about files that a reader without the manifest would import.
 fn unlisted(names: &[&str], entries: &[Entry]) -> Option<String> {
     let listed: HashSet<&str> = names.iter().copied().collect();
     let is_unlisted = |entry: &&Entry| {

@@ -1,4 +1,4 @@
-//! Finds out what kind of backup a folder holds, and has the core of that kind name its files.
+//! Finds out what kind of backup a folder holds, and has the module of that kind name its files.
 
 use std::collections::BTreeMap;
 
@@ -22,16 +22,16 @@ use crate::{
     store::{Archived, Listing},
 };
 
-/// Exports of DynamoDB that are named when there are several to choose from.
+/// The most exports of DynamoDB that are named if there are several to choose from.
 const MOST_NAMED: usize = 5;
 
-/// Folders in which a missing file is looked for.
+/// The most folders in which a missing file is searched for.
 const MOST_SEARCHED: usize = 20;
 
-/// The backup, and the folder in which its files lie.
+/// The backup, and the folder that contains its files.
 pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(Folder, Named), Failure> {
     let folder = Folder::new(target.clone(), clients)?;
-    // S3 has no folders to be told from objects: first of all a path is that of a folder.
+    // S3 does not tell folders from objects, so there the path is first tried as a folder.
     if let Target::File { .. } = target
         && let Some(single) = single(&folder).await?
     {
@@ -42,7 +42,7 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
         let empty = || Failure::Refused(format!("{target} is empty or does not exist"));
         return single(&folder).await?.ok_or_else(empty);
     }
-    // Without these it can't even be told what there is.
+    // Without these files the kind of the backup is unknown.
     let is_needed = |name: &str| matches!(name, layout::MANIFEST | native::SUMMARY | native::FILES);
     if listing.archived.keys().any(|name| is_needed(name)) {
         readable(target, listing.files.iter().map(|entry| &entry.name), &listing.archived)?;
@@ -73,8 +73,8 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
     }
 }
 
-/// An export of DynamoDB in a folder of this one, or whatever this one holds. If it `is_started`, there is the mark
-/// of an export in it but no manifest: of an export that is not complete, unless the mark was left by one below.
+/// The export of DynamoDB in a subfolder, or else whatever this folder holds. If `is_started`, the folder has the mark
+/// of an export but no manifest: the export is incomplete, unless an export in a subfolder left the mark.
 async fn below(folder: Folder, listing: Listing, is_started: bool) -> Result<(Folder, Named), Failure> {
     let target = &folder.target;
     match exports_below(&folder, &listing).await?.as_slice() {
@@ -103,8 +103,8 @@ async fn below(folder: Folder, listing: Listing, is_started: bool) -> Result<(Fo
     }
 }
 
-/// The export of DynamoDB whose data folder this is: its manifest beside the folder says which files must be there.
-/// Nothing if there is no such manifest, or it may not be looked at.
+/// The export of DynamoDB whose data folder this is. The manifest in the parent folder says which files must exist.
+/// `None` if there is no such manifest, or it may not be read.
 async fn export_of_data(folder: &Folder) -> Result<Option<(Folder, Named)>, Failure> {
     let Some((parent, name)) = folder.parent()? else { return Ok(None) };
     if name != native::DATA {
@@ -132,7 +132,7 @@ async fn export_of_data(folder: &Folder) -> Result<Option<(Folder, Named)>, Fail
     Ok(Some((data, named)))
 }
 
-/// Refuses files that are archived, all at once and before any is read.
+/// Refuses archived files, all at once and before any file is read.
 fn readable<'a>(
     folder: &Target,
     files: impl Iterator<Item = &'a String>,
@@ -144,7 +144,7 @@ fn readable<'a>(
     }
 }
 
-/// What was given may be a file.
+/// The backup, if the path is that of a file.
 async fn single(folder: &Folder) -> Result<Option<(Folder, Named)>, Failure> {
     let Some((parent, name)) = folder.parent()? else { return Ok(None) };
     let Some(entry) = parent.look_up(&name).await? else { return Ok(None) };
@@ -156,13 +156,13 @@ fn plain(folder: Folder, listing: Listing) -> Result<(Folder, Named), Failure> {
     Ok((folder, named))
 }
 
-/// What a file `manifest` and ours beside it say.
+/// The contents of the manifest, or of tablehaul's export.json beside it.
 enum Export {
     Own(Vec<u8>),
     Edc(Vec<u8>),
 }
 
-/// An export of this program or of the Java tool. One of ours that is not whole is refused.
+/// An export of tablehaul or of the Java tool. Refuses an incomplete export of tablehaul.
 async fn by_manifest(folder: &Folder, listing: &Listing) -> Result<Option<Export>, Failure> {
     let target = &folder.target;
     let is_there = |name: &str| listing.files.iter().any(|entry| entry.name == name);
@@ -206,15 +206,15 @@ fn named(folder: &Folder, export: Export, listing: Listing) -> Result<Named, Nam
     }
 }
 
-/// Why files can't be named, and where one that is missing in `searched` is instead: in the folder of the manifest,
-/// in one of the `folders` in it, or in that for the files of incremental exports beside it.
+/// Explains why files can't be named. If one is missing in `searched`, looks for it in the manifest's folder, in its
+/// subfolders `folders`, and in the folder beside it for the files of incremental exports.
 async fn explained(error: NameError, folder: &Folder, searched: &Folder, folders: &[String]) -> Failure {
     let NameError::Missing { first, .. } = &error else { return Failure::Refused(error.text(None)) };
     let beside = folder.parent().ok().flatten().and_then(|(parent, _)| parent.sub(native::DATA).ok());
     let inside = folders.iter().take(MOST_SEARCHED).filter_map(|name| folder.sub(name).ok());
     let places = [folder.clone()].into_iter().chain(inside).chain(beside);
     for place in places.filter(|place| place.target != searched.target) {
-        // Where that can't be told, the file is missing all the same.
+        // If a folder can't be searched, the file is just missing.
         if let Ok(Some(_)) = place.look_up(first).await {
             return Failure::Refused(error.text(Some(&place.target)));
         }
@@ -225,15 +225,15 @@ async fn explained(error: NameError, folder: &Folder, searched: &Folder, folders
 /// What a folder is to an export of DynamoDB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Native {
-    /// That of an export.
+    /// It is the folder of an export.
     Whole,
-    /// It has the mark of one that was begun, but no manifest.
+    /// It has the mark of an export that began, but no manifest.
     Started,
-    /// Nothing.
+    /// It has nothing to do with one.
     No,
 }
 
-/// One that has only one of its manifests is refused.
+/// What the folder is to an export. Refuses a folder with only one of the two manifests.
 fn native_state(folder: &Folder, listing: &Listing) -> Result<Native, Failure> {
     let is_there = |name: &str| listing.files.iter().any(|entry| entry.name == name);
     let (target, summary, files) = (&folder.target, native::SUMMARY, native::FILES);
@@ -250,7 +250,7 @@ fn native_state(folder: &Folder, listing: &Listing) -> Result<Native, Failure> {
     }
 }
 
-/// Folders of exports of DynamoDB in this one, relative to it.
+/// Paths of the folders of DynamoDB exports below this one, relative to it.
 async fn exports_below(folder: &Folder, listing: &Listing) -> Result<Vec<String>, Failure> {
     let ids = |listing: &Listing| -> Vec<String> {
         listing.folders.iter().filter(|name| native::is_export_id(name)).cloned().collect()
@@ -316,7 +316,7 @@ async fn native(folder: Folder, listing: &Listing) -> Result<(Folder, Named), Fa
     }
 }
 
-/// A manifest, checked against the checksums beside it that are there.
+/// Reads a manifest, and checks it against the checksum files beside it that exist.
 async fn native_manifest(folder: &Folder, listing: &Listing, name: &str) -> Result<Vec<u8>, Failure> {
     let url = folder.target.url(name);
     let gone = || Failure::Refused(format!("{url} is gone"));

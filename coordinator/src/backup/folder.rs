@@ -1,4 +1,4 @@
-//! A folder to look into, and those about it.
+//! A folder to look into, with its parent and subfolders.
 
 use job::{object::Object, target::Target};
 use job_aws::{Clients, Fault};
@@ -9,7 +9,7 @@ use crate::{
     store::{Entry, Listing, Store},
 };
 
-/// A folder, maybe one that does not exist.
+/// A folder, which may not exist.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
     pub(super) target: Target,
@@ -23,12 +23,12 @@ impl Folder {
         Ok(Self { target, store, clients: clients.cloned() })
     }
 
-    /// A folder in it.
+    /// A subfolder.
     pub(super) fn sub(&self, name: &str) -> Result<Self, Failure> {
         Self::new(self.target.folder(name), self.clients.as_ref())
     }
 
-    /// The folder it is in, and its name there; nothing if it is the root of a file system or bucket.
+    /// The parent folder, and the name of this folder in it. `None` for the root of a file system or bucket.
     pub(super) fn parent(&self) -> Result<Option<(Self, String)>, Failure> {
         let Some((parent, name)) = parent(&self.target) else { return Ok(None) };
         Ok(Some((Self::new(parent, self.clients.as_ref())?, name)))
@@ -42,12 +42,12 @@ impl Folder {
         retry(|| self.store.listing()).await.map_err(refused)
     }
 
-    /// A small file, if it is there.
+    /// Reads a small file, if it exists.
     pub(super) async fn find(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
         self.store.find(name).await.map_err(refused)
     }
 
-    /// A file as a listing would have it, if there is one of that name.
+    /// A file as a listing reports it, if it exists.
     pub(super) async fn look_up(&self, name: &str) -> Result<Option<Entry>, Failure> {
         retry(|| self.store.look_up(name)).await.map_err(refused)
     }
@@ -70,7 +70,7 @@ pub(super) fn without_mark(manifest: &[u8]) -> &[u8] {
     manifest.strip_prefix("\u{feff}".as_bytes()).unwrap_or(manifest)
 }
 
-/// The folder it is in, and its name there; nothing if it is the root of a file system or bucket.
+/// The parent of a folder, and the folder's name in it. `None` for the root of a file system or bucket.
 pub(super) fn parent(folder: &Target) -> Option<(Target, String)> {
     match folder {
         Target::S3 { prefix, .. } if prefix.is_empty() => None,

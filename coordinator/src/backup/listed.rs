@@ -1,4 +1,4 @@
-//! Which files the manifests of other tools list, for those who only want names.
+//! The files that the manifests of other tools list, for callers that need only names.
 
 use job::{manifest, target::Target};
 
@@ -8,7 +8,7 @@ use super::{edc::file_name, folder::parent, native};
 /// The names of the files that a manifest of the Java tool lists.
 ///
 /// # Errors
-/// In words: it is no manifest, or of a version that is not known.
+/// Fails if it is not a manifest, or has an unknown version.
 pub(crate) fn edc(bytes: &[u8]) -> Result<Vec<String>, String> {
     let urls = manifest::read(bytes).map_err(|error| match error {
         manifest::ManifestError::Json(_) => "it is cut off, or not the manifest of an export".to_owned(),
@@ -20,20 +20,20 @@ pub(crate) fn edc(bytes: &[u8]) -> Result<Vec<String>, String> {
 /// An export of DynamoDB itself.
 #[derive(Debug)]
 pub(crate) struct Native {
-    /// Its table, if it says which.
+    /// Its table, if it says so.
     pub(crate) table: Option<String>,
-    /// Its items.
+    /// The number of its items.
     pub(crate) items: u64,
-    /// Its data files.
+    /// The names of its data files.
     pub(crate) names: Vec<String>,
-    /// The folder of these; nothing if there are none.
+    /// The folder of the data files. `None` if there are none.
     pub(crate) data: Option<Target>,
 }
 
 /// What the two manifests in a folder say.
 ///
 /// # Errors
-/// In words: what is damaged.
+/// Fails if one of them is damaged.
 pub(crate) fn native(folder: &Target, summary: &[u8], files: &[u8]) -> Result<Native, String> {
     let of = |name: &'static str| move |why: String| format!("{name}: {why}");
     let summary = native::Summary::read(summary).map_err(of(SUMMARY))?;

@@ -1,4 +1,4 @@
-//! A backup as manifests and names tell it, before any of its files is opened.
+//! A backup as manifests and file names describe it, before any of its files is opened.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,16 +7,16 @@ use job::{schema::KeySchema, split::Checksum, split::Format, target::Target};
 use super::{Kind, Part};
 use crate::{store::Entry, text::count};
 
-/// What is known without opening a file.
+/// What is known of a backup without opening a file.
 #[derive(Debug)]
 pub(super) struct Named {
     pub(super) kind: Kind,
-    /// All in one folder.
+    /// Its files, all in one folder.
     pub(super) files: Vec<NamedFile>,
     pub(super) table: Option<String>,
     pub(super) keys: Option<KeySchema>,
     pub(super) items: Option<u64>,
-    /// What the files must be, if it is said.
+    /// The format of the files, if the backup states it.
     pub(super) format: Option<Format>,
     pub(super) notes: Vec<String>,
 }
@@ -41,12 +41,12 @@ pub(super) struct NamedFile {
 pub(super) enum NameError {
     /// Some are not where they should be.
     Missing {
-        /// Which, in words, and the folder they should be in.
+        /// A sentence about which, and the folder they should be in.
         text: String,
         /// One of them.
         first: String,
     },
-    /// Something else, in words.
+    /// Another reason.
     Other(String),
 }
 
@@ -57,7 +57,7 @@ impl From<String> for NameError {
 }
 
 impl NameError {
-    /// In words. `elsewhere` is where the missing one is instead.
+    /// The message. `elsewhere` is where the missing file was found instead.
     pub(super) fn text(self, elsewhere: Option<&Target>) -> String {
         match (self, elsewhere) {
             (Self::Other(why), _) => why,
@@ -71,8 +71,11 @@ impl NameError {
     }
 }
 
-/// The files of these names, in this order, of `entries`, which lie in `folder`. Each must be there, and
-/// named once. `list` is what names them, for people.
+/// Picks the files with these names, in this order, from `entries`, which are in `folder`. Each must exist and be named
+/// once. `list` is what names them, for messages.
+///
+/// # Errors
+/// Fails if a file is missing or named twice.
 pub(super) fn pick(
     folder: &Target,
     list: &str,

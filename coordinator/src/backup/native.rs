@@ -1,5 +1,5 @@
-//! An export of DynamoDB itself: `manifest-summary.json` says what it is, `manifest-files.json` which files
-//! it has, by keys from the root of the bucket to which it was written.
+//! An export of DynamoDB itself: `manifest-summary.json` describes it, `manifest-files.json` lists its files, by their
+//! keys in the bucket that it was written to.
 
 use std::fmt;
 
@@ -19,19 +19,19 @@ use super::{
 };
 use crate::store::Entry;
 
-/// What the export is.
+/// Describes the export.
 pub(crate) const SUMMARY: &str = "manifest-summary.json";
-/// Its files.
+/// Lists its files.
 pub(crate) const FILES: &str = "manifest-files.json";
-/// There from the beginning.
+/// A mark that exists from the beginning of the export.
 pub(super) const STARTED: &str = "_started";
-/// The folder that DynamoDB makes under the prefix it was given; each export has a folder in it.
+/// The folder that DynamoDB creates under the given prefix. It contains a folder for each export.
 pub(super) const ROOT: &str = "AWSDynamoDB";
 
 /// The folder of data files.
 pub(super) const DATA: &str = "data";
 
-/// Whether a folder's name is that of an export: milliseconds, `-`, 8 hexadecimal digits.
+/// Whether a folder has the name of an export: milliseconds, `-`, 8 hexadecimal digits.
 pub(super) fn is_export_id(name: &str) -> bool {
     name.split_once('-').is_some_and(|(time, random)| {
         time.len() >= 13
@@ -41,21 +41,21 @@ pub(super) fn is_export_id(name: &str) -> bool {
     })
 }
 
-/// The files beside a manifest that may hold its checksum, by what stands in place of `.json`. DynamoDB writes
-/// `.md5`; its documentation says `.checksum`, and emulators follow that.
+/// The endings, in place of `.json`, of the files beside a manifest that may contain its checksum. DynamoDB writes
+/// `.md5`. Its documentation says `.checksum`, and emulators follow that.
 pub(super) const CHECKSUMS: [&str; 2] = [".md5", ".checksum"];
 
-/// Whether a manifest is what it was when DynamoDB wrote it; `recorded` is the file beside it: the MD5 in base64 or,
-/// by some emulators, in hexadecimal digits.
+/// Whether a manifest is as DynamoDB wrote it. `recorded` is the content of the checksum file: the MD5 in base64 or, by
+/// some emulators, in hexadecimal digits.
 pub(super) fn check_md5(manifest: &[u8], recorded: &[u8]) -> bool {
     let recorded = std::str::from_utf8(recorded).unwrap_or_default().trim();
     let recorded = from_digits(recorded).or_else(|| base64::decode(recorded).ok());
     let is_recorded = |bytes: &[u8]| recorded.as_deref() == Some(Md5::digest(bytes).as_slice());
-    // An editor that adds a byte order mark changes nothing else.
+    // An editor may have added a byte order mark, which changes nothing else.
     is_recorded(manifest) || is_recorded(without_mark(manifest))
 }
 
-/// The 16 bytes that 32 hexadecimal digits stand for; base64 of as many bytes is shorter.
+/// The 16 bytes of 32 hexadecimal digits. The base64 of 16 bytes is shorter, so it is never confused with them.
 fn from_digits(text: &str) -> Option<Vec<u8>> {
     let is_digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).ok();
@@ -81,7 +81,7 @@ impl Summary {
         serde_json::from_slice(json).map_err(|error| format!("it can't be read ({error}): it is damaged"))
     }
 
-    /// Its table and its items, which the files must add up to.
+    /// Its table and the number of its items, which must be the sum of the files' items.
     pub(super) fn facts(&self, files: &Files) -> Result<(Option<String>, u64), String> {
         let items = files.lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.item_count));
         if items != Some(self.item_count) {
@@ -111,7 +111,7 @@ impl Summary {
     }
 }
 
-/// In which folder data files lie, as seen from the folder of the export.
+/// The folder of the data files, relative to the folder of the export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DataFolder {
     /// `data` in it.
@@ -129,7 +129,7 @@ impl fmt::Display for DataFolder {
     }
 }
 
-/// One line of `manifest-files.json`.
+/// A line of `manifest-files.json`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FileLine {
@@ -138,10 +138,10 @@ struct FileLine {
     data_file_s3_key: String,
 }
 
-/// `manifest-files.json`: the files of an export, all in one place.
+/// `manifest-files.json`: the files of an export, all in one folder.
 #[derive(Debug)]
 pub(super) struct Files {
-    /// Nothing if there are no files.
+    /// `None` if there are no files.
     pub(super) place: Option<DataFolder>,
     lines: Vec<FileLine>,
 }
@@ -170,14 +170,14 @@ impl Files {
         Ok(files)
     }
 
-    /// The files' names, in the order of the lines.
+    /// The names of the files, in the order of the lines.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().filter_map(|line| split_key(&line.data_file_s3_key)).map(|(_, _, name)| name)
     }
 }
 
-/// The folder of a key, its place and its file name: of `…/AWSDynamoDB/<id>/data/x` or, of an incremental
-/// export, `…/AWSDynamoDB/data/x`.
+/// Splits the key of a data file into folder, kind of folder and file name. The key is `…/AWSDynamoDB/<id>/data/x` or,
+/// in an incremental export, `…/AWSDynamoDB/data/x`.
 fn split_key(key: &str) -> Option<(&str, DataFolder, &str)> {
     let (folder, name) = key.rsplit_once('/')?;
     let (prefix, inside) = folder.rsplit_once(ROOT)?;
@@ -190,7 +190,7 @@ fn split_key(key: &str) -> Option<(&str, DataFolder, &str)> {
     (is_whole_name && !matches!(name, "" | "." | "..")).then_some((folder, place, name))
 }
 
-/// The files of an export, found in what lies in the folder of its data.
+/// The files of an export, picked from the entries of its data folder.
 pub(super) fn name(
     data: &Target,
     summary: &Summary,
@@ -219,12 +219,12 @@ pub(super) fn name(
     })
 }
 
-/// Of `arn:aws:dynamodb:us-east-1:123456789012:table/Forum`.
+/// The table in an ARN such as `arn:aws:dynamodb:us-east-1:123456789012:table/Forum`.
 fn table_name(arn: &str) -> Option<String> {
     arn.split_once(":table/").map(|(_, name)| name.split('/').next().unwrap_or_default().to_owned())
 }
 
-/// Says where the files were if they are not there now.
+/// A note about where the files were, if they are elsewhere now.
 fn rebased(data: &Target, summary: &Summary, files: &Files) -> Option<String> {
     let key = &files.lines.first()?.data_file_s3_key;
     let (folder, _, name) = split_key(key)?;

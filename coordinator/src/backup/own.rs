@@ -1,4 +1,4 @@
-//! An export of this program: export.json says what every file must be.
+//! An export of tablehaul: export.json describes every file.
 
 use job::{
     export_json::{ExportJson, PartFile},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::store::Entry;
 
-/// The files that are recorded, all of them there and as long as they were.
+/// The recorded files. All must exist with their recorded lengths.
 pub(super) fn name(folder: &Target, export: ExportJson, entries: Vec<Entry>) -> Result<Named, NameError> {
     let names: Vec<&str> = export.files.iter().map(|file| &*file.name).collect();
     let entries = pick(folder, "export.json", &names, entries)?;
@@ -39,10 +39,10 @@ pub(super) fn name(folder: &Target, export: ExportJson, entries: Vec<Entry>) -> 
     })
 }
 
-/// The parts of a file, which must be all of it: bytes that are in none would be lost.
+/// The parts of a file. They must cover the whole file: bytes outside of all parts would be lost.
 ///
 /// # Errors
-/// If export.json contradicts itself.
+/// Fails if export.json contradicts itself.
 pub(crate) fn parts(file: &PartFile, is_plain: bool) -> Result<Vec<Part>, String> {
     let sum = |of: fn(&job::export_json::UploadPart) -> u64| {
         file.parts.iter().map(of).try_fold(0_u64, u64::checked_add)

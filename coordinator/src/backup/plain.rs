@@ -1,4 +1,4 @@
-//! A folder without manifest: every file in it is data, as Hadoop's readers have it.
+//! A folder without a manifest: every file in it is data, as Hadoop's readers see it.
 
 use job::{layout, target::Target};
 
@@ -12,18 +12,18 @@ use crate::{
     text::count,
 };
 
-/// Whether a file is data by its name. Hadoop's readers skip names that begin with `_` or `.`;
-/// `$folder$` is what some of its file systems on S3 leave for a folder.
+/// Whether a file is data, by its name. Hadoop's readers skip names that begin with `_` or `.`. Some of its file
+/// systems on S3 leave `$folder$` objects for folders.
 pub(crate) fn is_data(name: &str) -> bool {
     !name.starts_with(['_', '.']) && !name.ends_with("$folder$")
 }
 
-/// Whether a file of this name lists the files of a backup, as this program, the Java tool or DynamoDB makes them.
+/// Whether a file has the name of a manifest of tablehaul, the Java tool or DynamoDB.
 pub(crate) fn is_manifest(name: &str) -> bool {
     [layout::MANIFEST, SUMMARY, FILES].contains(&name)
 }
 
-/// All files that are data, by name. There must be one.
+/// All data files, sorted by name. There must be at least one.
 pub(super) fn name(folder: &Target, listing: Listing) -> Result<Named, String> {
     let mut entries: Vec<Entry> = listing.files.into_iter().filter(|entry| is_data(&entry.name)).collect();
     entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -41,7 +41,7 @@ pub(super) fn name(folder: &Target, listing: Listing) -> Result<Named, String> {
         let all = count(folders.len(), "folder");
         notes.push(format!("{folder}: ignored the contents of its {all}, such as {}", first.escape_debug()));
     }
-    // Hadoop's committer works there, and removes it when a job ends well.
+    // Hadoop's committer works in this folder, and removes it when a job succeeds.
     if listing.folders.iter().any(|name| name == "_temporary") {
         notes.push(format!("{folder} has a folder _temporary: the job that wrote it may not have finished"));
     }
@@ -54,7 +54,7 @@ pub(super) fn name(folder: &Target, listing: Listing) -> Result<Named, String> {
     Ok(Named { notes, ..Named::new(Kind::Plain, files.collect()) })
 }
 
-/// One file of whatever folder.
+/// A single file of any folder.
 pub(super) fn single(entry: Entry) -> Named {
     let file = NamedFile { entry, parts: Vec::new(), checksum: None, is_listed: false };
     Named::new(Kind::SingleFile, vec![file])

@@ -1,4 +1,4 @@
-//! A backup cut into splits.
+//! Cuts a backup into splits.
 
 use job::{
     ids::SplitId,
@@ -7,18 +7,18 @@ use job::{
 
 use super::{Backup, BackupFile};
 
-/// Length of a byte range of a file that may be cut anywhere, at most and at least.
+/// The longest and shortest byte ranges of a file that may be cut anywhere.
 const MAX_RANGE_BYTES: u64 = 64 * 1024 * 1024;
 const MIN_RANGE_BYTES: u64 = 256 * 1024;
-/// Ranges for each worker, if there are bytes enough: several to mix, and until shortly before the end.
+/// Ranges for each worker, if there are enough bytes: so that it can interleave several, even shortly before the end.
 const RANGES_PER_WORKER: u64 = 64;
 
-/// The splits of a backup, numbered from 0 in the order of its files: every byte of every file that holds a
-/// line is in exactly one.
+/// The splits of a backup, numbered from 0 in the order of its files. Every byte of every file that holds a line is in
+/// exactly one split.
 ///
-/// A file that no manifest lists may have been put together by people and hold several items with one key.
-/// It stays whole, and is read from its beginning to its end: so the last of them is what the table has
-/// afterwards. Of such items in different files it isn't said which one that is.
+/// A file that no manifest lists may have been edited by people, and may hold several items with the same key. It stays
+/// whole and is read from start to end, so that the last of these items is the one in the table afterwards. If such
+/// items are in different files, either may be the last.
 pub(crate) fn splits(backup: &Backup, workers: u32) -> Vec<Split> {
     let bytes: u64 = backup.files.iter().filter(|file| may_be_cut(file)).map(|file| file.bytes).sum();
     let range_bytes = bytes / (u64::from(workers.max(1)) * RANGES_PER_WORKER);
@@ -31,7 +31,7 @@ pub(crate) fn splits(backup: &Backup, workers: u32) -> Vec<Split> {
     splits
 }
 
-/// Anywhere, that is.
+/// Whether a file may be cut anywhere.
 fn may_be_cut(file: &BackupFile) -> bool {
     file.is_listed && file.codec == Codec::Plain && file.checksum.is_none()
 }
@@ -54,7 +54,7 @@ fn of_file(file: &BackupFile, range_bytes: u64) -> Vec<Split> {
     if !file.parts.is_empty() {
         parts(file, &whole)
     } else if may_be_cut(file) && ranges > 1 {
-        // The last range takes what is over.
+        // The last range takes the remainder.
         let end = |range: u64| if range + 1 == ranges { file.bytes } else { (range + 1) * range_bytes };
         let range = |number: u64| {
             let stored = number * range_bytes..end(number);

@@ -1,4 +1,4 @@
-//! Folders as they are found, each made in a directory that is removed afterwards.
+//! Backup folders, each made in a directory that is removed afterwards.
 
 mod native;
 mod own;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A backup folder in the making.
+/// A backup folder made by a test.
 struct Made(TempDir);
 
 impl Made {
@@ -53,7 +53,7 @@ impl Made {
         find(&self.target(), None, &keys(), false).await.unwrap()
     }
 
-    /// Why it is refused; always with the place.
+    /// Why the folder is refused. Always contains its path.
     async fn refusal(&self) -> String {
         let why = refusal(&self.target()).await;
         assert!(why.contains(self.0.path().to_str().unwrap()), "{why}");
@@ -68,7 +68,7 @@ async fn refusal(folder: &Target) -> String {
     }
 }
 
-/// `pk (S), sk (N)`, as the golden backups have them.
+/// `pk (S), sk (N)`, the key of the golden backups.
 fn keys() -> KeySchema {
     let attribute = |name: &str, kind| KeyAttribute { name: name.into(), kind };
     KeySchema { partition: attribute("pk", KeyKind::S), sort: Some(attribute("sk", KeyKind::N)) }

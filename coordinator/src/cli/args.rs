@@ -1,4 +1,4 @@
-//! What can be typed, and what it means.
+//! The arguments of the command line, and how they become requests.
 
 #![allow(clippy::doc_markdown, reason = "the help is read in a terminal")]
 
@@ -31,7 +31,7 @@ use s3::{BucketArgs, ObjectArgs};
 use values::{Rates, duration, endpoint, identity};
 pub(super) use values::{tables, target};
 
-/// Amazon S3 User Guide, "Canned ACL": those of objects.
+/// The canned ACLs that apply to objects. Source: Amazon S3 User Guide, "Canned ACL".
 pub(super) const CANNED_ACLS: [&str; 7] = [
     "private",
     "public-read",
@@ -72,7 +72,7 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
-/// The command line, in which an empty variable counts as one that is not set.
+/// The command line. An empty environment variable counts as unset.
 pub(super) fn command() -> clap::Command {
     Cli::command().mut_subcommands(|command| command.mut_args(without_empty_variables))
 }
@@ -246,7 +246,8 @@ pub(super) struct AwsArgs {
 
 impl AwsArgs {
     pub(super) fn access(&self) -> AwsAccess {
-        // Of places, what is typed as empty is not given. Whose credentials are used is never left to that.
+        // An empty region or endpoint counts as not given. An empty profile, role or account is kept, so that it never
+        // silently selects other credentials.
         let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
         AwsAccess {
             region: given(&self.region),
@@ -262,14 +263,14 @@ impl AwsArgs {
     }
 }
 
-/// What a job shows of itself, and whether it is one or only a plan.
+/// What a job prints, and whether it only prints its plan.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Show {
     /// Only check everything and print the plan.
     pub(super) dry_run: bool,
-    /// The report as JSON on standard output.
+    /// Print the report as JSON on standard output.
     pub(super) json: bool,
-    /// Nothing else.
+    /// Print nothing else.
     pub(super) quiet: bool,
 }
 
@@ -278,7 +279,10 @@ impl ExportArgs {
         Show { dry_run: self.dry_run, json: self.json, quiet: self.quiet }
     }
 
-    /// What was typed, as a request; or what is wrong with it.
+    /// The request that the arguments describe.
+    ///
+    /// # Errors
+    /// Fails if an argument is invalid.
     pub(super) fn request(self, matches: &clap::ArgMatches) -> Result<ExportRequest, String> {
         let rate =
             Rates { verb: "read", percent: self.read_percent.as_deref(), units: self.read_units.as_deref() };

@@ -1,7 +1,7 @@
-//! A fault of the program ends it at once, with one line and an exit code of its own.
+//! A bug in the program ends it at once, with one line and an exit code of its own.
 //!
-//! Going on with the other threads could wait for ever for what the broken one was to do, or write what it got wrong.
-//! What is durable stays as it is after any other death of the process.
+//! If the other threads continued, they could wait for ever for the thread that panicked, or write wrong data. What is
+//! durable stays as it is, as after any other death of the process.
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -13,13 +13,13 @@ use job::crash::Crash;
 
 use crate::output;
 
-/// The exit code of a fault of the program. The Java tool has only 1.
+/// The exit code of a bug in the program. The Java tool knows only 1.
 pub(super) const BUG: u8 = 4;
 
-/// The exit code when the machine gives no thread, file or memory: 2 until there is something that could have written.
+/// The exit code when the machine lacks threads, files or memory: 2 while nothing can have been written, 1 afterwards.
 static SHORTAGE: AtomicU8 = AtomicU8::new(2);
 
-/// From now on a panic ends the process, as a fault of the program with the exit code `bug`.
+/// From now on a panic ends the process: with exit code `bug` if it is a bug of the program.
 pub(super) fn end_at_panic(bug: u8) {
     panic::set_hook(Box::new(move |panic| {
         let crash = Crash::of_panic(panic);

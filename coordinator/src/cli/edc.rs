@@ -1,5 +1,5 @@
-//! The command line of the Java tool that Data Pipeline's templates run, so that an existing step
-//! changes in one place: same arguments, same lines on standard output, same exit codes.
+//! The command line of the Java tool that Data Pipeline's templates run. It takes the same arguments, prints the same
+//! lines on standard output and has the same exit codes, so that an existing step changes in one place.
 
 mod export;
 mod import;
@@ -30,11 +30,11 @@ use options::Options;
 use spelling::Spelling;
 use words::{hadoop_path, plain, single_slashes};
 
-/// What the Java tool reads or writes at if it is not told.
+/// The default ratio of the Java tool.
 const DEFAULT_MILLI_PERCENT: u64 = 50_000;
-/// Wrong arguments; the Java tool's -1.
+/// Wrong arguments. The Java tool exits with -1.
 const WRONG_ARGUMENTS: u8 = 255;
-/// What options of this program begin with among those of the Java tool: `-Dtablehaul.if-complete=skip`.
+/// The prefix of tablehaul's own options among those of the Java tool: `-Dtablehaul.if-complete=skip`.
 const OWN: &str = "tablehaul.";
 
 /// The main classes of the Java tool.
@@ -45,7 +45,7 @@ pub(super) enum Class {
 }
 
 impl Class {
-    /// By its full name, also in the spelling of the tool's version 2.
+    /// The class with this full name. Accepts the spelling of the tool's version 2 as well.
     pub(super) fn named(name: &str) -> Option<Self> {
         match name.strip_prefix("org.apache.hadoop.dynamodb.tools.")? {
             "DynamoDBExport" | "DynamoDbExport" => Some(Self::Export),
@@ -61,7 +61,7 @@ impl Class {
         }
     }
 
-    /// The command of this program that does the same.
+    /// The subcommand of tablehaul that does the same.
     fn subcommand(self) -> &'static str {
         match self {
             Self::Export => "export",
@@ -69,7 +69,7 @@ impl Class {
         }
     }
 
-    /// What it does to the table.
+    /// What the command does to the table: `read` or `write`.
     fn verb(self) -> &'static str {
         match self {
             Self::Export => "read",
@@ -78,7 +78,7 @@ impl Class {
     }
 }
 
-/// Why the Java tool would end.
+/// Why the Java tool would exit with an error.
 #[derive(Debug)]
 enum Ending {
     WrongArguments(String),
@@ -122,7 +122,7 @@ fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
             if show.json {
                 print_json(&reports);
             }
-            // The Java tool cannot write to a bare bucket; here it gets a folder.
+            // The Java tool cannot write to the root of a bucket. tablehaul writes to a folder there, and prints that.
             let report = reports.into_iter().next().filter(|_| request.destination.is_bucket_root());
             report.map_or_else(|| hadoop_path(&positional[0]), |report| report.destination)
         }
@@ -145,13 +145,13 @@ fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
     Ok(())
 }
 
-/// Progress that calls options as they are given in this form.
+/// Progress that spells options as this form does.
 fn progress(spelling: &Arc<Spelling>, show: Show) -> Progress {
     let spelling = spelling.clone();
     Progress::new(show.quiet).spelling(move |text| spelling.respelt(text))
 }
 
-/// Runs a job between the lines that the Java tool prints; a plan alone has none.
+/// Runs a job between the lines that the Java tool prints. A dry run prints none of them.
 fn timed<T>(options: &Options, show: Show, job: impl FnOnce() -> Result<T, Failure>) -> Result<T, Ending> {
     for warning in options.warnings() {
         complain(&format!("warning: {warning}"));
@@ -177,7 +177,7 @@ struct Positional<'a> {
 }
 
 impl<'a> Positional<'a> {
-    /// After PATH and TABLE there are `most` at most.
+    /// Reads PATH, TABLE and at most `most` further arguments.
     fn read(arguments: &'a [String], most: usize) -> Result<Self, Ending> {
         let [path, table, rest @ ..] = arguments else {
             return Err(Ending::WrongArguments("PATH and TABLE are needed".into()));
@@ -188,18 +188,18 @@ impl<'a> Positional<'a> {
         }
     }
 
-    /// One of those after PATH and TABLE; an empty one is not given.
+    /// An argument after PATH and TABLE. An empty one counts as not given.
     fn get(&self, index: usize) -> Option<&'a str> {
         self.rest.get(index).map(String::as_str).filter(|text| !text.is_empty())
     }
 
-    /// PATH as Hadoop takes it.
+    /// PATH as Hadoop reads it, with single slashes.
     fn place(&self) -> String {
         single_slashes(self.path)
     }
 }
 
-/// Refuses a path without a scheme where the Java tool would take it for one in HDFS.
+/// Refuses a path without a scheme if the Java tool would take it for one in HDFS.
 fn checked_place(path: &str, options: &Options, wishes: &ClusterOptions) -> Result<(), Ending> {
     if typed(path) != Ok(Typed::Path) {
         return Ok(());
@@ -219,8 +219,8 @@ fn checked_place(path: &str, options: &Options, wishes: &ClusterOptions) -> Resu
     )))
 }
 
-/// The rate by what counts most: an option of this program by its name, RATIO, an option of the Java tool, a variable
-/// (which is in `own`, as the named option is), and what the Java tool does by itself.
+/// The rate. The order of precedence is: an option of tablehaul given by name, RATIO, an option of the Java tool, an
+/// environment variable, and the Java tool's default. `own` holds the named option or the variable.
 fn rate(options: &Options, ratio: Option<&str>, given: &Given, own: RateSpec) -> Result<RateSpec, Ending> {
     let verb = options.verb();
     let ids = [format!("{verb}_percent"), format!("{verb}_units")];
@@ -242,7 +242,7 @@ fn of_ratio(text: &str, verb: &str) -> Result<RateSpec, Ending> {
         .ok_or_else(|| Ending::Failed(format!("RATIO {text}: the {verb} ratio must be over 0")))
 }
 
-/// As `java.util.Date` prints itself.
+/// The format of `java.util.Date.toString`.
 fn java_date(at: Timestamp) -> String {
     at.to_zoned_datetime(TimeZone::system()).strftime("%a %b %d %H:%M:%S %Z %Y").to_string()
 }

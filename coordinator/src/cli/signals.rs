@@ -1,4 +1,4 @@
-//! SIGTERM, SIGINT and SIGHUP stop a job in order; a later one ends the process at once.
+//! SIGTERM, SIGINT and SIGHUP stop a job in order. A later signal ends the process at once.
 
 use std::{
     sync::{
@@ -16,26 +16,29 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{failure::Failure, output};
 
-/// A stopped job ends within this time. A further signal before that changes nothing, since people and
-/// supervisors often send two; one after that ends the process at once.
+/// A stopped job ends within this time. Further signals within it change nothing, because people and supervisors often
+/// send two. A signal after it ends the process at once.
 const IN_ORDER: Duration = Duration::from_secs(5);
 
-/// The exit code of what a signal has ended at once: that of a job that was stopped in order.
+/// The exit code when a signal ends the process at once: that of a job that was stopped in order.
 static STOPPED: AtomicU8 = AtomicU8::new(3);
 
 /// When the first signal came. A command may run several jobs, one after the other.
 static STOPPED_AT: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// What a signal ends at once has this exit code.
+/// Sets the exit code of a process that a signal ends at once.
 pub(super) fn end_with(code: u8) {
     STOPPED.store(code, Ordering::SeqCst);
 }
 
-/// Gives what the first signal cancels.
+/// Starts to listen for signals. The first one cancels the returned token.
 ///
-/// A thread of its own listens for as long as the process lives: also while standard output is not read, when nothing
-/// else would hear a signal any more. It also takes SIGXFSZ, so that a limit on the length of files is the error of a
-/// write, not the end of the process.
+/// A thread of its own listens for as long as the process lives, so that signals are seen even while the rest is
+/// blocked because nobody reads standard output. The thread also catches SIGXFSZ, so that exceeding a file size limit
+/// is a write error and does not end the process.
+///
+/// # Errors
+/// Fails if the thread or its runtime cannot start.
 pub(super) fn watch() -> Result<CancellationToken, Failure> {
     let stop = CancellationToken::new();
     let (ready, is_ready) = mpsc::channel();
@@ -97,8 +100,8 @@ fn heard(stop: &CancellationToken) {
     }
 }
 
-/// Whether the process was started with a signal ignored, as `nohup` does, by its mask of ignored signals
-/// (`proc_pid_status(5)`). Without `/proc` it was not.
+/// Whether the process was started with this signal ignored, as `nohup` does. Reads the mask of ignored signals
+/// (`proc_pid_status(5)`); without `/proc` no signal counts as ignored.
 fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored(&status, signal as u32)

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::failure::Failure;
 
-/// How long a worker may take to say its version.
+/// How long a worker may take to print its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(10);
 
 /// The cluster of a command.
@@ -30,16 +30,16 @@ pub(crate) struct ClusterChoice {
 }
 
 enum On {
-    /// And why.
+    /// With the reason.
     ThisMachine(String),
     Yarn(Arc<Site>),
 }
 
 impl ClusterChoice {
-    /// Chooses; `worker` is the worker binary, and workers need to reach `files`.
+    /// Chooses the cluster. `worker` is the worker binary. Workers must be able to reach `files`.
     ///
     /// # Errors
-    /// The cluster that was asked for cannot be used.
+    /// Fails if the requested cluster cannot be used.
     pub(crate) async fn choose(
         wishes: &ClusterOptions,
         worker: PathBuf,
@@ -78,7 +78,7 @@ impl ClusterChoice {
         Ok(Self { worker, wishes: wishes.clone(), listen, on })
     }
 
-    /// What it is and why, for the plan.
+    /// The cluster and the reason for the choice, for the plan.
     pub(crate) fn text(&self) -> String {
         match &self.on {
             On::ThisMachine(why) => format!("local ({why})"),
@@ -89,7 +89,7 @@ impl ClusterChoice {
     /// How many workers it has room for now.
     ///
     /// # Errors
-    /// It cannot run a single one, and never will.
+    /// Fails if it will never be able to run a single one.
     pub(crate) async fn worker_slots(&self) -> Result<WorkerSlots, Failure> {
         let most = self.wishes.most_workers.unwrap_or(u32::MAX);
         let room = match &self.on {
@@ -99,13 +99,12 @@ impl ClusterChoice {
         Ok(WorkerSlots { workers: room.workers.min(most), ..room })
     }
 
-    /// Where the coordinator listens for workers.
+    /// The address at which the coordinator listens for workers.
     pub(crate) fn listen(&self) -> SocketAddr {
         self.listen
     }
 
-    /// For one job, which people know by `name`. What is to be said of its workers goes to `note`, line by
-    /// line.
+    /// The cluster for one job. `name` is the job's name for people. Lines about its workers go to `note`.
     pub(crate) fn cluster(&self, name: String, note: Arc<dyn Fn(String) + Send + Sync>) -> Box<dyn Cluster> {
         match &self.on {
             On::ThisMachine(_) => Box::new(LocalCluster::new(self.worker.clone(), note)),
@@ -114,7 +113,8 @@ impl ClusterChoice {
     }
 }
 
-/// A worker of another version would be refused, one after the other, and far from here.
+/// Makes sure that the worker binary has the same version. Otherwise the coordinator would refuse each worker later,
+/// perhaps on another machine.
 async fn same_version(worker: &Path) -> Result<(), Failure> {
     let refused = |why: String| Failure::Refused(format!("the worker binary {} {why}", worker.display()));
     let output = Command::new(worker).arg("--version").stdin(Stdio::null()).kill_on_drop(true).output();

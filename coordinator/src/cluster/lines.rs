@@ -1,12 +1,12 @@
-//! What a process says, line by line.
+//! Reads the output of a process line by line.
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
-/// Of a longer line only so much is taken; the rest is read and forgotten.
+/// The most bytes kept of a line. The rest of a longer line is discarded.
 const MAX_LINE_BYTES: u64 = 64 * 1024;
 
-/// The next line without its end; nothing when nothing follows. Not as UTF-8: Java writes in whatever the locale
-/// says, and a file name may hold anything.
+/// The next line without its end, or `None` at the end. Invalid UTF-8 is replaced, because Java writes in the encoding
+/// of the locale, and a file name may contain any bytes.
 pub(super) async fn next_line(from: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
     let mut line = Vec::new();
     let mut taken = (&mut *from).take(MAX_LINE_BYTES);

@@ -20,12 +20,12 @@ use tokio::{
     task::JoinSet,
 };
 
-/// How long a worker that was told to end may take before it is killed.
+/// How long workers may take to end by themselves before they are killed.
 const END_LIMIT: Duration = Duration::from_secs(3);
-/// How long a worker whose stream has ended may take to end by itself: how it ended says more.
+/// How long a worker whose stream has ended may take to end by itself. Its exit status tells more than being killed.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// The worker binary: `TABLEHAUL_WORKER`, else beside this one.
+/// The worker binary: `TABLEHAUL_WORKER`, or else the one beside this binary.
 pub(crate) fn worker_binary() -> Result<PathBuf, Failure> {
     let path = match std::env::var_os("TABLEHAUL_WORKER") {
         Some(path) => PathBuf::from(path),
@@ -49,12 +49,12 @@ fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
-/// Cores this process may use.
+/// The number of CPU cores that this process may use.
 pub(crate) fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
 }
 
-/// Children of this process. Dropping it kills them.
+/// Child processes of this process. Dropping it kills them.
 pub(crate) struct LocalCluster {
     binary: PathBuf,
     boot: Option<Boot>,
@@ -64,7 +64,7 @@ pub(crate) struct LocalCluster {
 }
 
 impl LocalCluster {
-    /// Will run `binary`; what workers write to standard error goes to `note`, line by line.
+    /// Will run `binary`. The lines that workers write to standard error go to `note`.
     pub(crate) fn new(binary: PathBuf, note: Arc<dyn Fn(String) + Send + Sync>) -> Self {
         Self { binary, boot: None, note, children: JoinSet::new(), kill: BTreeMap::new() }
     }
@@ -82,8 +82,8 @@ impl Cluster for LocalCluster {
         Ok(WorkerSupply::Spawn(workers))
     }
 
-    /// It learns what it must by its standard input, which nobody else can see; that the input stays
-    /// open tells it that this process is alive.
+    /// The worker gets its [`Boot`] on standard input, which no other process can read. While the input stays open, the
+    /// worker knows that this process is alive.
     fn spawn(&mut self, worker: WorkerId) -> Result<(), String> {
         let boot = Boot { worker: Some(worker), ..self.boot.clone().ok_or("the cluster was not started")? };
         let mut child = Command::new(&self.binary)
@@ -105,7 +105,7 @@ impl Cluster for LocalCluster {
         Ok(())
     }
 
-    /// Never returns while none runs.
+    /// Never returns while no worker runs.
     async fn poll(&mut self) -> ClusterEvent {
         loop {
             match self.children.join_next().await {
@@ -132,7 +132,7 @@ impl Cluster for LocalCluster {
     }
 }
 
-/// How the worker ended, unless it was killed.
+/// How the worker ended, or `None` if it was killed.
 async fn watch(
     child: &mut Child,
     boot: Vec<u8>,
@@ -143,7 +143,7 @@ async fn watch(
     if let Some(stdin) = &mut stdin
         && let Err(error) = stdin.write_all(&boot).await
     {
-        // How it ended says more.
+        // The exit status tells more than this error.
         let ended = tokio::time::timeout(LAST_WORDS, child.wait()).await;
         return Some(ended.map_or_else(|_| format!("could not be given its job: {error}"), how));
     }
@@ -159,7 +159,7 @@ async fn watch(
     let wait = async {
         tokio::select! {
             status = child.wait() => return Some(how(status)),
-            // A dropped sender kills as well as a sent word, and at once.
+            // A dropped sender kills at once; a sent message first gives the worker time to end by itself.
             killed = killed => if killed.is_ok()
                 && let Ok(status) = tokio::time::timeout(LAST_WORDS, child.wait()).await
             {
@@ -177,7 +177,7 @@ async fn watch(
     let (mut read, mut ended) = (pin!(read), pin!(ended));
     tokio::select! {
         ended = &mut ended => {
-            // Whatever the worker has started may hold standard error open.
+            // A process that the worker started may keep standard error open.
             let _ = tokio::time::timeout(LAST_WORDS, read).await;
             ended
         }

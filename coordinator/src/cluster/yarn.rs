@@ -1,9 +1,9 @@
-//! Workers as map tasks of one Hadoop Streaming job: YARN gives containers, starts others in the place of
-//! those that end, and keeps the logs.
+//! Workers as map tasks of one Hadoop Streaming job: YARN provides containers, replaces those that end, and keeps the
+//! logs.
 //!
-//! The coordinator runs the cluster's own `hadoop jar`, which submits the job and stays to tell of it. What a
-//! worker must know goes with the job's credentials, its binary with the job's files, and the number of
-//! workers is the number of lines of the job's input.
+//! The coordinator runs the cluster's own `hadoop jar`, which submits the job and then reports about it. The workers'
+//! [`Boot`] is sent with the job's credentials, the binary with the job's files, and the number of workers is the
+//! number of lines in the job's input.
 
 mod capacity;
 mod client;
@@ -34,10 +34,10 @@ use secret::Secret;
 pub(crate) use site::{Site, default_file_system};
 use watch::Watch;
 
-/// Keeps the command small and quick to start; what the user set comes last, and so counts.
+/// Keeps the command small and fast to start. The user's own options come last and override these.
 const CLIENT_OPTIONS: &str = "-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto";
 
-/// Lines of the command's output that may wait.
+/// The most lines of the command's output that may wait.
 const LINES: usize = 256;
 
 /// One Streaming job.
@@ -56,7 +56,7 @@ struct Running {
 }
 
 impl YarnCluster {
-    /// Will run `binary`; people know the job by `name`. What is worth knowing of it goes to `note`.
+    /// Will run `binary`. `name` is the job's name for people. Remarks about the job go to `note`.
     pub(crate) fn new(
         site: Arc<Site>,
         binary: PathBuf,
@@ -85,7 +85,7 @@ impl YarnCluster {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // What a terminal sends to the whole group is for the coordinator to act upon.
+            // Signals of the terminal go to the whole process group. Only the coordinator must act on them.
             .process_group(0)
             .kill_on_drop(true);
         Ok(command)
@@ -137,7 +137,7 @@ impl Cluster for YarnCluster {
         Err("YARN starts workers by itself".into())
     }
 
-    /// YARN learns by its exit code that it has ended.
+    /// YARN learns by the worker's exit code that it has ended.
     fn release(&mut self, _: WorkerId) -> bool {
         false
     }
@@ -146,7 +146,7 @@ impl Cluster for YarnCluster {
         match &mut self.running {
             Some(running) => match running.happened.recv().await {
                 Some(happened) => happened,
-                // It has been told before.
+                // The end was reported before.
                 None => std::future::pending().await,
             },
             None => std::future::pending().await,

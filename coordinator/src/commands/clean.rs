@@ -21,11 +21,12 @@ use crate::{
     waits::unless_silent,
 };
 
-/// Removes what an unfinished export has left in a folder, if `agree` says yes to what that is, and says what was
-/// done.
+/// Removes what an unfinished export has left in a folder, if `agree` confirms the description of it. Returns a
+/// sentence about what was done.
 ///
 /// # Errors
-/// [`Failure::Refused`] if there is something else, or the export is at work; what could not be removed.
+/// Fails with [`Failure::Refused`] if the folder holds something else, or the export is running. Fails also if
+/// something could not be removed.
 pub(crate) async fn clean(
     folder: &Target,
     access: &AwsAccess,
@@ -82,12 +83,12 @@ async fn remove(
             let thing = if store.is_on_file_system() { "hidden file" } else { "multipart upload" };
             format!("{} and its journal", text::count(open, thing))
         }
-        // What has been written to the table stays there.
+        // The items that the import has written stay in the table.
         State::Import(_) => "Its journal".to_owned(),
     };
     let what = journaled.text();
     let question = format!("{} holds {what}. {files} will be removed", store.place());
-    // Who is asked may take their time.
+    // Waits on a blocking thread, because the user may take long to answer.
     let agreed = tokio::task::spawn_blocking(move || agree(&question)).await;
     agreed.map_err(|error| Failure::Failed(format!("internal error: {error}")))??;
     let mut journal = take(store, journaled).await?;
@@ -103,8 +104,8 @@ async fn remove(
     Ok(format!("removed {what} from {}", store.place()))
 }
 
-/// Removes what the coordinator of a complete export has left if it died right then, unless it may still live. The
-/// export is whole without that, so nothing is an error.
+/// Removes what the coordinator of a complete export has left if it died just before the end, unless it may still be
+/// running. Errors are only noted: the export is complete without this.
 pub(crate) async fn tidy(store: &Store, progress: &Progress) {
     let tidied = async {
         let Some(left) = left_over(store).await? else { return Ok(()) };
@@ -122,7 +123,7 @@ pub(crate) async fn tidy(store: &Store, progress: &Progress) {
 async fn left_over(store: &Store) -> Result<Option<Journaled>, Failure> {
     let left = journal::read(store).await?;
     if left.is_none() {
-        // All that its coordinator may have left is its lock.
+        // Without a journal, only the coordinator's lock may be left.
         let lock = store.probe_lock().await.map_err(|fault| Failure::refused(&fault))?;
         store.release(lock).await;
     }
@@ -138,7 +139,7 @@ async fn remove_left_over(store: &Store, left: &Journaled, progress: &Progress) 
     journal.remove(&[left.state.begun(), Fact::Abandoned]).await
 }
 
-/// From here on nobody else works on it.
+/// Acquires the folder, so that no other job works on it.
 async fn take(store: &Store, journaled: &Journaled) -> Result<Journal, Failure> {
     Journal::take(store, Some(journaled), vec![Fact::Abandoned], Run::default()).await
 }

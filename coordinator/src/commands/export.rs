@@ -46,18 +46,19 @@ pub(crate) use prepare::{ExportRequest, IfComplete};
 use prepare::{Prepared, StartMode, prepare};
 use report::Report;
 
-/// How long taking a folder may still last when the command is to stop: less than the 5 seconds in which it ends.
+/// How long acquiring a folder may still take after a request to stop: less than the 5 seconds within which the command
+/// must end.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// What came of a command.
+/// The result of the command.
 pub(crate) enum Outcome {
-    /// The plans, in words: nothing was done.
+    /// The plans as text. Nothing was done.
     Planned(Vec<String>),
-    /// A report for each table that was not exported before.
+    /// A report for each table that was not complete before.
     Exported(Vec<Report>),
 }
 
-/// Plans, and unless `dry_run` exports, every table of the request.
+/// Plans every table of the request, and exports it unless `dry_run` is set.
 ///
 /// # Errors
 /// See [`Failure`].
@@ -94,7 +95,7 @@ pub(crate) async fn export(
         let plan = one.text(request.wishes, &place);
         let ground = std::mem::replace(&mut one.ground, StartMode::Fresh);
         let job = Job { request, prepared: &one, clients: &clients, place: &place, progress, stop: &stop };
-        // A job is a large future.
+        // Boxed because the future of a job is large.
         let exported = Box::pin(job.run(ground, &plan)).await;
         let report = exported.map_err(|failure| failure.after(reports.len()))?;
         progress.report(&report);
@@ -113,13 +114,13 @@ struct Job<'a> {
     stop: &'a Stop,
 }
 
-/// A job whose folder is this process's.
+/// A job whose folder this process has acquired.
 struct OpenedJob {
     journal: Journal,
     state: ExportState,
-    /// Only completing the files is left, and what the end of the export is called.
+    /// The time at which the commit began, if only completing the files is left.
     commit: Option<String>,
-    /// How it was read, if it is.
+    /// How the table is read, if it is.
     run: Run,
 }
 
@@ -154,7 +155,7 @@ impl Job<'_> {
         finish.finish(&mut journal, read, commit, &run).await
     }
 
-    /// Takes the folder for this job: of two at once only one can.
+    /// Acquires the folder for this job. Of two jobs at once only one succeeds.
     async fn take(&self, ground: StartMode) -> Result<OpenedJob, Failure> {
         let Self { request, prepared, clients, .. } = self;
         let (store, plan) = (&prepared.store, &prepared.plan);
@@ -245,25 +246,26 @@ impl Job<'_> {
     }
 }
 
-/// A folder that holds another job was refused before.
+/// Not reached: a folder with another kind of job is refused before.
 fn not_an_export() -> Failure {
     Failure::Failed("internal error: the journal is not one of an export".into())
 }
 
-/// Whoever found a folder empty, and took it only after another job had begun, ended and removed its journal there,
-/// must not touch what that one made.
+/// Ends this job, without touching the folder's backup, if another job has completed there. That happens if the folder
+/// was empty when this job looked, and the other job began, completed and removed its journal before this job acquired
+/// the folder.
 async fn step_back_if_complete(journal: &mut Journal, store: &Store, begin: Begin) -> Result<(), Failure> {
     let what = match FolderContents::of(store).await? {
         FolderContents::Complete(complete) => complete.text,
         FolderContents::Damaged(damaged) => damaged.text,
         _ => return Ok(()),
     };
-    // Our own, which has the first number: there was no other's any more.
+    // This removes our own journal. It has the first number, because no journal of another job was left.
     journal.remove(&[Fact::Begin(Box::new(begin)), Fact::Abandoned]).await?;
     Err(Failure::Refused(format!("another job has just written {what} in {}", store.place())))
 }
 
-/// Makes sure that workers of earlier runs can't reach the files of the export.
+/// Makes sure that workers of earlier runs can't write to the files of the export any more.
 async fn fence(store: &Store, state: &mut ExportState) -> Result<Vec<Fact>, job_aws::Fault> {
     let open = state.files().iter().filter(|file| file.needs_fence());
     let open: Vec<_> = open.cloned().collect();
@@ -276,7 +278,7 @@ async fn fence(store: &Store, state: &mut ExportState) -> Result<Vec<Fact>, job_
     Ok(facts)
 }
 
-/// Program and version.
+/// The program and its version.
 fn tool() -> String {
     format!("tablehaul {}", env!("CARGO_PKG_VERSION"))
 }
@@ -302,7 +304,7 @@ fn settings(
     }
 }
 
-/// A share of the table's capacity follows what the table has; an absolute rate does not.
+/// A share of the table's capacity follows changes of that capacity. An absolute rate does not.
 fn follow<'a>(rate: RateSpec) -> Option<LimitsOf<'a>> {
     match rate {
         RateSpec::Units(_) => None,

@@ -1,7 +1,7 @@
 //! The import command.
 //!
-//! A backup is read twice: in a pass that checks every line and writes nothing, so that what is wrong
-//! with it is known before the first write, and then in the one that writes.
+//! It reads a backup twice. The first pass checks every line and writes nothing, so that defects are found before the
+//! first write. The second pass writes.
 
 mod beside;
 mod done;
@@ -47,18 +47,18 @@ use prepare::{Prepared, prepare};
 use rejects::Rejects;
 use resume::OpenState;
 
-/// How long taking the place for state may still last when the command is to stop.
+/// How long acquiring the state folder may still take after a request to stop.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// What came of a command.
+/// The result of the command.
 pub(crate) enum Imported {
-    /// The plan and what the check found, in words: nothing was written.
+    /// The plan and the result of the check as text. Nothing was written.
     Planned(String),
     /// The report.
     Done(Box<ImportReport>),
 }
 
-/// Checks a backup, and unless `dry_run` writes its items to a table.
+/// Checks a backup, and writes its items to a table unless `dry_run` is set.
 ///
 /// # Errors
 /// See [`Failure`].
@@ -101,7 +101,7 @@ pub(crate) async fn import(
             match taken.unwrap_or_else(late) {
                 Ok(kept) => Some(kept),
                 Err(failure) => {
-                    // Nothing was rejected, so that nothing is left of the file.
+                    // Nothing was rejected yet, so this removes the reject file.
                     let _ = rejects.finish(false, &stop).await;
                     return Err(failure);
                 }
@@ -137,12 +137,12 @@ struct Job<'a> {
     rejects: Rejects,
     progress: &'a Progress,
     stop: &'a Stop,
-    /// It has begun to write.
+    /// Whether it has begun to write.
     writes: AtomicBool,
 }
 
 impl Job<'_> {
-    /// How this run goes about it.
+    /// How this run works: credentials, workers, rate, tool.
     fn way(&self) -> Run {
         let caller = self.prepared.clients.identity.caller();
         Run {
@@ -163,7 +163,7 @@ impl Job<'_> {
     ) -> Result<Imported, Failure> {
         let started = Instant::now();
         let mut checking = Duration::ZERO;
-        // What has been written was written after the check.
+        // Progress exists only if the check passed before.
         let is_checked = kept.as_ref().is_some_and(|kept| kept.state.has_anything());
         if dry_run || self.request.check == Check::All && !is_checked {
             let checked = self.check(dry_run, kept).await?;
@@ -180,7 +180,7 @@ impl Job<'_> {
         Ok(Imported::Done(Box::new(report)))
     }
 
-    /// Reads every line and writes nothing; gives what is known then, in words.
+    /// Reads every line and writes nothing. Returns the result as text.
     async fn check(&self, dry_run: bool, kept: &mut Option<OpenState>) -> Result<String, Failure> {
         self.rejects.begin(if dry_run { self.request.max_rejects } else { 0 }, true);
         let (schedule, outcome) = self.pass(WriteMode::Check, kept).await?;
@@ -206,7 +206,7 @@ impl Job<'_> {
         kept: &mut Option<OpenState>,
     ) -> Result<ImportReport, Failure> {
         let has_earlier_runs = kept.as_ref().is_some_and(|kept| kept.has_earlier_runs);
-        // What earlier runs wrote has been written.
+        // Earlier runs may have written items.
         self.writes.store(has_earlier_runs, Relaxed);
         let checked = self.check_table().await;
         checked.map_err(|failure| if has_earlier_runs { failure } else { before_writing(failure) })?;
@@ -220,7 +220,7 @@ impl Job<'_> {
         let report = ImportReport::new(self.prepared, &schedule, totals, checking, started.elapsed());
         let outcome = match outcome.and_then(|()| self.count(&schedule)) {
             Ok(()) => match self.check_table().await {
-                // All is written, and a minute ago at most it was the same.
+                // Everything is written, and the table was the same a minute ago at most.
                 Err(Failure::Failed(why)) => {
                     self.progress.note(&format!("note        {why}"));
                     Ok(())
@@ -262,7 +262,7 @@ impl Job<'_> {
         }
     }
 
-    /// Notes lines that became nothing in earlier runs: where they stand and why. The lines themselves are in the
+    /// Notes the lines that earlier runs rejected: their positions and reasons. The lines themselves are only in the
     /// backup.
     fn recall_rejects(&self, state: &ImportState) -> Result<(), Fault> {
         state.rejects().try_for_each(|(split, RejectedLine { offset, reason })| {
@@ -274,7 +274,7 @@ impl Job<'_> {
         })
     }
 
-    /// Whether there were as many lines as the backup says.
+    /// Fails if the number of lines differs from the one that the backup states.
     fn count(&self, schedule: &Schedule<ImportWork>) -> Result<(), Failure> {
         let lines = schedule.work().counts().lines() + schedule.work().rejected();
         match self.prepared.backup.items {
@@ -288,7 +288,7 @@ impl Job<'_> {
         }
     }
 
-    /// Goes once over all splits. The schedule says what was done, whatever the outcome.
+    /// Runs one pass over all splits. The returned schedule says what was done, whatever the outcome.
     async fn pass(
         &self,
         mode: WriteMode,
@@ -327,12 +327,12 @@ impl Job<'_> {
     }
 }
 
-/// The limits follow what the table and its indexes have.
+/// The limits follow changes of the capacity of the table and its indexes.
 fn follow<'a>(rate: RateSpec) -> LimitsOf<'a> {
     Box::new(move |facts| facts.write_limits(rate).0)
 }
 
-/// A failure before the first write: whatever it is, nothing was written.
+/// The failure as one before the first write.
 fn before_writing(failure: Failure) -> Failure {
     match failure {
         Failure::Failed(why) => Failure::Refused(why),

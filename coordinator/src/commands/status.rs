@@ -1,4 +1,4 @@
-//! The status command: what is in a folder, and how far it has got. Nothing is written.
+//! The status command: what a folder holds, and how far it has got. It writes nothing.
 
 use std::{fmt, time::Duration};
 
@@ -17,23 +17,24 @@ use crate::{
     whole::{self, Complete, Damaged, Whole},
 };
 
-/// What is in a folder.
+/// The state of a folder.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Status {
     /// The folder.
     pub folder: String,
-    /// Who has it.
+    /// What it holds.
     #[serde(flatten)]
     pub state: FolderState,
 }
 
-/// Who has a folder.
+/// What a folder holds.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "lowercase", tag = "state")]
 pub(crate) enum FolderState {
-    /// Nobody: it is empty, or is not there.
+    /// Nothing, or the folder does not exist.
     Empty,
-    /// An export, whole by the names and lengths of its files; of another tool if little is known of it.
+    /// An export that is complete by the names and lengths of its files. If little else is known, it is of another
+    /// tool.
     Complete {
         /// The table.
         table: Option<String>,
@@ -43,11 +44,11 @@ pub(crate) enum FolderState {
         bytes: Option<u64>,
         /// When it was finished.
         finished_at: Option<String>,
-        /// Files that are listed, all of which are there.
+        /// Files that it lists, all of which exist.
         files: usize,
-        /// What was looked at, and what was not, in words.
+        /// What was checked and what was not, as text.
         looked_at: String,
-        /// The same in words.
+        /// The whole result as text.
         #[serde(skip)]
         text: String,
     },
@@ -55,33 +56,33 @@ pub(crate) enum FolderState {
     Damaged {
         /// The table.
         table: Option<String>,
-        /// What is wrong, each in words: some if they are many.
+        /// What is wrong, one text each. Only some if there are many.
         defects: Vec<String>,
-        /// Names of files that are not there: some if they are many.
+        /// Names of missing files. Only some if there are many.
         missing: Vec<String>,
-        /// What was looked at, and what was not, in words.
+        /// What was checked and what was not, as text.
         looked_at: String,
-        /// What it is and what is wrong, in words.
+        /// The export and its defects as text.
         #[serde(skip)]
         text: String,
     },
-    /// A job at work.
+    /// A running job.
     Running(Unfinished),
-    /// A job that ended in order; the same command resumes it.
+    /// A job that ended in order. The same command resumes it.
     Stopped(Unfinished),
-    /// A job whose coordinator died; the same command resumes it.
+    /// A job whose coordinator died. The same command resumes it.
     Interrupted(Unfinished),
     /// Something else.
     Foreign {
-        /// Names of some of what is there.
+        /// Names of some files in it.
         names: String,
     },
 }
 
-/// A job that is not done.
+/// A job that is not complete.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Unfinished {
-    /// `export`, or `import` in its place for state.
+    /// `export`, or `import` in its state folder.
     pub kind: &'static str,
     /// The table.
     pub table: String,
@@ -89,32 +90,32 @@ pub(crate) struct Unfinished {
     pub percent: u64,
     /// Items that need not be read or written again.
     pub items: u64,
-    /// Items read or written per second, mean of all runs.
+    /// Mean items read or written per second, over all runs.
     pub items_per_second: f64,
     /// Segments of the table or splits of the backup that are done.
     pub tasks_done: usize,
-    /// All of them.
+    /// All segments or splits.
     pub tasks: usize,
-    /// Everything is read; the files are being completed.
+    /// Everything is read, and the files are being completed.
     pub completing: bool,
-    /// When it was begun.
+    /// When the job began.
     pub started_at: String,
     /// The host of the last run.
     pub host: String,
-    /// Its process.
+    /// The process ID of the last run.
     pub pid: u32,
-    /// Its last word, by its own clock.
+    /// When the last run wrote its last fact, by its own clock.
     pub last_word_at: String,
-    /// How long ago that was, in seconds, if it can be told.
+    /// How many seconds ago that was, if known.
     pub last_word_seconds_ago: Option<u64>,
-    /// Why it ended, if it said so.
+    /// Why the last run ended, if it recorded a reason.
     pub why: Option<String>,
 }
 
-/// Looks into a folder.
+/// Looks at a folder.
 ///
 /// # Errors
-/// [`Failure::Refused`] if it can't be read.
+/// Fails with [`Failure::Refused`] if it can't be read.
 pub(crate) async fn status(
     folder: &Target,
     access: &AwsAccess,

@@ -1,5 +1,5 @@
-//! The verify command: reads an export again and checks it against what was recorded.
-//! [`folder`] looks at names, [`check`] at the bytes of a file.
+//! The verify command: reads an export and compares it with what was recorded. [`folder`] checks names, [`check`] the
+//! bytes of a file.
 //!
 //! ```text
 //! listing, export.json, manifest → folder ┐
@@ -49,21 +49,21 @@ use folder::FolderFound;
 use progress::Tally;
 use run::{Job, Run};
 
-/// What an export turned out to be.
+/// The result of the verification of an export.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Verified {
-    /// The table it is of.
+    /// The table of the export.
     pub(crate) table: String,
     pub(crate) folder: String,
-    /// Files that were read.
+    /// Files read.
     pub(crate) files: usize,
     /// Lines in them.
     pub(crate) items: u64,
     /// Their bytes as stored.
     pub(crate) bytes: u64,
-    /// A line each: where, what; never what items hold.
+    /// One line for each defect: where and what. Never the contents of items.
     pub(crate) defects: Vec<String>,
-    /// Worth knowing, and no defect.
+    /// Remarks that are not defects.
     pub(crate) notes: Vec<String>,
     pub(crate) seconds: f64,
 }
@@ -87,18 +87,18 @@ impl fmt::Display for Verified {
 /// Verifies the export in a folder.
 ///
 /// # Errors
-/// [`Failure::Refused`] if there is nothing that can be verified; [`Failure::Failed`] if it can't
-/// be read; [`Failure::Stopped`] by `stop`.
+/// Fails with [`Failure::Refused`] if there is nothing to verify, with [`Failure::Failed`] if it can't be read, and
+/// with [`Failure::Stopped`] if `stop` is cancelled.
 pub(crate) async fn verify(
     target: &Target,
     access: &AwsAccess,
     stop: &CancellationToken,
 ) -> Result<Verified, Failure> {
-    // Ends the threads, too, whichever way this function is left.
+    // The guard also stops the threads, however this function ends.
     let threads = stop.child_token();
     let _guard = threads.clone().drop_guard();
     tokio::select! {
-        // First, so that threads that were ended are not taken for files that can't be read.
+        // Checked first, because files whose threads were stopped look unreadable.
         biased;
         () = stop.cancelled() => {
             Err(Failure::Stopped("stopped by a signal before the verification was complete".into()))
@@ -156,7 +156,7 @@ async fn verify_folder(
     Ok(verified)
 }
 
-/// The export that is to be verified; or, as a defect, why it can't be told which.
+/// The recorded export, or a defect that says why there is none to compare with.
 async fn recorded(
     store: &Store,
     target: &Target,
@@ -190,7 +190,7 @@ async fn recorded(
     }
 }
 
-/// Checks the recorded files that are there.
+/// Checks the recorded files that exist.
 async fn check_files(
     store: Store,
     export: &ExportJson,

@@ -1,4 +1,4 @@
-//! What happens around a job, as events of its schedule.
+//! Turns what happens around a job into events of its schedule.
 
 use engine::schedule::{Event, Work};
 

@@ -1,4 +1,4 @@
-//! What the driver has journaled.
+//! What the driver writes to the journal.
 
 use engine::schedule::Work;
 use job::journal::Totals;
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl<W: Work, H: Effects<W>> Running<'_, W, H> {
-    /// Notes what has come to be so in the journal.
+    /// Passes new facts to the journal.
     pub(super) fn keep(&mut self) {
         let used = self.used();
         let facts = self.schedule.work_mut().take_facts();
@@ -37,7 +37,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     }
 }
 
-/// Writes signs of life until one can't be written.
+/// Writes heartbeats until one fails.
 pub(super) async fn heartbeat_until_error(journal: &mut Option<&mut Journal>) -> Failure {
     loop {
         tokio::time::sleep(HEARTBEAT_INTERVAL).await;
@@ -49,7 +49,7 @@ pub(super) async fn heartbeat_until_error(journal: &mut Option<&mut Journal>) ->
     }
 }
 
-/// Waits until the journal can't be kept any more.
+/// Waits until writing the journal fails.
 pub(super) async fn journal_error(journal: &mut Option<&mut Journal>) -> Failure {
     match journal {
         Some(journal) => journal.failed().await,

@@ -1,33 +1,33 @@
-//! When the next object of a journal is due, and when it should be one that says everything.
+//! Decides when the next object of a journal is due, and when it should be a snapshot.
 
 use std::time::Duration;
 
-/// Between two objects in S3, where each costs money: at least this.
+/// The least time between two objects with facts in S3, where each costs money.
 const LEAST_IN_S3: Duration = Duration::from_secs(5);
 const LEAST_IN_FILES: Duration = Duration::from_millis(500);
-/// A coordinator that lives writes an object at least so often, be it an empty one: see
+/// A running coordinator writes an object at least this often, even an empty one: see
 /// [`OWNER_TIMEOUT`](super::takeover::OWNER_TIMEOUT).
 pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// So many objects are worth replacing by one.
+/// This many objects are worth replacing by a snapshot, if it is not too large.
 const OBJECTS: u64 = 64;
-/// So many are replaced whatever that costs.
+/// This many objects are replaced by a snapshot in any case.
 const MOST_OBJECTS: u64 = 1024;
 /// Fewer bytes are not worth replacing.
 const LEAST_BYTES: u64 = 1 << 20;
 
-/// What has been written since the last object that said everything.
+/// What was written since the last snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Size {
     pub(super) objects: u64,
     pub(super) bytes: u64,
-    /// Length of that object.
+    /// Length of that snapshot.
     pub(super) snapshot_bytes: u64,
 }
 
 impl Size {
-    /// Whether what was written since the last snapshot has outgrown it: so all snapshots together cost no
-    /// more than a few times what all other objects cost.
+    /// Whether a new snapshot is due, because more was written since the last one than it holds. So all snapshots
+    /// together cost at most a few times as much as all other objects.
     pub(super) fn wants_snapshot(self) -> bool {
         let Self { objects, bytes, snapshot_bytes } = self;
         bytes >= snapshot_bytes.max(LEAST_BYTES)
@@ -36,7 +36,7 @@ impl Size {
     }
 }
 
-/// How often.
+/// How often objects are written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cadence {
     least: Duration,
@@ -47,7 +47,7 @@ impl Cadence {
         Self { least: if on_file_system { LEAST_IN_FILES } else { LEAST_IN_S3 } }
     }
 
-    /// So long after the last object was begun.
+    /// Whether an object is due this long after writing the last one began.
     pub(super) fn is_due(self, since: Duration, has_facts: bool) -> bool {
         since >= if has_facts { self.least } else { HEARTBEAT_INTERVAL }
     }

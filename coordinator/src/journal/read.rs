@@ -16,16 +16,16 @@ use crate::{
     store::{Entry, Store},
 };
 
-/// Objects read at once, unless they are large: so they cost no more memory than the largest of them.
+/// The most objects read at once. Large ones are read alone, so that the memory is bounded by the largest one.
 const AT_ONCE: usize = 8;
 const BYTES_AT_ONCE: u64 = 64 << 20;
-/// Times that the objects may be replaced by a coordinator that lives while they are being read.
+/// Tries to read the journal while a running coordinator replaces its objects.
 const TRIES: usize = 5;
 
-/// What the journal of a folder says; nothing if there is none.
+/// What the journal of a folder says, or `None` if there is none.
 ///
 /// # Errors
-/// [`Failure::Refused`] if it can't be read or used.
+/// Fails with [`Failure::Refused`] if it can't be read or used.
 pub(crate) async fn read(store: &Store) -> Result<Option<Journaled>, Failure> {
     let journal = store.within(layout::JOURNAL);
     let mut gone = None;
@@ -51,7 +51,7 @@ pub(crate) async fn read(store: &Store) -> Result<Option<Journaled>, Failure> {
 
 type Replayed = Result<Option<Journaled>, (u64, String)>;
 
-/// [`FaultKind::NotFound`] if an object that was listed is gone.
+/// Replays the journal. Fails with [`FaultKind::NotFound`] if a listed object is gone.
 async fn replay(journal: &Store) -> Result<Replayed, Fault> {
     let mut replay = Replay::new(journal.is_on_file_system());
     let objects = objects(journal).await?;
@@ -80,7 +80,7 @@ async fn replay(journal: &Store) -> Result<Replayed, Fault> {
     Ok(replay.finish())
 }
 
-/// How many of the next objects are read at once: those that are small, or one.
+/// How many of the next objects are read at once: all that are small, or one.
 fn at_once(objects: &[(u64, u64)]) -> usize {
     let mut bytes: u64 = 0;
     let fits = |&&(_, more): &&(u64, u64)| {
@@ -90,7 +90,7 @@ fn at_once(objects: &[(u64, u64)]) -> usize {
     objects.iter().take(AT_ONCE).take_while(fits).count().max(1)
 }
 
-/// Numbers and lengths of the objects that are there, in order.
+/// Numbers and lengths of the existing objects, in order.
 async fn objects(journal: &Store) -> Result<Vec<(u64, u64)>, Fault> {
     let entries = retry(|| journal.entries()).await?;
     let object = |entry: &Entry| Some((layout::journal_number(&entry.name)?, entry.bytes));
@@ -99,12 +99,12 @@ async fn objects(journal: &Store) -> Result<Vec<(u64, u64)>, Fault> {
     Ok(objects)
 }
 
-/// The numbers of the objects that are there, in order.
+/// The numbers of the existing objects, in order.
 pub(super) async fn numbers(journal: &Store) -> Result<Vec<u64>, Fault> {
     Ok(objects(journal).await?.into_iter().map(|(number, _)| number).collect())
 }
 
-/// The header of the last object, if there is one that can be read.
+/// The header of the last object, if it exists and is readable.
 pub(super) async fn last_header(store: &Store) -> Result<Option<Header>, Failure> {
     let refused = |fault: Fault| Failure::refused(&fault);
     let journal = store.within(layout::JOURNAL);
@@ -112,7 +112,7 @@ pub(super) async fn last_header(store: &Store) -> Result<Option<Header>, Failure
     header(&journal, last).await.map_err(refused)
 }
 
-/// The header of an object, if that is there and has one that can be read.
+/// The header of an object, if it exists and is readable.
 pub(super) async fn header(journal: &Store, number: u64) -> Result<Option<Header>, Fault> {
     let name = layout::journal_object(number);
     let head = retry(|| async {
@@ -123,7 +123,7 @@ pub(super) async fn header(journal: &Store, number: u64) -> Result<Option<Header
     });
     match head.await {
         Ok(head) => Ok(head.and_then(|bytes| journal::header(&bytes).ok())),
-        // Removed just now.
+        // It was removed since it was looked up.
         Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
         Err(fault) => Err(fault),
     }

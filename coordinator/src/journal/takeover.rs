@@ -1,8 +1,9 @@
-//! Whether the coordinator that wrote a journal still lives.
+//! Whether the coordinator that wrote a journal is still alive.
 //!
-//! Clocks of hosts may differ, so no timestamp of a journal counts. On a file system the owner holds a lock
-//! while it lives. In S3 one whose process ran on this machine and has ended is dead; else the age of the last object
-//! is told by the clock of S3, and one that is young is watched: an owner that lives writes the next one in time.
+//! Clocks of hosts may differ, so timestamps in the journal are not used. On a file system the owner holds a lock while
+//! it is alive. In S3 the owner is dead if its process ran on this machine and has ended. Otherwise the age of the last
+//! object counts, by the clock of S3. If that object is recent, the journal is watched: a living owner writes the next
+//! object in time.
 
 use std::time::{Duration, Instant};
 
@@ -16,42 +17,43 @@ use crate::{
     store::{Lock, Store},
 };
 
-/// An owner that has written nothing for so long is taken for dead: more than twice [`HEARTBEAT_INTERVAL`].
+/// An owner that has written nothing for this long is considered dead. More than twice [`HEARTBEAT_INTERVAL`].
 pub(crate) const OWNER_TIMEOUT: Duration = Duration::from_secs(25);
 const _: () = assert!(
     OWNER_TIMEOUT.as_secs() > 2 * HEARTBEAT_INTERVAL.as_secs(),
     "an owner that lives is heard of in time"
 );
-/// An owner that was killed just now may have a request under way, which shall not come after its successor's.
+/// A killed owner may have a request in flight. Waiting this long keeps it from arriving after a request of its
+/// successor.
 const LAST_REQUEST: Duration = Duration::from_secs(2);
-/// How often a journal that is watched is looked at.
+/// How often a watched journal is checked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long the first object of a run may take: nothing has begun yet.
+/// How long the first object of a run may take to write. Nothing has begun yet, so this can be short.
 pub(super) const CLAIM_LIMIT: Duration = Duration::from_mins(1);
 
 /// What is known of the owner of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OwnerStatus {
-    /// It has ended, or said nothing for [`OWNER_TIMEOUT`].
+    /// It has ended, or written nothing for [`OWNER_TIMEOUT`].
     Gone,
-    /// It lives: it holds the lock.
+    /// It is alive: it holds the lock.
     Alive,
-    /// It was killed: it ran on this machine, and doesn't any more.
+    /// It was killed: it ran on this machine and does no longer.
     Killed,
-    /// It was heard of so long ago, which is less than [`OWNER_TIMEOUT`].
+    /// It wrote its last object this long ago, which is less than [`OWNER_TIMEOUT`].
     LastSeen(Duration),
 }
 
-/// Whether the owner of a journal lives, as far as can be told without waiting.
+/// The status of a journal's owner, as far as it is known without waiting.
 ///
 /// # Errors
-/// The folder can't be looked at.
+/// Fails if the folder can't be read.
 pub(crate) async fn life(store: &Store, journaled: &Journaled) -> Result<OwnerStatus, Failure> {
     let refused = |fault| Failure::refused(&fault);
     match store.probe_lock().await.map_err(refused)? {
         Lock::Busy => return Ok(OwnerStatus::Alive),
         Lock::Held(_) | Lock::Free => return Ok(OwnerStatus::Gone),
-        // A file system without locks, or none at all.
+        // A file system without locks, or S3.
         Lock::None => {}
     }
     if journaled.stopped.is_some() {
@@ -66,21 +68,21 @@ pub(crate) async fn life(store: &Store, journaled: &Journaled) -> Result<OwnerSt
     Ok(if age >= OWNER_TIMEOUT { OwnerStatus::Gone } else { OwnerStatus::LastSeen(age) })
 }
 
-/// How long ago the last object was written, by the clock of who stores it. Of files that is known only as well
-/// as clocks agree.
+/// How long ago the last object was written, by the clock of the storage. On a file system that depends on how well the
+/// clocks agree.
 ///
 /// # Errors
-/// The folder can't be looked at.
+/// Fails if the folder can't be read.
 pub(crate) async fn age(store: &Store, journaled: &Journaled) -> Result<Option<Duration>, Failure> {
     let journal = store.within(layout::JOURNAL);
     let name = layout::journal_object(journaled.last.number);
     retry(|| journal.age(&name)).await.map_err(|fault| Failure::refused(&fault))
 }
 
-/// Waits until it is clear that the owner of a journal is no longer alive; `note` is told if that takes time.
+/// Waits until it is certain that the owner of a journal is dead. Calls `note` if that takes time.
 ///
 /// # Errors
-/// [`Failure::Refused`] if it lives.
+/// Fails with [`Failure::Refused`] if the owner is alive.
 pub(crate) async fn wait_for_owner_to_stop(
     store: &Store,
     journaled: &Journaled,
@@ -105,10 +107,10 @@ pub(crate) async fn wait_for_owner_to_stop(
     watch(store, journaled, patience).await
 }
 
-/// Waits for so long whether the owner of a journal does anything.
+/// Watches the journal for this long.
 ///
 /// # Errors
-/// [`Failure::Refused`] if it does.
+/// Fails with [`Failure::Refused`] if the owner does anything.
 async fn watch(store: &Store, journaled: &Journaled, patience: Duration) -> Result<(), Failure> {
     let journal = store.within(layout::JOURNAL);
     let number = journaled.last.number;
@@ -120,7 +122,7 @@ async fn watch(store: &Store, journaled: &Journaled, patience: Duration) -> Resu
     let since = Instant::now();
     while since.elapsed() < patience {
         tokio::time::sleep(LOOK_EVERY).await;
-        // In this order: the last object is removed once the next is there, or when the job has ended.
+        // The order matters: the last object is removed after the next one exists, or when the job has ended.
         let is_last_there = is_there(number).await?;
         if is_there(number + 1).await? {
             return Err(at_work(store, journaled));
@@ -136,12 +138,12 @@ fn at_work(store: &Store, journaled: &Journaled) -> Failure {
     Failure::Refused(format!("{} is in use by {}, which is running", store.place(), owner(&journaled.last)))
 }
 
-/// What to say when the journal that was read is there no longer: it is unknown what is there now.
+/// The message if the journal that was read has changed or is gone.
 pub(super) fn gone_on(place: &str) -> String {
     format!("{place}: the job there has just ended or continued; run the command again")
 }
 
-/// Who wrote an object, for people.
+/// The process that wrote an object, for messages.
 pub(super) fn owner(header: &Header) -> String {
     let word = |text: &str| text.escape_debug().to_string();
     format!("process {} on {} (run {})", header.pid, word(&header.host), word(&header.run))

@@ -192,7 +192,7 @@ fn facts_that_contradict_each_other_are_refused() {
     }
 }
 
-/// An object with this text in the place of that.
+/// An object in which the text `from` is replaced by `to`, with a valid checksum.
 fn forged(number: u64, facts: &[Fact], from: &str, to: &str) -> Vec<u8> {
     let text = String::from_utf8(object(number, facts)).unwrap();
     let (body, _) = text.trim_end().rsplit_once('\n').unwrap();

@@ -1,4 +1,4 @@
-//! Writes the objects of a journal, one after the other, and finds out when another does.
+//! Writes the objects of a journal one after the other, and detects another writer.
 
 use std::time::{Duration, Instant};
 
@@ -24,40 +24,40 @@ use crate::{
     store::{JOURNAL_OBJECT, Lock, Store},
 };
 
-/// Between two tries to write an object.
+/// Pause between two tries to write an object.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Once the job is over, who removes a journal must have written to it so recently that nobody can have taken
-/// over since.
+/// How long ago the last object may have been written while the journal is removed. Within that time no other
+/// coordinator can have taken over.
 const REMOVAL_LIMIT: Duration = OWNER_TIMEOUT.saturating_sub(Duration::from_secs(5));
 
-/// What came of creating an object.
+/// The result of creating an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Created {
     Now,
-    /// With other facts, by a try that was not waited for.
+    /// An earlier try of this run, which was not waited for, created it with other facts.
     Before,
 }
 
-/// Whoever writes a journal.
+/// The writer of a journal.
 pub(super) struct JournalWriter {
-    /// The folder, as long as it is the one that is locked.
+    /// The folder, as long as it is the one that was locked.
     folder: Store,
     /// The folder of the journal in it.
     journal: Store,
     /// The folder, for messages.
     place: String,
-    /// As in the header of each object.
+    /// The header of each object, with the number of the last one.
     me: Header,
-    /// Which run wrote the last object.
+    /// The run that wrote the last object.
     before: String,
-    /// The first object that may be there.
+    /// The number of the first object that may exist.
     oldest: u64,
     size: Size,
-    /// No object that says everything may have more bytes.
+    /// The most bytes of a snapshot.
     longest: u64,
-    /// When the last object was there.
+    /// When the last object was written.
     written_at: Instant,
-    /// On a file system: nobody else gets it while this process lives.
+    /// On a file system: the lock that keeps others out while this process lives.
     lock: Lock,
 }
 
@@ -67,7 +67,7 @@ impl JournalWriter {
         Self::new(store, 0, 1).await
     }
 
-    /// To go on after a journal that was read.
+    /// To continue a journal that was read.
     pub(super) async fn after(store: &Store, journaled: &Journaled) -> Result<Self, Failure> {
         let mut writer = Self::new(store, journaled.last.number, journaled.oldest).await?;
         writer.before.clone_from(&journaled.last.run);
@@ -98,17 +98,17 @@ impl JournalWriter {
         Ok(Self { folder, journal, place, me, before, oldest, size, longest, written_at, lock })
     }
 
-    /// The folder: nothing is written to it or removed from it unless it is the one that is locked.
+    /// The folder. It writes and removes nothing unless it is still the one that was locked.
     pub(super) fn folder(&self) -> &Store {
         &self.folder
     }
 
-    /// Nobody else can have the folder as long as this process lives.
+    /// Whether the folder is locked, so that no other process can acquire it while this one lives.
     pub(super) fn is_locked(&self) -> bool {
         matches!(self.lock, Lock::Held(_))
     }
 
-    /// There may be other objects than the last.
+    /// Whether objects before the last one may exist.
     pub(super) fn has_several(&self) -> bool {
         self.oldest < self.me.number
     }
@@ -120,7 +120,7 @@ impl JournalWriter {
     /// Writes the first object.
     ///
     /// # Errors
-    /// [`Failure::Refused`] if another has begun and its first object is no longer there; as
+    /// Fails with [`Failure::Refused`] if another job has begun there and its first object is already gone. See also
     /// [`append`](Self::append).
     pub(super) async fn begin(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
         self.append(facts, limit).await?;
@@ -138,8 +138,8 @@ impl JournalWriter {
     /// Writes the next object.
     ///
     /// # Errors
-    /// [`Failure::Superseded`] if another coordinator has written one since, or the folder is no longer the one that is
-    /// locked; it can't be done, or not within `limit`.
+    /// Fails with [`Failure::Superseded`] if another coordinator has written an object since, or if the folder is no
+    /// longer the one that was locked. Fails if it can't be written, or not within `limit`.
     pub(super) async fn append(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
         let (number, length) = loop {
             let number = self.me.number + 1;
@@ -155,7 +155,8 @@ impl JournalWriter {
         let before = std::mem::replace(&mut self.before, self.me.run.clone());
         if number > self.oldest && !self.is_of(number - 1, &before).await? {
             self.check_place().await?;
-            // This number is free because another has ended the job, or replaced everything up to it.
+            // This number was free only because another coordinator has ended the job, or replaced all objects up to
+            // it.
             let removed = self.journal.remove(&layout::journal_object(number)).await;
             let left = removed.err().map(|fault| format!("; {fault}")).unwrap_or_default();
             let why = if before == self.me.run {
@@ -195,7 +196,7 @@ impl JournalWriter {
                         Existing::OwnEarlier => return Ok(Created::Before),
                         Existing::Foreign => return Err(self.superseded(&there)),
                     },
-                    // It was refused for another reason, such as another try still under way.
+                    // The store refused it for another reason, such as an earlier try still in flight.
                     Err(fault) if fault.kind == FaultKind::NotFound => {
                         Err(Fault::new(FaultKind::Transient, fault.message))
                     }
@@ -215,7 +216,7 @@ impl JournalWriter {
         }
     }
 
-    /// By the one who wrote this object.
+    /// The failure that names the writer of this object as the one that has taken over.
     fn superseded(&self, object: &[u8]) -> Failure {
         let by =
             journal::header(object).map_or_else(|_| "another coordinator".into(), |header| owner(&header));
@@ -223,50 +224,50 @@ impl JournalWriter {
         Failure::Superseded(format!("{} has been taken over by {by}: {left}", self.place))
     }
 
-    /// Whether an object is there that this run wrote.
+    /// Whether an object exists that this run wrote.
     async fn is_of(&self, number: u64, run: &str) -> Result<bool, Failure> {
         let header = read::header(&self.journal, number).await.map_err(|fault| Failure::failed(&fault))?;
         Ok(header.is_some_and(|header| header.run == run))
     }
 
-    /// Makes sure that the folder is still the one that is locked.
+    /// Makes sure that the folder is still the one that was locked.
     pub(super) async fn check_place(&self) -> Result<(), Failure> {
         self.folder.check_place().await.map_err(|fault| Failure::failed(&fault))
     }
 
-    /// Makes sure that no other has written an object since.
+    /// Makes sure that no other coordinator has written an object since.
     pub(super) async fn check_ours(&self) -> Result<(), Failure> {
         self.check_place().await?;
         let next = layout::journal_object(self.me.number + 1);
         let found = retry(|| self.journal.look_up(&next)).await.map_err(|fault| Failure::failed(&fault))?;
         let Some(object) = found else { return Ok(()) };
-        // Whatever it holds: it is not this one's.
+        // Whatever it holds, this run did not write it.
         let head = self.journal.head(&object, journal::MAX_HEADER_BYTES as u64).await.unwrap_or_default();
         Err(self.superseded(&head))
     }
 
-    /// Writes the next object, which says everything, and removes those before it.
+    /// Writes a snapshot as the next object, and removes the objects before it.
     pub(super) async fn compact(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
         let before = self.size.bytes;
         self.append(facts, limit).await?;
         self.size = Size { objects: 0, bytes: 0, snapshot_bytes: self.size.bytes - before };
-        // In the order of their numbers: that the one before one's own last is there tells that nobody has
-        // written and removed the next one. What can't be removed now is left to the next time.
+        // Removed in the order of their numbers: as long as the object before one's own last one exists, nobody else
+        // has written and removed the next one. An object that can't be removed now is removed with the next snapshot.
         while self.has_several() && self.journal.remove(&layout::journal_object(self.oldest)).await.is_ok() {
             self.oldest += 1;
         }
         Ok(())
     }
 
-    /// As [`compact`](Self::compact); but if such an object would be longer than can be read again, only appends `news`,
-    /// which are those of the facts that no object has yet.
+    /// Like [`compact`](Self::compact), but only appends `news` if the snapshot would be too long to be read again.
+    /// `news` are the facts that no object contains yet.
     pub(super) async fn compact_or_append(
         &mut self,
         facts: &[Fact],
         news: &[Fact],
         limit: Duration,
     ) -> Result<(), Failure> {
-        // The journal holds all facts but the news, so its size tells whether measuring is worth it.
+        // The journal contains all facts but the news, so its size tells whether it is worth measuring the snapshot.
         let said = self.size.snapshot_bytes + self.size.bytes;
         if said > self.longest / 2 {
             let length = self.object(self.me.number + 1, facts).len() as u64;
@@ -279,8 +280,7 @@ impl JournalWriter {
         self.compact(facts, limit).await
     }
 
-    /// Removes all objects up to the last that this one wrote, and everything else that only a job under way
-    /// has.
+    /// Removes all objects up to the last one that this run wrote, and releases the folder.
     pub(super) async fn remove(&mut self) -> Result<(), Fault> {
         self.folder.check_place().await?;
         let numbers = read::numbers(&self.journal).await?;
@@ -296,7 +296,7 @@ impl JournalWriter {
         Ok(())
     }
 
-    /// Lets others have the folder.
+    /// Releases the folder for others.
     pub(super) async fn release(&mut self) {
         let lock = std::mem::replace(&mut self.lock, Lock::None);
         self.folder.release(lock).await;
@@ -305,7 +305,7 @@ impl JournalWriter {
     }
 }
 
-/// Another has the folder: by what it wrote last, if anything.
+/// The failure if another job has acquired the folder. Names it if it has written an object.
 async fn in_use(store: &Store) -> Result<Failure, Failure> {
     Ok(Failure::Refused(match read::last_header(store).await? {
         Some(header) => format!("{} is in use by {}", store.place(), owner(&header)),

@@ -1,25 +1,25 @@
-//! The bar at the bottom of a terminal. Only the thread that writes draws it.
+//! The bar at the bottom of a terminal. Only the output thread draws it.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::one_line;
 
-/// How a bar looks at a moment.
+/// The appearance of a bar.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bar {
-    /// In indicatif's words.
+    /// The template of indicatif.
     pub(crate) template: &'static str,
     /// What it is about.
     pub(crate) prefix: String,
-    /// The whole; 0 if it is unknown.
+    /// The total. 0 if it is unknown.
     pub(crate) length: u64,
-    /// How much of it is done.
+    /// How much of the total is done.
     pub(crate) position: u64,
-    /// What else is worth knowing.
+    /// Further text.
     pub(crate) message: String,
 }
 
-/// What stands on the terminal.
+/// What is drawn on the terminal.
 #[derive(Default)]
 pub(super) struct Screen {
     shown: Option<(ProgressBar, &'static str, String, u64)>,

@@ -4,14 +4,14 @@ use std::{collections::VecDeque, mem};
 
 use super::Bar;
 
-/// Bytes of text that wait at most.
+/// The most bytes of text that may wait.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Lines in their order, and the newest look of the bar.
+/// Queued lines in their order, and the newest appearance of the bar.
 ///
-/// At most 256 KiB of text wait, unless one text alone is longer. Of lines of progress only the newest waits. When a
-/// new line has no room, the oldest give way, so that the last words are always among those that are kept; a line
-/// says how many are missing.
+/// At most 256 KiB of text wait, unless one text alone is longer. Of lines of progress only the newest waits. If there
+/// is no room for a new line, the oldest lines are dropped, so that the last ones are always kept. A line says how many
+/// were dropped.
 #[derive(Default)]
 #[allow(clippy::option_option, reason = "unchanged, gone, or like this")]
 pub(super) struct Waiting {
@@ -19,7 +19,7 @@ pub(super) struct Waiting {
     bytes: usize,
     left_out: u64,
     bar: Option<Option<Bar>>,
-    /// Something that was taken is not yet written.
+    /// Text that was taken is not written yet.
     is_writing: bool,
 }
 
@@ -28,17 +28,17 @@ struct Text {
     is_progress: bool,
 }
 
-/// What is to be written next.
+/// What is written next.
 #[derive(Debug, Default, PartialEq)]
 #[allow(clippy::option_option, reason = "unchanged, gone, or like this")]
 pub(super) struct Batch {
     pub(super) text: String,
-    /// The bar has changed: it looks like this, or is gone.
+    /// The change of the bar: its new appearance, or `None` if it is removed.
     pub(super) bar: Option<Option<Bar>>,
 }
 
 impl Waiting {
-    /// One more text.
+    /// Adds a text.
     pub(super) fn push(&mut self, text: String, is_progress: bool) {
         if is_progress && let Some(at) = self.texts.iter().position(|text| text.is_progress) {
             self.drop_at(at);
@@ -58,12 +58,12 @@ impl Waiting {
         Some(dropped)
     }
 
-    /// The bar looks like this now.
+    /// Sets the appearance of the bar.
     pub(super) fn show(&mut self, bar: Option<Bar>) {
         self.bar = Some(bar);
     }
 
-    /// What there is to write, if there is anything; then [`written`](Self::written) is due.
+    /// Takes what there is to write, if anything. The caller must call [`written`](Self::written) afterwards.
     pub(super) fn take(&mut self) -> Option<Batch> {
         if self.texts.is_empty() && self.bar.is_none() {
             return None;
@@ -84,12 +84,12 @@ impl Waiting {
         Some(Batch { text, bar: self.bar.take() })
     }
 
-    /// What was taken is written.
+    /// Marks what was taken as written.
     pub(super) fn written(&mut self) {
         self.is_writing = false;
     }
 
-    /// Nothing waits, and nothing is being written.
+    /// Whether nothing waits and nothing is being written.
     pub(super) fn is_written(&self) -> bool {
         self.texts.is_empty() && self.bar.is_none() && !self.is_writing
     }

@@ -1,5 +1,5 @@
-//! Who may stay connected: strangers are few and have little time to say who they are, so that however many
-//! come, those that belong to the job find a place.
+//! Decides which connections may stay. Unauthenticated connections are limited in number and time, so that workers can
+//! connect however many strangers do.
 
 use std::{
     io,
@@ -19,14 +19,14 @@ use tokio::{
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::transport::server::Connected;
 
-/// Connections that have not yet said hello with the job's token; more are closed as they come.
+/// The most connections that have not yet said hello with the job's token. Further ones are closed at once.
 pub(super) const MAX_UNAUTHENTICATED: usize = 512;
 /// Accepted connections that wait for the server to take them.
 const QUEUE: usize = 64;
-/// After an error of accepting, such as for want of file descriptors.
+/// Pause after an error of `accept`, such as a lack of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The connections that are let through to the server. Never an error: the server would end by that.
+/// The connections that are passed to the server. Never yields an error, because that would end the server.
 pub(super) struct Accepted {
     connections: ReceiverStream<io::Result<Guarded>>,
     _accepting: JoinSet<()>,
@@ -40,7 +40,7 @@ impl Stream for Accepted {
     }
 }
 
-/// Accepts connections until what is returned is dropped. A stranger is cut off after `limit`.
+/// Accepts connections until the returned stream is dropped. Closes an unauthenticated connection after `limit`.
 pub(super) fn accept(listener: TcpListener, max_unauthenticated: usize, limit: Duration) -> Accepted {
     let (sender, connections) = mpsc::channel(QUEUE);
     let places = Arc::new(Semaphore::new(max_unauthenticated));
@@ -49,7 +49,7 @@ pub(super) fn accept(listener: TcpListener, max_unauthenticated: usize, limit: D
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    // Dropped, and so closed, if there is no place.
+                    // Dropped, and so closed, if there are too many unauthenticated ones.
                     let Ok(place) = places.clone().try_acquire_owned() else { continue };
                     let _ = stream.set_nodelay(true);
                     let _ = sender.send(Ok(Guarded::new(stream, place, limit))).await;
@@ -61,12 +61,12 @@ pub(super) fn accept(listener: TcpListener, max_unauthenticated: usize, limit: D
     Accepted { connections: ReceiverStream::new(connections), _accepting: accepting }
 }
 
-/// A stranger's place, until it is let in.
+/// The permit of an unauthenticated connection, held until it is authenticated.
 #[derive(Clone)]
 pub(super) struct Admission(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
 
 impl Admission {
-    /// The connection may stay, and another stranger come.
+    /// Lets the connection stay, and frees its permit for another one.
     pub(super) fn let_in(&self) {
         self.place().take();
     }
@@ -80,11 +80,11 @@ impl Admission {
     }
 }
 
-/// A connection that ends in an error when it is not let in in time.
+/// A connection that fails if it is not authenticated in time.
 pub(super) struct Guarded {
     stream: TcpStream,
     pass: Admission,
-    /// Nothing once it is over.
+    /// `None` once it can no longer expire.
     time: Option<Pin<Box<Sleep>>>,
 }
 

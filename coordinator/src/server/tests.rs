@@ -1,4 +1,4 @@
-//! Whoever is not a worker of this job, or does not speak as one, gets nowhere and does it no harm.
+//! Connections that are not workers of this job, or break the protocol, are rejected and do no harm.
 
 use super::*;
 use job::{capacity::Units, control::SERVER_NAME};
@@ -16,7 +16,7 @@ async fn plane() -> ControlPlane {
     ControlPlane::start(([127, 0, 0, 1], 0).into()).await.unwrap()
 }
 
-/// A stream to the coordinator: what is sent goes there.
+/// A client's stream to the coordinator.
 struct Caller {
     says: mpsc::Sender<wire::FromWorker>,
     hears: Streaming<wire::ToWorker>,
@@ -54,14 +54,14 @@ async fn next(plane: &mut ControlPlane) -> Incoming {
     tokio::time::timeout(PATIENCE, plane.inbox.recv()).await.unwrap().unwrap()
 }
 
-/// Joins as a worker without a number.
+/// Joins as a worker without an ID.
 async fn joined(plane: &mut ControlPlane) -> (Caller, WorkerId) {
     let caller = call(&plane.boot, hello(PROTOCOL, None)).await.unwrap();
     let Incoming::Joined(newcomer, _) = next(plane).await else { panic!("somebody else") };
     (caller, newcomer.worker)
 }
 
-/// Nobody has said anything, and a worker that comes now is served.
+/// Asserts that no message has arrived and that a new worker is served.
 async fn is_unharmed(mut plane: ControlPlane) {
     assert!(plane.inbox.try_recv().is_err());
     let (caller, worker) = joined(&mut plane).await;
@@ -145,7 +145,7 @@ async fn however_many_strangers_come_a_worker_finds_a_place() {
     for _ in 0..admission::MAX_UNAUTHENTICATED + 50 {
         strangers.push(TcpStream::connect(&address).await.unwrap());
     }
-    // As a worker does, it tries until the strangers' time is over.
+    // Like a worker, it retries until the unauthenticated connections have expired.
     let since = tokio::time::Instant::now();
     let _caller = loop {
         match call(&plane.boot, hello(PROTOCOL, None)).await {

@@ -1,11 +1,11 @@
-//! The job's certificate: made at the start, trusted by its workers alone, gone with the job.
+//! The job's certificate: made at the start, trusted only by its workers, dropped with the job.
 
 use job::control::SERVER_NAME;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tonic::transport::ServerTlsConfig;
 
-/// A server certificate and the authority that signed it. The authority's key is dropped at once,
-/// so nothing else can ever be signed by it.
+/// A server certificate and the authority that signed it. The authority's key is dropped at once, so it can never sign
+/// anything else.
 pub(super) struct Identity {
     pub(super) server: ServerTlsConfig,
     pub(super) ca_pem: String,

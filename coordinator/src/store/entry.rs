@@ -1,4 +1,4 @@
-//! What a folder holds, as listings and look-ups tell it.
+//! What a folder holds, as listings and look-ups report it.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ pub(crate) struct Entry {
     pub(crate) name: String,
     /// Its length as stored.
     pub(crate) bytes: u64,
-    /// What tells it from another one of that name: its entity tag, or the
-    /// [`Fingerprint`](job::fingerprint::Fingerprint) of a file. Nothing of what is no regular file.
+    /// Its version: the entity tag of an object, or the [`Fingerprint`](job::fingerprint::Fingerprint) of a file.
+    /// `None` for anything but a regular file.
     pub(crate) etag: Option<String>,
 }
 
-/// What is in a folder itself, not in the folders in it.
+/// What is in a folder itself, without its subfolders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Listing {
     pub(crate) files: Vec<Entry>,
-    /// Names of the folders in it.
+    /// Names of the subfolders.
     pub(crate) folders: Vec<String>,
-    /// By name, those of the files that can't be read before they are restored.
+    /// The files that can't be read before they are restored, by name.
     pub(crate) archived: BTreeMap<String, Archived>,
 }
 
@@ -29,6 +29,6 @@ pub(crate) struct Listing {
 pub(crate) struct Archived {
     /// Its storage class.
     pub(crate) class: String,
-    /// Somebody has asked for it already.
+    /// Whether its restoration was requested already.
     pub(crate) is_being_restored: bool,
 }

@@ -1,4 +1,4 @@
-//! A folder in a file system: its small files. Part files: `parts.rs`.
+//! A folder in a file system: its small files. `parts.rs` handles part files.
 
 use std::{
     fs,
@@ -21,14 +21,14 @@ use super::{
     thread::{GoesOn, goes_on},
 };
 
-/// What the names of files begin with that are gone in a moment, unless their process dies.
+/// The prefix of temporary files, which exist only for a moment, unless their process dies.
 pub(super) const TEMPORARY: &str = ".tablehaul-";
 
 /// A directory.
 #[derive(Clone, Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
-    /// The folder that is locked for this process, and the lock. Nothing is written or removed unless that is in place.
+    /// The folder that this process locked, and the lock. Nothing is written or removed unless the lock is in place.
     held: Option<(PathBuf, Arc<Held>)>,
 }
 
@@ -47,7 +47,7 @@ impl Directory {
         Self { path, held: None }
     }
 
-    /// The same, as long as this lock of it is in place.
+    /// The same directory, which can be changed only while this lock is in place.
     pub(super) fn held_by(&self, lock: &Lock) -> Self {
         let held = match lock {
             Lock::Held(held) => Some((self.path.clone(), Arc::clone(held))),
@@ -60,15 +60,15 @@ impl Directory {
         Self { path: self.path.join(folder), held: self.held.clone() }
     }
 
-    /// Makes sure that the path still leads to the folder that was locked, if one was. What comes to another in its
-    /// place, or was there before something was mounted, is not this job's.
+    /// Makes sure that the path still leads to the folder that was locked, if one was. If the folder was replaced, or
+    /// something was mounted over it, it belongs to another job.
     ///
     /// # Errors
-    /// [`FaultKind::Moved`].
+    /// Fails with [`FaultKind::Moved`] if it does not.
     pub(super) fn check_place(&self) -> Result<(), Fault> {
         let Some((folder, held)) = &self.held else { return Ok(()) };
         match held.is_in_place() {
-            // The lock is also found where a folder on its path has become a link.
+            // The lock could also be reached if a folder on its path has become a link, so that is checked as well.
             Ok(true) if Self::new(folder.clone()).check_own().is_ok() => Ok(()),
             Ok(_) => Err(Fault::new(
                 FaultKind::Moved,
@@ -92,7 +92,7 @@ impl Directory {
         Target::File { dir: self.path.clone() }
     }
 
-    /// The nearest ancestor that exists must be a directory one may write in.
+    /// The nearest existing ancestor must be a writable directory.
     pub(super) fn check(&self) -> Result<(), Fault> {
         let existing = self.path.ancestors().find(|path| path.symlink_metadata().is_ok());
         let existing = existing.unwrap_or(Path::new("/"));
@@ -105,7 +105,7 @@ impl Directory {
         tried.map_err(|error| fault("write to", existing, &error))
     }
 
-    /// The folders of this program's own files must not be links: through a planted link it would write elsewhere.
+    /// The folders of tablehaul's own files must not be links: through a planted link it would write elsewhere.
     pub(super) fn check_own(&self) -> Result<(), Fault> {
         let link = [layout::OWN_FOLDER, layout::JOURNAL].map(|name| self.path.join(name));
         match link.iter().find(|path| is_link(path)) {
@@ -141,7 +141,7 @@ impl Directory {
         Ok(names)
     }
 
-    /// Writes a file that must not be there yet, whole or not at all, whatever dies meanwhile.
+    /// Writes a new file atomically, whatever crashes meanwhile.
     pub(super) fn create(&self, name: &str, bytes: &[u8]) -> Result<(), Fault> {
         let path = self.path.join(name);
         self.check_place()?;
@@ -149,7 +149,7 @@ impl Directory {
             let folder = path.parent().unwrap_or(Path::new("/"));
             fs::create_dir_all(folder)?;
             let mut whole = temporary(&self.temporary_folder(folder), TEMPORARY)?;
-            // Not through the name, which errors would then tell.
+            // Writes to the file, not to the `NamedTempFile`, whose errors would contain the temporary path.
             whole.as_file_mut().write_all(bytes)?;
             whole.as_file().sync_all()?;
             whole.persist_noclobber(&path).map_err(|error| error.error)?;
@@ -158,8 +158,8 @@ impl Directory {
         write().map_err(|error| fault("write", &path, &error))
     }
 
-    /// Where files of the folder are written before they get their names: as long as a job has the folder, beside its
-    /// journal, where what a process that dies leaves is removed with that.
+    /// The folder of temporary files. While a job has the folder locked, that is its journal's folder, where leftovers
+    /// of a crash are removed with the journal.
     fn temporary_folder(&self, beside: &Path) -> PathBuf {
         let journal = self.held.as_ref().map(|(folder, _)| folder.join(layout::JOURNAL));
         journal.filter(|journal| journal.is_dir()).unwrap_or_else(|| beside.to_owned())
@@ -173,7 +173,7 @@ impl Directory {
             let length = file.metadata()?.len();
             let mut bytes = Vec::new();
             if length <= most {
-                // It may become longer while it is read.
+                // Reads one byte more than allowed, because the file may grow meanwhile.
                 GoesOn(file.take(most + 1)).read_to_end(&mut bytes)?;
             }
             Ok((bytes, length))
@@ -193,7 +193,7 @@ impl Directory {
         Ok(listing)
     }
 
-    /// The files and directories of the directory itself, one after the other.
+    /// Passes on the files and directories of the directory itself, one after the other.
     pub(super) fn each(
         &self,
         file: &mut dyn FnMut(Entry),
@@ -209,7 +209,7 @@ impl Directory {
             for entry in entries {
                 let entry = entry?;
                 goes_on();
-                // Of a link that leads nowhere it is found out when it is read.
+                // A dangling link is listed here; reading it fails later.
                 let metadata = fs::metadata(entry.path()).or_else(|_| entry.metadata())?;
                 let name = entry.file_name().to_string_lossy().into_owned();
                 if metadata.is_dir() {
@@ -228,7 +228,7 @@ impl Directory {
         limits::check_entries(&self.target().to_string(), number)
     }
 
-    /// A file as a listing would have it; nothing if what has that name is none.
+    /// A file as a listing reports it. `None` if the name is not that of a regular file.
     pub(super) fn entry(&self, name: &str) -> Result<Option<Entry>, Fault> {
         let path = self.path.join(name);
         let metadata = fs::metadata(&path).map_err(|error| fault("look at", &path, &error))?;
@@ -236,7 +236,7 @@ impl Directory {
         Ok(metadata.is_file().then(entry))
     }
 
-    /// The first `bytes` of a file that was found.
+    /// The first `bytes` of a listed file.
     pub(super) fn head(&self, object: &Entry, bytes: u64) -> Result<Bytes, Fault> {
         let mut head = Vec::new();
         let read = self.reader(object)?.take(bytes.min(object.bytes)).read_to_end(&mut head);
@@ -244,13 +244,13 @@ impl Directory {
         Ok(head.into())
     }
 
-    /// Opens a file of the directory that was found; another one in its place is a fault. What goes wrong while it is
-    /// read is told by [`Directory::read_fault`].
+    /// Opens a listed file. Fails if another file has taken its place. Read errors are turned into faults by
+    /// [`Directory::read_fault`].
     pub(super) fn reader(&self, object: &Entry) -> Result<Unchanged, Fault> {
         let path = self.path.join(&object.name);
         let opened = match object.etag.as_deref().map(str::parse) {
             Some(Ok(found)) => Unchanged::open(&path, found),
-            // What is no regular file is refused by what it is.
+            // Opening anything but a regular file fails, with a message that says what it is.
             None | Some(Err(_)) => source::file::open(&path)
                 .and_then(|_| Err(io::Error::other("it was not there when its folder was listed"))),
         };
@@ -266,7 +266,7 @@ impl Directory {
         remove(&self.path.join(name))
     }
 
-    /// Whether what has this name is a regular file, or nothing has it.
+    /// Whether the name belongs to a regular file or to nothing.
     pub(super) fn is_object(&self, name: &str) -> Result<bool, Fault> {
         let path = self.path.join(name);
         match fs::symlink_metadata(&path) {
@@ -276,12 +276,12 @@ impl Directory {
         }
     }
 
-    /// Removes a file if it holds just these bytes; says whether none of that name is left.
+    /// Removes a file if it has exactly these contents. Returns whether no file of that name is left.
     pub(super) fn remove_same(&self, name: &str, bytes: &[u8]) -> Result<bool, Fault> {
         if !self.is_object(name)? {
             return Ok(false);
         }
-        // What is longer is another, however long.
+        // A longer file is another one, and is not read.
         let there = fs::metadata(self.path.join(name));
         if there.is_ok_and(|there| there.len() > bytes.len() as u64) {
             return Ok(false);
@@ -295,7 +295,7 @@ impl Directory {
     }
 
     pub(super) fn tidy(&self) {
-        // Only empty directories can be removed so; others are not ours to touch.
+        // This removes only empty directories. Other ones are not ours.
         let _ = fs::remove_dir(self.path.join(layout::JOURNAL));
         let _ = fs::remove_dir(self.path.join(layout::OWN_FOLDER));
         let _ = fs::remove_dir(&self.path);

@@ -1,12 +1,12 @@
-//! What a bucket may demand when S3 says only that it refuses.
+//! Hints at what a bucket may require if S3 only denies a request.
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use job::spec::S3Settings;
 use job_aws::{Fault, FaultKind};
 
-/// What an error of S3 means, with a hint if the call was denied. `action` is the IAM action, `url` what it was called
-/// on, `address` the endpoint.
+/// The fault for an error of S3, with a hint if the call was denied. `action` is the IAM action, `url` the object or
+/// folder, `address` the endpoint.
 pub(crate) fn s3_fault<E>(
     action: &str,
     url: &str,
@@ -25,11 +25,11 @@ where
     fault
 }
 
-/// What to look at when `action` was denied with this message, to be put after the reason; empty if there is nothing.
-/// Names flags and variables, since the form of the Java tool has no flags.
+/// What to check if `action` was denied with this message, to be appended to the reason. Empty if there is no hint.
+/// Names flags and environment variables, because the form of the Java tool has no flags.
 fn hint(action: &str, settings: &S3Settings, message: &str) -> String {
     let mut hint = String::new();
-    // S3 says no more than that to a caller who does not agree to pay.
+    // S3 says only this to a caller who does not agree to pay.
     if !settings.requester_pays && matches!(message, "" | "Access Denied") {
         hint.push_str("; if the bucket has Requester Pays turned on, give --requester-pays");
     }

@@ -1,33 +1,33 @@
-//! How long the files can be that are read whole. One that is longer is something else: reading it would cost memory
-//! for nothing.
+//! The most bytes of files that are read as a whole. A longer file is not what its name says, and reading it would
+//! waste memory.
 
 use job::layout;
 use job_aws::{Fault, FaultKind};
 
 use crate::text;
 
-/// 1,500,000 part files with URLs of 130 bytes, 170 with what stands around them. The Java tool writes a file for
-/// 100,000 items or so, this program 20,000 files at most.
+/// 1,500,000 part files with URLs of 130 bytes, 170 with the text around them. The Java tool writes a file for every
+/// 100,000 items or so, tablehaul 20,000 files at most.
 const MANIFEST: u64 = 256 << 20;
-/// 7,000,000 upload parts of 160 bytes each, with their indentation: 100 TB in parts of 16 MiB.
+/// 7,000,000 upload parts of 160 bytes each, with indentation: 100 TB in parts of 16 MiB.
 const EXPORT_JSON: u64 = 1 << 30;
-/// 1,000,000 segments, the most that a Scan has, with keys of 2,000 bytes each. No longer one is written.
+/// 1,000,000 segments, the most that a Scan allows, with keys of 2,000 bytes each. Longer objects are never written.
 pub(crate) const JOURNAL_OBJECT: u64 = 2 << 30;
-/// DynamoDB writes a line of less than 400 bytes, with a key of usual length, for each partition of a table, of which
-/// each has up to 10 GB.
+/// For each partition of a table, which holds up to 10 GB, DynamoDB writes a line of less than 400 bytes, with a key of
+/// usual length.
 const NATIVE_FILES: u64 = 256 << 20;
 /// It has a dozen fields.
 const NATIVE_SUMMARY: u64 = 1 << 20;
 /// An MD5 in base64 has 24 bytes.
 const NATIVE_MD5: u64 = 4096;
-/// Whatever else is read whole.
+/// Any other file that is read as a whole.
 const OTHER: u64 = 16 << 20;
 
-/// Files and folders of one folder. An export has 20,000 files at most, the Java tool writes one for 100,000 items or
-/// so: of 100 billion items, a million.
+/// The most files and subfolders of a folder. An export has 20,000 files at most. The Java tool writes one for every
+/// 100,000 items or so, which is a million for 100 billion items.
 pub(super) const ENTRIES: usize = 5_000_000;
 
-/// How many bytes the file `name` can have, by its name.
+/// The most bytes that the file `name` can have.
 pub(super) fn most(name: &str) -> u64 {
     let file = name.rsplit('/').next().unwrap_or_default();
     match file {
@@ -41,7 +41,7 @@ pub(super) fn most(name: &str) -> u64 {
     }
 }
 
-/// What it means that a file has more. `found` is its length, if that is known.
+/// The fault for a file that is longer. `found` is its length, if known.
 pub(super) fn too_long(url: &str, name: &str, found: Option<u64>) -> Fault {
     let most = text::bytes(most(name));
     let has = match found {
@@ -51,7 +51,7 @@ pub(super) fn too_long(url: &str, name: &str, found: Option<u64>) -> Fault {
     Fault::new(FaultKind::Refused, format!("{url} {has}: it is damaged or not written by tablehaul"))
 }
 
-/// Refuses a folder that has more files than any backup.
+/// Refuses a folder with more files than any backup has.
 pub(super) fn check_entries(place: &str, entries: usize) -> Result<(), Fault> {
     if entries <= ENTRIES {
         return Ok(());

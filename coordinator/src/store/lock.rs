@@ -1,8 +1,8 @@
-//! The lock by which a coordinator on a file system is known to live: an advisory lock of the whole file,
-//! which ends with its process. On NFS it holds across hosts (flock(2), "NFS details").
+//! The lock that shows that a coordinator on a file system is alive: an advisory lock of the whole file, which ends
+//! with its process. On NFS it works across hosts (flock(2), "NFS details").
 //!
-//! It also tells whether a path still leads to the folder that was locked: folders are moved, and file systems mounted
-//! over them, while a job runs.
+//! It also shows whether a path still leads to the folder that was locked: folders can be moved, and file systems
+//! mounted over them, while a job runs.
 
 use std::{
     fs::{self, File, Metadata, TryLockError},
@@ -14,7 +14,7 @@ use std::{
 
 use super::path::{new_or_own, own};
 
-/// A lock that this process has, until it is [unlocked](unlock) or dropped.
+/// A lock that this process holds until it is [unlocked](unlock) or dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
     file: File,
@@ -22,26 +22,26 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Whether the lock at its path is this one.
+    /// Whether the lock file at its path is this one.
     pub(super) fn is_in_place(&self) -> io::Result<bool> {
         is_at(&self.file, &self.path)
     }
 }
 
-/// What came of trying.
+/// The result of trying to lock.
 #[derive(Debug)]
 pub(crate) enum Lock {
-    /// It is this process's.
+    /// This process holds the lock.
     Held(Arc<Held>),
-    /// Another's.
+    /// Another process holds it.
     Busy,
-    /// Nobody's: there is no such file.
+    /// Nobody holds it: the lock file does not exist.
     Free,
-    /// There are no locks here.
+    /// The storage has no locks.
     None,
 }
 
-/// Tries to get a lock. Makes the file if `create`; else a missing file counts as unlocked. A link is not followed.
+/// Tries to lock a file. Creates the file if `create`; otherwise a missing file counts as free. Does not follow links.
 pub(super) fn lock(path: &Path, create: bool) -> io::Result<Lock> {
     loop {
         if create && let Some(folder) = path.parent() {
@@ -55,26 +55,26 @@ pub(super) fn lock(path: &Path, create: bool) -> io::Result<Lock> {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(Lock::Busy),
-            // Of a file that is open there is no other reason (flock(2), "Errors").
+            // For an open file there is no other reason (flock(2), "Errors").
             Err(TryLockError::Error(_)) => return Ok(Lock::None),
         }
-        // One that was removed meanwhile would keep nobody out.
+        // A lock file that was removed meanwhile would keep nobody out.
         if is_at(&file, path)? {
             return Ok(Lock::Held(Arc::new(Held { file, path: path.to_owned() })));
         }
     }
 }
 
-/// Removes the file, if it is the one that is held, and lets others have it.
+/// Removes the lock file, if it is still the one that is held, and releases the lock.
 pub(super) fn unlock(held: &Held) {
     if held.is_in_place().is_ok_and(|is_in_place| is_in_place) {
-        // That it stays would do no harm.
+        // A lock file that stays does no harm.
         let _ = fs::remove_file(&held.path);
     }
     let _ = held.file.unlock();
 }
 
-/// Whether a path leads to an open file. As long as that is open, no other gets its number.
+/// Whether a path leads to an open file. No other file gets its inode number while it is open.
 pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let id = |metadata: Metadata| (metadata.dev(), metadata.ino());
     match fs::symlink_metadata(path) {

@@ -1,5 +1,5 @@
-//! What a folder holds of a job that is under way, or was when its coordinator died: its journal's age, its
-//! lock, and uploads that nobody knows of.
+//! What a folder holds of a job that is running or whose coordinator died: the age of its journal, its lock, and
+//! uploads that nobody recorded.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -23,7 +23,7 @@ use job_aws::{Fault, FaultKind};
 use super::{Store, files::Directory, lock, lock::Lock, s3::Prefix};
 
 impl Store {
-    /// A folder in this one.
+    /// A subfolder of this folder.
     pub(crate) fn within(&self, folder: &str) -> Self {
         match self {
             Self::S3(prefix) => Self::S3(prefix.within(folder)),
@@ -31,7 +31,7 @@ impl Store {
         }
     }
 
-    /// How long an object has been there, by the clock of who stores it; nothing if that can't be told.
+    /// The age of an object, by the clock of the storage, or `None` if it is unknown.
     pub(crate) async fn age(&self, name: &str) -> Result<Option<Duration>, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.age(name)).await,
@@ -42,7 +42,7 @@ impl Store {
         }
     }
 
-    /// Locks the folder for this process; [`Lock::None`] where there are no locks.
+    /// Locks the folder for this process. Returns [`Lock::None`] if the storage has no locks.
     pub(crate) async fn lock(&self) -> Result<Lock, Fault> {
         match self {
             Self::S3(_) => Ok(Lock::None),
@@ -50,7 +50,7 @@ impl Store {
         }
     }
 
-    /// Whether the folder is locked; creates nothing.
+    /// Whether the folder is locked. Creates nothing.
     pub(crate) async fn probe_lock(&self) -> Result<Lock, Fault> {
         match self {
             Self::S3(_) => Ok(Lock::None),
@@ -58,7 +58,7 @@ impl Store {
         }
     }
 
-    /// The folder as long as this lock of it is in place: else nothing is written to it or removed from it any more.
+    /// The folder, which can be changed only while this lock of it is in place.
     pub(crate) fn held_by(&self, lock: &Lock) -> Self {
         match self {
             Self::S3(prefix) => Self::S3(prefix.clone()),
@@ -66,10 +66,11 @@ impl Store {
         }
     }
 
-    /// Makes sure that the folder is still the one that was locked. In S3 the journal tells.
+    /// Makes sure that the folder is still the one that was locked. In S3 does nothing, because the journal shows who
+    /// has the folder.
     ///
     /// # Errors
-    /// [`FaultKind::Moved`].
+    /// Fails with [`FaultKind::Moved`] if it is not.
     pub(crate) async fn check_place(&self) -> Result<(), Fault> {
         match self {
             Self::S3(_) => Ok(()),
@@ -77,10 +78,10 @@ impl Store {
         }
     }
 
-    /// Lets others have the folder, and removes what only a job under way has in it besides its journal and files.
+    /// Releases the folder, and removes what only a running job has in it besides its journal and files.
     pub(crate) async fn release(&self, lock: Lock) {
         if let Self::Files(directory) = self {
-            // What can't be removed is left.
+            // Errors are ignored: what can't be removed stays.
             let release = move |directory: &Directory| {
                 directory.release(&lock);
                 Ok(())
@@ -89,7 +90,7 @@ impl Store {
         }
     }
 
-    /// Whether a file has lost what was sealed of it, and which, in words. `may_be_complete`: also one that is complete
+    /// Whether a file has lost sealed data: a sentence about the first such file. If `may_be_complete`, a complete file
     /// has lost nothing.
     pub(crate) async fn lost(
         &self,
@@ -106,7 +107,7 @@ impl Store {
         }
     }
 
-    /// Aborts whatever is open of a job: uploads, hidden files. Says how many there were.
+    /// Aborts everything that is open of a job: multipart uploads or hidden files. Returns how many there were.
     pub(crate) async fn abort_all(&self, job: &JobId) -> Result<usize, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.abort_all(job)).await,
@@ -130,7 +131,7 @@ impl Directory {
         let path = self.path().join(layout::LOCK);
         self.check_own()?;
         let locked = lock::lock(&path, create).map_err(|error| super::files::fault("lock", &path, &error))?;
-        // Once more, now that the folders are there.
+        // Checked again, now that the folders exist.
         self.check_own().map(|()| locked)
     }
 
@@ -141,7 +142,7 @@ impl Directory {
         let journal = self.path().join(layout::JOURNAL);
         for entry in fs::read_dir(&journal).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(super::files::TEMPORARY) {
-                // Whoever wrote it is dead. If it stays, only an empty folder will be left with it.
+                // The process that wrote it is dead. If the file can't be removed, only it and its folder stay.
                 let _ = fs::remove_file(entry.path());
             }
         }
@@ -174,7 +175,7 @@ impl Directory {
     }
 }
 
-/// Keeps the time at which a reply was sent.
+/// Keeps the Date header of a reply.
 #[derive(Debug, Clone, Default)]
 struct KeepDate(Arc<Mutex<Option<DateTime>>>);
 
@@ -220,7 +221,7 @@ impl Prefix {
         Ok(open.len())
     }
 
-    /// Keys and ids of the uploads that are open of a job.
+    /// Keys and IDs of the open uploads of a job.
     async fn uploads(&self, job: &JobId) -> Result<Vec<(String, String)>, Fault> {
         let prefix = self.target.key(&format!("{job}_"));
         let (mut open, mut marker, mut places) = (Vec::new(), (None, None), Places::default());
@@ -231,7 +232,7 @@ impl Prefix {
             let page = request.send().await;
             let page = page.map_err(|error| self.fault("s3:ListBucketMultipartUploads", &place, &error))?;
             let uploads = page.uploads.unwrap_or_default().into_iter();
-            // A server may take the prefix for a hint.
+            // A server may ignore the prefix.
             open.extend(
                 uploads
                     .filter_map(|upload| upload.key.zip(upload.upload_id))
@@ -256,7 +257,7 @@ impl Prefix {
         may_be_complete: bool,
     ) -> Result<Option<String>, Fault> {
         let open = match self.uploads(job).await {
-            // Then it is found out at the end.
+            // Lost uploads are then found at completion.
             Err(fault) if fault.kind == FaultKind::Denied => return Ok(None),
             open => open?,
         };
@@ -276,7 +277,7 @@ impl Prefix {
         Ok(None)
     }
 
-    /// Whether an upload that was not listed is gone indeed, as far as one may ask.
+    /// Whether an upload that was not listed is indeed gone, as far as the permissions allow to see.
     async fn is_gone(&self, file: &PartFile) -> Result<bool, Fault> {
         let Some(upload_id) = &file.upload_id else { return Ok(true) };
         let (key, url) = (self.target.key(&file.name), self.target.url(&file.name));
@@ -294,7 +295,7 @@ impl Prefix {
         let Err(error) = request.upload_id(upload_id).send().await else { return Ok(()) };
         let url = format!("s3://{}/{key}", self.bucket);
         let fault = self.fault("s3:AbortMultipartUpload", &url, &error);
-        // Another has been quicker.
+        // Somebody else aborted it first.
         if fault.kind == FaultKind::NotFound { Ok(()) } else { Err(fault) }
     }
 }

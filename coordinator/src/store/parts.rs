@@ -1,7 +1,7 @@
 //! Part files of a folder in a file system. Each has a hidden name until it is complete.
 //!
-//! Others who may write to the folder may have planted anything under these names: no link is followed, and only regular
-//! files are opened.
+//! Others who may write to the folder may have planted anything under these names, so links are not followed, and only
+//! regular files are opened.
 
 use std::{
     fs::{self, File},
@@ -26,8 +26,8 @@ use super::{
 };
 use crate::text;
 
-/// File systems of one machine. If a lock is free there, the process that held it no longer has the file open. On a
-/// network file system that is not certain.
+/// File systems of a single machine. If a lock is free there, the process that held it no longer has the file open. On
+/// a network file system that is not certain.
 const OF_ONE_MACHINE: [FsType; 6] = [
     statfs::EXT4_SUPER_MAGIC,
     statfs::XFS_SUPER_MAGIC,
@@ -36,25 +36,25 @@ const OF_ONE_MACHINE: [FsType; 6] = [
     statfs::TMPFS_MAGIC,
     statfs::OVERLAYFS_SUPER_MAGIC,
 ];
-/// File systems on which a copy may share the blocks of the original (`copy_file_range(2)`), and need no room.
+/// File systems on which a copy can share the blocks of the original (`copy_file_range(2)`) and then needs no space.
 const SHARE_BLOCKS: [FsType; 2] = [statfs::XFS_SUPER_MAGIC, statfs::BTRFS_SUPER_MAGIC];
 
 impl Directory {
-    /// What is given out in the place of an upload id makes the hidden name one that no other coordinator
-    /// has given out.
+    /// Creates the equivalent of an upload ID. It makes the hidden name unique among all coordinators.
     pub(super) fn open(&self) -> Result<UploadId, Fault> {
         self.check_place()?;
         fs::create_dir_all(self.path()).map_err(|error| fault("create", self.path(), &error))?;
         Ok(UploadId::of_locked_file(uuid::Uuid::new_v4().as_u128()))
     }
 
-    /// The path under which a file is filled; `None` if no worker was told to fill it.
+    /// The path of a file while it is written. `None` if it was never opened.
     fn hidden(&self, file: &PartFile) -> Option<PathBuf> {
         let upload_id = file.upload_id.as_ref()?;
         Some(self.path().join(layout::hidden(&file.name, upload_id)?))
     }
 
-    /// The first file that has less than what was sealed of it. One that may have been completed counts as it is.
+    /// A sentence about the first file that has less than its sealed data. If `may_be_complete`, a complete file of the
+    /// right length has lost nothing.
     pub(super) fn lost(&self, files: &[PartFile], may_be_complete: bool) -> Result<Option<String>, Fault> {
         for file in files.iter().filter(|file| !file.parts.is_empty()) {
             let Some(hidden) = self.hidden(file) else { continue };
@@ -68,8 +68,9 @@ impl Directory {
         Ok(None)
     }
 
-    /// Keeps a lost worker from changing a file that counts. If no process can write to the file any more, it is cut to
-    /// its sealed bytes. Else a copy of these takes its place, so that the worker writes to a file without a name.
+    /// Fences a file: keeps a lost worker from changing it. If no process can write to it any more, it is truncated to
+    /// its sealed bytes. Otherwise a copy of these bytes takes its place, so that the worker writes to a file without a
+    /// name.
     pub(super) async fn fence(&self, file: PartFile) -> Result<(), Fault> {
         let Some(hidden) = self.hidden(&file) else { return Ok(()) };
         let directory = self.clone();
@@ -79,7 +80,7 @@ impl Directory {
                 return remove(&hidden);
             }
             let (from, may_write) = match sealed(&hidden, &file, true) {
-                // Another user's can still be copied.
+                // A file of another user can still be copied.
                 Err(fault) if fault.kind == FaultKind::Denied => (sealed(&hidden, &file, false)?, false),
                 from => (from?, true),
             };
@@ -98,10 +99,10 @@ impl Directory {
     fn copy(&self, from: &File, hidden: &Path, file: &PartFile) -> Result<(), Fault> {
         self.check_room(from, hidden, file.bytes())?;
         let copied = || -> io::Result<u64> {
-            // So that what a process that dies leaves is removed with the files of the job.
+            // With this prefix, a leftover of a crash is removed with the files of the job.
             let prefix = format!(".{}.copy-", file.name);
             let mut copy = temporary(self.path(), &prefix)?;
-            // The kernel copies, from file to file, if it can by sharing blocks (`copy_file_range(2)`).
+            // The kernel copies, by sharing blocks if it can (`copy_file_range(2)`).
             let length = io::copy(&mut from.take(file.bytes()), copy.as_file_mut())?;
             copy.as_file().sync_all()?;
             if length == file.bytes() {
@@ -117,9 +118,9 @@ impl Directory {
         Err(Fault::new(FaultKind::Lost, short(hidden, Some(length), file.bytes())))
     }
 
-    /// Refuses to copy what there is no room for.
+    /// Refuses to copy if there is not enough space.
     fn check_room(&self, from: &File, hidden: &Path, needed: u64) -> Result<(), Fault> {
-        // Nothing is refused for what can't be told.
+        // Does not refuse if the free space is unknown.
         let Ok(room) = statvfs(self.path()) else { return Ok(()) };
         let free = room.blocks_available().saturating_mul(room.fragment_size());
         if free >= needed || is_one_of(&SHARE_BLOCKS, from) {
@@ -151,7 +152,7 @@ impl Directory {
             let path = directory.path().join(&*file.name);
             let there = length(&path).map_err(|error| fault("look at", &path, &error))?;
             let opened = match sealed(&hidden, &file, false) {
-                // It has been completed by a coordinator that died soon after; the length then decides.
+                // A coordinator that died soon afterwards may have completed it. The length decides.
                 Err(fault) if fault.kind == FaultKind::Lost && there.is_some() => {
                     return if there == Some(file.bytes()) { Ok(()) } else { Err(fault) };
                 }
@@ -175,7 +176,7 @@ impl Directory {
         .await
     }
 
-    /// Removes a file of an export that is given up, its visible form only if it may have got one.
+    /// Removes a file of an export that is discarded. Removes the visible file only if it may have been completed.
     pub(super) fn abort(&self, file: &PartFile, may_be_complete: bool) -> Result<(), Fault> {
         self.check_place()?;
         if let Some(hidden) = self.hidden(file) {
@@ -188,7 +189,7 @@ impl Directory {
     }
 }
 
-/// The hidden file, which must have all that was sealed of it.
+/// Opens the hidden file, which must have all of its sealed data.
 fn sealed(hidden: &Path, file: &PartFile, write: bool) -> Result<File, Fault> {
     let opened = match own(hidden, write) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -203,12 +204,12 @@ fn sealed(hidden: &Path, file: &PartFile, write: bool) -> Result<File, Fault> {
     Ok(opened)
 }
 
-/// Whether the worker that filled a file can't write to it any more: it held a lock as long as it had the file open, and
-/// this process has that lock now, for as long as it has the file open. Only its worker ever opens it to write, once,
-/// and only if there is none of that name.
+/// Whether the worker that wrote a file can't write to it any more. The worker held a lock while it had the file open;
+/// this process now has that lock, for as long as it has the file open. Only its worker ever opens the file to write:
+/// once, and only if no file of that name exists.
 fn is_nobodys(opened: &File, hidden: &Path, file: &PartFile) -> io::Result<bool> {
     let is_locked = file.upload_id.as_ref().is_some_and(UploadId::is_of_locked_file);
-    // Under another name it may be something else.
+    // With another hard link it may be something else as well.
     let is_alone = opened.metadata()?.nlink() == 1;
     Ok(is_locked && is_alone && opened.try_lock().is_ok() && is_at(opened, hidden)?)
 }

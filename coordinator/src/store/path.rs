@@ -1,5 +1,5 @@
-//! Opens and creates files of a folder in which others may have planted something: no link is followed, and what is
-//! no regular file is refused.
+//! Opens and creates files of a folder in which others may have planted something: links are not followed, and anything
+//! but a regular file is refused.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -11,18 +11,18 @@ use std::{
 use nix::fcntl::OFlag;
 use tempfile::{NamedTempFile, TempPath};
 
-/// Opens a file that must be a regular one under its own name.
+/// Opens a file, which must be a regular file and not a link.
 pub(super) fn own(path: &Path, write: bool) -> io::Result<File> {
     open(OpenOptions::new().read(true).write(write), path)
 }
 
-/// The same, and makes it if it is not there.
+/// Like [`own`], but creates the file if it does not exist.
 pub(super) fn new_or_own(path: &Path) -> io::Result<File> {
     open(OpenOptions::new().read(true).write(true).create(true).truncate(false), path)
 }
 
 fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    // Not waiting for the other end of a pipe.
+    // Does not wait for the other end of a FIFO.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let opened = options.custom_flags(flags.bits()).open(path);
     let file = opened
@@ -30,12 +30,12 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
-/// Whether there is a link of this name, wherever it leads.
+/// Whether this is a link, wherever it leads.
 pub(super) fn is_link(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }
 
-/// The length of a regular file under its own name.
+/// The length of a regular file that is not a link.
 pub(super) fn length(path: &Path) -> io::Result<Option<u64>> {
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
@@ -44,14 +44,14 @@ pub(super) fn length(path: &Path) -> io::Result<Option<u64>> {
     }
 }
 
-/// A new file in `folder`. Its name is random, so nobody can have planted a file there. Dropping it removes it.
+/// A new file in `folder`. Its random name can't have been planted. Dropping it removes the file.
 pub(super) fn temporary(folder: &Path, prefix: &str) -> io::Result<NamedTempFile> {
     let path = folder.join(format!("{prefix}{}", uuid::Uuid::new_v4().simple()));
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
     Ok(NamedTempFile::from_parts(file, TempPath::try_from_path(path)?))
 }
 
-/// A name is durable when its directory is.
+/// Makes the name of a file durable, by syncing its directory.
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }

@@ -1,4 +1,4 @@
-//! Reading a whole backup folder, which may be any size.
+//! Reads a whole backup folder, of any size.
 
 use std::{io, ops::Range};
 
@@ -16,19 +16,19 @@ use super::{
 };
 use crate::retry::{retry, retry_briefly};
 
-/// Files of a directory that were found and not seen yet, at most.
+/// The most files of a directory that wait to be passed on.
 const FILES_AHEAD: usize = 1000;
 
 /// A file to be read.
 pub(crate) enum Readable {
-    /// By ranges, with [`Store::get_range`].
+    /// In ranges, with [`Store::get_range`].
     InRanges,
-    /// As it is.
+    /// As an open file.
     File(Unchanged),
 }
 
 impl Store {
-    /// A folder that is only read; needs no AWS access for one in a file system.
+    /// A folder that is only read. Needs no AWS access for a folder in a file system.
     pub(crate) async fn to_read(target: &Target, access: &AwsAccess) -> Result<Self, Fault> {
         let bucket = match target {
             Target::File { dir } => return Ok(Self::Files(Directory::new(dir.clone()))),
@@ -39,7 +39,7 @@ impl Store {
         Ok(Self::S3(Prefix::new(bucket, target.clone(), &clients)))
     }
 
-    /// A folder that is only read, with clients that are there already; a file system needs none.
+    /// A folder that is only read, with existing clients. A file system needs none.
     pub(crate) fn reading(target: &Target, clients: Option<&Clients>) -> Result<Self, Fault> {
         match (target, clients) {
             (Target::File { dir }, _) => Ok(Self::Files(Directory::new(dir.clone()))),
@@ -50,12 +50,12 @@ impl Store {
         }
     }
 
-    /// All files in the folder itself, not those in folders in it. Nothing if there is no folder.
+    /// All files in the folder itself, without its subfolders. Empty if the folder does not exist.
     pub(crate) async fn entries(&self) -> Result<Vec<Entry>, Fault> {
         Ok(self.listing().await?.files)
     }
 
-    /// Everything in the folder itself. Nothing if there is no folder.
+    /// Everything in the folder itself. Empty if the folder does not exist.
     pub(crate) async fn listing(&self) -> Result<Listing, Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.listing()).await,
@@ -63,14 +63,15 @@ impl Store {
         }
     }
 
-    /// Shows every file in the folder itself, one page of the listing after the other. Nothing if there is no folder.
+    /// Passes every file in the folder itself to `see`, one page of the listing after the other. Passes none if the
+    /// folder does not exist.
     pub(crate) async fn each(&self, see: &mut (dyn FnMut(Entry) + Send)) -> Result<(), Fault> {
         match self {
             Self::S3(prefix) => Box::pin(prefix.each(see)).await,
             Self::Files(directory) => {
                 let (shown, mut seen) = mpsc::channel(FILES_AHEAD);
                 let listing = directory.call(move |directory| {
-                    // Nobody may be there any more to see it.
+                    // The receiver may be gone.
                     directory.each(&mut |entry| drop(shown.blocking_send(entry)), &mut |_| ())
                 });
                 let seeing = async {
@@ -83,7 +84,7 @@ impl Store {
         }
     }
 
-    /// Another folder of the same bucket or file system, to be read.
+    /// Another folder of the same bucket or file system, to read from.
     pub(crate) fn at(&self, folder: &Target) -> Self {
         match (self, folder) {
             (Self::S3(prefix), _) => Self::S3(prefix.at(folder.clone())),
@@ -92,7 +93,7 @@ impl Store {
         }
     }
 
-    /// A file as a listing would have it, if there is one of that name.
+    /// A file as a listing reports it, if it exists.
     pub(crate) async fn look_up(&self, name: &str) -> Result<Option<Entry>, Fault> {
         let looked_up = match self {
             Self::S3(prefix) => Box::pin(prefix.entry(name)).await.map(Some),
@@ -107,7 +108,7 @@ impl Store {
         }
     }
 
-    /// A small object, if it is there.
+    /// Reads a small object, if it exists.
     pub(crate) async fn find(&self, name: &str) -> Result<Option<Vec<u8>>, Fault> {
         match retry(|| self.get(name)).await {
             Ok(bytes) => Ok(Some(bytes)),
@@ -116,7 +117,7 @@ impl Store {
         }
     }
 
-    /// The first bytes of a file; fewer than `limit` only if it has no more.
+    /// The first bytes of a file. Returns fewer than `limit` only if the file is shorter.
     pub(crate) async fn head(&self, object: &Entry, limit: u64) -> Result<Bytes, Fault> {
         match self {
             Self::S3(_) if object.bytes == 0 => Ok(Bytes::new()),
@@ -128,7 +129,7 @@ impl Store {
         }
     }
 
-    /// Opens a file that was found; another one in its place is a fault.
+    /// Opens a listed file. Fails if another file has taken its place.
     pub(crate) async fn open_to_read(&self, object: &Entry) -> Result<Readable, Fault> {
         match self {
             Self::S3(_) => Ok(Readable::InRanges),
@@ -147,7 +148,7 @@ impl Store {
         }
     }
 
-    /// What it means that a file that was opened can't be read.
+    /// The fault for an error while reading an open file.
     pub(crate) fn read_fault(&self, name: &str, error: io::Error) -> Fault {
         match (self, error.downcast::<Fault>()) {
             (_, Ok(fault)) => fault,

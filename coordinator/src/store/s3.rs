@@ -19,7 +19,7 @@ use job_aws::{Clients, Fault, FaultKind, waits};
 
 use super::{Archived, Entry, Listing, hint::s3_fault, limits};
 
-/// Objects of one bucket under one prefix.
+/// The objects of a bucket under a prefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Prefix {
     pub(super) client: aws_sdk_s3::Client,
@@ -46,7 +46,7 @@ impl Prefix {
         s3_fault(action, resource, &self.address, &self.settings, error)
     }
 
-    /// A bucket that is not there, or another reason why it cannot be listed.
+    /// The fault if the bucket does not exist or cannot be listed.
     fn list_fault<E>(&self, error: &SdkError<E, HttpResponse>) -> Fault
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -76,7 +76,7 @@ impl Prefix {
         Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
-    /// Puts an object where none may be yet.
+    /// Creates an object that must not exist yet.
     pub(super) async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
         // A bucket with Object Lock refuses objects without a checksum (Amazon S3 API Reference, "PutObject").
         let request = self
@@ -130,7 +130,7 @@ impl Prefix {
         Ok(listing)
     }
 
-    /// The objects of the folder itself, one after the other.
+    /// Passes on the objects of the folder itself, one after the other.
     pub(super) async fn each(&self, see: &mut (dyn FnMut(Entry) + Send)) -> Result<(), Fault> {
         self.list_pages(&mut |entry, _| see(entry), &mut |_| ()).await
     }
@@ -192,12 +192,12 @@ impl Prefix {
         places.next(from).map_err(|repeats| odd(&repeats.to_string()))
     }
 
-    /// Objects under another prefix of the bucket.
+    /// The objects under another prefix of the bucket.
     pub(super) fn at(&self, target: Target) -> Self {
         Self { target, ..self.clone() }
     }
 
-    /// An object as a listing would have it.
+    /// An object as a listing reports it.
     pub(super) async fn entry(&self, name: &str) -> Result<Entry, Fault> {
         let (key, url) = (self.target.key(name), self.target.url(name));
         let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
@@ -207,7 +207,7 @@ impl Prefix {
         Ok(Entry { name: name.to_owned(), bytes: bytes.ok_or_else(silent)?, etag: head.e_tag })
     }
 
-    /// Reads bytes of an object as it was listed; another one in its place is a fault.
+    /// Reads bytes of a listed object. Fails if another object has taken its place.
     pub(super) async fn get_range(&self, object: &Entry, range: Range<u64>) -> Result<Bytes, Fault> {
         let (key, etag) = (self.target.key(&object.name), object.etag.as_deref());
         job_aws::get_range(&self.client, &self.address, &self.bucket, &key, etag, range).await
@@ -221,7 +221,7 @@ impl Prefix {
         }
     }
 
-    /// Removes an object if it holds just these bytes; says whether none of that name is left.
+    /// Removes an object if it has exactly these contents. Returns whether no object of that name is left.
     pub(super) async fn remove_same(&self, name: &str, bytes: &[u8]) -> Result<bool, Fault> {
         let (key, url) = (self.target.key(name), self.target.url(name));
         let reply = match self.client.get_object().bucket(&self.bucket).key(&key).send().await {
@@ -231,7 +231,7 @@ impl Prefix {
                 return if fault.kind == FaultKind::NotFound { Ok(true) } else { Err(fault) };
             }
         };
-        // What is longer is another, however long.
+        // An object of another length is another one, and is not read.
         if reply.content_length() != i64::try_from(bytes.len()).ok() {
             return Ok(false);
         }
@@ -243,8 +243,8 @@ impl Prefix {
         self.remove_if(name, etag).await
     }
 
-    /// Removes an object unless it is another by now (API Reference, "`DeleteObject`", `If-Match`); servers that do not know
-    /// that condition ignore it, or say so. Says whether none of that name is left.
+    /// Removes an object unless another has taken its place (API Reference, "`DeleteObject`", `If-Match`). Servers that
+    /// do not support this condition ignore it or return an error. Returns whether no object of that name is left.
     async fn remove_if(&self, name: &str, etag: Option<String>) -> Result<bool, Fault> {
         let request = self.client.delete_object().bucket(&self.bucket).key(self.target.key(name));
         let Err(error) = request.set_if_match(etag).send().await else { return Ok(true) };
@@ -273,7 +273,7 @@ impl Prefix {
         reply.upload_id.and_then(|id| id.parse().ok()).ok_or_else(missing)
     }
 
-    /// What to say of a file whose upload is not there any more.
+    /// The message for a file whose upload no longer exists.
     pub(super) fn gone(&self, file: &PartFile) -> String {
         let url = self.target.url(&file.name);
         format!("the multipart upload of {url} is gone: it was aborted, perhaps by a lifecycle rule")
@@ -297,7 +297,7 @@ impl Prefix {
         let done = request.upload_id(&**upload_id).multipart_upload(upload).send().await;
         let done = done.map_err(|error| self.fault("s3:PutObject", &url, &error));
         let is_gone = done.as_ref().is_err_and(|fault| fault.kind == FaultKind::NotFound);
-        // A completion whose reply was lost is found done; the length then decides.
+        // If the reply to an earlier try was lost, the upload is already complete. The length decides.
         if !is_gone {
             done?;
         }
@@ -320,7 +320,7 @@ impl Prefix {
         let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key);
         if let Err(error) = request.upload_id(&**upload_id).send().await {
             let fault = self.fault("s3:AbortMultipartUpload", &self.target.url(&file.name), &error);
-            // It has been completed, or aborted before.
+            // It was completed, or aborted before.
             if fault.kind != FaultKind::NotFound {
                 return Err(fault);
             }
@@ -338,9 +338,9 @@ impl Prefix {
     }
 }
 
-/// What keeps an object from being read: its class is one of an archive and nothing of it is restored (Amazon S3 User
-/// Guide, "Working with archived objects"). Glacier Instant Retrieval is no archive in this sense; of Intelligent
-/// Tiering a listing does not tell.
+/// The state of an object that can't be read, because its storage class is an archive and it is not restored (Amazon S3
+/// User Guide, "Working with archived objects"). Glacier Instant Retrieval is not an archive in this sense. For
+/// Intelligent-Tiering a listing does not tell.
 fn archived(object: &Object) -> Option<Archived> {
     let class = object.storage_class()?;
     let is_archive = matches!(class, ObjectStorageClass::Glacier | ObjectStorageClass::DeepArchive);

@@ -1,5 +1,5 @@
-//! Calls to a file system. Each has a thread of its own: one that hangs, on a network file system that is gone, keeps
-//! no other thread from hearing signals.
+//! Calls to a file system. Each has a thread of its own: a call that hangs, for example because a network file system
+//! is gone, keeps no other thread from handling signals.
 
 use std::{
     cell::RefCell,
@@ -18,7 +18,7 @@ thread_local! {
     static CALL: RefCell<Option<Waiting>> = const { RefCell::new(None) };
 }
 
-/// Makes a call to the file system of `path`. If its future is dropped, the call may still be made.
+/// Makes a call to the file system of `path`. If the future is dropped, the call may still be made.
 pub(crate) async fn blocking<T: Send + 'static>(
     path: &Path,
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
@@ -29,10 +29,10 @@ pub(crate) async fn blocking<T: Send + 'static>(
         CALL.set(Some(waiting));
         let done = work();
         drop(CALL.take());
-        // The task that asked may have been stopped meanwhile.
+        // The caller may have been cancelled meanwhile.
         let _ = answer.send(done);
     };
-    // No thread of the runtime, which would panic if it could start none.
+    // Not `spawn_blocking`, which panics if it can't start a thread.
     let started = std::thread::Builder::new().name("files".into()).spawn(call);
     started.map_err(|error| {
         let why = format!("cannot start a thread for the file system at {}: {error}", path.display());
@@ -42,7 +42,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     answered.await.map_err(panicked)?
 }
 
-/// Notes progress. A long call must do so, so that it is not taken for one that hangs.
+/// Notes progress. A long call must do so, or it is considered to hang.
 pub(super) fn goes_on() {
     CALL.with_borrow(|call| {
         if let Some(call) = call {
@@ -51,7 +51,7 @@ pub(super) fn goes_on() {
     });
 }
 
-/// A file of which each read notes progress.
+/// A file that notes progress with each read.
 pub(super) struct GoesOn<R>(pub(super) R);
 
 impl<R: Read> Read for GoesOn<R> {

@@ -1,16 +1,16 @@
 //! Whether a table can be read and written, by its status.
 //!
-//! What each status means: Amazon DynamoDB API Reference, `TableDescription`, `TableStatus`.
+//! The meaning of each status: Amazon DynamoDB API Reference, `TableDescription`, `TableStatus`.
 
 use serde_json::Value;
 
 use super::TableFacts;
 
 impl TableFacts {
-    /// Whether the items of the table can be read and written; a note if there is something to know about that.
+    /// Whether the items of the table can be read and written. Returns a remark if its status is unusual.
     ///
     /// # Errors
-    /// Why they can't be, and what to do: to wait only if that helps.
+    /// Fails with the reason and a remedy, which is to wait only if that helps.
     pub(crate) fn usable(&self) -> Result<Option<String>, String> {
         let Self { name, status, .. } = self;
         let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -46,7 +46,7 @@ impl TableFacts {
         Err(format!("{table}: {why}"))
     }
 
-    /// The data of a table stay available while its settings change or an index is built.
+    /// The items of a table stay available while its settings change or an index is built.
     fn being_updated(&self) -> String {
         let indexes = self.description["GlobalSecondaryIndexes"].as_array().into_iter().flatten();
         let mut built = indexes.filter(|index| index["IndexStatus"] == "CREATING");

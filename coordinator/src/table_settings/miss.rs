@@ -1,4 +1,4 @@
-//! What it means that a question about a table was not answered.
+//! What a failed request for a setting means.
 
 use std::error::Error;
 
@@ -6,12 +6,12 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use job_aws::{Fault, FaultKind};
 
-/// Why something is not known.
+/// Why a setting is unknown.
 #[derive(Debug)]
 pub(super) struct Miss {
     /// For export.json.
     pub(super) reason: String,
-    /// For the user; `None` if the user can do nothing about it.
+    /// For the user. `None` if the user can do nothing about it.
     pub(super) note: Option<String>,
 }
 
@@ -25,7 +25,7 @@ impl Miss {
         Self { note: Some(reason.clone()), reason }
     }
 
-    /// Of a call to `server` that `action` is the IAM action of.
+    /// For a failed request to `server`. `action` is its IAM action.
     pub(super) fn of<E>(
         action: &str,
         resource: &str,
@@ -48,14 +48,14 @@ impl Miss {
     }
 }
 
-/// Who is asked.
+/// The server that was asked.
 pub(super) struct Server<'a> {
     pub(super) name: &'a str,
     pub(super) is_of_aws: bool,
 }
 
-/// Emulators and other servers than AWS's know less. Codes: those of DynamoDB local and Alternator; others give a status, or
-/// fail without a word.
+/// Whether the server does not know the operation. Emulators and other servers than AWS's know fewer. The codes are
+/// those of DynamoDB local and Alternator. Other servers only return a status, or fail without any code.
 fn is_unknown_operation<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>, is_of_aws: bool) -> bool {
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
     let status = error.raw_response().map_or(0, |reply| reply.status().as_u16());

@@ -1,4 +1,4 @@
-//! Looks at a folder.
+//! Checks the folder of an export.
 
 use std::collections::HashSet;
 
@@ -15,10 +15,10 @@ use crate::{
     text::count,
 };
 
-/// Looks at a folder that has [`layout::SUCCESS`], [`layout::MANIFEST`] or [`layout::EXPORT_JSON`].
+/// Checks a folder that has [`layout::SUCCESS`], [`layout::MANIFEST`] or [`layout::EXPORT_JSON`].
 ///
 /// # Errors
-/// [`Failure::Refused`] if it can't be read, or is of a version that is not known.
+/// Fails with [`Failure::Refused`] if it can't be read, or has an unknown version.
 pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
     let find = async |name| store.find(name).await.map_err(|fault| Failure::refused(&fault));
     let (export, manifest) = (find(layout::EXPORT_JSON).await?, find(layout::MANIFEST).await?);
@@ -66,7 +66,7 @@ pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
     }
     see_all(store, &mut [&mut sought, &mut success]).await?;
     let has_success = success.finish().1.is_empty();
-    // What another tool made may have been copied without it, and can be imported.
+    // An export of another tool may have been copied without it, and can still be imported.
     if !has_success && export.is_some() {
         sought.defect(format!("{} is missing", layout::SUCCESS));
     }
@@ -83,19 +83,19 @@ pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
     Ok(judged(sought, recorded, kind, has_success))
 }
 
-/// Whether a manifest lists what export.json records, each file once.
+/// Whether a manifest lists the files of export.json, each once.
 fn lists_the_same(export: &ExportJson, listed: &[String]) -> bool {
     let recorded: HashSet<&str> = export.files.iter().map(|file| &*file.name).collect();
     let names: HashSet<&str> = listed.iter().map(String::as_str).collect();
     recorded == names && listed.len() == names.len()
 }
 
-/// Whose export a folder may be.
+/// Whose export a folder may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Ours,
     Others,
-    /// There is only the mark.
+    /// Only `_SUCCESS` exists.
     Unknown,
 }
 
@@ -137,10 +137,10 @@ fn judged(sought: Sought, export: Option<Box<ExportJson>>, kind: Kind, has_succe
     Whole::Complete(Complete { export, table, items, text: format!("a complete {what}"), files, looked_at })
 }
 
-/// Looks at a folder that may hold an export of DynamoDB itself; `None` if it does not.
+/// Checks a folder that may hold an export of DynamoDB itself. `None` if it does not.
 ///
 /// # Errors
-/// As [`look`].
+/// See [`look`].
 pub(crate) async fn look_at_native(store: &Store) -> Result<Option<Whole>, Failure> {
     let find = async |name| store.find(name).await.map_err(|fault| Failure::refused(&fault));
     let (summary, files) = (find(listed::SUMMARY).await?, find(listed::FILES).await?);
@@ -187,7 +187,7 @@ pub(crate) async fn look_at_native(store: &Store) -> Result<Option<Whole>, Failu
     Ok(Some(Whole::Complete(Complete { export: None, table, items: Some(items), text, files, looked_at })))
 }
 
-/// Shows every file of a folder, however many there are, to each of those who look for some.
+/// Passes every file of a folder, however many there are, to each of `seekers`.
 async fn see_all(store: &Store, seekers: &mut [&mut Sought]) -> Result<(), Failure> {
     let seen = store.each(&mut |entry| seekers.iter_mut().for_each(|sought| sought.see(&entry))).await;
     seen.map_err(|fault| Failure::refused(&fault))

@@ -7,7 +7,7 @@ use super::*;
 
 const ID: &str = "01693685827463-2d8752fd";
 
-/// An export in `folder`, its one file in `data`, under the key that it had in a bucket `old`.
+/// An export in `folder` with one file in `data`. `key` is the key that the file had in a bucket `old`.
 fn native(made: &Made, folder: &str, data: &str, key: &str, kind: &str, line: &str) {
     let file = gzip(line);
     made.write(&format!("{data}/x.json.gz"), &file);

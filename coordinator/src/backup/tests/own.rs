@@ -1,4 +1,4 @@
-//! Exports of this program.
+//! Exports of tablehaul.
 
 use job::{
     export_json::{ExportJson, PartFile, Settings, UploadPart},
@@ -12,11 +12,11 @@ fn crc32c(bytes: &[u8]) -> String {
     format!("{:08x}", ::crc32c::crc32c(bytes))
 }
 
-/// What its two files are called.
+/// The names of its two files.
 const FIRST: &str = "00000000-0000-0000-0000-000000000001_000000.gz";
 const SECOND: &str = "00000000-0000-0000-0000-000000000001_000001.gz";
 
-/// A file of two parts, and one without recorded parts.
+/// An export of a file with two parts, and one without recorded parts.
 fn exported() -> (Made, ExportJson) {
     let made = Made::new();
     let parts = [gzip(&LINE.repeat(3)), gzip(LINE)];

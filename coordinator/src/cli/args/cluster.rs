@@ -52,7 +52,7 @@ impl ClusterArgs {
     }
 }
 
-/// An address of this machine; 0.0.0.0 is none that a worker could reach.
+/// An address of this machine. Refuses 0.0.0.0, to which no worker can connect.
 fn address(text: &str) -> Result<SocketAddr, String> {
     let address = text.parse::<IpAddr>().map(|ip| SocketAddr::from((ip, 0))).or_else(|_| text.parse());
     match address {

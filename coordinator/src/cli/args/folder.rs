@@ -1,4 +1,4 @@
-//! The arguments of commands that only need a folder.
+//! The arguments of commands that need only a folder.
 
 use clap::{Args, builder::FalseyValueParser};
 use job::{spec::AwsAccess, target::Target};
@@ -54,7 +54,7 @@ impl StatusArgs {
 }
 
 impl CleanArgs {
-    /// Also the settings of written objects: clean writes to the journal before it removes an export.
+    /// Includes the settings of written objects, because `clean` writes to the journal before it removes an export.
     pub(in crate::cli) fn access(&self) -> Result<AwsAccess, String> {
         let mut access = self.aws.access();
         self.objects.add_to(&mut access.s3).map(|()| access)

@@ -1,4 +1,4 @@
-//! The same arguments, given by name and value in another form than that of this command line.
+//! The arguments of a command that another form of command line gives by name and value.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,21 @@ use clap::{
 use super::{Cli, Command, command};
 use crate::cli::one_line;
 
-/// Options that say whose credentials are used.
+/// Options that decide whose credentials are used.
 const IDENTITY: [&str; 3] = ["profile", "account", "assume-role"];
 
-/// Arguments that were read, and where each came from.
+/// Parsed arguments, and where each came from.
 pub(in crate::cli) struct Given {
-    /// Those of the subcommand.
+    /// The arguments of the subcommand.
     pub(in crate::cli) matches: ArgMatches,
 }
 
-/// Reads `tablehaul SUBCOMMAND NAME…` with options by their long names. Switches take a value, as their variables
-/// do; an empty value counts as none, but not of those that say whose credentials are used. Variables count as always.
+/// Parses `tablehaul SUBCOMMAND NAME…` with options by their long names. Switches take a value, as their environment
+/// variables do. An empty value counts as not given, except for options that decide whose credentials are used.
+/// Environment variables count as usual.
 ///
 /// # Errors
-/// What is wrong with one of them, in one line; it calls options by the names of the command line.
+/// Fails if an argument is invalid. The message has one line and names options as the command line does.
 pub(in crate::cli) fn given(
     subcommand: &str,
     options: &BTreeMap<String, String>,
@@ -49,18 +50,18 @@ fn with_value(arg: Arg) -> Arg {
 }
 
 impl Given {
-    /// Whether an option was given by name, not by a variable.
+    /// Whether the option was given by name, not by an environment variable.
     pub(in crate::cli) fn is_named(&self, id: &str) -> bool {
         self.matches.value_source(id) == Some(CommandLine)
     }
 
-    /// Whether a variable says it.
+    /// Whether the option was given by an environment variable.
     pub(in crate::cli) fn is_variable(&self, id: &str) -> bool {
         self.matches.value_source(id) == Some(EnvVariable)
     }
 
-    /// What counts of an option that may also be given in another way: that wins over the option's variable, and
-    /// the option by its name over both.
+    /// The value of an option that another form of command line may also set. The option given by name comes first,
+    /// then the other form's value `other`, then the option's environment variable.
     pub(in crate::cli) fn or<T>(&self, id: &str, own: T, other: Option<T>) -> T {
         if self.is_named(id) { own } else { other.unwrap_or(own) }
     }

@@ -99,7 +99,10 @@ impl ImportArgs {
         Show { dry_run: self.dry_run, json: self.json, quiet: self.quiet }
     }
 
-    /// What was typed, as a request; or what is wrong with it.
+    /// The request that the arguments describe.
+    ///
+    /// # Errors
+    /// Fails if an argument is invalid.
     pub(in crate::cli) fn request(self, matches: &clap::ArgMatches) -> Result<ImportRequest, String> {
         let rate = Rates {
             verb: "write",

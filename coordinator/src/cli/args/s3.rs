@@ -1,4 +1,4 @@
-//! The arguments that say what buckets demand.
+//! The arguments for the requirements of buckets.
 
 use clap::{ArgMatches, Args, builder::FalseyValueParser, parser::ValueSource};
 use job::spec::{S3Settings, Sse, account, kms_key, storage_class};
@@ -56,10 +56,10 @@ impl BucketArgs {
 }
 
 impl ObjectArgs {
-    /// Adds what objects shall be to what holds for every request.
+    /// Adds the settings of written objects to the settings of all requests.
     ///
     /// # Errors
-    /// What is wrong, in one line.
+    /// Fails if a setting is invalid. The message has one line.
     pub(in crate::cli) fn add_to(&self, settings: &mut S3Settings) -> Result<(), String> {
         let Self { s3_acl, sse, sse_kms_key_id, storage_class, tags } = self;
         let tags = tags.as_deref().unwrap_or_default();
@@ -72,8 +72,8 @@ impl ObjectArgs {
     }
 }
 
-/// Flags of this file that were typed and can have no effect: in words, if there are any. `has_s3` says whether
-/// anything of the command is in S3, `writes_s3` whether an object is written there.
+/// The typed flags of this file that have no effect, as a sentence. `has_s3` says whether the command uses anything in
+/// S3, `writes_s3` whether it writes an object there.
 pub(in crate::cli) fn unused(matches: &ArgMatches, has_s3: bool, writes_s3: bool) -> Option<String> {
     let typed = |id: &&str| {
         let is_known = matches.try_contains_id(id).unwrap_or(false);

@@ -1,4 +1,4 @@
-//! Values of arguments: rates, places, numbers.
+//! Values of arguments: rates, folders, files, numbers.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use job::{
     target::{Target, TargetError, Typed, typed},
 };
 
-/// A quarter, as the templates of Data Pipeline have it.
+/// A quarter, the default of Data Pipeline's templates.
 const DEFAULT_MILLI_PERCENT: u64 = 25_000;
 
-/// What was typed of the two ways to say a rate.
+/// The two ways to give a rate, as they were given.
 pub(super) struct Rates<'a> {
     /// `read` or `write`.
     pub(super) verb: &'static str,
@@ -22,7 +22,7 @@ pub(super) struct Rates<'a> {
 }
 
 impl Rates<'_> {
-    /// The rate that was typed; one that was typed beats one of a variable.
+    /// The rate that was given. One typed on the command line takes precedence over one of an environment variable.
     pub(super) fn read(&self, matches: &clap::ArgMatches) -> Result<RateSpec, String> {
         let Self { verb, percent, units } = *self;
         let typed =
@@ -59,8 +59,8 @@ fn decimal_milli(text: &str) -> Option<u64> {
     text.trim().parse::<job::capacity::Units>().ok().map(job::capacity::Units::milli)
 }
 
-/// Table names, checked by DynamoDB's naming rules so that a mistyped one is found here (DynamoDB
-/// Developer Guide, "Naming rules": 3 to 255 of `a-z A-Z 0-9 _ - .`); ARNs are let through.
+/// Table names and ARNs. Checks names by DynamoDB's naming rules, so that a mistyped name is found before any request
+/// (DynamoDB Developer Guide, "Naming rules": 3 to 255 of `a-z A-Z 0-9 _ - .`). ARNs are not checked.
 pub(in crate::cli) fn tables(names: Vec<String>) -> Result<Vec<String>, String> {
     let valid = |name: &String| {
         name.starts_with("arn:")
@@ -73,19 +73,19 @@ pub(in crate::cli) fn tables(names: Vec<String>) -> Result<Vec<String>, String> 
     }
 }
 
-/// A folder; a relative path is taken from the working directory.
+/// A folder. A relative path starts at the working directory.
 pub(in crate::cli) fn target(text: &str) -> Result<Target, String> {
     absolute(text)?.parse().map_err(|error: TargetError| error.to_string())
 }
 
-/// A file or an object in S3; a relative path is taken from the working directory.
+/// A file, or an object in S3. A relative path starts at the working directory.
 pub(super) fn object(text: &str) -> Result<Object, String> {
     let url = absolute(text)?;
     let url = if url.starts_with('/') { format!("file://{url}") } else { url };
     url.parse().map_err(|error| format!("{text}: {error}; give s3://bucket/key, file:///path or a path"))
 }
 
-/// A url, or a path from the working directory; a mistyped url is never one.
+/// A URL or an absolute path. Refuses a mistyped URL instead of taking it for a path.
 fn absolute(text: &str) -> Result<String, String> {
     let what = typed(text).map_err(|error| error.to_string())?;
     if what == Typed::Url || text.is_empty() || text.starts_with('/') {
@@ -95,7 +95,7 @@ fn absolute(text: &str) -> Result<String, String> {
     Ok(current.join(text).to_string_lossy().into_owned())
 }
 
-/// `90m`, `2h30m`, `3600s`, `1 day`.
+/// A duration: `90m`, `2h30m`, `3600s`, `1 day`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let parsed = text.trim().parse::<jiff::SignedDuration>().ok();
     let parsed = parsed.and_then(|parsed| Duration::try_from(parsed).ok());
@@ -109,7 +109,8 @@ pub(super) fn max_rejects(text: &str) -> Result<u64, String> {
     }
 }
 
-/// A value that says whose credentials are used: an empty one, as of an unset variable in a script, must not mean others.
+/// A value that decides whose credentials are used. Refuses an empty one, such as that of an unset variable in a
+/// script, which would silently select other credentials.
 pub(super) fn identity(text: &str) -> Result<String, String> {
     if text.is_empty() {
         Err("the value is empty: give one, or remove the option".into())

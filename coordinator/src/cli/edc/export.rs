@@ -1,4 +1,4 @@
-//! The export of the Java tool: its arguments as a request.
+//! The export of the Java tool: turns its arguments into a request.
 
 use job::{spec::NullSpelling, task::TotalSegments};
 
@@ -36,7 +36,7 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<(Expor
     let segments = segments.map(TotalSegments::try_from).transpose();
     let segments = segments.map_err(|error| failed(error.to_string()))?;
     let wishes = &mut request.wishes;
-    // These files are made for the Java tool, of whatever version.
+    // The files may be read by any version of the Java tool.
     wishes.null_default = NullSpelling::Both;
     wishes.segments = given.or("segments", wishes.segments, segments.map(Some));
     wishes.compression = given.or("compress", wishes.compression, options.compression());

@@ -1,4 +1,4 @@
-//! The import of the Java tool: its arguments as a request.
+//! The import of the Java tool: turns its arguments into a request.
 
 use super::{Ending, Options, Positional, checked_place, rate};
 use crate::{

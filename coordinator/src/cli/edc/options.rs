@@ -1,4 +1,4 @@
-//! The `-D` options of the Java tool: those that mean something here, and a word about the others.
+//! The `-D` options of the Java tool: those that have an effect here, and warnings about the others.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ use crate::{
     cluster::ClusterOptions,
 };
 
-/// Options of Hadoop's tools that take a value and mean nothing here.
+/// Options of Hadoop's tools that take a value and have no effect here.
 const GENERIC: [&str; 6] = ["-conf", "-fs", "-jt", "-files", "-libjars", "-archives"];
-/// Keys of the Java tool and of Hadoop that are honoured whatever is run.
+/// Keys of the Java tool and of Hadoop that have an effect on both exports and imports.
 const KNOWN: [&str; 11] = [
     "fs.s3.canned.acl",
     "dynamodb.region",
@@ -25,20 +25,20 @@ const KNOWN: [&str; 11] = [
     "dynamodb.max.map.tasks",
     QUEUES[0],
     QUEUES[1],
-    // They only decide what a path without a scheme means.
+    // These decide only what a path without a scheme means.
     DEFAULT_FS[0],
     DEFAULT_FS[1],
-    // What they ask for is so anyway: nothing is written twice, jobs have no reducers.
+    // tablehaul always does what these ask for: it writes nothing twice, and its jobs have no reducers.
     "mapreduce.map.speculative",
     "mapred.map.tasks.speculative.execution",
 ];
-/// The file system of paths without a scheme, by its name in Hadoop 2 and later, and before.
+/// The file system of paths without a scheme: the key of Hadoop 2 and later, then the earlier one.
 const DEFAULT_FS: [&str; 2] = ["fs.defaultFS", "fs.default.name"];
-/// The queue of YARN to run in, by its name in Hadoop 2 and later, and before.
+/// The YARN queue: the key of Hadoop 2 and later, then the earlier one.
 const QUEUES: [&str; 2] = ["mapreduce.job.queuename", "mapred.job.queue.name"];
-/// Whether to compress, by its name in Hadoop 2 and later, and before.
+/// Whether to compress: the key of Hadoop 2 and later, then the earlier one.
 const COMPRESS: [&str; 2] = ["mapreduce.output.fileoutputformat.compress", "mapred.output.compress"];
-/// Those of an export.
+/// The keys of an export.
 const KNOWN_OF_EXPORT: [&str; 7] = [
     "dynamodb.scan.segments",
     "dynamodb.throughput.read",
@@ -48,27 +48,27 @@ const KNOWN_OF_EXPORT: [&str; 7] = [
     COMPRESS[1],
     "mapred.output.compression.codec",
 ];
-/// Those of an import.
+/// The keys of an import.
 const KNOWN_OF_IMPORT: [&str; 3] =
     ["dynamodb.throughput.write", "dynamodb.throughput.write.percent", DELETION_MODE];
-/// An import then removes the items of the backup from the table.
+/// Makes an import remove the items of the backup from the table.
 const DELETION_MODE: &str = "dynamodb.deletion.mode";
 
 /// The options before the positional arguments.
 #[derive(Debug)]
 pub(super) struct Options {
-    /// Whose.
+    /// The class that they are for.
     class: Class,
     defined: BTreeMap<String, String>,
-    /// Those of this program, by their names on its command line.
+    /// The options of tablehaul, by their names on its command line.
     own: BTreeMap<String, String>,
     ignored: Vec<String>,
     ratio_warning: Option<String>,
 }
 
 impl Options {
-    /// Splits options from positional arguments, as Hadoop's `GenericOptionsParser` does: options
-    /// come first. Blanks and quotes around an argument or a value are taken off.
+    /// Splits options from positional arguments as Hadoop's `GenericOptionsParser` does: options come first. Removes
+    /// blanks and quotes around an argument or a value.
     pub(super) fn split(class: Class, arguments: Vec<String>) -> Result<(Self, Vec<String>), String> {
         let (defined, own) = (BTreeMap::new(), BTreeMap::new());
         let mut options = Self { class, defined, own, ignored: Vec::new(), ratio_warning: None };
@@ -112,7 +112,7 @@ impl Options {
         };
     }
 
-    /// The options of this program, by their names on its command line.
+    /// The options of tablehaul, by their names on its command line.
     pub(super) fn own(&self) -> Result<&BTreeMap<String, String>, Ending> {
         let (command, subcommand) = (command(), self.class.subcommand());
         let known = command.find_subcommand(subcommand).into_iter().flat_map(clap::Command::get_arguments);
@@ -125,12 +125,12 @@ impl Options {
         }
     }
 
-    /// The file system of paths without a scheme, if an option says it.
+    /// The file system of paths without a scheme, if an option sets it.
     pub(super) fn default_fs(&self) -> Option<&str> {
         DEFAULT_FS.iter().find_map(|key| self.get(key))
     }
 
-    /// What is done to the table.
+    /// What the command does to the table: `read` or `write`.
     pub(super) fn verb(&self) -> &'static str {
         self.class.verb()
     }
@@ -148,7 +148,7 @@ impl Options {
         self.number("dynamodb.scan.segments")
     }
 
-    /// Where workers run, and how many.
+    /// Sets where workers run, and how many.
     pub(super) fn place_workers(
         &self,
         given: &Given,
@@ -179,7 +179,7 @@ impl Options {
     /// What an import does with the items.
     ///
     /// # Errors
-    /// One option asks to remove the items, and another asks not to.
+    /// Fails if one option asks to remove the items and another asks not to.
     pub(super) fn mode(&self, given: &Given, own: WriteMode) -> Result<WriteMode, String> {
         let deletes = self.get(DELETION_MODE).map(|value| value.eq_ignore_ascii_case("true"));
         if let Some(deletes) = deletes
@@ -205,7 +205,7 @@ impl Options {
         )
     }
 
-    /// `None` if no option sets it.
+    /// The compression, or `None` if no option sets it.
     pub(super) fn compression(&self) -> Option<Compression> {
         COMPRESS.iter().find_map(|key| self.get(key))?;
         Some(match self.codec().map(|class| class.rsplit('.').next().unwrap_or_default()) {
@@ -224,11 +224,12 @@ impl Options {
         Err(format!("-Dfs.s3.canned.acl={typed}: not a canned ACL of S3"))
     }
 
-    /// How to reach DynamoDB and S3. The region is DynamoDB's alone, as in the Java tool, which reaches S3 by its file
-    /// system's configuration. There an endpoint beats a region (`DynamoDBUtil.getDynamoDBEndpoint`).
+    /// Sets how to reach DynamoDB and S3. The region applies to DynamoDB alone, as in the Java tool, which reaches S3
+    /// by the configuration of its file system. An endpoint takes precedence over a region, as in the Java tool
+    /// (`DynamoDBUtil.getDynamoDBEndpoint`).
     ///
     /// # Errors
-    /// An ACL that S3 does not know.
+    /// Fails if S3 has no such canned ACL.
     pub(super) fn reach(&self, given: &Given, access: &mut AwsAccess) -> Result<(), String> {
         let text = |key| self.get(key).map(str::to_owned);
         let endpoint = text("dynamodb.endpoint")
@@ -242,7 +243,7 @@ impl Options {
         Ok(())
     }
 
-    /// What the user should know about options that do not do what they say.
+    /// Warnings about options that have another effect than their name says, or none.
     pub(super) fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.ratio_warning.iter().cloned().collect();
         if self.class == Class::Export
@@ -266,7 +267,7 @@ impl Options {
     }
 }
 
-/// The error for an option that Hadoop does not have. It says how to give an option of this program.
+/// The error for an option that Hadoop does not have. Says how to give an option of tablehaul.
 fn unknown(argument: &str) -> String {
     let name = argument.split('=').next().unwrap_or_default().trim_start_matches('-');
     if argument.starts_with("--") && !matches!(name, "" | "help" | "version") {
@@ -279,14 +280,14 @@ fn is_option(argument: &str) -> bool {
     argument.starts_with('-') && argument.parse::<f64>().is_err() && argument.len() > 1
 }
 
-/// A ratio of 1 is 100,000 thousandths of a percent; nothing if it is not over 0.
+/// A ratio in thousandths of a percent: 1 is 100,000. `None` if it is not over 0.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub(super) fn milli_percent(ratio: f64) -> Option<u64> {
     let milli = (ratio * 100_000.0).round();
     (milli.is_finite() && milli >= 1.0).then_some(milli as u64)
 }
 
-/// `BucketOwnerFullControl`, as EMRFS spells it, is `bucket-owner-full-control` in S3.
+/// The S3 spelling of a canned ACL: `BucketOwnerFullControl` of EMRFS is `bucket-owner-full-control`.
 fn canned_acl(name: &str) -> String {
     let mut acl = String::new();
     for letter in name.chars() {

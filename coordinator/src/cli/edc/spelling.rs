@@ -1,8 +1,7 @@
-//! How messages call options in this form.
+//! How messages spell options in this form.
 //!
-//! All messages of the program name options as its own command line has them: `--if-complete skip`. That command
-//! line does not exist here, so on their way out they become what can be typed here:
-//! `-Dtablehaul.if-complete=skip`.
+//! All messages of the program spell options as its own command line does: `--if-complete skip`. This form has no such
+//! options, so its messages are rewritten before they are printed: `-Dtablehaul.if-complete=skip`.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +9,7 @@ use clap::ArgAction;
 
 use super::OWN;
 
-/// Whatever may stand before an option in a message, besides its beginning and a blank.
+/// Characters that may stand before an option in a message, besides whitespace.
 const BEFORE: [char; 5] = ['\'', '"', '(', '`', '<'];
 
 /// The options that messages may name.
@@ -22,14 +21,14 @@ pub(super) struct Spelling {
 /// What an option takes.
 #[derive(Debug)]
 enum Takes {
-    /// Nothing: it is a switch.
+    /// No value: a switch.
     Nothing,
-    /// A value: one of these, or any.
+    /// A value. If the list is not empty, one of these.
     Value(Vec<String>),
 }
 
 impl Spelling {
-    /// Of the options of these commands.
+    /// The options of these commands.
     pub(super) fn of<'a>(commands: impl Iterator<Item = &'a clap::Command>) -> Self {
         let options = commands.flat_map(clap::Command::get_arguments).filter_map(|option| {
             let values = option.get_possible_values();
@@ -43,7 +42,7 @@ impl Spelling {
         Self { options: options.collect() }
     }
 
-    /// The same message with options as they are given in this form.
+    /// The message with its options in this form's spelling.
     pub(super) fn respelt(&self, text: &str) -> String {
         let (mut respelt, mut rest) = (String::new(), text);
         while let Some(at) = rest.find("--") {

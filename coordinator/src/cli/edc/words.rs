@@ -1,15 +1,15 @@
-//! Arguments as pipelines hand them over, and paths as Hadoop writes them.
+//! Arguments as pipelines pass them, and paths as Hadoop writes them.
 
-/// An argument without blanks and quotes around it: Data Pipeline cuts a step at its commas, with no shell to take
-/// them off.
+/// An argument without the blanks and quotes around it. Data Pipeline splits a step at its commas, and no shell removes
+/// quotes there.
 pub(super) fn plain(argument: &str) -> &str {
     let bare = argument.trim();
     let quoted = |quote: char| bare.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
     quoted('"').or_else(|| quoted('\'')).map_or(bare, str::trim)
 }
 
-/// A url of S3 in which several slashes in a row are one, as in Hadoop's `Path`: templates build
-/// `#{myOutputS3Loc}/#{…}` also from a location with a slash at its end. Anything else is left as it is.
+/// An S3 URL in which slashes in a row are one, as in Hadoop's `Path`: templates build `#{myOutputS3Loc}/#{…}` even if
+/// the location ends in a slash. Other text is returned as it is.
 pub(super) fn single_slashes(url: &str) -> String {
     let s3 = ["s3://", "s3n://", "s3a://"].into_iter().find(|scheme| url.starts_with(scheme));
     match s3.and_then(|scheme| Some((scheme, url[scheme.len()..].split_once('/')?))) {
@@ -21,7 +21,7 @@ pub(super) fn single_slashes(url: &str) -> String {
     }
 }
 
-/// As Hadoop's `Path` writes what was typed: single slashes, none at the end, no empty authority.
+/// A path or URL as Hadoop's `Path` writes it: single slashes, none at the end, no empty authority.
 pub(super) fn hadoop_path(typed: &str) -> String {
     let (scheme, rest) = match typed.split_once(':') {
         Some((scheme, rest)) if !scheme.contains('/') => (format!("{scheme}:"), rest),

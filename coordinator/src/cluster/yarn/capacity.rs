@@ -1,29 +1,30 @@
-//! How many workers a cluster can hold now (core). An estimate: others take and give back what it counts on,
-//! and YARN may place containers otherwise. Nothing depends on all of them running.
+//! How many workers a cluster can hold now. This is an estimate: other applications take and return resources, and YARN
+//! may place containers differently. Nothing depends on all workers running.
 
 use super::{
     conf::Conf,
     manager::{nodes::Node, scheduler::Queue},
 };
 
-/// Sizes of containers, and what the cluster makes of them; all in MiB.
+/// Sizes of containers and the cluster's rules for them, in MiB.
 #[allow(clippy::struct_field_names)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sizes {
-    /// Of a worker's container.
+    /// Size of a worker's container.
     pub(crate) worker_mb: u64,
-    /// Of the application master's.
+    /// Size of the application master's container.
     pub(crate) master_mb: u64,
-    /// Every container has at least this.
+    /// The least size of a container.
     pub(crate) minimum_mb: u64,
-    /// Every container has a multiple of this.
+    /// Sizes are rounded up to a multiple of this.
     pub(crate) increment_mb: u64,
-    /// No container has more than this.
+    /// The largest size of a container.
     pub(crate) maximum_mb: u64,
 }
 
 impl Sizes {
-    /// For workers with containers of `worker_mb`; `maximum_mb` is what the `ResourceManager` says of it, if it does.
+    /// For workers in containers of `worker_mb`. `maximum_mb` is the limit that the `ResourceManager` reports, if it
+    /// does.
     pub(crate) fn new(worker_mb: u64, conf: &Conf, maximum_mb: Option<u64>) -> Self {
         Self {
             worker_mb,
@@ -34,7 +35,7 @@ impl Sizes {
         }
     }
 
-    /// What a container that asks for so much gets (`DefaultResourceCalculator.normalize`).
+    /// The size of a container that requests this much (`DefaultResourceCalculator.normalize`).
     fn granted(&self, mb: u64) -> u64 {
         mb.max(self.minimum_mb).next_multiple_of(self.increment_mb.max(1))
     }
@@ -43,17 +44,18 @@ impl Sizes {
 /// What fits now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fit {
-    /// Workers beside the application master. With 0 the job waits until others give something back.
+    /// Workers beside the application master. If 0, the job waits until others release resources.
     pub(crate) num_workers: usize,
-    /// What each worker's container really has, in MiB.
+    /// The actual size of each worker's container, in MiB.
     pub(crate) container_mb: u64,
 }
 
-/// Counts the workers that fit on the nodes and into the queue, one virtual core each: where the scheduler does not
-/// count cores, more workers than cores would gain nothing.
+/// Counts the workers that fit on the nodes and into the queue, with one virtual core each. Cores count even if the
+/// scheduler ignores them, because more workers than cores would not be faster.
 ///
 /// # Errors
-/// One line if a container will never fit: above the cluster's limit, or larger than every node.
+/// Fails with one line if a container will never fit, because it is above the cluster's limit or larger than every
+/// node.
 pub(crate) fn fit(sizes: &Sizes, nodes: &[Node], queue: Option<&Queue>) -> Result<Fit, String> {
     let worker_mb = sizes.granted(sizes.worker_mb);
     let master_mb = sizes.granted(sizes.master_mb);
@@ -86,7 +88,8 @@ fn possible(sizes: &Sizes, nodes: &[Node], mb: u64, whose: &str, remedy: &str) -
     }
 }
 
-/// Workers on all nodes, with the master on the one where it costs fewest of them; none if it fits nowhere.
+/// Workers on all nodes, with the application master on the node where it displaces the fewest. 0 if the master fits
+/// nowhere.
 fn on_nodes(nodes: &[Node], worker_mb: u64, master_mb: u64) -> u64 {
     let all: u64 = nodes.iter().map(|node| workers(node, worker_mb, 0, 0)).sum();
     let fits = |node: &&Node| unsigned(node.free_mb) >= master_mb && node.free_cores >= 1;
@@ -94,7 +97,7 @@ fn on_nodes(nodes: &[Node], worker_mb: u64, master_mb: u64) -> u64 {
     nodes.iter().filter(fits).map(cost).min().map_or(0, |cost| all - cost)
 }
 
-/// Workers on a node, of which somebody else takes something.
+/// Workers on a node on which something else takes some memory and cores.
 fn workers(node: &Node, worker_mb: u64, other_mb: u64, other_cores: u64) -> u64 {
     let by_memory = unsigned(node.free_mb).saturating_sub(other_mb).checked_div(worker_mb).unwrap_or(0);
     by_memory.min(unsigned(node.free_cores).saturating_sub(other_cores))
@@ -124,10 +127,10 @@ mod tests {
     fn the_master_goes_where_it_costs_least() {
         let workers_beside =
             |master_mb, nodes: &[Node]| fit(&Sizes { master_mb, ..SIZES }, nodes, None).unwrap().num_workers;
-        // On the first node it would cost two.
+        // On the first node it would displace two.
         assert_eq!(workers_beside(1024, &[node(4 * 768, 8), node(5 * 768 + 512, 8)]), 4 + 5 - 1);
         assert_eq!(workers_beside(512, &[node(4 * 768, 8), node(5 * 768 + 512, 8)]), 4 + 5);
-        // Where a core is the last that is missing, it costs a worker, too.
+        // If the master takes the last free core, it displaces a worker as well.
         assert_eq!(workers_beside(512, &[node(4 * 768 + 512, 4)]), 3);
     }
 

@@ -1,4 +1,4 @@
-//! The `hadoop jar` command that submits the job and watches it (core): its arguments, and what its output means.
+//! The `hadoop jar` command that submits the job and watches it: its arguments, and the meaning of its output.
 
 pub(crate) mod attempt;
 pub(crate) mod output;
@@ -11,55 +11,56 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What the JVM of a task needs beside the worker, in MiB: 127 of it were resident on Java 17 with
-/// [`JAVA_OPTIONS`]; the rest is for the native memory of other Javas.
+/// What the JVM of a task needs beside the worker, in MiB. 127 MiB were resident on Java 17 with [`JAVA_OPTIONS`]; the
+/// rest is for the native memory of other versions of Java.
 const JVM_MB: u64 = 256;
 
-/// Keeps a task's JVM small, which only starts the worker: resident, and also virtual (520 MB instead of 2.5 GB), as
-/// nodes may kill by that, too (`yarn.nodemanager.vmem-pmem-ratio`). All of them are known to Java 8.
+/// Keeps a task's JVM small, because it only starts the worker. It limits virtual memory as well (520 MB instead of 2.5
+/// GB), because nodes may enforce a limit on it (`yarn.nodemanager.vmem-pmem-ratio`). Java 8 knows all of these
+/// options.
 const JAVA_OPTIONS: &str = "-Xmx96m -Xss512k -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
     -XX:ReservedCodeCacheSize=32m -XX:CompressedClassSpaceSize=64m -XX:MaxMetaspaceSize=96m";
 
-/// The worker's name in the task's folder, and how it is run there.
+/// The worker's name in the task's folder, and its arguments.
 const MAPPER: &str = "tablehaul-worker --yarn";
 
-/// What is the same for all jobs.
+/// The settings of every job.
 const SETTINGS: [(&str, &str); 20] = [
     // An edge node may have no mapred-site.xml.
     ("mapreduce.framework.name", "yarn"),
     ("mapreduce.job.reduces", "0"),
-    // One line, one worker. The key (the line's offset) would else stand before it.
+    // One line for each worker, without the key (the line's offset) in front of it.
     ("mapreduce.input.lineinputformat.linespermap", "1"),
     ("stream.map.input.ignoreKey", "true"),
-    // A second attempt beside a slow one would be a second worker.
+    // A speculative second attempt would be a second worker.
     ("mapreduce.map.speculative", "false"),
-    // In the application master's own JVM nothing would limit the worker.
+    // In the JVM of the application master nothing would limit the worker.
     ("mapreduce.job.ubertask.enable", "false"),
     ("mapreduce.map.maxattempts", "8"),
     ("mapreduce.map.failures.maxpercent", "0"),
     ("mapreduce.am.max-attempts", "4"),
-    // Twice what a lost node takes to be noticed (yarn.nm.liveness-monitor.expiry-interval-ms): else both race, and
-    // its tasks count as failed.
+    // Twice the time after which a lost node is noticed (yarn.nm.liveness-monitor.expiry-interval-ms). If both were
+    // equal, either could come first, and the tasks of the node could count as failed.
     ("mapreduce.task.timeout", "1200000"),
-    // By default the application master calls a lost node for 3 minutes before its tasks start elsewhere.
+    // By default the application master tries for 3 minutes to reach a lost node before it starts the tasks elsewhere.
     ("yarn.client.nodemanager-connect.max-wait-ms", "3000"),
     ("yarn.client.nodemanager-connect.retry-interval-ms", "500"),
-    // Version 2 publishes each task's output by itself; a restarted master would run finished ones again.
+    // Version 2 publishes the output of each task separately, and a restarted master would run finished tasks again.
     ("mapreduce.fileoutputcommitter.algorithm.version", "1"),
     ("mapreduce.map.java.opts", JAVA_OPTIONS),
-    // Each further arena reserves 64 MiB of address space (heard since Hadoop 3.2).
+    // Each further arena reserves 64 MiB of address space. Hadoop applies this since version 3.2.
     ("mapreduce.map.env.MALLOC_ARENA_MAX", "2"),
     ("mapreduce.map.cpu.vcores", "1"),
-    // Every property becomes a variable of the worker's environment, each of which must be below 128 KiB.
+    // Every property becomes an environment variable of the worker, and each must be below 128 KiB.
     ("stream.jobconf.truncate.limit", "20000"),
-    // How soon the command tells what happens.
+    // How often the command reports.
     ("mapreduce.client.progressmonitor.pollinterval", "500"),
     ("mapreduce.client.completion.pollinterval", "500"),
-    // Attempts that failed are told.
+    // Reports failed attempts.
     ("mapreduce.client.output.filter", "FAILED"),
 ];
 
-/// Memory of the container of a worker that needs so much itself, in MiB, before the cluster rounds it up.
+/// Memory of the container of a worker that itself needs `worker_mb`, in MiB, before the cluster rounds it up.
 pub(crate) fn container_mb(worker_mb: u64) -> u64 {
     worker_mb + JVM_MB
 }
@@ -69,23 +70,23 @@ pub(crate) fn container_mb(worker_mb: u64) -> u64 {
 pub(crate) struct Submission {
     /// Hadoop's configuration folder.
     pub(crate) conf: PathBuf,
-    /// Hadoop Streaming.
+    /// The Hadoop Streaming jar.
     pub(crate) streaming_jar: PathBuf,
-    /// For people, such as `tablehaul export Forum`.
+    /// The name for people, such as `tablehaul export Forum`.
     pub(crate) name: String,
-    /// By which the application is found; kept in lower case.
+    /// The tag by which the application is found. YARN stores it in lower case.
     pub(crate) tag: String,
-    /// The cluster's default if none.
+    /// The queue. If `None`, the cluster's default.
     pub(crate) queue: Option<String>,
-    /// A local file of the job's secrets, JSON. Only its path becomes known to others.
+    /// A local JSON file with the job's secrets. Only its path becomes known to others.
     pub(crate) credentials: PathBuf,
-    /// The worker's binary on this machine.
+    /// The worker binary on this machine.
     pub(crate) worker: PathBuf,
     /// Memory of a worker without its JVM, in MiB.
     pub(crate) worker_mb: u64,
-    /// A file in the default file system with one line for each worker.
+    /// A file in the default file system, with one line for each worker.
     pub(crate) input: String,
-    /// A folder there that does not exist.
+    /// A folder there that does not exist yet.
     pub(crate) output: String,
 }
 
@@ -93,7 +94,7 @@ impl Submission {
     /// All arguments of the `hadoop` command. Hadoop's own options must come before those of Streaming.
     ///
     /// # Errors
-    /// One line if the worker is at a path that Hadoop cannot take.
+    /// Fails with one line if Hadoop cannot handle the worker's path.
     pub(crate) fn arguments(&self) -> Result<Vec<OsString>, String> {
         let mut arguments: Vec<OsString> = vec!["--config".into(), self.conf.clone().into()];
         arguments.extend(["jar".into(), self.streaming_jar.clone().into()]);
@@ -120,7 +121,7 @@ impl Submission {
             ("-output", &self.output),
             ("-mapper", MAPPER),
             ("-reducer", "NONE"),
-            // The worker would reserve address space by the GiB: nodes may kill by that, too.
+            // Without this, the worker reserves gigabytes of address space, on which nodes may enforce a limit.
             ("-cmdenv", "MIMALLOC_ARENA_RESERVE=64MiB"),
             ("-cmdenv", "MALLOC_ARENA_MAX=2"),
         ];
@@ -129,8 +130,9 @@ impl Submission {
     }
 }
 
-/// What Hadoop takes in a path to ship beside letters and digits: it reads it as a URI, a list and a path in turn, and no
-/// escape outlives all three (`GenericOptionsParser.validateFiles`, `JobResourceUploader`).
+/// The characters besides letters and digits that Hadoop handles in a path to ship. It parses the path as a URI, as a
+/// list and as a path, and no escaping survives all three (`GenericOptionsParser.validateFiles`,
+/// `JobResourceUploader`).
 const PLAIN: &[u8] = b"/._-+=@~";
 
 /// The URI of a file to ship.

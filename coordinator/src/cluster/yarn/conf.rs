@@ -1,4 +1,4 @@
-//! Hadoop's configuration: its XML files over the few of its defaults that matter here (core).
+//! Hadoop's configuration: its XML files, on top of the defaults that matter here.
 
 mod load;
 mod questions;
@@ -11,15 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use load::load;
 pub(crate) use questions::DefaultFs;
 
-/// How many `${name}` of one value are replaced; whoever nests more means a circle
-/// (`MAX_SUBST` of `org.apache.hadoop.conf.Configuration`).
+/// The most `${name}` variables replaced in one value. A value with more is circular (`MAX_SUBST` of
+/// `org.apache.hadoop.conf.Configuration`).
 const MAX_SUBSTITUTIONS: usize = 20;
 
-/// The files in the order in which a later one overrides an earlier one, as `JobConf` adds them.
+/// The files, in the order in which later ones override earlier ones: that of `JobConf`.
 pub(crate) const FILES: [&str; 4] = ["core-site.xml", "mapred-site.xml", "yarn-site.xml", "hdfs-site.xml"];
 
-/// Hadoop's own defaults for what is asked here: core-default.xml, mapred-default.xml,
-/// yarn-default.xml and hdfs-default.xml of 3.4 (of older ones where they are the same).
+/// Hadoop's own defaults of the properties used here: core-default.xml, mapred-default.xml, yarn-default.xml and
+/// hdfs-default.xml of 3.4, and of older versions where they are the same.
 const DEFAULTS: [(&str, &str); 15] = [
     ("fs.defaultFS", "file:///"),
     ("hadoop.security.authentication", "simple"),
@@ -38,7 +38,7 @@ const DEFAULTS: [(&str, &str); 15] = [
     ("dfs.http.policy", "HTTP_ONLY"),
 ];
 
-/// What a value may refer to other than the configuration itself.
+/// What values may refer to besides other properties.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Surroundings {
     /// Java's `user.name`.
@@ -49,9 +49,9 @@ pub(crate) struct Surroundings {
 
 /// The text of one configuration file.
 pub(crate) struct ConfFile<'a> {
-    /// For messages.
+    /// Its name, for messages.
     pub(crate) name: &'a str,
-    /// XML.
+    /// Its XML.
     pub(crate) text: &'a str,
 }
 
@@ -59,17 +59,17 @@ pub(crate) struct ConfFile<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Conf {
     values: BTreeMap<String, String>,
-    /// Names that a file set, rather than a default.
+    /// Names of properties that a file sets, as opposed to defaults.
     set: BTreeSet<String>,
     surroundings: Surroundings,
 }
 
 impl Conf {
-    /// Reads the files in their order over the defaults. A property that an earlier file made
-    /// `<final>` keeps that value.
+    /// Reads the files in their order, on top of the defaults. A property that an earlier file declares `<final>` keeps
+    /// its value.
     ///
     /// # Errors
-    /// One line that names the file and what is wrong with its XML.
+    /// Fails with one line that names the file and the error in its XML.
     pub(crate) fn new(files: &[ConfFile<'_>], surroundings: Surroundings) -> Result<Self, String> {
         let values = DEFAULTS.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut conf = Self { values: values.into(), set: BTreeSet::new(), surroundings };
@@ -89,8 +89,8 @@ impl Conf {
         Ok(conf)
     }
 
-    /// The value of a property, with its variables replaced and without blanks around it; nothing if it
-    /// is not set or empty.
+    /// The value of a property, with its variables replaced and surrounding blanks removed. `None` if it is not set or
+    /// empty.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         let value = self.substituted(self.values.get(name)?);
         let value = value.trim();
@@ -102,7 +102,7 @@ impl Conf {
         self.set.contains(name)
     }
 
-    /// The property as a switch; anything but `true` is off.
+    /// The property as a boolean. Anything but `true` is false.
     fn is_on(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
@@ -117,7 +117,7 @@ impl Conf {
         value.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
-    /// Replaces innermost variables first, as Hadoop does; at one that is unknown it stops.
+    /// Replaces innermost variables first, and stops at an unknown one, as Hadoop does.
     fn substituted(&self, value: &str) -> String {
         let mut value = value.to_owned();
         for _ in 0..MAX_SUBSTITUTIONS {
@@ -146,7 +146,7 @@ impl Conf {
     }
 }
 
-/// Where the first `${…}` that has no other in it begins and where its brace closes.
+/// The start of the first `${…}` that contains no other one, and the position of its closing brace.
 fn variable(value: &str) -> Option<(usize, usize)> {
     let mut open = None;
     for (at, character) in value.char_indices() {

@@ -1,5 +1,5 @@
-//! A small file in the cluster's default file system, and the removal of a folder (shell): by `WebHDFS`, which takes
-//! milliseconds, or else by the cluster's own command, which takes a JVM but knows every file system and Kerberos.
+//! Writes a small file to the cluster's default file system, and removes a folder. `WebHDFS` takes milliseconds. The
+//! fallback is the cluster's own command, which starts a JVM but supports every file system and Kerberos.
 
 #[cfg(test)]
 mod tests;
@@ -12,7 +12,7 @@ use tokio::{io::AsyncWriteExt, process::Command};
 
 use super::http::{self, Content, HttpError, escaped};
 
-/// How something was done.
+/// How an operation was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     /// By the `NameNode`'s REST API.
@@ -24,21 +24,21 @@ pub(crate) enum Way {
 /// The default file system of a cluster.
 #[derive(Debug)]
 pub(crate) struct Hdfs {
-    /// Where `NameNode`s may answer, most likely first; none if `WebHDFS` cannot be used.
+    /// Where `NameNode`s may answer, the most likely first. Empty if `WebHDFS` cannot be used.
     pub(crate) name_nodes: Vec<String>,
-    /// In whose name, for `WebHDFS`.
+    /// The user for `WebHDFS`.
     pub(crate) user: String,
     /// The `hadoop` command.
     pub(crate) command: PathBuf,
-    /// Its configuration.
+    /// Its configuration folder.
     pub(crate) conf: PathBuf,
 }
 
 impl Hdfs {
-    /// Writes a new file; folders above it are made.
+    /// Writes a new file, and creates missing folders above it.
     ///
     /// # Errors
-    /// One line; also if the file exists.
+    /// Fails with one line, also if the file exists.
     pub(crate) async fn create(&self, path: &str, bytes: Bytes) -> Result<Way, String> {
         for name_node in &self.name_nodes {
             match self.create_at(name_node, path, bytes.clone()).await {
@@ -47,17 +47,17 @@ impl Hdfs {
                 Err(error) => return Err(format!("{path} cannot be written: {error}")),
             }
         }
-        // `-put` itself makes no folders.
+        // `-put` itself creates no folders.
         let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
         self.run(&["-mkdir", "-p", folder], Bytes::new()).await?;
         self.run(&["-put", "-", path], bytes).await?;
         Ok(Way::Command)
     }
 
-    /// Removes a folder with everything in it, or a file; that it is not there is as good.
+    /// Removes a file, or a folder with its contents. It is no error if it does not exist.
     ///
     /// # Errors
-    /// One line.
+    /// Fails with one line.
     pub(crate) async fn remove(&self, path: &str) -> Result<Way, String> {
         for name_node in &self.name_nodes {
             let url = self.at(name_node, path, "DELETE", "&recursive=true");
@@ -73,7 +73,7 @@ impl Hdfs {
 
     async fn create_at(&self, name_node: &str, path: &str, bytes: Bytes) -> Result<(), HttpError> {
         let url = self.at(name_node, path, "CREATE", "&overwrite=false");
-        // The NameNode only says which DataNode takes the bytes (WebHDFS REST API, "Create and Write to a File").
+        // The NameNode only names the DataNode that takes the bytes (WebHDFS REST API, "Create and Write to a File").
         let told = http::ask(Method::PUT, &url, None).await?;
         let Some(data_node) = told.location else {
             let why = "it names no DataNode".to_owned();
@@ -88,7 +88,7 @@ impl Hdfs {
         format!("{name_node}/webhdfs/v1{path}?op={operation}&user.name={user}{query}")
     }
 
-    /// `hadoop fs …`, with something on its standard input.
+    /// Runs `hadoop fs …` with this standard input.
     async fn run(&self, arguments: &[&str], input: Bytes) -> Result<(), String> {
         let what = || format!("{} fs {}", self.command.display(), arguments.join(" "));
         let failed = |error: std::io::Error| format!("{}: {error}", what());
@@ -105,7 +105,7 @@ impl Hdfs {
             .map_err(failed)?;
         let stdin = child.stdin.take();
         let feed = async {
-            // Whoever does not read it says why by its exit code.
+            // A command that does not read its input explains that by its exit code.
             if let Some(mut stdin) = stdin {
                 let _ = stdin.write_all(&input).await;
             }
@@ -121,7 +121,7 @@ impl Hdfs {
     }
 }
 
-/// Whether another `NameNode`, or the command, may do better: not after a plain refusal.
+/// Whether another `NameNode`, or the command, may succeed. Not after a plain refusal.
 fn is_another_worth_it(error: &HttpError) -> bool {
     match error {
         HttpError::Tls(_)
@@ -129,7 +129,7 @@ fn is_another_worth_it(error: &HttpError) -> bool {
         | HttpError::Standby(_)
         | HttpError::Unreachable { .. }
         | HttpError::Malformed { .. } => true,
-        // 403 is also how a NameNode says that it stands by.
+        // A NameNode on standby answers 403 as well.
         HttpError::Status { status, exception, .. } => {
             exception == "StandbyException" || status.is_server_error() || exception.is_empty()
         }

@@ -1,5 +1,5 @@
-//! A small HTTP/1.1 client for Hadoop's own web servers (shell): one connection for each request, no TLS
-//! and no Kerberos, of which it says so, so that callers can take another way.
+//! A small HTTP/1.1 client for Hadoop's web servers. It opens a connection for each request. It supports neither TLS
+//! nor Kerberos, and reports that, so that callers can use another way.
 
 #[cfg(test)]
 mod tests;
@@ -20,57 +20,57 @@ use tokio::{net::TcpStream, time::timeout};
 
 /// How long connecting may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
-/// How long a request may take with its reply and everything it is redirected to.
+/// How long a request may take, with its reply and all redirects.
 const WHOLE_LIMIT: Duration = Duration::from_secs(10);
-/// No reply is longer, in bytes: a `ResourceManager` says about 2 KB of each node.
+/// The most bytes of a reply. A `ResourceManager` sends about 2 KB for each node.
 const LONGEST_REPLY: usize = 64 << 20;
-/// How many redirects in a row are followed.
+/// The most redirects followed.
 const MOST_REDIRECTS: usize = 5;
 
-/// Why a request has no good reply. Each is one line that names the address.
+/// Why a request failed. Each message is one line that names the URL.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
-    /// An `https` address.
+    /// The URL is `https`.
     #[error("{0} requires TLS, which tablehaul does not support here")]
     Tls(String),
-    /// The server wants a Kerberos ticket.
+    /// The server requires a Kerberos ticket.
     #[error("{0} requires Kerberos, which tablehaul does not support here")]
     Kerberos(String),
-    /// The server's daemon stands by for another one that is not named.
+    /// The daemon is on standby and does not name the active one.
     #[error("{0} is on standby")]
     Standby(String),
-    /// Nobody is there, or does not answer in time.
+    /// Nothing answers there, or not in time.
     #[error("{url} cannot be reached: {why}")]
     Unreachable {
-        /// What was asked.
+        /// The URL.
         url: String,
-        /// In words.
+        /// The reason.
         why: String,
     },
-    /// An answer that is not a success.
+    /// A response with an error status.
     #[error("{url} answered {status}: {message}")]
     Status {
-        /// What was asked.
+        /// The URL.
         url: String,
-        /// HTTP's.
+        /// The HTTP status.
         status: StatusCode,
-        /// The Java exception's simple name; empty if the server names none.
+        /// The simple name of the Java exception. Empty if the server names none.
         exception: String,
-        /// The first line of what the server says.
+        /// The first line of the server's message.
         message: String,
     },
-    /// An answer that is not what it should be.
+    /// A malformed response.
     #[error("{url} gave an invalid reply: {why}")]
     Malformed {
-        /// What was asked.
+        /// The URL.
         url: String,
-        /// In words.
+        /// The reason.
         why: String,
     },
 }
 
 impl HttpError {
-    /// The status of an answer that is not a success.
+    /// The status of an error response.
     pub(crate) fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Status { status, .. } => Some(*status),
@@ -79,23 +79,23 @@ impl HttpError {
     }
 }
 
-/// What was answered.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    /// Where the server sends the client on.
+    /// The URL that the server redirects to.
     pub(crate) location: Option<String>,
-    /// What time it is for the server.
+    /// The server's time.
     pub(crate) time: Option<Timestamp>,
-    /// Whole.
+    /// The whole body.
     pub(crate) body: Bytes,
 }
 
 /// A body with its type.
 #[derive(Clone, Debug)]
 pub(crate) struct Content {
-    /// MIME.
+    /// The MIME type.
     pub(crate) kind: &'static str,
-    /// Whole.
+    /// The whole body.
     pub(crate) bytes: Bytes,
 }
 
@@ -105,13 +105,13 @@ impl Content {
         Self { kind: "application/json", bytes: value.to_string().into() }
     }
 
-    /// Bytes of a file.
+    /// The bytes of a file.
     pub(crate) fn octets(bytes: Bytes) -> Self {
         Self { kind: "application/octet-stream", bytes }
     }
 }
 
-/// Gets a JSON document, following redirects.
+/// Gets a JSON document. Follows redirects.
 ///
 /// # Errors
 /// See [`HttpError`].
@@ -121,7 +121,7 @@ pub(crate) async fn get<T: DeserializeOwned>(url: &str) -> Result<T, HttpError> 
         .map_err(|why| HttpError::Malformed { url: url.to_owned(), why: why.to_string() })
 }
 
-/// Makes a request and, where it is sent on, the same one there.
+/// Makes a request, and repeats it where the server redirects to.
 ///
 /// # Errors
 /// See [`HttpError`].
@@ -140,7 +140,7 @@ pub(crate) async fn follow(method: Method, url: &str, content: Option<Content>) 
     within(url, all).await
 }
 
-/// Makes one request; a redirect is an answer like others.
+/// Makes one request. Returns a redirect as a reply.
 ///
 /// # Errors
 /// See [`HttpError`].
@@ -173,7 +173,7 @@ async fn exchange(method: &Method, url: &str, content: Option<Content>) -> Resul
     });
     let (head, body) = tokio::select! {
         answer = &mut answer => answer?,
-        // It may end before the reply was taken from it; its error is the request's, too.
+        // The connection may end before its reply is read. Its error is also the request's.
         _ = connection => answer.await?,
     };
     judge(url, &Response::from_parts(head, body))
@@ -192,7 +192,7 @@ fn request(method: &Method, uri: &Uri, content: Option<Content>) -> Result<Reque
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let host = uri.authority().map_or("", |authority| authority.as_str());
     let mut request = Request::builder().method(method).uri(path).header(HOST, host);
-    // The servers answer in XML those who ask for nothing.
+    // Without this header the servers answer in XML.
     request = request.header("accept", "application/json");
     if let Some(content) = &content {
         request = request.header(CONTENT_TYPE, content.kind);
@@ -201,15 +201,15 @@ fn request(method: &Method, uri: &Uri, content: Option<Content>) -> Result<Reque
     request.body(Full::new(body)).map_err(|error| error.to_string())
 }
 
-/// What a response means.
+/// Classifies a response.
 fn judge(url: &str, response: &Response<Bytes>) -> Result<Reply, HttpError> {
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
     let status = response.status();
     let time = header(DATE.as_str()).and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
     let time = time.map(|date| date.timestamp());
     let body = response.body();
-    // A standby ResourceManager that knows the active one sends there (3.x by Location, 2.x by Refresh);
-    // one that does not asks to try again.
+    // A standby ResourceManager that knows the active one redirects there (3.x by Location, 2.x by Refresh). One that
+    // does not asks to try again.
     if header("refresh").is_some() && header(LOCATION.as_str()).is_none() {
         return Err(HttpError::Standby(bare(url)));
     }
@@ -233,7 +233,7 @@ fn judge(url: &str, response: &Response<Bytes>) -> Result<Reply, HttpError> {
     Err(HttpError::Status { url: bare(url), status, exception: told.exception, message })
 }
 
-/// How Hadoop's REST APIs tell an exception.
+/// The form in which Hadoop's REST APIs report an exception.
 #[derive(Deserialize)]
 struct Told {
     #[serde(rename = "RemoteException")]
@@ -260,12 +260,12 @@ fn unreachable(url: &str, why: &str) -> HttpError {
     HttpError::Unreachable { url: bare(url), why: why.to_owned() }
 }
 
-/// An address without its query, for people.
+/// A URL without its query, for messages.
 fn bare(url: &str) -> String {
     url.split('?').next().unwrap_or_default().to_owned()
 }
 
-/// Text as one part of a path or query: everything but letters, digits and `-._~` is escaped.
+/// Text as one component of a path or query. Everything but letters, digits and `-._~` is escaped.
 pub(crate) fn escaped(text: &str) -> String {
     use std::fmt::Write;
     text.bytes().fold(String::new(), |mut escaped, byte| {

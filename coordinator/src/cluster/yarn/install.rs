@@ -1,5 +1,5 @@
-//! Where Hadoop is on this machine (core): its command, its configuration and the Streaming jar. What the
-//! environment and the disk hold is given.
+//! Where Hadoop is on this machine: its command, its configuration and the Streaming jar. The environment and the disk
+//! are accessed through [`Machine`].
 
 mod machine;
 #[cfg(test)]
@@ -9,24 +9,24 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use machine::ThisMachine;
 
-/// Where EMR and the Bigtop packages put the jar.
+/// Where EMR and the Bigtop packages install the jar.
 const JARS: [&str; 2] =
     ["/usr/lib/hadoop-mapreduce/hadoop-streaming.jar", "/usr/lib/hadoop/hadoop-streaming.jar"];
 
-/// Where EMR and the Bigtop packages put the configuration.
+/// Where EMR and the Bigtop packages install the configuration.
 const CONF: &str = "/etc/hadoop/conf";
 
-/// This machine, as far as is asked here.
+/// What this module needs of the machine.
 pub(crate) trait Machine {
-    /// A variable of the environment; nothing if it is empty.
+    /// An environment variable. `None` if it is empty.
     fn variable(&self, name: &str) -> Option<String>;
-    /// Whether there is a file that may be run.
+    /// Whether the path is an executable file.
     fn is_program(&self, path: &Path) -> bool;
-    /// Whether there is a file.
+    /// Whether the path is a file.
     fn is_file(&self, path: &Path) -> bool;
-    /// Whether there is a folder.
+    /// Whether the path is a folder.
     fn is_folder(&self, path: &Path) -> bool;
-    /// Names of what is in a folder; none if it is not there.
+    /// Names of the entries of a folder. Empty if it does not exist.
     fn names(&self, folder: &Path) -> Vec<String>;
     /// The path without symbolic links.
     fn resolved(&self, path: &Path) -> Option<PathBuf>;
@@ -44,7 +44,7 @@ pub(crate) struct Named {
 /// The `hadoop` command.
 ///
 /// # Errors
-/// One line: what is missing, where it was looked for, how to name it.
+/// Fails with one line: what is missing, where it was searched for, and how to name it.
 pub(crate) fn command(machine: &impl Machine) -> Result<PathBuf, String> {
     if let Some(named) = machine.variable("HADOOP_CMD").map(PathBuf::from) {
         let found = machine.is_program(&named).then_some(named.clone());
@@ -68,7 +68,7 @@ pub(crate) fn command(machine: &impl Machine) -> Result<PathBuf, String> {
 /// The folder of Hadoop's configuration.
 ///
 /// # Errors
-/// One line: what is missing, where it was looked for, how to name it.
+/// Fails with one line: what is missing, where it was searched for, and how to name it.
 pub(crate) fn configuration(machine: &impl Machine, named: &Named) -> Result<PathBuf, String> {
     if let Some(named) = &named.conf {
         return checked(machine.is_folder(named), named, "--hadoop-conf", "a folder");
@@ -90,7 +90,7 @@ pub(crate) fn configuration(machine: &impl Machine, named: &Named) -> Result<Pat
 /// The Hadoop Streaming jar that belongs to a `hadoop` command.
 ///
 /// # Errors
-/// One line: what is missing, where it was looked for, how to name it.
+/// Fails with one line: what is missing, where it was searched for, and how to name it.
 pub(crate) fn streaming_jar(
     machine: &impl Machine,
     named: &Named,
@@ -105,7 +105,7 @@ pub(crate) fn streaming_jar(
     }
     let homes = ["HADOOP_HOME", "HADOOP_MAPRED_HOME"].into_iter().filter_map(|name| machine.variable(name));
     let mut folders: Vec<_> = homes.map(|home| tools(Path::new(&home))).collect();
-    // `bin/hadoop` may be a link to that of an unpacked release, or stand in the package beside.
+    // `bin/hadoop` may be a link to that of an unpacked release, or belong to a package beside the jar's.
     let real = machine.resolved(command).unwrap_or_else(|| command.to_owned());
     if let Some(home) = real.parent().and_then(Path::parent) {
         folders.push(tools(home));
@@ -123,8 +123,8 @@ fn tools(home: &Path) -> PathBuf {
     home.join("share/hadoop/tools/lib")
 }
 
-/// `hadoop-streaming.jar` or `hadoop-streaming-3.4.2.jar`, and not that of its sources or tests; the last
-/// version if there are several.
+/// `hadoop-streaming.jar` or `hadoop-streaming-3.4.2.jar`, but not the jar of its sources or tests. The last one in
+/// alphabetical order if there are several.
 fn jar_in(machine: &impl Machine, folder: &Path) -> Option<PathBuf> {
     let is_jar = |name: &String| {
         let version = name.strip_prefix("hadoop-streaming").and_then(|rest| rest.strip_suffix(".jar"));

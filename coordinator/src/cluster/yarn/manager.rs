@@ -1,5 +1,5 @@
-//! The `ResourceManager`'s REST API, and what it passes on to application masters and the `JobHistoryServer`
-//! (shell). What replies mean is read in the cores below.
+//! A client of the `ResourceManager`'s REST API, and through it of application masters and the `JobHistoryServer`. The
+//! submodules parse the replies.
 
 pub(crate) mod applications;
 pub(crate) mod attempts;
@@ -23,50 +23,50 @@ use self::{
 };
 use super::http::{self, Content, HttpError, escaped};
 
-/// Of how many tasks at most attempts are looked at for why they failed: each is one request.
+/// The most tasks whose attempts are examined for failures. Each takes a request.
 const MOST_TASKS: usize = 20;
 
-/// A `ResourceManager`, as it tells of itself.
+/// What a `ResourceManager` says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Info {
-    /// Where it is, such as `http://host:8088`.
+    /// Its URL, such as `http://host:8088`.
     pub(crate) url: String,
-    /// Hadoop's, such as `3.4.1-amzn-0`.
+    /// The version of Hadoop, such as `3.4.1-amzn-0`.
     pub(crate) version: String,
-    /// `STARTED` if all is well.
+    /// `STARTED` if it works.
     pub(crate) state: String,
-    /// Whether it is the one that runs the cluster.
+    /// Whether it is the active one.
     pub(crate) is_active: bool,
 }
 
-/// Asks the active one of a cluster's `ResourceManager`s, in the name of a user.
+/// Sends requests to the active one of a cluster's `ResourceManager`s, on behalf of a user.
 #[derive(Debug)]
 pub(crate) struct Manager {
     urls: Vec<String>,
     history: Option<String>,
     user: String,
-    /// Which of `urls` was active when last asked.
+    /// Which of `urls` was active at the last request.
     active: Mutex<Option<String>>,
 }
 
 impl Manager {
-    /// Of the web addresses of `ResourceManager`s (`http://host:port`), and that of the `JobHistoryServer` if known;
-    /// `user` is who asks, which clusters without Kerberos believe.
+    /// `urls` are the web addresses of the `ResourceManager`s (`http://host:port`), `history` that of the
+    /// `JobHistoryServer` if known. `user` makes the requests; clusters without Kerberos trust that name.
     pub(crate) fn new(urls: Vec<String>, history: Option<String>, user: String) -> Self {
         Self { urls, history, user, active: Mutex::new(None) }
     }
 
-    /// Looks for the active `ResourceManager` among all, and remembers it.
+    /// Finds the active `ResourceManager`, and remembers it.
     ///
     /// # Errors
-    /// Why the last one that was asked is not it.
+    /// Fails if none is active, with the reason of the last one tried.
     pub(crate) async fn info(&self) -> Result<Info, HttpError> {
         let mut last = HttpError::Malformed {
             url: "the Hadoop configuration".to_owned(),
             why: "it names no ResourceManager".to_owned(),
         };
         for url in &self.urls {
-            // Also a standby one answers this itself.
+            // A standby one answers this request itself as well.
             match http::get::<About>(&self.at(url, "/ws/v1/cluster/info", "")).await {
                 Ok(about) if about.info.is_active() => {
                     *self.active.lock().unwrap_or_else(PoisonError::into_inner) = Some(url.clone());
@@ -82,7 +82,7 @@ impl Manager {
     /// The nodes that run containers.
     ///
     /// # Errors
-    /// See [`HttpError`]; so with all others.
+    /// See [`HttpError`], as for all other requests.
     pub(crate) async fn nodes(&self) -> Result<Vec<Node>, HttpError> {
         Ok(self.get::<Nodes>("/ws/v1/cluster/nodes", "&states=RUNNING").await?.into_nodes())
     }
@@ -92,7 +92,7 @@ impl Manager {
         Ok(Scheduler::read(&self.get("/ws/v1/cluster/scheduler", "").await?))
     }
 
-    /// An application; nothing if the `ResourceManager` does not know it (any more).
+    /// An application. `None` if the `ResourceManager` does not know it, or no longer.
     pub(crate) async fn application(&self, id: &str) -> Result<Option<Application>, HttpError> {
         match self.get::<Applications>(&format!("/ws/v1/cluster/apps/{id}"), "").await {
             Ok(applications) => Ok(applications.into_first()),
@@ -101,20 +101,20 @@ impl Manager {
         }
     }
 
-    /// The application with a tag, the newest if there are several. Tags are kept in lower case.
+    /// The application with a tag, the newest if there are several. YARN stores tags in lower case.
     pub(crate) async fn tagged(&self, tag: &str) -> Result<Option<Application>, HttpError> {
         let tag = format!("&applicationTags={}", escaped(&tag.to_ascii_lowercase()));
         Ok(self.get::<Applications>("/ws/v1/cluster/apps", &tag).await?.into_newest())
     }
 
-    /// Kills an application. It may take a moment; asking again does no harm.
+    /// Kills an application. That may take a moment. Repeating it does no harm.
     pub(crate) async fn kill(&self, id: &str) -> Result<(), HttpError> {
         let state = json!({ "state": "KILLED" });
         self.put(&format!("/ws/v1/cluster/apps/{id}/state"), &state).await
     }
 
-    /// Lets the `ResourceManager` kill an application so long after now, unless it is put off again (Hadoop 2.9 and
-    /// later). By its own clock: this machine may have another.
+    /// Makes the `ResourceManager` kill an application after this time, unless the time is extended (Hadoop 2.9 and
+    /// later). The deadline uses the `ResourceManager`'s clock, which may differ from this machine's.
     pub(crate) async fn end_in(&self, id: &str, time: SignedDuration) -> Result<(), HttpError> {
         let url = self.at(&self.active().await?, "/ws/v1/cluster/info", "");
         let now = http::follow(Method::GET, &url, None).await?.time.unwrap_or_else(Timestamp::now);
@@ -122,9 +122,9 @@ impl Manager {
         self.put(&format!("/ws/v1/cluster/apps/{id}/timeout"), &timeout).await
     }
 
-    /// Attempts of an application's tasks that failed and why, as its master tells while it runs and the
-    /// `JobHistoryServer` afterwards; of a big job, those of some tasks only, and none of an application that was killed
-    /// from outside, of which no history is written.
+    /// Failed attempts of an application's tasks with their reasons, from its master while it runs and from the
+    /// `JobHistoryServer` afterwards. For a large job only those of some tasks. None for an application that was killed
+    /// from outside, because no history of it is written.
     pub(crate) async fn failed_attempts(&self, id: &str) -> Result<Vec<FailedAttempt>, HttpError> {
         let job = id.replacen("application", "job", 1);
         let master = format!("{}/proxy/{id}/ws/v1/mapreduce/jobs/{job}", self.active().await?);
@@ -202,7 +202,7 @@ struct About {
 struct ClusterInfo {
     #[serde(default)]
     state: String,
-    /// `ACTIVE` also of one without another.
+    /// Also `ACTIVE` without high availability.
     #[serde(default)]
     ha_state: Option<String>,
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! What workers must know, as a file that the `hadoop` command reads into the job's credentials.
+//! The [`Boot`] of the workers as a file that the `hadoop` command reads into the job's credentials.
 
 use std::{
     fs::OpenOptions,
@@ -10,23 +10,23 @@ use std::{
 use job::control::{BOOT_SECRET, Boot};
 use tempfile::TempDir;
 
-/// A file system in memory: nothing of it gets onto a disk.
+/// A file system in memory, so that nothing of the file reaches a disk.
 const MEMORY: &str = "/dev/shm";
 
-/// The file; it is gone when this is.
+/// The file. Dropping this removes it.
 pub(super) struct Secret {
     path: PathBuf,
     _folder: TempDir,
 }
 
 impl Secret {
-    /// Readable for its owner alone.
+    /// Writes the file, readable only by its owner.
     pub(super) fn write(boot: &Boot) -> io::Result<Self> {
         let boot = serde_json::to_string(boot)?;
         let text = serde_json::to_string(&serde_json::json!({ BOOT_SECRET: boot }))?;
         let mut folder = tempfile::Builder::new();
         folder.prefix("tablehaul-");
-        // Both make it readable for its owner alone.
+        // Both create a folder that only its owner can read.
         let folder = folder.tempdir_in(MEMORY).or_else(|_| folder.tempdir())?;
         let path = folder.path().join("credentials.json");
         OpenOptions::new()

@@ -1,4 +1,4 @@
-//! The Hadoop cluster that this machine belongs to: where its parts are, and what it has room for.
+//! The Hadoop cluster that this machine belongs to: its parts, and what it has room for.
 
 use std::{
     net::{IpAddr, SocketAddr, UdpSocket},
@@ -15,9 +15,9 @@ use super::{
 };
 use crate::cluster::{ClusterOptions, WorkerSlots};
 
-/// MiB that a worker may use by default; its bound is far below.
+/// The default memory of a worker in MiB. Workers use far less.
 const WORKER_MIB: u32 = 256;
-/// Where nobody tells what fits: as many may be asked for, and those without room just wait.
+/// The workers to ask for if the free capacity is unknown. Those without room just wait.
 const UNKNOWN_ROOM: u32 = 8;
 
 /// A cluster that can be used.
@@ -28,17 +28,17 @@ pub(crate) struct Site {
     pub(super) jar: PathBuf,
     pub(super) user: String,
     pub(super) manager: Manager,
-    /// What the `ResourceManager` says of itself, or why it can be asked nothing.
+    /// What the `ResourceManager` says of itself, or why it can't be asked.
     about: Result<Info, String>,
     pub(super) queue: Option<String>,
     pub(super) worker_mib: u32,
 }
 
 impl Site {
-    /// Finds it by its configuration.
+    /// Finds the cluster by its configuration.
     ///
     /// # Errors
-    /// Why there is none, in one line.
+    /// Fails with one line that says why there is none.
     pub(crate) async fn find(wishes: &ClusterOptions) -> Result<Self, String> {
         let named = Named { conf: wishes.hadoop_conf.clone(), jar: wishes.streaming_jar.clone() };
         let conf_dir = install::configuration(&ThisMachine, &named)?;
@@ -61,7 +61,7 @@ impl Site {
         Ok(Self { conf, conf_dir, hadoop, jar, user, manager, about, queue, worker_mib })
     }
 
-    /// What it is, for the plan.
+    /// A description for the plan.
     pub(crate) fn text(&self) -> String {
         let queue = self.queue.clone().unwrap_or_else(|| self.conf.default_queue());
         match &self.about {
@@ -78,7 +78,7 @@ impl Site {
     /// How many workers fit now.
     ///
     /// # Errors
-    /// The queue does not exist or is closed, or a container will never fit.
+    /// Fails if the queue does not exist or takes no jobs, or if a container will never fit.
     pub(crate) async fn worker_slots(&self) -> Result<WorkerSlots, String> {
         if !self.is_open() {
             return Ok(WorkerSlots { workers: UNKNOWN_ROOM, is_shared: true });
@@ -100,11 +100,10 @@ impl Site {
         Ok(WorkerSlots { workers: u32::try_from(fit.num_workers).unwrap_or(u32::MAX), is_shared: true })
     }
 
-    /// The address of this machine by which it is known in the cluster: that which reaches the
-    /// `ResourceManager`.
+    /// The address of this machine for the workers: that of the interface facing the `ResourceManager`.
     ///
     /// # Errors
-    /// There is none.
+    /// Fails if no address of this machine reaches a `ResourceManager`.
     pub(crate) fn own_address(&self) -> Result<SocketAddr, String> {
         let urls = self.conf.resource_managers();
         let found = urls.iter().find_map(|url| towards(url));
@@ -117,11 +116,11 @@ impl Site {
     }
 }
 
-/// Where paths without a scheme are for Hadoop on this machine, by its configuration in the usual places or in the
-/// folder `named`: the URI of that file system, or nothing if they are this machine's own or there is no Hadoop.
+/// The URI of the file system that Hadoop on this machine uses for paths without a scheme. Reads the configuration in
+/// the usual folders or in `named`. `None` if it is the local file system, or if there is no Hadoop.
 ///
 /// # Errors
-/// There is a configuration, and it cannot be read.
+/// Fails if there is a configuration that cannot be read.
 pub(crate) fn default_file_system(named: Option<&Path>) -> Result<Option<String>, String> {
     let named = Named { conf: named.map(Path::to_owned), jar: None };
     let Ok(folder) = install::configuration(&ThisMachine, &named) else { return Ok(None) };
@@ -138,7 +137,7 @@ fn surroundings() -> Surroundings {
     Surroundings { user: user(), env: env.collect() }
 }
 
-/// The user that Hadoop takes this process for, without Kerberos.
+/// The user that Hadoop assumes for this process, without Kerberos.
 fn user() -> String {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     set("HADOOP_USER_NAME")
@@ -150,7 +149,7 @@ fn user() -> String {
         .unwrap_or_else(|| "hadoop".to_owned())
 }
 
-/// From which address of this machine packets go to a server. None is sent.
+/// The address of this machine from which packets go to a server. Sends none.
 fn towards(url: &str) -> Option<IpAddr> {
     use std::net::ToSocketAddrs;
     let authority = url.split("://").nth(1)?.split('/').next()?;

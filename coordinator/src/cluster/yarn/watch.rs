@@ -25,20 +25,20 @@ use super::{
 use crate::cluster::{ClusterEvent, Shutdown};
 use lines::lines_of;
 
-/// How often the `ResourceManager` is asked how the application is.
+/// How often the state of the application is checked with the `ResourceManager`.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// The application ends by itself so long after the coordinator last put that off, ...
+/// The application's lifetime: without renewal it ends after this time.
 const LIFETIME: SignedDuration = SignedDuration::from_secs(60);
-/// ... which it does so often.
+/// How often the coordinator renews the lifetime.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
-/// Who waits longer than that for containers is told why.
+/// The user gets a reason after waiting this long for containers.
 const LONG_WAIT: Duration = Duration::from_secs(30);
-/// When all is done, tasks may take so long to end; those that never got a container are not waited for.
+/// How long tasks may take to end when the job is done. Tasks that never got a container are not waited for.
 const END_LIMIT: Duration = Duration::from_secs(15);
-/// How long the job's folder in HDFS may take to be removed; when all is to end at once, so long.
+/// How long removing the job's folder in HDFS may take. [`HASTY_REMOVAL_LIMIT`] applies when the job is killed.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
 const HASTY_REMOVAL_LIMIT: Duration = Duration::from_secs(4);
-/// What is asked of the `ResourceManager` may take so long.
+/// How long a request to the `ResourceManager` may take.
 const CALL_LIMIT: Duration = Duration::from_secs(2);
 
 /// What is known of a job from the start.
@@ -46,37 +46,37 @@ pub(super) struct Watch {
     pub(super) site: Arc<Site>,
     pub(super) note: Arc<dyn Fn(String) + Send + Sync>,
     pub(super) hdfs: Hdfs,
-    /// Of the job, in the default file system.
+    /// The folder of the job, in the default file system.
     pub(super) folder: String,
     pub(super) tag: String,
-    /// Where workers reach the coordinator.
+    /// The address at which workers reach the coordinator.
     pub(super) address: String,
 }
 
-/// What comes to be known.
+/// What becomes known over time.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Seen {
     output: Output,
     id: Option<String>,
-    /// Until the job has been taken in.
+    /// `None` once the job has been submitted.
     secret: Option<Secret>,
-    /// What people have been told and need not be told again.
+    /// Messages that the user has seen already.
     told: BTreeSet<String>,
-    /// Why the last attempt of which that is known failed.
+    /// Why the last failed attempt failed, if known.
     failure: Option<String>,
     since: Instant,
     looked_at: Instant,
     renewed_at: Option<Instant>,
-    /// Whether lifetimes can be set; not before Hadoop 2.9.
+    /// Whether lifetimes are supported. Not before Hadoop 2.9.
     can_renew: bool,
     has_run: bool,
     wait_told: bool,
-    /// The command has ended before the application did.
+    /// The command has ended before the application.
     is_alone: bool,
 }
 
 impl Watch {
-    /// Until the job has ended or is to be ended; then nothing of it is left.
+    /// Runs until the job has ended or must end. Leaves nothing of it.
     pub(super) async fn run(
         self,
         mut client: Child,
@@ -104,7 +104,7 @@ impl Watch {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let over = loop {
             tokio::select! {
-                // What it said last comes before its end.
+                // Lines are read first, so that the command's last lines are seen before its exit.
                 biased;
                 ending = &mut end => break Err(ending.unwrap_or(Shutdown::Kill)),
                 Some(line) = lines.recv() => if let Some(why) = self.hear(&line, &mut seen) {
@@ -121,7 +121,7 @@ impl Watch {
                         break Ok(why);
                     }
                 }
-                // Whoever ends the job must not wait for a ResourceManager that does not answer.
+                // The limit keeps a ResourceManager that does not answer from delaying the end of the job.
                 _ = tick.tick() => if let Ok(Some(why)) = timeout(CALL_LIMIT, self.look(&mut seen)).await {
                     break Ok(why);
                 },
@@ -137,7 +137,7 @@ impl Watch {
         self.end(ending, client, lines, seen).await;
     }
 
-    /// Takes note of a line of the command; says why no worker will ever do, if so.
+    /// Takes a line of the command. Returns the reason if no worker will ever run.
     fn hear(&self, line: &str, seen: &mut Seen) -> Option<String> {
         let events = seen.output.line(line);
         events.into_iter().filter_map(|event| self.happened(event, seen)).next_back()
@@ -146,7 +146,7 @@ impl Watch {
     fn happened(&self, event: Event, seen: &mut Seen) -> Option<String> {
         match event {
             Event::Submitted(id) => {
-                // The command has read it before it submitted.
+                // The command has read the secret before it submitted the job.
                 seen.secret = None;
                 (self.note)(format!("yarn        {id}, tag {}", self.tag));
                 seen.id = Some(id);
@@ -166,7 +166,7 @@ impl Watch {
         None
     }
 
-    /// Looks how the application is; says why no worker will come any more, if so.
+    /// Checks the application. Returns the reason if no further worker will run.
     async fn look(&self, seen: &mut Seen) -> Option<String> {
         let now = Instant::now();
         if !self.site.is_open() || now.duration_since(seen.looked_at) < LOOK_EVERY {
@@ -175,14 +175,14 @@ impl Watch {
         seen.looked_at = now;
         let id = seen.id.clone()?;
         self.renew(&id, seen).await;
-        // One that cannot be asked now can be asked later.
+        // A failed request is repeated at the next check.
         let application = self.site.manager.application(&id).await.ok()??;
         if application.state == AppState::Running && !std::mem::replace(&mut seen.has_run, true) {
             let page = application.page().unwrap_or("it runs");
             (self.note)(format!("yarn        {page}"));
         }
         if application.state.is_over() {
-            // The command tells by its own end that all went well.
+            // If all went well, the command reports it by its own exit.
             let is_well = application.final_status == FinalStatus::Succeeded;
             return if is_well && !seen.is_alone { None } else { Some(self.over(&application, seen).await) };
         }
@@ -193,19 +193,19 @@ impl Watch {
         None
     }
 
-    /// The application must not outlive the coordinator.
+    /// Renews the application's lifetime. The application must not outlive the coordinator.
     async fn renew(&self, id: &str, seen: &mut Seen) {
         if !seen.can_renew || seen.renewed_at.is_some_and(|at| at.elapsed() < RENEW_EVERY) {
             return;
         }
         seen.renewed_at = Some(Instant::now());
         if let Err(error) = self.site.manager.end_in(id, LIFETIME).await {
-            // Before Hadoop 2.9 there is no such thing: then its workers' failing ends it.
+            // Before Hadoop 2.9 there are no lifetimes. Then the application ends because its workers fail.
             seen.can_renew = error.status().is_none();
         }
     }
 
-    /// Ends what has not ended, and leaves nothing.
+    /// Ends whatever still runs, and leaves nothing.
     async fn end(
         &self,
         ending: Shutdown,
@@ -262,7 +262,7 @@ impl Watch {
         application.is_ok_and(|application| application.is_none_or(|application| application.state.is_over()))
     }
 
-    /// Kills the application, also one of which only the tag is known, since its id was never heard.
+    /// Kills the application. If its ID was never reported, finds it by its tag.
     async fn kill(&self, seen: &Seen) {
         let id = if let Some(id) = &seen.id {
             id.clone()

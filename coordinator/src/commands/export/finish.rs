@@ -1,4 +1,4 @@
-//! How an export ends: its files are completed, or it is kept for the next run, or removed.
+//! How an export ends: its files are completed, or it is kept for the next run, or it is removed.
 
 use std::{
     pin::pin,
@@ -27,16 +27,16 @@ use crate::{
     stop::Stop,
 };
 
-/// How long the last words in the journal may take, and how long an export that was stopped may take to leave
-/// no trace: together less than the 5 seconds in which it ends.
+/// How long the last fact of a stopped export may take to be journaled. Together with [`ABANDON_LIMIT`] it is less than
+/// the 5 seconds within which a stopped command ends.
 const LAST_WORDS: Duration = Duration::from_millis(1500);
 const ABANDON_LIMIT: Duration = Duration::from_millis(1500);
-/// How long what makes the backup whole, and what comes after that, may still take when the command is to stop.
+/// How long publishing the backup, and the clean-up after it, may each still take after a request to stop.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long the beginning of the end may take to be journaled.
+/// How long the fact that the commit has begun may take to be journaled.
 const COMMIT_LIMIT: Duration = Duration::from_mins(10);
 
-/// What it takes to end.
+/// What completing an export needs.
 pub(super) struct Finish<'a> {
     pub(super) target: &'a Target,
     pub(super) clients: &'a Clients,
@@ -47,7 +47,7 @@ pub(super) struct Finish<'a> {
     pub(super) started: Instant,
 }
 
-/// An export that has been read, or failed to be.
+/// An export whose table was read, completely or not.
 pub(super) struct Read<'a> {
     pub(super) state: &'a ExportState,
     pub(super) slowest: Option<Slowest>,
@@ -56,8 +56,11 @@ pub(super) struct Read<'a> {
 }
 
 impl Finish<'_> {
-    /// Completes the export, or gives it up as its outcome says. `commit` is what its end is called if that has
-    /// begun; `run` how it was read.
+    /// Completes the export, or keeps or removes it as its outcome demands. `commit` is the time at which the commit
+    /// began, if it has; `run` is how the table was read.
+    ///
+    /// # Errors
+    /// Fails if the table was not read completely, or the files could not be completed.
     pub(super) async fn finish(
         &self,
         journal: &mut Journal,
@@ -98,7 +101,7 @@ impl Finish<'_> {
         let marks = Marks::of(self.target, &export);
         let announce = async {
             check(journal, state, has_begun.then_some(&marks)).await?;
-            // Whoever finds that another has taken over stops here, before anything is visible.
+            // A superseded coordinator stops here, before anything becomes visible.
             if has_begun {
                 Ok(())
             } else {
@@ -114,13 +117,14 @@ impl Finish<'_> {
             loop {
                 tokio::select! {
                     completed = &mut completing => break completed.map_err(failed)?,
-                    // Nobody shall take over meanwhile.
+                    // Heartbeats keep other coordinators from taking over meanwhile.
                     () = tokio::time::sleep(journal::HEARTBEAT_INTERVAL) => journal.beat().await?,
                     why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
                 }
             }
         }
-        // From here on a signal comes too late, unless the store does not answer: the backup is whole.
+        // From here on a request to stop comes too late, because the backup is complete. It only takes effect if the
+        // store does not answer.
         let publishing = async {
             journal.check_ours().await?;
             commit::publish(&store, &marks).await.map_err(failed)
@@ -133,7 +137,8 @@ impl Finish<'_> {
         Ok(export)
     }
 
-    /// Makes sure that what was read is of one table. Of one that is gone now this may be the only copy.
+    /// Makes sure that everything was read from the same table. A table that is deleted by now is only noted, because
+    /// this export may be its only copy.
     async fn check_table(&self) -> Result<(), Failure> {
         let found = tokio::select! {
             found = self.table.look(self.clients) => found,
@@ -155,7 +160,7 @@ impl Finish<'_> {
         }
     }
 
-    /// Removes what is no part of the backup. If that fails the backup is whole nevertheless.
+    /// Removes what does not belong to the backup. The backup is complete even if that fails.
     async fn tidy_up(&self, journal: &mut Journal, state: &ExportState, at: String) {
         let tidied = async {
             let strays = commit::abort_strays(journal.folder(), &state.begin.job, self.progress).await;
@@ -168,8 +173,8 @@ impl Finish<'_> {
         }
     }
 
-    /// Keeps what there is for the next run, or if there is nothing worth it leaves no trace; gives the reason
-    /// on.
+    /// Keeps the export for the next run, or removes it if nothing in it is worth keeping. Returns the failure, with
+    /// what was done about it.
     pub(super) async fn give_up(
         &self,
         journal: &mut Journal,
@@ -199,8 +204,8 @@ impl Finish<'_> {
     }
 
     async fn abandon(&self, journal: &mut Journal, state: &ExportState, failure: Failure) -> Failure {
-        // After this nobody goes on with it, and nobody else may have. With the lock that is so anyway, also on a
-        // disk that is full.
+        // This fact keeps others from resuming the export, and can't be written if another coordinator has taken over.
+        // The lock ensures both by itself, and still does so on a full disk.
         let written =
             if journal.is_locked() { Ok(()) } else { journal.append(Fact::Abandoned, LAST_WORDS).await };
         match written {
@@ -211,7 +216,7 @@ impl Finish<'_> {
             }
         }
         let clean = async {
-            // Of this one nothing can have become visible.
+            // No file of this export can be visible yet.
             let discarded = commit::discard(journal.folder(), state, None, self.progress).await;
             discarded.map_err(|fault| Failure::failed(&fault))?;
             journal.remove(&[state.begun(), Fact::Abandoned]).await?;
@@ -228,8 +233,8 @@ impl Finish<'_> {
     }
 }
 
-/// Makes sure that an export can be completed before anything of it becomes visible: everything that was stored is
-/// there still, and nobody else has put a backup into the same place. `marks` if it has begun to be completed before.
+/// Checks, before any file becomes visible, that the export can be completed: everything stored still exists, and no
+/// other program has put a backup in the folder. `marks` is set if an earlier run began the commit.
 async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) -> Result<(), Failure> {
     let failed = |fault| Failure::failed(&fault);
     let store = journal.folder();
@@ -245,7 +250,7 @@ async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) ->
     }
 }
 
-/// The failure, or if the export failed because what was stored is gone, that.
+/// The failure, or [`Failure::Lost`] if the export failed because stored data is gone.
 async fn or_lost(journal: &Journal, state: &ExportState, failure: Failure) -> Failure {
     let Failure::Failed(why) = failure else { return failure };
     let lost = journal.folder().lost(&state.begin.job, state.files(), true);

@@ -1,4 +1,4 @@
-//! From a table and what the user asked for to a plan.
+//! Plans the export of a table from the table's facts and the user's options.
 
 use std::time::Duration;
 
@@ -12,39 +12,40 @@ use job::{
 
 use crate::{cluster::WorkerSlots, table::TableFacts, text::count};
 
-/// One segment for so much of the table.
+/// Bytes of the table for each segment.
 const SEGMENT_BYTES: u64 = 128 * 1024 * 1024;
-/// Segments that keep a worker busy at any rate: as many as it reads at once.
+/// Segments that keep a worker busy at any rate: as many as it scans at once.
 const STREAMS_PER_WORKER: u32 = 16;
-/// Read units per second that a worker can use: far less than it could, lest a lost one be missed.
+/// Read units per second planned for each worker. It can use far more, so that losing one hardly matters.
 const UNITS_PER_WORKER: u64 = 4_000;
-/// Read units per second that are worth a segment of their own.
+/// Read units per second that justify a further segment.
 const UNITS_PER_STREAM: u64 = 100;
 const UPLOAD_PART_BYTES: u64 = 16 * 1024 * 1024;
-/// A sealed part is what a lost worker does not lose, so parts hold no more than so much time.
+/// The time that one upload part may hold at most. A lost worker loses only what it has not sealed, so parts must not
+/// take long to fill.
 const UPLOAD_PART_TIME: Duration = Duration::from_secs(10);
 const PART_FILE_BYTES: u64 = 256 * 1024 * 1024;
 const MOST_PART_FILES: u64 = 20_000;
-/// Bytes of items that one unit reads at most: two eventually consistent reads of 4 KiB.
+/// The most bytes that one read unit reads: two eventually consistent reads of 4 KiB.
 const BYTES_PER_UNIT: u64 = 8192;
-/// US dollars for a million read request units of an on-demand table, us-east-1, standard class
-/// (Amazon DynamoDB pricing, on-demand capacity, since November 2024).
+/// US dollars for a million read request units of an on-demand table in us-east-1, standard table class (Amazon
+/// DynamoDB pricing, on-demand capacity, since November 2024).
 pub(crate) const DOLLARS_PER_MILLION_UNITS: f64 = 0.125;
 
-/// What the user asked for, as far as it shapes the plan.
+/// The options of the user that shape the plan.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ExportOptions {
     pub(crate) segments: Option<TotalSegments>,
     pub(crate) workers: Option<u32>,
     pub(crate) consistent: bool,
     pub(crate) compression: Compression,
-    /// How NULL is spelled; if not said, as an unfinished export does, or else by [`null_default`](Self::null_default).
+    /// The spelling of NULL. If not given, that of the unfinished export, or else [`null_default`](Self::null_default).
     pub(crate) null: Option<NullSpelling>,
     pub(crate) null_default: NullSpelling,
 }
 
 impl ExportOptions {
-    /// How NULL is spelled in an export that begins.
+    /// The spelling of NULL in a new export.
     pub(crate) fn null(&self) -> NullSpelling {
         self.null.unwrap_or(self.null_default)
     }
@@ -57,13 +58,13 @@ pub(crate) struct Plan {
     pub(crate) workers: u32,
     pub(crate) upload_part_bytes: u64,
     pub(crate) part_file_bytes: u64,
-    /// What the scan will cost, by the table's last known size.
+    /// The read units of the scan, by the table's last known size.
     pub(crate) units: Units,
-    /// How long that takes at the rate; nothing if the size is unknown.
+    /// How long the scan takes at the rate. `None` if the size is unknown.
     pub(crate) time: Option<Duration>,
 }
 
-/// Plans the export of a table at `rate` on a cluster with so much room.
+/// Plans the export of a table at `rate` on a cluster with this many worker slots.
 pub(crate) fn plan(facts: &TableFacts, rate: Rate, wishes: ExportOptions, room: WorkerSlots) -> Plan {
     let workers = wishes.workers.unwrap_or_else(|| room.wanted(rate, UNITS_PER_WORKER)).max(1);
     let units_per_second = rate.milli_per_second() / 1000;
@@ -94,7 +95,7 @@ fn upload_part_bytes(rate: Rate, workers: u32) -> u64 {
     per_worker.clamp(MIN_UPLOAD_PART_BYTES, UPLOAD_PART_BYTES)
 }
 
-/// Everything the plan says, for a person to read.
+/// The plan as text for the user.
 pub(crate) struct PlanText<'a> {
     pub(crate) facts: &'a TableFacts,
     pub(crate) target: &'a Target,
@@ -118,7 +119,7 @@ impl std::fmt::Display for PlanText<'_> {
             NullSpelling::Single => "",
             NullSpelling::Both => ", NULL in both spellings",
         };
-        // A user who forgot `s3://` sees it here.
+        // Shows a user who forgot `s3://` that the destination is on this machine.
         let here = if matches!(target, Target::File { .. }) { " (on this machine)" } else { "" };
         let compression = wishes.compression.name();
         writeln!(out, "to          {}{here}, compression {compression}{nulls}", Line(target))?;

@@ -1,4 +1,4 @@
-//! Everything that can be wrong is found here, before anything is written or spent.
+//! Finds everything that can be wrong before anything is written or paid for.
 
 use std::time::Duration;
 
@@ -35,16 +35,16 @@ use crate::{
 pub(crate) struct ExportRequest {
     /// Names or ARNs.
     pub tables: Vec<String>,
-    /// Where to; of several tables each gets a folder of its own in it.
+    /// The destination. With several tables, each gets a folder of its own in it.
     pub destination: Target,
-    /// How fast.
+    /// The read rate.
     pub rate: RateSpec,
     pub(crate) wishes: ExportOptions,
-    /// What to do where a complete export of the table is.
+    /// What to do if the destination holds a complete export of the table.
     pub if_complete: IfComplete,
-    /// An unfinished export is removed and begun anew.
+    /// Whether to remove an unfinished export and start from scratch.
     pub restart: bool,
-    /// By then the command has ended, whether it is done or not.
+    /// The time within which the command ends, complete or not.
     pub deadline: Option<Duration>,
     /// Where workers run.
     pub cluster: ClusterOptions,
@@ -52,7 +52,7 @@ pub(crate) struct ExportRequest {
     pub aws: AwsAccess,
 }
 
-/// What to do where a complete export of the table is.
+/// What to do if the destination holds a complete export of the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum IfComplete {
     /// Fail with an error
@@ -62,24 +62,24 @@ pub(crate) enum IfComplete {
     Skip,
 }
 
-/// What a job finds in its folder.
+/// How a job starts, given what its folder holds.
 pub(crate) enum StartMode {
-    /// Nothing.
+    /// The folder is empty.
     Fresh,
-    /// Its own beginning.
+    /// It holds an unfinished run of this job.
     Resume(Box<Journaled>),
-    /// A job that is to be removed first.
+    /// It holds a job that is removed first.
     Restart(Box<Journaled>),
-    /// A complete export of the same table, in words.
+    /// It holds a complete export of the same table, described by this text.
     AlreadyComplete(String),
 }
 
 /// A table that is ready to be exported.
 pub(crate) struct Prepared {
-    /// Name or ARN, as asked: a table of another account is found only by its ARN.
+    /// Name or ARN, as given. A table of another account is found only by its ARN.
     pub(crate) table: String,
     pub(crate) facts: TableFacts,
-    /// What else is known of the table, for an export that begins.
+    /// Further settings of the table, for a new export.
     pub(crate) settings: Option<TableSettings>,
     pub(crate) target: Target,
     pub(crate) store: Store,
@@ -87,12 +87,12 @@ pub(crate) struct Prepared {
     pub(crate) rate: job::capacity::Rate,
     pub(crate) rate_source: String,
     pub(crate) ground: StartMode,
-    /// A line of the plan: whose credentials the job has.
+    /// A line of the plan that says whose credentials the job uses.
     pub(crate) account: Option<String>,
 }
 
 impl Prepared {
-    /// The plan in words.
+    /// The plan as text.
     pub(crate) fn text(&self, mut wishes: ExportOptions, place: &ClusterChoice) -> String {
         let Self { facts, target, plan, rate, rate_source, ground, .. } = self;
         if let StartMode::Resume(journaled) = ground
@@ -116,8 +116,11 @@ impl Prepared {
     }
 }
 
-/// Checks tables, permissions and destinations of a whole command. Without `note` it does not wait to see
-/// whether a destination is still in use.
+/// Checks the tables, permissions and destinations of a command. Without `note`, does not wait to find out whether a
+/// destination is still in use.
+///
+/// # Errors
+/// Fails if the command can't run as asked.
 pub(crate) async fn prepare(
     request: &ExportRequest,
     place: &ClusterChoice,
@@ -142,8 +145,8 @@ pub(crate) async fn prepare(
     Ok((clients, prepared))
 }
 
-/// A complete export is refused unless it may be skipped. Of several tables those that are complete may be if
-/// another is not: that is what an earlier run of the same command leaves.
+/// Refuses complete exports, unless the user allows to skip them. Complete tables are also skipped if another table of
+/// the command is resumed, because an earlier run of the same command leaves that state.
 fn refuse_complete(request: &ExportRequest, prepared: &[Prepared]) -> Result<(), Failure> {
     let goes_on = prepared.iter().any(|one| matches!(one.ground, StartMode::Resume(_)));
     if request.if_complete == IfComplete::Skip || goes_on {
@@ -196,7 +199,7 @@ async fn prepare_one(
     if rate.milli_per_second() == 0 {
         return Err(Failure::Refused(format!("the read rate is 0 ({rate_source}): set --read-units")));
     }
-    // A resumed export has them in its journal.
+    // A resumed export has the settings in its journal.
     let mut settings = None;
     if matches!(ground, StartMode::Fresh | StartMode::Restart(_))
         && let Some(Ok(found)) = asking.join_next().await
@@ -215,8 +218,8 @@ async fn prepare_one(
     Ok(Prepared { table, facts, settings, target, store, plan, rate, rate_source, ground, account })
 }
 
-/// The table that is gone, as it was when an export of it began that has read all of it: then only completing the files
-/// is left, for which the table need not be there any more. What was read may be the only copy.
+/// The facts of a table that no longer exists, if an unfinished export has read all of it. They are as of the beginning
+/// of that export. Only its files remain to be completed, which needs no table, and they may be the only copy.
 async fn read_already(request: &ExportRequest, table: &str, clients: &Clients) -> Option<TableFacts> {
     let name = table.rsplit('/').next()?;
     let target = folder(request, name, &clients.region);
@@ -227,7 +230,8 @@ async fn read_already(request: &ExportRequest, table: &str, clients: &Clients) -
     is_read.then(|| TableFacts::read(&json!({"Table": state.begin.description})).ok())?
 }
 
-/// Of several tables each has a folder of its own; a bucket alone is divided by region and table.
+/// The folder of a table. With several tables each has a folder of its own. The root of a bucket is divided by region
+/// and table.
 fn folder(request: &ExportRequest, table: &str, region: &str) -> Target {
     let destination = &request.destination;
     match (destination.is_bucket_root(), request.tables.len()) {
@@ -237,7 +241,7 @@ fn folder(request: &ExportRequest, table: &str, region: &str) -> Target {
     }
 }
 
-/// What is done in a folder that is not empty; nothing if it is.
+/// What to do in the folder, depending on what it holds.
 async fn occupied(
     request: &ExportRequest,
     store: &Store,
@@ -307,7 +311,7 @@ async fn occupied(
     }
 }
 
-/// Whether a table, as an export describes it, is this one.
+/// Whether an export's description of its table is that of this table.
 fn is_of(table: &Value, facts: &TableFacts) -> bool {
     let same = |field: &str| table[field] == facts.description[field];
     same("TableName") && same("TableArn") && same("TableId")

@@ -1,4 +1,4 @@
-//! What came of an export: for people and for programs.
+//! The result of an export, for people and for programs.
 
 use std::{fmt, time::Duration};
 
@@ -8,17 +8,17 @@ use serde::Serialize;
 
 use crate::{access, text};
 
-/// One table, exported.
+/// The result of the export of one table.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
     /// The table.
     pub table: String,
     /// The folder.
     pub destination: String,
-    /// The AWS account whose credentials the job had, if that was found out.
+    /// The AWS account of the job's credentials, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// The ARN of the user or role that they are of.
+    /// The ARN of the user or role of those credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller: Option<String>,
     /// Items exported.
@@ -31,27 +31,27 @@ pub(crate) struct Report {
     pub files: usize,
     /// Read units consumed, by all runs if the export was resumed.
     pub read_units: f64,
-    /// Read units per second, mean while reading.
+    /// Mean read units per second while reading.
     pub mean_read_units_per_second: f64,
     /// Read units per second that were allowed at the end.
     pub budget_read_units_per_second: f64,
-    /// Where that budget came from.
+    /// Where that rate came from.
     pub budget_source: String,
-    /// Requests that were refused for capacity.
+    /// Requests that DynamoDB throttled.
     pub throttles: u64,
-    /// Requests sent again, for any reason.
+    /// Retried requests, for any reason.
     pub retries: u64,
     /// Segments of the scan.
     pub segments: u32,
-    /// The segment that took longest: its number, seconds and items.
+    /// The segment that took longest.
     pub slowest_segment: Option<SlowestSegment>,
     /// Workers at the start.
     pub workers: u32,
-    /// Workers lost on the way, in all runs.
+    /// Workers lost, in all runs.
     pub workers_lost: u32,
-    /// Seconds in which the table was read, in all runs.
+    /// Seconds spent reading the table, in all runs.
     pub seconds_reading: f64,
-    /// Seconds in all.
+    /// Seconds in total.
     pub seconds: f64,
 }
 
@@ -60,13 +60,13 @@ pub(crate) struct Report {
 pub(crate) struct SlowestSegment {
     /// Its number, from 0.
     pub segment: u32,
-    /// How long it was leased.
+    /// How many seconds it was leased.
     pub seconds: f64,
     /// Its items.
     pub items: u64,
 }
 
-/// How long things took.
+/// How long the export took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
     pub(crate) read: Duration,

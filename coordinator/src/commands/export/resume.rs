@@ -1,4 +1,4 @@
-//! Whether an unfinished export can be gone on with, and how that is said.
+//! Decides whether an unfinished export can be resumed, and words the result.
 
 use engine::export::ExportState;
 use job::{journal::Begin, layout, table_settings::TableSettings};
@@ -6,7 +6,7 @@ use job::{journal::Begin, layout, table_settings::TableSettings};
 use super::plan::ExportOptions;
 use crate::{failure::Failure, table::TableFacts};
 
-/// What an export that is to begin is.
+/// The first fact of a new export.
 pub(crate) fn begin(
     job: job::ids::JobId,
     facts: &TableFacts,
@@ -32,12 +32,12 @@ pub(crate) fn begin(
     }
 }
 
-/// A field of the table's description that is a text.
+/// A text field of the table's description.
 fn described(facts: &TableFacts, field: &str) -> Option<String> {
     facts.description[field].as_str().map(str::to_owned)
 }
 
-/// Why an unfinished export is not the one that is asked for; nothing if it is.
+/// Why an unfinished export is not the one that was asked for, or `None` if it is.
 pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: ExportOptions) -> Option<String> {
     let differs =
         |before: &Option<String>, now: &Option<String>| before.is_some() && now.is_some() && before != now;
@@ -67,12 +67,13 @@ pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: ExportOption
         .map(|wished| format!("with --segments {segments}, not {}", wished.get()))
 }
 
-/// What to say when an export is left unfinished. Only of the same table can it go on.
+/// The message about an unfinished export that is kept. `can_go_on` is false if the table has changed, so that the
+/// export can't be resumed.
 pub(crate) fn kept_text(state: &ExportState, place: &str, can_go_on: bool) -> String {
     kept(&format!("{} % of the export", state.percent()), place, can_go_on)
 }
 
-/// The same where the last of it could not be journaled, so that nobody knows how much is kept.
+/// The same message when the last facts could not be journaled, so that it is unknown how much is kept.
 pub(crate) fn partly_kept_text(unwritten: &Failure, place: &str, can_go_on: bool) -> String {
     let kept = kept("the earlier state", place, can_go_on);
     format!("the final state could not be recorded ({unwritten}); {kept}")
@@ -87,8 +88,8 @@ fn kept(what: &str, place: &str, can_go_on: bool) -> String {
     format!("{what} is kept in {place}/{}: {next}", layout::OWN_FOLDER)
 }
 
-/// The same failure, and what to do if nothing of the export can be completed any more. Parts hold items of many segments
-/// and can't be read again one by one, so all of it is.
+/// The failure, with advice if stored data is gone and the export can't be completed. Parts hold items of many segments
+/// and can't be read again one by one, so the whole table must be read again.
 pub(crate) fn advised(failure: Failure, place: &str) -> Failure {
     match failure {
         Failure::Lost(_) => failure.saying(&format!(

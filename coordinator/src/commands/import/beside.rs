@@ -1,5 +1,5 @@
-//! Whether a file is to be written into the folder of the backup that is imported, where the next import would take
-//! it for a part of that.
+//! Whether a file to be written lies in the folder of the imported backup, where the next import would take it for a
+//! part of the backup.
 
 use std::{
     fs,
@@ -15,12 +15,12 @@ use crate::{
     store::blocking,
 };
 
-/// Whether an import would take `place` for a file of the backup: it lies in the folder that was named, or in one of
-/// those in which the backup's files are. Links are followed. Names that begin with `_` or `.` are no data to any
-/// import, and folders in a folder are not read. Of a backup that is one file: whether it is that file.
+/// Whether an import would take `place` for a file of the backup: it lies in the folder of the import, or in a folder
+/// that holds files of the backup. Links are followed. Names that begin with `_` or `.` are data to no import, and
+/// subfolders are not read. If the backup is a single file, whether `place` is that file.
 ///
 /// # Errors
-/// If no thread can be started to look at the file system.
+/// Fails if no thread can be started to look at the file system.
 pub(super) async fn is_in_backup(place: &Object, folder: &Target, backup: &Backup) -> Result<bool, Fault> {
     let mut objects: Vec<Object> = Vec::new();
     let mut folders = Vec::new();
@@ -42,17 +42,17 @@ pub(super) async fn is_in_backup(place: &Object, folder: &Target, backup: &Backu
     }
 }
 
-/// Why a place that [`is_mark`] is refused.
+/// Why a place is refused for which [`is_mark`] is true.
 pub(super) const IS_MARK: &str = "this name is reserved for backups; use another";
 
-/// Whether an object of this key or path would be taken for one that says something of a backup, maybe of one that is
-/// put there later: `_SUCCESS`, a manifest, or anything in `_tablehaul`.
+/// Whether an object with this key or path would be taken for metadata of a backup, even one that is put there later:
+/// `_SUCCESS`, a manifest, or anything in `_tablehaul`.
 pub(super) fn is_mark(path: &str) -> bool {
     let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
     name == layout::SUCCESS || is_manifest(name) || folders.split('/').any(|name| name == layout::OWN_FOLDER)
 }
 
-/// The folders in which these are, each once.
+/// The folders that contain these objects, without duplicates.
 fn folders_of<'a>(objects: impl Iterator<Item = &'a Object>) -> Vec<Target> {
     let mut folders: Vec<Target> = Vec::new();
     for object in objects {
@@ -63,7 +63,7 @@ fn folders_of<'a>(objects: impl Iterator<Item = &'a Object>) -> Vec<Target> {
             }
             Object::File { path } => Target::File { dir: path.parent().unwrap_or(Path::new("/")).to_owned() },
         };
-        // Those of a backup lie in one folder, so neighbours are mostly equal.
+        // A backup's files mostly lie in one folder, so the list stays short.
         if !folders.contains(&folder) {
             folders.push(folder);
         }
@@ -79,7 +79,7 @@ fn is_in(place: &Object, folder: &Target) -> bool {
         }
         (Object::File { path }, Target::File { dir }) => {
             let Some(of_folder) = identity(dir) else { return false };
-            // A link may be replaced, or written through.
+            // Writing may replace a link or follow it, so both paths count.
             [path.to_owned(), real(path)].iter().any(|path| {
                 let is_there = path.parent().is_some_and(|parent| identity(parent) == Some(of_folder));
                 is_there && path.file_name().is_none_or(|name| is_data(&name.to_string_lossy()))
@@ -98,7 +98,7 @@ fn is_same(place: &Object, file: &Object) -> bool {
     }
 }
 
-/// Tells a file or directory from all others, by whatever path it is reached.
+/// Device and inode number, which identify a file or directory whatever its path.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
@@ -108,7 +108,7 @@ fn real(path: &Path) -> PathBuf {
     if let Ok(real) = fs::canonicalize(path) {
         return real;
     }
-    // A link that leads to a file that is not there yet.
+    // A link to a file that does not exist yet.
     if let Ok(to) = fs::read_link(path) {
         let to = path.parent().map_or_else(|| to.clone(), |parent| parent.join(&to));
         if to != path && fs::symlink_metadata(&to).is_err() {

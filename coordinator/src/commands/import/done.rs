@@ -1,31 +1,32 @@
-//! What is known of a table after an import that failed.
+//! What is known of a table after a failed import.
 //!
-//! Workers tell what they wrote after it is written, and one that fails tells nothing any more. So what was told is
-//! the least that was done, never all of it.
+//! Workers report writes after they are done, and a worker that fails reports nothing more. So the reported counts are
+//! a lower bound of what was written.
 
 use job::{spec::WriteMode, split::Counts};
 
 use crate::{failure::Failure, text::count_of};
 
-/// Said of an import that failed only after its last line.
+/// Appended to the failure of an import that failed after its last line.
 pub(super) const ALL: &str = "every line of the backup was imported before that";
 
 /// What a pass that writes has done.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Done {
     pub(super) mode: WriteMode,
-    /// The backup says itself which items are removed.
+    /// The backup itself says which items are removed.
     pub(super) is_incremental: bool,
-    /// What workers have told, in all runs.
+    /// What workers have reported, in all runs.
     pub(super) counts: Counts,
-    /// A worker may have written what it has not told.
+    /// A worker may have written items that it has not reported.
     pub(super) may_be_more: bool,
-    /// There is a place for state: the same command goes on from there.
+    /// There is a state folder, so the same command resumes.
     pub(super) is_kept: bool,
 }
 
 impl Done {
-    /// The failure, and what was done before it. If something may have been written, the failure is not "refused".
+    /// The failure, with what was done before it. If something may have been written, the failure is not
+    /// [`Failure::Refused`].
     pub(super) fn after(self, failure: Failure) -> Failure {
         let failure = match failure {
             Failure::Refused(why) if self.may_be_more => Failure::Failed(why),

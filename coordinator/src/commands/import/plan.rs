@@ -17,29 +17,28 @@ use crate::{
     text::{self, count, count_of},
 };
 
-/// US dollars for a million write request units of an on-demand table, us-east-1, standard class
-/// (Amazon DynamoDB pricing, on-demand capacity, since November 2024).
+/// US dollars for a million write request units of an on-demand table in us-east-1, standard table class (Amazon
+/// DynamoDB pricing, on-demand capacity, since November 2024).
 const DOLLARS_PER_MILLION_UNITS: f64 = 0.625;
 
-/// Write units per second that a worker can use: far less than it could, lest a lost one be missed.
+/// Write units per second planned for each worker. It can use far more, so that losing one hardly matters.
 pub(super) const UNITS_PER_WORKER: u64 = 2_000;
 
-/// More at once would cost more memory than they mix better.
+/// The most splits that a worker reads at once. More would cost memory and interleave hardly better.
 const MOST_OPEN_SPLITS: u32 = 8;
 
-/// Workers for so many splits: more of them than splits would have nothing to do.
+/// The number of workers, at most one for each split. Further ones would have nothing to do.
 pub(super) fn workers(wished: u32, splits: usize) -> u32 {
     wished.min(u32::try_from(splits).unwrap_or(u32::MAX)).max(1)
 }
 
-/// Splits that a worker reads at once: several, whose lines are mixed, but so few that none of the
-/// workers takes the share of another.
+/// The number of splits that a worker reads at once. Several are interleaved, but no worker takes more than its share.
 pub(super) fn open_splits(splits: usize, workers: u32) -> u32 {
     let share = splits / (workers.max(1) as usize);
     u32::try_from(share).unwrap_or(u32::MAX).clamp(1, MOST_OPEN_SPLITS)
 }
 
-/// What the backup is and how it will be imported, for a person to read.
+/// The backup and the plan of its import, as text for the user.
 pub(super) struct PlanText<'a> {
     pub(super) folder: &'a Target,
     pub(super) backup: &'a Backup,
@@ -80,7 +79,7 @@ impl fmt::Display for PlanText<'_> {
     }
 }
 
-/// What is known of a backup once every line of it has been read.
+/// What is known of a backup after every line of it has been read, as text for the user.
 pub(super) struct CheckedText<'a> {
     pub(super) counts: Counts,
     pub(super) rejected: u64,
@@ -104,7 +103,7 @@ impl fmt::Display for CheckedText<'_> {
         };
         writeln!(out, "checked     {items}, {}{rejects}", text::bytes(counts.item_bytes))?;
         writeln!(out, "time        about {} at that rate", text::duration(time(counts.units, limits)))?;
-        // What is removed costs by its size in the table, which is not known before.
+        // Removing an item costs by its size in the table, which is unknown before.
         let least = if counts.removed > 0 { "at least " } else { "" };
         write!(out, "cost        {least}{} write units", counts.units)?;
         match limits.indexes.len() {
@@ -123,7 +122,7 @@ impl fmt::Display for CheckedText<'_> {
     }
 }
 
-/// How long so many units take if every index holds every item.
+/// How long this many units take if every index holds every item.
 fn time(units: Units, limits: &Limits) -> Duration {
     let slowest = limits.indexes.values().copied().fold(limits.table, Rate::min);
     let seconds = units.as_f64() / slowest.as_f64();

@@ -1,5 +1,4 @@
-//! Everything about an import that can be known without reading the whole backup, found before
-//! anything is written.
+//! Finds everything that can be known of an import without reading the whole backup, before anything is written.
 
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ use crate::{
     table::TableFacts,
 };
 
-/// How much of a backup is read before its first item is written.
+/// How much of a backup is checked before its first item is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Check {
     /// Every line.
@@ -39,29 +38,29 @@ pub(crate) enum Check {
 /// What the user asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct ImportRequest {
-    /// Where the backup is.
+    /// The folder of the backup.
     pub folder: Target,
     /// Name or ARN.
     pub table: String,
-    /// How fast.
+    /// The write rate.
     pub rate: RateSpec,
-    /// Worker processes; by room and rate if not said.
+    /// Worker processes. By default they follow from the worker slots and the rate.
     pub workers: Option<u32>,
-    /// Lines that may become nothing.
+    /// The most lines that may be rejected.
     pub max_rejects: u64,
-    /// Where those are noted.
+    /// Where the reject file goes.
     pub rejects: Option<Object>,
-    /// What to do with the items; never [`WriteMode::Check`].
+    /// What to do with the items. Never [`WriteMode::Check`].
     pub mode: WriteMode,
-    /// The mode was asked for; else it is what an import does by itself.
+    /// Whether the user gave the mode, or it is the default.
     pub is_mode_named: bool,
-    /// Where what has been done is kept, so that the same command goes on from there.
+    /// The state folder, which lets the same command resume.
     pub state: Option<Target>,
-    /// What is kept there is forgotten.
+    /// Whether to discard the progress in the state folder.
     pub restart: bool,
-    /// By then the command has ended, whether it is done or not.
+    /// The time within which the command ends, complete or not.
     pub deadline: Option<Duration>,
-    /// How much to check first.
+    /// How much to check before writing.
     pub check: Check,
     /// Where workers run.
     pub cluster: ClusterOptions,
@@ -69,10 +68,10 @@ pub(crate) struct ImportRequest {
     pub aws: AwsAccess,
 }
 
-/// An import that can begin.
+/// An import that is ready to begin.
 pub(crate) struct Prepared {
     pub(super) folder: Target,
-    /// Name or ARN, as asked: a table of another account is found only by its ARN.
+    /// Name or ARN, as given. A table of another account is found only by its ARN.
     pub(super) table: String,
     pub(super) mode: WriteMode,
     pub(super) clients: Clients,
@@ -83,14 +82,14 @@ pub(crate) struct Prepared {
     pub(super) rate_source: String,
     pub(super) workers: u32,
     pub(super) rejects: Option<Sink>,
-    /// The place for state, and what this import is.
+    /// The state folder, and the first fact of this import.
     pub(super) state: Option<(resume::StateFolder, BeginImport)>,
-    /// A line of the plan: whose credentials the job has.
+    /// A line of the plan that says whose credentials the job uses.
     account: Option<String>,
 }
 
 impl Prepared {
-    /// The plan in words.
+    /// The plan as text.
     pub(super) fn text(&self, place: &ClusterChoice) -> String {
         let text = plan::PlanText {
             folder: &self.folder,
@@ -111,11 +110,11 @@ impl Prepared {
         }
     }
 
-    /// What workers are told in a pass of this mode.
+    /// The settings that workers get in a pass of this mode.
     pub(super) fn settings(&self, mode: WriteMode) -> ImportSettings {
         let (table, keys) = (self.table.clone(), self.facts.keys.clone());
         let open_splits = plan::open_splits(self.splits.len(), self.workers);
-        // What is deleted need not suit any index.
+        // An item that is to be deleted need not satisfy the key types of indexes.
         let indexes = if self.mode == WriteMode::Delete { Vec::new() } else { self.facts.index_keys.clone() };
         let is_incremental = self.backup.is_incremental;
         let aws = self.clients.for_workers(bucket(&self.folder));
@@ -123,7 +122,10 @@ impl Prepared {
     }
 }
 
-/// Checks table, backup and permissions. `is_dry` leaves no reject file.
+/// Checks the table, the backup and the permissions. If `is_dry` is set, creates no reject file.
+///
+/// # Errors
+/// Fails if the command can't run as asked.
 pub(super) async fn prepare(
     request: &ImportRequest,
     place: &ClusterChoice,
@@ -172,7 +174,7 @@ pub(super) async fn prepare(
     let wished = request.workers.unwrap_or_else(|| room.wanted(limits.table, plan::UNITS_PER_WORKER));
     let state = resume::look(request, &clients).await?;
     let before = state.as_ref().and_then(resume::StateFolder::unfinished).map(|(_, state)| &state.begin);
-    // Marks mean something only in the same splits.
+    // Positions in splits are valid only if the backup is split the same way.
     let cut_for = before.map_or(wished, |before| before.cut_for);
     let splits = backup::splits(&backup, cut_for);
     let begin = resume::begin(request, &facts, (&splits, cut_for), backup.items);

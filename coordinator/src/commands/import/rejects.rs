@@ -1,12 +1,12 @@
 //! Reports the rejected lines of a backup.
 //!
-//! Each goes to the reject file, if there is one: where it stands, why, and the line itself, as one JSON
-//! object a line. The file appears in its place when the job ends, well or not; nothing appears of a job that did not
-//! end well and rejected nothing. What is no regular file is written through instead.
+//! Each one goes to the reject file, if there is one, as one JSON object a line: its position, the reason, and the line
+//! itself. The file appears in its place when the job ends, whether it succeeds or fails; a job that fails without
+//! rejecting anything leaves none. Something other than a regular file, such as a FIFO, is written to directly instead.
 //!
-//! Memory: what waits to be written, at most [`MAX_WAITING`] (256 MiB) where the place takes nothing, and of that no
-//! more than [`MAX_WAITING_TEXT`] (64 MiB) with the texts of lines; and in S3 the part that is on its way, as large.
-//! Where the place keeps up it is a part of 8 MiB.
+//! Memory: the bytes that wait to be written. They are at most [`MAX_WAITING`] (256 MiB), if the place accepts nothing;
+//! at most [`MAX_WAITING_TEXT`] (64 MiB) while they include the texts of lines. For S3, add the part in flight, which
+//! can be as large. If the place keeps up, it is one part of 8 MiB.
 
 mod file;
 mod place;
@@ -27,20 +27,20 @@ use file::RejectFile;
 use place::Place;
 use upload::Upload;
 
-/// The text of lines is left out beyond so many bytes of the file: by object and offset it is found in
-/// the backup. Without that, a folder of garbage would be written again as one reject file.
+/// The texts of lines are omitted once the file has this many bytes. Object and offset suffice to find the line in the
+/// backup. Without this limit, a folder of garbage would be written again as one reject file.
 const MAX_TEXT_BYTES: u64 = 256 * 1024 * 1024;
-/// The text of a line is also left out while this many bytes wait to be written.
+/// The text of a line is also omitted while this many bytes wait to be written.
 const MAX_WAITING_TEXT: usize = 64 * 1024 * 1024;
-/// The job fails if this many bytes wait: the place takes them too slowly.
+/// The job fails if this many bytes wait, because the place accepts them too slowly.
 const MAX_WAITING: usize = 256 * 1024 * 1024;
-/// Bytes in each write to a file.
+/// Bytes of each write to a file.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// So many lines are told of when there is no file for them.
+/// The most rejected lines that are shown to the user if there is no reject file.
 const MOST_TOLD: u64 = 20;
 
-/// How long the file may take to be completed once the job is to stop.
+/// How long completing the file may still take after a request to stop.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Where rejected lines go.
@@ -52,30 +52,30 @@ pub(super) struct Rejects {
 
 struct Shared {
     state: Mutex<State>,
-    /// Held while something is being written to it.
+    /// Locked while it is being written to.
     sink: tokio::sync::Mutex<Option<Sink>>,
 }
 
 #[derive(Default)]
 struct State {
-    /// So many more are told of.
+    /// How many more lines are shown to the user.
     to_tell: u64,
-    /// `None` if there is no file.
+    /// `None` if there is no reject file.
     waiting: Option<Waiting>,
 }
 
-/// What has a place and was opened.
+/// An open reject file.
 #[derive(Debug)]
 pub(crate) struct Sink {
     place: Object,
     kind: Kind,
-    /// A file lacks what could not be written to it.
+    /// A write failed, so the file is incomplete.
     is_torn: bool,
 }
 
 #[derive(Debug)]
 enum Kind {
-    /// On this machine; `is_through` if it can't be taken back.
+    /// On this machine. `is_through` if it is written to directly, so that nothing can be taken back.
     File {
         file: RejectFile,
         is_through: bool,
@@ -84,15 +84,16 @@ enum Kind {
 }
 
 impl Rejects {
-    /// Lines go to `sink`; without one, `tell` is given the first ones.
+    /// Sends lines to `sink`. Without one, passes the first lines to `tell`.
     pub(super) fn new(sink: Option<Sink>, tell: Arc<dyn Fn(String) + Send + Sync>) -> Self {
         let waiting = sink.as_ref().map(Waiting::of);
         let state = Mutex::new(State { to_tell: 0, waiting });
         Self { shared: Arc::new(Shared { state, sink: tokio::sync::Mutex::new(sink) }), tell }
     }
 
-    /// Begins a pass. Without a reject file, up to `max_rejects` rejected lines are shown to the user; one more ends the
-    /// job. Lines that a check rejects are held back if the place can't be rewritten, and written if the job ends there.
+    /// Begins a pass. Without a reject file, up to `max_rejects` rejected lines are shown to the user; one more ends
+    /// the job. If the place can't be rewritten, the lines that a check rejects are held back and written only if the
+    /// job ends there.
     pub(super) fn begin(&self, max_rejects: u64, is_check: bool) {
         let mut state = self.shared.state();
         state.to_tell = if state.waiting.is_some() { 0 } else { max_rejects.min(MOST_TOLD) };
@@ -101,7 +102,7 @@ impl Rejects {
         }
     }
 
-    /// Notes lines of an object.
+    /// Notes rejected lines of an object.
     pub(super) fn note(&self, object: &Object, rejects: &[Reject]) -> Result<(), Fault> {
         let mut state = self.shared.state();
         for Reject { offset, reason, .. } in rejects {
@@ -119,13 +120,13 @@ impl Rejects {
         }
     }
 
-    /// Writes what was noted, if it is worth it by now.
+    /// Writes what was noted, if it is enough for one write.
     pub(super) fn write(&self) -> impl Future<Output = Result<(), Fault>> + Send + use<> {
         let shared = self.shared.clone();
         async move { shared.write().await }
     }
 
-    /// Forgets what was noted: the lines are read again.
+    /// Discards what was noted, because the lines are read again.
     pub(super) async fn restart(&self) -> Result<(), Fault> {
         let mut sink = self.shared.sink.lock().await;
         if let Some(waiting) = &mut self.shared.state().waiting {
@@ -137,8 +138,11 @@ impl Rejects {
         }
     }
 
-    /// Puts the file in its place, if the import `is_done` or has rejected something; else nothing is left of it. Once
-    /// the job is to stop, [`LAST_WORDS`] are left for it.
+    /// Puts the file in its place if the import `is_done` or has rejected something; removes it otherwise. After a
+    /// request to stop, this may take [`LAST_WORDS`] at most.
+    ///
+    /// # Errors
+    /// Fails if the file can't be written, or it takes too long after a request to stop.
     pub(super) async fn finish(&self, is_done: bool, stop: &Stop) -> Result<(), Failure> {
         let too_late = async {
             let why = stop.requested().await;
@@ -178,7 +182,7 @@ impl Shared {
             let bytes = self.state().waiting.as_mut().and_then(|waiting| waiting.take(due_at));
             match bytes {
                 Some(bytes) => sink.write(bytes).await?,
-                // The task that had the sink before may have written everything.
+                // The task that held the sink before may have written everything.
                 None => return Ok(()),
             }
         }
@@ -186,8 +190,11 @@ impl Shared {
 }
 
 impl Sink {
-    /// Makes sure that it can be written in its place. A file that holds something is replaced only if `is_ours`:
-    /// then an earlier run of the import has written it.
+    /// Makes sure that the file can be written in its place. Replaces a file that is not empty only if `is_ours` says
+    /// that an earlier run of the import has written it.
+    ///
+    /// # Errors
+    /// Fails if it can't be written there.
     pub(crate) async fn create(place: &Object, clients: &Clients, is_ours: bool) -> Result<Self, Failure> {
         let refused = |why: String| Failure::Refused(format!("--rejects {place}: {why}"));
         let kind = match place {
@@ -209,7 +216,7 @@ impl Sink {
         Ok(Self { place: place.clone(), kind, is_torn: false })
     }
 
-    /// How much must wait before it is written.
+    /// How many bytes must wait before they are written.
     fn due_at(&self) -> usize {
         match &self.kind {
             Kind::File { is_through: true, .. } => 1,
@@ -243,8 +250,8 @@ impl Sink {
         restarted.map_err(|fault| self.fault(&fault))
     }
 
-    /// Writes the rest and puts it in its place. Leaves nothing if it is not to be kept, or is torn: then the failed
-    /// write has been reported.
+    /// Writes the rest and puts the file in its place. Removes it if `keep` is false or an earlier write failed, which
+    /// was reported then.
     async fn end(&mut self, rest: Vec<u8>, keep: bool) -> Result<(), Fault> {
         let keep = keep && !self.is_torn;
         let ended = match &mut self.kind {
@@ -275,26 +282,26 @@ fn refused(error: &std::io::Error) -> Fault {
 struct Waiting {
     place: String,
     bytes: Vec<u8>,
-    /// Nothing is written before so much waits.
+    /// Bytes that must wait before they are written.
     due_at: usize,
-    /// Bytes of the file so far, with those that wait.
+    /// Bytes of the file so far, including those that wait.
     total: u64,
     /// Lines so far.
     noted: u64,
-    /// Lines for which there was no more room while they were held.
+    /// Lines that were dropped because too much was held back.
     left_out: u64,
-    /// Nothing is written before the end: it could not be taken back.
+    /// Nothing is written before the pass ends, because it could not be taken back.
     is_held: bool,
     is_through: bool,
 }
 
-/// A line of it.
+/// A line of the reject file.
 #[derive(Serialize)]
 struct Entry<'a> {
     object: String,
     offset: u64,
     reason: &'a str,
-    /// Absent if it is not UTF-8, or too long, or the file is too large already, or too much waits to be written.
+    /// Absent if it is not UTF-8 or too long, if the file is too large already, or if too much waits to be written.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<&'a str>,
 }
@@ -373,7 +380,7 @@ mod tests {
         (0..number).map(|_| Reject { offset: 7, reason: "no".into(), line: vec![b'x'; bytes] }).collect()
     }
 
-    /// Without texts, but large.
+    /// Rejects that are large without texts of lines.
     fn large(number: usize) -> Vec<Reject> {
         let reason = "x".repeat(1024 * 1024);
         (0..number).map(|_| Reject { offset: 7, reason: reason.clone(), line: Vec::new() }).collect()

@@ -1,4 +1,4 @@
-//! What came of an import: for people and for programs.
+//! The result of an import, for people and for programs.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -10,17 +10,17 @@ use job::{journal::Totals, visible::Line};
 use super::prepare::Prepared;
 use crate::{access, text};
 
-/// One backup, imported.
+/// The result of the import of one backup.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ImportReport {
     /// The table.
     pub table: String,
     /// The folder of the backup.
     pub source: String,
-    /// The AWS account whose credentials the job had, if that was found out.
+    /// The AWS account of the job's credentials, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// The ARN of the user or role that they are of.
+    /// The ARN of the user or role of those credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller: Option<String>,
     /// What was done with items: `put`, `put-if-absent` or `delete`.
@@ -29,11 +29,11 @@ pub(crate) struct ImportReport {
     pub items: u64,
     /// Items removed: by `--mode delete`, or because an incremental export says so.
     pub removed: u64,
-    /// Items not written because there was one with the same key.
+    /// Items not written because the table had one with the same key.
     pub kept: u64,
-    /// Lines that became nothing.
+    /// Lines rejected.
     pub rejected: u64,
-    /// Bytes of the items by DynamoDB's rule.
+    /// Bytes of the items, by DynamoDB's rules for item sizes.
     pub item_bytes: u64,
     /// Files of the backup.
     pub files: usize,
@@ -43,25 +43,25 @@ pub(crate) struct ImportReport {
     pub write_units: f64,
     /// Write units consumed on each global secondary index, in this run.
     pub index_write_units: BTreeMap<String, f64>,
-    /// Write units of the table per second, mean while writing.
+    /// Mean write units of the table per second while writing.
     pub mean_write_units_per_second: f64,
     /// Write units per second that were allowed at the end.
     pub budget_write_units_per_second: f64,
-    /// Where that budget came from.
+    /// Where that rate came from.
     pub budget_source: String,
-    /// Requests, or items of them, that were refused for capacity.
+    /// Requests, or items of them, that DynamoDB throttled.
     pub throttles: u64,
-    /// Requests sent again, for any reason.
+    /// Retried requests, for any reason.
     pub retries: u64,
     /// Splits of the backup.
     pub splits: usize,
     /// Workers at the start.
     pub workers: u32,
-    /// Workers lost on the way.
+    /// Workers lost.
     pub workers_lost: u32,
-    /// Seconds in which every line was checked before the first was written.
+    /// Seconds spent checking every line before the first write.
     pub seconds_checking: f64,
-    /// Seconds of writing, in all runs if the import was resumed.
+    /// Seconds spent writing, in all runs if the import was resumed.
     pub seconds_writing: f64,
 }
 
@@ -74,7 +74,7 @@ impl ImportReport {
         writing: Duration,
     ) -> Self {
         let stats = schedule.stats();
-        // With a journal those of all runs.
+        // With a journal, the totals of all runs.
         let (consumed, throttles, retries, lost, writing) = match totals {
             Some(all) => {
                 let time = Duration::from_millis(all.elapsed_ms);

@@ -1,5 +1,4 @@
-//! The place for the state of an import: what is there, whether it is of this import, and how it ends. A shell,
-//! but for what decides whether two imports are the same.
+//! The state folder of an import: what it holds, whether that is this import, and how the import ends.
 
 use std::time::Duration;
 
@@ -28,18 +27,18 @@ use crate::{
     text,
 };
 
-/// How long the last words in the journal may take.
+/// How long the last fact may take to be journaled.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// A place for the state of an import.
+/// The state folder of an import.
 pub(crate) struct StateFolder {
     store: Store,
     journaled: Option<Box<Journaled>>,
-    /// What is there is to be forgotten.
+    /// The progress in it is discarded.
     anew: bool,
 }
 
-/// What is in the place for state, if one was given.
+/// What the state folder holds, if one was given.
 pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<Option<StateFolder>, Failure> {
     let Some(target) = &request.state else { return Ok(None) };
     let store = Store::new(target, clients);
@@ -65,7 +64,7 @@ pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<O
 }
 
 impl StateFolder {
-    /// The import that is to be gone on with, if there is one.
+    /// The import to resume, if there is one.
     pub(super) fn unfinished(&self) -> Option<(&Journaled, &ImportState)> {
         match self.journaled.as_deref().filter(|_| !self.anew) {
             Some(journaled @ Journaled { state: State::Import(state), .. }) => Some((journaled, state)),
@@ -73,7 +72,7 @@ impl StateFolder {
         }
     }
 
-    /// Refuses to go on with another import, or with one that is at work.
+    /// Refuses to resume another import, or one that is running.
     pub(super) async fn check(
         &self,
         begin: &BeginImport,
@@ -96,7 +95,7 @@ impl StateFolder {
         }
     }
 
-    /// Takes the place for this process.
+    /// Acquires the folder for this process.
     pub(super) async fn take(self, begin: BeginImport, run: Run) -> Result<OpenState, Failure> {
         let Self { store, journaled, anew } = self;
         let fact = || Fact::BeginImport(Box::new(begin.clone()));
@@ -126,17 +125,17 @@ impl StateFolder {
     }
 }
 
-/// The state of an import under way, and where it is kept.
+/// The state of a running import, and the folder that keeps it.
 pub(super) struct OpenState {
     store: Store,
     pub(super) journal: Journal,
     pub(super) state: ImportState,
-    /// Earlier runs of the import may have written something.
+    /// Earlier runs of the import may have written items.
     pub(super) has_earlier_runs: bool,
 }
 
 impl OpenState {
-    /// The import is done: nothing is left to go on with.
+    /// Ends a complete import: removes its state.
     pub(super) async fn done(self) -> Result<(), Failure> {
         let end = self.state.facts();
         self.remove(&end).await
@@ -148,7 +147,8 @@ impl OpenState {
         Ok(())
     }
 
-    /// Keeps what there is for the next run, or nothing if there is nothing; gives the reason on.
+    /// Keeps the state for the next run, or removes it if there is no progress. Returns the failure, with what was done
+    /// about it.
     pub(super) async fn give_up(mut self, failure: Failure) -> Failure {
         if matches!(failure, Failure::Superseded(_)) {
             return failure;
@@ -182,7 +182,7 @@ impl OpenState {
     }
 }
 
-/// What an import that is to begin is.
+/// The first fact of a new import.
 pub(super) fn begin(
     request: &ImportRequest,
     facts: &TableFacts,
@@ -204,7 +204,7 @@ pub(super) fn begin(
     }
 }
 
-/// Why an unfinished import is not the one that is asked for; nothing if it is.
+/// Why an unfinished import is not the one that was asked for, or `None` if it is.
 fn difference(before: &BeginImport, now: &BeginImport) -> Option<String> {
     let other_id = before.table_id.is_some() && now.table_id.is_some() && before.table_id != now.table_id;
     if before.table != now.table || other_id {
@@ -223,9 +223,9 @@ fn difference(before: &BeginImport, now: &BeginImport) -> Option<String> {
     None
 }
 
-/// Of everything that says what a mark in a split means. Of a file that is its length and the time of its last change,
-/// and not its inode number: a backup that was copied with its times may go on, and so may imports that earlier
-/// versions began.
+/// A fingerprint of everything that positions in splits depend on. A local file counts by its length and modification
+/// time, not its inode number: an import resumes from a copy of the backup that has the same times, and so do imports
+/// that earlier versions began.
 fn fingerprint(splits: &[Split]) -> String {
     let mut hash = Xxh3::new();
     for split in splits {
@@ -270,7 +270,7 @@ mod tests {
         }
     }
 
-    /// Earlier versions put in here what the file system says, and no entity tag.
+    /// Earlier versions hashed the modification time from the file system here, and no entity tag.
     #[test]
     fn an_import_that_an_earlier_version_began_is_the_same_import() {
         let modified: Option<SystemTime> = UNIX_EPOCH.checked_add(Duration::new(1_700_000_000, 7));

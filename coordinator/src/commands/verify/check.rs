@@ -1,4 +1,4 @@
-//! Checks one part file against what was recorded of it. Pure but for what it reads from.
+//! Checks one part file against what was recorded of it.
 
 use std::io::{self, BufRead, Read};
 
@@ -17,8 +17,8 @@ use super::{
 };
 use crate::backup::parts;
 
-/// Largest window of a zstd frame, as a power of two: 8 MiB, which every decoder should take (RFC
-/// 8878, section 3.1.1.1.2). Export needs 2 MiB.
+/// The largest window of a zstd frame, as a power of two: 8 MiB, which every decoder should support (RFC 8878, section
+/// 3.1.1.1.2). An export needs 2 MiB.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
 /// What all files of a backup have in common.
@@ -27,11 +27,11 @@ pub(super) struct Expected {
     pub(super) compression: Compression,
     pub(super) null: NullSpelling,
     pub(super) keys: KeyNames,
-    /// Of the hashes by which keys are compared.
+    /// The seed of the hashes by which keys are compared.
     pub(super) seed: u64,
 }
 
-/// What a file turned out to be.
+/// The result of checking a file.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct FileFound {
     /// Lines, as far as they could be read.
@@ -44,15 +44,16 @@ pub(super) struct FileFound {
 impl Expected {
     /// Reads the file to its end.
     ///
-    /// Memory: that of [`LineCheck`]; a window; of a compressed file, the window and tables of the
-    /// decompressor, 9 MiB at most.
+    /// Memory: that of [`LineCheck`], one window, and for a compressed file the window and tables of the decompressor
+    /// (9 MiB at most).
     ///
     /// # Errors
-    /// If `source` can't be read; what is wrong with its bytes is a defect.
+    /// Fails if `source` can't be read. Damaged contents are defects, not errors.
     pub(super) fn check(&self, file: &PartFile, source: impl BufRead) -> io::Result<FileFound> {
         let mut defects = Defects::of(&file.name);
         let mut lines = LineCheck::new(&self.keys, self.null, SeenKeys::new(self.seed, file.items));
-        // Parts that do not add up to the file are a defect of export.json, told before any file is read.
+        // If the recorded parts do not add up to the file, that is a defect of export.json, reported before any file is
+        // read.
         let parts = parts(file, self.compression == Compression::None).unwrap_or_default();
         let line_bytes: u64 = parts.iter().map(|part| part.line_bytes).sum();
         let has_parts = !parts.is_empty();
@@ -80,7 +81,8 @@ impl Expected {
         Ok(FileFound { items, bytes, defects: defects.into_lines() })
     }
 
-    /// Gives all lines to `lines`, or none if it can't be told how: returns whether it did.
+    /// Decodes the file and feeds all lines to `lines`. Returns `false`, without feeding any, if the compression is
+    /// unknown.
     fn decode(
         &self,
         stored: &mut Stored<impl BufRead>,
@@ -92,7 +94,7 @@ impl Expected {
         let is_empty = stored.fill_buf()?.is_empty();
         if found != Some(recorded) && !is_empty {
             match (found, recorded) {
-                // Checked as lines all the same: the first will be wrong.
+                // Checks it as lines nevertheless: the first line will be invalid.
                 (None, Compression::None) => {}
                 (None, recorded) => {
                     defects
@@ -136,7 +138,7 @@ fn pump(mut decoder: impl Read, lines: &mut LineCheck<'_>, defects: &mut Defects
     }
 }
 
-/// A decompressor's complaint. The decompressors tell nothing of the data.
+/// The message for an error of a decompressor. Such errors contain nothing of the data.
 fn broken(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "the compressed data is cut off".to_owned(),

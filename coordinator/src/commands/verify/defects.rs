@@ -1,13 +1,13 @@
-//! What is wrong, in lines: some for each place, then only how many more. Never what items hold.
+//! The defects, as lines: the first ones of each place, then the number of the others. Never the contents of items.
 
 use std::fmt::Display;
 
 use job::format::LineError;
 
-/// Defects told of one place; a file that is broken throughout needs no million lines.
+/// The most defects listed for one place. A file that is damaged throughout needs no million lines.
 const SHOWN: usize = 20;
 
-/// The defects of one file, or of one part of the folder.
+/// The defects of one file, or of one aspect of the folder.
 #[derive(Debug)]
 pub(super) struct Defects {
     place: String,
@@ -17,37 +17,37 @@ pub(super) struct Defects {
 }
 
 impl Defects {
-    /// `place` begins every line. A name found in the folder may hold anything, so it is escaped.
+    /// `place` begins every line. It is escaped, because a name found in the folder may contain anything.
     pub(super) fn of(place: &str) -> Self {
         let place = place.escape_debug().to_string();
         Self { place, of_the_whole: Vec::new(), shown: Vec::new(), hidden: 0 }
     }
 
-    /// Of the place as a whole: always told, and first.
+    /// Adds a defect of the place as a whole. These are always listed, and come first.
     pub(super) fn whole(&mut self, what: impl Display) {
         self.of_the_whole.push(format!("{}: {what}", self.place));
     }
 
-    /// One of perhaps many.
+    /// Adds one of possibly many defects.
     pub(super) fn one(&mut self, what: impl Display) {
         if self.has_room() {
             self.shown.push(format!("{}: {what}", self.place));
         }
     }
 
-    /// At an offset in the file as stored, from which on it is of no use: always told, too.
+    /// Adds a defect at an offset of the stored file from which on it can't be used. These are always listed as well.
     pub(super) fn at_byte(&mut self, offset: u64, what: impl Display) {
         self.of_the_whole.push(format!("{} byte {offset}: {what}", self.place));
     }
 
-    /// In a line, the first being 1.
+    /// Adds a defect of a line, counted from 1.
     pub(super) fn at_line(&mut self, line: u64, what: impl Display) {
         if self.has_room() {
             self.shown.push(format!("{} line {line}: {what}", self.place));
         }
     }
 
-    /// A line that is no item of the table.
+    /// Adds the defect of a line that is not an item of the table.
     pub(super) fn not_an_item(&mut self, line: u64, error: &LineError) {
         match error {
             LineError::Malformed { at, problem } => {

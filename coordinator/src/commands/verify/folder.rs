@@ -1,4 +1,4 @@
-//! Compares what lies in the folder with what the backup says of itself. Pure.
+//! Compares the files of the folder with what the backup says of itself.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -13,15 +13,15 @@ use job::{
 use super::defects::Defects;
 use crate::{backup::parts, store::Entry};
 
-/// What was found out without reading any data.
+/// The result of the checks that read no data.
 #[derive(Debug, Default)]
 pub(super) struct FolderFound {
     pub(super) defects: Vec<String>,
-    /// Worth knowing, and no defect.
+    /// Remarks that are not defects.
     pub(super) notes: Vec<String>,
 }
 
-/// Checks names. `manifest` is its content, if it is there.
+/// Checks the names and totals. `manifest` is the content of the manifest, if it exists.
 pub(super) fn check(
     target: &Target,
     export: &ExportJson,
@@ -52,7 +52,7 @@ pub(super) fn check(
     found
 }
 
-/// The manifest must list exactly the files of export.json. Returns the file names in it.
+/// Checks that the manifest lists exactly the files of export.json. Returns the file names in it.
 fn check_manifest(
     target: &Target,
     manifest: Option<&[u8]>,
@@ -104,7 +104,7 @@ fn check_manifest(
     listed.into_keys().map(str::to_owned).collect()
 }
 
-/// What export.json says of itself must add up.
+/// Checks that the totals of export.json are consistent.
 fn check_totals(export: &ExportJson) -> Vec<String> {
     let mut defects = Defects::of(layout::EXPORT_JSON);
     let sum = |of: fn(&job::export_json::PartFile) -> u64| {
@@ -128,15 +128,15 @@ fn check_totals(export: &ExportJson) -> Vec<String> {
     defects.into_lines()
 }
 
-/// Files that an importer which reads the whole folder would take for data. Such readers skip
-/// names that begin with `_` or `.`.
+/// The files that an importer of the whole folder would take for data. Such importers skip names that begin with `_` or
+/// `.`.
 fn check_foreign(
     target: &Target,
     entries: &[Entry],
     recorded: &HashSet<&str>,
     listed: &HashSet<String>,
 ) -> Vec<String> {
-    /// More are only counted: it may be a folder of anything.
+    /// Any further ones are only counted, because the folder may contain anything.
     const SHOWN: usize = 100;
     let is_foreign = |name: &&str| {
         !name.starts_with(['_', '.'])

@@ -1,35 +1,35 @@
-//! Finds keys that occur twice in a file. Pure.
+//! Finds keys that occur twice in a file.
 
 use job::format::LineKeys;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-/// Bits of an entry that hold the number of the line; the others hold the hash.
+/// Bits of an entry that hold the line number. The others hold the hash.
 const LINE_BITS: u32 = 40;
 const LINE_MASK: u128 = (1 << LINE_BITS) - 1;
 
 /// The keys of a file: for each, 88 bits of its hash and the 40 bits of its line number.
 ///
-/// Memory: 16 bytes for each item that was recorded for the file. Lines in excess of that number
-/// are a defect by themselves and are not remembered.
+/// Memory: 16 bytes for each item that was recorded for the file. Lines beyond that number are a defect by themselves
+/// and are not remembered.
 ///
-/// Two different keys are taken for the same with a probability below n² / 2^89 for n items in a
-/// file: 2 · 10^-15 for a million, 2 · 10^-11 for a hundred million. The seed differs from run to
-/// run, so a file can't be made to fool it, and a second run tells a false alarm from a defect.
+/// Two different keys are considered equal with a probability below n² / 2^89 for n items in a file: 2 · 10^-15 for a
+/// million, 2 · 10^-11 for a hundred million. The seed differs between runs, so nobody can craft a file that causes
+/// false alarms, and a second run tells a false alarm from a defect.
 #[derive(Debug)]
 pub(super) struct SeenKeys {
     seed: u64,
     limit: usize,
     entries: Vec<u128>,
-    /// Both parts of the key in hand.
+    /// A buffer for both parts of the current key.
     spelled: Vec<u8>,
 }
 
 impl SeenKeys {
-    /// For a file of which `items` were recorded.
+    /// For a file with `items` recorded items.
     pub(super) fn new(seed: u64, items: u64) -> Self {
         let limit = usize::try_from(items).unwrap_or(usize::MAX);
         let mut entries = Vec::new();
-        // Spares growing and moving; where the number is not to be believed, growing it is.
+        // Avoids reallocation. If the recorded number is absurd, the reservation fails and the vector grows as needed.
         let _ = entries.try_reserve_exact(limit);
         Self { seed, limit, entries, spelled: Vec::new() }
     }
@@ -44,7 +44,7 @@ impl SeenKeys {
             Some(sort) => {
                 self.spelled.clear();
                 self.spelled.extend_from_slice(key.partition);
-                // No spelling holds a bare quote, so no two keys make the same bytes.
+                // The spelling of a value contains no bare quote, so different keys never yield the same bytes.
                 self.spelled.push(b'"');
                 self.spelled.extend_from_slice(sort);
                 xxh3_128_with_seed(&self.spelled, self.seed)
@@ -53,7 +53,7 @@ impl SeenKeys {
         self.entries.push(hash & !LINE_MASK | u128::from(line) & LINE_MASK);
     }
 
-    /// The lines whose key an earlier line has, each with the first such line; in order.
+    /// The lines that repeat the key of an earlier line, each with the first line of that key, in order.
     pub(super) fn repeated(self) -> impl Iterator<Item = (u64, u64)> {
         let mut entries = self.entries;
         entries.sort_unstable();
@@ -62,7 +62,7 @@ impl SeenKeys {
             let entry = entries[at];
             match first {
                 Some(first) if (first ^ entry) & !LINE_MASK == 0 => {
-                    // In the place of one already looked at: no memory for these.
+                    // Stored in place of an entry that was processed already, so this needs no memory.
                     entries[len] = (entry & LINE_MASK) << 64 | first & LINE_MASK;
                     len += 1;
                 }

@@ -1,4 +1,4 @@
-//! Checks lines as their bytes come in, in pieces of any length. Pure.
+//! Checks lines while their bytes arrive, in pieces of any length.
 
 use job::{
     format::{KeyNames, check_line},
@@ -7,14 +7,14 @@ use job::{
 
 use super::{defects::Defects, keys::SeenKeys};
 
-/// Longer than any item's line. An item has 400 KB (`DynamoDB` API Reference, "Quotas"), and no
-/// attribute takes twenty times its size as a line: the worst are lists of NULL in both spellings,
-/// of which each takes 31 bytes instead of 2.
+/// Longer than the line of any item. An item has at most 400 KB (`DynamoDB` API Reference, "Quotas"), and no attribute
+/// takes twenty times its size as a line: the worst are lists of NULL in both spellings, where each takes 31 bytes
+/// instead of 2.
 const MAX_LINE_BYTES: usize = 8 * 1024 * 1024;
 
-/// The lines of one file.
+/// The check of the lines of one file.
 ///
-/// Memory: a line that is not whole yet, twice [`MAX_LINE_BYTES`] at most, and [`SeenKeys`].
+/// Memory: an incomplete line, twice [`MAX_LINE_BYTES`] at most, and [`SeenKeys`].
 #[derive(Debug)]
 pub(super) struct LineCheck<'a> {
     keys: &'a KeyNames,
@@ -22,8 +22,7 @@ pub(super) struct LineCheck<'a> {
     seen: SeenKeys,
     lines: u64,
     bytes: u64,
-    /// The start of a line whose end has not come; of a line that is too long, a byte more than
-    /// allowed.
+    /// The start of a line whose end has not arrived. If the line is too long, one byte more than allowed.
     begun: Vec<u8>,
 }
 
@@ -52,7 +51,7 @@ impl<'a> LineCheck<'a> {
         self.keep(&bytes[from..]);
     }
 
-    /// Nothing follows. Returns the number of lines.
+    /// Ends the check at the end of the file. Returns the number of lines.
     pub(super) fn finish(mut self, defects: &mut Defects) -> u64 {
         if !self.begun.is_empty() {
             self.lines += 1;
@@ -61,7 +60,7 @@ impl<'a> LineCheck<'a> {
         self.abandon(defects)
     }
 
-    /// What follows can't be read. Returns the number of lines so far.
+    /// Ends the check where the rest can't be read. Returns the number of lines so far.
     pub(super) fn abandon(self, defects: &mut Defects) -> u64 {
         for (line, first) in self.seen.repeated() {
             defects.at_line(line, format_args!("the same key as in line {first}"));

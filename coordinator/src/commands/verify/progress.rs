@@ -1,5 +1,4 @@
-//! How far a verification has got, on standard error: a bar on a terminal, a line every ten
-//! seconds elsewhere.
+//! The progress of a verification on standard error: a bar on a terminal, a line every ten seconds elsewhere.
 
 use std::{
     convert::Infallible,
@@ -19,7 +18,7 @@ use crate::{
 const REDRAW_EVERY: Duration = Duration::from_millis(200);
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// What there is to do, and what is done.
+/// The total work and what is done.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) bytes: u64,
@@ -30,7 +29,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Shows it until it is dropped.
+    /// Shows the progress until the future is dropped.
     pub(super) async fn show(&self) -> Infallible {
         if std::io::stderr().is_terminal() { self.draw_bar().await } else { self.write_lines().await }
     }
@@ -69,7 +68,7 @@ impl std::fmt::Display for Tally {
     }
 }
 
-/// Leaves no trace on the terminal.
+/// Removes the bar from the terminal when dropped.
 struct Gone;
 
 impl Drop for Gone {

@@ -10,7 +10,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-/// A source that counts what was read and ends with an error when reading is to stop.
+/// A source that counts the bytes read, and fails once reading must stop.
 pub(super) struct Watched<R> {
     pub(super) source: R,
     pub(super) read_bytes: Arc<AtomicU64>,

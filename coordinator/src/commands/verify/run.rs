@@ -1,4 +1,4 @@
-//! Checks many files at once: checking on threads of its own, fetching on the runtime.
+//! Checks many files at once: the checks run on threads of their own, the downloads on the runtime.
 
 use std::{
     io::{BufRead, BufReader},
@@ -27,29 +27,28 @@ use crate::{
     store::{Entry, Readable, Store},
 };
 
-/// One request costs as much as reading 2 MB takes. An object takes 4 × 8 MiB of memory.
+/// One request costs as much time as reading 2 MB. An object takes 4 × 8 MiB of memory.
 const AHEAD: Ahead = Ahead { range_bytes: 8 * 1024 * 1024, ranges: 3 };
 
-/// Memory for the keys of all files under way, unless one file alone needs more: see
-/// [`SeenKeys`](super::keys::SeenKeys), 16 bytes for each item.
+/// Memory for the keys of all files in progress, unless one file alone needs more: 16 bytes for each item, see
+/// [`SeenKeys`](super::keys::SeenKeys).
 const KEY_BYTES: u64 = 1 << 30;
 const BYTES_FOR_A_KEY: u64 = 16;
-/// In which that memory is dealt out.
+/// The unit in which this memory is allotted.
 const KEY_PERMIT_BYTES: u64 = 1 << 12;
 
-/// A file that is there, and what was recorded of it.
+/// A file that exists, and what was recorded of it.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) file: PartFile,
     pub(super) entry: Entry,
 }
 
-/// Everything that checks of files share.
+/// What the checks of all files share.
 ///
-/// Memory: keys, see [`KEY_BYTES`]; lines, see [`LineCheck`](super::lines::LineCheck); and for each
-/// file under way, of which there are as many as cores (twice as many in S3), 10 MiB if it is
-/// compressed, and if it is in S3, 32 MiB of ranges and what connections buffer (in all 60 MB,
-/// measured).
+/// Memory: keys, see [`KEY_BYTES`]; lines, see [`LineCheck`](super::lines::LineCheck); and for each file in progress 10
+/// MiB if it is compressed, and in S3 32 MiB of ranges and the buffers of the connections (in all 60 MB, measured). As
+/// many files are in progress as there are cores, twice as many in S3.
 pub(super) struct Run {
     store: Store,
     expected: Expected,
@@ -67,20 +66,20 @@ struct FileSlot {
 }
 
 impl Run {
-    /// `stop` ends the checks under way.
+    /// `stop` ends the checks in progress.
     pub(super) fn new(
         store: Store,
         expected: Expected,
         tally: Arc<Tally>,
         stop: CancellationToken,
     ) -> Result<Self, Fault> {
-        // A thread that waits for S3 leaves its core to another.
+        // A thread that waits for S3 does not use its core.
         let threads = match &store {
             Store::S3(_) => 2 * cores() as usize,
             Store::Files(_) => cores() as usize,
         };
         let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|at| format!("verify-{at}"));
-        // The file's answer is then missing, which is an error.
+        // A panic drops the sender of the file's result, which is reported as an error.
         let pool = pool.panic_handler(|_| {}).build();
         let pool =
             pool.map_err(|error| Fault::new(FaultKind::Refused, format!("cannot start threads: {error}")))?;
@@ -95,7 +94,7 @@ impl Run {
         })
     }
 
-    /// Checks the files; returns what they turned out to be, in the same order.
+    /// Checks the files. Returns the results in the same order.
     pub(super) async fn check_all(self, jobs: Vec<Job>) -> Result<Vec<FileFound>, Fault> {
         let run = Arc::new(self);
         let mut found: Vec<FileFound> = jobs.iter().map(|_| FileFound::default()).collect();
@@ -166,7 +165,7 @@ impl Run {
             let source = Watched { source, read_bytes, stop: run.stop.clone() };
             let found = run.expected.check(&job.file, source);
             drop(place);
-            // Whoever asked may have been stopped meanwhile.
+            // The receiver may have been cancelled meanwhile.
             let _ = answer.send(found.map_err(|error| run.store.read_fault(&job.file.name, error)));
         });
         answered.await.map_err(|_| given_up())?
@@ -190,7 +189,7 @@ fn keep(found: &mut [FileFound], done: Done) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A file that can't be read, now or ever, is a defect; all else is no matter of this one file.
+/// Turns a permanent failure to read a file into a defect. Faults that do not concern this one file are errors.
 fn unreadable(name: &str, fault: Fault) -> Result<FileFound, Fault> {
     let mut defects = Defects::of(name);
     match fault.kind {

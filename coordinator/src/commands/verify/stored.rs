@@ -1,5 +1,4 @@
-//! The bytes of a file as stored: counted and summed up while they are read. Pure but for what it
-//! reads from.
+//! The bytes of a stored file: counted, with checksums computed while they are read.
 
 use std::{
     io::{self, BufRead, Read},
@@ -10,14 +9,14 @@ use job::spec::Compression;
 
 use crate::backup::Part;
 
-/// Bytes handed on at once: small enough to be still in the cache after the checksum.
+/// Bytes passed on at once: few enough that they are still in the cache after the checksum.
 pub(super) const WINDOW_BYTES: usize = 256 * 1024;
 
-/// A reader that counts and checks what goes through.
+/// A reader that counts and checks the bytes that it passes on.
 #[derive(Debug)]
 pub(super) struct Stored<R> {
     source: R,
-    /// Bytes that are summed up already and not consumed yet.
+    /// Bytes that are in the checksum and not consumed yet.
     opened: usize,
     consumed: u64,
     crc32c: u32,
@@ -25,17 +24,17 @@ pub(super) struct Stored<R> {
     failure: Option<io::Error>,
 }
 
-/// What all bytes of a file came to.
+/// The totals of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Sum {
     pub(super) bytes: u64,
     pub(super) crc32c: u32,
-    /// Numbers of the parts that have another CRC-32C than was recorded, the first being 1.
+    /// Numbers of the parts whose CRC-32C differs from the recorded one, counted from 1.
     pub(super) wrong_parts: Vec<usize>,
 }
 
 impl<R: BufRead> Stored<R> {
-    /// `parts` are all of the file, or none.
+    /// `parts` are all parts of the file, or none.
     pub(super) fn new(source: R, parts: Vec<Part>) -> Self {
         Self { source, opened: 0, consumed: 0, crc32c: 0, parts: PartSums::new(parts), failure: None }
     }
@@ -45,12 +44,12 @@ impl<R: BufRead> Stored<R> {
         self.consumed
     }
 
-    /// Why the source could not be read, as opposed to what is wrong with its bytes.
+    /// The error of the source, as opposed to an error in its contents.
     pub(super) fn take_failure(&mut self) -> Option<io::Error> {
         self.failure.take()
     }
 
-    /// How the file is compressed, by its first bytes; `None` if nothing is known to begin so.
+    /// The compression of the file by its first bytes, or `None` if they match no known format.
     pub(super) fn codec(&mut self) -> io::Result<Option<Compression>> {
         // Magic numbers: RFC 1952, section 2.3.1; RFC 8878, section 3.1.1.
         Ok(match self.fill_buf()? {
@@ -61,7 +60,7 @@ impl<R: BufRead> Stored<R> {
         })
     }
 
-    /// Reads what is left.
+    /// Reads the rest.
     pub(super) fn finish(mut self) -> io::Result<Sum> {
         loop {
             match self.fill_buf() {
@@ -78,7 +77,7 @@ impl<R: BufRead> Stored<R> {
         }
     }
 
-    /// Sums up the first bytes of what comes next.
+    /// Adds the next bytes to the checksum.
     fn open(&mut self) -> io::Result<()> {
         loop {
             match self.source.fill_buf() {
@@ -99,11 +98,11 @@ impl<R: BufRead> Stored<R> {
     }
 }
 
-/// Compares the bytes of each part with what was recorded of it.
+/// Compares the bytes of each part with its recorded checksum.
 #[derive(Debug)]
 struct PartSums {
     left: vec::IntoIter<Part>,
-    /// The part that is being summed up, and its number.
+    /// The current part and its number.
     part: Option<Part>,
     number: usize,
     bytes: u64,

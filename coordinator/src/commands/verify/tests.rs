@@ -23,7 +23,7 @@ impl Drop for Backup {
     }
 }
 
-/// What its two files are called.
+/// The names of its two files.
 const FIRST: &str = "00000000-0000-0000-0000-000000000001_000000";
 const SECOND: &str = "00000000-0000-0000-0000-000000000001_000001";
 
@@ -121,7 +121,7 @@ fn export_json(files: Vec<PartFile>) -> ExportJson {
 #[tokio::test]
 async fn a_good_backup_has_no_defect() {
     let backup = Backup::new();
-    // What every reader of such folders skips, and a folder that is somebody else's.
+    // Names that every reader of such folders skips, and a subfolder that does not belong to the backup.
     backup.write(".hidden", b"x");
     backup.write("_logs", b"x");
     fs::create_dir(backup.dir.join("other")).unwrap();

@@ -10,7 +10,7 @@ use crate::journal::{
 
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// A journal of one object, and what is said after it was watched while this happened to it.
+/// Watches a journal of one object while `happens` runs. Returns the result of the watch.
 async fn watched(happens: impl FnOnce(&Path)) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let journal = folder.path().join(layout::JOURNAL);

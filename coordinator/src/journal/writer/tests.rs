@@ -11,7 +11,7 @@ use crate::{
 
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// Has begun a journal, and does not hold the lock, as in S3.
+/// A writer that has begun a journal and holds no lock, as in S3.
 async fn begun(store: &Store) -> JournalWriter {
     let mut writer = JournalWriter::first(store).await.unwrap();
     writer.release().await;
@@ -108,7 +108,7 @@ async fn an_object_whose_reply_was_lost_is_no_other_coordinators() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
     let mut writer = begun(&store).await;
-    // The next object is there, and its writer does not know.
+    // The next object exists, but its writer does not know.
     writer.append(&[Fact::Abandoned], LIMIT).await.unwrap();
     writer.me.number -= 1;
     writer.append(&[], LIMIT).await.unwrap();
@@ -135,7 +135,7 @@ async fn a_folder_that_is_no_longer_the_one_that_was_locked_is_left_alone() {
     let mut writer = JournalWriter::first(&store(&place)).await.unwrap();
     writer.append(&[begin()], LIMIT).await.unwrap();
     fs::rename(&place, &elsewhere).unwrap();
-    // Nothing is there; then another job's.
+    // The folder is missing; then another job's folder is in its place.
     for number_there in [0, 1] {
         if number_there == 1 {
             let mut other = JournalWriter::first(&store(&place)).await.unwrap();
@@ -153,7 +153,7 @@ async fn a_folder_that_is_no_longer_the_one_that_was_locked_is_left_alone() {
         assert_eq!(objects(&place).len(), number_there);
     }
     assert_eq!(objects(&elsewhere), ["00000001.jsonl"]);
-    // It is put back.
+    // The folder is put back.
     fs::rename(&place, outer.path().join("other")).unwrap();
     fs::rename(&elsewhere, &place).unwrap();
     writer.append(&[], LIMIT).await.unwrap();

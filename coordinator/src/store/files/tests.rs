@@ -13,7 +13,7 @@ use job::{
 
 const WORKER: WorkerId = WorkerId(1);
 
-/// A file of which `sealed` is known to be durable, and whose worker locks it.
+/// A file of which `sealed` is durable, and which its worker locks.
 fn sealed(sealed: &str) -> PartFile {
     sealed_as(sealed, UploadId::of_locked_file(7))
 }
@@ -35,7 +35,7 @@ fn hidden(folder: &Path, file: &PartFile) -> PathBuf {
     folder.join(layout::hidden(&file.name, file.upload_id.as_ref().unwrap()).unwrap())
 }
 
-/// What a worker has open, and has locked.
+/// A file as its worker has it open and locked.
 fn filled(path: &Path, text: &str) -> File {
     let mut file = File::create_new(path).unwrap();
     file.lock().unwrap();
@@ -54,7 +54,7 @@ async fn what_a_paused_worker_writes_after_it_was_cut_off_reaches_no_file() {
         let is_locked = upload_id.is_of_locked_file();
         let (directory, file) = (Directory::new(folder.path().into()), sealed_as("sealed\n", upload_id));
         let path = hidden(folder.path(), &file);
-        // Of an earlier version, which locks nothing, nobody knows whether it still writes.
+        // Earlier versions lock nothing, so it is unknown whether their worker still writes.
         let mut of_worker = if is_locked { filled(&path, "") } else { File::create_new(&path).unwrap() };
         of_worker.write_all(b"sealed\nnot sealed\n").unwrap();
         directory.fence(file.clone()).await.unwrap();
@@ -78,7 +78,7 @@ async fn a_file_whose_worker_is_gone_is_cut_where_it_is_and_needs_no_room() {
         (fs::metadata(&path).unwrap().ino(), fs::read(&path).unwrap()),
         (before, b"sealed\n".to_vec())
     );
-    // Once more, as by another coordinator after this one has died.
+    // Once more, as another coordinator does if this one has died.
     directory.fence(file.clone()).await.unwrap();
     directory.complete(file).await.unwrap();
 }
@@ -132,7 +132,7 @@ async fn a_file_that_lost_sealed_bytes_is_not_made_visible() {
         }
         assert!(!folder.path().join(&*file.name).exists());
     }
-    // One that was completed before has lost nothing.
+    // A file that was completed before has lost nothing.
     fs::write(folder.path().join(&*file.name), "sealed\n").unwrap();
     assert_eq!(directory.lost(std::slice::from_ref(&file), true).unwrap(), None);
     directory.complete(file).await.unwrap();
@@ -225,7 +225,7 @@ async fn in_a_folder_that_is_no_longer_the_one_that_was_locked_nothing_is_change
     let file = sealed("sealed\n");
     fs::rename(&place, &elsewhere).unwrap();
     fs::create_dir(&place).unwrap();
-    // What is there now is another's, by whatever name.
+    // The files that are there now belong to somebody else, whatever their names.
     let visible = place.join(&*file.name);
     for path in [&hidden(&place, &file), &visible, &place.join("manifest")] {
         fs::write(path, "sealed\n").unwrap();

@@ -1,4 +1,4 @@
-//! Why an attempt failed, from what YARN and Streaming say of it (core).
+//! Why an attempt failed, from the messages of YARN and Streaming.
 
 use std::fmt;
 
@@ -7,23 +7,23 @@ use job::control::exit;
 /// Why a worker's container or the worker in it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// The container had more memory than it may (`ContainersMonitorImpl`).
+    /// The container exceeded its memory limit (`ContainersMonitorImpl`).
     Memory {
-        /// Address space, rather than memory.
+        /// Whether that is the limit of virtual memory.
         is_virtual: bool,
     },
-    /// The worker ended with this code (`PipeMapRed.waitOutputThreads`). Above 128 a signal ended it.
+    /// The worker exited with this code (`PipeMapRed.waitOutputThreads`). Codes above 128 stand for a signal.
     Code(i64),
-    /// The worker could not be started, and why.
+    /// The worker could not be started. Contains the reason.
     NotRunnable(String),
-    /// The task was silent for longer than `mapreduce.task.timeout`.
+    /// The task reported nothing for longer than `mapreduce.task.timeout`.
     Silent,
-    /// Something else, in YARN's words.
+    /// Another reason, as YARN reports it.
     Other(String),
 }
 
 impl Cause {
-    /// Reads an attempt's diagnostics.
+    /// Parses the diagnostics of an attempt.
     pub(crate) fn read(diagnostics: &str) -> Self {
         // Hadoop 2: `running beyond physical memory limits`; 3: `running 9B beyond the 'PHYSICAL' memory limit`.
         let lower = diagnostics.to_ascii_lowercase();
@@ -45,13 +45,13 @@ impl Cause {
         }
         let lines = diagnostics.lines().map(str::trim);
         let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with("at "));
-        // The last cause says most; what YARN says itself has none.
+        // The last cause is the most specific one. Messages of YARN itself have none.
         let first = lines.next().unwrap_or_default();
         let line = lines.rfind(|line| line.starts_with("Caused by: ")).unwrap_or(first);
         Self::Other(line.trim_start_matches("Caused by: ").trim_start_matches("Error: ").to_owned())
     }
 
-    /// Whether another attempt would end the same way, wherever it runs.
+    /// Whether another attempt would fail in the same way, wherever it runs.
     pub(crate) fn is_final(&self) -> bool {
         matches!(self, Self::Code(code) if [exit::USAGE, exit::REFUSED].map(i64::from).contains(code))
     }
@@ -76,7 +76,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Exit codes of a worker (its `--help`), of those who start programs, and of signals (128 and more).
+/// Explains the exit codes of a worker (its `--help`), of shells, and of signals (128 and more).
 fn told(code: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match code {
         code if code == i64::from(exit::UNREACHABLE) => write!(

@@ -1,25 +1,25 @@
-//! What the submitting command says, line by line (core). Lines are known by their words, not by their form: how they
-//! begin is up to each cluster's log4j.properties.
+//! Parses the output of the submitting command line by line. Lines are recognised by their words, not by their
+//! prefixes, which depend on each cluster's log4j.properties.
 
 use super::refusal;
 
-/// How many lines are kept for telling why a job could not be submitted.
+/// How many lines are kept to explain why a job could not be submitted.
 const LINES_KEPT: usize = 20;
-/// How many lines of an attempt's failure are kept; a memory limit is told with a list of processes.
+/// How many lines of an attempt's failure are kept. A memory limit is reported with a list of processes.
 const FAILURE_LINES: usize = 10;
 
-/// What became known.
+/// What a line shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// The application was taken in, such as `application_1795573196499_0012`.
+    /// The application was submitted, such as `application_1795573196499_0012`.
     Submitted(String),
-    /// The command tries to reach a daemon of the cluster, in its words.
+    /// The command tries to reach a daemon of the cluster. Contains its message.
     Waiting(String),
-    /// An attempt failed; others follow within the limit of the job.
+    /// An attempt failed. Further ones follow, up to the job's limit.
     AttemptFailed {
         /// Such as `attempt_1795573196499_0005_m_000000_0`.
         attempt: String,
-        /// Why, without Java's stack; [`super::attempt::Cause`] reads it.
+        /// The reason, without Java's stack trace. [`super::attempt::Cause`] parses it.
         text: String,
     },
     /// The application ended.
@@ -29,22 +29,22 @@ pub(crate) enum Event {
 /// How an application ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Each worker ended well.
+    /// Each worker succeeded.
     Succeeded,
-    /// A task failed too often, or the application master did, and why.
+    /// A task or the application master failed too often. Contains the reason.
     Failed(String),
-    /// It was killed, and by whom or why.
+    /// It was killed. Contains the reason, or who killed it.
     Killed(String),
 }
 
-/// An attempt's failure, of which lines may follow.
+/// An attempt's failure, of which more lines may follow.
 #[derive(Debug)]
 struct Failure {
     attempt: String,
     lines: Vec<String>,
 }
 
-/// Reads the command's output, standard output and standard error alike.
+/// Parses the command's standard output and standard error.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     submitted: bool,
@@ -82,7 +82,7 @@ impl Output {
         events
     }
 
-    /// After the last line.
+    /// Takes the end of the output.
     pub(crate) fn finish(&mut self) -> Option<Event> {
         self.failure_told()
     }
@@ -100,7 +100,8 @@ impl Output {
         Some(Event::AttemptFailed { attempt, text: lines.join("\n") })
     }
 
-    /// The line that says so may be switched off, so that of the job counts as well.
+    /// The line about the application may be disabled in the log configuration, so the line about the job counts as
+    /// well.
     fn submitted(&mut self, line: &str) -> Option<Event> {
         let id = word_after(line, "Submitted application ", "application_")
             .or_else(|| word_after(line, "Running job: ", "job_"))?;
@@ -121,14 +122,14 @@ impl Output {
     }
 }
 
-/// What a logged line says after its level and class; nothing if it is not one.
+/// The message of a log line, after level and class. `None` if it is not a log line.
 pub(super) fn message(line: &str) -> Option<&str> {
     let level = ["INFO", "WARN", "ERROR", "FATAL", "DEBUG"];
     let mut words = line.split_whitespace().take(5);
     if !words.any(|word| level.contains(&word.trim_matches(['[', ']']))) {
         return None;
     }
-    // `2026-11-25 02:23:07,266 INFO mapreduce.Job: Task Id …`: the class may be missing.
+    // `2026-11-25 02:23:07,266 INFO mapreduce.Job: Task Id …`. The class may be missing.
     let start = level.iter().filter_map(|level| line.find(level).map(|at| at + level.len())).min()?;
     let rest = line[start..].trim_start_matches([']', ' ']);
     Some(match rest.split_once(": ") {
@@ -141,13 +142,13 @@ fn is_stack(line: &str) -> bool {
     line.trim_start().starts_with("at ") || line.trim_start().starts_with("... ")
 }
 
-/// `Task Id : attempt_1795573196499_0005_m_000000_0, Status : FAILED`.
+/// Parses `Task Id : attempt_1795573196499_0005_m_000000_0, Status : FAILED`.
 fn failed_attempt(line: &str) -> Option<&str> {
     let attempt = word_after(line, "Task Id : ", "attempt_")?;
     line.ends_with("Status : FAILED").then_some(attempt)
 }
 
-/// `Job job_1795573196499_0005 failed with state FAILED due to: Task failed …`.
+/// Parses `Job job_1795573196499_0005 failed with state FAILED due to: Task failed …`.
 fn end(line: &str) -> Option<End> {
     let (_, rest) = line.split_once("Job job_")?;
     let (_, how) = rest.split_once(' ')?;
@@ -159,7 +160,7 @@ fn end(line: &str) -> Option<End> {
     Some(if state == "KILLED" { End::Killed(why) } else { End::Failed(why) })
 }
 
-/// The id with a prefix that stands after some words.
+/// The ID with this prefix that follows these words.
 fn word_after<'a>(line: &'a str, words: &str, prefix: &str) -> Option<&'a str> {
     let (_, rest) = line.split_once(words)?;
     let end = rest.find(|character: char| !character.is_ascii_alphanumeric() && character != '_');

@@ -1,9 +1,9 @@
-//! Why a job could not be submitted, from the last lines of the command (core): the usual reasons in words that say
-//! what to do, others in Hadoop's.
+//! Why a job could not be submitted, from the last lines of the command. Common reasons are explained with their
+//! remedy; others are quoted.
 
 use super::output::message;
 
-/// Words of Hadoop's, and what they mean; the first that is found counts. Texts are those of Hadoop 3.4 and 2.7 to 3.3
+/// Messages of Hadoop and their meanings. The first match counts. The texts are those of Hadoop 3.4, and of 2.7 to 3.3
 /// where they differ.
 const REASONS: [(&str, &str); 26] = [
     // RMAppManager, CapacityScheduler, FairScheduler.
@@ -29,14 +29,15 @@ const REASONS: [(&str, &str); 26] = [
         "this user may not use the queue (HADOOP_USER_NAME, --yarn-queue)",
     ),
     ("rejected by queue placement policy", "the queue does not exist or may not be used: see --yarn-queue"),
-    // SchedulerUtils. It is the application master's: workers' are checked by the master itself.
+    // SchedulerUtils. This concerns the application master's container; the master itself checks the workers'
+    // containers.
     (
         "InvalidResourceRequestException",
         "the application master needs more than a container may have: lower yarn.app.mapreduce.am.resource.mb in mapred-site.xml",
     ),
     ("Input path does not exist", "the job's input is not in the default file system (fs.defaultFS)"),
     ("already exists", "the job's output folder exists"),
-    // The client reads it before anything else.
+    // The client reads this file before anything else.
     ("bad input path", "a file of the job cannot be read"),
     ("QuotaExceededException", "the user's folder in HDFS is full"),
     ("The DiskSpace quota", "the user's folder in HDFS is full"),
@@ -52,7 +53,7 @@ const REASONS: [(&str, &str); 26] = [
     ("ClassNotFoundException", "the streaming jar does not belong to this Hadoop: see --streaming-jar"),
 ];
 
-/// That a daemon could not be reached, in Hadoop's words.
+/// Messages of Hadoop that say that a daemon could not be reached.
 const UNREACHED: [&str; 5] = [
     "Retrying connect to server",
     "failed on connection exception",
@@ -61,10 +62,10 @@ const UNREACHED: [&str; 5] = [
     "Connection refused",
 ];
 
-/// In one line, with Hadoop's own words.
+/// The reason in one line, with Hadoop's own message.
 pub(super) fn why(lines: &[String]) -> String {
     let said: Vec<&str> = lines.iter().map(|line| bare(message(line).unwrap_or(line))).collect();
-    // A reason may stand in any line, but the last that is an error is the one.
+    // Any line may contain a reason. The last error is the relevant one.
     for line in said.iter().rev() {
         if let Some((_, meaning)) = REASONS.iter().find(|(words, _)| line.contains(words)) {
             return format!("{meaning} ({line})");
@@ -82,7 +83,7 @@ pub(super) fn why(lines: &[String]) -> String {
     last.map_or_else(|| "the hadoop command does not say why".to_owned(), |line| (*line).to_owned())
 }
 
-/// Without what every failure begins with.
+/// The line without the prefixes that many failures share.
 fn bare(line: &str) -> &str {
     ["Error Launching job : ", "Error launching job , ", "Exception in thread \"main\" ", "Caused by: "]
         .iter()

@@ -1,4 +1,4 @@
-//! The output is that of a real Hadoop 3.4.2, where nothing else is said.
+//! Unless noted otherwise, the output is that of a real Hadoop 3.4.2.
 
 use super::{
     attempt::Cause,
@@ -135,7 +135,7 @@ fn a_job_is_followed_from_its_submission_to_its_end() {
 
 #[test]
 fn lines_are_known_however_they_begin() {
-    // As Hadoop 2 and EMR begin them, and with the class whole.
+    // With the prefixes of Hadoop 2 and EMR, and with the full class name.
     let text = "26/11/25 02:22:48 INFO mapreduce.Job: Running job: job_1795573196499_0005
 26/11/25 02:22:50 INFO mapreduce.Job: Task Id : attempt_1795573196499_0005_m_000000_0, Status : FAILED
 [2026-11-25 02:23:06.113]Container killed on request. Exit code is 143
@@ -164,7 +164,7 @@ fn the_last_failure_is_told_though_nothing_follows() {
     assert_eq!(read(text).0, [failed]);
 }
 
-/// What is told of a command whose last lines are these.
+/// The reason found for a command whose output ends with these lines.
 fn why(last: &str) -> String {
     let begin = "2026-11-25 02:21:50,886 INFO mapreduce.JobSubmitter: Executing with tokens: []\n\
                  2026-11-25 02:21:51,021 INFO resource.ResourceUtils: Unable to find 'resource-types.xml'.\n";
@@ -240,7 +240,7 @@ fn how_an_attempt_failed_is_read_from_its_diagnostics() {
         cause(missing).to_string(),
         "the worker cannot be run on the node: \"./tablehaul-worker\": error=2, No such file or directory"
     );
-    // In the forms of `ContainersMonitorImpl` in Hadoop 3 and 2.
+    // The messages of `ContainersMonitorImpl` in Hadoop 3 and 2.
     let limit = "[2026-11-25 02:23:06.113]Container [pid=7,containerID=container_1_0001_01_000002] is running 9B beyond \
         the 'PHYSICAL' memory limit. Current usage: 384.1 MB of 384 MB physical memory used; 3.1 GB of 806.4 MB virtual \
         memory used. Killing container.";

@@ -1,4 +1,4 @@
-//! Reads Hadoop's configuration from its folder (shell).
+//! Reads Hadoop's configuration from its folder.
 
 use std::{
     io,
@@ -7,10 +7,10 @@ use std::{
 
 use super::{Conf, ConfFile, FILES, Surroundings};
 
-/// Reads the configuration in a folder; a file that is not there says nothing.
+/// Reads the configuration in a folder. Files may be missing.
 ///
 /// # Errors
-/// One line: a file that cannot be read or is not XML, or a folder without any of them.
+/// Fails with one line if a file cannot be read or is not XML, or if the folder has none of the files.
 pub(crate) fn load(folder: &Path, surroundings: Surroundings) -> Result<Conf, String> {
     let mut found: Vec<(PathBuf, String)> = Vec::new();
     for name in FILES {

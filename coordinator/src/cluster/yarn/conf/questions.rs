@@ -1,12 +1,11 @@
-//! What the rest asks of Hadoop's configuration (core).
+//! What the other modules ask of Hadoop's configuration.
 
 use super::Conf;
 
-/// Web ports of a `NameNode` whose address is not configured: of Hadoop 3 and of Hadoop 2 (hdfs-default.xml,
-/// `dfs.namenode.http-address`).
+/// Default web ports of a `NameNode`, of Hadoop 3 and of Hadoop 2 (hdfs-default.xml, `dfs.namenode.http-address`).
 const NAME_NODE_PORTS: [u16; 2] = [9870, 50070];
 
-/// What a daemon's web server speaks.
+/// The protocol of a daemon's web server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Policy {
     /// `HTTP_ONLY` and `HTTP_AND_HTTPS`.
@@ -24,25 +23,25 @@ impl Policy {
     }
 }
 
-/// Where files without a scheme are.
+/// The file system of paths without a scheme.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DefaultFs {
-    /// HDFS, and the authority of its URI: a host, perhaps with a port, or the name of a name service.
+    /// HDFS, with the authority of its URI: a host, perhaps with a port, or the name of a name service.
     Hdfs(String),
     /// Another one, with its URI.
     Other(String),
 }
 
 impl Conf {
-    /// Whether jobs of this configuration run on YARN: because it says so, or because it names a
-    /// `ResourceManager` (as that of an edge node may, which has no mapred-site.xml).
+    /// Whether jobs of this configuration run on YARN: it says so, or it names a `ResourceManager`. An edge node may
+    /// only do the latter, because it has no mapred-site.xml.
     pub(crate) fn has_yarn(&self) -> bool {
         let names = ["hostname", "address", "webapp.address", "webapp.https.address", "ha.rm-ids"];
         self.get("mapreduce.framework.name").is_some_and(|name| name.eq_ignore_ascii_case("yarn"))
             || names.iter().any(|name| self.is_set(&format!("yarn.resourcemanager.{name}")))
     }
 
-    /// `http://host:port` of every `ResourceManager`'s web server, in the configured order.
+    /// `http://host:port` of the web server of every `ResourceManager`, in the configured order.
     pub(crate) fn resource_managers(&self) -> Vec<String> {
         let policy = self.policy("yarn.http.policy");
         let (name, port) = match policy {
@@ -72,7 +71,7 @@ impl Conf {
         self.get(name).map(|address| url(policy, &address))
     }
 
-    /// Where files without a scheme are.
+    /// The file system of paths without a scheme.
     pub(crate) fn default_fs(&self) -> DefaultFs {
         let uri = self.get("fs.defaultFS").or_else(|| self.get("fs.default.name")).unwrap_or_default();
         let authority = |rest: &str| rest.split('/').next().unwrap_or_default().to_owned();
@@ -82,8 +81,8 @@ impl Conf {
         }
     }
 
-    /// `http://host:port` at which the `NameNode`s of the default file system may answer `WebHDFS`, most likely
-    /// first; nothing if it is not HDFS or `WebHDFS` is switched off.
+    /// `http://host:port` at which the `NameNode`s of the default file system may answer `WebHDFS`, the most likely
+    /// first. Empty if it is not HDFS, or `WebHDFS` is disabled.
     pub(crate) fn name_nodes(&self) -> Vec<String> {
         let DefaultFs::Hdfs(authority) = self.default_fs() else { return Vec::new() };
         if !self.is_on("dfs.webhdfs.enabled") {
@@ -101,7 +100,7 @@ impl Conf {
         }
         let host = host(&authority);
         if let Some(address) = self.get(&format!("{name}.{authority}")).or_else(|| self.get(name)) {
-            // What it listens on everywhere is reached where its file system is.
+            // A server that listens on all addresses is reached at the host of its file system.
             let address = address.replacen("0.0.0.0:", &format!("{host}:"), 1);
             return vec![url(policy, &address)];
         }
@@ -111,13 +110,13 @@ impl Conf {
         }
     }
 
-    /// Into which queue jobs go that name none.
+    /// The queue of jobs that name none.
     pub(crate) fn default_queue(&self) -> String {
         self.get("mapreduce.job.queuename").unwrap_or_else(|| "default".to_owned())
     }
 
-    /// Memory of the application master's container in MiB. Hadoop 3 lets the resource types overrule the
-    /// old property (`YARNRunner.generateResourceRequests`).
+    /// Memory of the application master's container in MiB. In Hadoop 3 the resource types override the old property
+    /// (`YARNRunner.generateResourceRequests`).
     pub(crate) fn master_mb(&self) -> u64 {
         let prefix = "yarn.app.mapreduce.am.resource.";
         let typed = ["memory-mb", "memory"].iter().find_map(|name| self.get(&format!("{prefix}{name}")));
@@ -127,8 +126,8 @@ impl Conf {
             .unwrap_or(1536)
     }
 
-    /// What every container's memory is rounded up to a multiple of, in MiB, at least 1: the capacity
-    /// scheduler uses the minimum allocation, the fair scheduler has an increment of its own.
+    /// The memory of every container is rounded up to a multiple of this, in MiB, at least 1. The capacity scheduler
+    /// uses the minimum allocation, the fair scheduler has an increment of its own.
     pub(crate) fn increment_mb(&self) -> u64 {
         let scheduler = self.get("yarn.resourcemanager.scheduler.class").unwrap_or_default();
         let (fair, minimum) =
@@ -155,13 +154,13 @@ impl Conf {
     }
 }
 
-/// An address on which a server listens everywhere is reached on this machine: as Hadoop's own clients take it.
+/// The URL of a server. One that listens on all addresses is reached on this machine, as by Hadoop's own clients.
 fn url(policy: Policy, address: &str) -> String {
     let address = address.replacen("0.0.0.0:", "localhost:", 1);
     format!("{}://{address}", policy.scheme())
 }
 
-/// An authority without its port; an IPv6 address keeps its brackets.
+/// An authority without its port. An IPv6 address keeps its brackets.
 fn host(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
@@ -169,7 +168,7 @@ fn host(authority: &str) -> &str {
     }
 }
 
-/// `2048`, `2048Mi`, `2Gi`: an amount of a resource type, in MiB (`ResourceUtils`, `UnitsConversionUtil`).
+/// The amount of a resource type in MiB: `2048`, `2048Mi`, `2Gi` (`ResourceUtils`, `UnitsConversionUtil`).
 fn mebibytes(amount: &str) -> Option<u64> {
     let digits = amount.find(|character: char| !character.is_ascii_digit()).unwrap_or(amount.len());
     let (number, unit) = amount.split_at(digits);

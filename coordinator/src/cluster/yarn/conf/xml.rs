@@ -1,19 +1,19 @@
-//! The XML of Hadoop's configuration files (core). What `xi:include` names is not read.
+//! The XML of Hadoop's configuration files. `xi:include` is not followed.
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-/// One `<property>`.
+/// A `<property>`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Property {
     pub(super) name: String,
-    /// As written; empty if there is none.
+    /// As written. Empty if there is none.
     pub(super) value: String,
     pub(super) is_final: bool,
 }
 
 /// All properties of a file, in order. Fields are elements or, since Hadoop 2.9, attributes.
 pub(super) fn properties(text: &str) -> Result<Vec<Property>, String> {
-    // An XML declaration must come first; editors put a byte order mark before it.
+    // An XML declaration must come first, but editors put a byte order mark before it.
     let text = text.trim_start_matches('\u{feff}');
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text, options).map_err(|why| format!("not XML: {why}"))?;
@@ -38,7 +38,7 @@ fn property(node: Node<'_, '_>) -> Option<Property> {
     })
 }
 
-/// All text in an element: comments and CDATA sections divide it.
+/// All text in an element, joined, because comments and CDATA sections divide it.
 fn text(node: Node<'_, '_>) -> String {
     node.descendants().filter(Node::is_text).filter_map(|text| text.text()).collect()
 }

@@ -2,7 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
-/// A file system whose `NameNode` wants TLS, so that the command is used, which is this script.
+/// A file system whose `NameNode` requires TLS, so that the command is used, which is this script.
 fn hdfs(folder: &std::path::Path, script: &str) -> Hdfs {
     let command = folder.join("hadoop");
     std::fs::write(&command, format!("#!/bin/sh\ncd {}\n{script}\n", folder.display())).unwrap();

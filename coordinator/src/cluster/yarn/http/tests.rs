@@ -5,7 +5,7 @@ use tokio::{
 
 use super::*;
 
-/// Answers one request after the other with these, and returns what was asked.
+/// Answers one request after the other with `answers`. Returns the result of `ask` and the requests.
 async fn serve<T>(answers: &[&str], ask: impl AsyncFnOnce(String) -> T) -> (T, Vec<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! The machine that this runs on (shell).
+//! The machine that this process runs on.
 
 use std::{
     os::unix::fs::PermissionsExt,

@@ -1,36 +1,36 @@
-//! What the `ResourceManager` says of applications (core).
+//! What the `ResourceManager` says of applications.
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
-/// How far an application is (`YarnApplicationState`).
+/// The state of an application (`YarnApplicationState`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum AppState {
-    /// Being taken in.
+    /// Being submitted.
     New,
-    /// Being taken in.
+    /// Being submitted.
     NewSaving,
-    /// Being taken in.
+    /// Being submitted.
     Submitted,
     /// Waits for a container for its master.
     Accepted,
     /// Its master runs.
     Running,
-    /// Over; [`FinalStatus`] says how.
+    /// Ended. [`FinalStatus`] says how.
     Finished,
-    /// Over: its master could not be kept running.
+    /// Ended, because its master could not be kept running.
     Failed,
-    /// Over: killed.
+    /// Ended, because it was killed.
     Killed,
-    /// None that is known here.
+    /// An unknown state.
     #[default]
     #[serde(other)]
     Unknown,
 }
 
 impl AppState {
-    /// Whether nothing of it will run any more.
+    /// Whether it has ended, so that nothing of it will run again.
     pub(crate) fn is_over(self) -> bool {
         matches!(self, Self::Finished | Self::Failed | Self::Killed)
     }
@@ -40,13 +40,13 @@ impl AppState {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum FinalStatus {
-    /// Well.
+    /// It succeeded.
     Succeeded,
-    /// Not well.
+    /// It failed.
     Failed,
-    /// Killed: by somebody, or by its own master, which says why in the diagnostics.
+    /// It was killed by somebody, or by its own master, which gives the reason in the diagnostics.
     Killed,
-    /// Not over, or not told.
+    /// It has not ended, or does not say.
     #[default]
     #[serde(other)]
     Undefined,
@@ -58,27 +58,27 @@ pub(crate) enum FinalStatus {
 pub(crate) struct Application {
     /// Such as `application_1795573196499_0012`.
     pub(crate) id: String,
-    /// How far it is.
+    /// Its state.
     pub(crate) state: AppState,
     /// How it ended.
     pub(crate) final_status: FinalStatus,
-    /// The path of its queue, or, before Hadoop 3.3, its name.
+    /// The path of its queue. Before Hadoop 3.3, the queue's name.
     pub(crate) queue: String,
-    /// Why it waits, failed or was killed; may have several lines.
+    /// Why it waits, failed or was killed. May have several lines.
     pub(crate) diagnostics: String,
-    /// Its page for people; empty if it has none yet.
+    /// The URL of its web page. Empty if it has none yet.
     tracking_url: Option<String>,
     /// When it was submitted, in milliseconds since 1970.
     started_time: u64,
 }
 
 impl Application {
-    /// Its page for people. Older versions say `UNASSIGNED` before there is one.
+    /// The URL of its web page. Older versions report `UNASSIGNED` until there is one.
     pub(crate) fn page(&self) -> Option<&str> {
         self.tracking_url.as_deref().filter(|url| url.starts_with("http"))
     }
 
-    /// The diagnostics on one line, each thing once.
+    /// The diagnostics in one line, without duplicates.
     pub(crate) fn why(&self) -> String {
         let mut lines: Vec<&str> = Vec::new();
         for line in self.diagnostics.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -90,7 +90,7 @@ impl Application {
     }
 }
 
-/// The reply to a question for one or for many; an empty list is told as nothing.
+/// The reply to a request for one or for several applications. An empty list is reported as null.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Applications {
@@ -114,8 +114,8 @@ impl Applications {
     }
 }
 
-/// A time as `PUT …/timeout` wants it: `2026-11-25T02:27:22.000+0000`; nothing else that ISO 8601 allows
-/// will do (`Times.ISO8601_DATE_FORMAT`).
+/// A time as `PUT …/timeout` requires it: `2026-11-25T02:27:22.000+0000`. No other form of ISO 8601 is accepted
+/// (`Times.ISO8601_DATE_FORMAT`).
 pub(super) fn expiry(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string()
 }

@@ -1,15 +1,15 @@
-//! What an application master or the `JobHistoryServer` says of a job's tasks (core).
+//! What an application master or the `JobHistoryServer` says of a job's tasks.
 
 use serde::Deserialize;
 
-/// An attempt that failed.
+/// A failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FailedAttempt {
     /// Such as `attempt_1795573196499_0005_m_000000_0`.
     pub(crate) id: String,
-    /// `host:port` of its node's web server; empty if it got no container.
+    /// `host:port` of its node's web server. Empty if it got no container.
     pub(crate) node: String,
-    /// Why, with Java's stack.
+    /// The reason, with Java's stack trace.
     pub(crate) diagnostics: String,
 }
 
@@ -33,8 +33,8 @@ struct Task {
 }
 
 impl Tasks {
-    /// Tasks that may have failed attempts: those that failed for good first, then those that are not
-    /// done; at most so many.
+    /// Tasks that may have failed attempts, `most` at most: first those that failed for good, then those that have not
+    /// succeeded.
     pub(super) fn suspects(self, most: usize) -> Vec<String> {
         let tasks = self.tasks.unwrap_or_default().task.into_iter();
         let mut tasks: Vec<_> = tasks.filter(|task| task.state != "SUCCEEDED").collect();

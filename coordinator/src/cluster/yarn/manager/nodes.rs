@@ -1,4 +1,4 @@
-//! What the `ResourceManager` says of nodes (core).
+//! What the `ResourceManager` says of nodes.
 
 use serde::Deserialize;
 
@@ -8,25 +8,25 @@ pub(crate) struct Node {
     /// `host:port`.
     #[serde(default)]
     pub(crate) id: String,
-    /// Memory that is not given to containers, in MiB; below zero when a node was made smaller.
+    /// Memory that is not allocated to containers, in MiB. Negative after a node was made smaller.
     #[serde(rename = "availMemoryMB", default)]
     pub(crate) free_mb: i64,
-    /// Memory that is, in MiB.
+    /// Memory that is allocated, in MiB.
     #[serde(rename = "usedMemoryMB", default)]
     pub(crate) used_mb: i64,
-    /// Virtual cores that are not given away; below zero where the scheduler does not look at cores.
+    /// Virtual cores that are not allocated. Negative if the scheduler ignores cores.
     #[serde(rename = "availableVirtualCores", default)]
     pub(crate) free_cores: i64,
 }
 
 impl Node {
-    /// What its containers may have together, in MiB.
+    /// The memory for all of its containers, in MiB.
     pub(crate) fn total_mb(&self) -> u64 {
         u64::try_from(self.free_mb.saturating_add(self.used_mb)).unwrap_or(0)
     }
 }
 
-/// The reply: an empty list is told as nothing.
+/// The reply. An empty list is reported as null.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Nodes {

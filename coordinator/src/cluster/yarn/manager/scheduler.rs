@@ -1,31 +1,31 @@
-//! What the `ResourceManager` says of its queues (core): of the capacity, the fair and the FIFO scheduler, whose
-//! replies have nothing in common.
+//! What the `ResourceManager` says of its queues. The capacity, the fair and the FIFO scheduler reply in three
+//! unrelated forms.
 
 use serde_json::Value;
 
 /// How queues share the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Queues are configured.
+    /// All queues are configured.
     Capacity,
-    /// Queues may also come into being when they are named.
+    /// Queues may also be created when they are named.
     Fair,
-    /// There are none; or a scheduler not known here.
+    /// There are no queues, or the scheduler is unknown.
     Other,
 }
 
 /// A queue that takes applications.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Queue {
-    /// With all above it, such as `root.etl.nightly`.
+    /// Its full path, such as `root.etl.nightly`.
     pub(crate) path: String,
-    /// Whether it takes applications now, for what can be known.
+    /// Whether it takes applications now, as far as is known.
     pub(crate) is_running: bool,
-    /// What one user's applications in it may have, at most.
+    /// The most that the applications of one user may have in it.
     pub(crate) most: Most,
     /// What its applications have, in MiB.
     pub(crate) used_mb: u64,
-    /// Applications in it, and how many it takes; nothing if that is not told.
+    /// The number of applications in it, and the most that it takes. `None` if not reported.
     applications: Option<(u64, u64)>,
 }
 
@@ -46,22 +46,22 @@ impl Queue {
         Self { path: path.to_owned(), is_running: true, most, used_mb: 0, applications: None }
     }
 
-    /// The last part of its path.
+    /// The last component of its path.
     pub(crate) fn name(&self) -> &str {
         self.path.rsplit('.').next().unwrap_or_default()
     }
 
-    /// Whether it takes no further application before another has ended.
+    /// Whether it takes no further application until another one ends.
     pub(crate) fn is_full(&self) -> bool {
         self.applications.is_some_and(|(now, most)| now >= most)
     }
 
-    /// What is left of its limit on a cluster of so much memory, both in MiB; what others may have taken of the
-    /// cluster is not known here.
+    /// What is left of its limit on a cluster with this much memory, both in MiB. Does not consider what other queues
+    /// have taken of the cluster.
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
     pub(crate) fn free_mb(&self, cluster_mb: u64) -> u64 {
         let most = match self.most {
-            // Shares come as 60.000004.
+            // Shares are reported as 60.000004.
             Most::Percent(percent) => (cluster_mb as f64 * percent.clamp(0.0, 100.0) / 100.0).round() as u64,
             Most::Memory(mb) => mb,
         };
@@ -72,16 +72,16 @@ impl Queue {
 /// All queues that take applications.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scheduler {
-    /// Of which kind.
+    /// The kind of scheduler.
     pub(crate) kind: Kind,
-    /// In the order told.
+    /// In the order of the reply.
     pub(crate) queues: Vec<Queue>,
-    /// The most memory of a container, in MiB, if it is told (Hadoop 3): not more than the largest node has.
+    /// The most memory of a container, in MiB, if reported (Hadoop 3). Not more than the largest node has.
     pub(crate) maximum_mb: Option<u64>,
 }
 
 impl Scheduler {
-    /// Reads the reply to `/ws/v1/cluster/scheduler`.
+    /// Parses the reply to `/ws/v1/cluster/scheduler`.
     pub(super) fn read(reply: &Value) -> Self {
         let info = &reply["scheduler"]["schedulerInfo"];
         let mut queues = Vec::new();
@@ -99,11 +99,12 @@ impl Scheduler {
         Self { kind, queues, maximum_mb: info["maximumAllocation"]["memory"].as_u64() }
     }
 
-    /// The queue that a name or path means; nothing where queues may come into being when they are named, or are not
-    /// known here.
+    /// The queue with this name or path. `None` if the scheduler creates queues when they are named, or its queues are
+    /// unknown.
     ///
     /// # Errors
-    /// One line: there is no such queue (and which there are), it takes no applications, or it is full.
+    /// Fails with one line if there is no such queue (and lists the queues), if it takes no applications, or if it is
+    /// full.
     pub(crate) fn queue(&self, name: &str) -> Result<Option<&Queue>, String> {
         let path =
             self.queues.iter().find(|queue| queue.path == name || queue.path == format!("root.{name}"));
@@ -127,10 +128,10 @@ impl Scheduler {
     }
 }
 
-/// The capacity scheduler's queues below one: `queues.queue`.
+/// The leaf queues of the capacity scheduler below a queue: `queues.queue`.
 fn capacity_leaves(queue: &Value, parent: &str, leaves: &mut Vec<Queue>) {
     let name = queue["queueName"].as_str().unwrap_or_default();
-    // Paths are told since Hadoop 3.3.
+    // Paths are reported only since Hadoop 3.3.
     let path = if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
     let below = children(&queue["queues"]);
     for child in below {
@@ -141,7 +142,7 @@ fn capacity_leaves(queue: &Value, parent: &str, leaves: &mut Vec<Queue>) {
     }
     let percent = |name: &str| queue[name].as_f64();
     let most = percent("absoluteMaxCapacity").unwrap_or(100.0);
-    // One user gets no more than the queue's own share times this factor; -1 means any.
+    // One user gets at most the queue's own share times this factor. -1 means no limit.
     let user = percent("userLimitFactor").filter(|factor| *factor > 0.0);
     let user = user.and_then(|factor| Some(factor * percent("absoluteCapacity")?));
     let running = queue["numApplications"].as_u64();
@@ -154,7 +155,7 @@ fn capacity_leaves(queue: &Value, parent: &str, leaves: &mut Vec<Queue>) {
     });
 }
 
-/// The fair scheduler's, whose names are paths: `childQueues.queue`.
+/// The leaf queues of the fair scheduler, whose names are paths: `childQueues.queue`.
 fn fair_leaves(queue: &Value, leaves: &mut Vec<Queue>) {
     let below = children(&queue["childQueues"]);
     for child in below {
@@ -172,7 +173,7 @@ fn fair_leaves(queue: &Value, leaves: &mut Vec<Queue>) {
     }
 }
 
-/// `{"queue": [...]}`, or, from Hadoop 2.7, the list itself.
+/// `{"queue": [...]}`, or in Hadoop 2.7 the list itself.
 fn children(below: &Value) -> &[Value] {
     let list = below.as_array().or_else(|| below["queue"].as_array());
     list.map_or(&[], Vec::as_slice)

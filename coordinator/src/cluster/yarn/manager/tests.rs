@@ -1,4 +1,4 @@
-//! The replies are those of a real Hadoop 3.4.2, shortened, where nothing else is said.
+//! Unless noted otherwise, the replies are shortened ones of a real Hadoop 3.4.2.
 
 use serde_json::from_str;
 
@@ -175,12 +175,12 @@ fn queues_of_the_fair_scheduler_are_limited_by_resources() {
     };
     let queue = r#"[{"type":"fairSchedulerLeafQueueInfo","queueName":"root.default",
         "maxResources":{"memory":8192,"vCores":8},"usedResources":{"memory":1024,"vCores":1}}]"#;
-    // A list in Hadoop 2.7, and an object around it later.
+    // A list in Hadoop 2.7, an object around it later.
     for children in [queue.to_owned(), format!(r#"{{"queue":{queue}}}"#)] {
         let scheduler = scheduler(&reply(&children));
         assert_eq!(scheduler.kind, Kind::Fair);
         assert_eq!(scheduler.queue("default").unwrap().unwrap().free_mb(100_000), 7168);
-        // It may come into being when it is named.
+        // The scheduler may create it when it is named.
         assert_eq!(scheduler.queue("nosuch"), Ok(None));
     }
 }

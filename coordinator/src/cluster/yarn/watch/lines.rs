@@ -1,4 +1,4 @@
-//! What a process says, line by line.
+//! Reads the output of a process line by line.
 
 use tokio::{
     io::{AsyncRead, BufReader},
@@ -10,7 +10,7 @@ use tokio::{
 use super::super::LINES;
 use crate::cluster::lines::next_line;
 
-/// What a process says on both of its outputs, line by line, and who reads that.
+/// The lines of both outputs of a process, and the tasks that read them.
 pub(super) fn lines_of(child: &mut Child) -> (mpsc::Receiver<String>, JoinSet<()>) {
     let (sender, lines) = mpsc::channel(LINES);
     let mut readers = JoinSet::new();

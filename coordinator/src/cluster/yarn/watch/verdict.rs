@@ -1,4 +1,4 @@
-//! Why a job on YARN came to nothing, in one line.
+//! Why a job on YARN failed, in one line.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use crate::cluster::yarn::{
     manager::applications::{AppState, Application, FinalStatus},
 };
 
-/// How often the `ResourceManager` is asked how the application is when the command has ended, before it is
-/// believed that the application goes on.
+/// How often the `ResourceManager` is asked for the application after the command has ended, until the application is
+/// considered still running.
 const LOOKS: u32 = 5;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 
 impl Watch {
-    /// Why an attempt failed, with what only the coordinator knows.
+    /// Why an attempt failed, with the address of the coordinator.
     pub(super) fn about(&self, cause: &Cause) -> String {
         cause.to_string().replace("the coordinator", &format!("the coordinator at {}", self.address))
     }
 
-    /// How an application that is over ended.
+    /// How an application ended.
     pub(super) async fn over(&self, application: &Application, seen: &Seen) -> String {
         let id = &application.id;
         let how = match (application.state, application.final_status) {
@@ -39,7 +39,7 @@ impl Watch {
         self.with_attempts(why, id, seen).await
     }
 
-    /// What the end of the command means; nothing if the application goes on without it.
+    /// What the exit of the command means. `None` if the application continues without it.
     pub(super) async fn verdict(&self, seen: &mut Seen) -> Option<String> {
         let why = seen.output.why();
         let Some(id) = seen.id.clone() else {
@@ -61,7 +61,7 @@ impl Watch {
         Some(self.with_attempts(format!("the YARN application {id} ended: {why}"), &id, seen).await)
     }
 
-    /// Adds why its workers failed.
+    /// Appends the reason why workers failed.
     async fn with_attempts(&self, why: String, id: &str, seen: &Seen) -> String {
         let mut failure = seen.failure.clone();
         if failure.is_none()

@@ -1,5 +1,5 @@
-//! A reject file on this machine. A thread of its own writes it, so that a FIFO that nobody reads or a file system
-//! that hangs holds up nothing else.
+//! A reject file on this machine. A thread of its own writes it, so that a FIFO without a reader or a file system that
+//! hangs blocks nothing else.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
@@ -21,12 +21,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::place::{Before, Place, Target};
 
-/// Of a file in the making, where it must have a name.
+/// The prefix of an unfinished file that needs a name.
 const PREFIX: &str = ".tablehaul-rejects-";
-/// Nobody else reads what holds items, unless the user has made an empty file with other permissions.
+/// The file holds items, so only its owner may read it, unless the user made an empty file with other permissions.
 const MODE: u32 = 0o600;
 
-/// The near end of the thread.
+/// A handle of the thread that writes the file.
 #[derive(Debug)]
 pub(super) struct RejectFile {
     orders: mpsc::Sender<(Order, oneshot::Sender<io::Result<()>>)>,
@@ -36,7 +36,7 @@ pub(super) struct RejectFile {
 enum Order {
     Write(Vec<u8>),
     Restart,
-    /// Puts the file in its place, or leaves nothing of it.
+    /// Puts the file in its place, or removes it.
     End {
         keep: bool,
     },
@@ -46,13 +46,13 @@ impl RejectFile {
     /// Starts the thread.
     ///
     /// # Errors
-    /// Why nothing can be written there, in words.
+    /// Fails if the file can't be written there. The message is for the user.
     pub(super) fn start(place: Place) -> Result<Self, String> {
         let mut writer = Writer::new(place)?;
         let (orders, mut queue) = mpsc::channel::<(Order, oneshot::Sender<_>)>(1);
         let write = move || {
             while let Some((order, done)) = queue.blocking_recv() {
-                // The task that asked may have been stopped meanwhile.
+                // The caller may have been cancelled meanwhile.
                 let _ = match order {
                     Order::Write(bytes) => done.send(writer.out().write_all(&bytes)),
                     Order::Restart => done.send(writer.restart()),
@@ -60,7 +60,7 @@ impl RejectFile {
                         let ended = if keep {
                             writer.finish()
                         } else {
-                            // This also removes a file that has a name, before the caller continues.
+                            // Dropping the writer also removes a named file, before the caller continues.
                             drop(writer);
                             Ok(())
                         };
@@ -70,7 +70,7 @@ impl RejectFile {
                 };
             }
         };
-        // Not joined: a write that nobody reads never returns.
+        // The thread is not joined: a write to a FIFO that nobody reads never returns.
         thread::Builder::new().name("rejects".into()).spawn(write).map_err(|error| error.to_string())?;
         Ok(Self { orders })
     }
@@ -82,17 +82,17 @@ impl RejectFile {
         is_done.await.map_err(|_| gone())?
     }
 
-    /// Writes what follows. Also if this is given up: orders are done one after the other.
+    /// Writes these bytes, even if the caller is cancelled: orders are executed one after the other.
     pub(super) async fn write(&self, bytes: Vec<u8>) -> io::Result<()> {
         self.order(Order::Write(bytes)).await
     }
 
-    /// Forgets what was written; not of what is written through.
+    /// Discards what was written. Has no effect on what is written to directly.
     pub(super) async fn restart(&self) -> io::Result<()> {
         self.order(Order::Restart).await
     }
 
-    /// Puts the file in its place, or if it is not to be kept leaves nothing of it.
+    /// Puts the file in its place, or removes it if `keep` is false.
     pub(super) async fn end(&self, keep: bool) -> io::Result<()> {
         self.order(Order::End { keep }).await
     }
@@ -146,11 +146,11 @@ impl Target {
     }
 }
 
-/// A file that is not in its place yet, readable by its owner alone.
+/// A file that is not in its place yet, readable only by its owner.
 enum Making {
-    /// It has no name, so that a process that is killed leaves nothing.
+    /// It has no name, so that a killed process leaves nothing.
     Unnamed(File),
-    /// Where there are no files without a name.
+    /// For file systems without unnamed files.
     Named(NamedTempFile),
 }
 
@@ -171,7 +171,7 @@ impl Making {
         }
     }
 
-    /// Puts it in its place, unless what is there has changed since the import began.
+    /// Puts the file in its place, unless the file there has changed since the import began.
     fn put(self, target: &Target) -> io::Result<()> {
         let Target { path, before } = target;
         if let Some(before) = before {
@@ -196,7 +196,7 @@ impl Making {
         }
     }
 
-    /// Gives it a name that must be new.
+    /// Gives the file a name that must not exist yet.
     fn put_new(self, path: &Path) -> Result<(), (io::Error, Self)> {
         match self {
             Self::Unnamed(file) => link(&file, path).map_err(|error| (error, Self::Unnamed(file))),
@@ -220,7 +220,7 @@ impl Making {
         }
     }
 
-    /// Leaves it under another name, and says so.
+    /// Keeps the file under another name, and returns the error that names it.
     fn keep(self, folder: &Path) -> io::Error {
         let path = beside(folder);
         let what = "another program wrote a file there during the import; it was not replaced";
@@ -233,7 +233,7 @@ impl Making {
     }
 }
 
-/// Gives a file without a name one that must be new.
+/// Gives an unnamed file a name that must not exist yet.
 fn link(file: &File, path: &Path) -> io::Result<()> {
     Ok(linkat(AT_FDCWD, &own_name(file), AT_FDCWD, path, AtFlags::AT_SYMLINK_FOLLOW)?)
 }
@@ -259,7 +259,7 @@ mod tests {
         names.map(|name| name.to_string_lossy().into_owned()).collect()
     }
 
-    /// Both kinds of a file in the making.
+    /// Both kinds of unfinished files.
     fn makings(folder: &Path) -> [Making; 2] {
         [
             Making::begin(folder).unwrap(),

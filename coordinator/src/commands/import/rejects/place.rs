@@ -1,4 +1,4 @@
-//! What the path given to `--rejects` is. A shell that only looks, and opens what is written through.
+//! Finds out what the path given to `--rejects` is, and opens it if it is written to directly.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
@@ -17,34 +17,34 @@ use nix::{
 
 use super::super::beside::{IS_MARK, is_mark};
 
-/// The kernel follows no more links than that (`path_resolution(7)`).
+/// The most links that the kernel follows (`path_resolution(7)`).
 const MAX_LINKS: usize = 40;
 
 /// Where rejected lines go on this machine.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// To a regular file, which appears there when it is whole.
+    /// To a regular file, which appears in its place when it is complete.
     File(Target),
-    /// Straight to what is no regular file, or to an output of this process: it is never replaced.
+    /// Directly to something other than a regular file, or to an output of this process. It is never replaced.
     Through(File),
 }
 
 /// The place of a regular file.
 #[derive(Debug)]
 pub(super) struct Target {
-    /// Where it will be: the end of all links.
+    /// Its path after all links are followed.
     pub(super) path: PathBuf,
-    /// The file that is there now, which the new one replaces if it is still the same.
+    /// The file that exists there now. It is replaced only if it is still the same then.
     pub(super) before: Option<Before>,
 }
 
-/// What tells a file from another, and from itself after a change.
+/// Tells a file from others, and from itself after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Before {
     device: u64,
     inode: u64,
     length: u64,
-    /// Its permissions, which the new one gets.
+    /// Its permissions, which the new file gets.
     pub(super) mode: u32,
 }
 
@@ -55,10 +55,11 @@ impl Before {
 }
 
 impl Place {
-    /// Looks at a path. Only an empty file may be replaced, unless `is_ours`: then an earlier run has written it.
+    /// Looks at a path. Accepts only an empty file for replacement, unless `is_ours` says that an earlier run has
+    /// written it.
     ///
     /// # Errors
-    /// Why nothing can be written there, in words.
+    /// Fails if nothing can be written there. The message is for the user.
     pub(super) fn find(path: &Path, is_ours: bool) -> Result<Self, String> {
         let (path, is_of_process) = follow(path).map_err(|error| error.to_string())?;
         if is_of_process {
@@ -81,14 +82,14 @@ impl Place {
     }
 }
 
-/// The end of all links, and whether it is an open file of a process. `/proc` shows such a file as a link.
+/// The path after all links are followed, and whether it is an open file of a process, which `/proc` shows as a link.
 fn follow(path: &Path) -> io::Result<(PathBuf, bool)> {
     let mut path = path.to_owned();
     let proc = fs::metadata("/proc").map(|proc| proc.dev()).ok();
     for _ in 0..MAX_LINKS {
         match fs::symlink_metadata(&path) {
             Ok(there) if there.is_symlink() => {
-                // `/proc` itself has links, such as `self`, in the middle of a path; those the kernel follows.
+                // `/proc` has links in the middle of paths as well, such as `self`. The kernel follows those.
                 if Some(there.dev()) == proc {
                     return Ok((path, true));
                 }
@@ -101,7 +102,7 @@ fn follow(path: &Path) -> io::Result<(PathBuf, bool)> {
     Err(io::Error::from(Errno::ELOOP))
 }
 
-/// Opens what is written through.
+/// Opens what is written to directly.
 fn through(path: &Path) -> Result<Place, String> {
     if let Some(output) = own_output(path) {
         return output.map(Place::Through).map_err(|error| error.to_string());
@@ -113,21 +114,21 @@ fn through(path: &Path) -> Result<Place, String> {
     if fs::metadata(path).is_ok_and(|there| there.file_type().is_block_device()) {
         return Err("is a disk; name a file on it".into());
     }
-    // Without waiting for somebody who reads a FIFO; what is a file after all is not overwritten.
+    // Does not wait for a reader of a FIFO. Appends, in case it is a regular file after all.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = OpenOptions::new().append(true).custom_flags(flags.bits()).open(path).map_err(words)?;
     wait_when_full(&file).map_err(|error| error.to_string())?;
     Ok(Place::Through(file))
 }
 
-/// Writes wait for room from now on.
+/// Makes writes block while there is no room.
 fn wait_when_full(file: &File) -> nix::Result<()> {
     let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
     fcntl(file, FcntlArg::F_SETFL(flags & !OFlag::O_NONBLOCK)).map(drop)
 }
 
-/// Standard output or error, if that is what a path means. They are not opened again: that would write over the
-/// beginning of a file, and can't be done with a socket.
+/// Standard output or standard error, if the path means one of them. They are duplicated instead of opened again:
+/// opening would overwrite the beginning of a file, and fails for a socket.
 fn own_output(path: &Path) -> Option<io::Result<File>> {
     let text = path.to_str()?;
     let own = format!("/proc/{}/fd/", std::process::id());

@@ -1,5 +1,5 @@
-//! A reject file in S3. It goes there in parts as it grows, without a file on this machine, and becomes visible at its
-//! end; a short one is put at once.
+//! A reject file in S3. It is uploaded in parts as it grows, without a local file, and becomes visible when it is
+//! completed. A short one is uploaded with one `PutObject`.
 
 use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
@@ -18,21 +18,21 @@ use crate::{
     store::s3_fault,
 };
 
-/// Fewest bytes of a part, except of the last (S3 demands 5 MiB). They double each [`PARTS_OF_A_SIZE`] parts, to
-/// 64 MiB, so that 10,000 parts, S3's most, take 300 GB.
+/// The least bytes of a part, except the last one (S3 requires 5 MiB). The size doubles every [`PARTS_OF_A_SIZE`]
+/// parts, up to 64 MiB, so that the 10,000 parts that S3 allows hold 300 GB.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 const PARTS_OF_A_SIZE: usize = 2_500;
-/// Amazon S3 User Guide, "Amazon S3 multipart upload limits".
+/// The most parts of an upload. Source: Amazon S3 User Guide, "Amazon S3 multipart upload limits".
 const MAX_PARTS: usize = 10_000;
 
-/// What was there when the import began. Only that is replaced, where the server can tell.
+/// The object that existed when the import began. Only that one is replaced, if the server supports conditional writes.
 #[derive(Clone, Debug)]
 enum Found {
-    /// Nothing, as far as may be known.
+    /// None, as far as the permissions allow to see.
     Nothing,
-    /// An empty object, or one of an earlier run, by its entity tag.
+    /// An empty object or one of an earlier run, with its entity tag.
     Object(String),
-    /// Something of an earlier run, perhaps: looking was not permitted.
+    /// Perhaps one of an earlier run: the permissions did not allow to look.
     Unknown,
 }
 
@@ -40,7 +40,7 @@ fn part_bytes(parts: usize) -> usize {
     PART_BYTES << (parts / PARTS_OF_A_SIZE).min(3)
 }
 
-/// An object that is being written.
+/// An object that is being uploaded.
 #[derive(Debug)]
 pub(super) struct Upload {
     client: aws_sdk_s3::Client,
@@ -49,17 +49,17 @@ pub(super) struct Upload {
     bucket: String,
     key: String,
     found: Found,
-    /// Of the multipart upload, if one was opened.
+    /// The ID of the multipart upload, if one was created.
     id: Option<String>,
     parts: Vec<CompletedPart>,
     bytes: u64,
-    /// A part that may not have arrived: the task that sent it may have been stopped.
+    /// A part that may not be uploaded, because the task that sent it may have been cancelled.
     in_hand: Option<Bytes>,
 }
 
 impl Upload {
-    /// Makes sure that it can be written, and that nothing is there but an empty object, unless `is_ours`: then an
-    /// earlier run has written it. Leaves nothing.
+    /// Makes sure that the object can be written, and that none exists, or an empty one. If `is_ours` is set, an
+    /// earlier run has written it, and it may be replaced. Leaves nothing in S3.
     pub(super) async fn begin(
         bucket: &str,
         key: &str,
@@ -92,10 +92,10 @@ impl Upload {
             Err(fault) if fault.kind == FaultKind::Denied => Found::Nothing,
             Err(fault) => return Err(refused(&fault.message)),
         };
-        // Needs the same permission as the rest, and leaves nothing that can be seen.
+        // Creating an upload needs the same permission as the rest, and leaves nothing visible.
         upload.open().await.map_err(|fault| refused(&fault.message))?;
         match upload.abort().await {
-            // It holds nothing and costs nothing.
+            // An upload without parts costs nothing, so not being allowed to abort it is no error.
             Err(fault) if fault.kind == FaultKind::Denied => Ok(upload),
             aborted => aborted.map(|()| upload).map_err(|fault| refused(&fault.message)),
         }
@@ -112,7 +112,7 @@ impl Upload {
         s3_fault(action, &self.url(), &self.address, &self.settings, error)
     }
 
-    /// Length and entity tag of what is there now.
+    /// Length and entity tag of the object that exists now.
     async fn look(&self) -> Result<Option<(u64, Option<String>)>, Fault> {
         let request = self.client.head_object().bucket(&self.bucket).key(&self.key);
         match Box::pin(request.send()).await {
@@ -145,7 +145,7 @@ impl Upload {
         sent.map_err(|error| self.fault("s3:PutObject", &error))?.upload_id.ok_or_else(missing)
     }
 
-    /// Drops what was uploaded; what then is still on its way never becomes visible.
+    /// Aborts the upload. Parts still in flight never become visible.
     async fn abort(&mut self) -> Result<(), Fault> {
         (self.parts, self.bytes, self.in_hand) = (Vec::new(), 0, None);
         let Some(id) = self.id.take() else { return Ok(()) };
@@ -157,12 +157,12 @@ impl Upload {
         }
     }
 
-    /// How much must wait before it is worth a part.
+    /// How many bytes must wait before they are uploaded as a part.
     pub(super) fn part_bytes(&self) -> usize {
         part_bytes(self.parts.len())
     }
 
-    /// Uploads a part that may be followed by another. If this is given up, the part is sent again with the next.
+    /// Uploads a part that is not necessarily the last. If the caller is cancelled, the next call sends the part again.
     pub(super) async fn write(&mut self, part: Vec<u8>) -> Result<(), Fault> {
         self.send_in_hand().await?;
         self.in_hand = Some(part.into());
@@ -193,12 +193,12 @@ impl Upload {
         Ok(CompletedPart::builder().part_number(number).e_tag(etag).checksum_crc32_c(crc32c).build())
     }
 
-    /// Forgets what was written.
+    /// Discards what was written.
     pub(super) async fn restart(&mut self) -> Result<(), Fault> {
         self.abort().await
     }
 
-    /// Writes the rest and makes the object visible, or if it is not to be kept leaves nothing of it.
+    /// Uploads the rest and completes the object, or removes it if `keep` is false.
     pub(super) async fn end(&mut self, rest: Vec<u8>, keep: bool) -> Result<(), Fault> {
         if !keep {
             return self.abort().await;
@@ -221,7 +221,7 @@ impl Upload {
         }
     }
 
-    /// What may be replaced, as the values of If-Match and If-None-Match (API Reference, "`PutObject`" and
+    /// The values of If-Match and If-None-Match, which say what may be replaced (API Reference, "`PutObject`" and
     /// "`CompleteMultipartUpload`").
     fn condition(&self) -> (Option<String>, Option<String>) {
         match &self.found {
@@ -253,8 +253,9 @@ impl Upload {
         sent.map(drop).map_err(|error| self.fault("s3:PutObject", &error))
     }
 
-    /// A request whose reply was lost has been sent again, and found done what it asks for. Then the object that is
-    /// there is not the one from before, and is as long as ours and has its parts; of a short one `all` is compared.
+    /// Ignores the fault if a retried request fails because its first try succeeded and only the reply was lost. That
+    /// is so if the object has changed since the import began, and has our length and number of parts. If the object is
+    /// short, `all` is compared.
     async fn unless_done(&self, fault: Fault, bytes: u64, all: Option<&Bytes>) -> Result<(), Fault> {
         if !matches!(fault.kind, FaultKind::PreconditionFailed | FaultKind::NotFound) {
             return Err(fault);

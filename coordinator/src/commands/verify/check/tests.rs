@@ -20,10 +20,10 @@ fn lines(keys: std::ops::Range<u32>) -> Vec<u8> {
     keys.map(line).collect::<String>().into_bytes()
 }
 
-/// What a file is called.
+/// The name of the file.
 const NAME: &str = "00000000-0000-0000-0000-000000000001_000000";
 
-/// One unit of the codec.
+/// Lines compressed as one unit of the codec.
 fn packed(compression: Compression, lines: &[u8]) -> Vec<u8> {
     match compression {
         Compression::None => lines.to_vec(),
@@ -36,7 +36,7 @@ fn packed(compression: Compression, lines: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A good file of 3,000 lines in three units, and what is recorded of it.
+/// A valid file of 3,000 lines in three units, and its record.
 fn file(compression: Compression) -> (PartFile, Vec<u8>) {
     let units = [0..1000, 1000..2000, 2000..3000].map(|keys| packed(compression, &lines(keys)));
     let stored = units.concat();
@@ -48,7 +48,7 @@ fn record(stored: &[u8], items: u64) -> PartFile {
     PartFile { name: NAME.parse().unwrap(), items, bytes: stored.len() as u64, crc32c, parts: Vec::new() }
 }
 
-/// What is found, with the file called `f`.
+/// What is found, with the name of the file replaced by `f`.
 fn check(compression: Compression, file: &PartFile, stored: &[u8]) -> FileFound {
     let mut found = expected(compression).check(file, stored).unwrap();
     for defect in &mut found.defects {
@@ -57,7 +57,7 @@ fn check(compression: Compression, file: &PartFile, stored: &[u8]) -> FileFound 
     found
 }
 
-/// Records parts of a file of three units, as export does.
+/// Records the parts of a file of three units, as an export does.
 fn with_parts(mut file: PartFile, compression: Compression) -> PartFile {
     let part = |keys: std::ops::Range<u32>| {
         let lines = lines(keys.clone());
@@ -100,7 +100,7 @@ fn a_good_file_has_no_defect_in_any_codec_and_of_any_number_of_units() {
         let (file, stored) = file(compression);
         let good = FileFound { items: 3000, bytes: stored.len() as u64, defects: vec![] };
         assert_eq!(check(compression, &file, &stored), good);
-        // However it comes in.
+        // The size of the reads makes no difference.
         let slowly = std::io::BufReader::with_capacity(61, stored.as_slice());
         assert_eq!(expected(compression).check(&file, slowly).unwrap(), good);
     }
@@ -163,7 +163,7 @@ fn a_dropped_and_a_doubled_line_are_found_though_sizes_and_checksum_were_made_to
 #[test]
 fn damage_within_compressed_data_is_told_with_its_place() {
     for (compression, unit) in [
-        // A member with a wrong checksum, a frame of a kind that does not exist, bytes after the end.
+        // A member with a wrong checksum, a frame of an unknown kind, bytes after the end.
         (Compression::Gzip, {
             let mut unit = packed(Compression::Gzip, &lines(0..9));
             let at = unit.len() - 5;
