@@ -255,14 +255,17 @@ fn a_reject_file_may_not_have_the_name_of_what_belongs_to_a_backup() {
     for name in ["_SUCCESS", "manifest", "manifest-files.json", "_tablehaul/lock"] {
         let place = other.path().join(name);
         fs::write(&place, "").unwrap();
-        let link = other.path().join("link");
+        let (link, folder_link) = (other.path().join("link"), other.path().join("folder"));
         symlink(&place, &link).unwrap();
-        for (named, more) in [(&place, ""), (&place, " --dry-run"), (&link, "")] {
+        symlink(place.parent().unwrap(), &folder_link).unwrap();
+        let through = folder_link.join(place.file_name().unwrap());
+        for (named, more) in [(&place, ""), (&place, " --dry-run"), (&link, ""), (&through, "")] {
             let args = format!("--rejects {}{more}", named.display());
             let words = ["--rejects", "this name is reserved for backups"];
             refused(&fake, &import(&fake, folder.path(), &args), &words);
         }
         fs::remove_file(link).unwrap();
+        fs::remove_file(folder_link).unwrap();
         assert_eq!(fs::read(&place).unwrap(), b"");
     }
 }

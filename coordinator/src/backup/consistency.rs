@@ -146,7 +146,7 @@ pub(super) fn agree(named: &Named, looks: &[Detected]) -> Result<Agreed, String>
     {
         let incremental = if stated.1 { "incremental " } else { "" };
         return Err(format!(
-            "{} contains {}, but the manifest says {incremental}{}: the file does not belong to this backup",
+            "{} contains {}, expected {incremental}{}: the file does not belong to this backup",
             name(number),
             first.described,
             stated.0.name()

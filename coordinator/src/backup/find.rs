@@ -7,7 +7,7 @@ use job::{
     layout,
     target::Target,
 };
-use job_aws::Clients;
+use job_aws::{Clients, FaultKind};
 
 use super::{
     Kind, archived, edc,
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     failure::Failure,
     journal,
+    retry::retry,
     store::{Archived, Listing},
 };
 
@@ -61,10 +62,13 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
         None => match native_state(&folder, &listing)? {
             Native::Whole => native(folder, &listing).await,
             Native::No if listing.files.iter().any(|entry| plain::is_data(&entry.name)) => {
-                if let Some(export) = export_of_data(&folder).await? {
-                    return Ok(export);
-                }
-                let (folder, named) = plain(folder, listing)?;
+                let note = match export_of_data(&folder).await? {
+                    OfData::Export(data, named) => return Ok((data, named)),
+                    OfData::NotPermitted(note) => Some(note),
+                    OfData::NoExport => None,
+                };
+                let (folder, mut named) = plain(folder, listing)?;
+                named.notes.extend(note);
                 readable(target, named.files.iter().map(|file| &file.entry.name), &archived)?;
                 Ok((folder, named))
             }
@@ -103,33 +107,52 @@ async fn below(folder: Folder, listing: Listing, is_started: bool) -> Result<(Fo
     }
 }
 
-/// The export of DynamoDB whose data folder this is. The manifest in the parent folder says which files must exist.
-/// `None` if there is no such manifest, or it may not be read.
-async fn export_of_data(folder: &Folder) -> Result<Option<(Folder, Named)>, Failure> {
-    let Some((parent, name)) = folder.parent()? else { return Ok(None) };
-    if name != native::DATA {
-        return Ok(None);
-    }
-    let Ok(listing) = parent.listing().await else { return Ok(None) };
+/// What a folder named `data` is to an export of DynamoDB.
+enum OfData {
+    /// The folder of its files, and what its manifest lists of them.
+    Export(Folder, Named),
+    /// The folder above must not be looked at: in words.
+    NotPermitted(String),
+    /// Nothing.
+    NoExport,
+}
+
+/// The export of DynamoDB whose data folder this is: the manifest beside the folder says which files must be there.
+async fn export_of_data(folder: &Folder) -> Result<OfData, Failure> {
     let target = &folder.target;
+    let Some((parent, name)) = folder.parent()? else { return Ok(OfData::NoExport) };
+    if name != native::DATA {
+        return Ok(OfData::NoExport);
+    }
+    let listing = match retry(|| parent.store.listing()).await {
+        Ok(listing) => listing,
+        Err(fault) if fault.kind == FaultKind::Denied => {
+            let why = fault.message;
+            return Ok(OfData::NotPermitted(format!(
+                "{target}: cannot look for a manifest beside it ({why})"
+            )));
+        }
+        Err(fault) => return Err(Failure::refused(&fault)),
+    };
     if listing.folders.iter().any(|name| native::is_export_id(name)) {
         return Err(Failure::Refused(format!(
             "{target} holds the files of all incremental exports in {}: name the folder of one export",
             parent.target
         )));
     }
-    if native_state(&parent, &listing)? != Native::Whole {
-        return Ok(None);
+    match native_state(&parent, &listing)? {
+        Native::Whole => {}
+        Native::Started => return Err(Failure::Refused(unfinished(&parent))),
+        Native::No => return Ok(OfData::NoExport),
     }
     let of = parent.target.clone();
     let (data, mut named) = native(parent, &listing).await?;
     if data.target != *target {
-        return Ok(None);
+        return Ok(OfData::NoExport);
     }
-    named
-        .notes
-        .insert(0, format!("{target} belongs to the export of DynamoDB in {of}: importing that export"));
-    Ok(Some((data, named)))
+    let note = format!("{target} belongs to the export of DynamoDB in {of}: importing that export");
+    named.notes.insert(0, note);
+    Ok(OfData::Export(data, named))
 }
 
 /// Refuses archived files, all at once and before any file is read.

@@ -53,7 +53,7 @@ pub(crate) fn parts(file: &PartFile, is_plain: bool) -> Result<Vec<Part>, String
     let fits = file.parts.iter().all(|part| part.bytes > 0 && (!is_plain || part.bytes == part.line_bytes));
     let is_whole = adds_up && fits;
     if !file.parts.is_empty() && !is_whole {
-        return Err("its parts in export.json do not add up to the whole file: export.json is damaged".into());
+        return Err("its parts in export.json contradict it or each other: export.json is damaged".into());
     }
     let part = |part: &job::export_json::UploadPart| {
         let crc32c = crc32c(&part.crc32c)?;

@@ -5,7 +5,7 @@ use job::{layout, target::Target};
 use super::{
     Kind,
     named::{Named, NamedFile},
-    native::{FILES, SUMMARY},
+    native::{FILES, STARTED, SUMMARY},
 };
 use crate::{
     store::{Entry, Listing},
@@ -20,7 +20,8 @@ pub(crate) fn is_data(name: &str) -> bool {
 
 /// Whether a file has the name of a manifest of tablehaul, the Java tool or DynamoDB.
 pub(crate) fn is_manifest(name: &str) -> bool {
-    [layout::MANIFEST, SUMMARY, FILES].contains(&name)
+    let of_dynamodb = |manifest: &str| name.starts_with(manifest.trim_end_matches("json"));
+    name == layout::MANIFEST || name == STARTED || of_dynamodb(SUMMARY) || of_dynamodb(FILES)
 }
 
 /// All data files, sorted by name. There must be at least one.

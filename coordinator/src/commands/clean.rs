@@ -121,7 +121,8 @@ pub(crate) async fn tidy(store: &Store, progress: &Progress) {
 
 /// The journal beside a complete export, if there is one.
 async fn left_over(store: &Store) -> Result<Option<Journaled>, Failure> {
-    let left = journal::read(store).await?;
+    let complete = format!("the export is complete: only {} is of no use any more", layout::JOURNAL);
+    let left = journal::read(store).await.map_err(|failure| failure.saying(&complete))?;
     if left.is_none() {
         // Without a journal, only the coordinator's lock may be left.
         let lock = store.probe_lock().await.map_err(|fault| Failure::refused(&fault))?;

@@ -35,10 +35,7 @@ pub(crate) async fn read(store: &Store) -> Result<Option<Journaled>, Failure> {
                 return replayed.map_err(|(number, why)| {
                     let url = journal.url(&layout::journal_object(number));
                     let place = store.place();
-                    Failure::Refused(format!(
-                        "the journal of {place} is unusable: {url} {why}; restore that object. Or, if no job \
-                         uses {place}, empty it and start again"
-                    ))
+                    Failure::Refused(format!("the journal of {place} is unusable: {url} {why}"))
                 });
             }
             Err(fault) if fault.kind == FaultKind::NotFound => gone = Some(fault),

@@ -161,7 +161,7 @@ impl JournalWriter {
             let left = removed.err().map(|fault| format!("; {fault}")).unwrap_or_default();
             let why = if before == self.me.run {
                 format!(
-                    "{}: another coordinator has taken over and removed the journal of this job",
+                    "{}: another coordinator has taken over and removed or replaced the journal of this job",
                     self.place
                 )
             } else {
@@ -220,7 +220,7 @@ impl JournalWriter {
     fn superseded(&self, object: &[u8]) -> Failure {
         let by =
             journal::header(object).map_or_else(|_| "another coordinator".into(), |header| owner(&header));
-        let left = "this job has stopped and changed nothing";
+        let left = "this job has stopped and changes nothing more";
         Failure::Superseded(format!("{} has been taken over by {by}: {left}", self.place))
     }
 

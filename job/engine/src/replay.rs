@@ -37,13 +37,24 @@ pub struct Journaled {
     pub is_abandoned: bool,
 }
 
-/// Why a journal can't be used.
+/// Why a journal can't be used, and what to do.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Broken(pub(super) String);
+struct Broken(String);
+
+impl Broken {
+    /// One object is not what it was when it was written. Nobody is told to remove anything: the folder may hold the
+    /// only copy of a table.
+    fn damaged(why: impl std::fmt::Display) -> Self {
+        Self(format!("{why}; restore that object, or use another folder"))
+    }
+}
 
 impl From<JournalError> for Broken {
     fn from(error: JournalError) -> Self {
-        Self(error.to_string())
+        match error {
+            JournalError::Version(_) => Self(error.to_string()),
+            JournalError::Damaged(_) => Self::damaged(error),
+        }
     }
 }
 
@@ -67,7 +78,7 @@ impl Replay {
     pub fn object(&mut self, number: u64, bytes: &[u8]) {
         let oldest = *self.oldest.get_or_insert(number);
         if number != self.last + 1 {
-            self.broken.get_or_insert_with(|| (self.last + 1, "is missing".into()));
+            self.broken.get_or_insert_with(|| (self.last + 1, Broken::damaged("is missing").0));
         }
         self.last = number;
         let mut is_first = true;
@@ -77,7 +88,7 @@ impl Replay {
         });
         let taken = taken.and_then(|header| match header.number {
             stated if stated == number => Ok(header),
-            stated => Err(Broken(format!("has number {stated} in its header"))),
+            stated => Err(Broken::damaged(format_args!("has number {stated} in its header"))),
         });
         match (taken, &mut self.journaled) {
             (Ok(header), Some(journaled)) => {
@@ -93,7 +104,7 @@ impl Replay {
 
     fn fact(&mut self, begins: bool, number: u64, header: &Header, fact: Fact) -> Result<(), Broken> {
         let fact = match State::begin(fact, self.on_file_system) {
-            Ok(_) if !begins => return Err(Broken("lacks its first entries".into())),
+            Ok(_) if !begins => return Err(Broken::damaged("lacks its first entries")),
             Ok(state) => {
                 self.broken = None;
                 self.journaled = Some(Journaled::new(state, header.clone()));
@@ -105,9 +116,11 @@ impl Replay {
             return Ok(());
         }
         let Some(journaled) = &mut self.journaled else {
-            return Err(Broken("does not begin with the start of a job".into()));
+            return Err(Broken::damaged("does not begin with the start of a job"));
         };
-        journaled.fact(fact).map_err(|why| Broken(format!("contradicts earlier entries: {why}")))?;
+        journaled
+            .fact(fact)
+            .map_err(|why| Broken::damaged(format_args!("contradicts earlier entries: {why}")))?;
         debug_assert!(number >= journaled.last.number, "objects come in order");
         Ok(())
     }

@@ -172,7 +172,15 @@ impl OpenFile {
         self.bytes += bytes.len() as u64;
         // Bytes go to the end of the file, so one that was cut since the last look has a wrong length now. It is emptied:
         // whoever resumes the export must not take the bytes for those that were sealed.
-        self.check_length().inspect_err(|_| drop(self.file.set_len(0)))
+        self.check_length().inspect_err(|_| self.empty_if_cut())
+    }
+
+    fn empty_if_cut(&self) {
+        let is_cut = self.file.metadata().is_ok_and(|metadata| metadata.len() < self.bytes);
+        // If that fails, the error of the check is reported all the same.
+        if is_cut && self.file.set_len(0).is_ok() {
+            let _ = self.file.sync_all();
+        }
     }
 
     fn check_length(&self) -> io::Result<()> {
@@ -241,6 +249,17 @@ mod tests {
             let error = format!("{:#}", folder.append(&file, 2, Bytes::from("b\n")).await.unwrap_err());
             assert!(error.contains("expected 2: another process changed it"), "{error}");
             assert_eq!(std::fs::metadata(&path).unwrap().len(), length, "nothing is written to it");
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_cut_while_it_grew_is_emptied_and_one_that_was_extended_is_left() {
+        for (bytes, left) in [(5, 0), (3, 3), (1, 3)] {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(b"abc").unwrap();
+            let file = OpenFile { id: FileId(0), file, bytes };
+            file.empty_if_cut();
+            assert_eq!(file.file.metadata().unwrap().len(), left, "{bytes}");
         }
     }
 

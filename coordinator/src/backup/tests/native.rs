@@ -79,7 +79,7 @@ async fn the_files_of_an_incremental_export_are_beside_its_folder() {
 
     native(&made, &folder, "x/data", "AWSDynamoDB/data/x.json.gz", kind, JSON_LINE);
     let why = refusal(&made.target().folder(&folder)).await;
-    assert!(why.contains("contains DynamoDB JSON, but the manifest says incremental"), "{why}");
+    assert!(why.contains("contains DynamoDB JSON, expected incremental"), "{why}");
 }
 
 #[tokio::test]
@@ -137,6 +137,8 @@ async fn of_a_data_folder_the_manifest_beside_it_says_which_files_belong_to_it()
     assert!(refusal(&data).await.contains("x.json.gz"));
     made.remove(&format!("{ID}/manifest-files.json"));
     assert!(refusal(&data).await.contains("the copy is incomplete"));
+    made.remove(&format!("{ID}/manifest-summary.json"));
+    assert!(refusal(&data).await.contains("unfinished export of DynamoDB"), "DynamoDB may still write to it");
 }
 
 #[tokio::test]
@@ -152,7 +154,7 @@ async fn a_data_folder_without_a_manifest_beside_it_is_a_plain_folder() {
     let made = Made::new();
     full(&made, ID);
     made.write(&format!("{ID}/data/y.json.gz"), &gzip(""));
-    for name in ["manifest-summary.json", "manifest-files.json"] {
+    for name in ["_started", "manifest-summary.json", "manifest-files.json"] {
         made.remove(&format!("{ID}/{name}"));
     }
     let backup = find(&made.target().folder(ID).folder("data"), None, &keys(), false).await.unwrap();

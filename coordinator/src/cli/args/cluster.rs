@@ -57,7 +57,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     let address = text.parse::<IpAddr>().map(|ip| SocketAddr::from((ip, 0))).or_else(|_| text.parse());
     match address {
         Ok(address) if !address.ip().is_unspecified() => Ok(address),
-        Ok(_) => Err("workers cannot connect to 0.0.0.0: give one address of this machine".to_owned()),
+        Ok(any) => Err(format!("workers cannot connect to {}: give one address of this machine", any.ip())),
         Err(_) => Err("give an IP address of this machine, such as 10.0.0.5 or 10.0.0.5:4433".to_owned()),
     }
 }

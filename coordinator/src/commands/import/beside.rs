@@ -139,6 +139,8 @@ mod tests {
             "a/manifest",
             "/a/manifest-files.json",
             "a/manifest-summary.json",
+            "a/manifest-summary.md5",
+            "a/_started",
             "/a/_tablehaul/lock",
             "_tablehaul/journal/00000001.jsonl",
         ] {

@@ -144,9 +144,7 @@ async fn parts_that_contradict_their_file_are_a_defect() {
     let defects = backup.verify().await.unwrap().defects;
     assert_eq!(
         defects,
-        [format!(
-            "{SECOND}: its parts in export.json do not add up to the whole file: export.json is damaged"
-        )]
+        [format!("{SECOND}: its parts in export.json contradict it or each other: export.json is damaged")]
     );
 }
 

@@ -65,7 +65,10 @@ impl Place {
         if is_of_process {
             return through(&path);
         }
-        if is_mark(&path.to_string_lossy()) {
+        // Also through a link among its folders.
+        let folder = path.parent().and_then(|folder| fs::canonicalize(folder).ok());
+        let real = folder.zip(path.file_name()).map(|(folder, name)| folder.join(name));
+        if is_mark(&path.to_string_lossy()) || real.is_some_and(|real| is_mark(&real.to_string_lossy())) {
             return Err(IS_MARK.into());
         }
         let before = match fs::symlink_metadata(&path) {
