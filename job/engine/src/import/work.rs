@@ -47,7 +47,8 @@ pub struct ImportWork {
 }
 
 impl ImportWork {
-    /// The work at the start. `splits` are numbered from 0. The job fails if more than `max_rejects` lines are rejected.
+    /// The work at the start. `splits` are numbered from 0. The job fails once more than `max_rejects` lines are
+    /// rejected.
     pub fn new(settings: ImportSettings, splits: Vec<Split>, max_rejects: u64) -> Self {
         let leases = Leases::new(splits.iter().map(|split| split.text_start));
         Self {
@@ -112,8 +113,8 @@ impl ImportWork {
         self.rejected
     }
 
-    /// Whether a worker was given a split in this pass. From then on the table may hold more than the counts say: a worker
-    /// reports its writes later, and not at all if it fails.
+    /// Whether a worker was given a split in this pass. From then on the table may hold more than the counts say: a
+    /// worker reports its writes later, and not at all if it fails.
     pub fn has_begun(&self) -> bool {
         self.has_begun
     }

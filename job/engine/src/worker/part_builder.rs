@@ -1,7 +1,7 @@
 //! When an upload part is sealed, when its file is closed, and which steps become durable with it.
 //!
-//! A full part is sealed only when the next line comes, or when there will be none. So the last part of a file is always
-//! marked as the last.
+//! A full part is sealed only when the next line comes, or when there will be none. So the last part of a file is
+//! always marked as the last.
 
 use std::collections::HashMap;
 
