@@ -1,8 +1,8 @@
 //! The EMR backup line format: export writes it, `verify` checks it and import reads it.
 //!
 //! One item is one line: a JSON object from attribute names to attribute values, ended by `\n`. An attribute value is
-//! an object of one field. The name of the field is the type with its first letter in lower case: `s n b bOOL nULL sS
-//! nS bS l m`. Numbers are strings, binaries are standard base64.
+//! an object of one field. The name of the field is the type with its first letter in lower case:
+//! `s n b bOOL nULL sS nS bS l m`. Numbers are strings, binaries are standard base64.
 //!
 //! ```text
 //! {"id":{"s":"a\"b"},"n":{"n":"1E+3"},"tags":{"sS":["x","y"]},"list":{"l":[{"bOOL":true},{"m":{}}]}}

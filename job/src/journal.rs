@@ -3,7 +3,7 @@
 //! A journal is a folder of objects `00000001.jsonl`, `00000002.jsonl`, … An object is created only if no object of
 //! that number exists, and never changed. So a coordinator that creates the next object has appended to the journal,
 //! and knows that no other coordinator has. A coordinator that finds the next number taken by another has been
-//! superseded, and writes nothing any more. The first object claims the folder.
+//! superseded, and changes nothing any more. The first object claims the folder.
 //!
 //! An object consists of lines of JSON:
 //!

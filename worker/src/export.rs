@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!  leases ─▶ segments ─▶ scan × streams ─▶ encode × cores ─▶ fill ──▶ upload ─▶ reports
-//!              (one)      tokio, 1 page     rayon            thread    tokio
-//!                         each              lines            part      ≤ 3 parts (1 to a folder)
-//!  units ──▶ limiter ─────────▲                                          ▲
-//!  files ──────────────────────────────────────────────────────────────┘
+//!            (one)       tokio, 1 page     rayon             thread   tokio
+//!                        each              lines             part     ≤ 3 parts (1 to a folder)
+//!  units ──▶ limiter ──────▲                                            ▲
+//!  files ───────────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! Every stage waits for the next: a stream for a line buffer, the part for a free part buffer, and the part buffer for

@@ -1,11 +1,11 @@
 //! An import in a worker: it reads splits of a backup and writes their items.
 //!
 //! ```text
-//!  leases ─▶ splits ─▶ read × open splits ─▶ mix ──▶ write × streams ─▶ outcomes
-//!             (one)     threads: stored bytes,  tokio   tokio: batches         │
-//!                       text, lines, blocks                                    │
-//!  units ──▶ limiter ─────────────────────────────────────▲                      │
-//!                        reports ◀── tracker (low-water marks) ◀───────────────┘
+//!  leases ─▶ splits ─▶ read × open splits ─▶ interleave ─▶ write × streams ─▶ outcomes
+//!            (one)     threads: stored bytes, tokio        tokio: batches         │
+//!                      text, lines, blocks                                        │
+//!  units ──▶ limiter ────────────────────────────────────────▲                    │
+//!                      reports ◀── tracker (low-water marks) ◀────────────────────┘
 //! ```
 //!
 //! In a check the reading threads count the lines and report them; there are no later stages.
@@ -15,10 +15,10 @@
 //!
 //! # Memory
 //! ```text
-//!   LINES_BYTES                                lines from the mixer on until they are settled
+//!   LINES_BYTES                                lines from the interleaver on until they are settled
 //! + open splits × (3 MiB + block + decoder)    ranges of objects (0.25 MiB of files), 8 splits at most
 //! + the codecs                                 bzip2 4 MiB, zstd 8 MiB of its usual levels
-//! + LINES_BYTES                                requests under way, which are copies of their lines
+//! + LINES_BYTES                                requests in flight, which are copies of their lines
 //! + 20 MiB                                     the rest of the process, connections included
 //! ```
 //!

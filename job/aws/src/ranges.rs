@@ -19,7 +19,7 @@ pub struct Ahead {
     /// The bytes of a request.
     pub range_bytes: u64,
     /// The number of ranges that are in memory or in flight before the reader wants them, at least 2. With the range
-    /// that is being read, an object takes one more than this times `range_bytes` of memory.
+    /// that is being read, an object takes `(ranges + 1) × range_bytes` of memory.
     pub ranges: usize,
 }
 

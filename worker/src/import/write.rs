@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  lines ──▶ queue ──▶ batches × 64 ──▶ settle
-//!            (core)    tokio; wait for units, send,
-//!              ▲       try again or divide
+//!                      tokio; wait for units, send,
+//!              ▲       retry or divide
 //!              └────── keys that are free again
 //! ```
 //!

@@ -17,12 +17,12 @@ pub const MAX_STREAMS: u32 = 16;
 const FIRST_WRITES: u32 = 4;
 /// The most write requests made at once; the memory bound of the worker's import counts on it.
 const MAX_WRITES: u32 = 64;
-/// The number of write requests grows by one part in this many, so that it reaches its maximum in four seconds.
+/// The number of write requests grows by a quarter each time, so that it reaches its maximum in four seconds.
 const SHARE_OF_WRITES: u32 = 4;
 /// How often to decide.
 pub const DECIDE_EVERY: Duration = Duration::from_millis(250);
 
-/// How long all streams together spent on what since the last decision.
+/// How all streams together spent their time since the last decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
     /// Waiting for units.
@@ -33,7 +33,7 @@ pub struct Spent {
     pub requests: Duration,
 }
 
-/// How long all streams together spent on what since it was last taken.
+/// Adds up how all streams together spend their time, until it is taken.
 #[derive(Debug, Default)]
 pub struct Times {
     /// Waiting for units.

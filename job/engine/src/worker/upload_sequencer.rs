@@ -114,7 +114,7 @@ impl<B> UploadSequencer<B> {
         }
     }
 
-    /// The number of seals that are not reported yet.
+    /// The number of seals that are not reported yet. One whose write has not begun counts twice.
     pub fn num_unreported(&self) -> usize {
         self.unreported.len() + self.waiting.len()
     }

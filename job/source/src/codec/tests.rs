@@ -87,7 +87,7 @@ fn every_truncation_is_an_error() {
         let stored = compress(codec, &lines(40));
         for end in 0..stored.len() {
             match text_of(codec, &stored[..end]) {
-                // Hadoop's framing has no end but that of the file, and an empty file has no blocks.
+                // Hadoop's framing has no end mark, so a file without blocks is an empty text.
                 Ok(text) => assert!(end == 0 && text.is_empty() && codec != Codec::Zlib, "{codec:?} {end}"),
                 Err(error) => assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{codec:?} {end} {error}"),
             }

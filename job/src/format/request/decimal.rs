@@ -87,7 +87,7 @@ impl<'a> Decimal<'a> {
         out.extend(self.digits());
     }
 
-    /// A hash: equal for equal numbers. For hardly any others is it equal, which only costs time.
+    /// A hash. Equal numbers have equal hashes. Different numbers rarely do, which only costs time.
     pub(super) fn hash(&self) -> u64 {
         let digits =
             self.digits().fold(0u64, |sum, digit| sum.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
