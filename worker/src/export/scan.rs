@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{limiter::CapacityLimiter, report::Report, retry::backoff};
 
-/// The most malformed replies for a page before the job fails.
+/// The job fails after this many malformed replies in a row for a page.
 const MALFORMED_REPLIES: u32 = 5;
 
 /// The state that all streams of a worker share.
