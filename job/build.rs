@@ -1,4 +1,4 @@
-//! Compiles the messages of the control protocol; no `protoc` to install.
+//! Compiles the messages of the control protocol, without an installed `protoc`.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto/control.proto");

@@ -1,4 +1,4 @@
-//! Generates the client stub of the control protocol; its messages are those of `job`.
+//! Generates the client of the control protocol; its messages are those of `job`.
 
 use std::{env, error::Error, fs, path::PathBuf};
 
@@ -7,7 +7,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files = protox::compile(["../job/proto/control.proto"], ["../job/proto"])?;
     let stub = || tonic_prost_build::configure().extern_path(".tablehaul.control.v1", "::job::control::wire");
     stub().build_server(false).compile_fds(files.clone())?;
-    // The other end, for the tests of this crate only.
+    // The server, for the tests of this crate only.
     let server = PathBuf::from(env::var("OUT_DIR")?).join("server");
     fs::create_dir_all(&server)?;
     stub().build_client(false).out_dir(server).compile_fds(files)?;

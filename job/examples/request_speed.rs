@@ -1,4 +1,4 @@
-//! Speed of the encoder of requests on one core, beside the same work by way of values.
+//! Measures the speed of the request encoder on one core, next to the same work with intermediate values.
 //!
 //! `cargo run --release -p tablehaul-job --example request_speed`
 
@@ -12,16 +12,16 @@ use job::{
     schema::{KeyAttribute, KeyKind, KeySchema},
 };
 
-/// About what 1 MiB of a backup holds: a pass takes about a millisecond, so some are not interrupted.
+/// About the lines in 1 MiB of a backup. A pass takes about a millisecond, so that some passes are not interrupted.
 const LINES: usize = 2000;
 
-/// For how long passes are made. The fastest counts: the others were disturbed.
+/// How long passes are repeated. The fastest counts, since the others were disturbed.
 const TIME: Duration = Duration::from_secs(1);
 
-/// Requests are sent off when they have this size.
+/// A request is sent when it has this size.
 const BATCH_BYTES: usize = 1024 * 1024;
 
-/// An item as a backup line has it, of `transcode_speed`'s shape.
+/// An item as a backup line, with the shape of `transcode_speed`'s items.
 fn emr_line(index: usize) -> String {
     format!(
         concat!(

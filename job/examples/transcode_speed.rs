@@ -1,4 +1,4 @@
-//! Speed of the transcoder on one core, beside the same work by way of `serde_json::Value`.
+//! Measures the speed of the transcoder on one core, next to the same work with `serde_json::Value`.
 //!
 //! `cargo run --release -p tablehaul-job --example transcode_speed`
 
@@ -14,13 +14,13 @@ use job::{
 };
 use serde_json::Value;
 
-/// About what a Scan reply of 1 MiB holds.
+/// About the items in a Scan reply of 1 MiB.
 const ITEMS: usize = 2000;
 
-/// The best of this many rounds counts: the others were disturbed.
+/// The number of rounds. The best one counts, since the others were disturbed.
 const ROUNDS: u32 = 9;
 
-/// Least length of a round.
+/// The shortest length of a round.
 const ROUND: Duration = Duration::from_millis(200);
 
 fn item(index: usize) -> String {
@@ -49,7 +49,7 @@ fn page() -> Vec<u8> {
     .into_bytes()
 }
 
-/// Type keys of all values renamed in place; wrong if an attribute is named like a type.
+/// Renames the type keys of all values in place. It is wrong if an attribute is named like a type.
 fn rename_types(value: &mut Value) {
     match value {
         Value::Object(fields) => {

@@ -1,7 +1,7 @@
-//! Capacity units and rates: all arithmetic of capacity is here.
+//! Capacity units and rates, with all their arithmetic.
 //!
-//! Integers only, in thousandths of a unit, so that halves and shares stay exact and every
-//! machine computes the same.
+//! All values are integers, in thousandths of a unit. So halves and shares stay exact, and every machine computes the
+//! same.
 
 use std::{
     fmt,
@@ -12,9 +12,8 @@ use std::{
 
 /// Capacity units: read units in an export, write units in an import. No job counts both.
 ///
-/// One read unit is one strongly consistent read of up to 4 KiB; an eventually consistent read costs
-/// half. One write unit is one write of up to 1 KiB (DynamoDB Developer Guide, "DynamoDB provisioned
-/// capacity mode").
+/// One read unit is one strongly consistent read of up to 4 KiB; an eventually consistent read costs half. One write
+/// unit is one write of up to 1 KiB (DynamoDB Developer Guide, "DynamoDB provisioned capacity mode").
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
@@ -27,7 +26,7 @@ impl Units {
     /// No units.
     pub const ZERO: Self = Self { milli: 0 };
 
-    /// From thousandths of a unit, as they cross the control protocol.
+    /// From thousandths of a unit, the unit of the control protocol.
     pub const fn from_milli(milli: u64) -> Self {
         Self { milli }
     }
@@ -42,29 +41,29 @@ impl Units {
         self.milli
     }
 
-    /// What one Scan page costs: the page's item bytes, not each item's, are rounded up to 4 KiB,
-    /// and even an empty page costs one read (DynamoDB Developer Guide, "DynamoDB read and write
-    /// operations", capacity unit consumption for reads).
+    /// The cost of a Scan page. The item bytes of the whole page, not of each item, are rounded up to 4 KiB, and an
+    /// empty page costs one read (DynamoDB Developer Guide, "DynamoDB read and write operations", capacity unit
+    /// consumption for reads).
     pub const fn of_scan_page(item_bytes: u64, consistent: bool) -> Self {
         let reads = if item_bytes == 0 { 1 } else { item_bytes.div_ceil(4 * 1024) };
         Self { milli: reads * if consistent { 1000 } else { 500 } }
     }
 
-    /// What it costs to write an item that is new to the table: its size rounded up to 1 KiB. One
-    /// that replaces a larger one costs as much as that (DynamoDB Developer Guide, "DynamoDB read and
-    /// write operations", capacity unit consumption for writes).
+    /// The cost of writing a new item: its size rounded up to 1 KiB. Replacing a larger item costs as much as the
+    /// larger one (DynamoDB Developer Guide, "DynamoDB read and write operations", capacity unit consumption for
+    /// writes).
     pub const fn of_write(item_bytes: u64) -> Self {
         let writes = if item_bytes == 0 { 1 } else { item_bytes.div_ceil(1024) };
         Self::from_units(writes)
     }
 
-    /// The difference, or none if `other` is larger.
+    /// The difference, or zero if `other` is larger.
     #[must_use]
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self { milli: self.milli.saturating_sub(other.milli) }
     }
 
-    /// For people and ratios, never for accounting.
+    /// For display and ratios, never for accounting.
     #[allow(clippy::cast_precision_loss)]
     pub fn as_f64(self) -> f64 {
         self.milli as f64 / 1000.0
@@ -110,7 +109,7 @@ impl fmt::Display for Units {
     }
 }
 
-/// Not a decimal number of units, or more than a `u64` of thousandths holds.
+/// A text that is not a decimal number of units, or is too large for a `u64` of thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a number of capacity units")]
 pub struct UnitsError;
@@ -118,8 +117,8 @@ pub struct UnitsError;
 impl FromStr for Units {
     type Err = UnitsError;
 
-    /// Reads a decimal as DynamoDB writes `CapacityUnits` (`128.5`, `0.5`, `3`, `1.0E-1`). More
-    /// than three decimals are rounded up: a unit is never lost.
+    /// Parses a decimal as DynamoDB writes `CapacityUnits` (`128.5`, `0.5`, `3`, `1.0E-1`). More than three decimals
+    /// are rounded up, so no consumption is lost.
     fn from_str(text: &str) -> Result<Self, UnitsError> {
         let (mantissa, exponent) = match text.find(['e', 'E']) {
             Some(at) => (&text[..at], text[at + 1..].parse::<i32>().map_err(|_| UnitsError)?),
@@ -173,14 +172,14 @@ impl Rate {
         self.milli_per_second
     }
 
-    /// `percent` of this rate, in thousandths of a percent so that `12.5` stays exact.
+    /// `milli_percent` thousandths of a percent of this rate; the unit keeps `12.5` % exact.
     #[must_use]
     pub fn milli_percent(self, milli_percent: u64) -> Self {
         let milli = u128::from(self.milli_per_second) * u128::from(milli_percent) / 100_000;
         Self { milli_per_second: u64::try_from(milli).unwrap_or(u64::MAX) }
     }
 
-    /// For people and ratios, never for accounting.
+    /// For display and ratios, never for accounting.
     #[allow(clippy::cast_precision_loss)]
     pub fn as_f64(self) -> f64 {
         self.milli_per_second as f64 / 1000.0

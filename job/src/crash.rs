@@ -1,19 +1,19 @@
-//! What either program says when it must end at once.
+//! What a program reports when it panics.
 //!
-//! A panic is a fault of the program, unless the machine gave it no thread, file or memory: libraries panic then, too.
+//! A panic is a bug of the program, unless the machine gave it no thread, file or memory: libraries panic then, too.
 
 use std::panic::PanicHookInfo;
 
-/// Why a program ends at once.
+/// Why a program panicked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Crash {
-    /// The machine, or a limit of it, gives no more; in the system's words.
+    /// The machine, or a limit on it, gives no more; in the system's words.
     Shortage(&'static str),
-    /// A fault of the program, at this place in it.
+    /// A bug, at this place in the source.
     Bug(String),
 }
 
-/// The errors that say that something has run out: EAGAIN, ENOMEM, ENFILE, EMFILE (errno(3), Linux).
+/// The errors for exhausted resources: EAGAIN, ENOMEM, ENFILE, EMFILE (errno(3), Linux).
 const SHORTAGES: [(u32, &str); 4] = [
     (11, "Resource temporarily unavailable"),
     (12, "Cannot allocate memory"),
@@ -22,14 +22,14 @@ const SHORTAGES: [(u32, &str); 4] = [
 ];
 
 impl Crash {
-    /// Reads a panic; see [`Crash::of`].
+    /// Classifies a panic; see [`Crash::of`].
     pub fn of_panic(panic: &PanicHookInfo<'_>) -> Self {
         let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
         Self::of(panic.payload_as_str().unwrap_or_default(), &place)
     }
 
-    /// Reads what a panic said and where it was. What it said is told only where it is an error of the system: it may
-    /// hold what is in an item.
+    /// Classifies a panic by its message and place. Only an error of the system is kept from the message: the rest may
+    /// contain data of an item.
     pub fn of(said: &str, place: &str) -> Self {
         match shortage(said) {
             Some(words) => Self::Shortage(words),
@@ -37,7 +37,7 @@ impl Crash {
         }
     }
 
-    /// One line for people.
+    /// One line for the user.
     pub fn text(&self, version: &str) -> String {
         match self {
             Self::Shortage(words) => format!(
@@ -49,8 +49,8 @@ impl Crash {
     }
 }
 
-/// An error of the system, as `io::Error` shows itself for people (`… (os error 11)`) and for programmers
-/// (`Os { code: 11, … }`).
+/// Finds an error of the system, in the `Display` (`… (os error 11)`) or `Debug` form (`Os { code: 11, … }`) of
+/// `io::Error`.
 fn shortage(said: &str) -> Option<&'static str> {
     let says = |number: u32| {
         said.contains(&format!("(os error {number})")) || said.contains(&format!("Os {{ code: {number},"))

@@ -1,16 +1,16 @@
-//! What the address of an AWS service says about itself.
+//! What the endpoint of an AWS service says about its region and account.
 
 /// The domains of AWS's own endpoints in all partitions (AWS General Reference, "AWS service endpoints").
 const AWS_DOMAINS: [&str; 5] =
     [".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn", ".amazonaws.eu"];
 
-/// Whether a URL is one of AWS's own endpoints, public or of a VPC.
+/// Whether a URL is an AWS endpoint, public or of a VPC.
 pub fn is_aws(url: &str) -> bool {
     labels(url).is_some()
 }
 
-/// The region in a URL of DynamoDB's own endpoints, such as `https://dynamodb.eu-west-1.amazonaws.com` or
-/// `https://vpce-1a2b-3c4d.dynamodb.eu-west-1.vpce.amazonaws.com`. Nothing if it has none or is another server's.
+/// The region in the URL of a DynamoDB endpoint of AWS, such as `https://dynamodb.eu-west-1.amazonaws.com` or
+/// `https://vpce-1a2b-3c4d.dynamodb.eu-west-1.vpce.amazonaws.com`. `None` if it has none or is not an AWS endpoint.
 pub fn dynamodb_region(url: &str) -> Option<&str> {
     let labels = labels(url)?;
     let is_service = |label: &str| matches!(label, "dynamodb" | "dynamodb-fips" | "ddb");
@@ -18,15 +18,15 @@ pub fn dynamodb_region(url: &str) -> Option<&str> {
     labels.split('.').nth(at + 1).filter(|region| region.contains('-'))
 }
 
-/// What stands before the domain of AWS in the host of a URL.
+/// The labels before the AWS domain in the host of a URL.
 fn labels(url: &str) -> Option<&str> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
     AWS_DOMAINS.iter().find_map(|domain| host.strip_suffix(domain)).filter(|labels| !labels.is_empty())
 }
 
-/// The region and the account in the ARN of a table, such as `arn:aws:dynamodb:us-east-1:123456789012:table/Forum`.
-/// Nothing if `table` is a name.
+/// The region and account in the ARN of a table, such as `arn:aws:dynamodb:us-east-1:123456789012:table/Forum`. `None`
+/// if `table` is a name.
 pub fn place_of_table(table: &str) -> Option<(&str, &str)> {
     let mut fields = table.strip_prefix("arn:")?.split(':');
     let (_partition, service) = (fields.next()?, fields.next()?);

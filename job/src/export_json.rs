@@ -1,4 +1,4 @@
-//! What a backup is: `_tablehaul/export.json`, beside the manifest.
+//! The description of a backup: `_tablehaul/export.json`, beside the manifest.
 
 use serde::{Deserialize, Serialize, de::Error as _};
 
@@ -13,7 +13,7 @@ use crate::{
 /// The version of [`ExportJson`] written here, and the only one read.
 pub const VERSION: u32 = 1;
 
-/// One export, whole. Times are RFC 3339 in UTC.
+/// A complete export. Times are RFC 3339 in UTC.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExportJson {
     /// [`VERSION`].
@@ -30,42 +30,42 @@ pub struct ExportJson {
     pub keys: KeySchema,
     /// How the files are compressed.
     pub compression: Compression,
-    /// How NULL is spelled in them; older versions knew only one spelling and did not say so.
+    /// How NULL is spelled in them. Older versions knew only one spelling and did not record it.
     #[serde(default)]
     pub null: NullSpelling,
-    /// What the job was told.
+    /// The settings of the job.
     pub settings: Settings,
-    /// The AWS account whose credentials the job had; absent if that was not found out.
+    /// The AWS account of the job's credentials; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// The ARN of the user or role that they are of.
+    /// The ARN of the user or role of those credentials; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<String>,
-    /// Items in all files.
+    /// The number of items in all files.
     pub items: u64,
-    /// Bytes of all files as stored.
+    /// The bytes of all files as stored.
     pub bytes: u64,
-    /// Bytes of all lines before compression.
+    /// The bytes of all lines before compression.
     pub line_bytes: u64,
-    /// Read capacity units that DynamoDB reported.
+    /// The read capacity units that DynamoDB reported.
     pub read_units: f64,
     /// The part files, in the order of their numbers.
     pub files: Vec<PartFile>,
-    /// The table as DescribeTable gave it, word for word.
+    /// The unchanged reply of DescribeTable.
     pub table: serde_json::Value,
-    /// How the table was set up besides; absent if the export was begun before that was recorded.
+    /// Further settings of the table; `None` if the export was begun by a version that did not record them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table_settings: Option<TableSettings>,
 }
 
-/// The settings of the job that are worth knowing later.
+/// The settings of the job that may be of use later.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Strongly consistent reads.
     pub consistent: bool,
-    /// How the Scan was divided.
+    /// The number of segments of the Scan.
     pub segments: u32,
-    /// Worker processes.
+    /// The number of worker processes.
     pub workers: u32,
     /// Read units per second at the start.
     pub read_units_per_second: f64,
@@ -78,38 +78,38 @@ pub struct Settings {
 pub struct PartFile {
     /// Its name in the folder.
     pub name: PartName,
-    /// Lines in it.
+    /// The number of lines.
     pub items: u64,
     /// Its length as stored.
     pub bytes: u64,
-    /// CRC-32C of its bytes as stored, 8 hexadecimal digits.
+    /// The CRC-32C of its bytes as stored, 8 hexadecimal digits.
     pub crc32c: String,
-    /// Its upload parts in order; none if the export was made before they were recorded.
+    /// Its upload parts in order; empty if the version that made the export did not record them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<UploadPart>,
 }
 
-/// One upload part of a part file: a whole number of lines, compressed by itself, so that it can be
-/// read without the others.
+/// One upload part of a part file. It has a whole number of lines and is compressed by itself, so it can be read
+/// without the other parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UploadPart {
     /// Its length as stored.
     pub bytes: u64,
-    /// Bytes of its lines before compression.
+    /// The bytes of its lines before compression.
     pub line_bytes: u64,
-    /// Lines in it.
+    /// The number of lines.
     pub items: u64,
-    /// CRC-32C of its bytes as stored, 8 hexadecimal digits.
+    /// The CRC-32C of its bytes as stored, 8 hexadecimal digits.
     pub crc32c: String,
 }
 
-/// Why what should be an [`ExportJson`] can't be used.
+/// Why an `export.json` can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportJsonError {
-    /// Of another version.
+    /// It has another version.
     #[error("version {0}; only {VERSION} is known")]
     Version(u64),
-    /// Cut off, or something else.
+    /// It is cut off, or not an `export.json`.
     #[error("{0}")]
     Damaged(#[from] serde_json::Error),
 }
@@ -117,13 +117,13 @@ pub enum ExportJsonError {
 /// Reads `_tablehaul/export.json`.
 ///
 /// # Errors
-/// If it is of another version, or damaged; also if it names files that its job can't have written.
+/// Fails if it has another version, is damaged, or names files that its job can't have written.
 pub fn read(bytes: &[u8]) -> Result<ExportJson, ExportJsonError> {
     #[derive(Deserialize)]
     struct Versioned {
         version: u64,
     }
-    // First, since another version may have other fields.
+    // The version comes first, since another version may have other fields.
     let Versioned { version } = serde_json::from_slice(bytes)?;
     if version != u64::from(VERSION) {
         return Err(ExportJsonError::Version(version));

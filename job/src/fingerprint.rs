@@ -1,4 +1,4 @@
-//! What tells a file of a backup from the same file after a change: for file systems what an entity tag is for S3.
+//! Detects changes of a file of a backup: for file systems what an entity tag is for S3.
 
 use std::{
     fmt,
@@ -8,28 +8,28 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// Length, time of the last change and inode number of a file. Its text form goes to workers as the entity tag of a
+/// The length, modification time and inode number of a file. Its text form goes to workers as the entity tag of a
 /// split.
 ///
-/// There is no device number in it: on a shared file system each node has another one. A file that is written twice
+/// It has no device number, since on a shared file system each node has another one. A file that is written twice
 /// within a tick of the kernel's clock (a few milliseconds) to the same length keeps its fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     /// Length in bytes.
     pub bytes: u64,
-    /// When its content was last changed: seconds since 1970, and nanoseconds.
+    /// When its content was last modified: seconds since 1970, and nanoseconds.
     modified: (i64, u32),
-    /// Absent where the file system gives a file other numbers on other nodes or at other times.
+    /// `None` if the inode number of a file on this file system differs between nodes or changes over time.
     inode: Option<u64>,
 }
 
-/// No fingerprint.
+/// A text that is not a fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not the fingerprint of a file")]
 pub struct FingerprintError;
 
 impl Fingerprint {
-    /// Of a file as the file system describes it.
+    /// The fingerprint of a file with this metadata.
     pub fn of(file: &Metadata, has_lasting_inode: bool) -> Self {
         Self {
             bytes: file.len(),
@@ -38,7 +38,7 @@ impl Fingerprint {
         }
     }
 
-    /// What differs in the same file `now`, in words; `None` if it was not changed.
+    /// What differs in the same file `now`, as text; `None` if it has not changed.
     pub fn difference(&self, now: &Metadata) -> Option<&'static str> {
         let now = Self::of(now, self.inode.is_some());
         if self.bytes != now.bytes {
@@ -52,7 +52,7 @@ impl Fingerprint {
         }
     }
 
-    /// When the content of the file was last changed.
+    /// When the content of the file was last modified.
     pub fn modified(&self) -> Option<SystemTime> {
         let (seconds, nanoseconds) = self.modified;
         let whole = Duration::from_secs(seconds.unsigned_abs());

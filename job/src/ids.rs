@@ -1,5 +1,5 @@
-//! Names of the things of a job. Numbers that must not be mixed up are types of their own, and so are names that
-//! come from files that others may have written: such a value exists only if it was checked.
+//! Ids and names of a job. Numbers that must not be mixed up have types of their own. So have names that come from
+//! files that others may have written: a value of such a type has been validated.
 
 use std::{fmt, str::FromStr};
 
@@ -11,7 +11,7 @@ macro_rules! number_id {
         pub struct $name(pub u32);
 
         impl $name {
-            /// The one after this.
+            /// The next number.
             #[must_use]
             pub const fn next(self) -> Self {
                 Self(self.0 + 1)
@@ -35,7 +35,7 @@ number_id!(
     FileId
 );
 number_id!(
-    /// The how-manieth try of a task; the fencing token of its lease.
+    /// The attempt number of a task; fences its lease.
     Attempt
 );
 number_id!(
@@ -48,12 +48,12 @@ number_id!(
     SplitId
 );
 
-/// Text that is not the name it should be.
+/// A text that is not a valid name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not {0}")]
 pub struct NotAName(pub(crate) &'static str);
 
-/// Implements what a name that is checked when it is read has in common.
+/// Implements the common traits of a name that is validated when it is read.
 macro_rules! checked_name {
     ($name:ident) => {
         impl TryFrom<String> for $name {
@@ -85,7 +85,8 @@ macro_rules! checked_name {
 }
 pub(crate) use checked_name;
 
-/// A job's name: a random UUID, which all its part files bear. Always in the form `8-4-4-4-12`, lower case.
+/// The id of a job: a random UUID, which is part of the names of all its part files. Always in the form `8-4-4-4-12`,
+/// in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct JobId(String);
@@ -102,27 +103,27 @@ impl FromStr for JobId {
     type Err = NotAName;
     fn from_str(text: &str) -> Result<Self, NotAName> {
         let bits = u128::from_str_radix(&text.replace('-', ""), 16).ok();
-        // There is one way to write each.
+        // Only the canonical form is accepted.
         bits.map(Self::from_u128).filter(|id| id.0 == text).ok_or(NotAName("the UUID of a job"))
     }
 }
 
 checked_name!(JobId);
 
-/// S3's id of a multipart upload; on a file system the random name that the coordinator gives in its place.
+/// S3's id of a multipart upload; on a file system, a random name that the coordinator gives instead.
 ///
-/// S3 does not say of what form its ids are, so every text of visible ASCII characters is one. On a file system it
+/// S3 does not specify the form of its ids, so any text of visible ASCII characters is accepted. On a file system it
 /// becomes part of a path: see [`crate::layout::hidden`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UploadId(String);
 
 impl UploadId {
-    /// In bytes. Those of AWS have some 130.
+    /// In bytes. Those of AWS are about 130 bytes long.
     const MAX_LENGTH: usize = 1024;
 
-    /// Of a file on a file system, with these random bits. It says that the worker that fills the file holds a lock on
-    /// it as long as it can write to it. Versions that lock nothing gave the digits alone.
+    /// The id of a file on a file system, from these random bits. It says that the worker that fills the file holds a
+    /// lock on it while it can write to it. The ids of versions without locks are the digits alone.
     pub fn of_locked_file(bits: u128) -> Self {
         Self(format!("l{bits:032x}"))
     }

@@ -1,6 +1,6 @@
-//! Items as values, for the cold paths: the slow and obvious counterpart of [`format`](crate::format).
+//! Items as values, for the cold paths: the slow and simple counterpart of [`format`](crate::format).
 //!
-//! Numbers stay the strings that they are in JSON, so nothing is lost in them.
+//! Numbers stay strings as in JSON, so they lose no digits.
 
 mod read;
 mod write;
@@ -9,13 +9,13 @@ pub(crate) use read::Fields;
 
 use std::collections::BTreeMap;
 
-/// Most levels of lists and maps within each other that any reader here follows.
+/// The most nested levels of lists and maps that any reader here follows.
 ///
-/// DynamoDB itself allows 32 (Developer Guide, "Quotas in Amazon DynamoDB", nested attribute
-/// depth); some room is left for stand-ins that count in another way.
+/// DynamoDB itself allows 32 (Developer Guide, "Quotas in Amazon DynamoDB", nested attribute depth). The rest is for
+/// DynamoDB-compatible servers that count in another way.
 pub const MAX_NESTING: usize = 48;
 
-/// An attribute value of any of the ten types. Sets keep the order they came in.
+/// An attribute value of any of the ten types. Sets keep their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttributeValue {
     /// String.
@@ -47,16 +47,16 @@ pub struct Item {
     pub attributes: BTreeMap<String, AttributeValue>,
 }
 
-/// Why some JSON text is no item. Never holds any of the text: items are not logged.
+/// Why a JSON text is not an item. It never contains any of the text: items are not logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ItemError {
-    /// Not JSON, or another kind of JSON value than its place asks for.
+    /// It is not JSON, or has another kind of JSON value than expected.
     #[error("not the JSON of an item")]
     Json,
     /// An attribute value is not an object of one field.
     #[error("attribute value without exactly one type")]
     NotOneType,
-    /// Not one of the ten types.
+    /// The type is not one of the ten.
     #[error("unknown attribute type")]
     UnknownType,
     /// A name occurs twice in one item or map.
@@ -65,30 +65,30 @@ pub enum ItemError {
     /// A binary is not padded standard base64.
     #[error("binary is not base64")]
     NotBase64,
-    /// Half of a character, as an escape: such text is no Unicode, and DynamoDB takes none.
+    /// It has half of a surrogate pair as an escape. Such text is not Unicode, and DynamoDB refuses it.
     #[error("a lone surrogate: \\ud800 to \\udfff stand for a character only in pairs")]
     LoneSurrogate,
-    /// Lists and maps within each other, deeper than [`MAX_NESTING`].
+    /// Lists and maps are nested deeper than [`MAX_NESTING`].
     #[error("nested deeper than {MAX_NESTING} levels")]
     TooDeep,
 }
 
-/// Overhead of a list or map, in bytes.
+/// The overhead of a list or map, in bytes.
 pub(crate) const COLLECTION_BYTES: usize = 3;
 
-/// Overhead of each element of a list or map, in bytes.
+/// The overhead of each element of a list or map, in bytes.
 pub(crate) const ELEMENT_BYTES: usize = 1;
 
 impl Item {
-    /// Size in bytes by which DynamoDB charges and limits items, names included (Developer Guide,
-    /// "DynamoDB item sizes and formats"). The guide calls its rule for numbers approximate.
+    /// The size in bytes by which DynamoDB charges and limits items, including names (Developer Guide, "DynamoDB item
+    /// sizes and formats"). The guide calls its rule for numbers approximate.
     pub fn size_bytes(&self) -> usize {
         self.attributes.iter().map(|(name, value)| name.len() + value.size_bytes()).sum()
     }
 }
 
 impl AttributeValue {
-    /// Size in bytes, as in [`Item::size_bytes`], without the attribute's name.
+    /// The size in bytes, as in [`Item::size_bytes`], without the attribute's name.
     pub fn size_bytes(&self) -> usize {
         match self {
             Self::S(text) => text.len(),
@@ -111,7 +111,7 @@ impl AttributeValue {
     }
 }
 
-/// One byte, and one for each two digits that remain without leading and trailing zeros.
+/// One byte, and one for each two digits without leading and trailing zeros.
 fn number_bytes(number: &str) -> usize {
     let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();

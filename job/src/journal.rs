@@ -1,12 +1,11 @@
-//! The journal: what the coordinator of a job must know to go on with it after it, or the machine it ran
-//! on, is gone.
+//! The journal: what a coordinator must know to resume a job after the earlier coordinator, or its machine, is gone.
 //!
-//! A journal is a folder of objects `00000001.jsonl`, `00000002.jsonl`, … Each is created only if there is
-//! none of that number, and never changed. So whoever creates the next one has appended, and knows that
-//! nobody else has; a coordinator that finds the next number taken by another has been superseded, and
-//! touches nothing any more. The first object claims the folder.
+//! A journal is a folder of objects `00000001.jsonl`, `00000002.jsonl`, … An object is created only if no object of
+//! that number exists, and never changed. So a coordinator that creates the next object has appended to the journal,
+//! and knows that no other coordinator has. A coordinator that finds the next number taken by another has been
+//! superseded, and changes nothing any more. The first object claims the folder.
 //!
-//! An object is lines of JSON:
+//! An object consists of lines of JSON:
 //!
 //! ```text
 //! {"tablehaul_journal":1,"number":3,"run":"6f0c…","host":"ip-10-0-0-7","pid":4711,"at":"2026-…Z",…}   header
@@ -15,13 +14,13 @@
 //! {"crc32c":"1b2c3d4e"}                                        CRC-32C of all bytes before this line
 //! ```
 //!
-//! A `run` is the life of one coordinator; what it is called is a random UUID. Times are RFC 3339 in UTC, for
-//! people only: nothing is decided by them. The first fact of a job is `begin` (or `begin_import`). An
-//! object that begins with it says everything, and those before it no longer count and may be missing: that
-//! is how a journal is kept short. In any other place a number that is missing, a checksum that is wrong and
-//! a version or fact that is unknown make the journal unreadable: it is better to stop than to guess.
+//! A `run` is the life of one coordinator, identified by a random UUID. Times are RFC 3339 in UTC. They are for people
+//! only: no decision depends on them. The first fact of a job is `begin` (or `begin_import`). An object that begins
+//! with it is a snapshot: the objects before it no longer count and may be missing. Snapshots keep a journal short.
+//! Anywhere else, a missing number, a wrong checksum and an unknown version or fact make the journal unreadable: it is
+//! better to stop than to guess.
 //!
-//! Marks hold key values of the table, as the backup beside them does.
+//! Marks contain key values of the table, as does the backup beside them.
 
 mod facts;
 
@@ -32,7 +31,7 @@ pub use facts::{Begin, BeginImport, Checked, Fact, OpenedFile, RejectedLine, Run
 /// The version of the format written here, and the only one read.
 pub const VERSION: u32 = 1;
 
-/// The first line of an object has no more bytes.
+/// The most bytes of the first line of an object.
 pub const MAX_HEADER_BYTES: usize = 4096;
 
 /// The first line of an object.
@@ -42,15 +41,16 @@ pub struct Header {
     pub tablehaul_journal: u32,
     /// The object's number, as in its name.
     pub number: u64,
-    /// Which run of a coordinator wrote it.
+    /// The id of the run that wrote it.
     pub run: String,
-    /// Where that ran.
+    /// The host of that run.
     pub host: String,
-    /// As which process.
+    /// The process id of that run.
     pub pid: u32,
-    /// When, by that host's clock.
+    /// When it was written, by that host's clock.
     pub at: String,
-    /// Of which machine that number of a process is: equal only where the same processes are seen. Unknown if absent.
+    /// The machine that the process id belongs to. It is equal only where the same processes are visible. Unknown if
+    /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<String>,
 }
@@ -64,12 +64,12 @@ struct Trailer {
 /// Why an object of a journal can't be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
-    /// Written by another version of this program.
+    /// Another version of this program wrote it.
     #[error(
         "has journal version {0}, but this program supports only {VERSION}: use the version that wrote it"
     )]
     Version(u64),
-    /// Cut off, or changed.
+    /// It is cut off or changed.
     #[error("is damaged: {0}")]
     Damaged(String),
 }
@@ -79,19 +79,19 @@ pub enum JournalError {
 pub struct Writer(Vec<u8>);
 
 impl Writer {
-    /// An object that begins with `header`.
+    /// A new object that begins with `header`.
     pub fn new(header: &Header) -> Self {
         let mut writer = Self(Vec::new());
         writer.line(header);
         writer
     }
 
-    /// One more fact.
+    /// Appends a fact.
     pub fn fact(&mut self, fact: &Fact) {
         self.line(fact);
     }
 
-    /// The whole object.
+    /// Returns the whole object.
     pub fn finish(mut self) -> Vec<u8> {
         let crc32c = format!("{:08x}", crc32c::crc32c(&self.0));
         self.line(&Trailer { crc32c });
@@ -104,20 +104,20 @@ impl Writer {
     }
 }
 
-/// Reads only who wrote an object, of whatever version.
+/// Reads only the header of an object, of any version.
 ///
 /// # Errors
-/// If it does not begin with a header.
+/// Fails if the object does not begin with a header.
 pub fn header(bytes: &[u8]) -> Result<Header, JournalError> {
     let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     serde_json::from_slice(line).map_err(|_| JournalError::Damaged("it does not begin with a header".into()))
 }
 
-/// Reads an object, and gives its facts one by one to `take`.
+/// Reads an object and passes its facts to `take`, one by one.
 ///
 /// # Errors
-/// If it is of another version, or its checksum is wrong; nothing is given to `take` then. A fact that is unknown;
-/// whatever error `take` gives.
+/// Fails if the object has another version or a wrong checksum, before any fact is passed to `take`. Fails at an
+/// unknown fact, and with any error of `take`.
 pub fn read<E: From<JournalError>>(
     bytes: &[u8],
     mut take: impl FnMut(&Header, Fact) -> Result<(), E>,
@@ -134,7 +134,7 @@ pub fn read<E: From<JournalError>>(
     Ok(header)
 }
 
-/// The header, and the lines of facts if the checksum says that they are whole.
+/// The header, and the lines of facts if the checksum matches.
 fn check(bytes: &[u8]) -> Result<(Header, &[u8]), JournalError> {
     #[derive(Deserialize)]
     struct Versioned {
@@ -142,7 +142,7 @@ fn check(bytes: &[u8]) -> Result<(Header, &[u8]), JournalError> {
     }
     let damaged = |why: &str| JournalError::Damaged(why.to_owned());
     let first = memchr::memchr(b'\n', bytes).ok_or_else(|| damaged("it is cut off"))?;
-    // First, since another version may end in another way.
+    // The version comes first, since another version may have another trailer.
     let Versioned { tablehaul_journal: version } =
         serde_json::from_slice(&bytes[..first]).map_err(|_| damaged("it does not begin with a header"))?;
     if version != u64::from(VERSION) {

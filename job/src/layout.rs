@@ -1,4 +1,4 @@
-//! Every object name of a backup folder, in one place.
+//! The names of all objects of a backup folder.
 
 use std::str::FromStr;
 
@@ -7,38 +7,38 @@ use crate::{
     spec::Compression,
 };
 
-/// Lists the part files; there if and only if the backup is whole.
+/// Lists the part files. It exists if and only if the backup is complete.
 pub const MANIFEST: &str = "manifest";
-/// What the backup is: table, settings, files with sizes and checksums.
+/// Describes the backup: its table, settings, and files with sizes and checksums.
 pub const EXPORT_JSON: &str = "_tablehaul/export.json";
-/// Hadoop's mark of a finished output; written last.
+/// Hadoop's marker of a complete output; written last.
 pub const SUCCESS: &str = "_SUCCESS";
-/// The folder of the journal of an unfinished job: see [`crate::journal`].
+/// The folder of the journal of an unfinished job, see [`crate::journal`].
 pub const JOURNAL: &str = "_tablehaul/journal";
-/// On a file system: locked by the coordinator that lives.
+/// On a file system: the file that the running coordinator holds a lock on.
 pub const LOCK: &str = "_tablehaul/lock";
-/// The folder of everything that is ours and not data. Hadoop readers skip names that begin with `_`.
+/// The folder of everything that tablehaul writes besides data. Hadoop readers skip names that begin with `_`.
 pub const OWN_FOLDER: &str = "_tablehaul";
 
-/// The name of a part file: `<job uuid>_<6-digit sequence>` and the codec's extension, by which Hadoop knows the
-/// codec. So it never leads out of the folder: it is made by [`part_file`], or read and checked.
+/// The name of a part file: `<job uuid>_<6-digit sequence>` and the codec's extension, by which Hadoop chooses the
+/// codec. It comes from [`part_file`] or has been validated, so it never leads out of the folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PartName(String);
 
 impl PartName {
-    /// Whether a job that compresses so gives a file this name.
+    /// Whether it is the name of a file of this job with this compression.
     pub fn is_of(&self, job: &JobId, compression: Compression) -> bool {
         let number = number(&self.0, compression).filter(|(of, _)| of == job);
         number.is_some()
     }
 }
 
-/// The job and the number in the name of a part file of this compression.
+/// The job and the file number in the name of a part file with this compression.
 fn number(name: &str, compression: Compression) -> Option<(JobId, FileId)> {
     let (job, digits) = name.strip_suffix(compression.extension())?.rsplit_once('_')?;
     let (job, file) = (job.parse().ok()?, FileId(digits.parse().ok()?));
-    // There is one way to write each number.
+    // Only the canonical form of a number is accepted.
     (part_file(&job, file, compression).0 == name).then_some((job, file))
 }
 
@@ -52,30 +52,30 @@ impl FromStr for PartName {
 
 checked_name!(PartName);
 
-/// The name of this file of a job.
+/// The name of a part file of a job.
 pub fn part_file(job: &JobId, file: FileId, compression: Compression) -> PartName {
     PartName(format!("{job}_{:06}{}", file.0, compression.extension()))
 }
 
-/// The name of an object of a journal, in its folder; they are numbered from 1.
+/// The name of a journal object in its folder. Objects are numbered from 1.
 pub fn journal_object(number: u64) -> String {
     format!("{number:08}.jsonl")
 }
 
-/// The number of an object of a journal; nothing if it is none.
+/// The number of a journal object; `None` if it is not the name of one.
 pub fn journal_number(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".jsonl").filter(|digits| digits.len() >= 8)?;
     digits.parse().ok().filter(|&number| journal_object(number) == name)
 }
 
-/// What the hidden names of all part files of a job begin with.
+/// The prefix of the hidden names of all part files of a job.
 pub fn hidden_prefix(job: &JobId) -> String {
     format!(".{job}_")
 }
 
-/// The name a part file has on a file system until it is committed. `upload_id` tells it from one of that
-/// name that another coordinator of the job has handed out before; one that could not be part of a file's name gives
-/// none. Hadoop readers skip names that begin with `.`.
+/// The name of a part file on a file system until it is committed. `upload_id` distinguishes it from a file of that
+/// name that another coordinator of the job assigned earlier. Returns `None` if the id could not be part of a file
+/// name. Hadoop readers skip names that begin with `.`.
 pub fn hidden(part_file: &PartName, upload_id: &UploadId) -> Option<String> {
     let is_plain = upload_id.len() <= 128 && upload_id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     is_plain.then(|| format!(".{part_file}.{upload_id}.part"))

@@ -1,6 +1,6 @@
-//! The vocabulary that coordinator and worker share, in reading order.
+//! The types that coordinator and worker share, in reading order.
 //!
-//! No I/O, no clock, no randomness, no SDK.
+//! The crate has no I/O, no clock, no randomness and no SDK.
 
 pub mod capacity;
 pub mod control;

@@ -1,23 +1,23 @@
-//! The list of part files that importers read: the manifest of the Java tool, version 3.
+//! The manifest: the list of part files that importers read, in version 3 of the Java tool's format.
 
 use serde::Deserialize;
 
 /// The only version that Data Pipeline's importer accepts.
 const VERSION: u64 = 3;
 
-/// A manifest that cannot be read.
+/// Why a manifest can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// Cut off, or something else.
+    /// It is cut off, or not JSON.
     #[error("the manifest is not complete JSON")]
     Json(#[from] serde_json::Error),
-    /// Of another format.
+    /// It has another version.
     #[error("manifest version {0}; only {VERSION} is known")]
     Version(u64),
 }
 
-/// The bytes of a manifest that lists `urls`, as the Java tool writes them: entries ordered by
-/// reversed file name, no newline at the end.
+/// A manifest that lists `urls`, as the Java tool writes it: entries ordered by reversed file name, without a newline
+/// at the end.
 pub fn write(urls: &[String]) -> String {
     let mut urls: Vec<&String> = urls.iter().collect();
     urls.sort_by_cached_key(|url| {
@@ -33,10 +33,10 @@ pub fn write(urls: &[String]) -> String {
     )
 }
 
-/// The urls that a manifest lists; other keys are skipped, as the Java tool does.
+/// The URLs that a manifest lists. Other keys are skipped, as in the Java tool.
 ///
 /// # Errors
-/// If it is not whole JSON or of another version.
+/// Fails if the manifest is not complete JSON or has another version.
 pub fn read(bytes: &[u8]) -> Result<Vec<String>, ManifestError> {
     #[derive(Deserialize)]
     struct Entry {

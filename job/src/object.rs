@@ -1,4 +1,4 @@
-//! One object of a backup: in S3 or a file.
+//! An object of a backup, in S3 or a file system.
 
 use std::{
     fmt,
@@ -6,7 +6,7 @@ use std::{
     str::FromStr,
 };
 
-/// Where one object lies. Its text form is a url without escapes: `s3://bucket/key`, `file:///path`.
+/// The location of an object. Its text form is a URL without escapes: `s3://bucket/key`, `file:///path`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Object {
     /// An object in S3.
@@ -23,7 +23,7 @@ pub enum Object {
     },
 }
 
-/// No url of an object.
+/// A text that is not the URL of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not the url of an object")]
 pub struct ObjectError;
@@ -31,7 +31,7 @@ pub struct ObjectError;
 impl FromStr for Object {
     type Err = ObjectError;
 
-    /// Reads `s3://bucket/key` (also `s3n://` and `s3a://`), `file:///path` and `file:/path`.
+    /// Parses `s3://bucket/key` (also `s3n://` and `s3a://`), `file:///path` and `file:/path`.
     fn from_str(url: &str) -> Result<Self, ObjectError> {
         if let Some(path) = url.strip_prefix("file:") {
             let path = path.strip_prefix("//").unwrap_or(path);

@@ -1,9 +1,9 @@
-//! Reading page after page, where each reply says where the next page begins.
+//! Reads of pages, where each reply says where the next page begins.
 
-/// Notices when the places where pages begin repeat: reading from such a server would never end.
+/// Detects a cycle of page tokens: reading from such a server would never end.
 ///
-/// Brent's algorithm: it keeps one place, and compares each new one with it. The kept place is replaced after 1, 2, 4, …
-/// pages, so that a circle of any length is found, after less than four times its length and what came before it.
+/// It uses Brent's algorithm: it keeps one token and compares each new one with it. The kept token is replaced after 1,
+/// 2, 4, … pages. So a cycle of any length is found, after less than four times its length plus what came before it.
 #[derive(Clone, Debug)]
 pub struct Places<T> {
     kept: Option<T>,
@@ -11,7 +11,7 @@ pub struct Places<T> {
     replace_after: u64,
 }
 
-/// The pages go in a circle.
+/// The page tokens form a cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the server keeps returning the same page token, so the listing would never end")]
 pub struct Repeats;
@@ -23,10 +23,10 @@ impl<T> Default for Places<T> {
 }
 
 impl<T: PartialEq + Clone> Places<T> {
-    /// The next page begins at `place`.
+    /// Records that the next page begins at `place`.
     ///
     /// # Errors
-    /// An earlier page began there.
+    /// Fails if the kept page began there, too.
     pub fn next(&mut self, place: &T) -> Result<(), Repeats> {
         if self.kept.as_ref() == Some(place) {
             return Err(Repeats);
@@ -45,7 +45,7 @@ impl<T: PartialEq + Clone> Places<T> {
 mod tests {
     use super::*;
 
-    /// How many places are taken before one is refused, of at most `most`.
+    /// How many places, at most `most`, are accepted before one is refused.
     fn taken(place: impl Fn(u64) -> u64, most: u64) -> u64 {
         let mut places = Places::default();
         (0..most).take_while(|&page| places.next(&place(page)).is_ok()).count() as u64

@@ -1,9 +1,9 @@
-//! The key schema of a table: which attributes identify an item.
+//! The key schema of a table: the attributes that identify an item.
 
 use serde::{Deserialize, Serialize};
 
-/// The types that a key attribute may have (DynamoDB Developer Guide, "Core components of Amazon
-/// DynamoDB", primary key: string, number or binary).
+/// The types that a key attribute may have (DynamoDB Developer Guide, "Core components of Amazon DynamoDB", primary
+/// key: string, number or binary).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KeyKind {
     /// String.
@@ -19,7 +19,7 @@ pub enum KeyKind {
 pub struct KeyAttribute {
     /// The attribute's name.
     pub name: String,
-    /// The type that its values have in every item.
+    /// The type of its values in every item.
     #[serde(rename = "type")]
     pub kind: KeyKind,
 }
@@ -41,13 +41,13 @@ impl KeySchema {
     }
 }
 
-/// The key of a secondary index, global or local. An item that lacks one of its attributes is not in the index;
-/// a value that is there must be one that the index can take, or the table takes none of the item.
+/// The key of a secondary index, global or local. An item that lacks one of its attributes is not in the index. If the
+/// attribute exists but the index can't accept its value, the table refuses the item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexKeys {
-    /// The index.
+    /// The name of the index.
     pub name: String,
-    /// The hash attributes. There are several if the key is a multi-attribute one.
+    /// The hash attributes; several in a multi-attribute key.
     pub partition: Vec<KeyAttribute>,
     /// The range attributes; none, one, or several.
     pub sort: Vec<KeyAttribute>,

@@ -1,4 +1,4 @@
-//! What the user asked for, validated, and what workers must know of it.
+//! The validated options of the user, and the settings that workers need.
 
 mod s3;
 
@@ -28,10 +28,10 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// Each.
+    /// All kinds of compression.
     pub const ALL: [Self; 3] = [Self::None, Self::Gzip, Self::Zstd];
 
-    /// The file name extension by which Hadoop's codecs are found.
+    /// The file name extension by which Hadoop chooses the codec.
     pub const fn extension(self) -> &'static str {
         match self {
             Self::None => "",
@@ -64,8 +64,8 @@ impl FromStr for Compression {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NullSpelling {
-    /// `{"nULL":true}`, as emr-dynamodb-connector 5 writes and reads it. Version 4 reads that as an attribute without
-    /// a value.
+    /// `{"nULL":true}`, as emr-dynamodb-connector 5 writes and reads it. Version 4 reads it as an attribute without a
+    /// value.
     #[default]
     Single,
     /// `{"nULL":true,"nULLValue":true}`, which versions 4 and 5 both read as NULL (tried with 4.16.0 and 5.0.0, see
@@ -96,47 +96,48 @@ impl FromStr for NullSpelling {
 /// How much of a table's capacity a job may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RateSpec {
-    /// Thousandths of a percent of what the table has; follows changes while the job runs.
+    /// Thousandths of a percent of the table's capacity. It follows changes while the job runs.
     MilliPercent(u64),
-    /// So much, whatever the table has.
+    /// A fixed rate, whatever the table's capacity is.
     Units(Rate),
 }
 
-/// How to reach AWS. Nothing secret is in it: each node finds its own credentials.
+/// How to reach AWS. It contains no secrets: each node finds its own credentials.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AwsAccess {
-    /// The table's region; that of `dynamodb_endpoint` if it names one of AWS's, else the usual chain of
-    /// environment, profile and instance metadata.
+    /// The table's region. The default is the region that `dynamodb_endpoint` names if it is an AWS endpoint, else the
+    /// usual chain of environment, profile and instance metadata.
     pub region: Option<String>,
-    /// The bucket's region; if not given, S3 is asked for it.
+    /// The bucket's region. By default S3 is asked for it.
     pub s3_region: Option<String>,
-    /// Another DynamoDB than AWS's.
+    /// The endpoint of a DynamoDB other than that of AWS.
     pub dynamodb_endpoint: Option<String>,
-    /// Another S3 than AWS's; it is addressed by path.
+    /// The endpoint of an S3 other than that of AWS; requests to it are path-style.
     pub s3_endpoint: Option<String>,
-    /// A profile of the shared configuration files, from which alone credentials are taken then.
+    /// A profile of the shared configuration files. If it is set, credentials come from it alone.
     pub profile: Option<String>,
-    /// A role to take on for DynamoDB and S3.
+    /// A role to assume for DynamoDB and S3.
     pub assume_role: Option<String>,
-    /// The external id that role's trust policy asks for.
+    /// The external id that the role's trust policy asks for.
     pub external_id: Option<String>,
     /// The account, 12 digits, that the credentials must belong to.
     pub account: Option<String>,
-    /// What buckets demand.
+    /// Settings for buckets and objects.
     pub s3: S3Settings,
 }
 
 impl AwsAccess {
-    /// Whether DynamoDB is AWS's own: no other endpoint is named. Once clients are connected, this also counts what
-    /// environment and profile name.
+    /// Whether DynamoDB is that of AWS, that is, no other endpoint is set. Once clients are connected, an endpoint set
+    /// by the environment or a profile counts as well.
     pub fn is_at_aws(&self) -> bool {
         self.dynamodb_endpoint.as_deref().is_none_or(is_aws)
     }
 
-    /// What is wrong with an address of another server, in one line without the address.
+    /// Checks the endpoints.
     ///
     /// # Errors
-    /// See [`endpoint_defect`].
+    /// Fails if an endpoint is refused, see [`endpoint_defect`]. The error is one line and does not contain the
+    /// endpoint.
     pub fn check_endpoints(&self) -> Result<(), String> {
         for (name, endpoint) in [("DynamoDB", &self.dynamodb_endpoint), ("S3", &self.s3_endpoint)] {
             if let Some(why) = endpoint.as_deref().and_then(endpoint_defect) {
@@ -147,33 +148,33 @@ impl AwsAccess {
     }
 }
 
-/// Why an address of a server is refused; `None` if it is accepted. A password in it would only show up in messages.
+/// Why an endpoint is refused; `None` if it is accepted. A password in it would only show up in messages.
 pub fn endpoint_defect(url: &str) -> Option<&'static str> {
     url.contains('@').then_some(
         "it contains a user name or a password: remove it; requests are signed with AWS credentials",
     )
 }
 
-/// What a worker must know to export segments of a table.
+/// The settings that a worker needs to export segments of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportSettings {
     /// Table name or ARN.
     pub table: String,
     /// Strongly consistent reads, at twice the price.
     pub consistent: bool,
-    /// How the Scan is divided.
+    /// The number of segments of the Scan.
     pub total_segments: TotalSegments,
-    /// Where part files go.
+    /// The folder for part files.
     pub target: Target,
-    /// How they are compressed.
+    /// How part files are compressed.
     pub compression: Compression,
     /// How NULL is spelled in them.
     pub null: NullSpelling,
-    /// An upload part is sealed when it holds this many bytes (after compression).
+    /// An upload part is sealed when it has this many bytes after compression.
     pub upload_part_bytes: u64,
-    /// A part file is closed when it holds this many bytes.
+    /// A part file is closed when it has this many bytes.
     pub part_file_bytes: u64,
-    /// Mean item size by DescribeTable, 0 if unknown: the first guess for `Limit`.
+    /// The mean item size from DescribeTable, 0 if unknown: the first guess for `Limit`.
     pub mean_item_bytes: u64,
     /// How to reach AWS.
     pub aws: AwsAccess,
@@ -183,14 +184,14 @@ pub struct ExportSettings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WriteMode {
-    /// Nothing: every line is read and checked, none is written.
+    /// Nothing: every line is read and checked, and none is written.
     Check,
-    /// Puts each item; one with the same key is replaced.
+    /// Puts each item, and replaces one with the same key.
     #[default]
     Put,
-    /// Puts each item unless there is one with the same key.
+    /// Puts each item unless one with the same key exists.
     PutIfAbsent,
-    /// Removes the items with the keys of the backup's.
+    /// Deletes the items with the keys of the backup's items.
     Delete,
 }
 
@@ -216,30 +217,30 @@ impl FromStr for WriteMode {
     }
 }
 
-/// What a worker must know to import splits into a table.
+/// The settings that a worker needs to import splits into a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportSettings {
     /// Table name or ARN.
     pub table: String,
     /// The table's key.
     pub keys: KeySchema,
-    /// The keys of the indexes that items must suit.
+    /// The keys of the indexes, which items must conform to.
     pub indexes: Vec<IndexKeys>,
-    /// The backup is an incremental export of DynamoDB: its lines say what to put and what to delete. Lines of any
-    /// other backup delete nothing.
+    /// Whether the backup is an incremental export of DynamoDB: its lines say what to put and what to delete. Lines of
+    /// any other backup delete nothing.
     pub is_incremental: bool,
     /// What to do with each item.
     pub mode: WriteMode,
-    /// Splits that a worker reads at once, at least 1: their lines are mixed.
+    /// The number of splits that a worker reads at once, at least 1; their lines are interleaved.
     pub open_splits: u32,
     /// How to reach AWS.
     pub aws: AwsAccess,
 }
 
-/// Smallest upload part that may be followed by another (Amazon S3 User Guide, "Amazon S3
-/// multipart upload limits").
+/// The smallest upload part that may be followed by another (Amazon S3 User Guide, "Amazon S3 multipart upload
+/// limits").
 pub const MIN_UPLOAD_PART_BYTES: u64 = 5 * 1024 * 1024;
-/// Most upload parts of an object (same source).
+/// The most upload parts of an object (same source).
 pub const MAX_UPLOAD_PARTS: u32 = 10_000;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! The tasks of an import, and how far they have got.
+//! The tasks of an import, and how far each has got.
 //!
-//! Offsets that are called *text offsets* count bytes of the uncompressed text of an object; those
-//! of a plain object are offsets in the object itself.
+//! A *text offset* counts bytes of the uncompressed text of an object. In a plain object it is the offset in the
+//! object itself.
 
 use std::{ops::Range, str::FromStr};
 
@@ -20,7 +20,7 @@ macro_rules! named {
         }
 
         impl $name {
-            /// Its name, for people and on the wire.
+            /// Its name, for display and on the wire.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)*
@@ -40,15 +40,15 @@ macro_rules! named {
 named!(
     /// How an object is compressed.
     Codec {
-        /// Not at all.
+        /// It is not compressed.
         Plain = "plain",
-        /// RFC 1952, of any number of members.
+        /// RFC 1952, with any number of members.
         Gzip = "gzip",
-        /// RFC 1950, what Hadoop calls deflate.
+        /// RFC 1950, which Hadoop calls deflate.
         Zlib = "deflate",
-        /// bzip2, of any number of streams.
+        /// bzip2, with any number of streams.
         Bzip2 = "bzip2",
-        /// RFC 8878, of any number of frames.
+        /// RFC 8878, with any number of frames.
         Zstd = "zstd",
         /// Snappy in Hadoop's block framing.
         Snappy = "snappy",
@@ -58,23 +58,22 @@ named!(
 );
 
 named!(
-    /// What the lines of an object are.
+    /// The format of the lines of an object.
     Format {
-        /// Lines of emr-dynamodb-connector and of our own; see [`crate::format`]. The older ones of Hive, with
-        /// `^B` between attributes and `^C` after names, are told apart line by line.
+        /// Lines of emr-dynamodb-connector and tablehaul; see [`crate::format`]. The older lines of Hive, with `^B`
+        /// between attributes and `^C` after names, are recognized line by line.
         Emr = "EMR lines",
-        /// DynamoDB's own export in DynamoDB JSON: `{"Item":…}`, or of an incremental one
-        /// `{"Keys":…,"NewImage":…}`.
+        /// DynamoDB's own export in DynamoDB JSON: `{"Item":…}`, or `{"Keys":…,"NewImage":…}` in an incremental one.
         Json = "DynamoDB JSON",
-        /// DynamoDB's own export in Amazon Ion text, each line a stream of its own.
+        /// DynamoDB's own export in Amazon Ion text. Each line is an Ion stream of its own.
         Ion = "Amazon Ion",
     }
 );
 
-/// What the bytes of a range must hash to.
+/// The expected checksum of a range of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checksum {
-    /// CRC-32C, as our exports record it.
+    /// CRC-32C, as exports of tablehaul record it.
     Crc32c(u32),
     /// MD5, as DynamoDB's own exports record it.
     Md5([u8; 16]),
@@ -85,98 +84,99 @@ pub enum Checksum {
 pub struct Split {
     /// The task.
     pub split: SplitId,
-    /// Of which object.
+    /// The object.
     pub object: Object,
-    /// What tells the object from another of that name: S3's entity tag, or the
+    /// Distinguishes the object from another of that name: S3's entity tag, or the
     /// [`Fingerprint`](crate::fingerprint::Fingerprint) of a file.
     pub etag: String,
-    /// Length of the whole object as stored.
+    /// The length of the whole object as stored.
     pub object_bytes: u64,
-    /// Which of its bytes, as stored.
+    /// The range of its bytes as stored.
     pub stored: Range<u64>,
-    /// Text offset at which the range begins.
+    /// The text offset at which the range begins.
     pub text_start: u64,
-    /// The range may begin and end within lines. It has the lines that begin in it: what stands
-    /// before its first line's beginning belongs to the split before, and its last line may end
-    /// behind it. Only of plain objects.
+    /// Whether the range may begin and end within lines. The split has the lines that begin in the range: the bytes
+    /// before its first line belong to the previous split, and its last line may end beyond the range. Only splits of
+    /// plain objects are cut.
     pub cut: bool,
     /// How the object is compressed.
     pub codec: Codec,
-    /// What its lines are.
+    /// The format of its lines.
     pub format: Format,
-    /// Of the bytes of the range, if it is known.
+    /// The checksum of the bytes of the range, if known.
     pub checksum: Option<Checksum>,
 }
 
-/// The right to work on a split from a mark on, for as long as the worker's stream is alive.
+/// The right to work on a split from a mark on, as long as the worker's gRPC stream is alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SplitLease {
     /// The task.
     pub split: Split,
-    /// The try.
+    /// The attempt.
     pub attempt: Attempt,
-    /// Text offset: lines that begin before it are settled. [`Split::text_start`] at first.
+    /// A text offset: the lines that begin before it are settled. At first it is [`Split::text_start`].
     pub mark: u64,
 }
 
-/// A split has got from one mark to the next. Every line that begins between them is settled: written,
-/// removed, kept or rejected.
+/// An advance of a split from one mark to the next. Every line that begins between them is settled: written, removed,
+/// kept or rejected.
 ///
 /// Like steps, advances must chain: one that does not begin at the mark is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advance {
-    /// Whose.
+    /// The split.
     pub split: SplitId,
-    /// By which try; those of a stale attempt are refused.
+    /// The attempt; advances of a stale attempt are refused.
     pub attempt: Attempt,
     /// The mark before, a text offset.
     pub from: u64,
     /// The mark after.
     pub to: u64,
-    /// Nothing of the split is left.
+    /// Whether the split is done.
     pub done: bool,
-    /// What became of the lines.
+    /// The counts of the lines.
     pub counts: Counts,
-    /// The lines that became nothing, by their offsets.
+    /// The rejected lines, by their offsets.
     pub rejects: Vec<Reject>,
 }
 
 impl Advance {
-    /// From a mark on, without having got anywhere yet.
+    /// An empty advance from a mark on.
     pub fn begin(split: SplitId, attempt: Attempt, mark: u64) -> Self {
         Self { split, attempt, from: mark, to: mark, ..Self::default() }
     }
 
-    /// What follows on this one.
+    /// An empty advance that begins where this one ends.
     #[must_use]
     pub fn following(&self) -> Self {
         Self::begin(self.split, self.attempt, self.to)
     }
 }
 
-/// What became of lines.
+/// The results of lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
-    /// Items written, or in a check found good to be written.
+    /// The number of items written or, in a check, ready to be written.
     pub items: u64,
-    /// Items removed, or in a check found to be removed. A journal of an older version counts them as `items`.
+    /// The number of items removed or, in a check, ready to be removed. A journal of an older version counts them as
+    /// `items`.
     #[serde(default)]
     pub removed: u64,
-    /// Items not written because there is one with the same key.
+    /// The number of items not written because one with the same key exists.
     pub kept: u64,
-    /// Bytes of those items by DynamoDB's rule.
+    /// The bytes of those items by DynamoDB's rule.
     pub item_bytes: u64,
-    /// Units to write them as new ones, by their sizes: table only, no index.
+    /// The units to write them as new items, by their sizes: for the table only, not for indexes.
     pub units: Units,
 }
 
 impl Counts {
-    /// Lines that are settled and are no rejections.
+    /// The number of settled lines that were not rejected.
     pub const fn lines(&self) -> u64 {
         self.items + self.removed + self.kept
     }
 
-    /// The same of an import that only removes: what was counted as an item is one that is removed.
+    /// The same for an import that only removes: what was counted as items was removed.
     #[must_use]
     pub const fn of_removals(self) -> Self {
         Self { items: 0, removed: self.items + self.removed, ..self }
@@ -193,21 +193,21 @@ impl std::ops::AddAssign for Counts {
     }
 }
 
-/// A line that is no item, or one that the table does not take.
+/// A line that is not a valid item, or one that DynamoDB rejects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
-    /// Text offset at which the line begins.
+    /// The text offset at which the line begins.
     pub offset: u64,
-    /// What is wrong with it; never what it holds.
+    /// Why it was rejected. It never contains data of the line.
     pub reason: String,
-    /// The line without its end, for the reject file only; empty if it is longer than
+    /// The line without its end, for the reject file only. It is empty if the line is longer than
     /// [`MAX_REJECTED_LINE_BYTES`].
     pub line: Vec<u8>,
 }
 
-/// A line that is longer is not sent with its rejection: an item of 400 KB is seldom a tenth of it.
+/// The longest line that is sent with its rejection. An item of 400 KB is seldom a tenth of it.
 pub const MAX_REJECTED_LINE_BYTES: usize = 2 * 1024 * 1024;
 
-/// No line is longer: 400 KB of an item are at most 16 times that in JSON (in a list, `{"nULL":true,"nULLValue":true}`
-/// is two bytes).
+/// The longest line: an item of 400 KB takes at most 16 times that in JSON (in a list, `{"nULL":true,"nULLValue":true}`
+/// is an item of two bytes).
 pub const MAX_LINE_BYTES: usize = 8 * 1024 * 1024;

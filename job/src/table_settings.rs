@@ -1,12 +1,13 @@
-//! How a table is set up beyond what DescribeTable says. It can't be had any more when the table is gone.
+//! The settings of a table that DescribeTable does not return. They are lost when the table is deleted.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What AWS said when the export began, word for word. A field is absent (`null`) if it is not known, and then
-/// [`unknown`](Self::unknown) says why; what the table does not have is an empty list or object, or says so itself.
+/// The unchanged replies of AWS when the export began. A field is absent (`null`) if it is unknown; then
+/// [`unknown`](Self::unknown) says why. What the table does not have is an empty list or object, or a reply that says
+/// so.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TableSettings {
@@ -18,15 +19,15 @@ pub struct TableSettings {
     pub continuous_backups: Option<Value>,
     /// `KinesisDataStreamDestinations` of `DescribeKinesisStreamingDestination`.
     pub kinesis_streams: Option<Vec<Value>>,
-    /// `Policy`, a text that holds JSON, and `RevisionId` of `GetResourcePolicy`.
+    /// `Policy`, a text that contains JSON, and `RevisionId` of `GetResourcePolicy`.
     pub resource_policy: Option<Value>,
-    /// Of the table and its indexes.
+    /// The auto scaling of the table and its indexes.
     pub auto_scaling: Option<AutoScaling>,
     /// Why a field is absent, by its name.
     pub unknown: BTreeMap<String, String>,
 }
 
-/// What Application Auto Scaling does with a table and its indexes.
+/// The Application Auto Scaling settings of a table and its indexes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AutoScaling {
     /// `ScalableTargets` of `DescribeScalableTargets`.

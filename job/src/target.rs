@@ -1,4 +1,4 @@
-//! Where a backup lies: a folder in S3 or in a file system.
+//! The folder of a backup, in S3 or in a file system.
 
 mod typed;
 
@@ -13,48 +13,48 @@ pub use typed::{Typed, typed};
 /// A folder for a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Objects of a bucket under a prefix, without slashes at its ends; may be empty (bucket root).
+    /// Objects of a bucket under a prefix; the prefix is empty at the root of the bucket.
     S3 {
         /// Bucket name.
         bucket: String,
         /// Key prefix without a leading or trailing `/`.
         prefix: String,
     },
-    /// A directory, absolute.
+    /// A directory.
     File {
-        /// Its path.
+        /// Its absolute path.
         dir: PathBuf,
     },
 }
 
-/// A destination that cannot be one.
+/// Why a text is not a valid destination.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// Neither a url of ours nor a path, as people type them.
+    /// It is neither a supported URL nor a path, but a likely mistake.
     #[error("{typed}: {what}; {remedy}")]
     Mistyped {
         /// As typed.
         typed: String,
-        /// What it is.
+        /// What it is instead.
         what: String,
         /// What to type instead.
         remedy: String,
     },
-    /// The scheme is none of ours.
+    /// Its scheme is not supported.
     #[error("{uri}: unknown scheme {scheme:?}; use s3://bucket/folder, file:///folder or a path")]
     Scheme {
         /// As typed.
         uri: String,
-        /// What stands before `://`.
+        /// What precedes `://`.
         scheme: String,
     },
-    /// `s3://` and no valid bucket name after it.
+    /// No valid bucket name follows `s3://`.
     #[error("{uri}: no valid bucket name after s3:// (3 to 63 of a-z 0-9 . -)")]
     Bucket {
         /// As typed.
         uri: String,
     },
-    /// A key that S3 or a Hadoop reader would take for another.
+    /// S3 or a Hadoop reader would take the path for another one.
     #[error("{uri}: {why}")]
     Path {
         /// As typed.
@@ -67,8 +67,8 @@ pub enum TargetError {
 impl FromStr for Target {
     type Err = TargetError;
 
-    /// Reads `s3://bucket[/folder]` (also the `s3n://` and `s3a://` of Hadoop), `file:///folder`,
-    /// `file:/folder`, or a plain absolute path. Relative paths are made absolute by the caller.
+    /// Parses `s3://bucket[/folder]` (also the `s3n://` and `s3a://` of Hadoop), `file:///folder`, `file:/folder`, or
+    /// an absolute path. The caller must make relative paths absolute.
     fn from_str(uri: &str) -> Result<Self, TargetError> {
         let wrong = |why: &str| TargetError::Path { uri: uri.to_owned(), why: why.to_owned() };
         if uri.is_empty() {
@@ -93,8 +93,8 @@ impl FromStr for Target {
 
 fn s3(uri: &str, rest: &str) -> Result<Target, TargetError> {
     let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-    // General purpose bucket names: Amazon S3 User Guide, "Bucket naming rules"; upper case and
-    // `_` exist in old us-east-1 buckets, so they are let through for S3 to judge.
+    // General purpose bucket names: Amazon S3 User Guide, "Bucket naming rules". Upper case and `_` exist in old
+    // us-east-1 buckets, so they are left to S3 to judge.
     let valid = (3..=255).contains(&bucket.len())
         && bucket.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
         && bucket.as_bytes()[0].is_ascii_alphanumeric();
@@ -108,8 +108,8 @@ fn s3(uri: &str, rest: &str) -> Result<Target, TargetError> {
     Ok(Target::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
 }
 
-/// What is wrong with the first folder name that is not one: S3 has keys with `//`, `.` and `..`, but Hadoop and
-/// most tools take them for others.
+/// What is wrong with the first invalid folder name. S3 permits `//`, `.` and `..` in keys, but Hadoop and most tools
+/// take such keys for others.
 fn wrong_name(bucket: &str, prefix: &str) -> Option<String> {
     let names: Vec<&str> = prefix.split('/').filter(|_| !prefix.is_empty()).collect();
     let at = names.iter().position(|name| matches!(*name, "" | "." | ".."))?;
@@ -137,7 +137,7 @@ fn file(path: &str, wrong: impl Fn(&str) -> TargetError) -> Result<Target, Targe
 }
 
 impl Target {
-    /// The url of an object in this folder, as it stands in a manifest.
+    /// The URL of an object in this folder, as it appears in a manifest.
     pub fn url(&self, name: &str) -> String {
         match self {
             Self::S3 { bucket, .. } => format!("s3://{bucket}/{}", self.key(name)),
@@ -145,7 +145,7 @@ impl Target {
         }
     }
 
-    /// The S3 key of an object in this folder (of a file target: the bare name).
+    /// The S3 key of an object in this folder; for a file target, the bare name.
     pub fn key(&self, name: &str) -> String {
         match self {
             Self::S3 { prefix, .. } if !prefix.is_empty() => format!("{prefix}/{name}"),
@@ -153,7 +153,7 @@ impl Target {
         }
     }
 
-    /// The folder `name` in this one.
+    /// The folder `name` inside this one.
     #[must_use]
     pub fn folder(&self, name: &str) -> Self {
         match self {
@@ -162,7 +162,7 @@ impl Target {
         }
     }
 
-    /// Only a bucket was given.
+    /// Whether it is the root of a bucket.
     pub fn is_bucket_root(&self) -> bool {
         matches!(self, Self::S3 { prefix, .. } if prefix.is_empty())
     }

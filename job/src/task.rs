@@ -1,8 +1,8 @@
-//! Units of work and how far they have got.
+//! Segments of a Scan, and how far each has got.
 
 use crate::ids::{Attempt, Segment};
 
-/// Into how many segments a Scan is divided: 1 to 1,000,000 (DynamoDB API, Scan, `TotalSegments`).
+/// The number of segments of a Scan: 1 to 1,000,000 (DynamoDB API, Scan, `TotalSegments`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct TotalSegments(u32);
@@ -35,57 +35,57 @@ impl From<TotalSegments> for u32 {
     }
 }
 
-/// A place in a segment: what to read next.
+/// A position in a segment, which says what to read next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Position {
     /// Nothing of the segment has been read.
     #[default]
     Start,
-    /// Everything up to and including the item with this key: the JSON text of a `LastEvaluatedKey`.
+    /// Everything has been read up to and including the item with this key, the JSON text of a `LastEvaluatedKey`.
     After(String),
-    /// The whole segment.
+    /// The whole segment has been read.
     Done,
 }
 
-/// How far a segment has durably got: every item up to here is in a sealed part, none after it.
+/// The durable progress of a segment: every item before the position is in a sealed part, and none after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Mark {
     /// Where the next page starts.
     pub position: Position,
-    /// Scan pages so far; what chains one step to the next.
+    /// The number of Scan pages so far, by which steps chain.
     pub pages: u64,
-    /// Items so far.
+    /// The number of items so far.
     pub items: u64,
 }
 
-/// One step of a segment, from the mark after page `from_page` to the one after page `to_page`.
+/// A step of a segment, from the mark after page `from_page` to the one after page `to_page`.
 ///
-/// Steps of a segment must chain: a step that does not begin where the last one ended would lose
-/// or double items, and is refused.
+/// Steps of a segment must chain: a step that does not begin where the last one ended would lose or duplicate items,
+/// and is refused.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Step {
-    /// Whose step.
+    /// The segment.
     pub segment: Segment,
-    /// By which try; steps of a stale attempt are refused.
+    /// The attempt; steps of a stale attempt are refused.
     pub attempt: Attempt,
-    /// Pages of the segment before this step.
+    /// The number of pages of the segment before this step.
     pub from_page: u64,
-    /// Pages of the segment after this step; may equal `from_page` only if the step says `Done`.
+    /// The number of pages of the segment after this step. It may equal `from_page` only if the position is `Done`.
     pub to_page: u64,
-    /// Items of this step.
+    /// The number of items of this step.
     pub items: u64,
-    /// Where the segment stands after it; never [`Position::Start`].
+    /// The position of the segment after it; never [`Position::Start`].
     pub position: Position,
 }
 
-/// The right to work on a segment from a mark on, for as long as the worker's stream is alive.
+/// The right to work on a segment from a mark on, as long as the worker's gRPC stream is alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// The task.
+    /// The segment.
     pub segment: Segment,
-    /// The try.
+    /// The attempt.
     pub attempt: Attempt,
-    /// Where to go on.
+    /// Where to resume.
     pub mark: Mark,
 }

@@ -1,21 +1,21 @@
-//! Text that a terminal and a log can show without harm.
+//! Makes text safe to show in a terminal and a log.
 //!
-//! Names of files, object keys, hosts and tables, and messages of servers may hold anything: escape sequences that
-//! paint over a terminal, line feeds that forge a line of a log, marks that turn the direction of writing. Such
-//! characters are written as Rust would write them in a string (`\u{1b}`, `\n`). Both programs pass all they say
-//! through here; where a foreign name stands in a text of several lines, [`Line`] keeps it in its line.
+//! Names of files, object keys, hosts and tables, and messages of servers may contain anything: escape sequences that
+//! paint over a terminal, line feeds that forge a line of a log, marks that change the direction of writing. Such
+//! characters are escaped as in a Rust string (`\u{1b}`, `\n`). Both programs pass all their output through this
+//! module. [`Line`] keeps a foreign name within its line of a longer text.
 
 use std::{
     borrow::Cow,
     fmt::{self, Write},
 };
 
-/// A line of more characters is cut: what is longer tells a reader no more.
+/// A line with more characters is cut: the rest tells a reader no more.
 pub const MAX_LINE_CHARS: usize = 4000;
 
-/// A character that is never shown as it is: controls (Unicode's category Cc: C0, DEL and C1), marks that change
-/// the direction of writing (Unicode Standard Annex #9, table 4), line and paragraph separators, the byte order mark,
-/// and the invisible tag characters.
+/// Whether a character is always escaped: controls (Unicode's category Cc: C0, DEL and C1), marks that change the
+/// direction of writing (Unicode Standard Annex #9, table 4), line and paragraph separators, the byte order mark, and
+/// the invisible tag characters.
 const fn is_harmful(char: char) -> bool {
     matches!(
         char,
@@ -54,17 +54,17 @@ pub fn without_passwords(text: &str) -> Cow<'_, str> {
     out.into()
 }
 
-/// Text for one line: whatever breaks or rules lines is escaped, and what is too long is cut.
+/// Text for one line: line breaks and other harmful characters are escaped, and a long text is cut.
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, false)
 }
 
-/// Text of one or several lines of our own: line feeds stay, all else is as in [`line()`].
+/// Text of one or more lines of our own: line feeds stay, and all else is as in [`line()`].
 pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, true)
 }
 
-/// JSON, whose meaning stays the same: the characters stand only in its strings, and are escaped as JSON has it.
+/// JSON with the same meaning: harmful characters occur only in its strings, and are escaped as in JSON.
 pub fn json(text: &str) -> Cow<'_, str> {
     let is_harmful = |char| is_harmful(char) && char != '\n';
     if !text.contains(is_harmful) {
@@ -86,7 +86,7 @@ pub fn json(text: &str) -> Cow<'_, str> {
 
 fn escaped(text: &str, keeps_lines: bool) -> Cow<'_, str> {
     let is_harmful = |char| is_harmful(char) && !(keeps_lines && char == '\n');
-    // No text has more characters than bytes.
+    // A text never has more characters than bytes.
     if text.len() <= MAX_LINE_CHARS && !text.contains(is_harmful) {
         return Cow::Borrowed(text);
     }
@@ -112,7 +112,7 @@ fn escaped(text: &str, keeps_lines: bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Something foreign in a text of several lines: it stays in its line.
+/// A foreign text within a text of several lines: it stays in its line.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<T>(pub T);
 

@@ -1,9 +1,9 @@
-//! Laws of the encoder of requests: its fast path gives what the slow one gives, or nothing.
+//! Laws of the request encoder: its fast path returns what the slow path returns, or nothing.
 
-// What Clippy allows in tests does not reach their shared functions.
+// Clippy's permissions for tests do not cover their shared functions.
 #![allow(clippy::unwrap_used)]
 
-// Written for the transcoder's laws, of which only the items are wanted here.
+// Written for the transcoder's laws; only the items are used here.
 #[allow(dead_code)]
 #[path = "transcode_laws/generate.rs"]
 mod generate;
@@ -20,20 +20,20 @@ use job::{
 use proptest::prelude::*;
 use spell::{Style, indexes_strategy, keyed_item_strategy, schema_strategy, spell};
 
-/// Bytes that matter to the grammar.
+/// Bytes with a meaning in the grammar.
 const TOKENS: &[u8] = b"\"\\{}[]:,SNBLMOUsnbl true0198.E+-=/A\n";
 
-/// How lines are read.
+/// The format of the lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lines {
     Emr,
     Json,
 }
 
-/// What there was in `out` before.
+/// The content of `out` before.
 const BEFORE: &[u8] = b"before";
 
-/// What a request is: all that must not depend on the path.
+/// A request: all that must not depend on the path.
 #[derive(Debug, PartialEq, Eq)]
 struct Request {
     write: Write,
@@ -42,7 +42,7 @@ struct Request {
     key: Vec<u8>,
 }
 
-/// Reads `out` as its users do.
+/// Reads `out` as callers do.
 fn request(encoded: Result<Encoded, RequestError>, out: &[u8]) -> Result<Request, RequestError> {
     let added = out.strip_prefix(BEFORE).unwrap();
     let Encoded { write, json_bytes, key_bytes, item_bytes } = encoded.inspect_err(|_| {
@@ -54,7 +54,7 @@ fn request(encoded: Result<Encoded, RequestError>, out: &[u8]) -> Result<Request
     Ok(Request { write, item: Item::from_dynamodb_json(json).unwrap(), item_bytes, key: key.to_vec() })
 }
 
-/// Asserts that the line gives what the slow path alone gives, and tells whether it went the fast way.
+/// Asserts that the line gives the same as the slow path alone, and returns whether it took the fast path.
 fn assert_like_the_slow_path(
     line: &[u8],
     lines: Lines,
@@ -79,7 +79,7 @@ fn assert_like_the_slow_path(
     encoder.num_fast() == 1
 }
 
-/// The item in a line of its own; of [`Lines::Json`] in one of the four forms.
+/// A line with the item; for [`Lines::Json`], in one of the four forms.
 fn line_of(item: &Item, lines: Lines, keys: &KeySchema, form: u8, seed: u64, odd_escapes: bool) -> String {
     let style = Style { any_case: lines == Lines::Emr, odd_escapes };
     let text = spell(item, style, seed);
@@ -126,7 +126,7 @@ proptest! {
         let line = line_of(&item, lines, &keys, form, seed, odd_escapes);
         let mut encoder = Encoder::new(&keys, Wanted::Items).with_indexes(&indexes);
         let is_taken = encoder.item(&item, Write::Put, &mut Vec::new()).is_ok();
-        // Keys are then spelled in two ways, and compared on the slow path.
+        // The two keys are then spelled in different ways, and compared on the slow path.
         prop_assume!(!odd_escapes || lines == Lines::Emr || form == 0);
         let is_fast = assert_like_the_slow_path(line.as_bytes(), lines, (&keys, &indexes), wanted);
         prop_assert!(is_fast || !is_taken, "{}", line);

@@ -1,6 +1,6 @@
-//! DynamoDB's rules for items, each at its limit and one above, in every format of lines and on both paths.
+//! DynamoDB's rules for items, each at its limit and one above, in every line format and on both paths.
 
-// What Clippy allows in tests does not reach their shared functions.
+// Clippy's permissions for tests do not cover their shared functions.
 #![allow(clippy::unwrap_used)]
 
 use job::{
@@ -13,12 +13,12 @@ fn attribute(name: &str, kind: KeyKind) -> KeyAttribute {
     KeyAttribute { name: name.into(), kind }
 }
 
-/// `pk` (S) and `sk` (N).
+/// The key: `pk` (S) and `sk` (N).
 fn keys() -> KeySchema {
     KeySchema { partition: attribute("pk", KeyKind::S), sort: Some(attribute("sk", KeyKind::N)) }
 }
 
-/// Global ones by `gs` (S) and `gn` (N), by `gb` (B), by `m1` and `m2` together; a local one by `ls` (S).
+/// Global indexes by `gs` (S) and `gn` (N), by `gb` (B), and by `m1` and `m2` together; a local index by `ls` (S).
 fn indexes() -> Vec<IndexKeys> {
     let index = |name: &str, partition: &[KeyAttribute], sort: &[KeyAttribute]| IndexKeys {
         name: name.into(),
@@ -34,8 +34,8 @@ fn indexes() -> Vec<IndexKeys> {
     ]
 }
 
-/// What becomes of an item: the same as a line of either format, compact or with white space, which the fast path
-/// does not take.
+/// The result for an item. It must be the same in a line of either format, compact or with white space, which the fast
+/// path does not accept.
 #[track_caller]
 fn encoded(item: &str) -> Result<u64, RequestError> {
     let mut encoder = Encoder::new(&keys(), Wanted::Items).with_indexes(&indexes());
@@ -53,7 +53,7 @@ fn encoded(item: &str) -> Result<u64, RequestError> {
     of_emr
 }
 
-/// An item with this attribute beside its key.
+/// An item with this attribute besides its key.
 fn with(attribute: &str) -> String {
     format!(r#"{{"pk":{{"S":"a"}},"sk":{{"N":"1"}},{attribute}}}"#)
 }
@@ -70,7 +70,7 @@ fn refused(attribute: &str, error: &RequestError) {
 }
 
 fn nested(levels: usize, inner: &str) -> String {
-    // Lists and maps in turn.
+    // Lists and maps alternate.
     (0..levels).fold(inner.to_owned(), |inner, level| {
         if level % 2 == 0 { format!(r#"{{"L":[{inner}]}}"#) } else { format!(r#"{{"M":{{"n":{inner}}}}}"#) }
     })
@@ -90,7 +90,7 @@ fn names_have_one_to_65535_bytes_at_any_depth() {
         refused(&format!(r#""{longer}":{{"S":""}}"#), &RequestError::LongName(65_536));
         refused(&format!(r#""x":{{"M":{{"{longer}":{{"S":""}}}}}}"#), &RequestError::LongName(65_536));
     }
-    // The limit of 255 is one of the names in the table's description, not in items.
+    // The limit of 255 holds for names in the table's description, not in items.
     taken(&format!(r#""{}":{{"S":""}}"#, "n".repeat(256)));
 }
 
@@ -99,7 +99,7 @@ fn values_stand_in_32_levels() {
     taken(&format!(r#""x":{}"#, nested(31, r#"{"S":"y"}"#)));
     refused(&format!(r#""x":{}"#, nested(32, r#"{"S":"y"}"#)), &RequestError::TooDeep);
     refused(&format!(r#""x":{}"#, nested(32, r#"{"NS":["1"]}"#)), &RequestError::TooDeep);
-    // What is empty holds no value in the level below.
+    // An empty list or map has no value on the level below.
     taken(&format!(r#""x":{}"#, nested(31, r#"{"L":[]}"#)));
     taken(&format!(r#""x":{}"#, nested(31, r#"{"M":{}}"#)));
     refused(&format!(r#""x":{}"#, nested(32, r#"{"L":[]}"#)), &RequestError::TooDeep);
@@ -244,7 +244,7 @@ fn attributes_of_index_keys_have_the_type_of_the_index_or_are_missing() {
         let error = RequestError::IndexKeyType { index: index.into(), name: name.into(), expected };
         refused(&format!(r#""{name}":{wrong}"#), &error);
     }
-    // Elements of maps are no attributes.
+    // Map elements are not attributes.
     taken(r#""x":{"M":{"gs":{"N":"1"},"ls":{"S":""}}}"#);
 }
 
@@ -264,10 +264,10 @@ fn attributes_of_index_keys_are_not_empty_and_not_too_long() {
     refused(&format!(r#"{},"gn":{{"N":"1"}}"#, of("gs", 2049)), &error("by-gs", "gs", 2049, 2048));
     taken(&of("ls", 1024));
     refused(&of("ls", 1025), &error("local", "ls", 1025, 1024));
-    // An item that lacks another attribute of the key is not in the index, whose lengths are then no matter.
+    // An item that lacks another attribute of the key is not in the index, so its lengths do not matter.
     taken(&of("gs", 2049));
     taken(&of("m1", 2049));
-    // What the table takes as its partition key may be too long for the sort key of an index.
+    // A partition key that the table accepts may be too long for the sort key of an index.
     let long = |rest: &str| format!(r#"{{"pk":{{"S":"{}"}},"sk":{{"N":"1"}}{rest}}}"#, "x".repeat(1025));
     assert!(encoded(&long("")).is_ok());
     assert_eq!(encoded(&long(r#","gn":{"N":"1"}"#)), Err(error("by-pk", "pk", 1025, 1024)));

@@ -1,6 +1,6 @@
-//! Laws of the transcoder, with the item values of `job::item` as the one definition of right.
+//! Laws of the transcoder, with the item values of `job::item` as the only definition of what is right.
 
-// What Clippy allows in tests does not reach their shared functions.
+// Clippy's permissions for tests do not cover their shared functions.
 #![allow(clippy::unwrap_used)]
 
 #[path = "transcode_laws/generate.rs"]
@@ -26,7 +26,7 @@ struct SlowPage<'a> {
     count: u64,
 }
 
-/// The items of a reply; an error of the reply itself counts as one of its items.
+/// The items of a reply. An error of the reply itself counts as an error of an item.
 fn slow_items(body: &[u8]) -> Result<Vec<Item>, ItemError> {
     let page: SlowPage<'_> = serde_json::from_slice(body).map_err(|_| ItemError::Json)?;
     let items: Result<Vec<Item>, ItemError> =
@@ -38,16 +38,16 @@ fn lines_of(items: &[Item], null: NullSpelling) -> String {
     let lines: String = items.iter().map(|item| item.to_emr_line() + "\n").collect();
     match null {
         Single => lines,
-        // Within a string, quotes are escaped.
+        // Quotes within a string are escaped, so this replaces no text in a string.
         Both => lines.replace(r#"{"nULL":true}"#, r#"{"nULL":true,"nULLValue":true}"#),
     }
 }
 
-/// Bytes that matter to the grammar.
+/// Bytes with a meaning in the grammar.
 const TOKENS: &[u8] = b"\"\\{}[]:,SNBLMOUsn tru0\n/{}\"\"";
 
-/// What is read from `body` is right, or nothing is read. What `scan_page` leaves to DynamoDB may
-/// be an error of the slow reader alone.
+/// Asserts that what is read from `body` is right, or that nothing is read. What `scan_page` does not check may be an
+/// error of the slow reader alone.
 fn assert_no_silent_difference(body: &[u8], null: NullSpelling) {
     let mut lines = b"kept".to_vec();
     match (scan_page(body, null, &mut lines), slow_items(body)) {

@@ -1,4 +1,5 @@
-//! The worker's end of the control stream: says hello, passes on what it is told, ends with it.
+//! The worker's end of the control stream: it says hello, passes on the coordinator's messages, and ends with the
+//! stream.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +18,7 @@ use crate::{
     report::Report,
 };
 
-/// How long the coordinator may take to close the stream after it has said finish.
+/// How long the coordinator may take to close the stream after `Finish`.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Opens the control stream and says hello.
@@ -30,8 +31,8 @@ pub(crate) async fn join(
     connect::open(boot, messages).await
 }
 
-/// Works for the coordinator until it says finish, and gives back what remains to be done then; nothing if
-/// that is the first it says, to one that comes too late. Any other end is an error.
+/// Works for the coordinator until `Finish`, and returns what remains to be done then. Returns `None` if `Finish` is
+/// the first message, which a worker gets that joins too late. Any other end of the stream is an error.
 pub(crate) async fn work(
     mut inbound: Streaming<wire::ToWorker>,
     report: Arc<Report>,
@@ -56,12 +57,12 @@ fn hello(boot: &Boot) -> FromWorker {
     }
 }
 
-/// This machine's name; empty if it has none.
+/// The name of this machine; empty if it has none.
 pub(crate) fn host() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
-/// What the cluster calls this worker: the task attempt that it is; empty if nothing.
+/// The cluster's name for this worker: its task attempt; empty if it has none.
 pub(crate) fn place() -> String {
     std::env::var("mapreduce_task_attempt_id").unwrap_or_default()
 }
@@ -74,7 +75,7 @@ async fn next(inbound: &mut Streaming<wire::ToWorker>) -> anyhow::Result<ToWorke
     }
 }
 
-/// Where what concerns the tasks of a job goes.
+/// The running job, which receives the messages about its tasks.
 enum Running {
     Export(export::JobHandle),
     Import(import::JobHandle),
@@ -102,7 +103,7 @@ struct Agent {
     report: Arc<Report>,
     inlet: Running,
     job: JoinSet<anyhow::Result<()>>,
-    /// Heartbeats and needs.
+    /// Sends heartbeats and needs.
     talk: JoinSet<()>,
 }
 
@@ -131,7 +132,7 @@ impl Agent {
         Ok(Self { limiter, report, inlet, job, talk })
     }
 
-    /// Passes on what the coordinator says, until it says finish.
+    /// Passes on the coordinator's messages until `Finish`.
     async fn serve(&mut self, inbound: &mut Streaming<wire::ToWorker>) -> anyhow::Result<()> {
         loop {
             tokio::select! {
@@ -145,7 +146,7 @@ impl Agent {
                         Ok(Ok(())) => anyhow!("the job ended unexpectedly"),
                         Ok(Err(why)) | Err(why) => why,
                     };
-                    // The stream stays open: the coordinator says how the job ends.
+                    // The stream stays open: the coordinator decides how the job ends.
                     self.report.say(FromWorker::Failed(format!("{why:#}"))).await;
                 }
             }
@@ -153,14 +154,14 @@ impl Agent {
     }
 }
 
-/// The coordinator has said finish.
+/// A worker that has received `Finish`.
 pub(crate) struct Closing {
     agent: Agent,
     inbound: Streaming<wire::ToWorker>,
 }
 
 impl Closing {
-    /// Says the totals and waits for the stream's end, 2 s at most.
+    /// Sends the totals and waits for the end of the stream, at most 2 s.
     pub(crate) async fn say(self) {
         let Self { mut agent, mut inbound } = self;
         agent.talk.shutdown().await;

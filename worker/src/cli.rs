@@ -1,4 +1,4 @@
-//! The command line, of which there is hardly any.
+//! The command line.
 
 use std::ffi::OsString;
 
@@ -26,20 +26,20 @@ Exit codes:
   4  the coordinator refused the worker: another version, or the token of another job
 ";
 
-/// What was asked for.
+/// What the arguments ask for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Work for the process that started this one.
+    /// Work for the parent process.
     Run,
     /// Work as a task of a Hadoop Streaming job.
     RunOnYarn,
-    /// Print this and end well.
+    /// Print this and exit with success.
     Print(String),
-    /// Print this and end badly.
+    /// Print this and exit with an error.
     Refuse(String),
 }
 
-/// Reads the arguments after the program's name.
+/// Parses the arguments after the program's name.
 pub fn parse(mut arguments: impl Iterator<Item = OsString>) -> Command {
     let Some(first) = arguments.next() else { return Command::Run };
     match first.to_str() {

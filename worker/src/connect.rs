@@ -1,4 +1,4 @@
-//! The way to the coordinator: its stream, opened over TLS.
+//! Opens the stream to the coordinator over TLS.
 
 use std::{
     error::Error,
@@ -22,18 +22,18 @@ mod stub {
     include!(concat!(env!("OUT_DIR"), "/tablehaul.control.v1.rs"));
 }
 
-/// Of one try, handshakes included.
+/// The limit of an attempt, handshakes included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Of all tries together: the coordinator may have been stopped for a moment.
+/// The limit of all attempts together: the coordinator may have been stopped for a moment.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// A coordinator that has sent nothing for so long is sent a ping.
+/// A coordinator that has sent nothing for this long gets a ping.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(5);
-/// One that does not answer it for so long is gone. Together 25 s: longer than a coordinator is likely to
-/// stand still, and soon enough for a worker to be gone 30 s after a machine that was lost without a word.
+/// A coordinator that has not answered the ping after this long is gone. Together that is 25 s: longer than a
+/// coordinator is likely to stand still, and short enough that a worker ends within 30 s after a machine disappears.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Opens the stream, on which `messages` go out.
+/// Opens the stream, which sends `messages`.
 pub(crate) async fn open(
     boot: &Boot,
     messages: mpsc::Receiver<FromWorker>,
@@ -73,10 +73,10 @@ async fn connect(boot: &Boot) -> Result<Channel, WorkerError> {
     }
 }
 
-/// Why there is no stream.
+/// The error for a stream that could not be opened.
 fn unopened(status: &Status) -> WorkerError {
     match status.code() {
-        // What the coordinator says of a worker that another try would not help.
+        // The coordinator refuses the worker; another attempt would be refused as well.
         Code::Unauthenticated
         | Code::PermissionDenied
         | Code::FailedPrecondition
@@ -86,7 +86,7 @@ fn unopened(status: &Status) -> WorkerError {
     }
 }
 
-/// Why the stream has ended.
+/// The error for a stream that has ended.
 pub(crate) fn ended(status: &Status) -> anyhow::Error {
     match status.source() {
         Some(source) => anyhow!("the connection to the coordinator broke: {}", root(source)),
@@ -94,7 +94,7 @@ pub(crate) fn ended(status: &Status) -> anyhow::Error {
     }
 }
 
-/// The innermost cause; what is around it speaks of transports and streams.
+/// The innermost cause; the outer ones are about transports and streams.
 fn root(error: &(dyn Error + 'static)) -> String {
     let mut error = error;
     while let Some(source) = error.source() {

@@ -1,25 +1,25 @@
-//! How many cores this process uses, how much of their time it got and how much it waited for.
+//! The number of cores of this process, and its CPU time and waiting time.
 
 use std::{fs, num::NonZero, thread, time::Duration};
 
 use engine::worker::streams::Cpu;
 
-/// How many cores to use: as many threads run on the runtime, and as many encode.
+/// The number of cores to use. The runtime has as many threads, and the encoder as many again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cores(NonZero<usize>);
 
 impl Cores {
-    /// In a container. Where containers are not bound to cores, as on EMR by default, each sees those of
-    /// the whole node, and dozens of workers share them. No worker has a use for more: the replies that 16
-    /// streams bring, a MiB each in some 50 ms, are encoded by one core, and compressed by two.
+    /// The maximum in a container. Containers that are not bound to cores, as on EMR by default, each see the cores of
+    /// the whole node, which dozens of workers share. No worker needs more: one core encodes the replies of 16 streams,
+    /// 1 MiB each in some 50 ms, and two compress them.
     const MAX_IN_CONTAINER: NonZero<usize> = NonZero::new(4).expect("it is not zero");
 
-    /// All that the system lets this process use (affinity and cgroups included).
+    /// All cores that the system lets this process use (affinity and cgroups included).
     pub(crate) fn all() -> Self {
         Self(thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN))
     }
 
-    /// A container's share of a node.
+    /// A container's share of the cores of a node.
     pub(crate) fn of_container() -> Self {
         Self(Self::all().0.min(Self::MAX_IN_CONTAINER))
     }
@@ -42,7 +42,7 @@ impl CpuMeter {
         Self { cores, last: totals() }
     }
 
-    /// What the last `elapsed` gave; `None` where the system does not tell.
+    /// The CPU time of the last `elapsed`; `None` if the system does not report it.
     pub(crate) fn since_last(&mut self, elapsed: Duration) -> Option<Cpu> {
         let now = totals();
         let last = std::mem::replace(&mut self.last, now);

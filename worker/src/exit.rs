@@ -1,19 +1,19 @@
-//! How a worker ends.
+//! The exit of a worker.
 
 use std::process::ExitCode;
 
 use job::control::exit;
 
-/// What the exit code says.
+/// The meaning of the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// The coordinator said that the job is over.
+    /// The coordinator reported that the job is over.
     Over,
-    /// The worker failed, was told to end, or lost its coordinator.
+    /// The worker failed, was terminated, or lost its coordinator.
     Failed,
-    /// The arguments make no sense.
+    /// The arguments are invalid.
     Usage,
-    /// The coordinator cannot be reached.
+    /// The coordinator can't be reached.
     Unreachable,
     /// The coordinator refused the worker.
     Refused,

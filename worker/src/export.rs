@@ -1,18 +1,18 @@
-//! An export in a worker: segments of a table to durable upload parts.
+//! An export in a worker: it reads segments of a table and writes durable upload parts.
 //!
 //! ```text
 //!  leases ─▶ segments ─▶ scan × streams ─▶ encode × cores ─▶ fill ──▶ upload ─▶ reports
-//!              (one)      tokio, 1 page     rayon            thread    tokio
-//!                         each              lines            part      ≤ 3 parts (1 to a folder)
-//!  units ──▶ limiter ─────────▲                                          ▲
-//!  files ──────────────────────────────────────────────────────────────┘
+//!            (one)       tokio, 1 page     rayon             thread   tokio
+//!                        each              lines             part     ≤ 3 parts (1 to a folder)
+//!  units ──▶ limiter ──────▲                                            ▲
+//!  files ───────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Every stage waits for the next: a stream for a line buffer, the part for a free part buffer, and
-//! that for the upload. Dropping the future of [`run`] ends all of it.
+//! Every stage waits for the next: a stream for a line buffer, the part for a free part buffer, and the part buffer for
+//! the upload. Dropping the future of [`run`] ends all of it.
 //!
 //! # Memory
-//! With `page` = 1.5 MiB (buffers that an odd page has made larger are not kept):
+//! With `page` = 1.5 MiB (buffers that an unusual page has enlarged are not kept):
 //!
 //! ```text
 //! streams × page                              reply bodies, 16 streams at most
@@ -21,10 +21,9 @@
 //! + 20 MiB                                    the rest of the process, connections included
 //! ```
 //!
-//! That is 84 MiB on one core with upload parts of 16 MiB to a folder; to S3, where more parts
-//! are under way, 119 MiB in the worst case. Streams are added only while the
-//! network is the bottleneck, and Scan replies are mostly below 1.2 MiB, so what is seen is
-//! well below.
+//! That is 84 MiB on one core with upload parts of 16 MiB to a folder. To S3, where more parts are in flight, it is
+//! 119 MiB in the worst case. Streams are added only while the network is the bottleneck, and Scan replies are mostly
+//! below 1.2 MiB, so the actual use is well below that.
 
 mod buffers;
 mod codec;
@@ -61,49 +60,49 @@ use crate::{
     report::Report,
 };
 
-/// Sealed parts that wait for the uploads; their buffers bound them further.
+/// Sealed parts that wait for the uploads; their buffers limit them further.
 const SEALED_PARTS: usize = 2;
 
-/// What the agent tells a running export.
+/// Passes the agent's messages to a running export.
 #[derive(Debug)]
 pub(crate) struct JobHandle {
     segments: mpsc::Sender<segments::Order>,
     files: mpsc::Sender<PartFile>,
 }
 
-/// What a running export is told.
+/// The messages of the agent to a running export.
 #[derive(Debug)]
 pub(crate) struct JobInbox {
     segments: mpsc::Receiver<segments::Order>,
     files: mpsc::Receiver<PartFile>,
 }
 
-/// Both ends.
+/// The two ends of the channels between the agent and an export.
 pub(crate) fn inlet() -> (JobHandle, JobInbox) {
-    // No more leases than streams are asked for, and one file.
+    // The worker never asks for more leases than streams, or for more than one file.
     let (segments, segments_out) = mpsc::channel(2 * MAX_STREAMS as usize);
     let (files, files_out) = mpsc::channel(2);
     (JobHandle { segments, files }, JobInbox { segments: segments_out, files: files_out })
 }
 
 impl JobHandle {
-    /// A segment to read.
+    /// Passes on a segment to read.
     pub(crate) fn read(&self, lease: Lease) -> Result<(), Unsolicited> {
         offer(&self.segments, segments::Order::Read(lease))
     }
 
-    /// No segment is left to lease for now.
+    /// Passes on that no segment is left to lease for now.
     pub(crate) fn drain(&self) -> Result<(), Unsolicited> {
         offer(&self.segments, segments::Order::Drain)
     }
 
-    /// A file to fill.
+    /// Passes on a file to fill.
     pub(crate) fn file(&self, file: FileId, name: PartName, upload_id: UploadId) -> Result<(), Unsolicited> {
         offer(&self.files, PartFile { file, name, upload_id })
     }
 }
 
-/// Runs until a stage fails for good; otherwise until it is dropped.
+/// Runs until a stage fails or the future is dropped.
 pub(crate) async fn run(
     settings: ExportSettings,
     limiter: Arc<CapacityLimiter>,
@@ -137,7 +136,7 @@ pub(crate) async fn run(
     stages.spawn_blocking(move || filler.run(inputs));
     stages.spawn(uploader.run());
     stages.spawn(segments::run(Arc::new(scanner), outlet.segments, cores));
-    // A stage that ends without an error has lost its neighbour, which then says why.
+    // A stage that ends without an error has lost its neighbour, whose error says why.
     while let Some(ended) = stages.join_next().await {
         ended.context("a stage broke down")??;
     }

@@ -1,31 +1,30 @@
-//! An import in a worker: splits of a backup to written items.
+//! An import in a worker: it reads splits of a backup and writes their items.
 //!
 //! ```text
-//!  leases ─▶ splits ─▶ read × open splits ─▶ mix ──▶ write × streams ─▶ outcomes
-//!             (one)     threads: stored bytes,  tokio   tokio: batches         │
-//!                       text, lines, blocks                                    │
-//!  units ──▶ limiter ─────────────────────────────────────▲                      │
-//!                        reports ◀── tracker (low-water marks) ◀───────────────┘
+//!  leases ─▶ splits ─▶ read × open splits ─▶ interleave ─▶ write × streams ─▶ outcomes
+//!            (one)     threads: stored bytes, tokio        tokio: batches         │
+//!                      text, lines, blocks                                        │
+//!  units ──▶ limiter ────────────────────────────────────────▲                    │
+//!                      reports ◀── tracker (low-water marks) ◀────────────────────┘
 //! ```
 //!
-//! In a check the reading threads count lines and tell of them; there are no stages behind them.
+//! In a check the reading threads count the lines and report them; there are no later stages.
 //!
-//! Dropping the future of [`run`] ends all stages on the runtime. Threads that read end when they next hand
-//! something on; one that waits for memory or its window then waits until the process ends, which
-//! is soon.
+//! Dropping the future of [`run`] ends all stages on the runtime. A reading thread ends when it next hands on a block.
+//! One that waits for memory or its window waits until the process ends, which is soon.
 //!
 //! # Memory
 //! ```text
-//!   LINES_BYTES                                lines from the mixer on until they are settled
+//!   LINES_BYTES                                lines from the interleaver on until they are settled
 //! + open splits × (3 MiB + block + decoder)    ranges of objects (0.25 MiB of files), 8 splits at most
 //! + the codecs                                 bzip2 4 MiB, zstd 8 MiB of its usual levels
-//! + LINES_BYTES                                requests under way, which are copies of their lines
+//! + LINES_BYTES                                requests in flight, which are copies of their lines
 //! + 20 MiB                                     the rest of the process, connections included
 //! ```
 //!
-//! That is 116 MiB at worst when 8 plain or gzip objects are open; what is seen is a third of it. On top come,
-//! for each open split, a line of up to 8 MiB, and of what is seldom made: windows of zstd up to 128 MiB
-//! (`--long`), blocks of Hadoop up to 64 MiB.
+//! That is at most 116 MiB when 8 plain or gzip objects are open; the actual use is a third of it. Each open split may
+//! add a line of up to 8 MiB and, in rare cases, a window of zstd of up to 128 MiB (`--long`) or a Hadoop block of up
+//! to 64 MiB.
 
 mod blocks;
 mod check;
@@ -55,40 +54,40 @@ use crate::{
 use splits::{Order, Purpose, Readers};
 use tracker::Tracker;
 
-/// Memory of lines between their reading and their end.
+/// The memory of lines from their reading until they are settled.
 const LINES_BYTES: usize = 32 * 1024 * 1024;
-/// Handfuls of mixed lines that wait for the writer.
+/// Batches of interleaved lines that wait for the writer.
 const HANDFULS: usize = 2;
-/// More splits are never open at once.
+/// The most splits that are ever open at once.
 const MAX_OPEN_SPLITS: u32 = 64;
 
-/// What the agent tells a running import.
+/// Passes the agent's messages to a running import.
 #[derive(Debug)]
 pub(crate) struct JobHandle(mpsc::Sender<Order>);
 
-/// What a running import is told.
+/// The messages of the agent to a running import.
 #[derive(Debug)]
 pub(crate) struct JobInbox(mpsc::Receiver<Order>);
 
-/// Both ends.
+/// The two ends of the channel between the agent and an import.
 pub(crate) fn inlet() -> (JobHandle, JobInbox) {
     let (orders, told) = mpsc::channel(2 * MAX_OPEN_SPLITS as usize);
     (JobHandle(orders), JobInbox(told))
 }
 
 impl JobHandle {
-    /// A split to import.
+    /// Passes on a split to import.
     pub(crate) fn import(&self, lease: Box<SplitLease>) -> Result<(), Unsolicited> {
         offer(&self.0, Order::Import(lease))
     }
 
-    /// No split is left to lease for now.
+    /// Passes on that no split is left to lease for now.
     pub(crate) fn drain(&self) -> Result<(), Unsolicited> {
         offer(&self.0, Order::Drain)
     }
 }
 
-/// Runs until a stage fails for good; otherwise until it is dropped.
+/// Runs until a stage fails or the future is dropped.
 pub(crate) async fn run(
     mut settings: ImportSettings,
     limiter: Arc<CapacityLimiter>,
@@ -107,14 +106,14 @@ pub(crate) async fn run(
     };
     let readers = Readers { settings, clients, report, purpose };
     stages.spawn(splits::run(Arc::new(readers), outlet.0));
-    // A stage that ends without an error has lost its neighbour, which then says why.
+    // A stage that ends without an error has lost its neighbour, whose error says why.
     while let Some(ended) = stages.join_next().await {
         ended.context("a stage broke down")??;
     }
     Ok(())
 }
 
-/// Everything behind the readers.
+/// Starts the stages after the readers.
 fn write_stages(
     stages: &mut JoinSet<anyhow::Result<()>>,
     settings: &Arc<ImportSettings>,

@@ -1,9 +1,8 @@
-//! The tablehaul worker: scans segments of a table and writes part files, or reads splits of a backup
-//! and writes items, as the coordinator says.
+//! The tablehaul worker. As the coordinator directs, it scans segments of a table and writes part files, or reads
+//! splits of a backup and writes items.
 //!
-//! In the order in which work arrives: [`parent`](self) pipe or [`yarn`](self) token file → connect → agent
-//! (control stream) → limiter (units) → export or import (the stages). See `export.rs` and `import.rs` for the
-//! pictures.
+//! In the order in which work arrives: [`parent`](self) pipe or [`yarn`](self) token file → connect → agent (control
+//! stream) → limiter (units) → export or import (the stages). `export.rs` and `import.rs` have diagrams of the stages.
 
 mod agent;
 pub mod cli;
@@ -36,12 +35,12 @@ use exit::WorkerError;
 use report::Report;
 pub use say::end_at_panic;
 
-/// What may still run when the end is decided is given so long.
+/// How long work that is still running may take after the worker has decided to end.
 const SHUTDOWN: Duration = Duration::from_millis(500);
-/// What a write beyond the limit on the length of files raises (signal(7); the same on every Linux that AWS has).
+/// The signal for a write beyond the limit on file sizes (signal(7); the same on every Linux of AWS).
 const SIGXFSZ: i32 = 25;
 
-/// Runs a worker that is told by standard input whom to work for, and that ends when that is closed.
+/// Runs a worker that reads its coordinator from standard input, and ends when standard input is closed.
 pub fn run() -> Exit {
     let cores = Cores::all();
     match block_on(cores, work(cores)) {
@@ -50,7 +49,7 @@ pub fn run() -> Exit {
     }
 }
 
-/// Runs a worker that is a task of a Hadoop Streaming job, and that ends with its parent.
+/// Runs a worker that is a task of a Hadoop Streaming job, and ends with its parent.
 pub fn run_on_yarn() -> Exit {
     yarn::run()
 }
@@ -66,7 +65,7 @@ fn block_on<T>(cores: Cores, work: impl Future<Output = T>) -> anyhow::Result<T>
     Ok(ended)
 }
 
-/// Says why the worker ends.
+/// Prints why the worker ends.
 fn complain(worker: &str, trouble: &WorkerError) -> Exit {
     say::last_line(&format!("worker{worker}: {trouble}"));
     trouble.exit()
@@ -95,27 +94,27 @@ async fn boot() -> anyhow::Result<(parent::Parent, Boot)> {
     Ok((parent, boot))
 }
 
-/// All that a worker begins with.
+/// Everything that a worker starts with.
 struct Start {
     boot: Boot,
     report: Arc<Report>,
-    /// What is said to the report.
+    /// The messages of the report.
     messages: mpsc::Receiver<FromWorker>,
     cores: Cores,
 }
 
-/// Works until the job is over, or until `gone` says who is gone. `joined` is called when the coordinator has
-/// taken the worker.
+/// Works until the job is over, or until `gone` returns what has gone. `joined` is called once the coordinator has
+/// accepted the worker.
 async fn serve(
     start: Start,
     joined: impl FnOnce(),
     gone: impl Future<Output = &'static str>,
 ) -> Result<(), WorkerError> {
     let caught = |kind| signal(kind).context("cannot handle signals");
-    // A terminal sends ctrl-C, and its own end, to the whole process group; the coordinator decides what they mean.
+    // A terminal sends ctrl-C, and its own end, to the whole process group. The coordinator decides what they mean.
     let _interrupts = caught(SignalKind::interrupt())?;
     let _hangups = caught(SignalKind::hangup())?;
-    // So a limit on the length of files is the error of a write.
+    // Caught, so that a write beyond the limit on file sizes fails with an error.
     let _file_size = caught(SignalKind::from_raw(SIGXFSZ))?;
     let mut terminate = caught(SignalKind::terminate())?;
     let worked = async {

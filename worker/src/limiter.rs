@@ -1,4 +1,4 @@
-//! The [`Allowance`] as the streams see it: they wait here for units.
+//! Lets the streams wait for units of the [`Allowance`].
 
 use std::{
     collections::VecDeque,
@@ -12,10 +12,10 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use crate::report::Report;
 
-/// Needs are told this often at most; grants come about every 100 ms.
+/// The shortest time between two messages of needs; grants come about every 100 ms.
 const TELL_EVERY: Duration = Duration::from_millis(20);
 
-/// Shared by all streams.
+/// The limiter of a worker, shared by all streams.
 #[derive(Debug)]
 pub(crate) struct CapacityLimiter {
     started_at: Instant,
@@ -27,7 +27,7 @@ pub(crate) struct CapacityLimiter {
 #[derive(Debug)]
 struct Inner {
     allowance: Allowance,
-    /// In the order of the core's queue.
+    /// In the order of the allowance's queue.
     waiting: VecDeque<oneshot::Sender<()>>,
 }
 
@@ -36,7 +36,7 @@ impl Inner {
         while let Some(estimate) = self.allowance.admit() {
             let admitted = self.waiting.pop_front().map(|waiting| waiting.send(()));
             if admitted != Some(Ok(())) {
-                // Whoever waited is gone.
+                // The stream that waited is gone.
                 self.allowance.settle(now, estimate, Units::ZERO);
             }
         }
@@ -54,7 +54,7 @@ impl CapacityLimiter {
         }
     }
 
-    /// More units, and what a page may cost.
+    /// Adds units, and sets what a page may cost.
     pub(crate) fn grant(&self, units: Units, page: Units) {
         self.page_cap.send_replace(Some(page));
         let mut inner = self.lock();
@@ -62,14 +62,14 @@ impl CapacityLimiter {
         inner.admit(self.now());
     }
 
-    /// What a page may cost; waits for the first grant.
+    /// The most that a page may cost. Waits for the first grant.
     pub(crate) async fn page_cap(&self) -> Units {
         let mut cap = self.page_cap.subscribe();
         let cap = cap.wait_for(Option::is_some).await.expect("the limiter holds the sender");
         cap.unwrap_or_default()
     }
 
-    /// Waits until `estimate` units are in hand, and takes them. They must be settled.
+    /// Waits until `estimate` units are in hand, and takes them. The caller must settle them.
     pub(crate) async fn acquire(&self, estimate: Units) {
         let (sender, admitted) = oneshot::channel();
         {
@@ -82,7 +82,7 @@ impl CapacityLimiter {
         admitted.await.expect("a waiting sender is dropped only after it has sent");
     }
 
-    /// A request let through for `estimate` has cost `consumed`.
+    /// Settles a request that was admitted for `estimate` and cost `consumed`.
     pub(crate) fn settle(&self, estimate: Units, consumed: Units) {
         {
             let mut inner = self.lock();
@@ -92,12 +92,12 @@ impl CapacityLimiter {
         self.changed.notify_one();
     }
 
-    /// Whether nothing is under way for want of units alone.
+    /// Whether nothing is in flight only because units are lacking.
     pub(crate) fn is_short(&self) -> bool {
         self.lock().allowance.is_short()
     }
 
-    /// Tells the coordinator what is needed; never ends by itself.
+    /// Sends needs to the coordinator; never ends by itself.
     pub(crate) async fn ask(&self, report: &Report) {
         loop {
             let need = self.lock().allowance.need(self.now());

@@ -1,4 +1,4 @@
-//! The pipe from the process that started this one.
+//! The pipe from the parent process.
 
 use anyhow::{Context, bail};
 use job::control::Boot;
@@ -8,14 +8,14 @@ use tokio::{
     net::unix::pipe,
 };
 
-/// A boot line is a certificate, a token, and little more.
+/// The longest boot line: a certificate, a token, and little more.
 const MAX_BOOT_BYTES: u64 = 64 * 1024;
 
-/// The read end.
+/// The read end of the pipe.
 pub(crate) struct Parent(BufReader<pipe::Receiver>);
 
 impl Parent {
-    /// Standard input, which must be a pipe.
+    /// Takes standard input, which must be a pipe.
     pub(crate) fn stdin() -> anyhow::Result<Self> {
         let stdin = std::io::stdin().as_fd().try_clone_to_owned().context("no standard input")?;
         let pipe = pipe::Receiver::from_owned_fd(stdin)
@@ -30,7 +30,7 @@ impl Parent {
         if line.last() != Some(&b'\n') {
             bail!("no boot line on standard input; only tablehaul starts this program");
         }
-        // Without serde's own words: they may quote the line, and the token is in it.
+        // Without the message of serde, which may quote the line with the token.
         serde_json::from_slice(&line).map_err(|_| anyhow::anyhow!("malformed boot line on standard input"))
     }
 

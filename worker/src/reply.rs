@@ -1,4 +1,4 @@
-//! The body of a good reply, taken away from the SDK before it collects it.
+//! The body of a successful reply, taken before the SDK collects it.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use aws_smithy_types::{
 use http_body_util::{BodyExt, LengthLimitError};
 use job_aws::{FaultKind, MAX_REPLY_BYTES};
 
-/// A reply that stops in its middle for so long is given up.
+/// A reply that stalls for this long is abandoned.
 const STALLED_AFTER: Duration = Duration::from_secs(20);
 
-/// Came in part, or changed on its way: worth another try.
+/// A reply that is incomplete or was damaged in transit, and is worth a retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Torn(pub(crate) &'static str);
@@ -25,24 +25,23 @@ pub(crate) struct Torn(pub(crate) &'static str);
 impl Torn {
     const TOO_LONG: Self = Self("longer than possible");
 
-    /// What it means. One that is too long would be so again.
+    /// The kind of the fault. A reply that is too long would be so again.
     pub(crate) fn kind(self) -> FaultKind {
         if self == Self::TOO_LONG { FaultKind::Refused } else { FaultKind::Transient }
     }
 }
 
-/// A body that is not read yet.
+/// A body that has not been read yet.
 #[derive(Debug)]
 pub(crate) struct ReplyBody {
     body: SdkBody,
     length: Option<usize>,
-    /// As the header `x-amz-crc32` says.
+    /// From the header `x-amz-crc32`.
     crc32: Option<u32>,
 }
 
 impl ReplyBody {
-    /// The body of a reply whose status is good; of others it is left to the SDK, so that errors keep their
-    /// types.
+    /// Takes the body of a successful reply. Other replies are left to the SDK, so that errors keep their types.
     pub(crate) fn take(response: &mut HttpResponse) -> Option<Self> {
         if !response.status().is_success() {
             return None;
@@ -54,7 +53,7 @@ impl ReplyBody {
         Some(Self { body, length, crc32 })
     }
 
-    /// Reads it into `into`, whose former content is lost.
+    /// Reads the body into `into`, replacing its content.
     pub(crate) async fn read(mut self, into: &mut Vec<u8>) -> Result<(), Torn> {
         into.clear();
         into.reserve(self.length.unwrap_or(0).min(MAX_REPLY_BYTES));
@@ -86,7 +85,7 @@ impl ReplyBody {
     }
 }
 
-/// Any other reply, as the SDK's own deserialiser has it; `operation` is the configuration in which that stands.
+/// Any other reply, deserialized by the SDK. `operation` is the configuration that contains its deserializer.
 pub(crate) fn as_the_sdk(
     operation: Option<&FrozenLayer>,
     response: &HttpResponse,

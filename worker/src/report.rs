@@ -1,4 +1,4 @@
-//! What the worker tells the coordinator, and the totals that it counts for that.
+//! The messages of the worker to the coordinator, and the totals in them.
 
 use std::{
     collections::BTreeMap,
@@ -19,16 +19,16 @@ use job_aws::{
 };
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
-/// Messages that wait to be sent; who has one more to say waits.
+/// Messages that may wait to be sent; a further one waits for room.
 const OUTBOX: usize = 64;
-/// The coordinator is told of a server that has not answered for this long.
+/// A server that has not answered for this long is reported to the coordinator.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
-/// Throttles are told this often at most.
+/// The shortest time between two reports of throttles.
 const THROTTLES_EVERY: Duration = Duration::from_millis(100);
-/// So many of these make a heartbeat's second.
+/// The number of these ticks from heartbeat to heartbeat, which is a second.
 const TICKS_OF_HEARTBEAT: u32 = 10;
 
-/// Shared by all stages.
+/// The report of a worker, shared by all stages.
 #[derive(Debug)]
 pub(crate) struct Report {
     outbox: mpsc::Sender<FromWorker>,
@@ -47,7 +47,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// And what is to be sent.
+    /// A new report, and the receiver of its messages.
     pub(crate) fn new() -> (Self, mpsc::Receiver<FromWorker>) {
         let (outbox, messages) = mpsc::channel(OUTBOX);
         let report = Self {
@@ -68,31 +68,30 @@ impl Report {
         (report, messages)
     }
 
-    /// Waits while many messages are unsent. A lost connection is the agent's business, not the
-    /// speaker's.
+    /// Sends a message. Waits while many messages are unsent. The agent, not the caller, handles a lost connection.
     pub(crate) async fn say(&self, message: FromWorker) {
         let _ = self.outbox.send(message).await;
     }
 
-    /// Something is durable. The totals go first, so that they are never behind it.
+    /// Reports that something is durable. The totals go first, so that they are never behind it.
     pub(crate) async fn sealed(&self, sealed: Sealed) {
         self.say(FromWorker::Heartbeat(self.stats())).await;
         self.say(FromWorker::Sealed(sealed)).await;
     }
 
-    /// A page has become `bytes` of lines, or so many were written.
+    /// Counts a successful request: a page that became `bytes` of lines, or a batch with that many bytes.
     pub(crate) fn answered(&self, items: u64, bytes: u64) {
         self.requests.fetch_add(1, Relaxed);
         self.items.fetch_add(items, Relaxed);
         self.bytes.fetch_add(bytes, Relaxed);
     }
 
-    /// So many of the items that were told as answered were removed from the table.
+    /// Counts how many of the items reported as answered were removed from the table.
     pub(crate) fn removed(&self, items: u64) {
         self.removed.fetch_add(items, Relaxed);
     }
 
-    /// A batch was charged to a global secondary index.
+    /// Counts what a batch consumed on a global secondary index.
     pub(crate) fn consumed_on_index(&self, name: &str, units: Units) {
         let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
         match indexes.get_mut(name) {
@@ -103,12 +102,12 @@ impl Report {
         }
     }
 
-    /// A page or batch was charged.
+    /// Counts what a page or batch consumed.
     pub(crate) fn consumed(&self, units: Units) {
         self.consumed_milli.fetch_add(units.milli(), Relaxed);
     }
 
-    /// A request failed and will be sent again.
+    /// Counts a request that failed and will be retried.
     pub(crate) fn retry(&self, fault: &Fault) {
         self.retries.fetch_add(1, Relaxed);
         if fault.kind == FaultKind::Throttled {
@@ -118,7 +117,7 @@ impl Report {
         fault.message.clone_into(&mut self.last_error.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// So many segments are being read.
+    /// Sets the number of streams.
     pub(crate) fn streams(&self, number: u32) {
         self.streams.store(number, Relaxed);
     }
@@ -139,7 +138,7 @@ impl Report {
         }
     }
 
-    /// Why no request is answered now, or else why the last one failed that did; empty if none has.
+    /// Why no request is answered now, else why the last failed request failed; empty if none has.
     fn trouble(&self) -> String {
         match waits::longest().filter(|wait| wait.age >= SILENT_AFTER) {
             Some(Wait { what, age, .. }) => format!("no answer from {what} for {} s", age.as_secs()),
@@ -147,8 +146,8 @@ impl Report {
         }
     }
 
-    /// Sends heartbeats, and throttles as they occur; never ends by itself. `is_short` says whether nothing is under
-    /// way for want of units alone.
+    /// Sends heartbeats, and throttles as they occur; never ends by itself. `is_short` returns whether nothing is in
+    /// flight only because units are lacking.
     pub(crate) async fn beat(&self, is_short: impl Fn() -> bool) {
         let mut ticks = tokio::time::interval(THROTTLES_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

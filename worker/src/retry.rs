@@ -1,16 +1,16 @@
-//! When to try again: exponential backoff with jitter. No clock, no dice.
+//! The pauses between retries: exponential backoff with jitter. It reads no clock and draws no random numbers.
 
 use std::time::Duration;
 
 /// The first pause.
 const BASE: Duration = Duration::from_millis(50);
-/// No pause is longer.
+/// The longest pause.
 const CAP: Duration = Duration::from_secs(5);
 
-/// How long to wait after the `failures`-th failure in a row (from 1).
+/// How long to wait after failure number `failures` in a row (from 1).
 ///
-/// `random` is uniform over all `u32`; the pause is between half and all of
-/// `min(5 s, 50 ms × 2^(failures − 1))`, so that streams refused together do not return together.
+/// `random` is uniform over all `u32`. The pause is between half and all of `min(5 s, 50 ms × 2^(failures − 1))`, so
+/// that streams that are refused together do not return together.
 pub(crate) fn backoff(failures: u32, random: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     let whole = (BASE * (1 << doublings)).min(CAP);

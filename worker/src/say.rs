@@ -1,4 +1,4 @@
-//! Last words on standard error, which the coordinator or Hadoop reads, or nobody.
+//! The last line on standard error, which the coordinator or Hadoop may read.
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -11,7 +11,7 @@ use std::{
 
 use job::{control::exit, crash::Crash, visible};
 
-/// How long somebody may take to read them.
+/// How long to wait for a reader.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Writes a line, and waits at most a second until it is read.
@@ -22,7 +22,7 @@ pub(crate) fn last_line(text: &str) {
 fn say(text: String) {
     let (done, is_done) = mpsc::channel();
     let line = text.clone() + "\n";
-    // There is no other place to complain to, and the exit code says the rest.
+    // There is no other place to report a failure, and the exit code says the rest.
     let write = move |line: String| {
         let _ = std::io::stderr().write_all(line.as_bytes());
     };
@@ -37,8 +37,8 @@ fn say(text: String) {
     }
 }
 
-/// From now on a panic ends the process at once with one line: going on with the other threads could wait for ever
-/// for what the broken one was to do. The coordinator gives the work to another.
+/// Makes every later panic end the process at once with one line. Otherwise the other threads could wait forever for
+/// the work of the panicked one. The coordinator assigns the work to another worker.
 pub fn end_at_panic() {
     panic::set_hook(Box::new(|panic| {
         let crash = Crash::of_panic(panic);

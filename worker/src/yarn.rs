@@ -1,8 +1,8 @@
-//! A worker as the mapper of a Hadoop Streaming task, in a container of YARN.
+//! A worker as the mapper of a Hadoop Streaming task, in a YARN container.
 //!
-//! It is told by the container's token file whom to work for, lives no longer than the task's JVM, which is
-//! its parent, and speaks to Hadoop on standard error. Standard input says nothing: Streaming closes it as soon
-//! as it has handed over the task's one line.
+//! It finds its coordinator in the container's token file, lives no longer than its parent, the task's JVM, and reports
+//! to Hadoop on standard error. Standard input carries no messages: Streaming closes it after it has passed the task's
+//! only line.
 
 mod credentials;
 mod log;
@@ -31,19 +31,19 @@ use crate::{
 use log::Log;
 use progress::{Pace, Totals, log_line, status_line};
 
-/// Names the token file (YARN, `ContainerLaunchContext`).
+/// The variable with the path of the token file (YARN, `ContainerLaunchContext`).
 const TOKEN_FILE: &str = "HADOOP_TOKEN_FILE_LOCATION";
-/// How often to see whether the JVM still is.
+/// How often to check that the JVM is still alive.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// So many looks from status to status.
+/// The number of checks from status to status.
 const LOOKS_TO_STATUS: u32 = 5;
-/// How long the JVM may take to read the last lines of a task that has ended well.
+/// How long the JVM may take to read the last lines of a task that has succeeded.
 const LAST_WORDS: Duration = Duration::from_secs(10);
-/// And of one that has not, whose counters Hadoop forgets. YARN kills 250 ms after it asks to end
-/// (`yarn.nodemanager.sleep-delay-before-sigkill.ms`).
+/// The same for a task that has failed, whose counters Hadoop discards. YARN kills a container 250 ms after it asks it
+/// to end (`yarn.nodemanager.sleep-delay-before-sigkill.ms`).
 const LAST_WORDS_OF_TROUBLE: Duration = Duration::from_millis(100);
 
-/// Runs until the job is over, or the worker cannot go on.
+/// Runs until the job is over, or the worker can't continue.
 pub(crate) fn run() -> Exit {
     let jvm = parent_id();
     match Log::start(io::stderr()).and_then(|log| Ok((log, drain()?))) {
@@ -52,9 +52,9 @@ pub(crate) fn run() -> Exit {
     }
 }
 
-/// Standard input is read to its end, so that nobody who writes to it waits or gets an error.
+/// Reads standard input to its end, so that a process that writes to it neither blocks nor gets an error.
 fn drain() -> anyhow::Result<()> {
-    // Not joined: the input ends when it likes. How it ends means nothing either.
+    // Not joined: the input may end at any time, and its end or error has no meaning.
     let read = || drop(io::copy(&mut io::stdin().lock(), &mut io::sink()));
     thread::Builder::new().name("stdin".into()).spawn(read).context("cannot start threads")?;
     Ok(())
@@ -75,7 +75,7 @@ fn boot() -> anyhow::Result<Boot> {
                 path.display()
             )
         })?;
-    // Without serde's own words: they may quote the secret.
+    // Without the message of serde, which may quote the secret.
     serde_json::from_slice(&secret)
         .map_err(|_| anyhow!("the secret {BOOT_SECRET} in {} is malformed", path.display()))
 }
@@ -83,10 +83,10 @@ fn boot() -> anyhow::Result<Boot> {
 struct Worker {
     jvm: u32,
     log: Log,
-    /// What Hadoop calls it.
+    /// The name of the task attempt.
     attempt: String,
     started_at: Instant,
-    /// The coordinator has taken it.
+    /// Whether the coordinator has accepted the worker.
     has_joined: Cell<bool>,
 }
 
@@ -129,7 +129,7 @@ impl Worker {
         crate::serve(start, joined, gone).await
     }
 
-    /// Tells Hadoop of the progress until the JVM is gone.
+    /// Reports the progress to Hadoop until the JVM is gone.
     async fn watch(&self, report: &Report) {
         let (mut pace, mut told_at) = (Pace::default(), Instant::now());
         let mut ticks = tokio::time::interval(LOOK_EVERY);
@@ -143,7 +143,7 @@ impl Worker {
                 let stats = report.stats();
                 let elapsed = told_at.elapsed();
                 told_at += elapsed;
-                // Also that nothing goes on: Hadoop ends a task that says nothing (`mapreduce.task.timeout`).
+                // Sent even without progress: Hadoop ends a task that reports nothing (`mapreduce.task.timeout`).
                 let text = if self.has_joined.get() {
                     pace.status(&stats, elapsed)
                 } else {
@@ -154,7 +154,7 @@ impl Worker {
         }
     }
 
-    /// Says how it ended.
+    /// Reports how the worker ended.
     fn end(self, totals: Totals, ended: Result<(), WorkerError>) -> Exit {
         let did = format!("{} in {:.1} s", totals.text(), self.started_at.elapsed().as_secs_f64());
         let (exit, why, patience) = match ended {
@@ -166,7 +166,7 @@ impl Worker {
         }
         let last = if self.has_joined.get() { format!("{why}; {did}") } else { why };
         let is_read = self.log.close(totals, log_line(&last), patience);
-        // A task that has done its work must not fail for its counters: they are for people.
+        // A task that has done its work must not fail because of its counters: they are only for display.
         let _ = is_read;
         exit
     }

@@ -1,4 +1,4 @@
-//! The worker as a process, between a coordinator that the test plays and a small table.
+//! The worker as a process, with a coordinator played by the test and a small table.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -68,7 +68,7 @@ async fn no_page_is_asked_for_without_units() {
     assert_eq!(table.requests.load(SeqCst), 0);
     played.tell(grant(Units::from_units(1))).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    // The first page is taken to cost 16 units, the next ones what the last did.
+    // The first page is estimated to cost 16 units, each further one as much as the last.
     assert_eq!(table.requests.load(SeqCst), 9);
 }
 

@@ -24,12 +24,12 @@ use tokio::{io::AsyncReadExt, net::TcpListener, process::Command};
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// Of a process that was not killed.
+/// The exit code of a process that was not killed.
 fn code(status: ExitStatus) -> u8 {
     u8::try_from(status.code().unwrap()).unwrap()
 }
 
-/// What Hadoop has counted.
+/// The value of a counter in Hadoop.
 fn counted(stderr: &str, name: &str) -> u64 {
     let start = format!("reporter:counter:tablehaul,{name},");
     stderr
@@ -123,7 +123,7 @@ async fn a_task_ends_with_its_jvm_though_its_standard_input_stays_open() {
     coordinator.hear().await;
     jvm.kill().await.unwrap();
     let (mut text, since) = (String::new(), Instant::now());
-    // The worker is the last who holds its other end.
+    // Only the worker still holds the other end.
     tokio::time::timeout(SOON, stderr.read_to_string(&mut text)).await.expect("the worker goes on").unwrap();
     assert!(since.elapsed() < Duration::from_secs(3), "after {:?}", since.elapsed());
     assert!(text.contains("\ntablehaul-worker: the task's JVM is gone"), "{text}");

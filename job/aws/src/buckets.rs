@@ -1,5 +1,5 @@
-//! The regions of buckets. S3 tells them to every caller, in whatever region it asks: in the header
-//! `x-amz-bucket-region` of `HeadBucket`, also if that is refused or sent elsewhere (Amazon S3 API Reference,
+//! The regions of buckets. S3 tells the region of a bucket to every caller, in whatever region it is asked: in the
+//! header `x-amz-bucket-region` of `HeadBucket`, even if it refuses or redirects the request (Amazon S3 API Reference,
 //! "`HeadBucket`").
 
 use aws_config::Region;
@@ -13,11 +13,10 @@ use crate::{
 };
 
 impl Clients {
-    /// Finds out in which region a bucket is, unless that is given or known. If S3 does not tell, it stays the first
-    /// guess.
+    /// Finds the region of a bucket, unless it is given or known. If S3 does not tell, the first guess is used.
     ///
     /// # Errors
-    /// S3 can't be asked now.
+    /// Fails if S3 can't be asked now.
     pub async fn locate(&self, bucket: &str) -> Result<(), Fault> {
         if self.buckets.region(bucket).is_some() {
             return Ok(());
@@ -36,7 +35,7 @@ impl Clients {
         asked
     }
 
-    /// The client to reach a bucket with, and its address for messages.
+    /// The client for a bucket, and its address for messages.
     pub fn s3_of(&self, bucket: &str) -> (aws_sdk_s3::Client, String) {
         match self.buckets.region(bucket) {
             None => (self.s3.clone(), self.s3_address.clone()),
@@ -47,8 +46,8 @@ impl Clients {
         }
     }
 
-    /// How workers reach the same: the same table in the same region, and `bucket` where it is. What they would find
-    /// in the environment of their nodes may be other regions and endpoints.
+    /// The settings by which workers reach the same services: the table in the same region, and `bucket` in its region.
+    /// The environment of their nodes might name other regions and endpoints.
     pub fn for_workers(&self, bucket: Option<&str>) -> AwsAccess {
         let mut access = self.access.clone();
         if let Some(bucket) = bucket
@@ -63,8 +62,8 @@ impl Clients {
         aws_sdk_s3::Client::from_conf(self.s3.config().to_builder().region(Region::new(region)).build())
     }
 
-    /// The region of a bucket, as S3 in the region of the guess says; nothing if it does not say. One that can be
-    /// reached there is there.
+    /// Asks S3 in the region `guess` for the region of a bucket; `None` if S3 does not say. A bucket that can be
+    /// reached in `guess` is there.
     async fn ask(&self, bucket: &str, guess: &str) -> Result<Option<String>, Fault> {
         let (client, url) = (self.s3_in(guess.to_owned()), format!("s3://{bucket}"));
         let place = address(self.access.s3_endpoint.as_deref(), "s3", guess);
@@ -75,7 +74,7 @@ impl Clients {
         if let Some(region) = said(&error) {
             return Ok(Some(region));
         }
-        // A reply to HEAD has no body, and servers that name the region only there refuse the signature.
+        // A reply to HEAD has no body. Some servers name the region only in a body, and refuse the signature.
         if error.raw_response().is_some_and(|reply| reply.status().as_u16() == 400) {
             return match client.list_objects_v2().bucket(bucket).max_keys(1).send().await {
                 Ok(_) => Ok(Some(guess.to_owned())),
@@ -84,7 +83,7 @@ impl Clients {
         }
         let fault = Fault::of("s3:ListBucket", &url, &place, &error);
         match fault.kind {
-            // The call that needs the bucket tells of all else.
+            // The call that needs the bucket reports everything else.
             FaultKind::Throttled | FaultKind::Transient | FaultKind::Unreachable | FaultKind::Untrusted => {
                 Err(fault)
             }

@@ -1,4 +1,4 @@
-//! The clients of AWS's services, and what is known of where they lead.
+//! The clients of AWS services, and where they connect to.
 
 use std::{
     collections::HashMap,
@@ -10,51 +10,52 @@ use job::spec::AwsAccess;
 
 use crate::identity::Identity;
 
-/// Who sends failed requests again.
+/// Who retries failed requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retries {
-    /// The SDK, three times in all: for the few calls of the coordinator, which also says soon
-    /// when nobody answers.
+    /// The SDK, with three attempts: for the few calls of the coordinator, which must report soon that a server does
+    /// not answer.
     Sdk,
-    /// The caller, who pays each try from a budget; those to S3, which cost nothing, the SDK first.
+    /// The caller, which pays for each attempt from a budget. Requests to S3, which cost no units, are first retried by
+    /// the SDK.
     Caller,
 }
 
-/// Connections, shared by clones.
+/// The clients of a process; clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Clients {
-    /// To the table's region.
+    /// The client for the table's region.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// To the region in which buckets are that were not located; see [`Clients::s3_of`].
+    /// The client for buckets that were not located; see [`Clients::s3_of`].
     pub s3: aws_sdk_s3::Client,
     /// The table's region.
     pub region: String,
-    /// Where DynamoDB is, for messages.
+    /// The address of DynamoDB, for messages.
     pub dynamodb_address: String,
-    /// Where S3 is, for messages.
+    /// The address of S3, for messages.
     pub s3_address: String,
-    /// What was asked for, with the regions and endpoints that environment and profile add to it.
+    /// The settings asked for, with the regions and endpoints from the environment and the profile.
     pub access: AwsAccess,
-    /// Where buckets are.
+    /// The regions of buckets.
     pub buckets: Buckets,
-    /// To AWS STS, if it makes sense to ask it.
+    /// The client for AWS STS, if it makes sense to ask it.
     pub sts: Option<aws_sdk_sts::Client>,
-    /// Whose credentials these are, as far as that was asked.
+    /// The owner of the credentials, if it was asked for.
     pub identity: Identity,
-    /// What the clients were made of, for clients of other services.
+    /// The configuration of the clients, for clients of other services.
     pub config: SdkConfig,
 }
 
-/// What is known of the regions of buckets. Clones share it.
+/// The known regions of buckets. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Buckets {
-    /// Where to ask, in this order; empty if the region is given.
+    /// The regions to ask in, in this order; empty if the region is given.
     pub(crate) guesses: Vec<String>,
     found: Arc<Mutex<HashMap<String, String>>>,
 }
 
 impl Buckets {
-    /// All are where the user says, if anywhere; else where S3 says, that is to be asked in these regions.
+    /// All buckets are in the region that the user gives, if any. Otherwise S3 is asked in these regions.
     pub(crate) fn new(access: &AwsAccess, guesses: Vec<String>) -> Self {
         let guesses = if access.s3_region.is_some() { Vec::new() } else { guesses };
         Self { guesses, found: Arc::default() }

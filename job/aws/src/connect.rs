@@ -1,4 +1,4 @@
-//! From [`AwsAccess`] to clients.
+//! Builds clients from [`AwsAccess`].
 
 use std::time::Duration;
 
@@ -21,20 +21,20 @@ use crate::{
     trust,
 };
 
-/// Used where another DynamoDB than AWS's is named without a region: such servers need one only
-/// for the signature. Also where only buckets are wanted, whose regions S3 tells.
+/// The region for a DynamoDB other than AWS's without a given region: such servers need one only for the signature.
+/// Also the region for commands that only use buckets, whose regions S3 tells.
 const REGION_IF_NONE_MATTERS: &str = "us-east-1";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
-/// A Scan page or an upload part that takes longer is sent again.
+/// A request that takes longer, such as for a Scan page or an upload part, is retried.
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Builds clients and makes sure that there are a region and credentials; no request is sent to
-/// DynamoDB or S3. If an account is required, AWS STS is asked whose the credentials are.
+/// Builds clients and makes sure that there are a region and credentials. It sends no request to DynamoDB or S3. If an
+/// account is required, it asks AWS STS for the account of the credentials.
 ///
 /// # Errors
-/// [`FaultKind::NoRegion`], [`FaultKind::NoCredentials`], [`FaultKind::Misconfigured`], [`FaultKind::WrongAccount`],
-/// or what the role could not be assumed for.
+/// Fails with [`FaultKind::NoRegion`], [`FaultKind::NoCredentials`], [`FaultKind::Misconfigured`] or
+/// [`FaultKind::WrongAccount`], or with the reason why the role can't be assumed.
 pub async fn connect(access: &AwsAccess, retries: Retries) -> Result<Clients, Fault> {
     let Config { sdk, profile_region, access } = config(access, None).await?;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
@@ -43,10 +43,10 @@ pub async fn connect(access: &AwsAccess, retries: Retries) -> Result<Clients, Fa
     clients(&sdk, access, guesses, retries).await
 }
 
-/// The same for commands that only use S3. Any region will do for them, since S3 tells where its buckets are.
+/// The same for commands that only use S3. They work with any region, since S3 tells the regions of its buckets.
 ///
 /// # Errors
-/// As of [`connect`], but for [`FaultKind::NoRegion`].
+/// Fails like [`connect`], but never with [`FaultKind::NoRegion`].
 pub async fn connect_to_s3(access: &AwsAccess, retries: Retries) -> Result<Clients, Fault> {
     let region = access.s3_region.clone().or_else(|| access.region.clone());
     let access = AwsAccess { region, ..access.clone() };
@@ -82,17 +82,17 @@ async fn clients(
     })
 }
 
-/// What environment, shared files and the user say together.
+/// The settings from the environment, the shared files and the user together.
 struct Config {
-    /// With credentials that were there just now, and a region.
+    /// With a region, and with credentials that were just found.
     sdk: SdkConfig,
-    /// The region that environment or profile name, whatever was asked for.
+    /// The region that the environment or the profile names, whatever was asked for.
     profile_region: Option<String>,
-    /// What was asked for, with the endpoints that environment or profile name.
+    /// The settings asked for, with the endpoints from the environment or the profile.
     access: AwsAccess,
 }
 
-/// `any_region` is taken if none is named.
+/// `any_region` is used if no region is given.
 async fn config(access: &AwsAccess, any_region: Option<&'static str>) -> Result<Config, Fault> {
     access.check_endpoints().map_err(|why| Fault::new(FaultKind::Refused, why))?;
     let _waiting = crate::waits::calling("the region and the credentials of AWS");
@@ -141,7 +141,7 @@ async fn base_config(access: &AwsAccess, profile: &Profile) -> Result<SdkConfig,
     if !profile.is_explicit() {
         return Ok(config);
     }
-    // The loader's chain begins with the environment.
+    // A provider of its own, since the chain of the loader begins with the environment.
     let mut provider = ProviderConfig::without_region()
         .with_region(config.region().cloned())
         .with_use_fips(config.use_fips())
@@ -174,7 +174,7 @@ async fn check_credentials(config: &SdkConfig, access: &AwsAccess) -> Result<(),
     let Err(error) = provider.provide_credentials().await else { return Ok(()) };
     let is_nowhere = crate::fault::causes(&error)
         .any(|cause| matches!(cause.downcast_ref(), Some(CredentialsError::CredentialsNotLoaded(_))));
-    // Of places in which nothing is configured it says only that, once for each place.
+    // This error only says, for each source, that nothing is configured there.
     let why = match (is_nowhere, &access.assume_role) {
         (true, Some(_)) => ": there are no credentials to do so with".to_owned(),
         (true, None) => String::new(),

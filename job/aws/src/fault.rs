@@ -1,4 +1,4 @@
-//! What an error of AWS means.
+//! Classifies the errors of AWS.
 
 mod network;
 mod reply;
@@ -14,30 +14,30 @@ use reply::{body, is_damaged, is_web_page, kms_action};
 pub(crate) use text::{causes, chain};
 use text::{element, sane};
 
-/// The meanings that someone acts upon.
+/// The kinds of errors that some caller handles differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// Refused for capacity or request rate; goes through later.
+    /// Throttled for capacity or request rate; a later attempt may succeed.
     Throttled,
-    /// The service failed or the connection broke; goes through later.
+    /// The service failed or the connection broke; a later attempt may succeed.
     Transient,
-    /// Nothing answers at the address, or something else than AWS.
+    /// Nothing answers at the address, or something other than AWS does.
     Unreachable,
     /// The server has no certificate that can be trusted.
     Untrusted,
-    /// Table, bucket or object is not there.
+    /// The table, bucket or object does not exist.
     NotFound,
     /// Not permitted.
     Denied,
     /// No credentials were found.
     NoCredentials,
-    /// Credentials were found and are wrong.
+    /// Credentials were found, but are wrong.
     BadCredentials,
-    /// Credentials were found and were good; others will be found soon.
+    /// Valid credentials were found but have expired; others will be found soon.
     ExpiredCredentials,
-    /// The credentials belong to another account than the one that is required.
+    /// The credentials belong to another account than the required one.
     WrongAccount,
-    /// A profile or a file that was named is missing or can't be used.
+    /// The given profile or file is missing or can't be used.
     Misconfigured,
     /// The clock of this machine is wrong.
     ClockSkew,
@@ -49,36 +49,36 @@ pub enum FaultKind {
     WrongRegion,
     /// The object is in an archive and must be restored before it can be read.
     Archived,
-    /// The KMS key that table or object is encrypted with can't be used.
+    /// The KMS key of the table or object can't be used.
     EncryptionKey,
-    /// DynamoDB does not take what was sent: one of the items, or the request as a whole.
+    /// DynamoDB rejects what was sent: one of the items, or the whole request.
     Invalid,
-    /// What was stored of a file that is not complete is gone, or is no longer what was stored.
+    /// The stored parts of an incomplete file are gone, or have changed.
     Lost,
-    /// A folder is no longer the one that this process has locked.
+    /// The folder is no longer the one that this process has locked.
     Moved,
-    /// The request itself is refused: another try would fare the same.
+    /// The request itself is refused; a retry would fail as well.
     Refused,
 }
 
-/// A failed call, in words for the user.
+/// A failed call, with a message for the user.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Fault {
-    /// What it means.
+    /// The kind of the error.
     pub kind: FaultKind,
-    /// One line: what, where, what to do.
+    /// One line: what failed, where, and what to do.
     pub message: String,
 }
 
 impl Fault {
-    /// With a message for the user.
+    /// A fault with this message.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 
-    /// Reads an SDK error. `action` is the IAM action, `resource` what it was called on, `address`
-    /// the endpoint.
+    /// Classifies an SDK error. `action` is the IAM action, `resource` what it was called on, and `address` the
+    /// endpoint.
     pub fn of<E>(action: &str, resource: &str, address: &str, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
@@ -95,7 +95,7 @@ impl Fault {
                     crate::MAX_REPLY_BYTES >> 20
                 ),
             ),
-            // A reply that cannot be read was torn on its way.
+            // A reply that can't be read was damaged in transit.
             SdkError::ResponseError(context) => {
                 let fault = Self::of_reply(action, resource, address, (None, None), context.raw());
                 match fault.kind {
@@ -122,7 +122,7 @@ impl Fault {
         }
     }
 
-    /// What a reply with this code and message means.
+    /// Classifies a reply with this code and message.
     fn of_reply(
         action: &str,
         resource: &str,
@@ -171,11 +171,11 @@ impl Fault {
         Self::new(kind, words)
     }
 
-    /// The same request may go through later.
+    /// Whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
         match self.kind {
-            // A clock or an instance profile is often renewed while a job runs, an endpoint comes back. Of a clock that
-            // is wrong the SDK learns by the reply, and signs the next request by the server's.
+            // A clock or an instance profile is often fixed while a job runs, and an endpoint may come back. The SDK
+            // detects a wrong clock by the reply, and signs the next request by the server's clock.
             FaultKind::Throttled
             | FaultKind::Transient
             | FaultKind::Unreachable
@@ -201,12 +201,12 @@ impl Fault {
     }
 }
 
-/// Why a call of which only the error is known failed, with a remedy if there is one.
+/// Why a call failed of which only the error is known, with a remedy if there is one.
 pub(crate) fn why(error: &(dyn Error + 'static)) -> String {
     network::cause("the server", error).map_or_else(|| chain(error), |(_, words)| words)
 }
 
-/// Whether a reply was read no further because it is longer than any can be.
+/// Whether the SDK stopped reading a reply because it is longer than any can be.
 fn is_too_long(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(<dyn Error>::is::<http_body_util::LengthLimitError>)
 }

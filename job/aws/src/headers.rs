@@ -1,4 +1,4 @@
-//! The headers that [`S3Settings`] put on requests to S3: in one place, so that no object and no call lacks
+//! The headers of [`S3Settings`] on requests to S3. They are set in one place, so that no object and no call lacks
 //! them.
 
 use aws_smithy_runtime_api::{
@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::config_bag::ConfigBag;
 use job::spec::S3Settings;
 
-/// Puts the headers on each request of a client before it is signed.
+/// Sets the headers of each request of a client before it is signed.
 #[derive(Clone, Debug)]
 pub(crate) struct S3Headers(pub(crate) S3Settings);
 
@@ -35,9 +35,8 @@ impl Intercept for S3Headers {
     }
 }
 
-/// The headers of an operation. Which operation takes which is in the Amazon S3 API Reference, under each. A part
-/// of a multipart upload has the properties that the upload was created with; S3 refuses
-/// `x-amz-server-side-encryption` with it.
+/// The headers of an operation. The Amazon S3 API Reference lists them under each operation. A part of a multipart
+/// upload has the properties that the upload was created with; S3 refuses `x-amz-server-side-encryption` on it.
 fn headers(operation: &str, settings: &S3Settings) -> Vec<(&'static str, String)> {
     let S3Settings { bucket_owner, requester_pays, acl, sse, sse_kms_key_id, storage_class, tags } = settings;
     let mut headers = Vec::new();
@@ -60,13 +59,14 @@ fn headers(operation: &str, settings: &S3Settings) -> Vec<(&'static str, String)
     headers
 }
 
-/// All operations on a bucket or an object do, but for those that make or list buckets or begin a session.
+/// Whether an operation accepts the expected owner. All operations on a bucket or an object do, except those that
+/// create or list buckets or begin a session.
 fn takes_owner(operation: &str) -> bool {
     !matches!(operation, "CreateBucket" | "CreateSession" | "ListBuckets" | "ListDirectoryBuckets")
 }
 
-/// Those on objects and uploads do, those that list them, and every HEAD (Amazon S3 User Guide, "Downloading objects from
-/// Requester Pays buckets").
+/// Whether an operation accepts the requester-pays header. Those on objects and uploads do, those that list them, and
+/// every HEAD (Amazon S3 User Guide, "Downloading objects from Requester Pays buckets").
 fn takes_payer(operation: &str) -> bool {
     matches!(
         operation,
@@ -90,7 +90,7 @@ fn takes_payer(operation: &str) -> bool {
     )
 }
 
-/// An object comes of it, whose properties it says.
+/// Whether an operation creates an object and sets its properties.
 fn makes_object(operation: &str) -> bool {
     matches!(operation, "CopyObject" | "CreateMultipartUpload" | "PutObject")
 }

@@ -1,4 +1,4 @@
-//! Whose credentials these are.
+//! The owner of the credentials.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::{
     fault::{Fault, FaultKind},
 };
 
-/// How long STS may take to answer if nothing depends on the answer.
+/// How long to wait for STS if nothing depends on the answer.
 const BRIEFLY: Duration = Duration::from_secs(3);
-/// Tries of a question if nothing depends on the answer.
+/// The number of attempts if nothing depends on the answer.
 const BRIEF_ATTEMPTS: u32 = 2;
-/// A worker may ask at the same time as thousands of others.
+/// The number of attempts of a worker, which may ask at the same time as thousands of others.
 const ATTEMPTS_OF_WORKER: u32 = 6;
 
-/// The user or role that credentials are of.
+/// The user or role that owns the credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The account, 12 digits.
@@ -27,20 +27,20 @@ pub struct Caller {
     pub arn: String,
 }
 
-/// What is known of whose credentials these are.
+/// What is known about the owner of the credentials.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Identity {
-    /// Nobody was asked: these servers are not AWS's.
+    /// STS was not asked, since the servers are not those of AWS.
     #[default]
     Unasked,
-    /// Nobody could say, and why.
+    /// STS did not answer, with the reason.
     Unknown(String),
-    /// Theirs.
+    /// The owner is known.
     Known(Caller),
 }
 
 impl Identity {
-    /// Who, if it is known.
+    /// The owner, if it is known.
     pub fn caller(&self) -> Option<&Caller> {
         match self {
             Self::Known(caller) => Some(caller),
@@ -50,7 +50,8 @@ impl Identity {
 }
 
 impl Clients {
-    /// Asks AWS STS whose credentials these are, unless that is known. No answer within 3 seconds is one, too.
+    /// Asks AWS STS for the owner of the credentials, unless it is known. Without an answer within 3 seconds it is
+    /// unknown.
     pub async fn identify(&self) -> Identity {
         let Some(sts) = &self.sts else { return self.identity.clone() };
         if let Identity::Known(_) = self.identity {
@@ -70,8 +71,8 @@ impl Clients {
     }
 }
 
-/// A client for AWS STS if it makes sense to ask it: emulators of DynamoDB have other accounts than AWS, and who uses
-/// one may have no way to AWS. If an account is required, the question is asked whatever is used.
+/// A client for AWS STS, if it makes sense to ask it. Emulators of DynamoDB have other accounts than AWS, and their
+/// users may have no connection to AWS. If an account is required, STS is asked in any case.
 pub(crate) fn sts_client(
     config: &SdkConfig,
     access: &AwsAccess,
@@ -92,10 +93,10 @@ pub(crate) fn sts_client(
     Some(aws_sdk_sts::Client::from_conf(config))
 }
 
-/// Makes sure that the credentials belong to an account.
+/// Checks that the credentials belong to an account.
 ///
 /// # Errors
-/// [`FaultKind::WrongAccount`] if they belong to another; the reason if it can't be found out.
+/// Fails with [`FaultKind::WrongAccount`] if they belong to another, and with the reason if that can't be found out.
 pub(crate) async fn check_account(sts: &aws_sdk_sts::Client, account: &str) -> Result<Caller, Fault> {
     let caller = ask(sts).await.map_err(|fault| {
         let why = format!("cannot check that the credentials belong to account {account}: {}", fault.message);

@@ -1,5 +1,5 @@
-//! How coordinator and worker reach AWS: clients by [`connect()`], and in [`Fault`] the one place
-//! that decides what an error of theirs means.
+//! How coordinator and worker reach AWS: [`connect()`] builds clients, and [`Fault`] is the only place that classifies
+//! their errors.
 
 mod buckets;
 mod clients;

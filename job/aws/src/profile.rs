@@ -1,4 +1,4 @@
-//! Which profile of the shared configuration files is used, and whether it exists.
+//! The profile of the shared configuration files, and whether it exists.
 
 use std::path::Path;
 
@@ -8,24 +8,24 @@ use aws_types::os_shim_internal::{Env, Fs};
 
 use crate::{Fault, FaultKind};
 
-/// Profiles that are named when the one that was asked for is missing.
+/// The most profiles that a message lists when the given one is missing.
 const MOST_NAMED: usize = 5;
 
-/// Which profile was asked for.
+/// How the profile was chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Choice {
-    /// By flag: it alone gives the credentials, as for the AWS command line (botocore's
-    /// `create_credential_resolver` leaves the environment's out then).
+    /// By flag. Credentials come from it alone, as in the AWS command line (botocore's `create_credential_resolver`
+    /// then skips those of the environment).
     Given(String),
-    /// By this variable: credentials in the environment come before it.
+    /// By this environment variable. Credentials in the environment come before it.
     Variable(&'static str, String),
-    /// None was.
+    /// None was given.
     Default,
 }
 
 impl Choice {
-    /// `AWS_PROFILE`, and as for the AWS command line `AWS_DEFAULT_PROFILE`, which the SDK does not know. Empty
-    /// ones count as not set.
+    /// `AWS_PROFILE` or, as in the AWS command line, `AWS_DEFAULT_PROFILE`, which the SDK does not read. Empty ones
+    /// count as not set.
     fn of(given: Option<&str>, variable: impl Fn(&str) -> Option<String>) -> Self {
         if let Some(name) = given {
             return Self::Given(name.to_owned());
@@ -43,8 +43,8 @@ impl Choice {
         }
     }
 
-    /// Whether it is an error if no file defines it. As for the AWS command line `default` need not be defined,
-    /// unless somebody typed it.
+    /// Whether it is an error if no file defines it. As in the AWS command line, `default` need not be defined, unless
+    /// it was given by flag.
     fn must_exist(&self) -> bool {
         match self {
             Self::Given(_) => true,
@@ -54,7 +54,7 @@ impl Choice {
     }
 }
 
-/// The shared configuration files, and the profile of them that is used.
+/// The shared configuration files, and the profile in use.
 #[derive(Debug)]
 pub(crate) struct Profile {
     choice: Choice,
@@ -65,7 +65,7 @@ impl Profile {
     /// Reads the files.
     ///
     /// # Errors
-    /// If the profile that was asked for is in none of them.
+    /// Fails if the given profile is in none of them.
     pub(crate) async fn find(given: Option<&str>) -> Result<Self, Fault> {
         let env = Env::real();
         let choice = Choice::of(given, |name| env.get(name).ok());
@@ -73,7 +73,7 @@ impl Profile {
         let loaded = load(&Fs::real(), &env, &EnvConfigFiles::default(), Some(name.into())).await;
         let set = match loaded {
             Ok(set) => set,
-            // Files that can't be read do no harm if nobody asked for a profile.
+            // Files that can't be read do no harm if no profile was given.
             Err(_) if !choice.must_exist() => ProfileSet::default(),
             Err(error) => {
                 let (name, why) = (choice.name().escape_debug().to_string(), crate::fault::chain(&error));
@@ -95,24 +95,24 @@ impl Profile {
         Ok(Self { choice, set })
     }
 
-    /// What the SDK must know about it.
+    /// Its name, for the SDK.
     pub(crate) fn name(&self) -> &str {
         self.choice.name()
     }
 
-    /// Whether it alone gives the credentials.
+    /// Whether credentials come from it alone.
     pub(crate) fn is_explicit(&self) -> bool {
         matches!(self.choice, Choice::Given(_))
     }
 
-    /// A setting of it.
+    /// A setting of the profile.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.set.get(key).filter(|value| !value.is_empty())
     }
 }
 
-/// The profile that another one takes its credentials from and that no file defines. The SDK would go on to the role of
-/// the instance then.
+/// The profile that another one takes its credentials from, if no file defines it. The SDK would then use the role of
+/// the instance.
 fn missing_source(
     name: &str,
     property: impl Fn(&str, &str) -> Option<String>,
@@ -126,7 +126,7 @@ fn missing_source(
         if !is_defined(&source) {
             return Some(source);
         }
-        // A loop, or one that takes its own keys: the SDK knows what to say and do.
+        // A cycle, or a profile that names itself and has keys of its own: the SDK handles both.
         if seen.contains(&source) {
             return None;
         }
@@ -138,7 +138,7 @@ fn wrong(why: String) -> Fault {
     Fault::new(FaultKind::Misconfigured, why)
 }
 
-/// The files that were looked at.
+/// The files that were read.
 pub(crate) fn files(env: &Env) -> String {
     let file = |variable: &str, default: &str| {
         let home = env.get("HOME").unwrap_or_else(|_| "~".into());

@@ -1,4 +1,4 @@
-//! The bytes of an object in S3 for a thread that may wait: they come in ranges, some of them ahead.
+//! Reads the bytes of an S3 object on a blocking thread. They arrive in ranges, some of them ahead of the reader.
 
 use std::{
     io::{self, BufRead, Read},
@@ -16,27 +16,27 @@ use crate::Fault;
 /// How an object is cut into ranges.
 #[derive(Clone, Copy, Debug)]
 pub struct Ahead {
-    /// Bytes asked for at once.
+    /// The bytes of a request.
     pub range_bytes: u64,
-    /// Ranges that are there or on their way before the reader wants them, at least 2. With the one in
-    /// its hand an object takes one more than these times `range_bytes` of memory.
+    /// The number of ranges that are in memory or in flight before the reader wants them, at least 2. With the range
+    /// that is being read, an object takes `(ranges + 1) × range_bytes` of memory.
     pub ranges: usize,
 }
 
-/// A range that is on its way.
+/// A range in flight.
 type Arriving = oneshot::Receiver<Result<Bytes, Fault>>;
 
-/// The reader's end; to be read on a thread that may wait. Errors are [`Fault`]s in an [`io::Error`].
+/// The reader, for a blocking thread. Its errors are [`Fault`]s in an [`io::Error`].
 #[derive(Debug)]
 pub struct Ranges {
     arriving: mpsc::Receiver<Arriving>,
     in_hand: Bytes,
-    /// Bytes that are still to come.
+    /// The number of bytes still to come.
     left: u64,
 }
 
-/// The two ends of reading the bytes `of` an object: who waits for them, and who asks for them by
-/// `get`, which tries again what is worth it.
+/// Reads the bytes `of` an object. Returns the reader, and a future that requests the ranges with `get`, which retries
+/// errors that are worth it.
 pub fn ranges<G, F>(of: Range<u64>, ahead: Ahead, get: G) -> (Ranges, impl Future<Output = ()> + Send)
 where
     G: Fn(Range<u64>) -> F + Send,
@@ -47,7 +47,7 @@ where
     (Ranges { arriving, in_hand: Bytes::new(), left }, fetch(of, ahead.range_bytes, get, sender))
 }
 
-/// Asks for the ranges in order, until there are no more or nobody wants them.
+/// Requests the ranges in order, until there are no more or the reader is gone.
 async fn fetch<G, F>(of: Range<u64>, range_bytes: u64, get: G, sender: mpsc::Sender<Arriving>)
 where
     G: Fn(Range<u64>) -> F + Send,
@@ -64,7 +64,7 @@ where
         }
         let got = get(range);
         under_way.spawn(async move {
-            // Nobody waits for it any more: then it may be lost.
+            // It fails if the reader is gone; then the range is not needed.
             let _ = arrived.send(got.await);
         });
         while under_way.try_join_next().is_some() {}

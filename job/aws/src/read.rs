@@ -1,4 +1,4 @@
-//! Reading bytes of objects in S3.
+//! Reads bytes of objects in S3.
 
 use std::ops::Range;
 
@@ -6,11 +6,11 @@ use bytes::{Bytes, BytesMut};
 
 use crate::{Fault, FaultKind};
 
-/// Reads bytes of an object as it was listed, from the S3 at `address`: if its entity tag is given and another one is in its
-/// place, that is a [`FaultKind::PreconditionFailed`].
+/// Reads bytes of an object as it was listed, from the S3 at `address`. If its entity tag is given and the object has
+/// another one now, that is a [`FaultKind::PreconditionFailed`].
 ///
 /// # Errors
-/// What S3 refuses, and a reply that is not as long as the range.
+/// Fails if S3 refuses the request, and if the reply is not as long as the range.
 pub async fn get_range(
     s3: &aws_sdk_s3::Client,
     address: &str,
@@ -42,7 +42,7 @@ pub async fn get_range(
     Ok(bytes.freeze())
 }
 
-/// That another object is in the place of the one that was listed, in words.
+/// The fault for an object that has changed since it was listed.
 fn changed(fault: Fault, url: &str) -> Fault {
     if fault.kind != FaultKind::PreconditionFailed {
         return fault;

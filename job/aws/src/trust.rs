@@ -1,7 +1,7 @@
-//! Which certificate authorities TLS connections trust: those of `AWS_CA_BUNDLE` or of the profile's `ca_bundle`.
+//! The certificate authorities that TLS connections trust: those of `AWS_CA_BUNDLE` or of the profile's `ca_bundle`.
 //!
-//! As for the AWS command line, the bundle takes the place of the system's authorities, and the variable comes
-//! before the profile (AWS SDKs and Tools Reference Guide, "Environment variables list", `AWS_CA_BUNDLE`).
+//! As in the AWS command line, the bundle replaces the system's authorities, and the variable takes precedence over the
+//! profile (AWS SDKs and Tools Reference Guide, "Environment variables list", `AWS_CA_BUNDLE`).
 
 use std::{fs, path::Path};
 
@@ -21,10 +21,10 @@ use crate::{Fault, FaultKind, profile::Profile};
 
 const VARIABLE: &str = "AWS_CA_BUNDLE";
 
-/// An HTTP client that trusts the CA bundle that environment or profile name; `None` if they name no bundle.
+/// An HTTP client that trusts the CA bundle of the environment or the profile; `None` if they name no bundle.
 ///
 /// # Errors
-/// If the bundle can't be read or holds no certificate.
+/// Fails if the bundle can't be read or contains no certificate.
 pub(crate) fn http_client(profile: &Profile) -> Result<Option<SharedHttpClient>, Fault> {
     let variable = std::env::var(VARIABLE).ok().filter(|path| !path.is_empty());
     let (path, source) = match (variable, profile.get("ca_bundle")) {
@@ -40,7 +40,7 @@ pub(crate) fn http_client(profile: &Profile) -> Result<Option<SharedHttpClient>,
     let store = TrustStore::empty().with_pem_certificate(pem);
     let context = TlsContext::builder().with_trust_store(store).build();
     let context = context.map_err(|error| wrong(error.to_string()))?;
-    // Like the SDK's own client in all but trust.
+    // The same as the SDK's own client except for the trusted authorities.
     let client = Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = ConnectorBuilder::default()
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
@@ -62,8 +62,8 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("can't be read: {error}"))
 }
 
-/// The certificates of a bundle that can be trusted, in PEM form. Bundles often hold old ones that no program takes
-/// any more; those are left out, as other programs leave them out. There must be one.
+/// The usable certificates of a bundle, in PEM. Bundles often contain old ones that no program accepts any more. Those
+/// are left out, as in other programs, but at least one must remain.
 fn certificates(bundle: &[u8]) -> Result<Vec<u8>, String> {
     let mut pem = Vec::new();
     let mut unusable = 0_usize;

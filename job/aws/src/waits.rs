@@ -1,5 +1,5 @@
-//! What this process waits for: answers of servers and of file systems. Each wait is noted here, so that a silent
-//! server can be named while it is silent.
+//! Records what this process waits for: replies of servers and of file systems. So a silent server can be named while
+//! it is silent.
 
 use std::{
     collections::BTreeMap,
@@ -13,38 +13,38 @@ fn waits() -> MutexGuard<'static, Waits> {
     WAITS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Something that is waited for, and for how long already.
+/// Something that the process waits for, and since when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wait {
-    /// What, such as `https://… (s3:ListBucket)`.
+    /// What it waits for, such as `https://… (s3:ListBucket)`.
     pub what: String,
-    /// Since when. The same for all tries of a request that nobody has answered.
+    /// When the wait began. It is the same for all attempts of a request without an answer.
     pub since: Instant,
-    /// For how long.
+    /// How long the wait has lasted.
     pub age: Duration,
 }
 
-/// Notes that this process waits for the answer to a request, until the returned guard is dropped.
+/// Records that this process waits for the reply to a request, until the returned guard is dropped.
 pub fn waiting(what: impl Into<String>) -> Waiting {
     Waiting { number: waits().begin(Instant::now(), what.into()), ends: Ends::GivenUp }
 }
 
-/// The same for a call that answers by coming to its end, such as one to a file system.
+/// The same for a call whose end is the answer, such as one to a file system.
 pub fn calling(what: impl Into<String>) -> Waiting {
     Waiting { number: waits().begin(Instant::now(), what.into()), ends: Ends::Answered }
 }
 
-/// What has been waited for longest.
+/// The longest wait.
 pub fn longest() -> Option<Wait> {
     waits().longest(Instant::now())
 }
 
-/// What has been waited for longest while nothing else answered either: the age is that of the silence.
+/// The longest wait during which nothing else answered either. Its age is that of the silence.
 pub fn silence() -> Option<Wait> {
     waits().silence(Instant::now())
 }
 
-/// Held while something is waited for.
+/// The guard of a wait.
 #[derive(Debug)]
 pub struct Waiting {
     number: u64,
@@ -55,24 +55,24 @@ pub struct Waiting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ends {
     Answered,
-    /// The same is asked for again: it is still the same wait.
+    /// No answer in time. The next attempt continues the same wait.
     Late,
-    /// Nobody wants to know any more.
+    /// Nobody needs the answer any more.
     GivenUp,
 }
 
 impl Waiting {
-    /// It has answered, in part at least.
+    /// Records an answer, or a part of one.
     pub fn heard(&self) {
         waits().heard(Instant::now(), self.number);
     }
 
-    /// It has not answered in time; maybe it does when it is asked again.
+    /// Ends the wait without an answer in time. The next attempt may be answered.
     pub fn late(mut self) {
         self.ends = Ends::Late;
     }
 
-    /// It has answered.
+    /// Ends the wait with an answer.
     pub fn answered(mut self) {
         self.ends = Ends::Answered;
     }
@@ -84,13 +84,13 @@ impl Drop for Waiting {
     }
 }
 
-/// The time is an argument.
+/// The recorded waits. The time is an argument.
 #[derive(Debug)]
 struct Waits {
-    /// By number, which is their order: what, and since when or when it last answered in part.
+    /// By number, in their order: what is waited for, and when it began or was last answered in part.
     pending: BTreeMap<u64, (String, Instant)>,
     next: u64,
-    /// Of what has not answered since: when it was first asked for.
+    /// Requests without an answer so far, and when each was first sent.
     asked: BTreeMap<String, Instant>,
     heard: Option<Instant>,
 }
@@ -127,7 +127,7 @@ impl Waits {
 
     fn all(&self) -> impl Iterator<Item = (&String, Instant)> {
         self.pending.values().map(|(what, since)| {
-            // The wait for a request that is sent again began when it was first sent.
+            // The wait for a retried request began with its first attempt.
             (what, self.asked.get(what).map_or(*since, |asked| (*asked).min(*since)))
         })
     }

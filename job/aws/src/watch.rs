@@ -1,4 +1,4 @@
-//! Looks at every request of the SDK and at its reply: notes what is waited for, and bounds what is read.
+//! Observes every request of the SDK and its reply: records waits, and bounds the length of replies.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -26,16 +26,17 @@ use http_body_util::Limited;
 
 use crate::waits::{Waiting, waiting};
 
-/// No reply is longer, but that to a `GetObject`, whose reader knows how much it asked for. 1 MiB of items, the most of a
-/// Scan page, is at most 9 times that in JSON (`{"NULL":true}` is a byte), and the unprocessed items of a batch are no
-/// more than were sent. 1,000 keys of 1,024 bytes, the most that S3 lists at once, are at most 6 times that in XML.
+/// The longest reply, except that to a `GetObject`, whose reader knows how much it asked for. 1 MiB of items, the most
+/// in a Scan page, takes at most 9 times that in JSON (`{"NULL":true}` is one byte), and the unprocessed items of a
+/// batch are no more than were sent. 1,000 keys of 1,024 bytes, the most that S3 lists at once, take at most 6 times
+/// that in XML.
 pub const MAX_REPLY_BYTES: usize = 16 * 1024 * 1024;
 
-/// For the configuration of a client.
+/// The interceptor for the configuration of a client.
 #[derive(Debug)]
 pub(crate) struct Watch;
 
-/// What belongs to a try.
+/// The data of an attempt.
 #[derive(Debug)]
 struct Try(Mutex<Option<Waiting>>);
 
@@ -89,7 +90,7 @@ impl Intercept for Watch {
     ) -> Result<(), BoxError> {
         let Some(Try(waiting)) = config.load::<Try>() else { return Ok(()) };
         let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A refused connection is an answer, too; a connection that times out is not.
+        // A refused connection is an answer, too. A connection that times out is not.
         let is_late = context.output_or_error().and_then(Result::err).is_some_and(|error| {
             error.is_timeout_error() || error.as_connector_error().is_some_and(ConnectorError::is_timeout)
         });
@@ -102,7 +103,7 @@ impl Intercept for Watch {
     }
 }
 
-/// The name under which an operation is permitted, as it stands in messages and policies.
+/// The IAM name of an operation, as in messages and policies.
 fn action(metadata: &Metadata) -> String {
     let action = match metadata.name() {
         "ListObjectsV2" | "HeadBucket" => "ListBucket",
@@ -115,7 +116,7 @@ fn action(metadata: &Metadata) -> String {
     format!("{}:{action}", metadata.service().to_lowercase())
 }
 
-/// Scheme, host and port of a URL: no user, no password, no path.
+/// The scheme, host and port of a URL, without user, password and path.
 fn server(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
     let authority = rest.split(['/', '?']).next().unwrap_or_default();

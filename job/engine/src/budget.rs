@@ -1,8 +1,7 @@
-//! The job's one token bucket, and how its units are divided among workers. Time is an
-//! argument.
+//! The job's one token bucket, and how its units are divided among workers. The time is an argument.
 //!
-//! It is the only place where the job's rate exists. Whatever workers do, join, idle or die, the sum
-//! of all grants stays below rate × time + burst.
+//! The rate of the job is enforced here alone. Whether workers join, idle or die, the sum of all grants stays below
+//! rate × time + burst.
 
 mod divide;
 
@@ -18,22 +17,22 @@ use job::capacity::{Rate, Units};
 
 pub(crate) use divide::divide;
 
-/// The bucket is filled at this share of the rate. Workers acquire by estimate and a page in
-/// flight may cost more, so a bucket filled at the whole rate would now and then exceed it.
+/// The bucket fills at this share of the rate. Workers acquire units by estimate, and a page in flight may cost more:
+/// a bucket that fills at the whole rate would now and then exceed it.
 const PACE_PER_MILLE: u64 = 990;
-/// What the bucket holds at most, in time: enough that a late tick loses nothing, little enough
-/// that no ten seconds see over 103 % of the rate.
+/// The capacity of the bucket, as time at the rate: enough that a late tick loses nothing, and little enough that no
+/// ten seconds exceed 103 % of the rate.
 const BURST: Duration = Duration::from_millis(250);
-/// Time in which a page should not cost more than the rate gives.
+/// A page should cost no more than the rate gives in this time.
 const PAGE_TIME: Duration = Duration::from_millis(50);
-/// After a throttle the pace falls to this share, at most once in [`CUT_PAUSE`].
+/// A throttle cuts the pace to this share, at most once in [`CUT_PAUSE`].
 const CUT_PER_MILLE: u64 = 700;
 const CUT_PAUSE: Duration = Duration::from_millis(500);
-/// How much of the rate comes back in each quiet [`CUT_PAUSE`].
+/// The share of the rate that comes back after each [`CUT_PAUSE`] without a throttle.
 const RECOVERY_PER_MILLE: u64 = 50;
 const LOWEST_PER_MILLE: u64 = 50;
-/// Cells of the bucket in a second: fine enough to be smooth, few enough that a cell's nanoseconds
-/// round to nothing.
+/// Cells of the bucket per second: enough to be smooth, and few enough that rounding the nanoseconds of a cell does
+/// not matter.
 const CELLS_PER_SECOND: u64 = 20_000;
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, StateInformationMiddleware>;
@@ -41,21 +40,21 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, StateInfo
 /// The bucket.
 pub(crate) struct Budget {
     rate: Rate,
-    /// Share of the pace that is used now; below 1000 after throttles.
+    /// The share of the pace in use; below 1000 after throttles.
     effort_per_mille: u64,
     changed_at: Duration,
     clock: FakeRelativeClock,
     now: Duration,
     limiter: Limiter,
-    /// Thousandths of a unit in one cell.
+    /// Thousandths of a unit in a cell.
     cell_milli: u64,
-    /// What the last cell held beyond what was taken.
+    /// What is left of the last cell taken.
     rest_milli: u64,
     granted: Units,
 }
 
 impl Budget {
-    /// An empty bucket at `now`: a full one would exceed the rate at the start.
+    /// An empty bucket at `now`. A full one would exceed the rate at the start.
     pub(crate) fn new(rate: Rate, now: Duration) -> Self {
         let clock = FakeRelativeClock::default();
         let (limiter, cell_milli) = bucket(rate, 1000, &clock);
@@ -90,12 +89,12 @@ impl Budget {
         self.rate * BURST + Units::from_milli(self.cell_milli)
     }
 
-    /// What one page should cost at most, so that pages stay a fraction of a second of budget.
+    /// The most that one page should cost, so that a page uses only a fraction of a second of the budget.
     pub(crate) fn page_cap(&self) -> Units {
         (self.rate * PAGE_TIME).max(Units::from_milli(500))
     }
 
-    /// Takes what the bucket holds, `up_to` at most.
+    /// Takes what the bucket holds, at most `up_to`.
     pub(crate) fn take(&mut self, now: Duration, up_to: Units) -> Units {
         self.advance(now);
         let wanted = up_to.milli();
@@ -109,7 +108,7 @@ impl Budget {
         taken
     }
 
-    /// Takes so many if the bucket holds as many, or none. Says whether.
+    /// Takes `wanted` if the bucket holds that much, else nothing. Returns whether it did.
     pub(crate) fn take_all(&mut self, now: Duration, wanted: Units) -> bool {
         self.advance(now);
         let wanted = wanted.milli();
@@ -126,7 +125,7 @@ impl Budget {
         true
     }
 
-    /// Another rate from now on. Nothing is given for the change itself.
+    /// Changes the rate. The bucket starts empty again.
     pub(crate) fn set_rate(&mut self, now: Duration, rate: Rate) {
         if rate != self.rate {
             self.rate = rate;
@@ -134,7 +133,7 @@ impl Budget {
         }
     }
 
-    /// Requests were refused for capacity: go slower.
+    /// Slows down after requests were throttled.
     pub(crate) fn throttled(&mut self, now: Duration) {
         if now.saturating_sub(self.changed_at) >= CUT_PAUSE || self.effort_per_mille == 1000 {
             self.effort_per_mille = (self.effort_per_mille * CUT_PER_MILLE / 1000).max(LOWEST_PER_MILLE);
@@ -142,7 +141,7 @@ impl Budget {
         }
     }
 
-    /// Nothing was refused lately: come back.
+    /// Speeds up again after a time without throttles.
     pub(crate) fn recover(&mut self, now: Duration) {
         if self.effort_per_mille < 1000 && now.saturating_sub(self.changed_at) >= CUT_PAUSE {
             self.effort_per_mille = (self.effort_per_mille + RECOVERY_PER_MILLE).min(1000);
@@ -165,7 +164,7 @@ impl Budget {
         self.rest_milli = 0;
     }
 
-    /// Cells taken, as many as there are.
+    /// Takes at most `up_to` cells, and returns how many.
     fn take_cells(&self, up_to: u64) -> u64 {
         let Ok(state) = self.limiter.check() else { return 0 };
         let more = up_to.saturating_sub(1).min(u64::from(state.remaining_burst_capacity()));
@@ -180,7 +179,7 @@ fn bucket(rate: Rate, effort_per_mille: u64, clock: &FakeRelativeClock) -> (Limi
     let paced = u128::from(rate.milli_per_second()) * u128::from(PACE_PER_MILLE * effort_per_mille);
     let paced = u64::try_from(paced / 1_000_000).unwrap_or(u64::MAX).max(1);
     let cell_milli = paced.div_ceil(CELLS_PER_SECOND);
-    // Rounded up: never faster than the rate.
+    // Rounded up, so that it is never faster than the rate.
     let nanos = (u128::from(cell_milli) * 1_000_000_000).div_ceil(u128::from(paced));
     let period = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
     let burst = u64::try_from(BURST.as_nanos() / period.as_nanos().max(1)).unwrap_or(u64::MAX);

@@ -1,19 +1,19 @@
-//! What it means that an object of a journal is there already, or that others are.
+//! Who owns a journal, judged from the objects found in it.
 
 use job::journal;
 
-/// Whose the object is that stands where one was to be created.
+/// The owner of an object that already exists where one was to be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// The very same: the reply to an earlier try was lost.
+    /// It is identical: the reply to an earlier attempt was lost.
     Identical,
-    /// This coordinator's, with other facts, by a try that was not waited for.
+    /// This coordinator created it, with other facts, in an attempt whose reply it did not wait for.
     OwnEarlier,
-    /// Another coordinator's: this one has been superseded.
+    /// Another coordinator created it: this one has been superseded.
     Foreign,
 }
 
-/// Judges the object that is `there` in the place of `mine`, which the coordinator called `run` was to create.
+/// Judges the object `there`, which exists where the coordinator `run` was to create `mine`.
 pub fn claim(there: &[u8], mine: &[u8], run: &str) -> Existing {
     if there == mine {
         Existing::Identical
@@ -24,8 +24,8 @@ pub fn claim(there: &[u8], mine: &[u8], run: &str) -> Existing {
     }
 }
 
-/// Whether a journal that has just been begun, and has got to number `mine`, is the only one in its place, where these
-/// `numbers` are. One that was begun before may have been replaced by a later object, so that the first number was free.
+/// Whether a new journal whose last object has number `mine` is alone in its place, where objects with these `numbers`
+/// exist. An older journal may have been compacted into a later object, which leaves the first number free.
 pub fn stands_alone(numbers: impl IntoIterator<Item = u64>, mine: u64) -> bool {
     numbers.into_iter().all(|number| number <= mine)
 }

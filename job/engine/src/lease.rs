@@ -1,6 +1,6 @@
 //! Which tasks are pending, leased or done, and how far each has got.
 //!
-//! A task is a number from 0; what its mark is, only the work knows that owns it.
+//! A task is a number from 0. Only the work that owns the task knows what its mark means.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -9,12 +9,12 @@ use std::{
 
 use job::ids::{Attempt, WorkerId};
 
-/// Why nothing may be said of a task: an answer of the protocol, not a failure of the job.
+/// Why a message about a task is refused: an answer of the protocol, not a failure of the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotHeld {
     /// There is no such task.
     Unknown,
-    /// It is not leased to this worker, or this attempt of it is over.
+    /// It is not leased to this worker, or the attempt is over.
     Stale,
 }
 
@@ -31,7 +31,7 @@ struct Task<M> {
     state: State,
     attempt: Attempt,
     mark: M,
-    /// Time under lease, all attempts.
+    /// The time under lease, over all attempts.
     leased_for: Duration,
 }
 
@@ -45,9 +45,9 @@ pub(crate) struct Leases<M> {
 }
 
 impl<M> Leases<M> {
-    /// Pending tasks that begin at these marks. They are assigned in an order in which neighbours are far
-    /// apart: neighbouring tasks lie on one DynamoDB partition, and working on them at once would ask it
-    /// for more than its share.
+    /// Pending tasks that begin at these marks. They are assigned in an order that keeps neighbours far apart:
+    /// neighbouring tasks lie on the same DynamoDB partition, and working on them at once would ask more of it than its
+    /// share of the throughput.
     pub(crate) fn new(marks: impl IntoIterator<Item = M>) -> Self {
         let task =
             |mark| Task { state: State::Pending, attempt: Attempt(0), mark, leased_for: Duration::ZERO };
@@ -69,22 +69,22 @@ impl<M> Leases<M> {
         self.tasks.len()
     }
 
-    /// The task that took longest, and how long it was leased.
+    /// The task that was leased longest, and for how long.
     pub(crate) fn slowest(&self) -> Option<(usize, Duration)> {
         self.slowest
     }
 
-    /// How far each task has got.
+    /// The marks of all tasks.
     pub(crate) fn marks(&self) -> impl Iterator<Item = &M> {
         self.tasks.iter().map(|task| &task.mark)
     }
 
-    /// The mark of a task, whoever holds it, and whether it is done.
+    /// The mark of a task, whichever worker holds it, and whether the task is done.
     pub(crate) fn mark(&self, number: usize) -> Option<(&M, bool)> {
         self.tasks.get(number).map(|task| (&task.mark, task.state == State::Done))
     }
 
-    /// A task has got so far, by a journal. [`settle`](Self::settle) must follow before anything is leased.
+    /// Sets the mark of a task from a journal. [`settle`](Self::settle) must follow before anything is leased.
     pub(crate) fn replay(&mut self, number: usize, mark: M, is_done: bool) {
         let task = &mut self.tasks[number];
         task.mark = mark;
@@ -94,13 +94,13 @@ impl<M> Leases<M> {
         }
     }
 
-    /// What a journal knows as done is not pending.
+    /// Removes the tasks that the journal says are done from the pending ones.
     pub(crate) fn settle(&mut self) {
         let tasks = &self.tasks;
         self.pending.retain(|&number| tasks[number].state == State::Pending);
     }
 
-    /// Leases the next pending task, from its mark on.
+    /// Leases the next pending task as a new attempt. It starts at the task's mark.
     pub(crate) fn lease(&mut self, worker: WorkerId, now: Duration) -> Option<(usize, Attempt, &M)> {
         let number = self.pending.pop_front()?;
         let task = &mut self.tasks[number];
@@ -114,7 +114,7 @@ impl<M> Leases<M> {
     /// The mark of a task that is leased to `worker` for this attempt.
     ///
     /// # Errors
-    /// It isn't.
+    /// Fails if there is no such task or it is not leased to `worker` for this attempt.
     pub(crate) fn held(&self, worker: WorkerId, number: usize, attempt: Attempt) -> Result<&M, NotHeld> {
         let task = self.tasks.get(number).ok_or(NotHeld::Unknown)?;
         match task.state {
@@ -125,7 +125,7 @@ impl<M> Leases<M> {
         }
     }
 
-    /// A task that is [`held`](Self::held) has got so far.
+    /// Moves the mark of a task that is [`held`](Self::held).
     pub(crate) fn advance(&mut self, number: usize, mark: M, is_done: bool, now: Duration) {
         let task = &mut self.tasks[number];
         task.mark = mark;
@@ -143,7 +143,7 @@ impl<M> Leases<M> {
         }
     }
 
-    /// Takes back what a lost worker held; it goes on from its marks, before anything else.
+    /// Releases the tasks of a lost worker, and returns how many. They resume at their marks, before any other task.
     pub(crate) fn release(&mut self, worker: WorkerId, now: Duration) -> usize {
         let held = self.held.remove(&worker).unwrap_or_default();
         for &number in &held {
@@ -157,7 +157,7 @@ impl<M> Leases<M> {
         held.len()
     }
 
-    /// Each task is in exactly one state, and only pending ones are in the queue.
+    /// Panics unless each task is in exactly one state and only pending ones are in the queue.
     pub(crate) fn check_invariants(&self) {
         let done = self.tasks.iter().filter(|task| task.state == State::Done).count();
         assert_eq!(done, self.num_done, "tasks counted as done are done");
@@ -175,10 +175,10 @@ impl<M> Leases<M> {
     }
 }
 
-/// All numbers below `total`, neighbours far apart.
+/// All numbers below `total`, in an order that keeps neighbours far apart.
 fn scattered(total: usize) -> impl Iterator<Item = usize> {
     let total = total as u64;
-    // The golden ratio's stride, moved on until it shares no factor with the total.
+    // A stride near the golden ratio of the total, increased until it shares no factor with the total.
     let mut stride = total * 618 / 1000 + 1;
     while gcd(stride, total) > 1 {
         stride += 1;

@@ -1,14 +1,14 @@
-//! Every decision of coordinator and worker. Nothing here waits, reads a clock, or talks to anybody: events and the
-//! time come in as arguments, and what is to be done comes out. So the simulation can play whole jobs, with any
-//! faults in any order.
+//! Every decision of the coordinator and the worker. Nothing here waits, reads a clock, or does I/O: events and the
+//! time come in as arguments, and the actions to take come out. The simulation can therefore play whole jobs, with
+//! any faults in any order.
 //!
 //! Coordinator, in the order in which a job flows:
 //!
 //! - [`schedule`]: workers, budget and leases of one job; generic over its [`schedule::Work`]
-//! - [`rate`] and [`budget`]: how many units a second, and whose they are
-//! - [`lease`] and [`part_files`]: who works on which task, and which file is whose
+//! - [`rate`] and [`budget`]: how many units a second the job may use, and how workers share them
+//! - [`lease`] and [`part_files`]: which worker holds which task, and which worker fills which file
 //! - [`export`] and [`import`]: the work of either kind of job, and its state
-//! - [`replay`] and [`conflict`]: from a journal to that state, and whose a journal is
+//! - [`replay`] and [`conflict`]: rebuilding that state from a journal, and deciding who owns a journal
 //!
 //! Worker: [`worker`].
 

@@ -1,4 +1,4 @@
-//! The part files of a job: who fills which, and which upload parts of it are sealed.
+//! The part files of a job: which worker fills which file, and which upload parts are sealed.
 
 use job::{
     control::SealedPart,
@@ -32,30 +32,30 @@ pub(crate) enum PartRejection {
     TooLarge { file: FileId, number: u32 },
 }
 
-/// A job's files are numbered below this. It aims at 20,000 and some for each worker; a forged journal shall not have
-/// room made for billions.
+/// File numbers are below this. A job aims at 20,000 files and a few for each worker; a forged journal must not make
+/// the coordinator allocate billions.
 const MAX_FILES: u32 = 1 << 22;
-/// The longest upload part (Amazon S3 User Guide, "Amazon S3 multipart upload limits").
+/// The largest upload part (Amazon S3 User Guide, "Amazon S3 multipart upload limits").
 const MAX_PART_BYTES: u64 = 5 << 30;
-/// More lines, or bytes of lines, than any part holds: so sums of them fit their types.
+/// More lines, or bytes of lines, than a part can hold. The bound keeps sums of them within their types.
 const MAX_IN_PART: u64 = 1 << 40;
 
-/// A part file as far as it is known to be durable.
+/// A part file, as far as it is known to be durable.
 #[derive(Clone, Debug)]
 pub struct PartFile {
     /// Its number.
     pub id: FileId,
-    /// In the folder.
+    /// Its name in the folder.
     pub name: PartName,
-    /// S3's id of the multipart upload, or what a file system has in its place; absent until it is opened.
+    /// S3's id of the multipart upload, or a file system's equivalent. `None` until the file is opened.
     pub upload_id: Option<UploadId>,
-    /// Who fills it.
+    /// The worker that fills it.
     pub worker: WorkerId,
-    /// Accepted, in order.
+    /// The accepted parts, in order.
     pub parts: Vec<SealedPart>,
-    /// No part is taken any more.
+    /// Whether no more parts are accepted.
     closed: bool,
-    /// Nothing but its parts can reach it any more, whatever its worker still does.
+    /// Whether it is fenced: only its sealed parts can end up in it, whatever its worker still does.
     fenced: bool,
 }
 
@@ -64,33 +64,33 @@ impl PartFile {
         Self { id, name, upload_id: None, worker, parts: Vec::new(), closed: false, fenced: false }
     }
 
-    /// Nobody fills it any more, but whoever did might still write to it.
+    /// Whether no worker fills it any more, but the last one might still write to it.
     pub fn needs_fence(&self) -> bool {
         let is_full = self.parts.last().is_some_and(|part| part.last);
         self.upload_id.is_some() && !self.fenced && !is_full
     }
 
-    /// Nothing but its parts can reach it any more.
+    /// Whether only its sealed parts can end up in it.
     pub fn is_fenced(&self) -> bool {
         self.fenced
     }
 
-    /// As stored.
+    /// Its size as stored.
     pub fn bytes(&self) -> u64 {
         self.parts.iter().map(|part| part.bytes).sum()
     }
 
-    /// Before compression.
+    /// The size of its lines before compression.
     pub fn line_bytes(&self) -> u64 {
         self.parts.iter().map(|part| part.line_bytes).sum()
     }
 
-    /// In all its parts.
+    /// The items in all its parts.
     pub fn items(&self) -> u64 {
         self.parts.iter().map(|part| part.items).sum()
     }
 
-    /// As export.json records it.
+    /// Its entry in export.json.
     pub fn recorded(&self) -> export_json::PartFile {
         let combine = |crc, part: &SealedPart| {
             crc32c::crc32c_combine(crc, part.crc32c, usize::try_from(part.bytes).unwrap_or(usize::MAX))
@@ -112,26 +112,27 @@ impl PartFile {
 pub struct PartFiles {
     job: JobId,
     compression: Compression,
-    /// S3 refuses small parts in the middle of an upload; a file system does not. There an upload id is part of a path.
+    /// Whether the files are on a file system. S3 refuses small parts except as the last of an upload; a file system
+    /// does not. On a file system the upload id is part of a path.
     on_file_system: bool,
     files: Vec<PartFile>,
 }
 
-/// Who filled the files of an earlier run: nobody that there is.
+/// The placeholder owner for files of earlier runs.
 const EARLIER_RUN: WorkerId = WorkerId(0);
 
 impl PartFiles {
-    /// None yet.
+    /// No files yet.
     pub fn new(job: JobId, compression: Compression, on_file_system: bool) -> Self {
         Self { job, compression, on_file_system, files: Vec::new() }
     }
 
-    /// In the order of their numbers.
+    /// All files, in the order of their numbers.
     pub fn all(&self) -> &[PartFile] {
         &self.files
     }
 
-    /// A new file for `worker`; no two workers, and no two attempts, ever share one.
+    /// A new file for `worker`. Workers never share a file, nor do attempts.
     pub fn assign(&mut self, worker: WorkerId) -> &PartFile {
         let id = self.next();
         let name = layout::part_file(&self.job, id, self.compression);
@@ -143,12 +144,12 @@ impl PartFiles {
         FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX))
     }
 
-    /// A file that was opened before, by a journal. Those before it that it does not know got no part.
+    /// Adds a file that the journal says was opened. Files with lower numbers that the journal omits got no part.
     pub(crate) fn replay(&mut self, opened: OpenedFile) -> Result<(), PartRejection> {
         if opened.file.0 >= MAX_FILES {
             return Err(PartRejection::TooMany(opened.file));
         }
-        // A run that resumes opens, renames and removes files of that name.
+        // A resumed run opens, renames and removes files by this name.
         if opened.name != layout::part_file(&self.job, opened.file, self.compression) {
             return Err(PartRejection::Misnamed(opened.file));
         }
@@ -168,26 +169,26 @@ impl PartFiles {
         Ok(())
     }
 
-    /// Everything of a journal has been replayed: who filled these files then is not heard any more.
+    /// Ends the replay. It closes all files: the workers that filled them can send nothing more.
     pub(crate) fn settle(&mut self) {
         self.files.iter_mut().for_each(|file| file.closed = true);
     }
 
-    /// Nothing can reach a file any more but its parts.
+    /// Marks a file as fenced: only its sealed parts can end up in it.
     pub(crate) fn fenced(&mut self, file: FileId) -> Result<(), PartRejection> {
         let file = self.files.get_mut(file.0 as usize).ok_or(PartRejection::NotYours(file))?;
         (file.closed, file.fenced) = (true, true);
         Ok(())
     }
 
-    /// Its upload is open. Returns whose it is.
+    /// Records that the upload of a file is open. Returns the file, which says whose it is.
     pub fn opened(&mut self, file: FileId, upload_id: UploadId) -> Option<&PartFile> {
         let file = self.files.get_mut(file.0 as usize)?;
         file.upload_id = Some(upload_id);
         Some(file)
     }
 
-    /// Whether `part` is the one that is due.
+    /// Checks that `part` is the next one of its file and that `worker` fills that file.
     pub(crate) fn check(&self, worker: WorkerId, part: &SealedPart) -> Result<(), PartRejection> {
         let id = part.file;
         if self.check_number(part)? != worker {
@@ -199,7 +200,7 @@ impl PartFiles {
         Ok(())
     }
 
-    /// Whether `part` is the next one of a file that is open; gives whose that is.
+    /// Checks that `part` is the next one of an open file. Returns the worker that fills the file.
     pub(crate) fn check_number(&self, part: &SealedPart) -> Result<WorkerId, PartRejection> {
         let id = part.file;
         let file = self.files.get(id.0 as usize).filter(|file| file.upload_id.is_some());
@@ -217,15 +218,15 @@ impl PartFiles {
         Ok(file.worker)
     }
 
-    /// Takes a part that [`check`](Self::check) let through.
+    /// Adds a part that passed [`check`](Self::check).
     pub fn apply(&mut self, part: SealedPart) {
         let file = &mut self.files[part.file.0 as usize];
         file.closed = part.last;
         file.parts.push(part);
     }
 
-    /// Closes the files of a lost worker: what it had sealed stays, nothing more is taken. Returns
-    /// those that were still being filled.
+    /// Closes the files of a lost worker: its sealed parts stay, and no more are accepted. Returns the files that were
+    /// still being filled.
     pub(crate) fn close_of(&mut self, worker: WorkerId) -> Vec<FileId> {
         let open = self.files.iter_mut().filter(|file| file.worker == worker && !file.closed);
         open.map(|file| {

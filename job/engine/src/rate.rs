@@ -1,9 +1,9 @@
-//! How fast a job may go, given what each resource that it uses may bear.
+//! How fast a job may go, given the limit of each resource that it uses.
 //!
-//! A read costs only its table. A write costs the table and every global secondary index that its
-//! item is in, each from a capacity of its own; what lags longest behind sets the pace, since
-//! DynamoDB throttles writes to a table whose index can't follow (Developer Guide, "Using Global
-//! Secondary Indexes in DynamoDB", provisioned throughput considerations).
+//! A read costs only its table. A write costs the table and every global secondary index that contains its item, each
+//! from a capacity of its own. The slowest of them sets the pace, since DynamoDB throttles writes to a table whose
+//! index can't keep up (Developer Guide, "Using Global Secondary Indexes in DynamoDB", provisioned throughput
+//! considerations).
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,24 +12,24 @@ use job::{
     control::Stats,
 };
 
-/// How often to look at what indexes cost.
+/// How often the cost of indexes is measured.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// What is measured from less says little.
+/// The least use of the table that a measurement is based on.
 const LEAST_UNITS: Units = Units::from_units(10);
 /// A change of the pace below this is not worth a new bucket.
 const NOTABLE_PER_MILLE: u64 = 10;
 
-/// What a job may use, each second.
+/// The most that a job may use per second.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Of the table, its local indexes included.
+    /// The rate of the table, including its local indexes.
     pub table: Rate,
-    /// Of each global secondary index.
+    /// The rate of each global secondary index.
     pub indexes: BTreeMap<String, Rate>,
 }
 
 impl Limits {
-    /// Of a job that costs nothing but the table.
+    /// The limits of a job that uses no index.
     pub fn table(rate: Rate) -> Self {
         Self { table: rate, indexes: BTreeMap::new() }
     }
@@ -39,8 +39,8 @@ impl Limits {
 #[derive(Debug)]
 pub(crate) struct PaceControl {
     limits: Limits,
-    /// Thousandths of a unit that an index costs for each unit of the table; 1000 until measured,
-    /// as of an index with all items and attributes in it.
+    /// Thousandths of a unit that an index costs for each unit of the table. It is 1000 until measured, as for an index
+    /// with all items and attributes.
     costs: BTreeMap<String, u64>,
     rate: Rate,
     looked_at: Duration,
@@ -60,19 +60,19 @@ impl PaceControl {
         pace
     }
 
-    /// Units of the table a second.
+    /// The rate in units of the table.
     pub(crate) fn rate(&self) -> Rate {
         self.rate
     }
 
-    /// Other limits from now on.
+    /// Changes the limits.
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
         self.rate = self.slowest();
     }
 
-    /// Looks, once a second, at what indexes have cost since the last look; `stats` are the totals of
-    /// the job. Says whether the rate is another now.
+    /// Measures, once a second, the cost of indexes since the last measurement; `stats` are the totals of the job.
+    /// Returns whether the rate has changed.
     pub(crate) fn learn(&mut self, now: Duration, stats: impl FnOnce() -> Stats) -> bool {
         if self.limits.indexes.is_empty() || now.saturating_sub(self.looked_at) < LOOK_EVERY {
             return false;
@@ -87,7 +87,7 @@ impl PaceControl {
             let of = |stats: &Stats| stats.indexes.get(name).copied().unwrap_or_default();
             let index = of(&stats).saturating_sub(of(&self.seen));
             let measured = index.milli().saturating_mul(1000) / table.milli();
-            // The first measure replaces the guess, later ones are smoothed.
+            // The first measurement replaces the guess; later ones are smoothed.
             let cost = self.costs.get(name).map_or(measured, |cost| (cost + measured) / 2);
             self.costs.insert(name.clone(), cost);
         }

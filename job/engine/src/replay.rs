@@ -1,11 +1,11 @@
-//! From the objects of a journal to the state of its job.
+//! Rebuilds the state of a job from the objects of its journal.
 
 use job::counted::count_of;
 use job::journal::{self, Fact, Header, JournalError, Run, Totals};
 
 use crate::{export::ExportState, import::ImportState, schedule::percent};
 
-/// The job of a journal.
+/// The state of the job of a journal.
 pub enum State {
     /// An export.
     Export(Box<ExportState>),
@@ -13,27 +13,27 @@ pub enum State {
     Import(Box<ImportState>),
 }
 
-/// What a journal says.
+/// The content of a journal.
 pub struct Journaled {
-    /// Where the job stands.
+    /// The state of the job.
     pub state: State,
-    /// The last object.
+    /// The header of the last object.
     pub last: Header,
-    /// The number of the first object that is there.
+    /// The number of the first object that exists.
     pub oldest: u64,
-    /// Objects since the last that says everything.
+    /// The number of objects from the last snapshot on.
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// How the last run went about it, if one was about to do more than to end it.
+    /// The settings of the last run, unless all it had to do was to complete the job.
     pub run: Option<Run>,
-    /// What all runs used together.
+    /// The use of all runs together.
     pub totals: Totals,
-    /// Why the last run ended, if it ended in order.
+    /// Why the last run stopped, if it stopped cleanly.
     pub stopped: Option<String>,
-    /// What the end of the export is called, if only completing it is left.
+    /// The time of the export's commit, if only completing it is left.
     pub commit: Option<String>,
-    /// Everything of it is being removed.
+    /// Whether everything that the job wrote is being removed.
     pub is_abandoned: bool,
 }
 
@@ -58,23 +58,23 @@ impl From<JournalError> for Broken {
     }
 }
 
-/// Takes objects in the order of their numbers.
+/// Replays objects in the order of their numbers.
 pub struct Replay {
     on_file_system: bool,
     journaled: Option<Journaled>,
-    /// What is wrong with which object, unless a later one says everything.
+    /// The number of the first object that can't be used, and why. A later snapshot clears it.
     broken: Option<(u64, String)>,
     oldest: Option<u64>,
     last: u64,
 }
 
 impl Replay {
-    /// Nothing has been read. A file system lets upload parts be small.
+    /// Before the first object. `on_file_system` permits small upload parts.
     pub fn new(on_file_system: bool) -> Self {
         Self { on_file_system, journaled: None, broken: None, oldest: None, last: 0 }
     }
 
-    /// Takes the object of this number.
+    /// Replays the object with this number.
     pub fn object(&mut self, number: u64, bytes: &[u8]) {
         let oldest = *self.oldest.get_or_insert(number);
         if number != self.last + 1 {
@@ -125,10 +125,10 @@ impl Replay {
         Ok(())
     }
 
-    /// The state after the last object; nothing if there was none.
+    /// The state after the last object; `None` if there was none.
     ///
     /// # Errors
-    /// The object that can't be used, and why.
+    /// Fails if an object can't be used; the error is its number and the reason.
     pub fn finish(self) -> Result<Option<Journaled>, (u64, String)> {
         if let Some(broken) = self.broken {
             return Err(broken);
@@ -177,7 +177,7 @@ impl Journaled {
 }
 
 impl State {
-    /// What begins with this fact; the fact itself if nothing does.
+    /// The state that begins with this fact; the fact itself if it begins none.
     fn begin(fact: Fact, on_file_system: bool) -> Result<Self, Fact> {
         match fact {
             Fact::Begin(begin) => Ok(Self::Export(Box::new(ExportState::new(*begin, on_file_system)))),
@@ -186,7 +186,7 @@ impl State {
         }
     }
 
-    /// The fact that it began with.
+    /// The fact that the job began with.
     pub fn begun(&self) -> Fact {
         match self {
             Self::Export(state) => state.begun(),
@@ -203,7 +203,7 @@ impl State {
 }
 
 impl State {
-    /// What it does.
+    /// "export" or "import".
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Export(_) => "export",
@@ -211,7 +211,7 @@ impl State {
         }
     }
 
-    /// The table's name.
+    /// The name of the table.
     pub fn table(&self) -> &str {
         match self {
             Self::Export(state) => &state.begin.table,
@@ -219,7 +219,7 @@ impl State {
         }
     }
 
-    /// When it was begun.
+    /// When the job was started.
     pub fn started_at(&self) -> &str {
         match self {
             Self::Export(state) => &state.begin.started_at,
@@ -227,7 +227,7 @@ impl State {
         }
     }
 
-    /// Items that need not be read or written again.
+    /// The items that need not be read or written again.
     pub fn items(&self) -> u64 {
         match self {
             Self::Export(state) => state.sealed_items(),
@@ -235,7 +235,7 @@ impl State {
         }
     }
 
-    /// Segments or splits done and in all.
+    /// The number of segments or splits done, and of all.
     pub fn tasks(&self) -> (usize, usize) {
         match self {
             Self::Export(state) => state.tasks(),
@@ -243,7 +243,7 @@ impl State {
         }
     }
 
-    /// How much is done.
+    /// The progress in percent.
     pub fn percent(&self) -> u64 {
         let expected = match self {
             Self::Export(state) => state.begin.expected_items,
@@ -254,7 +254,7 @@ impl State {
 }
 
 impl Journaled {
-    /// How far it has got, how that ended and by whom, in words.
+    /// The progress, how the last run ended, and which process ran it, as text.
     pub fn progress_text(&self) -> String {
         let (begun, items) = (self.state.started_at().escape_debug(), count_of(self.state.items(), "item"));
         let ended = match &self.stopped {
@@ -269,7 +269,7 @@ impl Journaled {
         )
     }
 
-    /// What it is, in words.
+    /// A description of the job, as text.
     pub fn text(&self) -> String {
         let (kind, table) = (self.state.kind(), self.state.table().escape_debug());
         format!("an unfinished {kind} of table {table}, {}", self.progress_text())

@@ -1,7 +1,7 @@
-//! The job as a whole: workers and budget, and the work that is theirs. `handle(now, event)`
-//! returns what is to be done; it waits for nothing and does nothing itself.
+//! The job as a whole: its workers, its budget and its work. `handle(now, event)` returns the actions to take; it
+//! never waits and does nothing itself.
 //!
-//! What the work is, the schedule does not know: that is a [`Work`], of an export or of an import.
+//! The schedule is generic over the work, which is a [`Work`] of an export or of an import.
 
 mod grants;
 mod work;
@@ -23,14 +23,14 @@ pub use work::{Action, Event, Reply, Work};
 pub use workers::WorkerSupply;
 use workers::Workers;
 
-/// A worker not heard of for so long is lost. Workers speak every second.
+/// A worker that has sent nothing for this long is lost. Workers send something every second.
 const WORKER_TIMEOUT: Duration = Duration::from_secs(10);
-/// A job fails if no request succeeds for this long. The time in which it only saved up units for
-/// the next request does not count: an item of 400 KB takes 27 minutes at a quarter of a write unit per second.
+/// A job fails if no request succeeds for this long. The time in which it only saves up units for the next request does
+/// not count: an item of 400 KB takes 27 minutes at a quarter of a write unit per second.
 const NO_PROGRESS: Duration = Duration::from_mins(10);
-/// When a job stands still for this long, the progress line says why.
+/// The progress line says why a job stands still after this long.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
-/// Between two ticks; a gap far above it means that this process itself stood still.
+/// The time between two ticks. A gap far above it means that this process itself stood still.
 pub const TICK: Duration = Duration::from_millis(100);
 const STOOD_STILL: Duration = Duration::from_secs(2);
 
@@ -40,7 +40,7 @@ pub struct Schedule<W> {
     pace: PaceControl,
     budget: Budget,
     workers: Workers,
-    /// Whose turn it is to get something.
+    /// The worker whose turn it is to receive units.
     turn: usize,
     granted_at: Duration,
     ticked_at: Duration,
@@ -50,7 +50,7 @@ pub struct Schedule<W> {
 }
 
 impl<W: Work> Schedule<W> {
-    /// The state at the start, and the first actions.
+    /// A new schedule, and the first actions to take.
     pub fn new(
         work: W,
         limits: Limits,
@@ -75,7 +75,7 @@ impl<W: Work> Schedule<W> {
         (schedule, actions)
     }
 
-    /// Takes note of `event` and says what is to be done.
+    /// Handles `event` and returns the actions to take.
     pub fn handle(&mut self, now: Duration, event: Event<W::Event>) -> Vec<Action<W::Action>> {
         let mut actions = Vec::new();
         if self.over {
@@ -190,7 +190,7 @@ impl<W: Work> Schedule<W> {
             actions.push(Action::Fail(format!("no worker is left; the last one: {why}")));
             return;
         }
-        // What it held is pending again.
+        // The tasks of the lost worker are pending again.
         let asking: Vec<WorkerId> = self.workers.asking().collect();
         for id in asking {
             self.assign_to(now, id, actions);
@@ -201,7 +201,7 @@ impl<W: Work> Schedule<W> {
         let gap = now.saturating_sub(self.ticked_at);
         self.ticked_at = now;
         if gap > STOOD_STILL {
-            // What workers said meanwhile is still in the inbox.
+            // The messages that workers sent meanwhile are still in the inbox.
             self.workers.extend_deadlines(gap);
             self.progress_at += gap;
         } else if self.workers.only_lack_units() {
@@ -216,7 +216,7 @@ impl<W: Work> Schedule<W> {
         }
         self.grant(now, actions);
         if self.workers.are_awaited() {
-            // How long a cluster may take to find room is not this job's to judge.
+            // The job sets no limit on the time a cluster needs to find room for workers.
             self.progress_at = now;
         }
         if now.saturating_sub(self.progress_at) > NO_PROGRESS && !self.over {
@@ -229,7 +229,7 @@ impl<W: Work> Schedule<W> {
         }
     }
 
-    /// Leases pending tasks to a worker, as many as it asked for; tells it when there is none.
+    /// Leases pending tasks to a worker, as many as it asked for. Sends it `Drain` once none is left.
     fn assign_to(&mut self, now: Duration, id: WorkerId, actions: &mut Vec<Action<W::Action>>) {
         let Some(worker) = self.workers.get_mut(id) else { return };
         while worker.assigned < worker.wanted {
@@ -246,64 +246,64 @@ impl<W: Work> Schedule<W> {
         }
     }
 
-    /// Nothing is granted beyond the budget; leases are consistent.
+    /// Checks that no more is granted than the budget allows and that the leases are consistent.
     ///
     /// # Panics
-    /// When that is not so.
+    /// Panics if an invariant is violated.
     pub fn check_invariants(&self) {
         self.work.check_invariants();
         let granted: Units = self.workers.granted_ever();
         assert!(granted <= self.budget.granted(), "workers hold only what the bucket gave");
     }
 
-    /// The work as it stands.
+    /// The work in its present state.
     pub fn work(&self) -> &W {
         &self.work
     }
 
-    /// The same, to ask it for facts, and to tell it what happened after the job was over.
+    /// The same, mutable: to take facts from it, and to report events to it after the job is over.
     pub fn work_mut(&mut self) -> &mut W {
         &mut self.work
     }
 
-    /// Totals of all workers, lost ones included.
+    /// Totals of all workers, including lost ones.
     pub fn stats(&self) -> Stats {
         self.workers.stats()
     }
 
-    /// Workers at work now.
+    /// The number of connected workers.
     pub fn num_workers(&self) -> usize {
         self.workers.joined().count()
     }
 
-    /// Tasks done and in all.
+    /// The number of tasks done, and of all tasks.
     pub fn tasks(&self) -> (usize, usize) {
         self.work.tasks()
     }
 
-    /// How long no request has succeeded, and why; `None` if that is short, or no reason is known.
+    /// The time since a request last succeeded, and the last error. `None` if that time is short or no error is known.
     pub fn trouble(&self, now: Duration) -> Option<(Duration, &str)> {
         let silent = now.saturating_sub(self.progress_at);
         (silent > SILENT_AFTER && !self.last_error.is_empty()).then_some((silent, &self.last_error))
     }
 
-    /// The rate now.
+    /// The present rate.
     pub fn rate(&self) -> Rate {
         self.budget.rate()
     }
 
-    /// Whether nothing is under way because units are saved up for the next requests.
+    /// Whether no request is in flight because all workers are saving up units for the next one.
     pub fn saves_units(&self) -> bool {
         self.workers.only_lack_units()
     }
 
-    /// How many workers were lost.
+    /// The number of workers lost so far.
     pub fn num_lost(&self) -> u32 {
         self.workers.num_lost()
     }
 }
 
-/// How much is done, 0 to 100; 100 only if it is all.
+/// The progress of a job in percent, 0 to 100. It is 100 only if all tasks are done.
 pub fn percent(items: u64, expected_items: u64, (done, total): (usize, usize)) -> u64 {
     if done == total {
         return 100;

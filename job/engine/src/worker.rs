@@ -1,4 +1,4 @@
-//! Decisions of a worker: how much it may use, how many pages it reads at once, what goes into which part.
+//! Decisions of a worker: the units it may use, the requests it makes at once, and what goes into each part.
 
 pub mod allowance;
 pub mod ledger;

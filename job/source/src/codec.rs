@@ -1,6 +1,6 @@
-//! Codecs, found by content, never by name.
+//! Decompression. The codec is detected from the content, never from the name.
 //!
-//! What ends too early or is damaged is always an error, never a text that is merely shorter.
+//! Data that ends too early or is damaged is always an error, never just a shorter text.
 
 mod blocks;
 mod detect;
@@ -23,16 +23,16 @@ use self::{
     members::{Gzip, Zlib},
 };
 
-/// The text of a stream of compressed bytes.
+/// The text of a compressed stream.
 ///
-/// Errors of `stored` come through as they are. Those of the codec are [`ErrorKind::InvalidData`], or
-/// [`ErrorKind::UnexpectedEof`] if the stream ends in its middle. After an error there is no text any more.
+/// Errors of `stored` are passed on unchanged. Those of the codec are [`ErrorKind::InvalidData`], or
+/// [`ErrorKind::UnexpectedEof`] if the stream ends too early. After an error no more text follows.
 ///
-/// It holds up to 128 MiB of zstd, which is the library's own limit, up to 64 MiB of a block of Hadoop's and its
-/// compressed form, and of the others less than 8 MiB.
+/// It uses up to 128 MiB of memory for zstd, which is the library's own limit, up to 64 MiB for a Hadoop block and its
+/// compressed form, and less than 8 MiB for the others.
 ///
 /// # Errors
-/// The decompressor can't be set up.
+/// Fails if the decompressor can't be set up.
 pub fn decompress(codec: Codec, stored: impl BufRead + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let stored = Stored(stored);
     Ok(match codec {
@@ -46,10 +46,10 @@ pub fn decompress(codec: Codec, stored: impl BufRead + Send + 'static) -> io::Re
     })
 }
 
-/// What is below a decompressor. Marks its errors, so that they can be told from the decompressor's.
+/// The input of a decompressor. It marks its errors, so that they can be told from those of the decompressor.
 struct Stored<R>(R);
 
-/// An error of what is below a decompressor.
+/// An error of the input of a decompressor.
 #[derive(Debug)]
 struct StoredError(io::Error);
 
@@ -67,12 +67,12 @@ impl<R: BufRead> BufRead for Stored<R> {
             match self.0.fill_buf() {
                 Ok([]) => return Ok(&[]),
                 Ok(_) => break,
-                // Here rather than by the caller: not every decompressor can be called again after an error.
+                // Handled here and not by the caller: some decompressors can't be called again after an error.
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(io::Error::new(error.kind(), StoredError(error))),
             }
         }
-        // Again, as the borrow checker does not let the loop return it; now it only hands out what it has.
+        // Called again, since the borrow checker does not let the loop return the buffer. Now it does not read.
         self.0.fill_buf()
     }
 
@@ -91,7 +91,7 @@ impl<R: BufRead> Read for Stored<R> {
     }
 }
 
-/// What a decompressor gives, with its errors in the words of this crate.
+/// The output of a decompressor, with its errors in the words of this crate.
 struct Text<D> {
     codec: Codec,
     decompressor: D,
@@ -133,7 +133,7 @@ impl<D: Read> Read for Text<D> {
         match &read {
             Ok(0) => self.state = State::Ended,
             Ok(_) => {}
-            // Some decompressors would go on with an end after an error.
+            // Some decompressors would report the end after an error.
             Err(error) => self.state = State::Failed(error.kind(), error.to_string()),
         }
         read

@@ -1,4 +1,4 @@
-//! Lines of any format to request bytes.
+//! Decodes lines of any format into request bytes.
 
 use job::{
     format::request::{Encoded, Encoder, RequestError},
@@ -15,7 +15,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// For lines of `format`.
+    /// A decoder for lines of `format`.
     pub fn new(format: Format, encoder: Encoder) -> Self {
         Self { format, encoder }
     }
@@ -23,7 +23,7 @@ impl Decoder {
     /// Appends to `out` the DynamoDB JSON of the line's item (or key), and then the identity of its key.
     ///
     /// # Errors
-    /// The line is no item that the table can take. `out` is then as it was.
+    /// Fails if the line is not an item that the table can accept. `out` is then unchanged.
     pub fn decode(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Encoded, RequestError> {
         match self.format {
             Format::Emr => self.encoder.emr_line(line, out),
@@ -81,7 +81,7 @@ mod tests {
         }
     }
 
-    /// What each line of an incremental export becomes, in DynamoDB JSON and in Amazon Ion.
+    /// Checks the result of each line of an incremental export, in DynamoDB JSON and in Amazon Ion.
     fn changes(lines: &[(&str, Result<Write, RequestError>)], is_incremental: bool) {
         let key = |name: &str, kind| KeyAttribute { name: name.into(), kind };
         let keys = KeySchema { partition: key("pk", KeyKind::S), sort: Some(key("sk", KeyKind::N)) };

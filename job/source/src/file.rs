@@ -1,4 +1,4 @@
-//! Opening files that are to be read. All calls may wait for the file system, so they belong on threads that may wait.
+//! Opens files for reading. All calls may block on the file system, so they belong on blocking threads.
 
 use std::{
     fs::{self, File, FileType},
@@ -10,17 +10,17 @@ use std::{
 use job::fingerprint::Fingerprint;
 use nix::fcntl::OFlag;
 
-/// Opens a file to read it, if it is a regular one or a link to one. It waits for no other process, as a FIFO would
-/// make it do.
+/// Opens a file for reading, if it is a regular file or a link to one. It never waits for another process, as opening a
+/// FIFO would.
 ///
 /// # Errors
-/// What the file system says; that it is something else, by what it is.
+/// Fails with the error of the file system, or if it is not a regular file; the error says what it is.
 pub fn open(path: &Path) -> io::Result<File> {
-    // First, since to open a device may do something to it.
+    // Checked before opening, since opening a device may have an effect.
     must_be_regular(fs::metadata(path)?.file_type())?;
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
-    // And again, since something else may have got that name meanwhile.
+    // Checked again, since the name may belong to another file by now.
     must_be_regular(file.metadata()?.file_type())?;
     Ok(file)
 }
@@ -41,8 +41,8 @@ fn must_be_regular(kind: FileType) -> io::Result<()> {
     Err(io::Error::other(format!("it is {what}, not a regular file")))
 }
 
-/// A file that is read as it was when it was found. Every read looks whether the file has been changed since, after it
-/// has the bytes: so none of another content are ever given out.
+/// A file whose content must not change after it was found. Every read checks, after it has the bytes, whether the file
+/// has changed. So it never returns bytes of a changed file.
 #[derive(Debug)]
 pub struct Unchanged {
     file: File,
@@ -53,7 +53,7 @@ impl Unchanged {
     /// Opens a file that had this fingerprint when it was found.
     ///
     /// # Errors
-    /// As [`open`]; that it was changed since.
+    /// Fails like [`open`], and if the file has changed since.
     pub fn open(path: &Path, found: Fingerprint) -> io::Result<Self> {
         let unchanged = Self { file: open(path)?, found };
         unchanged.check()?;
@@ -97,7 +97,7 @@ mod tests {
         Fingerprint::of(&path.metadata().unwrap(), true)
     }
 
-    /// So much that the kernel's clock has another time for the next change.
+    /// Waits until the kernel's clock has another time for the next change.
     fn a_tick() {
         std::thread::sleep(Duration::from_millis(20));
     }

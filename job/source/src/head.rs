@@ -1,4 +1,4 @@
-//! What a file is, by how it begins.
+//! Detects what a file is by its first bytes.
 
 mod shape;
 
@@ -18,24 +18,24 @@ use crate::{
     lines::{Line, Lines},
 };
 
-/// So many lines at the start of a file may be no items before it is taken for something else.
+/// The most lines at the start of a file that may be invalid before the file counts as something else.
 const MAX_BAD_LINES: u32 = 100;
 
-/// How lines of Ion begin: with its version.
+/// The start of lines of Ion: the version marker.
 const ION_VERSION: &[u8] = b"$ion_1_0";
 
-/// Bytes of text by which a file is described that is no backup.
+/// The bytes of text by which a file that is not a backup is described.
 const SHAPE_BYTES: usize = 4 * 1024;
 
-/// What a file turned out to be.
+/// The result of looking at a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
     /// Its codec.
     pub codec: Codec,
-    /// The first line that is an item; `None` if there is no line that isn't blank, or none is an item.
+    /// The first line that is an item; `None` if all lines are blank, or none is an item.
     pub first: Option<FirstLine>,
-    /// In words what is wrong with its first line, if it holds a few lines and none of them is an item. Which
-    /// format it is of is not known then.
+    /// What is wrong with the first line, if the file has only a few lines and none is an item. Its format is then
+    /// unknown.
     pub bad: Option<String>,
 }
 
@@ -44,33 +44,33 @@ pub struct Head {
 pub struct FirstLine {
     /// The format of the file.
     pub format: Format,
-    /// In words: "EMR lines", "Hive lines", "DynamoDB JSON", "incremental DynamoDB JSON", …
+    /// The format as text: "EMR lines", "Hive lines", "DynamoDB JSON", "incremental DynamoDB JSON", …
     pub described: &'static str,
     /// Whether it is a line of an incremental export.
     pub is_incremental: bool,
-    /// Its item; of an incremental export's line, its key alone.
+    /// Its item; for a line of an incremental export, only the key.
     pub item: Item,
 }
 
-/// Why a file's head says nothing.
+/// Why the format of a file is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
-    /// So few bytes hold no whole line, but there are more.
+    /// The given bytes contain no complete line, but the file has more.
     #[error("its first bytes contain no complete line")]
     NeedMore,
-    /// In words what is wrong: no known format, a corrupt codec, a first line that is no item.
+    /// What is wrong: an unknown format, damaged compression, or an invalid first line.
     #[error("{0}")]
     Bad(String),
 }
 
 /// Looks at the first bytes of a file.
 ///
-/// `stored` is the file, or so much of it as the caller will read (64 KiB do for almost any); its end counts as
-/// the file's only if `is_all`. A few bad lines at the start hide nothing: the first that is an item counts, and
-/// of several the first that `suits`, if there is one.
+/// `stored` is the file, or as much of it as the caller reads (64 KiB are enough for almost any). Its end counts as the
+/// end of the file only if `is_all`. A few bad lines at the start do no harm: the first line that is an item counts
+/// and, among several, the first that `suits`, if there is one.
 ///
 /// # Errors
-/// [`HeadError`]; [`HeadError::NeedMore`] only unless `is_all`.
+/// Fails with a [`HeadError`]; with [`HeadError::NeedMore`] only if not `is_all`.
 pub fn look(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> Result<Head, HeadError> {
     let codec = codec::detect(stored).map_err(|why| {
         let shape = shape::of_bytes(stored);
@@ -99,7 +99,7 @@ pub fn look(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> 
                 break;
             }
             Err(_) if found.is_some() => break,
-            // What is wrong with the lines so far says more than that there are not enough.
+            // An error in the lines so far says more than the lack of further lines.
             Err(error) => {
                 let of_start = || shape::of_json(&start).map(|shape| unknown(&shape));
                 let why = bad.map(|bad| bad.why).or_else(of_start);
@@ -114,7 +114,7 @@ pub fn look(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> 
             Ok(first) if suits(&first) => return Ok(Head { codec, first: Some(first), bad: None }),
             Ok(first) => found = found.or(Some(first)),
             Err(why) if bad.is_none() => match shape::of_text(&start) {
-                // Lines in the middle of it may be items, but the others are items, too.
+                // Lines inside it may be items, but so are the others.
                 Some(shape) if num_lines == 1 && shape::holds_items(shape) => {
                     return Err(HeadError::Bad(unknown(&shape)));
                 }
@@ -129,10 +129,10 @@ pub fn look(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> 
     }
 }
 
-/// What is wrong with a first line.
+/// What is wrong with the first line.
 struct Bad {
     why: String,
-    /// The file is something else that is known, and the line may be more than one item.
+    /// Whether the file has another known format, in which the line may be more than one item.
     is_many: bool,
 }
 
@@ -149,15 +149,15 @@ fn unknown(why: &dyn std::fmt::Display) -> String {
     format!("its first line is not an item of any known format: {why}")
 }
 
-/// The first bytes of a text. What is wrong with it will be found by reading on.
+/// The first bytes of a text. Errors are found by reading on.
 fn read_start(text: &mut impl Read) -> Vec<u8> {
     let mut start = Vec::new();
-    // What it has read so far is there in spite of an error.
+    // The bytes before an error are kept.
     let _ = text.take(SHAPE_BYTES as u64).read_to_end(&mut start);
     start
 }
 
-/// The text of the head. Its end is an early one unless it is all there is, whether or not the codec knows.
+/// The text of the head. Its end is an error unless it is the end of the file, whether or not the codec notices.
 struct Text<R> {
     text: R,
     is_all: bool,
@@ -178,7 +178,7 @@ fn recognise(line: &Line<'_>) -> Result<FirstLine, String> {
     }
     let line = line.bytes;
     let trimmed = line.trim_ascii();
-    // Quoted names are JSON, whatever else they might be in Ion.
+    // Quoted names are JSON, although Ion allows them, too.
     let is_ion_struct = || {
         let inside = trimmed.strip_prefix(b"{").unwrap_or_default().trim_ascii_start();
         !inside.is_empty() && !inside.starts_with(b"\"") && !inside.starts_with(b"}")
@@ -195,8 +195,8 @@ fn recognise(line: &Line<'_>) -> Result<FirstLine, String> {
     of_json(line)
 }
 
-/// A line of the Java tool or of DynamoDB's own export in DynamoDB JSON. An attribute of the former may be called
-/// `Item` or `Keys`, too, but its value is then no item: where that has the name of an attribute, this has a type.
+/// Reads a line of the Java tool, or of a DynamoDB export in DynamoDB JSON. A line of the Java tool may have an
+/// attribute `Item` or `Keys`, too, but its value is not an item: it has a type where an item has an attribute's name.
 fn of_json(line: &[u8]) -> Result<FirstLine, String> {
     let export = ExportLine::read_json(line);
     let is_certain = match &export {

@@ -1,7 +1,7 @@
-//! Amazon Ion, by its own library: lines of DynamoDB's own exports (Developer Guide, "DynamoDB table export
-//! output format"), `$ion_1_0 {Item:{…}}` or, of incremental ones, `$ion_1_0 {Keys:{…},NewImage:{…},…}`.
+//! Reads Amazon Ion with its own library: lines of DynamoDB's own exports (Developer Guide, "DynamoDB table export
+//! output format"), `$ion_1_0 {Item:{…}}` or, in incremental ones, `$ion_1_0 {Keys:{…},NewImage:{…},…}`.
 //!
-//! Numbers are decimals, sets are lists with an annotation, all else is what Ion calls it.
+//! Numbers are Ion decimals, sets are lists with an annotation, and the other types have the same name in Ion.
 
 mod nesting;
 
@@ -16,18 +16,18 @@ use job::{
     item::{AttributeValue, Item, ItemError, MAX_NESTING},
 };
 
-/// Digits (behind the point, if it has any there) up to which a number is written without an exponent: as many
-/// as DynamoDB keeps.
+/// The most digits (after the point, if there are any) of a number that is written without an exponent: as many as
+/// DynamoDB keeps.
 const MAX_PLAIN_DIGITS: usize = 38;
 
-/// How binary Ion begins, which the library would read, too.
+/// The first bytes of binary Ion, which the library would read, too.
 const BINARY_ION: &[u8] = &[0xe0, 0x01, 0x00, 0xea];
 
 /// Reads a line.
 ///
 /// # Errors
-/// [`RequestError::Ion`], of [`RequestError::Item`] names that occur twice and too deep nesting, and what is none
-/// of the lines of an export.
+/// Fails with [`RequestError::Ion`], with [`RequestError::Item`] for duplicate names and too deep nesting, and if it is
+/// not a line of an export.
 pub(crate) fn read(line: &[u8]) -> Result<ExportLine, RequestError> {
     if line.starts_with(BINARY_ION) {
         return Err(RequestError::Ion("it is binary"));
@@ -50,10 +50,10 @@ pub(crate) fn read(line: &[u8]) -> Result<ExportLine, RequestError> {
     fields.into_line()
 }
 
-/// A field whose name is a number in a table of symbols that is not there.
+/// The error for a field whose name is a number in a missing symbol table.
 const NAMELESS: RequestError = RequestError::Ion("a name without text");
 
-/// Whether `Metadata`, which must be a struct, holds the time of the write. What else is in it decides nothing.
+/// Whether `Metadata`, which must be a struct, has the time of the write. Its other fields are ignored.
 fn is_dated(metadata: Element) -> Result<bool, RequestError> {
     let (annotations, value) = metadata.into_parts();
     let (true, Value::Struct(fields)) = (annotations.is_empty(), value) else {
@@ -86,7 +86,7 @@ fn item(element: Element) -> Result<Item, RequestError> {
     }
 }
 
-/// A value within `depth` lists and structs; the item itself is the first.
+/// Converts a value within `depth` lists and structs, of which the item itself is the first.
 fn value(element: Element, depth: usize) -> Result<AttributeValue, RequestError> {
     use AttributeValue as V;
     let (annotations, value_of) = element.into_parts();
@@ -118,7 +118,7 @@ fn value(element: Element, depth: usize) -> Result<AttributeValue, RequestError>
     })
 }
 
-/// The one annotation of a value, if it has any.
+/// The annotation of a value, if it has one.
 fn annotation(annotations: &Annotations) -> Result<Option<&str>, RequestError> {
     let mut all = annotations.iter().map(Symbol::text);
     match (all.next(), all.next()) {
@@ -166,7 +166,7 @@ fn number(value: &Value) -> Result<String, RequestError> {
     }
 }
 
-/// The same coefficient with the same exponent, but for zeros at the end that are written out.
+/// The number with the same coefficient and exponent, except that trailing zeros may be written out.
 fn decimal_text(decimal: &Decimal) -> String {
     let coefficient = decimal.coefficient();
     let sign = if coefficient.sign() == Sign::Negative { "-" } else { "" };

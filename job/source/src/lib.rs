@@ -1,8 +1,8 @@
-//! Reading backups: what a file is, by its content; its codec; its lines; and what they ask for.
+//! Reads backups: detects the format and codec of a file by its content, splits it into lines, and decodes them.
 //!
 //! Bytes as stored → [`codec::decompress`] → [`lines::Lines`] → [`decode::Decoder`] → request bytes.
-//! All of it is synchronous and holds little; where the bytes come from is the caller's business. [`mod@file`] opens
-//! those that lie in a file system.
+//! All of it is synchronous and keeps little in memory. The caller provides the bytes; [`mod@file`] opens those in a
+//! file system.
 
 pub mod codec;
 pub mod decode;

@@ -1,4 +1,4 @@
-//! A text cut into lines.
+//! Splits a text into lines.
 
 use std::{
     fmt,
@@ -9,32 +9,32 @@ use job::split::MAX_LINE_BYTES;
 
 use crate::codec::BYTE_ORDER_MARK;
 
-/// How much is read at once, and the buffer's length at first.
+/// The bytes of a read, and the first length of the buffer.
 const READ_BYTES: usize = 256 * 1024;
-/// The buffer's length at most: the longest line with a `\r`, and one reading more.
+/// The largest length of the buffer: the longest line with a `\r`, and one more read.
 const MAX_BUFFER_BYTES: usize = MAX_LINE_BYTES + 1 + READ_BYTES;
 
 /// One line, without its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// Text offset at which it begins.
+    /// The text offset at which it begins.
     pub offset: u64,
-    /// Text offset behind its end: at which the next line begins.
+    /// The text offset after its end, where the next line begins.
     pub next: u64,
-    /// Its bytes without `\n` or `\r\n`; the first ones only if `is_too_long`. The first line of a text is
-    /// without the byte order mark, too.
+    /// Its bytes without `\n` or `\r\n`; only the first ones if `is_too_long`. The first line of a text is also without
+    /// the byte order mark.
     pub bytes: &'a [u8],
-    /// It is longer than [`job::split::MAX_LINE_BYTES`]: what follows those was skipped.
+    /// Whether it is longer than [`job::split::MAX_LINE_BYTES`]. The bytes after those were skipped.
     pub is_too_long: bool,
 }
 
-/// Reads lines. Holds no more than the longest line and 256 KiB.
+/// Reads lines. It keeps no more than the longest line and 256 KiB in memory.
 pub struct Lines<R> {
     text: R,
     buffer: Vec<u8>,
-    /// What of the buffer has been read from the text but not returned.
+    /// The part of the buffer that has been read from the text but not returned.
     held: std::ops::Range<usize>,
-    /// Text offset of the first byte held.
+    /// The text offset of the first byte of that part.
     offset: u64,
     end: Option<u64>,
     skip_first: bool,
@@ -43,7 +43,7 @@ pub struct Lines<R> {
 
 impl<R> fmt::Debug for Lines<R> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Nothing of the text: items are not logged.
+        // The text is left out: items are not logged.
         out.debug_struct("Lines")
             .field("offset", &self.offset)
             .field("end", &self.end)
@@ -51,30 +51,30 @@ impl<R> fmt::Debug for Lines<R> {
     }
 }
 
-/// How far a line reaches.
+/// The length of a line.
 struct Extent {
-    /// How many of its bytes stand at the start of what is held.
+    /// The bytes of the line at the start of the held part.
     held: usize,
-    /// How many bytes behind them were skipped, since it is too long.
+    /// The bytes after them that were skipped, since the line is too long.
     skipped: u64,
-    /// Whether it ends in `\n`, which is held and stands next.
+    /// Whether the line ends in `\n`, which comes next in the held part.
     has_end: bool,
 }
 
 impl<R: Read> Lines<R> {
-    /// `text` begins at the text offset `start`. If `skip_first`, what stands up to its first `\n` is
-    /// left out. Lines that begin at or after `end` are not returned.
+    /// `text` begins at the text offset `start`. With `skip_first`, everything up to the first `\n` is skipped. Lines
+    /// that begin at or after `end` are not returned.
     ///
-    /// So the lines that begin in a range of a text are read by starting one byte before the range, with
-    /// `skip_first`; unless the range begins with the text.
+    /// To read the lines that begin in a range of a text, start one byte before the range with `skip_first`, unless the
+    /// range begins with the text.
     pub fn new(text: R, start: u64, end: Option<u64>, skip_first: bool) -> Self {
         Self { text, buffer: Vec::new(), held: 0..0, offset: start, end, skip_first, failed: false }
     }
 
-    /// The next line; blank ones are returned, too. After an error there is no next line.
+    /// The next line, which may be blank. After an error there is no next line.
     ///
     /// # Errors
-    /// The text can't be read on.
+    /// Fails if the text can't be read.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         if self.failed {
@@ -94,7 +94,7 @@ impl<R: Read> Lines<R> {
         if held == 0 && !has_end {
             return Ok(None);
         }
-        // Of a line that is too long, `skip_to_end` has moved the first bytes to the buffer's start.
+        // Of a line that is too long, `skip_to_end` has moved the first bytes to the start of the buffer.
         let from = if skipped > 0 { 0 } else { self.held.start };
         let offset = self.offset;
         self.offset += held as u64 + skipped + u64::from(has_end);
@@ -111,7 +111,7 @@ impl<R: Read> Lines<R> {
         Ok(Some(Line { offset, next: self.offset, bytes, is_too_long }))
     }
 
-    /// Reads until the line that begins with what is held has ended.
+    /// Reads up to the end of the line that begins with the held part.
     fn find_end(&mut self) -> io::Result<Extent> {
         let mut searched = 0;
         loop {
@@ -120,7 +120,7 @@ impl<R: Read> Lines<R> {
                 return Ok(Extent { held: searched + at, skipped: 0, has_end: true });
             }
             searched = held.len();
-            // One more than allowed, as there might be a `\r`.
+            // One more than the maximum, since there may be a `\r`.
             if searched > MAX_LINE_BYTES + 1 {
                 let skipped = self.skip_to_end(MAX_LINE_BYTES)?;
                 return Ok(Extent { held: MAX_LINE_BYTES, skipped, has_end: !self.held.is_empty() });
@@ -131,8 +131,8 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Leaves out what stands before the next `\n`, but for the first `kept` bytes, which are moved to the
-    /// buffer's start. Nothing is held afterwards if the text ended first. Returns how many were left out.
+    /// Skips the bytes before the next `\n`, except the first `kept` ones, which are moved to the start of the buffer.
+    /// If the text ends first, nothing is held afterwards. Returns the number of bytes skipped.
     fn skip_to_end(&mut self, kept: usize) -> io::Result<u64> {
         if kept > 0 {
             self.buffer.copy_within(self.held.start..self.held.start + kept, 0);
@@ -151,8 +151,8 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Reads on into the buffer, behind what is held, which is moved to `kept` bytes from the start; false at
-    /// the end of the text.
+    /// Reads more text into the buffer, after the held part, which is moved to `kept` bytes from the start. Returns
+    /// `false` at the end of the text.
     fn fill(&mut self, kept: usize) -> io::Result<bool> {
         let held = self.held.len();
         if self.held.start > kept {

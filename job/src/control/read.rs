@@ -1,4 +1,4 @@
-//! From the wire.
+//! Converts messages from the wire format.
 
 use super::{FromWorker, Malformed, Sealed, SealedPart, Stats, ToWorker, wire};
 use crate::{

@@ -1,4 +1,4 @@
-//! The messages of an import, from the wire and to it.
+//! Converts the messages of an import from and to the wire format.
 
 use super::{Malformed, wire};
 use crate::{

@@ -1,4 +1,4 @@
-//! To the wire.
+//! Converts messages to the wire format.
 
 use super::{FromWorker, Sealed, SealedPart, Stats, ToWorker, wire};
 use crate::{

@@ -1,7 +1,7 @@
-//! Base64 as it stands in items: padded, of the standard alphabet (RFC 4648, section 4).
+//! Base64 as in items: padded, of the standard alphabet (RFC 4648, section 4).
 
-/// How many bytes `text` stands for, if it is padded base64 of the standard alphabet whose unused
-/// last bits are zero. There is one such text for any bytes, so equal bytes are equal texts.
+/// The number of bytes that `text` encodes, if it is padded base64 of the standard alphabet whose unused last bits are
+/// zero. Such an encoding is unique, so equal bytes are equal texts.
 #[inline]
 pub(super) fn decoded_bytes(text: &[u8]) -> Option<usize> {
     let (data, padding) = match text {
@@ -10,13 +10,13 @@ pub(super) fn decoded_bytes(text: &[u8]) -> Option<usize> {
         [.., b'='] => return None,
         data => (data, 0),
     };
-    // All bytes of a chunk are judged before any answer counts: so the compiler judges many at once.
+    // Each chunk is tested as a whole, so that the compiler can test many bytes at once.
     let is_data = |chunk: &[u8]| chunk.iter().fold(true, |all, &byte| all & is_base64(byte));
     let is_whole = text.len().is_multiple_of(4) && data.chunks(64).all(is_data);
     is_whole.then(|| text.len() / 4 * 3 - padding)
 }
 
-// The lazy operators would be jumps.
+// Lazy operators would compile to jumps.
 #[allow(clippy::needless_bitwise_bool)]
 #[inline]
 fn is_base64(byte: u8) -> bool {

@@ -1,4 +1,4 @@
-//! The inside of JSON strings: finding what is not plain, decoding escapes, canonical spelling.
+//! The content of JSON strings: special characters, escapes, and the canonical spelling.
 
 use super::Problem;
 
@@ -6,26 +6,26 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 const WORD: usize = size_of::<u64>();
 
-/// Longest canonical spelling of one character, in bytes: `\u2028`.
+/// The longest canonical spelling of a character, in bytes: `\u2028`.
 const MAX_SPELLING: usize = 6;
 
-/// The first eight bytes as one number, the first byte lowest.
+/// The first eight bytes as a little-endian number.
 #[inline]
 pub(super) fn first_word(text: &[u8]) -> Option<u64> {
     text.first_chunk::<WORD>().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
-/// Marks the high bit of the first byte that is `"`, `\` or below 0x20. Bits above the lowest mark
-/// mean nothing, since borrows run into them.
+/// Sets the high bit of the first byte that is `"`, `\` or below 0x20. Bits above the lowest one set have no meaning,
+/// since borrows reach into them.
 #[inline]
 fn mark_special(word: u64) -> u64 {
-    // Flipping this bit turns the quote into 0x20 and lets the control characters change places.
+    // Flipping this bit turns the quote into 0x20 and permutes the control characters.
     let control_or_quote = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
     let backslash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
     (control_or_quote | backslash) & !word & HIGH_BITS
 }
 
-/// The text from its first `"`, `\` or control character on; empty if there is none.
+/// The text from its first `"`, `\` or control character on; empty if it has none.
 #[inline]
 pub(super) fn skip_plain(text: &[u8]) -> &[u8] {
     let mut tail = text;
@@ -46,15 +46,15 @@ fn skip_plain_bytes(text: &[u8]) -> &[u8] {
     &text[len..]
 }
 
-/// What a backslash starts.
+/// An escape sequence.
 pub(super) enum Escape {
-    /// `len` bytes, already as Gson would write them.
+    /// `len` bytes in canonical spelling.
     Canonical { len: usize },
-    /// `len` bytes that stand for `char` and have another canonical spelling.
+    /// `len` bytes that encode `char` and have another canonical spelling.
     Other { len: usize, char: char },
 }
 
-/// Reads the escape that `text` starts with; `text[0]` is the backslash.
+/// Reads the escape at the start of `text`; `text[0]` is the backslash.
 pub(super) fn read_escape(text: &[u8]) -> Result<Escape, Problem> {
     match text.get(1) {
         Some(b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(Escape::Canonical { len: 2 }),
@@ -86,7 +86,7 @@ fn read_unicode_escape(text: &[u8]) -> Result<Escape, Problem> {
     Ok(if canonical { Escape::Canonical { len } } else { Escape::Other { len, char } })
 }
 
-/// The UTF-16 unit of the `\uXXXX` that `text` starts with.
+/// The UTF-16 unit of the `\uXXXX` at the start of `text`.
 fn read_unit(text: &[u8]) -> Result<u16, Problem> {
     let digits = text.get(2..6).ok_or(Problem::End)?;
     digits.iter().try_fold(0u16, |unit, &digit| {
@@ -95,7 +95,7 @@ fn read_unit(text: &[u8]) -> Result<u16, Problem> {
     })
 }
 
-/// How Gson writes one character within a string.
+/// The canonical spelling of a character in a string.
 pub(super) struct Spelling {
     bytes: [u8; MAX_SPELLING],
     len: usize,
@@ -134,7 +134,7 @@ impl Spelling {
     }
 }
 
-/// Whether an escape stands for half of a character, which is no Unicode.
+/// Whether an escape encodes half of a surrogate pair, which is not Unicode.
 pub(crate) fn has_lone_surrogate(json: &[u8]) -> bool {
     let mut rest = json;
     while let Some(at) = memchr::memchr(b'\\', rest) {
@@ -147,16 +147,16 @@ pub(crate) fn has_lone_surrogate(json: &[u8]) -> bool {
     false
 }
 
-/// Where the first raw U+2028 or U+2029 is: valid JSON, but Gson escapes them.
+/// The offset of the first raw U+2028 or U+2029: valid JSON, but Gson escapes them.
 pub(super) fn find_line_separator(text: &[u8]) -> Option<usize> {
     memchr::memmem::find_iter(text, b"\xe2\x80").find(|&at| matches!(text.get(at + 2), Some(0xa8 | 0xa9)))
 }
 
-/// Checks that `text` is UTF-8, and tells whether it holds a raw U+2028 or U+2029.
+/// Checks that `text` is UTF-8. Returns whether it contains a raw U+2028 or U+2029.
 ///
-/// Once for a whole page, so that strings need no such check of their own.
+/// It runs once for a whole page, so that strings need no check of their own.
 pub(super) fn check_utf8(text: &[u8]) -> Result<bool, (usize, Problem)> {
-    // ASCII pages, the usual ones, take this one pass instead of two.
+    // ASCII pages, the usual ones, need this one pass instead of two.
     if text.is_ascii() {
         return Ok(false);
     }

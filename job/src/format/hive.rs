@@ -1,15 +1,15 @@
-//! Lines of the older backups that Hive wrote: `name^C{"s":"x"}^Bname2^C{"n":"1"}`, with `^B` (0x02)
-//! between attributes and `^C` (0x03) after names, which stand without quotes or escapes.
+//! Lines of the older backups that Hive wrote: `name^C{"s":"x"}^Bname2^C{"n":"1"}`, with `^B` (0x02) between attributes
+//! and `^C` (0x03) after names, which have no quotes or escapes.
 //!
-//! Names may hold anything but these two, spaces and colons too, on which emr-dynamodb-connector
-//! stumbles: it turns the line into JSON and parses that.
+//! Names may contain anything but these two characters. emr-dynamodb-connector fails at names with spaces and colons,
+//! since it turns the line into JSON and parses that.
 
 use crate::item::{Item, ItemError};
 
 const BETWEEN_ATTRIBUTES: u8 = 0x02;
 const AFTER_NAME: u8 = 0x03;
 
-/// Whether a line is one of these: it begins with no brace, and holds a `^C`.
+/// Whether it is a line of Hive: it does not begin with a brace, and contains a `^C`.
 pub fn is_line(line: &[u8]) -> bool {
     line.trim_ascii_start().first() != Some(&b'{') && memchr::memchr(AFTER_NAME, line).is_some()
 }
@@ -17,14 +17,14 @@ pub fn is_line(line: &[u8]) -> bool {
 /// The item of a line.
 ///
 /// # Errors
-/// An attribute without a name or a value, a name twice, and whatever
-/// [`Item::from_emr_line`] refuses in a value.
+/// Fails if an attribute has no name or no value, if a name occurs twice, and if [`Item::from_emr_line`] refuses a
+/// value.
 pub fn item(line: &[u8]) -> Result<Item, ItemError> {
     let mut item = Item::default();
     for attribute in line.split(|&byte| byte == BETWEEN_ATTRIBUTES) {
         let at = memchr::memchr(AFTER_NAME, attribute).ok_or(ItemError::Json)?;
         let name = std::str::from_utf8(&attribute[..at]).map_err(|_| ItemError::Json)?;
-        // Read as the one attribute of a line, under a name that needs no escapes.
+        // Parsed as the only attribute of a line, under a name that needs no escapes.
         let line = [br#"{"v":"#, &attribute[at + 1..], b"}"].concat();
         let read = Item::from_emr_line(&line)?;
         let mut values = read.attributes.into_values();

@@ -1,6 +1,6 @@
 //! The type keys of attribute values, in DynamoDB's spelling.
 
-// As in the walk.
+// For the same reason as in walk.rs.
 #![allow(clippy::inline_always)]
 
 /// The ten types of attribute values.
@@ -42,7 +42,7 @@ const KEY_BOOL: u64 = key(br#"{"BOOL":"#);
 const KEY_NULL: u64 = key(br#"{"NULL":"#);
 
 impl Kind {
-    /// The kind of this name.
+    /// The type with this name.
     pub(super) fn from_name(name: &[u8]) -> Option<Self> {
         Some(match name {
             b"S" => Self::S,
@@ -59,7 +59,7 @@ impl Kind {
         })
     }
 
-    /// The type key that a compact text starts with, and its length with `{`, quotes and colon.
+    /// The type key at the start of a compact text, and its length including `{`, quotes and colon.
     #[inline(always)]
     pub(super) fn from_compact(word: u64) -> Option<(Self, usize)> {
         Some(match word & FIVE_BYTES {

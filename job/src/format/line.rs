@@ -1,7 +1,7 @@
-//! The strict reader of backup lines: tells whether a line is what export writes.
+//! The strict reader of backup lines, which accepts only what export writes.
 //!
-//! Strict on purpose: it is for `verify`, where another spelling of the same item means that
-//! something else has touched the file. Import reads far more than this.
+//! It is for `verify`, where another spelling of the same item means that something else has changed the file. Import
+//! accepts far more.
 
 use super::{
     Problem, binary,
@@ -14,7 +14,7 @@ use crate::{
     spec::NullSpelling,
 };
 
-/// The names of a table's key attributes as they stand in lines.
+/// The names of a table's key attributes, as spelled in lines.
 #[derive(Clone, Debug)]
 pub struct KeyNames {
     partition: KeyName,
@@ -24,7 +24,7 @@ pub struct KeyNames {
 #[derive(Clone, Debug)]
 struct KeyName {
     attribute: KeyAttribute,
-    /// With the quote that ends it.
+    /// With the closing quote.
     spelling: Vec<u8>,
 }
 
@@ -51,7 +51,7 @@ impl From<&KeySchema> for KeyNames {
 
 /// The key of a line's item, as spelled in the line, without quotes.
 ///
-/// The spelling is canonical and DynamoDB normalises numbers, so equal keys are equal bytes.
+/// The spelling is canonical and DynamoDB normalizes numbers, so equal keys are equal bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LineKeys<'a> {
     /// The value of the partition key.
@@ -63,10 +63,10 @@ pub struct LineKeys<'a> {
 /// Why a line is not an item of the table in canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
-    /// Not one item in the canonical form of the format.
+    /// It is not one item in canonical form.
     #[error("byte {at}: {problem}")]
     Malformed {
-        /// Offset in the line, in bytes.
+        /// The offset in the line, in bytes.
         at: usize,
         /// What is wrong there.
         problem: Problem,
@@ -93,16 +93,16 @@ pub enum LineError {
     },
 }
 
-/// Checks that `line`, without its `\n`, is exactly one item in canonical form, with the key of
-/// the table and this spelling of every NULL.
+/// Checks that `line`, without its `\n`, is exactly one item in canonical form, with the key of the table and this
+/// spelling of every NULL.
 ///
-/// Not checked: that the names of other attributes differ from each other, the limits of DynamoDB
-/// on sizes and digits, and that sets hold something.
+/// It does not check that the names of other attributes differ, that the item is within DynamoDB's limits on sizes and
+/// digits, or that sets are not empty.
 ///
 /// # Errors
 ///
-/// The first thing that is wrong, where it can be found without a second look at the line; what
-/// concerns the key only if all else is right.
+/// Fails with the first error that can be found in one pass over the line; with an error of the key only if all else is
+/// right.
 pub fn check_line<'a>(
     line: &'a [u8],
     keys: &KeyNames,
@@ -130,7 +130,7 @@ fn check<'a, const BOTH_NULLS: bool>(line: &'a [u8], keys: &KeyNames) -> Result<
     })
 }
 
-/// The walk through a line, on the lookout for key attributes.
+/// Finds the key attributes during the walk through a line.
 struct KeySearch<'a, 'k, const BOTH_NULLS: bool> {
     keys: &'k KeyNames,
     partition: Found<'a>,
@@ -210,7 +210,7 @@ impl<'a, const BOTH_NULLS: bool> Dialect<'a> for KeySearch<'a, '_, BOTH_NULLS> {
     }
 }
 
-/// A decimal number as DynamoDB takes it: sign, digits, point, exponent (`-1.5E+3`).
+/// Whether it is a decimal number as DynamoDB accepts it: sign, digits, point, exponent (`-1.5E+3`).
 fn is_number(text: &[u8]) -> bool {
     let (mantissa, exponent) = match text.iter().position(|byte| matches!(byte, b'e' | b'E')) {
         Some(at) => (&text[..at], &text[at + 1..]),

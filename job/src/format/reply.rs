@@ -1,4 +1,4 @@
-//! A Scan reply apart from its items: a JSON object whose fields come in any order.
+//! The fields of a Scan reply other than its items. The reply is a JSON object whose fields come in any order.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -6,21 +6,20 @@ use serde_json::value::RawValue;
 use super::{Problem, escape::skip_plain, walk::skip_white_space};
 use crate::{capacity::Units, item::Item};
 
-/// What a Scan reply says besides its items.
+/// The content of a Scan reply besides its items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScanPage<'a> {
-    /// Number of items, and so of lines: `Count`, and found to be so.
+    /// The number of items, and so of lines. It is `Count`, checked against `Items`.
     pub items: u64,
-    /// Number of items that were read before any filter: `ScannedCount`.
+    /// The number of items that were read before any filter: `ScannedCount`.
     pub scanned: u64,
-    /// Where the next Scan goes on, as JSON to be sent back as `ExclusiveStartKey`; none at the
-    /// end of the segment.
+    /// The position after this page, as JSON for `ExclusiveStartKey`; `None` at the end of the segment.
     pub last_evaluated_key: Option<&'a [u8]>,
-    /// What the page cost: `ConsumedCapacity.CapacityUnits`, if the request asked for it.
+    /// The cost of the page: `ConsumedCapacity.CapacityUnits`, if the request asked for it.
     pub consumed: Option<Units>,
 }
 
-/// The fields of a reply as far as they have been seen.
+/// The fields of a reply that have been read.
 #[derive(Default)]
 pub(super) struct Fields<'a> {
     items: Option<u64>,
@@ -30,7 +29,7 @@ pub(super) struct Fields<'a> {
     consumed: Option<Units>,
 }
 
-/// `rest` without the byte that it must start with.
+/// `rest` without its first byte, which must be `byte`.
 pub(super) fn expect<'a>(byte: u8, name: &'static str, rest: &'a [u8]) -> Result<&'a [u8], Problem> {
     match rest.split_first() {
         Some((&first, after)) if first == byte => Ok(after),
@@ -42,13 +41,13 @@ pub(super) fn expect<'a>(byte: u8, name: &'static str, rest: &'a [u8]) -> Result
 /// A field's name without quotes, and the text from its value on.
 pub(super) fn field_name(rest: &[u8]) -> Result<(&[u8], &[u8]), Problem> {
     let rest = expect(b'"', "a field name", rest)?;
-    // No field of a reply needs an escape, and a known one in disguise must not be overlooked.
+    // No field of a reply needs an escape, and an escaped spelling of a known field must not be overlooked.
     let (name, rest) = rest.split_at(rest.len() - skip_plain(rest).len());
     let rest = skip_white_space(expect(b'"', "a field name without escapes", rest)?);
     Ok((name, skip_white_space(expect(b':', ":", rest)?)))
 }
 
-/// Any JSON value, and what follows it.
+/// Any JSON value, and the text after it.
 pub(super) fn any_value(rest: &[u8]) -> Result<(&RawValue, &[u8]), Problem> {
     let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<&RawValue>();
     match values.next() {
@@ -64,8 +63,7 @@ impl<'a> Fields<'a> {
         set(&mut self.items, "Items", Some(items))
     }
 
-    /// Takes the value of any field but `Items`. A null is as good as no field, as in all of the
-    /// AWS JSON protocols.
+    /// Reads the value of any field but `Items`. A null counts as a missing field, as in all AWS JSON protocols.
     pub(super) fn read(&mut self, name: &[u8], raw: &'a RawValue) -> Result<(), Problem> {
         if raw.get() == "null" {
             return Ok(());
@@ -79,7 +77,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The page, once the reply is read to its end.
+    /// The page, at the end of the reply.
     pub(super) fn finish(self) -> Result<ScanPage<'a>, Problem> {
         let found = self.items.ok_or(Problem::FieldMissing("Items"))?;
         let stated = self.count.ok_or(Problem::FieldMissing("Count"))?;
@@ -118,7 +116,7 @@ fn capacity(raw: &RawValue) -> Option<Units> {
     }
     let consumed: ConsumedCapacity<'_> = serde_json::from_str(raw.get()).ok()?;
     let units = consumed.units.get();
-    // No number of units has an exponent of more than three digits, and its arithmetic could overflow.
+    // Units never have an exponent of more than three digits. Larger ones could overflow the arithmetic.
     if units.split_once(['e', 'E']).is_some_and(|(_, exponent)| exponent.len() > 4) {
         return None;
     }

@@ -1,7 +1,7 @@
-//! Backup lines to what `BatchWriteItem` takes.
+//! Converts backup lines to requests of `BatchWriteItem`.
 //!
-//! Each line has two ways: the fast one (`fast.rs`), which copies its bytes, and at all that is unusual
-//! the slow one here, by way of values. What the slow one says is right, and errors are its alone.
+//! There are two paths. The fast path (`fast.rs`) copies the bytes of a line. Anything unusual takes the slow path
+//! here, which reads the line into values. The slow path defines what is right, and all errors come from it.
 
 mod check;
 mod decimal;
@@ -26,14 +26,14 @@ use crate::{
     schema::{IndexKeys, KeyAttribute, KeyKind, KeySchema},
 };
 
-/// Bytes of an item at most, by DynamoDB's rule (Developer Guide, "Quotas in Amazon DynamoDB").
+/// The most bytes of an item, by DynamoDB's rule (Developer Guide, "Quotas in Amazon DynamoDB").
 pub const MAX_ITEM_BYTES: u64 = 400 * 1024;
-/// Bytes of a partition key's value at most (same source).
+/// The most bytes of a partition key's value (same source).
 const MAX_PARTITION_KEY_BYTES: usize = 2048;
-/// Bytes of a sort key's value at most (same source).
+/// The most bytes of a sort key's value (same source).
 const MAX_SORT_KEY_BYTES: usize = 1024;
 
-/// What is to be made of items.
+/// What items are encoded as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// The whole item, to put it.
@@ -42,25 +42,25 @@ pub enum Wanted {
     Keys,
 }
 
-/// What a line asks for.
+/// Whether a line puts or deletes an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// To put the item.
+    /// It puts the item.
     Put,
-    /// To delete the item with the key.
+    /// It deletes the item with the key.
     Delete,
 }
 
-/// What was appended for a line: its JSON, and then the identity of its key.
+/// The lengths of what was appended for a line: its JSON, and then the identity of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoded {
-    /// What the line asks for.
+    /// Whether the line puts or deletes an item.
     pub write: Write,
-    /// Length of the DynamoDB JSON of the item or, for a delete, of the key.
+    /// The length of the DynamoDB JSON of the item or, for a delete, of the key.
     pub json_bytes: usize,
-    /// Length of the identity of the key.
+    /// The length of the identity of the key.
     pub key_bytes: usize,
-    /// Size of the item (of a delete: of the key) by DynamoDB's rule.
+    /// The size of the item (for a delete, of the key) by DynamoDB's rule.
     pub item_bytes: u64,
 }
 
@@ -68,39 +68,39 @@ pub struct Encoded {
 #[derive(Clone, Debug)]
 pub struct Encoder {
     table: Table,
-    /// Whether lines of DynamoDB's own exports are of incremental exports; `None` if they may be of either kind.
+    /// Whether lines of DynamoDB's own exports are from incremental exports; `None` accepts both kinds.
     is_incremental: Option<bool>,
     wanted: Wanted,
     buffers: Buffers,
     num_fast: u64,
 }
 
-/// What is known of the table.
+/// The keys of the table and its indexes.
 #[derive(Clone, Debug)]
 struct Table {
     keys: KeySchema,
     indexes: Vec<IndexKeys>,
-    /// The same for the fast path.
+    /// The indexes in the form that the fast path uses.
     watched: Watched,
 }
 
-/// The item of a line of emr-dynamodb-connector, or of Hive.
+/// Reads the item of a line of emr-dynamodb-connector or Hive.
 ///
 /// # Errors
-/// What is no item.
+/// Fails if the line is not an item.
 pub fn read_emr_line(line: &[u8]) -> Result<Item, ItemError> {
     if hive::is_line(line) { hive::item(line) } else { Item::from_emr_line(line) }
 }
 
 impl Encoder {
-    /// For a table with these keys and no index. Lines of DynamoDB's own exports may be of full and of incremental
-    /// ones.
+    /// An encoder for a table with these keys and no index. Lines of DynamoDB's own exports may come from full and from
+    /// incremental ones.
     pub fn new(keys: &KeySchema, wanted: Wanted) -> Self {
         let table = Table { keys: keys.clone(), indexes: Vec::new(), watched: Watched::default() };
         Self { table, is_incremental: None, wanted, buffers: Buffers::default(), num_fast: 0 }
     }
 
-    /// The same for a table that has indexes, too. They concern items that are put.
+    /// The same for a table with indexes. They matter only for items that are put.
     #[must_use]
     pub fn with_indexes(mut self, indexes: &[IndexKeys]) -> Self {
         self.table.watched = Watched::new(indexes);
@@ -109,22 +109,22 @@ impl Encoder {
     }
 
     /// The same for lines of an incremental export of DynamoDB, or of a full one. Lines of the other kind are then
-    /// refused: nothing is deleted by what should be a full export.
+    /// refused, so a full export never deletes anything.
     #[must_use]
     pub fn of_export(mut self, is_incremental: bool) -> Self {
         self.is_incremental = Some(is_incremental);
         self
     }
 
-    /// How many lines have gone the fast way.
+    /// The number of lines that took the fast path.
     pub fn num_fast(&self) -> u64 {
         self.num_fast
     }
 
-    /// Encodes a line of emr-dynamodb-connector's format, or of Hive's.
+    /// Encodes a line in the format of emr-dynamodb-connector or of Hive.
     ///
     /// # Errors
-    /// Whatever is no item that the table can take. `out` is then as it was.
+    /// Fails if the line is not an item that the table can accept. `out` is then unchanged.
     pub fn emr_line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Encoded, RequestError> {
         match self.try_emr_line(line, out) {
             Some(encoded) => Ok(encoded),
@@ -135,7 +135,7 @@ impl Encoder {
     /// Encodes a line of DynamoDB's own export in DynamoDB JSON.
     ///
     /// # Errors
-    /// As [`emr_line`](Self::emr_line).
+    /// Fails like [`emr_line`](Self::emr_line).
     pub fn json_line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Encoded, RequestError> {
         if let Some(encoded) = self.try_json_line(line, out) {
             return Ok(encoded);
@@ -143,10 +143,10 @@ impl Encoder {
         self.export_line(&ExportLine::read_json(line)?, out)
     }
 
-    /// Encodes a line of DynamoDB's own export that is there as values.
+    /// Encodes a line of DynamoDB's own export that has been read into values.
     ///
     /// # Errors
-    /// As [`emr_line`](Self::emr_line).
+    /// Fails like [`emr_line`](Self::emr_line).
     pub fn export_line(&mut self, line: &ExportLine, out: &mut Vec<u8>) -> Result<Encoded, RequestError> {
         match (line, self.is_incremental) {
             (ExportLine::Item(_), Some(true)) => Err(RequestError::ItemInIncremental),
@@ -191,10 +191,10 @@ impl Encoder {
         Ok(key)
     }
 
-    /// Encodes an item that is there as values.
+    /// Encodes an item that has been read into values.
     ///
     /// # Errors
-    /// As [`emr_line`](Self::emr_line).
+    /// Fails like [`emr_line`](Self::emr_line).
     pub fn item(&mut self, item: &Item, write: Write, out: &mut Vec<u8>) -> Result<Encoded, RequestError> {
         let before = out.len();
         let encoded = self.append(item, write, out);
@@ -228,7 +228,7 @@ impl Encoder {
     }
 }
 
-/// Appends the identity of one attribute of the key, its length first.
+/// Appends the identity of one key attribute, preceded by its length.
 fn write_key(
     item: &Item,
     attribute: &KeyAttribute,

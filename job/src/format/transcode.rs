@@ -1,9 +1,9 @@
-//! Scan replies to backup lines: the hot path of export, without values in between.
+//! Converts Scan replies to backup lines: the hot path of export, without intermediate values.
 //!
-//! A compact reply and its lines have the same length: a type key changes the case of one letter,
-//! and the comma after an item becomes the end of a line. So runs of the reply are copied as they
-//! are and single bytes patched in the copy. Only where the reply is not canonical, in white space
-//! or in the spelling of a string, does the copy start anew behind the replacement.
+//! A compact reply and its lines have the same length: a type key changes the case of one letter, and the comma after
+//! an item becomes the end of a line. So runs of the reply are copied unchanged, and single bytes are patched in the
+//! copy. Where the reply is not canonical, in white space or in the spelling of a string, a new copy starts after the
+//! replacement.
 
 use super::{
     Problem,
@@ -13,11 +13,11 @@ use super::{
 };
 use crate::spec::NullSpelling;
 
-/// Why the bytes are no Scan reply.
+/// Why the bytes are not a Scan reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("scan reply, byte {at}: {problem}")]
 pub struct TranscodeError {
-    /// Offset in the reply, in bytes.
+    /// The offset in the reply, in bytes.
     pub at: usize,
     /// What is wrong there.
     pub problem: Problem,
@@ -25,24 +25,22 @@ pub struct TranscodeError {
 
 /// Appends one canonical line for each item of the Scan reply `body` to `lines`.
 ///
-/// The attributes of an item keep their order. Fields of the reply may come in any order; unknown
-/// ones only have to be JSON. Two things are left as DynamoDB sent them: what the strings of
-/// numbers and binaries hold, and that names within one item differ.
+/// The attributes of an item keep their order. Fields of the reply may come in any order; unknown ones only have to be
+/// JSON. Two things are not checked: the strings of numbers and binaries, and that names within one item differ.
 ///
-/// Takes at most `body.len()` bytes of new capacity in `lines`, unless raw U+2028 or U+2029 grow
-/// to their escapes, or each NULL gets its second spelling.
+/// It adds at most `body.len()` bytes of capacity to `lines`, unless raw U+2028 or U+2029 grow to their escapes, or
+/// each NULL gets its second spelling.
 ///
 /// # Errors
 ///
-/// Whatever is not exactly a whole reply with as many items as it states. `lines` is then as it
-/// was.
+/// Fails if `body` is not exactly one complete reply with as many items as it states. `lines` is then unchanged.
 pub fn scan_page<'a>(
     body: &'a [u8],
     null: NullSpelling,
     lines: &mut Vec<u8>,
 ) -> Result<ScanPage<'a>, TranscodeError> {
     let before = lines.len();
-    // Two copies of the code: what is not asked for costs nothing.
+    // Two copies of the code, so that the usual spelling does not pay for the other.
     let read = match null {
         NullSpelling::Single => read_reply::<false>,
         NullSpelling::Both => read_reply::<true>,
@@ -87,7 +85,7 @@ fn read_reply<'a, const BOTH_NULLS: bool>(
     fields.finish().map_err(|problem| (body.len(), problem))
 }
 
-/// The array of items: their number, and what follows the array.
+/// Reads the array of items. Returns their number, and the text after the array.
 fn read_items<'a, const BOTH_NULLS: bool>(
     body: &'a [u8],
     array: &'a [u8],
@@ -116,7 +114,7 @@ fn read_items<'a, const BOTH_NULLS: bool>(
     }
 }
 
-/// One item and the `,` or `]` after it, which becomes the end of its line.
+/// Reads one item and the `,` or `]` after it, which becomes the end of its line.
 #[inline]
 fn read_item<'a, const BOTH_NULLS: bool>(
     walk: &mut Walk<'a, Copy<'a, '_, BOTH_NULLS>>,
@@ -132,16 +130,16 @@ fn read_item<'a, const BOTH_NULLS: bool>(
     Ok((byte, next))
 }
 
-/// Least number of bytes that are copied ahead of the walk.
+/// The fewest bytes that are copied ahead of the walk.
 const COPY_MIN_BYTES: usize = 64;
 
-/// Most bytes that are copied ahead: they are patched while they are in the first-level cache.
+/// The most bytes that are copied ahead: they are patched while they are in the first-level cache.
 const COPY_MAX_BYTES: usize = 8 * 1024;
 
 /// The copy of the reply in `lines`, mostly somewhat ahead of the walk.
 ///
-/// What `lines` holds behind the last replacement comes from the offset `shift` less in `body`;
-/// `shift` wraps, as replies get both shorter and longer.
+/// What `lines` holds after the last replacement is at an offset that is `shift` less in `body`. `shift` wraps, since
+/// replies get both shorter and longer.
 struct Copy<'a, 'l, const BOTH_NULLS: bool> {
     body: &'a [u8],
     lines: &'l mut Vec<u8>,
@@ -157,7 +155,7 @@ impl<'a, 'l, const BOTH_NULLS: bool> Copy<'a, 'l, BOTH_NULLS> {
         Self { body, lines, shift, ahead_bytes: COPY_MIN_BYTES }
     }
 
-    /// Writes `byte` in place of the one at the offset `at`.
+    /// Replaces the byte at the offset `at` of the reply by `byte`.
     #[inline]
     fn patch(&mut self, at: usize, byte: u8) {
         match self.lines.get_mut(at.wrapping_add(self.shift)) {
@@ -175,7 +173,7 @@ impl<'a, 'l, const BOTH_NULLS: bool> Copy<'a, 'l, BOTH_NULLS> {
         self.lines[at.wrapping_add(self.shift)] = byte;
     }
 
-    /// Makes the copy end exactly at the offset `to`.
+    /// Makes the copy end exactly at the offset `to` of the reply.
     fn finish(&mut self, to: usize) {
         let end = to.wrapping_add(self.shift);
         if let Some(missing) = end.checked_sub(self.lines.len()) {

@@ -1,11 +1,10 @@
 //! The grammar of items, walked over the bytes without building values.
 //!
-//! One walk for both directions: what is done on the way, and which spelling of the type keys is
-//! the right one, is up to a [`Dialect`]. The remaining text is passed from function to function
-//! rather than kept in the walk, so that it stays in registers; for the same reason all but the
-//! recursion and the rare cases is inlined.
+//! One walk serves both directions: a [`Dialect`] decides what is done on the way, and which spelling of the type keys
+//! is valid. The remaining text is passed from function to function rather than kept in the walk, so that it stays in
+//! registers. For the same reason all but the recursion and the rare cases is inlined.
 
-// Measured: without it the optimiser stops half-way, and a page takes a tenth longer.
+// Measured: without it the optimizer inlines only a part, and a page takes a tenth longer.
 #![allow(clippy::inline_always)]
 
 use super::{
@@ -15,50 +14,50 @@ use super::{
 };
 use crate::item::MAX_NESTING;
 
-/// What stands behind `true` where a NULL has both spellings.
+/// The text after `true` where a NULL has both spellings.
 pub(super) const SECOND_NULL: &[u8] = br#","nULLValue":true"#;
 
-/// What differs between the formats that a [`Walk`] reads, and what it is for.
+/// The differences between the formats that a [`Walk`] reads, and what the walk does.
 pub(super) trait Dialect<'a> {
-    /// What to flip in the first letter of a type key to get DynamoDB's spelling.
+    /// The bit to flip in the first letter of a type key to get DynamoDB's spelling.
     const FLIP: u8;
 
-    /// NULL has a second spelling behind the first in lines; see [`after_null`](Self::after_null).
+    /// Whether NULL has a second spelling after the first in lines; see [`after_null`](Self::after_null).
     const BOTH_NULLS: bool = false;
 
-    /// `letter`, the first of a type key, stands at the offset `at`.
+    /// Called for `letter`, the first of a type key, at the offset `at`.
     fn type_letter(&mut self, at: usize, letter: u8);
 
-    /// The bytes between two offsets have another canonical spelling. Offsets of successive calls
-    /// only grow.
+    /// Called if the bytes between two offsets have another canonical spelling. The offsets of successive calls only
+    /// grow.
     fn respell(&mut self, from: usize, to: usize, canonical: &[u8]) -> Result<(), Problem>;
 
-    /// A string of this kind, or one of a set, reaches from the start of `text` to the quote before
+    /// Called for a string of this kind, or one of a set. It reaches from the start of `text` to the quote before
     /// `after`.
     #[inline]
     fn scalar(&mut self, _kind: Kind, _text: &'a [u8], _after: &'a [u8]) -> Result<(), Problem> {
         Ok(())
     }
 
-    /// The first spelling of a NULL ends at the offset `at`, where `rest` begins. What remains starts behind the
-    /// second. Called only with [`BOTH_NULLS`](Self::BOTH_NULLS).
+    /// Called at the end of the first spelling of a NULL, at the offset `at`, where `rest` begins. Returns the text
+    /// after the second. Called only with [`BOTH_NULLS`](Self::BOTH_NULLS).
     #[inline]
     fn after_null(&mut self, _at: usize, rest: &'a [u8]) -> Result<&'a [u8], Problem> {
         Ok(rest)
     }
 
-    /// An attribute of the item itself, not of a map in it.
+    /// Called for an attribute of the item itself, not of a map in it.
     #[inline]
     fn attribute(&mut self, _attribute: &Attribute<'a>) -> Result<(), Problem> {
         Ok(())
     }
 }
 
-/// Where an attribute stands, as tails of the text: cutting out what lies between them costs a
-/// check, and only some dialects need it.
+/// The position of an attribute, as tails of the text: cutting out the text between them costs a check, and only some
+/// dialects need it.
 pub(super) struct Attribute<'a> {
     pub(super) kind: Kind,
-    /// From the name on, behind its quote.
+    /// From the name on, after its opening quote.
     pub(super) name: &'a [u8],
     pub(super) after_name: &'a [u8],
     /// From the content of the value on.
@@ -66,17 +65,16 @@ pub(super) struct Attribute<'a> {
     pub(super) after_value: &'a [u8],
 }
 
-/// What lies from one tail of a text to a later one.
+/// The text from the start of one tail to the start of a later one.
 pub(super) fn between<'a>(from: &'a [u8], to: &[u8]) -> &'a [u8] {
     &from[..from.len() - to.len()]
 }
 
-/// The walk has ended early; why is in [`Walk::failure`]. Without content, so that results fit
-/// into registers.
+/// The walk has stopped early; [`Walk::failure`] has the reason. It has no content, so that results fit into registers.
 #[derive(Debug)]
 pub(super) struct Stopped;
 
-/// What remains of the text after a step.
+/// The remaining text after a step.
 pub(super) type Step<'a> = Result<&'a [u8], Stopped>;
 
 pub(super) struct Walk<'a, D> {
@@ -87,12 +85,12 @@ pub(super) struct Walk<'a, D> {
 }
 
 impl<'a, D: Dialect<'a>> Walk<'a, D> {
-    /// `text` must be UTF-8; `has_separators` tells whether it holds a raw U+2028 or U+2029.
+    /// `text` must be UTF-8; `has_separators` says whether it contains a raw U+2028 or U+2029.
     pub(super) fn new(text: &'a [u8], has_separators: bool, dialect: D) -> Self {
         Self { text, has_separators, failure: None, dialect }
     }
 
-    /// Offset of the first byte of `rest`, a tail of the text.
+    /// The offset of the first byte of `rest`, a tail of the text.
     #[inline(always)]
     pub(super) fn at(&self, rest: &[u8]) -> usize {
         self.text.len() - rest.len()
@@ -115,13 +113,13 @@ impl<'a, D: Dialect<'a>> Walk<'a, D> {
         done.or_else(|problem| self.stop(rest, problem))
     }
 
-    /// One item: `{`, attributes, `}`.
+    /// Walks one item: `{`, attributes, `}`.
     pub(super) fn item(&mut self, rest: &'a [u8]) -> Step<'a> {
         let rest = self.expect(b'{', "{", rest)?;
         self.attributes(rest, 0)
     }
 
-    /// The next token's first byte, and what follows it.
+    /// The first byte of the next token, and the text after it.
     #[inline(always)]
     pub(super) fn token(&mut self, rest: &'a [u8]) -> Result<(u8, &'a [u8]), Stopped> {
         match rest.split_first() {
@@ -140,7 +138,7 @@ impl<'a, D: Dialect<'a>> Walk<'a, D> {
         }
     }
 
-    /// Skips white space, which has no place in canonical text.
+    /// Skips white space, which canonical text does not have.
     fn skip_gap(&mut self, rest: &'a [u8]) -> Step<'a> {
         let after = skip_white_space(rest);
         if after.len() < rest.len() {
@@ -168,7 +166,7 @@ impl<'a, D: Dialect<'a>> Walk<'a, D> {
         }
     }
 
-    /// Attributes of an item or a map, up to and with the closing brace.
+    /// Attributes of an item or a map, up to and including the closing brace.
     fn attributes(&mut self, rest: &'a [u8], depth: usize) -> Step<'a> {
         let (byte, mut rest) = match self.token(rest)? {
             (b'}', after) => return Ok(after),
@@ -201,14 +199,14 @@ impl<'a, D: Dialect<'a>> Walk<'a, D> {
         }
     }
 
-    /// Attribute values of a list, up to and with the closing bracket.
+    /// Attribute values of a list, up to and including the closing bracket.
     fn values(&mut self, rest: &'a [u8], depth: usize) -> Step<'a> {
         let rest = self.expect(b'[', "[", rest)?;
         let (byte, after) = self.token(rest)?;
         if byte == b']' {
             return Ok(after);
         }
-        // The token may stand after a gap that is now skipped.
+        // The token may follow white space that has been skipped now.
         let mut rest = &self.text[self.at(after) - 1..];
         loop {
             let (kind, value) = self.type_key(rest)?;
@@ -222,7 +220,7 @@ impl<'a, D: Dialect<'a>> Walk<'a, D> {
         }
     }
 
-    /// The strings of a set, up to and with the closing bracket.
+    /// The strings of a set, up to and including the closing bracket.
     #[inline(always)]
     fn strings(&mut self, kind: Kind, rest: &'a [u8]) -> Step<'a> {
         let rest = self.expect(b'[', "[", rest)?;
@@ -245,7 +243,7 @@ impl<'a, D: Dialect<'a>> Walk<'a, D> {
         }
     }
 
-    /// A value's opening brace and type key; what remains starts with the content.
+    /// Reads a value's opening brace and type key. The rest starts with the content.
     #[inline(always)]
     fn type_key(&mut self, rest: &'a [u8]) -> Result<(Kind, &'a [u8]), Stopped> {
         if let Some(word) = escape::first_word(rest)
@@ -274,7 +272,7 @@ impl<'a, D: Dialect<'a>> Walk<'a, D> {
         Ok((kind, self.skip_gap(rest)?))
     }
 
-    /// What stands after a type key.
+    /// Reads the content after a type key.
     #[inline(always)]
     fn content(&mut self, kind: Kind, rest: &'a [u8], depth: usize) -> Step<'a> {
         match kind {
@@ -322,7 +320,7 @@ impl<'a, D: Dialect<'a>> Walk<'a, D> {
         }
     }
 
-    /// A string that is all of a value or of a set's element; `rest` starts after its quote.
+    /// A string that is the whole value or set element; `rest` starts after its opening quote.
     #[inline(always)]
     fn scalar(&mut self, kind: Kind, rest: &'a [u8]) -> Step<'a> {
         let after = self.string(rest)?;
@@ -331,7 +329,7 @@ impl<'a, D: Dialect<'a>> Walk<'a, D> {
         Ok(after)
     }
 
-    /// A string up to and with its closing quote; `rest` starts after the opening one.
+    /// A string up to and including its closing quote; `rest` starts after the opening one.
     #[inline(always)]
     fn string(&mut self, rest: &'a [u8]) -> Step<'a> {
         if !self.has_separators {
@@ -374,7 +372,7 @@ impl<'a, D: Dialect<'a>> Walk<'a, D> {
         }
     }
 
-    /// Sees to the raw line separators in the first `len` bytes.
+    /// Replaces the raw line separators in the first `len` bytes.
     fn respell_separators(&mut self, rest: &'a [u8], len: usize) -> Result<(), Stopped> {
         let mut from = 0;
         while let Some(found) = escape::find_line_separator(&rest[from..len]) {
@@ -389,7 +387,7 @@ impl<'a, D: Dialect<'a>> Walk<'a, D> {
     }
 }
 
-/// The text without the white space it starts with.
+/// The text without its leading white space.
 pub(super) fn skip_white_space(text: &[u8]) -> &[u8] {
     let len = text.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\t' | b'\r')).count();
     &text[len..]

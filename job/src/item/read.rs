@@ -1,4 +1,4 @@
-//! Items from JSON. Each level is split into its fields' texts before the next one is looked at.
+//! Reads items from JSON. Each level is split into the texts of its fields before the next level is read.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -23,17 +23,16 @@ impl Item {
     ///
     /// # Errors
     ///
-    /// Anything else, names that occur twice in one map included.
+    /// Fails for anything else, including names that occur twice in one map.
     pub fn from_dynamodb_json(json: &[u8]) -> Result<Self, ItemError> {
         Ok(Self { attributes: attributes(parse(json)?, Source::DynamoDb, 0)? })
     }
 
-    /// Reads a backup line with the liberties that the Java tool takes: type keys in any letter
-    /// case, and numbers without quotes.
+    /// Reads a backup line as leniently as the Java tool: type keys in any letter case, and numbers without quotes.
     ///
     /// # Errors
     ///
-    /// Anything else. An unknown type is an error, too: the Java tool skips it and loses the value.
+    /// Fails for anything else. That includes unknown types, which the Java tool skips, losing the value.
     pub fn from_emr_line(line: &[u8]) -> Result<Self, ItemError> {
         Ok(Self { attributes: attributes(parse(line)?, Source::Backup, 0)? })
     }
@@ -44,7 +43,7 @@ pub(crate) struct Fields<'a>(pub(crate) Vec<(String, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
     /// # Errors
-    /// It is no JSON, or none of an object.
+    /// Fails if it is not a JSON object.
     pub(crate) fn read(json: &'a [u8]) -> Result<Self, ItemError> {
         parse(json)
     }
@@ -94,7 +93,7 @@ fn value(json: &RawValue, source: Source, depth: usize) -> Result<AttributeValue
     let Fields(fields) = parse(json.get().as_bytes())?;
     let (kind, content) = match fields.as_slice() {
         [(kind, content)] => (kind, content),
-        // Written for readers of which each knows only one of the spellings.
+        // Both spellings at once, for readers that know only one of them.
         [first, second] if matches!(source, Source::Backup) && is_null_twice(first, second) => {
             return Ok(AttributeValue::Null);
         }
@@ -113,7 +112,7 @@ fn value(json: &RawValue, source: Source, depth: usize) -> Result<AttributeValue
         "N" => AttributeValue::N(number(content, source)?),
         "B" => AttributeValue::B(binary(parse(json)?)?),
         "BOOL" => AttributeValue::Bool(parse(json)?),
-        // What version 1 of the AWS SDK for Java, and with it emr-dynamodb-connector 4, calls NULL.
+        // The name of NULL in version 1 of the AWS SDK for Java, and so in emr-dynamodb-connector 4.
         "NULLVALUE" if matches!(source, Source::Backup) && parse(json)? => AttributeValue::Null,
         "NULL" if parse(json)? => AttributeValue::Null,
         "NULL" => return Err(ItemError::Json),
@@ -139,7 +138,7 @@ fn value(json: &RawValue, source: Source, depth: usize) -> Result<AttributeValue
     })
 }
 
-/// `"nULL":true,"nULLValue":true`, in whatever order.
+/// `"nULL":true,"nULLValue":true`, in either order.
 fn is_null_twice(first: &(String, &RawValue), second: &(String, &RawValue)) -> bool {
     let is = |(name, content): &(String, &RawValue), kind: &str| {
         name.eq_ignore_ascii_case(kind) && content.get() == "true"
@@ -154,7 +153,7 @@ fn number(json: &RawValue, source: Source) -> Result<String, ItemError> {
     }
 }
 
-// By value, as the result of a parse; the text is not needed any more.
+// By value, since it takes the result of a parse, which is not needed any more.
 #[allow(clippy::needless_pass_by_value)]
 fn binary(text: String) -> Result<Vec<u8>, ItemError> {
     BASE64_STANDARD.decode(text).map_err(|_| ItemError::NotBase64)

@@ -1,4 +1,4 @@
-//! Items to JSON, attributes in the order of their names.
+//! Writes items as JSON, with the attributes ordered by name.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -85,7 +85,7 @@ fn list<T>(
     out.push(close);
 }
 
-/// A JSON string in the spelling of Gson, which is JSON for everybody else, too.
+/// Writes a JSON string in the spelling of Gson, which is valid JSON for any reader.
 fn string(text: &str, out: &mut String) {
     out.push('"');
     for char in text.chars() {

@@ -1,4 +1,4 @@
-//! The facts of a journal. Each is one line; the names here are those in the file.
+//! The facts of a journal. Each is one line; the names of types and fields are those in the file.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,193 +14,193 @@ use crate::{
     task::{Mark, TotalSegments},
 };
 
-/// Something that is so, and stays so whatever dies.
+/// Something that has become true and stays true, whatever crashes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fact {
-    /// An export has begun. Everything before it is void.
+    /// An export has begun. It voids everything before it.
     Begin(Box<Begin>),
-    /// An import has begun. Everything before it is void.
+    /// An import has begun. It voids everything before it.
     BeginImport(Box<BeginImport>),
-    /// A coordinator has taken the job in hand.
+    /// A coordinator has started or resumed the job.
     Run(Run),
     /// The upload of a part file is open.
     File(OpenedFile),
-    /// A part with its steps was accepted; or steps of segments that ended without items.
+    /// A part and its steps were accepted; or steps of segments that ended without items.
     Sealed(Sealed),
-    /// Nothing can reach a file any more but the parts that were accepted.
+    /// A file is fenced: only the parts that were accepted can end up in it.
     Fenced(FileId),
-    /// How far a segment has got, where the steps that led there are left out.
+    /// The mark of a segment, in place of the steps that led to it.
     Mark(Segment, Mark),
-    /// Every line of the backup has been read and found good enough to begin to write.
+    /// Every line of the backup has been checked, and the import may begin to write.
     Checked(Checked),
-    /// A split has got further.
+    /// A split has advanced.
     Settled(Settled),
-    /// What was used so far, by all runs together.
+    /// The use of all runs so far.
     Totals(Totals),
-    /// The run ended in order.
+    /// The run stopped cleanly.
     Stopped(Stopped),
-    /// All segments are done and the files are what they are; only completing them is left. From here on any
-    /// coordinator does the same.
+    /// All segments are done and the files no longer change; only completing them is left. From here on any coordinator
+    /// does the same.
     Commit {
-        /// What `export.json` will call the end of the export.
+        /// The end of the export, as recorded in `export.json`.
         at: String,
     },
-    /// Everything of the job is being removed.
+    /// Everything that the job wrote is being removed.
     Abandoned,
 }
 
-/// What an export is, and what may not change while it is resumed.
+/// The properties of an export. They may not change when it is resumed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Begin {
-    /// The job; part files are named after it.
+    /// The job, whose id is part of the names of part files.
     pub job: JobId,
     /// The table's name.
     pub table: String,
     /// Its ARN.
     pub arn: Option<String>,
-    /// DynamoDB's own id of it: a table that was deleted and made again has another.
+    /// DynamoDB's id of the table. A table that was deleted and created again has another.
     pub table_id: Option<String>,
     /// Its key.
     pub keys: KeySchema,
     /// How part files are compressed.
     pub compression: Compression,
-    /// How NULL is spelled in them; older versions knew only one spelling.
+    /// How NULL is spelled in part files; older versions knew only one spelling.
     #[serde(default)]
     pub null: NullSpelling,
     /// Strongly consistent reads.
     pub consistent: bool,
-    /// How the Scan is divided.
+    /// The number of segments of the Scan.
     pub segments: TotalSegments,
     /// When the job began to read.
     pub started_at: String,
-    /// Items by DynamoDB's last count; 0 if unknown.
+    /// The number of items by DynamoDB's last count; 0 if unknown.
     pub expected_items: u64,
-    /// The table as DescribeTable gave it when the job began, for `export.json`.
+    /// The reply of DescribeTable when the job began, for `export.json`.
     pub description: serde_json::Value,
-    /// How the table was set up besides, for `export.json`; absent if that was not recorded yet.
+    /// Further settings of the table, for `export.json`. `None` in journals of versions that did not record them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table_settings: Option<TableSettings>,
 }
 
-/// What an import is, and what may not change while it is resumed.
+/// The properties of an import. They may not change when it is resumed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BeginImport {
     /// The job.
     pub job: JobId,
     /// The table's name.
     pub table: String,
-    /// DynamoDB's own id of it: a table that was deleted and made again has another.
+    /// DynamoDB's id of the table. A table that was deleted and created again has another.
     pub table_id: Option<String>,
     /// The folder of the backup.
     pub source: String,
-    /// What is done with items.
+    /// What is done with the items.
     pub mode: WriteMode,
-    /// Of every object of the backup and of how they are cut into splits: marks mean nothing in others.
+    /// A fingerprint of every object of the backup and of how it is cut into splits. Marks are valid for this alone.
     pub fingerprint: String,
-    /// How many workers it is cut for, which says into how many splits.
+    /// The number of workers that the backup is cut for, which determines the number of splits.
     pub cut_for: u32,
-    /// So many splits.
+    /// The number of splits.
     pub splits: u32,
-    /// Where lines that become nothing are written, if anywhere.
+    /// Where rejected lines are written, if anywhere.
     pub rejects: Option<String>,
-    /// Items by the backup's own word; 0 if it has none.
+    /// The number of items that the backup states; 0 if it states none.
     pub expected_items: u64,
     /// When the job began.
     pub started_at: String,
 }
 
-/// How a coordinator goes about the job.
+/// The settings of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
-    /// Worker processes.
+    /// The number of worker processes.
     pub workers: u32,
-    /// Units per second at its start.
+    /// The rate at the start of the run.
     pub rate: Rate,
     /// Where that rate came from.
     pub rate_source: String,
     /// Program and version.
     pub tool: String,
-    /// The AWS account whose credentials the coordinator has; absent if that was not found out.
+    /// The AWS account of the coordinator's credentials; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// The ARN of the user or role that they are of.
+    /// The ARN of the user or role of those credentials; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<String>,
 }
 
-/// A part file that may be filled.
+/// A part file whose upload is open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenedFile {
     /// Its number.
     pub file: FileId,
     /// Its name in the folder.
     pub name: PartName,
-    /// S3's id of the multipart upload; on a file system what tells it from an earlier one of that name.
+    /// S3's id of the multipart upload; on a file system, what distinguishes it from an earlier file of that name.
     pub upload_id: UploadId,
 }
 
-/// What the check of a backup found.
+/// The result of the check of a backup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checked {
-    /// Good lines.
+    /// The counts of the good lines.
     pub counts: Counts,
-    /// Others.
+    /// The number of rejected lines.
     pub rejected: u64,
 }
 
-/// A split has got to a mark; see [`crate::split::Advance`].
+/// An advance of a split to a new mark; see [`crate::split::Advance`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
-    /// Which split.
+    /// The split.
     pub split: SplitId,
     /// The mark before.
     pub from: u64,
     /// The mark after.
     pub to: u64,
-    /// Nothing of it is left.
+    /// Whether the split is done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub done: bool,
-    /// What became of the lines between.
+    /// The counts of the lines in between.
     pub counts: Counts,
-    /// Those that became nothing.
+    /// The rejected lines among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejects: Vec<RejectedLine>,
 }
 
-/// A line that became nothing. What it holds is not journaled.
+/// A rejected line. Its text is not recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedLine {
-    /// Text offset at which it begins.
+    /// The text offset at which it begins.
     pub offset: u64,
-    /// What is wrong with it.
+    /// Why it was rejected.
     pub reason: String,
 }
 
-/// What all runs of a job used together.
+/// The use of all runs of a job together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Units as DynamoDB reported them, on the table.
+    /// The units that DynamoDB reported for the table.
     pub consumed: Units,
-    /// Requests that were answered well.
+    /// The number of successful requests.
     pub requests: u64,
-    /// Items read or written; those that were redone count each time.
+    /// Items read or written. Items that were read or written again count each time.
     pub items: u64,
-    /// Bytes of their lines.
+    /// The bytes of their lines.
     pub bytes: u64,
-    /// Requests refused for capacity.
+    /// The number of throttled requests.
     pub throttles: u64,
-    /// Requests sent again.
+    /// The number of retried requests.
     pub retries: u64,
-    /// Workers lost on the way.
+    /// The number of workers lost.
     pub workers_lost: u32,
-    /// Time in which the job ran, in milliseconds.
+    /// The time in which the job ran, in milliseconds.
     pub elapsed_ms: u64,
 }
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stopped {
-    /// In words: by a signal, by its deadline, or what failed.
+    /// The reason: a signal, a deadline, or a failure.
     pub why: String,
 }

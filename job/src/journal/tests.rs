@@ -157,7 +157,7 @@ fn what_older_versions_did_not_journal_has_the_value_that_they_meant() {
     assert_eq!(both["null"], "both");
 }
 
-/// As it was written before the settings of the table were recorded.
+/// As versions wrote it that did not record the settings of the table.
 #[test]
 fn a_beginning_without_the_settings_of_the_table_is_read() {
     let begin = r#"{"job":"00000000-0000-0000-0000-000000000007","table":"Forum","arn":null,"table_id":null,"keys":{"partition":{"name":"pk","type":"S"}},

@@ -1,21 +1,21 @@
-//! What a bucket's policy or its owner may demand of requests and objects.
+//! What the policy or the owner of a bucket may require of requests and objects.
 
 use std::str::FromStr;
 
-/// What is sent to S3 besides what the job itself needs: checks of the bucket, and properties of the objects
-/// that are written. Holds for every bucket of a command: of the backup, of the state of an import, and of
+/// Settings of requests to S3 that the job itself does not need: checks of the bucket, and properties of the objects
+/// that are written. They hold for every bucket of a command: that of the backup, of the state of an import, and of
 /// its rejected lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct S3Settings {
-    /// The AWS account that must own the bucket; S3 refuses a request to a bucket of another one.
+    /// The AWS account that must own the bucket. S3 refuses requests to a bucket of another account.
     pub bucket_owner: Option<String>,
-    /// The caller pays for requests and data instead of the bucket's owner.
+    /// Whether the caller pays for requests and data, instead of the bucket's owner.
     pub requester_pays: bool,
     /// Canned ACL of objects.
     pub acl: Option<String>,
     /// How S3 encrypts objects.
     pub sse: Option<Sse>,
-    /// The KMS key that it does so with: id, ARN or alias. S3 takes the AWS managed key if there is none.
+    /// The KMS key for it: id, ARN or alias. By default S3 uses the AWS managed key.
     pub sse_kms_key_id: Option<String>,
     /// Storage class of objects, one of [`STORAGE_CLASSES`].
     pub storage_class: Option<String>,
@@ -24,10 +24,10 @@ pub struct S3Settings {
 }
 
 impl S3Settings {
-    /// Whether the settings contradict each other.
+    /// Checks that the settings don't contradict each other.
     ///
     /// # Errors
-    /// What is wrong, in one line.
+    /// Fails if they do; the error is one line.
     pub fn check(&self) -> Result<(), String> {
         let uses_key = matches!(self.sse, Some(Sse::Kms | Sse::KmsDsse));
         if self.sse_kms_key_id.is_some() && !uses_key {
@@ -40,16 +40,16 @@ impl S3Settings {
 /// Server-side encryption (Amazon S3 API Reference, `PutObject`, `x-amz-server-side-encryption`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sse {
-    /// With keys of S3.
+    /// With keys managed by S3.
     Aes256,
-    /// With a key of KMS.
+    /// With a KMS key.
     Kms,
-    /// With a key of KMS, in two layers.
+    /// With a KMS key, in two layers.
     KmsDsse,
 }
 
 impl Sse {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Aes256, Self::Kms, Self::KmsDsse];
 
     /// Its name in S3.
@@ -74,13 +74,13 @@ impl FromStr for Sse {
 /// Amazon S3 storage classes").
 pub const STORAGE_CLASSES: [&str; 6] =
     ["STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "REDUCED_REDUNDANCY"];
-/// Those whose objects must be restored before they can be read.
+/// The storage classes whose objects must be restored before they can be read.
 const ARCHIVE_CLASSES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
-/// Reads the name of a storage class.
+/// Parses the name of a storage class.
 ///
 /// # Errors
-/// What is wrong with it, in one line.
+/// Fails if it is not one of [`STORAGE_CLASSES`]; the error is one line.
 pub fn storage_class(name: &str) -> Result<String, String> {
     if STORAGE_CLASSES.contains(&name) {
         return Ok(name.to_owned());
@@ -94,19 +94,19 @@ pub fn storage_class(name: &str) -> Result<String, String> {
     Err(format!("use one of {}", STORAGE_CLASSES.join(", ")))
 }
 
-/// Reads the id of an AWS account, 12 digits.
+/// Parses the id of an AWS account.
 ///
 /// # Errors
-/// What is wrong with it, in one line.
+/// Fails if it is not 12 digits; the error is one line.
 pub fn account(id: &str) -> Result<String, String> {
     let is_account = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
     if is_account { Ok(id.to_owned()) } else { Err("give 12 digits, the id of an AWS account".to_owned()) }
 }
 
-/// Reads what names a KMS key: an id, an ARN or an alias, which are all of ASCII letters, digits and signs.
+/// Parses a KMS key: an id, an ARN or an alias, all of which consist of visible ASCII characters.
 ///
 /// # Errors
-/// What is wrong with it, in one line.
+/// Fails if it is empty or has other characters; the error is one line.
 pub fn kms_key(id: &str) -> Result<String, String> {
     let is_key = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic());
     if is_key { Ok(id.to_owned()) } else { Err("give a key's id, its ARN or its alias".to_owned()) }
@@ -122,10 +122,10 @@ const MAX_TAG_KEY: usize = 128;
 const MAX_TAG_VALUE: usize = 256;
 
 impl Tags {
-    /// Checks tags against what S3 takes.
+    /// Validates tags against the rules of S3.
     ///
     /// # Errors
-    /// What is wrong, in one line.
+    /// Fails if a tag breaks a rule; the error is one line.
     pub fn new(tags: Vec<(String, String)>) -> Result<Self, String> {
         if tags.len() > MAX_TAGS {
             return Err(format!("{} tags: an object has {MAX_TAGS} at most", tags.len()));
@@ -155,17 +155,17 @@ impl Tags {
         Ok(Self(tags))
     }
 
-    /// Key and value of each.
+    /// The key and value of each tag.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// There are none.
+    /// Whether there are no tags.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// As `x-amz-tagging` has them: encoded like the parameters of a URL.
+    /// The value of `x-amz-tagging`: encoded like the parameters of a URL.
     pub fn header(&self) -> String {
         let pairs: Vec<String> =
             self.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect();
@@ -176,7 +176,7 @@ impl Tags {
 impl FromStr for Tags {
     type Err = String;
 
-    /// Reads `key=value,key=value`; a comma can't be in a tag, and all after the first `=` is the value.
+    /// Parses `key=value,key=value`. A comma can't be in a tag. All after the first `=` is the value.
     fn from_str(text: &str) -> Result<Self, String> {
         let pairs = text.split(',').filter(|pair| !pair.trim().is_empty()).map(|pair| {
             let pair = pair.trim();
@@ -187,14 +187,14 @@ impl FromStr for Tags {
     }
 }
 
-/// Amazon S3 API Reference: `^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`; but no line ends, which `\p{Z}` has two of.
+/// Amazon S3 API Reference: `^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`, but without the two line ends of `\p{Z}`.
 fn is_of_tag(letter: char) -> bool {
     letter.is_alphanumeric()
         || letter.is_whitespace() && !letter.is_control() && !matches!(letter, '\u{2028}' | '\u{2029}')
         || "_.:/=+-@".contains(letter)
 }
 
-/// RFC 3986: all but unreserved characters as `%XX`.
+/// Encodes all but the unreserved characters of RFC 3986 as `%XX`.
 fn encoded(text: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),

@@ -1,40 +1,39 @@
-//! What people type where a folder or an object is wanted: a url of ours, a path of this machine, or a mistake.
+//! Tells URLs, local paths and mistakes apart, where the user gives a folder or an object.
 //!
-//! A mistyped url must never be taken for a path: the backup would go to a folder of that name on this machine,
-//! and everybody would believe that it is in S3. A path may hold colons all the same, so a text begins like a url
-//! if it begins with a scheme as RFC 3986 defines one (section 3.1: a letter, then letters, digits, `+`, `-`, `.`),
-//! a colon, and if besides
+//! A mistyped URL must never be taken for a path: the backup would go to a local folder of that name, and the user
+//! would believe that it is in S3. But a path may contain colons. So a text counts as a URL only if it begins with a
+//! scheme as RFC 3986 defines one (section 3.1: a letter, then letters, digits, `+`, `-`, `.`) and a colon, and
 //!
 //! - a slash or backslash follows (`hdfs:/x`, `C:\x`), or
-//! - the scheme has letters only (`arn:aws:s3:::b`, `file:x`), or begins as those of S3 do (`s3:b/x`).
+//! - the scheme has letters only (`arn:aws:s3:::b`, `file:x`), or begins like those of S3 (`s3:b/x`).
 //!
-//! So `backup-2026-01-01T00:00` is a path. Any other path is one if it begins with `./` or `/`.
+//! So `backup-2026-01-01T00:00` is a path. `./` or `/` before it makes any other text a path.
 
 use super::TargetError;
 
-/// What was typed, if it is no mistake.
+/// What the user gave, if it is not a mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Typed {
     /// Begins with `s3://`, `s3n://`, `s3a://`, `file:/`.
     Url,
-    /// A path of this machine, absolute or relative.
+    /// A local path, absolute or relative.
     Path,
 }
 
-/// Schemes of S3 in Hadoop and here.
+/// Schemes for S3 in Hadoop and tablehaul.
 const S3: [&str; 3] = ["s3", "s3n", "s3a"];
 /// Schemes of Hadoop's own file systems.
 const HADOOP: [&str; 9] = ["hdfs", "viewfs", "webhdfs", "swebhdfs", "hftp", "har", "maprfs", "ofs", "o3fs"];
-/// Schemes of what other clouds have for S3.
+/// Schemes of the object stores of other clouds.
 const OTHERS: [&str; 13] =
     ["gs", "gcs", "abfs", "abfss", "wasb", "wasbs", "adl", "azure", "oss", "cos", "cosn", "obs", "swift"];
-/// Of web addresses.
+/// Schemes of web addresses.
 const WEB: [&str; 2] = ["http", "https"];
 
-/// Tells urls and paths apart.
+/// Tells URLs and paths apart.
 ///
 /// # Errors
-/// What was typed is neither; the error says what was probably meant.
+/// Fails if the text is neither; the error says what was probably meant.
 pub fn typed(text: &str) -> Result<Typed, TargetError> {
     match mistake(text) {
         Some((what, remedy)) => Err(TargetError::Mistyped { typed: text.to_owned(), what, remedy }),
@@ -60,7 +59,7 @@ fn begins_url(name: &str, rest: &str) -> bool {
         || name.to_ascii_lowercase().starts_with("s3")
 }
 
-/// What is wrong, and what to do instead.
+/// What is wrong, and what to write instead.
 type Mistake = (String, String);
 
 fn mistake(text: &str) -> Option<Mistake> {
@@ -118,7 +117,7 @@ fn unknown(text: &str, name: &str) -> Mistake {
     (format!("unknown scheme {name:?}"), remedy)
 }
 
-/// `file:/folder`, `file:///folder`, `file://localhost/folder`; anything else names a host.
+/// Accepts `file:/folder`, `file:///folder` and `file://localhost/folder`; anything else names a host.
 fn of_file(rest: &str) -> Option<Mistake> {
     let host = rest.strip_prefix("//").filter(|rest| !rest.starts_with('/'))?;
     let is_local = host.strip_prefix("localhost").is_some_and(|path| path.starts_with('/'));
@@ -126,7 +125,7 @@ fn of_file(rest: &str) -> Option<Mistake> {
     (!is_local).then(|| (what.into(), format!("did you mean file:///{host}?")))
 }
 
-/// Begins with the name of a scheme, but without its colon, or with the name of one of S3's hosts.
+/// A text that begins with a scheme without its colon, or with the name of an S3 host.
 fn without_colon(text: &str) -> Option<Mistake> {
     if text.starts_with(['/', '.']) {
         return None;
@@ -160,7 +159,7 @@ fn instead(url: &str) -> String {
     format!("write {url}")
 }
 
-/// From whatever follows the scheme of S3, or what should be it.
+/// The S3 URL that was probably meant, from what follows the scheme.
 fn s3_meant(rest: &str) -> String {
     let rest = rest.replace('\\', "/");
     match rest.trim_matches([':', '/']) {
@@ -169,7 +168,7 @@ fn s3_meant(rest: &str) -> String {
     }
 }
 
-/// `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`, of which `rest` begins with the partition.
+/// `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`; `rest` begins with the partition.
 fn of_arn(rest: &str) -> Mistake {
     let parts: Vec<&str> = rest.splitn(5, ':').collect();
     let what = "an ARN instead of a folder";
@@ -190,7 +189,7 @@ fn of_web(rest: &str) -> Mistake {
     ("a web address instead of a folder".into(), remedy)
 }
 
-/// What an address of S3 names (Amazon S3 User Guide, "Virtual hosting of general purpose buckets").
+/// The folder that an address of S3 names (Amazon S3 User Guide, "Virtual hosting of general purpose buckets").
 fn of_s3_host(address: &str) -> Option<String> {
     let (host, path) = address.split_once('/').unwrap_or((address, ""));
     let host = host.split(':').next().unwrap_or_default();
@@ -204,7 +203,7 @@ fn of_s3_host(address: &str) -> Option<String> {
     Some(format!("s3://{}", if names.is_empty() { "bucket/folder".into() } else { names.join("/") }))
 }
 
-/// What a page of the AWS console shows: `…console.aws.amazon.com/s3/buckets/BUCKET?prefix=FOLDER/`.
+/// The folder that a page of the AWS console shows: `…console.aws.amazon.com/s3/buckets/BUCKET?prefix=FOLDER/`.
 fn of_console(address: &str) -> Option<String> {
     let (host, path) = address.split_once('/')?;
     let is_console = host.ends_with("console.aws.amazon.com") || host.ends_with("console.amazonaws.cn");

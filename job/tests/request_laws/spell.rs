@@ -1,4 +1,4 @@
-//! Random items that a table takes, and random but compact spellings of the lines that hold them.
+//! Random items that a table accepts, and random but compact spellings of their lines.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub(crate) fn schema_strategy() -> impl Strategy<Value = KeySchema> {
     })
 }
 
-/// Indexes on the attributes of [`keyed_item_strategy`] and on one that it seldom has; some of another type.
+/// Indexes on the attributes of [`keyed_item_strategy`] and on one that it seldom has; some have another type.
 pub(crate) fn indexes_strategy() -> impl Strategy<Value = Vec<IndexKeys>> {
     let attribute = |(name, kind): (&str, _)| KeyAttribute { name: name.to_owned(), kind };
     let attributes = vec![
@@ -44,8 +44,8 @@ pub(crate) fn indexes_strategy() -> impl Strategy<Value = Vec<IndexKeys>> {
     prop::collection::vec(index, 0..3)
 }
 
-/// Items with the attributes `pk` (S), `sk` (N) and `bk` (B), mostly such as a table takes; if `plain`, with
-/// names that need no escapes.
+/// Items with the attributes `pk` (S), `sk` (N) and `bk` (B), mostly ones that a table accepts. If `plain`, their names
+/// need no escapes.
 pub(crate) fn keyed_item_strategy(plain: bool) -> impl Strategy<Value = Item> {
     let text = || "[a-z\"\\\\/é\n\u{1}\u{2028}]{1,12}";
     let bytes = || prop::collection::vec(any::<u8>(), 1..20);
@@ -70,7 +70,7 @@ fn taken_map(map: BTreeMap<String, AttributeValue>, plain: bool) -> BTreeMap<Str
     map.into_iter().map(|(key, value)| (name(key), taken(value, plain))).collect()
 }
 
-/// The value, its sets with elements that differ; without elements, they become null.
+/// The value with distinct elements in its sets; an empty set becomes null.
 fn taken(value: AttributeValue, plain: bool) -> AttributeValue {
     use AttributeValue as V;
     fn differing<T: Ord>(mut all: Vec<T>) -> Vec<T> {
@@ -81,7 +81,7 @@ fn taken(value: AttributeValue, plain: bool) -> AttributeValue {
     match value {
         V::Ss(all) if !all.is_empty() => V::Ss(differing(all)),
         V::Bs(all) if !all.is_empty() => V::Bs(differing(all)),
-        // Different as they are written, and so mostly as numbers.
+        // They differ as texts, and so mostly as numbers.
         V::Ns(all) if !all.is_empty() => V::Ns(differing(all)),
         V::Ss(_) | V::Ns(_) | V::Bs(_) => V::Null,
         V::L(values) => V::L(values.into_iter().map(|value| taken(value, plain)).collect()),
@@ -90,16 +90,16 @@ fn taken(value: AttributeValue, plain: bool) -> AttributeValue {
     }
 }
 
-/// How an item is spelled.
+/// The style of a spelling.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
-    /// Type keys in random letter case, and some nulls as version 4 of the Java tool wrote them.
+    /// Whether type keys have random letter case, and some nulls are as version 4 of the Java tool wrote them.
     pub(crate) any_case: bool,
-    /// Some characters of values as escapes that they do not need.
+    /// Whether some characters of values have unnecessary escapes.
     pub(crate) odd_escapes: bool,
 }
 
-/// The item, its attributes in an order of its own.
+/// Spells the item, with its attributes in a random order.
 pub(crate) fn spell(item: &Item, style: Style, seed: u64) -> String {
     let mut speller = Speller { style, random: seed | 1, out: String::new() };
     speller.attributes(&item.attributes);

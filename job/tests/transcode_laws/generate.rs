@@ -1,11 +1,11 @@
-//! Random items, and random but valid spellings of a Scan reply that holds them.
+//! Random items, and random but valid spellings of Scan replies that contain them.
 
 use std::collections::BTreeMap;
 
 use job::item::{AttributeValue, Item};
 use proptest::prelude::*;
 
-/// `LastEvaluatedKey` of every page.
+/// The `LastEvaluatedKey` of every page.
 pub(crate) const KEY: &str = r#"{"pk":{"S":"{\"Items\":[]}"},"sk":{"N":"7"}}"#;
 
 /// DynamoDB's limit on the nesting of lists and maps.
@@ -76,7 +76,7 @@ fn value_strategy() -> impl Strategy<Value = AttributeValue> {
     })
 }
 
-/// A value in a tower of lists and maps that goes as deep as DynamoDB allows.
+/// A value inside nested lists and maps, as deep as DynamoDB allows.
 fn deep_value_strategy() -> impl Strategy<Value = AttributeValue> {
     (value_strategy(), prop::collection::vec(any::<bool>(), 0..=MAX_LEVELS - 4)).prop_map(
         |(value, levels)| {

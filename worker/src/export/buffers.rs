@@ -1,11 +1,11 @@
-//! A few large buffers, used over and over.
+//! A few large buffers that are reused.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-/// So many buffers and no more: who has none waits for one to come back.
+/// A fixed number of buffers: a caller waits until one is free.
 #[derive(Debug)]
 pub(crate) struct Buffers {
     free: Receiver<Vec<u8>>,
@@ -14,27 +14,27 @@ pub(crate) struct Buffers {
 }
 
 impl Buffers {
-    /// `number` buffers of `capacity` bytes, which are taken from the system when first used.
+    /// `number` buffers of `capacity` bytes, which are allocated at their first use.
     pub(crate) fn new(number: usize, capacity: usize) -> Self {
         let (home, free) = bounded(number);
         for _ in 0..number {
-            // The queue is as long as there are buffers.
+            // The queue has room for all buffers.
             let _ = home.try_send(Vec::new());
         }
         Self { free, home: Arc::new(home), capacity }
     }
 
-    /// An empty buffer; blocks until one is free.
+    /// Takes an empty buffer; blocks until one is free.
     pub(crate) fn take(&self) -> Vec<u8> {
         let mut buffer = self.free.recv().unwrap_or_default();
         buffer.clear();
-        // Also gives back what an odd page made it grow by.
+        // Also frees what an unusual page made it grow by.
         buffer.shrink_to(self.capacity);
         buffer.reserve_exact(self.capacity);
         buffer
     }
 
-    /// The content, which gives its buffer back when the last that holds it lets go.
+    /// The content as shared bytes. The buffer returns when the last of them is dropped.
     pub(crate) fn lend(&self, buffer: Vec<u8>) -> Bytes {
         Bytes::from_owner(Lent { buffer, home: self.home.clone() })
     }
@@ -53,7 +53,7 @@ impl AsRef<[u8]> for Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        // Full or closed only when nobody waits for a buffer any more.
+        // The queue is full or closed only when no caller waits for a buffer any more.
         let _ = self.home.try_send(std::mem::take(&mut self.buffer));
     }
 }

@@ -1,5 +1,5 @@
-//! Lines to the bytes of an upload part. Each part is a unit by itself: plain lines, one gzip
-//! member, or one zstd frame.
+//! Encodes lines to the bytes of an upload part. Each part is complete by itself: plain lines, one gzip member, or one
+//! zstd frame.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use job::spec::Compression;
 const GZIP_LEVEL: u32 = 6;
 const ZSTD_LEVEL: i32 = 3;
 
-/// The bytes of a part as they become more.
+/// The encoder of a part.
 pub(crate) enum Codec {
     Plain(Vec<u8>),
     Gzip(Box<GzEncoder<Vec<u8>>>),
@@ -17,7 +17,7 @@ pub(crate) enum Codec {
 }
 
 impl Codec {
-    /// Writes into `buffer`, which is empty.
+    /// Writes into `buffer`, which must be empty.
     pub(crate) fn new(compression: Compression, buffer: Vec<u8>) -> io::Result<Self> {
         Ok(match compression {
             Compression::None => Self::Plain(buffer),
@@ -37,7 +37,7 @@ impl Codec {
         }
     }
 
-    /// Bytes so far; a compressor holds some more back.
+    /// The bytes so far; a compressor holds back some more.
     pub(crate) fn stored_bytes(&self) -> u64 {
         let buffer = match self {
             Self::Plain(buffer) => buffer,

@@ -1,7 +1,7 @@
-//! Second stage of an export: reply bytes to lines, on the rayon pool.
+//! Second stage of an export: encodes reply bytes to lines, on the rayon pool.
 //!
-//! A page takes a line buffer from a pool of so many, and holds it until its lines are in a part.
-//! The queue to the part is longer than the pool is large, so no rayon thread ever waits.
+//! A page takes a line buffer from a fixed pool, and holds it until its lines are in a part. The queue to the part
+//! stage is longer than the pool is large, so no rayon thread ever waits.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,21 +18,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::cpu::Cores;
 
-/// Buffers that have grown beyond this for an odd page are not kept.
+/// Buffers that have grown beyond this for an unusual page are not kept.
 pub(crate) const KEEP_BYTES: usize = 3 * 1024 * 1024 / 2;
-/// Room in the queue for what is not a page.
+/// Room in the queue for entries other than pages.
 const SIGNALS: usize = 8;
 
-/// What the part stage is told.
+/// The input of the part stage.
 #[derive(Debug)]
 pub(crate) enum Input {
     /// A page and its lines.
     Page(Page, Lines),
-    /// No segment is being read: seal what is at hand.
+    /// No segment is being read: seal the part in progress.
     Flush,
 }
 
-/// Lines of one page; gives its buffer back when dropped.
+/// The lines of one page. Their buffer returns to the pool when they are dropped.
 #[derive(Debug)]
 pub(crate) struct Lines {
     text: Vec<u8>,
@@ -56,25 +56,25 @@ impl Drop for Lines {
     }
 }
 
-/// What a stream must know of a page to go on.
+/// What a stream needs from a page to continue.
 #[derive(Debug)]
 pub(crate) struct Encoded {
-    /// The reply's buffer, to be used again.
+    /// The buffer of the reply, for reuse.
     pub(crate) body: Vec<u8>,
-    /// Of the lines.
+    /// The bytes of the lines.
     pub(crate) bytes: u64,
     pub(crate) items: u64,
     pub(crate) consumed: Option<Units>,
     pub(crate) position: Position,
 }
 
-/// A reply and whose page it is.
+/// A reply, and the segment of its page.
 #[derive(Debug)]
 pub(crate) struct Fetched {
     pub(crate) body: Vec<u8>,
     pub(crate) segment: Segment,
     pub(crate) attempt: Attempt,
-    /// Pages of the segment, this one included.
+    /// The number of pages of the segment, this one included.
     pub(crate) pages: u64,
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct Encoder {
 pub(crate) struct Turn(OwnedSemaphorePermit);
 
 impl Encoder {
-    /// One thread for each core, and the queue to the part stage.
+    /// Starts one thread for each core. Returns the stage, and the queue to the part stage.
     pub(crate) fn new(cores: Cores, null: NullSpelling) -> anyhow::Result<(Self, mpsc::Receiver<Input>)> {
         let num_threads = cores.get();
         let pool = rayon::ThreadPoolBuilder::new()
@@ -101,20 +101,20 @@ impl Encoder {
             .thread_name(|at| format!("encode-{at}"))
             .build()
             .context("cannot start threads")?;
-        // One buffer for each thread, one in the part's hands, one on its way there.
+        // One buffer for each thread, one in the part stage, and one on its way there.
         let num_buffers = num_threads + 2;
         let (parts, inputs) = mpsc::channel(num_buffers + SIGNALS);
         let permits = Arc::new(Semaphore::new(num_buffers));
         Ok((Self { pool, null, permits, buffers: Arc::default(), parts }, inputs))
     }
 
-    /// Waits until the stages behind have room for a page.
+    /// Waits until the later stages have room for a page.
     pub(crate) async fn turn(&self) -> Turn {
         Turn(self.permits.clone().acquire_owned().await.expect("the semaphore is never closed"))
     }
 
-    /// Encodes a page and passes its lines on. The order of a segment's pages holds if its next page
-    /// is encoded after this has returned.
+    /// Encodes a page and passes its lines on. To keep the order of a segment's pages, its next page must be encoded
+    /// only after this has returned.
     pub(crate) async fn encode(
         &self,
         turn: Turn,
@@ -125,15 +125,15 @@ impl Encoder {
         let lines = Lines { text, home: self.buffers.clone(), _permit: turn.0 };
         let (parts, null) = (self.parts.clone(), self.null);
         self.pool.spawn(move || {
-            // Nobody listens only when the export is being cancelled.
+            // The stream is gone only if the export is being cancelled.
             let _ = reply.send(encode(fetched, null, lines, &parts));
         });
         encoded.await.unwrap_or(Err((Vec::new(), EncodeError::Cancelled)))
     }
 
-    /// Has the part stage seal what is at hand.
+    /// Makes the part stage seal the part in progress.
     pub(crate) async fn flush(&self) {
-        // The part stage is gone only when the export is being cancelled.
+        // The part stage is gone only if the export is being cancelled.
         let _ = self.parts.send(Input::Flush).await;
     }
 }
@@ -141,7 +141,7 @@ impl Encoder {
 /// Why a page has no lines.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EncodeError {
-    /// Not a Scan reply.
+    /// It is not a Scan reply.
     #[error(transparent)]
     Malformed(#[from] TranscodeError),
     /// The export is ending.
@@ -161,7 +161,7 @@ fn encode(
         Err(error) => return Err((body, error.into())),
     };
     let position = page.last_evaluated_key.map_or(Position::Done, |key| {
-        // The transcoder takes nothing but UTF-8.
+        // The transcoder accepts only UTF-8.
         Position::After(String::from_utf8_lossy(key).into_owned())
     });
     let (items, consumed, bytes) = (page.items, page.consumed, lines.text.len() as u64);

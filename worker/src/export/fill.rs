@@ -1,4 +1,4 @@
-//! Third stage of an export: lines to upload parts, on a thread of its own.
+//! Third stage of an export: collects lines into upload parts, on a thread of its own.
 
 use anyhow::Context;
 use engine::worker::{
@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{buffers::Buffers, codec::Codec, encode::Input};
 
-/// What the stage works with.
+/// The state of the stage.
 pub(crate) struct Filler {
     pub(crate) filling: PartBuilder,
     pub(crate) compression: Compression,
@@ -18,17 +18,17 @@ pub(crate) struct Filler {
     pub(crate) parts: mpsc::Sender<Event<bytes::Bytes>>,
 }
 
-/// The part at hand.
+/// The part in progress.
 struct Part {
     codec: Codec,
     line_bytes: u64,
 }
 
-/// The next stage is gone; it says why.
+/// The next stage is gone; its error says why.
 struct Gone;
 
 impl Filler {
-    /// Runs until the stage before or the stage behind is gone.
+    /// Runs until the previous or the next stage is gone.
     pub(crate) fn run(mut self, mut inputs: mpsc::Receiver<Input>) -> anyhow::Result<()> {
         let mut part = None;
         while let Some(input) = inputs.blocking_recv() {

@@ -1,11 +1,11 @@
-//! A mark's text to the key that Scan goes on from.
+//! Converts the text of a mark to the key after which a Scan continues.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-/// A key attribute of a Scan reply: keys are strings, numbers or binaries.
+/// The value of a key attribute in a Scan reply: a string, number or binary.
 #[derive(serde::Deserialize)]
 enum KeyValue {
     S(String),
@@ -13,12 +13,12 @@ enum KeyValue {
     B(String),
 }
 
-/// A mark that holds no key.
+/// A mark without a valid key.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the mark of a segment holds no key")]
 pub(crate) struct NoKey;
 
-/// Reads the JSON text of a `LastEvaluatedKey`.
+/// Parses the JSON text of a `LastEvaluatedKey`.
 pub(crate) fn exclusive_start_key(text: &str) -> Result<HashMap<String, AttributeValue>, NoKey> {
     let key: HashMap<String, KeyValue> = serde_json::from_str(text).map_err(|_| NoKey)?;
     key.into_iter().map(|(name, value)| Ok((name, attribute(value)?))).collect()

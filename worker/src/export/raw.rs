@@ -1,9 +1,8 @@
-//! Scan through the SDK client, with the reply's bytes as they come.
+//! Scans through the SDK client, with the raw bytes of the reply.
 //!
-//! Signing, credentials, endpoints and connections are the SDK's. Of a good reply the body is taken
-//! away before the SDK collects it, and read into a buffer that the caller uses again for each
-//! page: one copy, no value tree. Any other reply goes to the SDK's own deserialiser, so that
-//! errors keep their types.
+//! The SDK handles signing, credentials, endpoints and connections. The body of a successful reply is taken before the
+//! SDK collects it, and read into a buffer that the caller reuses for each page: one copy, and no value tree. Any other
+//! reply goes to the SDK's own deserializer, so that errors keep their types.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,22 +30,22 @@ use crate::reply::{ReplyBody, Torn, as_the_sdk};
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
-    /// As the SDK tells it.
+    /// The SDK's error.
     #[error(transparent)]
     Sdk(Box<SdkError<ScanError, HttpResponse>>),
-    /// Worth another try.
+    /// A damaged reply, worth a retry.
     #[error("reply {0}")]
     Torn(#[from] Torn),
 }
 
 impl FetchError {
-    /// The page has been read and is paid for; only its reply got lost.
+    /// Whether the page was read and charged, and only its reply was lost.
     pub(crate) fn is_charged(&self) -> bool {
         matches!(self, Self::Torn(_))
     }
 }
 
-/// Sends the request and reads the reply's body into `body`, whose former content is lost.
+/// Sends the request and reads the reply's body into `body`, replacing its content.
 pub(crate) async fn fetch(request: ScanFluentBuilder, body: &mut Vec<u8>) -> Result<(), FetchError> {
     let slot = Slot::default();
     let sent = request.customize().interceptor(TakeBody(slot.clone())).send().await;
@@ -55,7 +54,7 @@ pub(crate) async fn fetch(request: ScanFluentBuilder, body: &mut Vec<u8>) -> Res
     Ok(reply.read(body).await?)
 }
 
-/// Hands a reply from the depths of the SDK to the caller.
+/// Passes a reply from inside the SDK to the caller.
 #[derive(Clone, Debug, Default)]
 struct Slot(Arc<Mutex<Option<ReplyBody>>>);
 
@@ -69,7 +68,7 @@ impl Slot {
     }
 }
 
-/// Puts [`Taking`] in the place of the operation's deserialiser.
+/// Replaces the operation's deserializer by [`Taking`].
 #[derive(Debug)]
 struct TakeBody(Slot);
 

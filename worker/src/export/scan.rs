@@ -1,4 +1,4 @@
-//! First stage of an export: one stream, which reads one segment page after page.
+//! First stage of an export: a stream, which reads one segment page by page.
 
 use std::{
     collections::HashMap,
@@ -31,10 +31,10 @@ use super::{
 };
 use crate::{limiter::CapacityLimiter, report::Report, retry::backoff};
 
-/// A reply that is no Scan page is asked for so often before the job fails.
+/// The job fails after this many malformed replies in a row for a page.
 const MALFORMED_REPLIES: u32 = 5;
 
-/// What all streams of a worker share.
+/// The state that all streams of a worker share.
 pub(crate) struct Scanner {
     pub(crate) settings: Arc<ExportSettings>,
     pub(crate) clients: Clients,
@@ -45,7 +45,7 @@ pub(crate) struct Scanner {
     pub(crate) spent: Times,
 }
 
-/// A segment on its way.
+/// A segment that is being read.
 struct Reading {
     lease: Lease,
     mark: Mark,
@@ -53,12 +53,12 @@ struct Reading {
     body: Vec<u8>,
     failures: u32,
     malformed: u32,
-    /// From where pages went on.
+    /// The keys after which pages began.
     places: Places<HashMap<String, AttributeValue>>,
 }
 
 impl Reading {
-    /// The key after which the next page begins, if there is one. One that was there before is an error.
+    /// The key after which the next page begins, if there is one. A repeated key is an error.
     fn start(&mut self) -> anyhow::Result<Option<HashMap<String, AttributeValue>>> {
         let Position::After(key) = &self.mark.position else { return Ok(None) };
         let key = key::exclusive_start_key(key)?;
@@ -108,7 +108,7 @@ impl Scanner {
         Reads { consistent, mean_item_bytes }.plan(cap, own, &typical)
     }
 
-    /// A page, for messages.
+    /// The name of a page, for messages.
     fn page(&self, segment: &Reading) -> String {
         let (table, number) = (&self.settings.table, segment.lease.segment);
         format!("Scan of table {table}, segment {number}, page {}", segment.mark.pages)
@@ -143,7 +143,7 @@ impl Scanner {
         let fetched = Fetched { body, segment: number, attempt, pages: segment.mark.pages + 1 };
         match self.encoder.encode(turn, fetched).await {
             Ok(encoded) => {
-                // Some emulators of DynamoDB do not report what they would charge.
+                // Some emulators of DynamoDB do not report the consumption.
                 let reported = encoded.consumed;
                 let consumed =
                     reported.unwrap_or_else(|| Units::of_scan_page(body_bytes, self.settings.consistent));

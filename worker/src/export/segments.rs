@@ -1,5 +1,5 @@
-//! Leases in, streams out: starts a stream for each lease, asks for as many as can be read at once,
-//! and has the last part sealed when nothing is being read any more.
+//! Starts a stream for each lease, asks for as many leases as can be read at once, and has the last part sealed when no
+//! segment is being read any more.
 
 use std::{sync::Arc, time::Instant};
 
@@ -11,16 +11,16 @@ use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
 use super::scan::Scanner;
 use crate::cpu::{Cores, CpuMeter};
 
-/// What the coordinator says of segments.
+/// A message of the coordinator about segments.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Read this one.
+    /// A segment to read.
     Read(Lease),
-    /// None is left to lease for now.
+    /// No segment is left to lease for now.
     Drain,
 }
 
-/// Runs until the agent is gone, or a segment cannot be read.
+/// Runs until the agent is gone, or a segment can't be read.
 pub(crate) async fn run(
     scanner: Arc<Scanner>,
     mut orders: mpsc::Receiver<Order>,

@@ -1,4 +1,4 @@
-//! Where upload parts become durable: a multipart upload in S3, or a hidden file in a folder.
+//! Makes upload parts durable, in a multipart upload in S3 or a hidden file in a folder.
 //!
 //! Nothing is completed here; only the coordinator makes files visible.
 
@@ -19,10 +19,10 @@ use job_aws::{Clients, Fault};
 
 use crate::{report::Report, retry::backoff};
 
-/// Parts that are on their way to S3 at once; files are written one part after the other.
+/// Parts in flight to S3 at once. In a folder, one part is written after the other.
 const MAX_UPLOADS: usize = 3;
 
-/// The two kinds.
+/// Where upload parts are stored.
 pub(crate) enum Store {
     S3(Box<S3>),
     Folder(Folder),
@@ -47,8 +47,7 @@ impl Store {
         }
     }
 
-    /// Writes a part and gives back its entity tag, empty on a file system. Faults that pass are
-    /// waited out.
+    /// Writes a part and returns its entity tag, which is empty on a file system. Transient faults are retried.
     pub(crate) async fn write(
         &self,
         file: &PartFile,
@@ -127,11 +126,11 @@ pub(crate) struct Folder {
     open: Arc<Mutex<Option<OpenFile>>>,
 }
 
-/// The file that parts are being appended to.
+/// The file that parts are appended to.
 struct OpenFile {
     id: FileId,
     file: File,
-    /// Written so far.
+    /// The bytes written so far.
     bytes: u64,
 }
 
@@ -143,8 +142,8 @@ impl Folder {
         let written = tokio::task::spawn_blocking(move || {
             let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
             if number == 1 {
-                // Never one that exists: what a lost worker left behind is the coordinator's, and a link planted under
-                // that name is not followed (open(2), O_EXCL).
+                // Never an existing file: what a lost worker left behind belongs to the coordinator, and a planted link
+                // of that name is not followed (open(2), O_EXCL).
                 let new = OpenOptions::new().append(true).create_new(true).open(&path);
                 let new = new.with_context(|| format!("cannot create {}", path.display()))?;
                 hold(&new).with_context(|| format!("cannot lock {}", path.display()))?;
@@ -164,14 +163,14 @@ impl OpenFile {
     /// the machine.
     ///
     /// # Errors
-    /// Also if another process has cut or extended the file.
+    /// Fails if the bytes can't be written, and if another process has cut or extended the file.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.check_length()?;
         self.file.write_all(bytes)?;
         self.file.sync_data()?;
         self.bytes += bytes.len() as u64;
-        // Bytes go to the end of the file, so one that was cut since the last look has a wrong length now. It is emptied:
-        // whoever resumes the export must not take the bytes for those that were sealed.
+        // Bytes go to the end of the file, so a file that was cut since the last check has a wrong length now. It is
+        // emptied: a coordinator that resumes the export must not take the bytes for those that were sealed.
         self.check_length().inspect_err(|_| self.empty_if_cut())
     }
 
@@ -194,8 +193,8 @@ impl OpenFile {
     }
 }
 
-/// Locks a file that this worker fills, for as long as it has it open. So a coordinator that gets the lock knows that
-/// nobody writes to the file any more. Where there are no locks it will not get one either.
+/// Locks a file while this worker has it open for filling. A coordinator that gets the lock knows that no worker writes
+/// to the file any more. Where locks are not supported, the coordinator will not get one either.
 fn hold(file: &File) -> io::Result<()> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(io::Error::other("another process has it")),
@@ -203,7 +202,7 @@ fn hold(file: &File) -> io::Result<()> {
     }
 }
 
-/// A name is durable when its folder is.
+/// Syncs the folder of a file: the name of a file is durable once its folder is.
 fn sync_folder_of(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }

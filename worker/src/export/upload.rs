@@ -1,5 +1,4 @@
-//! Fourth stage of an export: upload parts to where they are durable, and the news of it to the
-//! coordinator.
+//! Fourth stage of an export: makes upload parts durable, and reports them to the coordinator.
 
 use std::sync::Arc;
 
@@ -11,10 +10,10 @@ use tokio::{sync::mpsc, task::JoinSet};
 use super::store::Store;
 use crate::report::Report;
 
-/// No further parts or steps are taken while so many are unreported.
+/// No further parts or steps are accepted while this many are unreported.
 const MAX_UNREPORTED: usize = 8;
 
-/// What the stage works with.
+/// The state of the stage.
 pub(crate) struct Uploader {
     pub(crate) store: Arc<Store>,
     pub(crate) report: Arc<Report>,
@@ -23,7 +22,7 @@ pub(crate) struct Uploader {
 }
 
 impl Uploader {
-    /// Runs until the stage before is gone, or a part cannot be written.
+    /// Runs until the previous stage is gone, or a part can't be written.
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
         let mut order = UploadSequencer::new(self.store.max_writing());
         let mut writing = JoinSet::new();

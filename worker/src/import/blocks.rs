@@ -1,4 +1,4 @@
-//! Lines on their way from the thread that reads a split to the mixer, some of them at a time.
+//! Passes lines in blocks from the thread that reads a split to the interleaver.
 
 use std::{io, mem, ops::Range, sync::Arc};
 
@@ -23,17 +23,17 @@ use super::{
 };
 use crate::report::Report;
 
-/// A block is handed on when it has so many bytes of requests,
+/// A block is handed on when it has this many bytes of requests,
 const BLOCK_BYTES: usize = 64 * 1024;
-/// or so many lines.
+/// or this many lines.
 const BLOCK_LINES: usize = 512;
-/// Blocks of a split that wait for the mixer.
+/// Blocks of a split that may wait for the interleaver.
 const BLOCKS_WAITING: usize = 2;
-/// Memory of lines is counted in these.
+/// The unit in which the memory of lines is counted.
 const PERMIT_BYTES: usize = 1024;
-/// Lines that fill one block at once reserve this much more, so that it need not grow.
+/// Spare room in a block's buffer, so that the line that fills the block does not make the buffer grow.
 const SPARE_BYTES: usize = 8 * 1024;
-/// Lines that are passed over without a word to the coordinator.
+/// The number of skipped lines after which progress is reported.
 const PASSED_LINES: u32 = 100_000;
 
 const _: () = assert!(BLOCK_LINES <= WINDOW, "a block must fit into the window");
@@ -43,15 +43,15 @@ const _: () = assert!(BLOCK_LINES <= WINDOW, "a block must fit into the window")
 pub(crate) struct Block {
     pub(crate) slot: u64,
     pub(crate) lines: Vec<Line>,
-    /// Given back when the mixer has assigned the last line.
+    /// The permit for its place, given back when the interleaver has assigned the last line.
     pub(crate) place: OwnedSemaphorePermit,
 }
 
-/// What the readers of all splits share.
+/// The state that the readers of all splits share.
 #[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
     pub(crate) blocks: mpsc::Sender<Block>,
-    /// For the memory of lines from here to where they are settled.
+    /// For the memory of lines until they are settled.
     memory: Arc<Semaphore>,
     permits: u32,
     report: Arc<Report>,
@@ -59,7 +59,7 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Lines take `memory_bytes` at most, beyond the block at hand of each reader.
+    /// Lines take at most `memory_bytes`, besides the block that each reader is filling.
     pub(crate) fn new(blocks: mpsc::Sender<Block>, memory_bytes: usize, report: Arc<Report>) -> Self {
         let permits = permits(memory_bytes);
         let memory = Arc::new(Semaphore::new(permits as usize));
@@ -81,7 +81,7 @@ fn given_up() -> io::Error {
     io::Error::other("reading was given up")
 }
 
-/// Bytes of lines; their memory is free for others when the last of the lines is settled.
+/// Bytes of lines. Their memory is free for others when the last of the lines is settled.
 struct Owned {
     bytes: Vec<u8>,
     _memory: OwnedSemaphorePermit,
@@ -93,16 +93,16 @@ impl AsRef<[u8]> for Owned {
     }
 }
 
-/// Puts the lines of one split together.
+/// Collects the lines of one split into blocks.
 pub(crate) struct Filler {
     tracked: Tracked,
     outgoing: Outgoing,
     places: Arc<Semaphore>,
     buffer: Vec<u8>,
     entries: Vec<Entry<OwnedSemaphorePermit>>,
-    /// Those of the entries that are to be written, by number.
+    /// The entries to be written, by number.
     encoded: Vec<(u64, Encoded)>,
-    /// Lines so far.
+    /// The number of lines so far.
     num_lines: u64,
     num_passed: u32,
 }
@@ -121,7 +121,7 @@ impl Filler {
         }
     }
 
-    /// All lines are read.
+    /// Ends the split, after all lines are read.
     pub(crate) fn finish(mut self, end: u64) -> io::Result<()> {
         self.hand_on()?;
         self.tracked.ended(end);
@@ -144,7 +144,7 @@ impl Filler {
         let outgoing = &self.outgoing;
         let lines = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         let window = outgoing.runtime.block_on(self.tracked.window.acquire_many(lines));
-        // The tracker gives them back, line by line.
+        // The tracker gives the permits back, line by line.
         window.map_err(|_| given_up())?.forget();
         self.tracked.read(self.entries.drain(..));
         if self.encoded.is_empty() {
@@ -181,14 +181,14 @@ impl Sink for Filler {
 
     fn item(&mut self, at: Range<u64>, encoded: Encoded) -> io::Result<()> {
         self.encoded.push((self.num_lines, encoded));
-        // What is removed has a key here, no item.
+        // A deletion has only a key here, and no item.
         let item_bytes = if encoded.write == Write::Put { encoded.item_bytes } else { 0 };
         let (write, state) = (encoded.write, State::Waiting);
         self.add(Entry { offset: at.start, next: at.end, write, item_bytes, state })
     }
 
     fn reject(&mut self, at: Range<u64>, reject: Reject) -> io::Result<()> {
-        // What waits for memory must not keep lines back without which none gets free.
+        // The lines so far are handed on first: they must not be kept back while this waits for their memory.
         self.hand_on()?;
         let permit = Some(self.outgoing.reserve(reject.line.len() + PERMIT_BYTES)?);
         let state = State::Rejected(Box::new(Rejected { reject, permit }));
@@ -199,7 +199,7 @@ impl Sink for Filler {
     fn passed(&mut self, _: u64) -> io::Result<()> {
         self.num_passed += 1;
         if self.num_passed.is_multiple_of(PASSED_LINES) {
-            // Passing over what is settled is progress, too.
+            // Skipping settled lines is progress, too.
             self.outgoing.report.answered(0, 0);
         }
         Ok(())

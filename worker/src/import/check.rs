@@ -1,4 +1,4 @@
-//! Lines that are only checked: counted and told by the thread that reads them, written nowhere.
+//! Counts and reports the lines of a check on the thread that reads them. Nothing is written.
 
 use std::{
     io, mem,
@@ -19,18 +19,19 @@ use tokio::runtime::Handle;
 use super::read::Sink;
 use crate::report::Report;
 
-/// Advances are told this often,
+/// Advances are reported this often,
 const TELL_EVERY: Duration = Duration::from_millis(250);
-/// and the clock is looked at once for so many bytes of lines,
+/// and the clock is read once for this many bytes of lines,
 const LOOK_EVERY_BYTES: usize = 256 * 1024;
-/// as which each line counts that is passed over.
+/// where each skipped line counts as this many.
 const PASSED_BYTES: usize = 64;
-/// So many messages with rejections wait for the end of a compressed text: some 20 MB.
+/// The most messages with rejections that wait for the end of a compressed text: some 20 MB.
 const MAX_HELD: usize = 16;
 
-/// Counts the lines of one split.
+/// Checks the lines of one split.
 pub(crate) struct Checker {
-    /// What a corrupt stream gives before it is found to be corrupt are bad lines: they wait for that.
+    /// Whether rejections wait for the end of the text: a damaged stream may produce bad lines before its damage is
+    /// found.
     holds_rejects: bool,
     held: Vec<Advance>,
     report: Arc<Report>,
@@ -39,7 +40,7 @@ pub(crate) struct Checker {
     advance: Advance,
     rejects_bytes: usize,
     unlooked_bytes: usize,
-    /// Since the totals were last told.
+    /// The counts since the totals were last reported.
     items: u64,
     json_bytes: u64,
     told_at: Instant,
@@ -62,7 +63,7 @@ impl Checker {
         }
     }
 
-    /// All lines are read.
+    /// Ends the split, after all lines are read.
     pub(crate) fn finish(mut self, end: u64) {
         self.advance.to = end;
         self.advance.done = true;
@@ -85,7 +86,7 @@ impl Checker {
         }
     }
 
-    /// Nothing more is added to the message at hand.
+    /// Closes the current message.
     fn close(&mut self) {
         let following = self.advance.following();
         self.held.push(mem::replace(&mut self.advance, following));
@@ -123,7 +124,7 @@ impl Sink for Checker {
         Ok(())
     }
 
-    /// The line itself is not wanted: if any are rejected at all, they are told when they are to be written.
+    /// Records a rejection without the line: if rejections are allowed, the pass that writes reports the lines.
     fn reject(&mut self, at: Range<u64>, reject: Reject) -> io::Result<()> {
         let reject = Reject { line: Vec::new(), ..reject };
         let bytes = bytes_of(&reject);

@@ -1,7 +1,7 @@
-//! Mixes the lines of the splits that are open.
+//! Interleaves the lines of the open splits.
 //!
-//! A backup lies in the order of a Scan, in which neighbours lie in one DynamoDB partition: written in that
-//! order they would ask one partition after another for all of the job's rate.
+//! A backup is in the order of a Scan, in which neighbours are in the same DynamoDB partition. Written in that order,
+//! the lines would ask one partition after another for all of the job's rate.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -10,20 +10,20 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::blocks::Block;
 
-/// Lines of a split assigned in one turn.
+/// The number of lines of a split in one turn.
 const DEAL_LINES: usize = 5;
-/// Lines handed on at once.
+/// The number of lines handed on at once.
 const HAND_LINES: usize = 100;
 /// How long the first lines wait for those of other splits.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
-/// The lines at hand. `P` is what their splits get back for them.
+/// The lines to be interleaved. `P` is the permit that a split gets back for a block.
 #[derive(Debug)]
 struct Interleaver<P> {
     turns: VecDeque<Hand<P>>,
 }
 
-/// Lines of one split.
+/// The lines of one split.
 #[derive(Debug)]
 struct Hand<P> {
     slot: u64,
@@ -47,7 +47,7 @@ impl<P> Interleaver<P> {
         }
     }
 
-    /// Some lines, a few of each split in turn.
+    /// The next lines, a few of each split in turn.
     fn deal(&mut self) -> Vec<Line> {
         let mut assigned = Vec::with_capacity(HAND_LINES);
         while assigned.len() < HAND_LINES {
@@ -76,8 +76,8 @@ impl<P> Hand<P> {
     }
 }
 
-/// Hands lines on until all readers are gone, or the writer is. The first ones wait for those of
-/// `open_splits`, since a writer that waits for units takes in the first seconds' lines at once.
+/// Hands lines on until all readers or the writer are gone. The first lines wait for those of `open_splits`, since a
+/// writer that waits for units accepts the lines of the first seconds at once.
 pub(crate) async fn run(mut blocks: mpsc::Receiver<Block>, open_splits: u32, lines: mpsc::Sender<Vec<Line>>) {
     let mut mixer: Interleaver<OwnedSemaphorePermit> = Interleaver::new();
     let first = async {

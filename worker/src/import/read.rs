@@ -1,4 +1,4 @@
-//! Reads the lines of a split, on a thread that may wait: stored bytes → text → lines → request bytes.
+//! Reads the lines of a split, on a blocking thread: stored bytes → text → lines → request bytes.
 
 use std::{
     io::{self, BufRead},
@@ -18,48 +18,48 @@ use source::{
 
 use super::stored::ChecksumReader;
 
-/// Takes what the lines of a split are. An error ends the reading.
+/// Receives the lines of a split. An error ends the reading.
 pub(crate) trait Sink {
-    /// The buffer to which the next line is encoded.
+    /// The buffer that the next line is encoded into.
     fn buffer(&mut self) -> &mut Vec<u8>;
 
-    /// A line was encoded to the buffer's end.
+    /// Called for a line that was encoded to the end of the buffer.
     fn item(&mut self, at: Range<u64>, encoded: Encoded) -> io::Result<()>;
 
-    /// A line is nothing that the table can take.
+    /// Called for a rejected line.
     fn reject(&mut self, at: Range<u64>, reject: Reject) -> io::Result<()>;
 
-    /// Lines up to this text offset are settled already.
+    /// Called for lines up to this text offset that are settled already.
     fn passed(&mut self, next: u64) -> io::Result<()>;
 }
 
-/// Where the reading begins.
+/// Where to begin to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Start {
-    /// Stored bytes to read.
+    /// The stored bytes to read.
     stored: Range<u64>,
-    /// Text offset of the first of them.
+    /// The text offset of the first of them.
     text: u64,
-    /// What stands up to the first line end is the end of a line of the split before.
+    /// Whether the bytes up to the first line end belong to the last line of the previous split.
     skip_first: bool,
 }
 
-/// The stored bytes that are to be read, so that every line from the mark on is found.
+/// The stored bytes to read, so that every line from the mark on is found.
 pub(crate) fn stored_range(lease: &SplitLease) -> Range<u64> {
     start(lease).stored
 }
 
 fn start(SplitLease { split, mark, .. }: &SplitLease) -> Start {
     let Split { stored, text_start, .. } = split;
-    // The last line of a cut range may end behind it.
+    // The last line of a cut range may end after it.
     let end = if split.cut { split.object_bytes } else { stored.end };
     match split.codec {
-        // A mark is where a line begins.
+        // A line begins at every mark.
         Codec::Plain if mark > text_start => {
             let begin = (stored.start + (mark - text_start)).min(end);
             Start { stored: begin..end, text: *mark, skip_first: false }
         }
-        // The byte before tells whether a line begins here.
+        // The byte before says whether a line begins here.
         Codec::Plain if split.cut && stored.start > 0 => {
             Start { stored: stored.start - 1..end, text: text_start - 1, skip_first: true }
         }
@@ -67,11 +67,12 @@ fn start(SplitLease { split, mark, .. }: &SplitLease) -> Start {
     }
 }
 
-/// Reads all lines from the mark on; `bytes` are those of [`stored_range`]. Gives the text offset at which
-/// the split ends.
+/// Reads all lines from the mark on; `bytes` are those of [`stored_range`]. Returns the text offset at which the split
+/// ends.
 ///
 /// # Errors
-/// In words, without the object's name: it can't be read, or is not what is recorded of it.
+/// Fails if the object can't be read, or differs from what is recorded of it. The error is text without the object's
+/// name.
 pub(crate) fn read(
     lease: &SplitLease,
     bytes: Box<dyn BufRead + Send>,
@@ -80,11 +81,11 @@ pub(crate) fn read(
 ) -> Result<u64, String> {
     let Start { stored, text: text_start, skip_first } = start(lease);
     let split = &lease.split;
-    // Only what is read from its very start to its very end can be compared.
+    // A checksum can only be compared if the range is read from its start to its end.
     let is_whole = stored == split.stored;
     let checksum = split.checksum.filter(|_| is_whole);
     let (summed, sum) = ChecksumReader::new(bytes, checksum);
-    // Of what can't be read, be it good or not, no place in its text is to blame.
+    // An error of reading, unlike one of the content, has no offset in the text.
     let at = |error: &io::Error, offset: u64| match error.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
             format!("{error} (at byte {offset} of the uncompressed text)")

@@ -1,5 +1,4 @@
-//! Leases in, lines out: opens each split that is leased, reads it on a thread of its own, and asks for
-//! as many as are to be open at once.
+//! Opens each leased split, reads it on a thread of its own, and asks for as many leases as splits may be open at once.
 
 use std::sync::Arc;
 
@@ -18,24 +17,24 @@ use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 use super::{blocks, check::Checker, read, stored, tracker::Tracker};
 use crate::report::Report;
 
-/// What the coordinator says of splits.
+/// A message of the coordinator about splits.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Import this one.
+    /// A split to import.
     Import(Box<SplitLease>),
-    /// None is left to lease for now.
+    /// No split is left to lease for now.
     Drain,
 }
 
-/// What becomes of the lines.
+/// What happens to the lines.
 pub(crate) enum Purpose {
     /// They are counted.
     Check,
-    /// They go to the mixer.
+    /// They go to the interleaver.
     Write { tracker: Arc<Tracker>, outgoing: blocks::Outgoing },
 }
 
-/// What the readers of all splits share.
+/// The state that the readers of all splits share.
 pub(crate) struct Readers {
     pub(crate) settings: Arc<ImportSettings>,
     pub(crate) clients: Clients,
@@ -43,7 +42,7 @@ pub(crate) struct Readers {
     pub(crate) purpose: Purpose,
 }
 
-/// Runs until the agent is gone, or a split cannot be read.
+/// Runs until the agent is gone, or a split can't be read.
 pub(crate) async fn run(readers: Arc<Readers>, mut orders: mpsc::Receiver<Order>) -> anyhow::Result<()> {
     let mut reading = JoinSet::new();
     let mut fetching = JoinSet::new();
@@ -81,7 +80,7 @@ impl Readers {
         stored::open(&lease.split, read::stored_range(lease), &self.clients, &self.report)
     }
 
-    /// Reads a split, on a thread that may wait.
+    /// Reads a split, on a blocking thread.
     fn read(
         &self,
         lease: &SplitLease,

@@ -1,4 +1,4 @@
-//! Where the stored bytes of a split come from: a file, or an object in S3. Shells.
+//! The stored bytes of a split, from a file or an object in S3.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Take},
@@ -19,21 +19,21 @@ use source::file::Unchanged;
 
 use crate::{report::Report, retry::backoff};
 
-/// Of an object in S3: one range in hand, two on their way.
+/// For an object in S3: one range in hand, two in flight.
 const AHEAD: Ahead = Ahead { range_bytes: 1024 * 1024, ranges: 2 };
-/// Behind the end of a cut range, where no more is wanted than the rest of a line.
+/// For the bytes after the end of a cut range, where only the rest of a line is needed.
 const AHEAD_OF_END: Ahead = Ahead { range_bytes: 64 * 1024, ranges: 2 };
-/// Of a file.
+/// The buffer of a file.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// Stored bytes, and for those in S3 who fetches them: to be run beside the reading.
+/// Stored bytes and, for those in S3, the future that fetches them. It must run beside the reading.
 pub(crate) struct Stored {
     pub(crate) bytes: Box<dyn BufRead + Send>,
     pub(crate) fetching: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-/// The bytes `of` the object of a split, as it was when it was found. A file is opened on the thread that reads it, since that
-/// may take as long as its file system likes.
+/// Opens the bytes `of` the object of a split, as it was when it was found. A file is opened on the thread that reads
+/// it, since its file system may block for any time.
 pub(crate) fn open(
     split: &Split,
     of: Range<u64>,
@@ -67,7 +67,7 @@ pub(crate) fn open(
     }
 }
 
-/// Bytes of a file that is opened when they are first wanted.
+/// Bytes of a file that is opened at the first read.
 struct Later {
     path: PathBuf,
     of: Range<u64>,
@@ -120,7 +120,7 @@ struct InS3 {
 }
 
 impl InS3 {
-    /// Tries again for as long as that may help: the coordinator decides when it has been too long.
+    /// Retries as long as that may help: the coordinator decides when it has taken too long.
     async fn get(self, range: Range<u64>) -> Result<bytes::Bytes, job_aws::Fault> {
         let Self { bucket, key, etag, clients, report } = self;
         let address = &clients.s3_address;
@@ -139,13 +139,13 @@ impl InS3 {
     }
 }
 
-/// The bytes of a source, summed up as they are read.
+/// Computes a checksum of the bytes of a source while they are read.
 pub(crate) struct ChecksumReader<R> {
     source: R,
     sum: Arc<Mutex<Sum>>,
 }
 
-/// What was read so far.
+/// The checksum of what was read so far.
 pub(crate) struct Sum {
     bytes: u64,
     hash: Hash,
@@ -158,7 +158,7 @@ enum Hash {
 }
 
 impl<R: BufRead> ChecksumReader<R> {
-    /// Sums up `source` for comparison with `checksum`.
+    /// Reads `source` for comparison with `checksum`.
     pub(crate) fn new(source: R, checksum: Option<Checksum>) -> (Self, Arc<Mutex<Sum>>) {
         let hash = match checksum {
             None => Hash::None,
@@ -209,10 +209,10 @@ impl Hash {
 }
 
 impl Sum {
-    /// Whether `expected` bytes with this checksum have been read.
+    /// Checks that `expected` bytes with this checksum have been read.
     ///
     /// # Errors
-    /// In words what is wrong.
+    /// Fails if that is not so; the error says what is wrong.
     pub(crate) fn check(&mut self, expected: u64, checksum: Option<Checksum>) -> Result<(), String> {
         if self.bytes != expected {
             return Err(format!("only {} of {expected} bytes could be read", self.bytes));
@@ -249,7 +249,7 @@ mod tests {
         sum.lock().unwrap().check(9, Some(checksum))
     }
 
-    /// The check values of both algorithms.
+    /// With the check values of both algorithms.
     #[test]
     fn what_is_read_in_pieces_is_summed_up_whole() {
         let md5 =

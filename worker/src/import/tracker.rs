@@ -1,5 +1,4 @@
-//! The [`Ledger`] as the stages see it: readers and writers tell it what became of lines, and it tells
-//! the coordinator.
+//! The shared [`Ledger`]: readers and writers record the outcomes of lines, and it reports advances to the coordinator.
 
 use std::{
     collections::BTreeMap,
@@ -16,12 +15,12 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::report::Report;
 
-/// Advances are told this often.
+/// How often advances are reported.
 const TELL_EVERY: Duration = Duration::from_millis(250);
-/// Lines of a split that may be read beyond its first one that isn't settled.
+/// The most lines of a split that may be read from its first unsettled one on.
 pub(crate) const WINDOW: usize = 16 * 1024;
 
-/// Shared by all stages.
+/// The tracker of a worker, shared by all stages.
 #[derive(Debug)]
 pub(crate) struct Tracker {
     inner: Mutex<Inner>,
@@ -34,12 +33,12 @@ struct Inner {
     windows: BTreeMap<u64, Arc<Semaphore>>,
 }
 
-/// A split whose lines are being tracked, as its reader holds it.
+/// The handle of a split's reader.
 #[derive(Debug)]
 pub(crate) struct Tracked {
     tracker: Arc<Tracker>,
     pub(crate) slot: u64,
-    /// A permit for each line that is kept; taken by the reader, given back by the tracker.
+    /// One permit for each line that is kept. The reader takes them, and the tracker gives them back.
     pub(crate) window: Arc<Semaphore>,
 }
 
@@ -53,7 +52,7 @@ impl Tracker {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A split begins.
+    /// Opens a split.
     pub(crate) fn open(self: &Arc<Self>, lease: &SplitLease) -> Tracked {
         let window = Arc::new(Semaphore::new(WINDOW));
         let mut inner = self.lock();
@@ -62,7 +61,7 @@ impl Tracker {
         Tracked { tracker: self.clone(), slot, window }
     }
 
-    /// Lines have come to an end.
+    /// Settles lines.
     pub(crate) fn settle(&self, settled: Vec<(Ticket, Outcome)>) {
         let mut inner = self.lock();
         let mut is_urgent = false;
@@ -76,7 +75,7 @@ impl Tracker {
         }
     }
 
-    /// Tells the coordinator how far splits have got; never ends by itself.
+    /// Reports advances to the coordinator; never ends by itself.
     pub(crate) async fn tell(&self, report: &Report) {
         loop {
             let _ = tokio::time::timeout(TELL_EVERY, self.urgent.notified()).await;
@@ -110,7 +109,7 @@ impl Inner {
 }
 
 impl Tracked {
-    /// The next lines of the split.
+    /// Adds the next lines of the split.
     pub(crate) fn read(&self, lines: impl IntoIterator<Item = Entry<OwnedSemaphorePermit>>) {
         let mut inner = self.tracker.lock();
         let dropped = inner.ledger.read(self.slot, lines);
@@ -120,7 +119,7 @@ impl Tracked {
         }
     }
 
-    /// Nothing follows in the split; its text ends at `end`.
+    /// Records that all lines of the split are read; its text ends at `end`.
     pub(crate) fn ended(&self, end: u64) {
         self.tracker.lock().ledger.ended(self.slot, end);
         self.tracker.urgent.notify_one();

@@ -1,18 +1,18 @@
-//! Last stage of an import: lines to the table, many requests at once.
+//! Last stage of an import: writes lines to the table, with many requests at once.
 //!
 //! ```text
 //!  lines ──▶ queue ──▶ batches × 64 ──▶ settle
-//!            (core)    tokio; wait for units, send,
-//!              ▲       try again or divide
+//!                      tokio; wait for units, send,
+//!              ▲       retry or divide
 //!              └────── keys that are free again
 //! ```
 //!
-//! A batch that must wait before it is tried again does not hold up others: it gives its *slot*
-//! back, one of as many as there may be requests at once.
+//! A batch that must wait for a retry does not hold up others: it gives its *slot* back. There are as many slots as
+//! there may be requests at once.
 //!
 //! # Memory
-//! At most 4,096 lines and 24 MiB of JSON are at hand, and what one message of the channel adds; the
-//! bodies of requests under way are copies of lines under way, so 24 MiB more in the worst case.
+//! The stage holds at most 4,096 lines and 24 MiB of JSON, plus one message of the channel. The bodies of requests in
+//! flight are copies of their lines, which is 24 MiB more in the worst case.
 
 mod batch;
 mod body;
@@ -47,7 +47,7 @@ use crate::{
     report::Report,
 };
 
-/// The stage, before it runs.
+/// The stage before it runs.
 pub(crate) struct Writer {
     settings: Arc<ImportSettings>,
     clients: Clients,
@@ -67,11 +67,10 @@ impl Writer {
         Self { settings, clients, limiter, report, cores }
     }
 
-    /// Writes lines until the sender is gone and all of them are settled. `settle` is called with every line
-    /// exactly once.
+    /// Writes lines until the sender is gone and all lines are settled. It calls `settle` exactly once for every line.
     ///
     /// # Errors
-    /// What no further try can help; some lines are then not settled.
+    /// Fails with an error that no retry can help; some lines are then not settled.
     pub(crate) async fn run(self, lines: mpsc::Receiver<Vec<Line>>, settle: Settle) -> anyhow::Result<()> {
         let streams = Streams::for_writes();
         let sender = Sender {
@@ -102,7 +101,7 @@ struct Writing {
     queue: batch::Queue,
     batches: JoinSet<anyhow::Result<Settled>>,
     streams: Streams,
-    /// Requests at once since the last decision.
+    /// The most requests at once since the last decision.
     most_active: u32,
 }
 
@@ -139,7 +138,7 @@ impl Writing {
         Ok(())
     }
 
-    /// More lines, or that no more will come.
+    /// Adds lines to the queue, or closes it if no more will come.
     fn take_in(&mut self, now: Instant, lines: Option<Vec<Line>>) {
         match lines {
             Some(lines) => lines.into_iter().for_each(|line| self.queue.push(now, line)),
@@ -147,7 +146,7 @@ impl Writing {
         }
     }
 
-    /// Starts all batches that there are lines and slots for. Whether it is slots that lack.
+    /// Starts all batches that there are lines and slots for. Returns whether slots are lacking.
     async fn start_batches(&mut self) -> bool {
         if self.queue.due_at().is_none() {
             return false;
@@ -168,7 +167,7 @@ impl Writing {
         self.most_active = self.most_active.max(self.active());
     }
 
-    /// How many requests are under way or wait for units.
+    /// The number of requests that are in flight or wait for units.
     fn active(&self) -> u32 {
         let free = u32::try_from(self.sender.slots.available_permits()).unwrap_or(u32::MAX);
         self.streams.target().saturating_sub(free)
@@ -177,7 +176,7 @@ impl Writing {
     fn decide(&mut self, elapsed: Duration, cpu: &mut CpuMeter) {
         let before = self.streams.target();
         let Spent { units, requests, .. } = self.sender.spent.take();
-        // Slots that were neither: for want of lines, or of a core.
+        // The rest of the time, slots were idle for lack of lines or of a core.
         let pipeline = (elapsed * before).saturating_sub(units + requests);
         let most_active = std::mem::take(&mut self.most_active).max(self.active());
         self.streams.decide(most_active, Spent { units, pipeline, requests }, cpu.since_last(elapsed));

@@ -1,4 +1,4 @@
-//! A container's token file: how YARN hands secrets to a task.
+//! A container's token file, by which YARN passes secrets to a task.
 //!
 //! The format is that of `org.apache.hadoop.security.Credentials`: `HDTS`, a byte for the version, and then
 //! either Writables (version 0) or a length-delimited `CredentialsProto` of Security.proto (version 1).
@@ -9,7 +9,7 @@ const MAGIC: &[u8] = b"HDTS";
 const WRITABLE: u8 = 0;
 const PROTOBUF: u8 = 1;
 
-/// Why a file is no token file. Never quotes it.
+/// Why a file is not a valid token file. It never quotes the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CredentialsError {
     #[error("is not a Hadoop token file: it does not begin with HDTS")]
@@ -18,13 +18,13 @@ pub(crate) enum CredentialsError {
     Version(u8),
     #[error("is cut off or damaged at byte {at}")]
     Damaged { at: usize },
-    /// Prost's own words would not say more.
+    /// Without Prost's message, which would not say more.
     #[error("is cut off or damaged")]
     Protobuf,
 }
 
-/// The value of the secret `name`, if `file` has it. The file is read to its end, so that a damaged one is
-/// never taken for one that lacks the secret.
+/// The value of the secret `name`, if `file` contains it. The file is read to its end, so that a damaged file is never
+/// taken for one without the secret.
 pub(crate) fn secret(file: &[u8], name: &str) -> Result<Option<Vec<u8>>, CredentialsError> {
     let rest = file.strip_prefix(MAGIC).ok_or(CredentialsError::Magic)?;
     match rest.split_first() {
@@ -35,10 +35,10 @@ pub(crate) fn secret(file: &[u8], name: &str) -> Result<Option<Vec<u8>>, Credent
     }
 }
 
-/// `Credentials.readFields`.
+/// Reads version 0, like `Credentials.readFields`.
 fn writable(mut reader: Reader<'_>, name: &[u8]) -> Result<Option<Vec<u8>>, CredentialsError> {
     for _ in 0..reader.length()? {
-        // Alias; identifier, password, kind and service of the token.
+        // The alias, and the token's identifier, password, kind and service.
         for _ in 0..5 {
             reader.bytes()?;
         }
@@ -53,7 +53,7 @@ fn writable(mut reader: Reader<'_>, name: &[u8]) -> Result<Option<Vec<u8>>, Cred
     Ok(found)
 }
 
-/// `Credentials.readProto`.
+/// Reads version 1, like `Credentials.readProto`.
 fn protobuf(message: &[u8], name: &[u8]) -> Result<Option<Vec<u8>>, CredentialsError> {
     let storage =
         CredentialsProto::decode_length_delimited(message).map_err(|_| CredentialsError::Protobuf)?;
@@ -71,14 +71,14 @@ struct CredentialsProto {
 /// `CredentialsKVProto`, without its token.
 #[derive(Clone, PartialEq, Message)]
 struct CredentialsKvProto {
-    /// A string there; as bytes it need not be checked.
+    /// A string in Hadoop's definition; bytes here, since it need not be checked.
     #[prost(bytes = "vec", tag = "1")]
     alias: Vec<u8>,
     #[prost(bytes = "vec", tag = "3")]
     secret: Vec<u8>,
 }
 
-/// Reads what Java's `DataOutput` and Hadoop's `WritableUtils` write.
+/// Reads the formats of Java's `DataOutput` and Hadoop's `WritableUtils`.
 struct Reader<'a> {
     file: &'a [u8],
     at: usize,
@@ -92,8 +92,8 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    /// `WritableUtils.readVInt`, of what is never negative. The first byte is the number itself, or says
-    /// how many bytes it has (−113: one, to −116: four), which follow, the highest first.
+    /// Reads a length like `WritableUtils.readVInt`; it must not be negative. The first byte is the number itself, or
+    /// says how many bytes follow (−113: one, to −116: four), with the highest first.
     fn length(&mut self) -> Result<usize, CredentialsError> {
         let at = self.at;
         let first = i8::from_be_bytes([self.take(1)?[0]]);
@@ -105,14 +105,14 @@ impl<'a> Reader<'a> {
             _ => return Err(CredentialsError::Damaged { at }),
         };
         let number = self.take(num_bytes)?.iter().fold(0, |number, &byte| number << 8 | usize::from(byte));
-        // Java's int ends there.
+        // The maximum of Java's int.
         if i32::try_from(number).is_err() {
             return Err(CredentialsError::Damaged { at });
         }
         Ok(number)
     }
 
-    /// A length and so many bytes, as `Text.write` and `Token.write` write them.
+    /// Reads a length and that many bytes, as `Text.write` and `Token.write` write them.
     fn bytes(&mut self) -> Result<&'a [u8], CredentialsError> {
         let length = self.length()?;
         self.take(length)

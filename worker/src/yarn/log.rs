@@ -1,7 +1,7 @@
-//! Standard error, which Hadoop Streaming reads: a thread of its own writes to it.
+//! Standard error, which Hadoop Streaming reads, written by a thread of its own.
 //!
-//! So the job goes on whatever becomes of the other end. While nobody reads, lines are dropped; counters lose
-//! nothing by that, since what is handed over are totals.
+//! So the job continues whatever happens to the reader. While nobody reads, lines are dropped. Counters lose nothing by
+//! that, since the entries are totals.
 
 use std::{
     io::Write,
@@ -14,23 +14,23 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::progress::{Counters, Totals};
 
-/// Entries that may wait.
+/// The number of entries that may wait.
 const WAITING: usize = 64;
 
 enum Entry {
     Line(String),
-    /// A line, and the counters up to these totals before it.
+    /// A line, preceded by the counters up to these totals.
     Totals(Totals, String),
 }
 
-/// The near end.
+/// The handle of the writing thread.
 pub(crate) struct Log {
     entries: Sender<Entry>,
     ended: Receiver<()>,
 }
 
 impl Log {
-    /// Starts the thread. It ends with the log, or with the process if it is stuck in writing then.
+    /// Starts the thread. It ends with the log, or with the process if a write blocks then.
     pub(crate) fn start(mut out: impl Write + Send + 'static) -> anyhow::Result<Self> {
         let (entries, queue) = bounded(WAITING);
         let (end, ended) = bounded(1);
@@ -41,7 +41,8 @@ impl Log {
                     Entry::Line(line) => line + "\n",
                     Entry::Totals(totals, line) => counters.lines(totals) + &line + "\n",
                 };
-                // There is no other place to complain to; that nobody reads, the worker learns as its parent's end.
+                // There is no other place to report a failure. If nobody reads, the worker notices the end of its
+                // parent.
                 let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
             }
             let _ = end.send(());
@@ -51,18 +52,18 @@ impl Log {
         Ok(Self { entries, ended })
     }
 
-    /// Writes a line, unless too many wait.
+    /// Writes a line, unless too many are waiting.
     pub(crate) fn line(&self, line: String) {
         let _ = self.entries.try_send(Entry::Line(line));
     }
 
-    /// Writes what the counters lack and a line, unless too many wait.
+    /// Writes the increments of the counters and a line, unless too many are waiting.
     pub(crate) fn progress(&self, totals: Totals, line: String) {
         let _ = self.entries.try_send(Entry::Totals(totals, line));
     }
 
-    /// Writes the last totals and the last line, and waits until all is written, for `limit` at most. Says
-    /// whether it is.
+    /// Writes the last totals and the last line, and waits until all is written, at most for `limit`. Returns whether
+    /// it is.
     pub(crate) fn close(self, totals: Totals, line: String, limit: Duration) -> bool {
         let give_up_at = Instant::now() + limit;
         let handed_over = self.entries.send_deadline(Entry::Totals(totals, line), give_up_at).is_ok();
@@ -110,7 +111,7 @@ mod tests {
     fn a_log_that_is_never_read_is_given_up_and_one_that_is_closed_does_no_harm() {
         let (_reader, writer) = std::io::pipe().unwrap();
         let log = Log::start(writer).unwrap();
-        // More than a pipe holds.
+        // More than fits into a pipe.
         log.line("x".repeat(1 << 20));
         assert!(!log.close(totals(1), "end".into(), Duration::from_millis(100)));
 

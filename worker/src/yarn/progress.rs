@@ -1,26 +1,26 @@
-//! What a task tells Hadoop of its progress, in Hadoop Streaming's words.
+//! Reports a task's progress to Hadoop in the format of Hadoop Streaming.
 //!
-//! Streaming reads standard error: `reporter:status:TEXT` is the task's status, and
-//! `reporter:counter:GROUP,NAME,INCREMENT` adds to a counter (Hadoop Streaming, "How do I update counters in
-//! streaming applications?"); any other line goes to the task's log.
+//! Streaming reads standard error: `reporter:status:TEXT` sets the task's status, and
+//! `reporter:counter:GROUP,NAME,INCREMENT` adds to a counter (Hadoop Streaming, "How do I update counters in streaming
+//! applications?"). Any other line goes to the task's log.
 
 use std::{fmt::Write, time::Duration};
 
 use job::{capacity::Units, control::Stats, visible};
 
-/// The group of counters. Six of them: a job may have 120 in all, Hadoop's own included
+/// The group of the counters. There are six: a job may have 120 in all, including Hadoop's own
 /// (`mapreduce.job.counters.max`).
 const GROUP: &str = "tablehaul";
 
-/// What is counted, since the start.
+/// The totals since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     items: u64,
     /// How many of the items were removed from the table.
     removed: u64,
-    /// Of lines, before compression.
+    /// The bytes of lines, before compression.
     bytes: u64,
-    /// On the table and its local indexes.
+    /// The units on the table and its local indexes.
     milli_units: u64,
     throttles: u64,
     retries: u64,
@@ -40,8 +40,8 @@ impl From<&Stats> for Totals {
 }
 
 impl Totals {
-    /// By the counters' names. A counter takes whole units; what is over is in a later total, so at the end
-    /// less than one unit of a worker is missing.
+    /// The counters by name. A counter has whole units. The rest is added with a later total, so at the end less than
+    /// one unit of a worker is missing.
     const fn counted(&self) -> [(&'static str, u64); 6] {
         [
             ("items", self.items),
@@ -53,9 +53,9 @@ impl Totals {
         ]
     }
 
-    /// For people.
+    /// The totals as text.
     pub(crate) fn text(&self) -> String {
-        // Only the import of some backups removes anything.
+        // Only the import of some backups removes items.
         let told = |&(name, count): &(&str, u64)| name != "removed" || count > 0;
         let counted = self.counted().into_iter().filter(told);
         let counted: Vec<String> =
@@ -64,14 +64,14 @@ impl Totals {
     }
 }
 
-/// What Hadoop has been told to count.
+/// The counters as reported to Hadoop.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     told: Totals,
 }
 
 impl Counters {
-    /// The lines that bring the counters up to `totals`, each with its line feed.
+    /// The lines that raise the counters to `totals`, each with its line feed.
     pub(crate) fn lines(&mut self, totals: Totals) -> String {
         let mut lines = String::new();
         for ((name, count), (_, told)) in totals.counted().into_iter().zip(self.told.counted()) {
@@ -85,7 +85,7 @@ impl Counters {
     }
 }
 
-/// How fast it goes.
+/// Computes the speed.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     before: Totals,
@@ -97,9 +97,9 @@ impl Pace {
         let now = Totals::from(stats);
         let before = std::mem::replace(&mut self.before, now);
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
-        // Bytes in a millisecond are kB in a second.
+        // Bytes per millisecond are kB per second.
         let kb_per_sec = now.bytes.saturating_sub(before.bytes) / millis;
-        // Thousandths in a second; few units keep them, so that a small budget does not look like none.
+        // Thousandths per second. Small rates are shown with them, so that a small budget does not look like none.
         let milli = now.milli_units.saturating_sub(before.milli_units).saturating_mul(1000) / millis;
         let units_per_sec = match milli {
             ..10_000 => Units::from_milli(milli).to_string(),
@@ -125,12 +125,12 @@ pub(crate) fn status_line(who: &str, text: &str) -> String {
     format!("reporter:status:{}", visible::line(&format!("{who}: {text}")))
 }
 
-/// A line for the task's log: never two, and never one that Streaming takes for itself.
+/// A line for the task's log. It is always a single line, and never one that Streaming interprets.
 pub(crate) fn log_line(text: &str) -> String {
     format!("tablehaul-worker: {}", visible::line(text))
 }
 
-/// With a comma between thousands.
+/// The number with a comma between thousands.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);

@@ -1,4 +1,4 @@
-//! The other end of the control stream: what the worker says is received, what it is told is sent.
+//! The coordinator's end of the control stream: it receives the worker's messages and sends messages to it.
 
 use std::{process::Stdio, time::Duration};
 
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 type Outbound = mpsc::Receiver<Result<wire::ToWorker, Status>>;
 
 struct Service {
-    /// Both ways of the one worker.
+    /// Both directions of the only worker's stream.
     ways: Mutex<Option<(mpsc::Sender<FromWorker>, Outbound)>>,
 }
 
@@ -67,7 +67,7 @@ impl server::control_server::Control for Service {
 
 /// The coordinator's side of one worker's stream.
 pub(crate) struct Coordinator {
-    /// What the worker must be told; it has no number.
+    /// What the worker needs to connect, without a number.
     pub(crate) boot: Boot,
     said: mpsc::Receiver<FromWorker>,
     tell: Option<mpsc::Sender<Result<wire::ToWorker, Status>>>,
@@ -75,7 +75,7 @@ pub(crate) struct Coordinator {
 }
 
 impl Coordinator {
-    /// Listens.
+    /// Starts to listen.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -103,12 +103,12 @@ impl Coordinator {
         Self { boot, said, tell: Some(tell), _serving: serving }
     }
 
-    /// What the worker says next.
+    /// The next message of the worker.
     pub(crate) async fn hear(&mut self) -> FromWorker {
         self.hear_if_any().await.expect("the worker is gone")
     }
 
-    /// The same; nothing if the worker has closed its stream.
+    /// The same; `None` if the worker has closed its stream.
     pub(crate) async fn hear_if_any(&mut self) -> Option<FromWorker> {
         let said = tokio::time::timeout(PATIENCE, self.said.recv()).await;
         said.expect("the worker has nothing to say")
@@ -124,11 +124,11 @@ impl Coordinator {
     }
 }
 
-/// A worker process that is told by its standard input, and its coordinator.
+/// A worker process that reads its standard input, and its coordinator.
 pub(crate) struct Played {
     pub(crate) coordinator: Coordinator,
     worker: Child,
-    /// Apart from `worker`, which would close it when it is waited for.
+    /// Kept apart from `worker`, which would close it while waiting for the process.
     pub(crate) stdin: Option<ChildStdin>,
 }
 
@@ -159,7 +159,7 @@ impl Played {
     }
 }
 
-/// The worker, with keys for the small table.
+/// The worker's command, with credentials for the small table.
 pub(crate) fn command() -> Command {
     let mut worker = Command::new(env!("CARGO_BIN_EXE_tablehaul-worker"));
     worker.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").kill_on_drop(true);

@@ -1,4 +1,4 @@
-//! Segment `n` holds `n` items with keys from 1 and gives one by one, each for half a unit.
+//! A small table: segment `n` has `n` items with keys from 1, one to a page, each for half a unit.
 
 use std::{
     convert::Infallible,
@@ -14,15 +14,15 @@ use hyper::{Request, Response, body::Incoming, server::conn::http1, service::ser
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, task::JoinSet};
 
-/// What goes wrong.
+/// The fault of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
     None,
-    /// Each request for the first time.
+    /// The first attempt of each request is throttled.
     Throttled,
-    /// Always.
+    /// Every request is denied.
     Denied,
-    /// Always: a reply that states more items than it has.
+    /// Every reply states more items than it has.
     Malformed,
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn lease(segment: u32, mark: Mark) -> ToWorker {
     ToWorker::Lease(Lease { segment: Segment(segment), attempt: Attempt(1), mark })
 }
 
-/// What came of the leases.
+/// The worker's messages about its leases.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     pub(crate) sealed: Option<Sealed>,

@@ -1,4 +1,4 @@
-//! A coordinator that a test plays by hand, and a table of a few items.
+//! A coordinator that a test plays, and a table of a few items.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test binary uses a part of it")]

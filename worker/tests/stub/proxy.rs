@@ -1,4 +1,4 @@
-//! A network between worker and coordinator that can fail without a word.
+//! A network between worker and coordinator that can fail silently.
 
 use std::net::SocketAddr;
 
@@ -12,13 +12,13 @@ use tokio::{
     task::JoinSet,
 };
 
-/// What becomes of bytes on their way.
+/// What happens to bytes in transit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Traffic {
     Flows,
-    /// They wait, as before a process that is stopped.
+    /// They wait, as if the receiving process were stopped.
     Waits,
-    /// They are lost, as on the way to a machine that is lost.
+    /// They are lost, as if the receiving machine were lost.
     IsLost,
 }
 

@@ -1,4 +1,4 @@
-//! A worker as a task of YARN.
+//! A worker as a YARN task.
 
 use std::{
     path::Path,
@@ -25,7 +25,7 @@ pub(crate) fn token_file(dir: &Path, name: &str, secret: &[u8]) {
     std::fs::write(dir.join("container_tokens"), file).unwrap();
 }
 
-/// A worker that is to find its token file in `dir`.
+/// The command of a worker that finds its token file in `dir`.
 pub(crate) fn task_command(dir: &Path) -> Command {
     let mut worker = command();
     worker
@@ -43,7 +43,7 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// Starts a worker that is to find `boot` among its container's secrets.
+    /// Starts a worker that finds `boot` among its container's secrets.
     pub(crate) fn start(boot: &Boot) -> Self {
         let dir = tempfile::tempdir().unwrap();
         token_file(dir.path(), BOOT_SECRET, &serde_json::to_vec(boot).unwrap());
@@ -51,7 +51,7 @@ impl Task {
         Self { process, _dir: dir }
     }
 
-    /// How it ends, and what it has written to standard error.
+    /// The exit status, and the output on standard error.
     pub(crate) async fn ends_within(&mut self, limit: Duration) -> (ExitStatus, String) {
         ends_within(&mut self.process, limit).await
     }

@@ -1,4 +1,4 @@
-//! Why there is no reply: what is known of names, connections, proxies and certificates.
+//! Why there is no reply: errors of names, connections, proxies and certificates.
 
 use std::{error::Error, io};
 
@@ -9,8 +9,8 @@ use super::{
     text::{causes, chain, deepest},
 };
 
-/// Why there is no reply from `address`, if a name, a connection or a certificate is to blame; what it means, and what
-/// to do.
+/// Why there is no reply from `address`, if a name, a connection or a certificate is the cause: the kind of the error,
+/// and a message with a remedy.
 pub(super) fn cause(address: &str, error: &(dyn Error + 'static)) -> Option<(FaultKind, String)> {
     if let Some(tls) = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())
         && let Some(words) = distrust(address, tls)
@@ -57,7 +57,7 @@ pub(super) fn cause(address: &str, error: &(dyn Error + 'static)) -> Option<(Fau
     None
 }
 
-/// What is wrong with the certificate of a server, or with its TLS as a whole; `None` if another try may succeed.
+/// What is wrong with a server's certificate, or with its TLS as a whole; `None` if a retry may succeed.
 fn distrust(address: &str, error: &rustls::Error) -> Option<String> {
     let certificate = match error {
         rustls::Error::InvalidCertificate(certificate) => certificate,
@@ -72,7 +72,7 @@ fn distrust(address: &str, error: &rustls::Error) -> Option<String> {
         _ => return None,
     };
     Some(match certificate {
-        // An authority that was made anew under its old name signs with another key.
+        // An authority that was created again under its old name signs with another key.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             let why = match certificate {
                 CertificateError::BadSignature => "bad signature",
@@ -95,7 +95,7 @@ fn distrust(address: &str, error: &rustls::Error) -> Option<String> {
             "the certificate of {address} is for another host: check the endpoint, and what answers there \
              ({certificate})"
         ),
-        // webpki's word for a self-signed certificate that may sign others (RFC 5280, 4.2.1.9).
+        // webpki's error for a self-signed certificate that may sign others (RFC 5280, 4.2.1.9).
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => format!(
             "the certificate of {address} is that of an authority, not of a server: give the server a certificate of \
              its own, without CA:TRUE"
@@ -104,7 +104,7 @@ fn distrust(address: &str, error: &rustls::Error) -> Option<String> {
     })
 }
 
-/// The variable that names the proxy for an address; empty if there is none. It may be one that `NO_PROXY` exempts.
+/// The variable that names the proxy for an address; empty if there is none. `NO_PROXY` may exempt the address.
 fn proxy(address: &str) -> String {
     let names: &[&str] = if address.starts_with("http://") {
         &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     fn of(error: rustls::Error) -> Option<(FaultKind, String)> {
-        // As hyper-rustls nests it.
+        // Nested as hyper-rustls does it.
         let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error));
         cause("https://there", &error)
     }

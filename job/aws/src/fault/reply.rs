@@ -1,10 +1,10 @@
-//! What an error reply means: by its code, or by its status if it has no code.
+//! Classifies error replies by their code, or by their status if they have no code.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::{FaultKind, text::element};
 
-/// The region in which S3 says that a bucket is: in a header, and of some errors in their body.
+/// The region that S3 states for a bucket: in a header or, for some errors, in the body.
 pub(crate) fn said_region(reply: &HttpResponse) -> Option<String> {
     let header = reply.headers().get("x-amz-bucket-region").map(str::to_owned);
     let region = header.or_else(|| element(body(reply), "Region").map(str::to_owned))?;
@@ -12,25 +12,25 @@ pub(crate) fn said_region(reply: &HttpResponse) -> Option<String> {
     (region.len() <= 32 && !region.is_empty() && region.bytes().all(is_word)).then_some(region)
 }
 
-/// The body of a reply, as far as it is text.
+/// The body of a reply, if it is text.
 pub(super) fn body(reply: &HttpResponse) -> &str {
     reply.body().bytes().and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
 }
 
-/// Whether a reply of which the SDK has read neither result nor error code was torn on its way: with a status of success
-/// it has a result, and with a body a code.
+/// Whether a reply was damaged in transit that has neither a result nor an error code for the SDK. A reply with a
+/// status of success has a result, and one with a body has a code.
 pub(super) fn is_damaged(reply: &HttpResponse) -> bool {
     reply.status().is_success() || reply.body().bytes().is_some_and(|body| !body.is_empty())
 }
 
-/// Whether a page for people came in the place of a reply: proxies and gateways send such; AWS sends XML or JSON.
+/// Whether the reply is a web page. Proxies and gateways send such pages; AWS sends XML or JSON.
 pub(super) fn is_web_page(reply: &HttpResponse) -> bool {
     let body = body(reply).trim_start();
     let begins = |word: &str| body.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
     begins("<!doctype html") || begins("<html")
 }
 
-/// The permission on a KMS key that a message says is missing, such as `kms:Decrypt`.
+/// The permission on a KMS key, such as `kms:Decrypt`, that a message says is missing.
 pub(super) fn kms_action(message: &str) -> Option<&str> {
     let at = message.find(" kms:")? + 1;
     let action =
@@ -38,18 +38,18 @@ pub(super) fn kms_action(message: &str) -> Option<&str> {
     (action.len() > "kms:".len()).then_some(action)
 }
 
-/// What a reply with this code, message and status means.
+/// Classifies a reply with this code, message and status.
 pub(super) fn kind(code: &str, message: &str, status: u16) -> FaultKind {
-    // Key errors of S3 all begin so; DynamoDB has no code of its own for a key that it can't use. Names of tables and
-    // keys of items hold no such words.
+    // All key errors of S3 begin with this; DynamoDB has no code of its own for a key that it can't use. Names of
+    // tables and keys of items do not contain these words.
     let is_about_key = code.starts_with("KMS") || message.contains("KMS key") || message.contains("KMS Key");
     let kind = of_code(code, message, status);
     let passes = matches!(kind, FaultKind::Throttled | FaultKind::Transient);
     if is_about_key && !passes { FaultKind::EncryptionKey } else { kind }
 }
 
-/// Codes: DynamoDB Developer Guide, "Error handling with DynamoDB"; Amazon S3 API Reference, "Error responses"; AWS KMS
-/// API Reference, "Common errors", which S3 passes on with `KMS.` before them.
+/// The codes are from: DynamoDB Developer Guide, "Error handling with DynamoDB"; Amazon S3 API Reference, "Error
+/// responses"; AWS KMS API Reference, "Common errors", which S3 passes on with the prefix `KMS.`.
 fn of_code(code: &str, message: &str, status: u16) -> FaultKind {
     match code {
         "ProvisionedThroughputExceededException"
@@ -92,10 +92,10 @@ fn of_code(code: &str, message: &str, status: u16) -> FaultKind {
         | "TemporaryRedirect"
         | "AuthorizationHeaderMalformed"
         | "IllegalLocationConstraintException" => FaultKind::WrongRegion,
-        // Of CompleteMultipartUpload: a part is not there, or is another (API Reference, "CompleteMultipartUpload").
+        // Of CompleteMultipartUpload: a part is missing or has changed (API Reference, "CompleteMultipartUpload").
         "InvalidPart" => FaultKind::Lost,
         "InvalidObjectState" => FaultKind::Archived,
-        // S3 says so also with status 200: it begins the reply of CompleteMultipartUpload before it has done it (API
+        // S3 also sends this with status 200: it begins the reply of CompleteMultipartUpload before it is done (API
         // Reference, "CompleteMultipartUpload").
         "InternalError"
         | "RequestTimeout"

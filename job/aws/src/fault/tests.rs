@@ -3,7 +3,7 @@ use aws_smithy_types::error::ErrorMetadata;
 
 use super::*;
 
-/// What the SDK makes of a reply that it can't read.
+/// The fault for a reply that the SDK can't read.
 fn unread(status: u16, body: &'static str) -> Fault {
     of("dynamodb:Scan", "table T", ScanError::unhandled("unread"), reply(status, body))
 }

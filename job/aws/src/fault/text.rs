@@ -1,13 +1,13 @@
-//! What servers and libraries say, made fit for one line.
+//! Makes the messages of servers and libraries fit for one line.
 
 use std::{error::Error, io, iter};
 
 use job::visible;
 
-/// No more of what a server says is repeated.
+/// The most characters of a server's message that are repeated.
 const MAX_CHARS: usize = 400;
 
-/// On one line, cut if it is too long, and escaped as all text of the programs is.
+/// The text on one line, cut if it is too long, and escaped like all output of the programs.
 pub(crate) fn sane(text: &str) -> String {
     let text = text.trim();
     let mut cut: String = text
@@ -21,7 +21,7 @@ pub(crate) fn sane(text: &str) -> String {
     visible::line(&cut).into_owned()
 }
 
-/// An error and its causes on one line, each said once.
+/// An error and its causes on one line, without repetitions.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -36,7 +36,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     sane(&text)
 }
 
-/// The last cause of an error, for those whose other causes only say which layer it went through.
+/// The last cause of an error, for errors whose other causes only name the layers that they passed.
 pub(crate) fn deepest(error: &dyn Error) -> String {
     let mut last = error;
     while let Some(cause) = last.source() {
@@ -45,7 +45,7 @@ pub(crate) fn deepest(error: &dyn Error) -> String {
     sane(&last.to_string())
 }
 
-/// An error and its causes, also those that are the payload of an [`io::Error`]: its `source` leaves them out.
+/// An error and its causes, including payloads of an [`io::Error`], which its `source` leaves out.
 pub(crate) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -55,8 +55,7 @@ pub(crate) fn causes<'a>(
     })
 }
 
-/// The content of an element of an error that S3 describes in XML, if that is there and made of what names and numbers
-/// are made of.
+/// The content of an element in an XML error of S3, if it exists and consists only of characters of names and numbers.
 pub(crate) fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     let (content, _) = rest.split_once(&format!("</{name}>"))?;

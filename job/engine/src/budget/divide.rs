@@ -1,11 +1,11 @@
 //! Max-min fair division.
 
-/// Divides `available` among `needs`: nobody gets more than it needs, and nobody gets less than
-/// another unless it needs less. What is given adds up to `min(available, Σ needs)` exactly.
+/// Divides `available` among `needs`. Nobody receives more than it needs, and nobody receives less than another
+/// unless it needs less. The shares add up to exactly `min(available, Σ needs)`.
 ///
-/// Where it is not enough for all, only so `many` get something, or as many as it takes to give everything away: the
-/// shares of a thousand would be too small to be of use, and cost a message each. It goes round: `next` is whose turn
-/// it is, and is moved on; it also decides who gets the odd remainders.
+/// When there is not enough for all, only `many` receive a share, or as many as it takes to use up `available`: the
+/// shares of a thousand workers would be too small to be of use, and each costs a message. `next` is the index whose
+/// turn it is; it moves on with each call, so that all get their turn. It also decides who receives the remainders.
 pub(crate) fn divide(mut available: u64, needs: &[u64], many: usize, next: &mut usize) -> Vec<u64> {
     let mut shares = vec![0; needs.len()];
     let first = next.checked_rem(needs.len()).unwrap_or(0);
@@ -19,7 +19,7 @@ pub(crate) fn divide(mut available: u64, needs: &[u64], many: usize, next: &mut 
     let num_served = enough.count().max(many).min(order.len());
     *next = if num_served < order.len() { order[num_served] } else { first + 1 };
     order.truncate(num_served);
-    // Small needs first: what they leave of an equal share is everybody else's.
+    // Small needs first: what they leave of an equal share goes to the others.
     order.sort_by_key(|&who| needs[who]);
     let mut left = order.len() as u64;
     for who in order {

@@ -1,4 +1,4 @@
-//! The segments of an export: which steps may be taken.
+//! The segments of an export, and the checks on each step.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -24,17 +24,17 @@ pub(crate) enum StepRejection {
     Impossible(Segment),
 }
 
-/// More items than a segment has: so the sum of all segments fits its type.
+/// More items than a segment can have. The bound keeps the sum over all segments within its type.
 const MAX_ITEMS: u64 = 1 << 40;
 
 /// The segment that took longest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slowest {
-    /// Which it is.
+    /// The segment.
     pub segment: Segment,
-    /// From its first lease to its end.
+    /// How long it was leased, over all attempts.
     pub took: Duration,
-    /// Items in it.
+    /// The number of its items.
     pub items: u64,
 }
 
@@ -46,12 +46,12 @@ impl Segments {
         Self(Leases::new((0..total.get()).map(|_| Mark::default())))
     }
 
-    /// Done and in all.
+    /// The number of segments done, and of all segments.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.0.num_done(), self.0.total())
     }
 
-    /// Items in sealed parts.
+    /// The number of items in sealed parts.
     pub(crate) fn items(&self) -> u64 {
         self.0.marks().map(|mark| mark.items).sum()
     }
@@ -67,9 +67,9 @@ impl Segments {
         Some(Lease { segment: segment(number), attempt, mark: mark.clone() })
     }
 
-    /// Whether `steps` may be taken, each alone and all together.
+    /// Checks that `steps` can be applied together.
     pub(crate) fn check(&self, worker: WorkerId, steps: &[Step]) -> Result<(), StepRejection> {
-        // A message may hold thousands of steps: those of nearly empty segments.
+        // A message may hold thousands of steps, of nearly empty segments.
         let mut seen = HashSet::with_capacity(steps.len());
         for step in steps {
             let segment = step.segment;
@@ -85,7 +85,7 @@ impl Segments {
         Ok(())
     }
 
-    /// Takes steps that [`check`](Self::check) let through.
+    /// Applies steps that passed [`check`](Self::check).
     pub(crate) fn apply(&mut self, worker: WorkerId, steps: Vec<Step>, now: Duration) {
         for step in steps {
             let number = step.segment.0 as usize;
@@ -95,7 +95,7 @@ impl Segments {
         }
     }
 
-    /// Takes steps that were taken before, by a journal; they must chain as they did then.
+    /// Applies steps from a journal. They must chain as they did in the earlier run.
     pub(crate) fn replay(&mut self, steps: Vec<Step>) -> Result<(), StepRejection> {
         for step in steps {
             let (segment, from) = (step.segment, step.from_page);
@@ -113,7 +113,7 @@ impl Segments {
         Ok(())
     }
 
-    /// Takes a mark as a journal has it.
+    /// Sets the mark of a segment from a journal.
     pub(crate) fn replay_mark(&mut self, segment: Segment, mark: Mark) -> Result<(), StepRejection> {
         self.0.mark(segment.0 as usize).ok_or(StepRejection::UnknownSegment(segment))?;
         if mark.position == Position::Start || mark.items > MAX_ITEMS {
@@ -124,12 +124,12 @@ impl Segments {
         Ok(())
     }
 
-    /// Everything of a journal has been replayed.
+    /// Ends the replay of a journal.
     pub(crate) fn settle(&mut self) {
         self.0.settle();
     }
 
-    /// How far each segment has got that has been begun.
+    /// The marks of the segments that have begun.
     pub(crate) fn begun(&self) -> impl Iterator<Item = (Segment, &Mark)> {
         let all = self.0.marks().enumerate().map(|(number, mark)| (segment(number), mark));
         all.filter(|(_, mark)| mark.position != Position::Start)
@@ -144,7 +144,7 @@ impl Segments {
     }
 }
 
-/// Whether a step can lead on from this mark.
+/// Whether a segment can take this step from this mark.
 fn is_possible(mark: &Mark, step: &Step) -> bool {
     let items = mark.items.checked_add(step.items);
     let goes_on =
@@ -152,7 +152,7 @@ fn is_possible(mark: &Mark, step: &Step) -> bool {
     goes_on && step.position != Position::Start && items.is_some_and(|items| items <= MAX_ITEMS)
 }
 
-/// The mark after a step, and whether the segment is done with it.
+/// The mark after a step, and whether the step ends the segment.
 fn after(mark: &Mark, step: Step) -> (Mark, bool) {
     let is_done = step.position == Position::Done;
     (Mark { position: step.position, pages: step.to_page, items: mark.items + step.items }, is_done)

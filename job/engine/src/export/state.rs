@@ -1,5 +1,5 @@
-//! What an export has got to: segments and part files. The same whether it is worked on or replayed from a
-//! journal.
+//! The state of an export: its segments and part files. It is the same for a running export and for one replayed from
+//! a journal.
 
 use job::{
     control::Sealed,
@@ -16,14 +16,14 @@ use crate::{
 
 /// Segments and part files of one export.
 pub struct ExportState {
-    /// What it is.
+    /// What the export was started with.
     pub begin: Begin,
     pub(super) segments: Segments,
     pub(super) files: PartFiles,
 }
 
 impl ExportState {
-    /// At its beginning. A file system lets upload parts be small.
+    /// The state at the start. `on_file_system` permits small upload parts.
     pub fn new(begin: Begin, on_file_system: bool) -> Self {
         Self {
             segments: Segments::new(begin.segments),
@@ -32,10 +32,10 @@ impl ExportState {
         }
     }
 
-    /// Takes a fact of a journal that concerns segments or files.
+    /// Applies a fact of a journal that concerns segments or files.
     ///
     /// # Errors
-    /// Why that can't be a fact of this export.
+    /// Fails if it can't be a fact of this export.
     pub fn replay(&mut self, fact: Fact) -> Result<(), String> {
         match fact {
             Fact::File(opened) => self.files.replay(opened).map_err(|why| why.to_string()),
@@ -54,10 +54,10 @@ impl ExportState {
         }
     }
 
-    /// Makes sure that what was replayed is a whole: every part comes with the steps whose items it holds.
+    /// Checks that the replayed state is complete: every part comes with the steps whose items it holds.
     ///
     /// # Errors
-    /// Why no export can have got there.
+    /// Fails if the files do not hold as many items as the segments have read.
     pub fn check(&self) -> Result<(), String> {
         let (files, segments) = (self.files().iter().map(PartFile::items).sum::<u64>(), self.sealed_items());
         if files == segments {
@@ -66,18 +66,18 @@ impl ExportState {
         Err(format!("contradicts earlier entries: files hold {files} items, and segments gave {segments}"))
     }
 
-    /// Everything of a journal has been replayed; others go on from here.
+    /// Ends the replay of a journal, so that the export can be resumed.
     pub fn settle(&mut self) {
         self.segments.settle();
         self.files.settle();
     }
 
-    /// The fact that it began with.
+    /// The fact that the export began with.
     pub fn begun(&self) -> Fact {
         Fact::Begin(Box::new(self.begin.clone()))
     }
 
-    /// The facts that make the state what it is.
+    /// The facts that restore this state.
     pub fn facts(&self) -> Vec<Fact> {
         let mut facts = vec![self.begun()];
         for file in self.files() {
@@ -95,31 +95,31 @@ impl ExportState {
         self.files.all()
     }
 
-    /// Items in sealed parts, by what segments gave.
+    /// The number of items in sealed parts, counted by segment.
     pub fn sealed_items(&self) -> u64 {
         self.segments.items()
     }
 
-    /// Segments done and in all.
+    /// The number of segments done, and of all segments.
     pub fn tasks(&self) -> (usize, usize) {
         self.segments.counts()
     }
 
-    /// Something would have to be read again if it were removed.
+    /// Whether anything would have to be read again if the state were removed.
     pub fn has_anything(&self) -> bool {
         self.segments.begun().next().is_some()
     }
 
-    /// How much is done, 0 to 100; 100 only if it is all.
+    /// The progress in percent, 0 to 100. It is 100 only if all segments are done.
     pub fn percent(&self) -> u64 {
         percent(self.sealed_items(), self.begin.expected_items, self.tasks())
     }
 
-    /// What the export will be called when all files are complete, if all segments are done: a function of
-    /// the journal alone, so that whoever completes it writes the same.
+    /// The export.json of the completed export; all segments must be done. It depends on the journal alone, so any
+    /// coordinator that completes the export writes the same.
     ///
     /// # Errors
-    /// If files do not hold what segments gave.
+    /// Fails if the files do not hold as many items as the segments have read.
     pub fn export_json(&self, run: &Run, totals: &Totals, at: &str) -> Result<ExportJson, String> {
         let begin = &self.begin;
         let with_items = self.files().iter().filter(|file| !file.parts.is_empty());
@@ -158,13 +158,13 @@ impl ExportState {
     }
 }
 
-/// A file as a journal has it, if its upload was opened.
+/// The journal's record of a file, if its upload was opened.
 pub(super) fn opened(file: &PartFile) -> Option<OpenedFile> {
     let upload_id = file.upload_id.clone()?;
     Some(OpenedFile { file: file.id, name: file.name.clone(), upload_id })
 }
 
-/// How many segments end with these steps.
+/// The number of segments that end with these steps.
 pub(super) fn num_done(sealed: &Sealed) -> u64 {
     sealed.steps.iter().filter(|step| step.position == Position::Done).count() as u64
 }

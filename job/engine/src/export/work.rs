@@ -1,4 +1,4 @@
-//! The work of an export: segments that are leased, part files that are filled.
+//! The work of an export: it leases segments and assigns part files.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -19,41 +19,41 @@ use crate::{
     schedule::{Action, Reply, Work},
 };
 
-/// What happens to an export besides what workers say.
+/// Events of an export other than messages from workers.
 #[derive(Debug)]
 pub enum ExportEvent {
     /// The upload of a file is open, under this id.
     Opened(FileId, UploadId),
-    /// Nothing can reach a file any more but its parts.
+    /// A file is fenced: only its sealed parts can end up in it.
     Fenced(FileId),
 }
 
-/// What an export wants done.
+/// Actions that an export asks for.
 #[derive(Debug, PartialEq)]
 pub enum ExportAction {
     /// Open the upload of a file.
     OpenFile(FileId, PartName),
-    /// Make sure that nothing a lost worker still does reaches this file.
+    /// Fence a file of a lost worker, so that nothing the worker still does reaches it.
     Fence(FileId),
 }
 
-/// An export that is being worked on.
+/// A running export.
 pub struct ExportWork {
     settings: ExportSettings,
     state: ExportState,
-    /// Files whose worker waits for them.
+    /// Files that their workers wait for.
     opening: BTreeSet<FileId>,
-    /// What no journal has yet.
+    /// Facts that are not in the journal yet.
     facts: Vec<Fact>,
 }
 
 impl ExportWork {
-    /// One at its beginning, or one that was [settled](ExportState::settle).
+    /// The work of an export at its start, or of a replayed one that was [settled](ExportState::settle).
     pub fn new(state: ExportState, settings: ExportSettings) -> Self {
         Self { settings, state, opening: BTreeSet::new(), facts: Vec::new() }
     }
 
-    /// What it has got to.
+    /// The state of the export.
     pub fn state(&self) -> &ExportState {
         &self.state
     }
@@ -63,7 +63,7 @@ impl ExportWork {
         self.state.segments.slowest()
     }
 
-    /// A part with all its steps is taken, or nothing of it.
+    /// Accepts a part with all its steps, or nothing of it.
     fn sealed(&mut self, now: Duration, id: WorkerId, sealed: Sealed) -> Result<Reply<ExportAction>, String> {
         let Sealed { part, steps } = &sealed;
         let items = steps.iter().map(|step| step.items).sum::<u64>();
@@ -88,7 +88,7 @@ impl ExportWork {
 
     fn opened(&mut self, file: FileId, upload_id: UploadId) -> Vec<Action<ExportAction>> {
         let is_waited_for = self.opening.remove(&file);
-        // One that was opened for nobody is known all the same, so that it is aborted.
+        // A file whose worker is gone is recorded as well, so that its upload is aborted.
         let Some(file) = self.state.files.opened(file, upload_id.clone()) else { return Vec::new() };
         self.facts.extend(opened(file).map(Fact::File));
         if !is_waited_for {
@@ -133,7 +133,7 @@ impl Work for ExportWork {
         match event {
             ExportEvent::Opened(file, upload_id) => self.opened(file, upload_id),
             ExportEvent::Fenced(file) => {
-                // Of one that was never opened there is nothing to be known.
+                // A file whose upload was never opened needs no fact.
                 let is_open =
                     self.state.files().get(file.0 as usize).is_some_and(|file| file.upload_id.is_some());
                 if is_open && self.state.files.fenced(file).is_ok() {

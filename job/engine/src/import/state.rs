@@ -1,4 +1,4 @@
-//! What an import has got to, for its journal.
+//! The state of an import, as its journal records it.
 
 use std::collections::BTreeMap;
 
@@ -9,22 +9,22 @@ use job::{
     split::Counts,
 };
 
-/// How far a split has got.
+/// The progress of a split.
 #[derive(Clone, Debug)]
 struct Progress {
-    /// Where it began.
+    /// The text offset at which it began.
     from: u64,
     to: u64,
     done: bool,
     rejects: Vec<RejectedLine>,
 }
 
-/// Marks of splits and what became of the lines before them.
+/// The marks of the splits, and the results of the lines before them.
 #[derive(Clone, Debug)]
 pub struct ImportState {
-    /// What it is.
+    /// What the import was started with.
     pub begin: BeginImport,
-    /// What the check of the whole backup found, once it is through.
+    /// The result of the check of the whole backup, once it is complete.
     pub checked: Option<Checked>,
     splits: BTreeMap<SplitId, Progress>,
     counts: Counts,
@@ -32,15 +32,15 @@ pub struct ImportState {
 }
 
 impl ImportState {
-    /// At its beginning.
+    /// The state at the start.
     pub fn new(begin: BeginImport) -> Self {
         Self { begin, checked: None, splits: BTreeMap::new(), counts: Counts::default(), rejected: 0 }
     }
 
-    /// Takes a fact of a journal that concerns splits.
+    /// Applies a fact of a journal that concerns splits.
     ///
     /// # Errors
-    /// Why that can't be a fact of this import.
+    /// Fails if it can't be a fact of this import.
     pub fn replay(&mut self, fact: Fact) -> Result<(), String> {
         match fact {
             Fact::Checked(checked) => {
@@ -66,11 +66,11 @@ impl ImportState {
         }
     }
 
-    /// A split has got further, as was checked before.
+    /// Applies an advance of a split that has been checked.
     pub(super) fn settled(&mut self, settled: &Settled) {
         let Settled { split, from, to, done, mut counts, rejects } = settled.clone();
         if self.begin.mode == WriteMode::Delete {
-            // Versions that did not count removals apart counted them as items.
+            // Versions that did not count removals separately counted them as items.
             counts = counts.of_removals();
         }
         let fresh = || Progress { from, to, done, rejects: Vec::new() };
@@ -81,12 +81,12 @@ impl ImportState {
         self.counts += counts;
     }
 
-    /// The fact that it began with.
+    /// The fact that the import began with.
     pub fn begun(&self) -> Fact {
         Fact::BeginImport(Box::new(self.begin.clone()))
     }
 
-    /// The facts that make the state what it is. That of the first split has the counts of all.
+    /// The facts that restore this state. The fact of the first split has the counts of all splits.
     pub fn facts(&self) -> Vec<Fact> {
         let mut facts = vec![self.begun()];
         facts.extend(self.checked.map(Fact::Checked));
@@ -98,40 +98,40 @@ impl ImportState {
         facts
     }
 
-    /// How far each split has got that has been begun, and whether it is done.
+    /// The marks of the splits that have begun, and whether each is done.
     pub(super) fn marks(&self) -> impl Iterator<Item = (SplitId, u64, bool)> {
         self.splits.iter().map(|(&split, progress)| (split, progress.to, progress.done))
     }
 
-    /// Lines that became nothing, by split.
+    /// Rejected lines, by split.
     pub fn rejects(&self) -> impl Iterator<Item = (SplitId, &RejectedLine)> {
         self.splits
             .iter()
             .flat_map(|(&split, progress)| progress.rejects.iter().map(move |line| (split, line)))
     }
 
-    /// What became of the lines so far.
+    /// The results of the lines so far.
     pub fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// Lines so far that became nothing.
+    /// The number of rejected lines so far.
     pub fn rejected(&self) -> u64 {
         self.rejected
     }
 
-    /// Splits done and in all.
+    /// The number of splits done, and of all splits.
     pub fn tasks(&self) -> (usize, usize) {
         (self.splits.values().filter(|progress| progress.done).count(), self.begin.splits as usize)
     }
 
-    /// Something would have to be read or written again if it were forgotten.
+    /// Whether anything would have to be read or written again if the state were removed.
     pub fn has_anything(&self) -> bool {
         self.checked.is_some() || !self.splits.is_empty()
     }
 }
 
-/// More items, or bytes of them, than there are, so that sums fit their types.
+/// Whether the sums would exceed what any backup holds. The bound keeps them within their types.
 fn is_too_much(more: &Counts, so_far: Counts) -> bool {
     const MOST: u64 = 1 << 60;
     let pairs = [

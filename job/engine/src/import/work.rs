@@ -1,4 +1,4 @@
-//! The work of an import: splits that are leased, and what became of their lines.
+//! The work of an import: it leases splits and counts what became of their lines.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -18,14 +18,14 @@ use crate::{
 };
 use job::counted::count_of;
 
-/// A journal keeps where each rejected line stands and why, so that the reject file of a later run has it too: of so
-/// many lines at most, some 10 MB of memory and of each whole object of the journal.
+/// The most rejected lines that a journal keeps. It keeps the offset and reason of each, so that the reject file of a
+/// resumed run is complete. This many take some 10 MB of memory and of each snapshot of the journal.
 const MAX_JOURNALED_REJECTS: u64 = 100_000;
 
-/// What an import wants done.
+/// Actions that an import asks for.
 #[derive(Debug, PartialEq)]
 pub enum ImportAction {
-    /// Note lines of an object that became nothing.
+    /// Record rejected lines of an object.
     Reject(Object, Vec<Reject>),
 }
 
@@ -33,21 +33,22 @@ pub enum ImportAction {
 pub struct ImportWork {
     settings: ImportSettings,
     splits: Vec<Split>,
-    /// Marks are text offsets.
+    /// The marks are text offsets.
     leases: Leases<u64>,
-    /// A worker has been given a split, so it may have written something.
+    /// Whether a worker has been given a split, and so may have written something.
     has_begun: bool,
     max_rejects: u64,
     counts: Counts,
     rejected: u64,
-    /// What a journal has of it and will have, if there is one.
+    /// The state that the journal records, if there is a journal.
     state: Option<ImportState>,
-    /// What no journal has yet.
+    /// Facts that are not in the journal yet.
     facts: Vec<Fact>,
 }
 
 impl ImportWork {
-    /// `splits` are numbered from 0. More than `max_rejects` lines that become nothing fail the job.
+    /// The work at the start. `splits` are numbered from 0. The job fails once more than `max_rejects` lines are
+    /// rejected.
     pub fn new(settings: ImportSettings, splits: Vec<Split>, max_rejects: u64) -> Self {
         let leases = Leases::new(splits.iter().map(|split| split.text_start));
         Self {
@@ -63,7 +64,7 @@ impl ImportWork {
         }
     }
 
-    /// The same with a journal. A pass that writes goes on from what that has.
+    /// Adds the state of a journal. A pass that writes resumes from it.
     #[must_use]
     pub fn with(mut self, state: ImportState) -> Self {
         if self.settings.mode != WriteMode::Check {
@@ -77,12 +78,12 @@ impl ImportWork {
         self
     }
 
-    /// What a journal has of it, if there is one.
+    /// The state that the journal records, if there is a journal.
     pub fn state(&self) -> Option<&ImportState> {
         self.state.as_ref()
     }
 
-    /// Keeps an advance for the journal: none of a check, which is done whole or not at all.
+    /// Keeps an advance for the journal. A check keeps none, since it is resumed from its start.
     fn keep(&mut self, advance: &Advance) {
         let Some(state) = self.state.as_mut().filter(|_| self.settings.mode != WriteMode::Check) else {
             return;
@@ -102,23 +103,23 @@ impl ImportWork {
         self.facts.push(Fact::Settled(settled));
     }
 
-    /// What became of the lines so far.
+    /// The results of the lines so far.
     pub fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// Lines so far that became nothing.
+    /// The number of rejected lines so far.
     pub fn rejected(&self) -> u64 {
         self.rejected
     }
 
-    /// A worker was given a split in this pass. From then on the table may hold more than the counts say: a worker
-    /// reports what it wrote later, and not at all if it fails.
+    /// Whether a worker was given a split in this pass. From then on the table may hold more than the counts say: a
+    /// worker reports its writes later, and not at all if it fails.
     pub fn has_begun(&self) -> bool {
         self.has_begun
     }
 
-    /// An advance is taken whole, or nothing of it.
+    /// Accepts an advance whole, or nothing of it.
     fn advance(
         &mut self,
         now: Duration,

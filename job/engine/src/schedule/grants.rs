@@ -1,4 +1,4 @@
-//! Which worker gets how much of the budget, and when. Part of the schedule's core.
+//! When each worker receives units, and how many.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use job::{capacity::Units, control::ToWorker};
 use super::{Action, Schedule, Work, workers::Worker};
 use crate::budget::divide;
 
-/// For each worker, between two looks at what all of them need: looking takes time for each, and so costs little
-/// however many there are. With few, whoever asks is served at once, if there is enough for all.
+/// The pause between two sums of all workers' needs, for each worker: a sum takes time for each worker, so the pause
+/// keeps its cost low for any number of them. With few workers, a request is served at once if the bucket holds enough.
 const GRANT_PAUSE: Duration = Duration::from_micros(5);
-/// Grants of a tick, where there is not enough for all: each is a message with a system call of its own.
+/// The most grants in a tick when there is not enough for all: each is a message with a system call of its own.
 const MOST_GRANTS: usize = 500;
 
 impl<W: Work> Schedule<W> {
-    /// Hands out all that is needed, if the bucket holds it. Else the tick divides what there is: divided whenever
-    /// somebody asks, it would come in crumbs, each of them a message.
+    /// Grants all that workers need, if the bucket holds it. Otherwise the next tick divides what the bucket holds:
+    /// dividing at every request would grant tiny amounts, each with a message of its own.
     pub(super) fn grant_all(&mut self, now: Duration, actions: &mut Vec<Action<W::Action>>) {
         if now.saturating_sub(self.granted_at) < GRANT_PAUSE * self.workers.len() {
             return;
@@ -28,7 +28,7 @@ impl<W: Work> Schedule<W> {
         }
     }
 
-    /// Hands out what the bucket holds, max-min fair.
+    /// Grants what the bucket holds, divided max-min fairly.
     pub(super) fn grant(&mut self, now: Duration, actions: &mut Vec<Action<W::Action>>) {
         self.granted_at = now;
         let needs = self.needs();
@@ -39,7 +39,7 @@ impl<W: Work> Schedule<W> {
         }
     }
 
-    /// Thousandths of a unit that each worker asked for and has not got.
+    /// Thousandths of a unit that each worker has asked for and not received.
     fn needs(&self) -> Vec<u64> {
         self.workers.iter().map(|(_, worker)| worker.outstanding().milli()).collect()
     }
@@ -57,7 +57,7 @@ impl<W: Work> Schedule<W> {
 }
 
 impl Worker {
-    /// What it asked for and has not got. One that has read all it was given needs nothing more.
+    /// The units that it has asked for and not received. A worker whose tasks are all done needs no more.
     fn outstanding(&self) -> Units {
         if self.draining && self.held == 0 {
             return Units::ZERO;

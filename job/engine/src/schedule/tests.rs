@@ -24,7 +24,7 @@ fn hired(segments: u32, supply: WorkerSupply) -> (Exporting, Actions) {
     begun(ExportState::new(begin(segments), true), supply)
 }
 
-/// What an export of this many segments begins with.
+/// The fact that an export of this many segments begins with.
 pub(super) fn begin(segments: TotalSegments) -> Begin {
     let partition = KeyAttribute { name: "id".into(), kind: KeyKind::S };
     Begin {
@@ -44,7 +44,7 @@ pub(super) fn begin(segments: TotalSegments) -> Begin {
     }
 }
 
-/// A job that goes on from a state.
+/// A job that resumes from a state.
 pub(super) fn begun(state: ExportState, supply: WorkerSupply) -> (Exporting, Actions) {
     let settings = ExportSettings {
         table: "t".into(),
@@ -150,7 +150,7 @@ fn a_lost_workers_segment_goes_to_one_that_waits() {
     assert_eq!(actions[1], Action::Start(WorkerId(3)));
     let again = leases_in(&actions).remove(0);
     assert_eq!((again.segment, again.attempt), (first.segment, first.attempt.next()));
-    // What the lost worker still says is not heard, and what it sealed late is not taken.
+    // Later messages of the lost worker have no effect, and the part that it sealed late is not accepted.
     let late = Sealed { part: Some(part(file, 1)), steps: vec![done(&first, 1)] };
     assert_eq!(say(&mut schedule, 1, FromWorker::Sealed(late)), []);
     assert_eq!(schedule.work().state().sealed_items(), 0);
@@ -212,7 +212,7 @@ fn who_has_read_everything_is_granted_nothing_more() {
     };
     let actions = schedule.handle(TICK, Event::Tick);
     assert!(granted(&actions, 1), "the other has nothing to read: {actions:?}");
-    // What was leased to the first comes to it: now it needs units, and what it asked for counts.
+    // The tasks of the first worker go to it: now it needs units, and what it asked for counts.
     let actions = schedule.handle(TICK, Event::Lost(WorkerId(1), "killed".into()));
     assert_eq!(leases_in(&actions)[0].segment, lease.segment);
     let actions = schedule.handle(2 * TICK, Event::Tick);

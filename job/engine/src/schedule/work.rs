@@ -1,4 +1,4 @@
-//! The words between the schedule, the work of a job, and whoever drives them.
+//! The types that the schedule, the work of a job, and the driver exchange.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use job::{
 
 use crate::rate::Limits;
 
-/// The tasks of a job, and what becomes of them.
+/// The tasks of a job and their progress.
 pub trait Work {
-    /// What happens to it besides what workers say.
+    /// Events of the work other than messages from workers.
     type Event: std::fmt::Debug + Send + 'static;
-    /// What it wants done.
+    /// Actions that the work asks for.
     type Action: std::fmt::Debug;
 
-    /// What a worker is told first.
+    /// The first message to a worker.
     fn settings(&self) -> ToWorker;
 
     /// Leases the next pending task to a worker.
     fn lease(&mut self, now: Duration, worker: WorkerId) -> Option<ToWorker>;
 
-    /// Takes what a worker says of its tasks, or nothing of it.
+    /// Handles a message from a worker about its tasks. A message that fails has no effect.
     ///
     /// # Errors
-    /// Why the worker must be cut off.
+    /// Fails if the worker must be disconnected; the error says why.
     fn said(
         &mut self,
         now: Duration,
@@ -34,72 +34,72 @@ pub trait Work {
         message: FromWorker,
     ) -> Result<Reply<Self::Action>, String>;
 
-    /// Takes note of what happened.
+    /// Handles an event.
     fn happened(&mut self, event: Self::Event) -> Vec<Action<Self::Action>>;
 
-    /// Takes back what a lost worker held.
+    /// Releases the tasks of a lost worker.
     fn release(&mut self, now: Duration, worker: WorkerId) -> Vec<Self::Action>;
 
-    /// Tasks done and in all.
+    /// The number of tasks done, and of all tasks.
     fn tasks(&self) -> (usize, usize);
 
-    /// What has come to be so since this was last asked, for a journal.
+    /// The facts since the last call, for the journal.
     fn take_facts(&mut self) -> Vec<Fact>;
 
-    /// Facts that say everything; the first is how it began.
+    /// The facts that restore the whole state. The first is the one that the job began with.
     fn snapshot(&self) -> Vec<Fact>;
 
     /// Panics if the state contradicts itself.
     fn check_invariants(&self);
 }
 
-/// What came of something that a worker said.
+/// The result of a worker's message.
 #[derive(Debug)]
 pub struct Reply<A> {
-    /// So many of its tasks are done.
+    /// The number of the worker's tasks that are now done.
     pub done: u64,
-    /// Something is durable that was not.
+    /// Whether something has become durable.
     pub progressed: bool,
-    /// What is to be done.
+    /// The actions to take.
     pub actions: Vec<Action<A>>,
 }
 
 impl<A> Reply<A> {
-    /// Nothing is done yet.
+    /// A reply with these actions, and no progress.
     pub fn actions(actions: Vec<Action<A>>) -> Self {
         Self { done: 0, progressed: false, actions }
     }
 }
 
-/// What happened.
+/// An event of the job.
 #[derive(Debug)]
 pub enum Event<E> {
     /// A worker's stream is open.
     Connected(WorkerId),
-    /// A worker said something.
+    /// A worker sent a message.
     Message(WorkerId, FromWorker),
-    /// A worker's stream or process has ended, or it could not be started.
+    /// A worker's stream or process ended, or the worker could not be started.
     Lost(WorkerId, String),
-    /// Workers that came by themselves come no more.
+    /// The cluster that supplies the workers has ended: no more will connect.
     ClusterEnded(String),
-    /// Something happened to the work.
+    /// An event of the work.
     Work(E),
-    /// The table's capacity has been looked at again.
+    /// The capacity of the table has been read again.
     Limits(Limits),
     /// Time passed.
     Tick,
 }
 
-/// What is to be done.
+/// An action to take.
 #[derive(Debug, PartialEq)]
 pub enum Action<A> {
     /// Start a worker.
     Start(WorkerId),
-    /// Tell a worker something.
+    /// Send a message to a worker.
     Send(WorkerId, ToWorker),
-    /// End a worker's stream and process; its `Lost` need not be reported.
+    /// End a worker's stream and process. Its `Lost` event need not be reported.
     Disconnect(WorkerId, String),
-    /// What the work wants.
+    /// An action of the work.
     Work(A),
     /// All tasks are done.
     Complete,

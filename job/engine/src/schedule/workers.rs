@@ -1,37 +1,37 @@
-//! The workers of a job: who is there, what each asked for and got. Part of the schedule's core.
+//! The workers of a job: which are alive, and what each has asked for and received.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use job::{capacity::Units, control::Stats, ids::WorkerId};
 
-/// A starting worker that has not said hello for so long is lost.
+/// A starting worker that has not said hello within this time is lost.
 const START_LIMIT: Duration = Duration::from_mins(1);
-/// Deaths in a row, without anything being sealed in between, after which no worker is started again:
-/// this many, and two for each worker. Pages that were only read will be read and paid for again.
+/// The number of workers that may be lost in a row, with nothing sealed in between: this many, and two for each
+/// worker. After that none is started again. Pages that were read but not sealed are read and paid for again.
 const DEATHS_IN_A_ROW: u32 = 3;
 
-/// Who sees to it that there are workers.
+/// Where the workers come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkerSupply {
-    /// The schedule has so many started, and another for each that is lost.
+    /// The schedule starts this many, and replaces each that is lost.
     Spawn(u32),
-    /// They come by themselves, so many at once at most, and others in the place of lost ones.
+    /// A cluster starts them, at most this many at once, and replaces lost ones.
     External(u32),
 }
 
-/// A worker that was started or came, and is not known to be lost.
+/// A worker that was started or has connected, and is not known to be lost.
 #[derive(Debug)]
 pub(super) struct Worker {
     has_joined: bool,
     pub(super) heard_at: Duration,
-    /// Units and segments asked for, and given, since hello.
+    /// The units and tasks asked for, and those given, since hello.
     pub(super) needed: Units,
     pub(super) granted: Units,
     pub(super) wanted: u64,
     pub(super) assigned: u64,
-    /// Segments that it has and that are not done.
+    /// The tasks that it holds and has not finished.
     pub(super) held: u64,
-    /// It has been told that no segment is left.
+    /// Whether it has been told that no task is left.
     pub(super) draining: bool,
     pub(super) stats: Stats,
 }
@@ -57,7 +57,7 @@ impl Worker {
     }
 }
 
-/// All of them.
+/// All workers of a job.
 #[derive(Debug)]
 pub(super) struct Workers {
     supply: WorkerSupply,
@@ -66,7 +66,7 @@ pub(super) struct Workers {
     num_lost: u32,
     deaths_in_a_row: u32,
     most_deaths: u32,
-    /// Of lost workers.
+    /// The totals of lost workers.
     past: Stats,
     granted_to_lost: Units,
 }
@@ -86,7 +86,7 @@ impl Workers {
         }
     }
 
-    /// Whom to start at the beginning.
+    /// Starts the first workers, and returns them.
     pub(super) fn first(&mut self, now: Duration) -> Vec<WorkerId> {
         match self.supply {
             WorkerSupply::Spawn(number) => (0..number).map(|_| self.start(now)).collect(),
@@ -101,7 +101,7 @@ impl Workers {
         id
     }
 
-    /// Whether one who says hello belongs to the job.
+    /// Records a worker's hello. Returns whether the worker belongs to the job.
     pub(super) fn join(&mut self, id: WorkerId, now: Duration) -> bool {
         if matches!(self.supply, WorkerSupply::External(_)) {
             self.alive.entry(id).or_insert_with(|| Worker::new(now));
@@ -118,23 +118,23 @@ impl Workers {
         true
     }
 
-    /// Something was sealed: whatever killed workers does not undo everything.
+    /// Something was sealed, so the job makes progress in spite of lost workers.
     pub(super) fn progressed(&mut self) {
         self.deaths_in_a_row = 0;
     }
 
-    /// Whom to start in the place of a lost one.
+    /// Starts a replacement for a lost worker, unless too many were lost in a row.
     pub(super) fn replace(&mut self, now: Duration) -> Option<WorkerId> {
         let by_start = matches!(self.supply, WorkerSupply::Spawn(_));
         (by_start && self.deaths_in_a_row <= self.most_deaths).then(|| self.start(now))
     }
 
-    /// None is left and too many have died.
+    /// Whether no worker is left and too many were lost to start another.
     pub(super) fn are_given_up(&self) -> bool {
         self.alive.is_empty() && self.deaths_in_a_row > self.most_deaths
     }
 
-    /// None is there, and some may come.
+    /// Whether no worker is connected and the cluster may still start some.
     pub(super) fn are_awaited(&self) -> bool {
         matches!(self.supply, WorkerSupply::External(_)) && self.alive.is_empty()
     }
@@ -155,7 +155,7 @@ impl Workers {
         u32::try_from(self.alive.len()).unwrap_or(u32::MAX)
     }
 
-    /// Who wants more tasks than it has got.
+    /// The workers that want more tasks than they have received.
     pub(super) fn asking(&self) -> impl Iterator<Item = WorkerId> {
         self.iter().filter(|(_, worker)| worker.assigned < worker.wanted).map(|(id, _)| id)
     }
@@ -164,7 +164,7 @@ impl Workers {
         self.iter().filter(|(_, worker)| worker.has_joined).map(|(id, _)| id)
     }
 
-    /// Who has not been heard of for `limit`, or for [`START_LIMIT`] since it was started.
+    /// The workers that have sent nothing for `limit`, or have not said hello within [`START_LIMIT`].
     pub(super) fn silent(&self, now: Duration, limit: Duration) -> Vec<WorkerId> {
         let over = |worker: &Worker| {
             let limit = if worker.has_joined { limit } else { START_LIMIT };
@@ -173,16 +173,16 @@ impl Workers {
         self.iter().filter(|(_, worker)| over(worker)).map(|(id, _)| id).collect()
     }
 
-    /// The time in which this process could not listen counts against nobody.
+    /// Extends all deadlines by the time in which this process could not listen.
     pub(super) fn extend_deadlines(&mut self, gap: Duration) {
         for worker in self.alive.values_mut() {
             worker.heard_at += gap;
         }
     }
 
-    /// Whether only the job's own budget holds it up: every worker with tasks has nothing under way and
-    /// waits for units that it has asked for and not got. A worker whose requests hang, fail, or are refused for
-    /// capacity does not.
+    /// Whether only the job's own budget holds it up: every worker with tasks has no request in flight and waits for
+    /// units that it has asked for and not received. That is not so for a worker whose requests hang, fail, or are
+    /// throttled.
     pub(super) fn only_lack_units(&self) -> bool {
         let mut busy = self.alive.values().filter(|worker| worker.held > 0).peekable();
         busy.peek().is_some()

@@ -1,41 +1,41 @@
-//! The units a worker has in hand: who may spend them, and how many more to ask for.
+//! The units that a worker holds: which request may spend them, and how many more to ask for.
 //!
-//! A request is let through when its estimated cost fits into what is in hand, first come first
-//! served, and settled with what it really cost. So the worker may owe at most what its requests
-//! under way cost beyond their estimates, and pays that back before it lets anything else through.
+//! A request is admitted when the units in hand cover its estimated cost, first come first served. It is settled with
+//! its actual cost. The worker can therefore owe no more than its requests in flight cost beyond their estimates, and
+//! pays that back before it admits another request.
 //!
-//! Time is the time since the worker started.
+//! Times count from the start of the worker.
 
 use std::{collections::VecDeque, time::Duration};
 
 use job::capacity::Units;
 
-/// How much of its own recent use a worker wants in hand: grants come about every 100 ms, and a
-/// worker that holds less than that would starve between two of them.
+/// How much of its own recent use a worker wants in hand. Grants come about every 100 ms; a worker that holds less than
+/// it uses between two grants would starve.
 const IN_HAND: Duration = Duration::from_millis(300);
-/// Recent use is what was consumed within this time.
+/// Recent use is the consumption within this time.
 const WINDOW: Duration = Duration::from_secs(1);
-/// What has just begun is taken to have lasted at least this long.
+/// The use is averaged over at least this time, even when it has just begun.
 const MIN_WINDOW: Duration = Duration::from_millis(100);
-/// Asked for before anything is known: the first grant says how large a page may be.
+/// The first amount to ask for, in thousandths, before anything is known. The first grant says how large a page may be.
 const FIRST_NEED: i64 = 1000;
 
-/// The core; all units in thousandths.
+/// The units of a worker. All amounts are thousandths of a unit.
 #[derive(Debug)]
 pub struct Allowance {
     granted: i64,
     asked: i64,
     spent: i64,
-    /// Estimates of the requests under way.
+    /// The estimates of the requests in flight.
     reserved: i64,
-    /// Estimates of the requests that wait, in the order in which they came.
+    /// The estimates of the waiting requests, in their order.
     waiting: VecDeque<i64>,
     recent: VecDeque<(Duration, i64)>,
     busy_since: Duration,
 }
 
 fn milli(units: Units) -> i64 {
-    // Grants of a lifetime stay far below: 2^63 thousandths are 7,000 years of 40,000 units/s.
+    // Grants of a lifetime stay far below that: 2^63 thousandths are 7,000 years of 40,000 units/s.
     i64::try_from(units.milli()).unwrap_or(i64::MAX / 4)
 }
 
@@ -44,7 +44,7 @@ fn units(milli: i64) -> Units {
 }
 
 impl Allowance {
-    /// Nothing in hand.
+    /// A new allowance, with nothing in hand.
     #[expect(clippy::new_without_default, reason = "nobody wants one by default")]
     pub fn new() -> Self {
         Self {
@@ -58,17 +58,17 @@ impl Allowance {
         }
     }
 
-    /// More units to spend.
+    /// Adds units to spend.
     pub fn grant(&mut self, more: Units) {
         self.granted = self.granted.saturating_add(milli(more));
     }
 
-    /// A request waits for its turn.
+    /// Queues a request.
     pub fn request(&mut self, estimate: Units) {
         self.waiting.push_back(milli(estimate));
     }
 
-    /// Lets the request through that has waited longest, if its estimate fits into what is in hand.
+    /// Admits the request that has waited longest, if the units in hand cover its estimate.
     pub fn admit(&mut self) -> Option<Units> {
         let estimate = *self.waiting.front()?;
         if self.balance() < estimate {
@@ -79,7 +79,7 @@ impl Allowance {
         Some(units(estimate))
     }
 
-    /// A request let through for `estimate` has cost `consumed`.
+    /// Settles a request that was admitted for `estimate` and cost `consumed`.
     pub fn settle(&mut self, now: Duration, estimate: Units, consumed: Units) {
         self.reserved -= milli(estimate);
         self.spent += milli(consumed);
@@ -92,7 +92,7 @@ impl Allowance {
         }
     }
 
-    /// All units to have asked for by now, if they are more than before.
+    /// The total of all units to have asked for by now, if it has grown.
     pub fn need(&mut self, now: Duration) -> Option<Units> {
         self.forget_before(now);
         let wanted = self.in_hand_at_best(now) + self.waiting.iter().sum::<i64>();
@@ -104,13 +104,13 @@ impl Allowance {
         Some(units(total))
     }
 
-    /// Whether nothing is under way, and the request that has waited longest needs more units than are in hand. Valid
-    /// after [`admit`](Self::admit) has let nothing more through.
+    /// Whether no request is in flight, and the one that has waited longest needs more units than are in hand. Valid
+    /// after [`admit`](Self::admit) has returned `None`.
     pub fn is_short(&self) -> bool {
         self.reserved == 0 && !self.waiting.is_empty()
     }
 
-    /// What is in hand; a debt if negative.
+    /// The units in hand; a debt if negative.
     fn balance(&self) -> i64 {
         self.granted - self.spent - self.reserved
     }
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(allowance.admit(), Some(whole(10)));
         assert_eq!(allowance.admit(), None);
         assert!(!allowance.is_short(), "one is under way");
-        // It was refused, and cost nothing: what it would have cost is in hand again, but not enough.
+        // It was throttled and cost nothing: its estimate is in hand again, but is not enough.
         allowance.settle(Duration::ZERO, whole(10), Units::ZERO);
         assert!(allowance.is_short());
         allowance.grant(whole(10));
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(allowance.need(Duration::from_mins(1)), None);
     }
 
-    /// Two streams of 5 ms a page, grants each 100 ms of all that was asked for.
+    /// Two streams of 5 ms a page; every 100 ms a grant of all that was asked for.
     #[test]
     fn use_grows_from_nothing_to_full_speed_within_half_a_second() {
         let mut allowance = Allowance::new();

@@ -1,8 +1,8 @@
-//! Which lines of each split are settled, and how far the split has got by that.
+//! Which lines of each split are settled, and how far each split has got.
 //!
-//! Lines are settled in any order. A split's mark moves to behind the last line before which all are
-//! settled (its low-water mark), so that nothing is lost with a worker, and what it had settled
-//! beyond the mark is only written once more.
+//! Lines are settled in any order. The mark of a split moves past every line before which all lines are settled (its
+//! low-water mark). So no line is lost with a worker; the lines that it had settled beyond the mark are written once
+//! more.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -17,64 +17,63 @@ use job::{
 
 use super::line::{Outcome, Ticket};
 
-/// Rejections of one message take this much at most, unless one alone is larger; gRPC takes messages of
-/// 4 MiB.
+/// The most bytes of rejections in a message, unless a single one is larger. gRPC accepts messages of 4 MiB.
 pub const MAX_ADVANCE_BYTES: usize = 1024 * 1024;
-/// What a rejection takes besides its texts.
+/// The bytes of a rejection besides its texts.
 const REJECT_BYTES: usize = 64;
 
-/// What a rejection takes of a message.
+/// The bytes that a rejection takes in a message.
 pub fn bytes_of(reject: &Reject) -> usize {
     reject.line.len() + reject.reason.len() + REJECT_BYTES
 }
 
-/// A line as the reader has found it.
+/// A line as it was read.
 #[derive(Debug)]
 pub struct Entry<P> {
     /// Text offset at which it begins.
     pub offset: u64,
     /// Text offset at which the next one begins.
     pub next: u64,
-    /// What it asks for. Of a line that is rejected it means nothing.
+    /// Whether the line puts or deletes an item. It has no meaning for a rejected line.
     pub write: Write,
-    /// Size of its item by DynamoDB's rule.
+    /// The size of its item by DynamoDB's rule.
     pub item_bytes: u64,
-    /// How it stands.
+    /// The state of the line.
     pub state: State<P>,
 }
 
-/// How a line stands.
+/// The state of a line.
 #[derive(Debug)]
 pub enum State<P> {
-    /// On its way to the table.
+    /// It is not written yet.
     Waiting,
-    /// It is in the table, or removed.
+    /// It has been written or, for a delete, removed.
     Written,
-    /// There was one with its key.
+    /// It was not written, because an item with its key exists.
     Kept,
-    /// It became nothing.
+    /// It was rejected.
     Rejected(Box<Rejected<P>>),
 }
 
-/// A line that became nothing; with what its text in memory costs, given back when it is told.
+/// A rejected line, with the permit for the memory of its text. The permit is returned once the line is reported.
 #[derive(Debug)]
 pub struct Rejected<P> {
-    /// As it is told.
+    /// The rejection to report.
     pub reject: Reject,
-    /// For its text.
+    /// The permit for its text.
     pub permit: Option<P>,
 }
 
-/// An advance to be told, and what may be given back after that.
+/// An advance to report, and the permits to return after that.
 #[derive(Debug)]
 pub struct Told<P> {
-    /// To be told.
+    /// The advance to report.
     pub advance: Advance,
-    /// To be given back.
+    /// The permits to return.
     pub permits: Vec<P>,
 }
 
-/// All splits under way.
+/// All open splits.
 #[derive(Debug)]
 pub struct Ledger<P> {
     splits: BTreeMap<u64, Open<P>>,
@@ -83,25 +82,25 @@ pub struct Ledger<P> {
 
 #[derive(Debug)]
 struct Open<P> {
-    /// Lines that are not told yet, from the `first`-th on.
+    /// The lines that are not collected yet, from number `first` on.
     lines: VecDeque<Entry<P>>,
     first: u64,
-    /// What can be told: it begins where the last told one ended.
+    /// Advances that are ready to report. The first begins where the last reported one ended.
     ready: Vec<Told<P>>,
     collecting: Told<P>,
     collected_bytes: usize,
-    /// Text offset of the end, once all lines are read.
+    /// The text offset of the end, once all lines are read.
     end: Option<u64>,
 }
 
 impl<P> Ledger<P> {
-    /// No split.
+    /// A ledger without splits.
     #[expect(clippy::new_without_default, reason = "nobody wants one by default")]
     pub fn new() -> Self {
         Self { splits: BTreeMap::new(), opened: 0 }
     }
 
-    /// A split begins; gives the slot by which its lines are called.
+    /// Opens a split. Returns the slot that identifies its lines.
     pub fn open(&mut self, lease: &SplitLease) -> u64 {
         let slot = self.opened;
         self.opened += 1;
@@ -118,21 +117,21 @@ impl<P> Ledger<P> {
         slot
     }
 
-    /// The next lines of a split. Says how many are no longer kept.
+    /// Adds the next lines of a split. Returns how many lines are no longer kept.
     pub fn read(&mut self, slot: u64, lines: impl IntoIterator<Item = Entry<P>>) -> usize {
         let Some(open) = self.splits.get_mut(&slot) else { return 0 };
         open.lines.extend(lines);
         open.collect()
     }
 
-    /// Nothing follows in a split; its text ends at `end`.
+    /// Records that all lines of a split are read; its text ends at `end`.
     pub fn ended(&mut self, slot: u64, end: u64) {
         if let Some(open) = self.splits.get_mut(&slot) {
             open.end = Some(end);
         }
     }
 
-    /// A line has come to an end. Says how many of its split are no longer kept.
+    /// Settles a line. Returns how many lines of its split are no longer kept.
     pub fn settle(&mut self, ticket: Ticket, outcome: Outcome) -> usize {
         let Some(open) = self.splits.get_mut(&ticket.slot) else { return 0 };
         let index = ticket.line.checked_sub(open.first).and_then(|index| usize::try_from(index).ok());
@@ -150,17 +149,17 @@ impl<P> Ledger<P> {
         if index == Some(0) { open.collect() } else { 0 }
     }
 
-    /// Whether the split is under way.
+    /// Whether the split is open.
     pub fn is_open(&self, slot: u64) -> bool {
         self.splits.contains_key(&slot)
     }
 
-    /// Whether there is more to be told than may wait.
+    /// Whether an advance of the split must be reported at once.
     pub fn is_urgent(&self, slot: u64) -> bool {
         self.splits.get(&slot).is_some_and(|open| !open.ready.is_empty() || open.is_done())
     }
 
-    /// What is to be told now, in order. Splits that are done are forgotten.
+    /// The advances to report now, in order. Splits that are done are removed.
     pub fn take(&mut self) -> Vec<Told<P>> {
         let mut told = Vec::new();
         self.splits.retain(|_, open| {
@@ -184,7 +183,7 @@ impl<P> Open<P> {
         self.end.is_some() && self.lines.is_empty()
     }
 
-    /// Takes what is settled from the front.
+    /// Collects the settled lines at the front.
     fn collect(&mut self) -> usize {
         let mut collected = 0;
         while self.lines.front().is_some_and(|entry| !matches!(entry.state, State::Waiting)) {
@@ -225,7 +224,7 @@ impl<P> Open<P> {
         self.collecting.permits.extend(permit);
     }
 
-    /// What was collected; what follows begins where it ends.
+    /// The collected advance. The next one begins where it ends.
     fn cut(&mut self) -> Told<P> {
         self.collected_bytes = 0;
         let following = Told { advance: self.collecting.advance.following(), permits: Vec::new() };

@@ -1,4 +1,4 @@
-//! A line between the stage that reads it and the one that writes it.
+//! A line between the stage that reads it and the stage that writes it.
 
 use bytes::Bytes;
 use job::{capacity::Units, format::request::Write};
@@ -6,39 +6,39 @@ use job::{capacity::Units, format::request::Write};
 /// A line that waits to be written.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Whose it is.
+    /// Identifies the line.
     pub ticket: Ticket,
-    /// What it asks for.
+    /// Whether the line puts or deletes an item.
     pub write: Write,
     /// The DynamoDB JSON of its item or, for a delete, of its key.
     pub json: Bytes,
-    /// The identity of its key: equal if and only if the keys are.
+    /// The identity of its key: equal if and only if the keys are equal.
     pub key: Bytes,
-    /// What it will cost on the table, by its size.
+    /// Its estimated cost on the table, by its size.
     pub units: Units,
 }
 
-/// Tells a line of all splits of the worker from the others.
+/// Identifies a line among those of all open splits of the worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket {
-    /// Which of the splits under way; see [`Ledger`](super::ledger::Ledger).
+    /// The slot of its split; see [`Ledger`](super::ledger::Ledger).
     pub slot: u64,
-    /// The how-manieth line of it, from 0.
+    /// The number of the line within its split, from 0.
     pub line: u64,
 }
 
-/// What became of a line that was to be written.
+/// The result of a line that was to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Written, or removed.
+    /// Written or, for a delete, removed.
     Written,
-    /// Not written, because there is an item with the same key.
+    /// Not written, because an item with the same key exists.
     Kept,
-    /// The table does not take it.
+    /// DynamoDB rejects it.
     Rejected {
-        /// As the service says.
+        /// The message of the service.
         reason: String,
-        /// What was sent, in DynamoDB JSON.
+        /// The DynamoDB JSON that was sent.
         json: Bytes,
     },
 }

@@ -1,25 +1,25 @@
-//! How large the next Scan page may be and what it will cost.
+//! How large the next Scan page may be, and its estimated cost.
 
 use job::capacity::Units;
 
 /// A Scan page holds at most this many bytes of items (API reference, Scan).
 const FULL_PAGE_BYTES: u64 = 1024 * 1024;
-/// `Limit` when nothing at all is known of the items and a full page would cost too much.
+/// `Limit` when nothing is known of the items and a full page would cost too much.
 const CAUTIOUS_LIMIT: u64 = 25;
-/// What has been learnt weighs half as much each time this many items have been read.
+/// Older costs lose half their weight each time this many items have been read.
 const MEMORY_ITEMS: u64 = 10_000;
 
-/// What pages have cost, of one segment or of all that the worker read.
+/// The costs of pages of one segment, or of all pages that the worker read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Costs {
     milli: u64,
     items: u64,
-    /// Of any page, empty ones included; recent ones weigh more.
+    /// The mean cost of a page, empty ones included; recent ones weigh more.
     mean_page_milli: Option<u64>,
 }
 
 impl Costs {
-    /// A page of `items` has cost `consumed`. Empty pages teach nothing of items.
+    /// Records that a page of `items` cost `consumed`. Empty pages say nothing about the cost of items.
     pub fn learn(&mut self, items: u64, consumed: Units) {
         let page = consumed.milli();
         self.mean_page_milli = Some(self.mean_page_milli.map_or(page, |mean| (mean * 3 + page) / 4));
@@ -35,32 +35,31 @@ impl Costs {
     }
 }
 
-/// What all pages of a table have in common.
+/// Properties of all reads of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct Reads {
-    /// Strongly consistent, at twice the price.
+    /// Strongly consistent reads, at twice the price.
     pub consistent: bool,
-    /// By `DescribeTable`; 0 if unknown.
+    /// The mean item size from `DescribeTable`; 0 if unknown.
     pub mean_item_bytes: u64,
 }
 
 /// The next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Most items to read; none: as many as a page holds.
+    /// The most items to read. `None` means as many as a page holds.
     pub limit: Option<u32>,
-    /// What it will probably cost.
+    /// Its estimated cost.
     pub estimate: Units,
 }
 
 impl Reads {
-    /// Plans a page that costs `cap` at most: from what pages of the segment have cost (`own`),
-    /// else from all pages of the worker (`typical`), else from the mean item.
+    /// Plans a page that costs at most `cap`. The estimate comes from the pages of the segment (`own`), else from all
+    /// pages of the worker (`typical`), else from the mean item size.
     pub fn plan(self, cap: Units, own: &Costs, typical: &Costs) -> Plan {
         let full = Units::of_scan_page(FULL_PAGE_BYTES, self.consistent);
         if cap >= full {
-            // Most segments begin with a full page, those of small tables do not; either way the
-            // difference is settled.
+            // Most segments begin with a full page, those of small tables do not. Either way the difference is settled.
             let milli = own.mean_page_milli.or(typical.mean_page_milli).unwrap_or(full.milli() / 8);
             return Plan { limit: None, estimate: self.whole_reads(milli) };
         }
@@ -71,25 +70,25 @@ impl Reads {
             None => return Plan { limit: Some(limit(CAUTIOUS_LIMIT)), estimate: cap.max(self.least_cost()) },
         };
         let milli = milli.max(1);
-        // A rounded-up page must not exceed the cap either.
+        // The cost must not exceed the cap after rounding up, either.
         let spendable = cap.milli() / self.least_cost().milli() * self.least_cost().milli();
         let items_of_cap = u128::from(spendable) * u128::from(items) / u128::from(milli);
         let limit = limit(u64::try_from(items_of_cap).unwrap_or(u64::MAX));
         let exact = u128::from(limit) * u128::from(milli) / u128::from(items);
         let most = self.whole_reads(u64::try_from(exact).unwrap_or(u64::MAX));
-        // Of a segment that nothing is known of, even `Limit` items may be too many to expect: where
-        // most segments are nearly empty, reserving a full page for each would let few be read at once.
+        // In a segment without any page yet, even `Limit` items may be too many to expect: where most segments are
+        // nearly empty, reserving a full page for each would let few be read at once.
         let first = own.mean_page_milli.is_none().then_some(typical.mean_page_milli).flatten();
         let estimate = first.map_or(most, |mean| most.min(self.whole_reads(mean.saturating_mul(2))));
         Plan { limit: Some(limit), estimate }
     }
 
-    /// What even an empty page costs.
+    /// The cost of an empty page.
     fn least_cost(self) -> Units {
         Units::of_scan_page(0, self.consistent)
     }
 
-    /// Rounded up to whole reads, one at least.
+    /// Rounds up to whole reads, at least one.
     fn whole_reads(self, milli: u64) -> Units {
         let read = self.least_cost().milli();
         Units::from_milli(milli.div_ceil(read).max(1).saturating_mul(read))
@@ -164,7 +163,7 @@ mod tests {
         let cap = Units::from_units(60);
         let one = Units::from_units(1);
         assert_eq!(known.plan(cap, &Costs::default(), &typical), Plan { limit: Some(480), estimate: one });
-        // After an empty page, items may come yet.
+        // After an empty page, items may still follow.
         assert_eq!(known.plan(cap, &typical, &typical).estimate, cap);
     }
 

@@ -1,7 +1,7 @@
 //! When an upload part is sealed, when its file is closed, and which steps become durable with it.
 //!
-//! A full part is sealed only when the next line comes, or when there will be none. So the last
-//! part of a file always knows that it is the last.
+//! A full part is sealed only when the next line comes, or when there will be none. So the last part of a file is
+//! always marked as the last.
 
 use std::collections::HashMap;
 
@@ -12,37 +12,37 @@ use job::{
     task::{Position, Step},
 };
 
-/// A part with as many steps is sealed, full or not: they go to the coordinator in one message.
+/// A part with this many steps is sealed, full or not: they go to the coordinator in one message.
 const MAX_STEPS: usize = 20_000;
 
-/// What a page did to its segment.
+/// How far a page brought its segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Whose page.
+    /// The segment.
     pub segment: Segment,
-    /// By which try.
+    /// The attempt that read it.
     pub attempt: Attempt,
-    /// Pages of the segment, this one included.
+    /// The number of pages of the segment, this one included.
     pub pages: u64,
-    /// Items of this page.
+    /// The number of items in this page.
     pub items: u64,
-    /// Where the segment stands after it.
+    /// The position of the segment after it.
     pub position: Position,
 }
 
 /// When a part is full.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// In bytes, as the next two.
+    /// The size of a full part, in bytes like the next two.
     part: u64,
-    /// Of a part that another one follows.
+    /// The least size of a part that another one follows.
     min_part: u64,
     file: u64,
     steps: usize,
 }
 
 impl Limits {
-    /// As a job wants it.
+    /// The limits of a job.
     pub fn of(settings: &ExportSettings) -> Self {
         let min_part = match settings.target {
             Target::S3 { .. } => MIN_UPLOAD_PART_BYTES,
@@ -52,39 +52,39 @@ impl Limits {
         Self { part, min_part, file: settings.part_file_bytes, steps: MAX_STEPS }
     }
 
-    /// With fewer steps, for a world in which a table is small.
+    /// The same with fewer steps, for simulations with small tables.
     #[must_use]
     pub fn with_steps(self, steps: usize) -> Self {
         Self { steps, ..self }
     }
 
-    /// Bytes to reserve for a part, so that it is not moved while it grows.
+    /// The bytes to reserve for a part, so that it is not moved while it grows.
     pub fn part_capacity(self, compression: Compression) -> usize {
-        // The page that fills a plain part may reach over its end; a compressor hands out less at once.
+        // The page that fills a plain part may exceed it; a compressor produces less at once.
         let over = if compression == Compression::None { 1280 * 1024 } else { 256 * 1024 };
         usize::try_from(self.part).unwrap_or(usize::MAX / 2) + over
     }
 }
 
-/// What is sealed; its bytes are elsewhere.
+/// A sealed part and its steps, without the bytes of the part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
-    /// Absent when segments ended with nothing to write.
+    /// `None` if segments ended with nothing to write.
     pub part: Option<PartOf>,
-    /// Of the segments with pages in it.
+    /// The steps of the segments with pages in it.
     pub steps: Vec<Step>,
 }
 
-/// A part's place.
+/// The place of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartOf {
-    /// How many files this worker had opened before.
+    /// The number of its file among those that this worker opened, from 0.
     pub file: u64,
-    /// Number within the file, from 1.
+    /// The number of the part within the file, from 1.
     pub number: u32,
-    /// In it.
+    /// The number of items in it.
     pub items: u64,
-    /// The file is closed with this part.
+    /// Whether the file is closed with this part.
     pub last: bool,
 }
 
@@ -96,7 +96,7 @@ struct OpenFile {
     parts: u32,
 }
 
-/// The core: the part being filled.
+/// Collects pages into the part being filled.
 #[derive(Debug)]
 pub struct PartBuilder {
     limits: Limits,
@@ -108,18 +108,18 @@ pub struct PartBuilder {
 }
 
 impl PartBuilder {
-    /// Nothing yet.
+    /// A builder without any pages.
     pub fn new(limits: Limits) -> Self {
         Self { limits, files: 0, file: None, items: 0, steps: Vec::new(), step_of: HashMap::new() }
     }
 
-    /// The part must be sealed before this page can go into one. `stored_bytes` is what it holds so far.
+    /// Whether the part must be sealed before this page is appended. `stored_bytes` is the size of the part so far.
     pub fn must_seal_before(&self, page: &Page, stored_bytes: u64) -> bool {
         let is_full = self.items > 0 && stored_bytes >= self.limits.part;
         (is_full && page.items > 0) || self.steps.len() >= self.limits.steps
     }
 
-    /// Takes a page in. Says whether a new file begins with it.
+    /// Appends a page. Returns whether a new file begins with it.
     pub fn append(&mut self, page: Page) -> bool {
         let Page { segment, attempt, pages, items, position } = page;
         let opens = items > 0 && self.file.is_none();
@@ -141,8 +141,8 @@ impl PartBuilder {
         opens
     }
 
-    /// Seals what is at hand, `stored_bytes` in all. Only if a line follows at once may the file stay
-    /// open: it could never be closed otherwise.
+    /// Seals the part, which holds `stored_bytes`. The file may stay open only if a line follows at once: otherwise it
+    /// could never be closed.
     ///
     /// # Panics
     /// Never: a file is opened with the first item.

@@ -1,62 +1,62 @@
-//! How many segments a worker reads at once, or how many requests it writes with.
+//! How many segments a worker reads at once, and how many write requests it makes at once.
 //!
-//! More each time it is asked, as long as the streams spend their time on the network. When
-//! they wait for units, the budget is used up; when they wait for the stages around them or for a
-//! core, the machine is. Another stream would only cost memory then.
+//! The number grows with each decision as long as the streams spend their time on the network. When they wait for
+//! units, the budget is used up; when they wait for the stages around them or for a core, the machine is. Another
+//! stream would then only cost memory.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
-/// Read at once at the start.
+/// Segments read at once at the start.
 const FIRST: u32 = 2;
-/// Never more; the memory bound of [`crate::export`] counts on it.
+/// The most segments read at once; the memory bound of the worker's export counts on it.
 pub const MAX_STREAMS: u32 = 16;
-/// Write requests at once at the start. They are short, so it takes many to fill a network's latency.
+/// Write requests made at once at the start. They are short, so it takes many to fill a network's latency.
 const FIRST_WRITES: u32 = 4;
-/// Never more; the memory bound of [`crate::import`] counts on it.
+/// The most write requests made at once; the memory bound of the worker's import counts on it.
 const MAX_WRITES: u32 = 64;
-/// Writes grow by this share of what they are, so that the most are reached in four seconds.
+/// The number of write requests grows by a quarter each time, so that it reaches its maximum in four seconds.
 const SHARE_OF_WRITES: u32 = 4;
 /// How often to decide.
 pub const DECIDE_EVERY: Duration = Duration::from_millis(250);
 
-/// Where the time of all streams together went since the last decision.
+/// How all streams together spent their time since the last decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
     /// Waiting for units.
     pub units: Duration,
     /// Waiting for encoding and the writer, or for lines to write.
     pub pipeline: Duration,
-    /// In requests.
+    /// Waiting for the reply to a request.
     pub requests: Duration,
 }
 
-/// Where the time of all streams goes, until it is taken.
+/// Adds up how all streams together spend their time, until it is taken.
 #[derive(Debug, Default)]
 pub struct Times {
     /// Waiting for units.
     pub units: Time,
-    /// Waiting for the stages behind.
+    /// Waiting for the other stages.
     pub pipeline: Time,
-    /// In requests.
+    /// Waiting for the reply to a request.
     pub requests: Time,
 }
 
 impl Times {
-    /// Since the last call.
+    /// The times since the last call.
     pub fn take(&self) -> Spent {
         Spent { units: self.units.take(), pipeline: self.pipeline.take(), requests: self.requests.take() }
     }
 }
 
-/// Time added up, in nanoseconds.
+/// A sum of times, in nanoseconds.
 #[derive(Debug, Default)]
 pub struct Time(AtomicU64);
 
 impl Time {
-    /// Adds some.
+    /// Adds a time.
     pub fn add(&self, time: Duration) {
         self.0.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
@@ -66,56 +66,56 @@ impl Time {
     }
 }
 
-/// What the machine gave to this process since the last decision, all threads together.
+/// The CPU time of this process since the last decision, over all threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cpu {
-    /// Running.
+    /// The time spent running.
     pub ran: Duration,
-    /// Ready to run, without a core to run on.
+    /// The time spent ready to run, without a core to run on.
     pub waited: Duration,
-    /// What all cores together could have given.
+    /// The CPU time of all cores together.
     pub available: Duration,
 }
 
 impl Cpu {
-    /// Hardly anything is left to run more streams on.
+    /// Whether hardly any CPU time is left for more streams.
     fn is_short(&self) -> bool {
         self.ran * 100 >= self.available * 85 || self.waited * 100 >= self.ran.max(self.available / 10) * 30
     }
 }
 
-/// The core.
+/// The number of concurrent streams.
 #[derive(Debug)]
 pub struct Streams {
     target: u32,
     max: u32,
-    /// Grows by `target / share`, and by one at least.
+    /// The target grows by `target / share`, at least by one.
     share: u32,
     may_grow: bool,
 }
 
 impl Streams {
-    /// Of segments.
+    /// The streams that read segments.
     pub const fn new() -> Self {
         Self { target: FIRST, max: MAX_STREAMS, share: MAX_STREAMS, may_grow: true }
     }
 
-    /// Of write requests.
+    /// The streams that send write requests.
     pub const fn for_writes() -> Self {
         Self { target: FIRST_WRITES, max: MAX_WRITES, share: SHARE_OF_WRITES, may_grow: true }
     }
 
-    /// How many at once.
+    /// How many to run at once.
     pub const fn target(&self) -> u32 {
         self.target
     }
 
-    /// No segment is left to lease.
+    /// Stops the growth, once no segment is left to lease.
     pub const fn stop_growing(&mut self) {
         self.may_grow = false;
     }
 
-    /// Decides anew. `active` streams were at work; `cpu` is `None` where the system does not tell.
+    /// Decides again. `active` streams were at work. `cpu` is `None` if the system does not report it.
     pub fn decide(&mut self, active: u32, spent: Spent, cpu: Option<Cpu>) {
         let total = spent.units + spent.pipeline + spent.requests;
         let is_small = |part: Duration| part * 10 <= total;
@@ -132,7 +132,7 @@ impl Streams {
     }
 }
 
-/// What has been asked for and what came.
+/// The leases that were asked for and received.
 #[derive(Debug, Default)]
 pub struct Leases {
     wanted: u64,
@@ -141,24 +141,23 @@ pub struct Leases {
 }
 
 impl Leases {
-    /// A segment was leased.
+    /// Counts a lease that was received.
     pub const fn read(&mut self) {
         self.leased += 1;
     }
 
-    /// None is left to lease for now.
+    /// Records that no segment is left to lease for now.
     pub const fn drain(&mut self) {
         self.is_draining = true;
     }
 
-    /// When nothing is being read, what is at hand is to be sealed.
+    /// Whether what has been read must be sealed as soon as no segment is being read.
     pub const fn is_draining(&self) -> bool {
         self.is_draining
     }
 
-    /// How many segments to have asked for in all, if they are more than before: enough to read
-    /// `target` at once. Free places stay asked for while draining, since the segments of a lost
-    /// worker may come yet.
+    /// The total number of segments to have asked for, if it has grown: enough to read `target` at once. A worker keeps
+    /// asking for its free places while it drains, since the segments of a lost worker may still come.
     pub fn want(&mut self, reading: u32, target: u32) -> Option<u64> {
         let wanted = self.leased + u64::from(target.saturating_sub(reading));
         (wanted > self.wanted).then(|| {

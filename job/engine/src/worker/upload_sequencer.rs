@@ -1,7 +1,7 @@
-//! In which order parts are written and reported, and when the next file is asked for.
+//! The order in which parts are written and reported, and when the next file is asked for.
 //!
-//! Parts are written several at once, but reported strictly in the order in which they were
-//! filled: a segment's steps chain.
+//! Several parts are written at once, but they are reported strictly in the order in which they were filled, since the
+//! steps of a segment chain.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -18,20 +18,20 @@ use super::part_builder::{PartOf, Seal};
 pub struct PartFile {
     /// Its number.
     pub file: FileId,
-    /// In the folder.
+    /// Its name in the folder.
     pub name: PartName,
-    /// Of its multipart upload; on a file system what its hidden name is made of.
+    /// The id of its multipart upload; on a file system, part of its hidden name.
     pub upload_id: UploadId,
 }
 
-/// What came in.
+/// An event of the export.
 #[derive(Debug)]
 pub enum Event<B> {
-    /// The first lines for a new file are there.
+    /// The first lines for a new file exist.
     Opened,
-    /// What became full; `B` is a part's bytes.
+    /// A part was sealed; `B` is its bytes.
     Filled(Seal, Option<Stored<B>>),
-    /// The coordinator's answer.
+    /// The coordinator named a file.
     File(PartFile),
     /// The part with this sequence number is durable.
     Durable {
@@ -42,40 +42,40 @@ pub enum Event<B> {
     },
 }
 
-/// A part as it will be stored.
+/// The content of a part as it will be stored.
 #[derive(Clone, Debug)]
 pub struct Stored<B> {
-    /// What.
+    /// The bytes.
     pub bytes: B,
-    /// In bytes.
+    /// The number of bytes.
     pub length: u64,
-    /// Of the lines, before compression.
+    /// The bytes of its lines before compression.
     pub line_bytes: u64,
-    /// Of the bytes.
+    /// The CRC-32C of the bytes.
     pub crc32c: u32,
 }
 
-/// What to do.
+/// An action to take.
 #[derive(Debug)]
 pub enum Action<B> {
     /// Ask the coordinator for a file.
     AskForFile,
     /// Write a part.
     Write {
-        /// Names it in [`Event::Durable`].
+        /// Identifies the part in [`Event::Durable`].
         sequence: u64,
-        /// Where to.
+        /// The file to write to.
         file: PartFile,
-        /// As which part.
+        /// The number of the part.
         number: u32,
-        /// What.
+        /// The content.
         stored: Stored<B>,
     },
-    /// Tell the coordinator.
+    /// Report a part and its steps to the coordinator.
     Report(Sealed),
 }
 
-/// A part that is not yet durable.
+/// A part whose write has not begun.
 #[derive(Debug)]
 struct Waiting<B> {
     sequence: u64,
@@ -83,7 +83,7 @@ struct Waiting<B> {
     stored: Stored<B>,
 }
 
-/// The core.
+/// The parts of an export that are not reported yet.
 #[derive(Debug)]
 pub struct UploadSequencer<B> {
     max_writing: usize,
@@ -93,13 +93,13 @@ pub struct UploadSequencer<B> {
     named: u64,
     files: HashMap<u64, PartFile>,
     waiting: VecDeque<Waiting<B>>,
-    /// By sequence number; a part has no entity tag as long as it is not durable.
+    /// Parts by sequence number, and whether each is durable. A part has no entity tag until it is durable.
     unreported: BTreeMap<u64, (Sealed, bool)>,
     next_sequence: u64,
 }
 
 impl<B> UploadSequencer<B> {
-    /// At most `max_writing` parts are written at once.
+    /// Nothing to write yet. At most `max_writing` parts are written at once.
     pub fn new(max_writing: usize) -> Self {
         Self {
             max_writing,
@@ -114,12 +114,12 @@ impl<B> UploadSequencer<B> {
         }
     }
 
-    /// Parts and steps that are not reported yet.
+    /// The number of seals that are not reported yet. One whose write has not begun counts twice.
     pub fn num_unreported(&self) -> usize {
         self.unreported.len() + self.waiting.len()
     }
 
-    /// Takes an event in.
+    /// Handles an event and returns the actions to take.
     pub fn handle(&mut self, event: Event<B>) -> Vec<Action<B>> {
         match event {
             Event::Opened => self.opened += 1,
@@ -154,7 +154,7 @@ impl<B> UploadSequencer<B> {
         match (sealing.part, stored) {
             (Some(part), Some(stored)) => {
                 let sealed = SealedPart {
-                    // Known when it is written.
+                    // Set when its write starts.
                     file: FileId(0),
                     number: part.number,
                     etag: String::new(),

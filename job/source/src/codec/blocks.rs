@@ -1,16 +1,16 @@
 //! Hadoop's block framing (`org.apache.hadoop.io.compress.BlockCompressorStream`) of snappy and LZ4.
 //!
-//! A block is the length of its text (u32, big endian), and then chunks that decompress to so much together:
-//! each its stored length (u32, big endian) and its bytes. Hadoop writes a block of length 0 for an empty file,
-//! and at the end of one whose last write was longer than the compressor's buffer.
+//! A block is the length of its text (u32, big endian), followed by chunks that decompress to that length together. A
+//! chunk is its stored length (u32, big endian), followed by its bytes. Hadoop writes a block of length 0 for an empty
+//! file, and at the end of a file whose last write was longer than the compressor's buffer.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
-/// Text of a block at most. Hadoop's own have 256 KiB, or one line if that is longer.
+/// The most text of a block. Hadoop's own blocks have 256 KiB, or one line if that is longer.
 pub(super) const MAX_BLOCK_BYTES: usize = 64 * 1024 * 1024;
-/// Stored bytes of a chunk at most: what snappy makes of a block that it can't compress; of LZ4 it is less.
+/// The most stored bytes of a chunk: a block that snappy can't compress. LZ4 needs less.
 const MAX_CHUNK_BYTES: usize = 32 + MAX_BLOCK_BYTES + MAX_BLOCK_BYTES / 6;
-/// Text bytes at most that one stored byte of LZ4 stands for.
+/// The most text bytes for one stored byte of LZ4.
 const MAX_LZ4_RATIO: usize = 255;
 
 /// How the chunks are compressed.
@@ -24,15 +24,15 @@ pub(super) enum Compression {
 pub(super) struct Blocks<R> {
     stored: R,
     compression: Compression,
-    /// The last block was one of length 0. A second one in a row is none of Hadoop's: so the zeros that some
-    /// file systems leave after a crash are not taken for the end.
+    /// Whether the last block had length 0. Hadoop never writes a second one in a row. So the zeros that some file
+    /// systems leave after a crash are not taken for the end.
     after_empty: bool,
-    /// How much text of the block is still to come.
+    /// The bytes of the block's text still to come.
     block_left: usize,
     chunk: Vec<u8>,
-    /// Of the chunk.
+    /// The text of the chunk.
     text: Vec<u8>,
-    /// How much of `text` has been read.
+    /// How many bytes of `text` have been read.
     read: usize,
 }
 
@@ -42,7 +42,7 @@ impl<R: BufRead> Blocks<R> {
         Self { stored, compression, after_empty: false, block_left: 0, chunk, text, read: 0 }
     }
 
-    /// Goes on to the text of the next chunk, which may have none; `false` at the end.
+    /// Moves on to the text of the next chunk, which may be empty; `false` at the end.
     fn advance(&mut self) -> io::Result<bool> {
         (self.read, self.block_left) = (0, self.block_left - self.text.len());
         self.text.clear();
@@ -65,7 +65,7 @@ impl<R: BufRead> Blocks<R> {
             return Err(corrupt(format!("a chunk of {bytes} bytes")));
         }
         self.chunk.clear();
-        // Grows with what is there: a wrong length costs no memory.
+        // The buffer grows with the data, so a wrong length costs no memory.
         if self.stored.by_ref().take(bytes as u64).read_to_end(&mut self.chunk)? < bytes {
             return Err(ErrorKind::UnexpectedEof.into());
         }
@@ -92,7 +92,7 @@ impl<R: BufRead> Blocks<R> {
         Ok(())
     }
 
-    /// The length that stands next; `None` at the end.
+    /// Reads a length; `None` at the end.
     fn length(&mut self) -> io::Result<Option<usize>> {
         if self.stored.fill_buf()?.is_empty() {
             return Ok(None);
@@ -122,13 +122,13 @@ fn corrupt(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Erro
     io::Error::new(ErrorKind::InvalidData, why)
 }
 
-/// How the blocks are compressed that a file begins with; `None` if these are none.
+/// How the blocks at the start of a file are compressed; `None` if it has no such blocks.
 ///
-/// The first chunk decides, of which a part is enough: a wrong guess comes upon something impossible soon.
+/// A part of the first chunk is enough to decide: under a wrong guess, an impossible element follows soon.
 pub(super) fn compression(first_bytes: &[u8]) -> Option<Compression> {
     let (block, rest) = split_length(first_bytes)?;
     if block == 0 {
-        // An empty file; any codec does.
+        // An empty file, which any codec can read.
         return if rest.is_empty() { Some(Compression::Snappy) } else { compression_of_block(rest) };
     }
     compression_of_block(first_bytes)
@@ -143,7 +143,7 @@ fn compression_of_block(first_bytes: &[u8]) -> Option<Compression> {
     let chunk = &rest[..bytes.min(rest.len())];
     let is_whole = chunk.len() == bytes;
     let fits = |walked: Walked| match walked {
-        // LZ4 may end behind any literal, so at the end of a part, too.
+        // LZ4 may end after any literal, so a partial chunk may look complete.
         Walked::Whole => true,
         Walked::Short => !is_whole,
         Walked::Wrong => false,
@@ -160,17 +160,17 @@ fn split_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     Some((u32::from_be_bytes(*length) as usize, rest))
 }
 
-/// What came of walking over the elements of a chunk.
+/// The result of walking over the elements of a chunk.
 enum Walked {
-    /// It ends where it may.
+    /// It ends where it may end.
     Whole,
-    /// It is right as far as it goes.
+    /// It is valid as far as it goes.
     Short,
-    /// It is nothing of the kind.
+    /// It is invalid.
     Wrong,
 }
 
-/// Over a chunk of snappy ("Snappy compressed format description", `format_description.txt`).
+/// Walks over a chunk of snappy ("Snappy compressed format description", `format_description.txt`).
 fn walk_snappy(chunk: &[u8], block: usize) -> Walked {
     let Some(header) = chunk.iter().take(5).position(|byte| byte & 0x80 == 0) else {
         return if chunk.len() < 5 { Walked::Short } else { Walked::Wrong };
@@ -209,7 +209,7 @@ fn walk_snappy(chunk: &[u8], block: usize) -> Walked {
     if text == total { Walked::Whole } else { Walked::Short }
 }
 
-/// Over a chunk of LZ4 ("LZ4 Block Format Description", `lz4_Block_format.md`).
+/// Walks over a chunk of LZ4 ("LZ4 Block Format Description", `lz4_Block_format.md`).
 fn walk_lz4(chunk: &[u8], block: usize) -> Walked {
     let (mut rest, mut text) = (chunk, 0);
     while let Some((&token, after)) = rest.split_first() {
@@ -236,7 +236,7 @@ fn walk_lz4(chunk: &[u8], block: usize) -> Walked {
     Walked::Short
 }
 
-/// A length of four bits, of which 15 go on in bytes, of which 255 go on.
+/// Reads an LZ4 length: four bits, continued in a byte if they are 15, and in another after each byte of 255.
 fn lz4_length(bits: u8, rest: &[u8]) -> Option<(usize, &[u8])> {
     if bits < 15 {
         return Some((bits.into(), rest));

@@ -1,4 +1,4 @@
-//! What a file is compressed with, by its first bytes.
+//! Detects the compression of a file by its first bytes.
 
 use flate2::{Decompress, FlushDecompress};
 use job::split::Codec;
@@ -7,18 +7,18 @@ use super::blocks::{self, Compression};
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-/// Behind a byte of 0x50 to 0x5f: a frame that holds no text.
+/// After a byte of 0x50 to 0x5f: a frame without text.
 const ZSTD_SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
-/// What follows `BZh` and a digit: a block (pi), or the end of an empty stream (its square root).
+/// The bytes after `BZh` and a digit: a block (pi), or the end of an empty stream (the square root of pi).
 const BZIP2: [&[u8]; 2] = [&[0x31, 0x41, 0x59, 0x26, 0x53, 0x59], &[0x17, 0x72, 0x45, 0x38, 0x50, 0x90]];
-/// The second bytes of zlib streams, one for each grade of compression; the first is `x`.
+/// The second bytes of zlib streams, one for each level of compression. The first is `x`.
 const ZLIB: [u8; 4] = [0x01, 0x5e, 0x9c, 0xda];
 pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// How an object is compressed, by its first bytes; 64 KiB of them or all there are.
+/// The compression of an object by its first bytes: 64 KiB, or all there are.
 ///
 /// # Errors
-/// Says in words what it can't be.
+/// Fails if it is neither text nor a known compression; the error says why.
 pub fn detect(first_bytes: &[u8]) -> Result<Codec, String> {
     match first_bytes {
         [0x50..=0x5f, rest @ ..] if rest.starts_with(ZSTD_SKIPPABLE) => return Ok(Codec::Zstd),
@@ -44,13 +44,13 @@ pub fn detect(first_bytes: &[u8]) -> Result<Codec, String> {
     }
 }
 
-/// Whether `bytes` begin with `magic`, as far as they go.
+/// Whether `bytes` begin with `magic`, or are a prefix of it.
 fn is_start(bytes: &[u8], magic: &[u8]) -> bool {
     let len = bytes.len().min(magic.len());
     bytes[..len] == magic[..len]
 }
 
-/// Whether this is the raw deflate of something, as far as it goes.
+/// Whether the bytes are valid raw deflate, as far as they go.
 fn inflates(deflated: &[u8]) -> bool {
     let mut inflate = Decompress::new(false);
     let mut text = [0; 1024];
@@ -60,14 +60,14 @@ fn inflates(deflated: &[u8]) -> bool {
 fn begins_like_text(first_bytes: &[u8]) -> bool {
     let text = first_bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(first_bytes).trim_ascii_start();
     let first_line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    // The separators of Hive stand between something, and may begin the length of one of Hadoop's blocks.
+    // The separators of Hive are never the first byte of a line, but may begin the length of a Hadoop block.
     text.starts_with(b"{")
         || is_text(first_line) && !first_line.starts_with(&[2]) && !first_line.starts_with(&[3])
         || begins_like_hive(first_line)
 }
 
-/// Whether a line begins with the name of an attribute and its value, as in older backups of Hive. A name may
-/// hold control characters. The blocks of Hadoop, which may hold such lines, begin with a length and so with a zero.
+/// Whether a line begins with an attribute's name and value, as in older backups of Hive. A name may contain control
+/// characters. Hadoop blocks, which may contain such lines, begin with a length and so with a zero.
 fn begins_like_hive(line: &[u8]) -> bool {
     let Some(at) = memchr::memchr(3, line) else { return false };
     let (name, value) = line.split_at(at);
@@ -75,8 +75,8 @@ fn begins_like_hive(line: &[u8]) -> bool {
     is_name && value[1..].trim_ascii_start().starts_with(b"{\"")
 }
 
-/// UTF-8, perhaps cut at the end, without control characters that have no place in lines; 0x02 and 0x03 stand
-/// in those of Hive.
+/// Whether the bytes are UTF-8, perhaps cut at the end, without control characters that lines never have. 0x02 and 0x03
+/// occur in lines of Hive.
 fn is_text(bytes: &[u8]) -> bool {
     let is_utf8 = match std::str::from_utf8(bytes) {
         Ok(_) => true,

@@ -1,12 +1,12 @@
-//! Gzip and zlib to their very ends.
+//! Reads gzip and zlib to the very end of the file.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
 use flate2::bufread::{GzDecoder, ZlibDecoder};
 
-/// All members of a gzip file; zeros may follow the last one, as gzip(1) allows (tapes are padded so).
+/// All members of a gzip file. Zeros may follow the last one, as gzip(1) allows, since tapes are padded with them.
 pub(super) struct Gzip<R> {
-    /// `None` behind the last one.
+    /// `None` after the last member.
     member: Option<GzDecoder<R>>,
 }
 
@@ -27,7 +27,7 @@ impl<R: BufRead> Read for Gzip<R> {
             match member.get_mut().fill_buf()?.first() {
                 None => {}
                 Some(0) => expect_zeros(member.get_mut())?,
-                // What isn't a member is found by reading its header.
+                // Anything other than a member fails when its header is read.
                 Some(_) => self.member = Some(GzDecoder::new(member.into_inner())),
             }
         }
@@ -48,7 +48,7 @@ fn expect_zeros(rest: &mut impl BufRead) -> io::Result<()> {
     }
 }
 
-/// One zlib stream, behind which nothing may follow.
+/// One zlib stream, with nothing after it.
 pub(super) struct Zlib<R>(ZlibDecoder<R>);
 
 impl<R: BufRead> Zlib<R> {

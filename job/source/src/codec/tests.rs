@@ -37,7 +37,7 @@ fn compress(codec: Codec, text: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A block of Hadoop's of chunks with so much text.
+/// A Hadoop block with chunks that each have this much text.
 fn block(codec: Codec, text: &[u8], chunk_bytes: usize) -> Vec<u8> {
     let length = |bytes: usize| u32::try_from(bytes).unwrap().to_be_bytes();
     let mut out = length(text.len()).to_vec();
@@ -87,7 +87,7 @@ fn every_truncation_is_an_error() {
         let stored = compress(codec, &lines(40));
         for end in 0..stored.len() {
             match text_of(codec, &stored[..end]) {
-                // Hadoop's framing has no end but that of the file, and no block is nothing.
+                // Hadoop's framing has no end mark, so a file without blocks is an empty text.
                 Ok(text) => assert!(end == 0 && text.is_empty() && codec != Codec::Zlib, "{codec:?} {end}"),
                 Err(error) => assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{codec:?} {end} {error}"),
             }
@@ -185,7 +185,7 @@ fn zstd_may_begin_with_a_frame_without_text() {
     assert_eq!(text_of(Codec::Zstd, &stored).unwrap(), b"text");
 }
 
-/// Gives what it has, then errors.
+/// Is interrupted before each read, and fails at the end of its data.
 struct Failing(Cursor<Vec<u8>>, bool);
 
 impl Read for Failing {
@@ -227,7 +227,7 @@ fn a_flipped_bit_is_found_by_checksums_and_never_panics() {
             flipped[bit / 8] ^= 1 << (bit % 8);
             let _ = detect(&flipped);
             let read = text_of(codec, &flipped);
-            // Hadoop's framing has no checksums; some bits of the others mean nothing.
+            // Hadoop's framing has no checksums, and some bits of the other codecs have no meaning.
             let has_checksum = !matches!(codec, Codec::Snappy | Codec::Lz4);
             let may_pass = !has_checksum || read.as_ref().is_ok_and(|read| *read == text);
             assert!(read.is_err() || may_pass, "{codec:?} {bit}");
@@ -236,14 +236,14 @@ fn a_flipped_bit_is_found_by_checksums_and_never_panics() {
 }
 
 proptest! {
-    // These codecs are slow without optimisation.
+    // These codecs are slow without optimization.
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), small in any::<bool>()) {
         let mut bytes = bytes;
         if small {
-            // Lengths that blocks may have.
+            // Valid lengths of blocks.
             for at in [0, 1, 2, 4, 5, 6] {
                 bytes.get_mut(at).into_iter().for_each(|byte| *byte = 0);
             }

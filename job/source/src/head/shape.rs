@@ -1,7 +1,7 @@
-//! What a file is that is no backup, by how it begins: the shapes that people bring most.
+//! Recognizes files that are not backups by how they begin: the kinds that users try most often.
 //!
-//! Only asked once a file has turned out to be none of the known formats, so nothing here keeps a backup from
-//! being read. None of the texts quotes the file.
+//! It is used only after a file has turned out to have none of the known formats, so it never keeps a backup from being
+//! read. None of the messages quotes the file.
 
 use crate::codec::BYTE_ORDER_MARK;
 
@@ -68,14 +68,14 @@ const COMPRESSED: &str = not_ours!(
     "decompress it, or compress it with gzip or zstd"
 );
 
-/// How binary formats begin.
+/// The first bytes of binary formats.
 const MAGICS: [(&[u8], &str); 15] = [
     (b"PAR1", PARQUET),
     (b"Obj\x01", AVRO),
     (b"ORC", ORC),
     (b"PK\x03\x04", ZIP),
     (b"PK\x05\x06", ZIP),
-    // Before the mark of UTF-16, with which it begins.
+    // Before UTF-16, whose mark it begins with.
     (b"\xff\xfe\0\0", UTF32),
     (b"\0\0\xfe\xff", UTF32),
     (b"\xff\xfe", UTF16),
@@ -88,23 +88,23 @@ const MAGICS: [(&[u8], &str); 15] = [
     (b"\x1f\xa0", COMPRESSED),
 ];
 
-/// Where a tar archive names its format.
+/// The offset of the format's name in a tar archive.
 const TAR_MAGIC_AT: usize = 257;
 
-/// Bytes of text that are enough to know UTF-16 without a byte order mark.
+/// The number of bytes that are enough to recognize UTF-16 without a byte order mark.
 const UTF16_BYTES: usize = 16;
 
-/// Whether it surely holds items, but not one on each line.
+/// Whether the file certainly contains items, but not one on each line.
 pub(crate) fn holds_items(shape: &str) -> bool {
     [ARRAY, ITEMS, REQUEST_ITEMS, WRITE_REQUESTS, RESPONSES].contains(&shape)
 }
 
-/// Whether a line of it may be more or less than one item. Otherwise a line is one bad line.
+/// Whether a line of the file may be more or less than one item. Otherwise a line is one bad line.
 pub(crate) fn may_hold_many(shape: &str) -> bool {
     ![PLAIN, COLUMNS, COMMAS, MARKUP, PYTHON, STREAMS].contains(&shape)
 }
 
-/// What a file is that holds no text, by its first bytes.
+/// Recognizes a file that is not text by its first bytes.
 pub(crate) fn of_bytes(bytes: &[u8]) -> Option<&'static str> {
     if let Some((_, shape)) = MAGICS.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return Some(shape);
@@ -115,7 +115,7 @@ pub(crate) fn of_bytes(bytes: &[u8]) -> Option<&'static str> {
     is_utf16(bytes).then_some(UTF16)
 }
 
-/// Whether every second byte is zero and the others are those of text.
+/// Whether every second byte is zero and the others are text.
 pub(crate) fn is_utf16(bytes: &[u8]) -> bool {
     let bytes = &bytes[..bytes.len().min(UTF16_BYTES)];
     let is_text = |byte: u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
@@ -126,7 +126,7 @@ pub(crate) fn is_utf16(bytes: &[u8]) -> bool {
     bytes.len() >= 4 && (is_of(1) || is_of(0))
 }
 
-/// What a text is, by how it begins; 4 KiB of it are enough.
+/// Recognizes a text by its start; 4 KiB are enough.
 pub(crate) fn of_text(text: &[u8]) -> Option<&'static str> {
     if let Some(shape) = of_bytes(text) {
         return Some(shape);
@@ -139,9 +139,9 @@ pub(crate) fn of_text(text: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// What JSON is, by how it begins. What this finds can't become an item by what follows.
+/// Recognizes JSON by its start. No continuation of what it recognizes is an item.
 pub(crate) fn of_json(text: &[u8]) -> Option<&'static str> {
-    // Then it may be a line of Hive whose first name is odd.
+    // With a `^C` it may be a line of Hive whose first name is unusual.
     if text.contains(&3) {
         return None;
     }
@@ -193,13 +193,13 @@ fn of_object(fields: &[Field<'_>]) -> Option<&'static str> {
 
 /// A field of an object.
 struct Field<'a> {
-    /// As it stands between its quotes.
+    /// The text between its quotes.
     name: &'a [u8],
-    /// From its value on.
+    /// The text from its value on.
     value: &'a [u8],
 }
 
-/// The fields of the object that the text begins with, as far as the text goes.
+/// The fields of the object at the start of the text, as far as the text goes.
 fn fields(text: &[u8]) -> Vec<Field<'_>> {
     let mut fields = Vec::new();
     let mut rest = text.strip_prefix(b"{");
@@ -217,7 +217,7 @@ fn field(text: &[u8]) -> Option<Field<'_>> {
     Some(Field { name: &name[..name.len() - after.len() - 1], value })
 }
 
-/// Past the end of a string, from behind its first quote.
+/// The text after a string; `text` starts after the opening quote.
 fn skip_string(mut text: &[u8]) -> Option<&[u8]> {
     loop {
         let at = memchr::memchr2(b'"', b'\\', text)?;
@@ -228,7 +228,7 @@ fn skip_string(mut text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Past the end of a value.
+/// The text after a value.
 fn skip_value(text: &[u8]) -> Option<&[u8]> {
     let (mut rest, mut depth) = (text, 0usize);
     loop {
@@ -268,19 +268,19 @@ fn is_description(value: &[u8]) -> bool {
     fields(value).iter().any(|field| FIELDS.contains(&field.name))
 }
 
-/// Whether the first line is an object with a comma behind it.
+/// Whether the first line is an object followed by a comma.
 fn ends_with_comma(text: &[u8]) -> bool {
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     skip_value(line).is_some_and(|rest| rest.trim_ascii() == b",")
 }
 
-/// Whether the first line ends within the JSON that it begins.
+/// Whether the first line ends within the JSON value that it begins.
 fn is_spread(text: &[u8]) -> bool {
     let Some(end) = memchr::memchr(b'\n', text) else { return false };
     matches!(text[..end].trim_ascii_end().last(), Some(b'{' | b'[' | b','))
 }
 
-/// Whether the first line is text with something between columns, and no braces.
+/// Whether the first line is text in columns, without braces.
 fn has_columns(text: &[u8]) -> bool {
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii();
     let is_text = std::str::from_utf8(line).is_ok_and(|line| {

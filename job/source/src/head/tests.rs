@@ -8,7 +8,7 @@ use job::format::request::read_emr_line;
 
 use super::*;
 
-/// What a file is of which the first item counts, whatever it is.
+/// The head of a file, with the first item of any kind.
 fn look(stored: &[u8], is_all: bool) -> Result<Head, HeadError> {
     super::look(stored, is_all, |_| true)
 }
@@ -22,7 +22,7 @@ fn by_key(mut items: Vec<Item>) -> Vec<Item> {
     items
 }
 
-/// All lines of a file, by its own head.
+/// All items of a file, decoded by its own head.
 fn items_of(path: &Path, codec: Codec) -> Vec<Item> {
     let stored = fs::read(path).unwrap();
     let head = look(&stored, true).unwrap();
@@ -148,7 +148,7 @@ fn a_file_without_a_line_is_nothing() {
     assert_eq!(look(&[0; 4], true), Ok(Head { codec: Codec::Snappy, first: None, bad: None }));
 }
 
-/// Why a file is refused, or would be if no line may be left out.
+/// Why a file is refused, or would be if no line may be rejected.
 fn bad(stored: &[u8]) -> String {
     match look(stored, true) {
         Err(HeadError::Bad(why)) | Ok(Head { first: None, bad: Some(why), .. }) => why,
@@ -194,7 +194,7 @@ fn the_reason_is_that_of_the_format_which_a_line_obviously_is() {
             format!(r#"{{"Item":{{"pk":{{"S":"a"}}}},{image}}}"#),
             "Item together with a field of an incremental",
         ),
-        // The Java tool's lines may have attributes that are called so.
+        // Lines of the Java tool may have attributes with these names.
         (r#"{"Item":{"s":"x"},"v":{"q":"x"}}"#.into(), "unknown attribute type"),
         (r#"{"Keys":{"S":"x"},"v":{"b":"%"}}"#.into(), "binary is not base64"),
         (r#"{"pk":{"s":"\udc00"}}"#.into(), "a lone surrogate: "),
@@ -203,7 +203,7 @@ fn the_reason_is_that_of_the_format_which_a_line_obviously_is() {
         assert!(said.starts_with(&format!("{UNKNOWN}{why}")), "{line}: {said}");
         assert!(!said.contains("secret"), "{said}");
     }
-    // What only says that an item was deleted is such a line. The decoder refuses it, since it is not certain.
+    // A line that only says that an item was deleted is such a line. The decoder refuses it, since it is not certain.
     assert_eq!(first(r#"{"Keys":{"pk":{"S":"a"}}}"#).described, "incremental DynamoDB JSON");
 }
 
@@ -236,15 +236,15 @@ fn what_is_no_backup_is_described_compressed_or_not_and_however_long_it_is() {
         for stored in [text.to_vec(), gzip(text)] {
             let why = bad(&stored);
             assert!(why.contains(word), "{word}: {why}");
-            // A line of most of them may hold any number of items: it is not left out as one bad line.
+            // In most of these files, a line may have any number of items, so it is not rejected as one bad line.
             let is_one_bad_line = look(&stored, true).is_ok();
             assert_eq!(is_one_bad_line, ["without attribute types", "CSV", "XML"].contains(&word), "{word}");
         }
     }
-    // One of the items stands on a line of its own.
+    // One of the items is on a line of its own.
     let last = b"{\n  \"Items\": [\n{\"pk\": {\"S\": \"a\"}},\n{\"pk\": {\"S\": \"b\"}}\n  ]\n}\n";
     assert!(matches!(look(last, true), Err(HeadError::Bad(why)) if why.contains("the reply of a Scan")));
-    // A line that is cut off is one bad line.
+    // A line that is cut off counts as one bad line.
     let cut = b"{\"pk\":{\"s\":\"a\"},\n{\"pk\":{\"s\":\"b\"}}\n";
     assert_eq!(look(cut, true).unwrap().first.unwrap().described, "EMR lines");
     let endless = [&br#"{"Items":["#[..], &br#"{"pk":{"S":"secret"}},"#.repeat(4_000)].concat();
@@ -260,7 +260,7 @@ fn the_first_item_that_suits_counts() {
     let has_pk = |first: &FirstLine| first.item.attributes.contains_key("pk");
     let found = super::look(text, true, has_pk).unwrap().first.unwrap();
     assert!(has_pk(&found));
-    // Without one, the first item.
+    // If there is none, the first item.
     for is_all in [true, false] {
         let found = super::look(&text[..30], is_all, has_pk).unwrap().first.unwrap();
         assert!(found.item.attributes.contains_key("other"));
@@ -293,7 +293,7 @@ fn of_a_part_of_a_file_no_unfinished_line_is_judged() {
     assert_eq!(look(&gzip[..12], false), Err(HeadError::NeedMore));
     assert_eq!(look(&gzip[..1000], false), look(&gzip, true));
     assert!(matches!(look(&gzip[..12], true), Err(HeadError::Bad(_))));
-    // The end of a member is not that of the file.
+    // The end of a member is not the end of the file.
     let mut member = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     member.write_all(br#"{"pk":"#).unwrap();
     assert_eq!(look(&member.finish().unwrap(), false), Err(HeadError::NeedMore));

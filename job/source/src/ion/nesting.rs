@@ -1,23 +1,23 @@
-//! How deep a text of Ion is nested, before it is parsed.
+//! Checks how deep an Ion text is nested before it is parsed.
 //!
-//! The library parses by recursion and knows no limit: a line of brackets would overflow the stack and end the
-//! process. So this looks for brackets outside of strings and comments, and for nothing else. What it takes
-//! for a string must be one for the library, too: hence no s-expressions, in which almost anything may stand.
+//! The library parses recursively without a limit: a line of brackets would overflow the stack and end the process. So
+//! this looks for brackets outside of strings and comments, and for nothing else. What it takes for a string must be a
+//! string for the library, too. Hence it refuses s-expressions, which may contain almost anything.
 
 use job::{
     format::request::RequestError,
     item::{ItemError, MAX_NESTING},
 };
 
-/// Brackets within each other at most: those of the deepest item, and of the line, the item itself and a set.
+/// The most nested brackets: those of the deepest item, and of the line, the item itself and a set.
 const MAX_BRACKETS: usize = MAX_NESTING + 3;
 
 const OPEN: RequestError = RequestError::Ion("something in it is not closed");
 
-/// Whether the text may be parsed.
+/// Checks whether the text may be parsed.
 ///
 /// # Errors
-/// [`ItemError::TooDeep`], or [`RequestError::Ion`] for what is no item anyway.
+/// Fails with [`ItemError::TooDeep`], or with [`RequestError::Ion`] if it can't be an item.
 pub(super) fn check(line: &[u8]) -> Result<(), RequestError> {
     let (mut rest, mut depth) = (line, 0usize);
     while let Some((&byte, after)) = rest.split_first() {
@@ -35,7 +35,7 @@ pub(super) fn check(line: &[u8]) -> Result<(), RequestError> {
                 depth += 1;
                 after
             }
-            // Whether they fit is for the parser to find.
+            // The parser checks whether they match.
             (b'}' | b']', _) => {
                 depth = depth.saturating_sub(1);
                 after
@@ -47,7 +47,7 @@ pub(super) fn check(line: &[u8]) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// Past the next `quote` that is not escaped.
+/// The text after the next `quote` that is not escaped.
 fn skip_quoted<'a>(mut rest: &'a [u8], quote: &[u8]) -> Result<&'a [u8], RequestError> {
     loop {
         let at = memchr::memchr2(quote[0], b'\\', rest).ok_or(OPEN)?;
@@ -60,7 +60,7 @@ fn skip_quoted<'a>(mut rest: &'a [u8], quote: &[u8]) -> Result<&'a [u8], Request
     }
 }
 
-/// Past the end of a blob; slashes in it begin no comments.
+/// The text after a blob, in which slashes do not begin comments.
 fn skip_blob(rest: &[u8]) -> Result<&[u8], RequestError> {
     let at = memchr::memchr3(b'}', b'"', b'\'', rest).ok_or(OPEN)?;
     rest[at..].strip_prefix(b"}}").ok_or(RequestError::Ion("a binary that is not a blob"))

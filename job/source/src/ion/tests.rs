@@ -173,7 +173,7 @@ fn the_deepest_line_that_is_parsed_fits_a_small_stack() {
         let levels = MAX_NESTING;
         full(&format!("{{a:{}$dynamodb_NS::[1.]{}}}", "[".repeat(levels), "]".repeat(levels))).is_ok()
     };
-    // Half of what threads have by default.
+    // Half of the default of a thread.
     let small = std::thread::Builder::new().stack_size(1024 * 1024);
     assert!(small.spawn(deepest).unwrap().join().unwrap());
 }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Gives a text in pieces of some lengths.
+/// Returns a text in pieces of these lengths.
 struct Pieces<'a> {
     text: &'a [u8],
     lengths: std::iter::Cycle<std::iter::Copied<std::slice::Iter<'a, usize>>>,
@@ -21,7 +21,7 @@ impl Read for Pieces<'_> {
     }
 }
 
-/// Offset, the next one, bytes, whether it is too long.
+/// The offset, the next offset, the bytes, and whether the line is too long.
 type Owned = (u64, u64, Vec<u8>, bool);
 
 fn all<R: Read>(mut lines: Lines<R>) -> Vec<Owned> {
@@ -33,7 +33,7 @@ fn all<R: Read>(mut lines: Lines<R>) -> Vec<Owned> {
     found
 }
 
-/// The lines of a text, the obvious way.
+/// The lines of a text, found in a simple way.
 fn expected(text: &[u8]) -> Vec<Owned> {
     let mut offset = 0;
     text.split_inclusive(|&byte| byte == b'\n')
@@ -164,7 +164,7 @@ proptest! {
         let mut found = Vec::new();
         for range in cuts.windows(2) {
             let (start, end) = (range[0], range[1]);
-            // As a reader of a cut split does it.
+            // As the reader of a cut split does it.
             let from = start.saturating_sub(1);
             let pieces = Pieces::of(&text[from..], &lengths);
             found.extend(all(Lines::new(pieces, from as u64, Some(end as u64), start > 0)));

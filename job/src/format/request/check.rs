@@ -1,8 +1,8 @@
-//! What DynamoDB takes as an item, beyond its primary key.
+//! DynamoDB's rules for items, other than those for the primary key.
 //!
-//! Sources, unless another is named: Amazon DynamoDB Developer Guide, "Quotas in Amazon DynamoDB" and "Supported
-//! data types and naming rules in Amazon DynamoDB". Where a rule is not certain, nothing is refused for it: the
-//! service finds it then, and the line is rejected.
+//! Sources, unless another is named: Amazon DynamoDB Developer Guide, "Quotas in Amazon DynamoDB" and "Supported data
+//! types and naming rules in Amazon DynamoDB". A rule that is not certain is not checked here: the service applies it,
+//! and the line is rejected then.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,21 +13,21 @@ use crate::{
     schema::{IndexKeys, KeyAttribute, KeyKind},
 };
 
-/// Levels at most. The value of an attribute is the first, what a list or map in it holds the second
-/// (`BatchWriteItem` takes a string within 31 maps and refuses one within 32).
+/// The most levels of nesting. The value of an attribute is on the first level, the elements of a list or map in it are
+/// on the second (`BatchWriteItem` accepts a string within 31 maps and refuses one within 32).
 pub(super) const MAX_LEVELS: usize = 32;
 
-/// Bytes of a name at most, of attributes and of elements of maps. The guide says "up to 64 KB"; the service's
-/// message is "Attribute name is too large, must be less than 65536 bytes".
+/// The most bytes of the name of an attribute or map element. The guide says "up to 64 KB"; the service's message is
+/// "Attribute name is too large, must be less than 65536 bytes".
 pub(super) const MAX_NAME_BYTES: usize = 65_535;
 
-/// Whether a name may have this many bytes. An empty one is refused at any depth ("Empty attribute name").
+/// Whether a name may have this many bytes. An empty name is refused at any depth ("Empty attribute name").
 #[inline]
 pub(super) const fn is_name(bytes: usize) -> bool {
     bytes.wrapping_sub(1) < MAX_NAME_BYTES
 }
 
-/// Finds what DynamoDB would not take of an item in a table with these indexes; gives its size.
+/// Checks an item against DynamoDB's rules for a table with these indexes. Returns its size.
 pub(super) fn check(item: &Item, indexes: &[IndexKeys]) -> Result<u64, RequestError> {
     let bytes = item.size_bytes() as u64;
     if bytes > MAX_ITEM_BYTES {
@@ -38,7 +38,7 @@ pub(super) fn check(item: &Item, indexes: &[IndexKeys]) -> Result<u64, RequestEr
     Ok(bytes)
 }
 
-/// The elements of a map, which are of this level.
+/// Checks the elements of a map, which are on this level.
 fn check_map(values: &BTreeMap<String, AttributeValue>, level: usize) -> Result<(), RequestError> {
     values.iter().try_for_each(|(name, value)| match name.len() {
         0 => Err(RequestError::EmptyName),
@@ -77,8 +77,8 @@ fn check_set<T: Eq + std::hash::Hash>(
     }
 }
 
-/// What the key of an index may hold (Developer Guide, "Using Global Secondary Indexes in DynamoDB" and "Local
-/// Secondary Indexes"). An attribute that is missing is no fault. Lengths count only if the item is in the index.
+/// Checks the rules for the key of an index (Developer Guide, "Using Global Secondary Indexes in DynamoDB" and "Local
+/// Secondary Indexes"). A missing attribute is not an error. Lengths matter only if the item is in the index.
 fn check_index(item: &Item, index: &IndexKeys) -> Result<(), RequestError> {
     let is_in_index = all_attributes(index).all(|(key, _)| item.attributes.contains_key(&key.name));
     all_attributes(index).try_for_each(|(key, max)| {
@@ -101,16 +101,16 @@ fn check_index(item: &Item, index: &IndexKeys) -> Result<(), RequestError> {
     })
 }
 
-/// The attributes of an index, each with the bytes that its value has at most.
+/// The key attributes of an index, each with the most bytes that its value may have.
 fn all_attributes(index: &IndexKeys) -> impl Iterator<Item = (&KeyAttribute, usize)> {
     let partition = index.partition.iter().map(|key| (key, MAX_PARTITION_KEY_BYTES));
     partition.chain(index.sort.iter().map(|key| (key, MAX_SORT_KEY_BYTES)))
 }
 
-/// The attributes of all indexes, as the fast path looks for them.
+/// The key attributes of all indexes, in the form that the fast path uses.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watched {
-    /// Bit by bit, whether there is a name of this length modulo 64: most names are passed by this alone.
+    /// A bit set of the lengths of the names, modulo 64. This test alone passes most names.
     lengths: u64,
     keys: Vec<(KeyAttribute, usize)>,
 }
@@ -127,7 +127,7 @@ impl Watched {
         1 << (len & 63)
     }
 
-    /// Whether every index surely takes an attribute of this name, type and length.
+    /// Whether every index is certain to accept an attribute of this name, type and length.
     #[inline]
     pub(super) fn take(&self, name: &[u8], kind: Kind, bytes: usize) -> bool {
         self.lengths & Self::bit(name.len()) == 0 || self.take_each(name, kind, bytes)

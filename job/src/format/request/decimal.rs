@@ -1,26 +1,25 @@
-//! Numbers where they stand in a line: what [`Number`](super::number::Number) tells of them, without
-//! a copy of their digits.
+//! Numbers within a line: the same results as [`Number`](super::number::Number), without copying the digits.
 
 use super::number::{EXPONENTS, MAX_DIGITS};
 
-/// Digits of an exponent at most. More are seldom seen, and left to the slow path.
+/// The most digits of an exponent. Longer ones are rare, and left to the slow path.
 const MAX_EXPONENT_DIGITS: usize = 4;
 
-/// A number that DynamoDB takes.
+/// A number that DynamoDB accepts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Decimal<'a> {
     is_negative: bool,
-    /// Of the first digit; 0 for zero.
+    /// The exponent of the first digit; 0 for zero.
     exponent: i64,
-    /// From the first to the last that is not zero; the point may be among them.
+    /// From the first to the last digit that is not zero; the point may be among them.
     digits: &'a [u8],
-    /// How many digits these are.
+    /// The number of these digits.
     count: usize,
 }
 
 impl<'a> Decimal<'a> {
-    /// Reads the number that `text` starts with, and gives what follows it. `None` if it is none
-    /// that DynamoDB takes, or oddly spelled.
+    /// Reads the number at the start of `text`, and returns it with the text after it. `None` if DynamoDB does not
+    /// accept it, or if its spelling is unusual.
     #[inline]
     pub(super) fn read(text: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (is_negative, mantissa) = match text {
@@ -47,7 +46,7 @@ impl<'a> Decimal<'a> {
         Some((Self::normal(is_negative, &mantissa[..len], whole, exponent, last_place)?, after))
     }
 
-    /// Finds the digits that count; `whole` of them stand before the point. The last one written has the exponent
+    /// Finds the significant digits. `whole` digits precede the point. The last digit as written has the exponent
     /// `last_place`.
     #[inline]
     fn normal(
@@ -64,7 +63,7 @@ impl<'a> Decimal<'a> {
         };
         let end = mantissa.iter().rposition(counts)? + 1;
         let count = end - first - usize::from(first < whole && whole < end);
-        // The point at `whole` is no place of its own.
+        // The point at `whole` does not count as a digit.
         let leading = first - usize::from(first > whole);
         let place = i64::try_from(whole).ok()? - i64::try_from(leading).ok()? - 1;
         let exponent = exponent + place;
@@ -72,7 +71,7 @@ impl<'a> Decimal<'a> {
         is_taken.then_some(Self { is_negative, exponent, digits: &mantissa[first..end], count })
     }
 
-    /// By the rule of [`Item::size_bytes`](crate::item::Item::size_bytes).
+    /// The size by the rule of [`Item::size_bytes`](crate::item::Item::size_bytes).
     pub(super) fn size_bytes(&self) -> usize {
         self.count.div_ceil(2) + 1
     }
@@ -81,18 +80,19 @@ impl<'a> Decimal<'a> {
         self.digits.iter().copied().filter(|&byte| byte != b'.')
     }
 
-    /// Appends what [`Number::write_identity`](super::number::Number::write_identity) appends.
+    /// Appends the same bytes as [`Number::write_identity`](super::number::Number::write_identity).
     pub(super) fn write_identity(&self, out: &mut Vec<u8>) {
         out.push(u8::from(self.is_negative));
         out.extend_from_slice(&self.exponent.to_be_bytes());
         out.extend(self.digits());
     }
 
-    /// Equal for equal numbers, and for hardly any others, which only costs time.
+    /// A hash. Equal numbers have equal hashes. Different numbers rarely do, which only costs time.
     pub(super) fn hash(&self) -> u64 {
         let digits =
             self.digits().fold(0u64, |sum, digit| sum.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
-        // Exponent and sign take nine bits and one; rotated, the digits of ordinary numbers leave them alone.
+        // Exponent and sign take nine bits and one. After the rotation, the digits of ordinary numbers do not overlap
+        // them.
         let exponent_and_sign = self.exponent.cast_unsigned() << 1 | u64::from(self.is_negative);
         digits.rotate_left(10) ^ exponent_and_sign
     }
@@ -103,7 +103,7 @@ fn num_digits(text: &[u8]) -> usize {
     text.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// The exponent that `text` starts with, and what follows it.
+/// The exponent at the start of `text`, and the text after it.
 fn read_exponent(text: &[u8]) -> Option<(i64, &[u8])> {
     let (is_negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -135,7 +135,7 @@ mod tests {
         out
     }
 
-    /// Whatever is read is what the slow path reads.
+    /// Asserts that a number that is read is the same on the slow path.
     fn assert_like_the_slow_path(text: &str) {
         let number = Number::read(text);
         let Some(decimal) = whole(text) else { return };

@@ -1,7 +1,7 @@
 //! Lines of DynamoDB's own exports, as values (Developer Guide, "DynamoDB table export output format").
 //!
-//! A full export has `{"Item":…}`. An incremental one has `Metadata`, `Keys`, and `NewImage` and `OldImage` as far
-//! as there are such images and the export's view type has them:
+//! A full export has `{"Item":…}`. An incremental one has `Metadata` and `Keys`. It also has `NewImage` and `OldImage`,
+//! if the image exists and the export's view type includes it:
 //!
 //! | | new and old images | new images |
 //! |---|---|---|
@@ -9,55 +9,55 @@
 //! | updated | `Keys`, `NewImage`, `OldImage` | `Keys`, `NewImage` |
 //! | deleted | `Keys`, `OldImage` | `Keys` |
 //!
-//! So a deletion is told by what is missing. Hence all that is there must be known, and the line must have what
-//! DynamoDB writes into each: the time of the write.
+//! So a line is a deletion if an image is missing. Hence every field of a line must be known, and the line must have
+//! what DynamoDB writes into each: the time of the write.
 
 use serde::Deserialize;
 
 use super::{RequestError, number::Number};
 use crate::item::{Fields, Item, ItemError};
 
-/// A line of one of DynamoDB's own exports.
+/// A line of a DynamoDB export.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExportLine {
-    /// Of a full export.
+    /// A line of a full export.
     Item(Item),
-    /// Of an incremental export.
+    /// A line of an incremental export.
     Change(Change),
 }
 
-/// What an incremental export says of an item.
+/// A change of an item, in an incremental export.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// Its key.
     pub keys: Item,
-    /// The item as it is now; `None` if it was deleted.
+    /// The item after the change; `None` if it was deleted.
     pub new_image: Option<Item>,
-    /// What it was before.
+    /// The item before the change.
     pub old_image: Option<Item>,
-    /// The line has the time of the write.
+    /// Whether the line has the time of the write.
     pub is_dated: bool,
 }
 
-/// The fields of such lines.
+/// The fields of the lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportField {
     /// The item, in a full export.
     Item,
-    /// About the write.
+    /// Data about the write.
     Metadata,
     /// The key.
     Keys,
-    /// The item afterwards.
+    /// The item after the change.
     NewImage,
-    /// The item before.
+    /// The item before the change.
     OldImage,
 }
 
 impl ExportField {
     const ALL: [Self; 5] = [Self::Item, Self::Metadata, Self::Keys, Self::NewImage, Self::OldImage];
 
-    /// As it stands in a line.
+    /// Its name in a line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Item => "Item",
@@ -69,13 +69,13 @@ impl ExportField {
     }
 
     /// # Errors
-    /// [`RequestError::ForeignField`], which says what may have been meant but does not quote the name.
+    /// Fails with [`RequestError::ForeignField`], which says what may have been meant but does not quote the name.
     pub fn of_name(name: &str) -> Result<Self, RequestError> {
         let found = Self::ALL.into_iter().find(|field| field.name() == name);
         found.ok_or_else(|| RequestError::ForeignField(hint(name)))
     }
 
-    /// An error of what the field holds.
+    /// The error for an invalid value of the field.
     pub fn error(self, error: ItemError) -> RequestError {
         match self {
             Self::Item => RequestError::Item(error),
@@ -84,7 +84,7 @@ impl ExportField {
     }
 }
 
-/// What a foreign field may be.
+/// What a foreign field may have been meant to be.
 fn hint(name: &str) -> &'static str {
     let letters = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     match letters.trim_end_matches('s') {
@@ -110,19 +110,19 @@ fn hint(name: &str) -> &'static str {
     }
 }
 
-/// The fields of a line, taken together.
+/// The fields of a line.
 #[derive(Debug, Default)]
 pub struct ExportFields {
     items: [Option<Item>; ExportField::ALL.len()],
-    /// Whether it holds the time of the write.
+    /// Whether it has the time of the write.
     metadata: Option<bool>,
 }
 
 impl ExportFields {
-    /// Any field but `Metadata`.
+    /// Sets any field but `Metadata`.
     ///
     /// # Errors
-    /// [`RequestError::FieldTwice`].
+    /// Fails with [`RequestError::FieldTwice`].
     pub fn set(&mut self, field: ExportField, item: Item) -> Result<(), RequestError> {
         match self.items[field as usize].replace(item) {
             None => Ok(()),
@@ -130,10 +130,10 @@ impl ExportFields {
         }
     }
 
-    /// The field `Metadata`, and whether it holds the time of the write.
+    /// Sets the field `Metadata`, with whether it has the time of the write.
     ///
     /// # Errors
-    /// [`RequestError::FieldTwice`].
+    /// Fails with [`RequestError::FieldTwice`].
     pub fn set_metadata(&mut self, is_dated: bool) -> Result<(), RequestError> {
         match self.metadata.replace(is_dated) {
             None => Ok(()),
@@ -141,10 +141,10 @@ impl ExportFields {
         }
     }
 
-    /// The line.
+    /// Builds the line.
     ///
     /// # Errors
-    /// They are not those of a line.
+    /// Fails if these are not the fields of a line.
     pub fn into_line(self) -> Result<ExportLine, RequestError> {
         let Self { items: [item, _, keys, new_image, old_image], metadata } = self;
         let is_change = metadata.is_some() || keys.is_some() || new_image.is_some() || old_image.is_some();
@@ -164,7 +164,7 @@ impl ExportLine {
     /// Reads a line of DynamoDB JSON.
     ///
     /// # Errors
-    /// It is not a line of an export.
+    /// Fails if it is not a line of an export.
     pub fn read_json(line: &[u8]) -> Result<Self, RequestError> {
         let mut fields = ExportFields::default();
         for (name, json) in Fields::read(line)?.0 {
@@ -181,8 +181,8 @@ impl ExportLine {
     }
 }
 
-/// Whether a line that is not of an export was surely meant to be one, rather than the item of another format
-/// that has an attribute called like a field: then what is called so is no attribute value.
+/// Whether an invalid line is certainly meant as a line of an export: it has a field of such lines whose value is not
+/// an attribute value. Otherwise it may be an item in another format that has an attribute of that name.
 pub fn is_of_export(line: &[u8]) -> bool {
     let is_attribute = |json: &[u8]| Item::from_emr_line(&[br#"{"v":"#, json, b"}"].concat()).is_ok();
     let Ok(Fields(fields)) = Fields::read(line) else { return false };
@@ -190,10 +190,10 @@ pub fn is_of_export(line: &[u8]) -> bool {
     named.any(|(_, json)| !is_attribute(json.get().as_bytes()))
 }
 
-/// The field of `Metadata` that tells the time of the write, in microseconds.
+/// The field of `Metadata` with the time of the write, in microseconds.
 pub const WRITE_TIME: &str = "WriteTimestampMicros";
 
-/// What stands there: a number as DynamoDB JSON has it. In some examples it is a string or a plain number.
+/// Its value: a number in DynamoDB JSON. In some examples it is a string or a plain number.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Micros {
@@ -205,8 +205,7 @@ enum Micros {
     Plain(u64),
 }
 
-/// Whether the JSON of `Metadata`, which must be an object, holds the time of the write. What else is in it
-/// decides nothing.
+/// Whether the JSON of `Metadata`, which must be an object, has the time of the write. Its other fields are ignored.
 fn is_dated(json: &[u8]) -> Result<bool, ItemError> {
     let fields = Fields::read(json)?.0;
     let mut times = fields.iter().filter(|(name, _)| name == WRITE_TIME);
@@ -219,7 +218,7 @@ fn is_dated(json: &[u8]) -> Result<bool, ItemError> {
     })
 }
 
-/// Whether this is such a time, spelled as a string.
+/// Whether a string is such a time.
 pub fn is_write_time(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

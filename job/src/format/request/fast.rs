@@ -1,6 +1,6 @@
-//! The fast way from a line to a request: its bytes are copied, not read into values.
+//! The fast path from a line to a request: it copies the bytes of the line without reading them into values.
 //!
-//! It never judges a line to be wrong: what it does not make something of is for the slow path.
+//! It never rejects a line: any line that it can't handle takes the slow path.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::schema::{KeyAttribute, KeyKind};
 
-/// The fields of a line of DynamoDB's own export.
+/// The fields of a line of a DynamoDB export.
 #[derive(Default)]
 struct JsonFields<'a> {
     item: Option<Facts<'a>>,
@@ -24,16 +24,16 @@ struct JsonFields<'a> {
     old_image: Option<Facts<'a>>,
 }
 
-/// How `Metadata` begins, as DynamoDB writes it: without the time of the write nothing is deleted.
+/// The start of `Metadata` as DynamoDB writes it. Nothing is deleted without the time of the write.
 const DATED: &[u8] = br#"{"WriteTimestampMicros":{"N":"#;
 
 impl Encoder {
-    /// As [`emr_line`](Self::emr_line); `None` if the line is for the slow path. `out` is then as it was.
+    /// Like [`emr_line`](Self::emr_line); `None` if the line must take the slow path. `out` is then unchanged.
     pub(super) fn try_emr_line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Encoded> {
         self.attempt(line, out, Self::append_emr_line)
     }
 
-    /// As [`json_line`](Self::json_line); `None` if the line is for the slow path. `out` is then as it was.
+    /// Like [`json_line`](Self::json_line); `None` if the line must take the slow path. `out` is then unchanged.
     pub(super) fn try_json_line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Encoded> {
         self.attempt(line, out, Self::append_json_line)
     }
@@ -112,7 +112,7 @@ impl Encoder {
             let name = rest.strip_prefix(b"\"")?;
             let after_name = text::skip_plain(name)?;
             let value = after_name.strip_prefix(b":")?;
-            // What only has to be JSON has the form of an item, too.
+            // `Metadata`, too, has the form of an item.
             let (facts, after) = scan::dynamodb_item(value, &self.table, &mut self.buffers)?;
             let field = match &name[..name.len() - after_name.len() - 1] {
                 b"Item" => &mut fields.item,
@@ -133,8 +133,8 @@ impl Encoder {
         }
     }
 
-    /// Whether an item is the table's key and nothing else: any other attribute would make it larger, since it
-    /// has a name.
+    /// Whether an item is the table's key and nothing else. Any other attribute would make it larger, since it has a
+    /// name.
     fn is_exactly_key(&self, facts: &Facts<'_>) -> Option<bool> {
         let mut bytes = 0;
         for (attribute, value) in self.table.keys.attributes().zip([facts.partition, facts.sort]) {
@@ -149,7 +149,7 @@ impl Encoder {
         let mut bytes = 0;
         for (attribute, value) in self.table.keys.attributes().zip([facts.partition, facts.sort]) {
             let value = value?;
-            // It stands in the line without escapes, so it needs none.
+            // The name has no escapes in the line, so it needs none here.
             let name = attribute.name.as_bytes();
             let kind: &[u8] = match attribute.kind {
                 KeyKind::S => b"S",
@@ -166,7 +166,7 @@ impl Encoder {
         self.finish(before, Write::Delete, bytes, facts, out)
     }
 
-    /// Appends the identity of the key; the JSON begins at `before`.
+    /// Appends the identity of the key. The JSON begins at `before`.
     #[inline]
     fn finish(
         &self,
@@ -190,15 +190,14 @@ impl Encoder {
     }
 }
 
-/// Whether the keys are the same, and spelled the same. If they are spelled in two ways, the slow path compares
-/// them.
+/// Whether the keys have the same spelling. If they are the same in two spellings, the slow path compares them.
 fn has_same_key<'a>(keys: &Facts<'a>, image: &Facts<'a>) -> bool {
     let spelling =
         |facts: &Facts<'a>| (facts.partition.map(KeyText::spelling), facts.sort.map(KeyText::spelling));
     spelling(keys) == spelling(image)
 }
 
-/// Appends the identity of one attribute of the key, its length first.
+/// Appends the identity of one key attribute, preceded by its length.
 #[inline]
 fn append_identity(key: &KeyAttribute, value: KeyText<'_>, max: usize, out: &mut Vec<u8>) -> Option<()> {
     if key.kind != KeyKind::N && !(1..=max).contains(&value.bytes) {
@@ -217,7 +216,7 @@ fn append_identity(key: &KeyAttribute, value: KeyText<'_>, max: usize, out: &mut
     Some(())
 }
 
-/// Takes these ranges out of the copy of a line that begins at `before`.
+/// Removes these ranges from the copy of a line that begins at `before`.
 fn cut(cuts: &[Range<usize>], before: usize, out: &mut Vec<u8>) {
     let Some(first) = cuts.first() else { return };
     let end = out.len();
@@ -231,7 +230,7 @@ fn cut(cuts: &[Range<usize>], before: usize, out: &mut Vec<u8>) {
     out.truncate(to);
 }
 
-/// The line without the line feed, or whatever white space there is, at its end.
+/// The line without the white space at its end.
 #[inline]
 fn without_end(mut line: &[u8]) -> &[u8] {
     while let [text @ .., b'\n' | b'\r' | b'\t' | b' '] = line {

@@ -1,24 +1,23 @@
-//! Numbers as DynamoDB takes them: decimals of up to 38 digits (Developer Guide, "Supported data
-//! types and naming rules in Amazon DynamoDB", number).
+//! The numbers that DynamoDB accepts: decimals of up to 38 digits (Developer Guide, "Supported data types and naming
+//! rules in Amazon DynamoDB", number).
 
-/// Significant digits at most.
+/// The most significant digits.
 pub(super) const MAX_DIGITS: usize = 38;
 /// The exponent of the first digit: 1E-130 to 9.99…E+125.
 pub(super) const EXPONENTS: std::ops::RangeInclusive<i64> = -130..=125;
 
-/// A number by its value: equal numbers are equal here, however they were written.
+/// A number by its value: equal numbers compare as equal, however they are written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Number {
     is_negative: bool,
-    /// Of the first digit; 0 for zero.
+    /// The exponent of the first digit; 0 for zero.
     exponent: i64,
     /// Without leading and trailing zeros; empty for zero.
     digits: Vec<u8>,
 }
 
 impl Number {
-    /// Reads sign, digits, point and exponent (`-1.5E+3`); `None` if it is no number, or none that
-    /// DynamoDB takes.
+    /// Parses sign, digits, point and exponent (`-1.5E+3`); `None` if it is not a number that DynamoDB accepts.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let (mantissa, exponent) = match text.find(['e', 'E']) {
             Some(at) => (&text[..at], exponent(&text[at + 1..])?),
@@ -37,7 +36,7 @@ impl Number {
             digits.pop();
         }
         if digits.is_empty() {
-            // A zero is held to the same range, as if its last digit were a 1: DynamoDB refuses `0E126`.
+            // Zero has the same range, as if its last digit were a 1: DynamoDB refuses `0E126`.
             let last_place = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?;
             return EXPONENTS.contains(&last_place).then_some(Self {
                 is_negative: false,
@@ -51,7 +50,7 @@ impl Number {
         is_taken.then_some(Self { is_negative, exponent, digits })
     }
 
-    /// Appends bytes that are equal if and only if the numbers are.
+    /// Appends bytes that are equal if and only if the numbers are equal.
     pub(crate) fn write_identity(&self, out: &mut Vec<u8>) {
         out.push(u8::from(self.is_negative));
         out.extend_from_slice(&self.exponent.to_be_bytes());
@@ -61,7 +60,7 @@ impl Number {
 
 fn exponent(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    // `parse` would take a second sign.
+    // `parse` would accept a second sign.
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }

@@ -1,10 +1,10 @@
-//! One walk over the bytes of an item, without values: whether it is one that DynamoDB takes, what
-//! it weighs, and where its key is.
+//! One walk over the bytes of an item, without values. It finds whether DynamoDB accepts the item, the item's size, and
+//! its key.
 //!
-//! It knows only what can be decided cheaply and surely: compact text, names without escapes. At
-//! anything else it gives up, without saying why: the line is then for the slow path to judge.
+//! It handles only what is cheap and certain to decide: compact text, and names without escapes. At anything else it
+//! gives up without a reason, and the slow path decides.
 
-// As in `walk.rs`.
+// For the same reason as in `walk.rs`.
 #![allow(clippy::inline_always)]
 
 use std::ops::Range;
@@ -27,24 +27,24 @@ use crate::{
     schema::{KeyAttribute, KeyKind, KeySchema},
 };
 
-/// The `VALUE` of `{"nULLValue":true}`, which DynamoDB calls `NULL`, counted from the brace.
+/// The `VALUE` of `{"nULLValue":true}`, which DynamoDB calls `NULL`. The range counts from the brace.
 const OLD_NULL_EXCESS: Range<usize> = 6..11;
 
-/// Room that is used again from line to line.
+/// Buffers that are reused from line to line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Buffers {
     hashes: Hashes,
-    /// Of strings that have escapes.
+    /// The unescaped text of strings with escapes.
     unescaped: Vec<u8>,
-    /// Where the text spells NULL at more length than DynamoDB does, in order.
+    /// The ranges, in order, where the spelling of NULL is longer than DynamoDB's.
     pub(super) cuts: Vec<Range<usize>>,
 }
 
 impl Buffers {
-    /// Most that is kept between lines, in elements.
+    /// The most elements that a buffer keeps room for between lines.
     const MAX_IDLE: usize = 16 * 1024;
 
-    /// Forgets all of a line.
+    /// Removes the content of all buffers.
     pub(super) fn clear(&mut self) {
         self.hashes.clear();
         self.unescaped.clear();
@@ -54,23 +54,23 @@ impl Buffers {
     }
 }
 
-/// What the walk has found out.
+/// The results of the walk.
 #[derive(Clone, Copy)]
 pub(super) struct Facts<'a> {
     /// The item's text, from brace to brace.
     pub(super) json: &'a [u8],
-    /// By the rule of [`Item::size_bytes`](crate::item::Item::size_bytes).
+    /// The size by the rule of [`Item::size_bytes`](crate::item::Item::size_bytes).
     pub(super) bytes: usize,
     pub(super) partition: Option<KeyText<'a>>,
     pub(super) sort: Option<KeyText<'a>>,
 }
 
-/// The value of a key attribute, which is of the table's type.
+/// The value of a key attribute; it has the type of the table's schema.
 #[derive(Clone, Copy)]
 pub(super) struct KeyText<'a> {
-    /// As it stands between its quotes.
+    /// The text between its quotes.
     pub(super) spelling: &'a [u8],
-    /// As in [`Facts::bytes`], without the name.
+    /// The size as in [`Facts::bytes`], without the name.
     pub(super) bytes: usize,
 }
 
@@ -80,11 +80,11 @@ impl<'a> KeyText<'a> {
     }
 }
 
-/// A walk. With `ANY_CASE` type keys may have letters of any case, as in backup lines; these become
-/// upper case in a copy of the text.
+/// The state of a walk. With `ANY_CASE`, type keys may have letters of any case, as in backup lines. They become upper
+/// case in a copy of the text.
 pub(super) struct Scan<'a, 'e, const ANY_CASE: bool> {
     text: &'a [u8],
-    /// Of the same length as the text; empty unless `ANY_CASE`.
+    /// A copy of the same length as the text; empty unless `ANY_CASE`.
     copy: &'e mut [u8],
     table: &'e Table,
     buffers: &'e mut Buffers,
@@ -93,7 +93,7 @@ pub(super) struct Scan<'a, 'e, const ANY_CASE: bool> {
     sort: Option<KeyText<'a>>,
 }
 
-/// An item of DynamoDB's own spelling that `text` starts with, and what follows it. `text` must be UTF-8.
+/// The item in DynamoDB's own spelling at the start of `text`, and the text after it. `text` must be UTF-8.
 pub(super) fn dynamodb_item<'a>(
     text: &'a [u8],
     table: &Table,
@@ -102,7 +102,7 @@ pub(super) fn dynamodb_item<'a>(
     Scan::<false>::item(text, &mut [], table, buffers)
 }
 
-/// The item of a backup line. `line` must be UTF-8, and `copy` be a copy of it; there, type keys get
+/// The item of a backup line. `line` must be UTF-8, and `copy` must be a copy of it. Type keys in the copy get
 /// DynamoDB's spelling, except for the [cuts](Buffers::cuts).
 pub(super) fn backup_item<'a>(
     line: &'a [u8],
@@ -127,7 +127,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
         Some((Facts { json: between(text, after), bytes, partition, sort }, after))
     }
 
-    /// Attributes of the item or of a map, up to and with the closing brace.
+    /// Attributes of the item or of a map, up to and including the closing brace.
     fn attributes(&mut self, rest: &'a [u8], depth: usize) -> Option<&'a [u8]> {
         if let [b'}', after @ ..] = rest {
             return Some(after);
@@ -161,7 +161,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
         }
     }
 
-    /// Keeps the value if it is one of the key. Gives up if an index may not take it.
+    /// Keeps the value if it belongs to the key. Gives up if an index may not accept it.
     #[inline(always)]
     fn find_key(&mut self, name: &[u8], kind: Kind, content: &'a [u8], bytes: usize) -> Option<()> {
         let Table { keys: KeySchema { partition, sort }, watched, .. } = self.table;
@@ -175,7 +175,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
         watched.take(name, kind, bytes).then_some(())
     }
 
-    /// A value's opening brace and type key; what remains starts with the content.
+    /// Reads a value's opening brace and type key. The rest starts with the content.
     #[inline(always)]
     fn type_key(&mut self, rest: &'a [u8]) -> Option<(Kind, &'a [u8])> {
         let word = first_word(rest)?;
@@ -190,7 +190,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
         }
     }
 
-    /// Puts `word` into the copy in place of the first bytes of `rest`.
+    /// Replaces the first bytes of `rest` by `word` in the copy.
     #[inline(always)]
     fn respell(&mut self, rest: &[u8], word: u64) -> Option<()> {
         if ANY_CASE {
@@ -200,8 +200,8 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
         Some(())
     }
 
-    /// `{"nULLValue":true`, as older versions of the Java tool wrote it. `upper` is its first word
-    /// with the letters of `NULL` in upper case.
+    /// `{"nULLValue":true`, as older versions of the Java tool wrote it. `upper` is its first word with the letters of
+    /// `NULL` in upper case.
     #[cold]
     #[inline(never)]
     fn old_null(&mut self, rest: &'a [u8], upper: u64) -> Option<(Kind, &'a [u8])> {
@@ -215,7 +215,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
         Some((Kind::Null, &rest[key.len()..]))
     }
 
-    /// The second of both spellings of NULL, behind `{"nULL":true`.
+    /// The second spelling of NULL, after `{"nULL":true`.
     #[cold]
     #[inline(never)]
     fn second_null(&mut self, rest: &'a [u8]) -> Option<&'a [u8]> {
@@ -228,7 +228,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
         Some(after)
     }
 
-    /// What stands after a type key.
+    /// Reads the content after a type key.
     #[inline(always)]
     fn content(&mut self, kind: Kind, rest: &'a [u8], depth: usize) -> Option<&'a [u8]> {
         match kind {
@@ -261,7 +261,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
                 }
             }
             Kind::Ss | Kind::Ns | Kind::Bs => self.set(kind, rest.strip_prefix(b"[\"")?),
-            // Nothing may stand in one of the last level.
+            // A list or map on the last level must be empty: the slow path decides.
             Kind::L | Kind::M if depth + 1 == MAX_LEVELS => None,
             Kind::L => self.values(rest.strip_prefix(b"[")?, depth + 1),
             Kind::M => {
@@ -271,7 +271,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
         }
     }
 
-    /// Values of a list, up to and with the closing bracket.
+    /// Values of a list, up to and including the closing bracket.
     fn values(&mut self, rest: &'a [u8], depth: usize) -> Option<&'a [u8]> {
         self.bytes += COLLECTION_BYTES;
         if let [b']', after @ ..] = rest {
@@ -289,7 +289,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
         }
     }
 
-    /// The elements of a set, of which there is at least one, from behind the first one's quote.
+    /// The elements of a set, at least one. `rest` starts after the first one's opening quote.
     fn set(&mut self, kind: Kind, mut rest: &'a [u8]) -> Option<&'a [u8]> {
         let group = self.buffers.hashes.begin();
         loop {
@@ -315,7 +315,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
         }
     }
 
-    /// Hash and length of a string without its spelling, and what follows it.
+    /// The hash and length of a string, independent of its spelling, and the text after it.
     #[inline]
     fn string_of_set(&mut self, rest: &'a [u8]) -> Option<(u64, usize, &'a [u8])> {
         let (after, saved) = text::skip(rest)?;
@@ -330,7 +330,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
     }
 }
 
-/// What makes the letters of a type key lower case, in the word that `{"` and it begin.
+/// The bits that make the letters of a type key lower case, in the word that begins with `{"` and the type key.
 #[inline(always)]
 fn lower_case_bits(word: u64) -> u64 {
     const QUOTE: u64 = b'"' as u64;
@@ -343,7 +343,7 @@ fn lower_case_bits(word: u64) -> u64 {
     }
 }
 
-/// The value of this key attribute, if it has its type; `content` is with its quotes.
+/// The value of this key attribute, if it has the type of the schema. `content` includes its quotes.
 #[inline]
 fn key_text<'a>(key: &KeyAttribute, kind: Kind, content: &'a [u8], bytes: usize) -> Option<KeyText<'a>> {
     match (key.kind, kind) {

@@ -5,7 +5,7 @@ fn keys() -> KeySchema {
     KeySchema { partition: key("pk", KeyKind::S), sort: Some(key("sk", KeyKind::N)) }
 }
 
-/// What a line becomes: the JSON and the identity of the key.
+/// The JSON of a line, the identity of its key, and their lengths.
 fn emr(line: &str) -> Result<(String, Vec<u8>, Encoded), RequestError> {
     let mut out = b"before".to_vec();
     let encoded = Encoder::new(&keys(), Wanted::Items).emr_line(line.as_bytes(), &mut out);
@@ -103,7 +103,7 @@ fn of_items_to_be_deleted_only_the_key_is_sent() {
     assert_eq!(&out[..encoded.json_bytes], br#"{"pk":{"S":"a"},"sk":{"N":"1"}}"#);
 }
 
-/// Whether an item with this attribute, in upper-case type keys, goes the fast way in both formats.
+/// Whether an item with this attribute, in upper-case type keys, takes the fast path in both formats.
 fn goes_fast(attribute: &str) -> bool {
     let item = format!(r#"{{"pk":{{"S":"a"}},{attribute},"sk":{{"N":"1"}}}}"#);
     let mut encoder = Encoder::new(&keys(), Wanted::Items);

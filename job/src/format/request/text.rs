@@ -1,9 +1,9 @@
-//! What stands between the quotes of strings: its length, its characters, its hash.
+//! The content of strings: length, characters, hash.
 
 use crate::format::escape::{self, Escape, first_word};
 
-/// Passes a string from behind its opening quote; gives what follows the closing one, and how many
-/// bytes fewer the string has than its spelling. `None` if it is no string.
+/// Skips a string; `text` starts after its opening quote. Returns the text after the closing quote, and how many bytes
+/// shorter the string is than its spelling. `None` if it is not a string.
 #[inline]
 pub(super) fn skip(text: &[u8]) -> Option<(&[u8], usize)> {
     let mut rest = text;
@@ -24,13 +24,13 @@ pub(super) fn skip(text: &[u8]) -> Option<(&[u8], usize)> {
     }
 }
 
-/// Passes a string that has no escapes, as [`skip`].
+/// Skips a string without escapes, like [`skip`].
 #[inline]
 pub(super) fn skip_plain(text: &[u8]) -> Option<&[u8]> {
     escape::skip_plain(text).strip_prefix(b"\"")
 }
 
-/// The character whose escape `text` starts with, and what follows it.
+/// The character of the escape at the start of `text`, and the text after it.
 #[cold]
 #[inline(never)]
 fn escaped_char(text: &[u8]) -> Option<(char, &[u8])> {
@@ -51,7 +51,7 @@ fn escaped_char(text: &[u8]) -> Option<(char, &[u8])> {
 fn unicode_escape(text: &[u8]) -> Option<(char, &[u8])> {
     match escape::read_escape(text).ok()? {
         Escape::Other { len, char } => Some((char, &text[len..])),
-        // Of one unit: those of two are never canonical.
+        // One UTF-16 unit: escapes of two units are never canonical.
         Escape::Canonical { len } => {
             let digits = std::str::from_utf8(&text[2..len]).ok()?;
             let char = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
@@ -60,7 +60,7 @@ fn unicode_escape(text: &[u8]) -> Option<(char, &[u8])> {
     }
 }
 
-/// Appends the characters of a string that [`skip`] has passed, given without its quotes.
+/// Appends the characters of a string that [`skip`] has accepted, given without its quotes.
 pub(super) fn unescape(mut text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     while let Some(at) = memchr::memchr(b'\\', text) {
         out.extend_from_slice(&text[..at]);
@@ -72,7 +72,7 @@ pub(super) fn unescape(mut text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// A hash of the first `len` bytes of `text`. That more bytes follow makes it faster, not different.
+/// A hash of the first `len` bytes of `text`. It is faster if more bytes follow, with the same result.
 #[inline]
 pub(super) fn hash(text: &[u8], len: usize) -> u64 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -96,7 +96,7 @@ pub(super) fn hash(text: &[u8], len: usize) -> u64 {
 mod tests {
     use super::*;
 
-    /// Length by `skip` and characters by `unescape` of what stands between quotes.
+    /// The characters of a string between quotes, with a check of the length that [`skip`] returns.
     fn read(text: &str) -> Option<String> {
         let quoted = format!("{text}\"after");
         let (after, saved) = skip(quoted.as_bytes())?;

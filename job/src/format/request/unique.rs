@@ -1,17 +1,17 @@
-//! Whether the names of a map, or the elements of a set, differ from each other.
+//! Checks that the names of a map, or the elements of a set, are distinct.
 
-/// Up to so many are compared each with each.
+/// A group of at most this many hashes is compared pairwise.
 const MAX_PAIRWISE: usize = 32;
 
-/// No more hashes are kept room for between lines.
+/// The most hashes that room is kept for between lines.
 const MAX_IDLE: usize = 16 * 1024;
 
-/// Hashes of names and elements, the groups within each other on a stack. Equal things have equal
-/// hashes; what has equal hashes may differ all the same.
+/// Hashes of names and elements, with nested groups on a stack. Equal values have equal hashes; different values may
+/// have equal hashes, too.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hashes(Vec<u64>);
 
-/// Where a group begins.
+/// The start of a group.
 pub(super) struct Group(usize);
 
 impl Hashes {
@@ -21,13 +21,13 @@ impl Hashes {
         Group(self.0.len())
     }
 
-    /// Adds to the group that was begun last.
+    /// Adds a hash to the innermost group.
     #[inline]
     pub(super) fn push(&mut self, hash: u64) {
         self.0.push(hash);
     }
 
-    /// Ends the group that was begun last, and tells whether all its hashes differ.
+    /// Ends the innermost group, and returns whether all its hashes differ.
     #[inline]
     pub(super) fn end(&mut self, Group(start): Group) -> bool {
         let group = &mut self.0[start..];
@@ -41,7 +41,7 @@ impl Hashes {
         all_differ
     }
 
-    /// Forgets all groups.
+    /// Removes all groups.
     pub(super) fn clear(&mut self) {
         self.0.clear();
         self.0.shrink_to(MAX_IDLE);

@@ -1,6 +1,6 @@
 use super::*;
 
-/// What is said of a mistake.
+/// The message for a mistake.
 fn said(text: &str) -> String {
     typed(text).expect_err(text).to_string()
 }

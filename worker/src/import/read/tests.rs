@@ -10,7 +10,7 @@ use job::{
 
 use super::*;
 
-/// Collects what a reader says: text offsets of items and of rejected lines.
+/// Records what a reader passes on: text offsets of items and of rejected lines.
 #[derive(Default)]
 struct Seen {
     buffer: Vec<u8>,

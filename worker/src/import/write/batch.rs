@@ -1,8 +1,8 @@
-//! Puts lines together to batches, never one key twice in what is under way.
+//! Collects lines into batches, such that no key is twice among the lines in flight.
 //!
-//! `BatchWriteItem` refuses a key that comes twice, and two batches in flight may be written in any
-//! order. So a line whose key is taken by an earlier one waits until that is settled: of several
-//! lines with one key the last wins, as in the backup.
+//! `BatchWriteItem` refuses a key that occurs twice, and two batches in flight may be written in any order. So a line
+//! whose key is taken by an earlier line waits until that line is settled: of several lines with one key the last wins,
+//! as in the backup.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -15,57 +15,57 @@ use job::capacity::Units;
 
 use super::cost::Ratio;
 
-/// Lines of a request at most (Amazon DynamoDB API Reference, `BatchWriteItem`).
+/// The most lines of a request (Amazon DynamoDB API Reference, `BatchWriteItem`).
 pub(crate) const MAX_LINES: usize = 25;
-/// JSON of a request at most; the service takes 16 MiB.
+/// The most JSON of a request; the service accepts 16 MiB.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
-/// JSON of all batches under way at most.
+/// The most JSON of all batches in flight.
 const MAX_BYTES_UNDER_WAY: usize = 24 * 1024 * 1024;
-/// When so many lines are unsettled, no more are taken in.
+/// No more lines are accepted while this many are unsettled.
 const MAX_UNSETTLED_LINES: usize = 4096;
-/// When so much JSON is unsettled, no more is taken in.
+/// No more lines are accepted while this much JSON is unsettled.
 const MAX_UNSETTLED_BYTES: usize = MAX_BYTES_UNDER_WAY;
-/// A batch that isn't full goes after so long: whoever sends the lines may wait for these.
+/// A batch that is not full is sent after this time, since the sender of further lines may wait for these.
 const LINGER: Duration = Duration::from_millis(10);
 
-/// What a batch may hold besides.
+/// Further limits of a batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Lines.
+    /// The number of lines.
     pub(crate) lines: usize,
-    /// What it may cost, as long as it holds more than one line.
+    /// The most that it may cost, unless it has a single line.
     pub(crate) units: Units,
-    /// By which costs are estimated.
+    /// The ratio by which costs are estimated.
     pub(crate) ratio: Ratio,
 }
 
-/// The core. Holds what came and isn't settled; of batches under way only the keys.
+/// The unsettled lines; of batches in flight only the keys.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    /// Lines whose keys are free, in the order in which they came or became so.
+    /// Lines whose keys are free, in the order in which they arrived or became free.
     ready: VecDeque<Line>,
-    /// The keys of the lines that are ready or under way, each with the lines that wait for it.
+    /// The keys of the lines that are ready or in flight, each with the lines that wait for it.
     taken: HashMap<Bytes, VecDeque<Line>>,
     unsettled_lines: usize,
     unsettled_bytes: usize,
     bytes_under_way: usize,
-    /// Since when the first of `ready` might have gone.
+    /// Since when the first of `ready` could have been sent.
     ready_since: Option<Instant>,
     is_closed: bool,
 }
 
 impl Queue {
-    /// More lines may be [pushed](Self::push).
+    /// Whether more lines may be [pushed](Self::push).
     pub(crate) fn has_room(&self) -> bool {
         self.unsettled_lines < MAX_UNSETTLED_LINES && self.unsettled_bytes < MAX_UNSETTLED_BYTES
     }
 
-    /// Everything that was pushed is settled.
+    /// Whether all lines that were pushed are settled.
     pub(crate) fn is_empty(&self) -> bool {
         self.unsettled_lines == 0
     }
 
-    /// One more line to write.
+    /// Adds a line to write.
     pub(crate) fn push(&mut self, now: Instant, line: Line) {
         self.unsettled_lines += 1;
         self.unsettled_bytes += line.json.len();
@@ -78,12 +78,12 @@ impl Queue {
         }
     }
 
-    /// No more lines will come: those at hand need not wait for others.
+    /// Records that no more lines will come: those in the queue need not wait for others.
     pub(crate) fn close(&mut self) {
         self.is_closed = true;
     }
 
-    /// The next batch, if there are lines enough for a full one, or they have waited long enough.
+    /// Takes the next batch, if there are enough lines for a full one, or they have waited long enough.
     pub(crate) fn take(&mut self, now: Instant, limits: Limits) -> Option<Vec<Line>> {
         let (num_lines, bytes) = self.next(limits);
         let is_full = num_lines < self.ready.len() || num_lines == limits.lines.min(MAX_LINES);
@@ -98,12 +98,12 @@ impl Queue {
         Some(batch)
     }
 
-    /// When a batch that isn't full may go.
+    /// When a batch that is not full may be sent.
     pub(crate) fn due_at(&self) -> Option<Instant> {
         self.ready_since.map(|since| since + LINGER)
     }
 
-    /// The lines with these keys, and with so much JSON, have left what is under way.
+    /// Removes the settled lines with these keys and this much JSON.
     pub(crate) fn settled(&mut self, now: Instant, keys: &[Bytes], json_bytes: usize) {
         self.unsettled_lines -= keys.len();
         self.unsettled_bytes -= json_bytes;
@@ -125,7 +125,7 @@ impl Queue {
         self.ready.push_back(line);
     }
 
-    /// How many of the ready lines make the next batch, and how much JSON they are.
+    /// The number of ready lines in the next batch, and the bytes of their JSON.
     fn next(&self, limits: Limits) -> (usize, usize) {
         let (mut num_lines, mut bytes, mut units) = (0, 0, Units::ZERO);
         for line in self.ready.iter().take(limits.lines.min(MAX_LINES)) {
@@ -168,7 +168,7 @@ mod tests {
         Limits { lines, units: Units::from_units(units), ratio: Ratio::new() }
     }
 
-    /// A queue that was given lines of these keys, of a byte and a unit each.
+    /// A queue with lines of these keys, each of one byte and one unit.
     fn queue(now: Instant, keys: impl IntoIterator<Item = u64>) -> Queue {
         let mut queue = Queue::default();
         for (number, key) in (0..).zip(keys) {

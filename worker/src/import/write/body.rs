@@ -1,4 +1,4 @@
-//! The JSON of write requests.
+//! The JSON bodies of write requests.
 
 use engine::worker::line::Line;
 use job::{
@@ -8,17 +8,17 @@ use job::{
 
 use super::batch::MAX_LINES;
 
-/// What is called for a batch.
+/// The operation for a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
-    /// `BatchWriteItem`: puts and deletes, whatever is there.
+    /// `BatchWriteItem`: puts and deletes items unconditionally.
     Batch,
-    /// `PutItem` with the condition that there is no item with the key: for one line.
+    /// `PutItem` for one line, under the condition that no item with the key exists.
     PutIfAbsent,
 }
 
 impl Call {
-    /// What to call for these lines.
+    /// The operation for these lines.
     pub(crate) fn of(mode: WriteMode, lines: &[Line]) -> Self {
         match (mode, lines) {
             (WriteMode::PutIfAbsent, [line]) if line.write == Write::Put => Self::PutIfAbsent,
@@ -35,7 +35,7 @@ impl Call {
     }
 }
 
-/// How many lines a batch may hold: a condition is possible for one only.
+/// The most lines of a batch: only a single line can have a condition.
 pub(crate) const fn max_lines(mode: WriteMode) -> usize {
     match mode {
         WriteMode::PutIfAbsent => 1,
@@ -43,7 +43,7 @@ pub(crate) const fn max_lines(mode: WriteMode) -> usize {
     }
 }
 
-/// What stands around the items of one table.
+/// The JSON around the items of a request for one table.
 #[derive(Debug)]
 pub(crate) struct Bodies {
     batch_head: String,
@@ -72,7 +72,7 @@ impl Bodies {
             Call::Batch => (self.batch_head.as_str(), self.batch_tail),
             Call::PutIfAbsent => (self.put_head.as_str(), self.put_tail.as_str()),
         };
-        // Around each item stand 27 bytes at most.
+        // The JSON around each item has at most 27 bytes.
         let json_bytes: usize = lines.iter().map(|line| line.json.len() + 27).sum();
         let mut body = Vec::with_capacity(around.0.len() + json_bytes + around.1.len());
         body.extend_from_slice(around.0.as_bytes());

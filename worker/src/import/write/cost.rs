@@ -1,33 +1,33 @@
-//! What writes cost, compared with the sizes of their lines.
+//! The cost of writes, relative to the sizes of their lines.
 //!
-//! A line knows what it costs to write it as a new item. A table charges more for local indexes
-//! and where larger items are replaced or deleted; how much more is learned from its replies.
+//! The cost of a line is that of writing it as a new item. A table charges more for local indexes, and if larger items
+//! are replaced or deleted. How much more is learned from its replies.
 
 use job::capacity::Units;
 
 const ONE: u64 = 1_000_000;
-/// So much of what was known is forgotten with each reply.
+/// Each reply replaces one part in this many of what is known.
 const FORGOTTEN: u64 = 16;
 
-/// Units consumed for each unit by size, in millionths.
+/// Units consumed per unit by size, in millionths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ratio(u64);
 
 impl Ratio {
-    /// Nothing is known.
+    /// The ratio before any reply.
     pub(crate) const fn new() -> Self {
         Self(ONE)
     }
 
-    /// What a request will cost whose lines cost `by_size` as new items.
+    /// The estimated cost of a request whose lines cost `by_size` as new items.
     pub(crate) fn estimate(self, by_size: Units) -> Units {
         Units::from_milli(by_size.milli().saturating_mul(self.0).div_ceil(ONE))
     }
 
-    /// Such a request has cost `consumed`.
+    /// Records that such a request cost `consumed`.
     pub(crate) fn learn(&mut self, by_size: Units, consumed: Units) {
         let Some(ratio) = consumed.milli().saturating_mul(ONE).checked_div(by_size.milli()) else { return };
-        // One odd reply must not stop the import, or let it run away.
+        // One unusual reply must not stop the import, or let it exceed the rate.
         let ratio = ratio.clamp(ONE / 2, 20 * ONE);
         self.0 = (self.0 * (FORGOTTEN - 1) + ratio) / FORGOTTEN;
     }

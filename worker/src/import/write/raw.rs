@@ -1,12 +1,11 @@
-//! Write requests through the SDK client, with bodies of our own both ways.
+//! Write requests through the SDK client, with raw bodies of requests and replies.
 //!
-//! Signing, credentials, endpoints and connections are the SDK's. In place of its serialiser stands
-//! one that sends the bytes it is given; of a good reply the body is taken away before the SDK
-//! looks at it. Any other reply goes to the SDK's own deserialiser, so that errors keep their types.
+//! The SDK handles signing, credentials, endpoints and connections. Its serializer is replaced by one that sends the
+//! given bytes. The body of a successful reply is taken before the SDK reads it. Any other reply goes to the SDK's own
+//! deserializer, so that errors keep their types.
 //!
-//! The client is built once for all requests, since a configuration of its own for each request
-//! costs more than all the rest. What belongs to one request is found in a task-local instead: the
-//! SDK serialises and deserialises in the task that called it.
+//! The client is built once for all requests, since a configuration for each request costs more than everything else.
+//! The data of a request is in a task-local instead: the SDK serializes and deserializes in the task that called it.
 
 use std::{cell::RefCell, error::Error as StdError};
 
@@ -41,21 +40,21 @@ use job_aws::{Clients, Fault, FaultKind};
 use super::body::Call;
 use crate::reply::{ReplyBody, Torn, as_the_sdk};
 
-/// Why there is no good reply.
+/// Why there is no successful reply.
 #[derive(Debug)]
 pub(crate) enum SendError {
-    /// There is an item with the key of the one to put.
+    /// An item with the key of the one to put exists.
     Exists,
     /// Anything else.
     Failed {
-        /// What it means.
+        /// The meaning of the error.
         fault: Fault,
-        /// The request may have been done, and charged, and only its reply is lost.
+        /// Whether the request may have been executed and charged, with only its reply lost.
         may_be_done: bool,
     },
 }
 
-/// Writes to one table.
+/// The table to write to.
 #[derive(Debug)]
 pub(crate) struct Table {
     client: Client,
@@ -66,15 +65,15 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn new(clients: &Clients, name: String) -> Self {
         let config = clients.dynamodb.config().to_builder();
-        // The client's read timeout is enough for requests and replies as small as these.
+        // The client's read timeout is enough for such small requests and replies.
         let config = config.stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        // Each try is paid for from the budget.
+        // Each attempt is paid for from the budget.
         let config = config.retry_config(RetryConfig::disabled()).interceptor(OwnBodies);
         let client = Client::from_conf(config.build());
         Self { client, name, address: clients.dynamodb_address.clone() }
     }
 
-    /// Sends a request and returns the body of the reply to it.
+    /// Sends a request and returns the body of its reply.
     pub(crate) async fn send(&self, call: Call, body: Vec<u8>) -> Result<Vec<u8>, SendError> {
         let exchange = RefCell::new(Exchange { call, request: Some(body), reply: None });
         let reply = EXCHANGE
@@ -91,7 +90,7 @@ impl Table {
         read.map(|()| body).map_err(|torn| self.odd(call, torn.kind(), torn.0))
     }
 
-    /// That a reply came, and came to nothing.
+    /// The error for a reply that can't be used.
     pub(crate) fn torn(&self, call: Call, why: &str) -> SendError {
         self.odd(call, FaultKind::Transient, why)
     }
@@ -102,7 +101,7 @@ impl Table {
     }
 
     async fn call(&self, call: Call) -> Result<(), SendError> {
-        // The SDK finds the endpoint by the table's name; the rest of its input isn't looked at.
+        // The SDK finds the endpoint by the table's name, and ignores the rest of its input.
         match call {
             Call::Batch => {
                 let request = self.client.batch_write_item().request_items(&self.name, Vec::new());
@@ -130,7 +129,7 @@ impl Table {
     }
 }
 
-/// What goes past the SDK, one way and the other.
+/// The bodies that bypass the SDK in both directions.
 struct Exchange {
     call: Call,
     request: Option<Vec<u8>>,
@@ -141,7 +140,7 @@ tokio::task_local! {
     static EXCHANGE: RefCell<Exchange>;
 }
 
-/// Puts [`Raw`] in the place of the operations' serialisers and deserialisers.
+/// Replaces the serializers and deserializers of the operations by [`Raw`].
 #[derive(Debug)]
 struct OwnBodies;
 

@@ -1,10 +1,10 @@
-//! Why the service took a line for no good, without what the line holds.
+//! Why the service rejected a line, without the line's data.
 
-/// Behind each of these the service quotes a value.
+/// The service quotes a value after each of these.
 const QUOTES_BEHIND: [&str; 2] = ["numeric value: ", "numeric value:"];
 
-/// The service's message, on one line and without values of the item. What stands before it in the message
-/// of a fault, the name of the table last, is the same for all lines.
+/// The service's message, on one line and without values of the item. The start of a fault's message, up to the table's
+/// name, is the same for all lines and left out.
 pub(crate) fn of(message: &str, table: &str) -> String {
     let said = message.split_once(&format!(" on table {table}: ")).map_or(message, |(_, said)| said);
     let mut reason = said.replace(['\n', '\r'], " ");

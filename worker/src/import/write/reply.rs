@@ -1,4 +1,4 @@
-//! What DynamoDB replies to a write request.
+//! Replies of DynamoDB to write requests.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -14,25 +14,25 @@ use serde_json::value::RawValue;
 
 use super::body::Call;
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Debug, Default)]
 pub(crate) struct Reply<'a> {
-    /// What it was charged, if the service tells; some emulators don't.
+    /// What was consumed, if the service reports it; some emulators do not.
     pub(crate) consumed: Option<Consumed<'a>>,
-    /// What was not done.
+    /// The writes that were not done.
     unprocessed: Vec<Unprocessed<'a>>,
 }
 
-/// What a request was charged.
+/// What a request consumed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Consumed<'a> {
-    /// To the table with its local indexes, which share its capacity.
+    /// On the table with its local indexes, which share its capacity.
     pub(crate) table: Units,
-    /// To each global index.
+    /// On each global index.
     pub(crate) indexes: Vec<(Cow<'a, str>, Units)>,
 }
 
-/// Not the JSON of a reply.
+/// The body is not the JSON of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("reply that cannot be read")]
 pub(crate) struct Unreadable;
@@ -64,9 +64,8 @@ impl<'a> Reply<'a> {
 
     /// Divides the lines of the request into those that were written and those that were not.
     ///
-    /// They are told by their keys, since the service may spell an item in another way than it was
-    /// sent. If one of the keys is none of the request's, nothing is taken for written: to write a line
-    /// twice is harmless.
+    /// Lines are recognized by their keys, since the service may spell an item in another way than it was sent. If one
+    /// of the keys does not belong to the request, no line counts as written: writing a line twice is harmless.
     pub(crate) fn divide(&self, keys: &KeySchema, lines: Vec<Line>) -> (Vec<Line>, Vec<Line>) {
         if self.unprocessed.is_empty() {
             return (lines, Vec::new());
@@ -128,7 +127,7 @@ struct Delete<'a> {
 }
 
 impl Unprocessed<'_> {
-    /// The identity of its key. `encoder` is one of keys.
+    /// The identity of its key. `encoder` must encode keys.
     fn key(&self, encoder: &mut Encoder) -> Option<Vec<u8>> {
         let json = match (&self.put_request, &self.delete_request) {
             (Some(put), None) => put.item,
@@ -146,7 +145,7 @@ impl Unprocessed<'_> {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Capacity<'a> {
-    /// Of table and indexes together.
+    /// On table and indexes together.
     #[serde(borrow, rename = "CapacityUnits")]
     total: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -168,7 +167,7 @@ fn units(json: Option<&RawValue>) -> Option<Units> {
     json?.get().parse().ok()
 }
 
-/// All of them together; `None` if one of them tells nothing.
+/// The sum of all; `None` if one of them has no units.
 fn consumed<'a>(capacities: &[Capacity<'a>]) -> Option<Consumed<'a>> {
     let mut consumed = Consumed::default();
     for capacity in capacities {
@@ -212,7 +211,7 @@ mod tests {
         (0..).zip(of).map(line).collect()
     }
 
-    /// The numbers of the lines written and of those left.
+    /// The numbers of the lines written, and of those left.
     fn divided(body: &str) -> (Vec<u64>, Vec<u64>) {
         let reply = Reply::read(Call::Batch, body.as_bytes()).unwrap();
         let (written, left) = reply.divide(&keys(), lines(&["1", "200", "3"]));

@@ -1,4 +1,4 @@
-//! One batch until each of its lines has an outcome.
+//! Sends a batch until each of its lines has an outcome.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -23,10 +23,10 @@ use super::{
 };
 use crate::{limiter::CapacityLimiter, report::Report, retry::backoff};
 
-/// What is called with what became of lines.
+/// Called with the outcomes of lines.
 pub(crate) type Settle = Arc<dyn Fn(Vec<(Ticket, Outcome)>) + Send + Sync>;
 
-/// What all batches of a worker share.
+/// The state that all batches of a worker share.
 pub(crate) struct Sender {
     pub(crate) settings: Arc<ImportSettings>,
     pub(crate) table: Table,
@@ -34,18 +34,18 @@ pub(crate) struct Sender {
     pub(crate) limiter: Arc<CapacityLimiter>,
     pub(crate) report: Arc<Report>,
     pub(crate) settle: Settle,
-    /// One for each request that may be under way.
+    /// One permit for each request that may be in flight.
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) ratio: Mutex<Ratio>,
     pub(crate) spent: Times,
 }
 
-/// A batch whose lines all have their outcomes.
+/// A batch whose lines all have outcomes.
 #[derive(Debug, Default)]
 pub(crate) struct Settled {
-    /// Of its lines.
+    /// The keys of its lines.
     pub(crate) keys: Vec<Bytes>,
-    /// JSON of its lines.
+    /// The bytes of its lines' JSON.
     pub(crate) json_bytes: usize,
     outcomes: Vec<(Ticket, Outcome)>,
 }
@@ -60,23 +60,23 @@ impl Settled {
     }
 }
 
-/// Lines of a batch that go together.
+/// Lines of a batch that are sent together.
 #[derive(Debug)]
 struct Piece {
     lines: Vec<Line>,
-    /// Tries in a row that came to nothing.
+    /// Failed attempts in a row.
     failures: u32,
 }
 
-/// What came of a try.
+/// The result of an attempt.
 enum Tried {
-    /// Some were written and some were not.
+    /// Some lines were written and some were not.
     Written { written: Vec<Line>, left: Vec<Line> },
-    /// The one line was not written because there is an item with its key.
+    /// The single line was not written because an item with its key exists.
     Kept(Vec<Line>),
-    /// The service takes none of them as they are.
+    /// The service rejects the request with these lines.
     Invalid(Vec<Line>, Fault),
-    /// To be tried again.
+    /// The attempt failed and must be retried.
     Failed(Vec<Line>, Fault),
 }
 
@@ -85,11 +85,11 @@ impl Sender {
         *self.ratio.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the lines of a batch. The slot is held while something is asked for or sent; whoever
-    /// waits to try again holds none.
+    /// Writes the lines of a batch. The slot is held while it waits for units or for a reply, and given back while it
+    /// waits for a retry.
     ///
     /// # Errors
-    /// What no further try can help.
+    /// Fails with an error that no retry can help.
     pub(crate) async fn write(
         self: Arc<Self>,
         lines: Vec<Line>,
@@ -158,7 +158,7 @@ impl Sender {
     fn failed(&self, lines: Vec<Line>, estimate: Units, error: SendError) -> anyhow::Result<Tried> {
         match error {
             SendError::Exists => {
-                // An unmet condition is charged like a write, and not reported.
+                // An unmet condition is charged like a write, but not reported.
                 self.charge(estimate, estimate);
                 self.report.answered(0, 0);
                 Ok(Tried::Kept(lines))
@@ -182,7 +182,7 @@ impl Sender {
                 for (index, units) in &consumed.indexes {
                     self.report.consumed_on_index(index, *units);
                 }
-                // Where nothing was taken for written, the charge tells nothing.
+                // If no line counts as written, the consumption says nothing.
                 self.ratio.lock().unwrap_or_else(PoisonError::into_inner).learn(by_size, consumed.table);
                 consumed.table
             }

@@ -1,4 +1,4 @@
-//! The stage between a test and a small table.
+//! Tests of the stage against a small table.
 
 mod server;
 
@@ -60,7 +60,7 @@ fn clients(server: &Server) -> Clients {
     }
 }
 
-/// A stage at work.
+/// A running stage.
 struct Test {
     limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
@@ -109,7 +109,7 @@ impl Test {
         self.lines.as_ref().unwrap().send(lines).await.unwrap();
     }
 
-    /// No more lines; until all is written.
+    /// Ends the input, and waits until all lines are written.
     async fn end(&mut self) -> anyhow::Result<BTreeMap<u64, Outcome>> {
         self.lines = None;
         let ended = tokio::time::timeout(Duration::from_mins(1), self.stage.join_next()).await;
@@ -130,7 +130,7 @@ async fn every_line_arrives_once_and_in_order_whatever_goes_wrong() {
     let is_poison = |number: u64| number % 200 == 123;
     for chunk in (0..600).collect::<Vec<u64>>().chunks(37) {
         let lines = chunk.iter().map(|&number| {
-            // Keys come again after 200 lines, and some at once.
+            // Keys recur after 200 lines, and some at once.
             let key = if number % 50 == 1 { (number - 1) % 200 } else { number % 200 };
             if is_poison(number) {
                 return line(number, 1000 + number, r#","poison":{"s":"secret"}"#);
@@ -189,7 +189,7 @@ async fn nothing_is_sent_without_units_and_a_small_budget_makes_small_batches() 
         let state = server.state.lock().unwrap();
         (state.consumed, state.batches.iter().copied().max())
     };
-    // Only what is under way at once can cost more than was estimated: 4 requests of 4 lines.
+    // Only requests in flight can cost more than estimated: 4 requests of 4 lines.
     assert!((20..=20 + 16).contains(&consumed), "{consumed}");
     assert_eq!(most, Some(4));
     grant(1000);

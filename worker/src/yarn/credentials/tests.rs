@@ -1,6 +1,6 @@
 use super::*;
 
-/// As Hadoop 3.4.2 wrote it: no tokens, `acme.worker.secret` → `s3cr3t`.
+/// Written by Hadoop 3.4.2: no tokens, `acme.worker.secret` → `s3cr3t`.
 const VECTOR: &[u8] = b"HDTS\x00\x00\x01\x12acme.worker.secret\x06s3cr3t";
 const NAME: &str = "acme.worker.secret";
 
@@ -32,7 +32,7 @@ fn with_tokens(secrets: &[(&str, &[u8])]) -> Vec<u8> {
     file
 }
 
-/// Field `tag` of protobuf, of wire type 2; shorter than 128 bytes.
+/// Field `tag` of a protobuf message, of wire type 2; shorter than 128 bytes.
 fn field(tag: u8, bytes: &[u8]) -> Vec<u8> {
     [&[tag << 3 | 2, u8::try_from(bytes.len()).unwrap()], bytes].concat()
 }
@@ -77,7 +77,7 @@ fn a_file_that_is_cut_off_is_refused_wherever_that_is() {
             assert!(secret(&file[..length], NAME).is_err(), "at {length} of {file:?}");
         }
     }
-    // The long token's bytes are all alike.
+    // The bytes of the long token are all the same, so most of them are skipped.
     for length in (0..300).chain(70_200..long.len()) {
         assert!(secret(&long[..length], NAME).is_err(), "at {length}");
     }
@@ -88,7 +88,7 @@ fn what_is_no_token_file_is_named() {
     assert_eq!(secret(b"", NAME), Err(CredentialsError::Magic));
     assert_eq!(secret(b"{\"a\":1}", NAME), Err(CredentialsError::Magic));
     assert_eq!(secret(b"HDTS\x02\x00", NAME), Err(CredentialsError::Version(2)));
-    // −1 tokens; a length of five bytes; one above Java's largest.
+    // −1 tokens; a length of five bytes; a length above Java's maximum.
     for length in [&b"\xff"[..], b"\x8b\x01\x00\x00\x00\x00", b"\x8c\xff\xff\xff\xff"] {
         let file = [b"HDTS\x00", length].concat();
         assert_eq!(secret(&file, NAME), Err(CredentialsError::Damaged { at: 5 }));

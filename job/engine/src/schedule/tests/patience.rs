@@ -1,19 +1,19 @@
-//! When a job is given up because nothing comes of it, and when it only waits for its own small budget.
+//! When a job fails because nothing progresses, and when it only waits for its own small budget.
 
 use super::*;
 
-/// A quarter of a unit per second, as of a table with one unit at the default share.
+/// A quarter of a unit per second, as for a table with one unit at the default share.
 const SLOW: Rate = Rate::from_milli_per_second(250);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A job at this rate, with workers that each have a task and speak once a second.
+/// A job at this rate, with workers that each have a task and send a heartbeat every second.
 struct Slow {
     schedule: Exporting,
     now: Duration,
     workers: Vec<Speaker>,
 }
 
-/// What a worker says and has got.
+/// What a worker reports and has received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Speaker {
     requests: u64,
@@ -74,7 +74,7 @@ impl Slow {
         None
     }
 
-    /// Until the job is given up, or for so long.
+    /// Runs until the job fails, or for this long.
     fn given_up_within(&mut self, limit: Duration) -> Option<(Duration, String)> {
         let since = self.now;
         while self.now < since + limit {
@@ -145,7 +145,7 @@ fn time_in_which_nothing_comes_adds_up_between_waits_for_units() {
 #[test]
 fn workers_without_tasks_excuse_nobody_and_need_no_excuse() {
     let mut job = Slow::new(2);
-    // The second one has read what it had, and has no part in what the first waits for.
+    // The second worker has finished its tasks, and has no part in what the first waits for.
     let lease_of_second = FromWorker::Sealed(Sealed {
         part: None,
         steps: vec![Step {

@@ -24,7 +24,7 @@ fn lease(mark: u64) -> SplitLease {
     SplitLease { split, attempt: Attempt(1), mark }
 }
 
-/// Lines of 10 bytes each, from the `from`-th on.
+/// Lines of 10 bytes each, from number `from` on.
 fn lines(range: std::ops::Range<u64>) -> impl Iterator<Item = Entry<()>> {
     range.map(|number| Entry {
         offset: number * 10,
@@ -117,8 +117,7 @@ fn what_is_settled_for_a_split_that_is_gone_is_ignored() {
 }
 
 proptest! {
-    /// Whatever the order in which lines are settled and advances are taken: these chain, and count
-    /// each line once.
+    /// In whatever order lines are settled and advances are taken, the advances chain and count each line once.
     #[test]
     fn advances_chain_and_count_every_line_once(
         order in Just((0..40u64).collect::<Vec<_>>()).prop_shuffle(),

@@ -1,4 +1,4 @@
-//! A table with the key `k`, a number, and a server that does to requests what a test wants.
+//! A table with the numeric key `k`, and a server that answers requests as a test wants.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,32 +14,32 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
 
-/// What is done to a request. Those that say so are done none the less.
+/// What happens to a request. It is executed where the variant says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ServerFault {
     None,
-    /// The first of each two items is done, the other comes back in another spelling.
+    /// The first of every two items is written, the other is returned in another spelling.
     Unprocessed,
-    /// All items come back.
+    /// All items are returned as unprocessed.
     AllUnprocessed,
     Throttled,
     Internal,
-    /// Done, and its reply has a wrong checksum.
+    /// Executed, but the reply has a wrong checksum.
     WrongCrc,
-    /// Done, and its reply ends in its middle.
+    /// Executed, but the reply ends in its middle.
     CutOff,
     Denied,
 }
 
-/// What has happened at the table. A write costs two units, and one of the index `g`.
+/// The history of the table. A write costs two units, and one of the index `g`.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// The values of `v` by those of `k`.
+    /// The values of `v` by the values of `k`.
     pub(super) items: BTreeMap<u64, String>,
-    /// Of the requests' lines.
+    /// The number of lines of each request.
     pub(super) batches: Vec<usize>,
     pub(super) consumed: u64,
-    /// What must not happen: a key that is written twice at once.
+    /// Counts an error: a key that is written twice at once.
     pub(super) clashes: u32,
     under_way: BTreeSet<u64>,
 }
@@ -50,7 +50,7 @@ pub(super) struct Server {
     pub(super) _serving: JoinSet<()>,
 }
 
-/// The requests meet the troubles in turn.
+/// Starts a server. The requests meet the faults in turn.
 pub(super) async fn serve(troubles: &'static [ServerFault]) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -70,7 +70,7 @@ pub(super) async fn serve(troubles: &'static [ServerFault]) -> Server {
     Server { endpoint, state, _serving: serving }
 }
 
-/// A write that was asked for: its key, and its value unless it deletes.
+/// A requested write: its key, and its value unless it deletes.
 struct Asked {
     key: u64,
     value: Option<String>,
@@ -113,7 +113,7 @@ async fn answer(
         state.batches.push(all.len());
         troubles[(state.batches.len() - 1) % troubles.len()]
     };
-    // Others may come meanwhile.
+    // Other requests may arrive meanwhile.
     tokio::time::sleep(Duration::from_millis(2)).await;
     let mut state = state.lock().unwrap();
     for asked in &all {
