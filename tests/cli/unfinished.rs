@@ -97,8 +97,9 @@ fn the_status_of_a_folder_is_told_in_every_state() {
 
 #[test]
 fn what_is_no_file_in_the_place_of_a_mark_is_refused_before_anything_is_read_and_clean_leaves_it() {
+    type Make = fn(&Path);
     let (place, fake) = stopped();
-    let kinds: [(&str, fn(&Path)); 3] = [
+    let kinds: [(&str, Make); 3] = [
         ("manifest", |path| mkfifo(path, Mode::S_IRWXU).expect("a FIFO")),
         ("_tablehaul/export.json", |path| fs::create_dir(path).expect("a folder")),
         ("_SUCCESS", |path| symlink("leads/nowhere", path).expect("a link")),

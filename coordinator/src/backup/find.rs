@@ -63,7 +63,7 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
             Native::Whole => native(folder, &listing).await,
             Native::No if listing.files.iter().any(|entry| plain::is_data(&entry.name)) => {
                 let note = match export_of_data(&folder).await? {
-                    OfData::Export(data, named) => return Ok((data, named)),
+                    OfData::Export(export) => return Ok(*export),
                     OfData::NotPermitted(note) => Some(note),
                     OfData::NoExport => None,
                 };
@@ -110,7 +110,7 @@ async fn below(folder: Folder, listing: Listing, is_started: bool) -> Result<(Fo
 /// What a folder named `data` is to an export of DynamoDB.
 enum OfData {
     /// The folder of its files, and what its manifest lists of them.
-    Export(Folder, Named),
+    Export(Box<(Folder, Named)>),
     /// The folder above must not be looked at: in words.
     NotPermitted(String),
     /// Nothing.
@@ -152,7 +152,7 @@ async fn export_of_data(folder: &Folder) -> Result<OfData, Failure> {
     }
     let note = format!("{target} belongs to the export of DynamoDB in {of}: importing that export");
     named.notes.insert(0, note);
-    Ok(OfData::Export(data, named))
+    Ok(OfData::Export(Box::new((data, named))))
 }
 
 /// Refuses archived files, all at once and before any file is read.

@@ -5,8 +5,8 @@
 //! Coordinator, in the order in which a job flows:
 //!
 //! - [`schedule`]: workers, budget and leases of one job; generic over its [`schedule::Work`]
-//! - [`rate`] and [`budget`]: how many units a second the job may use, and how workers share them
-//! - [`lease`] and [`part_files`]: which worker holds which task, and which worker fills which file
+//! - [`rate`] and `budget`: how many units a second the job may use, and how workers share them
+//! - `lease` and [`part_files`]: which worker holds which task, and which worker fills which file
 //! - [`export`] and [`import`]: the work of either kind of job, and its state
 //! - [`replay`] and [`conflict`]: rebuilding that state from a journal, and deciding who owns a journal
 //!

@@ -218,7 +218,7 @@ impl PartFiles {
         Ok(file.worker)
     }
 
-    /// Adds a part that passed [`check`](Self::check).
+    /// Adds a part that passed `check`.
     pub fn apply(&mut self, part: SealedPart) {
         let file = &mut self.files[part.file.0 as usize];
         file.closed = part.last;

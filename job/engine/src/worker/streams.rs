@@ -94,6 +94,12 @@ pub struct Streams {
     may_grow: bool,
 }
 
+impl Default for Streams {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Streams {
     /// The streams that read segments.
     pub const fn new() -> Self {
