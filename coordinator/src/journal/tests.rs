@@ -161,18 +161,25 @@ fn objects_before_one_that_says_everything_do_not_count_and_may_be_missing_or_da
 
 #[test]
 fn a_journal_with_a_hole_a_damaged_object_or_one_of_another_number_is_refused_by_the_object() {
+    let broken =
+        |number: u64, why: &str| Some((number, format!("{why}; restore that object, or use another folder")));
     let mut without_second = a_few();
     without_second.remove(1);
-    assert_eq!(replayed(&without_second).err(), Some((2, "is missing".into())));
+    assert_eq!(replayed(&without_second).err(), broken(2, "is missing"));
     let mut without_first = a_few();
     without_first.remove(0);
-    assert_eq!(replayed(&without_first).err(), Some((1, "is missing".into())));
+    assert_eq!(replayed(&without_first).err(), broken(1, "is missing"));
     let mut cut_off = a_few();
     cut_off[3].1.pop();
-    assert_eq!(replayed(&cut_off).err(), Some((4, "is damaged: it is cut off".into())));
+    assert_eq!(replayed(&cut_off).err(), broken(4, "is damaged: it is cut off"));
     let mut renamed = a_few();
     renamed[2].1 = object(7, &[]);
-    assert_eq!(replayed(&renamed).err(), Some((3, "has number 7 in its header".into())));
+    assert_eq!(replayed(&renamed).err(), broken(3, "has number 7 in its header"));
+    let mut of_later_version = a_few();
+    let text = String::from_utf8(of_later_version[0].1.clone()).unwrap();
+    of_later_version[0].1 = text.replace("\"tablehaul_journal\":1", "\"tablehaul_journal\":2").into_bytes();
+    let (number, why) = replayed(&of_later_version).err().unwrap();
+    assert!(number == 1 && why.ends_with("use the version that wrote it"), "{why}");
 }
 
 #[test]

@@ -126,7 +126,7 @@ async fn an_export_that_does_not_add_up_or_is_unknown_is_refused() {
     let mut gap = export.clone();
     gap.files[0].parts.pop();
     write(&made, &gap);
-    assert!(made.refusal().await.contains(&format!("{FIRST}: its parts in export.json do not add up")));
+    assert!(made.refusal().await.contains(&format!("{FIRST}: its parts in export.json contradict it")));
     write(&made, &ExportJson { version: 2, ..export });
     assert!(made.refusal().await.contains("an export of version 2"));
     made.write("_tablehaul/export.json", b"{\"version\":1,");

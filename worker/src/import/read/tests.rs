@@ -140,7 +140,7 @@ fn a_split_that_is_not_what_is_recorded_is_an_error() {
     assert!(read_of(&lease, &compressed).0.is_ok());
     lease.split.checksum = Some(Checksum::Crc32c(1));
     let why = read_of(&lease, &compressed).0.unwrap_err();
-    assert!(why.contains("is damaged: CRC-32C"), "{why}");
+    assert!(why.contains("is damaged: it has CRC-32C"), "{why}");
 }
 
 #[test]
