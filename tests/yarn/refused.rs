@@ -54,7 +54,7 @@ fn what_is_missing_of_hadoop() {
         &["--hadoop-conf", "/nowhere"],
     );
     let conf = [&yarn[..], &["--hadoop-conf", folder]].concat();
-    refuses(hadoop, &conf, &[], &["is no Hadoop configuration"]);
+    refuses(hadoop, &conf, &[], &["is not a Hadoop configuration"]);
     fs::write(empty.path().join("core-site.xml"), "<configuration/>").unwrap();
     refuses(hadoop, &conf, &[], &["has no YARN"]);
     let site = "<configuration><property><name>yarn.resourcemanager.webapp.address</name>\
