@@ -132,6 +132,13 @@ pub(crate) async fn find(
     let looks = detect::look(&place, &named.files, unknown_keys, may_reject).await?;
     let disagree = |why| Failure::Refused(format!("{}: {why}", place.target));
     let agreed = consistency::agree(&named, &looks).map_err(disagree)?;
+    // Several exports may share a folder, and images of one item must be applied in the order of their times.
+    if named.kind == Kind::Plain && agreed.is_incremental && named.files.len() > 1 {
+        return Err(Failure::Refused(format!(
+            "{folder} holds files of incremental exports, and no manifest says which belong to one export: name the \
+             folder of one export, with its manifests"
+        )));
+    }
     let Named { kind, files, table, items, notes, .. } = named;
     let files = files.into_iter().zip(looks).map(|(file, look)| BackupFile {
         object: place.object(&file.entry.name),

@@ -322,7 +322,7 @@ fn bad_lines_at_the_start_of_files_are_left_out_like_others() {
         (vec![vec!["garbage".into()], vec![a.into()], vec![]], 1, 1),
         (vec![vec![native(keyless)], vec![native(a), "garbage".into()]], 2, 1),
         (vec![vec![native(keyless), native(a)], vec!["garbage".into(), "more".into()]], 3, 1),
-        (vec![vec![change(keyless), change(a)], vec![change(of_other_type)]], 2, 1),
+        (vec![vec![change(keyless), change(a), change(of_other_type)]], 2, 1),
     ] {
         let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
         for (number, lines) in files.iter().enumerate() {

@@ -142,6 +142,17 @@ async fn of_a_data_folder_the_manifest_beside_it_says_which_files_belong_to_it()
 }
 
 #[tokio::test]
+async fn several_files_of_incremental_exports_without_a_manifest_are_refused() {
+    let line = "{\"Metadata\":{\"WriteTimestampMicros\":{\"N\":\"1\"}},\"Keys\":{\"pk\":{\"S\":\"a\"},\
+                \"sk\":{\"N\":\"1\"}},\"NewImage\":{\"pk\":{\"S\":\"a\"},\"sk\":{\"N\":\"1\"}}}\n";
+    let made = Made::with(&[("data/x.json", line)]);
+    let data = made.target().folder("data");
+    assert!(find(&data, None, &keys(), false).await.unwrap().is_incremental, "one file has an order");
+    made.write("data/y.json", line.as_bytes());
+    assert!(refusal(&data).await.contains("no manifest says which belong to one export"));
+}
+
+#[tokio::test]
 async fn a_data_folder_that_several_exports_share_is_refused() {
     let made = Made::new();
     native(&made, &format!("x/{ID}"), "x/data", "AWSDynamoDB/data/x.json.gz", "", JSON_LINE);

@@ -49,7 +49,10 @@ pub(super) const IS_MARK: &str = "this name is reserved for backups; use another
 /// `_SUCCESS`, a manifest, or anything in `_tablehaul`.
 pub(super) fn is_mark(path: &str) -> bool {
     let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
-    name == layout::SUCCESS || is_manifest(name) || folders.split('/').any(|name| name == layout::OWN_FOLDER)
+    name == layout::SUCCESS
+        || name == layout::OWN_FOLDER
+        || is_manifest(name)
+        || folders.split('/').any(|name| name == layout::OWN_FOLDER)
 }
 
 /// The folders that contain these objects, without duplicates.
@@ -143,12 +146,11 @@ mod tests {
             "a/_started",
             "/a/_tablehaul/lock",
             "_tablehaul/journal/00000001.jsonl",
+            "a/_tablehaul",
         ] {
             assert!(is_mark(mark), "{mark}");
         }
-        for other in
-            ["a/x", "a/_rejects", "_SUCCESS/x", "a/manifest.jsonl", "a/_tablehaul.rejects", "_tablehaul"]
-        {
+        for other in ["a/x", "a/_rejects", "_SUCCESS/x", "a/manifest.jsonl", "a/_tablehaul.rejects"] {
             assert!(!is_mark(other), "{other}");
         }
     }
