@@ -15,7 +15,7 @@ use crate::{
 /// What a folder holds.
 pub(crate) enum FolderContents {
     /// Nothing.
-    Nobody,
+    Empty,
     /// An export that is complete by the names and lengths of its files.
     Complete(Complete),
     /// An export that claims to be complete and is not.
@@ -39,7 +39,7 @@ impl FolderContents {
         let names = retry_briefly(|| store.list()).await.map_err(refused)?;
         // A coordinator that died between locking the folder and beginning a journal leaves only the lock.
         if names.iter().all(|name| name == layout::LOCK) {
-            return Ok(Self::Nobody);
+            return Ok(Self::Empty);
         }
         if retry_briefly(|| store.look_up(layout::SUCCESS)).await.map_err(refused)?.is_some() {
             return Self::marked(store).await;
@@ -55,7 +55,7 @@ impl FolderContents {
         let is_nothing = |name: &String| name == layout::LOCK || name == layout::JOURNAL;
         let mut foreign: Vec<String> = names.into_iter().filter(|name| !is_nothing(name)).collect();
         if foreign.is_empty() {
-            return Ok(Self::Nobody);
+            return Ok(Self::Empty);
         }
         let has_more = foreign.len() > SOME;
         foreign.truncate(SOME);

@@ -97,7 +97,7 @@ impl Journal {
         &self.folder
     }
 
-    /// Begins a new job in place of the previous one, of which everything else has been removed.
+    /// Begins a new job in place of the previous one. Everything else of that one has been removed.
     ///
     /// # Errors
     /// See [`append`](Self::append).

@@ -133,7 +133,7 @@ impl ControlPlane {
     }
 }
 
-/// Raises the limit of file descriptors, of which each worker needs one. The default is far below the maximum. If it
+/// Raises the limit of file descriptors. Each worker needs one. The default is far below the maximum. If it
 /// can't be raised, connections beyond the limit wait.
 fn allow_many_connections() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};

@@ -45,13 +45,13 @@ pub(crate) struct FailingS3 {
 }
 
 impl FailingS3 {
-    /// Before the S3 at `endpoint`: so many completions fail.
+    /// A proxy for the S3 at `endpoint` that fails the first `number` completions.
     #[track_caller]
     pub(crate) fn completions(endpoint: &str, number: u32) -> Self {
         Self::start(endpoint, number, Failing::Completions)
     }
 
-    /// Before the S3 at `endpoint`: no manifest may be written.
+    /// A proxy for the S3 at `endpoint` that denies every write of a manifest.
     #[track_caller]
     pub(crate) fn manifests(endpoint: &str) -> Self {
         Self::start(endpoint, u32::MAX, Failing::Manifests)

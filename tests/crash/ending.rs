@@ -109,7 +109,7 @@ fn a_commit_that_failed_half_way_is_completed_without_reading_anything() {
     job.again("--workers 1 --read-units 100");
     job.succeeds();
     let again = s3.get("half", "backup/_tablehaul/export.json");
-    assert_eq!(again, export_json, "whoever completes it writes the same");
+    assert_eq!(again, export_json, "every run that completes the export writes the same export.json");
     // One page to see whether the table may be read.
     assert!(fake.table_stats(TABLE).pages <= read + 1);
 }

@@ -41,7 +41,7 @@ pub(crate) async fn clean(
         };
         let (store, folder_contents) = unless_silent(looking).await?;
         match folder_contents {
-            FolderContents::Nobody => Ok(format!("{folder} is empty")),
+            FolderContents::Empty => Ok(format!("{folder} is empty")),
             FolderContents::Foreign(names, has_more) => Err(Failure::Refused(format!(
                 "{folder} holds no unfinished export ({}): nothing is removed",
                 foreign_text(&names, has_more)

@@ -44,7 +44,7 @@ pub(crate) enum FolderState {
         bytes: Option<u64>,
         /// When it was finished.
         finished_at: Option<String>,
-        /// Files that it lists, all of which exist.
+        /// Number of listed files; all of them exist.
         files: usize,
         /// What was checked and what was not, as text.
         looked_at: String,
@@ -130,7 +130,7 @@ pub(crate) async fn status(
 async fn look(folder: &Target, access: &AwsAccess) -> Result<Status, Failure> {
     let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
     let state = match FolderContents::of(&store).await? {
-        FolderContents::Nobody => FolderState::Empty,
+        FolderContents::Empty => FolderState::Empty,
         FolderContents::Foreign(names, has_more) => match whole::look_at_native(&store).await? {
             Some(whole) => whole.into(),
             None => FolderState::Foreign { names: foreign_text(&names, has_more) },

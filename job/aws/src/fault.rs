@@ -201,7 +201,7 @@ impl Fault {
     }
 }
 
-/// Why a call failed of which only the error is known, with a remedy if there is one.
+/// The cause of a call's error, with a remedy if there is one. For calls with nothing known but the error.
 pub(crate) fn why(error: &(dyn Error + 'static)) -> String {
     network::cause("the server", error).map_or_else(|| chain(error), |(_, words)| words)
 }

@@ -42,8 +42,8 @@ pub struct Journaled {
 struct Broken(String);
 
 impl Broken {
-    /// One object is not what it was when it was written. Nobody is told to remove anything: the folder may hold the
-    /// only copy of a table.
+    /// One object is damaged or missing. The message never advises to remove anything: the folder may hold the only
+    /// copy of a table.
     fn damaged(why: impl std::fmt::Display) -> Self {
         Self(format!("{why}; restore that object, or use another folder"))
     }

@@ -86,7 +86,7 @@ fn item(element: Element) -> Result<Item, RequestError> {
     }
 }
 
-/// Converts a value within `depth` lists and structs, of which the item itself is the first.
+/// Converts a value within `depth` lists and structs. The item itself counts as the first.
 fn value(element: Element, depth: usize) -> Result<AttributeValue, RequestError> {
     use AttributeValue as V;
     let (annotations, value_of) = element.into_parts();

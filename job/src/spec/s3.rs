@@ -103,7 +103,7 @@ pub fn account(id: &str) -> Result<String, String> {
     if is_account { Ok(id.to_owned()) } else { Err("give 12 digits, the id of an AWS account".to_owned()) }
 }
 
-/// Parses a KMS key: an id, an ARN or an alias, all of which consist of visible ASCII characters.
+/// Parses a KMS key: an id, an ARN or an alias. All three consist of visible ASCII characters.
 ///
 /// # Errors
 /// Fails if it is empty or has other characters; the error is one line.

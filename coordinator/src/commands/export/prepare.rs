@@ -251,7 +251,7 @@ async fn occupied(
     let place = store.place();
     let choose = "choose another destination";
     match FolderContents::of(store).await? {
-        FolderContents::Nobody => Ok(StartMode::Fresh),
+        FolderContents::Empty => Ok(StartMode::Fresh),
         FolderContents::Damaged(damaged) => Err(Failure::Refused(format!(
             "{place} holds {}: copy the missing files again, or {choose}",
             damaged.sentence()
@@ -292,8 +292,8 @@ async fn occupied(
                      destination, or remove the unfinished export with `tablehaul clean {place}`, which leaves {name}"
                 )));
             }
-            let anew = request.restart || journaled.is_abandoned;
-            if !anew {
+            let is_restart = request.restart || journaled.is_abandoned;
+            if !is_restart {
                 let may_be_complete = journaled.commit.is_some();
                 let lost = store.lost(&state.begin.job, state.files(), may_be_complete).await;
                 if let Some(lost) = lost.map_err(refused)? {
@@ -306,7 +306,7 @@ async fn occupied(
                     )));
                 }
             }
-            Ok(if anew { StartMode::Restart(journaled) } else { StartMode::Resume(journaled) })
+            Ok(if is_restart { StartMode::Restart(journaled) } else { StartMode::Resume(journaled) })
         }
     }
 }

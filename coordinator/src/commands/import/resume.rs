@@ -35,7 +35,7 @@ pub(crate) struct StateFolder {
     store: Store,
     journaled: Option<Box<Journaled>>,
     /// The progress in it is discarded.
-    anew: bool,
+    is_restart: bool,
 }
 
 /// What the state folder holds, if one was given.
@@ -49,15 +49,15 @@ pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<O
         ))
     };
     match FolderContents::of(&store).await? {
-        FolderContents::Nobody => Ok(Some(StateFolder { store, journaled: None, anew: false })),
+        FolderContents::Empty => Ok(Some(StateFolder { store, journaled: None, is_restart: false })),
         FolderContents::Complete(complete) => Err(refused(complete.text)),
         FolderContents::Damaged(damaged) => Err(refused(damaged.text)),
         FolderContents::Foreign(names, has_more) => Err(refused(foreign_text(&names, has_more))),
         FolderContents::Unfinished(journaled) => match journaled.state {
             State::Export(_) => Err(refused(journaled.text())),
             State::Import(_) => {
-                let anew = request.restart || journaled.is_abandoned;
-                Ok(Some(StateFolder { store, journaled: Some(journaled), anew }))
+                let is_restart = request.restart || journaled.is_abandoned;
+                Ok(Some(StateFolder { store, journaled: Some(journaled), is_restart }))
             }
         },
     }
@@ -66,7 +66,7 @@ pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<O
 impl StateFolder {
     /// The import to resume, if there is one.
     pub(super) fn unfinished(&self) -> Option<(&Journaled, &ImportState)> {
-        match self.journaled.as_deref().filter(|_| !self.anew) {
+        match self.journaled.as_deref().filter(|_| !self.is_restart) {
             Some(journaled @ Journaled { state: State::Import(state), .. }) => Some((journaled, state)),
             _ => None,
         }
@@ -97,14 +97,14 @@ impl StateFolder {
 
     /// Acquires the folder for this process.
     pub(super) async fn take(self, begin: BeginImport, run: Run) -> Result<OpenState, Failure> {
-        let Self { store, journaled, anew } = self;
+        let Self { store, journaled, is_restart } = self;
         let fact = || Fact::BeginImport(Box::new(begin.clone()));
         let (journal, state, has_earlier_runs) = match journaled {
             None => {
                 let facts = vec![fact(), Fact::Run(run.clone())];
                 (Journal::take(&store, None, facts, run).await?, ImportState::new(begin), false)
             }
-            Some(journaled) if anew => {
+            Some(journaled) if is_restart => {
                 let mut journal = Journal::take(&store, Some(&journaled), vec![Fact::Abandoned], run).await?;
                 journal.begin_anew(fact()).await?;
                 (journal, ImportState::new(begin), false)

@@ -13,7 +13,7 @@ use job::{
 
 const WORKER: WorkerId = WorkerId(1);
 
-/// A file of which `sealed` is durable, and which its worker locks.
+/// A file with `sealed` as its durable bytes. Its worker locks it.
 fn sealed(sealed: &str) -> PartFile {
     sealed_as(sealed, UploadId::of_locked_file(7))
 }

@@ -37,7 +37,7 @@ pub(crate) enum End {
     Killed(String),
 }
 
-/// An attempt's failure, of which more lines may follow.
+/// An attempt's failure. More lines of it may follow.
 #[derive(Debug)]
 struct Failure {
     attempt: String,
