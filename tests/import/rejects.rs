@@ -504,3 +504,45 @@ fn a_reject_file_that_comes_meanwhile_is_not_replaced() {
     let kept: Vec<_> = kept.filter(|path| *path != place).collect();
     assert_eq!(entries(&kept[0]).len(), 3);
 }
+
+#[test]
+fn a_reject_file_with_the_name_of_a_folder_is_refused_before_anything_is_asked() {
+    let (fake, (folder, place)) = (sink(), three_bad_lines());
+    let new = format!("{}/new/", place.path().display());
+    let relative = command(&fake, folder.path(), "--rejects .").within(place.path());
+    for (command, name) in [
+        (command(&fake, folder.path(), &format!("--rejects {new}")), new.as_str()),
+        (command(&fake, folder.path(), "--rejects s3://bucket/new/"), "s3://bucket/new/"),
+        (relative, "."),
+    ] {
+        refused(&fake, &command.run(), &[&format!("--rejects {name}: names a folder; name a file in it")]);
+    }
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_descriptor_that_tablehaul_was_given_takes_the_rejected_lines_and_no_other_does() {
+    let (fake, (folder, place)) = (sink(), three_bad_lines());
+    let file = place.path().join("lines");
+    let with = |line: &str, rejects: &str| {
+        let folder = folder.path().to_string_lossy().into_owned();
+        let args = ["import", &folder, TABLE, "--dynamodb-endpoint", &fake.endpoint(), "--rejects", rejects];
+        let command = Tablehaul::after(line, args);
+        command.args(["--max-rejects", "3", "--region", "us-east-1"]).run()
+    };
+    fs::write(&file, "before\n").unwrap();
+    let for_reading = with(&format!("exec \"$@\" 5<{}", file.display()), "/dev/fd/5");
+    refused(&fake, &for_reading, &["/dev/fd/5: descriptor 5 is open for reading"]);
+    for rejects in ["/dev/fd/5", "/dev/fd/11", "/proc/self/fd/11"] {
+        refused(&fake, &with("exec \"$@\"", rejects), &[rejects, "was started without an open descriptor"]);
+    }
+    refused(
+        &fake,
+        &with("exec setsid --wait \"$@\"", "/dev/tty"),
+        &["/dev/tty: there is no such device or terminal; name a file"],
+    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), "before\n");
+    with(&format!("exec \"$@\" 5>>{}", file.display()), "/dev/fd/5").succeeded();
+    let text = fs::read_to_string(&file).unwrap();
+    assert_eq!((text.lines().count(), text.lines().next()), (4, Some("before")));
+}

@@ -39,6 +39,7 @@ use crate::{
     waits::unless_silent,
 };
 pub(crate) use prepare::{Check, ImportRequest};
+pub(crate) use rejects::{NAMES_FOLDER, names_folder};
 pub(crate) use report::ImportReport;
 
 use done::Done;

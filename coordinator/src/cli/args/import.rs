@@ -112,13 +112,15 @@ impl ImportArgs {
         let table = tables(vec![self.table])?.swap_remove(0);
         let mut aws = self.aws.access();
         self.objects.add_to(&mut aws.s3)?;
+        let rejects = self.rejects.filter(|text| !text.is_empty());
+        let rejects = rejects.map(|text| object(&text).map_err(|why| format!("--rejects {why}")));
         Ok(ImportRequest {
             folder: target(&self.folder)?,
             table,
             rate: rate.read(matches)?,
             workers: self.workers,
             max_rejects: self.max_rejects,
-            rejects: self.rejects.filter(|text| !text.is_empty()).map(|text| object(&text)).transpose()?,
+            rejects: rejects.transpose()?,
             mode: self.mode.parse()?,
             is_mode_named: matches.value_source("mode") != Some(ValueSource::DefaultValue),
             state: self.state.filter(|text| !text.is_empty()).map(|text| target(&text)).transpose()?,
@@ -173,6 +175,9 @@ mod tests {
             "--mode check",
             "--max-rejects -1",
             "--rejects s3://bucket",
+            "--rejects s3://bucket/folder/",
+            "--rejects /folder/",
+            "--rejects .",
             "--check some",
         ] {
             assert!(request(&format!("import /x Forum {wrong}")).is_err(), "{wrong}");

@@ -10,6 +10,8 @@ use job::{
     target::{Target, TargetError, Typed, typed},
 };
 
+use crate::commands::import::{NAMES_FOLDER, names_folder};
+
 /// A quarter, the default of Data Pipeline's templates.
 const DEFAULT_MILLI_PERCENT: u64 = 25_000;
 
@@ -81,6 +83,9 @@ pub(in crate::cli) fn target(text: &str) -> Result<Target, String> {
 /// A file, or an object in S3. A relative path starts at the working directory.
 pub(super) fn object(text: &str) -> Result<Object, String> {
     let url = absolute(text)?;
+    if names_folder(&url) {
+        return Err(format!("{text}: {NAMES_FOLDER}"));
+    }
     let url = if url.starts_with('/') { format!("file://{url}") } else { url };
     url.parse().map_err(|error| format!("{text}: {error}; give s3://bucket/key, file:///path or a path"))
 }

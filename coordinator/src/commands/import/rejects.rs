@@ -18,13 +18,14 @@ use std::{
     time::Duration,
 };
 
-use job::{object::Object, split::Reject};
+use job::{object::Object, split::Reject, visible};
 use job_aws::{Clients, Fault, FaultKind};
 use serde::Serialize;
 
 use crate::{failure::Failure, stop::Stop, store::blocking, text};
 use file::RejectFile;
 use place::Place;
+pub(crate) use place::{NAMES_FOLDER, names_folder};
 use upload::Upload;
 
 /// The texts of lines are omitted once the file has this many bytes. Object and offset suffice to find the line in the
@@ -327,7 +328,9 @@ impl Waiting {
             let line = Some(line.as_slice()).filter(|line| !line.is_empty() && has_room);
             let line = line.and_then(|line| std::str::from_utf8(line).ok());
             let entry = Entry { object: object.clone(), offset: *offset, reason, line };
-            let mut text = serde_json::to_vec(&entry).unwrap_or_default();
+            // It may be written to a terminal.
+            let text = serde_json::to_string(&entry).unwrap_or_default();
+            let mut text = visible::json(&text).into_owned().into_bytes();
             text.push(b'\n');
             self.noted += 1;
             if self.bytes.len() + text.len() > MAX_WAITING {

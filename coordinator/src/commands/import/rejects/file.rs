@@ -19,7 +19,7 @@ use nix::{
 use tempfile::NamedTempFile;
 use tokio::sync::{mpsc, oneshot};
 
-use super::place::{Before, Place, Target};
+use super::place::{Before, Place, Target, why_not};
 
 /// The prefix of an unfinished file that needs a name.
 const PREFIX: &str = ".tablehaul-rejects-";
@@ -109,10 +109,7 @@ impl Writer {
             Place::Through(file) => Ok(Self::Through(file)),
             Place::File(target) => match Making::begin(target.folder()) {
                 Ok(making) => Ok(Self::Beside(making, target)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    Err(format!("there is no folder {}; create it first", target.folder().display()))
-                }
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(why_not(&error, &target.path)),
             },
         }
     }

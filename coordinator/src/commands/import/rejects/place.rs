@@ -61,9 +61,13 @@ impl Place {
     /// # Errors
     /// Fails if nothing can be written there. The message is for the user.
     pub(super) fn find(path: &Path, is_ours: bool) -> Result<Self, String> {
-        let (path, is_of_process) = follow(path).map_err(|error| error.to_string())?;
-        if is_of_process {
+        let (path, is_of_process) = follow(path).map_err(|error| why_not(&error, path))?;
+        // One that is not open is not there either.
+        if is_of_process || own_number(&path).is_some() {
             return through(&path);
+        }
+        if names_folder(&path.to_string_lossy()) {
+            return Err(NAMES_FOLDER.into());
         }
         // Also through a link among its folders.
         let folder = path.parent().and_then(|folder| fs::canonicalize(folder).ok());
@@ -73,8 +77,8 @@ impl Place {
         }
         let before = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error.to_string()),
-            Ok(there) if there.is_dir() => return Err("is a folder; name a file".into()),
+            Err(error) => return Err(why_not(&error, &path)),
+            Ok(there) if there.is_dir() => return Err(IS_FOLDER.into()),
             Ok(there) if !there.is_file() => return through(&path),
             Ok(there) if there.len() > 0 && !is_ours => {
                 return Err("exists already; name another file or remove it".into());
@@ -82,6 +86,39 @@ impl Place {
             Ok(there) => Some(Before::of(&there)),
         };
         Ok(Self::File(Target { path, before }))
+    }
+}
+
+/// Why a path is refused that names a folder.
+const IS_FOLDER: &str = "is a folder; name a file";
+/// Why a path is refused for which [`names_folder`] is true.
+pub(crate) const NAMES_FOLDER: &str = "names a folder; name a file in it";
+
+/// Whether a path can only be that of a folder, whether or not there is one. A file with such a path can't be made.
+pub(crate) fn names_folder(path: &str) -> bool {
+    matches!(path.rsplit('/').next(), Some("" | "." | ".."))
+}
+
+/// Why no file can be made at `path`, in words that say what to do.
+pub(super) fn why_not(error: &io::Error, path: &Path) -> String {
+    let folder = path.parent().unwrap_or(Path::new("/")).display();
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("there is no folder {folder}; create it first"),
+        io::ErrorKind::NotADirectory => format!("{folder} is not a folder; name a file in a folder"),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            format!("the file system of {folder} is read-only; name a file elsewhere")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("no permission to make a file in {folder}; name a file elsewhere")
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            format!("the file system of {folder} is full; name a file elsewhere")
+        }
+        io::ErrorKind::InvalidFilename => "the name is too long; name a file with a shorter one".to_owned(),
+        _ if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
+            "its links lead in a circle; name a file elsewhere".to_owned()
+        }
+        _ => format!("no file can be made in {folder}: {error}"),
     }
 }
 
@@ -107,16 +144,27 @@ fn follow(path: &Path) -> io::Result<(PathBuf, bool)> {
 
 /// Opens what is written to directly.
 fn through(path: &Path) -> Result<Place, String> {
-    if let Some(output) = own_output(path) {
-        return output.map(Place::Through).map_err(|error| error.to_string());
+    if let Some(number) = own_number(path) {
+        if let Some(output) = own_output(number) {
+            return output.map(Place::Through).map_err(|error| error.to_string());
+        }
+        must_be_given(number)?;
     }
-    let words = |error: io::Error| match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
-        Errno::ENXIO => "is a FIFO without a reader, or a socket: tablehaul cannot write to it".to_owned(),
-        _ => error.to_string(),
-    };
-    if fs::metadata(path).is_ok_and(|there| there.file_type().is_block_device()) {
+    let there = fs::metadata(path).map_err(|error| why_not(&error, path))?.file_type();
+    if there.is_dir() {
+        return Err(IS_FOLDER.into());
+    }
+    if there.is_block_device() {
         return Err("is a disk; name a file on it".into());
     }
+    let words = |error: io::Error| match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
+        Errno::ENXIO | Errno::ENODEV if there.is_char_device() => {
+            "there is no such device or terminal; name a file".to_owned()
+        }
+        Errno::ENXIO => "is a FIFO without a reader, or a socket: tablehaul cannot write to it".to_owned(),
+        Errno::EACCES | Errno::EPERM | Errno::EROFS => "no permission to write to it; name a file".to_owned(),
+        _ => format!("cannot be opened: {error}"),
+    };
     // Does not wait for a reader of a FIFO. Appends, in case it is a regular file after all.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = OpenOptions::new().append(true).custom_flags(flags.bits()).open(path).map_err(words)?;
@@ -130,25 +178,53 @@ fn wait_when_full(file: &File) -> nix::Result<()> {
     fcntl(file, FcntlArg::F_SETFL(flags & !OFlag::O_NONBLOCK)).map(drop)
 }
 
-/// Standard output or standard error, if the path means one of them. They are duplicated instead of opened again:
-/// opening would overwrite the beginning of a file, and fails for a socket.
-fn own_output(path: &Path) -> Option<io::Result<File>> {
+/// The number of the descriptor of this process that the path means, if it means one.
+fn own_number(path: &Path) -> Option<u32> {
     let text = path.to_str()?;
     let own = format!("/proc/{}/fd/", std::process::id());
     let number = ["/proc/self/fd/", "/dev/fd/", &own].iter().find_map(|fds| text.strip_prefix(fds))?;
+    number.parse().ok()
+}
+
+/// Standard output or standard error, if this is the number of one of them. They are duplicated instead of opened
+/// again: opening would overwrite the beginning of a file, and fails for a socket.
+fn own_output(number: u32) -> Option<io::Result<File>> {
     let shared = match number {
-        "1" => io::stdout().as_fd().try_clone_to_owned(),
-        "2" => io::stderr().as_fd().try_clone_to_owned(),
+        1 => io::stdout().as_fd().try_clone_to_owned(),
+        2 => io::stderr().as_fd().try_clone_to_owned(),
         _ => return None,
     };
     Some(shared.map(File::from))
+}
+
+/// Makes sure that whoever started this process has given it this descriptor, for writing. The others are its own: its
+/// connections, its locks and its journal.
+///
+/// # Errors
+/// Fails if that is not so. The message is for the user.
+fn must_be_given(number: u32) -> Result<(), String> {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags =
+        flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok()).map(OFlag::from_bits_retain);
+    match flags {
+        // All that this process opens is closed for the programs that it starts, so it was not given either.
+        Some(flags) if !flags.contains(OFlag::O_CLOEXEC) => match flags & OFlag::O_ACCMODE {
+            OFlag::O_WRONLY | OFlag::O_RDWR => Ok(()),
+            _ => Err(format!("descriptor {number} is open for reading; open it for writing")),
+        },
+        _ => Err(format!("tablehaul was started without an open descriptor {number}; name a file")),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use nix::{sys::stat::Mode, unistd::mkfifo};
-    use std::os::unix::{fs::symlink, net::UnixListener};
+    use std::os::{
+        fd::AsRawFd,
+        unix::{fs::symlink, net::UnixListener},
+    };
 
     #[test]
     fn a_link_is_followed_to_its_end_also_where_nothing_is_yet() {
@@ -167,7 +243,7 @@ mod tests {
         };
         assert_eq!(path, at("real/rejects"));
         symlink("circle", at("circle")).unwrap();
-        assert!(Place::find(&at("circle"), false).is_err());
+        assert!(Place::find(&at("circle"), false).unwrap_err().contains("in a circle"));
     }
 
     #[test]
@@ -196,5 +272,52 @@ mod tests {
         let own = folder.path().join("stdout");
         symlink("/proc/self/fd/1", &own).unwrap();
         assert!(matches!(Place::find(&own, false), Ok(Place::Through(_))));
+    }
+
+    #[test]
+    fn what_can_only_be_a_folder_is_refused_before_anything_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| PathBuf::from(format!("{}/{name}", folder.path().display()));
+        symlink("no/such/", at("link")).unwrap();
+        for name in ["new/", "new/.", "new/..", "new//", "link", ".", ".."] {
+            let why = Place::find(&at(name), false).unwrap_err();
+            assert!(why.contains("a folder"), "{name}: {why}");
+        }
+        fs::write(at("file"), "").unwrap();
+        for (name, said) in [
+            ("file/", "names a folder"),
+            ("file/x", "/file is not a folder"),
+            (&"x".repeat(300)[..], "too long"),
+        ] {
+            let why = Place::find(&at(name), false).unwrap_err();
+            assert!(why.contains(said), "{name}: {why}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn an_error_of_the_file_system_is_told_with_what_to_do() {
+        for (errno, said) in [
+            (Errno::EROFS, "the file system of /a is read-only; name a file elsewhere"),
+            (Errno::EACCES, "no permission to make a file in /a; name a file elsewhere"),
+            (Errno::ENOSPC, "the file system of /a is full; name a file elsewhere"),
+            (Errno::EDQUOT, "the file system of /a is full; name a file elsewhere"),
+            (Errno::ENOENT, "there is no folder /a; create it first"),
+        ] {
+            assert_eq!(why_not(&errno.into(), Path::new("/a/b")), said);
+        }
+    }
+
+    #[test]
+    fn only_a_descriptor_that_the_process_was_given_is_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        // As the standard library opens it: for this process alone.
+        let own = File::create(folder.path().join("own")).unwrap();
+        let refused = |path: &str| Place::find(Path::new(path), false).unwrap_err();
+        let why = refused(&format!("/dev/fd/{}", own.as_raw_fd()));
+        assert!(why.contains("started without an open descriptor"), "{why}");
+        assert!(refused("/dev/fd/9999").contains("started without an open descriptor 9999"));
+        assert!(refused("/proc/self/cwd").contains("is a folder"));
+        assert_eq!(fs::read(folder.path().join("own")).unwrap(), b"");
     }
 }
