@@ -3,6 +3,7 @@
 mod args;
 mod crash;
 mod edc;
+mod manual;
 mod signals;
 
 use std::{
@@ -222,10 +223,7 @@ fn completions(args: &CompletionsArgs) -> Result<ExitCode, Failure> {
 }
 
 fn man(args: &ManArgs) -> Result<ExitCode, Failure> {
-    let written = clap_mangen::generate_to(args::command(), &args.folder);
-    let folder = args.folder.display();
-    written.map_err(|error| Failure::Failed(format!("cannot write manual pages to {folder}: {error}")))?;
-    Ok(ExitCode::SUCCESS)
+    manual::write(args::command(), &args.folder).map(|()| ExitCode::SUCCESS)
 }
 
 /// Warns of typed flags that have no effect because the command uses no S3, or writes nothing there.

@@ -48,7 +48,7 @@ fn completions_and_manual_pages_name_every_command() {
         assert!(place.outer().join(format!("tablehaul-{command}.1")).is_file(), "{command}");
     }
     let nowhere = format!("{folder}/no/such/folder");
-    says(&run(["man", &nowhere]), 1, &["cannot write manual pages to", &nowhere]);
+    says(&run(["man", &nowhere]), 2, &["cannot write manual pages to", &nowhere, "create it first"]);
 }
 
 #[test]

@@ -1,0 +1,152 @@
+//! Writes the manual pages. They may be written by root to a folder that others can write to, so nothing is opened that
+//! is there already: each page is a new file, which then takes the place of a regular file or of none.
+
+use std::{
+    fs::{self, Permissions},
+    io::{self, Write},
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::Path,
+};
+
+use clap::Command;
+use clap_mangen::Man;
+
+use crate::failure::Failure;
+
+/// The prefix of a page that is not in its place yet.
+const PREFIX: &str = ".tablehaul-man-";
+/// Anyone may read a page, as far as the umask permits.
+const MODE: u32 = 0o644;
+
+/// Writes a page for the command and for each of its subcommands to a folder.
+///
+/// # Errors
+/// Fails if the folder can't be written, or if something else than a regular file has the name of a page.
+pub(super) fn write(command: Command, folder: &Path) -> Result<(), Failure> {
+    let cannot = |why: &str| format!("cannot write manual pages to {}: {why}", folder.display());
+    let pages = pages(command).map_err(|error| Failure::Failed(cannot(&error.to_string())))?;
+    let names = pages.iter().map(|(name, _)| name.as_str());
+    check(folder, names).map_err(|why| Failure::Refused(cannot(&why)))?;
+    for (name, page) in &pages {
+        put(folder, name, page).map_err(|error| Failure::Failed(cannot(&error.to_string())))?;
+    }
+    Ok(())
+}
+
+/// The pages by their file names.
+fn pages(command: Command) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut command = command.disable_help_subcommand(true);
+    command.build();
+    let mut pages = Vec::new();
+    let subcommands = command.get_subcommands().filter(|one| !one.is_hide_set()).cloned();
+    for command in subcommands.chain([command.clone()]) {
+        let (man, mut page) = (Man::new(command), Vec::new());
+        man.render(&mut page)?;
+        pages.push((man.get_filename(), page));
+    }
+    Ok(pages)
+}
+
+/// Makes sure that only regular files would be replaced.
+fn check<'a>(folder: &Path, mut names: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    match fs::metadata(folder) {
+        Ok(there) if there.is_dir() => {}
+        Ok(_) => return Err("it is not a folder".into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err("there is no such folder; create it first".into());
+        }
+        Err(error) => return Err(error.to_string()),
+    }
+    names.try_for_each(|name| match fs::symlink_metadata(folder.join(name)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(format!("{name}: {error}")),
+        Ok(there) if there.is_file() => Ok(()),
+        Ok(there) => {
+            let kind = there.file_type();
+            let what = if kind.is_symlink() {
+                "a link"
+            } else if kind.is_dir() {
+                "a folder"
+            } else if kind.is_fifo() {
+                "a FIFO"
+            } else {
+                "a socket or a device"
+            };
+            Err(format!("{name} there is {what}, not a regular file; remove it"))
+        }
+    })
+}
+
+/// Makes a new file and gives it the name. A link that came there meanwhile is replaced, not followed.
+fn put(folder: &Path, name: &str, page: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::Builder::new();
+    let mut file = file.prefix(PREFIX).permissions(Permissions::from_mode(MODE)).tempfile_in(folder)?;
+    file.write_all(page)?;
+    file.persist(folder.join(name)).map(drop).map_err(|error| error.error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::{sys::stat::Mode, unistd::mkfifo};
+    use std::os::unix::fs::symlink;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    fn command() -> Command {
+        Command::new("haul").version("1").subcommand(Command::new("there")).subcommand(Command::new("back"))
+    }
+
+    #[test]
+    fn each_command_has_a_page_that_anyone_may_read_and_a_file_there_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            write(command(), folder.path()).unwrap();
+            assert_eq!(names(folder.path()), ["haul-back.1", "haul-there.1", "haul.1"]);
+        }
+        let page = folder.path().join("haul-there.1");
+        assert!(fs::read_to_string(&page).unwrap().contains("haul"));
+        assert_eq!(fs::metadata(&page).unwrap().permissions().mode() & 0o444, 0o444);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_and_nothing_is_written() {
+        let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (page, target) = (folder.path().join("haul-there.1"), outside.path().join("file"));
+        fs::write(&target, "another's").unwrap();
+        let refused = |what: &str| {
+            let failure = write(command(), folder.path()).unwrap_err();
+            let said = format!("haul-there.1 there is {what}, not a regular file; remove it");
+            assert!(failure.to_string().ends_with(&said), "{failure}");
+            assert_eq!((failure.exit_code(), names(folder.path())), (2, vec!["haul-there.1".to_owned()]));
+        };
+        for to in [target.clone(), outside.path().join("new")] {
+            symlink(to, &page).unwrap();
+            refused("a link");
+            fs::remove_file(&page).unwrap();
+        }
+        mkfifo(&page, Mode::S_IRWXU).unwrap();
+        refused("a FIFO");
+        fs::remove_file(&page).unwrap();
+        fs::create_dir(&page).unwrap();
+        refused("a folder");
+        assert_eq!(
+            (fs::read_to_string(&target).unwrap().as_str(), names(outside.path()).len()),
+            ("another's", 1)
+        );
+    }
+
+    #[test]
+    fn a_link_that_is_planted_after_the_check_is_replaced_and_not_followed() {
+        let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        symlink(outside.path().join("new"), folder.path().join("haul.1")).unwrap();
+        put(folder.path(), "haul.1", b"page").unwrap();
+        assert_eq!(fs::read(folder.path().join("haul.1")).unwrap(), b"page");
+        assert_eq!(names(outside.path()), [""; 0]);
+    }
+}
