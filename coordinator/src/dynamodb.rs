@@ -36,7 +36,10 @@ impl KeepBody {
     /// Fails if there was none or it is not JSON.
     pub(crate) fn json(&self) -> Result<Value, String> {
         let body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        serde_json::from_slice(&body).map_err(|error| error.to_string())
+        if body.is_empty() {
+            return Err("it is empty".into());
+        }
+        serde_json::from_slice(&body).map_err(|_| "it is not JSON".into())
     }
 }
 
@@ -65,9 +68,10 @@ impl Intercept for KeepBody {
 pub(crate) async fn describe(clients: &Clients, table: &str) -> Result<TableFacts, Fault> {
     let kept = KeepBody::default();
     let request = clients.dynamodb.describe_table().table_name(table).customize().interceptor(kept.clone());
+    let (action, resource, address) =
+        ("dynamodb:DescribeTable", format!("table {table}"), &clients.dynamodb_address);
     Box::pin(request.send()).await.map_err(|error| {
-        let fault =
-            Fault::of("dynamodb:DescribeTable", &format!("table {table}"), &clients.dynamodb_address, &error);
+        let fault = Fault::of(action, &resource, address, &error);
         match fault.kind {
             FaultKind::NotFound => Fault::new(
                 FaultKind::NotFound,
@@ -76,8 +80,8 @@ pub(crate) async fn describe(clients: &Clients, table: &str) -> Result<TableFact
             _ => fault,
         }
     })?;
-    let odd = |why: String| Fault::new(FaultKind::Refused, format!("table {table}: {why}"));
-    TableFacts::read(&kept.json().map_err(odd)?).map_err(odd)
+    let table = kept.json().map_err(|why| Fault::damaged(action, &resource, address, &why))?;
+    TableFacts::read(&table).map_err(|why| Fault::odd(action, &resource, address, &why))
 }
 
 /// Checks the permission to scan the table: reads one item.

@@ -80,7 +80,8 @@ async fn limited<T>(action: &str, answer: impl Future<Output = Result<T, Miss>>)
 
 /// A required field of a reply.
 fn field(kept: &KeepBody, name: &str) -> Result<Value, Miss> {
-    let mut reply = kept.json().map_err(Miss::loud)?;
+    let damaged = |why| Miss::loud(format!("a damaged reply ({why})"));
+    let mut reply = kept.json().map_err(damaged)?;
     match reply[name].take() {
         Value::Null => Err(Miss::loud(format!("a reply without {name}"))),
         value => Ok(value),

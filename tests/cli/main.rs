@@ -5,6 +5,7 @@ mod access;
 mod account;
 mod archived;
 mod arguments;
+mod hostile;
 mod java;
 mod java_options;
 mod keys;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use aws_config::SdkConfig;
-use job::spec::AwsAccess;
+use job::{spec::AwsAccess, visible};
 
 use crate::identity::Identity;
 
@@ -70,15 +70,22 @@ impl Buckets {
     }
 }
 
+/// The address of a service, for messages. It never contains a user name or a password.
 pub(crate) fn address(endpoint: Option<&str>, service: &str, region: &str) -> String {
     let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
     let of_aws = || format!("https://{service}.{region}.amazonaws.com{suffix}");
-    endpoint.map_or_else(of_aws, str::to_owned)
+    endpoint.map_or_else(of_aws, |endpoint| visible::without_passwords(endpoint).into_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_for_messages_has_no_password() {
+        assert_eq!(address(Some("http://me:secret@there:8000"), "s3", "x"), "http://…@there:8000");
+        assert_eq!(address(None, "s3", "cn-north-1"), "https://s3.cn-north-1.amazonaws.com.cn");
+    }
 
     #[test]
     fn nobody_is_asked_where_the_user_says_it() {

@@ -11,8 +11,11 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 pub(crate) use reply::said_region;
 use reply::{body, is_damaged, is_web_page, kms_action};
-pub(crate) use text::{causes, chain};
+pub(crate) use text::{causes, chain, deepest};
 use text::{element, sane};
+
+/// What to do if something other than AWS may have answered.
+const CHECK_THE_WAY: &str = "check the endpoint and the proxies on the way to it";
 
 /// The kinds of errors that some caller handles differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,27 +102,46 @@ impl Fault {
             SdkError::ResponseError(context) => {
                 let fault = Self::of_reply(action, resource, address, (None, None), context.raw());
                 match fault.kind {
-                    FaultKind::Refused => {
-                        Self::new(FaultKind::Transient, format!("{action} on {resource}: {}", chain(error)))
-                    }
+                    FaultKind::Refused => Self::damaged(action, resource, address, &deepest(error)),
                     _ => fault,
                 }
             }
-            SdkError::TimeoutError(_) => {
-                Self::new(FaultKind::Transient, format!("{action} on {resource}: {}", chain(error)))
-            }
+            SdkError::TimeoutError(_) => Self::new(
+                FaultKind::Transient,
+                format!(
+                    "{action} on {resource}: {address} did not answer in time ({}): make sure that it works and \
+                     can be reached",
+                    deepest(error)
+                ),
+            ),
             SdkError::DispatchFailure(failure) => {
-                let text = chain(error);
-                let kind = match network::cause(address, error) {
-                    _ if text.contains("credential") => FaultKind::NoCredentials,
+                let (kind, words) = match network::cause(address, error) {
+                    _ if chain(error).contains("credential") => {
+                        (FaultKind::NoCredentials, format!("no AWS credentials: {}", deepest(error)))
+                    }
                     Some((kind, words)) => return Self::new(kind, words),
-                    None if failure.is_user() => FaultKind::Refused,
-                    None => FaultKind::Transient,
+                    None if failure.is_user() => (
+                        FaultKind::Refused,
+                        format!("no request can be sent to {address}: {}", deepest(error)),
+                    ),
+                    None => (FaultKind::Transient, network::broken(address, error)),
                 };
-                Self::new(kind, format!("{action} on {resource}: {text}"))
+                Self::new(kind, format!("{action} on {resource}: {words}"))
             }
             _ => Self::new(FaultKind::Refused, format!("{action} on {resource}: {}", chain(error))),
         }
+    }
+
+    /// The fault for a reply that was damaged in transit; `why` says how that is known.
+    pub fn damaged(action: &str, resource: &str, address: &str, why: &str) -> Self {
+        let what = format!("{action} on {resource}: {address} sent a damaged reply ({why})");
+        Self::new(FaultKind::Transient, format!("{what}: {CHECK_THE_WAY}"))
+    }
+
+    /// The fault for a reply that AWS would not send; `why` says what is odd.
+    pub fn odd(action: &str, resource: &str, address: &str, why: &str) -> Self {
+        let what = format!("{action} on {resource}: {address} does not answer as AWS does ({why})");
+        Self::new(FaultKind::Refused, format!("{what}: {CHECK_THE_WAY}"))
     }
 
     /// Classifies a reply with this code and message.
@@ -134,17 +156,14 @@ impl Fault {
         let plain = |kind, detail: String| Self::new(kind, format!("{action} on {resource}: {detail}"));
         if code.is_none() && is_web_page(reply) && !reply.status().is_server_error() {
             let what = format!("{address} answers with a web page (HTTP status {status})");
-            return plain(
-                FaultKind::Unreachable,
-                format!("{what}: check the endpoint and the proxies on the way to it"),
-            );
+            return plain(FaultKind::Unreachable, format!("{what}: {CHECK_THE_WAY}"));
         }
         let kind = match reply::kind(code.unwrap_or_default(), message.unwrap_or_default(), status) {
             FaultKind::Refused if code.is_none() && is_damaged(reply) => FaultKind::Transient,
             FaultKind::WrongRegion if !action.starts_with("s3:") => FaultKind::Refused,
             kind => kind,
         };
-        let detail = detail(code, message, reply);
+        let detail = detail(address, code, message, reply);
         let words = match kind {
             FaultKind::Denied => denied(action, resource, message, &detail),
             FaultKind::WrongRegion => elsewhere(resource, reply, &detail),
@@ -161,7 +180,7 @@ impl Fault {
             ),
             _ if matches!(status, 301 | 302 | 307 | 308) => {
                 let what = format!("{address} answers with a redirect (HTTP status {status})");
-                return plain(kind, format!("{what}: check the endpoint and the proxies on the way to it"));
+                return plain(kind, format!("{what}: {CHECK_THE_WAY}"));
             }
             _ if status == 407 => {
                 return plain(kind, "the proxy asks for a user name and a password (HTTP status 407)".into());
@@ -236,15 +255,19 @@ fn archived(resource: &str, reply: &HttpResponse, detail: &str) -> String {
     )
 }
 
-fn detail(code: Option<&str>, message: Option<&str>, reply: &HttpResponse) -> String {
+fn detail(address: &str, code: Option<&str>, message: Option<&str>, reply: &HttpResponse) -> String {
     let status = reply.status().as_u16();
+    let is_odd = reply.status().is_server_error() || !matches!(status, 200..500);
     let message = message.map(sane).filter(|message| !message.is_empty());
     match (code.map(sane), message) {
         (Some(code), Some(message)) => format!("{message} ({code})"),
         (Some(code), None) => format!("{code}, HTTP status {status}"),
         (None, Some(message)) => message,
-        (None, None) if is_damaged(reply) => format!("a damaged reply, HTTP status {status}"),
-        (None, None) => format!("HTTP status {status}"),
+        (None, None) if is_odd => format!("{address} answers with HTTP status {status}: {CHECK_THE_WAY}"),
+        (None, None) if is_damaged(reply) => {
+            format!("{address} sent a damaged reply (HTTP status {status}): {CHECK_THE_WAY}")
+        }
+        (None, None) => format!("{address} answers with HTTP status {status}"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::{Fault, FaultKind};
+use crate::{Fault, FaultKind, fault::deepest};
 
 /// Reads bytes of an object as it was listed, from the S3 at `address`. If its entity tag is given and the object has
 /// another one now, that is a [`FaultKind::PreconditionFailed`].
@@ -31,13 +31,15 @@ pub async fn get_range(
     let waiting = crate::waits::waiting(format!("{address} (s3:GetObject of {url})"));
     while let Some(piece) = body.next().await {
         waiting.heard();
-        bytes.extend_from_slice(&piece.map_err(|error| torn(error.to_string()))?);
+        let piece =
+            piece.map_err(|error| torn(format!("{address} broke off its reply ({})", deepest(&error))))?;
+        bytes.extend_from_slice(&piece);
         if bytes.len() > expected {
             break;
         }
     }
     if bytes.len() != expected {
-        return Err(torn(format!("the reply has {} bytes, not {expected}", bytes.len())));
+        return Err(torn(format!("the reply of {address} has {} bytes, not {expected}", bytes.len())));
     }
     Ok(bytes.freeze())
 }

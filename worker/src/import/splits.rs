@@ -91,7 +91,7 @@ impl Readers {
         let wanted = if *mode == WriteMode::Delete { Wanted::Keys } else { Wanted::Items };
         let encoder = Encoder::new(keys, wanted).with_indexes(indexes).of_export(*is_incremental);
         let mut decoder = Decoder::new(lease.split.format, encoder);
-        let failed = |why: String| anyhow!("{}: {why}", lease.split.object);
+        let failed = |why: String| of_object(&lease.split.object.to_string(), &why);
         match &self.purpose {
             Purpose::Check => {
                 let mut checker = Checker::new(lease, self.report.clone(), runtime);
@@ -105,5 +105,22 @@ impl Readers {
             }
         }
         Ok(())
+    }
+}
+
+/// Why an object can't be read, with its name once: faults of S3 name it already.
+fn of_object(object: &str, why: &str) -> anyhow::Error {
+    if why.contains(object) { anyhow!("{why}") } else { anyhow!("{object}: {why}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_named_once() {
+        let said = |why: &str| of_object("s3://b/k", why).to_string();
+        assert_eq!(said("is damaged"), "s3://b/k: is damaged");
+        assert_eq!(said("s3://b/k was changed"), "s3://b/k was changed");
     }
 }

@@ -5,7 +5,7 @@ use std::{error::Error, io};
 use rustls::{CertificateError, InvalidMessage};
 
 use super::{
-    FaultKind,
+    CHECK_THE_WAY, FaultKind,
     text::{causes, chain, deepest},
 };
 
@@ -55,6 +55,33 @@ pub(super) fn cause(address: &str, error: &(dyn Error + 'static)) -> Option<(Fau
         return unreachable(format!("{}{through}", deepest(error)));
     }
     None
+}
+
+/// What happened to a connection on which no whole answer came, and what to do.
+pub(super) fn broken(address: &str, error: &(dyn Error + 'static)) -> String {
+    let (text, deepest) = (chain(error), deepest(error));
+    let is_closed = causes(error).any(|cause| {
+        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        matches!(
+            kind,
+            Some(
+                io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::UnexpectedEof
+            )
+        )
+    });
+    let what = if is_closed || text.contains("connection closed") {
+        format!("{address} closed the connection before it answered")
+    } else if text.contains("message head is too large") {
+        format!("{address} answers with longer headers than AWS sends")
+    } else if deepest.contains(" parsed") {
+        format!("{address} does not answer in correct HTTP ({deepest})")
+    } else {
+        format!("the connection to {address} failed ({deepest})")
+    };
+    format!("{what}: {CHECK_THE_WAY}")
 }
 
 /// What is wrong with a server's certificate, or with its TLS as a whole; `None` if a retry may succeed.
@@ -147,6 +174,23 @@ mod tests {
     fn what_another_try_may_mend_is_no_distrust() {
         assert_eq!(of(rustls::Error::DecryptError), None);
         assert_eq!(of(rustls::Error::AlertReceived(rustls::AlertDescription::InternalError)), None);
+    }
+
+    #[test]
+    fn a_connection_that_broke_is_told_with_the_server_and_what_to_do() {
+        let said = |error: io::Error| broken("http://there", &error);
+        for closed in
+            [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe, io::ErrorKind::UnexpectedEof]
+        {
+            let words = format!("http://there closed the connection before it answered: {CHECK_THE_WAY}");
+            assert_eq!(said(io::Error::other(io::Error::from(closed))), words);
+        }
+        let other = said(io::Error::other("invalid content-length parsed"));
+        assert!(
+            other.starts_with("http://there does not answer in correct HTTP (invalid content-length parsed)")
+        );
+        let other = said(io::Error::other("odd"));
+        assert_eq!(other, format!("the connection to http://there failed (odd): {CHECK_THE_WAY}"));
     }
 
     #[test]

@@ -27,7 +27,9 @@ fn a_reply_that_was_torn_is_asked_for_again() {
     for (status, body) in [(200, ""), (200, r#"{"Items":[{"#), (400, r#"{"__type":"Thrott"#)] {
         let fault = unread(status, body);
         assert_eq!(fault.kind, FaultKind::Transient, "{status} {body}");
-        let message = format!("dynamodb:Scan on table T: a damaged reply, HTTP status {status}");
+        let message = format!(
+            "dynamodb:Scan on table T: https://there sent a damaged reply (HTTP status {status}): {CHECK_THE_WAY}"
+        );
         assert_eq!(fault.message, message);
     }
 }
@@ -37,6 +39,14 @@ fn a_status_without_a_body_is_all_that_is_said() {
     assert_eq!(unread(400, "").kind, FaultKind::Refused);
     assert_eq!(unread(403, "").kind, FaultKind::Denied);
     assert_eq!(unread(404, "").kind, FaultKind::NotFound);
+    assert_eq!(
+        unread(418, "").message,
+        "dynamodb:Scan on table T: https://there answers with HTTP status 418"
+    );
+    for status in [500, 502, 101, 999] {
+        let said = format!("https://there answers with HTTP status {status}: {CHECK_THE_WAY}");
+        assert_eq!(unread(status, "").message, format!("dynamodb:Scan on table T: {said}"));
+    }
 }
 
 #[test]

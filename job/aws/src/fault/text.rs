@@ -7,9 +7,9 @@ use job::visible;
 /// The most characters of a server's message that are repeated.
 const MAX_CHARS: usize = 400;
 
-/// The text on one line, cut if it is too long, and escaped like all output of the programs.
+/// The text on one line, without passwords, cut if it is too long, and escaped like all output of the programs.
 pub(crate) fn sane(text: &str) -> String {
-    let text = text.trim();
+    let text = visible::without_passwords(text.trim());
     let mut cut: String = text
         .chars()
         .take(MAX_CHARS)
@@ -72,6 +72,7 @@ mod tests {
         assert_eq!(sane("a\r\nb\tc"), "a  b c");
         assert_eq!(sane("\u{1b}[31mred\u{202e}"), "\\u{1b}[31mred\\u{202e}");
         assert_eq!(sane("Zürich 東京"), "Zürich 東京");
+        assert_eq!(sane("no way to http://me:secret@there/x"), "no way to http://…@there/x");
         let long = sane(&"x".repeat(5000));
         assert_eq!((long.chars().count(), long.ends_with('…')), (MAX_CHARS + 1, true));
     }
