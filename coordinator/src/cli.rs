@@ -33,7 +33,7 @@ use crate::{
     failure::Failure,
     output,
     progress::Progress,
-    text::{complain, print_json, result, result_as_json, tell, written_to_stdout},
+    text::{complain, fail, print_json, result, result_as_json, tell, written_to_stdout},
     waits,
 };
 use args::{
@@ -92,7 +92,7 @@ fn ended(result: Result<ExitCode, Failure>, is_json: bool) -> ExitCode {
 }
 
 fn fails(kind: &str, message: &str, exit_code: u8, is_json: bool) -> ExitCode {
-    complain(message);
+    fail(message);
     if is_json {
         print_json(&json!({"error": {"kind": kind, "message": message, "exit_code": exit_code}}));
     }

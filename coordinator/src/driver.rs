@@ -249,15 +249,19 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     async fn end(mut self, outcome: Result<(), Failure>) -> (Schedule<W>, Result<(), Failure>) {
         let used = self.used();
         let Driver { mut plane, cluster, journal, .. } = self.driver;
-        // Messages still in the outboxes are delivered before the streams end.
-        self.outboxes.clear();
         match outcome {
-            Ok(()) => tokio::select! {
-                () = cluster.stop(Shutdown::Graceful) => {}
-                () = plane.dismiss() => {}
-            },
+            Ok(()) => {
+                // Messages still in the outboxes are delivered before the streams end.
+                self.outboxes.clear();
+                tokio::select! {
+                    () = cluster.stop(Shutdown::Graceful) => {}
+                    () = plane.dismiss() => {}
+                }
+            }
+            // Before their streams end: that is no news to anybody.
             Err(_) => cluster.stop(Shutdown::Kill).await,
         }
+        self.outboxes.clear();
         plane.stop().await;
         let mut outcome = outcome;
         // A job that failed or was stopped ends within seconds, even if a store does not answer.

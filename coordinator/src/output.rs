@@ -46,6 +46,18 @@ pub(crate) fn line(text: &str) {
     push(one_line(text), false);
 }
 
+/// Writes the line that says why the command failed. It is the last one: what comes later is dropped.
+pub(crate) fn last(text: &str) {
+    let text = one_line(text);
+    match output() {
+        Some(output) => {
+            output.waiting().end(text);
+            output.changed.notify_all();
+        }
+        None => drop(writeln!(io::stderr().lock(), "{text}")),
+    }
+}
+
 /// Writes a text of several lines. Foreign names in it must be wrapped in [`visible::Line`].
 pub(crate) fn lines(text: &str) {
     push(visible::lines(&without_passwords(text)).into_owned(), false);
@@ -133,8 +145,7 @@ impl Output {
     fn try_push(&self, line: &str) -> bool {
         for _ in 0..10 {
             if let Ok(mut waiting) = self.waiting.try_lock() {
-                waiting.show(None);
-                waiting.push(line.to_owned(), false);
+                waiting.end(line.to_owned());
                 drop(waiting);
                 self.changed.notify_all();
                 return true;

@@ -74,6 +74,11 @@ pub(crate) fn complain(why: &str) {
     output::line(&format!("tablehaul: {why}"));
 }
 
+/// Why the command failed, as its last line.
+pub(crate) fn fail(why: &str) {
+    output::last(&format!("tablehaul: {why}"));
+}
+
 /// `4.5 GB`: decimal, as AWS bills.
 #[allow(clippy::cast_precision_loss)]
 pub(crate) fn bytes(bytes: u64) -> String {

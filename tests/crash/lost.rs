@@ -161,6 +161,8 @@ fn a_hidden_file_that_is_cut_while_its_worker_fills_it_ends_the_job_and_nothing_
     let Finished { code, stderr, .. } = job.finish();
     assert_eq!(code, Some(1), "{stderr}");
     assert!(!names(&job.folder()).iter().any(|name| name == "manifest" || name == "_SUCCESS"), "{stderr}");
+    let last = stderr.lines().last().unwrap_or_default();
+    assert!(last.starts_with("tablehaul: ") && last.matches(".part").count() == 1, "{stderr}");
     is_refused_and_begun_anew(job, "expected at least");
 }
 

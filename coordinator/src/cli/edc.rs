@@ -24,7 +24,7 @@ use crate::{
     commands::{export::Outcome, import::Imported},
     failure::Failure,
     progress::Progress,
-    text::{complain, print, print_json},
+    text::{complain, fail, print, print_json},
 };
 use options::Options;
 use spelling::Spelling;
@@ -97,12 +97,12 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ending::WrongArguments(why)) => {
-            complain(&why);
+            fail(&why);
             print(class.usage());
             ExitCode::from(WRONG_ARGUMENTS)
         }
         Err(Ending::Failed(why)) => {
-            complain(&spelling.respelt(&why));
+            fail(&spelling.respelt(&why));
             ExitCode::FAILURE
         }
     }

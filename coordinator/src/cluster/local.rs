@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
     pin::pin,
     process::{ExitStatus, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -59,6 +62,8 @@ pub(crate) struct LocalCluster {
     binary: PathBuf,
     boot: Option<Boot>,
     note: Arc<dyn Fn(String) + Send + Sync>,
+    /// The job is over and its workers are killed. What they say then says nothing of the job.
+    is_over: Arc<AtomicBool>,
     children: JoinSet<(WorkerId, Option<String>)>,
     kill: BTreeMap<WorkerId, oneshot::Sender<()>>,
 }
@@ -66,7 +71,14 @@ pub(crate) struct LocalCluster {
 impl LocalCluster {
     /// Will run `binary`. The lines that workers write to standard error go to `note`.
     pub(crate) fn new(binary: PathBuf, note: Arc<dyn Fn(String) + Send + Sync>) -> Self {
-        Self { binary, boot: None, note, children: JoinSet::new(), kill: BTreeMap::new() }
+        let is_over = Arc::new(AtomicBool::new(false));
+        let unless_over = is_over.clone();
+        let note = Arc::new(move |line| {
+            if !unless_over.load(Ordering::SeqCst) {
+                note(line);
+            }
+        });
+        Self { binary, boot: None, note, is_over, children: JoinSet::new(), kill: BTreeMap::new() }
     }
 
     /// Waits for all workers to end by themselves.
@@ -127,6 +139,7 @@ impl Cluster for LocalCluster {
         if ending == Shutdown::Graceful && tokio::time::timeout(END_LIMIT, self.all_ended()).await.is_ok() {
             return;
         }
+        self.is_over.store(true, Ordering::SeqCst);
         self.kill.clear();
         self.all_ended().await;
     }
@@ -187,4 +200,35 @@ async fn watch(
 
 fn how(ended: std::io::Result<ExitStatus>) -> String {
     ended.map_or_else(|error| error.to_string(), |status| status.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{os::unix::fs::PermissionsExt, sync::Mutex};
+
+    /// A worker that never stops talking.
+    const WORKER: &str = "#!/bin/sh\nread boot; while :; do echo word >&2; done\n";
+
+    #[tokio::test]
+    async fn nothing_is_heard_of_workers_that_are_killed_because_the_job_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let binary = folder.path().join("worker");
+        std::fs::write(&binary, WORKER).unwrap();
+        std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let said: Arc<Mutex<Vec<String>>> = Arc::default();
+        let heard = said.clone();
+        let [coordinator, ca_pem, token] = [const { String::new() }; 3];
+        let boot = Boot { coordinator, ca_pem, token, worker: None };
+        let mut cluster = LocalCluster::new(binary, Arc::new(move |line| heard.lock().unwrap().push(line)));
+        cluster.start(1, &boot).await.unwrap();
+        cluster.spawn(WorkerId(1)).unwrap();
+        while said.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // No other task runs from here until the cluster is asked to stop.
+        let before = said.lock().unwrap().len();
+        Box::new(cluster).stop(Shutdown::Kill).await;
+        assert_eq!(said.lock().unwrap().len(), before);
+    }
 }

@@ -21,6 +21,8 @@ pub(super) struct Waiting {
     bar: Option<Option<Bar>>,
     /// Text that was taken is not written yet.
     is_writing: bool,
+    /// The last line was added.
+    is_ended: bool,
 }
 
 struct Text {
@@ -40,6 +42,9 @@ pub(super) struct Batch {
 impl Waiting {
     /// Adds a text.
     pub(super) fn push(&mut self, text: String, is_progress: bool) {
+        if self.is_ended {
+            return;
+        }
         if is_progress && let Some(at) = self.texts.iter().position(|text| text.is_progress) {
             self.drop_at(at);
         }
@@ -52,6 +57,13 @@ impl Waiting {
         self.texts.push_back(Text { text, is_progress });
     }
 
+    /// Adds the last line, and removes the bar. What comes later is ignored.
+    pub(super) fn end(&mut self, text: String) {
+        self.show(None);
+        self.push(text, false);
+        self.is_ended = true;
+    }
+
     fn drop_at(&mut self, at: usize) -> Option<Text> {
         let dropped = self.texts.remove(at)?;
         self.bytes -= dropped.text.len();
@@ -60,7 +72,9 @@ impl Waiting {
 
     /// Sets the appearance of the bar.
     pub(super) fn show(&mut self, bar: Option<Bar>) {
-        self.bar = Some(bar);
+        if !self.is_ended {
+            self.bar = Some(bar);
+        }
     }
 
     /// Takes what there is to write, if anything. The caller must call [`written`](Self::written) afterwards.
@@ -98,6 +112,21 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_comes_after_the_last_line() {
+        let mut waiting = Waiting::default();
+        waiting.push("plan".to_owned(), false);
+        waiting.end("it failed".to_owned());
+        waiting.push("a late word".to_owned(), false);
+        waiting.push("20 %".to_owned(), true);
+        waiting.show(Some(Bar::default()));
+        let batch = waiting.take().unwrap();
+        assert_eq!((batch.text.as_str(), batch.bar), ("plan\nit failed\n", Some(None)));
+        waiting.written();
+        waiting.end("another".to_owned());
+        assert!(text(&mut waiting).is_empty());
+    }
 
     fn text(waiting: &mut Waiting) -> String {
         waiting.take().map(|batch| batch.text).unwrap_or_default()

@@ -255,7 +255,29 @@ async fn or_lost(journal: &Journal, state: &ExportState, failure: Failure) -> Fa
     let Failure::Failed(why) = failure else { return failure };
     let lost = journal.folder().lost(&state.begin.job, state.files(), true);
     match tokio::time::timeout(LAST_WORDS, lost).await {
-        Ok(Ok(Some(lost))) => Failure::Lost(format!("{why}; {lost}")),
+        Ok(Ok(Some(lost))) => Failure::Lost(and_lost(why, &lost)),
         _ => Failure::Failed(why),
+    }
+}
+
+/// Why an export failed, and what is lost, unless the first names the same file.
+fn and_lost(why: String, lost: &str) -> String {
+    let file = lost.split(" has ").next().unwrap_or(lost);
+    if why.contains(file) { why } else { format!("{why}; {lost}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_cut_is_told_once() {
+        let cut = "/x/.a.gz.u has 3 bytes, expected at least 9";
+        let why = "cannot write /x/.a.gz.u: it has 3 bytes, expected 9: another process changed it";
+        assert_eq!(and_lost(why.into(), cut), why);
+        let other = "cannot write /x/.b.gz.u: No space left on device";
+        assert_eq!(and_lost(other.into(), cut), format!("{other}; {cut}"));
+        let gone = "the multipart upload of s3://b/k is gone";
+        assert_eq!(and_lost("the upload failed".into(), gone), format!("the upload failed; {gone}"));
     }
 }
