@@ -3,6 +3,7 @@
 mod args;
 mod crash;
 mod edc;
+mod json;
 mod manual;
 mod signals;
 
@@ -19,7 +20,6 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use job::{object::Object, target::Target, visible};
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -33,7 +33,7 @@ use crate::{
     failure::Failure,
     output,
     progress::Progress,
-    text::{complain, fail, print_json, result, result_as_json, tell, written_to_stdout},
+    text::{complain, fail, fail_in_json, result, result_as_json, tell, written_to_stdout},
     waits,
 };
 use args::{
@@ -53,6 +53,9 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
 }
 
 fn run_command(arguments: Vec<OsString>) -> ExitCode {
+    if json::is_wanted(&arguments) {
+        output::want_json();
+    }
     let class = arguments.get(1).and_then(|name| edc::Class::named(&name.to_string_lossy()));
     crash::end_at_panic(if class.is_some() { 1 } else { crash::BUG });
     if let Some(class) = class {
@@ -60,15 +63,14 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
         let rest = arguments[2..].iter().map(|argument| argument.to_string_lossy().into_owned());
         return edc::main(class, rest.collect());
     }
-    let is_json = arguments.iter().any(|argument| argument == "--json");
     let parsed = args::command().try_get_matches_from(arguments);
     let matches = match parsed {
         Ok(matches) => matches,
-        Err(error) => return usage(&error, is_json),
+        Err(error) => return usage(&error),
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, is_json),
+        Err(error) => return usage(&error),
     };
     let matches = matches.subcommand().map_or(&matches, |(_, matches)| matches);
     let result = match cli.command {
@@ -80,37 +82,33 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
         Command::Completions(args) => completions(&args),
         Command::Man(args) => man(&args),
     };
-    // Also by its variable.
-    let is_json = matches.try_get_one::<bool>("json").is_ok_and(|flag| flag.is_some_and(|flag| *flag));
-    ended(result, is_json)
+    ended(result)
 }
 
-/// The exit code of a command. Prints why it failed: a line on standard error, and with `--json` an object on standard
-/// output.
-fn ended(result: Result<ExitCode, Failure>, is_json: bool) -> ExitCode {
-    result.unwrap_or_else(|failure| fails(failure.kind(), &failure.to_string(), failure.exit_code(), is_json))
+/// The exit code of a command. Prints why it failed: a line on standard error, and an object on standard output if JSON
+/// is wanted.
+fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
+    result.unwrap_or_else(|failure| fails(failure.kind(), &failure.to_string(), failure.exit_code()))
 }
 
-fn fails(kind: &str, message: &str, exit_code: u8, is_json: bool) -> ExitCode {
-    fail(message);
-    if is_json {
-        print_json(&json!({"error": {"kind": kind, "message": message, "exit_code": exit_code}}));
-    }
+fn fails(kind: &str, message: &str, exit_code: u8) -> ExitCode {
+    fail(kind, message, exit_code);
     ExitCode::from(exit_code)
 }
 
 /// Prints help or the version, which is a success, or the error in the arguments.
-fn usage(error: &clap::Error, is_json: bool) -> ExitCode {
-    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        if error.use_stderr() {
-            tell(error.to_string().trim_end());
-            return ExitCode::from(2);
-        }
+fn usage(error: &clap::Error) -> ExitCode {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        tell(error.to_string().trim_end());
+        fail_in_json("usage", "no command was given; try --help", 2);
+        return ExitCode::from(2);
+    }
+    if !error.use_stderr() {
         // `error.print` uses colours if the output is a terminal.
         let written = output::talking(|| error.print().and_then(|()| io::stdout().flush()));
-        return ended(written_to_stdout("the help", written).map(|()| ExitCode::SUCCESS), false);
+        return ended(written_to_stdout("the help", written).map(|()| ExitCode::SUCCESS));
     }
-    fails("usage", &format!("{}; try --help", one_line(error)), 2, is_json)
+    fails("usage", &format!("{}; try --help", one_line(error)), 2)
 }
 
 /// The error in the arguments, in one line.

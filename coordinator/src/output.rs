@@ -11,12 +11,14 @@ use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread,
     time::{Duration, Instant},
 };
 
 use job::visible::{self, without_passwords};
+use serde_json::json;
 
 pub(crate) use bar::Bar;
 use bar::Screen;
@@ -37,6 +39,9 @@ struct Output {
 
 /// The output and its thread. `None` if the thread could not be started.
 static OUTPUT: OnceLock<Option<Arc<Output>>> = OnceLock::new();
+
+/// Failures are also printed to standard output, as JSON.
+static IS_JSON_WANTED: AtomicBool = AtomicBool::new(false);
 
 /// The main thread waits for a reader or for input, and no job runs, so a signal may end the process at once.
 static IS_TALKING: AtomicBool = AtomicBool::new(false);
@@ -112,16 +117,49 @@ pub(crate) fn is_talking() -> bool {
     IS_TALKING.load(Ordering::SeqCst)
 }
 
-/// Writes a last line and ends the process at once.
-pub(crate) fn exit(why: &str, code: u8) -> ! {
+/// From now on failures are also printed to standard output, as JSON.
+pub(crate) fn want_json() {
+    IS_JSON_WANTED.store(true, Ordering::SeqCst);
+}
+
+/// Whether failures are also printed to standard output, as JSON.
+pub(crate) fn is_json_wanted() -> bool {
+    IS_JSON_WANTED.load(Ordering::SeqCst)
+}
+
+/// A failure as JSON for standard output. `kind` says what kind it is, for programs.
+pub(crate) fn failure_as_json(kind: &str, why: &str, exit_code: u8) -> String {
+    let failure = json!({"error": {"kind": kind, "message": why, "exit_code": exit_code}});
+    visible::json(&without_passwords(&format!("{failure:#}"))).into_owned()
+}
+
+/// Writes a last line, and the failure as JSON if that is wanted, and ends the process at once.
+pub(crate) fn exit(kind: &str, why: &str, code: u8) -> ! {
     let line = one_line(&format!("tablehaul: {why}"));
     match OUTPUT.get_or_init(start) {
         // Written directly if this is the output thread, or if the queue stays locked, perhaps by this very thread.
         Some(output) if thread::current().name() != Some(THREAD) && output.try_push(&line) => settle(),
         _ => write(&(line + "\n")),
     }
+    if is_json_wanted() {
+        print_briefly(failure_as_json(kind, why, code));
+    }
     #[expect(clippy::disallowed_methods, reason = "whatever would be dropped may be what hangs or is broken")]
     std::process::exit(code.into())
+}
+
+/// Writes to standard output, for a second at most.
+fn print_briefly(text: String) {
+    let (done, is_done) = mpsc::channel();
+    let print = move || {
+        let mut out = io::stdout().lock();
+        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+        let _ = done.send(());
+    };
+    // Not joined: a write that nobody reads never returns. Without a thread there is nothing to be said.
+    if thread::Builder::new().name("last-words".into()).spawn(print).is_ok() {
+        let _ = is_done.recv_timeout(LAST_WORDS);
+    }
 }
 
 fn output() -> Option<&'static Arc<Output>> {

@@ -74,9 +74,17 @@ pub(crate) fn complain(why: &str) {
     output::line(&format!("tablehaul: {why}"));
 }
 
-/// Why the command failed, as its last line.
-pub(crate) fn fail(why: &str) {
+/// Why the command failed: as the last line on standard error, and as JSON on standard output if that is wanted.
+pub(crate) fn fail(kind: &str, why: &str, exit_code: u8) {
     output::last(&format!("tablehaul: {why}"));
+    fail_in_json(kind, why, exit_code);
+}
+
+/// Why the command failed, as JSON on standard output if that is wanted.
+pub(crate) fn fail_in_json(kind: &str, why: &str, exit_code: u8) {
+    if output::is_json_wanted() {
+        let _ = put(&output::failure_as_json(kind, why, exit_code));
+    }
 }
 
 /// `4.5 GB`: decimal, as AWS bills.

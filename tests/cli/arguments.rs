@@ -2,7 +2,7 @@
 
 use super::{Place, forum, run, says};
 use serde_json::{Value, json};
-use tests_support::command::Tablehaul;
+use tests_support::command::{Finished, Tablehaul};
 
 /// Nothing listens there; a command that asks it would say so.
 const NOWHERE: &str = "http://127.0.0.1:1";
@@ -35,6 +35,55 @@ fn with_json_a_failure_is_an_object_on_standard_output_too() {
     let json: Value = serde_json::from_str(&wrong.stdout).expect("JSON");
     assert_eq!((&json["error"]["kind"], wrong.code), (&json!("usage"), Some(2)), "{json}");
     assert_eq!(place.export("Nothing", forum()).run().stdout, "");
+}
+
+#[test]
+fn every_failure_of_every_command_is_an_object_if_json_is_wanted() {
+    let nowhere = "/nowhere/x";
+    let class = "org.apache.hadoop.dynamodb.tools.DynamoDBExport";
+    let server = ["--dynamodb-endpoint", NOWHERE];
+    let s3 = ["s3://bucket/x", "--s3-endpoint", NOWHERE];
+    for (code, kind, args) in [
+        (2, "usage", vec!["export", "Forum", nowhere, "--json=true"]),
+        (2, "usage", vec!["export", "Forum", nowhere, "--json", "--segments", "abc"]),
+        (2, "usage", vec!["--json"]),
+        (2, "usage", vec!["exprt", "--json"]),
+        (2, "usage", vec!["verify", "--json"]),
+        (2, "refused", [&["export", "Forum", nowhere, "--json"], &server[..]].concat()),
+        (2, "refused", [&["import", nowhere, "Forum", "--json"], &server[..]].concat()),
+        (2, "refused", [&["status", "--json"], &s3[..]].concat()),
+        (2, "refused", [&["verify", "--json"], &s3[..]].concat()),
+        (1, "refused", vec![class, "-Dtablehaul.json=true", "file:///nowhere/x", "a/b"]),
+    ] {
+        is_an_object(&run(&args), code, kind);
+    }
+    for (code, kind, args) in [
+        (2, "usage", vec![]),
+        (2, "usage", vec!["export", "--no-such-flag"]),
+        (2, "usage", vec!["clean"]),
+        (2, "refused", [&["clean"], &s3[..]].concat()),
+        (2, "refused", vec!["man", nowhere]),
+        (2, "usage", vec!["completions", "no-shell"]),
+        (1, "refused", vec![class, "-Ddynamodb.endpoint=http://127.0.0.1:1", "file:///nowhere/x", "Forum"]),
+    ] {
+        is_an_object(&Tablehaul::new(&args).env("TABLEHAUL_JSON", "true").run(), code, kind);
+        let without = Tablehaul::new(&args).env("TABLEHAUL_JSON", "false").run();
+        assert!(!without.stdout.contains("exit_code"), "{args:?}: {}", without.stdout);
+    }
+    let wrong = Tablehaul::new([class, "x"]).env("TABLEHAUL_JSON", "1").run();
+    assert!(wrong.stdout.contains("\"exit_code\": 255"), "{}", wrong.stdout);
+}
+
+/// A failure of this kind; in the form of the Java tool the object is the last thing on standard output.
+#[track_caller]
+fn is_an_object(finished: &Finished, code: i32, kind: &str) {
+    let object = finished.stdout.find('{').map_or("", |at| &finished.stdout[at..]);
+    let json: Value = serde_json::from_str(object).unwrap_or_else(|why| panic!("{why}: {finished:?}"));
+    let error = &json["error"];
+    assert_eq!((finished.code, &error["kind"], &error["exit_code"]), (Some(code), &json!(kind), &json!(code)));
+    let message = error["message"].as_str().expect("a message");
+    let last = finished.stderr.lines().last().unwrap_or_default();
+    assert!(last == format!("tablehaul: {message}") || message.starts_with("no command"), "{last}\n{json}");
 }
 
 #[test]

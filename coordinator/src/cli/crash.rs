@@ -23,15 +23,17 @@ static SHORTAGE: AtomicU8 = AtomicU8::new(2);
 pub(super) fn end_at_panic(bug: u8) {
     panic::set_hook(Box::new(move |panic| {
         let crash = Crash::of_panic(panic);
+        let text = crash.text(env!("CARGO_PKG_VERSION"));
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
             output::lines(&backtrace.to_string());
         }
-        let code = match crash {
-            Crash::Shortage(_) => SHORTAGE.load(Ordering::SeqCst),
-            Crash::Bug(_) => bug,
+        let (kind, code) = match (crash, SHORTAGE.load(Ordering::SeqCst)) {
+            (Crash::Bug(_), _) => ("internal", bug),
+            (Crash::Shortage(_), code @ 2) => ("refused", code),
+            (Crash::Shortage(_), code) => ("failed", code),
         };
-        output::exit(&crash.text(env!("CARGO_PKG_VERSION")), code)
+        output::exit(kind, &text, code)
     }));
 }
 

@@ -34,6 +34,8 @@ use words::{hadoop_path, plain, single_slashes};
 const DEFAULT_MILLI_PERCENT: u64 = 50_000;
 /// Wrong arguments. The Java tool exits with -1.
 const WRONG_ARGUMENTS: u8 = 255;
+/// Anything else.
+const FAILED: u8 = 1;
 /// The prefix of tablehaul's own options among those of the Java tool: `-Dtablehaul.if-complete=skip`.
 const OWN: &str = "tablehaul.";
 
@@ -82,7 +84,9 @@ impl Class {
 #[derive(Debug)]
 enum Ending {
     WrongArguments(String),
+    /// The request makes no sense. Nothing was begun.
     Failed(String),
+    Ended(Failure),
 }
 
 /// Runs the class with the arguments that follow its name.
@@ -97,15 +101,18 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ending::WrongArguments(why)) => {
-            fail(&why);
+            fail("usage", &why, WRONG_ARGUMENTS);
             print(class.usage());
             ExitCode::from(WRONG_ARGUMENTS)
         }
-        Err(Ending::Failed(why)) => {
-            fail(&spelling.respelt(&why));
-            ExitCode::FAILURE
-        }
+        Err(Ending::Failed(why)) => failed("refused", &spelling.respelt(&why)),
+        Err(Ending::Ended(failure)) => failed(failure.kind(), &spelling.respelt(&failure.to_string())),
     }
+}
+
+fn failed(kind: &str, why: &str) -> ExitCode {
+    fail(kind, why, FAILED);
+    ExitCode::from(FAILED)
 }
 
 fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending> {
@@ -156,13 +163,12 @@ fn timed<T>(options: &Options, show: Show, job: impl FnOnce() -> Result<T, Failu
     for warning in options.warnings() {
         complain(&format!("warning: {warning}"));
     }
-    let failed = |failure: Failure| Ending::Failed(failure.to_string());
     if show.dry_run {
-        return job().map_err(failed);
+        return job().map_err(Ending::Ended);
     }
     let started = Timestamp::now();
     print(&format!("Job started: {}", java_date(started)));
-    let outcome = job().map_err(failed)?;
+    let outcome = job().map_err(Ending::Ended)?;
     let ended = Timestamp::now();
     print(&format!("Job ended: {}", java_date(ended)));
     print(&format!("The job took {} seconds.", ended.duration_since(started).as_secs()));

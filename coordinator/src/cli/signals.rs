@@ -92,11 +92,16 @@ fn heard(stop: &CancellationToken) {
     };
     stop.cancel();
     let code = STOPPED.load(Ordering::SeqCst);
+    let kind = Failure::Stopped(String::new()).kind();
     if output::is_talking() {
-        output::exit("stopped by a signal while waiting for input or for a reader of standard output", code);
+        output::exit(
+            kind,
+            "stopped by a signal while waiting for input or for a reader of standard output",
+            code,
+        );
     }
     if first_at.elapsed() >= IN_ORDER {
-        output::exit("ended at once by a second signal, before the clean-up was complete", code);
+        output::exit(kind, "ended at once by a second signal, before the clean-up was complete", code);
     }
 }
 

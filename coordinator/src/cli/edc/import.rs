@@ -45,7 +45,7 @@ mod tests {
         let (options, positional) = Options::split(Class::Import, words).map_err(|_| 255)?;
         request(&options, &positional).map(|(request, _)| request).map_err(|ending| match ending {
             Ending::WrongArguments(_) => 255,
-            Ending::Failed(_) => 1,
+            Ending::Failed(_) | Ending::Ended(_) => 1,
         })
     }
 
