@@ -17,8 +17,8 @@ fn refuses(args: &[&str], parts: &[&str]) {
 
 #[test]
 fn a_read_percentage_is_over_0_and_up_to_100() {
-    for wrong in ["0", "100.001", "101", "-1", "x", "nan", ""] {
-        refuses(&[&format!("--read-percent={wrong}")], &["--read-percent", "over 0 and up to 100"]);
+    for wrong in ["0", "0.0001", "0.00149", "100.001", "101", "-1", "x", "nan"] {
+        refuses(&[&format!("--read-percent={wrong}")], &["--read-percent", "from 0.001 to 100"]);
     }
 }
 
@@ -102,7 +102,7 @@ fn completions_and_manual_pages_name_every_command() {
 
 #[test]
 fn read_units_are_over_0() {
-    for wrong in ["0", "-5", "many"] {
+    for wrong in ["0", "0.0001", "0.0019999", "1e-4", "-5", "many"] {
         refuses(&[&format!("--read-units={wrong}")], &["--read-units", "0.001 or more"]);
     }
 }

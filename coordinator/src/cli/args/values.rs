@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::parser::ValueSource;
 use job::{
-    capacity::Rate,
+    capacity::{Rate, Units},
     object::Object,
     spec::{RateSpec, endpoint_defect},
     target::{Target, TargetError, Typed, typed},
@@ -40,7 +40,9 @@ impl Rates<'_> {
     }
 
     fn percentage(&self, text: &str) -> Result<RateSpec, String> {
-        let wrong = || format!("--{}-percent {text}: give a number over 0 and up to 100", self.verb);
+        let wrong = || {
+            format!("--{}-percent {text}: give a number from 0.001 to 100, with at most 3 decimals", self.verb)
+        };
         let milli = decimal_milli(text).ok_or_else(wrong)?;
         if (1..=100_000).contains(&milli) { Ok(RateSpec::MilliPercent(milli)) } else { Err(wrong()) }
     }
@@ -57,8 +59,15 @@ impl Rates<'_> {
     }
 }
 
+/// The thousandths of a decimal number. `None` if it has a part that is smaller than one: it is not rounded, so nobody
+/// gets another rate than the typed one.
 fn decimal_milli(text: &str) -> Option<u64> {
-    text.trim().parse::<job::capacity::Units>().ok().map(job::capacity::Units::milli)
+    let text = text.trim();
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let (_, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let is_exact = decimals.trim_end_matches('0').len() <= 3;
+    let units = text.parse::<Units>().ok().filter(|_| is_plain && is_exact);
+    units.map(Units::milli)
 }
 
 /// Table names and ARNs. Checks names by DynamoDB's naming rules, so that a mistyped name is found before any request
@@ -134,5 +143,23 @@ pub(super) fn endpoint(text: &str) -> Result<String, String> {
         Some(rest) if has_host(rest) => Ok(text.trim_end_matches('/').to_owned()),
         None if text.is_empty() => Ok(String::new()),
         _ => Err("give an address such as http://127.0.0.1:8000".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_taken_exactly_or_not_at_all() {
+        for (text, milli) in
+            [("0.001", 1), (" 12.5 ", 12_500), ("100", 100_000), ("1.5000", 1500), (".5", 500), ("2.", 2000)]
+        {
+            assert_eq!(decimal_milli(text), Some(milli), "{text}");
+        }
+        for text in ["0.0001", "1.0001", "12.3456", "1e-4", "1e3", "+1", "-1", "", ".", "1.2.3", "1e30", "x"] {
+            assert_eq!(decimal_milli(text), None, "{text}");
+        }
+        assert_eq!(decimal_milli("99999999999999999999"), None);
     }
 }

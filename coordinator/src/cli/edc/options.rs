@@ -172,7 +172,7 @@ impl Options {
         }
         let key = format!("dynamodb.throughput.{verb}.percent");
         let Some(ratio) = self.number::<f64>(&key)? else { return Ok(None) };
-        let wrong = || format!("-D{key}={ratio}: the {verb} ratio must be over 0");
+        let wrong = || format!("-D{key}={ratio}: the {verb} ratio must be {LEAST_RATIO} or more");
         milli_percent(ratio).map(RateSpec::MilliPercent).map(Some).ok_or_else(wrong)
     }
 
@@ -280,11 +280,15 @@ fn is_option(argument: &str) -> bool {
     argument.starts_with('-') && argument.parse::<f64>().is_err() && argument.len() > 1
 }
 
-/// A ratio in thousandths of a percent: 1 is 100,000. `None` if it is not over 0.
+/// The least ratio: a thousandth of a percent.
+pub(super) const LEAST_RATIO: &str = "0.00001";
+
+/// A ratio in thousandths of a percent: 1 is 100,000. `None` if it is less than the least.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub(super) fn milli_percent(ratio: f64) -> Option<u64> {
-    let milli = (ratio * 100_000.0).round();
-    (milli.is_finite() && milli >= 1.0).then_some(milli as u64)
+    let milli = ratio * 100_000.0;
+    // A `f64` is not exact.
+    (milli.is_finite() && milli > 0.999_999).then_some(milli.round() as u64)
 }
 
 /// The S3 spelling of a canned ACL: `BucketOwnerFullControl` of EMRFS is `bucket-owner-full-control`.

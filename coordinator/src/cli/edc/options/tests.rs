@@ -87,3 +87,12 @@ fn an_endpoint_of_aws_says_the_region_and_beats_one_that_is_named() {
     let other = "-Ddynamodb.endpoint=http://localhost:8000";
     assert_eq!(region(&[other, "-Ddynamodb.regionid=eu-west-1"]).as_deref(), Some("eu-west-1"));
 }
+
+#[test]
+fn a_ratio_that_would_be_rounded_up_to_the_least_is_refused() {
+    assert_eq!(milli_percent(0.00001), Some(1));
+    assert_eq!(milli_percent(0.25), Some(25_000));
+    for ratio in [0.000_009, 0.000_005, 0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert_eq!(milli_percent(ratio), None, "{ratio}");
+    }
+}
