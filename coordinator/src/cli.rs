@@ -72,7 +72,10 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let matches = matches.subcommand().map_or(&matches, |(_, matches)| matches);
+    let (name, matches) = matches.subcommand().unwrap_or(("", &matches));
+    if let Some(why) = args::empty(name, matches) {
+        return fails("usage", &format!("{why}; try --help"), 2);
+    }
     let result = match cli.command {
         Command::Export(args) => run_export(args, matches),
         Command::Import(args) => run_import(args, matches),

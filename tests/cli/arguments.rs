@@ -80,7 +80,10 @@ fn is_an_object(finished: &Finished, code: i32, kind: &str) {
     let object = finished.stdout.find('{').map_or("", |at| &finished.stdout[at..]);
     let json: Value = serde_json::from_str(object).unwrap_or_else(|why| panic!("{why}: {finished:?}"));
     let error = &json["error"];
-    assert_eq!((finished.code, &error["kind"], &error["exit_code"]), (Some(code), &json!(kind), &json!(code)));
+    assert_eq!(
+        (finished.code, &error["kind"], &error["exit_code"]),
+        (Some(code), &json!(kind), &json!(code))
+    );
     let message = error["message"].as_str().expect("a message");
     let last = finished.stderr.lines().last().unwrap_or_default();
     assert!(last == format!("tablehaul: {message}") || message.starts_with("no command"), "{last}\n{json}");
@@ -118,19 +121,42 @@ fn segments_workers_compression_and_acl_have_their_ranges() {
     for (flag, wrong, part) in [
         ("--segments", "0", "1 to 1000000"),
         ("--segments", "1000001", "1 to 1000000"),
-        ("--segments", "x", "--segments"),
-        ("--segments", "-1", "--segments"),
-        ("--workers", "0", "1..=10000"),
-        ("--workers", "10001", "1..=10000"),
-        ("--worker-memory", "12", "128..=65536"),
+        ("--segments", "abc", "a whole number from 1 to 1000000"),
+        ("--segments", "-1", "1 to 1000000"),
+        ("--workers", "0", "1 to 10000"),
+        ("--workers", "10001", "1 to 10000"),
+        ("--worker-memory", "12", "128 to 65536"),
         ("--cluster", "mesos", "auto, local, yarn"),
         ("--listen", "0.0.0.0", "one address"),
-        ("--workers", "two", "--workers"),
+        ("--workers", "two", "a whole number from 1 to 10000"),
         ("--compress", "bzip2", "none, gzip or zstd"),
         ("--s3-acl", "everybody", "bucket-owner-full-control"),
     ] {
         refuses(&[&format!("{flag}={wrong}")], &[flag, wrong, part]);
     }
+}
+
+#[test]
+fn an_option_with_an_empty_value_is_named_and_never_ignored() {
+    for flag in ["--read-percent", "--read-units", "--region", "--s3-region", "--tags", "--yarn-queue"] {
+        refuses(&[flag, ""], &[flag, "has an empty value: give one, or remove the option; try --help"]);
+    }
+    for flag in
+        ["--segments", "--workers", "--deadline", "--listen", "--hadoop-conf", "--s3-endpoint", "--compress"]
+    {
+        refuses(&[flag, ""], &[flag]);
+    }
+    for flag in ["--state", "--rejects", "--write-units", "--max-rejects"] {
+        says(&run(["import", "/nowhere/x", "Forum", flag, ""]), 2, &[flag]);
+    }
+    for args in [["import", "", "Forum"], ["export", "Forum", ""]] {
+        says(&run(args), 2, &["the name of the folder is empty"]);
+    }
+    for command in ["verify", "status", "clean"] {
+        says(&run([command, ""]), 2, &["the name of the folder is empty"]);
+    }
+    says(&run(["import", "/nowhere/x", "Forum", "--state", "/nowhere/s", "--rejects="]), 2, &["--rejects"]);
+    says(&run(["man", ""]), 2, &["<DIR>"]);
 }
 
 #[test]
@@ -170,7 +196,7 @@ fn a_bad_destination_is_named() {
         ("s3://bucket/../b", "folder name"),
         ("file://x/../y", "a host name follows"),
         ("/tmp/../x", ".. in a destination"),
-        ("", "empty destination"),
+        ("", "the name of the folder is empty: give s3://bucket/folder"),
         ("/tmp/a\nb", "control characters"),
     ] {
         says(&run(["export", "Forum", wrong]), 2, &[why]);

@@ -80,7 +80,7 @@ fn an_empty_variable_is_not_set() {
 
 #[test]
 fn a_wrong_variable_is_refused_as_the_flag_would_be() {
-    says(&planned(&[("TABLEHAUL_WORKERS", "0")], &[]), 2, &["--workers", "1..=10000"]);
+    says(&planned(&[("TABLEHAUL_WORKERS", "0")], &[]), 2, &["--workers", "1 to 10000"]);
     says(&planned(&[("TABLEHAUL_READ_PERCENT", "300")], &[]), 2, &["--read-percent 300"]);
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::doc_markdown, reason = "the help is read in a terminal")]
 
 mod cluster;
+mod empty;
 mod folder;
 mod given;
 mod import;
@@ -23,12 +24,13 @@ use job::{
 
 use crate::commands::export::{ExportOptions, ExportRequest, IfComplete};
 use cluster::ClusterArgs;
+pub(super) use empty::empty;
 pub(super) use folder::{CleanArgs, StatusArgs};
 pub(super) use given::{Given, given};
 pub(super) use import::ImportArgs;
 pub(super) use s3::unused;
 use s3::{BucketArgs, ObjectArgs};
-use values::{Rates, duration, endpoint, identity};
+use values::{Rates, duration, endpoint, identity, segments, workers};
 pub(super) use values::{tables, target};
 
 /// The canned ACLs that apply to objects. Source: Amazon S3 User Guide, "Canned ACL".
@@ -136,11 +138,11 @@ pub(super) struct ExportArgs {
     consistent: bool,
 
     /// Segments of the parallel scan, 1 to 1000000 [default: by size, rate and workers]
-    #[arg(long, value_name = "N", env = "TABLEHAUL_SEGMENTS")]
-    segments: Option<u32>,
+    #[arg(long, value_name = "N", env = "TABLEHAUL_SEGMENTS", value_parser = segments)]
+    segments: Option<TotalSegments>,
 
     /// Worker processes, 1 to 10000 [default: cores; on YARN as many as fit in the cluster and the rate needs]
-    #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = workers)]
     workers: Option<u32>,
 
     /// Compression of the part files: none, gzip or zstd
@@ -246,17 +248,14 @@ pub(super) struct AwsArgs {
 
 impl AwsArgs {
     pub(super) fn access(&self) -> AwsAccess {
-        // An empty region or endpoint counts as not given. An empty profile, role or account is kept, so that it never
-        // silently selects other credentials.
-        let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
         AwsAccess {
-            region: given(&self.region),
-            s3_region: given(&self.s3_region),
-            dynamodb_endpoint: given(&self.dynamodb_endpoint),
-            s3_endpoint: given(&self.s3_endpoint),
+            region: self.region.clone(),
+            s3_region: self.s3_region.clone(),
+            dynamodb_endpoint: self.dynamodb_endpoint.clone(),
+            s3_endpoint: self.s3_endpoint.clone(),
             profile: self.profile.clone(),
             assume_role: self.assume_role.clone(),
-            external_id: given(&self.external_id),
+            external_id: self.external_id.clone(),
             account: self.account.clone(),
             s3: self.bucket.settings(),
         }
@@ -293,13 +292,12 @@ impl ExportArgs {
         let Self { mut names, consistent, segments, workers, compress, null, .. } = self;
         let destination = names.pop().filter(|_| !names.is_empty());
         let destination = destination.ok_or("give at least one table and then a destination; try --help")?;
-        let segments = segments.map(TotalSegments::try_from).transpose();
         Ok(ExportRequest {
             tables: tables(names)?,
             destination: target(&destination)?,
             rate,
             wishes: ExportOptions {
-                segments: segments.map_err(|error| format!("--segments: {error}"))?,
+                segments,
                 workers,
                 consistent,
                 compression: compress,

@@ -243,9 +243,9 @@ fn rate(options: &Options, ratio: Option<&str>, given: &Given, own: RateSpec) ->
 fn of_ratio(text: &str, verb: &str) -> Result<RateSpec, Ending> {
     let number: f64 =
         text.parse().map_err(|_| Ending::WrongArguments(format!("RATIO {text:?} is not a number")))?;
-    options::milli_percent(number)
-        .map(RateSpec::MilliPercent)
-        .ok_or_else(|| Ending::Failed(format!("RATIO {text}: the {verb} ratio must be {} or more", options::LEAST_RATIO)))
+    options::milli_percent(number).map(RateSpec::MilliPercent).ok_or_else(|| {
+        Ending::Failed(format!("RATIO {text}: the {verb} ratio must be {} or more", options::LEAST_RATIO))
+    })
 }
 
 /// The format of `java.util.Date.toString`.

@@ -7,6 +7,7 @@ use std::{
 
 use clap::Args;
 
+use super::values::worker_memory;
 use crate::cluster::{ClusterKind, ClusterOptions};
 
 #[derive(Debug, Args)]
@@ -26,7 +27,7 @@ pub(in crate::cli) struct ClusterArgs {
     yarn_queue: Option<String>,
 
     /// Memory of a worker in its YARN container, in MiB; its JVM gets 256 more [default: 256]
-    #[arg(long, value_name = "MIB", env = "TABLEHAUL_WORKER_MEMORY", value_parser = clap::value_parser!(u32).range(128..=65_536))]
+    #[arg(long, value_name = "MIB", env = "TABLEHAUL_WORKER_MEMORY", value_parser = worker_memory)]
     worker_memory: Option<u32>,
 
     /// Hadoop's configuration folder [default: $HADOOP_CONF_DIR, else /etc/hadoop/conf]

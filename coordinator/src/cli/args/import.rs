@@ -6,7 +6,7 @@ use clap::{Args, builder::FalseyValueParser, parser::ValueSource};
 
 use super::{
     AwsArgs, ClusterArgs, EXAMPLES, ObjectArgs, Show,
-    values::{Rates, duration, max_rejects, object, tables, target},
+    values::{Rates, duration, max_rejects, object, tables, target, workers},
 };
 use crate::commands::import::{Check, ImportRequest};
 
@@ -69,7 +69,7 @@ pub(in crate::cli) struct ImportArgs {
     deadline: Option<Duration>,
 
     /// Worker processes, 1 to 10000 [default: cores; on YARN as many as fit in the cluster and the rate needs]
-    #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = workers)]
     workers: Option<u32>,
 
     /// Only check everything and print the plan: files, items, rate, units, time, price
@@ -112,8 +112,7 @@ impl ImportArgs {
         let table = tables(vec![self.table])?.swap_remove(0);
         let mut aws = self.aws.access();
         self.objects.add_to(&mut aws.s3)?;
-        let rejects = self.rejects.filter(|text| !text.is_empty());
-        let rejects = rejects.map(|text| object(&text).map_err(|why| format!("--rejects {why}")));
+        let rejects = self.rejects.map(|text| object(&text).map_err(|why| format!("--rejects {why}")));
         Ok(ImportRequest {
             folder: target(&self.folder)?,
             table,
@@ -123,7 +122,7 @@ impl ImportArgs {
             rejects: rejects.transpose()?,
             mode: self.mode.parse()?,
             is_mode_named: matches.value_source("mode") != Some(ValueSource::DefaultValue),
-            state: self.state.filter(|text| !text.is_empty()).map(|text| target(&text)).transpose()?,
+            state: self.state.map(|text| target(&text)).transpose()?,
             restart: self.restart,
             deadline: self.deadline,
             check: if self.check == "first" { Check::First } else { Check::All },

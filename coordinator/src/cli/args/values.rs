@@ -1,6 +1,6 @@
 //! Values of arguments: rates, folders, files, numbers.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use clap::parser::ValueSource;
 use job::{
@@ -8,6 +8,7 @@ use job::{
     object::Object,
     spec::{RateSpec, endpoint_defect},
     target::{Target, TargetError, Typed, typed},
+    task::{TotalSegments, TotalSegmentsError},
 };
 
 use crate::commands::import::{NAMES_FOLDER, names_folder};
@@ -41,7 +42,10 @@ impl Rates<'_> {
 
     fn percentage(&self, text: &str) -> Result<RateSpec, String> {
         let wrong = || {
-            format!("--{}-percent {text}: give a number from 0.001 to 100, with at most 3 decimals", self.verb)
+            format!(
+                "--{}-percent {text}: give a number from 0.001 to 100, with at most 3 decimals",
+                self.verb
+            )
         };
         let milli = decimal_milli(text).ok_or_else(wrong)?;
         if (1..=100_000).contains(&milli) { Ok(RateSpec::MilliPercent(milli)) } else { Err(wrong()) }
@@ -86,6 +90,11 @@ pub(in crate::cli) fn tables(names: Vec<String>) -> Result<Vec<String>, String> 
 
 /// A folder. A relative path starts at the working directory.
 pub(in crate::cli) fn target(text: &str) -> Result<Target, String> {
+    if text.is_empty() {
+        return Err(
+            "the name of the folder is empty: give s3://bucket/folder, file:///folder or a path".into()
+        );
+    }
     absolute(text)?.parse().map_err(|error: TargetError| error.to_string())
 }
 
@@ -116,6 +125,24 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parsed.filter(|parsed| !parsed.is_zero()).ok_or_else(|| "give a time such as 90m, 2h30m or 3600s".into())
 }
 
+pub(super) fn segments(text: &str) -> Result<TotalSegments, String> {
+    number(text, 1..=TotalSegments::MAX)?.try_into().map_err(|error: TotalSegmentsError| error.to_string())
+}
+
+pub(super) fn workers(text: &str) -> Result<u32, String> {
+    number(text, 1..=10_000)
+}
+
+/// In MiB.
+pub(super) fn worker_memory(text: &str) -> Result<u32, String> {
+    number(text, 128..=65_536)
+}
+
+fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
+    let number = text.trim().parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("give a whole number from {} to {}", range.start(), range.end()))
+}
+
 pub(super) fn max_rejects(text: &str) -> Result<u64, String> {
     match text {
         "all" => Ok(u64::MAX),
@@ -141,7 +168,6 @@ pub(super) fn endpoint(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     match rest {
         Some(rest) if has_host(rest) => Ok(text.trim_end_matches('/').to_owned()),
-        None if text.is_empty() => Ok(String::new()),
         _ => Err("give an address such as http://127.0.0.1:8000".into()),
     }
 }
@@ -157,7 +183,8 @@ mod tests {
         {
             assert_eq!(decimal_milli(text), Some(milli), "{text}");
         }
-        for text in ["0.0001", "1.0001", "12.3456", "1e-4", "1e3", "+1", "-1", "", ".", "1.2.3", "1e30", "x"] {
+        for text in ["0.0001", "1.0001", "12.3456", "1e-4", "1e3", "+1", "-1", "", ".", "1.2.3", "1e30", "x"]
+        {
             assert_eq!(decimal_milli(text), None, "{text}");
         }
         assert_eq!(decimal_milli("99999999999999999999"), None);
