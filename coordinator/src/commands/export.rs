@@ -21,6 +21,7 @@ use job::{
     spec::{ExportSettings, NullSpelling, RateSpec},
 };
 use job_aws::Clients;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -33,9 +34,10 @@ use crate::{
     folder_contents::FolderContents,
     identity::TableIdentity,
     journal::Journal,
-    progress::{Phase, Progress},
+    progress::Progress,
     retry::retry,
     server::ControlPlane,
+    snapshot::{Pass, Phase, Snapshot},
     stop::Stop,
     store::Store,
     waits::unless_silent,
@@ -225,6 +227,12 @@ impl Job<'_> {
             Ok(server) => server,
             Err(error) => return Err((state, Failure::Failed(format!("{error:#}")))),
         };
+        let left = prepared.facts.items.saturating_sub(state.sealed_items());
+        let snapshots = watch::Sender::new(Snapshot::before(Pass {
+            table: prepared.facts.name.clone(),
+            phase: Phase::Reading,
+            expected_items: (left > 0).then_some(left),
+        }));
         let driver = Driver {
             plane: server,
             cluster: place.cluster(format!("tablehaul export {}", prepared.facts.name), progress.sink()),
@@ -233,16 +241,15 @@ impl Job<'_> {
             table: table.clone(),
             limits: follow(request.rate),
             journal: Some(journal),
-            progress,
+            note: progress.sink(),
+            snapshots: &snapshots,
         };
-        let left = prepared.facts.items.saturating_sub(state.sealed_items());
-        progress.start(&prepared.facts.name, left, Phase::Reading);
         let settings = settings(request, prepared, clients, state.begin.null);
         let work = ExportWork::new(state, settings);
         let limits = Limits::table(prepared.rate);
-        let read = driver.run(work, limits, prepared.plan.workers, stop).await;
-        progress.stop();
-        Ok(read)
+        // Boxed because the future of a pass is large.
+        let read = Box::pin(driver.run(work, limits, prepared.plan.workers, stop));
+        Ok(progress.show(&snapshots, read).await)
     }
 }
 

@@ -59,11 +59,11 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                 }
                 // The workers find out whether that is true.
                 Ok(Found::Gone(why)) => {
-                    self.driver.progress.note(&why);
+                    (self.driver.note)(why);
                     None
                 }
                 Err(fault) => {
-                    self.driver.progress.note(&format!("could not check the table again: {fault}"));
+                    (self.driver.note)(format!("could not check the table again: {fault}"));
                     None
                 }
             },
