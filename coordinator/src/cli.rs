@@ -3,6 +3,7 @@
 mod args;
 mod crash;
 mod edc;
+mod logging;
 mod signals;
 
 use std::{
@@ -59,17 +60,20 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
         let rest = arguments[2..].iter().map(|argument| argument.to_string_lossy().into_owned());
         return edc::main(class, rest.collect());
     }
-    let is_json = arguments.iter().any(|argument| argument == "--json");
+    let has_json = arguments.iter().any(|argument| argument == "--json");
     let parsed = args::command().try_get_matches_from(arguments);
     let matches = match parsed {
         Ok(matches) => matches,
-        Err(error) => return usage(&error, is_json),
+        Err(error) => return usage(&error, has_json),
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, is_json),
+        Err(error) => return usage(&error, has_json),
     };
     let matches = matches.subcommand().map_or(&matches, |(_, matches)| matches);
+    if let Err(why) = logging::start(cli.verbose) {
+        return fails("usage", &format!("{why}; try --help"), 2, is_json(matches));
+    }
     let result = match cli.command {
         Command::Export(args) => run_export(args, matches),
         Command::Import(args) => run_import(args, matches),
@@ -79,9 +83,12 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
         Command::Completions(args) => completions(&args),
         Command::Man(args) => man(&args),
     };
-    // Also by its variable.
-    let is_json = matches.try_get_one::<bool>("json").is_ok_and(|flag| flag.is_some_and(|flag| *flag));
-    ended(result, is_json)
+    ended(result, is_json(matches))
+}
+
+/// Whether a command prints its result as JSON, by its flag or its variable.
+fn is_json(matches: &clap::ArgMatches) -> bool {
+    matches.try_get_one::<bool>("json").is_ok_and(|flag| flag.is_some_and(|flag| *flag))
 }
 
 /// The exit code of a command. Prints why it failed: a line on standard error, and with `--json` an object on standard

@@ -3,6 +3,7 @@
 
 mod events;
 mod journaling;
+mod logging;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -181,6 +182,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
             ));
         }
         let is_tick = matches!(event, Event::Tick);
+        logging::event(&event, &self.schedule);
         let actions = self.schedule.handle(self.started.elapsed(), event);
         self.perform(actions);
         if is_tick {
@@ -196,6 +198,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
 
     fn perform(&mut self, actions: Vec<Action<W::Action>>) {
         for action in actions {
+            logging::action(&action);
             match action {
                 Action::Start(worker) => {
                     if let Err(why) = self.driver.cluster.spawn(worker) {
@@ -249,7 +252,9 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                 elapsed,
                 totals,
                 budget: schedule.rate(),
+                granted: schedule.granted(),
                 connected_workers: schedule.num_workers(),
+                lost_workers: schedule.num_lost(),
                 done_tasks,
                 all_tasks,
                 saves_units: schedule.saves_units(),
@@ -260,6 +265,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
 
     /// Ends workers and calls in flight, whatever the outcome.
     async fn end(mut self, outcome: Result<(), Failure>) -> (Schedule<W>, Result<(), Failure>) {
+        logging::ended(self.started.elapsed(), outcome.is_ok());
         let used = self.used(&self.schedule.stats());
         let Driver { mut plane, cluster, journal, .. } = self.driver;
         // Messages still in the outboxes are delivered before the streams end.

@@ -20,7 +20,7 @@ use job::visible::{self, without_passwords};
 
 pub(crate) use bar::Bar;
 use bar::Screen;
-use waiting::Waiting;
+use waiting::{Kind, Waiting};
 
 /// How long the end of the process, or output to standard output, waits for this to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -43,17 +43,22 @@ static IS_TALKING: AtomicBool = AtomicBool::new(false);
 
 /// Writes a message of one line.
 pub(crate) fn line(text: &str) {
-    push(one_line(text), false);
+    push(one_line(text), Kind::Line);
+}
+
+/// Writes a line of the log. If nobody reads, such lines are dropped before others.
+pub(crate) fn log(text: &str) {
+    push(one_line(text), Kind::Log);
 }
 
 /// Writes a text of several lines. Foreign names in it must be wrapped in [`visible::Line`].
 pub(crate) fn lines(text: &str) {
-    push(visible::lines(&without_passwords(text)).into_owned(), false);
+    push(visible::lines(&without_passwords(text)).into_owned(), Kind::Line);
 }
 
 /// Writes a line of progress. Only the newest one waits; it is dropped if nobody reads.
 pub(crate) fn progress(text: &str) {
-    push(one_line(text), true);
+    push(one_line(text), Kind::Progress);
 }
 
 /// Shows a bar at the bottom of the terminal, or removes it. It is never dropped.
@@ -69,13 +74,13 @@ fn one_line(text: &str) -> String {
     visible::line(&without_passwords(text)).into_owned()
 }
 
-fn push(text: String, is_progress: bool) {
+fn push(text: String, kind: Kind) {
     let Some(output) = output() else {
         // Without that thread a job is unlikely to run at all. A failed write is ignored.
         let _ = writeln!(io::stderr().lock(), "{text}");
         return;
     };
-    output.waiting().push(text, is_progress);
+    output.waiting().push(text, kind);
     output.changed.notify_all();
 }
 
@@ -134,7 +139,7 @@ impl Output {
         for _ in 0..10 {
             if let Ok(mut waiting) = self.waiting.try_lock() {
                 waiting.show(None);
-                waiting.push(line.to_owned(), false);
+                waiting.push(line.to_owned(), Kind::Line);
                 drop(waiting);
                 self.changed.notify_all();
                 return true;

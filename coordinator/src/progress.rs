@@ -1,6 +1,8 @@
 //! What the user sees of a running job: a bar on a terminal, a line every ten seconds elsewhere. Messages, plan and
 //! report go the same way.
 
+mod logged;
+
 use std::{
     io::IsTerminal,
     sync::Arc,
@@ -82,6 +84,9 @@ impl Progress {
             let pass = snapshots.borrow().pass.clone();
             let view = View::new(pass, self.on_terminal, self.spell.clone());
             subscribers.spawn(view.follow(snapshots.subscribe()));
+        }
+        if logged::is_wanted() {
+            subscribers.spawn(logged::follow(snapshots.subscribe()));
         }
         let ended = pass.await;
         // Returns when the views are dropped, so that no bar is left above what follows.

@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use job::{capacity::Rate, control::Stats};
+use job::{
+    capacity::{Rate, Units},
+    control::Stats,
+};
 
 /// A pass of a job over all its tasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +42,11 @@ pub(crate) struct Snapshot {
     pub(crate) totals: Stats,
     /// The rate that the job may use, per second.
     pub(crate) budget: Rate,
+    /// What workers were granted of the budget in this pass.
+    pub(crate) granted: Units,
     pub(crate) connected_workers: usize,
+    /// The number of workers lost in this pass.
+    pub(crate) lost_workers: u32,
     /// Segments or splits.
     pub(crate) done_tasks: usize,
     pub(crate) all_tasks: usize,
@@ -64,7 +71,9 @@ impl Snapshot {
             elapsed: Duration::ZERO,
             totals: Stats::default(),
             budget: Rate::from_milli_per_second(0),
+            granted: Units::ZERO,
             connected_workers: 0,
+            lost_workers: 0,
             done_tasks: 0,
             all_tasks: 0,
             saves_units: false,

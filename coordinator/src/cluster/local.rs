@@ -10,9 +10,12 @@ use std::{
 };
 
 use super::{Cluster, ClusterEvent, Shutdown, lines::next_line};
-use crate::failure::Failure;
+use crate::{failure::Failure, output};
 use engine::schedule::WorkerSupply;
-use job::{control::Boot, ids::WorkerId};
+use job::{
+    control::{Boot, LOG_MARK},
+    ids::WorkerId,
+};
 use tokio::{
     io::{AsyncWriteExt, BufReader},
     process::{Child, Command},
@@ -64,7 +67,7 @@ pub(crate) struct LocalCluster {
 }
 
 impl LocalCluster {
-    /// Will run `binary`. The lines that workers write to standard error go to `note`.
+    /// Will run `binary`. The lines that workers write to standard error go to `note`, except those of their log.
     pub(crate) fn new(binary: PathBuf, note: Arc<dyn Fn(String) + Send + Sync>) -> Self {
         Self { binary, boot: None, note, children: JoinSet::new(), kill: BTreeMap::new() }
     }
@@ -152,7 +155,10 @@ async fn watch(
         if let Some(stderr) = stderr {
             let mut stderr = BufReader::new(stderr);
             while let Some(line) = next_line(&mut stderr).await {
-                note(line);
+                match line.strip_prefix(LOG_MARK) {
+                    Some(line) => output::log(line),
+                    None => note(line),
+                }
             }
         }
     };

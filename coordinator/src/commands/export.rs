@@ -23,6 +23,7 @@ use job::{
 use job_aws::Clients;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use crate::{
     access,
@@ -137,6 +138,14 @@ impl Job<'_> {
                 "{why} while locking {place}; run the same command again to resume"
             )))
         })?;
+        info!(
+            job = %state.begin.job,
+            table = prepared.facts.name,
+            sealed_items = state.sealed_items(),
+            has_begun_to_commit = commit.is_some(),
+            workers = run.workers,
+            "export begun or resumed"
+        );
         progress.plan(plan);
         let table = TableIdentity::new(&prepared.table, &prepared.facts);
         let finish = Finish { target: &prepared.target, clients, table: &table, progress, stop, started };

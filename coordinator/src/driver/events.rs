@@ -1,6 +1,7 @@
 //! Turns what happens around a job into events of its schedule.
 
 use engine::schedule::{Event, Work};
+use tracing::info;
 
 use super::{Done, Effects, Running};
 use crate::{
@@ -15,6 +16,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         Some(match incoming {
             Incoming::Joined(newcomer, outbox) => {
                 let HelloInfo { worker, host, place } = newcomer;
+                info!(%worker, host, attempt = place, "worker connected");
                 if !place.is_empty() {
                     self.names.insert(worker, format!("{worker} ({place} on {host})"));
                 }
