@@ -4,6 +4,7 @@ mod args;
 mod crash;
 mod edc;
 mod json;
+mod logging;
 mod manual;
 mod signals;
 
@@ -74,6 +75,9 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
     };
     let (name, matches) = matches.subcommand().unwrap_or(("", &matches));
     if let Some(why) = args::empty(name, matches) {
+        return fails("usage", &format!("{why}; try --help"), 2);
+    }
+    if let Err(why) = logging::start(cli.verbose) {
         return fails("usage", &format!("{why}; try --help"), 2);
     }
     let result = match cli.command {

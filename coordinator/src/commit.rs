@@ -13,6 +13,7 @@ use engine::{
 use job::{export_json::ExportJson, ids::JobId, layout, manifest, target::Target};
 use job_aws::{Fault, FaultKind};
 use tokio::task::JoinSet;
+use tracing::{debug, info};
 
 use crate::{progress::Progress, retry::retry, store::Store};
 
@@ -54,7 +55,11 @@ impl Marks {
 pub(crate) async fn complete_files(store: &Store, files: &[PartFile]) -> Result<(), Fault> {
     for_each(AT_ONCE, files.iter(), |file| {
         let store = store.clone();
-        async move { retry(|| store.complete(file.clone())).await }
+        async move {
+            retry(|| store.complete(file.clone())).await?;
+            debug!(file = %file.id, "part file completed");
+            Ok(())
+        }
     })
     .await
 }
@@ -64,7 +69,11 @@ pub(crate) async fn complete_files(store: &Store, files: &[PartFile]) -> Result<
 pub(crate) async fn fence(store: &Store, files: impl Iterator<Item = &PartFile>) -> Result<(), Fault> {
     for_each(1, files, |file| {
         let store = store.clone();
-        async move { retry(|| store.fence(file.clone())).await }
+        async move {
+            retry(|| store.fence(file.clone())).await?;
+            debug!(file = %file.id, "part file fenced");
+            Ok(())
+        }
     })
     .await
 }
@@ -73,6 +82,7 @@ pub(crate) async fn fence(store: &Store, files: impl Iterator<Item = &PartFile>)
 pub(crate) async fn publish(store: &Store, marks: &Marks) -> Result<(), Fault> {
     for (name, bytes) in marks.all() {
         retry(|| create_same(store, name, bytes)).await?;
+        info!(name, bytes = bytes.len(), "object of the commit written");
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod events;
 mod journaling;
+mod logging;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -15,10 +16,13 @@ use engine::{
     rate::Limits,
     schedule::{Action, Event, Schedule, TICK, Work, WorkerSupply},
 };
-use job::{control::ToWorker, ids::WorkerId};
+use job::{
+    control::{Stats, ToWorker},
+    ids::WorkerId,
+};
 use job_aws::{Clients, Fault};
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, mpsc, watch},
     task::JoinSet,
     time::MissedTickBehavior,
 };
@@ -29,8 +33,8 @@ use crate::{
     failure::Failure,
     identity::TableIdentity,
     journal::Journal,
-    progress::{Progress, Snapshot},
     server::ControlPlane,
+    snapshot::{Snapshot, Stall},
     stop::Stop,
     table::TableFacts,
 };
@@ -68,7 +72,10 @@ pub(crate) struct Driver<'a, H> {
     pub(crate) limits: Option<LimitsOf<'a>>,
     /// The journal that facts go to, if there is one.
     pub(crate) journal: Option<&'a mut Journal>,
-    pub(crate) progress: &'a Progress,
+    /// Takes messages for the user.
+    pub(crate) note: Arc<dyn Fn(String) + Send + Sync>,
+    /// Where the state of the pass is published, once a tick.
+    pub(crate) snapshots: &'a watch::Sender<Snapshot>,
 }
 
 /// The result of a call.
@@ -169,16 +176,19 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         if let Event::Lost(worker, how) = &event
             && self.outboxes.remove(worker).is_some()
         {
-            self.driver
-                .progress
-                .note(&format!("worker {} was lost ({how}); others take over its work", self.name(*worker)));
+            (self.driver.note)(format!(
+                "worker {} was lost ({how}); others take over its work",
+                self.name(*worker)
+            ));
         }
         let is_tick = matches!(event, Event::Tick);
+        logging::event(&event, &self.schedule);
         let actions = self.schedule.handle(self.started.elapsed(), event);
         self.perform(actions);
         if is_tick {
-            self.keep();
-            self.driver.progress.show(|| self.snapshot());
+            let totals = self.schedule.stats();
+            self.keep(&totals);
+            self.publish(totals);
         }
     }
 
@@ -188,6 +198,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
 
     fn perform(&mut self, actions: Vec<Action<W::Action>>) {
         for action in actions {
+            logging::action(&action);
             match action {
                 Action::Start(worker) => {
                     if let Err(why) = self.driver.cluster.spawn(worker) {
@@ -196,9 +207,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                 }
                 Action::Send(worker, message) => self.send(worker, message),
                 Action::Disconnect(worker, why) => {
-                    self.driver
-                        .progress
-                        .note(&format!("worker {} was disconnected: {why}", self.name(worker)));
+                    (self.driver.note)(format!("worker {} was disconnected: {why}", self.name(worker)));
                     self.outboxes.remove(&worker);
                     self.driver.cluster.release(worker);
                 }
@@ -230,24 +239,34 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
             .spawn(async move { Done::Described(Box::new(dynamodb::describe(&clients, &table).await)) });
     }
 
-    fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            elapsed: self.started.elapsed(),
-            stats: self.schedule.stats(),
-            workers: self.schedule.num_workers(),
-            tasks: self.schedule.tasks(),
-            rate: self.schedule.rate(),
-            saves_units: self.schedule.saves_units(),
-            trouble: self
-                .schedule
-                .trouble(self.started.elapsed())
-                .map(|(silent, why)| format!("no progress for {} s: {why}", silent.as_secs())),
-        }
+    fn publish(&self, totals: Stats) {
+        let elapsed = self.started.elapsed();
+        let schedule = &self.schedule;
+        let (done_tasks, all_tasks) = schedule.tasks();
+        let stall = schedule
+            .trouble(elapsed)
+            .map(|(lasts, last_error)| Stall { lasts, last_error: last_error.to_owned() });
+        self.driver.snapshots.send_modify(|snapshot| {
+            *snapshot = Snapshot {
+                pass: std::mem::take(&mut snapshot.pass),
+                elapsed,
+                totals,
+                budget: schedule.rate(),
+                granted: schedule.granted(),
+                connected_workers: schedule.num_workers(),
+                lost_workers: schedule.num_lost(),
+                done_tasks,
+                all_tasks,
+                saves_units: schedule.saves_units(),
+                stall,
+            }
+        });
     }
 
     /// Ends workers and calls in flight, whatever the outcome.
     async fn end(mut self, outcome: Result<(), Failure>) -> (Schedule<W>, Result<(), Failure>) {
-        let used = self.used();
+        logging::ended(self.started.elapsed(), outcome.is_ok());
+        let used = self.used(&self.schedule.stats());
         let Driver { mut plane, cluster, journal, .. } = self.driver;
         match outcome {
             Ok(()) => {

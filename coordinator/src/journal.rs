@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use engine::replay::Journaled;
 use job::journal::{Fact, Run, Totals};
 use tokio::task::JoinSet;
+use tracing::info;
 
 use crate::{failure::Failure, store::Store};
 use cadence::Cadence;
@@ -77,6 +78,14 @@ impl Journal {
                 failure => failure,
             });
         }
+        info!(
+            folder = store.place(),
+            is_new = after.is_none(),
+            last_owner = after.map(|journaled| takeover::owner(&journaled.last)),
+            last_object = after.map(|journaled| journaled.last.number),
+            is_locked = writer.is_locked(),
+            "folder acquired"
+        );
         let past = after.map(|journaled| journaled.totals).unwrap_or_default();
         Ok(Self {
             pace: Cadence::new(store.is_on_file_system()),

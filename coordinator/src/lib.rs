@@ -20,6 +20,7 @@ mod output;
 mod progress;
 mod retry;
 mod server;
+mod snapshot;
 mod stop;
 mod store;
 mod table;

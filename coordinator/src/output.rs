@@ -22,7 +22,7 @@ use serde_json::json;
 
 pub(crate) use bar::Bar;
 use bar::Screen;
-use waiting::Waiting;
+use waiting::{Kind, Waiting};
 
 /// How long the end of the process, or output to standard output, waits for this to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -48,7 +48,12 @@ static IS_TALKING: AtomicBool = AtomicBool::new(false);
 
 /// Writes a message of one line.
 pub(crate) fn line(text: &str) {
-    push(one_line(text), false);
+    push(one_line(text), Kind::Line);
+}
+
+/// Writes a line of the log. If nobody reads, such lines are dropped before others.
+pub(crate) fn log(text: &str) {
+    push(one_line(text), Kind::Log);
 }
 
 /// Writes the line that says why the command failed. It is the last one: what comes later is dropped.
@@ -65,12 +70,12 @@ pub(crate) fn last(text: &str) {
 
 /// Writes a text of several lines. Foreign names in it must be wrapped in [`visible::Line`].
 pub(crate) fn lines(text: &str) {
-    push(visible::lines(&without_passwords(text)).into_owned(), false);
+    push(visible::lines(&without_passwords(text)).into_owned(), Kind::Line);
 }
 
 /// Writes a line of progress. Only the newest one waits; it is dropped if nobody reads.
 pub(crate) fn progress(text: &str) {
-    push(one_line(text), true);
+    push(one_line(text), Kind::Progress);
 }
 
 /// Shows a bar at the bottom of the terminal, or removes it. It is never dropped.
@@ -86,13 +91,13 @@ fn one_line(text: &str) -> String {
     visible::line(&without_passwords(text)).into_owned()
 }
 
-fn push(text: String, is_progress: bool) {
+fn push(text: String, kind: Kind) {
     let Some(output) = output() else {
         // Without that thread a job is unlikely to run at all. A failed write is ignored.
         let _ = writeln!(io::stderr().lock(), "{text}");
         return;
     };
-    output.waiting().push(text, is_progress);
+    output.waiting().push(text, kind);
     output.changed.notify_all();
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use job_aws::{Fault, FaultKind};
+use tracing::debug;
 
 /// Pauses between tries: together about a minute, in which a busy store recovers.
 const PAUSES: [Duration; 6] = [
@@ -39,9 +40,13 @@ async fn repeated<T, F: Future<Output = Result<T, Fault>>>(
     is_worth_it: impl Fn(&Fault) -> bool,
     mut call: impl FnMut() -> F,
 ) -> Result<T, Fault> {
-    for &pause in pauses {
+    for (at, &pause) in pauses.iter().enumerate() {
         match call().await {
-            Err(fault) if is_worth_it(&fault) => tokio::time::sleep(pause).await,
+            Err(fault) if is_worth_it(&fault) => {
+                let wait_ms = pause.as_millis();
+                debug!(kind = ?fault.kind, failures_in_a_row = at + 1, wait_ms, "retry after a pause");
+                tokio::time::sleep(pause).await;
+            }
             result => return result,
         }
     }

@@ -100,8 +100,13 @@ impl ControlPlane {
                 crate::text::complain(&format!("the control server ended: {error}"));
             }
         });
-        let boot =
-            Boot { coordinator: format!("https://{address}"), ca_pem: identity.ca_pem, token, worker: None };
+        let boot = Boot {
+            coordinator: format!("https://{address}"),
+            ca_pem: identity.ca_pem,
+            token,
+            worker: None,
+            log: log_lines::filter(),
+        };
         Ok(Self { inbox, boot, stop, tasks })
     }
 

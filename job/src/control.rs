@@ -39,6 +39,9 @@ pub struct Boot {
     pub token: String,
     /// The worker's number; `None` if the coordinator assigns it at hello.
     pub worker: Option<WorkerId>,
+    /// The filter of the worker's log, as in `TABLEHAUL_LOG`; empty if it logs nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub log: String,
 }
 
 impl Boot {
@@ -53,6 +56,10 @@ pub const SERVER_NAME: &str = "tablehaul-coordinator";
 
 /// The name of the [`Boot`] of the workers in a YARN job's credentials, as JSON. It is secret.
 pub const BOOT_SECRET: &str = "tablehaul.boot";
+
+/// What a line of a worker's log begins with on the pipe to its coordinator. Messages never do: control characters in
+/// them are escaped.
+pub const LOG_MARK: char = '\u{1e}';
 
 /// Exit codes of a worker. YARN shows them in the diagnostics of a task attempt, as "subprocess failed with
 /// code N" (Hadoop Streaming, `PipeMapRed`), and the coordinator reads them from there.

@@ -10,6 +10,7 @@ mod java;
 mod java_options;
 mod keys;
 mod limits;
+mod logs;
 mod names;
 mod network;
 mod output;

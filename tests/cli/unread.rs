@@ -46,11 +46,13 @@ fn ends_within(mut child: Child, patience: Duration) -> Option<i32> {
 
 #[test]
 fn an_export_ends_well_though_nobody_reads_standard_error() {
-    let place = Place::new();
-    let (_reader, stderr, _) = full_pipe();
-    let export = place.export("Forum", forum()).stderr(stderr).start();
-    assert_eq!(ends_within(export, Duration::from_secs(20)), Some(0));
-    holds_each_item_once(&place.folder(), 100);
+    for log in ["off", "trace"] {
+        let place = Place::new();
+        let (_reader, stderr, _) = full_pipe();
+        let export = place.export("Forum", forum()).env("TABLEHAUL_LOG", log).stderr(stderr).start();
+        assert_eq!(ends_within(export, Duration::from_secs(20)), Some(0));
+        holds_each_item_once(&place.folder(), 100);
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod export;
 mod import;
 mod inlet;
 mod limiter;
+mod logs;
 mod parent;
 mod reply;
 mod report;
@@ -28,6 +29,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
+use tracing::info;
 
 use cpu::Cores;
 pub use exit::Exit;
@@ -43,15 +45,19 @@ const SIGXFSZ: i32 = 25;
 /// Runs a worker that reads its coordinator from standard input, and ends when standard input is closed.
 pub fn run() -> Exit {
     let cores = Cores::all();
-    match block_on(cores, work(cores)) {
+    let exit = match block_on(cores, work(cores)) {
         Ok(exit) => exit,
         Err(error) => complain("", &WorkerError::Failed(error)),
-    }
+    };
+    logs::settle();
+    exit
 }
 
 /// Runs a worker that is a task of a Hadoop Streaming job, and ends with its parent.
 pub fn run_on_yarn() -> Exit {
-    yarn::run()
+    let exit = yarn::run();
+    logs::settle();
+    exit
 }
 
 fn block_on<T>(cores: Cores, work: impl Future<Output = T>) -> anyhow::Result<T> {
@@ -110,6 +116,14 @@ async fn serve(
     joined: impl FnOnce(),
     gone: impl Future<Output = &'static str>,
 ) -> Result<(), WorkerError> {
+    logs::start(&start.boot);
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        pid = std::process::id(),
+        cores = start.cores.get(),
+        coordinator = start.boot.address(),
+        "worker started"
+    );
     let caught = |kind| signal(kind).context("cannot handle signals");
     // A terminal sends ctrl-C, and its own end, to the whole process group. The coordinator decides what they mean.
     let _interrupts = caught(SignalKind::interrupt())?;
@@ -119,6 +133,7 @@ async fn serve(
     let mut terminate = caught(SignalKind::terminate())?;
     let worked = async {
         let inbound = agent::join(&start.boot, &start.report, start.messages).await?;
+        info!("connected to the coordinator");
         joined();
         Ok::<_, WorkerError>(agent::work(inbound, start.report.clone(), start.cores).await?)
     };
@@ -130,5 +145,6 @@ async fn serve(
     if let Some(closing) = closing {
         closing.say().await;
     }
+    info!("the job is over");
     Ok(())
 }

@@ -18,6 +18,7 @@ use job_aws::{
     waits::{self, Wait},
 };
 use tokio::{sync::mpsc, time::MissedTickBehavior};
+use tracing::debug;
 
 /// Messages that may wait to be sent; a further one waits for room.
 const OUTBOX: usize = 64;
@@ -110,6 +111,8 @@ impl Report {
     /// Counts a request that failed and will be retried.
     pub(crate) fn retry(&self, fault: &Fault) {
         self.retries.fetch_add(1, Relaxed);
+        // Without the message, which is DynamoDB's or S3's.
+        debug!(kind = ?fault.kind, "a request failed and is retried");
         if fault.kind == FaultKind::Throttled {
             self.throttles.fetch_add(1, Relaxed);
             self.untold_throttles.fetch_add(1, Relaxed);

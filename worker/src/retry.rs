@@ -1,17 +1,26 @@
-//! The pauses between retries: exponential backoff with jitter. It reads no clock and draws no random numbers.
+//! The pauses between retries: exponential backoff with jitter.
 
 use std::time::Duration;
+
+use tracing::debug;
 
 /// The first pause.
 const BASE: Duration = Duration::from_millis(50);
 /// The longest pause.
 const CAP: Duration = Duration::from_secs(5);
 
-/// How long to wait after failure number `failures` in a row (from 1).
+/// Waits after failure number `failures` in a row (from 1) of an operation.
+pub(crate) async fn pause(operation: &'static str, failures: u32) {
+    let wait = backoff(failures, rand::random());
+    debug!(operation, failures_in_a_row = failures, wait_ms = wait.as_millis(), "retry after a pause");
+    tokio::time::sleep(wait).await;
+}
+
+/// How long to wait after failure number `failures` in a row (from 1). It reads no clock and draws no random numbers.
 ///
 /// `random` is uniform over all `u32`. The pause is between half and all of `min(5 s, 50 ms × 2^(failures − 1))`, so
 /// that streams that are refused together do not return together.
-pub(crate) fn backoff(failures: u32, random: u32) -> Duration {
+fn backoff(failures: u32, random: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     let whole = (BASE * (1 << doublings)).min(CAP);
     let half_nanos = whole.as_nanos() / 2;

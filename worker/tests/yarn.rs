@@ -10,7 +10,7 @@ use std::{
 };
 
 use job::{
-    control::{BOOT_SECRET, Boot, FromWorker, Stats, ToWorker, exit},
+    control::{BOOT_SECRET, Boot, FromWorker, LOG_MARK, Stats, ToWorker, exit},
     task::Mark,
 };
 use stub::{
@@ -80,6 +80,36 @@ async fn a_task_does_its_share_and_hadoop_counts_all_of_it() {
     assert!(stderr.contains(&format!("reporter:status:{ATTEMPT}: 11 items, ")), "{stderr}");
     assert!(stderr.contains("\ntablehaul-worker: the job is over; 11 items, "), "{stderr}");
     assert!(!stderr.contains(TOKEN) && !stderr.contains("CERTIFICATE"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_task_logs_what_its_coordinator_asks_for_to_the_log_of_its_container() {
+    for (filter, is_logged) in [("", false), ("trace", true)] {
+        let (table, dir) = (serve(Trouble::Throttled).await, tempfile::tempdir().unwrap());
+        let mut coordinator = Coordinator::start().await;
+        let boot = Boot { log: filter.to_owned(), ..coordinator.boot.clone() };
+        let mut task = Task::start(&boot);
+        coordinator.hear().await;
+        coordinator.tell(ToWorker::Export(Box::new(settings(&table, dir.path())))).await;
+        coordinator.tell(lease(4, Mark::default())).await;
+        coordinator.tell(ToWorker::Drain).await;
+        assert!(serve_until_sealed(&mut coordinator).await.sealed.is_some());
+        coordinator.tell(ToWorker::Finish).await;
+        coordinator.hang_up();
+        let (status, stderr) = task.ends_within(SOON).await;
+        assert_eq!(code(status), exit::OVER, "{stderr}");
+        for logged in [
+            " INFO worker: worker started version=",
+            " DEBUG worker::export::scan: segment begun segment=4 ",
+            " DEBUG worker::retry: retry after a pause operation=Scan ",
+            " TRACE worker::export::scan: page read segment=4 ",
+            " INFO worker: the job is over\n",
+        ] {
+            assert_eq!(stderr.contains(logged), is_logged, "{logged:?} with {filter:?} in {stderr}");
+        }
+        assert!(stderr.contains("\ntablehaul-worker: the job is over; "), "{stderr}");
+        assert!(!stderr.contains(LOG_MARK) && !stderr.contains(TOKEN), "{stderr}");
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ mod values;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{
-    Args, CommandFactory, Parser, Subcommand,
+    ArgAction, Args, CommandFactory, Parser, Subcommand,
     builder::{FalseyValueParser, Resettable},
 };
 use job::{
@@ -70,6 +70,10 @@ In the form of the Java tool: 0 done · 1 failed, refused or stopped · 255 wron
 #[derive(Debug, Parser)]
 #[command(name = "tablehaul", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(super) struct Cli {
+    /// Log what happens to standard error; -vv and -vvv log more. TABLEHAUL_LOG=debug does the same as -vv
+    #[arg(short, global = true, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+
     #[command(subcommand)]
     pub(super) command: Command,
 }

@@ -17,7 +17,7 @@ use job::{
 
 use super::{
     args::{self, Given, Show},
-    run, run_one_import,
+    logging, run, run_one_import,
 };
 use crate::{
     cluster::{self, ClusterOptions},
@@ -94,9 +94,9 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
     let command = args::command();
     let commands = command.get_subcommands().filter(|one| matches!(one.get_name(), "export" | "import"));
     let spelling = Arc::new(Spelling::of(commands));
-    let ended = match class {
-        Class::Export => export(arguments, &spelling),
-        Class::Import => import(arguments, &spelling),
+    let ended = match logging::start(0) {
+        Err(why) => Err(Ending::Failed(why)),
+        Ok(()) => run_class(class, arguments, &spelling),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -113,6 +113,13 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
 fn failed(kind: &str, why: &str) -> ExitCode {
     fail(kind, why, FAILED);
     ExitCode::from(FAILED)
+}
+
+fn run_class(class: Class, arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending> {
+    match class {
+        Class::Export => export(arguments, spelling),
+        Class::Import => import(arguments, spelling),
+    }
 }
 
 fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending> {

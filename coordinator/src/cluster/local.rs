@@ -13,9 +13,12 @@ use std::{
 };
 
 use super::{Cluster, ClusterEvent, Shutdown, lines::next_line};
-use crate::failure::Failure;
+use crate::{failure::Failure, output};
 use engine::schedule::WorkerSupply;
-use job::{control::Boot, ids::WorkerId};
+use job::{
+    control::{Boot, LOG_MARK},
+    ids::WorkerId,
+};
 use tokio::{
     io::{AsyncWriteExt, BufReader},
     process::{Child, Command},
@@ -69,7 +72,7 @@ pub(crate) struct LocalCluster {
 }
 
 impl LocalCluster {
-    /// Will run `binary`. The lines that workers write to standard error go to `note`.
+    /// Will run `binary`. The lines that workers write to standard error go to `note`, except those of their log.
     pub(crate) fn new(binary: PathBuf, note: Arc<dyn Fn(String) + Send + Sync>) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let unless_over = is_over.clone();
@@ -165,7 +168,10 @@ async fn watch(
         if let Some(stderr) = stderr {
             let mut stderr = BufReader::new(stderr);
             while let Some(line) = next_line(&mut stderr).await {
-                note(line);
+                match line.strip_prefix(LOG_MARK) {
+                    Some(line) => output::log(line),
+                    None => note(line),
+                }
             }
         }
     };
@@ -219,7 +225,7 @@ mod tests {
         let said: Arc<Mutex<Vec<String>>> = Arc::default();
         let heard = said.clone();
         let [coordinator, ca_pem, token] = [const { String::new() }; 3];
-        let boot = Boot { coordinator, ca_pem, token, worker: None };
+        let boot = Boot { coordinator, ca_pem, token, worker: None, log: String::new() };
         let mut cluster = LocalCluster::new(binary, Arc::new(move |line| heard.lock().unwrap().push(line)));
         cluster.start(1, &boot).await.unwrap();
         cluster.spawn(WorkerId(1)).unwrap();

@@ -25,6 +25,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
 };
+use tracing::info;
 
 use super::{Cluster, ClusterEvent, Shutdown};
 use crate::failure::Failure;
@@ -117,6 +118,7 @@ impl Cluster for YarnCluster {
         };
         let client = self.command(&submission).map_err(failed)?.spawn();
         let client = client.map_err(|error| failed(format!("{}: {error}", self.site.hadoop.display())))?;
+        info!(tag, workers, jar = %self.site.jar.display(), "the job is being submitted by `hadoop jar`");
         let (happening, happened) = mpsc::channel(1);
         let (end, ended) = oneshot::channel();
         let watch = Watch {

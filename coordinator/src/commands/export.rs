@@ -21,7 +21,9 @@ use job::{
     spec::{ExportSettings, NullSpelling, RateSpec},
 };
 use job_aws::Clients;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use crate::{
     access,
@@ -33,9 +35,10 @@ use crate::{
     folder_contents::FolderContents,
     identity::TableIdentity,
     journal::Journal,
-    progress::{Phase, Progress},
+    progress::Progress,
     retry::retry,
     server::ControlPlane,
+    snapshot::{Pass, Phase, Snapshot},
     stop::Stop,
     store::Store,
     waits::unless_silent,
@@ -135,6 +138,14 @@ impl Job<'_> {
                 "{why} while locking {place}; run the same command again to resume"
             )))
         })?;
+        info!(
+            job = %state.begin.job,
+            table = prepared.facts.name,
+            sealed_items = state.sealed_items(),
+            has_begun_to_commit = commit.is_some(),
+            workers = run.workers,
+            "export begun or resumed"
+        );
         progress.plan(plan);
         let table = TableIdentity::new(&prepared.table, &prepared.facts);
         let finish = Finish { target: &prepared.target, clients, table: &table, progress, stop, started };
@@ -225,6 +236,12 @@ impl Job<'_> {
             Ok(server) => server,
             Err(error) => return Err((state, Failure::Failed(format!("{error:#}")))),
         };
+        let left = prepared.facts.items.saturating_sub(state.sealed_items());
+        let snapshots = watch::Sender::new(Snapshot::before(Pass {
+            table: prepared.facts.name.clone(),
+            phase: Phase::Reading,
+            expected_items: (left > 0).then_some(left),
+        }));
         let driver = Driver {
             plane: server,
             cluster: place.cluster(format!("tablehaul export {}", prepared.facts.name), progress.sink()),
@@ -233,16 +250,15 @@ impl Job<'_> {
             table: table.clone(),
             limits: follow(request.rate),
             journal: Some(journal),
-            progress,
+            note: progress.sink(),
+            snapshots: &snapshots,
         };
-        let left = prepared.facts.items.saturating_sub(state.sealed_items());
-        progress.start(&prepared.facts.name, left, Phase::Reading);
         let settings = settings(request, prepared, clients, state.begin.null);
         let work = ExportWork::new(state, settings);
         let limits = Limits::table(prepared.rate);
-        let read = driver.run(work, limits, prepared.plan.workers, stop).await;
-        progress.stop();
-        Ok(read)
+        // Boxed because the future of a pass is large.
+        let read = Box::pin(driver.run(work, limits, prepared.plan.workers, stop));
+        Ok(progress.show(&snapshots, read).await)
     }
 }
 

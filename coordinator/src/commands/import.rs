@@ -25,6 +25,7 @@ use job::{
     split::Reject,
 };
 use job_aws::Fault;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -32,8 +33,9 @@ use crate::{
     driver::{Call, Driver, Effects, LimitsOf},
     failure::Failure,
     identity::{Found, TableIdentity},
-    progress::{Phase, Progress},
+    progress::Progress,
     server::ControlPlane,
+    snapshot::{Pass, Phase, Snapshot},
     stop::Stop,
     text::count_of,
     waits::unless_silent,
@@ -304,6 +306,11 @@ impl Job<'_> {
         if let Some(kept) = kept {
             work = work.with(kept.state.clone());
         }
+        let snapshots = watch::Sender::new(Snapshot::before(Pass {
+            table: prepared.facts.name.clone(),
+            phase: if mode == WriteMode::Check { Phase::Checking } else { Phase::Writing },
+            expected_items: prepared.backup.items.filter(|&items| items > 0),
+        }));
         let driver = Driver {
             plane: server,
             cluster: place.cluster(name, progress.sink()),
@@ -312,12 +319,12 @@ impl Job<'_> {
             table: self.table(),
             journal: kept.as_mut().map(|kept| &mut kept.journal),
             limits: (mode != WriteMode::Check).then(|| follow(request.rate)),
-            progress,
+            note: progress.sink(),
+            snapshots: &snapshots,
         };
-        let phase = if mode == WriteMode::Check { Phase::Checking } else { Phase::Writing };
-        progress.start(&prepared.facts.name, prepared.backup.items.unwrap_or(0), phase);
-        let mut done = driver.run(work, prepared.limits.clone(), prepared.workers, self.stop).await;
-        progress.stop();
+        // Boxed because the future of a pass is large.
+        let pass = Box::pin(driver.run(work, prepared.limits.clone(), prepared.workers, self.stop));
+        let mut done = progress.show(&snapshots, pass).await;
         if let Err(failure) = done.1 {
             done.1 = Err(self.table().explain(&prepared.clients, failure).await);
         }

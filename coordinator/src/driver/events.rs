@@ -1,6 +1,7 @@
 //! Turns what happens around a job into events of its schedule.
 
 use engine::schedule::{Event, Work};
+use tracing::info;
 
 use super::{Done, Effects, Running};
 use crate::{
@@ -15,6 +16,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         Some(match incoming {
             Incoming::Joined(newcomer, outbox) => {
                 let HelloInfo { worker, host, place } = newcomer;
+                info!(%worker, host, attempt = place, "worker connected");
                 if !place.is_empty() {
                     self.names.insert(worker, format!("{worker} ({place} on {host})"));
                 }
@@ -59,11 +61,11 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                 }
                 // The workers find out whether that is true.
                 Ok(Found::Gone(why)) => {
-                    self.driver.progress.note(&why);
+                    (self.driver.note)(why);
                     None
                 }
                 Err(fault) => {
-                    self.driver.progress.note(&format!("could not check the table again: {fault}"));
+                    (self.driver.note)(format!("could not check the table again: {fault}"));
                     None
                 }
             },

@@ -1,7 +1,7 @@
 //! What the driver writes to the journal.
 
 use engine::schedule::Work;
-use job::journal::Totals;
+use job::{control::Stats, journal::Totals};
 
 use super::{Effects, Running};
 use crate::{
@@ -11,8 +11,8 @@ use crate::{
 
 impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     /// Passes new facts to the journal.
-    pub(super) fn keep(&mut self) {
-        let used = self.used();
+    pub(super) fn keep(&mut self, totals: &Stats) {
+        let used = self.used(totals);
         let facts = self.schedule.work_mut().take_facts();
         if let Some(journal) = &mut self.driver.journal {
             journal.note(facts);
@@ -22,8 +22,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     }
 
     /// What this run has used so far.
-    pub(super) fn used(&self) -> Totals {
-        let stats = self.schedule.stats();
+    pub(super) fn used(&self, stats: &Stats) -> Totals {
         Totals {
             consumed: stats.consumed,
             requests: stats.requests,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use engine::replay::Journaled;
 use job::{journal::Header, layout};
+use tracing::info;
 
 use super::{cadence::HEARTBEAT_INTERVAL, process_identity};
 use crate::{
@@ -88,7 +89,9 @@ pub(crate) async fn wait_for_owner_to_stop(
     journaled: &Journaled,
     note: &(dyn Fn(&str) + Sync),
 ) -> Result<(), Failure> {
-    let patience = match life(store, journaled).await? {
+    let life = life(store, journaled).await?;
+    info!(folder = store.place(), owner = owner(&journaled.last), status = ?life, "the owner of the folder");
+    let patience = match life {
         OwnerStatus::Gone => return Ok(()),
         OwnerStatus::Alive => return Err(at_work(store, journaled)),
         OwnerStatus::Killed => LAST_REQUEST,

@@ -12,6 +12,7 @@ use job::{
     layout,
 };
 use job_aws::{Fault, FaultKind};
+use tracing::{debug, info};
 
 use super::{
     cadence::Size,
@@ -141,6 +142,7 @@ impl JournalWriter {
     /// Fails with [`Failure::Superseded`] if another coordinator has written an object since, or if the folder is no
     /// longer the one that was locked. Fails if it can't be written, or not within `limit`.
     pub(super) async fn append(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
+        let since = Instant::now();
         let (number, length) = loop {
             let number = self.me.number + 1;
             let bytes = self.object(number, facts);
@@ -171,6 +173,13 @@ impl JournalWriter {
         }
         self.size.objects += 1;
         self.size.bytes += length;
+        debug!(
+            number,
+            bytes = length,
+            facts = facts.len(),
+            took_ms = since.elapsed().as_millis(),
+            "object written"
+        );
         self.written_at = Instant::now();
         Ok(())
     }
@@ -293,6 +302,7 @@ impl JournalWriter {
             retry(|| self.journal.remove(&name)).await?;
         }
         self.release().await;
+        info!(folder = self.place, "journal removed");
         Ok(())
     }
 

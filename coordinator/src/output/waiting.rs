@@ -10,8 +10,8 @@ const MAX_BYTES: usize = 256 * 1024;
 /// Queued lines in their order, and the newest appearance of the bar.
 ///
 /// At most 256 KiB of text wait, unless one text alone is longer. Of lines of progress only the newest waits. If there
-/// is no room for a new line, the oldest lines are dropped, so that the last ones are always kept. A line says how many
-/// were dropped.
+/// is no room for a new line, the oldest lines of the log are dropped, and if there are none, the oldest lines of all, so
+/// that the last ones are always kept. A line says how many were dropped.
 #[derive(Default)]
 #[allow(clippy::option_option, reason = "unchanged, gone, or like this")]
 pub(super) struct Waiting {
@@ -27,7 +27,18 @@ pub(super) struct Waiting {
 
 struct Text {
     text: String,
-    is_progress: bool,
+    kind: Kind,
+}
+
+/// What a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A message.
+    Line,
+    /// Progress, of which only the newest line matters.
+    Progress,
+    /// A line of the log, which is dropped before any other.
+    Log,
 }
 
 /// What is written next.
@@ -41,26 +52,33 @@ pub(super) struct Batch {
 
 impl Waiting {
     /// Adds a text.
-    pub(super) fn push(&mut self, text: String, is_progress: bool) {
+    pub(super) fn push(&mut self, text: String, kind: Kind) {
         if self.is_ended {
             return;
         }
-        if is_progress && let Some(at) = self.texts.iter().position(|text| text.is_progress) {
+        if kind == Kind::Progress
+            && let Some(at) = self.first(Kind::Progress)
+        {
             self.drop_at(at);
         }
         while !self.texts.is_empty() && self.bytes + text.len() > MAX_BYTES {
-            if self.drop_at(0).is_some_and(|dropped| !dropped.is_progress) {
+            let at = self.first(Kind::Log).unwrap_or(0);
+            if self.drop_at(at).is_some_and(|dropped| dropped.kind != Kind::Progress) {
                 self.left_out += 1;
             }
         }
         self.bytes += text.len();
-        self.texts.push_back(Text { text, is_progress });
+        self.texts.push_back(Text { text, kind });
+    }
+
+    fn first(&self, kind: Kind) -> Option<usize> {
+        self.texts.iter().position(|text| text.kind == kind)
     }
 
     /// Adds the last line, and removes the bar. What comes later is ignored.
     pub(super) fn end(&mut self, text: String) {
         self.show(None);
-        self.push(text, false);
+        self.push(text, Kind::Line);
         self.is_ended = true;
     }
 
@@ -111,15 +129,18 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        Kind::{Line, Log, Progress},
+        *,
+    };
 
     #[test]
     fn nothing_comes_after_the_last_line() {
         let mut waiting = Waiting::default();
-        waiting.push("plan".to_owned(), false);
+        waiting.push("plan".to_owned(), Line);
         waiting.end("it failed".to_owned());
-        waiting.push("a late word".to_owned(), false);
-        waiting.push("20 %".to_owned(), true);
+        waiting.push("a late word".to_owned(), Line);
+        waiting.push("20 %".to_owned(), Progress);
         waiting.show(Some(Bar::default()));
         let batch = waiting.take().unwrap();
         assert_eq!((batch.text.as_str(), batch.bar), ("plan\nit failed\n", Some(None)));
@@ -136,10 +157,10 @@ mod tests {
     fn lines_keep_their_order_and_of_progress_only_the_newest_waits() {
         let mut waiting = Waiting::default();
         assert!(waiting.take().is_none() && waiting.is_written());
-        for (line, is_progress) in
-            [("plan", false), ("10 %", true), ("note", false), ("20 %", true), ("end", false)]
+        for (line, kind) in
+            [("plan", Line), ("10 %", Progress), ("note", Line), ("20 %", Progress), ("end", Line)]
         {
-            waiting.push(line.to_owned(), is_progress);
+            waiting.push(line.to_owned(), kind);
         }
         assert_eq!(text(&mut waiting), "plan\nnote\n20 %\nend\n");
         assert!(!waiting.is_written(), "it is still to be written");
@@ -151,10 +172,10 @@ mod tests {
     fn what_nobody_reads_is_bounded_and_the_last_words_stay() {
         let mut waiting = Waiting::default();
         for at in 0..100_000 {
-            waiting.push(format!("note {at}"), false);
-            waiting.push(format!("{at} items"), true);
+            waiting.push(format!("note {at}"), Line);
+            waiting.push(format!("{at} items"), Progress);
         }
-        waiting.push("the failure".into(), false);
+        waiting.push("the failure".into(), Line);
         assert!(waiting.bytes <= MAX_BYTES);
         let text = text(&mut waiting);
         assert!(text.len() < MAX_BYTES + MAX_BYTES / 4, "line feeds come on top");
@@ -165,10 +186,24 @@ mod tests {
     }
 
     #[test]
+    fn the_log_makes_room_for_all_else() {
+        let mut waiting = Waiting::default();
+        waiting.push("the plan".into(), Line);
+        for at in 0..100_000 {
+            waiting.push(format!("log {at}"), Log);
+        }
+        waiting.push("the failure".into(), Line);
+        assert!(waiting.bytes <= MAX_BYTES);
+        let text = text(&mut waiting);
+        assert!(text.contains("\nthe plan\nlog "), "{}", &text[..200]);
+        assert!(text.ends_with("\nlog 99999\nthe failure\n"), "{}", &text[text.len() - 60..]);
+    }
+
+    #[test]
     fn a_text_that_is_longer_than_all_that_may_wait_is_kept_alone() {
         let mut waiting = Waiting::default();
-        waiting.push("before".into(), false);
-        waiting.push("x".repeat(MAX_BYTES + 1), false);
+        waiting.push("before".into(), Line);
+        waiting.push("x".repeat(MAX_BYTES + 1), Line);
         assert_eq!(text(&mut waiting).lines().count(), 2);
     }
 

@@ -8,6 +8,7 @@ use std::{error::Error, fmt::Debug};
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use tracing::debug;
 
 pub(crate) use reply::said_region;
 use reply::{body, is_damaged, is_web_page, kms_action};
@@ -74,6 +75,18 @@ pub struct Fault {
     pub message: String,
 }
 
+/// How a call failed.
+fn what<E>(error: &SdkError<E, HttpResponse>) -> &'static str {
+    match error {
+        SdkError::ConstructionFailure(_) => "not sent",
+        SdkError::TimeoutError(_) => "timeout",
+        SdkError::DispatchFailure(_) => "connection",
+        SdkError::ResponseError(_) => "malformed reply",
+        SdkError::ServiceError(_) => "error reply",
+        _ => "other",
+    }
+}
+
 impl Fault {
     /// A fault with this message.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
@@ -86,6 +99,14 @@ impl Fault {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
+        // Without the message, which may quote what was sent.
+        debug!(
+            action,
+            code = error.as_service_error().and_then(ProvideErrorMetadata::code),
+            status = error.raw_response().map(|reply| reply.status().as_u16()),
+            kind = what(error),
+            "a call failed"
+        );
         match error {
             SdkError::ServiceError(context) => {
                 let (code, message) = (context.err().code(), context.err().message());

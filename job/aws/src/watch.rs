@@ -1,6 +1,9 @@
 //! Observes every request of the SDK and its reply: records waits, and bounds the length of replies.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
 
 use aws_smithy_runtime_api::{
     box_error::BoxError,
@@ -23,6 +26,7 @@ use aws_smithy_types::{
     config_bag::{ConfigBag, Storable, StoreReplace},
 };
 use http_body_util::Limited;
+use tracing::trace;
 
 use crate::waits::{Waiting, waiting};
 
@@ -38,7 +42,10 @@ pub(crate) struct Watch;
 
 /// The data of an attempt.
 #[derive(Debug)]
-struct Try(Mutex<Option<Waiting>>);
+struct Try {
+    waiting: Mutex<Option<Waiting>>,
+    sent_at: Instant,
+}
 
 impl Storable for Try {
     type Storer = StoreReplace<Self>;
@@ -58,7 +65,9 @@ impl Intercept for Watch {
     ) -> Result<(), BoxError> {
         let action = config.load::<Metadata>().map(action).unwrap_or_default();
         let what = format!("{} ({action})", server(context.request().uri()));
-        config.interceptor_state().store_put(Try(Mutex::new(Some(waiting(what)))));
+        config
+            .interceptor_state()
+            .store_put(Try { waiting: Mutex::new(Some(waiting(what))), sent_at: Instant::now() });
         Ok(())
     }
 
@@ -68,7 +77,7 @@ impl Intercept for Watch {
         _components: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(Try(waiting)) = config.load::<Try>()
+        if let Some(Try { waiting, .. }) = config.load::<Try>()
             && let Some(waiting) = &*waiting.lock().unwrap_or_else(PoisonError::into_inner)
         {
             waiting.heard();
@@ -88,7 +97,13 @@ impl Intercept for Watch {
         _components: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Some(Try(waiting)) = config.load::<Try>() else { return Ok(()) };
+        let Some(Try { waiting, sent_at }) = config.load::<Try>() else { return Ok(()) };
+        trace!(
+            action = config.load::<Metadata>().map(action),
+            status = context.response().map(|reply| reply.status().as_u16()),
+            took_ms = sent_at.elapsed().as_millis(),
+            "attempt of a call"
+        );
         let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         // A refused connection is an answer, too. A connection that times out is not.
         let is_late = context.output_or_error().and_then(Result::err).is_some_and(|error| {

@@ -292,6 +292,16 @@ impl<W: Work> Schedule<W> {
         self.budget.rate()
     }
 
+    /// All units that were taken from the budget so far.
+    pub fn granted(&self) -> Units {
+        self.budget.granted()
+    }
+
+    /// How many tasks a worker holds that are not done.
+    pub fn held_by(&self, worker: WorkerId) -> u64 {
+        self.workers.iter().find(|&(id, _)| id == worker).map_or(0, |(_, worker)| worker.held)
+    }
+
     /// Whether no request is in flight because all workers are saving up units for the next one.
     pub fn saves_units(&self) -> bool {
         self.workers.only_lack_units()

@@ -23,13 +23,14 @@ use job::{
     task::{Lease, Mark, Position},
 };
 use job_aws::{Clients, Fault, FaultKind};
+use tracing::{debug, trace};
 
 use super::{
     encode::{EncodeError, Encoded, Encoder, Fetched, KEEP_BYTES},
     key,
     raw::{self, FetchError},
 };
-use crate::{limiter::CapacityLimiter, report::Report, retry::backoff};
+use crate::{limiter::CapacityLimiter, report::Report, retry::pause};
 
 /// The job fails after this many malformed replies in a row for a page.
 const MALFORMED_REPLIES: u32 = 5;
@@ -73,6 +74,8 @@ impl Scanner {
         let mark = lease.mark.clone();
         let (body, costs, places) = (Vec::new(), Costs::default(), Places::default());
         let mut segment = Reading { lease, mark, costs, body, failures: 0, malformed: 0, places };
+        let Lease { segment: number, attempt, .. } = segment.lease;
+        debug!(segment = %number, %attempt, pages = segment.mark.pages, "segment begun");
         let mut start = segment.start()?;
         while segment.mark.position != Position::Done {
             let plan = self.plan(&segment.costs).await;
@@ -98,6 +101,8 @@ impl Scanner {
                 }
             }
         }
+        let Mark { pages, items, .. } = segment.mark;
+        debug!(segment = %number, %attempt, pages, items, "segment read");
         Ok(())
     }
 
@@ -166,6 +171,14 @@ impl Scanner {
 
     fn advance(&self, segment: &mut Reading, encoded: Encoded, consumed: Units) {
         let Encoded { body, bytes, items, position, .. } = encoded;
+        trace!(
+            segment = %segment.lease.segment,
+            page = segment.mark.pages + 1,
+            items,
+            bytes,
+            units = consumed.as_f64(),
+            "page read"
+        );
         self.report.answered(items, bytes);
         segment.costs.learn(items, consumed);
         self.typical.lock().unwrap_or_else(PoisonError::into_inner).learn(items, consumed);
@@ -210,7 +223,7 @@ impl Scanner {
         }
         self.report.retry(&fault);
         segment.failures += 1;
-        tokio::time::sleep(backoff(segment.failures, rand::random())).await;
+        pause("Scan", segment.failures).await;
         Ok(())
     }
 }

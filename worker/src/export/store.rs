@@ -17,7 +17,7 @@ use engine::worker::upload_sequencer::{PartFile, Stored};
 use job::{ids::FileId, target::Target};
 use job_aws::{Clients, Fault};
 
-use crate::{report::Report, retry::backoff};
+use crate::{report::Report, retry::pause};
 
 /// Parts in flight to S3 at once. In a folder, one part is written after the other.
 const MAX_UPLOADS: usize = 3;
@@ -82,7 +82,7 @@ impl S3 {
                 Ok(etag) => return Ok(etag),
                 Err(fault) if fault.is_retryable() => {
                     report.retry(&fault);
-                    tokio::time::sleep(backoff(failures, rand::random())).await;
+                    pause("UploadPart", failures).await;
                 }
                 Err(fault) => return Err(fault.into()),
             }

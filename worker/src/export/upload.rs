@@ -1,11 +1,12 @@
 //! Fourth stage of an export: makes upload parts durable, and reports them to the coordinator.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use anyhow::Context;
 use bytes::Bytes;
 use engine::worker::upload_sequencer::{Action, Event, PartFile, UploadSequencer};
 use tokio::{sync::mpsc, task::JoinSet};
+use tracing::debug;
 
 use super::store::Store;
 use crate::report::Report;
@@ -51,7 +52,10 @@ impl Uploader {
             Action::Write { sequence, file, number, stored } => {
                 let (store, report) = (self.store.clone(), self.report.clone());
                 writing.spawn(async move {
+                    let (since, bytes) = (Instant::now(), stored.length);
                     let etag = store.write(&file, number, stored, &report).await?;
+                    let took_ms = since.elapsed().as_millis();
+                    debug!(file = %file.name, part = number, bytes, took_ms, "part stored");
                     Ok((sequence, etag))
                 });
             }

@@ -13,6 +13,7 @@ use job::{
 use job_aws::Clients;
 use source::decode::Decoder;
 use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
+use tracing::debug;
 
 use super::{blocks, check::Checker, read, stored, tracker::Tracker};
 use crate::report::Report;
@@ -61,6 +62,7 @@ pub(crate) async fn run(readers: Arc<Readers>, mut orders: mpsc::Receiver<Order>
                 Some(Order::Drain) => leases.drain(),
                 Some(Order::Import(lease)) => {
                     leases.read();
+                    debug!(split = %lease.split.split, attempt = %lease.attempt, "split begun");
                     let opened = readers.open(&lease).with_context(|| lease.split.object.to_string())?;
                     if let Some(fetch) = opened.fetching {
                         fetching.spawn(fetch);
@@ -104,6 +106,7 @@ impl Readers {
                 filler.finish(end).map_err(|error| failed(error.to_string()))?;
             }
         }
+        debug!(split = %lease.split.split, attempt = %lease.attempt, "split read");
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use job_aws::{Ahead, Clients, ranges};
 use md5::{Digest, Md5};
 use source::file::Unchanged;
 
-use crate::{report::Report, retry::backoff};
+use crate::{report::Report, retry::pause};
 
 /// For an object in S3: one range in hand, two in flight.
 const AHEAD: Ahead = Ahead { range_bytes: 1024 * 1024, ranges: 2 };
@@ -131,7 +131,7 @@ impl InS3 {
                 Err(fault) if fault.is_retryable() => {
                     failures += 1;
                     report.retry(&fault);
-                    tokio::time::sleep(backoff(failures, rand::random())).await;
+                    pause("GetObject", failures).await;
                 }
                 got => return got,
             }

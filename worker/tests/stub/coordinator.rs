@@ -99,6 +99,7 @@ impl Coordinator {
             ca_pem: certified.cert.pem(),
             token: TOKEN.to_owned(),
             worker: None,
+            log: String::new(),
         };
         Self { boot, said, tell: Some(tell), _serving: serving }
     }

@@ -12,6 +12,8 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
+use tracing::{debug, info};
+
 use super::{
     Site,
     client::{
@@ -148,6 +150,7 @@ impl Watch {
             Event::Submitted(id) => {
                 // The command has read the secret before it submitted the job.
                 seen.secret = None;
+                info!(id, tag = self.tag, "application submitted");
                 (self.note)(format!("yarn        {id}, tag {}", self.tag));
                 seen.id = Some(id);
             }
@@ -155,6 +158,7 @@ impl Watch {
             Event::AttemptFailed { attempt, text } => {
                 let cause = Cause::read(&text);
                 let why = self.about(&cause);
+                info!(attempt, why, "attempt failed");
                 if seen.told.insert(why.clone()) {
                     (self.note)(format!("{attempt} failed: {why}"));
                 }
@@ -176,7 +180,11 @@ impl Watch {
         let id = seen.id.clone()?;
         self.renew(&id, seen).await;
         // A failed request is repeated at the next check.
-        let application = self.site.manager.application(&id).await.ok()??;
+        let application = self.site.manager.application(&id).await;
+        debug!(id, is_answered = application.is_ok(), "the ResourceManager was asked for the application");
+        let application = application.ok()??;
+        let (state, final_status) = (application.state, application.final_status);
+        debug!(id, ?state, ?final_status, "state of the application");
         if application.state == AppState::Running && !std::mem::replace(&mut seen.has_run, true) {
             let page = application.page().unwrap_or("it runs");
             (self.note)(format!("yarn        {page}"));
@@ -228,6 +236,7 @@ impl Watch {
             timeout(END_LIMIT, ends).await.is_ok()
         };
         if !ended_by_itself {
+            info!(id = seen.id, ?ending, "the application is killed");
             if ending == Shutdown::Graceful {
                 (self.note)("cancelled the workers that never got a container".to_owned());
             }

@@ -15,6 +15,7 @@ use job::{
     split::Split,
 };
 use job_aws::Clients;
+use tracing::info;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::prepare::ImportRequest;
@@ -121,6 +122,7 @@ impl StateFolder {
                 }
             }
         };
+        info!(has_earlier_runs, "import with a state begun or resumed");
         Ok(OpenState { store, journal, state, has_earlier_runs })
     }
 }

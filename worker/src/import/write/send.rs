@@ -21,7 +21,7 @@ use super::{
     reason,
     reply::Reply,
 };
-use crate::{limiter::CapacityLimiter, report::Report, retry::backoff};
+use crate::{limiter::CapacityLimiter, report::Report, retry::pause};
 
 /// Called with the outcomes of lines.
 pub(crate) type Settle = Arc<dyn Fn(Vec<(Ticket, Outcome)>) + Send + Sync>;
@@ -101,7 +101,7 @@ impl Sender {
         while let Some(Piece { lines, failures }) = pieces.pop() {
             if failures > 0 {
                 drop(slot.take());
-                tokio::time::sleep(backoff(failures, rand::random())).await;
+                pause("BatchWriteItem or PutItem", failures).await;
             }
             if slot.is_none() {
                 let free = self.slots.clone().acquire_owned().await;

@@ -1,0 +1,54 @@
+//! What is logged to standard error: nothing, unless `-v` or `TABLEHAUL_LOG` asks for it.
+
+use log_lines::Filter;
+use tracing::{info, level_filters::LevelFilter};
+
+use crate::output;
+
+/// The variable with the filter. `-v` wins over it. An empty one counts as not set.
+const VARIABLE: &str = "TABLEHAUL_LOG";
+
+/// Starts to log. `verbose` says how often `-v` was given.
+///
+/// # Errors
+/// Fails if the variable is malformed, even if `-v` is given.
+pub(super) fn start(verbose: u8) -> Result<(), String> {
+    let variable = std::env::var_os(VARIABLE).unwrap_or_default();
+    let Some(filter) = filter(verbose, &variable.to_string_lossy())? else { return Ok(()) };
+    log_lines::start(filter, String::new(), |line| output::log(&line));
+    info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "tablehaul started");
+    Ok(())
+}
+
+fn filter(verbose: u8, variable: &str) -> Result<Option<Filter>, String> {
+    let by_variable = match variable {
+        "" => None,
+        text => Some(text.parse().map_err(|error| format!("{VARIABLE}: {error}"))?),
+    };
+    Ok(match verbose {
+        0 => by_variable,
+        1 => Some(Filter::all(LevelFilter::INFO)),
+        2 => Some(Filter::all(LevelFilter::DEBUG)),
+        _ => Some(Filter::all(LevelFilter::TRACE)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_beats_the_variable_which_must_be_a_filter_all_the_same() {
+        let text = |verbose, variable| {
+            filter(verbose, variable).map(|filter| filter.map(|filter| filter.to_string()))
+        };
+        let some = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(text(0, ""), Ok(None));
+        assert_eq!(text(0, "info,worker=trace"), some("info,worker=trace"));
+        assert_eq!(text(1, "trace"), some("info"));
+        assert_eq!(text(2, ""), some("debug"));
+        assert_eq!(text(9, ""), some("trace"));
+        let wrong = "TABLEHAUL_LOG: \"loud\" is not a level: use off, error, warn, info, debug or trace";
+        assert_eq!(text(1, "loud"), Err(wrong.to_owned()));
+    }
+}
