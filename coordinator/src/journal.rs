@@ -69,6 +69,37 @@ impl Journal {
             Some(_) => writer.append(&facts, takeover::CLAIM_LIMIT).await,
             None => writer.begin(&facts, takeover::CLAIM_LIMIT).await,
         };
+        Self::taken(store, writer, taken, after, run).await
+    }
+
+    /// Acquires a folder to remove what its job has left. `after` is what was journaled in it.
+    ///
+    /// This also works on a full disk, where the claim can't be written: while the folder is locked, no other process
+    /// can resume the job. If this process dies on the way, the next one finds that files are missing.
+    ///
+    /// # Errors
+    /// See [`take`](Self::take).
+    pub(crate) async fn take_to_remove(store: &Store, after: &Journaled, run: Run) -> Result<Self, Failure> {
+        let mut writer = JournalWriter::after(store, after).await?;
+        let mut taken = writer.append(&[Fact::Abandoned], takeover::CLAIM_LIMIT).await;
+        if matches!(taken, Err(Failure::Failed(_))) {
+            match writer.check_still_last(&after.last).await {
+                Ok(true) => taken = Ok(()),
+                Ok(false) => {}
+                Err(failure) => taken = Err(failure),
+            }
+        }
+        Self::taken(store, writer, taken, Some(after), run).await
+    }
+
+    /// The journal of a folder that `writer` has acquired, or tried to.
+    async fn taken(
+        store: &Store,
+        mut writer: JournalWriter,
+        taken: Result<(), Failure>,
+        after: Option<&Journaled>,
+        run: Run,
+    ) -> Result<Self, Failure> {
         if let Err(failure) = taken {
             writer.release().await;
             store.tidy().await;

@@ -142,5 +142,5 @@ async fn remove_left_over(store: &Store, left: &Journaled, progress: &Progress) 
 
 /// Acquires the folder, so that no other job works on it.
 async fn take(store: &Store, journaled: &Journaled) -> Result<Journal, Failure> {
-    Journal::take(store, Some(journaled), vec![Fact::Abandoned], Run::default()).await
+    Journal::take_to_remove(store, journaled, Run::default()).await
 }

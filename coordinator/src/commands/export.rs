@@ -193,8 +193,7 @@ impl Job<'_> {
                 Ok(OpenedJob { journal, state: *state, commit: journaled.commit, run })
             }
             StartMode::Restart(journaled) => {
-                let mut journal =
-                    Journal::take(store, Some(&journaled), vec![Fact::Abandoned], run.clone()).await?;
+                let mut journal = Journal::take_to_remove(store, &journaled, run.clone()).await?;
                 let State::Export(state) = &journaled.state else { return Err(not_an_export()) };
                 let marks = Marks::journaled(store, &journaled);
                 let discarded = commit::discard(journal.folder(), state, marks.as_ref(), self.progress).await;

@@ -290,3 +290,23 @@ async fn a_journal_that_is_being_written_is_removed_after_that() {
     journal.remove(&[begin(), Fact::Abandoned]).await.unwrap();
     assert!(!folder.path().join("backup").join(layout::JOURNAL).exists());
 }
+
+#[tokio::test]
+async fn a_folder_whose_journal_takes_no_more_is_acquired_by_its_lock_to_remove_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    drop(Journal::take(&store, None, vec![begin()], Run::default()).await.unwrap());
+    let journaled = read(&store).await.unwrap().unwrap();
+    // The next object can't be written.
+    std::fs::create_dir(folder.path().join(layout::JOURNAL).join(layout::journal_object(2))).unwrap();
+    let resumed = Journal::take(&store, Some(&journaled), vec![Fact::Run(Run::default())], Run::default());
+    assert!(resumed.await.is_err_and(|failure| failure.to_string().contains("can't be written")));
+    let take = || Journal::take_to_remove(&store, &journaled, Run::default());
+    let mut journal = take().await.unwrap();
+    assert!(journal.is_locked());
+    assert!(take().await.is_err_and(|failure| failure.to_string().contains("is in use by")));
+    journal.remove(&[begin(), Fact::Abandoned]).await.unwrap();
+    assert!(read(&store).await.unwrap().is_none());
+    let late = take().await.err().map(|failure| failure.to_string()).unwrap_or_default();
+    assert!(late.ends_with("the job there has just ended or continued; run the command again"), "{late}");
+}

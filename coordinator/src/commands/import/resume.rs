@@ -105,7 +105,7 @@ impl StateFolder {
                 (Journal::take(&store, None, facts, run).await?, ImportState::new(begin), false)
             }
             Some(journaled) if is_restart => {
-                let mut journal = Journal::take(&store, Some(&journaled), vec![Fact::Abandoned], run).await?;
+                let mut journal = Journal::take_to_remove(&store, &journaled, run).await?;
                 journal.begin_anew(fact()).await?;
                 (journal, ImportState::new(begin), false)
             }
