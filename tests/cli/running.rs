@@ -196,6 +196,30 @@ fn a_full_disk_fails_the_job_and_leaves_nothing() {
 }
 
 #[test]
+fn what_is_left_on_a_full_disk_is_in_the_journal() {
+    let fake = Fake::start(["--table", "Forum:items=20000,item-bytes=2000,rcu=100000"]);
+    for size in ["14m", "22m", "30m", "38m"] {
+        let place = Place::new();
+        let (outer, folder) = (place.outer().display(), place.folder().to_string_lossy().into_owned());
+        let endpoint = fake.endpoint();
+        let args = ["export", "Forum", &folder, "--dynamodb-endpoint", &endpoint, "--workers", "2"];
+        let script = format!(
+            r#""$@"; code=$?; "$1" status --json {folder}; echo; find {outer} -name "*.part"; exit $code"#
+        );
+        let Some(export) = on_small_disk(&place, size, &script, args) else { return };
+        let Finished { code, stdout, stderr } = export.run();
+        assert_eq!(code, Some(1), "{stderr}");
+        let status: Vec<&str> = stdout.lines().collect();
+        let is_left = stdout.contains(".part");
+        let is_kept =
+            status.iter().any(|line| line.trim().starts_with(r#""percent""#) && !line.contains(" 0,"));
+        assert_eq!(is_left, is_kept, "{size}: {stdout}\n{stderr}");
+        assert_eq!(stderr.contains("is kept in"), is_left, "{size}: {stdout}\n{stderr}");
+        assert!(!stderr.contains("could not be cleaned up"), "{size}: {stderr}");
+    }
+}
+
+#[test]
 fn clean_removes_the_export_that_filled_the_disk() {
     let place = Place::new();
     let fake = Fake::start(["--table", "Forum:items=20000,item-bytes=2000,rcu=100000"]);

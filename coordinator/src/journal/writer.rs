@@ -262,6 +262,11 @@ impl JournalWriter {
         Err(Failure::Superseded(gone_on(&self.place)))
     }
 
+    /// Whether a snapshot of these facts is short enough to be read again.
+    pub(super) fn can_be_read(&self, facts: &[Fact]) -> bool {
+        self.object(self.me.number + 1, facts).len() as u64 <= self.longest
+    }
+
     /// Writes a snapshot as the next object, and removes the objects before it.
     pub(super) async fn compact(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
         let before = self.size.bytes;

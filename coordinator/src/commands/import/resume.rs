@@ -171,7 +171,7 @@ impl OpenState {
         } else {
             "run the same command again to resume"
         };
-        match self.journal.append(Fact::Stopped(stopped), LAST_WORDS).await {
+        match self.journal.stop(stopped, || self.state.facts(), LAST_WORDS).await {
             Ok(()) => failure.saying(&format!("its state is kept in {place}: {next}")),
             Err(superseded @ Failure::Superseded(_)) => superseded,
             Err(unwritten) => failure.saying(&format!(
