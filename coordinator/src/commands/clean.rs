@@ -77,6 +77,7 @@ async fn remove(
 ) -> Result<String, Failure> {
     let failed = |fault: Fault| Failure::failed(&fault);
     journal::wait_for_owner_to_stop(store, journaled, &|text| progress.note(text)).await?;
+    check_removable(store, journaled).await?;
     let files = match &journaled.state {
         State::Export(state) => {
             let open = state.files().iter().filter(|file| file.upload_id.is_some()).count();
@@ -102,6 +103,18 @@ async fn remove(
     }
     store.tidy().await;
     Ok(format!("removed {what} from {}", store.place()))
+}
+
+/// Makes sure, before anything is removed, that all files of an unfinished export can be.
+///
+/// # Errors
+/// Fails with [`Failure::Refused`] if something else is in the place of one.
+pub(super) async fn check_removable(store: &Store, journaled: &Journaled) -> Result<(), Failure> {
+    let State::Export(state) = &journaled.state else { return Ok(()) };
+    let checked = store.check_hidden(state.files()).await;
+    checked.map_err(|fault| {
+        Failure::refused(&fault).saying("then run the same command again; nothing was removed")
+    })
 }
 
 /// Removes what the coordinator of a complete export has left if it died just before the end, unless it may still be

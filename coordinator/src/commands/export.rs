@@ -193,6 +193,7 @@ impl Job<'_> {
                 Ok(OpenedJob { journal, state: *state, commit: journaled.commit, run })
             }
             StartMode::Restart(journaled) => {
+                clean::check_removable(store, &journaled).await?;
                 let mut journal = Journal::take_to_remove(store, &journaled, run.clone()).await?;
                 let State::Export(state) = &journaled.state else { return Err(not_an_export()) };
                 let marks = Marks::journaled(store, &journaled);

@@ -107,6 +107,20 @@ impl Store {
         }
     }
 
+    /// Makes sure that nothing else is in the place of a hidden file. In S3 does nothing: an upload has no place.
+    ///
+    /// # Errors
+    /// Fails with [`FaultKind::Refused`] if something is.
+    pub(crate) async fn check_hidden(&self, files: &[PartFile]) -> Result<(), Fault> {
+        match self {
+            Self::S3(_) => Ok(()),
+            Self::Files(directory) => {
+                let files = files.to_vec();
+                directory.call(move |directory| directory.check_hidden(&files)).await
+            }
+        }
+    }
+
     /// Aborts everything that is open of a job: multipart uploads or hidden files. Returns how many there were.
     pub(crate) async fn abort_all(&self, job: &JobId) -> Result<usize, Fault> {
         match self {
@@ -164,7 +178,8 @@ impl Directory {
             for entry in entries {
                 let entry = entry?;
                 let is_ours = entry.file_name().to_string_lossy().starts_with(&prefix);
-                if is_ours && !entry.file_type()?.is_dir() {
+                // The job makes nothing but regular files.
+                if is_ours && entry.file_type()?.is_file() {
                     fs::remove_file(entry.path())?;
                     removed += 1;
                 }

@@ -21,7 +21,7 @@ use nix::sys::{
 use super::{
     files::{Directory, fault, remove},
     lock::is_at,
-    path::{length, own, sync_directory, temporary},
+    path::{length, other_at, own, sync_directory, temporary},
     thread::blocking,
 };
 use crate::text;
@@ -53,6 +53,15 @@ impl Directory {
         Some(self.path().join(layout::hidden(&file.name, upload_id)?))
     }
 
+    /// Makes sure that at the hidden names of these files are regular files, or nothing. Anything else was put there by
+    /// others.
+    pub(super) fn check_hidden(&self, files: &[PartFile]) -> Result<(), Fault> {
+        for hidden in files.iter().filter_map(|file| self.hidden(file)) {
+            check_file(&hidden)?;
+        }
+        Ok(())
+    }
+
     /// A sentence about the first file that has less than its sealed data. If `may_be_complete`, a complete file of the
     /// right length has lost nothing.
     pub(super) fn lost(&self, files: &[PartFile], may_be_complete: bool) -> Result<Option<String>, Fault> {
@@ -62,7 +71,9 @@ impl Directory {
             let found = has(&hidden)?;
             let is_complete = may_be_complete && has(&self.path().join(&*file.name))? == Some(file.bytes());
             if found < Some(file.bytes()) && !is_complete {
-                return Ok(Some(short(&hidden, found, file.bytes())));
+                let other = other_at(&hidden).map_err(|error| fault("look at", &hidden, &error))?;
+                let displaced = other.map(|what| displaced(&hidden, what));
+                return Ok(Some(displaced.unwrap_or_else(|| short(&hidden, found, file.bytes()))));
             }
         }
         Ok(None)
@@ -76,6 +87,7 @@ impl Directory {
         let directory = self.clone();
         blocking(self.path(), move || {
             directory.check_place()?;
+            check_file(&hidden)?;
             if file.parts.is_empty() {
                 return remove(&hidden);
             }
@@ -146,6 +158,7 @@ impl Directory {
         let directory = self.clone();
         blocking(self.path(), move || {
             directory.check_place()?;
+            check_file(&hidden)?;
             if file.parts.is_empty() {
                 return remove(&hidden);
             }
@@ -180,6 +193,7 @@ impl Directory {
     pub(super) fn abort(&self, file: &PartFile, may_be_complete: bool) -> Result<(), Fault> {
         self.check_place()?;
         if let Some(hidden) = self.hidden(file) {
+            check_file(&hidden)?;
             remove(&hidden)?;
         }
         let path = self.path().join(&*file.name);
@@ -216,6 +230,22 @@ fn is_nobodys(opened: &File, hidden: &Path, file: &PartFile) -> io::Result<bool>
 
 fn is_one_of(types: &[FsType], opened: &File) -> bool {
     fstatfs(opened).is_ok_and(|known| types.contains(&known.filesystem_type()))
+}
+
+/// Refuses anything but a regular file or nothing.
+fn check_file(hidden: &Path) -> Result<(), Fault> {
+    match other_at(hidden).map_err(|error| fault("look at", hidden, &error))? {
+        None => Ok(()),
+        Some(what) => {
+            let why = format!("{}: move it elsewhere", displaced(hidden, what));
+            Err(Fault::new(FaultKind::Refused, why))
+        }
+    }
+}
+
+/// The sentence about something else in the place of a hidden file.
+fn displaced(hidden: &Path, what: &str) -> String {
+    format!("{} is {what}, and this export did not put it there", hidden.display())
 }
 
 fn short(hidden: &Path, found: Option<u64>, sealed: u64) -> String {

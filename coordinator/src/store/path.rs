@@ -9,6 +9,7 @@ use std::{
 };
 
 use nix::fcntl::OFlag;
+use source::file::other_than_file;
 use tempfile::{NamedTempFile, TempPath};
 
 /// Opens a file, which must be a regular file and not a link.
@@ -25,9 +26,27 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     // Does not wait for the other end of a FIFO.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let opened = options.custom_flags(flags.bits()).open(path);
-    let file = opened
-        .map_err(|error| if is_link(path) { io::Error::other("it is a symbolic link") } else { error })?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+    let file = opened.map_err(|error| match other_at(path) {
+        Ok(Some(what)) => not_a_file(what),
+        _ => error,
+    })?;
+    match other_than_file(file.metadata()?.file_type()) {
+        None => Ok(file),
+        Some(what) => Err(not_a_file(what)),
+    }
+}
+
+fn not_a_file(what: &str) -> io::Error {
+    io::Error::other(format!("it is {what}, not a regular file"))
+}
+
+/// What is at a path, in words, if it is neither a regular file nor nothing. Does not follow links.
+pub(super) fn other_at(path: &Path) -> io::Result<Option<&'static str>> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(other_than_file(metadata.file_type())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether this is a link, wherever it leads.
@@ -70,12 +89,22 @@ mod tests {
         symlink(path("nothing"), path("leads-nowhere")).unwrap();
         nix::unistd::mkfifo(&path("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert_eq!(own(&path("file"), true).unwrap().metadata().unwrap().len(), 4);
-        for name in ["link", "leads-nowhere", "pipe"] {
+        fs::create_dir(path("folder")).unwrap();
+        for (name, what) in [
+            ("link", "a symbolic link"),
+            ("leads-nowhere", "a symbolic link"),
+            ("pipe", "a FIFO"),
+            ("folder", "a directory"),
+        ] {
+            let said = format!("it is {what}, not a regular file");
+            assert_eq!(other_at(&path(name)).unwrap(), Some(what));
+            assert_eq!(own(&path(name), true).unwrap_err().to_string(), said);
             assert!(own(&path(name), false).is_err() && own(&path(name), true).is_err(), "{name}");
             assert!(new_or_own(&path(name)).is_err(), "{name}");
             assert_eq!(length(&path(name)).unwrap(), None, "{name}");
         }
         assert!(!path("nothing").exists());
+        assert_eq!((other_at(&path("file")).unwrap(), other_at(&path("nothing")).unwrap()), (None, None));
         assert_eq!((length(&path("file")).unwrap(), length(&path("nothing")).unwrap()), (Some(4), None));
     }
 }
