@@ -15,6 +15,7 @@ mod output;
 mod oversized;
 mod places;
 mod planted;
+mod readable;
 mod refused;
 mod regions;
 mod replaced;

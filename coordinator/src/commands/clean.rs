@@ -124,6 +124,7 @@ pub(crate) async fn tidy(store: &Store, progress: &Progress) {
         let Some(left) = left_over(store).await? else { return Ok(()) };
         match journal::life(store, &left).await? {
             OwnerStatus::Alive | OwnerStatus::LastSeen(_) => Ok(()),
+            OwnerStatus::Unseen(why) => Err(Failure::Refused(why)),
             OwnerStatus::Gone | OwnerStatus::Killed => remove_left_over(store, &left, progress).await,
         }
     };
@@ -138,7 +139,7 @@ async fn left_over(store: &Store) -> Result<Option<Journaled>, Failure> {
     let left = journal::read(store).await.map_err(|failure| failure.saying(&complete))?;
     if left.is_none() {
         // Without a journal, only the coordinator's lock may be left.
-        let lock = store.probe_lock().await.map_err(|fault| Failure::refused(&fault))?;
+        let lock = store.lock_existing().await.map_err(|fault| Failure::refused(&fault))?;
         store.release(lock).await;
     }
     Ok(left)

@@ -35,7 +35,7 @@ pub(crate) enum Lock {
     Held(Arc<Held>),
     /// Another process holds it.
     Busy,
-    /// Nobody holds it: the lock file does not exist.
+    /// Nobody holds it.
     Free,
     /// The storage has no locks.
     None,
@@ -63,6 +63,20 @@ pub(super) fn lock(path: &Path, create: bool) -> io::Result<Lock> {
             return Ok(Lock::Held(Arc::new(Held { file, path: path.to_owned() })));
         }
     }
+}
+
+/// Whether a process holds the lock. Needs only permission to read the file: on NFS, too, where a shared lock needs no
+/// more (flock(2), "NFS details").
+pub(super) fn probe(path: &Path) -> io::Result<Lock> {
+    let file = match own(path, false) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lock::Free),
+        opened => opened?,
+    };
+    Ok(match file.try_lock_shared() {
+        Ok(()) => Lock::Free,
+        Err(TryLockError::WouldBlock) => Lock::Busy,
+        Err(TryLockError::Error(_)) => Lock::None,
+    })
 }
 
 /// Removes the lock file, if it is still the one that is held, and releases the lock.
@@ -104,8 +118,16 @@ mod tests {
         let first = held(lock(&path, true).unwrap());
         assert!(matches!(lock(&path, true).unwrap(), Lock::Busy));
         assert!(matches!(lock(&path, false).unwrap(), Lock::Busy));
+        assert!(matches!(probe(&path).unwrap(), Lock::Busy));
         unlock(&first);
         assert!(!path.exists());
+        assert!(matches!(probe(&path).unwrap(), Lock::Free));
+        assert!(!path.exists(), "looking creates nothing");
+        fs::write(&path, "").unwrap();
+        let other_look = own(&path, false).unwrap();
+        other_look.lock_shared().unwrap();
+        assert!(matches!(probe(&path).unwrap(), Lock::Free), "others that only look are no job");
+        drop(other_look);
         held(lock(&path, true).unwrap());
     }
 

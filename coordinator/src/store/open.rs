@@ -50,11 +50,19 @@ impl Store {
         }
     }
 
-    /// Whether the folder is locked. Creates nothing.
-    pub(crate) async fn probe_lock(&self) -> Result<Lock, Fault> {
+    /// Locks the folder for this process if its lock file exists. Creates nothing.
+    pub(crate) async fn lock_existing(&self) -> Result<Lock, Fault> {
         match self {
             Self::S3(_) => Ok(Lock::None),
             Self::Files(directory) => directory.call(|directory| directory.lock(false)).await,
+        }
+    }
+
+    /// Whether the folder is locked. Needs only permission to read it, and never returns [`Lock::Held`].
+    pub(crate) async fn probe_lock(&self) -> Result<Lock, Fault> {
+        match self {
+            Self::S3(_) => Ok(Lock::None),
+            Self::Files(directory) => directory.call(Directory::probe_lock).await,
         }
     }
 
@@ -147,6 +155,12 @@ impl Directory {
         let locked = lock::lock(&path, create).map_err(|error| super::files::fault("lock", &path, &error))?;
         // Checked again, now that the folders exist.
         self.check_own().map(|()| locked)
+    }
+
+    fn probe_lock(&self) -> Result<Lock, Fault> {
+        let path = self.path().join(layout::LOCK);
+        self.check_own()?;
+        lock::probe(&path).map_err(|error| super::files::fault("open", &path, &error))
     }
 
     fn release(&self, lock: &Lock) {
