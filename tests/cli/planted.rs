@@ -185,6 +185,28 @@ fn what_is_no_file_in_the_place_of_a_hidden_file_is_named_and_nothing_is_removed
 }
 
 #[test]
+fn a_lock_with_the_text_of_somebody_else_is_refused_and_left() {
+    let (place, fake) = stopped();
+    let lock = place.folder().join("_tablehaul/lock");
+    fs::write(&lock, "precious").expect("a file");
+    let before = files(place.outer());
+    let clean = || Tablehaul::new(["clean".as_ref(), "--yes".as_ref(), place.folder().as_os_str()]).run();
+    let said = format!("cannot lock {}: it has 8 bytes", lock.display());
+    let export = || place.export("Forum", &fake.endpoint());
+    for finished in [clean(), export().run(), export().arg("--restart").run()] {
+        says(&finished, 2, &[&said, "move it elsewhere"]);
+        assert_eq!(files(place.outer()), before);
+        assert_eq!(fs::read(&lock).expect("the file"), b"precious");
+    }
+    fs::remove_file(&lock).expect("the file");
+    clean().succeeded();
+    fs::create_dir_all(lock.parent().expect("a folder")).expect("a folder");
+    fs::write(&lock, "precious").expect("a file");
+    says(&export().run(), 2, &[&said, "move it elsewhere"]);
+    assert_eq!(fs::read(&lock).expect("the file"), b"precious");
+}
+
+#[test]
 fn a_lock_that_is_a_link_is_refused() {
     let place = Place::new();
     let victim = place.outer().join("nothing-yet");

@@ -20,7 +20,7 @@ use engine::part_files::PartFile;
 use job::{ids::JobId, layout, paging::Places};
 use job_aws::{Fault, FaultKind};
 
-use super::{Store, files::Directory, lock, lock::Lock, s3::Prefix};
+use super::{Store, files::Directory, lock, lock::Lock, path::is_temporary, s3::Prefix};
 
 impl Store {
     /// A subfolder of this folder.
@@ -169,7 +169,7 @@ impl Directory {
         }
         let journal = self.path().join(layout::JOURNAL);
         for entry in fs::read_dir(&journal).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(super::files::TEMPORARY) {
+            if is_temporary(&entry.file_name().to_string_lossy(), super::files::TEMPORARY) {
                 // The process that wrote it is dead. If the file can't be removed, only it and its folder stay.
                 let _ = fs::remove_file(entry.path());
             }

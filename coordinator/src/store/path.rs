@@ -70,6 +70,12 @@ pub(super) fn temporary(folder: &Path, prefix: &str) -> io::Result<NamedTempFile
     Ok(NamedTempFile::from_parts(file, TempPath::try_from_path(path)?))
 }
 
+/// Whether [`temporary`] can have made a file of this name.
+pub(super) fn is_temporary(name: &str, prefix: &str) -> bool {
+    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    name.strip_prefix(prefix).is_some_and(|random| random.len() == 32 && random.bytes().all(is_hex))
+}
+
 /// Makes the name of a file durable, by syncing its directory.
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
@@ -79,6 +85,17 @@ pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_temporary_file_is_known_by_its_name_and_others_are_not_taken_for_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = temporary(folder.path(), ".x-").unwrap();
+        let name = made.path().file_name().unwrap().to_string_lossy().into_owned();
+        assert!(is_temporary(&name, ".x-"), "{name}");
+        for other in [".x-", ".x-notes", &name[1..], &format!("{name}0"), &name.replace(".x-", ".y-")] {
+            assert!(!is_temporary(other, ".x-"), "{other}");
+        }
+    }
 
     #[test]
     fn what_is_no_regular_file_is_not_opened_and_nothing_is_waited_for() {
