@@ -15,7 +15,7 @@ mod writer;
 use std::time::{Duration, Instant};
 
 use engine::replay::Journaled;
-use job::journal::{Fact, Run, Totals};
+use job::journal::{Fact, Run, Stopped, Totals};
 use tokio::task::JoinSet;
 use tracing::info;
 
@@ -43,6 +43,9 @@ pub(crate) struct Journal {
     /// What all runs used, as last reported.
     totals: Totals,
     pending: Vec<Fact>,
+    /// Whether facts are missing, because an object with them could not be written. Later facts would contradict those
+    /// before the gap, so that nobody could use the journal any more.
+    has_gap: bool,
     /// `None` while an object is being written.
     writer: Option<JournalWriter>,
     under_way: JoinSet<(JournalWriter, Result<(), Failure>)>,
@@ -70,6 +73,37 @@ impl Journal {
             Some(_) => writer.append(&facts, takeover::CLAIM_LIMIT).await,
             None => writer.begin(&facts, takeover::CLAIM_LIMIT).await,
         };
+        Self::taken(store, writer, taken, after, run).await
+    }
+
+    /// Acquires a folder to remove what its job has left. `after` is what was journaled in it.
+    ///
+    /// This also works on a full disk, where the claim can't be written: while the folder is locked, no other process
+    /// can resume the job. If this process dies on the way, the next one finds that files are missing.
+    ///
+    /// # Errors
+    /// See [`take`](Self::take).
+    pub(crate) async fn take_to_remove(store: &Store, after: &Journaled, run: Run) -> Result<Self, Failure> {
+        let mut writer = JournalWriter::after(store, after).await?;
+        let mut taken = writer.append(&[Fact::Abandoned], takeover::CLAIM_LIMIT).await;
+        if matches!(taken, Err(Failure::Failed(_))) {
+            match writer.check_still_last(&after.last).await {
+                Ok(true) => taken = Ok(()),
+                Ok(false) => {}
+                Err(failure) => taken = Err(failure),
+            }
+        }
+        Self::taken(store, writer, taken, Some(after), run).await
+    }
+
+    /// The journal of a folder that `writer` has acquired, or tried to.
+    async fn taken(
+        store: &Store,
+        mut writer: JournalWriter,
+        taken: Result<(), Failure>,
+        after: Option<&Journaled>,
+        run: Run,
+    ) -> Result<Self, Failure> {
         if let Err(failure) = taken {
             writer.release().await;
             store.tidy().await;
@@ -94,6 +128,7 @@ impl Journal {
             past,
             totals: past,
             pending: Vec::new(),
+            has_gap: false,
             writer: Some(writer),
             under_way: JoinSet::new(),
             begun_at: Instant::now(),
@@ -142,12 +177,7 @@ impl Journal {
         let is_snapshot = writer.size().wants_snapshot();
         let mut news = std::mem::take(&mut self.pending);
         news.push(Fact::Totals(self.totals));
-        let everything = is_snapshot.then(|| {
-            let mut facts = snapshot();
-            facts.insert(1, Fact::Run(self.run.clone()));
-            facts.push(Fact::Totals(self.totals));
-            facts
-        });
+        let everything = is_snapshot.then(|| self.everything(snapshot()));
         self.under_way.spawn(async move {
             let written = match everything {
                 Some(facts) => writer.compact_or_append(&facts, &news, OUTAGE_LIMIT).await,
@@ -155,6 +185,13 @@ impl Journal {
             };
             (writer, written)
         });
+    }
+
+    /// The facts of a snapshot, with those of this run.
+    fn everything(&self, mut facts: Vec<Fact>) -> Vec<Fact> {
+        facts.insert(1, Fact::Run(self.run.clone()));
+        facts.push(Fact::Totals(self.totals));
+        facts
     }
 
     /// Waits until writing the journal fails. Safe to drop at any time.
@@ -168,17 +205,60 @@ impl Journal {
     /// Writes all pending facts, and `last`, at once.
     ///
     /// # Errors
-    /// Fails if that takes longer than `limit`, or if another coordinator has taken over.
+    /// Fails if that takes longer than `limit`, if another coordinator has taken over, or if earlier facts could not be
+    /// written, unless `last` makes them void.
     pub(crate) async fn append(&mut self, last: Fact, limit: Duration) -> Result<(), Failure> {
-        let late =
-            |_| Failure::Failed(format!("its journal could not be written within {} s", limit.as_secs()));
         let work = async {
             self.settle().await?;
-            let mut facts = std::mem::take(&mut self.pending);
-            facts.extend([Fact::Totals(self.totals), last]);
-            self.writer()?.append(&facts, limit).await
+            if self.has_gap && !matches!(last, Fact::Abandoned) {
+                return Err(Failure::Failed("its journal lacks facts that could not be written".into()));
+            }
+            self.append_pending(last, limit).await
         };
-        tokio::time::timeout(limit, work).await.map_err(late)?
+        tokio::time::timeout(limit, work).await.map_err(|_| late(limit))?
+    }
+
+    /// Writes all pending facts, and why the job stops, at once. `snapshot` returns facts that describe the whole
+    /// state: they are written if earlier facts could not be.
+    ///
+    /// # Errors
+    /// Fails if that takes longer than `limit`, or if another coordinator has taken over.
+    pub(crate) async fn stop(
+        &mut self,
+        stopped: Stopped,
+        snapshot: impl FnOnce() -> Vec<Fact>,
+        limit: Duration,
+    ) -> Result<(), Failure> {
+        let work = async {
+            if let Err(superseded @ Failure::Superseded(_)) = self.settle().await {
+                return Err(superseded);
+            }
+            if !self.has_gap {
+                return self.append_pending(Fact::Stopped(stopped), limit).await;
+            }
+            let mut everything = self.everything(snapshot());
+            everything.push(Fact::Stopped(stopped));
+            let writer = self.writer()?;
+            if !writer.can_be_read(&everything) {
+                return Err(Failure::Failed("its journal would be too long to be read again".into()));
+            }
+            writer.append(&everything, limit).await?;
+            self.pending.clear();
+            self.has_gap = false;
+            Ok(())
+        };
+        tokio::time::timeout(limit, work).await.map_err(|_| late(limit))?
+    }
+
+    async fn append_pending(&mut self, last: Fact, limit: Duration) -> Result<(), Failure> {
+        let mut facts = if self.has_gap { Vec::new() } else { std::mem::take(&mut self.pending) };
+        let had_gap = self.has_gap;
+        // Set before, because this may be dropped while the object is being written.
+        self.has_gap |= !facts.is_empty();
+        facts.extend([Fact::Totals(self.totals), last]);
+        self.writer()?.append(&facts, limit).await?;
+        self.has_gap = had_gap;
+        Ok(())
     }
 
     /// Writes a heartbeat.
@@ -243,10 +323,15 @@ impl Journal {
             let (writer, written) =
                 done.map_err(|error| Failure::Failed(format!("internal error: {error}")))?;
             self.writer = Some(writer);
+            self.has_gap |= written.is_err();
             written?;
         }
         Ok(())
     }
+}
+
+fn late(limit: Duration) -> Failure {
+    Failure::Failed(format!("its journal could not be written within {} s", limit.as_secs()))
 }
 
 /// The sum of what runs used.

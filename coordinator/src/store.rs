@@ -13,6 +13,7 @@ mod path;
 mod read;
 mod s3;
 mod thread;
+mod written;
 
 use engine::part_files::PartFile;
 use job::{ids::UploadId, layout::PartName, target::Target};

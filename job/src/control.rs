@@ -83,7 +83,8 @@ pub struct SealedPart {
     pub file: FileId,
     /// The number of the part within the file, from 1 without gaps.
     pub number: u32,
-    /// S3's entity tag; empty on a file system.
+    /// S3's entity tag. On a file system the [`Fingerprint`](crate::fingerprint::Fingerprint) of the file with this
+    /// part.
     pub etag: String,
     /// The CRC-32C of the bytes as stored.
     pub crc32c: u32,

@@ -52,6 +52,11 @@ impl Fingerprint {
         }
     }
 
+    /// Whether the file `now` has the same inode number, as far as it is known.
+    pub fn is_same_inode(&self, now: &Metadata) -> bool {
+        self.inode.is_none_or(|inode| inode == now.ino())
+    }
+
     /// When the content of the file was last modified.
     pub fn modified(&self) -> Option<SystemTime> {
         let (seconds, nanoseconds) = self.modified;

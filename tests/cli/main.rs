@@ -17,6 +17,7 @@ mod output;
 mod oversized;
 mod places;
 mod planted;
+mod readable;
 mod refused;
 mod regions;
 mod replaced;

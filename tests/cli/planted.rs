@@ -2,6 +2,8 @@
 //! folder is read, written or removed.
 
 use super::{Place, files, forum, says, unfinished::stopped};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -147,10 +149,61 @@ fn a_part_file_that_is_a_link_is_refused() {
     fs::remove_file(&hidden).expect("a hidden file");
     symlink(&victim.0, &hidden).expect("a link");
     let again = place.export("Forum", &fake.endpoint()).args(["--read-units", "40000"]).run();
-    says(&again, 2, &["is missing; it held", "--restart"]);
-    let folder = place.folder().to_string_lossy().into_owned();
-    Tablehaul::new(["clean", "--yes", &folder]).run().succeeded();
+    says(&again, 2, &["is a symbolic link, and this export did not put it there", "--restart"]);
     assert_eq!(fs::metadata(&victim.0).expect("the victim").len(), 16_000_000);
+}
+
+#[test]
+fn what_is_no_file_in_the_place_of_a_hidden_file_is_named_and_nothing_is_removed() {
+    type Make = fn(&Path);
+    let (place, fake) = stopped();
+    let hidden = files(&place.folder()).into_iter().find(|name| name.contains(".part"));
+    let hidden = place.folder().join(hidden.expect("a hidden file"));
+    let aside = place.outer().join("aside");
+    fs::rename(&hidden, &aside).expect("a hidden file");
+    let kinds: [(&str, Make); 3] = [
+        ("a directory", |path| fs::create_dir(path).expect("a folder")),
+        ("a FIFO", |path| mkfifo(path, Mode::S_IRWXU).expect("a FIFO")),
+        ("a symbolic link", |path| symlink("leads/nowhere", path).expect("a link")),
+    ];
+    let clean = || Tablehaul::new(["clean".as_ref(), "--yes".as_ref(), place.folder().as_os_str()]).run();
+    for (what, make) in kinds {
+        make(&hidden);
+        let before = files(place.outer());
+        let said = format!("{} is {what}, and this export did not put it there", hidden.display());
+        let remedy = "move it elsewhere; then run the same command again; nothing was removed";
+        says(&clean(), 2, &[&said, remedy]);
+        let export = || place.export("Forum", &fake.endpoint());
+        says(&export().arg("--restart").run(), 2, &[&said, remedy]);
+        says(&export().run(), 2, &[&said, "--restart"]);
+        assert_eq!(files(place.outer()), before, "{what}");
+        fs::remove_file(&hidden).or_else(|_| fs::remove_dir(&hidden)).expect("it is there");
+    }
+    fs::rename(&aside, &hidden).expect("a hidden file");
+    clean().succeeded();
+    assert_eq!(files(place.outer()), [""; 0]);
+}
+
+#[test]
+fn a_lock_with_the_text_of_somebody_else_is_refused_and_left() {
+    let (place, fake) = stopped();
+    let lock = place.folder().join("_tablehaul/lock");
+    fs::write(&lock, "precious").expect("a file");
+    let before = files(place.outer());
+    let clean = || Tablehaul::new(["clean".as_ref(), "--yes".as_ref(), place.folder().as_os_str()]).run();
+    let said = format!("cannot lock {}: it has 8 bytes", lock.display());
+    let export = || place.export("Forum", &fake.endpoint());
+    for finished in [clean(), export().run(), export().arg("--restart").run()] {
+        says(&finished, 2, &[&said, "move it elsewhere"]);
+        assert_eq!(files(place.outer()), before);
+        assert_eq!(fs::read(&lock).expect("the file"), b"precious");
+    }
+    fs::remove_file(&lock).expect("the file");
+    clean().succeeded();
+    fs::create_dir_all(lock.parent().expect("a folder")).expect("a folder");
+    fs::write(&lock, "precious").expect("a file");
+    says(&export().run(), 2, &[&said, "move it elsewhere"]);
+    assert_eq!(fs::read(&lock).expect("the file"), b"precious");
 }
 
 #[test]

@@ -163,24 +163,78 @@ fn a_file_system_that_does_not_take_the_whole_journal_fails_the_job_and_leaves_n
     assert!(!place.folder().join("manifest").exists());
 }
 
-#[test]
-fn a_full_disk_fails_the_job_and_leaves_nothing() {
-    let place = Place::new();
+/// A command after which, and the mount of a disk of `size`, a shell runs `script`, with the command as `"$@"`. Only
+/// these processes see the disk. `None` if it can't be mounted here; then the tests above stand for the one that asks.
+fn on_small_disk<'a>(
+    place: &Place,
+    size: &str,
+    script: &str,
+    args: impl IntoIterator<Item = &'a str>,
+) -> Option<Tablehaul> {
     let unshared =
         Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "tmpfs"]).arg(place.outer()).output();
     if !unshared.is_ok_and(|output| output.status.success()) {
-        println!("no file system of our own can be mounted here; the test above stands for this one");
-        return;
+        println!("no file system of our own can be mounted here");
+        return None;
     }
+    let inner = format!("mount -t tmpfs -o size={size} tmpfs {} && {{ {script}; }}", place.outer().display());
+    Some(Tablehaul::after(&format!("exec unshare -rm sh -c '{inner}' sh \"$@\""), args))
+}
+
+#[test]
+fn a_full_disk_fails_the_job_and_leaves_nothing() {
+    let place = Place::new();
     let fake = Fake::start(["--table", "Forum:items=20000"]);
     let (outer, folder) = (place.outer().display(), place.folder().to_string_lossy().into_owned());
-    // Only these processes see the small disk, so they say what is left on it.
-    let inner =
-        format!(r#"mount -t tmpfs -o size=1m tmpfs {outer} && "$@"; code=$?; find {outer}; exit $code"#);
-    let first = format!("exec unshare -rm sh -c '{inner}' sh \"$@\"");
     let args = ["export", "Forum", &folder, "--dynamodb-endpoint", &fake.endpoint()];
-    let finished = Tablehaul::after(&first, args).run();
+    let script = format!(r#""$@"; code=$?; find {outer}; exit $code"#);
+    let Some(export) = on_small_disk(&place, "1m", &script, args) else { return };
+    let finished = export.run();
     ends_saying(&finished, 1, &["cannot write", &folder, "No space left on device"]);
     assert_eq!(finished.stdout.trim(), outer.to_string(), "left on the disk");
     assert_eq!(files(place.outer()), [""; 0]);
+}
+
+#[test]
+fn what_is_left_on_a_full_disk_is_in_the_journal() {
+    let fake = Fake::start(["--table", "Forum:items=20000,item-bytes=2000,rcu=100000"]);
+    for size in ["14m", "22m", "30m", "38m"] {
+        let place = Place::new();
+        let (outer, folder) = (place.outer().display(), place.folder().to_string_lossy().into_owned());
+        let endpoint = fake.endpoint();
+        let args = ["export", "Forum", &folder, "--dynamodb-endpoint", &endpoint, "--workers", "2"];
+        let script = format!(
+            r#""$@"; code=$?; "$1" status --json {folder}; echo; find {outer} -name "*.part"; exit $code"#
+        );
+        let Some(export) = on_small_disk(&place, size, &script, args) else { return };
+        let Finished { code, stdout, stderr } = export.run();
+        assert_eq!(code, Some(1), "{stderr}");
+        let status: Vec<&str> = stdout.lines().collect();
+        let is_left = stdout.contains(".part");
+        let is_kept =
+            status.iter().any(|line| line.trim().starts_with(r#""percent""#) && !line.contains(" 0,"));
+        assert_eq!(is_left, is_kept, "{size}: {stdout}\n{stderr}");
+        assert_eq!(stderr.contains("is kept in"), is_left, "{size}: {stdout}\n{stderr}");
+        assert!(!stderr.contains("could not be cleaned up"), "{size}: {stderr}");
+    }
+}
+
+#[test]
+fn clean_removes_the_export_that_filled_the_disk() {
+    let place = Place::new();
+    let fake = Fake::start(["--table", "Forum:items=20000,item-bytes=2000,rcu=100000"]);
+    let (outer, folder) = (place.outer().display(), place.folder().to_string_lossy().into_owned());
+    let endpoint = fake.endpoint();
+    let args = ["export", "Forum", &folder, "--dynamodb-endpoint", &endpoint, "--read-units", "500"];
+    let script = format!(
+        r#""$@" & until [ -n "$(find {outer} -name "*.part" -size +0)" ]; do sleep 0.1; done
+        sleep 1; kill -9 $!; wait $!; sleep 1; cat /dev/zero >{outer}/other
+        "$1" clean --yes {folder}; code=$?; find {outer}; exit $code"#
+    );
+    let Some(clean) = on_small_disk(&place, "60m", &script, args) else { return };
+    let Finished { code, stdout, stderr } = clean.run();
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("No space left on device"), "the disk is full: {stderr}");
+    assert!(stderr.contains("removed an unfinished export of table Forum"), "{stderr}");
+    assert_eq!(stdout.trim(), format!("{outer}\n{outer}/other"), "{stderr}");
 }

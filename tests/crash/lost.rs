@@ -167,6 +167,50 @@ fn a_hidden_file_that_is_cut_while_its_worker_fills_it_ends_the_job_and_nothing_
 }
 
 #[test]
+fn a_hidden_file_that_another_of_the_same_length_replaces_is_not_made_visible() {
+    for is_at_work in [true, false] {
+        let fake = slow_fake();
+        let mut job = Job::start(&fake, ITEMS, "--workers 1 --segments 40 --read-units 1500");
+        job.wait_until_read(40);
+        if !is_at_work {
+            send(job.coordinator(), SIGTERM);
+            assert_eq!(job.finish().code, Some(3));
+        }
+        let hidden: Vec<_> = names(&job.folder()).into_iter().filter(|name| name.contains(".part")).collect();
+        assert!(!hidden.is_empty(), "a worker has begun a file");
+        for name in hidden {
+            let (path, other) = (job.folder().join(name), job.folder().join("other"));
+            let length = fs::metadata(&path).expect("a hidden file").len();
+            fs::write(&other, vec![b'x'; usize::try_from(length).expect("a length")]).expect("another file");
+            fs::rename(&other, &path).expect("another file");
+        }
+        if is_at_work {
+            let Finished { code, stderr, .. } = job.finish();
+            assert_eq!(code, Some(1), "{stderr}");
+        }
+        assert!(!names(&job.folder()).iter().any(|name| name == "manifest" || name == "_SUCCESS"));
+        is_refused_and_begun_anew(job, "no longer holds what its worker wrote");
+    }
+}
+
+#[test]
+fn an_export_that_was_copied_elsewhere_on_its_way_is_resumed() {
+    let fake = slow_fake();
+    let mut job = Job::start(&fake, ITEMS, "--workers 1 --segments 40 --read-units 1500");
+    job.wait_until_read(70);
+    send(job.coordinator(), SIGTERM);
+    assert_eq!(job.finish().code, Some(3));
+    let copy = job.folder().with_file_name("copy");
+    let copied = std::process::Command::new("cp").arg("-r").args([&job.folder(), &copy]).status();
+    assert!(copied.expect("cp").success());
+    fs::remove_dir_all(job.folder()).expect("the first one");
+    fs::rename(&copy, job.folder()).expect("the copy");
+    job.again(QUICK);
+    let exported = job.succeeds();
+    assert!(exported.stderr.contains("resumes     "), "{}", exported.stderr);
+}
+
+#[test]
 fn a_visible_file_that_is_gone_after_everything_was_read_is_no_dead_end() {
     let (fake, s3) = (slow_fake(), S3::start());
     let mut job = stopped(&fake, &s3, "gone");

@@ -77,6 +77,7 @@ async fn remove(
 ) -> Result<String, Failure> {
     let failed = |fault: Fault| Failure::failed(&fault);
     journal::wait_for_owner_to_stop(store, journaled, &|text| progress.note(text)).await?;
+    check_removable(store, journaled).await?;
     let files = match &journaled.state {
         State::Export(state) => {
             let open = state.files().iter().filter(|file| file.upload_id.is_some()).count();
@@ -104,6 +105,18 @@ async fn remove(
     Ok(format!("removed {what} from {}", store.place()))
 }
 
+/// Makes sure, before anything is removed, that all files of an unfinished export can be.
+///
+/// # Errors
+/// Fails with [`Failure::Refused`] if something else is in the place of one.
+pub(super) async fn check_removable(store: &Store, journaled: &Journaled) -> Result<(), Failure> {
+    let State::Export(state) = &journaled.state else { return Ok(()) };
+    let checked = store.check_hidden(state.files()).await;
+    checked.map_err(|fault| {
+        Failure::refused(&fault).saying("then run the same command again; nothing was removed")
+    })
+}
+
 /// Removes what the coordinator of a complete export has left if it died just before the end, unless it may still be
 /// running. Errors are only noted: the export is complete without this.
 pub(crate) async fn tidy(store: &Store, progress: &Progress) {
@@ -111,6 +124,7 @@ pub(crate) async fn tidy(store: &Store, progress: &Progress) {
         let Some(left) = left_over(store).await? else { return Ok(()) };
         match journal::life(store, &left).await? {
             OwnerStatus::Alive | OwnerStatus::LastSeen(_) => Ok(()),
+            OwnerStatus::Unseen(why) => Err(Failure::Refused(why)),
             OwnerStatus::Gone | OwnerStatus::Killed => remove_left_over(store, &left, progress).await,
         }
     };
@@ -125,7 +139,7 @@ async fn left_over(store: &Store) -> Result<Option<Journaled>, Failure> {
     let left = journal::read(store).await.map_err(|failure| failure.saying(&complete))?;
     if left.is_none() {
         // Without a journal, only the coordinator's lock may be left.
-        let lock = store.probe_lock().await.map_err(|fault| Failure::refused(&fault))?;
+        let lock = store.lock_existing().await.map_err(|fault| Failure::refused(&fault))?;
         store.release(lock).await;
     }
     Ok(left)
@@ -142,5 +156,5 @@ async fn remove_left_over(store: &Store, left: &Journaled, progress: &Progress) 
 
 /// Acquires the folder, so that no other job works on it.
 async fn take(store: &Store, journaled: &Journaled) -> Result<Journal, Failure> {
-    Journal::take(store, Some(journaled), vec![Fact::Abandoned], Run::default()).await
+    Journal::take_to_remove(store, journaled, Run::default()).await
 }

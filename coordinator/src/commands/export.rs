@@ -204,8 +204,8 @@ impl Job<'_> {
                 Ok(OpenedJob { journal, state: *state, commit: journaled.commit, run })
             }
             StartMode::Restart(journaled) => {
-                let mut journal =
-                    Journal::take(store, Some(&journaled), vec![Fact::Abandoned], run.clone()).await?;
+                clean::check_removable(store, &journaled).await?;
+                let mut journal = Journal::take_to_remove(store, &journaled, run.clone()).await?;
                 let State::Export(state) = &journaled.state else { return Err(not_an_export()) };
                 let marks = Marks::journaled(store, &journaled);
                 let discarded = commit::discard(journal.folder(), state, marks.as_ref(), self.progress).await;

@@ -1,4 +1,4 @@
-//! The status command: what a folder holds, and how far it has got. It writes nothing.
+//! The status command: what a folder holds, and how far it has got. It writes nothing and needs only permission to read.
 
 use std::{fmt, time::Duration};
 
@@ -72,6 +72,8 @@ pub(crate) enum FolderState {
     Stopped(Unfinished),
     /// A job whose coordinator died. The same command resumes it.
     Interrupted(Unfinished),
+    /// A job that did not end in order. It can't be seen from here whether it runs.
+    Unfinished(Unfinished),
     /// Something else.
     Foreign {
         /// Names of some files in it.
@@ -110,6 +112,8 @@ pub(crate) struct Unfinished {
     pub last_word_seconds_ago: Option<u64>,
     /// Why the last run ended, if it recorded a reason.
     pub why: Option<String>,
+    /// Why it can't be seen from here whether the job runs, if so.
+    pub unseen: Option<String>,
 }
 
 /// Looks at a folder.
@@ -170,7 +174,7 @@ async fn unfinished(store: &Store, journaled: &Journaled) -> Result<FolderState,
     let seconds = Duration::from_millis(journaled.totals.elapsed_ms).as_secs_f64();
     #[allow(clippy::cast_precision_loss)]
     let items_per_second = journaled.totals.items as f64 / seconds.max(1e-3);
-    let unfinished = Unfinished {
+    let mut unfinished = Unfinished {
         kind: state.kind(),
         table: state.table().to_owned(),
         percent: state.percent(),
@@ -185,11 +189,16 @@ async fn unfinished(store: &Store, journaled: &Journaled) -> Result<FolderState,
         last_word_at: journaled.last.at.clone(),
         last_word_seconds_ago: age.map(|age| age.as_secs()),
         why: journaled.stopped.clone(),
+        unseen: None,
     };
     let lives = match journal::life(store, journaled).await? {
         OwnerStatus::Alive => true,
         OwnerStatus::Gone | OwnerStatus::Killed => false,
         OwnerStatus::LastSeen(_) => age.is_none_or(|age| age < OWNER_TIMEOUT),
+        OwnerStatus::Unseen(why) => {
+            unfinished.unseen = Some(why);
+            return Ok(FolderState::Unfinished(unfinished));
+        }
     };
     Ok(match (lives, &journaled.stopped) {
         (true, _) => FolderState::Running(unfinished),
@@ -228,6 +237,14 @@ impl fmt::Display for Status {
                 "{folder} holds a stopped job ({}): {export}",
                 export.why.as_deref().unwrap_or_default().escape_debug()
             ),
+            FolderState::Unfinished(export) => {
+                let why = Line(export.unseen.as_deref().unwrap_or_default());
+                write!(
+                    out,
+                    "{folder} holds an unfinished job: {export}; whether it is running can't be seen from here: \
+                     {why}"
+                )
+            }
             FolderState::Interrupted(export) => {
                 write!(out, "{folder} holds an interrupted job: {export}")
             }

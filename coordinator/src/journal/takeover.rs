@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use engine::replay::Journaled;
 use job::{journal::Header, layout};
+use job_aws::FaultKind;
 use tracing::info;
 
 use super::{cadence::HEARTBEAT_INTERVAL, process_identity};
@@ -33,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(super) const CLAIM_LIMIT: Duration = Duration::from_mins(1);
 
 /// What is known of the owner of a journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OwnerStatus {
     /// It has ended, or written nothing for [`OWNER_TIMEOUT`].
     Gone,
@@ -43,6 +44,8 @@ pub(crate) enum OwnerStatus {
     Killed,
     /// It wrote its last object this long ago, which is less than [`OWNER_TIMEOUT`].
     LastSeen(Duration),
+    /// This process may not look at its lock; the text says why.
+    Unseen(String),
 }
 
 /// The status of a journal's owner, as far as it is known without waiting.
@@ -50,12 +53,13 @@ pub(crate) enum OwnerStatus {
 /// # Errors
 /// Fails if the folder can't be read.
 pub(crate) async fn life(store: &Store, journaled: &Journaled) -> Result<OwnerStatus, Failure> {
-    let refused = |fault| Failure::refused(&fault);
-    match store.probe_lock().await.map_err(refused)? {
-        Lock::Busy => return Ok(OwnerStatus::Alive),
-        Lock::Held(_) | Lock::Free => return Ok(OwnerStatus::Gone),
+    match store.probe_lock().await {
+        Ok(Lock::Busy) => return Ok(OwnerStatus::Alive),
+        Ok(Lock::Held(_) | Lock::Free) => return Ok(OwnerStatus::Gone),
         // A file system without locks, or S3.
-        Lock::None => {}
+        Ok(Lock::None) => {}
+        Err(fault) if fault.kind == FaultKind::Denied => return Ok(OwnerStatus::Unseen(fault.message)),
+        Err(fault) => return Err(Failure::refused(&fault)),
     }
     if journaled.stopped.is_some() {
         return Ok(OwnerStatus::Gone);
@@ -94,6 +98,7 @@ pub(crate) async fn wait_for_owner_to_stop(
     let patience = match life {
         OwnerStatus::Gone => return Ok(()),
         OwnerStatus::Alive => return Err(at_work(store, journaled)),
+        OwnerStatus::Unseen(why) => return Err(Failure::Refused(why)),
         OwnerStatus::Killed => LAST_REQUEST,
         OwnerStatus::LastSeen(age) => {
             let patience = OWNER_TIMEOUT.saturating_sub(age);

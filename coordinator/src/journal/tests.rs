@@ -290,3 +290,55 @@ async fn a_journal_that_is_being_written_is_removed_after_that() {
     journal.remove(&[begin(), Fact::Abandoned]).await.unwrap();
     assert!(!folder.path().join("backup").join(layout::JOURNAL).exists());
 }
+
+#[tokio::test]
+async fn after_facts_could_not_be_written_the_last_words_say_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let mut journal = Journal::take(&store, None, vec![begin()], Run::default()).await.unwrap();
+    let Fact::Begin(begin) = begin() else { unreachable!() };
+    let mut state = ExportState::new(*begin, true);
+    let mut happens = |facts: [Fact; 2]| {
+        for fact in &facts {
+            state.replay(fact.clone()).unwrap();
+        }
+        facts
+    };
+    let limit = Duration::from_secs(5);
+    journal.note(happens([opened(0), sealed(0, 1, 2, 0, Position::After("k".into()))]));
+    // Nothing can be written to what is no folder.
+    let (place, aside) = (folder.path().join(layout::JOURNAL), folder.path().join("aside"));
+    std::fs::rename(&place, &aside).unwrap();
+    std::fs::write(&place, "").unwrap();
+    journal.append(Fact::Stopped(Stopped { why: "w".into() }), limit).await.unwrap_err();
+    std::fs::remove_file(&place).unwrap();
+    std::fs::rename(&aside, &place).unwrap();
+    // Alone these facts would contradict what is journaled.
+    journal.note(happens([sealed(0, 2, 2, 1, Position::Done), opened(1)]));
+    let refused = journal.append(Fact::Commit { at: "t".into() }, limit).await.unwrap_err().to_string();
+    assert!(refused.contains("lacks facts"), "{refused}");
+    journal.stop(Stopped { why: "w".into() }, || state.facts(), limit).await.unwrap();
+    let journaled = read(&store).await.unwrap().unwrap();
+    assert_eq!((export(&journaled).sealed_items(), journaled.stopped.as_deref()), (20, Some("w")));
+    assert!(journaled.commit.is_none());
+}
+
+#[tokio::test]
+async fn a_folder_whose_journal_takes_no_more_is_acquired_by_its_lock_to_remove_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    drop(Journal::take(&store, None, vec![begin()], Run::default()).await.unwrap());
+    let journaled = read(&store).await.unwrap().unwrap();
+    // The next object can't be written.
+    std::fs::create_dir(folder.path().join(layout::JOURNAL).join(layout::journal_object(2))).unwrap();
+    let resumed = Journal::take(&store, Some(&journaled), vec![Fact::Run(Run::default())], Run::default());
+    assert!(resumed.await.is_err_and(|failure| failure.to_string().contains("can't be written")));
+    let take = || Journal::take_to_remove(&store, &journaled, Run::default());
+    let mut journal = take().await.unwrap();
+    assert!(journal.is_locked());
+    assert!(take().await.is_err_and(|failure| failure.to_string().contains("is in use by")));
+    journal.remove(&[begin(), Fact::Abandoned]).await.unwrap();
+    assert!(read(&store).await.unwrap().is_none());
+    let late = take().await.err().map(|failure| failure.to_string()).unwrap_or_default();
+    assert!(late.ends_with("the job there has just ended or continued; run the command again"), "{late}");
+}

@@ -255,6 +255,27 @@ impl JournalWriter {
         Err(self.superseded(&head))
     }
 
+    /// Whether the folder is locked and `last` is still the last object. Then no other coordinator can have taken over
+    /// since `last` was written, and none can as long as this process holds the lock.
+    ///
+    /// # Errors
+    /// Fails with [`Failure::Superseded`] if one has.
+    pub(super) async fn check_still_last(&self, last: &Header) -> Result<bool, Failure> {
+        if !self.is_locked() || self.me.number != last.number {
+            return Ok(false);
+        }
+        self.check_ours().await?;
+        if self.is_of(last.number, &last.run).await? {
+            return Ok(true);
+        }
+        Err(Failure::Superseded(gone_on(&self.place)))
+    }
+
+    /// Whether a snapshot of these facts is short enough to be read again.
+    pub(super) fn can_be_read(&self, facts: &[Fact]) -> bool {
+        self.object(self.me.number + 1, facts).len() as u64 <= self.longest
+    }
+
     /// Writes a snapshot as the next object, and removes the objects before it.
     pub(super) async fn compact(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
         let before = self.size.bytes;

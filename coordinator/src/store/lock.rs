@@ -35,7 +35,7 @@ pub(crate) enum Lock {
     Held(Arc<Held>),
     /// Another process holds it.
     Busy,
-    /// Nobody holds it: the lock file does not exist.
+    /// Nobody holds it.
     Free,
     /// The storage has no locks.
     None,
@@ -58,6 +58,11 @@ pub(super) fn lock(path: &Path, create: bool) -> io::Result<Lock> {
             // For an open file there is no other reason (flock(2), "Errors").
             Err(TryLockError::Error(_)) => return Ok(Lock::None),
         }
+        let bytes = file.metadata()?.len();
+        if bytes > 0 {
+            let why = format!("it has {bytes} bytes, and the lock of a job has none: move it elsewhere");
+            return Err(io::Error::other(why));
+        }
         // A lock file that was removed meanwhile would keep nobody out.
         if is_at(&file, path)? {
             return Ok(Lock::Held(Arc::new(Held { file, path: path.to_owned() })));
@@ -65,9 +70,24 @@ pub(super) fn lock(path: &Path, create: bool) -> io::Result<Lock> {
     }
 }
 
-/// Removes the lock file, if it is still the one that is held, and releases the lock.
+/// Whether a process holds the lock. Needs only permission to read the file: on NFS, too, where a shared lock needs no
+/// more (flock(2), "NFS details").
+pub(super) fn probe(path: &Path) -> io::Result<Lock> {
+    let file = match own(path, false) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lock::Free),
+        opened => opened?,
+    };
+    Ok(match file.try_lock_shared() {
+        Ok(()) => Lock::Free,
+        Err(TryLockError::WouldBlock) => Lock::Busy,
+        Err(TryLockError::Error(_)) => Lock::None,
+    })
+}
+
+/// Removes the lock file, if it is still the one that is held and nobody has written to it, and releases the lock.
 pub(super) fn unlock(held: &Held) {
-    if held.is_in_place().is_ok_and(|is_in_place| is_in_place) {
+    let is_empty = held.file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+    if is_empty && held.is_in_place().is_ok_and(|is_in_place| is_in_place) {
         // A lock file that stays does no harm.
         let _ = fs::remove_file(&held.path);
     }
@@ -104,8 +124,16 @@ mod tests {
         let first = held(lock(&path, true).unwrap());
         assert!(matches!(lock(&path, true).unwrap(), Lock::Busy));
         assert!(matches!(lock(&path, false).unwrap(), Lock::Busy));
+        assert!(matches!(probe(&path).unwrap(), Lock::Busy));
         unlock(&first);
         assert!(!path.exists());
+        assert!(matches!(probe(&path).unwrap(), Lock::Free));
+        assert!(!path.exists(), "looking creates nothing");
+        fs::write(&path, "").unwrap();
+        let other_look = own(&path, false).unwrap();
+        other_look.lock_shared().unwrap();
+        assert!(matches!(probe(&path).unwrap(), Lock::Free), "others that only look are no job");
+        drop(other_look);
         held(lock(&path, true).unwrap());
     }
 
@@ -122,6 +150,22 @@ mod tests {
         unlock(&first);
         assert!(own.join("lock").exists() && moved.join("lock").exists());
         assert!(matches!(lock(&moved.join("lock"), true).unwrap(), Lock::Held(_)), "it is free nevertheless");
+    }
+
+    #[test]
+    fn what_others_have_written_to_a_lock_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let first = held(lock(&path, true).unwrap());
+        fs::write(&path, "text").unwrap();
+        assert!(matches!(lock(&path, true).unwrap(), Lock::Busy));
+        unlock(&first);
+        for create in [true, false] {
+            let why = lock(&path, create).unwrap_err().to_string();
+            assert_eq!(why, "it has 4 bytes, and the lock of a job has none: move it elsewhere");
+        }
+        assert!(matches!(probe(&path).unwrap(), Lock::Free));
+        assert_eq!(fs::read(&path).unwrap(), b"text");
     }
 
     #[test]

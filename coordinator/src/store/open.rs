@@ -20,7 +20,7 @@ use engine::part_files::PartFile;
 use job::{ids::JobId, layout, paging::Places};
 use job_aws::{Fault, FaultKind};
 
-use super::{Store, files::Directory, lock, lock::Lock, s3::Prefix};
+use super::{Store, files::Directory, lock, lock::Lock, path::is_temporary, s3::Prefix};
 
 impl Store {
     /// A subfolder of this folder.
@@ -50,11 +50,19 @@ impl Store {
         }
     }
 
-    /// Whether the folder is locked. Creates nothing.
-    pub(crate) async fn probe_lock(&self) -> Result<Lock, Fault> {
+    /// Locks the folder for this process if its lock file exists. Creates nothing.
+    pub(crate) async fn lock_existing(&self) -> Result<Lock, Fault> {
         match self {
             Self::S3(_) => Ok(Lock::None),
             Self::Files(directory) => directory.call(|directory| directory.lock(false)).await,
+        }
+    }
+
+    /// Whether the folder is locked. Needs only permission to read it, and never returns [`Lock::Held`].
+    pub(crate) async fn probe_lock(&self) -> Result<Lock, Fault> {
+        match self {
+            Self::S3(_) => Ok(Lock::None),
+            Self::Files(directory) => directory.call(Directory::probe_lock).await,
         }
     }
 
@@ -107,6 +115,20 @@ impl Store {
         }
     }
 
+    /// Makes sure that nothing else is in the place of a hidden file. In S3 does nothing: an upload has no place.
+    ///
+    /// # Errors
+    /// Fails with [`FaultKind::Refused`] if something is.
+    pub(crate) async fn check_hidden(&self, files: &[PartFile]) -> Result<(), Fault> {
+        match self {
+            Self::S3(_) => Ok(()),
+            Self::Files(directory) => {
+                let files = files.to_vec();
+                directory.call(move |directory| directory.check_hidden(&files)).await
+            }
+        }
+    }
+
     /// Aborts everything that is open of a job: multipart uploads or hidden files. Returns how many there were.
     pub(crate) async fn abort_all(&self, job: &JobId) -> Result<usize, Fault> {
         match self {
@@ -135,13 +157,19 @@ impl Directory {
         self.check_own().map(|()| locked)
     }
 
+    fn probe_lock(&self) -> Result<Lock, Fault> {
+        let path = self.path().join(layout::LOCK);
+        self.check_own()?;
+        lock::probe(&path).map_err(|error| super::files::fault("open", &path, &error))
+    }
+
     fn release(&self, lock: &Lock) {
         if matches!(lock, Lock::Busy) || self.held_by(lock).check_place().is_err() {
             return;
         }
         let journal = self.path().join(layout::JOURNAL);
         for entry in fs::read_dir(&journal).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(super::files::TEMPORARY) {
+            if is_temporary(&entry.file_name().to_string_lossy(), super::files::TEMPORARY) {
                 // The process that wrote it is dead. If the file can't be removed, only it and its folder stay.
                 let _ = fs::remove_file(entry.path());
             }
@@ -164,7 +192,8 @@ impl Directory {
             for entry in entries {
                 let entry = entry?;
                 let is_ours = entry.file_name().to_string_lossy().starts_with(&prefix);
-                if is_ours && !entry.file_type()?.is_dir() {
+                // The job makes nothing but regular files.
+                if is_ours && entry.file_type()?.is_file() {
                     fs::remove_file(entry.path())?;
                     removed += 1;
                 }

@@ -21,14 +21,15 @@ use nix::sys::{
 use super::{
     files::{Directory, fault, remove},
     lock::is_at,
-    path::{length, own, sync_directory, temporary},
-    thread::blocking,
+    path::{length, other_at, own, sync_directory, temporary},
+    thread::{blocking, goes_on},
+    written::check_written,
 };
 use crate::text;
 
 /// File systems of a single machine. If a lock is free there, the process that held it no longer has the file open. On
 /// a network file system that is not certain.
-const OF_ONE_MACHINE: [FsType; 6] = [
+pub(super) const OF_ONE_MACHINE: [FsType; 6] = [
     statfs::EXT4_SUPER_MAGIC,
     statfs::XFS_SUPER_MAGIC,
     statfs::BTRFS_SUPER_MAGIC,
@@ -53,7 +54,16 @@ impl Directory {
         Some(self.path().join(layout::hidden(&file.name, upload_id)?))
     }
 
-    /// A sentence about the first file that has less than its sealed data. If `may_be_complete`, a complete file of the
+    /// Makes sure that at the hidden names of these files are regular files, or nothing. Anything else was put there by
+    /// others.
+    pub(super) fn check_hidden(&self, files: &[PartFile]) -> Result<(), Fault> {
+        for hidden in files.iter().filter_map(|file| self.hidden(file)) {
+            check_file(&hidden)?;
+        }
+        Ok(())
+    }
+
+    /// A sentence about the first file that does not have its sealed data any more. If `may_be_complete`, a complete file of the
     /// right length has lost nothing.
     pub(super) fn lost(&self, files: &[PartFile], may_be_complete: bool) -> Result<Option<String>, Fault> {
         for file in files.iter().filter(|file| !file.parts.is_empty()) {
@@ -61,8 +71,20 @@ impl Directory {
             let has = |path: &Path| length(path).map_err(|error| fault("look at", path, &error));
             let found = has(&hidden)?;
             let is_complete = may_be_complete && has(&self.path().join(&*file.name))? == Some(file.bytes());
-            if found < Some(file.bytes()) && !is_complete {
-                return Ok(Some(short(&hidden, found, file.bytes())));
+            if is_complete {
+                continue;
+            }
+            if found < Some(file.bytes()) {
+                let other = other_at(&hidden).map_err(|error| fault("look at", &hidden, &error))?;
+                let displaced = other.map(|what| displaced(&hidden, what));
+                return Ok(Some(displaced.unwrap_or_else(|| short(&hidden, found, file.bytes()))));
+            }
+            goes_on();
+            match sealed(&hidden, file, false) {
+                Err(fault) if fault.kind == FaultKind::Lost => return Ok(Some(fault.message)),
+                // A file of another user may still be completed.
+                Err(fault) if fault.kind == FaultKind::Denied => {}
+                opened => drop(opened?),
             }
         }
         Ok(None)
@@ -76,6 +98,7 @@ impl Directory {
         let directory = self.clone();
         blocking(self.path(), move || {
             directory.check_place()?;
+            check_file(&hidden)?;
             if file.parts.is_empty() {
                 return remove(&hidden);
             }
@@ -146,6 +169,7 @@ impl Directory {
         let directory = self.clone();
         blocking(self.path(), move || {
             directory.check_place()?;
+            check_file(&hidden)?;
             if file.parts.is_empty() {
                 return remove(&hidden);
             }
@@ -170,6 +194,10 @@ impl Directory {
             }
             opened.sync_all().map_err(|error| fault("complete", &path, &error))?;
             directory.check_place()?;
+            if !is_at(&opened, &hidden).map_err(|error| fault("look at", &hidden, &error))? {
+                let why = format!("{} was replaced just now: run the same command again", hidden.display());
+                return Err(Fault::new(FaultKind::Refused, why));
+            }
             let publish = fs::rename(&hidden, &path).and_then(|()| sync_directory(&path));
             publish.map_err(|error| fault("complete", &path, &error))
         })
@@ -180,6 +208,7 @@ impl Directory {
     pub(super) fn abort(&self, file: &PartFile, may_be_complete: bool) -> Result<(), Fault> {
         self.check_place()?;
         if let Some(hidden) = self.hidden(file) {
+            check_file(&hidden)?;
             remove(&hidden)?;
         }
         let path = self.path().join(&*file.name);
@@ -201,6 +230,7 @@ fn sealed(hidden: &Path, file: &PartFile, write: bool) -> Result<File, Fault> {
     if length < file.bytes() {
         return Err(Fault::new(FaultKind::Lost, short(hidden, Some(length), file.bytes())));
     }
+    check_written(&opened, hidden, file)?;
     Ok(opened)
 }
 
@@ -214,8 +244,24 @@ fn is_nobodys(opened: &File, hidden: &Path, file: &PartFile) -> io::Result<bool>
     Ok(is_locked && is_alone && opened.try_lock().is_ok() && is_at(opened, hidden)?)
 }
 
-fn is_one_of(types: &[FsType], opened: &File) -> bool {
+pub(super) fn is_one_of(types: &[FsType], opened: &File) -> bool {
     fstatfs(opened).is_ok_and(|known| types.contains(&known.filesystem_type()))
+}
+
+/// Refuses anything but a regular file or nothing.
+fn check_file(hidden: &Path) -> Result<(), Fault> {
+    match other_at(hidden).map_err(|error| fault("look at", hidden, &error))? {
+        None => Ok(()),
+        Some(what) => {
+            let why = format!("{}: move it elsewhere", displaced(hidden, what));
+            Err(Fault::new(FaultKind::Refused, why))
+        }
+    }
+}
+
+/// The sentence about something else in the place of a hidden file.
+fn displaced(hidden: &Path, what: &str) -> String {
+    format!("{} is {what}, and this export did not put it there", hidden.display())
 }
 
 fn short(hidden: &Path, found: Option<u64>, sealed: u64) -> String {

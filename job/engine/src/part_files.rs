@@ -66,8 +66,12 @@ impl PartFile {
 
     /// Whether no worker fills it any more, but the last one might still write to it.
     pub fn needs_fence(&self) -> bool {
-        let is_full = self.parts.last().is_some_and(|part| part.last);
-        self.upload_id.is_some() && !self.fenced && !is_full
+        self.upload_id.is_some() && !self.fenced && !self.is_full()
+    }
+
+    /// Whether its last part is sealed, so that its worker writes nothing more to it.
+    pub fn is_full(&self) -> bool {
+        self.parts.last().is_some_and(|part| part.last)
     }
 
     /// Whether only its sealed parts can end up in it.
@@ -90,11 +94,16 @@ impl PartFile {
         self.parts.iter().map(|part| part.items).sum()
     }
 
-    /// Its entry in export.json.
-    pub fn recorded(&self) -> export_json::PartFile {
+    /// The CRC-32C of its sealed bytes.
+    pub fn crc32c(&self) -> u32 {
         let combine = |crc, part: &SealedPart| {
             crc32c::crc32c_combine(crc, part.crc32c, usize::try_from(part.bytes).unwrap_or(usize::MAX))
         };
+        self.parts.iter().fold(0, combine)
+    }
+
+    /// Its entry in export.json.
+    pub fn recorded(&self) -> export_json::PartFile {
         let parts = self.parts.iter().map(|&SealedPart { bytes, line_bytes, items, crc32c, .. }| {
             UploadPart { bytes, line_bytes, items, crc32c: format!("{crc32c:08x}") }
         });
@@ -102,7 +111,7 @@ impl PartFile {
             name: self.name.clone(),
             items: self.items(),
             bytes: self.bytes(),
-            crc32c: format!("{:08x}", self.parts.iter().fold(0, combine)),
+            crc32c: format!("{:08x}", self.crc32c()),
             parts: parts.collect(),
         }
     }

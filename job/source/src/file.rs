@@ -26,19 +26,27 @@ pub fn open(path: &Path) -> io::Result<File> {
 }
 
 fn must_be_regular(kind: FileType) -> io::Result<()> {
-    if kind.is_file() {
-        return Ok(());
+    match other_than_file(kind) {
+        None => Ok(()),
+        Some(what) => Err(io::Error::other(format!("it is {what}, not a regular file"))),
     }
-    let what = if kind.is_dir() {
-        "a directory"
+}
+
+/// What it is, in words, if it is no regular file.
+pub fn other_than_file(kind: FileType) -> Option<&'static str> {
+    if kind.is_file() {
+        None
+    } else if kind.is_dir() {
+        Some("a directory")
+    } else if kind.is_symlink() {
+        Some("a symbolic link")
     } else if kind.is_fifo() {
-        "a FIFO"
+        Some("a FIFO")
     } else if kind.is_socket() {
-        "a socket"
+        Some("a socket")
     } else {
-        "a device"
-    };
-    Err(io::Error::other(format!("it is {what}, not a regular file")))
+        Some("a device")
+    }
 }
 
 /// A file whose content must not change after it was found. Every read checks, after it has the bytes, whether the file

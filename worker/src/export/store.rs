@@ -3,8 +3,9 @@
 //! Nothing is completed here; only the coordinator makes files visible.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -14,7 +15,7 @@ use aws_sdk_s3::{primitives::ByteStream, types::ChecksumAlgorithm};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use engine::worker::upload_sequencer::{PartFile, Stored};
-use job::{ids::FileId, target::Target};
+use job::{fingerprint::Fingerprint, ids::FileId, target::Target};
 use job_aws::{Clients, Fault};
 
 use crate::{report::Report, retry::pause};
@@ -47,7 +48,8 @@ impl Store {
         }
     }
 
-    /// Writes a part and returns its entity tag, which is empty on a file system. Transient faults are retried.
+    /// Writes a part and returns its entity tag: on a file system, the [`Fingerprint`] of the file after the part.
+    /// Transient faults are retried.
     pub(crate) async fn write(
         &self,
         file: &PartFile,
@@ -130,6 +132,7 @@ pub(crate) struct Folder {
 struct OpenFile {
     id: FileId,
     file: File,
+    path: PathBuf,
     /// The bytes written so far.
     bytes: u64,
 }
@@ -147,31 +150,30 @@ impl Folder {
                 let new = OpenOptions::new().append(true).create_new(true).open(&path);
                 let new = new.with_context(|| format!("cannot create {}", path.display()))?;
                 hold(&new).with_context(|| format!("cannot lock {}", path.display()))?;
-                *open = Some(OpenFile { id, file: new, bytes: 0 });
+                *open = Some(OpenFile { id, file: new, path: path.clone(), bytes: 0 });
                 sync_folder_of(&path).with_context(|| format!("cannot create {}", path.display()))?;
             }
             let open = open.as_mut().filter(|open| open.id == id).context("no such file is open")?;
             open.append(&bytes).with_context(|| format!("cannot write {}", path.display()))
         });
-        written.await.context("a write broke down")??;
-        Ok(String::new())
+        Ok(written.await.context("a write broke down")??.to_string())
     }
 }
 
 impl OpenFile {
     /// Appends bytes. They are durable when this returns: what is reported is journaled, so it must survive the loss of
-    /// the machine.
+    /// the machine. Returns the fingerprint of the file with them.
     ///
     /// # Errors
-    /// Fails if the bytes can't be written, and if another process has cut or extended the file.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.check_length()?;
+    /// Fails if the bytes can't be written, and if another process has cut, extended or replaced the file.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<Fingerprint> {
+        self.check()?;
         self.file.write_all(bytes)?;
         self.file.sync_data()?;
         self.bytes += bytes.len() as u64;
         // Bytes go to the end of the file, so a file that was cut since the last check has a wrong length now. It is
         // emptied: a coordinator that resumes the export must not take the bytes for those that were sealed.
-        self.check_length().inspect_err(|_| self.empty_if_cut())
+        self.check().inspect_err(|_| self.empty_if_cut())
     }
 
     fn empty_if_cut(&self) {
@@ -182,14 +184,20 @@ impl OpenFile {
         }
     }
 
-    fn check_length(&self) -> io::Result<()> {
-        match self.file.metadata()?.len() {
-            length if length == self.bytes => Ok(()),
-            length => Err(io::Error::other(format!(
-                "it has {length} bytes, expected {}: another process changed it",
+    fn check(&self) -> io::Result<Fingerprint> {
+        let open = self.file.metadata()?;
+        if open.len() != self.bytes {
+            return Err(io::Error::other(format!(
+                "it has {} bytes, expected {}: another process changed it",
+                open.len(),
                 self.bytes
-            ))),
+            )));
         }
+        let there = fs::symlink_metadata(&self.path);
+        if there.is_ok_and(|there| (there.dev(), there.ino()) == (open.dev(), open.ino())) {
+            return Ok(Fingerprint::of(&open, true));
+        }
+        Err(io::Error::other("it is no longer the file that was created there: another process replaced it"))
     }
 }
 
@@ -251,12 +259,32 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_file_that_another_process_replaces_is_noticed_with_the_next_part() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, file) = (Folder { dir: dir.path().into(), open: Arc::default() }, a_file());
+        let path = dir.path().join(hidden(&file.name, &file.upload_id).unwrap());
+        let first = folder.append(&file, 1, Bytes::from("a\n")).await.unwrap();
+        assert_eq!(first, Fingerprint::of(&fs::metadata(&path).unwrap(), true).to_string());
+        let other = dir.path().join("other");
+        fs::write(&other, "x\n").unwrap();
+        fs::rename(&other, &path).unwrap();
+        for is_gone in [false, true] {
+            let error = format!("{:#}", folder.append(&file, 2, Bytes::from("b\n")).await.unwrap_err());
+            assert!(error.contains("another process replaced it"), "{error}");
+            if !is_gone {
+                assert_eq!(fs::read(&path).unwrap(), b"x\n", "nothing is written to it");
+                fs::remove_file(&path).unwrap();
+            }
+        }
+    }
+
     #[test]
     fn a_file_that_was_cut_while_it_grew_is_emptied_and_one_that_was_extended_is_left() {
         for (bytes, left) in [(5, 0), (3, 3), (1, 3)] {
             let mut file = tempfile::tempfile().unwrap();
             file.write_all(b"abc").unwrap();
-            let file = OpenFile { id: FileId(0), file, bytes };
+            let file = OpenFile { id: FileId(0), file, path: PathBuf::new(), bytes };
             file.empty_if_cut();
             assert_eq!(file.file.metadata().unwrap().len(), left, "{bytes}");
         }

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engine::export::{ExportState, Slowest};
+use engine::{
+    export::{ExportState, Slowest},
+    replay::State,
+};
 use jiff::Timestamp;
 use job::{
     capacity::Rate,
@@ -27,10 +30,12 @@ use crate::{
     stop::Stop,
 };
 
-/// How long the last fact of a stopped export may take to be journaled. Together with [`ABANDON_LIMIT`] it is less than
-/// the 5 seconds within which a stopped command ends.
+/// How long the last fact of a stopped export may take to be journaled. Together with [`ABANDON_LIMIT`] and three times
+/// [`CUT_LIMIT`] it is less than the 5 seconds within which a stopped command ends.
 const LAST_WORDS: Duration = Duration::from_millis(1500);
 const ABANDON_LIMIT: Duration = Duration::from_millis(1500);
+/// How long cutting files, to make room, may take, and each step after that.
+const CUT_LIMIT: Duration = Duration::from_millis(500);
 /// How long publishing the backup, and the clean-up after it, may each still take after a request to stop.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long the fact that the commit has begun may take to be journaled.
@@ -192,7 +197,10 @@ impl Finish<'_> {
         }
         let failure = or_lost(journal, state, failure).await;
         let stopped = Stopped { why: failure.to_string() };
-        let written = journal.append(Fact::Stopped(stopped), LAST_WORDS).await;
+        let written = last_words(journal, state, stopped).await;
+        if matches!(written, Err(Failure::Failed(_))) && is_nothing_journaled(journal).await {
+            return self.abandon(journal, state, failure).await;
+        }
         let place = self.target.to_string();
         let can_go_on = !matches!(failure, Failure::OtherTable(_));
         match written {
@@ -231,6 +239,28 @@ impl Finish<'_> {
         };
         failure.saying(&format!("{} could not be cleaned up: {left}", self.target))
     }
+}
+
+/// Journals why the export stops. If that fails, because the disk is full for example, cuts off what workers have
+/// written beyond their sealed parts and tries once more.
+async fn last_words(journal: &mut Journal, state: &ExportState, stopped: Stopped) -> Result<(), Failure> {
+    let written = journal.stop(stopped.clone(), || state.facts(), LAST_WORDS).await;
+    let is_read = state.tasks().0 == state.tasks().1;
+    if !matches!(written, Err(Failure::Failed(_))) || !journal.is_locked() || is_read {
+        return written;
+    }
+    let files = state.files().iter().filter(|file| file.needs_fence());
+    // If it fails, the journal may still be written now.
+    let _ = tokio::time::timeout(CUT_LIMIT, commit::fence(journal.folder(), files)).await;
+    journal.stop(stopped, || state.facts(), CUT_LIMIT).await
+}
+
+/// Whether a locked folder's journal has no progress to resume from.
+async fn is_nothing_journaled(journal: &Journal) -> bool {
+    let read = tokio::time::timeout(CUT_LIMIT, journal::read(journal.folder()));
+    let Ok(Ok(Some(journaled))) = read.await else { return false };
+    let is_nothing = matches!(&journaled.state, State::Export(state) if !state.has_anything());
+    is_nothing && journaled.commit.is_none() && journal.is_locked()
 }
 
 /// Checks, before any file becomes visible, that the export can be completed: everything stored still exists, and no

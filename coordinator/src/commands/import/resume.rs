@@ -106,7 +106,7 @@ impl StateFolder {
                 (Journal::take(&store, None, facts, run).await?, ImportState::new(begin), false)
             }
             Some(journaled) if is_restart => {
-                let mut journal = Journal::take(&store, Some(&journaled), vec![Fact::Abandoned], run).await?;
+                let mut journal = Journal::take_to_remove(&store, &journaled, run).await?;
                 journal.begin_anew(fact()).await?;
                 (journal, ImportState::new(begin), false)
             }
@@ -173,7 +173,7 @@ impl OpenState {
         } else {
             "run the same command again to resume"
         };
-        match self.journal.append(Fact::Stopped(stopped), LAST_WORDS).await {
+        match self.journal.stop(stopped, || self.state.facts(), LAST_WORDS).await {
             Ok(()) => failure.saying(&format!("its state is kept in {place}: {next}")),
             Err(superseded @ Failure::Superseded(_)) => superseded,
             Err(unwritten) => failure.saying(&format!(

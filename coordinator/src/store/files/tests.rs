@@ -138,6 +138,68 @@ async fn a_file_that_lost_sealed_bytes_is_not_made_visible() {
     directory.complete(file).await.unwrap();
 }
 
+/// A file that its worker has filled and said so.
+fn reported(folder: &Path, text: &str, is_full: bool) -> PartFile {
+    let mut file = sealed(text);
+    let path = hidden(folder, &file);
+    fs::write(&path, text).unwrap();
+    let part = &mut file.parts[0];
+    part.etag = job::fingerprint::Fingerprint::of(&fs::metadata(&path).unwrap(), true).to_string();
+    (part.crc32c, part.last) = (crc32c::crc32c(text.as_bytes()), is_full);
+    file
+}
+
+/// Puts another file in the place of one, with the same time of its last change.
+fn replace(path: &Path, text: &str) {
+    let other = path.with_extension("other");
+    fs::write(&other, text).unwrap();
+    let then = fs::metadata(path).unwrap().modified().unwrap();
+    File::options().write(true).open(&other).unwrap().set_modified(then).unwrap();
+    fs::rename(&other, path).unwrap();
+}
+
+fn write_into(path: &Path, text: &str) {
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    File::options().write(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_no_longer_holds_what_its_worker_wrote_is_not_made_visible() {
+    for (change, is_full) in [(replace as fn(&Path, &str), true), (replace, false), (write_into, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::new(folder.path().into());
+        let file = reported(folder.path(), "sealed\n", is_full);
+        assert_eq!(directory.lost(std::slice::from_ref(&file), false).unwrap(), None);
+        change(&hidden(folder.path(), &file), "foreign");
+        let lost = directory.lost(std::slice::from_ref(&file), false).unwrap().unwrap_or_default();
+        assert!(lost.ends_with("another process changed or replaced it"), "{lost}");
+        for tried in [directory.fence(file.clone()).await, directory.complete(file.clone()).await] {
+            assert_eq!(tried.unwrap_err().kind, FaultKind::Lost);
+        }
+        assert!(!folder.path().join(&*file.name).exists());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_holds_what_its_worker_wrote_is_completed_also_if_it_is_a_copy_or_has_a_tail() {
+    for (is_copied, is_full) in [(false, true), (true, true), (true, false), (false, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::new(folder.path().into());
+        let file = reported(folder.path(), "sealed\n", is_full);
+        let path = hidden(folder.path(), &file);
+        if is_copied {
+            replace(&path, "sealed\n");
+        }
+        if !is_full {
+            write_into(&path, "sealed\nmore\n");
+            assert_eq!(directory.lost(std::slice::from_ref(&file), false).unwrap(), None);
+            directory.fence(file.clone()).await.unwrap();
+        }
+        directory.complete(file.clone()).await.unwrap();
+        assert_eq!(fs::read(folder.path().join(&*file.name)).unwrap(), b"sealed\n");
+    }
+}
+
 #[tokio::test]
 async fn a_link_under_the_name_of_a_part_file_is_not_followed() {
     let folder = tempfile::tempdir().unwrap();
@@ -146,13 +208,19 @@ async fn a_link_under_the_name_of_a_part_file_is_not_followed() {
     fs::write(&victim, "sealed\n, and precious").unwrap();
     symlink(&victim, &path).unwrap();
     let lost = directory.lost(std::slice::from_ref(&file), false).unwrap();
-    assert!(lost.is_some_and(|lost| lost.contains("is missing")));
-    for tried in [directory.fence(file.clone()).await, directory.complete(file.clone()).await] {
+    assert!(
+        lost.is_some_and(|lost| lost.contains("is a symbolic link, and this export did not put it there"))
+    );
+    for tried in [
+        directory.fence(file.clone()).await,
+        directory.complete(file.clone()).await,
+        directory.abort(&file, true),
+        directory.check_hidden(std::slice::from_ref(&file)),
+    ] {
         let why = tried.unwrap_err().message;
-        assert!(why.contains("symbolic link"), "{why}");
+        assert!(why.contains("symbolic link") && why.ends_with("move it elsewhere"), "{why}");
     }
-    directory.abort(&file, true).unwrap();
-    assert!(!path.is_symlink(), "the link itself is removed");
+    assert!(path.is_symlink());
     assert_eq!(fs::read(&victim).unwrap(), b"sealed\n, and precious");
 }
 

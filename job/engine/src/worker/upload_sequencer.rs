@@ -37,7 +37,7 @@ pub enum Event<B> {
     Durable {
         /// As in [`Action::Write`].
         sequence: u64,
-        /// S3's entity tag; empty on a file system.
+        /// S3's entity tag, or the fingerprint of the file with the part.
         etag: String,
     },
 }
