@@ -119,9 +119,10 @@ async fn is_free(store: &Store, name: &str) -> Result<bool, Fault> {
     Ok(store.is_object(name).await? && store.look_up(name).await?.is_none())
 }
 
-/// The name of something foreign in place of a mark that this export would write. `marks` are the export's own marks,
-/// or `None` if it can't have written any yet.
-pub(crate) async fn in_the_way(store: &Store, marks: Option<&Marks>) -> Result<Option<&'static str>, Fault> {
+/// The names of whatever foreign is in place of a mark that this export would write. `marks` are the export's own marks,
+/// or `None` if it can't have written any yet. Every tool's empty `_SUCCESS` looks like its own, and may stay.
+pub(crate) async fn in_the_way(store: &Store, marks: Option<&Marks>) -> Result<Vec<&'static str>, Fault> {
+    let mut foreign = Vec::new();
     for name in [layout::EXPORT_JSON, layout::MANIFEST, layout::SUCCESS] {
         let ours = marks.and_then(|marks| marks.all().into_iter().find(|(of, _)| *of == name));
         let is_free = match ours {
@@ -129,10 +130,10 @@ pub(crate) async fn in_the_way(store: &Store, marks: Option<&Marks>) -> Result<O
             None => retry(|| is_free(store, name)).await?,
         };
         if !is_free {
-            return Ok(Some(name));
+            foreign.push(name);
         }
     }
-    Ok(None)
+    Ok(foreign)
 }
 
 /// Aborts everything open of a job that no journal mentions, because its coordinator died, or a reply was lost, right

@@ -69,6 +69,14 @@ pub(crate) fn begun() -> Vec<u8> {
     object(1, &[begin(), Fact::Run(Run::default())])
 }
 
+/// The first object of an export that has begun to complete its one file of 15 bytes.
+pub(crate) fn committed() -> Vec<u8> {
+    let part = |number, segment| sealed(0, number, segment, 0, Position::Done);
+    let commit = Fact::Commit { at: "2026-01-03T00:00:00Z".into() };
+    let run = Fact::Run(Run::default());
+    object(1, &[begin(), run, opened(0), part(1, 0), part(2, 1), part(3, 2), commit])
+}
+
 fn opened(file: u32) -> Fact {
     let name = layout::part_file(&job(), FileId(file), Compression::None);
     Fact::File(OpenedFile { file: FileId(file), name, upload_id: "u".parse().unwrap() })

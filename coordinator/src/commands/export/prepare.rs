@@ -26,7 +26,7 @@ use crate::{
     retry::retry_briefly,
     store::Store,
     table::TableFacts,
-    table_settings,
+    table_settings, text,
     whole::Complete,
 };
 
@@ -286,10 +286,13 @@ async fn occupied(
             }
             let refused = |fault| Failure::refused(&fault);
             let marks = Marks::journaled(store, &journaled);
-            if let Some(name) = commit::in_the_way(store, marks.as_ref()).await.map_err(refused)? {
+            let foreign = commit::in_the_way(store, marks.as_ref()).await.map_err(refused)?;
+            if !foreign.is_empty() {
+                let names = text::and(&foreign);
                 return Err(Failure::Refused(format!(
-                    "{place} holds an unfinished export, and {name}, which this export did not write: choose another \
-                     destination, or remove the unfinished export with `tablehaul clean {place}`, which leaves {name}"
+                    "{place} holds an unfinished export, and {names}, which this export did not write: move that \
+                     elsewhere and run the same command again, or choose another destination, or remove the \
+                     unfinished export with `tablehaul clean {place}`, which leaves {names}"
                 )));
             }
             let is_restart = request.restart || journaled.is_abandoned;
