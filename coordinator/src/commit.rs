@@ -80,7 +80,8 @@ pub(crate) async fn publish(store: &Store, marks: &Marks) -> Result<(), Fault> {
 /// Creates an object, unless it exists with the same contents.
 async fn create_same(store: &Store, name: &str, bytes: &[u8]) -> Result<(), Fault> {
     let in_the_way = || {
-        let why = format!("{} already exists, and this export did not write it", store.url(name));
+        let url = store.url(name);
+        let why = format!("{url} already exists, and this export did not write it: move it elsewhere");
         Fault::new(FaultKind::Refused, why)
     };
     // Checks first, because not every server supports the condition.
