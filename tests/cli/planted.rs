@@ -215,3 +215,22 @@ fn marks_of_another_beside_an_unfinished_export_do_not_hide_it_and_stay() {
         assert_eq!(files(&place.folder()), names.into_iter().rev().collect::<Vec<_>>(), "all else is gone");
     }
 }
+
+#[test]
+fn a_file_planted_in_the_journal_is_named_and_nothing_is_touched() {
+    let (place, fake) = stopped();
+    let planted = place.folder().join("_tablehaul/journal/99999999.jsonl");
+    fs::write(&planted, "planted").expect("a file");
+    let before = files(place.outer());
+    let folder = place.folder().to_string_lossy().into_owned();
+    for command in [Tablehaul::new(["status", &folder]), place.export("Forum", &fake.endpoint())] {
+        let words = [
+            "99999999.jsonl is not an object of a journal",
+            "move it elsewhere if this job did not write it",
+        ];
+        says(&command.run(), 2, &words);
+        assert_eq!(files(place.outer()), before);
+    }
+    fs::remove_file(planted).expect("the planted file");
+    place.export("Forum", &fake.endpoint()).args(["--read-units", "40000"]).run().succeeded();
+}

@@ -196,7 +196,7 @@ async fn by_manifest(folder: &Folder, listing: &Listing) -> Result<Option<Export
         return Ok(Some(Export { manifest, own: export }));
     }
     if let Some(journaled) = journal::read(&folder.store).await? {
-        let unfinished = journaled.text();
+        let unfinished = journaled.text_as_found();
         return Err(Failure::Refused(format!("{target} holds {unfinished}: there is nothing to import yet")));
     }
     match export {

@@ -140,12 +140,14 @@ fn judged(sought: Sought, export: Option<Box<ExportJson>>, kind: Kind, has_succe
         ),
         None => {
             let without = if has_success { "" } else { "; it has no _SUCCESS" };
-            format!(
-                "names of {} were checked, because there is no {} with their lengths; contents were not \
-                 read{without}",
-                count(files, "file"),
-                layout::EXPORT_JSON
-            )
+            let why = match kind {
+                Kind::Ours => format!("{} is damaged", layout::EXPORT_JSON),
+                Kind::Others | Kind::Unknown => {
+                    format!("there is no {} with their lengths", layout::EXPORT_JSON)
+                }
+            };
+            let names = count(files, "file");
+            format!("names of {names} were checked, because {why}; contents were not read{without}")
         }
     };
     let (defects, missing) = sought.finish();

@@ -253,7 +253,7 @@ async fn occupied(
     match FolderContents::of(store).await? {
         FolderContents::Empty => Ok(StartMode::Fresh),
         FolderContents::Damaged(damaged) => Err(Failure::Refused(format!(
-            "{place} holds {}: copy the missing files again, or {choose}",
+            "{place} holds {}: copy what is missing or damaged again, or {choose}",
             damaged.sentence()
         ))),
         FolderContents::Complete(Complete { export, text, .. }) => {
@@ -269,7 +269,10 @@ async fn occupied(
         }
         FolderContents::Unfinished(journaled) => {
             let State::Export(state) = &journaled.state else {
-                return Err(Failure::Refused(format!("{place} holds {}: {choose}", journaled.text())));
+                return Err(Failure::Refused(format!(
+                    "{place} holds {}: {choose}",
+                    journaled.text_as_found()
+                )));
             };
             let different = difference(&state.begin, facts, request.wishes);
             if let Some(why) = different
