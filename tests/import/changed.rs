@@ -73,7 +73,9 @@ fn a_file_that_changes_after_it_was_read_for_the_last_time_makes_no_difference()
         assert!(child.try_wait().unwrap().is_none(), "it has ended");
         sleep(Duration::from_millis(5));
     }
-    files.iter().for_each(|file| fs::write(file, altered(file)).unwrap());
+    for file in &files {
+        fs::write(file, altered(file)).unwrap();
+    }
     let imported = finish(child);
     assert_eq!(imported.code, Some(0), "{}", imported.stderr);
     holds_all(&fake, 200);

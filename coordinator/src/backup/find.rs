@@ -52,7 +52,7 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
     match by_manifest(&folder, &listing).await? {
         Some(export) => {
             let folders = listing.folders.clone();
-            let named = match named(&folder, export, listing) {
+            let named = match named(&folder, &export, listing) {
                 Ok(named) => named,
                 Err(error) => return Err(explained(error, &folder, &folder, &folders).await),
             };
@@ -209,7 +209,7 @@ async fn by_manifest(folder: &Folder, listing: &Listing) -> Result<Option<Export
     }
 }
 
-fn named(folder: &Folder, export: Export, listing: Listing) -> Result<Named, NameError> {
+fn named(folder: &Folder, export: &Export, listing: Listing) -> Result<Named, NameError> {
     let target = &folder.target;
     let manifest = without_mark(&export.manifest);
     match &export.own {

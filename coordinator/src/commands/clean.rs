@@ -123,15 +123,13 @@ pub(crate) async fn tidy(store: &Store, progress: &Progress) {
 /// is not the export's.
 async fn left_over(store: &Store) -> Result<Option<Journaled>, Failure> {
     let complete = format!("the export is complete: only {} is of no use any more", layout::JOURNAL);
-    match journal::read(store).await.map_err(|failure| failure.saying(&complete))? {
-        Some(left) => Ok(is_published(store, &left).await?.then_some(left)),
-        None => {
-            // Without a journal, only the coordinator's lock may be left.
-            let lock = store.probe_lock().await.map_err(|fault| Failure::refused(&fault))?;
-            store.release(lock).await;
-            Ok(None)
-        }
+    if let Some(left) = journal::read(store).await.map_err(|failure| failure.saying(&complete))? {
+        return Ok(is_published(store, &left).await?.then_some(left));
     }
+    // Without a journal, only the coordinator's lock may be left.
+    let lock = store.probe_lock().await.map_err(|fault| Failure::refused(&fault))?;
+    store.release(lock).await;
+    Ok(None)
 }
 
 async fn remove_left_over(store: &Store, left: &Journaled, progress: &Progress) -> Result<(), Failure> {
