@@ -90,7 +90,8 @@ pub(crate) async fn publish(store: &Store, marks: &Marks) -> Result<(), Fault> {
 /// Creates an object, unless it exists with the same contents.
 async fn create_same(store: &Store, name: &str, bytes: &[u8]) -> Result<(), Fault> {
     let in_the_way = || {
-        let why = format!("{} already exists, and this export did not write it", store.url(name));
+        let url = store.url(name);
+        let why = format!("{url} already exists, and this export did not write it: move it elsewhere");
         Fault::new(FaultKind::Refused, why)
     };
     // Checks first, because not every server supports the condition.
@@ -129,9 +130,10 @@ async fn is_free(store: &Store, name: &str) -> Result<bool, Fault> {
     Ok(store.is_object(name).await? && store.look_up(name).await?.is_none())
 }
 
-/// The name of something foreign in place of a mark that this export would write. `marks` are the export's own marks,
-/// or `None` if it can't have written any yet.
-pub(crate) async fn in_the_way(store: &Store, marks: Option<&Marks>) -> Result<Option<&'static str>, Fault> {
+/// The names of whatever foreign is in place of a mark that this export would write. `marks` are the export's own marks,
+/// or `None` if it can't have written any yet. Every tool's empty `_SUCCESS` looks like its own, and may stay.
+pub(crate) async fn in_the_way(store: &Store, marks: Option<&Marks>) -> Result<Vec<&'static str>, Fault> {
+    let mut foreign = Vec::new();
     for name in [layout::EXPORT_JSON, layout::MANIFEST, layout::SUCCESS] {
         let ours = marks.and_then(|marks| marks.all().into_iter().find(|(of, _)| *of == name));
         let is_free = match ours {
@@ -139,10 +141,10 @@ pub(crate) async fn in_the_way(store: &Store, marks: Option<&Marks>) -> Result<O
             None => retry(|| is_free(store, name)).await?,
         };
         if !is_free {
-            return Ok(Some(name));
+            foreign.push(name);
         }
     }
-    Ok(None)
+    Ok(foreign)
 }
 
 /// Aborts everything open of a job that no journal mentions, because its coordinator died, or a reply was lost, right

@@ -1,6 +1,14 @@
 //! What is in the folder that a job is to write to.
+//!
+//! ```text
+//! journal? ── none ──────────────────→ marks? → complete, damaged, foreign or empty
+//!    └─ of an unfinished job ─→ has that job put all its marks? → complete or damaged; or else unfinished
+//! ```
+//!
+//! Anybody may put files with the names of the marks beside a journal, so they never hide it: only the marks of the
+//! journal's own job say that it has ended.
 
-use engine::replay::Journaled;
+use engine::replay::{Journaled, State};
 use job::layout;
 use job_aws::Fault;
 
@@ -35,22 +43,29 @@ impl FolderContents {
     /// # Errors
     /// Fails with [`Failure::Refused`] if it, or the journal in it, can't be read.
     pub(crate) async fn of(store: &Store) -> Result<Self, Failure> {
-        let refused = |fault: Fault| Failure::refused(&fault);
-        let names = retry_briefly(|| store.list()).await.map_err(refused)?;
+        let names = retry_briefly(|| store.list()).await.map_err(|fault| Failure::refused(&fault))?;
         // A coordinator that died between locking the folder and beginning a journal leaves only the lock.
         if names.iter().all(|name| name == layout::LOCK) {
             return Ok(Self::Empty);
         }
-        if retry_briefly(|| store.look_up(layout::SUCCESS)).await.map_err(refused)?.is_some() {
-            return Self::marked(store).await;
-        }
-        if let Some(journaled) = journal::read(store).await? {
-            return Ok(Self::Unfinished(Box::new(journaled)));
-        }
-        for mark in [layout::MANIFEST, layout::EXPORT_JSON] {
-            if retry_briefly(|| store.look_up(mark)).await.map_err(refused)?.is_some() {
-                return Self::marked(store).await;
+        match journal::read(store).await {
+            Ok(None) => {}
+            Ok(Some(journaled)) => {
+                if is_published(store, &journaled).await? {
+                    return whole::look(store).await.map(Self::from);
+                }
+                return Ok(Self::Unfinished(Box::new(journaled)));
             }
+            // What a complete export needs no more can't spoil it.
+            Err(unusable) => {
+                return match whole::published_by(store).await? {
+                    Some(_) => Ok(whole::look(store).await?.into()),
+                    None => Err(unusable),
+                };
+            }
+        }
+        if let Some(whole) = marked(store).await? {
+            return Ok(whole.into());
         }
         let is_nothing = |name: &String| name == layout::LOCK || name == layout::JOURNAL;
         let mut foreign: Vec<String> = names.into_iter().filter(|name| !is_nothing(name)).collect();
@@ -61,17 +76,45 @@ impl FolderContents {
         foreign.truncate(SOME);
         Ok(Self::Foreign(foreign, has_more))
     }
+}
 
-    /// Looks at a folder with one of the three marks of a complete export, which are written together at its end.
-    async fn marked(store: &Store) -> Result<Self, Failure> {
-        Ok(match whole::look(store).await? {
+impl From<Whole> for FolderContents {
+    fn from(whole: Whole) -> Self {
+        match whole {
             Whole::Complete(complete) => Self::Complete(complete),
             Whole::Damaged(damaged) => Self::Damaged(damaged),
-        })
+        }
     }
+}
+
+/// What a folder is that has a mark of a complete export, whatever journal it holds. `None` if it has none.
+///
+/// # Errors
+/// See [`whole::look`].
+pub(crate) async fn marked(store: &Store) -> Result<Option<Whole>, Failure> {
+    let refused = |fault: Fault| Failure::refused(&fault);
+    for mark in [layout::SUCCESS, layout::MANIFEST, layout::EXPORT_JSON] {
+        if retry_briefly(|| store.look_up(mark)).await.map_err(refused)?.is_some() {
+            return whole::look(store).await.map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the job of a journal is an export that has put all its marks in place, so that only the journal is left to be
+/// removed.
+///
+/// # Errors
+/// See [`whole::published_by`].
+pub(crate) async fn is_published(store: &Store, journaled: &Journaled) -> Result<bool, Failure> {
+    let State::Export(state) = &journaled.state else { return Ok(false) };
+    Ok(whole::published_by(store).await?.as_ref() == Some(&state.begin.job))
 }
 
 /// The foreign names as text.
 pub(crate) fn foreign_text(names: &[String], has_more: bool) -> String {
     format!("{}{}", names.join(", "), if has_more { ", …" } else { "" })
 }
+
+#[cfg(test)]
+mod tests;

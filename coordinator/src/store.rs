@@ -1,6 +1,7 @@
 //! The folder that a backup is written to, in S3 or in a file system. In both, no part file is visible before it is
 //! complete.
 
+mod complete;
 mod entry;
 mod files;
 mod found;

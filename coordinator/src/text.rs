@@ -87,6 +87,15 @@ pub(crate) fn fail_in_json(kind: &str, why: &str, exit_code: u8) {
     }
 }
 
+/// `a`, `a and b`, `a, b and c`.
+pub(crate) fn and(names: &[impl AsRef<str>]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match names.as_slice() {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        few => few.concat(),
+    }
+}
+
 /// `4.5 GB`: decimal, as AWS bills.
 #[allow(clippy::cast_precision_loss)]
 pub(crate) fn bytes(bytes: u64) -> String {
@@ -186,5 +195,12 @@ mod tests {
     fn durations_have_the_unit_that_fits() {
         let texts = [4, 200, 3900, 400_000].map(|seconds| duration(Duration::from_secs(seconds)));
         assert_eq!(texts, ["4.0 s", "3 min 20 s", "1 h 05 min", "4 days 15 h"]);
+    }
+
+    #[test]
+    fn names_are_joined_as_in_a_sentence() {
+        for (names, text) in [(&["a"][..], "a"), (&["a", "b"], "a and b"), (&["a", "b", "c"], "a, b and c")] {
+            assert_eq!(and(names), text);
+        }
     }
 }

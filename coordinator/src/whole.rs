@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use job::export_json::ExportJson;
 
 use crate::{store::Entry, text::count};
-pub(crate) use look::{look, look_at_native};
+pub(crate) use look::{look, look_at_native, published_by};
 
 /// The most missing or wrong files that are named.
 const MOST_NAMED: usize = 100;

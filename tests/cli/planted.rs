@@ -242,3 +242,48 @@ fn a_manifest_or_export_json_that_names_files_elsewhere_reads_nothing_there() {
         says(&import().run(), 2, &["1 of the 1 file that the manifest lists is missing"]);
     }
 }
+
+#[test]
+fn marks_of_another_beside_an_unfinished_export_do_not_hide_it_and_stay() {
+    let manifest = r#"{"name":"DynamoDB-export","version":3,"entries":[]}"#;
+    for planted in [&[("_SUCCESS", "")][..], &[("manifest", manifest), ("_SUCCESS", "")]] {
+        let (place, fake) = stopped();
+        for (name, text) in planted {
+            fs::write(place.folder().join(name), text).expect("a file");
+        }
+        let before = files(place.outer());
+        let folder = place.folder().to_string_lossy().into_owned();
+        let told = Tablehaul::new(["status", &folder]).run().succeeded().stdout;
+        assert!(told.contains("holds a stopped job"), "{told}");
+        let names: Vec<&str> = planted.iter().map(|(name, _)| *name).collect();
+        let what =
+            format!("and {}, which this export did not write: move that elsewhere", names.join(" and "));
+        says(&place.export("Forum", &fake.endpoint()).run(), 2, &[&what, "`tablehaul clean"]);
+        assert_eq!(files(place.outer()), before);
+        let cleaned = Tablehaul::new(["clean", "--yes", &folder]).run().succeeded();
+        for (name, text) in planted {
+            assert_eq!(fs::read_to_string(place.folder().join(name)).expect("it is left"), *text);
+            assert!(cleaned.stderr.contains(&format!("{name} was not removed")), "{}", cleaned.stderr);
+        }
+        assert_eq!(files(&place.folder()), names.into_iter().rev().collect::<Vec<_>>(), "all else is gone");
+    }
+}
+
+#[test]
+fn a_file_planted_in_the_journal_is_named_and_nothing_is_touched() {
+    let (place, fake) = stopped();
+    let planted = place.folder().join("_tablehaul/journal/99999999.jsonl");
+    fs::write(&planted, "planted").expect("a file");
+    let before = files(place.outer());
+    let folder = place.folder().to_string_lossy().into_owned();
+    for command in [Tablehaul::new(["status", &folder]), place.export("Forum", &fake.endpoint())] {
+        let words = [
+            "99999999.jsonl is not an object of a journal",
+            "move it elsewhere if this job did not write it",
+        ];
+        says(&command.run(), 2, &words);
+        assert_eq!(files(place.outer()), before);
+    }
+    fs::remove_file(planted).expect("the planted file");
+    place.export("Forum", &fake.endpoint()).args(["--read-units", "40000"]).run().succeeded();
+}

@@ -116,11 +116,60 @@ fn an_export_of_which_something_is_missing_is_damaged_and_never_skipped() {
             says(&refused, 2, &[&word, "choose another destination"]);
         }
         assert!(!told.contains("complete export"), "{told}");
+        if defects.contains("export.json is damaged") {
+            assert!(told.contains("because _tablehaul/export.json is damaged; contents"), "{told}");
+            assert!(told.ends_with("copy what is missing or damaged again\n"), "{told}");
+        }
         assert_eq!(files(place.outer()), before, "nothing is touched");
         let folder = place.folder().to_string_lossy().into_owned();
         says(&Tablehaul::new(["clean", &folder, "--yes"]).run(), 2, &["damaged", "nothing is removed"]);
         assert_eq!(files(place.outer()), before, "nothing is removed");
     }
+}
+
+#[test]
+fn an_export_json_that_records_less_than_there_is_is_damage_to_import_and_verify() {
+    let (place, name) = exported();
+    let (path, manifest) = (place.folder().join("_tablehaul/export.json"), place.folder().join("manifest"));
+    let whole = export_json(&place.folder());
+    let folder = place.folder().to_string_lossy().into_owned();
+    let import = || {
+        let import = Tablehaul::new(["import", &folder, "Forum", "--dynamodb-endpoint", forum()]);
+        import.args(["--region", "us-east-1", "--dry-run"]).run()
+    };
+    let without_files = |totals: u64| {
+        let mut export = whole.clone();
+        export["files"] = json!([]);
+        (export["items"], export["bytes"]) = (json!(totals), json!(totals));
+        fs::write(&path, export.to_string()).unwrap();
+        let verified = Tablehaul::new(["verify", &folder]).run();
+        assert_eq!(verified.code, Some(1), "{}", verified.stderr);
+        verified.stdout
+    };
+    let defects = without_files(100);
+    assert!(defects.contains("its files have 0 items, its total is 100"), "{defects}");
+    says(&import(), 2, &["export.json is damaged", "its files have 0 items", "copy it again"]);
+    let defects = without_files(0);
+    assert!(defects.contains(&format!("lists {name}, which is not a file of this export")), "{defects}");
+    says(&import(), 2, &["manifest does not list the files that ", "export.json records", "copy both again"]);
+    fs::write(&manifest, r#"{"version":3,"entries":[]}"#).unwrap();
+    let defects = without_files(0);
+    assert!(defects.contains("a foreign file, not part of the export"), "{defects}");
+    says(&import(), 2, &[&name, "is a file of this export, but ", "does not record it"]);
+}
+
+#[test]
+fn an_export_without_its_last_mark_is_imported_with_a_note_and_a_defect_to_verify() {
+    let (place, _) = exported();
+    fs::remove_file(place.folder().join("_SUCCESS")).unwrap();
+    let folder = place.folder().to_string_lossy().into_owned();
+    let import = Tablehaul::new(["import", &folder, "Forum", "--dynamodb-endpoint", forum()]);
+    let imported = import.args(["--region", "us-east-1", "--dry-run"]).run().succeeded();
+    let said = format!("{}{}", imported.stdout, imported.stderr);
+    assert!(said.contains("has no _SUCCESS, but all files of the manifest are there"), "{said}");
+    let verified = Tablehaul::new(["verify", &folder]).run();
+    assert_eq!(verified.code, Some(1), "{}", verified.stderr);
+    assert!(verified.stdout.contains("_SUCCESS: missing"), "{}", verified.stdout);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! An S3 that fails at the end of an export. One begins to complete multipart uploads and then fails: it has said
-//! status 200 by then, and the error follows in the body (API Reference, "`CompleteMultipartUpload`"). Another does not
-//! permit to write a manifest.
+//! status 200 by then, and the error follows in the body (API Reference, "`CompleteMultipartUpload`"). Of another the
+//! replies get lost. Another does not permit to write a manifest. Before one, something happens to each upload.
 
 use std::io::{Read, Write, copy};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -15,24 +15,33 @@ const ERROR: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>In
 const DENIED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code>\
                       <Message>Access Denied</Message></Error>";
 
+/// What is done to the bucket before a request for this path is passed on.
+type Event = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// What fails.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Failing {
     Completions,
+    /// They are done, but nobody hears of it.
+    RepliesToCompletions,
     Manifests,
+    Nothing(Event),
 }
 
 impl Failing {
-    fn is(self, line: &str) -> bool {
+    fn is(&self, line: &str) -> bool {
         match self {
-            Self::Completions => line.starts_with("POST ") && line.contains("uploadId="),
+            Self::Completions | Self::RepliesToCompletions | Self::Nothing(_) => {
+                line.starts_with("POST ") && line.contains("uploadId=")
+            }
             Self::Manifests => line.starts_with("PUT ") && line.contains("/manifest"),
         }
     }
 
-    fn reply(self) -> (&'static str, &'static str) {
+    fn reply(&self) -> (&'static str, &'static str) {
         match self {
             Self::Completions => ("200 OK", ERROR),
+            Self::RepliesToCompletions | Self::Nothing(_) => ("500 Internal Server Error", ERROR),
             Self::Manifests => ("403 Forbidden", DENIED),
         }
     }
@@ -51,6 +60,18 @@ impl FailingS3 {
         Self::start(endpoint, number, Failing::Completions)
     }
 
+    /// A proxy for the S3 at `endpoint` that loses the replies to the first `number` completions.
+    #[track_caller]
+    pub(crate) fn replies(endpoint: &str, number: u32) -> Self {
+        Self::start(endpoint, number, Failing::RepliesToCompletions)
+    }
+
+    /// A proxy for the S3 at `endpoint` that calls `event` with the path before it passes the first completion on.
+    #[track_caller]
+    pub(crate) fn before(endpoint: &str, event: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self::start(endpoint, 1, Failing::Nothing(Arc::new(event)))
+    }
+
     /// A proxy for the S3 at `endpoint` that denies every write of a manifest.
     #[track_caller]
     pub(crate) fn manifests(endpoint: &str) -> Self {
@@ -66,9 +87,9 @@ impl FailingS3 {
         let of_all = Arc::clone(&left);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let left = Arc::clone(&of_all);
+                let (left, failing) = (Arc::clone(&of_all), failing.clone());
                 // A connection that breaks is its client's to notice.
-                thread::spawn(move || pass(client, server, failing, &left));
+                thread::spawn(move || pass(client, server, &failing, &left));
             }
         });
         Self { address, left }
@@ -88,7 +109,7 @@ impl FailingS3 {
 fn pass(
     mut client: TcpStream,
     server: SocketAddr,
-    failing: Failing,
+    failing: &Failing,
     left: &AtomicU32,
 ) -> std::io::Result<()> {
     let mut request = Vec::new();
@@ -103,13 +124,11 @@ fn pass(
         }
     };
     let line = String::from_utf8_lossy(request.split(|&byte| byte == b'\r').next().unwrap_or_default());
-    if failing.is(&line) && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
-        let (status, body) = failing.reply();
-        let length = body.len();
-        write!(client, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")?;
-        client.shutdown(Shutdown::Write)?;
-        // Who has not been read to the end hears of a reset, not of this.
-        return copy(&mut client, &mut std::io::sink()).map(drop);
+    let fails = failing.is(&line) && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
+    match failing {
+        Failing::Completions | Failing::Manifests if fails => return fail(client, failing),
+        Failing::Nothing(event) if fails => event(line.split([' ', '?']).nth(1).unwrap_or_default()),
+        _ => {}
     }
     let mut server = TcpStream::connect(server)?;
     server.write_all(&request[..end])?;
@@ -117,6 +136,19 @@ fn pass(
     server.write_all(&request[end..])?;
     let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
     thread::spawn(move || copy(&mut from_client, &mut to_server));
+    if fails && matches!(failing, Failing::RepliesToCompletions) {
+        copy(&mut server, &mut std::io::sink())?;
+        return fail(client, failing);
+    }
     copy(&mut server, &mut client)?;
     client.shutdown(Shutdown::Both)
+}
+
+fn fail(mut client: TcpStream, failing: &Failing) -> std::io::Result<()> {
+    let (status, body) = failing.reply();
+    let length = body.len();
+    write!(client, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")?;
+    client.shutdown(Shutdown::Write)?;
+    // Who has not been read to the end hears of a reset, not of this.
+    copy(&mut client, &mut std::io::sink()).map(drop)
 }

@@ -11,7 +11,7 @@ use tests_support::command::Finished;
 use tests_support::process::send;
 use tests_support::s3::S3;
 
-const QUICK: &str = "--workers 2 --read-units 20000";
+pub(crate) const QUICK: &str = "--workers 2 --read-units 20000";
 /// More completions than are asked for.
 const ALL: u32 = 1_000_000;
 
@@ -30,7 +30,7 @@ fn stopped<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> Job<'a> {
 
 /// One of which everything is read, and that could not be completed.
 #[track_caller]
-fn uncompleted<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> Job<'a> {
+pub(crate) fn uncompleted<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> Job<'a> {
     let mut job = stopped(fake, s3, bucket);
     let failing = FailingS3::completions(&s3.endpoint(), ALL);
     job.again_through(&failing.endpoint(), QUICK);

@@ -2,7 +2,7 @@
 //! every way it can: no item may be lost or doubled, and nothing may be left behind. Each test says what
 //! it does to the job; `job.rs` says what must hold afterwards. Deaths of the coordinator: `resume.rs`,
 //! `ending.rs`; of one of two: `rivals.rs`. What was stored is lost: `lost.rs`. Another folder or backup comes to be
-//! in the place: `moved.rs`. At random: `chaos`.
+//! in the place: `moved.rs`; another object under the name of a part file: `overwritten.rs`. At random: `chaos`.
 
 mod completions;
 mod ending;
@@ -10,6 +10,7 @@ mod faults;
 mod job;
 mod lost;
 mod moved;
+mod overwritten;
 mod resume;
 mod rivals;
 

@@ -156,7 +156,7 @@ fn an_export_writes_nothing_over_a_backup_that_was_copied_to_its_place() {
     let Finished { code, stderr, .. } = job.finish();
     let last = stderr.lines().last().unwrap_or_default();
     assert_eq!(code, Some(1), "{stderr}");
-    assert!(last.contains("during the export: move it elsewhere"), "{last}");
+    assert!(last.contains("during the export: move that elsewhere"), "{last}");
     assert_eq!(objects(&s3, "over"), held, "nothing of the other is visible beside it");
     // The other is moved elsewhere, and it is completed.
     for name in held.keys() {

@@ -65,6 +65,23 @@ fn a_coordinator_that_slept_until_another_had_ended_the_export_touches_nothing_e
 }
 
 #[test]
+fn one_whose_journal_in_s3_is_removed_does_not_say_for_certain_that_another_has_taken_over() {
+    let (fake, s3) = (slow_fake(), S3::start());
+    s3.create_bucket("removed");
+    let mut job =
+        Job::start_to_s3(&fake, ITEMS, InS3 { s3: &s3, bucket: "removed" }, "--read-units 300 --workers 1");
+    job.wait_until_journaled();
+    for key in s3.objects("removed").iter().filter(|key| key.contains("/journal/")) {
+        s3.remove("removed", key);
+    }
+    let finished = job.finish();
+    let last = finished.stderr.lines().last().unwrap_or_default().to_owned();
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    assert!(last.contains("the journal of this job is gone or damaged"), "{last}");
+    assert!(last.contains("or somebody has removed the journal"), "{last}");
+}
+
+#[test]
 fn on_a_file_system_even_a_paused_coordinator_keeps_others_out() {
     let fake = slow_fake();
     let mut job = Job::start(&fake, ITEMS, ARGS);

@@ -1,7 +1,7 @@
 //! Backups in a file system that somebody changes while they are imported: no item of the new content gets into the
 //! table with some of the old one, unless it is said.
 
-use crate::run::{command, import, refused, sink, writes};
+use crate::run::{command, holds_all, import, refused, sink, writes};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,6 +61,24 @@ fn a_file_that_is_replaced_by_one_of_the_same_length_and_time_is_not_imported() 
         File::options().write(true).open(&other).unwrap().set_modified(time).unwrap();
         fs::rename(&other, file).unwrap();
     });
+}
+
+#[test]
+fn a_file_that_changes_after_it_was_read_for_the_last_time_makes_no_difference() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    // So few that they are read at once, and so slow that most are still to be written then.
+    let files = BackupWriter::new(200).edc(folder.path());
+    let mut child = command(&fake, folder.path(), "--workers 1 --write-units 40").start();
+    while writes(&fake).total < 50 {
+        assert!(child.try_wait().unwrap().is_none(), "it has ended");
+        sleep(Duration::from_millis(5));
+    }
+    for file in &files {
+        fs::write(file, altered(file)).unwrap();
+    }
+    let imported = finish(child);
+    assert_eq!(imported.code, Some(0), "{}", imported.stderr);
+    holds_all(&fake, 200);
 }
 
 /// Changes the time of a file again and again, until it is dropped.

@@ -12,7 +12,7 @@ use job::{
 use super::{
     Kind,
     folder::object,
-    named::{NameError, Named, NamedFile, pick},
+    named::{NameError, Named, NamedFile, pick, without_success},
     plain::is_data,
 };
 use crate::{store::Entry, text::count};
@@ -30,9 +30,7 @@ pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Res
     let names = urls.iter().map(|url| file_name(url).map_err(|why| of_manifest(&why)));
     let names = names.collect::<Result<Vec<&str>, String>>()?;
     let mut notes = rebased(folder, &urls, &names).into_iter().collect::<Vec<_>>();
-    if !entries.iter().any(|entry| entry.name == layout::SUCCESS) {
-        notes.push(format!("{folder} has no {}, but all files of the manifest are there", layout::SUCCESS));
-    }
+    notes.extend(without_success(folder, &entries));
     notes.extend(unlisted(&names, &entries));
     let files = pick(folder, "the manifest", &names, entries)?;
     let files = files.into_iter().map(|entry| NamedFile {

@@ -52,7 +52,7 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
     match by_manifest(&folder, &listing).await? {
         Some(export) => {
             let folders = listing.folders.clone();
-            let named = match named(&folder, export, listing) {
+            let named = match named(&folder, &export, listing) {
                 Ok(named) => named,
                 Err(error) => return Err(explained(error, &folder, &folder, &folders).await),
             };
@@ -179,10 +179,10 @@ fn plain(folder: Folder, listing: Listing) -> Result<(Folder, Named), Failure> {
     Ok((folder, named))
 }
 
-/// The contents of the manifest, or of tablehaul's export.json beside it.
-enum Export {
-    Own(Vec<u8>),
-    Edc(Vec<u8>),
+/// What describes an export: its manifest, and tablehaul's export.json beside it.
+struct Export {
+    manifest: Vec<u8>,
+    own: Option<Vec<u8>>,
 }
 
 /// An export of tablehaul or of the Java tool. Refuses an incomplete export of tablehaul.
@@ -191,14 +191,12 @@ async fn by_manifest(folder: &Folder, listing: &Listing) -> Result<Option<Export
     let is_there = |name: &str| listing.files.iter().any(|entry| entry.name == name);
     let export = folder.find(layout::EXPORT_JSON).await?;
     if is_there(layout::MANIFEST) {
-        if let Some(export) = export {
-            return Ok(Some(Export::Own(export)));
-        }
         let gone = || Failure::Refused(format!("{} is gone", target.url(layout::MANIFEST)));
-        return folder.find(layout::MANIFEST).await?.ok_or_else(gone).map(|bytes| Some(Export::Edc(bytes)));
+        let manifest = folder.find(layout::MANIFEST).await?.ok_or_else(gone)?;
+        return Ok(Some(Export { manifest, own: export }));
     }
     if let Some(journaled) = journal::read(&folder.store).await? {
-        let unfinished = journaled.text();
+        let unfinished = journaled.text_as_found();
         return Err(Failure::Refused(format!("{target} holds {unfinished}: there is nothing to import yet")));
     }
     match export {
@@ -211,12 +209,13 @@ async fn by_manifest(folder: &Folder, listing: &Listing) -> Result<Option<Export
     }
 }
 
-fn named(folder: &Folder, export: Export, listing: Listing) -> Result<Named, NameError> {
+fn named(folder: &Folder, export: &Export, listing: Listing) -> Result<Named, NameError> {
     let target = &folder.target;
-    match export {
-        Export::Edc(manifest) => edc::name(target, without_mark(&manifest), listing.files),
-        Export::Own(bytes) => match export_json::read(without_mark(&bytes)) {
-            Ok(export) => own::name(target, export, listing.files),
+    let manifest = without_mark(&export.manifest);
+    match &export.own {
+        None => edc::name(target, manifest, listing.files),
+        Some(own) => match export_json::read(without_mark(own)) {
+            Ok(export) => own::name(target, export, manifest, listing.files),
             Err(ExportJsonError::Version(version)) => Err(NameError::Other(format!(
                 "{target} holds an export of version {version}: this program supports only version {}",
                 export_json::VERSION

@@ -1,11 +1,13 @@
-//! The files that the manifests of other tools list, for callers that need only names.
+//! The files that manifests list, for callers that need only names.
 
-use job::{manifest, target::Target};
+use std::collections::HashSet;
+
+use job::{export_json::ExportJson, manifest, target::Target};
 
 pub(crate) use super::native::{FILES, SUMMARY};
 use super::{edc::file_name, folder::parent, native};
 
-/// The names of the files that a manifest of the Java tool lists.
+/// The names of the files that a manifest lists, as the Java tool and tablehaul write it.
 ///
 /// # Errors
 /// Fails if it is not a manifest, or has an unknown version.
@@ -15,6 +17,13 @@ pub(crate) fn edc(bytes: &[u8]) -> Result<Vec<String>, String> {
         manifest::ManifestError::Version(version) => format!("version {version}; only version 3 is known"),
     })?;
     urls.iter().map(|url| file_name(url).map(str::to_owned)).collect()
+}
+
+/// Whether a manifest lists the files of export.json, each once.
+pub(crate) fn is_of(listed: &[String], export: &ExportJson) -> bool {
+    let recorded: HashSet<&str> = export.files.iter().map(|file| &*file.name).collect();
+    let names: HashSet<&str> = listed.iter().map(String::as_str).collect();
+    recorded == names && listed.len() == names.len()
 }
 
 /// An export of DynamoDB itself.

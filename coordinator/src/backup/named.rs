@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use job::{schema::KeySchema, split::Checksum, split::Format, target::Target};
+use job::{layout, schema::KeySchema, split::Checksum, split::Format, target::Target};
 
 use super::{Kind, Part};
 use crate::{store::Entry, text::count};
@@ -101,6 +101,12 @@ pub(super) fn pick(
         })
     };
     names.iter().map(take).collect()
+}
+
+/// A note if `_SUCCESS` is missing. It is written after the manifest, and adds nothing to it but for readers of Hadoop.
+pub(super) fn without_success(folder: &Target, entries: &[Entry]) -> Option<String> {
+    let has_it = entries.iter().any(|entry| entry.name == layout::SUCCESS);
+    (!has_it).then(|| format!("{folder} has no {}, but all files of the manifest are there", layout::SUCCESS))
 }
 
 #[cfg(test)]

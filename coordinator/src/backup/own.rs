@@ -1,20 +1,31 @@
-//! An export of tablehaul: export.json describes every file.
+//! An export of tablehaul: export.json describes every file, and the manifest lists them.
+
+use std::collections::HashSet;
 
 use job::{
     export_json::{ExportJson, PartFile},
+    layout::{self, PartName},
     spec::Compression,
     split::Checksum,
     target::Target,
 };
 
 use super::{
-    Kind, Part,
-    named::{NameError, Named, NamedFile, pick},
+    Kind, Part, listed,
+    named::{NameError, Named, NamedFile, pick, without_success},
 };
 use crate::store::Entry;
 
 /// The recorded files. All must exist with their recorded lengths.
-pub(super) fn name(folder: &Target, export: ExportJson, entries: Vec<Entry>) -> Result<Named, NameError> {
+pub(super) fn name(
+    folder: &Target,
+    export: ExportJson,
+    manifest: &[u8],
+    entries: Vec<Entry>,
+) -> Result<Named, NameError> {
+    agrees(folder, &export, manifest, &entries)?;
+    // The manifest was written after all files, so they are whole.
+    let notes = without_success(folder, &entries).into_iter().collect();
     let names: Vec<&str> = export.files.iter().map(|file| &*file.name).collect();
     let entries = pick(folder, "export.json", &names, entries)?;
     let is_plain = export.compression == Compression::None;
@@ -35,8 +46,47 @@ pub(super) fn name(folder: &Target, export: ExportJson, entries: Vec<Entry>) -> 
         table: export.table["TableName"].as_str().map(str::to_owned),
         keys: Some(export.keys),
         items: Some(export.items),
+        notes,
         ..Named::new(Kind::Tablehaul, files)
     })
+}
+
+/// Checks that export.json agrees with itself, with the manifest, and with the part files in the folder: if it listed
+/// too few, an import would write too few items and not notice.
+fn agrees(folder: &Target, export: &ExportJson, manifest: &[u8], entries: &[Entry]) -> Result<(), String> {
+    let (own, manifest_url) = (folder.url(layout::EXPORT_JSON), folder.url(layout::MANIFEST));
+    let sum = |of: fn(&PartFile) -> u64| export.files.iter().map(of).map(u128::from).sum::<u128>();
+    let (items, bytes) = (sum(|file| file.items), sum(|file| file.bytes));
+    if (items, bytes) != (export.items.into(), export.bytes.into()) {
+        let (of_items, of_bytes) = (export.items, export.bytes);
+        return Err(format!(
+            "{own} is damaged (its files have {items} items and {bytes} bytes, its totals are {of_items} and {of_bytes}); \
+             copy it again"
+        ));
+    }
+    let listed =
+        listed::edc(manifest).map_err(|why| format!("{manifest_url} is damaged ({why}); copy it again"))?;
+    if !listed::is_of(&listed, export) {
+        return Err(format!(
+            "{manifest_url} does not list the files that {own} records: one of them is damaged; copy both again"
+        ));
+    }
+    let recorded: HashSet<&str> = export.files.iter().map(|file| &*file.name).collect();
+    let is_left_out = |entry: &&Entry| {
+        let name = entry.name.parse::<PartName>();
+        name.is_ok_and(|name| {
+            name.is_of(&export.job, export.compression) && !recorded.contains(entry.name.as_str())
+        })
+    };
+    match entries.iter().find(is_left_out) {
+        Some(entry) => {
+            let file = folder.url(&entry.name);
+            Err(format!(
+                "{file} is a file of this export, but {own} does not record it: it is damaged; copy it again"
+            ))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The parts of a file. They must cover the whole file: bytes outside of all parts would be lost.

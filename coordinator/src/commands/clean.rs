@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     commit::{self, Marks},
     failure::Failure,
-    folder_contents::{FolderContents, foreign_text},
+    folder_contents::{FolderContents, foreign_text, is_published},
     journal::{self, Journal, OwnerStatus},
     progress::Progress,
     store::Store,
@@ -98,7 +98,7 @@ async fn remove(
         commit::discard(journal.folder(), state, marks.as_ref(), progress).await.map_err(failed)?;
     }
     journal.remove(&[journaled.state.begun(), Fact::Abandoned]).await?;
-    if let Some(name) = commit::in_the_way(store, None).await.map_err(failed)? {
+    for name in commit::in_the_way(store, None).await.map_err(failed)? {
         progress.note(&format!("note        {} was not removed: this job did not write it", store.url(name)));
     }
     store.tidy().await;
@@ -133,16 +133,17 @@ pub(crate) async fn tidy(store: &Store, progress: &Progress) {
     }
 }
 
-/// The journal beside a complete export, if there is one.
+/// The journal of a complete export beside it, if it is still there. One of another job is none: what that job has left
+/// is not the export's.
 async fn left_over(store: &Store) -> Result<Option<Journaled>, Failure> {
     let complete = format!("the export is complete: only {} is of no use any more", layout::JOURNAL);
-    let left = journal::read(store).await.map_err(|failure| failure.saying(&complete))?;
-    if left.is_none() {
-        // Without a journal, only the coordinator's lock may be left.
-        let lock = store.lock_existing().await.map_err(|fault| Failure::refused(&fault))?;
-        store.release(lock).await;
+    if let Some(left) = journal::read(store).await.map_err(|failure| failure.saying(&complete))? {
+        return Ok(is_published(store, &left).await?.then_some(left));
     }
-    Ok(left)
+    // Without a journal, only the coordinator's lock may be left.
+    let lock = store.lock_existing().await.map_err(|fault| Failure::refused(&fault))?;
+    store.release(lock).await;
+    Ok(None)
 }
 
 async fn remove_left_over(store: &Store, left: &Journaled, progress: &Progress) -> Result<(), Failure> {

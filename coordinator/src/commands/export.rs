@@ -32,7 +32,7 @@ use crate::{
     commit::{self, Marks},
     driver::{Call, Driver, Effects, LimitsOf},
     failure::Failure,
-    folder_contents::FolderContents,
+    folder_contents,
     identity::TableIdentity,
     journal::Journal,
     progress::Progress,
@@ -42,6 +42,7 @@ use crate::{
     stop::Stop,
     store::Store,
     waits::unless_silent,
+    whole::Whole,
 };
 use finish::{Finish, Read};
 pub(crate) use plan::ExportOptions;
@@ -271,10 +272,10 @@ fn not_an_export() -> Failure {
 /// was empty when this job looked, and the other job began, completed and removed its journal before this job acquired
 /// the folder.
 async fn step_back_if_complete(journal: &mut Journal, store: &Store, begin: Begin) -> Result<(), Failure> {
-    let what = match FolderContents::of(store).await? {
-        FolderContents::Complete(complete) => complete.text,
-        FolderContents::Damaged(damaged) => damaged.text,
-        _ => return Ok(()),
+    let what = match folder_contents::marked(store).await? {
+        Some(Whole::Complete(complete)) => complete.text,
+        Some(Whole::Damaged(damaged)) => damaged.text,
+        None => return Ok(()),
     };
     // This removes our own journal. It has the first number, because no journal of another job was left.
     journal.remove(&[Fact::Begin(Box::new(begin)), Fact::Abandoned]).await?;

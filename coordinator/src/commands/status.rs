@@ -228,7 +228,7 @@ impl fmt::Display for Status {
             FolderState::Damaged { text, looked_at, .. } => {
                 write!(
                     out,
-                    "{folder} holds {text} ({looked_at}); if it is a copy, copy the missing files again"
+                    "{folder} holds {text} ({looked_at}); if it is a copy, copy what is missing or damaged again"
                 )
             }
             FolderState::Running(export) => write!(out, "{folder} is in use: {export}"),

@@ -165,7 +165,7 @@ async fn recorded(
 ) -> Result<Result<ExportJson, String>, Failure> {
     let refused = |fault| Failure::refused(&fault);
     if !has_manifest && let Some(journaled) = journal::read(store).await? {
-        let unfinished = journaled.text();
+        let unfinished = journaled.text_as_found();
         let why = format!("{target} holds {unfinished}: there is nothing to verify yet");
         return Err(Failure::Refused(why));
     }

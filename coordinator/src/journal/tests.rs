@@ -69,6 +69,14 @@ pub(crate) fn begun() -> Vec<u8> {
     object(1, &[begin(), Fact::Run(Run::default())])
 }
 
+/// The first object of an export that has begun to complete its one file of 15 bytes.
+pub(crate) fn committed() -> Vec<u8> {
+    let part = |number, segment| sealed(0, number, segment, 0, Position::Done);
+    let commit = Fact::Commit { at: "2026-01-03T00:00:00Z".into() };
+    let run = Fact::Run(Run::default());
+    object(1, &[begin(), run, opened(0), part(1, 0), part(2, 1), part(3, 2), commit])
+}
+
 fn opened(file: u32) -> Fact {
     let name = layout::part_file(&job(), FileId(file), Compression::None);
     Fact::File(OpenedFile { file: FileId(file), name, upload_id: "u".parse().unwrap() })
@@ -165,10 +173,10 @@ fn a_journal_with_a_hole_a_damaged_object_or_one_of_another_number_is_refused_by
         |number: u64, why: &str| Some((number, format!("{why}; restore that object, or use another folder")));
     let mut without_second = a_few();
     without_second.remove(1);
-    assert_eq!(replayed(&without_second).err(), broken(2, "is missing"));
+    assert_eq!(replayed(&without_second).err(), broken(2, "is missing, but 00000003.jsonl is there"));
     let mut without_first = a_few();
     without_first.remove(0);
-    assert_eq!(replayed(&without_first).err(), broken(1, "is missing"));
+    assert_eq!(replayed(&without_first).err(), broken(1, "is missing, but 00000002.jsonl is there"));
     let mut cut_off = a_few();
     cut_off[3].1.pop();
     assert_eq!(replayed(&cut_off).err(), broken(4, "is damaged: it is cut off"));
@@ -180,6 +188,30 @@ fn a_journal_with_a_hole_a_damaged_object_or_one_of_another_number_is_refused_by
     of_later_version[0].1 = text.replace("\"tablehaul_journal\":1", "\"tablehaul_journal\":2").into_bytes();
     let (number, why) = replayed(&of_later_version).err().unwrap();
     assert!(number == 1 && why.ends_with("use the version that wrote it"), "{why}");
+}
+
+#[test]
+fn a_file_that_was_put_beside_a_journal_is_named_and_not_what_seems_to_be_missing_before_it() {
+    for (planted, why) in
+        [(b"planted".to_vec(), "is not an object of a journal"), (object(3, &[]), "has number 3")]
+    {
+        let mut objects = a_few();
+        objects.push((99_999_999, planted));
+        let (number, said) = replayed(&objects).err().unwrap();
+        assert!(number == 99_999_999 && said.starts_with(why), "{number} {said}");
+        assert!(said.contains("and 00000005.jsonl before it is missing; move it elsewhere"), "{said}");
+    }
+}
+
+#[test]
+fn only_who_knows_that_the_process_has_ended_says_that_it_was_interrupted() {
+    let mut journaled = replayed(&[(1, begun())]).unwrap().unwrap();
+    assert!(
+        journaled.text().ends_with(", interrupted") && journaled.progress_text().ends_with(", interrupted")
+    );
+    assert!(journaled.text_as_found().ends_with(", then interrupted, or still running"));
+    journaled.stopped = Some("stopped by a signal".into());
+    assert!(journaled.text_as_found().ends_with(", stopped by a signal"));
 }
 
 #[test]

@@ -155,21 +155,16 @@ impl JournalWriter {
             self.before.clone_from(&self.me.run);
         };
         let before = std::mem::replace(&mut self.before, self.me.run.clone());
-        if number > self.oldest && !self.is_of(number - 1, &before).await? {
-            self.check_place().await?;
-            // This number was free only because another coordinator has ended the job, or replaced all objects up to
-            // it.
-            let removed = self.journal.remove(&layout::journal_object(number)).await;
-            let left = removed.err().map(|fault| format!("; {fault}")).unwrap_or_default();
-            let why = if before == self.me.run {
-                format!(
-                    "{}: another coordinator has taken over and removed or replaced the journal of this job",
-                    self.place
-                )
-            } else {
-                gone_on(&self.place)
-            };
-            return Err(Failure::Superseded(why + &left));
+        if number > self.oldest {
+            let last = self.header(number - 1).await?;
+            if last.as_ref().is_none_or(|last| last.run != before) {
+                self.check_place().await?;
+                // This number was free only because somebody has removed the journal, or replaced all objects up to it.
+                let removed = self.journal.remove(&layout::journal_object(number)).await;
+                let left = removed.err().map(|fault| format!("; {fault}")).unwrap_or_default();
+                let why = if before == self.me.run { self.lost(last) } else { gone_on(&self.place) };
+                return Err(Failure::Superseded(why + &left));
+            }
         }
         self.size.objects += 1;
         self.size.bytes += length;
@@ -233,10 +228,25 @@ impl JournalWriter {
         Failure::Superseded(format!("{} has been taken over by {by}: {left}", self.place))
     }
 
-    /// Whether an object exists that this run wrote.
-    async fn is_of(&self, number: u64, run: &str) -> Result<bool, Failure> {
-        let header = read::header(&self.journal, number).await.map_err(|fault| Failure::failed(&fault))?;
-        Ok(header.is_some_and(|header| header.run == run))
+    /// The message if the last object of this run is not there, and in its place the object with this header, if any.
+    fn lost(&self, instead: Option<Header>) -> String {
+        let left = "this job has stopped and changes nothing more";
+        if let Some(other) = instead {
+            return format!("{} has been taken over by {}: {left}", self.place, owner(&other));
+        }
+        let gone = format!("{}: the journal of this job is gone or damaged", self.place);
+        // Nobody takes over as long as the lock is held.
+        let by = if self.is_locked() {
+            "somebody has removed or changed it"
+        } else {
+            "another coordinator has taken over and ended the job, or somebody has removed the journal"
+        };
+        format!("{gone}: {by}; {left}; `tablehaul status {}` says what is there", self.place)
+    }
+
+    /// The header of an object, if it exists and can be read.
+    async fn header(&self, number: u64) -> Result<Option<Header>, Failure> {
+        read::header(&self.journal, number).await.map_err(|fault| Failure::failed(&fault))
     }
 
     /// Makes sure that the folder is still the one that was locked.
@@ -265,7 +275,7 @@ impl JournalWriter {
             return Ok(false);
         }
         self.check_ours().await?;
-        if self.is_of(last.number, &last.run).await? {
+        if self.header(last.number).await?.is_some_and(|header| header.run == last.run) {
             return Ok(true);
         }
         Err(Failure::Superseded(gone_on(&self.place)))

@@ -20,7 +20,15 @@ use engine::part_files::PartFile;
 use job::{ids::JobId, layout, paging::Places};
 use job_aws::{Fault, FaultKind};
 
-use super::{Store, files::Directory, lock, lock::Lock, path::is_temporary, s3::Prefix};
+use super::{
+    Store,
+    complete::{Origin, origin},
+    files::Directory,
+    lock,
+    lock::Lock,
+    path::is_temporary,
+    s3::Prefix,
+};
 
 impl Store {
     /// A subfolder of this folder.
@@ -294,11 +302,13 @@ impl Prefix {
         let mut complete = HashMap::new();
         if may_be_complete {
             let there = self.listing().await?.files.into_iter();
-            complete.extend(there.map(|entry| (entry.name, entry.bytes)));
+            complete.extend(there.map(|entry| (entry.name.clone(), entry)));
         }
         for file in files.iter().filter(|file| !file.parts.is_empty()) {
             let is_open = file.upload_id.as_ref().is_some_and(|id| open.contains(&**id));
-            let is_complete = complete.get(&*file.name) == Some(&file.bytes());
+            let is_complete = complete
+                .get(&*file.name)
+                .is_some_and(|entry| origin(file, entry.bytes, entry.etag.as_deref()) != Origin::Foreign);
             if !is_open && !is_complete && self.is_gone(file).await? {
                 return Ok(Some(self.gone(file)));
             }
@@ -307,7 +317,7 @@ impl Prefix {
     }
 
     /// Whether an upload that was not listed is indeed gone, as far as the permissions allow to see.
-    async fn is_gone(&self, file: &PartFile) -> Result<bool, Fault> {
+    pub(super) async fn is_gone(&self, file: &PartFile) -> Result<bool, Fault> {
         let Some(upload_id) = &file.upload_id else { return Ok(true) };
         let (key, url) = (self.target.key(&file.name), self.target.url(&file.name));
         let request = self.client.list_parts().bucket(&self.bucket).key(key).upload_id(&**upload_id);

@@ -189,7 +189,9 @@ impl Directory {
                 return Err(Fault::new(FaultKind::Lost, why));
             }
             if path.symlink_metadata().is_ok() {
-                let why = format!("{} already exists, and this export did not write it", path.display());
+                let path = path.display();
+                let why =
+                    format!("{path} already exists, and this export did not write it: move it elsewhere");
                 return Err(Fault::new(FaultKind::Refused, why));
             }
             opened.sync_all().map_err(|error| fault("complete", &path, &error))?;

@@ -6,14 +6,13 @@ use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
     types::{
-        ChecksumAlgorithm, ChecksumType, CommonPrefix, CompletedMultipartUpload, CompletedPart, Object,
-        ObjectStorageClass, OptionalObjectAttributes, RestoreStatus,
+        ChecksumAlgorithm, ChecksumType, CommonPrefix, Object, ObjectStorageClass, OptionalObjectAttributes,
+        RestoreStatus,
     },
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::base64;
 use bytes::Bytes;
-use engine::part_files::PartFile;
 use job::{ids::UploadId, layout::PartName, paging::Places, spec::S3Settings, target::Target};
 use job_aws::{Clients, Fault, FaultKind, waits};
 
@@ -245,7 +244,7 @@ impl Prefix {
 
     /// Removes an object unless another has taken its place (API Reference, "`DeleteObject`", `If-Match`). Servers that
     /// do not support this condition ignore it or return an error. Returns whether no object of that name is left.
-    async fn remove_if(&self, name: &str, etag: Option<String>) -> Result<bool, Fault> {
+    pub(super) async fn remove_if(&self, name: &str, etag: Option<String>) -> Result<bool, Fault> {
         let request = self.client.delete_object().bucket(&self.bucket).key(self.target.key(name));
         let Err(error) = request.set_if_match(etag).send().await else { return Ok(true) };
         let fault = self.fault("s3:DeleteObject", &self.target.url(name), &error);
@@ -271,70 +270,6 @@ impl Prefix {
         let missing =
             || Fault::new(FaultKind::Refused, "S3 opened a multipart upload without an id that can be used");
         reply.upload_id.and_then(|id| id.parse().ok()).ok_or_else(missing)
-    }
-
-    /// The message for a file whose upload no longer exists.
-    pub(super) fn gone(&self, file: &PartFile) -> String {
-        let url = self.target.url(&file.name);
-        format!("the multipart upload of {url} is gone: it was aborted, perhaps by a lifecycle rule")
-    }
-
-    pub(super) async fn complete(&self, file: &PartFile) -> Result<(), Fault> {
-        let Some(upload_id) = &file.upload_id else { return Ok(()) };
-        if file.parts.is_empty() {
-            return self.abort(file, false).await;
-        }
-        let parts = file.parts.iter().map(|part| {
-            CompletedPart::builder()
-                .part_number(i32::try_from(part.number).unwrap_or(i32::MAX))
-                .e_tag(&part.etag)
-                .checksum_crc32_c(base64::encode(part.crc32c.to_be_bytes()))
-                .build()
-        });
-        let upload = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
-        let (key, url) = (self.target.key(&file.name), self.target.url(&file.name));
-        let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(&key);
-        let done = request.upload_id(&**upload_id).multipart_upload(upload).send().await;
-        let done = done.map_err(|error| self.fault("s3:PutObject", &url, &error));
-        let is_gone = done.as_ref().is_err_and(|fault| fault.kind == FaultKind::NotFound);
-        // If the reply to an earlier try was lost, the upload is already complete. The length decides.
-        if !is_gone {
-            done?;
-        }
-        let (length, expected) = match self.entry(&file.name).await {
-            Err(fault) if fault.kind == FaultKind::NotFound && is_gone => {
-                return Err(Fault::new(FaultKind::Lost, self.gone(file)));
-            }
-            entry => (entry?.bytes, file.bytes()),
-        };
-        if length == expected {
-            return Ok(());
-        }
-        let why = format!("{url} has {length} bytes, expected {expected}");
-        Err(Fault::new(FaultKind::Lost, why))
-    }
-
-    pub(super) async fn abort(&self, file: &PartFile, may_be_complete: bool) -> Result<(), Fault> {
-        let Some(upload_id) = &file.upload_id else { return Ok(()) };
-        let key = self.target.key(&file.name);
-        let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key);
-        if let Err(error) = request.upload_id(&**upload_id).send().await {
-            let fault = self.fault("s3:AbortMultipartUpload", &self.target.url(&file.name), &error);
-            // It was completed, or aborted before.
-            if fault.kind != FaultKind::NotFound {
-                return Err(fault);
-            }
-        }
-        if !may_be_complete || file.parts.is_empty() {
-            return Ok(());
-        }
-        match self.entry(&file.name).await {
-            Ok(entry) if entry.bytes == file.bytes() => {
-                self.remove_if(&file.name, entry.etag).await.map(drop)
-            }
-            Err(fault) if fault.kind != FaultKind::NotFound => Err(fault),
-            Ok(_) | Err(_) => Ok(()),
-        }
     }
 }
 

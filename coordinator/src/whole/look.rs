@@ -1,9 +1,8 @@
 //! Checks the folder of an export.
 
-use std::collections::HashSet;
-
 use job::{
     export_json::{self, ExportJson, ExportJsonError},
+    ids::JobId,
     layout,
 };
 
@@ -11,9 +10,38 @@ use super::{Complete, Damaged, Sought, Whole};
 use crate::{
     backup::listed::{self, Native},
     failure::Failure,
+    retry::retry,
     store::Store,
     text::count,
 };
+
+/// The job that has made this export visible: `export.json` is its own, `manifest` lists the files in it, and
+/// `_SUCCESS` was written last. `None` if one of the three is missing or does not fit. Whether the files exist is
+/// another question.
+///
+/// # Errors
+/// Fails with [`Failure::Refused`] if something can't be read.
+pub(crate) async fn published_by(store: &Store) -> Result<Option<JobId>, Failure> {
+    let refused = |fault| Failure::refused(&fault);
+    let success = retry(|| store.look_up(layout::SUCCESS)).await.map_err(refused)?;
+    // Other tools may write something into theirs.
+    if success.is_none_or(|success| success.bytes > 0) {
+        return Ok(None);
+    }
+    let mut marks = Vec::new();
+    for name in [layout::EXPORT_JSON, layout::MANIFEST] {
+        // A folder, a link or a FIFO is not ours, and reading it fails.
+        if !retry(|| store.is_object(name)).await.map_err(refused)? {
+            return Ok(None);
+        }
+        let Some(bytes) = store.find(name).await.map_err(refused)? else { return Ok(None) };
+        marks.push(bytes);
+    }
+    let (Ok(export), Ok(listed)) = (export_json::read(&marks[0]), listed::edc(&marks[1])) else {
+        return Ok(None);
+    };
+    Ok(listed::is_of(&listed, &export).then_some(export.job))
+}
 
 /// Checks a folder that has [`layout::SUCCESS`], [`layout::MANIFEST`] or [`layout::EXPORT_JSON`].
 ///
@@ -55,7 +83,7 @@ pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
         (Some(export), listed) => {
             export.files.iter().for_each(|file| sought.want(&file.name, Some(file.bytes)));
             if let Some(listed) = listed
-                && !lists_the_same(export, listed)
+                && !listed::is_of(listed, export)
             {
                 let (manifest, export) = (layout::MANIFEST, layout::EXPORT_JSON);
                 sought.defect(format!("{manifest} does not list the files that {export} records"));
@@ -81,13 +109,6 @@ pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
         (None, None) => Kind::Unknown,
     };
     Ok(judged(sought, recorded, kind, has_success))
-}
-
-/// Whether a manifest lists the files of export.json, each once.
-fn lists_the_same(export: &ExportJson, listed: &[String]) -> bool {
-    let recorded: HashSet<&str> = export.files.iter().map(|file| &*file.name).collect();
-    let names: HashSet<&str> = listed.iter().map(String::as_str).collect();
-    recorded == names && listed.len() == names.len()
 }
 
 /// Whose export a folder may hold.
@@ -119,12 +140,14 @@ fn judged(sought: Sought, export: Option<Box<ExportJson>>, kind: Kind, has_succe
         ),
         None => {
             let without = if has_success { "" } else { "; it has no _SUCCESS" };
-            format!(
-                "names of {} were checked, because there is no {} with their lengths; contents were not \
-                 read{without}",
-                count(files, "file"),
-                layout::EXPORT_JSON
-            )
+            let why = match kind {
+                Kind::Ours => format!("{} is damaged", layout::EXPORT_JSON),
+                Kind::Others | Kind::Unknown => {
+                    format!("there is no {} with their lengths", layout::EXPORT_JSON)
+                }
+            };
+            let names = count(files, "file");
+            format!("names of {names} were checked, because {why}; contents were not read{without}")
         }
     };
     let (defects, missing) = sought.finish();

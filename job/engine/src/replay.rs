@@ -2,6 +2,7 @@
 
 use job::counted::count_of;
 use job::journal::{self, Fact, Header, JournalError, Run, Totals};
+use job::layout;
 
 use crate::{export::ExportState, import::ImportState, schedule::percent};
 
@@ -58,6 +59,24 @@ impl From<JournalError> for Broken {
     }
 }
 
+/// What is wrong if the object `missing` is not there and the next one is `number`: the number of the object to be named,
+/// and why. Anybody can put a file beside a journal.
+fn gap(missing: u64, number: u64, bytes: &[u8]) -> (u64, String) {
+    let stray = |why: &str| {
+        let advice = "move it elsewhere if this job did not write it, or restore both";
+        (number, format!("{why}, and {} before it is missing; {advice}", layout::journal_object(missing)))
+    };
+    match journal::header(bytes) {
+        Ok(header) if header.number == number => {
+            let next = layout::journal_object(number);
+            (missing, Broken::damaged(format_args!("is missing, but {next} is there")).0)
+        }
+        Ok(header) => stray(&format!("has number {} in its header", header.number)),
+        Err(JournalError::Version(_)) => (missing, Broken::damaged("is missing").0),
+        Err(JournalError::Damaged(_)) => stray("is not an object of a journal"),
+    }
+}
+
 /// Replays objects in the order of their numbers.
 pub struct Replay {
     on_file_system: bool,
@@ -78,7 +97,7 @@ impl Replay {
     pub fn object(&mut self, number: u64, bytes: &[u8]) {
         let oldest = *self.oldest.get_or_insert(number);
         if number != self.last + 1 {
-            self.broken.get_or_insert_with(|| (self.last + 1, Broken::damaged("is missing").0));
+            self.broken.get_or_insert_with(|| gap(self.last + 1, number, bytes));
         }
         self.last = number;
         let mut is_first = true;
@@ -254,12 +273,17 @@ impl State {
 }
 
 impl Journaled {
-    /// The progress, how the last run ended, and which process ran it, as text.
+    /// The progress, how the last run ended, and which process ran it, as text. Only for callers that know that its
+    /// process has ended.
     pub fn progress_text(&self) -> String {
+        self.progress("interrupted")
+    }
+
+    fn progress(&self, not_stopped: &str) -> String {
         let (begun, items) = (self.state.started_at().escape_debug(), count_of(self.state.items(), "item"));
         let ended = match &self.stopped {
             Some(why) => why.escape_debug().to_string(),
-            None => "interrupted".to_owned(),
+            None => not_stopped.to_owned(),
         };
         let (host, at) = (self.last.host.escape_debug(), self.last.at.escape_debug());
         format!(
@@ -269,9 +293,18 @@ impl Journaled {
         )
     }
 
-    /// A description of the job, as text.
+    /// A description of the job, as text. Only for callers that know that its process has ended.
     pub fn text(&self) -> String {
+        self.described("interrupted")
+    }
+
+    /// The same for callers that have not found out whether its process has ended.
+    pub fn text_as_found(&self) -> String {
+        self.described("then interrupted, or still running")
+    }
+
+    fn described(&self, not_stopped: &str) -> String {
         let (kind, table) = (self.state.kind(), self.state.table().escape_debug());
-        format!("an unfinished {kind} of table {table}, {}", self.progress_text())
+        format!("an unfinished {kind} of table {table}, {}", self.progress(not_stopped))
     }
 }

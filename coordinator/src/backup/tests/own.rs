@@ -134,6 +134,62 @@ async fn an_export_that_does_not_add_up_or_is_unknown_is_refused() {
 }
 
 #[tokio::test]
+async fn an_export_json_that_records_fewer_files_than_there_are_is_damaged() {
+    let (made, export) = exported();
+    let without = |change: fn(&mut ExportJson)| {
+        let mut changed = export.clone();
+        change(&mut changed);
+        write(&made, &changed);
+    };
+    without(|export| export.files.clear());
+    let why = made.refusal().await;
+    assert!(
+        why.contains("export.json is damaged (its files have 0 items and 0 bytes, its totals are 5"),
+        "{why}"
+    );
+    let nothing: fn(&mut ExportJson) = |export| {
+        export.files.clear();
+        (export.items, export.bytes) = (0, 0);
+    };
+    without(nothing);
+    let why = made.refusal().await;
+    assert!(
+        why.contains("/manifest does not list the files that ") && why.ends_with("copy both again"),
+        "{why}"
+    );
+    made.manifest(&[]);
+    let why = made.refusal().await;
+    assert!(why.contains(&format!("{FIRST} is a file of this export, but ")), "{why}");
+    made.remove(FIRST);
+    made.remove(SECOND);
+    assert_eq!(made.find().await.items, Some(0), "of a table without items");
+}
+
+#[tokio::test]
+async fn a_manifest_that_does_not_fit_export_json_is_damage() {
+    let (made, _) = exported();
+    let url = |name: &str| format!("s3://old/x/{name}");
+    for urls in [vec![url(FIRST)], vec![url(FIRST); 2], vec![url(FIRST), url(SECOND), url("other")]] {
+        made.manifest(&urls.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(made.refusal().await.contains("/manifest does not list the files that "), "{urls:?}");
+    }
+    made.write("manifest", b"{\"version\":3,");
+    assert!(made.refusal().await.contains("/manifest is damaged (it is cut off"));
+}
+
+#[tokio::test]
+async fn an_export_of_our_own_without_the_last_mark_is_whole_and_worth_a_note() {
+    let (made, _) = exported();
+    made.remove("_SUCCESS");
+    let backup = made.find().await;
+    assert!(
+        matches!(backup.notes.as_slice(), [note] if note.contains("has no _SUCCESS")),
+        "{:?}",
+        backup.notes
+    );
+}
+
+#[tokio::test]
 async fn an_export_that_is_not_finished_is_named() {
     let (made, _) = exported();
     made.remove("manifest");

@@ -28,6 +28,7 @@ use crate::{
     progress::Progress,
     retry::retry,
     stop::Stop,
+    text,
 };
 
 /// How long the last fact of a stopped export may take to be journaled. Together with [`ABANDON_LIMIT`] and three times
@@ -268,10 +269,12 @@ async fn is_nothing_journaled(journal: &Journal) -> bool {
 async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) -> Result<(), Failure> {
     let failed = |fault| Failure::failed(&fault);
     let store = journal.folder();
-    if let Some(name) = commit::in_the_way(store, marks).await.map_err(failed)? {
-        let url = store.url(name);
+    let foreign = commit::in_the_way(store, marks).await.map_err(failed)?;
+    if !foreign.is_empty() {
+        let urls: Vec<String> = foreign.iter().map(|name| store.url(name)).collect();
         return Err(Failure::Failed(format!(
-            "another program wrote {url} during the export: move it elsewhere"
+            "another program wrote {} during the export: move that elsewhere",
+            text::and(&urls)
         )));
     }
     match retry(|| store.lost(&state.begin.job, state.files(), marks.is_some())).await.map_err(failed)? {

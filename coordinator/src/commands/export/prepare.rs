@@ -26,7 +26,7 @@ use crate::{
     retry::retry_briefly,
     store::Store,
     table::TableFacts,
-    table_settings,
+    table_settings, text,
     whole::Complete,
 };
 
@@ -253,7 +253,7 @@ async fn occupied(
     match FolderContents::of(store).await? {
         FolderContents::Empty => Ok(StartMode::Fresh),
         FolderContents::Damaged(damaged) => Err(Failure::Refused(format!(
-            "{place} holds {}: copy the missing files again, or {choose}",
+            "{place} holds {}: copy what is missing or damaged again, or {choose}",
             damaged.sentence()
         ))),
         FolderContents::Complete(Complete { export, text, .. }) => {
@@ -269,7 +269,10 @@ async fn occupied(
         }
         FolderContents::Unfinished(journaled) => {
             let State::Export(state) = &journaled.state else {
-                return Err(Failure::Refused(format!("{place} holds {}: {choose}", journaled.text())));
+                return Err(Failure::Refused(format!(
+                    "{place} holds {}: {choose}",
+                    journaled.text_as_found()
+                )));
             };
             let different = difference(&state.begin, facts, request.wishes);
             if let Some(why) = different
@@ -286,10 +289,13 @@ async fn occupied(
             }
             let refused = |fault| Failure::refused(&fault);
             let marks = Marks::journaled(store, &journaled);
-            if let Some(name) = commit::in_the_way(store, marks.as_ref()).await.map_err(refused)? {
+            let foreign = commit::in_the_way(store, marks.as_ref()).await.map_err(refused)?;
+            if !foreign.is_empty() {
+                let names = text::and(&foreign);
                 return Err(Failure::Refused(format!(
-                    "{place} holds an unfinished export, and {name}, which this export did not write: choose another \
-                     destination, or remove the unfinished export with `tablehaul clean {place}`, which leaves {name}"
+                    "{place} holds an unfinished export, and {names}, which this export did not write: move that \
+                     elsewhere and run the same command again, or choose another destination, or remove the \
+                     unfinished export with `tablehaul clean {place}`, which leaves {names}"
                 )));
             }
             let is_restart = request.restart || journaled.is_abandoned;

@@ -55,7 +55,7 @@ pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<O
         FolderContents::Damaged(damaged) => Err(refused(damaged.text)),
         FolderContents::Foreign(names, has_more) => Err(refused(foreign_text(&names, has_more))),
         FolderContents::Unfinished(journaled) => match journaled.state {
-            State::Export(_) => Err(refused(journaled.text())),
+            State::Export(_) => Err(refused(journaled.text_as_found())),
             State::Import(_) => {
                 let is_restart = request.restart || journaled.is_abandoned;
                 Ok(Some(StateFolder { store, journaled: Some(journaled), is_restart }))

@@ -60,8 +60,26 @@ async fn whoever_sleeps_until_another_has_removed_the_journal_notices_and_leaves
     let mut first = begun(&store).await;
     let mut second = successor(&store).await;
     second.remove().await.unwrap();
+    let why = superseded(first.append(&[], LIMIT).await);
+    assert!(why.contains("the journal of this job is gone"), "{why}");
     assert!(
-        superseded(first.append(&[], LIMIT).await).contains("removed or replaced the journal of this job")
+        why.contains("another coordinator has taken over and ended the job, or somebody has removed"),
+        "{why}"
+    );
+    assert!(objects(folder.path()).is_empty());
+}
+
+#[tokio::test]
+async fn whose_journal_is_removed_while_it_holds_the_lock_knows_that_nobody_has_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let mut writer = JournalWriter::first(&store).await.unwrap();
+    writer.append(&[begin()], LIMIT).await.unwrap();
+    fs::remove_file(folder.path().join(layout::JOURNAL).join("00000001.jsonl")).unwrap();
+    let why = superseded(writer.append(&[], LIMIT).await);
+    assert!(
+        why.contains("is gone or damaged: somebody has removed or changed it") && !why.contains("taken"),
+        "{why}"
     );
     assert!(objects(folder.path()).is_empty());
 }
@@ -73,7 +91,7 @@ async fn whoever_sleeps_until_another_job_has_begun_in_the_same_place_notices() 
     let mut first = begun(&store).await;
     successor(&store).await.remove().await.unwrap();
     let _other = begun(&store).await;
-    superseded(first.append(&[], LIMIT).await);
+    assert!(superseded(first.append(&[], LIMIT).await).contains("taken over by process "));
     assert_eq!(objects(folder.path()), ["00000001.jsonl"], "that of the other");
 }
 
