@@ -78,7 +78,7 @@ fn agrees(folder: &Target, export: &ExportJson, manifest: &[u8], entries: &[Entr
             name.is_of(&export.job, export.compression) && !recorded.contains(entry.name.as_str())
         })
     };
-    match entries.iter().find(is_left_out) {
+    match entries.iter().filter(is_left_out).min_by_key(|entry| &entry.name) {
         Some(entry) => {
             let file = folder.url(&entry.name);
             Err(format!(

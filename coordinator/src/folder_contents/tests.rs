@@ -69,15 +69,13 @@ async fn marks_of(store: &Store) -> Marks {
 }
 
 impl Contents {
-    /// Those of the export of [`committed`].
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = store(folder.path());
-        write(folder.path(), JOURNAL_OBJECT, &committed());
+    /// Those of the export of [`committed`] in this folder. The manifest names the folder.
+    async fn new(folder: &Path) -> Self {
+        let store = store(folder);
+        write(folder, JOURNAL_OBJECT, &committed());
         commit::publish(&store, &marks_of(&store).await).await.unwrap();
         let names = [layout::MANIFEST, layout::EXPORT_JSON, layout::SUCCESS];
-        let ours: HashMap<_, _> =
-            names.map(|name| (name, fs::read(folder.path().join(name)).unwrap())).into();
+        let ours: HashMap<_, _> = names.map(|name| (name, fs::read(folder.join(name)).unwrap())).into();
         let (old, new) = (JobId::from_u128(7), JobId::from_u128(8));
         let other = String::from_utf8(ours[layout::EXPORT_JSON].clone()).unwrap();
         let other = other.replace(&old.to_string(), &new.to_string());
@@ -115,7 +113,9 @@ fn word(contents: &FolderContents) -> &'static str {
 
 #[tokio::test]
 async fn no_mark_of_another_hides_an_unfinished_job_and_its_own_marks_complete_it() {
-    let contents = Contents::new().await;
+    let parent = tempfile::tempdir().unwrap();
+    let path = &parent.path().join("export");
+    let contents = Contents::new(path).await;
     let mut number = 0;
     for row in TABLE.trim().lines().skip(1) {
         let fields: Vec<&str> = row.split_whitespace().filter(|field| *field != "|").collect();
@@ -123,8 +123,8 @@ async fn no_mark_of_another_hides_an_unfinished_job_and_its_own_marks_complete_i
             panic!("{row}")
         };
         for journal in ["none", "dead", "running"] {
-            let folder = tempfile::tempdir().unwrap();
-            let (path, store) = (folder.path(), store(folder.path()));
+            fs::remove_dir_all(path).unwrap();
+            let store = store(path);
             contents.put(path, layout::MANIFEST, manifest);
             contents.put(path, layout::EXPORT_JSON, export_json);
             contents.put(path, layout::SUCCESS, success);
@@ -160,7 +160,8 @@ async fn no_mark_of_another_hides_an_unfinished_job_and_its_own_marks_complete_i
 
 #[tokio::test]
 async fn a_whole_backup_of_another_beside_a_journal_is_not_what_its_job_has_written() {
-    let contents = Contents::new().await;
+    let made = tempfile::tempdir().unwrap();
+    let contents = Contents::new(made.path()).await;
     for whose in ["o", "f"] {
         let folder = tempfile::tempdir().unwrap();
         let (path, store) = (folder.path(), store(folder.path()));
@@ -178,7 +179,8 @@ async fn a_whole_backup_of_another_beside_a_journal_is_not_what_its_job_has_writ
 
 #[tokio::test]
 async fn a_journal_that_cannot_be_used_matters_unless_the_export_is_published() {
-    let contents = Contents::new().await;
+    let made = tempfile::tempdir().unwrap();
+    let contents = Contents::new(made.path()).await;
     for (success, is_published) in [("o", true), ("-", false), ("f", false)] {
         let folder = tempfile::tempdir().unwrap();
         let (path, store) = (folder.path(), store(folder.path()));
