@@ -44,6 +44,7 @@ use engine::worker::{
     part_builder::{Limits, PartBuilder},
     upload_sequencer::PartFile,
 };
+use format::output::Output;
 use job::{
     ids::{FileId, UploadId},
     layout::PartName,
@@ -121,7 +122,8 @@ pub(crate) async fn run(
         buffers: buffers::Buffers::new(store.max_writing() + 1, capacity),
         parts,
     };
-    let (encoder, inputs) = encode::Encoder::new(cores, settings.null)?;
+    let (encoder, inputs) =
+        encode::Encoder::new(cores, Output { format: settings.format, null: settings.null })?;
     let uploader = upload::Uploader { store, report: report.clone(), parts: sealed, files: outlet.files };
     let scanner = scan::Scanner {
         settings: Arc::new(settings),

@@ -1,5 +1,6 @@
 //! An export of tablehaul: export.json describes every file.
 
+use format::output::input_of;
 use job::{
     export_json::{ExportJson, PartFile},
     spec::Compression,
@@ -35,6 +36,7 @@ pub(super) fn name(folder: &Target, export: ExportJson, entries: Vec<Entry>) -> 
         table: export.table["TableName"].as_str().map(str::to_owned),
         keys: Some(export.keys),
         items: Some(export.items),
+        format: Some(input_of(export.format)),
         ..Named::new(Kind::Tablehaul, files)
     })
 }

@@ -16,7 +16,7 @@ use clap::{
     builder::{FalseyValueParser, Resettable},
 };
 use job::{
-    spec::{AwsAccess, Compression, NullSpelling, account},
+    spec::{AwsAccess, Compression, NullSpelling, OutputFormat, account},
     target::Target,
     task::TotalSegments,
 };
@@ -302,6 +302,7 @@ impl ExportArgs {
                 segments: segments.map_err(|error| format!("--segments: {error}"))?,
                 workers,
                 consistent,
+                format: OutputFormat::default(),
                 compression: compress,
                 null,
                 null_default: NullSpelling::Single,

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use job::{
     ids::JobId,
     journal::{Begin, Fact, Run},
-    spec::{ExportSettings, NullSpelling, RateSpec},
+    spec::{ExportSettings, RateSpec},
 };
 use job_aws::Clients;
 use tokio_util::sync::CancellationToken;
@@ -237,7 +237,7 @@ impl Job<'_> {
         };
         let left = prepared.facts.items.saturating_sub(state.sealed_items());
         progress.start(&prepared.facts.name, left, Phase::Reading);
-        let settings = settings(request, prepared, clients, state.begin.null);
+        let settings = settings(request, prepared, clients, &state.begin);
         let work = ExportWork::new(state, settings);
         let limits = Limits::table(prepared.rate);
         let read = driver.run(work, limits, prepared.plan.workers, stop).await;
@@ -287,7 +287,7 @@ fn settings(
     request: &ExportRequest,
     prepared: &Prepared,
     clients: &Clients,
-    null: NullSpelling,
+    begin: &Begin,
 ) -> ExportSettings {
     let plan = &prepared.plan;
     ExportSettings {
@@ -295,8 +295,9 @@ fn settings(
         consistent: request.wishes.consistent,
         total_segments: plan.segments,
         target: prepared.target.clone(),
-        compression: request.wishes.compression,
-        null,
+        format: begin.format,
+        compression: begin.compression,
+        null: begin.null,
         upload_part_bytes: plan.upload_part_bytes,
         part_file_bytes: plan.part_file_bytes,
         mean_item_bytes: prepared.facts.mean_item_bytes(),

@@ -23,9 +23,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use format::{emr::KeyNames, output::Output};
 use job::{
     export_json::{self, ExportJson, ExportJsonError},
-    format::KeyNames,
     layout,
     spec::AwsAccess,
     target::Target,
@@ -209,7 +209,7 @@ async fn check_files(
     tally.defects.store(defects as u64, Ordering::Relaxed);
     let expected = Expected {
         compression: export.compression,
-        null: export.null,
+        output: Output { format: export.format, null: export.null },
         keys: KeyNames::from(&export.keys),
         seed: uuid::Uuid::new_v4().as_u64_pair().0,
     };

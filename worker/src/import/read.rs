@@ -6,15 +6,13 @@ use std::{
     sync::PoisonError,
 };
 
-use job::{
-    format::request::Encoded,
-    split::{Codec, MAX_REJECTED_LINE_BYTES, Reject, Split, SplitLease},
-};
-use source::{
+use format::request::Encoded;
+use format::{
     codec,
-    decode::Decoder,
+    input::Decoder,
     lines::{Line, Lines},
 };
+use job::split::{Codec, MAX_REJECTED_LINE_BYTES, Reject, Split, SplitLease};
 
 use super::stored::ChecksumReader;
 
@@ -123,7 +121,7 @@ fn line_read(mark: u64, line: Line<'_>, decoder: &mut Decoder, sink: &mut impl S
         return Ok(());
     }
     let request = if is_too_long {
-        Err(job::format::request::RequestError::TooLong)
+        Err(format::request::RequestError::TooLong)
     } else {
         decoder.decode(bytes, sink.buffer())
     };

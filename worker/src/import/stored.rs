@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use files::Unchanged;
 use job::{
     fingerprint::Fingerprint,
     object::Object,
@@ -15,7 +16,6 @@ use job::{
 };
 use job_aws::{Ahead, Clients, ranges};
 use md5::{Digest, Md5};
-use source::file::Unchanged;
 
 use crate::{report::Report, retry::backoff};
 

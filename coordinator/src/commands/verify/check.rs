@@ -3,11 +3,8 @@
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::MultiGzDecoder;
-use job::{
-    export_json::PartFile,
-    format::KeyNames,
-    spec::{Compression, NullSpelling},
-};
+use format::{emr::KeyNames, output::Output};
+use job::{export_json::PartFile, spec::Compression};
 
 use super::{
     defects::Defects,
@@ -25,7 +22,7 @@ const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 #[derive(Debug)]
 pub(super) struct Expected {
     pub(super) compression: Compression,
-    pub(super) null: NullSpelling,
+    pub(super) output: Output,
     pub(super) keys: KeyNames,
     /// The seed of the hashes by which keys are compared.
     pub(super) seed: u64,
@@ -51,7 +48,7 @@ impl Expected {
     /// Fails if `source` can't be read. Damaged contents are defects, not errors.
     pub(super) fn check(&self, file: &PartFile, source: impl BufRead) -> io::Result<FileFound> {
         let mut defects = Defects::of(&file.name);
-        let mut lines = LineCheck::new(&self.keys, self.null, SeenKeys::new(self.seed, file.items));
+        let mut lines = LineCheck::new(&self.keys, self.output, SeenKeys::new(self.seed, file.items));
         // If the recorded parts do not add up to the file, that is a defect of export.json, reported before any file is
         // read.
         let parts = parts(file, self.compression == Compression::None).unwrap_or_default();

@@ -1,9 +1,6 @@
 //! Checks lines while their bytes arrive, in pieces of any length.
 
-use job::{
-    format::{KeyNames, check_line},
-    spec::NullSpelling,
-};
+use format::{emr::KeyNames, output::Output};
 
 use super::{defects::Defects, keys::SeenKeys};
 
@@ -18,7 +15,7 @@ const MAX_LINE_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct LineCheck<'a> {
     keys: &'a KeyNames,
-    null: NullSpelling,
+    output: Output,
     seen: SeenKeys,
     lines: u64,
     bytes: u64,
@@ -27,8 +24,8 @@ pub(super) struct LineCheck<'a> {
 }
 
 impl<'a> LineCheck<'a> {
-    pub(super) fn new(keys: &'a KeyNames, null: NullSpelling, seen: SeenKeys) -> Self {
-        Self { keys, null, seen, lines: 0, bytes: 0, begun: Vec::new() }
+    pub(super) fn new(keys: &'a KeyNames, output: Output, seen: SeenKeys) -> Self {
+        Self { keys, output, seen, lines: 0, bytes: 0, begun: Vec::new() }
     }
 
     /// Bytes fed so far.
@@ -89,7 +86,7 @@ impl<'a> LineCheck<'a> {
     #[inline]
     fn check(&mut self, line: &[u8], defects: &mut Defects) {
         self.lines += 1;
-        match check_line(line, self.keys, self.null) {
+        match self.output.check_line(line, self.keys) {
             Ok(key) => self.seen.add(self.lines, &key),
             Err(error) => defects.not_an_item(self.lines, &error),
         }
@@ -98,7 +95,10 @@ impl<'a> LineCheck<'a> {
 
 #[cfg(test)]
 mod tests {
-    use job::schema::{KeyAttribute, KeyKind, KeySchema};
+    use job::{
+        schema::{KeyAttribute, KeyKind, KeySchema},
+        spec::{NullSpelling, OutputFormat},
+    };
 
     use super::*;
 
@@ -107,8 +107,9 @@ mod tests {
         let schema =
             KeySchema { partition: attribute("k", KeyKind::S), sort: Some(attribute("r", KeyKind::N)) };
         let keys = KeyNames::from(&schema);
+        let output = Output { format: OutputFormat::default(), null: NullSpelling::Single };
         let mut defects = Defects::of("f");
-        let mut lines = LineCheck::new(&keys, NullSpelling::Single, SeenKeys::new(1, 100));
+        let mut lines = LineCheck::new(&keys, output, SeenKeys::new(1, 100));
         for piece in pieces {
             lines.feed(piece, &mut defects);
         }

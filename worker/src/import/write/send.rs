@@ -10,7 +10,7 @@ use engine::worker::{
     line::{Line, Outcome, Ticket},
     streams::Times,
 };
-use job::{capacity::Units, format::request::Write, spec::ImportSettings};
+use job::{capacity::Units, spec::ImportSettings, split::Write};
 use job_aws::{Fault, FaultKind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
