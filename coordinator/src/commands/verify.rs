@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! listing, export.json, manifest → folder ┐
-//! files ─ read → stored (CRC-32C) → decompressor → lines → keys ┴→ defects
+//! files ─ read → format (CRC-32C, codec, lines) → lines → keys ┴→ defects
 //! ```
 
 mod check;
@@ -14,7 +14,6 @@ mod lines;
 mod progress;
 mod read;
 mod run;
-mod stored;
 
 use std::{
     collections::HashMap,

@@ -26,21 +26,51 @@ use self::{
 /// The text of a compressed stream.
 ///
 /// Errors of `stored` are passed on unchanged. Those of the codec are [`ErrorKind::InvalidData`], or
-/// [`ErrorKind::UnexpectedEof`] if the stream ends too early. After an error no more text follows.
+/// [`ErrorKind::UnexpectedEof`] if the stream ends too early; the source of the former is that of the decompressor. After an error no more text follows.
 ///
 /// It uses up to 128 MiB of memory for zstd, which is the library's own limit, up to 64 MiB for a Hadoop block and its
 /// compressed form, and less than 8 MiB for the others.
 ///
 /// # Errors
 /// Fails if the decompressor can't be set up.
-pub fn decompress(codec: Codec, stored: impl BufRead + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+pub fn decompress<'a>(
+    codec: Codec,
+    stored: impl BufRead + Send + 'a,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
+    open(codec, stored, None)
+}
+
+/// The same for a part file of an export, with 9 MiB of memory for zstd. A frame that needs more is an error: an export
+/// needs 2 MiB, and more than 8 MiB not every decoder supports (RFC 8878, section 3.1.1.1.2).
+///
+/// # Errors
+/// Fails like [`decompress`].
+pub fn decompress_part_file<'a>(
+    codec: Codec,
+    stored: impl BufRead + Send + 'a,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
+    open(codec, stored, Some(23))
+}
+
+/// `zstd_window_log` is the largest window of a zstd frame, as a power of two.
+fn open<'a>(
+    codec: Codec,
+    stored: impl BufRead + Send + 'a,
+    zstd_window_log: Option<u32>,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
     let stored = Stored(stored);
     Ok(match codec {
         Codec::Plain => Box::new(stored.0),
         Codec::Gzip => Box::new(Text::of(codec, Gzip::new(stored))),
         Codec::Zlib => Box::new(Text::of(codec, Zlib::new(stored))),
         Codec::Bzip2 => Box::new(Text::of(codec, MultiBzDecoder::new(stored))),
-        Codec::Zstd => Box::new(Text::of(codec, zstd::Decoder::with_buffer(stored)?)),
+        Codec::Zstd => {
+            let mut decoder = zstd::Decoder::with_buffer(stored)?;
+            if let Some(log) = zstd_window_log {
+                decoder.window_log_max(log)?;
+            }
+            Box::new(Text::of(codec, decoder))
+        }
         Codec::Snappy => Box::new(Text::of(codec, Blocks::new(stored, Compression::Snappy))),
         Codec::Lz4 => Box::new(Text::of(codec, Blocks::new(stored, Compression::Lz4))),
     })
@@ -91,6 +121,14 @@ impl<R: BufRead> Read for Stored<R> {
     }
 }
 
+/// An error of a decompressor: its source. Decompressors say nothing of the data.
+#[derive(Debug, thiserror::Error)]
+#[error("corrupt {}: {source}", .codec.name())]
+struct Corrupt {
+    codec: Codec,
+    source: io::Error,
+}
+
 /// The output of a decompressor, with its errors in the words of this crate.
 struct Text<D> {
     codec: Codec,
@@ -116,7 +154,7 @@ impl<D: Read> Text<D> {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 io::Error::new(ErrorKind::UnexpectedEof, format!("{codec} ends in the middle"))
             }
-            Err(error) => io::Error::new(ErrorKind::InvalidData, format!("corrupt {codec}: {error}")),
+            Err(source) => io::Error::new(ErrorKind::InvalidData, Corrupt { codec: self.codec, source }),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! To add a format, add a variant to `OutputFormat` or `InputFormat` in the crate `job` and a module here. The compiler
 //! names the matches to extend: those of [`output`] and [`input`].
 
+pub mod checksum;
 pub mod codec;
 pub mod dynamodb_json;
 pub mod emr;

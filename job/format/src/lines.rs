@@ -24,6 +24,10 @@ pub struct Line<'a> {
     /// Its bytes without `\n` or `\r\n`; only the first ones if `is_too_long`. The first line of a text is also without
     /// the byte order mark.
     pub bytes: &'a [u8],
+    /// The same bytes as they are in the text: with `\r` and the byte order mark, but without `\n`.
+    pub raw: &'a [u8],
+    /// Whether `\n` ends it. Only the last line of a text may lack that.
+    pub has_end: bool,
     /// Whether it is longer than [`job::split::MAX_LINE_BYTES`]. The bytes after those were skipped.
     pub is_too_long: bool,
 }
@@ -99,7 +103,8 @@ impl<R: Read> Lines<R> {
         let offset = self.offset;
         self.offset += held as u64 + skipped + u64::from(has_end);
         self.held.start += usize::from(has_end) + if skipped > 0 { 0 } else { held };
-        let mut bytes = &self.buffer[from..from + held];
+        let raw = &self.buffer[from..from + held];
+        let mut bytes = raw;
         if has_end && skipped == 0 {
             bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         }
@@ -108,7 +113,7 @@ impl<R: Read> Lines<R> {
         if offset == 0 {
             bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
         }
-        Ok(Some(Line { offset, next: self.offset, bytes, is_too_long }))
+        Ok(Some(Line { offset, next: self.offset, bytes, raw, has_end, is_too_long }))
     }
 
     /// Reads up to the end of the line that begins with the held part.

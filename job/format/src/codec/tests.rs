@@ -264,3 +264,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_part_file_may_need_a_window_of_eight_mebibytes_and_no_more() {
+    for (log, is_read) in [(23, true), (24, false)] {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(log).unwrap();
+        encoder.write_all(b"line\n").unwrap();
+        let stored = encoder.finish().unwrap();
+        let read = |text: io::Result<Box<dyn Read + Send + '_>>| io::read_to_string(text.unwrap());
+        assert_eq!(read(decompress(Codec::Zstd, &*stored)).unwrap(), "line\n");
+        let part_file = read(decompress_part_file(Codec::Zstd, &*stored));
+        assert_eq!(part_file.is_ok(), is_read, "{log}: {part_file:?}");
+    }
+}
