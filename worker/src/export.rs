@@ -28,9 +28,9 @@
 mod buffers;
 mod codec;
 mod encode;
+mod fetch;
 mod fill;
 mod key;
-mod raw;
 mod scan;
 mod segments;
 mod store;
@@ -56,6 +56,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     cpu::Cores,
+    dynamodb::raw,
     inlet::{Unsolicited, offer},
     limiter::CapacityLimiter,
     report::Report,
@@ -127,7 +128,8 @@ pub(crate) async fn run(
     let uploader = upload::Uploader { store, report: report.clone(), parts: sealed, files: outlet.files };
     let scanner = scan::Scanner {
         settings: Arc::new(settings),
-        clients,
+        client: raw::client(clients.dynamodb.config().to_builder()),
+        address: clients.dynamodb_address.clone(),
         limiter,
         report,
         encoder,

@@ -17,9 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{
     body::{Bodies, Call},
     cost::Ratio,
-    raw::{SendError, Table},
     reason,
     reply::Reply,
+    table::{SendError, Table},
 };
 use crate::{limiter::CapacityLimiter, report::Report, retry::backoff};
 

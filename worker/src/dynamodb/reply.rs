@@ -2,15 +2,8 @@
 
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::{
-    interceptors::context::OutputOrError,
-    orchestrator::{HttpResponse, OrchestratorError},
-    ser_de::{DeserializeResponse, SharedResponseDeserializer},
-};
-use aws_smithy_types::{
-    body::SdkBody,
-    config_bag::{ConfigBag, FrozenLayer},
-};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt, LengthLimitError};
 use job_aws::{FaultKind, MAX_REPLY_BYTES};
 
@@ -82,18 +75,6 @@ impl ReplyBody {
             return Err(Torn("with a wrong x-amz-crc32"));
         }
         Ok(())
-    }
-}
-
-/// Any other reply, deserialized by the SDK. `operation` is the configuration that contains its deserializer.
-pub(crate) fn as_the_sdk(
-    operation: Option<&FrozenLayer>,
-    response: &HttpResponse,
-    config: &ConfigBag,
-) -> OutputOrError {
-    match operation.and_then(|layer| layer.load::<SharedResponseDeserializer>()) {
-        Some(theirs) => theirs.deserialize_nonstreaming_with_config(response, config),
-        None => Err(OrchestratorError::other("the SDK has no deserialiser for the operation")),
     }
 }
 
