@@ -16,7 +16,6 @@ mod inlet;
 mod limiter;
 mod parent;
 mod report;
-mod retry;
 mod say;
 mod yarn;
 

@@ -23,14 +23,14 @@ use job::{
     spec::ExportSettings,
     task::{Lease, Mark, Position},
 };
-use job_aws::{Fault, FaultKind};
+use job_aws::{Fault, FaultKind, Policy};
 
 use super::{
     encode::{EncodeError, Encoded, Encoder, Fetched, KEEP_BYTES},
     fetch::{FetchError, fetch},
     key,
 };
-use crate::{limiter::CapacityLimiter, report::Report, retry::backoff};
+use crate::{limiter::CapacityLimiter, report::Report};
 
 /// The job fails after this many malformed replies in a row for a page.
 const MALFORMED_REPLIES: u32 = 5;
@@ -208,12 +208,11 @@ impl Scanner {
                 format!("Scan of table {}, segment {}: {error}", self.settings.table, segment.lease.segment),
             ),
         };
-        if !fault.is_retryable() {
-            return Err(fault.into());
-        }
-        self.report.retry(&fault);
         segment.failures += 1;
-        tokio::time::sleep(backoff(segment.failures, rand::random())).await;
+        let pause = Policy::Endless.pause(&fault, segment.failures, rand::random());
+        let Some(pause) = pause else { return Err(fault.into()) };
+        self.report.retry(&fault);
+        tokio::time::sleep(pause).await;
         Ok(())
     }
 }

@@ -10,9 +10,9 @@ use std::{
 
 use files::Unchanged;
 use job::{fingerprint::Fingerprint, object::Object, split::Split};
-use job_aws::{Ahead, Clients, ranges};
+use job_aws::{Ahead, Clients, Policy, ranges, retry};
 
-use crate::{report::Report, retry::backoff};
+use crate::report::Report;
 
 /// For an object in S3: one range in hand, two in flight.
 const AHEAD: Ahead = Ahead { range_bytes: 1024 * 1024, ranges: 2 };
@@ -115,22 +115,11 @@ struct InS3 {
 }
 
 impl InS3 {
-    /// Retries as long as that may help: the coordinator decides when it has taken too long.
     async fn get(self, range: Range<u64>) -> Result<bytes::Bytes, job_aws::Fault> {
         let Self { bucket, key, etag, clients, report } = self;
         let address = &clients.s3_address;
-        let mut failures = 0;
-        loop {
-            let got = job_aws::get_range(&clients.s3, address, &bucket, &key, etag.as_deref(), range.clone());
-            match got.await {
-                Err(fault) if fault.is_retryable() => {
-                    failures += 1;
-                    report.retry(&fault);
-                    tokio::time::sleep(backoff(failures, rand::random())).await;
-                }
-                got => return got,
-            }
-        }
+        let get = || job_aws::get_range(&clients.s3, address, &bucket, &key, etag.as_deref(), range.clone());
+        retry(Policy::Endless, |fault| report.retry(fault), get).await
     }
 }
 

@@ -11,7 +11,7 @@ use engine::worker::{
     streams::Times,
 };
 use job::{capacity::Units, spec::ImportSettings, split::Write};
-use job_aws::{Fault, FaultKind};
+use job_aws::{Fault, FaultKind, backoff};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
     reply::Reply,
     table::{SendError, Table},
 };
-use crate::{limiter::CapacityLimiter, report::Report, retry::backoff};
+use crate::{limiter::CapacityLimiter, report::Report};
 
 /// Called with the outcomes of lines.
 pub(crate) type Settle = Arc<dyn Fn(Vec<(Ticket, Outcome)>) + Send + Sync>;
