@@ -23,7 +23,7 @@ use std::fmt;
 use job::{
     object::Object,
     schema::KeySchema,
-    split::{Checksum, Codec, Format},
+    split::{Checksum, Codec, InputFormat},
     target::Target,
 };
 use job_aws::Clients;
@@ -92,7 +92,7 @@ pub(crate) struct BackupFile {
     pub(crate) bytes: u64,
     pub(crate) codec: Codec,
     /// `None` if it holds no line.
-    pub(crate) format: Option<Format>,
+    pub(crate) format: Option<InputFormat>,
     /// All parts of the file, if they are recorded; empty otherwise.
     pub(crate) parts: Vec<Part>,
     /// The checksum of the whole file as stored.

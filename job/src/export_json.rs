@@ -6,7 +6,7 @@ use crate::{
     ids::JobId,
     layout::PartName,
     schema::KeySchema,
-    spec::{Compression, NullSpelling},
+    spec::{Compression, NullSpelling, OutputFormat},
     table_settings::TableSettings,
 };
 
@@ -28,6 +28,9 @@ pub struct ExportJson {
     pub finished_at: String,
     /// The keys of the table, by which `verify` and an import check items.
     pub keys: KeySchema,
+    /// The format of the files.
+    #[serde(default, skip_serializing_if = "OutputFormat::is_default")]
+    pub format: OutputFormat,
     /// How the files are compressed.
     pub compression: Compression,
     /// How NULL is spelled in them. Older versions knew only one spelling and did not record it.

@@ -14,6 +14,47 @@ use crate::{
     task::TotalSegments,
 };
 
+/// The format of the lines of part files: all that an export writes. What each format is, the crate `format` says.
+///
+/// Journals, control messages and `export.json` name it only if it is not the default, which is what their older
+/// versions mean. An older program would read another format as the default, so another one needs a new
+/// [`VERSION`](crate::export_json::VERSION) of `export.json` and a new version of the journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutputFormat {
+    /// The lines of emr-dynamodb-connector, which AWS Data Pipeline wrote, too.
+    #[default]
+    EmrLines,
+}
+
+impl OutputFormat {
+    /// All formats.
+    pub const ALL: [Self; 1] = [Self::EmrLines];
+
+    /// Its name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EmrLines => "emr-lines",
+        }
+    }
+
+    /// Whether it is the format that is meant where none is named.
+    #[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde asks for
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl FromStr for OutputFormat {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|format| format.name() == name)
+            .ok_or_else(|| format!("unknown output format {name:?}"))
+    }
+}
+
 /// How part files are compressed. Each upload part is a gzip member or zstd frame of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -166,7 +207,9 @@ pub struct ExportSettings {
     pub total_segments: TotalSegments,
     /// The folder for part files.
     pub target: Target,
-    /// How part files are compressed.
+    /// The format of part files.
+    pub format: OutputFormat,
+    /// How they are compressed.
     pub compression: Compression,
     /// How NULL is spelled in them.
     pub null: NullSpelling,

@@ -58,9 +58,9 @@ named!(
 );
 
 named!(
-    /// The format of the lines of an object.
-    Format {
-        /// Lines of emr-dynamodb-connector and tablehaul; see [`crate::format`]. The older lines of Hive, with `^B`
+    /// The format of the lines of an object: all that an import reads. The crate `format` reads them.
+    InputFormat {
+        /// Lines of emr-dynamodb-connector and tablehaul. The older lines of Hive, with `^B`
         /// between attributes and `^C` after names, are recognized line by line.
         Emr = "EMR lines",
         /// DynamoDB's own export in DynamoDB JSON: `{"Item":…}`, or `{"Keys":…,"NewImage":…}` in an incremental one.
@@ -102,7 +102,7 @@ pub struct Split {
     /// How the object is compressed.
     pub codec: Codec,
     /// The format of its lines.
-    pub format: Format,
+    pub format: InputFormat,
     /// The checksum of the bytes of the range, if known.
     pub checksum: Option<Checksum>,
 }
@@ -191,6 +191,15 @@ impl std::ops::AddAssign for Counts {
         self.item_bytes += more.item_bytes;
         self.units += more.units;
     }
+}
+
+/// Whether a line puts or deletes an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// It puts the item.
+    Put,
+    /// It deletes the item with the key.
+    Delete,
 }
 
 /// A line that is not a valid item, or one that DynamoDB rejects.

@@ -16,7 +16,7 @@ use job::{
     journal::{self, Begin, Fact, Header, OpenedFile, Run, Writer},
     layout,
     schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::{Compression, NullSpelling},
+    spec::{Compression, NullSpelling, OutputFormat},
     task::{Position, Step, TotalSegments},
 };
 use nix::sys::{
@@ -166,6 +166,7 @@ fn begin(segments: u32) -> anyhow::Result<Begin> {
         arn: None,
         table_id: None,
         keys: KeySchema { partition: KeyAttribute { name: "pk".into(), kind: KeyKind::S }, sort: None },
+        format: OutputFormat::EmrLines,
         compression: Compression::None,
         null: NullSpelling::Single,
         consistent: false,

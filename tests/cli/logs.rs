@@ -240,7 +240,7 @@ fn the_most_verbose_log_of_a_resumed_export_and_of_an_import_holds_no_item_key_o
     let log = logged(&exported.stderr);
     has(&log, "INFO", "coordinator::journal", "folder acquired");
     has(&log, "TRACE", "worker::export::scan", "page read worker=1");
-    has(&log, "DEBUG", "worker::retry", "retry after a pause");
+    has(&log, "DEBUG", "job_aws::retry", "retry after a pause");
     secrets.are_not_in(&exported.stderr);
 
     // Another backup: without a record of its counts, so that a line may be added.
@@ -264,7 +264,7 @@ fn the_most_verbose_log_of_a_resumed_export_and_of_an_import_holds_no_item_key_o
     assert!(rejected.contains("no item at all"), "{rejected}");
     let log = logged(&imported.stderr);
     has(&log, "DEBUG", "coordinator::driver::logging", "split done worker=1");
-    has(&log, "DEBUG", "worker::retry", "retry after a pause");
+    has(&log, "DEBUG", "job_aws::retry", "retry after a pause");
     secrets.are_not_in(&imported.stderr);
 }
 

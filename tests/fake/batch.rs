@@ -2,7 +2,7 @@
 
 use crate::api::{ApiError, Report, table_name};
 use crate::decimal::Decimal;
-use job::item::{AttributeValue, Item};
+use format::item::{AttributeValue, Item};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;

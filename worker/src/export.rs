@@ -28,9 +28,9 @@
 mod buffers;
 mod codec;
 mod encode;
+mod fetch;
 mod fill;
 mod key;
-mod raw;
 mod scan;
 mod segments;
 mod store;
@@ -44,6 +44,7 @@ use engine::worker::{
     part_builder::{Limits, PartBuilder},
     upload_sequencer::PartFile,
 };
+use format::output::Output;
 use job::{
     ids::{FileId, UploadId},
     layout::PartName,
@@ -55,6 +56,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     cpu::Cores,
+    dynamodb::raw,
     inlet::{Unsolicited, offer},
     limiter::CapacityLimiter,
     report::Report,
@@ -121,11 +123,13 @@ pub(crate) async fn run(
         buffers: buffers::Buffers::new(store.max_writing() + 1, capacity),
         parts,
     };
-    let (encoder, inputs) = encode::Encoder::new(cores, settings.null)?;
+    let (encoder, inputs) =
+        encode::Encoder::new(cores, Output { format: settings.format, null: settings.null })?;
     let uploader = upload::Uploader { store, report: report.clone(), parts: sealed, files: outlet.files };
     let scanner = scan::Scanner {
         settings: Arc::new(settings),
-        clients,
+        client: raw::client(clients.dynamodb.config().to_builder()),
+        address: clients.dynamodb_address.clone(),
         limiter,
         report,
         encoder,

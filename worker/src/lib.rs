@@ -8,6 +8,7 @@ mod agent;
 pub mod cli;
 mod connect;
 mod cpu;
+mod dynamodb;
 mod exit;
 mod export;
 mod import;
@@ -15,9 +16,7 @@ mod inlet;
 mod limiter;
 mod logs;
 mod parent;
-mod reply;
 mod report;
-mod retry;
 mod say;
 mod yarn;
 

@@ -101,7 +101,7 @@ async fn a_task_logs_what_its_coordinator_asks_for_to_the_log_of_its_container()
         for logged in [
             " INFO worker: worker started version=",
             " DEBUG worker::export::scan: segment begun segment=4 ",
-            " DEBUG worker::retry: retry after a pause operation=Scan ",
+            " DEBUG job_aws::retry: retry after a pause ",
             " TRACE worker::export::scan: page read segment=4 ",
             " INFO worker: the job is over\n",
         ] {

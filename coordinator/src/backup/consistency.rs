@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use job::{
+use format::{
+    head::{FirstLine, Head},
     item::AttributeValue,
-    schema::{KeyAttribute, KeyKind, KeySchema},
-    split::{Codec, Format},
 };
-use source::head::{FirstLine, Head};
+use job::{
+    schema::{KeyAttribute, KeyKind, KeySchema},
+    split::{Codec, InputFormat},
+};
 
 use super::{Kind, named::Named};
 
@@ -24,7 +26,7 @@ pub(super) struct Detected {
 /// What its first line shows about all of its lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct First {
-    pub(super) format: Format,
+    pub(super) format: InputFormat,
     described: &'static str,
     is_incremental: bool,
 }
@@ -138,7 +140,7 @@ pub(super) fn agree(named: &Named, looks: &[Detected]) -> Result<Agreed, String>
     let kind_of = |first: First| (first.format, first.is_incremental);
     let stated = match (named.kind, named.format) {
         (kind, Some(format)) => Some((format, kind == Kind::Incremental)),
-        (Kind::Tablehaul | Kind::Edc, None) => Some((Format::Emr, false)),
+        (Kind::Edc, None) => Some((InputFormat::Emr, false)),
         _ => None,
     };
     if let Some(stated) = stated

@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
+use format::head::{self, FirstLine, Head, HeadError};
 use job::{schema::KeySchema, split::MAX_LINE_BYTES};
 use job_aws::Fault;
-use source::head::{self, FirstLine, Head, HeadError};
 use tokio::task::JoinSet;
 
 use super::{

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use job::{layout, schema::KeySchema, split::Checksum, split::Format, target::Target};
+use job::{layout, schema::KeySchema, split::Checksum, split::InputFormat, target::Target};
 
 use super::{Kind, Part};
 use crate::{store::Entry, text::count};
@@ -17,7 +17,7 @@ pub(super) struct Named {
     pub(super) keys: Option<KeySchema>,
     pub(super) items: Option<u64>,
     /// The format of the files, if the backup states it.
-    pub(super) format: Option<Format>,
+    pub(super) format: Option<InputFormat>,
     pub(super) notes: Vec<String>,
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use aws_smithy_types::base64;
 use job::{
     object::Object,
-    split::{Checksum, Format},
+    split::{Checksum, InputFormat},
     target::Target,
 };
 use md5::{Digest, Md5};
@@ -102,10 +102,10 @@ impl Summary {
         }
     }
 
-    fn format(&self) -> Result<Format, String> {
+    fn format(&self) -> Result<InputFormat, String> {
         match self.output_format.as_str() {
-            "DYNAMODB_JSON" => Ok(Format::Json),
-            "ION" => Ok(Format::Ion),
+            "DYNAMODB_JSON" => Ok(InputFormat::Json),
+            "ION" => Ok(InputFormat::Ion),
             other => Err(format!("output format {} is not known", other.escape_debug())),
         }
     }

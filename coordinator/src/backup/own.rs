@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use format::output::input_of;
 use job::{
     export_json::{ExportJson, PartFile},
     layout::{self, PartName},
@@ -47,6 +48,7 @@ pub(super) fn name(
         keys: Some(export.keys),
         items: Some(export.items),
         notes,
+        format: Some(input_of(export.format)),
         ..Named::new(Kind::Tablehaul, files)
     })
 }

@@ -82,7 +82,7 @@ fn parts(file: &BackupFile, whole: &Split) -> Vec<Split> {
 mod tests {
     use super::*;
     use crate::backup::{Kind, Part};
-    use job::{object::Object, split::Format};
+    use job::{object::Object, split::InputFormat};
 
     fn file(bytes: u64, codec: Codec, is_listed: bool) -> BackupFile {
         BackupFile {
@@ -90,7 +90,7 @@ mod tests {
             etag: Some("tag".into()),
             bytes,
             codec,
-            format: Some(Format::Emr),
+            format: Some(InputFormat::Emr),
             parts: Vec::new(),
             checksum: None,
             is_listed,

@@ -100,7 +100,7 @@ async fn backups_of_the_java_tool_are_found_where_they_were_moved_to() {
         let note = format!("the manifest names s3://mybucket/exports/{was}: reading its files from {folder}");
         assert_eq!(backup.notes, [note]);
         for file in &backup.files {
-            assert_eq!((file.codec, file.format), (codec, Some(Format::Emr)), "{name}");
+            assert_eq!((file.codec, file.format), (codec, Some(InputFormat::Emr)), "{name}");
             assert!(file.is_listed && file.bytes > 0);
         }
         let formats =
@@ -132,8 +132,8 @@ async fn a_folder_without_manifest_is_all_its_files() {
     assert_eq!(
         files,
         [
-            (Codec::Gzip, Some(Format::Emr), false),
-            (Codec::Plain, Some(Format::Emr), false),
+            (Codec::Gzip, Some(InputFormat::Emr), false),
+            (Codec::Plain, Some(InputFormat::Emr), false),
             (Codec::Plain, None, false)
         ]
     );

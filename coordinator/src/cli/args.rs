@@ -17,7 +17,7 @@ use clap::{
     builder::{FalseyValueParser, Resettable},
 };
 use job::{
-    spec::{AwsAccess, Compression, NullSpelling, account},
+    spec::{AwsAccess, Compression, NullSpelling, OutputFormat, account},
     target::Target,
     task::TotalSegments,
 };
@@ -304,6 +304,7 @@ impl ExportArgs {
                 segments,
                 workers,
                 consistent,
+                format: OutputFormat::default(),
                 compression: compress,
                 null,
                 null_default: NullSpelling::Single,

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use job::{
     ids::JobId,
     journal::{Begin, Fact, Run},
-    spec::{ExportSettings, NullSpelling, RateSpec},
+    spec::{ExportSettings, RateSpec},
 };
 use job_aws::Clients;
 use tokio::sync::watch;
@@ -254,7 +254,7 @@ impl Job<'_> {
             note: progress.sink(),
             snapshots: &snapshots,
         };
-        let settings = settings(request, prepared, clients, state.begin.null);
+        let settings = settings(request, prepared, clients, &state.begin);
         let work = ExportWork::new(state, settings);
         let limits = Limits::table(prepared.rate);
         // Boxed because the future of a pass is large.
@@ -304,7 +304,7 @@ fn settings(
     request: &ExportRequest,
     prepared: &Prepared,
     clients: &Clients,
-    null: NullSpelling,
+    begin: &Begin,
 ) -> ExportSettings {
     let plan = &prepared.plan;
     ExportSettings {
@@ -312,8 +312,9 @@ fn settings(
         consistent: request.wishes.consistent,
         total_segments: plan.segments,
         target: prepared.target.clone(),
-        compression: request.wishes.compression,
-        null,
+        format: begin.format,
+        compression: begin.compression,
+        null: begin.null,
         upload_part_bytes: plan.upload_part_bytes,
         part_file_bytes: plan.part_file_bytes,
         mean_item_bytes: prepared.facts.mean_item_bytes(),

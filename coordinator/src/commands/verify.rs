@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! listing, export.json, manifest → folder ┐
-//! files ─ read → stored (CRC-32C) → decompressor → lines → keys ┴→ defects
+//! files ─ read → format (CRC-32C, codec, lines) → lines → keys ┴→ defects
 //! ```
 
 mod check;
@@ -14,7 +14,6 @@ mod lines;
 mod progress;
 mod read;
 mod run;
-mod stored;
 
 use std::{
     collections::HashMap,
@@ -23,9 +22,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use format::{emr::KeyNames, output::Output};
 use job::{
     export_json::{self, ExportJson, ExportJsonError},
-    format::KeyNames,
     layout,
     spec::AwsAccess,
     target::Target,
@@ -209,7 +208,7 @@ async fn check_files(
     tally.defects.store(defects as u64, Ordering::Relaxed);
     let expected = Expected {
         compression: export.compression,
-        null: export.null,
+        output: Output { format: export.format, null: export.null },
         keys: KeyNames::from(&export.keys),
         seed: uuid::Uuid::new_v4().as_u64_pair().0,
     };

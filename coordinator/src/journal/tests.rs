@@ -10,7 +10,7 @@ use job::{
     journal::{self, Begin, Header, OpenedFile, Stopped, Writer},
     layout,
     schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::{AwsAccess, Compression, NullSpelling},
+    spec::{AwsAccess, Compression, NullSpelling, OutputFormat},
     target::Target,
     task::{Mark, Position, Step, TotalSegments},
 };
@@ -49,6 +49,7 @@ pub(crate) fn begin() -> Fact {
         arn: None,
         table_id: None,
         keys: KeySchema { partition, sort: None },
+        format: OutputFormat::EmrLines,
         compression: Compression::None,
         null: NullSpelling::Single,
         consistent: false,

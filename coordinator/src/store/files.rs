@@ -8,9 +8,9 @@ use std::{
 };
 
 use bytes::Bytes;
+use files::Unchanged;
 use job::{layout, target::Target};
 use job_aws::{Fault, FaultKind};
-use source::file::Unchanged;
 
 use super::{
     Entry, Listing,
@@ -169,7 +169,7 @@ impl Directory {
         let path = self.path.join(name);
         let most = limits::most(name);
         let read = || -> io::Result<(Vec<u8>, u64)> {
-            let file = source::file::open(&path)?;
+            let file = files::open(&path)?;
             let length = file.metadata()?.len();
             let mut bytes = Vec::new();
             if length <= most {
@@ -251,7 +251,7 @@ impl Directory {
         let opened = match object.etag.as_deref().map(str::parse) {
             Some(Ok(found)) => Unchanged::open(&path, found),
             // Opening anything but a regular file fails, with a message that says what it is.
-            None | Some(Err(_)) => source::file::open(&path)
+            None | Some(Err(_)) => files::open(&path)
                 .and_then(|_| Err(io::Error::other("it was not there when its folder was listed"))),
         };
         opened.map_err(|error| fault("read", &path, &error))

@@ -8,8 +8,8 @@ use std::{
     path::Path,
 };
 
+use files::other_than_file;
 use nix::fcntl::OFlag;
-use source::file::other_than_file;
 use tempfile::{NamedTempFile, TempPath};
 
 /// Opens a file, which must be a regular file and not a link.

@@ -3,9 +3,9 @@
 use std::{io, ops::Range};
 
 use bytes::Bytes;
+use files::Unchanged;
 use job::{spec::AwsAccess, target::Target};
 use job_aws::{Clients, Fault, FaultKind, Retries, connect_to_s3};
-use source::file::Unchanged;
 use tokio::sync::mpsc;
 
 use super::{

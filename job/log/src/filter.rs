@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use tracing::level_filters::LevelFilter;
 
 /// Our crates. A module is named by its path, which begins with one of them.
-const CRATES: [&str; 6] = ["coordinator", "engine", "job", "job_aws", "source", "worker"];
+const CRATES: [&str; 7] = ["coordinator", "engine", "files", "format", "job", "job_aws", "worker"];
 
 /// Which events are logged: the most detailed level of each module.
 ///

@@ -4,7 +4,7 @@ use super::{FromWorker, Malformed, Sealed, SealedPart, Stats, ToWorker, wire};
 use crate::{
     capacity::Units,
     ids::{Attempt, FileId, Segment, WorkerId},
-    spec::{AwsAccess, ExportSettings, S3Settings, Tags},
+    spec::{AwsAccess, ExportSettings, OutputFormat, S3Settings, Tags},
     task::{Lease, Mark, Position, Step, TotalSegments},
 };
 
@@ -144,6 +144,10 @@ impl TryFrom<wire::ExportSettings> for ExportSettings {
             total_segments: TotalSegments::try_from(settings.total_segments)
                 .map_err(|_| Malformed("number of segments"))?,
             target: settings.target.parse().map_err(|_| Malformed("target"))?,
+            format: match settings.format.as_str() {
+                "" => OutputFormat::default(),
+                name => name.parse().map_err(|_| Malformed("output format"))?,
+            },
             compression: settings.compression.parse().map_err(|_| Malformed("compression"))?,
             null: settings.null.parse().map_err(|_| Malformed("spelling of NULL"))?,
             upload_part_bytes: settings.upload_part_bytes,
@@ -187,5 +191,26 @@ impl TryFrom<wire::S3> for S3Settings {
             storage_class: s3.storage_class,
             tags: Tags::new(tags).map_err(|_| Malformed("tags"))?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_older_versions_need_no_name_and_an_unknown_format_is_refused() {
+        let settings = wire::ExportSettings {
+            total_segments: 1,
+            target: "/backup".into(),
+            compression: "none".into(),
+            null: "single".into(),
+            ..wire::ExportSettings::default()
+        };
+        let read = ExportSettings::try_from(settings.clone()).unwrap();
+        assert_eq!(read.format, OutputFormat::EmrLines);
+        assert_eq!(wire::ExportSettings::from(read).format, "");
+        let unknown = wire::ExportSettings { format: "parquet".into(), ..settings };
+        assert_eq!(ExportSettings::try_from(unknown), Err(Malformed("output format")));
     }
 }

@@ -199,7 +199,7 @@ mod tests {
     use crate::{
         control::ToWorker,
         spec::{AwsAccess, S3Settings, Sse, WriteMode},
-        split::{Codec, Format},
+        split::{Codec, InputFormat},
     };
 
     #[test]
@@ -213,7 +213,7 @@ mod tests {
             text_start: 10,
             cut: true,
             codec: Codec::Plain,
-            format: Format::Ion,
+            format: InputFormat::Ion,
             checksum: Some(Checksum::Md5([7; 16])),
         };
         let lease = ToWorker::Split(Box::new(SplitLease { split, attempt: Attempt(2), mark: 20 }));

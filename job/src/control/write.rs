@@ -134,6 +134,11 @@ impl From<ExportSettings> for wire::ExportSettings {
             consistent: settings.consistent,
             total_segments: settings.total_segments.get(),
             target: settings.target.to_string(),
+            format: if settings.format.is_default() {
+                String::new()
+            } else {
+                settings.format.name().to_owned()
+            },
             compression: settings.compression.name().to_owned(),
             null: settings.null.name().to_owned(),
             upload_part_bytes: settings.upload_part_bytes,

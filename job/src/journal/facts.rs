@@ -8,7 +8,7 @@ use crate::{
     ids::{FileId, JobId, Segment, SplitId, UploadId},
     layout::PartName,
     schema::KeySchema,
-    spec::{Compression, NullSpelling, WriteMode},
+    spec::{Compression, NullSpelling, OutputFormat, WriteMode},
     split::Counts,
     table_settings::TableSettings,
     task::{Mark, TotalSegments},
@@ -63,6 +63,9 @@ pub struct Begin {
     pub table_id: Option<String>,
     /// Its key.
     pub keys: KeySchema,
+    /// The format of part files.
+    #[serde(default, skip_serializing_if = "OutputFormat::is_default")]
+    pub format: OutputFormat,
     /// How part files are compressed.
     pub compression: Compression,
     /// How NULL is spelled in part files; older versions knew only one spelling.

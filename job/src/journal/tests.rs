@@ -151,6 +151,9 @@ fn what_older_versions_did_not_journal_has_the_value_that_they_meant() {
         "compression":"none","consistent":false,"segments":1,"started_at":"","expected_items":0,"description":null}"#;
     let begin: Begin = serde_json::from_str(begin).unwrap();
     assert_eq!(begin.null, crate::spec::NullSpelling::Single);
+    assert_eq!(begin.format, crate::spec::OutputFormat::EmrLines);
+    let written = serde_json::to_value(&begin).unwrap();
+    assert_eq!(written.get("format"), None, "the format of older versions is not named");
     let counts: Counts = serde_json::from_str(r#"{"items":7,"kept":1,"item_bytes":9,"units":8000}"#).unwrap();
     assert_eq!((counts.removed, counts.lines()), (0, 8));
     let both = serde_json::to_value(Begin { null: crate::spec::NullSpelling::Both, ..begin }).unwrap();

@@ -4,12 +4,8 @@
 //! `RUSTC_BOOTSTRAP=1 cargo +stable fuzz run check_line -- -max_total_time=120 -max_len=4096 -dict=fuzz/tokens.dict`
 #![no_main]
 
-use job::{
-    format::{KeyNames, check_line},
-    item::{Item, ItemError},
-    schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::NullSpelling,
-};
+use format::{emr::{KeyNames, check_line}, item::{Item, ItemError}};
+use job::{schema::{KeyAttribute, KeyKind, KeySchema}, spec::NullSpelling};
 use libfuzzer_sys::fuzz_target;
 
 fn check(line: &[u8]) {

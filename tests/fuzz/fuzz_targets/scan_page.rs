@@ -4,11 +4,8 @@
 //! `RUSTC_BOOTSTRAP=1 cargo +stable fuzz run scan_page -- -max_total_time=120 -max_len=4096 -dict=fuzz/tokens.dict`
 #![no_main]
 
-use job::{
-    format::scan_page,
-    item::{Item, ItemError},
-    spec::NullSpelling,
-};
+use format::{emr::scan_page, item::{Item, ItemError}};
+use job::spec::NullSpelling;
 use libfuzzer_sys::fuzz_target;
 use serde::Deserialize;
 use serde_json::value::RawValue;

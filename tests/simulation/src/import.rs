@@ -14,13 +14,12 @@ use fastrand::Rng;
 use job::{
     capacity::Units,
     control::{FromWorker, ToWorker},
-    format::request::Write,
     ids::{Attempt, JobId, SplitId},
     journal::{BeginImport, Fact, Settled},
     object::Object,
     schema::{KeyAttribute, KeyKind, KeySchema},
     spec::{AwsAccess, ImportSettings, WriteMode},
-    split::{Codec, Format, Reject, Split, SplitLease},
+    split::{Codec, InputFormat, Reject, Split, SplitLease, Write},
 };
 
 use crate::means::{Job, Means};
@@ -92,7 +91,7 @@ impl Import {
                 text_start: start,
                 cut: false,
                 codec: Codec::Plain,
-                format: Format::Emr,
+                format: InputFormat::Emr,
                 checksum: None,
             }
         };

@@ -7,11 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use engine::worker::part_builder::Page;
+use format::{emr::TranscodeError, output::Output};
 use job::{
     capacity::Units,
-    format::TranscodeError,
     ids::{Attempt, Segment},
-    spec::NullSpelling,
     task::Position,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -82,7 +81,7 @@ pub(crate) struct Fetched {
 #[derive(Debug)]
 pub(crate) struct Encoder {
     pool: rayon::ThreadPool,
-    null: NullSpelling,
+    output: Output,
     permits: Arc<Semaphore>,
     buffers: Arc<Mutex<Vec<Vec<u8>>>>,
     parts: mpsc::Sender<Input>,
@@ -94,7 +93,7 @@ pub(crate) struct Turn(OwnedSemaphorePermit);
 
 impl Encoder {
     /// Starts one thread for each core. Returns the stage, and the queue to the part stage.
-    pub(crate) fn new(cores: Cores, null: NullSpelling) -> anyhow::Result<(Self, mpsc::Receiver<Input>)> {
+    pub(crate) fn new(cores: Cores, output: Output) -> anyhow::Result<(Self, mpsc::Receiver<Input>)> {
         let num_threads = cores.get();
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(num_threads)
@@ -105,7 +104,7 @@ impl Encoder {
         let num_buffers = num_threads + 2;
         let (parts, inputs) = mpsc::channel(num_buffers + SIGNALS);
         let permits = Arc::new(Semaphore::new(num_buffers));
-        Ok((Self { pool, null, permits, buffers: Arc::default(), parts }, inputs))
+        Ok((Self { pool, output, permits, buffers: Arc::default(), parts }, inputs))
     }
 
     /// Waits until the later stages have room for a page.
@@ -123,10 +122,10 @@ impl Encoder {
         let (reply, encoded) = oneshot::channel();
         let text = self.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         let lines = Lines { text, home: self.buffers.clone(), _permit: turn.0 };
-        let (parts, null) = (self.parts.clone(), self.null);
+        let (parts, output) = (self.parts.clone(), self.output);
         self.pool.spawn(move || {
             // The stream is gone only if the export is being cancelled.
-            let _ = reply.send(encode(fetched, null, lines, &parts));
+            let _ = reply.send(encode(fetched, output, lines, &parts));
         });
         encoded.await.unwrap_or(Err((Vec::new(), EncodeError::Cancelled)))
     }
@@ -151,12 +150,12 @@ pub(crate) enum EncodeError {
 
 fn encode(
     fetched: Fetched,
-    null: NullSpelling,
+    output: Output,
     mut lines: Lines,
     parts: &mpsc::Sender<Input>,
 ) -> Result<Encoded, (Vec<u8>, EncodeError)> {
     let Fetched { body, segment, attempt, pages } = fetched;
-    let page = match job::format::scan_page(&body, null, &mut lines.text) {
+    let page = match output.encode_page(&body, &mut lines.text) {
         Ok(page) => page,
         Err(error) => return Err((body, error.into())),
     };

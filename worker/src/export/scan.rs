@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use aws_sdk_dynamodb::{
+    Client,
     operation::scan::builders::ScanFluentBuilder,
     types::{AttributeValue, ReturnConsumedCapacity},
 };
@@ -22,15 +23,15 @@ use job::{
     spec::ExportSettings,
     task::{Lease, Mark, Position},
 };
-use job_aws::{Clients, Fault, FaultKind};
+use job_aws::{Fault, FaultKind, Policy, wait};
 use tracing::{debug, trace};
 
 use super::{
     encode::{EncodeError, Encoded, Encoder, Fetched, KEEP_BYTES},
+    fetch::{FetchError, fetch},
     key,
-    raw::{self, FetchError},
 };
-use crate::{limiter::CapacityLimiter, report::Report, retry::pause};
+use crate::{limiter::CapacityLimiter, report::Report};
 
 /// The job fails after this many malformed replies in a row for a page.
 const MALFORMED_REPLIES: u32 = 5;
@@ -38,7 +39,10 @@ const MALFORMED_REPLIES: u32 = 5;
 /// The state that all streams of a worker share.
 pub(crate) struct Scanner {
     pub(crate) settings: Arc<ExportSettings>,
-    pub(crate) clients: Clients,
+    /// A client of [`raw`](crate::dynamodb::raw).
+    pub(crate) client: Client,
+    /// Where DynamoDB is, for messages.
+    pub(crate) address: String,
     pub(crate) limiter: Arc<CapacityLimiter>,
     pub(crate) report: Arc<Report>,
     pub(crate) encoder: Encoder,
@@ -84,7 +88,7 @@ impl Scanner {
             self.spent.units.add(waiting_since.elapsed());
             let request = self.request(&segment, plan, start.clone());
             let sent_at = Instant::now();
-            let fetched = raw::fetch(request, &mut segment.body).await;
+            let fetched = fetch(request, &mut segment.body).await;
             self.spent.requests.add(sent_at.elapsed());
             match fetched {
                 Ok(()) => {
@@ -126,8 +130,7 @@ impl Scanner {
         start: Option<HashMap<String, AttributeValue>>,
     ) -> ScanFluentBuilder {
         let integer = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-        self.clients
-            .dynamodb
+        self.client
             .scan()
             .table_name(&self.settings.table)
             .consistent_read(self.settings.consistent)
@@ -211,19 +214,18 @@ impl Scanner {
         let fault = match error {
             FetchError::Sdk(error) => {
                 let resource = format!("table {}", self.settings.table);
-                Fault::of("dynamodb:Scan", &resource, &self.clients.dynamodb_address, &error)
+                Fault::of("dynamodb:Scan", &resource, &self.address, &error)
             }
             FetchError::Torn(torn) => Fault::new(
                 torn.kind(),
                 format!("Scan of table {}, segment {}: {error}", self.settings.table, segment.lease.segment),
             ),
         };
-        if !fault.is_retryable() {
-            return Err(fault.into());
-        }
-        self.report.retry(&fault);
         segment.failures += 1;
-        pause("Scan", segment.failures).await;
+        let pause = Policy::Endless.pause(&fault, segment.failures, rand::random());
+        let Some(pause) = pause else { return Err(fault.into()) };
+        self.report.retry(&fault);
+        wait(segment.failures, pause).await;
         Ok(())
     }
 }

@@ -10,15 +10,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use aws_sdk_s3::{primitives::ByteStream, types::ChecksumAlgorithm};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use engine::worker::upload_sequencer::{PartFile, Stored};
 use job::{fingerprint::Fingerprint, ids::FileId, target::Target};
-use job_aws::{Clients, Fault};
+use job_aws::{Clients, Fault, Policy, retry};
 
-use crate::{report::Report, retry::pause};
+use crate::report::Report;
 
 /// Parts in flight to S3 at once. In a folder, one part is written after the other.
 const MAX_UPLOADS: usize = 3;
@@ -79,17 +79,8 @@ impl S3 {
         stored: &Stored<Bytes>,
         report: &Report,
     ) -> anyhow::Result<String> {
-        for failures in 1.. {
-            match self.try_upload(file, number, stored).await {
-                Ok(etag) => return Ok(etag),
-                Err(fault) if fault.is_retryable() => {
-                    report.retry(&fault);
-                    pause("UploadPart", failures).await;
-                }
-                Err(fault) => return Err(fault.into()),
-            }
-        }
-        Err(anyhow!("part {number} of {}: given up", self.target.url(&file.name)))
+        let failed = |fault: &Fault| report.retry(fault);
+        Ok(retry(Policy::Endless, failed, || self.try_upload(file, number, stored)).await?)
     }
 
     async fn try_upload(

@@ -7,10 +7,10 @@ use engine::worker::{
     ledger::{Entry, Rejected, State},
     line::{Line, Ticket},
 };
+use format::request::Encoded;
 use job::{
     capacity::Units,
-    format::request::{Encoded, Write},
-    split::Reject,
+    split::{Reject, Write},
 };
 use tokio::{
     runtime::Handle,

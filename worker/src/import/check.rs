@@ -8,11 +8,11 @@ use std::{
 };
 
 use engine::worker::ledger::{MAX_ADVANCE_BYTES, bytes_of};
+use format::request::Encoded;
 use job::{
     capacity::Units,
     control::FromWorker,
-    format::request::{Encoded, Write},
-    split::{Advance, Codec, Reject, SplitLease},
+    split::{Advance, Codec, Reject, SplitLease, Write},
 };
 use tokio::runtime::Handle;
 

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use engine::worker::line::Ticket;
-    use job::{capacity::Units, format::request::Write};
+    use job::{capacity::Units, split::Write};
     use std::rc::Rc;
 
     fn lines(slot: u64, range: std::ops::Range<u64>) -> Vec<Line> {

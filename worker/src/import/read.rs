@@ -3,20 +3,16 @@
 use std::{
     io::{self, BufRead},
     ops::Range,
-    sync::PoisonError,
 };
 
-use job::{
-    format::request::Encoded,
-    split::{Codec, MAX_REJECTED_LINE_BYTES, Reject, Split, SplitLease},
-};
-use source::{
+use format::{
+    checksum::ChecksumReader,
     codec,
-    decode::Decoder,
+    input::Decoder,
     lines::{Line, Lines},
+    request::{Encoded, RequestError},
 };
-
-use super::stored::ChecksumReader;
+use job::split::{Codec, MAX_REJECTED_LINE_BYTES, Reject, Split, SplitLease};
 
 /// Receives the lines of a split. An error ends the reading.
 pub(crate) trait Sink {
@@ -84,7 +80,7 @@ pub(crate) fn read(
     // A checksum can only be compared if the range is read from its start to its end.
     let is_whole = stored == split.stored;
     let checksum = split.checksum.filter(|_| is_whole);
-    let (summed, sum) = ChecksumReader::new(bytes, checksum);
+    let mut stored_bytes = ChecksumReader::new(bytes, checksum);
     // An error of reading, unlike one of the content, has no offset in the text.
     let at = |error: &io::Error, offset: u64| match error.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
@@ -92,7 +88,7 @@ pub(crate) fn read(
         }
         _ => error.to_string(),
     };
-    let text = codec::decompress(split.codec, summed).map_err(|error| at(&error, text_start))?;
+    let text = codec::decompress(split.codec, &mut stored_bytes).map_err(|error| at(&error, text_start))?;
     let end = split.cut.then_some(split.stored.end);
     let mut lines = Lines::new(text, text_start, end, skip_first);
     let mut reached = lease.mark;
@@ -107,26 +103,23 @@ pub(crate) fn read(
             Err(error) => return Err(at(&error, reached)),
         }
     }
+    drop(lines);
     if !split.cut {
         let expected = stored.end.saturating_sub(stored.start);
-        sum.lock().unwrap_or_else(PoisonError::into_inner).check(expected, checksum)?;
+        stored_bytes.check(expected)?;
     }
     Ok(reached)
 }
 
 fn line_read(mark: u64, line: Line<'_>, decoder: &mut Decoder, sink: &mut impl Sink) -> io::Result<()> {
-    let Line { offset, next, bytes, is_too_long } = line;
+    let Line { offset, next, bytes, is_too_long, .. } = line;
     if offset < mark {
         return sink.passed(next);
     }
     if bytes.trim_ascii().is_empty() && !is_too_long {
         return Ok(());
     }
-    let request = if is_too_long {
-        Err(job::format::request::RequestError::TooLong)
-    } else {
-        decoder.decode(bytes, sink.buffer())
-    };
+    let request = if is_too_long { Err(RequestError::TooLong) } else { decoder.decode(bytes, sink.buffer()) };
     match request {
         Ok(encoded) => sink.item(offset..next, encoded),
         Err(error) => {

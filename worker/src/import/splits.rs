@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use engine::worker::streams::Leases;
+use format::{
+    input::Decoder,
+    request::{Encoder, Wanted},
+};
 use job::{
     control::FromWorker,
-    format::request::{Encoder, Wanted},
     spec::{ImportSettings, WriteMode},
     split::SplitLease,
 };
 use job_aws::Clients;
-use source::decode::Decoder;
 use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 use tracing::debug;
 

@@ -5,19 +5,14 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
-use job::{
-    fingerprint::Fingerprint,
-    object::Object,
-    split::{Checksum, Split},
-};
-use job_aws::{Ahead, Clients, ranges};
-use md5::{Digest, Md5};
-use source::file::Unchanged;
+use files::Unchanged;
+use job::{fingerprint::Fingerprint, object::Object, split::Split};
+use job_aws::{Ahead, Clients, Policy, ranges, retry};
 
-use crate::{report::Report, retry::pause};
+use crate::report::Report;
 
 /// For an object in S3: one range in hand, two in flight.
 const AHEAD: Ahead = Ahead { range_bytes: 1024 * 1024, ranges: 2 };
@@ -120,153 +115,17 @@ struct InS3 {
 }
 
 impl InS3 {
-    /// Retries as long as that may help: the coordinator decides when it has taken too long.
     async fn get(self, range: Range<u64>) -> Result<bytes::Bytes, job_aws::Fault> {
         let Self { bucket, key, etag, clients, report } = self;
         let address = &clients.s3_address;
-        let mut failures = 0;
-        loop {
-            let got = job_aws::get_range(&clients.s3, address, &bucket, &key, etag.as_deref(), range.clone());
-            match got.await {
-                Err(fault) if fault.is_retryable() => {
-                    failures += 1;
-                    report.retry(&fault);
-                    pause("GetObject", failures).await;
-                }
-                got => return got,
-            }
-        }
+        let get = || job_aws::get_range(&clients.s3, address, &bucket, &key, etag.as_deref(), range.clone());
+        retry(Policy::Endless, |fault| report.retry(fault), get).await
     }
-}
-
-/// Computes a checksum of the bytes of a source while they are read.
-pub(crate) struct ChecksumReader<R> {
-    source: R,
-    sum: Arc<Mutex<Sum>>,
-}
-
-/// The checksum of what was read so far.
-pub(crate) struct Sum {
-    bytes: u64,
-    hash: Hash,
-}
-
-enum Hash {
-    None,
-    Crc32c(u32),
-    Md5(Md5),
-}
-
-impl<R: BufRead> ChecksumReader<R> {
-    /// Reads `source` for comparison with `checksum`.
-    pub(crate) fn new(source: R, checksum: Option<Checksum>) -> (Self, Arc<Mutex<Sum>>) {
-        let hash = match checksum {
-            None => Hash::None,
-            Some(Checksum::Crc32c(_)) => Hash::Crc32c(0),
-            Some(Checksum::Md5(_)) => Hash::Md5(Md5::new()),
-        };
-        let sum = Arc::new(Mutex::new(Sum { bytes: 0, hash }));
-        (Self { source, sum: sum.clone() }, sum)
-    }
-}
-
-impl<R: BufRead> Read for ChecksumReader<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = self.fill_buf()?.read(buffer)?;
-        self.consume(len);
-        Ok(len)
-    }
-}
-
-impl<R: BufRead> BufRead for ChecksumReader<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.source.fill_buf()
-    }
-
-    fn consume(&mut self, len: usize) {
-        if len == 0 {
-            return;
-        }
-        let mut sum = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
-        sum.bytes += len as u64;
-        if !matches!(sum.hash, Hash::None)
-            && let Ok(buffer) = self.source.fill_buf()
-        {
-            sum.hash.update(&buffer[..len.min(buffer.len())]);
-        }
-        self.source.consume(len);
-    }
-}
-
-impl Hash {
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::None => {}
-            Self::Crc32c(crc) => *crc = crc32c::crc32c_append(*crc, bytes),
-            Self::Md5(md5) => md5.update(bytes),
-        }
-    }
-}
-
-impl Sum {
-    /// Checks that `expected` bytes with this checksum have been read.
-    ///
-    /// # Errors
-    /// Fails if that is not so; the error says what is wrong.
-    pub(crate) fn check(&mut self, expected: u64, checksum: Option<Checksum>) -> Result<(), String> {
-        if self.bytes != expected {
-            return Err(format!("only {} of {expected} bytes could be read", self.bytes));
-        }
-        let (is, recorded) = match (&self.hash, checksum) {
-            (Hash::Crc32c(is), Some(Checksum::Crc32c(recorded))) => {
-                (format!("CRC-32C {is:08x}"), format!("{recorded:08x}"))
-            }
-            (Hash::Md5(is), Some(Checksum::Md5(recorded))) => {
-                (format!("MD5 {}", hex(&is.clone().finalize().into())), hex(&recorded))
-            }
-            _ => return Ok(()),
-        };
-        if is.ends_with(&recorded) {
-            return Ok(());
-        }
-        Err(format!("is damaged: it has {is}, but {recorded} is recorded"))
-    }
-}
-
-fn hex(md5: &[u8; 16]) -> String {
-    format!("{:032x}", u128::from_be_bytes(*md5))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn summed(checksum: Checksum) -> Result<(), String> {
-        let (mut source, sum) = ChecksumReader::new(&b"123456789"[..], Some(checksum));
-        let mut first = [0; 4];
-        source.read_exact(&mut first).unwrap();
-        io::copy(&mut source, &mut io::sink()).unwrap();
-        sum.lock().unwrap().check(9, Some(checksum))
-    }
-
-    /// With the check values of both algorithms.
-    #[test]
-    fn what_is_read_in_pieces_is_summed_up_whole() {
-        let md5 =
-            [0x25, 0xf9, 0xe7, 0x94, 0x32, 0x3b, 0x45, 0x38, 0x85, 0xf5, 0x18, 0x1f, 0x1b, 0x62, 0x4d, 0x0b];
-        assert_eq!(summed(Checksum::Crc32c(0xe306_9283)), Ok(()));
-        assert_eq!(summed(Checksum::Md5(md5)), Ok(()));
-        let wrong = summed(Checksum::Crc32c(1)).unwrap_err();
-        assert_eq!(wrong, "is damaged: it has CRC-32C e3069283, but 00000001 is recorded");
-        assert!(summed(Checksum::Md5([0; 16])).is_err());
-    }
-
-    #[test]
-    fn what_is_not_read_to_its_end_is_no_whole() {
-        let (mut source, sum) = ChecksumReader::new(&b"123456789"[..], None);
-        source.consume(8);
-        assert!(sum.lock().unwrap().check(9, None).is_err());
-    }
 
     #[test]
     fn a_range_of_a_file_is_read_only_while_the_file_is_the_one_that_was_found() {

@@ -17,10 +17,10 @@
 mod batch;
 mod body;
 mod cost;
-mod raw;
 mod reason;
 mod reply;
 mod send;
+mod table;
 
 use std::{
     sync::{Arc, Mutex},
@@ -74,7 +74,7 @@ impl Writer {
     pub(crate) async fn run(self, lines: mpsc::Receiver<Vec<Line>>, settle: Settle) -> anyhow::Result<()> {
         let streams = Streams::for_writes();
         let sender = Sender {
-            table: raw::Table::new(&self.clients, self.settings.table.clone()),
+            table: table::Table::new(&self.clients, self.settings.table.clone()),
             bodies: body::Bodies::new(&self.settings),
             settings: self.settings,
             limiter: self.limiter,

@@ -7,7 +7,7 @@ use job::{
     control::{FromWorker, Sealed, ToWorker},
     ids::{Attempt, FileId, JobId, Segment},
     layout::part_file,
-    spec::{AwsAccess, Compression, ExportSettings, NullSpelling},
+    spec::{AwsAccess, Compression, ExportSettings, NullSpelling, OutputFormat},
     target::Target,
     task::{Lease, Mark},
 };
@@ -21,6 +21,7 @@ pub(crate) fn settings(table: &Table, dir: &Path) -> ExportSettings {
         consistent: false,
         total_segments: 10.try_into().unwrap(),
         target: Target::File { dir: dir.into() },
+        format: OutputFormat::EmrLines,
         compression: Compression::None,
         null: NullSpelling::Single,
         upload_part_bytes: 1 << 20,

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::{super::named::NamedFile, *};
 use crate::store::Entry;
-use job::item::Item;
+use format::item::Item;
 
 fn keys(text: &str) -> KeySchema {
     let mut attributes = text.split(' ').map(|attribute| {
@@ -23,7 +23,7 @@ fn head(is_incremental: bool) -> Head {
         ("sk".to_owned(), AttributeValue::N("42".into())),
     ]);
     let item = Item { attributes };
-    let first = FirstLine { format: Format::Json, described: "DynamoDB JSON", is_incremental, item };
+    let first = FirstLine { format: InputFormat::Json, described: "DynamoDB JSON", is_incremental, item };
     Head { codec: Codec::Gzip, first: Some(first), bad: None }
 }
 
@@ -57,17 +57,17 @@ fn other_keys_than_the_tables_are_refused_in_words() {
     assert_eq!(why, "the backup's key is pk (S), sk (N); the table's is id (S)");
 }
 
-fn first(format: Format, is_incremental: bool, codec: Codec) -> Detected {
+fn first(format: InputFormat, is_incremental: bool, codec: Codec) -> Detected {
     let described = match (format, is_incremental) {
-        (Format::Emr, _) => "EMR lines",
-        (Format::Json, false) => "DynamoDB JSON",
-        (Format::Json, true) => "incremental DynamoDB JSON",
-        (Format::Ion, _) => "Amazon Ion",
+        (InputFormat::Emr, _) => "EMR lines",
+        (InputFormat::Json, false) => "DynamoDB JSON",
+        (InputFormat::Json, true) => "incremental DynamoDB JSON",
+        (InputFormat::Ion, _) => "Amazon Ion",
     };
     Detected { codec, first: Some(First { format, described, is_incremental }), bad: None }
 }
 
-fn agreed(kind: Kind, format: Option<Format>, looks: &[Detected]) -> Result<Agreed, String> {
+fn agreed(kind: Kind, format: Option<InputFormat>, looks: &[Detected]) -> Result<Agreed, String> {
     let file = |(number, _)| NamedFile {
         entry: Entry { name: format!("f{number}"), bytes: 1, etag: None },
         parts: Vec::new(),
@@ -82,8 +82,8 @@ const EMPTY: Detected = Detected { codec: Codec::Plain, first: None, bad: None }
 
 #[test]
 fn formats_and_codecs_are_said_in_words() {
-    let gzip = first(Format::Emr, false, Codec::Gzip);
-    let plain = first(Format::Emr, false, Codec::Plain);
+    let gzip = first(InputFormat::Emr, false, Codec::Gzip);
+    let plain = first(InputFormat::Emr, false, Codec::Plain);
     let hive = plain.first.map(|first| First { described: "Hive lines", ..first });
     let hive = Detected { first: hive, ..plain.clone() };
     let said = |looks: &[Detected]| agreed(Kind::Plain, None, looks).unwrap().formats;
@@ -95,8 +95,9 @@ fn formats_and_codecs_are_said_in_words() {
 
 #[test]
 fn two_formats_are_refused_with_a_file_of_each() {
-    let (emr, json) = (first(Format::Emr, false, Codec::Plain), first(Format::Json, false, Codec::Plain));
-    let incremental = first(Format::Json, true, Codec::Plain);
+    let (emr, json) =
+        (first(InputFormat::Emr, false, Codec::Plain), first(InputFormat::Json, false, Codec::Plain));
+    let incremental = first(InputFormat::Json, true, Codec::Plain);
     let why = agreed(Kind::Plain, None, &[EMPTY, emr.clone(), emr, json.clone()]).unwrap_err();
     assert!(why.contains("f1 holds EMR lines, f3 holds DynamoDB JSON"), "{why}");
     assert!(agreed(Kind::Plain, None, &[json, incremental]).is_err());
@@ -104,13 +105,14 @@ fn two_formats_are_refused_with_a_file_of_each() {
 
 #[test]
 fn files_must_be_what_the_backup_is_said_to_be() {
-    let (json, ion) = (first(Format::Json, false, Codec::Gzip), first(Format::Ion, false, Codec::Gzip));
-    let incremental = first(Format::Json, true, Codec::Gzip);
-    assert!(agreed(Kind::Native, Some(Format::Json), std::slice::from_ref(&json)).is_ok());
-    let why = agreed(Kind::Native, Some(Format::Ion), &[ion, json.clone()]).unwrap_err();
+    let (json, ion) =
+        (first(InputFormat::Json, false, Codec::Gzip), first(InputFormat::Ion, false, Codec::Gzip));
+    let incremental = first(InputFormat::Json, true, Codec::Gzip);
+    assert!(agreed(Kind::Native, Some(InputFormat::Json), std::slice::from_ref(&json)).is_ok());
+    let why = agreed(Kind::Native, Some(InputFormat::Ion), &[ion, json.clone()]).unwrap_err();
     assert!(why.starts_with("f1 contains DynamoDB JSON, expected Amazon Ion"), "{why}");
-    assert!(agreed(Kind::Native, Some(Format::Json), &[incremental]).is_err());
-    assert!(agreed(Kind::Incremental, Some(Format::Json), std::slice::from_ref(&json)).is_err());
+    assert!(agreed(Kind::Native, Some(InputFormat::Json), &[incremental]).is_err());
+    assert!(agreed(Kind::Incremental, Some(InputFormat::Json), std::slice::from_ref(&json)).is_err());
     assert!(agreed(Kind::Edc, None, &[json]).is_err());
 }
 
@@ -118,20 +120,20 @@ fn files_must_be_what_the_backup_is_said_to_be() {
 fn an_incremental_export_is_one_even_without_lines() {
     let is_incremental =
         |kind, format, looks: &[Detected]| agreed(kind, format, looks).unwrap().is_incremental;
-    assert!(is_incremental(Kind::Incremental, Some(Format::Json), &[EMPTY]));
-    assert!(is_incremental(Kind::Plain, None, &[first(Format::Json, true, Codec::Plain)]));
-    assert!(!is_incremental(Kind::Plain, None, &[first(Format::Json, false, Codec::Plain)]));
+    assert!(is_incremental(Kind::Incremental, Some(InputFormat::Json), &[EMPTY]));
+    assert!(is_incremental(Kind::Plain, None, &[first(InputFormat::Json, true, Codec::Plain)]));
+    assert!(!is_incremental(Kind::Plain, None, &[first(InputFormat::Json, false, Codec::Plain)]));
 }
 
 #[test]
 fn bad_first_lines_are_no_matter_beside_a_good_one_where_lines_may_be_left_out() {
     let bad = |why: &str, first| Detected { codec: Codec::Plain, first, bad: Some(why.into()) };
-    let json = first(Format::Json, false, Codec::Gzip);
+    let json = first(InputFormat::Json, false, Codec::Gzip);
     let keyless = bad("no key", json.first);
     let mut looks = [bad("garbage", None), EMPTY, keyless.clone(), json.clone()];
     assert_eq!(tolerate(&mut looks), Ok(()));
     let formats = looks.iter().map(|look| look.first.map(|first| first.format)).collect::<Vec<_>>();
-    assert_eq!(formats, [Some(Format::Json), None, Some(Format::Json), Some(Format::Json)]);
+    assert_eq!(formats, [Some(InputFormat::Json), None, Some(InputFormat::Json), Some(InputFormat::Json)]);
     assert!(looks.iter().all(|look| look.bad.is_none()));
     let mut looks = [EMPTY, keyless, bad("garbage", None)];
     assert_eq!(tolerate(&mut looks), Err((1, "no key".into())));

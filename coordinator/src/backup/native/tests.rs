@@ -78,7 +78,7 @@ fn an_export_in_its_place_needs_no_note() {
     assert_eq!(here.notes, [""; 0]);
     let names: Vec<&str> = here.files.iter().map(|file| file.entry.name.as_str()).collect();
     assert_eq!(names, ["b", "a"]);
-    assert_eq!((here.kind, here.items, here.format), (Kind::Native, Some(3), Some(Format::Ion)));
+    assert_eq!((here.kind, here.items, here.format), (Kind::Native, Some(3), Some(InputFormat::Ion)));
     assert_eq!(here.table.as_deref(), Some("Forum"));
     assert!(matches!(here.files[0].checksum, Some(Checksum::Md5([0xd4, 0x1d, ..]))));
     let moved = named("s3://new/1-a/data", &files).unwrap().notes;

@@ -46,6 +46,7 @@ fn exported() -> (Made, ExportJson) {
         started_at: String::new(),
         finished_at: String::new(),
         keys: keys(),
+        format: spec::OutputFormat::EmrLines,
         compression: spec::Compression::Gzip,
         null: spec::NullSpelling::Single,
         settings: Settings {

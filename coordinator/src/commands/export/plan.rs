@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use job::{
     capacity::{Rate, Units},
-    spec::{Compression, MIN_UPLOAD_PART_BYTES, NullSpelling},
+    spec::{Compression, MIN_UPLOAD_PART_BYTES, NullSpelling, OutputFormat},
     target::Target,
     task::TotalSegments,
     visible::Line,
@@ -38,6 +38,7 @@ pub(crate) struct ExportOptions {
     pub(crate) segments: Option<TotalSegments>,
     pub(crate) workers: Option<u32>,
     pub(crate) consistent: bool,
+    pub(crate) format: OutputFormat,
     pub(crate) compression: Compression,
     /// The spelling of NULL. If not given, that of the unfinished export, or else [`null_default`](Self::null_default).
     pub(crate) null: Option<NullSpelling>,
@@ -115,6 +116,9 @@ impl std::fmt::Display for PlanText<'_> {
         };
         let reads = if wishes.consistent { "strongly" } else { "eventually" };
         writeln!(out, "export      {} ({size})", Line(&facts.name))?;
+        let format = match wishes.format {
+            OutputFormat::EmrLines => "",
+        };
         let nulls = match wishes.null() {
             NullSpelling::Single => "",
             NullSpelling::Both => ", NULL in both spellings",
@@ -122,7 +126,7 @@ impl std::fmt::Display for PlanText<'_> {
         // Shows a user who forgot `s3://` that the destination is on this machine.
         let here = if matches!(target, Target::File { .. }) { " (on this machine)" } else { "" };
         let compression = wishes.compression.name();
-        writeln!(out, "to          {}{here}, compression {compression}{nulls}", Line(target))?;
+        writeln!(out, "to          {}{here}{format}, compression {compression}{nulls}", Line(target))?;
         writeln!(out, "rate        {rate} read units/s ({rate_source}), {reads} consistent")?;
         let streams = plan.segments.get().div_ceil(plan.workers).min(STREAMS_PER_WORKER);
         writeln!(

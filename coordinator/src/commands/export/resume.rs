@@ -21,6 +21,7 @@ pub(crate) fn begin(
         arn: described(facts, "TableArn"),
         table_id: described(facts, "TableId"),
         keys: facts.keys.clone(),
+        format: wishes.format,
         compression: wishes.compression,
         null: wishes.null(),
         consistent: wishes.consistent,
@@ -47,6 +48,9 @@ pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: ExportOption
     }
     if differs(&begin.table_id, &described(facts, "TableId")) || begin.keys != facts.keys {
         return Some("of that table before it was deleted and recreated".into());
+    }
+    if begin.format != wishes.format {
+        return Some(format!("in the format {}, not {}", begin.format.name(), wishes.format.name()));
     }
     if begin.compression != wishes.compression {
         let (before, now) = (begin.compression.name(), wishes.compression.name());

@@ -252,7 +252,7 @@ mod tests {
 
     use job::{
         ids::SplitId,
-        split::{Codec, Format},
+        split::{Codec, InputFormat},
     };
 
     use super::*;
@@ -267,7 +267,7 @@ mod tests {
             text_start: 10,
             cut: true,
             codec: Codec::Plain,
-            format: Format::Emr,
+            format: InputFormat::Emr,
             checksum: None,
         }
     }

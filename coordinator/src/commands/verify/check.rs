@@ -1,31 +1,26 @@
 //! Checks one part file against what was recorded of it.
 
-use std::io::{self, BufRead, Read};
-
-use flate2::bufread::MultiGzDecoder;
-use job::{
-    export_json::PartFile,
-    format::KeyNames,
-    spec::{Compression, NullSpelling},
+use std::{
+    error::Error,
+    io::{self, BufRead},
 };
 
-use super::{
-    defects::Defects,
-    keys::SeenKeys,
-    lines::LineCheck,
-    stored::{Stored, Sum, WINDOW_BYTES},
+use format::{
+    checksum::{ChecksumReader, Part},
+    codec,
+    emr::KeyNames,
+    output::Output,
 };
+use job::{export_json::PartFile, spec::Compression, split::Codec};
+
+use super::{defects::Defects, keys::SeenKeys, lines::LineCheck};
 use crate::backup::parts;
-
-/// The largest window of a zstd frame, as a power of two: 8 MiB, which every decoder should support (RFC 8878, section
-/// 3.1.1.1.2). An export needs 2 MiB.
-const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
 /// What all files of a backup have in common.
 #[derive(Debug)]
 pub(super) struct Expected {
     pub(super) compression: Compression,
-    pub(super) null: NullSpelling,
+    pub(super) output: Output,
     pub(super) keys: KeyNames,
     /// The seed of the hashes by which keys are compared.
     pub(super) seed: u64,
@@ -44,28 +39,27 @@ pub(super) struct FileFound {
 impl Expected {
     /// Reads the file to its end.
     ///
-    /// Memory: that of [`LineCheck`], one window, and for a compressed file the window and tables of the decompressor
-    /// (9 MiB at most).
+    /// Memory: that of [`LineCheck`], and for a compressed file that of the decompressor (9 MiB at most).
     ///
     /// # Errors
     /// Fails if `source` can't be read. Damaged contents are defects, not errors.
-    pub(super) fn check(&self, file: &PartFile, source: impl BufRead) -> io::Result<FileFound> {
+    pub(super) fn check(&self, file: &PartFile, source: impl BufRead + Send) -> io::Result<FileFound> {
         let mut defects = Defects::of(&file.name);
-        let mut lines = LineCheck::new(&self.keys, self.null, SeenKeys::new(self.seed, file.items));
+        let mut lines = LineCheck::new(&self.keys, self.output, SeenKeys::new(self.seed, file.items));
         // If the recorded parts do not add up to the file, that is a defect of export.json, reported before any file is
         // read.
         let parts = parts(file, self.compression == Compression::None).unwrap_or_default();
         let line_bytes: u64 = parts.iter().map(|part| part.line_bytes).sum();
         let has_parts = !parts.is_empty();
-        let mut stored = Stored::new(source, parts);
+        let parts: Vec<Part> = parts.iter().map(|part| (part.bytes, part.crc32c)).collect();
+        let mut stored = ChecksumReader::of_part_file(source, parts);
         let decoded = self.decode(&mut stored, &mut lines, &mut defects);
         if let Some(failure) = stored.take_failure() {
             return Err(failure);
         }
-        let offset = stored.offset();
-        let sum = stored.finish()?;
-        let bytes = sum.bytes;
-        compare(file, &sum, &mut defects);
+        let offset = stored.bytes_read();
+        stored.read_rest()?;
+        compare(file, &stored, &mut defects);
         let is_whole = decoded.unwrap_or_else(|error| {
             defects.at_byte(offset, format_args!("{}; the rest of the file can't be read", broken(&error)));
             false
@@ -74,24 +68,23 @@ impl Expected {
             let found = lines.bytes();
             defects.whole(format_args!("lines have {found} bytes instead of {line_bytes}"));
         }
-        let items = if is_whole { lines.finish(&mut defects) } else { lines.abandon(&mut defects) };
+        let items = lines.finish(&mut defects);
         if is_whole && items != file.items {
             defects.whole(format_args!("{items} lines instead of {}", file.items));
         }
-        Ok(FileFound { items, bytes, defects: defects.into_lines() })
+        Ok(FileFound { items, bytes: stored.bytes_read(), defects: defects.into_lines() })
     }
 
-    /// Decodes the file and feeds all lines to `lines`. Returns `false`, without feeding any, if the compression is
-    /// unknown.
+    /// Decodes the file and checks its lines. Returns `false`, without reading any, if the compression is unknown.
     fn decode(
         &self,
-        stored: &mut Stored<impl BufRead>,
+        stored: &mut ChecksumReader<impl BufRead + Send>,
         lines: &mut LineCheck<'_>,
         defects: &mut Defects,
     ) -> io::Result<bool> {
         let recorded = self.compression;
-        let found = stored.codec()?;
-        let is_empty = stored.fill_buf()?.is_empty();
+        let first_bytes = stored.fill_buf()?;
+        let (found, is_empty) = (compression_of(first_bytes), first_bytes.is_empty());
         if found != Some(recorded) && !is_empty {
             match (found, recorded) {
                 // Checks it as lines nevertheless: the first line will be invalid.
@@ -107,56 +100,46 @@ impl Expected {
                 }
             }
         }
-        match found.unwrap_or_default() {
-            Compression::None => loop {
-                let window = stored.fill_buf()?;
-                if window.is_empty() {
-                    break;
-                }
-                let len = window.len();
-                lines.feed(window, defects);
-                stored.consume(len);
-            },
-            Compression::Gzip => pump(MultiGzDecoder::new(stored), lines, defects)?,
-            Compression::Zstd => {
-                let mut decoder = zstd::Decoder::with_buffer(stored)?;
-                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-                pump(decoder, lines, defects)?;
-            }
-        }
+        let codec = match found.unwrap_or_default() {
+            Compression::None => Codec::Plain,
+            Compression::Gzip => Codec::Gzip,
+            Compression::Zstd => Codec::Zstd,
+        };
+        lines.read(codec::decompress_part_file(codec, stored)?, defects)?;
         Ok(true)
     }
 }
 
-fn pump(mut decoder: impl Read, lines: &mut LineCheck<'_>, defects: &mut Defects) -> io::Result<()> {
-    let mut window = vec![0; WINDOW_BYTES];
-    loop {
-        match decoder.read(&mut window)? {
-            0 => return Ok(()),
-            len => lines.feed(&window[..len], defects),
-        }
+/// The compression of an export by the first bytes of a file; `None` if it is not one that an export has.
+fn compression_of(first_bytes: &[u8]) -> Option<Compression> {
+    match codec::detect(first_bytes).ok()? {
+        Codec::Plain => first_bytes.starts_with(b"{").then_some(Compression::None),
+        Codec::Gzip => Some(Compression::Gzip),
+        Codec::Zstd => Some(Compression::Zstd),
+        Codec::Zlib | Codec::Bzip2 | Codec::Snappy | Codec::Lz4 => None,
     }
 }
 
 /// The message for an error of a decompressor. Such errors contain nothing of the data.
 fn broken(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => "the compressed data is cut off".to_owned(),
-        _ => format!("the compressed data is damaged ({error})"),
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return "the compressed data is cut off".to_owned();
     }
+    let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    format!("the compressed data is damaged ({why})")
 }
 
-fn compare(file: &PartFile, sum: &Sum, defects: &mut Defects) {
-    let Sum { bytes, crc32c, wrong_parts } = sum;
-    let crc32c = format!("{crc32c:08x}");
-    if *bytes != file.bytes {
+fn compare<R: BufRead>(file: &PartFile, stored: &ChecksumReader<R>, defects: &mut Defects) {
+    let bytes = stored.bytes_read();
+    let crc32c = format!("{:08x}", stored.crc32c().unwrap_or_default());
+    if bytes != file.bytes {
         defects.whole(format_args!("{bytes} bytes instead of {}", file.bytes));
         return;
     }
     if !crc32c.eq_ignore_ascii_case(&file.crc32c) {
         defects.whole(format_args!("CRC-32C is {crc32c} instead of {}", file.crc32c.escape_debug()));
     }
-    for number in wrong_parts {
+    for number in stored.wrong_parts() {
         let parts = file.parts.len();
         defects.one(format_args!(
             "the CRC-32C of upload part {number} of {parts} differs from the recorded one"

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use job::format::LineError;
+use format::emr::LineError;
 
 /// The most defects listed for one place. A file that is damaged throughout needs no million lines.
 const SHOWN: usize = 20;

@@ -1,6 +1,6 @@
 //! Finds keys that occur twice in a file.
 
-use job::format::LineKeys;
+use format::emr::LineKeys;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// Bits of an entry that hold the line number. The others hold the hash.

@@ -1,95 +1,72 @@
-//! Checks lines while their bytes arrive, in pieces of any length.
+//! Checks the lines of a file.
 
-use job::{
-    format::{KeyNames, check_line},
-    spec::NullSpelling,
+use std::io::{self, Read};
+
+use format::{
+    emr::KeyNames,
+    lines::{Line, Lines},
+    output::Output,
 };
+use job::split::MAX_LINE_BYTES;
 
 use super::{defects::Defects, keys::SeenKeys};
 
-/// Longer than the line of any item. An item has at most 400 KB (`DynamoDB` API Reference, "Quotas"), and no attribute
-/// takes twenty times its size as a line: the worst are lists of NULL in both spellings, where each takes 31 bytes
-/// instead of 2.
-const MAX_LINE_BYTES: usize = 8 * 1024 * 1024;
-
 /// The check of the lines of one file.
 ///
-/// Memory: an incomplete line, twice [`MAX_LINE_BYTES`] at most, and [`SeenKeys`].
+/// Memory: that of [`Lines`] and of [`SeenKeys`].
 #[derive(Debug)]
 pub(super) struct LineCheck<'a> {
     keys: &'a KeyNames,
-    null: NullSpelling,
+    output: Output,
     seen: SeenKeys,
     lines: u64,
     bytes: u64,
-    /// The start of a line whose end has not arrived. If the line is too long, one byte more than allowed.
-    begun: Vec<u8>,
 }
 
 impl<'a> LineCheck<'a> {
-    pub(super) fn new(keys: &'a KeyNames, null: NullSpelling, seen: SeenKeys) -> Self {
-        Self { keys, null, seen, lines: 0, bytes: 0, begun: Vec::new() }
+    pub(super) fn new(keys: &'a KeyNames, output: Output, seen: SeenKeys) -> Self {
+        Self { keys, output, seen, lines: 0, bytes: 0 }
     }
 
-    /// Bytes fed so far.
+    /// The bytes of the lines read so far, with their ends.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    pub(super) fn feed(&mut self, bytes: &[u8], defects: &mut Defects) {
-        self.bytes += bytes.len() as u64;
-        let mut from = 0;
-        for end in memchr::memchr_iter(b'\n', bytes) {
-            let line = &bytes[from..end];
-            if self.begun.is_empty() {
-                self.check(line, defects);
-            } else {
-                self.end(line, defects);
-            }
-            from = end + 1;
+    /// Reads a text to its end.
+    ///
+    /// # Errors
+    /// Fails if the text can't be read. The lines before are checked.
+    pub(super) fn read(&mut self, text: impl Read, defects: &mut Defects) -> io::Result<()> {
+        let mut lines = Lines::new(text, 0, None, false);
+        while let Some(line) = lines.next()? {
+            self.bytes = line.next;
+            self.check(&line, defects);
         }
-        self.keep(&bytes[from..]);
+        Ok(())
     }
 
-    /// Ends the check at the end of the file. Returns the number of lines.
-    pub(super) fn finish(mut self, defects: &mut Defects) -> u64 {
-        if !self.begun.is_empty() {
-            self.lines += 1;
-            defects.at_line(self.lines, "no newline at its end");
-        }
-        self.abandon(defects)
-    }
-
-    /// Ends the check where the rest can't be read. Returns the number of lines so far.
-    pub(super) fn abandon(self, defects: &mut Defects) -> u64 {
+    /// Compares the keys of all lines so far. Returns the number of lines.
+    pub(super) fn finish(self, defects: &mut Defects) -> u64 {
         for (line, first) in self.seen.repeated() {
             defects.at_line(line, format_args!("the same key as in line {first}"));
         }
         self.lines
     }
 
-    fn keep(&mut self, bytes: &[u8]) {
-        let room = (MAX_LINE_BYTES + 1).saturating_sub(self.begun.len());
-        self.begun.extend_from_slice(&bytes[..bytes.len().min(room)]);
-    }
-
-    fn end(&mut self, rest: &[u8], defects: &mut Defects) {
-        self.keep(rest);
-        let mut line = std::mem::take(&mut self.begun);
-        if line.len() > MAX_LINE_BYTES {
-            self.lines += 1;
-            defects.at_line(self.lines, format_args!("longer than {MAX_LINE_BYTES} bytes: not an item"));
-        } else {
-            self.check(&line, defects);
-        }
-        line.clear();
-        self.begun = line;
-    }
-
+    // It looks at the raw bytes: an export writes neither `\r` nor a byte order mark.
     #[inline]
-    fn check(&mut self, line: &[u8], defects: &mut Defects) {
+    fn check(&mut self, line: &Line<'_>, defects: &mut Defects) {
         self.lines += 1;
-        match check_line(line, self.keys, self.null) {
+        if !line.has_end {
+            defects.at_line(self.lines, "no newline at its end");
+            return;
+        }
+        if line.is_too_long || line.raw.len() > MAX_LINE_BYTES {
+            defects.at_line(self.lines, format_args!("longer than {MAX_LINE_BYTES} bytes: not an item"));
+            return;
+        }
+        match self.output.check_line(line.raw, self.keys) {
             Ok(key) => self.seen.add(self.lines, &key),
             Err(error) => defects.not_an_item(self.lines, &error),
         }
@@ -98,20 +75,32 @@ impl<'a> LineCheck<'a> {
 
 #[cfg(test)]
 mod tests {
-    use job::schema::{KeyAttribute, KeyKind, KeySchema};
+    use job::{
+        schema::{KeyAttribute, KeyKind, KeySchema},
+        spec::{NullSpelling, OutputFormat},
+    };
 
     use super::*;
+
+    /// A text that comes in these pieces.
+    struct Pieces<'a>(Vec<&'a [u8]>);
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.retain(|piece| !piece.is_empty());
+            self.0.first_mut().map_or(Ok(0), |piece| piece.read(buffer))
+        }
+    }
 
     fn check(pieces: &[&[u8]]) -> (u64, Vec<String>) {
         let attribute = |name: &str, kind| KeyAttribute { name: name.into(), kind };
         let schema =
             KeySchema { partition: attribute("k", KeyKind::S), sort: Some(attribute("r", KeyKind::N)) };
         let keys = KeyNames::from(&schema);
+        let output = Output { format: OutputFormat::default(), null: NullSpelling::Single };
         let mut defects = Defects::of("f");
-        let mut lines = LineCheck::new(&keys, NullSpelling::Single, SeenKeys::new(1, 100));
-        for piece in pieces {
-            lines.feed(piece, &mut defects);
-        }
+        let mut lines = LineCheck::new(&keys, output, SeenKeys::new(1, 100));
+        lines.read(Pieces(pieces.to_vec()), &mut defects).unwrap();
         (lines.finish(&mut defects), defects.into_lines())
     }
 
@@ -147,6 +136,16 @@ mod tests {
                 "f line 4: unexpected end of the text at byte 0 of the line",
             ]
         );
+    }
+
+    #[test]
+    fn what_an_import_would_overlook_at_the_ends_of_a_line_is_a_defect() {
+        for text in
+            [format!("\u{feff}{}", line("a", 1)), line("a", 1).replace('\n', "\r\n"), line("a", 1) + "\n"]
+        {
+            let (_, defects) = check(&[text.as_bytes()]);
+            assert_eq!(defects.len(), 1, "{text:?}: {defects:?}");
+        }
     }
 
     #[test]

@@ -10,6 +10,9 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
+/// Bytes of a file that are read at once.
+pub(super) const WINDOW_BYTES: usize = 256 * 1024;
+
 /// A source that counts the bytes read, and fails once reading must stop.
 pub(super) struct Watched<R> {
     pub(super) source: R,

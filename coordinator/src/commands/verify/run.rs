@@ -18,8 +18,7 @@ use super::{
     check::{Expected, FileFound},
     defects::Defects,
     progress::Tally,
-    read::Watched,
-    stored::WINDOW_BYTES,
+    read::{WINDOW_BYTES, Watched},
 };
 use crate::{
     cluster::cores,

@@ -136,6 +136,7 @@ impl ExportState {
             started_at: begin.started_at.clone(),
             finished_at: at.to_owned(),
             keys: begin.keys.clone(),
+            format: begin.format,
             compression: begin.compression,
             null: begin.null,
             settings: Settings {

@@ -241,7 +241,7 @@ mod tests {
         journal::BeginImport,
         schema::{KeyAttribute, KeyKind, KeySchema},
         spec::AwsAccess,
-        split::{Codec, Format},
+        split::{Codec, InputFormat},
     };
 
     const A: WorkerId = WorkerId(1);
@@ -258,7 +258,7 @@ mod tests {
             text_start: 10,
             cut: false,
             codec: Codec::Plain,
-            format: Format::Emr,
+            format: InputFormat::Emr,
             checksum: None,
         }
     }

@@ -11,8 +11,7 @@ use std::{
 
 use job::{
     capacity::Units,
-    format::request::Write,
-    split::{Advance, Counts, MAX_REJECTED_LINE_BYTES, Reject, SplitLease},
+    split::{Advance, Counts, MAX_REJECTED_LINE_BYTES, Reject, SplitLease, Write},
 };
 
 use super::line::{Outcome, Ticket};

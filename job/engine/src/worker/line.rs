@@ -1,7 +1,7 @@
 //! A line between the stage that reads it and the stage that writes it.
 
 use bytes::Bytes;
-use job::{capacity::Units, format::request::Write};
+use job::{capacity::Units, split::Write};
 
 /// A line that waits to be written.
 #[derive(Clone, Debug)]

@@ -1,11 +1,11 @@
 use std::io::{Read, Write};
 
-use job::format::request::{Encoder, Wanted};
+use format::request::{Encoder, Wanted};
 use job::{
     ids::{Attempt, SplitId},
     object::Object,
     schema::{KeyAttribute, KeyKind, KeySchema},
-    split::{Checksum, Format},
+    split::{Checksum, InputFormat},
 };
 
 use super::*;
@@ -59,7 +59,7 @@ fn lease(object_bytes: usize, stored: Range<u64>, codec: Codec) -> SplitLease {
         stored,
         cut: false,
         codec,
-        format: Format::Emr,
+        format: InputFormat::Emr,
         checksum: None,
     };
     SplitLease { mark: split.text_start, split, attempt: Attempt(1) }

@@ -146,7 +146,7 @@ impl Queue {
 mod tests {
     use std::{collections::HashSet, sync::LazyLock};
 
-    use job::format::request::Write;
+    use job::split::Write;
     use proptest::prelude::*;
 
     use super::*;

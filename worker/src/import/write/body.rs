@@ -2,8 +2,8 @@
 
 use engine::worker::line::Line;
 use job::{
-    format::request::Write,
     spec::{ImportSettings, WriteMode},
+    split::Write,
 };
 
 use super::batch::MAX_LINES;

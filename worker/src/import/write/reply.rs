@@ -3,12 +3,11 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use engine::worker::line::Line;
-use job::{
-    capacity::Units,
-    format::request::{Encoder, Wanted, Write},
+use format::{
     item::Item,
-    schema::KeySchema,
+    request::{Encoder, Wanted},
 };
+use job::{capacity::Units, schema::KeySchema, split::Write};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

@@ -10,18 +10,18 @@ use engine::worker::{
     line::{Line, Outcome, Ticket},
     streams::Times,
 };
-use job::{capacity::Units, format::request::Write, spec::ImportSettings};
-use job_aws::{Fault, FaultKind};
+use job::{capacity::Units, spec::ImportSettings, split::Write};
+use job_aws::{Fault, FaultKind, backoff, wait};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     body::{Bodies, Call},
     cost::Ratio,
-    raw::{SendError, Table},
     reason,
     reply::Reply,
+    table::{SendError, Table},
 };
-use crate::{limiter::CapacityLimiter, report::Report, retry::pause};
+use crate::{limiter::CapacityLimiter, report::Report};
 
 /// Called with the outcomes of lines.
 pub(crate) type Settle = Arc<dyn Fn(Vec<(Ticket, Outcome)>) + Send + Sync>;
@@ -101,7 +101,7 @@ impl Sender {
         while let Some(Piece { lines, failures }) = pieces.pop() {
             if failures > 0 {
                 drop(slot.take());
-                pause("BatchWriteItem or PutItem", failures).await;
+                wait(failures, backoff(failures, rand::random())).await;
             }
             if slot.is_none() {
                 let free = self.slots.clone().acquire_owned().await;

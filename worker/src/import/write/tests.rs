@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use engine::worker::line::{Outcome, Ticket};
+use format::request::{Encoder, Wanted};
 use job::{
     capacity::Units,
-    format::request::{Encoder, Wanted, Write},
     schema::{KeyAttribute, KeyKind, KeySchema},
     spec::{AwsAccess, WriteMode},
+    split::Write,
 };
 use job_aws::{Buckets, Identity, SdkConfig};
 

@@ -3,14 +3,15 @@ use std::io::Write;
 use job::{
     export_json::UploadPart,
     schema::{KeyAttribute, KeyKind, KeySchema},
+    spec::{NullSpelling, OutputFormat},
 };
 
 use super::*;
 
 fn expected(compression: Compression) -> Expected {
     let partition = KeyAttribute { name: "k".into(), kind: KeyKind::N };
-    let null = NullSpelling::Single;
-    Expected { compression, null, keys: KeyNames::from(&KeySchema { partition, sort: None }), seed: 3 }
+    let output = Output { format: OutputFormat::default(), null: NullSpelling::Single };
+    Expected { compression, output, keys: KeyNames::from(&KeySchema { partition, sort: None }), seed: 3 }
 }
 
 fn lines(keys: std::ops::Range<u32>) -> Vec<u8> {

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use job::{
     ids::{Attempt, SplitId},
     object::Object,
-    split::{Codec, Format, Split},
+    split::{Codec, InputFormat, Split},
 };
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ fn lease(mark: u64) -> SplitLease {
         text_start: 0,
         cut: false,
         codec: Codec::Plain,
-        format: Format::Emr,
+        format: InputFormat::Emr,
         checksum: None,
     };
     SplitLease { split, attempt: Attempt(1), mark }

@@ -1,0 +1,249 @@
+//! Converts backup lines to requests of `BatchWriteItem`.
+//!
+//! There are two paths. The fast path (`fast.rs`) copies the bytes of a line. Anything unusual takes the slow path
+//! here, which reads the line into values. The slow path defines what is right, and all errors come from it.
+
+mod check;
+mod decimal;
+mod error;
+mod fast;
+pub(crate) mod number;
+mod scan;
+mod text;
+mod unique;
+
+use job::{
+    schema::{IndexKeys, KeyAttribute, KeyKind, KeySchema},
+    split::Write,
+};
+
+pub use self::error::RequestError;
+use self::{check::Watched, number::Number, scan::Buffers};
+use crate::{
+    dynamodb_json::{Change, ExportLine},
+    emr::hive,
+    item::{AttributeValue, Item, ItemError},
+};
+
+/// The most bytes of an item, by DynamoDB's rule (Developer Guide, "Quotas in Amazon DynamoDB").
+pub const MAX_ITEM_BYTES: u64 = 400 * 1024;
+/// The most bytes of a partition key's value (same source).
+const MAX_PARTITION_KEY_BYTES: usize = 2048;
+/// The most bytes of a sort key's value (same source).
+const MAX_SORT_KEY_BYTES: usize = 1024;
+
+/// What items are encoded as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The whole item, to put it.
+    Items,
+    /// The key alone, to delete the item.
+    Keys,
+}
+
+/// The lengths of what was appended for a line: its JSON, and then the identity of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// Whether the line puts or deletes an item.
+    pub write: Write,
+    /// The length of the DynamoDB JSON of the item or, for a delete, of the key.
+    pub json_bytes: usize,
+    /// The length of the identity of the key.
+    pub key_bytes: usize,
+    /// The size of the item (for a delete, of the key) by DynamoDB's rule.
+    pub item_bytes: u64,
+}
+
+/// Encodes lines for one table.
+#[derive(Clone, Debug)]
+pub struct Encoder {
+    table: Table,
+    /// Whether lines of DynamoDB's own exports are from incremental exports; `None` accepts both kinds.
+    is_incremental: Option<bool>,
+    wanted: Wanted,
+    buffers: Buffers,
+    num_fast: u64,
+}
+
+/// The keys of the table and its indexes.
+#[derive(Clone, Debug)]
+struct Table {
+    keys: KeySchema,
+    indexes: Vec<IndexKeys>,
+    /// The indexes in the form that the fast path uses.
+    watched: Watched,
+}
+
+/// Reads the item of a line of emr-dynamodb-connector or Hive.
+///
+/// # Errors
+/// Fails if the line is not an item.
+pub fn read_emr_line(line: &[u8]) -> Result<Item, ItemError> {
+    if hive::is_line(line) { hive::item(line) } else { Item::from_emr_line(line) }
+}
+
+impl Encoder {
+    /// An encoder for a table with these keys and no index. Lines of DynamoDB's own exports may come from full and from
+    /// incremental ones.
+    pub fn new(keys: &KeySchema, wanted: Wanted) -> Self {
+        let table = Table { keys: keys.clone(), indexes: Vec::new(), watched: Watched::default() };
+        Self { table, is_incremental: None, wanted, buffers: Buffers::default(), num_fast: 0 }
+    }
+
+    /// The same for a table with indexes. They matter only for items that are put.
+    #[must_use]
+    pub fn with_indexes(mut self, indexes: &[IndexKeys]) -> Self {
+        self.table.watched = Watched::new(indexes);
+        self.table.indexes = indexes.to_vec();
+        self
+    }
+
+    /// The same for lines of an incremental export of DynamoDB, or of a full one. Lines of the other kind are then
+    /// refused, so a full export never deletes anything.
+    #[must_use]
+    pub fn of_export(mut self, is_incremental: bool) -> Self {
+        self.is_incremental = Some(is_incremental);
+        self
+    }
+
+    /// The number of lines that took the fast path.
+    pub fn num_fast(&self) -> u64 {
+        self.num_fast
+    }
+
+    /// Encodes a line in the format of emr-dynamodb-connector or of Hive.
+    ///
+    /// # Errors
+    /// Fails if the line is not an item that the table can accept. `out` is then unchanged.
+    pub fn emr_line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Encoded, RequestError> {
+        match self.try_emr_line(line, out) {
+            Some(encoded) => Ok(encoded),
+            None => self.item(&read_emr_line(line)?, Write::Put, out),
+        }
+    }
+
+    /// Encodes a line of DynamoDB's own export in DynamoDB JSON.
+    ///
+    /// # Errors
+    /// Fails like [`emr_line`](Self::emr_line).
+    pub fn json_line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<Encoded, RequestError> {
+        if let Some(encoded) = self.try_json_line(line, out) {
+            return Ok(encoded);
+        }
+        self.export_line(&ExportLine::read_json(line)?, out)
+    }
+
+    /// Encodes a line of DynamoDB's own export that has been read into values.
+    ///
+    /// # Errors
+    /// Fails like [`emr_line`](Self::emr_line).
+    pub fn export_line(&mut self, line: &ExportLine, out: &mut Vec<u8>) -> Result<Encoded, RequestError> {
+        match (line, self.is_incremental) {
+            (ExportLine::Item(_), Some(true)) => Err(RequestError::ItemInIncremental),
+            (ExportLine::Change(_), Some(false)) => Err(RequestError::ChangeInFull),
+            (ExportLine::Item(item), _) => self.item(item, Write::Put, out),
+            (ExportLine::Change(change), _) => {
+                self.check_change(change)?;
+                match &change.new_image {
+                    Some(image) => self.item(image, Write::Put, out),
+                    None => self.item(&change.keys, Write::Delete, out),
+                }
+            }
+        }
+    }
+
+    /// Refuses a change that contradicts itself, and a deletion that is not certain.
+    fn check_change(&self, change: &Change) -> Result<(), RequestError> {
+        let identity = self.identity(&change.keys)?;
+        if change.keys.attributes.len() != self.table.keys.attributes().count() {
+            return Err(RequestError::KeysNotExact);
+        }
+        for (field, image) in [("NewImage", &change.new_image), ("OldImage", &change.old_image)] {
+            if let Some(image) = image
+                && self.identity(image)? != identity
+            {
+                return Err(RequestError::OtherKey(field));
+            }
+        }
+        match change.new_image {
+            None if !change.is_dated => Err(RequestError::NotDated),
+            _ => Ok(()),
+        }
+    }
+
+    /// The identity of an item's key.
+    fn identity(&self, item: &Item) -> Result<Vec<u8>, RequestError> {
+        let mut key = Vec::new();
+        let limits = [MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES];
+        for (attribute, max) in self.table.keys.attributes().zip(limits) {
+            write_key(item, attribute, max, &mut key)?;
+        }
+        Ok(key)
+    }
+
+    /// Encodes an item that has been read into values.
+    ///
+    /// # Errors
+    /// Fails like [`emr_line`](Self::emr_line).
+    pub fn item(&mut self, item: &Item, write: Write, out: &mut Vec<u8>) -> Result<Encoded, RequestError> {
+        let before = out.len();
+        let encoded = self.append(item, write, out);
+        if encoded.is_err() {
+            out.truncate(before);
+        }
+        encoded
+    }
+
+    fn append(&self, item: &Item, write: Write, out: &mut Vec<u8>) -> Result<Encoded, RequestError> {
+        let key = self.identity(item)?;
+        let write = if self.wanted == Wanted::Keys { Write::Delete } else { write };
+        let before = out.len();
+        let item_bytes = match write {
+            Write::Put => {
+                let bytes = check::check(item, &self.table.indexes)?;
+                out.extend_from_slice(item.to_dynamodb_json().as_bytes());
+                bytes
+            }
+            Write::Delete => {
+                let of_key =
+                    |key: &KeyAttribute| Some((key.name.clone(), item.attributes.get(&key.name)?.clone()));
+                let key = Item { attributes: self.table.keys.attributes().filter_map(of_key).collect() };
+                out.extend_from_slice(key.to_dynamodb_json().as_bytes());
+                key.size_bytes() as u64
+            }
+        };
+        let json_bytes = out.len() - before;
+        out.extend_from_slice(&key);
+        Ok(Encoded { write, json_bytes, key_bytes: key.len(), item_bytes })
+    }
+}
+
+/// Appends the identity of one key attribute, preceded by its length.
+fn write_key(
+    item: &Item,
+    attribute: &KeyAttribute,
+    max: usize,
+    key: &mut Vec<u8>,
+) -> Result<(), RequestError> {
+    let KeyAttribute { name, kind } = attribute;
+    let value = item.attributes.get(name).ok_or_else(|| RequestError::KeyMissing(name.clone()))?;
+    let mut identity = Vec::new();
+    match (kind, value) {
+        (KeyKind::S, AttributeValue::S(text)) => identity.extend_from_slice(text.as_bytes()),
+        (KeyKind::B, AttributeValue::B(bytes)) => identity.extend_from_slice(bytes),
+        (KeyKind::N, AttributeValue::N(text)) => {
+            Number::read(text).ok_or(RequestError::Number)?.write_identity(&mut identity);
+        }
+        _ => return Err(RequestError::KeyType { name: name.clone(), expected: *kind }),
+    }
+    let bytes = identity.len();
+    if *kind != KeyKind::N && !(1..=max).contains(&bytes) {
+        return Err(RequestError::KeyBytes { name: name.clone(), bytes, max });
+    }
+    key.extend_from_slice(&u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes());
+    key.append(&mut identity);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

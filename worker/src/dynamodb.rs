@@ -1,0 +1,4 @@
+//! Calls to DynamoDB under the SDK's values.
+
+pub(crate) mod raw;
+pub(crate) mod reply;
