@@ -11,7 +11,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 pub(crate) use reply::said_region;
 use reply::{body, is_damaged, is_web_page, kms_action};
-pub(crate) use text::{causes, chain};
+pub use text::causes;
+pub(crate) use text::chain;
 use text::{element, sane};
 
 /// The kinds of errors that some caller handles differently.

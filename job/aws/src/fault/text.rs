@@ -46,9 +46,7 @@ pub(crate) fn deepest(error: &dyn Error) -> String {
 }
 
 /// An error and its causes, including payloads of an [`io::Error`], which its `source` leaves out.
-pub(crate) fn causes<'a>(
-    error: &'a (dyn Error + 'static),
-) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>() {
         Some(io) => io.get_ref().map(|payload| payload as &(dyn Error + 'static)),
         None => error.source(),
