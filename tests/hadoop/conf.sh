@@ -7,6 +7,11 @@ name_node_web=$(at 1)
 resource_manager_web=$(at 9)
 node_web_port=$((CLUSTER_PORT + 12))
 history_web=$(at 15)
+# Of YARN and the history server.
+case $CLUSTER_TLS in
+'') yarn_web=http yarn_policy=HTTP_ONLY ;;
+*) yarn_web=https yarn_policy=HTTPS_ONLY ;;
+esac
 
 # key=value lines to a Hadoop configuration file; no & or < in them.
 site() {
@@ -45,7 +50,9 @@ X
     yarn.resourcemanager.scheduler.address=$(at 6)
     yarn.resourcemanager.resource-tracker.address=$(at 7)
     yarn.resourcemanager.admin.address=$(at 8)
+    yarn.http.policy=$yarn_policy
     yarn.resourcemanager.webapp.address=$resource_manager_web
+    yarn.resourcemanager.webapp.https.address=$resource_manager_web
     yarn.resourcemanager.am.max-attempts=4
     yarn.resourcemanager.nodemanagers.heartbeat-interval-ms=200
     yarn.nm.liveness-monitor.expiry-interval-ms=15000
@@ -54,6 +61,7 @@ X
     yarn.nodemanager.address=\${node.host}:$((CLUSTER_PORT + 10))
     yarn.nodemanager.localizer.address=\${node.host}:$((CLUSTER_PORT + 11))
     yarn.nodemanager.webapp.address=\${node.host}:$node_web_port
+    yarn.nodemanager.webapp.https.address=\${node.host}:$node_web_port
     yarn.nodemanager.local-dirs=\${node.dir}/local
     yarn.nodemanager.log-dirs=\${node.dir}/logs
     yarn.nodemanager.aux-services=mapreduce_shuffle
@@ -74,7 +82,9 @@ X
     mapreduce.application.classpath=$class_path
     mapreduce.jobhistory.address=$(at 13)
     mapreduce.jobhistory.admin.address=$(at 14)
+    mapreduce.jobhistory.http.policy=$yarn_policy
     mapreduce.jobhistory.webapp.address=$history_web
+    mapreduce.jobhistory.webapp.https.address=$history_web
     mapreduce.shuffle.port=0
     mapreduce.client.progressmonitor.pollinterval=500
     mapreduce.client.completion.pollinterval=500
@@ -93,6 +103,13 @@ X
     yarn.scheduler.capacity.maximum-am-resource-percent=0.8
     yarn.scheduler.capacity.node-locality-delay=-1
 X
+  site >"$conf/ssl-server.xml" <<X
+    ssl.server.keystore.type=pkcs12
+    ssl.server.keystore.location=$conf/keystore.p12
+    ssl.server.keystore.password=$key_password
+    ssl.server.keystore.keypassword=$key_password
+X
+  [ -z "$CLUSTER_TLS" ] || write_certificate "$conf"
   cat >"$conf/log4j.properties" <<X
 log4j.rootLogger=INFO,err
 log4j.appender.err=org.apache.log4j.ConsoleAppender
@@ -101,4 +118,15 @@ log4j.appender.err.layout=org.apache.log4j.PatternLayout
 log4j.appender.err.layout.ConversionPattern=%d{ISO8601} %p %c{2}: %m%n
 log4j.logger.org.apache.hadoop.util.NativeCodeLoader=ERROR
 X
+}
+
+# write_certificate FOLDER: one for all daemons, signed by itself, and certificate.pem for their clients.
+key_password=changeit
+write_certificate() {
+  local key=("$JAVA_HOME/bin/keytool" -alias cluster -keystore "$1/keystore.p12" -storepass "$key_password")
+  local node hosts=ip:$master
+  [ ! -f "$1/certificate.pem" ] || return 0
+  for ((node = 1; node <= CLUSTER_NODES; node++)); do hosts+=,ip:127.0.0.1$node; done
+  "${key[@]}" -genkeypair -storetype PKCS12 -keyalg EC -dname CN=cluster -ext "SAN=$hosts" 2>/dev/null
+  "${key[@]}" -exportcert -rfc -file "$1/certificate.pem" 2>/dev/null
 }

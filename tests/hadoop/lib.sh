@@ -10,6 +10,7 @@ CLUSTER_RUN=${CLUSTER_RUN:-$cache/hadoop-run} # configuration, data and logs of 
 CLUSTER_PORT=${CLUSTER_PORT:-20000}           # first of 20 ports in a row
 CLUSTER_NODES=${CLUSTER_NODES:-2}             # NodeManagers, at 127.0.0.11, 127.0.0.12, ...
 CLUSTER_NODE_MB=${CLUSTER_NODE_MB:-4096}      # memory of each for containers
+CLUSTER_TLS=${CLUSTER_TLS:-}                  # anything: YARN's web servers speak TLS only
 
 say() { echo "$*" >&2; }
 die() {

@@ -42,6 +42,7 @@ pub struct Hadoop {
     variables: Vec<(String, String)>,
     reaper: Child,
     port_guard: TcpListener,
+    has_tls: bool,
 }
 
 impl Hadoop {
@@ -64,6 +65,20 @@ impl Hadoop {
     /// When it isn't installed or doesn't get ready; with the end of the daemon's log.
     #[track_caller]
     pub fn start() -> Self {
+        Self::begin(false)
+    }
+
+    /// Starts one whose web servers, but those of HDFS, speak TLS only. What [`rest`] says can't be asked there.
+    ///
+    /// # Panics
+    /// As [`Hadoop::start`] does.
+    #[track_caller]
+    pub fn start_with_tls() -> Self {
+        Self::begin(true)
+    }
+
+    #[track_caller]
+    fn begin(has_tls: bool) -> Self {
         installed("hadoop", "hadoop/lib");
         let folder = tempfile::Builder::new().prefix("tablehaul-hadoop-").tempdir();
         let run = folder.expect("a temporary folder").keep();
@@ -76,7 +91,7 @@ impl Hadoop {
             .stdout(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("cannot run sh: {error}"));
-        let mut hadoop = Self { run, variables: Vec::new(), reaper, port_guard: free_ports() };
+        let mut hadoop = Self { run, variables: Vec::new(), reaper, port_guard: free_ports(), has_tls };
         hadoop.variables = hadoop.up();
         hadoop
     }
@@ -151,6 +166,11 @@ impl Hadoop {
         self.variable("CLUSTER_RESOURCE_MANAGER")
     }
 
+    /// The certificate of a cluster with TLS, in PEM form. It has signed itself.
+    pub fn certificate(&self) -> Option<PathBuf> {
+        self.has_tls.then(|| self.run.join("etc/hadoop/certificate.pem"))
+    }
+
     /// URL of the history server, without a slash at the end.
     pub fn history(&self) -> &str {
         self.variable("CLUSTER_HISTORY")
@@ -187,6 +207,7 @@ impl Hadoop {
             .env("CLUSTER_RUN", &self.run)
             .env("CLUSTER_PORT", port.to_string())
             .env("CLUSTER_NODES", Self::NUM_NODES.to_string())
+            .env("CLUSTER_TLS", if self.has_tls { "yes" } else { "" })
             .envs([self.mark("script")]);
         command
     }

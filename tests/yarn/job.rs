@@ -72,12 +72,16 @@ pub(crate) fn fake(rate: u64, secs: u64) -> (Fake, u64) {
     (Fake::start(["--table", &table, "--faults", r#"{"latency_ms": 2}"#]), num_items)
 }
 
-/// `tablehaul` where the cluster's commands and configuration are found.
+/// `tablehaul` where the cluster's commands and configuration are found, and its certificate is trusted.
 pub(crate) fn tablehaul(hadoop: &Hadoop, args: &[&str]) -> Tablehaul {
     let command = hadoop
         .env()
         .into_iter()
         .fold(Tablehaul::new(args), |command, (name, value)| command.env(&name, value));
+    let command = match hadoop.certificate() {
+        Some(certificate) => command.env("AWS_CA_BUNDLE", certificate),
+        None => command,
+    };
     command.args(["--region", "us-east-1", "--s3-endpoint", &S3_SERVER.endpoint()])
 }
 

@@ -1,9 +1,9 @@
 //! The coordinator dies, or the whole cluster with it. The same command then goes on, while what is left of the first
 //! job still runs.
 
-use crate::job::{Job, PATIENCE, TABLE, cluster, fake};
+use crate::job::{BUCKET, Job, PATIENCE, TABLE, cluster, fake, new_folder, tablehaul};
 use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP};
-use tests_support::Hadoop;
+use tests_support::{Fake, Hadoop};
 
 const ARGS: &str = "--workers 2 --read-percent 100";
 const RATE: u64 = 1000;
@@ -46,13 +46,38 @@ fn an_export_whose_coordinator_was_killed_goes_on_beside_the_workers_that_are_le
     assert_ne!(hadoop.ended(&first, PATIENCE)["finalStatus"], "SUCCEEDED");
 }
 
+/// A plan for this cluster.
+#[track_caller]
+fn planned(hadoop: &Hadoop, fake: &Fake, env: &[(&str, &str)]) -> String {
+    let url = format!("s3://{BUCKET}/{}", new_folder());
+    let args = ["export", TABLE, &url, "--dry-run", "--dynamodb-endpoint", &fake.endpoint()];
+    let command = tablehaul(hadoop, &args);
+    env.iter().fold(command, |command, (name, value)| command.env(name, value)).run().succeeded().stdout
+}
+
+/// The lost one speaks TLS, with a certificate that nobody else has signed.
 #[test]
 fn an_export_whose_cluster_is_lost_goes_on_on_another_one() {
     let (_used, hadoop) = cluster();
     let (fake, num_items) = fake(RATE, SECS);
-    let lost = Hadoop::start();
+    let lost = Hadoop::start_with_tls();
+    let url = lost.resource_manager();
+    assert!(url.starts_with("https://"), "{url}");
+    let plan = planned(&lost, &fake, &[]);
+    assert!(plan.contains(&format!("cluster     yarn (Hadoop 3.4.2, {url}, queue default)")), "{plan}");
+    let plan = planned(&lost, &fake, &[("AWS_CA_BUNDLE", "")]);
+    let why = format!(
+        "cluster     yarn (queue default; the certificate of {url}/ws/v1/cluster/info is signed by an authority that"
+    );
+    assert!(plan.contains(&why), "{plan}");
     let mut job = Job::export(&lost, &fake, num_items, ARGS);
     half(&mut job);
+    // The page of the application, of which the ResourceManager tells.
+    assert!(
+        job.said().iter().any(|line| line.starts_with(&format!("yarn        {url}/"))),
+        "{:?}",
+        job.said()
+    );
     // With all that was started on it, the coordinator too.
     lost.lose_power();
     job.end();

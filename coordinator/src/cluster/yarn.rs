@@ -68,8 +68,9 @@ impl YarnCluster {
     }
 
     fn hdfs(&self) -> Hdfs {
-        let Site { conf, conf_dir, hadoop, user, .. } = &*self.site;
+        let Site { conf, conf_dir, hadoop, user, client, .. } = &*self.site;
         Hdfs {
+            client: client.clone(),
             name_nodes: conf.name_nodes(),
             user: user.clone(),
             command: hadoop.clone(),

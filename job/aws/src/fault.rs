@@ -12,7 +12,8 @@ use tracing::debug;
 
 pub(crate) use reply::said_region;
 use reply::{body, is_damaged, is_web_page, kms_action};
-pub(crate) use text::{causes, chain, deepest};
+pub(crate) use text::chain;
+pub use text::{causes, deepest};
 use text::{element, sane};
 
 /// What to do if something other than AWS may have answered.

@@ -20,12 +20,13 @@ pub(crate) const FILES: [&str; 4] = ["core-site.xml", "mapred-site.xml", "yarn-s
 
 /// Hadoop's own defaults of the properties used here: core-default.xml, mapred-default.xml, yarn-default.xml and
 /// hdfs-default.xml of 3.4, and of older versions where they are the same.
-const DEFAULTS: [(&str, &str); 15] = [
+const DEFAULTS: [(&str, &str); 16] = [
     ("fs.defaultFS", "file:///"),
     ("hadoop.security.authentication", "simple"),
     ("mapreduce.framework.name", "local"),
     ("mapreduce.job.queuename", "default"),
     ("mapreduce.jobhistory.webapp.address", "0.0.0.0:19888"),
+    ("mapreduce.jobhistory.webapp.https.address", "0.0.0.0:19890"),
     ("mapreduce.jobhistory.http.policy", "HTTP_ONLY"),
     ("yarn.app.mapreduce.am.resource.mb", "1536"),
     ("yarn.resourcemanager.hostname", "0.0.0.0"),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hyper::Method;
 use tokio::{io::AsyncWriteExt, process::Command};
 
-use super::http::{self, Content, HttpError, escaped};
+use super::http::{Client, Content, HttpError, escaped};
 
 /// How an operation was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(crate) enum Way {
 /// The default file system of a cluster.
 #[derive(Debug)]
 pub(crate) struct Hdfs {
+    /// Sends the requests of `WebHDFS`.
+    pub(crate) client: Client,
     /// Where `NameNode`s may answer, the most likely first. Empty if `WebHDFS` cannot be used.
     pub(crate) name_nodes: Vec<String>,
     /// The user for `WebHDFS`.
@@ -61,7 +63,7 @@ impl Hdfs {
     pub(crate) async fn remove(&self, path: &str) -> Result<Way, String> {
         for name_node in &self.name_nodes {
             let url = self.at(name_node, path, "DELETE", "&recursive=true");
-            match http::follow(Method::DELETE, &url, None).await {
+            match self.client.follow(Method::DELETE, &url, None).await {
                 Ok(_) => return Ok(Way::WebHdfs),
                 Err(error) if is_another_worth_it(&error) => {}
                 Err(error) => return Err(format!("{path} cannot be removed: {error}")),
@@ -74,12 +76,12 @@ impl Hdfs {
     async fn create_at(&self, name_node: &str, path: &str, bytes: Bytes) -> Result<(), HttpError> {
         let url = self.at(name_node, path, "CREATE", "&overwrite=false");
         // The NameNode only names the DataNode that takes the bytes (WebHDFS REST API, "Create and Write to a File").
-        let told = http::ask(Method::PUT, &url, None).await?;
+        let told = self.client.ask(Method::PUT, &url, None).await?;
         let Some(data_node) = told.location else {
             let why = "it names no DataNode".to_owned();
             return Err(HttpError::Malformed { url, why });
         };
-        http::follow(Method::PUT, &data_node, Some(Content::octets(bytes))).await.map(|_| ())
+        self.client.follow(Method::PUT, &data_node, Some(Content::octets(bytes))).await.map(|_| ())
     }
 
     fn at(&self, name_node: &str, path: &str, operation: &str, query: &str) -> String {

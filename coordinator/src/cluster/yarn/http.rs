@@ -1,83 +1,36 @@
-//! A small HTTP/1.1 client for Hadoop's web servers. It opens a connection for each request. It supports neither TLS
-//! nor Kerberos, and reports that, so that callers can use another way.
+//! A client of Hadoop's web servers, over HTTP/1.1 with and without TLS. It does not support Kerberos, and reports that,
+//! so that callers can use another way.
 
+mod error;
 #[cfg(test)]
 mod tests;
+mod tls;
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
-    Method, Request, Response, StatusCode, Uri,
-    client::conn::http1,
-    header::{CONTENT_TYPE, DATE, HOST, LOCATION, WWW_AUTHENTICATE},
+    Method, Request, Response, Uri,
+    header::{ACCEPT, CONTENT_TYPE, DATE, LOCATION, WWW_AUTHENTICATE},
 };
-use hyper_util::rt::TokioIo;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{self, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 use jiff::Timestamp;
+use job_aws::{causes, deepest};
+use rustls::RootCertStore;
 use serde::{Deserialize, de::DeserializeOwned};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 
-/// How long connecting may take.
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
-/// How long a request may take, with its reply and all redirects.
-const WHOLE_LIMIT: Duration = Duration::from_secs(10);
-/// The most bytes of a reply. A `ResourceManager` sends about 2 KB for each node.
-const LONGEST_REPLY: usize = 64 << 20;
+pub(crate) use error::HttpError;
+use error::{bare, malformed, unreachable};
+pub(crate) use tls::authorities;
+
 /// The most redirects followed.
 const MOST_REDIRECTS: usize = 5;
-
-/// Why a request failed. Each message is one line that names the URL.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum HttpError {
-    /// The URL is `https`.
-    #[error("{0} requires TLS, which tablehaul does not support here")]
-    Tls(String),
-    /// The server requires a Kerberos ticket.
-    #[error("{0} requires Kerberos, which tablehaul does not support here")]
-    Kerberos(String),
-    /// The daemon is on standby and does not name the active one.
-    #[error("{0} is on standby")]
-    Standby(String),
-    /// Nothing answers there, or not in time.
-    #[error("{url} cannot be reached: {why}")]
-    Unreachable {
-        /// The URL.
-        url: String,
-        /// The reason.
-        why: String,
-    },
-    /// A response with an error status.
-    #[error("{url} answered {status}: {message}")]
-    Status {
-        /// The URL.
-        url: String,
-        /// The HTTP status.
-        status: StatusCode,
-        /// The simple name of the Java exception. Empty if the server names none.
-        exception: String,
-        /// The first line of the server's message.
-        message: String,
-    },
-    /// A malformed response.
-    #[error("{url} gave an invalid reply: {why}")]
-    Malformed {
-        /// The URL.
-        url: String,
-        /// The reason.
-        why: String,
-    },
-}
-
-impl HttpError {
-    /// The status of an error response.
-    pub(crate) fn status(&self) -> Option<StatusCode> {
-        match self {
-            Self::Status { status, .. } => Some(*status),
-            _ => None,
-        }
-    }
-}
 
 /// A response.
 #[derive(Debug)]
@@ -111,89 +64,142 @@ impl Content {
     }
 }
 
-/// Gets a JSON document. Follows redirects.
-///
-/// # Errors
-/// See [`HttpError`].
-pub(crate) async fn get<T: DeserializeOwned>(url: &str) -> Result<T, HttpError> {
-    let reply = follow(Method::GET, url, None).await?;
-    serde_json::from_slice(&reply.body)
-        .map_err(|why| HttpError::Malformed { url: url.to_owned(), why: why.to_string() })
+/// How far a request may go.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// The time for reaching a server, without the handshake of TLS.
+    connect: Duration,
+    /// The time for a request with its reply and all redirects.
+    whole: Duration,
+    /// The most bytes of a reply.
+    reply: usize,
 }
 
-/// Makes a request, and repeats it where the server redirects to.
-///
-/// # Errors
-/// See [`HttpError`].
-pub(crate) async fn follow(method: Method, url: &str, content: Option<Content>) -> Result<Reply, HttpError> {
-    let all = async {
-        let mut here = url.to_owned();
-        for _ in 0..MOST_REDIRECTS {
-            let reply = exchange(&method, &here, content.clone()).await?;
-            match reply.location {
-                Some(there) => here = there,
-                None => return Ok(reply),
+/// A `ResourceManager` sends about 2 KB for each node.
+const LIMITS: Limits =
+    Limits { connect: Duration::from_secs(3), whole: Duration::from_secs(10), reply: 64 << 20 };
+
+/// Sends requests. Each has a connection of its own. Clones share their sessions of TLS.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pool: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    limits: Limits,
+}
+
+impl Client {
+    /// Trusts servers whose certificates these authorities have signed.
+    ///
+    /// # Errors
+    /// Fails with one line if TLS cannot be used at all.
+    pub(crate) fn new(authorities: RootCertStore) -> Result<Self, String> {
+        Self::with(authorities, LIMITS)
+    }
+
+    fn with(authorities: RootCertStore, limits: Limits) -> Result<Self, String> {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(limits.connect));
+        // TLS is the other connector's.
+        connector.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls::config(authorities)?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        // A connection that was kept might be dead by the next request, and some requests must not be sent twice.
+        let pool = legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        Ok(Self { pool, limits })
+    }
+
+    /// Gets a JSON document. Follows redirects.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    pub(crate) async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, HttpError> {
+        let reply = self.follow(Method::GET, url, None).await?;
+        serde_json::from_slice(&reply.body).map_err(|why| malformed(url, &why.to_string()))
+    }
+
+    /// Makes a request, and repeats it where the server redirects to.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    pub(crate) async fn follow(
+        &self,
+        method: Method,
+        url: &str,
+        content: Option<Content>,
+    ) -> Result<Reply, HttpError> {
+        let all = async {
+            let mut here = url.to_owned();
+            for _ in 0..MOST_REDIRECTS {
+                let reply = self.exchange(&method, &here, content.clone()).await?;
+                match reply.location {
+                    Some(there) => here = there,
+                    None => return Ok(reply),
+                }
             }
-        }
-        Err(HttpError::Malformed { url: url.to_owned(), why: "it redirects again and again".to_owned() })
-    };
-    within(url, all).await
-}
-
-/// Makes one request. Returns a redirect as a reply.
-///
-/// # Errors
-/// See [`HttpError`].
-pub(crate) async fn ask(method: Method, url: &str, content: Option<Content>) -> Result<Reply, HttpError> {
-    within(url, exchange(&method, url, content)).await
-}
-
-async fn within<T>(url: &str, work: impl Future<Output = Result<T, HttpError>>) -> Result<T, HttpError> {
-    let _waiting = job_aws::waits::calling(bare(url));
-    timeout(WHOLE_LIMIT, work)
-        .await
-        .unwrap_or_else(|_| Err(unreachable(url, &format!("no answer within {} s", WHOLE_LIMIT.as_secs()))))
-}
-
-async fn exchange(method: &Method, url: &str, content: Option<Content>) -> Result<Reply, HttpError> {
-    let uri: Uri = url.parse().map_err(|why| unreachable(url, &format!("not an address: {why}")))?;
-    if uri.scheme_str() != Some("http") {
-        return Err(HttpError::Tls(bare(url)));
+            Err(malformed(url, "it redirects again and again"))
+        };
+        self.within(url, all).await
     }
-    let stream = connect(&uri).await.map_err(|why| unreachable(url, &why))?;
-    let failed = |error: hyper::Error| unreachable(url, &error.to_string());
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    let request = request(method, &uri, content).map_err(|why| unreachable(url, &why))?;
-    let mut answer = std::pin::pin!(async {
-        let response = sender.send_request(request).await.map_err(failed)?;
+
+    /// Makes one request. Returns a redirect as a reply.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        url: &str,
+        content: Option<Content>,
+    ) -> Result<Reply, HttpError> {
+        self.within(url, self.exchange(&method, url, content)).await
+    }
+
+    async fn within<T>(
+        &self,
+        url: &str,
+        work: impl Future<Output = Result<T, HttpError>>,
+    ) -> Result<T, HttpError> {
+        let _waiting = job_aws::waits::calling(bare(url));
+        let late = |_| unreachable(url, &format!("no answer within {} s", self.limits.whole.as_secs()));
+        timeout(self.limits.whole, work).await.map_err(late)?
+    }
+
+    async fn exchange(
+        &self,
+        method: &Method,
+        url: &str,
+        content: Option<Content>,
+    ) -> Result<Reply, HttpError> {
+        let request = request(method, url, content).map_err(|why| unreachable(url, &why))?;
+        let response = self.pool.request(request).await.map_err(|error| self.failed(url, &error))?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, LONGEST_REPLY).collect().await;
-        let body = body.map_err(|why| unreachable(url, &format!("the reply was cut off: {why}")))?;
-        Ok((head, body.to_bytes()))
-    });
-    let (head, body) = tokio::select! {
-        answer = &mut answer => answer?,
-        // The connection may end before its reply is read. Its error is also the request's.
-        _ = connection => answer.await?,
-    };
-    judge(url, &Response::from_parts(head, body))
-}
+        let body = Limited::new(body, self.limits.reply).collect().await;
+        let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+            Some(_) => malformed(url, &format!("it is longer than {} bytes", self.limits.reply)),
+            None => unreachable(url, &format!("the reply was cut off: {}", deepest(&*error))),
+        })?;
+        judge(url, &Response::from_parts(head, body.to_bytes()))
+    }
 
-async fn connect(uri: &Uri) -> Result<TcpStream, String> {
-    let host = uri.host().ok_or("it has no host")?.trim_matches(['[', ']']);
-    let connected = timeout(CONNECT_LIMIT, TcpStream::connect((host, uri.port_u16().unwrap_or(80))));
-    match connected.await {
-        Ok(stream) => stream.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no connection within {} s", CONNECT_LIMIT.as_secs())),
+    /// Why there is no response.
+    fn failed(&self, url: &str, error: &legacy::Error) -> HttpError {
+        if let Some(error) = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
+            return HttpError::Tls(tls::complaint(&bare(url), error));
+        }
+        let io = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>());
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::TimedOut) {
+            return unreachable(url, &format!("no connection within {} s", self.limits.connect.as_secs()));
+        }
+        unreachable(url, &deepest(error))
     }
 }
 
-fn request(method: &Method, uri: &Uri, content: Option<Content>) -> Result<Request<Full<Bytes>>, String> {
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let host = uri.authority().map_or("", |authority| authority.as_str());
-    let mut request = Request::builder().method(method).uri(path).header(HOST, host);
+fn request(method: &Method, url: &str, content: Option<Content>) -> Result<Request<Full<Bytes>>, String> {
+    let uri: Uri = url.parse().map_err(|why| format!("not an address: {why}"))?;
     // Without this header the servers answer in XML.
-    request = request.header("accept", "application/json");
+    let mut request = Request::builder().method(method).uri(uri).header(ACCEPT, "application/json");
     if let Some(content) = &content {
         request = request.header(CONTENT_TYPE, content.kind);
     }
@@ -254,15 +260,6 @@ fn absolute(url: &str, location: &str) -> String {
     let authority = url.find("://").map_or(0, |at| at + 3);
     let path = url[authority..].find('/').map_or(url.len(), |at| authority + at);
     format!("{}{location}", &url[..path])
-}
-
-fn unreachable(url: &str, why: &str) -> HttpError {
-    HttpError::Unreachable { url: bare(url), why: why.to_owned() }
-}
-
-/// A URL without its query, for messages.
-fn bare(url: &str) -> String {
-    url.split('?').next().unwrap_or_default().to_owned()
 }
 
 /// Text as one component of a path or query. Everything but letters, digits and `-._~` is escaped.

@@ -21,7 +21,7 @@ use self::{
     nodes::{Node, Nodes},
     scheduler::Scheduler,
 };
-use super::http::{self, Content, HttpError, escaped};
+use super::http::{Client, Content, HttpError, escaped};
 
 /// The most tasks whose attempts are examined for failures. Each takes a request.
 const MOST_TASKS: usize = 20;
@@ -42,6 +42,7 @@ pub(crate) struct Info {
 /// Sends requests to the active one of a cluster's `ResourceManager`s, on behalf of a user.
 #[derive(Debug)]
 pub(crate) struct Manager {
+    client: Client,
     urls: Vec<String>,
     history: Option<String>,
     user: String,
@@ -52,14 +53,15 @@ pub(crate) struct Manager {
 impl Manager {
     /// `urls` are the web addresses of the `ResourceManager`s (`http://host:port`), `history` that of the
     /// `JobHistoryServer` if known. `user` makes the requests; clusters without Kerberos trust that name.
-    pub(crate) fn new(urls: Vec<String>, history: Option<String>, user: String) -> Self {
-        Self { urls, history, user, active: Mutex::new(None) }
+    pub(crate) fn new(client: Client, urls: Vec<String>, history: Option<String>, user: String) -> Self {
+        Self { client, urls, history, user, active: Mutex::new(None) }
     }
 
     /// Finds the active `ResourceManager`, and remembers it.
     ///
     /// # Errors
-    /// Fails if none is active, with the reason of the last one tried.
+    /// Fails if none is active, with the reason of the last one tried, or of one that tablehaul cannot talk to: that
+    /// one may be active.
     pub(crate) async fn info(&self) -> Result<Info, HttpError> {
         let mut last = HttpError::Malformed {
             url: "the Hadoop configuration".to_owned(),
@@ -67,13 +69,16 @@ impl Manager {
         };
         for url in &self.urls {
             // A standby one answers this request itself as well.
-            match http::get::<About>(&self.at(url, "/ws/v1/cluster/info", "")).await {
+            let error = match self.client.get::<About>(&self.at(url, "/ws/v1/cluster/info", "")).await {
                 Ok(about) if about.info.is_active() => {
                     *self.active.lock().unwrap_or_else(PoisonError::into_inner) = Some(url.clone());
                     return Ok(about.info.told_by(url));
                 }
-                Ok(_) => last = HttpError::Standby(url.clone()),
-                Err(error) => last = error,
+                Ok(_) => HttpError::Standby(url.clone()),
+                Err(error) => error,
+            };
+            if error.is_closed() || !last.is_closed() {
+                last = error;
             }
         }
         Err(last)
@@ -117,7 +122,7 @@ impl Manager {
     /// later). The deadline uses the `ResourceManager`'s clock, which may differ from this machine's.
     pub(crate) async fn end_in(&self, id: &str, time: SignedDuration) -> Result<(), HttpError> {
         let url = self.at(&self.active().await?, "/ws/v1/cluster/info", "");
-        let now = http::follow(Method::GET, &url, None).await?.time.unwrap_or_else(Timestamp::now);
+        let now = self.client.follow(Method::GET, &url, None).await?.time.unwrap_or_else(Timestamp::now);
         let timeout = json!({ "timeout": { "type": "LIFETIME", "expiryTime": expiry(now + time) } });
         self.put(&format!("/ws/v1/cluster/apps/{id}/timeout"), &timeout).await
     }
@@ -142,33 +147,33 @@ impl Manager {
         };
         let mut failed = Vec::new();
         for task in tasks.suspects(MOST_TASKS) {
-            let attempts: Attempts = http::get(&format!("{job}/tasks/{task}/attempts")).await?;
+            let attempts: Attempts = self.client.get(&format!("{job}/tasks/{task}/attempts")).await?;
             failed.extend(attempts.into_failed());
         }
         Ok(failed)
     }
 
     async fn tasks(&self, job: &str) -> Result<Tasks, HttpError> {
-        http::get(&self.at(job, "/tasks", "&type=m")).await
+        self.client.get(&self.at(job, "/tasks", "&type=m")).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str, query: &str) -> Result<T, HttpError> {
         let url = self.active().await?;
-        let reply = http::get(&self.at(&url, path, query)).await;
+        let reply = self.client.get(&self.at(&url, path, query)).await;
         if !reply.as_ref().is_err_and(moved) {
             return reply;
         }
         let url = self.info().await?.url;
-        http::get(&self.at(&url, path, query)).await
+        self.client.get(&self.at(&url, path, query)).await
     }
 
     async fn put(&self, path: &str, body: &Value) -> Result<(), HttpError> {
         let body = Content::json(body);
         let url = self.active().await?;
-        let mut reply = http::follow(Method::PUT, &self.at(&url, path, ""), Some(body.clone())).await;
+        let mut reply = self.client.follow(Method::PUT, &self.at(&url, path, ""), Some(body.clone())).await;
         if reply.as_ref().is_err_and(moved) {
             let url = self.info().await?.url;
-            reply = http::follow(Method::PUT, &self.at(&url, path, ""), Some(body)).await;
+            reply = self.client.follow(Method::PUT, &self.at(&url, path, ""), Some(body)).await;
         }
         reply.map(|_| ())
     }

@@ -9,7 +9,7 @@ use super::{
     capacity::{self, Sizes},
     client,
     conf::{self, Conf, DefaultFs, Surroundings},
-    http::HttpError,
+    http::{self, HttpError},
     install::{self, Named, ThisMachine},
     manager::{Info, Manager},
 };
@@ -27,6 +27,7 @@ pub(crate) struct Site {
     pub(super) hadoop: PathBuf,
     pub(super) jar: PathBuf,
     pub(super) user: String,
+    pub(super) client: http::Client,
     pub(super) manager: Manager,
     /// What the `ResourceManager` says of itself, or why it can't be asked.
     about: Result<Info, String>,
@@ -48,17 +49,19 @@ impl Site {
         if !conf.has_yarn() {
             return Err(format!("the Hadoop configuration in {} has no YARN", conf_dir.display()));
         }
-        let manager = Manager::new(conf.resource_managers(), conf.history_server(), user.clone());
+        let client = http::Client::new(http::authorities(std::env::var_os("AWS_CA_BUNDLE").as_deref()))?;
+        let manager =
+            Manager::new(client.clone(), conf.resource_managers(), conf.history_server(), user.clone());
         let about = match manager.info().await {
             Ok(info) => Ok(info),
-            Err(closed @ (HttpError::Tls(_) | HttpError::Kerberos(_))) => Err(closed.to_string()),
+            Err(error) if error.is_closed() => Err(error.to_string()),
             Err(error) => return Err(format!("the ResourceManager: {error}")),
         };
         let hadoop = install::command(&ThisMachine)?;
         let jar = install::streaming_jar(&ThisMachine, &named, &hadoop)?;
         let worker_mib = wishes.worker_memory_mib.unwrap_or(WORKER_MIB);
         let queue = wishes.queue.clone();
-        Ok(Self { conf, conf_dir, hadoop, jar, user, manager, about, queue, worker_mib })
+        Ok(Self { conf, conf_dir, hadoop, jar, user, client, manager, about, queue, worker_mib })
     }
 
     /// A description for the plan.

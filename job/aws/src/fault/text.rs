@@ -37,7 +37,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 }
 
 /// The last cause of an error, for errors whose other causes only name the layers that they passed.
-pub(crate) fn deepest(error: &dyn Error) -> String {
+pub fn deepest(error: &dyn Error) -> String {
     let mut last = error;
     while let Some(cause) = last.source() {
         last = cause;
@@ -46,9 +46,7 @@ pub(crate) fn deepest(error: &dyn Error) -> String {
 }
 
 /// An error and its causes, including payloads of an [`io::Error`], which its `source` leaves out.
-pub(crate) fn causes<'a>(
-    error: &'a (dyn Error + 'static),
-) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>() {
         Some(io) => io.get_ref().map(|payload| payload as &(dyn Error + 'static)),
         None => error.source(),

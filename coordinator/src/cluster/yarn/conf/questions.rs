@@ -2,8 +2,10 @@
 
 use super::Conf;
 
-/// Default web ports of a `NameNode`, of Hadoop 3 and of Hadoop 2 (hdfs-default.xml, `dfs.namenode.http-address`).
+/// Default web ports of a `NameNode`, of Hadoop 3 and of Hadoop 2 (hdfs-default.xml, `dfs.namenode.http-address` and
+/// `dfs.namenode.https-address`).
 const NAME_NODE_PORTS: [u16; 2] = [9870, 50070];
+const SECURE_NAME_NODE_PORTS: [u16; 2] = [9871, 50470];
 
 /// The protocol of a daemon's web server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +43,7 @@ impl Conf {
             || names.iter().any(|name| self.is_set(&format!("yarn.resourcemanager.{name}")))
     }
 
-    /// `http://host:port` of the web server of every `ResourceManager`, in the configured order.
+    /// `http://host:port`, or `https://host:port`, of the web server of every `ResourceManager`, in the configured order.
     pub(crate) fn resource_managers(&self) -> Vec<String> {
         let policy = self.policy("yarn.http.policy");
         let (name, port) = match policy {
@@ -61,7 +63,7 @@ impl Conf {
         ids.into_iter().filter_map(address).map(|address| url(policy, &address)).collect()
     }
 
-    /// `http://host:port` of the `JobHistoryServer`.
+    /// `http://host:port`, or `https://host:port`, of the `JobHistoryServer`.
     pub(crate) fn history_server(&self) -> Option<String> {
         let policy = self.policy("mapreduce.jobhistory.http.policy");
         let name = match policy {
@@ -81,8 +83,8 @@ impl Conf {
         }
     }
 
-    /// `http://host:port` at which the `NameNode`s of the default file system may answer `WebHDFS`, the most likely
-    /// first. Empty if it is not HDFS, or `WebHDFS` is disabled.
+    /// `http://host:port`, or `https://host:port`, at which the `NameNode`s of the default file system may answer
+    /// `WebHDFS`, the most likely first. Empty if it is not HDFS, or `WebHDFS` is disabled.
     pub(crate) fn name_nodes(&self) -> Vec<String> {
         let DefaultFs::Hdfs(authority) = self.default_fs() else { return Vec::new() };
         if !self.is_on("dfs.webhdfs.enabled") {
@@ -104,10 +106,11 @@ impl Conf {
             let address = address.replacen("0.0.0.0:", &format!("{host}:"), 1);
             return vec![url(policy, &address)];
         }
-        match policy {
-            Policy::Http => NAME_NODE_PORTS.map(|port| format!("http://{host}:{port}")).into(),
-            Policy::Https => Vec::new(),
-        }
+        let ports = match policy {
+            Policy::Http => NAME_NODE_PORTS,
+            Policy::Https => SECURE_NAME_NODE_PORTS,
+        };
+        ports.map(|port| url(policy, &format!("{host}:{port}"))).into()
     }
 
     /// The queue of jobs that name none.

@@ -97,6 +97,8 @@ fn a_resource_manager_is_found_by_address_or_host_name() {
     assert_eq!(conf(&[host, address]).resource_managers(), ["http://ip-10-0-0-5.ec2.internal:8188"]);
     let secure = ("yarn.http.policy", "HTTPS_ONLY");
     assert_eq!(conf(&[host, secure]).resource_managers(), ["https://ip-10-0-0-5.ec2.internal:8090"]);
+    let history = [("mapreduce.jobhistory.http.policy", "HTTPS_ONLY")];
+    assert_eq!(conf(&history).history_server().as_deref(), Some("https://localhost:19890"));
 }
 
 #[test]
@@ -115,6 +117,8 @@ fn of_several_resource_managers_each_has_its_address() {
 fn name_nodes_are_found_from_the_default_file_system() {
     let plain = ("fs.defaultFS", "hdfs://nn.local:8020");
     assert_eq!(conf(&[plain]).name_nodes(), ["http://nn.local:9870", "http://nn.local:50070"]);
+    let secure = ("dfs.http.policy", "HTTPS_ONLY");
+    assert_eq!(conf(&[plain, secure]).name_nodes(), ["https://nn.local:9871", "https://nn.local:50470"]);
     let address = ("dfs.namenode.http-address", "0.0.0.0:9999");
     assert_eq!(conf(&[plain, address]).name_nodes(), ["http://nn.local:9999"]);
     assert!(conf(&[plain, ("dfs.webhdfs.enabled", "false")]).name_nodes().is_empty());

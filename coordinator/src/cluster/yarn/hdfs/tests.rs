@@ -2,12 +2,18 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
-/// A file system whose `NameNode` requires TLS, so that the command is used, which is this script.
+/// A file system whose `NameNode` does not answer, so that the command is used, which is this script.
 fn hdfs(folder: &std::path::Path, script: &str) -> Hdfs {
     let command = folder.join("hadoop");
     std::fs::write(&command, format!("#!/bin/sh\ncd {}\n{script}\n", folder.display())).unwrap();
     std::fs::set_permissions(&command, std::fs::Permissions::from_mode(0o755)).unwrap();
-    Hdfs { name_nodes: vec!["https://nn:9871".into()], user: "me".into(), command, conf: "/conf".into() }
+    Hdfs {
+        client: Client::new(rustls::RootCertStore::empty()).unwrap(),
+        name_nodes: vec!["https://127.0.0.1:1".into()],
+        user: "me".into(),
+        command,
+        conf: "/conf".into(),
+    }
 }
 
 #[tokio::test]
