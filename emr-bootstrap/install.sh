@@ -18,7 +18,9 @@ trap 'die "install.sh failed in line $LINENO: $BASH_COMMAND"' ERR
 
 [ -r "$info" ] || die "$info is missing: install.sh runs on the nodes of an EMR cluster only"
 # A failure on any node would end the cluster; only the leader needs tablehaul.
-grep -q '"isMaster": *true' "$info" || exit 0
+leader=$(tr -d '[:space:]' <"$info")
+[[ $leader == *'"isMaster":'* ]] || die "$info does not say whether this node is the leader (isMaster)"
+[[ $leader == *'"isMaster":true'* ]] || exit 0
 
 [ $# -ge 3 ] || die "usage: install.sh s3://BUCKET/FOLDER VERSION SHA256..., not: install.sh $*"
 folder=${1%/} version=$2 sums=" ${*:3} "

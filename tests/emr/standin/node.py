@@ -18,7 +18,7 @@ OWN = "mnt home tmp root emr"
 
 ENTER = r"""
 set -e
-node=$1 own=$2 visible=$3 uid=$4 cwd=$5; shift 5
+node=$1 own=$2 visible=$3 uid=$4 home_size=$5 cwd=$6 search=$7; shift 7
 mount --make-rprivate /
 root=$node/root
 mount -t tmpfs -o mode=755 node "$root"
@@ -33,11 +33,12 @@ for name in mnt tmp emr home/hadoop; do mount --bind "$node/$name" "$root/$name"
 IFS=:
 for path in $visible; do [ -e "$root$path" ] || { mkdir -p "$root$path"; mount --rbind "$path" "$root$path"; }; done
 unset IFS
+[ -z "$home_size" ] || mount -t tmpfs -o "size=$home_size,uid=$uid" home "$root/home/hadoop"
 mount --bind "$node/passwd" "$root/etc/passwd"
 mount --bind "$node/bin" "$root/usr/local/bin"
 become=()
 [ "$uid" = 0 ] || become=(setpriv --reuid "$uid" --regid "$uid" --clear-groups --)
-exec chroot "$root" "${become[@]}" /bin/bash -c 'cd "$1"; shift; exec "$@"' sh "$cwd" "$@"
+exec chroot "$root" "${become[@]}" /bin/bash -c 'cd "$1"; export PATH=$2; shift 2; exec "$@"' sh "$cwd" "$search" "$@"
 """
 
 
@@ -47,6 +48,7 @@ class Node:
     def __init__(self, folder, instance="i-0", cluster="j-0", leader=True, tools=None, visible=(), environment=None):
         self.folder, self.instance, self.leader = pathlib.Path(folder), instance, leader
         self.environment = {**environment} if environment else {}
+        self.home_size = ""  # bytes of a home folder that starts empty and is small
         # An interpreter in a home folder stays where it is.
         self.visible = [sys.base_prefix, sys.prefix, *map(str, visible)]
         for name in "root bin mnt/var/lib/info mnt/var/lib/hadoop/steps mnt/var/log home/hadoop tmp emr/metricscollector".split():
@@ -82,8 +84,8 @@ class Node:
             if os.geteuid() == 0:
                 os.chown(mine, HADOOP, HADOOP)
         # As after a login of hadoop. There is no AWS_REGION on EMR.
+        standard = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
         env = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "HOME": "/home/hadoop",
             "USER": "hadoop",
             "LOGNAME": "hadoop",
@@ -92,9 +94,11 @@ class Node:
             **self.environment,
             **(environment or {}),
         }
+        path = env.get("PATH", standard)
+        env["PATH"] = standard
         uid, unshare = (HADOOP, "-m") if os.geteuid() == 0 else (0, "-rm")
         entering = ["unshare", unshare, "/bin/bash", "-c", ENTER, "enter"]
-        entering += [str(self.folder), OWN, ":".join(self.visible), str(uid), cwd]
+        entering += [str(self.folder), OWN, ":".join(self.visible), str(uid), self.home_size, cwd, path]
         return subprocess.Popen([*entering, *argv], env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True)
 
     def run(self, argv, **options):
