@@ -28,18 +28,15 @@ class Scripts(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = support.start_s3()
+        cls.addClassCleanup(cls.server.stop)
         cls.s3 = support.client("s3", cls.server.url)
         cls.s3.create_bucket(Bucket="mybucket")
         cls.metadata = Metadata(support.REGION, "node", lambda: ("testkey", "testsecret", None))
+        cls.addClassCleanup(cls.metadata.close)
         cls.data = support.archive(files())
         cls.sum = support.sum_of(cls.data)
         cls.name = f"tablehaul-{support.VERSION}-{support.ARCH}-linux.tar.gz"
         cls.printed = support.upload(cls.server.url, FOLDER, {cls.name: cls.data})
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.metadata.close()
-        cls.server.stop()
 
     def node(self, leader=True, aws=None):
         folder = tempfile.mkdtemp(prefix="node-")

@@ -198,6 +198,14 @@ class Cluster(threading.Thread):
         self.logs.never = True
         self.end("TERMINATED_WITH_ERRORS", "INSTANCE_FAILURE", "The master node was terminated. ")
 
+    def strike(self, how):
+        """What a test wants to happen now."""
+        if how == "lost":
+            self.lose()
+        for step in self.steps:
+            if step.state == "RUNNING" and step.process and step.process.poll() is None:
+                os.kill(step.process.pid, signal.SIGKILL)
+
     def bootstrap(self):
         self.enter("BOOTSTRAPPING")
         leader = self.nodes[0]

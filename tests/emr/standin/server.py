@@ -6,6 +6,7 @@
   POST /_emr/times      {"start": 0.3, "end": 0.1, "logs": 1}: seconds a cluster needs to start and to end, and between deliveries of logs
   POST /_emr/enforce    from now on every call of moto and EMR needs a policy, and nodes have keys of their role
   GET  /_emr/checked    [[action, resource], …] that policies were asked about
+  POST /_emr/strike     {"id": "j-…", "how": "kill" | "lost"}: kills the running step's process, or the leader vanishes, now
   GET  /_emr/clusters   [{"id", "name", "state", "reason", "folder", "log_failures"}]
 """
 
@@ -127,6 +128,8 @@ class Application:
         elif name == "times":
             world.times.update(json.loads(sent))
             return world.times
+        elif name == "strike":
+            world.clusters[json.loads(sent)["id"]].strike(json.loads(sent)["how"])
         elif name == "enforce":
             world.enforces = True
             iam.enforce()
