@@ -155,8 +155,8 @@ class Cluster(threading.Thread):
         self.metadata.close()
         self.logs.ended.set()
 
-    def fault(self, *kinds):
-        return self.world.faults.cluster(kinds, self.name)
+    def fault(self, *kinds, also=lambda rule: True):
+        return self.world.faults.cluster(kinds, self.name, also)
 
     def pause(self, seconds=None):
         """Waits, as long as nobody ends the cluster."""
@@ -170,11 +170,10 @@ class Cluster(threading.Thread):
             if self.ending:
                 raise Over
             self.state = state
-        hang = self.world.faults.take(lambda rule: rule.get("cluster") == "hang" and rule.get("state", "STARTING") == state)
-        if hang:
+        now_and_here = lambda rule: rule.get("state", "STARTING") == state
+        if self.fault("hang", also=now_and_here):
             self.pause()
-        end = self.world.faults.take(lambda rule: rule.get("cluster") == "end" and rule.get("state", "STARTING") == state)
-        if end:
+        if end := self.fault("end", also=now_and_here):
             self.failed(end["code"], end["message"], end.get("details", []))
 
     def failed(self, code, message, details=()):
@@ -222,11 +221,8 @@ class Cluster(threading.Thread):
                     error = {"ErrorCode": "BOOTSTRAP_FAILURE_BA_DOWNLOAD_FAILED_PRIMARY", "ErrorMessage": message, "ErrorData": data}
                     self.failed("BOOTSTRAP_FAILURE", message, [error])
                 logs = f"node/{node.instance}/bootstrap-actions/{number}"
-                fault = self.world.faults.take(
-                    lambda rule: rule.get("cluster") == "bootstrap"
-                    and rule.get("action", 1) == number
-                    and (rule.get("node", "leader") == "leader") == node.leader
-                )
+                here = lambda rule: rule.get("action", 1) == number and (rule.get("node", "leader") == "leader") == node.leader
+                fault = self.fault("bootstrap", also=here)
                 if self.process(node, [path, *script.get("Args", [])], logs, "/home/hadoop", fault) != 0:
                     failed.append(node)
             self.pause(0)

@@ -70,6 +70,6 @@ class Faults:
     def call(self, action):
         return self.take(lambda rule: "cluster" not in rule and rule["action"] == action)
 
-    def cluster(self, kinds, name):
-        found = self.take(lambda rule: rule.get("cluster") in kinds and rule.get("name", "") in name)
+    def cluster(self, kinds, name, also):
+        found = self.take(lambda rule: rule.get("cluster") in kinds and rule.get("name", "") in name and also(rule))
         return {**PRESETS.get(found["cluster"], {}), **found} if found else None

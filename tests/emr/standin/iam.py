@@ -9,8 +9,9 @@ import re
 import threading
 from urllib.parse import parse_qs, urlparse
 
+from moto import settings
 from moto.core.exceptions import AccessDeniedError
-from moto.core.responses import ActionAuthenticatorMixin, BaseResponse
+from moto.core.responses import BaseResponse
 from moto.dynamodb.responses import DynamoHandler
 from moto.iam import access_control
 from moto.sts.models import sts_backends
@@ -32,7 +33,7 @@ def session(role):
 
 def enforce():
     """From now on, every call needs a policy that allows it."""
-    ActionAuthenticatorMixin.request_count = 10**9
+    settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
 
 
 # The language of policies.
@@ -146,7 +147,8 @@ def check(self, resource):
     policies = policies_of(self)
     keys = {"aws:SecureTransport": "true", "aws:RequestedRegion": self._region}
     for action, one, more in [(self._action, resource, getattr(call, "keys", {})), *getattr(call, "more", [])]:
-        action = action or self._action
+        # What moto calls so is a ListBucket without a prefix.
+        action = "s3:ListBucket" if (action or self._action) == "s3:HeadBucket" else action or self._action
         call.world.seen(action, one)
         if not allowed(policies, action, one, {**keys, **more}):
             call.denied = action, one
@@ -166,7 +168,9 @@ def install(world):
 
     def s3(self, bucket_name=None, key_name=None):
         query = parse_qs(urlparse(self.uri).query, keep_blank_values=True)
-        call.more, call.keys = [], {"s3:prefix": query.get("prefix", [""])[0]}
+        call.more, call.keys = [], {}
+        if self.method != "HEAD":
+            call.keys["s3:prefix"] = query.get("prefix", [""])[0]
         return ask_s3(self, bucket_name=bucket_name, key_name=key_name)
 
     BaseResponse._authenticate_and_authorize_s3_action = s3

@@ -4,6 +4,7 @@
   POST /_emr/reset      forgets counts and faults
   GET, POST /_emr/faults    the rules; faults.py says what they are
   POST /_emr/times      {"start": 0.3, "end": 0.1, "logs": 1}: seconds a cluster needs to start and to end, and between deliveries of logs
+  POST /_emr/environment  {"NAME": "value"}: more variables of every process on a node
   POST /_emr/enforce    from now on every call of moto and EMR needs a policy, and nodes have keys of their role
   GET  /_emr/checked    [[action, resource], …] that policies were asked about
   POST /_emr/strike     {"id": "j-…", "how": "kill" | "lost"}: kills the running step's process, or the leader vanishes, now
@@ -128,6 +129,8 @@ class Application:
         elif name == "times":
             world.times.update(json.loads(sent))
             return world.times
+        elif name == "environment":
+            world.environment.update(json.loads(sent))
         elif name == "strike":
             world.clusters[json.loads(sent)["id"]].strike(json.loads(sent)["how"])
         elif name == "enforce":
