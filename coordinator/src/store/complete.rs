@@ -9,6 +9,8 @@
 //! object, 409 if something else is being done to it. The look before is for servers that ignore the condition. Whether
 //! an object is ours tells what an earlier try did whose reply was lost.
 
+use std::time::Duration;
+
 use aws_sdk_s3::{
     error::ProvideErrorMetadata,
     types::{ChecksumMode, CompletedMultipartUpload, CompletedPart},
@@ -18,6 +20,10 @@ use engine::part_files::PartFile;
 use job_aws::{Fault, FaultKind};
 
 use super::s3::Prefix;
+
+/// The pauses between looks for an object whose upload was just completed.
+const APPEARS_WITHIN: [Duration; 3] =
+    [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400)];
 
 /// An object that has the name of a part file.
 #[derive(Clone, Debug, Default)]
@@ -153,6 +159,18 @@ impl Prefix {
         }
         let url = self.target.url(&file.name);
         Err(Fault::new(FaultKind::Lost, format!("{url} has {length} bytes, expected {expected}")))
+    }
+
+    /// Whether the completed file is there, or comes within half a second. A request to complete it may still be at work
+    /// whose reply nobody waits for: then the upload is gone, and the object is not yet there.
+    pub(super) async fn appears(&self, file: &PartFile) -> Result<bool, Fault> {
+        for pause in APPEARS_WITHIN {
+            tokio::time::sleep(pause).await;
+            if self.stored(file).await?.is_some_and(|stored| stored.origin(file) != Origin::Foreign) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The object that has the name of a part file, if there is one.

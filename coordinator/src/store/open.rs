@@ -309,7 +309,8 @@ impl Prefix {
             let is_complete = complete
                 .get(&*file.name)
                 .is_some_and(|entry| origin(file, entry.bytes, entry.etag.as_deref()) != Origin::Foreign);
-            if !is_open && !is_complete && self.is_gone(file).await? {
+            let is_lost = !is_open && !is_complete && self.is_gone(file).await?;
+            if is_lost && !(may_be_complete && self.appears(file).await?) {
                 return Ok(Some(self.gone(file)));
             }
         }
