@@ -1,6 +1,6 @@
-//! An S3 that fails at the end of an export. One begins to complete multipart uploads and then fails: it has said
-//! status 200 by then, and the error follows in the body (API Reference, "`CompleteMultipartUpload`"). Another does not
-//! permit to write a manifest.
+//! An S3 that fails at the end of an export. One starts to complete multipart uploads and then fails: it has sent
+//! status 200 by then, and the error follows in the body (API Reference, "`CompleteMultipartUpload`"). Another one does
+//! not permit a manifest.
 
 use std::io::{Read, Write, copy};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -15,7 +15,7 @@ const ERROR: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>In
 const DENIED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code>\
                       <Message>Access Denied</Message></Error>";
 
-/// What fails.
+/// The requests that fail.
 #[derive(Clone, Copy)]
 enum Failing {
     Completions,
@@ -38,7 +38,7 @@ impl Failing {
     }
 }
 
-/// Between a client and an S3; all but the first few requests of a kind reach it.
+/// A proxy in front of an S3. The first few requests of a kind fail.
 pub(crate) struct FailingS3 {
     address: SocketAddr,
     left: Arc<AtomicU32>,
@@ -67,7 +67,7 @@ impl FailingS3 {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let left = Arc::clone(&of_all);
-                // A connection that breaks is its client's to notice.
+                // The client notices a broken connection.
                 thread::spawn(move || pass(client, server, failing, &left));
             }
         });
@@ -78,13 +78,13 @@ impl FailingS3 {
         format!("http://{}", self.address)
     }
 
-    /// How many are still to fail.
+    /// The number of requests that will still fail.
     pub(crate) fn left(&self) -> u32 {
         self.left.load(SeqCst)
     }
 }
 
-/// One request, for which the connection is closed after it.
+/// One request, after which the connection is closed.
 fn pass(
     mut client: TcpStream,
     server: SocketAddr,
@@ -108,7 +108,7 @@ fn pass(
         let length = body.len();
         write!(client, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")?;
         client.shutdown(Shutdown::Write)?;
-        // Who has not been read to the end hears of a reset, not of this.
+        // The whole request is read: otherwise the client sees a reset instead of this reply.
         return copy(&mut client, &mut std::io::sink()).map(drop);
     }
     let mut server = TcpStream::connect(server)?;

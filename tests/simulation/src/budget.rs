@@ -1,7 +1,7 @@
-//! What a bucket may give, worked out in another way than the real one: a level that fills at the rate, holds a
-//! quarter of a second of it, and is empty at the beginning and after each change.
+//! What the budget may grant, computed in another way than by the engine: a level that fills at the rate, holds a
+//! quarter of a second of it, and is empty at the start and after each change.
 
-/// Thousandths of a unit that may be off: cells and nanoseconds are rounded.
+/// The tolerance in thousandths of a unit: cells and nanoseconds are rounded.
 const ROUNDING: i128 = 2_000;
 
 /// All in millionths of a unit.
@@ -26,18 +26,18 @@ impl Bucket {
         self.at_ms = at_ms;
     }
 
-    /// Another rate: what was saved up is void.
+    /// Changes the rate. The level starts at 0 again.
     pub(crate) fn change(&mut self, milli_per_second: u64, at_ms: u64) {
         if milli_per_second != self.milli_per_second {
             *self = Self::new(milli_per_second, at_ms);
         }
     }
 
-    /// Units were granted.
+    /// Takes granted units.
     pub(crate) fn take(&mut self, milli: u64, at_ms: u64) {
         self.fill(at_ms);
         self.level -= i128::from(milli) * 1000;
-        // What the real bucket had in its last cell is no more than a cell: a twenty-thousandth of a second, or 1.
+        // The real bucket may be ahead by one cell: a twenty-thousandth of a second, or 1 thousandth.
         assert!(
             self.level >= -ROUNDING * 1000,
             "budget: {milli} thousandths granted, {} more than rate and burst allow",

@@ -1,4 +1,4 @@
-//! The life of one coordinator: the real schedule, and what its shells would do for it.
+//! One coordinator: the real schedule, and what the rest of the coordinator does for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,30 +12,30 @@ use job::{
     journal::{Fact, Header, VERSION, Writer},
 };
 
-use crate::{budget::Bucket, means::Job};
+use crate::{base::Job, budget::Bucket};
 
-/// What a coordinator is at.
+/// The phase of a coordinator.
 pub(crate) enum Phase<E> {
-    /// It wants the folder; if there was something in it, from this state on.
+    /// It acquires the folder. If a job was there, it will resume this state.
     Claiming(Option<(State, Option<String>)>),
     /// Its schedule runs.
     Working,
-    /// All tasks are done; calls are still under way.
+    /// All tasks are done; some calls have not returned.
     Waiting,
-    /// The beginning of its end is to be journaled.
+    /// The commit is being journaled.
     Committing(E),
-    /// Files are being completed.
+    /// It completes the files.
     Ending(E),
-    /// It is dead, superseded, or done.
+    /// It crashed, was superseded, or has finished.
     Over,
 }
 
 /// An object of the journal that is being written.
 pub(crate) struct Writing {
     pub(crate) bytes: Vec<u8>,
-    pub(crate) says_everything: bool,
+    pub(crate) is_snapshot: bool,
     pub(crate) commits: bool,
-    /// All there is to the state with this object.
+    /// The facts of the state after this object.
     pub(crate) state: Vec<Fact>,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct SimCoordinator<J: Job> {
     pub(crate) phase: Phase<J::Ending>,
     pub(crate) schedule: Option<Schedule<J::Work>>,
     pub(crate) pending: Vec<Fact>,
-    /// Of the last object that is known to be there, and of the first.
+    /// The number of the last object known to exist.
     pub(crate) number: u64,
     pub(crate) oldest: u64,
     pub(crate) writing: Option<Writing>,
@@ -58,13 +58,13 @@ pub(crate) struct SimCoordinator<J: Job> {
     /// Thousandths of a unit needed and granted.
     needs: BTreeMap<WorkerId, (u64, u64)>,
     live: BTreeMap<u32, (WorkerId, Attempt)>,
-    /// Attempts that were ever leased, in this life.
+    /// The last attempt of each task that this coordinator leased.
     attempts: BTreeMap<u32, Attempt>,
     pub(crate) newest_worker: WorkerId,
 }
 
 impl<J: Job> SimCoordinator<J> {
-    /// One that wants the folder.
+    /// A coordinator that wants the folder.
     pub(crate) fn new(run: String, now: u64, rate: u64, phase: Phase<J::Ending>) -> Self {
         Self {
             run,
@@ -83,7 +83,7 @@ impl<J: Job> SimCoordinator<J> {
             needs: BTreeMap::new(),
             live: BTreeMap::new(),
             attempts: BTreeMap::new(),
-            newest_worker: crate::means::NOBODY,
+            newest_worker: crate::common::NOBODY,
         }
     }
 
@@ -91,7 +91,7 @@ impl<J: Job> SimCoordinator<J> {
         matches!(self.phase, Phase::Over)
     }
 
-    /// It had found nothing in the folder.
+    /// Whether it found the folder empty.
     pub(crate) fn is_beginning(&self) -> bool {
         matches!(self.phase, Phase::Claiming(None))
     }
@@ -100,7 +100,7 @@ impl<J: Job> SimCoordinator<J> {
         self.lost.contains(&worker)
     }
 
-    /// An object with these facts, after the last one.
+    /// The next object of the journal, with these facts.
     pub(crate) fn object(&self, facts: &[Fact]) -> Vec<u8> {
         let header = Header {
             tablehaul_journal: VERSION,
@@ -127,17 +127,17 @@ impl<J: Job> SimCoordinator<J> {
         need.0 = need.0.max(milli);
     }
 
-    /// A worker is no longer one.
+    /// A worker is lost.
     pub(crate) fn lose(&mut self, worker: WorkerId) {
         self.lost.insert(worker);
         self.live.retain(|_, (holder, _)| *holder != worker);
     }
 
     pub(crate) fn done(&mut self, task: u32) {
-        assert!(self.live.remove(&task).is_some(), "task {task} is done by nobody who holds it");
+        assert!(self.live.remove(&task).is_some(), "task {task} is done, but nobody held its lease");
     }
 
-    /// What may be sent: grants within need and budget, leases of what nobody else holds.
+    /// Checks a message to a worker: grants stay within need and budget, and each task has one lease.
     pub(crate) fn check_sent(&mut self, worker: WorkerId, message: &ToWorker, now: u64) {
         if let ToWorker::Grant { units, .. } = message {
             self.bucket.take(units.milli(), now);
@@ -155,8 +155,8 @@ impl<J: Job> SimCoordinator<J> {
     }
 }
 
-/// For traces.
-pub(crate) fn word<A: std::fmt::Debug>(action: &Action<A>) -> String {
+/// An action, shortened for a trace.
+pub(crate) fn shortened<A: std::fmt::Debug>(action: &Action<A>) -> String {
     let mut text = format!("{action:?}");
     if let Some((end, _)) = text.char_indices().nth(150) {
         text.truncate(end);

@@ -1,5 +1,5 @@
-//! An export: a table of segments with pages, workers that read and seal them with the real cores, and the place
-//! where their parts go: S3, or a folder, where a file is what was written last.
+//! An export: a table of segments with pages, workers that read and seal them with the real decisions, and the store
+//! of their parts: S3, or a folder, where the last write of a file counts.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,14 +27,14 @@ use job::{
     task::{Lease, Position, TotalSegments},
 };
 
-use crate::means::{Job, Means};
+use crate::common::{Job, WorkerBase};
 
 const MIB: u64 = 1 << 20;
 
 /// Segment and page.
 type PageOf = (u32, u64);
 
-/// A part as it was written, under a tag of its own.
+/// A part as written, with its own entity tag.
 #[derive(Clone)]
 struct Written {
     number: u32,
@@ -42,11 +42,11 @@ struct Written {
     pages: Vec<PageOf>,
 }
 
-/// An upload, or a file without a name yet.
+/// An upload, or a file that has no final name yet.
 struct Upload {
     file: FileId,
     parts: Vec<Written>,
-    /// On a file system: what its worker writes does not reach it any more.
+    /// On a file system: writes of its worker no longer reach it.
     fenced: bool,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Export {
     /// Items of each page of each segment.
     table: Vec<Vec<u64>>,
     on_files: bool,
-    /// Of a part, at most.
+    /// The most steps of a part.
     steps: usize,
     uploads: Vec<Upload>,
     tags: u32,
@@ -66,16 +66,16 @@ pub(crate) struct Export {
 
 /// A worker.
 pub(crate) struct SimWorker {
-    means: Means,
-    filling: PartBuilder,
-    order: UploadSequencer<Vec<PageOf>>,
+    base: WorkerBase,
+    builder: PartBuilder,
+    sequencer: UploadSequencer<Vec<PageOf>>,
     leases: Vec<(Lease, u64)>,
     pages: Vec<PageOf>,
     bytes: u64,
     writing: Vec<(u64, Named, u32, Stored<Vec<PageOf>>)>,
 }
 
-/// Files that are still to be completed, and what is published then.
+/// The files that are not yet completed, and what is published after that.
 pub(crate) struct Ending {
     files: Vec<PartFile>,
     export_json: String,
@@ -137,36 +137,36 @@ impl Export {
         id.parse().expect("an upload is called by its number")
     }
 
-    fn order(hand: &mut SimWorker, event: Event<Vec<PageOf>>, said: &mut Vec<FromWorker>) {
-        for action in hand.order.handle(event) {
+    fn sequence(worker: &mut SimWorker, event: Event<Vec<PageOf>>, sent: &mut Vec<FromWorker>) {
+        for action in worker.sequencer.handle(event) {
             match action {
-                Action::AskForFile => said.push(FromWorker::WantFile),
+                Action::AskForFile => sent.push(FromWorker::WantFile),
                 Action::Write { sequence, file, number, stored } => {
-                    hand.writing.push((sequence, file, number, stored));
+                    worker.writing.push((sequence, file, number, stored));
                 }
-                Action::Report(sealed) => said.push(FromWorker::Sealed(sealed)),
+                Action::Report(sealed) => sent.push(FromWorker::Sealed(sealed)),
             }
         }
     }
 
-    fn seal(hand: &mut SimWorker, line_follows: bool, said: &mut Vec<FromWorker>) {
-        let length = std::mem::take(&mut hand.bytes);
-        let Some(sealing) = hand.filling.seal(length, line_follows) else { return };
-        let pages = std::mem::take(&mut hand.pages);
+    fn seal(worker: &mut SimWorker, line_follows: bool, sent: &mut Vec<FromWorker>) {
+        let length = std::mem::take(&mut worker.bytes);
+        let Some(sealing) = worker.builder.seal(length, line_follows) else { return };
+        let pages = std::mem::take(&mut worker.pages);
         let stored = (length > 0).then_some(Stored { bytes: pages, length, line_bytes: length, crc32c: 0 });
-        Self::order(hand, Event::Filled(sealing, stored), said);
+        Self::sequence(worker, Event::Filled(sealing, stored), sent);
     }
 
-    fn read(&self, hand: &mut SimWorker, now: Duration, what: u32, said: &mut Vec<FromWorker>) {
-        if hand.leases.is_empty() {
-            hand.means.want(1 + u64::from(what) % 3, said);
+    fn read(&self, worker: &mut SimWorker, now: Duration, what: u32, sent: &mut Vec<FromWorker>) {
+        if worker.leases.is_empty() {
+            worker.base.want(1 + u64::from(what) % 3, sent);
             return;
         }
-        let at = what as usize % hand.leases.len();
-        if !hand.means.may_request(now, Units::from_milli(500 + 500 * u64::from(what % 4)), said) {
+        let at = what as usize % worker.leases.len();
+        if !worker.base.may_request(now, Units::from_milli(500 + 500 * u64::from(what % 4)), sent) {
             return;
         }
-        let (lease, page) = &mut hand.leases[at];
+        let (lease, page) = &mut worker.leases[at];
         let (segment, attempt, from) = (lease.segment, lease.attempt, *page);
         *page += 1;
         let pages = &self.table[segment.0 as usize];
@@ -175,24 +175,24 @@ impl Export {
         let position = if is_done { Position::Done } else { Position::After(page.to_string()) };
         let read = Page { segment, attempt, pages: *page, items, position };
         if is_done {
-            hand.leases.remove(at);
+            worker.leases.remove(at);
         }
-        if hand.filling.must_seal_before(&read, hand.bytes) {
-            Self::seal(hand, items > 0, said);
+        if worker.builder.must_seal_before(&read, worker.bytes) {
+            Self::seal(worker, items > 0, sent);
         }
-        if hand.filling.append(read) {
-            Self::order(hand, Event::Opened, said);
+        if worker.builder.append(read) {
+            Self::sequence(worker, Event::Opened, sent);
         }
         if items > 0 {
-            hand.pages.push((segment.0, from));
-            hand.bytes += items * MIB;
+            worker.pages.push((segment.0, from));
+            worker.bytes += items * MIB;
         }
     }
 
-    /// A part is written, now or never.
-    fn write(&mut self, hand: &mut SimWorker, what: u32, said: &mut Vec<FromWorker>) {
-        let Some(at) = (what as usize).checked_rem(hand.writing.len()) else { return };
-        let (sequence, file, number, stored) = hand.writing.swap_remove(at);
+    /// Writes a part.
+    fn write(&mut self, worker: &mut SimWorker, what: u32, sent: &mut Vec<FromWorker>) {
+        let Some(at) = (what as usize).checked_rem(worker.writing.len()) else { return };
+        let (sequence, file, number, stored) = worker.writing.swap_remove(at);
         self.tags += 1;
         let tag = self.tags.to_string();
         let upload = Self::upload(&file.upload_id);
@@ -202,7 +202,7 @@ impl Export {
             upload.parts.retain(|part| part.number != number);
             upload.parts.push(Written { number, tag: tag.clone(), pages: stored.bytes });
         }
-        Self::order(hand, Event::Durable { sequence, etag: tag }, said);
+        Self::sequence(worker, Event::Durable { sequence, etag: tag }, sent);
     }
 
     fn pages_of(&self, file: FileId, upload_id: &str, number: u32, tag: &str) -> Vec<PageOf> {
@@ -240,7 +240,7 @@ impl Export {
         Ending { files, export_json: serde_json::to_string(&export).unwrap() }
     }
 
-    /// What S3 or a folder makes of a file when it is completed.
+    /// Completes a file as S3 or a folder does.
     fn complete(&mut self, file: &PartFile) {
         let id = file.upload_id.as_deref().unwrap_or_default();
         let upload = &self.uploads[Self::upload(id)];
@@ -260,7 +260,7 @@ impl Export {
                 "commit: file {} holds what a stale worker wrote",
                 file.id
             );
-            // From here on nothing can be written under this name.
+            // From here on no write can reach this file.
             let at = Self::upload(id);
             self.uploads[at].fenced = true;
         }
@@ -331,11 +331,11 @@ impl Job for Export {
         ExportWork::new(*state, self.settings.clone())
     }
 
-    fn hand(&self) -> SimWorker {
+    fn new_worker(&self) -> SimWorker {
         SimWorker {
-            means: Means::new(),
-            filling: PartBuilder::new(Limits::of(&self.settings).with_steps(self.steps)),
-            order: UploadSequencer::new(if self.on_files { 1 } else { 3 }),
+            base: WorkerBase::new(),
+            builder: PartBuilder::new(Limits::of(&self.settings).with_steps(self.steps)),
+            sequencer: UploadSequencer::new(if self.on_files { 1 } else { 3 }),
             leases: Vec::new(),
             pages: Vec::new(),
             bytes: 0,
@@ -343,32 +343,32 @@ impl Job for Export {
         }
     }
 
-    fn hear(&mut self, hand: &mut SimWorker, message: ToWorker, said: &mut Vec<FromWorker>) {
+    fn receive(&mut self, worker: &mut SimWorker, message: ToWorker, sent: &mut Vec<FromWorker>) {
         match message {
-            ToWorker::Grant { units, .. } => hand.means.grant(units),
+            ToWorker::Grant { units, .. } => worker.base.grant(units),
             ToWorker::Lease(lease) => {
-                hand.means.got += 1;
+                worker.base.got += 1;
                 let page = lease.mark.pages;
-                hand.leases.push((lease, page));
+                worker.leases.push((lease, page));
             }
             ToWorker::File { file, name, upload_id } => {
-                Self::order(hand, Event::File(Named { file, name, upload_id }), said);
+                Self::sequence(worker, Event::File(Named { file, name, upload_id }), sent);
             }
-            ToWorker::Drain => hand.means.draining = true,
+            ToWorker::Drain => worker.base.draining = true,
             ToWorker::Export(_) | ToWorker::Import(_) | ToWorker::Split(_) | ToWorker::Finish => {}
         }
     }
 
-    fn act(&mut self, hand: &mut SimWorker, now: Duration, what: u32, said: &mut Vec<FromWorker>) {
+    fn act(&mut self, worker: &mut SimWorker, now: Duration, what: u32, sent: &mut Vec<FromWorker>) {
         match what % 8 {
-            0..=3 => self.read(hand, now, what / 8, said),
-            4 | 5 => self.write(hand, what / 8, said),
-            // Sealed early only if nothing more is to come, or now and then.
-            6 if hand.means.draining && hand.leases.is_empty() || what % 64 == 6 => {
-                Self::seal(hand, false, said);
+            0..=3 => self.read(worker, now, what / 8, sent),
+            4 | 5 => self.write(worker, what / 8, sent),
+            // Parts are sealed early if no more lines follow, and sometimes anyway.
+            6 if worker.base.draining && worker.leases.is_empty() || what % 64 == 6 => {
+                Self::seal(worker, false, sent);
             }
             6 => {}
-            _ => said.push(hand.means.heartbeat()),
+            _ => sent.push(worker.base.heartbeat()),
         }
     }
 

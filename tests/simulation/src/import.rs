@@ -1,4 +1,4 @@
-//! An import: splits with lines, good ones and others; workers that settle them with the real ledger; and the table.
+//! An import: splits with good and bad lines, workers that settle them with the real ledger, and the table.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -23,12 +23,12 @@ use job::{
     split::{Codec, Format, Reject, Split, SplitLease},
 };
 
-use crate::means::{Job, Means};
+use crate::common::{Job, WorkerBase};
 
 /// Bytes of each line.
 const LINE: u64 = 10;
 
-/// What becomes of a line.
+/// The result of a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Put,
@@ -47,7 +47,7 @@ pub(crate) struct Import {
     begin: BeginImport,
 }
 
-/// A split under way.
+/// A split that is being read.
 struct Open {
     lease: SplitLease,
     slot: u64,
@@ -57,14 +57,14 @@ struct Open {
 
 /// A worker.
 pub(crate) struct SimWorker {
-    means: Means,
+    base: WorkerBase,
     ledger: Ledger<()>,
     open: Vec<Open>,
-    /// Which line of which split, by what the ledger calls it.
+    /// The split and offset of each line that waits for its write, by its ticket.
     waiting: Vec<(Ticket, u32, u64)>,
 }
 
-/// Of a coordinator: the mark of each split, and which are done.
+/// What a coordinator has accepted: the mark of each split, and whether it is done.
 #[derive(Default)]
 pub(crate) struct Seen {
     marks: std::collections::BTreeMap<u32, (u64, bool)>,
@@ -136,41 +136,41 @@ impl Import {
         self.lines[split as usize][usize::try_from(at).unwrap()]
     }
 
-    fn read(&self, hand: &mut SimWorker, what: u32, said: &mut Vec<FromWorker>) {
-        if hand.open.is_empty() {
-            hand.means.want(1 + u64::from(what) % 3, said);
+    fn read(&self, worker: &mut SimWorker, what: u32, sent: &mut Vec<FromWorker>) {
+        if worker.open.is_empty() {
+            worker.base.want(1 + u64::from(what) % 3, sent);
             return;
         }
-        let at = what as usize % hand.open.len();
+        let at = what as usize % worker.open.len();
         let (split, slot, first) =
-            (hand.open[at].lease.split.split.0, hand.open[at].slot, hand.open[at].first);
+            (worker.open[at].lease.split.split.0, worker.open[at].slot, worker.open[at].first);
         let end = self.end_of(split);
         for _ in 0..=what % 4 {
-            let offset = hand.open[at].next;
+            let offset = worker.open[at].next;
             if offset >= end {
-                hand.ledger.ended(slot, end);
-                hand.open.remove(at);
+                worker.ledger.ended(slot, end);
+                worker.open.remove(at);
                 return;
             }
-            hand.open[at].next += LINE;
+            worker.open[at].next += LINE;
             let state = if self.fate(split, offset) == Fate::NoItem {
                 let reject = Reject { offset, reason: "not JSON".into(), line: Vec::new() };
                 Line::Rejected(Box::new(Rejected { reject, permit: Some(()) }))
             } else {
-                hand.waiting.push((Ticket { slot, line: (offset - first) / LINE }, split, offset));
+                worker.waiting.push((Ticket { slot, line: (offset - first) / LINE }, split, offset));
                 Line::Waiting
             };
             let (next, write) = (offset + LINE, Write::Put);
-            hand.ledger.read(slot, [Entry { offset, next, write, item_bytes: 100, state }]);
+            worker.ledger.read(slot, [Entry { offset, next, write, item_bytes: 100, state }]);
         }
     }
 
-    fn write(&mut self, hand: &mut SimWorker, now: Duration, what: u32, said: &mut Vec<FromWorker>) {
-        let Some(at) = (what as usize).checked_rem(hand.waiting.len()) else { return };
-        if !hand.means.may_request(now, Units::from_units(1), said) {
+    fn write(&mut self, worker: &mut SimWorker, now: Duration, what: u32, sent: &mut Vec<FromWorker>) {
+        let Some(at) = (what as usize).checked_rem(worker.waiting.len()) else { return };
+        if !worker.base.may_request(now, Units::from_units(1), sent) {
             return;
         }
-        let (ticket, split, offset) = hand.waiting[at];
+        let (ticket, split, offset) = worker.waiting[at];
         let fate = self.fate(split, offset);
         let (unprocessed, lost_reply) = (what.is_multiple_of(7), what % 7 == 1);
         if unprocessed {
@@ -182,7 +182,7 @@ impl Import {
         if lost_reply {
             return;
         }
-        hand.waiting.swap_remove(at);
+        worker.waiting.swap_remove(at);
         let outcome = match fate {
             Fate::Put => Outcome::Written,
             Fate::Kept => Outcome::Kept,
@@ -190,7 +190,7 @@ impl Import {
                 Outcome::Rejected { reason: "too large".into(), json: bytes::Bytes::new() }
             }
         };
-        hand.ledger.settle(ticket, outcome);
+        worker.ledger.settle(ticket, outcome);
     }
 
     fn check(&self, settled: &Settled) {
@@ -273,30 +273,30 @@ impl Job for Import {
         ImportWork::new(self.settings.clone(), self.splits.clone(), u64::MAX).with(import(&state).clone())
     }
 
-    fn hand(&self) -> SimWorker {
-        SimWorker { means: Means::new(), ledger: Ledger::new(), open: Vec::new(), waiting: Vec::new() }
+    fn new_worker(&self) -> SimWorker {
+        SimWorker { base: WorkerBase::new(), ledger: Ledger::new(), open: Vec::new(), waiting: Vec::new() }
     }
 
-    fn hear(&mut self, hand: &mut SimWorker, message: ToWorker, _: &mut Vec<FromWorker>) {
+    fn receive(&mut self, worker: &mut SimWorker, message: ToWorker, _: &mut Vec<FromWorker>) {
         match message {
-            ToWorker::Grant { units, .. } => hand.means.grant(units),
+            ToWorker::Grant { units, .. } => worker.base.grant(units),
             ToWorker::Split(lease) => {
-                hand.means.got += 1;
-                let slot = hand.ledger.open(&lease);
+                worker.base.got += 1;
+                let slot = worker.ledger.open(&lease);
                 let mark = lease.mark;
-                hand.open.push(Open { lease: *lease, slot, next: mark, first: mark });
+                worker.open.push(Open { lease: *lease, slot, next: mark, first: mark });
             }
-            ToWorker::Drain => hand.means.draining = true,
+            ToWorker::Drain => worker.base.draining = true,
             _ => {}
         }
     }
 
-    fn act(&mut self, hand: &mut SimWorker, now: Duration, what: u32, said: &mut Vec<FromWorker>) {
+    fn act(&mut self, worker: &mut SimWorker, now: Duration, what: u32, sent: &mut Vec<FromWorker>) {
         match what % 8 {
-            0 | 1 => self.read(hand, what / 8, said),
-            2..=5 => self.write(hand, now, what / 8, said),
-            6 => said.extend(hand.ledger.take().into_iter().map(|told| FromWorker::Advance(told.advance))),
-            _ => said.push(hand.means.heartbeat()),
+            0 | 1 => self.read(worker, what / 8, sent),
+            2..=5 => self.write(worker, now, what / 8, sent),
+            6 => sent.extend(worker.ledger.take().into_iter().map(|told| FromWorker::Advance(told.advance))),
+            _ => sent.push(worker.base.heartbeat()),
         }
     }
 

@@ -1,34 +1,34 @@
-//! Deterministic simulation: the real cores of coordinator and worker in a world made of a seed.
+//! Deterministic simulation: the real decisions of coordinator and worker in a world that a seed determines.
 //!
 //! ```text
 //! seed ─▶ choices: (what, who, how), one list for each run ─▶ World, one step for each
 //!
 //!   SimCoordinator × 1–2: Schedule, ExportWork / ImportWork    real      Journal (bytes; Replay, claim: real)
-//!     │ ▲  streams: delayed, cut, what was in flight lost       ▲ errors, lost replies, another was first
+//!     │ ▲  streams: delayed, cut, messages in flight lost       ▲ errors, lost replies, another run was first
 //!     ▼ │
 //!   SimWorker × 1–6: PartBuilder, UploadSequencer, Ledger, Allowance    real ───▶ parts / the table
 //! ```
 //!
-//! Any process may die, stand still, or be replaced at any step; what is left of it works on unheard for a while.
-//! After each step it is asserted (the invariants): one live lease for a task, grants within rate × time +
-//! burst, nothing of a stale attempt accepted, no page in two parts, no mark before what is written, the journal
-//! gives the state that there is. When the choices are over nothing goes wrong any more, and the job must end: with
-//! every page in exactly one part, every line settled, and one backup published.
+//! Any process may crash, stall or be replaced at any step. A disconnected worker may continue for some time. The
+//! invariants are asserted after each step: each task has one live lease, grants stay within rate × time + burst,
+//! nothing of a stale attempt is accepted, no page is in two parts, no mark is ahead of what is written, and the
+//! journal restores the current state. After the last choice there are no more faults, and the job must end with every
+//! page in exactly one part, every line settled, and one backup published.
 //!
 //! ```text
 //! cargo test --workspace --test simulation      all seeds
-//! SEED=17 cargo test …                                 one, with a trace if it fails
-//! SEEDS=20000 cargo test …                             more of them
+//! SEED=17 cargo test …                                 one seed, with a trace if it fails
+//! SEEDS=20000 cargo test …                             this many seeds
 //! ```
 
-#![allow(clippy::unwrap_used, reason = "a test, if one that has no harness: a panic is what is looked for")]
+#![allow(clippy::unwrap_used, reason = "it is a test without a harness: a panic is a failure")]
 
 mod budget;
 mod choice;
+mod common;
 mod coordinator;
 mod export;
 mod import;
-mod means;
 mod shrink;
 mod world;
 
@@ -40,12 +40,12 @@ use std::{
 
 use shrink::{Outcome, run};
 
-/// As many as CI runs.
+/// The number of seeds that CI runs.
 pub const SEEDS: u64 = 50_000;
-/// At once.
+/// Seeds at the same time.
 const THREADS: u64 = 2;
 
-/// Runs the seeds that the environment names, or [`SEEDS`], and says what came of it.
+/// Runs the seeds that the environment names, or [`SEEDS`], and prints the result.
 pub fn simulate() -> ExitCode {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     std::panic::set_hook(Box::new(|_| {}));

@@ -1,26 +1,26 @@
-//! Runs a seed, and makes the list of choices of one that fails as short as it gets.
+//! Runs a seed. If it fails, shortens its list of choices as far as possible.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fastrand::Rng;
 
 use crate::{
-    choice::{Choice, choices, quiet},
+    base::Job,
+    choice::{Choice, choices, without_faults},
     export::Export,
     import::Import,
-    means::Job,
     world::World,
 };
 
-/// Rounds in which a job must end once nothing goes wrong any more.
+/// A job must end within this many rounds without faults.
 const ROUNDS: u32 = 3000;
 /// Lines of a trace that are printed.
 const LINES: usize = 60;
 
-/// What came of a run.
+/// The result of a run.
 pub(crate) struct Outcome {
     pub(crate) steps: u64,
-    /// What was violated.
+    /// The invariant that was violated.
     pub(crate) failure: Option<String>,
     pub(crate) trace: Vec<String>,
 }
@@ -49,12 +49,12 @@ fn run_world<J: Job>(mut world: World<J>, choices: &[Choice]) -> Outcome {
             steps += 1;
             world.step(choice);
         }
-        world.calm_down();
+        world.stop_faults();
         for round in 0..ROUNDS {
             if world.is_over() {
                 return;
             }
-            for choice in quiet(round, world.many()) {
+            for choice in without_faults(round, world.num_present()) {
                 steps += 1;
                 world.step(choice);
             }
@@ -65,12 +65,12 @@ fn run_world<J: Job>(mut world: World<J>, choices: &[Choice]) -> Outcome {
         ran.err().map(|panic| match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
             (Some(text), _) => text.clone(),
             (_, Some(text)) => (*text).to_owned(),
-            _ => "a panic without words".into(),
+            _ => "a panic without a message".into(),
         });
     Outcome { steps, failure, trace: world.take_trace() }
 }
 
-/// Prints what is wrong with a seed, after as few choices as it takes.
+/// Prints why a seed fails, with as few choices as possible.
 pub(crate) fn report(seed: u64) {
     let mut choices = choices_of(seed);
     let fails = |choices: &[Choice]| run(seed, choices, false).failure.is_some();

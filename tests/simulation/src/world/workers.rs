@@ -1,4 +1,4 @@
-//! What workers do, say and hear, and how they come and go.
+//! How workers start, act, send, receive and end.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -9,32 +9,41 @@ use job::{
 };
 
 use super::{Up, Worker, World};
-use crate::{coordinator::Phase, means::Job};
+use crate::{base::Job, coordinator::Phase};
 
 impl<J: Job> World<J> {
-    /// Workers that come by themselves, where they are awaited.
-    pub(super) fn come(&mut self) {
+    /// Starts external workers where a coordinator waits for them.
+    pub(super) fn start_external(&mut self) {
         let WorkerSupply::External(number) = self.supply else { return };
-        for at in 0..self.lives.len() {
+        for at in 0..self.coordinators.len() {
             let here = self
                 .workers
                 .iter()
-                .filter(|worker| worker.life == at && worker.linked && !worker.dead)
+                .filter(|worker| worker.coordinator == at && worker.connected && !worker.dead)
                 .count();
-            if matches!(self.lives[at].phase, Phase::Working) && here < number as usize {
-                let id = self.lives[at].newest_worker.next();
-                self.hire(at, id);
+            if matches!(self.coordinators[at].phase, Phase::Working) && here < number as usize {
+                let id = self.coordinators[at].newest_worker.next();
+                self.start_worker(at, id);
             }
         }
     }
 
-    pub(super) fn hire(&mut self, life: usize, id: WorkerId) {
-        let hand = self.job.hand();
+    pub(super) fn start_worker(&mut self, coordinator: usize, id: WorkerId) {
+        let state = self.job.new_worker();
         let (up, down) = (VecDeque::new(), VecDeque::new());
-        let worker =
-            Worker { life, id, joined: false, linked: true, dead: false, stalled_until: 0, up, down, hand };
+        let worker = Worker {
+            coordinator,
+            id,
+            joined: false,
+            connected: true,
+            dead: false,
+            stalled_until: 0,
+            up,
+            down,
+            state,
+        };
         self.workers.push(worker);
-        self.lives[life].newest_worker = self.lives[life].newest_worker.max(id);
+        self.coordinators[coordinator].newest_worker = self.coordinators[coordinator].newest_worker.max(id);
     }
 
     pub(super) fn act(&mut self, at: usize, what: u32) {
@@ -43,70 +52,70 @@ impl<J: Job> World<J> {
         if worker.dead || worker.stalled_until > now {
             return;
         }
-        let (life, id) = (worker.life, worker.id);
+        let (coordinator, id) = (worker.coordinator, worker.id);
         if !worker.joined {
-            let is_heard = worker.linked && self.lives[life].stalled_until <= now;
-            if is_heard && matches!(self.lives[life].phase, Phase::Working) {
+            let is_reachable = worker.connected && self.coordinators[coordinator].stalled_until <= now;
+            if is_reachable && matches!(self.coordinators[coordinator].phase, Phase::Working) {
                 self.workers[at].joined = true;
-                self.handle(life, Event::Connected(id));
+                self.handle(coordinator, Event::Connected(id));
             }
             return;
         }
-        let mut said = Vec::new();
+        let mut sent = Vec::new();
         let since = Duration::from_millis(now);
-        self.job.act(&mut worker.hand, since, what, &mut said);
-        if worker.linked {
-            worker.up.extend(said.into_iter().map(Up::Said));
+        self.job.act(&mut worker.state, since, what, &mut sent);
+        if worker.connected {
+            worker.up.extend(sent.into_iter().map(Up::Message));
         }
     }
 
-    pub(super) fn hear(&mut self, at: usize) {
+    pub(super) fn receive(&mut self, at: usize) {
         let worker = &mut self.workers[at];
         if worker.dead || worker.stalled_until > self.now || !worker.joined {
             return;
         }
         let Some(message) = worker.down.pop_front() else { return };
         worker.dead = message == ToWorker::Finish;
-        let mut said = Vec::new();
-        self.job.hear(&mut worker.hand, message, &mut said);
-        worker.up.extend(said.into_iter().map(Up::Said));
+        let mut sent = Vec::new();
+        self.job.receive(&mut worker.state, message, &mut sent);
+        worker.up.extend(sent.into_iter().map(Up::Message));
     }
 
     pub(super) fn deliver(&mut self, at: usize) {
         let worker = &mut self.workers[at];
-        let life = worker.life;
-        if self.lives[life].is_over() {
+        let coordinator = worker.coordinator;
+        if self.coordinators[coordinator].is_over() {
             worker.up.clear();
             return;
         }
-        if self.lives[life].stalled_until > self.now {
+        if self.coordinators[coordinator].stalled_until > self.now {
             return;
         }
         let id = worker.id;
         match worker.up.pop_front() {
             None => {}
-            Some(Up::Left) => self.handle(life, Event::Lost(id, "gone".into())),
-            Some(Up::Said(said)) => {
-                if let FromWorker::Need(units) = &said {
-                    self.lives[life].needed(id, units.milli());
+            Some(Up::Closed) => self.handle(coordinator, Event::Lost(id, "gone".into())),
+            Some(Up::Message(sent)) => {
+                if let FromWorker::Need(units) = &sent {
+                    self.coordinators[coordinator].needed(id, units.milli());
                 }
-                self.handle(life, Event::Message(id, said));
+                self.handle(coordinator, Event::Message(id, sent));
             }
         }
     }
 
-    /// A stream breaks: some of what the worker said arrives, nothing of what it was told.
+    /// Breaks a stream: some messages of the worker arrive, and none to the worker.
     pub(super) fn cut(&mut self, at: usize, what: u32, dies: bool) {
         let worker = &mut self.workers[at];
-        if worker.dead || !worker.linked {
+        if worker.dead || !worker.connected {
             worker.dead |= dies;
             return;
         }
-        let (life, id) = (worker.life, worker.id);
+        let (coordinator, id) = (worker.coordinator, worker.id);
         worker.up.truncate(what as usize % (worker.up.len() + 1));
-        worker.up.push_back(Up::Left);
+        worker.up.push_back(Up::Closed);
         worker.down.clear();
-        (worker.linked, worker.dead) = (false, dies);
-        self.say(|| format!("worker {life}.{id} {}", if dies { "dies" } else { "is cut off" }));
+        (worker.connected, worker.dead) = (false, dies);
+        self.log(|| format!("worker {coordinator}.{id} {}", if dies { "dies" } else { "is cut off" }));
     }
 }

@@ -1,4 +1,4 @@
-//! What an export and an import have in common, for the world that they run in.
+//! What the simulation of an export and that of an import have in common.
 
 use engine::{replay::State, schedule::Work, worker::allowance::Allowance};
 use job::{
@@ -9,57 +9,57 @@ use job::{
 };
 use std::time::Duration;
 
-/// A job: what it works on, where that goes, and what is true of it.
+/// A job: its data, its destination, and what must be true of it.
 pub(crate) trait Job {
-    /// The real core.
+    /// The work of the real engine.
     type Work: Work;
-    /// A worker, which drives the real cores.
+    /// A worker, which runs the real decisions of a worker.
     type SimWorker;
     /// What a coordinator has accepted.
     type Seen: Default;
-    /// How a coordinator ends the job, step by step.
+    /// The steps that are left after the commit.
     type Ending;
 
-    /// The state at its beginning.
+    /// The state at the start.
     fn fresh(&self) -> State;
-    /// What must be done before a state that a journal gave is gone on with.
+    /// What must be done before a replayed state is resumed.
     fn take_over(&mut self, state: &mut State) -> Vec<Fact>;
-    /// All there is to a state, as facts.
+    /// The facts that restore a state.
     fn facts(state: &State) -> Vec<Fact>;
     /// What a state has accepted.
     fn seen(&self, state: &State) -> Self::Seen;
-    /// The work, from a state on.
+    /// The work that continues from a state.
     fn work(&self, state: State) -> Self::Work;
     /// A worker that has just started.
-    fn hand(&self) -> Self::SimWorker;
-    /// A worker hears something.
-    fn hear(&mut self, hand: &mut Self::SimWorker, message: ToWorker, said: &mut Vec<FromWorker>);
+    fn new_worker(&self) -> Self::SimWorker;
+    /// A worker receives a message.
+    fn receive(&mut self, worker: &mut Self::SimWorker, message: ToWorker, sent: &mut Vec<FromWorker>);
     /// A worker does something.
-    fn act(&mut self, hand: &mut Self::SimWorker, now: Duration, what: u32, said: &mut Vec<FromWorker>);
-    /// Does what the work wants done.
+    fn act(&mut self, worker: &mut Self::SimWorker, now: Duration, what: u32, sent: &mut Vec<FromWorker>);
+    /// Performs an action of the work.
     fn perform(
         &mut self,
         work: &Self::Work,
         action: <Self::Work as Work>::Action,
     ) -> Option<<Self::Work as Work>::Event>;
-    /// A coordinator has accepted something; gives the tasks that are done with it.
+    /// A coordinator has accepted a fact. Returns the tasks that it completes.
     fn accepted(&self, seen: &mut Self::Seen, fact: &Fact) -> Vec<u32>;
     /// The task of a lease.
     fn leased(message: &ToWorker) -> Option<(u32, Attempt)>;
-    /// What an end begins with. Panics if something is missing.
+    /// What is left to do after the commit. Panics if anything is missing.
     fn ending(&self, work: &Self::Work, seen: &Self::Seen, at: &str) -> Self::Ending;
-    /// The same of a state of which only the end is left.
+    /// The same for a replayed state that was committed.
     fn ending_of(&self, state: &State, seen: &Self::Seen, at: &str) -> Self::Ending;
-    /// One step of it; gives what is published once that is all.
+    /// One of these steps. Returns what is published after the last one.
     fn end_step(&mut self, ending: &mut Self::Ending) -> Option<String>;
-    /// Whether another coordinator can be at work beside one that lives.
+    /// Whether a second coordinator can run beside a living one.
     fn may_have_two(&self) -> bool;
-    /// Whether this is on a file system.
+    /// Whether the folder is on a file system.
     fn on_files(&self) -> bool;
 }
 
-/// What a worker has besides its work: units, counters, tasks asked for.
-pub(crate) struct Means {
+/// What every worker has: units, counters, and the tasks it asked for.
+pub(crate) struct WorkerBase {
     pub(crate) allowance: Allowance,
     pub(crate) granted: Units,
     pub(crate) used: Units,
@@ -70,7 +70,7 @@ pub(crate) struct Means {
     pub(crate) draining: bool,
 }
 
-impl Means {
+impl WorkerBase {
     pub(crate) fn new() -> Self {
         Self {
             allowance: Allowance::new(),
@@ -89,8 +89,8 @@ impl Means {
         self.allowance.grant(units);
     }
 
-    /// Whether a request that will have cost `cost` may go now; asks for what is missing.
-    pub(crate) fn may_request(&mut self, now: Duration, cost: Units, said: &mut Vec<FromWorker>) -> bool {
+    /// Whether a request that will cost `cost` may be sent now. Asks for the units that are missing.
+    pub(crate) fn may_request(&mut self, now: Duration, cost: Units, sent: &mut Vec<FromWorker>) -> bool {
         if !std::mem::replace(&mut self.asks, true) {
             self.allowance.request(Units::from_units(1));
         }
@@ -105,15 +105,15 @@ impl Means {
             self.requests += 1;
             self.asks = false;
         }
-        said.extend(self.allowance.need(now).map(FromWorker::Need));
+        sent.extend(self.allowance.need(now).map(FromWorker::Need));
         admitted.is_some()
     }
 
-    /// Asks for tasks, if all that were asked for have come.
-    pub(crate) fn want(&mut self, more: u64, said: &mut Vec<FromWorker>) {
+    /// Asks for tasks if none is outstanding.
+    pub(crate) fn want(&mut self, more: u64, sent: &mut Vec<FromWorker>) {
         if self.got == self.wanted {
             self.wanted += more;
-            said.push(FromWorker::Want(self.wanted));
+            sent.push(FromWorker::Want(self.wanted));
         }
     }
 
@@ -127,5 +127,5 @@ impl Means {
     }
 }
 
-/// Nobody.
+/// No worker.
 pub(crate) const NOBODY: WorkerId = WorkerId(0);
