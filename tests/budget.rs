@@ -54,7 +54,7 @@ impl Export {
         kill(Pid::from_raw(worker), Signal::SIGKILL).expect("a worker to kill");
     }
 
-    /// Waits until it has ended well; each item must be there once.
+    /// Waits until it has succeeded; each item must be there once.
     #[track_caller]
     fn end(self) -> (Value, TableStats) {
         let finished = finish(self.child).succeeded();
@@ -76,9 +76,9 @@ fn the_whole_capacity_of_a_table_is_used_and_never_exceeded() {
     assert_kept(&stats, 1000.0, 14.0);
     assert_eq!(report["throttles"], 0);
     let units = report["read_units"].as_f64().unwrap_or_default();
-    // But for the one item that is read to see whether it may be.
+    // Apart from the item that is read to test the permission.
     let untold = stats.units - units;
-    assert!((0.0..=0.5).contains(&untold), "what is told is what was charged: {units}, {}", stats.units);
+    assert!((0.0..=0.5).contains(&untold), "the report says what was charged: {units}, {}", stats.units);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_table_slower_than_the_budget_throttles_and_is_neither_hammered_nor_given_up
     assert!(stats.throttles > 0, "{stats:?}");
     assert_eq!(report["throttles"], stats.throttles);
     assert!(throttles_per_second(&stats) < 30.0, "{stats:?}");
-    // What the table gives is used, nevertheless.
+    // Nevertheless the capacity of the table is used.
     let mean = stats.mean_rate(0.0, 7.0);
     assert!(mean > 0.75 * 300.0, "{mean} units/s of 300");
 }

@@ -13,7 +13,7 @@ use tests_support::hadoop::Loss;
 const SECRET: [&str; 2] = ["s3", "cr3t"];
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A mapper that counts its line, checks what it finds around it, and stays until it is told to go by a file.
+/// A mapper that counts its line, checks its environment, and runs until a file tells it to end.
 const MAPPER: &str = r#"#!/bin/bash
 read -r line
 echo "reporter:counter:Smoke,Lines,1" >&2

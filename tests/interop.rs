@@ -1,11 +1,11 @@
-//! Does EDC, the Java tool whose format we write, read our part files as what the table holds?
+//! EDC, the Java tool whose format we write, reads our part files as what the table holds.
 //!
 //! `interop/` is a Java program around EDC's own line reader and writer, `DynamoDBItemWritable`, in two versions,
 //! since neither reads everything. A value that a reader does not understand comes out as `{}`.
 //!
 //! - EDC 5 (`emr-dynamodb-hadoop` 5.0.0) loses empty lists and maps: it writes `{"l":[]}` and `{"m":{}}`, and
 //!   reads them as values without a type. Importing such an item fails with `Supplied AttributeValue is empty`.
-//! - EDC 4 (4.16.0) reads these, but as NULL only `{"nULLValue":true}`, which nobody else writes; it loses
+//! - EDC 4 (4.16.0) reads these, but as NULL only `{"nULLValue":true}`, which no other tool writes; it loses
 //!   `{"nULL":true}`, which EDC 5 and the tool of Data Pipeline write, and so do we.
 //! - A NULL with both spellings, `{"nULL":true,"nULLValue":true}`, is read as NULL by both: that is what
 //!   `--null both` writes, and the form of the Java tool.
@@ -133,7 +133,7 @@ fn edc_4_reads_everything_where_null_has_both_spellings() {
 
 /// EDC 5 keeps the order of attributes that it read, but not of the keys within a map.
 #[test]
-fn edc_5_writes_what_it_read_of_us_in_our_bytes() {
+fn edc_5_writes_back_our_lines_byte_for_byte() {
     let folder = BACKUPS.folder.join("none");
     let mut num_same = 0;
     for part_file in part_files(&folder) {

@@ -1,5 +1,5 @@
-//! Does a backup hold what the table holds? The real `tablehaul` reads from two emulators that share no code, and
-//! writes to folders and to an S3; each backup is compared with what the table says to a client of our own.
+//! A backup holds what the table holds. The real `tablehaul` reads from two emulators that share no code, and
+//! writes to folders and to an S3. Each backup is compared with what another client reads from the table.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
@@ -19,7 +19,7 @@ use tests_support::{DemoDynamo, DynamoDb, Moto, backup, corpus, emr};
 static DYNOXIDE: LazyLock<DemoDynamo> = LazyLock::new(|| DemoDynamo::start([""; 0]));
 static MOTO: LazyLock<Moto> = LazyLock::new(Moto::start);
 
-/// Every compression with every kind of segmentation; of places and consistency half each.
+/// Every compression with every number of segments; half of them in each place and with each consistency.
 #[track_caller]
 fn comes_out_in_every_way(endpoint: &str, table: &str) {
     let items = DynamoDb::at(endpoint).items(table);
@@ -96,7 +96,7 @@ fn golden_items_come_out_in_the_bytes_that_the_java_tool_wrote() {
 /// Name, key, items, further arguments.
 type SmallTable = (&'static str, Vec<(&'static str, &'static str)>, Vec<Value>, Vec<&'static str>);
 
-/// Tables that are odd as a whole.
+/// Unusual tables.
 fn small_tables(max_item_bytes: usize) -> Vec<SmallTable> {
     let item = |number: u32| json!({"pk": {"S": format!("key {number}")}, "sk": {"N": number.to_string()}});
     let by_binary = |n: u8| {
@@ -161,7 +161,7 @@ fn indexes_and_billing_are_in_the_backup_as_the_table_has_them() {
         "LocalSecondaryIndexes": [index("within", ["pk", "author"])],
     });
     server.call("CreateTable", &request).unwrap();
-    // `run` compares the whole description; this is so that it has something in it.
+    // `run` compares the whole description; this makes sure that it has contents.
     let table = &Exported::run(&endpoint, "Indexed", Place::Folder, &[]).export["table"];
     assert_eq!(table["GlobalSecondaryIndexes"][0]["IndexName"], "by-author");
     assert_eq!(table["LocalSecondaryIndexes"][0]["IndexName"], "within");

@@ -1,6 +1,6 @@
 //! How closely a budget is kept: `scripts/bench budget`. A fake `DynamoDB` enforces the capacity and counts
-//! by tenths of a second; four workers use all of it for a minute. Exports are measured again with one of the
-//! workers killed half-way, imports (`--import`) again with two indexes of half the table's capacity.
+//! by tenths of a second. Four workers use all of it for a minute. Exports are measured again with one of the
+//! workers killed halfway, imports (`--import`) again with two indexes of half the table's capacity.
 
 use anyhow::{Context, bail};
 use clap::Parser;
@@ -16,11 +16,11 @@ use tests_support::stats::TableStats;
 use tests_support::{BackupWriter, Fake};
 
 const TABLE: &str = "Bench";
-/// What one unit reads at most, eventually consistent.
+/// The most bytes that one unit reads, eventually consistent.
 const BYTES_PER_UNIT: u64 = 8192;
-/// What one unit writes at most.
+/// The most bytes that one unit writes.
 const BYTES_PER_WRITE_UNIT: u64 = 1024;
-/// There is more than what is read or written while it is measured, for so many seconds.
+/// The table lasts this many seconds longer than the measurement.
 const SPARE_SECS: u64 = 15;
 
 /// Measures how closely a budget is kept
@@ -48,7 +48,7 @@ struct Options {
     folder: PathBuf,
 }
 
-/// What is measured besides the plain thing.
+/// The additional conditions of a measurement.
 #[derive(Clone, Copy, PartialEq)]
 enum Case {
     Export { with_kill: bool },
@@ -117,7 +117,7 @@ fn export(options: &Options, rate: u64, with_kill: bool, folder: &Path) -> anyho
     Ok(Pace::of(&stats, rate as f64, secs as f64))
 }
 
-/// The budget is that of the resource that has the least.
+/// The budget is that of the smallest resource.
 #[expect(clippy::cast_precision_loss, reason = "rates are far below 2^53")]
 fn import(options: &Options, rate: u64, with_indexes: bool, folder: &Path) -> anyhow::Result<Pace> {
     let Options { secs, workers, .. } = *options;
@@ -147,7 +147,7 @@ fn start(options: &Options, table: &str) -> Fake {
     Fake::start(["--table", &format!("{TABLE}:{table}"), "--faults", &faults])
 }
 
-/// Runs a command until all was counted that is measured, stops it, and returns the counts.
+/// Runs a command for the time of the measurement, stops it, and returns the counts.
 fn watched(
     fake: &Fake,
     command: Tablehaul,
@@ -163,7 +163,7 @@ fn watched(
     Ok(fake.table_stats(TABLE))
 }
 
-/// Waits until all was counted that is measured; kills a worker on the way.
+/// Waits for the time of the measurement; kills a worker meanwhile if asked.
 fn watch(
     fake: &Fake,
     running: &mut Child,
@@ -179,7 +179,7 @@ fn watch(
         }
     }
     let since = Instant::now();
-    // One bucket more than is looked at.
+    // One bucket more than is evaluated.
     let end = Duration::from_secs(secs) + Duration::from_millis(200);
     if with_kill {
         sleep(end / 2);

@@ -1,5 +1,5 @@
-//! What a long journal costs: `scripts/bench journal`. One of an export of a million segments, each read in two
-//! steps, is written here as a coordinator would have; `tablehaul status` replays it.
+//! What a long journal costs: `scripts/bench journal`. The journal of an export of a million segments, each read in two
+//! steps, is written as a coordinator writes it; `tablehaul status` replays it.
 
 use std::{
     fs,
@@ -28,7 +28,7 @@ use tests_support::binary;
 /// Segments whose steps are in one part.
 const SEGMENTS_PER_PART: u32 = 16;
 const PARTS_PER_FILE: u32 = 16;
-/// Parts in one object: what 2,000 workers seal in five seconds.
+/// Parts in one object: those that 2,000 workers seal in five seconds.
 const PARTS_PER_OBJECT: usize = 2_000;
 
 /// Measures the replay of a journal
@@ -81,7 +81,7 @@ struct Written {
     took: Duration,
 }
 
-/// Each second segment stands half-way, the others are done.
+/// Every second segment is half read, the others are done.
 fn write(folder: &Path, segments: u32) -> anyhow::Result<Written> {
     let journal = folder.join(layout::JOURNAL);
     fs::create_dir_all(&journal)?;

@@ -1,5 +1,5 @@
-//! A bucket with Object Lock, which keeps each version of each object for a day. What is removed or replaced there is
-//! only hidden; each upload must have a checksum, which the gate sees to.
+//! A bucket with Object Lock, which keeps each version of each object for a day. Removed and replaced objects are
+//! only hidden. Each upload must have a checksum; the gate checks that.
 
 use crate::{downloaded, is_whole, kill, wait_until};
 use tests_support::Fake;
@@ -31,7 +31,7 @@ impl Locked {
             .env("AWS_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
             .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
-            // What people set for other stores than AWS's. Then the SDK adds no checksum by itself.
+            // A common setting for stores outside AWS. With it the SDK adds no checksum.
             .env("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
     }
 
@@ -40,7 +40,7 @@ impl Locked {
         self.command(&args)
     }
 
-    /// An export whose coordinator was killed when parts of it were in its journal.
+    /// An export whose coordinator was killed after some parts were journaled.
     fn interrupt(&self, folder: &str) {
         let mut child = self.export(folder, "700").start();
         let pages = || self.fake.table_stats("Forum").pages;
@@ -54,7 +54,7 @@ impl Locked {
 }
 
 #[test]
-fn an_export_goes_on_and_is_whole_and_what_was_its_journal_is_hidden() {
+fn an_export_resumes_and_is_complete_and_its_old_journal_is_hidden() {
     let locked = Locked::new();
     locked.interrupt("s3://locked/x");
     locked.export("s3://locked/x", "20000").run().succeeded();

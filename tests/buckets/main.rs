@@ -1,5 +1,5 @@
 //! Buckets as companies run them: policies that demand headers (`rules`), Object Lock (`locked`). The S3 is a real
-//! one; `tests_support::gate` stands before it as the policy, keeps what it saw, and lets nothing else pass.
+//! one; `tests_support::gate` in front of it enforces the policy and records all requests.
 
 mod locked;
 mod rules;
@@ -14,9 +14,9 @@ use tests_support::process::{assert_gone, send};
 use tests_support::s3::{S3, SECRET_KEY};
 use tests_support::{BackupWriter, Fake};
 
-/// The account that owns the buckets; versitygw takes its user's key for that.
+/// The account that owns the buckets; for versitygw it is its user's key.
 const OWNER: &str = "123456789012";
-/// The flags that the policy wants, each with its value, if it has one.
+/// The flags that satisfy the policy, with their values.
 const FLAGS: [(&str, &str); 7] = [
     ("--bucket-owner", OWNER),
     ("--requester-pays", ""),
@@ -27,7 +27,7 @@ const FLAGS: [(&str, &str); 7] = [
     ("--tags", "team=data,cost center=4711"),
 ];
 
-/// An S3 with a bucket, a policy before it, and a table to export.
+/// An S3 with a bucket, a policy in front of it, and a table to export.
 struct Ruled {
     s3: S3,
     gate: Gate,
@@ -35,7 +35,7 @@ struct Ruled {
 }
 
 impl Ruled {
-    /// The table `Forum` has so many items of 2,000 bytes; `Sink` takes such.
+    /// The table `Forum` has this many items of 2,000 bytes; `Sink` accepts the same items.
     fn new(num_items: u64) -> Self {
         let s3 = S3::start_as(OWNER);
         s3.create_bucket("strict");
@@ -59,7 +59,7 @@ impl Ruled {
         Self { s3, gate, fake }
     }
 
-    /// A command, which finds S3 behind the policy.
+    /// A command that reaches S3 through the policy.
     fn command(&self, args: &[&str]) -> Tablehaul {
         let (dynamodb, s3) = (self.fake.endpoint(), self.gate.endpoint());
         Tablehaul::new(args)
@@ -70,7 +70,7 @@ impl Ruled {
             .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
     }
 
-    /// A command with all that the policy wants.
+    /// A command with all flags that the policy needs.
     fn obedient(&self, args: &[&str]) -> Tablehaul {
         FLAGS.iter().fold(self.command(args), |command, (flag, value)| match *value {
             "" => command.arg(flag),
@@ -78,12 +78,12 @@ impl Ruled {
         })
     }
 
-    /// A command that reads only, and so has no flags for objects.
+    /// A command that only reads, and so has no flags for objects.
     fn reader(&self, args: &[&str]) -> Tablehaul {
         self.command(args).args(["--bucket-owner", OWNER, "--requester-pays"])
     }
 
-    /// A backup of 1,000 items, and a line that is none, in `from/` of the bucket.
+    /// A backup of 1,000 items and one bad line, in `from/` of the bucket.
     fn put_backup(&self) {
         let folder = tempfile::tempdir().expect("a folder");
         let file = BackupWriter::new(1_000).item_bytes(2_000).edc(folder.path()).swap_remove(0);

@@ -1,4 +1,4 @@
-//! A policy that demands headers, of every call and every object.
+//! A policy that demands headers in every request and for every object.
 
 use crate::{FLAGS, OWNER, Ruled, downloaded, is_whole, kill, wait_until};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use tests_support::command::{Finished, finish};
 const SLOW: [&str; 2] = ["--read-units", "700"];
 const FAST: [&str; 2] = ["--read-units", "20000"];
 
-/// What S3 is asked for while an export is written, read and checked.
+/// The requests to S3 while an export is written, read and checked.
 const OF_EXPORT: [&str; 9] = [
     "CompleteMultipartUpload",
     "CreateMultipartUpload",
@@ -55,7 +55,7 @@ fn every_object_and_every_call_of_an_export_has_what_the_policy_demands() {
 }
 
 #[test]
-fn an_export_that_was_killed_goes_on_and_begins_anew_and_is_cleaned_behind_the_policy() {
+fn a_killed_export_is_resumed_restarted_and_cleaned_behind_the_policy() {
     let ruled = Ruled::new(30_000);
     let export = |more: &[&str]| {
         let args = ["export", "Forum", "s3://strict/x", "--workers", "2", "--segments", "8"];
@@ -185,7 +185,7 @@ fn without_what_the_policy_demands_nothing_is_written_and_the_line_names_the_lik
     assert_eq!(ruled.fake.table_stats("Sink").writes.total, 0);
 }
 
-/// By versitygw itself: the policy is not in the way.
+/// Directly at versitygw, without the policy.
 #[test]
 fn a_bucket_of_another_account_is_refused_by_every_command() {
     let ruled = Ruled::new(1_000);

@@ -1,17 +1,17 @@
-//! Whatever dies, stands still or breaks at random, in the end every item is there once. Rounds of an export or an
-//! import on real servers, behind a network that fails, during which workers, coordinators, the S3 and the
-//! `DynamoDB` are killed, stopped and started again. A round is a function of its seed, but for what the machine
-//! makes of it. `scripts/chaos` runs many.
+//! Whatever crashes, stops or breaks at random, every item is there exactly once in the end. A round is an export or
+//! an import on real servers, behind a network that fails. During it, workers, coordinators, S3 and `DynamoDB` are
+//! killed, stopped and started again. The seed determines the round, except for the timing of the machine.
+//! `scripts/chaos` runs many rounds.
 //!
-//! `plan` (what is done, from a seed) → `world` (servers, network, data, commands) → `round` (runs the command until
-//! it succeeds) with `blow` (what strikes it meanwhile) → `whole` (what must hold in the end).
+//! `plan` (what happens, from a seed) → `world` (servers, network, data, commands) → `round` (runs the command until
+//! it succeeds) with `attack` (what is done to it meanwhile) → `checks` (what must hold in the end).
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
-mod blow;
+mod attack;
+mod checks;
 mod plan;
 mod round;
-mod whole;
 mod world;
 
 use plan::Plan;
@@ -22,11 +22,11 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 const ROUNDS: u64 = 10;
-/// Rounds at once; they wait more than they work.
+/// Rounds at the same time; they mostly wait.
 const LANES: u64 = 3;
 
 #[test]
-fn whatever_dies_or_breaks_at_random_every_item_is_there_once_in_the_end() {
+fn every_item_is_there_once_whatever_crashes_or_breaks_at_random() {
     let (first, rounds) = (variable("CHAOS_SEED", 1), variable("CHAOS_ROUNDS", ROUNDS));
     let seeds = Mutex::new(first..first + rounds);
     let failed = Mutex::new(Vec::new());
@@ -50,10 +50,12 @@ fn whatever_dies_or_breaks_at_random_every_item_is_there_once_in_the_end() {
 
 fn variable(name: &str, default: u64) -> u64 {
     let text = std::env::var(name).ok();
-    text.map_or(default, |text| u64::from_str(&text).unwrap_or_else(|_| panic!("{name}={text} is no number")))
+    text.map_or(default, |text| {
+        u64::from_str(&text).unwrap_or_else(|_| panic!("{name}={text} is not a number"))
+    })
 }
 
-/// Plays the round of a seed and says what it was; of one that fails everything is kept.
+/// Runs the round of a seed and prints a line about it. All files of a failed round are kept.
 fn passes(seed: u64) -> bool {
     let plan = Plan::of(seed);
     let started = Instant::now();
@@ -62,11 +64,11 @@ fn passes(seed: u64) -> bool {
         return false;
     };
     let played = catch_unwind(AssertUnwindSafe(|| round.play()));
-    let (struck, secs) = (round.struck().join(", "), started.elapsed().as_secs());
+    let (attacked, secs) = (round.attacked().join(", "), started.elapsed().as_secs());
     match played {
-        Ok(tries) => eprintln!("seed {seed}: {plan}: {struck}: {tries} tries, {secs} s"),
+        Ok(tries) => eprintln!("seed {seed}: {plan}: {attacked}: {tries} tries, {secs} s"),
         Err(_) => {
-            eprintln!("seed {seed}: {plan}: {struck}: FAILED; all of it is in {}", round.keep().display());
+            eprintln!("seed {seed}: {plan}: {attacked}: FAILED; its files are in {}", round.keep().display());
         }
     }
     played.is_ok()

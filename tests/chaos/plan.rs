@@ -1,16 +1,16 @@
-//! What a round is, from its seed alone.
+//! What happens in a round; the seed alone determines it.
 
-use crate::blow::Blow;
+use crate::attack::Attack;
 use serde_json::{Value, json};
 use std::fmt;
 use std::time::Duration;
-use tests_support::Dice;
-use tests_support::proxy::Weather;
+use tests_support::Rng;
+use tests_support::proxy::NetworkFaults;
 
-/// Runs of the command that are struck, at most; whatever comes after them is left in peace.
-const STRUCK_RUNS: u64 = 3;
+/// The most runs of the command that are attacked. The run after them is not.
+const ATTACKED_RUNS: u64 = 3;
 
-/// Faults of the fake that come at some rate.
+/// The faults of the fake that have a rate.
 pub(crate) const RATES: [&str; 7] = [
     "error_rate",
     "throttle_rate",
@@ -28,89 +28,89 @@ pub(crate) struct Plan {
     pub(crate) job: Job,
     pub(crate) table: Table,
     /// Where the backup is.
-    pub(crate) backup: Place,
+    pub(crate) backup: Location,
     pub(crate) args: String,
-    /// What the fake does wrong, as its `--faults`.
+    /// The `--faults` of the fake.
     pub(crate) faults: Value,
-    pub(crate) weather: Weather,
-    /// For each run of the command: how long to wait, and what comes then.
-    pub(crate) blows: Vec<Vec<(Duration, Blow)>>,
+    pub(crate) network_faults: NetworkFaults,
+    /// For each run of the command: the attacks, and the pause before each.
+    pub(crate) attacks: Vec<Vec<(Duration, Attack)>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Job {
     Export,
-    /// And where its state is, if it has any.
-    Import(Option<Place>),
+    /// With the location of its `--state`, if it has one.
+    Import(Option<Location>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Table {
-    /// Of the fake, which keeps its capacity and fails as told.
+    /// In the fake, which enforces its capacity and fails on demand.
     Fake,
-    /// Of dynoxide, which can be killed.
+    /// In dynoxide, which can be killed.
     Dynoxide,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     Folder,
     S3,
 }
 
 impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
-        let place = |dice: &mut Dice| dice.one_of(&[Place::Folder, Place::S3]);
-        let job = match dice.below(8) {
+        let mut rng = Rng::new(seed);
+        let location = |rng: &mut Rng| rng.one_of(&[Location::Folder, Location::S3]);
+        let job = match rng.below(8) {
             0..5 => Job::Export,
             5 => Job::Import(None),
-            _ => Job::Import(Some(place(&mut dice))),
+            _ => Job::Import(Some(location(&mut rng))),
         };
-        let table = dice.one_of(&[Table::Fake, Table::Fake, Table::Dynoxide]);
-        let backup = place(&mut dice);
-        let args = args(job, table, &mut dice);
-        let faults = faults(&mut dice);
-        let weather = weather(&mut dice);
-        let mut plan = Self { seed, job, table, backup, args, faults, weather, blows: Vec::new() };
-        let choices = Blow::choices(table, plan.has_s3());
-        let runs = 1 + dice.below(STRUCK_RUNS);
-        let blows = (0..runs).map(|_| {
-            let blows = 1 + dice.below(4);
-            let pause = |dice: &mut Dice| Duration::from_millis(dice.below(1_500));
-            (0..blows).map(|_| (pause(&mut dice), dice.one_of(&choices))).collect()
+        let table = rng.one_of(&[Table::Fake, Table::Fake, Table::Dynoxide]);
+        let backup = location(&mut rng);
+        let args = args(job, table, &mut rng);
+        let faults = faults(&mut rng);
+        let network_faults = network_faults(&mut rng);
+        let mut plan = Self { seed, job, table, backup, args, faults, network_faults, attacks: Vec::new() };
+        let choices = Attack::choices(table, plan.has_s3());
+        let runs = 1 + rng.below(ATTACKED_RUNS);
+        let attacks = (0..runs).map(|_| {
+            let attacks = 1 + rng.below(4);
+            let pause = |rng: &mut Rng| Duration::from_millis(rng.below(1_500));
+            (0..attacks).map(|_| (pause(&mut rng), rng.one_of(&choices))).collect()
         });
-        plan.blows = blows.collect();
+        plan.attacks = attacks.collect();
         plan
     }
 
     pub(crate) fn has_s3(&self) -> bool {
-        self.backup == Place::S3 || self.job == Job::Import(Some(Place::S3))
+        self.backup == Location::S3 || self.job == Job::Import(Some(Location::S3))
     }
 }
 
-/// A few seconds of work, with several durable parts for each worker of an export.
-fn args(job: Job, table: Table, dice: &mut Dice) -> String {
-    let workers = dice.one_of(&[1, 2, 3, 3, 4]);
+/// Arguments for a few seconds of work. Each worker of an export writes several durable parts.
+fn args(job: Job, table: Table, rng: &mut Rng) -> String {
+    let workers = rng.one_of(&[1, 2, 3, 3, 4]);
     match job {
         Job::Export => {
             let units = if table == Table::Fake { [1_500, 2_500, 4_000] } else { [500, 700, 1_000] };
-            let (units, segments) = (dice.one_of(&units), dice.one_of(&[1, 3, 12, 12, 40, 200]));
-            let codec = dice.one_of(&["none", "none", "zstd", "gzip"]);
+            let (units, segments) = (rng.one_of(&units), rng.one_of(&[1, 3, 12, 12, 40, 200]));
+            let codec = rng.one_of(&["none", "none", "zstd", "gzip"]);
             format!("--workers {workers} --segments {segments} --read-units {units} --compress {codec}")
         }
         Job::Import(_) => {
             let units = if table == Table::Fake { [5_000, 8_000, 12_000] } else { [1_500, 2_500, 4_000] };
-            let (units, check) = (dice.one_of(&units), dice.one_of(&["all", "first"]));
-            let mode = dice.one_of(&["put", "put", "put-if-absent"]);
+            let (units, check) = (rng.one_of(&units), rng.one_of(&["all", "first"]));
+            let mode = rng.one_of(&["put", "put", "put-if-absent"]);
             format!("--workers {workers} --write-units {units} --check {check} --mode {mode}")
         }
     }
 }
 
-fn faults(dice: &mut Dice) -> Value {
-    let mut faults = json!({"latency_ms": dice.below(20), "jitter_ms": dice.below(20), "action": "*"});
-    if dice.once_in(3) {
+fn faults(rng: &mut Rng) -> Value {
+    let mut faults = json!({"latency_ms": rng.below(20), "jitter_ms": rng.below(20), "action": "*"});
+    if rng.once_in(3) {
         for fault in RATES {
             faults[fault] = Value::from(0.02);
         }
@@ -118,21 +118,22 @@ fn faults(dice: &mut Dice) -> Value {
     faults
 }
 
-fn weather(dice: &mut Dice) -> Weather {
-    if dice.once_in(2) {
-        return Weather::default();
+fn network_faults(rng: &mut Rng) -> NetworkFaults {
+    if rng.once_in(2) {
+        return NetworkFaults::default();
     }
-    Weather {
-        refused: dice.one_of(&[0.0, 0.05, 0.2]),
-        // A part of a file is hundreds of pieces.
-        torn: dice.one_of(&[0.0, 0.001, 0.003]),
-        delay: Duration::from_millis(dice.one_of(&[0, 10, 50])),
+    NetworkFaults {
+        refused: rng.one_of(&[0.0, 0.05, 0.2]),
+        // A part file consists of hundreds of pieces.
+        torn: rng.one_of(&[0.0, 0.001, 0.003]),
+        delay: Duration::from_millis(rng.one_of(&[0, 10, 50])),
     }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { job, table, backup, args, weather: Weather { refused, torn, delay }, .. } = self;
+        let Self { job, table, backup, args, network_faults: NetworkFaults { refused, torn, delay }, .. } =
+            self;
         match job {
             Job::Export => write!(f, "export of {table:?} to {backup:?}")?,
             Job::Import(state) => write!(f, "import from {backup:?} to {table:?}, state {state:?}")?,

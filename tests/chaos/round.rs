@@ -1,8 +1,8 @@
-//! One round: the command is run until it succeeds, and struck meanwhile.
+//! One round: runs the command until it succeeds, and attacks it meanwhile.
 
-use crate::blow::{Blow, Victim};
+use crate::attack::{Attack, Processes};
+use crate::checks;
 use crate::plan::Plan;
-use crate::whole;
 use crate::world::World;
 use nix::sys::signal::Signal::{SIGCONT, SIGSTOP};
 use std::collections::BTreeSet;
@@ -11,25 +11,25 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use tests_support::Dice;
+use tests_support::Rng;
 use tests_support::command::{Finished, children, finish};
 use tests_support::process::{assert_gone, is_alive, send};
 
-/// No run lasts longer, not even one that writes each item on its own beside other rounds, unless something hangs.
+/// The longest time of a run that does not hang. Runs that write each item by itself, beside other rounds, are slow.
 const PATIENCE: Duration = Duration::from_mins(10);
-/// Of processes that have nobody left to work for.
-const LEAVE: Duration = Duration::from_secs(20);
-/// Longer than a coordinator in S3 that says nothing is believed in.
-const TAKEN_FOR_DEAD: Duration = Duration::from_secs(29);
+/// The longest time in which processes of a finished job end.
+const EXIT_PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than the time after which a silent coordinator in S3 counts as dead.
+const OWNER_TIMEOUT: Duration = Duration::from_secs(29);
 
 pub(crate) struct Round<'a> {
     plan: &'a Plan,
     world: World,
-    dice: Dice,
-    /// All processes that were ever seen at work.
+    rng: Rng,
+    /// All processes ever seen.
     seen: BTreeSet<i32>,
-    struck: Vec<String>,
-    /// Workers that were killed while a coordinator looked.
+    attacked: Vec<String>,
+    /// The number of workers killed while a coordinator ran.
     killed: u64,
     num_logs: usize,
 }
@@ -37,72 +37,72 @@ pub(crate) struct Round<'a> {
 impl<'a> Round<'a> {
     #[track_caller]
     pub(crate) fn new(plan: &'a Plan) -> Self {
-        let (world, dice) = (World::new(plan), Dice::new(!plan.seed));
-        Self { plan, world, dice, seen: BTreeSet::new(), struck: Vec::new(), killed: 0, num_logs: 0 }
+        let (world, rng) = (World::new(plan), Rng::new(!plan.seed));
+        Self { plan, world, rng, seen: BTreeSet::new(), attacked: Vec::new(), killed: 0, num_logs: 0 }
     }
 
-    /// Plays it. Returns how often the command was run.
+    /// Runs the round. Returns the number of runs of the command.
     ///
     /// # Panics
-    /// When anything is lost, doubled, left behind, or not said clearly.
+    /// If anything is lost, duplicated, left behind or not reported clearly.
     pub(crate) fn play(&mut self) -> usize {
         let plan = self.plan;
-        // After those that are struck comes one that is not, which must succeed.
-        for run in 0..=plan.blows.len() {
-            if run == plan.blows.len() {
-                self.world.calm();
-                self.struck.push("calm".to_owned());
+        // The last run is not attacked and must succeed.
+        for run in 0..=plan.attacks.len() {
+            if run == plan.attacks.len() {
+                self.world.stop_faults();
+                self.attacked.push("no faults".to_owned());
             }
-            let blows = plan.blows.get(run).map_or(&[][..], Vec::as_slice);
-            let finished = self.run(blows);
-            assert_gone(&self.seen, LEAVE);
+            let attacks = plan.attacks.get(run).map_or(&[][..], Vec::as_slice);
+            let finished = self.run(attacks);
+            assert_gone(&self.seen, EXIT_PATIENCE);
             for finished in &finished {
-                whole::says_how_it_ended(finished);
+                checks::assert_explains_its_end(finished);
             }
-            // One that was killed after its rival had ended well may have begun anew.
+            // A run killed after its rival succeeded may have started from scratch.
             let is_over = finished.iter().all(|finished| finished.code.is_some());
             let done = finished.iter().find(|finished| finished.code == Some(0));
             if let Some(done) = done.filter(|_| is_over) {
-                whole::is_whole(&self.world, plan.job, done, self.killed);
+                checks::assert_complete(&self.world, plan.job, done, self.killed);
                 return run + 1;
             }
-            whole::looks_no_better_than_it_is(&self.world, plan.job);
+            checks::assert_not_falsely_complete(&self.world, plan.job);
         }
-        panic!("it does not succeed in peace");
+        panic!("it does not succeed without faults");
     }
 
-    /// What was done to it, in order.
-    pub(crate) fn struck(&self) -> &[String] {
-        &self.struck
+    /// The attacks so far, in order.
+    pub(crate) fn attacked(&self) -> &[String] {
+        &self.attacked
     }
 
-    /// Keeps its files for one who wants to look.
+    /// Keeps the files for inspection.
     pub(crate) fn keep(&mut self) -> PathBuf {
         self.world.keep()
     }
 
-    /// Runs the command once, together with its rivals if any come.
-    fn run(&mut self, blows: &[(Duration, Blow)]) -> Vec<Finished> {
+    /// Runs the command once, together with its rivals.
+    fn run(&mut self, attacks: &[(Duration, Attack)]) -> Vec<Finished> {
         let mut children = Children(vec![self.start()]);
-        for &(pause, blow) in blows {
+        for &(pause, attack) in attacks {
             sleep(pause);
-            let Some(victim) = self.victim(&mut children) else { break };
-            self.struck.push(format!("{blow:?}"));
-            match blow {
-                Blow::Rival => children.0.push(self.start()),
-                Blow::RivalOfAStopped => {
-                    // Nor do workers believe for so long in a coordinator that says nothing.
-                    self.killed += victim.workers.len() as u64;
+            let Some(processes) = self.processes(&mut children) else { break };
+            self.attacked.push(format!("{attack:?}"));
+            match attack {
+                Attack::Rival => children.0.push(self.start()),
+                Attack::RivalOfStopped => {
+                    // Workers end as well when their coordinator is silent for that long.
+                    self.killed += processes.workers.len() as u64;
                     children.0.push(self.start());
-                    send(victim.coordinator, SIGSTOP);
-                    sleep(TAKEN_FOR_DEAD);
-                    send(victim.coordinator, SIGCONT);
+                    send(processes.coordinator, SIGSTOP);
+                    sleep(OWNER_TIMEOUT);
+                    send(processes.coordinator, SIGCONT);
                 }
-                blow => self.killed += blow.strike(&mut self.world, &victim, &mut self.dice),
+                attack => self.killed += attack.carry_out(&mut self.world, &processes, &mut self.rng),
             }
         }
         let watched = Instant::now();
-        while self.victim(&mut children).is_some() {
+        while self.processes(&mut children).is_some() {
             assert!(watched.elapsed() < PATIENCE, "it does not end");
             sleep(Duration::from_millis(10));
         }
@@ -121,8 +121,8 @@ impl<'a> Round<'a> {
         child
     }
 
-    /// The first coordinator that still runs, and all workers that do.
-    fn victim(&mut self, coordinators: &mut Children) -> Option<Victim> {
+    /// The first coordinator that still runs, and all workers that still run.
+    fn processes(&mut self, coordinators: &mut Children) -> Option<Processes> {
         let running = coordinators.0.iter_mut().filter_map(|child| {
             let runs = child.try_wait().expect("a child can be waited for").is_none();
             runs.then(|| child.id())
@@ -132,11 +132,11 @@ impl<'a> Round<'a> {
         let workers: Vec<i32> = workers.collect();
         self.seen.extend(&workers);
         let coordinator = i32::try_from(*running.first()?).ok()?;
-        Some(Victim { coordinator, workers })
+        Some(Processes { coordinator, workers })
     }
 }
 
-/// Coordinators. Those that still run are killed when this is dropped.
+/// Coordinators. Dropping this kills those that still run.
 struct Children(Vec<Child>);
 
 impl Drop for Children {

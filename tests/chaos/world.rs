@@ -1,22 +1,22 @@
-//! The servers of a round, the network before them, and the command that is run in it.
+//! The servers of a round, the network in front of them, and the command that runs against them.
 
-use crate::plan::{Job, Place, Plan, RATES, Table};
+use crate::plan::{Job, Location, Plan, RATES, Table};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use tempfile::TempDir;
 use tests_support::command::Tablehaul;
-use tests_support::proxy::{Passage, Weather};
-use tests_support::{BackupWriter, DemoDynamo, Dice, DynamoDb, Fake, Proxy, S3};
+use tests_support::proxy::{NetworkFaults, Traffic};
+use tests_support::{BackupWriter, DemoDynamo, DynamoDb, Fake, Proxy, Rng, S3};
 
 pub(crate) const TABLE: &str = "Forum";
-/// The bucket, and the folder in it, of whatever is in S3.
+/// The bucket of everything in S3.
 pub(crate) const BUCKET: &str = "chaos";
 const KEY: [(&str, &str); 2] = [("pk", "S"), ("sk", "N")];
-/// So that workers make several parts durable on the way.
+/// Large, so that workers write several durable parts.
 const ITEM_BYTES: u64 = 2_000;
-/// Of items that are imported, which are smaller.
+/// Imported items are smaller.
 const ITEMS_PER_FILE: usize = 3_000;
 
 /// One of the servers.
@@ -39,11 +39,11 @@ pub(crate) struct World {
     to_s3: Option<Proxy>,
     dir: TempDir,
     job: Job,
-    backup: Place,
+    backup: Location,
     num_items: u64,
 }
 
-/// A database of dynoxide with the items that exports read, made once.
+/// A database of dynoxide with the items that exports read. It is filled once.
 static FILLED: LazyLock<TempDir> = LazyLock::new(|| {
     let dir = tempfile::tempdir().unwrap();
     let dynoxide = DemoDynamo::on_disk(&dir.path().join("db"));
@@ -57,7 +57,7 @@ static FILLED: LazyLock<TempDir> = LazyLock::new(|| {
     dir
 });
 
-/// A few seconds of work; dynoxide is slower.
+/// Enough for a few seconds of work; dynoxide is slower.
 fn num_items(table: Table) -> u64 {
     match table {
         Table::Fake => 30_000,
@@ -75,7 +75,7 @@ impl World {
             Table::Dynoxide => Dynamo::Dynoxide(dynoxide(plan.job, dir.path())),
         };
         let s3 = plan.has_s3().then(S3::start);
-        let network = |endpoint: &str| Proxy::start(endpoint, plan.weather, Dice::new(plan.seed));
+        let network = |endpoint: &str| Proxy::start(endpoint, plan.network_faults, Rng::new(plan.seed));
         let to_dynamo = network(&match &dynamo {
             Dynamo::Fake(fake) => fake.endpoint(),
             Dynamo::Dynoxide(dynoxide) => dynoxide.endpoint(),
@@ -94,7 +94,7 @@ impl World {
     /// The backup that an import reads.
     fn write_backup(&self) {
         BackupWriter::new(self.num_items).items_per_file(ITEMS_PER_FILE).edc(&self.folder());
-        if let (Place::S3, Some(s3)) = (self.backup, &self.s3) {
+        if let (Location::S3, Some(s3)) = (self.backup, &self.s3) {
             s3.upload(BUCKET, "backup/", &self.folder());
         }
     }
@@ -122,10 +122,10 @@ impl World {
         }
     }
 
-    fn url(&self, place: Place, name: &str) -> String {
-        match place {
-            Place::Folder => self.dir.path().join(name).to_string_lossy().into_owned(),
-            Place::S3 => format!("s3://{BUCKET}/{name}"),
+    fn url(&self, location: Location, name: &str) -> String {
+        match location {
+            Location::Folder => self.dir.path().join(name).to_string_lossy().into_owned(),
+            Location::S3 => format!("s3://{BUCKET}/{name}"),
         }
     }
 
@@ -137,8 +137,8 @@ impl World {
     /// The backup as a local folder: a copy, if it is in S3.
     #[track_caller]
     pub(crate) fn local_backup(&self) -> PathBuf {
-        if let (Place::S3, Some(s3)) = (self.backup, &self.s3) {
-            // What was there at an earlier look may be gone.
+        if let (Location::S3, Some(s3)) = (self.backup, &self.s3) {
+            // Objects of an earlier download may be gone.
             let _ = fs::remove_dir_all(self.folder());
             s3.download(BUCKET, "backup/", &self.folder());
         }
@@ -152,7 +152,7 @@ impl World {
     /// What is left of the state of an import.
     pub(crate) fn names_of_state(&self) -> Vec<String> {
         match (self.job, &self.s3) {
-            (Job::Import(Some(Place::S3)), Some(s3)) => {
+            (Job::Import(Some(Location::S3)), Some(s3)) => {
                 s3.objects(BUCKET).into_iter().filter(|key| key.starts_with("state/")).collect()
             }
             _ => tests_support::backup::names(&self.dir.path().join("state")).into_iter().collect(),
@@ -209,11 +209,11 @@ impl World {
         }
     }
 
-    /// From now on nothing goes wrong.
-    pub(crate) fn calm(&self) {
+    /// Ends all faults.
+    pub(crate) fn stop_faults(&self) {
         for network in [Some(&self.to_dynamo), self.to_s3.as_ref()].into_iter().flatten() {
-            network.change(Weather::default());
-            network.set(Passage::Open);
+            network.change(NetworkFaults::default());
+            network.set(Traffic::Open);
         }
         if let Dynamo::Fake(fake) = &self.dynamo {
             let none = RATES.map(|fault| (fault.to_owned(), json!(0)));
@@ -226,7 +226,7 @@ impl World {
         self.dir.path()
     }
 
-    /// Keeps all of it for one who wants to look.
+    /// Keeps all files for inspection.
     pub(crate) fn keep(&mut self) -> PathBuf {
         self.dir.disable_cleanup(true);
         if let Some(s3) = &self.s3 {
@@ -244,7 +244,7 @@ fn fake(plan: &Plan, num_items: u64) -> Fake {
     Fake::start(["--table", &table, "--faults", &plan.faults.to_string(), "--seed", &plan.seed.to_string()])
 }
 
-/// With the items that are exported, or with an empty table to import into.
+/// A dynoxide with the items to export, or with an empty table to import into.
 fn dynoxide(job: Job, dir: &Path) -> DemoDynamo {
     let database = dir.join("db");
     if job == Job::Export {

@@ -74,7 +74,7 @@ fn listing_that_s3_denies_is_named_with_its_folder() {
 }
 
 #[test]
-fn credentials_that_are_nowhere_are_told_with_the_places() {
+fn missing_credentials_are_reported_with_the_places_searched() {
     let place = Place::new();
     let export = place.export("Forum", forum()).without("AWS_ACCESS_KEY_ID").without("AWS_SECRET_ACCESS_KEY");
     says(&export.run(), 2, &["no AWS credentials found in environment", "instance metadata"]);
@@ -103,7 +103,7 @@ fn a_role_that_cannot_be_assumed_is_named() {
 }
 
 #[test]
-fn credentials_that_dynamodb_does_not_know_are_told() {
+fn credentials_that_dynamodb_does_not_know_are_reported() {
     let fake = fake();
     fake.faults(json!({"unrecognized_client": true}));
     let place = Place::new();
@@ -113,7 +113,7 @@ fn credentials_that_dynamodb_does_not_know_are_told() {
 }
 
 #[test]
-fn credentials_that_s3_does_not_accept_are_told() {
+fn credentials_that_s3_does_not_accept_are_reported() {
     s3().create_bucket("guarded");
     for (name, wrong) in [("AWS_SECRET_ACCESS_KEY", "wrong"), ("AWS_ACCESS_KEY_ID", "nobody")] {
         let finished = to_bucket("guarded").env(name, wrong).run();
@@ -123,7 +123,7 @@ fn credentials_that_s3_does_not_accept_are_told() {
 }
 
 #[test]
-fn without_a_region_and_an_endpoint_it_is_told_how_to_give_one() {
+fn without_a_region_and_an_endpoint_the_line_says_how_to_give_one() {
     let place = Place::new();
     let finished = Tablehaul::new(["export", "Forum"]).arg(place.folder()).run();
     says(&finished, 2, &["no AWS region", "--region", "AWS_REGION"]);
@@ -141,7 +141,7 @@ fn a_role_is_assumed_by_the_coordinator_and_by_each_worker() {
             .args(["--region", "us-east-1", "--assume-role", role, "--external-id", "ours"])
             .env("AWS_ENDPOINT_URL_STS", sts)
     };
-    // A port that nobody listens on: without the role nothing is done.
+    // Nothing listens on this port: without the role nothing is done.
     let finished = assuming("http://127.0.0.1:9").run();
     says(&finished, 2, &[&format!("cannot assume role {role}")]);
     place.is_untouched();

@@ -1,4 +1,4 @@
-//! Whose credentials are used: an explicit profile beats the environment, one that is missing is refused, and
+//! Whose credentials are used: an explicit profile overrides the environment, a missing one is refused, and
 //! `--account` refuses those of any other account, before anything is sent.
 
 use super::{Place, export_json, files, forum, says};
@@ -14,7 +14,7 @@ const STAGING: &str = "111122223333";
 const PRODUCTION: &str = "444455556666";
 const STAGING_ROLE: &str = "arn:aws:sts::111122223333:assumed-role/mover/x";
 
-/// An STS that knows the keys `stagingkey` and `testkey`; that is the one of the environment, of production.
+/// An STS that knows the keys `stagingkey` and `testkey`; the latter is that of the environment, of production.
 fn sts() -> Canned {
     const KEYS: [(&str, &str, &str); 2] = [
         ("stagingkey", STAGING, STAGING_ROLE),
@@ -51,7 +51,7 @@ impl Files {
     }
 }
 
-/// The access keys that signed what a server was asked, each once.
+/// The access keys that signed requests to a server, each once.
 fn keys(server: &Canned) -> Vec<String> {
     let mut keys: Vec<String> =
         server.requests().iter().map(|request| request.access_key().to_owned()).collect();
@@ -61,7 +61,7 @@ fn keys(server: &Canned) -> Vec<String> {
 }
 
 #[test]
-fn an_explicit_profile_beats_the_keys_of_the_environment_in_coordinator_and_workers() {
+fn an_explicit_profile_overrides_the_keys_of_the_environment_in_coordinator_and_workers() {
     let shared = Files::new();
     let (fake, place) = (Fake::start(["--table", "Sink:sink=1"]), Place::new());
     BackupWriter::new(5).edc(&place.outer().join("there"));
@@ -92,7 +92,7 @@ fn an_explicit_profile_beats_the_keys_of_the_environment_in_coordinator_and_work
 }
 
 #[test]
-fn a_profile_of_the_sdks_variable_alone_does_not_beat_the_keys_of_the_environment() {
+fn a_profile_of_the_sdks_variable_alone_does_not_override_the_keys_of_the_environment() {
     let (shared, place, source) = (Files::new(), Place::new(), Canned::before(forum()));
     let export = shared.add_to(place.export("Forum", &source.endpoint())).env("AWS_PROFILE", "staging");
     export.run().succeeded();
@@ -141,7 +141,7 @@ fn a_profile_that_no_file_defines_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn the_plan_and_what_is_written_say_whose_credentials_it_was() {
+fn plan_and_backup_name_the_caller() {
     let (sts, place) = (sts(), Place::new());
     let export = || place.export("Forum", forum()).env("AWS_ENDPOINT_URL_STS", sts.endpoint());
     let line = "account     444455556666 (arn:aws:iam::444455556666:user/deploy)";
@@ -165,7 +165,7 @@ fn the_plan_and_what_is_written_say_whose_credentials_it_was() {
 }
 
 #[test]
-fn whose_they_are_need_not_be_known_unless_an_account_is_demanded() {
+fn the_caller_may_be_unknown_unless_an_account_is_demanded() {
     let (denying, place) = (Canned::sts(&[]), Place::new());
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let silent = format!("http://{}", silent.local_addr().expect("its address"));
@@ -226,7 +226,7 @@ fn another_account_than_the_one_demanded_is_refused_before_anything_else_is_sent
 }
 
 #[test]
-fn what_is_no_account_is_refused() {
+fn an_invalid_account_is_refused() {
     let place = Place::new();
     for wrong in ["1234", "12345678901x", "1234567890123", "1234-5678-9012"] {
         says(

@@ -1,12 +1,12 @@
-//! Objects in an archive are told from those that nobody may read, and counted before any is read; and what else S3
-//! answers with a reason of its own.
+//! Archived objects are distinguished from unreadable ones, and counted before any is read; and what else S3
+//! answers with its own reason.
 
 use super::{Place, forum, says};
 use tests_support::Fake;
 use tests_support::canned::{Answer, Canned};
 use tests_support::command::Tablehaul;
 
-/// A bucket with these objects under `x/`, each with what a listing says of its class. Reading an archived one is
+/// A bucket with these objects under `x/`, each with its class as a listing shows it. Reading an archived one is
 /// refused as S3 refuses it; others hold one item.
 fn bucket(objects: &'static [(&'static str, &'static str)]) -> Canned {
     const ITEM: &str = "{\"pk\":{\"s\":\"a\"},\"sk\":{\"n\":\"1\"}}\n";
@@ -62,7 +62,7 @@ fn archived_files_are_counted_before_any_is_read() {
 }
 
 #[test]
-fn files_that_are_restored_or_on_their_way_are_known() {
+fn restored_files_and_running_restores_are_recognised() {
     const RESTORED: &str = "<StorageClass>GLACIER</StorageClass><RestoreStatus><IsRestoreInProgress>false\
                             </IsRestoreInProgress><RestoreExpiryDate>2999-01-01T00:00:00.000Z</RestoreExpiryDate>\
                             </RestoreStatus>";
@@ -81,7 +81,7 @@ fn files_that_are_restored_or_on_their_way_are_known() {
 }
 
 #[test]
-fn an_archived_manifest_and_an_archived_single_file_are_told() {
+fn an_archived_manifest_and_an_archived_single_file_are_reported() {
     let server = bucket(&[("manifest", GLACIER), ("part-0", GLACIER)]);
     says(&import(&server, forum()).run(), 2, &["2 of 2 files are archived, such as manifest"]);
     // No listing tells of its class; S3 does when it is read.
@@ -100,7 +100,7 @@ fn an_archived_manifest_and_an_archived_single_file_are_told() {
 }
 
 #[test]
-fn what_verify_can_not_read_is_refused_and_no_defect() {
+fn what_verify_cannot_read_is_refused_and_is_not_a_defect() {
     let server = Canned::start(|request| {
         if request.path.contains("list-type=2") {
             let object = |name: &str, more: &str| {
@@ -138,7 +138,7 @@ const EXPORT: &str = r#"{"version":1,"tool":"tablehaul 0.1.0","job":"00000000-00
 "files":[{"name":"00000000-0000-4000-8000-000000000001_000000","items":1,"bytes":1,"crc32c":"00000000"}],"table":{"TableName":"Forum"}}"#;
 
 #[test]
-fn other_reasons_of_s3_are_no_lack_of_permission() {
+fn other_errors_of_s3_are_not_reported_as_missing_permission() {
     for (status, code, message, said) in [
         (
             403,

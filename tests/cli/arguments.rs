@@ -1,4 +1,4 @@
-//! What is typed wrongly is told at once: no server is needed to find it.
+//! Wrong arguments are reported at once, without a server.
 
 use super::{Place, forum, run, says};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use tests_support::command::{Finished, Tablehaul};
 /// Nothing listens there; a command that asks it would say so.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
-/// An export to a place that must stay empty, with arguments of which one is wrong.
+/// An export to a place that must stay empty, with a wrong argument.
 #[track_caller]
 fn refuses(args: &[&str], parts: &[&str]) {
     let place = Place::new();
@@ -204,7 +204,7 @@ fn a_bad_destination_is_named() {
 }
 
 #[test]
-fn what_is_misspelt_gets_a_hint() {
+fn a_misspelt_option_gets_a_hint() {
     says(&run(["export", "--segmets", "3", "Forum", "/nowhere/x"]), 2, &["--segmets", "--segments"]);
     says(&run(["exprt", "Forum", "/nowhere/x"]), 2, &["exprt", "export"]);
     says(&run(["export", "Forum", "/nowhere/x", "--external-id", "x"]), 2, &["--assume-role"]);
@@ -220,7 +220,7 @@ fn options_may_stand_between_the_names() {
 }
 
 #[test]
-fn nothing_typed_prints_the_help_and_is_refused() {
+fn no_arguments_print_the_help_and_are_refused() {
     let finished = run([""; 0]);
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""));
     assert!(finished.stderr.contains("Usage:"), "{}", finished.stderr);

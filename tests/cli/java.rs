@@ -6,7 +6,7 @@ use tests_support::command::{Finished, Tablehaul};
 
 pub(super) const CLASS: &str = "org.apache.hadoop.dynamodb.tools.DynamoDBExport";
 
-/// The class with these arguments, at the fake of all tests; `PATH` stands for the folder of `place`.
+/// The class with these arguments, with the fake of all tests; `PATH` stands for the folder of `place`.
 pub(super) fn java(place: &Place, args: &[&str]) -> Tablehaul {
     let path = place.folder().to_string_lossy().into_owned();
     let args = args.iter().map(|&arg| if arg == "PATH" { path.as_str() } else { arg });
@@ -121,7 +121,7 @@ fn what_the_java_tool_fails_on_fails_with_1() {
 }
 
 #[test]
-fn an_existing_backup_fails_with_1_and_stays() {
+fn an_existing_backup_stays_and_the_exit_code_is_1() {
     let place = Place::new();
     java(&place, &["PATH", "Forum"]).run().succeeded();
     let before = files(place.outer());

@@ -1,4 +1,4 @@
-//! The form of the Java tool: arguments as pipelines hand them over, the options of this program in it, and what its
+//! The form of the Java tool: arguments as pipelines pass them, the options of this program in it, and what its
 //! messages call them.
 
 use super::java::{CLASS, is_usage, java, warnings};
@@ -9,7 +9,7 @@ use tests_support::{BackupWriter, Fake, backup};
 
 const IMPORT: &str = "org.apache.hadoop.dynamodb.tools.DynamoDBImport";
 
-/// Nothing that was said tells to give an option that this form does not have.
+/// No message advises an option that this form does not have.
 #[track_caller]
 fn names_no_flag(finished: &Finished) {
     for text in [&finished.stdout, &finished.stderr] {
@@ -85,14 +85,14 @@ fn a_complete_export_may_be_skipped_by_name_or_variable() {
 }
 
 #[test]
-fn an_export_that_was_begun_otherwise_can_be_begun_anew() {
+fn an_export_started_with_other_options_can_be_restarted() {
     let place = Place::new();
     let fake = Fake::start(["--table", "Forum:items=20000,item-bytes=2000,rcu=40000"]);
     let export = |more: &[&str]| {
         let args = [&["-Ddynamodb.scan.segments=40"], more, &["PATH", "Forum"]].concat();
         java(&place, &args).env("TABLEHAUL_DYNAMODB_ENDPOINT", fake.endpoint())
     };
-    // 5,000 units: it has some 20 seconds to go when it is killed.
+    // 5,000 units: it would run some 20 seconds longer when it is killed.
     let first = export(&["-Ddynamodb.throughput.read=200"]).start();
     super::wait_until("segments are done", || super::unfinished::percent(&place) >= 10);
     super::running::send(&first, "KILL");
@@ -130,7 +130,7 @@ fn rejects_of_an_import_are_allowed_by_name_and_hints_say_how() {
 }
 
 #[test]
-fn what_the_java_tool_is_told_beats_variables_and_options_by_name_beat_both() {
+fn options_of_the_java_tool_override_variables_and_named_options_override_both() {
     for (args, variable, units) in [
         (&["PATH", "Forum", "0.25"][..], ("TABLEHAUL_READ_PERCENT", "10"), 250.0),
         (&["-Ddynamodb.throughput.read=40", "PATH", "Forum"], ("TABLEHAUL_READ_UNITS", "10"), 40.0),

@@ -1,4 +1,4 @@
-//! Keys that live for seconds, from each kind of place that hands out such: a job outlasts them.
+//! Keys that live for seconds, from each kind of source: a job outlasts them.
 
 use super::Place;
 use jiff::{SignedDuration, Timestamp};
@@ -13,12 +13,12 @@ use tests_support::backup::holds_each_item_once;
 use tests_support::command::Tablehaul;
 
 const ITEMS: u64 = 1_200;
-/// What keys are said to live for. The SDK renews them 10 seconds before, so that it uses each for 3.
+/// The stated lifetime of keys. The SDK renews them 10 seconds before, so that it uses each for 3.
 const SAID: SignedDuration = SignedDuration::from_secs(13);
-/// After so long `fake-dynamodb` no longer accepts them.
+/// After this time `fake-dynamodb` no longer accepts them.
 const TRUE: SignedDuration = SignedDuration::from_secs(2);
 
-/// Keys that are handed out now.
+/// New keys.
 struct Keys {
     id: String,
     expiration: String,
@@ -32,7 +32,7 @@ impl Keys {
     }
 }
 
-/// Exports for longer than any keys live, which `with` tells where to get them.
+/// Exports for longer than any keys live. `with` says where to get them.
 #[track_caller]
 fn outlasts_its_keys(with: impl FnOnce(Tablehaul) -> Tablehaul) {
     let table = format!("Forum:items={ITEMS},rcu=1000");
@@ -45,7 +45,7 @@ fn outlasts_its_keys(with: impl FnOnce(Tablehaul) -> Tablehaul) {
     assert!(refused.is_some_and(|refused| refused > 0), "no key was used after it had expired");
 }
 
-/// Of coordinator and workers each has its own keys, and needs others.
+/// Coordinator and workers each have their own keys, and renew them.
 const LEAST_ISSUED: u64 = 4;
 
 #[test]
@@ -130,14 +130,14 @@ fn json_reply() -> String {
     .to_string()
 }
 
-/// A server that hands out keys.
+/// A server that issues keys.
 struct Issuer {
     endpoint: String,
     issued: Arc<AtomicU64>,
 }
 
 impl Issuer {
-    /// `reply` gives what a request (head and body) is answered with; nothing is "not found".
+    /// `reply` returns the reply to a request (head and body); `None` is "not found".
     fn start(reply: fn(&str) -> Option<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let endpoint = format!("http://{}", listener.local_addr().expect("its address"));
@@ -146,7 +146,7 @@ impl Issuer {
         // It ends with this process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // Whoever goes away without an answer asks again.
+                // A client that left without an answer asks again.
                 let text = serve(stream, reply).unwrap_or_default();
                 count.fetch_add(u64::from(text.contains("UNTIL")), Ordering::Relaxed);
             }
@@ -158,13 +158,13 @@ impl Issuer {
         &self.endpoint
     }
 
-    /// How many keys were.
+    /// The number of keys issued.
     fn issued(&self) -> u64 {
         self.issued.load(Ordering::Relaxed)
     }
 }
 
-/// Answers one request, and says what.
+/// Answers one request, and returns it.
 fn serve(stream: TcpStream, reply: fn(&str) -> Option<String>) -> std::io::Result<String> {
     let mut reader = BufReader::new(stream);
     let (mut request, mut body_len) = (String::new(), 0);
@@ -184,7 +184,7 @@ fn serve(stream: TcpStream, reply: fn(&str) -> Option<String>) -> std::io::Resul
     request.push_str(&String::from_utf8_lossy(&body));
     let reply = reply(&request);
     let (status, text) = reply.map_or(("404 Not Found", String::new()), |text| ("200 OK", text));
-    // The header is for tokens of the instance metadata service, and no other client looks at it.
+    // The header is for tokens of the instance metadata service; no other client reads it.
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\nx-aws-ec2-metadata-token-ttl-seconds: \
          21600\r\n\r\n",

@@ -4,15 +4,15 @@ use super::{Place, forum};
 use nix::unistd::Uid;
 use tests_support::command::{Finished, Tablehaul};
 
-/// An export whose shell has set a limit before.
+/// An export whose shell has set a limit.
 fn export_within(place: &Place, limit: &str) -> Finished {
     let folder = place.folder().to_string_lossy().into_owned();
     let args = ["export", "Forum", &folder, "--dynamodb-endpoint", forum(), "--workers", "1"];
-    // Somebody may have asked for traces.
+    // A user may have asked for traces.
     Tablehaul::after(&format!(r#"{limit}; exec "$@""#), args).env("RUST_BACKTRACE", "0").run()
 }
 
-/// It went well, or it says in one line of its own why not.
+/// It succeeded, or says in one line why not.
 #[track_caller]
 fn is_plain(finished: &Finished, limit: &str) {
     let Finished { code, stderr, .. } = finished;
@@ -28,7 +28,7 @@ fn is_plain(finished: &Finished, limit: &str) {
 }
 
 #[test]
-fn too_few_open_files_are_told_in_one_line() {
+fn too_few_open_files_are_reported_in_one_line() {
     let mut refused = 0;
     for files in [4, 6, 8, 10, 12, 14, 16, 20, 24, 32] {
         let (place, limit) = (Place::new(), format!("ulimit -n {files}"));
@@ -43,14 +43,14 @@ fn too_few_open_files_are_told_in_one_line() {
 }
 
 #[test]
-fn too_few_threads_are_told_in_one_line() {
+fn too_few_threads_are_reported_in_one_line() {
     if !Uid::effective().is_root() {
         println!("without root there is no other user whose processes could be limited");
         return;
     }
     let mut refused = 0;
     for threads in 1..10 {
-        // Nobody runs anything else, and reads only what everybody may read.
+        // The user `nobody` runs nothing else, and reads only what everybody may read.
         let limit = format!("prlimit --nproc={threads}");
         let first = format!(r#"exec {limit} setpriv --reuid 65533 --clear-groups "$@""#);
         let args = ["status", "/"];

@@ -1,5 +1,5 @@
-//! What `tablehaul` says to a user, and how it ends: every test runs the real binary, looks at its exit code, at
-//! the one line that says what is wrong, and at what was written.
+//! What `tablehaul` says to a user, and how it ends: every test runs the real binary, and checks its exit code,
+//! the one line that says what is wrong, and what was written.
 
 mod access;
 mod account;
@@ -61,7 +61,7 @@ fn s3() -> &'static S3 {
     SERVER.get_or_init(S3::start)
 }
 
-/// A folder that is gone after the test, and a place in it where nothing is yet.
+/// A temporary folder, and a path in it where nothing exists yet.
 struct Place {
     outer: TempDir,
 }
@@ -84,7 +84,7 @@ impl Place {
         Tablehaul::export(table, &self.folder(), endpoint)
     }
 
-    /// Makes sure that there is not even an empty folder.
+    /// Makes sure that nothing was created, not even an empty folder.
     #[track_caller]
     fn is_untouched(&self) {
         assert_eq!(files(self.outer()), Vec::<String>::new());
@@ -104,7 +104,7 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 /// Makes sure that a command was refused: this exit code, nothing on standard output, and exactly one line on
-/// standard error, which holds these parts.
+/// standard error that holds these parts.
 #[track_caller]
 fn says(finished: &Finished, code: i32, parts: &[&str]) {
     let Finished { stdout, stderr, .. } = finished;
@@ -113,7 +113,7 @@ fn says(finished: &Finished, code: i32, parts: &[&str]) {
     ends_saying(finished, code, parts);
 }
 
-/// The same of a command that had begun: the last line, and no other one, is about what went wrong.
+/// The same for a command that had started: only the last line says what went wrong.
 #[track_caller]
 fn ends_saying(finished: &Finished, code: i32, parts: &[&str]) {
     let stderr = &finished.stderr;
@@ -137,7 +137,7 @@ fn export_json(folder: &Path) -> Value {
     serde_json::from_slice(&text).expect("an export.json of JSON")
 }
 
-/// Waits until something is so.
+/// Waits for a condition.
 #[track_caller]
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let started_at = Instant::now();

@@ -1,21 +1,21 @@
-//! Names that others have chosen never rule a terminal or forge a line of a log.
+//! Names chosen by others never control a terminal or forge a line of a log.
 
 use super::{Place, forum, s3};
 use std::fs;
 use tests_support::command::{Finished, Tablehaul};
 use tests_support::s3::{ACCESS_KEY, SECRET_KEY};
 
-/// Sets the title of a terminal, turns its text red, forges a line, and turns the direction of writing.
+/// Sets the title of a terminal, turns its text red, forges a line, and reverses the direction of writing.
 const NAME: &str = "\u{1b}]0;owned\u{7}\u{1b}[31mRED\ntablehaul: all is well \u{202e}dne\u{9b}2J";
 
-/// It shows the name, in lines of its own alone.
+/// The output shows the name, and holds only lines of tablehaul.
 #[track_caller]
 fn is_harmless(finished: &Finished) {
     let said = rules_nothing(finished);
     assert!(said.contains(r"\u{1b}]0;owned\u{7}"), "the name is shown, escaped: {said}");
 }
 
-/// What it says, in lines of its own alone.
+/// The output, which holds only lines of tablehaul.
 #[track_caller]
 fn rules_nothing(finished: &Finished) -> String {
     let said = format!("{}{}", finished.stdout, finished.stderr);
@@ -57,7 +57,7 @@ fn a_name_of_a_file_or_an_object_is_shown_escaped_whatever_is_asked() {
 #[test]
 fn a_name_that_was_typed_is_shown_escaped_in_plans_and_reports() {
     let place = Place::new();
-    // No destination may have control characters; marks of writing direction are none.
+    // No destination may have control characters; marks of writing direction are allowed.
     let folder = place.folder().join("turned \u{202e}dne").to_string_lossy().into_owned();
     let args = ["export", "Forum", &folder, "--dynamodb-endpoint", forum()];
     for finished in [

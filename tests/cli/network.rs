@@ -1,4 +1,4 @@
-//! Endpoints that do not answer end a command within a bounded time; those that fail for a moment are asked again.
+//! Endpoints that do not answer end a command within a bounded time. Requests that fail at first are retried.
 
 use super::{Place, forum, says};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use tests_support::command::Tablehaul;
 use tests_support::{BackupWriter, Fake};
 
-/// How long a command may take to find out.
+/// The longest time in which a command must notice it.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Nothing listens there: a port that was free a moment ago and is taken by no server since.
+/// An endpoint where nothing listens: a port that was free a moment ago.
 fn closed() -> String {
     "http://127.0.0.1:1".to_owned()
 }
@@ -19,27 +19,27 @@ fn soon(command: Tablehaul, parts: &[&str]) {
     let started_at = Instant::now();
     let mut finished = command.run();
     assert!(started_at.elapsed() < LIMIT, "it took {:?}", started_at.elapsed());
-    // After five seconds it is said who is waited for.
+    // After five seconds the command says what it waits for.
     let is_last_word = |line: &&str| !line.starts_with("waiting for an answer from ");
     finished.stderr = finished.stderr.lines().filter(is_last_word).collect::<Vec<_>>().join("\n");
     says(&finished, 2, parts);
 }
 
 #[test]
-fn a_dynamodb_that_is_not_there_is_told_soon() {
+fn a_dynamodb_that_is_not_there_is_reported_soon() {
     let place = Place::new();
     soon(place.export("Forum", &closed()), &["http://127.0.0.1:1 cannot be reached", "refused"]);
     place.is_untouched();
 }
 
 #[test]
-fn an_s3_that_is_not_there_is_told_soon() {
+fn an_s3_that_is_not_there_is_reported_soon() {
     let args = ["export", "Forum", "s3://bucket/x", "--dynamodb-endpoint", forum(), "--s3-endpoint"];
     soon(Tablehaul::new(args).arg(closed()), &["http://127.0.0.1:1 cannot be reached", "refused"]);
 }
 
 #[test]
-fn a_host_that_has_no_address_is_told_soon() {
+fn a_host_that_has_no_address_is_reported_soon() {
     let place = Place::new();
     let command = place.export("Forum", "http://no-such-host.invalid");
     soon(command, &["http://no-such-host.invalid cannot be reached"]);
@@ -47,7 +47,7 @@ fn a_host_that_has_no_address_is_told_soon() {
 }
 
 #[test]
-fn a_server_that_takes_no_connection_is_told_soon() {
+fn a_server_that_takes_no_connection_is_reported_soon() {
     let place = Place::new();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("its address");
@@ -56,7 +56,7 @@ fn a_server_that_takes_no_connection_is_told_soon() {
     place.is_untouched();
 }
 
-/// Connects until the queue of a listener that accepts nobody is full and the kernel drops who comes next.
+/// Connects until the queue of a listener that accepts nothing is full and the kernel drops further connections.
 fn fill(address: SocketAddr) -> Vec<TcpStream> {
     let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok();
     std::iter::from_fn(connect).take(100_000).collect()

@@ -1,4 +1,4 @@
-//! Plans, reports and progress: what a user and a program read of an export that goes well.
+//! Plans, reports and progress: what a user and a program read of a successful export.
 
 use super::{Place, ends_saying, files, forum, wait_until};
 use serde_json::Value;
@@ -64,7 +64,7 @@ fn the_summary_tells_what_was_done_in_few_lines() {
 }
 
 #[test]
-fn quiet_means_not_a_word() {
+fn quiet_prints_nothing() {
     let place = Place::new();
     let finished = place.export("Forum", forum()).arg("--quiet").run().succeeded();
     assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("", ""));
@@ -72,7 +72,7 @@ fn quiet_means_not_a_word() {
 }
 
 #[test]
-fn json_is_all_there_is_on_standard_output() {
+fn standard_output_holds_only_json() {
     let place = Place::new();
     let finished = place.export("Forum", forum()).arg("--json").run().succeeded();
     let reports: Value = serde_json::from_str(&finished.stdout).expect("JSON and nothing else");
@@ -88,7 +88,7 @@ fn json_is_all_there_is_on_standard_output() {
 }
 
 #[test]
-fn a_reader_who_goes_away_ends_no_export() {
+fn a_reader_that_closes_its_pipe_does_not_end_the_export() {
     let place = Place::new();
     let mut export: Child = place.export("Forum", forum()).arg("--json").start();
     drop((export.stdout.take(), export.stderr.take()));
@@ -102,7 +102,7 @@ fn shell(line: &str, args: [&str; 3]) -> Finished {
 }
 
 #[test]
-fn a_result_that_cannot_be_written_is_a_failure_in_one_line_and_a_reader_that_is_gone_is_none() {
+fn an_unwritable_result_is_a_failure_in_one_line_and_a_closed_pipe_is_not() {
     let (place, endpoint) = (Place::new(), forum());
     let folder = place.folder().to_string_lossy().into_owned();
     let full = |command: &str| shell(&format!("$T {command} >/dev/full"), [&folder, endpoint, "x"]);
@@ -175,7 +175,7 @@ fn a_small_budget_shows_its_fractions_and_what_is_waited_for() {
     let fake = Fake::start(["--table", "Forum:items=1,rcu=1000,item-bytes=24576"]);
     let place = Place::new();
     let export = place.export("Forum", &fake.endpoint()).args(["--read-units", "0.25", "--workers", "1"]);
-    // The one item costs 3 units, which are there after 12 seconds.
+    // The one item costs 3 units, which are available after 12 seconds.
     let export = export.start();
     std::thread::sleep(Duration::from_millis(11_500));
     super::running::send(&export, "INT");
@@ -186,7 +186,7 @@ fn a_small_budget_shows_its_fractions_and_what_is_waited_for() {
 }
 
 #[test]
-fn an_export_holds_the_files_of_the_format_and_no_more() {
+fn an_export_holds_exactly_the_files_of_the_format() {
     let place = Place::new();
     place.export("Forum", forum()).run().succeeded();
     wait_until("it is there", || place.folder().join("_SUCCESS").exists());

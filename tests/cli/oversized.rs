@@ -1,4 +1,4 @@
-//! Metadata that is longer than it can be, and replies that never end: one line each, and no memory for them.
+//! Metadata that is too long, and replies that never end: one line each, and no memory for them.
 
 use super::{Place, ends_saying, forum, says};
 use std::fs::{self, File};
@@ -12,10 +12,10 @@ use tests_support::BackupWriter;
 use tests_support::backup_writer::NativeFormat;
 use tests_support::command::{Finished, Tablehaul, children, finish};
 
-/// More than any command may need for what it refuses.
+/// The most memory that a command may use for what it refuses.
 const MOST_MEMORY_KB: u64 = 200_000;
 
-/// Makes a file as long as this, of which nothing is on the disk.
+/// Makes a sparse file of this length.
 fn make_long(path: &Path, bytes: u64) {
     fs::create_dir_all(path.parent().unwrap_or(path)).expect("a folder");
     File::create(path).and_then(|file| file.set_len(bytes)).expect("a long file");
@@ -34,7 +34,7 @@ fn within_memory(command: Tablehaul) -> Finished {
     finish(child)
 }
 
-/// The most that a process has had in memory.
+/// The peak memory of a process.
 fn most_memory_kb(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -83,7 +83,7 @@ fn manifests_of_dynamodb_that_are_too_long_are_refused_by_their_length() {
     }
 }
 
-/// A server that gives each request to `answer`, by its head.
+/// A server that passes the head of each request to `answer`.
 fn server(answer: impl Fn(&str, TcpStream) + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("its address");
@@ -101,7 +101,7 @@ fn server(answer: impl Fn(&str, TcpStream) + Send + Sync + 'static) -> String {
     format!("http://{address}")
 }
 
-/// Reads one request; of its head all letters are small.
+/// Reads one request; its head is returned in lower case.
 fn head(connection: &TcpStream) -> Option<String> {
     let mut reader = BufReader::new(connection.try_clone().ok()?);
     let (mut head, mut length) = (String::new(), 0);
@@ -126,7 +126,7 @@ fn reply(mut connection: TcpStream, status: &str, body: &str) {
     let _ = connection.write_all((head + body).as_bytes());
 }
 
-/// Begins a reply and sends spaces until nobody reads them any more.
+/// Starts a reply and sends spaces until the client closes the connection.
 fn reply_without_end(mut connection: TcpStream, status: &str) {
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
     let head = format!("HTTP/1.1 {status}\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -149,7 +149,7 @@ fn a_reply_that_never_ends_is_read_no_further_than_one_can_be_long() {
     }
 }
 
-/// An object of 3 GB in the place of the manifest, whose length the server says, or not.
+/// A manifest of 3 GB, whose length the server states or not.
 #[test]
 fn an_object_that_is_too_long_is_read_no_further_than_it_can_be_long() {
     for says_length in [true, false] {
@@ -177,7 +177,7 @@ fn an_object_that_is_too_long_is_read_no_further_than_it_can_be_long() {
 }
 
 #[test]
-fn a_list_that_goes_on_for_ever_from_the_same_place_is_an_error() {
+fn a_list_that_repeats_its_continuation_is_an_error() {
     for next in ["<NextContinuationToken>again</NextContinuationToken>", ""] {
         let page = format!("<ListBucketResult><IsTruncated>true</IsTruncated>{next}</ListBucketResult>");
         let s3 = server(move |head, connection| {
@@ -196,7 +196,7 @@ fn a_list_that_goes_on_for_ever_from_the_same_place_is_an_error() {
 }
 
 #[test]
-fn a_scan_that_goes_on_for_ever_from_the_same_key_is_an_error() {
+fn a_scan_that_repeats_its_last_key_is_an_error() {
     let table = r#"{"Table":{"TableName":"Odd","TableStatus":"ACTIVE",
         "KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}],"AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"}],
         "BillingModeSummary":{"BillingMode":"PAY_PER_REQUEST"}}}"#;
@@ -211,7 +211,7 @@ fn a_scan_that_goes_on_for_ever_from_the_same_key_is_an_error() {
     assert!(!place.folder().join("manifest").exists());
 }
 
-/// The first look at the table is answered, and no page after it.
+/// Answers the first Scan and no page after it.
 #[test]
 fn a_page_that_never_ends_fails_the_job_and_costs_its_worker_no_memory() {
     let table = r#"{"Table":{"TableName":"Odd","TableStatus":"ACTIVE",

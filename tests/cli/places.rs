@@ -1,11 +1,11 @@
-//! Mistyped places: no command takes one for a folder of this machine.
+//! Mistyped URLs: no command takes one for a folder of this machine.
 
 use super::{Place, files, forum, says};
 use std::path::Path;
 use tests_support::backup;
 use tests_support::command::{Finished, Tablehaul};
 
-/// What people type, and a part of what is to be said.
+/// What people type, and a part of the message.
 const MISTYPED: [(&str, &str); 16] = [
     ("s3:/b/x", "did you mean s3://b/x?"),
     ("s3:b/x", "did you mean s3://b/x?"),
@@ -49,7 +49,7 @@ fn no_command_takes_a_mistyped_url_for_a_folder() {
 }
 
 #[test]
-fn the_form_of_the_java_tool_takes_none_either() {
+fn the_form_of_the_java_tool_does_not_either() {
     let place = Place::new();
     for (typed, part) in MISTYPED {
         for class in ["DynamoDBExport", "DynamoDBImport"] {

@@ -1,4 +1,4 @@
-//! Whoever may write to the folder of a backup plants links, and journals that name other files: nothing outside of the
+//! Somebody who may write to the folder of a backup plants links, and journals that name other files: nothing outside of the
 //! folder is read, written or removed.
 
 use super::{Place, files, forum, says, unfinished::stopped};
@@ -10,7 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use tests_support::command::Tablehaul;
 
-/// What must stay as it is.
+/// Contents that must not change.
 struct Victim(PathBuf);
 
 impl Victim {
@@ -26,7 +26,7 @@ impl Victim {
     }
 }
 
-/// Changes every fact of a journal, and its checksums, as whoever may write to the folder can.
+/// Changes every fact of a journal and its checksums, as anyone who may write to the folder can.
 fn forge(folder: &Path, change: impl Fn(&mut Value)) {
     for entry in fs::read_dir(folder.join("_tablehaul/journal")).expect("a journal").flatten() {
         let text = fs::read_to_string(entry.path()).expect("an object of the journal");
@@ -45,7 +45,7 @@ fn forge(folder: &Path, change: impl Fn(&mut Value)) {
     }
 }
 
-/// What is forged, and which fact and field of a journal that is.
+/// A forged value, and its fact and field in a journal.
 const FORGED: [(&str, &str, &str); 5] = [
     ("file", "name", "../victim"),
     ("file", "name", "victim"),

@@ -1,4 +1,4 @@
-//! Tables, destinations and installations with which an export cannot begin.
+//! Tables, destinations and installations with which an export cannot start.
 
 use super::{Place, export_json, files, forum, s3, says, wait_until};
 use std::fs::{self, File, Permissions};
@@ -47,7 +47,7 @@ fn a_table_that_is_updating_is_exported() {
 }
 
 #[test]
-fn a_rate_of_nothing_is_refused() {
+fn a_rate_of_0_is_refused() {
     let fake = Fake::start(["--table", "Forum:items=10,rcu=1"]);
     let place = Place::new();
     let finished = place.export("Forum", &fake.endpoint()).args(["--read-percent", "0.001"]).run();
@@ -126,7 +126,7 @@ fn a_complete_export_of_the_java_tool_is_never_written_over() {
 }
 
 #[test]
-fn an_export_under_way_is_named_with_its_process_and_not_disturbed() {
+fn a_running_export_is_named_with_its_process_and_not_disturbed() {
     let fake = Fake::start(["--table", "Forum:items=2000,rcu=1000", "--faults", r#"{"latency_ms": 300}"#]);
     let place = Place::new();
     let first = place.export("Forum", &fake.endpoint()).args(["--read-units", "100"]).start();
@@ -138,7 +138,7 @@ fn an_export_under_way_is_named_with_its_process_and_not_disturbed() {
     tests_support::backup::holds_each_item_once(&place.folder(), 2000);
 }
 
-/// What an export has in its folder from its beginning to its end.
+/// The file that an export has in its folder while it runs.
 fn claim(place: &Place) -> PathBuf {
     place.folder().join("_tablehaul/journal/00000001.jsonl")
 }
@@ -159,7 +159,7 @@ fn a_destination_below_an_unwritable_directory_is_refused() {
     let mut locked = place.outer().to_owned();
     fs::set_permissions(&locked, Permissions::from_mode(0o555)).expect("our own folder");
     if File::create(locked.join("probe")).is_ok() {
-        // To root every directory is writable, but not every file system.
+        // For root every directory is writable, but not every file system.
         fs::remove_file(locked.join("probe")).expect("our own file");
         locked = "/sys/kernel".into();
     }
@@ -171,7 +171,7 @@ fn a_destination_below_an_unwritable_directory_is_refused() {
 }
 
 #[test]
-fn a_worker_that_is_missing_or_no_program_is_named() {
+fn a_worker_that_is_missing_or_not_a_program_is_named() {
     let (place, other) = (Place::new(), Place::new());
     let text = other.folder();
     fs::write(&text, "x").expect("a file");

@@ -1,4 +1,4 @@
-//! Buckets are reached where S3 says that they are, whatever region the table is in.
+//! Buckets are reached in their own region, whatever region the table is in.
 
 use super::{ends_saying, forum, s3, says};
 use std::collections::BTreeSet;
@@ -89,9 +89,9 @@ fn each_bucket_of_a_job_is_reached_where_it_is() {
         let import = Tablehaul::import("s3://in-eu.west.3-backup/x".as_ref(), "Sink", &fake.endpoint());
         import.args(["--s3-endpoint", &server.endpoint(), "--region", "us-west-2"])
     };
-    // Workers read the backup, too.
+    // Workers read the backup as well.
     import().run().succeeded();
-    // This server keeps nothing, so the import can't keep its state there; but it was asked in the right region.
+    // This server stores nothing, so the import can't store its state; but requests used the right region.
     let places = ["--state", "s3://in-ap.south.1-state/s", "--rejects", "s3://in-sa.east.1-rejects/r"];
     import().args(places).args(["--max-rejects", "all"]).run();
     let requests = server.requests();
@@ -135,7 +135,7 @@ fn a_server_that_does_not_say_is_asked_in_the_region_of_the_environment() {
 }
 
 #[test]
-fn where_nobody_answers_it_is_told_and_nothing_is_begun() {
+fn a_server_that_does_not_answer_is_reported_and_nothing_starts() {
     let command = ["export", "Forum", "s3://bucket/x", "--dynamodb-endpoint", forum()];
     let finished = Tablehaul::new(command).args(["--s3-endpoint", "http://127.0.0.1:1"]).run();
     says(&finished, 2, &["http://127.0.0.1:1 cannot be reached", "refused"]);

@@ -1,4 +1,4 @@
-//! A table that is deleted, or deleted and made again, while a job reads or writes it.
+//! A table that is deleted or recreated while a job reads or writes it.
 
 use super::{Place, ends_saying, files, says, wait_until};
 use serde_json::json;
@@ -27,7 +27,7 @@ fn looks_unfinished(place: &Place) {
 }
 
 #[test]
-fn an_export_of_a_table_that_was_made_again_is_not_completed_and_says_what_to_do() {
+fn an_export_of_a_table_that_was_recreated_is_not_completed_and_says_what_to_do() {
     let (fake, place) = (forum(), Place::new());
     let export = read_slowly(&place, &fake, "400").start();
     wait_until("a part is sealed", || {
@@ -62,7 +62,7 @@ fn an_export_of_a_table_that_is_deleted_meanwhile_says_so() {
 }
 
 #[test]
-fn what_was_read_of_a_table_that_is_gone_is_completed_with_a_note_and_without_the_table() {
+fn an_export_that_has_read_everything_completes_after_its_table_was_deleted_with_a_note() {
     let (fake, place) = (forum(), Place::new());
     let export = read_slowly(&place, &fake, "1000").start();
     wait_until("it reads", || fake.table_stats("Forum").items > 0);
@@ -91,7 +91,7 @@ fn import(place: &Place, fake: &Fake, args: &str) -> Tablehaul {
 }
 
 #[test]
-fn an_import_into_a_table_that_is_made_again_during_the_check_writes_nothing() {
+fn an_import_into_a_table_that_is_recreated_during_the_check_writes_nothing() {
     for (change, said) in [
         (json!({"table_id": "another"}), "table Forum was deleted and recreated"),
         (json!({"status": "DELETED"}), "table Forum does not exist in us-east-1"),
@@ -99,7 +99,7 @@ fn an_import_into_a_table_that_is_made_again_during_the_check_writes_nothing() {
         let place = Place::new();
         let fake = sink(&place);
         let started = import(&place, &fake, "").start();
-        // Permission to write is the last that is looked at before the check.
+        // The permission to write is the last test before the check.
         wait_until("the table is looked at", || fake.stats().requests.contains_key("BatchWriteItem"));
         fake.change_table("Forum", change);
         ends_saying(&finish(started), 2, &[said, "during this job", "nothing was written"]);
@@ -108,7 +108,7 @@ fn an_import_into_a_table_that_is_made_again_during_the_check_writes_nothing() {
 }
 
 #[test]
-fn an_import_into_a_table_that_is_made_again_says_how_much_was_written_and_where_it_may_be() {
+fn an_import_into_a_table_that_is_recreated_says_how_much_was_written_and_where_it_may_be() {
     let place = Place::new();
     let fake = sink(&place);
     let state = place.outer().join("state");
@@ -140,7 +140,7 @@ fn an_import_into_a_table_that_is_deleted_meanwhile_says_so() {
 }
 
 #[test]
-fn a_table_that_is_made_again_is_noticed_within_a_minute_while_a_job_runs() {
+fn a_table_that_is_recreated_is_noticed_within_a_minute_while_a_job_runs() {
     let (exported, imported) = (Place::new(), Place::new());
     let (source, target) = (forum(), sink(&imported));
     let since = Instant::now();

@@ -1,4 +1,4 @@
-//! What ends a job on its way: full disks and signals. Nothing may be left that looks whole.
+//! Full disks and signals end a job. Nothing that looks complete may be left.
 
 use super::{Place, ends_saying, files, s3, says, wait_until};
 use std::fs;
@@ -15,18 +15,18 @@ pub(super) fn send(child: &Child, signal: &str) {
     assert!(sent.is_ok_and(|status| status.success()), "no process {}", child.id());
 }
 
-/// A table with more in it than anyone will read.
+/// A table too large to be read to the end.
 pub(super) fn endless() -> Fake {
     Fake::start(["--table", "Forum:pages=100000"])
 }
 
-/// Sends `signal` twice and makes sure that the command ends in time, by itself, as stopped.
+/// Sends `signal` twice and makes sure that the command stops in time.
 #[track_caller]
 fn stops(export: Child, signal: &str) -> Finished {
     let sent_at = Instant::now();
     send(&export, signal);
     std::thread::sleep(Duration::from_millis(50));
-    // An impatient user changes nothing.
+    // A second signal changes nothing.
     let _ = Command::new("kill").args(["-s", signal, &export.id().to_string()]).output();
     let finished = finish(export);
     assert!(sent_at.elapsed() < Duration::from_secs(5), "it took {:?}", sent_at.elapsed());
@@ -34,7 +34,7 @@ fn stops(export: Child, signal: &str) -> Finished {
     finished
 }
 
-/// Stops exports until one had nothing to keep for a next run; `begin` one whose first part is under way.
+/// Stops exports until one had nothing to keep for a next run. `begin` starts one.
 #[track_caller]
 fn stops_with_nothing_to_keep<T>(signal: &str, begin: impl Fn() -> (Child, T)) -> T {
     for _ in 0..10 {
@@ -46,7 +46,7 @@ fn stops_with_nothing_to_keep<T>(signal: &str, begin: impl Fn() -> (Child, T)) -
     panic!("its first part is always sealed before the signal comes");
 }
 
-/// Something with bytes in it that is not yet whole.
+/// A file with some bytes that is not yet complete.
 pub(super) fn has_hidden_bytes(place: &Place) -> bool {
     let folder = place.folder();
     let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
@@ -68,7 +68,7 @@ fn a_signal_stops_an_export_to_a_folder_without_a_trace() {
     }
 }
 
-/// An export of more than anyone will read, under way, whose shell has done `first`.
+/// A running export of a large table, whose shell has run `first`.
 fn under_way(place: &Place, fake: &Fake, first: &str) -> Child {
     let folder = place.folder().to_string_lossy().into_owned();
     let args = ["export", "Forum", &folder, "--dynamodb-endpoint", &fake.endpoint()];
@@ -80,7 +80,7 @@ fn under_way(place: &Place, fake: &Fake, first: &str) -> Child {
 #[test]
 fn the_end_of_a_terminal_stops_a_job_in_order() {
     let (place, fake) = (Place::new(), endless());
-    // However this test itself was started.
+    // Independent of how this test was started.
     let export = under_way(&place, &fake, r#"exec env --default-signal=HUP "$@""#);
     stops(export, "HUP");
     assert!(!place.folder().join("manifest").exists());
@@ -136,7 +136,7 @@ fn a_file_system_that_takes_no_more_fails_the_job_and_leaves_nothing() {
     place.is_untouched();
 }
 
-/// An export of one item where no file may have more than so many blocks.
+/// An export of one item where no file may have more than this many blocks.
 fn export_in_blocks(place: &Place, blocks: u32) -> Finished {
     let fake = Fake::start(["--table", "Forum:items=1"]);
     let first = format!(r#"ulimit -f {blocks}; exec "$@""#);
@@ -156,7 +156,7 @@ fn a_file_system_that_takes_nothing_at_all_refuses_the_job() {
 }
 
 #[test]
-fn a_file_system_that_does_not_take_the_whole_journal_fails_the_job_and_leaves_nothing_that_looks_whole() {
+fn a_file_system_that_does_not_take_the_whole_journal_fails_the_job_and_leaves_nothing_that_looks_complete() {
     let place = Place::new();
     let parts = ["cannot write", "/backup/_tablehaul/", "File too large"];
     ends_saying(&export_in_blocks(&place, 5), 1, &parts);

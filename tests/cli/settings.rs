@@ -1,4 +1,4 @@
-//! What export.json records of a table besides its description: each best effort, what is not known with its reason.
+//! What export.json records of a table besides its description: best effort, with a reason for what is unknown.
 
 use super::{Place, export_json, wait_until};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn policy(resource: &str) -> Value {
         "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 70.0}})
 }
 
-/// A table with an index and everything that can be had; `attribute` is what its items expire by.
+/// A table with an index and all settings; its items expire by `attribute`.
 fn settings(attribute: &str) -> Value {
     json!({
         "time_to_live": {"AttributeName": attribute, "TimeToLiveStatus": "ENABLED"},
@@ -69,7 +69,7 @@ fn notes(finished: &Finished) -> Vec<&str> {
 }
 
 #[test]
-fn everything_that_can_be_had_is_recorded_word_for_word() {
+fn all_settings_are_recorded_word_for_word() {
     let given = settings("expires");
     let (fake, place) = (fake(&given), Place::new());
     let finished = export(&fake, &place).run().succeeded();
@@ -78,7 +78,7 @@ fn everything_that_can_be_had_is_recorded_word_for_word() {
     for field in ["time_to_live", "tags", "continuous_backups", "kinesis_streams", "resource_policy"] {
         assert_eq!(found[field], given[field], "{field}");
     }
-    // Not what is of another table.
+    // Nothing of another table.
     for field in ["targets", "policies"] {
         let of_table = &given[field].as_array().unwrap()[..2];
         assert_eq!(found["auto_scaling"][field], json!(of_table), "{field}");
@@ -139,18 +139,18 @@ fn a_server_that_does_not_know_the_questions_makes_no_noise() {
 }
 
 #[test]
-fn another_dynamodb_than_awss_does_not_lead_to_awss_auto_scaling() {
+fn for_a_dynamodb_outside_aws_the_auto_scaling_of_aws_is_not_asked() {
     let (fake, place) = (fake(&settings("expires")), Place::new());
     let finished = place.export(TABLE, &fake.endpoint()).run().succeeded();
     assert_eq!(notes(&finished), [""; 0]);
     let found = recorded(&place.folder());
     assert!(found["unknown"]["auto_scaling"].as_str().unwrap().starts_with("not asked"), "{found}");
-    // A variable for all services says where it is.
+    // The endpoint comes from a variable for all services.
     let place = Place::new();
     let by_variable = place.export(TABLE, &fake.endpoint()).env("AWS_ENDPOINT_URL", fake.endpoint());
     by_variable.run().succeeded();
     assert_eq!(recorded(&place.folder())["auto_scaling"]["targets"].as_array().map(Vec::len), Some(2));
-    // A table that may be another account's: that account's auto scaling is not to be had, ours would say nothing true.
+    // A table that may belong to another account: its auto scaling cannot be read, and ours would be wrong.
     let place = Place::new();
     let arn = "arn:aws:dynamodb:us-east-1:123456789012:table/Forum";
     let by_arn = place.export(arn, &fake.endpoint()).env("AWS_ENDPOINT_URL", fake.endpoint());
@@ -161,7 +161,7 @@ fn another_dynamodb_than_awss_does_not_lead_to_awss_auto_scaling() {
 }
 
 #[test]
-fn who_never_answers_is_not_waited_for_long() {
+fn a_service_that_never_answers_is_not_waited_for_long() {
     let (fake, place) = (fake(&settings("expires")), Place::new());
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
@@ -175,7 +175,7 @@ fn who_never_answers_is_not_waited_for_long() {
 }
 
 #[test]
-fn an_export_that_goes_on_records_what_was_so_when_it_began() {
+fn a_resumed_export_records_the_settings_of_its_start() {
     let (fake, place) = (fake(&settings("expires")), Place::new());
     fake.faults(json!({"latency_ms": 30}));
     let mut child = export(&fake, &place).args(["--read-units", "60", "--segments", "4"]).start();
@@ -227,6 +227,6 @@ fn moto_tells_what_it_knows() {
     assert_eq!(recovery["PointInTimeRecoveryStatus"], "ENABLED", "{found}");
     assert_eq!(found["auto_scaling"], json!({"targets": [], "policies": []}), "{found}");
     assert_eq!(found["resource_policy"], json!({}), "{found}");
-    // It breaks down over this question.
+    // It fails at this request.
     assert!(found["kinesis_streams"].is_null() && found["unknown"]["kinesis_streams"].is_string(), "{found}");
 }

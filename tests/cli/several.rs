@@ -1,4 +1,4 @@
-//! Where the backups of a command go: several tables, bare buckets, relative paths.
+//! The destinations of a command: several tables, bare buckets, relative paths.
 
 use super::{Place, ends_saying, files, forum, s3, says};
 use serde_json::Value;
@@ -78,7 +78,7 @@ fn a_file_url_and_a_path_are_the_same_place() {
 
 #[test]
 fn a_failure_after_the_first_table_says_that_the_first_is_done() {
-    // The second folder cannot be written once the first has used up what files may hold.
+    // The second folder cannot be written after the first one has used up the allowed file size.
     let place = Place::new();
     let fake = tests_support::Fake::start([
         "--table",

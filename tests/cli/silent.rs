@@ -1,4 +1,4 @@
-//! Whatever happens, nothing that is said holds a secret or what is in an item, however much one asks for.
+//! No output holds a secret or the contents of an item, whatever happens and at any verbosity.
 
 use super::{Place, s3, wait_until};
 use crate::running::send;
@@ -10,14 +10,14 @@ use tests_support::process;
 use tests_support::s3::SECRET_KEY;
 use tests_support::{BackupWriter, Fake};
 
-/// Of every item of the fake: of its key, and of strings and binaries in it; also of each line that is no item.
+/// Texts of every item of the fake: of its key, its strings and its binaries; also of each bad line.
 const CONTENT: [&str; 5] = ["customer", "Long Street", "lorem ipsum", "AAECAwQF", "alpha"];
 const TOKEN: &str = "a-session-token-of-the-test";
-/// What goes wrong on the way, in a few of a hundred requests each.
+/// Faults, each in a few percent of the requests.
 const FAULTS: &str = r#"{"action":"*","error_rate":0.05,"throttle_rate":0.05,"drop_before_rate":0.03,
     "drop_after_rate":0.03,"torn_rate":0.03,"truncated_rate":0.03,"bad_crc_rate":0.03,"unprocessed_rate":0.03}"#;
 
-/// So that everything that could be said is.
+/// The highest verbosity.
 fn talkative(command: Tablehaul) -> Tablehaul {
     let command = command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full").env("SMITHY_LOG", "trace");
     command.env("AWS_LOG", "trace").env("AWS_SESSION_TOKEN", TOKEN)
@@ -46,7 +46,7 @@ fn an_export_says_nothing_of_what_it_reads_whatever_goes_wrong() {
             place.export("Forum", &fake.endpoint()).args(["--read-units", units, "--segments", "40"]);
         talkative(export.args(["--workers", "2", "--json"]))
     };
-    // Each run is ended long before it would end.
+    // Each run is stopped long before its end.
     let child = export("2000").start();
     wait_until("a worker lives", || !children(child.id()).is_empty());
     process::send(children(child.id())[0], SIGKILL);
@@ -89,7 +89,7 @@ fn an_export_to_s3_says_nothing_of_its_keys() {
     is_silent(&export().run());
 }
 
-/// Lines that are no items, each in another way.
+/// Lines that are not items, each for another reason.
 fn no_items() -> Vec<String> {
     let key = r#""pk":{"s":"customer#1"},"sk":{"n":"1"}"#;
     let mut lines = vec![

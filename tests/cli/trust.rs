@@ -1,4 +1,4 @@
-//! Which certificates are trusted, and what is said of those that are not.
+//! Which certificates are trusted, and what is said about those that are not.
 
 use super::{Place, forum, s3, says};
 use std::fs;
@@ -9,7 +9,7 @@ use tests_support::command::Tablehaul;
 use tests_support::http;
 use tests_support::tls::{Authority, Flaw};
 
-/// A bundle of an authority, in a place that is gone with it.
+/// A temporary file with the bundle of an authority.
 struct Bundle {
     authority: Authority,
     place: Place,
@@ -63,14 +63,14 @@ fn a_bundle_is_trusted_for_dynamodb_s3_and_sts_by_coordinator_and_workers() {
         let verify = Tablehaul::new(["verify", &destination, "--s3-endpoint", &tls_s3]);
         variables.iter().fold(verify, |verify, (name, value)| verify.env(name, value)).run().succeeded();
     }
-    // The variable comes first.
+    // The variable has precedence.
     let place = Place::new();
     let both = place.export("Forum", &forum).env("AWS_CONFIG_FILE", profile).env("AWS_CA_BUNDLE", &no_file);
     says(&both.run(), 2, &["AWS_CA_BUNDLE: ", "none: can't be read"]);
 }
 
 #[test]
-fn a_bundle_that_can_not_be_used_is_refused() {
+fn an_unusable_bundle_is_refused() {
     let place = Place::new();
     let folder = place.outer().to_string_lossy().into_owned();
     let files = Place::new();
@@ -90,7 +90,7 @@ fn a_bundle_that_can_not_be_used_is_refused() {
     place.is_untouched();
 }
 
-/// What a command says that meets a certificate which it can't trust, soon.
+/// The output of a command that meets an untrusted certificate; it must end soon.
 #[track_caller]
 fn distrusts(command: Tablehaul, parts: &[&str]) {
     let started = Instant::now();
@@ -100,7 +100,7 @@ fn distrusts(command: Tablehaul, parts: &[&str]) {
 }
 
 #[test]
-fn a_certificate_that_is_not_trusted_is_told_with_its_reason_and_remedy() {
+fn a_certificate_that_is_not_trusted_is_reported_with_its_reason_and_remedy() {
     let bundle = Bundle::new();
     let place = Place::new();
     for (flaw, said) in [
@@ -131,7 +131,7 @@ fn a_certificate_that_is_not_trusted_is_told_with_its_reason_and_remedy() {
 }
 
 #[test]
-fn a_server_without_tls_is_told_from_one_with_a_wrong_certificate() {
+fn a_server_without_tls_is_distinguished_from_one_with_a_wrong_certificate() {
     let place = Place::new();
     let endpoint = forum().replace("http://", "https://");
     distrusts(place.export("Forum", &endpoint), &[&format!("{endpoint} does not speak TLS"), "http://"]);

@@ -1,4 +1,4 @@
-//! Exports that are not whole: how they are told of, gone on with, begun anew, and removed.
+//! Unfinished exports: how they are reported, resumed, restarted and removed.
 
 use super::{Place, ends_saying, files, forum, s3, says, wait_until};
 use crate::running::send;
@@ -13,7 +13,7 @@ use tests_support::Fake;
 use tests_support::backup::holds_each_item_once;
 use tests_support::command::{Finished, Tablehaul, finish};
 
-/// Some seconds of work, in which parts are sealed.
+/// Some seconds of work in which parts are sealed.
 fn fake() -> Fake {
     Fake::start([
         "--table",
@@ -23,7 +23,7 @@ fn fake() -> Fake {
     ])
 }
 
-/// Slow enough to be stopped on its way.
+/// Slow enough to be stopped while it runs.
 fn export(place: &Place, fake: &Fake) -> Tablehaul {
     export_at(place, fake, "500")
 }
@@ -39,7 +39,7 @@ fn export_at(place: &Place, fake: &Fake, units: &str) -> Tablehaul {
     ])
 }
 
-/// An export that was stopped on its way.
+/// A stopped export.
 pub(super) fn stopped() -> (Place, Fake) {
     let (place, fake) = (Place::new(), fake());
     let child = export(&place, &fake).start();
@@ -64,7 +64,7 @@ fn clean(place: &Place) -> Tablehaul {
 }
 
 #[test]
-fn the_status_of_a_folder_is_told_in_every_state() {
+fn the_status_of_a_folder_is_reported_in_every_state() {
     let (place, fake) = (Place::new(), fake());
     assert_eq!(status(&place)["state"], "empty");
     let child = export(&place, &fake).start();
@@ -96,7 +96,7 @@ fn the_status_of_a_folder_is_told_in_every_state() {
 }
 
 #[test]
-fn what_is_no_file_in_the_place_of_a_mark_is_refused_before_anything_is_read_and_clean_leaves_it() {
+fn a_mark_that_is_not_a_file_is_refused_before_anything_is_read_and_clean_leaves_it() {
     type Make = fn(&Path);
     let (place, fake) = stopped();
     let kinds: [(&str, Make); 3] = [
@@ -118,12 +118,12 @@ fn what_is_no_file_in_the_place_of_a_mark_is_refused_before_anything_is_read_and
             fs::remove_file(&path).or_else(|_| fs::remove_dir(&path)).expect("it is there");
         }
     }
-    // Each command looks at one item before it looks at the folder.
+    // Each command reads one item before it looks at the folder.
     assert!(fake.table_stats("Forum").items <= read + 3);
 }
 
 #[test]
-fn a_stopped_export_is_told_with_how_far_it_got_and_goes_on_there() {
+fn a_stopped_export_reports_its_progress_and_resumes_from_there() {
     let (place, fake) = stopped();
     let stopped = status(&place);
     assert_eq!((&stopped["state"], &stopped["why"]), (&json!("stopped"), &json!("stopped by a signal")));
@@ -135,7 +135,7 @@ fn a_stopped_export_is_told_with_how_far_it_got_and_goes_on_there() {
 }
 
 #[test]
-fn what_would_change_the_data_is_refused_and_restart_begins_anew() {
+fn options_that_would_change_the_data_are_refused_and_restart_starts_from_scratch() {
     let (place, fake) = stopped();
     let before = files(place.outer());
     let again = |args: &[&str]| place.export("Forum", &fake.endpoint()).args(args).run();
@@ -177,7 +177,7 @@ fn clean_aborts_the_uploads_of_an_unfinished_export_in_s3_also_those_that_no_jou
         ["export", "Forum", "s3://cleaned/x", "--dynamodb-endpoint", &fake.endpoint(), "--s3-endpoint"];
     let child = Tablehaul::new(args).arg(s3().endpoint()).args(["--read-units", "1500"]).start();
     wait_until("an upload is open", || !s3().uploads("cleaned").is_empty());
-    // Too soon for a journal that knows it.
+    // Too early for the journal to know it.
     send(&child, "KILL");
     finish(child);
     assert!(!s3().uploads("cleaned").is_empty());
@@ -220,7 +220,7 @@ fn a_complete_export_of_the_same_table_may_be_skipped() {
 }
 
 #[test]
-fn an_export_is_over_before_its_deadline_and_goes_on_with_the_same_command() {
+fn an_export_stops_before_its_deadline_and_resumes_with_the_same_command() {
     let (place, fake) = (Place::new(), fake());
     let since = Instant::now();
     let finished = export(&place, &fake).args(["--deadline", "4s"]).run();
@@ -255,7 +255,7 @@ fn a_journal_that_cannot_be_used_is_named_and_nothing_is_touched() {
 }
 
 #[test]
-fn a_step_of_data_pipeline_that_is_tried_again_goes_on() {
+fn a_retried_step_of_data_pipeline_resumes() {
     let (place, fake) = (Place::new(), fake());
     let step = |units: &str| {
         let class = "org.apache.hadoop.dynamodb.tools.DynamoDBExport";

@@ -1,5 +1,5 @@
-//! Nobody reads what is said: a log collector that hangs, a terminal that stands still. No job waits for that, and every
-//! signal is heard.
+//! Nothing reads standard error: a log collector hangs, a terminal is stopped. No job waits for that, and every
+//! signal has its effect.
 
 use super::running::{endless, has_hidden_bytes, send};
 use super::{Place, forum, wait_until};
@@ -11,7 +11,7 @@ use tests_support::Fake;
 use tests_support::backup::holds_each_item_once;
 use tests_support::command::Tablehaul;
 
-/// A pipe that takes nothing any more, and who could read it; how much is in it.
+/// A full pipe, its reader, and the number of bytes in it.
 fn full_pipe() -> (PipeReader, PipeWriter, usize) {
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     let flags = OFlag::from_bits_retain(fcntl(&writer, FcntlArg::F_GETFL).expect("flags"));
@@ -28,7 +28,7 @@ fn full_pipe() -> (PipeReader, PipeWriter, usize) {
     (reader, writer, bytes)
 }
 
-/// Its exit code, when it ends in time.
+/// Its exit code if it ends in time.
 #[track_caller]
 fn ends_within(mut child: Child, patience: Duration) -> Option<i32> {
     let since = Instant::now();
@@ -67,7 +67,7 @@ fn a_signal_is_heard_though_nobody_reads_standard_error() {
 }
 
 #[test]
-fn what_waited_is_said_as_soon_as_somebody_reads() {
+fn delayed_lines_appear_as_soon_as_somebody_reads() {
     let fake = Fake::start(["--table", "Forum:items=100000,rcu=1000"]);
     let place = Place::new();
     let (mut reader, stderr, full) = full_pipe();

@@ -1,4 +1,4 @@
-//! Every flag has a variable, and what is typed beats it.
+//! Every flag has a variable, and a typed flag overrides it.
 
 use super::{Place, export_json, forum, run, s3, says};
 use std::fs;
@@ -29,7 +29,7 @@ fn the_help_names_a_variable_for_every_flag() {
 }
 
 #[test]
-fn variables_stand_for_flags_and_typed_flags_beat_them() {
+fn variables_stand_for_flags_and_typed_flags_override_them() {
     for (name, value, by_variable, args, by_flag) in [
         ("TABLEHAUL_READ_PERCENT", "10", "rate        100 ", ["--read-percent", "20"], "rate        200 "),
         ("TABLEHAUL_READ_UNITS", "70", "rate        70 ", ["--read-units", "71"], "rate        71 "),
@@ -47,7 +47,7 @@ fn variables_stand_for_flags_and_typed_flags_beat_them() {
 }
 
 #[test]
-fn a_typed_rate_beats_a_variable_of_the_other_kind() {
+fn a_typed_rate_overrides_a_variable_of_the_other_kind() {
     let plan = planned(&[("TABLEHAUL_READ_UNITS", "70")], &["--read-percent", "20"]).succeeded().stdout;
     assert!(plan.contains("rate        200 "), "{plan}");
     let plan = planned(&[("TABLEHAUL_READ_PERCENT", "20")], &["--read-units", "70"]).succeeded().stdout;

@@ -1,5 +1,5 @@
 //! Servers and file systems that do not answer: they are named while they are silent, a command gives up before its job
-//! has begun, and it ends at a signal whatever hangs.
+//! has started, and it ends at a signal whatever hangs.
 
 use super::running::send;
 use super::{Place, ends_saying, files, forum, says, wait_until};
@@ -54,7 +54,7 @@ fn a_server_that_accepts_and_never_answers_is_named_and_given_up_after_a_minute(
 }
 
 #[test]
-fn a_job_that_stands_still_says_which_server_does_not_answer() {
+fn a_stalled_job_names_the_server_that_does_not_answer() {
     let fake = Fake::start(["--table", "Forum:pages=100000"]);
     let place = Place::new();
     let export = place.export("Forum", &fake.endpoint()).start();
@@ -69,14 +69,14 @@ fn a_job_that_stands_still_says_which_server_does_not_answer() {
     ends_saying(&finished, 3, &["stopped by a signal"]);
 }
 
-/// A FIFO with nobody at its other end.
+/// A FIFO that no process has open at its other end.
 fn fifo(path: &Path) {
     fs::create_dir_all(path.parent().unwrap_or(path)).expect("a folder");
     mkfifo(path, Mode::S_IRWXU).expect("a FIFO");
 }
 
 #[test]
-fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+fn what_is_not_a_regular_file_is_refused_and_not_waited_for() {
     for name in ["manifest", "_tablehaul/export.json", "_tablehaul/journal/00000001.jsonl", "data.json"] {
         let place = Place::new();
         let (folder, path) = (place.folder(), place.folder().join(name));
@@ -109,9 +109,9 @@ fn what_is_no_regular_file_is_refused_and_not_waited_for() {
 }
 
 /// `tablehaul` where `folder` is a file system whose calls never return, as on a network file system whose server is
-/// gone. Nothing if that can't be made here.
+/// gone. `None` if that isn't possible here.
 fn on_hung(folder: &Path, args: &[&str]) -> Option<Tablehaul> {
-    // Nobody answers what the kernel asks on descriptor 3.
+    // Requests of the kernel on descriptor 3 get no answer.
     let mount = "exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 hung";
     let mount = format!("{mount} {}", folder.display());
     let works = Command::new("unshare").args(["-rm", "bash", "-c", &mount]).output();

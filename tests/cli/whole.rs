@@ -1,4 +1,4 @@
-//! `complete` is said only of an export of which every file is there, by names and lengths; what is missing is named.
+//! An export is `complete` only if every file is there, by name and length. Missing files are named.
 
 use super::{Place, export_json, files, forum, s3, says};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn exported() -> (Place, String) {
 }
 
 #[test]
-fn a_complete_export_is_told_with_what_was_looked_at() {
+fn status_of_a_complete_export_says_what_was_checked() {
     let (place, _) = exported();
     let (json, told) = status(&place.folder());
     assert_eq!(
@@ -45,7 +45,7 @@ fn a_complete_export_is_told_with_what_was_looked_at() {
 }
 
 #[test]
-fn an_export_of_which_something_is_missing_is_damaged_and_never_skipped() {
+fn an_export_with_something_missing_is_damaged_and_never_skipped() {
     type Damage = fn(&Path, &str);
     let damages: [(Damage, &[&str], &[&str]); 10] = [
         (|folder, _| fs::remove_file(folder.join("manifest")).unwrap(), &["manifest is missing"], &[]),
@@ -173,7 +173,7 @@ fn an_export_without_its_last_mark_is_imported_with_a_note_and_a_defect_to_verif
 }
 
 #[test]
-fn an_export_of_a_later_version_is_no_export_that_can_be_judged() {
+fn an_export_of_a_later_version_cannot_be_judged() {
     let (place, _) = exported();
     fs::write(place.folder().join("_tablehaul/export.json"), r#"{"version":2}"#).unwrap();
     let folder = place.folder().to_string_lossy().into_owned();
@@ -182,7 +182,7 @@ fn an_export_of_a_later_version_is_no_export_that_can_be_judged() {
 }
 
 #[test]
-fn exports_of_the_java_tool_are_whole_if_what_their_manifest_lists_is_there() {
+fn exports_of_the_java_tool_are_complete_if_what_their_manifest_lists_is_there() {
     let place = Place::new();
     let parts = BackupWriter::new(100).items_per_file(40).edc(&place.folder());
     let (json, told) = status(&place.folder());
@@ -201,7 +201,7 @@ fn exports_of_the_java_tool_are_whole_if_what_their_manifest_lists_is_there() {
 }
 
 #[test]
-fn exports_of_dynamodb_are_whole_if_what_their_manifest_lists_is_there() {
+fn exports_of_dynamodb_are_complete_if_what_their_manifest_lists_is_there() {
     for is_incremental in [false, true] {
         let place = Place::new();
         let backup = BackupWriter::new(100).items_per_file(40);
@@ -257,7 +257,7 @@ fn a_listing_of_many_pages_is_read_to_its_end() {
 }
 
 #[test]
-fn both_spellings_of_null_are_recorded_verified_and_kept_by_a_run_that_goes_on() {
+fn both_spellings_of_null_are_recorded_verified_and_kept_by_a_resumed_run() {
     let place = Place::new();
     let finished = place.export("Forum", forum()).args(["--null", "both"]).run().succeeded();
     assert!(finished.stderr.contains("NULL in both spellings"), "{}", finished.stderr);
@@ -267,7 +267,7 @@ fn both_spellings_of_null_are_recorded_verified_and_kept_by_a_run_that_goes_on()
     assert!(lines.iter().any(|line| line.contains(r#"{"nULL":true,"nULLValue":true}"#)), "{:.300}", lines[0]);
     let folder = place.folder().to_string_lossy().into_owned();
     Tablehaul::new(["verify", &folder]).run().succeeded();
-    // What says otherwise than the files is found.
+    // A contradiction to the files is found.
     let json = place.folder().join("_tablehaul/export.json");
     let text = fs::read_to_string(&json).unwrap();
     fs::write(&json, text.replace(r#""null": "both""#, r#""null": "single""#)).unwrap();

@@ -1,6 +1,6 @@
-//! An S3 that fails at the end of an export. One begins to complete multipart uploads and then fails: it has said
-//! status 200 by then, and the error follows in the body (API Reference, "`CompleteMultipartUpload`"). Of another the
-//! replies get lost. Another does not permit to write a manifest. Before one, something happens to each upload.
+//! An S3 that fails at the end of an export. One starts to complete multipart uploads and then fails: it has sent
+//! status 200 by then, and the error follows in the body (API Reference, "`CompleteMultipartUpload`"). One loses its
+//! replies. Another one does not permit a manifest. Before one, something happens to each upload.
 
 use std::io::{Read, Write, copy};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -18,7 +18,7 @@ const DENIED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>A
 /// What is done to the bucket before a request for this path is passed on.
 type Event = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// What fails.
+/// The requests that fail.
 #[derive(Clone)]
 enum Failing {
     Completions,
@@ -47,7 +47,7 @@ impl Failing {
     }
 }
 
-/// Between a client and an S3; all but the first few requests of a kind reach it.
+/// A proxy in front of an S3. The first few requests of a kind fail.
 pub(crate) struct FailingS3 {
     address: SocketAddr,
     left: Arc<AtomicU32>,
@@ -88,7 +88,7 @@ impl FailingS3 {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let (left, failing) = (Arc::clone(&of_all), failing.clone());
-                // A connection that breaks is its client's to notice.
+                // The client notices a broken connection.
                 thread::spawn(move || pass(client, server, &failing, &left));
             }
         });
@@ -99,13 +99,13 @@ impl FailingS3 {
         format!("http://{}", self.address)
     }
 
-    /// How many are still to fail.
+    /// The number of requests that will still fail.
     pub(crate) fn left(&self) -> u32 {
         self.left.load(SeqCst)
     }
 }
 
-/// One request, for which the connection is closed after it.
+/// One request, after which the connection is closed.
 fn pass(
     mut client: TcpStream,
     server: SocketAddr,

@@ -1,4 +1,4 @@
-//! The service fails: all by itself or together with dying workers. Each fault is drawn for every tenth
+//! The service fails, alone or together with dying workers. Each fault is drawn for every tenth
 //! to twentieth request.
 
 use crate::job::{Job, TABLE, fake};
@@ -8,17 +8,17 @@ use tests_support::Fake;
 use tests_support::process::send;
 
 const ITEMS: u64 = 12_000;
-/// Small pages, so that many requests draw.
+/// Small pages, so that many requests draw a fault.
 const ARGS: &str = "--workers 2 --segments 9 --read-units 2000";
 
-/// Exports once with these faults, which must have struck.
+/// Exports once with these faults, which must have occurred.
 #[track_caller]
 fn survives(faults: &Value) -> Fake {
     let fake = fake(ITEMS, faults);
     let exported = Job::start(&fake, ITEMS, ARGS).succeeds();
     let injected: u64 = fake.stats().injected.values().sum();
     assert!(injected > 0, "nothing went wrong");
-    assert_eq!(exported.report["retries"], injected, "each fault is one retry, and is told");
+    assert_eq!(exported.report["retries"], injected, "each fault is one retry, and is reported");
     fake
 }
 
@@ -49,7 +49,7 @@ fn replies_that_are_not_what_was_sent_are_retried() {
 }
 
 #[test]
-fn everything_at_once_with_dying_workers_costs_no_item() {
+fn all_faults_at_once_with_dying_workers_lose_no_item() {
     let faults = json!({
         "latency_ms": 2, "error_rate": 0.05, "throttle_rate": 0.05, "drop_before_rate": 0.05,
         "drop_after_rate": 0.05, "torn_rate": 0.05, "truncated_rate": 0.05, "bad_crc_rate": 0.05,

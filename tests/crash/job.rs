@@ -1,4 +1,4 @@
-//! An export under way, what can be done to its processes, and what must hold when it has ended.
+//! A running export, what can be done to its processes, and what must hold when it has ended.
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use tests_support::s3::{ACCESS_KEY, S3, SECRET_KEY};
 pub(crate) const TABLE: &str = "Forum";
 /// Items of the table of most tests.
 pub(crate) const ITEMS: u64 = 30_000;
-/// Nothing here takes longer, unless something hangs.
+/// The longest time of anything that does not hang.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A fake with a table of `num_items` items of 2,000 bytes, so that workers seal parts on the way.
@@ -25,7 +25,7 @@ pub(crate) fn fake(num_items: u64, faults: &Value) -> Fake {
     Fake::start(["--table", &table, "--faults", &faults.to_string()])
 }
 
-/// So slow that what is done to a job meets it at work.
+/// So slow that the job still runs when something is done to it.
 pub(crate) fn slow_fake() -> Fake {
     fake(ITEMS, &json!({"latency_ms": 5, "jitter_ms": 10}))
 }
@@ -47,32 +47,32 @@ pub(crate) struct Job<'a> {
     seen: BTreeSet<i32>,
 }
 
-/// What an export that went well said.
+/// The report of a successful export.
 pub(crate) struct Exported {
     pub(crate) report: Value,
     pub(crate) stderr: String,
 }
 
-/// With what it takes to get at S3.
+/// With the endpoint and keys of S3.
 fn at_s3(command: Tablehaul, endpoint: &str) -> Tablehaul {
     let command = command.args(["--s3-endpoint", endpoint]);
     command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
 }
 
 impl<'a> Job<'a> {
-    /// Begins to export, to a folder of its own.
+    /// Starts an export to its own folder.
     #[track_caller]
     pub(crate) fn start(fake: &'a Fake, num_items: u64, args: &str) -> Self {
         Self::begin(fake, num_items, None, args, |command| command)
     }
 
-    /// Begins to export to S3.
+    /// Starts an export to S3.
     #[track_caller]
     pub(crate) fn start_to_s3(fake: &'a Fake, num_items: u64, s3: InS3<'a>, args: &str) -> Self {
         Self::begin(fake, num_items, Some(s3), args, |command| command)
     }
 
-    /// Begins to export with another program as worker.
+    /// Starts an export with another program as worker.
     #[track_caller]
     pub(crate) fn start_with(fake: &'a Fake, num_items: u64, args: &str, worker: &Path) -> Self {
         Self::begin(fake, num_items, None, args, |command| command.env("TABLEHAUL_WORKER", worker))
@@ -92,7 +92,7 @@ impl<'a> Job<'a> {
         job
     }
 
-    /// The command that exports to the place of this job.
+    /// The command that exports to the folder of this job.
     pub(crate) fn command(&self, args: &str) -> Tablehaul {
         self.command_on(self.fake, args)
     }
@@ -115,7 +115,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// What `status` says of the folder.
+    /// What `status` says about the folder.
     #[track_caller]
     pub(crate) fn status(&self) -> Value {
         let args = ["status", &self.destination(), "--json", "--region", "us-east-1"];
@@ -123,7 +123,7 @@ impl<'a> Job<'a> {
         serde_json::from_str(&said).expect("JSON")
     }
 
-    /// Waits until some of the export is in its journal.
+    /// Waits until some progress is in the journal.
     ///
     /// # Panics
     /// When it ends before that.
@@ -137,7 +137,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// A command that cleans the place of this job.
+    /// A command that cleans the folder of this job.
     pub(crate) fn clean(&self) -> Tablehaul {
         self.with_s3(Tablehaul::new(["clean", &self.destination(), "--yes", "--region", "us-east-1"]))
     }
@@ -149,7 +149,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Kills the coordinator and waits until nothing of it is left.
+    /// Kills the coordinator and waits until its processes have ended.
     #[track_caller]
     pub(crate) fn kill(&mut self) {
         self.workers();
@@ -157,14 +157,14 @@ impl<'a> Job<'a> {
         self.finish();
     }
 
-    /// The same command again, in the same place, after the one before has ended.
+    /// Runs the same command again after the one before has ended.
     #[track_caller]
     pub(crate) fn again(&mut self, args: &str) {
         assert!(self.child.is_none(), "it still runs");
         self.child = Some(self.command(args).start());
     }
 
-    /// The same, with something of its own between it and S3, which is reached there.
+    /// The same, with S3 reached at another endpoint.
     #[track_caller]
     pub(crate) fn again_through(&mut self, endpoint: &str, args: &str) {
         assert!(self.child.is_none(), "it still runs");
@@ -190,7 +190,7 @@ impl<'a> Job<'a> {
         workers
     }
 
-    /// Waits until so many workers live.
+    /// Waits until this many workers live.
     #[track_caller]
     pub(crate) fn wait_for_workers(&mut self, number: usize) -> Vec<i32> {
         let since = Instant::now();
@@ -205,7 +205,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Waits until this share of the table has been served.
+    /// Waits until this share of the table has been read.
     #[track_caller]
     pub(crate) fn wait_until_read(&mut self, percent: u64) {
         let since = Instant::now();
@@ -217,7 +217,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Has the coordinator ended?
+    /// Whether the coordinator has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         let child = self.child.as_mut().expect("it runs until it is finished");
         child.try_wait().expect("a child can be waited for").is_some()
@@ -228,7 +228,7 @@ impl<'a> Job<'a> {
         assert!(!self.has_ended(), "it has ended too early: {:?}", self.child.take().map(finish));
     }
 
-    /// Waits for the end, whatever it is; no worker may be left.
+    /// Waits for the end of any kind; no worker may be left.
     #[track_caller]
     pub(crate) fn finish(&mut self) -> Finished {
         let watched = Instant::now();
@@ -242,15 +242,15 @@ impl<'a> Job<'a> {
         finished
     }
 
-    /// The same of another command in the same place.
+    /// The same for another command with the same folder.
     #[track_caller]
     pub(crate) fn succeeds_as(mut self, other: Child) -> Exported {
         self.child = Some(other);
         self.succeeds()
     }
 
-    /// Waits for the end, which must be good: every item once, nothing left over, everything true that
-    /// is said of it.
+    /// Waits for the end, which must be a success: every item once, nothing left over, and a true
+    /// report.
     #[track_caller]
     pub(crate) fn succeeds(mut self) -> Exported {
         let Finished { stdout, stderr, .. } = self.finish().succeeded();
@@ -261,7 +261,7 @@ impl<'a> Job<'a> {
         Exported { report, stderr }
     }
 
-    /// Makes sure that the backup is whole and nothing else is there.
+    /// Makes sure that the backup is complete and nothing else is there.
     #[track_caller]
     pub(crate) fn is_whole(&self) {
         let folder = self.folder();

@@ -1,5 +1,5 @@
-//! What was stored of an export is gone: uploads that were aborted, a part, a hidden file. The same command says so and
-//! names a way out that works; nothing of it ever looks whole.
+//! Stored data of an export is lost: aborted uploads, a part, a hidden file. The same command says so and
+//! names a way out that works. Nothing of it ever looks complete.
 
 use crate::completions::FailingS3;
 use crate::job::{ITEMS, InS3, Job, slow_fake};
@@ -12,10 +12,10 @@ use tests_support::process::send;
 use tests_support::s3::S3;
 
 pub(crate) const QUICK: &str = "--workers 2 --read-units 20000";
-/// More completions than are asked for.
+/// More completions than there are.
 const ALL: u32 = 1_000_000;
 
-/// An export to S3 that was stopped on its way, with parts in its uploads.
+/// A stopped export to S3 with parts in its uploads.
 #[track_caller]
 fn stopped<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> Job<'a> {
     s3.create_bucket(bucket);
@@ -28,13 +28,13 @@ fn stopped<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> Job<'a> {
     job
 }
 
-/// One of which everything is read, and that could not be completed.
+/// An export that has read everything and could not be completed.
 #[track_caller]
 pub(crate) fn uncompleted<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> Job<'a> {
     let mut job = stopped(fake, s3, bucket);
     let failing = FailingS3::completions(&s3.endpoint(), ALL);
     job.again_through(&failing.endpoint(), QUICK);
-    // It would try for a minute.
+    // It would retry for a minute.
     while failing.left() == ALL {
         assert!(!job.has_ended(), "it ends before it completes anything");
         std::thread::sleep(std::time::Duration::from_millis(5));
@@ -67,7 +67,7 @@ fn uploads_aborted_before_everything_was_read_are_noticed_at_the_start() {
 }
 
 #[test]
-fn uploads_aborted_after_everything_was_read_are_no_dead_end() {
+fn uploads_aborted_after_everything_was_read_can_be_recovered_from() {
     let (fake, s3) = (slow_fake(), S3::start());
     let job = uncompleted(&fake, &s3, "late");
     assert!(!s3.abort_uploads("late").is_empty());
@@ -75,7 +75,7 @@ fn uploads_aborted_after_everything_was_read_are_no_dead_end() {
 }
 
 #[test]
-fn an_export_of_which_everything_is_read_is_cleaned_after_its_uploads_were_aborted() {
+fn an_export_that_has_read_everything_is_cleaned_after_its_uploads_were_aborted() {
     let (fake, s3) = (slow_fake(), S3::start());
     let job = uncompleted(&fake, &s3, "cleaned");
     s3.abort_uploads("cleaned");
@@ -84,7 +84,7 @@ fn an_export_of_which_everything_is_read_is_cleaned_after_its_uploads_were_abort
 }
 
 #[test]
-fn an_export_of_which_everything_is_read_may_be_begun_anew() {
+fn an_export_that_has_read_everything_may_be_restarted() {
     let (fake, s3) = (slow_fake(), S3::start());
     let mut job = uncompleted(&fake, &s3, "anew");
     job.again(&format!("{QUICK} --restart"));
@@ -110,7 +110,7 @@ fn uploads_aborted_while_it_reads_end_it_before_anything_is_visible() {
 }
 
 #[test]
-fn a_part_that_is_lost_is_no_dead_end() {
+fn a_part_that_is_lost_can_be_recovered_from() {
     let (fake, s3) = (slow_fake(), S3::start());
     let mut job = stopped(&fake, &s3, "part");
     assert!(!s3.lose_parts("part").is_empty());
@@ -122,14 +122,14 @@ fn a_part_that_is_lost_is_no_dead_end() {
         for said in ["can't be completed", "with --restart", "`tablehaul clean s3://part/backup`"] {
             assert!(last.contains(said), "{last}");
         }
-        assert!(!s3.objects("part").iter().any(|key| key.ends_with("/manifest")), "it looks whole");
+        assert!(!s3.objects("part").iter().any(|key| key.ends_with("/manifest")), "it looks complete");
     }
     job.again(&format!("{QUICK} --restart"));
     job.succeeds();
 }
 
 #[test]
-fn a_hidden_file_that_is_gone_or_cut_off_is_no_dead_end() {
+fn a_hidden_file_that_is_gone_or_cut_off_can_be_recovered_from() {
     for is_gone in [true, false] {
         let fake = slow_fake();
         let mut job = Job::start(&fake, ITEMS, "--workers 1 --segments 40 --read-units 1500");
@@ -148,12 +148,12 @@ fn a_hidden_file_that_is_gone_or_cut_off_is_no_dead_end() {
 }
 
 #[test]
-fn a_hidden_file_that_is_cut_while_its_worker_fills_it_ends_the_job_and_nothing_looks_whole() {
+fn a_hidden_file_that_is_cut_while_its_worker_fills_it_ends_the_job_and_nothing_looks_complete() {
     let fake = slow_fake();
     let mut job = Job::start(&fake, ITEMS, "--workers 1 --segments 40 --read-units 1500");
     job.wait_until_read(40);
     let hidden: Vec<_> = names(&job.folder()).into_iter().filter(|name| name.contains(".part")).collect();
-    assert!(!hidden.is_empty(), "a worker has begun a file");
+    assert!(!hidden.is_empty(), "a worker has started a file");
     for name in hidden {
         let file = fs::OpenOptions::new().write(true).open(job.folder().join(name)).expect("a hidden file");
         file.set_len(1).expect("it is cut");
@@ -211,7 +211,7 @@ fn an_export_that_was_copied_elsewhere_on_its_way_is_resumed() {
 }
 
 #[test]
-fn a_visible_file_that_is_gone_after_everything_was_read_is_no_dead_end() {
+fn a_visible_file_that_is_gone_after_everything_was_read_can_be_recovered_from() {
     let (fake, s3) = (slow_fake(), S3::start());
     let mut job = stopped(&fake, &s3, "gone");
     job.again_through(&FailingS3::manifests(&s3.endpoint()).endpoint(), QUICK);

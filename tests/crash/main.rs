@@ -1,8 +1,8 @@
 //! Processes are killed, stopped and continued in the middle of real exports, and the service fails in
-//! every way it can: no item may be lost or doubled, and nothing may be left behind. Each test says what
-//! it does to the job; `job.rs` says what must hold afterwards. Deaths of the coordinator: `resume.rs`,
-//! `ending.rs`; of one of two: `rivals.rs`. What was stored is lost: `lost.rs`. Another folder or backup comes to be
-//! in the place: `moved.rs`; another object under the name of a part file: `overwritten.rs`. At random: `chaos`.
+//! every way it can: no item may be lost or duplicated, and nothing may be left behind. Each test says what
+//! it does to the job; `job.rs` says what must hold afterwards. The coordinator is killed: `resume.rs`,
+//! `ending.rs`; one of two: `rivals.rs`. Stored data is lost: `lost.rs`. Another folder or backup takes
+//! the place: `moved.rs`; another object takes the name of a part file: `overwritten.rs`. At random: `chaos`.
 
 mod completions;
 mod ending;
@@ -31,7 +31,7 @@ use tests_support::s3::S3;
 const ARGS: &str = "--workers 3 --segments 12 --read-units 4000";
 
 #[test]
-fn workers_killed_one_after_the_other_cost_no_item_and_double_none() {
+fn workers_killed_one_after_the_other_lose_and_duplicate_no_item() {
     let fake = slow_fake();
     let mut job = Job::start(&fake, ITEMS, ARGS);
     for percent in [10, 40, 60, 90] {
@@ -75,7 +75,7 @@ fn what_is_read_but_not_sealed_is_read_again() {
     let fake = slow_fake();
     let mut job = Job::start(&fake, ITEMS, ARGS);
     job.wait_until_read(95);
-    // Sees and answers nothing until the workers are dead; all segments are read by then.
+    // It is stopped until the workers are dead; all segments are read by then.
     send(job.coordinator(), SIGSTOP);
     sleep(Duration::from_millis(400));
     let workers = job.wait_for_workers(3);
@@ -87,7 +87,7 @@ fn what_is_read_but_not_sealed_is_read_again() {
 }
 
 #[test]
-fn a_worker_killed_after_the_last_page_and_before_the_last_part_costs_nothing() {
+fn a_worker_killed_between_the_last_page_and_the_last_part_loses_nothing() {
     let fake = slow_fake();
     let mut job = Job::start(&fake, ITEMS, ARGS);
     job.wait_until_read(100);
@@ -96,10 +96,10 @@ fn a_worker_killed_after_the_last_page_and_before_the_last_part_costs_nothing() 
 }
 
 #[test]
-fn a_worker_that_stood_still_too_long_is_cut_off_and_its_late_writes_reach_nothing() {
+fn a_worker_stalled_too_long_is_disconnected_and_its_late_writes_reach_nothing() {
     let fake = slow_fake();
     let dir = tempfile::tempdir().expect("a folder");
-    // The coordinator kills the shell; the worker itself lives on, and wakes up when it is too late.
+    // The coordinator kills the shell; the worker itself survives, and wakes too late.
     let worker = binary("tablehaul-worker");
     let script = script(dir.path(), &format!("exec 3<&0; {} <&3 & wait", worker.display()));
     let mut job = Job::start_with(&fake, ITEMS, ARGS, &script);
@@ -121,7 +121,7 @@ fn a_worker_that_stood_still_too_long_is_cut_off_and_its_late_writes_reach_nothi
 }
 
 #[test]
-fn a_coordinator_that_stood_still_goes_on_with_the_same_workers() {
+fn a_stalled_coordinator_continues_with_the_same_workers() {
     let fake = slow_fake();
     let mut job = Job::start(&fake, ITEMS, ARGS);
     job.wait_until_read(30);
@@ -132,7 +132,7 @@ fn a_coordinator_that_stood_still_goes_on_with_the_same_workers() {
 }
 
 #[test]
-fn a_coordinator_that_stood_still_until_its_workers_gave_up_starts_others() {
+fn a_coordinator_stalled_until_its_workers_gave_up_starts_others() {
     let fake = slow_fake();
     let mut job = Job::start(&fake, ITEMS, ARGS);
     job.wait_until_read(30);
@@ -144,14 +144,14 @@ fn a_coordinator_that_stood_still_until_its_workers_gave_up_starts_others() {
 }
 
 #[test]
-fn a_worker_that_stops_while_its_parts_go_to_s3_costs_nothing() {
+fn a_worker_that_stops_during_its_uploads_loses_nothing() {
     let (fake, s3) = (slow_fake(), S3::start());
     s3.create_bucket("crash");
     let mut job = Job::start_to_s3(&fake, ITEMS, InS3 { s3: &s3, bucket: "crash" }, ARGS);
     job.wait_until_read(30);
     send(job.wait_for_workers(3)[0], SIGKILL);
     job.wait_until_read(60);
-    // Not the newest, which may have nothing to do yet.
+    // Not the newest worker, which may have no task yet.
     send(job.wait_for_workers(3)[1], SIGSTOP);
     let exported = job.succeeds();
     assert_eq!(exported.report["workers_lost"], 2, "{}", exported.stderr);
@@ -178,7 +178,7 @@ fn workers_that_always_die_end_the_job_with_one_clear_line() {
 }
 
 #[test]
-fn workers_end_with_their_coordinator_and_what_is_left_does_not_look_whole() {
+fn workers_end_with_their_coordinator_and_the_rest_does_not_look_complete() {
     let fake = slow_fake();
     let mut job = Job::start(&fake, ITEMS, ARGS);
     job.wait_until_read(60);
@@ -190,7 +190,7 @@ fn workers_end_with_their_coordinator_and_what_is_left_does_not_look_whole() {
     assert!(left.is_empty(), "{left:?}");
     let read = fake.table_stats(job::TABLE).items;
     sleep(Duration::from_millis(500));
-    assert_eq!(fake.table_stats(job::TABLE).items, read, "nobody reads any more");
+    assert_eq!(fake.table_stats(job::TABLE).items, read, "no worker reads any more");
 }
 
 /// An executable script, new each time.

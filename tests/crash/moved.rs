@@ -1,5 +1,5 @@
-//! While an export works, another folder or another backup comes to be in its place: what is there is not its own, and
-//! it touches nothing of it.
+//! While an export runs, another folder or backup takes the place of its folder: that is not its own, and
+//! it touches nothing there.
 
 use crate::job::{ITEMS, InS3, Job, TABLE, slow_fake};
 use nix::sys::signal::Signal::{SIGKILL, SIGTERM};
@@ -17,7 +17,7 @@ use tests_support::{Fake, backup::names};
 const IDLE: &str = "--read-units 1 --workers 1";
 const MOVED: &str = "is no longer the folder that this job locked";
 
-/// Another backup, whole, of five items.
+/// Another, complete backup of five items.
 fn other_backup() -> (tempfile::TempDir, BTreeMap<String, Vec<u8>>) {
     let (fake, dir) = (Fake::start(["--table", "Other:items=5"]), tempfile::tempdir().expect("a folder"));
     Tablehaul::export("Other", &dir.path().join("backup"), &fake.endpoint()).run().succeeded();
@@ -25,13 +25,13 @@ fn other_backup() -> (tempfile::TempDir, BTreeMap<String, Vec<u8>>) {
     (dir, held)
 }
 
-/// All files of a folder and what is in them.
+/// All files of a folder and their contents.
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let read = |name: String| Some((name.clone(), fs::read(folder.join(&name)).ok()?));
     names(folder).into_iter().filter_map(read).collect()
 }
 
-/// The same of a folder of a bucket, but for a journal.
+/// The same for a folder of a bucket, without a journal.
 fn objects(s3: &S3, bucket: &str) -> BTreeMap<String, Vec<u8>> {
     let keys = s3.objects(bucket).into_iter().filter(|key| !key.contains("/journal/"));
     keys.map(|key| (key.strip_prefix("backup/").unwrap_or(&key).to_owned(), s3.get(bucket, &key))).collect()
@@ -51,7 +51,7 @@ fn idle(fake: &Fake) -> Job<'_> {
     let job = Job::start(fake, ITEMS, IDLE);
     let first = job.folder().join("_tablehaul/journal/00000001.jsonl");
     wait_for_journal(|| first.exists());
-    // By then it has taken its folder: its look before that reads one item.
+    // By then it has acquired its folder: before that it reads one item.
     wait_for_journal(|| fake.table_stats(TABLE).items > 1);
     job
 }
@@ -61,7 +61,7 @@ fn idle_in_s3<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> Job<'a> {
     s3.create_bucket(bucket);
     let mut job = Job::start_to_s3(fake, ITEMS, InS3 { s3, bucket }, IDLE);
     wait_for_journal(|| s3.objects(bucket).iter().any(|key| key.contains("/journal/")));
-    // Before that it looks once more what is in its place.
+    // Before that it checks again what is in its place.
     job.wait_for_workers(1);
     job
 }
@@ -75,7 +75,7 @@ fn ends_saying_that_it_was_moved(job: &mut Job<'_>) {
 }
 
 #[test]
-fn an_export_with_nothing_durable_leaves_the_backup_alone_that_has_taken_the_place_of_its_folder() {
+fn an_export_with_nothing_durable_leaves_a_backup_that_replaced_its_folder_alone() {
     let (fake, (other, held)) = (slow_fake(), other_backup());
     let mut job = idle(&fake);
     fs::rename(job.folder(), other.path().join("moved")).expect("a folder");
@@ -86,14 +86,14 @@ fn an_export_with_nothing_durable_leaves_the_backup_alone_that_has_taken_the_pla
 }
 
 #[test]
-fn an_export_whose_folder_is_moved_stops_by_itself_and_goes_on_when_it_is_put_back() {
+fn an_export_whose_folder_is_moved_stops_and_resumes_when_it_is_moved_back() {
     let fake = slow_fake();
     let mut job = Job::start(&fake, ITEMS, "--workers 2 --segments 40 --read-units 1000");
     job.wait_until_read(20);
     let moved = job.folder().with_file_name("moved");
     fs::rename(job.folder(), &moved).expect("a folder");
     ends_saying_that_it_was_moved(&mut job);
-    assert!(!job.folder().exists(), "it makes the folder anew");
+    assert!(!job.folder().exists(), "it makes the folder again");
     fs::rename(&moved, job.folder()).expect("a folder");
     job.again("--workers 2 --read-units 10000");
     let exported = job.succeeds();
@@ -101,7 +101,7 @@ fn an_export_whose_folder_is_moved_stops_by_itself_and_goes_on_when_it_is_put_ba
 }
 
 #[test]
-fn an_export_whose_lock_was_removed_and_whose_folder_another_has_taken_touches_nothing() {
+fn an_export_that_lost_its_lock_and_folder_to_another_touches_nothing() {
     let (fake, other) = (slow_fake(), Fake::start(["--table", &format!("{TABLE}:items=5")]));
     let mut job = idle(&fake);
     fs::remove_dir_all(job.folder().join("_tablehaul")).expect("its own folder");
@@ -113,7 +113,7 @@ fn an_export_whose_lock_was_removed_and_whose_folder_another_has_taken_touches_n
 }
 
 #[test]
-fn an_export_to_s3_with_nothing_durable_leaves_the_backup_alone_that_was_copied_to_its_place() {
+fn an_export_to_s3_with_nothing_durable_leaves_a_backup_copied_there_alone() {
     let (fake, s3, (other, held)) = (slow_fake(), S3::start(), other_backup());
     let mut job = idle_in_s3(&fake, &s3, "copied");
     s3.upload("copied", "backup/", &other.path().join("backup"));
@@ -123,7 +123,7 @@ fn an_export_to_s3_with_nothing_durable_leaves_the_backup_alone_that_was_copied_
 }
 
 #[test]
-fn clean_removes_a_dead_export_from_a_backup_that_was_copied_to_its_place_and_leaves_that() {
+fn clean_removes_a_dead_export_and_leaves_a_backup_copied_there() {
     let (fake, s3, (other, mut held)) = (slow_fake(), S3::start(), other_backup());
     for without_success in [false, true] {
         let bucket = if without_success { "without-success" } else { "with-success" };
@@ -158,7 +158,7 @@ fn an_export_writes_nothing_over_a_backup_that_was_copied_to_its_place() {
     assert_eq!(code, Some(1), "{stderr}");
     assert!(last.contains("during the export: move that elsewhere"), "{last}");
     assert_eq!(objects(&s3, "over"), held, "nothing of the other is visible beside it");
-    // The other is moved elsewhere, and it is completed.
+    // The other backup is moved away, and the export is completed.
     for name in held.keys() {
         s3.remove("over", &format!("backup/{name}"));
     }
@@ -192,7 +192,7 @@ fn a_folder_of_its_own_that_becomes_a_link_is_not_written_through() {
         std::os::unix::fs::symlink(&moved, &own).expect("a link");
         let before = names(&moved);
         ends_saying_that_it_was_moved(&mut job);
-        assert!(!job.folder().join("manifest").exists(), "{name}: it looks whole");
+        assert!(!job.folder().join("manifest").exists(), "{name}: it looks complete");
         assert_eq!(names(&moved), before, "{name}: something was written through the link");
     }
 }

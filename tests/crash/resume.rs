@@ -1,4 +1,4 @@
-//! The coordinator dies or is stopped, and the same command goes on. Two at once: `rivals.rs`; its end: `ending.rs`.
+//! The coordinator is killed or stopped, and the same command resumes. Two at once: `rivals.rs`. The commit: `ending.rs`.
 
 use crate::job::{ITEMS, InS3, Job, TABLE, slow_fake};
 use nix::sys::signal::Signal::SIGTERM;
@@ -8,11 +8,11 @@ use tests_support::command::Finished;
 use tests_support::process::send;
 use tests_support::s3::S3;
 
-/// About two seconds, and segments that end on the way.
+/// About two seconds of work, with segments that end meanwhile.
 pub(crate) const ARGS: &str = "--workers 3 --segments 40 --read-units 4000";
 
 #[test]
-fn a_coordinator_that_was_killed_again_and_again_costs_no_item_and_little_time() {
+fn a_coordinator_killed_repeatedly_loses_no_item_and_little_time() {
     let fake = slow_fake();
     let mut job = Job::start(&fake, ITEMS, ARGS);
     for (percent, args) in [
@@ -35,7 +35,7 @@ fn a_coordinator_that_was_killed_again_and_again_costs_no_item_and_little_time()
 #[test]
 fn what_was_sealed_before_the_coordinator_was_killed_is_not_read_again() {
     let fake = slow_fake();
-    // One after the other, so that segments end on the way.
+    // One after the other, so that segments end meanwhile.
     let mut job = Job::start(&fake, ITEMS, "--workers 1 --segments 40 --read-units 1000");
     job.wait_until_read(80);
     sleep(Duration::from_millis(800));
@@ -66,12 +66,12 @@ fn a_signal_leaves_what_is_done_for_the_next_run() {
 }
 
 #[test]
-fn an_export_to_s3_goes_on_after_its_coordinator_was_killed() {
+fn an_export_to_s3_resumes_after_its_coordinator_was_killed() {
     let (fake, s3) = (slow_fake(), S3::start());
     s3.create_bucket("resumed");
     let mut job =
         Job::start_to_s3(&fake, ITEMS, InS3 { s3: &s3, bucket: "resumed" }, "--read-units 500 --workers 2");
-    // Long enough for an object with parts.
+    // Long enough for a journal object with parts.
     job.wait_until_read(30);
     sleep(Duration::from_secs(6));
     job.kill();

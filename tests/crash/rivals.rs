@@ -1,4 +1,4 @@
-//! Two coordinators on one folder, at once, after a pause, or one of them late: one exports, the other stops and harms
+//! Two coordinators on one folder, at once, after a pause, or one of them late: one exports, the other one stops and damages
 //! nothing.
 
 use crate::job::{ITEMS, InS3, Job, fake, slow_fake};
@@ -23,7 +23,7 @@ fn wait_for_journal(job: &Job) {
     }
 }
 
-/// The first coordinator is paused, a second one started; when `is_time`, the first one wakes.
+/// Pauses the first coordinator and starts a second one. When `is_time`, the first one wakes.
 #[track_caller]
 fn paused_and_superseded(is_time: impl Fn(&[String]) -> bool) {
     let (fake, s3) = (slow_fake(), S3::start());
@@ -31,7 +31,7 @@ fn paused_and_superseded(is_time: impl Fn(&[String]) -> bool) {
     let place = InS3 { s3: &s3, bucket: "paused" };
     let mut job = Job::start_to_s3(&fake, ITEMS, place, "--read-units 700 --workers 2");
     let workers = job.wait_for_workers(2);
-    // Until it has a file, and before it has sealed all of it.
+    // After it has a file, and before it has sealed all of it.
     job.wait_until_read(10);
     let first = job.coordinator();
     send(first, SIGSTOP);
@@ -98,7 +98,7 @@ fn on_a_file_system_even_a_paused_coordinator_keeps_others_out() {
 }
 
 #[test]
-fn of_two_that_begin_at_once_one_exports_and_one_is_refused() {
+fn of_two_exports_started_at_once_one_runs_and_one_is_refused() {
     let (fake, s3) = (slow_fake(), S3::start());
     s3.create_bucket("raced");
     let args = "--workers 2 --read-units 8000";
@@ -122,11 +122,11 @@ fn of_two_that_begin_at_once_one_exports_and_one_is_refused() {
     }
 }
 
-/// Its coordinator finds the folder empty, and takes it only after another has exported to it.
+/// An export that finds the folder empty, and acquires it only after another one has exported to it.
 #[track_caller]
 fn late(place: Option<InS3<'_>>) {
     let quick = slow_fake();
-    // Between looking at its folder and taking it, it tries to scan.
+    // Between looking at its folder and acquiring it, it tries to scan.
     let slow = fake(ITEMS, &json!({"latency_ms": 12_000}));
     let mut late = match place {
         None => Job::start(&slow, ITEMS, ARGS),
@@ -145,12 +145,12 @@ fn late(place: Option<InS3<'_>>) {
 }
 
 #[test]
-fn one_that_found_a_folder_empty_leaves_the_export_alone_that_another_has_made_meanwhile() {
+fn a_late_starter_that_found_the_folder_empty_leaves_the_export_made_meanwhile_alone() {
     late(None);
 }
 
 #[test]
-fn one_that_found_a_folder_of_s3_empty_leaves_the_export_alone_that_another_has_made_meanwhile() {
+fn a_late_starter_that_found_the_prefix_empty_leaves_the_export_made_meanwhile_alone() {
     let s3 = S3::start();
     s3.create_bucket("late");
     late(Some(InS3 { s3: &s3, bucket: "late" }));

@@ -94,7 +94,7 @@ impl ApiError {
     }
 }
 
-/// A Scan as it comes in. Fields that would change its meaning and aren't here are refused, not ignored.
+/// A Scan request. Unknown fields that would change its meaning are refused, not ignored.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct RawScan {
@@ -117,11 +117,11 @@ pub(crate) struct Scan {
     pub(crate) limit: u64,
     pub(crate) consistent: bool,
     pub(crate) report: Report,
-    /// `pk` and `sk` of the item to go on after.
+    /// The key after which the page starts.
     pub(crate) start_after: Option<(String, String)>,
 }
 
-/// How much of the capacity used a reply tells.
+/// How much a reply says about consumed capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
     None,

@@ -1,4 +1,4 @@
-//! Writes as they come in: `BatchWriteItem` and `PutItem`, and all that can be wrong with them by themselves.
+//! Write requests: `BatchWriteItem` and `PutItem`, and everything that can be wrong with a request alone.
 
 use crate::api::{ApiError, Report, table_name};
 use crate::decimal::Decimal;
@@ -10,23 +10,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use tests_support::item_index;
 use tests_support::items::{ItemShape, MAX_ITEM_BYTES};
 
-/// Items in a `BatchWriteItem` at most (API Reference, `BatchWriteItem`), as are the bytes.
+/// The most items of a `BatchWriteItem`, and the most bytes (API Reference, `BatchWriteItem`).
 pub(crate) const MAX_WRITES: usize = 25;
 const MAX_BATCH_BYTES: usize = 16 * 1024 * 1024;
-/// An attribute of this name, and `DynamoDB` refuses the whole request: for items that only the service finds bad.
+/// An item with an attribute of this name makes the whole request fail, as an item that only the service refuses.
 const POISON: &str = "poison";
 
-/// A put or a delete that may be done.
+/// A valid put or delete.
 #[derive(Clone, Debug)]
 pub(crate) struct Write {
     pub(crate) pk: String,
     pub(crate) sk: Decimal,
-    /// Which of the generator's items has this key, if one has.
+    /// The index of the generator's item with this key, if there is one.
     pub(crate) index: Option<u64>,
     pub(crate) kind: WriteKind,
 }
 
-/// What is to be done with the item of a key.
+/// What a write does with the item of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WriteKind {
     /// `is_altered`: it has a key of the generator and is another item than the generator's.
@@ -42,7 +42,7 @@ pub(crate) enum WriteKind {
 pub(crate) struct Batch<'a> {
     pub(crate) table: String,
     pub(crate) report: Report,
-    /// Each as it was sent, to be given back if it isn't processed.
+    /// Each as sent, to be returned if it isn't processed.
     pub(crate) requests: Vec<&'a RawValue>,
 }
 
@@ -111,7 +111,7 @@ impl<'a> Batch<'a> {
         Ok(Self { table, report, requests })
     }
 
-    /// Its writes; none of them if one can't be done.
+    /// The writes of the request; an error if one is invalid.
     pub(crate) fn writes(&self, shape: ItemShape) -> Result<Vec<Write>, ApiError> {
         let mut writes = Vec::with_capacity(self.requests.len());
         for request in &self.requests {
@@ -139,7 +139,7 @@ impl<'a> Put<'a> {
             Some(condition) => {
                 let inner = condition.trim().strip_prefix("attribute_not_exists(");
                 let name = inner.and_then(|inner| inner.strip_suffix(')')).map_or("", str::trim);
-                // An item has each of its key attributes, so it is the same which of them is asked for.
+                // An item has all its key attributes, so any of them will do.
                 let resolved = names.get(name).map_or(name, String::as_str);
                 let all_used = names.keys().all(|known| known == name);
                 if !["pk", "sk"].contains(&resolved) || !all_used {
@@ -212,7 +212,7 @@ fn attribute<'a>(item: &'a Item, name: &str, kind: &str) -> Result<&'a str, ApiE
     }
 }
 
-/// Is it the generator's item `index`, but for the order of attributes and the spelling of numbers?
+/// Whether it is the generator's item `index`, apart from the order of attributes and the spelling of numbers.
 fn is_generated(json: &str, index: u64, shape: ItemShape) -> bool {
     let mut generated = Vec::new();
     shape.write_json(index, &mut generated);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 const NANOS: i128 = 1_000_000_000;
 
 /// Refills at `rate` units a second up to its size. A Scan may run, or an item be written, while the balance is
-/// above zero, and is charged what it cost, so the balance may fall below zero by one page or item: `DynamoDB`, too,
+/// above zero. It is then charged its cost, so the balance may fall below zero by one page or item: `DynamoDB` also
 /// learns a page's cost by reading it. Invariant: charged ≤ rate × time + size + one page for each request
 /// running at once, or one item.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Bucket {
         self.balance_nanos = self.size_nanos();
     }
 
-    /// Changes rate or size; what is in hand stays, as far as it fits.
+    /// Changes rate or size. The balance stays, as far as it fits.
     pub(crate) fn change(&mut self, rate: Option<u64>, size_seconds: Option<f64>, now: Instant) {
         self.refill(now);
         self.rate = rate.unwrap_or(self.rate);
@@ -40,13 +40,13 @@ impl Bucket {
         self.balance_nanos = self.balance_nanos.min(self.size_nanos());
     }
 
-    /// May a Scan run now, or an item be written?
+    /// Whether a Scan may run now, or an item be written.
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
         self.refill(now);
         self.rate == 0 || self.balance_nanos > 0
     }
 
-    /// Takes what was admitted, by its cost.
+    /// Charges an admitted request.
     pub(crate) fn charge(&mut self, half_units: u64) {
         if self.rate > 0 {
             self.balance_nanos -= i128::from(half_units) * NANOS / 2;

@@ -1,4 +1,4 @@
-//! Write capacity of a table and its indexes, each enforced and counted by itself. Time is an argument.
+//! Write capacity of a table and its indexes, each enforced and counted separately. Time is an argument.
 
 use crate::bucket::Bucket;
 use crate::spec::TableSpec;
@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 use tests_support::stats::ResourceStats;
 
-/// A moment: for the buckets of tokens, and for those of the counts.
+/// A time, for the token buckets and for the counts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct At {
     pub(crate) now: Instant,
-    /// Which [`BUCKET_MILLIS`](tests_support::stats::BUCKET_MILLIS) after the first write.
+    /// The number of [`BUCKET_MILLIS`](tests_support::stats::BUCKET_MILLIS) since the first write.
     pub(crate) bucket: usize,
 }
 
-/// What an item of so many bytes costs to write, in units: one for each KiB begun, and never nothing (`DynamoDB`
+/// The cost of writing an item of this many bytes, in units: one for each started KiB, and at least one (`DynamoDB`
 /// Developer Guide, "Capacity unit consumption").
 pub(crate) fn write_units(item_bytes: u64) -> u64 {
     item_bytes.div_ceil(1024).max(1)
@@ -34,7 +34,7 @@ struct Resource {
 }
 
 impl Capacity {
-    /// Full buckets. Only that of a table to write into is ever asked.
+    /// Full buckets. Only tables to write into use them.
     pub(crate) fn new(spec: &TableSpec, now: Instant) -> Self {
         let wcu = spec.wcu.unwrap_or(0);
         let resource = |wcu| Resource::new(Bucket::new(wcu, spec.burst_seconds, now));
@@ -42,7 +42,7 @@ impl Capacity {
         Self { table: resource(wcu), indexes: indexes.collect() }
     }
 
-    /// May an item be written now? If not, each resource that has nothing left counts it.
+    /// Whether an item may be written now. If not, each exhausted resource counts it.
     pub(crate) fn admits(&mut self, at: At) -> bool {
         let mut admitted = true;
         for resource in self.all() {
@@ -60,7 +60,7 @@ impl Capacity {
     /// New rates of the table and of some indexes, and a new size of all buckets.
     ///
     /// # Errors
-    /// Names an index that isn't there; then nothing is changed.
+    /// If there is no such index; then nothing is changed.
     pub(crate) fn change(
         &mut self,
         wcu: Option<u64>,

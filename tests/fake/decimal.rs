@@ -1,5 +1,5 @@
-//! Numbers by their value: `DynamoDB` takes 600, 6E+2 and 600.0 for one number. What is no number here is none
-//! there; how large it may be isn't checked.
+//! Numbers by their value: for `DynamoDB` 600, 6E+2 and 600.0 are the same number. What is not a number here is not one
+//! there. The range isn't checked.
 
 /// A decimal number; equal numbers are equal here, however they were written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

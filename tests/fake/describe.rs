@@ -43,7 +43,7 @@ pub(crate) fn table(table: &Table, state: &TableState, region: &str) -> Value {
         });
     }
     if spec.warm_read.is_some() || spec.warm_write.is_some() {
-        // What every new on-demand table has, where nothing else is said.
+        // The values of every new on-demand table, unless set.
         description["WarmThroughput"] = json!({
             "ReadUnitsPerSecond": spec.warm_read.unwrap_or(12_000),
             "Status": "ACTIVE",
@@ -71,7 +71,7 @@ pub(crate) fn table(table: &Table, state: &TableState, region: &str) -> Value {
     json!({"Table": description})
 }
 
-/// Read and write units a second; 0 if it is on demand. A sink has some to read with, as every table must.
+/// Read and write units a second; 0 if it is on demand. A sink has read units as well, as every table must.
 fn units(spec: &TableSpec, state: &TableState) -> (u64, u64) {
     let rcu = state.bucket.rate();
     match spec.content {

@@ -11,9 +11,9 @@ use tests_support::items::{ItemShape, item_index, item_key};
 pub(crate) struct ExactTable {
     pub(crate) num_items: u64,
     pub(crate) shape: ItemShape,
-    /// Share of the items that the first segment holds; even segments without it.
+    /// The share of the items in the first segment; without it segments are equal.
     pub(crate) skew: Option<f64>,
-    /// Does one more, empty page follow the last item of a segment?
+    /// Whether an empty page follows the last item of a segment.
     pub(crate) empty_tail: bool,
 }
 
@@ -43,7 +43,7 @@ impl ExactTable {
             next += 1;
         }
         let num_items = next - start;
-        // As the real one: a page that ended by its limit has a key to go on after, even at the very end.
+        // As in DynamoDB: a page that its limit ended has a last key, even at the very end.
         let more = next < segment.end || (num_items > 0 && (num_items == scan.limit || self.empty_tail));
         Ok(Page {
             json: Bytes::from(json),
@@ -67,7 +67,7 @@ impl ExactTable {
         self.boundary(segment, total)..self.boundary(segment + 1, total)
     }
 
-    /// The first index that isn't in a segment before `segment`.
+    /// The first index of `segment`.
     fn boundary(&self, segment: u64, total: u64) -> u64 {
         match self.skew {
             Some(skew) if total > 1 && segment > 0 => {

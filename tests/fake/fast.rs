@@ -1,5 +1,5 @@
 //! Fast sinks: nothing is parsed. Requests are counted by their names and answered with ready-made bytes, so
-//! that the server costs far less than whoever writes to it.
+//! that the server costs far less than its clients.
 
 use crate::api::ApiError;
 use crate::batch::MAX_WRITES;
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use memchr::memmem;
 use serde_json::json;
 
-/// A table that takes everything.
+/// A table that accepts everything.
 #[derive(Debug)]
 pub(crate) struct FastSink {
     /// By the number of items.
@@ -15,14 +15,14 @@ pub(crate) struct FastSink {
     reply_to_put: Ready,
 }
 
-/// A reply made beforehand.
+/// A ready-made reply.
 #[derive(Clone, Debug)]
 pub(crate) struct Ready {
     pub(crate) json: Bytes,
     pub(crate) crc: u32,
 }
 
-/// What was in a request.
+/// The contents of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counted {
     pub(crate) num_puts: u64,
@@ -43,7 +43,7 @@ impl FastSink {
     /// within a string would have a backslash before the last quote; attributes must not be called so.
     ///
     /// # Errors
-    /// It has more items than may be.
+    /// If it has too many items.
     pub(crate) fn batch(&self, body: &[u8]) -> Result<(Counted, Ready), ApiError> {
         let num_puts = memmem::find_iter(body, br#""PutRequest""#).count();
         let num_deletes = memmem::find_iter(body, br#""DeleteRequest""#).count();
@@ -64,7 +64,7 @@ impl Ready {
     }
 }
 
-/// The first table of a `BatchWriteItem`, found without parsing; none if it isn't where it should be.
+/// The first table of a `BatchWriteItem`, found without parsing; `None` if it isn't in its usual place.
 pub(crate) fn table_of_batch(body: &[u8]) -> Option<&str> {
     let behind = behind(body, br#""RequestItems""#)?;
     quoted(behind.strip_prefix(b"{")?.trim_ascii_start())
@@ -75,7 +75,7 @@ pub(crate) fn table_of_put(body: &[u8]) -> Option<&str> {
     quoted(behind(body, br#""TableName""#)?)
 }
 
-/// What stands behind a name and its colon.
+/// The text after a name and its colon.
 fn behind<'a>(body: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let behind = &body[memmem::find(body, name)? + name.len()..];
     Some(behind.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start())

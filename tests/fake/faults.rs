@@ -1,10 +1,10 @@
-//! What goes wrong on purpose. `Faults` are settings; `FaultSource` draws from them with a seed.
+//! Injected faults. `Faults` are settings; `FaultSource` draws from them with a seed.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::str::FromStr;
 use std::time::Duration;
-use tests_support::Dice;
+use tests_support::Rng;
 
 /// Settings, as on the command line and at the admin endpoint; see `--help` for what each does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ impl FromStr for Faults {
 }
 
 impl Faults {
-    /// These settings with the fields of `change` put in.
+    /// These settings with the fields of `change`.
     pub(crate) fn changed(&self, change: &[u8]) -> Result<Self, String> {
         let change: Value = serde_json::from_slice(change).map_err(|error| error.to_string())?;
         let mut settings = serde_json::to_value(self).map_err(|error| error.to_string())?;
@@ -92,7 +92,7 @@ impl Faults {
     }
 }
 
-/// One thing that goes wrong with one request.
+/// One fault of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Error,
@@ -119,27 +119,27 @@ impl Fault {
     }
 }
 
-/// What is to happen to one request.
+/// What happens to one request.
 #[derive(Debug)]
 pub(crate) struct Draw {
     pub(crate) delay: Duration,
     pub(crate) fault: Option<Fault>,
 }
 
-/// Settings and the random numbers to draw by.
+/// Settings, and the random numbers for them.
 #[derive(Debug)]
 pub(crate) struct FaultSource {
     pub(crate) settings: Faults,
-    dice: Dice,
+    rng: Rng,
 }
 
 impl FaultSource {
     pub(crate) fn new(settings: Faults, seed: u64) -> Self {
-        Self { settings, dice: Dice::new(seed) }
+        Self { settings, rng: Rng::new(seed) }
     }
 
     pub(crate) fn draw(&mut self, action: &str) -> Draw {
-        let (for_delay, mut drawn) = (self.dice.share(), self.dice.share());
+        let (for_delay, mut drawn) = (self.rng.share(), self.rng.share());
         let settings = &self.settings;
         let millis = settings.latency_ms + settings.jitter_ms * for_delay;
         let delay = Duration::try_from_secs_f64(millis / 1_000.0).unwrap_or_default();
@@ -159,7 +159,7 @@ impl FaultSource {
         Draw { delay, fault }
     }
 
-    /// Of each item of a batch, is it to come back unprocessed? Each that is counts as a fault drawn. Empty when
+    /// Whether each item of a batch comes back unprocessed. Each that does counts as a fault. Empty when
     /// there is nothing to draw.
     pub(crate) fn draw_items(&mut self, action: &str, num_items: usize) -> Vec<bool> {
         if self.settings.unprocessed_rate <= 0.0 || !self.concerns(action) {
@@ -167,7 +167,7 @@ impl FaultSource {
         }
         let mut spared = Vec::with_capacity(num_items);
         for _ in 0..num_items {
-            let is_spared = self.dice.share() < self.settings.unprocessed_rate && self.concerns(action);
+            let is_spared = self.rng.share() < self.settings.unprocessed_rate && self.concerns(action);
             if let (Some(left), true) = (&mut self.settings.at_most, is_spared) {
                 *left -= 1;
             }

@@ -1,16 +1,16 @@
-//! `fake-dynamodb`: a `DynamoDB` on loopback for what no emulator does. It enforces and counts capacity, replays
-//! pages and takes items as fast as the socket does, and fails on demand. It knows `Scan`, `BatchWriteItem`,
-//! `PutItem`, `DescribeTable` and `ListTables`; a table is either to read from or to write into. What else a table is
-//! set up with (`settings`) it tells if a test has given it.
+//! `fake-dynamodb`: a `DynamoDB` on loopback that does what no emulator does. It enforces and counts capacity, replays
+//! pages and accepts items as fast as the socket, and fails on demand. It supports `Scan`, `BatchWriteItem`,
+//! `PutItem`, `DescribeTable` and `ListTables`; a table is either for reading or for writing. It also returns further
+//! settings of a table (`settings`) if a test has given them.
 //!
-//! In the order a request goes through it: `server` (connection, admin endpoints, action) → `faults` →
-//! what it asks for → `reply` (bytes, checksum, and the faults of the last moment).
+//! A request goes through these modules: `server` (connection, admin endpoints, action) → `faults` →
+//! its action → `reply` (bytes, checksum, and faults of the connection).
 //!
-//! - A Scan: `bucket` (may it run?) → `exact` or `replay` (its page) → `tally` (what was served).
-//! - A write: `batch` (the request and what is wrong with it) → `sink` → `capacity` (may this item be written?)
-//!   → `stored` (what is in the table). Or `fast`, and that is all.
+//! - A Scan: `bucket` (capacity) → `exact` or `replay` (its page) → `tally` (counts).
+//! - A write: `batch` (the request and its errors) → `sink` → `capacity`
+//!   → `stored` (the contents of the table). Or only `fast`.
 //!
-//! `table` holds what one table is; `spec` and `options` the command line; `api` requests and errors of the
+//! `table` is one table; `spec` and `options` are the command line; `api` has requests and errors of the
 //! protocol.
 
 mod api;

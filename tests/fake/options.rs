@@ -1,4 +1,4 @@
-//! The command line. It turns texts into settings and does nothing else.
+//! The command line: turns texts into settings.
 
 #![allow(clippy::doc_markdown, reason = "the help is read in a terminal")]
 

@@ -1,12 +1,12 @@
 //! Replay tables: a few pages rendered once and served over and over, so that the server costs far less than
-//! whoever reads from it. Keys of items repeat; `LastEvaluatedKey` only carries the number of the page.
+//! its clients. Keys of items repeat; `LastEvaluatedKey` only carries the number of the page.
 
 use crate::api::{ApiError, Scan};
 use crate::page::Page;
 use bytes::Bytes;
 use tests_support::items::ItemShape;
 
-/// How many different pages there are; more than one, so that no cache makes the reader look faster than it is.
+/// The number of different pages. There are several, so that no cache makes the reader look faster than it is.
 const NUM_RENDERED: u64 = 4;
 const KEY: &str = "replay";
 
@@ -23,7 +23,7 @@ struct Rendered {
     json: Bytes,
     crc: crc32fast::Hasher,
     item_bytes: u64,
-    /// Where each item ends in `json`, and the size of all items up to there.
+    /// The end of each item in `json`, and the size of all items up to it.
     ends: Vec<(usize, u64)>,
 }
 

@@ -1,5 +1,5 @@
-//! Replies as they go over the wire: up to three pieces without a copy, their checksum, and the faults that
-//! strike at the last moment. What replies to writes say is in `reply/write.rs`.
+//! Replies on the wire: up to three pieces without a copy, their checksum, and the faults of
+//! the connection. Replies to writes are in `reply/write.rs`.
 
 mod write;
 
@@ -20,12 +20,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Sleep;
 
-/// A connection that breaks on purpose; hyper closes it without another word.
+/// An injected error of a connection; hyper closes the connection.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is dropped on purpose")]
 pub(crate) struct Dropped;
 
-/// What a reply says.
+/// The contents of a reply.
 #[derive(Debug)]
 pub(crate) struct Content {
     status: u16,
@@ -90,7 +90,7 @@ impl Content {
         self.crc = crc.finalize();
     }
 
-    /// The HTTP reply, with the fault put in.
+    /// The HTTP reply, with its fault.
     pub(crate) fn into_response(
         mut self,
         request_id: u64,
@@ -148,7 +148,7 @@ fn consumed(scan: &Scan, half_units: u64) -> Option<Value> {
     }
 }
 
-/// The body of a reply. One that breaks gives its pieces, waits until they are surely sent, and fails.
+/// The body of a reply. One with a fault returns its pieces, waits until they must have been sent, and fails.
 #[derive(Debug)]
 pub(crate) struct ReplyBody {
     pieces: VecDeque<Bytes>,
@@ -187,7 +187,7 @@ impl Body for ReplyBody {
     }
 }
 
-/// How many requests are being answered, and the most there ever were.
+/// The number of requests being answered, and the most so far.
 #[derive(Debug, Default)]
 pub(crate) struct Gauge {
     running: AtomicU64,

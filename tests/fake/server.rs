@@ -1,4 +1,4 @@
-//! Connections and requests: the shell that everything else is called from.
+//! Connections and requests; calls everything else.
 
 use crate::api::{self, ApiError, Scan};
 use crate::batch::{Batch, Put};
@@ -26,14 +26,14 @@ use std::time::{Instant, SystemTime};
 use tests_support::stats::Stats;
 use tokio::{net::TcpListener, task::JoinSet};
 
-/// What Application Auto Scaling is called in requests.
+/// The name of Application Auto Scaling in requests.
 const AUTO_SCALING: &str = "AnyScaleFrontendService.";
 
-/// Everything a request can touch.
+/// Everything that requests use.
 struct Service {
     tables: BTreeMap<String, (Table, Mutex<TableState>)>,
     faults: Mutex<FaultSource>,
-    /// `tables` and `max_concurrent` are filled in when somebody asks.
+    /// `tables` and `max_concurrent` are filled in by a query.
     counts: Mutex<Stats>,
     gauge: Arc<Gauge>,
     next_request: AtomicU64,
@@ -74,7 +74,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
             let handler = service_fn(|request| service.handle(request));
             let mut connection = hyper::server::conn::http1::Builder::new();
             connection.timer(TokioTimer::new()).header_read_timeout(None).writev(true);
-            // Fails when a client leaves in the middle, and when a fault drops the connection.
+            // Fails if a client disconnects or a fault drops the connection.
             let _ = connection.serve_connection(TokioIo::new(stream), handler).await;
         });
     }
@@ -89,7 +89,7 @@ impl Service {
                 Ok(text) => (200, text),
                 Err(text) => (400, text),
             };
-            // Not counted: it goes through a gauge of its own.
+            // Not counted here: it has its own gauge.
             return reply::admin(status, text, Arc::new(Gauge::default()).enter());
         }
         let running = self.gauge.enter();
@@ -149,7 +149,7 @@ impl Service {
         is_expired
     }
 
-    /// Faults that stand in the place of the answer.
+    /// Faults that replace the reply.
     fn refuse(&self, action: &str, body: &Bytes, fault: Option<Fault>) -> Result<(), ApiError> {
         let faults = lock(&self.faults);
         if faults.settings.unrecognized_client {
@@ -257,7 +257,7 @@ impl Service {
     }
 }
 
-/// A lock whose holder panicked is no reason to stop: counts and settings are whole between statements.
+/// A lock can be used after its holder panicked: counts and settings are consistent between statements.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

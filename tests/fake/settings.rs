@@ -1,14 +1,14 @@
-//! What a table is set up with besides what `DescribeTable` says, as a test has given it at the admin endpoint. A table
-//! that was given nothing answers as a server that doesn't know these actions.
+//! Settings of a table that `DescribeTable` does not return, as a test has given them at the admin endpoint. A table
+//! without any answers as a server that doesn't know these actions.
 
 use crate::api::{self, ApiError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Tags on a page of `ListTagsOfResource`, as many as the real one gives.
+/// Tags on a page of `ListTagsOfResource`, as in DynamoDB.
 const PAGE: usize = 10;
 
-/// Each is what its reply holds.
+/// Each is the contents of its reply.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TableSettings {
@@ -22,7 +22,7 @@ pub(crate) struct TableSettings {
     policies: Vec<Value>,
 }
 
-/// The name of the table that a request of these actions is about; nothing if it is of no such action.
+/// The table that a request of these actions names; `None` for other actions.
 pub(crate) fn table(action: &str, request: &Value) -> Option<String> {
     let named = |field: &str| Some(api::table_name(request[field].as_str()?));
     // Those of Application Auto Scaling are `table/Forum` or `table/Forum/index/by-name`.
@@ -39,7 +39,7 @@ pub(crate) fn table(action: &str, request: &Value) -> Option<String> {
 }
 
 impl TableSettings {
-    /// The reply to a request that [`table`] knows.
+    /// The reply to a request for which [`table`] found a name.
     pub(crate) fn answer(&self, action: &str, request: &Value) -> Result<Value, ApiError> {
         let of = |values: &[Value], resources: &[Value]| -> Value {
             values.iter().filter(|value| resources.contains(&value["ResourceId"])).cloned().collect()

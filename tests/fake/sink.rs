@@ -1,4 +1,4 @@
-//! A table to write into: what may be written, what was, and all counts of it. A core but for the wall clock's
+//! A table to write into: what may be written, what was written, and its counts. No I/O, except the clock's
 //! time of the first write.
 
 use crate::api::ApiError;
@@ -12,7 +12,7 @@ use tests_support::items::ItemShape;
 use tests_support::scan_order::Spread;
 use tests_support::stats::{BUCKET_MILLIS, WriteStats};
 
-/// What changes in a table to write into.
+/// The state of a table to write into.
 #[derive(Debug)]
 pub(crate) struct Sink {
     pub(crate) capacity: Capacity,
@@ -20,14 +20,14 @@ pub(crate) struct Sink {
     spread: Spread,
     shape: ItemShape,
     first_asked: Option<(Instant, SystemTime)>,
-    /// What can simply be added up; the rest is filled in when somebody asks.
+    /// Simple sums; the rest is filled in by a query.
     counts: WriteStats,
 }
 
-/// What became of the writes of one request.
+/// The result of the writes of one request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Written {
-    /// Which were not done, as places in the request.
+    /// The positions of the writes that were not done.
     pub(crate) unprocessed: Vec<usize>,
     /// Units charged to the table.
     pub(crate) table_units: u64,
@@ -47,10 +47,10 @@ impl Sink {
         }
     }
 
-    /// Does the writes of a batch for which there is capacity. Those that `is_spared` says are left out on purpose.
+    /// Does the writes of a batch for which there is capacity, except those that `is_spared` leaves out.
     ///
     /// # Errors
-    /// Throttled: not one was done, and all for want of capacity.
+    /// Throttled: there was no capacity for any of them.
     pub(crate) fn batch(
         &mut self,
         writes: &[Write],
@@ -73,11 +73,11 @@ impl Sink {
         Ok(written)
     }
 
-    /// Does a single write; with `if_absent`, only if there is no item with its key. Finding one costs the table
-    /// as much as writing would (API Reference, `PutItem`, conditional writes).
+    /// Does a single write; with `if_absent`, only if no item has its key. If one has, this costs the table
+    /// as much as a write (API Reference, `PutItem`, conditional writes).
     ///
     /// # Errors
-    /// Throttled, or there is one.
+    /// Throttled, or an item exists.
     pub(crate) fn put(&mut self, write: &Write, if_absent: bool, now: Instant) -> Result<Written, ApiError> {
         let at = self.at(now);
         if !self.capacity.admits(at) {
@@ -93,7 +93,7 @@ impl Sink {
         Ok(written)
     }
 
-    /// Counts what a fast sink took.
+    /// Counts what a fast sink accepted.
     pub(crate) fn took(&mut self, counted: Counted) {
         self.counts.total += counted.num_puts;
         self.counts.deletes += counted.num_deletes;
@@ -123,7 +123,7 @@ impl Sink {
 
     fn write(&mut self, write: &Write, at: At, written: &mut Written) {
         let units = self.cost(write);
-        // An index has nothing to do for what isn't there.
+        // A missing item costs an index nothing.
         let index_units =
             if write.kind == WriteKind::Delete && !self.stored.contains(write) { 0 } else { units };
         self.capacity.charge(units, index_units, at);
@@ -145,7 +145,7 @@ impl Sink {
         }
     }
 
-    /// In units. A delete costs what the item has that it finds; that of a foreign one isn't known.
+    /// In units. A delete costs the size of the item that it finds, which is unknown for a foreign item.
     fn cost(&self, write: &Write) -> u64 {
         match (write.kind, write.index) {
             (WriteKind::Put { item_bytes, .. }, _) => write_units(item_bytes),
@@ -166,7 +166,7 @@ impl Sink {
         At { now, bucket: usize::try_from(self.millis(now) / BUCKET_MILLIS).unwrap_or(usize::MAX) }
     }
 
-    /// Since the first write that was asked for.
+    /// Since the first requested write.
     fn millis(&self, now: Instant) -> u64 {
         let since = self.first_asked.map_or(0, |(first, _)| now.saturating_duration_since(first).as_millis());
         u64::try_from(since).unwrap_or(u64::MAX)

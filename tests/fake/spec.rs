@@ -1,4 +1,4 @@
-//! One `--table`: its text as settings. What each means is in the help, in `options`.
+//! One `--table`: its text as settings. The help in `options` explains them.
 
 use std::str::FromStr;
 
@@ -25,11 +25,11 @@ pub(crate) struct TableSpec {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GsiSpec {
     pub(crate) name: String,
-    /// Its own write units a second; those of the table if it has none.
+    /// Its write units a second; by default those of the table.
     pub(crate) wcu: Option<u64>,
 }
 
-/// Which items a table has, or that it takes items.
+/// The items that a table has, or that it accepts items.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum ContentSpec {
     Exact { num_items: u64, skew: Option<f64>, empty_tail: bool },
@@ -37,17 +37,17 @@ pub(crate) enum ContentSpec {
     Sink(SinkKind),
 }
 
-/// How a table takes items.
+/// How a table accepts items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SinkKind {
-    /// Every item is looked at, capacity is enforced.
+    /// Every item is checked, and capacity is enforced.
     Exact,
     /// Items are only counted.
     Fast,
 }
 
 impl TableSpec {
-    /// Is it on demand? A table to read from is what its read capacity says, one to write into what its write
+    /// Whether it is on demand. For a table to read from its read capacity decides, otherwise its write
     /// capacity says.
     pub(crate) fn is_on_demand(&self) -> bool {
         match self.content {

@@ -1,11 +1,11 @@
-//! Which items a table to write into holds: bits for those of the generator, keys for all others. Their content
-//! is not kept.
+//! The items in a table to write into: bits for those of the generator, keys for all others. Their contents
+//! are not kept.
 
 use crate::batch::Write;
 use crate::decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The keys in a table, and those that ever were.
+/// The keys in a table, and all keys that were ever in it.
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
     present: Indexes,
@@ -42,12 +42,12 @@ impl Stored {
         }
     }
 
-    /// How many different items of the generator were ever put.
+    /// The number of different items of the generator ever put.
     pub(crate) fn num_distinct(&self) -> u64 {
         self.ever.len
     }
 
-    /// How many items there are now, whosever.
+    /// The number of items now.
     pub(crate) fn num_present(&self) -> u64 {
         self.present.len + self.foreign.len() as u64
     }

@@ -1,4 +1,4 @@
-//! One table of the fake: what is in it, what may be read from it or written into it, and what was.
+//! One table of the fake: its contents, its capacity and its counts.
 
 use crate::api::{ApiError, Scan};
 use crate::bucket::Bucket;
@@ -16,7 +16,7 @@ use std::time::Instant;
 use tests_support::items::ItemShape;
 use tests_support::stats::TableStats;
 
-/// A table. All that changes is behind one lock, which nobody holds while a page is made.
+/// A table. All that changes is behind one lock, which is not held while a page is made.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) spec: TableSpec,
@@ -31,7 +31,7 @@ enum Content {
     FastSink(FastSink),
 }
 
-/// What changes while a table is in use.
+/// The state of a table that changes.
 #[derive(Debug)]
 pub(crate) struct TableState {
     pub(crate) bucket: Bucket,
@@ -42,8 +42,8 @@ pub(crate) struct TableState {
     pub(crate) settings: Option<TableSettings>,
 }
 
-/// A change of a table by the admin endpoint. Write units given to a sink that is on demand are enforced, but not
-/// told: it is then a table that isn't warm yet.
+/// A change of a table by the admin endpoint. Write units of an on-demand sink are enforced, but not
+/// reported: it is then a table that isn't warm yet.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TableChange {
@@ -84,7 +84,7 @@ impl Table {
         }
     }
 
-    /// The items that are put into it should look so.
+    /// The shape of the items that are put into it.
     pub(crate) fn sink_shape(&self) -> Result<ItemShape, ApiError> {
         match &self.content {
             Content::Sink(shape) => Ok(*shape),
@@ -103,8 +103,8 @@ impl Table {
         }
     }
 
-    /// What `DescribeTable` tells as `ItemCount`. A replay table is as large as one of its segments; a sink
-    /// begins empty, and the real one, too, only counts every six hours.
+    /// The `ItemCount` of `DescribeTable`. A replay table is as large as one of its segments; a sink
+    /// starts empty, and DynamoDB counts only every six hours.
     pub(crate) fn item_count(&self) -> u64 {
         self.spec.item_count.unwrap_or_else(|| match &self.content {
             Content::Exact(table) => table.num_items,
@@ -113,7 +113,7 @@ impl Table {
         })
     }
 
-    /// What `DescribeTable` tells as `TableSizeBytes`.
+    /// The `TableSizeBytes` of `DescribeTable`.
     pub(crate) fn table_bytes(&self) -> u64 {
         self.spec.table_bytes.unwrap_or_else(|| match &self.content {
             Content::Exact(table) => table.table_bytes(),
@@ -141,12 +141,12 @@ impl TableState {
         if self.status == "CREATING" { Err(ApiError::no_such_table(name)) } else { self.is_known(name) }
     }
 
-    /// Of a table that was deleted nothing is known any more.
+    /// A deleted table is unknown.
     pub(crate) fn is_known(&self, name: &str) -> Result<(), ApiError> {
         if self.status == "DELETED" { Err(ApiError::no_such_table(name)) } else { Ok(()) }
     }
 
-    /// May a Scan run now? If not, the refusal is counted.
+    /// Whether a Scan may run now. If not, the refusal is counted.
     pub(crate) fn admit(&mut self, now: Instant) -> Result<(), ApiError> {
         if self.bucket.admits(now) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Counting what one table has served. Half units are counted as whole numbers, so that sums are exact.
+//! The counts of one table. Half units are counted as integers, so that sums are exact.
 
 use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

@@ -1,5 +1,5 @@
 //! Backups in a file system that somebody changes while they are imported: no item of the new content gets into the
-//! table with some of the old one, unless it is said.
+//! table together with the old one, unless the command says so.
 
 use crate::run::{command, holds_all, import, refused, sink, writes};
 use std::fs::{self, File};
@@ -14,7 +14,7 @@ use tests_support::{BackupWriter, Fake};
 
 const ITEMS: u64 = 40_000;
 
-/// Another text of the same length: every item of it would be altered.
+/// Another text of the same length, in which every item is altered.
 fn altered(file: &Path) -> Vec<u8> {
     let text = fs::read_to_string(file).unwrap();
     let altered = text.replace("customer number 1", "customer number 2");
@@ -48,7 +48,7 @@ fn fails_when_written_anew(anew: impl Fn(&Path, &[u8])) {
 }
 
 #[test]
-fn a_file_that_is_written_anew_between_check_and_write_is_not_imported() {
+fn a_file_that_is_rewritten_between_check_and_write_is_not_imported() {
     fails_when_written_anew(|file, text| fs::write(file, text).unwrap());
 }
 
@@ -125,7 +125,7 @@ fn a_file_that_changes_while_the_backup_is_looked_at_or_checked_is_refused() {
 }
 
 #[test]
-fn a_file_that_changes_while_it_is_verified_is_told() {
+fn a_file_that_changes_while_it_is_verified_is_reported() {
     let fake = Fake::start(["--table", "Source:items=40000"]);
     let folder = tempfile::tempdir().unwrap();
     let backup = folder.path().join("b");

@@ -1,5 +1,5 @@
-//! Processes die or stand still in the middle of an import, and the service fails in every way it can: every
-//! item arrives none the less, and is what it was.
+//! Processes are killed or stall in the middle of an import, and the service fails in every way it can: every
+//! item arrives unaltered nevertheless.
 
 use crate::run::{command, holds_all, import, report, sink, sink_with, writes};
 use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP, SIGTERM};
@@ -16,7 +16,7 @@ use tests_support::{BackupWriter, Fake};
 const ITEMS: u64 = 40_000;
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// An import under way into a table that answers a little late.
+/// A running import into a table that answers a little late.
 struct Job {
     fake: Fake,
     _folder: TempDir,
@@ -62,7 +62,7 @@ impl Job {
         i32::try_from(self.child.id()).unwrap()
     }
 
-    /// It ends well, and every item is in the table.
+    /// It succeeds, and every item is in the table.
     #[track_caller]
     fn succeeds(self) -> (Value, u64) {
         let report = report(&finish(self.child));
@@ -81,13 +81,13 @@ fn workers_killed_one_after_the_other_lose_no_item_and_little_is_written_twice()
     }
     let (report, total) = job.succeeds();
     assert_eq!(report["workers_lost"], 3);
-    // What a worker had written since it last told: a quarter of a second at 10,000 a second, and what was
-    // under way.
+    // What a worker had written since its last report: a quarter of a second at 10,000 a second, and what was
+    // in flight.
     assert!(total < ITEMS + 3 * 6_000, "{total} writes");
 }
 
 #[test]
-fn a_split_of_a_compressed_file_goes_on_where_its_lost_worker_was() {
+fn a_split_of_a_compressed_file_continues_where_its_lost_worker_was() {
     let mut job = Job::start(BackupCodec::Gzip, 10_000);
     job.wait_until_written(50);
     job.workers().into_iter().for_each(|worker| send(worker, SIGKILL));
@@ -97,7 +97,7 @@ fn a_split_of_a_compressed_file_goes_on_where_its_lost_worker_was() {
 }
 
 #[test]
-fn a_worker_that_stands_still_is_cut_off_and_others_do_its_work() {
+fn a_stalled_worker_is_disconnected_and_others_do_its_work() {
     let mut job = Job::start(BackupCodec::Plain, 2_000);
     job.wait_until_written(30);
     send(job.workers()[1], SIGSTOP);
@@ -106,7 +106,7 @@ fn a_worker_that_stands_still_is_cut_off_and_others_do_its_work() {
 }
 
 #[test]
-fn a_coordinator_that_stands_still_goes_on_with_the_same_workers() {
+fn a_stalled_coordinator_continues_with_the_same_workers() {
     let mut job = Job::start(BackupCodec::Plain, 10_000);
     job.wait_until_written(30);
     send(job.coordinator(), SIGSTOP);
@@ -145,7 +145,7 @@ fn workers_end_with_a_coordinator_that_was_killed() {
     send(job.coordinator(), SIGKILL);
     let since = Instant::now();
     while workers.iter().any(|&worker| is_alive(worker)) {
-        assert!(since.elapsed() < Duration::from_secs(5), "a worker goes on");
+        assert!(since.elapsed() < Duration::from_secs(5), "a worker continues");
         sleep(Duration::from_millis(20));
     }
     job.child.wait().unwrap();
@@ -174,10 +174,10 @@ fn whatever_the_service_does_every_item_arrives() {
 }
 
 #[test]
-fn a_table_that_takes_less_than_the_budget_slows_the_import_and_does_not_fail_it() {
+fn a_table_slower_than_the_budget_slows_the_import_and_does_not_fail_it() {
     let (fake, folder) = (sink_with(",wcu=500,gsi=slow/100"), tempfile::tempdir().unwrap());
     BackupWriter::new(1_500).edc(folder.path());
-    // The index is thought to take 300, as long as nobody looks.
+    // The index is assumed to accept 300 until it is asked.
     let report = report(&import(&fake, folder.path(), "--write-units 300"));
     assert_eq!(report["items"], 1_500);
     holds_all(&fake, 1_500);

@@ -1,4 +1,4 @@
-//! Files that are not what they were: damaged, cut off, or changed. All of it is found before the first write.
+//! Damaged, truncated and changed files. All are found before the first write.
 
 use crate::run::{holds_all, import, refused, sink};
 use std::fs;
@@ -16,12 +16,12 @@ fn flip_in_the_middle(path: &Path) {
     fs::write(path, bytes).unwrap();
 }
 
-/// The other codecs have no checksums, or none in what Hadoop writes: of them it is the first bad line that is named.
+/// The other codecs have no checksums, or none in what Hadoop writes: for them the first bad line is named.
 #[test]
 fn corrupt_gzip_is_named_with_the_place() {
     for codec in [BackupCodec::Gzip, BackupCodec::Bzip2, BackupCodec::Deflate] {
         let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-        // More than one block of bzip2, so that its head is whole.
+        // More than one block of bzip2, so that its head is complete.
         let file = BackupWriter::new(4 * ITEMS).codec(codec).edc(folder.path()).swap_remove(0);
         flip_in_the_middle(&file);
         refused(
@@ -76,7 +76,7 @@ fn a_manifest_of_dynamodb_that_changed_is_found_by_the_checksum_beside_it() {
     refused(&fake, &import(&fake, &own, ""), &["does not match its checksum in"]);
 }
 
-/// An export of our own, and its largest file.
+/// An export of tablehaul, and its largest file.
 fn exported(compression: &str) -> (Fake, tempfile::TempDir, PathBuf) {
     let fake = Fake::start(["--table", "Source:items=4000", "--table", "Forum:sink=1"]);
     let folder = tempfile::tempdir().unwrap();

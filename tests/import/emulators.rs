@@ -1,5 +1,5 @@
-//! Backups into two emulators that share no code with each other or with us: what is in the table afterwards is
-//! asked by a client of our own.
+//! Backups into two emulators that share no code with each other or with us. Another client reads
+//! the table afterwards.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -15,13 +15,13 @@ fn import(endpoint: &str, folder: &Path, table: &str, args: &[&str]) -> Finished
     Tablehaul::import(folder, table, endpoint).args(["--region", "us-east-1", "--json"]).args(args).run()
 }
 
-/// Items by their keys, sets in one order: they have none.
+/// Items by their keys, with sorted sets.
 fn by_key(items: &[Value], key: &[(&str, &str)]) -> BTreeMap<String, Value> {
     let of = |item: &Value| key.iter().map(|(name, _)| item[*name].to_string()).collect::<String>();
     items.iter().map(|item| (of(item), emr::with_sorted_sets(item))).collect()
 }
 
-/// The table holds these items and no others, value for value.
+/// The table holds exactly these items, value for value.
 #[track_caller]
 fn holds(endpoint: &str, table: &str, expected: &[Value], key: &[(&str, &str)]) {
     let items = DynamoDb::at(endpoint).items(table);
@@ -51,7 +51,7 @@ fn golden_backups_arrive(endpoint: &str) {
     }
 }
 
-/// The one with empty lists and maps included, which the Java tool itself can't import.
+/// Includes the backup with empty lists and maps, which the Java tool itself can't import.
 #[test]
 fn backups_that_the_java_tool_made_arrive_in_dynoxide() {
     golden_backups_arrive(&DYNOXIDE.endpoint());
@@ -100,7 +100,7 @@ fn every_odd_item_comes_back_from_moto() {
     comes_back(&MOTO.endpoint(), "Odd", &items, &corpus::KEY, &[]);
 }
 
-/// moto's way to write DynamoDB's own export shares nothing with ours to read it; it has spaces in its JSON.
+/// moto's writer of DynamoDB's own exports shares no code with our reader; its JSON has spaces.
 #[test]
 fn an_export_of_dynamodb_as_moto_makes_it_arrives_in_dynoxide() {
     let (moto, endpoint) = (MOTO.endpoint(), DYNOXIDE.endpoint());

@@ -1,5 +1,5 @@
-//! DynamoDB's own exports where something is not as DynamoDB writes it: no item is deleted for what is missing,
-//! and what is elsewhere is told.
+//! DynamoDB's own exports with something that DynamoDB does not write: no item is deleted for what is missing,
+//! and files that are elsewhere are reported.
 
 use crate::run::{import, refused, report, sink, writes};
 use std::fs;
@@ -10,7 +10,7 @@ use tests_support::backup_writer::NativeFormat;
 const METADATA: &str = r#""Metadata":{"WriteTimestampMicros":{"N":"1680109764000000"}}"#;
 const KEYS: &str = r#""Keys":{"pk":{"S":"secret"},"sk":{"N":"1"}}"#;
 
-/// A file of two changes of which the second is this one.
+/// A file of two changes; this is the second one.
 fn changes(folder: &Path, second: &str) -> (PathBuf, usize) {
     let first = format!(r#"{{{METADATA},{KEYS},"NewImage":{{"pk":{{"S":"secret"}},"sk":{{"N":"1.0"}}}}}}"#);
     let file = folder.join("data");
@@ -61,7 +61,7 @@ fn a_full_export_deletes_nothing() {
     }
 }
 
-/// The export and its folder; a manifest's checksums stand in files that end like this.
+/// The export and its folder; a manifest's checksums are in files with this ending.
 fn exported(folder: &Path, checksums: &str) -> PathBuf {
     let own = BackupWriter::new(100).native(folder, NativeFormat::Json);
     for name in ["manifest-files", "manifest-summary"] {
@@ -82,7 +82,7 @@ fn a_manifest_is_checked_against_each_checksum_beside_it() {
         fs::write(&json, format!("{whole}\n")).unwrap();
         let words = [&format!("{name}.json does not match its checksum in")[..], checksums];
         refused(&fake, &import(&fake, &own, ""), &words);
-        // One that matches does not help.
+        // One matching checksum does not help.
         let other = if checksums == ".md5" { ".checksum" } else { ".md5" };
         fs::write(own.join(format!("{name}{other}")), fs::read(&sum).unwrap()).unwrap();
         fs::write(&json, &whole).unwrap();

@@ -1,4 +1,4 @@
-//! The form of the Java tool: a step of Data Pipeline goes on working when its command gets one more word.
+//! The form of the Java tool: a step of Data Pipeline keeps working when its command gets one more word.
 
 use crate::run::{TABLE, holds_all, sink, writes};
 use std::path::Path;
@@ -38,7 +38,7 @@ fn a_step_of_the_template_imports_and_says_what_the_java_tool_says() {
 }
 
 #[test]
-fn what_cannot_be_is_1_and_wrong_arguments_are_255() {
+fn impossible_imports_exit_with_1_and_wrong_arguments_with_255() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
     let class = "org.apache.hadoop.dynamodb.tools.DynamoDBImport";
     let url = url(folder.path());

@@ -1,4 +1,4 @@
-//! What is done with the items: put, put unless there is one, delete, or nothing at all.
+//! The modes: put, put if absent, delete, and check only.
 
 use crate::run::{command, holds_all, import, refused, report, sink, sink_with, writes};
 use serde_json::json;
@@ -23,7 +23,7 @@ fn items_with_the_same_key_are_replaced_and_others_stay() {
 }
 
 #[test]
-fn an_item_that_is_there_is_kept_if_asked() {
+fn put_if_absent_keeps_existing_items() {
     let (fake, some, all) = (sink(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     BackupWriter::new(300).edc(some.path());
     BackupWriter::new(1_000).edc(all.path());
@@ -37,7 +37,7 @@ fn an_item_that_is_there_is_kept_if_asked() {
 }
 
 #[test]
-fn the_keys_of_a_backup_are_removed_if_asked_and_others_stay() {
+fn delete_removes_the_keys_of_the_backup_and_no_others() {
     let (fake, some, all) = (sink(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     BackupWriter::new(1_000).edc(all.path());
     BackupWriter::new(300).edc(some.path());
@@ -104,14 +104,14 @@ fn the_report_tells_units_of_the_table_and_of_each_index() {
     assert_eq!(report["index_write_units"], json!({"a": 2_000.0, "b": 2_000.0}));
     let sizes: u64 = (0..2_000).map(|index| ItemShape::default().size_bytes(index)).sum();
     // The generator counts a byte for the sign of each longitude and one for the digit of a zero, of which
-    // DynamoDB's documentation knows nothing.
+    // DynamoDB's documentation says nothing.
     assert_eq!(report["item_bytes"], sizes - 2_001);
     let writes = holds_all(&fake, 2_000);
     assert_eq!(writes.table.units, 2_000);
 }
 
 #[test]
-fn variables_stand_for_flags_and_typed_flags_beat_them() {
+fn variables_stand_for_flags_and_typed_flags_override_them() {
     let fake = sink_with(",wcu=1000");
     let folder = tempfile::tempdir().unwrap();
     BackupWriter::new(10).edc(folder.path());

@@ -1,4 +1,4 @@
-//! The budget of writes is kept, on the table and on each index, and lines are written all over the table. Longer,
+//! The write budget is kept, on the table and on each index, and writes are spread over the whole table. Longer,
 //! at more rates, and with optimised binaries: `scripts/bench budget --import`.
 
 use crate::run::{command, holds_all, report, sink_with, writes};
@@ -45,8 +45,8 @@ fn a_small_budget_is_kept_by_small_batches() {
     assert_kept(&writes, 20.0, 12.0);
 }
 
-/// Of a thousand writes one after another about 63 fall into each sixteenth of the table if they are spread evenly
-/// at random; of a backup that one worker reads as it lies, all. At the end, when few splits are left, it is more.
+/// Of a thousand consecutive writes about 63 fall into each sixteenth of the table if they are spread evenly
+/// at random; if one worker reads a backup in its order, all do. At the end, when few splits are left, it is more.
 #[test]
 fn a_backup_in_scan_order_is_written_all_over_the_table() {
     let (fake, folder) = (sink_with(""), tempfile::tempdir().unwrap());

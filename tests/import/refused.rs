@@ -1,4 +1,4 @@
-//! What can't be imported is refused in one line that says what, where, and what to do; nothing is written.
+//! Backups that can't be imported are refused in one line: what, where, what to do. Nothing is written.
 
 use crate::run::{TABLE, import, refused, sink, sink_with};
 use serde_json::json;
@@ -27,7 +27,7 @@ fn a_manifest_that_is_cut_off_or_of_another_version() {
 }
 
 #[test]
-fn a_backup_of_which_a_file_is_missing() {
+fn a_backup_with_a_missing_file() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
     let files = BackupWriter::new(100).items_per_file(20).edc(folder.path());
     fs::remove_file(&files[2]).unwrap();
@@ -76,7 +76,7 @@ fn a_table_with_another_key_than_the_backup() {
     refused(&fake, &import(&fake, folder.path(), ""), &words);
     fs::write(folder.path().join("data"), "{\"pk\":{\"s\":\"a\"},\"sk\":{\"s\":\"1\"}}\n").unwrap();
     refused(&fake, &import(&fake, folder.path(), ""), &["key attribute sk has type S, not N"]);
-    // Of an export of our own the key is known, whatever the items hold.
+    // The key of an export of tablehaul is known, whatever the items hold.
     let own = tempfile::tempdir().unwrap();
     let exported = own.path().join("backup");
     let export = Tablehaul::export("Source", &exported, &fake.endpoint());
@@ -111,7 +111,7 @@ fn a_file_of_something_else() {
 }
 
 #[test]
-fn what_people_bring_that_is_no_backup_is_named_with_a_remedy() {
+fn common_files_that_are_not_a_backup_are_named_with_a_remedy() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
     let file = folder.path().join("data");
     let utf16: Vec<u8> = "{\"pk\":{\"S\":\"a\"}}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -144,7 +144,7 @@ fn what_people_bring_that_is_no_backup_is_named_with_a_remedy() {
 }
 
 #[test]
-fn a_file_that_nobody_may_read_or_that_went_away() {
+fn a_file_that_is_unreadable_or_was_removed() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
     let files = BackupWriter::new(100).codec(BackupCodec::Gzip).edc(folder.path());
     fs::remove_file(&files[0]).unwrap();
@@ -155,7 +155,7 @@ fn a_file_that_nobody_may_read_or_that_went_away() {
 }
 
 #[test]
-fn permission_that_is_missing() {
+fn missing_permission() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
     BackupWriter::new(10).edc(folder.path());
     fake.faults(json!({"denied": "BatchWriteItem"}));

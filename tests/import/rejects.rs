@@ -1,4 +1,6 @@
-//! Lines that are no items: found, named exactly, written to a file, and only as many as are allowed.
+//! Lines that are not items are found, named exactly, written to a file, and only as many as allowed are accepted.
+
+mod service;
 
 use crate::run::{TABLE, command, holds_all, import, refused, report, sink, writes};
 use nix::fcntl::OFlag;
@@ -16,7 +18,7 @@ use tests_support::command::{Tablehaul, finish};
 
 const ITEMS: u64 = 3_000;
 
-/// Puts lines into the middle of a file; gives the offset of the first.
+/// Inserts lines in the middle of a file. Returns the offset of the first.
 fn insert(path: &Path, lines: &str) -> u64 {
     let text = fs::read_to_string(path).unwrap();
     let at = text[..text.len() / 2].rfind('\n').unwrap() + 1;
@@ -68,7 +70,7 @@ fn entries(path: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Every way in which a line can be no item of the table, and the words for it.
+/// Every way in which a line can fail to be an item of the table, and the reason given.
 const BAD_LINES: [(&str, &str); 8] = [
     ("nonsense", "not the JSON of an item"),
     (r#"{"pk":{"s":"a"}}"#, "key attribute \"sk\" is missing"),
@@ -81,7 +83,7 @@ const BAD_LINES: [(&str, &str); 8] = [
 ];
 
 #[test]
-fn every_kind_of_bad_line_is_told_in_words_in_whatever_codec() {
+fn every_kind_of_bad_line_is_reported_in_words_in_whatever_codec() {
     for codec in [BackupCodec::Plain, BackupCodec::Gzip] {
         let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
         let file = BackupWriter::new(ITEMS).without_manifest(folder.path()).swap_remove(0);
@@ -111,83 +113,6 @@ fn every_kind_of_bad_line_is_told_in_words_in_whatever_codec() {
             assert!(text[at..].starts_with(line.as_bytes()), "{line} stands there");
         }
     }
-}
-
-/// The fake takes no item with an attribute `poison`, and refuses the whole batch for it.
-#[test]
-fn an_item_that_only_the_service_refuses_is_found_in_its_batch() {
-    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
-    let poison = r#"{"pk":{"s":"x"},"sk":{"n":"1"},"poison":{"s":"y"}}"#;
-    let at = insert(&file, &format!("{poison}\n"));
-    let rejects = folder.path().join("_rejects");
-    let args = format!("--max-rejects 1 --rejects {}", rejects.display());
-    let report = report(&import(&fake, folder.path(), &args));
-    assert_eq!((&report["items"], &report["rejected"]), (&ITEMS.into(), &1.into()));
-    let writes = holds_all(&fake, ITEMS);
-    assert_eq!(writes.total, ITEMS);
-    let entries = entries(&rejects);
-    assert_eq!((entries.len(), &entries[0]["offset"]), (1, &at.into()));
-    assert!(entries[0]["reason"].as_str().unwrap().contains("ValidationException"), "{entries:?}");
-}
-
-#[test]
-fn an_item_that_only_the_service_refuses_ends_an_import_that_allows_none() {
-    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
-    let at = insert(&file, "{\"pk\":{\"s\":\"x\"},\"sk\":{\"n\":\"1\"},\"poison\":{\"s\":\"y\"}}\n");
-    let finished = import(&fake, folder.path(), "");
-    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-    let last = finished.stderr.lines().last().unwrap();
-    assert!(last.contains(&format!("byte {at} of the uncompressed text")), "{last}");
-    is_the_least_that_was_done(last, writes(&fake).present);
-}
-
-/// What is said of a failure: no more items than are there, and never that there are none if some may be.
-#[track_caller]
-fn is_the_least_that_was_done(line: &str, present: u64) {
-    assert!(!line.contains("nothing was written"), "{line}");
-    match line.split_once("at least ") {
-        Some((_, told)) => {
-            let told: u64 = told.split(' ').next().unwrap().parse().unwrap();
-            assert!((1..=present).contains(&told), "{present} are there: {line}");
-            assert!(line.contains("written before that"), "{line}");
-        }
-        None => {
-            assert!(line.contains("some items may have been written before that"), "{line}");
-        }
-    }
-}
-
-/// The worker that fails has written whole batches that it tells no more.
-#[test]
-fn a_failure_in_the_first_batches_never_says_that_nothing_was_written() {
-    for extra in ["", "--check first", "--workers 1"] {
-        let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-        let file = BackupWriter::new(200).edc(folder.path()).swap_remove(0);
-        let text = fs::read_to_string(&file).unwrap();
-        let poison = "{\"pk\":{\"s\":\"x\"},\"sk\":{\"n\":\"1\"},\"poison\":{\"s\":\"y\"}}\n";
-        let at = text.match_indices('\n').nth(60).unwrap().0 + 1;
-        fs::write(&file, [&text[..at], poison, &text[at..]].concat()).unwrap();
-        let finished = import(&fake, folder.path(), extra);
-        assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-        let present = writes(&fake).present;
-        is_the_least_that_was_done(finished.stderr.lines().last().unwrap(), present);
-    }
-}
-
-#[test]
-fn a_permission_that_ends_in_the_middle_is_no_refusal_before_anything_was_written() {
-    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    BackupWriter::new(20_000).edc(folder.path());
-    let child = command(&fake, folder.path(), "--check first --write-units 2000").start();
-    while writes(&fake).present < 500 {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    fake.faults(json!({"denied": "BatchWriteItem"}));
-    let finished = finish(child);
-    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-    is_the_least_that_was_done(finished.stderr.lines().last().unwrap(), writes(&fake).present);
 }
 
 #[test]
@@ -280,15 +205,19 @@ fn a_reject_file_that_could_not_be_written_whole_does_not_appear() {
     let more = ["--max-rejects", "all", "--rejects", &rejects.to_string_lossy()];
     // In blocks of 512 bytes (POSIX, "ulimit"): 500 kB, and the lines take 2 MB.
     let finished = Tablehaul::after("ulimit -f 1000; exec \"$@\"", [&args[..], &more].concat()).run();
-    // It happens in the pass that checks, before anything is written to the table.
+    // It happens in the checking pass, before anything is written to the table.
     assert_eq!(finished.code, Some(2), "{}", finished.stderr);
     let last = finished.stderr.lines().last().unwrap_or_default();
     assert!(last.contains("writing the reject file") && last.contains("File too large"), "{last}");
-    assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0, "it looks whole, or something is left of it");
+    assert_eq!(
+        fs::read_dir(other.path()).unwrap().count(),
+        0,
+        "it looks complete, or something is left of it"
+    );
 }
 
 #[test]
-fn very_many_bad_lines_are_all_told() {
+fn many_bad_lines_are_all_reported() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
     let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
     insert(&file, &"x\n".repeat(200_000));
@@ -300,7 +229,7 @@ fn very_many_bad_lines_are_all_told() {
     assert_eq!(writes(&fake).total, ITEMS);
 }
 
-/// Where a bad line stands does not decide whether it may be left out.
+/// Bad lines may be rejected wherever they are.
 #[test]
 fn bad_lines_at_the_start_of_files_are_left_out_like_others() {
     let keyless = r#"{"other":{"s":"secret"}}"#;
@@ -355,14 +284,14 @@ fn a_backup_without_any_item_of_the_table_is_refused_whatever_is_allowed() {
         }
         refused(&fake, &import(&fake, folder.path(), "--max-rejects all"), &["/f0: its first "]);
     }
-    // Nor is a whole file of another shape left out as one bad line.
+    // A whole file of another format is not rejected as one bad line.
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
     fs::write(folder.path().join("a"), "{\"Items\":[{\"pk\":{\"S\":\"x\"}}],\"Count\":1}\n").unwrap();
     fs::write(folder.path().join("b"), "{\"pk\":{\"s\":\"a\"},\"sk\":{\"n\":\"1\"}}\n").unwrap();
     refused(&fake, &import(&fake, folder.path(), "--max-rejects all"), &["/a: ", "the reply of a Scan"]);
 }
 
-/// A backup with three lines that are no items, and a place beside it.
+/// A backup with three bad lines, and a folder beside it.
 fn three_bad_lines() -> (tempfile::TempDir, tempfile::TempDir) {
     let (folder, outer) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let file = BackupWriter::new(100).edc(folder.path()).swap_remove(0);
@@ -384,7 +313,7 @@ fn a_fifo_gets_each_line_once_and_stays_a_fifo() {
     assert!(started_at.elapsed() < Duration::from_secs(20), "it has waited for a reader");
     let read = fifo.clone();
     let reading = std::thread::spawn(move || fs::read_to_string(read).unwrap());
-    // Until the reader has opened it, there is none.
+    // There is no reader until it has opened it.
     let finished = loop {
         let finished = import(&fake, folder.path(), &with_rejects(&fifo));
         if finished.code != Some(2) {

@@ -1,4 +1,4 @@
-//! Imports with a place for their state go on where they were, whatever ended them.
+//! Imports with `--state` resume where they were, whatever ended them.
 
 use crate::run::{command, holds_all, import, refused, report, sink, writes};
 use nix::sys::signal::Signal::{self, SIGKILL, SIGTERM};
@@ -22,7 +22,7 @@ fn is_data(path: &Path) -> bool {
     name != "manifest" && !name.starts_with('_')
 }
 
-/// A backup, a table for it, and a place for state.
+/// A backup, a table for it, and a folder for state.
 struct Place {
     fake: Fake,
     backup: TempDir,
@@ -44,7 +44,7 @@ impl Place {
         command(&self.fake, self.backup.path(), &format!("--state {} {args}", self.state()))
     }
 
-    /// Imports until this share has been written, and a moment more for the journal; then sends a signal.
+    /// Imports until this share has been written, waits a moment for the journal, and sends a signal.
     #[track_caller]
     fn end(&self, args: &str, percent: u64, signal: Signal) -> Finished {
         let mut child = self.command(args).start();
@@ -66,7 +66,7 @@ impl Place {
 }
 
 #[test]
-fn a_killed_import_goes_on_without_checking_again_and_writes_little_twice() {
+fn a_killed_import_resumes_without_a_second_check_and_writes_little_twice() {
     let place = Place::new();
     place.end("--write-units 8000 --workers 3", 30, SIGKILL);
     let status = place.status();
@@ -83,7 +83,7 @@ fn a_killed_import_goes_on_without_checking_again_and_writes_little_twice() {
 }
 
 #[test]
-fn a_stopped_import_says_that_it_goes_on_and_only_the_same_one_does() {
+fn a_stopped_import_says_that_it_can_resume_and_only_the_same_import_resumes() {
     let place = Place::new();
     let finished = place.end("--check first --write-units 8000", 30, SIGTERM);
     assert_eq!(finished.code, Some(3), "{}", finished.stderr);
@@ -101,7 +101,7 @@ fn a_stopped_import_says_that_it_goes_on_and_only_the_same_one_does() {
     };
     let other_mode = place.command("--mode put-if-absent").run();
     says(other_mode, &["an unfinished import with --mode put, not put-if-absent", "--restart"]);
-    // A file that was written anew is another one.
+    // A rewritten file is another file.
     let file = fs::read_dir(place.backup.path()).unwrap().flatten().map(|entry| entry.path());
     let file = file.filter(|path| is_data(path)).min().unwrap();
     let text = fs::read(&file).unwrap();
@@ -143,7 +143,7 @@ fn what_was_refused_by_the_check_leaves_no_state() {
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, format!("{text}no item\n")).unwrap();
     refused(&place.fake, &place.command("").run(), &["not the JSON of an item"]);
-    assert!(!Path::new(&place.state()).exists(), "nothing was done that could be gone on with");
+    assert!(!Path::new(&place.state()).exists(), "nothing was done that could be resumed");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! DynamoDB's rules for items: what breaks one is found by the check, with file, byte and reason, before anything
-//! is written; what breaks none is written. An emulator that shares no code with this says which is which.
+//! DynamoDB's rules for items: the check finds what breaks one, with file, byte and reason, before anything
+//! is written. Everything else is written. An emulator that shares no code with this decides which is which.
 
 use serde_json::{Value, json};
 use std::fs;
@@ -179,6 +179,6 @@ fn a_value_that_an_index_refuses_is_named_with_file_and_byte_and_nothing_is_writ
         }
     }
     assert!(server.items("Indexed").is_empty());
-    // What is deleted need not suit any index.
+    // A deleted item need not conform to any index.
     import(folder.path(), "Indexed", "--mode delete").succeeded();
 }

@@ -1,4 +1,4 @@
-//! One import by the real `tablehaul`, and what must be true of any that went well.
+//! One import by the real `tablehaul`, and what must be true of any successful one.
 
 use serde_json::Value;
 use std::path::Path;
@@ -31,7 +31,7 @@ pub(crate) fn import(fake: &Fake, folder: &Path, args: &str) -> Finished {
     command(fake, folder, args).run()
 }
 
-/// The report of an import that went well.
+/// The report of a successful import.
 #[track_caller]
 pub(crate) fn report(finished: &Finished) -> Value {
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
@@ -52,7 +52,7 @@ pub(crate) fn holds_all(fake: &Fake, num_items: u64) -> WriteStats {
     writes
 }
 
-/// Refused with one line that holds these words, and nothing was written.
+/// Makes sure that it was refused with one line that holds these words, and that nothing was written.
 #[track_caller]
 pub(crate) fn refused(fake: &Fake, finished: &Finished, words: &[&str]) {
     assert_eq!(finished.code, Some(2), "stdout:\n{}\nstderr:\n{}", finished.stdout, finished.stderr);

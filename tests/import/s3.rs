@@ -11,7 +11,7 @@ use tests_support::{BackupWriter, Fake};
 
 const BUCKET: &str = "backups";
 
-/// A bucket with what is in a folder, under `exports/`.
+/// A bucket with the files of a folder under `exports/`.
 fn uploaded(folder: &Path) -> S3 {
     let s3 = S3::start();
     s3.create_bucket(BUCKET);
@@ -71,7 +71,7 @@ fn rejected_lines_go_to_an_object() {
     assert_eq!((&entry["offset"], &entry["line"]), (&json!(text.len()), &json!("nonsense")));
 }
 
-/// A backup in S3 with so many lines that are no items.
+/// A backup in S3 with this many lines that are not items.
 fn with_bad_lines(lines: usize) -> S3 {
     let folder = tempfile::tempdir().unwrap();
     let file = BackupWriter::new(1_000).edc(folder.path()).swap_remove(0);
@@ -136,11 +136,11 @@ fn a_refused_import_leaves_no_object_for_its_rejects() {
         assert_eq!(s3.objects(BUCKET), before, "{args}");
     };
     refused("--rejects s3://backups/exports/today.jsonl", "is inside the backup folder");
-    // Refused by something else: a place for state that is taken.
+    // Refused for another reason: the folder for state is in use.
     let taken = tempfile::tempdir().unwrap();
     fs::write(taken.path().join("holiday.jpg"), "x").unwrap();
     refused(&format!("--rejects s3://backups/r --state {}", taken.path().display()), "holiday.jpg");
-    // Cut off, which only the check of every line finds.
+    // Truncated, which only the check of every line finds.
     let bytes = fs::read(&file).unwrap();
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
     s3.put(BUCKET, &format!("exports/{name}"), bytes[..bytes.len() / 2 - 7].to_vec());

@@ -1,4 +1,4 @@
-//! Every kind of backup is found by what it holds, and every item of it arrives.
+//! Every kind of backup is recognised by its contents, and all its items arrive.
 
 use crate::run::{command, holds_all, import, report, sink, writes};
 use std::path::Path;
@@ -63,7 +63,7 @@ fn lines_of_hive_arrive() {
 }
 
 #[test]
-fn full_exports_of_dynamodb_arrive_wherever_above_them_one_points() {
+fn full_exports_of_dynamodb_arrive_from_any_folder_above_them() {
     for (format, described) in [(NativeFormat::Json, "DynamoDB JSON"), (NativeFormat::Ion, "Amazon Ion")] {
         let folder = tempfile::tempdir().unwrap();
         let own = backup().native(folder.path(), format);
@@ -99,7 +99,7 @@ fn an_incremental_export_is_applied() {
 }
 
 #[test]
-fn a_plan_tells_of_removals_also_where_the_export_is_found_in_a_folder_above_it() {
+fn a_plan_mentions_removals_even_if_a_folder_above_the_export_is_given() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
     backup().native_incremental(folder.path(), NativeFormat::Json, 100..600);
     let plan = command(&fake, folder.path(), "--dry-run").run().succeeded();

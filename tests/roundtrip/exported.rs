@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tests_support::command::Tablehaul;
 use tests_support::{DynamoDb, S3, backup, emr};
 
-/// The bucket that exports go to, each into a folder of its own.
+/// The bucket of all exports, each in its own folder.
 pub(crate) const BUCKET: &str = "backups";
 
 /// One S3 for all tests of this binary; it ends with the process.
@@ -28,7 +28,7 @@ pub(crate) enum Place {
     S3,
 }
 
-/// A whole backup, of which [`Exported::run`] has checked everything that doesn't need the items.
+/// A complete backup. [`Exported::run`] has checked everything that doesn't need the items.
 #[derive(Debug)]
 pub(crate) struct Exported {
     pub(crate) folder: PathBuf,
@@ -77,13 +77,13 @@ impl Exported {
         files.iter().map(|file| file["name"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// How many upload parts a part file was written in.
+    /// The number of upload parts of a part file.
     pub(crate) fn num_parts(&self, name: &str) -> u32 {
         assert_eq!(self.place, Place::S3);
         STORE.num_parts(BUCKET, &format!("{}/{name}", self.prefix))
     }
 
-    /// The items are these and no others, each once, value for value and byte for byte.
+    /// The backup holds exactly these items, each once, value for value and byte for byte.
     #[track_caller]
     pub(crate) fn holds(&self, items: &[Value], key: &[(&str, &str)]) {
         let lines = backup::lines(&self.folder);
@@ -128,7 +128,7 @@ impl Exported {
         assert_eq!(fs::read(self.folder.join("_SUCCESS")).unwrap(), b"");
     }
 
-    /// The keys in short are those of the table's description.
+    /// The recorded keys are those of the table's description.
     fn check_key(&self) {
         let (table, keys) = (&self.export["table"], &self.export["keys"]);
         let attributes = table["AttributeDefinitions"].as_array().unwrap();
@@ -140,7 +140,7 @@ impl Exported {
         }
     }
 
-    /// There is nothing but the files that belong to a backup, no trace of the work.
+    /// The folder holds only the files of a backup.
     fn check_folder(&self, names: &[String]) {
         let list = |folder: &Path| {
             let entries = fs::read_dir(folder).unwrap();
@@ -184,7 +184,7 @@ impl Exported {
     }
 }
 
-/// What the recorded upload parts of a file are, by their recorded lengths.
+/// The upload parts of a file, by their recorded lengths.
 fn parts(stored: &[u8], file: &Value, is_compressed: bool) -> Value {
     let mut rest = stored;
     let parts = file["parts"].as_array().unwrap().iter().map(|part| {
@@ -232,7 +232,7 @@ pub(crate) fn pieces(path: &Path) -> Vec<Vec<u8>> {
     pieces
 }
 
-/// gzip and zstd themselves find the file sound, where they are installed.
+/// The commands gzip and zstd accept the file, where they are installed.
 fn standard_tool_reads(path: &Path) {
     let tool = match path.extension().and_then(|extension| extension.to_str()) {
         Some("gz") => "gzip",
@@ -243,7 +243,7 @@ fn standard_tool_reads(path: &Path) {
     assert!(outcome.map_or(true, |status| status.success()), "{tool} -t {}", path.display());
 }
 
-/// The manifest as EDC writes it: names in the order of their reverse.
+/// The manifest as EDC writes it: ordered by reversed name.
 fn expected_manifest(url: &str, names: &[String]) -> String {
     let reversed = |name: &String| name.chars().rev().collect::<String>();
     let names: BTreeMap<String, &String> = names.iter().map(|name| (reversed(name), name)).collect();

@@ -1,4 +1,4 @@
-//! Backups of more than one file and of more than one upload part, and when they can be seen.
+//! Backups of several files and several upload parts, and when they become visible.
 
 use super::exported::{BUCKET, Exported, Place, STORE, pieces};
 use base64::Engine;
@@ -45,7 +45,7 @@ fn each_upload_part_is_a_gzip_member_or_a_zstd_frame() {
 }
 
 #[test]
-fn nothing_looks_whole_in_s3_before_it_is() {
+fn nothing_in_s3_looks_complete_before_it_is() {
     let fake = Fake::start(["--table", "Forum:items=30000"]);
     let endpoint = (fake.endpoint(), STORE.endpoint());
     STORE.create_bucket("watched");
@@ -57,7 +57,7 @@ fn nothing_looks_whole_in_s3_before_it_is() {
     while child.try_wait().unwrap().is_none() {
         let listing = STORE.objects("watched");
         num_with_uploads += u32::from(!STORE.uploads("watched").is_empty());
-        // At least: one item was read to see whether it may be.
+        // At least: one item was read to test the permission.
         let is_read = fake.table_stats("Forum").items >= 30_000;
         listings.push((listing, is_read));
         std::thread::sleep(Duration::from_millis(5));

@@ -1,4 +1,4 @@
-//! A server that keeps to the protocol, but does everything otherwise than `DynamoDB` and the emulators.
+//! A server that follows the protocol, but does everything differently from `DynamoDB` and the emulators.
 
 use super::exported::{Exported, Place};
 use serde_json::json;
@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use tests_support::emr;
 
 /// Spaces where JSON allows them, escapes where none are needed, unknown fields, the position before the
-/// items, and no word of the capacity consumed.
+/// items, and no consumed capacity.
 const FIRST_PAGE: &str = r#" { "Unknown" : [ { "Items" : [ 1 , "]}" ] } ] , "LastEvaluatedKey" : { "pk" : { "S" : "\u0061" } } ,
 	"ScannedCount" : 7 , "Items" : [ { "\u0070k" : { "S" : "\u0061" } , "m" : { "M" : { "" : { "L" : [ ] } } } } ,
 	{ "pk" : { "S" : "\ud83d\ude00\/" } , "b" : { "BOOL" : false } } ] , "Count" : 2 } "#;
@@ -57,7 +57,7 @@ fn head_and_body(body: &str, chunked: bool) -> String {
 }
 
 #[test]
-fn a_server_that_does_all_otherwise_and_tells_no_capacity_is_understood() {
+fn a_server_with_unusual_replies_and_no_capacity_is_understood() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {

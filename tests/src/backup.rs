@@ -68,7 +68,7 @@ pub fn holds_each_item_once(folder: &Path, n: u64) {
     let missing: Vec<u64> = (0..n).filter(|index| !count.contains_key(index)).collect();
     let first =
         |indexes: &[u64]| format!("{} ({:?} …)", indexes.len(), indexes.iter().take(5).collect::<Vec<_>>());
-    assert!(doubled.is_empty(), "doubled: {}", first(&doubled));
+    assert!(doubled.is_empty(), "duplicated: {}", first(&doubled));
     assert!(missing.is_empty(), "missing: {}", first(&missing));
     assert_eq!(count.len() as u64, n, "items that the table does not have");
 }

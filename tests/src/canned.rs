@@ -1,4 +1,4 @@
-//! A server whose every reply the test decides, and that remembers what it was asked. Enough HTTP for the SDK.
+//! A server whose replies the test decides. It records all requests. Its HTTP is enough for the SDK.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::http;
 
-/// A request as it came.
+/// A request as received.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// Such as `GET`.
@@ -48,7 +48,7 @@ impl Request {
     }
 }
 
-/// What is answered.
+/// A reply.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     /// The HTTP status code.
@@ -99,14 +99,14 @@ impl Canned {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (answer, noted) = (Arc::clone(&answer), Arc::clone(&noted));
-                // One whose connection breaks is of no interest.
+                // Broken connections are ignored.
                 std::thread::spawn(move || serve(&stream, answer.as_ref(), &noted));
             }
         });
         Self { address, requests }
     }
 
-    /// One that hands requests of `DynamoDB` on to a server at `endpoint`, and its answers back.
+    /// A server that forwards requests of `DynamoDB` to `endpoint`.
     ///
     /// # Panics
     /// When there is no free port.
@@ -158,7 +158,7 @@ impl Canned {
         self.address
     }
 
-    /// All that it was asked so far, in order.
+    /// All requests so far, in order.
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.requests).clone()
     }
@@ -191,7 +191,7 @@ fn serve(
     Ok(())
 }
 
-/// Nothing when the other side has no more to ask.
+/// `None` if the client sends no further request.
 fn read(reader: &mut impl BufRead, mut stream: &TcpStream) -> std::io::Result<Option<Request>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {

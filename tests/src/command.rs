@@ -12,7 +12,7 @@ pub struct Tablehaul {
     command: Command,
 }
 
-/// What a finished command left.
+/// The result of a finished command.
 #[derive(Debug)]
 pub struct Finished {
     /// Exit code; nothing if a signal ended it.
@@ -32,8 +32,8 @@ impl Tablehaul {
         Self::of(Command::new(binary("tablehaul")), args)
     }
 
-    /// The same, run by a shell that does `first` before; its last word must be `"$@"`, with `exec` if signals
-    /// shall reach `tablehaul`.
+    /// The same, run by a shell that runs `first` before. Its last word must be `"$@"`, with `exec` if signals
+    /// must reach `tablehaul`.
     pub fn after<I>(first: &str, args: I) -> Self
     where
         I: IntoIterator<Item: AsRef<OsStr>>,
@@ -167,12 +167,12 @@ pub fn finish(child: Child) -> Finished {
 }
 
 impl Finished {
-    /// Makes sure that it went well.
+    /// Makes sure that the command succeeded.
     ///
     /// # Panics
-    /// When it did not, with everything it said.
+    /// If it did not, with its whole output.
     #[track_caller]
-    #[expect(clippy::return_self_not_must_use, reason = "that it went well is often all a test asks")]
+    #[expect(clippy::return_self_not_must_use, reason = "many tests only ask whether it succeeded")]
     pub fn succeeded(self) -> Self {
         assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self

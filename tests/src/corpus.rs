@@ -26,7 +26,7 @@ pub fn golden(name: &str) -> Vec<Value> {
     text.lines().map(item).collect()
 }
 
-/// What `golden/` has not. Numbers are in `DynamoDB`'s normal form, so that every server gives them back so.
+/// Items that `golden/` lacks. Numbers are in `DynamoDB`'s normal form, so that every server returns the same text.
 pub fn odd() -> Vec<Value> {
     let mut items = Vec::new();
     let mut add = |what: &str, attributes: Vec<(String, Value)>| {

@@ -38,7 +38,7 @@ impl DemoDynamo {
         Self { server: serve(database, 0), database: Some(database.to_owned()) }
     }
 
-    /// Kills it. What it had on disk stays, and can be had again after [`start_again`](Self::start_again).
+    /// Kills it. Its files stay for [`start_again`](Self::start_again).
     pub fn kill(&mut self) {
         self.server.kill();
     }

@@ -1,11 +1,11 @@
-//! `DynamoDB` without a client library: requests and replies as the JSON they are. What a table holds is asked
-//! this way, so that an export is compared with something that shares no code with it.
+//! `DynamoDB` without a client library: requests and replies are plain JSON. Tests read tables
+//! this way, so that exports are compared with a reader that shares no code with them.
 
 use crate::http;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
-/// Enough for servers that look at a signature's form, but not at the signature.
+/// Enough for servers that check the form of a signature, but not the signature.
 const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=testkey/20260101/us-east-1/dynamodb/aws4_request, \
                          SignedHeaders=host;x-amz-date, Signature=0";
 
@@ -31,7 +31,7 @@ impl DynamoDb {
     /// What the server answered if it refused.
     ///
     /// # Panics
-    /// When no whole answer comes.
+    /// If no complete answer arrives.
     #[track_caller]
     pub fn call(&self, action: &str, request: &Value) -> Result<Value, String> {
         let target = format!("DynamoDB_20120810.{action}");
@@ -73,7 +73,7 @@ impl DynamoDb {
     /// What the server answered if it refused.
     ///
     /// # Panics
-    /// When no whole answer comes.
+    /// If no complete answer arrives.
     #[track_caller]
     pub fn put(&self, table: &str, item: &Value) -> Result<(), String> {
         self.call("PutItem", &json!({"TableName": table, "Item": item})).map(drop)

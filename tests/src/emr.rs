@@ -1,4 +1,4 @@
-//! The lines of a backup once more, slow and obvious, on value trees: what `job` does on bytes.
+//! The lines of a backup, in the simplest form on value trees: what `job` does on bytes.
 
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -60,8 +60,8 @@ pub fn with_sorted_sets(item: &Value) -> Value {
     }
 }
 
-/// Whether two texts consist of the same bytes, in whatever order. Of two lines for one item that says that
-/// they differ in the order of attributes at most: the same escapes, no space, nothing twice.
+/// Whether two texts consist of the same bytes in any order. For two lines of one item this means that
+/// they differ only in the order of attributes: the same escapes, no space, no duplicates.
 pub fn same_but_for_order(one: &str, other: &str) -> bool {
     let count = |text: &str| {
         let mut count = [0_u64; 256];

@@ -1,4 +1,4 @@
-//! `fake-dynamodb` as tests and benches use it. What it can do is in `fake/main.rs` and its `--help`.
+//! `fake-dynamodb` for tests and benches. Its `--help` and `fake/main.rs` say what it can do.
 
 use crate::http::{self, Reply};
 use crate::process::Server;
@@ -98,7 +98,7 @@ impl Fake {
     /// One `DynamoDB` request, as a client without the SDK would send it; `action` is e.g. `Scan`.
     ///
     /// # Panics
-    /// When no whole answer comes.
+    /// If no complete answer arrives.
     #[track_caller]
     #[expect(clippy::needless_pass_by_value, reason = "callers write json!({…}) in place")]
     pub fn call(&self, action: &str, request: Value) -> Reply {

@@ -1,5 +1,5 @@
-//! A bucket policy before a real S3: a proxy that refuses what the policy does not allow, in the words of S3, passes
-//! everything else on as it came, so that signatures stay valid, and keeps what it saw.
+//! A bucket policy in front of a real S3: a proxy that refuses what the policy does not allow, as S3 does, forwards
+//! everything else unchanged, so that signatures stay valid, and records all requests.
 
 use crate::http;
 use bytes::Bytes;
@@ -16,19 +16,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-/// What a policy demands: headers, and what each must say.
+/// What a policy demands: headers and their values.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// With every call.
+    /// In every request.
     pub calls: Vec<(&'static str, String)>,
-    /// With each that makes an object.
+    /// In each request that creates an object.
     pub objects: Vec<(&'static str, String)>,
 }
 
-/// A request that came.
+/// A recorded request.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// What it was, such as `PutObject`.
+    /// Its operation, such as `PutObject`.
     pub operation: &'static str,
     /// `/bucket/key`.
     pub path: String,
@@ -47,7 +47,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Begins to guard the S3 at a URL such as `http://127.0.0.1:8000`.
+    /// Starts a proxy for the S3 at a URL such as `http://127.0.0.1:8000`.
     ///
     /// # Panics
     /// When that is no such URL, or it can't listen.
@@ -81,12 +81,12 @@ impl Gate {
         format!("http://{}", self.address)
     }
 
-    /// What came since the last time this was asked.
+    /// The requests since the last call.
     pub fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut lock(&self.seen))
     }
 
-    /// The operations among what came since the last time, none of which may have been refused.
+    /// The operations of the requests since the last call. None may have been refused.
     ///
     /// # Panics
     /// When one was.
@@ -120,7 +120,7 @@ type Refusal = (StatusCode, &'static str, String);
 impl Guard {
     async fn handle(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
         let (head, body) = request.into_parts();
-        // Also of what is refused: a client that is still sending would miss the answer.
+        // Refused requests are read as well: a client that is still sending would miss the answer.
         let body = body.collect().await?.to_bytes();
         let operation = operation(&head.method, &head.uri, &head.headers);
         let refusal = self.refusal(operation, &head.headers);
@@ -200,7 +200,7 @@ impl Guard {
     }
 }
 
-/// What a request is, by its method and what stands in its URL (Amazon S3 API Reference).
+/// The operation of a request, by its method and URL (Amazon S3 API Reference).
 fn operation(method: &Method, uri: &Uri, headers: &HeaderMap) -> &'static str {
     let query = uri.query().unwrap_or_default();
     let has = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));

@@ -17,19 +17,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-/// Ends the cluster when whoever started it is gone, in whatever way; a Ctrl-C doesn't reach it.
+/// Ends the cluster when the process that started it has ended in any way. A Ctrl-C doesn't reach the cluster.
 const REAPER: &str = r#"trap "" HUP INT TERM; read -r _; exec "$1" --discard"#;
-/// How many ports a cluster has, in a row; the last is nobody's, and is held by its [`Hadoop`] to keep others away.
+/// The number of consecutive ports of a cluster. Its [`Hadoop`] holds the last one to keep other clusters away.
 const NUM_PORTS: u16 = 20;
 /// Where the ports of clusters begin and end: below those that Linux gives to clients.
 const PORTS: std::ops::Range<u16> = 10_000..32_000;
 
-/// What is lost of a node.
+/// The parts of a node that can be killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// All of it: the `NodeManager` and its containers.
     Host,
-    /// The `NodeManager`, as in a crash or a broken network; its containers run on.
+    /// The `NodeManager`, as in a crash or a broken network; its containers keep running.
     Daemon,
 }
 
@@ -96,7 +96,7 @@ impl Hadoop {
         hadoop
     }
 
-    /// Starts again what was killed of it.
+    /// Restarts the killed parts.
     ///
     /// # Panics
     /// When something doesn't get ready.
@@ -119,7 +119,7 @@ impl Hadoop {
         succeed(&mut command);
     }
 
-    /// Kills all of it at once, and all that was started with [`Hadoop::env`], and forgets its files, as if its machines
+    /// Kills the whole cluster, with all that was started with [`Hadoop::env`], and forgets its files, as if its machines
     /// were gone. Nothing can be done with it after that.
     ///
     /// # Panics
@@ -130,12 +130,12 @@ impl Hadoop {
         succeed(script(scripts().join("down")).arg("--discard").env("CLUSTER_RUN", &self.run));
     }
 
-    /// Ends it and waits until all of it is gone. Dropping it does the same.
+    /// Ends the cluster and waits until all its processes have ended. Dropping it does the same.
     pub fn stop(self) {
         drop(self);
     }
 
-    /// The variables of one who uses it: `HADOOP_HOME`, `HADOOP_CONF_DIR`, `JAVA_HOME`, and `PATH` with its commands.
+    /// The environment of its users: `HADOOP_HOME`, `HADOOP_CONF_DIR`, `JAVA_HOME`, and `PATH` with its commands.
     /// One more marks the process as the cluster's, so that it ends with it.
     ///
     /// # Panics
@@ -256,7 +256,7 @@ fn succeed(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The last of so many ports that are free and stay so as long as all who look for some look in this way.
+/// The last of this many consecutive free ports. They stay free as long as everyone searches in this way.
 #[track_caller]
 fn free_ports() -> TcpListener {
     let free = |port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();

@@ -56,7 +56,7 @@ fn parse(answer: &[u8]) -> Option<Reply> {
     Some(Reply { status, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
-/// The body that came in chunks: each is its length in hexadecimal, a line end, so many bytes, and a line end
+/// The body of a chunked reply. A chunk is its length in hexadecimal, a line end, that many bytes, and a line end
 /// (RFC 9112, section 7.1); the last is empty.
 fn joined(mut chunks: &[u8]) -> Option<Vec<u8>> {
     let mut body = Vec::new();

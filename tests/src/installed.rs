@@ -1,4 +1,4 @@
-//! Servers of others that `scripts/setup` installs: finding them, starting them on a free port, leaving
+//! The servers that `scripts/setup` installs: finding them, starting them on a free port, and leaving
 //! neither a process nor a file behind. Not for binaries of this workspace.
 
 use std::ffi::OsStr;
@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 /// How long a server may take until it listens; moto imports half of Python first.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Another process may take the port between our look and the server's.
+/// Tries, because another process may take the port before the server does.
 const ATTEMPTS: usize = 5;
 /// What it says, in its folder.
 const LOG: &str = "log";
-/// Ends process $1 and removes folder $2 when whoever started it is gone, in whatever way; unless it is told
-/// by a line that it is no longer needed.
+/// Ends process $1 and removes folder $2 when the process that started it has ended in any way, unless a line
+/// says that it is no longer needed.
 const REAPER: &str = r#"read -r _ && exit; kill -9 "$1" 2>/dev/null; exec rm -rf "$2""#;
 
 /// The path of something that `scripts/setup PART` installs.
@@ -43,7 +43,7 @@ pub(crate) struct Installed {
 }
 
 impl Installed {
-    /// Starts what `command` makes of a free address and a folder of the server's own, and waits until it
+    /// Starts the server that `command` returns for a free address and its own folder, and waits until it
     /// listens.
     ///
     /// # Panics
@@ -146,7 +146,7 @@ fn spawn(mut command: Command, folder: &Path) -> (Child, Child) {
 
 impl Drop for Installed {
     fn drop(&mut self) {
-        // The reaper kills the server first, which is still ours: it hasn't been waited for.
+        // The server cannot be another process with its id yet: nobody has waited for it.
         drop(self.reaper.stdin.take());
         let _ = self.reaper.wait();
         let _ = self.child.wait();

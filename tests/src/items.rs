@@ -1,4 +1,4 @@
-//! The items of the fake `DynamoDB`: each is a pure function of its index, so that a test can say which
+//! The items of the fake `DynamoDB`: each is a pure function of its index, so that a test knows which
 //! items an export must hold without asking the server.
 //!
 //! Sizes follow `DynamoDB`'s rule (Developer Guide, "`DynamoDB` item sizes and formats"): UTF-8 bytes of names
@@ -120,7 +120,7 @@ mod tests {
     use base64::Engine;
     use serde_json::Value;
 
-    /// The rule once more, on the parsed item, slow and obvious.
+    /// The same rule on the parsed item, in the simplest form.
     fn measured(value: &Value) -> u64 {
         let (kind, inner) = value.as_object().and_then(|typed| typed.iter().next()).expect("a typed value");
         let number = |text: &Value| {

@@ -20,7 +20,7 @@
 //! - [`backup`]: reading what it wrote, independently.
 //! - [`backup_writer`]: backups of the fake's items in every layout and codec that an import reads.
 //! - [`scan_order`]: the order in which a table gives its items, and how widely writes are spread over it.
-//! - [`dice`]: chance that can be had again.
+//! - [`rng`]: random numbers that can be repeated.
 //! - [`mod@proxy`]: a network that fails.
 //! - [`stats`]: what `fake-dynamodb` counts; the words both sides of its admin endpoint speak.
 //! - [`pace`]: how closely a budget was kept, by those counts.
@@ -32,7 +32,6 @@ pub mod canned;
 pub mod command;
 pub mod corpus;
 pub mod demo;
-pub mod dice;
 pub mod dynamodb;
 pub mod emr;
 pub mod fake;
@@ -45,6 +44,7 @@ pub mod moto;
 pub mod pace;
 pub mod process;
 pub mod proxy;
+pub mod rng;
 pub mod s3;
 pub mod scan_order;
 pub mod stats;
@@ -54,7 +54,6 @@ pub mod usage;
 pub use backup_writer::BackupWriter;
 pub use canned::Canned;
 pub use demo::DemoDynamo;
-pub use dice::Dice;
 pub use dynamodb::DynamoDb;
 pub use fake::Fake;
 pub use gate::Gate;
@@ -64,4 +63,5 @@ pub use items::{expected_keys, item_index, item_key};
 pub use moto::Moto;
 pub use process::binary;
 pub use proxy::Proxy;
+pub use rng::Rng;
 pub use s3::S3;

@@ -1,4 +1,4 @@
-//! moto as a second `DynamoDB`, written by others in another language: no test of items rests on the habits of
+//! moto as a second, independent `DynamoDB` in another language, so that no test depends on the habits of
 //! one emulator. It reports a consumed capacity of 1.0 whatever a call did, and needs Python to run.
 
 use crate::DynamoDb;
@@ -9,9 +9,9 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// The bucket in moto's own S3 that exports go to.
+/// The bucket of exports, in moto's own S3.
 const BUCKET: &str = "exports";
-/// Enough for moto to know that it is its S3 that is spoken to.
+/// A signature by which moto recognises requests to its S3.
 const SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=testkey/20260101/us-east-1/s3/aws4_request, \
                          SignedHeaders=host;x-amz-date, Signature=0";
 

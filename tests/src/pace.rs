@@ -1,9 +1,9 @@
-//! How closely a budget was kept, by the accounting of `fake-dynamodb`, which is not ours to flatter.
+//! How closely a budget was kept, by the independent accounting of `fake-dynamodb`.
 
 use crate::stats::{BUCKET_MILLIS, TableStats, WriteStats};
 use std::fmt;
 
-/// The window that must nowhere exceed the budget by more than a little, in seconds.
+/// The length of the windows that may exceed the budget only a little, in seconds.
 const WINDOW_SECS: f64 = 10.0;
 
 /// What workers and the bucket may hold at the first request, in seconds of budget: a worker half a second of its
@@ -58,7 +58,7 @@ impl Pace {
         Self { throttles: writes.throttles_after(SETTLED_SECS), ..Self::of(&stats, rate, secs) }
     }
 
-    /// Is it within what is promised?
+    /// Whether this keeps the promise.
     pub fn is_kept(&self) -> bool {
         (97.0..=100.0).contains(&self.mean_percent)
             && self.highest_percent <= 103.0
@@ -87,7 +87,7 @@ impl fmt::Display for Pace {
     }
 }
 
-/// Titles of what `Display` writes.
+/// The titles of the columns that `Display` writes.
 pub const TITLES: &str = "       mean   highest 10 s      95 % after   throttles";
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds of a test run")]

@@ -1,5 +1,5 @@
 //! Running the binaries of this workspace: finding them, waiting until a server says where it listens, and
-//! leaving none behind. Not for binaries of others.
+//! leaving none behind. For other binaries there is `installed`.
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -29,7 +29,7 @@ pub fn binary(name: &str) -> PathBuf {
 }
 
 /// A server process of this workspace. It ends when this is dropped, and when the process that started it is
-/// gone in whatever way: its standard input closes then.
+/// gone in any way, because its standard input closes then.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
@@ -101,7 +101,7 @@ impl Drop for Server {
     }
 }
 
-/// Sends a signal. That a process is gone already is no failure of a test.
+/// Sends a signal. It is not an error if the process has ended.
 ///
 /// # Panics
 /// When it may not be sent.
@@ -113,7 +113,7 @@ pub fn send(pid: i32, signal: Signal) {
     }
 }
 
-/// Runs, sleeps or is stopped; not ended, whether or not its parent knows.
+/// Whether a process runs, sleeps or is stopped. A zombie is not alive.
 pub fn is_alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());

@@ -1,5 +1,5 @@
-//! S3 by versitygw over a folder, as `scripts/setup s3` installs it: real multipart uploads, checksums, users and
-//! policies, by one who knows nothing of us. All looks go through the API, as a user's would.
+//! S3: versitygw over a folder, as `scripts/setup s3` installs it, with real multipart uploads, checksums, users and
+//! policies. It is independent of this project. Tests use its API, as a user would.
 
 use crate::installed::{Installed, installed};
 use aws_sdk_s3::Client;
@@ -24,7 +24,7 @@ pub const SECRET_KEY: &str = "testsecret";
 /// A running versitygw with no bucket yet; it and everything in it are gone when this is dropped.
 pub struct S3 {
     server: Installed,
-    /// Who may do everything, and owns the buckets.
+    /// The user who may do everything and owns the buckets.
     owner: String,
     client: Client,
     runtime: Option<Runtime>,
@@ -64,7 +64,7 @@ impl S3 {
         self.server.endpoint()
     }
 
-    /// Kills it. What it holds stays, and can be had again after [`start_again`](Self::start_again).
+    /// Kills it. Its buckets stay for [`start_again`](Self::start_again).
     pub fn kill(&mut self) {
         self.server.kill();
     }
@@ -79,7 +79,7 @@ impl S3 {
         self.server.start_again(|address, folder| versitygw(owner, address, folder));
     }
 
-    /// Copies its own folder, with parts of uploads and what it said, for one who wants to look.
+    /// Copies its folder, with parts of uploads and its log, for inspection.
     ///
     /// # Panics
     /// When that can't be copied.
@@ -161,7 +161,7 @@ impl S3 {
         reply.uploads.unwrap_or_default().into_iter().filter_map(|upload| upload.key).collect()
     }
 
-    /// Aborts all multipart uploads of a bucket, as a lifecycle rule does. Gives their keys.
+    /// Aborts all multipart uploads of a bucket, as a lifecycle rule does. Returns their keys.
     ///
     /// # Panics
     /// When one can't be aborted.
@@ -174,7 +174,7 @@ impl S3 {
         open.into_iter().map(|(key, _)| key).collect()
     }
 
-    /// Loses the first part of every multipart upload of a bucket: another one is in its place. Gives the keys.
+    /// Replaces the first part of every multipart upload of a bucket, as if it was lost. Returns the keys.
     ///
     /// # Panics
     /// When one can't be written.
@@ -195,7 +195,7 @@ impl S3 {
         uploads.filter_map(|upload| upload.key.zip(upload.upload_id)).collect()
     }
 
-    /// How many parts an object was uploaded in; 1 for one that was put whole.
+    /// The number of parts of an object's upload; 1 if it was put at once.
     ///
     /// # Panics
     /// When there is no such object.

@@ -1,11 +1,11 @@
-//! The order in which a table gives its items, and how widely writes are spread over it. `DynamoDB` places
-//! items by a hash of the partition key that it doesn't tell; here it is MD5. What counts is that a Scan goes
-//! through the items of one partition after the other, and that whoever writes in that order keeps one
+//! The order in which a table returns its items, and how widely writes are spread over it. `DynamoDB` places
+//! items by an undocumented hash of the partition key; here it is MD5. What matters is that a Scan reads
+//! one partition after the other, and that a writer in that order keeps one
 //! partition busy while all others are idle.
 
 use md5::{Digest, Md5};
 
-/// Writes that are looked at together.
+/// The number of writes in a window.
 const WINDOW: u64 = 1_000;
 
 /// Where the items of a partition key stand in a table: the first eight bytes of its MD5, big endian.
@@ -29,7 +29,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// One item was written, after all those told before.
+    /// Records the next item written.
     pub fn written(&mut self, pk: &str) {
         self.window[sixteenth(pk)] += 1;
         self.num_written += 1;
@@ -39,7 +39,7 @@ impl Spread {
         }
     }
 
-    /// Of the items of a window, what share in thousandths one sixteenth got; the most of all windows so far.
+    /// The largest share, in thousandths, of the items of a window that one sixteenth got, in any window so far.
     /// None before the first is full.
     #[must_use]
     pub fn highest_per_mille(&self) -> Option<u64> {

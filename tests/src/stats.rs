@@ -1,4 +1,4 @@
-//! What `fake-dynamodb` counts, as it goes over its admin endpoint, and the questions tests ask of it.
+//! What `fake-dynamodb` counts, as its admin endpoint returns it, and queries for tests.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What a process has used, by `/proc`.
+//! The processor time and memory of a process, from `/proc`.
 
 use std::time::Duration;
 

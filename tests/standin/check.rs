@@ -1,4 +1,4 @@
-//! Do the two stand-ins look like `DynamoDB` to the real client, and does the harness start and stop them?
+//! The two stand-ins look like `DynamoDB` to the real client, and the harness starts and stops them.
 
 mod writes;
 
@@ -25,7 +25,7 @@ fn client(endpoint: String) -> Client {
 }
 
 #[tokio::test]
-async fn the_client_reads_every_item_of_the_fake_once_and_is_told_the_cost() {
+async fn the_client_reads_every_item_of_the_fake_once_and_sees_the_cost() {
     let fake = Fake::start(["--table", "Forum:items=20000"]);
     let client = client(fake.endpoint());
     let mut keys = BTreeSet::new();
@@ -67,7 +67,7 @@ async fn the_client_knows_the_errors_of_the_fake() {
         Err(other) => format!("{other:?}"),
     };
     assert_eq!(code("Thread").await, "ResourceNotFoundException");
-    // A page ends before it would pass 1 MiB of item bytes.
+    // A page ends before it would exceed 1 MiB of item bytes.
     let mut left_bytes: u64 = 1024 * 1024;
     let fits = |index: &u64| {
         let left = left_bytes.checked_sub(ItemShape::default().size_bytes(*index));

@@ -1,4 +1,4 @@
-//! Does what the fake says to writes look like `DynamoDB` to the real client?
+//! Replies of the fake to writes look like `DynamoDB` to the real client.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
@@ -81,7 +81,7 @@ async fn writes_are_charged_to_the_table_and_to_each_index_and_held_to_the_slowe
 }
 
 #[tokio::test]
-async fn what_was_written_is_told_and_a_bad_item_spoils_its_batch() {
+async fn writes_are_counted_and_a_bad_item_fails_its_batch() {
     let fake = Fake::start(["--table", "Forum:sink=1"]);
     let client = crate::client(fake.endpoint());
     write(&client, puts(0..20)).await.expect("on demand");
@@ -111,7 +111,7 @@ async fn faults_strike_writes_too() {
     assert_eq!(fake.table_stats(TABLE).writes.total, 0);
     fake.faults(json!({"error_rate": 0, "torn_rate": 1, "at_most": 1}));
     write(&client, puts(0..5)).await.expect_err("half a reply");
-    assert_eq!(fake.table_stats(TABLE).writes.total, 5, "written, though nobody was told");
+    assert_eq!(fake.table_stats(TABLE).writes.total, 5, "written, though the reply was lost");
     fake.faults(json!({"torn_rate": 0, "unprocessed_rate": 1, "at_most": 3}));
     assert_eq!(num_unprocessed(&write(&client, puts(5..10)).await.expect("a reply")), 3);
     assert_eq!(num_unprocessed(&write(&client, puts(10..15)).await.expect("a reply")), 0);

@@ -1,4 +1,4 @@
-//! However a job ends, nothing of it stays on the cluster.
+//! Nothing of a job stays on the cluster, however it ends.
 
 use crate::job::{Job, PATIENCE, cluster, fake};
 use nix::sys::signal::Signal::{SIGKILL, SIGTERM};
@@ -9,7 +9,7 @@ use tests_support::process::assert_gone;
 
 const ARGS: &str = "--workers 2 --read-percent 100";
 
-/// A job that would take minutes, and in which everything runs.
+/// A job of several minutes, with all processes running.
 #[track_caller]
 fn running(hadoop: &'static Hadoop, then: impl FnOnce(&mut Job<'_>, &str)) {
     let (fake, num_items) = fake(500, 120);
@@ -30,7 +30,7 @@ fn no_worker_within(hadoop: &Hadoop, application: &str, limit: Duration) {
 }
 
 #[test]
-fn an_application_that_somebody_kills_ends_the_job_which_says_so() {
+fn a_killed_application_ends_the_job_which_says_so() {
     let (_used, hadoop) = cluster();
     running(hadoop, |job, application| {
         let killed = hadoop.command("yarn").args(["application", "-kill", application]).output().unwrap();
@@ -63,7 +63,7 @@ fn workers_of_a_coordinator_that_is_killed_stop_within_30_seconds_and_the_applic
         job.signal(SIGKILL);
         job.end();
         assert_gone(workers.iter().map(|worker| &worker.pid), Duration::from_secs(30));
-        // YARN starts others in their place, which find nobody, as often as it tries a task.
+        // YARN starts others in their place, as often as it retries a task. They find no coordinator.
         let ended = hadoop.ended(application, PATIENCE);
         assert_ne!(ended["finalStatus"], "SUCCEEDED", "{ended}");
         no_worker_within(hadoop, application, Duration::from_secs(10));

@@ -1,4 +1,4 @@
-//! Something of a running job dies or stands still. Every item must be in the backup once.
+//! A part of a running job crashes or stalls. Every item must be in the backup exactly once.
 
 use crate::job::{Done, Job, cluster, cluster_alone, fake};
 use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP};
@@ -8,7 +8,7 @@ use tests_support::Hadoop;
 use tests_support::hadoop::Loss;
 use tests_support::process::assert_gone;
 
-/// Long enough that what is killed is missed, and replaced.
+/// Long enough that killed processes are noticed and replaced.
 const ARGS: &str = "--workers 3 --read-percent 100";
 const RATE: u64 = 1000;
 
@@ -53,7 +53,7 @@ fn the_jvm_of_a_worker_that_is_killed() {
 }
 
 #[test]
-fn a_task_that_somebody_kills() {
+fn a_task_that_is_killed() {
     // The command that kills it is a JVM, which may take long to start.
     survives(40, |hadoop, job| {
         let attempt = attempt_of(&job.reader());
@@ -88,12 +88,12 @@ fn a_node_that_is_lost() {
 }
 
 #[test]
-fn a_node_that_is_cut_off_and_whose_workers_run_on() {
+fn a_node_that_is_cut_off_while_its_workers_keep_running() {
     survives_a_node(Loss::Daemon);
 }
 
 #[test]
-fn a_worker_that_stands_still_and_goes_on_when_it_was_replaced() {
+fn a_stalled_worker_that_wakes_after_it_was_replaced() {
     survives(25, |_, job| {
         let worker = job.reader();
         worker.signal(SIGSTOP);
@@ -104,7 +104,7 @@ fn a_worker_that_stands_still_and_goes_on_when_it_was_replaced() {
 }
 
 #[test]
-fn a_coordinator_that_stands_still_for_20_seconds_keeps_its_workers() {
+fn a_coordinator_stalled_for_20_seconds_keeps_its_workers() {
     let done = survives(10, |_, job| {
         job.workers(2);
         job.signal(SIGSTOP);

@@ -20,7 +20,7 @@ use tests_support::{Fake, Hadoop};
 pub(crate) const TABLE: &str = "Forum";
 /// Bytes of one of its items: enough that workers seal parts on the way.
 const ITEM_BYTES: u64 = 2000;
-/// Nothing here takes longer, also on a busy machine, unless something hangs.
+/// The longest time of anything that does not hang, also on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 pub(crate) const BUCKET: &str = "backups";
@@ -31,7 +31,7 @@ pub(crate) static S3_SERVER: LazyLock<S3> = LazyLock::new(|| {
     s3
 });
 
-/// So many jobs run on the cluster at once; it has room for more, but two cores have not.
+/// The number of jobs on the cluster at once. It has room for more, but two cores have not.
 const SEATS: u32 = 2;
 static FREE: Mutex<u32> = Mutex::new(SEATS);
 static FREED: Condvar = Condvar::new();
@@ -65,7 +65,7 @@ pub(crate) fn cluster_alone() -> (Seats, &'static Hadoop) {
     (Seats::take(SEATS), Hadoop::shared())
 }
 
-/// A fake whose table takes about so long to read at this rate.
+/// A fake whose table takes about this long to read at this rate.
 pub(crate) fn fake(rate: u64, secs: u64) -> (Fake, u64) {
     let num_items = rate * secs * 8192 / ITEM_BYTES;
     let table = format!("{TABLE}:items={num_items},item-bytes={ITEM_BYTES},rcu={rate}");
@@ -102,7 +102,7 @@ pub(crate) struct Job<'a> {
     listener: Option<JoinHandle<()>>,
 }
 
-/// How a job that went well ended.
+/// The result of a successful job.
 pub(crate) struct Done {
     pub(crate) report: Value,
     pub(crate) said: Vec<String>,
@@ -115,7 +115,7 @@ impl<'a> Job<'a> {
         Self::start(hadoop, fake, num_items, new_folder(), args)
     }
 
-    /// The same export again, on this or another cluster, after it has ended in whatever way.
+    /// Runs the same export again, on this or another cluster, after it has ended in any way.
     #[track_caller]
     pub(crate) fn again(mut self, hadoop: &'a Hadoop, args: &str) -> Self {
         assert!(self.child.is_none(), "it has not ended");
@@ -143,7 +143,7 @@ impl<'a> Job<'a> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The application, as it is told.
+    /// The application, as the command reports it.
     #[track_caller]
     pub(crate) fn application(&mut self) -> String {
         self.wait("its application", |job| {
@@ -153,7 +153,7 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// Waits until its journal has more than its beginning.
+    /// Waits until its journal has more than its first object.
     #[track_caller]
     pub(crate) fn wait_until_journaled(&mut self) {
         let key = format!("{}/{}/{}", self.folder, layout::JOURNAL, layout::journal_object(2));
@@ -168,7 +168,7 @@ impl<'a> Job<'a> {
         });
     }
 
-    /// Waits until so many workers of the application run, and gives them.
+    /// Waits until this many workers of the application run. Returns them.
     #[track_caller]
     pub(crate) fn workers(&mut self, at_least: usize) -> Vec<Member> {
         let application = self.application();
@@ -178,7 +178,7 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// Waits for a worker that reads the table, and gives it. One that has only been started is no loss to the job
+    /// Waits for a worker that reads the table, and returns it. A worker that has just started is no loss to the job
     /// when it dies.
     #[track_caller]
     pub(crate) fn reader(&mut self) -> Member {
@@ -220,7 +220,7 @@ impl<'a> Job<'a> {
         finished
     }
 
-    /// Waits for its end, which must be good: every item once, in S3 and in the words of `verify`.
+    /// Waits for its end, which must be a success: every item is in S3 once, and `verify` says so.
     #[track_caller]
     pub(crate) fn succeeds(mut self) -> Done {
         let finished = self.end().succeeded();

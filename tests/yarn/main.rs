@@ -1,4 +1,4 @@
-//! `tablehaul` on a real Hadoop: what a user sees there, and that no item is lost or doubled whatever dies.
+//! `tablehaul` on a real Hadoop: what a user sees there, and that no item is lost or duplicated whatever crashes.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 

@@ -1,4 +1,4 @@
-//! What cannot be is said in one line that tells what to do.
+//! Jobs that cannot run are refused with one line that says what to do.
 
 use crate::job::{BUCKET, TABLE, cluster, fake, new_folder, tablehaul};
 use std::fs;
@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use tests_support::Hadoop;
 use tests_support::command::Finished;
 
-/// All crates of the workspace have one.
+/// All crates of the workspace have the same version.
 use job::control::PROTOCOL;
 
 #[track_caller]
@@ -30,7 +30,7 @@ fn refuses(hadoop: &Hadoop, args: &[&str], env: &[(&str, &str)], parts: &[&str])
 }
 
 #[test]
-fn what_is_missing_of_hadoop() {
+fn parts_of_hadoop_that_are_missing() {
     let (_used, hadoop) = cluster();
     let yarn = ["--cluster", "yarn"];
     let empty = tempfile::tempdir().unwrap();
@@ -84,7 +84,7 @@ fn a_queue_or_a_size_that_the_cluster_does_not_have() {
 }
 
 #[test]
-fn a_folder_of_this_machine_is_no_place_for_workers_of_others() {
+fn a_folder_of_this_machine_is_refused_for_workers_on_other_machines() {
     let (_used, hadoop) = cluster();
     let (fake, _) = fake(1000, 1);
     let command = tablehaul(hadoop, &["export", TABLE, "/tmp/never", "--cluster", "yarn"]);
@@ -94,7 +94,7 @@ fn a_folder_of_this_machine_is_no_place_for_workers_of_others() {
 }
 
 #[test]
-fn the_cluster_is_found_by_itself_and_without_one_this_machine_is_used_which_is_said() {
+fn the_cluster_is_found_and_without_one_the_job_runs_here_and_says_so() {
     let (_used, hadoop) = cluster();
     let planned = |env: &[(&str, &str)]| exports(hadoop, &["--dry-run"], env).succeeded().stdout;
     let plan = planned(&[]);
@@ -109,7 +109,7 @@ fn an_address_that_this_machine_does_not_have() {
     refuses(hadoop, &["--cluster", "yarn", "--listen", "203.0.113.1"], &[], &["--listen 203.0.113.1"]);
 }
 
-/// Runs a job with a shell script as worker; what was said at its end.
+/// Runs a job with a shell script as worker. Returns its output.
 #[track_caller]
 fn fails_with(hadoop: &Hadoop, worker: &str, args: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();

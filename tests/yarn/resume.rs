@@ -1,4 +1,4 @@
-//! The coordinator dies, or the whole cluster with it. The same command then goes on, while what is left of the first
+//! The coordinator is killed, or the whole cluster with it. The same command then resumes, while the rest of the first
 //! job still runs.
 
 use crate::job::{BUCKET, Job, PATIENCE, TABLE, cluster, fake, new_folder, tablehaul};
@@ -9,7 +9,7 @@ const ARGS: &str = "--workers 2 --read-percent 100";
 const RATE: u64 = 1000;
 const SECS: u64 = 30;
 
-/// At half, with something in the journal.
+/// Halfway, with something in the journal.
 #[track_caller]
 fn half(job: &mut Job<'_>) {
     job.workers(2);
@@ -28,13 +28,13 @@ fn goes_on(job: Job<'_>, read: impl Fn() -> u64, num_items: u64) {
 }
 
 #[test]
-fn an_export_whose_coordinator_was_killed_goes_on_beside_the_workers_that_are_left_of_it() {
+fn an_export_whose_coordinator_was_killed_resumes_beside_the_old_workers() {
     let (_used, hadoop) = cluster();
     let (fake, num_items) = fake(RATE, SECS);
     let mut job = Job::export(hadoop, &fake, num_items, ARGS);
     half(&mut job);
     let first = job.application();
-    // It misses the end of its coordinator, and wakes beside its successors.
+    // It is stopped while its coordinator ends, and wakes beside its successors.
     let stale = job.reader();
     stale.signal(SIGSTOP);
     job.signal(SIGKILL);
@@ -57,7 +57,7 @@ fn planned(hadoop: &Hadoop, fake: &Fake, env: &[(&str, &str)]) -> String {
 
 /// The lost one speaks TLS, with a certificate that nobody else has signed.
 #[test]
-fn an_export_whose_cluster_is_lost_goes_on_on_another_one() {
+fn an_export_whose_cluster_is_lost_resumes_on_another_cluster() {
     let (_used, hadoop) = cluster();
     let (fake, num_items) = fake(RATE, SECS);
     let lost = Hadoop::start_with_tls();

@@ -1,4 +1,4 @@
-//! What a user sees on the cluster, and where nobody sees a secret.
+//! What a user sees on the cluster, and that no secret is seen.
 
 use crate::job::{BUCKET, Job, PATIENCE, cluster, fake, new_folder, tablehaul};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use tests_support::{DemoDynamo, DynamoDb, corpus};
 
 /// Of the process that has a job's secrets in its memory, the certificate and token are in the token file alone.
 #[test]
-fn a_job_is_seen_by_its_name_status_and_counters_and_its_secrets_nowhere() {
+fn a_job_shows_its_name_status_and_counters_and_never_its_secrets() {
     let (_used, hadoop) = cluster();
     let (fake, num_items) = fake(1000, 14);
     let mut job = Job::export(hadoop, &fake, num_items, "--workers 2 --read-percent 100");
@@ -21,7 +21,7 @@ fn a_job_is_seen_by_its_name_status_and_counters_and_its_secrets_nowhere() {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         assert!(name == "container_tokens" || name.ends_with(".tokens"), "{}", path.display());
     }
-    // A task's status reaches its master some seconds after it was said.
+    // A task's status reaches its master some seconds later.
     let shows = |attempt: &Value| {
         attempt["status"].as_str().is_some_and(|status| status.contains("items") && status.contains("units"))
     };
@@ -45,12 +45,12 @@ fn a_job_is_seen_by_its_name_status_and_counters_and_its_secrets_nowhere() {
     assert!(logs.contains("the job is over") && !logs.contains(&token));
     assert_eq!(hadoop.files_with(&token), Vec::<std::path::PathBuf>::new());
     let left = hadoop.command("hadoop").args(["fs", "-ls", "/tmp"]).output().unwrap();
-    // Others may be there, of coordinators that were killed.
+    // There may be others, of killed coordinators.
     let tag = ended["applicationTags"].as_str().unwrap();
     assert!(!String::from_utf8_lossy(&left.stdout).contains(tag), "{left:?}");
 }
 
-/// What a worker of the cluster was told, from its container's token file.
+/// The boot data of a worker of the cluster, from its container's token file.
 fn secret_of(pid: i32) -> Value {
     let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
     let named = environment

@@ -1,7 +1,7 @@
 //! How fast an export is: `scripts/bench export`. Items of about 450 bytes of JSON, from a server on
-//! loopback that replays pages, to a local folder; all variants in one run, round by round, so that
-//! their ratios hold on a noisy machine. One core is the exports', the server has the other one; where two
-//! workers run on both, it takes its share of them, which the last column tells.
+//! loopback that replays pages, to a local folder. All variants in one run, round by round, so that
+//! their ratios hold on a noisy machine. Exports have one core and the server the other one. Where two
+//! workers run on both, the server takes a share of them, which the last column shows.
 
 mod measure;
 
@@ -24,15 +24,15 @@ struct Options {
     /// Rounds; each runs every variant once
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Where to write, half a GB for each million items; in memory, lest the disk be what is measured
+    /// Where to write, half a GB for each million items; in memory, so that the disk isn't measured
     #[arg(long, default_value = "/dev/shm/tablehaul-bench")]
     folder: std::path::PathBuf,
 }
 
-/// One thing to measure.
+/// One variant to measure.
 struct Variant {
     name: &'static str,
-    /// Cores to run on, as taskset takes them.
+    /// Cores to run on, in the form of taskset.
     cores: &'static str,
     workers: Option<u32>,
     compress: &'static str,
@@ -99,7 +99,7 @@ fn run(variant: &Variant, fake: &Fake, folder: &Path, items: u64) -> anyhow::Res
     Ok(measured)
 }
 
-/// How much more two workers do than one.
+/// The speed of two workers relative to one.
 fn print_scaling(results: &[Vec<Measured>]) {
     for (one, two, what) in [(1, 4, "plain"), (3, 5, "gzip")] {
         let scaling = results[two].iter().zip(&results[one]).map(|(two, one)| one.seconds / two.seconds);

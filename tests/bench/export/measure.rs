@@ -1,4 +1,4 @@
-//! What a command costs: time, processor time of it and all its children, memory of each process. Shared by the
+//! What a command costs: time, processor time with all its children, memory of each process. Shared by the
 //! benches of export and import.
 
 use std::{
@@ -15,12 +15,12 @@ use nix::sys::{
 };
 use tests_support::{command::children, usage::peak_bytes};
 
-/// A command, measured.
+/// The cost of a command.
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {
-    /// Items, as the command printed them.
+    /// The number of items that the command printed.
     pub(crate) items: u64,
-    /// Wall time of the whole command, its start included.
+    /// Wall time of the whole command.
     pub(crate) seconds: f64,
     /// User and system time of the command and all its children.
     pub(crate) cpu_seconds: f64,
@@ -32,7 +32,7 @@ pub(crate) struct Measured {
     pub(crate) worker_bytes: Option<u64>,
 }
 
-/// Runs `command` to its end, which talks to the process `server`.
+/// Runs `command` to its end. It uses the server process `server`.
 pub(crate) fn measure(mut command: Command, server: u32) -> anyhow::Result<Measured> {
     let (before, server_before) = (children_cpu()?, cpu_of(server)?);
     let started = Instant::now();
@@ -65,7 +65,7 @@ pub(crate) fn measure(mut command: Command, server: u32) -> anyhow::Result<Measu
     Ok(Measured { items, seconds, cpu_seconds, server_cpu_seconds, main_bytes, worker_bytes })
 }
 
-/// Puts a process and all its threads on these cores.
+/// Pins a process and all its threads to these cores.
 pub(crate) fn pin(pid: u32, cores: &str) -> anyhow::Result<()> {
     let pinned = Command::new("taskset").args(["-a", "-c", "-p", cores, &pid.to_string()]).output();
     let pinned = pinned.context("taskset (of util-linux) is needed")?;
@@ -82,7 +82,7 @@ pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Figures of all variants, each beside the first one of the same round.
+/// The figures of all variants, each relative to the first one of the same round.
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 pub(crate) fn print_table(names: &[&str], results: &[Vec<Measured>], items: u64) {
     println!("median of {} rounds, {items} items each", results[0].len());
@@ -106,19 +106,19 @@ pub(crate) fn print_table(names: &[&str], results: &[Vec<Measured>], items: u64)
     }
 }
 
-/// For people; `-` if it isn't known.
+/// As text; `-` if unknown.
 fn megabytes(bytes: Option<u64>) -> String {
     bytes.map_or_else(|| "-".to_owned(), |bytes| (bytes / 1_000_000).to_string())
 }
 
-/// Of all children that have ended and been waited for.
+/// The processor time of all children that have ended and been waited for.
 fn children_cpu() -> anyhow::Result<f64> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let micros = (usage.user_time() + usage.system_time()).num_microseconds();
     Ok(Duration::from_micros(u64::try_from(micros)?).as_secs_f64())
 }
 
-/// Of all threads of a running process, by the scheduler's own count.
+/// The processor time of all threads of a running process, as the scheduler counts it.
 fn cpu_of(pid: u32) -> anyhow::Result<f64> {
     let mut nanos = 0u64;
     for thread in std::fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
@@ -128,7 +128,7 @@ fn cpu_of(pid: u32) -> anyhow::Result<f64> {
     Ok(Duration::from_nanos(nanos).as_secs_f64())
 }
 
-/// Peaks of the process and of its children, as the kernel keeps them.
+/// The peak memory of the process and of its children, as the kernel records it.
 fn watch(pid: u32, ended: &AtomicBool) -> (u64, Option<u64>) {
     let (mut main, mut worker) = (0, None);
     while !ended.load(Ordering::Relaxed) {

@@ -1,6 +1,6 @@
 //! How fast an import is: `scripts/bench import`. A backup of items of about 450 bytes of JSON in a local
-//! folder goes to a server on loopback that only counts them; all variants in one run, round by round, so that
-//! their ratios hold on a noisy machine. One core is the imports', the server has the other one.
+//! folder goes to a server on loopback that only counts them. All variants in one run, round by round, so that
+//! their ratios hold on a noisy machine. Imports have one core and the server the other one.
 
 #[path = "../export/measure.rs"]
 mod measure;
@@ -33,10 +33,10 @@ struct Options {
     folder: Option<PathBuf>,
 }
 
-/// One thing to measure.
+/// One variant to measure.
 struct Variant {
     name: &'static str,
-    /// What `tablehaul import --check` is given; none: it is the typed baseline.
+    /// The value of `tablehaul import --check`; `None` is the typed baseline.
     check: Option<&'static str>,
 }
 
@@ -52,7 +52,7 @@ fn main() -> anyhow::Result<()> {
         PathBuf::from(if Path::new(IN_MEMORY).is_dir() { IN_MEMORY } else { "target/bench" })
     });
     std::fs::create_dir_all(&folder)?;
-    // Removed at the end, and when something goes wrong.
+    // Removed at the end, also after an error.
     let folder = tempfile::Builder::new().prefix("tablehaul-bench-").tempdir_in(folder.canonicalize()?)?;
     let backup = folder.path().join("backup");
     let items = options.million * 1_000_000;
@@ -89,7 +89,7 @@ fn run(variant: &Variant, fake: &Fake, backup: &Path, items: u64) -> anyhow::Res
     command.env("AWS_ACCESS_KEY_ID", "testkey").env("AWS_SECRET_ACCESS_KEY", "testsecret");
     let measured = measure(command, fake.id()).with_context(|| variant.name.to_owned())?;
     let taken = fake.table_stats(TABLE).writes.total;
-    // Before all else tablehaul tries to write an item without a key, to see whether it may; this server takes it.
+    // First tablehaul writes an item without a key to test the permission. This server accepts it.
     let tries = u64::from(variant.check.is_some());
     if (measured.items, taken) != (items, items + tries) {
         bail!("{}: {} items, and the server took {taken}, of {items}", variant.name, measured.items);

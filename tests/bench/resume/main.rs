@@ -1,6 +1,6 @@
-//! What it costs to be killed: `scripts/bench resume`. An export runs to its end once; a second time coordinator and
-//! workers are killed all at once when half of the table is read, and the same command is given again. The server
-//! counts what is read; in the end every item must be there once.
+//! What a crash costs: `scripts/bench resume`. An export runs to its end once. The second time coordinator and
+//! workers are killed at once when half of the table is read, and the same command is run again. The server
+//! counts the items read. In the end every item must be there once.
 
 mod run;
 mod whole;
@@ -18,20 +18,20 @@ const BYTES_PER_UNIT: u64 = 8_192;
 pub(crate) const TABLE: &str = "Bench";
 pub(crate) const BUCKET: &str = "bench";
 
-/// Measures what it costs to be killed
+/// Measures what a crash costs
 #[derive(Parser)]
 struct Options {
     /// GB of items
     #[arg(long, default_value_t = 5)]
     gigabytes: u64,
-    /// Seconds in which they are read if nothing dies
+    /// Seconds in which they are read without a crash
     #[arg(long, default_value_t = 200)]
     secs: u64,
     /// Seconds after half is read when all is killed: what counts is how long ago the journal was written, in S3 every
     /// 5 seconds
     #[arg(long, default_value_t = 2.5)]
     after: f64,
-    /// How often each is measured
+    /// Rounds of each
     #[arg(long, default_value_t = 1)]
     rounds: u32,
     /// Only this
@@ -44,7 +44,7 @@ struct Options {
     folder: PathBuf,
 }
 
-/// Where the backup is, and where it is gone on with.
+/// Where the backup is, and where it is resumed.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Case {
     /// A folder of this machine
@@ -100,7 +100,7 @@ fn measure(case: Case, options: &Options, fake: &Fake, items: u64, units: u64) -
     let after = Duration::try_from_secs_f64(options.after)?;
     let bench = Bench { fake, place, dir: dir.path(), items, units, workers: options.workers, after };
     let Run { took: unbroken, read } = bench.unbroken()?;
-    // One more, to see whether the table may be read.
+    // One more read tests the permission.
     ensure!(read <= items + 1, "{read} items read of {items} without any death");
     let Run { took: broken, read } = bench.broken(case == Case::Elsewhere)?;
     println!(

@@ -1,4 +1,4 @@
-//! One export, unbroken or broken.
+//! One export, with or without a crash.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,7 +21,7 @@ use crate::{BUCKET, TABLE, whole};
 /// What an export cost.
 pub(crate) struct Run {
     pub(crate) took: Duration,
-    /// Items that the table served.
+    /// Items read from the table.
     pub(crate) read: u64,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Place<'a> {
     S3(&'a S3),
 }
 
-/// All that exports need to know.
+/// What all exports share.
 pub(crate) struct Bench<'a> {
     pub(crate) fake: &'a Fake,
     pub(crate) place: Place<'a>,
@@ -53,7 +53,7 @@ impl Bench<'_> {
         Ok(run)
     }
 
-    /// Everything is killed at half and begun again, if `elsewhere` as if on another machine.
+    /// Everything is killed halfway and started again, as if on another machine if `elsewhere`.
     pub(crate) fn broken(&self, elsewhere: bool) -> anyhow::Result<Run> {
         self.fake.reset();
         let started = Instant::now();
@@ -116,7 +116,7 @@ impl Bench<'_> {
         command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))
     }
 
-    /// Not part of what is measured.
+    /// Not part of the measurement.
     fn check(&self, name: &str) -> anyhow::Result<()> {
         let folder = self.folder(name);
         if let Place::S3(s3) = self.place {

@@ -1,4 +1,4 @@
-//! Whether a backup that is too large for memory is whole.
+//! Whether a backup that is too large for memory is complete.
 
 use std::{
     fs::File,
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tests_support::item_index;
 
-/// Of a line, only the key.
+/// The key of a line.
 #[derive(Deserialize)]
 struct Line<'a> {
     #[serde(borrow)]

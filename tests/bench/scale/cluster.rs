@@ -1,5 +1,5 @@
-//! A Hadoop cluster that is none: a configuration, a `hadoop` command and a `ResourceManager` that say what the
-//! coordinator wants to hear.
+//! A simulated Hadoop cluster: a configuration, a `hadoop` command and a `ResourceManager` that answer as the
+//! coordinator expects.
 
 use std::{
     convert::Infallible,
@@ -19,10 +19,10 @@ use tokio::{net::TcpListener, runtime::Runtime, task::JoinSet};
 
 use crate::Scale;
 
-/// Memory of its one node, in MiB: more than any number of workers takes.
+/// Memory of its one node, in MiB: enough for any number of workers.
 const NODE_MB: u64 = 1 << 30;
 
-/// What the `hadoop` command does: `fs` nothing, and `jar` becomes the simulated workers.
+/// The `hadoop` command: `fs` does nothing, and `jar` becomes the simulated workers.
 const COMMAND: &str = r#"#!/bin/sh
 # --config FOLDER COMMAND ...
 shift 2
@@ -46,7 +46,7 @@ pub(crate) struct MadeUp {
 }
 
 impl MadeUp {
-    /// Makes one up in a folder.
+    /// Creates one in a folder.
     pub(crate) fn start(folder: &Path) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
@@ -64,7 +64,7 @@ impl MadeUp {
         Ok(Self { folder, _runtime: runtime })
     }
 
-    /// The file in which the simulated workers say what was measured.
+    /// The file in which the simulated workers write the measurements.
     pub(crate) fn result(&self) -> PathBuf {
         self.folder.join("result.json")
     }
@@ -97,7 +97,7 @@ async fn serve(listener: TcpListener) {
     while let Ok((stream, _)) = listener.accept().await {
         let served = hyper::server::conn::http1::Builder::new()
             .serve_connection(TokioIo::new(stream), service_fn(answer));
-        // A connection that breaks is the coordinator's to notice.
+        // The coordinator notices a broken connection.
         connections.spawn(async move { drop(served.await) });
         while connections.try_join_next().is_some() {}
     }
@@ -106,7 +106,7 @@ async fn serve(listener: TcpListener) {
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let (status, reply) = reply(&parts.method, parts.uri.path());
-    // The next request comes behind it on the same connection.
+    // The next request follows on the same connection.
     drop(body.collect().await);
     let mut response = Response::new(Full::from(reply.to_string()));
     *response.status_mut() = status;
@@ -116,7 +116,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     Ok(response)
 }
 
-/// As the `ResourceManager`'s REST API of Hadoop 3.4 does, in as few words as the coordinator needs.
+/// Answers as the `ResourceManager`'s REST API of Hadoop 3.4, with only the fields that the coordinator needs.
 fn reply(method: &Method, path: &str) -> (StatusCode, Value) {
     let put = method == Method::PUT;
     let reply = match path.strip_prefix("/ws/v1/cluster/").unwrap_or_default() {

@@ -1,4 +1,4 @@
-//! A simulated worker's connection: TLS and gRPC as the real one has, over a socket whose bytes are counted.
+//! A simulated worker's connection: TLS and gRPC as in the real worker, over a socket that counts bytes.
 
 use std::{
     io,
@@ -29,7 +29,7 @@ mod stub {
     include!(concat!(env!("OUT_DIR"), "/tablehaul.control.v1.rs"));
 }
 
-/// Opens the stream, on which `messages` go out.
+/// Opens the stream and sends `messages` on it.
 pub(crate) async fn open(
     boot: &Boot,
     tally: &Arc<Tally>,

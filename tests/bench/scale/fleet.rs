@@ -1,5 +1,5 @@
-//! All simulated workers, in one process that stands where the `hadoop` command does: so its parent is the
-//! coordinator, whose use of this machine it measures.
+//! All simulated workers, in one process in place of the `hadoop` command: so its parent is the
+//! coordinator, whose resources it measures.
 
 use std::{
     io::Write,
@@ -26,20 +26,20 @@ use crate::{
     tally::Tally,
 };
 
-/// What the command says when a job has been taken in.
+/// The output of the command when a job was accepted.
 const SUBMITTED: &str = "INFO impl.YarnClientImpl: Submitted application application_1_0001";
-/// Workers that join at once: YARN starts containers one after the other, too.
+/// Workers that connect at the same time: YARN starts containers one after the other as well.
 const JOINING: usize = 32;
-/// All of them must have joined after this.
+/// The time in which all workers must have connected.
 const JOIN_LIMIT: Duration = Duration::from_mins(3);
-/// From when all have joined until measuring begins: what the first moments have piled up is gone then.
+/// The pause before the measurement, in which the backlog of the start disappears.
 const SETTLE: Duration = Duration::from_secs(10);
-/// As often a worker tries to join.
+/// Tries of a worker to connect.
 const JOIN_TRIES: u32 = 5;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 const OUTBOX: usize = 64;
 
-/// Simulates workers until this process is killed, and writes what was measured, or why nothing could be, to `result`.
+/// Simulates workers until this process is killed. Writes the measurements, or the error, to `result`.
 pub(crate) fn run(secrets: &Path, result: &Path, scale: &Scale) -> anyhow::Result<()> {
     // It is gone as soon as the coordinator knows that the job was taken in.
     let boot = boot(secrets)?;
@@ -53,7 +53,7 @@ pub(crate) fn run(secrets: &Path, result: &Path, scale: &Scale) -> anyhow::Resul
         let partial = result.with_extension("partial");
         std::fs::write(&partial, serde_json::to_vec(&measured)?)?;
         std::fs::rename(&partial, result)?;
-        // Until the coordinator ends them, or this process.
+        // Until the coordinator ends the streams or this process.
         while workers.join_next().await.is_some() {}
         Ok(())
     })
@@ -124,8 +124,8 @@ async fn unbroken<T>(
     }
 }
 
-/// Says hello, and hears the answer's beginning. On a busy machine the coordinator may take the slow for strangers,
-/// whose place YARN would give to others.
+/// Says hello, and receives the start of the answer. On a busy machine the coordinator may refuse slow workers,
+/// which YARN would replace.
 async fn join(
     boot: &Boot,
     tally: &Arc<Tally>,
@@ -169,7 +169,7 @@ async fn work(
     tally.join();
     let started = tokio::time::Instant::now();
     let mut worker = Simulated::new(&settings, streams, Duration::ZERO);
-    let mut said = worker.go_on(Duration::ZERO);
+    let mut said = worker.advance(Duration::ZERO);
     loop {
         for message in said {
             tally.say(&message);
@@ -188,7 +188,7 @@ async fn work(
                 }
                 said
             }
-            () = sleep_until(started + worker.due_at()) => worker.go_on(started.elapsed()),
+            () = sleep_until(started + worker.due_at()) => worker.advance(started.elapsed()),
         };
     }
 }

@@ -1,9 +1,9 @@
-//! What the coordinator costs: `scripts/bench scale`. The real `tablehaul` exports a table of a million segments with
-//! 2,000 workers, which hold real streams to it but read and write nothing: the page times, the units and the parts
-//! that they report are made up (`simulated`), by the rules of the real worker (`cores`).
+//! The cost of the coordinator: `scripts/bench scale`. The real `tablehaul` exports a table of a million segments with
+//! 2,000 workers. They hold real streams but read and write nothing: the page times, the units and the parts
+//! that they report are simulated (`simulated`), with the decisions of the real worker.
 //!
-//! This process plays the Hadoop cluster (`cluster`). The `hadoop` command that the coordinator starts becomes this
-//! program once more, with `--simulate`: the workers (`fleet`), which also measure, being the coordinator's child.
+//! This process is the Hadoop cluster (`cluster`). The `hadoop` command that the coordinator starts becomes this
+//! program again, with `--simulate`: the workers (`fleet`), which also measure, as a child of the coordinator.
 
 mod cluster;
 mod connection;
@@ -31,9 +31,9 @@ use nix::unistd::Pid;
 use tests_support::{Fake, S3, command::Tablehaul};
 
 const BUCKET: &str = "scale";
-/// The coordinator's start, the workers' joining and their settling take no longer.
+/// The longest time until all workers are connected and at work.
 const PATIENCE: Duration = Duration::from_mins(5);
-/// When it is told to end, everything is gone after that.
+/// Everything is removed when it ends.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// Measures the coordinator with simulated workers
@@ -100,13 +100,13 @@ fn measure(scale: &Scale) -> anyhow::Result<Measured> {
     let reader = coordinator.stderr.take().map(|mut stderr| {
         std::thread::spawn(move || {
             let mut said = String::new();
-            // What cannot be read was not said.
+            // An unreadable file has no result.
             let _ = stderr.read_to_string(&mut said);
             said
         })
     });
     let measured = run(&cluster, &mut coordinator, scale);
-    // It has ended, unless something is wrong.
+    // It has ended by now, unless something is wrong.
     let _ = coordinator.kill();
     let _ = coordinator.wait();
     let said = reader.and_then(|reader| reader.join().ok()).unwrap_or_default();

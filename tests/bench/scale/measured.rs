@@ -1,4 +1,4 @@
-//! What was measured, and how it is told.
+//! What was measured, and how it is printed.
 
 use std::{fmt, time::Duration};
 
@@ -8,12 +8,12 @@ use crate::{Scale, tally::Counts};
 const MOST_CORES: f64 = 0.5;
 const MOST_BYTES: u64 = 500_000_000;
 
-/// Of a time in which all workers were there.
+/// Measurements of a time in which all workers were connected.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Measured {
     /// The process of the simulated workers.
     pub(crate) fleet: u32,
-    /// From the first to the last worker's joining.
+    /// From the first to the last connection of a worker.
     pub(crate) joined_secs: f64,
     /// How long it was measured.
     pub(crate) secs: f64,

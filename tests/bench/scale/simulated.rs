@@ -1,6 +1,6 @@
 //! A worker that reads nothing: it leases, asks for units, waits as long as a page would take, and reports parts as
-//! if it had written them. A core: the time is given, and what it says is returned. What it decides, the cores of the
-//! real worker decide.
+//! if it had written them. The time is an argument, and messages are returned. The decisions are those of the
+//! real worker.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -24,7 +24,7 @@ const PAGE_TIME: Duration = Duration::from_millis(50);
 const WRITE_TIME: Duration = Duration::from_millis(200);
 /// Parts written at once, to S3.
 const MAX_WRITING: usize = 3;
-/// As the real one: needs are told this often at most, totals every second.
+/// As in the real worker: needs are sent this often at most, totals every second.
 const TELL_EVERY: Duration = Duration::from_millis(20);
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 /// Bytes of an item, and of its key as a step names it.
@@ -60,11 +60,11 @@ pub(crate) struct Simulated {
     leased: u64,
     wanted: u64,
     is_draining: bool,
-    /// Leases that wait for the first grant; segments that wait for units; pages under way, each until when.
+    /// Leases that wait for the first grant; segments that wait for units; pages in flight, with their end.
     new: Vec<Lease>,
     waiting: VecDeque<Reading>,
     under_way: VecDeque<(Duration, Reading)>,
-    /// Parts under way, until when.
+    /// Parts in flight, with their end.
     writing: VecDeque<(Duration, u64)>,
     is_need_new: bool,
     tell_at: Duration,
@@ -77,7 +77,7 @@ pub(crate) struct Simulated {
 }
 
 impl Simulated {
-    /// One that reads so many segments at once.
+    /// A worker that reads this many segments at once.
     pub(crate) fn new(settings: &ExportSettings, streams: u32, now: Duration) -> Self {
         let ExportSettings { consistent, mean_item_bytes, .. } = *settings;
         Self {
@@ -106,10 +106,10 @@ impl Simulated {
         }
     }
 
-    /// Takes what it is told.
+    /// Receives a message.
     ///
     /// # Errors
-    /// That has no place in an export.
+    /// If the message does not belong to an export.
     pub(crate) fn told(&mut self, now: Duration, message: ToWorker) -> anyhow::Result<Vec<FromWorker>> {
         match message {
             ToWorker::Grant { units, page } => {
@@ -130,11 +130,11 @@ impl Simulated {
             }
             _ => bail!("the coordinator sent a message that does not belong to an export"),
         }
-        Ok(self.go_on(now))
+        Ok(self.advance(now))
     }
 
     /// Does what is due.
-    pub(crate) fn go_on(&mut self, now: Duration) -> Vec<FromWorker> {
+    pub(crate) fn advance(&mut self, now: Duration) -> Vec<FromWorker> {
         while let Some((_, reading)) = self.under_way.pop_front_if(|(until, _)| *until <= now) {
             self.read(now, reading);
         }
@@ -155,7 +155,7 @@ impl Simulated {
         std::mem::take(&mut self.said)
     }
 
-    /// When [`go_on`](Self::go_on) must be called again.
+    /// When [`advance`](Self::advance) must be called again.
     pub(crate) fn due_at(&self) -> Duration {
         let dues = [
             self.under_way.front().map(|(until, _)| *until),
@@ -182,10 +182,10 @@ impl Simulated {
         self.waiting.push_back(Reading { lease, costs, plan });
     }
 
-    /// A page has come.
+    /// A page has arrived.
     fn read(&mut self, now: Duration, mut reading: Reading) {
         let plan = reading.plan;
-        // One that is limited costs what was expected.
+        // A page that its limit ended costs what was expected.
         let full = Units::of_scan_page(FULL_PAGE_BYTES, self.reads.consistent);
         let consumed = plan.limit.map_or(full, |_| plan.estimate);
         let bytes = consumed.milli() * FULL_PAGE_BYTES / full.milli();
@@ -217,7 +217,7 @@ impl Simulated {
         }
     }
 
-    /// As the worker's third stage does.
+    /// Fills parts, as the worker's third stage.
     fn fill(&mut self, now: Duration, page: Page, bytes: u64) {
         if self.filling.must_seal_before(&page, self.stored_bytes) {
             self.seal(now, page.items > 0);

@@ -21,12 +21,12 @@ const RATE: u64 = 2_000;
 const WORKERS: usize = 4;
 const ITEM_BYTES: u64 = 4_000;
 const BYTES_PER_UNIT: u64 = 8192;
-/// There is more than what is read while it is measured, for so many seconds.
+/// The table lasts this many seconds longer than the measurement.
 const SPARE_SECS: u64 = 15;
-/// When a node is lost, as a share of the time that is measured: a third.
+/// When a node is lost, as a share of the measurement: a third.
 const LOST_AT: u32 = 3;
 const MOST_LOST_SECS: f64 = 45.0;
-/// Slots that do not work again after that are not waited for.
+/// The longest wait for slots to work again.
 const LOST_LIMIT: Duration = Duration::from_mins(4);
 
 /// What a lost node cost.
@@ -75,11 +75,11 @@ fn kept(setting: &Setting, secs: u64, with_loss: bool) -> anyhow::Result<(Pace, 
         &["--workers", &workers, "--read-percent", "100", "--compress", "zstd"],
     );
     let application = export.application()?;
-    // What the coordinator read was only to see whether it may.
+    // The coordinator read only to test the permission.
     fake.reset();
     export.wait("its first page", |_| fake.table_stats(TABLE).first_scan_unix_millis)?;
     let since = Instant::now();
-    // One bucket more than is looked at.
+    // One bucket more than is evaluated.
     let end = Duration::from_secs(secs) + Duration::from_millis(200);
     let mut lost = None;
     if with_loss {

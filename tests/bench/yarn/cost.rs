@@ -1,4 +1,4 @@
-//! What an export costs, all processes of its job together.
+//! The cost of an export, over all processes of its job.
 
 use std::{
     collections::BTreeMap,
@@ -23,14 +23,14 @@ use crate::{
 };
 
 const MOST_CPU_SECS: f64 = 25.0;
-/// Pages of 2,000 items; each segment has as many.
+/// Pages of 2,000 items in each segment.
 const SEGMENTS: u64 = 10;
 const PAGE_ITEMS: u64 = 2_000;
 const SAMPLE_EVERY: Duration = Duration::from_millis(50);
 /// From an application's end to that of its last container.
 const AFTERMATH: Duration = Duration::from_secs(3);
 
-/// Exports so many millions of items without a limit, and prints a table.
+/// Exports this many million items without a limit, and prints a table.
 pub(crate) fn measure(setting: &Setting, million: u64) -> anyhow::Result<()> {
     let pages = million * 1_000_000 / SEGMENTS / PAGE_ITEMS;
     let items = pages * SEGMENTS * PAGE_ITEMS;
@@ -44,7 +44,7 @@ pub(crate) fn measure(setting: &Setting, million: u64) -> anyhow::Result<()> {
         &["--workers", "2", "--segments", &SEGMENTS.to_string(), "--read-units", "10000000"],
     );
     let application = export.application()?;
-    // What the coordinator read was only to see whether it may.
+    // The coordinator read only to test the permission.
     fake.reset();
     let ended = AtomicBool::new(false);
     let (seconds, used) = scope(|scope| {
@@ -76,7 +76,7 @@ fn wait(export: &mut crate::run::Running) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Processor time of all that has ended, as the kernel adds it up when a process is waited for: children of this
+/// Processor time of all ended processes, as the kernel adds it up when a process is waited for: children of this
 /// process (the command, and the `hadoop` command that it waits for), and of the `NodeManager`s (containers, and the
 /// small programs with which these prepare them).
 fn exact(hadoop: &Hadoop) -> anyhow::Result<Duration> {

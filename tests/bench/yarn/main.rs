@@ -1,5 +1,5 @@
-//! What an export costs on a real cluster: `scripts/bench yarn`. Hadoop with two nodes, versitygw as S3, and a fake
-//! `DynamoDB` that counts, all on this machine. Prints tables; judges nothing but whether bars are met.
+//! The cost of an export on a real cluster: `scripts/bench yarn`. Hadoop with two nodes, versitygw as S3, and a fake
+//! `DynamoDB` that counts, all on this machine. Prints tables, and fails only if a bar is not met.
 
 mod budget;
 mod cost;

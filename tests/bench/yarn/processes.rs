@@ -1,4 +1,4 @@
-//! What the processes of a job have used, by kind: a core, which is told what was seen of them.
+//! The use of the processes of a job, by kind. Plain code: observations are arguments.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -17,7 +17,7 @@ pub(crate) struct Used {
     pub(crate) num_processes: usize,
     /// Together.
     pub(crate) cpu: Duration,
-    /// The most that one of them had resident.
+    /// The largest resident set of one of them.
     pub(crate) peak_bytes: u64,
 }
 
@@ -26,14 +26,14 @@ pub(crate) struct Used {
 pub(crate) struct Processes(BTreeMap<u32, (&'static str, Duration, u64)>);
 
 impl Processes {
-    /// A process as it is now. A shell that becomes another program is that.
+    /// Records a process. A shell that becomes another program counts as that program.
     pub(crate) fn saw(&mut self, pid: u32, args: &[String], cpu: Duration, peak_bytes: u64) {
         if let Some(kind) = kind(args) {
             self.0.insert(pid, (kind, cpu, peak_bytes));
         }
     }
 
-    /// What was seen last of each.
+    /// The last observation of each.
     pub(crate) fn by_kind(&self) -> BTreeMap<&'static str, Used> {
         let mut kinds: BTreeMap<&'static str, Used> = BTreeMap::new();
         for &(kind, cpu, peak_bytes) in self.0.values() {
@@ -46,7 +46,7 @@ impl Processes {
     }
 }
 
-/// Nothing for a daemon of the cluster, and for one that has ended but was not waited for.
+/// `None` for a daemon of the cluster, and for a zombie.
 fn kind(args: &[String]) -> Option<&'static str> {
     if args.iter().any(|arg| arg.starts_with("-Dcluster.daemon=")) {
         return None;

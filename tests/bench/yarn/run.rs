@@ -20,10 +20,10 @@ use tests_support::{
 
 pub(crate) const TABLE: &str = "Bench";
 pub(crate) const BUCKET: &str = "bench";
-/// Nothing here takes longer unless something hangs.
+/// The longest time of anything that does not hang.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// What all exports run with.
+/// What all exports share.
 pub(crate) struct Setting {
     pub(crate) hadoop: Hadoop,
     pub(crate) s3: S3,
@@ -57,7 +57,7 @@ impl Setting {
         Running { child: Some(child), said, reader }
     }
 
-    /// Waits until no application runs any more, so that the next one finds an idle cluster.
+    /// Waits until no application runs, so that the next one finds an idle cluster.
     pub(crate) fn settle(&self, application: &str) {
         self.hadoop.ended(application, PATIENCE);
     }
@@ -75,7 +75,7 @@ impl Running {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The application, as it is told.
+    /// The application, as the command reports it.
     pub(crate) fn application(&mut self) -> anyhow::Result<String> {
         self.wait("its application", |said| {
             let line = said.iter().find_map(|line| line.strip_prefix("yarn "))?;
@@ -83,7 +83,7 @@ impl Running {
         })
     }
 
-    /// Waits until `get` finds something, perhaps in what was said so far.
+    /// Waits until `get` finds something, for example in the output so far.
     pub(crate) fn wait<T>(&mut self, what: &str, get: impl Fn(&[String]) -> Option<T>) -> anyhow::Result<T> {
         let since = Instant::now();
         loop {
@@ -105,7 +105,7 @@ impl Running {
         Ok(self.child.as_mut().context("it has been waited for")?.try_wait()?.is_none())
     }
 
-    /// Waits for its end, which must be a good one.
+    /// Waits for its end, which must be a success.
     pub(crate) fn succeed(mut self) -> anyhow::Result<()> {
         let code = self.end()?;
         if code != Some(0) {
@@ -114,7 +114,7 @@ impl Running {
         Ok(())
     }
 
-    /// Stops it in order.
+    /// Stops it cleanly.
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
         let child = self.child.as_ref().context("it has been waited for")?;
         kill(Pid::from_raw(i32::try_from(child.id())?), Signal::SIGTERM)?;
@@ -125,7 +125,7 @@ impl Running {
     fn end(&mut self) -> anyhow::Result<Option<i32>> {
         let finished = finish(self.child.take().context("it has been waited for")?);
         if let Some(reader) = self.reader.take() {
-            // It only ends with the output.
+            // The thread ends with the output.
             let _ = reader.join();
         }
         Ok(finished.code)

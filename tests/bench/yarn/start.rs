@@ -17,11 +17,11 @@ use crate::{
     run::{Setting, TABLE},
 };
 
-/// Times of a plain job that an export's start may take.
+/// The most that an export's start may take, in times of a plain job.
 const MOST: f64 = 1.5;
 const ITEMS: u64 = 2_000;
 const INPUT: &str = "/bench/lines";
-/// `/bin/cat`, but that its first line leaves a mark.
+/// `/bin/cat` that also marks the time of its first line.
 const MAPPER: &str = r#"#!/bin/sh
 read -r first
 : >"$1"
@@ -29,7 +29,7 @@ echo "$first"
 exec /bin/cat
 "#;
 
-/// Measures by turns, and prints a table.
+/// Measures in turn, and prints a table.
 pub(crate) fn measure(setting: &Setting, rounds: u32) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let plain = Plain::new(&setting.hadoop, folder.path())?;
@@ -62,7 +62,7 @@ fn first_page(setting: &Setting, fake: &Fake, round: u32) -> anyhow::Result<f64>
     let mut export =
         setting.export(fake, &format!("start{round}"), &["--workers", "2", "--read-units", "1000"]);
     let application = export.application()?;
-    // What the coordinator read was only to see whether it may.
+    // The coordinator read only to test the permission.
     fake.reset();
     export.succeed()?;
     let read_at = fake.table_stats(TABLE).first_scan_unix_millis.context("nothing was read")?;

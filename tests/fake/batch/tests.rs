@@ -96,7 +96,7 @@ fn batches_with_a_key_twice_or_of_a_wrong_length_are_refused() {
 }
 
 #[test]
-fn what_is_no_batch_is_not_taken_for_one() {
+fn what_is_not_a_batch_is_not_taken_for_one() {
     for bad in [
         "{",
         r#"{"RequestItems":{"A":[]},"Colour":1}"#,

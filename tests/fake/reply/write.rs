@@ -1,4 +1,4 @@
-//! What replies to writes say.
+//! The contents of replies to writes.
 
 use super::Content;
 use crate::api::Report;
@@ -7,7 +7,7 @@ use crate::sink::Written;
 use serde_json::{Map, Value, json};
 
 impl Content {
-    /// A batch; what was not processed goes back in the bytes it came in.
+    /// A batch. Unprocessed items are returned byte for byte.
     pub(crate) fn batch(batch: &Batch, written: &Written, indexes: &[&str]) -> Self {
         let capacity = consumed(batch.report, &batch.table, written, indexes);
         let capacity = capacity.map(|it| format!(r#""ConsumedCapacity":[{it}],"#)).unwrap_or_default();
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn units_are_told_for_the_table_and_for_each_index() {
+    fn units_are_reported_for_the_table_and_for_each_index() {
         let written = Written { unprocessed: Vec::new(), table_units: 3, index_units: 2 };
         let indexes = ["a", "b"];
         let units = |units: f64| json!({"CapacityUnits": units});

@@ -1,4 +1,4 @@
-//! What comes over the control stream, from whoever: it is a message or is refused, and what is taken is sent as it was
+//! Bytes of the control stream: they are a message or are refused, and an accepted message is sent as it was
 //! understood.
 //!
 //! In `tests/`, with `cargo install cargo-fuzz` (on a stable toolchain):

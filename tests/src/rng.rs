@@ -1,11 +1,11 @@
-//! Chance that can be had again: the same seed, the same throws.
+//! Random numbers that can be repeated: the same seed gives the same numbers.
 
 /// `SplitMix64`.
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub struct Rng(u64);
 
-impl Dice {
-    /// Those of this seed.
+impl Rng {
+    /// The generator of this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -15,12 +15,12 @@ impl Dice {
         self.next() % n
     }
 
-    /// Whether something happens that does in one case of `n`.
+    /// `true` in one case of `n`.
     pub fn once_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 
-    /// Whether something happens that does in this share of all cases, from 0 to 1.
+    /// `true` in this share of all cases, from 0 to 1.
     pub fn chance(&mut self, share: f64) -> bool {
         self.share() < share
     }
@@ -31,7 +31,7 @@ impl Dice {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// One of these, of which there must be some.
+    /// One of these; there must be at least one.
     pub fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
         let number = self.below(choices.len() as u64);
         choices[usize::try_from(number).unwrap_or(0)]

@@ -1,0 +1,64 @@
+//! What is on disk and on the wire, byte for byte: facts of a journal, control messages and `export.json`.
+//!
+//! The files in `golden/` are never generated: they hold what an earlier build wrote. The values here are the same in
+//! the code's words, so a type or field that is renamed in the code changes nothing there, and one that is renamed on
+//! disk fails. A new fact, message or field does not compile until it is named here. Then add its line to the golden
+//! file; do not change the lines that are there.
+
+#[path = "golden/control.rs"]
+mod control;
+#[path = "golden/export_json.rs"]
+mod export_json;
+#[path = "golden/facts.rs"]
+mod facts;
+
+use job::{
+    ids::JobId,
+    layout::{PartName, part_file},
+    schema::{KeyAttribute, KeyKind, KeySchema},
+    table_settings::{AutoScaling, TableSettings},
+};
+use serde_json::json;
+
+/// The job of all values.
+fn job() -> JobId {
+    JobId::from_u128(0x9b1d_6f3a_0000_4abc_8def_0000_0000_002a)
+}
+
+fn part_name(file: u32) -> PartName {
+    part_file(&job(), job::ids::FileId(file), job::spec::Compression::None)
+}
+
+fn key(name: &str, kind: KeyKind) -> KeyAttribute {
+    KeyAttribute { name: name.into(), kind }
+}
+
+fn keys() -> KeySchema {
+    KeySchema { partition: key("ForumName", KeyKind::S), sort: Some(key("Posted", KeyKind::N)) }
+}
+
+fn table_settings() -> TableSettings {
+    TableSettings {
+        time_to_live: Some(json!({"TimeToLiveStatus": "DISABLED"})),
+        tags: Some(vec![json!({"Key": "team", "Value": "forum"})]),
+        continuous_backups: Some(json!({"ContinuousBackupsStatus": "ENABLED"})),
+        kinesis_streams: Some(Vec::new()),
+        resource_policy: None,
+        auto_scaling: Some(AutoScaling {
+            targets: vec![json!({"MinCapacity": 5})],
+            policies: vec![json!({"PolicyName": "half"})],
+        }),
+        unknown: [("resource_policy".to_owned(), "AccessDeniedException".to_owned())].into(),
+    }
+}
+
+/// The lines of a golden file that are not the same as those of this build.
+#[track_caller]
+fn assert_same_lines(file: &str, golden: &str, written: &str) {
+    let (golden, written): (Vec<&str>, Vec<&str>) = (golden.lines().collect(), written.lines().collect());
+    for (number, line) in written.iter().enumerate() {
+        let there = golden.get(number).copied().unwrap_or("nothing");
+        assert_eq!(there, *line, "line {} of job/tests/golden/{file}", number + 1);
+    }
+    assert_eq!(golden.len(), written.len(), "job/tests/golden/{file} holds lines that no value here has");
+}

@@ -1,0 +1,272 @@
+//! `control.txt`: every control message, a line each: its name in `control.proto`, and its bytes in hexadecimal.
+
+use std::{collections::BTreeSet, fmt::Write};
+
+use job::{
+    capacity::Units,
+    control::{FromWorker, Sealed, SealedPart, Stats, ToWorker, wire},
+    ids::{Attempt, FileId, Segment, SplitId, WorkerId},
+    schema::{IndexKeys, KeyKind, KeySchema},
+    spec::{
+        AwsAccess, Compression, ExportSettings, ImportSettings, NullSpelling, S3Settings, Sse, WriteMode,
+    },
+    split::{Advance, Checksum, Codec, Counts, InputFormat, Reject, Split, SplitLease},
+    task::{Lease, Mark, Position, Step, TotalSegments},
+};
+use prost::Message;
+
+use super::{assert_same_lines, key, keys, part_name};
+
+const GOLDEN: &str = include_str!("control.txt");
+const PROTO: &str = include_str!("../../proto/control.proto");
+
+/// The name of a message in `control.proto`. One that is new does not compile until it has one.
+fn name_from_worker(message: &FromWorker) -> &'static str {
+    match message {
+        FromWorker::Hello { .. } => "hello",
+        FromWorker::Need(_) => "need",
+        FromWorker::Want(_) => "want",
+        FromWorker::WantFile => "want_file",
+        FromWorker::Sealed(_) => "sealed",
+        FromWorker::Advance(_) => "advance",
+        FromWorker::Heartbeat(_) => "heartbeat",
+        FromWorker::Throttled(_) => "throttled",
+        FromWorker::Failed(_) => "failed",
+    }
+}
+
+fn name_to_worker(message: &ToWorker) -> &'static str {
+    match message {
+        ToWorker::Export(_) => "export",
+        ToWorker::Import(_) => "import",
+        ToWorker::Grant { .. } => "grant",
+        ToWorker::Lease(_) => "lease",
+        ToWorker::Split(_) => "split",
+        ToWorker::File { .. } => "file",
+        ToWorker::Drain => "drain",
+        ToWorker::Finish => "finish",
+    }
+}
+
+/// Every message of a worker, with no field at its default.
+fn from_worker() -> Vec<FromWorker> {
+    let step = |position| Step {
+        segment: Segment(7),
+        attempt: Attempt(2),
+        from_page: 3,
+        to_page: 4,
+        items: 678,
+        position,
+    };
+    let part = SealedPart {
+        file: FileId(2),
+        number: 1,
+        etag: "\"0123\"".into(),
+        crc32c: 0xfeed_c0de,
+        bytes: 5_242_880,
+        items: 678,
+        line_bytes: 9_000_000,
+        last: true,
+    };
+    let advance = Advance {
+        split: SplitId(5),
+        attempt: Attempt(1),
+        from: 100,
+        to: 2_000,
+        done: true,
+        counts: Counts { items: 1, removed: 2, kept: 3, item_bytes: 4, units: Units::from_milli(5) },
+        rejects: vec![Reject { offset: 300, reason: "not JSON".into(), line: b"\xff{".to_vec() }],
+    };
+    let stats = Stats {
+        consumed: Units::from_milli(1_234_500),
+        indexes: [("by-date".to_owned(), Units::from_milli(8_500))].into(),
+        requests: 11,
+        items: 12,
+        removed: 13,
+        bytes: 14,
+        throttles: 15,
+        retries: 16,
+        streams: 17,
+        last_error: "ThrottlingException".into(),
+        waits_for_units: true,
+    };
+    vec![
+        FromWorker::Hello {
+            version: "1".into(),
+            worker: Some(WorkerId(3)),
+            pid: 4711,
+            host: "ip-10-0-0-7".into(),
+            place: "attempt_1_0001_m_000003_0".into(),
+        },
+        FromWorker::Need(Units::from_milli(1_500)),
+        FromWorker::Want(4),
+        FromWorker::WantFile,
+        FromWorker::Sealed(Sealed {
+            part: Some(part),
+            steps: vec![step(Position::After("eyJwIjp7IlMiOiJhIn19".into()))],
+        }),
+        FromWorker::Sealed(Sealed { part: None, steps: vec![step(Position::Done)] }),
+        FromWorker::Advance(advance),
+        FromWorker::Heartbeat(stats),
+        FromWorker::Throttled(9),
+        FromWorker::Failed("no such bucket".into()),
+    ]
+}
+
+/// Every message to a worker, with no field at its default, and with every name of a setting.
+fn to_worker() -> Vec<ToWorker> {
+    let mut messages = Vec::new();
+    for (compression, null) in
+        Compression::ALL.into_iter().zip([NullSpelling::Both, NullSpelling::Single, NullSpelling::Single])
+    {
+        messages.push(ToWorker::Export(Box::new(export_settings(compression, null))));
+    }
+    for mode in [WriteMode::Check, WriteMode::Put, WriteMode::PutIfAbsent, WriteMode::Delete] {
+        messages.push(ToWorker::Import(Box::new(import_settings(mode))));
+    }
+    let lease = |position| Lease {
+        segment: Segment(7),
+        attempt: Attempt(2),
+        mark: Mark { position, pages: 12, items: 345 },
+    };
+    let upload_id = "l0123456789abcdef0123456789abcdef".parse().unwrap();
+    messages.extend([
+        ToWorker::Grant { units: Units::from_milli(1_500), page: Units::from_milli(500) },
+        ToWorker::Lease(lease(Position::Start)),
+        ToWorker::Lease(lease(Position::After("eyJwIjp7IlMiOiJhIn19".into()))),
+        ToWorker::File { file: FileId(2), name: part_name(2), upload_id },
+    ]);
+    for (codec, format, checksum) in [
+        (Codec::Plain, InputFormat::Emr, Some(Checksum::Crc32c(0xfeed_c0de))),
+        (Codec::Gzip, InputFormat::Json, Some(Checksum::Md5([7; 16]))),
+        (Codec::Zlib, InputFormat::Ion, None),
+        (Codec::Bzip2, InputFormat::Emr, None),
+        (Codec::Zstd, InputFormat::Emr, None),
+        (Codec::Snappy, InputFormat::Emr, None),
+        (Codec::Lz4, InputFormat::Emr, None),
+    ] {
+        messages.push(ToWorker::Split(Box::new(split(codec, format, checksum))));
+    }
+    messages.extend([ToWorker::Drain, ToWorker::Finish]);
+    messages
+}
+
+fn export_settings(compression: Compression, null: NullSpelling) -> ExportSettings {
+    ExportSettings {
+        table: "Forum".into(),
+        consistent: true,
+        format: job::spec::OutputFormat::EmrLines,
+        total_segments: TotalSegments::try_from(96).unwrap(),
+        target: "s3://bucket/backup".parse().unwrap(),
+        compression,
+        null,
+        upload_part_bytes: 16_777_216,
+        part_file_bytes: 1_073_741_824,
+        mean_item_bytes: 512,
+        aws: access(Sse::KmsDsse),
+    }
+}
+
+fn import_settings(mode: WriteMode) -> ImportSettings {
+    let keys = keys();
+    ImportSettings {
+        table: "Forum".into(),
+        keys: KeySchema { partition: keys.partition, sort: keys.sort },
+        indexes: vec![IndexKeys {
+            name: "by-date".into(),
+            partition: vec![key("Day", KeyKind::B)],
+            sort: vec![key("Hour", KeyKind::N)],
+        }],
+        is_incremental: true,
+        mode,
+        open_splits: 8,
+        aws: access(if mode == WriteMode::Check { Sse::Aes256 } else { Sse::Kms }),
+    }
+}
+
+fn access(sse: Sse) -> AwsAccess {
+    AwsAccess {
+        region: Some("us-east-1".into()),
+        s3_region: Some("eu-west-1".into()),
+        dynamodb_endpoint: Some("http://127.0.0.1:8000".into()),
+        s3_endpoint: Some("http://127.0.0.1:9000".into()),
+        profile: Some("forum".into()),
+        assume_role: Some("arn:aws:iam::123456789012:role/reader".into()),
+        external_id: Some("x-1".into()),
+        account: Some("123456789012".into()),
+        s3: S3Settings {
+            bucket_owner: Some("210987654321".into()),
+            requester_pays: true,
+            acl: Some("private".into()),
+            sse: Some(sse),
+            sse_kms_key_id: Some("alias/forum".into()),
+            storage_class: Some("STANDARD_IA".into()),
+            tags: "team=forum,kind=backup".parse().unwrap(),
+        },
+    }
+}
+
+fn split(codec: Codec, format: InputFormat, checksum: Option<Checksum>) -> SplitLease {
+    let split = Split {
+        split: SplitId(5),
+        object: "s3://bucket/backup/part".parse().unwrap(),
+        etag: "\"0123\"".into(),
+        object_bytes: 1_000,
+        stored: 10..900,
+        text_start: 20,
+        cut: true,
+        codec,
+        format,
+        checksum,
+    };
+    SplitLease { split, attempt: Attempt(2), mark: 40 }
+}
+
+fn line(name: &str, bytes: &[u8]) -> String {
+    let mut line = format!("{name} ");
+    bytes.iter().for_each(|byte| write!(line, "{byte:02x}").unwrap());
+    line + "\n"
+}
+
+fn bytes(line: &str) -> Vec<u8> {
+    let hex = line.split_once(' ').unwrap().1;
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
+#[test]
+fn every_control_message_is_read_and_written_back_to_the_same_bytes() {
+    let mut written = String::new();
+    for message in from_worker() {
+        let wire = wire::FromWorker::from(message.clone());
+        written += &line(name_from_worker(&message), &wire.encode_to_vec());
+    }
+    for message in to_worker() {
+        let wire = wire::ToWorker::from(message.clone());
+        written += &line(name_to_worker(&message), &wire.encode_to_vec());
+    }
+    assert_same_lines("control.txt", GOLDEN, &written);
+
+    let mut lines = GOLDEN.lines();
+    for message in from_worker() {
+        let wire = wire::FromWorker::decode(&*bytes(lines.next().unwrap())).unwrap();
+        assert_eq!(FromWorker::try_from(wire), Ok(message));
+    }
+    for message in to_worker() {
+        let wire = wire::ToWorker::decode(&*bytes(lines.next().unwrap())).unwrap();
+        assert_eq!(ToWorker::try_from(wire), Ok(message));
+    }
+    assert_eq!(lines.next(), None);
+}
+
+/// A message of the protocol that nothing here sends would not be held to its bytes.
+#[test]
+fn every_event_of_the_protocol_is_in_the_golden_file() {
+    let events: BTreeSet<&str> = PROTO
+        .split("oneof event {")
+        .skip(1)
+        .flat_map(|body| body.split('}').next().unwrap().lines())
+        .filter_map(|line| line.split(" = ").next()?.split_whitespace().nth(1))
+        .collect();
+    let named: BTreeSet<&str> = GOLDEN.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(named, events);
+}
