@@ -3,7 +3,7 @@
 use regex::Regex;
 
 /// What is replaced, in this order: a pattern, and what stands in its place.
-const REPLACED: [(&str, &str); 8] = [
+const REPLACED: [(&str, &str); 9] = [
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
     (r"tablehaul \d+\.\d+\.\d+", "tablehaul VERSION"),
@@ -13,7 +13,8 @@ const REPLACED: [(&str, &str); 8] = [
     (r"\d+(\.\d+)?/s average", "RATE/s average"),
     (r"(?P<what>items|[kM]?B) \(\d+(\.\d+)? (items|[kM]?B)/s\)", "$what (RATE)"),
     (r#""crc32c": "[0-9a-f]{8}""#, r#""crc32c": "CRC""#),
-    (r#"(?P<name>"[a-z_]*(seconds|per_second)"): \d+(\.\d+)?"#, "$name: NUMBER"),
+    (r#"(?P<name>"[a-z_]*seconds?[a-z_]*"): \d+(\.\d+)?"#, "$name: NUMBER"),
+    (r"slowest was \d+ with \d+ items?", "slowest was N with N items"),
 ];
 
 /// The text with names of what varies in its place.

@@ -71,7 +71,7 @@ impl fmt::Display for Verified {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "verified    {} in {}", Line(&self.table), Line(&self.folder))?;
         writeln!(out, "items       {}", self.items)?;
-        writeln!(out, "size        {} in {} files", text::bytes(self.bytes), self.files)?;
+        writeln!(out, "size        {} in {}", text::bytes(self.bytes), text::count(self.files, "file"))?;
         for note in &self.notes {
             writeln!(out, "note        {}", Line(note))?;
         }
