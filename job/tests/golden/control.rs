@@ -224,7 +224,9 @@ fn split(codec: Codec, format: InputFormat, checksum: Option<Checksum>) -> Split
 
 fn line(name: &str, bytes: &[u8]) -> String {
     let mut line = format!("{name} ");
-    bytes.iter().for_each(|byte| write!(line, "{byte:02x}").unwrap());
+    for byte in bytes {
+        write!(line, "{byte:02x}").unwrap();
+    }
     line + "\n"
 }
 

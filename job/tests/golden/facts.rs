@@ -184,7 +184,9 @@ fn counts() -> Counts {
 #[test]
 fn an_object_of_a_journal_is_read_and_written_back_to_the_same_bytes() {
     let mut writer = Writer::new(&header());
-    facts().iter().for_each(|fact| writer.fact(fact));
+    for fact in &facts() {
+        writer.fact(fact);
+    }
     let written = writer.finish();
     assert_same_lines("facts.jsonl", GOLDEN, &String::from_utf8(written.clone()).unwrap());
     assert_eq!(GOLDEN.as_bytes(), written);

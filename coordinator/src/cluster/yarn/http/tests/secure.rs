@@ -68,7 +68,7 @@ async fn serve_tls<T>(acceptor: &TlsAcceptor, answers: &[&str], ask: impl AsyncF
             let (stream, _) = listener.accept().await.unwrap();
             // A client that does not trust the server has gone.
             let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-            let _ = stream.read(&mut [0; 65536]).await;
+            let _ = stream.read(&mut vec![0; 65536]).await;
             let _ = stream.write_all(answer.replace('\n', "\r\n").as_bytes()).await;
             let _ = stream.shutdown().await;
         }
