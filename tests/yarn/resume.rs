@@ -72,12 +72,12 @@ fn an_export_whose_cluster_is_lost_resumes_on_another_cluster() {
     assert!(plan.contains(&why), "{plan}");
     let mut job = Job::export(&lost, &fake, num_items, ARGS);
     half(&mut job);
-    // The page of the application, of which the ResourceManager tells.
-    assert!(
-        job.said().iter().any(|line| line.starts_with(&format!("yarn        {url}/"))),
-        "{:?}",
-        job.said()
-    );
+    // The page of the application. The ResourceManager names its own host as it likes.
+    let port = url.rsplit(':').next().expect("a port");
+    let is_page = |line: &String| {
+        line.starts_with("yarn        https://") && line.contains(&format!(":{port}/proxy/application_"))
+    };
+    assert!(job.said().iter().any(is_page), "{:?}", job.said());
     // With all that was started on it, the coordinator too.
     lost.lose_power();
     job.end();
