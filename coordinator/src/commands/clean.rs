@@ -53,7 +53,7 @@ pub(crate) async fn clean(
                 if let Some(left) = left_over(&store).await? {
                     journal::wait_for_owner_to_stop(&store, &left, &|text| progress.note(text)).await?;
                     remove_left_over(&store, &left, progress).await?;
-                    let (journal, place) = (layout::JOURNAL, store.place());
+                    let (journal, place) = (layout::JOURNAL, store.display());
                     return Ok(format!("removed {journal} from the complete export in {place}"));
                 }
                 Err(Failure::Refused(format!("{folder} holds {}: nothing is removed", complete.text)))
@@ -88,7 +88,7 @@ async fn remove(
         State::Import(_) => "Its journal".to_owned(),
     };
     let what = journaled.text();
-    let question = format!("{} holds {what}. {files} will be removed", store.place());
+    let question = format!("{} holds {what}. {files} will be removed", store.display());
     // Waits on a blocking thread, because the user may take long to answer.
     let agreed = tokio::task::spawn_blocking(move || agree(&question)).await;
     agreed.map_err(|error| Failure::Failed(format!("internal error: {error}")))??;
@@ -102,7 +102,7 @@ async fn remove(
         progress.note(&format!("note        {} was not removed: this job did not write it", store.url(name)));
     }
     store.tidy().await;
-    Ok(format!("removed {what} from {}", store.place()))
+    Ok(format!("removed {what} from {}", store.display()))
 }
 
 /// Makes sure, before anything is removed, that all files of an unfinished export can be.
@@ -157,5 +157,5 @@ async fn remove_left_over(store: &Store, left: &Journaled, progress: &Progress) 
 
 /// Acquires the folder, so that no other job works on it.
 async fn take(store: &Store, journaled: &Journaled) -> Result<Journal, Failure> {
-    Journal::take_to_remove(store, journaled, Run::default()).await
+    Journal::acquire_to_remove(store, journaled, Run::default()).await
 }

@@ -86,7 +86,7 @@ pub(crate) async fn export(
     };
     let (place, clients, prepared) = prepared?;
     if dry_run {
-        let texts = prepared.iter().map(|one| one.text(request.wishes, &place)).collect();
+        let texts = prepared.iter().map(|one| one.text(request.options, &place)).collect();
         return Ok(Outcome::Planned(texts));
     }
     let mut reports = Vec::new();
@@ -96,7 +96,7 @@ pub(crate) async fn export(
             clean::tidy(&one.store, progress).await;
             continue;
         }
-        let plan = one.text(request.wishes, &place);
+        let plan = one.text(request.options, &place);
         let ground = std::mem::replace(&mut one.ground, StartMode::Fresh);
         let job = Job { request, prepared: &one, clients: &clients, place: &place, progress, stop: &stop };
         // Boxed because the future of a job is large.
@@ -134,7 +134,7 @@ impl Job<'_> {
         let Self { prepared, clients, progress, stop, .. } = self;
         let taken = stop.grant(GRACE, self.take(ground)).await;
         let OpenedJob { mut journal, state, commit, run } = taken.unwrap_or_else(|why| {
-            let place = prepared.store.place();
+            let place = prepared.store.display();
             Err(Failure::Stopped(format!(
                 "{why} while locking {place}; run the same command again to resume"
             )))
@@ -183,7 +183,7 @@ impl Job<'_> {
         let begin = || {
             let job = JobId::from_u128(uuid::Uuid::new_v4().as_u128());
             let (now, settings) = (Timestamp::now().to_string(), prepared.settings.clone());
-            resume::begin(job, &prepared.facts, request.wishes, plan.segments, now, settings)
+            resume::begin(job, &prepared.facts, request.options, plan.segments, now, settings)
         };
         let fresh = |journal, begin| OpenedJob {
             journal,
@@ -194,11 +194,11 @@ impl Job<'_> {
         match ground {
             StartMode::Resume(journaled) => {
                 let facts = vec![Fact::Run(run.clone())];
-                let mut journal = Journal::take(store, Some(&journaled), facts, run.clone()).await?;
+                let mut journal = Journal::acquire(store, Some(&journaled), facts, run.clone()).await?;
                 let State::Export(mut state) = journaled.state else { return Err(not_an_export()) };
                 if journaled.commit.is_none() {
                     let fenced = fence(journal.folder(), &mut state).await;
-                    let advise = |fault| resume::advised(Failure::failed(&fault), &store.place());
+                    let advise = |fault| resume::advised(Failure::failed(&fault), &store.display());
                     journal.note(fenced.map_err(advise)?);
                 }
                 let run = journaled.run.filter(|_| journaled.commit.is_some()).unwrap_or(run);
@@ -206,7 +206,7 @@ impl Job<'_> {
             }
             StartMode::Restart(journaled) => {
                 clean::check_removable(store, &journaled).await?;
-                let mut journal = Journal::take_to_remove(store, &journaled, run.clone()).await?;
+                let mut journal = Journal::acquire_to_remove(store, &journaled, run.clone()).await?;
                 let State::Export(state) = &journaled.state else { return Err(not_an_export()) };
                 let marks = Marks::journaled(store, &journaled);
                 let discarded = commit::discard(journal.folder(), state, marks.as_ref(), self.progress).await;
@@ -218,7 +218,7 @@ impl Job<'_> {
             StartMode::Fresh | StartMode::AlreadyComplete(_) => {
                 let begin = begin();
                 let facts = vec![Fact::Begin(Box::new(begin.clone())), Fact::Run(run.clone())];
-                let mut journal = Journal::take(store, None, facts, run.clone()).await?;
+                let mut journal = Journal::acquire(store, None, facts, run.clone()).await?;
                 step_back_if_complete(&mut journal, store, begin.clone()).await?;
                 Ok(fresh(journal, begin))
             }
@@ -279,7 +279,7 @@ async fn step_back_if_complete(journal: &mut Journal, store: &Store, begin: Begi
     };
     // This removes our own journal. It has the first number, because no journal of another job was left.
     journal.remove(&[Fact::Begin(Box::new(begin)), Fact::Abandoned]).await?;
-    Err(Failure::Refused(format!("another job has just written {what} in {}", store.place())))
+    Err(Failure::Refused(format!("another job has just written {what} in {}", store.display())))
 }
 
 /// Makes sure that workers of earlier runs can't write to the files of the export any more.
@@ -309,7 +309,7 @@ fn settings(
     let plan = &prepared.plan;
     ExportSettings {
         table: prepared.table.clone(),
-        consistent: request.wishes.consistent,
+        consistent: request.options.consistent,
         total_segments: plan.segments,
         target: prepared.target.clone(),
         format: begin.format,

@@ -39,7 +39,7 @@ pub(crate) struct ExportRequest {
     pub destination: Target,
     /// The read rate.
     pub rate: RateSpec,
-    pub(crate) wishes: ExportOptions,
+    pub(crate) options: ExportOptions,
     /// What to do if the destination holds a complete export of the table.
     pub if_complete: IfComplete,
     /// Whether to remove an unfinished export and start from scratch.
@@ -93,14 +93,14 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// The plan as text.
-    pub(crate) fn text(&self, mut wishes: ExportOptions, place: &ClusterChoice) -> String {
+    pub(crate) fn text(&self, mut options: ExportOptions, place: &ClusterChoice) -> String {
         let Self { facts, target, plan, rate, rate_source, ground, .. } = self;
         if let StartMode::Resume(journaled) = ground
             && let State::Export(state) = &journaled.state
         {
-            wishes.null = Some(state.begin.null);
+            options.null = Some(state.begin.null);
         }
-        let plan = PlanText { facts, target, plan, rate: *rate, rate_source, wishes, place: place.text() };
+        let plan = PlanText { facts, target, plan, rate: *rate, rate_source, options, place: place.text() };
         let account = self.account.as_ref().map(|line| format!("\n{line}")).unwrap_or_default();
         let plan = format!("{plan}{account}");
         match ground {
@@ -207,13 +207,13 @@ async fn prepare_one(
         found.note().zip(note).inspect(|(text, note)| note(text));
         settings = Some(found.settings);
     }
-    let mut wishes = request.wishes;
+    let mut options = request.options;
     if let StartMode::Resume(journaled) = &ground
         && let State::Export(state) = &journaled.state
     {
-        wishes.segments = Some(state.begin.segments);
+        options.segments = Some(state.begin.segments);
     }
-    let plan = plan(&facts, rate, wishes, room);
+    let plan = plan(&facts, rate, options, room);
     let (table, account) = (table.to_owned(), None);
     Ok(Prepared { table, facts, settings, target, store, plan, rate, rate_source, ground, account })
 }
@@ -248,7 +248,7 @@ async fn occupied(
     facts: &TableFacts,
     note: Note<'_>,
 ) -> Result<StartMode, Failure> {
-    let place = store.place();
+    let place = store.display();
     let choose = "choose another destination";
     match FolderContents::of(store).await? {
         FolderContents::Empty => Ok(StartMode::Fresh),
@@ -274,7 +274,7 @@ async fn occupied(
                     journaled.text_as_found()
                 )));
             };
-            let different = difference(&state.begin, facts, request.wishes);
+            let different = difference(&state.begin, facts, request.options);
             if let Some(why) = different
                 && !request.restart
                 && !journaled.is_abandoned

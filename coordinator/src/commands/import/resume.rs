@@ -82,7 +82,7 @@ impl StateFolder {
         if let Some((_, state)) = self.unfinished()
             && let Some(why) = difference(&state.begin, begin)
         {
-            let place = self.store.place();
+            let place = self.store.display();
             return Err(Failure::Refused(format!(
                 "--state {place}: holds an unfinished import {why}: give the same options, or --restart to \
                  start again"
@@ -103,16 +103,16 @@ impl StateFolder {
         let (journal, state, has_earlier_runs) = match journaled {
             None => {
                 let facts = vec![fact(), Fact::Run(run.clone())];
-                (Journal::take(&store, None, facts, run).await?, ImportState::new(begin), false)
+                (Journal::acquire(&store, None, facts, run).await?, ImportState::new(begin), false)
             }
             Some(journaled) if is_restart => {
-                let mut journal = Journal::take_to_remove(&store, &journaled, run).await?;
+                let mut journal = Journal::acquire_to_remove(&store, &journaled, run).await?;
                 journal.begin_anew(fact()).await?;
                 (journal, ImportState::new(begin), false)
             }
             Some(journaled) => {
                 let facts = vec![Fact::Run(run.clone())];
-                let journal = Journal::take(&store, Some(&journaled), facts, run).await?;
+                let journal = Journal::acquire(&store, Some(&journaled), facts, run).await?;
                 match journaled.state {
                     State::Import(state) => (journal, *state, true),
                     State::Export(_) => {
@@ -167,7 +167,7 @@ impl OpenState {
             };
         }
         let stopped = Stopped { why: failure.to_string() };
-        let place = self.store.place();
+        let place = self.store.display();
         let next = if matches!(failure, Failure::OtherTable(_)) {
             "give --restart to import all of it into the table as it is now"
         } else {
