@@ -66,8 +66,8 @@ pub(crate) struct Plan {
 }
 
 /// Plans the export of a table at `rate` on a cluster with this many worker slots.
-pub(crate) fn plan(facts: &TableFacts, rate: Rate, options: ExportOptions, room: WorkerSlots) -> Plan {
-    let workers = options.workers.unwrap_or_else(|| room.wanted(rate, UNITS_PER_WORKER)).max(1);
+pub(crate) fn plan(facts: &TableFacts, rate: Rate, options: ExportOptions, slots: WorkerSlots) -> Plan {
+    let workers = options.workers.unwrap_or_else(|| slots.wanted(rate, UNITS_PER_WORKER)).max(1);
     let units_per_second = rate.milli_per_second() / 1000;
     let useful = units_per_second / UNITS_PER_STREAM;
     let streams = useful.clamp(u64::from(workers), u64::from(workers) * u64::from(STREAMS_PER_WORKER));
@@ -104,12 +104,12 @@ pub(crate) struct PlanText<'a> {
     pub(crate) rate: Rate,
     pub(crate) rate_source: &'a str,
     pub(crate) options: ExportOptions,
-    pub(crate) place: String,
+    pub(crate) cluster: String,
 }
 
 impl std::fmt::Display for PlanText<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { facts, target, plan, rate, rate_source, options, place } = self;
+        let Self { facts, target, plan, rate, rate_source, options, cluster } = self;
         let size = match facts.bytes {
             0 => "size not yet known to DynamoDB".to_owned(),
             bytes => format!("about {} items, {}", facts.items, crate::text::bytes(bytes)),
@@ -136,7 +136,7 @@ impl std::fmt::Display for PlanText<'_> {
             count(plan.workers as usize, "worker"),
             count(streams as usize, "stream"),
         )?;
-        writeln!(out, "cluster     {}", Line(place))?;
+        writeln!(out, "cluster     {}", Line(cluster))?;
         match plan.time {
             Some(time) => writeln!(out, "time        about {} at that rate", crate::text::duration(time))?,
             None => writeln!(out, "time        unknown until DynamoDB has counted the table")?,
@@ -163,8 +163,8 @@ mod tests {
 
     fn planned(bytes: u64, units: u64, options: ExportOptions) -> Plan {
         let facts = described(&json!({"TableSizeBytes": bytes}));
-        let room = WorkerSlots { workers: 4, is_shared: false };
-        plan(&facts, Rate::from_units_per_second(units), options, room)
+        let slots = WorkerSlots { workers: 4, is_shared: false };
+        plan(&facts, Rate::from_units_per_second(units), options, slots)
     }
 
     #[test]

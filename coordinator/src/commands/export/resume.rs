@@ -4,7 +4,7 @@ use engine::export::ExportState;
 use job::{journal::Begin, layout, table_settings::TableSettings};
 
 use super::plan::ExportOptions;
-use crate::{failure::Failure, table::TableFacts};
+use crate::{failure::Failure, lifecycle, table::TableFacts};
 
 /// The first fact of a new export.
 pub(crate) fn begin(
@@ -71,34 +71,31 @@ pub(crate) fn difference(begin: &Begin, facts: &TableFacts, options: ExportOptio
         .map(|wished| format!("with --segments {segments}, not {}", wished.get()))
 }
 
-/// The message about an unfinished export that is kept. `can_go_on` is false if the table has changed, so that the
-/// export can't be resumed.
-pub(crate) fn kept_text(state: &ExportState, place: &str, can_go_on: bool) -> String {
-    kept(&format!("{} % of the export", state.percent()), place, can_go_on)
-}
-
-/// The same message when the last facts could not be journaled, so that it is unknown how much is kept.
-pub(crate) fn partly_kept_text(unwritten: &Failure, place: &str, can_go_on: bool) -> String {
-    let kept = kept("the earlier state", place, can_go_on);
-    format!("the final state could not be recorded ({unwritten}); {kept}")
-}
-
-fn kept(what: &str, place: &str, can_go_on: bool) -> String {
-    let next = if can_go_on {
+/// The message about an unfinished export that is kept. `unwritten` says why the last facts could not be journaled, so
+/// that it is unknown how much is kept. `can_resume` is false if the table has changed.
+pub(crate) fn kept_text(
+    state: &ExportState,
+    folder: &str,
+    can_resume: bool,
+    unwritten: Option<&Failure>,
+) -> String {
+    let next = if can_resume {
         "run the same command again to resume, or `tablehaul clean` to remove it"
     } else {
         "`tablehaul clean` removes it, --restart removes it and exports the table as it is now"
     };
-    format!("{what} is kept in {place}/{}: {next}", layout::OWN_FOLDER)
+    let (what, folder) =
+        (format!("{} % of the export", state.percent()), format!("{folder}/{}", layout::OWN_FOLDER));
+    lifecycle::kept_text(&what, &folder, next, unwritten)
 }
 
 /// The failure, with advice if stored data is gone and the export can't be completed. Parts hold items of many segments
 /// and can't be read again one by one, so the whole table must be read again.
-pub(crate) fn advised(failure: Failure, place: &str) -> Failure {
+pub(crate) fn advised(failure: Failure, folder: &str) -> Failure {
     match failure {
         Failure::Lost(_) => failure.saying(&format!(
             "so this export can't be completed: run the same command with --restart to read the whole table \
-             again, or `tablehaul clean {place}` to remove the rest"
+             again, or `tablehaul clean {folder}` to remove the rest"
         )),
         failure => failure,
     }
@@ -124,8 +121,11 @@ mod tests {
     #[test]
     fn how_much_is_kept_is_told_only_if_all_of_it_was_recorded() {
         let state = ExportState::new(begun(), true);
-        assert!(kept_text(&state, "/x", true).starts_with("0 % of the export is kept in /x/_tablehaul: "));
-        let text = partly_kept_text(&Failure::Failed("the disk is full".into()), "/x", true);
+        assert!(
+            kept_text(&state, "/x", true, None).starts_with("0 % of the export is kept in /x/_tablehaul: ")
+        );
+        let full = Failure::Failed("the disk is full".into());
+        let text = kept_text(&state, "/x", true, Some(&full));
         let expected = "the final state could not be recorded (the disk is full); the earlier state is kept \
                         in /x/_tablehaul: ";
         assert!(text.starts_with(expected) && !text.contains('%'), "{text}");
