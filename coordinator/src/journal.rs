@@ -59,7 +59,7 @@ impl Journal {
     ///
     /// # Errors
     /// Fails with [`Failure::Refused`], also if another job is running there or has just acquired the folder.
-    pub(crate) async fn take(
+    pub(crate) async fn acquire(
         store: &Store,
         after: Option<&Journaled>,
         facts: Vec<Fact>,
@@ -69,11 +69,11 @@ impl Journal {
             Some(journaled) => JournalWriter::after(store, journaled).await?,
             None => JournalWriter::first(store).await?,
         };
-        let taken = match after {
+        let acquired = match after {
             Some(_) => writer.append(&facts, takeover::CLAIM_LIMIT).await,
             None => writer.begin(&facts, takeover::CLAIM_LIMIT).await,
         };
-        Self::taken(store, writer, taken, after, run).await
+        Self::acquired(store, writer, acquired, after, run).await
     }
 
     /// Acquires a folder to remove what its job has left. `after` is what was journaled in it.
@@ -82,29 +82,33 @@ impl Journal {
     /// can resume the job. If this process dies on the way, the next one finds that files are missing.
     ///
     /// # Errors
-    /// See [`take`](Self::take).
-    pub(crate) async fn take_to_remove(store: &Store, after: &Journaled, run: Run) -> Result<Self, Failure> {
+    /// See [`acquire`](Self::acquire).
+    pub(crate) async fn acquire_to_remove(
+        store: &Store,
+        after: &Journaled,
+        run: Run,
+    ) -> Result<Self, Failure> {
         let mut writer = JournalWriter::after(store, after).await?;
-        let mut taken = writer.append(&[Fact::Abandoned], takeover::CLAIM_LIMIT).await;
-        if matches!(taken, Err(Failure::Failed(_))) {
+        let mut acquired = writer.append(&[Fact::Abandoned], takeover::CLAIM_LIMIT).await;
+        if matches!(acquired, Err(Failure::Failed(_))) {
             match writer.check_still_last(&after.last).await {
-                Ok(true) => taken = Ok(()),
+                Ok(true) => acquired = Ok(()),
                 Ok(false) => {}
-                Err(failure) => taken = Err(failure),
+                Err(failure) => acquired = Err(failure),
             }
         }
-        Self::taken(store, writer, taken, Some(after), run).await
+        Self::acquired(store, writer, acquired, Some(after), run).await
     }
 
     /// The journal of a folder that `writer` has acquired, or tried to.
-    async fn taken(
+    async fn acquired(
         store: &Store,
         mut writer: JournalWriter,
-        taken: Result<(), Failure>,
+        acquired: Result<(), Failure>,
         after: Option<&Journaled>,
         run: Run,
     ) -> Result<Self, Failure> {
-        if let Err(failure) = taken {
+        if let Err(failure) = acquired {
             writer.release().await;
             store.tidy().await;
             return Err(match failure {
@@ -113,7 +117,7 @@ impl Journal {
             });
         }
         info!(
-            folder = store.place(),
+            folder = store.display(),
             is_new = after.is_none(),
             last_owner = after.map(|journaled| takeover::owner(&journaled.last)),
             last_object = after.map(|journaled| journaled.last.number),

@@ -1,7 +1,7 @@
 //! The `tablehaul` command. A job flows through the modules in this order:
 //!
-//! [`cli`] → `commands` (which check and plan) → `driver` (which runs the schedule with its leases, files and budget) ⇄
-//! `server` ⇄ workers → `commit` → `commands` (which report).
+//! [`cli`] → `commands` (which check and plan) → `lifecycle` (which acquires the folder) → `driver` (which runs the
+//! schedule with its leases, files and budget) ⇄ `server` ⇄ workers → `commit` → `commands` (which report).
 
 pub mod cli;
 
@@ -16,6 +16,7 @@ mod failure;
 mod folder_contents;
 mod identity;
 mod journal;
+mod lifecycle;
 mod output;
 mod progress;
 mod retry;

@@ -176,7 +176,7 @@ impl Store {
     }
 
     /// The folder, for messages.
-    pub(crate) fn place(&self) -> String {
+    pub(crate) fn display(&self) -> String {
         self.target().to_string()
     }
 

@@ -61,6 +61,7 @@ use crate::{
     limiter::CapacityLimiter,
     report::Report,
 };
+use segments::SegmentCommand;
 
 /// Sealed parts that wait for the uploads; their buffers limit them further.
 const SEALED_PARTS: usize = 2;
@@ -68,14 +69,14 @@ const SEALED_PARTS: usize = 2;
 /// Passes the agent's messages to a running export.
 #[derive(Debug)]
 pub(crate) struct JobHandle {
-    segments: mpsc::Sender<segments::Order>,
+    segments: mpsc::Sender<SegmentCommand>,
     files: mpsc::Sender<PartFile>,
 }
 
 /// The messages of the agent to a running export.
 #[derive(Debug)]
 pub(crate) struct JobInbox {
-    segments: mpsc::Receiver<segments::Order>,
+    segments: mpsc::Receiver<SegmentCommand>,
     files: mpsc::Receiver<PartFile>,
 }
 
@@ -90,12 +91,12 @@ pub(crate) fn inlet() -> (JobHandle, JobInbox) {
 impl JobHandle {
     /// Passes on a segment to read.
     pub(crate) fn read(&self, lease: Lease) -> Result<(), Unsolicited> {
-        offer(&self.segments, segments::Order::Read(lease))
+        offer(&self.segments, SegmentCommand::Read(lease))
     }
 
     /// Passes on that no segment is left to lease for now.
     pub(crate) fn drain(&self) -> Result<(), Unsolicited> {
-        offer(&self.segments, segments::Order::Drain)
+        offer(&self.segments, SegmentCommand::Drain)
     }
 
     /// Passes on a file to fill.

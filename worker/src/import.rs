@@ -51,7 +51,7 @@ use crate::{
     limiter::CapacityLimiter,
     report::Report,
 };
-use splits::{Order, Purpose, Readers};
+use splits::{Purpose, Readers, SplitCommand};
 use tracker::Tracker;
 
 /// The memory of lines from their reading until they are settled.
@@ -63,27 +63,27 @@ const MAX_OPEN_SPLITS: u32 = 64;
 
 /// Passes the agent's messages to a running import.
 #[derive(Debug)]
-pub(crate) struct JobHandle(mpsc::Sender<Order>);
+pub(crate) struct JobHandle(mpsc::Sender<SplitCommand>);
 
 /// The messages of the agent to a running import.
 #[derive(Debug)]
-pub(crate) struct JobInbox(mpsc::Receiver<Order>);
+pub(crate) struct JobInbox(mpsc::Receiver<SplitCommand>);
 
 /// The two ends of the channel between the agent and an import.
 pub(crate) fn inlet() -> (JobHandle, JobInbox) {
-    let (orders, told) = mpsc::channel(2 * MAX_OPEN_SPLITS as usize);
-    (JobHandle(orders), JobInbox(told))
+    let (commands, inbox) = mpsc::channel(2 * MAX_OPEN_SPLITS as usize);
+    (JobHandle(commands), JobInbox(inbox))
 }
 
 impl JobHandle {
     /// Passes on a split to import.
     pub(crate) fn import(&self, lease: Box<SplitLease>) -> Result<(), Unsolicited> {
-        offer(&self.0, Order::Import(lease))
+        offer(&self.0, SplitCommand::Import(lease))
     }
 
     /// Passes on that no split is left to lease for now.
     pub(crate) fn drain(&self) -> Result<(), Unsolicited> {
-        offer(&self.0, Order::Drain)
+        offer(&self.0, SplitCommand::Drain)
     }
 }
 

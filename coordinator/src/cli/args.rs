@@ -300,7 +300,7 @@ impl ExportArgs {
             tables: tables(names)?,
             destination: target(&destination)?,
             rate,
-            wishes: ExportOptions {
+            options: ExportOptions {
                 segments,
                 workers,
                 consistent,

@@ -11,10 +11,11 @@ use job_aws::Fault;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    commit::{self, Marks},
+    commit,
     failure::Failure,
     folder_contents::{FolderContents, foreign_text, is_published},
     journal::{self, Journal, OwnerStatus},
+    lifecycle::{acquire_to_discard, check_removable},
     progress::Progress,
     store::Store,
     text,
@@ -53,8 +54,8 @@ pub(crate) async fn clean(
                 if let Some(left) = left_over(&store).await? {
                     journal::wait_for_owner_to_stop(&store, &left, &|text| progress.note(text)).await?;
                     remove_left_over(&store, &left, progress).await?;
-                    let (journal, place) = (layout::JOURNAL, store.place());
-                    return Ok(format!("removed {journal} from the complete export in {place}"));
+                    let (journal, folder) = (layout::JOURNAL, store.display());
+                    return Ok(format!("removed {journal} from the complete export in {folder}"));
                 }
                 Err(Failure::Refused(format!("{folder} holds {}: nothing is removed", complete.text)))
             }
@@ -88,33 +89,17 @@ async fn remove(
         State::Import(_) => "Its journal".to_owned(),
     };
     let what = journaled.text();
-    let question = format!("{} holds {what}. {files} will be removed", store.place());
+    let question = format!("{} holds {what}. {files} will be removed", store.display());
     // Waits on a blocking thread, because the user may take long to answer.
     let agreed = tokio::task::spawn_blocking(move || agree(&question)).await;
     agreed.map_err(|error| Failure::Failed(format!("internal error: {error}")))??;
-    let mut journal = take(store, journaled).await?;
-    if let State::Export(state) = &journaled.state {
-        let marks = Marks::journaled(store, journaled);
-        commit::discard(journal.folder(), state, marks.as_ref(), progress).await.map_err(failed)?;
-    }
+    let mut journal = acquire_to_discard(store, journaled, Run::default(), progress).await?;
     journal.remove(&[journaled.state.begun(), Fact::Abandoned]).await?;
     for name in commit::in_the_way(store, None).await.map_err(failed)? {
         progress.note(&format!("note        {} was not removed: this job did not write it", store.url(name)));
     }
     store.tidy().await;
-    Ok(format!("removed {what} from {}", store.place()))
-}
-
-/// Makes sure, before anything is removed, that all files of an unfinished export can be.
-///
-/// # Errors
-/// Fails with [`Failure::Refused`] if something else is in the place of one.
-pub(super) async fn check_removable(store: &Store, journaled: &Journaled) -> Result<(), Failure> {
-    let State::Export(state) = &journaled.state else { return Ok(()) };
-    let checked = store.check_hidden(state.files()).await;
-    checked.map_err(|fault| {
-        Failure::refused(&fault).saying("then run the same command again; nothing was removed")
-    })
+    Ok(format!("removed {what} from {}", store.display()))
 }
 
 /// Removes what the coordinator of a complete export has left if it died just before the end, unless it may still be
@@ -147,15 +132,10 @@ async fn left_over(store: &Store) -> Result<Option<Journaled>, Failure> {
 }
 
 async fn remove_left_over(store: &Store, left: &Journaled, progress: &Progress) -> Result<(), Failure> {
-    let mut journal = take(store, left).await?;
+    let mut journal = Journal::acquire_to_remove(store, left, Run::default()).await?;
     if let State::Export(state) = &left.state {
         let strays = commit::abort_strays(journal.folder(), &state.begin.job, progress).await;
         strays.map_err(|fault| Failure::failed(&fault))?;
     }
     journal.remove(&[left.state.begun(), Fact::Abandoned]).await
-}
-
-/// Acquires the folder, so that no other job works on it.
-async fn take(store: &Store, journaled: &Journaled) -> Result<Journal, Failure> {
-    Journal::take_to_remove(store, journaled, Run::default()).await
 }

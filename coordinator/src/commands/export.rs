@@ -6,7 +6,7 @@ mod prepare;
 mod report;
 mod resume;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use engine::{
     export::{ExportAction, ExportEvent, ExportState, ExportWork},
@@ -20,39 +20,33 @@ use job::{
     journal::{Begin, Fact, Run},
     spec::{ExportSettings, RateSpec},
 };
-use job_aws::Clients;
-use tokio::sync::watch;
+use job_aws::{Clients, Fault, FaultKind};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
     access,
-    cluster::{ClusterChoice, worker_binary},
     commands::clean,
-    commit::{self, Marks},
-    driver::{Call, Driver, Effects, LimitsOf},
+    commit,
+    driver::{Call, Effects, LimitsOf},
     failure::Failure,
     folder_contents,
     identity::TableIdentity,
     journal::Journal,
+    lifecycle::{self, ACQUIRE_GRACE, Context, EarlierRuns, OpenedJob, PassPlan, Start, acquire, give_up},
     progress::Progress,
     retry::retry,
     server::ControlPlane,
-    snapshot::{Pass, Phase, Snapshot},
+    snapshot::Phase,
     stop::Stop,
     store::Store,
-    waits::unless_silent,
     whole::Whole,
 };
-use finish::{Finish, Read};
+use finish::Finish;
 pub(crate) use plan::ExportOptions;
 pub(crate) use prepare::{ExportRequest, IfComplete};
-use prepare::{Prepared, StartMode, prepare};
+use prepare::{Prepared, Todo, prepare};
 use report::Report;
-
-/// How long acquiring a folder may still take after a request to stop: less than the 5 seconds within which the command
-/// must end.
-const GRACE: Duration = Duration::from_secs(3);
 
 /// The result of the command.
 pub(crate) enum Outcome {
@@ -72,35 +66,32 @@ pub(crate) async fn export(
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Result<Outcome, Failure> {
-    let worker = worker_binary()?;
     let stop = Stop::new(stop, request.deadline);
     let note = |text: &str| progress.note(text);
-    let preparing = async {
-        let place = ClusterChoice::choose(&request.cluster, worker, &request.destination).await?;
-        let (clients, prepared) = prepare(request, &place, (!dry_run).then_some(&note)).await?;
-        Ok((place, clients, prepared))
-    };
-    let prepared = tokio::select! {
-        prepared = unless_silent(preparing) => prepared,
-        why = stop.requested() => Err(Failure::Stopped(format!("{why} before anything was written"))),
-    };
-    let (place, clients, prepared) = prepared?;
+    let prepare = async |cluster: &_| prepare(request, cluster, (!dry_run).then_some(&note)).await;
+    let (cluster, (clients, tables)) =
+        lifecycle::prepare(&request.cluster, &request.destination, &stop, prepare).await?;
     if dry_run {
-        let texts = prepared.iter().map(|one| one.text(request.wishes, &place)).collect();
-        return Ok(Outcome::Planned(texts));
+        let plans = tables.iter().map(|(todo, prepared)| prepared.text(todo, request.options, &cluster));
+        return Ok(Outcome::Planned(plans.collect()));
     }
     let mut reports = Vec::new();
-    for mut one in prepared {
-        if let StartMode::AlreadyComplete(text) = &one.ground {
-            progress.note(&format!("{text}: nothing to do"));
-            clean::tidy(&one.store, progress).await;
-            continue;
-        }
-        let plan = one.text(request.wishes, &place);
-        let ground = std::mem::replace(&mut one.ground, StartMode::Fresh);
-        let job = Job { request, prepared: &one, clients: &clients, place: &place, progress, stop: &stop };
+    for (todo, prepared) in tables {
+        let plan = prepared.text(&todo, request.options, &cluster);
+        let start = match todo {
+            Todo::Export(start) => start,
+            Todo::Nothing(text) => {
+                progress.note(&format!("{text}: nothing to do"));
+                clean::tidy(&prepared.store, progress).await;
+                continue;
+            }
+        };
+        let table = TableIdentity::new(&prepared.table, &prepared.facts);
+        let (facts, clients, cluster, stop) = (&prepared.facts, &clients, &cluster, &stop);
+        let context = Context { clients, table: &table, facts, cluster, progress, stop };
+        let export = TableExport { request, prepared: &prepared, context };
         // Boxed because the future of a job is large.
-        let exported = Box::pin(job.run(ground, &plan)).await;
+        let exported = Box::pin(export.run(start, &plan)).await;
         let report = exported.map_err(|failure| failure.after(reports.len()))?;
         progress.report(&report);
         reports.push(report);
@@ -109,36 +100,34 @@ pub(crate) async fn export(
 }
 
 /// The export of one table.
-struct Job<'a> {
+struct TableExport<'a> {
     request: &'a ExportRequest,
     prepared: &'a Prepared,
-    clients: &'a Clients,
-    place: &'a ClusterChoice,
-    progress: &'a Progress,
-    stop: &'a Stop,
+    context: Context<'a>,
 }
 
-/// A job whose folder this process has acquired.
-struct OpenedJob {
+/// An export whose folder this process has acquired.
+struct OpenedExport {
     journal: Journal,
     state: ExportState,
     /// The time at which the commit began, if only completing the files is left.
     commit: Option<String>,
-    /// How the table is read, if it is.
+    /// How the table is read, or was if it is read completely.
     run: Run,
 }
 
-impl Job<'_> {
-    async fn run(&self, ground: StartMode, plan: &str) -> Result<Report, Failure> {
+impl TableExport<'_> {
+    async fn run(&self, start: Start, plan: &str) -> Result<Report, Failure> {
         let started = Instant::now();
-        let Self { prepared, clients, progress, stop, .. } = self;
-        let taken = stop.grant(GRACE, self.take(ground)).await;
-        let OpenedJob { mut journal, state, commit, run } = taken.unwrap_or_else(|why| {
-            let place = prepared.store.place();
+        let Self { prepared, context, .. } = *self;
+        let opened = context.stop.grant(ACQUIRE_GRACE, self.open(start)).await;
+        let opened = opened.unwrap_or_else(|why| {
+            let folder = prepared.store.display();
             Err(Failure::Stopped(format!(
-                "{why} while locking {place}; run the same command again to resume"
+                "{why} while locking {folder}; run the same command again to resume"
             )))
-        })?;
+        });
+        let OpenedExport { mut journal, state, commit, run } = opened?;
         info!(
             job = %state.begin.job,
             table = prepared.facts.name,
@@ -147,170 +136,120 @@ impl Job<'_> {
             workers = run.workers,
             "export begun or resumed"
         );
-        progress.plan(plan);
-        let table = TableIdentity::new(&prepared.table, &prepared.facts);
-        let finish = Finish { target: &prepared.target, clients, table: &table, progress, stop, started };
+        context.progress.plan(plan);
         if state.tasks().0 == state.tasks().1 {
-            let read = Read { state: &state, slowest: None, rate: run.rate, outcome: Ok(()) };
-            return finish.finish(&mut journal, read, commit, &run).await;
+            let finish = Finish { target: &prepared.target, context, started, state: &state };
+            return finish.finish(&mut journal, commit, &run, None, run.rate).await;
         }
-        let (schedule, outcome) = match self.read(&mut journal, state, &table).await {
-            Ok(read) => read,
-            Err((state, failure)) => return Err(finish.give_up(&mut journal, &state, failure).await),
+        let plane = match context.listen().await {
+            Ok(plane) => plane,
+            Err(failure) => {
+                let finish = Finish { target: &prepared.target, context, started, state: &state };
+                return Err(give_up(&finish, &mut journal, failure).await);
+            }
         };
-        let outcome = match outcome {
-            Err(failure) => Err(table.explain(clients, failure).await),
-            outcome => outcome,
-        };
-        let (work, rate) = (schedule.work(), schedule.rate());
-        let read = Read { state: work.state(), slowest: work.slowest(), rate, outcome };
-        finish.finish(&mut journal, read, commit, &run).await
+        let (schedule, outcome) = self.read(plane, &mut journal, state).await;
+        let work = schedule.work();
+        let finish = Finish { target: &prepared.target, context, started, state: work.state() };
+        match outcome {
+            Ok(()) => finish.finish(&mut journal, commit, &run, work.slowest(), schedule.rate()).await,
+            Err(failure) => Err(give_up(&finish, &mut journal, failure).await),
+        }
     }
 
-    /// Acquires the folder for this job. Of two jobs at once only one succeeds.
-    async fn take(&self, ground: StartMode) -> Result<OpenedJob, Failure> {
-        let Self { request, prepared, clients, .. } = self;
+    /// Acquires the folder.
+    async fn open(&self, start: Start) -> Result<OpenedExport, Failure> {
+        let Self { request, prepared, context } = *self;
         let (store, plan) = (&prepared.store, &prepared.plan);
-        let caller = clients.identity.caller();
-        let run = Run {
-            account: caller.map(|caller| caller.account.clone()),
-            caller: caller.map(|caller| caller.arn.clone()),
-            workers: plan.workers,
-            rate: prepared.rate,
-            rate_source: prepared.rate_source.clone(),
-            tool: tool(),
-        };
+        let run = lifecycle::this_run(context.clients, plan.workers, prepared.rate, &prepared.rate_source);
         let begin = || {
             let job = JobId::from_u128(uuid::Uuid::new_v4().as_u128());
             let (now, settings) = (Timestamp::now().to_string(), prepared.settings.clone());
-            resume::begin(job, &prepared.facts, request.wishes, plan.segments, now, settings)
+            let begin = resume::begin(job, &prepared.facts, request.options, plan.segments, now, settings);
+            State::Export(Box::new(ExportState::new(begin, store.is_on_file_system())))
         };
-        let fresh = |journal, begin| OpenedJob {
-            journal,
-            state: ExportState::new(begin, store.is_on_file_system()),
-            commit: None,
-            run: run.clone(),
+        let was_empty = matches!(start, Start::Fresh);
+        let opened = acquire(store, start, run.clone(), begin, context.progress).await?;
+        let OpenedJob { mut journal, state: State::Export(mut state), earlier } = opened else {
+            return Err(lifecycle::other_kind("export"));
         };
-        match ground {
-            StartMode::Resume(journaled) => {
-                let facts = vec![Fact::Run(run.clone())];
-                let mut journal = Journal::take(store, Some(&journaled), facts, run.clone()).await?;
-                let State::Export(mut state) = journaled.state else { return Err(not_an_export()) };
-                if journaled.commit.is_none() {
-                    let fenced = fence(journal.folder(), &mut state).await;
-                    let advise = |fault| resume::advised(Failure::failed(&fault), &store.place());
-                    journal.note(fenced.map_err(advise)?);
-                }
-                let run = journaled.run.filter(|_| journaled.commit.is_some()).unwrap_or(run);
-                Ok(OpenedJob { journal, state: *state, commit: journaled.commit, run })
-            }
-            StartMode::Restart(journaled) => {
-                clean::check_removable(store, &journaled).await?;
-                let mut journal = Journal::take_to_remove(store, &journaled, run.clone()).await?;
-                let State::Export(state) = &journaled.state else { return Err(not_an_export()) };
-                let marks = Marks::journaled(store, &journaled);
-                let discarded = commit::discard(journal.folder(), state, marks.as_ref(), self.progress).await;
-                discarded.map_err(|fault| Failure::failed(&fault))?;
-                let begin = begin();
-                journal.begin_anew(Fact::Begin(Box::new(begin.clone()))).await?;
-                Ok(fresh(journal, begin))
-            }
-            StartMode::Fresh | StartMode::AlreadyComplete(_) => {
-                let begin = begin();
-                let facts = vec![Fact::Begin(Box::new(begin.clone())), Fact::Run(run.clone())];
-                let mut journal = Journal::take(store, None, facts, run.clone()).await?;
-                step_back_if_complete(&mut journal, store, begin.clone()).await?;
-                Ok(fresh(journal, begin))
-            }
+        if was_empty {
+            step_back_if_complete(&mut journal, store, &state).await?;
         }
+        let (commit, run) = match earlier {
+            Some(EarlierRuns { commit: Some(at), run: earlier }) => (Some(at), earlier.unwrap_or(run)),
+            Some(_) => {
+                let fenced = fence(journal.folder(), &mut state).await;
+                let advise = |fault| resume::advised(Failure::failed(&fault), &store.display());
+                journal.note(fenced.map_err(advise)?);
+                (None, run)
+            }
+            None => (None, run),
+        };
+        Ok(OpenedExport { journal, state: *state, commit, run })
     }
 
     /// Reads the table until every segment is done.
     async fn read(
         &self,
+        plane: ControlPlane,
         journal: &mut Journal,
         state: ExportState,
-        table: &TableIdentity,
-    ) -> Result<(Schedule<ExportWork>, Result<(), Failure>), (ExportState, Failure)> {
-        let Self { request, prepared, clients, place, progress, stop } = *self;
-        let server = match ControlPlane::start(place.listen()).await {
-            Ok(server) => server,
-            Err(error) => return Err((state, Failure::Failed(format!("{error:#}")))),
-        };
+    ) -> (Schedule<ExportWork>, Result<(), Failure>) {
+        let Self { request, prepared, context } = *self;
         let left = prepared.facts.items.saturating_sub(state.sealed_items());
-        let snapshots = watch::Sender::new(Snapshot::before(Pass {
-            table: prepared.facts.name.clone(),
+        let pass = PassPlan {
             phase: Phase::Reading,
             expected_items: (left > 0).then_some(left),
-        }));
-        let driver = Driver {
-            plane: server,
-            cluster: place.cluster(format!("tablehaul export {}", prepared.facts.name), progress.sink()),
-            effects: FolderHands(journal.folder().clone()),
-            clients: clients.clone(),
-            table: table.clone(),
-            limits: follow(request.rate),
+            effects: FolderEffects(journal.folder().clone()),
             journal: Some(journal),
-            note: progress.sink(),
-            snapshots: &snapshots,
+            limits: Limits::table(prepared.rate),
+            follow: follow(request.rate),
+            workers: prepared.plan.workers,
         };
-        let settings = settings(request, prepared, clients, &state.begin);
-        let work = ExportWork::new(state, settings);
-        let limits = Limits::table(prepared.rate);
-        // Boxed because the future of a pass is large.
-        let read = Box::pin(driver.run(work, limits, prepared.plan.workers, stop));
-        Ok(progress.show(&snapshots, read).await)
+        let settings = settings(prepared, context.clients, &state.begin);
+        context.pass(plane, pass, ExportWork::new(state, settings)).await
     }
-}
-
-/// Not reached: a folder with another kind of job is refused before.
-fn not_an_export() -> Failure {
-    Failure::Failed("internal error: the journal is not one of an export".into())
 }
 
 /// Ends this job, without touching the folder's backup, if another job has completed there. That happens if the folder
 /// was empty when this job looked, and the other job began, completed and removed its journal before this job acquired
 /// the folder.
-async fn step_back_if_complete(journal: &mut Journal, store: &Store, begin: Begin) -> Result<(), Failure> {
+async fn step_back_if_complete(
+    journal: &mut Journal,
+    store: &Store,
+    state: &ExportState,
+) -> Result<(), Failure> {
     let what = match folder_contents::marked(store).await? {
         Some(Whole::Complete(complete)) => complete.text,
         Some(Whole::Damaged(damaged)) => damaged.text,
         None => return Ok(()),
     };
     // This removes our own journal. It has the first number, because no journal of another job was left.
-    journal.remove(&[Fact::Begin(Box::new(begin)), Fact::Abandoned]).await?;
-    Err(Failure::Refused(format!("another job has just written {what} in {}", store.place())))
+    journal.remove(&[state.begun(), Fact::Abandoned]).await?;
+    Err(Failure::Refused(format!("another job has just written {what} in {}", store.display())))
 }
 
 /// Makes sure that workers of earlier runs can't write to the files of the export any more.
-async fn fence(store: &Store, state: &mut ExportState) -> Result<Vec<Fact>, job_aws::Fault> {
+async fn fence(store: &Store, state: &mut ExportState) -> Result<Vec<Fact>, Fault> {
     let open = state.files().iter().filter(|file| file.needs_fence());
     let open: Vec<_> = open.cloned().collect();
     commit::fence(store, open.iter()).await?;
     let fenced = open.iter().map(|file| Fact::Fenced(file.id));
     let facts: Vec<Fact> = fenced.collect();
     for fact in facts.clone() {
-        state.replay(fact).map_err(|why| job_aws::Fault::new(job_aws::FaultKind::Refused, why))?;
+        state.replay(fact).map_err(|why| Fault::new(FaultKind::Refused, why))?;
     }
     Ok(facts)
 }
 
-/// The program and its version.
-fn tool() -> String {
-    format!("tablehaul {}", env!("CARGO_PKG_VERSION"))
-}
-
-fn settings(
-    request: &ExportRequest,
-    prepared: &Prepared,
-    clients: &Clients,
-    begin: &Begin,
-) -> ExportSettings {
+/// The settings that workers get. What was chosen when the export began stays.
+fn settings(prepared: &Prepared, clients: &Clients, begin: &Begin) -> ExportSettings {
     let plan = &prepared.plan;
     ExportSettings {
         table: prepared.table.clone(),
-        consistent: request.wishes.consistent,
-        total_segments: plan.segments,
+        consistent: begin.consistent,
+        total_segments: begin.segments,
         target: prepared.target.clone(),
         format: begin.format,
         compression: begin.compression,
@@ -331,9 +270,9 @@ fn follow<'a>(rate: RateSpec) -> Option<LimitsOf<'a>> {
 }
 
 /// Opens and fences the part files of a folder.
-struct FolderHands(Store);
+struct FolderEffects(Store);
 
-impl Effects<ExportWork> for FolderHands {
+impl Effects<ExportWork> for FolderEffects {
     fn perform(&mut self, work: &ExportWork, action: ExportAction) -> Call<ExportEvent> {
         let store = self.0.clone();
         match action {

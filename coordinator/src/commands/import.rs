@@ -13,32 +13,33 @@ mod resume;
 
 use std::{
     convert::Infallible,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
-use engine::import::{ImportAction, ImportState, ImportWork};
-use engine::schedule::Schedule;
+use engine::{
+    import::{ImportAction, ImportState, ImportWork},
+    replay::State,
+    schedule::Schedule,
+};
 use job::{
-    journal::{Checked, Fact, RejectedLine, Run},
+    journal::{BeginImport, Checked, Fact, RejectedLine},
     spec::{RateSpec, WriteMode},
     split::Reject,
 };
 use job_aws::Fault;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use crate::{
-    cluster::{ClusterChoice, worker_binary},
-    driver::{Call, Driver, Effects, LimitsOf},
+    driver::{Call, Effects, LimitsOf},
     failure::Failure,
     identity::{Found, TableIdentity},
+    journal::Journal,
+    lifecycle::{self, ACQUIRE_GRACE, Context, OpenedJob, PassPlan, acquire, give_up},
     progress::Progress,
-    server::ControlPlane,
-    snapshot::{Pass, Phase, Snapshot},
+    snapshot::Phase,
     stop::Stop,
     text::count_of,
-    waits::unless_silent,
 };
 pub(crate) use prepare::{Check, ImportRequest};
 pub(crate) use rejects::{NAMES_FOLDER, names_folder};
@@ -48,10 +49,7 @@ use done::Done;
 use plan::CheckedText;
 use prepare::{Prepared, prepare};
 use rejects::Rejects;
-use resume::OpenState;
-
-/// How long acquiring the state folder may still take after a request to stop.
-const GRACE: Duration = Duration::from_secs(3);
+use resume::{InStateFolder, StateFolder};
 
 /// The result of the command.
 pub(crate) enum Imported {
@@ -71,161 +69,158 @@ pub(crate) async fn import(
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Result<Imported, Failure> {
-    let worker = worker_binary()?;
     let stop = Stop::new(stop, request.deadline);
     let note = |text: &str| progress.note(text);
-    let preparing = async {
-        let place = ClusterChoice::choose(&request.cluster, worker, &request.folder).await?;
-        let prepared = Box::pin(prepare(request, &place, dry_run, &note)).await?;
-        Ok((place, prepared))
-    };
-    let prepared = tokio::select! {
-        prepared = unless_silent(preparing) => prepared,
-        why = stop.requested() => Err(Failure::Stopped(format!("{why} before anything was written"))),
-    };
-    let (place, mut prepared) = prepared?;
+    // Boxed because the future is large.
+    let prepare = async |cluster: &_| Box::pin(prepare(request, cluster, dry_run, &note)).await;
+    let (cluster, mut prepared) =
+        lifecycle::prepare(&request.cluster, &request.folder, &stop, prepare).await?;
     prepared.backup.notes.iter().for_each(|note| progress.note(&format!("note        {note}")));
-    let plan = prepared.text(&place);
-    let (state, rejects) = (prepared.state.take(), prepared.rejects.take());
+    let plan = prepared.text(&cluster);
+    let (folder, rejects) = (prepared.state.take(), prepared.rejects.take());
     let rejects = Rejects::new(rejects, progress.sink());
-    let job = Job {
+    let (clients, facts) = (&prepared.clients, &prepared.facts);
+    let table = TableIdentity::new(&prepared.table, facts);
+    let mut import = Import {
         request,
         prepared: &prepared,
-        place: &place,
+        context: Context { clients, table: &table, facts, cluster: &cluster, progress, stop: &stop },
         rejects: rejects.clone(),
-        progress,
-        stop: &stop,
-        writes: AtomicBool::new(false),
+        journal: None,
+        state: None,
+        has_earlier_runs: false,
+        has_written: false,
     };
-    let mut kept = match state {
-        Some((state, begin)) if !dry_run => {
-            let taken = stop.grant(GRACE, state.take(begin, job.way())).await;
-            let late = |why| Err(Failure::Stopped(format!("{why} before anything was written")));
-            match taken.unwrap_or_else(late) {
-                Ok(kept) => Some(kept),
-                Err(failure) => {
-                    // Nothing was rejected yet, so this removes the reject file.
-                    let _ = rejects.finish(false, &stop).await;
-                    return Err(failure);
-                }
-            }
-        }
-        _ => None,
-    };
+    if let Some((folder, begin)) = folder.filter(|_| !dry_run)
+        && let Err(failure) = import.open(folder, begin).await
+    {
+        // Nothing was rejected yet, so this removes the reject file.
+        let _ = rejects.finish(false, &stop).await;
+        return Err(failure);
+    }
     if !dry_run {
         progress.plan(&plan);
     }
-    let imported = job.run(dry_run, &plan, &mut kept).await;
+    let imported = import.run(dry_run, &plan).await;
     let finished = rejects.finish(imported.is_ok(), &stop).await;
     let imported = match (imported, finished) {
         (imported, Ok(())) => imported,
         (Ok(_), Err(unwritten)) => Err(unwritten.saying(done::ALL)),
         (Err(failure), Err(unwritten)) => Err(failure.saying(&unwritten.to_string())),
     };
-    let ended = match (imported, kept) {
-        (Ok(imported), Some(kept)) => {
-            kept.done().await.map(|()| imported).map_err(|failure| failure.saying(done::ALL))
-        }
-        (Err(failure), Some(kept)) => Err(kept.give_up(failure).await),
-        (imported, None) => imported,
-    };
-    ended.map_err(|failure| if job.writes.load(Relaxed) { failure } else { failure.before_writing() })
+    import.end(imported).await
 }
 
 /// One import.
-struct Job<'a> {
+struct Import<'a> {
     request: &'a ImportRequest,
     prepared: &'a Prepared,
-    place: &'a ClusterChoice,
+    context: Context<'a>,
     rejects: Rejects,
-    progress: &'a Progress,
-    stop: &'a Stop,
-    /// Whether it has begun to write.
-    writes: AtomicBool,
+    /// The journal in the state folder, if there is one.
+    journal: Option<Journal>,
+    /// What the journal records. `None` without a journal, and during a pass, whose work has it.
+    state: Option<ImportState>,
+    /// Earlier runs of the import may have written items.
+    has_earlier_runs: bool,
+    /// This run, or an earlier one, may have begun to write.
+    has_written: bool,
 }
 
-impl Job<'_> {
-    /// How this run works: credentials, workers, rate, tool.
-    fn way(&self) -> Run {
-        let caller = self.prepared.clients.identity.caller();
-        Run {
-            account: caller.map(|caller| caller.account.clone()),
-            caller: caller.map(|caller| caller.arn.clone()),
-            workers: self.prepared.workers,
-            rate: self.prepared.limits.table,
-            rate_source: self.prepared.rate_source.clone(),
-            tool: format!("tablehaul {}", env!("CARGO_PKG_VERSION")),
-        }
+impl Import<'_> {
+    /// Acquires the state folder.
+    async fn open(&mut self, folder: StateFolder, begin: BeginImport) -> Result<(), Failure> {
+        let Self { prepared, context, .. } = *self;
+        let Prepared { clients, limits, rate_source, workers, .. } = prepared;
+        let run = lifecycle::this_run(clients, *workers, limits.table, rate_source);
+        let StateFolder { store, start } = folder;
+        let begin = || State::Import(Box::new(ImportState::new(begin)));
+        let opening = acquire(&store, start, run, begin, context.progress);
+        let late = |why| Err(Failure::Stopped(format!("{why} before anything was written")));
+        let opened = context.stop.grant(ACQUIRE_GRACE, opening).await.unwrap_or_else(late)?;
+        let OpenedJob { journal, state: State::Import(state), earlier } = opened else {
+            return Err(lifecycle::other_kind("import"));
+        };
+        (self.journal, self.state, self.has_earlier_runs) = (Some(journal), Some(*state), earlier.is_some());
+        info!(has_earlier_runs = self.has_earlier_runs, "import with a state begun or resumed");
+        Ok(())
     }
 
-    async fn run(
-        &self,
-        dry_run: bool,
-        plan: &str,
-        kept: &mut Option<OpenState>,
-    ) -> Result<Imported, Failure> {
+    async fn run(&mut self, dry_run: bool, plan: &str) -> Result<Imported, Failure> {
         let started = Instant::now();
         let mut checking = Duration::ZERO;
         // Progress exists only if the check passed before.
-        let is_checked = kept.as_ref().is_some_and(|kept| kept.state.has_anything());
+        let is_checked = self.state.as_ref().is_some_and(ImportState::has_anything);
         if dry_run || self.request.check == Check::All && !is_checked {
-            let checked = self.check(dry_run, kept).await?;
+            let checked = self.check(dry_run).await?;
             if dry_run {
                 return Ok(Imported::Planned(format!("{plan}\n{checked}")));
             }
-            self.progress.plan(&checked);
+            self.context.progress.plan(&checked);
             self.rejects.restart().await.map_err(|fault| Failure::refused(&fault))?;
             checking = started.elapsed();
         }
         let started = Instant::now();
-        let report = self.write(checking, started, kept).await?;
-        self.progress.report(&report);
+        let report = self.write(checking, started).await?;
+        self.context.progress.report(&report);
         Ok(Imported::Done(Box::new(report)))
     }
 
+    /// Ends the import: removes its state if it is complete, and gives it up if it failed.
+    async fn end(self, imported: Result<Imported, Failure>) -> Result<Imported, Failure> {
+        let ended = match (imported, self.journal, self.state) {
+            (Ok(imported), Some(mut journal), Some(state)) => match journal.remove(&state.facts()).await {
+                Ok(()) => {
+                    journal.folder().tidy().await;
+                    Ok(imported)
+                }
+                Err(failure) => Err(failure.saying(done::ALL)),
+            },
+            (Err(failure), Some(mut journal), Some(state)) => {
+                Err(give_up(&InStateFolder(&state), &mut journal, failure).await)
+            }
+            (imported, ..) => imported,
+        };
+        ended.map_err(|failure| if self.has_written { failure } else { failure.before_writing() })
+    }
+
     /// Reads every line and writes nothing. Returns the result as text.
-    async fn check(&self, dry_run: bool, kept: &mut Option<OpenState>) -> Result<String, Failure> {
+    async fn check(&mut self, dry_run: bool) -> Result<String, Failure> {
         self.rejects.begin(if dry_run { self.request.max_rejects } else { 0 }, true);
-        let (schedule, outcome) = self.pass(WriteMode::Check, kept).await?;
+        let (schedule, outcome) = self.pass(WriteMode::Check).await?;
         outcome.and_then(|()| self.count(&schedule)).map_err(before_writing)?;
         let work = schedule.work();
         let (mut counts, rejected) = (work.counts(), work.rejected());
         if self.request.mode == WriteMode::Delete {
             counts = counts.of_removals();
         }
-        if let Some(kept) = kept {
+        if let (Some(journal), Some(state)) = (&mut self.journal, &mut self.state) {
             let checked = Checked { counts, rejected };
-            kept.state.checked = Some(checked);
-            kept.journal.note([Fact::Checked(checked)]);
+            state.checked = Some(checked);
+            journal.note([Fact::Checked(checked)]);
         }
         let Prepared { facts, limits, .. } = self.prepared;
         Ok(CheckedText { counts, rejected, facts, limits }.to_string())
     }
 
-    async fn write(
-        &self,
-        checking: Duration,
-        started: Instant,
-        kept: &mut Option<OpenState>,
-    ) -> Result<ImportReport, Failure> {
-        let has_earlier_runs = kept.as_ref().is_some_and(|kept| kept.has_earlier_runs);
-        // Earlier runs may have written items.
-        self.writes.store(has_earlier_runs, Relaxed);
+    async fn write(&mut self, checking: Duration, started: Instant) -> Result<ImportReport, Failure> {
+        let has_earlier_runs = self.has_earlier_runs;
+        self.has_written = has_earlier_runs;
         let checked = self.check_table().await;
         checked.map_err(|failure| if has_earlier_runs { failure } else { before_writing(failure) })?;
         self.rejects.begin(self.request.max_rejects, false);
-        if let Some(kept) = kept {
-            self.recall_rejects(&kept.state).map_err(|fault| Failure::failed(&fault))?;
+        if let Some(state) = &self.state {
+            self.recall_rejects(state).map_err(|fault| Failure::failed(&fault))?;
         }
-        self.writes.store(true, Relaxed);
-        let (schedule, outcome) = self.pass(self.request.mode, kept).await?;
-        let totals = kept.as_ref().map(|kept| kept.journal.totals());
+        self.has_written = true;
+        let (schedule, outcome) = self.pass(self.request.mode).await?;
+        let totals = self.journal.as_ref().map(Journal::totals);
         let report = ImportReport::new(self.prepared, &schedule, totals, checking, started.elapsed());
         let outcome = match outcome.and_then(|()| self.count(&schedule)) {
             Ok(()) => match self.check_table().await {
                 // Everything is written, and the table was the same a minute ago at most.
                 Err(Failure::Failed(why)) => {
-                    self.progress.note(&format!("note        {why}"));
+                    self.context.progress.note(&format!("note        {why}"));
                     Ok(())
                 }
                 checked => checked,
@@ -240,25 +235,17 @@ impl Job<'_> {
                     is_incremental: self.prepared.backup.is_incremental,
                     counts: schedule.work().counts(),
                     may_be_more: schedule.work().has_begun() || has_earlier_runs,
-                    is_kept: kept.is_some(),
+                    is_kept: self.journal.is_some(),
                 };
                 Err(done.after(failure))
             }
         }
     }
 
-    fn table(&self) -> TableIdentity {
-        TableIdentity::new(&self.prepared.table, &self.prepared.facts)
-    }
-
     /// Makes sure that the table is still the one that the import began with.
     async fn check_table(&self) -> Result<(), Failure> {
-        let table = self.table();
-        let found = tokio::select! {
-            found = table.look(&self.prepared.clients) => found,
-            why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
-        };
-        match found {
+        let Context { table, clients, .. } = self.context;
+        match self.context.unless_stopped(table.look(clients)).await? {
             Ok(Found::Same) => Ok(()),
             Ok(Found::Gone(why) | Found::Another(why)) => Err(Failure::OtherTable(why)),
             Err(fault) => Err(Failure::Failed(format!("the table's identity could not be checked: {fault}"))),
@@ -293,45 +280,28 @@ impl Job<'_> {
 
     /// Runs one pass over all splits. The returned schedule says what was done, whatever the outcome.
     async fn pass(
-        &self,
+        &mut self,
         mode: WriteMode,
-        kept: &mut Option<OpenState>,
     ) -> Result<(Schedule<ImportWork>, Result<(), Failure>), Failure> {
-        let Self { request, prepared, place, progress, .. } = *self;
-        let server = ControlPlane::start(place.listen()).await;
-        let server = server.map_err(|error| Failure::Failed(format!("{error:#}")))?;
-        let verb = if mode == WriteMode::Check { "check" } else { "import" };
-        let name = format!("tablehaul {verb} {}", prepared.facts.name);
-        let mut work = ImportWork::new(prepared.settings(mode), prepared.splits.clone(), request.max_rejects);
-        if let Some(kept) = kept {
-            work = work.with(kept.state.clone());
-        }
-        let snapshots = watch::Sender::new(Snapshot::before(Pass {
-            table: prepared.facts.name.clone(),
-            phase: if mode == WriteMode::Check { Phase::Checking } else { Phase::Writing },
+        let Self { request, prepared, context, .. } = *self;
+        let plane = context.listen().await?;
+        let is_check = mode == WriteMode::Check;
+        let plan = PassPlan {
+            phase: if is_check { Phase::Checking } else { Phase::Writing },
             expected_items: prepared.backup.items.filter(|&items| items > 0),
-        }));
-        let driver = Driver {
-            plane: server,
-            cluster: place.cluster(name, progress.sink()),
             effects: self.rejects.clone(),
-            clients: prepared.clients.clone(),
-            table: self.table(),
-            journal: kept.as_mut().map(|kept| &mut kept.journal),
-            limits: (mode != WriteMode::Check).then(|| follow(request.rate)),
-            note: progress.sink(),
-            snapshots: &snapshots,
+            journal: self.journal.as_mut(),
+            limits: prepared.limits.clone(),
+            follow: (!is_check).then(|| follow(request.rate)),
+            workers: prepared.workers,
         };
-        // Boxed because the future of a pass is large.
-        let pass = Box::pin(driver.run(work, prepared.limits.clone(), prepared.workers, self.stop));
-        let mut done = progress.show(&snapshots, pass).await;
-        if let Err(failure) = done.1 {
-            done.1 = Err(self.table().explain(&prepared.clients, failure).await);
+        let mut work = ImportWork::new(prepared.settings(mode), prepared.splits.clone(), request.max_rejects);
+        if let Some(state) = self.state.take() {
+            work = work.with(state);
         }
-        if let (Some(kept), Some(state)) = (kept, done.0.work().state()) {
-            kept.state = state.clone();
-        }
-        Ok(done)
+        let (mut schedule, outcome) = context.pass(plane, plan, work).await;
+        self.state = schedule.work_mut().take_state();
+        Ok((schedule, outcome))
     }
 }
 

@@ -94,7 +94,7 @@ pub(crate) async fn wait_for_owner_to_stop(
     note: &(dyn Fn(&str) + Sync),
 ) -> Result<(), Failure> {
     let life = life(store, journaled).await?;
-    info!(folder = store.place(), owner = owner(&journaled.last), status = ?life, "the owner of the folder");
+    info!(folder = store.display(), owner = owner(&journaled.last), status = ?life, "the owner of the folder");
     let patience = match life {
         OwnerStatus::Gone => return Ok(()),
         OwnerStatus::Alive => return Err(at_work(store, journaled)),
@@ -104,7 +104,7 @@ pub(crate) async fn wait_for_owner_to_stop(
             let patience = OWNER_TIMEOUT.saturating_sub(age);
             note(&format!(
                 "{} was in use by {} {} s ago; waiting {} s to see whether it still runs",
-                store.place(),
+                store.display(),
                 owner(&journaled.last),
                 age.as_secs(),
                 patience.as_secs() + 1
@@ -136,14 +136,14 @@ async fn watch(store: &Store, journaled: &Journaled, patience: Duration) -> Resu
             return Err(at_work(store, journaled));
         }
         if !is_last_there {
-            return Err(Failure::Refused(gone_on(&store.place())));
+            return Err(Failure::Refused(gone_on(&store.display())));
         }
     }
     Ok(())
 }
 
 fn at_work(store: &Store, journaled: &Journaled) -> Failure {
-    Failure::Refused(format!("{} is in use by {}, which is running", store.place(), owner(&journaled.last)))
+    Failure::Refused(format!("{} is in use by {}, which is running", store.display(), owner(&journaled.last)))
 }
 
 /// The message if the journal that was read has changed or is gone.

@@ -315,7 +315,7 @@ async fn a_journal_that_is_being_written_is_removed_after_that() {
     let folder = tempfile::tempdir().unwrap();
     let target = Target::File { dir: folder.path().join("backup") };
     let store = Store::to_read(&target, &AwsAccess::default()).await.unwrap();
-    let mut journal = Journal::take(&store, None, vec![begin()], Run::default()).await.unwrap();
+    let mut journal = Journal::acquire(&store, None, vec![begin()], Run::default()).await.unwrap();
     journal.note([opened(0)]);
     tokio::time::sleep(Duration::from_millis(600)).await;
     journal.write_if_due(Vec::new);
@@ -328,7 +328,7 @@ async fn a_journal_that_is_being_written_is_removed_after_that() {
 async fn after_facts_could_not_be_written_the_last_words_say_everything() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
-    let mut journal = Journal::take(&store, None, vec![begin()], Run::default()).await.unwrap();
+    let mut journal = Journal::acquire(&store, None, vec![begin()], Run::default()).await.unwrap();
     let Fact::Begin(begin) = begin() else { unreachable!() };
     let mut state = ExportState::new(*begin, true);
     let mut happens = |facts: [Fact; 2]| {
@@ -360,18 +360,18 @@ async fn after_facts_could_not_be_written_the_last_words_say_everything() {
 async fn a_folder_whose_journal_takes_no_more_is_acquired_by_its_lock_to_remove_what_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
-    drop(Journal::take(&store, None, vec![begin()], Run::default()).await.unwrap());
+    drop(Journal::acquire(&store, None, vec![begin()], Run::default()).await.unwrap());
     let journaled = read(&store).await.unwrap().unwrap();
     // The next object can't be written.
     std::fs::create_dir(folder.path().join(layout::JOURNAL).join(layout::journal_object(2))).unwrap();
-    let resumed = Journal::take(&store, Some(&journaled), vec![Fact::Run(Run::default())], Run::default());
+    let resumed = Journal::acquire(&store, Some(&journaled), vec![Fact::Run(Run::default())], Run::default());
     assert!(resumed.await.is_err_and(|failure| failure.to_string().contains("can't be written")));
-    let take = || Journal::take_to_remove(&store, &journaled, Run::default());
-    let mut journal = take().await.unwrap();
+    let acquire = || Journal::acquire_to_remove(&store, &journaled, Run::default());
+    let mut journal = acquire().await.unwrap();
     assert!(journal.is_locked());
-    assert!(take().await.is_err_and(|failure| failure.to_string().contains("is in use by")));
+    assert!(acquire().await.is_err_and(|failure| failure.to_string().contains("is in use by")));
     journal.remove(&[begin(), Fact::Abandoned]).await.unwrap();
     assert!(read(&store).await.unwrap().is_none());
-    let late = take().await.err().map(|failure| failure.to_string()).unwrap_or_default();
+    let late = acquire().await.err().map(|failure| failure.to_string()).unwrap_or_default();
     assert!(late.ends_with("the job there has just ended or continued; run the command again"), "{late}");
 }

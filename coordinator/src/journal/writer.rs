@@ -93,7 +93,7 @@ impl JournalWriter {
         };
         let folder = store.held_by(&lock);
         let journal = folder.within(layout::JOURNAL);
-        let (place, size, written_at) = (store.place(), Size::default(), Instant::now());
+        let (place, size, written_at) = (store.display(), Size::default(), Instant::now());
         let before = String::new();
         let longest = JOURNAL_OBJECT;
         Ok(Self { folder, journal, place, me, before, oldest, size, longest, written_at, lock })
@@ -349,8 +349,8 @@ impl JournalWriter {
 /// The failure if another job has acquired the folder. Names it if it has written an object.
 async fn in_use(store: &Store) -> Result<Failure, Failure> {
     Ok(Failure::Refused(match read::last_header(store).await? {
-        Some(header) => format!("{} is in use by {}", store.place(), owner(&header)),
-        None => format!("another job has just started in {}", store.place()),
+        Some(header) => format!("{} is in use by {}", store.display(), owner(&header)),
+        None => format!("another job has just started in {}", store.display()),
     }))
 }
 

@@ -57,7 +57,7 @@ pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
         Some(Err(ExportJsonError::Version(version))) => {
             return Err(Failure::Refused(format!(
                 "{} holds an export of version {version}: this program supports only version {}",
-                store.place(),
+                store.display(),
                 export_json::VERSION
             )));
         }

@@ -13,7 +13,7 @@ use crate::cpu::{Cores, CpuMeter};
 
 /// A message of the coordinator about segments.
 #[derive(Debug)]
-pub(crate) enum Order {
+pub(crate) enum SegmentCommand {
     /// A segment to read.
     Read(Lease),
     /// No segment is left to lease for now.
@@ -23,7 +23,7 @@ pub(crate) enum Order {
 /// Runs until the agent is gone, or a segment can't be read.
 pub(crate) async fn run(
     scanner: Arc<Scanner>,
-    mut orders: mpsc::Receiver<Order>,
+    mut commands: mpsc::Receiver<SegmentCommand>,
     cores: Cores,
 ) -> anyhow::Result<()> {
     let mut reading = JoinSet::new();
@@ -40,16 +40,16 @@ pub(crate) async fn run(
             scanner.report.say(FromWorker::Want(total)).await;
         }
         tokio::select! {
-            order = orders.recv() => match order {
+            command = commands.recv() => match command {
                 None => return Ok(()),
-                Some(Order::Drain) => {
+                Some(SegmentCommand::Drain) => {
                     streams.stop_growing();
                     leases.drain();
                     if reading.is_empty() {
                         scanner.encoder.flush().await;
                     }
                 }
-                Some(Order::Read(lease)) => {
+                Some(SegmentCommand::Read(lease)) => {
                     leases.read();
                     let scanner = scanner.clone();
                     reading.spawn(async move { scanner.read(lease).await });

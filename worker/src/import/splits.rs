@@ -22,7 +22,7 @@ use crate::report::Report;
 
 /// A message of the coordinator about splits.
 #[derive(Debug)]
-pub(crate) enum Order {
+pub(crate) enum SplitCommand {
     /// A split to import.
     Import(Box<SplitLease>),
     /// No split is left to lease for now.
@@ -46,7 +46,10 @@ pub(crate) struct Readers {
 }
 
 /// Runs until the agent is gone, or a split can't be read.
-pub(crate) async fn run(readers: Arc<Readers>, mut orders: mpsc::Receiver<Order>) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    readers: Arc<Readers>,
+    mut commands: mpsc::Receiver<SplitCommand>,
+) -> anyhow::Result<()> {
     let mut reading = JoinSet::new();
     let mut fetching = JoinSet::new();
     let mut leases = Leases::default();
@@ -59,10 +62,10 @@ pub(crate) async fn run(readers: Arc<Readers>, mut orders: mpsc::Receiver<Order>
             readers.report.say(FromWorker::Want(total)).await;
         }
         tokio::select! {
-            order = orders.recv() => match order {
+            command = commands.recv() => match command {
                 None => return Ok(()),
-                Some(Order::Drain) => leases.drain(),
-                Some(Order::Import(lease)) => {
+                Some(SplitCommand::Drain) => leases.drain(),
+                Some(SplitCommand::Import(lease)) => {
                     leases.read();
                     debug!(split = %lease.split.split, attempt = %lease.attempt, "split begun");
                     let opened = readers.open(&lease).with_context(|| lease.split.object.to_string())?;

@@ -35,13 +35,13 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<(Expor
     };
     let segments = segments.map(TotalSegments::try_from).transpose();
     let segments = segments.map_err(|error| failed(error.to_string()))?;
-    let wishes = &mut request.wishes;
+    let wished = &mut request.options;
     // The files may be read by any version of the Java tool.
-    wishes.null_default = NullSpelling::Both;
-    wishes.segments = given.or("segments", wishes.segments, segments.map(Some));
-    wishes.compression = given.or("compress", wishes.compression, options.compression());
+    wished.null_default = NullSpelling::Both;
+    wished.segments = given.or("segments", wished.segments, segments.map(Some));
+    wished.compression = given.or("compress", wished.compression, options.compression());
     request.rate = rate(options, arguments.get(0), &given, request.rate)?;
-    options.place_workers(&given, &mut request.cluster, &mut request.wishes.workers).map_err(failed)?;
+    options.place_workers(&given, &mut request.cluster, &mut request.options.workers).map_err(failed)?;
     options.reach(&given, &mut request.aws).map_err(failed)?;
     Ok((request, show))
 }
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(rate("s3://bucket/x Forum ''"), Ok(RateSpec::MilliPercent(50_000)));
         assert_eq!(rate("s3://bucket/x Forum"), Ok(RateSpec::MilliPercent(50_000)));
         assert_eq!(rate("s3://bucket/x Forum 1.5"), Ok(RateSpec::MilliPercent(150_000)));
-        let segments = parsed("s3://bucket/x Forum 1 8").unwrap().wishes.segments;
+        let segments = parsed("s3://bucket/x Forum 1 8").unwrap().options.segments;
         assert_eq!(segments.map(TotalSegments::get), Some(8));
     }
 
@@ -86,7 +86,7 @@ mod tests {
         let request = request(&options, &positional).unwrap().0;
         assert_eq!(request.destination.to_string(), "s3://bucket/x/y");
         assert_eq!((request.tables, request.rate), (vec!["Forum".into()], RateSpec::MilliPercent(25_000)));
-        assert_eq!(request.wishes.segments.map(TotalSegments::get), Some(3));
+        assert_eq!(request.options.segments.map(TotalSegments::get), Some(3));
     }
 
     #[test]
@@ -100,11 +100,11 @@ mod tests {
         )
         .unwrap();
         assert_eq!((request.if_complete, request.restart), (IfComplete::Skip, true));
-        assert_eq!((request.wishes.consistent, request.wishes.segments), (false, None));
+        assert_eq!((request.options.consistent, request.options.segments), (false, None));
         assert_eq!(request.deadline.map(|deadline| deadline.as_secs()), Some(5400));
-        assert_eq!(request.wishes.compression, Compression::Zstd);
+        assert_eq!(request.options.compression, Compression::Zstd);
         assert_eq!(request.rate, RateSpec::Units(Rate::from_units_per_second(7)));
-        assert_eq!((request.wishes.workers, request.cluster.most_workers), (Some(3), Some(1)));
+        assert_eq!((request.options.workers, request.cluster.most_workers), (Some(3), Some(1)));
         assert_eq!(request.aws.region.as_deref(), Some("eu-west-1"));
     }
 

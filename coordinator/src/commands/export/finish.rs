@@ -16,25 +16,24 @@ use job::{
     journal::{Fact, Run, Stopped},
     target::Target,
 };
-use job_aws::Clients;
 
 use super::report::{Report, Times};
-use super::resume::{advised, kept_text, partly_kept_text};
+use super::resume::{advised, kept_text};
 use crate::{
     commit::{self, Marks},
     failure::Failure,
-    identity::{Found, TableIdentity},
+    identity::Found,
     journal::{self, Journal},
-    progress::Progress,
+    lifecycle::{Context, Ending, Kept, give_up},
     retry::retry,
-    stop::Stop,
+    store::Store,
     text,
 };
 
-/// How long the last fact of a stopped export may take to be journaled. Together with [`ABANDON_LIMIT`] and three times
+/// How long the last fact of a stopped export may take to be journaled. Together with [`REMOVAL_LIMIT`] and three times
 /// [`CUT_LIMIT`] it is less than the 5 seconds within which a stopped command ends.
-const LAST_WORDS: Duration = Duration::from_millis(1500);
-const ABANDON_LIMIT: Duration = Duration::from_millis(1500);
+const LAST_FACT_LIMIT: Duration = Duration::from_millis(1500);
+const REMOVAL_LIMIT: Duration = Duration::from_millis(1500);
 /// How long cutting files, to make room, may take, and each step after that.
 const CUT_LIMIT: Duration = Duration::from_millis(500);
 /// How long publishing the backup, and the clean-up after it, may each still take after a request to stop.
@@ -42,46 +41,32 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long the fact that the commit has begun may take to be journaled.
 const COMMIT_LIMIT: Duration = Duration::from_mins(10);
 
-/// What completing an export needs.
+/// An export that ends.
 pub(super) struct Finish<'a> {
     pub(super) target: &'a Target,
-    pub(super) clients: &'a Clients,
-    pub(super) table: &'a TableIdentity,
-    pub(super) progress: &'a Progress,
-    pub(super) stop: &'a Stop,
+    pub(super) context: Context<'a>,
+    pub(super) state: &'a ExportState,
     /// When this command began to work on the export.
     pub(super) started: Instant,
 }
 
-/// An export whose table was read, completely or not.
-pub(super) struct Read<'a> {
-    pub(super) state: &'a ExportState,
-    pub(super) slowest: Option<Slowest>,
-    pub(super) rate: Rate,
-    pub(super) outcome: Result<(), Failure>,
-}
-
 impl Finish<'_> {
-    /// Completes the export, or keeps or removes it as its outcome demands. `commit` is the time at which the commit
-    /// began, if it has; `run` is how the table was read.
+    /// Completes an export whose table was read completely, or gives it up if that fails. `commit` is the time at which
+    /// the commit began, if it has; `run` is how the table was read; `slowest` and `rate` are for the report.
     ///
     /// # Errors
-    /// Fails if the table was not read completely, or the files could not be completed.
+    /// Fails if the files could not be completed.
     pub(super) async fn finish(
         &self,
         journal: &mut Journal,
-        read: Read<'_>,
         commit: Option<String>,
         run: &Run,
+        slowest: Option<Slowest>,
+        rate: Rate,
     ) -> Result<Report, Failure> {
-        let Read { state, slowest, rate, outcome } = read;
-        let completed = match outcome {
-            Ok(()) => self.complete(journal, state, commit, run).await,
-            Err(failure) => Err(failure),
-        };
-        let export = match completed {
+        let export = match self.complete(journal, commit, run).await {
             Ok(export) => export,
-            Err(failure) => return Err(self.give_up(journal, state, failure).await),
+            Err(failure) => return Err(give_up(self, journal, failure).await),
         };
         let totals = journal.totals();
         let read_for = Duration::from_millis(totals.elapsed_ms);
@@ -92,10 +77,10 @@ impl Finish<'_> {
     async fn complete(
         &self,
         journal: &mut Journal,
-        state: &ExportState,
         commit: Option<String>,
         run: &Run,
     ) -> Result<ExportJson, Failure> {
+        let state = self.state;
         let failed = |fault| Failure::failed(&fault);
         let store = journal.folder().clone();
         let has_begun = commit.is_some();
@@ -114,10 +99,7 @@ impl Finish<'_> {
                 journal.append(Fact::Commit { at: at.clone() }, COMMIT_LIMIT).await
             }
         };
-        tokio::select! {
-            announced = announce => announced?,
-            why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
-        }
+        self.context.unless_stopped(announce).await??;
         {
             let mut completing = pin!(commit::complete_files(&store, state.files()));
             loop {
@@ -125,7 +107,7 @@ impl Finish<'_> {
                     completed = &mut completing => break completed.map_err(failed)?,
                     // Heartbeats keep other coordinators from taking over meanwhile.
                     () = tokio::time::sleep(journal::HEARTBEAT_INTERVAL) => journal.beat().await?,
-                    why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
+                    why = self.context.stop.requested() => return Err(Failure::Stopped(why.into())),
                 }
             }
         }
@@ -135,9 +117,10 @@ impl Finish<'_> {
             journal.check_ours().await?;
             commit::publish(&store, &marks).await.map_err(failed)
         };
-        self.stop.grant(GRACE, publishing).await.map_err(|why| Failure::Stopped(why.into()))??;
-        if self.stop.grant(GRACE, self.tidy_up(journal, state, at)).await.is_err() {
-            self.progress
+        self.context.stop.grant(GRACE, publishing).await.map_err(|why| Failure::Stopped(why.into()))??;
+        if self.context.stop.grant(GRACE, self.tidy_up(journal, at)).await.is_err() {
+            self.context
+                .progress
                 .note("note        the clean-up is incomplete, which does no harm: it took too long");
         }
         Ok(export)
@@ -146,18 +129,15 @@ impl Finish<'_> {
     /// Makes sure that everything was read from the same table. A table that is deleted by now is only noted, because
     /// this export may be its only copy.
     async fn check_table(&self) -> Result<(), Failure> {
-        let found = tokio::select! {
-            found = self.table.look(self.clients) => found,
-            why = self.stop.requested() => return Err(Failure::Stopped(why.into())),
-        };
-        match found {
+        let Context { table, clients, .. } = self.context;
+        match self.context.unless_stopped(table.look(clients)).await? {
             Ok(Found::Same) => Ok(()),
             Ok(Found::Another(why)) => Err(Failure::OtherTable(format!(
                 "{why}; the items may come from both tables, so this is not a backup"
             ))),
             Ok(Found::Gone(why)) => {
                 let left = "all of it had been read, and this backup may be the only copy";
-                self.progress.note(&format!("note        {why}; {left}"));
+                self.context.progress.note(&format!("note        {why}; {left}"));
                 Ok(())
             }
             Err(fault) => Err(Failure::Failed(format!(
@@ -167,85 +147,65 @@ impl Finish<'_> {
     }
 
     /// Removes what does not belong to the backup. The backup is complete even if that fails.
-    async fn tidy_up(&self, journal: &mut Journal, state: &ExportState, at: String) {
+    async fn tidy_up(&self, journal: &mut Journal, at: String) {
         let tidied = async {
-            let strays = commit::abort_strays(journal.folder(), &state.begin.job, self.progress).await;
+            let strays =
+                commit::abort_strays(journal.folder(), &self.state.begin.job, self.context.progress).await;
             strays.map_err(|fault| Failure::failed(&fault))?;
-            journal.remove(&[state.begun(), Fact::Commit { at }]).await
+            journal.remove(&[self.state.begun(), Fact::Commit { at }]).await
         };
         if let Err(failure) = tidied.await {
-            self.progress
+            self.context
+                .progress
                 .note(&format!("note        the clean-up is incomplete, which does no harm: {failure}"));
         }
     }
+}
 
-    /// Keeps the export for the next run, or removes it if nothing in it is worth keeping. Returns the failure, with
-    /// what was done about it.
-    pub(super) async fn give_up(
-        &self,
-        journal: &mut Journal,
-        state: &ExportState,
-        failure: Failure,
-    ) -> Failure {
-        if matches!(failure, Failure::Superseded(_)) {
-            return failure;
-        }
-        if let Err(moved) = journal.check_place().await {
-            return moved;
-        }
-        if !state.has_anything() {
-            return self.abandon(journal, state, failure).await;
-        }
-        let failure = or_lost(journal, state, failure).await;
-        let stopped = Stopped { why: failure.to_string() };
-        let written = last_words(journal, state, stopped).await;
-        if matches!(written, Err(Failure::Failed(_))) && is_nothing_journaled(journal).await {
-            return self.abandon(journal, state, failure).await;
-        }
-        let place = self.target.to_string();
-        let can_go_on = !matches!(failure, Failure::OtherTable(_));
-        match written {
-            Err(superseded @ Failure::Superseded(_)) => superseded,
-            _ if matches!(failure, Failure::Lost(_)) => advised(failure, &place),
-            Ok(()) => failure.saying(&kept_text(state, &place, can_go_on)),
-            Err(unwritten) => failure.saying(&partly_kept_text(&unwritten, &place, can_go_on)),
-        }
+impl Ending for Finish<'_> {
+    const LAST_FACT_LIMIT: Duration = LAST_FACT_LIMIT;
+    const REMOVAL_LIMIT: Duration = REMOVAL_LIMIT;
+
+    fn begun(&self) -> Fact {
+        self.state.begun()
     }
 
-    async fn abandon(&self, journal: &mut Journal, state: &ExportState, failure: Failure) -> Failure {
-        // This fact keeps others from resuming the export, and can't be written if another coordinator has taken over.
-        // The lock ensures both by itself, and still does so on a full disk.
-        let written =
-            if journal.is_locked() { Ok(()) } else { journal.append(Fact::Abandoned, LAST_WORDS).await };
-        match written {
-            Ok(()) => {}
-            Err(superseded @ Failure::Superseded(_)) => return superseded,
-            Err(unwritten) => {
-                return failure.saying(&format!("{} could not be cleaned up: {unwritten}", self.target));
-            }
+    fn has_anything(&self) -> bool {
+        self.state.has_anything()
+    }
+
+    async fn keep(&self, journal: &mut Journal, failure: Failure) -> Kept {
+        let state = self.state;
+        let failure = or_lost(journal, state, failure).await;
+        let written = journal_end(journal, state, &failure).await;
+        if matches!(written, Err(Failure::Failed(_))) && is_nothing_journaled(journal).await {
+            return Kept::Nothing(failure);
         }
-        let clean = async {
-            // No file of this export can be visible yet.
-            let discarded = commit::discard(journal.folder(), state, None, self.progress).await;
-            discarded.map_err(|fault| Failure::failed(&fault))?;
-            journal.remove(&[state.begun(), Fact::Abandoned]).await?;
-            journal.folder().tidy().await;
-            Ok::<_, Failure>(())
-        };
-        let left = match tokio::time::timeout(ABANDON_LIMIT, clean).await {
-            Ok(Ok(())) => return failure,
-            Ok(Err(moved @ Failure::Superseded(_))) => return moved,
-            Ok(Err(left)) => left.to_string(),
-            Err(_) => format!("it took longer than {} s", ABANDON_LIMIT.as_secs_f32()),
-        };
-        failure.saying(&format!("{} could not be cleaned up: {left}", self.target))
+        let folder = self.target.to_string();
+        let can_resume = !matches!(failure, Failure::OtherTable(_));
+        Kept::Something(match written {
+            Err(superseded @ Failure::Superseded(_)) => superseded,
+            _ if matches!(failure, Failure::Lost(_)) => advised(failure, &folder),
+            written => failure.saying(&kept_text(state, &folder, can_resume, written.err().as_ref())),
+        })
+    }
+
+    async fn discard(&self, folder: &Store) -> Result<(), Failure> {
+        // No file of this export can be visible yet.
+        let discarded = commit::discard(folder, self.state, None, self.context.progress).await;
+        discarded.map_err(|fault| Failure::failed(&fault))
+    }
+
+    fn left_text(&self, why: &str) -> String {
+        format!("{} could not be cleaned up: {why}", self.target)
     }
 }
 
 /// Journals why the export stops. If that fails, because the disk is full for example, cuts off what workers have
 /// written beyond their sealed parts and tries once more.
-async fn last_words(journal: &mut Journal, state: &ExportState, stopped: Stopped) -> Result<(), Failure> {
-    let written = journal.stop(stopped.clone(), || state.facts(), LAST_WORDS).await;
+async fn journal_end(journal: &mut Journal, state: &ExportState, failure: &Failure) -> Result<(), Failure> {
+    let stopped = Stopped { why: failure.to_string() };
+    let written = journal.stop(stopped.clone(), || state.facts(), LAST_FACT_LIMIT).await;
     let is_read = state.tasks().0 == state.tasks().1;
     if !matches!(written, Err(Failure::Failed(_))) || !journal.is_locked() || is_read {
         return written;
@@ -287,7 +247,7 @@ async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) ->
 async fn or_lost(journal: &Journal, state: &ExportState, failure: Failure) -> Failure {
     let Failure::Failed(why) = failure else { return failure };
     let lost = journal.folder().lost(&state.begin.job, state.files(), true);
-    match tokio::time::timeout(LAST_WORDS, lost).await {
+    match tokio::time::timeout(LAST_FACT_LIMIT, lost).await {
         Ok(Ok(Some(lost))) => Failure::Lost(and_lost(why, &lost)),
         _ => Failure::Failed(why),
     }

@@ -66,18 +66,18 @@ pub(crate) struct Plan {
 }
 
 /// Plans the export of a table at `rate` on a cluster with this many worker slots.
-pub(crate) fn plan(facts: &TableFacts, rate: Rate, wishes: ExportOptions, room: WorkerSlots) -> Plan {
-    let workers = wishes.workers.unwrap_or_else(|| room.wanted(rate, UNITS_PER_WORKER)).max(1);
+pub(crate) fn plan(facts: &TableFacts, rate: Rate, options: ExportOptions, slots: WorkerSlots) -> Plan {
+    let workers = options.workers.unwrap_or_else(|| slots.wanted(rate, UNITS_PER_WORKER)).max(1);
     let units_per_second = rate.milli_per_second() / 1000;
     let useful = units_per_second / UNITS_PER_STREAM;
     let streams = useful.clamp(u64::from(workers), u64::from(workers) * u64::from(STREAMS_PER_WORKER));
     let wanted = facts.bytes.div_ceil(SEGMENT_BYTES).max(streams);
     let most = u32::try_from(wanted).unwrap_or(u32::MAX).min(TotalSegments::MAX);
     // `wanted` is at least 1, so the number is in range.
-    let segments = wishes.segments.or(TotalSegments::try_from(most).ok());
+    let segments = options.segments.or(TotalSegments::try_from(most).ok());
     let segments = segments.expect("between 1 and the maximum");
     let workers = workers.min(segments.get());
-    let price = if wishes.consistent { 2 } else { 1 };
+    let price = if options.consistent { 2 } else { 1 };
     let units = Units::from_milli(facts.bytes.div_ceil(4096) * 500 * price);
     let seconds = units.as_f64() / rate.as_f64();
     let time = (facts.bytes > 0 && seconds.is_finite()).then(|| Duration::from_secs_f64(seconds.min(1e12)));
@@ -103,29 +103,29 @@ pub(crate) struct PlanText<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) rate: Rate,
     pub(crate) rate_source: &'a str,
-    pub(crate) wishes: ExportOptions,
-    pub(crate) place: String,
+    pub(crate) options: ExportOptions,
+    pub(crate) cluster: String,
 }
 
 impl std::fmt::Display for PlanText<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { facts, target, plan, rate, rate_source, wishes, place } = self;
+        let Self { facts, target, plan, rate, rate_source, options, cluster } = self;
         let size = match facts.bytes {
             0 => "size not yet known to DynamoDB".to_owned(),
             bytes => format!("about {} items, {}", facts.items, crate::text::bytes(bytes)),
         };
-        let reads = if wishes.consistent { "strongly" } else { "eventually" };
+        let reads = if options.consistent { "strongly" } else { "eventually" };
         writeln!(out, "export      {} ({size})", Line(&facts.name))?;
-        let format = match wishes.format {
+        let format = match options.format {
             OutputFormat::EmrLines => "",
         };
-        let nulls = match wishes.null() {
+        let nulls = match options.null() {
             NullSpelling::Single => "",
             NullSpelling::Both => ", NULL in both spellings",
         };
         // Shows a user who forgot `s3://` that the destination is on this machine.
         let here = if matches!(target, Target::File { .. }) { " (on this machine)" } else { "" };
-        let compression = wishes.compression.name();
+        let compression = options.compression.name();
         writeln!(out, "to          {}{here}{format}, compression {compression}{nulls}", Line(target))?;
         writeln!(out, "rate        {rate} read units/s ({rate_source}), {reads} consistent")?;
         let streams = plan.segments.get().div_ceil(plan.workers).min(STREAMS_PER_WORKER);
@@ -136,7 +136,7 @@ impl std::fmt::Display for PlanText<'_> {
             count(plan.workers as usize, "worker"),
             count(streams as usize, "stream"),
         )?;
-        writeln!(out, "cluster     {}", Line(place))?;
+        writeln!(out, "cluster     {}", Line(cluster))?;
         match plan.time {
             Some(time) => writeln!(out, "time        about {} at that rate", crate::text::duration(time))?,
             None => writeln!(out, "time        unknown until DynamoDB has counted the table")?,
@@ -161,10 +161,10 @@ mod tests {
     use crate::table::tests::described;
     use serde_json::json;
 
-    fn planned(bytes: u64, units: u64, wishes: ExportOptions) -> Plan {
+    fn planned(bytes: u64, units: u64, options: ExportOptions) -> Plan {
         let facts = described(&json!({"TableSizeBytes": bytes}));
-        let room = WorkerSlots { workers: 4, is_shared: false };
-        plan(&facts, Rate::from_units_per_second(units), wishes, room)
+        let slots = WorkerSlots { workers: 4, is_shared: false };
+        plan(&facts, Rate::from_units_per_second(units), options, slots)
     }
 
     #[test]
@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn more_workers_than_segments_are_not_started() {
         let segments = TotalSegments::try_from(2).ok();
-        let wishes = ExportOptions { segments, workers: Some(8), ..ExportOptions::default() };
-        assert_eq!(planned(0, 1_000, wishes).workers, 2);
+        let options = ExportOptions { segments, workers: Some(8), ..ExportOptions::default() };
+        assert_eq!(planned(0, 1_000, options).workers, 2);
     }
 
     #[test]

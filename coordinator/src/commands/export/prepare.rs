@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use engine::replay::{Journaled, State};
+use engine::{export::ExportState, replay::State};
 use job::{
+    capacity::Rate,
     spec::{AwsAccess, RateSpec},
     table_settings::TableSettings,
     target::Target,
@@ -23,6 +24,7 @@ use crate::{
     failure::Failure,
     folder_contents::{FolderContents, foreign_text},
     journal,
+    lifecycle::Start,
     retry::retry_briefly,
     store::Store,
     table::TableFacts,
@@ -39,7 +41,7 @@ pub(crate) struct ExportRequest {
     pub destination: Target,
     /// The read rate.
     pub rate: RateSpec,
-    pub(crate) wishes: ExportOptions,
+    pub(crate) options: ExportOptions,
     /// What to do if the destination holds a complete export of the table.
     pub if_complete: IfComplete,
     /// Whether to remove an unfinished export and start from scratch.
@@ -62,16 +64,25 @@ pub(crate) enum IfComplete {
     Skip,
 }
 
-/// How a job starts, given what its folder holds.
-pub(crate) enum StartMode {
-    /// The folder is empty.
-    Fresh,
-    /// It holds an unfinished run of this job.
-    Resume(Box<Journaled>),
-    /// It holds a job that is removed first.
-    Restart(Box<Journaled>),
-    /// It holds a complete export of the same table, described by this text.
-    AlreadyComplete(String),
+/// What is to be done for a table.
+pub(crate) enum Todo {
+    /// It is exported.
+    Export(Start),
+    /// Nothing: the folder holds a complete export of the same table, described by this text.
+    Nothing(String),
+}
+
+impl Todo {
+    /// The unfinished export that is resumed.
+    fn resumed(&self) -> Option<&ExportState> {
+        match self {
+            Self::Export(start) => match start.resumed()? {
+                State::Export(state) => Some(state),
+                State::Import(_) => None,
+            },
+            Self::Nothing(_) => None,
+        }
+    }
 }
 
 /// A table that is ready to be exported.
@@ -84,35 +95,27 @@ pub(crate) struct Prepared {
     pub(crate) target: Target,
     pub(crate) store: Store,
     pub(crate) plan: Plan,
-    pub(crate) rate: job::capacity::Rate,
+    pub(crate) rate: Rate,
     pub(crate) rate_source: String,
-    pub(crate) ground: StartMode,
     /// A line of the plan that says whose credentials the job uses.
     pub(crate) account: Option<String>,
 }
 
 impl Prepared {
     /// The plan as text.
-    pub(crate) fn text(&self, mut wishes: ExportOptions, place: &ClusterChoice) -> String {
-        let Self { facts, target, plan, rate, rate_source, ground, .. } = self;
-        if let StartMode::Resume(journaled) = ground
-            && let State::Export(state) = &journaled.state
-        {
-            wishes.null = Some(state.begin.null);
+    pub(crate) fn text(&self, todo: &Todo, mut options: ExportOptions, cluster: &ClusterChoice) -> String {
+        let Self { facts, target, plan, rate, rate_source, account, .. } = self;
+        let start = match todo {
+            Todo::Export(start) => start,
+            Todo::Nothing(text) => return Line(text).to_string(),
+        };
+        if let Some(state) = todo.resumed() {
+            options.null = Some(state.begin.null);
         }
-        let plan = PlanText { facts, target, plan, rate: *rate, rate_source, wishes, place: place.text() };
-        let account = self.account.as_ref().map(|line| format!("\n{line}")).unwrap_or_default();
-        let plan = format!("{plan}{account}");
-        match ground {
-            StartMode::Fresh => plan,
-            StartMode::AlreadyComplete(text) => Line(text).to_string(),
-            StartMode::Restart(journaled) => {
-                format!("{plan}\nremoves     {}", Line(journaled.progress_text()))
-            }
-            StartMode::Resume(journaled) => {
-                format!("{plan}\nresumes     {}", Line(journaled.progress_text()))
-            }
-        }
+        let cluster = cluster.text();
+        let plan = PlanText { facts, target, plan, rate: *rate, rate_source, options, cluster }.to_string();
+        let lines = [Some(plan), account.clone(), start.plan_line()];
+        lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -123,23 +126,23 @@ impl Prepared {
 /// Fails if the command can't run as asked.
 pub(crate) async fn prepare(
     request: &ExportRequest,
-    place: &ClusterChoice,
+    cluster: &ClusterChoice,
     note: Note<'_>,
-) -> Result<(Clients, Vec<Prepared>), Failure> {
-    let room = place.worker_slots().await?;
+) -> Result<(Clients, Vec<(Todo, Prepared)>), Failure> {
+    let slots = cluster.worker_slots().await?;
     let buckets = [access::bucket(&request.destination)];
     let (mut clients, asking) = access::reach(&request.aws, &request.tables, &buckets).await?;
-    let mut prepared: Vec<Prepared> = Vec::new();
+    let mut prepared: Vec<(Todo, Prepared)> = Vec::new();
     for table in &request.tables {
-        let one = prepare_one(request, table, &clients, room, note).await?;
-        if prepared.iter().any(|other| other.target == one.target) {
+        let (todo, one) = prepare_one(request, table, &clients, slots, note).await?;
+        if prepared.iter().any(|(_, other)| other.target == one.target) {
             return Err(Failure::Refused(format!("table {table} is named twice")));
         }
-        prepared.push(one);
+        prepared.push((todo, one));
     }
     refuse_complete(request, &prepared)?;
     asking.answer(&mut clients).await;
-    for one in &mut prepared {
+    for (_, one) in &mut prepared {
         one.account = access::plan_line(&clients.identity, &one.table);
     }
     Ok((clients, prepared))
@@ -147,14 +150,14 @@ pub(crate) async fn prepare(
 
 /// Refuses complete exports, unless the user allows to skip them. Complete tables are also skipped if another table of
 /// the command is resumed, because an earlier run of the same command leaves that state.
-fn refuse_complete(request: &ExportRequest, prepared: &[Prepared]) -> Result<(), Failure> {
-    let goes_on = prepared.iter().any(|one| matches!(one.ground, StartMode::Resume(_)));
-    if request.if_complete == IfComplete::Skip || goes_on {
+fn refuse_complete(request: &ExportRequest, prepared: &[(Todo, Prepared)]) -> Result<(), Failure> {
+    let resumes = prepared.iter().any(|(todo, _)| todo.resumed().is_some());
+    if request.if_complete == IfComplete::Skip || resumes {
         return Ok(());
     }
-    let done = prepared.iter().find_map(|one| match &one.ground {
-        StartMode::AlreadyComplete(text) => Some(text),
-        _ => None,
+    let done = prepared.iter().find_map(|(todo, _)| match todo {
+        Todo::Nothing(text) => Some(text),
+        Todo::Export(_) => None,
     });
     match done {
         Some(text) => Err(Failure::Refused(format!(
@@ -168,9 +171,9 @@ async fn prepare_one(
     request: &ExportRequest,
     table: &str,
     clients: &Clients,
-    room: WorkerSlots,
+    slots: WorkerSlots,
     note: Note<'_>,
-) -> Result<Prepared, Failure> {
+) -> Result<(Todo, Prepared), Failure> {
     let refused = |fault| Failure::refused(&fault);
     let described = retry_briefly(|| dynamodb::describe(clients, table)).await;
     let gone = match &described {
@@ -191,7 +194,7 @@ async fn prepare_one(
         let (clients, table, description) = (clients.clone(), table.to_owned(), facts.description.clone());
         asking.spawn(async move { table_settings::read(&clients, &table, &description).await });
     }
-    let ground = occupied(request, &store, &facts, note).await?;
+    let todo = todo(request, &store, &facts, note).await?;
     if !is_gone {
         retry_briefly(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;
     }
@@ -201,21 +204,19 @@ async fn prepare_one(
     }
     // A resumed export has the settings in its journal.
     let mut settings = None;
-    if matches!(ground, StartMode::Fresh | StartMode::Restart(_))
+    if matches!(todo, Todo::Export(Start::Fresh | Start::Restart(_)))
         && let Some(Ok(found)) = asking.join_next().await
     {
         found.note().zip(note).inspect(|(text, note)| note(text));
         settings = Some(found.settings);
     }
-    let mut wishes = request.wishes;
-    if let StartMode::Resume(journaled) = &ground
-        && let State::Export(state) = &journaled.state
-    {
-        wishes.segments = Some(state.begin.segments);
+    let mut options = request.options;
+    if let Some(state) = todo.resumed() {
+        options.segments = Some(state.begin.segments);
     }
-    let plan = plan(&facts, rate, wishes, room);
+    let plan = plan(&facts, rate, options, slots);
     let (table, account) = (table.to_owned(), None);
-    Ok(Prepared { table, facts, settings, target, store, plan, rate, rate_source, ground, account })
+    Ok((todo, Prepared { table, facts, settings, target, store, plan, rate, rate_source, account }))
 }
 
 /// The facts of a table that no longer exists, if an unfinished export has read all of it. They are as of the beginning
@@ -242,45 +243,44 @@ fn folder(request: &ExportRequest, table: &str, region: &str) -> Target {
 }
 
 /// What to do in the folder, depending on what it holds.
-async fn occupied(
+async fn todo(
     request: &ExportRequest,
     store: &Store,
     facts: &TableFacts,
     note: Note<'_>,
-) -> Result<StartMode, Failure> {
-    let place = store.place();
+) -> Result<Todo, Failure> {
+    let folder = store.display();
     let choose = "choose another destination";
     match FolderContents::of(store).await? {
-        FolderContents::Empty => Ok(StartMode::Fresh),
+        FolderContents::Empty => Ok(Todo::Export(Start::Fresh)),
         FolderContents::Damaged(damaged) => Err(Failure::Refused(format!(
-            "{place} holds {}: copy what is missing or damaged again, or {choose}",
+            "{folder} holds {}: copy what is missing or damaged again, or {choose}",
             damaged.sentence()
         ))),
         FolderContents::Complete(Complete { export, text, .. }) => {
             let table = export.as_deref().map(|export| &export.table);
             if table.is_some_and(|table| is_of(table, facts)) {
-                return Ok(StartMode::AlreadyComplete(format!("{place} holds {text}")));
+                return Ok(Todo::Nothing(format!("{folder} holds {text}")));
             }
-            Err(Failure::Refused(format!("{place} holds {text}: {choose}")))
+            Err(Failure::Refused(format!("{folder} holds {text}: {choose}")))
         }
         FolderContents::Foreign(names, has_more) => {
             let names = foreign_text(&names, has_more);
-            Err(Failure::Refused(format!("{place} is not empty ({names}): {choose}")))
+            Err(Failure::Refused(format!("{folder} is not empty ({names}): {choose}")))
         }
         FolderContents::Unfinished(journaled) => {
             let State::Export(state) = &journaled.state else {
                 return Err(Failure::Refused(format!(
-                    "{place} holds {}: {choose}",
+                    "{folder} holds {}: {choose}",
                     journaled.text_as_found()
                 )));
             };
-            let different = difference(&state.begin, facts, request.wishes);
-            if let Some(why) = different
-                && !request.restart
-                && !journaled.is_abandoned
+            let is_restarted = request.restart || journaled.is_abandoned;
+            if let Some(why) = difference(&state.begin, facts, request.options)
+                && !is_restarted
             {
                 return Err(Failure::Refused(format!(
-                    "{place} holds an unfinished export {why}: give the same options, or --restart to remove \
+                    "{folder} holds an unfinished export {why}: give the same options, or --restart to remove \
                      it and start again"
                 )));
             }
@@ -293,26 +293,25 @@ async fn occupied(
             if !foreign.is_empty() {
                 let names = text::and(&foreign);
                 return Err(Failure::Refused(format!(
-                    "{place} holds an unfinished export, and {names}, which this export did not write: move that \
+                    "{folder} holds an unfinished export, and {names}, which this export did not write: move that \
                      elsewhere and run the same command again, or choose another destination, or remove the \
-                     unfinished export with `tablehaul clean {place}`, which leaves {names}"
+                     unfinished export with `tablehaul clean {folder}`, which leaves {names}"
                 )));
             }
-            let is_restart = request.restart || journaled.is_abandoned;
-            if !is_restart {
+            if !is_restarted {
                 let may_be_complete = journaled.commit.is_some();
                 let lost = store.lost(&state.begin.job, state.files(), may_be_complete).await;
                 if let Some(lost) = lost.map_err(refused)? {
                     let restart = format!(
                         "give --restart to remove the rest and read the whole table again, or remove it with \
-                         `tablehaul clean {place}`"
+                         `tablehaul clean {folder}`"
                     );
                     return Err(Failure::Refused(format!(
-                        "{place} holds an unfinished export, but {lost}: {restart}"
+                        "{folder} holds an unfinished export, but {lost}: {restart}"
                     )));
                 }
             }
-            Ok(if is_restart { StartMode::Restart(journaled) } else { StartMode::Resume(journaled) })
+            Ok(Todo::Export(Start::after(journaled, is_restarted)))
         }
     }
 }

@@ -4,13 +4,13 @@ use engine::export::ExportState;
 use job::{journal::Begin, layout, table_settings::TableSettings};
 
 use super::plan::ExportOptions;
-use crate::{failure::Failure, table::TableFacts};
+use crate::{failure::Failure, lifecycle, table::TableFacts};
 
 /// The first fact of a new export.
 pub(crate) fn begin(
     job: job::ids::JobId,
     facts: &TableFacts,
-    wishes: ExportOptions,
+    options: ExportOptions,
     segments: job::task::TotalSegments,
     started_at: String,
     table_settings: Option<TableSettings>,
@@ -21,10 +21,10 @@ pub(crate) fn begin(
         arn: described(facts, "TableArn"),
         table_id: described(facts, "TableId"),
         keys: facts.keys.clone(),
-        format: wishes.format,
-        compression: wishes.compression,
-        null: wishes.null(),
-        consistent: wishes.consistent,
+        format: options.format,
+        compression: options.compression,
+        null: options.null(),
+        consistent: options.consistent,
         segments,
         started_at,
         expected_items: facts.items,
@@ -39,7 +39,7 @@ fn described(facts: &TableFacts, field: &str) -> Option<String> {
 }
 
 /// Why an unfinished export is not the one that was asked for, or `None` if it is.
-pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: ExportOptions) -> Option<String> {
+pub(crate) fn difference(begin: &Begin, facts: &TableFacts, options: ExportOptions) -> Option<String> {
     let differs =
         |before: &Option<String>, now: &Option<String>| before.is_some() && now.is_some() && before != now;
     if begin.table != facts.name || differs(&begin.arn, &described(facts, "TableArn")) {
@@ -49,56 +49,53 @@ pub(crate) fn difference(begin: &Begin, facts: &TableFacts, wishes: ExportOption
     if differs(&begin.table_id, &described(facts, "TableId")) || begin.keys != facts.keys {
         return Some("of that table before it was deleted and recreated".into());
     }
-    if begin.format != wishes.format {
-        return Some(format!("in the format {}, not {}", begin.format.name(), wishes.format.name()));
+    if begin.format != options.format {
+        return Some(format!("in the format {}, not {}", begin.format.name(), options.format.name()));
     }
-    if begin.compression != wishes.compression {
-        let (before, now) = (begin.compression.name(), wishes.compression.name());
+    if begin.compression != options.compression {
+        let (before, now) = (begin.compression.name(), options.compression.name());
         return Some(format!("with compression {before}, not {now}"));
     }
-    if begin.consistent != wishes.consistent {
+    if begin.consistent != options.consistent {
         return Some(if begin.consistent { "with --consistent" } else { "without --consistent" }.into());
     }
-    if let Some(null) = wishes.null
+    if let Some(null) = options.null
         && null != begin.null
     {
         return Some(format!("with --null {}, not {}", begin.null.name(), null.name()));
     }
     let segments = begin.segments.get();
-    wishes
+    options
         .segments
         .filter(|wished| *wished != begin.segments)
         .map(|wished| format!("with --segments {segments}, not {}", wished.get()))
 }
 
-/// The message about an unfinished export that is kept. `can_go_on` is false if the table has changed, so that the
-/// export can't be resumed.
-pub(crate) fn kept_text(state: &ExportState, place: &str, can_go_on: bool) -> String {
-    kept(&format!("{} % of the export", state.percent()), place, can_go_on)
-}
-
-/// The same message when the last facts could not be journaled, so that it is unknown how much is kept.
-pub(crate) fn partly_kept_text(unwritten: &Failure, place: &str, can_go_on: bool) -> String {
-    let kept = kept("the earlier state", place, can_go_on);
-    format!("the final state could not be recorded ({unwritten}); {kept}")
-}
-
-fn kept(what: &str, place: &str, can_go_on: bool) -> String {
-    let next = if can_go_on {
+/// The message about an unfinished export that is kept. `unwritten` says why the last facts could not be journaled, so
+/// that it is unknown how much is kept. `can_resume` is false if the table has changed.
+pub(crate) fn kept_text(
+    state: &ExportState,
+    folder: &str,
+    can_resume: bool,
+    unwritten: Option<&Failure>,
+) -> String {
+    let next = if can_resume {
         "run the same command again to resume, or `tablehaul clean` to remove it"
     } else {
         "`tablehaul clean` removes it, --restart removes it and exports the table as it is now"
     };
-    format!("{what} is kept in {place}/{}: {next}", layout::OWN_FOLDER)
+    let (what, folder) =
+        (format!("{} % of the export", state.percent()), format!("{folder}/{}", layout::OWN_FOLDER));
+    lifecycle::kept_text(&what, &folder, next, unwritten)
 }
 
 /// The failure, with advice if stored data is gone and the export can't be completed. Parts hold items of many segments
 /// and can't be read again one by one, so the whole table must be read again.
-pub(crate) fn advised(failure: Failure, place: &str) -> Failure {
+pub(crate) fn advised(failure: Failure, folder: &str) -> Failure {
     match failure {
         Failure::Lost(_) => failure.saying(&format!(
             "so this export can't be completed: run the same command with --restart to read the whole table \
-             again, or `tablehaul clean {place}` to remove the rest"
+             again, or `tablehaul clean {folder}` to remove the rest"
         )),
         failure => failure,
     }
@@ -124,8 +121,11 @@ mod tests {
     #[test]
     fn how_much_is_kept_is_told_only_if_all_of_it_was_recorded() {
         let state = ExportState::new(begun(), true);
-        assert!(kept_text(&state, "/x", true).starts_with("0 % of the export is kept in /x/_tablehaul: "));
-        let text = partly_kept_text(&Failure::Failed("the disk is full".into()), "/x", true);
+        assert!(
+            kept_text(&state, "/x", true, None).starts_with("0 % of the export is kept in /x/_tablehaul: ")
+        );
+        let full = Failure::Failed("the disk is full".into());
+        let text = kept_text(&state, "/x", true, Some(&full));
         let expected = "the final state could not be recorded (the disk is full); the earlier state is kept \
                         in /x/_tablehaul: ";
         assert!(text.starts_with(expected) && !text.contains('%'), "{text}");
@@ -136,11 +136,14 @@ mod tests {
         let facts = described(&json!({"TableId": "a"}));
         let wish = |null, null_default| ExportOptions { null, null_default, ..ExportOptions::default() };
         let (single, both) = (NullSpelling::Single, NullSpelling::Both);
-        for (wishes, expected) in
+        for (options, expected) in
             [(wish(None, single), single), (wish(None, both), both), (wish(Some(single), both), single)]
         {
             let segments = TotalSegments::try_from(4).unwrap();
-            assert_eq!(begin(JobId::from_u128(7), &facts, wishes, segments, "t".into(), None).null, expected);
+            assert_eq!(
+                begin(JobId::from_u128(7), &facts, options, segments, "t".into(), None).null,
+                expected
+            );
         }
         assert_eq!(difference(&begun(), &facts, wish(None, both)), None);
         assert_eq!(difference(&begun(), &facts, wish(Some(single), both)), None);
@@ -150,41 +153,41 @@ mod tests {
     #[test]
     fn the_same_export_with_another_budget_or_without_a_word_on_segments_goes_on() {
         let facts = described(&json!({"TableId": "a", "ItemCount": 7}));
-        let mut wishes = ExportOptions { workers: Some(9), ..ExportOptions::default() };
-        assert_eq!(difference(&begun(), &facts, wishes), None);
-        wishes.segments = TotalSegments::try_from(4).ok();
-        assert_eq!(difference(&begun(), &facts, wishes), None);
+        let mut options = ExportOptions { workers: Some(9), ..ExportOptions::default() };
+        assert_eq!(difference(&begun(), &facts, options), None);
+        options.segments = TotalSegments::try_from(4).ok();
+        assert_eq!(difference(&begun(), &facts, options), None);
         let without_id = described(&json!({}));
-        assert_eq!(difference(&begun(), &without_id, wishes), None, "not every server gives ids");
+        assert_eq!(difference(&begun(), &without_id, options), None, "not every server gives ids");
     }
 
     #[test]
     fn what_changes_the_data_is_named() {
         let facts = described(&json!({"TableId": "a"}));
-        let wishes = ExportOptions::default();
+        let options = ExportOptions::default();
         let other = described(&json!({"TableId": "a", "TableName": "Thread"}));
         let again = described(&json!({"TableId": "b"}));
-        for (facts, wishes, why) in [
-            (&other, wishes, "of another table, arn:aws:dynamodb:us-east-1:123456789012:table/Forum"),
-            (&again, wishes, "of that table before it was deleted and recreated"),
+        for (facts, options, why) in [
+            (&other, options, "of another table, arn:aws:dynamodb:us-east-1:123456789012:table/Forum"),
+            (&again, options, "of that table before it was deleted and recreated"),
             (
                 &facts,
-                ExportOptions { compression: Compression::Zstd, ..wishes },
+                ExportOptions { compression: Compression::Zstd, ..options },
                 "with compression none, not zstd",
             ),
             (
                 &facts,
-                ExportOptions { null: Some(NullSpelling::Both), ..wishes },
+                ExportOptions { null: Some(NullSpelling::Both), ..options },
                 "with --null single, not both",
             ),
-            (&facts, ExportOptions { consistent: true, ..wishes }, "without --consistent"),
+            (&facts, ExportOptions { consistent: true, ..options }, "without --consistent"),
             (
                 &facts,
-                ExportOptions { segments: TotalSegments::try_from(5).ok(), ..wishes },
+                ExportOptions { segments: TotalSegments::try_from(5).ok(), ..options },
                 "with --segments 4, not 5",
             ),
         ] {
-            assert_eq!(difference(&begun(), facts, wishes).as_deref(), Some(why));
+            assert_eq!(difference(&begun(), facts, options).as_deref(), Some(why));
         }
     }
 }

@@ -48,12 +48,12 @@ pub(super) struct PlanText<'a> {
     pub(super) mode: WriteMode,
     pub(super) splits: usize,
     pub(super) workers: u32,
-    pub(super) place: String,
+    pub(super) cluster: String,
 }
 
 impl fmt::Display for PlanText<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { folder, backup, facts, limits, rate_source, mode, splits, workers, place } = self;
+        let Self { folder, backup, facts, limits, rate_source, mode, splits, workers, cluster } = self;
         writeln!(out, "import      {}", Line(folder))?;
         let bytes = backup.files.iter().map(|file| file.bytes).sum();
         let of_table =
@@ -75,7 +75,7 @@ impl fmt::Display for PlanText<'_> {
             writeln!(out, "index       {}: {rate} write units/s", Line(name))?;
         }
         writeln!(out, "work        {}, {}", count(*splits, "split"), count(*workers as usize, "worker"))?;
-        write!(out, "cluster     {}", Line(place))
+        write!(out, "cluster     {}", Line(cluster))
     }
 }
 

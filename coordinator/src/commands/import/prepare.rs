@@ -10,17 +10,21 @@ use job::{
     spec::{AwsAccess, ImportSettings, RateSpec, WriteMode},
     split::Split,
     target::Target,
-    visible::Line,
 };
 use job_aws::Clients;
 
-use super::{beside, plan, rejects::Sink, resume};
+use super::{
+    beside, plan,
+    rejects::Sink,
+    resume::{self, StateFolder},
+};
 use crate::{
     access::{self, bucket},
     backup::{self, Backup},
     cluster::{ClusterChoice, ClusterOptions},
     dynamodb::{self, usable},
     failure::Failure,
+    lifecycle::Start,
     retry::retry_briefly,
     table::TableFacts,
 };
@@ -83,15 +87,15 @@ pub(crate) struct Prepared {
     pub(super) workers: u32,
     pub(super) rejects: Option<Sink>,
     /// The state folder, and the first fact of this import.
-    pub(super) state: Option<(resume::StateFolder, BeginImport)>,
+    pub(super) state: Option<(StateFolder, BeginImport)>,
     /// A line of the plan that says whose credentials the job uses.
     account: Option<String>,
 }
 
 impl Prepared {
     /// The plan as text.
-    pub(super) fn text(&self, place: &ClusterChoice) -> String {
-        let text = plan::PlanText {
+    pub(super) fn text(&self, cluster: &ClusterChoice) -> String {
+        let plan = plan::PlanText {
             folder: &self.folder,
             backup: &self.backup,
             facts: &self.facts,
@@ -100,14 +104,13 @@ impl Prepared {
             mode: self.mode,
             splits: self.splits.len(),
             workers: self.workers,
-            place: place.text(),
+            cluster: cluster.text(),
         };
-        let account = self.account.as_ref().map(|line| format!("\n{line}")).unwrap_or_default();
-        let text = format!("{text}{account}");
-        match self.state.as_ref().and_then(|(place, _)| place.unfinished()) {
-            Some((journaled, _)) => format!("{text}\nresumes     {}", Line(journaled.progress_text())),
-            None => text,
-        }
+        // A restart removes only the journal, which is not worth a line.
+        let start = self.state.as_ref().map(|(folder, _)| &folder.start);
+        let resumes = start.filter(|start| matches!(start, Start::Resume(_))).and_then(Start::plan_line);
+        let lines = [Some(plan.to_string()), self.account.clone(), resumes];
+        lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
     }
 
     /// The settings that workers get in a pass of this mode.
@@ -128,11 +131,11 @@ impl Prepared {
 /// Fails if the command can't run as asked.
 pub(super) async fn prepare(
     request: &ImportRequest,
-    place: &ClusterChoice,
+    cluster: &ClusterChoice,
     is_dry: bool,
     note: &(dyn Fn(&str) + Sync),
 ) -> Result<Prepared, Failure> {
-    let room = place.worker_slots().await?;
+    let slots = cluster.worker_slots().await?;
     let refused = |fault| Failure::refused(&fault);
     let rejects_in = match &request.rejects {
         Some(Object::S3 { bucket, .. }) => Some(bucket.as_str()),
@@ -171,15 +174,15 @@ pub(super) async fn prepare(
         return Err(Failure::Refused(format!("the write rate is 0 ({rate_source}): set --write-units")));
     }
     retry_briefly(|| dynamodb::try_write(&clients, &request.table, request.mode)).await.map_err(refused)?;
-    let wished = request.workers.unwrap_or_else(|| room.wanted(limits.table, plan::UNITS_PER_WORKER));
+    let wished = request.workers.unwrap_or_else(|| slots.wanted(limits.table, plan::UNITS_PER_WORKER));
     let state = resume::look(request, &clients).await?;
-    let before = state.as_ref().and_then(resume::StateFolder::unfinished).map(|(_, state)| &state.begin);
+    let before = state.as_ref().and_then(StateFolder::resumed).map(|state| &state.begin);
     // Positions in splits are valid only if the backup is split the same way.
     let cut_for = before.map_or(wished, |before| before.cut_for);
     let splits = backup::splits(&backup, cut_for);
     let begin = resume::begin(request, &facts, (&splits, cut_for), backup.items);
-    if let Some(place) = &state {
-        place.check(&begin, (!is_dry).then_some(note)).await?;
+    if let Some(folder) = &state {
+        folder.check(&begin, (!is_dry).then_some(note)).await?;
     }
     let rejects = match &request.rejects {
         Some(place) if !is_dry => {
@@ -203,6 +206,6 @@ pub(super) async fn prepare(
         rate_source,
         workers,
         rejects,
-        state: state.map(|place| (place, begin)),
+        state: state.map(|folder| (folder, begin)),
     })
 }

@@ -8,8 +8,8 @@
 //! at most [`MAX_WAITING_TEXT`] (64 MiB) while they include the texts of lines. For S3, add the part in flight, which
 //! can be as large. If the place keeps up, it is one part of 8 MiB.
 
+mod destination;
 mod file;
-mod place;
 mod upload;
 
 use std::{
@@ -23,9 +23,9 @@ use job_aws::{Clients, Fault, FaultKind};
 use serde::Serialize;
 
 use crate::{failure::Failure, stop::Stop, store::blocking, text};
+use destination::Destination;
+pub(crate) use destination::{NAMES_FOLDER, names_folder};
 use file::RejectFile;
-use place::Place;
-pub(crate) use place::{NAMES_FOLDER, names_folder};
 use upload::Upload;
 
 /// The texts of lines are omitted once the file has this many bytes. Object and offset suffice to find the line in the
@@ -68,7 +68,7 @@ struct State {
 /// An open reject file.
 #[derive(Debug)]
 pub(crate) struct Sink {
-    place: Object,
+    destination: Object,
     kind: Kind,
     /// A write failed, so the file is incomplete.
     is_torn: bool,
@@ -161,7 +161,7 @@ impl Rejects {
         let Some(waiting) = self.shared.state().waiting.take() else { return Ok(()) };
         if waiting.left_out > 0 {
             let number = text::count_of(waiting.left_out, "rejected line");
-            (self.tell)(format!("note        {number} are not in {}: there were too many", sink.place));
+            (self.tell)(format!("note        {number} are not in {}: there were too many", sink.destination));
         }
         sink.end(waiting.bytes, is_done || waiting.noted > 0).await
     }
@@ -196,14 +196,18 @@ impl Sink {
     ///
     /// # Errors
     /// Fails if it can't be written there.
-    pub(crate) async fn create(place: &Object, clients: &Clients, is_ours: bool) -> Result<Self, Failure> {
-        let refused = |why: String| Failure::Refused(format!("--rejects {place}: {why}"));
-        let kind = match place {
+    pub(crate) async fn create(
+        destination: &Object,
+        clients: &Clients,
+        is_ours: bool,
+    ) -> Result<Self, Failure> {
+        let refused = |why: String| Failure::Refused(format!("--rejects {destination}: {why}"));
+        let kind = match destination {
             Object::File { path } => {
                 let found = path.clone();
                 let open = move || {
-                    let found = Place::find(&found, is_ours)?;
-                    let is_through = matches!(found, Place::Through(_));
+                    let found = Destination::find(&found, is_ours)?;
+                    let is_through = matches!(found, Destination::Through(_));
                     let file = RejectFile::start(found)?;
                     Ok(Kind::File { file, is_through })
                 };
@@ -214,7 +218,7 @@ impl Sink {
                 Kind::S3(Box::new(Upload::begin(bucket, key, clients, is_ours).await?))
             }
         };
-        Ok(Self { place: place.clone(), kind, is_torn: false })
+        Ok(Self { destination: destination.clone(), kind, is_torn: false })
     }
 
     /// How many bytes must wait before they are written.
@@ -270,7 +274,7 @@ impl Sink {
     }
 
     fn fault(&self, fault: &Fault) -> Fault {
-        Fault::new(fault.kind, format!("writing the reject file {}: {}", self.place, fault.message))
+        Fault::new(fault.kind, format!("writing the reject file {}: {}", self.destination, fault.message))
     }
 }
 
@@ -281,7 +285,7 @@ fn refused(error: &std::io::Error) -> Fault {
 /// Lines of the reject file that wait to be written.
 #[derive(Debug)]
 struct Waiting {
-    place: String,
+    destination: String,
     bytes: Vec<u8>,
     /// Bytes that must wait before they are written.
     due_at: usize,
@@ -310,7 +314,7 @@ struct Entry<'a> {
 impl Waiting {
     fn of(sink: &Sink) -> Self {
         Self {
-            place: sink.place.to_string(),
+            destination: sink.destination.to_string(),
             bytes: Vec::new(),
             due_at: sink.due_at(),
             total: 0,
@@ -338,7 +342,7 @@ impl Waiting {
                     self.left_out += 1;
                     continue;
                 }
-                let why = format!("{} cannot keep up with the rejected lines", self.place);
+                let why = format!("{} cannot keep up with the rejected lines", self.destination);
                 return Err(Fault::new(FaultKind::Refused, why));
             }
             self.total += text.len() as u64;
@@ -368,7 +372,7 @@ mod tests {
 
     fn waiting(is_held: bool) -> Waiting {
         Waiting {
-            place: "s3://b/k".into(),
+            destination: "s3://b/k".into(),
             bytes: Vec::new(),
             due_at: 1000,
             total: 0,

@@ -2,41 +2,33 @@
 
 use std::time::Duration;
 
-use engine::{
-    import::ImportState,
-    replay::{Journaled, State},
-};
+use engine::{import::ImportState, replay::State};
 use jiff::Timestamp;
 use job::{
     fingerprint::Fingerprint,
     ids::JobId,
-    journal::{BeginImport, Fact, Run, Stopped},
+    journal::{BeginImport, Fact, Stopped},
     object::Object,
     split::Split,
 };
 use job_aws::Clients;
-use tracing::info;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::prepare::ImportRequest;
 use crate::{
     failure::Failure,
     folder_contents::{FolderContents, foreign_text},
-    journal::Journal,
+    journal::{Journal, wait_for_owner_to_stop},
+    lifecycle::{Ending, Kept, Start, kept_text},
     store::Store,
     table::TableFacts,
     text,
 };
 
-/// How long the last fact may take to be journaled.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-
 /// The state folder of an import.
 pub(crate) struct StateFolder {
-    store: Store,
-    journaled: Option<Box<Journaled>>,
-    /// The progress in it is discarded.
-    is_restart: bool,
+    pub(super) store: Store,
+    pub(super) start: Start,
 }
 
 /// What the state folder holds, if one was given.
@@ -49,27 +41,25 @@ pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<O
             "--state {target}: holds {what}; give an empty folder, or the state folder of this import"
         ))
     };
-    match FolderContents::of(&store).await? {
-        FolderContents::Empty => Ok(Some(StateFolder { store, journaled: None, is_restart: false })),
-        FolderContents::Complete(complete) => Err(refused(complete.text)),
-        FolderContents::Damaged(damaged) => Err(refused(damaged.text)),
-        FolderContents::Foreign(names, has_more) => Err(refused(foreign_text(&names, has_more))),
+    let start = match FolderContents::of(&store).await? {
+        FolderContents::Empty => Start::Fresh,
+        FolderContents::Complete(complete) => return Err(refused(complete.text)),
+        FolderContents::Damaged(damaged) => return Err(refused(damaged.text)),
+        FolderContents::Foreign(names, has_more) => return Err(refused(foreign_text(&names, has_more))),
         FolderContents::Unfinished(journaled) => match journaled.state {
-            State::Export(_) => Err(refused(journaled.text_as_found())),
-            State::Import(_) => {
-                let is_restart = request.restart || journaled.is_abandoned;
-                Ok(Some(StateFolder { store, journaled: Some(journaled), is_restart }))
-            }
+            State::Export(_) => return Err(refused(journaled.text_as_found())),
+            State::Import(_) => Start::after(journaled, request.restart),
         },
-    }
+    };
+    Ok(Some(StateFolder { store, start }))
 }
 
 impl StateFolder {
-    /// The import to resume, if there is one.
-    pub(super) fn unfinished(&self) -> Option<(&Journaled, &ImportState)> {
-        match self.journaled.as_deref().filter(|_| !self.is_restart) {
-            Some(journaled @ Journaled { state: State::Import(state), .. }) => Some((journaled, state)),
-            _ => None,
+    /// The state of the import that is resumed, if one is.
+    pub(super) fn resumed(&self) -> Option<&ImportState> {
+        match self.start.resumed()? {
+            State::Import(state) => Some(state),
+            State::Export(_) => None,
         }
     }
 
@@ -79,108 +69,62 @@ impl StateFolder {
         begin: &BeginImport,
         note: Option<&(dyn Fn(&str) + Sync)>,
     ) -> Result<(), Failure> {
-        if let Some((_, state)) = self.unfinished()
+        let Self { store, start } = self;
+        if let Some(state) = self.resumed()
             && let Some(why) = difference(&state.begin, begin)
         {
-            let place = self.store.place();
+            let folder = store.display();
             return Err(Failure::Refused(format!(
-                "--state {place}: holds an unfinished import {why}: give the same options, or --restart to \
+                "--state {folder}: holds an unfinished import {why}: give the same options, or --restart to \
                  start again"
             )));
         }
-        match (&self.journaled, note) {
-            (Some(journaled), Some(note)) => {
-                crate::journal::wait_for_owner_to_stop(&self.store, journaled, note).await
-            }
+        match (start.journaled(), note) {
+            (Some(journaled), Some(note)) => wait_for_owner_to_stop(store, journaled, note).await,
             _ => Ok(()),
         }
     }
-
-    /// Acquires the folder for this process.
-    pub(super) async fn take(self, begin: BeginImport, run: Run) -> Result<OpenState, Failure> {
-        let Self { store, journaled, is_restart } = self;
-        let fact = || Fact::BeginImport(Box::new(begin.clone()));
-        let (journal, state, has_earlier_runs) = match journaled {
-            None => {
-                let facts = vec![fact(), Fact::Run(run.clone())];
-                (Journal::take(&store, None, facts, run).await?, ImportState::new(begin), false)
-            }
-            Some(journaled) if is_restart => {
-                let mut journal = Journal::take_to_remove(&store, &journaled, run).await?;
-                journal.begin_anew(fact()).await?;
-                (journal, ImportState::new(begin), false)
-            }
-            Some(journaled) => {
-                let facts = vec![Fact::Run(run.clone())];
-                let journal = Journal::take(&store, Some(&journaled), facts, run).await?;
-                match journaled.state {
-                    State::Import(state) => (journal, *state, true),
-                    State::Export(_) => {
-                        let why = "internal error: the journal is not one of an import";
-                        return Err(Failure::Failed(why.into()));
-                    }
-                }
-            }
-        };
-        info!(has_earlier_runs, "import with a state begun or resumed");
-        Ok(OpenState { store, journal, state, has_earlier_runs })
-    }
 }
 
-/// The state of a running import, and the folder that keeps it.
-pub(super) struct OpenState {
-    store: Store,
-    pub(super) journal: Journal,
-    pub(super) state: ImportState,
-    /// Earlier runs of the import may have written items.
-    pub(super) has_earlier_runs: bool,
-}
+/// An import with a state folder that ends without success. What it has written stays in the table.
+pub(super) struct InStateFolder<'a>(pub(super) &'a ImportState);
 
-impl OpenState {
-    /// Ends a complete import: removes its state.
-    pub(super) async fn done(self) -> Result<(), Failure> {
-        let end = self.state.facts();
-        self.remove(&end).await
+impl Ending for InStateFolder<'_> {
+    const LAST_FACT_LIMIT: Duration = Duration::from_secs(2);
+    const REMOVAL_LIMIT: Duration = Duration::MAX;
+
+    fn begun(&self) -> Fact {
+        self.0.begun()
     }
 
-    async fn remove(mut self, end: &[Fact]) -> Result<(), Failure> {
-        self.journal.remove(end).await?;
-        self.store.tidy().await;
-        Ok(())
+    fn has_anything(&self) -> bool {
+        self.0.has_anything()
     }
 
-    /// Keeps the state for the next run, or removes it if there is no progress. Returns the failure, with what was done
-    /// about it.
-    pub(super) async fn give_up(mut self, failure: Failure) -> Failure {
-        if matches!(failure, Failure::Superseded(_)) {
-            return failure;
-        }
-        if !self.state.has_anything() {
-            let end = [self.state.begun(), Fact::Abandoned];
-            return match self.journal.append(Fact::Abandoned, LAST_WORDS).await {
-                Ok(()) => match self.remove(&end).await {
-                    Ok(()) => failure,
-                    Err(left) => failure.saying(&left.to_string()),
-                },
-                Err(superseded @ Failure::Superseded(_)) => superseded,
-                Err(unwritten) => failure.saying(&unwritten.to_string()),
-            };
-        }
-        let stopped = Stopped { why: failure.to_string() };
-        let place = self.store.place();
+    async fn keep(&self, journal: &mut Journal, failure: Failure) -> Kept {
         let next = if matches!(failure, Failure::OtherTable(_)) {
             "give --restart to import all of it into the table as it is now"
         } else {
             "run the same command again to resume"
         };
-        match self.journal.stop(stopped, || self.state.facts(), LAST_WORDS).await {
-            Ok(()) => failure.saying(&format!("its state is kept in {place}: {next}")),
+        let stopped = Stopped { why: failure.to_string() };
+        let written = journal.stop(stopped, || self.0.facts(), Self::LAST_FACT_LIMIT).await;
+        Kept::Something(match written {
             Err(superseded @ Failure::Superseded(_)) => superseded,
-            Err(unwritten) => failure.saying(&format!(
-                "the final state could not be recorded ({unwritten}); the earlier state is kept in {place}: \
-                 {next}"
-            )),
-        }
+            written => {
+                let folder = journal.folder().display();
+                failure.saying(&kept_text("its state", &folder, next, written.err().as_ref()))
+            }
+        })
+    }
+
+    /// Nothing: only the journal is in the folder.
+    async fn discard(&self, _: &Store) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn left_text(&self, why: &str) -> String {
+        why.to_owned()
     }
 }
 

@@ -83,6 +83,11 @@ impl ImportWork {
         self.state.as_ref()
     }
 
+    /// Takes the state that the journal records, because the pass is over.
+    pub fn take_state(&mut self) -> Option<ImportState> {
+        self.state.take()
+    }
+
     /// Keeps an advance for the journal. A check keeps none, since it is resumed from its start.
     fn keep(&mut self, advance: &Advance) {
         let Some(state) = self.state.as_mut().filter(|_| self.settings.mode != WriteMode::Check) else {

@@ -19,7 +19,7 @@ use nix::{
 use tempfile::NamedTempFile;
 use tokio::sync::{mpsc, oneshot};
 
-use super::place::{Before, Place, Target, why_not};
+use super::destination::{Before, Destination, Target, why_not};
 
 /// The prefix of an unfinished file that needs a name.
 const PREFIX: &str = ".tablehaul-rejects-";
@@ -47,8 +47,8 @@ impl RejectFile {
     ///
     /// # Errors
     /// Fails if the file can't be written there. The message is for the user.
-    pub(super) fn start(place: Place) -> Result<Self, String> {
-        let mut writer = Writer::new(place)?;
+    pub(super) fn start(destination: Destination) -> Result<Self, String> {
+        let mut writer = Writer::new(destination)?;
         let (orders, mut queue) = mpsc::channel::<(Order, oneshot::Sender<_>)>(1);
         let write = move || {
             while let Some((order, done)) = queue.blocking_recv() {
@@ -104,10 +104,10 @@ enum Writer {
 }
 
 impl Writer {
-    fn new(place: Place) -> Result<Self, String> {
-        match place {
-            Place::Through(file) => Ok(Self::Through(file)),
-            Place::File(target) => match Making::begin(target.folder()) {
+    fn new(destination: Destination) -> Result<Self, String> {
+        match destination {
+            Destination::Through(file) => Ok(Self::Through(file)),
+            Destination::File(target) => match Making::begin(target.folder()) {
                 Ok(making) => Ok(Self::Beside(making, target)),
                 Err(error) => Err(why_not(&error, &target.path)),
             },
@@ -265,8 +265,8 @@ mod tests {
     }
 
     fn find(path: &Path, is_ours: bool) -> Target {
-        match Place::find(path, is_ours) {
-            Ok(Place::File(target)) => target,
+        match Destination::find(path, is_ours) {
+            Ok(Destination::File(target)) => target,
             other => panic!("{other:?}"),
         }
     }

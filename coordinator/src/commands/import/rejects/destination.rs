@@ -22,7 +22,7 @@ const MAX_LINKS: usize = 40;
 
 /// Where rejected lines go on this machine.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum Destination {
     /// To a regular file, which appears in its place when it is complete.
     File(Target),
     /// Directly to something other than a regular file, or to an output of this process. It is never replaced.
@@ -54,7 +54,7 @@ impl Before {
     }
 }
 
-impl Place {
+impl Destination {
     /// Looks at a path. Accepts only an empty file for replacement, unless `is_ours` says that an earlier run has
     /// written it.
     ///
@@ -143,10 +143,10 @@ fn follow(path: &Path) -> io::Result<(PathBuf, bool)> {
 }
 
 /// Opens what is written to directly.
-fn through(path: &Path) -> Result<Place, String> {
+fn through(path: &Path) -> Result<Destination, String> {
     if let Some(number) = own_number(path) {
         if let Some(output) = own_output(number) {
-            return output.map(Place::Through).map_err(|error| error.to_string());
+            return output.map(Destination::Through).map_err(|error| error.to_string());
         }
         must_be_given(number)?;
     }
@@ -169,7 +169,7 @@ fn through(path: &Path) -> Result<Place, String> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = OpenOptions::new().append(true).custom_flags(flags.bits()).open(path).map_err(words)?;
     wait_when_full(&file).map_err(|error| error.to_string())?;
-    Ok(Place::Through(file))
+    Ok(Destination::Through(file))
 }
 
 /// Makes writes block while there is no room.
@@ -233,17 +233,19 @@ mod tests {
         fs::create_dir(at("real")).unwrap();
         symlink("real/rejects", at("second")).unwrap();
         symlink(at("second"), at("first")).unwrap();
-        let Ok(Place::File(Target { path, before: None })) = Place::find(&at("first"), false) else {
+        let Ok(Destination::File(Target { path, before: None })) = Destination::find(&at("first"), false)
+        else {
             panic!()
         };
         assert_eq!(path, at("real/rejects"));
         fs::write(&path, "").unwrap();
-        let Ok(Place::File(Target { path, before: Some(_) })) = Place::find(&at("first"), false) else {
+        let Ok(Destination::File(Target { path, before: Some(_) })) = Destination::find(&at("first"), false)
+        else {
             panic!()
         };
         assert_eq!(path, at("real/rejects"));
         symlink("circle", at("circle")).unwrap();
-        assert!(Place::find(&at("circle"), false).unwrap_err().contains("in a circle"));
+        assert!(Destination::find(&at("circle"), false).unwrap_err().contains("in a circle"));
     }
 
     #[test]
@@ -251,27 +253,30 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("there");
         fs::write(&path, "x").unwrap();
-        assert!(Place::find(&path, false).unwrap_err().contains("exists already"));
-        assert!(matches!(Place::find(&path, true), Ok(Place::File(Target { before: Some(_), .. }))));
-        assert!(Place::find(folder.path(), true).unwrap_err().contains("is a folder"));
+        assert!(Destination::find(&path, false).unwrap_err().contains("exists already"));
+        assert!(matches!(
+            Destination::find(&path, true),
+            Ok(Destination::File(Target { before: Some(_), .. }))
+        ));
+        assert!(Destination::find(folder.path(), true).unwrap_err().contains("is a folder"));
     }
 
     #[test]
     fn what_is_no_regular_file_is_written_through_or_refused_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(Place::find(Path::new("/dev/null"), false), Ok(Place::Through(_))));
+        assert!(matches!(Destination::find(Path::new("/dev/null"), false), Ok(Destination::Through(_))));
         let fifo = folder.path().join("fifo");
         mkfifo(&fifo, Mode::S_IRWXU).unwrap();
-        assert!(Place::find(&fifo, false).unwrap_err().contains("without a reader"));
+        assert!(Destination::find(&fifo, false).unwrap_err().contains("without a reader"));
         let _reader =
             OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&fifo).unwrap();
-        assert!(matches!(Place::find(&fifo, false), Ok(Place::Through(_))));
+        assert!(matches!(Destination::find(&fifo, false), Ok(Destination::Through(_))));
         let socket = folder.path().join("socket");
         let _listener = UnixListener::bind(&socket).unwrap();
-        assert!(Place::find(&socket, false).unwrap_err().contains("socket"));
+        assert!(Destination::find(&socket, false).unwrap_err().contains("socket"));
         let own = folder.path().join("stdout");
         symlink("/proc/self/fd/1", &own).unwrap();
-        assert!(matches!(Place::find(&own, false), Ok(Place::Through(_))));
+        assert!(matches!(Destination::find(&own, false), Ok(Destination::Through(_))));
     }
 
     #[test]
@@ -280,7 +285,7 @@ mod tests {
         let at = |name: &str| PathBuf::from(format!("{}/{name}", folder.path().display()));
         symlink("no/such/", at("link")).unwrap();
         for name in ["new/", "new/.", "new/..", "new//", "link", ".", ".."] {
-            let why = Place::find(&at(name), false).unwrap_err();
+            let why = Destination::find(&at(name), false).unwrap_err();
             assert!(why.contains("a folder"), "{name}: {why}");
         }
         fs::write(at("file"), "").unwrap();
@@ -289,7 +294,7 @@ mod tests {
             ("file/x", "/file is not a folder"),
             (&"x".repeat(300)[..], "too long"),
         ] {
-            let why = Place::find(&at(name), false).unwrap_err();
+            let why = Destination::find(&at(name), false).unwrap_err();
             assert!(why.contains(said), "{name}: {why}");
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
@@ -313,7 +318,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         // As the standard library opens it: for this process alone.
         let own = File::create(folder.path().join("own")).unwrap();
-        let refused = |path: &str| Place::find(Path::new(path), false).unwrap_err();
+        let refused = |path: &str| Destination::find(Path::new(path), false).unwrap_err();
         let why = refused(&format!("/dev/fd/{}", own.as_raw_fd()));
         assert!(why.contains("started without an open descriptor"), "{why}");
         assert!(refused("/dev/fd/9999").contains("started without an open descriptor 9999"));

@@ -1,0 +1,107 @@
+//! One pass of workers over all tasks of a job.
+
+use engine::{
+    rate::Limits,
+    schedule::{Schedule, Work},
+};
+use job_aws::Clients;
+use tokio::sync::watch;
+
+use crate::{
+    cluster::ClusterChoice,
+    driver::{Driver, Effects, LimitsOf},
+    failure::Failure,
+    identity::TableIdentity,
+    journal::Journal,
+    progress::Progress,
+    server::ControlPlane,
+    snapshot::{Pass, Phase, Snapshot},
+    stop::Stop,
+    table::TableFacts,
+};
+
+/// What every step of a job needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) clients: &'a Clients,
+    pub(crate) table: &'a TableIdentity,
+    pub(crate) facts: &'a TableFacts,
+    pub(crate) cluster: &'a ClusterChoice,
+    pub(crate) progress: &'a Progress,
+    pub(crate) stop: &'a Stop,
+}
+
+/// A pass that is about to run.
+pub(crate) struct PassPlan<'a, H> {
+    pub(crate) phase: Phase,
+    /// How many items it has to process; `None` if unknown.
+    pub(crate) expected_items: Option<u64>,
+    /// The journal that facts go to, if there is one.
+    pub(crate) journal: Option<&'a mut Journal>,
+    /// Performs the actions of the work.
+    pub(crate) effects: H,
+    /// The limits at the start.
+    pub(crate) limits: Limits,
+    /// `None` if the limits do not depend on the table's capacity.
+    pub(crate) follow: Option<LimitsOf<'a>>,
+    pub(crate) workers: u32,
+}
+
+impl Context<'_> {
+    /// Starts to listen for the workers of a pass.
+    ///
+    /// # Errors
+    /// Fails if this machine can't.
+    pub(crate) async fn listen(&self) -> Result<ControlPlane, Failure> {
+        let started = ControlPlane::start(self.cluster.listen()).await;
+        started.map_err(|error| Failure::Failed(format!("{error:#}")))
+    }
+
+    /// Runs a pass. The returned schedule says what was done, whatever the outcome.
+    pub(crate) async fn pass<W: Work, H: Effects<W>>(
+        &self,
+        plane: ControlPlane,
+        plan: PassPlan<'_, H>,
+        work: W,
+    ) -> (Schedule<W>, Result<(), Failure>) {
+        let Self { clients, table, cluster, progress, stop, .. } = *self;
+        let PassPlan { phase, expected_items, journal, effects, limits, follow, workers } = plan;
+        let name = self.facts.name.clone();
+        let verb = match phase {
+            Phase::Reading => "export",
+            Phase::Checking => "check",
+            Phase::Writing => "import",
+        };
+        let title = format!("tablehaul {verb} {name}");
+        let snapshots = watch::Sender::new(Snapshot::before(Pass { table: name, phase, expected_items }));
+        let driver = Driver {
+            plane,
+            cluster: cluster.cluster(title, progress.sink()),
+            effects,
+            clients: clients.clone(),
+            table: table.clone(),
+            limits: follow,
+            journal,
+            note: progress.sink(),
+            snapshots: &snapshots,
+        };
+        // Boxed because the future of a pass is large.
+        let pass = Box::pin(driver.run(work, limits, workers, stop));
+        let (schedule, outcome) = progress.show(&snapshots, pass).await;
+        match outcome {
+            Ok(()) => (schedule, Ok(())),
+            Err(failure) => (schedule, Err(table.explain(clients, failure).await)),
+        }
+    }
+
+    /// Waits for `work`, or for a request to stop.
+    ///
+    /// # Errors
+    /// Fails with [`Failure::Stopped`] if the request comes first.
+    pub(crate) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        tokio::select! {
+            done = work => Ok(done),
+            why = self.stop.requested() => Err(Failure::Stopped(why.into())),
+        }
+    }
+}
