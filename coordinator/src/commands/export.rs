@@ -290,7 +290,9 @@ async fn fence(store: &Store, state: &mut ExportState) -> Result<Vec<Fact>, job_
     let fenced = open.iter().map(|file| Fact::Fenced(file.id));
     let facts: Vec<Fact> = fenced.collect();
     for fact in facts.clone() {
-        state.replay(fact).map_err(|why| job_aws::Fault::new(job_aws::FaultKind::Refused, why))?;
+        state
+            .replay(fact)
+            .map_err(|why| job_aws::Fault::new(job_aws::FaultKind::Refused, why.to_string()))?;
     }
     Ok(facts)
 }
@@ -345,7 +347,7 @@ impl Effects<ExportWork> for FolderHands {
                 let part_file = work.state().files().get(file.0 as usize).cloned();
                 Box::pin(async move {
                     if let Some(part_file) = part_file {
-                        store.fence(part_file).await?;
+                        store.fence(&part_file).await?;
                     }
                     Ok(Some(ExportEvent::Fenced(file)))
                 })
@@ -353,3 +355,6 @@ impl Effects<ExportWork> for FolderHands {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
