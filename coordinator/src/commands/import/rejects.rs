@@ -24,8 +24,8 @@ use serde::Serialize;
 
 use crate::{failure::Failure, stop::Stop, store::blocking, text};
 use file::RejectFile;
-use place::Place;
 pub(crate) use place::{NAMES_FOLDER, names_folder};
+use place::{Place, PlaceError};
 use upload::Upload;
 
 /// The texts of lines are omitted once the file has this many bytes. Object and offset suffice to find the line in the
@@ -201,13 +201,13 @@ impl Sink {
         let kind = match place {
             Object::File { path } => {
                 let found = path.clone();
-                let open = move || {
+                let open = move || -> Result<Kind, PlaceError> {
                     let found = Place::find(&found, is_ours)?;
                     let is_through = matches!(found, Place::Through(_));
                     let file = RejectFile::start(found)?;
                     Ok(Kind::File { file, is_through })
                 };
-                let open = move || open().map_err(|why: String| Fault::new(FaultKind::Refused, why));
+                let open = move || open().map_err(|error| Fault::new(FaultKind::Refused, error.to_string()));
                 blocking(path, open).await.map_err(|fault| refused(fault.message))?
             }
             Object::S3 { bucket, key } => {

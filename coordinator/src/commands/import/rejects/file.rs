@@ -19,7 +19,7 @@ use nix::{
 use tempfile::NamedTempFile;
 use tokio::sync::{mpsc, oneshot};
 
-use super::place::{Before, Place, Target, why_not};
+use super::place::{Before, Place, PlaceError, Target};
 
 /// The prefix of an unfinished file that needs a name.
 const PREFIX: &str = ".tablehaul-rejects-";
@@ -46,8 +46,8 @@ impl RejectFile {
     /// Starts the thread.
     ///
     /// # Errors
-    /// Fails if the file can't be written there. The message is for the user.
-    pub(super) fn start(place: Place) -> Result<Self, String> {
+    /// Fails if the file can't be written there.
+    pub(super) fn start(place: Place) -> Result<Self, PlaceError> {
         let mut writer = Writer::new(place)?;
         let (orders, mut queue) = mpsc::channel::<(Order, oneshot::Sender<_>)>(1);
         let write = move || {
@@ -71,7 +71,7 @@ impl RejectFile {
             }
         };
         // The thread is not joined: a write to a FIFO that nobody reads never returns.
-        thread::Builder::new().name("rejects".into()).spawn(write).map_err(|error| error.to_string())?;
+        thread::Builder::new().name("rejects".into()).spawn(write)?;
         Ok(Self { orders })
     }
 
@@ -104,12 +104,12 @@ enum Writer {
 }
 
 impl Writer {
-    fn new(place: Place) -> Result<Self, String> {
+    fn new(place: Place) -> Result<Self, PlaceError> {
         match place {
             Place::Through(file) => Ok(Self::Through(file)),
             Place::File(target) => match Making::begin(target.folder()) {
                 Ok(making) => Ok(Self::Beside(making, target)),
-                Err(error) => Err(why_not(&error, &target.path)),
+                Err(error) => Err(PlaceError::NoFile { error, path: target.path }),
             },
         }
     }
