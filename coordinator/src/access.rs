@@ -31,7 +31,7 @@ pub(crate) async fn reach(
 ) -> Result<(Clients, Asking), Failure> {
     let clients = connect(access, Retries::Sdk).await.map_err(|fault| Failure::refused(&fault))?;
     for table in tables {
-        same_region(table, &clients).map_err(Failure::Refused)?;
+        same_region(table, &clients)?;
     }
     let mut asking = Asking(JoinSet::new());
     let asked = clients.clone();
@@ -52,12 +52,14 @@ pub(crate) fn bucket(target: &Target) -> Option<&str> {
 
 /// Fails if the ARN of a table is of another region, because a table is only found in its own. Emulators are exempt,
 /// because their ARNs differ.
-fn same_region(table: &str, clients: &Clients) -> Result<(), String> {
+fn same_region(table: &str, clients: &Clients) -> Result<(), Failure> {
     match endpoint::place_of_table(table) {
-        Some((region, _)) if clients.access.is_at_aws() && region != clients.region => Err(format!(
-            "table {table} is in region {region}, but requests go to {}: give --region {region}",
-            clients.region
-        )),
+        Some((region, _)) if clients.access.is_at_aws() && region != clients.region => {
+            Err(Failure::Refused(format!(
+                "table {table} is in region {region}, but requests go to {}: give --region {region}",
+                clients.region
+            )))
+        }
         _ => Ok(()),
     }
 }

@@ -7,6 +7,7 @@
 
 pub(crate) mod archived;
 mod consistency;
+mod defect;
 mod detect;
 mod edc;
 mod find;
@@ -33,6 +34,11 @@ use named::Named;
 pub(crate) use own::parts;
 pub(crate) use plain::{is_data, is_manifest};
 pub(crate) use split::splits;
+
+/// Describes an export of DynamoDB.
+pub(crate) const SUMMARY: &str = "manifest-summary.json";
+/// Lists the files of an export of DynamoDB.
+pub(crate) const FILES: &str = "manifest-files.json";
 
 /// A backup that can be imported, as far as names and the first line of each file tell.
 #[derive(Debug)]

@@ -38,7 +38,8 @@ use crate::{
     waits,
 };
 use args::{
-    CleanArgs, Cli, Command, CompletionsArgs, ExportArgs, ImportArgs, ManArgs, Show, StatusArgs, VerifyArgs,
+    ArgumentError, CleanArgs, Cli, Command, CompletionsArgs, ExportArgs, ImportArgs, ManArgs, Show,
+    StatusArgs, VerifyArgs,
 };
 
 /// Threads of the runtime. Two suffice: the coordinator mostly waits and never computes for long.
@@ -132,9 +133,14 @@ fn one_line(error: &clap::Error) -> String {
     said.join(" ").replace(" tip:", "; tip:").trim_start_matches("error: ").to_owned()
 }
 
+#[allow(clippy::needless_pass_by_value)] // for `map_err`
+fn refused(error: ArgumentError) -> Failure {
+    Failure::Refused(error.to_string())
+}
+
 fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let Show { dry_run, json, quiet } = args.show();
-    let request = args.request(matches).map_err(Failure::Refused)?;
+    let request = args.request(matches).map_err(refused)?;
     let in_s3 = is_in_s3(&request.destination);
     warn_of_unused(matches, in_s3, in_s3);
     match run(&request, dry_run, &Progress::new(quiet))? {
@@ -157,7 +163,7 @@ fn run(request: &ExportRequest, dry_run: bool, progress: &Progress) -> Result<Ou
 
 fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let Show { dry_run, json, quiet } = args.show();
-    let request = args.request(matches).map_err(Failure::Refused)?;
+    let request = args.request(matches).map_err(refused)?;
     let rejects_in_s3 = matches!(request.rejects, Some(Object::S3 { .. }));
     let writes_s3 = rejects_in_s3 || request.state.as_ref().is_some_and(is_in_s3);
     warn_of_unused(matches, writes_s3 || is_in_s3(&request.folder), writes_s3);
@@ -179,7 +185,7 @@ fn run_one_import(request: &ImportRequest, dry_run: bool, progress: &Progress) -
 }
 
 fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
-    let folder = args.folder().map_err(Failure::Refused)?;
+    let folder = args.folder().map_err(refused)?;
     warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
     let verified = block_on(&tell_all(), |stop| async move { verify(&folder, &access, &stop).await })?;
@@ -193,7 +199,7 @@ fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
 }
 
 fn run_status(args: &StatusArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
-    let folder = args.folder().map_err(Failure::Refused)?;
+    let folder = args.folder().map_err(refused)?;
     warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
     let status = block_on(&tell_all(), |stop| async move { status(&folder, &access, &stop).await })?;
@@ -206,9 +212,9 @@ fn run_status(args: &StatusArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
 }
 
 fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
-    let folder = args.folder().map_err(Failure::Refused)?;
+    let folder = args.folder().map_err(refused)?;
     warn_of_unused(matches, is_in_s3(&folder), is_in_s3(&folder));
-    let (access, yes) = (args.access().map_err(Failure::Refused)?, args.yes);
+    let (access, yes) = (args.access().map_err(refused)?, args.yes);
     let agree = move |what: &str| if yes { Ok(()) } else { ask(what) };
     let progress = Progress::new(false);
     let done =

@@ -5,7 +5,7 @@ mod lines;
 pub(crate) mod local;
 mod yarn;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use engine::schedule::WorkerSupply;
 use job::{capacity::Rate, control::Boot, ids::WorkerId};
@@ -58,6 +58,23 @@ pub(crate) enum ClusterEvent {
     Over(String),
 }
 
+/// Why a worker was not started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SpawnError {
+    #[error("the cluster was not started")]
+    NotStarted,
+    #[error("YARN starts workers by itself")]
+    ByItself,
+    #[error("{} cannot be started: {error}", program.display())]
+    Program {
+        program: PathBuf,
+        #[source]
+        error: io::Error,
+    },
+    #[error(transparent)]
+    Boot(#[from] serde_json::Error),
+}
+
 /// Runs workers.
 #[tonic::async_trait]
 pub(crate) trait Cluster: Send {
@@ -71,7 +88,7 @@ pub(crate) trait Cluster: Send {
     ///
     /// # Errors
     /// Fails if the worker can't be started.
-    fn spawn(&mut self, worker: WorkerId) -> Result<(), String>;
+    fn spawn(&mut self, worker: WorkerId) -> Result<(), SpawnError>;
 
     /// Ends a worker whose stream has ended, unless it is about to end by itself. Returns whether [`poll`](Self::poll)
     /// will report its end.

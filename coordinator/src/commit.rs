@@ -56,7 +56,7 @@ pub(crate) async fn complete_files(store: &Store, files: &[PartFile]) -> Result<
     for_each(AT_ONCE, files.iter(), |file| {
         let store = store.clone();
         async move {
-            retry(|| store.complete(file.clone())).await?;
+            retry(|| store.complete(&file)).await?;
             debug!(file = %file.id, "part file completed");
             Ok(())
         }
@@ -70,7 +70,7 @@ pub(crate) async fn fence(store: &Store, files: impl Iterator<Item = &PartFile>)
     for_each(1, files, |file| {
         let store = store.clone();
         async move {
-            retry(|| store.fence(file.clone())).await?;
+            retry(|| store.fence(&file)).await?;
             debug!(file = %file.id, "part file fenced");
             Ok(())
         }

@@ -202,7 +202,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
             match action {
                 Action::Start(worker) => {
                     if let Err(why) = self.driver.cluster.spawn(worker) {
-                        self.echoes.push_back(Event::Lost(worker, why));
+                        self.echoes.push_back(Event::Lost(worker, why.to_string()));
                     }
                 }
                 Action::Send(worker, message) => self.send(worker, message),

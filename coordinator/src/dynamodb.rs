@@ -34,12 +34,12 @@ impl KeepBody {
     ///
     /// # Errors
     /// Fails if there was none or it is not JSON.
-    pub(crate) fn json(&self) -> Result<Value, String> {
+    pub(crate) fn json(&self) -> Result<Value, BodyError> {
         let body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if body.is_empty() {
-            return Err("it is empty".into());
+            return Err(BodyError::Empty);
         }
-        serde_json::from_slice(&body).map_err(|_| "it is not JSON".into())
+        serde_json::from_slice(&body).map_err(BodyError::NotJson)
     }
 }
 
@@ -61,6 +61,16 @@ impl Intercept for KeepBody {
     }
 }
 
+/// Why the body of a reply is not JSON.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    #[error("it is empty")]
+    Empty,
+    // The parser's words would quote the table's settings.
+    #[error("it is not JSON")]
+    NotJson(#[source] serde_json::Error),
+}
+
 /// A table's description.
 ///
 /// # Errors
@@ -80,8 +90,8 @@ pub(crate) async fn describe(clients: &Clients, table: &str) -> Result<TableFact
             _ => fault,
         }
     })?;
-    let table = kept.json().map_err(|why| Fault::damaged(action, &resource, address, &why))?;
-    TableFacts::read(&table).map_err(|why| Fault::odd(action, &resource, address, &why))
+    let table = kept.json().map_err(|why| Fault::damaged(action, &resource, address, &why.to_string()))?;
+    TableFacts::read(&table).map_err(|why| Fault::odd(action, &resource, address, &why.to_string()))
 }
 
 /// Checks the permission to scan the table: reads one item.
@@ -155,7 +165,7 @@ pub(crate) async fn usable(clients: &Clients, table: &str, note: Note<'_>) -> Re
 /// The same for a description that was read already.
 pub(crate) fn usable_of(described: Result<TableFacts, Fault>, note: Note<'_>) -> Result<TableFacts, Failure> {
     let facts = described.map_err(|fault| Failure::refused(&fault))?;
-    let worth_knowing = facts.usable().map_err(Failure::Refused)?;
+    let worth_knowing = facts.usable().map_err(|error| Failure::Refused(error.to_string()))?;
     if let (Some(note), Some(text)) = (note, worth_knowing) {
         note(&format!("note        {text}"));
     }

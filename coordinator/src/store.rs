@@ -1,177 +1,106 @@
 //! The folder that a backup is written to, in S3 or in a file system. In both, no part file is visible before it is
 //! complete.
 
-mod complete;
 mod entry;
-mod files;
-mod found;
-mod hint;
+#[cfg(any(test, debug_assertions))]
+mod faulty;
 mod limits;
-mod lock;
-mod open;
-mod parts;
-mod path;
-mod read;
+mod local;
 mod s3;
-mod thread;
-mod written;
+mod storage;
 
-use engine::part_files::PartFile;
-use job::{ids::UploadId, layout::PartName, target::Target};
-use job_aws::{Clients, Fault};
+use std::{ops::Deref, sync::Arc};
 
+use job::{spec::AwsAccess, target::Target};
+use job_aws::{Clients, Fault, FaultKind, Retries, connect_to_s3};
+
+use crate::retry::{retry, retry_briefly};
 pub(crate) use entry::{Archived, Entry, Listing};
-use files::Directory;
-pub(crate) use hint::s3_fault;
+#[cfg(test)]
+pub(crate) use faulty::{Fails, Faults, at_every_call};
 pub(crate) use limits::JOURNAL_OBJECT;
-pub(crate) use lock::Lock;
-pub(crate) use read::Readable;
+use local::Directory;
+pub(crate) use local::{Lock, blocking};
 use s3::Prefix;
-pub(crate) use thread::blocking;
+pub(crate) use s3::s3_fault;
+pub(crate) use storage::Readable;
+use storage::Storage;
 
-/// A backup folder. Calls to S3 are boxed: the SDK nests futures so deeply that the compiler exceeds its
-/// `recursion_limit` when it computes the layout of callers, and it does so only in a clean build.
+/// A backup folder. Cheap to clone. [`Storage`] lists what can be done with it.
 #[derive(Clone, Debug)]
-pub(crate) enum Store {
-    S3(Prefix),
-    Files(Directory),
+pub(crate) struct Store(Arc<dyn Storage>);
+
+impl<S: Storage + 'static> From<S> for Store {
+    fn from(storage: S) -> Self {
+        Self(Arc::new(storage))
+    }
+}
+
+impl Deref for Store {
+    type Target = dyn Storage;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
 }
 
 impl Store {
+    fn opened(storage: impl Storage + 'static) -> Self {
+        let store = Self::from(storage);
+        #[cfg(debug_assertions)]
+        let store = faulty::as_asked(store);
+        store
+    }
+
     /// A folder to write to.
     pub(crate) fn new(target: &Target, clients: &Clients) -> Self {
         match target {
-            Target::S3 { bucket, .. } => Self::S3(Prefix::new(bucket.clone(), target.clone(), clients)),
-            Target::File { dir } => Self::Files(Directory::new(dir.clone())),
+            Target::S3 { bucket, .. } => Self::opened(Prefix::new(bucket.clone(), target.clone(), clients)),
+            Target::File { dir } => Self::opened(Directory::new(dir.clone())),
         }
     }
 
-    /// Makes sure that the path is a directory to write to, or can become one. In S3 does nothing, because listing the
-    /// folder finds out.
-    pub(crate) async fn check(&self) -> Result<(), Fault> {
-        match self {
-            Self::S3(_) => Ok(()),
-            Self::Files(directory) => directory.call(Directory::check).await,
-        }
+    /// A folder that is only read. Needs no AWS access for a folder in a file system.
+    pub(crate) async fn to_read(target: &Target, access: &AwsAccess) -> Result<Self, Fault> {
+        let bucket = match target {
+            Target::File { dir } => return Ok(Self::opened(Directory::new(dir.clone()))),
+            Target::S3 { bucket, .. } => bucket.clone(),
+        };
+        let clients = connect_to_s3(access, Retries::Sdk).await?;
+        retry_briefly(|| clients.locate(&bucket)).await?;
+        Ok(Self::opened(Prefix::new(bucket, target.clone(), &clients)))
     }
 
-    /// Names in the folder, relative to it: a thousand at most.
-    pub(crate) async fn list(&self) -> Result<Vec<String>, Fault> {
-        match self {
-            Self::S3(prefix) => Box::pin(prefix.list()).await,
-            Self::Files(directory) => directory.call(Directory::list).await,
-        }
-    }
-
-    /// Writes a new object atomically. Fails with [`job_aws::FaultKind::PreconditionFailed`] if the object exists.
-    pub(crate) async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
-        match self {
-            Self::S3(prefix) => Box::pin(prefix.create(name, bytes)).await,
-            Self::Files(directory) => {
-                let name = name.to_owned();
-                directory.call(move |directory| directory.create(&name, &bytes)).await
+    /// A folder that is only read, with existing clients. A file system needs none.
+    pub(crate) fn reading(target: &Target, clients: Option<&Clients>) -> Result<Self, Fault> {
+        match (target, clients) {
+            (Target::File { dir }, _) => Ok(Self::opened(Directory::new(dir.clone()))),
+            (Target::S3 { .. }, Some(clients)) => Ok(Self::new(target, clients)),
+            (Target::S3 { .. }, None) => {
+                Err(Fault::new(FaultKind::Refused, format!("{target} can't be read without access to AWS")))
             }
         }
     }
 
-    /// Whether the name belongs to an object or to nothing. On a file system it may also belong to a folder, a link or
-    /// a FIFO.
-    pub(crate) async fn is_object(&self, name: &str) -> Result<bool, Fault> {
-        match self {
-            Self::S3(_) => Ok(true),
-            Self::Files(directory) => {
-                let name = name.to_owned();
-                directory.call(move |directory| directory.is_object(&name)).await
-            }
+    /// All files in the folder itself, without its subfolders. Empty if the folder does not exist.
+    pub(crate) async fn entries(&self) -> Result<Vec<Entry>, Fault> {
+        Ok(self.listing().await?.files)
+    }
+
+    /// A file as a listing reports it, if it exists.
+    pub(crate) async fn look_up(&self, name: &str) -> Result<Option<Entry>, Fault> {
+        match self.entry(name).await {
+            Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
+            entry => entry,
         }
     }
 
-    /// Reads a small object. Fails if it is longer than an object with its name can be.
-    pub(crate) async fn get(&self, name: &str) -> Result<Vec<u8>, Fault> {
-        match self {
-            Self::S3(prefix) => Box::pin(prefix.get(name)).await,
-            Self::Files(directory) => {
-                let name = name.to_owned();
-                directory.call(move |directory| directory.get(&name)).await
-            }
-        }
-    }
-
-    /// Removes an object. It is no error if it does not exist.
-    pub(crate) async fn remove(&self, name: &str) -> Result<(), Fault> {
-        match self {
-            Self::S3(prefix) => Box::pin(prefix.remove(name)).await,
-            Self::Files(directory) => {
-                let name = name.to_owned();
-                directory.call(move |directory| directory.remove(&name)).await
-            }
-        }
-    }
-
-    /// Removes an object if it has exactly these contents. Returns whether no object of that name is left.
-    pub(crate) async fn remove_same(&self, name: &str, bytes: &[u8]) -> Result<bool, Fault> {
-        match self {
-            Self::S3(prefix) => Box::pin(prefix.remove_same(name, bytes)).await,
-            Self::Files(directory) => {
-                let (name, bytes) = (name.to_owned(), bytes.to_owned());
-                directory.call(move |directory| directory.remove_same(&name, &bytes)).await
-            }
-        }
-    }
-
-    /// Prepares for the parts of a file. Returns the upload ID of S3, or its equivalent on a file system.
-    pub(crate) async fn open(&self, name: &PartName) -> Result<UploadId, Fault> {
-        match self {
-            Self::S3(prefix) => Box::pin(prefix.open(name)).await,
-            Self::Files(directory) => directory.call(Directory::open).await,
-        }
-    }
-
-    /// Fences `file`: makes sure that no write of a lost worker reaches it. In S3 this needs nothing, because only the
-    /// parts named at completion count.
-    pub(crate) async fn fence(&self, file: PartFile) -> Result<(), Fault> {
-        match self {
-            Self::S3(_) => Ok(()),
-            Self::Files(directory) => directory.fence(file).await,
-        }
-    }
-
-    /// Completes a file from its sealed parts, and checks its length.
-    pub(crate) async fn complete(&self, file: PartFile) -> Result<(), Fault> {
-        match self {
-            Self::S3(prefix) => Box::pin(prefix.complete(&file)).await,
-            Self::Files(directory) => directory.complete(file).await,
-        }
-    }
-
-    /// Discards a file. If it may be complete, removes the complete file as well, provided that this export wrote it.
-    pub(crate) async fn abort(&self, file: &PartFile, may_be_complete: bool) -> Result<(), Fault> {
-        match self {
-            Self::S3(prefix) => Box::pin(prefix.abort(file, may_be_complete)).await,
-            Self::Files(directory) => {
-                let file = file.clone();
-                directory.call(move |directory| directory.abort(&file, may_be_complete)).await
-            }
-        }
-    }
-
-    /// Removes the folders that an export created, if they are empty.
-    pub(crate) async fn tidy(&self) {
-        if let Self::Files(directory) = self {
-            // Errors are ignored: what can't be removed stays.
-            let tidy = |directory: &Directory| {
-                directory.tidy();
-                Ok(())
-            };
-            let _ = directory.call(tidy).await;
-        }
-    }
-
-    /// The folder.
-    pub(crate) fn target(&self) -> Target {
-        match self {
-            Self::S3(prefix) => prefix.target().clone(),
-            Self::Files(directory) => directory.target(),
+    /// Reads a small object, if it exists.
+    pub(crate) async fn find(&self, name: &str) -> Result<Option<Vec<u8>>, Fault> {
+        match retry(|| self.get(name)).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
+            Err(fault) => Err(fault),
         }
     }
 
@@ -183,20 +112,5 @@ impl Store {
     /// The URL of an object in the folder, for messages.
     pub(crate) fn url(&self, name: &str) -> String {
         self.target().url(name)
-    }
-
-    pub(crate) fn is_on_file_system(&self) -> bool {
-        matches!(self, Self::Files(_))
-    }
-}
-
-impl Directory {
-    /// Makes a blocking call on a thread of its own.
-    async fn call<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Self) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, Fault> {
-        let directory = self.clone();
-        blocking(self.path(), move || work(&directory)).await
     }
 }

@@ -96,6 +96,15 @@ pub(crate) struct TableFacts {
     pub(crate) description: Value,
 }
 
+/// A reply that describes no table that can be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DescriptionError {
+    #[error("DescribeTable gave no {0}")]
+    Missing(&'static str),
+    #[error("DescribeTable gave no partition key with a known type")]
+    NoPartitionKey,
+}
+
 impl TableFacts {
     /// The `TableId`, which distinguishes the table from another one of the same name, created before or after it.
     pub(crate) fn id(&self) -> Option<String> {
@@ -105,11 +114,11 @@ impl TableFacts {
     /// Parses the `Table` of a DescribeTable reply.
     ///
     /// # Errors
-    /// Fails if a field is missing or unexpected, and names it.
-    pub(crate) fn read(reply: &Value) -> Result<Self, String> {
+    /// Fails if a field is missing or unexpected.
+    pub(crate) fn read(reply: &Value) -> Result<Self, DescriptionError> {
         let table = &reply["Table"];
-        let text = |field: &str| {
-            table[field].as_str().map(str::to_owned).ok_or_else(|| format!("DescribeTable gave no {field}"))
+        let text = |field: &'static str| {
+            table[field].as_str().map(str::to_owned).ok_or(DescriptionError::Missing(field))
         };
         let number = |field: &str| table[field].as_u64().unwrap_or(0);
         let is_on_demand = table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST";
@@ -165,9 +174,9 @@ fn percent_text(milli_percent: u64) -> String {
     job::capacity::Units::from_milli(milli_percent).to_string()
 }
 
-fn keys(table: &Value) -> Result<KeySchema, String> {
+fn keys(table: &Value) -> Result<KeySchema, DescriptionError> {
     let attribute = |role: &str| key_attributes(table, &table["KeySchema"], role).next();
-    let partition = attribute("HASH").ok_or("DescribeTable gave no partition key with a known type")?;
+    let partition = attribute("HASH").ok_or(DescriptionError::NoPartitionKey)?;
     Ok(KeySchema { partition, sort: attribute("RANGE") })
 }
 

@@ -173,7 +173,7 @@ impl Ask<'_> {
         let kept = KeepBody::default();
         let request = self.clients.dynamodb.get_resource_policy().resource_arn(self.arn()?);
         match request.customize().interceptor(kept.clone()).send().await {
-            Ok(_) => kept.json().map_err(Miss::loud),
+            Ok(_) => kept.json().map_err(|error| Miss::loud(error.to_string())),
             Err(error) => match error.as_service_error().and_then(ProvideErrorMetadata::code) {
                 // DynamoDB reports a table without a policy like this.
                 Some("PolicyNotFoundException") => Ok(json!({})),

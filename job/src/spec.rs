@@ -4,7 +4,7 @@ mod s3;
 
 use std::str::FromStr;
 
-pub use s3::{S3Settings, STORAGE_CLASSES, Sse, Tags, account, kms_key, storage_class};
+pub use s3::{S3Settings, S3SettingsError, STORAGE_CLASSES, Sse, Tags, account, kms_key, storage_class};
 
 use crate::{
     capacity::Rate,
@@ -13,6 +13,33 @@ use crate::{
     target::Target,
     task::TotalSegments,
 };
+
+/// A name that is none of the known ones.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownName {
+    /// Not an [`OutputFormat`].
+    #[error("unknown output format {0:?}")]
+    OutputFormat(String),
+    /// Not a [`Compression`].
+    #[error("unknown compression {0:?}; use none, gzip or zstd")]
+    Compression(String),
+    /// Not a [`NullSpelling`].
+    #[error("unknown spelling of NULL {0:?}; use single or both")]
+    NullSpelling(String),
+    /// Not a [`WriteMode`].
+    #[error("unknown mode {0:?}; use put, put-if-absent or delete")]
+    WriteMode(String),
+}
+
+/// An endpoint that is refused. The error is one line and does not contain the endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the address of {service}: {defect}")]
+pub struct EndpointError {
+    /// The service, by its name.
+    pub service: &'static str,
+    /// What is wrong, see [`endpoint_defect`].
+    pub defect: &'static str,
+}
 
 /// The format of the lines of part files: all that an export writes. What each format is, the crate `format` says.
 ///
@@ -46,12 +73,12 @@ impl OutputFormat {
 }
 
 impl FromStr for OutputFormat {
-    type Err = String;
-    fn from_str(name: &str) -> Result<Self, String> {
+    type Err = UnknownName;
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
         Self::ALL
             .into_iter()
             .find(|format| format.name() == name)
-            .ok_or_else(|| format!("unknown output format {name:?}"))
+            .ok_or_else(|| UnknownName::OutputFormat(name.to_owned()))
     }
 }
 
@@ -92,12 +119,12 @@ impl Compression {
 }
 
 impl FromStr for Compression {
-    type Err = String;
-    fn from_str(name: &str) -> Result<Self, String> {
+    type Err = UnknownName;
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
         Self::ALL
             .into_iter()
             .find(|codec| codec.name() == name)
-            .ok_or_else(|| format!("unknown compression {name:?}; use none, gzip or zstd"))
+            .ok_or_else(|| UnknownName::Compression(name.to_owned()))
     }
 }
 
@@ -125,12 +152,12 @@ impl NullSpelling {
 }
 
 impl FromStr for NullSpelling {
-    type Err = String;
-    fn from_str(name: &str) -> Result<Self, String> {
+    type Err = UnknownName;
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
         [Self::Single, Self::Both]
             .into_iter()
             .find(|spelling| spelling.name() == name)
-            .ok_or_else(|| format!("unknown spelling of NULL {name:?}; use single or both"))
+            .ok_or_else(|| UnknownName::NullSpelling(name.to_owned()))
     }
 }
 
@@ -177,12 +204,11 @@ impl AwsAccess {
     /// Checks the endpoints.
     ///
     /// # Errors
-    /// Fails if an endpoint is refused, see [`endpoint_defect`]. The error is one line and does not contain the
-    /// endpoint.
-    pub fn check_endpoints(&self) -> Result<(), String> {
-        for (name, endpoint) in [("DynamoDB", &self.dynamodb_endpoint), ("S3", &self.s3_endpoint)] {
-            if let Some(why) = endpoint.as_deref().and_then(endpoint_defect) {
-                return Err(format!("the address of {name}: {why}"));
+    /// Fails if an endpoint is refused, see [`endpoint_defect`].
+    pub fn check_endpoints(&self) -> Result<(), EndpointError> {
+        for (service, endpoint) in [("DynamoDB", &self.dynamodb_endpoint), ("S3", &self.s3_endpoint)] {
+            if let Some(defect) = endpoint.as_deref().and_then(endpoint_defect) {
+                return Err(EndpointError { service, defect });
             }
         }
         Ok(())
@@ -251,12 +277,12 @@ impl WriteMode {
 }
 
 impl FromStr for WriteMode {
-    type Err = String;
-    fn from_str(name: &str) -> Result<Self, String> {
+    type Err = UnknownName;
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
         [Self::Check, Self::Put, Self::PutIfAbsent, Self::Delete]
             .into_iter()
             .find(|mode| mode.name() == name)
-            .ok_or_else(|| format!("unknown mode {name:?}; use put, put-if-absent or delete"))
+            .ok_or_else(|| UnknownName::WriteMode(name.to_owned()))
     }
 }
 
@@ -294,7 +320,7 @@ mod tests {
     fn an_address_with_a_user_or_a_password_is_refused_without_being_repeated() {
         let access = |url: &str| AwsAccess { s3_endpoint: Some(url.into()), ..AwsAccess::default() };
         for url in ["http://me:hunter2@host", "https://me@host", "me:hunter2@host", "http://a:b/c@host"] {
-            let why = access(url).check_endpoints().unwrap_err();
+            let why = access(url).check_endpoints().unwrap_err().to_string();
             assert!(why.starts_with("the address of S3: ") && !why.contains("hunter2"), "{why}");
         }
         assert_eq!(access("http://127.0.0.1:9000").check_endpoints(), Ok(()));

@@ -53,6 +53,13 @@ pub(crate) struct Exported {
     pub(crate) stderr: String,
 }
 
+/// The variable that kills a coordinator at a call to its store.
+const KILL: &str = "TABLEHAUL_TEST_STOP";
+
+fn at(call: &str) -> String {
+    format!("KILL {call}")
+}
+
 /// With the endpoint and keys of S3.
 fn at_s3(command: Tablehaul, endpoint: &str) -> Tablehaul {
     let command = command.args(["--s3-endpoint", endpoint]);
@@ -76,6 +83,15 @@ impl<'a> Job<'a> {
     #[track_caller]
     pub(crate) fn start_with(fake: &'a Fake, num_items: u64, args: &str, worker: &Path) -> Self {
         Self::begin(fake, num_items, None, args, |command| command.env("TABLEHAUL_WORKER", worker))
+    }
+
+    /// Starts an export whose coordinator is killed at a call to its store, such as `after complete 1`, and waits for
+    /// that. Debug builds can do so: see the coordinator's `store/faulty.rs`.
+    #[track_caller]
+    pub(crate) fn killed_at(fake: &'a Fake, num_items: u64, args: &str, call: &str) -> Self {
+        let mut job = Self::begin(fake, num_items, None, args, |command| command.env(KILL, at(call)));
+        job.was_killed(call);
+        job
     }
 
     #[track_caller]
@@ -162,6 +178,20 @@ impl<'a> Job<'a> {
     pub(crate) fn again(&mut self, args: &str) {
         assert!(self.child.is_none(), "it still runs");
         self.child = Some(self.command(args).start());
+    }
+
+    /// Runs the same command again. Its coordinator is killed at a call to its store: see [`Self::killed_at`].
+    #[track_caller]
+    pub(crate) fn again_killed_at(&mut self, args: &str, call: &str) {
+        assert!(self.child.is_none(), "it still runs");
+        self.child = Some(self.command(args).env(KILL, at(call)).start());
+        self.was_killed(call);
+    }
+
+    #[track_caller]
+    fn was_killed(&mut self, call: &str) {
+        let finished = self.finish();
+        assert_eq!(finished.code, None, "it was not killed {call}: {finished:?}");
     }
 
     /// The same, with S3 reached at another endpoint.

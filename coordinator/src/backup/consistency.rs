@@ -35,7 +35,7 @@ pub(super) struct First {
 pub(super) fn look(head: Head, keys: Option<&KeySchema>) -> Detected {
     let Head { codec, first, bad } = head;
     let Some(line) = first else { return Detected { codec, first: None, bad } };
-    let bad = keys.and_then(|keys| has_keys(&line, keys).err());
+    let bad = keys.and_then(|keys| has_keys(&line, keys).err()).map(|why| why.to_string());
     let FirstLine { format, described, is_incremental, .. } = line;
     Detected { codec, first: Some(First { format, described, is_incremental }), bad }
 }
@@ -55,42 +55,53 @@ pub(super) fn tolerate(looks: &mut [Detected]) -> Result<(), (usize, String)> {
     Ok(())
 }
 
+/// Files, or a backup and a table, that do not belong together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Disagreement {
+    #[error("its first item lacks the key attribute {attribute} (table key: {keys})")]
+    LacksKey { attribute: String, keys: String },
+    #[error(
+        "in its first item the key attribute {attribute} has type {found}, not {kind} (table key: {keys})"
+    )]
+    KeyType { attribute: String, found: &'static str, kind: &'static str, keys: String },
+    #[error("its first line has more key attributes than the table (table key: {0})")]
+    MoreKeys(String),
+    #[error("the backup's key is {backup}; the table's is {table}")]
+    OtherKeys { backup: String, table: String },
+    #[error("{file} contains {found}, expected {expected}: the file does not belong to this backup")]
+    OtherFormat { file: String, found: &'static str, expected: String },
+    #[error(
+        "two formats in one folder: {one} holds {of_one}, {other} holds {of_other}; import them one after the other"
+    )]
+    TwoFormats { one: String, of_one: &'static str, other: String, of_other: &'static str },
+}
+
 /// Checks that the item has the table's keys. An item does not say which of its attributes are its key. For a line of
 /// an incremental export, the item given here is its key.
-pub(super) fn has_keys(line: &FirstLine, keys: &KeySchema) -> Result<(), String> {
+pub(super) fn has_keys(line: &FirstLine, keys: &KeySchema) -> Result<(), Disagreement> {
     let attributes = &line.item.attributes;
     for KeyAttribute { name, kind } in keys.attributes() {
-        let shown = name.escape_debug();
+        let attribute = || name.escape_debug().to_string();
         let Some(value) = attributes.get(name) else {
-            return Err(format!(
-                "its first item lacks the key attribute {shown} (table key: {})",
-                key_text(keys)
-            ));
+            return Err(Disagreement::LacksKey { attribute: attribute(), keys: key_text(keys) });
         };
-        let found = type_name(value);
-        if found != kind_name(*kind) {
-            return Err(format!(
-                "in its first item the key attribute {shown} has type {found}, not {} (table key: {})",
-                kind_name(*kind),
-                key_text(keys)
-            ));
+        let (found, kind) = (type_name(value), kind_name(*kind));
+        if found != kind {
+            return Err(Disagreement::KeyType { attribute: attribute(), found, kind, keys: key_text(keys) });
         }
     }
     if line.is_incremental && attributes.len() != keys.attributes().count() {
-        return Err(format!(
-            "its first line has more key attributes than the table (table key: {})",
-            key_text(keys)
-        ));
+        return Err(Disagreement::MoreKeys(key_text(keys)));
     }
     Ok(())
 }
 
 /// Checks that the table has the keys that the backup states.
-pub(super) fn same_keys(backup: &KeySchema, table: &KeySchema) -> Result<(), String> {
+pub(super) fn same_keys(backup: &KeySchema, table: &KeySchema) -> Result<(), Disagreement> {
     if backup == table {
         return Ok(());
     }
-    Err(format!("the backup's key is {}; the table's is {}", key_text(backup), key_text(table)))
+    Err(Disagreement::OtherKeys { backup: key_text(backup), table: key_text(table) })
 }
 
 /// The text of a key: `pk (S), sk (N)`.
@@ -134,8 +145,8 @@ pub(super) struct Agreed {
 
 /// Checks that all files have the same format, and the one that the backup states. `looks` are those of its files, in
 /// order.
-pub(super) fn agree(named: &Named, looks: &[Detected]) -> Result<Agreed, String> {
-    let name = |number: usize| named.files[number].entry.name.escape_debug();
+pub(super) fn agree(named: &Named, looks: &[Detected]) -> Result<Agreed, Disagreement> {
+    let name = |number: usize| named.files[number].entry.name.escape_debug().to_string();
     let lines = || looks.iter().enumerate().filter_map(|(number, look)| Some((number, look.first?)));
     let kind_of = |first: First| (first.format, first.is_incremental);
     let stated = match (named.kind, named.format) {
@@ -147,23 +158,21 @@ pub(super) fn agree(named: &Named, looks: &[Detected]) -> Result<Agreed, String>
         && let Some((number, first)) = lines().find(|&(_, first)| kind_of(first) != stated)
     {
         let incremental = if stated.1 { "incremental " } else { "" };
-        return Err(format!(
-            "{} contains {}, expected {incremental}{}: the file does not belong to this backup",
-            name(number),
-            first.described,
-            stated.0.name()
-        ));
+        return Err(Disagreement::OtherFormat {
+            file: name(number),
+            found: first.described,
+            expected: format!("{incremental}{}", stated.0.name()),
+        });
     }
     if let Some((one, first)) = lines().next()
         && let Some((other, differs)) = lines().find(|&(_, other)| kind_of(other) != kind_of(first))
     {
-        return Err(format!(
-            "two formats in one folder: {} holds {}, {} holds {}; import them one after the other",
-            name(one),
-            first.described,
-            name(other),
-            differs.described
-        ));
+        return Err(Disagreement::TwoFormats {
+            one: name(one),
+            of_one: first.described,
+            other: name(other),
+            of_other: differs.described,
+        });
     }
     let is_incremental =
         lines().next().map_or(named.kind == Kind::Incremental, |(_, first)| first.is_incremental);

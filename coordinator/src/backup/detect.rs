@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use format::head::{self, FirstLine, Head, HeadError};
 use job::{schema::KeySchema, split::MAX_LINE_BYTES};
-use job_aws::Fault;
 use tokio::task::JoinSet;
 
 use super::{
@@ -47,7 +46,9 @@ pub(super) async fn look(
             let keys = keys.as_deref();
             let head = head(&store, &entry, &url, keys.filter(|_| may_reject)).await?;
             match consistency::look(head, keys) {
-                Detected { bad: Some(why), .. } if !may_reject => Err(format!("{url}: {why}")),
+                Detected { bad: Some(why), .. } if !may_reject => {
+                    Err(Failure::Refused(format!("{url}: {why}")))
+                }
                 look => Ok((number, look)),
             }
         });
@@ -63,7 +64,7 @@ pub(super) async fn look(
 }
 
 async fn join(
-    under_way: &mut JoinSet<Result<(usize, Detected), String>>,
+    under_way: &mut JoinSet<Result<(usize, Detected), Failure>>,
     looks: &mut [Option<Detected>],
 ) -> Result<(), Failure> {
     match under_way.join_next().await {
@@ -72,26 +73,27 @@ async fn join(
             looks[number] = Some(look);
             Ok(())
         }
-        Some(Ok(Err(why))) => Err(Failure::Refused(why)),
+        Some(Ok(Err(failure))) => Err(failure),
         Some(Err(error)) => Err(Failure::Refused(format!("the check of a file ended abruptly: {error}"))),
     }
 }
 
 /// The head of a file. Its first line is one that has `keys`, if they are given and one of the first lines has them.
-async fn head(store: &Store, entry: &Entry, url: &str, keys: Option<&KeySchema>) -> Result<Head, String> {
+async fn head(store: &Store, entry: &Entry, url: &str, keys: Option<&KeySchema>) -> Result<Head, Failure> {
     let suits = |first: &FirstLine| keys.is_none_or(|keys| consistency::has_keys(first, keys).is_ok());
     let mut without_keys = None;
     for limit in HEAD_BYTES {
         let bytes = retry(|| store.head(entry, limit)).await;
-        let bytes = bytes.map_err(|Fault { message, .. }| message)?;
+        let bytes = bytes.map_err(|fault| Failure::Refused(fault.message))?;
         let is_all = bytes.len() as u64 == entry.bytes;
         match head::look(&bytes, is_all, suits) {
             Ok(head) if is_all || head.first.as_ref().is_none_or(suits) => return Ok(head),
             Ok(head) => without_keys = Some(head),
-            Err(HeadError::Bad(why)) => return Err(format!("{url}: {why}")),
+            Err(HeadError::Bad(why)) => return Err(Failure::Refused(format!("{url}: {why}"))),
             Err(HeadError::NeedMore) if is_all => break,
             Err(HeadError::NeedMore) => {}
         }
     }
-    without_keys.ok_or_else(|| format!("{url}: no complete line in its first {} MiB", MAX_LINE_BYTES >> 20))
+    let none = || format!("{url}: no complete line in its first {} MiB", MAX_LINE_BYTES >> 20);
+    without_keys.ok_or_else(|| Failure::Refused(none()))
 }

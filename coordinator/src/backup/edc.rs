@@ -2,15 +2,11 @@
 
 use std::collections::HashSet;
 
-use job::{
-    layout,
-    manifest::{self, ManifestError},
-    object::Object,
-    target::Target,
-};
+use job::{layout, manifest, object::Object, target::Target};
 
 use super::{
     Kind,
+    defect::{Defect, of_manifest},
     folder::object,
     named::{NameError, Named, NamedFile, pick, without_success},
     plain::is_data,
@@ -19,16 +15,10 @@ use crate::{store::Entry, text::count};
 
 /// The files that the manifest lists, taken from the manifest's own folder.
 pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Result<Named, NameError> {
-    let of_manifest = |why: &str| format!("{}: {why}", folder.url(layout::MANIFEST));
-    let urls = manifest::read(manifest).map_err(|error| match error {
-        ManifestError::Json(error) if error.is_eof() => of_manifest("it is cut off; copy it again"),
-        ManifestError::Json(_) => of_manifest("it is not the manifest of an export"),
-        ManifestError::Version(version) => {
-            of_manifest(&format!("version {version}; only version 3 is known"))
-        }
-    })?;
-    let names = urls.iter().map(|url| file_name(url).map_err(|why| of_manifest(&why)));
-    let names = names.collect::<Result<Vec<&str>, String>>()?;
+    let at = |defect: Defect| defect.of(folder.url(layout::MANIFEST));
+    let urls = manifest::read(manifest).map_err(|error| at(of_manifest(error, true)))?;
+    let names = urls.iter().map(|url| file_name(url).map_err(at));
+    let names = names.collect::<Result<Vec<&str>, Defect>>()?;
     let mut notes = rebased(folder, &urls, &names).into_iter().collect::<Vec<_>>();
     notes.extend(without_success(folder, &entries));
     notes.extend(unlisted(&names, &entries));
@@ -43,10 +33,10 @@ pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Res
 }
 
 /// The last component of the path.
-pub(super) fn file_name(url: &str) -> Result<&str, String> {
+pub(super) fn file_name(url: &str) -> Result<&str, Defect> {
     match url.rsplit_once('/') {
         Some((_, name)) if !matches!(name, "" | "." | "..") => Ok(name),
-        _ => Err(format!("it lists {}, which is not a file", url.escape_debug())),
+        _ => Err(Defect::NoFile(url.to_owned())),
     }
 }
 

@@ -10,7 +10,9 @@ use job::{
 use job_aws::{Clients, FaultKind};
 
 use super::{
-    Kind, archived, edc,
+    Kind, archived,
+    defect::Defect,
+    edc,
     folder::{Folder, without_mark},
     named::{NameError, Named},
     native::{self, DataFolder, Files, Summary},
@@ -175,7 +177,8 @@ async fn single(folder: &Folder) -> Result<Option<(Folder, Named)>, Failure> {
 }
 
 fn plain(folder: Folder, listing: Listing) -> Result<(Folder, Named), Failure> {
-    let named = plain::name(&folder.target, listing).map_err(Failure::Refused)?;
+    let named =
+        plain::name(&folder.target, listing).map_err(|defect| Failure::Refused(defect.to_string()))?;
     Ok((folder, named))
 }
 
@@ -216,14 +219,13 @@ fn named(folder: &Folder, export: &Export, listing: Listing) -> Result<Named, Na
         None => edc::name(target, manifest, listing.files),
         Some(own) => match export_json::read(without_mark(own)) {
             Ok(export) => own::name(target, export, manifest, listing.files),
-            Err(ExportJsonError::Version(version)) => Err(NameError::Other(format!(
-                "{target} holds an export of version {version}: this program supports only version {}",
-                export_json::VERSION
-            ))),
-            Err(ExportJsonError::Damaged(why)) => Err(NameError::Other(format!(
-                "{} is damaged ({why}); copy it again",
-                target.url(layout::EXPORT_JSON)
-            ))),
+            Err(ExportJsonError::Version(version)) => {
+                Err(Defect::ExportVersion { folder: target.to_string(), version }.into())
+            }
+            Err(ExportJsonError::Damaged(error)) => {
+                let file = target.url(layout::EXPORT_JSON);
+                Err(Defect::Damaged { file, source: error.into() }.into())
+            }
         },
     }
 }
@@ -312,7 +314,7 @@ async fn native(folder: Folder, listing: &Listing) -> Result<(Folder, Named), Fa
     let files = native_manifest(&folder, listing, native::FILES).await?;
     let of = |name: &str| {
         let url = folder.target.url(name);
-        move |why: String| Failure::Refused(format!("{url}: {why}"))
+        move |defect: Defect| Failure::Refused(defect.of(url).to_string())
     };
     let summary = Summary::read(&summary).map_err(of(native::SUMMARY))?;
     let files = Files::read(&files).map_err(of(native::FILES))?;

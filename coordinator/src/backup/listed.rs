@@ -4,18 +4,20 @@ use std::collections::HashSet;
 
 use job::{export_json::ExportJson, manifest, target::Target};
 
-pub(crate) use super::native::{FILES, SUMMARY};
-use super::{edc::file_name, folder::parent, native};
+pub(crate) use super::{FILES, SUMMARY};
+use super::{
+    defect::{Defect, of_manifest},
+    edc::file_name,
+    folder::parent,
+    native,
+};
 
 /// The names of the files that a manifest lists, as the Java tool and tablehaul write it.
 ///
 /// # Errors
 /// Fails if it is not a manifest, or has an unknown version.
-pub(crate) fn edc(bytes: &[u8]) -> Result<Vec<String>, String> {
-    let urls = manifest::read(bytes).map_err(|error| match error {
-        manifest::ManifestError::Json(_) => "it is cut off, or not the manifest of an export".to_owned(),
-        manifest::ManifestError::Version(version) => format!("version {version}; only version 3 is known"),
-    })?;
+pub(crate) fn edc(bytes: &[u8]) -> Result<Vec<String>, Defect> {
+    let urls = manifest::read(bytes).map_err(|error| of_manifest(error, false))?;
     urls.iter().map(|url| file_name(url).map(str::to_owned)).collect()
 }
 
@@ -43,8 +45,8 @@ pub(crate) struct Native {
 ///
 /// # Errors
 /// Fails if one of them is damaged.
-pub(crate) fn native(folder: &Target, summary: &[u8], files: &[u8]) -> Result<Native, String> {
-    let of = |name: &'static str| move |why: String| format!("{name}: {why}");
+pub(crate) fn native(folder: &Target, summary: &[u8], files: &[u8]) -> Result<Native, Defect> {
+    let of = |name: &'static str| move |defect: Defect| defect.of(name);
     let summary = native::Summary::read(summary).map_err(of(SUMMARY))?;
     let files = native::Files::read(files).map_err(of(FILES))?;
     let (table, items) = summary.facts(&files)?;
@@ -52,8 +54,7 @@ pub(crate) fn native(folder: &Target, summary: &[u8], files: &[u8]) -> Result<Na
         None => None,
         Some(native::DataFolder::Own) => Some(folder.folder(native::DATA)),
         Some(native::DataFolder::Shared) => {
-            let (parent, _) =
-                parent(folder).ok_or("its files are expected in the folder beside it, but it has none")?;
+            let (parent, _) = parent(folder).ok_or(Defect::NothingBeside)?;
             Some(parent.folder(native::DATA))
         }
     };

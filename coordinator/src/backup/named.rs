@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use job::{layout, schema::KeySchema, split::Checksum, split::InputFormat, target::Target};
 
-use super::{Kind, Part};
+use super::{Kind, Part, defect::Defect};
 use crate::{store::Entry, text::count};
 
 /// What is known of a backup without opening a file.
@@ -47,12 +47,12 @@ pub(super) enum NameError {
         first: String,
     },
     /// Another reason.
-    Other(String),
+    Other(Defect),
 }
 
-impl From<String> for NameError {
-    fn from(why: String) -> Self {
-        Self::Other(why)
+impl From<Defect> for NameError {
+    fn from(defect: Defect) -> Self {
+        Self::Other(defect)
     }
 }
 
@@ -60,7 +60,7 @@ impl NameError {
     /// The message. `elsewhere` is where the missing file was found instead.
     pub(super) fn text(self, elsewhere: Option<&Target>) -> String {
         match (self, elsewhere) {
-            (Self::Other(why), _) => why,
+            (Self::Other(defect), _) => defect.to_string(),
             (Self::Missing { text, .. }, None) => {
                 format!("{text}: the backup is incomplete; copy all of it")
             }
@@ -78,7 +78,7 @@ impl NameError {
 /// Fails if a file is missing or named twice.
 pub(super) fn pick(
     folder: &Target,
-    list: &str,
+    list: &'static str,
     names: &[&str],
     entries: Vec<Entry>,
 ) -> Result<Vec<Entry>, NameError> {
@@ -96,8 +96,8 @@ pub(super) fn pick(
     }
     let take = |name: &&str| {
         there.remove(*name).ok_or_else(|| {
-            let name = name.escape_debug();
-            NameError::Other(format!("{folder}: {list} lists {name} more than once: it is damaged"))
+            let (folder, name) = (folder.to_string(), (*name).to_owned());
+            Defect::ListedTwice { folder, list, name }.into()
         })
     };
     names.iter().map(take).collect()

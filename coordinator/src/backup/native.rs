@@ -12,17 +12,15 @@ use job::{
 use md5::{Digest, Md5};
 use serde::Deserialize;
 
+pub(super) use super::{FILES, SUMMARY};
 use super::{
     Kind,
+    defect::Defect,
     folder::{object, without_mark},
     named::{NameError, Named, NamedFile, pick},
 };
 use crate::store::Entry;
 
-/// Describes the export.
-pub(crate) const SUMMARY: &str = "manifest-summary.json";
-/// Lists its files.
-pub(crate) const FILES: &str = "manifest-files.json";
 /// A mark that exists from the beginning of the export.
 pub(super) const STARTED: &str = "_started";
 /// The folder that DynamoDB creates under the given prefix. It contains a folder for each export.
@@ -77,36 +75,32 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn read(json: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(json).map_err(|error| format!("it can't be read ({error}): it is damaged"))
+    pub(super) fn read(json: &[u8]) -> Result<Self, Defect> {
+        serde_json::from_slice(json).map_err(Defect::Unreadable)
     }
 
     /// Its table and the number of its items, which must be the sum of the files' items.
-    pub(super) fn facts(&self, files: &Files) -> Result<(Option<String>, u64), String> {
+    pub(super) fn facts(&self, files: &Files) -> Result<(Option<String>, u64), Defect> {
         let items = files.lines.iter().try_fold(0_u64, |sum, line| sum.checked_add(line.item_count));
         if items != Some(self.item_count) {
-            return Err(format!(
-                "{SUMMARY} states {} items, but the files in {FILES} add up to another number: one of them \
-                 is damaged",
-                self.item_count
-            ));
+            return Err(Defect::ItemCount(self.item_count));
         }
         Ok((table_name(&self.table_arn), self.item_count))
     }
 
-    fn kind(&self) -> Result<Kind, String> {
+    fn kind(&self) -> Result<Kind, Defect> {
         match self.export_type.as_str() {
             "" | "FULL_EXPORT" => Ok(Kind::Native),
             "INCREMENTAL_EXPORT" => Ok(Kind::Incremental),
-            other => Err(format!("export type {} is not known", other.escape_debug())),
+            other => Err(Defect::ExportType(other.to_owned())),
         }
     }
 
-    fn format(&self) -> Result<InputFormat, String> {
+    fn format(&self) -> Result<InputFormat, Defect> {
         match self.output_format.as_str() {
             "DYNAMODB_JSON" => Ok(InputFormat::Json),
             "ION" => Ok(InputFormat::Ion),
-            other => Err(format!("output format {} is not known", other.escape_debug())),
+            other => Err(Defect::OutputFormat(other.to_owned())),
         }
     }
 }
@@ -147,22 +141,20 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn read(json_lines: &[u8]) -> Result<Self, String> {
+    pub(super) fn read(json_lines: &[u8]) -> Result<Self, Defect> {
         let mut files = Self { place: None, lines: Vec::new() };
         for (number, line) in (1..).zip(json_lines.split(|&byte| byte == b'\n')) {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let line: FileLine = serde_json::from_slice(line)
-                .map_err(|error| format!("line {number} can't be read ({error}): it is damaged"))?;
-            let key = line.data_file_s3_key.escape_debug();
+            let line: FileLine =
+                serde_json::from_slice(line).map_err(|error| Defect::UnreadableLine { number, error })?;
+            let key = || line.data_file_s3_key.clone();
             let Some((_, place, _)) = split_key(&line.data_file_s3_key) else {
-                return Err(format!("line {number} names {key}, which is not a data file of an export"));
+                return Err(Defect::NoDataFile { number, key: key() });
             };
             if files.place.is_some_and(|other| other != place) {
-                return Err(format!(
-                    "line {number} names {key}, but earlier lines name another kind of folder"
-                ));
+                return Err(Defect::OtherFolder { number, key: key() });
             }
             files.place = Some(place);
             files.lines.push(line);
@@ -197,19 +189,17 @@ pub(super) fn name(
     files: &Files,
     entries: Vec<Entry>,
 ) -> Result<Named, NameError> {
-    let in_summary = |why: String| format!("{SUMMARY}: {why}");
+    let in_summary = |defect: Defect| defect.of(SUMMARY);
     let (kind, format) = (summary.kind().map_err(in_summary)?, summary.format().map_err(in_summary)?);
     let (table, items) = summary.facts(files)?;
     let names: Vec<&str> = files.names().collect();
     let entries = pick(data, FILES, &names, entries)?;
     let file = |(line, entry): (&FileLine, Entry)| {
         let md5 = base64::decode(&line.md5_checksum).ok().and_then(|md5| md5.try_into().ok());
-        let name = entry.name.escape_debug();
-        let md5 =
-            md5.ok_or_else(|| format!("{FILES}: the checksum of {name} is not an MD5: it is damaged"))?;
+        let md5 = md5.ok_or_else(|| Defect::NoMd5(entry.name.clone()))?;
         Ok(NamedFile { entry, parts: Vec::new(), checksum: Some(Checksum::Md5(md5)), is_listed: true })
     };
-    let checked = files.lines.iter().zip(entries).map(file).collect::<Result<Vec<_>, String>>()?;
+    let checked = files.lines.iter().zip(entries).map(file).collect::<Result<Vec<_>, Defect>>()?;
     Ok(Named {
         table,
         items: Some(items),

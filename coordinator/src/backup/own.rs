@@ -12,7 +12,9 @@ use job::{
 };
 
 use super::{
-    Kind, Part, listed,
+    Kind, Part,
+    defect::Defect,
+    listed,
     named::{NameError, Named, NamedFile, pick, without_success},
 };
 use crate::store::Entry;
@@ -31,18 +33,15 @@ pub(super) fn name(
     let entries = pick(folder, "export.json", &names, entries)?;
     let is_plain = export.compression == Compression::None;
     let file = |(file, entry): (&PartFile, Entry)| {
-        let of_file = |why| format!("{}: {why}", folder.url(&file.name));
+        let at = |defect: Defect| defect.of(folder.url(&file.name));
         if entry.bytes != file.bytes {
-            return Err(of_file(format!(
-                "has {} bytes, but export.json records {}: the copy is incomplete, or the file was changed",
-                entry.bytes, file.bytes
-            )));
+            return Err(at(Defect::Length { bytes: entry.bytes, recorded: file.bytes }));
         }
-        let parts = parts(file, is_plain).map_err(of_file)?;
-        let checksum = Some(Checksum::Crc32c(crc32c(&file.crc32c).map_err(of_file)?));
+        let parts = parts(file, is_plain).map_err(at)?;
+        let checksum = Some(Checksum::Crc32c(crc32c(&file.crc32c).map_err(at)?));
         Ok(NamedFile { entry, parts, checksum, is_listed: true })
     };
-    let files = export.files.iter().zip(entries).map(file).collect::<Result<Vec<_>, String>>()?;
+    let files = export.files.iter().zip(entries).map(file).collect::<Result<Vec<_>, Defect>>()?;
     Ok(Named {
         table: export.table["TableName"].as_str().map(str::to_owned),
         keys: Some(export.keys),
@@ -55,23 +54,18 @@ pub(super) fn name(
 
 /// Checks that export.json agrees with itself, with the manifest, and with the part files in the folder: if it listed
 /// too few, an import would write too few items and not notice.
-fn agrees(folder: &Target, export: &ExportJson, manifest: &[u8], entries: &[Entry]) -> Result<(), String> {
+fn agrees(folder: &Target, export: &ExportJson, manifest: &[u8], entries: &[Entry]) -> Result<(), Defect> {
     let (own, manifest_url) = (folder.url(layout::EXPORT_JSON), folder.url(layout::MANIFEST));
     let sum = |of: fn(&PartFile) -> u64| export.files.iter().map(of).map(u128::from).sum::<u128>();
     let (items, bytes) = (sum(|file| file.items), sum(|file| file.bytes));
     if (items, bytes) != (export.items.into(), export.bytes.into()) {
-        let (of_items, of_bytes) = (export.items, export.bytes);
-        return Err(format!(
-            "{own} is damaged (its files have {items} items and {bytes} bytes, its totals are {of_items} and {of_bytes}); \
-             copy it again"
-        ));
+        let (total_items, total_bytes) = (export.items, export.bytes);
+        return Err(Defect::Totals { file: own, items, bytes, total_items, total_bytes });
     }
-    let listed =
-        listed::edc(manifest).map_err(|why| format!("{manifest_url} is damaged ({why}); copy it again"))?;
+    let listed = listed::edc(manifest)
+        .map_err(|defect| Defect::Damaged { file: manifest_url.clone(), source: defect.into() })?;
     if !listed::is_of(&listed, export) {
-        return Err(format!(
-            "{manifest_url} does not list the files that {own} records: one of them is damaged; copy both again"
-        ));
+        return Err(Defect::OtherFiles { manifest: manifest_url, own });
     }
     let recorded: HashSet<&str> = export.files.iter().map(|file| &*file.name).collect();
     let is_left_out = |entry: &&Entry| {
@@ -81,12 +75,7 @@ fn agrees(folder: &Target, export: &ExportJson, manifest: &[u8], entries: &[Entr
         })
     };
     match entries.iter().filter(is_left_out).min_by_key(|entry| &entry.name) {
-        Some(entry) => {
-            let file = folder.url(&entry.name);
-            Err(format!(
-                "{file} is a file of this export, but {own} does not record it: it is damaged; copy it again"
-            ))
-        }
+        Some(entry) => Err(Defect::LeftOut { file: folder.url(&entry.name), own }),
         None => Ok(()),
     }
 }
@@ -95,7 +84,7 @@ fn agrees(folder: &Target, export: &ExportJson, manifest: &[u8], entries: &[Entr
 ///
 /// # Errors
 /// Fails if export.json contradicts itself.
-pub(crate) fn parts(file: &PartFile, is_plain: bool) -> Result<Vec<Part>, String> {
+pub(crate) fn parts(file: &PartFile, is_plain: bool) -> Result<Vec<Part>, Defect> {
     let sum = |of: fn(&job::export_json::UploadPart) -> u64| {
         file.parts.iter().map(of).try_fold(0_u64, u64::checked_add)
     };
@@ -105,7 +94,7 @@ pub(crate) fn parts(file: &PartFile, is_plain: bool) -> Result<Vec<Part>, String
     let fits = file.parts.iter().all(|part| part.bytes > 0 && (!is_plain || part.bytes == part.line_bytes));
     let is_whole = adds_up && fits;
     if !file.parts.is_empty() && !is_whole {
-        return Err("its parts in export.json contradict it or each other: export.json is damaged".into());
+        return Err(Defect::Parts);
     }
     let part = |part: &job::export_json::UploadPart| {
         let crc32c = crc32c(&part.crc32c)?;
@@ -114,10 +103,10 @@ pub(crate) fn parts(file: &PartFile, is_plain: bool) -> Result<Vec<Part>, String
     file.parts.iter().map(part).collect()
 }
 
-fn crc32c(digits: &str) -> Result<u32, String> {
+fn crc32c(digits: &str) -> Result<u32, Defect> {
     let is_whole = digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     let number = u32::from_str_radix(digits, 16).ok().filter(|_| is_whole);
-    number.ok_or_else(|| "a checksum in export.json is not 8 hexadecimal digits: it is damaged".into())
+    number.ok_or(Defect::Crc32c)
 }
 
 #[cfg(test)]
@@ -160,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_checksum_has_eight_digits() {
-        assert_eq!(crc32c("0000beef"), Ok(0xbeef));
+        assert_eq!(crc32c("0000beef").unwrap(), 0xbeef);
         for wrong in ["", "beef", "+000beef", "0000beeg", "00000beef"] {
             assert!(crc32c(wrong).is_err(), "{wrong}");
         }

@@ -4,6 +4,7 @@ use job::{layout, target::Target};
 
 use super::{
     Kind,
+    defect::Defect,
     named::{Named, NamedFile},
     native::{FILES, STARTED, SUMMARY},
 };
@@ -25,17 +26,14 @@ pub(crate) fn is_manifest(name: &str) -> bool {
 }
 
 /// All data files, sorted by name. There must be at least one.
-pub(super) fn name(folder: &Target, listing: Listing) -> Result<Named, String> {
+pub(super) fn name(folder: &Target, listing: Listing) -> Result<Named, Defect> {
     let mut entries: Vec<Entry> = listing.files.into_iter().filter(|entry| is_data(&entry.name)).collect();
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     let mut folders: Vec<&String> = listing.folders.iter().filter(|name| is_data(name)).collect();
     folders.sort();
     if entries.is_empty() {
-        let inside = match &folders[..] {
-            [] => String::new(),
-            [first, ..] => format!("; name one of the folders in it, such as {}", first.escape_debug()),
-        };
-        return Err(format!("{folder} holds no backup files{inside}"));
+        let sub_folder = folders.first().map(|name| (*name).clone());
+        return Err(Defect::NoFiles { folder: folder.to_string(), sub_folder });
     }
     let mut notes = Vec::new();
     if let Some(first) = folders.first() {
@@ -68,10 +66,11 @@ mod tests {
     fn named(files: &[&str], folders: &[&str]) -> Result<Named, String> {
         let entry = |name: &&str| Entry { name: (*name).into(), bytes: 1, etag: None };
         let folders = folders.iter().map(ToString::to_string).collect();
-        name(
+        let named = name(
             &"/x".parse().unwrap(),
             Listing { files: files.iter().map(entry).collect(), folders, ..Listing::default() },
-        )
+        );
+        named.map_err(|defect| defect.to_string())
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod empty;
+mod error;
 mod folder;
 mod given;
 mod import;
@@ -25,6 +26,7 @@ use job::{
 use crate::commands::export::{ExportOptions, ExportRequest, IfComplete};
 use cluster::ClusterArgs;
 pub(super) use empty::empty;
+pub(super) use error::ArgumentError;
 pub(super) use folder::{CleanArgs, StatusArgs};
 pub(super) use given::{Given, given};
 pub(super) use import::ImportArgs;
@@ -286,7 +288,7 @@ impl ExportArgs {
     ///
     /// # Errors
     /// Fails if an argument is invalid.
-    pub(super) fn request(self, matches: &clap::ArgMatches) -> Result<ExportRequest, String> {
+    pub(super) fn request(self, matches: &clap::ArgMatches) -> Result<ExportRequest, ArgumentError> {
         let rate =
             Rates { verb: "read", percent: self.read_percent.as_deref(), units: self.read_units.as_deref() };
         let rate = rate.read(matches)?;
@@ -295,7 +297,7 @@ impl ExportArgs {
         let Self { if_complete, restart, deadline, .. } = self;
         let Self { mut names, consistent, segments, workers, compress, null, .. } = self;
         let destination = names.pop().filter(|_| !names.is_empty());
-        let destination = destination.ok_or("give at least one table and then a destination; try --help")?;
+        let destination = destination.ok_or(ArgumentError::NoDestination)?;
         Ok(ExportRequest {
             tables: tables(names)?,
             destination: target(&destination)?,
@@ -319,7 +321,7 @@ impl ExportArgs {
 }
 
 impl VerifyArgs {
-    pub(super) fn folder(&self) -> Result<Target, String> {
+    pub(super) fn folder(&self) -> Result<Target, ArgumentError> {
         target(&self.folder)
     }
 }
@@ -334,7 +336,7 @@ mod tests {
         let words = std::iter::once("tablehaul").chain(line.split(' '));
         let matches = Cli::command().try_get_matches_from(words).map_err(|error| error.to_string())?;
         let Command::Export(args) = Cli::from_arg_matches(&matches).unwrap().command else { panic!() };
-        args.request(matches.subcommand_matches("export").unwrap())
+        args.request(matches.subcommand_matches("export").unwrap()).map_err(|error| error.to_string())
     }
 
     #[test]

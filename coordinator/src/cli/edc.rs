@@ -1,6 +1,7 @@
 //! The command line of the Java tool that Data Pipeline's templates run. It takes the same arguments, prints the same
 //! lines on standard output and has the same exit codes, so that an existing step changes in one place.
 
+mod error;
 mod export;
 mod import;
 mod options;
@@ -89,13 +90,18 @@ enum Ending {
     Ended(Failure),
 }
 
+/// The ending for a request that makes no sense.
+fn refused(error: impl std::error::Error) -> Ending {
+    Ending::Failed(error.to_string())
+}
+
 /// Runs the class with the arguments that follow its name.
 pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
     let command = args::command();
     let commands = command.get_subcommands().filter(|one| matches!(one.get_name(), "export" | "import"));
     let spelling = Arc::new(Spelling::of(commands));
     let ended = match logging::start(0) {
-        Err(why) => Err(Ending::Failed(why)),
+        Err(error) => Err(refused(error)),
         Ok(()) => run_class(class, arguments, &spelling),
     };
     match ended {
@@ -123,7 +129,8 @@ fn run_class(class: Class, arguments: Vec<String>, spelling: &Arc<Spelling>) -> 
 }
 
 fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending> {
-    let (options, positional) = Options::split(Class::Export, arguments).map_err(Ending::WrongArguments)?;
+    let (options, positional) = Options::split(Class::Export, arguments)
+        .map_err(|error| Ending::WrongArguments(error.to_string()))?;
     let (request, show) = export::request(&options, &positional)?;
     let progress = progress(spelling, show);
     let outcome = timed(&options, show, || run(&request, show.dry_run, &progress))?;
@@ -146,7 +153,8 @@ fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
 }
 
 fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending> {
-    let (options, positional) = Options::split(Class::Import, arguments).map_err(Ending::WrongArguments)?;
+    let (options, positional) = Options::split(Class::Import, arguments)
+        .map_err(|error| Ending::WrongArguments(error.to_string()))?;
     let (request, show) = import::request(&options, &positional)?;
     let progress = progress(spelling, show);
     match timed(&options, show, || run_one_import(&request, show.dry_run, &progress))? {
@@ -238,7 +246,7 @@ fn rate(options: &Options, ratio: Option<&str>, given: &Given, own: RateSpec) ->
     let verb = options.verb();
     let ids = [format!("{verb}_percent"), format!("{verb}_units")];
     let ratio = ratio.map(|text| of_ratio(text, verb)).transpose()?;
-    let of_options = options.rate().map_err(Ending::Failed)?;
+    let of_options = options.rate().map_err(refused)?;
     if ids.iter().any(|id| given.is_named(id)) {
         return Ok(own);
     }

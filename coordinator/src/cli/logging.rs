@@ -1,6 +1,6 @@
 //! What is logged to standard error: nothing, unless `-v` or `TABLEHAUL_LOG` asks for it.
 
-use log_lines::Filter;
+use log_lines::{Filter, FilterError};
 use tracing::{info, level_filters::LevelFilter};
 
 use crate::output;
@@ -8,11 +8,16 @@ use crate::output;
 /// The variable with the filter. `-v` wins over it. An empty one counts as not set.
 const VARIABLE: &str = "TABLEHAUL_LOG";
 
+/// The variable does not hold a filter.
+#[derive(Debug, thiserror::Error)]
+#[error("{VARIABLE}: {0}")]
+pub(super) struct VariableError(#[from] FilterError);
+
 /// Starts to log. `verbose` says how often `-v` was given.
 ///
 /// # Errors
 /// Fails if the variable is malformed, even if `-v` is given.
-pub(super) fn start(verbose: u8) -> Result<(), String> {
+pub(super) fn start(verbose: u8) -> Result<(), VariableError> {
     let variable = std::env::var_os(VARIABLE).unwrap_or_default();
     let Some(filter) = filter(verbose, &variable.to_string_lossy())? else { return Ok(()) };
     log_lines::start(filter, String::new(), |line| output::log(&line));
@@ -20,10 +25,10 @@ pub(super) fn start(verbose: u8) -> Result<(), String> {
     Ok(())
 }
 
-fn filter(verbose: u8, variable: &str) -> Result<Option<Filter>, String> {
+fn filter(verbose: u8, variable: &str) -> Result<Option<Filter>, VariableError> {
     let by_variable = match variable {
         "" => None,
-        text => Some(text.parse().map_err(|error| format!("{VARIABLE}: {error}"))?),
+        text => Some(text.parse()?),
     };
     Ok(match verbose {
         0 => by_variable,
@@ -40,7 +45,8 @@ mod tests {
     #[test]
     fn the_flag_beats_the_variable_which_must_be_a_filter_all_the_same() {
         let text = |verbose, variable| {
-            filter(verbose, variable).map(|filter| filter.map(|filter| filter.to_string()))
+            let filter = filter(verbose, variable).map_err(|error| error.to_string());
+            filter.map(|filter| filter.map(|filter| filter.to_string()))
         };
         let some = |text: &str| Ok(Some(text.to_owned()));
         assert_eq!(text(0, ""), Ok(None));

@@ -2,6 +2,7 @@
 //! is there already: each page is a new file, which then takes the place of a regular file or of none.
 
 use std::{
+    fmt::Display,
     fs::{self, Permissions},
     io::{self, Write},
     os::unix::fs::{FileTypeExt, PermissionsExt},
@@ -18,17 +19,36 @@ const PREFIX: &str = ".tablehaul-man-";
 /// Anyone may read a page, as far as the umask permits.
 const MODE: u32 = 0o644;
 
+/// Why the folder takes no pages.
+#[derive(Debug, thiserror::Error)]
+enum FolderError {
+    #[error("it is not a folder")]
+    NoFolder,
+    #[error("there is no such folder; create it first")]
+    Missing,
+    #[error("{0}")]
+    Unreadable(#[source] io::Error),
+    #[error("{name}: {error}")]
+    UnreadablePage {
+        name: String,
+        #[source]
+        error: io::Error,
+    },
+    #[error("{name} there is {what}, not a regular file; remove it")]
+    NoFile { name: String, what: &'static str },
+}
+
 /// Writes a page for the command and for each of its subcommands to a folder.
 ///
 /// # Errors
 /// Fails if the folder can't be written, or if something else than a regular file has the name of a page.
 pub(super) fn write(command: Command, folder: &Path) -> Result<(), Failure> {
-    let cannot = |why: &str| format!("cannot write manual pages to {}: {why}", folder.display());
-    let pages = pages(command).map_err(|error| Failure::Failed(cannot(&error.to_string())))?;
+    let cannot = |why: &dyn Display| format!("cannot write manual pages to {}: {why}", folder.display());
+    let pages = pages(command).map_err(|error| Failure::Failed(cannot(&error)))?;
     let names = pages.iter().map(|(name, _)| name.as_str());
     check(folder, names).map_err(|why| Failure::Refused(cannot(&why)))?;
     for (name, page) in &pages {
-        put(folder, name, page).map_err(|error| Failure::Failed(cannot(&error.to_string())))?;
+        put(folder, name, page).map_err(|error| Failure::Failed(cannot(&error)))?;
     }
     Ok(())
 }
@@ -48,18 +68,16 @@ fn pages(command: Command) -> io::Result<Vec<(String, Vec<u8>)>> {
 }
 
 /// Makes sure that only regular files would be replaced.
-fn check<'a>(folder: &Path, mut names: impl Iterator<Item = &'a str>) -> Result<(), String> {
+fn check<'a>(folder: &Path, mut names: impl Iterator<Item = &'a str>) -> Result<(), FolderError> {
     match fs::metadata(folder) {
         Ok(there) if there.is_dir() => {}
-        Ok(_) => return Err("it is not a folder".into()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err("there is no such folder; create it first".into());
-        }
-        Err(error) => return Err(error.to_string()),
+        Ok(_) => return Err(FolderError::NoFolder),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(FolderError::Missing),
+        Err(error) => return Err(FolderError::Unreadable(error)),
     }
     names.try_for_each(|name| match fs::symlink_metadata(folder.join(name)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(format!("{name}: {error}")),
+        Err(error) => Err(FolderError::UnreadablePage { name: name.to_owned(), error }),
         Ok(there) if there.is_file() => Ok(()),
         Ok(there) => {
             let kind = there.file_type();
@@ -72,7 +90,7 @@ fn check<'a>(folder: &Path, mut names: impl Iterator<Item = &'a str>) -> Result<
             } else {
                 "a socket or a device"
             };
-            Err(format!("{name} there is {what}, not a regular file; remove it"))
+            Err(FolderError::NoFile { name: name.to_owned(), what })
         }
     })
 }

@@ -1,6 +1,7 @@
 //! Which cluster a command uses, and why.
 
 use std::{
+    fmt::Display,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::Stdio,
@@ -45,19 +46,19 @@ impl ClusterChoice {
         worker: PathBuf,
         files: &Target,
     ) -> Result<Self, Failure> {
-        let refused = |why: String| Failure::Refused(format!("--cluster yarn: {why}"));
+        let refused = |why: &dyn Display| Failure::Refused(format!("--cluster yarn: {why}"));
         let is_folder = matches!(files, Target::File { .. });
         let found = match wishes.kind {
             ClusterKind::Local => Err("as asked".to_owned()),
-            ClusterKind::Yarn if is_folder => Err(refused(format!(
+            ClusterKind::Yarn if is_folder => Err(refused(&format!(
                 "{files} is on this machine, so workers on other machines cannot reach it: use S3, or \
                  --cluster local"
             )))?,
-            ClusterKind::Yarn => Ok(Site::find(wishes).await.map_err(refused)?),
+            ClusterKind::Yarn => Ok(Site::find(wishes).await.map_err(|error| refused(&error))?),
             ClusterKind::Auto if is_folder => {
                 Err("a folder on this machine needs workers on this machine".to_owned())
             }
-            ClusterKind::Auto => Site::find(wishes).await,
+            ClusterKind::Auto => Site::find(wishes).await.map_err(|error| error.to_string()),
         };
         let on = match found {
             Ok(site) => On::Yarn(Arc::new(site)),
@@ -67,7 +68,9 @@ impl ClusterChoice {
         let listen = match (wishes.listen, &on) {
             (Some(address), _) => address,
             (None, On::ThisMachine(_)) => local(),
-            (None, On::Yarn(site)) => site.own_address().map_err(Failure::Refused)?,
+            (None, On::Yarn(site)) => {
+                site.own_address().map_err(|error| Failure::Refused(error.to_string()))?
+            }
         };
         TcpListener::bind(listen).map_err(|error| {
             Failure::Refused(format!("--listen {}: this machine cannot listen there: {error}", listen.ip()))
@@ -94,7 +97,10 @@ impl ClusterChoice {
         let most = self.wishes.most_workers.unwrap_or(u32::MAX);
         let room = match &self.on {
             On::ThisMachine(_) => WorkerSlots { workers: cores(), is_shared: false },
-            On::Yarn(site) => site.worker_slots().await.map_err(Failure::Refused)?,
+            On::Yarn(site) => {
+                let slots = site.worker_slots().await;
+                slots.map_err(|error| Failure::Refused(error.to_string()))?
+            }
         };
         Ok(WorkerSlots { workers: room.workers.min(most), ..room })
     }

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Cluster, ClusterEvent, Shutdown, lines::next_line};
+use super::{Cluster, ClusterEvent, Shutdown, SpawnError, lines::next_line};
 use crate::{failure::Failure, output};
 use engine::schedule::WorkerSupply;
 use job::{
@@ -99,16 +99,16 @@ impl Cluster for LocalCluster {
 
     /// The worker gets its [`Boot`] on standard input, which no other process can read. While the input stays open, the
     /// worker knows that this process is alive.
-    fn spawn(&mut self, worker: WorkerId) -> Result<(), String> {
-        let boot = Boot { worker: Some(worker), ..self.boot.clone().ok_or("the cluster was not started")? };
+    fn spawn(&mut self, worker: WorkerId) -> Result<(), SpawnError> {
+        let boot = Boot { worker: Some(worker), ..self.boot.clone().ok_or(SpawnError::NotStarted)? };
         let mut child = Command::new(&self.binary)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| format!("{} cannot be started: {error}", self.binary.display()))?;
-        let mut line = serde_json::to_vec(&boot).map_err(|error| error.to_string())?;
+            .map_err(|error| SpawnError::Program { program: self.binary.clone(), error })?;
+        let mut line = serde_json::to_vec(&boot)?;
         line.push(b'\n');
         let note = Arc::clone(&self.note);
         let (kill, killed) = oneshot::channel();

@@ -16,7 +16,7 @@ mod secret;
 mod site;
 mod watch;
 
-use std::{path::PathBuf, process::Stdio, sync::Arc};
+use std::{fmt::Display, path::PathBuf, process::Stdio, sync::Arc};
 
 use engine::schedule::WorkerSupply;
 use job::{control::Boot, ids::WorkerId};
@@ -27,9 +27,9 @@ use tokio::{
 };
 use tracing::info;
 
-use super::{Cluster, ClusterEvent, Shutdown};
+use super::{Cluster, ClusterEvent, Shutdown, SpawnError};
 use crate::failure::Failure;
-use client::Submission;
+use client::{PathError, Submission};
 use hdfs::Hdfs;
 use secret::Secret;
 pub(crate) use site::{Site, default_file_system};
@@ -78,7 +78,7 @@ impl YarnCluster {
         }
     }
 
-    fn command(&self, submission: &Submission) -> Result<Command, String> {
+    fn command(&self, submission: &Submission) -> Result<Command, PathError> {
         let set = std::env::var("HADOOP_CLIENT_OPTS").unwrap_or_default();
         let mut command = Command::new(&self.site.hadoop);
         command
@@ -99,12 +99,13 @@ impl Cluster for YarnCluster {
     async fn start(&mut self, workers: u32, boot: &Boot) -> Result<WorkerSupply, Failure> {
         let tag = format!("tablehaul-{}", uuid::Uuid::new_v4().simple());
         let folder = format!("/tmp/{tag}");
-        let failed = |why: String| Failure::Failed(format!("the job cannot be submitted to YARN: {why}"));
-        let secret = Secret::write(boot).map_err(|error| failed(format!("its secrets: {error}")))?;
+        let failed =
+            |why: &dyn Display| Failure::Failed(format!("the job cannot be submitted to YARN: {why}"));
+        let secret = Secret::write(boot).map_err(|error| failed(&format!("its secrets: {error}")))?;
         let hdfs = self.hdfs();
         let input = format!("{folder}/workers");
         let lines: Vec<String> = (1..=workers).map(|number| format!("worker {number}\n")).collect();
-        hdfs.create(&input, lines.concat().into()).await.map_err(failed)?;
+        hdfs.create(&input, lines.concat().into()).await.map_err(|error| failed(&error))?;
         let submission = Submission {
             conf: self.site.conf_dir.clone(),
             streaming_jar: self.site.jar.clone(),
@@ -117,8 +118,8 @@ impl Cluster for YarnCluster {
             input,
             output: format!("{folder}/out"),
         };
-        let client = self.command(&submission).map_err(failed)?.spawn();
-        let client = client.map_err(|error| failed(format!("{}: {error}", self.site.hadoop.display())))?;
+        let client = self.command(&submission).map_err(|error| failed(&error))?.spawn();
+        let client = client.map_err(|error| failed(&format!("{}: {error}", self.site.hadoop.display())))?;
         info!(tag, workers, jar = %self.site.jar.display(), "the job is being submitted by `hadoop jar`");
         let (happening, happened) = mpsc::channel(1);
         let (end, ended) = oneshot::channel();
@@ -136,8 +137,8 @@ impl Cluster for YarnCluster {
         Ok(WorkerSupply::External(workers))
     }
 
-    fn spawn(&mut self, _: WorkerId) -> Result<(), String> {
-        Err("YARN starts workers by itself".into())
+    fn spawn(&mut self, _: WorkerId) -> Result<(), SpawnError> {
+        Err(SpawnError::ByItself)
     }
 
     /// YARN learns by the worker's exit code that it has ended.

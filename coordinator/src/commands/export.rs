@@ -238,7 +238,7 @@ async fn fence(store: &Store, state: &mut ExportState) -> Result<Vec<Fact>, Faul
     let fenced = open.iter().map(|file| Fact::Fenced(file.id));
     let facts: Vec<Fact> = fenced.collect();
     for fact in facts.clone() {
-        state.replay(fact).map_err(|why| Fault::new(FaultKind::Refused, why))?;
+        state.replay(fact).map_err(|why| Fault::new(FaultKind::Refused, why.to_string()))?;
     }
     Ok(facts)
 }
@@ -284,7 +284,7 @@ impl Effects<ExportWork> for FolderEffects {
                 let part_file = work.state().files().get(file.0 as usize).cloned();
                 Box::pin(async move {
                     if let Some(part_file) = part_file {
-                        store.fence(part_file).await?;
+                        store.fence(&part_file).await?;
                     }
                     Ok(Some(ExportEvent::Fenced(file)))
                 })
@@ -292,3 +292,6 @@ impl Effects<ExportWork> for FolderEffects {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

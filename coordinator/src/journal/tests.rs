@@ -17,6 +17,8 @@ use job::{
 
 use super::*;
 
+mod faults;
+
 fn header(number: u64, run: &str) -> Header {
     Header {
         tablehaul_journal: journal::VERSION,

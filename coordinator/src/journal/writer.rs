@@ -324,7 +324,14 @@ impl JournalWriter {
     pub(super) async fn remove(&mut self) -> Result<(), Fault> {
         self.folder.check_place().await?;
         let numbers = read::numbers(&self.journal).await?;
-        for number in numbers.into_iter().filter(|&number| number <= self.me.number) {
+        let (mut last, next) = (self.me.number, self.me.number + 1);
+        // The next object is also this run's if it was written but the reply was lost.
+        if numbers.contains(&next)
+            && read::header(&self.journal, next).await?.is_some_and(|header| header.run == self.me.run)
+        {
+            last = next;
+        }
+        for number in numbers.into_iter().filter(|&number| number <= last) {
             if !self.is_locked() && self.written_at.elapsed() > REMOVAL_LIMIT {
                 let why = format!("{}: removing the journal took too long, so it is still there", self.place);
                 return Err(Fault::new(FaultKind::Transient, why));

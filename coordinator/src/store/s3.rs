@@ -1,5 +1,10 @@
 //! A folder in S3.
 
+mod calls;
+mod complete;
+mod hint;
+mod uploads;
+
 use std::ops::Range;
 
 use aws_sdk_s3::{
@@ -16,16 +21,17 @@ use bytes::Bytes;
 use job::{ids::UploadId, layout::PartName, paging::Places, spec::S3Settings, target::Target};
 use job_aws::{Clients, Fault, FaultKind, waits};
 
-use super::{Archived, Entry, Listing, hint::s3_fault, limits};
+use super::{Archived, Entry, Listing, limits};
+pub(crate) use hint::s3_fault;
 
 /// The objects of a bucket under a prefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Prefix {
-    pub(super) client: aws_sdk_s3::Client,
-    pub(super) bucket: String,
-    pub(super) target: Target,
-    pub(super) address: String,
-    pub(super) settings: S3Settings,
+    client: aws_sdk_s3::Client,
+    bucket: String,
+    target: Target,
+    address: String,
+    settings: S3Settings,
 }
 
 impl Prefix {
@@ -34,11 +40,7 @@ impl Prefix {
         Self { client, bucket, target, address, settings: clients.access.s3.clone() }
     }
 
-    pub(super) fn target(&self) -> &Target {
-        &self.target
-    }
-
-    pub(super) fn fault<E>(&self, action: &str, resource: &str, error: &SdkError<E, HttpResponse>) -> Fault
+    fn fault<E>(&self, action: &str, resource: &str, error: &SdkError<E, HttpResponse>) -> Fault
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {

@@ -6,19 +6,30 @@ use serde_json::Value;
 
 use super::TableFacts;
 
+/// A table whose items can't be read and written: its status, and a remedy.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unusable {
+    /// It will be usable soon.
+    #[error("table {table} is {status}, not ACTIVE: wait until it is ACTIVE and try again")]
+    Soon { table: String, status: String },
+    /// To wait does not help.
+    #[error("table {table} is {status}: {why}")]
+    No { table: String, status: String, why: String },
+}
+
 impl TableFacts {
     /// Whether the items of the table can be read and written. Returns a remark if its status is unusual.
     ///
     /// # Errors
-    /// Fails with the reason and a remedy, which is to wait only if that helps.
-    pub(crate) fn usable(&self) -> Result<Option<String>, String> {
+    /// Fails if they can't be.
+    pub(crate) fn usable(&self) -> Result<Option<String>, Unusable> {
         let Self { name, status, .. } = self;
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let table = format!("table {name} is {status}");
+        let (table, status) = (name.clone(), status.clone());
         let why = match status.as_str() {
             "ACTIVE" => return Ok(None),
-            "UPDATING" => return Ok(Some(format!("{table}: {}", self.being_updated()))),
-            "CREATING" => return Err(format!("{table}, not ACTIVE: wait until it is ACTIVE and try again")),
+            "UPDATING" => return Ok(Some(format!("table {table} is {status}: {}", self.being_updated()))),
+            "CREATING" => return Err(Unusable::Soon { table, status }),
             "DELETING" => "it is being removed with all its items; name another table".to_owned(),
             "INACCESSIBLE_ENCRYPTION_CREDENTIALS" => {
                 let key = text(&self.description["SSEDescription"]["KMSMasterKeyArn"]);
@@ -43,7 +54,7 @@ impl TableFacts {
                 .to_owned(),
             _ => "tablehaul does not know this status; check the table in the AWS console".to_owned(),
         };
-        Err(format!("{table}: {why}"))
+        Err(Unusable::No { table, status, why })
     }
 
     /// The items of a table stay available while its settings change or an index is built.
@@ -69,7 +80,7 @@ mod tests {
         for (key, value) in more.as_object().unwrap() {
             extra[key] = value.clone();
         }
-        described(&extra).usable()
+        described(&extra).usable().map_err(|error| error.to_string())
     }
 
     #[test]

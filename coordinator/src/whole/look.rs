@@ -73,8 +73,8 @@ pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
             sought.defect(format!("{} is missing", layout::MANIFEST));
             None
         }
-        Some(Err(why)) => {
-            sought.defect(format!("{}: {why}", layout::MANIFEST));
+        Some(Err(defect)) => {
+            sought.defect(format!("{}: {defect}", layout::MANIFEST));
             None
         }
         Some(Ok(listed)) => Some(listed),
@@ -187,7 +187,7 @@ pub(crate) async fn look_at_native(store: &Store) -> Result<Option<Whole>, Failu
     };
     let Native { table, items, names, data } = match listed::native(&store.target(), &summary, &files) {
         Ok(native) => native,
-        Err(why) => return Ok(damaged(None, why, Vec::new())),
+        Err(defect) => return Ok(damaged(None, defect.to_string(), Vec::new())),
     };
     let mut sought = Sought::default();
     for name in &names {

@@ -94,7 +94,7 @@ struct Config {
 
 /// `any_region` is used if no region is given.
 async fn config(access: &AwsAccess, any_region: Option<&'static str>) -> Result<Config, Fault> {
-    access.check_endpoints().map_err(|why| Fault::new(FaultKind::Refused, why))?;
+    access.check_endpoints().map_err(|why| Fault::new(FaultKind::Refused, why.to_string()))?;
     let _waiting = crate::waits::calling("the region and the credentials of AWS");
     let profile = Profile::find(access.profile.as_deref()).await?;
     let sdk = base_config(access, &profile).await?;

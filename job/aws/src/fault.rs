@@ -6,6 +6,7 @@ mod text;
 
 use std::{error::Error, fmt::Debug};
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use tracing::debug;
@@ -138,7 +139,7 @@ impl Fault {
             ),
             SdkError::DispatchFailure(failure) => {
                 let (kind, words) = match network::cause(address, error) {
-                    _ if chain(error).contains("credential") => {
+                    _ if causes(error).any(<dyn Error>::is::<CredentialsError>) => {
                         (FaultKind::NoCredentials, format!("no AWS credentials: {}", deepest(error)))
                     }
                     Some((kind, words)) => return Self::new(kind, words),

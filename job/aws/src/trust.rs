@@ -3,7 +3,7 @@
 //! As in the AWS command line, the bundle replaces the system's authorities, and the variable takes precedence over the
 //! profile (AWS SDKs and Tools Reference Guide, "Environment variables list", `AWS_CA_BUNDLE`).
 
-use std::{fs, path::Path};
+use std::{fmt::Display, fs, io, path::Path};
 
 use aws_smithy_http_client::{
     Builder, ConnectorBuilder,
@@ -14,12 +14,30 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::base64;
 use rustls::{
     RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
+    pki_types::{
+        CertificateDer,
+        pem::{self, PemObject},
+    },
 };
 
 use crate::{Fault, FaultKind, profile::Profile};
 
 const VARIABLE: &str = "AWS_CA_BUNDLE";
+
+/// Why a bundle can't be used.
+#[derive(Debug, thiserror::Error)]
+enum BundleError {
+    #[error("is a folder: name a file with certificates in PEM form")]
+    Folder,
+    #[error("can't be read: {0}")]
+    Unreadable(#[source] io::Error),
+    #[error("is damaged: {0:?}")]
+    Damaged(pem::Error),
+    #[error("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
+    Empty,
+    #[error("holds no certificate of an authority that can be used")]
+    Unusable,
+}
 
 /// An HTTP client that trusts the CA bundle of the environment or the profile; `None` if they name no bundle.
 ///
@@ -32,14 +50,14 @@ pub(crate) fn http_client(profile: &Profile) -> Result<Option<SharedHttpClient>,
         (None, Some(path)) => (path.to_owned(), format!("ca_bundle of profile {}", profile.name())),
         (None, None) => return Ok(None),
     };
-    let wrong = |why: String| {
+    let wrong = |why: &dyn Display| {
         Fault::new(FaultKind::Misconfigured, format!("{source}: {}: {why}", path.escape_debug()))
     };
-    let bytes = read(Path::new(&path)).map_err(wrong)?;
-    let pem = certificates(&bytes).map_err(wrong)?;
+    let bytes = read(Path::new(&path)).map_err(|why| wrong(&why))?;
+    let pem = certificates(&bytes).map_err(|why| wrong(&why))?;
     let store = TrustStore::empty().with_pem_certificate(pem);
     let context = TlsContext::builder().with_trust_store(store).build();
-    let context = context.map_err(|error| wrong(error.to_string()))?;
+    let context = context.map_err(|error| wrong(&error))?;
     // The same as the SDK's own client except for the trusted authorities.
     let client = Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = ConnectorBuilder::default()
@@ -55,20 +73,20 @@ pub(crate) fn http_client(profile: &Profile) -> Result<Option<SharedHttpClient>,
     Ok(Some(client))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+fn read(path: &Path) -> Result<Vec<u8>, BundleError> {
     if path.is_dir() {
-        return Err("is a folder: name a file with certificates in PEM form".into());
+        return Err(BundleError::Folder);
     }
-    fs::read(path).map_err(|error| format!("can't be read: {error}"))
+    fs::read(path).map_err(BundleError::Unreadable)
 }
 
 /// The usable certificates of a bundle, in PEM. Bundles often contain old ones that no program accepts any more. Those
 /// are left out, as in other programs, but at least one must remain.
-fn certificates(bundle: &[u8]) -> Result<Vec<u8>, String> {
+fn certificates(bundle: &[u8]) -> Result<Vec<u8>, BundleError> {
     let mut pem = Vec::new();
     let mut unusable = 0_usize;
     for certificate in CertificateDer::pem_slice_iter(bundle) {
-        let certificate = certificate.map_err(|error| format!("is damaged: {error:?}"))?;
+        let certificate = certificate.map_err(BundleError::Damaged)?;
         if RootCertStore::empty().add(certificate.clone()).is_err() {
             unusable += 1;
             continue;
@@ -82,8 +100,8 @@ fn certificates(bundle: &[u8]) -> Result<Vec<u8>, String> {
     }
     match (pem.is_empty(), unusable) {
         (false, _) => Ok(pem),
-        (true, 0) => Err("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)".into()),
-        (true, _) => Err("holds no certificate of an authority that can be used".into()),
+        (true, 0) => Err(BundleError::Empty),
+        (true, _) => Err(BundleError::Unusable),
     }
 }
 
@@ -111,7 +129,7 @@ mod tests {
         let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         let pem = certificates(format!("{garbage}{}", authority()).as_bytes()).expect("a bundle");
         assert_eq!(CertificateDer::pem_slice_iter(&pem).count(), 1);
-        let why = certificates(garbage.as_bytes()).expect_err("nothing to trust");
+        let why = certificates(garbage.as_bytes()).expect_err("nothing to trust").to_string();
         assert!(why.contains("no certificate of an authority"), "{why}");
     }
 
@@ -123,11 +141,11 @@ mod tests {
             ("-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n", "is damaged"),
             ("-----BEGIN CERTIFICATE-----\nAAAA\n", "is damaged"),
         ] {
-            let why = certificates(bundle.as_bytes()).expect_err(bundle);
+            let why = certificates(bundle.as_bytes()).expect_err(bundle).to_string();
             assert!(why.contains(said), "{bundle}: {why}");
         }
-        let why = read(Path::new("/")).expect_err("a folder");
+        let why = read(Path::new("/")).expect_err("a folder").to_string();
         assert!(why.contains("is a folder"), "{why}");
-        assert!(read(Path::new("/no/such/file")).expect_err("nothing").contains("can't be read"));
+        assert!(read(Path::new("/no/such/file")).expect_err("nothing").to_string().contains("can't be read"));
     }
 }

@@ -19,6 +19,7 @@ pub mod import;
 mod lease;
 pub mod part_files;
 pub mod rate;
+pub mod rejection;
 pub mod replay;
 pub mod schedule;
 pub mod worker;

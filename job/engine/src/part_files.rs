@@ -9,28 +9,7 @@ use job::{
     spec::{Compression, MAX_UPLOAD_PARTS, MIN_UPLOAD_PART_BYTES},
 };
 
-/// Why a sealed part is not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PartRejection {
-    #[error("file {0} is not this worker's")]
-    NotYours(FileId),
-    #[error("file {0} is opened twice")]
-    Twice(FileId),
-    #[error("file {0} is closed")]
-    Closed(FileId),
-    #[error("file {file}: part {number} where part {expected} is due")]
-    OutOfOrder { file: FileId, number: u32, expected: u32 },
-    #[error("file {file}: part {number} of {bytes} bytes is too small to be followed by another")]
-    TooSmall { file: FileId, number: u32, bytes: u64 },
-    #[error("file {0} has a name that this job gives no file")]
-    Misnamed(FileId),
-    #[error("file {0}: its upload id can't be part of a hidden name")]
-    UploadId(FileId),
-    #[error("file {0}: no job has that many files")]
-    TooMany(FileId),
-    #[error("file {file}: part {number} is larger than any part")]
-    TooLarge { file: FileId, number: u32 },
-}
+use crate::rejection::PartRejection;
 
 /// File numbers are below this. A job aims at 20,000 files and a few for each worker; a forged journal must not make
 /// the coordinator allocate billions.

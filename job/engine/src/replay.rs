@@ -4,7 +4,7 @@ use job::counted::count_of;
 use job::journal::{self, Fact, Header, JournalError, Run, Totals};
 use job::layout;
 
-use crate::{export::ExportState, import::ImportState, schedule::percent};
+use crate::{export::ExportState, import::ImportState, rejection::FactRejection, schedule::percent};
 
 /// The state of the job of a journal.
 pub enum State {
@@ -154,7 +154,7 @@ impl Replay {
         }
         let Some(mut journaled) = self.journaled else { return Ok(None) };
         if let State::Export(state) = &mut journaled.state {
-            state.check().map_err(|why| (self.last, why))?;
+            state.check().map_err(|why| (self.last, format!("contradicts earlier entries: {why}")))?;
             state.settle();
         }
         Ok(Some(journaled))
@@ -177,7 +177,7 @@ impl Journaled {
         }
     }
 
-    fn fact(&mut self, fact: Fact) -> Result<(), String> {
+    fn fact(&mut self, fact: Fact) -> Result<(), FactRejection> {
         match fact {
             Fact::Run(run) => {
                 self.stopped = None;
@@ -189,7 +189,7 @@ impl Journaled {
             Fact::Stopped(stopped) => self.stopped = Some(stopped.why),
             Fact::Commit { at } => self.commit = Some(self.commit.take().unwrap_or(at)),
             Fact::Abandoned => self.is_abandoned = true,
-            fact => return self.state.replay(fact),
+            fact => self.state.replay(fact)?,
         }
         Ok(())
     }
@@ -213,7 +213,7 @@ impl State {
         }
     }
 
-    fn replay(&mut self, fact: Fact) -> Result<(), String> {
+    fn replay(&mut self, fact: Fact) -> Result<(), FactRejection> {
         match self {
             Self::Export(state) => state.replay(fact),
             Self::Import(state) => state.replay(fact),

@@ -158,7 +158,7 @@ impl<W: Work> Schedule<W> {
             }
             message => match self.work.said(now, id, message) {
                 Ok(heard) => self.heard(id, heard, actions),
-                Err(why) => self.disconnect(now, id, &why, actions),
+                Err(why) => self.disconnect(now, id, &why.to_string(), actions),
             },
         }
     }

@@ -19,6 +19,27 @@ pub struct ChecksumReader<R> {
     failure: Option<io::Error>,
 }
 
+/// A file whose bytes are not those that are recorded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChecksumError {
+    /// It ends too early.
+    #[error("only {read} of {expected} bytes could be read")]
+    Short {
+        /// The bytes that were read.
+        read: u64,
+        /// The bytes that were to be read.
+        expected: u64,
+    },
+    /// It has another checksum.
+    #[error("is damaged: it has {found}, but {recorded} is recorded")]
+    Damaged {
+        /// Its checksum, with the name of the algorithm.
+        found: String,
+        /// The recorded one.
+        recorded: String,
+    },
+}
+
 /// What is recorded of a part of a file: its length in bytes, and their CRC-32C.
 pub type Part = (u64, u32);
 
@@ -90,12 +111,12 @@ impl<R: BufRead> ChecksumReader<R> {
     /// Checks that `expected` bytes with the recorded checksum have been read.
     ///
     /// # Errors
-    /// Fails if that is not so; the error says what is wrong.
-    pub fn check(&self, expected: u64) -> Result<(), String> {
+    /// Fails if that is not so.
+    pub fn check(&self, expected: u64) -> Result<(), ChecksumError> {
         if self.bytes != expected {
-            return Err(format!("only {} of {expected} bytes could be read", self.bytes));
+            return Err(ChecksumError::Short { read: self.bytes, expected });
         }
-        let (is, recorded) = match (&self.hash, self.recorded) {
+        let (found, recorded) = match (&self.hash, self.recorded) {
             (Hash::Crc32c(is), Some(Checksum::Crc32c(recorded))) => {
                 (format!("CRC-32C {is:08x}"), format!("{recorded:08x}"))
             }
@@ -104,10 +125,10 @@ impl<R: BufRead> ChecksumReader<R> {
             }
             _ => return Ok(()),
         };
-        if is.ends_with(&recorded) {
+        if found.ends_with(&recorded) {
             return Ok(());
         }
-        Err(format!("is damaged: it has {is}, but {recorded} is recorded"))
+        Err(ChecksumError::Damaged { found, recorded })
     }
 }
 
@@ -211,7 +232,7 @@ mod tests {
 
     use super::*;
 
-    fn summed(checksum: Checksum) -> Result<(), String> {
+    fn summed(checksum: Checksum) -> Result<(), ChecksumError> {
         let mut source = ChecksumReader::new(&b"123456789"[..], Some(checksum));
         let mut first = [0; 4];
         source.read_exact(&mut first).unwrap();
@@ -226,7 +247,7 @@ mod tests {
             [0x25, 0xf9, 0xe7, 0x94, 0x32, 0x3b, 0x45, 0x38, 0x85, 0xf5, 0x18, 0x1f, 0x1b, 0x62, 0x4d, 0x0b];
         assert_eq!(summed(Checksum::Crc32c(0xe306_9283)), Ok(()));
         assert_eq!(summed(Checksum::Md5(md5)), Ok(()));
-        let wrong = summed(Checksum::Crc32c(1)).unwrap_err();
+        let wrong = summed(Checksum::Crc32c(1)).unwrap_err().to_string();
         assert_eq!(wrong, "is damaged: it has CRC-32C e3069283, but 00000001 is recorded");
         assert!(summed(Checksum::Md5([0; 16])).is_err());
     }

@@ -17,7 +17,7 @@ use bzip2::bufread::MultiBzDecoder;
 use job::split::Codec;
 
 pub(crate) use self::detect::BYTE_ORDER_MARK;
-pub use self::detect::detect;
+pub use self::detect::{UnknownCodec, detect};
 use self::{
     blocks::{Blocks, Compression},
     members::{Gzip, Zlib},

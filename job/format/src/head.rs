@@ -11,8 +11,9 @@ use crate::{
     dynamodb_json::{Change, ExportLine, is_of_export},
     emr::hive,
     ion,
-    item::Item,
+    item::{Item, ItemError},
     lines::{Line, Lines},
+    request::RequestError,
 };
 
 /// The most lines at the start of a file that may be invalid before the file counts as something else.
@@ -69,9 +70,9 @@ pub enum HeadError {
 /// # Errors
 /// Fails with a [`HeadError`]; with [`HeadError::NeedMore`] only if not `is_all`.
 pub fn look(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> Result<Head, HeadError> {
-    let codec = codec::detect(stored).map_err(|why| {
+    let codec = codec::detect(stored).map_err(|unknown| {
         let shape = shape::of_bytes(stored);
-        HeadError::Bad(shape.map_or(why, str::to_owned))
+        HeadError::Bad(shape.map_or_else(|| unknown.to_string(), str::to_owned))
     })?;
     if shape::is_utf16(stored) {
         return Err(HeadError::Bad(shape::UTF16.to_owned()));
@@ -110,12 +111,12 @@ pub fn look(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> 
         match recognise(&line) {
             Ok(first) if suits(&first) => return Ok(Head { codec, first: Some(first), bad: None }),
             Ok(first) => found = found.or(Some(first)),
-            Err(why) if bad.is_none() => match shape::of_text(&start) {
+            Err(error) if bad.is_none() => match shape::of_text(&start) {
                 // Lines inside it may be items, but so are the others.
                 Some(shape) if num_lines == 1 && shape::holds_items(shape) => {
                     return Err(HeadError::Bad(unknown(&shape)));
                 }
-                shape => bad = Some(Bad::new(why, shape)),
+                shape => bad = Some(Bad::new(&error, shape)),
             },
             Err(_) => {}
         }
@@ -126,6 +127,17 @@ pub fn look(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> 
     }
 }
 
+/// Why the first line is not an item.
+#[derive(Debug, thiserror::Error)]
+enum LineError {
+    #[error("its first line is longer than {MAX_LINE_BYTES} bytes")]
+    TooLong,
+    #[error("{}", unknown(.0))]
+    Export(#[from] RequestError),
+    #[error("{}", unknown(.0))]
+    Item(#[from] ItemError),
+}
+
 /// What is wrong with the first line.
 struct Bad {
     why: String,
@@ -134,10 +146,10 @@ struct Bad {
 }
 
 impl Bad {
-    fn new(why: String, shape: Option<&str>) -> Self {
+    fn new(error: &LineError, shape: Option<&str>) -> Self {
         match shape {
             Some(shape) => Self { why: unknown(&shape), is_many: shape::may_hold_many(shape) },
-            None => Self { why, is_many: false },
+            None => Self { why: error.to_string(), is_many: false },
         }
     }
 }
@@ -169,9 +181,9 @@ impl<R: Read> Read for Text<R> {
     }
 }
 
-fn recognise(line: &Line<'_>) -> Result<FirstLine, String> {
+fn recognise(line: &Line<'_>) -> Result<FirstLine, LineError> {
     if line.is_too_long {
-        return Err(format!("its first line is longer than {MAX_LINE_BYTES} bytes"));
+        return Err(LineError::TooLong);
     }
     let line = line.bytes;
     let trimmed = line.trim_ascii();
@@ -181,22 +193,17 @@ fn recognise(line: &Line<'_>) -> Result<FirstLine, String> {
         !inside.is_empty() && !inside.starts_with(b"\"") && !inside.starts_with(b"}")
     };
     if trimmed.starts_with(ION_VERSION) || is_ion_struct() {
-        return ion::read(line)
-            .map(|line| of_export(line, InputFormat::Ion))
-            .map_err(|error| unknown(&error));
+        return Ok(of_export(ion::read(line)?, InputFormat::Ion));
     }
     if hive::is_line(line) {
-        return match hive::item(line) {
-            Ok(item) => Ok(FirstLine { described: "Hive lines", ..of_emr(item) }),
-            Err(error) => Err(unknown(&error)),
-        };
+        return Ok(FirstLine { described: "Hive lines", ..of_emr(hive::item(line)?) });
     }
     of_json(line)
 }
 
 /// Reads a line of the Java tool, or of a DynamoDB export in DynamoDB JSON. A line of the Java tool may have an
 /// attribute `Item` or `Keys`, too, but its value is not an item: it has a type where an item has an attribute's name.
-fn of_json(line: &[u8]) -> Result<FirstLine, String> {
+fn of_json(line: &[u8]) -> Result<FirstLine, LineError> {
     let export = ExportLine::read_json(line);
     let is_certain = match &export {
         Ok(ExportLine::Item(_)) => true,
@@ -209,9 +216,9 @@ fn of_json(line: &[u8]) -> Result<FirstLine, String> {
     match (export, emr) {
         (_, Some(Ok(item))) => Ok(of_emr(item)),
         (Ok(export), _) => Ok(of_export(export, InputFormat::Json)),
-        (Err(of_export), _) if is_of_export(line) => Err(unknown(&of_export)),
-        (Err(of_export), None) => Err(unknown(&of_export)),
-        (Err(_), Some(Err(of_emr))) => Err(unknown(&of_emr)),
+        (Err(of_export), _) if is_of_export(line) => Err(of_export.into()),
+        (Err(of_export), None) => Err(of_export.into()),
+        (Err(_), Some(Err(of_emr))) => Err(of_emr.into()),
     }
 }
 

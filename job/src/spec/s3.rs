@@ -2,6 +2,69 @@
 
 use std::str::FromStr;
 
+/// Settings that S3 would refuse, or that would not do what they are for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum S3SettingsError {
+    /// A key without an encryption that uses keys.
+    #[error("--sse-kms-key-id needs --sse aws:kms or --sse aws:kms:dsse")]
+    KeyWithoutKms,
+    /// Not an [`Sse`].
+    #[error("use AES256, aws:kms or aws:kms:dsse")]
+    UnknownSse,
+    /// A storage class whose objects must be restored before they can be read.
+    #[error(
+        "the job cannot read its own journal in class {0} without a restore: write to another class, and let a \
+         lifecycle rule of the bucket move the backup"
+    )]
+    ArchiveClass(String),
+    /// Not one of [`STORAGE_CLASSES`].
+    #[error("use one of {}", STORAGE_CLASSES.join(", "))]
+    UnknownStorageClass,
+    /// Not the id of an account.
+    #[error("give 12 digits, the id of an AWS account")]
+    Account,
+    /// Not a KMS key.
+    #[error("give a key's id, its ARN or its alias")]
+    KmsKey,
+    /// More tags than an object may have.
+    #[error("{0} tags: an object has {MAX_TAGS} at most")]
+    TooManyTags(usize),
+    /// Text that is not a tag.
+    #[error("{0:?} is not key=value")]
+    NotATag(String),
+    /// A tag with an empty key.
+    #[error("a tag without a key: give key=value,key=value")]
+    TagWithoutKey,
+    /// A tag that breaks another rule.
+    #[error("tag {key:?}: {defect}")]
+    Tag {
+        /// The tag's key.
+        key: String,
+        /// The rule.
+        defect: TagDefect,
+    },
+}
+
+/// The rule that a tag breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TagDefect {
+    /// The key is too long.
+    #[error("a key has {MAX_TAG_KEY} characters at most")]
+    LongKey,
+    /// The value is too long.
+    #[error("a value has {MAX_TAG_VALUE} characters at most")]
+    LongValue,
+    /// The key has a prefix that AWS reserves.
+    #[error("keys that begin with aws: belong to AWS")]
+    Reserved,
+    /// Key or value has characters that S3 refuses.
+    #[error("only letters, digits, spaces and + - = . _ : / @ may be in a tag")]
+    Characters,
+    /// Another tag has the same key.
+    #[error("the key is given twice")]
+    Twice,
+}
+
 /// Settings of requests to S3 that the job itself does not need: checks of the bucket, and properties of the objects
 /// that are written. They hold for every bucket of a command: that of the backup, of the state of an import, and of
 /// its rejected lines.
@@ -27,11 +90,11 @@ impl S3Settings {
     /// Checks that the settings don't contradict each other.
     ///
     /// # Errors
-    /// Fails if they do; the error is one line.
-    pub fn check(&self) -> Result<(), String> {
+    /// Fails if they do.
+    pub fn check(&self) -> Result<(), S3SettingsError> {
         let uses_key = matches!(self.sse, Some(Sse::Kms | Sse::KmsDsse));
         if self.sse_kms_key_id.is_some() && !uses_key {
-            return Err("--sse-kms-key-id needs --sse aws:kms or --sse aws:kms:dsse".to_owned());
+            return Err(S3SettingsError::KeyWithoutKms);
         }
         Ok(())
     }
@@ -63,10 +126,10 @@ impl Sse {
 }
 
 impl FromStr for Sse {
-    type Err = String;
-    fn from_str(name: &str) -> Result<Self, String> {
+    type Err = S3SettingsError;
+    fn from_str(name: &str) -> Result<Self, S3SettingsError> {
         let found = Self::ALL.into_iter().find(|sse| sse.name() == name);
-        found.ok_or_else(|| "use AES256, aws:kms or aws:kms:dsse".to_owned())
+        found.ok_or(S3SettingsError::UnknownSse)
     }
 }
 
@@ -80,36 +143,33 @@ const ARCHIVE_CLASSES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 /// Parses the name of a storage class.
 ///
 /// # Errors
-/// Fails if it is not one of [`STORAGE_CLASSES`]; the error is one line.
-pub fn storage_class(name: &str) -> Result<String, String> {
+/// Fails if it is not one of [`STORAGE_CLASSES`].
+pub fn storage_class(name: &str) -> Result<String, S3SettingsError> {
     if STORAGE_CLASSES.contains(&name) {
         return Ok(name.to_owned());
     }
     if ARCHIVE_CLASSES.contains(&name) {
-        let instead = "write to another class, and let a lifecycle rule of the bucket move the backup";
-        return Err(format!(
-            "the job cannot read its own journal in class {name} without a restore: {instead}"
-        ));
+        return Err(S3SettingsError::ArchiveClass(name.to_owned()));
     }
-    Err(format!("use one of {}", STORAGE_CLASSES.join(", ")))
+    Err(S3SettingsError::UnknownStorageClass)
 }
 
 /// Parses the id of an AWS account.
 ///
 /// # Errors
-/// Fails if it is not 12 digits; the error is one line.
-pub fn account(id: &str) -> Result<String, String> {
+/// Fails if it is not 12 digits.
+pub fn account(id: &str) -> Result<String, S3SettingsError> {
     let is_account = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
-    if is_account { Ok(id.to_owned()) } else { Err("give 12 digits, the id of an AWS account".to_owned()) }
+    if is_account { Ok(id.to_owned()) } else { Err(S3SettingsError::Account) }
 }
 
 /// Parses a KMS key: an id, an ARN or an alias. All three consist of visible ASCII characters.
 ///
 /// # Errors
-/// Fails if it is empty or has other characters; the error is one line.
-pub fn kms_key(id: &str) -> Result<String, String> {
+/// Fails if it is empty or has other characters.
+pub fn kms_key(id: &str) -> Result<String, S3SettingsError> {
     let is_key = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_key { Ok(id.to_owned()) } else { Err("give a key's id, its ARN or its alias".to_owned()) }
+    if is_key { Ok(id.to_owned()) } else { Err(S3SettingsError::KmsKey) }
 }
 
 /// Tags of an object.
@@ -125,31 +185,31 @@ impl Tags {
     /// Validates tags against the rules of S3.
     ///
     /// # Errors
-    /// Fails if a tag breaks a rule; the error is one line.
-    pub fn new(tags: Vec<(String, String)>) -> Result<Self, String> {
+    /// Fails if a tag breaks a rule.
+    pub fn new(tags: Vec<(String, String)>) -> Result<Self, S3SettingsError> {
         if tags.len() > MAX_TAGS {
-            return Err(format!("{} tags: an object has {MAX_TAGS} at most", tags.len()));
+            return Err(S3SettingsError::TooManyTags(tags.len()));
         }
         for (at, (key, value)) in tags.iter().enumerate() {
-            let wrong = |why: &str| Err(format!("tag {key:?}: {why}"));
+            let wrong = |defect| Err(S3SettingsError::Tag { key: key.clone(), defect });
             let length = |text: &str| text.encode_utf16().count();
             if key.is_empty() {
-                return Err("a tag without a key: give key=value,key=value".to_owned());
+                return Err(S3SettingsError::TagWithoutKey);
             }
             if length(key) > MAX_TAG_KEY {
-                return wrong(&format!("a key has {MAX_TAG_KEY} characters at most"));
+                return wrong(TagDefect::LongKey);
             }
             if length(value) > MAX_TAG_VALUE {
-                return wrong(&format!("a value has {MAX_TAG_VALUE} characters at most"));
+                return wrong(TagDefect::LongValue);
             }
             if key.to_ascii_lowercase().starts_with("aws:") {
-                return wrong("keys that begin with aws: belong to AWS");
+                return wrong(TagDefect::Reserved);
             }
             if !key.chars().chain(value.chars()).all(is_of_tag) {
-                return wrong("only letters, digits, spaces and + - = . _ : / @ may be in a tag");
+                return wrong(TagDefect::Characters);
             }
             if tags[..at].iter().any(|(other, _)| other == key) {
-                return wrong("the key is given twice");
+                return wrong(TagDefect::Twice);
             }
         }
         Ok(Self(tags))
@@ -174,16 +234,17 @@ impl Tags {
 }
 
 impl FromStr for Tags {
-    type Err = String;
+    type Err = S3SettingsError;
 
     /// Parses `key=value,key=value`. A comma can't be in a tag. All after the first `=` is the value.
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, S3SettingsError> {
         let pairs = text.split(',').filter(|pair| !pair.trim().is_empty()).map(|pair| {
             let pair = pair.trim();
-            let (key, value) = pair.split_once('=').ok_or_else(|| format!("{pair:?} is not key=value"))?;
+            let (key, value) =
+                pair.split_once('=').ok_or_else(|| S3SettingsError::NotATag(pair.to_owned()))?;
             Ok((key.to_owned(), value.to_owned()))
         });
-        Self::new(pairs.collect::<Result<_, String>>()?)
+        Self::new(pairs.collect::<Result<_, S3SettingsError>>()?)
     }
 }
 
@@ -208,7 +269,7 @@ mod tests {
     use super::*;
 
     fn tags(text: &str) -> Result<String, String> {
-        text.parse::<Tags>().map(|tags| tags.header())
+        text.parse::<Tags>().map(|tags| tags.header()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -247,9 +308,9 @@ mod tests {
             assert_eq!(storage_class(class).as_deref(), Ok(class));
         }
         for class in ARCHIVE_CLASSES {
-            assert!(storage_class(class).unwrap_err().contains("lifecycle rule"), "{class}");
+            assert!(storage_class(class).unwrap_err().to_string().contains("lifecycle rule"), "{class}");
         }
-        assert!(storage_class("standard").unwrap_err().contains("STANDARD_IA"));
+        assert!(storage_class("standard").unwrap_err().to_string().contains("STANDARD_IA"));
     }
 
     #[test]

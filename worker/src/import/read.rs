@@ -6,7 +6,7 @@ use std::{
 };
 
 use format::{
-    checksum::ChecksumReader,
+    checksum::{ChecksumError, ChecksumReader},
     codec,
     input::Decoder,
     lines::{Line, Lines},
@@ -63,32 +63,53 @@ fn start(SplitLease { split, mark, .. }: &SplitLease) -> Start {
     }
 }
 
+/// Why a split can't be read. Without the object's name.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// The content is damaged, at this byte of the uncompressed text.
+    #[error("{error} (at byte {offset} of the uncompressed text)")]
+    Content {
+        #[source]
+        error: io::Error,
+        offset: u64,
+    },
+    /// The object can't be read, or its lines can't be passed on.
+    #[error("{0}")]
+    Io(#[source] io::Error),
+    /// The object differs from what is recorded of it.
+    #[error(transparent)]
+    Checksum(#[from] ChecksumError),
+}
+
+impl ReadError {
+    fn at(error: io::Error, offset: u64) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::Content { error, offset },
+            // An error of reading, unlike one of the content, has no offset in the text.
+            _ => Self::Io(error),
+        }
+    }
+}
+
 /// Reads all lines from the mark on; `bytes` are those of [`stored_range`]. Returns the text offset at which the split
 /// ends.
 ///
 /// # Errors
-/// Fails if the object can't be read, or differs from what is recorded of it. The error is text without the object's
-/// name.
+/// Fails if the object can't be read, or differs from what is recorded of it.
 pub(crate) fn read(
     lease: &SplitLease,
     bytes: Box<dyn BufRead + Send>,
     decoder: &mut Decoder,
     sink: &mut impl Sink,
-) -> Result<u64, String> {
+) -> Result<u64, ReadError> {
     let Start { stored, text: text_start, skip_first } = start(lease);
     let split = &lease.split;
     // A checksum can only be compared if the range is read from its start to its end.
     let is_whole = stored == split.stored;
     let checksum = split.checksum.filter(|_| is_whole);
     let mut stored_bytes = ChecksumReader::new(bytes, checksum);
-    // An error of reading, unlike one of the content, has no offset in the text.
-    let at = |error: &io::Error, offset: u64| match error.kind() {
-        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-            format!("{error} (at byte {offset} of the uncompressed text)")
-        }
-        _ => error.to_string(),
-    };
-    let text = codec::decompress(split.codec, &mut stored_bytes).map_err(|error| at(&error, text_start))?;
+    let text = codec::decompress(split.codec, &mut stored_bytes)
+        .map_err(|error| ReadError::at(error, text_start))?;
     let end = split.cut.then_some(split.stored.end);
     let mut lines = Lines::new(text, text_start, end, skip_first);
     let mut reached = lease.mark;
@@ -96,11 +117,11 @@ pub(crate) fn read(
         match lines.next() {
             Ok(Some(line)) => {
                 let next = line.next;
-                line_read(lease.mark, line, decoder, sink).map_err(|error| error.to_string())?;
+                line_read(lease.mark, line, decoder, sink).map_err(ReadError::Io)?;
                 reached = reached.max(next);
             }
             Ok(None) => break,
-            Err(error) => return Err(at(&error, reached)),
+            Err(error) => return Err(ReadError::at(error, reached)),
         }
     }
     drop(lines);

@@ -1,6 +1,6 @@
 //! Opens each leased split, reads it on a thread of its own, and asks for as many leases as splits may be open at once.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use engine::worker::streams::Leases;
@@ -98,17 +98,19 @@ impl Readers {
         let wanted = if *mode == WriteMode::Delete { Wanted::Keys } else { Wanted::Items };
         let encoder = Encoder::new(keys, wanted).with_indexes(indexes).of_export(*is_incremental);
         let mut decoder = Decoder::new(lease.split.format, encoder);
-        let failed = |why: String| of_object(&lease.split.object.to_string(), &why);
+        let failed = |why: &dyn Display| of_object(&lease.split.object.to_string(), &why.to_string());
         match &self.purpose {
             Purpose::Check => {
                 let mut checker = Checker::new(lease, self.report.clone(), runtime);
-                let end = read::read(lease, bytes, &mut decoder, &mut checker).map_err(failed)?;
+                let end =
+                    read::read(lease, bytes, &mut decoder, &mut checker).map_err(|error| failed(&error))?;
                 checker.finish(end);
             }
             Purpose::Write { tracker, outgoing } => {
                 let mut filler = blocks::Filler::new(tracker.open(lease), outgoing.clone());
-                let end = read::read(lease, bytes, &mut decoder, &mut filler).map_err(failed)?;
-                filler.finish(end).map_err(|error| failed(error.to_string()))?;
+                let end =
+                    read::read(lease, bytes, &mut decoder, &mut filler).map_err(|error| failed(&error))?;
+                filler.finish(end).map_err(|error| failed(&error))?;
             }
         }
         debug!(split = %lease.split.split, attempt = %lease.attempt, "split read");

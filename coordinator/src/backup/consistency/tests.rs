@@ -53,7 +53,7 @@ fn the_key_of_an_incremental_line_has_no_other_attribute() {
 #[test]
 fn other_keys_than_the_tables_are_refused_in_words() {
     assert_eq!(same_keys(&keys("pk:S sk:N"), &keys("pk:S sk:N")), Ok(()));
-    let why = same_keys(&keys("pk:S sk:N"), &keys("id:S")).unwrap_err();
+    let why = same_keys(&keys("pk:S sk:N"), &keys("id:S")).unwrap_err().to_string();
     assert_eq!(why, "the backup's key is pk (S), sk (N); the table's is id (S)");
 }
 
@@ -67,7 +67,7 @@ fn first(format: InputFormat, is_incremental: bool, codec: Codec) -> Detected {
     Detected { codec, first: Some(First { format, described, is_incremental }), bad: None }
 }
 
-fn agreed(kind: Kind, format: Option<InputFormat>, looks: &[Detected]) -> Result<Agreed, String> {
+fn agreed(kind: Kind, format: Option<InputFormat>, looks: &[Detected]) -> Result<Agreed, Disagreement> {
     let file = |(number, _)| NamedFile {
         entry: Entry { name: format!("f{number}"), bytes: 1, etag: None },
         parts: Vec::new(),
@@ -98,7 +98,7 @@ fn two_formats_are_refused_with_a_file_of_each() {
     let (emr, json) =
         (first(InputFormat::Emr, false, Codec::Plain), first(InputFormat::Json, false, Codec::Plain));
     let incremental = first(InputFormat::Json, true, Codec::Plain);
-    let why = agreed(Kind::Plain, None, &[EMPTY, emr.clone(), emr, json.clone()]).unwrap_err();
+    let why = agreed(Kind::Plain, None, &[EMPTY, emr.clone(), emr, json.clone()]).unwrap_err().to_string();
     assert!(why.contains("f1 holds EMR lines, f3 holds DynamoDB JSON"), "{why}");
     assert!(agreed(Kind::Plain, None, &[json, incremental]).is_err());
 }
@@ -109,7 +109,7 @@ fn files_must_be_what_the_backup_is_said_to_be() {
         (first(InputFormat::Json, false, Codec::Gzip), first(InputFormat::Ion, false, Codec::Gzip));
     let incremental = first(InputFormat::Json, true, Codec::Gzip);
     assert!(agreed(Kind::Native, Some(InputFormat::Json), std::slice::from_ref(&json)).is_ok());
-    let why = agreed(Kind::Native, Some(InputFormat::Ion), &[ion, json.clone()]).unwrap_err();
+    let why = agreed(Kind::Native, Some(InputFormat::Ion), &[ion, json.clone()]).unwrap_err().to_string();
     assert!(why.starts_with("f1 contains DynamoDB JSON, expected Amazon Ion"), "{why}");
     assert!(agreed(Kind::Native, Some(InputFormat::Json), &[incremental]).is_err());
     assert!(agreed(Kind::Incremental, Some(InputFormat::Json), std::slice::from_ref(&json)).is_err());

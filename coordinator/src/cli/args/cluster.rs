@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 
-use super::values::worker_memory;
+use super::{error::ArgumentError, values::worker_memory};
 use crate::cluster::{ClusterKind, ClusterOptions};
 
 #[derive(Debug, Args)]
@@ -54,12 +54,12 @@ impl ClusterArgs {
 }
 
 /// An address of this machine. Refuses 0.0.0.0, to which no worker can connect.
-fn address(text: &str) -> Result<SocketAddr, String> {
+fn address(text: &str) -> Result<SocketAddr, ArgumentError> {
     let address = text.parse::<IpAddr>().map(|ip| SocketAddr::from((ip, 0))).or_else(|_| text.parse());
     match address {
         Ok(address) if !address.ip().is_unspecified() => Ok(address),
-        Ok(any) => Err(format!("workers cannot connect to {}: give one address of this machine", any.ip())),
-        Err(_) => Err("give an IP address of this machine, such as 10.0.0.5 or 10.0.0.5:4433".to_owned()),
+        Ok(any) => Err(ArgumentError::AnyAddress(any.ip())),
+        Err(_) => Err(ArgumentError::Address),
     }
 }
 
@@ -69,8 +69,8 @@ mod tests {
 
     #[test]
     fn an_address_has_a_port_or_none_and_is_one_that_can_be_reached() {
-        assert_eq!(address("10.0.0.5"), Ok(([10, 0, 0, 5], 0).into()));
-        assert_eq!(address("10.0.0.5:4433"), Ok(([10, 0, 0, 5], 4433).into()));
+        assert_eq!(address("10.0.0.5").unwrap(), ([10, 0, 0, 5], 0).into());
+        assert_eq!(address("10.0.0.5:4433").unwrap(), ([10, 0, 0, 5], 4433).into());
         assert_eq!(address("[::1]:7").unwrap().port(), 7);
         assert!(address("::1").is_ok());
         for wrong in ["", "0.0.0.0", "0.0.0.0:4433", "leader", "10.0.0.5:x"] {

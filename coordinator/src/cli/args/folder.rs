@@ -3,7 +3,7 @@
 use clap::{Args, builder::FalseyValueParser};
 use job::{spec::AwsAccess, target::Target};
 
-use super::{AwsArgs, EXAMPLES, ObjectArgs, values::target};
+use super::{AwsArgs, EXAMPLES, ObjectArgs, error::ArgumentError, values::target};
 
 /// Tell what is in a folder: an export that is complete, damaged, running or resumable, or something else.
 ///
@@ -48,19 +48,19 @@ pub(in crate::cli) struct CleanArgs {
 }
 
 impl StatusArgs {
-    pub(in crate::cli) fn folder(&self) -> Result<Target, String> {
+    pub(in crate::cli) fn folder(&self) -> Result<Target, ArgumentError> {
         target(&self.folder)
     }
 }
 
 impl CleanArgs {
     /// Includes the settings of written objects, because `clean` writes to the journal before it removes an export.
-    pub(in crate::cli) fn access(&self) -> Result<AwsAccess, String> {
+    pub(in crate::cli) fn access(&self) -> Result<AwsAccess, ArgumentError> {
         let mut access = self.aws.access();
         self.objects.add_to(&mut access.s3).map(|()| access)
     }
 
-    pub(in crate::cli) fn folder(&self) -> Result<Target, String> {
+    pub(in crate::cli) fn folder(&self) -> Result<Target, ArgumentError> {
         target(&self.folder)
     }
 }

@@ -7,8 +7,7 @@ use clap::{
     parser::ValueSource::{CommandLine, EnvVariable},
 };
 
-use super::{Cli, Command, command};
-use crate::cli::one_line;
+use super::{Cli, Command, command, error::ArgumentError};
 
 /// Options that decide whose credentials are used.
 const IDENTITY: [&str; 3] = ["profile", "account", "assume-role"];
@@ -29,15 +28,15 @@ pub(in crate::cli) fn given(
     subcommand: &str,
     options: &BTreeMap<String, String>,
     names: &[&str],
-) -> Result<(Command, Given), String> {
+) -> Result<(Command, Given), ArgumentError> {
     let command = command().mut_subcommand(subcommand, |command| command.mut_args(with_value));
     let options =
         options.iter().filter(|(name, value)| !value.is_empty() || IDENTITY.contains(&name.as_str()));
     let options: Vec<String> = options.map(|(name, value)| format!("--{name}={value}")).collect();
     let words = ["tablehaul", subcommand].into_iter().chain(options.iter().map(String::as_str));
     let words = words.chain(["--"]).chain(names.iter().copied());
-    let matches = command.try_get_matches_from(words).map_err(|error| one_line(&error))?;
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| one_line(&error))?;
+    let matches = command.try_get_matches_from(words)?;
+    let cli = Cli::from_arg_matches(&matches)?;
     let matches = matches.subcommand().map(|(_, matches)| matches.clone()).unwrap_or_default();
     Ok((cli.command, Given { matches }))
 }

@@ -6,6 +6,7 @@ use clap::{Args, builder::FalseyValueParser, parser::ValueSource};
 
 use super::{
     AwsArgs, ClusterArgs, EXAMPLES, ObjectArgs, Show,
+    error::ArgumentError,
     values::{Rates, duration, max_rejects, object, tables, target, workers},
 };
 use crate::commands::import::{Check, ImportRequest};
@@ -103,7 +104,7 @@ impl ImportArgs {
     ///
     /// # Errors
     /// Fails if an argument is invalid.
-    pub(in crate::cli) fn request(self, matches: &clap::ArgMatches) -> Result<ImportRequest, String> {
+    pub(in crate::cli) fn request(self, matches: &clap::ArgMatches) -> Result<ImportRequest, ArgumentError> {
         let rate = Rates {
             verb: "write",
             percent: self.write_percent.as_deref(),
@@ -112,7 +113,8 @@ impl ImportArgs {
         let table = tables(vec![self.table])?.swap_remove(0);
         let mut aws = self.aws.access();
         self.objects.add_to(&mut aws.s3)?;
-        let rejects = self.rejects.map(|text| object(&text).map_err(|why| format!("--rejects {why}")));
+        let rejects =
+            self.rejects.map(|text| object(&text).map_err(|error| ArgumentError::Rejects(error.into())));
         Ok(ImportRequest {
             folder: target(&self.folder)?,
             table,
@@ -143,7 +145,7 @@ mod tests {
         let words = std::iter::once("tablehaul").chain(line.split(' '));
         let matches = command().try_get_matches_from(words).map_err(|error| error.to_string())?;
         let Command::Import(args) = Cli::from_arg_matches(&matches).unwrap().command else { panic!() };
-        args.request(matches.subcommand_matches("import").unwrap())
+        args.request(matches.subcommand_matches("import").unwrap()).map_err(|error| error.to_string())
     }
 
     #[test]

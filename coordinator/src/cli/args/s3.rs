@@ -3,7 +3,7 @@
 use clap::{ArgMatches, Args, builder::FalseyValueParser, parser::ValueSource};
 use job::spec::{S3Settings, Sse, account, kms_key, storage_class};
 
-use super::CANNED_ACLS;
+use super::{CANNED_ACLS, error::ArgumentError};
 
 /// What concerns every request.
 #[derive(Debug, Args)]
@@ -60,15 +60,15 @@ impl ObjectArgs {
     ///
     /// # Errors
     /// Fails if a setting is invalid. The message has one line.
-    pub(in crate::cli) fn add_to(&self, settings: &mut S3Settings) -> Result<(), String> {
+    pub(in crate::cli) fn add_to(&self, settings: &mut S3Settings) -> Result<(), ArgumentError> {
         let Self { s3_acl, sse, sse_kms_key_id, storage_class, tags } = self;
         let tags = tags.as_deref().unwrap_or_default();
         settings.acl.clone_from(s3_acl);
         settings.sse = sse.as_deref().map(str::parse).transpose()?;
         settings.sse_kms_key_id.clone_from(sse_kms_key_id);
         settings.storage_class.clone_from(storage_class);
-        settings.tags = tags.parse().map_err(|why| format!("--tags: {why}"))?;
-        settings.check()
+        settings.tags = tags.parse().map_err(ArgumentError::Tags)?;
+        Ok(settings.check()?)
     }
 }
 
@@ -102,7 +102,8 @@ mod tests {
         let words = std::iter::once("tablehaul").chain(line.split(' '));
         let matches = command().try_get_matches_from(words).map_err(|error| error.to_string())?;
         let Command::Export(args) = Cli::from_arg_matches(&matches).unwrap().command else { panic!() };
-        let request = args.request(matches.subcommand_matches("export").unwrap())?;
+        let request = args.request(matches.subcommand_matches("export").unwrap());
+        let request = request.map_err(|error| error.to_string())?;
         Ok(request.aws.s3)
     }
 

@@ -7,11 +7,12 @@ use job::{
     capacity::{Rate, Units},
     object::Object,
     spec::{RateSpec, endpoint_defect},
-    target::{Target, TargetError, Typed, typed},
-    task::{TotalSegments, TotalSegmentsError},
+    target::{Target, Typed, typed},
+    task::TotalSegments,
 };
 
-use crate::commands::import::{NAMES_FOLDER, names_folder};
+use super::error::ArgumentError;
+use crate::commands::import::names_folder;
 
 /// A quarter, the default of Data Pipeline's templates.
 const DEFAULT_MILLI_PERCENT: u64 = 25_000;
@@ -26,7 +27,7 @@ pub(super) struct Rates<'a> {
 
 impl Rates<'_> {
     /// The rate that was given. One typed on the command line takes precedence over one of an environment variable.
-    pub(super) fn read(&self, matches: &clap::ArgMatches) -> Result<RateSpec, String> {
+    pub(super) fn read(&self, matches: &clap::ArgMatches) -> Result<RateSpec, ArgumentError> {
         let Self { verb, percent, units } = *self;
         let typed =
             |what: &str| matches.value_source(&format!("{verb}_{what}")) == Some(ValueSource::CommandLine);
@@ -36,28 +37,18 @@ impl Rates<'_> {
             (None, Some(text)) => self.units_per_second(text),
             (Some(text), Some(_)) if typed("percent") && !typed("units") => self.percentage(text),
             (Some(_), Some(text)) if typed("units") && !typed("percent") => self.units_per_second(text),
-            (Some(_), Some(_)) => Err(format!("give --{verb}-percent or --{verb}-units, not both")),
+            (Some(_), Some(_)) => Err(ArgumentError::TwoRates { verb }),
         }
     }
 
-    fn percentage(&self, text: &str) -> Result<RateSpec, String> {
-        let wrong = || {
-            format!(
-                "--{}-percent {text}: give a number from 0.001 to 100, with at most 3 decimals",
-                self.verb
-            )
-        };
+    fn percentage(&self, text: &str) -> Result<RateSpec, ArgumentError> {
+        let wrong = || ArgumentError::Percent { verb: self.verb, text: text.to_owned() };
         let milli = decimal_milli(text).ok_or_else(wrong)?;
         if (1..=100_000).contains(&milli) { Ok(RateSpec::MilliPercent(milli)) } else { Err(wrong()) }
     }
 
-    fn units_per_second(&self, text: &str) -> Result<RateSpec, String> {
-        let wrong = || {
-            format!(
-                "--{}-units {text}: give units per second, 0.001 or more, with at most 3 decimals",
-                self.verb
-            )
-        };
+    fn units_per_second(&self, text: &str) -> Result<RateSpec, ArgumentError> {
+        let wrong = || ArgumentError::Units { verb: self.verb, text: text.to_owned() };
         let milli = decimal_milli(text).filter(|&milli| milli > 0).ok_or_else(wrong)?;
         Ok(RateSpec::Units(Rate::from_milli_per_second(milli)))
     }
@@ -76,99 +67,93 @@ fn decimal_milli(text: &str) -> Option<u64> {
 
 /// Table names and ARNs. Checks names by DynamoDB's naming rules, so that a mistyped name is found before any request
 /// (DynamoDB Developer Guide, "Naming rules": 3 to 255 of `a-z A-Z 0-9 _ - .`). ARNs are not checked.
-pub(in crate::cli) fn tables(names: Vec<String>) -> Result<Vec<String>, String> {
+pub(in crate::cli) fn tables(names: Vec<String>) -> Result<Vec<String>, ArgumentError> {
     let valid = |name: &String| {
         name.starts_with("arn:")
             || (3..=255).contains(&name.len())
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
     };
     match names.iter().find(|name| !valid(name)) {
-        Some(name) => Err(format!("{name:?} is not a valid table name: use 3 to 255 of a-z A-Z 0-9 _ - .")),
+        Some(name) => Err(ArgumentError::Table(name.clone())),
         None => Ok(names),
     }
 }
 
 /// A folder. A relative path starts at the working directory.
-pub(in crate::cli) fn target(text: &str) -> Result<Target, String> {
+pub(in crate::cli) fn target(text: &str) -> Result<Target, ArgumentError> {
     if text.is_empty() {
-        return Err(
-            "the name of the folder is empty: give s3://bucket/folder, file:///folder or a path".into()
-        );
+        return Err(ArgumentError::NoFolder);
     }
-    absolute(text)?.parse().map_err(|error: TargetError| error.to_string())
+    Ok(absolute(text)?.parse()?)
 }
 
 /// A file, or an object in S3. A relative path starts at the working directory.
-pub(super) fn object(text: &str) -> Result<Object, String> {
+pub(super) fn object(text: &str) -> Result<Object, ArgumentError> {
     let url = absolute(text)?;
     if names_folder(&url) {
-        return Err(format!("{text}: {NAMES_FOLDER}"));
+        return Err(ArgumentError::NamesFolder(text.to_owned()));
     }
     let url = if url.starts_with('/') { format!("file://{url}") } else { url };
-    url.parse().map_err(|error| format!("{text}: {error}; give s3://bucket/key, file:///path or a path"))
+    url.parse().map_err(|error| ArgumentError::Object { text: text.to_owned(), error })
 }
 
 /// A URL or an absolute path. Refuses a mistyped URL instead of taking it for a path.
-fn absolute(text: &str) -> Result<String, String> {
-    let what = typed(text).map_err(|error| error.to_string())?;
+fn absolute(text: &str) -> Result<String, ArgumentError> {
+    let what = typed(text)?;
     if what == Typed::Url || text.is_empty() || text.starts_with('/') {
         return Ok(text.to_owned());
     }
-    let current = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
+    let current = std::env::current_dir().map_err(ArgumentError::NoWorkingDirectory)?;
     Ok(current.join(text).to_string_lossy().into_owned())
 }
 
 /// A duration: `90m`, `2h30m`, `3600s`, `1 day`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, ArgumentError> {
     let parsed = text.trim().parse::<jiff::SignedDuration>().ok();
     let parsed = parsed.and_then(|parsed| Duration::try_from(parsed).ok());
-    parsed.filter(|parsed| !parsed.is_zero()).ok_or_else(|| "give a time such as 90m, 2h30m or 3600s".into())
+    parsed.filter(|parsed| !parsed.is_zero()).ok_or(ArgumentError::Duration)
 }
 
-pub(super) fn segments(text: &str) -> Result<TotalSegments, String> {
-    number(text, 1..=TotalSegments::MAX)?.try_into().map_err(|error: TotalSegmentsError| error.to_string())
+pub(super) fn segments(text: &str) -> Result<TotalSegments, ArgumentError> {
+    Ok(number(text, 1..=TotalSegments::MAX)?.try_into()?)
 }
 
-pub(super) fn workers(text: &str) -> Result<u32, String> {
+pub(super) fn workers(text: &str) -> Result<u32, ArgumentError> {
     number(text, 1..=10_000)
 }
 
 /// In MiB.
-pub(super) fn worker_memory(text: &str) -> Result<u32, String> {
+pub(super) fn worker_memory(text: &str) -> Result<u32, ArgumentError> {
     number(text, 128..=65_536)
 }
 
-fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
+fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, ArgumentError> {
     let number = text.trim().parse().ok().filter(|number| range.contains(number));
-    number.ok_or_else(|| format!("give a whole number from {} to {}", range.start(), range.end()))
+    number.ok_or(ArgumentError::Number { least: *range.start(), most: *range.end() })
 }
 
-pub(super) fn max_rejects(text: &str) -> Result<u64, String> {
+pub(super) fn max_rejects(text: &str) -> Result<u64, ArgumentError> {
     match text {
         "all" => Ok(u64::MAX),
-        number => number.parse().map_err(|_| "give a number of lines, or all".into()),
+        number => number.parse().map_err(|_| ArgumentError::MaxRejects),
     }
 }
 
 /// A value that decides whose credentials are used. Refuses an empty one, such as that of an unset variable in a
 /// script, which would silently select other credentials.
-pub(super) fn identity(text: &str) -> Result<String, String> {
-    if text.is_empty() {
-        Err("the value is empty: give one, or remove the option".into())
-    } else {
-        Ok(text.to_owned())
-    }
+pub(super) fn identity(text: &str) -> Result<String, ArgumentError> {
+    if text.is_empty() { Err(ArgumentError::Empty) } else { Ok(text.to_owned()) }
 }
 
-pub(super) fn endpoint(text: &str) -> Result<String, String> {
+pub(super) fn endpoint(text: &str) -> Result<String, ArgumentError> {
     let has_host = |rest: &str| !rest.is_empty() && !rest.starts_with(['/', ':']);
-    if let Some(why) = endpoint_defect(text) {
-        return Err(why.into());
+    if let Some(defect) = endpoint_defect(text) {
+        return Err(ArgumentError::EndpointDefect(defect));
     }
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     match rest {
         Some(rest) if has_host(rest) => Ok(text.trim_end_matches('/').to_owned()),
-        _ => Err("give an address such as http://127.0.0.1:8000".into()),
+        _ => Err(ArgumentError::Endpoint),
     }
 }
 

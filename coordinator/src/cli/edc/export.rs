@@ -2,7 +2,7 @@
 
 use job::{spec::NullSpelling, task::TotalSegments};
 
-use super::{Ending, Options, Positional, checked_place, rate};
+use super::{Ending, Options, Positional, checked_place, rate, refused};
 use crate::{
     cli::args::{self, Command, Show},
     commands::export::ExportRequest,
@@ -17,32 +17,31 @@ usage: tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBExport [-Dkey=value ..
 
 pub(super) fn request(options: &Options, positional: &[String]) -> Result<(ExportRequest, Show), Ending> {
     let arguments = Positional::read(positional, 2)?;
-    let failed = Ending::Failed;
     let path = arguments.place();
     let (command, given) =
-        args::given("export", options.own()?, &[arguments.table, &path]).map_err(failed)?;
+        args::given("export", options.own()?, &[arguments.table, &path]).map_err(refused)?;
     let Command::Export(own) = command else {
-        return Err(failed("internal error: an export was taken for another command".into()));
+        return Err(Ending::Failed("internal error: an export was taken for another command".into()));
     };
     let show = own.show();
-    let mut request = own.request(&given.matches).map_err(failed)?;
+    let mut request = own.request(&given.matches).map_err(refused)?;
     checked_place(&path, options, &request.cluster)?;
     let segments = match arguments.get(1) {
         Some(text) => Some(
             text.parse().map_err(|_| Ending::WrongArguments(format!("SEGMENTS {text:?} is not a number")))?,
         ),
-        None => options.segments().map_err(failed)?,
+        None => options.segments().map_err(refused)?,
     };
     let segments = segments.map(TotalSegments::try_from).transpose();
-    let segments = segments.map_err(|error| failed(error.to_string()))?;
+    let segments = segments.map_err(refused)?;
     let wished = &mut request.options;
     // The files may be read by any version of the Java tool.
     wished.null_default = NullSpelling::Both;
     wished.segments = given.or("segments", wished.segments, segments.map(Some));
     wished.compression = given.or("compress", wished.compression, options.compression());
     request.rate = rate(options, arguments.get(0), &given, request.rate)?;
-    options.place_workers(&given, &mut request.cluster, &mut request.options.workers).map_err(failed)?;
-    options.reach(&given, &mut request.aws).map_err(failed)?;
+    options.place_workers(&given, &mut request.cluster, &mut request.options.workers).map_err(refused)?;
+    options.reach(&given, &mut request.aws).map_err(refused)?;
     Ok((request, show))
 }
 

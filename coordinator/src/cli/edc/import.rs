@@ -1,6 +1,6 @@
 //! The import of the Java tool: turns its arguments into a request.
 
-use super::{Ending, Options, Positional, checked_place, rate};
+use super::{Ending, Options, Positional, checked_place, rate, refused};
 use crate::{
     cli::args::{self, Command, Show},
     commands::import::ImportRequest,
@@ -14,20 +14,19 @@ usage: tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBImport [-Dkey=value ..
 
 pub(super) fn request(options: &Options, positional: &[String]) -> Result<(ImportRequest, Show), Ending> {
     let arguments = Positional::read(positional, 1)?;
-    let failed = Ending::Failed;
     let path = arguments.place();
     let (command, given) =
-        args::given("import", options.own()?, &[&path, arguments.table]).map_err(failed)?;
+        args::given("import", options.own()?, &[&path, arguments.table]).map_err(refused)?;
     let Command::Import(own) = command else {
-        return Err(failed("internal error: an import was taken for another command".into()));
+        return Err(Ending::Failed("internal error: an import was taken for another command".into()));
     };
     let show = own.show();
-    let mut request = own.request(&given.matches).map_err(failed)?;
+    let mut request = own.request(&given.matches).map_err(refused)?;
     checked_place(&path, options, &request.cluster)?;
-    request.mode = options.mode(&given, request.mode).map_err(failed)?;
+    request.mode = options.mode(&given, request.mode).map_err(refused)?;
     request.rate = rate(options, arguments.get(0), &given, request.rate)?;
-    options.place_workers(&given, &mut request.cluster, &mut request.workers).map_err(failed)?;
-    options.reach(&given, &mut request.aws).map_err(failed)?;
+    options.place_workers(&given, &mut request.cluster, &mut request.workers).map_err(refused)?;
+    options.reach(&given, &mut request.aws).map_err(refused)?;
     Ok((request, show))
 }
 

@@ -8,7 +8,7 @@ use job::{
     spec::{AwsAccess, Compression, RateSpec, WriteMode},
 };
 
-use super::{Class, Ending, Given, OWN, plain, single_slashes};
+use super::{Class, Ending, Given, OWN, error::OptionError, plain, single_slashes};
 use crate::{
     cli::args::{CANNED_ACLS, command},
     cluster::ClusterOptions,
@@ -69,13 +69,13 @@ pub(super) struct Options {
 impl Options {
     /// Splits options from positional arguments as Hadoop's `GenericOptionsParser` does: options come first. Removes
     /// blanks and quotes around an argument or a value.
-    pub(super) fn split(class: Class, arguments: Vec<String>) -> Result<(Self, Vec<String>), String> {
+    pub(super) fn split(class: Class, arguments: Vec<String>) -> Result<(Self, Vec<String>), OptionError> {
         let (defined, own) = (BTreeMap::new(), BTreeMap::new());
         let mut options = Self { class, defined, own, ignored: Vec::new(), ratio_warning: None };
         let mut arguments = arguments.into_iter().map(|argument| plain(&argument).to_owned()).peekable();
         while let Some(argument) = arguments.next_if(|argument| is_option(argument)) {
             if GENERIC.contains(&argument.as_str()) {
-                let value = arguments.next().ok_or_else(|| format!("{argument} needs a value"))?;
+                let value = arguments.next().ok_or_else(|| OptionError::NoValue(argument.clone()))?;
                 match (argument.as_str(), value.as_str()) {
                     ("-fs", "local") => options.define(DEFAULT_FS[0], "file:///"),
                     ("-fs", uri) => options.define(DEFAULT_FS[0], uri),
@@ -84,13 +84,13 @@ impl Options {
                 continue;
             }
             let defined = match argument.strip_prefix("-D") {
-                Some("") => arguments.next().ok_or("-D needs key=value")?,
+                Some("") => arguments.next().ok_or(OptionError::NothingDefined)?,
                 Some(defined) => defined.to_owned(),
-                None => return Err(unknown(&argument)),
+                None => return Err(unknown(argument)),
             };
             let defined = plain(&defined);
             let (key, value) =
-                defined.split_once('=').ok_or_else(|| format!("-D{defined}: not of the form key=value"))?;
+                defined.split_once('=').ok_or_else(|| OptionError::NotDefined(defined.to_owned()))?;
             options.define(key.trim(), plain(value));
         }
         let positional: Vec<String> = arguments.collect();
@@ -139,12 +139,14 @@ impl Options {
         self.defined.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    fn number<T: std::str::FromStr>(&self, key: &str) -> Result<Option<T>, String> {
-        let parse = |text: &str| text.parse().map_err(|_| format!("-D{key}={text}: not a number"));
+    fn number<T: std::str::FromStr>(&self, key: &str) -> Result<Option<T>, OptionError> {
+        let not_a_number =
+            |text: &str| OptionError::NotANumber { key: key.to_owned(), text: text.to_owned() };
+        let parse = |text: &str| text.parse().map_err(|_| not_a_number(text));
         self.get(key).map(parse).transpose()
     }
 
-    pub(super) fn segments(&self) -> Result<Option<u32>, String> {
+    pub(super) fn segments(&self) -> Result<Option<u32>, OptionError> {
         self.number("dynamodb.scan.segments")
     }
 
@@ -154,7 +156,7 @@ impl Options {
         given: &Given,
         cluster: &mut ClusterOptions,
         workers: &mut Option<u32>,
-    ) -> Result<(), String> {
+    ) -> Result<(), OptionError> {
         if let Some(most) = self.number::<u32>("dynamodb.max.map.tasks")? {
             cluster.most_workers = Some(most.max(1));
             *workers = workers.filter(|_| given.is_named("workers"));
@@ -164,7 +166,7 @@ impl Options {
         Ok(())
     }
 
-    pub(super) fn rate(&self) -> Result<Option<RateSpec>, String> {
+    pub(super) fn rate(&self) -> Result<Option<RateSpec>, OptionError> {
         let verb = self.verb();
         let key = format!("dynamodb.throughput.{verb}");
         if let Some(units) = self.number::<u64>(&key)?.filter(|&units| units > 0) {
@@ -172,22 +174,21 @@ impl Options {
         }
         let key = format!("dynamodb.throughput.{verb}.percent");
         let Some(ratio) = self.number::<f64>(&key)? else { return Ok(None) };
-        let wrong = || format!("-D{key}={ratio}: the {verb} ratio must be {LEAST_RATIO} or more");
-        milli_percent(ratio).map(RateSpec::MilliPercent).map(Some).ok_or_else(wrong)
+        let rate = milli_percent(ratio).map(RateSpec::MilliPercent);
+        rate.map(Some).ok_or(OptionError::Ratio { key, ratio, verb })
     }
 
     /// What an import does with the items.
     ///
     /// # Errors
     /// Fails if one option asks to remove the items and another asks not to.
-    pub(super) fn mode(&self, given: &Given, own: WriteMode) -> Result<WriteMode, String> {
+    pub(super) fn mode(&self, given: &Given, own: WriteMode) -> Result<WriteMode, OptionError> {
         let deletes = self.get(DELETION_MODE).map(|value| value.eq_ignore_ascii_case("true"));
         if let Some(deletes) = deletes
             && given.is_named("mode")
             && deletes != (own == WriteMode::Delete)
         {
-            let name = own.name();
-            return Err(format!("-D{DELETION_MODE}={deletes} and -D{OWN}mode={name} contradict each other"));
+            return Err(OptionError::Contradiction { key: DELETION_MODE, deletes, mode: own });
         }
         let mode = deletes.map(|deletes| if deletes { WriteMode::Delete } else { WriteMode::Put });
         Ok(given.or("mode", own, mode))
@@ -215,13 +216,13 @@ impl Options {
         })
     }
 
-    fn acl(&self) -> Result<Option<String>, String> {
+    fn acl(&self) -> Result<Option<String>, OptionError> {
         let Some(typed) = self.get("fs.s3.canned.acl") else { return Ok(None) };
         let acl = canned_acl(typed);
         if CANNED_ACLS.contains(&acl.as_str()) {
             return Ok(Some(acl));
         }
-        Err(format!("-Dfs.s3.canned.acl={typed}: not a canned ACL of S3"))
+        Err(OptionError::Acl(typed.to_owned()))
     }
 
     /// Sets how to reach DynamoDB and S3. The region applies to DynamoDB alone, as in the Java tool, which reaches S3
@@ -230,7 +231,7 @@ impl Options {
     ///
     /// # Errors
     /// Fails if S3 has no such canned ACL.
-    pub(super) fn reach(&self, given: &Given, access: &mut AwsAccess) -> Result<(), String> {
+    pub(super) fn reach(&self, given: &Given, access: &mut AwsAccess) -> Result<(), OptionError> {
         let text = |key| self.get(key).map(str::to_owned);
         let endpoint = text("dynamodb.endpoint")
             .map(|endpoint| if endpoint.contains("://") { endpoint } else { format!("https://{endpoint}") });
@@ -268,12 +269,13 @@ impl Options {
 }
 
 /// The error for an option that Hadoop does not have. Says how to give an option of tablehaul.
-fn unknown(argument: &str) -> String {
+fn unknown(argument: String) -> OptionError {
     let name = argument.split('=').next().unwrap_or_default().trim_start_matches('-');
     if argument.starts_with("--") && !matches!(name, "" | "help" | "version") {
-        return format!("unknown option {argument}: in this form, give options as -D{OWN}{name}=VALUE");
+        let name = name.to_owned();
+        return OptionError::Own { argument, name };
     }
-    format!("unknown option {argument}")
+    OptionError::Unknown(argument)
 }
 
 fn is_option(argument: &str) -> bool {

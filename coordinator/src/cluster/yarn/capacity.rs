@@ -50,13 +50,28 @@ pub(crate) struct Fit {
     pub(crate) container_mb: u64,
 }
 
+/// A container that will never fit. Sizes are in MiB.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FitError {
+    #[error(
+        "{whose} needs a container of {mb} MiB, and this cluster allows {maximum_mb} MiB at most \
+         (yarn.scheduler.maximum-allocation-mb): {remedy}"
+    )]
+    AboveLimit { whose: &'static str, mb: u64, maximum_mb: u64, remedy: &'static str },
+    #[error(
+        "{whose} needs a container of {mb} MiB, and the largest node has {largest} MiB for all its \
+         containers: {remedy}"
+    )]
+    AboveNodes { whose: &'static str, mb: u64, largest: u64, remedy: &'static str },
+}
+
 /// Counts the workers that fit on the nodes and into the queue, with one virtual core each. Cores count even if the
 /// scheduler ignores them, because more workers than cores would not be faster.
 ///
 /// # Errors
-/// Fails with one line if a container will never fit, because it is above the cluster's limit or larger than every
+/// Fails if a container will never fit, because it is above the cluster's limit or larger than every
 /// node.
-pub(crate) fn fit(sizes: &Sizes, nodes: &[Node], queue: Option<&Queue>) -> Result<Fit, String> {
+pub(crate) fn fit(sizes: &Sizes, nodes: &[Node], queue: Option<&Queue>) -> Result<Fit, FitError> {
     let worker_mb = sizes.granted(sizes.worker_mb);
     let master_mb = sizes.granted(sizes.master_mb);
     possible(sizes, nodes, worker_mb, "a worker", "lower --worker-memory")?;
@@ -71,19 +86,19 @@ pub(crate) fn fit(sizes: &Sizes, nodes: &[Node], queue: Option<&Queue>) -> Resul
     Ok(Fit { num_workers, container_mb: worker_mb })
 }
 
-fn possible(sizes: &Sizes, nodes: &[Node], mb: u64, whose: &str, remedy: &str) -> Result<(), String> {
+fn possible(
+    sizes: &Sizes,
+    nodes: &[Node],
+    mb: u64,
+    whose: &'static str,
+    remedy: &'static str,
+) -> Result<(), FitError> {
     let maximum_mb = sizes.maximum_mb;
     if mb > maximum_mb {
-        return Err(format!(
-            "{whose} needs a container of {mb} MiB, and this cluster allows {maximum_mb} MiB at most \
-             (yarn.scheduler.maximum-allocation-mb): {remedy}"
-        ));
+        return Err(FitError::AboveLimit { whose, mb, maximum_mb, remedy });
     }
     match nodes.iter().map(Node::total_mb).max() {
-        Some(largest) if largest < mb => Err(format!(
-            "{whose} needs a container of {mb} MiB, and the largest node has {largest} MiB for all its \
-             containers: {remedy}"
-        )),
+        Some(largest) if largest < mb => Err(FitError::AboveNodes { whose, mb, largest, remedy }),
         _ => Ok(()),
     }
 }
@@ -171,7 +186,8 @@ mod tests {
 
     #[test]
     fn a_container_that_will_never_fit_is_refused_in_words() {
-        let refused = |sizes: Sizes| fit(&sizes, &[node(4096, 8), node(2048, 8)], None).unwrap_err();
+        let refused =
+            |sizes: Sizes| fit(&sizes, &[node(4096, 8), node(2048, 8)], None).unwrap_err().to_string();
         assert_eq!(
             refused(Sizes { worker_mb: 5000, maximum_mb: 4096, ..SIZES }),
             "a worker needs a container of 5024 MiB, and this cluster allows 4096 MiB at most \

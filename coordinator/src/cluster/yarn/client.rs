@@ -94,8 +94,8 @@ impl Submission {
     /// All arguments of the `hadoop` command. Hadoop's own options must come before those of Streaming.
     ///
     /// # Errors
-    /// Fails with one line if Hadoop cannot handle the worker's path.
-    pub(crate) fn arguments(&self) -> Result<Vec<OsString>, String> {
+    /// Fails if Hadoop cannot handle the worker's path.
+    pub(crate) fn arguments(&self) -> Result<Vec<OsString>, PathError> {
         let mut arguments: Vec<OsString> = vec!["--config".into(), self.conf.clone().into()];
         arguments.extend(["jar".into(), self.streaming_jar.clone().into()]);
         let mut set = |name: &str, value: OsString| {
@@ -130,21 +130,25 @@ impl Submission {
     }
 }
 
+/// The path of a file that Hadoop can't ship.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} cannot be sent to the nodes: Hadoop accepts only letters, digits and {} in its path; copy it elsewhere",
+    .0.display(),
+    String::from_utf8_lossy(PLAIN)
+)]
+pub(crate) struct PathError(PathBuf);
+
 /// The characters besides letters and digits that Hadoop handles in a path to ship. It parses the path as a URI, as a
 /// list and as a path, and no escaping survives all three (`GenericOptionsParser.validateFiles`,
 /// `JobResourceUploader`).
 const PLAIN: &[u8] = b"/._-+=@~";
 
 /// The URI of a file to ship.
-fn file_uri(path: &Path) -> Result<String, String> {
+fn file_uri(path: &Path) -> Result<String, PathError> {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || PLAIN.contains(byte);
     match path.to_str().filter(|path| path.starts_with('/') && path.bytes().all(|byte| is_plain(&byte))) {
         Some(path) => Ok(format!("file://{path}")),
-        None => Err(format!(
-            "{} cannot be sent to the nodes: Hadoop accepts only letters, digits and {} in its path; copy it \
-             elsewhere",
-            path.display(),
-            String::from_utf8_lossy(PLAIN)
-        )),
+        None => Err(PathError(path.to_owned())),
     }
 }

@@ -6,10 +6,14 @@ mod questions;
 mod tests;
 mod xml;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 pub(crate) use load::load;
 pub(crate) use questions::DefaultFs;
+use xml::XmlError;
 
 /// The most `${name}` variables replaced in one value. A value with more is circular (`MAX_SUBST` of
 /// `org.apache.hadoop.conf.Configuration`).
@@ -38,6 +42,25 @@ const DEFAULTS: [(&str, &str); 16] = [
     ("dfs.webhdfs.enabled", "true"),
     ("dfs.http.policy", "HTTP_ONLY"),
 ];
+
+/// A configuration that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfError {
+    #[error("{file}: {error}")]
+    Unreadable {
+        file: String,
+        #[source]
+        error: io::Error,
+    },
+    #[error("{file}: {error}")]
+    Xml {
+        file: String,
+        #[source]
+        error: XmlError,
+    },
+    #[error("{folder} is not a Hadoop configuration: it has none of {}", FILES.join(", "))]
+    Missing { folder: String },
+}
 
 /// What values may refer to besides other properties.
 #[derive(Clone, Debug, Default)]
@@ -70,13 +93,14 @@ impl Conf {
     /// its value.
     ///
     /// # Errors
-    /// Fails with one line that names the file and the error in its XML.
-    pub(crate) fn new(files: &[ConfFile<'_>], surroundings: Surroundings) -> Result<Self, String> {
+    /// Fails if a file is not XML, or not such a file.
+    pub(crate) fn new(files: &[ConfFile<'_>], surroundings: Surroundings) -> Result<Self, ConfError> {
         let values = DEFAULTS.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut conf = Self { values: values.into(), set: BTreeSet::new(), surroundings };
         let mut finals = BTreeSet::new();
         for file in files {
-            for property in xml::properties(file.text).map_err(|why| format!("{}: {why}", file.name))? {
+            let of_file = |error| ConfError::Xml { file: file.name.to_owned(), error };
+            for property in xml::properties(file.text).map_err(of_file)? {
                 if finals.contains(&property.name) {
                     continue;
                 }

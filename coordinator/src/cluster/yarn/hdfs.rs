@@ -4,7 +4,11 @@
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, process::Stdio};
+use std::{
+    io,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+};
 
 use bytes::Bytes;
 use hyper::Method;
@@ -19,6 +23,29 @@ pub(crate) enum Way {
     WebHdfs,
     /// By `hadoop fs`.
     Command,
+}
+
+/// Why a file was not written or removed. One line.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HdfsError {
+    /// `WebHDFS` refuses it.
+    #[error("{path} cannot be {done}: {error}")]
+    Refused {
+        path: String,
+        done: &'static str,
+        #[source]
+        error: HttpError,
+    },
+    /// The command can't be run.
+    #[error("{command}: {error}")]
+    NotRun {
+        command: String,
+        #[source]
+        error: io::Error,
+    },
+    /// The command failed.
+    #[error("{command}: {said} ({status})")]
+    Command { command: String, said: String, status: ExitStatus },
 }
 
 /// The default file system of a cluster.
@@ -40,13 +67,15 @@ impl Hdfs {
     /// Writes a new file, and creates missing folders above it.
     ///
     /// # Errors
-    /// Fails with one line, also if the file exists.
-    pub(crate) async fn create(&self, path: &str, bytes: Bytes) -> Result<Way, String> {
+    /// Fails also if the file exists.
+    pub(crate) async fn create(&self, path: &str, bytes: Bytes) -> Result<Way, HdfsError> {
         for name_node in &self.name_nodes {
             match self.create_at(name_node, path, bytes.clone()).await {
                 Ok(()) => return Ok(Way::WebHdfs),
                 Err(error) if is_another_worth_it(&error) => {}
-                Err(error) => return Err(format!("{path} cannot be written: {error}")),
+                Err(error) => {
+                    return Err(HdfsError::Refused { path: path.to_owned(), done: "written", error });
+                }
             }
         }
         // `-put` itself creates no folders.
@@ -57,16 +86,15 @@ impl Hdfs {
     }
 
     /// Removes a file, or a folder with its contents. It is no error if it does not exist.
-    ///
-    /// # Errors
-    /// Fails with one line.
-    pub(crate) async fn remove(&self, path: &str) -> Result<Way, String> {
+    pub(crate) async fn remove(&self, path: &str) -> Result<Way, HdfsError> {
         for name_node in &self.name_nodes {
             let url = self.at(name_node, path, "DELETE", "&recursive=true");
             match self.client.follow(Method::DELETE, &url, None).await {
                 Ok(_) => return Ok(Way::WebHdfs),
                 Err(error) if is_another_worth_it(&error) => {}
-                Err(error) => return Err(format!("{path} cannot be removed: {error}")),
+                Err(error) => {
+                    return Err(HdfsError::Refused { path: path.to_owned(), done: "removed", error });
+                }
             }
         }
         self.run(&["-rm", "-r", "-f", "-skipTrash", path], Bytes::new()).await?;
@@ -91,9 +119,9 @@ impl Hdfs {
     }
 
     /// Runs `hadoop fs …` with this standard input.
-    async fn run(&self, arguments: &[&str], input: Bytes) -> Result<(), String> {
+    async fn run(&self, arguments: &[&str], input: Bytes) -> Result<(), HdfsError> {
         let what = || format!("{} fs {}", self.command.display(), arguments.join(" "));
-        let failed = |error: std::io::Error| format!("{}: {error}", what());
+        let failed = |error| HdfsError::NotRun { command: what(), error };
         let mut child = Command::new(&self.command)
             .arg("--config")
             .arg(&self.conf)
@@ -119,7 +147,8 @@ impl Hdfs {
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let why = said.lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with("\tat "));
-        Err(format!("{}: {} ({})", what(), why.unwrap_or("it prints nothing").trim(), output.status))
+        let said = why.unwrap_or("it prints nothing").trim().to_owned();
+        Err(HdfsError::Command { command: what(), said, status: output.status })
     }
 }
 

@@ -13,6 +13,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     Method, Request, Response, Uri,
     header::{ACCEPT, CONTENT_TYPE, DATE, LOCATION, WWW_AUTHENTICATE},
+    http::uri::InvalidUri,
 };
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -27,7 +28,7 @@ use tokio::time::timeout;
 
 pub(crate) use error::HttpError;
 use error::{bare, malformed, unreachable};
-pub(crate) use tls::authorities;
+pub(crate) use tls::{TlsError, authorities};
 
 /// The most redirects followed.
 const MOST_REDIRECTS: usize = 5;
@@ -90,12 +91,12 @@ impl Client {
     /// Trusts servers whose certificates these authorities have signed.
     ///
     /// # Errors
-    /// Fails with one line if TLS cannot be used at all.
-    pub(crate) fn new(authorities: RootCertStore) -> Result<Self, String> {
+    /// Fails if TLS cannot be used at all.
+    pub(crate) fn new(authorities: RootCertStore) -> Result<Self, TlsError> {
         Self::with(authorities, LIMITS)
     }
 
-    fn with(authorities: RootCertStore, limits: Limits) -> Result<Self, String> {
+    fn with(authorities: RootCertStore, limits: Limits) -> Result<Self, TlsError> {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(limits.connect));
         // TLS is the other connector's.
@@ -172,7 +173,7 @@ impl Client {
         url: &str,
         content: Option<Content>,
     ) -> Result<Reply, HttpError> {
-        let request = request(method, url, content).map_err(|why| unreachable(url, &why))?;
+        let request = request(method, url, content)?;
         let response = self.pool.request(request).await.map_err(|error| self.failed(url, &error))?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, self.limits.reply).collect().await;
@@ -196,15 +197,16 @@ impl Client {
     }
 }
 
-fn request(method: &Method, url: &str, content: Option<Content>) -> Result<Request<Full<Bytes>>, String> {
-    let uri: Uri = url.parse().map_err(|why| format!("not an address: {why}"))?;
+fn request(method: &Method, url: &str, content: Option<Content>) -> Result<Request<Full<Bytes>>, HttpError> {
+    let no_uri = |why: InvalidUri| unreachable(url, &format!("not an address: {why}"));
+    let uri: Uri = url.parse().map_err(no_uri)?;
     // Without this header the servers answer in XML.
     let mut request = Request::builder().method(method).uri(uri).header(ACCEPT, "application/json");
     if let Some(content) = &content {
         request = request.header(CONTENT_TYPE, content.kind);
     }
     let body = content.map(|content| content.bytes).unwrap_or_default();
-    request.body(Full::new(body)).map_err(|error| error.to_string())
+    request.body(Full::new(body)).map_err(|error| unreachable(url, &error.to_string()))
 }
 
 /// Classifies a response.

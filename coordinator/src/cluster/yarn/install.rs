@@ -41,35 +41,50 @@ pub(crate) struct Named {
     pub(crate) jar: Option<PathBuf>,
 }
 
+/// A part of Hadoop that is missing: where it was searched for, and how to name it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InstallError {
+    #[error("HADOOP_CMD names {}, which is not an executable file", .0.display())]
+    NoProgram(PathBuf),
+    #[error("there is no hadoop command in PATH{}: set HADOOP_CMD to its path, or run with --cluster local",
+        in_home(.home.as_deref()))]
+    NoCommand { home: Option<String> },
+    #[error(
+        "there is no Hadoop configuration in {}: name its folder with --hadoop-conf or HADOOP_CONF_DIR",
+        listed(.0)
+    )]
+    NoConfiguration(Vec<PathBuf>),
+    #[error("there is no Hadoop Streaming jar in {}: name it with --streaming-jar", listed(.0))]
+    NoJar(Vec<PathBuf>),
+    #[error("{by} names {}, which is not {thing} that can be read", path.display())]
+    Misnamed { by: &'static str, path: PathBuf, thing: &'static str },
+}
+
+fn in_home(home: Option<&str>) -> String {
+    home.map(|home| format!(" and not in {home}/bin (HADOOP_HOME)")).unwrap_or_default()
+}
+
 /// The `hadoop` command.
 ///
 /// # Errors
-/// Fails with one line: what is missing, where it was searched for, and how to name it.
-pub(crate) fn command(machine: &impl Machine) -> Result<PathBuf, String> {
+/// Fails if there is none.
+pub(crate) fn command(machine: &impl Machine) -> Result<PathBuf, InstallError> {
     if let Some(named) = machine.variable("HADOOP_CMD").map(PathBuf::from) {
-        let found = machine.is_program(&named).then_some(named.clone());
-        return found
-            .ok_or_else(|| format!("HADOOP_CMD names {}, which is not an executable file", named.display()));
+        return if machine.is_program(&named) { Ok(named) } else { Err(InstallError::NoProgram(named)) };
     }
     let home = machine.variable("HADOOP_HOME").map(|home| Path::new(&home).join("bin/hadoop"));
     let path = machine.variable("PATH").unwrap_or_default();
     let in_path = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
     let mut places = home.into_iter().chain(in_path.map(|folder| folder.join("hadoop")));
-    places.find(|place| machine.is_program(place)).ok_or_else(|| {
-        let home =
-            machine.variable("HADOOP_HOME").map(|home| format!(" and not in {home}/bin (HADOOP_HOME)"));
-        format!(
-            "there is no hadoop command in PATH{}: set HADOOP_CMD to its path, or run with --cluster local",
-            home.unwrap_or_default()
-        )
-    })
+    let found = places.find(|place| machine.is_program(place));
+    found.ok_or_else(|| InstallError::NoCommand { home: machine.variable("HADOOP_HOME") })
 }
 
 /// The folder of Hadoop's configuration.
 ///
 /// # Errors
-/// Fails with one line: what is missing, where it was searched for, and how to name it.
-pub(crate) fn configuration(machine: &impl Machine, named: &Named) -> Result<PathBuf, String> {
+/// Fails if there is none.
+pub(crate) fn configuration(machine: &impl Machine, named: &Named) -> Result<PathBuf, InstallError> {
     if let Some(named) = &named.conf {
         return checked(machine.is_folder(named), named, "--hadoop-conf", "a folder");
     }
@@ -79,23 +94,18 @@ pub(crate) fn configuration(machine: &impl Machine, named: &Named) -> Result<Pat
     let home = machine.variable("HADOOP_HOME").map(|home| Path::new(&home).join("etc/hadoop"));
     let places: Vec<_> = home.into_iter().chain([PathBuf::from(CONF)]).collect();
     let found = places.iter().find(|place| machine.is_folder(place)).cloned();
-    found.ok_or_else(|| {
-        format!(
-            "there is no Hadoop configuration in {}: name its folder with --hadoop-conf or HADOOP_CONF_DIR",
-            listed(&places)
-        )
-    })
+    found.ok_or(InstallError::NoConfiguration(places))
 }
 
 /// The Hadoop Streaming jar that belongs to a `hadoop` command.
 ///
 /// # Errors
-/// Fails with one line: what is missing, where it was searched for, and how to name it.
+/// Fails if there is none.
 pub(crate) fn streaming_jar(
     machine: &impl Machine,
     named: &Named,
     command: &Path,
-) -> Result<PathBuf, String> {
+) -> Result<PathBuf, InstallError> {
     if let Some(named) = &named.jar {
         return checked(machine.is_file(named), named, "--streaming-jar", "a file");
     }
@@ -113,10 +123,7 @@ pub(crate) fn streaming_jar(
     }
     folders.dedup();
     let jar = folders.iter().find_map(|folder| jar_in(machine, folder));
-    jar.ok_or_else(|| {
-        let places = packaged.iter().chain(&folders).cloned().collect::<Vec<_>>();
-        format!("there is no Hadoop Streaming jar in {}: name it with --streaming-jar", listed(&places))
-    })
+    jar.ok_or_else(|| InstallError::NoJar(packaged.into_iter().chain(folders).collect()))
 }
 
 fn tools(home: &Path) -> PathBuf {
@@ -138,9 +145,17 @@ fn jar_in(machine: &impl Machine, folder: &Path) -> Option<PathBuf> {
     newest.map(|name| folder.join(name))
 }
 
-fn checked(is_there: bool, path: &Path, name: &str, thing: &str) -> Result<PathBuf, String> {
-    let refused = || format!("{name} names {}, which is not {thing} that can be read", path.display());
-    is_there.then(|| path.to_owned()).ok_or_else(refused)
+fn checked(
+    is_there: bool,
+    path: &Path,
+    by: &'static str,
+    thing: &'static str,
+) -> Result<PathBuf, InstallError> {
+    if is_there {
+        Ok(path.to_owned())
+    } else {
+        Err(InstallError::Misnamed { by, path: path.to_owned(), thing })
+    }
 }
 
 fn listed(places: &[PathBuf]) -> String {

@@ -6,12 +6,12 @@ use std::{
 };
 
 use super::{
-    capacity::{self, Sizes},
+    capacity::{self, FitError, Sizes},
     client,
-    conf::{self, Conf, DefaultFs, Surroundings},
-    http::{self, HttpError},
-    install::{self, Named, ThisMachine},
-    manager::{Info, Manager},
+    conf::{self, Conf, ConfError, DefaultFs, Surroundings},
+    http::{self, HttpError, TlsError},
+    install::{self, InstallError, Named, ThisMachine},
+    manager::{Info, Manager, scheduler::QueueError},
 };
 use crate::cluster::{ClusterOptions, WorkerSlots};
 
@@ -19,6 +19,39 @@ use crate::cluster::{ClusterOptions, WorkerSlots};
 const WORKER_MIB: u32 = 256;
 /// The workers to ask for if the free capacity is unknown. Those without room just wait.
 const UNKNOWN_ROOM: u32 = 8;
+
+/// Why there is no cluster that can be used. One line.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SiteError {
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    #[error(transparent)]
+    Conf(#[from] ConfError),
+    #[error("the Hadoop configuration in {} has no YARN", .0.display())]
+    NoYarn(PathBuf),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("the ResourceManager: {0}")]
+    Manager(#[source] HttpError),
+    #[error("no address of this machine reaches {}: set --listen to an address that workers can reach",
+        .0.join(", "))]
+    NoAddress(Vec<String>),
+}
+
+/// Why a cluster can run no job. One line.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoRoom {
+    #[error("the ResourceManager: {0}")]
+    Manager(#[from] HttpError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error("queue {0} of YARN is stopped: choose another with --yarn-queue")]
+    Stopped(String),
+    #[error("no node of the cluster is running (yarn node -list)")]
+    NoNodes,
+    #[error(transparent)]
+    Fit(#[from] FitError),
+}
 
 /// A cluster that can be used.
 pub(crate) struct Site {
@@ -30,7 +63,7 @@ pub(crate) struct Site {
     pub(super) client: http::Client,
     pub(super) manager: Manager,
     /// What the `ResourceManager` says of itself, or why it can't be asked.
-    about: Result<Info, String>,
+    about: Result<Info, HttpError>,
     pub(super) queue: Option<String>,
     pub(super) worker_mib: u32,
 }
@@ -40,22 +73,22 @@ impl Site {
     ///
     /// # Errors
     /// Fails with one line that says why there is none.
-    pub(crate) async fn find(wishes: &ClusterOptions) -> Result<Self, String> {
+    pub(crate) async fn find(wishes: &ClusterOptions) -> Result<Self, SiteError> {
         let named = Named { conf: wishes.hadoop_conf.clone(), jar: wishes.streaming_jar.clone() };
         let conf_dir = install::configuration(&ThisMachine, &named)?;
         let surroundings = surroundings();
         let user = surroundings.user.clone();
         let conf = conf::load(&conf_dir, surroundings)?;
         if !conf.has_yarn() {
-            return Err(format!("the Hadoop configuration in {} has no YARN", conf_dir.display()));
+            return Err(SiteError::NoYarn(conf_dir));
         }
         let client = http::Client::new(http::authorities(std::env::var_os("AWS_CA_BUNDLE").as_deref()))?;
         let manager =
             Manager::new(client.clone(), conf.resource_managers(), conf.history_server(), user.clone());
         let about = match manager.info().await {
             Ok(info) => Ok(info),
-            Err(error) if error.is_closed() => Err(error.to_string()),
-            Err(error) => return Err(format!("the ResourceManager: {error}")),
+            Err(error) if error.is_closed() => Err(error),
+            Err(error) => return Err(SiteError::Manager(error)),
         };
         let hadoop = install::command(&ThisMachine)?;
         let jar = install::streaming_jar(&ThisMachine, &named, &hadoop)?;
@@ -82,20 +115,19 @@ impl Site {
     ///
     /// # Errors
     /// Fails if the queue does not exist or takes no jobs, or if a container will never fit.
-    pub(crate) async fn worker_slots(&self) -> Result<WorkerSlots, String> {
+    pub(crate) async fn worker_slots(&self) -> Result<WorkerSlots, NoRoom> {
         if !self.is_open() {
             return Ok(WorkerSlots { workers: UNKNOWN_ROOM, is_shared: true });
         }
-        let told = |error: HttpError| format!("the ResourceManager: {error}");
-        let scheduler = self.manager.scheduler().await.map_err(told)?;
+        let scheduler = self.manager.scheduler().await?;
         let name = self.queue.clone().unwrap_or_else(|| self.conf.default_queue());
         let queue = scheduler.queue(&name)?;
         if let Some(queue) = queue.filter(|queue| !queue.is_running) {
-            return Err(format!("queue {} of YARN is stopped: choose another with --yarn-queue", queue.path));
+            return Err(NoRoom::Stopped(queue.path.clone()));
         }
-        let nodes = self.manager.nodes().await.map_err(told)?;
+        let nodes = self.manager.nodes().await?;
         if nodes.is_empty() {
-            return Err("no node of the cluster is running (yarn node -list)".to_owned());
+            return Err(NoRoom::NoNodes);
         }
         let sizes =
             Sizes::new(client::container_mb(u64::from(self.worker_mib)), &self.conf, scheduler.maximum_mb);
@@ -107,15 +139,10 @@ impl Site {
     ///
     /// # Errors
     /// Fails if no address of this machine reaches a `ResourceManager`.
-    pub(crate) fn own_address(&self) -> Result<SocketAddr, String> {
+    pub(crate) fn own_address(&self) -> Result<SocketAddr, SiteError> {
         let urls = self.conf.resource_managers();
         let found = urls.iter().find_map(|url| towards(url));
-        found.map(|ip| SocketAddr::from((ip, 0))).ok_or_else(|| {
-            format!(
-                "no address of this machine reaches {}: set --listen to an address that workers can reach",
-                urls.join(", ")
-            )
-        })
+        found.map(|ip| SocketAddr::from((ip, 0))).ok_or(SiteError::NoAddress(urls))
     }
 }
 
@@ -124,7 +151,7 @@ impl Site {
 ///
 /// # Errors
 /// Fails if there is a configuration that cannot be read.
-pub(crate) fn default_file_system(named: Option<&Path>) -> Result<Option<String>, String> {
+pub(crate) fn default_file_system(named: Option<&Path>) -> Result<Option<String>, ConfError> {
     let named = Named { conf: named.map(Path::to_owned), jar: None };
     let Ok(folder) = install::configuration(&ThisMachine, &named) else { return Ok(None) };
     let conf = conf::load(&folder, surroundings())?;

@@ -255,7 +255,7 @@ impl Watch {
     async fn remove_folder(&self, limit: Duration) {
         let why = match timeout(limit, self.hdfs.remove(&self.folder)).await {
             Ok(Ok(_)) => return,
-            Ok(Err(why)) => why,
+            Ok(Err(error)) => error.to_string(),
             Err(_) => format!(
                 "{} is still in HDFS: removing it took longer than {} s",
                 self.folder,

@@ -7,6 +7,7 @@ use std::{
 
 use engine::{
     export::{ExportState, Slowest},
+    rejection::ItemsDiffer,
     replay::State,
 };
 use jiff::Timestamp;
@@ -88,7 +89,7 @@ impl Finish<'_> {
             self.check_table().await?;
         }
         let at = commit.unwrap_or_else(|| Timestamp::now().to_string());
-        let export = state.export_json(run, journal.totals(), &at).map_err(Failure::Failed)?;
+        let export = state.export_json(run, journal.totals(), &at).map_err(miscounted)?;
         let marks = Marks::of(self.target, &export);
         let announce = async {
             check(journal, state, has_begun.then_some(&marks)).await?;
@@ -199,6 +200,11 @@ impl Ending for Finish<'_> {
     fn left_text(&self, why: &str) -> String {
         format!("{} could not be cleaned up: {why}", self.target)
     }
+}
+
+/// Not reached: a state whose counts differ is refused when it is replayed, and parts come with their steps.
+fn miscounted(ItemsDiffer { files, segments }: ItemsDiffer) -> Failure {
+    Failure::Failed(format!("internal error: files hold {files} items, segments gave {segments}"))
 }
 
 /// Journals why the export stops. If that fails, because the disk is full for example, cuts off what workers have

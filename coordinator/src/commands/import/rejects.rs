@@ -23,7 +23,7 @@ use job_aws::{Clients, Fault, FaultKind};
 use serde::Serialize;
 
 use crate::{failure::Failure, stop::Stop, store::blocking, text};
-use destination::Destination;
+use destination::{Destination, DestinationError};
 pub(crate) use destination::{NAMES_FOLDER, names_folder};
 use file::RejectFile;
 use upload::Upload;
@@ -205,13 +205,13 @@ impl Sink {
         let kind = match destination {
             Object::File { path } => {
                 let found = path.clone();
-                let open = move || {
+                let open = move || -> Result<Kind, DestinationError> {
                     let found = Destination::find(&found, is_ours)?;
                     let is_through = matches!(found, Destination::Through(_));
                     let file = RejectFile::start(found)?;
                     Ok(Kind::File { file, is_through })
                 };
-                let open = move || open().map_err(|why: String| Fault::new(FaultKind::Refused, why));
+                let open = move || open().map_err(|error| Fault::new(FaultKind::Refused, error.to_string()));
                 blocking(path, open).await.map_err(|fault| refused(fault.message))?
             }
             Object::S3 { bucket, key } => {

@@ -43,8 +43,8 @@ pub(super) fn check(
         if !there.contains(&*file.name) {
             defects.whole("missing");
         }
-        if let Err(why) = parts(file, export.compression == Compression::None) {
-            defects.whole(why);
+        if let Err(defect) = parts(file, export.compression == Compression::None) {
+            defects.whole(defect.to_string());
         }
         found.defects.extend(defects.into_lines());
     }

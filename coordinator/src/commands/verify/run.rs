@@ -73,10 +73,7 @@ impl Run {
         stop: CancellationToken,
     ) -> Result<Self, Fault> {
         // A thread that waits for S3 does not use its core.
-        let threads = match &store {
-            Store::S3(_) => 2 * cores() as usize,
-            Store::Files(_) => cores() as usize,
-        };
+        let threads = if store.is_on_file_system() { cores() as usize } else { 2 * cores() as usize };
         let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|at| format!("verify-{at}"));
         // A panic drops the sender of the file's result, which is reported as an error.
         let pool = pool.panic_handler(|_| {}).build();

@@ -2,6 +2,7 @@ use aws_sdk_dynamodb::operation::scan::ScanError;
 use aws_smithy_types::error::ErrorMetadata;
 
 use super::*;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 
 /// The fault for a reply that the SDK can't read.
 fn unread(status: u16, body: &'static str) -> Fault {
@@ -116,4 +117,31 @@ fn what_a_server_says_can_not_fill_the_terminal_or_steer_it() {
     let message = format!("\u{1b}[2J{}", "x".repeat(10_000));
     let fault = s3(400, "Odd\u{7}", &message, "");
     assert!(fault.message.len() < 600 && !fault.message.contains(char::is_control), "{}", fault.message);
+}
+
+/// A source of credentials that fails.
+#[derive(Debug)]
+struct Failing;
+
+impl ProvideCredentials for Failing {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err(CredentialsError::provider_error("the file is gone")))
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_cannot_be_loaded_are_known_by_the_type_of_the_error() {
+    let config = aws_config::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Failing))
+        .endpoint_url("http://127.0.0.1:9")
+        .build();
+    let error = aws_sdk_dynamodb::Client::new(&config).list_tables().send().await.unwrap_err();
+    let fault = Fault::of("dynamodb:ListTables", "all tables", "http://127.0.0.1:9", &error);
+    let said = "dynamodb:ListTables on all tables: no AWS credentials: the file is gone";
+    assert_eq!((fault.kind, fault.message.as_str()), (FaultKind::NoCredentials, said));
 }

@@ -3,26 +3,14 @@
 use std::{collections::HashSet, time::Duration};
 
 use job::{
-    ids::{Attempt, Segment, WorkerId},
+    ids::{Segment, WorkerId},
     task::{Lease, Mark, Position, Step, TotalSegments},
 };
 
-use crate::lease::{Leases, NotHeld};
-
-/// Why a step is not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum StepRejection {
-    #[error("segment {0} does not exist")]
-    UnknownSegment(Segment),
-    #[error("segment {0} is not leased to this worker, or attempt {1} of it is over")]
-    Stale(Segment, Attempt),
-    #[error("segment {segment} stands at page {at}; a step from page {from} would lose or double items")]
-    Gap { segment: Segment, at: u64, from: u64 },
-    #[error("segment {0} is done already")]
-    Done(Segment),
-    #[error("segment {0}: a mark that no segment gets to")]
-    Impossible(Segment),
-}
+use crate::{
+    lease::{Leases, NotHeld},
+    rejection::StepRejection,
+};
 
 /// More items than a segment can have. The bound keeps the sum over all segments within its type.
 const MAX_ITEMS: u64 = 1 << 40;

@@ -11,6 +11,7 @@ use job::{
 use super::segments::Segments;
 use crate::{
     part_files::{PartFile, PartFiles},
+    rejection::{FactRejection, ItemsDiffer},
     schedule::percent,
 };
 
@@ -36,34 +37,30 @@ impl ExportState {
     ///
     /// # Errors
     /// Fails if it can't be a fact of this export.
-    pub fn replay(&mut self, fact: Fact) -> Result<(), String> {
+    pub fn replay(&mut self, fact: Fact) -> Result<(), FactRejection> {
         match fact {
-            Fact::File(opened) => self.files.replay(opened).map_err(|why| why.to_string()),
+            Fact::File(opened) => self.files.replay(opened)?,
             Fact::Sealed(Sealed { part, steps }) => {
                 if let Some(part) = part {
-                    self.files.check_number(&part).map_err(|why| why.to_string())?;
+                    self.files.check_number(&part)?;
                     self.files.apply(part);
                 }
-                self.segments.replay(steps).map_err(|why| why.to_string())
+                self.segments.replay(steps)?;
             }
-            Fact::Fenced(file) => self.files.fenced(file).map_err(|why| why.to_string()),
-            Fact::Mark(segment, mark) => {
-                self.segments.replay_mark(segment, mark).map_err(|why| why.to_string())
-            }
-            _ => Err("an entry that does not belong to an export".into()),
+            Fact::Fenced(file) => self.files.fenced(file)?,
+            Fact::Mark(segment, mark) => self.segments.replay_mark(segment, mark)?,
+            _ => return Err(FactRejection::OtherJob("export")),
         }
+        Ok(())
     }
 
-    /// Checks that the replayed state is complete: every part comes with the steps whose items it holds.
+    /// Checks that every part comes with the steps whose items it holds.
     ///
     /// # Errors
     /// Fails if the files do not hold as many items as the segments have read.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), ItemsDiffer> {
         let (files, segments) = (self.files().iter().map(PartFile::items).sum::<u64>(), self.sealed_items());
-        if files == segments {
-            return Ok(());
-        }
-        Err(format!("contradicts earlier entries: files hold {files} items, and segments gave {segments}"))
+        if files == segments { Ok(()) } else { Err(ItemsDiffer { files, segments }) }
     }
 
     /// Ends the replay of a journal, so that the export can be resumed.
@@ -120,15 +117,11 @@ impl ExportState {
     ///
     /// # Errors
     /// Fails if the files do not hold as many items as the segments have read.
-    pub fn export_json(&self, run: &Run, totals: &Totals, at: &str) -> Result<ExportJson, String> {
+    pub fn export_json(&self, run: &Run, totals: &Totals, at: &str) -> Result<ExportJson, ItemsDiffer> {
         let begin = &self.begin;
         let with_items = self.files().iter().filter(|file| !file.parts.is_empty());
         let files: Vec<export_json::PartFile> = with_items.map(PartFile::recorded).collect();
-        let items = files.iter().map(|file| file.items).sum();
-        if items != self.sealed_items() {
-            let sealed = self.sealed_items();
-            return Err(format!("internal error: files hold {items} items, segments gave {sealed}"));
-        }
+        self.check()?;
         Ok(ExportJson {
             version: export_json::VERSION,
             tool: run.tool.clone(),
@@ -148,7 +141,7 @@ impl ExportState {
             },
             account: run.account.clone(),
             caller: run.caller.clone(),
-            items,
+            items: self.sealed_items(),
             bytes: files.iter().map(|file| file.bytes).sum(),
             line_bytes: self.files().iter().map(PartFile::line_bytes).sum(),
             read_units: totals.consumed.as_f64(),

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     part_files::PartFile,
+    rejection::Rejection,
     schedule::{Action, Reply, Work},
 };
 
@@ -64,19 +65,22 @@ impl ExportWork {
     }
 
     /// Accepts a part with all its steps, or nothing of it.
-    fn sealed(&mut self, now: Duration, id: WorkerId, sealed: Sealed) -> Result<Reply<ExportAction>, String> {
+    fn sealed(
+        &mut self,
+        now: Duration,
+        id: WorkerId,
+        sealed: Sealed,
+    ) -> Result<Reply<ExportAction>, Rejection> {
         let Sealed { part, steps } = &sealed;
         let items = steps.iter().map(|step| step.items).sum::<u64>();
         let ExportState { segments, files, .. } = &mut self.state;
         match part {
-            Some(part) if part.items != items => {
-                return Err("a part's items are not those of its steps".into());
-            }
-            None if items > 0 => return Err("items without a part".into()),
-            Some(part) => files.check(id, part).map_err(|why| why.to_string())?,
+            Some(part) if part.items != items => return Err(Rejection::OtherItems),
+            None if items > 0 => return Err(Rejection::NoPart),
+            Some(part) => files.check(id, part)?,
             None => {}
         }
-        segments.check(id, steps).map_err(|why| why.to_string())?;
+        segments.check(id, steps)?;
         let done = num_done(&sealed);
         self.facts.push(Fact::Sealed(sealed.clone()));
         if let Some(part) = sealed.part {
@@ -116,7 +120,7 @@ impl Work for ExportWork {
         now: Duration,
         worker: WorkerId,
         message: FromWorker,
-    ) -> Result<Reply<ExportAction>, String> {
+    ) -> Result<Reply<ExportAction>, Rejection> {
         match message {
             FromWorker::WantFile => {
                 let PartFile { id, name, .. } = self.state.files.assign(worker);
@@ -125,7 +129,7 @@ impl Work for ExportWork {
                 Ok(Reply::actions(vec![Action::Work(open)]))
             }
             FromWorker::Sealed(sealed) => self.sealed(now, worker, sealed),
-            _ => Err("sent a message that does not belong to an export".into()),
+            _ => Err(Rejection::OtherJob("export")),
         }
     }
 

@@ -9,6 +9,8 @@ use job::{
     split::Counts,
 };
 
+use crate::rejection::FactRejection;
+
 /// The progress of a split.
 #[derive(Clone, Debug)]
 struct Progress {
@@ -41,7 +43,7 @@ impl ImportState {
     ///
     /// # Errors
     /// Fails if it can't be a fact of this import.
-    pub fn replay(&mut self, fact: Fact) -> Result<(), String> {
+    pub fn replay(&mut self, fact: Fact) -> Result<(), FactRejection> {
         match fact {
             Fact::Checked(checked) => {
                 self.checked = Some(checked);
@@ -50,19 +52,19 @@ impl ImportState {
             Fact::Settled(settled) => {
                 let Settled { split, from, to, .. } = settled;
                 if split.0 >= self.begin.splits {
-                    return Err(format!("split {split} does not exist"));
+                    return Err(FactRejection::UnknownSplit(split));
                 }
-                let stands = self.splits.get(&split).map_or(from, |progress| progress.to);
-                if from != stands || to < from {
-                    return Err(format!("split {split} stands at {stands}, not at {from}"));
+                let at = self.splits.get(&split).map_or(from, |progress| progress.to);
+                if from != at || to < from {
+                    return Err(FactRejection::Gap { split, at, from });
                 }
                 if is_too_much(&settled.counts, self.counts) {
-                    return Err(format!("split {split} counts more than a backup holds"));
+                    return Err(FactRejection::TooMuch(split));
                 }
                 self.settled(&settled);
                 Ok(())
             }
-            _ => Err("an entry that does not belong to an import".into()),
+            _ => Err(FactRejection::OtherJob("import")),
         }
     }
 

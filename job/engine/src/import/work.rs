@@ -14,6 +14,7 @@ use job::{
 use super::state::ImportState;
 use crate::{
     lease::{Leases, NotHeld},
+    rejection::{AdvanceRejection, Rejection},
     schedule::{Action, Reply, Work},
 };
 use job::counted::count_of;
@@ -130,22 +131,18 @@ impl ImportWork {
         now: Duration,
         worker: WorkerId,
         advance: Advance,
-    ) -> Result<Reply<ImportAction>, String> {
+    ) -> Result<Reply<ImportAction>, Rejection> {
         let Advance { split, attempt, from, to, done, counts, ref rejects } = advance;
         let number = split.0 as usize;
         let mark = *self.leases.held(worker, number, attempt).map_err(|why| match why {
-            NotHeld::Unknown => format!("split {split} does not exist"),
-            NotHeld::Stale => {
-                format!("split {split} is not leased to this worker, or attempt {attempt} of it is over")
-            }
+            NotHeld::Unknown => AdvanceRejection::UnknownSplit(split),
+            NotHeld::Stale => AdvanceRejection::Stale(split, attempt),
         })?;
         if from != mark || to < from {
-            return Err(format!(
-                "split {split} stands at {mark}; an advance from {from} to {to} would lose or double lines"
-            ));
+            return Err(AdvanceRejection::Gap { split, at: mark, from, to }.into());
         }
         if rejects.iter().any(|reject| !(from..to).contains(&reject.offset)) {
-            return Err(format!("split {split}: a line is rejected that is not between {from} and {to}"));
+            return Err(AdvanceRejection::LineElsewhere { split, from, to }.into());
         }
         self.leases.advance(number, to, done, now);
         self.counts += counts;
@@ -200,10 +197,10 @@ impl Work for ImportWork {
         now: Duration,
         worker: WorkerId,
         message: FromWorker,
-    ) -> Result<Reply<ImportAction>, String> {
+    ) -> Result<Reply<ImportAction>, Rejection> {
         match message {
             FromWorker::Advance(advance) => self.advance(now, worker, advance),
-            _ => Err("sent a message that does not belong to an import".into()),
+            _ => Err(Rejection::OtherJob("import")),
         }
     }
 

@@ -8,7 +8,7 @@ use job::{
     journal::Fact,
 };
 
-use crate::rate::Limits;
+use crate::{rate::Limits, rejection::Rejection};
 
 /// The tasks of a job and their progress.
 pub trait Work {
@@ -26,13 +26,13 @@ pub trait Work {
     /// Handles a message from a worker about its tasks. A message that fails has no effect.
     ///
     /// # Errors
-    /// Fails if the worker must be disconnected; the error says why.
+    /// Fails if the worker must be disconnected.
     fn said(
         &mut self,
         now: Duration,
         worker: WorkerId,
         message: FromWorker,
-    ) -> Result<Reply<Self::Action>, String>;
+    ) -> Result<Reply<Self::Action>, Rejection>;
 
     /// Handles an event.
     fn happened(&mut self, event: Self::Event) -> Vec<Action<Self::Action>>;

@@ -15,11 +15,16 @@ const BZIP2: [&[u8]; 2] = [&[0x31, 0x41, 0x59, 0x26, 0x53, 0x59], &[0x17, 0x72, 
 const ZLIB: [u8; 4] = [0x01, 0x5e, 0x9c, 0xda];
 pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
+/// Bytes that are neither text nor a known compression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is neither text nor a known compression")]
+pub struct UnknownCodec;
+
 /// The compression of an object by its first bytes: 64 KiB, or all there are.
 ///
 /// # Errors
-/// Fails if it is neither text nor a known compression; the error says why.
-pub fn detect(first_bytes: &[u8]) -> Result<Codec, String> {
+/// Fails if it is neither text nor a known compression.
+pub fn detect(first_bytes: &[u8]) -> Result<Codec, UnknownCodec> {
     match first_bytes {
         [0x50..=0x5f, rest @ ..] if rest.starts_with(ZSTD_SKIPPABLE) => return Ok(Codec::Zstd),
         [b'B', b'Z', b'h', b'1'..=b'9', rest @ ..]
@@ -40,7 +45,7 @@ pub fn detect(first_bytes: &[u8]) -> Result<Codec, String> {
     match blocks::compression(first_bytes) {
         Some(Compression::Snappy) => Ok(Codec::Snappy),
         Some(Compression::Lz4) => Ok(Codec::Lz4),
-        None => Err("it is neither text nor a known compression".to_owned()),
+        None => Err(UnknownCodec),
     }
 }
 

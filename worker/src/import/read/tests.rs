@@ -73,7 +73,7 @@ fn read_of(lease: &SplitLease, object: &[u8]) -> (Result<u64, String>, Seen) {
     let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
     let mut seen = Seen::default();
     let bytes = Box::new(io::Cursor::new(object[range].to_vec()));
-    let end = read(lease, bytes, &mut decoder, &mut seen);
+    let end = read(lease, bytes, &mut decoder, &mut seen).map_err(|error| error.to_string());
     (end, seen)
 }
 

@@ -75,7 +75,7 @@ fn without_a_queue_the_cluster_has_its_way() {
 #[test]
 fn a_worker_at_a_path_that_hadoop_cannot_take_is_refused() {
     for path in ["/opt/a,b/worker", "/opt/a b/worker", "/opt/a#b", "/opt/a%20b", "worker"] {
-        let refused = Submission { worker: path.into(), ..submission() }.arguments().unwrap_err();
+        let refused = Submission { worker: path.into(), ..submission() }.arguments().unwrap_err().to_string();
         assert!(refused.starts_with(&format!("{path} cannot be sent to the nodes: ")), "{refused}");
     }
 }

@@ -5,25 +5,24 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Conf, ConfFile, FILES, Surroundings};
+use super::{Conf, ConfError, ConfFile, FILES, Surroundings};
 
 /// Reads the configuration in a folder. Files may be missing.
 ///
 /// # Errors
-/// Fails with one line if a file cannot be read or is not XML, or if the folder has none of the files.
-pub(crate) fn load(folder: &Path, surroundings: Surroundings) -> Result<Conf, String> {
+/// Fails if a file cannot be read or is not XML, or if the folder has none of the files.
+pub(crate) fn load(folder: &Path, surroundings: Surroundings) -> Result<Conf, ConfError> {
     let mut found: Vec<(PathBuf, String)> = Vec::new();
     for name in FILES {
         let path = folder.join(name);
         match std::fs::read_to_string(&path) {
             Ok(text) => found.push((path, text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(format!("{}: {error}", path.display())),
+            Err(error) => return Err(ConfError::Unreadable { file: path.display().to_string(), error }),
         }
     }
     if found.is_empty() {
-        let (folder, names) = (folder.display(), FILES.join(", "));
-        return Err(format!("{folder} is not a Hadoop configuration: it has none of {names}"));
+        return Err(ConfError::Missing { folder: folder.display().to_string() });
     }
     let found: Vec<_> = found.iter().map(|(path, text)| (path.display().to_string(), text)).collect();
     let files: Vec<_> = found.iter().map(|(name, text)| ConfFile { name, text }).collect();

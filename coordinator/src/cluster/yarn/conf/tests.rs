@@ -63,7 +63,7 @@ fn comments_cdata_attributes_and_includes_are_read_as_hadoop_reads_them() {
 fn what_is_not_xml_is_named_with_its_file() {
     let error = |text| {
         let files = [ConfFile { name: "/etc/hadoop/conf/yarn-site.xml", text }];
-        Conf::new(&files, Surroundings::default()).unwrap_err()
+        Conf::new(&files, Surroundings::default()).unwrap_err().to_string()
     };
     let cut = error("<configuration>\n<property><name>a</nam");
     assert!(cut.starts_with("/etc/hadoop/conf/yarn-site.xml: not XML: "), "{cut}");
@@ -75,7 +75,7 @@ fn what_is_not_xml_is_named_with_its_file() {
 #[test]
 fn a_folder_without_files_is_no_configuration() {
     let folder = tempfile::tempdir().unwrap();
-    let error = load(folder.path(), Surroundings::default()).unwrap_err();
+    let error = load(folder.path(), Surroundings::default()).unwrap_err().to_string();
     assert!(error.ends_with("it has none of core-site.xml, mapred-site.xml, yarn-site.xml, hdfs-site.xml"));
     std::fs::write(folder.path().join("yarn-site.xml"), site(&[("a", "1")])).unwrap();
     assert_eq!(load(folder.path(), Surroundings::default()).unwrap().get("a").as_deref(), Some("1"));

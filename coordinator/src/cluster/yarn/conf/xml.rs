@@ -11,16 +11,24 @@ pub(super) struct Property {
     pub(super) is_final: bool,
 }
 
+/// Text that is not a configuration file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum XmlError {
+    #[error("not XML: {0}")]
+    Malformed(#[from] roxmltree::Error),
+    #[error("not a Hadoop configuration: its root is <{0}>, not <configuration>")]
+    Root(String),
+}
+
 /// All properties of a file, in order. Fields are elements or, since Hadoop 2.9, attributes.
-pub(super) fn properties(text: &str) -> Result<Vec<Property>, String> {
+pub(super) fn properties(text: &str) -> Result<Vec<Property>, XmlError> {
     // An XML declaration must come first, but editors put a byte order mark before it.
     let text = text.trim_start_matches('\u{feff}');
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
-    let document = Document::parse_with_options(text, options).map_err(|why| format!("not XML: {why}"))?;
+    let document = Document::parse_with_options(text, options)?;
     let root = document.root_element();
     if !root.has_tag_name("configuration") {
-        let found = root.tag_name().name();
-        return Err(format!("not a Hadoop configuration: its root is <{found}>, not <configuration>"));
+        return Err(XmlError::Root(root.tag_name().name().to_owned()));
     }
     let properties = root.descendants().filter(|node| node.has_tag_name("property"));
     Ok(properties.filter_map(property).collect())

@@ -18,10 +18,15 @@ pub(crate) fn authorities(bundle: Option<&OsStr>) -> RootCertStore {
     authorities
 }
 
-pub(super) fn config(authorities: RootCertStore) -> Result<ClientConfig, String> {
+/// TLS can't be used at all.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS: {0}")]
+pub(crate) struct TlsError(#[source] Error);
+
+pub(super) fn config(authorities: RootCertStore) -> Result<ClientConfig, TlsError> {
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS: {error}"))?;
+        .map_err(TlsError)?;
     Ok(config.with_root_certificates(authorities).with_no_client_auth())
 }
 

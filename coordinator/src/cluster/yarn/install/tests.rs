@@ -53,7 +53,7 @@ fn the_command_is_named_or_at_home_or_in_the_path() {
 
 #[test]
 fn a_missing_command_says_where_it_was_looked_for() {
-    let missing = |variables: &[_]| command(&fake(variables, &[])).unwrap_err();
+    let missing = |variables: &[_]| command(&fake(variables, &[])).unwrap_err().to_string();
     assert_eq!(missing(&[("HADOOP_CMD", "/x")]), "HADOOP_CMD names /x, which is not an executable file");
     assert_eq!(
         missing(&[("PATH", "/bin"), ("HADOOP_HOME", "/opt/h")]),
@@ -75,9 +75,9 @@ fn the_configuration_is_named_or_at_home_or_where_packages_put_it() {
     assert_eq!(found(&[("HADOOP_HOME", "/opt/h")]), Path::new("/opt/h/etc/hadoop"));
     assert_eq!(found(&[]), Path::new("/etc/hadoop/conf"));
     let named = Named { conf: Some("/no".into()), jar: None };
-    let refused = configuration(&machine(&[]), &named).unwrap_err();
+    let refused = configuration(&machine(&[]), &named).unwrap_err().to_string();
     assert_eq!(refused, "--hadoop-conf names /no, which is not a folder that can be read");
-    let missing = configuration(&fake(&[], &[]), &Named::default()).unwrap_err();
+    let missing = configuration(&fake(&[], &[]), &Named::default()).unwrap_err().to_string();
     assert_eq!(
         missing,
         "there is no Hadoop configuration in /etc/hadoop/conf: name its folder with --hadoop-conf or \
@@ -103,7 +103,7 @@ fn the_jar_is_where_packages_put_it_or_in_a_release() {
     linked.links.insert("/usr/bin/hadoop", "/opt/h/bin/hadoop");
     assert_eq!(found(&linked).unwrap(), lib[0]);
     assert_eq!(
-        found(&fake(&[("HADOOP_HOME", "/opt/h")], &[])).unwrap_err(),
+        found(&fake(&[("HADOOP_HOME", "/opt/h")], &[])).unwrap_err().to_string(),
         "there is no Hadoop Streaming jar in /usr/lib/hadoop-mapreduce/hadoop-streaming.jar, \
          /usr/lib/hadoop/hadoop-streaming.jar, /opt/h/share/hadoop/tools/lib, /usr/share/hadoop/tools/lib, \
          /hadoop-mapreduce: name it with --streaming-jar"

@@ -69,6 +69,20 @@ impl Queue {
     }
 }
 
+/// Why a queue takes no job.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum QueueError {
+    #[error(
+        "queue {name} does not exist or is not a leaf queue: --yarn-queue must be one of {}",
+        queues.join(", ")
+    )]
+    Unknown { name: String, queues: Vec<String> },
+    #[error("queue {0} is stopped: it takes no jobs")]
+    Stopped(String),
+    #[error("queue {path} is full: it has {now} of {most} applications")]
+    Full { path: String, now: u64, most: u64 },
+}
+
 /// All queues that take applications.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scheduler {
@@ -103,26 +117,22 @@ impl Scheduler {
     /// unknown.
     ///
     /// # Errors
-    /// Fails with one line if there is no such queue (and lists the queues), if it takes no applications, or if it is
-    /// full.
-    pub(crate) fn queue(&self, name: &str) -> Result<Option<&Queue>, String> {
+    /// Fails if there is no such queue, if it takes no applications, or if it is full.
+    pub(crate) fn queue(&self, name: &str) -> Result<Option<&Queue>, QueueError> {
         let path =
             self.queues.iter().find(|queue| queue.path == name || queue.path == format!("root.{name}"));
         let Some(queue) = path.or_else(|| self.queues.iter().find(|queue| queue.name() == name)) else {
             if self.kind != Kind::Capacity {
                 return Ok(None);
             }
-            let names: Vec<_> = self.queues.iter().map(|queue| queue.path.as_str()).collect();
-            return Err(format!(
-                "queue {name} does not exist or is not a leaf queue: --yarn-queue must be one of {}",
-                names.join(", ")
-            ));
+            let queues = self.queues.iter().map(|queue| queue.path.clone()).collect();
+            return Err(QueueError::Unknown { name: name.to_owned(), queues });
         };
         if !queue.is_running {
-            return Err(format!("queue {} is stopped: it takes no jobs", queue.path));
+            return Err(QueueError::Stopped(queue.path.clone()));
         }
         if let Some((now, most)) = queue.applications.filter(|_| queue.is_full()) {
-            return Err(format!("queue {} is full: it has {now} of {most} applications", queue.path));
+            return Err(QueueError::Full { path: queue.path.clone(), now, most });
         }
         Ok(Some(queue))
     }

@@ -54,35 +54,76 @@ impl Before {
     }
 }
 
+/// Why rejected lines can't be written to a path.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DestinationError {
+    #[error("{NAMES_FOLDER}")]
+    NamesFolder,
+    #[error("{IS_MARK}")]
+    IsMark,
+    #[error("{IS_FOLDER}")]
+    IsFolder,
+    #[error("exists already; name another file or remove it")]
+    Exists,
+    #[error("is a disk; name a file on it")]
+    Disk,
+    #[error("{}", why_not(error, path))]
+    NoFile {
+        #[source]
+        error: io::Error,
+        path: PathBuf,
+    },
+    #[error("there is no such device or terminal; name a file")]
+    NoDevice(#[source] io::Error),
+    #[error("is a FIFO without a reader, or a socket: tablehaul cannot write to it")]
+    NoReader(#[source] io::Error),
+    #[error("no permission to write to it; name a file")]
+    NotPermitted(#[source] io::Error),
+    #[error("cannot be opened: {0}")]
+    NotOpened(#[source] io::Error),
+    #[error("descriptor {0} is open for reading; open it for writing")]
+    OnlyRead(u32),
+    #[error("tablehaul was started without an open descriptor {0}; name a file")]
+    NotGiven(u32),
+    #[error("{0}")]
+    Flags(#[source] Errno),
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+impl DestinationError {
+    fn no_file(error: io::Error, path: &Path) -> Self {
+        Self::NoFile { error, path: path.to_owned() }
+    }
+}
+
 impl Destination {
     /// Looks at a path. Accepts only an empty file for replacement, unless `is_ours` says that an earlier run has
     /// written it.
     ///
     /// # Errors
-    /// Fails if nothing can be written there. The message is for the user.
-    pub(super) fn find(path: &Path, is_ours: bool) -> Result<Self, String> {
-        let (path, is_of_process) = follow(path).map_err(|error| why_not(&error, path))?;
+    /// Fails if nothing can be written there.
+    pub(super) fn find(path: &Path, is_ours: bool) -> Result<Self, DestinationError> {
+        let (path, is_of_process) = follow(path).map_err(|error| DestinationError::no_file(error, path))?;
         // One that is not open is not there either.
         if is_of_process || own_number(&path).is_some() {
             return through(&path);
         }
         if names_folder(&path.to_string_lossy()) {
-            return Err(NAMES_FOLDER.into());
+            return Err(DestinationError::NamesFolder);
         }
         // Also through a link among its folders.
         let folder = path.parent().and_then(|folder| fs::canonicalize(folder).ok());
         let real = folder.zip(path.file_name()).map(|(folder, name)| folder.join(name));
         if is_mark(&path.to_string_lossy()) || real.is_some_and(|real| is_mark(&real.to_string_lossy())) {
-            return Err(IS_MARK.into());
+            return Err(DestinationError::IsMark);
         }
         let before = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(why_not(&error, &path)),
-            Ok(there) if there.is_dir() => return Err(IS_FOLDER.into()),
+            Err(error) => return Err(DestinationError::no_file(error, &path)),
+            Ok(there) if there.is_dir() => return Err(DestinationError::IsFolder),
             Ok(there) if !there.is_file() => return through(&path),
-            Ok(there) if there.len() > 0 && !is_ours => {
-                return Err("exists already; name another file or remove it".into());
-            }
+            Ok(there) if there.len() > 0 && !is_ours => return Err(DestinationError::Exists),
             Ok(there) => Some(Before::of(&there)),
         };
         Ok(Self::File(Target { path, before }))
@@ -143,32 +184,30 @@ fn follow(path: &Path) -> io::Result<(PathBuf, bool)> {
 }
 
 /// Opens what is written to directly.
-fn through(path: &Path) -> Result<Destination, String> {
+fn through(path: &Path) -> Result<Destination, DestinationError> {
     if let Some(number) = own_number(path) {
         if let Some(output) = own_output(number) {
-            return output.map(Destination::Through).map_err(|error| error.to_string());
+            return Ok(Destination::Through(output?));
         }
         must_be_given(number)?;
     }
-    let there = fs::metadata(path).map_err(|error| why_not(&error, path))?.file_type();
+    let there = fs::metadata(path).map_err(|error| DestinationError::no_file(error, path))?.file_type();
     if there.is_dir() {
-        return Err(IS_FOLDER.into());
+        return Err(DestinationError::IsFolder);
     }
     if there.is_block_device() {
-        return Err("is a disk; name a file on it".into());
+        return Err(DestinationError::Disk);
     }
-    let words = |error: io::Error| match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
-        Errno::ENXIO | Errno::ENODEV if there.is_char_device() => {
-            "there is no such device or terminal; name a file".to_owned()
-        }
-        Errno::ENXIO => "is a FIFO without a reader, or a socket: tablehaul cannot write to it".to_owned(),
-        Errno::EACCES | Errno::EPERM | Errno::EROFS => "no permission to write to it; name a file".to_owned(),
-        _ => format!("cannot be opened: {error}"),
+    let refused = |error: io::Error| match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
+        Errno::ENXIO | Errno::ENODEV if there.is_char_device() => DestinationError::NoDevice(error),
+        Errno::ENXIO => DestinationError::NoReader(error),
+        Errno::EACCES | Errno::EPERM | Errno::EROFS => DestinationError::NotPermitted(error),
+        _ => DestinationError::NotOpened(error),
     };
     // Does not wait for a reader of a FIFO. Appends, in case it is a regular file after all.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let file = OpenOptions::new().append(true).custom_flags(flags.bits()).open(path).map_err(words)?;
-    wait_when_full(&file).map_err(|error| error.to_string())?;
+    let file = OpenOptions::new().append(true).custom_flags(flags.bits()).open(path).map_err(refused)?;
+    wait_when_full(&file).map_err(DestinationError::Flags)?;
     Ok(Destination::Through(file))
 }
 
@@ -201,8 +240,8 @@ fn own_output(number: u32) -> Option<io::Result<File>> {
 /// connections, its locks and its journal.
 ///
 /// # Errors
-/// Fails if that is not so. The message is for the user.
-fn must_be_given(number: u32) -> Result<(), String> {
+/// Fails if that is not so.
+fn must_be_given(number: u32) -> Result<(), DestinationError> {
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
     let flags =
@@ -211,9 +250,9 @@ fn must_be_given(number: u32) -> Result<(), String> {
         // All that this process opens is closed for the programs that it starts, so it was not given either.
         Some(flags) if !flags.contains(OFlag::O_CLOEXEC) => match flags & OFlag::O_ACCMODE {
             OFlag::O_WRONLY | OFlag::O_RDWR => Ok(()),
-            _ => Err(format!("descriptor {number} is open for reading; open it for writing")),
+            _ => Err(DestinationError::OnlyRead(number)),
         },
-        _ => Err(format!("tablehaul was started without an open descriptor {number}; name a file")),
+        _ => Err(DestinationError::NotGiven(number)),
     }
 }
 
@@ -245,7 +284,7 @@ mod tests {
         };
         assert_eq!(path, at("real/rejects"));
         symlink("circle", at("circle")).unwrap();
-        assert!(Destination::find(&at("circle"), false).unwrap_err().contains("in a circle"));
+        assert!(Destination::find(&at("circle"), false).unwrap_err().to_string().contains("in a circle"));
     }
 
     #[test]
@@ -253,12 +292,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("there");
         fs::write(&path, "x").unwrap();
-        assert!(Destination::find(&path, false).unwrap_err().contains("exists already"));
+        assert!(Destination::find(&path, false).unwrap_err().to_string().contains("exists already"));
         assert!(matches!(
             Destination::find(&path, true),
             Ok(Destination::File(Target { before: Some(_), .. }))
         ));
-        assert!(Destination::find(folder.path(), true).unwrap_err().contains("is a folder"));
+        assert!(Destination::find(folder.path(), true).unwrap_err().to_string().contains("is a folder"));
     }
 
     #[test]
@@ -267,13 +306,13 @@ mod tests {
         assert!(matches!(Destination::find(Path::new("/dev/null"), false), Ok(Destination::Through(_))));
         let fifo = folder.path().join("fifo");
         mkfifo(&fifo, Mode::S_IRWXU).unwrap();
-        assert!(Destination::find(&fifo, false).unwrap_err().contains("without a reader"));
+        assert!(Destination::find(&fifo, false).unwrap_err().to_string().contains("without a reader"));
         let _reader =
             OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&fifo).unwrap();
         assert!(matches!(Destination::find(&fifo, false), Ok(Destination::Through(_))));
         let socket = folder.path().join("socket");
         let _listener = UnixListener::bind(&socket).unwrap();
-        assert!(Destination::find(&socket, false).unwrap_err().contains("socket"));
+        assert!(Destination::find(&socket, false).unwrap_err().to_string().contains("socket"));
         let own = folder.path().join("stdout");
         symlink("/proc/self/fd/1", &own).unwrap();
         assert!(matches!(Destination::find(&own, false), Ok(Destination::Through(_))));
@@ -285,7 +324,7 @@ mod tests {
         let at = |name: &str| PathBuf::from(format!("{}/{name}", folder.path().display()));
         symlink("no/such/", at("link")).unwrap();
         for name in ["new/", "new/.", "new/..", "new//", "link", ".", ".."] {
-            let why = Destination::find(&at(name), false).unwrap_err();
+            let why = Destination::find(&at(name), false).unwrap_err().to_string();
             assert!(why.contains("a folder"), "{name}: {why}");
         }
         fs::write(at("file"), "").unwrap();
@@ -294,7 +333,7 @@ mod tests {
             ("file/x", "/file is not a folder"),
             (&"x".repeat(300)[..], "too long"),
         ] {
-            let why = Destination::find(&at(name), false).unwrap_err();
+            let why = Destination::find(&at(name), false).unwrap_err().to_string();
             assert!(why.contains(said), "{name}: {why}");
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
@@ -318,7 +357,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         // As the standard library opens it: for this process alone.
         let own = File::create(folder.path().join("own")).unwrap();
-        let refused = |path: &str| Destination::find(Path::new(path), false).unwrap_err();
+        let refused = |path: &str| Destination::find(Path::new(path), false).unwrap_err().to_string();
         let why = refused(&format!("/dev/fd/{}", own.as_raw_fd()));
         assert!(why.contains("started without an open descriptor"), "{why}");
         assert!(refused("/dev/fd/9999").contains("started without an open descriptor 9999"));

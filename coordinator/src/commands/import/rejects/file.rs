@@ -19,7 +19,7 @@ use nix::{
 use tempfile::NamedTempFile;
 use tokio::sync::{mpsc, oneshot};
 
-use super::destination::{Before, Destination, Target, why_not};
+use super::destination::{Before, Destination, DestinationError, Target};
 
 /// The prefix of an unfinished file that needs a name.
 const PREFIX: &str = ".tablehaul-rejects-";
@@ -46,8 +46,8 @@ impl RejectFile {
     /// Starts the thread.
     ///
     /// # Errors
-    /// Fails if the file can't be written there. The message is for the user.
-    pub(super) fn start(destination: Destination) -> Result<Self, String> {
+    /// Fails if the file can't be written there.
+    pub(super) fn start(destination: Destination) -> Result<Self, DestinationError> {
         let mut writer = Writer::new(destination)?;
         let (orders, mut queue) = mpsc::channel::<(Order, oneshot::Sender<_>)>(1);
         let write = move || {
@@ -71,7 +71,7 @@ impl RejectFile {
             }
         };
         // The thread is not joined: a write to a FIFO that nobody reads never returns.
-        thread::Builder::new().name("rejects".into()).spawn(write).map_err(|error| error.to_string())?;
+        thread::Builder::new().name("rejects".into()).spawn(write)?;
         Ok(Self { orders })
     }
 
@@ -104,12 +104,12 @@ enum Writer {
 }
 
 impl Writer {
-    fn new(destination: Destination) -> Result<Self, String> {
+    fn new(destination: Destination) -> Result<Self, DestinationError> {
         match destination {
             Destination::Through(file) => Ok(Self::Through(file)),
             Destination::File(target) => match Making::begin(target.folder()) {
                 Ok(making) => Ok(Self::Beside(making, target)),
-                Err(error) => Err(why_not(&error, &target.path)),
+                Err(error) => Err(DestinationError::NoFile { error, path: target.path }),
             },
         }
     }

@@ -19,7 +19,7 @@ use aws_smithy_types::base64;
 use engine::part_files::PartFile;
 use job_aws::{Fault, FaultKind};
 
-use super::s3::Prefix;
+use super::Prefix;
 
 /// The pauses between looks for an object whose upload was just completed.
 const APPEARS_WITHIN: [Duration; 3] =
@@ -81,7 +81,7 @@ fn checksum(file: &PartFile) -> String {
 impl Prefix {
     /// The message for a file whose upload no longer exists.
     pub(super) fn gone(&self, file: &PartFile) -> String {
-        let url = self.target().url(&file.name);
+        let url = self.target.url(&file.name);
         format!("the multipart upload of {url} is gone: it was aborted, perhaps by a lifecycle rule")
     }
 

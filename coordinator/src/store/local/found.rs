@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use job::fingerprint::Fingerprint;
 use nix::sys::statfs::{FUSE_SUPER_MAGIC, FsType, SMB_SUPER_MAGIC, statfs};
 
-use super::Entry;
+use crate::store::Entry;
 
 /// The entry of a listing.
 pub(super) fn found(name: String, metadata: &fs::Metadata, has_lasting_inodes: bool) -> Entry {

@@ -57,9 +57,9 @@ async fn what_a_paused_worker_writes_after_it_was_cut_off_reaches_no_file() {
         // Earlier versions lock nothing, so it is unknown whether their worker still writes.
         let mut of_worker = if is_locked { filled(&path, "") } else { File::create_new(&path).unwrap() };
         of_worker.write_all(b"sealed\nnot sealed\n").unwrap();
-        directory.fence(file.clone()).await.unwrap();
+        directory.fence(&file).unwrap();
         of_worker.write_all(b"late\n").unwrap();
-        directory.complete(file.clone()).await.unwrap();
+        directory.complete(&file).unwrap();
         of_worker.write_all(b"later\n").unwrap();
         assert_eq!(fs::read(folder.path().join(&*file.name)).unwrap(), b"sealed\n");
         assert_eq!(names(folder.path()), 1, "nothing else is left");
@@ -73,14 +73,14 @@ async fn a_file_whose_worker_is_gone_is_cut_where_it_is_and_needs_no_room() {
     let path = hidden(folder.path(), &file);
     drop(filled(&path, "sealed\nnot sealed\n"));
     let before = fs::metadata(&path).unwrap().ino();
-    directory.fence(file.clone()).await.unwrap();
+    directory.fence(&file).unwrap();
     assert_eq!(
         (fs::metadata(&path).unwrap().ino(), fs::read(&path).unwrap()),
         (before, b"sealed\n".to_vec())
     );
     // Once more, as another coordinator does if this one has died.
-    directory.fence(file.clone()).await.unwrap();
-    directory.complete(file).await.unwrap();
+    directory.fence(&file).unwrap();
+    directory.complete(&file).unwrap();
 }
 
 #[tokio::test]
@@ -90,8 +90,8 @@ async fn a_file_that_has_another_name_too_is_not_cut() {
     let other = folder.path().join("other");
     fs::write(&other, "sealed\nprecious\n").unwrap();
     fs::hard_link(&other, hidden(folder.path(), &file)).unwrap();
-    directory.fence(file.clone()).await.unwrap();
-    directory.complete(file.clone()).await.unwrap();
+    directory.fence(&file).unwrap();
+    directory.complete(&file).unwrap();
     assert_eq!(fs::read(&other).unwrap(), b"sealed\nprecious\n");
     assert_eq!(fs::read(folder.path().join(&*file.name)).unwrap(), b"sealed\n");
 }
@@ -101,8 +101,8 @@ async fn a_file_without_a_sealed_part_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (directory, file) = (Directory::new(folder.path().into()), sealed(""));
     fs::write(hidden(folder.path(), &file), "not sealed\n").unwrap();
-    directory.fence(file.clone()).await.unwrap();
-    directory.complete(file).await.unwrap();
+    directory.fence(&file).unwrap();
+    directory.complete(&file).unwrap();
     assert_eq!(names(folder.path()), 0);
 }
 
@@ -127,7 +127,7 @@ async fn a_file_that_lost_sealed_bytes_is_not_made_visible() {
                 "{lost}"
             );
         }
-        for tried in [directory.complete(file.clone()).await, directory.fence(file.clone()).await] {
+        for tried in [directory.complete(&file), directory.fence(&file)] {
             assert_eq!(tried.unwrap_err().kind, FaultKind::Lost);
         }
         assert!(!folder.path().join(&*file.name).exists());
@@ -135,7 +135,7 @@ async fn a_file_that_lost_sealed_bytes_is_not_made_visible() {
     // A file that was completed before has lost nothing.
     fs::write(folder.path().join(&*file.name), "sealed\n").unwrap();
     assert_eq!(directory.lost(std::slice::from_ref(&file), true).unwrap(), None);
-    directory.complete(file).await.unwrap();
+    directory.complete(&file).unwrap();
 }
 
 /// A file that its worker has filled and said so.
@@ -173,7 +173,7 @@ async fn a_file_that_no_longer_holds_what_its_worker_wrote_is_not_made_visible()
         change(&hidden(folder.path(), &file), "foreign");
         let lost = directory.lost(std::slice::from_ref(&file), false).unwrap().unwrap_or_default();
         assert!(lost.ends_with("another process changed or replaced it"), "{lost}");
-        for tried in [directory.fence(file.clone()).await, directory.complete(file.clone()).await] {
+        for tried in [directory.fence(&file), directory.complete(&file)] {
             assert_eq!(tried.unwrap_err().kind, FaultKind::Lost);
         }
         assert!(!folder.path().join(&*file.name).exists());
@@ -193,9 +193,9 @@ async fn a_file_that_holds_what_its_worker_wrote_is_completed_also_if_it_is_a_co
         if !is_full {
             write_into(&path, "sealed\nmore\n");
             assert_eq!(directory.lost(std::slice::from_ref(&file), false).unwrap(), None);
-            directory.fence(file.clone()).await.unwrap();
+            directory.fence(&file).unwrap();
         }
-        directory.complete(file.clone()).await.unwrap();
+        directory.complete(&file).unwrap();
         assert_eq!(fs::read(folder.path().join(&*file.name)).unwrap(), b"sealed\n");
     }
 }
@@ -212,8 +212,8 @@ async fn a_link_under_the_name_of_a_part_file_is_not_followed() {
         lost.is_some_and(|lost| lost.contains("is a symbolic link, and this export did not put it there"))
     );
     for tried in [
-        directory.fence(file.clone()).await,
-        directory.complete(file.clone()).await,
+        directory.fence(&file),
+        directory.complete(&file),
         directory.abort(&file, true),
         directory.check_hidden(std::slice::from_ref(&file)),
     ] {
@@ -231,7 +231,7 @@ async fn what_another_has_put_under_the_visible_name_is_neither_written_over_nor
     let visible = folder.path().join(&*file.name);
     fs::write(hidden(folder.path(), &file), "sealed\n").unwrap();
     fs::write(&visible, "another's").unwrap();
-    let why = directory.complete(file.clone()).await.unwrap_err().message;
+    let why = directory.complete(&file).unwrap_err().message;
     assert!(why.contains("already exists"), "{why}");
     directory.abort(&file, true).unwrap();
     assert_eq!(fs::read(&visible).unwrap(), b"another's");
@@ -263,7 +263,7 @@ async fn a_link_as_a_folder_of_the_programs_own_is_refused() {
             fs::create_dir(folder.path().join(inside)).unwrap();
         }
         symlink(elsewhere.path(), folder.path().join(link)).unwrap();
-        let store = crate::store::Store::Files(Directory::new(folder.path().into()));
+        let store = crate::store::Store::from(Directory::new(folder.path().into()));
         for refused in [store.lock().await.err(), store.probe_lock().await.err()] {
             let why = refused.unwrap().message;
             assert!(why.contains(link) && why.contains("is a symbolic link"), "{why}");
@@ -288,7 +288,7 @@ async fn in_a_folder_that_is_no_longer_the_one_that_was_locked_nothing_is_change
     let outer = tempfile::tempdir().unwrap();
     let (place, elsewhere) = (outer.path().join("backup"), outer.path().join("moved"));
     let unlocked = Directory::new(place.clone());
-    let store = crate::store::Store::Files(unlocked.clone());
+    let store = crate::store::Store::from(unlocked.clone());
     let directory = unlocked.held_by(&store.lock().await.unwrap());
     let file = sealed("sealed\n");
     fs::rename(&place, &elsewhere).unwrap();
@@ -303,8 +303,8 @@ async fn in_a_folder_that_is_no_longer_the_one_that_was_locked_nothing_is_change
         directory.remove("manifest"),
         directory.remove_same("manifest", b"sealed\n").map(drop),
         directory.open().map(drop),
-        directory.fence(file.clone()).await,
-        directory.complete(file.clone()).await,
+        directory.fence(&file),
+        directory.complete(&file),
         directory.abort(&file, true),
     ] {
         assert_eq!(tried.unwrap_err().kind, FaultKind::Moved);

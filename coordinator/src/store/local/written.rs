@@ -14,7 +14,7 @@ use job::fingerprint::Fingerprint;
 use job_aws::{Fault, FaultKind};
 
 use super::{
-    files::fault,
+    fault,
     parts::{OF_ONE_MACHINE, is_one_of},
     thread::GoesOn,
 };

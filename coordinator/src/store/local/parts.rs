@@ -19,10 +19,11 @@ use nix::sys::{
 };
 
 use super::{
-    files::{Directory, fault, remove},
+    Directory, fault,
     lock::is_at,
     path::{length, other_at, own, sync_directory, temporary},
-    thread::{blocking, goes_on},
+    remove,
+    thread::goes_on,
     written::check_written,
 };
 use crate::text;
@@ -93,30 +94,24 @@ impl Directory {
     /// Fences a file: keeps a lost worker from changing it. If no process can write to it any more, it is truncated to
     /// its sealed bytes. Otherwise a copy of these bytes takes its place, so that the worker writes to a file without a
     /// name.
-    pub(super) async fn fence(&self, file: PartFile) -> Result<(), Fault> {
-        let Some(hidden) = self.hidden(&file) else { return Ok(()) };
-        let directory = self.clone();
-        blocking(self.path(), move || {
-            directory.check_place()?;
-            check_file(&hidden)?;
-            if file.parts.is_empty() {
-                return remove(&hidden);
-            }
-            let (from, may_write) = match sealed(&hidden, &file, true) {
-                // A file of another user can still be copied.
-                Err(fault) if fault.kind == FaultKind::Denied => (sealed(&hidden, &file, false)?, false),
-                from => (from?, true),
-            };
-            let is_local = may_write && is_one_of(&OF_ONE_MACHINE, &from);
-            if is_local
-                && is_nobodys(&from, &hidden, &file).map_err(|error| fault("lock", &hidden, &error))?
-            {
-                let cut = from.set_len(file.bytes()).and_then(|()| from.sync_all());
-                return cut.map_err(|error| fault("cut", &hidden, &error));
-            }
-            directory.copy(&from, &hidden, &file)
-        })
-        .await
+    pub(super) fn fence(&self, file: &PartFile) -> Result<(), Fault> {
+        let Some(hidden) = self.hidden(file) else { return Ok(()) };
+        self.check_place()?;
+        check_file(&hidden)?;
+        if file.parts.is_empty() {
+            return remove(&hidden);
+        }
+        let (from, may_write) = match sealed(&hidden, file, true) {
+            // A file of another user can still be copied.
+            Err(fault) if fault.kind == FaultKind::Denied => (sealed(&hidden, file, false)?, false),
+            from => (from?, true),
+        };
+        let is_local = may_write && is_one_of(&OF_ONE_MACHINE, &from);
+        if is_local && is_nobodys(&from, &hidden, file).map_err(|error| fault("lock", &hidden, &error))? {
+            let cut = from.set_len(file.bytes()).and_then(|()| from.sync_all());
+            return cut.map_err(|error| fault("cut", &hidden, &error));
+        }
+        self.copy(&from, &hidden, file)
     }
 
     fn copy(&self, from: &File, hidden: &Path, file: &PartFile) -> Result<(), Fault> {
@@ -161,49 +156,44 @@ impl Directory {
         ))
     }
 
-    pub(super) async fn complete(&self, file: PartFile) -> Result<(), Fault> {
-        let Some(hidden) = self.hidden(&file) else {
+    pub(super) fn complete(&self, file: &PartFile) -> Result<(), Fault> {
+        let Some(hidden) = self.hidden(file) else {
             let why = format!("{} was never opened", file.name);
             return if file.parts.is_empty() { Ok(()) } else { Err(Fault::new(FaultKind::Lost, why)) };
         };
-        let directory = self.clone();
-        blocking(self.path(), move || {
-            directory.check_place()?;
-            check_file(&hidden)?;
-            if file.parts.is_empty() {
-                return remove(&hidden);
+        self.check_place()?;
+        check_file(&hidden)?;
+        if file.parts.is_empty() {
+            return remove(&hidden);
+        }
+        let path = self.path().join(&*file.name);
+        let there = length(&path).map_err(|error| fault("look at", &path, &error))?;
+        let opened = match sealed(&hidden, file, false) {
+            // A coordinator that died soon afterwards may have completed it. The length decides.
+            Err(fault) if fault.kind == FaultKind::Lost && there.is_some() => {
+                return if there == Some(file.bytes()) { Ok(()) } else { Err(fault) };
             }
-            let path = directory.path().join(&*file.name);
-            let there = length(&path).map_err(|error| fault("look at", &path, &error))?;
-            let opened = match sealed(&hidden, &file, false) {
-                // A coordinator that died soon afterwards may have completed it. The length decides.
-                Err(fault) if fault.kind == FaultKind::Lost && there.is_some() => {
-                    return if there == Some(file.bytes()) { Ok(()) } else { Err(fault) };
-                }
-                opened => opened?,
-            };
-            let length = opened.metadata().map_err(|error| fault("look at", &hidden, &error))?.len();
-            if length != file.bytes() {
-                let (hidden, sealed) = (hidden.display(), file.bytes());
-                let why = format!("{hidden} has {length} bytes, expected {sealed}");
-                return Err(Fault::new(FaultKind::Lost, why));
-            }
-            if path.symlink_metadata().is_ok() {
-                let path = path.display();
-                let why =
-                    format!("{path} already exists, and this export did not write it: move it elsewhere");
-                return Err(Fault::new(FaultKind::Refused, why));
-            }
-            opened.sync_all().map_err(|error| fault("complete", &path, &error))?;
-            directory.check_place()?;
-            if !is_at(&opened, &hidden).map_err(|error| fault("look at", &hidden, &error))? {
-                let why = format!("{} was replaced just now: run the same command again", hidden.display());
-                return Err(Fault::new(FaultKind::Refused, why));
-            }
-            let publish = fs::rename(&hidden, &path).and_then(|()| sync_directory(&path));
-            publish.map_err(|error| fault("complete", &path, &error))
-        })
-        .await
+            opened => opened?,
+        };
+        let length = opened.metadata().map_err(|error| fault("look at", &hidden, &error))?.len();
+        if length != file.bytes() {
+            let (hidden, sealed) = (hidden.display(), file.bytes());
+            let why = format!("{hidden} has {length} bytes, expected {sealed}");
+            return Err(Fault::new(FaultKind::Lost, why));
+        }
+        if path.symlink_metadata().is_ok() {
+            let path = path.display();
+            let why = format!("{path} already exists, and this export did not write it: move it elsewhere");
+            return Err(Fault::new(FaultKind::Refused, why));
+        }
+        opened.sync_all().map_err(|error| fault("complete", &path, &error))?;
+        self.check_place()?;
+        if !is_at(&opened, &hidden).map_err(|error| fault("look at", &hidden, &error))? {
+            let why = format!("{} was replaced just now: run the same command again", hidden.display());
+            return Err(Fault::new(FaultKind::Refused, why));
+        }
+        let publish = fs::rename(&hidden, &path).and_then(|()| sync_directory(&path));
+        publish.map_err(|error| fault("complete", &path, &error))
     }
 
     /// Removes a file of an export that is discarded. Removes the visible file only if it may have been completed.

@@ -1,5 +1,14 @@
 //! A folder in a file system: its small files. `parts.rs` handles part files.
 
+mod calls;
+mod found;
+mod lock;
+mod owner;
+mod parts;
+mod path;
+mod thread;
+mod written;
+
 use std::{
     fs,
     io::{self, Read, Write},
@@ -12,17 +21,16 @@ use files::Unchanged;
 use job::{layout, target::Target};
 use job_aws::{Fault, FaultKind};
 
-use super::{
-    Entry, Listing,
-    found::{found, has_lasting_inodes},
-    limits,
-    lock::{Held, Lock},
-    path::{is_link, sync_directory, temporary},
-    thread::{GoesOn, goes_on},
-};
+use super::{Entry, Listing, limits};
+use found::{found, has_lasting_inodes};
+use lock::Held;
+pub(crate) use lock::Lock;
+use path::{is_link, sync_directory, temporary};
+pub(crate) use thread::blocking;
+use thread::{GoesOn, goes_on};
 
 /// The prefix of temporary files, which exist only for a moment, unless their process dies.
-pub(super) const TEMPORARY: &str = ".tablehaul-";
+const TEMPORARY: &str = ".tablehaul-";
 
 /// A directory.
 #[derive(Clone, Debug)]
@@ -32,7 +40,7 @@ pub(crate) struct Directory {
     held: Option<(PathBuf, Arc<Held>)>,
 }
 
-pub(super) fn fault(action: &str, path: &Path, error: &io::Error) -> Fault {
+fn fault(action: &str, path: &Path, error: &io::Error) -> Fault {
     let kind = match error.kind() {
         io::ErrorKind::NotFound => FaultKind::NotFound,
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => FaultKind::Denied,
@@ -302,7 +310,7 @@ impl Directory {
     }
 }
 
-pub(super) fn remove(path: &Path) -> Result<(), Fault> {
+fn remove(path: &Path) -> Result<(), Fault> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fault("remove", path, &error)),
         _ => Ok(()),

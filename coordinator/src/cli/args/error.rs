@@ -1,0 +1,71 @@
+//! Why arguments make no request.
+
+use std::{io, net::IpAddr};
+
+use job::{
+    object::ObjectError,
+    spec::{S3SettingsError, UnknownName},
+    target::TargetError,
+    task::TotalSegmentsError,
+};
+
+use crate::{cli::one_line, commands::import::NAMES_FOLDER};
+
+/// A wrong argument. The message has one line.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cli) enum ArgumentError {
+    /// An error that clap found.
+    #[error("{}", one_line(.0))]
+    Clap(#[from] clap::Error),
+    #[error("give at least one table and then a destination; try --help")]
+    NoDestination,
+    #[error("give --{verb}-percent or --{verb}-units, not both")]
+    TwoRates { verb: &'static str },
+    #[error("--{verb}-percent {text}: give a number from 0.001 to 100, with at most 3 decimals")]
+    Percent { verb: &'static str, text: String },
+    #[error("--{verb}-units {text}: give units per second, 0.001 or more, with at most 3 decimals")]
+    Units { verb: &'static str, text: String },
+    #[error("{0:?} is not a valid table name: use 3 to 255 of a-z A-Z 0-9 _ - .")]
+    Table(String),
+    #[error("the name of the folder is empty: give s3://bucket/folder, file:///folder or a path")]
+    NoFolder,
+    #[error(transparent)]
+    Folder(#[from] TargetError),
+    #[error("no working directory: {0}")]
+    NoWorkingDirectory(#[source] io::Error),
+    #[error("{0}: {NAMES_FOLDER}")]
+    NamesFolder(String),
+    #[error("{text}: {error}; give s3://bucket/key, file:///path or a path")]
+    Object {
+        text: String,
+        #[source]
+        error: ObjectError,
+    },
+    #[error("--rejects {0}")]
+    Rejects(#[source] Box<Self>),
+    #[error("give a time such as 90m, 2h30m or 3600s")]
+    Duration,
+    #[error(transparent)]
+    Segments(#[from] TotalSegmentsError),
+    #[error("give a whole number from {least} to {most}")]
+    Number { least: u32, most: u32 },
+    #[error("give a number of lines, or all")]
+    MaxRejects,
+    #[error("the value is empty: give one, or remove the option")]
+    Empty,
+    /// See [`job::spec::endpoint_defect`].
+    #[error("{0}")]
+    EndpointDefect(&'static str),
+    #[error("give an address such as http://127.0.0.1:8000")]
+    Endpoint,
+    #[error("workers cannot connect to {0}: give one address of this machine")]
+    AnyAddress(IpAddr),
+    #[error("give an IP address of this machine, such as 10.0.0.5 or 10.0.0.5:4433")]
+    Address,
+    #[error(transparent)]
+    S3(#[from] S3SettingsError),
+    #[error("--tags: {0}")]
+    Tags(#[source] S3SettingsError),
+    #[error(transparent)]
+    Name(#[from] UnknownName),
+}
