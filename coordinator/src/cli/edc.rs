@@ -91,6 +91,7 @@ enum Ending {
 }
 
 /// The ending for a request that makes no sense.
+#[allow(clippy::needless_pass_by_value)] // for `map_err`
 fn refused(error: impl std::error::Error) -> Ending {
     Ending::Failed(error.to_string())
 }

@@ -47,8 +47,8 @@ fn names(folder: &Path) -> usize {
     fs::read_dir(folder).unwrap().count()
 }
 
-#[tokio::test]
-async fn what_a_paused_worker_writes_after_it_was_cut_off_reaches_no_file() {
+#[test]
+fn what_a_paused_worker_writes_after_it_was_cut_off_reaches_no_file() {
     for upload_id in [UploadId::of_locked_file(7), "0123456789abcdef".parse().unwrap()] {
         let folder = tempfile::tempdir().unwrap();
         let is_locked = upload_id.is_of_locked_file();
@@ -66,8 +66,8 @@ async fn what_a_paused_worker_writes_after_it_was_cut_off_reaches_no_file() {
     }
 }
 
-#[tokio::test]
-async fn a_file_whose_worker_is_gone_is_cut_where_it_is_and_needs_no_room() {
+#[test]
+fn a_file_whose_worker_is_gone_is_cut_where_it_is_and_needs_no_room() {
     let folder = tempfile::tempdir().unwrap();
     let (directory, file) = (Directory::new(folder.path().into()), sealed("sealed\n"));
     let path = hidden(folder.path(), &file);
@@ -83,8 +83,8 @@ async fn a_file_whose_worker_is_gone_is_cut_where_it_is_and_needs_no_room() {
     directory.complete(&file).unwrap();
 }
 
-#[tokio::test]
-async fn a_file_that_has_another_name_too_is_not_cut() {
+#[test]
+fn a_file_that_has_another_name_too_is_not_cut() {
     let folder = tempfile::tempdir().unwrap();
     let (directory, file) = (Directory::new(folder.path().into()), sealed("sealed\n"));
     let other = folder.path().join("other");
@@ -96,8 +96,8 @@ async fn a_file_that_has_another_name_too_is_not_cut() {
     assert_eq!(fs::read(folder.path().join(&*file.name)).unwrap(), b"sealed\n");
 }
 
-#[tokio::test]
-async fn a_file_without_a_sealed_part_leaves_nothing() {
+#[test]
+fn a_file_without_a_sealed_part_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (directory, file) = (Directory::new(folder.path().into()), sealed(""));
     fs::write(hidden(folder.path(), &file), "not sealed\n").unwrap();
@@ -106,8 +106,8 @@ async fn a_file_without_a_sealed_part_leaves_nothing() {
     assert_eq!(names(folder.path()), 0);
 }
 
-#[tokio::test]
-async fn a_file_that_lost_sealed_bytes_is_not_made_visible() {
+#[test]
+fn a_file_that_lost_sealed_bytes_is_not_made_visible() {
     let folder = tempfile::tempdir().unwrap();
     let (directory, file) = (Directory::new(folder.path().into()), sealed("sealed\n"));
     let path = hidden(folder.path(), &file);
@@ -163,8 +163,8 @@ fn write_into(path: &Path, text: &str) {
     File::options().write(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
-#[tokio::test]
-async fn a_file_that_no_longer_holds_what_its_worker_wrote_is_not_made_visible() {
+#[test]
+fn a_file_that_no_longer_holds_what_its_worker_wrote_is_not_made_visible() {
     for (change, is_full) in [(replace as fn(&Path, &str), true), (replace, false), (write_into, true)] {
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::new(folder.path().into());
@@ -180,8 +180,8 @@ async fn a_file_that_no_longer_holds_what_its_worker_wrote_is_not_made_visible()
     }
 }
 
-#[tokio::test]
-async fn a_file_that_holds_what_its_worker_wrote_is_completed_also_if_it_is_a_copy_or_has_a_tail() {
+#[test]
+fn a_file_that_holds_what_its_worker_wrote_is_completed_also_if_it_is_a_copy_or_has_a_tail() {
     for (is_copied, is_full) in [(false, true), (true, true), (true, false), (false, false)] {
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::new(folder.path().into());
@@ -200,8 +200,8 @@ async fn a_file_that_holds_what_its_worker_wrote_is_completed_also_if_it_is_a_co
     }
 }
 
-#[tokio::test]
-async fn a_link_under_the_name_of_a_part_file_is_not_followed() {
+#[test]
+fn a_link_under_the_name_of_a_part_file_is_not_followed() {
     let folder = tempfile::tempdir().unwrap();
     let (directory, file) = (Directory::new(folder.path().into()), sealed("sealed\n"));
     let (victim, path) = (folder.path().join("victim"), hidden(folder.path(), &file));
@@ -224,8 +224,8 @@ async fn a_link_under_the_name_of_a_part_file_is_not_followed() {
     assert_eq!(fs::read(&victim).unwrap(), b"sealed\n, and precious");
 }
 
-#[tokio::test]
-async fn what_another_has_put_under_the_visible_name_is_neither_written_over_nor_removed() {
+#[test]
+fn what_another_has_put_under_the_visible_name_is_neither_written_over_nor_removed() {
     let folder = tempfile::tempdir().unwrap();
     let (directory, file) = (Directory::new(folder.path().into()), sealed("sealed\n"));
     let visible = folder.path().join(&*file.name);
