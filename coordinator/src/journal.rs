@@ -338,17 +338,17 @@ fn late(limit: Duration) -> Failure {
     Failure::Failed(format!("its journal could not be written within {} s", limit.as_secs()))
 }
 
-/// The sum of what runs used.
+/// The sum of what runs used. Saturates: a journal may hold any number.
 fn sum(past: &Totals, this: &Totals) -> Totals {
     Totals {
         consumed: past.consumed + this.consumed,
-        requests: past.requests + this.requests,
-        items: past.items + this.items,
-        bytes: past.bytes + this.bytes,
-        throttles: past.throttles + this.throttles,
-        retries: past.retries + this.retries,
-        workers_lost: past.workers_lost + this.workers_lost,
-        elapsed_ms: past.elapsed_ms + this.elapsed_ms,
+        requests: past.requests.saturating_add(this.requests),
+        items: past.items.saturating_add(this.items),
+        bytes: past.bytes.saturating_add(this.bytes),
+        throttles: past.throttles.saturating_add(this.throttles),
+        retries: past.retries.saturating_add(this.retries),
+        workers_lost: past.workers_lost.saturating_add(this.workers_lost),
+        elapsed_ms: past.elapsed_ms.saturating_add(this.elapsed_ms),
     }
 }
 

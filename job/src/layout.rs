@@ -57,6 +57,10 @@ pub fn part_file(job: &JobId, file: FileId, compression: Compression) -> PartNam
     PartName(format!("{job}_{:06}{}", file.0, compression.extension()))
 }
 
+/// The largest number of a journal object. A job that wrote an object each millisecond would need thirty years to get
+/// there, so a file with a larger number is none of a journal.
+const MAX_JOURNAL_NUMBER: u64 = 999_999_999_999;
+
 /// The name of a journal object in its folder. Objects are numbered from 1.
 pub fn journal_object(number: u64) -> String {
     format!("{number:08}.jsonl")
@@ -65,7 +69,8 @@ pub fn journal_object(number: u64) -> String {
 /// The number of a journal object; `None` if it is not the name of one.
 pub fn journal_number(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".jsonl").filter(|digits| digits.len() >= 8)?;
-    digits.parse().ok().filter(|&number| journal_object(number) == name)
+    let number = digits.parse().ok().filter(|&number| number <= MAX_JOURNAL_NUMBER)?;
+    (journal_object(number) == name).then_some(number)
 }
 
 /// The prefix of the hidden names of all part files of a job.
@@ -133,12 +138,14 @@ mod tests {
 
     #[test]
     fn journal_objects_sort_by_their_numbers_and_nothing_else_is_taken_for_one() {
-        for number in [1, 42, 99_999_999, 123_456_789] {
+        for number in [1, 42, 99_999_999, 123_456_789, MAX_JOURNAL_NUMBER] {
             assert_eq!(journal_number(&journal_object(number)), Some(number));
         }
         assert!(journal_object(9) < journal_object(10));
         for name in ["", "1.jsonl", ".00000001.jsonl", "00000001.json", "+0000001.jsonl", "000000001.jsonl"] {
             assert_eq!(journal_number(name), None, "{name}");
         }
+        assert_eq!(journal_number(&journal_object(MAX_JOURNAL_NUMBER + 1)), None);
+        assert_eq!(journal_number(&journal_object(u64::MAX)), None);
     }
 }

@@ -171,24 +171,25 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// The number of settled lines that were not rejected.
+    /// The number of settled lines that were not rejected. Like all sums of counts it saturates, because a journal may
+    /// hold any number.
     pub const fn lines(&self) -> u64 {
-        self.items + self.removed + self.kept
+        self.items.saturating_add(self.removed).saturating_add(self.kept)
     }
 
     /// The same for an import that only removes: what was counted as items was removed.
     #[must_use]
     pub const fn of_removals(self) -> Self {
-        Self { items: 0, removed: self.items + self.removed, ..self }
+        Self { items: 0, removed: self.items.saturating_add(self.removed), ..self }
     }
 }
 
 impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, more: Self) {
-        self.items += more.items;
-        self.removed += more.removed;
-        self.kept += more.kept;
-        self.item_bytes += more.item_bytes;
+        self.items = self.items.saturating_add(more.items);
+        self.removed = self.removed.saturating_add(more.removed);
+        self.kept = self.kept.saturating_add(more.kept);
+        self.item_bytes = self.item_bytes.saturating_add(more.item_bytes);
         self.units += more.units;
     }
 }

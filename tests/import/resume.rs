@@ -79,7 +79,19 @@ fn a_killed_import_resumes_without_a_second_check_and_writes_little_twice() {
     assert_eq!((&report["items"], &report["rejected"]), (&ITEMS.into(), &0.into()));
     let total = holds_all(&place.fake, ITEMS).total;
     assert!(total < ITEMS * 3 / 2, "{total} writes");
-    assert!(!Path::new(&place.state()).exists(), "nothing is left of its state");
+    assert_eq!(fs::read_dir(place.state()).unwrap().count(), 0, "nothing is left of its state");
+}
+
+#[test]
+fn a_folder_for_state_that_was_there_before_stays_and_one_that_was_not_goes() {
+    for was_there in [true, false] {
+        let place = Place::new();
+        if was_there {
+            fs::create_dir(place.state()).unwrap();
+        }
+        place.command("").run().succeeded();
+        assert_eq!(Path::new(&place.state()).exists(), was_there);
+    }
 }
 
 #[test]

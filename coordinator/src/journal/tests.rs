@@ -186,6 +186,14 @@ fn a_journal_with_a_hole_a_damaged_object_or_one_of_another_number_is_refused_by
     let mut renamed = a_few();
     renamed[2].1 = object(7, &[]);
     assert_eq!(replayed(&renamed).err(), broken(3, "has number 7 in its header"));
+    // The first one of all, and one that begins with a snapshot.
+    for (place, number) in [(0, u64::MAX), (2, 7)] {
+        let mut renamed = a_few();
+        renamed[place].1 = object(number, &[begin(), Fact::Run(Run::default())]);
+        let why = format!("has number {number} in its header");
+        let found = replayed(&renamed).err().unwrap();
+        assert!(found.1.contains(&why), "{found:?}");
+    }
     let mut of_later_version = a_few();
     let text = String::from_utf8(of_later_version[0].1.clone()).unwrap();
     of_later_version[0].1 = text.replace("\"tablehaul_journal\":1", "\"tablehaul_journal\":2").into_bytes();

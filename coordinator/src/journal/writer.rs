@@ -293,8 +293,13 @@ impl JournalWriter {
         self.size = Size { objects: 0, bytes: 0, snapshot_bytes: self.size.bytes - before };
         // Removed in the order of their numbers: as long as the object before one's own last one exists, nobody else
         // has written and removed the next one. An object that can't be removed now is removed with the next snapshot.
-        while self.has_several() && self.journal.remove(&layout::journal_object(self.oldest)).await.is_ok() {
-            self.oldest += 1;
+        // Their numbers may have gaps.
+        let numbers = read::numbers(&self.journal).await.unwrap_or_default();
+        for number in numbers.into_iter().filter(|&number| number < self.me.number) {
+            if self.journal.remove(&layout::journal_object(number)).await.is_err() {
+                return Ok(());
+            }
+            self.oldest = number + 1;
         }
         Ok(())
     }

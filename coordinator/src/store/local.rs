@@ -13,7 +13,10 @@ use std::{
     fs,
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -38,6 +41,8 @@ pub(crate) struct Directory {
     path: PathBuf,
     /// The folder that this process locked, and the lock. Nothing is written or removed unless the lock is in place.
     held: Option<(PathBuf, Arc<Held>)>,
+    /// Whether this process has created the folder.
+    is_made: Arc<AtomicBool>,
 }
 
 fn fault(action: &str, path: &Path, error: &io::Error) -> Fault {
@@ -52,7 +57,7 @@ fn fault(action: &str, path: &Path, error: &io::Error) -> Fault {
 
 impl Directory {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, held: None }
+        Self { path, held: None, is_made: Arc::default() }
     }
 
     /// The same directory, which can be changed only while this lock is in place.
@@ -61,11 +66,11 @@ impl Directory {
             Lock::Held(held) => Some((self.path.clone(), Arc::clone(held))),
             Lock::Busy | Lock::Free | Lock::None => None,
         };
-        Self { path: self.path.clone(), held }
+        Self { path: self.path.clone(), held, is_made: Arc::clone(&self.is_made) }
     }
 
     pub(super) fn within(&self, folder: &str) -> Self {
-        Self { path: self.path.join(folder), held: self.held.clone() }
+        Self { path: self.path.join(folder), held: self.held.clone(), is_made: Arc::default() }
     }
 
     /// Makes sure that the path still leads to the folder that was locked, if one was. If the folder was replaced, or
@@ -303,10 +308,13 @@ impl Directory {
     }
 
     pub(super) fn tidy(&self) {
-        // This removes only empty directories. Other ones are not ours.
+        // This removes only empty directories. A folder that was there before this process stays: its owner may have
+        // made it for the backup.
         let _ = fs::remove_dir(self.path.join(layout::JOURNAL));
         let _ = fs::remove_dir(self.path.join(layout::OWN_FOLDER));
-        let _ = fs::remove_dir(&self.path);
+        if self.is_made.load(Ordering::Relaxed) {
+            let _ = fs::remove_dir(&self.path);
+        }
     }
 }
 

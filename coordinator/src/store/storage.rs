@@ -124,7 +124,8 @@ pub(crate) trait Storage: Debug + Send + Sync {
     /// Fails with [`job_aws::FaultKind::Refused`] if something is.
     async fn check_hidden(&self, files: &[PartFile]) -> Result<(), Fault>;
 
-    /// Removes the folders that an export created, if they are empty. What can't be removed stays.
+    /// Removes the folders that a job created, if they are empty: the folder itself only if this process created it.
+    /// What can't be removed stays.
     async fn tidy(&self);
 
     /// Locks the folder for this process. Returns [`Lock::None`] if the storage has no locks.

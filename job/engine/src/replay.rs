@@ -77,6 +77,14 @@ fn gap(missing: u64, number: u64, bytes: &[u8]) -> (u64, String) {
     }
 }
 
+/// Makes sure that an object is the one that its name says.
+fn check_number(header: &Header, number: u64) -> Result<(), Broken> {
+    match header.number {
+        stated if stated == number => Ok(()),
+        stated => Err(Broken::damaged(format_args!("has number {stated} in its header"))),
+    }
+}
+
 /// Replays objects in the order of their numbers.
 pub struct Replay {
     on_file_system: bool,
@@ -103,12 +111,10 @@ impl Replay {
         let mut is_first = true;
         let taken = journal::read(bytes, |header, fact| {
             let begins = std::mem::take(&mut is_first);
+            check_number(header, number)?;
             self.fact(begins, number, header, fact)
         });
-        let taken = taken.and_then(|header| match header.number {
-            stated if stated == number => Ok(header),
-            stated => Err(Broken::damaged(format_args!("has number {stated} in its header"))),
-        });
+        let taken = taken.and_then(|header| check_number(&header, number).map(|()| header));
         match (taken, &mut self.journaled) {
             (Ok(header), Some(journaled)) => {
                 journaled.last = header;

@@ -187,7 +187,13 @@ async fn prepare_one(
     };
     let target = folder(request, &facts.name, &clients.region);
     let store = Store::new(&target, clients);
-    store.check().await.map_err(refused)?;
+    if let Err(fault) = store.check().await {
+        // A complete export is told or skipped also where nothing can be written.
+        let is_complete = matches!(FolderContents::of(&store).await, Ok(FolderContents::Complete(_)));
+        if !is_complete {
+            return Err(refused(fault));
+        }
+    }
     let mut asking = JoinSet::new();
     // A dry run, which has no note, records nothing.
     if note.is_some() && !is_gone {

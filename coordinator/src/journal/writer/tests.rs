@@ -19,6 +19,18 @@ async fn begun(store: &Store) -> JournalWriter {
     writer
 }
 
+fn begun_header() -> Header {
+    Header {
+        tablehaul_journal: journal::VERSION,
+        number: 1,
+        run: "r".into(),
+        host: "h".into(),
+        pid: 7,
+        at: "2026-01-02T00:00:00Z".into(),
+        machine: None,
+    }
+}
+
 async fn successor(store: &Store) -> JournalWriter {
     let journaled = read::read(store).await.unwrap().unwrap();
     let mut writer = JournalWriter::after(store, &journaled).await.unwrap();
@@ -51,6 +63,25 @@ async fn whoever_finds_the_next_number_taken_stops_and_says_by_whom() {
     second.check_ours().await.unwrap();
     second.append(&[], LIMIT).await.unwrap();
     assert_eq!(objects(folder.path()).len(), 3);
+}
+
+#[tokio::test]
+async fn a_snapshot_with_a_high_number_is_continued_and_what_was_before_it_is_removed_by_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    begun(&store).await;
+    let planted = 999_999_999_990;
+    let header = Header { number: planted, ..begun_header() };
+    let mut writer = Writer::new(&header);
+    writer.fact(&begin());
+    let name = layout::journal_object(planted);
+    fs::write(folder.path().join(layout::JOURNAL).join(&name), writer.finish()).unwrap();
+    let mut next = successor(&store).await;
+    assert_eq!(objects(folder.path()), ["00000001.jsonl", &name, &layout::journal_object(planted + 1)]);
+    // Counting up to the last number would take hours.
+    next.compact(&[begin()], LIMIT).await.unwrap();
+    assert_eq!(objects(folder.path()), [layout::journal_object(planted + 2)]);
+    assert!(!next.has_several());
 }
 
 #[tokio::test]

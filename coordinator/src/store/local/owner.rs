@@ -1,6 +1,6 @@
 //! Who has a folder: its lock, the age of its journal, and what a coordinator that died left there.
 
-use std::{fs, io, time::Duration};
+use std::{fs, io, sync::atomic::Ordering, time::Duration};
 
 use job::{ids::JobId, layout};
 use job_aws::Fault;
@@ -22,7 +22,11 @@ impl Directory {
     pub(super) fn lock(&self, create: bool) -> Result<Lock, Fault> {
         let path = self.path().join(layout::LOCK);
         self.check_own()?;
+        let is_new = create && self.path().symlink_metadata().is_err();
         let locked = lock::lock(&path, create).map_err(|error| fault("lock", &path, &error))?;
+        if is_new {
+            self.is_made.store(true, Ordering::Relaxed);
+        }
         // Checked again, now that the folders exist.
         self.check_own().map(|()| locked)
     }
