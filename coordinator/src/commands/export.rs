@@ -1,5 +1,7 @@
 //! The export command: one job for each table, one after the other.
 
+#[cfg(feature = "emr")]
+mod elsewhere;
 mod finish;
 mod plan;
 mod prepare;
@@ -44,10 +46,12 @@ use crate::{
     waits::unless_silent,
     whole::Whole,
 };
+#[cfg(feature = "emr")]
+pub(crate) use elsewhere::plan_elsewhere;
 use finish::{Finish, Read};
 pub(crate) use plan::ExportOptions;
 pub(crate) use prepare::{ExportRequest, IfComplete};
-use prepare::{Prepared, StartMode, prepare};
+use prepare::{Prepared, Reader, StartMode, prepare};
 use report::Report;
 
 /// How long acquiring a folder may still take after a request to stop: less than the 5 seconds within which the command
@@ -77,7 +81,9 @@ pub(crate) async fn export(
     let note = |text: &str| progress.note(text);
     let preparing = async {
         let place = ClusterChoice::choose(&request.cluster, worker, &request.destination).await?;
-        let (clients, prepared) = prepare(request, &place, (!dry_run).then_some(&note)).await?;
+        let room = place.worker_slots().await?;
+        let reader = Reader::ThisProcess;
+        let (clients, prepared) = prepare(request, room, reader, (!dry_run).then_some(&note)).await?;
         Ok((place, clients, prepared))
     };
     let prepared = tokio::select! {
@@ -86,7 +92,7 @@ pub(crate) async fn export(
     };
     let (place, clients, prepared) = prepared?;
     if dry_run {
-        let texts = prepared.iter().map(|one| one.text(request.wishes, &place)).collect();
+        let texts = prepared.iter().map(|one| one.text(request.wishes, place.text())).collect();
         return Ok(Outcome::Planned(texts));
     }
     let mut reports = Vec::new();
@@ -96,7 +102,7 @@ pub(crate) async fn export(
             clean::tidy(&one.store, progress).await;
             continue;
         }
-        let plan = one.text(request.wishes, &place);
+        let plan = one.text(request.wishes, place.text());
         let ground = std::mem::replace(&mut one.ground, StartMode::Fresh);
         let job = Job { request, prepared: &one, clients: &clients, place: &place, progress, stop: &stop };
         // Boxed because the future of a job is large.

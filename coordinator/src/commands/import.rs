@@ -5,6 +5,8 @@
 
 mod beside;
 mod done;
+#[cfg(feature = "emr")]
+mod elsewhere;
 mod plan;
 mod prepare;
 mod rejects;
@@ -40,13 +42,15 @@ use crate::{
     text::count_of,
     waits::unless_silent,
 };
+#[cfg(feature = "emr")]
+pub(crate) use elsewhere::plan_elsewhere;
 pub(crate) use prepare::{Check, ImportRequest};
 pub(crate) use rejects::{NAMES_FOLDER, names_folder};
 pub(crate) use report::ImportReport;
 
 use done::Done;
 use plan::CheckedText;
-use prepare::{Prepared, prepare};
+use prepare::{Kind, Prepared, prepare};
 use rejects::Rejects;
 use resume::OpenState;
 
@@ -76,7 +80,8 @@ pub(crate) async fn import(
     let note = |text: &str| progress.note(text);
     let preparing = async {
         let place = ClusterChoice::choose(&request.cluster, worker, &request.folder).await?;
-        let prepared = Box::pin(prepare(request, &place, dry_run, &note)).await?;
+        let (room, kind) = (place.worker_slots().await?, if dry_run { Kind::DryRun } else { Kind::Run });
+        let prepared = Box::pin(prepare(request, room, kind, &note)).await?;
         Ok((place, prepared))
     };
     let prepared = tokio::select! {
@@ -85,7 +90,7 @@ pub(crate) async fn import(
     };
     let (place, mut prepared) = prepared?;
     prepared.backup.notes.iter().for_each(|note| progress.note(&format!("note        {note}")));
-    let plan = prepared.text(&place);
+    let plan = prepared.text(place.text());
     let (state, rejects) = (prepared.state.take(), prepared.rejects.take());
     let rejects = Rejects::new(rejects, progress.sink());
     let job = Job {

@@ -17,7 +17,7 @@ use super::plan::{ExportOptions, Plan, PlanText, plan};
 use super::resume::difference;
 use crate::{
     access,
-    cluster::{ClusterChoice, ClusterOptions, WorkerSlots},
+    cluster::{ClusterOptions, WorkerSlots},
     commit::{self, Marks},
     dynamodb::{self, Note},
     failure::Failure,
@@ -62,6 +62,16 @@ pub(crate) enum IfComplete {
     Skip,
 }
 
+/// Whose permission to read the table counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// The export runs here.
+    ThisProcess,
+    /// It runs elsewhere, with other credentials.
+    #[cfg_attr(not(feature = "emr"), expect(dead_code, reason = "only clusters are elsewhere"))]
+    Elsewhere,
+}
+
 /// How a job starts, given what its folder holds.
 pub(crate) enum StartMode {
     /// The folder is empty.
@@ -93,14 +103,14 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// The plan as text.
-    pub(crate) fn text(&self, mut wishes: ExportOptions, place: &ClusterChoice) -> String {
+    pub(crate) fn text(&self, mut wishes: ExportOptions, place: String) -> String {
         let Self { facts, target, plan, rate, rate_source, ground, .. } = self;
         if let StartMode::Resume(journaled) = ground
             && let State::Export(state) = &journaled.state
         {
             wishes.null = Some(state.begin.null);
         }
-        let plan = PlanText { facts, target, plan, rate: *rate, rate_source, wishes, place: place.text() };
+        let plan = PlanText { facts, target, plan, rate: *rate, rate_source, wishes, place };
         let account = self.account.as_ref().map(|line| format!("\n{line}")).unwrap_or_default();
         let plan = format!("{plan}{account}");
         match ground {
@@ -123,15 +133,15 @@ impl Prepared {
 /// Fails if the command can't run as asked.
 pub(crate) async fn prepare(
     request: &ExportRequest,
-    place: &ClusterChoice,
+    room: WorkerSlots,
+    reader: Reader,
     note: Note<'_>,
 ) -> Result<(Clients, Vec<Prepared>), Failure> {
-    let room = place.worker_slots().await?;
     let buckets = [access::bucket(&request.destination)];
     let (mut clients, asking) = access::reach(&request.aws, &request.tables, &buckets).await?;
     let mut prepared: Vec<Prepared> = Vec::new();
     for table in &request.tables {
-        let one = prepare_one(request, table, &clients, room, note).await?;
+        let one = prepare_one(request, table, &clients, (room, reader), note).await?;
         if prepared.iter().any(|other| other.target == one.target) {
             return Err(Failure::Refused(format!("table {table} is named twice")));
         }
@@ -168,7 +178,7 @@ async fn prepare_one(
     request: &ExportRequest,
     table: &str,
     clients: &Clients,
-    room: WorkerSlots,
+    (room, reader): (WorkerSlots, Reader),
     note: Note<'_>,
 ) -> Result<Prepared, Failure> {
     let refused = |fault| Failure::refused(&fault);
@@ -192,7 +202,7 @@ async fn prepare_one(
         asking.spawn(async move { table_settings::read(&clients, &table, &description).await });
     }
     let ground = occupied(request, &store, &facts, note).await?;
-    if !is_gone {
+    if !is_gone && reader == Reader::ThisProcess {
         retry_briefly(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;
     }
     let (rate, rate_source) = facts.read_rate(request.rate);

@@ -18,7 +18,7 @@ use super::{beside, plan, rejects::Sink, resume};
 use crate::{
     access::{self, bucket},
     backup::{self, Backup},
-    cluster::{ClusterChoice, ClusterOptions},
+    cluster::{ClusterOptions, WorkerSlots},
     dynamodb::{self, usable},
     failure::Failure,
     retry::retry_briefly,
@@ -90,7 +90,7 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// The plan as text.
-    pub(super) fn text(&self, place: &ClusterChoice) -> String {
+    pub(super) fn text(&self, place: String) -> String {
         let text = plan::PlanText {
             folder: &self.folder,
             backup: &self.backup,
@@ -100,7 +100,7 @@ impl Prepared {
             mode: self.mode,
             splits: self.splits.len(),
             workers: self.workers,
-            place: place.text(),
+            place,
         };
         let account = self.account.as_ref().map(|line| format!("\n{line}")).unwrap_or_default();
         let text = format!("{text}{account}");
@@ -122,17 +122,29 @@ impl Prepared {
     }
 }
 
-/// Checks the table, the backup and the permissions. If `is_dry` is set, creates no reject file.
+/// What an import is prepared for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It runs.
+    Run,
+    /// Only its plan is wanted.
+    DryRun,
+    /// It runs on another machine, with other credentials. Only its plan is wanted.
+    #[cfg_attr(not(feature = "emr"), expect(dead_code, reason = "only clusters are elsewhere"))]
+    Elsewhere,
+}
+
+/// Checks the table, the backup and the permissions. Creates a reject file only if the import runs.
 ///
 /// # Errors
 /// Fails if the command can't run as asked.
 pub(super) async fn prepare(
     request: &ImportRequest,
-    place: &ClusterChoice,
-    is_dry: bool,
+    room: WorkerSlots,
+    kind: Kind,
     note: &(dyn Fn(&str) + Sync),
 ) -> Result<Prepared, Failure> {
-    let room = place.worker_slots().await?;
+    let is_dry = kind != Kind::Run;
     let refused = |fault| Failure::refused(&fault);
     let rejects_in = match &request.rejects {
         Some(Object::S3 { bucket, .. }) => Some(bucket.as_str()),
@@ -170,7 +182,10 @@ pub(super) async fn prepare(
     if limits.table == Rate::default() {
         return Err(Failure::Refused(format!("the write rate is 0 ({rate_source}): set --write-units")));
     }
-    retry_briefly(|| dynamodb::try_write(&clients, &request.table, request.mode)).await.map_err(refused)?;
+    if kind != Kind::Elsewhere {
+        let write = || dynamodb::try_write(&clients, &request.table, request.mode);
+        retry_briefly(write).await.map_err(refused)?;
+    }
     let wished = request.workers.unwrap_or_else(|| room.wanted(limits.table, plan::UNITS_PER_WORKER));
     let state = resume::look(request, &clients).await?;
     let before = state.as_ref().and_then(resume::StateFolder::unfinished).map(|(_, state)| &state.begin);
