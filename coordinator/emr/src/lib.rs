@@ -3,12 +3,16 @@
 //! ```text
 //! request ── the body of RunJobFlow        launch ── what to do next, by what EMR said
 //!                       └──────→ calls (the SDK) ←──────┘
+//! causes ── what EMR's words mean          convert ── pipelines of AWS Data Pipeline
 //! ```
 //!
 //! The command line and what concerns jobs and folders are in the coordinator.
 
 pub mod calls;
+pub mod causes;
+pub mod convert;
 pub mod launch;
+mod quote;
 pub mod request;
 pub mod schedule;
 pub mod setup;

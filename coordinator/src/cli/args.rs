@@ -29,8 +29,8 @@ use cluster::ClusterArgs;
 pub(super) use empty::empty;
 #[cfg(feature = "emr")]
 pub(super) use emr::{
-    EmrArgs, EmrCommand, EmrExportArgs, EmrImportArgs, LaunchWishes, ScheduleArgs, ScheduledJob, SetupArgs,
-    SteppedJob, exports, imports,
+    ConvertArgs, EmrArgs, EmrCommand, EmrExportArgs, EmrImportArgs, LaunchWishes, ScheduleArgs, ScheduledJob,
+    SetupArgs, SteppedJob, exports, imports,
 };
 pub(super) use folder::{CleanArgs, StatusArgs};
 pub(super) use given::{Given, given};

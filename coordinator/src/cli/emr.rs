@@ -1,13 +1,12 @@
 //! `tablehaul emr …`: from arguments to launches, templates and results.
 
+mod convert;
+mod templates;
+
 use std::{io::IsTerminal, process::ExitCode};
 
 use clap::ArgMatches;
-use emr::{
-    request::ClusterOptions,
-    schedule::{self, SCHEDULED_TIME, Schedule},
-    setup,
-};
+use emr::request::ClusterOptions;
 use job::{spec::AwsAccess, visible};
 use job_aws::Clients;
 use serde_json::Value;
@@ -15,10 +14,7 @@ use tokio::sync::watch;
 
 use super::{
     SHUTDOWN, THREADS,
-    args::{
-        EmrArgs, EmrCommand, EmrExportArgs, EmrImportArgs, LaunchWishes, ScheduleArgs, ScheduledJob,
-        SetupArgs, SteppedJob, exports, imports,
-    },
+    args::{EmrArgs, EmrCommand, EmrExportArgs, EmrImportArgs, LaunchWishes, SteppedJob, exports, imports},
     ask, crash, signals, tell_all,
 };
 use crate::{
@@ -57,8 +53,9 @@ pub(super) fn run(args: EmrArgs, matches: &ArgMatches) -> Result<ExitCode, Failu
             output::line(&said);
             Ok(ExitCode::SUCCESS)
         }
-        EmrCommand::Setup(args) => print_setup(&args),
-        EmrCommand::Schedule(args) => print_schedule(args, matches),
+        EmrCommand::Setup(args) => templates::setup(&args),
+        EmrCommand::Schedule(args) => templates::schedule(args, matches),
+        EmrCommand::Convert(args) => convert::convert(&args),
     }
 }
 
@@ -195,80 +192,6 @@ fn request_of(
 fn print_request(wanted: Wanted, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let (_, body, _) = request_of(wanted, matches, "printed")?;
     text::result_as_json("the request", &body).map(|()| ExitCode::SUCCESS)
-}
-
-fn print_setup(args: &SetupArgs) -> Result<ExitCode, Failure> {
-    write(&args.template, setup::ROLES)?;
-    let parameters = [
-        ("Bucket", args.bucket.clone()),
-        ("TableArns", args.table_arn.join(",")),
-        ("Prefix", args.exports.trim_matches('/').to_owned()),
-        ("LogPrefix", args.logs.trim_matches('/').to_owned()),
-        ("BinariesPrefix", args.packages.trim_matches('/').to_owned()),
-        ("Access", args.access.clone()),
-        ("ServicePolicy", args.service_policy.clone()),
-    ];
-    let deploy = setup::deploy("tablehaul", &args.template, args.region.as_deref(), &parameters);
-    let packages = format!("s3://{}/{}", args.bucket, args.packages.trim_matches('/'));
-    let logs = format!("s3://{}/{}", args.bucket, args.logs.trim_matches('/'));
-    let v2 = if args.service_policy == "v2" {
-        "\n# the tag that AmazonEMRServicePolicy_v2 asks for, on the subnet of the clusters\n\
-         aws ec2 create-tags --resources subnet-… --tags Key=for-use-with-amazon-emr-managed-policies,Value=true\n"
-    } else {
-        ""
-    };
-    let said = format!(
-        "# {} has the roles. Create them\n{deploy}\n{v2}\n# the packages: build and upload them\nscripts/package\n\
-         emr-bootstrap/upload.sh {packages} dist/tablehaul-*-linux.tar.gz\n\n# where launches find both\n\
-         export TABLEHAUL_EMR_INSTALL_FROM={packages} TABLEHAUL_EMR_LOGS={logs}\n\
-         tablehaul emr export TABLE s3://{}/{}/TABLE",
-        args.template,
-        args.bucket,
-        args.exports.trim_matches('/'),
-    );
-    text::result("the setup", &said).map(|()| ExitCode::SUCCESS)
-}
-
-fn print_schedule(args: ScheduleArgs, matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let refused = |error: schedule::NotSchedulable| Failure::Refused(error.to_string());
-    let expression = schedule::cron(&args.cron).map_err(refused)?;
-    let (_, matches) = matches.subcommand().unwrap_or(("", matches));
-    let ScheduledJob::Export(job) = args.job;
-    let mut wanted = wanted_export(*job, matches)?;
-    if wanted.wishes.guest_of.is_some() || wanted.cluster.keep {
-        return Err(Failure::Refused(
-            "a schedule launches a cluster for each run, which ends with it: remove --cluster-id and --keep"
-                .into(),
-        ));
-    }
-    let JobRequest::Export(request) = &mut wanted.job else {
-        return Err(Failure::Refused("only exports are scheduled".into()));
-    };
-    if request.destination.is_bucket_root() {
-        return Err(Failure::Refused(format!("{}: give a folder of the bucket", request.destination)));
-    }
-    request.destination = request.destination.folder(SCHEDULED_TIME);
-    let (request, body, region) = request_of(wanted, matches, "scheduled")?;
-    let schedule = Schedule {
-        name: args.name.clone(),
-        expression,
-        time_zone: args.time_zone,
-        request: body,
-        service_role: request.cluster.service_role.clone(),
-        node_role: request.cluster.node_role.clone(),
-    };
-    let template = schedule::template(&schedule).map_err(refused)?;
-    write(&args.template, &format!("{template:#}\n"))?;
-    let deploy = setup::deploy(&args.name, &args.template, Some(&region), &[]);
-    let said = format!(
-        "# {} launches the job by {} ({}). Create the schedule\n{deploy}",
-        args.template, schedule.expression, schedule.time_zone
-    );
-    text::result("the schedule", &said).map(|()| ExitCode::SUCCESS)
-}
-
-fn write(file: &str, text: &str) -> Result<(), Failure> {
-    std::fs::write(file, text).map_err(|error| Failure::Refused(format!("{file} cannot be written: {error}")))
 }
 
 /// Runs a command with clients and with a count of signals. A signal ends the process only where nothing is launched.

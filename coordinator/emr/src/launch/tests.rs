@@ -330,7 +330,7 @@ fn a_cluster_that_hangs_is_told_of_and_ended_after_an_hour() {
     });
     assert_eq!(play.outcome(), &Outcome::NeverStarted);
     let notes = play.launch.take_notes();
-    assert_eq!(notes.iter().filter(|note| note.contains("route to S3")).count(), 2, "{notes:?}");
+    assert_eq!(notes.iter().filter(|note| note.contains("minutes and waits")).count(), 2, "{notes:?}");
 }
 
 #[test]

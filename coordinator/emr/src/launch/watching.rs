@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{Answer, Call, Launch, Outcome, Phase};
-use crate::view::{ClusterState, ClusterView, StepView};
+use crate::{
+    causes,
+    view::{ClusterState, ClusterView, StepView},
+};
 
 /// When the user hears that a start takes long.
 const LONG_START: Duration = Duration::from_mins(20);
@@ -111,11 +114,9 @@ impl Launch {
         let due = u32::try_from(age.as_secs() / LONG_START.as_secs()).unwrap_or(u32::MAX);
         if due > self.watch.told_of_start {
             self.watch.told_of_start = due;
-            let (id, minutes) = (self.id(), age.as_secs() / 60);
-            self.note(format!(
-                "cluster {id} has not started for {minutes} minutes: does its subnet have a route to S3 and to EMR, and \
-                 may its security groups send? The console of EMR shows its instances"
-            ));
+            let state = self.state().map(ToString::to_string).unwrap_or_default();
+            let told = causes::stalled(&state, age.as_secs() / 60);
+            self.notes.extend(told.map(|cause| cause.line));
         }
     }
 

@@ -12,20 +12,22 @@ pub(in crate::cli) use jobs::{SteppedJob, exports, imports};
 
 const EXAMPLES: &str = "\
 Examples:
-  tablehaul emr setup --bucket mybucket --table-arn arn:aws:dynamodb:us-east-1:123456789012:table/Forum
-  tablehaul emr export Forum s3://mybucket/exports --logs s3://mybucket/logs --install-from s3://mybucket/tablehaul
-  tablehaul emr import s3://mybucket/exports Forum --logs s3://mybucket/logs --install-from s3://mybucket/tablehaul
-  tablehaul emr export Forum s3://mybucket/exports … --print > request.json     # what RunJobFlow gets; launches nothing
-  tablehaul emr status                                  # clusters of tablehaul, or one: emr status j-…
-  tablehaul emr logs j-…                                # what the steps wrote
-  tablehaul emr stop j-…                                # steps stop in order, then the cluster ends
-  tablehaul emr schedule --cron '0 3 * * ? *' --name nightly export Forum s3://mybucket/exports …
+  tablehaul emr setup --bucket mybucket --table-arn ARN        # what to do before the first launch
+  export TABLEHAUL_EMR_LOGS=s3://mybucket/logs TABLEHAUL_EMR_INSTALL_FROM=s3://mybucket/tablehaul
+  tablehaul emr export Forum s3://mybucket/exports
+  tablehaul emr import s3://mybucket/exports Forum
+  tablehaul emr export Forum s3://mybucket/exports --print     # the request; launches nothing
+  tablehaul emr status                                         # active clusters of tablehaul
+  tablehaul emr logs j-…                                       # what the steps wrote
+  tablehaul emr stop j-…                                       # stops in order, ends the cluster
+  tablehaul emr schedule --cron '0 3 * * ? *' --name nightly export Forum s3://mybucket/exports
+  tablehaul emr convert pipeline.json --to new.json            # an old pipeline that runs tablehaul
 
-Ctrl-C stops the job in order and ends its cluster. Ctrl-C again leaves both alone, after a question.
-The same command again watches its running cluster, or launches a new one, which resumes the job.
+Ctrl-C stops the job in order and ends its cluster. Ctrl-C again leaves both, after a question.
+The same command again watches its cluster, or launches a new one, which resumes the job.
 
-Exit codes: 0 done, or launched with --detach · 1 failed · 2 refused before anything was launched or written ·
-3 stopped · 4 internal error. They are those of the job that ran on the cluster.";
+Exit codes are those of the job: 0 done, or launched with --detach · 1 failed · 2 refused before
+anything was launched or written · 3 stopped · 4 internal error.";
 
 /// Run jobs on Amazon EMR: launch a cluster, watch it, end it.
 #[derive(Debug, Args)]
@@ -58,6 +60,9 @@ pub(in crate::cli) enum EmrCommand {
     /// Print a CloudFormation template that launches a job by a schedule, and the command that deploys it
     #[command(after_help = EXAMPLES)]
     Schedule(ScheduleArgs),
+    /// Convert a definition of AWS Data Pipeline: its steps then run tablehaul in place of the Java tool
+    #[command(after_help = EXAMPLES)]
+    Convert(ConvertArgs),
 }
 
 #[derive(Debug, Args)]
@@ -342,6 +347,36 @@ pub(in crate::cli) struct ScheduleArgs {
 
     #[command(subcommand)]
     pub(in crate::cli) job: ScheduledJob,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ConvertArgs {
+    /// The definition, as `aws datapipeline get-pipeline-definition` prints it
+    #[arg(value_name = "FILE")]
+    pub(in crate::cli) definition: String,
+
+    /// Folder that upload.sh was given: s3://bucket/folder
+    #[arg(long, value_name = "FOLDER", env = "TABLEHAUL_EMR_INSTALL_FROM")]
+    pub(in crate::cli) install_from: String,
+
+    /// Checksums that upload.sh printed [default: those in run.sh of that folder]
+    #[arg(long, value_name = "SUM,...", env = "TABLEHAUL_EMR_INSTALL_SHA256", value_delimiter = ',')]
+    pub(in crate::cli) install_sha256: Vec<String>,
+
+    /// Version to install, with --install-sha256 [default: this one]
+    #[arg(long, value_name = "VERSION", env = "TABLEHAUL_EMR_INSTALL_VERSION", requires = "install_sha256")]
+    pub(in crate::cli) install_version: Option<String>,
+
+    /// Change only the step, which then installs tablehaul itself; without a bootstrap action
+    #[arg(long)]
+    pub(in crate::cli) step_only: bool,
+
+    /// File for the new definition [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) to: Option<String>,
+
+    #[command(flatten)]
+    pub(in crate::cli) aws: AwsArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -45,10 +45,15 @@ pub(super) async fn check(
     if let Planned { is_complete: true, texts, .. } = job {
         return Ok(Checked::NothingToDo(texts));
     }
-    let mut lines = job.texts;
+    let mut lines: Vec<String> = job.texts.iter().map(|text| without_work(text)).collect();
     lines.push(costs(request, job.time));
     lines.extend(cluster);
     Ok(Checked::Plan(lines.join("\n")))
+}
+
+/// A plan without how many workers it has: the node decides that by its cores.
+fn without_work(plan: &str) -> String {
+    plan.lines().filter(|line| !line.starts_with("work  ")).collect::<Vec<_>>().join("\n")
 }
 
 struct Planned {
@@ -106,7 +111,7 @@ fn place(request: &LaunchRequest) -> String {
 fn costs(request: &LaunchRequest, time: Option<Duration>) -> String {
     let cluster = &request.cluster;
     if request.guest_of.is_some() {
-        return "costs       nothing beyond the running cluster".into();
+        return "hours       nothing beyond the running cluster".into();
     }
     let nodes = 1 + cluster.nodes + cluster.spot;
     let start = text::duration(START);
@@ -116,12 +121,12 @@ fn costs(request: &LaunchRequest, time: Option<Duration>) -> String {
             let hours = f64::from(nodes) * (START + time).as_secs_f64() / 3600.0;
             let hours = if hours < 10.0 { format!("{hours:.1}") } else { format!("{hours:.0}") };
             format!(
-                "costs       about {hours} instance hours of EC2 and EMR: {nodes} × ({start} to start + {}){kept}",
+                "hours       about {hours} instance hours of EC2 and EMR: {nodes} × ({start} to start + {}){kept}",
                 text::duration(time)
             )
         }
         None => format!(
-            "costs       {} of EC2 and EMR for the time of the job and about {start} to start{kept}",
+            "hours       {} of EC2 and EMR for the time of the job and about {start} to start{kept}",
             text::count(nodes as usize, "instance")
         ),
     }

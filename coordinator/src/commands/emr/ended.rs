@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use emr::{
+    causes,
     launch::{Launch, Outcome, Verdict},
     view::StepView,
 };
@@ -41,11 +42,7 @@ pub(crate) struct Ended {
 
 /// EMR's words with a remedy.
 pub(super) fn cause(code: Option<&str>, words: &str) -> String {
-    match (code, words) {
-        (Some(code), "") => code.to_owned(),
-        (Some(code), words) => format!("{} ({code})", words.trim_end_matches('.')),
-        (None, words) => words.to_owned(),
-    }
+    causes::cause(code, words).line
 }
 
 /// The result of a launch that is over.
@@ -231,7 +228,15 @@ impl End<'_> {
                 "the steps of cluster {id} did not run to their end; `tablehaul emr status {id}` says more"
             ));
         };
-        let mut why = cause(view.code.as_deref(), &view.message);
+        let code = view.code.as_deref();
+        // Others have ended it: nothing failed.
+        if matches!(code, Some("USER_REQUEST" | "ALL_STEPS_COMPLETED")) || view.state.is_active() {
+            return Failure::Stopped(format!(
+                "the job on cluster {id} was cancelled, or its cluster ended, before it was done; run the same command \
+                 again to resume"
+            ));
+        }
+        let mut why = cause(code, &view.message);
         if let (Some(logs), Some((instance, action))) = (self.logs(), failed_bootstrap(&view.message)) {
             let url = logs::of_bootstrap(&logs, id, instance, action);
             if let Some(text) = self.log_at(&url, self.request.log_wait).await
@@ -240,13 +245,7 @@ impl End<'_> {
                 why = format!("{line} ({why})");
             }
         }
-        let by_user = view.code.as_deref() == Some("USER_REQUEST");
-        let line = format!("cluster {id} ended before the job was done: {why}");
-        if by_user {
-            Failure::Stopped(format!("{line}; run the same command again to resume"))
-        } else {
-            Failure::Failed(line)
-        }
+        Failure::Failed(format!("cluster {id} ended before the job was done: {why}"))
     }
 }
 

@@ -20,10 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(3);
 
 fn refused(error: CallError) -> Failure {
     match error.said {
-        Some((code, words)) if !error.line.starts_with("no permission") => {
-            Failure::Refused(format!("{}: {}", cause(Some(&code), &words), error.line))
-        }
-        _ => Failure::Refused(error.line),
+        Some((code, words)) => Failure::Refused(cause(Some(&code), &words)),
+        None => Failure::Refused(error.line),
     }
 }
 

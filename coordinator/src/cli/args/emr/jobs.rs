@@ -149,3 +149,106 @@ impl ImportArgs {
         AwsAccess { assume_role: None, external_id: None, ..self.aws().access() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::{Cli, Command, EmrCommand, command};
+    use clap::FromArgMatches;
+
+    /// The command lines of the steps of `tablehaul emr …`, and the folders of their journals.
+    fn steps(line: &str) -> Result<Vec<(String, String)>, String> {
+        let words = std::iter::once("tablehaul").chain(line.split(' '));
+        let matches = command().try_get_matches_from(words).map_err(|error| error.to_string())?;
+        let Command::Emr(args) = Cli::from_arg_matches(&matches).unwrap().command else { panic!() };
+        let (_, matches) = matches.subcommand().unwrap().1.subcommand().unwrap();
+        let steps = match args.command {
+            EmrCommand::Export(args) => {
+                let nodes = args.launch.read()?.0.nodes;
+                exports(&args.job.request(matches)?, matches, "eu-west-1", nodes)?
+            }
+            EmrCommand::Import(args) => {
+                let (cluster, _) = args.launch.read()?;
+                let mut request = args.job.request(matches)?;
+                imports(&mut request, matches, ("eu-west-1", cluster.nodes, &cluster.logs))?
+            }
+            _ => panic!(),
+        };
+        let told = |step: SteppedJob| {
+            (step.job.arguments.join(" "), step.state.map(|state| state.to_string()).unwrap_or_default())
+        };
+        Ok(steps.into_iter().map(told).collect())
+    }
+
+    const PLACE: &str = "--logs s3://b0cket/logs --install-from s3://b0cket/t";
+    const DEFAULTS: &str = "--deadline=12h --region=eu-west-1 --cluster=local";
+
+    #[test]
+    fn what_is_typed_reaches_the_job_and_what_concerns_this_machine_does_not() {
+        let line = format!(
+            "emr export Forum s3://b0cket/x --read-units 50 --consistent --compress zstd --tags a=b --profile me \
+             --json --quiet --yes --account 123456789012 {PLACE}"
+        );
+        let options = "--read-units=50 --consistent --compress=zstd --tags=a=b --if-complete=skip";
+        assert_eq!(
+            steps(&line).unwrap(),
+            [(format!("export Forum s3://b0cket/x {options} {DEFAULTS}"), "s3://b0cket/x".to_owned())]
+        );
+    }
+
+    #[test]
+    fn what_is_typed_wins_over_our_defaults() {
+        let line = format!(
+            "emr export Forum s3://b0cket/x --if-complete refuse --deadline 2h --region us-east-1 --cluster auto \
+             --nodes 3 {PLACE}"
+        );
+        let (arguments, _) = steps(&line).unwrap().remove(0);
+        assert_eq!(
+            arguments,
+            "export Forum s3://b0cket/x --if-complete=refuse --deadline=2h --cluster=auto --region=us-east-1"
+        );
+        let (arguments, _) =
+            steps(&format!("emr export Forum s3://b0cket/x --nodes 3 {PLACE}")).unwrap().remove(0);
+        assert!(arguments.ends_with("--cluster=yarn"), "{arguments}");
+    }
+
+    #[test]
+    fn each_table_has_the_folder_that_one_command_would_give_it() {
+        let of = |line: &str| {
+            let steps = steps(&format!("{line} {PLACE}")).unwrap();
+            steps
+                .into_iter()
+                .map(|(arguments, state)| (arguments.split(' ').take(3).collect::<Vec<_>>().join(" "), state))
+                .collect::<Vec<_>>()
+        };
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(
+            of("emr export Forum Thread s3://b0cket/x"),
+            [
+                pair("export Forum s3://b0cket/x/Forum", "s3://b0cket/x/Forum"),
+                pair("export Thread s3://b0cket/x/Thread", "s3://b0cket/x/Thread")
+            ]
+        );
+        assert_eq!(
+            of("emr export Forum s3://b0cket"),
+            [pair("export Forum s3://b0cket", "s3://b0cket/eu-west-1/Forum")]
+        );
+    }
+
+    #[test]
+    fn an_import_has_a_state_folder_and_nothing_on_this_machine() {
+        let (arguments, state) =
+            steps(&format!("emr import s3://b0cket/x Forum --mode delete {PLACE}")).unwrap().remove(0);
+        assert!(state.starts_with("s3://b0cket/logs/tablehaul-state/"), "{state}");
+        assert_eq!(arguments, format!("import s3://b0cket/x Forum --mode=delete --state={state} {DEFAULTS}"));
+        for wrong in [
+            "emr import /x Forum",
+            "emr import s3://b0cket/x Forum --rejects /x/y",
+            "emr import s3://b0cket/x Forum --state /x",
+        ] {
+            assert!(steps(&format!("{wrong} {PLACE}")).is_err(), "{wrong}");
+        }
+        assert!(steps(&format!("emr export Forum /x {PLACE}")).is_err());
+        assert!(steps("emr export Forum s3://b0cket/x --logs s3://b0cket/l").is_err());
+    }
+}
