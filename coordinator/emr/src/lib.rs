@@ -2,5 +2,6 @@
 //!
 //! Nothing here knows how a table is moved. `tablehaul emr …` uses this crate; jobs don't.
 
+pub mod causes;
 pub mod convert;
 mod quote;
