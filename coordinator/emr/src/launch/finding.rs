@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use job::counted::count;
 
-use super::{Answer, Call, Launch, Listed, Outcome, Phase};
-use crate::view::{ClusterState, StepView};
+use super::{Answer, Call, Launch, Outcome, Phase};
+use crate::view::{ClusterState, Listed, StepView};
 
 /// How long to look for what a lost call may have launched. `ListClusters` is not documented to show a cluster at once.
 const SEARCH: Duration = Duration::from_mins(5);

@@ -3,7 +3,7 @@ mod stopping;
 use std::collections::VecDeque;
 
 use super::*;
-use crate::view::StepState;
+use crate::view::{Listed, StepState};
 
 const ID: &str = "j-MINE";
 
