@@ -5,21 +5,17 @@ pub const ROLES: &str = include_str!("../../../emr-bootstrap/roles.yaml");
 
 /// The command of the AWS CLI that creates or changes a stack from a template file.
 pub fn deploy(stack: &str, file: &str, region: Option<&str>, parameters: &[(&str, String)]) -> String {
-    let mut command = format!(
-        "aws cloudformation deploy --stack-name {} --template-file {} --capabilities CAPABILITY_NAMED_IAM",
-        quoted(stack),
-        quoted(file)
-    );
+    let mut words = vec!["aws cloudformation deploy --stack-name".to_owned(), quoted(stack)];
+    words.extend(["--template-file".to_owned(), quoted(file)]);
+    words.push("--capabilities CAPABILITY_NAMED_IAM".to_owned());
     if let Some(region) = region {
-        command += &format!(" --region {}", quoted(region));
+        words.extend(["--region".to_owned(), quoted(region)]);
     }
     if !parameters.is_empty() {
-        command += " --parameter-overrides";
+        words.push("--parameter-overrides".to_owned());
     }
-    for (name, value) in parameters {
-        command += &format!(" {}", quoted(&format!("{name}={value}")));
-    }
-    command
+    words.extend(parameters.iter().map(|(name, value)| quoted(&format!("{name}={value}"))));
+    words.join(" ")
 }
 
 /// A word as a shell takes it.
