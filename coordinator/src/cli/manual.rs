@@ -48,7 +48,7 @@ fn pages(command: Command) -> io::Result<Vec<(String, Vec<u8>)>> {
 
 /// The command and all below it that are shown.
 fn with_subcommands(command: &Command) -> Vec<Command> {
-    let shown = command.get_subcommands().filter(|one| !one.is_hide_set());
+    let shown = command.get_subcommands().filter(|one| !one.is_hide_set() && one.get_name() != "help");
     [command.clone()].into_iter().chain(shown.flat_map(with_subcommands)).collect()
 }
 
