@@ -99,9 +99,9 @@ pub enum Next {
     Call(Call),
     /// Do nothing until then, unless something happens.
     Wait(Duration),
-    /// Check everything, show the plan and ask whether to launch; then [`Launch::confirmed`].
+    /// Check everything, show the plan and ask whether to launch; then [`super::Launch::confirmed`].
     Confirm,
-    /// Ask whether to leave the cluster alone; then [`Launch::detached`].
+    /// Ask whether to leave the cluster alone; then [`super::Launch::detached`].
     AskToDetach,
     /// It is over.
     End,
@@ -110,7 +110,7 @@ pub enum Next {
 /// How a launch ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Steps or cluster have ended. [`Outcome::verdict`] says how.
+    /// Steps or cluster have ended. [`super::Launch::verdict`] says how.
     Ended,
     /// It was stopped by the user.
     Stopped,
