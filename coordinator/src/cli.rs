@@ -3,6 +3,8 @@
 mod args;
 mod crash;
 mod edc;
+#[cfg(feature = "emr")]
+mod emr;
 mod json;
 mod logging;
 mod manual;
@@ -87,6 +89,8 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
         Command::Verify(args) => run_verify(&args, matches),
         Command::Status(args) => run_status(&args, matches),
         Command::Clean(args) => run_clean(&args, matches),
+        #[cfg(feature = "emr")]
+        Command::Emr(args) => emr::run(args, matches),
         Command::Completions(args) => completions(&args),
         Command::Man(args) => man(&args),
     };
@@ -215,7 +219,7 @@ fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, F
     let folder = args.folder().map_err(refused)?;
     warn_of_unused(matches, is_in_s3(&folder), is_in_s3(&folder));
     let (access, yes) = (args.access().map_err(refused)?, args.yes);
-    let agree = move |what: &str| if yes { Ok(()) } else { ask(what) };
+    let agree = move |what: &str| if yes { Ok(()) } else { ask(what, "nothing was removed") };
     let progress = Progress::new(false);
     let done =
         block_on(
@@ -248,8 +252,8 @@ fn is_in_s3(target: &Target) -> bool {
     matches!(target, Target::S3 { .. })
 }
 
-/// Asks the user to confirm something that can't be undone.
-fn ask(what: &str) -> Result<(), Failure> {
+/// Asks the user to confirm something that can't be undone. `otherwise` is what then has happened.
+fn ask(what: &str, otherwise: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::Refused(format!("{what}: give --yes to confirm")));
     }
@@ -257,7 +261,7 @@ fn ask(what: &str) -> Result<(), Failure> {
     let mut answer = String::new();
     match output::talking(|| io::stdin().read_line(&mut answer)) {
         Ok(_) if answer.trim().eq_ignore_ascii_case("yes") => Ok(()),
-        _ => Err(Failure::Refused("nothing was removed".into())),
+        _ => Err(Failure::Refused(otherwise.into())),
     }
 }
 

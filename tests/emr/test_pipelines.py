@@ -17,6 +17,8 @@ ITEMS = 20_000
 FOLDER = "s3://mybucket/tablehaul"
 WHEN = datetime.datetime(2026, 11, 28, 3, 0, 0, tzinfo=datetime.timezone.utc)
 OURS = ["export", "import", "export-step-only", "import-step-only"]
+# What `tablehaul emr convert` makes of AWS's.
+CONVERTED = support.HERE.parent.parent / "coordinator" / "emr" / "tests" / "convert" / "expected"
 AWS = [f"{kind}-{generation}" for generation in (1, 2) for kind in ("export", "import")]
 
 
@@ -66,6 +68,23 @@ class Definitions(unittest.TestCase):
             definition = load("export-2")
             change(fields(definition, "EmrActivity"))
             self.assertIn(words, "; ".join(datapipeline.check(definition)))
+
+    def test_converted_ones_are_well_formed_and_ask_for_what_ours_ask_for(self):
+        for name in AWS:
+            for form, ours in [("bootstrap-action", name.partition("-")[0]), ("step-alone", f"{name.partition('-')[0]}-step-only")]:
+                converted = json.loads((CONVERTED / f"{name}.{form}.json").read_text())
+                self.assertEqual(datapipeline.check(converted), [], name)
+                common = {"myOutputS3Loc": "s3://b/x", "myInputS3Loc": "s3://b/x", "myDDBTableName": "Forum", "myPipelineLogUri": "s3://b/logs"}
+                given = {**common, "myTablehaulFolder": FOLDER, "myTablehaulVersion": "0.1.0", "myTablehaulSum": "0" * 64}
+                found, wanted = (Pipeline(one, given, WHEN).request() for one in (converted, load(ours)))
+                arguments = lambda request: [
+                    word.replace("DynamoDb", "DynamoDB") for word in request["Steps"][0]["HadoopJarStep"]["Args"] if "tablehaul.deadline" not in word
+                ]
+                self.assertEqual(arguments(found), arguments(wanted), name)
+                self.assertEqual(found["Steps"][0]["HadoopJarStep"]["Jar"], wanted["Steps"][0]["HadoopJarStep"]["Jar"])
+                scripts = lambda request: [one["ScriptBootstrapAction"] for one in request["BootstrapActions"]]
+                first = lambda request: [(one["Path"], one["Args"][:2]) for one in scripts(request)]
+                self.assertEqual(first(found), first(wanted), name)
 
     def test_expressions_and_commas(self):
         definition = load("export-1")

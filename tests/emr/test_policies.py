@@ -2,7 +2,9 @@
 alone, and what each of them may not do."""
 
 import json
+import os
 import re
+import subprocess
 import time
 import unittest
 
@@ -160,6 +162,18 @@ class Policies(unittest.TestCase):
         state, stderr = self.job("verify", "s3://mybucket/exports/one")
         self.assertEqual(state, "COMPLETED", stderr)
         self.assertEqual(self.actions(), self.documented("verify`, `status")[0])
+
+    def test_the_launcher_works_with_its_policy_alone(self):
+        keys = self.launcher
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TABLEHAUL_"))}
+        environment |= {f"AWS_ENDPOINT_URL_{name}": self.server.url for name in ("EMR", "S3", "DYNAMODB", "STS")}
+        environment |= {"AWS_ACCESS_KEY_ID": keys["aws_access_key_id"], "AWS_SECRET_ACCESS_KEY": keys["aws_secret_access_key"]}
+        environment |= {"AWS_REGION": support.REGION, "AWS_EC2_METADATA_DISABLED": "true"}
+        place = ["--logs", "s3://mybucket/logs", "--install-from", self.folder, "--poll", "1s", "--yes"]
+        command = [str(support.BINARIES / "tablehaul"), "emr", "export", "Forum", "s3://mybucket/exports/launched", *place]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("unchecked", done.stderr)
 
     def test_a_definition_with_data_pipelines_roles(self):
         roles = {"ServiceRole": "DataPipelineDefaultRole", "JobFlowRole": "DataPipelineDefaultResourceRole"}

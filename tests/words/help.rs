@@ -5,7 +5,9 @@ use tests_support::command::Tablehaul;
 
 use crate::{holds, redacted::redacted};
 
-const COMMANDS: [&str; 7] = ["export", "import", "verify", "status", "clean", "completions", "man"];
+const COMMANDS: [&str; 8] = ["export", "import", "verify", "status", "clean", "emr", "completions", "man"];
+const EMR_COMMANDS: [&str; 8] =
+    ["export", "import", "status", "logs", "stop", "setup", "schedule", "convert"];
 
 /// The help of `tablehaul ARGS`, as in a terminal of 100 columns.
 fn help(args: &[&str]) -> String {
@@ -29,10 +31,22 @@ fn of_each_command() {
 }
 
 #[test]
+fn of_each_command_of_emr() {
+    for command in EMR_COMMANDS {
+        holds(&format!("help_emr_{command}"), &help(&["emr", command, "-h"]));
+    }
+}
+
+#[test]
 fn no_command_is_left_out() {
-    let help = help(&["-h"]);
+    assert_eq!(listed(&["-h"]), COMMANDS.into_iter().chain(["help"]).map(str::to_owned).collect());
+    assert_eq!(listed(&["emr", "-h"]), EMR_COMMANDS.into_iter().chain(["help"]).map(str::to_owned).collect());
+}
+
+/// The commands that a help lists.
+fn listed(args: &[&str]) -> BTreeSet<String> {
+    let help = help(args);
     let listed = help.split_once("Commands:\n").expect("a list of commands").1.lines();
     let listed = listed.take_while(|line| line.starts_with("  ")).filter(|line| !line.starts_with("   "));
-    let listed: BTreeSet<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(listed, COMMANDS.into_iter().chain(["help"]).collect());
+    listed.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }

@@ -1,3 +1,19 @@
-//! Amazon EMR: launches clusters that run tablehaul, and converts pipelines of AWS Data Pipeline.
+//! What tablehaul does with Amazon EMR: it launches clusters that run its jobs, watches and ends them.
 //!
-//! Nothing here knows how a table is moved. `tablehaul emr …` uses this crate; jobs don't.
+//! ```text
+//! request ── the body of RunJobFlow        launch ── what to do next, by what EMR said
+//!                       └──────→ calls (the SDK) ←──────┘
+//! causes ── what EMR's words mean          convert ── pipelines of AWS Data Pipeline
+//! ```
+//!
+//! The command line and what concerns jobs and folders are in the coordinator.
+
+pub mod calls;
+pub mod causes;
+pub mod convert;
+pub mod launch;
+mod quote;
+pub mod request;
+pub mod schedule;
+pub mod setup;
+pub mod view;

@@ -4,6 +4,8 @@
 
 mod cluster;
 mod empty;
+#[cfg(feature = "emr")]
+mod emr;
 mod error;
 mod folder;
 mod given;
@@ -26,6 +28,11 @@ use job::{
 use crate::commands::export::{ExportOptions, ExportRequest, IfComplete};
 use cluster::ClusterArgs;
 pub(super) use empty::empty;
+#[cfg(feature = "emr")]
+pub(super) use emr::{
+    ConvertArgs, EmrArgs, EmrCommand, EmrExportArgs, EmrImportArgs, LaunchWishes, ScheduleArgs, ScheduledJob,
+    SetupArgs, SteppedJob, exports, imports,
+};
 pub(super) use error::ArgumentError;
 pub(super) use folder::{CleanArgs, StatusArgs};
 pub(super) use given::{Given, given};
@@ -82,7 +89,11 @@ pub(super) struct Cli {
 
 /// The command line. An empty environment variable counts as unset.
 pub(super) fn command() -> clap::Command {
-    Cli::command().mut_subcommands(|command| command.mut_args(without_empty_variables))
+    Cli::command().mut_subcommands(without_empty_variables_of)
+}
+
+fn without_empty_variables_of(command: clap::Command) -> clap::Command {
+    command.mut_args(without_empty_variables).mut_subcommands(without_empty_variables_of)
 }
 
 fn without_empty_variables(arg: clap::Arg) -> clap::Arg {
@@ -97,6 +108,8 @@ pub(super) enum Command {
     Verify(VerifyArgs),
     Status(StatusArgs),
     Clean(CleanArgs),
+    #[cfg(feature = "emr")]
+    Emr(EmrArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }

@@ -58,13 +58,18 @@ fn pages(command: Command) -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut command = command.disable_help_subcommand(true);
     command.build();
     let mut pages = Vec::new();
-    let subcommands = command.get_subcommands().filter(|one| !one.is_hide_set()).cloned();
-    for command in subcommands.chain([command.clone()]) {
+    for command in with_subcommands(&command) {
         let (man, mut page) = (Man::new(command), Vec::new());
         man.render(&mut page)?;
         pages.push((man.get_filename(), page));
     }
     Ok(pages)
+}
+
+/// The command and all below it that are shown.
+fn with_subcommands(command: &Command) -> Vec<Command> {
+    let shown = command.get_subcommands().filter(|one| !one.is_hide_set() && one.get_name() != "help");
+    [command.clone()].into_iter().chain(shown.flat_map(with_subcommands)).collect()
 }
 
 /// Makes sure that only regular files would be replaced.

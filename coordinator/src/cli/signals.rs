@@ -41,22 +41,41 @@ pub(super) fn end_with(code: u8) {
 /// Fails if the thread or its runtime cannot start.
 pub(super) fn watch() -> Result<CancellationToken, Failure> {
     let stop = CancellationToken::new();
-    let (ready, is_ready) = mpsc::channel();
     let theirs = stop.clone();
+    start(move || heard(&theirs))?;
+    Ok(stop)
+}
+
+/// Starts to listen for signals, and counts them. None ends the process, except while it waits for input or for a
+/// reader of standard output.
+///
+/// # Errors
+/// See [`watch`].
+#[cfg(feature = "emr")]
+pub(super) fn count() -> Result<tokio::sync::watch::Receiver<u32>, Failure> {
+    let (sender, receiver) = tokio::sync::watch::channel(0);
+    start(move || {
+        end_if_talking();
+        sender.send_modify(|number| *number += 1);
+    })?;
+    Ok(receiver)
+}
+
+fn start(heard: impl Fn() + Send + 'static) -> Result<(), Failure> {
+    let (ready, is_ready) = mpsc::channel();
     let listen = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
         match runtime {
-            Ok(runtime) => runtime.block_on(listen(&theirs, &ready)),
+            Ok(runtime) => runtime.block_on(listen(&heard, &ready)),
             Err(error) => drop(ready.send(Err(error))),
         }
     };
     let started = thread::Builder::new().name("signals".into()).spawn(listen);
     let listening = started.and_then(|_| is_ready.recv().map_err(std::io::Error::other)?);
-    listening.map_err(|error| Failure::Refused(format!("cannot listen for signals: {error}")))?;
-    Ok(stop)
+    listening.map_err(|error| Failure::Refused(format!("cannot listen for signals: {error}")))
 }
 
-async fn listen(stop: &CancellationToken, ready: &mpsc::Sender<std::io::Result<()>>) {
+async fn listen(heard: &impl Fn(), ready: &mpsc::Sender<std::io::Result<()>>) {
     let signals = || -> std::io::Result<_> {
         let file_size = signal(SignalKind::from_raw(Signal::SIGXFSZ as i32))?;
         let hangup = if is_ignored(Signal::SIGHUP) { None } else { Some(signal(SignalKind::hangup())?) };
@@ -81,7 +100,17 @@ async fn listen(stop: &CancellationToken, ready: &mpsc::Sender<std::io::Result<(
             _ = interrupt.recv() => {}
             _ = hung_up => {}
         }
-        heard(stop);
+        heard();
+    }
+}
+
+fn end_if_talking() {
+    if output::is_talking() {
+        output::exit(
+            Failure::Stopped(String::new()).kind(),
+            "stopped by a signal while waiting for input or for a reader of standard output",
+            STOPPED.load(Ordering::SeqCst),
+        );
     }
 }
 
@@ -91,15 +120,9 @@ fn heard(stop: &CancellationToken) {
         *stopped_at.get_or_insert_with(Instant::now)
     };
     stop.cancel();
+    end_if_talking();
     let code = STOPPED.load(Ordering::SeqCst);
     let kind = Failure::Stopped(String::new()).kind();
-    if output::is_talking() {
-        output::exit(
-            kind,
-            "stopped by a signal while waiting for input or for a reader of standard output",
-            code,
-        );
-    }
     if first_at.elapsed() >= IN_ORDER {
         output::exit(kind, "ended at once by a second signal, before the clean-up was complete", code);
     }

@@ -1,5 +1,7 @@
 //! The export command: one job for each table, one after the other.
 
+#[cfg(feature = "emr")]
+mod elsewhere;
 mod finish;
 mod plan;
 mod prepare;
@@ -26,6 +28,7 @@ use tracing::info;
 
 use crate::{
     access,
+    cluster::ClusterChoice,
     commands::clean,
     commit,
     driver::{Call, Effects, LimitsOf},
@@ -42,10 +45,12 @@ use crate::{
     store::Store,
     whole::Whole,
 };
+#[cfg(feature = "emr")]
+pub(crate) use elsewhere::plan_elsewhere;
 use finish::Finish;
 pub(crate) use plan::ExportOptions;
 pub(crate) use prepare::{ExportRequest, IfComplete};
-use prepare::{Prepared, Todo, prepare};
+use prepare::{Prepared, Reader, Todo, prepare};
 use report::Report;
 
 /// The result of the command.
@@ -68,16 +73,20 @@ pub(crate) async fn export(
 ) -> Result<Outcome, Failure> {
     let stop = Stop::new(stop, request.deadline);
     let note = |text: &str| progress.note(text);
-    let prepare = async |cluster: &_| prepare(request, cluster, (!dry_run).then_some(&note)).await;
+    let prepare = async |cluster: &ClusterChoice| {
+        let slots = cluster.worker_slots().await?;
+        prepare(request, slots, Reader::ThisProcess, (!dry_run).then_some(&note)).await
+    };
     let (cluster, (clients, tables)) =
         lifecycle::prepare(&request.cluster, &request.destination, &stop, prepare).await?;
     if dry_run {
-        let plans = tables.iter().map(|(todo, prepared)| prepared.text(todo, request.options, &cluster));
+        let plans =
+            tables.iter().map(|(todo, prepared)| prepared.text(todo, request.options, cluster.text()));
         return Ok(Outcome::Planned(plans.collect()));
     }
     let mut reports = Vec::new();
     for (todo, prepared) in tables {
-        let plan = prepared.text(&todo, request.options, &cluster);
+        let plan = prepared.text(&todo, request.options, cluster.text());
         let start = match todo {
             Todo::Export(start) => start,
             Todo::Nothing(text) => {

@@ -5,6 +5,8 @@
 
 mod beside;
 mod done;
+#[cfg(feature = "emr")]
+mod elsewhere;
 mod plan;
 mod prepare;
 mod rejects;
@@ -31,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
+    cluster::ClusterChoice,
     driver::{Call, Effects, LimitsOf},
     failure::Failure,
     identity::{Found, TableIdentity},
@@ -41,13 +44,15 @@ use crate::{
     stop::Stop,
     text::count_of,
 };
+#[cfg(feature = "emr")]
+pub(crate) use elsewhere::plan_elsewhere;
 pub(crate) use prepare::{Check, ImportRequest};
 pub(crate) use rejects::{NAMES_FOLDER, names_folder};
 pub(crate) use report::ImportReport;
 
 use done::Done;
 use plan::CheckedText;
-use prepare::{Prepared, prepare};
+use prepare::{Kind, Prepared, prepare};
 use rejects::Rejects;
 use resume::{InStateFolder, StateFolder};
 
@@ -72,11 +77,14 @@ pub(crate) async fn import(
     let stop = Stop::new(stop, request.deadline);
     let note = |text: &str| progress.note(text);
     // Boxed because the future is large.
-    let prepare = async |cluster: &_| Box::pin(prepare(request, cluster, dry_run, &note)).await;
+    let prepare = async |cluster: &ClusterChoice| {
+        let (slots, kind) = (cluster.worker_slots().await?, if dry_run { Kind::DryRun } else { Kind::Run });
+        Box::pin(prepare(request, slots, kind, &note)).await
+    };
     let (cluster, mut prepared) =
         lifecycle::prepare(&request.cluster, &request.folder, &stop, prepare).await?;
     prepared.backup.notes.iter().for_each(|note| progress.note(&format!("note        {note}")));
-    let plan = prepared.text(&cluster);
+    let plan = prepared.text(cluster.text());
     let (folder, rejects) = (prepared.state.take(), prepared.rejects.take());
     let rejects = Rejects::new(rejects, progress.sink());
     let (clients, facts) = (&prepared.clients, &prepared.facts);

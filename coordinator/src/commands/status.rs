@@ -133,15 +133,23 @@ pub(crate) async fn status(
 
 async fn look(folder: &Target, access: &AwsAccess) -> Result<Status, Failure> {
     let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
-    let state = match FolderContents::of(&store).await? {
+    status_of(folder, &store).await
+}
+
+/// The same for a folder that is open.
+///
+/// # Errors
+/// See [`status`].
+pub(crate) async fn status_of(folder: &Target, store: &Store) -> Result<Status, Failure> {
+    let state = match FolderContents::of(store).await? {
         FolderContents::Empty => FolderState::Empty,
-        FolderContents::Foreign(names, has_more) => match whole::look_at_native(&store).await? {
+        FolderContents::Foreign(names, has_more) => match whole::look_at_native(store).await? {
             Some(whole) => whole.into(),
             None => FolderState::Foreign { names: foreign_text(&names, has_more) },
         },
         FolderContents::Complete(complete) => Whole::Complete(complete).into(),
         FolderContents::Damaged(damaged) => Whole::Damaged(damaged).into(),
-        FolderContents::Unfinished(journaled) => unfinished(&store, &journaled).await?,
+        FolderContents::Unfinished(journaled) => unfinished(store, &journaled).await?,
     };
     Ok(Status { folder: folder.to_string(), state })
 }

@@ -11,15 +11,22 @@ use super::command;
 /// set.
 pub(in crate::cli) fn empty(subcommand: &str, matches: &ArgMatches) -> Option<String> {
     let command = command();
-    let options = command.find_subcommand(subcommand)?.get_arguments();
+    empty_of(command.find_subcommand(subcommand)?, matches)
+}
+
+fn empty_of(command: &clap::Command, matches: &ArgMatches) -> Option<String> {
+    let options = command.get_arguments();
     let is_empty = |id: &str| {
         let is_typed = matches.value_source(id) == Some(ValueSource::CommandLine);
         is_typed && matches.get_raw(id).is_some_and(|mut values| values.any(OsStr::is_empty))
     };
     let mut empty =
         options.filter(|option| option.get_long().is_some() && is_empty(option.get_id().as_str()));
-    let name = empty.next()?.get_long()?;
-    Some(format!("--{name} has an empty value: give one, or remove the option"))
+    if let Some(name) = empty.next().and_then(clap::Arg::get_long) {
+        return Some(format!("--{name} has an empty value: give one, or remove the option"));
+    }
+    let (name, matches) = matches.subcommand()?;
+    empty_of(command.find_subcommand(name)?, matches)
 }
 
 #[cfg(test)]

@@ -100,6 +100,11 @@ impl ImportArgs {
         Show { dry_run: self.dry_run, json: self.json, quiet: self.quiet }
     }
 
+    #[cfg(feature = "emr")]
+    pub(super) fn aws(&self) -> &AwsArgs {
+        &self.aws
+    }
+
     /// The request that the arguments describe.
     ///
     /// # Errors

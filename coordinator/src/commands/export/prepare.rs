@@ -18,7 +18,7 @@ use super::plan::{ExportOptions, Plan, PlanText, plan};
 use super::resume::difference;
 use crate::{
     access,
-    cluster::{ClusterChoice, ClusterOptions, WorkerSlots},
+    cluster::{ClusterOptions, WorkerSlots},
     commit::{self, Marks},
     dynamodb::{self, Note},
     failure::Failure,
@@ -64,6 +64,16 @@ pub(crate) enum IfComplete {
     Skip,
 }
 
+/// Whose permission to read the table counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// The export runs here.
+    ThisProcess,
+    /// It runs elsewhere, with other credentials.
+    #[cfg_attr(not(feature = "emr"), expect(dead_code, reason = "only clusters are elsewhere"))]
+    Elsewhere,
+}
+
 /// What is to be done for a table.
 pub(crate) enum Todo {
     /// It is exported.
@@ -103,7 +113,7 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// The plan as text.
-    pub(crate) fn text(&self, todo: &Todo, mut options: ExportOptions, cluster: &ClusterChoice) -> String {
+    pub(crate) fn text(&self, todo: &Todo, mut options: ExportOptions, cluster: String) -> String {
         let Self { facts, target, plan, rate, rate_source, account, .. } = self;
         let start = match todo {
             Todo::Export(start) => start,
@@ -112,7 +122,6 @@ impl Prepared {
         if let Some(state) = todo.resumed() {
             options.null = Some(state.begin.null);
         }
-        let cluster = cluster.text();
         let plan = PlanText { facts, target, plan, rate: *rate, rate_source, options, cluster }.to_string();
         let lines = [Some(plan), account.clone(), start.plan_line()];
         lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
@@ -126,15 +135,15 @@ impl Prepared {
 /// Fails if the command can't run as asked.
 pub(crate) async fn prepare(
     request: &ExportRequest,
-    cluster: &ClusterChoice,
+    slots: WorkerSlots,
+    reader: Reader,
     note: Note<'_>,
 ) -> Result<(Clients, Vec<(Todo, Prepared)>), Failure> {
-    let slots = cluster.worker_slots().await?;
     let buckets = [access::bucket(&request.destination)];
     let (mut clients, asking) = access::reach(&request.aws, &request.tables, &buckets).await?;
     let mut prepared: Vec<(Todo, Prepared)> = Vec::new();
     for table in &request.tables {
-        let (todo, one) = prepare_one(request, table, &clients, slots, note).await?;
+        let (todo, one) = prepare_one(request, table, &clients, (slots, reader), note).await?;
         if prepared.iter().any(|(_, other)| other.target == one.target) {
             return Err(Failure::Refused(format!("table {table} is named twice")));
         }
@@ -171,7 +180,7 @@ async fn prepare_one(
     request: &ExportRequest,
     table: &str,
     clients: &Clients,
-    slots: WorkerSlots,
+    (slots, reader): (WorkerSlots, Reader),
     note: Note<'_>,
 ) -> Result<(Todo, Prepared), Failure> {
     let refused = |fault| Failure::refused(&fault);
@@ -201,7 +210,7 @@ async fn prepare_one(
         asking.spawn(async move { table_settings::read(&clients, &table, &description).await });
     }
     let todo = todo(request, &store, &facts, note).await?;
-    if !is_gone {
+    if !is_gone && reader == Reader::ThisProcess {
         retry_briefly(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;
     }
     let (rate, rate_source) = facts.read_rate(request.rate);

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     access::{self, bucket},
     backup::{self, Backup},
-    cluster::{ClusterChoice, ClusterOptions},
+    cluster::{ClusterOptions, WorkerSlots},
     dynamodb::{self, usable},
     failure::Failure,
     lifecycle::Start,
@@ -94,7 +94,7 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// The plan as text.
-    pub(super) fn text(&self, cluster: &ClusterChoice) -> String {
+    pub(super) fn text(&self, cluster: String) -> String {
         let plan = plan::PlanText {
             folder: &self.folder,
             backup: &self.backup,
@@ -104,7 +104,7 @@ impl Prepared {
             mode: self.mode,
             splits: self.splits.len(),
             workers: self.workers,
-            cluster: cluster.text(),
+            cluster,
         };
         // A restart removes only the journal, which is not worth a line.
         let start = self.state.as_ref().map(|(folder, _)| &folder.start);
@@ -125,17 +125,29 @@ impl Prepared {
     }
 }
 
-/// Checks the table, the backup and the permissions. If `is_dry` is set, creates no reject file.
+/// What an import is prepared for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It runs.
+    Run,
+    /// Only its plan is wanted.
+    DryRun,
+    /// It runs on another machine, with other credentials. Only its plan is wanted.
+    #[cfg_attr(not(feature = "emr"), expect(dead_code, reason = "only clusters are elsewhere"))]
+    Elsewhere,
+}
+
+/// Checks the table, the backup and the permissions. Creates a reject file only if the import runs.
 ///
 /// # Errors
 /// Fails if the command can't run as asked.
 pub(super) async fn prepare(
     request: &ImportRequest,
-    cluster: &ClusterChoice,
-    is_dry: bool,
+    slots: WorkerSlots,
+    kind: Kind,
     note: &(dyn Fn(&str) + Sync),
 ) -> Result<Prepared, Failure> {
-    let slots = cluster.worker_slots().await?;
+    let is_dry = kind != Kind::Run;
     let refused = |fault| Failure::refused(&fault);
     let rejects_in = match &request.rejects {
         Some(Object::S3 { bucket, .. }) => Some(bucket.as_str()),
@@ -173,7 +185,10 @@ pub(super) async fn prepare(
     if limits.table == Rate::default() {
         return Err(Failure::Refused(format!("the write rate is 0 ({rate_source}): set --write-units")));
     }
-    retry_briefly(|| dynamodb::try_write(&clients, &request.table, request.mode)).await.map_err(refused)?;
+    if kind != Kind::Elsewhere {
+        let write = || dynamodb::try_write(&clients, &request.table, request.mode);
+        retry_briefly(write).await.map_err(refused)?;
+    }
     let wished = request.workers.unwrap_or_else(|| slots.wanted(limits.table, plan::UNITS_PER_WORKER));
     let state = resume::look(request, &clients).await?;
     let before = state.as_ref().and_then(StateFolder::resumed).map(|state| &state.begin);

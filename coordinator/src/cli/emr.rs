@@ -1,0 +1,223 @@
+//! `tablehaul emr …`: from arguments to launches, templates and results.
+
+mod convert;
+mod templates;
+
+use std::{io::IsTerminal, process::ExitCode};
+
+use clap::ArgMatches;
+use emr::request::ClusterOptions;
+use job::{spec::AwsAccess, visible};
+use job_aws::Clients;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::{
+    SHUTDOWN, THREADS,
+    args::{EmrArgs, EmrCommand, EmrExportArgs, EmrImportArgs, LaunchWishes, SteppedJob, exports, imports},
+    ask, crash, signals, tell_all,
+};
+use crate::{
+    commands::emr::{self as command, JobRequest, LaunchRequest, Stepped},
+    failure::Failure,
+    output, text, waits,
+};
+
+/// Runs a command of `emr`. `matches` are its arguments.
+pub(super) fn run(args: EmrArgs, matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let (_, matches) = matches.subcommand().unwrap_or(("", matches));
+    match args.command {
+        EmrCommand::Export(args) => export(*args, matches),
+        EmrCommand::Import(args) => import(*args, matches),
+        EmrCommand::Status(args) => {
+            let access = args.aws.access();
+            let said = with_clients(&access, async |clients, interrupts| {
+                unless_stopped(interrupts, command::status(&clients, args.cluster.as_deref())).await
+            })?;
+            text::result("the status", &visible::lines(&said)).map(|()| ExitCode::SUCCESS)
+        }
+        EmrCommand::Logs(args) => {
+            let access = args.aws.access();
+            let said = with_clients(&access, async |clients, interrupts| {
+                let logs = command::logs(&clients, &args.cluster, args.step.as_deref());
+                unless_stopped(interrupts, logs).await
+            })?;
+            text::result("the logs", &visible::lines(&said)).map(|()| ExitCode::SUCCESS)
+        }
+        EmrCommand::Stop(args) => {
+            let access = args.aws.access();
+            let agree = |what: &str| agree(args.yes, what, "nothing was stopped");
+            let said = with_clients(&access, async |clients, interrupts| {
+                unless_stopped(interrupts, command::stop(&clients, &args.cluster, &agree)).await
+            })?;
+            output::line(&said);
+            Ok(ExitCode::SUCCESS)
+        }
+        EmrCommand::Setup(args) => templates::setup(&args),
+        EmrCommand::Schedule(args) => templates::schedule(args, matches),
+        EmrCommand::Convert(args) => convert::convert(&args),
+    }
+}
+
+async fn unless_stopped<T>(
+    mut interrupts: watch::Receiver<u32>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        done = work => done,
+        _ = interrupts.changed() => Err(Failure::Stopped("stopped by a signal".into())),
+    }
+}
+
+fn agree(yes: bool, what: &str, otherwise: &str) -> Result<(), Failure> {
+    if yes { Ok(()) } else { ask(what, otherwise) }
+}
+
+/// What a launch is made of, before the region is known.
+struct Wanted {
+    job: JobRequest,
+    own: AwsAccess,
+    cluster: ClusterOptions,
+    wishes: LaunchWishes,
+    show: super::Show,
+}
+
+fn export(args: EmrExportArgs, matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    launch(wanted_export(args, matches)?, matches)
+}
+
+fn wanted_export(args: EmrExportArgs, matches: &ArgMatches) -> Result<Wanted, Failure> {
+    let (cluster, wishes) = args.launch.read().map_err(Failure::Refused)?;
+    let (own, show) = (args.job.own_access(), args.job.show());
+    let request = args.job.request(matches).map_err(super::refused)?;
+    Ok(Wanted { job: JobRequest::Export(Box::new(request)), own, cluster, wishes, show })
+}
+
+fn import(args: EmrImportArgs, matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let (cluster, wishes) = args.launch.read().map_err(Failure::Refused)?;
+    let (own, show) = (args.job.own_access(), args.job.show());
+    let request = args.job.request(matches).map_err(super::refused)?;
+    launch(Wanted { job: JobRequest::Import(Box::new(request)), own, cluster, wishes, show }, matches)
+}
+
+impl Wanted {
+    /// The launch in this region.
+    fn request(self, matches: &ArgMatches, region: &str) -> Result<LaunchRequest, Failure> {
+        let Self { mut job, cluster, wishes, show, .. } = self;
+        let nodes = if wishes.guest_of.is_some() { 0 } else { cluster.nodes };
+        let steps = match &mut job {
+            JobRequest::Export(request) => exports(request, matches, region, nodes),
+            JobRequest::Import(request) => imports(request, matches, (region, nodes, &cluster.logs)),
+        };
+        let steps = steps.map_err(Failure::Refused)?.into_iter();
+        Ok(LaunchRequest {
+            job,
+            steps: steps.map(|SteppedJob { job, state }| Stepped { job, state }).collect(),
+            cluster,
+            guest_of: wishes.guest_of,
+            detach: wishes.detach,
+            poll: wishes.poll,
+            log_wait: wishes.log_wait,
+            quiet: show.quiet,
+        })
+    }
+
+    /// Whether nobody has to be asked to know the request.
+    fn known_region(&self) -> Option<String> {
+        self.own.region.clone().filter(|_| self.wishes.has_sums)
+    }
+}
+
+fn launch(wanted: Wanted, matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    if wanted.wishes.print {
+        return print_request(wanted, matches);
+    }
+    let (access, json, dry_run) = (wanted.own.clone(), wanted.show.json, wanted.show.dry_run);
+    let (yes, quiet) = (wanted.wishes.yes, wanted.show.quiet);
+    if dry_run {
+        return Err(Failure::Refused(
+            "--dry-run has no effect here: --print shows the request, and the plan comes before the question"
+                .into(),
+        ));
+    }
+    if !yes && !wanted.wishes.print && !std::io::stdin().is_terminal() {
+        return Err(Failure::Refused(
+            "a launch costs money and there is no terminal to ask at: give --yes to confirm, or --print"
+                .into(),
+        ));
+    }
+    let ended = with_clients(&access, async |clients, interrupts| {
+        let wanted = with_package(wanted, &clients).await?;
+        let request = wanted.request(matches, &clients.region)?;
+        let agree = |what: &str| agree(yes, what, "nothing was launched");
+        command::launch(&request, &clients, &agree, interrupts).await
+    })?;
+    if !quiet {
+        output::lines(&visible::lines(&ended.text));
+    }
+    if json {
+        text::result_as_json("the job is done, but its report", &ended.json())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn with_package(mut wanted: Wanted, clients: &Clients) -> Result<Wanted, Failure> {
+    if !wanted.wishes.has_sums {
+        wanted.cluster.package = command::package(clients, &wanted.cluster.package.folder).await?;
+    }
+    Ok(wanted)
+}
+
+/// The request of a launch, with `run` as the name of the run.
+fn request_of(
+    wanted: Wanted,
+    matches: &ArgMatches,
+    run: &str,
+) -> Result<(LaunchRequest, Value, String), Failure> {
+    let (request, region) = match wanted.known_region() {
+        Some(region) => (wanted.request(matches, &region)?, region),
+        None => {
+            let access = wanted.own.clone();
+            with_clients(&access, async |clients, interrupts| {
+                let wanted = unless_stopped(interrupts, with_package(wanted, &clients)).await?;
+                Ok((wanted.request(matches, &clients.region)?, clients.region.clone()))
+            })?
+        }
+    };
+    request.check()?;
+    let body = request.body(&region, run);
+    Ok((request, body, region))
+}
+
+fn print_request(wanted: Wanted, matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let (_, body, _) = request_of(wanted, matches, "printed")?;
+    text::result_as_json("the request", &body).map(|()| ExitCode::SUCCESS)
+}
+
+/// Runs a command with clients and with a count of signals. A signal ends the process only where nothing is launched.
+fn with_clients<T>(
+    access: &AwsAccess,
+    work: impl AsyncFnOnce(Clients, watch::Receiver<u32>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let interrupts = signals::count()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
+    crash::has_begun();
+    let tell = tell_all();
+    let result = runtime.block_on(async {
+        let work = async {
+            let mut early = interrupts.clone();
+            let clients = tokio::select! {
+                clients = command::reach(access) => clients?,
+                _ = early.changed() => return Err(Failure::Stopped("stopped by a signal before anything was done".into())),
+            };
+            Box::pin(work(clients, interrupts)).await
+        };
+        tokio::select! {
+            result = work => result,
+            never = waits::tell(&*tell) => match never {},
+        }
+    });
+    runtime.shutdown_timeout(SHUTDOWN);
+    result
+}

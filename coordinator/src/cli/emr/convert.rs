@@ -1,0 +1,50 @@
+//! `emr convert`: a definition of Data Pipeline that runs tablehaul in place of the Java tool.
+
+use std::process::ExitCode;
+
+use emr::convert::{Change, Options};
+use job::visible;
+
+use super::{templates, unless_stopped, with_clients};
+use crate::{cli::args::ConvertArgs, commands::emr as command, failure::Failure, output, text};
+
+/// Converts a definition. Writes the new one, and says what is different.
+pub(super) fn convert(args: &ConvertArgs) -> Result<ExitCode, Failure> {
+    let file = &args.definition;
+    let refused = |why: &dyn std::fmt::Display| Failure::Refused(format!("{file}: {why}"));
+    let definition =
+        std::fs::read_to_string(file).map_err(|error| refused(&format!("cannot be read: {error}")))?;
+    let options = options(args)?;
+    let converted = emr::convert::convert(&definition, &options).map_err(|why| refused(&why))?;
+    for Change { object, field, old, new } in &converted.changes {
+        output::line(&format!("{object}, {field}:"));
+        if let Some(old) = old {
+            output::line(&format!("- {old}"));
+        }
+        output::line(&format!("+ {new}"));
+    }
+    converted.notes.iter().for_each(|note| output::line(&format!("note: {note}")));
+    match &args.to {
+        Some(to) => templates::write(to, &converted.text)?,
+        None => text::result("the definition", converted.text.trim_end())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the new definition installs.
+fn options(args: &ConvertArgs) -> Result<Options, Failure> {
+    let folder = args.install_from.trim_end_matches('/');
+    let refused = |why: emr::convert::Refusal| Failure::Refused(visible::line(&why.to_string()).into_owned());
+    if args.step_only {
+        return Options::step_alone(folder).map_err(refused);
+    }
+    if !args.install_sha256.is_empty() {
+        let version = args.install_version.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"));
+        return Options::bootstrap_action(folder, version, &args.install_sha256).map_err(refused);
+    }
+    let access = args.aws.access();
+    let package = with_clients(&access, async |clients, interrupts| {
+        unless_stopped(interrupts, command::package(&clients, folder)).await
+    })?;
+    Options::bootstrap_action(folder, &package.version, &package.sums).map_err(refused)
+}

@@ -1,0 +1,72 @@
+//! The logs of a cluster in S3. EMR delivers them every five minutes, and once more when the cluster ends.
+
+use std::time::{Duration, Instant};
+
+use job_aws::Clients;
+
+use super::objects;
+
+/// How often a log is looked for.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// The log of a step.
+pub(super) fn of_step(logs: &str, cluster: &str, step: &str, name: &str) -> String {
+    format!("{logs}/{cluster}/steps/{step}/{name}.gz")
+}
+
+/// The log of a bootstrap action.
+pub(super) fn of_bootstrap(logs: &str, cluster: &str, instance: &str, action: &str) -> String {
+    format!("{logs}/{cluster}/node/{instance}/bootstrap-actions/{action}/stderr.gz")
+}
+
+/// Waits for a log that says something. `None` if it does not come in time, or cannot be read.
+pub(super) async fn wait_for(clients: &Clients, url: &str, limit: Duration) -> Option<String> {
+    let began = Instant::now();
+    loop {
+        match objects::unzipped(clients, url).await {
+            Ok(Some(text)) if last_line(&text).is_some() => return Some(text),
+            // It is not there yet, or only its beginning is.
+            Ok(_) => {}
+            Err(fault) if !fault.is_retryable() => return None,
+            Err(_) => {}
+        }
+        if began.elapsed() >= limit {
+            return None;
+        }
+        tokio::time::sleep(EVERY.min(limit)).await;
+    }
+}
+
+/// The last line that is not empty.
+pub(super) fn last_line(text: &str) -> Option<&str> {
+    text.lines().map(str::trim).rfind(|line| !line.is_empty())
+}
+
+/// Why tablehaul failed, by its standard error: its last line.
+pub(super) fn complaint(stderr: &str) -> Option<&str> {
+    let ours = stderr.lines().rev().find_map(|line| line.trim().strip_prefix("tablehaul: "));
+    ours.or_else(|| last_line(stderr))
+}
+
+/// The exit code of a step, by the log of EMR's controller.
+pub(super) fn exit_code(controller: &str) -> Option<u8> {
+    let line = controller.lines().rev().find(|line| line.contains("ended with exit code"))?;
+    line.split("exit code ").nth(1)?.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_says_why_and_with_which_code() {
+        let stderr = "export Forum\n\ntablehaul: table Forum does not exist\nWARN log4j\n\n";
+        assert_eq!(complaint(stderr), Some("table Forum does not exist"));
+        assert_eq!(complaint("\nKilled\n \n"), Some("Killed"));
+        assert_eq!(complaint(" \n"), None);
+        let controller = "INFO startExec\n2026-01-01T00:00:00Z INFO waitProcessCompletion ended with exit code 2 : hadoop\n";
+        assert_eq!(exit_code(controller), Some(2));
+        assert_eq!(exit_code("INFO startExec"), None);
+        assert_eq!(exit_code("INFO waitProcessCompletion ended with exit code 3\nWARN Step failed"), Some(3));
+    }
+}

@@ -1,0 +1,61 @@
+//! Small objects of S3 that are not of a backup: logs and what clusters install.
+
+use std::io::Read;
+
+use flate2::read::MultiGzDecoder;
+use job_aws::{Clients, Fault, FaultKind};
+
+use crate::retry::retry_briefly;
+
+/// The longest object that is read, in bytes.
+const LONGEST: u64 = 64 * 1024 * 1024;
+
+/// Bucket and key of `s3://bucket/key`.
+fn split(url: &str) -> Option<(&str, &str)> {
+    url.strip_prefix("s3://")?.split_once('/')
+}
+
+/// An object, or `None` if it does not exist.
+///
+/// # Errors
+/// Fails if S3 refuses.
+pub(super) async fn get(clients: &Clients, url: &str) -> Result<Option<Vec<u8>>, Fault> {
+    let Some((bucket, key)) = split(url) else {
+        return Err(Fault::new(FaultKind::Refused, format!("{url} is not an object in S3")));
+    };
+    retry_briefly(|| clients.locate(bucket)).await?;
+    let (s3, address) = clients.s3_of(bucket);
+    let read = || async {
+        let reply = Box::pin(s3.get_object().bucket(bucket).key(key).send()).await;
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(error) => {
+                let fault = Fault::of("s3:GetObject", url, &address, &error);
+                return if fault.kind == FaultKind::NotFound { Ok(None) } else { Err(fault) };
+            }
+        };
+        if reply
+            .content_length()
+            .is_some_and(|length| u64::try_from(length).is_ok_and(|length| length > LONGEST))
+        {
+            return Err(Fault::new(FaultKind::Refused, format!("{url} is longer than {LONGEST} bytes")));
+        }
+        let body = reply.body.collect().await;
+        let body =
+            body.map_err(|error| Fault::new(FaultKind::Transient, format!("reading {url}: {error}")))?;
+        Ok(Some(body.into_bytes().to_vec()))
+    };
+    retry_briefly(read).await
+}
+
+/// A text that EMR has compressed, or `None` if it does not exist.
+///
+/// # Errors
+/// Fails if S3 refuses, or if it is damaged.
+pub(super) async fn unzipped(clients: &Clients, url: &str) -> Result<Option<String>, Fault> {
+    let Some(bytes) = get(clients, url).await? else { return Ok(None) };
+    let mut text = Vec::new();
+    let read = MultiGzDecoder::new(&bytes[..]).take(LONGEST).read_to_end(&mut text);
+    read.map_err(|error| Fault::new(FaultKind::Refused, format!("{url} is not a gzip file: {error}")))?;
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+}
