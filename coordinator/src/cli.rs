@@ -34,6 +34,7 @@ use crate::{
     failure::Failure,
     output,
     progress::Progress,
+    server::calls,
     text::{complain, fail, fail_in_json, result, result_as_json, tell, written_to_stdout},
     waits,
 };
@@ -77,7 +78,7 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
     if let Some(why) = args::empty(name, matches) {
         return fails("usage", &format!("{why}; try --help"), 2);
     }
-    if let Err(why) = logging::start(cli.verbose) {
+    if let Err(why) = logging::start(cli.verbose).and_then(|()| calls::are_sdk_only().map(drop)) {
         return fails("usage", &format!("{why}; try --help"), 2);
     }
     let result = match cli.command {

@@ -24,6 +24,7 @@ use crate::{
     commands::{export::Outcome, import::Imported},
     failure::Failure,
     progress::Progress,
+    server::calls,
     text::{complain, fail, print, print_json},
 };
 use options::Options;
@@ -94,7 +95,7 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
     let command = args::command();
     let commands = command.get_subcommands().filter(|one| matches!(one.get_name(), "export" | "import"));
     let spelling = Arc::new(Spelling::of(commands));
-    let ended = match logging::start(0) {
+    let ended = match logging::start(0).and_then(|()| calls::are_sdk_only().map(drop)) {
         Err(why) => Err(Ending::Failed(why)),
         Ok(()) => run_class(class, arguments, &spelling),
     };
