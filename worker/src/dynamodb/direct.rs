@@ -92,7 +92,7 @@ pub(crate) enum Sent<E> {
     /// The reply can't be used. The request may have been executed.
     Torn(Torn),
     /// There is no reply, or it is an error: just what the SDK's request would have returned.
-    Failed(SdkError<E, HttpResponse>),
+    Failed(Box<SdkError<E, HttpResponse>>),
 }
 
 impl Direct {
@@ -150,13 +150,16 @@ impl Direct {
             Err(error) if error.is_timeout() => wait.late(),
             _ => wait.answered(),
         }
-        let is_broken = called.as_ref().map_or(true, |reply| reply.status().is_server_error());
+        let is_broken = match &called {
+            Ok(reply) => reply.status().is_server_error(),
+            Err(_) => true,
+        };
         if is_broken && let Some(connection) = connection.get() {
             // As the SDK does it: the next request shall not meet the same server.
             connection.poison();
         }
         match called {
-            Err(error) => Sent::Failed(SdkError::dispatch_failure(error)),
+            Err(error) => Sent::Failed(Box::new(SdkError::dispatch_failure(error))),
             Ok(reply) => self.read(reply).await,
         }
     }
@@ -179,7 +182,7 @@ impl Direct {
         match ReplyBody::of_error(&mut reply).read(&mut body).await {
             Ok(()) => {
                 *reply.body_mut() = SdkBody::from(body);
-                Sent::Failed(error_of(self.operation, reply))
+                Sent::Failed(Box::new(error_of(self.operation, reply)))
             }
             Err(torn) => Sent::Torn(torn),
         }

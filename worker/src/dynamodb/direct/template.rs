@@ -70,10 +70,10 @@ impl Template {
     pub(super) async fn new(seen: Seen) -> Option<Self> {
         let identity = identity(&seen.components).await?;
         let credentials = identity.data::<Credentials>()?.clone();
-        Self::of(seen, credentials)
+        Self::of(&seen, credentials)
     }
 
-    fn of(seen: Seen, credentials: Credentials) -> Option<Self> {
+    fn of(seen: &Seen, credentials: Credentials) -> Option<Self> {
         let header = |name: &str| {
             let mut values =
                 seen.headers.iter().filter(|(other, _)| other == name).map(|(_, value)| &**value);

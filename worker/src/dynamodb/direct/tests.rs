@@ -141,7 +141,7 @@ impl Scene {
     }
 
     /// Sends a request through the SDK, and learns from it if that is due.
-    async fn by_sdk(&self) -> Result<(), SdkError<BatchWriteItemError, HttpResponse>> {
+    async fn by_sdk(&self) -> Result<(), Box<SdkError<BatchWriteItemError, HttpResponse>>> {
         let request = self.client.batch_write_item().request_items("t", Vec::new());
         let spy = self.direct.spy();
         let request = request.customize();
