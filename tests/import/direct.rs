@@ -8,7 +8,7 @@ use tests_support::command::Tablehaul;
 use tests_support::tls::{Authority, Flaw};
 use tests_support::{BackupWriter, Fake, http};
 
-const ITEMS: u64 = 2_000;
+const ITEMS: u64 = 5_000;
 
 /// A backup of the generator's first items.
 fn backup(items: u64) -> tempfile::TempDir {
@@ -31,7 +31,7 @@ fn almost_all_batches_are_sent_directly_unless_that_is_switched_off() {
     let (fake, folder) = (sink(), backup(ITEMS));
     let import = || command(&fake, folder.path(), "--write-units 100000");
     let direct = direct_batches(import());
-    assert!(direct > 40, "{direct} of 80 batches");
+    assert!(direct > 40, "{direct} of 200 batches");
     holds_all(&fake, ITEMS);
     assert_eq!(direct_batches(import().env("TABLEHAUL_DIRECT_CALLS", "off")), 0);
     let wrong = import().env("TABLEHAUL_DIRECT_CALLS", "no").run();
