@@ -36,6 +36,7 @@ use crate::{
     failure::Failure,
     output,
     progress::Progress,
+    server::calls,
     text::{complain, fail, fail_in_json, result, result_as_json, tell, written_to_stdout},
     waits,
 };
@@ -80,7 +81,8 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
     if let Some(why) = args::empty(name, matches) {
         return fails("usage", &format!("{why}; try --help"), 2);
     }
-    if let Err(why) = logging::start(cli.verbose) {
+    let started = logging::start(cli.verbose).map_err(|error| error.to_string());
+    if let Err(why) = started.and_then(|()| calls::are_sdk_only().map(drop)) {
         return fails("usage", &format!("{why}; try --help"), 2);
     }
     let result = match cli.command {

@@ -2,6 +2,7 @@
 //! interpret their messages.
 
 mod admission;
+pub(crate) mod calls;
 mod tls;
 
 use std::{
@@ -106,6 +107,7 @@ impl ControlPlane {
             token,
             worker: None,
             log: log_lines::filter(),
+            sdk_only: calls::are_sdk_only().unwrap_or_default(),
         };
         Ok(Self { inbox, boot, stop, tasks })
     }

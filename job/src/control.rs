@@ -42,6 +42,9 @@ pub struct Boot {
     /// The filter of the worker's log, as in `TABLEHAUL_LOG`; empty if it logs nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub log: String,
+    /// Whether the worker sends all requests through the AWS SDK, and none directly.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sdk_only: bool,
 }
 
 impl Boot {

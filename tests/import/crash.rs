@@ -161,15 +161,18 @@ fn whatever_the_service_does_every_item_arrives() {
         json!({"truncated_rate": 0.2, "bad_crc_rate": 0.2}),
         json!({"latency_ms": 30, "jitter_ms": 60, "error_rate": 0.05, "unprocessed_rate": 0.05}),
     ] {
-        let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-        let mut faults = faults;
-        faults["action"] = "BatchWriteItem".into();
-        fake.faults(faults.clone());
-        BackupWriter::new(4_000).items_per_file(1_000).edc(folder.path());
-        let report = report(&import(&fake, folder.path(), "--write-percent 100"));
-        assert_eq!(report["items"], 4_000, "{faults}");
-        assert!(report["retries"].as_u64().unwrap() > 0 || faults["latency_ms"] == 30, "{faults}");
-        holds_all(&fake, 4_000);
+        for direct_calls in ["on", "off"] {
+            let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+            let mut faults = faults.clone();
+            faults["action"] = "BatchWriteItem".into();
+            fake.faults(faults.clone());
+            BackupWriter::new(4_000).items_per_file(1_000).edc(folder.path());
+            let run = command(&fake, folder.path(), "--write-percent 100");
+            let report = report(&run.env("TABLEHAUL_DIRECT_CALLS", direct_calls).run());
+            assert_eq!(report["items"], 4_000, "{faults}");
+            assert!(report["retries"].as_u64().unwrap() > 0 || faults["latency_ms"] == 30, "{faults}");
+            holds_all(&fake, 4_000);
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 mod changed;
 mod crash;
 mod damaged;
+mod direct;
 mod emulators;
 mod exports;
 mod java;

@@ -11,6 +11,7 @@ use tonic::Streaming;
 use crate::{
     connect::{self, ended},
     cpu::Cores,
+    dynamodb::direct::Way,
     exit::WorkerError,
     export, import,
     inlet::Unsolicited,
@@ -37,12 +38,13 @@ pub(crate) async fn work(
     mut inbound: Streaming<wire::ToWorker>,
     report: Arc<Report>,
     cores: Cores,
+    way: Way,
 ) -> anyhow::Result<Option<Closing>> {
     let first = next(&mut inbound).await?;
     if first == ToWorker::Finish {
         return Ok(None);
     }
-    let mut agent = Agent::start(first, report, cores)?;
+    let mut agent = Agent::start(first, report, cores, way)?;
     agent.serve(&mut inbound).await?;
     Ok(Some(Closing { agent, inbound }))
 }
@@ -108,7 +110,7 @@ struct Agent {
 }
 
 impl Agent {
-    fn start(first: ToWorker, report: Arc<Report>, cores: Cores) -> anyhow::Result<Self> {
+    fn start(first: ToWorker, report: Arc<Report>, cores: Cores, way: Way) -> anyhow::Result<Self> {
         let limiter = Arc::new(CapacityLimiter::new());
         let mut job = JoinSet::new();
         let inlet = match first {
@@ -119,7 +121,7 @@ impl Agent {
             }
             ToWorker::Import(settings) => {
                 let (inlet, outlet) = import::inlet();
-                job.spawn(import::run(*settings, limiter.clone(), report.clone(), outlet, cores));
+                job.spawn(import::run(*settings, limiter.clone(), report.clone(), outlet, cores, way));
                 Running::Import(inlet)
             }
             _ => bail!("the coordinator did not send the settings first"),

@@ -42,11 +42,12 @@ use job::{
     spec::{ImportSettings, WriteMode},
     split::SplitLease,
 };
-use job_aws::{Clients, Retries};
+use job_aws::Retries;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     cpu::Cores,
+    dynamodb::direct::Way,
     inlet::{Unsolicited, offer},
     limiter::CapacityLimiter,
     report::Report,
@@ -94,6 +95,7 @@ pub(crate) async fn run(
     report: Arc<Report>,
     outlet: JobInbox,
     cores: Cores,
+    way: Way,
 ) -> anyhow::Result<()> {
     settings.open_splits = settings.open_splits.min(MAX_OPEN_SPLITS);
     let settings = Arc::new(settings);
@@ -102,7 +104,9 @@ pub(crate) async fn run(
     let purpose = if settings.mode == WriteMode::Check {
         Purpose::Check
     } else {
-        write_stages(&mut stages, &settings, &clients, limiter, &report, cores)
+        let writer =
+            write::Writer::new(settings.clone(), clients.clone(), limiter, report.clone(), cores, way);
+        write_stages(&mut stages, writer, settings.open_splits, &report)
     };
     let readers = Readers { settings, clients, report, purpose };
     stages.spawn(splits::run(Arc::new(readers), outlet.0));
@@ -116,19 +120,15 @@ pub(crate) async fn run(
 /// Starts the stages after the readers.
 fn write_stages(
     stages: &mut JoinSet<anyhow::Result<()>>,
-    settings: &Arc<ImportSettings>,
-    clients: &Clients,
-    limiter: Arc<CapacityLimiter>,
+    writer: write::Writer,
+    open_splits: u32,
     report: &Arc<Report>,
-    cores: Cores,
 ) -> Purpose {
     let tracker = Arc::new(Tracker::new());
     let (blocks, mixing) = mpsc::channel(MAX_OPEN_SPLITS as usize);
     let (lines, writing) = mpsc::channel(HANDFULS);
-    let writer = write::Writer::new(settings.clone(), clients.clone(), limiter, report.clone(), cores);
     let settled = tracker.clone();
     stages.spawn(writer.run(writing, Arc::new(move |lines| settled.settle(lines))));
-    let open_splits = settings.open_splits;
     stages.spawn(async move {
         interleave::run(mixing, open_splits, lines).await;
         Ok(())

@@ -31,6 +31,7 @@ use tokio::{
 use tracing::info;
 
 use cpu::Cores;
+use dynamodb::direct::Way;
 pub use exit::Exit;
 use exit::WorkerError;
 use report::Report;
@@ -134,7 +135,8 @@ async fn serve(
         let inbound = agent::join(&start.boot, &start.report, start.messages).await?;
         info!("connected to the coordinator");
         joined();
-        Ok::<_, WorkerError>(agent::work(inbound, start.report.clone(), start.cores).await?)
+        let way = if start.boot.sdk_only { Way::Sdk } else { Way::Direct };
+        Ok::<_, WorkerError>(agent::work(inbound, start.report.clone(), start.cores, way).await?)
     };
     let closing = tokio::select! {
         worked = worked => worked?,

@@ -225,7 +225,7 @@ mod tests {
         let said: Arc<Mutex<Vec<String>>> = Arc::default();
         let heard = said.clone();
         let [coordinator, ca_pem, token] = [const { String::new() }; 3];
-        let boot = Boot { coordinator, ca_pem, token, worker: None, log: String::new() };
+        let boot = Boot { coordinator, ca_pem, token, worker: None, log: String::new(), sdk_only: false };
         let mut cluster = LocalCluster::new(binary, Arc::new(move |line| heard.lock().unwrap().push(line)));
         cluster.start(1, &boot).await.unwrap();
         cluster.spawn(WorkerId(1)).unwrap();

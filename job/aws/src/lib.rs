@@ -25,4 +25,4 @@ pub use identity::{Caller, Identity};
 pub use ranges::{Ahead, Ranges, ranges};
 pub use read::get_range;
 pub use retry::{Policy, backoff, retry, wait};
-pub use watch::MAX_REPLY_BYTES;
+pub use watch::{MAX_REPLY_BYTES, server};

@@ -132,7 +132,7 @@ fn action(metadata: &Metadata) -> String {
 }
 
 /// The scheme, host and port of a URL, without user, password and path.
-fn server(url: &str) -> String {
+pub fn server(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);

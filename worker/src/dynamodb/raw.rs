@@ -8,7 +8,7 @@
 //! The client is built once for all requests, since a configuration for each request costs more than everything else.
 //! The data of a request is in a task-local instead: the SDK serializes and deserializes in the task that called it.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, error::Error as StdError};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -28,6 +28,7 @@ use aws_smithy_runtime_api::{
             dyn_dispatch_hint,
         },
         orchestrator::{HttpRequest, HttpResponse, OrchestratorError},
+        result::SdkError,
         runtime_components::RuntimeComponents,
         runtime_plugin::RuntimePlugin,
         ser_de::{
@@ -39,6 +40,7 @@ use aws_smithy_types::{
     body::SdkBody,
     config_bag::{ConfigBag, FrozenLayer},
 };
+use bytes::Bytes;
 
 use super::reply::{ReplyBody, Torn};
 
@@ -51,6 +53,14 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Scan => "Scan",
+            Self::BatchWriteItem => "BatchWriteItem",
+            Self::PutItem => "PutItem",
+        }
+    }
+
     /// The header `x-amz-target` of its requests.
     const fn target(self) -> &'static str {
         match self {
@@ -77,6 +87,37 @@ impl Operation {
             Self::PutItem => PutItem::new().config(),
         }
     }
+
+    /// What the SDK makes of a reply that is not taken from it.
+    fn deserialize(self, response: &HttpResponse, config: &ConfigBag) -> OutputOrError {
+        let theirs = self.config();
+        match theirs.as_ref().and_then(|layer| layer.load::<SharedResponseDeserializer>()) {
+            Some(theirs) => theirs.deserialize_nonstreaming_with_config(response, config),
+            None => Err(OrchestratorError::other("the SDK has no deserializer for the operation")),
+        }
+    }
+}
+
+/// The error that the SDK returns for an error reply, whose body must have been read.
+pub(crate) fn error_of<E>(operation: Operation, reply: HttpResponse) -> SdkError<E, HttpResponse>
+where
+    E: StdError + Send + Sync + 'static,
+{
+    let error = match operation.deserialize(&reply, &ConfigBag::base()) {
+        Ok(_) => return SdkError::response_error("an error reply without an error", reply),
+        Err(error) => error,
+    };
+    let mut of_service = None;
+    // What remains is of no other type than before, which must be an error.
+    let other = error.map_operation_error(|error| {
+        of_service = Some(error);
+        std::fmt::Error
+    });
+    match of_service.map(Error::downcast::<E>) {
+        Some(Ok(error)) => SdkError::service_error(error, reply),
+        Some(Err(error)) => SdkError::response_error(error, reply),
+        None => SdkError::response_error(other, reply),
+    }
 }
 
 /// A client for [`exchange`] alone.
@@ -91,7 +132,7 @@ pub(crate) fn client(config: Builder) -> Client {
 /// The outer error is that of `sent`.
 pub(crate) async fn exchange<T, E>(
     operation: Operation,
-    request: Option<Vec<u8>>,
+    request: Option<Bytes>,
     sent: impl Future<Output = Result<T, E>>,
 ) -> Result<Result<ReplyBody, Torn>, E> {
     let bodies = RefCell::new(Bodies { operation, has_request: request.is_some(), request, reply: None });
@@ -108,7 +149,7 @@ struct Bodies {
     operation: Operation,
     /// Whether the request brings its own body.
     has_request: bool,
-    request: Option<Vec<u8>>,
+    request: Option<Bytes>,
     reply: Option<ReplyBody>,
 }
 
@@ -183,10 +224,6 @@ impl DeserializeResponse for Raw {
     ) -> OutputOrError {
         let operation =
             BODIES.try_with(|bodies| bodies.borrow().operation).map_err(OrchestratorError::other)?;
-        let theirs = operation.config();
-        match theirs.as_ref().and_then(|layer| layer.load::<SharedResponseDeserializer>()) {
-            Some(theirs) => theirs.deserialize_nonstreaming_with_config(response, config),
-            None => Err(OrchestratorError::other("the SDK has no deserialiser for the operation")),
-        }
+        operation.deserialize(response, config)
     }
 }

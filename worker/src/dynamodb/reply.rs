@@ -39,11 +39,15 @@ impl ReplyBody {
         if !response.status().is_success() {
             return None;
         }
-        let header = |name: &str| response.headers().get(name);
-        let length = header("content-length").and_then(|length| length.parse().ok());
-        let crc32 = header("x-amz-crc32").and_then(|crc32| crc32.parse().ok());
+        let crc32 = response.headers().get("x-amz-crc32").and_then(|crc32| crc32.parse().ok());
+        Some(Self { crc32, ..Self::of_error(response) })
+    }
+
+    /// Takes the body of an error reply. Its checksum is ignored, as the SDK ignores it.
+    pub(crate) fn of_error(response: &mut HttpResponse) -> Self {
+        let length = response.headers().get("content-length").and_then(|length| length.parse().ok());
         let body = std::mem::replace(response.body_mut(), SdkBody::taken());
-        Some(Self { body, length, crc32 })
+        Self { body, length, crc32: None }
     }
 
     /// Reads the body into `into`, replacing its content.

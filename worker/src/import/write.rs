@@ -43,6 +43,7 @@ use tokio::{
 use self::send::{Sender, Settle, Settled};
 use crate::{
     cpu::{Cores, CpuMeter},
+    dynamodb::direct::Way,
     limiter::CapacityLimiter,
     report::Report,
 };
@@ -54,6 +55,7 @@ pub(crate) struct Writer {
     limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
     cores: Cores,
+    way: Way,
 }
 
 impl Writer {
@@ -63,8 +65,9 @@ impl Writer {
         limiter: Arc<CapacityLimiter>,
         report: Arc<Report>,
         cores: Cores,
+        way: Way,
     ) -> Self {
-        Self { settings, clients, limiter, report, cores }
+        Self { settings, clients, limiter, report, cores, way }
     }
 
     /// Writes lines until the sender is gone and all lines are settled. It calls `settle` exactly once for every line.
@@ -74,7 +77,7 @@ impl Writer {
     pub(crate) async fn run(self, lines: mpsc::Receiver<Vec<Line>>, settle: Settle) -> anyhow::Result<()> {
         let streams = Streams::for_writes();
         let sender = Sender {
-            table: table::Table::new(&self.clients, self.settings.table.clone()),
+            table: table::Table::new(&self.clients, self.settings.table.clone(), self.way),
             bodies: body::Bodies::new(&self.settings),
             settings: self.settings,
             limiter: self.limiter,

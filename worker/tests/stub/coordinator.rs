@@ -100,6 +100,7 @@ impl Coordinator {
             token: TOKEN.to_owned(),
             worker: None,
             log: String::new(),
+            sdk_only: false,
         };
         Self { boot, said, tell: Some(tell), _serving: serving }
     }

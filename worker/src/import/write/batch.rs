@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use engine::worker::line::Line;
+use foldhash::fast::RandomState;
 use job::capacity::Units;
 
 use super::cost::Ratio;
@@ -44,8 +45,9 @@ pub(crate) struct Limits {
 pub(crate) struct Queue {
     /// Lines whose keys are free, in the order in which they arrived or became free.
     ready: VecDeque<Line>,
-    /// The keys of the lines that are ready or in flight, each with the lines that wait for it.
-    taken: HashMap<Bytes, VecDeque<Line>>,
+    /// The keys of the lines that are ready or in flight, each with the lines that wait for it. Its hash function is
+    /// fast, and has a random seed, since whoever made the backup chose the keys.
+    taken: HashMap<Bytes, VecDeque<Line>, RandomState>,
     unsettled_lines: usize,
     unsettled_bytes: usize,
     bytes_under_way: usize,

@@ -6,12 +6,15 @@ use aws_sdk_dynamodb::{
     Client,
     config::{StalledStreamProtectionConfig, retry::RetryConfig},
     error::{ProvideErrorMetadata, SdkError},
+    operation::batch_write_item::BatchWriteItemError,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use bytes::Bytes;
 use job_aws::{Clients, Fault, FaultKind};
 
 use super::body::Call;
 use crate::dynamodb::{
+    direct::{Direct, Sent, Way},
     raw::{self, Operation, exchange},
     reply::{ReplyBody, Torn},
 };
@@ -34,22 +37,35 @@ pub(crate) enum SendError {
 #[derive(Debug)]
 pub(crate) struct Table {
     client: Client,
+    /// Sends batches directly; `None` if all shall go through the SDK.
+    direct: Option<Direct>,
     name: String,
     address: String,
 }
 
 impl Table {
-    pub(crate) fn new(clients: &Clients, name: String) -> Self {
+    /// `way` is the way of requests that are not sent again after a failure.
+    pub(crate) fn new(clients: &Clients, name: String, way: Way) -> Self {
         let config = clients.dynamodb.config().to_builder();
         // The client's read timeout is enough for such small requests and replies.
         let config = config.stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         // Each attempt is paid for from the budget.
         let config = config.retry_config(RetryConfig::disabled());
-        Self { client: raw::client(config), name, address: clients.dynamodb_address.clone() }
+        let direct = (way == Way::Direct).then(|| Direct::new(Operation::BatchWriteItem));
+        Self { client: raw::client(config), direct, name, address: clients.dynamodb_address.clone() }
     }
 
     /// Sends a request and returns the body of its reply.
-    pub(crate) async fn send(&self, call: Call, body: Vec<u8>) -> Result<Vec<u8>, SendError> {
+    pub(crate) async fn send(&self, call: Call, body: Vec<u8>, way: Way) -> Result<Vec<u8>, SendError> {
+        let body = Bytes::from(body);
+        // A condition may be met once and not twice, so such a request is sent once only.
+        if way == Way::Direct
+            && call == Call::Batch
+            && let Some(direct) = &self.direct
+            && let Some(sent) = self.send_directly(direct, body.clone()).await
+        {
+            return sent;
+        }
         let reply = self.call(call, body).await?;
         let mut body = Vec::new();
         let read = match reply {
@@ -57,6 +73,24 @@ impl Table {
             Err(torn) => Err(torn),
         };
         read.map(|()| body).map_err(|torn| self.odd(call, torn.kind(), torn.0))
+    }
+
+    /// Sends a batch directly. Returns `None` if it must be sent through the SDK now: it was not sent, or the service
+    /// refused it without executing it or charging for it.
+    async fn send_directly(&self, direct: &Direct, body: Bytes) -> Option<Result<Vec<u8>, SendError>> {
+        let error = match direct.send::<BatchWriteItemError>(body).await {
+            Sent::Replied(body) => return Some(Ok(body)),
+            Sent::Not => return None,
+            Sent::Torn(torn) => self.odd(Call::Batch, torn.kind(), torn.0),
+            Sent::Failed(error) => self.failed("dynamodb:BatchWriteItem", &error),
+        };
+        let SendError::Failed { fault, .. } = &error else { return None };
+        if fault.kind != FaultKind::Throttled {
+            direct.doubt();
+        }
+        let is_to_report =
+            matches!(fault.kind, FaultKind::Throttled | FaultKind::Transient | FaultKind::Unreachable);
+        is_to_report.then_some(Err(error))
     }
 
     /// The error for a reply that can't be used.
@@ -69,12 +103,24 @@ impl Table {
         SendError::Failed { fault: Fault::new(kind, message), may_be_done: true }
     }
 
-    async fn call(&self, call: Call, body: Vec<u8>) -> Result<Result<ReplyBody, Torn>, SendError> {
+    async fn call(&self, call: Call, body: Bytes) -> Result<Result<ReplyBody, Torn>, SendError> {
         // The SDK finds the endpoint by the table's name, and ignores the rest of its input.
         match call {
             Call::Batch => {
                 let request = self.client.batch_write_item().request_items(&self.name, Vec::new());
-                let reply = exchange(Operation::BatchWriteItem, Some(body), Box::pin(request.send())).await;
+                let operation = Operation::BatchWriteItem;
+                let watched = self.direct.as_ref().and_then(|direct| Some((direct, direct.spy()?)));
+                let reply = match watched {
+                    None => exchange(operation, Some(body), Box::pin(request.send())).await,
+                    Some((direct, spy)) => {
+                        let request = request.customize().interceptor(spy.clone());
+                        let reply = exchange(operation, Some(body), Box::pin(request.send())).await;
+                        if let Ok(Ok(_)) = reply {
+                            direct.learn(&spy).await;
+                        }
+                        reply
+                    }
+                };
                 reply.map_err(|error| self.failed("dynamodb:BatchWriteItem", &error))
             }
             Call::PutIfAbsent => {

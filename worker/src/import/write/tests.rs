@@ -2,9 +2,20 @@
 
 mod server;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        interceptors::{Intercept, context::BeforeTransmitInterceptorContextRef, dyn_dispatch_hint},
+        runtime_components::RuntimeComponents,
+    },
+};
+use aws_smithy_types::config_bag::ConfigBag;
 use engine::worker::line::{Outcome, Ticket};
 use format::request::{Encoder, Wanted};
 use job::{
@@ -37,13 +48,35 @@ fn line(number: u64, key: u64, rest: &str) -> Line {
     }
 }
 
-fn clients(server: &Server) -> Clients {
+/// Counts the requests that the SDK sends.
+#[derive(Clone, Debug, Default)]
+struct BySdk(Arc<AtomicUsize>);
+
+#[dyn_dispatch_hint]
+impl Intercept for BySdk {
+    fn name(&self) -> &'static str {
+        "BySdk"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.fetch_add(1, Relaxed);
+        Ok(())
+    }
+}
+
+fn clients(server: &Server, by_sdk: BySdk) -> Clients {
     let credentials = Credentials::new("id", "secret", None, None, "test");
     let dynamodb = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(credentials)
         .retry_config(RetryConfig::disabled())
+        .interceptor(by_sdk)
         .endpoint_url(&server.endpoint)
         .build();
     let s3 = aws_sdk_s3::Config::builder().behavior_version(BehaviorVersion::latest()).build();
@@ -65,6 +98,7 @@ fn clients(server: &Server) -> Clients {
 struct Test {
     limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
+    by_sdk: BySdk,
     lines: Option<mpsc::Sender<Vec<Line>>>,
     settled: Arc<Mutex<BTreeMap<u64, Outcome>>>,
     stage: JoinSet<anyhow::Result<()>>,
@@ -72,6 +106,10 @@ struct Test {
 
 impl Test {
     fn start(server: &Server, mode: WriteMode) -> Self {
+        Self::start_with(server, mode, Way::Direct)
+    }
+
+    fn start_with(server: &Server, mode: WriteMode, way: Way) -> Self {
         let aws = AwsAccess::default();
         let settings = ImportSettings {
             table: "t".into(),
@@ -84,8 +122,10 @@ impl Test {
         };
         let (report, mut messages) = Report::new();
         let (limiter, report) = (Arc::new(CapacityLimiter::new()), Arc::new(report));
-        let writer =
-            Writer::new(settings.into(), clients(server), limiter.clone(), report.clone(), Cores::all());
+        let by_sdk = BySdk::default();
+        let clients = clients(server, by_sdk.clone());
+        let (budget, cores) = (limiter.clone(), Cores::all());
+        let writer = Writer::new(settings.into(), clients, budget, report.clone(), cores, way);
         let settled = Arc::new(Mutex::new(BTreeMap::new()));
         let outcomes = settled.clone();
         let settle: Settle = Arc::new(move |all| {
@@ -103,7 +143,7 @@ impl Test {
                 () = heard => panic!("the report is gone"),
             }
         });
-        Self { limiter, report, lines: Some(lines), settled, stage }
+        Self { limiter, report, by_sdk, lines: Some(lines), settled, stage }
     }
 
     async fn send(&self, lines: Vec<Line>) {
@@ -121,11 +161,36 @@ impl Test {
 
 #[tokio::test]
 async fn every_line_arrives_once_and_in_order_whatever_goes_wrong() {
-    use ServerFault::{AllUnprocessed, CutOff, Internal, None, Throttled, Unprocessed, WrongCrc};
-    let server =
-        serve(&[None, Unprocessed, Internal, None, WrongCrc, Throttled, CutOff, Unprocessed, AllUnprocessed])
-            .await;
-    let mut test = Test::start(&server, WriteMode::Put);
+    every_line_arrives_once_and_in_order(Way::Direct).await;
+}
+
+#[tokio::test]
+async fn every_line_arrives_once_and_in_order_through_the_sdk() {
+    every_line_arrives_once_and_in_order(Way::Sdk).await;
+}
+
+async fn every_line_arrives_once_and_in_order(way: Way) {
+    use ServerFault::{
+        AllUnprocessed, BrokenOff, Closed, CutOff, Expired, Internal, None, Slow, Throttled, Unprocessed,
+        WrongCrc,
+    };
+    let server = serve(&[
+        None,
+        Unprocessed,
+        Internal,
+        None,
+        WrongCrc,
+        Throttled,
+        CutOff,
+        Unprocessed,
+        AllUnprocessed,
+        Closed,
+        BrokenOff,
+        Expired,
+        Slow,
+    ])
+    .await;
+    let mut test = Test::start_with(&server, WriteMode::Put, way);
     test.limiter.grant(MANY_UNITS, MANY_UNITS);
     let mut expected = BTreeMap::new();
     let is_poison = |number: u64| number % 200 == 123;
@@ -160,6 +225,71 @@ async fn every_line_arrives_once_and_in_order_whatever_goes_wrong() {
     let stats = test.report.stats();
     assert_eq!(stats.items, 597);
     assert!(stats.throttles > 0 && stats.retries > stats.throttles);
+}
+
+/// What is reported of 300 batches of 25 lines, of which the service meets the `faults` in turn.
+async fn reported(faults: &'static [ServerFault], way: Way) -> (job::control::Stats, usize, usize) {
+    let server = serve(faults).await;
+    let mut test = Test::start_with(&server, WriteMode::Put, way);
+    test.limiter.grant(MANY_UNITS, MANY_UNITS);
+    // Batches one after the other, so that each run meets the same faults.
+    for first in (0..600).step_by(25) {
+        test.send((first..first + 25).map(|number| line(number, number, "")).collect()).await;
+        let is_done = || test.settled.lock().unwrap().len() as u64 == first + 25;
+        while !is_done() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    let outcomes = test.end().await.unwrap();
+    assert!(outcomes.values().all(|outcome| *outcome == Outcome::Written));
+    let state = server.state.lock().unwrap();
+    let expected: BTreeMap<u64, String> = (0..600).map(|number| (number, number.to_string())).collect();
+    assert_eq!((&state.items, state.clashes), (&expected, 0));
+    let mut stats = test.report.stats();
+    stats.last_error.clear();
+    (stats, state.batches.len(), test.by_sdk.0.load(Relaxed))
+}
+
+#[tokio::test]
+async fn both_ways_report_the_same() {
+    use ServerFault::{
+        AllUnprocessed, BrokenOff, Closed, Internal, None, Slow, Throttled, Unprocessed, WrongCrc,
+    };
+    for faults in [
+        &[None][..],
+        &[None, None, None, Throttled],
+        &[None, None, None, Internal],
+        &[None, None, None, WrongCrc],
+        &[None, None, None, Closed],
+        &[None, None, None, BrokenOff],
+        &[None, None, None, Slow],
+        &[None, None, None, Unprocessed, None, AllUnprocessed],
+    ] {
+        let (direct, batches, _) = reported(faults, Way::Direct).await;
+        let (sdk, batches_of_sdk, by_sdk) = reported(faults, Way::Sdk).await;
+        assert_eq!((direct, batches), (sdk, batches_of_sdk), "{faults:?}");
+        assert_eq!(batches_of_sdk, by_sdk);
+    }
+}
+
+#[tokio::test]
+async fn almost_all_batches_are_sent_directly_and_none_if_that_is_switched_off() {
+    let (_, batches, by_sdk) = reported(&[ServerFault::None], Way::Direct).await;
+    assert_eq!((batches, by_sdk), (24, 1));
+    let (_, batches, by_sdk) = reported(&[ServerFault::None], Way::Sdk).await;
+    assert_eq!((batches, by_sdk), (24, 24));
+}
+
+#[tokio::test]
+async fn what_the_service_refuses_directly_is_sent_once_more_and_charged_once() {
+    use ServerFault::{Expired, None};
+    // The second request is the first direct one.
+    let (stats, batches, by_sdk) =
+        reported(&[None, Expired, None, None, None, None, None], Way::Direct).await;
+    assert_eq!(stats.consumed, Units::from_units(1200));
+    assert_eq!((stats.items, stats.throttles), (600, 0));
+    // After the refusal of a direct request, the SDK's request was accepted: that is no retry.
+    assert!(batches as u64 > 24 + stats.retries && by_sdk < batches, "{batches} {by_sdk} {}", stats.retries);
 }
 
 #[tokio::test]

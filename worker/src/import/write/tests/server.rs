@@ -2,14 +2,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    convert::Infallible,
+    io,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Request, Response,
+    body::{Frame, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -28,6 +33,14 @@ pub(super) enum ServerFault {
     WrongCrc,
     /// Executed, but the reply ends in its middle.
     CutOff,
+    /// The same, and the connection breaks.
+    BrokenOff,
+    /// Executed, but the connection is closed without a reply.
+    Closed,
+    /// The credentials have expired.
+    Expired,
+    /// The reply takes a while.
+    Slow,
     Denied,
 }
 
@@ -89,13 +102,23 @@ fn asked(request: &Value) -> Asked {
     }
 }
 
-type Reply = Response<Full<Bytes>>;
+type Reply = Response<UnsyncBoxBody<Bytes, io::Error>>;
+
+fn whole(text: String) -> UnsyncBoxBody<Bytes, io::Error> {
+    Full::from(text).map_err(|never| match never {}).boxed_unsync()
+}
+
+fn broken(text: &str) -> UnsyncBoxBody<Bytes, io::Error> {
+    let half = Bytes::copy_from_slice(&text.as_bytes()[..text.len() / 2]);
+    let frames = [Ok(Frame::data(half)), Err(io::Error::other("broken off"))];
+    StreamBody::new(tokio_stream::iter(frames)).boxed_unsync()
+}
 
 async fn answer(
     request: Request<Incoming>,
     troubles: &'static [ServerFault],
     state: Arc<Mutex<State>>,
-) -> Result<Reply, Infallible> {
+) -> io::Result<Reply> {
     let target = request.headers()["x-amz-target"].to_str().unwrap().to_owned();
     assert!(request.headers()["authorization"].to_str().unwrap().contains("content-length;"));
     let body = request.into_body().collect().await.unwrap().to_bytes();
@@ -114,7 +137,8 @@ async fn answer(
         troubles[(state.batches.len() - 1) % troubles.len()]
     };
     // Other requests may arrive meanwhile.
-    tokio::time::sleep(Duration::from_millis(2)).await;
+    let pause = if trouble == ServerFault::Slow { 50 } else { 2 };
+    tokio::time::sleep(Duration::from_millis(pause)).await;
     let mut state = state.lock().unwrap();
     for asked in &all {
         state.under_way.remove(&asked.key);
@@ -122,7 +146,11 @@ async fn answer(
     if all.iter().any(|asked| asked.is_poison) {
         return Ok(error(400, "ValidationException", "poison: numeric value: secret"));
     }
-    Ok(write(all, trouble, &mut state))
+    let reply = write(all, trouble, &mut state);
+    if trouble == ServerFault::Closed {
+        return Err(io::Error::other("closed"));
+    }
+    Ok(reply)
 }
 
 fn write(all: Vec<Asked>, trouble: ServerFault, state: &mut State) -> Reply {
@@ -132,6 +160,7 @@ fn write(all: Vec<Asked>, trouble: ServerFault, state: &mut State) -> Reply {
         match trouble {
             ServerFault::Denied => return error(400, "AccessDeniedException", "no"),
             ServerFault::Throttled => return error(400, "ProvisionedThroughputExceededException", "slower"),
+            ServerFault::Expired => return error(400, "ExpiredTokenException", "expired"),
             ServerFault::Internal => return error(500, "InternalServerError", "oh"),
             ServerFault::AllUnprocessed => unprocessed.push(asked.request),
             ServerFault::Unprocessed if number % 2 == 1 => {
@@ -161,9 +190,10 @@ fn write(all: Vec<Asked>, trouble: ServerFault, state: &mut State) -> Reply {
     let crc32 = crc32fast::hash(text.as_bytes());
     let reply = Response::builder();
     match trouble {
-        ServerFault::WrongCrc => reply.header("x-amz-crc32", crc32 ^ 1).body(Full::from(text)).unwrap(),
-        ServerFault::CutOff => reply.body(Full::from(text[..text.len() / 2].to_owned())).unwrap(),
-        _ => reply.header("x-amz-crc32", crc32).body(Full::from(text)).unwrap(),
+        ServerFault::WrongCrc => reply.header("x-amz-crc32", crc32 ^ 1).body(whole(text)).unwrap(),
+        ServerFault::CutOff => reply.body(whole(text[..text.len() / 2].to_owned())).unwrap(),
+        ServerFault::BrokenOff => reply.body(broken(&text)).unwrap(),
+        _ => reply.header("x-amz-crc32", crc32).body(whole(text)).unwrap(),
     }
 }
 
@@ -178,11 +208,11 @@ fn put_if_absent(body: &Value, state: &mut State) -> Reply {
     }
     state.items.insert(asked.key, asked.value.unwrap());
     let capacity = json!({ "TableName": "t", "CapacityUnits": 2.0, "Table": { "CapacityUnits": 2.0 } });
-    Response::new(Full::from(json!({ "ConsumedCapacity": capacity }).to_string()))
+    Response::new(whole(json!({ "ConsumedCapacity": capacity }).to_string()))
 }
 
 fn error(status: u16, kind: &str, message: &str) -> Reply {
     let kind = format!("com.amazonaws.dynamodb.v20120810#{kind}");
     let text = json!({ "__type": kind, "message": message }).to_string();
-    Response::builder().status(status).body(Full::from(text)).unwrap()
+    Response::builder().status(status).body(whole(text)).unwrap()
 }
