@@ -24,7 +24,7 @@ use crate::{
 pub use checks::Unchecked;
 
 /// How long to wait for an answer. EMR mostly answers within a second; `RunJobFlow` within ten.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// How much the clocks of EMR and of this machine may differ, in seconds.
 const SKEW: i64 = 900;
 /// The most pages of a list. Each has 50 entries.

@@ -152,7 +152,7 @@ impl Launch {
         match (self.phase.clone(), error.failed) {
             (Phase::Launching, Failed::Lost) => self.lost(now, error.line),
             (Phase::Launching | Phase::Finding, Failed::Refused) => self.end(Outcome::Refused(error.line)),
-            (Phase::Stopping(stage), _) => self.stop_failed(now, &stage, call, error),
+            (Phase::Stopping(stage), _) => self.stop_failed(now, &stage, call, &error),
             (Phase::Yielding(other), Failed::Refused) => {
                 let id = self.id();
                 self.note(format!(

@@ -174,15 +174,14 @@ fn request_of(
     matches: &ArgMatches,
     run: &str,
 ) -> Result<(LaunchRequest, Value, String), Failure> {
-    let (request, region) = match wanted.known_region() {
-        Some(region) => (wanted.request(matches, &region)?, region),
-        None => {
-            let access = wanted.own.clone();
-            with_clients(&access, async |clients, interrupts| {
-                let wanted = unless_stopped(interrupts, with_package(wanted, &clients)).await?;
-                Ok((wanted.request(matches, &clients.region)?, clients.region.clone()))
-            })?
-        }
+    let (request, region) = if let Some(region) = wanted.known_region() {
+        (wanted.request(matches, &region)?, region)
+    } else {
+        let access = wanted.own.clone();
+        with_clients(&access, async |clients, interrupts| {
+            let wanted = unless_stopped(interrupts, with_package(wanted, &clients)).await?;
+            Ok((wanted.request(matches, &clients.region)?, clients.region.clone()))
+        })?
     };
     request.check()?;
     let body = request.body(&region, run);

@@ -91,11 +91,9 @@ impl Launch {
                     return self.stop_if_wanted(now);
                 }
             }
-            Answer::Steps(steps) => {
-                if steps.iter().any(|step| step.name == mine) {
-                    self.steps_added(now);
-                    return self.stop_if_wanted(now);
-                }
+            Answer::Steps(steps) if steps.iter().any(|step| step.name == mine) => {
+                self.steps_added(now);
+                return self.stop_if_wanted(now);
             }
             _ => {}
         }

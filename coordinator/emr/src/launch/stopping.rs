@@ -135,7 +135,7 @@ impl Launch {
         });
     }
 
-    pub(super) fn stop_failed(&mut self, now: Duration, stage: &Stage, call: &Call, error: CallError) {
+    pub(super) fn stop_failed(&mut self, now: Duration, stage: &Stage, call: &Call, error: &CallError) {
         let is_late = now.saturating_sub(stage.since) >= LIMIT;
         match (call, error.failed) {
             // A cluster that ends takes no cancellation; ending it is what matters.

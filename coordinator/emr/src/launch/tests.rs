@@ -1,3 +1,5 @@
+#![expect(clippy::unnecessary_wraps, reason = "answers stand in scripts beside errors")]
+
 mod stopping;
 
 use std::collections::VecDeque;
@@ -148,7 +150,7 @@ fn waiting_takes_four_calls_a_minute_at_most() {
     let times: Vec<Duration> = play.calls.iter().map(|(at, _)| *at).collect();
     assert!(times.len() > 300);
     // The launch itself does not wait.
-    assert!(times[3..].windows(5).all(|five| five[4] - five[0] >= Duration::from_mins(1)));
+    assert!(times[3..].windows(5).all(|five| five[4] >= five[0] + Duration::from_mins(1)));
 }
 
 #[test]
@@ -287,7 +289,7 @@ fn throttled_and_lost_looks_are_repeated_with_pauses() {
     script.extend([cluster("RUNNING"), steps("RUNNING"), cluster("TERMINATED"), steps("COMPLETED")]);
     play.go(|_, _| script.pop_front());
     assert_eq!(play.outcome(), &Outcome::Ended);
-    assert!(play.now > Duration::from_mins(60), "the pauses grow: {:?}", play.now);
+    assert!(play.now > Duration::from_hours(1), "the pauses grow: {:?}", play.now);
     let notes = play.launch.take_notes();
     assert_eq!(notes.iter().filter(|note| note.contains("trying again")).count(), 1, "{notes:?}");
 }

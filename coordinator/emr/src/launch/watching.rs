@@ -29,6 +29,7 @@ enum Look {
 
 /// What is kept while watching.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is known on its own")]
 pub(super) struct Watch {
     look: Look,
     since: Duration,

@@ -123,7 +123,7 @@ pub fn job_problems(jobs: &[Job]) -> Vec<Problem> {
         characters + super::BINARY.len() > LONGEST_ARGUMENTS
     };
     let long = jobs.iter().filter(too_long).map(|job| Problem::Arguments(job.name.clone()));
-    long.chain((jobs.len() > MOST_STEPS).then(|| Problem::Steps(jobs.len()))).collect()
+    long.chain((jobs.len() > MOST_STEPS).then_some(Problem::Steps(jobs.len()))).collect()
 }
 
 /// `s3://bucket/folder`, with a folder.

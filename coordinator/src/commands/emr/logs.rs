@@ -25,10 +25,9 @@ pub(super) async fn wait_for(clients: &Clients, url: &str, limit: Duration) -> O
     loop {
         match objects::unzipped(clients, url).await {
             Ok(Some(text)) if last_line(&text).is_some() => return Some(text),
-            // It is not there yet, or only its beginning is.
-            Ok(_) => {}
             Err(fault) if !fault.is_retryable() => return None,
-            Err(_) => {}
+            // It is not there yet, or only its beginning is, or S3 does not answer now.
+            _ => {}
         }
         if began.elapsed() >= limit {
             return None;
