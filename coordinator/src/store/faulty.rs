@@ -366,12 +366,12 @@ pub(crate) async fn at_every_call<T>(
             let store = Store::reading(&target, None).expect("a folder needs no clients");
             prepare(&store).await;
             let faults = Faults::new(at, fails);
-            let faulty = faults.of(store.clone());
+            let failing = faults.of(store.clone());
             let outcome = tokio::select! {
-                outcome = job(&faulty) => Some(outcome),
+                outcome = job(&failing) => Some(outcome),
                 () = faults.killed() => None,
             };
-            drop(faulty);
+            drop(failing);
             // Tasks of the killed job are dropped when the runtime next comes by, and with them its lock.
             while matches!(store.probe_lock().await, Ok(Lock::Busy)) {
                 tokio::task::yield_now().await;

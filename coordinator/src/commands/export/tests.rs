@@ -62,13 +62,13 @@ async fn discard(store: &Store) -> Result<(), Failure> {
 async fn interrupted(store: &Store, facts: Vec<Fact>) {
     let begin = crate::journal::tests::begin();
     foreign::write(store);
-    let begun = vec![begin, Fact::Run(Run::default())];
-    let mut journal = Journal::acquire(store, None, begun, Run::default()).await.unwrap();
+    let first = vec![begin, Fact::Run(Run::default())];
+    let mut journal = Journal::acquire(store, None, first, Run::default()).await.unwrap();
     write_hidden(store);
     journal.note(facts);
     journal.beat().await.unwrap();
     let totals = Fact::Totals(*journal.totals());
-    journal.append(totals, Duration::from_secs(60)).await.unwrap();
+    journal.append(totals, Duration::from_mins(1)).await.unwrap();
 }
 
 /// The facts of an export that has read everything.

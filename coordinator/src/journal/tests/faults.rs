@@ -4,7 +4,7 @@
 use super::*;
 use crate::store::at_every_call;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// What is said of two parts of a file, in two entries.
 fn news() -> [Fact; 3] {

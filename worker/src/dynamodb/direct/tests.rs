@@ -114,7 +114,7 @@ fn credentials(token: Option<&str>) -> Credentials {
 fn base() -> Builder {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(4))
-        .read_timeout(Duration::from_secs(60))
+        .read_timeout(Duration::from_mins(1))
         .build();
     aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -145,7 +145,10 @@ impl Scene {
         let request = self.client.batch_write_item().request_items("t", Vec::new());
         let spy = self.direct.spy();
         let request = request.customize();
-        let request = spy.iter().cloned().fold(request, |request, spy| request.interceptor(spy));
+        let request = spy
+            .iter()
+            .cloned()
+            .fold(request, aws_sdk_dynamodb::client::customize::CustomizableOperation::interceptor);
         let body = Some(Bytes::from(BODY));
         raw::exchange(Operation::BatchWriteItem, body, request.send()).await?.unwrap();
         if let Some(spy) = spy {

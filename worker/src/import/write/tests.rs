@@ -245,9 +245,9 @@ async fn reported(faults: &'static [ServerFault], way: Way) -> (job::control::St
     let state = server.state.lock().unwrap();
     let expected: BTreeMap<u64, String> = (0..600).map(|number| (number, number.to_string())).collect();
     assert_eq!((&state.items, state.clashes), (&expected, 0));
-    let mut stats = test.report.stats();
-    stats.last_error.clear();
-    (stats, state.batches.len(), test.by_sdk.0.load(Relaxed))
+    let mut told = test.report.stats();
+    told.last_error.clear();
+    (told, state.batches.len(), test.by_sdk.0.load(Relaxed))
 }
 
 #[tokio::test]
