@@ -133,7 +133,6 @@ pub(super) enum Kind {
     /// Only its plan is wanted.
     DryRun,
     /// It runs on another machine, with other credentials. Only its plan is wanted.
-    #[cfg_attr(not(feature = "emr"), expect(dead_code, reason = "only clusters are elsewhere"))]
     Elsewhere,
 }
 
