@@ -103,9 +103,8 @@ pub(crate) fn error_of<E>(operation: Operation, reply: HttpResponse) -> SdkError
 where
     E: StdError + Send + Sync + 'static,
 {
-    let error = match operation.deserialize(&reply, &ConfigBag::base()) {
-        Ok(_) => return SdkError::response_error("an error reply without an error", reply),
-        Err(error) => error,
+    let Err(error) = operation.deserialize(&reply, &ConfigBag::base()) else {
+        return SdkError::response_error("an error reply without an error", reply);
     };
     let mut of_service = None;
     // What remains is of no other type than before, which must be an error.

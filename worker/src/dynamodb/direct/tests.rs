@@ -8,6 +8,7 @@ use aws_credential_types::{
 };
 use aws_sdk_dynamodb::{
     Client,
+    client::customize::CustomizableOperation,
     config::{BehaviorVersion, Builder, IdentityCache, Region, retry::RetryConfig, timeout::TimeoutConfig},
     error::ProvideErrorMetadata,
     operation::batch_write_item::BatchWriteItemError,
@@ -114,7 +115,7 @@ fn credentials(token: Option<&str>) -> Credentials {
 fn base() -> Builder {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(4))
-        .read_timeout(Duration::from_secs(60))
+        .read_timeout(Duration::from_mins(1))
         .build();
     aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -145,7 +146,7 @@ impl Scene {
         let request = self.client.batch_write_item().request_items("t", Vec::new());
         let spy = self.direct.spy();
         let request = request.customize();
-        let request = spy.iter().cloned().fold(request, |request, spy| request.interceptor(spy));
+        let request = spy.iter().cloned().fold(request, CustomizableOperation::interceptor);
         let body = Some(Bytes::from(BODY));
         raw::exchange(Operation::BatchWriteItem, body, request.send()).await?.unwrap();
         if let Some(spy) = spy {
