@@ -27,7 +27,7 @@ pub(super) struct Seen {
     pub(super) headers: Vec<(String, String)>,
     pub(super) payload_hash: String,
     /// The time of this machine when it was signed, or very soon after.
-    pub(super) at: SystemTime,
+    pub(super) local_time: SystemTime,
 }
 
 /// An interceptor for one request.
@@ -77,7 +77,7 @@ impl Intercept for Spy {
             uri: request.uri().to_owned(),
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             payload_hash: sign::hash(body),
-            at: clock.now(),
+            local_time: clock.now(),
         };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
         Ok(())

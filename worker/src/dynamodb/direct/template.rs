@@ -102,7 +102,7 @@ impl Template {
             credentials,
             region,
             service,
-            skew: time - since_1970(seen.at)?,
+            skew: time - since_1970(seen.local_time)?,
             moment: Mutex::default(),
             headers: seen.headers.iter().filter(|(name, _)| SAME.contains(&&**name)).cloned().collect(),
             components: seen.components.clone(),

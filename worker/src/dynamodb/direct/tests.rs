@@ -8,6 +8,7 @@ use aws_credential_types::{
 };
 use aws_sdk_dynamodb::{
     Client,
+    client::customize::CustomizableOperation,
     config::{BehaviorVersion, Builder, IdentityCache, Region, retry::RetryConfig, timeout::TimeoutConfig},
     error::ProvideErrorMetadata,
     operation::batch_write_item::BatchWriteItemError,
@@ -145,10 +146,7 @@ impl Scene {
         let request = self.client.batch_write_item().request_items("t", Vec::new());
         let spy = self.direct.spy();
         let request = request.customize();
-        let request = spy
-            .iter()
-            .cloned()
-            .fold(request, aws_sdk_dynamodb::client::customize::CustomizableOperation::interceptor);
+        let request = spy.iter().cloned().fold(request, CustomizableOperation::interceptor);
         let body = Some(Bytes::from(BODY));
         raw::exchange(Operation::BatchWriteItem, body, request.send()).await?.unwrap();
         if let Some(spy) = spy {

@@ -242,12 +242,12 @@ async fn reported(faults: &'static [ServerFault], way: Way) -> (job::control::St
     }
     let outcomes = test.end().await.unwrap();
     assert!(outcomes.values().all(|outcome| *outcome == Outcome::Written));
-    let state = server.state.lock().unwrap();
+    let table = server.state.lock().unwrap();
     let expected: BTreeMap<u64, String> = (0..600).map(|number| (number, number.to_string())).collect();
-    assert_eq!((&state.items, state.clashes), (&expected, 0));
-    let mut told = test.report.stats();
-    told.last_error.clear();
-    (told, state.batches.len(), test.by_sdk.0.load(Relaxed))
+    assert_eq!((&table.items, table.clashes), (&expected, 0));
+    let mut stats = test.report.stats();
+    stats.last_error.clear();
+    (stats, table.batches.len(), test.by_sdk.0.load(Relaxed))
 }
 
 #[tokio::test]

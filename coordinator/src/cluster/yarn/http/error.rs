@@ -5,7 +5,7 @@ use hyper::StatusCode;
 /// Why a request failed. Each message is one line that names the URL.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
-    /// The server's certificate is not trusted, or there is no TLS with it. In the words of [`tls::complaint`].
+    /// The server's certificate is not trusted, or there is no TLS with it. In the words of `tls::complaint`.
     #[error("{0}")]
     Tls(String),
     /// The server requires a Kerberos ticket.
