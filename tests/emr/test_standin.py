@@ -62,7 +62,10 @@ class StandIn(unittest.TestCase):
     # Life.
 
     def test_a_cluster_goes_through_its_states_and_ends(self):
-        cluster_id = self.launch("sleep 0.5", "true")
+        # Long enough to be seen on a busy machine.
+        self.server.ask("/_emr/times", {"start": 2})
+        self.addCleanup(self.server.ask, "/_emr/times", {"start": 0.3})
+        cluster_id = self.launch("sleep 2", "true")
         seen = []
         while not seen or not seen[-1].startswith("TERMINATED"):
             state = self.cluster(cluster_id)["Status"]["State"]
