@@ -24,7 +24,7 @@ use super::{
     path::{length, other_at, own, sync_directory, temporary},
     remove,
     thread::goes_on,
-    written::check_written,
+    written::{Reading, check_written},
 };
 use crate::text;
 
@@ -81,7 +81,7 @@ impl Directory {
                 return Ok(Some(displaced.unwrap_or_else(|| short(&hidden, found, file.bytes()))));
             }
             goes_on();
-            match sealed(&hidden, file, false) {
+            match sealed(&hidden, file, false, Reading::IfReplaced) {
                 Err(fault) if fault.kind == FaultKind::Lost => return Ok(Some(fault.message)),
                 // A file of another user may still be completed.
                 Err(fault) if fault.kind == FaultKind::Denied => {}
@@ -101,9 +101,11 @@ impl Directory {
         if file.parts.is_empty() {
             return remove(&hidden);
         }
-        let (from, may_write) = match sealed(&hidden, file, true) {
+        let (from, may_write) = match sealed(&hidden, file, true, Reading::IfUnsure) {
             // A file of another user can still be copied.
-            Err(fault) if fault.kind == FaultKind::Denied => (sealed(&hidden, file, false)?, false),
+            Err(fault) if fault.kind == FaultKind::Denied => {
+                (sealed(&hidden, file, false, Reading::IfUnsure)?, false)
+            }
             from => (from?, true),
         };
         let is_local = may_write && is_one_of(&OF_ONE_MACHINE, &from);
@@ -168,10 +170,10 @@ impl Directory {
         }
         let path = self.path().join(&*file.name);
         let there = length(&path).map_err(|error| fault("look at", &path, &error))?;
-        let opened = match sealed(&hidden, file, false) {
-            // A coordinator that died soon afterwards may have completed it. The length decides.
+        let opened = match sealed(&hidden, file, false, Reading::IfReplaced) {
+            // A coordinator that died soon afterwards may have completed it. The bytes decide.
             Err(fault) if fault.kind == FaultKind::Lost && there.is_some() => {
-                return if there == Some(file.bytes()) { Ok(()) } else { Err(fault) };
+                return if self.is_completed(file)? { Ok(()) } else { Err(fault) };
             }
             opened => opened?,
         };
@@ -203,15 +205,26 @@ impl Directory {
             check_file(&hidden)?;
             remove(&hidden)?;
         }
+        let is_ours = may_be_complete && !file.parts.is_empty() && self.is_completed(file)?;
+        if is_ours { remove(&self.path().join(&*file.name)) } else { Ok(()) }
+    }
+
+    /// Whether the visible file of this name is the completed one.
+    fn is_completed(&self, file: &PartFile) -> Result<bool, Fault> {
         let path = self.path().join(&*file.name);
         let there = length(&path).map_err(|error| fault("look at", &path, &error))?;
-        let is_ours = may_be_complete && !file.parts.is_empty() && there == Some(file.bytes());
-        if is_ours { remove(&path) } else { Ok(()) }
+        if there != Some(file.bytes()) {
+            return Ok(false);
+        }
+        match sealed(&path, file, false, Reading::IfUnsure) {
+            Err(fault) if matches!(fault.kind, FaultKind::Lost | FaultKind::Denied) => Ok(false),
+            opened => opened.map(|_| true),
+        }
     }
 }
 
 /// Opens the hidden file, which must have all of its sealed data.
-fn sealed(hidden: &Path, file: &PartFile, write: bool) -> Result<File, Fault> {
+fn sealed(hidden: &Path, file: &PartFile, write: bool, reading: Reading) -> Result<File, Fault> {
     let opened = match own(hidden, write) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(Fault::new(FaultKind::Lost, short(hidden, None, file.bytes())));
@@ -222,7 +235,7 @@ fn sealed(hidden: &Path, file: &PartFile, write: bool) -> Result<File, Fault> {
     if length < file.bytes() {
         return Err(Fault::new(FaultKind::Lost, short(hidden, Some(length), file.bytes())));
     }
-    check_written(&opened, hidden, file)?;
+    check_written(&opened, hidden, file, reading)?;
     Ok(opened)
 }
 

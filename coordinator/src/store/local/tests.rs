@@ -26,7 +26,8 @@ fn sealed_as(sealed: &str, upload_id: UploadId) -> PartFile {
         let bytes = sealed.len() as u64;
         let etag = String::new();
         let (file, items, line_bytes) = (FileId(0), 1, bytes);
-        files.apply(SealedPart { file, number: 1, etag, crc32c: 0, bytes, items, line_bytes, last: false });
+        let crc32c = crc32c::crc32c(sealed.as_bytes());
+        files.apply(SealedPart { file, number: 1, etag, crc32c, bytes, items, line_bytes, last: false });
     }
     files.all()[0].clone()
 }
@@ -181,6 +182,16 @@ fn a_file_that_no_longer_holds_what_its_worker_wrote_is_not_made_visible() {
 }
 
 #[test]
+fn a_file_that_was_changed_in_its_place_is_not_taken_over_from_its_worker() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = Directory::new(folder.path().into());
+    let file = reported(folder.path(), "sealed\n", false);
+    write_into(&hidden(folder.path(), &file), "foreign, and more");
+    let lost = directory.fence(&file).unwrap_err();
+    assert!(lost.kind == FaultKind::Lost && lost.message.ends_with("changed or replaced it"), "{lost:?}");
+}
+
+#[test]
 fn a_file_that_holds_what_its_worker_wrote_is_completed_also_if_it_is_a_copy_or_has_a_tail() {
     for (is_copied, is_full) in [(false, true), (true, true), (true, false), (false, false)] {
         let folder = tempfile::tempdir().unwrap();
@@ -235,6 +246,11 @@ fn what_another_has_put_under_the_visible_name_is_neither_written_over_nor_remov
     assert!(why.contains("already exists"), "{why}");
     directory.abort(&file, true).unwrap();
     assert_eq!(fs::read(&visible).unwrap(), b"another's");
+    // Of the right length.
+    fs::write(&visible, "foreign").unwrap();
+    assert_eq!(directory.complete(&file).unwrap_err().kind, FaultKind::Lost);
+    directory.abort(&file, true).unwrap();
+    assert_eq!(fs::read(&visible).unwrap(), b"foreign");
     fs::write(&visible, "sealed\n").unwrap();
     directory.abort(&file, false).unwrap();
     assert!(visible.exists(), "it can't be this export's");

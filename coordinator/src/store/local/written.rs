@@ -1,7 +1,7 @@
 //! Whether a hidden part file still holds what its worker wrote.
 //!
 //! With each part a worker reports the fingerprint of its file. As long as that fits, the file is not read again. If it
-//! does not, the checksum of the sealed bytes decides: folders may be copied between two runs.
+//! does not, or can't say anything, the checksum of the sealed bytes decides: folders may be copied between two runs.
 
 use std::{
     fs::{File, Metadata},
@@ -28,14 +28,30 @@ fn is_as_written(file: &PartFile, now: &Metadata) -> bool {
     if file.is_full() { left.difference(now).is_none() } else { left.is_same_inode(now) }
 }
 
-/// Makes sure that a file begins with its sealed bytes. Reads them only if the file is not the one that its worker left
-/// there, for example because the folder was copied.
+/// When the sealed bytes of a file are read to check them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// If the file is not the one that its worker left there, for example because the folder was copied.
+    IfReplaced,
+    /// Also if its fingerprint can't tell: its worker may have written more than it reported, or it was cut or copied
+    /// since.
+    IfUnsure,
+}
+
+/// Makes sure that a file begins with its sealed bytes.
 ///
 /// # Errors
 /// Fails with [`FaultKind::Lost`] if it does not.
-pub(super) fn check_written(opened: &File, hidden: &Path, file: &PartFile) -> Result<(), Fault> {
+pub(super) fn check_written(
+    opened: &File,
+    hidden: &Path,
+    file: &PartFile,
+    reading: Reading,
+) -> Result<(), Fault> {
     let now = opened.metadata().map_err(|error| fault("look at", hidden, &error))?;
-    if is_as_written(file, &now) || !is_one_of(&OF_ONE_MACHINE, opened) {
+    let is_sure = file.is_full() && !file.is_fenced() && is_one_of(&OF_ONE_MACHINE, opened);
+    let is_trusted = is_as_written(file, &now) || !is_one_of(&OF_ONE_MACHINE, opened);
+    if is_trusted && (is_sure || reading == Reading::IfReplaced) {
         return Ok(());
     }
     let crc32c = crc32c_of(opened, file.bytes()).map_err(|error| fault("read", hidden, &error))?;

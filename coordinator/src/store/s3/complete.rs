@@ -19,11 +19,14 @@ use aws_smithy_types::base64;
 use engine::part_files::PartFile;
 use job_aws::{Fault, FaultKind};
 
-use super::Prefix;
+use super::{Entry, Prefix};
 
 /// The pauses between looks for an object whose upload was just completed.
 const APPEARS_WITHIN: [Duration; 3] =
     [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400)];
+
+/// The most bytes that are read at once to find out what an object holds.
+const BYTES_AT_ONCE: u64 = 8 << 20;
 
 /// An object that has the name of a part file.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +41,7 @@ struct Stored {
 pub(super) enum Origin {
     /// The upload of this part file: it has its checksum.
     Ours,
-    /// Perhaps that: it has its length, and nothing known contradicts it.
+    /// Perhaps that: it has its length, and nothing known contradicts it. Its bytes decide.
     Unknown,
     /// Something else.
     Foreign,
@@ -141,7 +144,7 @@ impl Prefix {
         let is_ours = match stored.origin(file) {
             Origin::Ours => true,
             // A completed upload is gone.
-            Origin::Unknown => self.is_gone(file).await?,
+            Origin::Unknown => self.is_gone(file).await? && self.holds(file, stored).await?,
             Origin::Foreign => false,
         };
         if is_ours {
@@ -207,12 +210,26 @@ impl Prefix {
         if !may_be_complete || file.parts.is_empty() {
             return Ok(());
         }
-        match self.stored(file).await? {
-            Some(stored) if stored.origin(file) != Origin::Foreign => {
-                self.remove_if(&file.name, stored.etag).await.map(drop)
-            }
-            _ => Ok(()),
+        let Some(stored) = self.stored(file).await? else { return Ok(()) };
+        let is_ours = match stored.origin(file) {
+            Origin::Ours => true,
+            Origin::Unknown => self.holds(file, &stored).await?,
+            Origin::Foreign => false,
+        };
+        if is_ours { self.remove_if(&file.name, stored.etag).await.map(drop) } else { Ok(()) }
+    }
+
+    /// Whether an object of the right length holds the bytes of the completed file. Reads them.
+    async fn holds(&self, file: &PartFile, stored: &Stored) -> Result<bool, Fault> {
+        let object = Entry { name: file.name.to_string(), bytes: stored.bytes, etag: stored.etag.clone() };
+        let (mut crc32c, mut from) = (0, 0);
+        while from < object.bytes {
+            let to = object.bytes.min(from + BYTES_AT_ONCE);
+            let bytes = self.get_range(&object, from..to).await?;
+            crc32c = crc32c::crc32c_append(crc32c, &bytes);
+            from = to;
         }
+        Ok(crc32c == file.crc32c())
     }
 }
 
