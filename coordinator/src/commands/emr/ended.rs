@@ -1,6 +1,6 @@
 //! How a launch ended: one line, the engine's own words where there are any, and its exit code.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use emr::{
     causes,
@@ -150,21 +150,25 @@ impl End<'_> {
         status_of(folder, &Store::new(folder, self.clients)).await.ok()
     }
 
-    /// The engine's report, from the log of its step.
+    /// The engine's report, from the log of its step. EMR may deliver the beginning of the log first.
     async fn report(&self, number: usize) -> Option<String> {
         let step = self.launch.steps().get(number)?;
-        let text = self.log(step, "stderr", self.request.log_wait).await;
-        let Some(text) = text else {
-            let id = &self.id;
-            return Some(format!(
-                "step {} is complete; its report comes with its log: `tablehaul emr logs {id}`",
-                step.id
-            ));
-        };
-        let lines: Vec<&str> = text.lines().collect();
-        let start =
-            lines.iter().rposition(|line| line.starts_with("imported ") || line.starts_with("exported "));
-        Some(lines[start.unwrap_or(lines.len().saturating_sub(1))..].join("\n"))
+        let (began, limit) = (Instant::now(), self.request.log_wait);
+        loop {
+            let left = limit.saturating_sub(began.elapsed());
+            let text = self.log(step, "stderr", left).await;
+            if let Some(report) = text.as_deref().and_then(logs::report) {
+                return Some(report);
+            }
+            if text.is_none() || began.elapsed() >= limit {
+                let id = &self.id;
+                return Some(format!(
+                    "step {} is complete; its report comes with its log: `tablehaul emr logs {id}`",
+                    step.id
+                ));
+            }
+            tokio::time::sleep(logs::EVERY.min(limit)).await;
+        }
     }
 
     async fn log(&self, step: &StepView, name: &str, limit: Duration) -> Option<String> {

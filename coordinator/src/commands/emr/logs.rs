@@ -7,7 +7,7 @@ use job_aws::Clients;
 use super::objects;
 
 /// How often a log is looked for.
-const EVERY: Duration = Duration::from_secs(5);
+pub(super) const EVERY: Duration = Duration::from_secs(5);
 
 /// The log of a step.
 pub(super) fn of_step(logs: &str, cluster: &str, step: &str, name: &str) -> String {
@@ -41,6 +41,13 @@ pub(super) fn last_line(text: &str) -> Option<&str> {
     text.lines().map(str::trim).rfind(|line| !line.is_empty())
 }
 
+/// The report in the standard error of tablehaul, if it is there.
+pub(super) fn report(stderr: &str) -> Option<String> {
+    let lines: Vec<&str> = stderr.lines().collect();
+    let start = lines.iter().rposition(|line| line.starts_with("imported ") || line.starts_with("exported "));
+    Some(lines[start?..].join("\n"))
+}
+
 /// Why tablehaul failed, by its standard error: its last line.
 pub(super) fn complaint(stderr: &str) -> Option<&str> {
     let ours = stderr.lines().rev().find_map(|line| line.trim().strip_prefix("tablehaul: "));
@@ -56,6 +63,14 @@ pub(super) fn exit_code(controller: &str) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_beginning_of_a_log_holds_no_report() {
+        let begun = "import      s3://b/e\ncost        3 write units\n";
+        assert_eq!(report(begun), None);
+        let whole = format!("{begun}imported    s3://b/e into Copy\nitems       3 written\n");
+        assert_eq!(report(&whole).as_deref(), Some("imported    s3://b/e into Copy\nitems       3 written"));
+    }
 
     #[test]
     fn a_log_says_why_and_with_which_code() {
