@@ -207,6 +207,8 @@ class Cluster(threading.Thread):
 
     def bootstrap(self):
         self.enter("BOOTSTRAPPING")
+        # EMR installs its applications meanwhile.
+        self.pause(self.world.times["start"])
         leader = self.nodes[0]
         for number, action in enumerate(self.request.get("BootstrapActions", []), 1):
             script = action["ScriptBootstrapAction"]
