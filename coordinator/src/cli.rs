@@ -81,8 +81,7 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
     if let Some(why) = args::empty(name, matches) {
         return fails("usage", &format!("{why}; try --help"), 2);
     }
-    let started = logging::start(cli.verbose).map_err(|error| error.to_string());
-    if let Err(why) = started.and_then(|()| calls::are_sdk_only().map(drop)) {
+    if let Err(why) = start(cli.verbose) {
         return fails("usage", &format!("{why}; try --help"), 2);
     }
     let result = match cli.command {
@@ -137,6 +136,25 @@ fn one_line(error: &clap::Error) -> String {
     let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let said: Vec<&str> = said.filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
     said.join(" ").replace(" tip:", "; tip:").trim_start_matches("error: ").to_owned()
+}
+
+/// A malformed environment variable that belongs to no option.
+#[derive(Debug, thiserror::Error)]
+enum EnvironmentError {
+    #[error(transparent)]
+    Log(#[from] logging::VariableError),
+    #[error(transparent)]
+    Calls(#[from] calls::SwitchError),
+}
+
+/// Starts to log. `verbose` says how often `-v` was given.
+///
+/// # Errors
+/// Fails if an environment variable is malformed, used or not.
+fn start(verbose: u8) -> Result<(), EnvironmentError> {
+    logging::start(verbose)?;
+    calls::are_sdk_only()?;
+    Ok(())
 }
 
 #[allow(clippy::needless_pass_by_value)] // for `map_err`

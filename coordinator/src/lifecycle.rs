@@ -58,9 +58,21 @@ pub(crate) async fn prepare<T>(
         let prepared = prepare(&cluster).await?;
         Ok((cluster, prepared))
     };
+    unless_stopped_before(stop, "written", preparing).await
+}
+
+/// Waits for preparations. `done` says what nothing was if a request to stop comes first.
+///
+/// # Errors
+/// Fails with the errors of `preparing`, with [`Failure::Refused`] if nothing answers, and with [`Failure::Stopped`].
+pub(crate) async fn unless_stopped_before<T>(
+    stop: &Stop,
+    done: &str,
+    preparing: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     tokio::select! {
         prepared = unless_silent(preparing) => prepared,
-        why = stop.requested() => Err(Failure::Stopped(format!("{why} before anything was written"))),
+        why = stop.requested() => Err(Failure::Stopped(format!("{why} before anything was {done}"))),
     }
 }
 

@@ -18,14 +18,13 @@ use job::{
 
 use super::{
     args::{self, Given, Show},
-    logging, run, run_one_import,
+    run, run_one_import,
 };
 use crate::{
     cluster::{self, ClusterOptions},
     commands::{export::Outcome, import::Imported},
     failure::Failure,
     progress::Progress,
-    server::calls,
     text::{complain, fail, print, print_json},
 };
 use options::Options;
@@ -102,9 +101,8 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
     let command = args::command();
     let commands = command.get_subcommands().filter(|one| matches!(one.get_name(), "export" | "import"));
     let spelling = Arc::new(Spelling::of(commands));
-    let started = logging::start(0).map_err(refused);
-    let ended = match started.and_then(|()| calls::are_sdk_only().map(drop).map_err(Ending::Failed)) {
-        Err(ending) => Err(ending),
+    let ended = match super::start(0) {
+        Err(error) => Err(refused(error)),
         Ok(()) => run_class(class, arguments, &spelling),
     };
     match ended {

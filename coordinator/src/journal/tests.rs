@@ -31,7 +31,7 @@ fn header(number: u64, run: &str) -> Header {
     }
 }
 
-fn object(number: u64, facts: &[Fact]) -> Vec<u8> {
+pub(crate) fn object(number: u64, facts: &[Fact]) -> Vec<u8> {
     let mut writer = Writer::new(&header(number, "r"));
     for fact in facts {
         writer.fact(fact);

@@ -4,21 +4,26 @@
 
 const VARIABLE: &str = "TABLEHAUL_DIRECT_CALLS";
 
+/// The variable has another value.
+#[derive(Debug, thiserror::Error)]
+#[error("{VARIABLE}: {0:?} is neither on nor off")]
+pub(crate) struct SwitchError(String);
+
 /// Whether workers send all requests through the SDK.
 ///
 /// # Errors
 /// Fails if the variable is malformed.
-pub(crate) fn are_sdk_only() -> Result<bool, String> {
+pub(crate) fn are_sdk_only() -> Result<bool, SwitchError> {
     let value = std::env::var_os(VARIABLE).unwrap_or_default();
     is_off(&value.to_string_lossy())
 }
 
 /// An empty variable counts as not set.
-fn is_off(value: &str) -> Result<bool, String> {
+fn is_off(value: &str) -> Result<bool, SwitchError> {
     match value {
         "" | "on" => Ok(false),
         "off" => Ok(true),
-        other => Err(format!("{VARIABLE}: {other:?} is neither on nor off")),
+        other => Err(SwitchError(other.to_owned())),
     }
 }
 
@@ -28,8 +33,8 @@ mod tests {
 
     #[test]
     fn requests_are_sent_directly_unless_it_is_switched_off() {
-        assert_eq!([is_off(""), is_off("on"), is_off("off")], [Ok(false), Ok(false), Ok(true)]);
+        assert_eq!(["", "on", "off"].map(|value| is_off(value).unwrap()), [false, false, true]);
         let wrong = "TABLEHAUL_DIRECT_CALLS: \"no\" is neither on nor off";
-        assert_eq!(is_off("no"), Err(wrong.to_owned()));
+        assert_eq!(is_off("no").unwrap_err().to_string(), wrong);
     }
 }

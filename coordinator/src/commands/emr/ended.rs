@@ -1,6 +1,6 @@
 //! How a launch ended: one line, the engine's own words where there are any, and its exit code.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use emr::{
     causes,
@@ -150,38 +150,39 @@ impl End<'_> {
         status_of(folder, &Store::new(folder, self.clients)).await.ok()
     }
 
-    /// The engine's report, from the log of its step. EMR may deliver the beginning of the log first.
+    /// The engine's report, from the log of its step.
     async fn report(&self, number: usize) -> Option<String> {
         let step = self.launch.steps().get(number)?;
-        let (began, limit) = (Instant::now(), self.request.log_wait);
-        loop {
-            let left = limit.saturating_sub(began.elapsed());
-            let text = self.log(step, "stderr", left).await;
-            if let Some(report) = text.as_deref().and_then(logs::report) {
-                return Some(report);
-            }
-            if text.is_none() || began.elapsed() >= limit {
-                let id = &self.id;
-                return Some(format!(
-                    "step {} is complete; its report comes with its log: `tablehaul emr logs {id}`",
-                    step.id
-                ));
-            }
-            tokio::time::sleep(logs::EVERY.min(limit)).await;
-        }
+        let report = self.in_log(step, "stderr", self.request.log_wait, logs::report).await;
+        let id = &self.id;
+        Some(report.unwrap_or_else(|| {
+            format!("step {} is complete; its report comes with its log: `tablehaul emr logs {id}`", step.id)
+        }))
     }
 
+    /// A log of a step that says something.
     async fn log(&self, step: &StepView, name: &str, limit: Duration) -> Option<String> {
-        let url = logs::of_step(&self.logs()?, &self.id, &step.id, name);
-        self.log_at(&url, limit).await
+        self.in_log(step, name, limit, logs::text).await
     }
 
-    /// A log, if it comes in time and before the user loses patience.
-    async fn log_at(&self, url: &str, limit: Duration) -> Option<String> {
+    /// What `read` finds in a log of a step.
+    async fn in_log<T>(
+        &self,
+        step: &StepView,
+        name: &str,
+        limit: Duration,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let url = logs::of_step(&self.logs()?, &self.id, &step.id, name);
+        self.in_log_at(&url, limit, read).await
+    }
+
+    /// What `read` finds in a log, if that comes in time and before the user loses patience.
+    async fn in_log_at<T>(&self, url: &str, limit: Duration, read: impl Fn(&str) -> Option<T>) -> Option<T> {
         let mut interrupts = self.interrupts.clone();
         interrupts.mark_unchanged();
         tokio::select! {
-            log = logs::wait_for(self.clients, url, limit) => log,
+            found = logs::wait_for(self.clients, url, limit, read) => found,
             _ = interrupts.changed() => None,
         }
     }
@@ -243,7 +244,7 @@ impl End<'_> {
         let mut why = cause(code, &view.message);
         if let (Some(logs), Some((instance, action))) = (self.logs(), failed_bootstrap(&view.message)) {
             let url = logs::of_bootstrap(&logs, id, instance, action);
-            if let Some(text) = self.log_at(&url, self.request.log_wait).await
+            if let Some(text) = self.in_log_at(&url, self.request.log_wait, logs::text).await
                 && let Some(line) = logs::complaint(&text)
             {
                 why = format!("{line} ({why})");

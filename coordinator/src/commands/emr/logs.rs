@@ -7,7 +7,7 @@ use job_aws::Clients;
 use super::objects;
 
 /// How often a log is looked for.
-pub(super) const EVERY: Duration = Duration::from_secs(5);
+const EVERY: Duration = Duration::from_secs(5);
 
 /// The log of a step.
 pub(super) fn of_step(logs: &str, cluster: &str, step: &str, name: &str) -> String {
@@ -19,12 +19,22 @@ pub(super) fn of_bootstrap(logs: &str, cluster: &str, instance: &str, action: &s
     format!("{logs}/{cluster}/node/{instance}/bootstrap-actions/{action}/stderr.gz")
 }
 
-/// Waits for a log that says something. `None` if it does not come in time, or cannot be read.
-pub(super) async fn wait_for(clients: &Clients, url: &str, limit: Duration) -> Option<String> {
+/// Waits until `read` finds what it looks for in a log. EMR may deliver the beginning of a log first. `None` if that does
+/// not come in time, or the log cannot be read.
+pub(super) async fn wait_for<T>(
+    clients: &Clients,
+    url: &str,
+    limit: Duration,
+    read: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
     let began = Instant::now();
     loop {
         match objects::unzipped(clients, url).await {
-            Ok(Some(text)) if last_line(&text).is_some() => return Some(text),
+            Ok(Some(text)) => {
+                if let Some(found) = read(&text) {
+                    return Some(found);
+                }
+            }
             Err(fault) if !fault.is_retryable() => return None,
             // It is not there yet, or only its beginning is, or S3 does not answer now.
             _ => {}
@@ -34,6 +44,11 @@ pub(super) async fn wait_for(clients: &Clients, url: &str, limit: Duration) -> O
         }
         tokio::time::sleep(EVERY.min(limit)).await;
     }
+}
+
+/// A text that says something.
+pub(super) fn text(text: &str) -> Option<String> {
+    last_line(text).map(|_| text.to_owned())
 }
 
 /// The last line that is not empty.

@@ -8,7 +8,7 @@ use super::{
     ExportRequest,
     prepare::{Reader, Todo, prepare},
 };
-use crate::{cluster::WorkerSlots, failure::Failure, stop::Stop, waits::unless_silent};
+use crate::{cluster::WorkerSlots, failure::Failure, lifecycle::unless_stopped_before, stop::Stop};
 
 /// What is planned for one table.
 pub(crate) struct PlannedElsewhere {
@@ -32,11 +32,8 @@ pub(crate) async fn plan_elsewhere(
     stop: &CancellationToken,
 ) -> Result<Vec<PlannedElsewhere>, Failure> {
     let stop = Stop::new(stop, None);
-    let preparing = unless_silent(prepare(request, slots, Reader::Elsewhere, None));
-    let (_, prepared) = tokio::select! {
-        prepared = preparing => prepared?,
-        why = stop.requested() => return Err(Failure::Stopped(format!("{why} before anything was launched"))),
-    };
+    let preparing = prepare(request, slots, Reader::Elsewhere, None);
+    let (_, prepared) = unless_stopped_before(&stop, "launched", preparing).await?;
     let planned = prepared.iter().map(|(todo, table)| PlannedElsewhere {
         text: table.text(todo, request.options, place.to_owned()),
         time: table.plan.time,

@@ -6,7 +6,7 @@ use super::{
     ImportRequest,
     prepare::{Kind, prepare},
 };
-use crate::{cluster::WorkerSlots, failure::Failure, stop::Stop, waits::unless_silent};
+use crate::{cluster::WorkerSlots, failure::Failure, lifecycle::unless_stopped_before, stop::Stop};
 
 /// Checks table and backup as [`import`](super::import) does, as far as these credentials can see, and without reading
 /// the whole backup. Returns the plan as text. `place` says where the import runs.
@@ -21,10 +21,7 @@ pub(crate) async fn plan_elsewhere(
 ) -> Result<String, Failure> {
     let stop = Stop::new(stop, None);
     let note = |_: &str| ();
-    let preparing = unless_silent(Box::pin(prepare(request, slots, Kind::Elsewhere, &note)));
-    let prepared = tokio::select! {
-        prepared = preparing => prepared?,
-        why = stop.requested() => return Err(Failure::Stopped(format!("{why} before anything was launched"))),
-    };
+    let preparing = Box::pin(prepare(request, slots, Kind::Elsewhere, &note));
+    let prepared = unless_stopped_before(&stop, "launched", preparing).await?;
     Ok(prepared.text(place.to_owned()))
 }

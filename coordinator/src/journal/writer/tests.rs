@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     journal::{
         read,
-        tests::{begin, store},
+        tests::{begin, object, store},
     },
     store::Store,
 };
@@ -17,18 +17,6 @@ async fn begun(store: &Store) -> JournalWriter {
     writer.release().await;
     writer.append(&[begin()], LIMIT).await.unwrap();
     writer
-}
-
-fn begun_header() -> Header {
-    Header {
-        tablehaul_journal: journal::VERSION,
-        number: 1,
-        run: "r".into(),
-        host: "h".into(),
-        pid: 7,
-        at: "2026-01-02T00:00:00Z".into(),
-        machine: None,
-    }
 }
 
 async fn successor(store: &Store) -> JournalWriter {
@@ -71,11 +59,8 @@ async fn a_snapshot_with_a_high_number_is_continued_and_what_was_before_it_is_re
     let store = store(folder.path());
     begun(&store).await;
     let planted = 999_999_999_990;
-    let header = Header { number: planted, ..begun_header() };
-    let mut writer = Writer::new(&header);
-    writer.fact(&begin());
     let name = layout::journal_object(planted);
-    fs::write(folder.path().join(layout::JOURNAL).join(&name), writer.finish()).unwrap();
+    fs::write(folder.path().join(layout::JOURNAL).join(&name), object(planted, &[begin()])).unwrap();
     let mut next = successor(&store).await;
     assert_eq!(objects(folder.path()), ["00000001.jsonl", &name, &layout::journal_object(planted + 1)]);
     // Counting up to the last number would take hours.

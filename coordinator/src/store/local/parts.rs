@@ -169,10 +169,9 @@ impl Directory {
             return remove(&hidden);
         }
         let path = self.path().join(&*file.name);
-        let there = length(&path).map_err(|error| fault("look at", &path, &error))?;
         let opened = match sealed(&hidden, file, false, Reading::IfReplaced) {
             // A coordinator that died soon afterwards may have completed it. The bytes decide.
-            Err(fault) if fault.kind == FaultKind::Lost && there.is_some() => {
+            Err(fault) if fault.kind == FaultKind::Lost => {
                 return if self.is_completed(file)? { Ok(()) } else { Err(fault) };
             }
             opened => opened?,

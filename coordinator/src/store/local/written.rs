@@ -49,9 +49,13 @@ pub(super) fn check_written(
     reading: Reading,
 ) -> Result<(), Fault> {
     let now = opened.metadata().map_err(|error| fault("look at", hidden, &error))?;
-    let is_sure = file.is_full() && !file.is_fenced() && is_one_of(&OF_ONE_MACHINE, opened);
-    let is_trusted = is_as_written(file, &now) || !is_one_of(&OF_ONE_MACHINE, opened);
-    if is_trusted && (is_sure || reading == Reading::IfReplaced) {
+    // Elsewhere inodes and times may change by themselves.
+    let can_tell = is_one_of(&OF_ONE_MACHINE, opened);
+    let is_trusted = match reading {
+        Reading::IfReplaced => !can_tell || is_as_written(file, &now),
+        Reading::IfUnsure => can_tell && file.is_full() && !file.is_fenced() && is_as_written(file, &now),
+    };
+    if is_trusted {
         return Ok(());
     }
     let crc32c = crc32c_of(opened, file.bytes()).map_err(|error| fault("read", hidden, &error))?;

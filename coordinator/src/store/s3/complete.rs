@@ -141,13 +141,9 @@ impl Prefix {
 
     /// Takes an object for the completed file, or says that it is another's.
     async fn accept(&self, file: &PartFile, stored: &Stored) -> Result<(), Fault> {
-        let is_ours = match stored.origin(file) {
-            Origin::Ours => true,
-            // A completed upload is gone.
-            Origin::Unknown => self.is_gone(file).await? && self.holds(file, stored).await?,
-            Origin::Foreign => false,
-        };
-        if is_ours {
+        // A completed upload is gone.
+        let may_be_ours = stored.origin(file) != Origin::Unknown || self.is_gone(file).await?;
+        if may_be_ours && self.is_ours(file, stored).await? {
             return Ok(());
         }
         let url = self.target.url(&file.name);
@@ -211,12 +207,20 @@ impl Prefix {
             return Ok(());
         }
         let Some(stored) = self.stored(file).await? else { return Ok(()) };
-        let is_ours = match stored.origin(file) {
-            Origin::Ours => true,
-            Origin::Unknown => self.holds(file, &stored).await?,
-            Origin::Foreign => false,
-        };
-        if is_ours { self.remove_if(&file.name, stored.etag).await.map(drop) } else { Ok(()) }
+        if self.is_ours(file, &stored).await? {
+            self.remove_if(&file.name, stored.etag).await.map(drop)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether an object is the completed file. Reads it if nothing else tells.
+    async fn is_ours(&self, file: &PartFile, stored: &Stored) -> Result<bool, Fault> {
+        match stored.origin(file) {
+            Origin::Ours => Ok(true),
+            Origin::Unknown => self.holds(file, stored).await,
+            Origin::Foreign => Ok(false),
+        }
     }
 
     /// Whether an object of the right length holds the bytes of the completed file. Reads them.
