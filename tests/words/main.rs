@@ -1,5 +1,5 @@
-//! The words that users read, held by snapshots: help, plans, reports and JSON. Whoever changes a word changes a file
-//! of `tests/snapshots`, so the change is seen in review. CONTRIBUTING.md says how to accept a change.
+//! The words that users read, held by snapshots: help, plans, reports and JSON. A change of words changes a
+//! file of `tests/snapshots`, so you see it in review. CONTRIBUTING.md says how to accept a change.
 
 mod help;
 mod json;

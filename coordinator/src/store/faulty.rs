@@ -31,7 +31,7 @@ use super::{
     storage::{Readable, Storage},
 };
 
-/// More calls than are under way at once.
+/// More calls than ever run at once.
 const MANY: u32 = 1000;
 
 /// What happens at the call.
@@ -131,7 +131,7 @@ impl Faults {
         *self.0.hit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the process would be dead, and no call is under way.
+    /// Waits until the process would be dead and no call is running.
     pub(crate) async fn killed(&self) {
         self.0.killed.cancelled().await;
         // It fails only if the semaphore is closed, which nobody does.

@@ -9,9 +9,9 @@
 //! Only a whole reply with status 200 counts as success here. After anything else, the caller sends the same lines once
 //! more through the SDK:
 //!
-//! - The service is busy, failed, or was not heard to the end. The caller reports the error just as the SDK's, which
-//!   it is: the SDK's deserializer reads the reply. The next attempt is an ordinary retry, after a pause and paid for
-//!   anew; it goes through the SDK.
+//! - The service is busy or failed, or its reply broke off. The caller gets the error that the SDK would have returned,
+//!   because the SDK's deserializer reads the reply. The next attempt is an ordinary retry: it waits, takes units from
+//!   the budget again, and goes through the SDK.
 //! - Any other error. Nothing was executed and nothing is charged, so the caller sends the same body at once through
 //!   the SDK, with the units that it holds. The outcome is that of the SDK's request alone.
 //!

@@ -81,7 +81,7 @@ pub enum Why {
     NotTheJavaTool(String),
     /// The step runs a script of Hive, as the templates before 2014 did.
     #[error(
-        "it runs a script of Hive, whose files have another format: make the step anew from emr-bootstrap/pipelines"
+        "it runs a script of Hive, whose files have another format: take the step from emr-bootstrap/pipelines instead"
     )]
     Hive,
     /// The Java tool has another number of arguments.

@@ -16,7 +16,7 @@ const START_LIMIT: Duration = Duration::from_hours(1);
 const FRESH: Duration = Duration::from_mins(2);
 /// How long to wait for the end of a cluster that ends.
 const END_LIMIT: Duration = Duration::from_mins(5);
-/// Looks at a cluster that should end by itself, before it is told to.
+/// Watches a cluster that should end by itself, before asking EMR to terminate it.
 const PATIENCE: u32 = 3;
 
 /// What the next look is at.

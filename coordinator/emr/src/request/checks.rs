@@ -42,7 +42,7 @@ pub enum Problem {
     #[error("--cluster-tag {0}: {1}")]
     Tag(String, &'static str),
     /// Too many tags.
-    #[error("{0} cluster tags: EMR takes {MOST_TAGS} at most, two of which are needed")]
+    #[error("{0} cluster tags: EMR takes {MOST_TAGS} at most, and tablehaul needs two of them")]
     Tags(usize),
     /// Too many jobs.
     #[error("{0} tables: a cluster takes {MOST_STEPS} steps at most; give fewer tables")]

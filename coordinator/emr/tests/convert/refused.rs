@@ -26,8 +26,8 @@ fn steps_that_are_not_understood_are_named() {
     for (step, why) in [
         (
             "\"s3://elasticmapreduce/libs/script-runner/script-runner.jar,s3://elasticmapreduce/libs/hive/hive-script,--run-hive-script\"".to_owned(),
-            "field step: it runs a script of Hive, whose files have another format: make the step anew \
-             from emr-bootstrap/pipelines".to_owned(),
+            "field step: it runs a script of Hive, whose files have another format: take the step \
+             from emr-bootstrap/pipelines instead".to_owned(),
         ),
         ("\"command-runner.jar,s3-dist-cp,--src,s3://a\"".to_owned(), format!("field step: it runs \
          \"command-runner.jar s3-dist-cp\", {tool}")),

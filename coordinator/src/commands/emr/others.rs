@@ -1,4 +1,4 @@
-//! `emr status`, `emr logs` and `emr stop`: of clusters that are named, whoever launched them.
+//! `emr status`, `emr logs` and `emr stop`: for any cluster that you name.
 
 use std::time::{Duration, Instant};
 

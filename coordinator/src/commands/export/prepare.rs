@@ -197,7 +197,7 @@ async fn prepare_one(
     let target = folder(request, &facts.name, &clients.region);
     let store = Store::new(&target, clients);
     if let Err(fault) = store.check().await {
-        // A complete export is told or skipped also where nothing can be written.
+        // A complete export needs no permission to write: it is reported or skipped.
         let is_complete = matches!(FolderContents::of(&store).await, Ok(FolderContents::Complete(_)));
         if !is_complete {
             return Err(refused(fault));

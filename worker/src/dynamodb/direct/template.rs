@@ -34,7 +34,7 @@ const SAME: [&str; 6] = [
     "x-amz-target",
     "x-amz-user-agent",
 ];
-/// Headers that are made anew for each request.
+/// Headers that differ in each request.
 const OWN: [&str; 4] = ["amz-sdk-invocation-id", "authorization", "content-length", "x-amz-date"];
 
 /// Makes requests, and signs them.

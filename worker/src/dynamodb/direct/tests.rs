@@ -65,7 +65,7 @@ impl Recorded {
 /// A reply: status, headers, body. `None` is a broken connection.
 type Canned = Option<(u16, &'static [(&'static str, &'static str)], &'static str)>;
 
-/// Replies as it is told, and then with success.
+/// Replies with the errors that it was given, then with success.
 #[derive(Clone, Debug, Default)]
 struct Recorder {
     requests: Arc<Mutex<Vec<Recorded>>>,

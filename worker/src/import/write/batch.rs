@@ -46,7 +46,7 @@ pub(crate) struct Queue {
     /// Lines whose keys are free, in the order in which they arrived or became free.
     ready: VecDeque<Line>,
     /// The keys of the lines that are ready or in flight, each with the lines that wait for it. Its hash function is
-    /// fast, and has a random seed, since whoever made the backup chose the keys.
+    /// fast, and has a random seed, because the maker of the backup chose the keys.
     taken: HashMap<Bytes, VecDeque<Line>, RandomState>,
     unsettled_lines: usize,
     unsettled_bytes: usize,

@@ -227,7 +227,7 @@ async fn every_line_arrives_once_and_in_order(way: Way) {
     assert!(stats.throttles > 0 && stats.retries > stats.throttles);
 }
 
-/// What is reported of 300 batches of 25 lines, of which the service meets the `faults` in turn.
+/// What is reported of 300 batches of 25 lines, while the service answers with the `faults` in turn.
 async fn reported(faults: &'static [ServerFault], way: Way) -> (job::control::Stats, usize, usize) {
     let server = serve(faults).await;
     let mut test = Test::start_with(&server, WriteMode::Put, way);

@@ -64,7 +64,7 @@ pub(super) const ROWS: &[Row] = &[
             "exceeds the EC2 service quota",
         ],
         kind: Kind::Quota,
-        line: "the account may not run so many instances: ask for more in Service Quotas (L-1216C47A for on-demand), or \
+        line: "your account has reached its limit of instances: ask for more in Service Quotas (L-1216C47A for on-demand), or \
                use fewer or smaller instances",
     },
 ];

@@ -50,7 +50,7 @@ pub(in crate::cli) struct LaunchArgs {
     #[arg(long, value_name = "N", env = "TABLEHAUL_EMR_SPOT", default_value = "0")]
     spot: u32,
 
-    /// Subnets, of which EMR takes one [default: EMR's choice]
+    /// Subnets; EMR picks one of them [default: EMR's choice]
     #[arg(long, value_name = "ID,...", env = "TABLEHAUL_EMR_SUBNET", value_delimiter = ',')]
     subnet: Vec<String>,
 
