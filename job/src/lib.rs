@@ -15,6 +15,7 @@ pub mod layout;
 pub mod manifest;
 pub mod object;
 pub mod paging;
+pub mod quantity;
 pub mod schema;
 pub mod spec;
 pub mod split;

@@ -1,0 +1,52 @@
+//! Text in HTML.
+
+use std::fmt::{Display, Formatter, Result, Write};
+
+/// Text as content of an element, or as a value of an attribute in double quotes.
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
+        for character in self.0.chars() {
+            match character {
+                '&' => formatter.write_str("&amp;")?,
+                '<' => formatter.write_str("&lt;")?,
+                '>' => formatter.write_str("&gt;")?,
+                '"' => formatter.write_str("&quot;")?,
+                '\'' => formatter.write_str("&#39;")?,
+                other => formatter.write_char(other)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A table. Its cells are HTML.
+pub(crate) struct Table<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) columns: &'a [&'a str],
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
+impl Table<'_> {
+    /// The table with its title; nothing if it has no rows.
+    pub(crate) fn section(&self) -> String {
+        if self.rows.is_empty() {
+            return String::new();
+        }
+        let mut html = format!("<section><h2>{}</h2><table><thead><tr>", Escaped(self.title));
+        for column in self.columns {
+            let _ = write!(html, "<th>{}</th>", Escaped(column));
+        }
+        html.push_str("</tr></thead><tbody>\n");
+        for row in &self.rows {
+            html.push_str("<tr>");
+            for cell in row {
+                let _ = write!(html, "<td>{cell}</td>");
+            }
+            html.push_str("</tr>\n");
+        }
+        html.push_str("</tbody></table></section>\n");
+        html
+    }
+}
