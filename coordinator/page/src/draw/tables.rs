@@ -3,7 +3,7 @@
 use events::{Event, JobState, TaskKind};
 use job::quantity;
 
-use crate::{
+use super::{
     head::seconds,
     html::{Escaped, Table},
 };
@@ -12,7 +12,7 @@ use crate::{
 const SLOW: f64 = 5.0;
 
 /// The tables of page and report.
-pub(crate) fn tables(state: &JobState) -> String {
+pub(super) fn tables(state: &JobState) -> String {
     [resources(state), slowest_tasks(state), workers(state), latest_events(state)].concat()
 }
 
@@ -130,7 +130,7 @@ fn text_of(event: &Event) -> String {
 }
 
 /// What was planned, and what came out.
-pub(crate) fn plan_and_outcome(state: &JobState) -> String {
+pub(super) fn plan_and_outcome(state: &JobState) -> String {
     let Some(plan) = state.plan.as_deref() else { return String::new() };
     let status = state.status.as_deref();
     let mut rows = Vec::new();
@@ -184,7 +184,7 @@ pub(crate) fn plan_and_outcome(state: &JobState) -> String {
 }
 
 /// The part files of a complete export, and the report with all its fields.
-pub(crate) fn files(state: &JobState) -> String {
+pub(super) fn files(state: &JobState) -> String {
     let Some(completed) = state.completed.as_deref() else { return String::new() };
     let rows: Vec<_> = completed
         .files

@@ -3,13 +3,13 @@
 use events::{Event, JobState, Point as Rates};
 use job::quantity;
 
-use crate::{
+use super::{
     chart::{Chart, Curve, Mark, Point},
     tiles::whole,
 };
 
 /// Units, items and bytes, throttles and retries, workers; nothing before there are two points.
-pub(crate) fn charts(state: &JobState) -> String {
+pub(super) fn charts(state: &JobState) -> String {
     if state.history.len() < 2 {
         return String::new();
     }

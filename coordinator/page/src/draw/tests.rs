@@ -98,8 +98,7 @@ fn no_text_from_outside_becomes_markup() {
     let text =
         text.replace("Forum", &evil.replace('"', "\\\"")).replace("<killed>", &evil.replace('"', "\\\""));
     state = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}"));
-    for html in [page(&state), report(&state), document(&[Job { folder: evil, state: Err(evil.to_owned()) }])]
-    {
+    for html in [page(&state), report(&state), document(&[Job { folder: evil, state: Err(evil) }])] {
         assert!(!html.contains("<img"), "{html}");
         assert!(html.contains("&lt;img"), "{html}");
     }

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Formatter, Result, Write};
 
 /// Text as content of an element, or as a value of an attribute in double quotes.
-pub(crate) struct Escaped<'a>(pub(crate) &'a str);
+pub(super) struct Escaped<'a>(pub(crate) &'a str);
 
 impl Display for Escaped<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
@@ -22,15 +22,15 @@ impl Display for Escaped<'_> {
 }
 
 /// A table. Its cells are HTML.
-pub(crate) struct Table<'a> {
-    pub(crate) title: &'a str,
-    pub(crate) columns: &'a [&'a str],
-    pub(crate) rows: Vec<Vec<String>>,
+pub(super) struct Table<'a> {
+    pub(super) title: &'a str,
+    pub(super) columns: &'a [&'a str],
+    pub(super) rows: Vec<Vec<String>>,
 }
 
 impl Table<'_> {
     /// The table with its title; nothing if it has no rows.
-    pub(crate) fn section(&self) -> String {
+    pub(super) fn section(&self) -> String {
         if self.rows.is_empty() {
             return String::new();
         }

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use crate::html::Escaped;
+use super::html::Escaped;
 
 /// The size of the drawing, in SVG units.
 const WIDTH: f64 = 600.0;
@@ -20,44 +20,44 @@ const MOST_POINTS: usize = 200;
 const MOST_MARKS: usize = 40;
 
 /// Curves over the same time.
-pub(crate) struct Chart<'a> {
+pub(super) struct Chart<'a> {
     /// What it shows, with its unit: `Read units per second`.
-    pub(crate) title: &'a str,
+    pub(super) title: &'a str,
     /// The time that it covers, in seconds from the first event.
-    pub(crate) span_seconds: f64,
-    pub(crate) curves: Vec<Curve<'a>>,
-    pub(crate) marks: &'a [Mark],
+    pub(super) span_seconds: f64,
+    pub(super) curves: Vec<Curve<'a>>,
+    pub(super) marks: &'a [Mark],
     /// How a value is written at the axis.
-    pub(crate) label: fn(f64) -> String,
+    pub(super) label: fn(f64) -> String,
 }
 
 /// A curve, in pieces: there is nothing to draw between two runs of a job.
-pub(crate) struct Curve<'a> {
-    pub(crate) name: &'a str,
+pub(super) struct Curve<'a> {
+    pub(super) name: &'a str,
     /// The class in `page.css`: `one`, `two` or `limit`.
-    pub(crate) class: &'static str,
-    pub(crate) pieces: Vec<Vec<Point>>,
+    pub(super) class: &'static str,
+    pub(super) pieces: Vec<Vec<Point>>,
 }
 
 /// A value at a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Point {
+pub(super) struct Point {
     /// From the first event.
-    pub(crate) seconds: f64,
-    pub(crate) value: f64,
+    pub(super) seconds: f64,
+    pub(super) value: f64,
 }
 
 /// A moment at which something happened.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Mark {
+pub(super) struct Mark {
     /// From the first event.
-    pub(crate) seconds: f64,
-    pub(crate) text: String,
+    pub(super) seconds: f64,
+    pub(super) text: String,
 }
 
 impl Chart<'_> {
     /// The chart with its title and legend, as a `figure` element.
-    pub(crate) fn figure(&self) -> String {
+    pub(super) fn figure(&self) -> String {
         let mut html = format!("<figure><figcaption>{}", Escaped(self.title));
         for curve in &self.curves {
             let _ = write!(html, " <span class=\"key {}\">{}</span>", curve.class, Escaped(curve.name));

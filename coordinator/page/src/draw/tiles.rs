@@ -5,7 +5,7 @@ use std::fmt::Write;
 use events::{JobState, Plan, Status};
 use job::quantity;
 
-use crate::html::Escaped;
+use super::html::Escaped;
 
 struct Tile {
     name: &'static str,
@@ -15,7 +15,7 @@ struct Tile {
 }
 
 /// The tiles; nothing before the first status.
-pub(crate) fn tiles(state: &JobState) -> String {
+pub(super) fn tiles(state: &JobState) -> String {
     let Some(status) = state.status.as_deref() else { return String::new() };
     let mut html = String::from("<dl class=\"tiles\">\n");
     for tile in all(status, state.plan.as_deref()) {
@@ -79,6 +79,6 @@ fn all(status: &Status, plan: Option<&Plan>) -> Vec<Tile> {
 
 /// A rate as a whole number, for units that have names for large numbers only.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
-pub(crate) fn whole(number: f64) -> u64 {
+pub(super) fn whole(number: f64) -> u64 {
     number as u64
 }

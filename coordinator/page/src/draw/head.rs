@@ -5,10 +5,10 @@ use std::{fmt::Write, time::Duration};
 use events::{Command, JobState, Phase, Plan, Status, TaskKind};
 use job::quantity;
 
-use crate::html::Escaped;
+use super::html::Escaped;
 
 /// `Export of Forum: 63 %`.
-pub(crate) fn title(state: &JobState) -> String {
+pub(super) fn title(state: &JobState) -> String {
     let mut title = heading(state.plan.as_deref());
     if state.has_ended() {
         let _ = write!(title, ": {}", class(state));
@@ -33,7 +33,7 @@ fn heading(plan: Option<&Plan>) -> String {
 }
 
 /// The state in one word, which is also the class of the article.
-pub(crate) fn class(state: &JobState) -> &'static str {
+pub(super) fn class(state: &JobState) -> &'static str {
     match (&state.error, &state.completed) {
         (Some(error), _) if error.kind == "stopped" => "stopped",
         (Some(_), _) => "failed",
@@ -43,7 +43,7 @@ pub(crate) fn class(state: &JobState) -> &'static str {
 }
 
 /// The head of the article: what, where, how far, and what limits it.
-pub(crate) fn head(state: &JobState) -> String {
+pub(super) fn head(state: &JobState) -> String {
     let mut html = format!(
         "<header><h1>{} <span class=\"state\">{}</span></h1>\n",
         Escaped(&heading(state.plan.as_deref())),
@@ -144,12 +144,12 @@ fn percent(status: &Status) -> Option<String> {
 }
 
 /// A number of seconds as a duration for people.
-pub(crate) fn seconds(number: f64) -> String {
+pub(super) fn seconds(number: f64) -> String {
     quantity::duration(Duration::try_from_secs_f64(number).unwrap_or_default())
 }
 
 /// The command that resumes a job that did not complete.
-pub(crate) fn next_step(state: &JobState) -> String {
+pub(super) fn next_step(state: &JobState) -> String {
     let resumes = state
         .plan
         .as_deref()

@@ -1,0 +1,106 @@
+//! Draws page and report from a [`JobState`]: HTML and SVG, without I/O or clock. The page in the browser only replaces
+//! [`body`] by the newest one, so it also reads well without scripts, for instance in lynx.
+//!
+//! Nothing that comes from outside becomes markup: every text goes through `html::Escaped`.
+
+mod chart;
+mod charts;
+mod head;
+mod html;
+mod tables;
+mod tiles;
+
+use std::fmt::Write;
+
+use events::JobState;
+
+use html::Escaped;
+
+/// The frame of the page, which holds no data. Its script asks for [`body`] with the token of the URL's fragment.
+pub(crate) const SHELL: &str = include_str!("../assets/page.html");
+/// The style of page and report.
+pub(crate) const STYLE: &str = include_str!("../assets/page.css");
+/// The script of the page.
+pub(crate) const SCRIPT: &str = include_str!("../assets/page.js");
+
+/// A job on the page.
+pub(crate) struct Job<'a> {
+    /// Where its state was read.
+    pub(crate) folder: &'a str,
+    /// Its state, or why it could not be read.
+    pub(crate) state: Result<&'a JobState, &'a str>,
+}
+
+/// The content of the page: every job, in the order given.
+pub(crate) fn body(jobs: &[Job<'_>]) -> String {
+    let mut html = String::new();
+    for job in jobs {
+        match &job.state {
+            Ok(state) => html.push_str(&article(state, Extent::Page)),
+            Err(why) => {
+                let _ = writeln!(
+                    html,
+                    "<article><h1>{}</h1><p class=\"failed\">{}</p></article>",
+                    Escaped(job.folder),
+                    Escaped(why)
+                );
+            }
+        }
+    }
+    html
+}
+
+/// [`body`] as a document of its own, for browsers without scripts. It loads itself again every five seconds.
+pub(crate) fn document(jobs: &[Job<'_>]) -> String {
+    let title = match jobs {
+        [Job { state: Ok(state), .. }] => head::title(state),
+        _ => "tablehaul".to_owned(),
+    };
+    in_document(&title, "<meta http-equiv=\"refresh\" content=\"5\">", "page.css", &body(jobs))
+}
+
+/// The report of a job: one file that needs nothing else.
+pub fn report(state: &JobState) -> String {
+    let policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">";
+    in_document(&head::title(state), policy, "", &article(state, Extent::Report))
+}
+
+fn in_document(title: &str, meta: &str, style_sheet: &str, body: &str) -> String {
+    let style = if style_sheet.is_empty() {
+        format!("<style>\n{STYLE}</style>")
+    } else {
+        format!("<link rel=\"stylesheet\" href=\"{style_sheet}\">")
+    };
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n{meta}\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n{style}\n</head>\n\
+         <body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+        Escaped(title)
+    )
+}
+
+/// How much of a job is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Page,
+    /// Plan against outcome and the part files as well.
+    Report,
+}
+
+fn article(state: &JobState, extent: Extent) -> String {
+    let mut html = format!("<article class=\"{}\">\n", head::class(state));
+    html.push_str(&head::head(state));
+    html.push_str(&tiles::tiles(state));
+    html.push_str(&charts::charts(state));
+    if extent == Extent::Report {
+        html.push_str(&tables::plan_and_outcome(state));
+        html.push_str(&tables::files(state));
+    }
+    html.push_str(&tables::tables(state));
+    html.push_str(&head::next_step(state));
+    html.push_str("</article>\n");
+    html
+}
+
+#[cfg(test)]
+mod tests;

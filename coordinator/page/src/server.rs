@@ -1,0 +1,159 @@
+//! Serves the page over HTTP.
+//!
+//! A page must not disturb the job that it shows. Connections are few, short and take little memory, and whatever is
+//! answered is drawn once for all who ask.
+
+mod access;
+mod answer;
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use events::JobState;
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time,
+};
+use tokio_rustls::TlsAcceptor;
+
+pub use access::{Access, new_token};
+
+use crate::draw;
+
+/// The most connections at a time. Further ones are closed at once.
+const MOST_CONNECTIONS: usize = 64;
+/// The longest that a request's head may take to arrive, and the longest that a connection may wait for one.
+const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// The longest that a connection lives, so that a reader that stopped to read does not hold one for ever. Browsers
+/// connect again.
+const CONNECTION_LIMIT: Duration = Duration::from_mins(10);
+/// The largest head of a request, in bytes.
+const LARGEST_HEAD: usize = 16 * 1024;
+/// How long to wait after an error of `accept`, which without that would come again at once: too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// The jobs on the page, at one moment.
+#[derive(Debug, Default)]
+pub struct Jobs {
+    /// For each folder the state of its job, or why it could not be read.
+    jobs: Vec<(String, Result<JobState, String>)>,
+    /// What was drawn of it.
+    body: OnceLock<Bytes>,
+    text: OnceLock<Bytes>,
+    json: OnceLock<Bytes>,
+}
+
+impl Jobs {
+    /// The folder and the state of each job, or why its state could not be read.
+    pub fn new(jobs: Vec<(String, Result<JobState, String>)>) -> Self {
+        Self { jobs, ..Self::default() }
+    }
+
+    fn body(&self) -> Bytes {
+        self.body.get_or_init(|| draw::body(&self.drawn()).into()).clone()
+    }
+
+    fn text(&self) -> Bytes {
+        self.text.get_or_init(|| draw::document(&self.drawn()).into()).clone()
+    }
+
+    /// A list with an object for each job: `folder`, and `state` or `problem`.
+    fn json(&self) -> Bytes {
+        self.json
+            .get_or_init(|| {
+                let list = self.jobs.iter().map(|(folder, state)| match state {
+                    Ok(state) => serde_json::json!({ "folder": folder, "state": state }),
+                    Err(problem) => serde_json::json!({ "folder": folder, "problem": problem }),
+                });
+                serde_json::Value::from_iter(list).to_string().into()
+            })
+            .clone()
+    }
+
+    fn drawn(&self) -> Vec<draw::Job<'_>> {
+        self.jobs
+            .iter()
+            .map(|(folder, state)| draw::Job { folder, state: state.as_ref().map_err(String::as_str) })
+            .collect()
+    }
+}
+
+/// The server of a page.
+pub struct Server {
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    desk: Arc<Desk>,
+}
+
+/// What all connections share.
+struct Desk {
+    access: Access,
+    jobs: watch::Receiver<Arc<Jobs>>,
+}
+
+impl Server {
+    /// A server that listens already. It needs `tls` where others than this machine can reach it.
+    pub fn new(
+        listener: TcpListener,
+        tls: Option<TlsAcceptor>,
+        access: Access,
+        jobs: watch::Receiver<Arc<Jobs>>,
+    ) -> Self {
+        Self { listener, tls, desk: Arc::new(Desk { access, jobs }) }
+    }
+
+    /// Serves until it is dropped.
+    pub async fn run(self) {
+        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let mut connections = JoinSet::new();
+        loop {
+            while connections.try_join_next().is_some() {}
+            let Ok((stream, _)) = self.listener.accept().await else {
+                time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            let Ok(place) = places.clone().try_acquire_owned() else { continue };
+            let (tls, desk) = (self.tls.clone(), self.desk.clone());
+            connections.spawn(async move {
+                let _ = time::timeout(CONNECTION_LIMIT, connection(stream, tls, desk)).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+/// Serves a connection until either side ends it. Its faults concern nobody else.
+async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, desk: Arc<Desk>) {
+    match tls {
+        None => requests(stream, desk).await,
+        Some(tls) => {
+            if let Ok(Ok(stream)) = time::timeout(HEAD_LIMIT, tls.accept(stream)).await {
+                requests(stream, desk).await;
+            }
+        }
+    }
+}
+
+async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, desk: Arc<Desk>) {
+    let service = service_fn(move |request| {
+        let desk = desk.clone();
+        async move { Ok::<_, std::convert::Infallible>(answer::answer(&request, &desk)) }
+    });
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+#[cfg(test)]
+mod tests;
