@@ -44,7 +44,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Default)]
 pub struct Jobs {
     /// For each folder the state of its job, or why it could not be read.
-    jobs: Vec<(String, Result<JobState, String>)>,
+    folders: Vec<(String, Result<JobState, String>)>,
     /// What was drawn of it.
     body: OnceLock<Bytes>,
     text: OnceLock<Bytes>,
@@ -54,7 +54,7 @@ pub struct Jobs {
 impl Jobs {
     /// The folder and the state of each job, or why its state could not be read.
     pub fn new(jobs: Vec<(String, Result<JobState, String>)>) -> Self {
-        Self { jobs, ..Self::default() }
+        Self { folders: jobs, ..Self::default() }
     }
 
     fn body(&self) -> Bytes {
@@ -69,17 +69,17 @@ impl Jobs {
     fn json(&self) -> Bytes {
         self.json
             .get_or_init(|| {
-                let list = self.jobs.iter().map(|(folder, state)| match state {
+                let list = self.folders.iter().map(|(folder, state)| match state {
                     Ok(state) => serde_json::json!({ "folder": folder, "state": state }),
                     Err(problem) => serde_json::json!({ "folder": folder, "problem": problem }),
                 });
-                serde_json::Value::from_iter(list).to_string().into()
+                list.collect::<serde_json::Value>().to_string().into()
             })
             .clone()
     }
 
     fn drawn(&self) -> Vec<draw::Job<'_>> {
-        self.jobs
+        self.folders
             .iter()
             .map(|(folder, state)| draw::Job { folder, state: state.as_ref().map_err(String::as_str) })
             .collect()

@@ -242,13 +242,24 @@ mod tests {
 
     #[test]
     fn steps_are_round() {
-        let steps = [0.0, 0.3, 1.0, 7.0, 99.0, 100.0, 4_321.0, f64::NAN, f64::INFINITY]
-            .map(|largest| step_of(largest, &[1.0, 2.0, 2.5, 5.0], 4.0));
-        assert_eq!(steps, [1.0, 0.1, 0.25, 2.0, 25.0, 25.0, 2_000.0, 1.0, 1.0]);
-        assert_eq!(
-            [3.0, 59.0, 3_600.0, 90_000.0, 5e6].map(time_step),
-            [1.0, 10.0, 600.0, 21_600.0, 864_000.0]
-        );
+        for (largest, step) in [
+            (0.0, 1.0),
+            (0.3, 0.1),
+            (1.0, 0.25),
+            (7.0, 2.0),
+            (99.0, 25.0),
+            (100.0, 25.0),
+            (4_321.0, 2_000.0),
+            (f64::NAN, 1.0),
+            (f64::INFINITY, 1.0),
+        ] {
+            let found = step_of(largest, &[1.0, 2.0, 2.5, 5.0], 4.0);
+            assert!((found - step).abs() < 1e-9, "{largest}: {found}");
+        }
+        for (seconds, step) in [(3.0, 1.0), (59.0, 10.0), (3_600.0, 600.0), (90_000.0, 21_600.0), (5e6, 864_000.0)] {
+            let found = time_step(seconds);
+            assert!((found - step).abs() < 1e-9, "{seconds}: {found}");
+        }
         assert_eq!(
             [0.0, 30.0, 600.0, 5_400.0, 129_600.0].map(time_label),
             ["0", "30 s", "10 min", "1.5 h", "1.5 d"]

@@ -5,13 +5,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 
-/// A server on a free port, and what feeds it.
-async fn server() -> (SocketAddr, watch::Sender<Arc<Jobs>>) {
+/// A server on a free port, and what feeds it. It ends when the second is dropped.
+async fn server() -> (SocketAddr, Feed) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap_or_else(|error| panic!("{error}"));
     let address = listener.local_addr().unwrap_or_else(|error| panic!("{error}"));
     let (sender, jobs) = watch::channel(Arc::new(Jobs::new(vec![("f".to_owned(), Ok(state("Forum")))])));
-    tokio::spawn(Server::new(listener, None, Access::new("secret".to_owned(), &[]), jobs).run());
-    (address, sender)
+    let mut tasks = JoinSet::new();
+    tasks.spawn(Server::new(listener, None, Access::new("secret".to_owned(), &[]), jobs).run());
+    (address, Feed { sender, _tasks: tasks })
+}
+
+struct Feed {
+    sender: watch::Sender<Arc<Jobs>>,
+    _tasks: JoinSet<()>,
 }
 
 fn state(table: &str) -> JobState {
@@ -127,7 +133,7 @@ async fn the_events_follow_the_job() {
     stream.write_all(request.as_bytes()).await.unwrap_or_else(|error| panic!("{error}"));
     let mut seen = String::new();
     for table in ["Forum", "Thread", "Reply"] {
-        jobs.send_replace(Arc::new(Jobs::new(vec![("f".to_owned(), Ok(state(table)))])));
+        jobs.sender.send_replace(Arc::new(Jobs::new(vec![("f".to_owned(), Ok(state(table)))])));
         let mut buffer = [0; 4096];
         while !seen.contains(table) {
             let read = stream.read(&mut buffer).await.unwrap_or_else(|error| panic!("{error}"));
