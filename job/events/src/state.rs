@@ -1,0 +1,220 @@
+//! What the events of a job add up to. Its size is bounded, whatever the job's.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Completed, Event, Failed, Line, Plan, Resumed, SCHEMA, Status};
+
+/// The most points of the history. When they are reached, neighbours are merged.
+pub const HISTORY_POINTS: usize = 240;
+/// The most events other than statuses that are kept.
+pub const LATEST_EVENTS: usize = 50;
+
+/// The state of a job: the plan, the newest status, the history of its rates, the latest events, and how it ended. It
+/// is a pure function of the job's events, and the content of `_tablehaul/status.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobState {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Program and version.
+    #[serde(default)]
+    pub tool: String,
+    /// The time of the newest event.
+    #[serde(default)]
+    pub at: String,
+    /// The same, since the first event.
+    #[serde(default)]
+    pub elapsed_seconds: f64,
+    /// How the job is going.
+    #[serde(default)]
+    pub plan: Option<Box<Plan>>,
+    /// What earlier runs have done.
+    #[serde(default)]
+    pub resumed: Option<Resumed>,
+    /// The newest status.
+    #[serde(default)]
+    pub status: Option<Box<Status>>,
+    /// The rates over the whole job, in the order of time; at most [`HISTORY_POINTS`].
+    #[serde(default)]
+    pub history: Vec<Point>,
+    /// The latest events, oldest first; at most [`LATEST_EVENTS`]. No statuses, plans or reports.
+    #[serde(default)]
+    pub events: Vec<Line>,
+    /// The end, if the job is complete.
+    #[serde(default)]
+    pub completed: Option<Box<Completed>>,
+    /// The end, if it failed.
+    #[serde(default)]
+    pub error: Option<Failed>,
+    /// How many statuses a point of the history stands for.
+    #[serde(skip)]
+    statuses_per_point: u64,
+    /// How many statuses are in the last point.
+    #[serde(skip)]
+    statuses_in_last: u64,
+    /// What is added to the time of this run, because other runs came before it in the same events.
+    #[serde(skip)]
+    offset_seconds: f64,
+}
+
+/// Rates at one moment, or their means over a short time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Point {
+    /// When, since the first event.
+    pub elapsed_seconds: f64,
+    /// Units a second.
+    pub units_per_second: f64,
+    /// The budget.
+    pub budget_units_per_second: f64,
+    /// Items a second.
+    pub items_per_second: f64,
+    /// Bytes a second.
+    pub bytes_per_second: f64,
+    /// Throttled requests a second.
+    pub throttles_per_second: f64,
+    /// Retried requests a second.
+    pub retries_per_second: f64,
+    /// Connected workers.
+    pub workers: f64,
+}
+
+impl Default for JobState {
+    fn default() -> Self {
+        Self {
+            schema: SCHEMA,
+            tool: String::new(),
+            at: String::new(),
+            elapsed_seconds: 0.0,
+            plan: None,
+            resumed: None,
+            status: None,
+            history: Vec::new(),
+            events: Vec::new(),
+            completed: None,
+            error: None,
+            statuses_per_point: 1,
+            statuses_in_last: 0,
+            offset_seconds: 0.0,
+        }
+    }
+}
+
+impl JobState {
+    /// The state after one more event. The plan of another table begins a new state; a further run of the same job
+    /// continues the history.
+    pub fn apply(&mut self, line: &Line) {
+        if let Some(tool) = &line.tool {
+            self.tool.clone_from(tool);
+        }
+        if line.schema.is_some() {
+            self.offset_seconds = self.elapsed_seconds;
+        }
+        if let Event::Plan(plan) = &line.event {
+            self.begin(plan);
+        }
+        self.at.clone_from(&line.at);
+        self.elapsed_seconds = self.elapsed_seconds.max(self.offset_seconds + line.elapsed_seconds);
+        match &line.event {
+            Event::Plan(_) | Event::Unknown => return,
+            Event::Status(status) => {
+                self.record(status);
+                self.status = Some(status.clone());
+                return;
+            }
+            Event::Completed(completed) => {
+                self.completed = Some(completed.clone());
+                return;
+            }
+            Event::Resumed(resumed) => self.resumed = Some(resumed.clone()),
+            Event::Error(failed) => self.error = Some(failed.clone()),
+            Event::Summary(_) => return,
+            _ => {}
+        }
+        if self.events.len() >= LATEST_EVENTS {
+            self.events.remove(0);
+        }
+        let elapsed_seconds = self.elapsed_seconds;
+        self.events.push(Line { elapsed_seconds, schema: None, tool: None, ..line.clone() });
+    }
+
+    /// Whether the job has ended, well or not.
+    pub fn has_ended(&self) -> bool {
+        self.completed.is_some() || self.error.is_some()
+    }
+
+    fn begin(&mut self, plan: &Plan) {
+        let is_same = self.plan.as_ref().is_some_and(|before| {
+            (&before.command, &before.table, &before.folder) == (&plan.command, &plan.table, &plan.folder)
+        });
+        if !is_same && self.plan.is_some() {
+            let tool = std::mem::take(&mut self.tool);
+            // The time of the command goes on, and the state of this table begins with it.
+            *self = Self { tool, offset_seconds: self.offset_seconds, ..Self::default() };
+        }
+        (self.resumed, self.completed, self.error) = (None, None, None);
+        self.plan = Some(Box::new(plan.clone()));
+    }
+
+    fn record(&mut self, status: &Status) {
+        let point = Point::of(status, self.elapsed_seconds);
+        let per_point = self.statuses_per_point.max(1);
+        match self.history.last_mut() {
+            Some(last) if self.statuses_in_last < per_point => {
+                last.add(&point, self.statuses_in_last);
+                self.statuses_in_last += 1;
+            }
+            _ => {
+                self.history.push(point);
+                self.statuses_in_last = 1;
+            }
+        }
+        if self.history.len() > HISTORY_POINTS {
+            let pairs = self.history.chunks(2).map(|pair| {
+                let mut mean = pair[0];
+                if let Some(second) = pair.get(1) {
+                    mean.add(second, 1);
+                }
+                mean
+            });
+            self.history = pairs.collect();
+            self.statuses_per_point = per_point.saturating_mul(2);
+        }
+    }
+}
+
+impl Point {
+    fn of(status: &Status, elapsed_seconds: f64) -> Self {
+        #[allow(clippy::cast_precision_loss, reason = "fewer than 2^53")]
+        let workers = status.workers.connected as f64;
+        Self {
+            elapsed_seconds,
+            units_per_second: status.units_per_second,
+            budget_units_per_second: status.budget_units_per_second,
+            items_per_second: status.items_per_second,
+            bytes_per_second: status.bytes_per_second,
+            throttles_per_second: status.throttles_per_second,
+            retries_per_second: status.retries_per_second,
+            workers,
+        }
+    }
+
+    /// The mean of this, which stands for `number` points, and another. The time becomes the later one.
+    fn add(&mut self, other: &Self, number: u64) {
+        #[allow(clippy::cast_precision_loss, reason = "fewer than 2^53")]
+        let number = number.max(1) as f64;
+        let mean = |a: f64, b: f64| crate::rounded((a * number + b) / (number + 1.0));
+        *self = Self {
+            elapsed_seconds: other.elapsed_seconds,
+            units_per_second: mean(self.units_per_second, other.units_per_second),
+            budget_units_per_second: mean(self.budget_units_per_second, other.budget_units_per_second),
+            items_per_second: mean(self.items_per_second, other.items_per_second),
+            bytes_per_second: mean(self.bytes_per_second, other.bytes_per_second),
+            throttles_per_second: mean(self.throttles_per_second, other.throttles_per_second),
+            retries_per_second: mean(self.retries_per_second, other.retries_per_second),
+            workers: mean(self.workers, other.workers),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests;
