@@ -256,7 +256,9 @@ mod tests {
             let found = step_of(largest, &[1.0, 2.0, 2.5, 5.0], 4.0);
             assert!((found - step).abs() < 1e-9, "{largest}: {found}");
         }
-        for (seconds, step) in [(3.0, 1.0), (59.0, 10.0), (3_600.0, 600.0), (90_000.0, 21_600.0), (5e6, 864_000.0)] {
+        for (seconds, step) in
+            [(3.0, 1.0), (59.0, 10.0), (3_600.0, 600.0), (90_000.0, 21_600.0), (5e6, 864_000.0)]
+        {
             let found = time_step(seconds);
             assert!((found - step).abs() < 1e-9, "{seconds}: {found}");
         }
