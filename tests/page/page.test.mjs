@@ -1,0 +1,153 @@
+// Drives the page and the report of a real export in a real browser: Chromium without a screen.
+//   tests/page/run [FOLDER]    screenshots go to FOLDER
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+
+const browserHome = createRequire(join(process.env.BROWSER_HOME, "package.json"));
+const { default: chromium } = await import(browserHome.resolve("@sparticuz/chromium"));
+const { default: puppeteer } = await import(browserHome.resolve("puppeteer-core"));
+
+const binaries = process.env.TABLEHAUL_BINARIES;
+const pictures = process.env.PICTURES;
+const work = mkdtempSync(join(tmpdir(), "tablehaul-page."));
+const folder = join(work, "Cities");
+const environment = { ...process.env, AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_REGION: "eu-west-1" };
+
+let server, endpoint, browser;
+const children = new Set();
+
+/** A process of which every line is kept; `line(pattern)` waits for one. */
+function start(command, ...args) {
+  const child = spawn(join(binaries, command), args, { env: environment, stdio: ["ignore", "pipe", "pipe"] });
+  children.add(child);
+  let text = "";
+  const waiting = new Set();
+  const look = () => waiting.forEach((one) => one());
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => { text += data; look(); });
+  const ended = new Promise((resolve) => child.on("exit", (code, signal) => { child.over = true; look(); resolve(code ?? signal); }));
+  const line = (pattern) =>
+    new Promise((resolve, reject) => {
+      const one = () => {
+        const found = text.match(pattern);
+        if (found) { waiting.delete(one); resolve(found); }
+        else if (child.over) { waiting.delete(one); reject(new Error(`${command} ended without ${pattern}:\n${text}`)); }
+      };
+      waiting.add(one);
+      one();
+    });
+  return { child, ended, line, text: () => text };
+}
+
+const startExport = (...more) =>
+  start("tablehaul", "export", "Cities", folder, "--dynamodb-endpoint", endpoint, "--read-units", "150",
+    "--segments", "40", ...more);
+
+/** A page that fails the test if the browser asks another host, logs an error, or a script fails. */
+async function open(url, options = {}) {
+  const page = await browser.newPage();
+  page.faults = [];
+  page.on("pageerror", (error) => page.faults.push(String(error)));
+  page.on("console", (message) => {
+    // The browser itself logs answers such as 401, which some tests want.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) page.faults.push(message.text());
+  });
+  page.on("request", (request) => {
+    const to = new URL(request.url());
+    if (to.protocol !== "file:" && to.hostname !== "127.0.0.1") page.faults.push(`asked ${to}`);
+  });
+  await page.setViewport({ width: options.width ?? 1100, height: 900 });
+  await page.goto(url);
+  return page;
+}
+
+const text = (page) => page.evaluate(() => document.body.innerText);
+const contains = (page, what) => page.waitForFunction((what) => document.body.innerText.includes(what), { timeout: 60_000 }, what);
+const done = (page) => page.evaluate(() => Number(document.querySelector("progress")?.value ?? Number.NaN));
+
+before(async () => {
+  mkdirSync(pictures, { recursive: true });
+  server = start("demo-dynamodb", "--cities", "Cities");
+  endpoint = `http://${(await server.line(/listening on (\S+)/))[1]}`;
+  browser = await puppeteer.launch({
+    args: [...chromium.args, "--no-sandbox"],
+    executablePath: await chromium.executablePath(),
+    headless: "shell",
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  children.forEach((child) => child.kill("SIGKILL"));
+});
+
+test("a running export moves, is killed, resumes, and leaves a report", { timeout: 300_000 }, async () => {
+  let job = startExport("--page");
+  let [url] = await job.line(/http:\/\/127\.0\.0\.1:\d+\/#token=\w+/);
+  let page = await open(url);
+  await contains(page, "Export of Cities");
+  await page.waitForFunction(() => (document.querySelector("progress")?.value ?? 0) > 0, { timeout: 60_000 });
+  const first = await done(page);
+  await page.waitForFunction((first) => (document.querySelector("progress")?.value ?? 0) > first, { timeout: 60_000 }, first);
+  assert.ok((await text(page)).includes("≈"), "a percentage that rests on an old count says so");
+  await page.waitForFunction(() => document.querySelectorAll("svg").length >= 4, { timeout: 60_000 });
+  await page.screenshot({ path: join(pictures, "running.png"), fullPage: true });
+
+  const stranger = await open(new URL("/", url).href);
+  await contains(stranger, "token in this page's address is missing or wrong");
+  assert.ok(!(await text(stranger)).includes("Cities"));
+  for (const path of ["body", "text", "status.json", "events", "metrics"]) {
+    assert.equal((await fetch(new URL(path, url))).status, 401, path);
+  }
+  assert.equal((await fetch(new URL("healthz", url))).status, 200);
+
+  const phone = await open(url, { width: 390 });
+  await contains(phone, "Export of Cities");
+  const wide = await phone.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(wide <= 390, `the page is ${wide} wide on a phone`);
+  await phone.screenshot({ path: join(pictures, "phone.png"), fullPage: true });
+
+  job.child.kill("SIGKILL");
+  await job.ended;
+  await contains(page, "No answer");
+
+  job = startExport("--page");
+  [url] = await job.line(/http:\/\/127\.0\.0\.1:\d+\/#token=\w+/);
+  const resumed = await open(url);
+  await contains(resumed, "Resumed:");
+  await resumed.waitForFunction(() => [...document.querySelectorAll(".mark title")].some((title) => title.textContent.includes("resumed")), { timeout: 60_000 });
+  await resumed.screenshot({ path: join(pictures, "resumed.png"), fullPage: true });
+  job.child.kill("SIGTERM");
+  assert.equal(await job.ended, 1, job.text());
+
+  const last = start("tablehaul", "export", "Cities", folder, "--dynamodb-endpoint", endpoint, "--read-units", "40000");
+  assert.equal(await last.ended, 0, last.text());
+  const file = join(folder, "_tablehaul", "report.html");
+  assert.ok(existsSync(file), last.text());
+  const report = await open(`file://${file}`);
+  for (const part of ["Export of Cities", "Plan and outcome", "CRC-32C", "144,563"]) await contains(report, part);
+  await report.screenshot({ path: join(pictures, "report.png"), fullPage: true });
+
+  for (const one of [page, stranger, phone, resumed, report]) assert.deepEqual(one.faults, []);
+});
+
+test("the page of a folder shows a job long after its end, with and without scripts", { timeout: 120_000 }, async () => {
+  const job = start("tablehaul", "page", folder);
+  const [url, token] = await job.line(/http:\/\/127\.0\.0\.1:\d+\/#token=(\w+)/);
+  const page = await open(url);
+  await contains(page, "complete");
+  assert.deepEqual(page.faults, []);
+
+  const plain = await browser.newPage();
+  await plain.setJavaScriptEnabled(false);
+  await plain.authenticate({ username: "anyone", password: token });
+  await plain.goto(new URL("text", url).href);
+  const html = await plain.content();
+  assert.ok(html.includes("Export of Cities") && html.includes("<table"), html);
+  job.child.kill("SIGTERM");
+  await job.ended;
+});
