@@ -1,6 +1,6 @@
 //! Servers that answer as no AWS does: what happened, with whom, and what to do is said in one line, in our own words.
 
-use super::{Place, files, says};
+use super::{Place, files, is_wait, says};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ fn is_told(endpoint: &str, said: &str) {
     let status = Tablehaul::new(["status", "s3://bucket/x", "--s3-endpoint", endpoint]);
     for (command, is_dynamodb) in [(export, true), (import, true), (status, false)] {
         let mut finished = command.run();
-        let line = finished.stderr.lines().filter(|line| !line.starts_with("waiting for an answer"));
+        let line = finished.stderr.lines().filter(|line| !is_wait(line));
         finished.stderr = line.collect::<Vec<_>>().join("\n");
         let action = if is_dynamodb {
             "dynamodb:DescribeTable on table Forum"

@@ -1,6 +1,6 @@
 //! Endpoints that do not answer end a command within a bounded time. Requests that fail at first are retried.
 
-use super::{Place, forum, says};
+use super::{Place, forum, is_wait, says};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use tests_support::command::Tablehaul;
@@ -19,8 +19,7 @@ fn soon(command: Tablehaul, parts: &[&str]) {
     let started_at = Instant::now();
     let mut finished = command.run();
     assert!(started_at.elapsed() < LIMIT, "it took {:?}", started_at.elapsed());
-    // After five seconds the command says what it waits for.
-    let is_last_word = |line: &&str| !line.starts_with("waiting for an answer from ");
+    let is_last_word = |line: &&str| !is_wait(line);
     finished.stderr = finished.stderr.lines().filter(is_last_word).collect::<Vec<_>>().join("\n");
     says(&finished, 2, parts);
 }

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 use tests_support::Fake;
+use tests_support::canned::{Answer, Canned};
 use tests_support::command::{Tablehaul, finish};
 
 /// The URL of a server that accepts every connection and says nothing.
@@ -51,6 +52,60 @@ fn a_server_that_accepts_and_never_answers_is_named_and_given_up_after_a_minute(
     }
     assert!(since.elapsed() > Duration::from_secs(55), "it is given a minute");
     place.is_untouched();
+}
+
+/// An S3 whose folders all hold one object of a journal. Its listings or its objects come as `fault` says.
+fn faulty_s3(is_faulty: fn(&str) -> bool, fault: fn(Answer) -> Answer) -> Canned {
+    Canned::start(move |request| {
+        let answer = if request.path.contains("list-type=2") {
+            Answer::new(
+                200,
+                "<ListBucketResult><IsTruncated>false</IsTruncated><Contents>\
+                 <Key>x/_tablehaul/journal/00000001.jsonl</Key><Size>1000</Size></Contents></ListBucketResult>",
+            )
+        } else {
+            Answer::new(200, "x".repeat(1000))
+        };
+        if is_faulty(&request.path) { fault(answer) } else { answer }
+    })
+}
+
+#[test]
+fn replies_that_break_off_or_are_empty_are_told_while_they_are_asked_for_again() {
+    let is_listing = |path: &str| path.contains("list-type=2");
+    let is_object = |path: &str| !path.contains("list-type=2");
+    let torn = faulty_s3(is_object, Answer::torn);
+    let empty = faulty_s3(is_listing, |_| Answer::new(200, ""));
+    let cut =
+        format!("{} closed the connection in the middle of its reply: check the endpoint", torn.endpoint());
+    let damaged = format!("{} sent a damaged reply", empty.endpoint());
+    let with_table = ["--dynamodb-endpoint", forum()];
+    let of_torn = |command: &[&str]| Tablehaul::new(command).args(["--s3-endpoint", &torn.endpoint()]);
+    let commands = [
+        (of_torn(&["status", "s3://bucket/x"]), &cut),
+        (of_torn(&["verify", "s3://bucket/x"]), &cut),
+        (of_torn(&["clean", "s3://bucket/x", "--yes"]), &cut),
+        (of_torn(&["import", "s3://bucket/x", "Forum"]).args(with_table), &cut),
+        (of_torn(&["export", "Forum", "s3://bucket/x"]).args(with_table), &cut),
+        // Others give up an unreadable folder within five seconds.
+        (Tablehaul::new(["verify", "s3://bucket/x", "--s3-endpoint", &empty.endpoint()]), &damaged),
+    ];
+    let started = commands.map(|(command, why)| (command.start(), why));
+    std::thread::sleep(Duration::from_millis(8_500));
+    for (child, _) in &started {
+        send(child, "TERM");
+    }
+    for (child, why) in started {
+        let finished = finish(child);
+        let told: Vec<&str> =
+            finished.stderr.lines().filter(|line| line.starts_with("trying again after ")).collect();
+        assert_eq!(told.len(), 1, "{why}: {}", finished.stderr);
+        assert!(told[0].contains(why.as_str()), "{why}: {}", finished.stderr);
+        for raw in ["streaming error", "end of file", "dispatch failure"] {
+            assert!(!finished.stderr.contains(raw), "{}", finished.stderr);
+        }
+        ends_saying(&finished, 3, &["stopped by a signal"]);
+    }
 }
 
 #[test]

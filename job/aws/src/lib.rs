@@ -20,7 +20,7 @@ pub use aws_config::SdkConfig;
 pub use clients::{Buckets, Clients, Retries};
 pub use connect::{connect, connect_to_s3};
 pub use endpoint::endpoint_of;
-pub use fault::{Fault, FaultKind, causes, deepest};
+pub use fault::{Fault, FaultKind, causes, deepest, with_causes};
 pub use identity::{Caller, Identity};
 pub use ranges::{Ahead, Ranges, ranges};
 pub use read::get_range;

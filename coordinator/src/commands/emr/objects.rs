@@ -40,10 +40,9 @@ pub(super) async fn get(clients: &Clients, url: &str) -> Result<Option<Vec<u8>>,
         {
             return Err(Fault::new(FaultKind::Refused, format!("{url} is longer than {LONGEST} bytes")));
         }
-        let body = reply.body.collect().await;
-        let body =
-            body.map_err(|error| Fault::new(FaultKind::Transient, format!("reading {url}: {error}")))?;
-        Ok(Some(body.into_bytes().to_vec()))
+        let read = reply.body.collect().await;
+        let read = read.map_err(|error| Fault::torn(url, &address, &error))?;
+        Ok(Some(read.into_bytes().to_vec()))
     };
     retry_briefly(read).await
 }

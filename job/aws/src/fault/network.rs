@@ -37,18 +37,9 @@ pub(super) fn cause(address: &str, error: &(dyn Error + 'static)) -> Option<(Fau
         let words = format!("{address} does not answer in HTTP: an endpoint with TLS begins with https://");
         return Some((FaultKind::Untrusted, words));
     }
-    let is_refused = causes(error).any(|cause| {
-        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
-        matches!(
-            kind,
-            Some(
-                io::ErrorKind::ConnectionRefused
-                    | io::ErrorKind::HostUnreachable
-                    | io::ErrorKind::NetworkUnreachable
-            )
-        )
-    });
-    if is_refused || text.contains("tcp connect") || text.contains("connect timeout") {
+    let nobody =
+        [io::ErrorKind::ConnectionRefused, io::ErrorKind::HostUnreachable, io::ErrorKind::NetworkUnreachable];
+    if is_of(error, &nobody) || text.contains("tcp connect") || text.contains("connect timeout") {
         let proxy = proxy(address);
         let through =
             if proxy.is_empty() { String::new() } else { format!("; {proxy} is set: check the proxy, too") };
@@ -60,19 +51,7 @@ pub(super) fn cause(address: &str, error: &(dyn Error + 'static)) -> Option<(Fau
 /// What happened to a connection on which no whole answer came, and what to do.
 pub(super) fn broken(address: &str, error: &(dyn Error + 'static)) -> String {
     let (text, deepest) = (chain(error), deepest(error));
-    let is_closed = causes(error).any(|cause| {
-        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
-        matches!(
-            kind,
-            Some(
-                io::ErrorKind::ConnectionReset
-                    | io::ErrorKind::ConnectionAborted
-                    | io::ErrorKind::BrokenPipe
-                    | io::ErrorKind::UnexpectedEof
-            )
-        )
-    });
-    let what = if is_closed || text.contains("connection closed") {
+    let what = if is_closed(error) {
         format!("{address} closed the connection before it answered")
     } else if text.contains("message head is too large") {
         format!("{address} answers with longer headers than AWS sends")
@@ -82,6 +61,37 @@ pub(super) fn broken(address: &str, error: &(dyn Error + 'static)) -> String {
         format!("the connection to {address} failed ({deepest})")
     };
     format!("{what}: {CHECK_THE_WAY}")
+}
+
+/// What happened to a connection in the middle of a reply, and what to do.
+pub(super) fn cut_off(address: &str, error: &(dyn Error + 'static)) -> String {
+    let text = chain(error);
+    let what = if is_closed(error) {
+        format!("{address} closed the connection in the middle of its reply")
+    } else if text.contains("checksum mismatch") {
+        format!("{address} sent other bytes than those of its checksum")
+    } else if text.contains("minimum throughput") || is_of(error, &[io::ErrorKind::TimedOut]) {
+        format!("{address} stopped in the middle of its reply")
+    } else {
+        format!("the connection to {address} failed in the middle of a reply ({})", deepest(error))
+    };
+    format!("{what}: {CHECK_THE_WAY}")
+}
+
+/// Whether the server, or something on the way to it, closed the connection.
+fn is_closed(error: &(dyn Error + 'static)) -> bool {
+    let closed = [
+        io::ErrorKind::ConnectionReset,
+        io::ErrorKind::ConnectionAborted,
+        io::ErrorKind::BrokenPipe,
+        io::ErrorKind::UnexpectedEof,
+    ];
+    is_of(error, &closed) || chain(error).contains("connection closed")
+}
+
+/// Whether an I/O error of one of these kinds is among the causes.
+fn is_of(error: &(dyn Error + 'static), kinds: &[io::ErrorKind]) -> bool {
+    causes(error).any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|io| kinds.contains(&io.kind())))
 }
 
 /// What is wrong with a server's certificate, or with its TLS as a whole; `None` if a retry may succeed.
@@ -191,6 +201,26 @@ mod tests {
         );
         let other = said(io::Error::other("odd"));
         assert_eq!(other, format!("the connection to http://there failed (odd): {CHECK_THE_WAY}"));
+    }
+
+    #[test]
+    fn a_reply_that_broke_off_is_told_in_words_and_not_in_those_of_a_library() {
+        // The SDK hides the cause so.
+        #[derive(Debug, thiserror::Error)]
+        #[error("streaming error")]
+        struct Hidden(#[source] io::Error);
+        let said = |error: io::Error| cut_off("http://there", &Hidden(error));
+        let eof = io::Error::new(io::ErrorKind::UnexpectedEof, "end of file before message length reached");
+        let words = format!("http://there closed the connection in the middle of its reply: {CHECK_THE_WAY}");
+        assert_eq!(said(io::Error::other(eof)), words);
+        assert_eq!(said(io::ErrorKind::ConnectionReset.into()), words);
+        let stopped = format!("http://there stopped in the middle of its reply: {CHECK_THE_WAY}");
+        assert_eq!(said(io::ErrorKind::TimedOut.into()), stopped);
+        let checksum =
+            io::Error::other("body checksum mismatch. expected body checksum to be 1 but it was 2");
+        assert!(said(checksum).starts_with("http://there sent other bytes than those of its checksum: "));
+        let other = said(io::Error::other("odd"));
+        assert!(other.starts_with("the connection to http://there failed in the middle of a reply (odd): "));
     }
 
     #[test]
