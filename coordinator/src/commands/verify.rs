@@ -35,7 +35,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backup::archived,
+    backup::{archived, unreadable_export},
     failure::Failure,
     journal,
     retry::retry,
@@ -183,7 +183,8 @@ async fn recorded(
             "{target} holds an export of version {version}: this program supports only version {}",
             export_json::VERSION
         ))),
-        Err(ExportJsonError::Damaged(why)) => {
+        Err(why) => {
+            let why = unreadable_export(why);
             Ok(Err(format!("{name}: damaged, nothing else can be checked ({why})")))
         }
     }
