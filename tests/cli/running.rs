@@ -165,7 +165,7 @@ fn a_file_system_that_does_not_take_the_whole_journal_fails_the_job_and_leaves_n
 
 /// A command after which, and the mount of a disk of `size`, a shell runs `script`, with the command as `"$@"`. Only
 /// these processes see the disk. `None` if it can't be mounted here; then the tests above stand for the one that asks.
-fn on_small_disk<'a>(
+pub(super) fn on_small_disk<'a>(
     place: &Place,
     size: &str,
     script: &str,

@@ -53,9 +53,18 @@ pub(super) fn run(args: EmrArgs, matches: &ArgMatches) -> Result<ExitCode, Failu
             output::line(&said);
             Ok(ExitCode::SUCCESS)
         }
-        EmrCommand::Setup(args) => templates::setup(&args),
-        EmrCommand::Schedule(args) => templates::schedule(args, matches),
-        EmrCommand::Convert(args) => convert::convert(&args),
+        EmrCommand::Setup(args) => {
+            signals::watch()?;
+            templates::setup(&args)
+        }
+        EmrCommand::Schedule(args) => {
+            signals::watch()?;
+            templates::schedule(args, matches)
+        }
+        EmrCommand::Convert(args) => {
+            signals::watch()?;
+            convert::convert(&args)
+        }
     }
 }
 
@@ -87,14 +96,14 @@ fn export(args: EmrExportArgs, matches: &ArgMatches) -> Result<ExitCode, Failure
 }
 
 fn wanted_export(args: EmrExportArgs, matches: &ArgMatches) -> Result<Wanted, Failure> {
-    let (cluster, wishes) = args.launch.read().map_err(Failure::Refused)?;
+    let (cluster, wishes) = args.launch.read().map_err(Failure::Usage)?;
     let (own, show) = (args.job.own_access(), args.job.show());
     let request = args.job.request(matches).map_err(super::refused)?;
     Ok(Wanted { job: JobRequest::Export(Box::new(request)), own, cluster, wishes, show })
 }
 
 fn import(args: EmrImportArgs, matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let (cluster, wishes) = args.launch.read().map_err(Failure::Refused)?;
+    let (cluster, wishes) = args.launch.read().map_err(Failure::Usage)?;
     let (own, show) = (args.job.own_access(), args.job.show());
     let request = args.job.request(matches).map_err(super::refused)?;
     launch(Wanted { job: JobRequest::Import(Box::new(request)), own, cluster, wishes, show }, matches)
@@ -109,7 +118,7 @@ impl Wanted {
             JobRequest::Export(request) => exports(request, matches, region, nodes),
             JobRequest::Import(request) => imports(request, matches, (region, nodes, &cluster.logs)),
         };
-        let steps = steps.map_err(Failure::Refused)?.into_iter();
+        let steps = steps.map_err(Failure::Usage)?.into_iter();
         Ok(LaunchRequest {
             job,
             steps: steps.map(|SteppedJob { job, state }| Stepped { job, state }).collect(),
@@ -135,7 +144,7 @@ fn launch(wanted: Wanted, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let (access, json, dry_run) = (wanted.own.clone(), wanted.show.json, wanted.show.dry_run);
     let (yes, quiet) = (wanted.wishes.yes, wanted.show.quiet);
     if dry_run {
-        return Err(Failure::Refused(
+        return Err(Failure::Usage(
             "--dry-run has no effect here: --print shows the request, and the plan comes before the question"
                 .into(),
         ));

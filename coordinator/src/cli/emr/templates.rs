@@ -1,13 +1,16 @@
 //! What `emr setup` and `emr schedule` print, and the templates that they write.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use clap::ArgMatches;
 use emr::schedule::{SCHEDULED_TIME, Schedule};
 
 use super::{request_of, wanted_export};
 use crate::{
-    cli::args::{ScheduleArgs, ScheduledJob, SetupArgs},
+    cli::{
+        args::{ScheduleArgs, ScheduledJob, SetupArgs},
+        whole_file,
+    },
     commands::emr::JobRequest,
     failure::Failure,
     text,
@@ -46,22 +49,22 @@ pub(super) fn setup(args: &SetupArgs) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn schedule(args: ScheduleArgs, matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let refused = |error: emr::schedule::NotSchedulable| Failure::Refused(error.to_string());
+    let refused = |error: emr::schedule::NotSchedulable| Failure::Usage(error.to_string());
     let expression = emr::schedule::cron(&args.cron).map_err(refused)?;
     let (_, matches) = matches.subcommand().unwrap_or(("", matches));
     let ScheduledJob::Export(job) = args.job;
     let mut wanted = wanted_export(*job, matches)?;
     if wanted.wishes.guest_of.is_some() || wanted.cluster.keep {
-        return Err(Failure::Refused(
+        return Err(Failure::Usage(
             "a schedule launches a cluster for each run, which ends with it: remove --cluster-id and --keep"
                 .into(),
         ));
     }
     let JobRequest::Export(request) = &mut wanted.job else {
-        return Err(Failure::Refused("only exports are scheduled".into()));
+        return Err(Failure::Usage("only exports are scheduled".into()));
     };
     if request.destination.is_bucket_root() {
-        return Err(Failure::Refused(format!("{}: give a folder of the bucket", request.destination)));
+        return Err(Failure::Usage(format!("{}: give a folder of the bucket", request.destination)));
     }
     request.destination = request.destination.folder(SCHEDULED_TIME);
     let (request, body, region) = request_of(wanted, matches, "scheduled")?;
@@ -84,6 +87,10 @@ pub(super) fn schedule(args: ScheduleArgs, matches: &ArgMatches) -> Result<ExitC
 }
 
 /// Writes a file.
-pub(super) fn write(file: &str, text: &str) -> Result<(), Failure> {
-    std::fs::write(file, text).map_err(|error| Failure::Refused(format!("{file} cannot be written: {error}")))
+pub(super) fn write(file: &str, template: &str) -> Result<(), Failure> {
+    let path = Path::new(file);
+    whole_file::write(path, template.as_bytes()).map_err(|error| {
+        let why = text::no_file_in(whole_file::folder_of(path), &error, "name a file elsewhere");
+        Failure::Refused(format!("{file} cannot be written: {why}"))
+    })
 }
