@@ -101,7 +101,7 @@ fn sealed(file: u32, number: u32, segment: u32, from_page: u64, position: Positi
         crc32c: 1,
         bytes: 5,
         items: 10,
-        line_bytes: 9,
+        line_bytes: 5,
         last: false,
     };
     Fact::Sealed(Sealed { part: Some(part), steps: vec![step] })
@@ -282,7 +282,12 @@ fn numbers_that_no_job_gets_to_are_refused_and_none_overflows() {
     let part = || [opened(0), sealed(0, 1, 2, 0, Position::After("k".into()))];
     for (from, to, why) in [
         ("\"bytes\":5", format!("\"bytes\":{most}"), "larger than any part"),
-        ("\"line_bytes\":9", format!("\"line_bytes\":{most}"), "larger than any part"),
+        ("\"line_bytes\":5", format!("\"line_bytes\":{most}"), "larger than any part"),
+        (
+            "\"line_bytes\":5",
+            "\"line_bytes\":6".into(),
+            "is not compressed, but states 6 bytes of lines in 5",
+        ),
         ("\"items\":10", format!("\"items\":{most}"), "larger than any part"),
         (
             "\"from_page\":0,\"to_page\":1",
