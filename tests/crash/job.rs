@@ -158,6 +158,11 @@ impl<'a> Job<'a> {
         self.with_s3(Tablehaul::new(["clean", &self.destination(), "--yes", "--region", "us-east-1"]))
     }
 
+    /// The same, with S3 reached at another endpoint.
+    pub(crate) fn clean_through(&self, endpoint: &str) -> Tablehaul {
+        at_s3(Tablehaul::new(["clean", &self.destination(), "--yes", "--region", "us-east-1"]), endpoint)
+    }
+
     fn destination(&self) -> String {
         match self.s3 {
             None => self.folder().to_string_lossy().into_owned(),
