@@ -8,7 +8,7 @@ pub use s3::{S3Settings, S3SettingsError, STORAGE_CLASSES, Sse, Tags, account, k
 
 use crate::{
     capacity::Rate,
-    endpoint::is_aws,
+    endpoint::{is_address, is_aws},
     schema::{IndexKeys, KeySchema},
     target::Target,
     task::TotalSegments,
@@ -217,9 +217,12 @@ impl AwsAccess {
 
 /// Why an endpoint is refused; `None` if it is accepted. A password in it would only show up in messages.
 pub fn endpoint_defect(url: &str) -> Option<&'static str> {
-    url.contains('@').then_some(
-        "it contains a user name or a password: remove it; requests are signed with AWS credentials",
-    )
+    if url.contains('@') {
+        return Some(
+            "it contains a user name or a password: remove it; requests are signed with AWS credentials",
+        );
+    }
+    (!is_address(url)).then_some("give an address such as http://127.0.0.1:8000")
 }
 
 /// The settings that a worker needs to export segments of a table.
@@ -323,6 +326,8 @@ mod tests {
             let why = access(url).check_endpoints().unwrap_err().to_string();
             assert!(why.starts_with("the address of S3: ") && !why.contains("hunter2"), "{why}");
         }
+        let why = access("http://a b").check_endpoints().unwrap_err().to_string();
+        assert_eq!(why, "the address of S3: give an address such as http://127.0.0.1:8000");
         assert_eq!(access("http://127.0.0.1:9000").check_endpoints(), Ok(()));
         assert_eq!(AwsAccess::default().check_endpoints(), Ok(()));
     }

@@ -165,6 +165,7 @@ fn workers_that_always_die_end_the_job_with_one_clear_line() {
     for (worker, what) in [
         (PathBuf::from("/bin/false"), ["exit status: 1"; 2]),
         (script(dir.path(), "kill -9 $$"), ["signal: 9"; 2]),
+        (script(dir.path(), "echo no memory >&2; exit 3"), ["exit status: 3; its last line: no memory"; 2]),
         // Reads a little each time, but never seals anything. Its connection may be seen to break before
         // the process that started it has ended.
         (script(dir.path(), &dies_after_a_while), ["signal: 9", "its connection broke"]),

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use job::control::{Boot, FromWorker, PROTOCOL, ToWorker, wire};
+use job_aws::with_causes;
 use tokio::{sync::mpsc, task::JoinSet};
 use tonic::Streaming;
 
@@ -149,7 +150,7 @@ impl Agent {
                         Ok(Err(why)) | Err(why) => why,
                     };
                     // The stream stays open: the coordinator decides how the job ends.
-                    self.report.say(FromWorker::Failed(format!("{why:#}"))).await;
+                    self.report.say(FromWorker::Failed(with_causes(&*why))).await;
                 }
             }
         }

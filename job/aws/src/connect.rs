@@ -82,6 +82,10 @@ async fn clients(
     })
 }
 
+fn check_endpoints(access: &AwsAccess) -> Result<(), Fault> {
+    access.check_endpoints().map_err(|why| Fault::new(FaultKind::Refused, why.to_string()))
+}
+
 /// The settings from the environment, the shared files and the user together.
 struct Config {
     /// With a region, and with credentials that were just found.
@@ -94,13 +98,14 @@ struct Config {
 
 /// `any_region` is used if no region is given.
 async fn config(access: &AwsAccess, any_region: Option<&'static str>) -> Result<Config, Fault> {
-    access.check_endpoints().map_err(|why| Fault::new(FaultKind::Refused, why.to_string()))?;
+    check_endpoints(access)?;
     let _waiting = crate::waits::calling("the region and the credentials of AWS");
     let profile = Profile::find(access.profile.as_deref()).await?;
     let sdk = base_config(access, &profile).await?;
     let mut access = access.clone();
     access.dynamodb_endpoint = access.dynamodb_endpoint.or_else(|| endpoint_of(&sdk, "DynamoDB"));
     access.s3_endpoint = access.s3_endpoint.or_else(|| endpoint_of(&sdk, "S3"));
+    check_endpoints(&access)?;
     let any_region = any_region.or_else(|| access.dynamodb_endpoint.as_ref().map(|_| REGION_IF_NONE_MATTERS));
     let sdk = match (sdk.region(), any_region) {
         (Some(_), _) => sdk,
