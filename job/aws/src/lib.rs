@@ -8,6 +8,7 @@ mod endpoint;
 mod fault;
 mod headers;
 mod identity;
+mod lent;
 mod profile;
 mod ranges;
 mod read;
@@ -18,7 +19,7 @@ mod watch;
 
 pub use aws_config::SdkConfig;
 pub use clients::{Buckets, Clients, Retries};
-pub use connect::{connect, connect_to_s3};
+pub use connect::{connect, connect_as_worker, connect_to_s3};
 pub use endpoint::endpoint_of;
 pub use fault::{Fault, FaultKind, causes, deepest};
 pub use identity::{Caller, Identity};
