@@ -170,7 +170,7 @@ pub enum RateSpec {
     Units(Rate),
 }
 
-/// How to reach AWS. It contains no secrets: each node finds its own credentials.
+/// How to reach AWS. It contains no secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AwsAccess {
     /// The table's region. The default is the region that `dynamodb_endpoint` names if it is an AWS endpoint, else the
@@ -192,6 +192,8 @@ pub struct AwsAccess {
     pub account: Option<String>,
     /// Settings for buckets and objects.
     pub s3: S3Settings,
+    /// Whether the coordinator lends its credentials to the workers. Otherwise each node finds its own.
+    pub lent: bool,
 }
 
 impl AwsAccess {

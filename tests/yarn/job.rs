@@ -153,6 +153,12 @@ impl<'a> Job<'a> {
         })
     }
 
+    /// Waits until it has written a line that begins like this to standard error.
+    #[track_caller]
+    pub(crate) fn wait_until_said(&mut self, beginning: &str) {
+        self.wait(beginning, |job| job.said().iter().any(|line| line.starts_with(beginning)).then_some(()));
+    }
+
     /// Waits until its journal has more than its first object.
     #[track_caller]
     pub(crate) fn wait_until_journaled(&mut self) {

@@ -51,7 +51,7 @@ use job::{
     spec::ExportSettings,
     task::Lease,
 };
-use job_aws::Retries;
+use job_aws::LentCredentials;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
@@ -112,8 +112,9 @@ pub(crate) async fn run(
     report: Arc<Report>,
     outlet: JobInbox,
     cores: Cores,
+    credentials: Arc<LentCredentials>,
 ) -> anyhow::Result<()> {
-    let clients = job_aws::connect(&settings.aws, Retries::Caller).await?;
+    let clients = job_aws::connect_as_worker(&settings.aws, &credentials).await?;
     let store = Arc::new(store::Store::of(&settings.target, &clients));
     let limits = Limits::of(&settings);
     let capacity = limits.part_capacity(settings.compression);

@@ -277,6 +277,7 @@ impl AwsArgs {
             external_id: self.external_id.clone(),
             account: self.account.clone(),
             s3: self.bucket.settings(),
+            lent: false,
         }
     }
 }
@@ -306,6 +307,7 @@ impl ExportArgs {
             Rates { verb: "read", percent: self.read_percent.as_deref(), units: self.read_units.as_deref() };
         let rate = rate.read(matches)?;
         let (mut aws, cluster) = (self.aws.access(), self.cluster.wishes());
+        aws.lent = self.cluster.lends_credentials();
         self.objects.add_to(&mut aws.s3)?;
         let Self { if_complete, restart, deadline, .. } = self;
         let Self { mut names, consistent, segments, workers, compress, null, .. } = self;

@@ -14,6 +14,7 @@ use tokio::process::Command;
 
 use super::{
     Cluster, ClusterKind, ClusterOptions, WorkerSlots,
+    busy::Busy,
     local::{LocalCluster, cores},
     yarn::{Site, YarnCluster},
 };
@@ -31,8 +32,11 @@ pub(crate) struct ClusterChoice {
 }
 
 enum On {
-    /// With the reason.
-    ThisMachine(String),
+    /// With the reason, and what keeps a cluster of EMR from ending meanwhile.
+    ThisMachine {
+        why: String,
+        _busy: Option<Busy>,
+    },
     Yarn(Arc<Site>),
 }
 
@@ -62,12 +66,12 @@ impl ClusterChoice {
         };
         let on = match found {
             Ok(site) => On::Yarn(Arc::new(site)),
-            Err(why) => On::ThisMachine(why),
+            Err(why) => On::ThisMachine { why, _busy: Busy::begin() },
         };
         let local = || SocketAddr::from((IpAddr::from(Ipv4Addr::LOCALHOST), 0));
         let listen = match (wishes.listen, &on) {
             (Some(address), _) => address,
-            (None, On::ThisMachine(_)) => local(),
+            (None, On::ThisMachine { .. }) => local(),
             (None, On::Yarn(site)) => {
                 site.own_address().map_err(|error| Failure::Refused(error.to_string()))?
             }
@@ -84,7 +88,7 @@ impl ClusterChoice {
     /// The cluster and the reason for the choice, for the plan.
     pub(crate) fn text(&self) -> String {
         match &self.on {
-            On::ThisMachine(why) => format!("local ({why})"),
+            On::ThisMachine { why, .. } => format!("local ({why})"),
             On::Yarn(site) => site.text(),
         }
     }
@@ -96,7 +100,7 @@ impl ClusterChoice {
     pub(crate) async fn worker_slots(&self) -> Result<WorkerSlots, Failure> {
         let most = self.wishes.most_workers.unwrap_or(u32::MAX);
         let room = match &self.on {
-            On::ThisMachine(_) => WorkerSlots { workers: cores(), is_shared: false },
+            On::ThisMachine { .. } => WorkerSlots { workers: cores(), is_shared: false },
             On::Yarn(site) => {
                 let slots = site.worker_slots().await;
                 slots.map_err(|error| Failure::Refused(error.to_string()))?
@@ -113,7 +117,7 @@ impl ClusterChoice {
     /// The cluster for one job. `name` is the job's name for people. Lines about its workers go to `note`.
     pub(crate) fn cluster(&self, name: String, note: Arc<dyn Fn(String) + Send + Sync>) -> Box<dyn Cluster> {
         match &self.on {
-            On::ThisMachine(_) => Box::new(LocalCluster::new(self.worker.clone(), note)),
+            On::ThisMachine { .. } => Box::new(LocalCluster::new(self.worker.clone(), note)),
             On::Yarn(site) => Box::new(YarnCluster::new(site.clone(), self.worker.clone(), name, note)),
         }
     }

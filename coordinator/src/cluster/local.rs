@@ -140,7 +140,7 @@ impl Cluster for LocalCluster {
         self.kill.remove(&worker).is_some_and(|kill| kill.send(()).is_ok())
     }
 
-    async fn stop(mut self: Box<Self>, ending: Shutdown) {
+    async fn stop(&mut self, ending: Shutdown) {
         if ending == Shutdown::Graceful && tokio::time::timeout(END_LIMIT, self.all_ended()).await.is_ok() {
             return;
         }
@@ -251,7 +251,7 @@ mod tests {
         }
         // No other task runs from here until the cluster is asked to stop.
         let before = said.lock().unwrap().len();
-        Box::new(cluster).stop(Shutdown::Kill).await;
+        cluster.stop(Shutdown::Kill).await;
         assert_eq!(said.lock().unwrap().len(), before);
     }
 }

@@ -1,6 +1,6 @@
 //! Converts messages from the wire format.
 
-use super::{FromWorker, Malformed, Sealed, SealedPart, Stats, ToWorker, wire};
+use super::{FromWorker, LentKeys, Malformed, Sealed, SealedPart, Stats, ToWorker, wire};
 use crate::{
     capacity::Units,
     ids::{Attempt, FileId, Segment, WorkerId},
@@ -119,6 +119,15 @@ impl TryFrom<wire::ToWorker> for ToWorker {
             },
             Event::Drain(_) => Self::Drain,
             Event::Finish(_) => Self::Finish,
+            Event::Keys(keys) if keys.access_key_id.is_empty() || keys.secret_access_key.is_empty() => {
+                return Err(Malformed("credentials without a key"));
+            }
+            Event::Keys(keys) => Self::Keys(LentKeys {
+                access_key_id: keys.access_key_id,
+                secret_access_key: keys.secret_access_key,
+                session_token: keys.session_token,
+                expires_at: keys.expires_at,
+            }),
         })
     }
 }
@@ -172,6 +181,7 @@ impl TryFrom<wire::Aws> for AwsAccess {
             external_id: aws.external_id,
             account: aws.account,
             s3: aws.s3.unwrap_or_default().try_into()?,
+            lent: aws.lent,
         })
     }
 }

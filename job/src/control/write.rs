@@ -107,6 +107,12 @@ impl From<ToWorker> for wire::ToWorker {
             }
             ToWorker::Drain => Event::Drain(wire::Drain {}),
             ToWorker::Finish => Event::Finish(wire::Finish {}),
+            ToWorker::Keys(keys) => Event::Keys(wire::Keys {
+                access_key_id: keys.access_key_id,
+                secret_access_key: keys.secret_access_key,
+                session_token: keys.session_token,
+                expires_at: keys.expires_at,
+            }),
         };
         Self { event: Some(event) }
     }
@@ -161,6 +167,7 @@ impl From<AwsAccess> for wire::Aws {
             external_id,
             account,
             s3,
+            lent,
         } = access;
         let s3 = Some(s3.into());
         Self {
@@ -173,6 +180,7 @@ impl From<AwsAccess> for wire::Aws {
             external_id,
             account,
             s3,
+            lent,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write};
 
 use job::{
     capacity::Units,
-    control::{FromWorker, Sealed, SealedPart, Stats, ToWorker, wire},
+    control::{FromWorker, LentKeys, Sealed, SealedPart, Stats, ToWorker, wire},
     ids::{Attempt, FileId, Segment, SplitId, WorkerId},
     schema::{IndexKeys, KeyKind, KeySchema},
     spec::{
@@ -45,6 +45,7 @@ fn name_to_worker(message: &ToWorker) -> &'static str {
         ToWorker::File { .. } => "file",
         ToWorker::Drain => "drain",
         ToWorker::Finish => "finish",
+        ToWorker::Keys(_) => "keys",
     }
 }
 
@@ -148,6 +149,11 @@ fn to_worker() -> Vec<ToWorker> {
         messages.push(ToWorker::Split(Box::new(split(codec, format, checksum))));
     }
     messages.extend([ToWorker::Drain, ToWorker::Finish]);
+    let lent = |session_token, expires_at| {
+        let (access_key_id, secret_access_key) = ("AKIDEXAMPLE".to_owned(), "wJalrXUtnFEMI".to_owned());
+        ToWorker::Keys(LentKeys { access_key_id, secret_access_key, session_token, expires_at })
+    };
+    messages.extend([lent(None, None), lent(Some("token".to_owned()), Some(1_795_000_000))]);
     messages
 }
 
@@ -203,6 +209,7 @@ fn access(sse: Sse) -> AwsAccess {
             storage_class: Some("STANDARD_IA".into()),
             tags: "team=forum,kind=backup".parse().unwrap(),
         },
+        lent: false,
     }
 }
 

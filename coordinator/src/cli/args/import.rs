@@ -117,6 +117,7 @@ impl ImportArgs {
         };
         let table = tables(vec![self.table])?.swap_remove(0);
         let mut aws = self.aws.access();
+        aws.lent = self.cluster.lends_credentials();
         self.objects.add_to(&mut aws.s3)?;
         let rejects =
             self.rejects.map(|text| object(&text).map_err(|error| ArgumentError::Rejects(error.into())));

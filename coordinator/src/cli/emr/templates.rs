@@ -3,9 +3,13 @@
 use std::{path::Path, process::ExitCode};
 
 use clap::ArgMatches;
-use emr::schedule::{SCHEDULED_TIME, Schedule};
+use emr::{
+    account::stack::{Made, Stack, StackError},
+    schedule::{SCHEDULED_TIME, Schedule},
+};
+use job::spec::AwsAccess;
 
-use super::{request_of, wanted_export};
+use super::{agree, request_of, unless_stopped, wanted_export, with_clients};
 use crate::{
     cli::{
         args::{ScheduleArgs, ScheduledJob, SetupArgs},
@@ -15,6 +19,9 @@ use crate::{
     failure::Failure,
     text,
 };
+
+/// The stack of the roles.
+const STACK: &str = "tablehaul";
 
 pub(super) fn setup(args: &SetupArgs) -> Result<ExitCode, Failure> {
     write(&args.template, emr::setup::ROLES)?;
@@ -27,7 +34,14 @@ pub(super) fn setup(args: &SetupArgs) -> Result<ExitCode, Failure> {
         ("Access", args.access.clone()),
         ("ServicePolicy", args.service_policy.clone()),
     ];
-    let deploy = emr::setup::deploy("tablehaul", &args.template, args.region.as_deref(), &parameters);
+    let stack = Stack { name: STACK, template: emr::setup::ROLES, parameters: &parameters };
+    let access = AwsAccess { region: args.region.clone(), ..AwsAccess::default() };
+    let deploy = emr::setup::deploy(STACK, &args.template, args.region.as_deref(), &parameters);
+    let roles = if args.create {
+        create(&access, &stack, args.yes)?
+    } else {
+        format!("{} has the roles. Create them, or give --create\n{deploy}", args.template)
+    };
     let packages = format!("s3://{}/{}", args.bucket, args.packages.trim_matches('/'));
     let logs = format!("s3://{}/{}", args.bucket, args.logs.trim_matches('/'));
     let v2 = if args.service_policy == "v2" {
@@ -37,11 +51,10 @@ pub(super) fn setup(args: &SetupArgs) -> Result<ExitCode, Failure> {
         ""
     };
     let said = format!(
-        "# {} has the roles. Create them\n{deploy}\n{v2}\n# the packages: build and upload them\nscripts/package\n\
+        "# {roles}\n{v2}\n# the packages: build and upload them\nscripts/package\n\
          emr-bootstrap/upload.sh {packages} dist/tablehaul-*-linux.tar.gz\n\n# where launches find both\n\
          export TABLEHAUL_EMR_INSTALL_FROM={packages} TABLEHAUL_EMR_LOGS={logs}\n\
          tablehaul emr export TABLE s3://{}/{}/TABLE",
-        args.template,
         args.bucket,
         args.exports.trim_matches('/'),
     );
@@ -67,6 +80,7 @@ pub(super) fn schedule(args: ScheduleArgs, matches: &ArgMatches) -> Result<ExitC
         return Err(Failure::Usage(format!("{}: give a folder of the bucket", request.destination)));
     }
     request.destination = request.destination.folder(SCHEDULED_TIME);
+    let (access, yes) = (wanted.own.clone(), wanted.wishes.yes);
     let (request, body, region) = request_of(wanted, matches, "scheduled")?;
     let schedule = Schedule {
         name: args.name.clone(),
@@ -77,13 +91,38 @@ pub(super) fn schedule(args: ScheduleArgs, matches: &ArgMatches) -> Result<ExitC
         node_role: request.cluster.node_role.clone(),
     };
     let template = emr::schedule::template(&schedule).map_err(refused)?;
-    write(&args.template, &format!("{template:#}\n"))?;
+    let template = format!("{template:#}\n");
+    write(&args.template, &template)?;
+    let when = format!("launches the job by {} ({})", schedule.expression, schedule.time_zone);
+    if args.create {
+        let stack = Stack { name: &args.name, template: &template, parameters: &[] };
+        let access = AwsAccess { region: Some(region), ..access };
+        let said = format!("{}, which {when}", create(&access, &stack, yes)?);
+        return text::result("the schedule", &said).map(|()| ExitCode::SUCCESS);
+    }
     let deploy = emr::setup::deploy(&args.name, &args.template, Some(&region), &[]);
-    let said = format!(
-        "# {} launches the job by {} ({}). Create the schedule\n{deploy}",
-        args.template, schedule.expression, schedule.time_zone
-    );
+    let said = format!("# {} {when}. Create the schedule, or give --create\n{deploy}", args.template);
     text::result("the schedule", &said).map(|()| ExitCode::SUCCESS)
+}
+
+/// Creates a stack, or changes it, and says so.
+fn create(access: &AwsAccess, stack: &Stack<'_>, yes: bool) -> Result<String, Failure> {
+    let name = stack.name;
+    agree(yes, &format!("this creates or changes the stack {name}"), "nothing was created")?;
+    let made = with_clients(access, async |clients, interrupts| {
+        unless_stopped(interrupts, async {
+            stack.make(&clients).await.map_err(|error| match error {
+                StackError::Failed { .. } => Failure::Failed(error.to_string()),
+                _ => Failure::Refused(error.to_string()),
+            })
+        })
+        .await
+    })?;
+    Ok(match made {
+        Made::Created => format!("created the stack {name}"),
+        Made::Changed => format!("changed the stack {name}"),
+        Made::AsItWas => format!("the stack {name} is as it shall be"),
+    })
 }
 
 /// Writes a file.

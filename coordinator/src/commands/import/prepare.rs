@@ -113,6 +113,12 @@ impl Prepared {
         lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
     }
 
+    /// About how long writing takes, by what is known before the backup was read.
+    pub(super) fn time(&self) -> Option<Duration> {
+        let bytes = self.backup.files.iter().map(|file| file.bytes).sum();
+        plan::time_unread(bytes, self.backup.items, &self.limits)
+    }
+
     /// The settings that workers get in a pass of this mode.
     pub(super) fn settings(&self, mode: WriteMode) -> ImportSettings {
         let (table, keys) = (self.table.clone(), self.facts.keys.clone());
