@@ -36,7 +36,9 @@ pub(crate) async fn unless_silent<T>(work: impl Future<Output = Result<T, Failur
     let silent = async {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            if let Some(wait) = waits::silence().filter(|wait| wait.age >= GIVE_UP_AFTER) {
+            if let Some(wait) =
+                waits::silence().filter(|wait| wait.age >= hooks::interval("give-up", GIVE_UP_AFTER))
+            {
                 return given_up(&wait);
             }
         }
@@ -67,7 +69,7 @@ impl Told {
         let Wait { what, since, age } = longest?;
         let due = match self.last {
             Some((last, due)) if last == since => due,
-            _ => TELL_AFTER,
+            _ => hooks::interval("tell", TELL_AFTER),
         };
         if age < due {
             return None;
