@@ -3,11 +3,7 @@
 use serde::{Deserialize, Serialize, de::Error as _};
 
 use crate::{
-    ids::JobId,
-    layout::PartName,
-    schema::KeySchema,
-    spec::{Compression, NullSpelling, OutputFormat},
-    table_settings::TableSettings,
+    ids::JobId, layout::PartName, schema::KeySchema, spec::FileOptions, table_settings::TableSettings,
 };
 
 /// The version of [`ExportJson`] written here, and the only one read.
@@ -28,14 +24,9 @@ pub struct ExportJson {
     pub finished_at: String,
     /// The keys of the table, by which `verify` and an import check items.
     pub keys: KeySchema,
-    /// The format of the files.
-    #[serde(default, skip_serializing_if = "OutputFormat::is_default")]
-    pub format: OutputFormat,
-    /// How the files are compressed.
-    pub compression: Compression,
-    /// How NULL is spelled in them. Older versions knew only one spelling and did not record it.
-    #[serde(default)]
-    pub null: NullSpelling,
+    /// How the files are written.
+    #[serde(flatten)]
+    pub options: FileOptions,
     /// The settings of the job.
     pub settings: Settings,
     /// The AWS account of the job's credentials; `None` if unknown.
@@ -132,7 +123,7 @@ pub fn read(bytes: &[u8]) -> Result<ExportJson, ExportJsonError> {
         return Err(ExportJsonError::Version(version));
     }
     let export: ExportJson = serde_json::from_slice(bytes)?;
-    match export.files.iter().find(|file| !file.name.is_of(&export.job, export.compression)) {
+    match export.files.iter().find(|file| !file.name.is_of(&export.job, export.options.compression)) {
         Some(file) => {
             Err(serde_json::Error::custom(format!("{} is not a file of its job", file.name)).into())
         }
