@@ -69,7 +69,7 @@ pub(super) fn complaint(stderr: &str) -> Option<&str> {
     ours.or_else(|| last_line(stderr))
 }
 
-/// The exit code of a step, by the log of EMR's controller.
+/// The exit code of a step, by the log of EMR's controller: the API reports only that the step failed.
 pub(super) fn exit_code(controller: &str) -> Option<u8> {
     let line = controller.lines().rev().find(|line| line.contains("ended with exit code"))?;
     line.split("exit code ").nth(1)?.split_whitespace().next()?.parse().ok()

@@ -6,7 +6,8 @@ use rustls::{CertificateError, InvalidMessage};
 
 use super::{
     CHECK_THE_WAY, FaultKind,
-    text::{causes, chain, deepest},
+    text::{causes, deepest},
+    words::{self, Unconnected},
 };
 
 /// Why there is no reply from `address`, if a name, a connection or a certificate is the cause: the kind of the error,
@@ -17,23 +18,23 @@ pub(super) fn cause(address: &str, error: &(dyn Error + 'static)) -> Option<(Fau
     {
         return Some((FaultKind::Untrusted, words));
     }
-    let text = chain(error);
     let unreachable =
         |why: String| Some((FaultKind::Unreachable, format!("{address} cannot be reached ({why})")));
-    if text.contains("tunnel error") || text.contains("proxy authorization required") {
+    let unconnected = words::unconnected(error);
+    if unconnected == Some(Unconnected::Proxy) {
         return unreachable(format!(
             "the proxy of {} does not lead there: {}",
             proxy(address),
             deepest(error)
         ));
     }
-    if text.contains("dns error") {
+    if unconnected == Some(Unconnected::Name) {
         return unreachable(format!(
             "its name has no address: check the region or the endpoint, and this machine's DNS: {}",
             deepest(error)
         ));
     }
-    if text.contains("invalid HTTP version") {
+    if words::is_no_http(error) {
         let words = format!("{address} does not answer in HTTP: an endpoint with TLS begins with https://");
         return Some((FaultKind::Untrusted, words));
     }
@@ -48,7 +49,7 @@ pub(super) fn cause(address: &str, error: &(dyn Error + 'static)) -> Option<(Fau
             )
         )
     });
-    if is_refused || text.contains("tcp connect") || text.contains("connect timeout") {
+    if is_refused || unconnected == Some(Unconnected::Address) {
         let proxy = proxy(address);
         let through =
             if proxy.is_empty() { String::new() } else { format!("; {proxy} is set: check the proxy, too") };
@@ -59,7 +60,9 @@ pub(super) fn cause(address: &str, error: &(dyn Error + 'static)) -> Option<(Fau
 
 /// What happened to a connection on which no whole answer came, and what to do.
 pub(super) fn broken(address: &str, error: &(dyn Error + 'static)) -> String {
-    let (text, deepest) = (chain(error), deepest(error));
+    let by_http =
+        |is_it: fn(&hyper::Error) -> bool| causes(error).filter_map(|cause| cause.downcast_ref()).any(is_it);
+    let deepest = deepest(error);
     let is_closed = causes(error).any(|cause| {
         let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
         matches!(
@@ -72,11 +75,11 @@ pub(super) fn broken(address: &str, error: &(dyn Error + 'static)) -> String {
             )
         )
     });
-    let what = if is_closed || text.contains("connection closed") {
+    let what = if is_closed || by_http(hyper::Error::is_incomplete_message) {
         format!("{address} closed the connection before it answered")
-    } else if text.contains("message head is too large") {
+    } else if by_http(hyper::Error::is_parse_too_large) {
         format!("{address} answers with longer headers than AWS sends")
-    } else if deepest.contains(" parsed") {
+    } else if by_http(hyper::Error::is_parse) {
         format!("{address} does not answer in correct HTTP ({deepest})")
     } else {
         format!("the connection to {address} failed ({deepest})")
@@ -122,8 +125,7 @@ fn distrust(address: &str, error: &rustls::Error) -> Option<String> {
             "the certificate of {address} is for another host: check the endpoint, and what answers there \
              ({certificate})"
         ),
-        // webpki's error for a self-signed certificate that may sign others (RFC 5280, 4.2.1.9).
-        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => format!(
+        CertificateError::Other(other) if words::is_of_authority(other) => format!(
             "the certificate of {address} is that of an authority, not of a server: give the server a certificate of \
              its own, without CA:TRUE"
         ),
@@ -144,6 +146,10 @@ fn proxy(address: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::Empty;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     fn of(error: rustls::Error) -> Option<(FaultKind, String)> {
@@ -185,12 +191,38 @@ mod tests {
             let words = format!("http://there closed the connection before it answered: {CHECK_THE_WAY}");
             assert_eq!(said(io::Error::other(io::Error::from(closed))), words);
         }
-        let other = said(io::Error::other("invalid content-length parsed"));
-        assert!(
-            other.starts_with("http://there does not answer in correct HTTP (invalid content-length parsed)")
-        );
         let other = said(io::Error::other("odd"));
         assert_eq!(other, format!("the connection to http://there failed (odd): {CHECK_THE_WAY}"));
+    }
+
+    /// The error of an HTTP client that gets these bytes for an answer, and then the end of the connection.
+    async fn answered(bytes: &'static [u8]) -> hyper::Error {
+        let (near, mut far) = tokio::io::duplex(1024);
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(near)).await.expect("a client");
+        let answer = async {
+            let mut asked = [0; 1024];
+            far.read(&mut asked).await.expect("a request");
+            far.write_all(bytes).await.expect("a client that listens");
+            drop(far);
+        };
+        let asked = sender.send_request(hyper::Request::new(Empty::<bytes::Bytes>::new()));
+        let (_, (), reply) = tokio::join!(connection, answer, asked);
+        reply.expect_err("no whole answer")
+    }
+
+    #[tokio::test]
+    async fn what_is_no_answer_in_http_is_told_apart() {
+        let closed = broken("http://there", &answered(b"").await);
+        assert!(closed.contains("closed the connection before it answered"), "{closed}");
+        let odd = answered(b"HTTP/1.1 200 OK\r\ncontent-length: abc\r\n\r\n").await;
+        let words = broken("http://there", &odd);
+        assert!(words.contains("does not answer in correct HTTP"), "{words}");
+        assert_eq!(cause("http://there", &odd), None);
+        let (kind, words) =
+            cause("http://there", &answered(b"SSH-2.0-OpenSSH_9\r\n").await).expect("a cause");
+        assert_eq!(kind, FaultKind::Untrusted);
+        assert!(words.contains("does not answer in HTTP"), "{words}");
     }
 
     #[test]
