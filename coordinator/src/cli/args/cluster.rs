@@ -40,7 +40,7 @@ pub(in crate::cli) struct ClusterArgs {
 }
 
 impl ClusterArgs {
-    pub(super) fn wishes(&self) -> ClusterOptions {
+    pub(super) fn options(&self) -> ClusterOptions {
         ClusterOptions {
             kind: self.cluster,
             most_workers: None,

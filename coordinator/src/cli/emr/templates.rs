@@ -51,7 +51,7 @@ pub(super) fn schedule(args: ScheduleArgs, matches: &ArgMatches) -> Result<ExitC
     let (_, matches) = matches.subcommand().unwrap_or(("", matches));
     let ScheduledJob::Export(job) = args.job;
     let mut wanted = wanted_export(*job, matches)?;
-    if wanted.wishes.guest_of.is_some() || wanted.cluster.keep {
+    if wanted.how.guest_of.is_some() || wanted.cluster.keep {
         return Err(Failure::Refused(
             "a schedule launches a cluster for each run, which ends with it: remove --cluster-id and --keep"
                 .into(),
