@@ -53,9 +53,12 @@ pub(crate) struct Exported {
     pub(crate) stderr: String,
 }
 
-/// With the endpoint and keys of S3.
+/// So that progress is journaled as often in S3 as in a folder.
+pub(crate) const OFTEN: &str = "s3-journal=500";
+
+/// With the endpoint and keys of S3, and journaled [`OFTEN`].
 fn at_s3(command: Tablehaul, endpoint: &str) -> Tablehaul {
-    let command = command.args(["--s3-endpoint", endpoint]);
+    let command = command.args(["--s3-endpoint", endpoint]).with_intervals(OFTEN);
     command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
 }
 
