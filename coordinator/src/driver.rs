@@ -152,7 +152,8 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     async fn drive(&mut self, stop: &Stop) -> Result<(), Failure> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut look = tokio::time::interval_at(tokio::time::Instant::now() + LOOK_EVERY, LOOK_EVERY);
+        let look_every = hooks::interval("table", LOOK_EVERY);
+        let mut look = tokio::time::interval_at(tokio::time::Instant::now() + look_every, look_every);
         loop {
             if let Some(outcome) = self.outcome.take() {
                 return outcome;

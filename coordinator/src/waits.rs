@@ -36,7 +36,9 @@ pub(crate) async fn unless_silent<T>(work: impl Future<Output = Result<T, Failur
     let silent = async {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            if let Some(wait) = waits::silence().filter(|wait| wait.age >= GIVE_UP_AFTER) {
+            if let Some(wait) =
+                waits::silence().filter(|wait| wait.age >= hooks::interval("give-up", GIVE_UP_AFTER))
+            {
                 return given_up(&wait);
             }
         }
@@ -80,7 +82,7 @@ impl Told {
     fn is_due(&mut self, wait: &Wait) -> bool {
         let due = match self.last {
             Some((last, due)) if last == wait.since => due,
-            _ => TELL_AFTER,
+            _ => hooks::interval("tell", TELL_AFTER),
         };
         let is_due = wait.age >= due;
         if is_due {

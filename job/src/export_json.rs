@@ -3,11 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::JobId,
-    json_error::JsonError,
-    layout::PartName,
-    schema::KeySchema,
-    spec::{Compression, NullSpelling, OutputFormat},
+    ids::JobId, json_error::JsonError, layout::PartName, schema::KeySchema, spec::FileOptions,
     table_settings::TableSettings,
 };
 
@@ -29,14 +25,9 @@ pub struct ExportJson {
     pub finished_at: String,
     /// The keys of the table, by which `verify` and an import check items.
     pub keys: KeySchema,
-    /// The format of the files.
-    #[serde(default, skip_serializing_if = "OutputFormat::is_default")]
-    pub format: OutputFormat,
-    /// How the files are compressed.
-    pub compression: Compression,
-    /// How NULL is spelled in them. Older versions knew only one spelling and did not record it.
-    #[serde(default)]
-    pub null: NullSpelling,
+    /// How the files are written.
+    #[serde(flatten)]
+    pub options: FileOptions,
     /// The settings of the job.
     pub settings: Settings,
     /// The AWS account of the job's credentials; `None` if unknown.
@@ -136,7 +127,7 @@ pub fn read(bytes: &[u8]) -> Result<ExportJson, ExportJsonError> {
         return Err(ExportJsonError::Version(version));
     }
     let export: ExportJson = serde_json::from_slice(bytes).map_err(JsonError::from)?;
-    match export.files.iter().find(|file| !file.name.is_of(&export.job, export.compression)) {
+    match export.files.iter().find(|file| !file.name.is_of(&export.job, export.options.compression)) {
         Some(file) => Err(ExportJsonError::OtherJob(file.name.clone())),
         None => Ok(export),
     }

@@ -227,23 +227,41 @@ pub fn endpoint_defect(url: &str) -> Option<&'static str> {
     (!is_address(url)).then_some("give an address such as http://127.0.0.1:8000")
 }
 
+/// How part files are written. The names are those of the journal and of `export.json`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FileOptions {
+    /// Their format.
+    #[serde(default, skip_serializing_if = "OutputFormat::is_default")]
+    pub format: OutputFormat,
+    /// How they are compressed.
+    pub compression: Compression,
+    /// How NULL is spelled in them. Older versions knew only one spelling and did not record it.
+    #[serde(default)]
+    pub null: NullSpelling,
+}
+
+/// The options that an export has from its beginning to its end, also when it is resumed. The names are those of the
+/// journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FixedOptions {
+    /// How part files are written.
+    #[serde(flatten)]
+    pub files: FileOptions,
+    /// Strongly consistent reads, at twice the price.
+    pub consistent: bool,
+    /// The number of segments of the Scan.
+    pub segments: TotalSegments,
+}
+
 /// The settings that a worker needs to export segments of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportSettings {
     /// Table name or ARN.
     pub table: String,
-    /// Strongly consistent reads, at twice the price.
-    pub consistent: bool,
-    /// The number of segments of the Scan.
-    pub total_segments: TotalSegments,
+    /// The options of the export.
+    pub options: FixedOptions,
     /// The folder for part files.
     pub target: Target,
-    /// The format of part files.
-    pub format: OutputFormat,
-    /// How they are compressed.
-    pub compression: Compression,
-    /// How NULL is spelled in them.
-    pub null: NullSpelling,
     /// An upload part is sealed when it has this many bytes after compression.
     pub upload_part_bytes: u64,
     /// A part file is closed when it has this many bytes.

@@ -1,7 +1,7 @@
 //! Two coordinators on one folder, at once, after a pause, or one of them late: one exports, the other one stops and damages
 //! nothing.
 
-use crate::job::{ITEMS, InS3, Job, fake, slow_fake};
+use crate::job::{ITEMS, InS3, Job, OFTEN, fake, slow_fake};
 use crate::resume::ARGS;
 use nix::sys::signal::Signal::{SIGCONT, SIGSTOP};
 use serde_json::json;
@@ -35,7 +35,9 @@ fn paused_and_superseded(is_time: impl Fn(&[String]) -> bool) {
     job.wait_until_read(10);
     let first = job.coordinator();
     send(first, SIGSTOP);
-    let second = job.command("--read-units 2000 --workers 2").start();
+    // It waits until the first one has been silent for some time, usually 25 s.
+    let second = job.command("--read-units 2000 --workers 2");
+    let second = second.with_intervals(&format!("{OFTEN} owner=8000")).start();
     let since = Instant::now();
     while !is_time(&s3.objects("paused")) {
         assert!(since.elapsed() < Duration::from_mins(2), "the second one never gets so far");

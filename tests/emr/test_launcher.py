@@ -22,10 +22,7 @@ ACTIVE = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
 class Launcher(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.s3_server = support.start_s3()
-        cls.addClassCleanup(cls.s3_server.stop)
-        cls.s3 = support.client("s3", cls.s3_server.url)
-        cls.s3.create_bucket(Bucket="mybucket")
+        support.give_s3(cls)
         slow = "Slow:items=20000,item-bytes=4000,rcu=2000"
         cls.dynamodb = support.start_dynamodb(f"Forum:items={ITEMS}", f"Thread:items={ITEMS}", slow, "Copy:sink=1,wcu=40000")
         cls.addClassCleanup(cls.dynamodb.stop)

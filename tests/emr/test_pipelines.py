@@ -113,10 +113,7 @@ class Definitions(unittest.TestCase):
 class Runs(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.s3_server = support.start_s3()
-        cls.addClassCleanup(cls.s3_server.stop)
-        cls.s3 = support.client("s3", cls.s3_server.url)
-        cls.s3.create_bucket(Bucket="mybucket")
+        support.give_s3(cls)
         copies = [f"Copy{number}:sink=1" for number in range(20)]
         cls.dynamodb = support.start_dynamodb(f"Forum:items={ITEMS}", f"Slow:items={ITEMS},item-bytes=4000,rcu=2000", "SlowCopy:sink=1,wcu=4000", *copies)
         cls.addClassCleanup(cls.dynamodb.stop)

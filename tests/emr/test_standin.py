@@ -17,10 +17,7 @@ GROUPS = {"InstanceGroups": [{"InstanceRole": "MASTER", "InstanceType": "m5.xlar
 class StandIn(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.s3_server = support.start_s3()
-        cls.addClassCleanup(cls.s3_server.stop)
-        cls.s3 = support.client("s3", cls.s3_server.url)
-        cls.s3.create_bucket(Bucket="mybucket")
+        support.give_s3(cls)
         cls.s3.put_object(Bucket="mybucket", Key="hello.sh", Body=b'#!/bin/bash\necho "hello $*"\necho last >&2\n')
         cls.server = support.start_emr(cls.s3_server.url, times={"logs": 0.3})
         cls.addClassCleanup(cls.server.stop)

@@ -81,7 +81,7 @@ fn a_job_that_is_interrupted_while_its_last_workers_wait_for_containers_is_stopp
     let (fake, num_items) = fake(1000, 4);
     let mut job = Job::export(hadoop, &fake, num_items, TOO_MANY);
     let application = job.application();
-    job.wait_until_said("all work is done; waiting for the YARN application to end");
+    job.says(&["all work is done; waiting for the YARN application to end"]);
     job.signal(SIGINT);
     let finished = job.end();
     assert_eq!(finished.code, Some(3), "{}", finished.stderr);

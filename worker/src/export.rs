@@ -48,7 +48,7 @@ use format::output::Output;
 use job::{
     ids::{FileId, UploadId},
     layout::PartName,
-    spec::ExportSettings,
+    spec::{ExportSettings, FileOptions},
     task::Lease,
 };
 use job_aws::LentCredentials;
@@ -117,16 +117,16 @@ pub(crate) async fn run(
     let clients = job_aws::connect_as_worker(&settings.aws, &credentials).await?;
     let store = Arc::new(store::Store::of(&settings.target, &clients));
     let limits = Limits::of(&settings);
-    let capacity = limits.part_capacity(settings.compression);
+    let FileOptions { format, compression, null } = settings.options.files;
+    let capacity = limits.part_capacity(compression);
     let (parts, sealed) = mpsc::channel(SEALED_PARTS);
     let filler = fill::Filler {
         filling: PartBuilder::new(limits),
-        compression: settings.compression,
+        compression,
         buffers: buffers::Buffers::new(store.max_writing() + 1, capacity),
         parts,
     };
-    let (encoder, inputs) =
-        encode::Encoder::new(cores, Output { format: settings.format, null: settings.null })?;
+    let (encoder, inputs) = encode::Encoder::new(cores, Output { format, null })?;
     let uploader = upload::Uploader { store, report: report.clone(), parts: sealed, files: outlet.files };
     let scanner = scan::Scanner {
         settings: Arc::new(settings),

@@ -239,13 +239,13 @@ impl<'a> Positional<'a> {
 }
 
 /// Refuses a path without a scheme if the Java tool would take it for one in HDFS.
-fn checked_place(path: &str, options: &Options, wishes: &ClusterOptions) -> Result<(), Ending> {
+fn checked_place(path: &str, options: &Options, cluster: &ClusterOptions) -> Result<(), Ending> {
     if typed(path) != Ok(Typed::Path) {
         return Ok(());
     }
     let default_fs = match options.default_fs() {
         Some(uri) => Ok(Some(uri.to_owned()).filter(|uri| !uri.starts_with("file:"))),
-        None => cluster::default_file_system(wishes.hadoop_conf.as_deref()),
+        None => cluster::default_file_system(cluster.hadoop_conf.as_deref()),
     };
     let why = match default_fs {
         Ok(None) => return Ok(()),

@@ -11,7 +11,7 @@ use crate::{
     commit::{self, Marks},
     failure::Failure,
     folder_contents::{FolderContents, foreign_text},
-    journal::{self, OWNER_TIMEOUT, OwnerStatus},
+    journal::{self, OwnerStatus},
     store::Store,
     text,
     waits::unless_silent,
@@ -207,7 +207,7 @@ async fn unfinished(store: &Store, journaled: &Journaled) -> Result<FolderState,
     let lives = match journal::life(store, journaled).await? {
         OwnerStatus::Alive => true,
         OwnerStatus::Gone | OwnerStatus::Killed => false,
-        OwnerStatus::LastSeen(_) => age.is_none_or(|age| age < OWNER_TIMEOUT),
+        OwnerStatus::LastSeen(_) => age.is_none_or(|age| age < journal::owner_timeout()),
         OwnerStatus::Unseen(why) => {
             unfinished.unseen = Some(why);
             return Ok(FolderState::Unfinished(unfinished));

@@ -208,8 +208,8 @@ async fn check_files(
     let tally = Arc::new(Tally { bytes, files: jobs.len(), ..Tally::default() });
     tally.defects.store(defects as u64, Ordering::Relaxed);
     let expected = Expected {
-        compression: export.compression,
-        output: Output { format: export.format, null: export.null },
+        compression: export.options.compression,
+        output: Output { format: export.options.format, null: export.options.null },
         keys: KeyNames::from(&export.keys),
         seed: uuid::Uuid::new_v4().as_u64_pair().0,
     };

@@ -3,6 +3,7 @@
 mod network;
 mod reply;
 mod text;
+mod words;
 
 use std::{error::Error, fmt::Debug};
 
@@ -12,10 +13,11 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use tracing::debug;
 
 pub(crate) use reply::said_region;
-use reply::{body, is_damaged, is_web_page, kms_action};
+use reply::{body, is_damaged, is_web_page};
 pub(crate) use text::chain;
 pub use text::{causes, deepest, with_causes};
 use text::{element, sane};
+use words::kms_action;
 
 /// What to do if something other than AWS may have answered.
 const CHECK_THE_WAY: &str = "check the endpoint and the proxies on the way to it";

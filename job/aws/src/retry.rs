@@ -93,7 +93,7 @@ pub async fn retry<T, F: Future<Output = Result<T, Fault>>>(
 /// Waits before a call is made again, after failure number `failures` in a row (from 1).
 pub async fn wait(failures: u32, pause: Duration) {
     debug!(failures_in_a_row = failures, wait_ms = pause.as_millis(), "retry after a pause");
-    tokio::time::sleep(pause).await;
+    tokio::time::sleep(pause.min(hooks::interval("pause", pause))).await;
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{FromWorker, Sealed, SealedPart, Stats, ToWorker, wire};
 use crate::{
-    spec::{AwsAccess, ExportSettings, S3Settings},
+    spec::{AwsAccess, ExportSettings, FileOptions, FixedOptions, S3Settings},
     task::{Lease, Position, Step},
 };
 
@@ -135,18 +135,16 @@ impl From<Lease> for wire::Lease {
 
 impl From<ExportSettings> for wire::ExportSettings {
     fn from(settings: ExportSettings) -> Self {
+        let FixedOptions { files: FileOptions { format, compression, null }, consistent, segments } =
+            settings.options;
         Self {
             table: settings.table,
-            consistent: settings.consistent,
-            total_segments: settings.total_segments.get(),
+            consistent,
+            total_segments: segments.get(),
             target: settings.target.to_string(),
-            format: if settings.format.is_default() {
-                String::new()
-            } else {
-                settings.format.name().to_owned()
-            },
-            compression: settings.compression.name().to_owned(),
-            null: settings.null.name().to_owned(),
+            format: if format.is_default() { String::new() } else { format.name().to_owned() },
+            compression: compression.name().to_owned(),
+            null: null.name().to_owned(),
             upload_part_bytes: settings.upload_part_bytes,
             part_file_bytes: settings.part_file_bytes,
             mean_item_bytes: settings.mean_item_bytes,

@@ -65,7 +65,7 @@ impl ClusterArgs {
         self.worker_credentials == WorkerCredentials::Coordinator
     }
 
-    pub(super) fn wishes(&self) -> ClusterOptions {
+    pub(super) fn options(&self) -> ClusterOptions {
         ClusterOptions {
             kind: self.cluster,
             most_workers: None,

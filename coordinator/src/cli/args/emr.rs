@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, builder::FalseyValueParser};
 
 use super::{AwsArgs, ExportArgs, ImportArgs};
 pub(in crate::cli) use jobs::{SteppedJob, exports, imports};
-pub(in crate::cli) use launch::{LaunchArgs, LaunchWishes};
+pub(in crate::cli) use launch::{LaunchArgs, LaunchOptions};
 
 const EXAMPLES: &str = "\
 Examples:

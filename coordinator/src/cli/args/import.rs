@@ -134,7 +134,7 @@ impl ImportArgs {
             restart: self.restart,
             deadline: self.deadline,
             check: if self.check == "first" { Check::First } else { Check::All },
-            cluster: self.cluster.wishes(),
+            cluster: self.cluster.options(),
             aws,
         })
     }

@@ -67,7 +67,7 @@ pub(super) fn schedule(args: ScheduleArgs, matches: &ArgMatches) -> Result<ExitC
     let (_, matches) = matches.subcommand().unwrap_or(("", matches));
     let ScheduledJob::Export(job) = args.job;
     let mut wanted = wanted_export(*job, matches)?;
-    if wanted.wishes.guest_of.is_some() || wanted.cluster.keep {
+    if wanted.how.guest_of.is_some() || wanted.cluster.keep {
         return Err(Failure::Usage(
             "a schedule launches a cluster for each run, which ends with it: remove --cluster-id and --keep"
                 .into(),
@@ -80,7 +80,7 @@ pub(super) fn schedule(args: ScheduleArgs, matches: &ArgMatches) -> Result<ExitC
         return Err(Failure::Usage(format!("{}: give a folder of the bucket", request.destination)));
     }
     request.destination = request.destination.folder(SCHEDULED_TIME);
-    let (access, yes) = (wanted.own.clone(), wanted.wishes.yes);
+    let (access, yes) = (wanted.own.clone(), wanted.how.yes);
     let (request, body, region) = request_of(wanted, matches, "scheduled")?;
     let schedule = Schedule {
         name: args.name.clone(),

@@ -276,7 +276,8 @@ impl End<'_> {
     }
 }
 
-/// The instance and the number of the bootstrap action that failed there, by EMR's words: `On the master instance
+/// The instance and the number of the bootstrap action that failed there, by EMR's words, since its code is only
+/// `BOOTSTRAP_FAILURE`: `On the master instance
 /// (i-…), bootstrap action 1 returned a non-zero return code`.
 fn failed_bootstrap(message: &str) -> Option<(&str, &str)> {
     let (before, after) = message.split_once("bootstrap action ")?;
@@ -289,7 +290,8 @@ fn failed_bootstrap(message: &str) -> Option<(&str, &str)> {
     Some((&instance[..end], action)).filter(|(_, action)| action.parse::<u32>().is_ok())
 }
 
-/// The exit code of the engine by what it left: what it stopped in order has a reason, what it refused nothing.
+/// The exit code of the engine by what it left: what it stopped in order has a reason, what it refused nothing. A journal
+/// records the reason as text, which for a stop is that of [`Stop`](crate::stop::Stop).
 fn code_by(status: Option<&Status>) -> Option<u8> {
     Some(match &status?.state {
         FolderState::Stopped(job) if job.why.as_deref().is_some_and(|why| why.starts_with("stopped")) => 3,

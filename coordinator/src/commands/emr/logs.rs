@@ -89,7 +89,7 @@ pub(super) struct Ended {
     pub(super) at: i64,
 }
 
-/// How a step ended. `None` if the log has only begun.
+/// How a step ended. `None` if the log has only begun. The API reports only that the step failed, so its text decides.
 pub(super) fn ended(controller: &Delivered) -> Option<Ended> {
     // A line without its end may lack digits.
     let whole = &controller.text[..=controller.text.rfind('\n')?];
