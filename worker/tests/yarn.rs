@@ -52,9 +52,15 @@ async fn a_task_does_its_share_and_hadoop_counts_all_of_it() {
     coordinator.tell(ToWorker::Drain).await;
     assert!(serve_until_sealed(&mut coordinator).await.sealed.is_some());
     task.says(&format!("reporter:status:{ATTEMPT}: 11 items, ")).await;
+    // By then nothing changes any more.
+    let mut last = Stats::default();
+    while last.items < 11 {
+        if let FromWorker::Heartbeat(stats) = coordinator.hear().await {
+            last = stats;
+        }
+    }
     coordinator.tell(ToWorker::Finish).await;
     coordinator.hang_up();
-    let mut last = Stats::default();
     while let Some(said) = coordinator.hear_if_any().await {
         if let FromWorker::Heartbeat(stats) = said {
             last = stats;
