@@ -30,6 +30,7 @@ use job::{
 use job_aws::Clients;
 
 use crate::failure::Failure;
+pub(crate) use defect::unreadable_export;
 use named::Named;
 pub(crate) use own::parts;
 pub(crate) use plain::{is_data, is_manifest};

@@ -9,6 +9,7 @@ mod json;
 mod logging;
 mod manual;
 mod signals;
+mod whole_file;
 
 use std::{
     ffi::OsString,
@@ -117,6 +118,8 @@ fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::from(2);
     }
     if !error.use_stderr() {
+        // Without it, a limit of the length of files ends the process by a signal.
+        let _ = signals::watch();
         // `error.print` uses colours if the output is a terminal.
         let written = output::talking(|| error.print().and_then(|()| io::stdout().flush()));
         return ended(written_to_stdout("the help", written).map(|()| ExitCode::SUCCESS));
@@ -159,7 +162,7 @@ fn start(verbose: u8) -> Result<(), EnvironmentError> {
 
 #[allow(clippy::needless_pass_by_value)] // for `map_err`
 fn refused(error: ArgumentError) -> Failure {
-    Failure::Refused(error.to_string())
+    Failure::Usage(error.to_string())
 }
 
 fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
@@ -251,6 +254,7 @@ fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, F
 }
 
 fn completions(args: &CompletionsArgs) -> Result<ExitCode, Failure> {
+    signals::watch()?;
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut args::command(), "tablehaul", &mut script);
     let written = output::talking(|| io::stdout().write_all(&script).and_then(|()| io::stdout().flush()));
@@ -258,6 +262,7 @@ fn completions(args: &CompletionsArgs) -> Result<ExitCode, Failure> {
 }
 
 fn man(args: &ManArgs) -> Result<ExitCode, Failure> {
+    signals::watch()?;
     manual::write(args::command(), &args.folder).map(|()| ExitCode::SUCCESS)
 }
 

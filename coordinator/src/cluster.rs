@@ -1,5 +1,6 @@
 //! Where workers run. The schedule does not depend on it.
 
+mod busy;
 mod choice;
 mod lines;
 pub(crate) mod local;
@@ -97,8 +98,9 @@ pub(crate) trait Cluster: Send {
     /// Waits for the next event. Safe to drop at any time.
     async fn poll(&mut self) -> ClusterEvent;
 
-    /// Ends all workers: kills them, or waits until they end by themselves after they were told that the job is over.
-    async fn stop(self: Box<Self>, ending: Shutdown);
+    /// Ends all workers: kills them, or waits until they end by themselves after they were told that the job is over. If
+    /// that is dropped while it waits, they must be killed by another call.
+    async fn stop(&mut self, ending: Shutdown);
 }
 
 /// How workers end.

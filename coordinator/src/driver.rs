@@ -1,8 +1,10 @@
 //! Drives the schedule: passes it the events of workers, processes, stores and the clock, and performs its actions. It
 //! decides nothing about the job.
 
+mod ending;
 mod events;
 mod journaling;
+mod lending;
 mod logging;
 
 use std::{
@@ -20,7 +22,7 @@ use job::{
     control::{Stats, ToWorker},
     ids::WorkerId,
 };
-use job_aws::{Clients, Fault};
+use job_aws::{Clients, Fault, Lending};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
@@ -28,7 +30,7 @@ use tokio::{
 };
 
 use crate::{
-    cluster::{Cluster, Shutdown},
+    cluster::Cluster,
     dynamodb,
     failure::Failure,
     identity::TableIdentity,
@@ -39,15 +41,13 @@ use crate::{
     table::TableFacts,
 };
 use journaling::{heartbeat_until_error, journal_error};
+use lending::{begin, renewed};
 
 /// How often the table is checked: its capacity, and whether it is still the same table.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// The most calls in flight at once. Thousands of workers may need a file at the same moment.
 const CALLS_AT_ONCE: usize = 64;
-
-/// How long a call in flight may still take after the job has failed or was stopped.
-const CALL_LIMIT: Duration = Duration::from_secs(1);
 
 /// A call that the work requests. It may yield an event.
 pub(crate) type Call<E> = Pin<Box<dyn Future<Output = Result<Option<E>, Fault>> + Send>>;
@@ -92,6 +92,8 @@ struct Running<'a, W: Work, H> {
     names: BTreeMap<WorkerId, String>,
     /// Why the streams of ending workers ended.
     left: BTreeMap<WorkerId, String>,
+    /// The credentials of the workers, if they get them from here.
+    lending: Option<Lending>,
     calls: JoinSet<Done<W::Event>>,
     /// Permits for the calls of the work.
     places: Arc<Semaphore>,
@@ -114,12 +116,12 @@ impl<H> Driver<'_, H> {
     where
         H: Effects<W>,
     {
-        let supply = tokio::select! {
-            supply = self.cluster.start(workers, self.plane.boot()) => supply,
+        let begun = tokio::select! {
+            begun = begin(&mut *self.cluster, &self.plane, &self.clients, workers) => begun,
             // A cluster may take long to start, and heartbeats must tell others meanwhile that this job is alive.
             failure = heartbeat_until_error(&mut self.journal) => Err(failure),
         };
-        let planned = *supply.as_ref().unwrap_or(&WorkerSupply::External(0));
+        let planned = begun.as_ref().map_or(WorkerSupply::External(0), |(supply, _)| *supply);
         let (schedule, actions) = Schedule::new(work, limits, planned, Duration::ZERO);
         let mut running = Running {
             driver: self,
@@ -127,20 +129,22 @@ impl<H> Driver<'_, H> {
             outboxes: BTreeMap::new(),
             names: BTreeMap::new(),
             left: BTreeMap::new(),
+            lending: None,
             calls: JoinSet::new(),
             places: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
             echoes: VecDeque::new(),
             started: Instant::now(),
             outcome: None,
         };
-        let outcome = match supply {
-            Ok(_) => {
+        let outcome = match begun {
+            Ok((_, lending)) => {
+                running.lending = lending;
                 running.perform(actions);
                 running.drive(stop).await
             }
             Err(failure) => Err(failure),
         };
-        running.end(outcome).await
+        running.end(outcome, stop).await
     }
 }
 
@@ -148,7 +152,8 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     async fn drive(&mut self, stop: &Stop) -> Result<(), Failure> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut look = tokio::time::interval_at(tokio::time::Instant::now() + LOOK_EVERY, LOOK_EVERY);
+        let look_every = hooks::interval("table", LOOK_EVERY);
+        let mut look = tokio::time::interval_at(tokio::time::Instant::now() + look_every, look_every);
         loop {
             if let Some(outcome) = self.outcome.take() {
                 return outcome;
@@ -163,6 +168,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                     _ = tick.tick() => Some(Event::Tick),
                     _ = look.tick() => { self.look_at_table(); None }
                     failure = journal_error(&mut self.driver.journal) => return Err(failure),
+                    keys = renewed(&mut self.lending) => { self.lend(&keys); None }
                     why = stop.requested() => return Err(Failure::Stopped(why.into())),
                 }
             };
@@ -261,42 +267,5 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                 stall,
             }
         });
-    }
-
-    /// Ends workers and calls in flight, whatever the outcome.
-    async fn end(mut self, outcome: Result<(), Failure>) -> (Schedule<W>, Result<(), Failure>) {
-        logging::ended(self.started.elapsed(), outcome.is_ok());
-        let used = self.used(&self.schedule.stats());
-        let Driver { mut plane, cluster, journal, .. } = self.driver;
-        match outcome {
-            Ok(()) => {
-                // Messages still in the outboxes are delivered before the streams end.
-                self.outboxes.clear();
-                tokio::select! {
-                    () = cluster.stop(Shutdown::Graceful) => {}
-                    () = plane.dismiss() => {}
-                }
-            }
-            // Before their streams end: that is no news to anybody.
-            Err(_) => cluster.stop(Shutdown::Kill).await,
-        }
-        self.outboxes.clear();
-        plane.stop().await;
-        let mut outcome = outcome;
-        // A job that failed or was stopped ends within seconds, even if a store does not answer.
-        let limit = if outcome.is_ok() { Duration::MAX } else { CALL_LIMIT };
-        while let Ok(Some(done)) = tokio::time::timeout(limit, self.calls.join_next()).await {
-            match done {
-                Ok(Done::Performed(Err(fault))) if outcome.is_ok() => outcome = Err(Failure::failed(&fault)),
-                // The upload was opened too late for its worker, and must still be aborted.
-                Ok(Done::Performed(Ok(Some(event)))) => drop(self.schedule.work_mut().happened(event)),
-                _ => {}
-            }
-        }
-        if let Some(journal) = journal {
-            journal.note(self.schedule.work_mut().take_facts());
-            journal.count(&used);
-        }
-        (self.schedule, outcome)
     }
 }

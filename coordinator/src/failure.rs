@@ -5,6 +5,9 @@ use job_aws::{Fault, FaultKind};
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// The arguments make no request. Nothing was written. Exit code 2.
+    #[error("{0}")]
+    Usage(String),
     /// The request can't be fulfilled. Nothing was written. Exit code 2.
     #[error("{0}")]
     Refused(String),
@@ -31,7 +34,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Failed(_) | Self::OtherTable(_) | Self::Superseded(_) | Self::Lost(_) => 1,
-            Self::Refused(_) => 2,
+            Self::Usage(_) | Self::Refused(_) => 2,
             Self::Stopped(_) => 3,
         }
     }
@@ -39,6 +42,7 @@ impl Failure {
     /// What kind it is, for programs.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
+            Self::Usage(_) => "usage",
             Self::Refused(_) => "refused",
             Self::Failed(_) => "failed",
             Self::Stopped(_) => "stopped",
@@ -55,7 +59,7 @@ impl Failure {
         }
         let more = |why: String| format!("{why}; tables completed before it: {num_tables}");
         match self {
-            Self::Failed(why) | Self::Refused(why) => Self::Failed(more(why)),
+            Self::Failed(why) | Self::Refused(why) | Self::Usage(why) => Self::Failed(more(why)),
             Self::Stopped(why) => Self::Stopped(more(why)),
             Self::OtherTable(why) => Self::OtherTable(more(why)),
             Self::Superseded(why) => Self::Superseded(more(why)),
@@ -68,6 +72,7 @@ impl Failure {
     pub(crate) fn saying(self, more: &str) -> Self {
         let more = |why: String| format!("{why}; {more}");
         match self {
+            Self::Usage(why) => Self::Usage(more(why)),
             Self::Refused(why) => Self::Refused(more(why)),
             Self::Failed(why) => Self::Failed(more(why)),
             Self::Stopped(why) => Self::Stopped(more(why)),

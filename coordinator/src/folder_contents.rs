@@ -8,6 +8,8 @@
 //! Anybody may put files with the names of the marks beside a journal, so they never hide it: only the marks of the
 //! journal's own job say that it has ended.
 
+use std::time::Duration;
+
 use engine::replay::{Journaled, State};
 use job::layout;
 use job_aws::Fault;
@@ -36,6 +38,10 @@ pub(crate) enum FolderContents {
 
 /// The most names shown of foreign files.
 const SOME: usize = 3;
+/// How often a folder is looked at while its files change.
+const LOOKS: usize = 4;
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(300);
 
 impl FolderContents {
     /// Looks at a folder.
@@ -43,6 +49,23 @@ impl FolderContents {
     /// # Errors
     /// Fails with [`Failure::Refused`] if it, or the journal in it, can't be read.
     pub(crate) async fn of(store: &Store) -> Result<Self, Failure> {
+        let mut found = Self::at_once(store).await?;
+        // Another command may begin or remove a job between the listing and the look at its journal. Then the names of
+        // that job are not foreign.
+        for _ in 1..LOOKS {
+            let Self::Foreign(..) = &found else { break };
+            tokio::time::sleep(PAUSE).await;
+            let again = Self::at_once(store).await?;
+            if matches!((&found, &again), (Self::Foreign(before, _), Self::Foreign(now, _)) if before == now)
+            {
+                break;
+            }
+            found = again;
+        }
+        Ok(found)
+    }
+
+    async fn at_once(store: &Store) -> Result<Self, Failure> {
         let names = retry_briefly(|| store.list()).await.map_err(|fault| Failure::refused(&fault))?;
         // A coordinator that died between locking the folder and beginning a journal leaves only the lock.
         if names.iter().all(|name| name == layout::LOCK) {

@@ -140,7 +140,8 @@ impl View {
         if self.bar.is_some() {
             return true;
         }
-        let is_due = self.line_at.get_or_insert_with(Instant::now).elapsed() >= LINE_EVERY;
+        let is_due = self.line_at.get_or_insert_with(Instant::now).elapsed()
+            >= hooks::interval("progress", LINE_EVERY);
         if is_due {
             self.line_at = Some(Instant::now());
         }

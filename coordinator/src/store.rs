@@ -48,7 +48,7 @@ impl Store {
     fn opened(storage: impl Storage + 'static) -> Self {
         let store = Self::from(storage);
         #[cfg(debug_assertions)]
-        let store = faulty::as_asked(store);
+        let store = faulty::with_points(store);
         store
     }
 

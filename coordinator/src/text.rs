@@ -1,6 +1,9 @@
 //! Formats quantities for people, and writes results to standard output.
 
-use std::io::{self, ErrorKind, Write};
+use std::{
+    io::{self, ErrorKind, Write},
+    path::Path,
+};
 
 pub(crate) use job::{
     counted::{count, count_of},
@@ -45,6 +48,28 @@ pub(crate) fn written_to_stdout(what: &str, written: io::Result<()>) -> Result<(
             Err(Failure::Failed(format!("{what} could not be written to standard output: {error}")))
         }
         _ => Ok(()),
+    }
+}
+
+/// Why no file can be made in a folder, in words that say what to do. `otherwise` is what else the user can do.
+pub(crate) fn no_file_in(folder: &Path, error: &io::Error, otherwise: &str) -> String {
+    let (exists, folder) = (folder.is_dir(), folder.display());
+    match error.kind() {
+        ErrorKind::NotFound if !exists => format!("there is no folder {folder}; create it first"),
+        // Such as `/proc`, whose files the kernel makes.
+        ErrorKind::NotFound => format!("nobody can make a file in {folder}; {otherwise}"),
+        ErrorKind::NotADirectory => format!("{folder} is not a folder; {otherwise}"),
+        ErrorKind::ReadOnlyFilesystem => format!("the file system of {folder} is read-only; {otherwise}"),
+        ErrorKind::PermissionDenied => format!("no permission to make a file in {folder}; {otherwise}"),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            format!("the file system of {folder} is full; {otherwise}")
+        }
+        ErrorKind::FileTooLarge => {
+            format!(
+                "this user or container may not make so long a file (ulimit -f), in {folder}; raise the limit"
+            )
+        }
+        _ => format!("no file can be made in {folder}: {error}"),
     }
 }
 
@@ -110,6 +135,21 @@ mod tests {
             failure.to_string().starts_with("the plan could not be written to standard output: "),
             "{failure}"
         );
+    }
+
+    #[test]
+    fn why_no_file_can_be_made_is_told_with_what_to_do() {
+        for (kind, said) in [
+            (ErrorKind::ReadOnlyFilesystem, "the file system of /a is read-only; name another"),
+            (ErrorKind::PermissionDenied, "no permission to make a file in /a; name another"),
+            (ErrorKind::StorageFull, "the file system of /a is full; name another"),
+            (ErrorKind::QuotaExceeded, "the file system of /a is full; name another"),
+            (ErrorKind::NotFound, "there is no folder /a; create it first"),
+        ] {
+            assert_eq!(no_file_in(Path::new("/a"), &kind.into(), "name another"), said);
+        }
+        let said = no_file_in(Path::new("/proc"), &ErrorKind::NotFound.into(), "name another");
+        assert_eq!(said, "nobody can make a file in /proc; name another");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Reports what the command waits for, and gives up if nothing answers before a job has begun. [`Told`] decides when to
-//! report.
+//! Reports what the command waits for, an answer or the end of a failure, and gives up if nothing answers before a job
+//! has begun. [`Told`] decides when to report.
 
 use std::{
     convert::Infallible,
@@ -22,7 +22,7 @@ pub(crate) async fn tell(tell: impl Fn(String)) -> Infallible {
     let mut told = Told::default();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        if let Some(line) = told.line(waits::longest()) {
+        if let Some(line) = told.line(waits::longest(), waits::repeating()) {
             tell(line);
         }
     }
@@ -36,7 +36,9 @@ pub(crate) async fn unless_silent<T>(work: impl Future<Output = Result<T, Failur
     let silent = async {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            if let Some(wait) = waits::silence().filter(|wait| wait.age >= GIVE_UP_AFTER) {
+            if let Some(wait) =
+                waits::silence().filter(|wait| wait.age >= hooks::interval("give-up", GIVE_UP_AFTER))
+            {
                 return given_up(&wait);
             }
         }
@@ -63,17 +65,30 @@ struct Told {
 }
 
 impl Told {
-    fn line(&mut self, longest: Option<Wait>) -> Option<String> {
-        let Wait { what, since, age } = longest?;
-        let due = match self.last {
-            Some((last, due)) if last == since => due,
-            _ => TELL_AFTER,
-        };
-        if age < due {
-            return None;
+    /// The line that is due, if any. A call that is repeated began before its tries, so it is told instead of them.
+    fn line(&mut self, answer: Option<Wait>, repeated: Option<Wait>) -> Option<String> {
+        let is_older = |wait: &Wait| answer.as_ref().is_none_or(|answer| wait.since <= answer.since);
+        match repeated.filter(is_older) {
+            Some(wait) if self.is_due(&wait) => {
+                Some(format!("trying again after {} s: {}", wait.age.as_secs(), wait.what))
+            }
+            Some(_) => None,
+            None => answer.filter(|wait| self.is_due(wait)).map(|Wait { what, age, .. }| {
+                format!("waiting for an answer from {what}, {} s", age.as_secs())
+            }),
         }
-        self.last = Some((since, due * 2));
-        Some(format!("waiting for an answer from {what}, {} s", age.as_secs()))
+    }
+
+    fn is_due(&mut self, wait: &Wait) -> bool {
+        let due = match self.last {
+            Some((last, due)) if last == wait.since => due,
+            _ => hooks::interval("tell", TELL_AFTER),
+        };
+        let is_due = wait.age >= due;
+        if is_due {
+            self.last = Some((wait.since, due * 2));
+        }
+        is_due
     }
 }
 
@@ -81,17 +96,35 @@ impl Told {
 mod tests {
     use super::*;
 
+    fn wait(what: &str, since: Instant, seconds: u64) -> Option<Wait> {
+        Some(Wait { what: what.into(), since, age: Duration::from_secs(seconds) })
+    }
+
     #[test]
     fn a_wait_is_told_of_after_five_seconds_and_then_ever_more_seldom() {
         let (mut told, since) = (Told::default(), Instant::now());
-        let wait = |since, seconds| Some(Wait { what: "x".into(), since, age: Duration::from_secs(seconds) });
-        assert_eq!(told.line(None), None);
-        let told_at: Vec<u64> =
-            (0..100).filter(|&seconds| told.line(wait(since, seconds)).is_some()).collect();
-        assert_eq!(told_at, [5, 10, 20, 40, 80]);
+        assert_eq!(told.line(None, None), None);
+        let is_told = |seconds: &u64| told.line(wait("x", since, *seconds), None).is_some();
+        assert_eq!((0..100).filter(is_told).collect::<Vec<_>>(), [5, 10, 20, 40, 80]);
         let another = since + Duration::from_secs(200);
-        assert_eq!(told.line(wait(another, 4)), None);
-        let line = told.line(wait(another, 6)).unwrap();
+        assert_eq!(told.line(wait("x", another, 4), None), None);
+        let line = told.line(wait("x", another, 6), None).unwrap();
         assert_eq!(line, "waiting for an answer from x, 6 s");
+    }
+
+    #[test]
+    fn a_call_that_is_repeated_is_told_with_its_reason_and_not_its_tries() {
+        let (mut told, since) = (Told::default(), Instant::now());
+        let told_at = |seconds: &u64| {
+            // Each try waits for an answer, a few seconds at most.
+            let try_since = since + Duration::from_secs(seconds / 3 * 3);
+            told.line(wait("x", try_since, seconds % 3), wait("torn", since, *seconds)).is_some()
+        };
+        assert_eq!((0..60).filter(told_at).collect::<Vec<_>>(), [5, 10, 20, 40]);
+        let (older, newer) = (since + Duration::from_secs(100), since + Duration::from_secs(101));
+        let line = told.line(wait("x", newer, 5), wait("torn", older, 6)).unwrap();
+        assert_eq!(line, "trying again after 6 s: torn");
+        let line = told.line(wait("hung", older, 12), wait("torn", newer, 11)).unwrap();
+        assert_eq!(line, "waiting for an answer from hung, 12 s");
     }
 }

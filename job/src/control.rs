@@ -205,6 +205,28 @@ pub enum ToWorker {
     Drain,
     /// The job is over.
     Finish,
+    /// Credentials to use from now on. The first ones come before the settings.
+    Keys(LentKeys),
+}
+
+/// Credentials that the coordinator lends to its workers.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LentKeys {
+    /// The access key.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: String,
+    /// The token of temporary credentials.
+    pub session_token: Option<String>,
+    /// When they expire, in seconds since 1970. `None` if never.
+    pub expires_at: Option<u64>,
+}
+
+impl std::fmt::Debug for LentKeys {
+    /// Without what is secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LentKeys").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
 }
 
 /// An invalid message.

@@ -1,4 +1,6 @@
-//! What the endpoint of an AWS service says about its region and account.
+//! What the endpoint of an AWS service says about its region and account, and whether it is one at all.
+
+use std::net::Ipv6Addr;
 
 /// The domains of AWS's own endpoints in all partitions (AWS General Reference, "AWS service endpoints").
 const AWS_DOMAINS: [&str; 5] =
@@ -7,6 +9,28 @@ const AWS_DOMAINS: [&str; 5] =
 /// Whether a URL is an AWS endpoint, public or of a VPC.
 pub fn is_aws(url: &str) -> bool {
     labels(url).is_some()
+}
+
+/// Whether a URL is the address of a server: `http://` or `https://`, a host, perhaps a port and a path. The host is a
+/// name of letters, digits, `-`, `_` and `.`, or an address of IPv4, or one of IPv6 in brackets.
+pub fn is_address(url: &str) -> bool {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let Some(rest) = rest.filter(|rest| rest.bytes().all(|byte| byte.is_ascii_graphic())) else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (is_host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let Some((address, port)) = rest.split_once(']') else { return false };
+        (address.parse::<Ipv6Addr>().is_ok(), port)
+    } else {
+        let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        (!host.is_empty() && host.bytes().all(fits), port)
+    };
+    let is_port = |port: &str| {
+        port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    is_host && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
 /// The region in the URL of a DynamoDB endpoint of AWS, such as `https://dynamodb.eu-west-1.amazonaws.com` or
@@ -52,6 +76,44 @@ mod tests {
         ] {
             assert!(is_aws(url), "{url}");
             assert_eq!(dynamodb_region(url), region, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_a_host_and_perhaps_a_port_and_a_path() {
+        for url in [
+            "http://127.0.0.1:8000",
+            "https://dynamodb.eu-west-1.amazonaws.com",
+            "http://my_host/a/b?c",
+            "http://localhost:65535/",
+            "https://[::1]:9000",
+            "http://[fe80::1]",
+        ] {
+            assert!(is_address(url), "{url}");
+        }
+        for url in [
+            "",
+            "localhost:8000",
+            "ftp://x",
+            "http://",
+            "http:///x",
+            "http://:80",
+            "http://a b",
+            "http://a:99999",
+            "http://a:0",
+            "http://a:",
+            "http://a:+1",
+            "http://a:b",
+            "http://a:1:2",
+            "http://[::1",
+            "http://[x]:1",
+            "http://[::1]80",
+            "http://a\n",
+            "http://ü",
+            "http://a%20b",
+            "HTTP://a",
+        ] {
+            assert!(!is_address(url), "{url}");
         }
     }
 

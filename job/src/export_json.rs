@@ -1,12 +1,9 @@
 //! The description of a backup: `_tablehaul/export.json`, beside the manifest.
 
-use serde::{Deserialize, Serialize, de::Error as _};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::JobId,
-    layout::PartName,
-    schema::KeySchema,
-    spec::{Compression, NullSpelling, OutputFormat},
+    ids::JobId, json_error::JsonError, layout::PartName, schema::KeySchema, spec::FileOptions,
     table_settings::TableSettings,
 };
 
@@ -28,14 +25,9 @@ pub struct ExportJson {
     pub finished_at: String,
     /// The keys of the table, by which `verify` and an import check items.
     pub keys: KeySchema,
-    /// The format of the files.
-    #[serde(default, skip_serializing_if = "OutputFormat::is_default")]
-    pub format: OutputFormat,
-    /// How the files are compressed.
-    pub compression: Compression,
-    /// How NULL is spelled in them. Older versions knew only one spelling and did not record it.
-    #[serde(default)]
-    pub null: NullSpelling,
+    /// How the files are written.
+    #[serde(flatten)]
+    pub options: FileOptions,
     /// The settings of the job.
     pub settings: Settings,
     /// The AWS account of the job's credentials; `None` if unknown.
@@ -114,7 +106,10 @@ pub enum ExportJsonError {
     Version(u64),
     /// It is cut off, or not an `export.json`.
     #[error("{0}")]
-    Damaged(#[from] serde_json::Error),
+    Damaged(#[from] JsonError),
+    /// It names a file that another job has written.
+    #[error("{0} is not a file of its job")]
+    OtherJob(PartName),
 }
 
 /// Reads `_tablehaul/export.json`.
@@ -127,15 +122,13 @@ pub fn read(bytes: &[u8]) -> Result<ExportJson, ExportJsonError> {
         version: u64,
     }
     // The version comes first, since another version may have other fields.
-    let Versioned { version } = serde_json::from_slice(bytes)?;
+    let Versioned { version } = serde_json::from_slice(bytes).map_err(JsonError::from)?;
     if version != u64::from(VERSION) {
         return Err(ExportJsonError::Version(version));
     }
-    let export: ExportJson = serde_json::from_slice(bytes)?;
-    match export.files.iter().find(|file| !file.name.is_of(&export.job, export.compression)) {
-        Some(file) => {
-            Err(serde_json::Error::custom(format!("{} is not a file of its job", file.name)).into())
-        }
+    let export: ExportJson = serde_json::from_slice(bytes).map_err(JsonError::from)?;
+    match export.files.iter().find(|file| !file.name.is_of(&export.job, export.options.compression)) {
+        Some(file) => Err(ExportJsonError::OtherJob(file.name.clone())),
         None => Ok(export),
     }
 }
@@ -170,9 +163,10 @@ mod tests {
         };
         let name = "00000000-0000-0000-0000-000000000007_000000";
         assert_eq!(*of(7, name).unwrap().files[0].name, *name);
-        for (job, name) in [(8, name), (7, "../etc/passwd"), (7, &format!("{name}.gz"))] {
-            assert!(matches!(of(job, name), Err(ExportJsonError::Damaged(_))), "{job} {name}");
+        for (job, name) in [(8, name), (7, &format!("{name}.gz"))] {
+            assert!(matches!(of(job, name), Err(ExportJsonError::OtherJob(_))), "{job} {name}");
         }
+        assert!(matches!(of(7, "../etc/passwd"), Err(ExportJsonError::Damaged(_))));
     }
 
     #[test]

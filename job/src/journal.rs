@@ -26,6 +26,8 @@ mod facts;
 
 use serde::{Deserialize, Serialize};
 
+use crate::json_error::JsonError;
+
 pub use facts::{Begin, BeginImport, Checked, Fact, OpenedFile, RejectedLine, Run, Settled, Stopped, Totals};
 
 /// The version of the format written here, and the only one read.
@@ -62,7 +64,7 @@ struct Trailer {
 }
 
 /// Why an object of a journal can't be used.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// Another version of this program wrote it.
     #[error(
@@ -71,7 +73,32 @@ pub enum JournalError {
     Version(u64),
     /// It is cut off or changed.
     #[error("is damaged: {0}")]
-    Damaged(String),
+    Damaged(#[from] Damage),
+}
+
+/// How an object of a journal is damaged.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    /// Its end is missing.
+    #[error("it is cut off")]
+    CutOff,
+    /// Its first line is something else.
+    #[error("it does not begin with a header")]
+    NoHeader(#[source] JsonError),
+    /// Its header is longer than any that is written.
+    #[error("its header is longer than {MAX_HEADER_BYTES} bytes")]
+    LongHeader,
+    /// Its lines are not those that were written.
+    #[error("its checksum does not match its contents")]
+    Checksum,
+    /// A line is no fact.
+    #[error("line {number} is not an entry that this version of tablehaul knows")]
+    Line {
+        /// The number of the line, from 1.
+        number: usize,
+        /// What is wrong with it. The parser's own words may quote keys of items.
+        source: JsonError,
+    },
 }
 
 /// Writes an object, line by line.
@@ -110,7 +137,7 @@ impl Writer {
 /// Fails if the object does not begin with a header.
 pub fn header(bytes: &[u8]) -> Result<Header, JournalError> {
     let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    serde_json::from_slice(line).map_err(|_| JournalError::Damaged("it does not begin with a header".into()))
+    Ok(serde_json::from_slice(line).map_err(|error| Damage::NoHeader(error.into()))?)
 }
 
 /// Reads an object and passes its facts to `take`, one by one.
@@ -128,7 +155,7 @@ pub fn read<E: From<JournalError>>(
             continue;
         }
         let fact = serde_json::from_slice(line)
-            .map_err(|error| JournalError::Damaged(format!("line {}: {error}", index + 2)))?;
+            .map_err(|error| JournalError::from(Damage::Line { number: index + 2, source: error.into() }))?;
         take(&header, fact)?;
     }
     Ok(header)
@@ -140,23 +167,22 @@ fn check(bytes: &[u8]) -> Result<(Header, &[u8]), JournalError> {
     struct Versioned {
         tablehaul_journal: u64,
     }
-    let damaged = |why: &str| JournalError::Damaged(why.to_owned());
-    let first = memchr::memchr(b'\n', bytes).ok_or_else(|| damaged("it is cut off"))?;
+    let first = memchr::memchr(b'\n', bytes).ok_or(Damage::CutOff)?;
     // The version comes first, since another version may have another trailer.
     let Versioned { tablehaul_journal: version } =
-        serde_json::from_slice(&bytes[..first]).map_err(|_| damaged("it does not begin with a header"))?;
+        serde_json::from_slice(&bytes[..first]).map_err(|error| Damage::NoHeader(error.into()))?;
     if version != u64::from(VERSION) {
         return Err(JournalError::Version(version));
     }
     if first >= MAX_HEADER_BYTES {
-        return Err(JournalError::Damaged(format!("its header is longer than {MAX_HEADER_BYTES} bytes")));
+        return Err(Damage::LongHeader.into());
     }
-    let text = bytes.strip_suffix(b"\n").ok_or_else(|| damaged("it is cut off"))?;
-    let last = memchr::memrchr(b'\n', text).ok_or_else(|| damaged("it is cut off"))?;
+    let text = bytes.strip_suffix(b"\n").ok_or(Damage::CutOff)?;
+    let last = memchr::memrchr(b'\n', text).ok_or(Damage::CutOff)?;
     let (body, trailer) = (&bytes[..=last], &text[last + 1..]);
-    let trailer: Trailer = serde_json::from_slice(trailer).map_err(|_| damaged("it is cut off"))?;
+    let trailer: Trailer = serde_json::from_slice(trailer).map_err(|_| Damage::CutOff)?;
     if trailer.crc32c != format!("{:08x}", crc32c::crc32c(body)) {
-        return Err(damaged("its checksum does not match its contents"));
+        return Err(Damage::Checksum.into());
     }
     Ok((header(body)?, &body[first + 1..]))
 }

@@ -11,6 +11,7 @@ pub mod export_json;
 pub mod fingerprint;
 pub mod ids;
 pub mod journal;
+pub mod json_error;
 pub mod layout;
 pub mod manifest;
 pub mod object;

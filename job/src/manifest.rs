@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::json_error::JsonError;
+
 /// The only version that Data Pipeline's importer accepts.
 const VERSION: u64 = 3;
 
@@ -10,7 +12,7 @@ const VERSION: u64 = 3;
 pub enum ManifestError {
     /// It is cut off, or not JSON.
     #[error("the manifest is not complete JSON")]
-    Json(#[from] serde_json::Error),
+    Json(#[from] JsonError),
     /// It has another version.
     #[error("manifest version {0}; only {VERSION} is known")]
     Version(u64),
@@ -47,7 +49,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<String>, ManifestError> {
         version: u64,
         entries: Vec<Entry>,
     }
-    let manifest: Manifest = serde_json::from_slice(bytes)?;
+    let manifest: Manifest = serde_json::from_slice(bytes).map_err(JsonError::from)?;
     if manifest.version != VERSION {
         return Err(ManifestError::Version(manifest.version));
     }

@@ -8,7 +8,7 @@ pub use s3::{S3Settings, S3SettingsError, STORAGE_CLASSES, Sse, Tags, account, k
 
 use crate::{
     capacity::Rate,
-    endpoint::is_aws,
+    endpoint::{is_address, is_aws},
     schema::{IndexKeys, KeySchema},
     target::Target,
     task::TotalSegments,
@@ -170,7 +170,7 @@ pub enum RateSpec {
     Units(Rate),
 }
 
-/// How to reach AWS. It contains no secrets: each node finds its own credentials.
+/// How to reach AWS. It contains no secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AwsAccess {
     /// The table's region. The default is the region that `dynamodb_endpoint` names if it is an AWS endpoint, else the
@@ -192,6 +192,8 @@ pub struct AwsAccess {
     pub account: Option<String>,
     /// Settings for buckets and objects.
     pub s3: S3Settings,
+    /// Whether the coordinator lends its credentials to the workers. Otherwise each node finds its own.
+    pub lent: bool,
 }
 
 impl AwsAccess {
@@ -217,9 +219,38 @@ impl AwsAccess {
 
 /// Why an endpoint is refused; `None` if it is accepted. A password in it would only show up in messages.
 pub fn endpoint_defect(url: &str) -> Option<&'static str> {
-    url.contains('@').then_some(
-        "it contains a user name or a password: remove it; requests are signed with AWS credentials",
-    )
+    if url.contains('@') {
+        return Some(
+            "it contains a user name or a password: remove it; requests are signed with AWS credentials",
+        );
+    }
+    (!is_address(url)).then_some("give an address such as http://127.0.0.1:8000")
+}
+
+/// How part files are written. The names are those of the journal and of `export.json`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FileOptions {
+    /// Their format.
+    #[serde(default, skip_serializing_if = "OutputFormat::is_default")]
+    pub format: OutputFormat,
+    /// How they are compressed.
+    pub compression: Compression,
+    /// How NULL is spelled in them. Older versions knew only one spelling and did not record it.
+    #[serde(default)]
+    pub null: NullSpelling,
+}
+
+/// The options that an export has from its beginning to its end, also when it is resumed. The names are those of the
+/// journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FixedOptions {
+    /// How part files are written.
+    #[serde(flatten)]
+    pub files: FileOptions,
+    /// Strongly consistent reads, at twice the price.
+    pub consistent: bool,
+    /// The number of segments of the Scan.
+    pub segments: TotalSegments,
 }
 
 /// The settings that a worker needs to export segments of a table.
@@ -227,18 +258,10 @@ pub fn endpoint_defect(url: &str) -> Option<&'static str> {
 pub struct ExportSettings {
     /// Table name or ARN.
     pub table: String,
-    /// Strongly consistent reads, at twice the price.
-    pub consistent: bool,
-    /// The number of segments of the Scan.
-    pub total_segments: TotalSegments,
+    /// The options of the export.
+    pub options: FixedOptions,
     /// The folder for part files.
     pub target: Target,
-    /// The format of part files.
-    pub format: OutputFormat,
-    /// How they are compressed.
-    pub compression: Compression,
-    /// How NULL is spelled in them.
-    pub null: NullSpelling,
     /// An upload part is sealed when it has this many bytes after compression.
     pub upload_part_bytes: u64,
     /// A part file is closed when it has this many bytes.
@@ -323,6 +346,8 @@ mod tests {
             let why = access(url).check_endpoints().unwrap_err().to_string();
             assert!(why.starts_with("the address of S3: ") && !why.contains("hunter2"), "{why}");
         }
+        let why = access("http://a b").check_endpoints().unwrap_err().to_string();
+        assert_eq!(why, "the address of S3: give an address such as http://127.0.0.1:8000");
         assert_eq!(access("http://127.0.0.1:9000").check_endpoints(), Ok(()));
         assert_eq!(AwsAccess::default().check_endpoints(), Ok(()));
     }

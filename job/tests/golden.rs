@@ -15,10 +15,13 @@ mod export_json;
 mod facts;
 
 use job::{
-    ids::JobId,
+    control::SealedPart,
+    ids::{Attempt, FileId, JobId, Segment},
     layout::{PartName, part_file},
     schema::{KeyAttribute, KeyKind, KeySchema},
+    spec::{Compression, FileOptions, FixedOptions, NullSpelling, OutputFormat},
     table_settings::{AutoScaling, TableSettings},
+    task::{Position, Step, TotalSegments},
 };
 use serde_json::json;
 
@@ -28,7 +31,7 @@ fn job() -> JobId {
 }
 
 fn part_name(file: u32) -> PartName {
-    part_file(&job(), job::ids::FileId(file), job::spec::Compression::None)
+    part_file(&job(), FileId(file), Compression::None)
 }
 
 fn key(name: &str, kind: KeyKind) -> KeyAttribute {
@@ -37,6 +40,31 @@ fn key(name: &str, kind: KeyKind) -> KeyAttribute {
 
 fn keys() -> KeySchema {
     KeySchema { partition: key("ForumName", KeyKind::S), sort: Some(key("Posted", KeyKind::N)) }
+}
+
+/// The options of an export, none at its default except the format, of which there is one.
+fn options(compression: Compression, null: NullSpelling) -> FixedOptions {
+    let files = FileOptions { format: OutputFormat::EmrLines, compression, null };
+    FixedOptions { files, consistent: true, segments: TotalSegments::try_from(96).unwrap() }
+}
+
+/// A part with this entity tag.
+fn part(etag: &str) -> SealedPart {
+    SealedPart {
+        file: FileId(2),
+        number: 1,
+        etag: etag.into(),
+        crc32c: 0xfeed_c0de,
+        bytes: 5_242_880,
+        items: 678,
+        line_bytes: 9_000_000,
+        last: true,
+    }
+}
+
+/// A step to this position.
+fn step(position: Position) -> Step {
+    Step { segment: Segment(7), attempt: Attempt(2), from_page: 3, to_page: 4, items: 678, position }
 }
 
 fn table_settings() -> TableSettings {

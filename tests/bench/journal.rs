@@ -16,7 +16,7 @@ use job::{
     journal::{self, Begin, Fact, Header, OpenedFile, Run, Writer},
     layout,
     schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::{Compression, NullSpelling, OutputFormat},
+    spec::{Compression, FileOptions, FixedOptions},
     task::{Position, Step, TotalSegments},
 };
 use nix::sys::{
@@ -166,11 +166,11 @@ fn begin(segments: u32) -> anyhow::Result<Begin> {
         arn: None,
         table_id: None,
         keys: KeySchema { partition: KeyAttribute { name: "pk".into(), kind: KeyKind::S }, sort: None },
-        format: OutputFormat::EmrLines,
-        compression: Compression::None,
-        null: NullSpelling::Single,
-        consistent: false,
-        segments: TotalSegments::try_from(segments)?,
+        options: FixedOptions {
+            files: FileOptions::default(),
+            consistent: false,
+            segments: TotalSegments::try_from(segments)?,
+        },
         started_at: "2026-01-01T00:00:00Z".into(),
         expected_items: 0,
         description: serde_json::Value::Null,

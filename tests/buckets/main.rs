@@ -52,6 +52,7 @@ impl Ruled {
                 ("x-amz-storage-class", text("STANDARD_IA")),
                 ("x-amz-tagging", text("team=data&cost%20center=4711")),
             ],
+            ..Policy::default()
         };
         let gate = Gate::start(&s3.endpoint(), policy);
         let table = format!("Forum:items={num_items},item-bytes=2000");

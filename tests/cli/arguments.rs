@@ -41,7 +41,7 @@ fn with_json_a_failure_is_an_object_on_standard_output_too() {
 fn every_failure_of_every_command_is_an_object_if_json_is_wanted() {
     let nowhere = "/nowhere/x";
     let class = "org.apache.hadoop.dynamodb.tools.DynamoDBExport";
-    let server = ["--dynamodb-endpoint", NOWHERE];
+    let (server, at_nowhere) = (["--dynamodb-endpoint", NOWHERE], "-Ddynamodb.endpoint=http://127.0.0.1:1");
     let s3 = ["s3://bucket/x", "--s3-endpoint", NOWHERE];
     for (code, kind, args) in [
         (2, "usage", vec!["export", "Forum", nowhere, "--json=true"]),
@@ -53,7 +53,15 @@ fn every_failure_of_every_command_is_an_object_if_json_is_wanted() {
         (2, "refused", [&["import", nowhere, "Forum", "--json"], &server[..]].concat()),
         (2, "refused", [&["status", "--json"], &s3[..]].concat()),
         (2, "refused", [&["verify", "--json"], &s3[..]].concat()),
-        (1, "refused", vec![class, "-Dtablehaul.json=true", "file:///nowhere/x", "a/b"]),
+        (2, "usage", vec!["export", "x", "--json"]),
+        (2, "usage", vec!["export", "Forum", nowhere, "--json", "--read-units", "abc"]),
+        (2, "usage", vec!["export", "a/b", nowhere, "--json"]),
+        (2, "usage", vec!["import", nowhere, "Forum", "--json", "--write-percent", "0"]),
+        (2, "usage", vec!["status", "gopher://x", "--json"]),
+        (1, "usage", vec![class, "-Dtablehaul.json=true", "file:///nowhere/x", "a/b"]),
+        (1, "usage", vec![class, "-Dtablehaul.json=true", "-Dtablehaul.read-units=abc", "/nowhere", "Forum"]),
+        (1, "refused", vec![class, "-Dtablehaul.json=true", at_nowhere, "file:///nowhere/x", "Forum"]),
+        (255, "usage", vec![class, "-Dtablehaul.json=true", "x"]),
     ] {
         is_an_object(&run(&args), code, kind);
     }
@@ -64,7 +72,7 @@ fn every_failure_of_every_command_is_an_object_if_json_is_wanted() {
         (2, "refused", [&["clean"], &s3[..]].concat()),
         (2, "refused", vec!["man", nowhere]),
         (2, "usage", vec!["completions", "no-shell"]),
-        (1, "refused", vec![class, "-Ddynamodb.endpoint=http://127.0.0.1:1", "file:///nowhere/x", "Forum"]),
+        (1, "refused", vec![class, at_nowhere, "file:///nowhere/x", "Forum"]),
     ] {
         is_an_object(&Tablehaul::new(&args).env("TABLEHAUL_JSON", "true").run(), code, kind);
         let without = Tablehaul::new(&args).env("TABLEHAUL_JSON", "false").run();
@@ -74,11 +82,11 @@ fn every_failure_of_every_command_is_an_object_if_json_is_wanted() {
     assert!(wrong.stdout.contains("\"exit_code\": 255"), "{}", wrong.stdout);
 }
 
-/// A failure of this kind; in the form of the Java tool the object is the last thing on standard output.
+/// A failure of this kind; standard output holds nothing but its object.
 #[track_caller]
 fn is_an_object(finished: &Finished, code: i32, kind: &str) {
-    let object = finished.stdout.find('{').map_or("", |at| &finished.stdout[at..]);
-    let json: Value = serde_json::from_str(object).unwrap_or_else(|why| panic!("{why}: {finished:?}"));
+    let json: Value =
+        serde_json::from_str(&finished.stdout).unwrap_or_else(|why| panic!("{why}: {finished:?}"));
     let error = &json["error"];
     assert_eq!(
         (finished.code, &error["kind"], &error["exit_code"]),
@@ -101,6 +109,24 @@ fn completions_and_manual_pages_name_every_command() {
     }
     let nowhere = format!("{folder}/no/such/folder");
     says(&run(["man", &nowhere]), 2, &["cannot write manual pages to", &nowhere, "create it first"]);
+}
+
+#[test]
+fn an_endpoint_has_a_host_and_a_port_that_can_be() {
+    for wrong in
+        ["localhost:8000", "http://a b", "http://a:99999", "http://a:0", "http://[::1", "ftp://a", "http://"]
+    {
+        for option in ["--dynamodb-endpoint", "--s3-endpoint"] {
+            let finished = run(["status", "s3://bucket/x", option, wrong]);
+            says(&finished, 2, &[option, "give an address such as http://127.0.0.1:8000"]);
+        }
+        // From the variables of AWS it comes later, and also before anything is asked for.
+        let place = Place::new();
+        let export = Tablehaul::new(["export", "Forum"]).arg(place.folder());
+        let finished = export.env("AWS_ENDPOINT_URL_DYNAMODB", wrong).env("AWS_REGION", "us-east-1").run();
+        says(&finished, 2, &["the address of DynamoDB: give an address such as http://127.0.0.1:8000"]);
+        place.is_untouched();
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Servers that answer as no AWS does: what happened, with whom, and what to do is said in one line, in our own words.
 
-use super::{Place, files, says};
+use super::{Place, files, is_wait, says};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -57,8 +57,8 @@ fn is_told(endpoint: &str, said: &str) {
     let import = Tablehaul::new(["import", &folder, "Forum", "--dynamodb-endpoint", endpoint]);
     let status = Tablehaul::new(["status", "s3://bucket/x", "--s3-endpoint", endpoint]);
     for (command, is_dynamodb) in [(export, true), (import, true), (status, false)] {
-        let mut finished = command.run();
-        let line = finished.stderr.lines().filter(|line| !line.starts_with("waiting for an answer"));
+        let mut finished = command.with_intervals("pause=100").run();
+        let line = finished.stderr.lines().filter(|line| !is_wait(line));
         finished.stderr = line.collect::<Vec<_>>().join("\n");
         let action = if is_dynamodb {
             "dynamodb:DescribeTable on table Forum"
@@ -87,7 +87,6 @@ fn an_answer_that_is_none_of_aws_is_told_with_the_server_and_what_to_do() {
         (Canned::start(|_| Answer::new(200, "hello")).endpoint(), "sent a damaged reply"),
         (Canned::start(|_| Answer::new(500, "")).endpoint(), "answers with HTTP status 500"),
     ];
-    // Each takes some seconds of asking again.
     thread::scope(|scope| {
         for (endpoint, said) in &cases {
             scope.spawn(|| is_told(endpoint, said));

@@ -1,6 +1,7 @@
 //! The form of the Java tool: its arguments, its lines on standard output, its exit codes.
 
 use super::{Place, export_json, files, forum, s3, says};
+use serde_json::Value;
 use tests_support::backup;
 use tests_support::command::{Finished, Tablehaul};
 
@@ -45,6 +46,25 @@ fn both_spellings_write_the_four_lines_of_the_java_tool() {
         assert_eq!(warnings(&finished), [""; 0]);
         backup::holds_each_item_once(&place.folder(), 100);
     }
+}
+
+#[test]
+fn with_json_standard_output_holds_one_object_and_nothing_else() {
+    let place = Place::new();
+    let finished = java(&place, &["-Dtablehaul.json=true", "PATH", "Forum"]).run().succeeded();
+    let report: Value = serde_json::from_str(&finished.stdout).expect("one object");
+    assert_eq!((&report["table"], &report["items"]), (&"Forum".into(), &100.into()), "{report}");
+    for line in ["Job started: ", "Job ended: ", "The job took ", "Output path: "] {
+        assert_eq!(finished.stderr.lines().filter(|said| said.starts_with(line)).count(), 1, "{line}");
+    }
+    // It is not empty any more, and by then the job has been announced.
+    let refused = java(&place, &["PATH", "Forum"]).env("TABLEHAUL_JSON", "1").run();
+    let error: Value = serde_json::from_str(&refused.stdout).expect("one object");
+    assert_eq!((refused.code, &error["error"]["kind"]), (Some(1), &"refused".into()), "{error}");
+    let wrong = java(&place, &["PATH"]).env("TABLEHAUL_JSON", "1").run();
+    let error: Value = serde_json::from_str(&wrong.stdout).expect("one object");
+    assert_eq!((wrong.code, &error["error"]["kind"]), (Some(255), &"usage".into()), "{error}");
+    assert!(wrong.stderr.starts_with("usage: tablehaul org.apache."), "{}", wrong.stderr);
 }
 
 /// `java.util.Date.toString`: `dow mon dd hh:mm:ss zzz yyyy`.

@@ -20,6 +20,7 @@ mod planted;
 mod readable;
 mod refused;
 mod regions;
+mod reject_places;
 mod replaced;
 mod running;
 mod settings;
@@ -31,6 +32,7 @@ mod unread;
 mod variables;
 mod waiting;
 mod whole;
+mod written;
 
 use serde_json::Value;
 use std::ffi::OsStr;
@@ -111,6 +113,11 @@ fn says(finished: &Finished, code: i32, parts: &[&str]) {
     assert_eq!(stderr.lines().count(), 1, "one line, not:\n{stderr}");
     assert_eq!(stdout, "");
     ends_saying(finished, code, parts);
+}
+
+/// Whether this line tells what a command waits for. After five seconds there is one.
+fn is_wait(line: &str) -> bool {
+    line.starts_with("waiting for an answer from ") || line.starts_with("trying again after ")
 }
 
 /// The same for a command that had started: only the last line says what went wrong.

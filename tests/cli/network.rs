@@ -1,6 +1,6 @@
 //! Endpoints that do not answer end a command within a bounded time. Requests that fail at first are retried.
 
-use super::{Place, forum, says};
+use super::{Place, forum, is_wait, says};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use tests_support::command::Tablehaul;
@@ -19,8 +19,7 @@ fn soon(command: Tablehaul, parts: &[&str]) {
     let started_at = Instant::now();
     let mut finished = command.run();
     assert!(started_at.elapsed() < LIMIT, "it took {:?}", started_at.elapsed());
-    // After five seconds the command says what it waits for.
-    let is_last_word = |line: &&str| !line.starts_with("waiting for an answer from ");
+    let is_last_word = |line: &&str| !is_wait(line);
     finished.stderr = finished.stderr.lines().filter(is_last_word).collect::<Vec<_>>().join("\n");
     says(&finished, 2, parts);
 }
@@ -70,7 +69,7 @@ fn is_asked_again(action: &str, command: impl Fn(&Place, &Fake) -> Tablehaul) {
         let fake = Fake::start(["--table", "Forum:items=5", "--table", "Sink:sink=1", "--faults", &faults]);
         let place = Place::new();
         BackupWriter::new(5).edc(&place.outer().join("there"));
-        command(&place, &fake).run().succeeded();
+        command(&place, &fake).with_intervals("pause=100").run().succeeded();
         assert_eq!(fake.stats().injected.values().sum::<u64>(), 3, "{action}, {fault}");
     }
 }

@@ -1,11 +1,12 @@
 //! Plans, reports and progress: what a user and a program read of a successful export.
 
 use super::{Place, ends_saying, files, forum, wait_until};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::process::Child;
-use std::time::Duration;
-use tests_support::Fake;
 use tests_support::command::{Finished, Tablehaul, finish};
+use tests_support::process::send;
+use tests_support::{Fake, Heard};
 
 /// The plan of a table of the fake with these settings.
 fn plan(settings: &str, args: &[&str]) -> String {
@@ -156,17 +157,18 @@ fn a_password_in_an_address_is_refused_and_said_nowhere() {
 }
 
 #[test]
-fn without_a_terminal_there_is_a_line_every_ten_seconds() {
+fn without_a_terminal_there_is_a_line_from_time_to_time() {
     let fake = Fake::start(["--table", "Forum:items=100000,rcu=1000"]);
     let place = Place::new();
-    let export = place.export("Forum", &fake.endpoint()).args(["--read-units", "5"]).start();
-    std::thread::sleep(Duration::from_millis(11_500));
-    super::running::send(&export, "INT");
-    let finished = finish(export);
-    let lines: Vec<&str> = finished.stderr.lines().filter(|line| line.starts_with("Forum: ")).collect();
-    assert_eq!(lines.len(), 1, "{}", finished.stderr);
-    tells(lines[0], &[" items, ", " of 5 units/s", " segments, ", " workers, ", "throttles", " left"]);
-    assert_eq!(finished.code, Some(3));
+    let export = place.export("Forum", &fake.endpoint()).args(["--read-units", "5"]);
+    let mut export = Heard::of(export.with_intervals("progress=500").start());
+    let line = export.says(&["Forum: ", " left"]);
+    tells(&line, &[" items, ", " of 5 units/s", " segments, ", " workers, ", "throttles"]);
+    let lines = |heard: &Heard| heard.said().iter().filter(|line| line.starts_with("Forum: ")).count();
+    let so_far = lines(&export);
+    export.wait("another line", |heard| (lines(heard) > so_far).then_some(()));
+    send(export.id(), Signal::SIGINT);
+    assert_eq!(export.finish().code, Some(3));
     place.is_untouched();
 }
 
@@ -176,13 +178,11 @@ fn a_small_budget_shows_its_fractions_and_what_is_waited_for() {
     let place = Place::new();
     let export = place.export("Forum", &fake.endpoint()).args(["--read-units", "0.25", "--workers", "1"]);
     // The one item costs 3 units, which are available after 12 seconds.
-    let export = export.start();
-    std::thread::sleep(Duration::from_millis(11_500));
-    super::running::send(&export, "INT");
-    let finished = finish(export);
-    let line = finished.stderr.lines().find(|line| line.starts_with("Forum: ")).unwrap_or_default();
-    tells(line, &["0 items, ", ", 0 of 0.25 units/s (saving up for a large request), "]);
-    assert_eq!(finished.code, Some(3));
+    let mut export = Heard::of(export.with_intervals("progress=500").start());
+    let saving = ", 0 of 0.25 units/s (saving up for a large request), ";
+    tells(&export.says(&["Forum: ", saving]), &["Forum: 0 items, "]);
+    send(export.id(), Signal::SIGINT);
+    assert_eq!(export.finish().code, Some(3));
 }
 
 #[test]

@@ -45,6 +45,36 @@ fn forge(folder: &Path, change: impl Fn(&mut Value)) {
     }
 }
 
+#[test]
+fn a_part_that_states_more_bytes_of_lines_than_it_has_is_refused_when_the_export_is_resumed() {
+    let (place, fake) = stopped();
+    forge(&place.folder(), |fact| {
+        if let Some(bytes) = fact.pointer_mut("/sealed/part/line_bytes") {
+            *bytes = (bytes.as_u64().expect("a number") + 1).into();
+        }
+    });
+    let before = files(place.outer());
+    let words =
+        ["the journal of", "is not compressed, but states", "restore that object, or use another folder"];
+    says(&place.export("Forum", &fake.endpoint()).run(), 2, &words);
+    says(&Tablehaul::new(["status"]).arg(place.folder()).run(), 2, &words);
+    assert_eq!(files(place.outer()), before, "nothing is touched");
+}
+
+#[test]
+fn a_lock_that_is_no_file_is_refused_with_what_to_do() {
+    let (place, fake) = stopped();
+    let lock = place.folder().join("_tablehaul/lock");
+    let _ = fs::remove_file(&lock);
+    mkfifo(&lock, Mode::S_IRWXU).expect("a FIFO");
+    let folder = place.folder().to_string_lossy().into_owned();
+    let words = ["/_tablehaul/lock: it is a FIFO, not a regular file: move it elsewhere"];
+    says(&Tablehaul::new(["status", &folder]).run(), 2, &words);
+    says(&Tablehaul::new(["clean", "--yes", &folder]).run(), 2, &words);
+    says(&place.export("Forum", &fake.endpoint()).run(), 2, &words);
+    assert!(lock.exists());
+}
+
 /// A forged value, and its fact and field in a journal.
 const FORGED: [(&str, &str, &str); 5] = [
     ("file", "name", "../victim"),

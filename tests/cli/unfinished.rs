@@ -162,11 +162,44 @@ fn clean_removes_an_unfinished_export_and_nothing_else() {
     fs::write(place.folder().join("holiday.jpg"), "x").expect("a file");
     says(&clean(&place).run(), 2, &["unfinished export of table Forum", "will be removed", "give --yes"]);
     let cleaned = clean(&place).arg("--yes").run().succeeded();
-    assert!(cleaned.stderr.contains("removed an unfinished export of table Forum"), "{}", cleaned.stderr);
+    let removed =
+        format!("removed an unfinished export of table Forum from file://{}: ", place.folder().display());
+    assert!(cleaned.stderr.contains(&removed), "{}", cleaned.stderr);
+    assert!(cleaned.stderr.trim_end().ends_with(", stopped by a signal"), "{}", cleaned.stderr);
     assert_eq!(files(place.outer()), ["backup", "backup/holiday.jpg"]);
     says(&clean(&place).arg("--yes").run(), 2, &["holds no unfinished export (holiday.jpg)"]);
     fs::remove_file(place.folder().join("holiday.jpg")).expect("a file");
     clean(&place).arg("--yes").run().succeeded();
+}
+
+#[test]
+fn files_of_others_beside_a_journal_are_named_by_status() {
+    let (place, _fake) = stopped();
+    let folder = place.folder().to_string_lossy().into_owned();
+    let status =
+        |more: &[&str]| Tablehaul::new([&["status", &folder], more].concat()).run().succeeded().stdout;
+    assert!(!status(&[]).contains("beside it") && !status(&["--json"]).contains("foreign"));
+    for name in ["manifest", "_SUCCESS"] {
+        fs::write(place.folder().join(name), "another's").expect("a file");
+    }
+    let said = "; manifest and _SUCCESS beside it, which this job did not write, must be moved elsewhere";
+    assert!(status(&[]).trim_end().ends_with(said), "{}", status(&[]));
+    let json: Value = serde_json::from_str(&status(&["--json"])).expect("JSON");
+    assert_eq!(json["foreign"], serde_json::json!(["manifest", "_SUCCESS"]), "{json}");
+}
+
+#[test]
+fn a_job_that_is_removed_while_another_looks_at_the_folder_leaves_an_empty_one() {
+    let (place, fake) = stopped();
+    let export = place.export("Forum", &fake.endpoint()).args(["--read-units", "40000", "--restart"]);
+    // It has seen the names of a journal that is gone when it goes on.
+    let child = export.env("TABLEHAUL_TEST_STOP", "STOP after list 1").start();
+    let state = format!("/proc/{}/stat", child.id());
+    wait_until("it stands still", || fs::read_to_string(&state).is_ok_and(|stat| stat.contains(") T ")));
+    clean(&place).arg("--yes").run().succeeded();
+    send(&child, "CONT");
+    finish(child).succeeded();
+    holds_each_item_once(&place.folder(), 20000);
 }
 
 #[test]

@@ -86,6 +86,22 @@ fn delayed_lines_appear_as_soon_as_somebody_reads() {
     assert!(said.lines().last().is_some_and(|last| last.contains("stopped by a signal")), "{said}");
 }
 
+/// Waits until a command listens for SIGTERM, or for a moment if it does not have to.
+#[track_caller]
+fn wait_until_caught(child: &Child, must_be: bool) {
+    let since = Instant::now();
+    let is_caught = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.is_some_and(|mask| mask >> (nix::libc::SIGTERM - 1) & 1 == 1)
+    };
+    while !is_caught() && (must_be || since.elapsed() < Duration::from_millis(700)) {
+        assert!(since.elapsed() < Duration::from_mins(1), "it never listens for signals");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn a_signal_ends_what_only_waits_for_its_result_to_be_read() {
     let folder = "/nothing/is/there";
@@ -97,7 +113,8 @@ fn a_signal_ends_what_only_waits_for_its_result_to_be_read() {
     ] {
         let (_reader, stdout, _) = full_pipe();
         let waits = Tablehaul::new(&args).env("AWS_REGION", "us-east-1").stdout(stdout).start();
-        std::thread::sleep(Duration::from_millis(700));
+        // So long that it has come to wait. Whenever the signal comes, the end is the same.
+        wait_until_caught(&waits, args[0] == "status");
         send(&waits, "TERM");
         let ended = ends_within(waits, Duration::from_secs(3));
         // Help and the first line of the Java form are printed before anything listens for signals.

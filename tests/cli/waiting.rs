@@ -1,8 +1,8 @@
 //! Servers and file systems that do not answer: they are named while they are silent, a command gives up before its job
 //! has started, and it ends at a signal whatever hangs.
 
-use super::running::send;
 use super::{Place, ends_saying, files, forum, says, wait_until};
+use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use serde_json::json;
@@ -11,8 +11,13 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
-use tests_support::Fake;
+use tests_support::canned::{Answer, Canned};
 use tests_support::command::{Tablehaul, finish};
+use tests_support::process::send;
+use tests_support::{Fake, Heard};
+
+/// So that what takes a minute takes seconds.
+const SHORT: &str = "tell=1000 give-up=12000";
 
 /// The URL of a server that accepts every connection and says nothing.
 fn silent() -> String {
@@ -25,7 +30,7 @@ fn silent() -> String {
 }
 
 #[test]
-fn a_server_that_accepts_and_never_answers_is_named_and_given_up_after_a_minute() {
+fn a_server_that_accepts_and_never_answers_is_named_and_given_up() {
     let (silent, place) = (silent(), Place::new());
     let to_s3 = ["s3://bucket/x", "--s3-endpoint", &silent];
     let with_table = ["--dynamodb-endpoint", forum()];
@@ -39,34 +44,87 @@ fn a_server_that_accepts_and_never_answers_is_named_and_given_up_after_a_minute(
         (of_s3("clean").arg("--yes"), "s3:ListBucket"),
     ];
     let since = Instant::now();
-    let started: Vec<(Child, &str)> =
-        commands.into_iter().map(|(command, action)| (command.start(), action)).collect();
+    let started: Vec<(Child, &str)> = commands
+        .into_iter()
+        .map(|(command, action)| (command.with_intervals(SHORT).start(), action))
+        .collect();
     for (child, action) in started {
         let finished = finish(child);
-        assert!(since.elapsed() < Duration::from_secs(80), "{action}: {:?}", since.elapsed());
         let waiting = format!("waiting for an answer from {silent} ({action}), ");
         let told = finished.stderr.lines().filter(|line| line.starts_with(&waiting)).count();
-        assert_eq!(told, 4, "after 5, 10, 20 and 40 s: {}", finished.stderr);
-        ends_saying(&finished, 2, &[&format!("no answer from {silent} ({action}) for 6")]);
+        assert!((1..=4).contains(&told), "after 1, 2, 4 and 8 s: {}", finished.stderr);
+        ends_saying(&finished, 2, &[&format!("no answer from {silent} ({action}) for ")]);
     }
-    assert!(since.elapsed() > Duration::from_secs(55), "it is given a minute");
+    assert!(since.elapsed() >= Duration::from_secs(12), "it is given this time");
     place.is_untouched();
+}
+
+/// An S3 whose folders all hold one object of a journal. Its listings or its objects come as `fault` says.
+fn faulty_s3(is_faulty: fn(&str) -> bool, fault: fn(Answer) -> Answer) -> Canned {
+    Canned::start(move |request| {
+        let answer = if request.path.contains("list-type=2") {
+            Answer::new(
+                200,
+                "<ListBucketResult><IsTruncated>false</IsTruncated><Contents>\
+                 <Key>x/_tablehaul/journal/00000001.jsonl</Key><Size>1000</Size></Contents></ListBucketResult>",
+            )
+        } else {
+            Answer::new(200, "x".repeat(1000))
+        };
+        if is_faulty(&request.path) { fault(answer) } else { answer }
+    })
+}
+
+#[test]
+fn replies_that_break_off_or_are_empty_are_told_while_they_are_asked_for_again() {
+    let is_listing = |path: &str| path.contains("list-type=2");
+    let is_object = |path: &str| !path.contains("list-type=2");
+    let torn = faulty_s3(is_object, Answer::torn);
+    let empty = faulty_s3(is_listing, |_| Answer::new(200, ""));
+    let cut =
+        format!("{} closed the connection in the middle of its reply: check the endpoint", torn.endpoint());
+    let damaged = format!("{} sent a damaged reply", empty.endpoint());
+    let with_table = ["--dynamodb-endpoint", forum()];
+    let of_torn = |command: &[&str]| Tablehaul::new(command).args(["--s3-endpoint", &torn.endpoint()]);
+    let commands = [
+        (of_torn(&["status", "s3://bucket/x"]), &cut),
+        (of_torn(&["verify", "s3://bucket/x"]), &cut),
+        (of_torn(&["clean", "s3://bucket/x", "--yes"]), &cut),
+        (of_torn(&["import", "s3://bucket/x", "Forum"]).args(with_table), &cut),
+        (of_torn(&["export", "Forum", "s3://bucket/x"]).args(with_table), &cut),
+        // Others give up an unreadable folder within five seconds.
+        (Tablehaul::new(["verify", "s3://bucket/x", "--s3-endpoint", &empty.endpoint()]), &damaged),
+    ];
+    let started = commands.map(|(command, why)| (command.start(), why));
+    std::thread::sleep(Duration::from_millis(8_500));
+    for (child, _) in &started {
+        send(child, "TERM");
+    }
+    for (child, why) in started {
+        let finished = finish(child);
+        let told: Vec<&str> =
+            finished.stderr.lines().filter(|line| line.starts_with("trying again after ")).collect();
+        assert_eq!(told.len(), 1, "{why}: {}", finished.stderr);
+        assert!(told[0].contains(why.as_str()), "{why}: {}", finished.stderr);
+        for raw in ["streaming error", "end of file", "dispatch failure"] {
+            assert!(!finished.stderr.contains(raw), "{}", finished.stderr);
+        }
+        ends_saying(&finished, 3, &["stopped by a signal"]);
+    }
 }
 
 #[test]
 fn a_stalled_job_names_the_server_that_does_not_answer() {
     let fake = Fake::start(["--table", "Forum:pages=100000"]);
     let place = Place::new();
-    let export = place.export("Forum", &fake.endpoint()).start();
+    let export = place.export("Forum", &fake.endpoint()).with_intervals("progress=500");
+    let mut export = Heard::of(export.start());
     wait_until("it reads", || fake.table_stats("Forum").items > 0);
     fake.faults(json!({"latency_ms": 60_000}));
-    std::thread::sleep(Duration::from_secs(23));
-    send(&export, "TERM");
-    let finished = finish(export);
     let why = format!(" s: no answer from {} (dynamodb:Scan) for ", fake.endpoint());
-    let told = finished.stderr.lines().any(|line| line.contains(", no progress for ") && line.contains(&why));
-    assert!(told, "{why}: {}", finished.stderr);
-    ends_saying(&finished, 3, &["stopped by a signal"]);
+    export.says(&[", no progress for ", &why]);
+    send(export.id(), Signal::SIGTERM);
+    ends_saying(&export.finish(), 3, &["stopped by a signal"]);
 }
 
 /// A FIFO that no process has open at its other end.
@@ -139,16 +197,15 @@ fn a_file_system_that_hangs_keeps_no_command_from_hearing_a_signal() {
             println!("no file system that hangs can be mounted here");
             return;
         };
-        started.push(command.start());
+        started.push(Heard::of(command.with_intervals("tell=1000").start()));
     }
-    std::thread::sleep(Duration::from_secs(7));
-    for (child, args) in started.into_iter().zip(&commands) {
+    let waiting = format!("waiting for an answer from the file system at {}", hung.display());
+    for (mut command, args) in started.into_iter().zip(&commands) {
+        command.says(&[&waiting]);
         let since = Instant::now();
-        send(&child, "TERM");
-        let finished = finish(child);
-        assert!(since.elapsed() < Duration::from_secs(5), "{args:?}: {:?}", since.elapsed());
-        let waiting = format!("waiting for an answer from the file system at {}", hung.display());
-        assert!(finished.stderr.contains(&waiting), "{args:?}: {}", finished.stderr);
+        send(command.id(), Signal::SIGTERM);
+        let finished = command.finish();
+        assert!(since.elapsed() < Duration::from_secs(20), "{args:?}: {:?}", since.elapsed());
         ends_saying(&finished, 3, &["stopped by a signal"]);
     }
     assert_eq!(files(place.outer()), ["hung"]);

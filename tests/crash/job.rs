@@ -53,16 +53,12 @@ pub(crate) struct Exported {
     pub(crate) stderr: String,
 }
 
-/// The variable that kills a coordinator at a call to its store.
-const KILL: &str = "TABLEHAUL_TEST_STOP";
+/// So that progress is journaled as often in S3 as in a folder.
+pub(crate) const OFTEN: &str = "s3-journal=500";
 
-fn at(call: &str) -> String {
-    format!("KILL {call}")
-}
-
-/// With the endpoint and keys of S3.
+/// With the endpoint and keys of S3, and journaled [`OFTEN`].
 fn at_s3(command: Tablehaul, endpoint: &str) -> Tablehaul {
-    let command = command.args(["--s3-endpoint", endpoint]);
+    let command = command.args(["--s3-endpoint", endpoint]).with_intervals(OFTEN);
     command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
 }
 
@@ -85,11 +81,24 @@ impl<'a> Job<'a> {
         Self::begin(fake, num_items, None, args, |command| command.env("TABLEHAUL_WORKER", worker))
     }
 
+    /// Starts an export whose processes something is done to at one point: see [`Tablehaul::with`].
+    #[track_caller]
+    pub(crate) fn start_disturbed(fake: &'a Fake, num_items: u64, args: &str, stop: &str) -> Self {
+        Self::begin(fake, num_items, None, args, |command| command.with(stop))
+    }
+
+    /// Starts an export with shorter intervals: see [`Tablehaul::with_intervals`].
+    #[track_caller]
+    pub(crate) fn start_with_intervals(fake: &'a Fake, num_items: u64, args: &str, intervals: &str) -> Self {
+        Self::begin(fake, num_items, None, args, |command| command.with_intervals(intervals))
+    }
+
     /// Starts an export whose coordinator is killed at a call to its store, such as `after complete 1`, and waits for
-    /// that. Debug builds can do so: see the coordinator's `store/faulty.rs`.
+    /// that.
     #[track_caller]
     pub(crate) fn killed_at(fake: &'a Fake, num_items: u64, args: &str, call: &str) -> Self {
-        let mut job = Self::begin(fake, num_items, None, args, |command| command.env(KILL, at(call)));
+        let mut job =
+            Self::begin(fake, num_items, None, args, |command| command.with(&format!("KILL {call}")));
         job.was_killed(call);
         job
     }
@@ -145,9 +154,15 @@ impl<'a> Job<'a> {
     /// When it ends before that.
     #[track_caller]
     pub(crate) fn wait_until_journaled(&mut self) {
+        self.wait_until_kept(1);
+    }
+
+    /// The same for this share of the work.
+    #[track_caller]
+    pub(crate) fn wait_until_kept(&mut self, percent: u64) {
         let since = Instant::now();
-        while self.status()["percent"].as_u64().is_none_or(|percent| percent == 0) {
-            assert!(since.elapsed() < PATIENCE, "nothing was ever journaled");
+        while self.status()["percent"].as_u64().is_none_or(|kept| kept < percent) {
+            assert!(since.elapsed() < PATIENCE, "{percent} % are never journaled");
             self.assert_runs();
             std::thread::sleep(Duration::from_millis(200));
         }
@@ -156,6 +171,11 @@ impl<'a> Job<'a> {
     /// A command that cleans the folder of this job.
     pub(crate) fn clean(&self) -> Tablehaul {
         self.with_s3(Tablehaul::new(["clean", &self.destination(), "--yes", "--region", "us-east-1"]))
+    }
+
+    /// The same, with S3 reached at another endpoint.
+    pub(crate) fn clean_through(&self, endpoint: &str) -> Tablehaul {
+        at_s3(Tablehaul::new(["clean", &self.destination(), "--yes", "--region", "us-east-1"]), endpoint)
     }
 
     fn destination(&self) -> String {
@@ -184,7 +204,7 @@ impl<'a> Job<'a> {
     #[track_caller]
     pub(crate) fn again_killed_at(&mut self, args: &str, call: &str) {
         assert!(self.child.is_none(), "it still runs");
-        self.child = Some(self.command(args).env(KILL, at(call)).start());
+        self.child = Some(self.command(args).with(&format!("KILL {call}")).start());
         self.was_killed(call);
     }
 

@@ -5,6 +5,7 @@ use crate::completions::FailingS3;
 use crate::job::{Job, slow_fake};
 use crate::lost::{QUICK, uncompleted};
 use std::sync::Arc;
+use tests_support::Fake;
 use tests_support::command::Finished;
 use tests_support::gate::{Gate, Policy, Seen};
 use tests_support::s3::S3;
@@ -62,6 +63,56 @@ fn an_object_that_comes_at_the_last_moment_is_not_written_over_and_clean_leaves_
     job.clean().run().succeeded();
     assert_eq!(s3.objects("last"), [key]);
     assert!(s3.uploads("last").is_empty());
+}
+
+/// An export that was killed when it had completed one part file, and the key of that.
+#[track_caller]
+fn completed_in_part<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> (Job<'a>, String) {
+    let mut job = uncompleted(fake, s3, bucket);
+    let parts = s3.uploads(bucket);
+    job.again_killed_at(QUICK, "after complete 1");
+    let objects = s3.objects(bucket);
+    let key = parts.into_iter().find(|key| objects.contains(key)).expect("a completed file");
+    (job, key)
+}
+
+/// A server that keeps no checksums.
+fn without_checksums(s3: &S3) -> Gate {
+    Gate::start(&s3.endpoint(), Policy { hides_checksums: true, ..Policy::default() })
+}
+
+#[test]
+fn without_checksums_an_object_of_the_same_length_in_place_of_a_completed_file_is_anothers() {
+    let (fake, s3) = (slow_fake(), S3::start());
+    let (mut job, key) = completed_in_part(&fake, &s3, "same");
+    let gate = without_checksums(&s3);
+    let ours = s3.get("same", &key);
+    let mut foreign = ours.clone();
+    *foreign.last_mut().expect("a byte") ^= 1;
+    s3.put("same", &key, foreign.clone());
+    for args in [QUICK.to_owned(), format!("{QUICK} --quiet")] {
+        job.again_through(&gate.endpoint(), &args);
+        let Finished { code, stderr, .. } = job.finish();
+        let words = format!("s3://same/{key} already exists, and this export did not write it: move it");
+        assert!(code != Some(0) && stderr.contains(&words), "{stderr}");
+        assert!(s3.get("same", &key) == foreign, "it is not what it was");
+        assert!(!s3.objects("same").iter().any(|key| key.ends_with("/manifest")), "it looks whole");
+    }
+    job.clean_through(&gate.endpoint()).run().succeeded();
+    assert_eq!(s3.objects("same"), [key.clone()]);
+    assert!(s3.get("same", &key) == foreign && s3.uploads("same").is_empty());
+}
+
+#[test]
+fn without_checksums_a_completed_file_is_known_by_its_bytes() {
+    let (fake, s3) = (slow_fake(), S3::start());
+    let (job, _) = completed_in_part(&fake, &s3, "removed");
+    let gate = without_checksums(&s3);
+    job.clean_through(&gate.endpoint()).run().succeeded();
+    assert!(s3.objects("removed").is_empty() && s3.uploads("removed").is_empty());
+    let (mut job, _) = completed_in_part(&fake, &s3, "taken");
+    job.again_through(&gate.endpoint(), QUICK);
+    job.succeeds();
 }
 
 #[test]

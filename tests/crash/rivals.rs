@@ -1,7 +1,7 @@
 //! Two coordinators on one folder, at once, after a pause, or one of them late: one exports, the other one stops and damages
 //! nothing.
 
-use crate::job::{ITEMS, InS3, Job, fake, slow_fake};
+use crate::job::{ITEMS, InS3, Job, OFTEN, fake, slow_fake};
 use crate::resume::ARGS;
 use nix::sys::signal::Signal::{SIGCONT, SIGSTOP};
 use serde_json::json;
@@ -23,9 +23,10 @@ fn wait_for_journal(job: &Job) {
     }
 }
 
-/// Pauses the first coordinator and starts a second one. When `is_time`, the first one wakes.
+/// Pauses the first coordinator and starts a second one. The first one wakes when `is_time`, by the objects in the
+/// bucket and the process id of the second one.
 #[track_caller]
-fn paused_and_superseded(is_time: impl Fn(&[String]) -> bool) {
+fn paused_and_superseded(is_time: impl Fn(&S3, &[String], u32) -> bool) {
     let (fake, s3) = (slow_fake(), S3::start());
     s3.create_bucket("paused");
     let place = InS3 { s3: &s3, bucket: "paused" };
@@ -35,9 +36,11 @@ fn paused_and_superseded(is_time: impl Fn(&[String]) -> bool) {
     job.wait_until_read(10);
     let first = job.coordinator();
     send(first, SIGSTOP);
-    let second = job.command("--read-units 2000 --workers 2").start();
+    // It waits until the first one has been silent for some time, usually 25 s.
+    let second = job.command("--read-units 2000 --workers 2");
+    let second = second.with_intervals(&format!("{OFTEN} owner=8000")).start();
     let since = Instant::now();
-    while !is_time(&s3.objects("paused")) {
+    while !is_time(&s3, &s3.objects("paused"), second.id()) {
         assert!(since.elapsed() < Duration::from_mins(2), "the second one never gets so far");
         sleep(Duration::from_millis(50));
     }
@@ -53,12 +56,16 @@ fn paused_and_superseded(is_time: impl Fn(&[String]) -> bool) {
 
 #[test]
 fn a_paused_coordinator_on_s3_is_superseded_and_touches_nothing_when_it_wakes() {
-    paused_and_superseded(|objects| objects.iter().filter(|key| key.contains("/journal/")).count() >= 2);
+    paused_and_superseded(|s3, objects, second| {
+        let mut journal = objects.iter().filter(|key| key.contains("/journal/"));
+        let by_second = format!("\"pid\":{second},");
+        journal.any(|key| String::from_utf8_lossy(&s3.get("paused", key)).contains(&by_second))
+    });
 }
 
 #[test]
 fn a_coordinator_that_slept_until_another_had_ended_the_export_touches_nothing_either() {
-    paused_and_superseded(|objects| {
+    paused_and_superseded(|_, objects, _| {
         let is_journaled = objects.iter().any(|key| key.contains("/journal/"));
         objects.iter().any(|key| key.ends_with("/_SUCCESS")) && !is_journaled
     });

@@ -86,7 +86,8 @@ def check_object(one, objects, names):
 class Pipeline:
     """A definition with the values of its parameters and the time that it is scheduled for."""
 
-    def __init__(self, definition, values=(), when=None):
+    def __init__(self, definition, values=(), when=None, pipeline="df-0001"):
+        self.id = pipeline
         if wrong := check(definition):
             raise Wrong("; ".join(wrong))
         self.objects = {one["id"]: one for one in definition["objects"]}
@@ -106,6 +107,8 @@ class Pipeline:
         """The value of what stands between #{ and }, in a field of object `of`."""
         if words in self.values:
             return self.values[words]
+        if words == "@pipelineId":
+            return self.id
         if words == "@scheduledStartTime":
             return self.when.strftime("%Y-%m-%dT%H:%M:%S")
         if formatted := re.fullmatch(r"format\(@(?:scheduled|actual)StartTime,\s*'([^']*)'\)", words):
@@ -138,7 +141,7 @@ class Pipeline:
                 kind = cluster.get(f"{role}InstanceType", cluster["masterInstanceType"])
                 groups.append({"InstanceRole": role.upper(), "InstanceType": kind, "InstanceCount": int(cluster[f"{role}InstanceCount"])})
         return {
-            "Name": f"df-0001_@{cluster['id']}_{self.when:%Y-%m-%dT%H:%M:%S}",
+            "Name": f"{self.id}_@{cluster['id']}_{self.when:%Y-%m-%dT%H:%M:%S}",
             "ReleaseLabel": cluster["releaseLabel"],
             "LogUri": self.evaluate(cluster["pipelineLogUri"], cluster),
             "Instances": {"InstanceGroups": groups, "KeepJobFlowAliveWhenNoSteps": False},

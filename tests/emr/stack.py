@@ -98,7 +98,9 @@ class Stack:
             assert attribute == "Arn", value.value
             return self.arn(name)
         if value.name == "Sub":
-            return re.sub(r"\$\{([^}]+)\}", lambda found: str(self.reference(found[1])), value.value)
+            # ${!x} is ${x} in the result: a variable of IAM.
+            put = lambda found: f"${{{found[1][1:]}}}" if found[1].startswith("!") else str(self.reference(found[1]))
+            return re.sub(r"\$\{([^}]+)\}", put, value.value)
         if value.name == "If":
             condition, yes, no = value.value
             return self.plain(yes if self.condition(condition) else no)

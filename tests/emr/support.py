@@ -95,6 +95,14 @@ def start_s3():
     return server
 
 
+def give_s3(tests):
+    """Gives a class of tests an S3 of its own, with the empty bucket `mybucket`."""
+    tests.s3_server = start_s3()
+    tests.addClassCleanup(tests.s3_server.stop)
+    tests.s3 = client("s3", tests.s3_server.url)
+    tests.s3.create_bucket(Bucket="mybucket")
+
+
 def start_dynamodb(*tables):
     """The project's own stand-in; tables as its --table takes them."""
     return Server([BINARIES / "fake-dynamodb", "--exit-with-stdin", *(f"--table={table}" for table in tables)])

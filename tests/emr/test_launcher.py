@@ -22,10 +22,7 @@ ACTIVE = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
 class Launcher(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.s3_server = support.start_s3()
-        cls.addClassCleanup(cls.s3_server.stop)
-        cls.s3 = support.client("s3", cls.s3_server.url)
-        cls.s3.create_bucket(Bucket="mybucket")
+        support.give_s3(cls)
         slow = "Slow:items=20000,item-bytes=4000,rcu=2000"
         cls.dynamodb = support.start_dynamodb(f"Forum:items={ITEMS}", f"Thread:items={ITEMS}", slow, "Copy:sink=1,wcu=40000")
         cls.addClassCleanup(cls.dynamodb.stop)
@@ -35,6 +32,13 @@ class Launcher(unittest.TestCase):
         cls.sum = support.sum_of(data)
         support.upload(cls.s3_server.url, FOLDER, {f"tablehaul-{support.VERSION}-{support.ARCH}-linux.tar.gz": data})
         support.client("emr", cls.server.url).list_clusters()  # the first call takes a second
+        iam = support.client("iam", cls.server.url)
+        for role, service in [("tablehaul-service", "elasticmapreduce"), ("tablehaul-node", "ec2")]:
+            trust = {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}
+            iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+        for profile in ("tablehaul-node", "empty"):
+            iam.create_instance_profile(InstanceProfileName=profile)
+        iam.add_role_to_instance_profile(InstanceProfileName="tablehaul-node", RoleName="tablehaul-node")
         cls.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TABLEHAUL_"))},
             "AWS_ACCESS_KEY_ID": "testkey",
@@ -44,6 +48,7 @@ class Launcher(unittest.TestCase):
             "AWS_ENDPOINT_URL_EMR": cls.server.url,
             "AWS_ENDPOINT_URL_S3": cls.s3_server.url,
             "AWS_ENDPOINT_URL_DYNAMODB": cls.dynamodb.url,
+            **{f"AWS_ENDPOINT_URL_{name}": cls.server.url for name in ("CLOUDFORMATION", "EC2", "IAM", "PRICING", "STS")},
             "TABLEHAUL_EMR_INSTALL_FROM": FOLDER,
             "TABLEHAUL_EMR_LOGS": "s3://mybucket/logs",
             "TABLEHAUL_EMR_POLL": "1s",
@@ -156,6 +161,9 @@ class Launcher(unittest.TestCase):
         self.until("WAITING")
         self.succeeds("export", "Forum", "s3://mybucket/exports/guest", "--yes", "--cluster-id", cluster)
         self.holds_a_complete_export("s3://mybucket/exports/guest")
+        # Nothing ran on YARN, so tablehaul kept EMR from ending the cluster.
+        folder = next(one["folder"] for one in self.clusters_ever() if one["id"] == cluster)
+        self.assertEqual(len(list(pathlib.Path(folder).glob("i-*/emr/metricscollector/isbusy"))), 1)
         self.assertEqual(emr.describe_cluster(ClusterId=cluster)["Cluster"]["Status"]["State"], "WAITING")
         emr.terminate_job_flows(JobFlowIds=[cluster])
 
@@ -194,6 +202,36 @@ class Launcher(unittest.TestCase):
         # Without a terminal nobody can agree.
         self.fails(2, "give --yes", "export", "Forum", target)
         self.assertEqual(self.calls("RunJobFlow"), 0)
+
+    def test_every_fault_is_told_at_once_before_anything_is_launched(self):
+        wrong = ["--service-role", "nobody", "--node-role", "empty", "--subnet", "subnet-0a1b2c3d", "--security-configuration", "none"]
+        wrong += ["--release", "emr-7.99.0", "--logs", "s3://nobucket/logs"]
+        err = self.fails(2, "", "export", "Nothing", "s3://mybucket/exports/wrong", "--yes", *wrong)
+        said = support.last_line(err)
+        for words in [
+            "table Nothing does not exist",
+            "--release emr-7.99.0: ",
+            "--logs s3://nobucket/logs: there is no such bucket",
+            "--service-role nobody: there is no such role",
+            "--node-role empty: the instance profile has no role",
+            "--subnet subnet-0a1b2c3d: us-east-1 has no such subnet",
+            "--security-configuration none: EMR in us-east-1 has none of this name",
+        ]:
+            self.assertIn(words, said)
+        self.fails(2, "--service-role tablehaul-node: EMR may not assume it", "export", "Forum", "s3://mybucket/exports/wrong", "--yes", "--service-role", "tablehaul-node")
+        self.fails(2, "--node-role nobody: there is no instance profile", "export", "Forum", "s3://mybucket/exports/wrong", "--yes", "--node-role", "nobody")
+        self.assertEqual(self.calls("RunJobFlow"), 0)
+
+    def test_the_plan_says_what_it_costs(self):
+        self.server.ask("/_emr/prices", {"m5.xlarge": [0.192, 0.048]})
+        self.addCleanup(self.server.ask, "/_emr/prices", {})
+        code, _, err = self.run_emr("export", "Forum", "s3://mybucket/exports/priced", "--yes", "--detach", "--nodes", "2")
+        self.assertEqual(code, 0, err)
+        self.assertRegex(err, r"hours       about 0\.4 instance hours of EC2 and EMR: 3 × \(8 min to start \+ [^)]*\); about \$0\.\d\d at the list price of m5\.xlarge")
+        self.until("TERMINATED")
+        _, err = self.succeeds("import", "s3://mybucket/exports/priced", "Copy", "--yes", "--detach")
+        self.assertRegex(err, r"hours       about 0\.1 instance hours of EC2 and EMR: 1 × \(8 min to start \+ [^)]*\); about \$0\.0\d at the list price")
+        self.no_cluster_is_left()
 
     def test_a_refusal_of_emr(self):
         self.faults({"action": "RunJobFlow", "error": "ValidationException", "message": "Invalid InstanceProfile: tablehaul-node."})
@@ -310,6 +348,17 @@ class Launcher(unittest.TestCase):
         self.faults({"cluster": "step", "exit": 3, "stderr": "tablehaul: stopped before its deadline\n"})
         self.fails(3, "stopped before its deadline", "export", "Forum", "s3://mybucket/exports/failed", "--yes")
 
+    def test_a_log_that_has_only_begun_does_not_say_why(self):
+        target = ["export", "Forum", "s3://mybucket/exports/begun", "--yes"]
+        begun = "tablehaul: warning: this is not why\n"
+        self.faults({"cluster": "step", "exit": 3, "begun": begun, "stderr": begun + "tablehaul: stopped before its deadline\n"})
+        self.fails(3, "stopped before its deadline .step s-", *target)
+        # Killed: nothing in its log says why.
+        self.faults({"cluster": "step", "exit": 137, "begun": begun, "stderr": begun + "export Forum\n"})
+        self.fails(1, "export Forum .step s-", *target)
+        self.faults({"cluster": "step", "exit": 137, "stderr": ""})
+        self.fails(1, "ended with exit code 137, but its log does not say why", *target)
+
     def test_there_is_no_capacity(self):
         self.faults({"cluster": "capacity"})
         self.fails(1, "EC2 has no m5.xlarge left", "export", "Forum", "s3://mybucket/exports/capacity", "--yes")
@@ -353,12 +402,33 @@ class Launcher(unittest.TestCase):
             self.assertIn("run.sh", pathlib.Path(f"{place}/new.json").read_text())
         self.fails(2, "cannot be read", "convert", "/nowhere.json")
 
+    def test_setup_creates_the_roles(self):
+        server = support.start_emr("self")
+        self.addCleanup(server.stop)
+        arn = "arn:aws:dynamodb:us-east-1:123456789012:table/Forum"
+        environment = {**self.environment, "AWS_ENDPOINT_URL_CLOUDFORMATION": server.url}
+        with tempfile.TemporaryDirectory() as place:
+            made = ["emr", "setup", "--bucket", "mybucket", "--table-arn", arn, "--template", f"{place}/roles.yaml", "--create", "--yes"]
+            run = lambda: subprocess.run([support.BINARIES / "tablehaul", *made], env=environment, capture_output=True, text=True)
+            done = run()
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("created the stack tablehaul", done.stdout)
+            self.assertNotIn("aws cloudformation deploy", done.stdout)
+            iam = support.client("iam", server.url)
+            self.assertIn("elasticmapreduce.amazonaws.com", json.dumps(iam.get_role(RoleName="tablehaul-service")["Role"]["AssumeRolePolicyDocument"]))
+            self.assertEqual(iam.get_instance_profile(InstanceProfileName="tablehaul-node")["InstanceProfile"]["Roles"][0]["RoleName"], "tablehaul-node")
+            again = run()
+            self.assertEqual(again.returncode, 0, again.stderr)
+            self.assertRegex(again.stdout, "(changed the stack tablehaul|the stack tablehaul is as it shall be)")
+
     def test_setup_and_schedule_print_what_is_to_be_done(self):
         with tempfile.TemporaryDirectory() as place:
             template = f"{place}/roles.yaml"
             arn = "arn:aws:dynamodb:us-east-1:123456789012:table/Forum"
             out, _ = self.succeeds("setup", "--bucket", "mybucket", "--table-arn", arn, "--template", template)
             self.assertIn(f"TableArns={arn}", out)
+            made = ["setup", "--bucket", "mybucket", "--table-arn", arn, "--template", template, "--create"]
+            self.fails(2, "give --yes", *made)
             self.assertEqual(pathlib.Path(template).read_text(), (support.BOOTSTRAP / "roles.yaml").read_text())
             template = f"{place}/schedule.json"
             timed = ["schedule", "--cron", "0 3 * * ? *", "--name", "nightly", "--template", template]

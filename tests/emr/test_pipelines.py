@@ -86,6 +86,17 @@ class Definitions(unittest.TestCase):
                 first = lambda request: [(one["Path"], one["Args"][:2]) for one in scripts(request)]
                 self.assertEqual(first(found), first(wanted), name)
 
+    def test_two_pipelines_with_the_same_logs_and_second_share_no_state(self):
+        converted = [json.loads((CONVERTED / f"import-{generation}.{form}.json").read_text()) for generation in (1, 2) for form in ("bootstrap-action", "step-alone")]
+        for definition in [load("import"), load("import-step-only"), *converted]:
+            given = {"myInputS3Loc": "s3://b/x", "myDDBTableName": "Forum", "myPipelineLogUri": "s3://b/logs"}
+            given |= {"myTablehaulFolder": FOLDER, "myTablehaulSum": "0" * 64}
+            states = set()
+            for pipeline in ("df-1", "df-1", "df-2"):
+                arguments = Pipeline(definition, given, WHEN, pipeline).request()["Steps"][0]["HadoopJarStep"]["Args"]
+                states |= {word for word in arguments if word.startswith("-Dtablehaul.state=")}
+            self.assertEqual(states, {f"-Dtablehaul.state=s3://b/logs/tablehaul-state/{one}/2026-11-28T03:00:00" for one in ("df-1", "df-2")})
+
     def test_expressions_and_commas(self):
         definition = load("export-1")
         fields(definition, "EmrActivity")["step"] = ["a.jar,b\\\\,c, d ", "b.jar,#{output.directoryPath}"]
@@ -102,10 +113,7 @@ class Definitions(unittest.TestCase):
 class Runs(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.s3_server = support.start_s3()
-        cls.addClassCleanup(cls.s3_server.stop)
-        cls.s3 = support.client("s3", cls.s3_server.url)
-        cls.s3.create_bucket(Bucket="mybucket")
+        support.give_s3(cls)
         copies = [f"Copy{number}:sink=1" for number in range(20)]
         cls.dynamodb = support.start_dynamodb(f"Forum:items={ITEMS}", f"Slow:items={ITEMS},item-bytes=4000,rcu=2000", "SlowCopy:sink=1,wcu=4000", *copies)
         cls.addClassCleanup(cls.dynamodb.stop)

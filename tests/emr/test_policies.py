@@ -80,6 +80,7 @@ class Policies(unittest.TestCase):
         cls.folder, name = "s3://mybucket/tablehaul", f"tablehaul-{support.VERSION}-{support.ARCH}-linux.tar.gz"
         cls.bootstrap = [f"{cls.folder}/install.sh", cls.folder, support.VERSION, support.sum_of(data)]
         support.upload(url, cls.folder, {name: data})
+        cls.server.ask("/_emr/prices", {"m5.xlarge": [0.192, 0.048]})
         cls.server.ask("/_emr/enforce", {})
 
     @classmethod
@@ -163,17 +164,49 @@ class Policies(unittest.TestCase):
         self.assertEqual(state, "COMPLETED", stderr)
         self.assertEqual(self.actions(), self.documented("verify`, `status")[0])
 
-    def test_the_launcher_works_with_its_policy_alone(self):
-        keys = self.launcher
+    def launched(self, keys, folder, *more):
+        """Launches an export as a user with these keys."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TABLEHAUL_"))}
-        environment |= {f"AWS_ENDPOINT_URL_{name}": self.server.url for name in ("EMR", "S3", "DYNAMODB", "STS")}
+        environment |= {f"AWS_ENDPOINT_URL_{name}": self.server.url for name in ("EMR", "S3", "DYNAMODB", "STS", "IAM", "EC2", "PRICING")}
         environment |= {"AWS_ACCESS_KEY_ID": keys["aws_access_key_id"], "AWS_SECRET_ACCESS_KEY": keys["aws_secret_access_key"]}
         environment |= {"AWS_REGION": support.REGION, "AWS_EC2_METADATA_DISABLED": "true"}
         place = ["--logs", "s3://mybucket/logs", "--install-from", self.folder, "--poll", "1s", "--yes"]
-        command = [str(support.BINARIES / "tablehaul"), "emr", "export", "Forum", "s3://mybucket/exports/launched", *place]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        command = [str(support.BINARIES / "tablehaul"), "emr", "export", "Forum", folder, *place, *more]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+    def test_the_launcher_works_with_its_policy_alone(self):
+        done = self.launched(self.launcher, "s3://mybucket/exports/launched", "--subnet", self.subnet())
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertNotIn("unchecked", done.stderr)
+        self.assertNotIn("not checked", done.stderr)
+        self.assertIn("at the list price of m5.xlarge", done.stderr)
+        asked = {action for action, _ in self.server.ask("/_emr/checked")}
+        checks = {"iam:GetRole", "iam:GetInstanceProfile", "iam:SimulatePrincipalPolicy", "ec2:DescribeSubnets", "pricing:GetProducts"}
+        self.assertLessEqual(checks, asked)
+
+    def test_a_launcher_that_may_not_ask_launches_all_the_same(self):
+        """What is only for checks is taken away: each is said to be unchecked, and nothing fails."""
+        policy = Stack({"TableArns": TABLE, "Bucket": "mybucket"}).policy("LauncherPolicy")
+        policy["Statement"] = [one for one in policy["Statement"] if not one["Sid"].startswith("Check")]
+        keys = self.user(self.client("iam", self.admin), "blind", policy)
+        done = self.launched(keys, "s3://mybucket/exports/blind", "--subnet", self.subnet())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        said = next(line for line in done.stderr.splitlines() if line.startswith("not checked "))
+        for what in ("the service role (no permission for iam:GetRole)", "the node role (no ", "the subnets (no ", "your own permissions (no ", "the price (no "):
+            self.assertIn(what, said)
+
+    def test_a_launcher_that_lacks_something_hears_it_before_anything_is_launched(self):
+        policy = Stack({"TableArns": TABLE, "Bucket": "mybucket"}).policy("LauncherPolicy")
+        policy["Statement"] = [one for one in policy["Statement"] if one["Sid"] not in ("Launch", "PassNodeRole")]
+        keys = self.user(self.client("iam", self.admin), "poor", policy)
+        done = self.launched(keys, "s3://mybucket/exports/poor")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        said = support.last_line(done.stderr)
+        self.assertIn("you have no permission for elasticmapreduce:RunJobFlow: allow it", said)
+        self.assertIn(f"you have no permission for iam:PassRole on arn:aws:iam::{ACCOUNT}:role/tablehaul-node", said)
+        self.assertNotIn("DescribeCluster", said)
+
+    def subnet(self):
+        return self.client("ec2", self.admin).describe_subnets()["Subnets"][0]["SubnetId"]
 
     def test_a_definition_with_data_pipelines_roles(self):
         roles = {"ServiceRole": "DataPipelineDefaultRole", "JobFlowRole": "DataPipelineDefaultResourceRole"}

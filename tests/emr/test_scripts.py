@@ -27,22 +27,19 @@ def files(text="one"):
 class Scripts(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = support.start_s3()
-        cls.addClassCleanup(cls.server.stop)
-        cls.s3 = support.client("s3", cls.server.url)
-        cls.s3.create_bucket(Bucket="mybucket")
+        support.give_s3(cls)
         cls.metadata = Metadata(support.REGION, "node", lambda: ("testkey", "testsecret", None))
         cls.addClassCleanup(cls.metadata.close)
         cls.data = support.archive(files())
         cls.sum = support.sum_of(cls.data)
         cls.name = f"tablehaul-{support.VERSION}-{support.ARCH}-linux.tar.gz"
-        cls.printed = support.upload(cls.server.url, FOLDER, {cls.name: cls.data})
+        cls.printed = support.upload(cls.s3_server.url, FOLDER, {cls.name: cls.data})
 
     def node(self, leader=True, aws=None):
         folder = tempfile.mkdtemp(prefix="node-")
         os.chmod(folder, 0o755)
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
-        environment = {"AWS_ENDPOINT_URL_S3": self.server.url, "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.metadata.url}
+        environment = {"AWS_ENDPOINT_URL_S3": self.s3_server.url, "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.metadata.url}
         node = Node(folder, leader=leader, tools={"aws": aws or support.aws_tool()}, visible=[support.CACHE / "aws"], environment=environment)
         # As EMR does: scripts are copied to the node first.
         shutil.copy(support.BOOTSTRAP / "install.sh", node.folder / "tmp/install.sh")
@@ -208,7 +205,7 @@ class Scripts(unittest.TestCase):
 
     def test_a_signal_reaches_tablehaul_and_its_exit_code_comes_back(self):
         data = support.archive({"tablehaul": '#!/bin/bash\n[ "$1" != --version ] || exit 0\ntrap "echo bye; exit 3" TERM\ntouch /tmp/up\nwhile :; do /bin/sleep 0.1; done\n', "tablehaul-worker": ""})
-        support.upload(self.server.url, "s3://mybucket/signal", {self.name: data})
+        support.upload(self.s3_server.url, "s3://mybucket/signal", {self.name: data})
         node = self.node()
         self.s3.download_file("mybucket", "signal/run.sh", str(node.folder / "tmp/run.sh"))
         (node.folder / "tmp/run.sh").chmod(0o755)
@@ -246,9 +243,9 @@ class Scripts(unittest.TestCase):
             (FOLDER, "tablehaul.tar.gz", "not named tablehaul-VERSION-ARCH-linux.tar.gz"),
         ]:
             with self.assertRaisesRegex(RuntimeError, words):
-                support.upload(self.server.url, folder, {name: self.data})
+                support.upload(self.s3_server.url, folder, {name: self.data})
         with self.assertRaisesRegex(RuntimeError, "not version"):
-            support.upload(self.server.url, FOLDER, {self.name: self.data, "tablehaul-0.2.0-aarch64-linux.tar.gz": self.data})
+            support.upload(self.s3_server.url, FOLDER, {self.name: self.data, "tablehaul-0.2.0-aarch64-linux.tar.gz": self.data})
 
 
 if __name__ == "__main__":

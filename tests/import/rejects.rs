@@ -12,9 +12,9 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tests_support::BackupWriter;
 use tests_support::backup_writer::{BackupCodec, NativeFormat};
 use tests_support::command::{Tablehaul, finish};
+use tests_support::{BackupWriter, Fake};
 
 const ITEMS: u64 = 3_000;
 
@@ -376,6 +376,15 @@ fn a_link_to_a_file_or_to_nothing_is_followed_and_stays_a_link() {
     assert_eq!((entries(&real).len(), fs::read_dir(outer.path()).unwrap().count()), (3, 2));
 }
 
+#[track_caller]
+fn until_it_writes(fake: &Fake) {
+    let since = Instant::now();
+    while writes(fake).total == 0 {
+        assert!(since.elapsed() < Duration::from_mins(1), "it never writes");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn an_import_that_rejects_nothing_leaves_a_file_only_if_it_ends_well() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
@@ -384,7 +393,7 @@ fn an_import_that_rejects_nothing_leaves_a_file_only_if_it_ends_well() {
     let place = outer.path().join("rejects");
     let args = format!("{} --write-units 1 --workers 1", with_rejects(&place));
     let child = command(&fake, folder.path(), &args).start();
-    std::thread::sleep(Duration::from_secs(2));
+    until_it_writes(&fake);
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
     assert_eq!(finish(child).code, Some(3));
     assert_eq!(fs::read_dir(outer.path()).unwrap().count(), 0, "nothing is left by what was stopped");
@@ -399,11 +408,7 @@ fn a_killed_import_leaves_nothing_of_its_reject_file() {
     let args =
         format!("{} --check first --write-units 1 --workers 1", with_rejects(&outer.path().join("rejects")));
     let mut child = command(&fake, folder.path(), &args).env("TMPDIR", temp.path()).start();
-    let since = Instant::now();
-    while writes(&fake).total == 0 {
-        assert!(since.elapsed() < Duration::from_mins(1), "it never writes");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until_it_writes(&fake);
     child.kill().unwrap();
     child.wait().unwrap();
     for folder in [outer.path(), temp.path()] {
@@ -418,11 +423,7 @@ fn a_reject_file_that_comes_meanwhile_is_not_replaced() {
     let place = outer.path().join("rejects");
     let args = format!("{} --check first --write-units 20 --workers 1", with_rejects(&place));
     let child = command(&fake, folder.path(), &args).start();
-    let since = Instant::now();
-    while writes(&fake).total == 0 {
-        assert!(since.elapsed() < Duration::from_mins(1), "it never writes");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until_it_writes(&fake);
     fs::write(&place, "another's").unwrap();
     let finished = finish(child);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);

@@ -1,6 +1,6 @@
 //! Imports with `--state` resume where they were, whatever ended them.
 
-use crate::run::{command, holds_all, import, refused, report, sink, writes};
+use crate::run::{command, holds_all, import, refused, report, sink};
 use nix::sys::signal::Signal::{self, SIGKILL, SIGTERM};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 use tests_support::command::{Finished, Tablehaul, finish};
+use tests_support::process::send;
 use tests_support::s3::{ACCESS_KEY, S3, SECRET_KEY};
-use tests_support::{BackupWriter, Fake};
+use tests_support::{BackupWriter, Fake, Heard};
 
 const ITEMS: u64 = 40_000;
 
@@ -44,24 +45,24 @@ impl Place {
         command(&self.fake, self.backup.path(), &format!("--state {} {args}", self.state()))
     }
 
-    /// Imports until this share has been written, waits a moment for the journal, and sends a signal.
+    /// Imports until this share has been written and is in the journal, and sends a signal.
     #[track_caller]
     fn end(&self, args: &str, percent: u64, signal: Signal) -> Finished {
-        let mut child = self.command(args).start();
-        let since = Instant::now();
-        while writes(&self.fake).total * 100 < ITEMS * percent {
-            assert!(since.elapsed() < Duration::from_mins(1), "{percent} % are never written");
-            assert!(child.try_wait().unwrap().is_none(), "it has ended: {:?}", finish(child));
-            sleep(Duration::from_millis(5));
-        }
-        sleep(Duration::from_millis(800));
-        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
-        finish(child)
+        let mut import = Heard::of(self.command(args).start());
+        import.wait(&format!("{percent} %"), |_| (self.kept()? >= percent).then_some(()));
+        send(import.id(), signal);
+        import.finish()
     }
 
     fn status(&self) -> Value {
         let told = Tablehaul::new(["status", &self.state(), "--json"]).run().succeeded();
         serde_json::from_str(&told.stdout).unwrap()
+    }
+
+    /// The percentage in the journal, if there is one.
+    fn kept(&self) -> Option<u64> {
+        let told = Tablehaul::new(["status", &self.state(), "--json"]).run();
+        serde_json::from_str::<Value>(&told.stdout).ok()?["percent"].as_u64()
     }
 }
 

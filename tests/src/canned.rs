@@ -57,17 +57,26 @@ pub struct Answer {
     pub headers: Vec<(&'static str, String)>,
     /// Left out of an answer to `HEAD`.
     pub body: String,
+    /// The connection is closed after half of the body.
+    pub is_torn: bool,
 }
 
 impl Answer {
     /// Without headers.
     pub fn new(status: u16, body: impl Into<String>) -> Self {
-        Self { status, headers: Vec::new(), body: body.into() }
+        Self { status, body: body.into(), ..Self::default() }
     }
 
     /// An error as S3 writes it.
     pub fn s3_error(status: u16, code: &str, message: &str) -> Self {
         Self::new(status, format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"))
+    }
+
+    /// Half of this answer, after which the connection is closed.
+    #[must_use]
+    pub fn torn(mut self) -> Self {
+        self.is_torn = true;
+        self
     }
 
     /// With one more header.
@@ -175,18 +184,21 @@ fn serve(
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader, stream)? {
-        let Answer { status, headers, body } = answer(&request);
+        let Answer { status, headers, body, is_torn } = answer(&request);
         let mut head = format!("HTTP/1.1 {status} Answer\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
         head.push_str("\r\n");
         if request.method != "HEAD" {
-            head.push_str(&body);
+            head.push_str(if is_torn { &body[..body.len() / 2] } else { &body });
         }
         lock(noted).push(request);
         let mut stream = stream;
         stream.write_all(head.as_bytes())?;
+        if is_torn {
+            break;
+        }
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::http;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_TYPE, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
@@ -23,6 +23,8 @@ pub struct Policy {
     pub calls: Vec<(&'static str, String)>,
     /// In each request that creates an object.
     pub objects: Vec<(&'static str, String)>,
+    /// Replies name no checksums, as those of servers that keep none.
+    pub hides_checksums: bool,
 }
 
 /// A recorded request.
@@ -193,6 +195,12 @@ impl Guard {
             // They are about the other connection.
             head.headers.remove(CONNECTION);
             head.headers.remove(TRANSFER_ENCODING);
+            if self.policy.hides_checksums {
+                let is_checksum = |name: &HeaderName| name.as_str().starts_with("x-amz-checksum-");
+                let hidden: Vec<HeaderName> =
+                    head.headers.keys().filter(|name| is_checksum(name)).cloned().collect();
+                hidden.iter().for_each(|name| drop(head.headers.remove(name)));
+            }
             Ok(Response::from_parts(head, Full::new(body)))
         };
         let (_, reply) = tokio::join!(connection, exchange);

@@ -12,6 +12,7 @@
 //! - [`mod@installed`]: what `scripts/setup` installs.
 //! - [`hadoop`]: a real cluster: HDFS, YARN, Streaming, history.
 //! - [`command`]: running `tablehaul`.
+//! - [`heard`]: the same, with its messages as they come.
 //! - [`canned`]: a server whose every reply the test decides.
 //! - [`mod@tls`]: TLS in front of a server.
 //! - [`dynamodb`]: talking to any `DynamoDB`, without its client.
@@ -37,6 +38,7 @@ pub mod emr;
 pub mod fake;
 pub mod gate;
 pub mod hadoop;
+pub mod heard;
 pub mod http;
 pub mod installed;
 pub mod items;
@@ -58,6 +60,7 @@ pub use dynamodb::DynamoDb;
 pub use fake::Fake;
 pub use gate::Gate;
 pub use hadoop::Hadoop;
+pub use heard::Heard;
 pub use installed::installed;
 pub use items::{expected_keys, item_index, item_key};
 pub use moto::Moto;

@@ -69,6 +69,15 @@ impl Moto {
         }
     }
 
+    /// Creates a bucket in its S3, which accepts every key.
+    ///
+    /// # Panics
+    /// When it refuses.
+    #[track_caller]
+    pub fn create_bucket(&self, name: &str) {
+        self.s3("PUT", &format!("/{name}"));
+    }
+
     #[track_caller]
     fn s3(&self, method: &str, path: &str) -> String {
         let address = self.endpoint().trim_start_matches("http://").parse().expect("an address");

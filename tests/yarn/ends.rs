@@ -1,7 +1,8 @@
-//! Nothing of a job stays on the cluster, however it ends.
+//! Nothing of a job stays on the cluster, however it ends. Its application succeeds if the job does, and only then: EMR
+//! calls a step complete only if every Hadoop job that it started has succeeded.
 
-use crate::job::{Job, PATIENCE, cluster, fake};
-use nix::sys::signal::Signal::{SIGKILL, SIGTERM};
+use crate::job::{Job, PATIENCE, cluster, cluster_alone, fake};
+use nix::sys::signal::Signal::{SIGINT, SIGKILL, SIGTERM};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tests_support::Hadoop;
@@ -39,20 +40,73 @@ fn a_killed_application_ends_the_job_which_says_so() {
         assert_eq!(finished.code, Some(1), "{}", finished.stderr);
         let last = finished.stderr.lines().last().unwrap_or_default();
         assert!(last.contains(application) && last.contains("was killed"), "{last}");
+        assert_eq!(hadoop.ended(application, PATIENCE)["finalStatus"], "KILLED");
     });
 }
 
 #[test]
-fn a_coordinator_that_is_terminated_kills_the_application() {
+fn the_application_of_a_job_that_fails_does_not_succeed() {
     let (_used, hadoop) = cluster();
-    running(hadoop, |job, application| {
-        let since = Instant::now();
-        job.signal(SIGTERM);
-        assert_eq!(job.end().code, Some(3));
-        assert!(since.elapsed() < Duration::from_secs(6), "{:?}", since.elapsed());
-        no_worker_within(hadoop, application, Duration::from_secs(10));
-        assert_eq!(hadoop.ended(application, PATIENCE)["finalStatus"], "KILLED");
-    });
+    let (fake, num_items) = fake(500, 120);
+    let mut job = Job::export(hadoop, &fake, num_items, ARGS);
+    job.wait_until_read(2);
+    let application = job.application();
+    fake.faults(serde_json::json!({"denied": "Scan"}));
+    let finished = job.end();
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    no_worker_within(hadoop, &application, Duration::from_secs(10));
+    assert_eq!(hadoop.ended(&application, PATIENCE)["finalStatus"], "KILLED");
+}
+
+/// One of these workers takes almost all of a node, so few have a container while the job runs.
+const TOO_MANY: &str = "--workers 10 --worker-memory 3000 --read-percent 100";
+
+#[test]
+fn an_application_with_room_for_few_of_its_workers_succeeds_with_its_job() {
+    let (_alone, hadoop) = cluster_alone();
+    let (fake, num_items) = fake(1000, 4);
+    let mut job = Job::export(hadoop, &fake, num_items, TOO_MANY);
+    let application = job.application();
+    job.succeeds();
+    let ended = hadoop.ended(&application, PATIENCE);
+    assert_eq!(ended["finalStatus"], "SUCCEEDED", "{ended}");
+    let attempts = hadoop.attempts(&application);
+    assert!(attempts.iter().all(|attempt| attempt["state"] == "SUCCEEDED"), "{attempts:?}");
+    assert_eq!(attempts.len(), 10, "{attempts:?}");
+}
+
+#[test]
+fn a_job_that_is_interrupted_while_its_last_workers_wait_for_containers_is_stopped_and_resumes() {
+    let (_alone, hadoop) = cluster_alone();
+    let (fake, num_items) = fake(1000, 4);
+    let mut job = Job::export(hadoop, &fake, num_items, TOO_MANY);
+    let application = job.application();
+    job.says(&["all work is done; waiting for the YARN application to end"]);
+    job.signal(SIGINT);
+    let finished = job.end();
+    assert_eq!(finished.code, Some(3), "{}", finished.stderr);
+    assert_eq!(hadoop.ended(&application, PATIENCE)["finalStatus"], "KILLED");
+    let read = fake.table_stats(crate::job::TABLE).items;
+    let done = job.again(hadoop, ARGS).succeeds();
+    assert!(done.said.iter().any(|line| line.starts_with("resumes     ")), "{:?}", done.said);
+    // Of a table that is exported a few items are looked at before.
+    let again = fake.table_stats(crate::job::TABLE).items - read;
+    assert!(again < 10, "{again} items were read again, though all had been read");
+}
+
+#[test]
+fn a_coordinator_that_is_terminated_or_interrupted_kills_the_application() {
+    let (_used, hadoop) = cluster();
+    for signal in [SIGTERM, SIGINT] {
+        running(hadoop, |job, application| {
+            let since = Instant::now();
+            job.signal(signal);
+            assert_eq!(job.end().code, Some(3));
+            assert!(since.elapsed() < Duration::from_secs(6), "{:?}", since.elapsed());
+            no_worker_within(hadoop, application, Duration::from_secs(10));
+            assert_eq!(hadoop.ended(application, PATIENCE)["finalStatus"], "KILLED");
+        });
+    }
 }
 
 #[test]

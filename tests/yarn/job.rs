@@ -1,20 +1,17 @@
 //! A job of `tablehaul` on a real cluster, what can be done to its processes, and what must hold at its end.
 
 use ::job::layout;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
-use std::process::Child;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
-use std::thread::{JoinHandle, sleep};
-use std::time::{Duration, Instant};
+use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 use tests_support::backup::holds_each_item_once;
-use tests_support::command::{Finished, Tablehaul, finish};
+use tests_support::command::{Finished, Tablehaul};
 use tests_support::hadoop::members::Member;
+use tests_support::process::send;
 use tests_support::s3::S3;
-use tests_support::{Fake, Hadoop};
+use tests_support::{Fake, Hadoop, Heard};
 
 /// The table of the fake that all tests export.
 pub(crate) const TABLE: &str = "Forum";
@@ -97,9 +94,7 @@ pub(crate) struct Job<'a> {
     fake: &'a Fake,
     num_items: u64,
     folder: String,
-    child: Option<Child>,
-    said: Arc<Mutex<Vec<String>>>,
-    listener: Option<JoinHandle<()>>,
+    command: Heard,
 }
 
 /// The result of a successful job.
@@ -118,7 +113,7 @@ impl<'a> Job<'a> {
     /// Runs the same export again, on this or another cluster, after it has ended in any way.
     #[track_caller]
     pub(crate) fn again(mut self, hadoop: &'a Hadoop, args: &str) -> Self {
-        assert!(self.child.is_none(), "it has not ended");
+        assert!(!self.command.is_running(), "it has not ended");
         Self::start(hadoop, self.fake, self.num_items, std::mem::take(&mut self.folder), args)
     }
 
@@ -127,53 +122,51 @@ impl<'a> Job<'a> {
         let command = tablehaul(hadoop, &["export", TABLE, &format!("s3://{BUCKET}/{folder}"), "--json"])
             .args(["--cluster", "yarn", "--dynamodb-endpoint", &fake.endpoint()])
             .args(args.split_whitespace());
-        let mut child = command.start();
-        let said = Arc::new(Mutex::new(Vec::new()));
-        let stderr = child.stderr.take().expect("a pipe");
-        let heard = said.clone();
-        let listener = std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                heard.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-            }
-        });
-        Self { hadoop, fake, num_items, folder, child: Some(child), said, listener: Some(listener) }
+        Self { hadoop, fake, num_items, folder, command: Heard::of(command.start()) }
     }
 
     pub(crate) fn said(&self) -> Vec<String> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.command.said()
     }
 
     /// The application, as the command reports it.
     #[track_caller]
     pub(crate) fn application(&mut self) -> String {
-        self.wait("its application", |job| {
-            let said = job.said();
+        self.command.wait("its application", |heard| {
+            let said = heard.said();
             let line = said.iter().find_map(|line| line.strip_prefix("yarn "))?;
             Some(line.trim().split(',').next()?.to_owned())
         })
+    }
+
+    /// Waits until it says a line with these parts.
+    #[track_caller]
+    pub(crate) fn says(&mut self, parts: &[&str]) {
+        self.command.says(parts);
     }
 
     /// Waits until its journal has more than its first object.
     #[track_caller]
     pub(crate) fn wait_until_journaled(&mut self) {
         let key = format!("{}/{}/{}", self.folder, layout::JOURNAL, layout::journal_object(2));
-        self.wait("its journal", |_| S3_SERVER.objects(BUCKET).contains(&key).then_some(()));
+        self.command.wait("its journal", |_| S3_SERVER.objects(BUCKET).contains(&key).then_some(()));
     }
 
     /// Waits until this share of the table has been read.
     #[track_caller]
     pub(crate) fn wait_until_read(&mut self, percent: u64) {
-        self.wait(&format!("{percent} % to be read"), |job| {
-            (job.fake.table_stats(TABLE).items * 100 >= job.num_items * percent).then_some(())
+        let (fake, num_items) = (self.fake, self.num_items);
+        self.command.wait(&format!("{percent} % to be read"), |_| {
+            (fake.table_stats(TABLE).items * 100 >= num_items * percent).then_some(())
         });
     }
 
     /// Waits until this many workers of the application run. Returns them.
     #[track_caller]
     pub(crate) fn workers(&mut self, at_least: usize) -> Vec<Member> {
-        let application = self.application();
-        self.wait(&format!("{at_least} workers"), |job| {
-            let workers = job.hadoop.workers(&application);
+        let (application, hadoop) = (self.application(), self.hadoop);
+        self.command.wait(&format!("{at_least} workers"), |_| {
+            let workers = hadoop.workers(&application);
             (workers.len() >= at_least).then_some(workers)
         })
     }
@@ -182,42 +175,23 @@ impl<'a> Job<'a> {
     /// when it dies.
     #[track_caller]
     pub(crate) fn reader(&mut self) -> Member {
-        let application = self.application();
-        self.wait("a worker that reads", |job| {
-            let mut workers = job.hadoop.workers(&application).into_iter();
-            workers.find(|worker| worker.is_connected_to(job.fake.address()))
+        let (application, hadoop, fake) = (self.application(), self.hadoop, self.fake);
+        self.command.wait("a worker that reads", |_| {
+            let mut workers = hadoop.workers(&application).into_iter();
+            workers.find(|worker| worker.is_connected_to(fake.address()))
         })
-    }
-
-    #[track_caller]
-    fn wait<T>(&mut self, what: &str, get: impl Fn(&Self) -> Option<T>) -> T {
-        let since = Instant::now();
-        loop {
-            if let Some(found) = get(self) {
-                return found;
-            }
-            let child = self.child.as_mut().expect("it runs until it is finished");
-            let ended = child.try_wait().expect("a child can be waited for");
-            assert!(ended.is_none(), "it ended before {what}: {:?}", self.said());
-            assert!(since.elapsed() < PATIENCE, "waited too long for {what}: {:?}", self.said());
-            sleep(Duration::from_millis(50));
-        }
     }
 
     /// To the coordinator.
     #[track_caller]
     pub(crate) fn signal(&self, signal: Signal) {
-        let id = self.child.as_ref().map(Child::id).and_then(|id| i32::try_from(id).ok());
-        kill(Pid::from_raw(id.expect("it runs")), signal).expect("a process to signal");
+        send(self.command.id(), signal);
     }
 
     /// Waits for its end, whatever it is.
     #[track_caller]
     pub(crate) fn end(&mut self) -> Finished {
-        let mut finished = finish(self.child.take().expect("it is finished once"));
-        self.listener.take().expect("it is joined once").join().expect("a reader of lines");
-        finished.stderr = self.said().join("\n");
-        finished
+        self.command.finish()
     }
 
     /// Waits for its end, which must be a success: every item is in S3 once, and `verify` says so.
@@ -234,14 +208,5 @@ impl<'a> Job<'a> {
         holds_each_item_once(copy.path(), self.num_items);
         assert_eq!(reports[0]["items"], self.num_items, "{reports}");
         Done { report: reports[0].clone(), said: self.said() }
-    }
-}
-
-impl Drop for Job<'_> {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
     }
 }

@@ -5,6 +5,7 @@
 mod ends;
 mod faults;
 mod job;
+mod lent;
 mod refused;
 mod resume;
 mod seen;

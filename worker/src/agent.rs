@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use job::control::{Boot, FromWorker, PROTOCOL, ToWorker, wire};
+use job_aws::{LentCredentials, with_causes};
 use tokio::{sync::mpsc, task::JoinSet};
 use tonic::Streaming;
 
@@ -40,11 +41,16 @@ pub(crate) async fn work(
     cores: Cores,
     way: Way,
 ) -> anyhow::Result<Option<Closing>> {
-    let first = next(&mut inbound).await?;
+    let credentials = LentCredentials::default();
+    let mut first = next(&mut inbound).await?;
+    while let ToWorker::Keys(keys) = first {
+        credentials.put(keys);
+        first = next(&mut inbound).await?;
+    }
     if first == ToWorker::Finish {
         return Ok(None);
     }
-    let mut agent = Agent::start(first, report, cores, way)?;
+    let mut agent = Agent::start(first, report, cores, way, credentials)?;
     agent.serve(&mut inbound).await?;
     Ok(Some(Closing { agent, inbound }))
 }
@@ -107,21 +113,38 @@ struct Agent {
     job: JoinSet<anyhow::Result<()>>,
     /// Sends heartbeats and needs.
     talk: JoinSet<()>,
+    /// What the coordinator lends.
+    credentials: Arc<LentCredentials>,
 }
 
 impl Agent {
-    fn start(first: ToWorker, report: Arc<Report>, cores: Cores, way: Way) -> anyhow::Result<Self> {
+    fn start(
+        first: ToWorker,
+        report: Arc<Report>,
+        cores: Cores,
+        way: Way,
+        credentials: LentCredentials,
+    ) -> anyhow::Result<Self> {
+        let credentials = Arc::new(credentials);
         let limiter = Arc::new(CapacityLimiter::new());
         let mut job = JoinSet::new();
         let inlet = match first {
             ToWorker::Export(settings) => {
                 let (inlet, outlet) = export::inlet();
-                job.spawn(export::run(*settings, limiter.clone(), report.clone(), outlet, cores));
+                job.spawn(export::run(
+                    *settings,
+                    limiter.clone(),
+                    report.clone(),
+                    outlet,
+                    cores,
+                    credentials.clone(),
+                ));
                 Running::Export(inlet)
             }
             ToWorker::Import(settings) => {
                 let (inlet, outlet) = import::inlet();
-                job.spawn(import::run(*settings, limiter.clone(), report.clone(), outlet, cores, way));
+                let by = import::Means { cores, way, credentials: credentials.clone() };
+                job.spawn(import::run(*settings, limiter.clone(), report.clone(), outlet, by));
                 Running::Import(inlet)
             }
             _ => bail!("the coordinator did not send the settings first"),
@@ -131,7 +154,7 @@ impl Agent {
         talk.spawn(async move { beating.beat(|| spending.is_short()).await });
         let (asking, listener) = (limiter.clone(), report.clone());
         talk.spawn(async move { asking.ask(&listener).await });
-        Ok(Self { limiter, report, inlet, job, talk })
+        Ok(Self { limiter, report, inlet, job, talk, credentials })
     }
 
     /// Passes on the coordinator's messages until `Finish`.
@@ -140,6 +163,7 @@ impl Agent {
             tokio::select! {
                 message = next(inbound) => match message? {
                     ToWorker::Finish => return Ok(()),
+                    ToWorker::Keys(keys) => self.credentials.put(keys),
                     ToWorker::Grant { units, page } => self.limiter.grant(units, page),
                     message => self.inlet.take(message)?,
                 },
@@ -149,7 +173,7 @@ impl Agent {
                         Ok(Err(why)) | Err(why) => why,
                     };
                     // The stream stays open: the coordinator decides how the job ends.
-                    self.report.say(FromWorker::Failed(format!("{why:#}"))).await;
+                    self.report.say(FromWorker::Failed(with_causes(&*why))).await;
                 }
             }
         }

@@ -55,10 +55,10 @@ async fn connect(boot: &Boot) -> Result<Channel, WorkerError> {
         .and_then(|endpoint| endpoint.tls_config(tls))
         .with_context(|| format!("coordinator at {}", boot.coordinator))?
         .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEP_ALIVE_EVERY)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .http2_keep_alive_interval(hooks::interval("keep-alive", KEEP_ALIVE_EVERY))
+        .keep_alive_timeout(hooks::interval("keep-alive-limit", KEEP_ALIVE_TIMEOUT))
         .keep_alive_while_idle(true);
-    let give_up_at = Instant::now() + CONNECT_LIMIT;
+    let give_up_at = Instant::now() + hooks::interval("connect-limit", CONNECT_LIMIT);
     loop {
         let limit = CONNECT_TIMEOUT.min(give_up_at.saturating_duration_since(Instant::now()));
         let why = match tokio::time::timeout(limit, endpoint.connect()).await {

@@ -41,7 +41,7 @@ pub(crate) enum WorkerError {
     Unreachable { address: String, why: String },
     #[error("the coordinator refused this worker: {0}")]
     Refused(String),
-    #[error("{0:#}")]
+    #[error("{}", job_aws::with_causes(&**.0))]
     Failed(anyhow::Error),
 }
 

@@ -48,10 +48,10 @@ use format::output::Output;
 use job::{
     ids::{FileId, UploadId},
     layout::PartName,
-    spec::ExportSettings,
+    spec::{ExportSettings, FileOptions},
     task::Lease,
 };
-use job_aws::Retries;
+use job_aws::LentCredentials;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
@@ -112,20 +112,21 @@ pub(crate) async fn run(
     report: Arc<Report>,
     outlet: JobInbox,
     cores: Cores,
+    credentials: Arc<LentCredentials>,
 ) -> anyhow::Result<()> {
-    let clients = job_aws::connect(&settings.aws, Retries::Caller).await?;
+    let clients = job_aws::connect_as_worker(&settings.aws, &credentials).await?;
     let store = Arc::new(store::Store::of(&settings.target, &clients));
     let limits = Limits::of(&settings);
-    let capacity = limits.part_capacity(settings.compression);
+    let FileOptions { format, compression, null } = settings.options.files;
+    let capacity = limits.part_capacity(compression);
     let (parts, sealed) = mpsc::channel(SEALED_PARTS);
     let filler = fill::Filler {
         filling: PartBuilder::new(limits),
-        compression: settings.compression,
+        compression,
         buffers: buffers::Buffers::new(store.max_writing() + 1, capacity),
         parts,
     };
-    let (encoder, inputs) =
-        encode::Encoder::new(cores, Output { format: settings.format, null: settings.null })?;
+    let (encoder, inputs) = encode::Encoder::new(cores, Output { format, null })?;
     let uploader = upload::Uploader { store, report: report.clone(), parts: sealed, files: outlet.files };
     let scanner = scan::Scanner {
         settings: Arc::new(settings),

@@ -42,7 +42,7 @@ use job::{
     spec::{ImportSettings, WriteMode},
     split::SplitLease,
 };
-use job_aws::Retries;
+use job_aws::LentCredentials;
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
@@ -88,18 +88,26 @@ impl JobHandle {
     }
 }
 
+/// What a worker has for its work.
+pub(crate) struct Means {
+    pub(crate) cores: Cores,
+    pub(crate) way: Way,
+    /// What the coordinator lends.
+    pub(crate) credentials: Arc<LentCredentials>,
+}
+
 /// Runs until a stage fails or the future is dropped.
 pub(crate) async fn run(
     mut settings: ImportSettings,
     limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
     outlet: JobInbox,
-    cores: Cores,
-    way: Way,
+    by: Means,
 ) -> anyhow::Result<()> {
+    let Means { cores, way, credentials } = by;
     settings.open_splits = settings.open_splits.min(MAX_OPEN_SPLITS);
     let settings = Arc::new(settings);
-    let clients = job_aws::connect(&settings.aws, Retries::Caller).await?;
+    let clients = job_aws::connect_as_worker(&settings.aws, &credentials).await?;
     let mut stages = JoinSet::new();
     let purpose = if settings.mode == WriteMode::Check {
         Purpose::Check

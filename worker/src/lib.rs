@@ -82,6 +82,9 @@ async fn work(cores: Cores) -> Exit {
         Ok(parent) => parent,
         Err(error) => return complain("", &WorkerError::Failed(error)),
     };
+    if let Some(worker) = boot.worker {
+        hooks::is_worker(worker.0);
+    }
     let name = boot.worker.map_or_else(String::new, |worker| format!(" {worker}"));
     let (report, messages) = Report::new();
     let gone = async {

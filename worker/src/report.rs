@@ -76,6 +76,7 @@ impl Report {
 
     /// Reports that something is durable. The totals go first, so that they are never behind it.
     pub(crate) async fn sealed(&self, sealed: Sealed) {
+        hooks::before("seal").await;
         self.say(FromWorker::Heartbeat(self.stats())).await;
         self.say(FromWorker::Sealed(sealed)).await;
     }

@@ -132,7 +132,7 @@ impl Worker {
     /// Reports the progress to Hadoop until the JVM is gone.
     async fn watch(&self, report: &Report) {
         let (mut pace, mut told_at) = (Pace::default(), Instant::now());
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        let mut ticks = tokio::time::interval(hooks::interval("look", LOOK_EVERY));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for look in (1..=LOOKS_TO_STATUS).cycle() {
             ticks.tick().await;

@@ -43,7 +43,7 @@ fn counted(stderr: &str, name: &str) -> u64 {
 async fn a_task_does_its_share_and_hadoop_counts_all_of_it() {
     let (table, dir) = (serve(Trouble::Throttled).await, tempfile::tempdir().unwrap());
     let mut coordinator = Coordinator::start().await;
-    let mut task = Task::start(&coordinator.boot);
+    let mut task = Task::start_with(&coordinator.boot, "look=100");
     let hello = coordinator.hear().await;
     assert!(matches!(&hello, FromWorker::Hello { worker: None, place, .. } if place == ATTEMPT), "{hello:?}");
     coordinator.tell(ToWorker::Export(Box::new(settings(&table, dir.path())))).await;
@@ -51,11 +51,16 @@ async fn a_task_does_its_share_and_hadoop_counts_all_of_it() {
     coordinator.tell(lease(7, Mark::default())).await;
     coordinator.tell(ToWorker::Drain).await;
     assert!(serve_until_sealed(&mut coordinator).await.sealed.is_some());
-    // Longer than from status to status.
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    task.says(&format!("reporter:status:{ATTEMPT}: 11 items, ")).await;
+    // By then nothing changes any more.
+    let mut last = Stats::default();
+    while last.items < 11 {
+        if let FromWorker::Heartbeat(stats) = coordinator.hear().await {
+            last = stats;
+        }
+    }
     coordinator.tell(ToWorker::Finish).await;
     coordinator.hang_up();
-    let mut last = Stats::default();
     while let Some(said) = coordinator.hear_if_any().await {
         if let FromWorker::Heartbeat(stats) = said {
             last = stats;
@@ -77,7 +82,6 @@ async fn a_task_does_its_share_and_hadoop_counts_all_of_it() {
     }
     let address = coordinator.boot.coordinator.strip_prefix("https://").unwrap();
     assert!(stderr.contains(&format!("reporter:status:{ATTEMPT}: connected to {address}\n")), "{stderr}");
-    assert!(stderr.contains(&format!("reporter:status:{ATTEMPT}: 11 items, ")), "{stderr}");
     assert!(stderr.contains("\ntablehaul-worker: the job is over; 11 items, "), "{stderr}");
     assert!(!stderr.contains(TOKEN) && !stderr.contains("CERTIFICATE"), "{stderr}");
 }
@@ -152,10 +156,9 @@ async fn a_task_ends_with_its_jvm_though_its_standard_input_stays_open() {
     let (_stdin, mut stderr) = (jvm.stdin.take(), jvm.stderr.take().unwrap());
     coordinator.hear().await;
     jvm.kill().await.unwrap();
-    let (mut text, since) = (String::new(), Instant::now());
+    let mut text = String::new();
     // Only the worker still holds the other end.
     tokio::time::timeout(SOON, stderr.read_to_string(&mut text)).await.expect("the worker goes on").unwrap();
-    assert!(since.elapsed() < Duration::from_secs(3), "after {:?}", since.elapsed());
     assert!(text.contains("\ntablehaul-worker: the task's JVM is gone"), "{text}");
 }
 
@@ -166,7 +169,7 @@ async fn a_task_that_is_asked_to_end_says_so_in_time() {
     coordinator.hear().await;
     let pid = task.process.id().unwrap().to_string();
     assert!(Command::new("kill").arg(pid).status().await.unwrap().success());
-    let (status, stderr) = task.ends_within(Duration::from_secs(2)).await;
+    let (status, stderr) = task.ends_within(SOON).await;
     assert_eq!(code(status), exit::FAILED, "{stderr}");
     assert!(stderr.contains("tablehaul-worker: terminated"), "{stderr}");
 }
@@ -189,19 +192,20 @@ async fn a_coordinator_that_refuses_or_hangs_up_is_quoted() {
 }
 
 #[tokio::test]
-async fn a_coordinator_out_of_reach_is_tried_for_twenty_seconds_and_named() {
+async fn a_coordinator_out_of_reach_is_tried_for_a_while_and_named() {
     let coordinator = Coordinator::start().await;
     let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let started_at = Instant::now();
     let unreachable = async |address: String, why: &str| {
         let boot = Boot { coordinator: format!("https://{address}"), ..coordinator.boot.clone() };
-        let (status, stderr) = Task::start(&boot).ends_within(Duration::from_secs(30)).await;
+        let (status, stderr) = Task::start_with(&boot, "connect-limit=3000").ends_within(SOON).await;
         assert_eq!(code(status), exit::UNREACHABLE, "{stderr}");
         let words = format!("cannot reach the coordinator at {address}: {why}");
         assert!(stderr.contains(&words) && stderr.contains("--listen of tablehaul"), "{stderr}");
-        let tried = started_at.elapsed().as_secs();
-        assert!((18..=24).contains(&tried), "for {tried} s");
+        let tried = started_at.elapsed();
+        // It does not wait for an attempt that would begin too late.
+        assert!(tried > Duration::from_secs(2), "for {tried:?}");
     };
     tokio::join!(
         unreachable(closed.to_string(), "Connection refused"),
@@ -209,13 +213,13 @@ async fn a_coordinator_out_of_reach_is_tried_for_twenty_seconds_and_named() {
     );
 }
 
-/// A worker that has said hello through a proxy.
-async fn behind_proxy() -> (Coordinator, Proxy, Task) {
+/// A worker, with these intervals, that has said hello through a proxy.
+async fn behind_proxy(intervals: &str) -> (Coordinator, Proxy, Task) {
     let mut coordinator = Coordinator::start().await;
     let to = coordinator.boot.coordinator.strip_prefix("https://").unwrap().to_owned();
     let proxy = Proxy::start(to).await;
     let boot = Boot { coordinator: format!("https://{}", proxy.address), ..coordinator.boot.clone() };
-    let task = Task::start(&boot);
+    let task = Task::start_with(&boot, intervals);
     coordinator.hear().await;
     (coordinator, proxy, task)
 }
@@ -224,10 +228,11 @@ async fn behind_proxy() -> (Coordinator, Proxy, Task) {
 async fn a_coordinator_that_stands_still_keeps_its_workers_and_one_that_vanished_does_not() {
     let stands_still = async {
         let (table, dir) = (serve(Trouble::None).await, tempfile::tempdir().unwrap());
-        let (mut coordinator, proxy, mut task) = behind_proxy().await;
+        // It asks several times whether the coordinator lives, and would give it up after a minute.
+        let (mut coordinator, proxy, mut task) = behind_proxy("keep-alive=200 keep-alive-limit=60000").await;
         coordinator.tell(ToWorker::Export(Box::new(settings(&table, dir.path())))).await;
         proxy.set(Traffic::Waits);
-        tokio::time::sleep(Duration::from_secs(20)).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
         proxy.set(Traffic::Flows);
         coordinator.tell(lease(4, Mark::default())).await;
         coordinator.tell(ToWorker::Drain).await;
@@ -238,12 +243,12 @@ async fn a_coordinator_that_stands_still_keeps_its_workers_and_one_that_vanished
         assert_eq!(code(status), exit::OVER, "{stderr}");
     };
     let vanished = async {
-        let (_coordinator, proxy, mut task) = behind_proxy().await;
+        let (_coordinator, proxy, mut task) = behind_proxy("keep-alive=500 keep-alive-limit=2000").await;
         proxy.set(Traffic::IsLost);
         let since = Instant::now();
         let (status, stderr) = task.ends_within(Duration::from_secs(30)).await;
         assert_eq!(code(status), exit::FAILED, "{stderr}");
-        assert!(since.elapsed() > Duration::from_secs(20), "after {:?}", since.elapsed());
+        assert!(since.elapsed() >= Duration::from_secs(2), "after {:?}", since.elapsed());
         assert!(stderr.contains("the connection to the coordinator broke: "), "{stderr}");
     };
     tokio::join!(stands_still, vanished);

@@ -3,11 +3,13 @@
 //! ```text
 //! request ── the body of RunJobFlow        launch ── what to do next, by what EMR said
 //!                       └──────→ calls (the SDK) ←──────┘
+//! account ── what is asked before a launch
 //! causes ── what EMR's words mean          convert ── pipelines of AWS Data Pipeline
 //! ```
 //!
 //! The command line and what concerns jobs and folders are in the coordinator.
 
+pub mod account;
 pub mod calls;
 pub mod causes;
 pub mod convert;

@@ -34,7 +34,9 @@ pub(super) struct First {
 /// What to keep of the head of a file. Its first item should have `keys`, if they are given.
 pub(super) fn look(head: Head, keys: Option<&KeySchema>) -> Detected {
     let Head { codec, first, bad } = head;
-    let Some(line) = first else { return Detected { codec, first: None, bad } };
+    let Some(line) = first else {
+        return Detected { codec, first: None, bad: bad.map(|bad| bad.to_string()) };
+    };
     let bad = keys.and_then(|keys| has_keys(&line, keys).err()).map(|why| why.to_string());
     let FirstLine { format, described, is_incremental, .. } = line;
     Detected { codec, first: Some(First { format, described, is_incremental }), bad }

@@ -2,6 +2,9 @@
 
 use std::error::Error;
 
+use job::{export_json::ExportJsonError, json_error::JsonError, layout};
+use tracing::info;
+
 use super::{FILES, SUMMARY};
 
 /// A defect of a manifest, or of a listed file.
@@ -15,11 +18,11 @@ pub(crate) enum Defect {
         defect: Box<Self>,
     },
     #[error("it is cut off; copy it again")]
-    CutOff(#[source] serde_json::Error),
+    CutOff(#[source] JsonError),
     #[error("it is not the manifest of an export")]
-    NoManifest(#[source] serde_json::Error),
+    NoManifest(#[source] JsonError),
     #[error("it is cut off, or not the manifest of an export")]
-    CutOffOrNoManifest(#[source] serde_json::Error),
+    CutOffOrNoManifest(#[source] JsonError),
     #[error("version {0}; only version 3 is known")]
     Version(u64),
     #[error("it lists {}, which is not a file", .0.escape_debug())]
@@ -29,13 +32,13 @@ pub(crate) enum Defect {
     #[error("{folder} holds no backup files{}", inside(.sub_folder.as_deref()))]
     NoFiles { folder: String, sub_folder: Option<String> },
 
-    #[error("it can't be read ({0}): it is damaged")]
-    Unreadable(#[source] serde_json::Error),
-    #[error("line {number} can't be read ({error}): it is damaged")]
+    #[error("it is damaged ({0}); copy it again")]
+    Unreadable(#[source] JsonError),
+    #[error("line {number} is damaged ({error}); copy it again")]
     UnreadableLine {
         number: u64,
         #[source]
-        error: serde_json::Error,
+        error: JsonError,
     },
     #[error("line {number} names {}, which is not a data file of an export", key.escape_debug())]
     NoDataFile { number: u64, key: String },
@@ -93,14 +96,30 @@ impl Defect {
     }
 }
 
+/// Notes in the log where a JSON file can't be read. Messages tell only why.
+pub(crate) fn log_unreadable(file: &str, error: JsonError) {
+    info!(file, line = error.line, byte_of_line = error.column, "a JSON file can't be read");
+}
+
+/// The same for export.json. Returns the error.
+pub(crate) fn unreadable_export(error: ExportJsonError) -> ExportJsonError {
+    if let ExportJsonError::Damaged(error) = &error {
+        log_unreadable(layout::EXPORT_JSON, *error);
+    }
+    error
+}
+
 /// The defect of a file that is not the manifest of the Java tool. `is_told_apart` says whether the message tells what is
 /// cut off from what is something else.
 pub(super) fn of_manifest(error: job::manifest::ManifestError, is_told_apart: bool) -> Defect {
     use job::manifest::ManifestError;
+    if let ManifestError::Json(error) = &error {
+        log_unreadable(layout::MANIFEST, *error);
+    }
     match error {
         ManifestError::Version(version) => Defect::Version(version),
         ManifestError::Json(error) if !is_told_apart => Defect::CutOffOrNoManifest(error),
-        ManifestError::Json(error) if error.is_eof() => Defect::CutOff(error),
+        ManifestError::Json(error) if error.is_cut_off() => Defect::CutOff(error),
         ManifestError::Json(error) => Defect::NoManifest(error),
     }
 }

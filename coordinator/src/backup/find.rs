@@ -11,7 +11,7 @@ use job_aws::{Clients, FaultKind};
 
 use super::{
     Kind, archived,
-    defect::Defect,
+    defect::{Defect, unreadable_export},
     edc,
     folder::{Folder, without_mark},
     named::{NameError, Named},
@@ -222,9 +222,9 @@ fn named(folder: &Folder, export: &Export, listing: Listing) -> Result<Named, Na
             Err(ExportJsonError::Version(version)) => {
                 Err(Defect::ExportVersion { folder: target.to_string(), version }.into())
             }
-            Err(ExportJsonError::Damaged(error)) => {
+            Err(error) => {
                 let file = target.url(layout::EXPORT_JSON);
-                Err(Defect::Damaged { file, source: error.into() }.into())
+                Err(Defect::Damaged { file, source: unreadable_export(error).into() }.into())
             }
         },
     }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use aws_smithy_types::base64;
 use job::{
+    json_error::JsonError,
     object::Object,
     split::{Checksum, InputFormat},
     target::Target,
@@ -15,7 +16,7 @@ use serde::Deserialize;
 pub(super) use super::{FILES, SUMMARY};
 use super::{
     Kind,
-    defect::Defect,
+    defect::{Defect, log_unreadable},
     folder::{object, without_mark},
     named::{NameError, Named, NamedFile, pick},
 };
@@ -60,6 +61,13 @@ fn from_digits(text: &str) -> Option<Vec<u8>> {
     if is_digits { (0..text.len()).step_by(2).map(byte).collect() } else { None }
 }
 
+/// Why a manifest can't be read.
+fn unreadable(name: &str, error: serde_json::Error) -> JsonError {
+    let error = error.into();
+    log_unreadable(name, error);
+    error
+}
+
 /// `manifest-summary.json`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,7 +84,7 @@ pub(super) struct Summary {
 
 impl Summary {
     pub(super) fn read(json: &[u8]) -> Result<Self, Defect> {
-        serde_json::from_slice(json).map_err(Defect::Unreadable)
+        serde_json::from_slice(json).map_err(|error| Defect::Unreadable(unreadable(SUMMARY, error)))
     }
 
     /// Its table and the number of its items, which must be the sum of the files' items.
@@ -147,8 +155,8 @@ impl Files {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let line: FileLine =
-                serde_json::from_slice(line).map_err(|error| Defect::UnreadableLine { number, error })?;
+            let line: FileLine = serde_json::from_slice(line)
+                .map_err(|error| Defect::UnreadableLine { number, error: unreadable(FILES, error) })?;
             let key = || line.data_file_s3_key.clone();
             let Some((_, place, _)) = split_key(&line.data_file_s3_key) else {
                 return Err(Defect::NoDataFile { number, key: key() });

@@ -31,7 +31,7 @@ pub(super) fn name(
     let notes = without_success(folder, &entries).into_iter().collect();
     let names: Vec<&str> = export.files.iter().map(|file| &*file.name).collect();
     let entries = pick(folder, "export.json", &names, entries)?;
-    let is_plain = export.compression == Compression::None;
+    let is_plain = export.options.compression == Compression::None;
     let file = |(file, entry): (&PartFile, Entry)| {
         let at = |defect: Defect| defect.of(folder.url(&file.name));
         if entry.bytes != file.bytes {
@@ -47,7 +47,7 @@ pub(super) fn name(
         keys: Some(export.keys),
         items: Some(export.items),
         notes,
-        format: Some(input_of(export.format)),
+        format: Some(input_of(export.options.format)),
         ..Named::new(Kind::Tablehaul, files)
     })
 }
@@ -71,7 +71,7 @@ fn agrees(folder: &Target, export: &ExportJson, manifest: &[u8], entries: &[Entr
     let is_left_out = |entry: &&Entry| {
         let name = entry.name.parse::<PartName>();
         name.is_ok_and(|name| {
-            name.is_of(&export.job, export.compression) && !recorded.contains(entry.name.as_str())
+            name.is_of(&export.job, export.options.compression) && !recorded.contains(entry.name.as_str())
         })
     };
     match entries.iter().filter(is_left_out).min_by_key(|entry| &entry.name) {

@@ -30,8 +30,8 @@ use cluster::ClusterArgs;
 pub(super) use empty::empty;
 #[cfg(feature = "emr")]
 pub(super) use emr::{
-    ConvertArgs, EmrArgs, EmrCommand, EmrExportArgs, EmrImportArgs, LaunchWishes, ScheduleArgs, ScheduledJob,
-    SetupArgs, SteppedJob, exports, imports,
+    ConvertArgs, EmrArgs, EmrCommand, EmrExportArgs, EmrImportArgs, LaunchOptions, ScheduleArgs,
+    ScheduledJob, SetupArgs, SteppedJob, exports, imports,
 };
 pub(super) use error::ArgumentError;
 pub(super) use folder::{CleanArgs, StatusArgs};
@@ -70,8 +70,8 @@ In place of the Java tool in a Data Pipeline step:
   tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBExport s3://mybucket/exports Forum 0.25
   tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBImport s3://mybucket/exports Forum 0.25
 
-Exit codes: 0 done · 1 failed · 2 refused before anything was written · 3 stopped by a signal or deadline ·
-4 internal error.
+Exit codes: 0 done · 1 failed · 2 refused before anything was written ·
+3 stopped by a signal or deadline · 4 internal error.
 Run the same command again to resume an export that failed or was stopped.
 In the form of the Java tool: 0 done · 1 failed, refused or stopped · 255 wrong arguments.";
 
@@ -79,7 +79,7 @@ In the form of the Java tool: 0 done · 1 failed, refused or stopped · 255 wron
 #[derive(Debug, Parser)]
 #[command(name = "tablehaul", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(super) struct Cli {
-    /// Log what happens to standard error; -vv and -vvv log more. TABLEHAUL_LOG=debug does the same as -vv
+    /// Write a log to standard error; -vv and -vvv log more. TABLEHAUL_LOG=debug is the same as -vv
     #[arg(short, global = true, action = ArgAction::Count)]
     pub(super) verbose: u8,
 
@@ -277,6 +277,7 @@ impl AwsArgs {
             external_id: self.external_id.clone(),
             account: self.account.clone(),
             s3: self.bucket.settings(),
+            lent: false,
         }
     }
 }
@@ -305,7 +306,8 @@ impl ExportArgs {
         let rate =
             Rates { verb: "read", percent: self.read_percent.as_deref(), units: self.read_units.as_deref() };
         let rate = rate.read(matches)?;
-        let (mut aws, cluster) = (self.aws.access(), self.cluster.wishes());
+        let (mut aws, cluster) = (self.aws.access(), self.cluster.options());
+        aws.lent = self.cluster.lends_credentials();
         self.objects.add_to(&mut aws.s3)?;
         let Self { if_complete, restart, deadline, .. } = self;
         let Self { mut names, consistent, segments, workers, compress, null, .. } = self;

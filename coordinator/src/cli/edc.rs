@@ -1,5 +1,6 @@
 //! The command line of the Java tool that Data Pipeline's templates run. It takes the same arguments, prints the same
-//! lines on standard output and has the same exit codes, so that an existing step changes in one place.
+//! lines on standard output and has the same exit codes, so that an existing step changes in one place. If JSON is
+//! wanted, standard output holds nothing else.
 
 mod error;
 mod export;
@@ -24,8 +25,9 @@ use crate::{
     cluster::{self, ClusterOptions},
     commands::{export::Outcome, import::Imported},
     failure::Failure,
+    output,
     progress::Progress,
-    text::{complain, fail, print, print_json},
+    text::{complain, fail, print, print_json, tell},
 };
 use options::Options;
 use spelling::Spelling;
@@ -107,12 +109,17 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Ending::WrongArguments(why)) if output::is_json_wanted() => {
+            tell(class.usage());
+            fail("usage", &why, WRONG_ARGUMENTS);
+            ExitCode::from(WRONG_ARGUMENTS)
+        }
         Err(Ending::WrongArguments(why)) => {
             fail("usage", &why, WRONG_ARGUMENTS);
             print(class.usage());
             ExitCode::from(WRONG_ARGUMENTS)
         }
-        Err(Ending::Failed(why)) => failed("refused", &spelling.respelt(&why)),
+        Err(Ending::Failed(why)) => failed("usage", &spelling.respelt(&why)),
         Err(Ending::Ended(failure)) => failed(failure.kind(), &spelling.respelt(&failure.to_string())),
     }
 }
@@ -141,15 +148,16 @@ fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
             return Ok(());
         }
         Outcome::Exported(reports) => {
-            if show.json {
-                print_json(&reports);
+            let report = reports.into_iter().next();
+            if let Some(report) = report.as_ref().filter(|_| show.json) {
+                print_json(report);
             }
             // The Java tool cannot write to the root of a bucket. tablehaul writes to a folder there, and prints that.
-            let report = reports.into_iter().next().filter(|_| request.destination.is_bucket_root());
+            let report = report.filter(|_| request.destination.is_bucket_root());
             report.map_or_else(|| hadoop_path(&positional[0]), |report| report.destination)
         }
     };
-    print(&format!("Output path: {path}"));
+    say(&format!("Output path: {path}"));
     Ok(())
 }
 
@@ -168,6 +176,15 @@ fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
     Ok(())
 }
 
+/// Prints a line of the Java tool.
+fn say(line: &str) {
+    if output::is_json_wanted() {
+        output::line(line);
+    } else {
+        print(line);
+    }
+}
+
 /// Progress that spells options as this form does.
 fn progress(spelling: &Arc<Spelling>, show: Show) -> Progress {
     let spelling = spelling.clone();
@@ -183,11 +200,11 @@ fn timed<T>(options: &Options, show: Show, job: impl FnOnce() -> Result<T, Failu
         return job().map_err(Ending::Ended);
     }
     let started = Timestamp::now();
-    print(&format!("Job started: {}", java_date(started)));
+    say(&format!("Job started: {}", java_date(started)));
     let outcome = job().map_err(Ending::Ended)?;
     let ended = Timestamp::now();
-    print(&format!("Job ended: {}", java_date(ended)));
-    print(&format!("The job took {} seconds.", ended.duration_since(started).as_secs()));
+    say(&format!("Job ended: {}", java_date(ended)));
+    say(&format!("The job took {} seconds.", ended.duration_since(started).as_secs()));
     Ok(outcome)
 }
 
@@ -222,13 +239,13 @@ impl<'a> Positional<'a> {
 }
 
 /// Refuses a path without a scheme if the Java tool would take it for one in HDFS.
-fn checked_place(path: &str, options: &Options, wishes: &ClusterOptions) -> Result<(), Ending> {
+fn checked_place(path: &str, options: &Options, cluster: &ClusterOptions) -> Result<(), Ending> {
     if typed(path) != Ok(Typed::Path) {
         return Ok(());
     }
     let default_fs = match options.default_fs() {
         Some(uri) => Ok(Some(uri.to_owned()).filter(|uri| !uri.starts_with("file:"))),
-        None => cluster::default_file_system(wishes.hadoop_conf.as_deref()),
+        None => cluster::default_file_system(cluster.hadoop_conf.as_deref()),
     };
     let why = match default_fs {
         Ok(None) => return Ok(()),

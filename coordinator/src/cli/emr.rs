@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::{
     SHUTDOWN, THREADS,
-    args::{EmrArgs, EmrCommand, EmrExportArgs, EmrImportArgs, LaunchWishes, SteppedJob, exports, imports},
+    args::{EmrArgs, EmrCommand, EmrExportArgs, EmrImportArgs, LaunchOptions, SteppedJob, exports, imports},
     ask, crash, signals, tell_all,
 };
 use crate::{
@@ -53,9 +53,18 @@ pub(super) fn run(args: EmrArgs, matches: &ArgMatches) -> Result<ExitCode, Failu
             output::line(&said);
             Ok(ExitCode::SUCCESS)
         }
-        EmrCommand::Setup(args) => templates::setup(&args),
-        EmrCommand::Schedule(args) => templates::schedule(args, matches),
-        EmrCommand::Convert(args) => convert::convert(&args),
+        EmrCommand::Setup(args) => {
+            signals::watch()?;
+            templates::setup(&args)
+        }
+        EmrCommand::Schedule(args) => {
+            signals::watch()?;
+            templates::schedule(args, matches)
+        }
+        EmrCommand::Convert(args) => {
+            signals::watch()?;
+            convert::convert(&args)
+        }
     }
 }
 
@@ -78,7 +87,7 @@ struct Wanted {
     job: JobRequest,
     own: AwsAccess,
     cluster: ClusterOptions,
-    wishes: LaunchWishes,
+    how: LaunchOptions,
     show: super::Show,
 }
 
@@ -87,60 +96,60 @@ fn export(args: EmrExportArgs, matches: &ArgMatches) -> Result<ExitCode, Failure
 }
 
 fn wanted_export(args: EmrExportArgs, matches: &ArgMatches) -> Result<Wanted, Failure> {
-    let (cluster, wishes) = args.launch.read().map_err(Failure::Refused)?;
+    let (cluster, how) = args.launch.read().map_err(Failure::Usage)?;
     let (own, show) = (args.job.own_access(), args.job.show());
     let request = args.job.request(matches).map_err(super::refused)?;
-    Ok(Wanted { job: JobRequest::Export(Box::new(request)), own, cluster, wishes, show })
+    Ok(Wanted { job: JobRequest::Export(Box::new(request)), own, cluster, how, show })
 }
 
 fn import(args: EmrImportArgs, matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let (cluster, wishes) = args.launch.read().map_err(Failure::Refused)?;
+    let (cluster, how) = args.launch.read().map_err(Failure::Usage)?;
     let (own, show) = (args.job.own_access(), args.job.show());
     let request = args.job.request(matches).map_err(super::refused)?;
-    launch(Wanted { job: JobRequest::Import(Box::new(request)), own, cluster, wishes, show }, matches)
+    launch(Wanted { job: JobRequest::Import(Box::new(request)), own, cluster, how, show }, matches)
 }
 
 impl Wanted {
     /// The launch in this region.
     fn request(self, matches: &ArgMatches, region: &str) -> Result<LaunchRequest, Failure> {
-        let Self { mut job, cluster, wishes, show, .. } = self;
-        let nodes = if wishes.guest_of.is_some() { 0 } else { cluster.nodes };
+        let Self { mut job, cluster, how, show, .. } = self;
+        let nodes = if how.guest_of.is_some() { 0 } else { cluster.nodes };
         let steps = match &mut job {
             JobRequest::Export(request) => exports(request, matches, region, nodes),
             JobRequest::Import(request) => imports(request, matches, (region, nodes, &cluster.logs)),
         };
-        let steps = steps.map_err(Failure::Refused)?.into_iter();
+        let steps = steps.map_err(Failure::Usage)?.into_iter();
         Ok(LaunchRequest {
             job,
             steps: steps.map(|SteppedJob { job, state }| Stepped { job, state }).collect(),
             cluster,
-            guest_of: wishes.guest_of,
-            detach: wishes.detach,
-            poll: wishes.poll,
-            log_wait: wishes.log_wait,
+            guest_of: how.guest_of,
+            detach: how.detach,
+            poll: how.poll,
+            log_wait: how.log_wait,
             quiet: show.quiet,
         })
     }
 
     /// Whether nobody has to be asked to know the request.
     fn known_region(&self) -> Option<String> {
-        self.own.region.clone().filter(|_| self.wishes.has_sums)
+        self.own.region.clone().filter(|_| self.how.has_sums)
     }
 }
 
 fn launch(wanted: Wanted, matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    if wanted.wishes.print {
+    if wanted.how.print {
         return print_request(wanted, matches);
     }
     let (access, json, dry_run) = (wanted.own.clone(), wanted.show.json, wanted.show.dry_run);
-    let (yes, quiet) = (wanted.wishes.yes, wanted.show.quiet);
+    let (yes, quiet) = (wanted.how.yes, wanted.show.quiet);
     if dry_run {
-        return Err(Failure::Refused(
+        return Err(Failure::Usage(
             "--dry-run has no effect here: --print shows the request, and the plan comes before the question"
                 .into(),
         ));
     }
-    if !yes && !wanted.wishes.print && !std::io::stdin().is_terminal() {
+    if !yes && !wanted.how.print && !std::io::stdin().is_terminal() {
         return Err(Failure::Refused(
             "a launch costs money and there is no terminal to ask at: give --yes to confirm, or --print"
                 .into(),
@@ -162,7 +171,7 @@ fn launch(wanted: Wanted, matches: &ArgMatches) -> Result<ExitCode, Failure> {
 }
 
 async fn with_package(mut wanted: Wanted, clients: &Clients) -> Result<Wanted, Failure> {
-    if !wanted.wishes.has_sums {
+    if !wanted.how.has_sums {
         wanted.cluster.package = command::package(clients, &wanted.cluster.package.folder).await?;
     }
     Ok(wanted)

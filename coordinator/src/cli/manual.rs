@@ -1,21 +1,19 @@
-//! Writes the manual pages. They may be written by root to a folder that others can write to, so nothing is opened that
-//! is there already: each page is a new file, which then takes the place of a regular file or of none.
+//! Writes the manual pages, all or none. Nothing is opened that is there already: each page is a new file, which then
+//! takes the place of a regular file or of none.
 
 use std::{
     fmt::Display,
-    fs::{self, Permissions},
-    io::{self, Write},
-    os::unix::fs::{FileTypeExt, PermissionsExt},
-    path::Path,
+    fs, io,
+    os::unix::fs::FileTypeExt,
+    path::{Path, PathBuf},
 };
 
 use clap::Command;
 use clap_mangen::Man;
 
-use crate::failure::Failure;
+use super::whole_file::WholeFile;
+use crate::{failure::Failure, text::no_file_in};
 
-/// The prefix of a page that is not in its place yet.
-const PREFIX: &str = ".tablehaul-man-";
 /// Anyone may read a page, as far as the umask permits.
 const MODE: u32 = 0o644;
 
@@ -47,8 +45,26 @@ pub(super) fn write(command: Command, folder: &Path) -> Result<(), Failure> {
     let pages = pages(command).map_err(|error| Failure::Failed(cannot(&error)))?;
     let names = pages.iter().map(|(name, _)| name.as_str());
     check(folder, names).map_err(|why| Failure::Refused(cannot(&why)))?;
-    for (name, page) in &pages {
-        put(folder, name, page).map_err(|error| Failure::Failed(cannot(&error)))?;
+    let none = |error: &io::Error| cannot(&no_file_in(folder, error, "name another folder"));
+    let whole = pages.iter().map(|(name, page)| WholeFile::write(folder.join(name), page, MODE));
+    let whole: Vec<_> = whole.collect::<io::Result<_>>().map_err(|error| Failure::Refused(none(&error)))?;
+    put(whole).map_err(|error| Failure::Failed(none(&error)))
+}
+
+/// Puts the pages in their places. If one can't be, removes those that replaced nothing.
+fn put(pages: Vec<WholeFile>) -> io::Result<()> {
+    let mut new: Vec<PathBuf> = Vec::new();
+    for page in pages {
+        let path = page.path().to_owned();
+        let is_new = fs::symlink_metadata(&path).is_err();
+        if let Err(error) = page.put() {
+            // What can't be removed is a whole page.
+            new.iter().for_each(|path| drop(fs::remove_file(path)));
+            return Err(error);
+        }
+        if is_new {
+            new.push(path);
+        }
     }
     Ok(())
 }
@@ -100,19 +116,11 @@ fn check<'a>(folder: &Path, mut names: impl Iterator<Item = &'a str>) -> Result<
     })
 }
 
-/// Makes a new file and gives it the name. A link that came there meanwhile is replaced, not followed.
-fn put(folder: &Path, name: &str, page: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::Builder::new();
-    let mut file = file.prefix(PREFIX).permissions(Permissions::from_mode(MODE)).tempfile_in(folder)?;
-    file.write_all(page)?;
-    file.persist(folder.join(name)).map(drop).map_err(|error| error.error)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use nix::{sys::stat::Mode, unistd::mkfifo};
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     fn names(folder: &Path) -> Vec<String> {
         let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
@@ -168,8 +176,20 @@ mod tests {
     fn a_link_that_is_planted_after_the_check_is_replaced_and_not_followed() {
         let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         symlink(outside.path().join("new"), folder.path().join("haul.1")).unwrap();
-        put(folder.path(), "haul.1", b"page").unwrap();
+        WholeFile::write(folder.path().join("haul.1"), b"page", MODE).unwrap().put().unwrap();
         assert_eq!(fs::read(folder.path().join("haul.1")).unwrap(), b"page");
         assert_eq!(names(outside.path()), [""; 0]);
+    }
+
+    #[test]
+    fn if_one_page_finds_no_place_none_is_left_that_replaced_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let pages = ["haul-back.1", "haul-there.1", "haul.1"];
+        let pages = pages.map(|name| WholeFile::write(at(name), b"page", MODE).unwrap());
+        // Nothing can be renamed over a folder.
+        fs::create_dir(at("haul.1")).unwrap();
+        put(pages.into()).unwrap_err();
+        assert_eq!(names(folder.path()), ["haul.1"]);
     }
 }

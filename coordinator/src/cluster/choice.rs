@@ -14,6 +14,7 @@ use tokio::process::Command;
 
 use super::{
     Cluster, ClusterKind, ClusterOptions, WorkerSlots,
+    busy::Busy,
     local::{LocalCluster, cores},
     yarn::{Site, YarnCluster},
 };
@@ -25,14 +26,17 @@ const VERSION_LIMIT: Duration = Duration::from_secs(10);
 /// The cluster of a command.
 pub(crate) struct ClusterChoice {
     worker: PathBuf,
-    wishes: ClusterOptions,
+    options: ClusterOptions,
     listen: SocketAddr,
     on: On,
 }
 
 enum On {
-    /// With the reason.
-    ThisMachine(String),
+    /// With the reason, and what keeps a cluster of EMR from ending meanwhile.
+    ThisMachine {
+        why: String,
+        _busy: Option<Busy>,
+    },
     Yarn(Arc<Site>),
 }
 
@@ -42,32 +46,32 @@ impl ClusterChoice {
     /// # Errors
     /// Fails if the requested cluster cannot be used.
     pub(crate) async fn choose(
-        wishes: &ClusterOptions,
+        options: &ClusterOptions,
         worker: PathBuf,
         files: &Target,
     ) -> Result<Self, Failure> {
         let refused = |why: &dyn Display| Failure::Refused(format!("--cluster yarn: {why}"));
         let is_folder = matches!(files, Target::File { .. });
-        let found = match wishes.kind {
+        let found = match options.kind {
             ClusterKind::Local => Err("as asked".to_owned()),
             ClusterKind::Yarn if is_folder => Err(refused(&format!(
                 "{files} is on this machine, so workers on other machines cannot reach it: use S3, or \
                  --cluster local"
             )))?,
-            ClusterKind::Yarn => Ok(Site::find(wishes).await.map_err(|error| refused(&error))?),
+            ClusterKind::Yarn => Ok(Site::find(options).await.map_err(|error| refused(&error))?),
             ClusterKind::Auto if is_folder => {
                 Err("a folder on this machine needs workers on this machine".to_owned())
             }
-            ClusterKind::Auto => Site::find(wishes).await.map_err(|error| error.to_string()),
+            ClusterKind::Auto => Site::find(options).await.map_err(|error| error.to_string()),
         };
         let on = match found {
             Ok(site) => On::Yarn(Arc::new(site)),
-            Err(why) => On::ThisMachine(why),
+            Err(why) => On::ThisMachine { why, _busy: Busy::begin() },
         };
         let local = || SocketAddr::from((IpAddr::from(Ipv4Addr::LOCALHOST), 0));
-        let listen = match (wishes.listen, &on) {
+        let listen = match (options.listen, &on) {
             (Some(address), _) => address,
-            (None, On::ThisMachine(_)) => local(),
+            (None, On::ThisMachine { .. }) => local(),
             (None, On::Yarn(site)) => {
                 site.own_address().map_err(|error| Failure::Refused(error.to_string()))?
             }
@@ -78,13 +82,13 @@ impl ClusterChoice {
         if let On::Yarn(_) = &on {
             same_version(&worker).await?;
         }
-        Ok(Self { worker, wishes: wishes.clone(), listen, on })
+        Ok(Self { worker, options: options.clone(), listen, on })
     }
 
     /// The cluster and the reason for the choice, for the plan.
     pub(crate) fn text(&self) -> String {
         match &self.on {
-            On::ThisMachine(why) => format!("local ({why})"),
+            On::ThisMachine { why, .. } => format!("local ({why})"),
             On::Yarn(site) => site.text(),
         }
     }
@@ -94,9 +98,9 @@ impl ClusterChoice {
     /// # Errors
     /// Fails if it will never be able to run a single one.
     pub(crate) async fn worker_slots(&self) -> Result<WorkerSlots, Failure> {
-        let most = self.wishes.most_workers.unwrap_or(u32::MAX);
+        let most = self.options.most_workers.unwrap_or(u32::MAX);
         let room = match &self.on {
-            On::ThisMachine(_) => WorkerSlots { workers: cores(), is_shared: false },
+            On::ThisMachine { .. } => WorkerSlots { workers: cores(), is_shared: false },
             On::Yarn(site) => {
                 let slots = site.worker_slots().await;
                 slots.map_err(|error| Failure::Refused(error.to_string()))?
@@ -113,7 +117,7 @@ impl ClusterChoice {
     /// The cluster for one job. `name` is the job's name for people. Lines about its workers go to `note`.
     pub(crate) fn cluster(&self, name: String, note: Arc<dyn Fn(String) + Send + Sync>) -> Box<dyn Cluster> {
         match &self.on {
-            On::ThisMachine(_) => Box::new(LocalCluster::new(self.worker.clone(), note)),
+            On::ThisMachine { .. } => Box::new(LocalCluster::new(self.worker.clone(), note)),
             On::Yarn(site) => Box::new(YarnCluster::new(site.clone(), self.worker.clone(), name, note)),
         }
     }

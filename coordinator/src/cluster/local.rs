@@ -6,7 +6,7 @@ use std::{
     pin::pin,
     process::{ExitStatus, Stdio},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -30,6 +30,8 @@ use tokio::{
 const END_LIMIT: Duration = Duration::from_secs(3);
 /// How long a worker whose stream has ended may take to end by itself. Its exit status tells more than being killed.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+/// The most characters of a worker's last line that are repeated in the message about its end.
+const MAX_LINE: usize = 300;
 
 /// The worker binary: `TABLEHAUL_WORKER`, or else the one beside this binary.
 pub(crate) fn worker_binary() -> Result<PathBuf, Failure> {
@@ -138,7 +140,7 @@ impl Cluster for LocalCluster {
         self.kill.remove(&worker).is_some_and(|kill| kill.send(()).is_ok())
     }
 
-    async fn stop(mut self: Box<Self>, ending: Shutdown) {
+    async fn stop(&mut self, ending: Shutdown) {
         if ending == Shutdown::Graceful && tokio::time::timeout(END_LIMIT, self.all_ended()).await.is_ok() {
             return;
         }
@@ -164,13 +166,17 @@ async fn watch(
         return Some(ended.map_or_else(|_| format!("could not be given its job: {error}"), how));
     }
     let stderr = child.stderr.take();
+    let last_line = Mutex::new(None);
     let read = async {
         if let Some(stderr) = stderr {
             let mut stderr = BufReader::new(stderr);
             while let Some(line) = next_line(&mut stderr).await {
                 match line.strip_prefix(LOG_MARK) {
                     Some(line) => output::log(line),
-                    None => note(line),
+                    None => {
+                        *last_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut(&line));
+                        note(line);
+                    }
                 }
             }
         }
@@ -194,14 +200,25 @@ async fn watch(
         ended
     };
     let (mut read, mut ended) = (pin!(read), pin!(ended));
-    tokio::select! {
+    let how = tokio::select! {
         ended = &mut ended => {
             // A process that the worker started may keep standard error open.
             let _ = tokio::time::timeout(LAST_WORDS, read).await;
             ended
         }
         () = &mut read => ended.await,
+    };
+    let said = last_line.lock().unwrap_or_else(PoisonError::into_inner).take();
+    how.map(|how| said.map_or_else(|| how.clone(), |said| format!("{how}; its last line: {said}")))
+}
+
+/// A line that fits into another one.
+fn cut(line: &str) -> String {
+    let mut cut: String = line.chars().take(MAX_LINE).collect();
+    if line.chars().nth(MAX_LINE).is_some() {
+        cut.push('…');
     }
+    cut
 }
 
 fn how(ended: std::io::Result<ExitStatus>) -> String {
@@ -211,7 +228,7 @@ fn how(ended: std::io::Result<ExitStatus>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{os::unix::fs::PermissionsExt, sync::Mutex};
+    use std::os::unix::fs::PermissionsExt;
 
     /// A worker that never stops talking.
     const WORKER: &str = "#!/bin/sh\nread boot; while :; do echo word >&2; done\n";
@@ -234,7 +251,7 @@ mod tests {
         }
         // No other task runs from here until the cluster is asked to stop.
         let before = said.lock().unwrap().len();
-        Box::new(cluster).stop(Shutdown::Kill).await;
+        cluster.stop(Shutdown::Kill).await;
         assert_eq!(said.lock().unwrap().len(), before);
     }
 }

@@ -22,7 +22,7 @@ use engine::schedule::WorkerSupply;
 use job::{control::Boot, ids::WorkerId};
 use tokio::{
     process::Command,
-    sync::{mpsc, oneshot},
+    sync::{mpsc, watch as signal},
     task::JoinSet,
 };
 use tracing::info;
@@ -52,7 +52,7 @@ pub(crate) struct YarnCluster {
 
 struct Running {
     happened: mpsc::Receiver<ClusterEvent>,
-    end: oneshot::Sender<Shutdown>,
+    end: signal::Sender<Option<Shutdown>>,
     watch: JoinSet<()>,
 }
 
@@ -115,6 +115,8 @@ impl Cluster for YarnCluster {
             credentials: secret.path().to_owned(),
             worker: self.binary.canonicalize().unwrap_or_else(|_| self.binary.clone()),
             worker_mb: u64::from(self.site.worker_mib),
+            usual_master_mb: self.site.conf.master_mb(),
+            master_property: self.site.conf.master_property(),
             input,
             output: format!("{folder}/out"),
         };
@@ -122,7 +124,7 @@ impl Cluster for YarnCluster {
         let client = client.map_err(|error| failed(&format!("{}: {error}", self.site.hadoop.display())))?;
         info!(tag, workers, jar = %self.site.jar.display(), "the job is being submitted by `hadoop jar`");
         let (happening, happened) = mpsc::channel(1);
-        let (end, ended) = oneshot::channel();
+        let (end, ended) = signal::channel(None);
         let watch = Watch {
             site: self.site.clone(),
             note: self.note.clone(),
@@ -157,10 +159,9 @@ impl Cluster for YarnCluster {
         }
     }
 
-    async fn stop(mut self: Box<Self>, ending: Shutdown) {
-        if let Some(Running { end, mut watch, .. }) = self.running.take() {
-            // The watch may just have ended by itself.
-            let _ = end.send(ending);
+    async fn stop(&mut self, ending: Shutdown) {
+        if let Some(Running { end, watch, .. }) = &mut self.running {
+            end.send_replace(Some(ending));
             watch.join_next().await;
         }
     }

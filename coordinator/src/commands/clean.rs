@@ -88,7 +88,7 @@ async fn remove(
         // The items that the import has written stay in the table.
         State::Import(_) => "Its journal".to_owned(),
     };
-    let what = journaled.text();
+    let (what, progress_made) = (journaled.text(), journaled.progress_text());
     let question = format!("{} holds {what}. {files} will be removed", store.display());
     // Waits on a blocking thread, because the user may take long to answer.
     let agreed = tokio::task::spawn_blocking(move || agree(&question)).await;
@@ -99,7 +99,9 @@ async fn remove(
         progress.note(&format!("note        {} was not removed: this job did not write it", store.url(name)));
     }
     store.tidy().await;
-    Ok(format!("removed {what} from {}", store.display()))
+    let (kind, table) = (journaled.state.kind(), journaled.state.table().escape_debug());
+    let folder = store.display();
+    Ok(format!("removed an unfinished {kind} of table {table} from {folder}: {progress_made}"))
 }
 
 /// Removes what the coordinator of a complete export has left if it died just before the end, unless it may still be

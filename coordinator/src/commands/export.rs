@@ -257,12 +257,8 @@ fn settings(prepared: &Prepared, clients: &Clients, begin: &Begin) -> ExportSett
     let plan = &prepared.plan;
     ExportSettings {
         table: prepared.table.clone(),
-        consistent: begin.consistent,
-        total_segments: begin.segments,
+        options: begin.options,
         target: prepared.target.clone(),
-        format: begin.format,
-        compression: begin.compression,
-        null: begin.null,
         upload_part_bytes: plan.upload_part_bytes,
         part_file_bytes: plan.part_file_bytes,
         mean_item_bytes: prepared.facts.mean_item_bytes(),

@@ -2,15 +2,16 @@
 
 use std::{fmt, time::Duration};
 
-use engine::replay::Journaled;
+use engine::replay::{Journaled, State};
 use job::{spec::AwsAccess, target::Target, visible::Line};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    commit::{self, Marks},
     failure::Failure,
     folder_contents::{FolderContents, foreign_text},
-    journal::{self, OWNER_TIMEOUT, OwnerStatus},
+    journal::{self, OwnerStatus},
     store::Store,
     text,
     waits::unless_silent,
@@ -114,6 +115,9 @@ pub(crate) struct Unfinished {
     pub why: Option<String>,
     /// Why it can't be seen from here whether the job runs, if so.
     pub unseen: Option<String>,
+    /// Names in the folder under which this job will put its marks, but which it has not written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<&'static str>,
 }
 
 /// Looks at a folder.
@@ -198,11 +202,12 @@ async fn unfinished(store: &Store, journaled: &Journaled) -> Result<FolderState,
         last_word_seconds_ago: age.map(|age| age.as_secs()),
         why: journaled.stopped.clone(),
         unseen: None,
+        foreign: foreign_marks(store, journaled).await?,
     };
     let lives = match journal::life(store, journaled).await? {
         OwnerStatus::Alive => true,
         OwnerStatus::Gone | OwnerStatus::Killed => false,
-        OwnerStatus::LastSeen(_) => age.is_none_or(|age| age < OWNER_TIMEOUT),
+        OwnerStatus::LastSeen(_) => age.is_none_or(|age| age < journal::owner_timeout()),
         OwnerStatus::Unseen(why) => {
             unfinished.unseen = Some(why);
             return Ok(FolderState::Unfinished(unfinished));
@@ -213,6 +218,27 @@ async fn unfinished(store: &Store, journaled: &Journaled) -> Result<FolderState,
         (false, Some(_)) => FolderState::Stopped(unfinished),
         (false, None) => FolderState::Interrupted(unfinished),
     })
+}
+
+/// The marks beside a journal that its job has not written.
+async fn foreign_marks(store: &Store, journaled: &Journaled) -> Result<Vec<&'static str>, Failure> {
+    let refused = |fault| Failure::refused(&fault);
+    if let State::Import(_) = journaled.state {
+        return Ok(Vec::new());
+    }
+    let marks = Marks::journaled(store, journaled);
+    let found = commit::in_the_way(store, marks.as_ref()).await.map_err(refused)?;
+    if found.is_empty() {
+        return Ok(found);
+    }
+    // The job may have put its marks since its journal was read. It notes that before.
+    match journal::read(store).await? {
+        Some(now) => {
+            let marks = Marks::journaled(store, &now);
+            commit::in_the_way(store, marks.as_ref()).await.map_err(refused)
+        }
+        None => Ok(Vec::new()),
+    }
 }
 
 impl fmt::Display for Status {
@@ -282,6 +308,11 @@ impl fmt::Display for Unfinished {
         if let Some(seconds) = self.last_word_seconds_ago {
             write!(out, " ({seconds} s ago)")?;
         }
-        write!(out, " by process {} on {}", self.pid, word(&self.host))
+        write!(out, " by process {} on {}", self.pid, word(&self.host))?;
+        if !self.foreign.is_empty() {
+            let names = text::and(&self.foreign);
+            write!(out, "; {names} beside it, which this job did not write, must be moved elsewhere")?;
+        }
+        Ok(())
     }
 }

@@ -35,7 +35,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backup::archived,
+    backup::{archived, unreadable_export},
     failure::Failure,
     journal,
     retry::retry,
@@ -183,7 +183,8 @@ async fn recorded(
             "{target} holds an export of version {version}: this program supports only version {}",
             export_json::VERSION
         ))),
-        Err(ExportJsonError::Damaged(why)) => {
+        Err(why) => {
+            let why = unreadable_export(why);
             Ok(Err(format!("{name}: damaged, nothing else can be checked ({why})")))
         }
     }
@@ -207,8 +208,8 @@ async fn check_files(
     let tally = Arc::new(Tally { bytes, files: jobs.len(), ..Tally::default() });
     tally.defects.store(defects as u64, Ordering::Relaxed);
     let expected = Expected {
-        compression: export.compression,
-        output: Output { format: export.format, null: export.null },
+        compression: export.options.compression,
+        output: Output { format: export.options.format, null: export.options.null },
         keys: KeyNames::from(&export.keys),
         seed: uuid::Uuid::new_v4().as_u64_pair().0,
     };

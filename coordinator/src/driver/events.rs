@@ -1,6 +1,7 @@
 //! Turns what happens around a job into events of its schedule.
 
 use engine::schedule::{Event, Work};
+use job::control::ToWorker;
 use tracing::info;
 
 use super::{Done, Effects, Running};
@@ -19,6 +20,10 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                 info!(%worker, host, attempt = place, "worker connected");
                 if !place.is_empty() {
                     self.names.insert(worker, format!("{worker} ({place} on {host})"));
+                }
+                if let Some(lending) = &self.lending {
+                    // A new outbox has room.
+                    let _ = outbox.try_send(ToWorker::Keys(lending.keys()));
                 }
                 self.outboxes.insert(worker, outbox);
                 Event::Connected(worker)

@@ -76,7 +76,7 @@ fn sent(worker: WorkerId, message: &ToWorker) {
         ToWorker::File { file, name, .. } => debug!(%worker, %file, %name, "part file assigned"),
         ToWorker::Grant { units, .. } => trace!(%worker, units = units.as_f64(), "units granted"),
         ToWorker::Drain => debug!(%worker, "no task is left to lease"),
-        ToWorker::Export(_) | ToWorker::Import(_) | ToWorker::Finish => {}
+        ToWorker::Export(_) | ToWorker::Import(_) | ToWorker::Finish | ToWorker::Keys(_) => {}
     }
 }
 

@@ -44,7 +44,8 @@ pub(super) struct Cadence {
 
 impl Cadence {
     pub(super) fn new(on_file_system: bool) -> Self {
-        Self { least: if on_file_system { LEAST_IN_FILES } else { LEAST_IN_S3 } }
+        let in_s3 = || hooks::interval("s3-journal", LEAST_IN_S3);
+        Self { least: if on_file_system { LEAST_IN_FILES } else { in_s3() } }
     }
 
     /// Whether an object is due this long after writing the last one began.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::replay::{Journaled, Replay};
+use engine::replay::{Broken, Journaled, Replay};
 use job::{
     journal::{self, Header},
     layout,
@@ -46,7 +46,7 @@ pub(crate) async fn read(store: &Store) -> Result<Option<Journaled>, Failure> {
     Err(Failure::Refused(format!("the journal of {} keeps changing: {why}", store.display())))
 }
 
-type Replayed = Result<Option<Journaled>, (u64, String)>;
+type Replayed = Result<Option<Journaled>, (u64, Broken)>;
 
 /// Replays the journal. Fails with [`FaultKind::NotFound`] if a listed object is gone.
 async fn replay(journal: &Store) -> Result<Replayed, Fault> {

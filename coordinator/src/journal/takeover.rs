@@ -33,6 +33,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long the first object of a run may take to write. Nothing has begun yet, so this can be short.
 pub(super) const CLAIM_LIMIT: Duration = Duration::from_mins(1);
 
+/// [`OWNER_TIMEOUT`], unless a test makes it shorter.
+pub(crate) fn owner_timeout() -> Duration {
+    hooks::interval("owner", OWNER_TIMEOUT)
+}
+
 /// What is known of the owner of a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OwnerStatus {
@@ -70,7 +75,7 @@ pub(crate) async fn life(store: &Store, journaled: &Journaled) -> Result<OwnerSt
     }
     let age = if store.is_on_file_system() { None } else { age(store, journaled).await? };
     let age = age.unwrap_or(Duration::ZERO);
-    Ok(if age >= OWNER_TIMEOUT { OwnerStatus::Gone } else { OwnerStatus::LastSeen(age) })
+    Ok(if age >= owner_timeout() { OwnerStatus::Gone } else { OwnerStatus::LastSeen(age) })
 }
 
 /// How long ago the last object was written, by the clock of the storage. On a file system that depends on how well the
@@ -101,7 +106,7 @@ pub(crate) async fn wait_for_owner_to_stop(
         OwnerStatus::Unseen(why) => return Err(Failure::Refused(why)),
         OwnerStatus::Killed => LAST_REQUEST,
         OwnerStatus::LastSeen(age) => {
-            let patience = OWNER_TIMEOUT.saturating_sub(age);
+            let patience = owner_timeout().saturating_sub(age);
             note(&format!(
                 "{} was in use by {} {} s ago; waiting {} s to see whether it still runs",
                 store.display(),

@@ -10,7 +10,7 @@ use job::{
     journal::{self, Begin, Header, OpenedFile, Stopped, Writer},
     layout,
     schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::{AwsAccess, Compression, NullSpelling, OutputFormat},
+    spec::{AwsAccess, Compression, FileOptions, FixedOptions},
     target::Target,
     task::{Mark, Position, Step, TotalSegments},
 };
@@ -51,11 +51,11 @@ pub(crate) fn begin() -> Fact {
         arn: None,
         table_id: None,
         keys: KeySchema { partition, sort: None },
-        format: OutputFormat::EmrLines,
-        compression: Compression::None,
-        null: NullSpelling::Single,
-        consistent: false,
-        segments: TotalSegments::try_from(3).unwrap(),
+        options: FixedOptions {
+            files: FileOptions::default(),
+            consistent: false,
+            segments: TotalSegments::try_from(3).unwrap(),
+        },
         started_at: "2026-01-01T00:00:00Z".into(),
         expected_items: 100,
         description: serde_json::Value::Null,
@@ -101,18 +101,19 @@ fn sealed(file: u32, number: u32, segment: u32, from_page: u64, position: Positi
         crc32c: 1,
         bytes: 5,
         items: 10,
-        line_bytes: 9,
+        line_bytes: 5,
         last: false,
     };
     Fact::Sealed(Sealed { part: Some(part), steps: vec![step] })
 }
 
+/// The replayed journal; else the number of the object that can't be used, and the message about it.
 fn replayed(objects: &[(u64, Vec<u8>)]) -> Result<Option<Journaled>, (u64, String)> {
     let mut replay = Replay::new(true);
     for (number, bytes) in objects {
         replay.object(*number, bytes);
     }
-    replay.finish()
+    replay.finish().map_err(|(number, why)| (number, why.to_string()))
 }
 
 fn export(journaled: &Journaled) -> &ExportState {
@@ -282,7 +283,12 @@ fn numbers_that_no_job_gets_to_are_refused_and_none_overflows() {
     let part = || [opened(0), sealed(0, 1, 2, 0, Position::After("k".into()))];
     for (from, to, why) in [
         ("\"bytes\":5", format!("\"bytes\":{most}"), "larger than any part"),
-        ("\"line_bytes\":9", format!("\"line_bytes\":{most}"), "larger than any part"),
+        ("\"line_bytes\":5", format!("\"line_bytes\":{most}"), "larger than any part"),
+        (
+            "\"line_bytes\":5",
+            "\"line_bytes\":6".into(),
+            "is not compressed, but states 6 bytes of lines in 5",
+        ),
         ("\"items\":10", format!("\"items\":{most}"), "larger than any part"),
         (
             "\"from_page\":0,\"to_page\":1",

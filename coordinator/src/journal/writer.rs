@@ -11,7 +11,7 @@ use job::{
     journal::{self, Fact, Header, Writer},
     layout,
 };
-use job_aws::{Fault, FaultKind};
+use job_aws::{Fault, FaultKind, waits::Repeating};
 use tracing::{debug, info};
 
 use super::{
@@ -190,7 +190,7 @@ impl JournalWriter {
 
     async fn create(&self, number: u64, bytes: Vec<u8>, limit: Duration) -> Result<Created, Failure> {
         let name = layout::journal_object(number);
-        let since = Instant::now();
+        let (since, mut repeating) = (Instant::now(), Repeating::begin());
         loop {
             let mut created = self.journal.create(&name, bytes.clone()).await;
             if created.as_ref().is_err_and(|fault| fault.kind == FaultKind::PreconditionFailed) {
@@ -210,6 +210,7 @@ impl JournalWriter {
             match created {
                 Ok(()) => return Ok(Created::Now),
                 Err(fault) if fault.is_retryable() && since.elapsed() + PAUSE < limit => {
+                    repeating.failed(&fault.message);
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(fault) if fault.kind == FaultKind::Moved => return Err(Failure::failed(&fault)),

@@ -4,7 +4,7 @@ use engine::{
     rate::Limits,
     schedule::{Schedule, Work},
 };
-use job_aws::Clients;
+use job_aws::{Clients, with_causes};
 use tokio::sync::watch;
 
 use crate::{
@@ -54,7 +54,7 @@ impl Context<'_> {
     /// Fails if this machine can't.
     pub(crate) async fn listen(&self) -> Result<ControlPlane, Failure> {
         let started = ControlPlane::start(self.cluster.listen()).await;
-        started.map_err(|error| Failure::Failed(format!("{error:#}")))
+        started.map_err(|error| Failure::Failed(with_causes(&*error)))
     }
 
     /// Runs a pass. The returned schedule says what was done, whatever the outcome.

@@ -1,5 +1,5 @@
-//! A store that fails, or never returns, at one of its calls: for tests that try every call. In debug builds, a test can
-//! also have the process killed or paused at a call.
+//! A store that fails, or never returns, at one of its calls: for tests that try every call. Each call is also a point of
+//! [`hooks`], at which a test of the program may have it killed.
 
 #![cfg_attr(not(test), allow(dead_code, reason = "unit tests use more of it than a debug build"))]
 
@@ -8,7 +8,7 @@ use std::{
     io,
     ops::Range,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -22,7 +22,6 @@ use job::{
     target::Target,
 };
 use job_aws::{Fault, FaultKind};
-use nix::sys::signal::{Signal, raise};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -47,10 +46,6 @@ pub(crate) enum Fails {
     KilledBefore,
     /// The process is killed after it: it is made, but neither it nor any later call returns.
     KilledAfter,
-    /// This process gets a signal before it.
-    SignalBefore(Signal),
-    /// This process gets a signal after it.
-    SignalAfter(Signal),
 }
 
 impl Fails {
@@ -93,20 +88,10 @@ impl Faults {
         Self::plan(Some(name.to_owned()), at, fails)
     }
 
-    /// The fault that a test asks for: `KILL` or `STOP`, `before` or `after`, the name of a call, and its number.
-    fn asked(text: &str) -> Option<Self> {
-        let [signal, when, name, number] = text.split(' ').collect::<Vec<_>>()[..] else { return None };
-        let signal = match signal {
-            "KILL" => Signal::SIGKILL,
-            "STOP" => Signal::SIGSTOP,
-            _ => return None,
-        };
-        let fails = match when {
-            "before" => Fails::SignalBefore(signal),
-            "after" => Fails::SignalAfter(signal),
-            _ => return None,
-        };
-        Some(Self::of_calls(name, number.parse().ok()?, fails))
+    /// No call fails.
+    #[cfg(debug_assertions)]
+    fn none() -> Self {
+        Self::new(u64::MAX, Fails::Unmade)
     }
 
     fn plan(only: Option<String>, at: u64, fails: Fails) -> Self {
@@ -154,19 +139,12 @@ impl Faults {
         let is_after = !is_it && number >= plan.at && plan.fails.lasts();
         if !is_it && !is_after {
             let _under_way = plan.under_way.acquire().await;
-            return call.await;
+            hooks::before(name).await;
+            let done = call.await;
+            hooks::after(name).await;
+            return done;
         }
         match plan.fails {
-            Fails::SignalBefore(signal) => {
-                // It fails only for a signal that does not exist.
-                let _ = raise(signal);
-                return call.await;
-            }
-            Fails::SignalAfter(signal) => {
-                let done = call.await;
-                let _ = raise(signal);
-                return done;
-            }
             Fails::Unmade | Fails::Forever => {}
             Fails::Unanswered => drop(call.await),
             Fails::KilledBefore | Fails::KilledAfter => {
@@ -181,18 +159,10 @@ impl Faults {
     }
 }
 
-/// The variable by which a test of the program asks for a fault, such as `KILL after complete 1`.
+/// The store, with its calls as points of [`hooks`] if a test asks for one.
 #[cfg(debug_assertions)]
-const VARIABLE: &str = "TABLEHAUL_TEST_STOP";
-
-/// The store with the fault that a test asks for, if one does. Calls of all stores of the process count together.
-#[cfg(debug_assertions)]
-pub(super) fn as_asked(store: Store) -> Store {
-    static ASKED: OnceLock<Option<Faults>> = OnceLock::new();
-    match ASKED.get_or_init(|| Faults::asked(&std::env::var(VARIABLE).ok()?)) {
-        Some(faults) => faults.of(store),
-        None => store,
-    }
+pub(super) fn with_points(store: Store) -> Store {
+    if hooks::is_asked() { Faults::none().of(store) } else { store }
 }
 
 /// A store with faults.

@@ -97,9 +97,6 @@ impl Prefix {
         let url = self.target.url(name);
         let request = self.client.get_object().bucket(&self.bucket).key(self.target.key(name));
         let reply = request.send().await.map_err(|error| self.fault("s3:GetObject", &url, &error))?;
-        let torn = |error: &dyn std::fmt::Display| {
-            Fault::new(FaultKind::Transient, format!("reading {url}: {error}"))
-        };
         let most = limits::most(name);
         let announced = reply.content_length.and_then(|length| u64::try_from(length).ok());
         if announced.is_some_and(|length| length > most) {
@@ -109,7 +106,7 @@ impl Prefix {
         let waiting = waits::waiting(format!("{} (s3:GetObject of {url})", self.address));
         while let Some(piece) = body.next().await {
             waiting.heard();
-            bytes.extend_from_slice(&piece.map_err(|error| torn(&error))?);
+            bytes.extend_from_slice(&piece.map_err(|error| Fault::torn(&url, &self.address, &error))?);
             if bytes.len() as u64 > most {
                 return Err(limits::too_long(&url, name, None));
             }
@@ -237,8 +234,8 @@ impl Prefix {
             return Ok(false);
         }
         let etag = reply.e_tag.clone();
-        let torn = |error| Fault::new(FaultKind::Transient, format!("reading {url}: {error}"));
-        if reply.body.collect().await.map_err(torn)?.to_vec() != bytes {
+        let read = reply.body.collect().await.map_err(|error| Fault::torn(&url, &self.address, &error))?;
+        if read.to_vec() != bytes {
             return Ok(false);
         }
         self.remove_if(name, etag).await

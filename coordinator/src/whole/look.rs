@@ -8,7 +8,10 @@ use job::{
 
 use super::{Complete, Damaged, Sought, Whole};
 use crate::{
-    backup::listed::{self, Native},
+    backup::{
+        listed::{self, Native},
+        unreadable_export,
+    },
     failure::Failure,
     retry::retry,
     store::Store,
@@ -61,7 +64,8 @@ pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
                 export_json::VERSION
             )));
         }
-        Some(Err(ExportJsonError::Damaged(why))) => {
+        Some(Err(why)) => {
+            let why = unreadable_export(why);
             sought.defect(format!("{} is damaged ({why})", layout::EXPORT_JSON));
             None
         }

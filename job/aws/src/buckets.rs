@@ -35,6 +35,11 @@ impl Clients {
         asked
     }
 
+    /// The region of a bucket, if it is known.
+    pub fn region_of(&self, bucket: &str) -> Option<String> {
+        self.buckets.region(bucket)
+    }
+
     /// The client for a bucket, and its address for messages.
     pub fn s3_of(&self, bucket: &str) -> (aws_sdk_s3::Client, String) {
         match self.buckets.region(bucket) {
@@ -50,6 +55,10 @@ impl Clients {
     /// The environment of their nodes might name other regions and endpoints.
     pub fn for_workers(&self, bucket: Option<&str>) -> AwsAccess {
         let mut access = self.access.clone();
+        if access.lent {
+            // What these say has been done.
+            (access.profile, access.assume_role, access.external_id) = (None, None, None);
+        }
         if let Some(bucket) = bucket
             && access.s3_region.is_none()
         {

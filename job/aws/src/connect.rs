@@ -17,6 +17,7 @@ use crate::{
     endpoint::endpoint_of,
     fault::{Fault, FaultKind},
     identity::{Identity, check_account, sts_client},
+    lent::LentCredentials,
     profile::{self, Profile},
     trust,
 };
@@ -36,11 +37,28 @@ const READ_TIMEOUT: Duration = Duration::from_mins(1);
 /// Fails with [`FaultKind::NoRegion`], [`FaultKind::NoCredentials`], [`FaultKind::Misconfigured`] or
 /// [`FaultKind::WrongAccount`], or with the reason why the role can't be assumed.
 pub async fn connect(access: &AwsAccess, retries: Retries) -> Result<Clients, Fault> {
-    let Config { sdk, profile_region, access } = config(access, None).await?;
+    connect_with(access, None, retries).await
+}
+
+async fn connect_with(
+    access: &AwsAccess,
+    provider: Option<SharedCredentialsProvider>,
+    retries: Retries,
+) -> Result<Clients, Fault> {
+    let Config { sdk, profile_region, access } = config(access, None, provider).await?;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
     let mut guesses: Vec<String> = profile_region.into_iter().chain([region]).collect();
     guesses.dedup();
     clients(&sdk, access, guesses, retries).await
+}
+
+/// The same for a worker: with the credentials that the coordinator lends it, if the settings say so.
+///
+/// # Errors
+/// Fails like [`connect`].
+pub async fn connect_as_worker(access: &AwsAccess, credentials: &LentCredentials) -> Result<Clients, Fault> {
+    let lent = access.lent.then(|| SharedCredentialsProvider::new(credentials.borrowed()));
+    connect_with(access, lent, Retries::Caller).await
 }
 
 /// The same for commands that only use S3. They work with any region, since S3 tells the regions of its buckets.
@@ -50,7 +68,7 @@ pub async fn connect(access: &AwsAccess, retries: Retries) -> Result<Clients, Fa
 pub async fn connect_to_s3(access: &AwsAccess, retries: Retries) -> Result<Clients, Fault> {
     let region = access.s3_region.clone().or_else(|| access.region.clone());
     let access = AwsAccess { region, ..access.clone() };
-    let Config { sdk, access, .. } = config(&access, Some(REGION_IF_NONE_MATTERS)).await?;
+    let Config { sdk, access, .. } = config(&access, Some(REGION_IF_NONE_MATTERS), None).await?;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
     clients(&sdk, access, vec![region], retries).await
 }
@@ -82,6 +100,10 @@ async fn clients(
     })
 }
 
+fn check_endpoints(access: &AwsAccess) -> Result<(), Fault> {
+    access.check_endpoints().map_err(|why| Fault::new(FaultKind::Refused, why.to_string()))
+}
+
 /// The settings from the environment, the shared files and the user together.
 struct Config {
     /// With a region, and with credentials that were just found.
@@ -92,15 +114,20 @@ struct Config {
     access: AwsAccess,
 }
 
-/// `any_region` is used if no region is given.
-async fn config(access: &AwsAccess, any_region: Option<&'static str>) -> Result<Config, Fault> {
-    access.check_endpoints().map_err(|why| Fault::new(FaultKind::Refused, why.to_string()))?;
+/// `any_region` is used if no region is given. Credentials come from `provider` if there is one.
+async fn config(
+    access: &AwsAccess,
+    any_region: Option<&'static str>,
+    provider: Option<SharedCredentialsProvider>,
+) -> Result<Config, Fault> {
+    check_endpoints(access)?;
     let _waiting = crate::waits::calling("the region and the credentials of AWS");
     let profile = Profile::find(access.profile.as_deref()).await?;
-    let sdk = base_config(access, &profile).await?;
+    let sdk = base_config(access, &profile, provider).await?;
     let mut access = access.clone();
     access.dynamodb_endpoint = access.dynamodb_endpoint.or_else(|| endpoint_of(&sdk, "DynamoDB"));
     access.s3_endpoint = access.s3_endpoint.or_else(|| endpoint_of(&sdk, "S3"));
+    check_endpoints(&access)?;
     let any_region = any_region.or_else(|| access.dynamodb_endpoint.as_ref().map(|_| REGION_IF_NONE_MATTERS));
     let sdk = match (sdk.region(), any_region) {
         (Some(_), _) => sdk,
@@ -123,7 +150,11 @@ async fn config(access: &AwsAccess, any_region: Option<&'static str>) -> Result<
     Ok(Config { sdk, profile_region, access })
 }
 
-async fn base_config(access: &AwsAccess, profile: &Profile) -> Result<SdkConfig, Fault> {
+async fn base_config(
+    access: &AwsAccess,
+    profile: &Profile,
+    provider: Option<SharedCredentialsProvider>,
+) -> Result<SdkConfig, Fault> {
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
     let version = BehaviorVersion::latest();
@@ -133,12 +164,15 @@ async fn base_config(access: &AwsAccess, profile: &Profile) -> Result<SdkConfig,
     if let Some(client) = &http_client {
         loader = loader.http_client(client.clone());
     }
+    if let Some(provider) = &provider {
+        loader = loader.credentials_provider(provider.clone());
+    }
     let region = access.region.as_deref();
     if let Some(region) = region.or_else(|| dynamodb_region(access.dynamodb_endpoint.as_deref()?)) {
         loader = loader.region(Region::new(region.to_owned()));
     }
     let config = Box::pin(loader.load()).await;
-    if !profile.is_explicit() {
+    if provider.is_some() || !profile.is_explicit() {
         return Ok(config);
     }
     // A provider of its own, since the chain of the loader begins with the environment.

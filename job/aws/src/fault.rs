@@ -3,6 +3,7 @@
 mod network;
 mod reply;
 mod text;
+mod words;
 
 use std::{error::Error, fmt::Debug};
 
@@ -12,10 +13,11 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use tracing::debug;
 
 pub(crate) use reply::said_region;
-use reply::{body, is_damaged, is_web_page, kms_action};
+use reply::{body, is_damaged, is_web_page};
 pub(crate) use text::chain;
-pub use text::{causes, deepest};
+pub use text::{causes, deepest, with_causes};
 use text::{element, sane};
+use words::kms_action;
 
 /// What to do if something other than AWS may have answered.
 const CHECK_THE_WAY: &str = "check the endpoint and the proxies on the way to it";
@@ -159,6 +161,12 @@ impl Fault {
     pub fn damaged(action: &str, resource: &str, address: &str, why: &str) -> Self {
         let what = format!("{action} on {resource}: {address} sent a damaged reply ({why})");
         Self::new(FaultKind::Transient, format!("{what}: {CHECK_THE_WAY}"))
+    }
+
+    /// The fault for an object that could not be read to its end, because the reply broke off.
+    pub fn torn(url: &str, address: &str, error: &(dyn Error + 'static)) -> Self {
+        debug!(cause = chain(error), "a reply broke off");
+        Self::new(FaultKind::Transient, format!("reading {url}: {}", network::cut_off(address, error)))
     }
 
     /// The fault for a reply that AWS would not send; `why` says what is odd.

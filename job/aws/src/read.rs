@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::{Fault, FaultKind, fault::deepest};
+use crate::{Fault, FaultKind};
 
 /// Reads bytes of an object as it was listed, from the S3 at `address`. If its entity tag is given and the object has
 /// another one now, that is a [`FaultKind::PreconditionFailed`].
@@ -24,22 +24,20 @@ pub async fn get_range(
     let request = request.range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
     let reply = request.send().await;
     let reply = reply.map_err(|error| changed(Fault::of("s3:GetObject", &url, address, &error), &url))?;
-    let torn = |why: String| Fault::new(FaultKind::Transient, format!("reading {url}: {why}"));
     let expected = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
     let mut bytes = BytesMut::with_capacity(expected);
     let mut body = reply.body;
     let waiting = crate::waits::waiting(format!("{address} (s3:GetObject of {url})"));
     while let Some(piece) = body.next().await {
         waiting.heard();
-        let piece =
-            piece.map_err(|error| torn(format!("{address} broke off its reply ({})", deepest(&error))))?;
-        bytes.extend_from_slice(&piece);
+        bytes.extend_from_slice(&piece.map_err(|error| Fault::torn(&url, address, &error))?);
         if bytes.len() > expected {
             break;
         }
     }
     if bytes.len() != expected {
-        return Err(torn(format!("the reply of {address} has {} bytes, not {expected}", bytes.len())));
+        let why = format!("reading {url}: the reply of {address} has {} bytes, not {expected}", bytes.len());
+        return Err(Fault::new(FaultKind::Transient, why));
     }
     Ok(bytes.freeze())
 }

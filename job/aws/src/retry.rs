@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use crate::{Fault, FaultKind};
+use crate::{Fault, FaultKind, waits::Repeating};
 
 /// The pauses of [`Policy::Patient`]: together about a minute, in which a busy store recovers.
 const PAUSES: [Duration; 6] = [
@@ -65,7 +65,8 @@ pub fn backoff(failures: u32, random: u32) -> Duration {
     Duration::from_nanos(u64::try_from(half_nanos + jitter).unwrap_or(u64::MAX))
 }
 
-/// Makes a call until it succeeds or the policy gives up. `failed` sees each fault after which it is made again.
+/// Makes a call until it succeeds or the policy gives up. `failed` sees each fault after which it is made again. What is
+/// not [`Policy::Endless`] is also recorded in [`waits`](crate::waits), so that the user hears of it.
 ///
 /// # Errors
 /// Fails with the last fault.
@@ -75,12 +76,16 @@ pub async fn retry<T, F: Future<Output = Result<T, Fault>>>(
     mut call: impl FnMut() -> F,
 ) -> Result<T, Fault> {
     let mut failures = 0;
+    let mut repeating = (policy != Policy::Endless).then(Repeating::begin);
     loop {
         let result = call().await;
         let Err(fault) = &result else { return result };
         failures += 1;
         let Some(pause) = policy.pause(fault, failures, rand::random()) else { return result };
         failed(fault);
+        if let Some(repeating) = &mut repeating {
+            repeating.failed(&fault.message);
+        }
         wait(failures, pause).await;
     }
 }
@@ -88,7 +93,7 @@ pub async fn retry<T, F: Future<Output = Result<T, Fault>>>(
 /// Waits before a call is made again, after failure number `failures` in a row (from 1).
 pub async fn wait(failures: u32, pause: Duration) {
     debug!(failures_in_a_row = failures, wait_ms = pause.as_millis(), "retry after a pause");
-    tokio::time::sleep(pause).await;
+    tokio::time::sleep(pause.min(hooks::interval("pause", pause))).await;
 }
 
 #[cfg(test)]

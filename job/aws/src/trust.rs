@@ -6,7 +6,7 @@
 use std::{fmt::Display, fs, io, path::Path};
 
 use aws_smithy_http_client::{
-    Builder, ConnectorBuilder,
+    Builder, Connector, ConnectorBuilder,
     proxy::ProxyConfig,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
@@ -44,20 +44,7 @@ enum BundleError {
 /// # Errors
 /// Fails if the bundle can't be read or contains no certificate.
 pub(crate) fn http_client(profile: &Profile) -> Result<Option<SharedHttpClient>, Fault> {
-    let variable = std::env::var(VARIABLE).ok().filter(|path| !path.is_empty());
-    let (path, source) = match (variable, profile.get("ca_bundle")) {
-        (Some(path), _) => (path, VARIABLE.to_owned()),
-        (None, Some(path)) => (path.to_owned(), format!("ca_bundle of profile {}", profile.name())),
-        (None, None) => return Ok(None),
-    };
-    let wrong = |why: &dyn Display| {
-        Fault::new(FaultKind::Misconfigured, format!("{source}: {}: {why}", path.escape_debug()))
-    };
-    let bytes = read(Path::new(&path)).map_err(|why| wrong(&why))?;
-    let pem = certificates(&bytes).map_err(|why| wrong(&why))?;
-    let store = TrustStore::empty().with_pem_certificate(pem);
-    let context = TlsContext::builder().with_trust_store(store).build();
-    let context = context.map_err(|error| wrong(&error))?;
+    let Some(context) = context(profile)? else { return Ok(None) };
     // The same as the SDK's own client except for the trusted authorities.
     let client = Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = ConnectorBuilder::default()
@@ -71,6 +58,38 @@ pub(crate) fn http_client(profile: &Profile) -> Result<Option<SharedHttpClient>,
         connector.build()
     });
     Ok(Some(client))
+}
+
+/// The same for single requests without the SDK, also if no bundle is named.
+///
+/// # Errors
+/// Fails like [`http_client`].
+pub(crate) fn connector(profile: &Profile) -> Result<Connector, Fault> {
+    let connector = ConnectorBuilder::default()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .proxy_config(ProxyConfig::from_env());
+    Ok(match context(profile)? {
+        Some(context) => connector.tls_context(context).build(),
+        None => connector.build(),
+    })
+}
+
+/// The authorities of the bundle, if one is named.
+fn context(profile: &Profile) -> Result<Option<TlsContext>, Fault> {
+    let variable = std::env::var(VARIABLE).ok().filter(|path| !path.is_empty());
+    let (path, source) = match (variable, profile.get("ca_bundle")) {
+        (Some(path), _) => (path, VARIABLE.to_owned()),
+        (None, Some(path)) => (path.to_owned(), format!("ca_bundle of profile {}", profile.name())),
+        (None, None) => return Ok(None),
+    };
+    let wrong = |why: &dyn Display| {
+        Fault::new(FaultKind::Misconfigured, format!("{source}: {}: {why}", path.escape_debug()))
+    };
+    let bytes = read(Path::new(&path)).map_err(|why| wrong(&why))?;
+    let pem = certificates(&bytes).map_err(|why| wrong(&why))?;
+    let store = TrustStore::empty().with_pem_certificate(pem);
+    let context = TlsContext::builder().with_trust_store(store).build();
+    context.map(Some).map_err(|error| wrong(&error))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, BundleError> {

@@ -44,6 +44,38 @@ pub fn silence() -> Option<Wait> {
     waits().silence(Instant::now())
 }
 
+/// The call that has been repeated for the longest time. `what` is why it failed the last time.
+pub fn repeating() -> Option<Wait> {
+    waits().repeating(Instant::now())
+}
+
+/// A call that is repeated as long as it fails. Until it first fails, nothing is recorded.
+#[derive(Debug)]
+pub struct Repeating {
+    since: Instant,
+    number: Option<u64>,
+}
+
+impl Repeating {
+    /// Before the first try.
+    pub fn begin() -> Self {
+        Self { since: Instant::now(), number: None }
+    }
+
+    /// Records that the call has failed with this message and will be made again.
+    pub fn failed(&mut self, why: &str) {
+        self.number = Some(waits().failed(self.since, self.number, why.to_owned()));
+    }
+}
+
+impl Drop for Repeating {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            waits().repeated.remove(&number);
+        }
+    }
+}
+
 /// The guard of a wait.
 #[derive(Debug)]
 pub struct Waiting {
@@ -93,11 +125,33 @@ struct Waits {
     /// Requests without an answer so far, and when each was first sent.
     asked: BTreeMap<String, Instant>,
     heard: Option<Instant>,
+    /// Calls that are repeated, by number: why each failed the last time, and when it was first made.
+    repeated: BTreeMap<u64, (String, Instant)>,
 }
 
 impl Waits {
     const fn new() -> Self {
-        Self { pending: BTreeMap::new(), next: 0, asked: BTreeMap::new(), heard: None }
+        Self {
+            pending: BTreeMap::new(),
+            next: 0,
+            asked: BTreeMap::new(),
+            heard: None,
+            repeated: BTreeMap::new(),
+        }
+    }
+
+    fn failed(&mut self, since: Instant, number: Option<u64>, why: String) -> u64 {
+        let number = number.unwrap_or_else(|| {
+            self.next += 1;
+            self.next
+        });
+        self.repeated.insert(number, (why, since));
+        number
+    }
+
+    fn repeating(&self, now: Instant) -> Option<Wait> {
+        let (what, since) = self.repeated.values().min_by_key(|(_, since)| *since)?;
+        Some(Wait { what: what.clone(), since: *since, age: now.saturating_duration_since(*since) })
     }
 
     fn begin(&mut self, now: Instant, what: String) -> u64 {
@@ -192,5 +246,19 @@ mod tests {
         waits.end(after(start, 50), first, Ends::GivenUp);
         waits.begin(after(start, 100), "a".into());
         assert_eq!(waits.silence(after(start, 101)).unwrap().age.as_secs(), 1);
+    }
+
+    #[test]
+    fn a_call_that_is_repeated_is_known_by_its_last_failure_and_its_first_try() {
+        let (mut waits, start) = (Waits::new(), Instant::now());
+        assert_eq!(waits.repeating(start), None);
+        let first = waits.failed(start, None, "torn".into());
+        waits.failed(after(start, 2), None, "another".into());
+        assert_eq!(waits.failed(start, Some(first), "empty".into()), first);
+        let wait = waits.repeating(after(start, 6)).unwrap();
+        assert_eq!((wait.what.as_str(), wait.since, wait.age.as_secs()), ("empty", start, 6));
+        waits.repeated.remove(&first);
+        assert_eq!(waits.repeating(after(start, 6)).unwrap().what, "another");
+        assert_eq!(waits.longest(after(start, 6)), None, "nobody is being waited for");
     }
 }

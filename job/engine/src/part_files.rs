@@ -203,6 +203,10 @@ impl PartFiles {
         if part.bytes > MAX_PART_BYTES || part.items.max(part.line_bytes) > MAX_IN_PART {
             return Err(PartRejection::TooLarge { file: id, number: part.number });
         }
+        if self.compression == Compression::None && part.bytes != part.line_bytes {
+            let SealedPart { number, bytes, line_bytes, .. } = *part;
+            return Err(PartRejection::OtherLength { file: id, number, bytes, line_bytes });
+        }
         Ok(file.worker)
     }
 

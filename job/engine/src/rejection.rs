@@ -66,6 +66,20 @@ pub enum PartRejection {
     /// The number of the file is too high.
     #[error("file {0}: no job has that many files")]
     TooMany(FileId),
+    /// Its bytes are its lines, but it states another number of bytes of lines.
+    #[error(
+        "file {file}: part {number} is not compressed, but states {line_bytes} bytes of lines in {bytes} bytes"
+    )]
+    OtherLength {
+        /// The file.
+        file: FileId,
+        /// The number of the part.
+        number: u32,
+        /// Its length.
+        bytes: u64,
+        /// The stated bytes of its lines.
+        line_bytes: u64,
+    },
     /// The part is larger than S3 allows.
     #[error("file {file}: part {number} is larger than any part")]
     TooLarge {

@@ -4,7 +4,12 @@ use job::counted::count_of;
 use job::journal::{self, Fact, Header, JournalError, Run, Totals};
 use job::layout;
 
-use crate::{export::ExportState, import::ImportState, rejection::FactRejection, schedule::percent};
+use crate::{
+    export::ExportState,
+    import::ImportState,
+    rejection::{FactRejection, ItemsDiffer},
+    schedule::percent,
+};
 
 /// The state of the job of a journal.
 pub enum State {
@@ -38,42 +43,87 @@ pub struct Journaled {
     pub is_abandoned: bool,
 }
 
-/// Why a journal can't be used, and what to do.
-#[derive(Debug, PartialEq, Eq)]
-struct Broken(String);
+/// What to do if an object is damaged or missing. It never advises to remove anything: the folder may hold the only copy
+/// of a table.
+const RESTORE: &str = "restore that object, or use another folder";
 
-impl Broken {
-    /// One object is damaged or missing. The message never advises to remove anything: the folder may hold the only
-    /// copy of a table.
-    fn damaged(why: impl std::fmt::Display) -> Self {
-        Self(format!("{why}; restore that object, or use another folder"))
-    }
+/// Why an object of a journal can't be used, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// Another version of this program wrote it.
+    #[error("{0}")]
+    Version(#[source] JournalError),
+    /// It can't be read.
+    #[error("{0}; {RESTORE}")]
+    Damaged(#[source] JournalError),
+    /// It is missing.
+    #[error("is missing; {RESTORE}")]
+    Missing,
+    /// It is missing, but a later one is there.
+    #[error("is missing, but {next} is there; {RESTORE}")]
+    Gap {
+        /// The name of the later one.
+        next: String,
+    },
+    /// Anybody may have put it there.
+    #[error(
+        "{what}, and {missing} before it is missing; move it elsewhere if this job did not write it, or restore \
+         both"
+    )]
+    Stray {
+        /// What it is.
+        what: Stray,
+        /// The name of the missing one.
+        missing: String,
+    },
+    /// Its name is that of another object.
+    #[error("has number {0} in its header; {RESTORE}")]
+    Number(u64),
+    /// It begins a job after its first line.
+    #[error("lacks its first entries; {RESTORE}")]
+    LateStart,
+    /// No object before it begins a job.
+    #[error("does not begin with the start of a job; {RESTORE}")]
+    NoStart,
+    /// An entry of it contradicts those before it.
+    #[error("contradicts earlier entries: {0}; {RESTORE}")]
+    Contradiction(#[source] FactRejection),
+    /// Its entries and those before it do not add up.
+    #[error("contradicts earlier entries: {0}")]
+    Miscounted(#[source] ItemsDiffer),
+}
+
+/// A file beside a journal that may not belong to it.
+#[derive(Debug, thiserror::Error)]
+pub enum Stray {
+    /// It is an object with this number, but not with this name.
+    #[error("has number {0} in its header")]
+    Number(u64),
+    /// It is something else.
+    #[error("is not an object of a journal")]
+    Other,
 }
 
 impl From<JournalError> for Broken {
     fn from(error: JournalError) -> Self {
         match error {
-            JournalError::Version(_) => Self(error.to_string()),
-            JournalError::Damaged(_) => Self::damaged(error),
+            JournalError::Version(_) => Self::Version(error),
+            JournalError::Damaged(_) => Self::Damaged(error),
         }
     }
 }
 
 /// What is wrong if the object `missing` is not there and the next one is `number`: the number of the object to be named,
 /// and why. Anybody can put a file beside a journal.
-fn gap(missing: u64, number: u64, bytes: &[u8]) -> (u64, String) {
-    let stray = |why: &str| {
-        let advice = "move it elsewhere if this job did not write it, or restore both";
-        (number, format!("{why}, and {} before it is missing; {advice}", layout::journal_object(missing)))
-    };
+fn gap(missing: u64, number: u64, bytes: &[u8]) -> (u64, Broken) {
+    let stray = |what| (number, Broken::Stray { what, missing: layout::journal_object(missing) });
     match journal::header(bytes) {
         Ok(header) if header.number == number => {
-            let next = layout::journal_object(number);
-            (missing, Broken::damaged(format_args!("is missing, but {next} is there")).0)
+            (missing, Broken::Gap { next: layout::journal_object(number) })
         }
-        Ok(header) => stray(&format!("has number {} in its header", header.number)),
-        Err(JournalError::Version(_)) => (missing, Broken::damaged("is missing").0),
-        Err(JournalError::Damaged(_)) => stray("is not an object of a journal"),
+        Ok(header) => stray(Stray::Number(header.number)),
+        Err(JournalError::Version(_)) => (missing, Broken::Missing),
+        Err(JournalError::Damaged(_)) => stray(Stray::Other),
     }
 }
 
@@ -81,7 +131,7 @@ fn gap(missing: u64, number: u64, bytes: &[u8]) -> (u64, String) {
 fn check_number(header: &Header, number: u64) -> Result<(), Broken> {
     match header.number {
         stated if stated == number => Ok(()),
-        stated => Err(Broken::damaged(format_args!("has number {stated} in its header"))),
+        stated => Err(Broken::Number(stated)),
     }
 }
 
@@ -90,7 +140,7 @@ pub struct Replay {
     on_file_system: bool,
     journaled: Option<Journaled>,
     /// The number of the first object that can't be used, and why. A later snapshot clears it.
-    broken: Option<(u64, String)>,
+    broken: Option<(u64, Broken)>,
     oldest: Option<u64>,
     last: u64,
 }
@@ -123,13 +173,15 @@ impl Replay {
                 journaled.bytes += bytes.len() as u64;
             }
             (Ok(_), None) => {}
-            (Err(Broken(why)), _) => drop(self.broken.get_or_insert((number, why))),
+            (Err(why), _) => {
+                self.broken.get_or_insert((number, why));
+            }
         }
     }
 
     fn fact(&mut self, begins: bool, number: u64, header: &Header, fact: Fact) -> Result<(), Broken> {
         let fact = match State::begin(fact, self.on_file_system) {
-            Ok(_) if !begins => return Err(Broken::damaged("lacks its first entries")),
+            Ok(_) if !begins => return Err(Broken::LateStart),
             Ok(state) => {
                 self.broken = None;
                 self.journaled = Some(Journaled::new(state, header.clone()));
@@ -141,11 +193,9 @@ impl Replay {
             return Ok(());
         }
         let Some(journaled) = &mut self.journaled else {
-            return Err(Broken::damaged("does not begin with the start of a job"));
+            return Err(Broken::NoStart);
         };
-        journaled
-            .fact(fact)
-            .map_err(|why| Broken::damaged(format_args!("contradicts earlier entries: {why}")))?;
+        journaled.fact(fact).map_err(Broken::Contradiction)?;
         debug_assert!(number >= journaled.last.number, "objects come in order");
         Ok(())
     }
@@ -154,13 +204,13 @@ impl Replay {
     ///
     /// # Errors
     /// Fails if an object can't be used; the error is its number and the reason.
-    pub fn finish(self) -> Result<Option<Journaled>, (u64, String)> {
+    pub fn finish(self) -> Result<Option<Journaled>, (u64, Broken)> {
         if let Some(broken) = self.broken {
             return Err(broken);
         }
         let Some(mut journaled) = self.journaled else { return Ok(None) };
         if let State::Export(state) = &mut journaled.state {
-            state.check().map_err(|why| (self.last, format!("contradicts earlier entries: {why}")))?;
+            state.check().map_err(|why| (self.last, Broken::Miscounted(why)))?;
             state.settle();
         }
         Ok(Some(journaled))

@@ -2,10 +2,9 @@
 //!
 //! `cargo run --release -p tablehaul-format --example request_speed`
 
-use std::{
-    hint::black_box,
-    time::{Duration, Instant},
-};
+mod speed;
+
+use std::hint::black_box;
 
 use format::{
     dynamodb_json::ExportLine,
@@ -16,11 +15,8 @@ use job::{
     split::Write,
 };
 
-/// About the lines in 1 MiB of a backup. A pass takes about a millisecond, so that some passes are not interrupted.
+/// About the lines in 1 MiB of a backup.
 const LINES: usize = 2000;
-
-/// How long passes are repeated. The fastest counts, since the others were disturbed.
-const TIME: Duration = Duration::from_secs(1);
 
 /// A request is sent when it has this size.
 const BATCH_BYTES: usize = 1024 * 1024;
@@ -48,31 +44,17 @@ fn json_line(index: usize) -> String {
     format!(r#"{{"Item":{}}}"#, item.to_dynamodb_json())
 }
 
-#[allow(clippy::cast_precision_loss)]
 fn report(name: &str, lines: &[String], mut encode: impl FnMut(&[u8], &mut Vec<u8>)) {
     let bytes: usize = lines.iter().map(String::len).sum();
     let mut out = Vec::new();
-    let mut all = || {
+    speed::report(name, (lines.len(), "lines"), bytes, || {
         for line in black_box(lines) {
             if out.len() > BATCH_BYTES {
                 out.clear();
             }
             encode(line.as_bytes(), &mut out);
         }
-    };
-    let (start, mut best) = (Instant::now(), TIME);
-    while start.elapsed() < TIME {
-        let pass = Instant::now();
-        all();
-        best = best.min(pass.elapsed());
-    }
-    let seconds = best.as_secs_f64();
-    println!(
-        "{name:<24} {:>10.0} lines/s {:>8.1} MB/s of {} bytes each",
-        lines.len() as f64 / seconds,
-        bytes as f64 / seconds / 1e6,
-        bytes / lines.len()
-    );
+    });
 }
 
 fn main() {

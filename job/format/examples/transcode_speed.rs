@@ -2,10 +2,9 @@
 //!
 //! `cargo run --release -p tablehaul-format --example transcode_speed`
 
-use std::{
-    hint::black_box,
-    time::{Duration, Instant},
-};
+mod speed;
+
+use std::hint::black_box;
 
 use format::emr::{KeyNames, check_line, scan_page};
 use job::{
@@ -16,12 +15,6 @@ use serde_json::Value;
 
 /// About the items in a Scan reply of 1 MiB.
 const ITEMS: usize = 2000;
-
-/// The number of rounds. The best one counts, since the others were disturbed.
-const ROUNDS: u32 = 9;
-
-/// The shortest length of a round.
-const ROUND: Duration = Duration::from_millis(200);
 
 fn item(index: usize) -> String {
     format!(
@@ -81,33 +74,14 @@ fn by_values(body: &[u8], lines: &mut Vec<u8>) {
     }
 }
 
-#[allow(clippy::cast_precision_loss)]
-fn report(name: &str, bytes: usize, mut work: impl FnMut()) {
-    let best = (0..ROUNDS)
-        .map(|_| {
-            let start = Instant::now();
-            let mut times = 0;
-            while start.elapsed() < ROUND {
-                work();
-                times += 1;
-            }
-            start.elapsed() / times
-        })
-        .min()
-        .expect("there are rounds");
-    let seconds = best.as_secs_f64();
-    println!(
-        "{name:<22} {:>10.0} items/s {:>8.1} MB/s",
-        ITEMS as f64 / seconds,
-        bytes as f64 / seconds / 1e6
-    );
+fn report(name: &str, bytes: usize, work: impl FnMut()) {
+    speed::report(name, (ITEMS, "items"), bytes, work);
 }
 
 fn main() {
     let body = page();
     let mut lines = Vec::new();
     scan_page(&body, NullSpelling::Single, &mut lines).expect("the page is a Scan reply");
-    println!("{ITEMS} items of {} bytes, one core", lines.len() / ITEMS);
 
     let written = lines.clone();
     report("scan_page", body.len(), || {

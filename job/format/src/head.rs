@@ -7,7 +7,7 @@ use std::io::{self, Cursor, ErrorKind, Read};
 use job::split::{Codec, InputFormat, MAX_LINE_BYTES};
 
 use crate::{
-    codec,
+    codec::{self, UnknownCodec},
     dynamodb_json::{Change, ExportLine, is_of_export},
     emr::hive,
     ion,
@@ -26,7 +26,7 @@ const ION_VERSION: &[u8] = b"$ion_1_0";
 const SHAPE_BYTES: usize = 4 * 1024;
 
 /// The result of looking at a file.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Head {
     /// Its codec.
     pub codec: Codec,
@@ -34,7 +34,7 @@ pub struct Head {
     pub first: Option<FirstLine>,
     /// What is wrong with the first line, if the file has only a few lines and none is an item. Its format is then
     /// unknown.
-    pub bad: Option<String>,
+    pub bad: Option<BadHead>,
 }
 
 /// The first line that is an item.
@@ -51,14 +51,34 @@ pub struct FirstLine {
 }
 
 /// Why the format of a file is unknown.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum HeadError {
     /// The given bytes contain no complete line, but the file has more.
     #[error("its first bytes contain no complete line")]
     NeedMore,
-    /// What is wrong: an unknown format, damaged compression, or an invalid first line.
+    /// The file is none of a backup, or it is damaged.
+    #[error(transparent)]
+    Bad(#[from] BadHead),
+}
+
+/// What is wrong with the beginning of a file.
+#[derive(Debug, thiserror::Error)]
+pub enum BadHead {
+    /// It is neither text nor compressed in a known way.
+    #[error(transparent)]
+    Codec(#[from] UnknownCodec),
+    /// It is known, but never a file of a backup. The text says what it is and what to do with it.
     #[error("{0}")]
-    Bad(String),
+    Bytes(&'static str),
+    /// The same of a text, whose first line is not an item.
+    #[error("{}", unknown(.0))]
+    Text(&'static str),
+    /// Its compression is damaged.
+    #[error(transparent)]
+    Compression(#[from] io::Error),
+    /// Its first line is not an item.
+    #[error(transparent)]
+    Line(#[from] LineError),
 }
 
 /// Looks at the first bytes of a file.
@@ -70,16 +90,14 @@ pub enum HeadError {
 /// # Errors
 /// Fails with a [`HeadError`]; with [`HeadError::NeedMore`] only if not `is_all`.
 pub fn look(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> Result<Head, HeadError> {
-    let codec = codec::detect(stored).map_err(|unknown| {
-        let shape = shape::of_bytes(stored);
-        HeadError::Bad(shape.map_or_else(|| unknown.to_string(), str::to_owned))
-    })?;
+    let codec = codec::detect(stored)
+        .map_err(|unknown| shape::of_bytes(stored).map_or(BadHead::Codec(unknown), BadHead::Bytes))?;
     if shape::is_utf16(stored) {
-        return Err(HeadError::Bad(shape::UTF16.to_owned()));
+        return Err(BadHead::Bytes(shape::UTF16).into());
     }
     let explain = |error: io::Error| match error.kind() {
         ErrorKind::UnexpectedEof if !is_all => HeadError::NeedMore,
-        _ => HeadError::Bad(error.to_string()),
+        _ => BadHead::Compression(error).into(),
     };
     let mut text = codec::decompress(codec, Cursor::new(stored.to_vec())).map_err(explain)?;
     let start = read_start(&mut text);
@@ -99,7 +117,7 @@ pub fn look(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> 
             Err(_) if found.is_some() => break,
             // An error in the lines so far says more than the lack of further lines.
             Err(error) => {
-                let of_start = || shape::of_json(&start).map(|shape| unknown(&shape));
+                let of_start = || shape::of_json(&start).map(BadHead::Text);
                 let why = bad.map(|bad| bad.why).or_else(of_start);
                 return Err(why.map_or_else(|| explain(error), HeadError::Bad));
             }
@@ -114,9 +132,9 @@ pub fn look(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> 
             Err(error) if bad.is_none() => match shape::of_text(&start) {
                 // Lines inside it may be items, but so are the others.
                 Some(shape) if num_lines == 1 && shape::holds_items(shape) => {
-                    return Err(HeadError::Bad(unknown(&shape)));
+                    return Err(BadHead::Text(shape).into());
                 }
-                shape => bad = Some(Bad::new(&error, shape)),
+                shape => bad = Some(Bad::new(error, shape)),
             },
             Err(_) => {}
         }
@@ -129,27 +147,30 @@ pub fn look(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> 
 
 /// Why the first line is not an item.
 #[derive(Debug, thiserror::Error)]
-enum LineError {
+pub enum LineError {
+    /// It is too long.
     #[error("its first line is longer than {MAX_LINE_BYTES} bytes")]
     TooLong,
+    /// It is not a line of an export of DynamoDB.
     #[error("{}", unknown(.0))]
     Export(#[from] RequestError),
+    /// It is not a line of the Java tool.
     #[error("{}", unknown(.0))]
     Item(#[from] ItemError),
 }
 
 /// What is wrong with the first line.
 struct Bad {
-    why: String,
+    why: BadHead,
     /// Whether the file has another known format, in which the line may be more than one item.
     is_many: bool,
 }
 
 impl Bad {
-    fn new(error: &LineError, shape: Option<&str>) -> Self {
+    fn new(error: LineError, shape: Option<&'static str>) -> Self {
         match shape {
-            Some(shape) => Self { why: unknown(&shape), is_many: shape::may_hold_many(shape) },
-            None => Self { why: error.to_string(), is_many: false },
+            Some(shape) => Self { why: BadHead::Text(shape), is_many: shape::may_hold_many(shape) },
+            None => Self { why: error.into(), is_many: false },
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Converts messages from the wire format.
 
-use super::{FromWorker, Malformed, Sealed, SealedPart, Stats, ToWorker, wire};
+use super::{FromWorker, LentKeys, Malformed, Sealed, SealedPart, Stats, ToWorker, wire};
 use crate::{
     capacity::Units,
     ids::{Attempt, FileId, Segment, WorkerId},
-    spec::{AwsAccess, ExportSettings, OutputFormat, S3Settings, Tags},
+    spec::{AwsAccess, ExportSettings, FileOptions, FixedOptions, OutputFormat, S3Settings, Tags},
     task::{Lease, Mark, Position, Step, TotalSegments},
 };
 
@@ -119,6 +119,15 @@ impl TryFrom<wire::ToWorker> for ToWorker {
             },
             Event::Drain(_) => Self::Drain,
             Event::Finish(_) => Self::Finish,
+            Event::Keys(keys) if keys.access_key_id.is_empty() || keys.secret_access_key.is_empty() => {
+                return Err(Malformed("credentials without a key"));
+            }
+            Event::Keys(keys) => Self::Keys(LentKeys {
+                access_key_id: keys.access_key_id,
+                secret_access_key: keys.secret_access_key,
+                session_token: keys.session_token,
+                expires_at: keys.expires_at,
+            }),
         })
     }
 }
@@ -134,22 +143,28 @@ impl From<wire::Lease> for Lease {
     }
 }
 
+fn fixed_options(settings: &wire::ExportSettings) -> Result<FixedOptions, Malformed> {
+    let files = FileOptions {
+        format: match settings.format.as_str() {
+            "" => OutputFormat::default(),
+            name => name.parse().map_err(|_| Malformed("output format"))?,
+        },
+        compression: settings.compression.parse().map_err(|_| Malformed("compression"))?,
+        null: settings.null.parse().map_err(|_| Malformed("spelling of NULL"))?,
+    };
+    let segments =
+        TotalSegments::try_from(settings.total_segments).map_err(|_| Malformed("number of segments"))?;
+    Ok(FixedOptions { files, consistent: settings.consistent, segments })
+}
+
 impl TryFrom<wire::ExportSettings> for ExportSettings {
     type Error = Malformed;
 
     fn try_from(settings: wire::ExportSettings) -> Result<Self, Malformed> {
         Ok(Self {
+            options: fixed_options(&settings)?,
             table: settings.table,
-            consistent: settings.consistent,
-            total_segments: TotalSegments::try_from(settings.total_segments)
-                .map_err(|_| Malformed("number of segments"))?,
             target: settings.target.parse().map_err(|_| Malformed("target"))?,
-            format: match settings.format.as_str() {
-                "" => OutputFormat::default(),
-                name => name.parse().map_err(|_| Malformed("output format"))?,
-            },
-            compression: settings.compression.parse().map_err(|_| Malformed("compression"))?,
-            null: settings.null.parse().map_err(|_| Malformed("spelling of NULL"))?,
             upload_part_bytes: settings.upload_part_bytes,
             part_file_bytes: settings.part_file_bytes,
             mean_item_bytes: settings.mean_item_bytes,
@@ -172,6 +187,7 @@ impl TryFrom<wire::Aws> for AwsAccess {
             external_id: aws.external_id,
             account: aws.account,
             s3: aws.s3.unwrap_or_default().try_into()?,
+            lent: aws.lent,
         })
     }
 }
@@ -208,7 +224,7 @@ mod tests {
             ..wire::ExportSettings::default()
         };
         let read = ExportSettings::try_from(settings.clone()).unwrap();
-        assert_eq!(read.format, OutputFormat::EmrLines);
+        assert_eq!(read.options.files.format, OutputFormat::EmrLines);
         assert_eq!(wire::ExportSettings::from(read).format, "");
         let unknown = wire::ExportSettings { format: "parquet".into(), ..settings };
         assert_eq!(ExportSettings::try_from(unknown), Err(Malformed("output format")));

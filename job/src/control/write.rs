@@ -2,7 +2,7 @@
 
 use super::{FromWorker, Sealed, SealedPart, Stats, ToWorker, wire};
 use crate::{
-    spec::{AwsAccess, ExportSettings, S3Settings},
+    spec::{AwsAccess, ExportSettings, FileOptions, FixedOptions, S3Settings},
     task::{Lease, Position, Step},
 };
 
@@ -107,6 +107,12 @@ impl From<ToWorker> for wire::ToWorker {
             }
             ToWorker::Drain => Event::Drain(wire::Drain {}),
             ToWorker::Finish => Event::Finish(wire::Finish {}),
+            ToWorker::Keys(keys) => Event::Keys(wire::Keys {
+                access_key_id: keys.access_key_id,
+                secret_access_key: keys.secret_access_key,
+                session_token: keys.session_token,
+                expires_at: keys.expires_at,
+            }),
         };
         Self { event: Some(event) }
     }
@@ -129,18 +135,16 @@ impl From<Lease> for wire::Lease {
 
 impl From<ExportSettings> for wire::ExportSettings {
     fn from(settings: ExportSettings) -> Self {
+        let FixedOptions { files: FileOptions { format, compression, null }, consistent, segments } =
+            settings.options;
         Self {
             table: settings.table,
-            consistent: settings.consistent,
-            total_segments: settings.total_segments.get(),
+            consistent,
+            total_segments: segments.get(),
             target: settings.target.to_string(),
-            format: if settings.format.is_default() {
-                String::new()
-            } else {
-                settings.format.name().to_owned()
-            },
-            compression: settings.compression.name().to_owned(),
-            null: settings.null.name().to_owned(),
+            format: if format.is_default() { String::new() } else { format.name().to_owned() },
+            compression: compression.name().to_owned(),
+            null: null.name().to_owned(),
             upload_part_bytes: settings.upload_part_bytes,
             part_file_bytes: settings.part_file_bytes,
             mean_item_bytes: settings.mean_item_bytes,
@@ -161,6 +165,7 @@ impl From<AwsAccess> for wire::Aws {
             external_id,
             account,
             s3,
+            lent,
         } = access;
         let s3 = Some(s3.into());
         Self {
@@ -173,6 +178,7 @@ impl From<AwsAccess> for wire::Aws {
             external_id,
             account,
             s3,
+            lent,
         }
     }
 }

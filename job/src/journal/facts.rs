@@ -8,10 +8,10 @@ use crate::{
     ids::{FileId, JobId, Segment, SplitId, UploadId},
     layout::PartName,
     schema::KeySchema,
-    spec::{Compression, NullSpelling, OutputFormat, WriteMode},
+    spec::{FixedOptions, WriteMode},
     split::Counts,
     table_settings::TableSettings,
-    task::{Mark, TotalSegments},
+    task::Mark,
 };
 
 /// Something that has become true and stays true, whatever crashes.
@@ -63,18 +63,9 @@ pub struct Begin {
     pub table_id: Option<String>,
     /// Its key.
     pub keys: KeySchema,
-    /// The format of part files.
-    #[serde(default, skip_serializing_if = "OutputFormat::is_default")]
-    pub format: OutputFormat,
-    /// How part files are compressed.
-    pub compression: Compression,
-    /// How NULL is spelled in part files; older versions knew only one spelling.
-    #[serde(default)]
-    pub null: NullSpelling,
-    /// Strongly consistent reads.
-    pub consistent: bool,
-    /// The number of segments of the Scan.
-    pub segments: TotalSegments,
+    /// How it reads and writes.
+    #[serde(flatten)]
+    pub options: FixedOptions,
     /// When the job began to read.
     pub started_at: String,
     /// The number of items by DynamoDB's last count; 0 if unknown.

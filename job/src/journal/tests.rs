@@ -96,7 +96,7 @@ proptest! {
         let header = a_header(number);
         let bytes = print(&header, &facts);
         prop_assert_eq!(memchr::memchr_iter(b'\n', &bytes).count(), facts.len() + 2);
-        prop_assert_eq!(parse(&bytes), Ok((header, facts)));
+        prop_assert_eq!(parse(&bytes).unwrap(), (header, facts));
     }
 
     #[test]
@@ -123,7 +123,7 @@ fn an_object_that_is_cut_off_anywhere_is_refused_and_none_of_its_facts_is_taken(
 #[test]
 fn an_object_of_another_version_is_named_as_one_however_it_ends() {
     let bytes = b"{\"tablehaul_journal\":2,\"blocks\":7}\nbinary\n";
-    assert_eq!(parse(bytes), Err(JournalError::Version(2)));
+    assert!(matches!(parse(bytes), Err(JournalError::Version(2))));
 }
 
 #[test]
@@ -134,14 +134,14 @@ fn a_fact_that_is_unknown_is_refused() {
     bytes.extend_from_slice(b"{\"moved\":{}}\n");
     let crc32c = crc32c::crc32c(&bytes);
     bytes.extend_from_slice(format!("{{\"crc32c\":\"{crc32c:08x}\"}}\n").as_bytes());
-    let Err(JournalError::Damaged(why)) = parse(&bytes) else { panic!("it is taken") };
-    assert!(why.starts_with("line 2: unknown variant `moved`"), "{why}");
+    let why = parse(&bytes).unwrap_err().to_string();
+    assert_eq!(why, "is damaged: line 2 is not an entry that this version of tablehaul knows");
 }
 
 #[test]
 fn who_wrote_an_object_is_known_even_if_the_rest_is_not() {
     let bytes = print(&a_header(5), &[Fact::Abandoned]);
-    assert_eq!(header(&bytes[..bytes.len() - 10]), Ok(a_header(5)));
+    assert_eq!(header(&bytes[..bytes.len() - 10]).unwrap(), a_header(5));
     assert!(header(b"x").is_err());
 }
 
@@ -150,13 +150,15 @@ fn what_older_versions_did_not_journal_has_the_value_that_they_meant() {
     let begin = r#"{"job":"00000000-0000-0000-0000-000000000007","table":"t","arn":null,"table_id":null,"keys":{"partition":{"name":"k","type":"S"}},
         "compression":"none","consistent":false,"segments":1,"started_at":"","expected_items":0,"description":null}"#;
     let begin: Begin = serde_json::from_str(begin).unwrap();
-    assert_eq!(begin.null, crate::spec::NullSpelling::Single);
-    assert_eq!(begin.format, crate::spec::OutputFormat::EmrLines);
+    assert_eq!(begin.options.files.null, crate::spec::NullSpelling::Single);
+    assert_eq!(begin.options.files.format, crate::spec::OutputFormat::EmrLines);
     let written = serde_json::to_value(&begin).unwrap();
     assert_eq!(written.get("format"), None, "the format of older versions is not named");
     let counts: Counts = serde_json::from_str(r#"{"items":7,"kept":1,"item_bytes":9,"units":8000}"#).unwrap();
     assert_eq!((counts.removed, counts.lines()), (0, 8));
-    let both = serde_json::to_value(Begin { null: crate::spec::NullSpelling::Both, ..begin }).unwrap();
+    let mut both = begin;
+    both.options.files.null = crate::spec::NullSpelling::Both;
+    let both = serde_json::to_value(both).unwrap();
     assert_eq!(both["null"], "both");
 }
 
@@ -173,5 +175,5 @@ fn a_beginning_without_the_settings_of_the_table_is_read() {
         Some(crate::table_settings::TableSettings { tags: Some(Vec::new()), ..Default::default() });
     let fact = Fact::Begin(Box::new(Begin { table_settings: settings, ..begin }));
     let bytes = print(&a_header(1), std::slice::from_ref(&fact));
-    assert_eq!(parse(&bytes), Ok((a_header(1), vec![fact])));
+    assert_eq!(parse(&bytes).unwrap(), (a_header(1), vec![fact]));
 }

@@ -4,18 +4,18 @@ use std::{collections::BTreeSet, fmt::Write};
 
 use job::{
     capacity::Units,
-    control::{FromWorker, Sealed, SealedPart, Stats, ToWorker, wire},
+    control::{FromWorker, LentKeys, Sealed, Stats, ToWorker, wire},
     ids::{Attempt, FileId, Segment, SplitId, WorkerId},
     schema::{IndexKeys, KeyKind, KeySchema},
     spec::{
         AwsAccess, Compression, ExportSettings, ImportSettings, NullSpelling, S3Settings, Sse, WriteMode,
     },
     split::{Advance, Checksum, Codec, Counts, InputFormat, Reject, Split, SplitLease},
-    task::{Lease, Mark, Position, Step, TotalSegments},
+    task::{Lease, Mark, Position},
 };
 use prost::Message;
 
-use super::{assert_same_lines, key, keys, part_name};
+use super::{assert_same_lines, key, keys, options, part, part_name, step};
 
 const GOLDEN: &str = include_str!("control.txt");
 const PROTO: &str = include_str!("../../proto/control.proto");
@@ -45,29 +45,13 @@ fn name_to_worker(message: &ToWorker) -> &'static str {
         ToWorker::File { .. } => "file",
         ToWorker::Drain => "drain",
         ToWorker::Finish => "finish",
+        ToWorker::Keys(_) => "keys",
     }
 }
 
 /// Every message of a worker, with no field at its default.
 fn from_worker() -> Vec<FromWorker> {
-    let step = |position| Step {
-        segment: Segment(7),
-        attempt: Attempt(2),
-        from_page: 3,
-        to_page: 4,
-        items: 678,
-        position,
-    };
-    let part = SealedPart {
-        file: FileId(2),
-        number: 1,
-        etag: "\"0123\"".into(),
-        crc32c: 0xfeed_c0de,
-        bytes: 5_242_880,
-        items: 678,
-        line_bytes: 9_000_000,
-        last: true,
-    };
+    let part = part("\"0123\"");
     let advance = Advance {
         split: SplitId(5),
         attempt: Attempt(1),
@@ -148,18 +132,19 @@ fn to_worker() -> Vec<ToWorker> {
         messages.push(ToWorker::Split(Box::new(split(codec, format, checksum))));
     }
     messages.extend([ToWorker::Drain, ToWorker::Finish]);
+    let lent = |session_token, expires_at| {
+        let (access_key_id, secret_access_key) = ("AKIDEXAMPLE".to_owned(), "wJalrXUtnFEMI".to_owned());
+        ToWorker::Keys(LentKeys { access_key_id, secret_access_key, session_token, expires_at })
+    };
+    messages.extend([lent(None, None), lent(Some("token".to_owned()), Some(1_795_000_000))]);
     messages
 }
 
 fn export_settings(compression: Compression, null: NullSpelling) -> ExportSettings {
     ExportSettings {
         table: "Forum".into(),
-        consistent: true,
-        format: job::spec::OutputFormat::EmrLines,
-        total_segments: TotalSegments::try_from(96).unwrap(),
+        options: options(compression, null),
         target: "s3://bucket/backup".parse().unwrap(),
-        compression,
-        null,
         upload_part_bytes: 16_777_216,
         part_file_bytes: 1_073_741_824,
         mean_item_bytes: 512,
@@ -203,6 +188,7 @@ fn access(sse: Sse) -> AwsAccess {
             storage_class: Some("STANDARD_IA".into()),
             tags: "team=forum,kind=backup".parse().unwrap(),
         },
+        lent: false,
     }
 }
 

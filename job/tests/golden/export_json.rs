@@ -2,7 +2,7 @@
 
 use job::{
     export_json::{self, ExportJson, PartFile, Settings, UploadPart, VERSION},
-    spec::{Compression, NullSpelling},
+    spec::FileOptions,
 };
 use serde_json::json;
 
@@ -15,12 +15,10 @@ fn export() -> ExportJson {
         version: VERSION,
         tool: "tablehaul 0.1.0".into(),
         job: job(),
-        format: job::spec::OutputFormat::EmrLines,
         started_at: "2026-01-01T00:00:00Z".into(),
         finished_at: "2026-01-01T00:01:00Z".into(),
         keys: keys(),
-        compression: Compression::None,
-        null: NullSpelling::Single,
+        options: FileOptions::default(),
         settings: Settings {
             consistent: true,
             segments: 96,

@@ -14,7 +14,7 @@ use engine::worker::{
 use job::{
     capacity::Units,
     control::{FromWorker, Stats, ToWorker},
-    spec::ExportSettings,
+    spec::{ExportSettings, FixedOptions},
     task::{Lease, Position},
 };
 
@@ -79,7 +79,7 @@ pub(crate) struct Simulated {
 impl Simulated {
     /// A worker that reads this many segments at once.
     pub(crate) fn new(settings: &ExportSettings, streams: u32, now: Duration) -> Self {
-        let ExportSettings { consistent, mean_item_bytes, .. } = *settings;
+        let ExportSettings { options: FixedOptions { consistent, .. }, mean_item_bytes, .. } = *settings;
         Self {
             streams,
             reads: Reads { consistent, mean_item_bytes },

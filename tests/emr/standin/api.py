@@ -143,7 +143,7 @@ class Emr(ElasticMapReduceResponse):
 
     def list_clusters(self):
         wanted = self.wanted.get("ClusterStates")
-        found = [c for c in reversed(self.world.clusters.values()) if not wanted or c.state in wanted]
+        found = [c for c in reversed(self.world.all_clusters()) if not wanted or c.state in wanted]
         found = [{"Id": c.id, "Name": c.name, "Status": self.status(c), "ClusterArn": self.arn(c)} for c in found]
         return ActionResult(self.page("Clusters", found, 50))
 

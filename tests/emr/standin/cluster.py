@@ -250,6 +250,10 @@ class Cluster(threading.Thread):
         place.mkdir(parents=True)
         for name in ("stdout", "stderr"):
             self.logs.add(f"{logs}/{name}", place / name)
+        if fault and "begun" in fault:
+            (place / "stderr").write_text(fault["begun"])
+            self.logs.send()
+            self.logs.late[f"{logs}/stderr"] = time.monotonic() + 4
         (place / "stderr").write_text(fault.get("stderr", "") if fault else "")
         if fault and "seconds" not in fault:
             return fault.get("exit", 1)

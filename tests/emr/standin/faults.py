@@ -12,6 +12,7 @@ Of clusters, by what happens to them:
   {"cluster": "bootstrap", "action": 1, "node": "leader"|"core", "stderr": "…"}   that action fails
   {"cluster": "step", "seconds": 5}                              SIGKILL to the step's process after so long
   {"cluster": "step", "exit": 1, "stderr": "…"}                  the step fails without running
+  {"cluster": "step", "exit": 1, "begun": "…", "stderr": "…"}    the same, but EMR delivers only `begun` at first
   {"cluster": "lost", "seconds": 5}                              the leader vanishes, with its logs
   {"cluster": "logs-never"}  {"cluster": "logs-denied"}          nothing arrives under LogUri
 `times` is 1 if it is not given; 0 means always. `name` limits a rule of clusters to those whose name contains it.
@@ -19,7 +20,7 @@ Of clusters, by what happens to them:
 
 import threading
 
-KEYS = {"action", "cluster", "error", "message", "status", "lost", "seconds", "state", "code", "details", "node", "stderr", "exit", "times", "name"}
+KEYS = {"action", "cluster", "error", "message", "status", "lost", "seconds", "state", "code", "details", "node", "stderr", "begun", "exit", "times", "name"}
 KINDS = {"hang", "capacity", "quota", "end", "bootstrap", "step", "lost", "logs-never", "logs-denied"}
 # A capacity or a quota that is missing, in EMR's words.
 PRESETS = {

@@ -14,6 +14,8 @@ from moto.core.exceptions import AccessDeniedError
 from moto.core.responses import BaseResponse
 from moto.dynamodb.responses import DynamoHandler
 from moto.iam import access_control
+from moto.iam.models import iam_backends
+from moto.iam.responses import IamResponse
 from moto.sts.models import sts_backends
 
 from .api import Emr
@@ -79,7 +81,8 @@ def holds(condition, keys):
 
 def verdict(statement, action, resource, keys):
     """'Allow', 'Deny' or None."""
-    matches = lambda patterns, text: any(like(pattern, text) for pattern in listed(patterns))
+    put = lambda pattern: pattern.replace("${aws:username}", keys.get("aws:username", "${aws:username}"))
+    matches = lambda patterns, text: any(like(put(pattern), text) for pattern in listed(patterns))
     if "Action" in statement and not matches([one.lower() for one in listed(statement["Action"])], action.lower()):
         return None
     if "NotAction" in statement and matches([one.lower() for one in listed(statement["NotAction"])], action.lower()):
@@ -94,7 +97,73 @@ def allowed(policies, action, resource, keys):
     return "Allow" in verdicts and "Deny" not in verdicts
 
 
+# IAM's simulator, which moto lacks, and other calls that are answered here.
+
+
+def user_of(header):
+    """The user whose key signed a request; None for keys that nobody made."""
+    key = re.search(r"Credential=([^/]+)/", header or "")
+    users = iam_backends[ACCOUNT]["aws"].users.values()
+    return next((user for user in users if key and any(one.access_key_id == key[1] for one in user.access_keys)), None)
+
+
+def documents_of(user):
+    inline = [json.loads(document) for document in user.policies.values()]
+    return inline + [json.loads(policy.document) for policy in user.managed_policies.values()]
+
+
+def may(world, header, action, resource):
+    """Whether the sender of a request may do this; everybody may as long as policies do not count."""
+    if not world.enforces:
+        return True
+    world.seen(action, resource)
+    user = user_of(header)
+    return user is not None and allowed(documents_of(user), action, resource, {"aws:username": user.name})
+
+
+def simulate(form):
+    """SimulatePrincipalPolicy: (status, XML)."""
+    value = lambda name: form.get(name, [""])[0]
+    numbered = lambda name: [value(f"{name}.{number}") for number in range(1, 50) if f"{name}.{number}" in form]
+    arn = value("PolicySourceArn")
+    user = iam_backends[ACCOUNT]["aws"].users.get(arn.rpartition("/")[2])
+    if user is None or user.arn != arn:
+        return 404, f"<ErrorResponse><Error><Code>NoSuchEntity</Code><Message>{arn} cannot be found</Message></Error></ErrorResponse>"
+    keys = {"aws:username": user.name}
+    for number in range(1, 50):
+        entry = f"ContextEntries.member.{number}"
+        if f"{entry}.ContextKeyName" in form:
+            keys[value(f"{entry}.ContextKeyName")] = value(f"{entry}.ContextKeyValues.member.1")
+    resource = (numbered("ResourceArns.member") or ["*"])[0]
+    said = ""
+    for action in numbered("ActionNames.member"):
+        decision = "allowed" if allowed(documents_of(user), action, resource, keys) else "implicitDeny"
+        said += f"<member><EvalActionName>{action}</EvalActionName><EvalResourceName>{resource}</EvalResourceName>"
+        said += f"<EvalDecision>{decision}</EvalDecision><MissingContextValues/></member>"
+    result = f"<SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated><EvaluationResults>{said}</EvaluationResults></SimulatePrincipalPolicyResult>"
+    return 200, f'<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">{result}</SimulatePrincipalPolicyResponse>'
+
+
+def price_list(prices, wanted):
+    """GetProducts of the price list, for the types in `prices`: {"m5.xlarge": [dollars of EC2, of EMR]}."""
+    kind = next((one["Value"] for one in wanted["Filters"] if one["Field"] == "instanceType"), None)
+    products = []
+    if kind in prices:
+        dollars = prices[kind][0 if wanted["ServiceCode"] == "AmazonEC2" else 1]
+        dimension = {"unit": "Hrs", "pricePerUnit": {"USD": f"{dollars:.10f}"}}
+        products.append(json.dumps({"terms": {"OnDemand": {"A.B": {"priceDimensions": {"A.B.C": dimension}}}}}))
+    return {"FormatVersion": "aws_v1", "PriceList": products}
+
+
 # What the calls are about.
+
+
+def of_iam(self):
+    if role := self._get_param("RoleName"):
+        return f"arn:aws:iam::{ACCOUNT}:role/{role}"
+    if profile := self._get_param("InstanceProfileName"):
+        return f"arn:aws:iam::{ACCOUNT}:instance-profile/{profile}"
+    return "*"
 
 
 def arn(service, region, what):
@@ -181,6 +250,8 @@ def install(world):
     def normal(self, resource="*"):
         if not isinstance(self, (DynamoHandler, Emr)):
             call.more, call.keys = [], {}
+        if isinstance(self, IamResponse):
+            resource = of_iam(self)
         try:
             ask(self, resource)
         except AccessDeniedError as error:

@@ -2,6 +2,7 @@
 
 import gzip
 import threading
+import time
 
 import boto3
 import botocore.config
@@ -28,6 +29,7 @@ class Logs:
         self.uri, self.cluster, self.make_client, self.every = uri, cluster, make_client, every
         self.files, self.sent, self.failed = {}, {}, 0
         self.never = False
+        self.late = {}  # files that are not delivered before a time
         self.ended = threading.Event()
         self.sending = threading.Lock()
         threading.Thread(target=self.deliver, daemon=True).start()
@@ -40,7 +42,8 @@ class Logs:
         while not self.ended.wait(self.every()):
             self.send()
         # The last lines come after the end, too.
-        threading.Event().wait(self.every())
+        late = max(self.late.values(), default=0) - time.monotonic()
+        threading.Event().wait(max(self.every(), late + 0.1))
         self.send()
 
     def send(self):
@@ -48,6 +51,8 @@ class Logs:
             return
         with self.sending:
             for key, path in list(self.files.items()):
+                if time.monotonic() < self.late.get(key, 0):
+                    continue
                 try:
                     data = path.read_bytes()
                 except FileNotFoundError:

@@ -119,14 +119,11 @@ class Node:
                     pass
 
     def kill(self):
-        """SIGKILL to all of its processes, until there are none."""
+        """SIGKILL to all of its processes, until there are none. Who started them waits for them: whoever waits first takes
+        the exit code away."""
         while pids := list(self.pids()):
             for pid in pids:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
-                    pass
-                try:
-                    os.waitpid(pid, os.WNOHANG)
-                except ChildProcessError:
                     pass

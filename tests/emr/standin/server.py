@@ -5,6 +5,7 @@
   GET, POST /_emr/faults    the rules; faults.py says what they are
   POST /_emr/times      {"start": 0.3, "end": 0.1, "logs": 1}: seconds a cluster needs to start and to end, and between deliveries of logs
   POST /_emr/environment  {"NAME": "value"}: more variables of every process on a node
+  POST /_emr/prices     {"m5.xlarge": [0.192, 0.048]}: the price list: dollars an hour of EC2 and of EMR; empty denies it
   POST /_emr/enforce    from now on every call of moto and EMR needs a policy, and nodes have keys of their role
   GET  /_emr/checked    [[action, resource], …] that policies were asked about
   POST /_emr/strike     {"id": "j-…", "how": "kill" | "lost"}: kills the running step's process, or the leader vanishes, now
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+from urllib.parse import parse_qs
 
 import moto.emr.urls
 from moto.iam.models import iam_backends
@@ -45,7 +47,12 @@ class World:
         os.chmod(self.folder, 0o755)
         self.enforces = False
         self.clusters, self.faults = {}, Faults()
+        self.prices = {}
         self.checked = set()
+
+    def all_clusters(self):
+        """As they are now: another request may add one while somebody goes through them."""
+        return list(self.clusters.values())
 
     def s3(self, credentials):
         return logs.client(self.endpoint, self.region, credentials)
@@ -73,6 +80,10 @@ class Application:
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if path.startswith("/_emr/"):
             return self.page(environ, respond, path.removeprefix("/_emr/"))
+        if target == "AWSPriceListService.GetProducts":
+            return self.prices(environ, respond)
+        if (environ.get("CONTENT_TYPE") or "").startswith("application/x-www-form-urlencoded"):
+            return self.form(environ, respond)
         if not target.startswith("ElasticMapReduce."):
             return self.inner(environ, respond)
         action = target.partition(".")[2]
@@ -91,6 +102,30 @@ class Application:
         environ["wsgi.input"] = io.BytesIO(body)
         answer = self.inner(environ, respond if fault.get("lost") != "answer" else lambda *_: None)
         return self.close(environ) if fault.get("lost") == "answer" else answer
+
+    @staticmethod
+    def body(environ):
+        return environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+
+    def prices(self, environ, respond):
+        wanted = json.loads(self.body(environ))
+        if not self.world.prices or not iam.may(self.world, environ.get("HTTP_AUTHORIZATION"), "pricing:GetProducts", "*"):
+            denied = {"__type": "AccessDeniedException", "Message": "User is not authorized to perform: pricing:GetProducts"}
+            return self.answer(respond, json.dumps(denied), 400, "application/x-amz-json-1.1")
+        return self.answer(respond, json.dumps(iam.price_list(self.world.prices, wanted)), 200, "application/x-amz-json-1.1")
+
+    def form(self, environ, respond):
+        """IAM's simulator; other forms are moto's."""
+        body = self.body(environ)
+        form = parse_qs(body.decode())
+        if form.get("Action") != ["SimulatePrincipalPolicy"]:
+            environ["wsgi.input"] = io.BytesIO(body)
+            return self.inner(environ, respond)
+        if not iam.may(self.world, environ.get("HTTP_AUTHORIZATION"), "iam:SimulatePrincipalPolicy", form["PolicySourceArn"][0]):
+            denied = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not authorized</Message></Error></ErrorResponse>"
+            return self.answer(respond, denied, 403, "text/xml")
+        status, text = iam.simulate(form)
+        return self.answer(respond, text, status, "text/xml")
 
     @staticmethod
     def close(environ):
@@ -131,16 +166,18 @@ class Application:
             return world.times
         elif name == "environment":
             world.environment.update(json.loads(sent))
+        elif name == "prices":
+            world.prices = json.loads(sent)
         elif name == "strike":
             world.clusters[json.loads(sent)["id"]].strike(json.loads(sent)["how"])
         elif name == "enforce":
             world.enforces = True
             iam.enforce()
         elif name == "checked":
-            return sorted(world.checked)
+            return sorted(world.checked.copy())
         elif name == "clusters":
             keys = lambda c: {"id": c.id, "name": c.name, "state": c.state, "reason": c.reason, "folder": str(c.folder), "log_failures": c.logs.failed}
-            return [keys(cluster) for cluster in world.clusters.values()]
+            return [keys(cluster) for cluster in world.all_clusters()]
         else:
             raise KeyError(name)
         return {}
@@ -165,6 +202,7 @@ def main():
     parser.add_argument("--times", default="{}", help="as for /_emr/times")
     parser.add_argument("--exit-with-stdin", action="store_true", help="end when standard input is closed")
     options = parser.parse_args()
+    sys.setswitchinterval(float(os.environ.get("EMR_STANDIN_SWITCH", sys.getswitchinterval())))
     world = Emr.world = World(options)
     moto.emr.urls.url_paths = {"{0}/$": Emr.dispatch}
     iam.install(world)
@@ -180,7 +218,7 @@ def main():
     if options.exit_with_stdin:
         threading.Thread(target=lambda: (sys.stdin.buffer.read(), stop()), daemon=True).start()
     server.serve_forever()
-    for cluster in list(world.clusters.values()):
+    for cluster in world.all_clusters():
         cluster.remove()
     shutil.rmtree(world.folder, ignore_errors=True)
 

@@ -22,7 +22,7 @@ use job::{
     ids::{Attempt, FileId, JobId},
     journal::{Begin, Fact, Run, Totals},
     schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::{AwsAccess, Compression, ExportSettings, NullSpelling, OutputFormat},
+    spec::{AwsAccess, ExportSettings, FileOptions, FixedOptions},
     target::Target,
     task::{Lease, Position, TotalSegments},
 };
@@ -96,6 +96,7 @@ impl Export {
             Target::S3 { bucket: "bucket".into(), prefix: "backup".into() }
         };
         let keys = KeySchema { partition: KeyAttribute { name: "id".into(), kind: KeyKind::S }, sort: None };
+        let options = FixedOptions { files: FileOptions::default(), consistent: false, segments };
         Self {
             table,
             on_files,
@@ -104,12 +105,8 @@ impl Export {
             tags: 0,
             settings: ExportSettings {
                 table: "t".into(),
-                consistent: false,
-                total_segments: segments,
+                options,
                 target,
-                format: OutputFormat::EmrLines,
-                compression: Compression::None,
-                null: NullSpelling::Single,
                 upload_part_bytes: rng.u64(5..9) * MIB,
                 part_file_bytes: rng.u64(6..30) * MIB,
                 mean_item_bytes: 0,
@@ -121,11 +118,7 @@ impl Export {
                 arn: None,
                 table_id: None,
                 keys,
-                format: OutputFormat::EmrLines,
-                compression: Compression::None,
-                null: NullSpelling::Single,
-                consistent: false,
-                segments,
+                options,
                 started_at: String::new(),
                 expected_items: 0,
                 description: serde_json::Value::Null,
@@ -357,7 +350,11 @@ impl Job for Export {
                 Self::order(hand, Event::File(Named { file, name, upload_id }), said);
             }
             ToWorker::Drain => hand.means.draining = true,
-            ToWorker::Export(_) | ToWorker::Import(_) | ToWorker::Split(_) | ToWorker::Finish => {}
+            ToWorker::Export(_)
+            | ToWorker::Import(_)
+            | ToWorker::Split(_)
+            | ToWorker::Finish
+            | ToWorker::Keys(_) => {}
         }
     }
 

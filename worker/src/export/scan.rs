@@ -20,7 +20,7 @@ use engine::worker::{
 use job::{
     capacity::Units,
     paging::Places,
-    spec::ExportSettings,
+    spec::{ExportSettings, FixedOptions},
     task::{Lease, Mark, Position},
 };
 use job_aws::{Fault, FaultKind, Policy, wait};
@@ -113,7 +113,7 @@ impl Scanner {
     async fn plan(&self, own: &Costs) -> Plan {
         let cap = self.limiter.page_cap().await;
         let typical = *self.typical.lock().unwrap_or_else(PoisonError::into_inner);
-        let ExportSettings { consistent, mean_item_bytes, .. } = *self.settings;
+        let ExportSettings { options: FixedOptions { consistent, .. }, mean_item_bytes, .. } = *self.settings;
         Reads { consistent, mean_item_bytes }.plan(cap, own, &typical)
     }
 
@@ -133,10 +133,10 @@ impl Scanner {
         self.client
             .scan()
             .table_name(&self.settings.table)
-            .consistent_read(self.settings.consistent)
+            .consistent_read(self.settings.options.consistent)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .segment(integer(segment.lease.segment.0))
-            .total_segments(integer(self.settings.total_segments.get()))
+            .total_segments(integer(self.settings.options.segments.get()))
             .set_limit(plan.limit.map(integer))
             .set_exclusive_start_key(start)
     }
@@ -153,8 +153,8 @@ impl Scanner {
             Ok(encoded) => {
                 // Some emulators of DynamoDB do not report the consumption.
                 let reported = encoded.consumed;
-                let consumed =
-                    reported.unwrap_or_else(|| Units::of_scan_page(body_bytes, self.settings.consistent));
+                let consumed = reported
+                    .unwrap_or_else(|| Units::of_scan_page(body_bytes, self.settings.options.consistent));
                 self.settle(plan, consumed);
                 self.advance(segment, encoded, consumed);
                 Ok(())

@@ -7,7 +7,7 @@ use job::{
     control::{FromWorker, Sealed, ToWorker},
     ids::{Attempt, FileId, JobId, Segment},
     layout::part_file,
-    spec::{AwsAccess, Compression, ExportSettings, NullSpelling, OutputFormat},
+    spec::{AwsAccess, Compression, ExportSettings, FileOptions, FixedOptions},
     target::Target,
     task::{Lease, Mark},
 };
@@ -18,12 +18,12 @@ pub(crate) fn settings(table: &Table, dir: &Path) -> ExportSettings {
     let aws = AwsAccess { dynamodb_endpoint: Some(table.endpoint.clone()), ..AwsAccess::default() };
     ExportSettings {
         table: "t".into(),
-        consistent: false,
-        total_segments: 10.try_into().unwrap(),
+        options: FixedOptions {
+            files: FileOptions::default(),
+            consistent: false,
+            segments: 10.try_into().unwrap(),
+        },
         target: Target::File { dir: dir.into() },
-        format: OutputFormat::EmrLines,
-        compression: Compression::None,
-        null: NullSpelling::Single,
         upload_part_bytes: 1 << 20,
         part_file_bytes: 1 << 20,
         mean_item_bytes: 0,

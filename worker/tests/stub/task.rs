@@ -16,6 +16,9 @@ use super::coordinator::command;
 
 pub(crate) const ATTEMPT: &str = "attempt_1700000000000_0001_m_000003_0";
 
+/// The longest time of anything that does not hang.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// The container's token file with one secret, as Hadoop 3 writes it.
 pub(crate) fn token_file(dir: &Path, name: &str, secret: &[u8]) {
     // A length of two bytes: 8e and the number.
@@ -39,21 +42,41 @@ pub(crate) fn task_command(dir: &Path) -> Command {
 
 pub(crate) struct Task {
     pub(crate) process: Child,
+    /// What was read of its standard error.
+    said: String,
     _dir: tempfile::TempDir,
 }
 
 impl Task {
     /// Starts a worker that finds `boot` among its container's secrets.
     pub(crate) fn start(boot: &Boot) -> Self {
+        Self::start_with(boot, "")
+    }
+
+    /// The same with other intervals: see the crate `hooks`.
+    pub(crate) fn start_with(boot: &Boot, intervals: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         token_file(dir.path(), BOOT_SECRET, &serde_json::to_vec(boot).unwrap());
-        let process = task_command(dir.path()).spawn().unwrap();
-        Self { process, _dir: dir }
+        let process = task_command(dir.path()).env("TABLEHAUL_TEST_INTERVALS", intervals).spawn().unwrap();
+        Self { process, said: String::new(), _dir: dir }
+    }
+
+    /// Waits until it has said this on standard error.
+    pub(crate) async fn says(&mut self, words: &str) {
+        let stderr = self.process.stderr.as_mut().unwrap();
+        while !self.said.contains(words) {
+            let mut bytes = Vec::new();
+            let read = tokio::time::timeout(PATIENCE, stderr.read_buf(&mut bytes)).await;
+            assert!(read.expect("it never says it").unwrap() > 0, "it ended before {words}: {}", self.said);
+            // What it says is ASCII.
+            self.said.push_str(std::str::from_utf8(&bytes).unwrap());
+        }
     }
 
     /// The exit status, and the output on standard error.
     pub(crate) async fn ends_within(&mut self, limit: Duration) -> (ExitStatus, String) {
-        ends_within(&mut self.process, limit).await
+        let (status, rest) = ends_within(&mut self.process, limit).await;
+        (status, std::mem::take(&mut self.said) + &rest)
     }
 }
 

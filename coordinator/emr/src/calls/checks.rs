@@ -43,6 +43,29 @@ impl Emr {
         Ok(missing.map(line).collect())
     }
 
+    /// Whether a security configuration is there. `Some` says what is wrong.
+    ///
+    /// # Errors
+    /// Fails if EMR can't be asked.
+    pub async fn wrong_security_configuration(&self, name: &str) -> Result<Option<String>, Unchecked> {
+        let _waiting = self.waiting("DescribeSecurityConfiguration");
+        let asked = Box::pin(self.client.describe_security_configuration().name(name).send()).await;
+        let Err(error) = asked else { return Ok(None) };
+        let error = self.read_error(
+            "DescribeSecurityConfiguration",
+            &format!("security configuration {name}"),
+            &error,
+        );
+        let code = error.said.as_ref().map(|(code, _)| code.as_str()).unwrap_or_default();
+        if code.contains("InvalidRequest") || code.contains("Validation") {
+            return Ok(Some(format!(
+                "--security-configuration {name}: EMR in {} has none of this name",
+                self.region
+            )));
+        }
+        Err(Unchecked(error.line))
+    }
+
     async fn releases(&self) -> Result<Vec<String>, CallError> {
         let (mut found, mut token) = (Vec::new(), None);
         for _ in 0..MOST_PAGES {

@@ -114,7 +114,7 @@ impl<'d, 'a> Activity<'d, 'a> {
     }
 
     /// The option that keeps the state of an import in the folder for logs, so that a retry resumes. The text is that
-    /// of emr-bootstrap/pipelines. Each of several imports has a folder of its own.
+    /// of emr-bootstrap/pipelines. Pipelines may share the folder for logs, and the second. Each of several imports has a folder of its own.
     fn state(
         &self,
         place: Option<usize>,
@@ -142,7 +142,7 @@ impl<'d, 'a> Activity<'d, 'a> {
             }
         };
         let folder = folder.trim_end_matches('/');
-        Ok(Some(format!("{STATE}{folder}/tablehaul-state/#{{@scheduledStartTime}}{own}")))
+        Ok(Some(format!("{STATE}{folder}/tablehaul-state/#{{@pipelineId}}/#{{@scheduledStartTime}}{own}")))
     }
 
     /// The option that stops tablehaul before Data Pipeline ends the cluster or the attempt, if it says when. For 12

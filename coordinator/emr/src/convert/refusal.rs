@@ -1,5 +1,7 @@
 //! Why a definition is not converted.
 
+use job::json_error::JsonError;
+
 use crate::quote::quoted;
 
 /// Why a definition is not converted. Its text is one line that follows the name of the file.
@@ -7,8 +9,11 @@ use crate::quote::quoted;
 #[non_exhaustive]
 pub enum Refusal {
     /// The text is not JSON.
-    #[error("not JSON: {0}")]
-    NotJson(serde_json::Error),
+    #[error("not JSON: {error} (line {}, byte {})", error.line, error.column)]
+    NotJson {
+        /// What is wrong, and where.
+        error: JsonError,
+    },
     /// The JSON is something else.
     #[error("not a definition of Data Pipeline, which has a list \"objects\"{hint}")]
     NotADefinition {

@@ -173,7 +173,7 @@ pub(super) struct Definition<'a> {
 
 impl<'a> Definition<'a> {
     pub(super) fn read(text: &'a str) -> Result<Self, Refusal> {
-        serde_json::from_str::<&RawValue>(text).map_err(Refusal::NotJson)?;
+        serde_json::from_str::<&RawValue>(text).map_err(|error| Refusal::NotJson { error: error.into() })?;
         let members: Members<'a> =
             serde_json::from_str(text).map_err(|_| Refusal::NotADefinition { hint: "" })?;
         let get = |name: &str| members.0.iter().rfind(|(key, _)| key == name).map(|(_, raw)| *raw);

@@ -125,8 +125,8 @@ fn clusters_that_are_not_understood_are_named() {
 #[test]
 fn what_is_no_definition_or_has_no_step_is_refused() {
     for (text, why) in [
-        ("", "not JSON: EOF while parsing a value at line 1 column 0"),
-        ("{\"objects\": [", "not JSON: EOF while parsing a list at line 1 column 13"),
+        ("", "not JSON: it is cut off (line 1, byte 0)"),
+        ("{\"objects\": [", "not JSON: it is cut off (line 1, byte 13)"),
         ("[]", "not a definition of Data Pipeline, which has a list \"objects\""),
         ("{\"objects\": {}}", "not a definition of Data Pipeline, which has a list \"objects\""),
         (

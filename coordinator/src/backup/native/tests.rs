@@ -102,7 +102,12 @@ fn files_that_do_not_add_up_or_are_not_there_are_refused() {
 #[test]
 fn lines_cut_off_are_refused() {
     let whole = lines(&[("AWSDynamoDB/1-a/data/a", 3)]);
-    assert!(Files::read(&whole.as_bytes()[..40]).unwrap_err().to_string().contains("line 1 can't be read"));
+    assert!(
+        Files::read(&whole.as_bytes()[..40])
+            .unwrap_err()
+            .to_string()
+            .contains("line 1 is damaged (it is cut off)")
+    );
     assert_eq!(Files::read(b"").unwrap().place, None);
 }
 

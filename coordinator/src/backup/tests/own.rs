@@ -46,9 +46,7 @@ fn exported() -> (Made, ExportJson) {
         started_at: String::new(),
         finished_at: String::new(),
         keys: keys(),
-        format: spec::OutputFormat::EmrLines,
-        compression: spec::Compression::Gzip,
-        null: spec::NullSpelling::Single,
+        options: spec::FileOptions { compression: spec::Compression::Gzip, ..spec::FileOptions::default() },
         settings: Settings {
             consistent: false,
             segments: 1,

@@ -30,6 +30,17 @@ pub(in crate::cli) struct ClusterArgs {
     #[arg(long, value_name = "MIB", env = "TABLEHAUL_WORKER_MEMORY", value_parser = worker_memory)]
     worker_memory: Option<u32>,
 
+    /// Credentials of workers. With coordinator they need none on their nodes, and get those of this machine over the TLS
+    /// stream of the job
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHOSE",
+        env = "TABLEHAUL_WORKER_CREDENTIALS",
+        default_value = "nodes"
+    )]
+    worker_credentials: WorkerCredentials,
+
     /// Hadoop's configuration folder [default: $HADOOP_CONF_DIR, else /etc/hadoop/conf]
     #[arg(long, value_name = "FOLDER", env = "TABLEHAUL_HADOOP_CONF")]
     hadoop_conf: Option<PathBuf>,
@@ -39,8 +50,22 @@ pub(in crate::cli) struct ClusterArgs {
     streaming_jar: Option<PathBuf>,
 }
 
+/// Whose credentials workers use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum WorkerCredentials {
+    /// Those of the nodes that they run on
+    Nodes,
+    /// Those of this machine
+    Coordinator,
+}
+
 impl ClusterArgs {
-    pub(super) fn wishes(&self) -> ClusterOptions {
+    /// Whether workers get the credentials of this machine.
+    pub(super) fn lends_credentials(&self) -> bool {
+        self.worker_credentials == WorkerCredentials::Coordinator
+    }
+
+    pub(super) fn options(&self) -> ClusterOptions {
         ClusterOptions {
             kind: self.cluster,
             most_workers: None,

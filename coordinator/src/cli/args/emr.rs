@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, builder::FalseyValueParser};
 
 use super::{AwsArgs, ExportArgs, ImportArgs};
 pub(in crate::cli) use jobs::{SteppedJob, exports, imports};
-pub(in crate::cli) use launch::{LaunchArgs, LaunchWishes};
+pub(in crate::cli) use launch::{LaunchArgs, LaunchOptions};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,10 +53,10 @@ pub(in crate::cli) enum EmrCommand {
     /// Stop the steps of a cluster in order, and end it
     #[command(after_help = EXAMPLES)]
     Stop(EmrStopArgs),
-    /// Print what a first launch needs: roles, packages, commands
+    /// Create the roles, or print what a first launch needs: roles, packages, commands
     #[command(after_help = EXAMPLES)]
     Setup(SetupArgs),
-    /// Print a CloudFormation template that launches a job by a schedule, and the command that deploys it
+    /// Write a CloudFormation template that launches a job by a schedule, and deploy it or print the command for that
     #[command(after_help = EXAMPLES)]
     Schedule(ScheduleArgs),
     /// Convert a definition of AWS Data Pipeline: its steps then run tablehaul in place of the Java tool
@@ -153,6 +153,14 @@ pub(in crate::cli) struct SetupArgs {
     #[arg(long, value_name = "REGION", env = "TABLEHAUL_REGION")]
     pub(in crate::cli) region: Option<String>,
 
+    /// Create the stack of the roles, or change it, instead of printing the command for that
+    #[arg(long)]
+    pub(in crate::cli) create: bool,
+
+    /// Do not ask
+    #[arg(long, short, env = "TABLEHAUL_YES", value_parser = FalseyValueParser::new())]
+    pub(in crate::cli) yes: bool,
+
     /// File to write the template of the roles to
     #[arg(long, value_name = "FILE", default_value = "tablehaul-roles.yaml")]
     pub(in crate::cli) template: String,
@@ -171,6 +179,10 @@ pub(in crate::cli) struct ScheduleArgs {
     /// Name of the schedule and of its stack
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) name: String,
+
+    /// Create the stack of the schedule, or change it, instead of printing the command for that; --yes of the job answers
+    #[arg(long)]
+    pub(in crate::cli) create: bool,
 
     /// File to write the template to
     #[arg(long, value_name = "FILE", default_value = "tablehaul-schedule.json")]

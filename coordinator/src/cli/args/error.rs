@@ -56,8 +56,6 @@ pub(in crate::cli) enum ArgumentError {
     /// See [`job::spec::endpoint_defect`].
     #[error("{0}")]
     EndpointDefect(&'static str),
-    #[error("give an address such as http://127.0.0.1:8000")]
-    Endpoint,
     #[error("workers cannot connect to {0}: give one address of this machine")]
     AnyAddress(IpAddr),
     #[error("give an IP address of this machine, such as 10.0.0.5 or 10.0.0.5:4433")]

@@ -117,6 +117,7 @@ impl ImportArgs {
         };
         let table = tables(vec![self.table])?.swap_remove(0);
         let mut aws = self.aws.access();
+        aws.lent = self.cluster.lends_credentials();
         self.objects.add_to(&mut aws.s3)?;
         let rejects =
             self.rejects.map(|text| object(&text).map_err(|error| ArgumentError::Rejects(error.into())));
@@ -133,7 +134,7 @@ impl ImportArgs {
             restart: self.restart,
             deadline: self.deadline,
             check: if self.check == "first" { Check::First } else { Check::All },
-            cluster: self.cluster.wishes(),
+            cluster: self.cluster.options(),
             aws,
         })
     }

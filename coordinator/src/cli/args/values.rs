@@ -146,14 +146,9 @@ pub(super) fn identity(text: &str) -> Result<String, ArgumentError> {
 }
 
 pub(super) fn endpoint(text: &str) -> Result<String, ArgumentError> {
-    let has_host = |rest: &str| !rest.is_empty() && !rest.starts_with(['/', ':']);
-    if let Some(defect) = endpoint_defect(text) {
-        return Err(ArgumentError::EndpointDefect(defect));
-    }
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    match rest {
-        Some(rest) if has_host(rest) => Ok(text.trim_end_matches('/').to_owned()),
-        _ => Err(ArgumentError::Endpoint),
+    match endpoint_defect(text) {
+        Some(defect) => Err(ArgumentError::EndpointDefect(defect)),
+        None => Ok(text.trim_end_matches('/').to_owned()),
     }
 }
 

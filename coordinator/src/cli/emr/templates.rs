@@ -1,17 +1,27 @@
 //! What `emr setup` and `emr schedule` print, and the templates that they write.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use clap::ArgMatches;
-use emr::schedule::{SCHEDULED_TIME, Schedule};
+use emr::{
+    account::stack::{Made, Stack, StackError},
+    schedule::{SCHEDULED_TIME, Schedule},
+};
+use job::spec::AwsAccess;
 
-use super::{request_of, wanted_export};
+use super::{agree, request_of, unless_stopped, wanted_export, with_clients};
 use crate::{
-    cli::args::{ScheduleArgs, ScheduledJob, SetupArgs},
+    cli::{
+        args::{ScheduleArgs, ScheduledJob, SetupArgs},
+        whole_file,
+    },
     commands::emr::JobRequest,
     failure::Failure,
     text,
 };
+
+/// The stack of the roles.
+const STACK: &str = "tablehaul";
 
 pub(super) fn setup(args: &SetupArgs) -> Result<ExitCode, Failure> {
     write(&args.template, emr::setup::ROLES)?;
@@ -24,7 +34,14 @@ pub(super) fn setup(args: &SetupArgs) -> Result<ExitCode, Failure> {
         ("Access", args.access.clone()),
         ("ServicePolicy", args.service_policy.clone()),
     ];
-    let deploy = emr::setup::deploy("tablehaul", &args.template, args.region.as_deref(), &parameters);
+    let stack = Stack { name: STACK, template: emr::setup::ROLES, parameters: &parameters };
+    let access = AwsAccess { region: args.region.clone(), ..AwsAccess::default() };
+    let deploy = emr::setup::deploy(STACK, &args.template, args.region.as_deref(), &parameters);
+    let roles = if args.create {
+        create(&access, &stack, args.yes)?
+    } else {
+        format!("{} has the roles. Create them, or give --create\n{deploy}", args.template)
+    };
     let packages = format!("s3://{}/{}", args.bucket, args.packages.trim_matches('/'));
     let logs = format!("s3://{}/{}", args.bucket, args.logs.trim_matches('/'));
     let v2 = if args.service_policy == "v2" {
@@ -34,11 +51,10 @@ pub(super) fn setup(args: &SetupArgs) -> Result<ExitCode, Failure> {
         ""
     };
     let said = format!(
-        "# {} has the roles. Create them\n{deploy}\n{v2}\n# the packages: build and upload them\nscripts/package\n\
+        "# {roles}\n{v2}\n# the packages: build and upload them\nscripts/package\n\
          emr-bootstrap/upload.sh {packages} dist/tablehaul-*-linux.tar.gz\n\n# where launches find both\n\
          export TABLEHAUL_EMR_INSTALL_FROM={packages} TABLEHAUL_EMR_LOGS={logs}\n\
          tablehaul emr export TABLE s3://{}/{}/TABLE",
-        args.template,
         args.bucket,
         args.exports.trim_matches('/'),
     );
@@ -46,24 +62,25 @@ pub(super) fn setup(args: &SetupArgs) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn schedule(args: ScheduleArgs, matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let refused = |error: emr::schedule::NotSchedulable| Failure::Refused(error.to_string());
+    let refused = |error: emr::schedule::NotSchedulable| Failure::Usage(error.to_string());
     let expression = emr::schedule::cron(&args.cron).map_err(refused)?;
     let (_, matches) = matches.subcommand().unwrap_or(("", matches));
     let ScheduledJob::Export(job) = args.job;
     let mut wanted = wanted_export(*job, matches)?;
-    if wanted.wishes.guest_of.is_some() || wanted.cluster.keep {
-        return Err(Failure::Refused(
+    if wanted.how.guest_of.is_some() || wanted.cluster.keep {
+        return Err(Failure::Usage(
             "a schedule launches a cluster for each run, which ends with it: remove --cluster-id and --keep"
                 .into(),
         ));
     }
     let JobRequest::Export(request) = &mut wanted.job else {
-        return Err(Failure::Refused("only exports are scheduled".into()));
+        return Err(Failure::Usage("only exports are scheduled".into()));
     };
     if request.destination.is_bucket_root() {
-        return Err(Failure::Refused(format!("{}: give a folder of the bucket", request.destination)));
+        return Err(Failure::Usage(format!("{}: give a folder of the bucket", request.destination)));
     }
     request.destination = request.destination.folder(SCHEDULED_TIME);
+    let (access, yes) = (wanted.own.clone(), wanted.how.yes);
     let (request, body, region) = request_of(wanted, matches, "scheduled")?;
     let schedule = Schedule {
         name: args.name.clone(),
@@ -74,16 +91,45 @@ pub(super) fn schedule(args: ScheduleArgs, matches: &ArgMatches) -> Result<ExitC
         node_role: request.cluster.node_role.clone(),
     };
     let template = emr::schedule::template(&schedule).map_err(refused)?;
-    write(&args.template, &format!("{template:#}\n"))?;
+    let template = format!("{template:#}\n");
+    write(&args.template, &template)?;
+    let when = format!("launches the job by {} ({})", schedule.expression, schedule.time_zone);
+    if args.create {
+        let stack = Stack { name: &args.name, template: &template, parameters: &[] };
+        let access = AwsAccess { region: Some(region), ..access };
+        let said = format!("{}, which {when}", create(&access, &stack, yes)?);
+        return text::result("the schedule", &said).map(|()| ExitCode::SUCCESS);
+    }
     let deploy = emr::setup::deploy(&args.name, &args.template, Some(&region), &[]);
-    let said = format!(
-        "# {} launches the job by {} ({}). Create the schedule\n{deploy}",
-        args.template, schedule.expression, schedule.time_zone
-    );
+    let said = format!("# {} {when}. Create the schedule, or give --create\n{deploy}", args.template);
     text::result("the schedule", &said).map(|()| ExitCode::SUCCESS)
 }
 
+/// Creates a stack, or changes it, and says so.
+fn create(access: &AwsAccess, stack: &Stack<'_>, yes: bool) -> Result<String, Failure> {
+    let name = stack.name;
+    agree(yes, &format!("this creates or changes the stack {name}"), "nothing was created")?;
+    let made = with_clients(access, async |clients, interrupts| {
+        unless_stopped(interrupts, async {
+            stack.make(&clients).await.map_err(|error| match error {
+                StackError::Failed { .. } => Failure::Failed(error.to_string()),
+                _ => Failure::Refused(error.to_string()),
+            })
+        })
+        .await
+    })?;
+    Ok(match made {
+        Made::Created => format!("created the stack {name}"),
+        Made::Changed => format!("changed the stack {name}"),
+        Made::AsItWas => format!("the stack {name} is as it shall be"),
+    })
+}
+
 /// Writes a file.
-pub(super) fn write(file: &str, text: &str) -> Result<(), Failure> {
-    std::fs::write(file, text).map_err(|error| Failure::Refused(format!("{file} cannot be written: {error}")))
+pub(super) fn write(file: &str, template: &str) -> Result<(), Failure> {
+    let path = Path::new(file);
+    whole_file::write(path, template.as_bytes()).map_err(|error| {
+        let why = text::no_file_in(whole_file::folder_of(path), &error, "name a file elsewhere");
+        Failure::Refused(format!("{file} cannot be written: {why}"))
+    })
 }

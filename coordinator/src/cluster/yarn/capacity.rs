@@ -2,6 +2,7 @@
 //! may place containers differently. Nothing depends on all workers running.
 
 use super::{
+    client,
     conf::Conf,
     manager::{nodes::Node, scheduler::Queue},
 };
@@ -28,7 +29,7 @@ impl Sizes {
     pub(crate) fn new(worker_mb: u64, conf: &Conf, maximum_mb: Option<u64>) -> Self {
         Self {
             worker_mb,
-            master_mb: conf.master_mb(),
+            master_mb: client::master_mb(conf.master_mb()),
             minimum_mb: conf.minimum_mb(),
             increment_mb: conf.increment_mb(),
             maximum_mb: maximum_mb.unwrap_or_else(|| conf.maximum_mb()),

@@ -1,4 +1,8 @@
 //! The `hadoop jar` command that submits the job and watches it: its arguments, and the meaning of its output.
+//!
+//! This folder is the one place that decides by texts of Hadoop. The command has a single exit code for all failures,
+//! and neither its output nor the diagnostics of applications and attempts (the ResourceManager's and the history
+//! server's web APIs) have codes: they are free text there. What is not recognised is quoted.
 
 pub(crate) mod attempt;
 pub(crate) mod output;
@@ -20,6 +24,11 @@ const JVM_MB: u64 = 256;
 /// options.
 const JAVA_OPTIONS: &str = "-Xmx96m -Xss512k -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
     -XX:ReservedCodeCacheSize=32m -XX:CompressedClassSpaceSize=64m -XX:MaxMetaspaceSize=96m";
+
+/// The most memory that the application master gets, in MiB, and the options of its JVM then. It only hands out tasks.
+/// EMR gives it half a node (Amazon EMR Release Guide, "Task configuration").
+const MASTER_MB: u64 = 1024;
+const MASTER_OPTIONS: &str = "-Xmx820m";
 
 /// The worker's name in the task's folder, and its arguments.
 const MAPPER: &str = "tablehaul-worker --yarn";
@@ -65,6 +74,12 @@ pub(crate) fn container_mb(worker_mb: u64) -> u64 {
     worker_mb + JVM_MB
 }
 
+/// Memory of the container of the application master on a cluster that gives it `usual_mb`, in MiB, before the cluster
+/// rounds it up.
+pub(crate) fn master_mb(usual_mb: u64) -> u64 {
+    usual_mb.min(MASTER_MB)
+}
+
 /// A job to submit.
 #[derive(Clone, Debug)]
 pub(crate) struct Submission {
@@ -84,6 +99,9 @@ pub(crate) struct Submission {
     pub(crate) worker: PathBuf,
     /// Memory of a worker without its JVM, in MiB.
     pub(crate) worker_mb: u64,
+    /// Memory of an application master on this cluster by its configuration, in MiB, and the property that says so.
+    pub(crate) usual_master_mb: u64,
+    pub(crate) master_property: &'static str,
     /// A file in the default file system, with one line for each worker.
     pub(crate) input: String,
     /// A folder there that does not exist yet.
@@ -109,6 +127,11 @@ impl Submission {
         set("mapreduce.job.name", (&self.name).into());
         set("mapreduce.job.tags", (&self.tag).into());
         set("mapreduce.map.memory.mb", container_mb(self.worker_mb).to_string().into());
+        // Otherwise memory and options are those of the cluster, which fit each other.
+        if self.usual_master_mb > MASTER_MB {
+            set(self.master_property, MASTER_MB.to_string().into());
+            set("yarn.app.mapreduce.am.command-opts", MASTER_OPTIONS.into());
+        }
         set("mapreduce.job.credentials.json", (&self.credentials).into());
         if let Some(queue) = &self.queue {
             set("mapreduce.job.queuename", queue.into());

@@ -21,6 +21,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use jiff::Timestamp;
+use job::json_error::JsonError;
 use job_aws::{causes, deepest};
 use rustls::RootCertStore;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -117,7 +118,8 @@ impl Client {
     /// See [`HttpError`].
     pub(crate) async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, HttpError> {
         let reply = self.follow(Method::GET, url, None).await?;
-        serde_json::from_slice(&reply.body).map_err(|why| malformed(url, &why.to_string()))
+        serde_json::from_slice(&reply.body)
+            .map_err(|error| malformed(url, &JsonError::from(error).to_string()))
     }
 
     /// Makes a request, and repeats it where the server redirects to.

@@ -34,7 +34,7 @@ pub(crate) trait Machine {
 
 /// What the user named by flags.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Named {
+pub(crate) struct GivenPaths {
     /// `--hadoop-conf`.
     pub(crate) conf: Option<PathBuf>,
     /// `--streaming-jar`.
@@ -84,7 +84,7 @@ pub(crate) fn command(machine: &impl Machine) -> Result<PathBuf, InstallError> {
 ///
 /// # Errors
 /// Fails if there is none.
-pub(crate) fn configuration(machine: &impl Machine, named: &Named) -> Result<PathBuf, InstallError> {
+pub(crate) fn configuration(machine: &impl Machine, named: &GivenPaths) -> Result<PathBuf, InstallError> {
     if let Some(named) = &named.conf {
         return checked(machine.is_folder(named), named, "--hadoop-conf", "a folder");
     }
@@ -103,7 +103,7 @@ pub(crate) fn configuration(machine: &impl Machine, named: &Named) -> Result<Pat
 /// Fails if there is none.
 pub(crate) fn streaming_jar(
     machine: &impl Machine,
-    named: &Named,
+    named: &GivenPaths,
     command: &Path,
 ) -> Result<PathBuf, InstallError> {
     if let Some(named) = &named.jar {

@@ -10,7 +10,7 @@ use super::{
     client,
     conf::{self, Conf, ConfError, DefaultFs, Surroundings},
     http::{self, HttpError, TlsError},
-    install::{self, InstallError, Named, ThisMachine},
+    install::{self, GivenPaths, InstallError, ThisMachine},
     manager::{Info, Manager, scheduler::QueueError},
 };
 use crate::cluster::{ClusterOptions, WorkerSlots};
@@ -73,8 +73,8 @@ impl Site {
     ///
     /// # Errors
     /// Fails with one line that says why there is none.
-    pub(crate) async fn find(wishes: &ClusterOptions) -> Result<Self, SiteError> {
-        let named = Named { conf: wishes.hadoop_conf.clone(), jar: wishes.streaming_jar.clone() };
+    pub(crate) async fn find(options: &ClusterOptions) -> Result<Self, SiteError> {
+        let named = GivenPaths { conf: options.hadoop_conf.clone(), jar: options.streaming_jar.clone() };
         let conf_dir = install::configuration(&ThisMachine, &named)?;
         let surroundings = surroundings();
         let user = surroundings.user.clone();
@@ -92,8 +92,8 @@ impl Site {
         };
         let hadoop = install::command(&ThisMachine)?;
         let jar = install::streaming_jar(&ThisMachine, &named, &hadoop)?;
-        let worker_mib = wishes.worker_memory_mib.unwrap_or(WORKER_MIB);
-        let queue = wishes.queue.clone();
+        let worker_mib = options.worker_memory_mib.unwrap_or(WORKER_MIB);
+        let queue = options.queue.clone();
         Ok(Self { conf, conf_dir, hadoop, jar, user, client, manager, about, queue, worker_mib })
     }
 
@@ -152,7 +152,7 @@ impl Site {
 /// # Errors
 /// Fails if there is a configuration that cannot be read.
 pub(crate) fn default_file_system(named: Option<&Path>) -> Result<Option<String>, ConfError> {
-    let named = Named { conf: named.map(Path::to_owned), jar: None };
+    let named = GivenPaths { conf: named.map(Path::to_owned), jar: None };
     let Ok(folder) = install::configuration(&ThisMachine, &named) else { return Ok(None) };
     let conf = conf::load(&folder, surroundings())?;
     Ok(match conf.default_fs() {

@@ -1,5 +1,6 @@
 //! Watches a job on YARN from its submission to its end, keeps it alive, and ends it.
 
+mod ending;
 mod lines;
 mod verdict;
 
@@ -7,8 +8,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use tokio::{
-    process::{Child, Command},
-    sync::{mpsc, oneshot},
+    process::Child,
+    sync::{mpsc, watch as signal},
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
@@ -35,11 +36,6 @@ const LIFETIME: SignedDuration = SignedDuration::from_secs(60);
 const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// The user gets a reason after waiting this long for containers.
 const LONG_WAIT: Duration = Duration::from_secs(30);
-/// How long tasks may take to end when the job is done. Tasks that never got a container are not waited for.
-const END_LIMIT: Duration = Duration::from_secs(15);
-/// How long removing the job's folder in HDFS may take. [`HASTY_REMOVAL_LIMIT`] applies when the job is killed.
-const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
-const HASTY_REMOVAL_LIMIT: Duration = Duration::from_secs(4);
 /// How long a request to the `ResourceManager` may take.
 const CALL_LIMIT: Duration = Duration::from_secs(2);
 
@@ -53,6 +49,14 @@ pub(super) struct Watch {
     pub(super) tag: String,
     /// The address at which workers reach the coordinator.
     pub(super) address: String,
+}
+
+/// Waits until it is known how the job is to end.
+async fn told(end: &mut signal::Receiver<Option<Shutdown>>) -> Shutdown {
+    match end.wait_for(Option::is_some).await {
+        Ok(ending) => ending.unwrap_or(Shutdown::Kill),
+        Err(_) => Shutdown::Kill,
+    }
 }
 
 /// What becomes known over time.
@@ -84,7 +88,7 @@ impl Watch {
         mut client: Child,
         secret: Secret,
         happening: mpsc::Sender<ClusterEvent>,
-        mut end: oneshot::Receiver<Shutdown>,
+        mut end: signal::Receiver<Option<Shutdown>>,
     ) {
         let (mut lines, _readers) = lines_of(&mut client);
         let now = Instant::now();
@@ -108,7 +112,7 @@ impl Watch {
             tokio::select! {
                 // Lines are read first, so that the command's last lines are seen before its exit.
                 biased;
-                ending = &mut end => break Err(ending.unwrap_or(Shutdown::Kill)),
+                ending = told(&mut end) => break Err(ending),
                 Some(line) = lines.recv() => if let Some(why) = self.hear(&line, &mut seen) {
                     break Ok(why);
                 },
@@ -132,11 +136,17 @@ impl Watch {
         let ending = match over {
             Ok(why) => {
                 let _ = happening.send(ClusterEvent::Over(why)).await;
-                end.await.unwrap_or(Shutdown::Kill)
+                told(&mut end).await
             }
             Err(ending) => ending,
         };
-        self.end(ending, client, lines, seen).await;
+        let ended_by_itself = ending == Shutdown::Graceful
+            && tokio::select! {
+                has_ended = self.ends(&mut client, &mut lines, &mut seen) => has_ended,
+                _ = end.wait_for(|ending| *ending == Some(Shutdown::Kill)) => false,
+            };
+        let ending = end.borrow().unwrap_or(ending);
+        self.end(ending, ended_by_itself, client, &seen).await;
     }
 
     /// Takes a line of the command. Returns the reason if no worker will ever run.
@@ -210,88 +220,6 @@ impl Watch {
         if let Err(error) = self.site.manager.end_in(id, LIFETIME).await {
             // Before Hadoop 2.9 there are no lifetimes. Then the application ends because its workers fail.
             seen.can_renew = error.status().is_none();
-        }
-    }
-
-    /// Ends whatever still runs, and leaves nothing.
-    async fn end(
-        &self,
-        ending: Shutdown,
-        mut client: Child,
-        mut lines: mpsc::Receiver<String>,
-        mut seen: Seen,
-    ) {
-        let ended_by_itself = ending == Shutdown::Graceful && {
-            let ends = async {
-                while !seen.is_alone {
-                    tokio::select! {
-                        Some(line) = lines.recv() => drop(self.hear(&line, &mut seen)),
-                        _ = client.wait() => return,
-                    }
-                }
-                while !self.is_over(&seen).await {
-                    tokio::time::sleep(LOOK_EVERY).await;
-                }
-            };
-            timeout(END_LIMIT, ends).await.is_ok()
-        };
-        if !ended_by_itself {
-            info!(id = seen.id, ?ending, "the application is killed");
-            if ending == Shutdown::Graceful {
-                (self.note)("cancelled the workers that never got a container".to_owned());
-            }
-            let _ = client.start_kill();
-            let _ = client.wait().await;
-        }
-        let killed = async {
-            if !ended_by_itself {
-                self.kill(&seen).await;
-            }
-        };
-        let limit = if ending == Shutdown::Graceful { REMOVAL_LIMIT } else { HASTY_REMOVAL_LIMIT };
-        tokio::join!(killed, self.remove_folder(limit));
-    }
-
-    async fn remove_folder(&self, limit: Duration) {
-        let why = match timeout(limit, self.hdfs.remove(&self.folder)).await {
-            Ok(Ok(_)) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!(
-                "{} is still in HDFS: removing it took longer than {} s",
-                self.folder,
-                limit.as_secs()
-            ),
-        };
-        (self.note)(format!("note        {why}"));
-    }
-
-    async fn is_over(&self, seen: &Seen) -> bool {
-        let Some(id) = &seen.id else { return true };
-        let application = self.site.manager.application(id).await;
-        application.is_ok_and(|application| application.is_none_or(|application| application.state.is_over()))
-    }
-
-    /// Kills the application. If its ID was never reported, finds it by its tag.
-    async fn kill(&self, seen: &Seen) {
-        let id = if let Some(id) = &seen.id {
-            id.clone()
-        } else {
-            let tagged = timeout(CALL_LIMIT, self.site.manager.tagged(&self.tag)).await;
-            let Ok(Ok(Some(application))) = tagged else { return };
-            application.id
-        };
-        if let Ok(Ok(())) = timeout(CALL_LIMIT, self.site.manager.kill(&id)).await {
-            return;
-        }
-        let yarn = self.site.hadoop.with_file_name("yarn");
-        let killed = Command::new(&yarn)
-            .arg("--config")
-            .arg(&self.site.conf_dir)
-            .args(["application", "-kill", &id])
-            .output()
-            .await;
-        if !killed.is_ok_and(|killed| killed.status.success()) {
-            (self.note)(format!("the YARN application could not be killed: yarn application -kill {id}"));
         }
     }
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use emr::calls::{Emr, Unchecked};
+use emr::{
+    account::{Account, Found},
+    calls::{Emr, Unchecked},
+};
+use job_aws::{Clients, Fault, FaultKind};
 use tokio_util::sync::CancellationToken;
 
 use super::{JobRequest, LaunchRequest};
@@ -10,6 +14,7 @@ use crate::{
     cluster::WorkerSlots,
     commands::{export, import},
     failure::Failure,
+    retry::retry_briefly,
     text,
 };
 
@@ -32,23 +37,103 @@ pub(super) enum Checked {
 /// Names everything that is wrong.
 pub(super) async fn check(
     request: &LaunchRequest,
+    clients: &Clients,
     emr: &Emr,
     stop: &CancellationToken,
 ) -> Result<Checked, Failure> {
-    let (job, cluster) = tokio::join!(job(request, stop), hardware(request, emr));
-    let (job, cluster) = match (job, cluster) {
-        (Ok(job), Ok(cluster)) => (job, cluster),
-        (Err(failure), Err(wrong)) => return Err(failure.saying(&wrong.join("; "))),
-        (Err(failure), Ok(_)) => return Err(failure),
-        (Ok(_), Err(wrong)) => return Err(Failure::Refused(wrong.join("; "))),
+    let (job, mut found, price) =
+        tokio::join!(job(request, stop), cluster(request, clients, emr), price(request, clients));
+    let wrong = found.wrong.join("; ");
+    let job = match (job, found.wrong.is_empty()) {
+        (Ok(job), true) => job,
+        (Ok(_), false) => return Err(Failure::Refused(wrong)),
+        (Err(failure), true) => return Err(failure),
+        (Err(failure), false) => return Err(failure.saying(&wrong)),
     };
     if let Planned { is_complete: true, texts, .. } = job {
         return Ok(Checked::NothingToDo(texts));
     }
     let mut lines: Vec<String> = job.texts.iter().map(|text| without_work(text)).collect();
-    lines.push(costs(request, job.time));
-    lines.extend(cluster);
+    let dollars = match price {
+        Some(Ok(dollars)) => Some(dollars),
+        Some(Err(why)) => {
+            found.unchecked.push(format!("the price ({why})"));
+            None
+        }
+        None => None,
+    };
+    lines.push(costs(request, job.time, dollars));
+    if !found.unchecked.is_empty() {
+        lines.push(format!("not checked {}", found.unchecked.join("; ")));
+    }
     Ok(Checked::Plan(lines.join("\n")))
+}
+
+/// Everything about the cluster that can be asked.
+async fn cluster(request: &LaunchRequest, clients: &Clients, emr: &Emr) -> Found {
+    // Whoever launched the running cluster has seen to that.
+    if request.guest_of.is_some() {
+        return Found::default();
+    }
+    let cluster = &request.cluster;
+    let account = Account::new(clients);
+    let (roles, subnets, rights, hardware, security, logs) = tokio::join!(
+        account.roles(&cluster.service_role, &cluster.node_role),
+        account.subnets(&cluster.subnets),
+        account.rights(&cluster.service_role, &cluster.node_role),
+        hardware(request, emr),
+        security(request, emr),
+        logs(request, clients),
+    );
+    hardware.and(logs).and(roles).and(subnets).and(security).and(rights)
+}
+
+async fn security(request: &LaunchRequest, emr: &Emr) -> Found {
+    let Some(name) = &request.cluster.security_configuration else { return Found::default() };
+    match emr.wrong_security_configuration(name).await {
+        Ok(wrong) => Found { wrong: wrong.into_iter().collect(), ..Found::default() },
+        Err(Unchecked(why)) => {
+            Found { unchecked: vec![format!("the security configuration ({why})")], ..Found::default() }
+        }
+    }
+}
+
+/// Whether the folder for logs is in a bucket of the cluster's region, as EMR demands.
+async fn logs(request: &LaunchRequest, clients: &Clients) -> Found {
+    let logs = &request.cluster.logs;
+    let Some((bucket, folder)) = logs.strip_prefix("s3://").and_then(|rest| rest.split_once('/')) else {
+        return Found::default();
+    };
+    let unchecked = |fault: &Fault| Found {
+        unchecked: vec![format!("the folder for logs ({fault})")],
+        ..Found::default()
+    };
+    let wrong = |why: String| Found { wrong: vec![format!("--logs {logs}: {why}")], ..Found::default() };
+    if let Err(fault) = retry_briefly(|| clients.locate(bucket)).await {
+        return unchecked(&fault);
+    }
+    let (s3, address) = clients.s3_of(bucket);
+    let list = s3.list_objects_v2().bucket(bucket).prefix(format!("{folder}/")).max_keys(1);
+    if let Err(error) = Box::pin(list.send()).await {
+        let fault = Fault::of("s3:ListBucket", logs, &address, &error);
+        return match fault.kind {
+            FaultKind::NotFound => wrong("there is no such bucket".to_owned()),
+            _ => unchecked(&fault),
+        };
+    }
+    match clients.region_of(bucket) {
+        Some(region) if region != clients.region => wrong(format!(
+            "the bucket is in {region}, but the cluster in {}: EMR needs both in one region",
+            clients.region
+        )),
+        _ => Found::default(),
+    }
+}
+
+/// Dollars for an hour of one instance. `None` if nothing is launched.
+async fn price(request: &LaunchRequest, clients: &Clients) -> Option<Result<f64, String>> {
+    let kind = request.cluster.instance_types.first().filter(|_| request.guest_of.is_none())?;
+    Some(Account::new(clients).dollars_per_hour(kind).await)
 }
 
 /// A plan without how many workers it has: the node decides that by its cores.
@@ -75,20 +160,18 @@ async fn job(request: &LaunchRequest, stop: &CancellationToken) -> Result<Planne
             Ok(Planned { texts, time, is_complete })
         }
         JobRequest::Import(job) => {
-            let text = Box::pin(import::plan_elsewhere(job, &place, room, stop)).await?;
-            Ok(Planned { texts: vec![text], time: None, is_complete: false })
+            let plan = Box::pin(import::plan_elsewhere(job, &place, room, stop)).await?;
+            Ok(Planned { texts: vec![plan.text], time: plan.time, is_complete: false })
         }
     }
 }
 
-async fn hardware(request: &LaunchRequest, emr: &Emr) -> Result<Option<String>, Vec<String>> {
-    if request.guest_of.is_some() {
-        return Ok(None);
-    }
+async fn hardware(request: &LaunchRequest, emr: &Emr) -> Found {
     match emr.wrong_hardware(&request.cluster.release, &request.cluster.instance_types).await {
-        Ok(wrong) if wrong.is_empty() => Ok(None),
-        Ok(wrong) => Err(wrong),
-        Err(Unchecked(why)) => Ok(Some(format!("unchecked   release and instance types: {why}"))),
+        Ok(wrong) => Found { wrong, ..Found::default() },
+        Err(Unchecked(why)) => {
+            Found { unchecked: vec![format!("release and instance types ({why})")], ..Found::default() }
+        }
     }
 }
 
@@ -106,9 +189,8 @@ fn place(request: &LaunchRequest) -> String {
     )
 }
 
-/// Instance hours. Dollars would need a permission for AWS's price list, and a guess of discounts.
-#[allow(clippy::cast_precision_loss)]
-fn costs(request: &LaunchRequest, time: Option<Duration>) -> String {
+/// Instance hours, and what they cost by the price list: discounts are not known.
+fn costs(request: &LaunchRequest, time: Option<Duration>, dollars: Option<f64>) -> String {
     let cluster = &request.cluster;
     if request.guest_of.is_some() {
         return "hours       nothing beyond the running cluster".into();
@@ -116,18 +198,27 @@ fn costs(request: &LaunchRequest, time: Option<Duration>) -> String {
     let nodes = 1 + cluster.nodes + cluster.spot;
     let start = text::duration(START);
     let kept = if cluster.keep { ", and until you end the cluster" } else { "" };
+    let about = if cluster.spot > 0 { "at most" } else { "about" };
+    let priced = |hours: f64, each: &str| {
+        let kind = cluster.instance_types.first().map(String::as_str).unwrap_or_default();
+        let priced = dollars
+            .map(|dollars| format!("; {about} ${:.2}{each} at the list price of {kind}", hours * dollars));
+        priced.unwrap_or_default()
+    };
     match time {
         Some(time) => {
             let hours = f64::from(nodes) * (START + time).as_secs_f64() / 3600.0;
-            let hours = if hours < 10.0 { format!("{hours:.1}") } else { format!("{hours:.0}") };
+            let told = if hours < 10.0 { format!("{hours:.1}") } else { format!("{hours:.0}") };
             format!(
-                "hours       about {hours} instance hours of EC2 and EMR: {nodes} × ({start} to start + {}){kept}",
-                text::duration(time)
+                "hours       about {told} instance hours of EC2 and EMR: {nodes} × ({start} to start + {}){kept}{}",
+                text::duration(time),
+                priced(hours, "")
             )
         }
         None => format!(
-            "hours       {} of EC2 and EMR for the time of the job and about {start} to start{kept}",
-            text::count(nodes as usize, "instance")
+            "hours       {} of EC2 and EMR for the time of the job and about {start} to start{kept}{}",
+            text::count(nodes as usize, "instance"),
+            priced(f64::from(nodes), " an hour")
         ),
     }
 }

@@ -1,6 +1,6 @@
 //! How a launch ended: one line, the engine's own words where there are any, and its exit code.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use emr::{
     causes,
@@ -13,7 +13,11 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch as signal;
 
-use super::{LaunchRequest, Stepped, logs};
+use super::{
+    LaunchRequest, Stepped,
+    logs::{self, Ended as StepEnd},
+    objects::Delivered,
+};
 use crate::{
     commands::status::{FolderState, Status, status_of},
     failure::Failure,
@@ -21,8 +25,8 @@ use crate::{
     store::Store,
 };
 
-/// How long to wait for the second log of a step, when the first is there.
-const SECOND_LOG: Duration = Duration::from_secs(10);
+/// How long to wait at least for the second log of a step, when the first is there. EMR delivers both in one go.
+const SECOND_LOG: Duration = Duration::from_secs(30);
 
 /// A launch that ended well.
 #[derive(Debug, Serialize)]
@@ -153,16 +157,12 @@ impl End<'_> {
     /// The engine's report, from the log of its step.
     async fn report(&self, number: usize) -> Option<String> {
         let step = self.launch.steps().get(number)?;
-        let report = self.in_log(step, "stderr", self.request.log_wait, logs::report).await;
+        let read = |log: &Delivered| logs::report(&log.text);
+        let report = self.in_log(step, "stderr", self.request.log_wait, read).await;
         let id = &self.id;
         Some(report.unwrap_or_else(|| {
             format!("step {} is complete; its report comes with its log: `tablehaul emr logs {id}`", step.id)
         }))
-    }
-
-    /// A log of a step that says something.
-    async fn log(&self, step: &StepView, name: &str, limit: Duration) -> Option<String> {
-        self.in_log(step, name, limit, logs::text).await
     }
 
     /// What `read` finds in a log of a step.
@@ -171,14 +171,19 @@ impl End<'_> {
         step: &StepView,
         name: &str,
         limit: Duration,
-        read: impl Fn(&str) -> Option<T>,
+        read: impl Fn(&Delivered) -> Option<T>,
     ) -> Option<T> {
         let url = logs::of_step(&self.logs()?, &self.id, &step.id, name);
         self.in_log_at(&url, limit, read).await
     }
 
     /// What `read` finds in a log, if that comes in time and before the user loses patience.
-    async fn in_log_at<T>(&self, url: &str, limit: Duration, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    async fn in_log_at<T>(
+        &self,
+        url: &str,
+        limit: Duration,
+        read: impl Fn(&Delivered) -> Option<T>,
+    ) -> Option<T> {
         let mut interrupts = self.interrupts.clone();
         interrupts.mark_unchanged();
         tokio::select! {
@@ -198,25 +203,27 @@ impl End<'_> {
                 step.id
             ));
         }
-        let stderr = self.log(step, "stderr", self.request.log_wait).await;
+        let (ended, why) = self.last_words(step).await;
         let status = match self.request.steps.get(number) {
             Some(step) => self.status(step).await,
             None => None,
         };
-        let controller = match &stderr {
-            Some(_) => self.log(step, "controller", SECOND_LOG).await,
-            None => None,
-        };
-        let code = controller.as_deref().and_then(logs::exit_code).or_else(|| code_by(status.as_ref()));
-        let why = stderr.as_deref().and_then(logs::complaint).map(str::to_owned);
+        let code = ended.map(|ended| ended.code).or_else(|| code_by(status.as_ref()));
         let why = why.or_else(|| step.reason.clone().filter(|reason| !reason.starts_with("Unknown")));
-        let why = match why {
-            Some(why) => format!("{why} (step {} of cluster {id})", step.id),
-            None => format!(
+        let state = || status.map(|status| format!("; {status}")).unwrap_or_default();
+        let why = match (why, ended) {
+            (Some(why), _) => format!("{why} (step {} of cluster {id})", step.id),
+            (None, Some(StepEnd { code, .. })) => format!(
+                "step {} of cluster {id} ended with exit code {code}, but its log does not say why: `tablehaul emr logs {id}` \
+                 shows it{}",
+                step.id,
+                state()
+            ),
+            (None, None) => format!(
                 "step {} of cluster {id} failed, and EMR has not delivered its log yet: `tablehaul emr logs {id}` shows it \
                  later{}",
                 step.id,
-                status.map(|status| format!("; {status}")).unwrap_or_default()
+                state()
             ),
         };
         match code {
@@ -224,6 +231,21 @@ impl End<'_> {
             Some(3) => Failure::Stopped(why),
             _ => Failure::Failed(why),
         }
+    }
+
+    /// How a step ended and why, as far as its whole logs say so.
+    async fn last_words(&self, step: &StepView) -> (Option<StepEnd>, Option<String>) {
+        let began = Instant::now();
+        let ended = self.in_log(step, "controller", self.request.log_wait, logs::ended).await;
+        let left = self.request.log_wait.saturating_sub(began.elapsed()).max(SECOND_LOG);
+        let why = match ended {
+            Some(ended) => self.in_log(step, "stderr", left, |log| logs::complaint(log, &ended)).await,
+            None => {
+                let read = |log: &Delivered| logs::last_word(&log.text).map(str::to_owned);
+                self.in_log(step, "stderr", Duration::ZERO, read).await
+            }
+        };
+        (ended, why)
     }
 
     async fn cluster_failed(&self) -> Failure {
@@ -244,9 +266,9 @@ impl End<'_> {
         let mut why = cause(code, &view.message);
         if let (Some(logs), Some((instance, action))) = (self.logs(), failed_bootstrap(&view.message)) {
             let url = logs::of_bootstrap(&logs, id, instance, action);
-            if let Some(text) = self.in_log_at(&url, self.request.log_wait, logs::text).await
-                && let Some(line) = logs::complaint(&text)
-            {
+            // The scripts end with what they complain of.
+            let read = |log: &Delivered| logs::last_word(&log.text).map(str::to_owned);
+            if let Some(line) = self.in_log_at(&url, self.request.log_wait, read).await {
                 why = format!("{line} ({why})");
             }
         }
@@ -254,7 +276,8 @@ impl End<'_> {
     }
 }
 
-/// The instance and the number of the bootstrap action that failed there, by EMR's words: `On the master instance
+/// The instance and the number of the bootstrap action that failed there, by EMR's words, since its code is only
+/// `BOOTSTRAP_FAILURE`: `On the master instance
 /// (i-…), bootstrap action 1 returned a non-zero return code`.
 fn failed_bootstrap(message: &str) -> Option<(&str, &str)> {
     let (before, after) = message.split_once("bootstrap action ")?;
@@ -267,7 +290,8 @@ fn failed_bootstrap(message: &str) -> Option<(&str, &str)> {
     Some((&instance[..end], action)).filter(|(_, action)| action.parse::<u32>().is_ok())
 }
 
-/// The exit code of the engine by what it left: what it stopped in order has a reason, what it refused nothing.
+/// The exit code of the engine by what it left: what it stopped in order has a reason, what it refused nothing. A journal
+/// records the reason as text, which for a stop is that of [`Stop`](crate::stop::Stop).
 fn code_by(status: Option<&Status>) -> Option<u8> {
     Some(match &status?.state {
         FolderState::Stopped(job) if job.why.as_deref().is_some_and(|why| why.starts_with("stopped")) => 3,

@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use job_aws::Clients;
 
-use super::objects;
+use super::objects::{self, Delivered};
 
 /// How often a log is looked for.
 const EVERY: Duration = Duration::from_secs(5);
+/// How complaints of tablehaul begin.
+const OURS: &str = "tablehaul: ";
 
 /// The log of a step.
 pub(super) fn of_step(logs: &str, cluster: &str, step: &str, name: &str) -> String {
@@ -25,13 +27,13 @@ pub(super) async fn wait_for<T>(
     clients: &Clients,
     url: &str,
     limit: Duration,
-    read: impl Fn(&str) -> Option<T>,
+    read: impl Fn(&Delivered) -> Option<T>,
 ) -> Option<T> {
     let began = Instant::now();
     loop {
-        match objects::unzipped(clients, url).await {
-            Ok(Some(text)) => {
-                if let Some(found) = read(&text) {
+        match objects::log(clients, url).await {
+            Ok(Some(log)) => {
+                if let Some(found) = read(&log) {
                     return Some(found);
                 }
             }
@@ -46,11 +48,6 @@ pub(super) async fn wait_for<T>(
     }
 }
 
-/// A text that says something.
-pub(super) fn text(text: &str) -> Option<String> {
-    last_line(text).map(|_| text.to_owned())
-}
-
 /// The last line that is not empty.
 pub(super) fn last_line(text: &str) -> Option<&str> {
     text.lines().map(str::trim).rfind(|line| !line.is_empty())
@@ -63,16 +60,42 @@ pub(super) fn report(stderr: &str) -> Option<String> {
     Some(lines[start?..].join("\n"))
 }
 
-/// Why tablehaul failed, by its standard error: its last line.
-pub(super) fn complaint(stderr: &str) -> Option<&str> {
-    let ours = stderr.lines().rev().find_map(|line| line.trim().strip_prefix("tablehaul: "));
-    ours.or_else(|| last_line(stderr))
+/// Why tablehaul failed, if the log is whole by its own word: what it complains of is the last line that it writes.
+/// Warnings come before the end.
+pub(super) fn last_word(stderr: &str) -> Option<&str> {
+    stderr.ends_with('\n').then(|| last_line(stderr)).flatten().and_then(complained)
 }
 
-/// The exit code of a step, by the log of EMR's controller.
-pub(super) fn exit_code(controller: &str) -> Option<u8> {
-    let line = controller.lines().rev().find(|line| line.contains("ended with exit code"))?;
-    line.split("exit code ").nth(1)?.split_whitespace().next()?.parse().ok()
+fn complained(line: &str) -> Option<&str> {
+    line.trim().strip_prefix(OURS).filter(|line| !line.starts_with("warning: "))
+}
+
+/// Why a step failed, by its standard error. `None` if the log may have only begun: it has no last word of tablehaul, and
+/// was delivered before `ended`, the log in which EMR says that the step has ended.
+pub(super) fn complaint(stderr: &Delivered, ended: &Ended) -> Option<String> {
+    if let Some(line) = last_word(&stderr.text) {
+        return Some(line.to_owned());
+    }
+    let is_whole = stderr.at >= ended.at;
+    let ours = || stderr.text.lines().rev().find_map(complained);
+    is_whole.then(|| ours().or_else(|| last_line(&stderr.text))).flatten().map(str::to_owned)
+}
+
+/// How a step ended, by the log of EMR's controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub(super) code: u8,
+    /// When EMR delivered the log that says so. Logs that are delivered later are whole.
+    pub(super) at: i64,
+}
+
+/// How a step ended. `None` if the log has only begun. The API reports only that the step failed, so its text decides.
+pub(super) fn ended(controller: &Delivered) -> Option<Ended> {
+    // A line without its end may lack digits.
+    let whole = &controller.text[..=controller.text.rfind('\n')?];
+    let line = whole.lines().rev().find(|line| line.contains("ended with exit code"))?;
+    let code = line.split("exit code ").nth(1)?.split_whitespace().next()?.parse().ok()?;
+    Some(Ended { code, at: controller.at })
 }
 
 #[cfg(test)]
@@ -87,15 +110,49 @@ mod tests {
         assert_eq!(report(&whole).as_deref(), Some("imported    s3://b/e into Copy\nitems       3 written"));
     }
 
+    fn delivered(text: &str, at: i64) -> Delivered {
+        Delivered { text: text.into(), at }
+    }
+
     #[test]
-    fn a_log_says_why_and_with_which_code() {
-        let stderr = "export Forum\n\ntablehaul: table Forum does not exist\nWARN log4j\n\n";
-        assert_eq!(complaint(stderr), Some("table Forum does not exist"));
-        assert_eq!(complaint("\nKilled\n \n"), Some("Killed"));
-        assert_eq!(complaint(" \n"), None);
-        let controller = "INFO startExec\n2026-01-01T00:00:00Z INFO waitProcessCompletion ended with exit code 2 : hadoop\n";
-        assert_eq!(exit_code(controller), Some(2));
-        assert_eq!(exit_code("INFO startExec"), None);
-        assert_eq!(exit_code("INFO waitProcessCompletion ended with exit code 3\nWARN Step failed"), Some(3));
+    fn a_whole_log_says_why() {
+        let ended = Ended { code: 1, at: 10 };
+        let why = |text, at| complaint(&delivered(text, at), &ended);
+        // By its last word, whenever it was delivered.
+        let stderr = "export Forum\n\ntablehaul: table Forum does not exist\n\n";
+        assert_eq!(why(stderr, 5).as_deref(), Some("table Forum does not exist"));
+        // By the time of its delivery: what was killed has no last word.
+        assert_eq!(why("\nKilled\n \n", 10).as_deref(), Some("Killed"));
+        let mixed = "tablehaul: table Forum does not exist\nWARN log4j\n";
+        assert_eq!(why(mixed, 10).as_deref(), Some("table Forum does not exist"));
+        assert_eq!(why(" \n", 10), None);
+    }
+
+    #[test]
+    fn the_beginning_of_a_log_does_not_say_why() {
+        let ended = Ended { code: 1, at: 10 };
+        for begun in [
+            "",
+            "import      s3://b/e\n",
+            "tablehaul: warning: -Dx has no effect\n",
+            "tablehaul: table For",
+            "tablehaul: old\nWARN log4j\n",
+        ] {
+            assert_eq!(complaint(&delivered(begun, 9), &ended), None, "{begun:?}");
+        }
+    }
+
+    #[test]
+    fn a_step_has_a_code_once_it_has_ended() {
+        let code = |text| ended(&delivered(text, 7));
+        let whole = "INFO startExec\n2026-01-01T00:00:00Z INFO waitProcessCompletion ended with exit code 13 : hadoop\n";
+        assert_eq!(code(whole), Some(Ended { code: 13, at: 7 }));
+        let more = "INFO waitProcessCompletion ended with exit code 3\nWARN Step failed";
+        assert_eq!(code(more).map(|ended| ended.code), Some(3));
+        for begun in
+            ["", "INFO startExec", "INFO startExec\nINFO waitProcessCompletion ended with exit code 1"]
+        {
+            assert_eq!(code(begun), None, "{begun:?}");
+        }
     }
 }

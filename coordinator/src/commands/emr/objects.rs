@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use aws_smithy_types::DateTime;
 use flate2::read::MultiGzDecoder;
 use job_aws::{Clients, Fault, FaultKind};
 
@@ -15,11 +16,22 @@ fn split(url: &str) -> Option<(&str, &str)> {
     url.strip_prefix("s3://")?.split_once('/')
 }
 
+/// An object as it is now.
+struct Object {
+    bytes: Vec<u8>,
+    /// When it was written, in seconds since 1970, by the clock of S3. 0 if S3 does not say so.
+    written_at: i64,
+}
+
 /// An object, or `None` if it does not exist.
 ///
 /// # Errors
 /// Fails if S3 refuses.
 pub(super) async fn get(clients: &Clients, url: &str) -> Result<Option<Vec<u8>>, Fault> {
+    Ok(read(clients, url).await?.map(|object| object.bytes))
+}
+
+async fn read(clients: &Clients, url: &str) -> Result<Option<Object>, Fault> {
     let Some((bucket, key)) = split(url) else {
         return Err(Fault::new(FaultKind::Refused, format!("{url} is not an object in S3")));
     };
@@ -40,22 +52,30 @@ pub(super) async fn get(clients: &Clients, url: &str) -> Result<Option<Vec<u8>>,
         {
             return Err(Fault::new(FaultKind::Refused, format!("{url} is longer than {LONGEST} bytes")));
         }
-        let body = reply.body.collect().await;
-        let body =
-            body.map_err(|error| Fault::new(FaultKind::Transient, format!("reading {url}: {error}")))?;
-        Ok(Some(body.into_bytes().to_vec()))
+        let written_at = reply.last_modified().map(DateTime::secs).unwrap_or_default();
+        let read = reply.body.collect().await;
+        let read = read.map_err(|error| Fault::torn(url, &address, &error))?;
+        Ok(Some(Object { bytes: read.into_bytes().to_vec(), written_at }))
     };
     retry_briefly(read).await
 }
 
-/// A text that EMR has compressed, or `None` if it does not exist.
+/// A log as EMR has delivered it so far.
+#[derive(Clone, Debug)]
+pub(super) struct Delivered {
+    pub(super) text: String,
+    /// In seconds since 1970, by the clock of S3.
+    pub(super) at: i64,
+}
+
+/// A log, which EMR has compressed, or `None` if it does not exist.
 ///
 /// # Errors
 /// Fails if S3 refuses, or if it is damaged.
-pub(super) async fn unzipped(clients: &Clients, url: &str) -> Result<Option<String>, Fault> {
-    let Some(bytes) = get(clients, url).await? else { return Ok(None) };
+pub(super) async fn log(clients: &Clients, url: &str) -> Result<Option<Delivered>, Fault> {
+    let Some(Object { bytes, written_at }) = read(clients, url).await? else { return Ok(None) };
     let mut text = Vec::new();
     let read = MultiGzDecoder::new(&bytes[..]).take(LONGEST).read_to_end(&mut text);
     read.map_err(|error| Fault::new(FaultKind::Refused, format!("{url} is not a gzip file: {error}")))?;
-    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+    Ok(Some(Delivered { text: String::from_utf8_lossy(&text).into_owned(), at: written_at }))
 }

@@ -81,10 +81,10 @@ pub(crate) async fn logs(clients: &Clients, id: &str, step: Option<&str>) -> Res
         let mut has_log = false;
         for name in ["stdout", "stderr"] {
             let url = log_files::of_step(&folder, id, &step.id, name);
-            let text = objects::unzipped(clients, &url).await.map_err(|fault| Failure::refused(&fault))?;
-            has_log |= text.is_some();
-            if let Some(text) = text.filter(|text| !text.trim().is_empty()) {
-                parts.push(format!("{} ({}), {name}:\n{}", step.id, step.name, text.trim_end()));
+            let log = objects::log(clients, &url).await.map_err(|fault| Failure::refused(&fault))?;
+            has_log |= log.is_some();
+            if let Some(log) = log.filter(|log| !log.text.trim().is_empty()) {
+                parts.push(format!("{} ({}), {name}:\n{}", step.id, step.name, log.text.trim_end()));
             }
         }
         if !has_log {

@@ -103,7 +103,7 @@ impl Watching<'_> {
     async fn confirm(&mut self) -> Result<Agreed, Failure> {
         let stop = CancellationToken::new();
         let checked = tokio::select! {
-            checked = check(self.request, self.emr, &stop) => checked?,
+            checked = check(self.request, self.clients, self.emr, &stop) => checked?,
             _ = self.interrupts.changed() => {
                 self.interrupts.mark_changed();
                 return Ok(Agreed::Interrupted);

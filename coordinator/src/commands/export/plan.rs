@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use job::{
     capacity::{Rate, Units},
-    spec::{Compression, MIN_UPLOAD_PART_BYTES, NullSpelling, OutputFormat},
+    spec::{Compression, FileOptions, FixedOptions, MIN_UPLOAD_PART_BYTES, NullSpelling, OutputFormat},
     target::Target,
     task::TotalSegments,
     visible::Line,
@@ -46,6 +46,13 @@ pub(crate) struct ExportOptions {
 }
 
 impl ExportOptions {
+    /// The options of a new export in this many segments.
+    pub(crate) fn fixed(&self, segments: TotalSegments) -> FixedOptions {
+        let Self { consistent, format, compression, null, null_default, .. } = *self;
+        let files = FileOptions { format, compression, null: null.unwrap_or(null_default) };
+        FixedOptions { files, consistent, segments }
+    }
+
     /// The spelling of NULL in a new export.
     pub(crate) fn null(&self) -> NullSpelling {
         self.null.unwrap_or(self.null_default)

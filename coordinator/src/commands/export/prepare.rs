@@ -120,7 +120,7 @@ impl Prepared {
             Todo::Nothing(text) => return Line(text).to_string(),
         };
         if let Some(state) = todo.resumed() {
-            options.null = Some(state.begin.null);
+            options.null = Some(state.begin.options.files.null);
         }
         let plan = PlanText { facts, target, plan, rate: *rate, rate_source, options, cluster }.to_string();
         let lines = [Some(plan), account.clone(), start.plan_line()];
@@ -227,7 +227,7 @@ async fn prepare_one(
     }
     let mut options = request.options;
     if let Some(state) = todo.resumed() {
-        options.segments = Some(state.begin.segments);
+        options.segments = Some(state.begin.options.segments);
     }
     let plan = plan(&facts, rate, options, slots);
     let (table, account) = (table.to_owned(), None);

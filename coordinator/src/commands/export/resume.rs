@@ -1,7 +1,12 @@
 //! Decides whether an unfinished export can be resumed, and words the result.
 
 use engine::export::ExportState;
-use job::{journal::Begin, layout, table_settings::TableSettings};
+use job::{
+    journal::Begin,
+    layout,
+    spec::{FileOptions, FixedOptions},
+    table_settings::TableSettings,
+};
 
 use super::plan::ExportOptions;
 use crate::{failure::Failure, lifecycle, table::TableFacts};
@@ -21,11 +26,7 @@ pub(crate) fn begin(
         arn: described(facts, "TableArn"),
         table_id: described(facts, "TableId"),
         keys: facts.keys.clone(),
-        format: options.format,
-        compression: options.compression,
-        null: options.null(),
-        consistent: options.consistent,
-        segments,
+        options: options.fixed(segments),
         started_at,
         expected_items: facts.items,
         description: facts.description.clone(),
@@ -49,26 +50,27 @@ pub(crate) fn difference(begin: &Begin, facts: &TableFacts, options: ExportOptio
     if differs(&begin.table_id, &described(facts, "TableId")) || begin.keys != facts.keys {
         return Some("of that table before it was deleted and recreated".into());
     }
-    if begin.format != options.format {
-        return Some(format!("in the format {}, not {}", begin.format.name(), options.format.name()));
+    let FixedOptions { files: FileOptions { format, compression, null }, consistent, segments } =
+        begin.options;
+    if format != options.format {
+        return Some(format!("in the format {}, not {}", format.name(), options.format.name()));
     }
-    if begin.compression != options.compression {
-        let (before, now) = (begin.compression.name(), options.compression.name());
+    if compression != options.compression {
+        let (before, now) = (compression.name(), options.compression.name());
         return Some(format!("with compression {before}, not {now}"));
     }
-    if begin.consistent != options.consistent {
-        return Some(if begin.consistent { "with --consistent" } else { "without --consistent" }.into());
+    if consistent != options.consistent {
+        return Some(if consistent { "with --consistent" } else { "without --consistent" }.into());
     }
-    if let Some(null) = options.null
-        && null != begin.null
+    if let Some(wished) = options.null
+        && wished != null
     {
-        return Some(format!("with --null {}, not {}", begin.null.name(), null.name()));
+        return Some(format!("with --null {}, not {}", null.name(), wished.name()));
     }
-    let segments = begin.segments.get();
     options
         .segments
-        .filter(|wished| *wished != begin.segments)
-        .map(|wished| format!("with --segments {segments}, not {}", wished.get()))
+        .filter(|wished| *wished != segments)
+        .map(|wished| format!("with --segments {}, not {}", segments.get(), wished.get()))
 }
 
 /// The message about an unfinished export that is kept. `unwritten` says why the last facts could not be journaled, so
@@ -141,7 +143,7 @@ mod tests {
         {
             let segments = TotalSegments::try_from(4).unwrap();
             assert_eq!(
-                begin(JobId::from_u128(7), &facts, options, segments, "t".into(), None).null,
+                begin(JobId::from_u128(7), &facts, options, segments, "t".into(), None).options.files.null,
                 expected
             );
         }

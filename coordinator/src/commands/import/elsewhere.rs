@@ -1,5 +1,7 @@
 //! The plan of an import that runs on another machine, with other credentials.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -8,8 +10,16 @@ use super::{
 };
 use crate::{cluster::WorkerSlots, failure::Failure, lifecycle::unless_stopped_before, stop::Stop};
 
+/// What is planned.
+pub(crate) struct PlannedElsewhere {
+    /// The plan as text.
+    pub(crate) text: String,
+    /// About how long writing takes, if something is known of it.
+    pub(crate) time: Option<Duration>,
+}
+
 /// Checks table and backup as [`import`](super::import) does, as far as these credentials can see, and without reading
-/// the whole backup. Returns the plan as text. `place` says where the import runs.
+/// the whole backup. `place` says where the import runs.
 ///
 /// # Errors
 /// Fails if the import would refuse to run as asked.
@@ -18,10 +28,10 @@ pub(crate) async fn plan_elsewhere(
     place: &str,
     slots: WorkerSlots,
     stop: &CancellationToken,
-) -> Result<String, Failure> {
+) -> Result<PlannedElsewhere, Failure> {
     let stop = Stop::new(stop, None);
     let note = |_: &str| ();
     let preparing = Box::pin(prepare(request, slots, Kind::Elsewhere, &note));
     let prepared = unless_stopped_before(&stop, "launched", preparing).await?;
-    Ok(prepared.text(place.to_owned()))
+    Ok(PlannedElsewhere { text: prepared.text(place.to_owned()), time: prepared.time() })
 }

@@ -122,6 +122,16 @@ impl fmt::Display for CheckedText<'_> {
     }
 }
 
+/// About how long a backup takes that was not read: an item costs a unit for each KB or part of it, and is taken to be as
+/// large as the mean line. Compressed items are larger than that. `None` if nothing is known.
+pub(super) fn time_unread(bytes: u64, items: Option<u64>, limits: &Limits) -> Option<Duration> {
+    let units = match items.filter(|items| *items > 0) {
+        Some(items) => items.saturating_mul((bytes / items).div_ceil(1024).max(1)),
+        None => bytes.div_ceil(1024),
+    };
+    (units > 0).then(|| time(Units::from_units(units), limits))
+}
+
 /// How long this many units take if every index holds every item.
 fn time(units: Units, limits: &Limits) -> Duration {
     let slowest = limits.indexes.values().copied().fold(limits.table, Rate::min);
@@ -157,6 +167,17 @@ mod tests {
             text.ends_with("up to as many on the index: nothing beyond the provisioned capacity"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_backup_that_was_not_read_takes_as_long_as_its_items_or_bytes_say() {
+        let limits = Limits::table(Rate::from_units_per_second(100));
+        let seconds = |bytes, items| time_unread(bytes, items, &limits).map(|time| time.as_secs());
+        // Small items cost a unit each, others one for each KB.
+        assert_eq!(seconds(100_000, Some(10_000)), Some(100));
+        assert_eq!(seconds(10_000 * 1500, Some(10_000)), Some(200));
+        assert_eq!(seconds(1024 * 1000, None), Some(10));
+        assert_eq!(seconds(0, Some(0)), None);
     }
 
     #[test]

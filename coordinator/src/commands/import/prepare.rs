@@ -113,6 +113,12 @@ impl Prepared {
         lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
     }
 
+    /// About how long writing takes, by what is known before the backup was read.
+    pub(super) fn time(&self) -> Option<Duration> {
+        let bytes = self.backup.files.iter().map(|file| file.bytes).sum();
+        plan::time_unread(bytes, self.backup.items, &self.limits)
+    }
+
     /// The settings that workers get in a pass of this mode.
     pub(super) fn settings(&self, mode: WriteMode) -> ImportSettings {
         let (table, keys) = (self.table.clone(), self.facts.keys.clone());
@@ -152,6 +158,10 @@ pub(super) async fn prepare(
         Some(Object::S3 { bucket, .. }) => Some(bucket.as_str()),
         _ => None,
     };
+    // Before anything is asked for, because nothing is needed for it. Whether it is of an earlier run is found out later.
+    if let Some(place) = request.rejects.as_ref().filter(|_| kind != Kind::Elsewhere) {
+        Sink::check(place, None, true).await?;
+    }
     let buckets = [bucket(&request.folder), request.state.as_ref().and_then(bucket), rejects_in];
     let table = std::slice::from_ref(&request.table);
     let (mut clients, asking) = access::reach(&request.aws, table, &buckets).await?;
@@ -198,12 +208,14 @@ pub(super) async fn prepare(
     if let Some(folder) = &state {
         folder.check(&begin, (!is_dry).then_some(note)).await?;
     }
-    let rejects = match &request.rejects {
-        Some(place) if !is_dry => {
-            let is_ours = before.is_some_and(|before| before.rejects == begin.rejects);
-            Some(Sink::create(place, &clients, is_ours).await?)
+    let is_ours = before.is_some_and(|before| before.rejects == begin.rejects);
+    let rejects = match (&request.rejects, kind) {
+        (Some(place), Kind::Run) => Some(Sink::create(place, &clients, is_ours).await?),
+        (Some(place), Kind::DryRun) => {
+            Sink::check(place, Some(&clients), is_ours).await?;
+            None
         }
-        _ => None,
+        (None, _) | (_, Kind::Elsewhere) => None,
     };
     let workers = plan::workers(wished, splits.len());
     asking.answer(&mut clients).await;

@@ -10,6 +10,7 @@
 
 mod destination;
 mod file;
+mod mount;
 mod upload;
 
 use std::{
@@ -23,7 +24,7 @@ use job_aws::{Clients, Fault, FaultKind};
 use serde::Serialize;
 
 use crate::{failure::Failure, stop::Stop, store::blocking, text};
-use destination::{Destination, DestinationError};
+use destination::{Destination, DestinationError, Place, check_through};
 pub(crate) use destination::{NAMES_FOLDER, names_folder};
 use file::RejectFile;
 use upload::Upload;
@@ -191,6 +192,37 @@ impl Shared {
 }
 
 impl Sink {
+    /// Makes sure, as far as that is known without writing anything, that the file can be written in its place. See
+    /// [`create`](Self::create).
+    ///
+    /// # Errors
+    /// Fails if it can't be written there.
+    pub(crate) async fn check(
+        destination: &Object,
+        clients: Option<&Clients>,
+        is_ours: bool,
+    ) -> Result<(), Failure> {
+        match (destination, clients) {
+            (Object::File { path }, _) => {
+                let found = path.clone();
+                let look = move || match Place::look(&found, is_ours)? {
+                    Place::File(target) => file::check(&target),
+                    Place::Through(path) => check_through(&path),
+                };
+                let look = move || {
+                    look()
+                        .map_err(|error: DestinationError| Fault::new(FaultKind::Refused, error.to_string()))
+                };
+                let refused = |fault: Fault| Failure::Refused(format!("--rejects {destination}: {fault}"));
+                blocking(path, look).await.map_err(refused)
+            }
+            (Object::S3 { bucket, key }, Some(clients)) => {
+                Upload::find(bucket, key, clients, is_ours).await.map(drop)
+            }
+            (Object::S3 { .. }, None) => Ok(()),
+        }
+    }
+
     /// Makes sure that the file can be written in its place. Replaces a file that is not empty only if `is_ours` says
     /// that an earlier run of the import has written it.
     ///

@@ -43,7 +43,7 @@ pub(super) fn check(
         if !there.contains(&*file.name) {
             defects.whole("missing");
         }
-        if let Err(defect) = parts(file, export.compression == Compression::None) {
+        if let Err(defect) = parts(file, export.options.compression == Compression::None) {
             defects.whole(defect.to_string());
         }
         found.defects.extend(defects.into_lines());

@@ -6,7 +6,7 @@ use job::{
     layout::part_file,
     manifest,
     schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::{Compression, NullSpelling, OutputFormat},
+    spec::{Compression, FileOptions},
 };
 
 use super::*;
@@ -103,9 +103,7 @@ fn export_json(files: Vec<PartFile>) -> ExportJson {
         started_at: String::new(),
         finished_at: String::new(),
         keys: KeySchema { partition: KeyAttribute { name: "k".into(), kind: KeyKind::S }, sort: None },
-        format: OutputFormat::EmrLines,
-        compression: Compression::None,
-        null: NullSpelling::Single,
+        options: FileOptions::default(),
         settings,
         account: None,
         caller: None,

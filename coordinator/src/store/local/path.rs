@@ -37,7 +37,7 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 }
 
 fn not_a_file(what: &str) -> io::Error {
-    io::Error::other(format!("it is {what}, not a regular file"))
+    io::Error::other(format!("it is {what}, not a regular file: move it elsewhere"))
 }
 
 /// What is at a path, in words, if it is neither a regular file nor nothing. Does not follow links.

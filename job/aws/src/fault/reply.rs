@@ -2,7 +2,7 @@
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use super::{FaultKind, text::element};
+use super::{FaultKind, text::element, words};
 
 /// The region that S3 states for a bucket: in a header or, for some errors, in the body.
 pub(crate) fn said_region(reply: &HttpResponse) -> Option<String> {
@@ -30,19 +30,10 @@ pub(super) fn is_web_page(reply: &HttpResponse) -> bool {
     begins("<!doctype html") || begins("<html")
 }
 
-/// The permission on a KMS key, such as `kms:Decrypt`, that a message says is missing.
-pub(super) fn kms_action(message: &str) -> Option<&str> {
-    let at = message.find(" kms:")? + 1;
-    let action =
-        message[at..].split(|letter: char| !letter.is_ascii_alphanumeric() && letter != ':').next()?;
-    (action.len() > "kms:".len()).then_some(action)
-}
-
 /// Classifies a reply with this code, message and status.
 pub(super) fn kind(code: &str, message: &str, status: u16) -> FaultKind {
-    // All key errors of S3 begin with this; DynamoDB has no code of its own for a key that it can't use. Names of
-    // tables and keys of items do not contain these words.
-    let is_about_key = code.starts_with("KMS") || message.contains("KMS key") || message.contains("KMS Key");
+    // All key errors of S3 begin with this.
+    let is_about_key = code.starts_with("KMS") || words::is_about_key(message);
     let kind = of_code(code, message, status);
     let passes = matches!(kind, FaultKind::Throttled | FaultKind::Transient);
     if is_about_key && !passes { FaultKind::EncryptionKey } else { kind }
@@ -67,10 +58,7 @@ fn of_code(code: &str, message: &str, status: u16) -> FaultKind {
         }
         "AccessDeniedException" | "AccessDenied" | "AllAccessDisabled" | "NotAuthorized" => FaultKind::Denied,
         "RequestTimeTooSkewed" | "RequestExpired" => FaultKind::ClockSkew,
-        "InvalidSignatureException" | "SignatureDoesNotMatch"
-            if message.starts_with("Signature expired")
-                || message.starts_with("Signature not yet current") =>
-        {
+        "InvalidSignatureException" | "SignatureDoesNotMatch" if words::is_about_time(message) => {
             FaultKind::ClockSkew
         }
         "UnrecognizedClientException"
@@ -177,13 +165,5 @@ mod tests {
         assert_eq!(kind("KMS.KMSInternalException", "", 500), FaultKind::Transient);
         let table = "Requested resource not found: Table: KMS_keys not found";
         assert_eq!(kind("ResourceNotFoundException", table, 400), FaultKind::NotFound);
-    }
-
-    #[test]
-    fn the_permission_on_a_key_is_found_in_a_message() {
-        let message = "User: arn:aws:iam::1:user/x is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:a";
-        assert_eq!(kms_action(message), Some("kms:Decrypt"));
-        assert_eq!(kms_action("not authorized to perform: s3:GetObject on arn:aws:kms:x"), None);
-        assert_eq!(kms_action("Access Denied"), None);
     }
 }

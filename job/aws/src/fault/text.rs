@@ -21,8 +21,13 @@ pub(crate) fn sane(text: &str) -> String {
     visible::line(&cut).into_owned()
 }
 
-/// An error and its causes on one line, without repetitions.
+/// An error and its causes on one line, without repetitions, cut if it is too long.
 pub(crate) fn chain(error: &dyn Error) -> String {
+    sane(&with_causes(error))
+}
+
+/// An error and its causes, without repetitions: many errors already say what their cause says.
+pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -33,7 +38,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         }
         source = cause.source();
     }
-    sane(&text)
+    text
 }
 
 /// The last cause of an error, for errors whose other causes only name the layers that they passed.
@@ -73,6 +78,21 @@ mod tests {
         assert_eq!(sane("no way to http://me:secret@there/x"), "no way to http://…@there/x");
         let long = sane(&"x".repeat(5000));
         assert_eq!((long.chars().count(), long.ends_with('…')), (MAX_CHARS + 1, true));
+    }
+
+    #[test]
+    fn a_cause_that_its_error_repeats_is_told_once() {
+        #[derive(Debug, thiserror::Error)]
+        enum Failed {
+            #[error("no thread: {0}")]
+            Repeating(#[source] io::Error),
+            #[error("no threads")]
+            Brief(#[source] Box<Failed>),
+        }
+        let eagain = || Failed::Repeating(io::Error::from_raw_os_error(11));
+        let said = "no thread: Resource temporarily unavailable (os error 11)";
+        assert_eq!(with_causes(&eagain()), said);
+        assert_eq!(with_causes(&Failed::Brief(Box::new(eagain()))), format!("no threads: {said}"));
     }
 
     #[test]

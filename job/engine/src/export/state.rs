@@ -27,8 +27,8 @@ impl ExportState {
     /// The state at the start. `on_file_system` permits small upload parts.
     pub fn new(begin: Begin, on_file_system: bool) -> Self {
         Self {
-            segments: Segments::new(begin.segments),
-            files: PartFiles::new(begin.job.clone(), begin.compression, on_file_system),
+            segments: Segments::new(begin.options.segments),
+            files: PartFiles::new(begin.job.clone(), begin.options.files.compression, on_file_system),
             begin,
         }
     }
@@ -129,12 +129,10 @@ impl ExportState {
             started_at: begin.started_at.clone(),
             finished_at: at.to_owned(),
             keys: begin.keys.clone(),
-            format: begin.format,
-            compression: begin.compression,
-            null: begin.null,
+            options: begin.options.files,
             settings: Settings {
-                consistent: begin.consistent,
-                segments: begin.segments.get(),
+                consistent: begin.options.consistent,
+                segments: begin.options.segments.get(),
                 workers: run.workers,
                 read_units_per_second: run.rate.as_f64(),
                 rate_source: run.rate_source.clone(),

@@ -117,5 +117,11 @@ fn what_this_job_can_not_have_written_is_no_file_of_an_earlier_run() {
     ] {
         assert!(matches!(files.check_number(&part), Err(PartRejection::TooLarge { .. })));
     }
+    let other = SealedPart { line_bytes: 10, ..part(1, 9, true) };
+    assert!(matches!(files.check_number(&other), Err(PartRejection::OtherLength { .. })));
+    let mut compressed = PartFiles::new(job(), Compression::Gzip, false);
+    compressed.assign(A);
+    compressed.opened(FileId(0), "upload".parse().unwrap());
+    assert_eq!(compressed.check_number(&other), Ok(A), "only reading it would tell");
     files.apply(part(1, MAX_PART_BYTES, true));
 }

@@ -146,19 +146,17 @@ fn a_few_bad_lines_at_the_start_hide_nothing() {
 #[test]
 fn a_file_without_a_line_is_nothing() {
     for text in ["", "\n", " \r\n\n", "\u{feff}"] {
-        assert_eq!(
-            look(text.as_bytes(), true),
-            Ok(Head { codec: Codec::Plain, first: None, bad: None }),
-            "{text:?}"
-        );
+        let head = look(text.as_bytes(), true).unwrap();
+        assert!(matches!(head, Head { codec: Codec::Plain, first: None, bad: None }), "{text:?}: {head:?}");
     }
-    assert_eq!(look(&[0; 4], true), Ok(Head { codec: Codec::Snappy, first: None, bad: None }));
+    let head = look(&[0; 4], true).unwrap();
+    assert!(matches!(head, Head { codec: Codec::Snappy, first: None, bad: None }), "{head:?}");
 }
 
 /// Why a file is refused, or would be if no line may be rejected.
 fn bad(stored: &[u8]) -> String {
     match look(stored, true) {
-        Err(HeadError::Bad(why)) | Ok(Head { first: None, bad: Some(why), .. }) => why,
+        Err(HeadError::Bad(why)) | Ok(Head { first: None, bad: Some(why), .. }) => why.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -250,13 +248,18 @@ fn what_is_no_backup_is_described_compressed_or_not_and_however_long_it_is() {
     }
     // One of the items is on a line of its own.
     let last = b"{\n  \"Items\": [\n{\"pk\": {\"S\": \"a\"}},\n{\"pk\": {\"S\": \"b\"}}\n  ]\n}\n";
-    assert!(matches!(look(last, true), Err(HeadError::Bad(why)) if why.contains("the reply of a Scan")));
+    assert!(
+        matches!(look(last, true), Err(HeadError::Bad(why)) if why.to_string().contains("the reply of a Scan"))
+    );
     // A line that is cut off counts as one bad line.
     let cut = b"{\"pk\":{\"s\":\"a\"},\n{\"pk\":{\"s\":\"b\"}}\n";
     assert_eq!(look(cut, true).unwrap().first.unwrap().described, "EMR lines");
     let endless = [&br#"{"Items":["#[..], &br#"{"pk":{"S":"secret"}},"#.repeat(4_000)].concat();
     match look(&endless, false) {
-        Err(HeadError::Bad(why)) => assert!(why.contains("the reply of a Scan") && !why.contains("secret")),
+        Err(HeadError::Bad(why)) => {
+            let why = why.to_string();
+            assert!(why.contains("the reply of a Scan") && !why.contains("secret"), "{why}");
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -273,7 +276,8 @@ fn the_first_item_that_suits_counts() {
         assert!(found.item.attributes.contains_key("other"));
     }
     let garbage = super::look(b"garbage\nmore\n", true, has_pk).unwrap();
-    assert_eq!((garbage.first, garbage.bad), (None, Some(format!("{UNKNOWN}not the JSON of an item"))));
+    let why = garbage.bad.unwrap().to_string();
+    assert_eq!((garbage.first, why), (None, format!("{UNKNOWN}not the JSON of an item")));
 }
 
 #[test]
@@ -294,14 +298,15 @@ fn of_a_part_of_a_file_no_unfinished_line_is_judged() {
     }
     let gzip = gzip.finish().unwrap();
     for end in 0..=line.len() {
-        assert_eq!(look(&line.as_bytes()[..end], false), Err(HeadError::NeedMore), "{end}");
+        assert!(matches!(look(&line.as_bytes()[..end], false), Err(HeadError::NeedMore)), "{end}");
     }
     assert!(look(format!("{line}\n{{").as_bytes(), false).unwrap().first.is_some());
-    assert_eq!(look(&gzip[..12], false), Err(HeadError::NeedMore));
-    assert_eq!(look(&gzip[..1000], false), look(&gzip, true));
+    assert!(matches!(look(&gzip[..12], false), Err(HeadError::NeedMore)));
+    let (part, whole) = (look(&gzip[..1000], false).unwrap(), look(&gzip, true).unwrap());
+    assert_eq!((part.codec, part.first), (whole.codec, whole.first));
     assert!(matches!(look(&gzip[..12], true), Err(HeadError::Bad(_))));
     // The end of a member is not the end of the file.
     let mut member = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     member.write_all(br#"{"pk":"#).unwrap();
-    assert_eq!(look(&member.finish().unwrap(), false), Err(HeadError::NeedMore));
+    assert!(matches!(look(&member.finish().unwrap(), false), Err(HeadError::NeedMore)));
 }

@@ -144,7 +144,9 @@ impl Sender {
         self.limiter.acquire(estimate).await;
         let sent_at = Instant::now();
         self.spent.units.add(sent_at - waiting_since);
+        hooks::before("batch").await;
         let replied = self.table.send(call, self.bodies.body(call, &lines), way).await;
+        hooks::after("batch").await;
         self.spent.requests.add(sent_at.elapsed());
         let error = match replied {
             Ok(body) => match Reply::read(call, &body) {

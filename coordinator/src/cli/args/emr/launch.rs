@@ -106,8 +106,8 @@ pub(in crate::cli) struct LaunchArgs {
 
 /// What concerns the launch and not the cluster.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
-pub(in crate::cli) struct LaunchWishes {
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+pub(in crate::cli) struct LaunchOptions {
     pub(in crate::cli) guest_of: Option<String>,
     pub(in crate::cli) print: bool,
     pub(in crate::cli) detach: bool,
@@ -118,11 +118,11 @@ pub(in crate::cli) struct LaunchWishes {
 }
 
 impl LaunchArgs {
-    /// The cluster, and the other wishes.
+    /// The cluster, and how it is launched.
     ///
     /// # Errors
     /// Fails if an argument is missing.
-    pub(in crate::cli) fn read(&self) -> Result<(ClusterOptions, LaunchWishes), String> {
+    pub(in crate::cli) fn read(&self) -> Result<(ClusterOptions, LaunchOptions), String> {
         let needed = |value: &Option<String>, why: &str| value.clone().ok_or_else(|| why.to_owned());
         let folder = needed(
             &self.install_from,
@@ -162,7 +162,7 @@ impl LaunchArgs {
             logs: without_end(&logs),
             package,
         };
-        let wishes = LaunchWishes {
+        let how = LaunchOptions {
             guest_of: self.cluster_id.clone(),
             print: self.print,
             detach: self.detach,
@@ -171,7 +171,7 @@ impl LaunchArgs {
             poll: self.poll,
             log_wait: self.log_wait,
         };
-        Ok((options, wishes))
+        Ok((options, how))
     }
 }
 

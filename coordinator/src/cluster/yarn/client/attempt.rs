@@ -1,4 +1,4 @@
-//! Why an attempt failed, from the messages of YARN and Streaming.
+//! Why an attempt failed, from the messages of YARN and Streaming, which have no codes.
 
 use std::fmt;
 

@@ -122,6 +122,11 @@ impl Output {
     }
 }
 
+/// Whether a line says how far the tasks are: ` map 35% reduce 0%`. The command writes one when that changes.
+pub(crate) fn is_progress(line: &str) -> bool {
+    line.contains(" map ") && line.contains("% reduce ")
+}
+
 /// The message of a log line, after level and class. `None` if it is not a log line.
 pub(super) fn message(line: &str) -> Option<&str> {
     let level = ["INFO", "WARN", "ERROR", "FATAL", "DEBUG"];

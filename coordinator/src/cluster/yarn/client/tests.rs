@@ -16,6 +16,8 @@ fn submission() -> Submission {
         credentials: "/dev/shm/x/job.json".into(),
         worker: "/opt/tablehaul-0.1/tablehaul-worker".into(),
         worker_mb: 512,
+        usual_master_mb: 1024,
+        master_property: "yarn.app.mapreduce.am.resource.mb",
         input: "/tmp/x/slots".into(),
         output: "/tmp/x/out".into(),
     }
@@ -64,6 +66,22 @@ fn the_options_of_hadoop_come_before_those_of_streaming() {
     ] {
         assert!(arguments.iter().any(|argument| argument == setting), "{setting}");
     }
+}
+
+#[test]
+fn the_application_master_gets_no_more_than_it_needs_and_no_more_than_is_usual() {
+    let of_master = |usual_master_mb| {
+        let arguments = arguments(&Submission { usual_master_mb, ..submission() });
+        let own = arguments.into_iter().filter(|argument| argument.starts_with("yarn.app.mapreduce.am."));
+        (own.collect::<Vec<_>>(), master_mb(usual_master_mb))
+    };
+    let lowered = ["yarn.app.mapreduce.am.resource.mb=1024", "yarn.app.mapreduce.am.command-opts=-Xmx820m"]
+        .map(str::to_owned);
+    // EMR's default on m5.xlarge, and Hadoop's.
+    assert_eq!(of_master(6144), (lowered.to_vec(), 1024));
+    assert_eq!(of_master(1536), (lowered.to_vec(), 1024));
+    assert_eq!(of_master(1024), (Vec::new(), 1024));
+    assert_eq!(of_master(512), (Vec::new(), 512));
 }
 
 #[test]

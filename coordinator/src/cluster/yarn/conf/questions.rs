@@ -7,6 +7,9 @@ use super::Conf;
 const NAME_NODE_PORTS: [u16; 2] = [9870, 50070];
 const SECURE_NAME_NODE_PORTS: [u16; 2] = [9871, 50470];
 
+/// The old property with the memory of the application master.
+const MASTER_MB: &str = "yarn.app.mapreduce.am.resource.mb";
+
 /// The protocol of a daemon's web server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Policy {
@@ -118,15 +121,20 @@ impl Conf {
         self.get("mapreduce.job.queuename").unwrap_or_else(|| "default".to_owned())
     }
 
-    /// Memory of the application master's container in MiB. In Hadoop 3 the resource types override the old property
-    /// (`YARNRunner.generateResourceRequests`).
+    /// Memory of the application master's container in MiB.
     pub(crate) fn master_mb(&self) -> u64 {
-        let prefix = "yarn.app.mapreduce.am.resource.";
-        let typed = ["memory-mb", "memory"].iter().find_map(|name| self.get(&format!("{prefix}{name}")));
-        typed
+        let name = self.master_property();
+        self.get(name)
             .and_then(|amount| mebibytes(&amount))
-            .or_else(|| self.number(&format!("{prefix}mb")))
+            .or_else(|| self.number(MASTER_MB))
             .unwrap_or(1536)
+    }
+
+    /// The property with the memory of the application master. In Hadoop 3 the resource types override the old property
+    /// (`YARNRunner.generateResourceRequests`).
+    pub(crate) fn master_property(&self) -> &'static str {
+        let typed = ["yarn.app.mapreduce.am.resource.memory-mb", "yarn.app.mapreduce.am.resource.memory"];
+        typed.into_iter().find(|name| self.get(name).is_some()).unwrap_or(MASTER_MB)
     }
 
     /// The memory of every container is rounded up to a multiple of this, in MiB, at least 1. The capacity scheduler

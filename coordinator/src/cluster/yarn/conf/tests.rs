@@ -143,5 +143,8 @@ fn memory_follows_the_scheduler_and_the_newer_names() {
     assert_eq!(conf(&[]).master_mb(), 1536);
     let old = ("yarn.app.mapreduce.am.resource.mb", "3072");
     assert_eq!(conf(&[old]).master_mb(), 3072);
-    assert_eq!(conf(&[old, ("yarn.app.mapreduce.am.resource.memory-mb", "2Gi")]).master_mb(), 2048);
+    assert_eq!(conf(&[old]).master_property(), old.0);
+    let typed = ("yarn.app.mapreduce.am.resource.memory-mb", "2Gi");
+    assert_eq!(conf(&[old, typed]).master_mb(), 2048);
+    assert_eq!(conf(&[old, typed]).master_property(), typed.0);
 }

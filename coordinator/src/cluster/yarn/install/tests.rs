@@ -70,14 +70,14 @@ fn the_configuration_is_named_or_at_home_or_where_packages_put_it() {
             &["/c/yarn-site.xml", "/opt/h/etc/hadoop/core-site.xml", "/etc/hadoop/conf/core-site.xml"],
         )
     };
-    let found = |variables: &[_]| configuration(&machine(variables), &Named::default()).unwrap();
+    let found = |variables: &[_]| configuration(&machine(variables), &GivenPaths::default()).unwrap();
     assert_eq!(found(&[("HADOOP_CONF_DIR", "/c"), ("HADOOP_HOME", "/opt/h")]), Path::new("/c"));
     assert_eq!(found(&[("HADOOP_HOME", "/opt/h")]), Path::new("/opt/h/etc/hadoop"));
     assert_eq!(found(&[]), Path::new("/etc/hadoop/conf"));
-    let named = Named { conf: Some("/no".into()), jar: None };
+    let named = GivenPaths { conf: Some("/no".into()), jar: None };
     let refused = configuration(&machine(&[]), &named).unwrap_err().to_string();
     assert_eq!(refused, "--hadoop-conf names /no, which is not a folder that can be read");
-    let missing = configuration(&fake(&[], &[]), &Named::default()).unwrap_err().to_string();
+    let missing = configuration(&fake(&[], &[]), &GivenPaths::default()).unwrap_err().to_string();
     assert_eq!(
         missing,
         "there is no Hadoop configuration in /etc/hadoop/conf: name its folder with --hadoop-conf or \
@@ -89,7 +89,7 @@ fn the_configuration_is_named_or_at_home_or_where_packages_put_it() {
 fn the_jar_is_where_packages_put_it_or_in_a_release() {
     let command = Path::new("/usr/bin/hadoop");
     let found = |machine: &Fake| {
-        streaming_jar(machine, &Named::default(), command).map(|jar| jar.display().to_string())
+        streaming_jar(machine, &GivenPaths::default(), command).map(|jar| jar.display().to_string())
     };
     let emr = fake(&[], &["/usr/lib/hadoop-mapreduce/hadoop-streaming.jar"]);
     assert_eq!(found(&emr).unwrap(), "/usr/lib/hadoop-mapreduce/hadoop-streaming.jar");

@@ -12,8 +12,8 @@ use crate::cluster::yarn::{
 
 /// How often the `ResourceManager` is asked for the application after the command has ended, until the application is
 /// considered still running.
-const LOOKS: u32 = 5;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
+pub(super) const LOOKS: u32 = 5;
+pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 
 impl Watch {
     /// Why an attempt failed, with the address of the coordinator.

@@ -1,7 +1,7 @@
 //! Finds out what the path given to `--rejects` is, and opens it if it is written to directly.
 
 use std::{
-    fs::{self, File, Metadata, OpenOptions},
+    fs::{self, File, FileType, Metadata, OpenOptions},
     io,
     os::{
         fd::AsFd,
@@ -13,9 +13,14 @@ use std::{
 use nix::{
     errno::Errno,
     fcntl::{FcntlArg, OFlag, fcntl},
+    unistd::{AccessFlags, eaccess},
 };
 
-use super::super::beside::{IS_MARK, is_mark};
+use super::{
+    super::beside::{IS_MARK, is_mark},
+    mount::is_mount_point,
+};
+use crate::text::no_file_in;
 
 /// The most links that the kernel follows (`path_resolution(7)`).
 const MAX_LINKS: usize = 40;
@@ -85,6 +90,10 @@ pub(super) enum DestinationError {
     OnlyRead(u32),
     #[error("tablehaul was started without an open descriptor {0}; name a file")]
     NotGiven(u32),
+    #[error("{0} is closed, so the lines would be lost; name a file")]
+    Closed(&'static str),
+    #[error("is a mount point, so no file can take its place; name another file")]
+    MountPoint,
     #[error("{0}")]
     Flags(#[source] Errno),
     #[error("{0}")]
@@ -97,17 +106,39 @@ impl DestinationError {
     }
 }
 
+/// What a path given to `--rejects` means.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// A regular file, which is there or not.
+    File(Target),
+    /// Something that is written to directly.
+    Through(PathBuf),
+}
+
 impl Destination {
-    /// Looks at a path. Accepts only an empty file for replacement, unless `is_ours` says that an earlier run has
-    /// written it.
+    /// Looks at a path and opens it, if it is written to directly.
     ///
     /// # Errors
     /// Fails if nothing can be written there.
     pub(super) fn find(path: &Path, is_ours: bool) -> Result<Self, DestinationError> {
+        match Place::look(path, is_ours)? {
+            Place::File(target) => Ok(Self::File(target)),
+            Place::Through(path) => through(&path).map(Self::Through),
+        }
+    }
+}
+
+impl Place {
+    /// Looks at a path and opens nothing. Accepts only an empty file for replacement, unless `is_ours` says that an
+    /// earlier run has written it.
+    ///
+    /// # Errors
+    /// Fails if nothing can be written there.
+    pub(super) fn look(path: &Path, is_ours: bool) -> Result<Self, DestinationError> {
         let (path, is_of_process) = follow(path).map_err(|error| DestinationError::no_file(error, path))?;
         // One that is not open is not there either.
         if is_of_process || own_number(&path).is_some() {
-            return through(&path);
+            return Ok(Self::Through(path));
         }
         if names_folder(&path.to_string_lossy()) {
             return Err(DestinationError::NamesFolder);
@@ -122,7 +153,8 @@ impl Destination {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(DestinationError::no_file(error, &path)),
             Ok(there) if there.is_dir() => return Err(DestinationError::IsFolder),
-            Ok(there) if !there.is_file() => return through(&path),
+            Ok(there) if !there.is_file() => return Ok(Self::Through(path)),
+            Ok(_) if is_mount_point(&path) => return Err(DestinationError::MountPoint),
             Ok(there) if there.len() > 0 && !is_ours => return Err(DestinationError::Exists),
             Ok(there) => Some(Before::of(&there)),
         };
@@ -142,24 +174,16 @@ pub(crate) fn names_folder(path: &str) -> bool {
 
 /// Why no file can be made at `path`, in words that say what to do.
 pub(super) fn why_not(error: &io::Error, path: &Path) -> String {
-    let folder = path.parent().unwrap_or(Path::new("/")).display();
     match error.kind() {
-        io::ErrorKind::NotFound => format!("there is no folder {folder}; create it first"),
-        io::ErrorKind::NotADirectory => format!("{folder} is not a folder; name a file in a folder"),
-        io::ErrorKind::ReadOnlyFilesystem => {
-            format!("the file system of {folder} is read-only; name a file elsewhere")
-        }
-        io::ErrorKind::PermissionDenied => {
-            format!("no permission to make a file in {folder}; name a file elsewhere")
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            format!("the file system of {folder} is full; name a file elsewhere")
+        io::ErrorKind::NotADirectory => {
+            let folder = path.parent().unwrap_or(Path::new("/")).display();
+            format!("{folder} is not a folder; name a file in a folder")
         }
         io::ErrorKind::InvalidFilename => "the name is too long; name a file with a shorter one".to_owned(),
         _ if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
             "its links lead in a circle; name a file elsewhere".to_owned()
         }
-        _ => format!("no file can be made in {folder}: {error}"),
+        _ => no_file_in(path.parent().unwrap_or(Path::new("/")), error, "name a file elsewhere"),
     }
 }
 
@@ -184,20 +208,8 @@ fn follow(path: &Path) -> io::Result<(PathBuf, bool)> {
 }
 
 /// Opens what is written to directly.
-fn through(path: &Path) -> Result<Destination, DestinationError> {
-    if let Some(number) = own_number(path) {
-        if let Some(output) = own_output(number) {
-            return Ok(Destination::Through(output?));
-        }
-        must_be_given(number)?;
-    }
-    let there = fs::metadata(path).map_err(|error| DestinationError::no_file(error, path))?.file_type();
-    if there.is_dir() {
-        return Err(DestinationError::IsFolder);
-    }
-    if there.is_block_device() {
-        return Err(DestinationError::Disk);
-    }
+fn through(path: &Path) -> Result<File, DestinationError> {
+    let Some(there) = other_than_output(path)? else { return own_output(path) };
     let refused = |error: io::Error| match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
         Errno::ENXIO | Errno::ENODEV if there.is_char_device() => DestinationError::NoDevice(error),
         Errno::ENXIO => DestinationError::NoReader(error),
@@ -208,7 +220,36 @@ fn through(path: &Path) -> Result<Destination, DestinationError> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = OpenOptions::new().append(true).custom_flags(flags.bits()).open(path).map_err(refused)?;
     wait_when_full(&file).map_err(DestinationError::Flags)?;
-    Ok(Destination::Through(file))
+    Ok(file)
+}
+
+/// Makes sure, as far as that is known without opening it, that something can be written to directly. Opening a FIFO
+/// and closing it again would end its reader.
+pub(super) fn check_through(path: &Path) -> Result<(), DestinationError> {
+    match other_than_output(path)? {
+        None => own_output(path).map(drop),
+        Some(there) if there.is_socket() => Err(DestinationError::NoReader(Errno::ENXIO.into())),
+        Some(_) => {
+            eaccess(path, AccessFlags::W_OK).map_err(|error| DestinationError::NotPermitted(error.into()))
+        }
+    }
+}
+
+/// What is written to directly at a path. `None` if it is an output of this process.
+fn other_than_output(path: &Path) -> Result<Option<FileType>, DestinationError> {
+    match own_number(path) {
+        Some(1 | 2) => return Ok(None),
+        Some(number) => must_be_given(number)?,
+        None => {}
+    }
+    let there = fs::metadata(path).map_err(|error| DestinationError::no_file(error, path))?.file_type();
+    if there.is_dir() {
+        return Err(DestinationError::IsFolder);
+    }
+    if there.is_block_device() {
+        return Err(DestinationError::Disk);
+    }
+    Ok(Some(there))
 }
 
 /// Makes writes block while there is no room.
@@ -225,15 +266,27 @@ fn own_number(path: &Path) -> Option<u32> {
     number.parse().ok()
 }
 
-/// Standard output or standard error, if this is the number of one of them. They are duplicated instead of opened
-/// again: opening would overwrite the beginning of a file, and fails for a socket.
-fn own_output(number: u32) -> Option<io::Result<File>> {
-    let shared = match number {
-        1 => io::stdout().as_fd().try_clone_to_owned(),
-        2 => io::stderr().as_fd().try_clone_to_owned(),
-        _ => return None,
+/// Standard output or standard error. They are duplicated instead of opened again: opening would overwrite the beginning
+/// of a file, and fails for a socket.
+fn own_output(path: &Path) -> Result<File, DestinationError> {
+    let (shared, name) = match own_number(path) {
+        Some(2) => (io::stderr().as_fd().try_clone_to_owned(), "standard error"),
+        _ => (io::stdout().as_fd().try_clone_to_owned(), "standard output"),
     };
-    Some(shared.map(File::from))
+    must_be_open(File::from(shared?), name)
+}
+
+/// Makes sure that an output was open when this process began. If it was not, the standard library has opened
+/// `/dev/null` in its place, for reading and writing. A shell opens `/dev/null` for writing alone.
+fn must_be_open(output: File, name: &'static str) -> Result<File, DestinationError> {
+    let flags = fcntl(&output, FcntlArg::F_GETFL).map_err(DestinationError::Flags)?;
+    let is_for_both = OFlag::from_bits_retain(flags) & OFlag::O_ACCMODE == OFlag::O_RDWR;
+    let null = fs::metadata("/dev/null").map(|null| null.rdev()).ok();
+    let there = output.metadata()?;
+    if is_for_both && there.file_type().is_char_device() && Some(there.rdev()) == null {
+        return Err(DestinationError::Closed(name));
+    }
+    Ok(output)
 }
 
 /// Makes sure that whoever started this process has given it this descriptor, for writing. The others are its own: its
@@ -315,7 +368,10 @@ mod tests {
         assert!(Destination::find(&socket, false).unwrap_err().to_string().contains("socket"));
         let own = folder.path().join("stdout");
         symlink("/proc/self/fd/1", &own).unwrap();
-        assert!(matches!(Destination::find(&own, false), Ok(Destination::Through(_))));
+        assert!(matches!(Place::look(&own, false), Ok(Place::Through(_))));
+        check_through(Path::new("/dev/null")).unwrap();
+        check_through(&fifo).unwrap();
+        assert!(check_through(&socket).unwrap_err().to_string().contains("socket"));
     }
 
     #[test]
@@ -363,5 +419,14 @@ mod tests {
         assert!(refused("/dev/fd/9999").contains("started without an open descriptor 9999"));
         assert!(refused("/proc/self/cwd").contains("is a folder"));
         assert_eq!(fs::read(folder.path().join("own")).unwrap(), b"");
+    }
+
+    #[test]
+    fn an_output_that_was_closed_is_told_from_one_that_leads_to_the_null_device() {
+        let null = |both: bool| OpenOptions::new().read(both).write(true).open("/dev/null").unwrap();
+        assert!(must_be_open(null(false), "standard output").is_ok());
+        let closed = must_be_open(null(true), "standard output").unwrap_err().to_string();
+        assert!(closed.starts_with("standard output is closed"), "{closed}");
+        assert!(must_be_open(tempfile::tempfile().unwrap(), "standard output").is_ok());
     }
 }

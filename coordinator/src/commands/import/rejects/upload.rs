@@ -58,9 +58,9 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    /// Makes sure that the object can be written, and that none exists, or an empty one. If `is_ours` is set, an
-    /// earlier run has written it, and it may be replaced. Leaves nothing in S3.
-    pub(super) async fn begin(
+    /// Makes sure that no object exists, or an empty one. If `is_ours` is set, an earlier run has written it, and it may
+    /// be replaced.
+    pub(super) async fn find(
         bucket: &str,
         key: &str,
         clients: &Clients,
@@ -92,6 +92,19 @@ impl Upload {
             Err(fault) if fault.kind == FaultKind::Denied => Found::Nothing,
             Err(fault) => return Err(refused(&fault.message)),
         };
+        Ok(upload)
+    }
+
+    /// The same, and makes sure that the object can be written. Leaves nothing in S3.
+    pub(super) async fn begin(
+        bucket: &str,
+        key: &str,
+        clients: &Clients,
+        is_ours: bool,
+    ) -> Result<Self, Failure> {
+        let mut upload = Self::find(bucket, key, clients, is_ours).await?;
+        let url = upload.url();
+        let refused = |why: &str| Failure::Refused(format!("--rejects {url}: {why}"));
         // Creating an upload needs the same permission as the rest, and leaves nothing visible.
         upload.open().await.map_err(|fault| refused(&fault.message))?;
         match upload.abort().await {
@@ -284,8 +297,8 @@ impl Upload {
         let request = self.client.get_object().bucket(&self.bucket).key(&self.key);
         let reply = Box::pin(request.send()).await;
         let reply = reply.map_err(|error| self.fault("s3:GetObject", &error))?;
-        let torn = |error| Fault::new(FaultKind::Transient, format!("reading {}: {error}", self.url()));
-        Ok(reply.body.collect().await.map_err(torn)?.into_bytes())
+        let read = reply.body.collect().await;
+        Ok(read.map_err(|error| Fault::torn(&self.url(), &self.address, &error))?.into_bytes())
     }
 }
 
