@@ -26,6 +26,8 @@ mod facts;
 
 use serde::{Deserialize, Serialize};
 
+use crate::json_error::JsonError;
+
 pub use facts::{Begin, BeginImport, Checked, Fact, OpenedFile, RejectedLine, Run, Settled, Stopped, Totals};
 
 /// The version of the format written here, and the only one read.
@@ -128,9 +130,12 @@ pub fn read<E: From<JournalError>>(
             continue;
         }
         // Without the parser's words, which may quote keys of items. The checksum is right, so it was written so.
-        let fact = serde_json::from_slice(line).map_err(|_| {
-            let why = format!("line {} is not an entry that this version of tablehaul knows", index + 2);
-            JournalError::Damaged(why)
+        let fact = serde_json::from_slice(line).map_err(|error| {
+            let (line, error) = (index + 2, JsonError::from(error));
+            JournalError::Damaged(match error.name() {
+                Some(_) => format!("line {line}: {error}"),
+                None => format!("line {line} is not an entry that this version of tablehaul knows"),
+            })
         })?;
         take(&header, fact)?;
     }
