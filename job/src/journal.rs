@@ -92,13 +92,21 @@ pub enum Damage {
     #[error("its checksum does not match its contents")]
     Checksum,
     /// A line is no fact.
-    #[error("line {number} is not an entry that this version of tablehaul knows")]
+    #[error("line {number}{}", flaw(.source))]
     Line {
         /// The number of the line, from 1.
         number: usize,
         /// What is wrong with it. The parser's own words may quote keys of items.
         source: JsonError,
     },
+}
+
+/// What is wrong with a line, after its number. The checksum is right, so it was written so.
+fn flaw(error: &JsonError) -> String {
+    match error.name() {
+        Some(_) => format!(": {error}"),
+        None => " is not an entry that this version of tablehaul knows".to_owned(),
+    }
 }
 
 /// Writes an object, line by line.

@@ -23,9 +23,22 @@ enum Flaw {
     NotJson,
     #[error("a field is missing, or has a value that it can't have")]
     Field,
+    #[error("a name or an id in it is not {0}")]
+    Name(&'static str),
 }
 
+/// What [`NotAName`](crate::ids::NotAName) can say. The parser passes on only its text.
+const NAMES: [&str; 3] = ["the name of a part file", "the UUID of a job", "the id of a multipart upload"];
+
 impl JsonError {
+    /// What a name or an id should have been that is not one.
+    pub fn name(&self) -> Option<&'static str> {
+        match self.flaw {
+            Flaw::Name(what) => Some(what),
+            _ => None,
+        }
+    }
+
     /// Whether the text ends too early.
     pub fn is_cut_off(&self) -> bool {
         self.flaw == Flaw::CutOff
@@ -38,7 +51,10 @@ impl From<serde_json::Error> for JsonError {
             // All texts are in memory, so there are no errors of I/O.
             Category::Eof | Category::Io => Flaw::CutOff,
             Category::Syntax => Flaw::NotJson,
-            Category::Data => Flaw::Field,
+            Category::Data => {
+                let said = error.to_string();
+                NAMES.into_iter().find(|name| said.contains(name)).map_or(Flaw::Field, Flaw::Name)
+            }
         };
         Self { flaw, line: error.line(), column: error.column() }
     }
@@ -66,5 +82,13 @@ mod tests {
             let error = JsonError::from(serde_json::from_str::<Counted>(text).unwrap_err());
             assert_eq!((error.to_string().as_str(), (error.line, error.column)), (said, place), "{text}");
         }
+        let forged =
+            JsonError::from(serde_json::from_str::<crate::layout::PartName>("\"../x\"").unwrap_err());
+        assert_eq!(forged.to_string(), "a name or an id in it is not the name of a part file");
+        for (text, what) in [("../x", NAMES[0]), ("x", NAMES[0])] {
+            assert!(text.parse::<crate::layout::PartName>().unwrap_err().to_string().contains(what));
+        }
+        assert!("x".parse::<crate::ids::JobId>().unwrap_err().to_string().contains(NAMES[1]));
+        assert!("".parse::<crate::ids::UploadId>().unwrap_err().to_string().contains(NAMES[2]));
     }
 }

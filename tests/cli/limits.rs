@@ -2,7 +2,8 @@
 
 use super::{Place, forum};
 use nix::unistd::Uid;
-use tests_support::command::{Finished, Tablehaul};
+use std::time::Duration;
+use tests_support::command::{Finished, Tablehaul, finish};
 
 /// An export whose shell has set a limit.
 fn export_within(place: &Place, limit: &str) -> Finished {
@@ -63,4 +64,42 @@ fn too_few_threads_are_reported_in_one_line() {
         refused += u32::from(finished.code != Some(0));
     }
     assert!(refused > 0, "the limits are of no effect");
+}
+
+/// What cannot be done for lack of threads is tried again for a minute, and that is told.
+#[test]
+fn what_waits_for_threads_is_told() {
+    if !Uid::effective().is_root() {
+        println!("without root there is no other user whose processes could be limited");
+        return;
+    }
+    let limits = 1..14;
+    let started = limits.map(|threads| {
+        // Each has a user of its own, of whom nothing else runs.
+        let user = 65_100 + threads;
+        let first = format!(r#"exec prlimit --nproc={threads} setpriv --reuid {user} --clear-groups "$@""#);
+        (threads, Tablehaul::after(&first, ["verify", "/"]).env("RUST_BACKTRACE", "0").start())
+    });
+    let started: Vec<_> = started.collect();
+    std::thread::sleep(Duration::from_millis(8_500));
+    let mut told = 0;
+    for (threads, child) in started {
+        super::running::send(&child, "TERM");
+        let finished = finish(child);
+        if finished.stderr.contains("Permission denied") {
+            println!("the programs can't be run by another user here: {}", finished.stderr);
+            return;
+        }
+        if finished.code != Some(3) {
+            is_plain(&finished, &format!("{threads} threads"));
+            continue;
+        }
+        told += 1;
+        let lines: Vec<&str> = finished.stderr.lines().collect();
+        let [said, _] = lines[..] else { panic!("{threads} threads: {}", finished.stderr) };
+        let why = " s: cannot start a thread for the file system at /: Resource temporarily unavailable";
+        assert!(said.starts_with("trying again after ") && said.contains(why), "{said}");
+        assert_eq!(said.matches("os error 11").count(), 1, "{said}");
+    }
+    assert!(told > 0, "the limits are of no effect");
 }

@@ -21,7 +21,7 @@ use job::{
 };
 use tokio::{
     io::{AsyncWriteExt, BufReader},
-    process::{Child, Command},
+    process::{Child, ChildStderr, Command},
     sync::oneshot,
     task::JoinSet,
 };
@@ -157,30 +157,22 @@ async fn watch(
     killed: oneshot::Receiver<()>,
     note: Arc<dyn Fn(String) + Send + Sync>,
 ) -> Option<String> {
+    let last_line = Mutex::new(None);
+    let read = read(child.stderr.take(), note, &last_line);
+    let with_last_line = |how: String| {
+        let said = last_line.lock().unwrap_or_else(PoisonError::into_inner).take();
+        said.map_or_else(|| how.clone(), |said| format!("{how}; its last line: {said}"))
+    };
     let mut stdin = child.stdin.take();
     if let Some(stdin) = &mut stdin
         && let Err(error) = stdin.write_all(&boot).await
     {
-        // The exit status tells more than this error.
+        // The exit status and what it said tell more than this error.
         let ended = tokio::time::timeout(LAST_WORDS, child.wait()).await;
-        return Some(ended.map_or_else(|_| format!("could not be given its job: {error}"), how));
+        let _ = tokio::time::timeout(LAST_WORDS, read).await;
+        let how = ended.map_or_else(|_| format!("could not be given its job: {error}"), how);
+        return Some(with_last_line(how));
     }
-    let stderr = child.stderr.take();
-    let last_line = Mutex::new(None);
-    let read = async {
-        if let Some(stderr) = stderr {
-            let mut stderr = BufReader::new(stderr);
-            while let Some(line) = next_line(&mut stderr).await {
-                match line.strip_prefix(LOG_MARK) {
-                    Some(line) => output::log(line),
-                    None => {
-                        *last_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut(&line));
-                        note(line);
-                    }
-                }
-            }
-        }
-    };
     let wait = async {
         tokio::select! {
             status = child.wait() => return Some(how(status)),
@@ -208,8 +200,26 @@ async fn watch(
         }
         () = &mut read => ended.await,
     };
-    let said = last_line.lock().unwrap_or_else(PoisonError::into_inner).take();
-    how.map(|how| said.map_or_else(|| how.clone(), |said| format!("{how}; its last line: {said}")))
+    how.map(with_last_line)
+}
+
+/// Passes on what a worker says, and keeps its last line.
+async fn read(
+    stderr: Option<ChildStderr>,
+    note: Arc<dyn Fn(String) + Send + Sync>,
+    last_line: &Mutex<Option<String>>,
+) {
+    let Some(stderr) = stderr else { return };
+    let mut stderr = BufReader::new(stderr);
+    while let Some(line) = next_line(&mut stderr).await {
+        match line.strip_prefix(LOG_MARK) {
+            Some(line) => output::log(line),
+            None => {
+                *last_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut(&line));
+                note(line);
+            }
+        }
+    }
 }
 
 /// A line that fits into another one.

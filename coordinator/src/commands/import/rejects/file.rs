@@ -14,7 +14,7 @@ use std::{
 
 use nix::{
     fcntl::{AT_FDCWD, AtFlags, OFlag},
-    unistd::{AccessFlags, eaccess, linkat},
+    unistd::linkat,
 };
 use tempfile::NamedTempFile;
 use tokio::sync::{mpsc, oneshot};
@@ -42,20 +42,13 @@ enum Order {
     },
 }
 
-/// Makes sure, without writing anything, that a file can be made in the folder of `target`.
+/// Makes sure that a file can be made in the folder of `target`. Leaves nothing there.
 ///
 /// # Errors
 /// Fails if it can't.
 pub(super) fn check(target: &Target) -> Result<(), DestinationError> {
-    let folder = target.folder();
-    // Where files without a name are unknown, the permissions tell.
-    let tried = Making::unnamed(folder).map(drop).or_else(|error| match error.kind() {
-        io::ErrorKind::Unsupported | io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => {
-            eaccess(folder, AccessFlags::W_OK | AccessFlags::X_OK).map_err(io::Error::from)
-        }
-        _ => Err(error),
-    });
-    tried.map_err(|error| DestinationError::NoFile { error, path: target.path.clone() })
+    let made = Making::begin(target.folder()).map(drop);
+    made.map_err(|error| DestinationError::NoFile { error, path: target.path.clone() })
 }
 
 impl RejectFile {
@@ -169,15 +162,12 @@ enum Making {
 
 impl Making {
     fn begin(folder: &Path) -> io::Result<Self> {
-        match Self::unnamed(folder) {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).mode(MODE).custom_flags(OFlag::O_TMPFILE.bits());
+        match options.open(folder) {
             Ok(file) if own_name(&file).exists() => Ok(Self::Unnamed(file)),
             _ => Ok(Self::Named(tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?)),
         }
-    }
-
-    fn unnamed(folder: &Path) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).mode(MODE).custom_flags(OFlag::O_TMPFILE.bits()).open(folder)
     }
 
     fn file(&self) -> &File {
