@@ -20,7 +20,7 @@ class Demo:
     def __init__(self, place):
         self.place = pathlib.Path(place)
         self.s3_server = support.start_s3()
-        self.dynamodb = support.start_dynamodb(f"Forum:items={ITEMS},item-bytes=400,rcu=2000", "Copy:sink=1,wcu=20000")
+        self.dynamodb = support.start_dynamodb(f"Forum:items={ITEMS},rcu=2000", "Copy:sink=1,wcu=20000")
         self.emr_server = support.start_emr(self.s3_server.url, {"TABLEHAUL_DYNAMODB_ENDPOINT": self.dynamodb.url}, {"start": 2, "logs": 1})
         self.s3, self.emr = support.client("s3", self.s3_server.url), support.client("emr", self.emr_server.url)
         services = {"EMR": self.emr_server.url, "S3": self.s3_server.url, "DYNAMODB": self.dynamodb.url}

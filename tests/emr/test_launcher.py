@@ -225,12 +225,13 @@ class Launcher(unittest.TestCase):
     def test_the_plan_says_what_it_costs(self):
         self.server.ask("/_emr/prices", {"m5.xlarge": [0.192, 0.048]})
         self.addCleanup(self.server.ask, "/_emr/prices", {})
-        code, _, err = self.run_emr("export", "Forum", "s3://mybucket/exports/priced", "--yes", "--detach", "--nodes", "2")
+        code, _, err = self.run_emr("export", "Forum", "s3://mybucket/exports/three", "--yes", "--detach", "--nodes", "2")
         self.assertEqual(code, 0, err)
-        self.assertRegex(err, r"hours       about 0\.4 instance hours of EC2 and EMR: 3 × \(8 min to start \+ [^)]*\); about \$0\.\d\d at the list price of m5\.xlarge")
-        self.until("TERMINATED")
+        self.assertRegex(err, r"hours       about 0\.4 instance hours of EC2 and EMR: 3 × \(8 min 00 s to start \+ [^)]*\); about \$0\.\d\d at the list price of m5\.xlarge")
+        code, _, err = self.tablehaul("export", "Forum", "s3://mybucket/exports/priced", "--read-units", "100000")
+        self.assertEqual(code, 0, err)
         _, err = self.succeeds("import", "s3://mybucket/exports/priced", "Copy", "--yes", "--detach")
-        self.assertRegex(err, r"hours       about 0\.1 instance hours of EC2 and EMR: 1 × \(8 min to start \+ [^)]*\); about \$0\.0\d at the list price")
+        self.assertRegex(err, r"hours       about 0\.1 instance hours of EC2 and EMR: 1 × \(8 min 00 s to start \+ [^)]*\); about \$0\.0\d at the list price")
         self.no_cluster_is_left()
 
     def test_a_refusal_of_emr(self):
@@ -402,24 +403,20 @@ class Launcher(unittest.TestCase):
             self.assertIn("run.sh", pathlib.Path(f"{place}/new.json").read_text())
         self.fails(2, "cannot be read", "convert", "/nowhere.json")
 
-    def test_setup_creates_the_roles(self):
-        server = support.start_emr("self")
-        self.addCleanup(server.stop)
+    def test_setup_and_schedule_create_stacks(self):
         arn = "arn:aws:dynamodb:us-east-1:123456789012:table/Forum"
-        environment = {**self.environment, "AWS_ENDPOINT_URL_CLOUDFORMATION": server.url}
         with tempfile.TemporaryDirectory() as place:
-            made = ["emr", "setup", "--bucket", "mybucket", "--table-arn", arn, "--template", f"{place}/roles.yaml", "--create", "--yes"]
-            run = lambda: subprocess.run([support.BINARIES / "tablehaul", *made], env=environment, capture_output=True, text=True)
-            done = run()
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertIn("created the stack tablehaul", done.stdout)
-            self.assertNotIn("aws cloudformation deploy", done.stdout)
-            iam = support.client("iam", server.url)
-            self.assertIn("elasticmapreduce.amazonaws.com", json.dumps(iam.get_role(RoleName="tablehaul-service")["Role"]["AssumeRolePolicyDocument"]))
-            self.assertEqual(iam.get_instance_profile(InstanceProfileName="tablehaul-node")["InstanceProfile"]["Roles"][0]["RoleName"], "tablehaul-node")
-            again = run()
-            self.assertEqual(again.returncode, 0, again.stderr)
-            self.assertRegex(again.stdout, "(changed the stack tablehaul|the stack tablehaul is as it shall be)")
+            made = ["setup", "--bucket", "mybucket", "--table-arn", arn, "--template", f"{place}/roles.yaml", "--create"]
+            self.fails(2, "give --yes", *made)
+            out, _ = self.succeeds(*made, "--yes")
+            self.assertIn("created the stack tablehaul", out)
+            self.assertNotIn("aws cloudformation deploy", out)
+            self.assertIn("the stack tablehaul is as it shall be", self.succeeds(*made, "--yes")[0])
+            self.assertIn("changed the stack tablehaul", self.succeeds(*made, "--yes", "--access", "export")[0])
+            timed = lambda name: ["schedule", "--cron", "0 3 * * ? *", "--name", name, "--template", f"{place}/s.json", "--create"]
+            job = ["export", "Forum", "s3://mybucket/exports", "--yes"]
+            self.assertIn("created the stack nightly, which launches the job by cron(0 3 * * ? *) (UTC)", self.succeeds(*timed("nightly"), *job)[0])
+            self.fails(1, "the stack it-fails is ROLLBACK_COMPLETE: API: iam:CreateRole User is not authorized", *timed("it-fails"), *job)
 
     def test_setup_and_schedule_print_what_is_to_be_done(self):
         with tempfile.TemporaryDirectory() as place:
@@ -427,8 +424,6 @@ class Launcher(unittest.TestCase):
             arn = "arn:aws:dynamodb:us-east-1:123456789012:table/Forum"
             out, _ = self.succeeds("setup", "--bucket", "mybucket", "--table-arn", arn, "--template", template)
             self.assertIn(f"TableArns={arn}", out)
-            made = ["setup", "--bucket", "mybucket", "--table-arn", arn, "--template", template, "--create"]
-            self.fails(2, "give --yes", *made)
             self.assertEqual(pathlib.Path(template).read_text(), (support.BOOTSTRAP / "roles.yaml").read_text())
             template = f"{place}/schedule.json"
             timed = ["schedule", "--cron", "0 3 * * ? *", "--name", "nightly", "--template", template]

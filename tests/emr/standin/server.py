@@ -34,6 +34,7 @@ from werkzeug.serving import make_server
 from . import iam, logs
 from .api import Emr
 from .faults import Faults
+from .stacks import Stacks
 
 
 class World:
@@ -47,7 +48,7 @@ class World:
         os.chmod(self.folder, 0o755)
         self.enforces = False
         self.clusters, self.faults = {}, Faults()
-        self.prices = {}
+        self.prices, self.stacks = {}, Stacks()
         self.checked = set()
 
     def all_clusters(self):
@@ -115,9 +116,12 @@ class Application:
         return self.answer(respond, json.dumps(iam.price_list(self.world.prices, wanted)), 200, "application/x-amz-json-1.1")
 
     def form(self, environ, respond):
-        """IAM's simulator; other forms are moto's."""
+        """IAM's simulator and CloudFormation; other forms are moto's."""
         body = self.body(environ)
         form = parse_qs(body.decode())
+        if "/cloudformation/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
+            status, text = self.world.stacks.answer(form["Action"][0], form) or (400, "<Error><Code>InvalidAction</Code></Error>")
+            return self.answer(respond, text, status, "text/xml")
         if form.get("Action") != ["SimulatePrincipalPolicy"]:
             environ["wsgi.input"] = io.BytesIO(body)
             return self.inner(environ, respond)

@@ -76,9 +76,11 @@ pub(super) fn complaint(stderr: &Delivered, ended: &Ended) -> Option<String> {
     if let Some(line) = last_word(&stderr.text) {
         return Some(line.to_owned());
     }
-    let is_whole = stderr.at >= ended.at;
+    // S3 tells whole seconds: within one, the log may have come before.
+    let is_whole = stderr.at > ended.at;
     let ours = || stderr.text.lines().rev().find_map(complained);
-    is_whole.then(|| ours().or_else(|| last_line(&stderr.text))).flatten().map(str::to_owned)
+    let last = || stderr.text.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with(OURS));
+    is_whole.then(|| ours().or_else(last)).flatten().map(str::to_owned)
 }
 
 /// How a step ended, by the log of EMR's controller.
@@ -122,10 +124,12 @@ mod tests {
         let stderr = "export Forum\n\ntablehaul: table Forum does not exist\n\n";
         assert_eq!(why(stderr, 5).as_deref(), Some("table Forum does not exist"));
         // By the time of its delivery: what was killed has no last word.
-        assert_eq!(why("\nKilled\n \n", 10).as_deref(), Some("Killed"));
+        assert_eq!(why("\nKilled\n \n", 11).as_deref(), Some("Killed"));
         let mixed = "tablehaul: table Forum does not exist\nWARN log4j\n";
-        assert_eq!(why(mixed, 10).as_deref(), Some("table Forum does not exist"));
-        assert_eq!(why(" \n", 10), None);
+        assert_eq!(why(mixed, 11).as_deref(), Some("table Forum does not exist"));
+        let warned = "export Forum\ntablehaul: warning: -Dx has no effect\n";
+        assert_eq!(why(warned, 11).as_deref(), Some("export Forum"));
+        assert_eq!(why(" \n", 11), None);
     }
 
     #[test]
@@ -138,7 +142,7 @@ mod tests {
             "tablehaul: table For",
             "tablehaul: old\nWARN log4j\n",
         ] {
-            assert_eq!(complaint(&delivered(begun, 9), &ended), None, "{begun:?}");
+            assert_eq!(complaint(&delivered(begun, 10), &ended), None, "{begun:?}");
         }
     }
 
