@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use job::counted::{count, count_of};
+pub(crate) use job::counted::{count, count_of, rate};
 use job::visible::{self, without_passwords};
 
 use crate::{failure::Failure, output};
@@ -113,21 +113,6 @@ pub(crate) fn bytes(bytes: u64) -> String {
     }
 }
 
-/// A rate per second: `480`, `49.5`, `0.25`. Small rates keep their fractions, so that a slow job does not seem to be
-/// stuck.
-pub(crate) fn rate(per_second: f64) -> String {
-    let decimals = match per_second {
-        0.0 => 0,
-        ..0.000_5 => return "under 0.001".to_owned(),
-        ..0.999_5 => 3,
-        ..9.995 => 2,
-        ..99.95 => 1,
-        _ => 0,
-    };
-    let text = format!("{per_second:.decimals$}");
-    if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
-}
-
 /// A price range in US dollars: `about $0.62`, `about $0.62 to $1.25`, `under $0.01`.
 pub(crate) fn price(least: f64, most: f64) -> String {
     let in_cents = |dollars: f64| format!("${dollars:.2}");
@@ -172,11 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn small_rates_and_prices_do_not_look_like_nothing() {
-        let texts = [0.0, 0.000_1, 0.001, 0.25, 0.5, 1.0, 2.345, 9.999, 49.5, 50.0, 99.96, 1234.4].map(rate);
-        let expected =
-            ["0", "under 0.001", "0.001", "0.25", "0.5", "1", "2.35", "10", "49.5", "50", "100", "1234"];
-        assert_eq!(texts, expected);
+    fn small_prices_do_not_look_like_nothing() {
         let prices = [(0.0, 0.0), (0.004, 0.004), (0.006, 0.006), (1.5, 1.5), (0.62, 1.25), (0.001, 0.5)];
         assert_eq!(
             prices.map(|(least, most)| price(least, most)),
