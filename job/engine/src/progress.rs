@@ -9,8 +9,9 @@ use job::{capacity::Rate, control::Stats};
 pub(crate) use limit::{Seen, limit};
 
 /// The shortest and longest times over which rates are computed. The time ends when [`SOME_UNITS`] are consumed,
-/// because at a low rate there are few requests.
-const RATE_WINDOW: Duration = Duration::from_secs(5);
+/// because at a low rate there are few requests. Workers report once a second, so a shorter time would make a rate appear
+/// higher than the budget.
+const RATE_WINDOW: Duration = Duration::from_secs(10);
 const LONGEST_WINDOW: Duration = Duration::from_mins(1);
 const SOME_UNITS: f64 = 10.0;
 /// The time left follows from the rate of this time: long enough that it does not jump.
@@ -139,7 +140,7 @@ pub(crate) fn percent(items: u64, expected: Option<u64>, (done, all): (usize, us
     let most = by_tasks.max(by_items)?;
     #[allow(clippy::cast_precision_loss, reason = "at most 999")]
     let percent = most as f64 / 10.0;
-    Some((percent, by_items > by_tasks))
+    Some((percent, by_items > by_tasks || by_items.is_some() && done == 0))
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub(crate) fn limit(seen: &Seen) -> Option<Limit> {
     let uses_units = seen.phase != Phase::Checking;
     let is_whole = uses_units && (used >= budget * WHOLE_BUDGET || seen.lacks_units || seen.is_saving_units);
     let (by, text) = if seen.connected == 0 {
-        (LimitedBy::Containers, format!("0 of {} are connected", count_of(seen.planned, "worker")))
+        (LimitedBy::Containers, format!("0 of {} connected", count_of(seen.planned, "worker")))
     } else if let Some(seconds) = seen.stalled_seconds {
         (LimitedBy::Errors, format!("no request has succeeded for {seconds:.0} s"))
     } else if seen.requests == 0 && seen.phase_seconds < START_SECONDS {
@@ -50,7 +50,8 @@ pub(crate) fn limit(seen: &Seen) -> Option<Limit> {
         (LimitedBy::Throttling, format!("{units}; {} throttles/s", rate(seen.throttles_per_second)))
     } else if is_whole {
         let index = seen.binding_index.map(|name| format!("; the index {name} sets the limit"));
-        let saving = if seen.is_saving_units { "; workers save up for a large request" } else { "" };
+        let saving =
+            if seen.is_saving_units && used <= 0.0 { "; workers save up for a large request" } else { "" };
         (LimitedBy::Budget, format!("{units}{}{saving}", index.unwrap_or_default()))
     } else if seen.pending == 0 && (seen.idle > 0 || seen.running * 2 < seen.most_running) {
         let left = count_of(seen.running, thing(seen.kind));
@@ -121,9 +122,11 @@ mod tests {
         let lacking = Seen { lacks_units: true, ..seen() };
         assert_eq!(said(&lacking).0, LimitedBy::Budget);
         let index = Seen { binding_index: Some("ByAuthor"), is_saving_units: true, ..lacking };
-        let text = "20 of 100 units/s are used; the index ByAuthor sets the limit; workers save up for a large \
-                    request";
+        let text = "20 of 100 units/s are used; the index ByAuthor sets the limit";
         assert_eq!(said(&index), (LimitedBy::Budget, text.into()));
+        let saving = Seen { units_per_second: 0.0, binding_index: None, ..index };
+        let text = "0 of 100 units/s are used; workers save up for a large request";
+        assert_eq!(said(&saving), (LimitedBy::Budget, text.into()));
     }
 
     #[test]
@@ -138,7 +141,7 @@ mod tests {
     fn without_workers_the_cluster_is_the_limit_and_without_replies_the_errors_are() {
         let waiting =
             Seen { connected: 0, requests: 0, phase_seconds: 1.0, stalled_seconds: Some(9.0), ..seen() };
-        let text = "0 of 4 workers are connected";
+        let text = "0 of 4 workers connected";
         assert_eq!(said(&waiting), (LimitedBy::Containers, text.into()));
         let text = "no request has succeeded for 9 s";
         assert_eq!(said(&Seen { connected: 4, ..waiting }), (LimitedBy::Errors, text.into()));

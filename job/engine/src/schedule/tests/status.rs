@@ -83,7 +83,7 @@ fn a_job_without_workers_waits_for_containers() {
     let (mut schedule, _) = hired(4, WorkerSupply::External(3));
     let status = schedule.status(second(1), &pass(4000));
     let limit = status.limit.unwrap();
-    assert_eq!((limit.by, limit.text.as_str()), (LimitedBy::Containers, "0 of 3 workers are connected"));
+    assert_eq!((limit.by, limit.text.as_str()), (LimitedBy::Containers, "0 of 3 workers connected"));
     assert_eq!(status.phase, Phase::Reading);
 }
 
