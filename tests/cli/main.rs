@@ -5,6 +5,7 @@ mod access;
 mod account;
 mod archived;
 mod arguments;
+mod events;
 mod hostile;
 mod java;
 mod java_options;
