@@ -32,7 +32,7 @@ use crate::{
         clean::clean,
         export::{ExportRequest, Outcome, export},
         import::{ImportRequest, Imported, import},
-        status::status,
+        status::{status, watch},
         verify::verify,
     },
     failure::Failure,
@@ -252,7 +252,14 @@ fn run_status(args: &StatusArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
     warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
     let stream = told_of(Kind::Status, &folder);
-    let status = block_on(&tell_all(), |stop| async move { status(&folder, &access, &stop).await })?;
+    let is_watched = args.watch;
+    let look = |stop| async move {
+        match is_watched {
+            true => watch(&folder, &access, &stop, painter()).await,
+            false => status(&folder, &access, &stop).await,
+        }
+    };
+    let status = block_on(&tell_all(), look)?;
     if args.json {
         result_as_json("the status", &status)?;
     } else {
@@ -260,6 +267,21 @@ fn run_status(args: &StatusArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
     }
     ended_with(&stream, Kind::Status, 0, Some(&status), status.to_string());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes texts of several lines to standard output, on a terminal each over the one before.
+fn painter() -> impl FnMut(&str) {
+    let is_terminal = io::stdout().is_terminal();
+    let mut lines = 0;
+    move |text: &str| {
+        if is_terminal && lines > 0 {
+            // Up by as many lines, and clears what is below (ECMA-48, CPL and ED).
+            let _ = write!(io::stdout(), "\u{1b}[{lines}F\u{1b}[J");
+        }
+        lines = text.lines().count();
+        let gap = if is_terminal { "" } else { "\n" };
+        let _ = result("the status", &format!("{text}{gap}"));
+    }
 }
 
 fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {

@@ -12,6 +12,7 @@
 
 mod give_up;
 mod pass;
+mod status;
 
 use std::time::Duration;
 

@@ -31,6 +31,7 @@ mod unfinished;
 mod unread;
 mod variables;
 mod waiting;
+mod watched;
 mod whole;
 
 use serde_json::Value;

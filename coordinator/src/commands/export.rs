@@ -162,7 +162,7 @@ impl TableExport<'_> {
             Ok(plane) => plane,
             Err(failure) => {
                 let finish = Finish { target: &prepared.target, context, started, state: &state };
-                return Err(give_up(&finish, &mut journal, failure).await);
+                return Err(give_up(&finish, &mut journal, context.progress.stream(), failure).await);
             }
         };
         let (schedule, outcome) = self.read(plane, &mut journal, state).await;
@@ -170,7 +170,7 @@ impl TableExport<'_> {
         let finish = Finish { target: &prepared.target, context, started, state: work.state() };
         match outcome {
             Ok(()) => finish.finish(&mut journal, commit, &run, work.slowest(), schedule.rate()).await,
-            Err(failure) => Err(give_up(&finish, &mut journal, failure).await),
+            Err(failure) => Err(give_up(&finish, &mut journal, context.progress.stream(), failure).await),
         }
     }
 

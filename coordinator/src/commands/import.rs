@@ -183,6 +183,7 @@ impl Import<'_> {
 
     /// Ends the import: removes its state if it is complete, and gives it up if it failed.
     async fn end(self, imported: Result<Imported, Failure>) -> Result<Imported, Failure> {
+        let stream = self.context.progress.stream();
         let ended = match (imported, self.journal, self.state) {
             (Ok(imported), Some(mut journal), Some(state)) => match journal.remove(&state.facts()).await {
                 Ok(()) => {
@@ -192,7 +193,7 @@ impl Import<'_> {
                 Err(failure) => Err(failure.saying(done::ALL)),
             },
             (Err(failure), Some(mut journal), Some(state)) => {
-                Err(give_up(&InStateFolder(&state), &mut journal, failure).await)
+                Err(give_up(&InStateFolder(&state), &mut journal, stream, failure).await)
             }
             (imported, ..) => imported,
         };

@@ -6,7 +6,9 @@ use engine::{
 };
 use events::Phase;
 use job_aws::Clients;
+use tokio::task::JoinSet;
 
+use super::status;
 use crate::{
     cluster::ClusterChoice,
     driver::{Driver, Effects, LimitsOf},
@@ -76,6 +78,7 @@ impl Context<'_> {
         };
         let title = format!("tablehaul {verb} {name}");
         let about = Pass { table: name, phase, expected_items, earlier_items };
+        let folder = journal.as_ref().map(|journal| journal.folder().clone());
         let driver = Driver {
             plane,
             cluster: cluster.cluster(title, progress.sink()),
@@ -90,7 +93,12 @@ impl Context<'_> {
         };
         // Boxed because the future of a pass is large.
         let pass = Box::pin(driver.run(work, limits, workers, stop));
+        let mut keeping = JoinSet::new();
+        if let Some(folder) = folder {
+            keeping.spawn(status::keep(folder, progress.stream().clone()));
+        }
         let (schedule, outcome) = progress.show(&about, pass).await;
+        keeping.shutdown().await;
         match outcome {
             Ok(()) => (schedule, Ok(())),
             Err(failure) => (schedule, Err(table.explain(clients, failure).await)),

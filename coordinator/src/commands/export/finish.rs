@@ -68,7 +68,7 @@ impl Finish<'_> {
     ) -> Result<Report, Failure> {
         let export = match self.complete(journal, commit, run).await {
             Ok(export) => export,
-            Err(failure) => return Err(give_up(self, journal, failure).await),
+            Err(failure) => return Err(give_up(self, journal, self.context.progress.stream(), failure).await),
         };
         let totals = journal.totals();
         let read_for = Duration::from_millis(totals.elapsed_ms);
