@@ -5,6 +5,7 @@ mod crash;
 mod edc;
 #[cfg(feature = "emr")]
 mod emr;
+mod events;
 mod json;
 mod logging;
 mod manual;
@@ -19,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use ::events::{Command as Kind, Event, Plan, Summary};
 use clap::{
     FromArgMatches,
     error::{ContextKind, ContextValue, ErrorKind},
@@ -31,13 +33,14 @@ use crate::{
         clean::clean,
         export::{ExportRequest, Outcome, export},
         import::{ImportRequest, Imported, import},
-        status::status,
+        status::{status, watch},
         verify::verify,
     },
     failure::Failure,
     output,
     progress::Progress,
     server::calls,
+    stream::{Stream, plan_of},
     text::{complain, fail, fail_in_json, result, result_as_json, tell, written_to_stdout},
     waits,
 };
@@ -55,6 +58,7 @@ const SHUTDOWN: Duration = Duration::from_millis(500);
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let ended = run_command(arguments);
     output::settle();
+    output::events::settle();
     ended
 }
 
@@ -62,8 +66,12 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
     if json::is_wanted(&arguments) {
         output::want_json();
     }
+    let began = events::begin(&arguments);
     let class = arguments.get(1).and_then(|name| edc::Class::named(&name.to_string_lossy()));
     crash::end_at_panic(if class.is_some() { 1 } else { crash::BUG });
+    if let Err((kind, why)) = began {
+        return fails(kind, &why, if class.is_some() { 1 } else { 2 });
+    }
     if let Some(class) = class {
         signals::end_with(1);
         let rest = arguments[2..].iter().map(|argument| argument.to_string_lossy().into_owned());
@@ -170,12 +178,18 @@ fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
     let request = args.request(matches).map_err(refused)?;
     let in_s3 = is_in_s3(&request.destination);
     warn_of_unused(matches, in_s3, in_s3);
-    match run(&request, dry_run, &Progress::new(quiet))? {
-        Outcome::Planned(texts) => result("the plan", &texts.join("\n\n"))?,
-        Outcome::Exported(reports) if json => {
-            result_as_json("the export is done, but its report", &reports)?;
+    let progress = Progress::new(quiet);
+    match run(&request, dry_run, &progress)? {
+        Outcome::Planned(texts) => {
+            result("the plan", &texts.join("\n\n"))?;
+            done(progress.stream(), Kind::Export, None::<&()>);
         }
-        Outcome::Exported(_) => {}
+        Outcome::Exported(reports) => {
+            if json {
+                result_as_json("the export is done, but its report", &reports)?;
+            }
+            done(progress.stream(), Kind::Export, Some(&reports));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -194,10 +208,18 @@ fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
     let rejects_in_s3 = matches!(request.rejects, Some(Object::S3 { .. }));
     let writes_s3 = rejects_in_s3 || request.state.as_ref().is_some_and(is_in_s3);
     warn_of_unused(matches, writes_s3 || is_in_s3(&request.folder), writes_s3);
-    match run_one_import(&request, dry_run, &Progress::new(quiet))? {
-        Imported::Planned(text) => result("the plan", &text)?,
-        Imported::Done(report) if json => result_as_json("the import is done, but its report", &report)?,
-        Imported::Done(_) => {}
+    let progress = Progress::new(quiet);
+    match run_one_import(&request, dry_run, &progress)? {
+        Imported::Planned(text) => {
+            result("the plan", &text)?;
+            done(progress.stream(), Kind::Import, None::<&()>);
+        }
+        Imported::Done(report) => {
+            if json {
+                result_as_json("the import is done, but its report", &report)?;
+            }
+            done(progress.stream(), Kind::Import, Some(&report));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -215,6 +237,7 @@ fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
     let folder = args.folder().map_err(refused)?;
     warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
+    let stream = told_of(Kind::Verify, &folder);
     let verified = block_on(&tell_all(), |stop| async move { verify(&folder, &access, &stop).await })?;
     if args.json {
         result_as_json("the result", &verified)?;
@@ -222,20 +245,46 @@ fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
         verified.defects.iter().try_for_each(|defect| result("the result", &visible::line(defect)))?;
         tell(&verified.to_string());
     }
-    Ok(ExitCode::from(u8::from(!verified.defects.is_empty())))
+    let exit_code = u8::from(!verified.defects.is_empty());
+    ended_with(&stream, Kind::Verify, exit_code, Some(&verified), verified.to_string());
+    Ok(ExitCode::from(exit_code))
 }
 
 fn run_status(args: &StatusArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(refused)?;
     warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
-    let status = block_on(&tell_all(), |stop| async move { status(&folder, &access, &stop).await })?;
+    let stream = told_of(Kind::Status, &folder);
+    let is_watched = args.watch;
+    let look = |stop| async move {
+        match is_watched {
+            true => watch(&folder, &access, &stop, painter()).await,
+            false => status(&folder, &access, &stop).await,
+        }
+    };
+    let status = block_on(&tell_all(), look)?;
     if args.json {
         result_as_json("the status", &status)?;
     } else {
         result("the status", &visible::line(&status.to_string()))?;
     }
+    ended_with(&stream, Kind::Status, 0, Some(&status), status.to_string());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes texts of several lines to standard output, on a terminal each over the one before.
+fn painter() -> impl FnMut(&str) {
+    let is_terminal = io::stdout().is_terminal();
+    let mut lines = 0;
+    move |text: &str| {
+        if is_terminal && lines > 0 {
+            // Up by as many lines, and clears what is below (ECMA-48, CPL and ED).
+            let _ = write!(io::stdout(), "\u{1b}[{lines}F\u{1b}[J");
+        }
+        lines = text.lines().count();
+        let gap = if is_terminal { "" } else { "\n" };
+        let _ = result("the status", &format!("{text}{gap}"));
+    }
 }
 
 fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
@@ -244,13 +293,40 @@ fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, F
     let (access, yes) = (args.access().map_err(refused)?, args.yes);
     let agree = move |what: &str| if yes { Ok(()) } else { ask(what, "nothing was removed") };
     let progress = Progress::new(false);
-    let done =
+    let stream = told_of(Kind::Clean, &folder);
+    let removed =
         block_on(
             &progress.sink(),
             |stop| async move { clean(&folder, &access, agree, &progress, &stop).await },
         )?;
-    output::line(&done);
+    output::line(&removed);
+    ended_with(&stream, Kind::Clean, 0, None::<&()>, removed);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The events of a command that only needs a folder, which begin with its plan.
+fn told_of(command: Kind, folder: &Target) -> Stream {
+    let stream = Stream::new();
+    let plan = Plan { folder: Some(folder.to_string()), ..plan_of(command) };
+    stream.tell(Event::Plan(Box::new(plan)));
+    stream
+}
+
+/// Tells that a job is done, with what `--json` prints.
+fn done(stream: &Stream, command: Kind, report: Option<&impl serde::Serialize>) {
+    ended_with(stream, command, 0, report, String::new());
+}
+
+/// Tells that a command has ended.
+fn ended_with(
+    stream: &Stream,
+    command: Kind,
+    exit_code: u8,
+    result: Option<&impl serde::Serialize>,
+    text: String,
+) {
+    let result = result.and_then(|result| serde_json::to_value(result).ok());
+    stream.tell(Event::Summary(Summary { command, exit_code, result, text }));
 }
 
 fn completions(args: &CompletionsArgs) -> Result<ExitCode, Failure> {

@@ -6,6 +6,7 @@ mod events;
 mod journaling;
 mod lending;
 mod logging;
+mod telling;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -16,32 +17,23 @@ use std::{
 
 use engine::{
     rate::Limits,
-    schedule::{Action, Event, Schedule, TICK, Work, WorkerSupply},
+    schedule::{Action, Event, Pass, Schedule, TICK, Work, WorkerSupply},
 };
-use job::{
-    control::{Stats, ToWorker},
-    ids::WorkerId,
-};
+use job::{control::ToWorker, ids::WorkerId};
 use job_aws::{Clients, Fault, Lending};
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::{Semaphore, mpsc},
     task::JoinSet,
     time::MissedTickBehavior,
 };
 
 use crate::{
-    cluster::Cluster,
-    dynamodb,
-    failure::Failure,
-    identity::TableIdentity,
-    journal::Journal,
-    server::ControlPlane,
-    snapshot::{Snapshot, Stall},
-    stop::Stop,
-    table::TableFacts,
+    cluster::Cluster, dynamodb, failure::Failure, identity::TableIdentity, journal::Journal,
+    server::ControlPlane, stop::Stop, stream::Stream, table::TableFacts,
 };
 use journaling::{heartbeat_until_error, journal_error};
 use lending::{begin, renewed};
+use telling::Told;
 
 /// How often the table is checked: its capacity, and whether it is still the same table.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
@@ -74,8 +66,10 @@ pub(crate) struct Driver<'a, H> {
     pub(crate) journal: Option<&'a mut Journal>,
     /// Takes messages for the user.
     pub(crate) note: Arc<dyn Fn(String) + Send + Sync>,
-    /// Where the state of the pass is published, once a tick.
-    pub(crate) snapshots: &'a watch::Sender<Snapshot>,
+    /// What the pass is about.
+    pub(crate) pass: Pass,
+    /// Takes the events of the pass, and its status once a second.
+    pub(crate) stream: Stream,
 }
 
 /// The result of a call.
@@ -88,8 +82,8 @@ struct Running<'a, W: Work, H> {
     driver: Driver<'a, H>,
     schedule: Schedule<W>,
     outboxes: BTreeMap<WorkerId, mpsc::Sender<ToWorker>>,
-    /// Display names of the workers that the cluster has names for.
-    names: BTreeMap<WorkerId, String>,
+    /// What is told of the pass.
+    told: Told,
     /// Why the streams of ending workers ended.
     left: BTreeMap<WorkerId, String>,
     /// The credentials of the workers, if they get them from here.
@@ -127,7 +121,7 @@ impl<H> Driver<'_, H> {
             driver: self,
             schedule,
             outboxes: BTreeMap::new(),
-            names: BTreeMap::new(),
+            told: Told::default(),
             left: BTreeMap::new(),
             lending: None,
             calls: JoinSet::new(),
@@ -184,22 +178,24 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         {
             (self.driver.note)(format!(
                 "worker {} was lost ({how}); others take over its work",
-                self.name(*worker)
+                self.told.name(*worker)
             ));
+            self.tell_lost(*worker, how, Some(self.schedule.held_by(*worker)));
         }
         let is_tick = matches!(event, Event::Tick);
         logging::event(&event, &self.schedule);
+        self.tell_throttled(&event);
+        let budget = matches!(event, Event::Limits(_)).then(|| self.schedule.rate());
         let actions = self.schedule.handle(self.started.elapsed(), event);
         self.perform(actions);
+        if let Some(budget) = budget {
+            self.tell_changed(budget);
+        }
         if is_tick {
             let totals = self.schedule.stats();
             self.keep(&totals);
-            self.publish(totals);
+            self.tell_status(false);
         }
-    }
-
-    fn name(&self, worker: WorkerId) -> String {
-        self.names.get(&worker).cloned().unwrap_or_else(|| worker.to_string())
     }
 
     fn perform(&mut self, actions: Vec<Action<W::Action>>) {
@@ -213,8 +209,10 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                 }
                 Action::Send(worker, message) => self.send(worker, message),
                 Action::Disconnect(worker, why) => {
-                    (self.driver.note)(format!("worker {} was disconnected: {why}", self.name(worker)));
+                    (self.driver.note)(format!("worker {} was disconnected: {why}", self.told.name(worker)));
                     self.outboxes.remove(&worker);
+                    // The schedule has already given its tasks to others.
+                    self.tell_lost(worker, &why, None);
                     self.driver.cluster.release(worker);
                 }
                 Action::Work(action) => {
@@ -243,29 +241,5 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         let (clients, table) = (self.driver.clients.clone(), self.driver.table.asked.clone());
         self.calls
             .spawn(async move { Done::Described(Box::new(dynamodb::describe(&clients, &table).await)) });
-    }
-
-    fn publish(&self, totals: Stats) {
-        let elapsed = self.started.elapsed();
-        let schedule = &self.schedule;
-        let (done_tasks, all_tasks) = schedule.tasks();
-        let stall = schedule
-            .trouble(elapsed)
-            .map(|(lasts, last_error)| Stall { lasts, last_error: last_error.to_owned() });
-        self.driver.snapshots.send_modify(|snapshot| {
-            *snapshot = Snapshot {
-                pass: std::mem::take(&mut snapshot.pass),
-                elapsed,
-                totals,
-                budget: schedule.rate(),
-                granted: schedule.granted(),
-                connected_workers: schedule.num_workers(),
-                lost_workers: schedule.num_lost(),
-                done_tasks,
-                all_tasks,
-                saves_units: schedule.saves_units(),
-                stall,
-            }
-        });
     }
 }

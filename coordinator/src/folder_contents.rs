@@ -67,8 +67,9 @@ impl FolderContents {
 
     async fn at_once(store: &Store) -> Result<Self, Failure> {
         let names = retry_briefly(|| store.list()).await.map_err(|fault| Failure::refused(&fault))?;
-        // A coordinator that died between locking the folder and beginning a journal leaves only the lock.
-        if names.iter().all(|name| name == layout::LOCK) {
+        // A coordinator that died between locking the folder and beginning a journal leaves only the lock. The last
+        // status may arrive in S3 after the journal is gone.
+        if names.iter().all(|name| name == layout::LOCK || name == layout::STATUS) {
             return Ok(Self::Empty);
         }
         match journal::read(store).await {
@@ -90,7 +91,8 @@ impl FolderContents {
         if let Some(whole) = marked(store).await? {
             return Ok(whole.into());
         }
-        let is_nothing = |name: &String| name == layout::LOCK || name == layout::JOURNAL;
+        let nothing = [layout::LOCK, layout::STATUS, layout::JOURNAL];
+        let is_nothing = |name: &String| nothing.contains(&name.as_str());
         let mut foreign: Vec<String> = names.into_iter().filter(|name| !is_nothing(name)).collect();
         if foreign.is_empty() {
             return Ok(Self::Empty);

@@ -12,10 +12,12 @@
 
 mod give_up;
 mod pass;
+mod status;
 
 use std::time::Duration;
 
 use engine::replay::{Journaled, State};
+use events::{Event, Resumed, Takeover, rounded};
 use job::{
     capacity::Rate,
     journal::{Fact, Run},
@@ -166,10 +168,33 @@ pub(crate) async fn acquire(
         Start::Resume(journaled) => {
             let facts = vec![Fact::Run(run.clone())];
             let journal = Journal::acquire(store, Some(&journaled), facts, run).await?;
+            tell_resumed(&journaled, progress);
             let Journaled { state, run, commit, .. } = *journaled;
             Ok(OpenedJob { journal, state, earlier: Some(EarlierRuns { run, commit }) })
         }
     }
+}
+
+/// Tells what earlier runs have done, and whose job this process has taken over if the last one did not end in order.
+fn tell_resumed(journaled: &Journaled, progress: &Progress) {
+    let Journaled { state, last, totals, stopped, .. } = journaled;
+    if stopped.is_none() {
+        progress.stream().tell(Event::Takeover(Takeover {
+            host: last.host.clone(),
+            process_id: last.pid,
+            last_word_at: last.at.clone(),
+        }));
+    }
+    let (tasks_done, tasks) = state.tasks();
+    progress.stream().tell(Event::Resumed(Resumed {
+        started_at: state.started_at().to_owned(),
+        items: state.items(),
+        tasks_done: tasks_done as u64,
+        tasks: tasks as u64,
+        units: rounded(totals.consumed.as_f64()),
+        seconds: rounded(Duration::from_millis(totals.elapsed_ms).as_secs_f64()),
+        why: stopped.clone(),
+    }));
 }
 
 /// A job is not of the kind of its command. Not reached: a folder with another kind of job is refused before.

@@ -4,6 +4,7 @@
 //! Waiting text is bounded, see [`Waiting`]. Nothing else in this program may write to standard error.
 
 mod bar;
+pub(crate) mod events;
 mod waiting;
 
 use std::{
@@ -146,6 +147,8 @@ pub(crate) fn exit(kind: &str, why: &str, code: u8) -> ! {
         Some(output) if thread::current().name() != Some(THREAD) && output.try_push(&line) => settle(),
         _ => write(&(line + "\n")),
     }
+    events::fail(kind, &one_line(why), code);
+    events::settle();
     if is_json_wanted() {
         print_briefly(failure_as_json(kind, why, code));
     }

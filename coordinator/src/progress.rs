@@ -9,28 +9,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job::control::Stats;
+use engine::schedule::Pass;
+use events::{Phase, Status, TaskKind};
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     output::{self, Bar},
-    snapshot::{Pass, Phase, Snapshot, Stall},
+    stream::Stream,
     text,
 };
 
 /// Time between two lines if there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
-/// The shortest and longest times over which the shown rates are computed. The window ends when [`SOME_UNITS`] are
-/// consumed, because at a low rate there are few requests.
-const RATE_WINDOW: Duration = Duration::from_secs(2);
-const LONGEST_WINDOW: Duration = Duration::from_mins(1);
-const SOME_UNITS: f64 = 10.0;
 
 /// Tells the user about a job, always on standard error.
 pub(crate) struct Progress {
     on_terminal: bool,
     quiet: bool,
     spell: Spell,
+    stream: Stream,
 }
 
 /// Rewrites a message for the form of command line in use.
@@ -41,7 +38,7 @@ impl Progress {
     pub(crate) fn new(quiet: bool) -> Self {
         let on_terminal = std::io::stderr().is_terminal();
         let spell: Spell = Arc::new(str::to_owned);
-        Self { on_terminal, quiet, spell }
+        Self { on_terminal, quiet, spell, stream: Stream::new() }
     }
 
     /// The same, with each message rewritten by `spell`.
@@ -73,43 +70,40 @@ impl Progress {
         }
     }
 
-    /// Runs a pass of a job, and shows its snapshots meanwhile.
-    pub(crate) async fn show<T>(
-        &self,
-        snapshots: &watch::Sender<Snapshot>,
-        pass: impl Future<Output = T>,
-    ) -> T {
+    /// The events of this command, which the user sees a part of.
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Runs a pass of a job, and shows its statuses meanwhile.
+    pub(crate) async fn show<T>(&self, pass: &Pass, running: impl Future<Output = T>) -> T {
+        self.stream.begin(pass);
         let mut subscribers = JoinSet::new();
         if !self.quiet {
-            let pass = snapshots.borrow().pass.clone();
             let view = View::new(pass, self.on_terminal, self.spell.clone());
-            subscribers.spawn(view.follow(snapshots.subscribe()));
+            subscribers.spawn(view.follow(self.stream.statuses()));
         }
         if logged::is_wanted() {
-            subscribers.spawn(logged::follow(snapshots.subscribe()));
+            subscribers.spawn(logged::follow(self.stream.statuses()));
         }
-        let ended = pass.await;
+        let ended = running.await;
         // Returns when the views are dropped, so that no bar is left above what follows.
         subscribers.shutdown().await;
+        self.stream.end();
         ended
     }
 }
 
 /// The progress of one pass as the user sees it.
 struct View {
-    pass: Pass,
     spell: Spell,
     /// The bar, on a terminal.
     bar: Option<Bar>,
     line_at: Option<Instant>,
-    /// When the rates were last computed, and the statistics at that time.
-    window: Option<(Duration, Stats)>,
-    items_per_second: f64,
-    units_per_second: f64,
 }
 
 impl View {
-    fn new(pass: Pass, on_terminal: bool, spell: Spell) -> Self {
+    fn new(pass: &Pass, on_terminal: bool, spell: Spell) -> Self {
         let bar = on_terminal.then(|| Bar {
             template: match pass.expected_items {
                 Some(_) => "{prefix} {wide_bar} {percent:>3} %\n{msg}",
@@ -122,16 +116,16 @@ impl View {
         if let Some(bar) = &bar {
             output::show(Some(bar.clone()));
         }
-        Self { pass, spell, bar, line_at: None, window: None, items_per_second: 0.0, units_per_second: 0.0 }
+        Self { spell, bar, line_at: None }
     }
 
-    /// Shows each snapshot on a terminal, and one every ten seconds elsewhere.
-    async fn follow(mut self, mut snapshots: watch::Receiver<Snapshot>) {
-        while snapshots.changed().await.is_ok() {
+    /// Shows each status on a terminal, and one every ten seconds elsewhere.
+    async fn follow(mut self, mut statuses: watch::Receiver<Status>) {
+        while statuses.changed().await.is_ok() {
             if self.is_due() {
-                // Cloned, because the driver can't publish while a snapshot is borrowed.
-                let snapshot = snapshots.borrow_and_update().clone();
-                self.show(&snapshot);
+                // Cloned, because the driver can't publish while a status is borrowed.
+                let status = statuses.borrow_and_update().clone();
+                self.show(&status);
             }
         }
     }
@@ -148,74 +142,51 @@ impl View {
         is_due
     }
 
-    fn show(&mut self, snapshot: &Snapshot) {
-        let message = self.describe(snapshot);
+    fn show(&mut self, status: &Status) {
+        let message = self.describe(status);
         match self.bar.clone() {
-            Some(bar) => output::show(Some(Bar { position: snapshot.totals.items, message, ..bar })),
+            Some(bar) => output::show(Some(Bar { position: status.items, message, ..bar })),
             None => output::progress(&(self.spell)(&message)),
         }
     }
 
-    fn describe(&mut self, snapshot: &Snapshot) -> String {
-        self.measure(snapshot);
-        let Snapshot { totals, budget, connected_workers, done_tasks, all_tasks, saves_units, stall, .. } =
-            snapshot;
-        let stall = stall.as_ref().map(|Stall { lasts, last_error }| {
-            format!(", no progress for {} s: {last_error}", lasts.as_secs())
+    fn describe(&self, status: &Status) -> String {
+        let stall = status.stalled_seconds.map(|seconds| {
+            format!(", no progress for {seconds:.0} s: {}", status.last_error.as_deref().unwrap_or_default())
         });
-        let eta = match self.pass.expected_items.and_then(|items| items.checked_sub(totals.items)) {
-            #[allow(clippy::cast_precision_loss)]
-            Some(left) if left > 0 && self.items_per_second > 0.0 => {
-                let seconds = left as f64 / self.items_per_second;
-                format!(", {} left", text::duration(Duration::from_secs_f64(seconds.min(1e12))))
-            }
-            _ => String::new(),
-        };
-        let name = if self.bar.is_some() { String::new() } else { format!("{}: ", self.pass.table) };
-        let (verb, things) = match self.pass.phase {
-            Phase::Reading => ("", "segments"),
-            Phase::Checking => ("checked ", "splits"),
-            Phase::Writing => ("", "splits"),
-        };
-        let removed = match totals.removed {
+        let left = status.seconds_left.filter(|seconds| *seconds > 0.0);
+        let left = left.and_then(|seconds| Duration::try_from_secs_f64(seconds.min(1e12)).ok());
+        let eta = left.map(|left| format!(", {} left", text::duration(left)));
+        let name = if self.bar.is_some() { String::new() } else { format!("{}: ", status.table) };
+        let verb = if status.phase == Phase::Checking { "checked " } else { "" };
+        let removed = match status.removed_items {
             0 => String::new(),
             removed => format!(" ({removed} of them removed)"),
         };
-        let units = if self.pass.phase == Phase::Checking {
+        let units = if status.phase == Phase::Checking {
             String::new()
         } else {
-            let is_idle = *saves_units && self.units_per_second <= 0.0;
+            let is_idle = status.is_saving_units && status.units_per_second <= 0.0;
             let why = if is_idle { " (saving up for a large request)" } else { "" };
-            let (used, all) = (text::rate(self.units_per_second), text::rate(budget.as_f64()));
+            let (used, all) =
+                (text::rate(status.units_per_second), text::rate(status.budget_units_per_second));
             format!(", {used} of {all} units/s{why}")
         };
+        let things = match status.tasks.kind {
+            TaskKind::Segments | TaskKind::Unknown => "segments",
+            TaskKind::Splits => "splits",
+        };
         format!(
-            "{name}{verb}{} items{removed}, {}{units}, {done_tasks}/{all_tasks} {things}, {}, {} throttles{eta}{}",
-            totals.items,
-            text::bytes(totals.bytes),
-            text::count(*connected_workers, "worker"),
-            totals.throttles,
+            "{name}{verb}{} items{removed}, {}{units}, {}/{} {things}, {}, {} throttles{}{}",
+            status.items,
+            text::bytes(status.bytes),
+            status.tasks.done,
+            status.tasks.all,
+            text::count_of(status.workers.connected, "worker"),
+            status.throttles,
+            eta.unwrap_or_default(),
             stall.unwrap_or_default(),
         )
-    }
-
-    #[allow(clippy::cast_precision_loss)]
-    fn measure(&mut self, snapshot: &Snapshot) {
-        let (since, before) = self.window.get_or_insert_with(|| (Duration::ZERO, Stats::default()));
-        let span = snapshot.elapsed.saturating_sub(*since);
-        let is_first = since.is_zero();
-        let some =
-            Duration::try_from_secs_f64(SOME_UNITS / snapshot.budget.as_f64()).unwrap_or(LONGEST_WINDOW);
-        let window = some.clamp(RATE_WINDOW, LONGEST_WINDOW);
-        if is_first || span >= window {
-            let seconds = span.as_secs_f64().max(1e-3);
-            self.items_per_second = snapshot.totals.items.saturating_sub(before.items) as f64 / seconds;
-            let units = snapshot.totals.consumed.saturating_sub(before.consumed);
-            self.units_per_second = units.as_f64() / seconds;
-        }
-        if span >= window {
-            self.window = Some((snapshot.elapsed, snapshot.totals.clone()));
-        }
     }
 }
 

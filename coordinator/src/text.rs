@@ -5,11 +5,11 @@ use std::{
     path::Path,
 };
 
+use job::visible::{self, without_passwords};
 pub(crate) use job::{
     counted::{count, count_of},
     quantity::{bytes, duration, price, rate},
 };
-use job::visible::{self, without_passwords};
 
 use crate::{failure::Failure, output};
 
@@ -82,6 +82,10 @@ fn put_json(report: &impl serde::Serialize) -> io::Result<()> {
 fn put(text: &str) -> io::Result<()> {
     // On a terminal, earlier messages must appear above it.
     output::settle();
+    if output::events::own_stdout() {
+        output::lines(text);
+        return Ok(());
+    }
     output::talking(|| {
         let mut out = io::stdout().lock();
         writeln!(out, "{text}")?;
@@ -105,8 +109,9 @@ pub(crate) fn fail(kind: &str, why: &str, exit_code: u8) {
     fail_in_json(kind, why, exit_code);
 }
 
-/// Why the command failed, as JSON on standard output if that is wanted.
+/// Why the command failed, for programs: as the last event, and as JSON on standard output if that is wanted.
 pub(crate) fn fail_in_json(kind: &str, why: &str, exit_code: u8) {
+    output::events::fail(kind, why, exit_code);
     if output::is_json_wanted() {
         let _ = put(&output::failure_as_json(kind, why, exit_code));
     }

@@ -17,6 +17,9 @@ pub const SUCCESS: &str = "_SUCCESS";
 pub const JOURNAL: &str = "_tablehaul/journal";
 /// On a file system: the file that the running coordinator holds a lock on.
 pub const LOCK: &str = "_tablehaul/lock";
+/// What the events of a running job add up to, see `docs/events.md`. It lives as long as the journal. Nothing depends on
+/// it.
+pub const STATUS: &str = "_tablehaul/status.json";
 /// The folder of everything that tablehaul writes besides data. Hadoop readers skip names that begin with `_`.
 pub const OWN_FOLDER: &str = "_tablehaul";
 

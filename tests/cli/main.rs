@@ -5,6 +5,7 @@ mod access;
 mod account;
 mod archived;
 mod arguments;
+mod events;
 mod hostile;
 mod java;
 mod java_options;
@@ -31,6 +32,7 @@ mod unfinished;
 mod unread;
 mod variables;
 mod waiting;
+mod watched;
 mod whole;
 mod written;
 

@@ -12,7 +12,7 @@ use tests_support::backup::holds_each_item_once;
 use tests_support::command::Tablehaul;
 
 /// A full pipe, its reader, and the number of bytes in it.
-fn full_pipe() -> (PipeReader, PipeWriter, usize) {
+pub(super) fn full_pipe() -> (PipeReader, PipeWriter, usize) {
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     let flags = OFlag::from_bits_retain(fcntl(&writer, FcntlArg::F_GETFL).expect("flags"));
     fcntl(&writer, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).expect("flags");

@@ -98,7 +98,7 @@ fn replies_that_break_off_or_are_empty_are_told_while_they_are_asked_for_again()
     let started = commands.map(|(command, why)| (command.start(), why));
     std::thread::sleep(Duration::from_millis(8_500));
     for (child, _) in &started {
-        send(child, "TERM");
+        super::running::send(child, "TERM");
     }
     for (child, why) in started {
         let finished = finish(child);

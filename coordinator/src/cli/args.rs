@@ -83,6 +83,10 @@ pub(super) struct Cli {
     #[arg(short, global = true, action = ArgAction::Count)]
     pub(super) verbose: u8,
 
+    /// Append events for programs to this file, one JSON object a line; - is standard output
+    #[arg(long, global = true, value_name = "FILE", env = "TABLEHAUL_EVENTS")]
+    pub(super) events: Option<PathBuf>,
+
     #[command(subcommand)]
     pub(super) command: Command,
 }

@@ -11,6 +11,7 @@ mod words;
 
 use std::{process::ExitCode, sync::Arc};
 
+use events::Command as Kind;
 use jiff::{Timestamp, tz::TimeZone};
 use job::{
     spec::RateSpec,
@@ -19,7 +20,7 @@ use job::{
 
 use super::{
     args::{self, Given, Show},
-    run, run_one_import,
+    done, run, run_one_import,
 };
 use crate::{
     cluster::{self, ClusterOptions},
@@ -142,9 +143,11 @@ fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
     let (request, show) = export::request(&options, &positional)?;
     let progress = progress(spelling, show);
     let outcome = timed(&options, show, || run(&request, show.dry_run, &progress))?;
+    let told;
     let path = match outcome {
         Outcome::Planned(texts) => {
             print(&spelling.respelt(&texts.join("\n\n")));
+            done(progress.stream(), Kind::Export, None::<&()>);
             return Ok(());
         }
         Outcome::Exported(reports) => {
@@ -152,12 +155,14 @@ fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
             if let Some(report) = report.as_ref().filter(|_| show.json) {
                 print_json(report);
             }
+            told = serde_json::to_value(&reports).ok();
             // The Java tool cannot write to the root of a bucket. tablehaul writes to a folder there, and prints that.
             let report = report.filter(|_| request.destination.is_bucket_root());
             report.map_or_else(|| hadoop_path(&positional[0]), |report| report.destination)
         }
     };
     say(&format!("Output path: {path}"));
+    done(progress.stream(), Kind::Export, told.as_ref());
     Ok(())
 }
 
@@ -167,11 +172,16 @@ fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
     let (request, show) = import::request(&options, &positional)?;
     let progress = progress(spelling, show);
     match timed(&options, show, || run_one_import(&request, show.dry_run, &progress))? {
-        Imported::Planned(text) => print(&spelling.respelt(&text)),
-        Imported::Done(report) if show.json => {
-            print_json(&report);
+        Imported::Planned(text) => {
+            print(&spelling.respelt(&text));
+            done(progress.stream(), Kind::Import, None::<&()>);
         }
-        Imported::Done(_) => {}
+        Imported::Done(report) => {
+            if show.json {
+                print_json(&report);
+            }
+            done(progress.stream(), Kind::Import, Some(&report));
+        }
     }
     Ok(())
 }

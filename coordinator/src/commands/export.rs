@@ -7,6 +7,7 @@ mod plan;
 mod prepare;
 mod report;
 mod resume;
+mod telling;
 
 use std::time::Instant;
 
@@ -16,6 +17,7 @@ use engine::{
     replay::State,
     schedule::Schedule,
 };
+use events::{Event, Phase, Plan};
 use jiff::Timestamp;
 use job::{
     ids::JobId,
@@ -40,7 +42,6 @@ use crate::{
     progress::Progress,
     retry::retry,
     server::ControlPlane,
-    snapshot::Phase,
     stop::Stop,
     store::Store,
     whole::Whole,
@@ -79,14 +80,21 @@ pub(crate) async fn export(
     };
     let (cluster, (clients, tables)) =
         lifecycle::prepare(&request.cluster, &request.destination, &stop, prepare).await?;
+    let count = tables.len();
     if dry_run {
-        let plans =
-            tables.iter().map(|(todo, prepared)| prepared.text(todo, request.options, cluster.text()));
-        return Ok(Outcome::Planned(plans.collect()));
+        let plan = |(number, (todo, prepared)): (usize, &(Todo, Prepared))| {
+            let text = prepared.text(todo, request.options, cluster.text());
+            let plan = prepared.told(&clients, cluster.text(), &text, (number, count));
+            progress.stream().tell(Event::Plan(Box::new(Plan { is_dry_run: true, ..plan })));
+            text
+        };
+        return Ok(Outcome::Planned(tables.iter().enumerate().map(plan).collect()));
     }
     let mut reports = Vec::new();
-    for (todo, prepared) in tables {
+    for (number, (todo, prepared)) in tables.into_iter().enumerate() {
         let plan = prepared.text(&todo, request.options, cluster.text());
+        let told = prepared.told(&clients, cluster.text(), &plan, (number, count));
+        progress.stream().tell(Event::Plan(Box::new(told)));
         let start = match todo {
             Todo::Export(start) => start,
             Todo::Nothing(text) => {
@@ -154,7 +162,7 @@ impl TableExport<'_> {
             Ok(plane) => plane,
             Err(failure) => {
                 let finish = Finish { target: &prepared.target, context, started, state: &state };
-                return Err(give_up(&finish, &mut journal, failure).await);
+                return Err(give_up(&finish, &mut journal, context.progress.stream(), failure).await);
             }
         };
         let (schedule, outcome) = self.read(plane, &mut journal, state).await;
@@ -162,7 +170,7 @@ impl TableExport<'_> {
         let finish = Finish { target: &prepared.target, context, started, state: work.state() };
         match outcome {
             Ok(()) => finish.finish(&mut journal, commit, &run, work.slowest(), schedule.rate()).await,
-            Err(failure) => Err(give_up(&finish, &mut journal, failure).await),
+            Err(failure) => Err(give_up(&finish, &mut journal, context.progress.stream(), failure).await),
         }
     }
 
@@ -210,6 +218,7 @@ impl TableExport<'_> {
         let pass = PassPlan {
             phase: Phase::Reading,
             expected_items: (left > 0).then_some(left),
+            earlier_items: state.sealed_items(),
             effects: FolderEffects(journal.folder().clone()),
             journal: Some(journal),
             limits: Limits::table(prepared.rate),

@@ -12,6 +12,7 @@ mod prepare;
 mod rejects;
 mod report;
 mod resume;
+mod telling;
 
 use std::{
     convert::Infallible,
@@ -23,6 +24,7 @@ use engine::{
     replay::State,
     schedule::Schedule,
 };
+use events::{Event, Phase, Plan};
 use job::{
     journal::{BeginImport, Checked, Fact, RejectedLine},
     spec::{RateSpec, WriteMode},
@@ -40,7 +42,6 @@ use crate::{
     journal::Journal,
     lifecycle::{self, ACQUIRE_GRACE, Context, OpenedJob, PassPlan, acquire, give_up},
     progress::Progress,
-    snapshot::Phase,
     stop::Stop,
     text::count_of,
 };
@@ -86,8 +87,10 @@ pub(crate) async fn import(
     prepared.backup.notes.iter().for_each(|note| progress.note(&format!("note        {note}")));
     let plan = prepared.text(cluster.text());
     let (folder, rejects) = (prepared.state.take(), prepared.rejects.take());
-    let rejects = Rejects::new(rejects, progress.sink());
+    let rejects = Rejects::new(rejects, progress);
     let (clients, facts) = (&prepared.clients, &prepared.facts);
+    let told = prepared.told(cluster.text(), &plan);
+    progress.stream().tell(Event::Plan(Box::new(Plan { is_dry_run: dry_run, ..told })));
     let table = TableIdentity::new(&prepared.table, facts);
     let mut import = Import {
         request,
@@ -116,7 +119,11 @@ pub(crate) async fn import(
         (Ok(_), Err(unwritten)) => Err(unwritten.saying(done::ALL)),
         (Err(failure), Err(unwritten)) => Err(failure.saying(&unwritten.to_string())),
     };
-    import.end(imported).await
+    let ended = import.end(imported).await;
+    if let Ok(Imported::Done(report)) = &ended {
+        progress.stream().tell(Event::Completed(Box::new(report.told())));
+    }
+    ended
 }
 
 /// One import.
@@ -176,6 +183,7 @@ impl Import<'_> {
 
     /// Ends the import: removes its state if it is complete, and gives it up if it failed.
     async fn end(self, imported: Result<Imported, Failure>) -> Result<Imported, Failure> {
+        let stream = self.context.progress.stream();
         let ended = match (imported, self.journal, self.state) {
             (Ok(imported), Some(mut journal), Some(state)) => match journal.remove(&state.facts()).await {
                 Ok(()) => {
@@ -185,7 +193,7 @@ impl Import<'_> {
                 Err(failure) => Err(failure.saying(done::ALL)),
             },
             (Err(failure), Some(mut journal), Some(state)) => {
-                Err(give_up(&InStateFolder(&state), &mut journal, failure).await)
+                Err(give_up(&InStateFolder(&state), &mut journal, stream, failure).await)
             }
             (imported, ..) => imported,
         };
@@ -294,9 +302,14 @@ impl Import<'_> {
         let Self { request, prepared, context, .. } = *self;
         let plane = context.listen().await?;
         let is_check = mode == WriteMode::Check;
+        let earlier = self.state.as_ref().filter(|_| !is_check);
+        let earlier_items = earlier.map_or(0, |state| state.counts().lines());
+        let done = earlier_items + earlier.map_or(0, ImportState::rejected);
+        let left = prepared.backup.items.map(|items| items.saturating_sub(done));
         let plan = PassPlan {
             phase: if is_check { Phase::Checking } else { Phase::Writing },
-            expected_items: prepared.backup.items.filter(|&items| items > 0),
+            expected_items: left.filter(|&items| items > 0),
+            earlier_items,
             effects: self.rejects.clone(),
             journal: self.journal.as_mut(),
             limits: prepared.limits.clone(),
@@ -330,6 +343,7 @@ fn before_writing(failure: Failure) -> Failure {
 impl Effects<ImportWork> for Rejects {
     fn perform(&mut self, _: &ImportWork, action: ImportAction) -> Call<Infallible> {
         let ImportAction::Reject(object, rejects) = action;
+        self.stream.rejected(&object, &rejects);
         let (noted, write) = (self.note(&object, &rejects), self.write());
         Box::pin(async move {
             noted?;

@@ -1,5 +1,7 @@
 //! The status command: what a folder holds, and how far it has got. It writes nothing and needs only permission to read.
 
+mod watch;
+
 use std::{fmt, time::Duration};
 
 use engine::replay::{Journaled, State};
@@ -17,6 +19,8 @@ use crate::{
     waits::unless_silent,
     whole::{self, Complete, Damaged, Whole},
 };
+
+pub(crate) use watch::watch;
 
 /// The state of a folder.
 #[derive(Clone, Debug, Serialize)]

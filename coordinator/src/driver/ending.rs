@@ -19,6 +19,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         stop: &Stop,
     ) -> (Schedule<W>, Result<(), Failure>) {
         logging::ended(self.started.elapsed(), outcome.is_ok());
+        self.tell_status(true);
         let used = self.used(&self.schedule.stats());
         let mut outcome = outcome;
         if outcome.is_ok() {

@@ -18,14 +18,12 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
             Incoming::Joined(newcomer, outbox) => {
                 let HelloInfo { worker, host, place } = newcomer;
                 info!(%worker, host, attempt = place, "worker connected");
-                if !place.is_empty() {
-                    self.names.insert(worker, format!("{worker} ({place} on {host})"));
-                }
                 if let Some(lending) = &self.lending {
                     // A new outbox has room.
                     let _ = outbox.try_send(ToWorker::Keys(lending.keys()));
                 }
                 self.outboxes.insert(worker, outbox);
+                self.tell_joined(worker, host, place);
                 Event::Connected(worker)
             }
             Incoming::Said(worker, message) => Event::Message(worker, message),

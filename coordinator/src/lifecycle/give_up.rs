@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use job::journal::Fact;
 
-use crate::{failure::Failure, journal::Journal, store::Store};
+use super::status;
+use crate::{failure::Failure, journal::Journal, store::Store, stream::Stream};
 
 /// A job that ends without success, where kinds of jobs differ.
 pub(crate) trait Ending {
@@ -43,7 +44,12 @@ pub(crate) enum Kept {
 
 /// Ends a job that did not succeed: keeps it for the next run, or removes it if nothing in it is worth keeping. Returns
 /// the failure, with what was done about it.
-pub(crate) async fn give_up(job: &impl Ending, journal: &mut Journal, failure: Failure) -> Failure {
+pub(crate) async fn give_up(
+    job: &impl Ending,
+    journal: &mut Journal,
+    stream: &Stream,
+    failure: Failure,
+) -> Failure {
     if matches!(failure, Failure::Superseded(_)) {
         return failure;
     }
@@ -52,7 +58,12 @@ pub(crate) async fn give_up(job: &impl Ending, journal: &mut Journal, failure: F
     }
     let kept = if job.has_anything() { job.keep(journal, failure).await } else { Kept::Nothing(failure) };
     let failure = match kept {
-        Kept::Something(failure) => return failure,
+        Kept::Something(failure) => {
+            if !matches!(failure, Failure::Superseded(_)) {
+                status::end(journal.folder(), stream, &failure).await;
+            }
+            return failure;
+        }
         Kept::Nothing(failure) => failure,
     };
     match remove(job, journal).await {

@@ -2,11 +2,13 @@
 
 use engine::{
     rate::Limits,
-    schedule::{Schedule, Work},
+    schedule::{Pass, Schedule, Work},
 };
+use events::Phase;
 use job_aws::{Clients, with_causes};
-use tokio::sync::watch;
+use tokio::task::JoinSet;
 
+use super::status;
 use crate::{
     cluster::ClusterChoice,
     driver::{Driver, Effects, LimitsOf},
@@ -15,7 +17,6 @@ use crate::{
     journal::Journal,
     progress::Progress,
     server::ControlPlane,
-    snapshot::{Pass, Phase, Snapshot},
     stop::Stop,
     table::TableFacts,
 };
@@ -36,6 +37,8 @@ pub(crate) struct PassPlan<'a, H> {
     pub(crate) phase: Phase,
     /// How many items it has to process; `None` if unknown.
     pub(crate) expected_items: Option<u64>,
+    /// How many items earlier runs have processed.
+    pub(crate) earlier_items: u64,
     /// The journal that facts go to, if there is one.
     pub(crate) journal: Option<&'a mut Journal>,
     /// Performs the actions of the work.
@@ -65,15 +68,17 @@ impl Context<'_> {
         work: W,
     ) -> (Schedule<W>, Result<(), Failure>) {
         let Self { clients, table, cluster, progress, stop, .. } = *self;
-        let PassPlan { phase, expected_items, journal, effects, limits, follow, workers } = plan;
+        let PassPlan { phase, expected_items, earlier_items, journal, effects, limits, follow, workers } =
+            plan;
         let name = self.facts.name.clone();
         let verb = match phase {
-            Phase::Reading => "export",
             Phase::Checking => "check",
             Phase::Writing => "import",
+            _ => "export",
         };
         let title = format!("tablehaul {verb} {name}");
-        let snapshots = watch::Sender::new(Snapshot::before(Pass { table: name, phase, expected_items }));
+        let about = Pass { table: name, phase, expected_items, earlier_items };
+        let folder = journal.as_ref().map(|journal| journal.folder().clone());
         let driver = Driver {
             plane,
             cluster: cluster.cluster(title, progress.sink()),
@@ -83,11 +88,17 @@ impl Context<'_> {
             limits: follow,
             journal,
             note: progress.sink(),
-            snapshots: &snapshots,
+            pass: about.clone(),
+            stream: progress.stream().clone(),
         };
         // Boxed because the future of a pass is large.
         let pass = Box::pin(driver.run(work, limits, workers, stop));
-        let (schedule, outcome) = progress.show(&snapshots, pass).await;
+        let mut keeping = JoinSet::new();
+        if let Some(folder) = folder {
+            keeping.spawn(status::keep(folder, progress.stream().clone()));
+        }
+        let (schedule, outcome) = progress.show(&about, pass).await;
+        keeping.shutdown().await;
         match outcome {
             Ok(()) => (schedule, Ok(())),
             Err(failure) => (schedule, Err(table.explain(clients, failure).await)),

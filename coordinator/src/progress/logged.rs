@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use events::Status;
 use tokio::sync::watch;
 use tracing::{Level, debug, enabled};
-
-use crate::snapshot::{Snapshot, Stall};
 
 /// Time between two lines.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -15,38 +14,40 @@ pub(super) fn is_wanted() -> bool {
     enabled!(Level::DEBUG)
 }
 
-/// Logs the first snapshot of a pass, and then one every ten seconds.
-pub(super) async fn follow(mut snapshots: watch::Receiver<Snapshot>) {
+/// Logs the first status of a pass, and then one every ten seconds.
+pub(super) async fn follow(mut statuses: watch::Receiver<Status>) {
     let mut next_at = Duration::ZERO;
-    while snapshots.changed().await.is_ok() {
-        let snapshot = snapshots.borrow_and_update().clone();
-        if snapshot.elapsed >= next_at {
-            next_at = snapshot.elapsed + LINE_EVERY;
-            log(&snapshot);
+    while statuses.changed().await.is_ok() {
+        let status = statuses.borrow_and_update().clone();
+        let elapsed = Duration::try_from_secs_f64(status.phase_seconds).unwrap_or_default();
+        if elapsed >= next_at {
+            next_at = elapsed + LINE_EVERY;
+            log(&status, elapsed);
         }
     }
 }
 
-fn log(snapshot: &Snapshot) {
-    let Snapshot { pass, totals, stall, .. } = snapshot;
+fn log(status: &Status, elapsed: Duration) {
+    let stalled = status.stalled_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     debug!(
-        table = pass.table,
-        phase = ?pass.phase,
-        elapsed_ms = snapshot.elapsed.as_millis(),
-        items = totals.items,
-        bytes = totals.bytes,
-        requests = totals.requests,
-        granted_units = snapshot.granted.as_f64(),
-        consumed_units = totals.consumed.as_f64(),
-        budget_units_per_second = snapshot.budget.as_f64(),
-        throttles = totals.throttles,
-        retries = totals.retries,
-        streams = totals.streams,
-        workers = snapshot.connected_workers,
-        lost_workers = snapshot.lost_workers,
-        done_tasks = snapshot.done_tasks,
-        all_tasks = snapshot.all_tasks,
-        stalled_ms = stall.as_ref().map(|Stall { lasts, .. }| lasts.as_millis()),
+        table = status.table,
+        phase = ?status.phase,
+        elapsed_ms = elapsed.as_millis(),
+        items = status.items,
+        bytes = status.bytes,
+        requests = status.requests,
+        granted_units = status.granted_units,
+        consumed_units = status.units,
+        budget_units_per_second = status.budget_units_per_second,
+        throttles = status.throttles,
+        retries = status.retries,
+        running_tasks = status.tasks.running,
+        workers = status.workers.connected,
+        lost_workers = status.workers.lost,
+        done_tasks = status.tasks.done,
+        all_tasks = status.tasks.all,
+        limited_by = ?status.limit.as_ref().map(|limit| limit.by),
+        stalled_ms = stalled.map(|stalled| stalled.as_millis()),
         "progress"
     );
 }

@@ -1,75 +1,82 @@
-use job::capacity::{Rate, Units};
+use events::{Tasks, Workers};
 
 use super::*;
 
 /// A pass of 1,000 items after this many seconds, in each of which 100 items were read.
-fn after(seconds: u64) -> Snapshot {
-    let pass = Pass { table: "Forum".into(), phase: Phase::Reading, expected_items: Some(1000) };
-    let totals = Stats {
-        items: 100 * seconds,
-        bytes: 5000 * seconds,
-        consumed: Units::from_units(10 * seconds),
+fn after(seconds: u32) -> Status {
+    let items = u64::from(seconds) * 100;
+    Status {
+        table: "Forum".into(),
+        phase_seconds: seconds.into(),
+        items,
+        bytes: items * 50,
+        expected_items: Some(1000),
+        seconds_left: Some((1000.0 - f64::from(seconds) * 100.0) / 100.0),
+        units_per_second: 10.0,
+        budget_units_per_second: 20.0,
         throttles: 3,
-        ..Stats::default()
-    };
-    Snapshot {
-        elapsed: Duration::from_secs(seconds),
-        totals,
-        budget: Rate::from_units_per_second(20),
-        connected_workers: 2,
-        done_tasks: 1,
-        all_tasks: 8,
-        ..Snapshot::before(pass)
+        workers: Workers { connected: 2, ..Workers::default() },
+        tasks: Tasks { done: 1, all: 8, ..Tasks::default() },
+        ..Status::default()
     }
 }
 
-fn view(pass: Pass) -> View {
-    View::new(pass, false, Arc::new(str::to_owned))
+fn pass() -> Pass {
+    Pass { table: "Forum".into(), expected_items: Some(1000), ..Pass::default() }
+}
+
+fn view() -> View {
+    View::new(&pass(), false, Arc::new(str::to_owned))
 }
 
 #[test]
 fn a_line_says_what_was_done_how_fast_and_how_long_it_will_take() {
-    let mut view = view(after(0).pass);
+    let view = view();
     assert_eq!(
         view.describe(&after(4)),
         "Forum: 400 items, 20 kB, 10 of 20 units/s, 1/8 segments, 2 workers, 3 throttles, 6.0 s left"
     );
-    let stall = Stall { lasts: Duration::from_secs(7), last_error: "no answer".into() };
-    let stalled = Snapshot { stall: Some(stall), elapsed: Duration::from_secs(8), ..after(4) };
+    let stalled = Status {
+        stalled_seconds: Some(7.3),
+        last_error: Some("no answer".into()),
+        units_per_second: 0.0,
+        seconds_left: None,
+        ..after(4)
+    };
     assert_eq!(
         view.describe(&stalled),
         "Forum: 400 items, 20 kB, 0 of 20 units/s, 1/8 segments, 2 workers, 3 throttles, \
          no progress for 7 s: no answer"
     );
-    let saving = Snapshot { saves_units: true, elapsed: Duration::from_secs(12), ..after(4) };
+    let saving = Status { is_saving_units: true, units_per_second: 0.0, ..after(4) };
     assert!(view.describe(&saving).contains("0 of 20 units/s (saving up for a large request)"));
 }
 
 #[test]
 fn a_check_uses_no_units_and_an_unknown_total_has_no_end() {
-    let pass = Pass { phase: Phase::Checking, expected_items: None, ..after(0).pass };
-    let line = view(pass).describe(&after(4));
+    let tasks = Tasks { kind: TaskKind::Splits, ..after(4).tasks };
+    let line = view().describe(&Status { phase: Phase::Checking, seconds_left: None, tasks, ..after(4) });
     assert_eq!(line, "Forum: checked 400 items, 20 kB, 1/8 splits, 2 workers, 3 throttles");
 }
 
 #[tokio::test]
-async fn every_subscriber_gets_the_newest_snapshot_and_none_outlives_the_pass() {
-    let snapshots = watch::Sender::new(after(0));
-    let mut page = snapshots.subscribe();
-    let pass = async {
+async fn every_subscriber_gets_the_newest_status_and_none_outlives_the_pass() {
+    let progress = Progress::new(false);
+    let mut page = progress.stream().statuses();
+    let running = async {
         for seconds in 1..=5 {
-            snapshots.send_replace(after(seconds));
+            progress.stream().status(after(seconds));
         }
         // The bar or line is a receiver like the page.
-        assert_eq!(snapshots.receiver_count(), 2);
+        assert_eq!(progress.stream().receivers(), 2);
         "done"
     };
-    assert_eq!(Progress::new(false).show(&snapshots, pass).await, "done");
-    assert_eq!(snapshots.receiver_count(), 1);
+    assert_eq!(progress.show(&pass(), running).await, "done");
+    assert_eq!(progress.stream().receivers(), 1);
     page.changed().await.unwrap();
-    assert_eq!(page.borrow_and_update().totals.items, 500);
+    assert_eq!(page.borrow_and_update().items, 500);
     assert!(!page.has_changed().unwrap());
 
-    let quiet = async { assert_eq!(snapshots.receiver_count(), 1) };
-    Progress::new(true).show(&snapshots, quiet).await;
+    let progress = Progress::new(true);
+    progress.show(&pass(), async { assert_eq!(progress.stream().receivers(), 0) }).await;
 }

@@ -246,6 +246,10 @@ impl Storage for Faulty {
         self.faults.call("create", self.inner.create(name, bytes)).await
     }
 
+    async fn replace(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
+        self.faults.call("replace", self.inner.replace(name, bytes)).await
+    }
+
     async fn remove(&self, name: &str) -> Result<(), Fault> {
         self.faults.call("remove", self.inner.remove(name)).await
     }

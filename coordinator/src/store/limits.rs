@@ -20,6 +20,8 @@ const NATIVE_FILES: u64 = 256 << 20;
 const NATIVE_SUMMARY: u64 = 1 << 20;
 /// An MD5 in base64 has 24 bytes.
 const NATIVE_MD5: u64 = 4096;
+/// What is written is below 200 kB.
+const STATUS: u64 = 1 << 20;
 /// Any other file that is read as a whole.
 const OTHER: u64 = 16 << 20;
 
@@ -32,6 +34,7 @@ pub(super) fn most(name: &str) -> u64 {
     let file = name.rsplit('/').next().unwrap_or_default();
     match file {
         _ if name == layout::EXPORT_JSON => EXPORT_JSON,
+        _ if name == layout::STATUS => STATUS,
         layout::MANIFEST => MANIFEST,
         "manifest-files.json" => NATIVE_FILES,
         "manifest-summary.json" => NATIVE_SUMMARY,
@@ -68,6 +71,7 @@ mod tests {
     fn every_file_that_is_read_whole_has_its_limit() {
         for (name, limit) in [
             ("_tablehaul/export.json", EXPORT_JSON),
+            ("_tablehaul/status.json", STATUS),
             ("manifest", MANIFEST),
             ("manifest-files.json", NATIVE_FILES),
             ("manifest-summary.json", NATIVE_SUMMARY),

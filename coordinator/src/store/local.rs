@@ -171,6 +171,20 @@ impl Directory {
         write().map_err(|error| fault("write", &path, &error))
     }
 
+    /// Writes a file in place of whatever has that name. It is not forced to the disk.
+    pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), Fault> {
+        let path = self.path.join(name);
+        self.check_place()?;
+        let write = || -> io::Result<()> {
+            let folder = path.parent().unwrap_or(Path::new("/"));
+            fs::create_dir_all(folder)?;
+            let mut whole = temporary(&self.temporary_folder(folder), TEMPORARY)?;
+            whole.as_file_mut().write_all(bytes)?;
+            whole.persist(&path).map(drop).map_err(|error| error.error)
+        };
+        write().map_err(|error| fault("write", &path, &error))
+    }
+
     /// The folder of temporary files. While a job has the folder locked, that is its journal's folder, where leftovers
     /// of a crash are removed with the journal.
     fn temporary_folder(&self, beside: &Path) -> PathBuf {

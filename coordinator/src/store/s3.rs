@@ -79,6 +79,15 @@ impl Prefix {
 
     /// Creates an object that must not exist yet.
     pub(super) async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
+        self.put(name, bytes, Some("*")).await
+    }
+
+    /// Writes an object, whether it exists or not.
+    pub(super) async fn replace(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
+        self.put(name, bytes, None).await
+    }
+
+    async fn put(&self, name: &str, bytes: Vec<u8>, if_none_match: Option<&str>) -> Result<(), Fault> {
         // A bucket with Object Lock refuses objects without a checksum (Amazon S3 API Reference, "PutObject").
         let request = self
             .client
@@ -87,7 +96,8 @@ impl Prefix {
             .key(self.target.key(name))
             .checksum_algorithm(ChecksumAlgorithm::Crc32C)
             .checksum_crc32_c(base64::encode(crc32c::crc32c(&bytes).to_be_bytes()));
-        match request.if_none_match("*").body(ByteStream::from(bytes)).send().await {
+        let request = request.set_if_none_match(if_none_match.map(str::to_owned));
+        match request.body(ByteStream::from(bytes)).send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(self.fault("s3:PutObject", &self.target.url(name), &error)),
         }

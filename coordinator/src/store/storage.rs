@@ -87,6 +87,9 @@ pub(crate) trait Storage: Debug + Send + Sync {
     /// Writes a new object atomically. Fails with [`job_aws::FaultKind::PreconditionFailed`] if the object exists.
     async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault>;
 
+    /// Writes an object in place of whatever has that name, atomically. It may be gone after a crash of the machine.
+    async fn replace(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault>;
+
     /// Removes an object. It is no error if it does not exist.
     async fn remove(&self, name: &str) -> Result<(), Fault>;
 

@@ -3,11 +3,15 @@
 //! A task is a number from 0. Only the work that owns the task knows what its mark means.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
 use job::ids::{Attempt, WorkerId};
+
+/// The most slow tasks that are told.
+pub(crate) const MOST_SLOW: usize = 10;
 
 /// Why a message about a task is refused: an answer of the protocol, not a failure of the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +45,34 @@ pub(crate) struct Leases<M> {
     pending: VecDeque<usize>,
     held: BTreeMap<WorkerId, BTreeSet<usize>>,
     num_done: usize,
-    slowest: Option<(usize, Duration)>,
+    /// The done tasks that were leased longest, longest first.
+    slowest: Vec<(Duration, usize)>,
+    /// How many tasks this run has done, and for how long they were leased together.
+    timed: (u32, Duration),
+}
+
+/// A task that takes long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlowTask {
+    /// Its number.
+    pub number: usize,
+    /// How long it was leased, over all attempts of this run.
+    pub took: Duration,
+    /// The worker that holds it. `None` if it is done.
+    pub worker: Option<WorkerId>,
+    /// Its items so far, if its work knows.
+    pub items: Option<u64>,
+}
+
+/// The tasks that take longest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SlowTasks {
+    /// How many are leased now.
+    pub leased: usize,
+    /// The mean time under lease of those that this run has done.
+    pub mean: Option<Duration>,
+    /// Longest first.
+    pub tasks: Vec<SlowTask>,
 }
 
 impl<M> Leases<M> {
@@ -57,7 +88,8 @@ impl<M> Leases<M> {
             held: BTreeMap::new(),
             tasks,
             num_done: 0,
-            slowest: None,
+            slowest: Vec::new(),
+            timed: (0, Duration::ZERO),
         }
     }
 
@@ -71,7 +103,33 @@ impl<M> Leases<M> {
 
     /// The task that was leased longest, and for how long.
     pub(crate) fn slowest(&self) -> Option<(usize, Duration)> {
-        self.slowest
+        self.slowest.first().map(|&(took, number)| (number, took))
+    }
+
+    /// The tasks, done or leased, that have been leased longest: at most [`MOST_SLOW`].
+    pub(crate) fn slow(&self, now: Duration) -> SlowTasks {
+        let done = self.slowest.iter().map(|&(took, number)| (took, number, None));
+        let leased = self.held.iter().flat_map(|(&worker, numbers)| {
+            numbers.iter().map(move |&number| (self.leased_for(number, now), number, Some(worker)))
+        });
+        let mut all: Vec<_> = done.chain(leased).collect();
+        all.sort_unstable_by_key(|&(took, number, _)| (Reverse(took), number));
+        all.truncate(MOST_SLOW);
+        let task = |(took, number, worker)| SlowTask { number, took, worker, items: None };
+        let (number, total) = self.timed;
+        SlowTasks {
+            leased: self.held.values().map(BTreeSet::len).sum(),
+            mean: total.checked_div(number),
+            tasks: all.into_iter().map(task).collect(),
+        }
+    }
+
+    fn leased_for(&self, number: usize, now: Duration) -> Duration {
+        let task = &self.tasks[number];
+        match task.state {
+            State::Leased { since, .. } => task.leased_for + now.saturating_sub(since),
+            State::Pending | State::Done => task.leased_for,
+        }
     }
 
     /// The marks of all tasks.
@@ -138,8 +196,12 @@ impl<M> Leases<M> {
         }
         task.state = State::Done;
         self.num_done += 1;
-        if self.slowest.is_none_or(|(_, longest)| task.leased_for > longest) {
-            self.slowest = Some((number, task.leased_for));
+        let took = task.leased_for;
+        self.timed = (self.timed.0 + 1, self.timed.1 + took);
+        let place = self.slowest.partition_point(|&(longer, _)| longer >= took);
+        if place < MOST_SLOW {
+            self.slowest.insert(place, (took, number));
+            self.slowest.truncate(MOST_SLOW);
         }
     }
 
@@ -263,5 +325,23 @@ mod tests {
         leases.advance(quick, 0, true, 5 * second);
         leases.advance(slow, 0, true, 5 * second);
         assert_eq!(leases.slowest(), Some((slow, 5 * second)));
+    }
+
+    #[test]
+    fn slow_tasks_are_those_that_were_leased_longest_done_or_not() {
+        let mut leases = Leases::new([0; 30]);
+        let second = Duration::from_secs(1);
+        assert_eq!(leases.slow(second), SlowTasks::default());
+        for at in 0..20 {
+            let (task, ..) = leases.lease(A, Duration::ZERO).unwrap();
+            leases.advance(task, 0, true, at * second);
+        }
+        let (running, ..) = leases.lease(B, 100 * second).unwrap();
+        let slow = leases.slow(115 * second);
+        assert_eq!((slow.leased, slow.mean), (1, Some(Duration::from_millis(9500))));
+        let seconds: Vec<u64> = slow.tasks.iter().map(|task| task.took.as_secs()).collect();
+        assert_eq!(seconds, [19, 18, 17, 16, 15, 15, 14, 13, 12, 11]);
+        let worked_on: Vec<_> = slow.tasks.iter().filter(|task| task.worker == Some(B)).collect();
+        assert_eq!(worked_on.iter().map(|task| task.number).collect::<Vec<_>>(), [running]);
     }
 }

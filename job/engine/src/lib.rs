@@ -6,7 +6,8 @@
 //!
 //! - [`schedule`]: workers, budget and leases of one job; generic over its [`schedule::Work`]
 //! - [`rate`] and `budget`: how many units a second the job may use, and how workers share them
-//! - `lease` and [`part_files`]: which worker holds which task, and which worker fills which file
+//! - `progress`: rates, the time left, and what limits a job
+//! - [`lease`] and [`part_files`]: which worker holds which task, and which worker fills which file
 //! - [`export`] and [`import`]: the work of either kind of job, and its state
 //! - [`replay`] and [`conflict`]: rebuilding that state from a journal, and deciding who owns a journal
 //!
@@ -16,8 +17,9 @@ mod budget;
 pub mod conflict;
 pub mod export;
 pub mod import;
-mod lease;
+pub mod lease;
 pub mod part_files;
+mod progress;
 pub mod rate;
 pub mod rejection;
 pub mod replay;

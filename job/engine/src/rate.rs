@@ -102,12 +102,27 @@ impl PaceControl {
     }
 
     fn slowest(&self) -> Rate {
-        let of_index = |(name, rate): (&String, &Rate)| {
-            let cost = self.costs.get(name).copied().unwrap_or(1000);
-            let milli = u128::from(rate.milli_per_second()) * 1000 / u128::from(cost.max(1));
-            Rate::from_milli_per_second(u64::try_from(milli).unwrap_or(u64::MAX))
-        };
-        self.limits.indexes.iter().map(of_index).fold(self.limits.table, Ord::min)
+        let indexes = self.limits.indexes.iter().map(|(name, rate)| self.pace_of(name, *rate));
+        indexes.fold(self.limits.table, Ord::min)
+    }
+
+    /// The pace, in units of the table, at which an index uses its rate.
+    fn pace_of(&self, name: &str, rate: Rate) -> Rate {
+        let cost = self.costs.get(name).copied().unwrap_or(1000);
+        let milli = u128::from(rate.milli_per_second()) * 1000 / u128::from(cost.max(1));
+        Rate::from_milli_per_second(u64::try_from(milli).unwrap_or(u64::MAX))
+    }
+
+    /// The limits of the table and its indexes.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The index that sets the pace; `None` if the table does.
+    pub(crate) fn binding_index(&self) -> Option<&str> {
+        let paces = self.limits.indexes.iter().map(|(name, rate)| (self.pace_of(name, *rate), name));
+        let (pace, name) = paces.min()?;
+        (pace < self.limits.table).then_some(name)
     }
 }
 
@@ -144,6 +159,7 @@ mod tests {
         let mut pace = PaceControl::new(limits(1000, &[("a", 400)]));
         assert!(pace.learn(second(1), || consumed(100, &[("a", 10)])));
         assert_eq!(pace.rate(), Rate::from_units_per_second(1000));
+        assert_eq!(pace.binding_index(), None);
         assert!(!pace.learn(second(2), || consumed(200, &[("a", 20)])));
     }
 
@@ -152,6 +168,7 @@ mod tests {
         let mut pace = PaceControl::new(limits(1000, &[("a", 400)]));
         assert!(pace.learn(second(1), || consumed(100, &[("a", 200)])));
         assert_eq!(pace.rate(), Rate::from_units_per_second(200));
+        assert_eq!(pace.binding_index(), Some("a"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! The schedule is generic over the work, which is a [`Work`] of an export or of an import.
 
 mod grants;
+mod status;
 mod work;
 mod workers;
 
@@ -19,6 +20,8 @@ use crate::{
     budget::Budget,
     rate::{Limits, PaceControl},
 };
+use status::Meter;
+pub use status::Pass;
 pub use work::{Action, Event, Reply, Work};
 pub use workers::WorkerSupply;
 use workers::Workers;
@@ -47,6 +50,7 @@ pub struct Schedule<W> {
     progress_at: Duration,
     last_error: String,
     over: bool,
+    meter: Meter,
 }
 
 impl<W: Work> Schedule<W> {
@@ -69,6 +73,7 @@ impl<W: Work> Schedule<W> {
             progress_at: now,
             last_error: String::new(),
             over: false,
+            meter: Meter::default(),
         };
         let mut actions: Vec<_> = schedule.workers.first(now).into_iter().map(Action::Start).collect();
         schedule.complete_if_done(&mut actions);

@@ -8,6 +8,7 @@
 //! not know. Nothing here holds items, keys or secrets.
 
 mod job;
+mod metrics;
 mod notice;
 mod state;
 mod status;
@@ -15,6 +16,7 @@ mod status;
 use serde::{Deserialize, Serialize};
 
 pub use job::{Command, Completed, Failed, File, Plan, Resumed, Summary, Takeover};
+pub use metrics::{Exposition, metrics};
 pub use notice::{CapacityChanged, Rejected, Throttled, WorkerJoined, WorkerLost};
 pub use state::{HISTORY_POINTS, JobState, LATEST_EVENTS, Point};
 pub use status::{

@@ -26,8 +26,9 @@ pub struct WorkerLost {
     pub host: String,
     /// Why.
     pub why: String,
-    /// The segments or splits that others take over.
-    pub returned_tasks: u64,
+    /// The segments or splits that others take over; left out if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned_tasks: Option<u64>,
     /// The number of workers still connected.
     pub workers: u64,
 }

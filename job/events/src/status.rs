@@ -134,6 +134,22 @@ pub enum LimitedBy {
     Unknown,
 }
 
+impl LimitedBy {
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Budget => "budget",
+            Self::Throttling => "throttling",
+            Self::Workers => "workers",
+            Self::Storage => "storage",
+            Self::Containers => "containers",
+            Self::Tasks => "tasks",
+            Self::Errors => "errors",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// Segments of a table or splits of a backup.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

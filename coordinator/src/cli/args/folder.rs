@@ -21,6 +21,10 @@ pub(in crate::cli) struct StatusArgs {
     #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
     pub(in crate::cli) json: bool,
 
+    /// Show the job in the folder every few seconds until it ends
+    #[arg(long, env = "TABLEHAUL_WATCH", value_parser = FalseyValueParser::new(), conflicts_with = "json")]
+    pub(in crate::cli) watch: bool,
+
     #[command(flatten)]
     pub(in crate::cli) aws: AwsArgs,
 }

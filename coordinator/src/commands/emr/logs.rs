@@ -79,7 +79,8 @@ pub(super) fn complaint(stderr: &Delivered, ended: &Ended) -> Option<String> {
     // S3 tells whole seconds: within one, the log may have come before.
     let is_whole = stderr.at > ended.at;
     let ours = || stderr.text.lines().rev().find_map(complained);
-    let last = || stderr.text.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with(OURS));
+    let last =
+        || stderr.text.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with(OURS));
     is_whole.then(|| ours().or_else(last)).flatten().map(str::to_owned)
 }
 

@@ -10,6 +10,7 @@ use engine::{
     rejection::ItemsDiffer,
     replay::State,
 };
+use events::Event;
 use jiff::Timestamp;
 use job::{
     capacity::Rate,
@@ -67,12 +68,14 @@ impl Finish<'_> {
     ) -> Result<Report, Failure> {
         let export = match self.complete(journal, commit, run).await {
             Ok(export) => export,
-            Err(failure) => return Err(give_up(self, journal, failure).await),
+            Err(failure) => return Err(give_up(self, journal, self.context.progress.stream(), failure).await),
         };
         let totals = journal.totals();
         let read_for = Duration::from_millis(totals.elapsed_ms);
         let times = Times { read: read_for, total: read_for.max(self.started.elapsed()) };
-        Ok(Report::new(&export, slowest, totals, rate, self.target.to_string(), times))
+        let report = Report::new(&export, slowest, totals, rate, self.target.to_string(), times);
+        self.context.progress.stream().tell(Event::Completed(Box::new(report.told(&export))));
+        Ok(report)
     }
 
     async fn complete(
@@ -82,6 +85,7 @@ impl Finish<'_> {
         run: &Run,
     ) -> Result<ExportJson, Failure> {
         let state = self.state;
+        self.context.progress.stream().completing(&self.context.facts.name);
         let failed = |fault| Failure::failed(&fault);
         let store = journal.folder().clone();
         let has_begun = commit.is_some();

@@ -42,7 +42,7 @@ async fn run(store: &Store, table: &Table, outcome: Result<(), Failure>) -> Resu
     let finish = Finish { target: &target, context, started: Instant::now(), state: &state };
     match outcome {
         Ok(()) => finish.finish(&mut journal, earlier.commit, &run, None, run.rate).await.map(drop),
-        Err(failure) => Err(give_up(&finish, &mut journal, failure).await),
+        Err(failure) => Err(give_up(&finish, &mut journal, progress.stream(), failure).await),
     }
 }
 

@@ -23,7 +23,7 @@ use job::{object::Object, split::Reject, visible};
 use job_aws::{Clients, Fault, FaultKind};
 use serde::Serialize;
 
-use crate::{failure::Failure, stop::Stop, store::blocking, text};
+use crate::{failure::Failure, progress::Progress, stop::Stop, store::blocking, stream::Stream, text};
 use destination::{Destination, DestinationError, Place, check_through};
 pub(crate) use destination::{NAMES_FOLDER, names_folder};
 use file::RejectFile;
@@ -50,6 +50,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub(super) struct Rejects {
     shared: Arc<Shared>,
     tell: Arc<dyn Fn(String) + Send + Sync>,
+    /// Takes the events of rejected lines.
+    pub(super) stream: Stream,
 }
 
 struct Shared {
@@ -86,11 +88,12 @@ enum Kind {
 }
 
 impl Rejects {
-    /// Sends lines to `sink`. Without one, passes the first lines to `tell`.
-    pub(super) fn new(sink: Option<Sink>, tell: Arc<dyn Fn(String) + Send + Sync>) -> Self {
+    /// Sends lines to `sink`. Without one, shows the first lines to the user.
+    pub(super) fn new(sink: Option<Sink>, progress: &Progress) -> Self {
         let waiting = sink.as_ref().map(Waiting::of);
         let state = Mutex::new(State { to_tell: 0, waiting });
-        Self { shared: Arc::new(Shared { state, sink: tokio::sync::Mutex::new(sink) }), tell }
+        let shared = Arc::new(Shared { state, sink: tokio::sync::Mutex::new(sink) });
+        Self { shared, tell: progress.sink(), stream: progress.stream().clone() }
     }
 
     /// Begins a pass. Without a reject file, up to `max_rejects` rejected lines are shown to the user; one more ends

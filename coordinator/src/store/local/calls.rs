@@ -126,6 +126,11 @@ impl Storage for Directory {
         self.call(move |directory| directory.create(&name, &bytes)).await
     }
 
+    async fn replace(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
+        let name = name.to_owned();
+        self.call(move |directory| directory.replace(&name, &bytes)).await
+    }
+
     async fn remove(&self, name: &str) -> Result<(), Fault> {
         let name = name.to_owned();
         self.call(move |directory| directory.remove(&name)).await

@@ -95,6 +95,10 @@ impl Storage for Prefix {
         self.create(name, bytes).await
     }
 
+    async fn replace(&self, name: &str, bytes: Vec<u8>) -> Result<(), Fault> {
+        self.replace(name, bytes).await
+    }
+
     async fn remove(&self, name: &str) -> Result<(), Fault> {
         self.remove(name).await
     }

@@ -8,7 +8,7 @@ use job::{
 };
 
 use crate::{
-    lease::{Leases, NotHeld},
+    lease::{Leases, NotHeld, SlowTasks},
     rejection::StepRejection,
 };
 
@@ -46,8 +46,17 @@ impl Segments {
 
     pub(crate) fn slowest(&self) -> Option<Slowest> {
         let (number, took) = self.0.slowest()?;
-        let items = self.0.marks().nth(number)?.items;
+        let items = self.0.mark(number)?.0.items;
         Some(Slowest { segment: segment(number), took, items })
+    }
+
+    /// The segments that take longest, with the items of their sealed parts.
+    pub(crate) fn slow(&self, now: Duration) -> SlowTasks {
+        let mut slow = self.0.slow(now);
+        for task in &mut slow.tasks {
+            task.items = self.0.mark(task.number).map(|(mark, _)| mark.items);
+        }
+        slow
     }
 
     pub(crate) fn lease(&mut self, worker: WorkerId, now: Duration) -> Option<Lease> {

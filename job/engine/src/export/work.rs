@@ -15,6 +15,7 @@ use super::{
     state::{ExportState, num_done, opened},
 };
 use crate::{
+    lease::SlowTasks,
     part_files::PartFile,
     rejection::Rejection,
     schedule::{Action, Reply, Work},
@@ -155,6 +156,10 @@ impl Work for ExportWork {
 
     fn tasks(&self) -> (usize, usize) {
         self.state.tasks()
+    }
+
+    fn slow_tasks(&self, now: Duration) -> SlowTasks {
+        self.state.segments.slow(now)
     }
 
     fn take_facts(&mut self) -> Vec<Fact> {

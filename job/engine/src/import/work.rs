@@ -13,7 +13,7 @@ use job::{
 
 use super::state::ImportState;
 use crate::{
-    lease::{Leases, NotHeld},
+    lease::{Leases, NotHeld, SlowTasks},
     rejection::{AdvanceRejection, Rejection},
     schedule::{Action, Reply, Work},
 };
@@ -215,6 +215,14 @@ impl Work for ImportWork {
 
     fn tasks(&self) -> (usize, usize) {
         (self.leases.num_done(), self.leases.total())
+    }
+
+    fn slow_tasks(&self, now: Duration) -> SlowTasks {
+        self.leases.slow(now)
+    }
+
+    fn rejected(&self) -> u64 {
+        self.rejected
     }
 
     fn take_facts(&mut self) -> Vec<Fact> {

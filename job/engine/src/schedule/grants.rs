@@ -58,7 +58,7 @@ impl<W: Work> Schedule<W> {
 
 impl Worker {
     /// The units that it has asked for and not received. A worker whose tasks are all done needs no more.
-    fn outstanding(&self) -> Units {
+    pub(super) fn outstanding(&self) -> Units {
         if self.draining && self.held == 0 {
             return Units::ZERO;
         }

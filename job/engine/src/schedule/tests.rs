@@ -58,6 +58,7 @@ pub(super) fn begun(state: ExportState, supply: WorkerSupply) -> (Exporting, Act
 }
 
 mod patience;
+mod status;
 
 fn joined(segments: u32, num_workers: u32) -> Exporting {
     let (mut schedule, actions) = started(segments, num_workers);

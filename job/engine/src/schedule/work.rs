@@ -8,7 +8,7 @@ use job::{
     journal::Fact,
 };
 
-use crate::{rate::Limits, rejection::Rejection};
+use crate::{lease::SlowTasks, rate::Limits, rejection::Rejection};
 
 /// The tasks of a job and their progress.
 pub trait Work {
@@ -42,6 +42,14 @@ pub trait Work {
 
     /// The number of tasks done, and of all tasks.
     fn tasks(&self) -> (usize, usize);
+
+    /// The tasks that take longest.
+    fn slow_tasks(&self, now: Duration) -> SlowTasks;
+
+    /// The number of lines rejected in this pass and, if it was resumed, before.
+    fn rejected(&self) -> u64 {
+        0
+    }
 
     /// The facts since the last call, for the journal.
     fn take_facts(&mut self) -> Vec<Fact>;

@@ -22,7 +22,7 @@ pub enum WorkerSupply {
 /// A worker that was started or has connected, and is not known to be lost.
 #[derive(Debug)]
 pub(super) struct Worker {
-    has_joined: bool,
+    pub(super) has_joined: bool,
     pub(super) heard_at: Duration,
     /// The units and tasks asked for, and those given, since hello.
     pub(super) needed: Units,
@@ -187,6 +187,13 @@ impl Workers {
         let mut busy = self.alive.values().filter(|worker| worker.held > 0).peekable();
         busy.peek().is_some()
             && busy.all(|worker| worker.stats.waits_for_units && worker.needed > worker.granted)
+    }
+
+    /// How many the schedule or the cluster starts.
+    pub(super) fn planned(&self) -> u32 {
+        match self.supply {
+            WorkerSupply::Spawn(number) | WorkerSupply::External(number) => number,
+        }
     }
 
     pub(super) fn num_lost(&self) -> u32 {

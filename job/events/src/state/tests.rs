@@ -129,7 +129,7 @@ fn the_largest_state_stays_below_200_kilobytes() {
         worker: 2000,
         host: name.clone(),
         why: "w".repeat(500),
-        returned_tasks: 16,
+        returned_tasks: Some(16),
         workers: 1999,
     };
     let lines = (0..1000).map(|at| match at % 2 {

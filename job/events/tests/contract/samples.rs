@@ -303,7 +303,7 @@ fn resumed() -> Vec<Line> {
     }
     for (worker, workers) in [(2, 1), (1, 0)] {
         let why = "killed by signal 9".to_owned();
-        let lost = WorkerLost { worker, host: host(worker), why, returned_tasks: 2, workers };
+        let lost = WorkerLost { worker, host: host(worker), why, returned_tasks: Some(2), workers };
         told.tell(17, Event::WorkerLost(lost));
     }
     let message = "no worker is left; the last one: killed by signal 9; 30 % of the export is kept in \

@@ -1,0 +1,96 @@
+//! Where events go. Decided before the arguments are parsed, because an error in them is an event, too.
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+};
+
+use super::{edc::Class, json};
+use crate::output;
+
+/// The variable of `--events`.
+const VARIABLE: &str = "TABLEHAUL_EVENTS";
+/// The option in the form of the Java tool.
+const JAVA_OPTION: &str = "tablehaul.events=";
+
+/// Begins to write events, if the command line asks for that.
+///
+/// # Errors
+/// Fails with the kind of the failure and a message if that is impossible.
+pub(super) fn begin(arguments: &[OsString]) -> Result<(), (&'static str, String)> {
+    let variable = std::env::var_os(VARIABLE).filter(|value| !value.is_empty());
+    let Some(place) = place(arguments, variable) else { return Ok(()) };
+    if place.as_os_str().is_empty() {
+        return Err((
+            "usage",
+            "--events has an empty value: give one, or remove the option; try --help".into(),
+        ));
+    }
+    if place.as_os_str() == "-" && json::is_wanted(arguments) {
+        let why =
+            "--events - and --json both write to standard output: give one of them, or a file for --events";
+        return Err(("usage", format!("{why}; try --help")));
+    }
+    output::events::write_to(&place)
+        .map_err(|error| ("refused", format!("--events {}: {error}", place.display())))
+}
+
+fn place(arguments: &[OsString], variable: Option<OsString>) -> Option<PathBuf> {
+    let words = arguments.get(1..).unwrap_or_default();
+    let text = |word: &OsString| word.to_string_lossy().into_owned();
+    let given = if words.first().is_some_and(|name| Class::named(&text(name)).is_some()) {
+        let given = words.iter().rev().filter_map(|word| {
+            let word = text(word);
+            let option = word.trim().trim_matches(['"', '\'']);
+            let value = option.trim_start_matches("-D").trim_start().strip_prefix(JAVA_OPTION)?;
+            Some(OsString::from(value))
+        });
+        given.filter(|value| !value.is_empty()).last()
+    } else {
+        let options = words.iter().take_while(|word| *word != "--");
+        let mut before: &OsStr = OsStr::new("");
+        let mut given = None;
+        for word in options {
+            if before == "--events" {
+                given = Some(word.clone());
+            } else if let Some(value) = text(word).strip_prefix("--events=") {
+                given = Some(value.into());
+            }
+            before = word;
+        }
+        given
+    };
+    given.or(variable).map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(line: &str, variable: Option<&str>) -> Option<String> {
+        let words: Vec<OsString> =
+            std::iter::once("tablehaul").chain(line.split(' ')).map(OsString::from).collect();
+        place(&words, variable.map(OsString::from)).map(|place| place.display().to_string())
+    }
+
+    #[test]
+    fn the_option_beats_its_variable() {
+        let is = |place: &str| Some(place.to_owned());
+        assert_eq!(asked("export a b --events /x/e", Some("/y")), is("/x/e"));
+        assert_eq!(asked("--events=- status /x", None), is("-"));
+        assert_eq!(asked("export a b", Some("/y")), is("/y"));
+        assert_eq!(asked("export a -- --events", None), None);
+        assert_eq!(asked("export a b --events", None), None, "an error of the arguments");
+        assert_eq!(asked("export a b --events=", None), is(""));
+    }
+
+    #[test]
+    fn the_form_of_the_java_tool_has_it_too() {
+        let class = "org.apache.hadoop.dynamodb.tools.DynamoDBExport";
+        let line = |rest: &str| format!("{class} {rest}");
+        assert_eq!(asked(&line("-Dtablehaul.events=/e s3://b/x Forum"), None), Some("/e".to_owned()));
+        assert_eq!(asked(&line("-D tablehaul.events=/e s3://b/x Forum"), Some("/y")), Some("/e".to_owned()));
+        assert_eq!(asked(&line("-Dtablehaul.events= s3://b/x Forum"), Some("/y")), Some("/y".to_owned()));
+        assert_eq!(asked(&line("--events /e"), None), None);
+    }
+}

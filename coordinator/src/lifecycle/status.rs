@@ -1,0 +1,49 @@
+//! The status of a running job in its folder, so that whoever may read the folder can watch. Nothing depends on it: it
+//! is written as well as possible, and no failure matters.
+//!
+//! It lives as long as the journal, which removes it. That of a job that failed says why.
+
+use std::time::Duration;
+
+use events::{Event, Failed};
+use job::layout;
+use tracing::debug;
+
+use crate::{failure::Failure, store::Store, stream::Stream};
+
+/// The time between two writes.
+const WRITE_EVERY: Duration = Duration::from_secs(5);
+/// How long one write may take. S3 and network file systems answer within this time, or the next write comes first.
+const LIMIT: Duration = Duration::from_secs(4);
+/// How long the last write may take, because the job is to end within 5 seconds.
+const LAST_LIMIT: Duration = Duration::from_millis(300);
+
+/// Writes the status until the future is dropped.
+pub(super) async fn keep(folder: Store, stream: Stream) {
+    let mut statuses = stream.statuses();
+    while statuses.changed().await.is_ok() {
+        statuses.mark_unchanged();
+        write(&folder, &stream, LIMIT).await;
+        tokio::time::sleep(WRITE_EVERY).await;
+    }
+}
+
+/// Writes why the job failed, which is kept for the next run.
+pub(super) async fn end(folder: &Store, stream: &Stream, failure: &Failure) {
+    let failed = Failed {
+        exit_code: failure.exit_code(),
+        kind: failure.kind().to_owned(),
+        message: failure.to_string(),
+    };
+    stream.note(Event::Error(failed));
+    write(folder, stream, LAST_LIMIT).await;
+}
+
+async fn write(folder: &Store, stream: &Stream, limit: Duration) {
+    let Ok(bytes) = serde_json::to_vec(&stream.state()) else { return };
+    match tokio::time::timeout(limit, folder.replace(layout::STATUS, bytes)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(fault)) => debug!(why = fault.message, "the status could not be written"),
+        Err(_) => debug!("the status could not be written in time"),
+    }
+}
