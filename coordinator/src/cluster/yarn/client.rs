@@ -1,7 +1,7 @@
 //! The `hadoop jar` command that submits the job and watches it: its arguments, and the meaning of its output.
 //!
 //! This folder is the one place that decides by texts of Hadoop. The command has a single exit code for all failures,
-//! and neither its output nor the diagnostics of applications and attempts (the ResourceManager's and the history
+//! and neither its output nor the diagnostics of applications and attempts (the `ResourceManager`'s and the history
 //! server's web APIs) have codes: they are free text there. What is not recognised is quoted.
 
 pub(crate) mod attempt;
