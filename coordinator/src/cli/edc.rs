@@ -151,11 +151,11 @@ fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
             return Ok(());
         }
         Outcome::Exported(reports) => {
+            told = serde_json::to_value(&reports).ok();
             let report = reports.into_iter().next();
             if let Some(report) = report.as_ref().filter(|_| show.json) {
                 print_json(report);
             }
-            told = serde_json::to_value(&reports).ok();
             // The Java tool cannot write to the root of a bucket. tablehaul writes to a folder there, and prints that.
             let report = report.filter(|_| request.destination.is_bucket_root());
             report.map_or_else(|| hadoop_path(&positional[0]), |report| report.destination)

@@ -35,7 +35,7 @@ fn running() -> JobState {
         worker: 3,
         host: "h".to_owned(),
         why: "<killed>".to_owned(),
-        returned_tasks: 2,
+        returned_tasks: Some(2),
         workers: 1,
     };
     tell(600, Event::WorkerLost(lost));
