@@ -47,13 +47,13 @@ pub struct JobState {
     pub error: Option<Failed>,
     /// How many statuses a point of the history stands for.
     #[serde(skip)]
-    statuses_per_point: u64,
+    pub(crate) statuses_per_point: u64,
     /// How many statuses are in the last point.
     #[serde(skip)]
-    statuses_in_last: u64,
+    pub(crate) statuses_in_last: u64,
     /// What is added to the time of this run, because other runs came before it in the same events.
     #[serde(skip)]
-    offset_seconds: f64,
+    pub(crate) offset_seconds: f64,
 }
 
 /// Rates at one moment, or their means over a short time.
