@@ -7,7 +7,7 @@ use crate::{Command, JobState};
 /// The form of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exposition {
-    /// OpenMetrics 1.0, for a server that answers scrapes.
+    /// `OpenMetrics` 1.0, for a server that answers scrapes.
     OpenMetrics,
     /// The text format 0.0.4 of Prometheus, for the textfile collector of `node_exporter`.
     Prometheus,
@@ -18,7 +18,7 @@ pub fn metrics(state: &JobState, succeeded_at: Option<f64>, exposition: Expositi
     let (plan, status) = (state.plan.as_deref(), state.status.as_deref());
     let table = plan.and_then(|plan| plan.table.as_deref());
     let table = table.or(status.map(|status| status.table.as_str())).unwrap_or_default();
-    let mut out = Text { exposition, table, text: String::new() };
+    let mut out = Text { exposition, table, lines: String::new() };
     if let Some(plan) = plan {
         let direction = match plan.command {
             Command::Import => "import",
@@ -69,15 +69,15 @@ pub fn metrics(state: &JobState, succeeded_at: Option<f64>, exposition: Expositi
         out.gauge("tablehaul_last_success_timestamp_seconds", "When a job was last complete.", at);
     }
     if exposition == Exposition::OpenMetrics {
-        out.text.push_str("# EOF\n");
+        out.lines.push_str("# EOF\n");
     }
-    out.text
+    out.lines
 }
 
 struct Text<'a> {
     exposition: Exposition,
     table: &'a str,
-    text: String,
+    lines: String,
 }
 
 impl Text<'_> {
@@ -91,7 +91,7 @@ impl Text<'_> {
         self.sample(&format!("{name}_total"), &[], value);
     }
 
-    /// In OpenMetrics the family of a counter has its name without `_total`.
+    /// In `OpenMetrics` the family of a counter has its name without `_total`.
     fn counter_head(&mut self, name: &str, help: &str) {
         match self.exposition {
             Exposition::OpenMetrics => self.head(name, "counter", help),
@@ -100,15 +100,15 @@ impl Text<'_> {
     }
 
     fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        let _ = writeln!(self.lines, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
-        let _ = write!(self.text, "{name}{{table=\"{}\"", escaped(self.table));
+        let _ = write!(self.lines, "{name}{{table=\"{}\"", escaped(self.table));
         for (label, of) in labels {
-            let _ = write!(self.text, ",{label}=\"{}\"", escaped(of));
+            let _ = write!(self.lines, ",{label}=\"{}\"", escaped(of));
         }
-        let _ = writeln!(self.text, "}} {value}");
+        let _ = writeln!(self.lines, "}} {value}");
     }
 }
 

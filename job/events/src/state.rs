@@ -115,7 +115,7 @@ impl JobState {
         self.at.clone_from(&line.at);
         self.elapsed_seconds = self.elapsed_seconds.max(self.offset_seconds + line.elapsed_seconds);
         match &line.event {
-            Event::Plan(_) | Event::Unknown => return,
+            Event::Plan(_) | Event::Summary(_) | Event::Unknown => return,
             Event::Status(status) => {
                 self.record(status);
                 self.status = Some(status.clone());
@@ -127,7 +127,6 @@ impl JobState {
             }
             Event::Resumed(resumed) => self.resumed = Some(resumed.clone()),
             Event::Error(failed) => self.error = Some(failed.clone()),
-            Event::Summary(_) => return,
             _ => {}
         }
         if self.events.len() >= LATEST_EVENTS {
