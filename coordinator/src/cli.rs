@@ -26,6 +26,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use job::{object::Object, target::Target, visible};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -33,6 +34,7 @@ use crate::{
         clean::clean,
         export::{ExportRequest, Outcome, export},
         import::{ImportRequest, Imported, import},
+        page, report,
         status::{status, watch},
         verify::verify,
     },
@@ -45,8 +47,8 @@ use crate::{
     waits,
 };
 use args::{
-    ArgumentError, CleanArgs, Cli, Command, CompletionsArgs, ExportArgs, ImportArgs, ManArgs, Show,
-    StatusArgs, VerifyArgs,
+    ArgumentError, CleanArgs, Cli, Command, CompletionsArgs, ExportArgs, ImportArgs, ManArgs, PageArgs,
+    ReportArgs, Show, StatusArgs, VerifyArgs,
 };
 
 /// Threads of the runtime. Two suffice: the coordinator mostly waits and never computes for long.
@@ -101,6 +103,8 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
         Command::Clean(args) => run_clean(&args, matches),
         #[cfg(feature = "emr")]
         Command::Emr(args) => emr::run(args, matches),
+        Command::Page(args) => run_page(&args, matches),
+        Command::Report(args) => run_report(&args),
         Command::Completions(args) => completions(&args),
         Command::Man(args) => man(&args),
     };
@@ -174,18 +178,18 @@ fn refused(error: ArgumentError) -> Failure {
 }
 
 fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
-    let Show { dry_run, json, quiet } = args.show();
+    let show = args.show();
     let request = args.request(matches).map_err(refused)?;
     let in_s3 = is_in_s3(&request.destination);
     warn_of_unused(matches, in_s3, in_s3);
-    let progress = Progress::new(quiet);
-    match run(&request, dry_run, &progress)? {
+    let progress = Progress::new(show.quiet);
+    match run(&request, show, &progress)? {
         Outcome::Planned(texts) => {
             result("the plan", &texts.join("\n\n"))?;
             done(progress.stream(), Kind::Export, None::<&()>);
         }
         Outcome::Exported(reports) => {
-            if json {
+            if show.json {
                 result_as_json("the export is done, but its report", &reports)?;
             }
             done(progress.stream(), Kind::Export, Some(&reports));
@@ -195,27 +199,30 @@ fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 }
 
 /// Runs an export until it ends or a signal stops it.
-fn run(request: &ExportRequest, dry_run: bool, progress: &Progress) -> Result<Outcome, Failure> {
+fn run(request: &ExportRequest, show: Show, progress: &Progress) -> Result<Outcome, Failure> {
     block_on(
         &progress.sink(),
-        |stop| async move { Box::pin(export(request, dry_run, progress, &stop)).await },
+        |stop| async move {
+            let _page = page_of(show, progress).await?;
+            Box::pin(export(request, show.dry_run, progress, &stop)).await
+        },
     )
 }
 
 fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
-    let Show { dry_run, json, quiet } = args.show();
+    let show = args.show();
     let request = args.request(matches).map_err(refused)?;
     let rejects_in_s3 = matches!(request.rejects, Some(Object::S3 { .. }));
     let writes_s3 = rejects_in_s3 || request.state.as_ref().is_some_and(is_in_s3);
     warn_of_unused(matches, writes_s3 || is_in_s3(&request.folder), writes_s3);
-    let progress = Progress::new(quiet);
-    match run_one_import(&request, dry_run, &progress)? {
+    let progress = Progress::new(show.quiet);
+    match run_one_import(&request, show, &progress)? {
         Imported::Planned(text) => {
             result("the plan", &text)?;
             done(progress.stream(), Kind::Import, None::<&()>);
         }
         Imported::Done(report) => {
-            if json {
+            if show.json {
                 result_as_json("the import is done, but its report", &report)?;
             }
             done(progress.stream(), Kind::Import, Some(&report));
@@ -225,12 +232,45 @@ fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 }
 
 /// Runs an import until it ends or a signal stops it.
-fn run_one_import(request: &ImportRequest, dry_run: bool, progress: &Progress) -> Result<Imported, Failure> {
+fn run_one_import(request: &ImportRequest, show: Show, progress: &Progress) -> Result<Imported, Failure> {
     // Boxed because the future of a job is large.
     block_on(
         &progress.sink(),
-        |stop| async move { Box::pin(import(request, dry_run, progress, &stop)).await },
+        |stop| async move {
+            let _page = page_of(show, progress).await?;
+            Box::pin(import(request, show.dry_run, progress, &stop)).await
+        },
     )
+}
+
+/// Serves a page about the job, if one is wanted, until the value returned is dropped.
+async fn page_of(show: Show, progress: &Progress) -> Result<Option<JoinSet<()>>, Failure> {
+    match show.page.filter(|_| !show.dry_run) {
+        Some(at) => page::of_this_job(at, progress).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+fn run_page(args: &PageArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
+    let folders = args.folders().map_err(refused)?;
+    warn_of_unused(matches, folders.iter().any(is_in_s3), false);
+    let (access, at) = (args.aws.access(), args.at);
+    let told = |url: &str| {
+        let _ = result("the address", url);
+    };
+    block_on(&tell_all(), |stop| async move { page::of_folders(&folders, &access, at, &stop, told).await })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_report(args: &ReportArgs) -> Result<ExitCode, Failure> {
+    let _ = signals::watch();
+    let html = report::report(&args.events)?;
+    let written = output::talking(|| {
+        io::stdout().write_all(html.as_bytes())?;
+        io::stdout().flush()
+    });
+    written_to_stdout("the report", written)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {

@@ -5,5 +5,7 @@ pub(crate) mod clean;
 pub(crate) mod emr;
 pub(crate) mod export;
 pub(crate) mod import;
+pub(crate) mod page;
+pub(crate) mod report;
 pub(crate) mod status;
 pub(crate) mod verify;

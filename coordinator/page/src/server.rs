@@ -16,13 +16,11 @@ use events::JobState;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     task::JoinSet,
     time,
 };
-use tokio_rustls::TlsAcceptor;
 
 pub use access::{Access, new_token};
 
@@ -78,6 +76,14 @@ impl Jobs {
             .clone()
     }
 
+    /// The metrics of the job. `None` if there are several: each metric may stand once only.
+    fn metrics(&self) -> Option<String> {
+        match self.folders.as_slice() {
+            [(_, Ok(state))] => Some(events::metrics(state, None, events::Exposition::OpenMetrics)),
+            _ => None,
+        }
+    }
+
     fn drawn(&self) -> Vec<draw::Job<'_>> {
         self.folders
             .iter()
@@ -89,7 +95,6 @@ impl Jobs {
 /// The server of a page.
 pub struct Server {
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
     desk: Arc<Desk>,
 }
 
@@ -100,14 +105,13 @@ struct Desk {
 }
 
 impl Server {
-    /// A server that listens already. It needs `tls` where others than this machine can reach it.
+    /// A server that listens already, on an address that only this machine reaches: it has no TLS.
     pub fn new(
         listener: TcpListener,
-        tls: Option<TlsAcceptor>,
-        access: Access,
+            access: Access,
         jobs: watch::Receiver<Arc<Jobs>>,
     ) -> Self {
-        Self { listener, tls, desk: Arc::new(Desk { access, jobs }) }
+        Self { listener, desk: Arc::new(Desk { access, jobs }) }
     }
 
     /// Serves until it is dropped.
@@ -121,9 +125,9 @@ impl Server {
                 continue;
             };
             let Ok(place) = places.clone().try_acquire_owned() else { continue };
-            let (tls, desk) = (self.tls.clone(), self.desk.clone());
+            let desk = self.desk.clone();
             connections.spawn(async move {
-                let _ = time::timeout(CONNECTION_LIMIT, connection(stream, tls, desk)).await;
+                let _ = time::timeout(CONNECTION_LIMIT, connection(stream, desk)).await;
                 drop(place);
             });
         }
@@ -131,18 +135,7 @@ impl Server {
 }
 
 /// Serves a connection until either side ends it. Its faults concern nobody else.
-async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, desk: Arc<Desk>) {
-    match tls {
-        None => requests(stream, desk).await,
-        Some(tls) => {
-            if let Ok(Ok(stream)) = time::timeout(HEAD_LIMIT, tls.accept(stream)).await {
-                requests(stream, desk).await;
-            }
-        }
-    }
-}
-
-async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, desk: Arc<Desk>) {
+async fn connection(stream: TcpStream, desk: Arc<Desk>) {
     let service = service_fn(move |request| {
         let desk = desk.clone();
         async move { Ok::<_, std::convert::Infallible>(answer::answer(&request, &desk)) }

@@ -10,10 +10,11 @@ mod error;
 mod folder;
 mod given;
 mod import;
+mod page;
 mod s3;
 mod values;
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{
     ArgAction, Args, CommandFactory, Parser, Subcommand,
@@ -37,9 +38,11 @@ pub(super) use error::ArgumentError;
 pub(super) use folder::{CleanArgs, StatusArgs};
 pub(super) use given::{Given, given};
 pub(super) use import::ImportArgs;
+use page::ANY_PORT;
+pub(super) use page::{PageArgs, ReportArgs};
 pub(super) use s3::unused;
 use s3::{BucketArgs, ObjectArgs};
-use values::{Rates, duration, endpoint, identity, segments, workers};
+use values::{Rates, duration, endpoint, identity, page_address, segments, workers};
 pub(super) use values::{tables, target};
 
 /// The canned ACLs that apply to objects. Source: Amazon S3 User Guide, "Canned ACL".
@@ -114,6 +117,8 @@ pub(super) enum Command {
     Clean(CleanArgs),
     #[cfg(feature = "emr")]
     Emr(EmrArgs),
+    Page(PageArgs),
+    Report(ReportArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -200,6 +205,18 @@ pub(super) struct ExportArgs {
     /// No plan, progress or summary on standard error
     #[arg(long, short, env = "TABLEHAUL_QUIET", value_parser = FalseyValueParser::new())]
     quiet: bool,
+
+    /// Serve a page about the job on this machine while it runs, and print its address
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        env = "TABLEHAUL_PAGE",
+        value_parser = page_address,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = ANY_PORT
+    )]
+    page: Option<SocketAddr>,
 
     #[command(flatten)]
     cluster: ClusterArgs,
@@ -295,11 +312,13 @@ pub(super) struct Show {
     pub(super) json: bool,
     /// Print nothing else.
     pub(super) quiet: bool,
+    /// Where to serve a page about the job.
+    pub(super) page: Option<SocketAddr>,
 }
 
 impl ExportArgs {
     pub(super) fn show(&self) -> Show {
-        Show { dry_run: self.dry_run, json: self.json, quiet: self.quiet }
+        Show { dry_run: self.dry_run, json: self.json, quiet: self.quiet, page: self.page }
     }
 
     /// The request that the arguments describe.

@@ -142,7 +142,7 @@ fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
         .map_err(|error| Ending::WrongArguments(error.to_string()))?;
     let (request, show) = export::request(&options, &positional)?;
     let progress = progress(spelling, show);
-    let outcome = timed(&options, show, || run(&request, show.dry_run, &progress))?;
+    let outcome = timed(&options, show, || run(&request, show, &progress))?;
     let told;
     let path = match outcome {
         Outcome::Planned(texts) => {
@@ -171,7 +171,7 @@ fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
         .map_err(|error| Ending::WrongArguments(error.to_string()))?;
     let (request, show) = import::request(&options, &positional)?;
     let progress = progress(spelling, show);
-    match timed(&options, show, || run_one_import(&request, show.dry_run, &progress))? {
+    match timed(&options, show, || run_one_import(&request, show, &progress))? {
         Imported::Planned(text) => {
             print(&spelling.respelt(&text));
             done(progress.stream(), Kind::Import, None::<&()>);

@@ -149,6 +149,11 @@ fn launch(wanted: Wanted, matches: &ArgMatches) -> Result<ExitCode, Failure> {
                 .into(),
         ));
     }
+    if wanted.show.page.is_some() {
+        return Err(Failure::Usage(
+            "--page has no effect here: `tablehaul page FOLDER` shows jobs on EMR".into(),
+        ));
+    }
     if !yes && !wanted.how.print && !std::io::stdin().is_terminal() {
         return Err(Failure::Refused(
             "a launch costs money and there is no terminal to ask at: give --yes to confirm, or --print"

@@ -20,6 +20,7 @@ use crate::{
     whole::{self, Complete, Damaged, Whole},
 };
 
+pub(super) use watch::state_in;
 pub(crate) use watch::watch;
 
 /// The state of a folder.

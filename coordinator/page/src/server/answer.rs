@@ -14,7 +14,7 @@ use hyper::{
 };
 use tokio_stream::{StreamExt, wrappers::WatchStream};
 
-use super::Desk;
+use super::{Access, Desk};
 use crate::draw::{SCRIPT, SHELL, STYLE};
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -24,11 +24,13 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const HTML: &str = "text/html; charset=utf-8";
+/// The type of OpenMetrics (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// The answer to a request. Bodies of requests are not read: none matters.
 pub(super) fn answer(request: &Request<Incoming>, desk: &Desk) -> Response<Body> {
-    if !desk.access.is_for_us(request.headers()) {
+    if !Access::is_for_us(request.headers()) {
         return short(StatusCode::MISDIRECTED_REQUEST, "this server has another name");
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
@@ -42,7 +44,7 @@ pub(super) fn answer(request: &Request<Incoming>, desk: &Desk) -> Response<Body>
         "/page.css" => return whole("text/css; charset=utf-8", STYLE.into()),
         "/page.js" => return whole("text/javascript; charset=utf-8", SCRIPT.into()),
         "/healthz" => return whole(PLAIN, "ok\n".into()),
-        "/body" | "/text" | "/status.json" | "/events" => {}
+        "/body" | "/text" | "/status.json" | "/events" | "/metrics" => {}
         _ => return short(StatusCode::NOT_FOUND, "there is no such page"),
     }
     if !desk.access.has_token(request.headers()) {
@@ -57,6 +59,10 @@ pub(super) fn answer(request: &Request<Incoming>, desk: &Desk) -> Response<Body>
         "/body" => whole(HTML, jobs.body()),
         "/text" => whole(HTML, jobs.text()),
         "/status.json" => whole("application/json", jobs.json()),
+        "/metrics" => match jobs.metrics() {
+            Some(metrics) => whole(METRICS, metrics.into()),
+            None => short(StatusCode::NOT_FOUND, "there are metrics for one readable job only"),
+        },
         _ => events(desk),
     }
 }

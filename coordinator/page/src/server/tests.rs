@@ -11,7 +11,7 @@ async fn server() -> (SocketAddr, Feed) {
     let address = listener.local_addr().unwrap_or_else(|error| panic!("{error}"));
     let (sender, jobs) = watch::channel(Arc::new(Jobs::new(vec![("f".to_owned(), Ok(state("Forum")))])));
     let mut tasks = JoinSet::new();
-    tasks.spawn(Server::new(listener, None, Access::new("secret".to_owned(), &[]), jobs).run());
+    tasks.spawn(Server::new(listener, Access::new("secret".to_owned()), jobs).run());
     (address, Feed { sender, _tasks: tasks })
 }
 

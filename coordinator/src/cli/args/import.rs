@@ -1,13 +1,13 @@
 //! The arguments of `import`.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use clap::{Args, builder::FalseyValueParser, parser::ValueSource};
 
 use super::{
-    AwsArgs, ClusterArgs, EXAMPLES, ObjectArgs, Show,
+    ANY_PORT, AwsArgs, ClusterArgs, EXAMPLES, ObjectArgs, Show,
     error::ArgumentError,
-    values::{Rates, duration, max_rejects, object, tables, target, workers},
+    values::{Rates, duration, max_rejects, object, page_address, tables, target, workers},
 };
 use crate::commands::import::{Check, ImportRequest};
 
@@ -85,6 +85,18 @@ pub(in crate::cli) struct ImportArgs {
     #[arg(long, short, env = "TABLEHAUL_QUIET", value_parser = FalseyValueParser::new())]
     quiet: bool,
 
+    /// Serve a page about the job on this machine while it runs, and print its address
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        env = "TABLEHAUL_PAGE",
+        value_parser = page_address,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = ANY_PORT
+    )]
+    page: Option<SocketAddr>,
+
     #[command(flatten)]
     cluster: ClusterArgs,
 
@@ -97,7 +109,7 @@ pub(in crate::cli) struct ImportArgs {
 
 impl ImportArgs {
     pub(in crate::cli) fn show(&self) -> Show {
-        Show { dry_run: self.dry_run, json: self.json, quiet: self.quiet }
+        Show { dry_run: self.dry_run, json: self.json, quiet: self.quiet, page: self.page }
     }
 
     #[cfg(feature = "emr")]

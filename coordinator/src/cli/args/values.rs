@@ -1,6 +1,6 @@
 //! Values of arguments: rates, folders, files, numbers.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 use clap::parser::ValueSource;
 use job::{
@@ -105,6 +105,16 @@ fn absolute(text: &str) -> Result<String, ArgumentError> {
     }
     let current = std::env::current_dir().map_err(ArgumentError::NoWorkingDirectory)?;
     Ok(current.join(text).to_string_lossy().into_owned())
+}
+
+/// An address of this machine only, or a port: the page has no TLS.
+pub(super) fn page_address(text: &str) -> Result<SocketAddr, ArgumentError> {
+    let wrong = || ArgumentError::Page(text.to_owned());
+    let address: SocketAddr = match text.parse() {
+        Ok(port) => SocketAddr::from(([127, 0, 0, 1], port)),
+        Err(_) => text.replace("localhost:", "127.0.0.1:").parse().map_err(|_| wrong())?,
+    };
+    if address.ip().is_loopback() { Ok(address) } else { Err(wrong()) }
 }
 
 /// A duration: `90m`, `2h30m`, `3600s`, `1 day`.

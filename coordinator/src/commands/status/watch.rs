@@ -44,7 +44,7 @@ pub(crate) async fn watch(
         let store = opened.await?;
         let (mut seen_at, mut changed_at) = (String::new(), None::<Instant>);
         loop {
-            let state = read(&store).await;
+            let state = state_in(&store).await;
             let is_new = state.as_ref().is_some_and(|state| state.at != seen_at);
             if let Some(state) = state.as_ref().filter(|_| is_new) {
                 seen_at.clone_from(&state.at);
@@ -78,8 +78,8 @@ pub(crate) async fn watch(
     }
 }
 
-/// The status in a folder. `None` if there is none, or none that this version can use: anybody may put a file there.
-async fn read(store: &Store) -> Option<JobState> {
+/// The state of the job in a folder. `None` if there is none, or none that this version can use: anybody may put a file there.
+pub(in crate::commands) async fn state_in(store: &Store) -> Option<JobState> {
     let bytes = store.get(layout::STATUS).await.ok()?;
     serde_json::from_slice(&bytes).ok().filter(|state: &JobState| state.schema == events::SCHEMA)
 }

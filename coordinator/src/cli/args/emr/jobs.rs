@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What only concerns this machine: whose credentials are used here, and what is printed here.
-const LOCAL: [&str; 5] = ["profile", "account", "dry_run", "json", "quiet"];
+const LOCAL: [&str; 6] = ["profile", "account", "dry_run", "json", "quiet", "page"];
 /// When a job stops by itself if the user says nothing. Data Pipeline's templates leave it open, and a cluster that
 /// hangs then costs for days.
 const DEADLINE: &str = "12h";
