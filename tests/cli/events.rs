@@ -19,16 +19,17 @@ fn events(text: &str) -> Vec<Line> {
     static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
     let schema = SCHEMA.get_or_init(|| {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/events.schema.json");
-        let mut schema: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        let mut schema: Value =
+            serde_json::from_slice(&fs::read(path).expect("what was written")).expect("what was written");
         schema["unevaluatedProperties"] = json!(false);
-        jsonschema::validator_for(&schema).unwrap()
+        jsonschema::validator_for(&schema).expect("what was written")
     });
     assert!(text.ends_with('\n'), "{text:?} ends within a line");
     let lines = text.lines().map(|line| {
         let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         let errors: Vec<String> = schema.iter_errors(&value).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{line}: {errors:?}");
-        serde_json::from_value(value).unwrap()
+        serde_json::from_value(value).expect("what was written")
     });
     lines.collect()
 }
@@ -136,7 +137,7 @@ fn on_standard_output_there_are_only_events_whatever_the_command() {
         assert_eq!((summary.exit_code, summary.text.is_empty()), (0, false));
         assert!(summary.result.as_ref().is_some_and(|result| !result[field].is_null()), "{summary:?}");
     }
-    fs::remove_file(place.folder().join("_SUCCESS")).unwrap();
+    fs::remove_file(place.folder().join("_SUCCESS")).expect("what was written");
     let finished = Tablehaul::new(["verify", &folder, "--events", "-"]).run();
     let lines = events(&finished.stdout);
     assert!(matches!(&lines[1].event, Event::Summary(summary) if summary.exit_code == 1), "{lines:?}");
@@ -177,7 +178,7 @@ fn a_killed_export_leaves_whole_events_and_its_successor_says_what_was_there() {
     send(&child, "KILL");
     finish(child);
     let before = events_of(&file(&place));
-    assert!(!before.last().unwrap().event.is_last(), "{before:?}");
+    assert!(!before.last().expect("what was written").event.is_last(), "{before:?}");
 
     let options = ["--read-units", "40000", "--workers", "1", "--segments", "40"];
     let resumed = telling(place.export("Forum", &fake.endpoint()).args(options), &place).run().succeeded();

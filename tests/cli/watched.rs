@@ -30,18 +30,19 @@ fn status_file(place: &Place) -> PathBuf {
 #[track_caller]
 fn state(bytes: &[u8]) -> JobState {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/events.schema.json");
-    let schema: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let schema: Value =
+        serde_json::from_slice(&fs::read(path).expect("what was written")).expect("what was written");
     let mut wanted = json!({"$ref": "#/$defs/job_state", "$defs": schema["$defs"].clone()});
     // An event refers to the root of its own schema.
     wanted["$defs"]["job_state"]["properties"]["events"]["items"] = json!({"type": "object"});
-    let value: Value = serde_json::from_slice(bytes).unwrap();
+    let value: Value = serde_json::from_slice(bytes).expect("what was written");
     let errors: Vec<String> = jsonschema::validator_for(&wanted)
-        .unwrap()
+        .expect("what was written")
         .iter_errors(&value)
         .map(|error| error.to_string())
         .collect();
     assert!(errors.is_empty(), "{value}: {errors:?}");
-    serde_json::from_value(value).unwrap()
+    serde_json::from_value(value).expect("what was written")
 }
 
 #[track_caller]
@@ -68,8 +69,8 @@ fn a_job_in_a_folder_is_watched_until_it_is_stopped_and_a_complete_one_leaves_no
     let child = running(&place, &fake);
     let told = state_of(&place);
     assert_eq!((told.schema, told.has_ended()), (1, false));
-    assert_eq!(told.plan.unwrap().process_id, Some(child.id()));
-    let status = told.status.unwrap();
+    assert_eq!(told.plan.expect("what was written").process_id, Some(child.id()));
+    let status = told.status.expect("what was written");
     assert!(status.percent.is_some_and(|percent| percent < 100.0) && status.limit.is_some(), "{status:?}");
     assert!(status.workers.shown.iter().all(|worker| !worker.host.is_empty()), "{status:?}");
 
@@ -111,7 +112,7 @@ fn what_is_no_status_is_not_shown_and_disturbs_no_job() {
     let (place, fake) = (Place::new(), fake());
     let child = running(&place, &fake);
     for forged in [b"\xff\x00".to_vec(), b"{\"schema\": 99}".to_vec(), vec![b' '; 2 << 20]] {
-        fs::write(status_file(&place), forged).unwrap();
+        fs::write(status_file(&place), forged).expect("what was written");
         let watching = watch(&place);
         std::thread::sleep(std::time::Duration::from_millis(700));
         send(&watching, "TERM");

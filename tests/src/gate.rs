@@ -199,7 +199,9 @@ impl Guard {
                 let is_checksum = |name: &HeaderName| name.as_str().starts_with("x-amz-checksum-");
                 let hidden: Vec<HeaderName> =
                     head.headers.keys().filter(|name| is_checksum(name)).cloned().collect();
-                hidden.iter().for_each(|name| drop(head.headers.remove(name)));
+                for name in &hidden {
+                    head.headers.remove(name);
+                }
             }
             Ok(Response::from_parts(head, Full::new(body)))
         };

@@ -1,9 +1,12 @@
 //! Signed requests to services that are asked a few things only, without a client of their own: the SDK's clients of IAM,
-//! EC2 and CloudFormation would take longer to compile than the rest of tablehaul.
+//! EC2 and `CloudFormation` would take longer to compile than the rest of tablehaul.
 //!
 //! These services take a form (AWS Query protocol) and answer in XML, or take and give JSON.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt::Write,
+    time::{Duration, SystemTime},
+};
 
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sigv4::{
@@ -189,7 +192,7 @@ fn escaped(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            let _ = write!(escaped, "%{byte:02X}");
         }
     }
     escaped

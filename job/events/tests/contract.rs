@@ -16,7 +16,7 @@ fn read(path: &str) -> String {
 }
 
 fn schema() -> Value {
-    serde_json::from_str(&read("../../docs/events.schema.json")).unwrap()
+    serde_json::from_str(&read("../../docs/events.schema.json")).expect("the schema is JSON")
 }
 
 /// The schema, which lets readers ignore what is new, as one that refuses fields that it does not name.
@@ -24,7 +24,7 @@ fn strict() -> Value {
     let mut schema = schema();
     schema["unevaluatedProperties"] = json!(false);
     let open = ["report", "result"];
-    for (name, definition) in schema["$defs"].as_object_mut().unwrap() {
+    for (name, definition) in schema["$defs"].as_object_mut().expect("definitions") {
         if definition.get("type") == Some(&json!("object")) && !open.contains(&name.as_str()) {
             definition["additionalProperties"] = json!(false);
         }
@@ -33,7 +33,7 @@ fn strict() -> Value {
 }
 
 fn check(schema: &Value, value: &Value, what: &str) {
-    let validator = jsonschema::validator_for(schema).unwrap();
+    let validator = jsonschema::validator_for(schema).expect("a schema");
     let errors: Vec<String> = validator.iter_errors(value).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{what}: {errors:?}");
 }
@@ -54,7 +54,7 @@ fn fields(schema: &Value, found: &mut BTreeSet<String>) {
 
 fn lines(file: &str) -> Vec<(String, Line)> {
     let text = read(&format!("tests/golden/{file}.ndjson"));
-    text.lines().map(|line| (line.to_owned(), serde_json::from_str(line).unwrap())).collect()
+    text.lines().map(|line| (line.to_owned(), serde_json::from_str(line).expect("a line of JSON"))).collect()
 }
 
 #[test]

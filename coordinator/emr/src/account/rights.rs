@@ -24,9 +24,12 @@ impl Account<'_> {
         // The account itself may do everything.
         let Some(principal) = principal(&arn) else { return Found::default() };
         let partition = arn.split(':').nth(1).unwrap_or("aws").to_owned();
-        let role = |name: &str| match name.starts_with("arn:") {
-            true => name.to_owned(),
-            false => format!("arn:{partition}:iam::{account}:role/{name}"),
+        let role = |name: &str| {
+            if name.starts_with("arn:") {
+                name.to_owned()
+            } else {
+                format!("arn:{partition}:iam::{account}:role/{name}")
+            }
         };
         let (tag, value) = OWN_TAG;
         let request =

@@ -212,7 +212,7 @@ mod tests {
             hyper::client::conn::http1::handshake(TokioIo::new(near)).await.expect("a client");
         let answer = async {
             let mut asked = [0; 1024];
-            far.read(&mut asked).await.expect("a request");
+            assert_ne!(far.read(&mut asked).await.expect("a request"), 0);
             far.write_all(bytes).await.expect("a client that listens");
             drop(far);
         };

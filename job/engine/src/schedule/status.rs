@@ -53,15 +53,15 @@ impl<W: Work> Schedule<W> {
     /// The status of the pass. It must be asked for about once a second, because rates follow from what was seen
     /// before. Hosts of workers are empty: the schedule does not know them.
     pub fn status(&mut self, now: Duration, pass: &Pass) -> Status {
-        let stats = self.stats();
+        let totals = self.stats();
         let slow = self.work.slow_tasks(now);
         let lacks_units = self.workers.iter().any(|(_, worker)| worker.outstanding() > Units::ZERO);
         let (done_tasks, all_tasks) = self.tasks();
-        self.meter.course.add(Sample::new(now, &stats, done_tasks, lacks_units));
+        self.meter.course.add(Sample::new(now, &totals, done_tasks, lacks_units));
         self.meter.most_running = self.meter.most_running.max(slow.leased as u64);
         let budget = self.rate();
         let rates = self.meter.course.rates(budget);
-        let known = percent(stats.items, pass.expected_items, (done_tasks, all_tasks));
+        let known = percent(totals.items, pass.expected_items, (done_tasks, all_tasks));
         let (percent, is_by_items) = known.unzip();
         let left = self.meter.course.time_left(pass.expected_items, all_tasks);
         let stall = self.trouble(now).map(|(lasts, error)| (rounded(lasts.as_secs_f64()), error.to_owned()));
@@ -76,31 +76,31 @@ impl<W: Work> Schedule<W> {
             seconds_left: left.map(|left| rounded(left.as_secs_f64())),
             limit: None,
             tasks: tasks(slow, kind(pass.phase), done_tasks, all_tasks),
-            items: stats.items,
-            removed_items: stats.removed,
+            items: totals.items,
+            removed_items: totals.removed,
             earlier_items: pass.earlier_items,
             expected_items: pass.expected_items,
             rejected_lines: self.work.rejected(),
             items_per_second: rounded(rates.items),
-            bytes: stats.bytes,
+            bytes: totals.bytes,
             bytes_per_second: rounded(rates.bytes),
-            units: rounded(stats.consumed.as_f64()),
+            units: rounded(totals.consumed.as_f64()),
             units_per_second: rounded(rates.units),
             budget_units_per_second: rounded(budget.as_f64()),
             granted_units: rounded(self.granted().as_f64()),
             is_saving_units: self.saves_units(),
-            requests: stats.requests,
-            throttles: stats.throttles,
+            requests: totals.requests,
+            throttles: totals.throttles,
             throttles_per_second: rounded(rates.throttles),
-            retries: stats.retries,
+            retries: totals.retries,
             retries_per_second: rounded(rates.retries),
             workers: self.workers_status(now),
-            resources: self.resources(now, &stats, rates),
+            resources: self.resources(now, &totals, rates),
             stalled_seconds,
             last_error,
         };
         status.limit = limit(&self.seen(&status, rates.lacks_units));
-        self.meter.move_base(now, &stats, self.workers.iter());
+        self.meter.move_base(now, &totals, self.workers.iter());
         status
     }
 

@@ -38,7 +38,7 @@ fn the_history_covers_the_whole_job_with_a_bounded_number_of_points() {
         let lines = (0..number).map(|at| line(f64::from(at), status(f64::from(at))));
         let state = state([first(plan("Forum"))].into_iter().chain(lines));
         assert!(state.history.len() <= HISTORY_POINTS, "{number}");
-        assert!(state.history.len() as u32 >= number.min(100), "{number}");
+        assert!(state.history.len() >= number.min(100) as usize, "{number}");
         let end = f64::from(number - 1);
         assert!((state.history.last().unwrap().elapsed_seconds - end).abs() < 1e-9);
         let is_sorted = state.history.is_sorted_by(|a, b| a.elapsed_seconds <= b.elapsed_seconds);

@@ -45,9 +45,13 @@ fn a_status_tells_what_each_worker_and_the_whole_job_do() {
     assert!((status.budget_units_per_second - 1000.0).abs() < 0.1);
     assert!((status.seconds_left.unwrap() - 2500.0 / 150.0).abs() < 0.1, "{status:?}");
     assert_eq!(status.limit.as_ref().map(|limit| limit.by), Some(LimitedBy::Workers));
-    let rates: Vec<(u32, u64)> =
-        status.workers.shown.iter().map(|worker| (worker.worker, worker.items_per_second as u64)).collect();
-    assert_eq!(rates, [(2, 50), (1, 100)], "the slowest first");
+    let rates: Vec<(u32, String)> = status
+        .workers
+        .shown
+        .iter()
+        .map(|worker| (worker.worker, format!("{:.0}", worker.items_per_second.floor())))
+        .collect();
+    assert_eq!(rates, [(2, "50".to_owned()), (1, "100".to_owned())], "the slowest first");
     assert_eq!((status.workers.connected, status.workers.planned, status.workers.lost), (2, 2, 0));
     assert_eq!((status.tasks.done, status.tasks.running, status.tasks.all), (0, 2, 4));
 
