@@ -41,8 +41,11 @@ pub(super) async fn check(
     emr: &Emr,
     stop: &CancellationToken,
 ) -> Result<Checked, Failure> {
-    let (job, mut found, price) =
-        tokio::join!(job(request, stop), cluster(request, clients, emr), price(request, clients));
+    let (job, mut found, price) = tokio::join!(
+        Box::pin(job(request, stop)),
+        Box::pin(cluster(request, clients, emr)),
+        Box::pin(price(request, clients))
+    );
     let wrong = found.wrong.join("; ");
     let job = match (job, found.wrong.is_empty()) {
         (Ok(job), true) => job,

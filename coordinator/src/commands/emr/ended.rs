@@ -238,12 +238,11 @@ impl End<'_> {
         let began = Instant::now();
         let ended = self.in_log(step, "controller", self.request.log_wait, logs::ended).await;
         let left = self.request.log_wait.saturating_sub(began.elapsed()).max(SECOND_LOG);
-        let why = match ended {
-            Some(ended) => self.in_log(step, "stderr", left, |log| logs::complaint(log, &ended)).await,
-            None => {
-                let read = |log: &Delivered| logs::last_word(&log.text).map(str::to_owned);
-                self.in_log(step, "stderr", Duration::ZERO, read).await
-            }
+        let why = if let Some(ended) = ended {
+            self.in_log(step, "stderr", left, |log| logs::complaint(log, &ended)).await
+        } else {
+            let read = |log: &Delivered| logs::last_word(&log.text).map(str::to_owned);
+            self.in_log(step, "stderr", Duration::ZERO, read).await
         };
         (ended, why)
     }

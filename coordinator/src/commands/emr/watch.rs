@@ -51,7 +51,7 @@ impl Watching<'_> {
                     let answer = self.perform(&call).await;
                     launch.answered(began.elapsed(), &call, answer);
                 }
-                Next::Confirm => match self.confirm().await? {
+                Next::Confirm => match Box::pin(self.confirm()).await? {
                     Agreed::Yes => launch.confirmed(),
                     Agreed::NothingToDo(text) => return Ok(Some(text)),
                     Agreed::Interrupted => {}
