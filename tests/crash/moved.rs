@@ -2,6 +2,7 @@
 //! it touches nothing there.
 
 use crate::job::{ITEMS, InS3, Job, TABLE, slow_fake};
+use job::layout;
 use nix::sys::signal::Signal::{SIGKILL, SIGTERM};
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,7 +34,8 @@ fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// The same for a folder of a bucket, without a journal.
 fn objects(s3: &S3, bucket: &str) -> BTreeMap<String, Vec<u8>> {
-    let keys = s3.objects(bucket).into_iter().filter(|key| !key.contains("/journal/"));
+    let of_the_job = |key: &String| key.contains("/journal/") || key.ends_with(layout::STATUS);
+    let keys = s3.objects(bucket).into_iter().filter(|key| !of_the_job(key));
     keys.map(|key| (key.strip_prefix("backup/").unwrap_or(&key).to_owned(), s3.get(bucket, &key))).collect()
 }
 

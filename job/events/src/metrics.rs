@@ -120,7 +120,7 @@ fn escaped(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Plan, Resource, Status, Tasks};
+    use crate::{Event, Line, Plan, Resource, Status, Tasks};
 
     fn state() -> JobState {
         let plan =
@@ -133,12 +133,18 @@ mod tests {
             resources: vec![Resource { units: 5.0, ..Resource::default() }, index],
             ..Status::default()
         };
-        JobState {
-            tool: "tablehaul 1.2.3".into(),
-            plan: Some(Box::new(plan)),
-            status: Some(Box::new(status)),
-            ..JobState::default()
+        let mut state = JobState::default();
+        for event in [Event::Plan(Box::new(plan)), Event::Status(Box::new(status))] {
+            state.apply(&Line {
+                schema: None,
+                tool: Some("tablehaul 1.2.3".into()),
+                at: String::new(),
+                elapsed_seconds: 0.0,
+                lost_events: 0,
+                event,
+            });
         }
+        state
     }
 
     #[test]

@@ -116,7 +116,8 @@ impl Options {
     pub(super) fn own(&self) -> Result<&BTreeMap<String, String>, Ending> {
         let (command, subcommand) = (command(), self.class.subcommand());
         let known = command.find_subcommand(subcommand).into_iter().flat_map(clap::Command::get_arguments);
-        let known: Vec<&str> = known.filter_map(clap::Arg::get_long).collect();
+        let global = command.get_arguments().filter(|option| option.is_global_set());
+        let known: Vec<&str> = known.chain(global).filter_map(clap::Arg::get_long).collect();
         match self.own.keys().find(|name| !known.contains(&name.as_str())) {
             Some(name) => Err(Ending::Failed(format!(
                 "-D{OWN}{name}: there is no such option; `tablehaul help {subcommand}` lists them"
