@@ -200,13 +200,10 @@ fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 
 /// Runs an export until it ends or a signal stops it.
 fn run(request: &ExportRequest, show: Show, progress: &Progress) -> Result<Outcome, Failure> {
-    block_on(
-        &progress.sink(),
-        |stop| async move {
-            let _page = page_of(show, progress).await?;
-            Box::pin(export(request, show.dry_run, progress, &stop)).await
-        },
-    )
+    block_on(&progress.sink(), |stop| async move {
+        let _page = page_of(show, progress).await?;
+        Box::pin(export(request, show.dry_run, progress, &stop)).await
+    })
 }
 
 fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
@@ -234,13 +231,10 @@ fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 /// Runs an import until it ends or a signal stops it.
 fn run_one_import(request: &ImportRequest, show: Show, progress: &Progress) -> Result<Imported, Failure> {
     // Boxed because the future of a job is large.
-    block_on(
-        &progress.sink(),
-        |stop| async move {
-            let _page = page_of(show, progress).await?;
-            Box::pin(import(request, show.dry_run, progress, &stop)).await
-        },
-    )
+    block_on(&progress.sink(), |stop| async move {
+        let _page = page_of(show, progress).await?;
+        Box::pin(import(request, show.dry_run, progress, &stop)).await
+    })
 }
 
 /// Serves a page about the job, if one is wanted, until the value returned is dropped.
@@ -297,9 +291,10 @@ fn run_status(args: &StatusArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
     let stream = told_of(Kind::Status, &folder);
     let is_watched = args.watch;
     let look = |stop| async move {
-        match is_watched {
-            true => watch(&folder, &access, &stop, painter()).await,
-            false => status(&folder, &access, &stop).await,
+        if is_watched {
+            watch(&folder, &access, &stop, painter()).await
+        } else {
+            status(&folder, &access, &stop).await
         }
     };
     let status = block_on(&tell_all(), look)?;

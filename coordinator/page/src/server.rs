@@ -106,11 +106,7 @@ struct Desk {
 
 impl Server {
     /// A server that listens already, on an address that only this machine reaches: it has no TLS.
-    pub fn new(
-        listener: TcpListener,
-            access: Access,
-        jobs: watch::Receiver<Arc<Jobs>>,
-    ) -> Self {
+    pub fn new(listener: TcpListener, access: Access, jobs: watch::Receiver<Arc<Jobs>>) -> Self {
         Self { listener, desk: Arc::new(Desk { access, jobs }) }
     }
 

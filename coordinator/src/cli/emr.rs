@@ -164,7 +164,7 @@ fn launch(wanted: Wanted, matches: &ArgMatches) -> Result<ExitCode, Failure> {
         let wanted = with_package(wanted, &clients).await?;
         let request = wanted.request(matches, &clients.region)?;
         let agree = |what: &str| agree(yes, what, "nothing was launched");
-        command::launch(&request, &clients, &agree, interrupts).await
+        Box::pin(command::launch(&request, &clients, &agree, interrupts)).await
     })?;
     if !quiet {
         output::lines(&visible::lines(&ended.text));

@@ -39,13 +39,14 @@ fn place(arguments: &[OsString], variable: Option<OsString>) -> Option<PathBuf> 
     let words = arguments.get(1..).unwrap_or_default();
     let text = |word: &OsString| word.to_string_lossy().into_owned();
     let given = if words.first().is_some_and(|name| Class::named(&text(name)).is_some()) {
-        let given = words.iter().rev().filter_map(|word| {
+        // The last one counts.
+        let mut given = words.iter().rev().filter_map(|word| {
             let word = text(word);
             let option = word.trim().trim_matches(['"', '\'']);
             let value = option.trim_start_matches("-D").trim_start().strip_prefix(JAVA_OPTION)?;
             Some(OsString::from(value))
         });
-        given.filter(|value| !value.is_empty()).last()
+        given.find(|value| !value.is_empty())
     } else {
         let options = words.iter().take_while(|word| *word != "--");
         let mut before: &OsStr = OsStr::new("");

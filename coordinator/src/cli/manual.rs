@@ -59,7 +59,9 @@ fn put(pages: Vec<WholeFile>) -> io::Result<()> {
         let is_new = fs::symlink_metadata(&path).is_err();
         if let Err(error) = page.put() {
             // What can't be removed is a whole page.
-            new.iter().for_each(|path| drop(fs::remove_file(path)));
+            for path in &new {
+                drop(fs::remove_file(path));
+            }
             return Err(error);
         }
         if is_new {

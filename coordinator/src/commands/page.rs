@@ -54,7 +54,8 @@ pub(crate) async fn of_folders(
     let serving = async {
         let mut stores = Vec::new();
         for folder in folders {
-            let open = async { Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault)) };
+            let open =
+                async { Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault)) };
             stores.push((folder, unless_silent(open).await?));
         }
         let (sender, jobs) = watch::channel(Arc::new(look(&stores).await));
@@ -93,7 +94,9 @@ async fn look(stores: &[(&Target, Store)]) -> Jobs {
 async fn listen(at: SocketAddr, jobs: watch::Receiver<Arc<Jobs>>) -> Result<(Server, String), Failure> {
     let refused = |error: std::io::Error| {
         let why = match error.kind() {
-            ErrorKind::AddrInUse => "another program listens there: give another port, or 0 for any".to_owned(),
+            ErrorKind::AddrInUse => {
+                "another program listens there: give another port, or 0 for any".to_owned()
+            }
             ErrorKind::PermissionDenied => "that needs more permissions: give a port above 1023".to_owned(),
             _ => error.to_string(),
         };

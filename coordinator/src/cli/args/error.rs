@@ -43,7 +43,9 @@ pub(in crate::cli) enum ArgumentError {
     },
     #[error("--rejects {0}")]
     Rejects(#[source] Box<Self>),
-    #[error("{0}: give 127.0.0.1:PORT, [::1]:PORT or a port; from elsewhere, reach it through a tunnel such as ssh -L")]
+    #[error(
+        "{0}: give 127.0.0.1:PORT, [::1]:PORT or a port; from elsewhere, reach it through a tunnel such as ssh -L"
+    )]
     Page(String),
     #[error("give a time such as 90m, 2h30m or 3600s")]
     Duration,
