@@ -96,19 +96,19 @@ impl Told {
 mod tests {
     use super::*;
 
-    fn wait(what: &str, since: Instant, seconds: u64) -> Option<Wait> {
-        Some(Wait { what: what.into(), since, age: Duration::from_secs(seconds) })
+    fn wait(what: &str, since: Instant, seconds: u64) -> Wait {
+        Wait { what: what.into(), since, age: Duration::from_secs(seconds) }
     }
 
     #[test]
     fn a_wait_is_told_of_after_five_seconds_and_then_ever_more_seldom() {
         let (mut told, since) = (Told::default(), Instant::now());
         assert_eq!(told.line(None, None), None);
-        let is_told = |seconds: &u64| told.line(wait("x", since, *seconds), None).is_some();
+        let is_told = |seconds: &u64| told.line(Some(wait("x", since, *seconds)), None).is_some();
         assert_eq!((0..100).filter(is_told).collect::<Vec<_>>(), [5, 10, 20, 40, 80]);
         let another = since + Duration::from_secs(200);
-        assert_eq!(told.line(wait("x", another, 4), None), None);
-        let line = told.line(wait("x", another, 6), None).unwrap();
+        assert_eq!(told.line(Some(wait("x", another, 4)), None), None);
+        let line = told.line(Some(wait("x", another, 6)), None).unwrap();
         assert_eq!(line, "waiting for an answer from x, 6 s");
     }
 
@@ -118,13 +118,13 @@ mod tests {
         let told_at = |seconds: &u64| {
             // Each try waits for an answer, a few seconds at most.
             let try_since = since + Duration::from_secs(seconds / 3 * 3);
-            told.line(wait("x", try_since, seconds % 3), wait("torn", since, *seconds)).is_some()
+            told.line(Some(wait("x", try_since, seconds % 3)), Some(wait("torn", since, *seconds))).is_some()
         };
         assert_eq!((0..60).filter(told_at).collect::<Vec<_>>(), [5, 10, 20, 40]);
         let (older, newer) = (since + Duration::from_secs(100), since + Duration::from_secs(101));
-        let line = told.line(wait("x", newer, 5), wait("torn", older, 6)).unwrap();
+        let line = told.line(Some(wait("x", newer, 5)), Some(wait("torn", older, 6))).unwrap();
         assert_eq!(line, "trying again after 6 s: torn");
-        let line = told.line(wait("hung", older, 12), wait("torn", newer, 11)).unwrap();
+        let line = told.line(Some(wait("hung", older, 12)), Some(wait("torn", newer, 11))).unwrap();
         assert_eq!(line, "waiting for an answer from hung, 12 s");
     }
 }

@@ -212,12 +212,11 @@ async fn read(
     let Some(stderr) = stderr else { return };
     let mut stderr = BufReader::new(stderr);
     while let Some(line) = next_line(&mut stderr).await {
-        match line.strip_prefix(LOG_MARK) {
-            Some(line) => output::log(line),
-            None => {
-                *last_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut(&line));
-                note(line);
-            }
+        if let Some(line) = line.strip_prefix(LOG_MARK) {
+            output::log(line);
+        } else {
+            *last_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut(&line));
+            note(line);
         }
     }
 }

@@ -24,7 +24,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const HTML: &str = "text/html; charset=utf-8";
-/// The type of OpenMetrics (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
+/// The type of `OpenMetrics` (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
 const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 

@@ -11,6 +11,7 @@ const MOST: usize = 500;
 ///
 /// If there is no room for a new one, the oldest status is lost, or else the oldest event of all, so that the last event
 /// is always kept. The next event says how many were lost before it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Queue {
     lines: VecDeque<Line>,
     tool: String,

@@ -69,7 +69,9 @@ fn the_oldest_events_are_lost_if_there_is_no_status_and_the_schema_stays() {
 #[test]
 fn an_event_that_could_not_be_written_is_counted_and_its_schema_comes_with_the_next() {
     let mut queue = queue();
-    [throttled(1), throttled(2), throttled(3)].into_iter().for_each(|line| queue.push(line));
+    for line in [throttled(1), throttled(2), throttled(3)] {
+        queue.push(line);
+    }
     for _ in 0..2 {
         assert!(queue.take().is_some());
         queue.written(false);
