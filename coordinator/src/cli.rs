@@ -249,9 +249,7 @@ fn run_page(args: &PageArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Fai
     let folders = args.folders().map_err(refused)?;
     warn_of_unused(matches, folders.iter().any(is_in_s3), false);
     let (access, at) = (args.aws.access(), args.at);
-    let told = |url: &str| {
-        let _ = result("the address", url);
-    };
+    let told = |url: &str| tell(&format!("page        {url}"));
     block_on(&tell_all(), |stop| async move { page::of_folders(&folders, &access, at, &stop, told).await })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -16,6 +16,7 @@ mod names;
 mod network;
 mod output;
 mod oversized;
+mod page;
 mod places;
 mod planted;
 mod readable;

@@ -1,8 +1,8 @@
 // Drives the page and the report of a real export in a real browser: Chromium without a screen.
 //   tests/page/run [FOLDER]    screenshots go to FOLDER
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRequire } from "node:module";
@@ -16,6 +16,7 @@ const binaries = process.env.TABLEHAUL_BINARIES;
 const pictures = process.env.PICTURES;
 const work = mkdtempSync(join(tmpdir(), "tablehaul-page."));
 const folder = join(work, "Cities");
+const events = join(work, "events.ndjson");
 const environment = { ...process.env, AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_REGION: "eu-west-1" };
 
 let server, endpoint, browser;
@@ -44,7 +45,7 @@ function start(command, ...args) {
 }
 
 const startExport = (...more) =>
-  start("tablehaul", "export", "Cities", folder, "--dynamodb-endpoint", endpoint, "--read-units", "150",
+  start("tablehaul", "export", "Cities", folder, "--dynamodb-endpoint", endpoint, "--events", events,
     "--segments", "40", ...more);
 
 /** A page that fails the test if the browser asks another host, logs an error, or a script fails. */
@@ -86,7 +87,7 @@ after(async () => {
 });
 
 test("a running export moves, is killed, resumes, and leaves a report", { timeout: 300_000 }, async () => {
-  let job = startExport("--page");
+  let job = startExport("--read-units", "150", "--page");
   let [url] = await job.line(/http:\/\/127\.0\.0\.1:\d+\/#token=\w+/);
   let page = await open(url);
   await contains(page, "Export of Cities");
@@ -115,19 +116,22 @@ test("a running export moves, is killed, resumes, and leaves a report", { timeou
   await job.ended;
   await contains(page, "No answer");
 
-  job = startExport("--page");
+  job = startExport("--read-units", "150", "--page");
   [url] = await job.line(/http:\/\/127\.0\.0\.1:\d+\/#token=\w+/);
   const resumed = await open(url);
   await contains(resumed, "Resumed:");
   await resumed.waitForFunction(() => [...document.querySelectorAll(".mark title")].some((title) => title.textContent.includes("resumed")), { timeout: 60_000 });
   await resumed.screenshot({ path: join(pictures, "resumed.png"), fullPage: true });
   job.child.kill("SIGTERM");
-  assert.equal(await job.ended, 1, job.text());
+  assert.equal(await job.ended, 3, job.text());
+  await ofFolder();
 
-  const last = start("tablehaul", "export", "Cities", folder, "--dynamodb-endpoint", endpoint, "--read-units", "40000");
+  const last = startExport("--read-units", "40000");
   assert.equal(await last.ended, 0, last.text());
-  const file = join(folder, "_tablehaul", "report.html");
-  assert.ok(existsSync(file), last.text());
+  const html = spawnSync(join(binaries, "tablehaul"), ["report", events], { env: environment });
+  assert.equal(html.status, 0, String(html.stderr));
+  const file = join(work, "report.html");
+  writeFileSync(file, html.stdout);
   const report = await open(`file://${file}`);
   for (const part of ["Export of Cities", "Plan and outcome", "CRC-32C", "144,563"]) await contains(report, part);
   await report.screenshot({ path: join(pictures, "report.png"), fullPage: true });
@@ -135,11 +139,12 @@ test("a running export moves, is killed, resumes, and leaves a report", { timeou
   for (const one of [page, stranger, phone, resumed, report]) assert.deepEqual(one.faults, []);
 });
 
-test("the page of a folder shows a job long after its end, with and without scripts", { timeout: 120_000 }, async () => {
+/** The page of a folder shows a job that was stopped, with and without scripts. */
+async function ofFolder() {
   const job = start("tablehaul", "page", folder);
   const [url, token] = await job.line(/http:\/\/127\.0\.0\.1:\d+\/#token=(\w+)/);
   const page = await open(url);
-  await contains(page, "complete");
+  await contains(page, "stopped");
   assert.deepEqual(page.faults, []);
 
   const plain = await browser.newPage();
@@ -149,5 +154,5 @@ test("the page of a folder shows a job long after its end, with and without scri
   const html = await plain.content();
   assert.ok(html.includes("Export of Cities") && html.includes("<table"), html);
   job.child.kill("SIGTERM");
-  await job.ended;
-});
+  assert.equal(await job.ended, 0, job.text());
+}

@@ -5,7 +5,8 @@ use tests_support::command::Tablehaul;
 
 use crate::{holds, redacted::redacted};
 
-const COMMANDS: [&str; 8] = ["export", "import", "verify", "status", "clean", "emr", "completions", "man"];
+const COMMANDS: [&str; 10] =
+    ["export", "import", "verify", "status", "clean", "emr", "page", "report", "completions", "man"];
 const EMR_COMMANDS: [&str; 8] =
     ["export", "import", "status", "logs", "stop", "setup", "schedule", "convert"];
 

@@ -113,7 +113,7 @@ mod tests {
             ("pipe", "a FIFO"),
             ("folder", "a directory"),
         ] {
-            let said = format!("it is {what}, not a regular file");
+            let said = format!("it is {what}, not a regular file: move it elsewhere");
             assert_eq!(other_at(&path(name)).unwrap(), Some(what));
             assert_eq!(own(&path(name), true).unwrap_err().to_string(), said);
             assert!(own(&path(name), false).is_err() && own(&path(name), true).is_err(), "{name}");
