@@ -30,8 +30,6 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How long ago the last object may have been written while the journal is removed. Within that time no other
 /// coordinator can have taken over.
 const REMOVAL_LIMIT: Duration = OWNER_TIMEOUT.saturating_sub(Duration::from_secs(5));
-/// How long removing the status may take.
-const STATUS_LIMIT: Duration = Duration::from_millis(500);
 
 /// The result of creating an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,9 +336,8 @@ impl JournalWriter {
         {
             last = next;
         }
-        // The status belongs to the journal. It is worth nothing, and neither is waiting for it.
-        let status = self.folder.remove(layout::STATUS);
-        let _ = tokio::time::timeout(STATUS_LIMIT, status).await;
+        // The status belongs to the journal. As long as that is there, the next run tries again.
+        retry(|| self.folder.remove(layout::STATUS)).await?;
         for number in numbers.into_iter().filter(|&number| number <= last) {
             if !self.is_locked() && self.written_at.elapsed() > REMOVAL_LIMIT {
                 let why = format!("{}: removing the journal took too long, so it is still there", self.place);
