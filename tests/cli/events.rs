@@ -9,9 +9,9 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use tests_support::Fake;
 use tests_support::backup::holds_each_item_once;
 use tests_support::command::{Finished, Tablehaul, finish};
+use tests_support::{BackupWriter, Fake};
 
 /// The events of a text, each of which obeys the schema.
 #[track_caller]
@@ -155,6 +155,41 @@ fn the_form_of_the_java_tool_tells_the_same() {
     assert!(finished.stdout.contains("Output path: "), "{}", finished.stdout);
     let names = names(&events_of(&file(&place)));
     assert_eq!((names.first(), names.last()), (Some(&"plan"), Some(&"summary")));
+}
+
+#[test]
+fn an_import_tells_its_phases_and_its_invalid_lines_but_never_a_line() {
+    let (place, fake) = (Place::new(), Fake::start(["--table", "Copy:sink=1"]));
+    fs::create_dir(place.folder()).unwrap();
+    let part = BackupWriter::new(500).edc(&place.folder()).swap_remove(0);
+    let bad = "{\"pk\":{\"s\":\"secret\n";
+    let text = fs::read_to_string(&part).unwrap();
+    fs::write(&part, format!("{bad}{text}")).unwrap();
+    let import = Tablehaul::import(&place.folder(), "Copy", &fake.endpoint()).args(["--max-rejects", "3"]);
+    telling(import, &place).run().succeeded();
+    let lines = events_of(&file(&place));
+    assert!(!fs::read_to_string(file(&place)).unwrap().contains("secret"));
+    let rejected = lines.iter().filter_map(|line| match &line.event {
+        Event::Rejected(rejected) => Some(rejected),
+        _ => None,
+    });
+    let rejected: Vec<_> = rejected.collect();
+    assert_eq!(rejected.len(), 2, "one in each pass: {:?}", names(&lines));
+    assert_eq!((rejected[0].lines, rejected[0].rejected_lines, rejected[0].offset_bytes), (1, 1, 0));
+    assert_eq!(rejected[0].object, format!("file://{}", part.display()));
+    let phases: Vec<events::Phase> = lines
+        .iter()
+        .filter_map(|line| match &line.event {
+            Event::Status(status) => Some(status.phase),
+            _ => None,
+        })
+        .collect();
+    assert!(
+        phases.contains(&events::Phase::Checking) && phases.contains(&events::Phase::Writing),
+        "{phases:?}"
+    );
+    let Some(Event::Summary(summary)) = lines.last().map(|line| &line.event) else { panic!("{lines:?}") };
+    assert_eq!(summary.result.as_ref().map(|report| report["rejected"].clone()), Some(json!(1)));
 }
 
 #[test]
