@@ -93,7 +93,9 @@ fn a_job_without_workers_waits_for_containers() {
 
 #[test]
 fn the_status_of_the_largest_job_is_small() {
-    let mut schedule = joined(1_000_000, 2_000);
+    // The size does not depend on the number of segments that nobody works on. A million would take minutes here,
+    // because every step checks the invariants of all.
+    let mut schedule = joined(40_000, 2_000);
     for worker in 1..=2000 {
         say(&mut schedule, worker, FromWorker::Want(16));
         beat(&mut schedule, second(1), worker, steady(u64::from(worker)));
