@@ -122,9 +122,9 @@ test("a running export moves, is killed, resumes, and leaves a report", { timeou
   await contains(resumed, "Resumed:");
   await resumed.waitForFunction(() => [...document.querySelectorAll(".mark title")].some((title) => title.textContent.includes("resumed")), { timeout: 60_000 });
   await resumed.screenshot({ path: join(pictures, "resumed.png"), fullPage: true });
+  await ofFolder();
   job.child.kill("SIGTERM");
   assert.equal(await job.ended, 3, job.text());
-  await ofFolder();
 
   const last = startExport("--read-units", "40000");
   assert.equal(await last.ended, 0, last.text());
@@ -139,12 +139,12 @@ test("a running export moves, is killed, resumes, and leaves a report", { timeou
   for (const one of [page, stranger, phone, resumed, report]) assert.deepEqual(one.faults, []);
 });
 
-/** The page of a folder shows a job that was stopped, with and without scripts. */
+/** The page of a folder shows the job that runs there, with and without scripts. */
 async function ofFolder() {
   const job = start("tablehaul", "page", folder);
   const [url, token] = await job.line(/http:\/\/127\.0\.0\.1:\d+\/#token=(\w+)/);
   const page = await open(url);
-  await contains(page, "stopped");
+  await contains(page, "Export of Cities");
   assert.deepEqual(page.faults, []);
 
   const plain = await browser.newPage();
