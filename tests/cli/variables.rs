@@ -22,7 +22,9 @@ fn the_help_names_a_variable_for_every_flag() {
         let flags: Vec<&str> = flags.filter(|&flag| flag != "--help").collect();
         assert!(flags.len() > 7, "{help}");
         for flag in flags {
-            let name = flag.trim_start_matches("--").replace('-', "_").to_uppercase();
+            // `--page[=<ADDR:PORT>]` takes its value only after a sign of equality.
+            let name = flag.trim_start_matches("--").split('[').next().unwrap_or_default();
+            let name = name.replace('-', "_").to_uppercase();
             assert!(help.contains(&format!("[env: TABLEHAUL_{name}=")), "no variable for {flag}:\n{help}");
         }
     }

@@ -3,13 +3,13 @@
 //!
 //! It lives as long as the journal, which removes it. That of a job that failed says why.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use events::{Event, Failed};
 use job::layout;
 use tracing::debug;
 
-use crate::{failure::Failure, store::Store, stream::Stream};
+use crate::{failure::Failure, journal::owner_timeout, store::Store, stream::Stream};
 
 /// The time between two writes.
 const WRITE_EVERY: Duration = Duration::from_secs(5);
@@ -21,9 +21,16 @@ const LAST_LIMIT: Duration = Duration::from_millis(300);
 /// Writes the status until the future is dropped.
 pub(super) async fn keep(folder: Store, stream: Stream) {
     let mut statuses = stream.statuses();
+    let mut written_at = Instant::now();
     while statuses.changed().await.is_ok() {
         statuses.mark_unchanged();
+        // A process that stood still for so long may have lost the folder to another. The journal finds that out within
+        // this time, which ends the pass and drops this future.
+        if written_at.elapsed() > owner_timeout() {
+            tokio::time::sleep(owner_timeout()).await;
+        }
         write(&folder, &stream, LIMIT).await;
+        written_at = Instant::now();
         tokio::time::sleep(WRITE_EVERY).await;
     }
 }
