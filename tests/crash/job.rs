@@ -54,7 +54,7 @@ pub(crate) struct Exported {
 }
 
 /// So that progress is journaled as often in S3 as in a folder.
-pub(crate) const OFTEN: &str = "s3-journal=500";
+pub(crate) const OFTEN: &str = "s3-journal=500 owner=8000";
 
 /// With the endpoint and keys of S3, and journaled [`OFTEN`].
 fn at_s3(command: Tablehaul, endpoint: &str) -> Tablehaul {
