@@ -68,7 +68,9 @@ fn nothing_in_s3_looks_complete_before_it_is() {
     let is_data = |key: &&String| !key.contains("/_") && !key.ends_with("/manifest");
     let num_data = |listing: &[String]| listing.iter().filter(is_data).count();
     assert!(num_data(&last) > 0 && has(&last, "_SUCCESS") && has(&last, "manifest"), "{last:?}");
-    assert!(!last.iter().any(|key| key.contains("/_tablehaul/journal")), "{last:?}");
+    for of_job in ["/_tablehaul/journal", "/_tablehaul/status.json"] {
+        assert!(!last.iter().any(|key| key.contains(of_job)), "{last:?}");
+    }
     assert_eq!(STORE.uploads("watched"), [""; 0]);
     assert!(num_with_uploads > 5, "of {} looks, {num_with_uploads} at work", listings.len());
     for (listing, is_read) in &listings {
@@ -78,8 +80,10 @@ fn nothing_in_s3_looks_complete_before_it_is() {
             assert!(has(listing, "_tablehaul/export.json"), "{listing:?}");
         }
         if has(listing, "_SUCCESS") {
-            // Only the journal may still be there.
-            let is_of_backup = |key: &&String| !key.contains("/_tablehaul/journal/");
+            // Only the journal and the status of the running job may still be there.
+            let is_of_job =
+                |key: &str| key.contains("/_tablehaul/journal/") || key.ends_with("/_tablehaul/status.json");
+            let is_of_backup = |key: &&String| !is_of_job(key);
             assert!(listing.iter().filter(is_of_backup).eq(&last), "{listing:?}");
         }
     }
