@@ -11,20 +11,17 @@ const MOST: usize = 500;
 ///
 /// If there is no room for a new one, the oldest status is lost, or else the oldest event of all, so that the last event
 /// is always kept. The next event says how many were lost before it.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Queue {
     lines: VecDeque<Line>,
     tool: String,
-    is_first: bool,
+    /// The next event that is taken says what only the first one of a file says.
+    says_first: bool,
     /// How many events were lost before the one that was taken, or before the first one that waits.
     lost: u64,
-    has_lost: bool,
+    /// How many events were lost in all.
+    total_lost: u64,
     is_writing: bool,
     is_ended: bool,
-    /// The event that was taken says what only the first one says.
-    is_taken_first: bool,
-    /// That event was lost, so the next one says it.
-    lacks_first: bool,
 }
 
 impl Queue {
@@ -32,25 +29,20 @@ impl Queue {
         Self {
             lines: VecDeque::new(),
             tool,
-            is_first: true,
+            says_first: true,
             lost: 0,
-            has_lost: false,
+            total_lost: 0,
             is_writing: false,
             is_ended: false,
-            is_taken_first: false,
-            lacks_first: false,
         }
     }
 
     /// Adds an event, unless the last one was added.
-    pub(super) fn push(&mut self, mut line: Line) {
+    pub(super) fn push(&mut self, line: Line) {
         if self.is_ended {
             return;
         }
         self.is_ended = line.event.is_last();
-        if std::mem::take(&mut self.is_first) {
-            (line.schema, line.tool) = (Some(SCHEMA), Some(self.tool.clone()));
-        }
         if self.lines.len() >= MOST {
             let status = self.lines.iter().position(|line| matches!(line.event, Event::Status(_)));
             self.lose(status.unwrap_or(0));
@@ -60,16 +52,10 @@ impl Queue {
 
     fn lose(&mut self, at: usize) {
         let Some(lost) = self.lines.remove(at) else { return };
-        self.has_lost = true;
+        self.total_lost += 1;
         let number = lost.lost_events + 1;
         match self.lines.get_mut(at) {
-            Some(next) => {
-                next.lost_events += number;
-                // What only the first event says must not be lost with it.
-                if lost.schema.is_some() {
-                    (next.schema, next.tool) = (lost.schema, lost.tool);
-                }
-            }
+            Some(next) => next.lost_events += number,
             None => self.lost += number,
         }
     }
@@ -79,11 +65,10 @@ impl Queue {
         let mut line = self.lines.pop_front()?;
         line.lost_events += self.lost;
         self.lost = line.lost_events;
-        if std::mem::take(&mut self.lacks_first) {
+        if self.says_first {
             (line.schema, line.tool) = (Some(SCHEMA), Some(self.tool.clone()));
         }
         self.is_writing = true;
-        self.is_taken_first = line.schema.is_some();
         Some(line)
     }
 
@@ -92,10 +77,10 @@ impl Queue {
         self.is_writing = false;
         if is_written {
             self.lost = 0;
+            self.says_first = false;
         } else {
             self.lost += 1;
-            self.has_lost = true;
-            self.lacks_first = self.is_taken_first;
+            self.total_lost += 1;
         }
     }
 
@@ -106,6 +91,6 @@ impl Queue {
 
     /// Whether an event was lost so far.
     pub(super) fn has_lost(&self) -> bool {
-        self.has_lost
+        self.total_lost > 0
     }
 }
