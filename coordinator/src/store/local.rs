@@ -29,6 +29,7 @@ use found::{found, has_lasting_inodes};
 use lock::Held;
 pub(crate) use lock::Lock;
 use path::{is_link, sync_directory, temporary};
+use tempfile::NamedTempFile;
 pub(crate) use thread::blocking;
 use thread::{GoesOn, goes_on};
 
@@ -159,11 +160,7 @@ impl Directory {
         let path = self.path.join(name);
         self.check_place()?;
         let write = || -> io::Result<()> {
-            let folder = path.parent().unwrap_or(Path::new("/"));
-            fs::create_dir_all(folder)?;
-            let mut whole = temporary(&self.temporary_folder(folder), TEMPORARY)?;
-            // Writes to the file, not to the `NamedTempFile`, whose errors would contain the temporary path.
-            whole.as_file_mut().write_all(bytes)?;
+            let whole = self.temporary_with(bytes, &path)?;
             whole.as_file().sync_all()?;
             whole.persist_noclobber(&path).map_err(|error| error.error)?;
             sync_directory(&path)
@@ -175,14 +172,19 @@ impl Directory {
     pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), Fault> {
         let path = self.path.join(name);
         self.check_place()?;
-        let write = || -> io::Result<()> {
-            let folder = path.parent().unwrap_or(Path::new("/"));
-            fs::create_dir_all(folder)?;
-            let mut whole = temporary(&self.temporary_folder(folder), TEMPORARY)?;
-            whole.as_file_mut().write_all(bytes)?;
-            whole.persist(&path).map(drop).map_err(|error| error.error)
-        };
+        let write =
+            || self.temporary_with(bytes, &path)?.persist(&path).map(drop).map_err(|error| error.error);
         write().map_err(|error| fault("write", &path, &error))
+    }
+
+    /// A temporary file with these contents, which can take the place of `path`. Creates the folder of `path`.
+    fn temporary_with(&self, bytes: &[u8], path: &Path) -> io::Result<NamedTempFile> {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(folder)?;
+        let mut whole = temporary(&self.temporary_folder(folder), TEMPORARY)?;
+        // Writes to the file, not to the `NamedTempFile`, whose errors would contain the temporary path.
+        whole.as_file_mut().write_all(bytes)?;
+        Ok(whole)
     }
 
     /// The folder of temporary files. While a job has the folder locked, that is its journal's folder, where leftovers
