@@ -249,20 +249,14 @@ fn run_page(args: &PageArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Fai
     let folders = args.folders().map_err(refused)?;
     warn_of_unused(matches, folders.iter().any(is_in_s3), false);
     let (access, at) = (args.aws.access(), args.at);
-    let told = |url: &str| tell(&format!("page        {url}"));
-    block_on(&tell_all(), |stop| async move { page::of_folders(&folders, &access, at, &stop, told).await })?;
+    block_on(&tell_all(), |stop| async move { page::of_folders(&folders, &access, at, &stop, tell).await })?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn run_report(args: &ReportArgs) -> Result<ExitCode, Failure> {
     let _ = signals::watch();
     let html = report::report(&args.events)?;
-    let written = output::talking(|| {
-        io::stdout().write_all(html.as_bytes())?;
-        io::stdout().flush()
-    });
-    written_to_stdout("the report", written)?;
-    Ok(ExitCode::SUCCESS)
+    written_whole("the report", html.as_bytes())
 }
 
 fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
@@ -366,8 +360,13 @@ fn completions(args: &CompletionsArgs) -> Result<ExitCode, Failure> {
     signals::watch()?;
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut args::command(), "tablehaul", &mut script);
-    let written = output::talking(|| io::stdout().write_all(&script).and_then(|()| io::stdout().flush()));
-    written_to_stdout("the completions", written).map(|()| ExitCode::SUCCESS)
+    written_whole("the completions", &script)
+}
+
+/// Writes bytes to standard output as they are. `what` names them in the error.
+fn written_whole(what: &str, bytes: &[u8]) -> Result<ExitCode, Failure> {
+    let written = output::talking(|| io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()));
+    written_to_stdout(what, written).map(|()| ExitCode::SUCCESS)
 }
 
 fn man(args: &ManArgs) -> Result<ExitCode, Failure> {

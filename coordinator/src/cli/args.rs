@@ -12,9 +12,10 @@ mod given;
 mod import;
 mod page;
 mod s3;
+mod show;
 mod values;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{
     ArgAction, Args, CommandFactory, Parser, Subcommand,
@@ -38,11 +39,12 @@ pub(super) use error::ArgumentError;
 pub(super) use folder::{CleanArgs, StatusArgs};
 pub(super) use given::{Given, given};
 pub(super) use import::ImportArgs;
-use page::ANY_PORT;
 pub(super) use page::{PageArgs, ReportArgs};
 pub(super) use s3::unused;
 use s3::{BucketArgs, ObjectArgs};
-use values::{Rates, duration, endpoint, identity, page_address, segments, workers};
+pub(super) use show::Show;
+use show::ShowArgs;
+use values::{Rates, duration, endpoint, identity, segments, workers};
 pub(super) use values::{tables, target};
 
 /// The canned ACLs that apply to objects. Source: Amazon S3 User Guide, "Canned ACL".
@@ -147,7 +149,6 @@ pub(super) struct ManArgs {
 /// export, which is then resumed. An unfinished export never looks complete.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, override_usage = "tablehaul export [OPTIONS] <TABLE>... <DESTINATION>")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct ExportArgs {
     /// Tables, then the destination: s3://bucket/folder, s3://bucket, file:///folder or a path
     #[arg(value_name = "NAME")]
@@ -198,25 +199,8 @@ pub(super) struct ExportArgs {
     #[arg(long, env = "TABLEHAUL_DRY_RUN", value_parser = FalseyValueParser::new())]
     dry_run: bool,
 
-    /// Print the final report as JSON on standard output
-    #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
-    json: bool,
-
-    /// No plan, progress or summary on standard error
-    #[arg(long, short, env = "TABLEHAUL_QUIET", value_parser = FalseyValueParser::new())]
-    quiet: bool,
-
-    /// Serve a page about the job on this machine while it runs, and print its address
-    #[arg(
-        long,
-        value_name = "ADDR:PORT",
-        env = "TABLEHAUL_PAGE",
-        value_parser = page_address,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = ANY_PORT
-    )]
-    page: Option<SocketAddr>,
+    #[command(flatten)]
+    show: ShowArgs,
 
     #[command(flatten)]
     cluster: ClusterArgs,
@@ -303,22 +287,9 @@ impl AwsArgs {
     }
 }
 
-/// What a job prints, and whether it only prints its plan.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Show {
-    /// Only check everything and print the plan.
-    pub(super) dry_run: bool,
-    /// Print the report as JSON on standard output.
-    pub(super) json: bool,
-    /// Print nothing else.
-    pub(super) quiet: bool,
-    /// Where to serve a page about the job.
-    pub(super) page: Option<SocketAddr>,
-}
-
 impl ExportArgs {
     pub(super) fn show(&self) -> Show {
-        Show { dry_run: self.dry_run, json: self.json, quiet: self.quiet, page: self.page }
+        self.show.show(self.dry_run)
     }
 
     /// The request that the arguments describe.

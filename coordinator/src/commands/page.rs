@@ -27,8 +27,8 @@ pub(crate) async fn of_this_job(at: SocketAddr, progress: &Progress) -> Result<J
         move || Arc::new(Jobs::new(vec![(String::new(), Ok(stream.state()))]))
     };
     let (sender, jobs) = watch::channel(newest());
-    let (server, url) = listen(at, jobs).await?;
-    progress.note(&format!("page        {url}"));
+    let (server, address) = listen(at, jobs).await?;
+    progress.note(&address);
     let mut tasks = JoinSet::new();
     tasks.spawn(server.run());
     tasks.spawn(async move {
@@ -59,8 +59,8 @@ pub(crate) async fn of_folders(
             stores.push((folder, unless_silent(open).await?));
         }
         let (sender, jobs) = watch::channel(Arc::new(look(&stores).await));
-        let (server, url) = listen(at, jobs).await?;
-        tell(&url);
+        let (server, address) = listen(at, jobs).await?;
+        tell(&address);
         let mut tasks = JoinSet::new();
         tasks.spawn(server.run());
         loop {
@@ -90,7 +90,7 @@ async fn look(stores: &[(&Target, Store)]) -> Jobs {
     Jobs::new(jobs)
 }
 
-/// A server, and its address with the token.
+/// A server, and the line that tells its address with the token.
 async fn listen(at: SocketAddr, jobs: watch::Receiver<Arc<Jobs>>) -> Result<(Server, String), Failure> {
     let refused = |error: std::io::Error| {
         let why = match error.kind() {
@@ -105,6 +105,6 @@ async fn listen(at: SocketAddr, jobs: watch::Receiver<Arc<Jobs>>) -> Result<(Ser
     let listener = TcpListener::bind(at).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let token = new_token();
-    let url = format!("http://{address}/#token={token}");
-    Ok((Server::new(listener, Access::new(token), jobs), url))
+    let line = format!("page        http://{address}/#token={token}");
+    Ok((Server::new(listener, Access::new(token), jobs), line))
 }

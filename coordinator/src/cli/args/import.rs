@@ -1,13 +1,13 @@
 //! The arguments of `import`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use clap::{Args, builder::FalseyValueParser, parser::ValueSource};
 
 use super::{
-    ANY_PORT, AwsArgs, ClusterArgs, EXAMPLES, ObjectArgs, Show,
+    AwsArgs, ClusterArgs, EXAMPLES, ObjectArgs, Show, ShowArgs,
     error::ArgumentError,
-    values::{Rates, duration, max_rejects, object, page_address, tables, target, workers},
+    values::{Rates, duration, max_rejects, object, tables, target, workers},
 };
 use crate::commands::import::{Check, ImportRequest};
 
@@ -20,7 +20,6 @@ use crate::commands::import::{Check, ImportRequest};
 /// Reads and checks everything once before it writes the first item.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(in crate::cli) struct ImportArgs {
     /// The folder of the backup: s3://bucket/folder, file:///folder or a path
     #[arg(value_name = "FOLDER")]
@@ -77,25 +76,8 @@ pub(in crate::cli) struct ImportArgs {
     #[arg(long, env = "TABLEHAUL_DRY_RUN", value_parser = FalseyValueParser::new())]
     dry_run: bool,
 
-    /// Print the final report as JSON on standard output
-    #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
-    json: bool,
-
-    /// No plan, progress or summary on standard error
-    #[arg(long, short, env = "TABLEHAUL_QUIET", value_parser = FalseyValueParser::new())]
-    quiet: bool,
-
-    /// Serve a page about the job on this machine while it runs, and print its address
-    #[arg(
-        long,
-        value_name = "ADDR:PORT",
-        env = "TABLEHAUL_PAGE",
-        value_parser = page_address,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = ANY_PORT
-    )]
-    page: Option<SocketAddr>,
+    #[command(flatten)]
+    show: ShowArgs,
 
     #[command(flatten)]
     cluster: ClusterArgs,
@@ -109,7 +91,7 @@ pub(in crate::cli) struct ImportArgs {
 
 impl ImportArgs {
     pub(in crate::cli) fn show(&self) -> Show {
-        Show { dry_run: self.dry_run, json: self.json, quiet: self.quiet, page: self.page }
+        self.show.show(self.dry_run)
     }
 
     #[cfg(feature = "emr")]

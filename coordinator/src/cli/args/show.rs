@@ -1,0 +1,50 @@
+//! What a job shows while it runs and at its end.
+
+use std::net::SocketAddr;
+
+use clap::{Args, builder::FalseyValueParser};
+
+use super::{page::ANY_PORT, values::page_address};
+
+/// The arguments of jobs.
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// Print the final report as JSON on standard output
+    #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
+    json: bool,
+
+    /// No plan, progress or summary on standard error
+    #[arg(long, short, env = "TABLEHAUL_QUIET", value_parser = FalseyValueParser::new())]
+    quiet: bool,
+
+    /// Serve a page about the job on this machine while it runs, and print its address
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        env = "TABLEHAUL_PAGE",
+        value_parser = page_address,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = ANY_PORT
+    )]
+    page: Option<SocketAddr>,
+}
+
+/// What a job prints, and whether it only prints its plan.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cli) struct Show {
+    /// Only check everything and print the plan.
+    pub(in crate::cli) dry_run: bool,
+    /// Print the report as JSON on standard output.
+    pub(in crate::cli) json: bool,
+    /// Print nothing else.
+    pub(in crate::cli) quiet: bool,
+    /// Where to serve a page about the job.
+    pub(in crate::cli) page: Option<SocketAddr>,
+}
+
+impl ShowArgs {
+    pub(super) fn show(&self, dry_run: bool) -> Show {
+        Show { dry_run, json: self.json, quiet: self.quiet, page: self.page }
+    }
+}
