@@ -18,6 +18,7 @@ pub mod object;
 pub mod paging;
 pub mod quantity;
 pub mod schema;
+pub mod shell;
 pub mod spec;
 pub mod split;
 pub mod table_settings;

@@ -1,5 +1,7 @@
 //! The stack with the roles, and the command that creates it.
 
+use job::shell::quoted;
+
 /// The template of the roles.
 pub const ROLES: &str = include_str!("../../../emr-bootstrap/roles.yaml");
 
@@ -16,15 +18,6 @@ pub fn deploy(stack: &str, file: &str, region: Option<&str>, parameters: &[(&str
     }
     words.extend(parameters.iter().map(|(name, value)| quoted(&format!("{name}={value}"))));
     words.join(" ")
-}
-
-/// A word as a shell takes it.
-pub fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
+    host,
     retry::retry,
     store::{JOURNAL_OBJECT, Lock, Store},
 };
@@ -81,12 +82,11 @@ impl JournalWriter {
         if matches!(lock, Lock::Busy) {
             return Err(in_use(store).await?);
         }
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let me = Header {
             tablehaul_journal: journal::VERSION,
             number: last,
             run: uuid::Uuid::new_v4().to_string(),
-            host: host.trim().to_owned(),
+            host: host::name(),
             pid: std::process::id(),
             at: String::new(),
             machine: process_identity::machine(),

@@ -6,7 +6,7 @@
 
 use std::{fmt::Write, time::Duration};
 
-use job::{capacity::Units, control::Stats, visible};
+use job::{capacity::Units, control::Stats, quantity::grouped, visible};
 
 /// The group of the counters. There are six: a job may have 120 in all, including Hadoop's own
 /// (`mapreduce.job.counters.max`).
@@ -130,19 +130,6 @@ pub(crate) fn log_line(text: &str) -> String {
     format!("tablehaul-worker: {}", visible::line(text))
 }
 
-/// The number with a comma between thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -184,15 +171,6 @@ mod tests {
     fn no_text_makes_two_lines_or_a_line_for_streaming() {
         assert_eq!(log_line("reporter:status:a\nb"), r"tablehaul-worker: reporter:status:a\nb");
         assert_eq!(status_line("attempt_1", "a\r\nb"), r"reporter:status:attempt_1: a\r\nb");
-    }
-
-    #[test]
-    fn thousands_are_set_apart() {
-        for (number, text) in
-            [(0, "0"), (999, "999"), (1000, "1,000"), (u64::MAX, "18,446,744,073,709,551,615")]
-        {
-            assert_eq!(grouped(number), text);
-        }
     }
 
     proptest! {
