@@ -55,7 +55,7 @@ pub(crate) fn bucket(target: &Target) -> Option<&str> {
 fn same_region(table: &str, clients: &Clients) -> Result<(), Failure> {
     match endpoint::place_of_table(table) {
         Some((region, _)) if clients.access.is_at_aws() && region != clients.region => {
-            Err(Failure::Refused(format!(
+            Err(Failure::refused(format!(
                 "table {table} is in region {region}, but requests go to {}: give --region {region}",
                 clients.region
             )))

@@ -133,15 +133,15 @@ pub(crate) async fn find(
     let (place, named) = find::find(folder, clients).await?;
     if let Some(keys) = &named.keys {
         consistency::same_keys(keys, table_keys)
-            .map_err(|why| Failure::Refused(format!("{folder}: {why}")))?;
+            .map_err(|why| Failure::refused(format!("{folder}: {why}")))?;
     }
     let unknown_keys = named.keys.is_none().then_some(table_keys);
     let looks = detect::look(&place, &named.files, unknown_keys, may_reject).await?;
-    let disagree = |why| Failure::Refused(format!("{}: {why}", place.target));
+    let disagree = |why| Failure::refused(format!("{}: {why}", place.target));
     let agreed = consistency::agree(&named, &looks).map_err(disagree)?;
     // Several exports may share a folder, and images of one item must be applied in the order of their times.
     if named.kind == Kind::Plain && agreed.is_incremental && named.files.len() > 1 {
-        return Err(Failure::Refused(format!(
+        return Err(Failure::refused(format!(
             "{folder} holds files of incremental exports, and no manifest says which belong to one export: name the \
              folder of one export, with its manifests"
         )));

@@ -28,6 +28,7 @@ use clap::{
 use job::{object::Object, target::Target, visible};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use crate::{
     commands::{
@@ -38,7 +39,7 @@ use crate::{
         status::{status, watch},
         verify::verify,
     },
-    failure::Failure,
+    failure::{Failure, Why},
     output,
     progress::Progress,
     server::calls,
@@ -114,7 +115,10 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
 /// The exit code of a command. Prints why it failed: a line on standard error, and an object on standard output if JSON
 /// is wanted.
 fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
-    result.unwrap_or_else(|failure| fails(failure.kind(), &failure.to_string(), failure.exit_code()))
+    result.unwrap_or_else(|failure| {
+        debug!(kind = failure.kind(), fault = ?failure.fault_kind(), "the command failed");
+        fails(failure.kind(), &failure.to_string(), failure.exit_code())
+    })
 }
 
 fn fails(kind: &str, message: &str, exit_code: u8) -> ExitCode {
@@ -174,7 +178,7 @@ fn start(verbose: u8) -> Result<(), EnvironmentError> {
 
 #[allow(clippy::needless_pass_by_value)] // for `map_err`
 fn refused(error: ArgumentError) -> Failure {
-    Failure::Usage(error.to_string())
+    Failure::usage(Why::of(error))
 }
 
 fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
@@ -388,13 +392,13 @@ fn is_in_s3(target: &Target) -> bool {
 /// Asks the user to confirm something that can't be undone. `otherwise` is what then has happened.
 fn ask(what: &str, otherwise: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
-        return Err(Failure::Refused(format!("{what}: give --yes to confirm")));
+        return Err(Failure::refused(format!("{what}: give --yes to confirm")));
     }
     output::line(&format!("{what}. Type yes to continue:"));
     let mut answer = String::new();
     match output::talking(|| io::stdin().read_line(&mut answer)) {
         Ok(_) if answer.trim().eq_ignore_ascii_case("yes") => Ok(()),
-        _ => Err(Failure::Refused(otherwise.into())),
+        _ => Err(Failure::refused(otherwise)),
     }
 }
 
@@ -409,7 +413,7 @@ fn block_on<T, F: Future<Output = Result<T, Failure>>>(
 ) -> Result<T, Failure> {
     let stop = signals::watch()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
+    let runtime = runtime.map_err(|error| Failure::refused(format!("cannot start: {error}")))?;
     crash::has_begun();
     let result = runtime.block_on(async {
         tokio::select! {

@@ -163,7 +163,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                     _ = look.tick() => { self.look_at_table(); None }
                     failure = journal_error(&mut self.driver.journal) => return Err(failure),
                     keys = renewed(&mut self.lending) => { self.lend(&keys); None }
-                    why = stop.requested() => return Err(Failure::Stopped(why.into())),
+                    why = stop.requested() => return Err(Failure::stopped(why)),
                 }
             };
             if let Some(event) = event {
@@ -224,7 +224,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                     });
                 }
                 Action::Complete => self.outcome = Some(Ok(())),
-                Action::Fail(why) => self.outcome = Some(Err(Failure::Failed(why))),
+                Action::Fail(why) => self.outcome = Some(Err(Failure::failed(why))),
             }
         }
     }

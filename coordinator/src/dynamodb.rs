@@ -22,7 +22,11 @@ use job::spec::WriteMode;
 use job_aws::{Clients, Fault, FaultKind};
 use serde_json::Value;
 
-use crate::{failure::Failure, retry::retry_briefly, table::TableFacts};
+use crate::{
+    failure::{Failure, Why},
+    retry::retry_briefly,
+    table::TableFacts,
+};
 
 /// Keeps the bytes of a reply beside the parsed reply, so that a table's description is stored verbatim, with the
 /// fields that this SDK does not know.
@@ -81,14 +85,12 @@ pub(crate) async fn describe(clients: &Clients, table: &str) -> Result<TableFact
     let (action, resource, address) =
         ("dynamodb:DescribeTable", format!("table {table}"), &clients.dynamodb_address);
     Box::pin(request.send()).await.map_err(|error| {
-        let fault = Fault::of(action, &resource, address, &error);
-        match fault.kind {
-            FaultKind::NotFound => Fault::new(
-                FaultKind::NotFound,
-                format!("table {table} does not exist in {} ({})", clients.region, clients.dynamodb_address),
-            ),
-            _ => fault,
+        let mut fault = Fault::of(action, &resource, address, error);
+        if fault.kind == FaultKind::NotFound {
+            fault.message =
+                format!("table {table} does not exist in {} ({})", clients.region, clients.dynamodb_address);
         }
+        fault
     })?;
     let table = kept.json().map_err(|why| Fault::damaged(action, &resource, address, &why.to_string()))?;
     TableFacts::read(&table).map_err(|why| Fault::odd(action, &resource, address, &why.to_string()))
@@ -103,7 +105,7 @@ pub(crate) async fn try_scan(clients: &Clients, table: &str) -> Result<(), Fault
         Ok(_) => Ok(()),
         Err(error) => {
             let fault =
-                Fault::of("dynamodb:Scan", &format!("table {table}"), &clients.dynamodb_address, &error);
+                Fault::of("dynamodb:Scan", &format!("table {table}"), &clients.dynamodb_address, error);
             // Throttling means that the permission exists.
             if fault.kind == FaultKind::Throttled { Ok(()) } else { Err(fault) }
         }
@@ -124,7 +126,7 @@ pub(crate) async fn try_write(clients: &Clients, table: &str, mode: WriteMode) -
             Box::pin(request.send())
                 .await
                 .err()
-                .map(|error| write_fault("dynamodb:PutItem", clients, table, &error))
+                .map(|error| write_fault("dynamodb:PutItem", clients, table, error))
         }
         WriteMode::Put | WriteMode::Delete => {
             let put = || PutRequest::builder().set_item(Some(HashMap::new())).build().ok();
@@ -137,7 +139,7 @@ pub(crate) async fn try_write(clients: &Clients, table: &str, mode: WriteMode) -
             };
             let request = clients.dynamodb.batch_write_item().request_items(table, vec![write.build()]);
             let sent = Box::pin(request.send()).await;
-            sent.err().map(|error| write_fault("dynamodb:BatchWriteItem", clients, table, &error))
+            sent.err().map(|error| write_fault("dynamodb:BatchWriteItem", clients, table, error))
         }
     };
     match fault {
@@ -147,9 +149,9 @@ pub(crate) async fn try_write(clients: &Clients, table: &str, mode: WriteMode) -
     }
 }
 
-fn write_fault<E>(action: &str, clients: &Clients, table: &str, error: &SdkError<E, HttpResponse>) -> Fault
+fn write_fault<E>(action: &str, clients: &Clients, table: &str, error: SdkError<E, HttpResponse>) -> Fault
 where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     Fault::of(action, &format!("table {table}"), &clients.dynamodb_address, error)
 }
@@ -165,7 +167,7 @@ pub(crate) async fn usable(clients: &Clients, table: &str, note: Note<'_>) -> Re
 /// The same for a description that was read already.
 pub(crate) fn usable_of(described: Result<TableFacts, Fault>, note: Note<'_>) -> Result<TableFacts, Failure> {
     let facts = described.map_err(|fault| Failure::refused(&fault))?;
-    let worth_knowing = facts.usable().map_err(|error| Failure::Refused(error.to_string()))?;
+    let worth_knowing = facts.usable().map_err(|error| Failure::refused(Why::of(error)))?;
     if let (Some(note), Some(text)) = (note, worth_knowing) {
         note(&format!("note        {text}"));
     }

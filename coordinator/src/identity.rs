@@ -77,7 +77,7 @@ impl TableIdentity {
         let Failure::Failed(why) = failure else { return failure };
         let described = tokio::time::timeout(EXPLAIN_LIMIT, dynamodb::describe(clients, &self.asked)).await;
         match described.map(|described| self.judge(described.as_ref())) {
-            Ok(Ok(Found::Gone(found) | Found::Another(found))) => Failure::OtherTable(found),
+            Ok(Ok(Found::Gone(found) | Found::Another(found))) => Failure::other_table(found),
             _ => Failure::Failed(why),
         }
     }

@@ -156,7 +156,7 @@ impl Journal {
     }
 
     fn writer(&mut self) -> Result<&mut JournalWriter, Failure> {
-        let gone = || Failure::Failed("internal error: nobody writes the journal".into());
+        let gone = || Failure::failed("internal error: nobody writes the journal");
         self.writer.as_mut().ok_or_else(gone)
     }
 
@@ -215,7 +215,7 @@ impl Journal {
         let work = async {
             self.settle().await?;
             if self.has_gap && !matches!(last, Fact::Abandoned) {
-                return Err(Failure::Failed("its journal lacks facts that could not be written".into()));
+                return Err(Failure::failed("its journal lacks facts that could not be written"));
             }
             self.append_pending(last, limit).await
         };
@@ -244,7 +244,7 @@ impl Journal {
             everything.push(Fact::Stopped(stopped));
             let writer = self.writer()?;
             if !writer.can_be_read(&everything) {
-                return Err(Failure::Failed("its journal would be too long to be read again".into()));
+                return Err(Failure::failed("its journal would be too long to be read again"));
             }
             writer.append(&everything, limit).await?;
             self.pending.clear();
@@ -325,7 +325,7 @@ impl Journal {
     async fn settle(&mut self) -> Result<(), Failure> {
         while let Some(done) = self.under_way.join_next().await {
             let (writer, written) =
-                done.map_err(|error| Failure::Failed(format!("internal error: {error}")))?;
+                done.map_err(|error| Failure::failed(format!("internal error: {error}")))?;
             self.writer = Some(writer);
             self.has_gap |= written.is_err();
             written?;
@@ -335,7 +335,7 @@ impl Journal {
 }
 
 fn late(limit: Duration) -> Failure {
-    Failure::Failed(format!("its journal could not be written within {} s", limit.as_secs()))
+    Failure::failed(format!("its journal could not be written within {} s", limit.as_secs()))
 }
 
 /// The sum of what runs used. Saturates: a journal may hold any number.

@@ -74,7 +74,7 @@ pub(crate) async fn unless_stopped_before<T>(
 ) -> Result<T, Failure> {
     tokio::select! {
         prepared = unless_silent(preparing) => prepared,
-        why = stop.requested() => Err(Failure::Stopped(format!("{why} before anything was {done}"))),
+        why = stop.requested() => Err(Failure::stopped(format!("{why} before anything was {done}"))),
     }
 }
 
@@ -199,7 +199,7 @@ fn tell_resumed(journaled: &Journaled, progress: &Progress) {
 
 /// A job is not of the kind of its command. Not reached: a folder with another kind of job is refused before.
 pub(crate) fn other_kind(kind: &str) -> Failure {
-    Failure::Failed(format!("internal error: the journal is not one of an {kind}"))
+    Failure::failed(format!("internal error: the journal is not one of an {kind}"))
 }
 
 /// Makes sure, before anything is removed, that all files of an unfinished export can be.

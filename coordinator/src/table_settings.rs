@@ -119,9 +119,9 @@ struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    fn miss<E>(&self, action: &str, error: &SdkError<E, HttpResponse>) -> Miss
+    fn miss<E>(&self, action: &str, error: SdkError<E, HttpResponse>) -> Miss
     where
-        E: ProvideErrorMetadata + Error + 'static,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let name = self.clients.dynamodb_address.as_str();
         let server = Server { name, is_of_aws: self.clients.access.is_at_aws() };
@@ -136,7 +136,7 @@ impl Ask<'_> {
         let kept = KeepBody::default();
         let request = self.clients.dynamodb.describe_time_to_live().table_name(self.asked);
         let sent = request.customize().interceptor(kept.clone()).send().await;
-        sent.map_err(|error| self.miss("dynamodb:DescribeTimeToLive", &error))?;
+        sent.map_err(|error| self.miss("dynamodb:DescribeTimeToLive", error))?;
         field(&kept, "TimeToLiveDescription")
     }
 
@@ -147,7 +147,7 @@ impl Ask<'_> {
             let request =
                 self.clients.dynamodb.list_tags_of_resource().resource_arn(arn).set_next_token(next);
             let page = request.customize().interceptor(kept.clone()).send().await;
-            let page = page.map_err(|error| self.miss("dynamodb:ListTagsOfResource", &error))?;
+            let page = page.map_err(|error| self.miss("dynamodb:ListTagsOfResource", error))?;
             Ok((list(&kept, "Tags")?, page.next_token))
         })
         .await
@@ -157,7 +157,7 @@ impl Ask<'_> {
         let kept = KeepBody::default();
         let request = self.clients.dynamodb.describe_continuous_backups().table_name(self.asked);
         let sent = request.customize().interceptor(kept.clone()).send().await;
-        sent.map_err(|error| self.miss("dynamodb:DescribeContinuousBackups", &error))?;
+        sent.map_err(|error| self.miss("dynamodb:DescribeContinuousBackups", error))?;
         field(&kept, "ContinuousBackupsDescription")
     }
 
@@ -165,7 +165,7 @@ impl Ask<'_> {
         let kept = KeepBody::default();
         let request = self.clients.dynamodb.describe_kinesis_streaming_destination().table_name(self.asked);
         let sent = request.customize().interceptor(kept.clone()).send().await;
-        sent.map_err(|error| self.miss("dynamodb:DescribeKinesisStreamingDestination", &error))?;
+        sent.map_err(|error| self.miss("dynamodb:DescribeKinesisStreamingDestination", error))?;
         list(&kept, "KinesisDataStreamDestinations")
     }
 
@@ -177,7 +177,7 @@ impl Ask<'_> {
             Err(error) => match error.as_service_error().and_then(ProvideErrorMetadata::code) {
                 // DynamoDB reports a table without a policy like this.
                 Some("PolicyNotFoundException") => Ok(json!({})),
-                _ => Err(self.miss("dynamodb:GetResourcePolicy", &error)),
+                _ => Err(self.miss("dynamodb:GetResourcePolicy", error)),
             },
         }
     }
@@ -207,7 +207,7 @@ impl Ask<'_> {
             let request = client.describe_scalable_targets().service_namespace(ServiceNamespace::Dynamodb);
             let request = request.set_resource_ids(Some(resources.to_vec())).set_next_token(next);
             let page = request.customize().interceptor(kept.clone()).send().await;
-            let page = page.map_err(|error| self.scaling_miss("DescribeScalableTargets", &error))?;
+            let page = page.map_err(|error| self.scaling_miss("DescribeScalableTargets", error))?;
             Ok((list(&kept, "ScalableTargets")?, page.next_token))
         })
         .await
@@ -219,15 +219,15 @@ impl Ask<'_> {
             let request = client.describe_scaling_policies().service_namespace(ServiceNamespace::Dynamodb);
             let request = request.resource_id(resource).set_next_token(next);
             let page = request.customize().interceptor(kept.clone()).send().await;
-            let page = page.map_err(|error| self.scaling_miss("DescribeScalingPolicies", &error))?;
+            let page = page.map_err(|error| self.scaling_miss("DescribeScalingPolicies", error))?;
             Ok((list(&kept, "ScalingPolicies")?, page.next_token))
         })
         .await
     }
 
-    fn scaling_miss<E>(&self, operation: &str, error: &SdkError<E, HttpResponse>) -> Miss
+    fn scaling_miss<E>(&self, operation: &str, error: SdkError<E, HttpResponse>) -> Miss
     where
-        E: ProvideErrorMetadata + Error + 'static,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let action = format!("application-autoscaling:{operation}");
         let endpoint = endpoint_of(&self.clients.config, AUTO_SCALING);

@@ -45,7 +45,7 @@ pub(crate) fn result_as_json(what: &str, report: &impl serde::Serialize) -> Resu
 pub(crate) fn written_to_stdout(what: &str, written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::Failed(format!("{what} could not be written to standard output: {error}")))
+            Err(Failure::failed(format!("{what} could not be written to standard output: {error}")))
         }
         _ => Ok(()),
     }

@@ -45,7 +45,7 @@ pub(crate) async fn unless_silent<T>(work: impl Future<Output = Result<T, Failur
     };
     tokio::select! {
         done = work => done,
-        why = silent => Err(Failure::Refused(why)),
+        why = silent => Err(Failure::refused(why)),
     }
 }
 

@@ -104,7 +104,7 @@ impl Emr {
             let request = request.set_created_after(since.map(DateTime::from_secs)).set_marker(marker);
             let _waiting = self.waiting("ListClusters");
             let page = Box::pin(request.send()).await;
-            let page = page.map_err(|error| self.read_error("ListClusters", "clusters", &error))?;
+            let page = page.map_err(|error| self.read_error("ListClusters", "clusters", error))?;
             found.extend(page.clusters.unwrap_or_default().into_iter().filter_map(answers::listed));
             marker = page.marker;
             if marker.is_none() {
@@ -128,7 +128,7 @@ impl Emr {
         });
         let _waiting = self.waiting("RunJobFlow");
         let done = Box::pin(request.send()).await;
-        let done = done.map_err(|error| self.write_error("RunJobFlow", "a cluster", &error))?;
+        let done = done.map_err(|error| self.write_error("RunJobFlow", "a cluster", error))?;
         done.job_flow_id.ok_or_else(|| odd("RunJobFlow"))
     }
 
@@ -143,8 +143,7 @@ impl Emr {
         });
         let _waiting = self.waiting("AddJobFlowSteps");
         let done = Box::pin(request.send()).await;
-        done.map(|_| ())
-            .map_err(|error| self.write_error("AddJobFlowSteps", &format!("cluster {id}"), &error))
+        done.map(|_| ()).map_err(|error| self.write_error("AddJobFlowSteps", &format!("cluster {id}"), error))
     }
 
     /// A cluster.
@@ -155,7 +154,7 @@ impl Emr {
         let _waiting = self.waiting("DescribeCluster");
         let reply = Box::pin(self.client.describe_cluster().cluster_id(id).send()).await;
         let reply =
-            reply.map_err(|error| self.read_error("DescribeCluster", &format!("cluster {id}"), &error))?;
+            reply.map_err(|error| self.read_error("DescribeCluster", &format!("cluster {id}"), error))?;
         reply.cluster.and_then(answers::cluster).ok_or_else(|| odd("DescribeCluster"))
     }
 
@@ -169,8 +168,7 @@ impl Emr {
             let _waiting = self.waiting("ListSteps");
             let request = self.client.list_steps().cluster_id(id).set_marker(marker);
             let page = Box::pin(request.send()).await;
-            let page =
-                page.map_err(|error| self.read_error("ListSteps", &format!("cluster {id}"), &error))?;
+            let page = page.map_err(|error| self.read_error("ListSteps", &format!("cluster {id}"), error))?;
             found.extend(page.steps.unwrap_or_default().into_iter().filter_map(answers::step));
             marker = page.marker;
             if marker.is_none() {
@@ -189,7 +187,7 @@ impl Emr {
             let _waiting = self.waiting("CancelSteps");
             let request = self.client.cancel_steps().cluster_id(id).set_step_ids(Some(some.to_vec()));
             let done = Box::pin(request.send()).await;
-            done.map_err(|error| self.read_error("CancelSteps", &format!("cluster {id}"), &error))?;
+            done.map_err(|error| self.read_error("CancelSteps", &format!("cluster {id}"), error))?;
         }
         Ok(())
     }
@@ -202,7 +200,7 @@ impl Emr {
         let _waiting = self.waiting("TerminateJobFlows");
         let done = Box::pin(self.client.terminate_job_flows().job_flow_ids(id).send()).await;
         done.map(|_| ())
-            .map_err(|error| self.read_error("TerminateJobFlows", &format!("cluster {id}"), &error))
+            .map_err(|error| self.read_error("TerminateJobFlows", &format!("cluster {id}"), error))
     }
 
     fn waiting(&self, action: &str) -> waits::Waiting {
@@ -210,53 +208,50 @@ impl Emr {
     }
 
     /// What is known after a call that may be repeated.
-    fn read_error<E: ProvideErrorMetadata + Error + 'static>(
+    fn read_error<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
         &self,
         action: &str,
         on: &str,
-        error: &SdkError<E, HttpResponse>,
+        error: SdkError<E, HttpResponse>,
     ) -> CallError {
+        let said = said(&error);
         let fault = self.fault(action, on, error);
         let failed = match fault.kind {
             FaultKind::Throttled => Failed::Throttled,
             _ if fault.is_retryable() => Failed::Lost,
             _ => Failed::Refused,
         };
-        CallError { failed, said: said(error), line: fault.message }
+        CallError { failed, said, line: fault.message }
     }
 
     /// What is known after a call that must not be done twice. Only EMR's own refusal says that it was not done.
-    fn write_error<E: ProvideErrorMetadata + Error + 'static>(
+    fn write_error<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
         &self,
         action: &str,
         on: &str,
-        error: &SdkError<E, HttpResponse>,
+        error: SdkError<E, HttpResponse>,
     ) -> CallError {
+        let said = said(&error);
+        let is_unsent = matches!(error, SdkError::ConstructionFailure(_));
+        let is_undelivered = matches!(error, SdkError::DispatchFailure(_));
+        let is_refused = is_refusal(&error);
         let fault = self.fault(action, on, error);
-        let failed = match error {
-            SdkError::ConstructionFailure(_) => Failed::Refused,
+        let failed = match fault.kind {
+            _ if is_unsent => Failed::Refused,
             // No connection, so nothing was sent.
-            SdkError::DispatchFailure(_) if fault.kind == FaultKind::Unreachable => Failed::Throttled,
-            SdkError::ServiceError(context) => {
-                let status = context.raw().status().as_u16();
-                let code = ProvideErrorMetadata::code(context.err());
-                match code {
-                    Some(code) if (400..500).contains(&status) && !code.contains("Internal") => {
-                        if fault.kind == FaultKind::Throttled { Failed::Throttled } else { Failed::Refused }
-                    }
-                    _ => Failed::Lost,
-                }
-            }
+            FaultKind::Unreachable if is_undelivered => Failed::Throttled,
+            FaultKind::Throttled if is_refused => Failed::Throttled,
+            _ if is_refused => Failed::Refused,
             _ => Failed::Lost,
         };
-        CallError { failed, said: said(error), line: fault.message }
+        CallError { failed, said, line: fault.message }
     }
 
-    fn fault<E: ProvideErrorMetadata + Error + 'static>(
+    fn fault<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
         &self,
         action: &str,
         on: &str,
-        error: &SdkError<E, HttpResponse>,
+        error: SdkError<E, HttpResponse>,
     ) -> Fault {
         Fault::of(&format!("elasticmapreduce:{action}"), on, &self.address, error)
     }
@@ -269,6 +264,13 @@ pub const ACTIVE: [ClusterState; 4] =
 fn odd(action: &str) -> CallError {
     let line = format!("elasticmapreduce:{action}: the reply lacks what it should have; check the endpoint");
     CallError { failed: Failed::Lost, line, said: None }
+}
+
+/// Whether EMR itself refused the call.
+fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let SdkError::ServiceError(context) = error else { return false };
+    let is_of_client = (400..500).contains(&context.raw().status().as_u16());
+    is_of_client && context.err().code().is_some_and(|code| !code.contains("Internal"))
 }
 
 fn said<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<(String, String)> {

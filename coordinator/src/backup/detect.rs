@@ -47,7 +47,7 @@ pub(super) async fn look(
             let head = head(&store, &entry, &url, keys.filter(|_| may_reject)).await?;
             match consistency::look(head, keys) {
                 Detected { bad: Some(why), .. } if !may_reject => {
-                    Err(Failure::Refused(format!("{url}: {why}")))
+                    Err(Failure::refused(format!("{url}: {why}")))
                 }
                 look => Ok((number, look)),
             }
@@ -58,7 +58,7 @@ pub(super) async fn look(
     }
     let mut looks: Vec<Detected> = looks.into_iter().flatten().collect();
     consistency::tolerate(&mut looks).map_err(|(number, why)| {
-        Failure::Refused(format!("{}: {why}", place.target.url(&files[number].entry.name)))
+        Failure::refused(format!("{}: {why}", place.target.url(&files[number].entry.name)))
     })?;
     Ok(looks)
 }
@@ -74,7 +74,7 @@ async fn join(
             Ok(())
         }
         Some(Ok(Err(failure))) => Err(failure),
-        Some(Err(error)) => Err(Failure::Refused(format!("the check of a file ended abruptly: {error}"))),
+        Some(Err(error)) => Err(Failure::refused(format!("the check of a file ended abruptly: {error}"))),
     }
 }
 
@@ -84,16 +84,16 @@ async fn head(store: &Store, entry: &Entry, url: &str, keys: Option<&KeySchema>)
     let mut without_keys = None;
     for limit in HEAD_BYTES {
         let bytes = retry(|| store.head(entry, limit)).await;
-        let bytes = bytes.map_err(|fault| Failure::Refused(fault.message))?;
+        let bytes = bytes.map_err(|fault| Failure::Refused(fault.into()))?;
         let is_all = bytes.len() as u64 == entry.bytes;
         match head::look(&bytes, is_all, suits) {
             Ok(head) if is_all || head.first.as_ref().is_none_or(suits) => return Ok(head),
             Ok(head) => without_keys = Some(head),
-            Err(HeadError::Bad(why)) => return Err(Failure::Refused(format!("{url}: {why}"))),
+            Err(HeadError::Bad(why)) => return Err(Failure::refused(format!("{url}: {why}"))),
             Err(HeadError::NeedMore) if is_all => break,
             Err(HeadError::NeedMore) => {}
         }
     }
     let none = || format!("{url}: no complete line in its first {} MiB", MAX_LINE_BYTES >> 20);
-    without_keys.ok_or_else(|| Failure::Refused(none()))
+    without_keys.ok_or_else(|| Failure::refused(none()))
 }

@@ -42,7 +42,7 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
     }
     let mut listing = folder.listing().await?;
     if listing == Listing::default() {
-        let empty = || Failure::Refused(format!("{target} is empty or does not exist"));
+        let empty = || Failure::refused(format!("{target} is empty or does not exist"));
         return single(&folder).await?.ok_or_else(empty);
     }
     // Without these files the kind of the backup is unknown.
@@ -84,7 +84,7 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
 async fn below(folder: Folder, listing: Listing, is_started: bool) -> Result<(Folder, Named), Failure> {
     let target = &folder.target;
     match exports_below(&folder, &listing).await?.as_slice() {
-        [] if is_started => Err(Failure::Refused(unfinished(&folder))),
+        [] if is_started => Err(Failure::refused(unfinished(&folder))),
         [] => plain(folder, listing),
         [one] => {
             let (below, mut named) = one_below(&folder, one).await?;
@@ -101,7 +101,7 @@ async fn below(folder: Folder, listing: Listing, is_started: bool) -> Result<(Fo
         several => {
             let more = if several.len() > MOST_NAMED { ", …" } else { "" };
             let some = several[..several.len().min(MOST_NAMED)].join(", ");
-            Err(Failure::Refused(format!(
+            Err(Failure::refused(format!(
                 "{target} holds {} exports of DynamoDB: name the folder of one ({some}{more})",
                 several.len()
             )))
@@ -137,14 +137,14 @@ async fn export_of_data(folder: &Folder) -> Result<OfData, Failure> {
         Err(fault) => return Err(Failure::refused(&fault)),
     };
     if listing.folders.iter().any(|name| native::is_export_id(name)) {
-        return Err(Failure::Refused(format!(
+        return Err(Failure::refused(format!(
             "{target} holds the files of all incremental exports in {}: name the folder of one export",
             parent.target
         )));
     }
     match native_state(&parent, &listing)? {
         Native::Whole => {}
-        Native::Started => return Err(Failure::Refused(unfinished(&parent))),
+        Native::Started => return Err(Failure::refused(unfinished(&parent))),
         Native::No => return Ok(OfData::NoExport),
     }
     let of = parent.target.clone();
@@ -164,7 +164,7 @@ fn readable<'a>(
     archived: &BTreeMap<String, Archived>,
 ) -> Result<(), Failure> {
     match archived::refusal(&folder.to_string(), files.map(String::as_str), archived) {
-        Some(why) => Err(Failure::Refused(why)),
+        Some(why) => Err(Failure::refused(why)),
         None => Ok(()),
     }
 }
@@ -178,7 +178,7 @@ async fn single(folder: &Folder) -> Result<Option<(Folder, Named)>, Failure> {
 
 fn plain(folder: Folder, listing: Listing) -> Result<(Folder, Named), Failure> {
     let named =
-        plain::name(&folder.target, listing).map_err(|defect| Failure::Refused(defect.to_string()))?;
+        plain::name(&folder.target, listing).map_err(|defect| Failure::refused(defect.to_string()))?;
     Ok((folder, named))
 }
 
@@ -194,17 +194,17 @@ async fn by_manifest(folder: &Folder, listing: &Listing) -> Result<Option<Export
     let is_there = |name: &str| listing.files.iter().any(|entry| entry.name == name);
     let export = folder.find(layout::EXPORT_JSON).await?;
     if is_there(layout::MANIFEST) {
-        let gone = || Failure::Refused(format!("{} is gone", target.url(layout::MANIFEST)));
+        let gone = || Failure::refused(format!("{} is gone", target.url(layout::MANIFEST)));
         let manifest = folder.find(layout::MANIFEST).await?.ok_or_else(gone)?;
         return Ok(Some(Export { manifest, own: export }));
     }
     if let Some(journaled) = journal::read(&folder.store).await? {
         let unfinished = journaled.text_as_found();
-        return Err(Failure::Refused(format!("{target} holds {unfinished}: there is nothing to import yet")));
+        return Err(Failure::refused(format!("{target} holds {unfinished}: there is nothing to import yet")));
     }
     match export {
         None => Ok(None),
-        Some(_) => Err(Failure::Refused(format!(
+        Some(_) => Err(Failure::refused(format!(
             "{target} has {} but no {lacks}: the copy is incomplete; copy {lacks} as well",
             layout::EXPORT_JSON,
             lacks = layout::MANIFEST
@@ -233,17 +233,17 @@ fn named(folder: &Folder, export: &Export, listing: Listing) -> Result<Named, Na
 /// Explains why files can't be named. If one is missing in `searched`, looks for it in the manifest's folder, in its
 /// subfolders `folders`, and in the folder beside it for the files of incremental exports.
 async fn explained(error: NameError, folder: &Folder, searched: &Folder, folders: &[String]) -> Failure {
-    let NameError::Missing { first, .. } = &error else { return Failure::Refused(error.text(None)) };
+    let NameError::Missing { first, .. } = &error else { return Failure::refused(error.text(None)) };
     let beside = folder.parent().ok().flatten().and_then(|(parent, _)| parent.sub(native::DATA).ok());
     let inside = folders.iter().take(MOST_SEARCHED).filter_map(|name| folder.sub(name).ok());
     let places = [folder.clone()].into_iter().chain(inside).chain(beside);
     for place in places.filter(|place| place.target != searched.target) {
         // If a folder can't be searched, the file is just missing.
         if let Ok(Some(_)) = place.look_up(first).await {
-            return Failure::Refused(error.text(Some(&place.target)));
+            return Failure::refused(error.text(Some(&place.target)));
         }
     }
-    Failure::Refused(error.text(None))
+    Failure::refused(error.text(None))
 }
 
 /// What a folder is to an export of DynamoDB.
@@ -263,7 +263,7 @@ fn native_state(folder: &Folder, listing: &Listing) -> Result<Native, Failure> {
     let (target, summary, files) = (&folder.target, native::SUMMARY, native::FILES);
     let lacks = |has: &str, lacks: &str| {
         let why = format!("{target} has {has} but no {lacks}: the copy is incomplete; copy {lacks} as well");
-        Err(Failure::Refused(why))
+        Err(Failure::refused(why))
     };
     match (is_there(summary), is_there(files)) {
         (true, true) => Ok(Native::Whole),
@@ -306,7 +306,7 @@ async fn one_below(folder: &Folder, name: &str) -> Result<(Folder, Named), Failu
             format!("{} holds no export of DynamoDB: there is no {}", below.target, native::SUMMARY)
         }
     };
-    Err(Failure::Refused(why))
+    Err(Failure::refused(why))
 }
 
 async fn native(folder: Folder, listing: &Listing) -> Result<(Folder, Named), Failure> {
@@ -314,7 +314,7 @@ async fn native(folder: Folder, listing: &Listing) -> Result<(Folder, Named), Fa
     let files = native_manifest(&folder, listing, native::FILES).await?;
     let of = |name: &str| {
         let url = folder.target.url(name);
-        move |defect: Defect| Failure::Refused(defect.of(url).to_string())
+        move |defect: Defect| Failure::refused(defect.of(url).to_string())
     };
     let summary = Summary::read(&summary).map_err(of(native::SUMMARY))?;
     let files = Files::read(&files).map_err(of(native::FILES))?;
@@ -323,7 +323,7 @@ async fn native(folder: Folder, listing: &Listing) -> Result<(Folder, Named), Fa
             let (parent, _) = folder.parent()?.ok_or_else(|| {
                 let why = "its files are expected in the folder beside it, but a whole bucket has no folder \
                            beside it";
-                Failure::Refused(format!("{}: {why}", folder.target))
+                Failure::refused(format!("{}: {why}", folder.target))
             })?;
             parent.sub(native::DATA)?
         }
@@ -335,7 +335,7 @@ async fn native(folder: Folder, listing: &Listing) -> Result<(Folder, Named), Fa
             readable(&data.target, named.files.iter().map(|file| &file.entry.name), &beside.archived)?;
             Ok((data, named))
         }
-        Err(NameError::Other(why)) => Err(Failure::Refused(format!("{}: {why}", folder.target))),
+        Err(NameError::Other(why)) => Err(Failure::refused(format!("{}: {why}", folder.target))),
         Err(missing) => Err(explained(missing, &folder, &data, &listing.folders).await),
     }
 }
@@ -343,7 +343,7 @@ async fn native(folder: Folder, listing: &Listing) -> Result<(Folder, Named), Fa
 /// Reads a manifest, and checks it against the checksum files beside it that exist.
 async fn native_manifest(folder: &Folder, listing: &Listing, name: &str) -> Result<Vec<u8>, Failure> {
     let url = folder.target.url(name);
-    let gone = || Failure::Refused(format!("{url} is gone"));
+    let gone = || Failure::refused(format!("{url} is gone"));
     let manifest = folder.find(name).await?.ok_or_else(gone)?;
     for end in native::CHECKSUMS {
         let beside = name.replace(".json", end);
@@ -351,7 +351,7 @@ async fn native_manifest(folder: &Folder, listing: &Listing, name: &str) -> Resu
             && let Some(md5) = folder.find(&beside).await?
             && !native::check_md5(&manifest, &md5)
         {
-            return Err(Failure::Refused(format!(
+            return Err(Failure::refused(format!(
                 "{url} does not match its checksum in {beside}: it was changed, or the copy is incomplete"
             )));
         }

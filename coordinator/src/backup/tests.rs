@@ -63,7 +63,7 @@ impl Made {
 
 async fn refusal(folder: &Target) -> String {
     match find(folder, None, &keys(), false).await {
-        Err(Failure::Refused(why)) => why,
+        Err(Failure::Refused(why)) => why.to_string(),
         other => panic!("{other:?}"),
     }
 }

@@ -74,7 +74,7 @@ async fn unless_stopped<T>(
 ) -> Result<T, Failure> {
     tokio::select! {
         done = work => done,
-        _ = interrupts.changed() => Err(Failure::Stopped("stopped by a signal".into())),
+        _ = interrupts.changed() => Err(Failure::stopped("stopped by a signal")),
     }
 }
 
@@ -96,14 +96,14 @@ fn export(args: EmrExportArgs, matches: &ArgMatches) -> Result<ExitCode, Failure
 }
 
 fn wanted_export(args: EmrExportArgs, matches: &ArgMatches) -> Result<Wanted, Failure> {
-    let (cluster, how) = args.launch.read().map_err(Failure::Usage)?;
+    let (cluster, how) = args.launch.read().map_err(|error| super::refused(error.into()))?;
     let (own, show) = (args.job.own_access(), args.job.show());
     let request = args.job.request(matches).map_err(super::refused)?;
     Ok(Wanted { job: JobRequest::Export(Box::new(request)), own, cluster, how, show })
 }
 
 fn import(args: EmrImportArgs, matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let (cluster, how) = args.launch.read().map_err(Failure::Usage)?;
+    let (cluster, how) = args.launch.read().map_err(|error| super::refused(error.into()))?;
     let (own, show) = (args.job.own_access(), args.job.show());
     let request = args.job.request(matches).map_err(super::refused)?;
     launch(Wanted { job: JobRequest::Import(Box::new(request)), own, cluster, how, show }, matches)
@@ -118,7 +118,7 @@ impl Wanted {
             JobRequest::Export(request) => exports(request, matches, region, nodes),
             JobRequest::Import(request) => imports(request, matches, (region, nodes, &cluster.logs)),
         };
-        let steps = steps.map_err(Failure::Usage)?.into_iter();
+        let steps = steps.map_err(|error| super::refused(error.into()))?.into_iter();
         Ok(LaunchRequest {
             job,
             steps: steps.map(|SteppedJob { job, state }| Stepped { job, state }).collect(),
@@ -144,20 +144,16 @@ fn launch(wanted: Wanted, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let (access, json, dry_run) = (wanted.own.clone(), wanted.show.json, wanted.show.dry_run);
     let (yes, quiet) = (wanted.how.yes, wanted.show.quiet);
     if dry_run {
-        return Err(Failure::Usage(
-            "--dry-run has no effect here: --print shows the request, and the plan comes before the question"
-                .into(),
+        return Err(Failure::usage(
+            "--dry-run has no effect here: --print shows the request, and the plan comes before the question",
         ));
     }
     if wanted.show.page.is_some() {
-        return Err(Failure::Usage(
-            "--page has no effect here: `tablehaul page FOLDER` shows jobs on EMR".into(),
-        ));
+        return Err(Failure::usage("--page has no effect here: `tablehaul page FOLDER` shows jobs on EMR"));
     }
     if !yes && !wanted.how.print && !std::io::stdin().is_terminal() {
-        return Err(Failure::Refused(
-            "a launch costs money and there is no terminal to ask at: give --yes to confirm, or --print"
-                .into(),
+        return Err(Failure::refused(
+            "a launch costs money and there is no terminal to ask at: give --yes to confirm, or --print",
         ));
     }
     let ended = with_clients(&access, async |clients, interrupts| {
@@ -214,7 +210,7 @@ fn with_clients<T>(
 ) -> Result<T, Failure> {
     let interrupts = signals::count()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
+    let runtime = runtime.map_err(|error| Failure::refused(format!("cannot start: {error}")))?;
     crash::has_begun();
     let tell = tell_all();
     let result = runtime.block_on(async {
@@ -222,7 +218,7 @@ fn with_clients<T>(
             let mut early = interrupts.clone();
             let clients = tokio::select! {
                 clients = command::reach(access) => clients?,
-                _ = early.changed() => return Err(Failure::Stopped("stopped by a signal before anything was done".into())),
+                _ = early.changed() => return Err(Failure::stopped("stopped by a signal before anything was done")),
             };
             Box::pin(work(clients, interrupts)).await
         };

@@ -42,13 +42,13 @@ enum FolderError {
 /// Fails if the folder can't be written, or if something else than a regular file has the name of a page.
 pub(super) fn write(command: Command, folder: &Path) -> Result<(), Failure> {
     let cannot = |why: &dyn Display| format!("cannot write manual pages to {}: {why}", folder.display());
-    let pages = pages(command).map_err(|error| Failure::Failed(cannot(&error)))?;
+    let pages = pages(command).map_err(|error| Failure::failed(cannot(&error)))?;
     let names = pages.iter().map(|(name, _)| name.as_str());
-    check(folder, names).map_err(|why| Failure::Refused(cannot(&why)))?;
+    check(folder, names).map_err(|why| Failure::refused(cannot(&why)))?;
     let none = |error: &io::Error| cannot(&no_file_in(folder, error, "name another folder"));
     let whole = pages.iter().map(|(name, page)| WholeFile::write(folder.join(name), page, MODE));
-    let whole: Vec<_> = whole.collect::<io::Result<_>>().map_err(|error| Failure::Refused(none(&error)))?;
-    put(whole).map_err(|error| Failure::Failed(none(&error)))
+    let whole: Vec<_> = whole.collect::<io::Result<_>>().map_err(|error| Failure::refused(none(&error)))?;
+    put(whole).map_err(|error| Failure::failed(none(&error)))
 }
 
 /// Puts the pages in their places. If one can't be, removes those that replaced nothing.

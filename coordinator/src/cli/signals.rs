@@ -72,7 +72,7 @@ fn start(heard: impl Fn() + Send + 'static) -> Result<(), Failure> {
     };
     let started = thread::Builder::new().name("signals".into()).spawn(listen);
     let listening = started.and_then(|_| is_ready.recv().map_err(std::io::Error::other)?);
-    listening.map_err(|error| Failure::Refused(format!("cannot listen for signals: {error}")))
+    listening.map_err(|error| Failure::refused(format!("cannot listen for signals: {error}")))
 }
 
 async fn listen(heard: &impl Fn(), ready: &mpsc::Sender<std::io::Result<()>>) {
@@ -107,7 +107,7 @@ async fn listen(heard: &impl Fn(), ready: &mpsc::Sender<std::io::Result<()>>) {
 fn end_if_talking() {
     if output::is_talking() {
         output::exit(
-            Failure::Stopped(String::new()).kind(),
+            Failure::stopped(String::new()).kind(),
             "stopped by a signal while waiting for input or for a reader of standard output",
             STOPPED.load(Ordering::SeqCst),
         );
@@ -122,7 +122,7 @@ fn heard(stop: &CancellationToken) {
     stop.cancel();
     end_if_talking();
     let code = STOPPED.load(Ordering::SeqCst);
-    let kind = Failure::Stopped(String::new()).kind();
+    let kind = Failure::stopped(String::new()).kind();
     if first_at.elapsed() >= IN_ORDER {
         output::exit(kind, "ended at once by a second signal, before the clean-up was complete", code);
     }

@@ -18,7 +18,7 @@ use super::{
     local::{LocalCluster, cores},
     yarn::{Site, YarnCluster},
 };
-use crate::failure::Failure;
+use crate::failure::{Failure, Why};
 
 /// How long a worker may take to print its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(10);
@@ -50,7 +50,7 @@ impl ClusterChoice {
         worker: PathBuf,
         files: &Target,
     ) -> Result<Self, Failure> {
-        let refused = |why: &dyn Display| Failure::Refused(format!("--cluster yarn: {why}"));
+        let refused = |why: &dyn Display| Failure::refused(format!("--cluster yarn: {why}"));
         let is_folder = matches!(files, Target::File { .. });
         let found = match options.kind {
             ClusterKind::Local => Err("as asked".to_owned()),
@@ -72,12 +72,10 @@ impl ClusterChoice {
         let listen = match (options.listen, &on) {
             (Some(address), _) => address,
             (None, On::ThisMachine { .. }) => local(),
-            (None, On::Yarn(site)) => {
-                site.own_address().map_err(|error| Failure::Refused(error.to_string()))?
-            }
+            (None, On::Yarn(site)) => site.own_address().map_err(|error| Failure::refused(Why::of(error)))?,
         };
         TcpListener::bind(listen).map_err(|error| {
-            Failure::Refused(format!("--listen {}: this machine cannot listen there: {error}", listen.ip()))
+            Failure::refused(format!("--listen {}: this machine cannot listen there: {error}", listen.ip()))
         })?;
         if let On::Yarn(_) = &on {
             same_version(&worker).await?;
@@ -103,7 +101,7 @@ impl ClusterChoice {
             On::ThisMachine { .. } => WorkerSlots { workers: cores(), is_shared: false },
             On::Yarn(site) => {
                 let slots = site.worker_slots().await;
-                slots.map_err(|error| Failure::Refused(error.to_string()))?
+                slots.map_err(|error| Failure::refused(Why::of(error)))?
             }
         };
         Ok(WorkerSlots { workers: room.workers.min(most), ..room })
@@ -126,7 +124,7 @@ impl ClusterChoice {
 /// Makes sure that the worker binary has the same version. Otherwise the coordinator would refuse each worker later,
 /// perhaps on another machine.
 async fn same_version(worker: &Path) -> Result<(), Failure> {
-    let refused = |why: String| Failure::Refused(format!("the worker binary {} {why}", worker.display()));
+    let refused = |why: String| Failure::refused(format!("the worker binary {} {why}", worker.display()));
     let output = Command::new(worker).arg("--version").stdin(Stdio::null()).kill_on_drop(true).output();
     let output = tokio::time::timeout(VERSION_LIMIT, output).await;
     let output = output.map_err(|_| refused("does not report its version".into()))?;

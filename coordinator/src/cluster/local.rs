@@ -45,7 +45,7 @@ pub(crate) fn worker_binary() -> Result<PathBuf, Failure> {
     if is_executable(&path) {
         return Ok(path);
     }
-    Err(Failure::Refused(format!(
+    Err(Failure::refused(format!(
         "the worker binary {} is missing or not executable: install tablehaul-worker beside tablehaul, or \
          name it in TABLEHAUL_WORKER",
         path.display()

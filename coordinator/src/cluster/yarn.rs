@@ -100,7 +100,7 @@ impl Cluster for YarnCluster {
         let tag = format!("tablehaul-{}", uuid::Uuid::new_v4().simple());
         let folder = format!("/tmp/{tag}");
         let failed =
-            |why: &dyn Display| Failure::Failed(format!("the job cannot be submitted to YARN: {why}"));
+            |why: &dyn Display| Failure::failed(format!("the job cannot be submitted to YARN: {why}"));
         let secret = Secret::write(boot).map_err(|error| failed(&format!("its secrets: {error}")))?;
         let hdfs = self.hdfs();
         let input = format!("{folder}/workers");

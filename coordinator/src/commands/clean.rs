@@ -43,12 +43,12 @@ pub(crate) async fn clean(
         let (store, folder_contents) = unless_silent(looking).await?;
         match folder_contents {
             FolderContents::Empty => Ok(format!("{folder} is empty")),
-            FolderContents::Foreign(names, has_more) => Err(Failure::Refused(format!(
+            FolderContents::Foreign(names, has_more) => Err(Failure::refused(format!(
                 "{folder} holds no unfinished export ({}): nothing is removed",
                 foreign_text(&names, has_more)
             ))),
             FolderContents::Damaged(damaged) => {
-                Err(Failure::Refused(format!("{folder} holds {}; nothing is removed", damaged.sentence())))
+                Err(Failure::refused(format!("{folder} holds {}; nothing is removed", damaged.sentence())))
             }
             FolderContents::Complete(complete) => {
                 if let Some(left) = left_over(&store).await? {
@@ -57,7 +57,7 @@ pub(crate) async fn clean(
                     let (journal, folder) = (layout::JOURNAL, store.display());
                     return Ok(format!("removed {journal} from the complete export in {folder}"));
                 }
-                Err(Failure::Refused(format!("{folder} holds {}: nothing is removed", complete.text)))
+                Err(Failure::refused(format!("{folder} holds {}: nothing is removed", complete.text)))
             }
             FolderContents::Unfinished(journaled) => remove(&store, &journaled, agree, progress).await,
         }
@@ -65,7 +65,7 @@ pub(crate) async fn clean(
     tokio::select! {
         cleaned = cleaning => cleaned,
         () = stop.cancelled() => {
-            Err(Failure::Stopped("stopped by a signal; run the same command again to continue".into()))
+            Err(Failure::stopped("stopped by a signal; run the same command again to continue"))
         }
     }
 }
@@ -92,7 +92,7 @@ async fn remove(
     let question = format!("{} holds {what}. {files} will be removed", store.display());
     // Waits on a blocking thread, because the user may take long to answer.
     let agreed = tokio::task::spawn_blocking(move || agree(&question)).await;
-    agreed.map_err(|error| Failure::Failed(format!("internal error: {error}")))??;
+    agreed.map_err(|error| Failure::failed(format!("internal error: {error}")))??;
     let mut journal = acquire_to_discard(store, journaled, Run::default(), progress).await?;
     journal.remove(&[journaled.state.begun(), Fact::Abandoned]).await?;
     for name in commit::in_the_way(store, None).await.map_err(failed)? {
@@ -111,7 +111,7 @@ pub(crate) async fn tidy(store: &Store, progress: &Progress) {
         let Some(left) = left_over(store).await? else { return Ok(()) };
         match journal::life(store, &left).await? {
             OwnerStatus::Alive | OwnerStatus::LastSeen(_) => Ok(()),
-            OwnerStatus::Unseen(why) => Err(Failure::Refused(why)),
+            OwnerStatus::Unseen(why) => Err(Failure::refused(why)),
             OwnerStatus::Gone | OwnerStatus::Killed => remove_left_over(store, &left, progress).await,
         }
     };

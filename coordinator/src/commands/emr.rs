@@ -92,7 +92,7 @@ impl LaunchRequest {
     /// Names everything that is wrong, in one line.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         let problems = self.problems();
-        if problems.is_empty() { Ok(()) } else { Err(Failure::Refused(problems.join("; "))) }
+        if problems.is_empty() { Ok(()) } else { Err(Failure::refused(problems.join("; "))) }
     }
 
     /// The name of clusters and steps that do the same. The end is a hash of region and arguments.

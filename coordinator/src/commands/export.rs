@@ -140,7 +140,7 @@ impl TableExport<'_> {
         let opened = context.stop.grant(ACQUIRE_GRACE, self.open(start)).await;
         let opened = opened.unwrap_or_else(|why| {
             let folder = prepared.store.display();
-            Err(Failure::Stopped(format!(
+            Err(Failure::stopped(format!(
                 "{why} while locking {folder}; run the same command again to resume"
             )))
         });
@@ -245,7 +245,7 @@ async fn step_back_if_complete(
     };
     // This removes our own journal. It has the first number, because no journal of another job was left.
     journal.remove(&[state.begun(), Fact::Abandoned]).await?;
-    Err(Failure::Refused(format!("another job has just written {what} in {}", store.display())))
+    Err(Failure::refused(format!("another job has just written {what} in {}", store.display())))
 }
 
 /// Makes sure that workers of earlier runs can't write to the files of the export any more.

@@ -151,7 +151,7 @@ impl Import<'_> {
         let StateFolder { store, start } = folder;
         let begin = || State::Import(Box::new(ImportState::new(begin)));
         let opening = acquire(&store, start, run, begin, context.progress);
-        let late = |why| Err(Failure::Stopped(format!("{why} before anything was written")));
+        let late = |why| Err(Failure::stopped(format!("{why} before anything was written")));
         let opened = context.stop.grant(ACQUIRE_GRACE, opening).await.unwrap_or_else(late)?;
         let OpenedJob { journal, state: State::Import(state), earlier } = opened else {
             return Err(lifecycle::other_kind("import"));
@@ -263,8 +263,8 @@ impl Import<'_> {
         let Context { table, clients, .. } = self.context;
         match self.context.unless_stopped(table.look(clients)).await? {
             Ok(Found::Same) => Ok(()),
-            Ok(Found::Gone(why) | Found::Another(why)) => Err(Failure::OtherTable(why)),
-            Err(fault) => Err(Failure::Failed(format!("the table's identity could not be checked: {fault}"))),
+            Ok(Found::Gone(why) | Found::Another(why)) => Err(Failure::other_table(why)),
+            Err(fault) => Err(Failure::failed(format!("the table's identity could not be checked: {fault}"))),
         }
     }
 
@@ -284,7 +284,7 @@ impl Import<'_> {
     fn count(&self, schedule: &Schedule<ImportWork>) -> Result<(), Failure> {
         let lines = schedule.work().counts().lines() + schedule.work().rejected();
         match self.prepared.backup.items {
-            Some(items) if items != lines => Err(Failure::Failed(format!(
+            Some(items) if items != lines => Err(Failure::failed(format!(
                 "{} states {} but its files contain {}: the backup is damaged",
                 self.prepared.folder,
                 count_of(items, "item"),

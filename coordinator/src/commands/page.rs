@@ -100,7 +100,7 @@ async fn listen(at: SocketAddr, jobs: watch::Receiver<Arc<Jobs>>) -> Result<(Ser
             ErrorKind::PermissionDenied => "that needs more permissions: give a port above 1023".to_owned(),
             _ => error.to_string(),
         };
-        Failure::Refused(format!("the page can't be served at {at}: {why}"))
+        Failure::refused(format!("the page can't be served at {at}: {why}"))
     };
     let listener = TcpListener::bind(at).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 /// # Errors
 /// Fails with [`Failure::Refused`] if the file can't be read or holds no plan of a job.
 pub(crate) fn report(events: &Path) -> Result<String, Failure> {
-    let refused = |why: &str| Failure::Refused(format!("{}: {why}", events.display()));
+    let refused = |why: &str| Failure::refused(format!("{}: {why}", events.display()));
     let unreadable = |error: io::Error| match error.kind() {
         ErrorKind::NotFound => refused("there is no such file: give the file that --events wrote"),
         ErrorKind::PermissionDenied => refused("you have no permission to read it"),

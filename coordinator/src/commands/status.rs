@@ -136,7 +136,7 @@ pub(crate) async fn status(
 ) -> Result<Status, Failure> {
     tokio::select! {
         status = unless_silent(look(folder, access)) => status,
-        () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal".into())),
+        () = stop.cancelled() => Err(Failure::stopped("stopped by a signal")),
     }
 }
 

@@ -100,7 +100,7 @@ pub(crate) async fn verify(
         // Checked first, because files whose threads were stopped look unreadable.
         biased;
         () = stop.cancelled() => {
-            Err(Failure::Stopped("stopped by a signal before the verification was complete".into()))
+            Err(Failure::stopped("stopped by a signal before the verification was complete"))
         }
         verified = verify_folder(target, access, threads) => verified,
     }
@@ -135,7 +135,7 @@ async fn verify_folder(
         Ok(export) => {
             let files = export.files.iter().map(|file| &*file.name);
             if let Some(why) = archived::refusal(&target.to_string(), files, &archived) {
-                return Err(Failure::Refused(why));
+                return Err(Failure::refused(why));
             }
             let FolderFound { defects, notes } =
                 folder::check(target, &export, manifest.as_deref(), &entries);
@@ -166,7 +166,7 @@ async fn recorded(
     if !has_manifest && let Some(journaled) = journal::read(store).await? {
         let unfinished = journaled.text_as_found();
         let why = format!("{target} holds {unfinished}: there is nothing to verify yet");
-        return Err(Failure::Refused(why));
+        return Err(Failure::refused(why));
     }
     let name = layout::EXPORT_JSON;
     let Some(bytes) = store.find(name).await.map_err(refused)? else {
@@ -175,11 +175,11 @@ async fn recorded(
             (false, true) => "is empty or does not exist".to_owned(),
             (false, false) => format!("holds no export: there is no {name}"),
         };
-        return Err(Failure::Refused(format!("{target} {why}: only exports of tablehaul can be verified")));
+        return Err(Failure::refused(format!("{target} {why}: only exports of tablehaul can be verified")));
     };
     match export_json::read(&bytes) {
         Ok(export) => Ok(Ok(export)),
-        Err(ExportJsonError::Version(version)) => Err(Failure::Refused(format!(
+        Err(ExportJsonError::Version(version)) => Err(Failure::refused(format!(
             "{target} holds an export of version {version}: this program supports only version {}",
             export_json::VERSION
         ))),

@@ -71,7 +71,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                         journal.write_if_due(|| self.schedule.work().snapshot());
                     },
                     failure = journal_error(journal) => break failure,
-                    why = stop.requested() => break Failure::Stopped(why.into()),
+                    why = stop.requested() => break Failure::stopped(why),
                 }
             }
         };

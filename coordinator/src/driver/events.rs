@@ -55,7 +55,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
             Ok(Done::Performed(Ok(event))) => event.map(Event::Work),
             Ok(Done::Described(described)) => match self.driver.table.judge((*described).as_ref()) {
                 Ok(Found::Another(why)) => {
-                    self.outcome = Some(Err(Failure::OtherTable(why)));
+                    self.outcome = Some(Err(Failure::other_table(why)));
                     None
                 }
                 Ok(Found::Same) => {
@@ -77,7 +77,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                 None
             }
             Err(error) => {
-                self.outcome = Some(Err(Failure::Failed(format!("internal error: {error}"))));
+                self.outcome = Some(Err(Failure::failed(format!("internal error: {error}"))));
                 None
             }
         }

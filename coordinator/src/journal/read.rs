@@ -35,7 +35,7 @@ pub(crate) async fn read(store: &Store) -> Result<Option<Journaled>, Failure> {
                 return replayed.map_err(|(number, why)| {
                     let url = journal.url(&layout::journal_object(number));
                     let place = store.display();
-                    Failure::Refused(format!("the journal of {place} is unusable: {url} {why}"))
+                    Failure::refused(format!("the journal of {place} is unusable: {url} {why}"))
                 });
             }
             Err(fault) if fault.kind == FaultKind::NotFound => gone = Some(fault),
@@ -43,7 +43,7 @@ pub(crate) async fn read(store: &Store) -> Result<Option<Journaled>, Failure> {
         }
     }
     let why = gone.map(|fault| fault.message).unwrap_or_default();
-    Err(Failure::Refused(format!("the journal of {} keeps changing: {why}", store.display())))
+    Err(Failure::refused(format!("the journal of {} keeps changing: {why}", store.display())))
 }
 
 type Replayed = Result<Option<Journaled>, (u64, Broken)>;

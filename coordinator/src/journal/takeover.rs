@@ -103,7 +103,7 @@ pub(crate) async fn wait_for_owner_to_stop(
     let patience = match life {
         OwnerStatus::Gone => return Ok(()),
         OwnerStatus::Alive => return Err(at_work(store, journaled)),
-        OwnerStatus::Unseen(why) => return Err(Failure::Refused(why)),
+        OwnerStatus::Unseen(why) => return Err(Failure::refused(why)),
         OwnerStatus::Killed => LAST_REQUEST,
         OwnerStatus::LastSeen(age) => {
             let patience = owner_timeout().saturating_sub(age);
@@ -141,14 +141,14 @@ async fn watch(store: &Store, journaled: &Journaled, patience: Duration) -> Resu
             return Err(at_work(store, journaled));
         }
         if !is_last_there {
-            return Err(Failure::Refused(gone_on(&store.display())));
+            return Err(Failure::refused(gone_on(&store.display())));
         }
     }
     Ok(())
 }
 
 fn at_work(store: &Store, journaled: &Journaled) -> Failure {
-    Failure::Refused(format!("{} is in use by {}, which is running", store.display(), owner(&journaled.last)))
+    Failure::refused(format!("{} is in use by {}, which is running", store.display(), owner(&journaled.last)))
 }
 
 /// The message if the journal that was read has changed or is gone.

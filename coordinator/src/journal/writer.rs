@@ -163,7 +163,7 @@ impl JournalWriter {
                 let removed = self.journal.remove(&layout::journal_object(number)).await;
                 let left = removed.err().map(|fault| format!("; {fault}")).unwrap_or_default();
                 let why = if before == self.me.run { self.lost(last) } else { gone_on(&self.place) };
-                return Err(Failure::Superseded(why + &left));
+                return Err(Failure::superseded(why + &left));
             }
         }
         self.size.objects += 1;
@@ -215,7 +215,7 @@ impl JournalWriter {
                 }
                 Err(fault) if fault.kind == FaultKind::Moved => return Err(Failure::failed(&fault)),
                 Err(fault) => {
-                    return Err(Failure::Failed(format!("the journal can't be written: {}", fault.message)));
+                    return Err(Failure::failed(format!("the journal can't be written: {}", fault.message)));
                 }
             }
         }
@@ -226,7 +226,7 @@ impl JournalWriter {
         let by =
             journal::header(object).map_or_else(|_| "another coordinator".into(), |header| owner(&header));
         let left = "this job has stopped and changes nothing more";
-        Failure::Superseded(format!("{} has been taken over by {by}: {left}", self.place))
+        Failure::superseded(format!("{} has been taken over by {by}: {left}", self.place))
     }
 
     /// The message if the last object of this run is not there, and in its place the object with this header, if any.
@@ -279,7 +279,7 @@ impl JournalWriter {
         if self.header(last.number).await?.is_some_and(|header| header.run == last.run) {
             return Ok(true);
         }
-        Err(Failure::Superseded(gone_on(&self.place)))
+        Err(Failure::superseded(gone_on(&self.place)))
     }
 
     /// Whether a snapshot of these facts is short enough to be read again.
@@ -363,7 +363,7 @@ impl JournalWriter {
 
 /// The failure if another job has acquired the folder. Names it if it has written an object.
 async fn in_use(store: &Store) -> Result<Failure, Failure> {
-    Ok(Failure::Refused(match read::last_header(store).await? {
+    Ok(Failure::refused(match read::last_header(store).await? {
         Some(header) => format!("{} is in use by {}", store.display(), owner(&header)),
         None => format!("another job has just started in {}", store.display()),
     }))

@@ -86,7 +86,7 @@ async fn remove<E: Ending>(job: &E, journal: &mut Journal) -> Result<(), Failure
         journal.folder().tidy().await;
         Ok(())
     };
-    let late = |_| Failure::Failed(format!("it took longer than {} s", E::REMOVAL_LIMIT.as_secs_f32()));
+    let late = |_| Failure::failed(format!("it took longer than {} s", E::REMOVAL_LIMIT.as_secs_f32()));
     tokio::time::timeout(E::REMOVAL_LIMIT, removing).await.map_err(late)?
 }
 

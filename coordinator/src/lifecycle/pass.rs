@@ -57,7 +57,7 @@ impl Context<'_> {
     /// Fails if this machine can't.
     pub(crate) async fn listen(&self) -> Result<ControlPlane, Failure> {
         let started = ControlPlane::start(self.cluster.listen()).await;
-        started.map_err(|error| Failure::Failed(with_causes(&*error)))
+        started.map_err(|error| Failure::failed(with_causes(&*error)))
     }
 
     /// Runs a pass. The returned schedule says what was done, whatever the outcome.
@@ -112,7 +112,7 @@ impl Context<'_> {
     pub(crate) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
         tokio::select! {
             done = work => Ok(done),
-            why = self.stop.requested() => Err(Failure::Stopped(why.into())),
+            why = self.stop.requested() => Err(Failure::stopped(why)),
         }
     }
 }

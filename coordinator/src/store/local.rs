@@ -46,14 +46,14 @@ pub(crate) struct Directory {
     is_made: Arc<AtomicBool>,
 }
 
-fn fault(action: &str, path: &Path, error: &io::Error) -> Fault {
+fn fault(action: &str, path: &Path, error: io::Error) -> Fault {
     let kind = match error.kind() {
         io::ErrorKind::NotFound => FaultKind::NotFound,
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => FaultKind::Denied,
         io::ErrorKind::AlreadyExists => FaultKind::PreconditionFailed,
         _ => FaultKind::Refused,
     };
-    Fault::new(kind, format!("cannot {action} {}: {error}", path.display()))
+    Fault::new(kind, format!("cannot {action} {}: {error}", path.display())).caused_by(error)
 }
 
 impl Directory {
@@ -94,7 +94,7 @@ impl Directory {
                     folder.join(layout::LOCK).display()
                 ),
             )),
-            Err(error) => Err(fault("look at the lock of", folder, &error)),
+            Err(error) => Err(fault("look at the lock of", folder, error)),
         }
     }
 
@@ -110,13 +110,13 @@ impl Directory {
     pub(super) fn check(&self) -> Result<(), Fault> {
         let existing = self.path.ancestors().find(|path| path.symlink_metadata().is_ok());
         let existing = existing.unwrap_or(Path::new("/"));
-        let metadata = fs::metadata(existing).map_err(|error| fault("look at", existing, &error))?;
+        let metadata = fs::metadata(existing).map_err(|error| fault("look at", existing, error))?;
         if !metadata.is_dir() {
             let why = format!("{} is not a directory", existing.display());
             return Err(Fault::new(FaultKind::Refused, why));
         }
         let tried = temporary(existing, TEMPORARY).map(drop);
-        tried.map_err(|error| fault("write to", existing, &error))
+        tried.map_err(|error| fault("write to", existing, error))
     }
 
     /// The folders of tablehaul's own files must not be links: through a planted link it would write elsewhere.
@@ -139,11 +139,11 @@ impl Directory {
         let entries = match fs::read_dir(&self.path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(fault("list", &self.path, &error)),
+            Err(error) => return Err(fault("list", &self.path, error)),
         };
         let mut names = Vec::new();
         for entry in entries.take(1000) {
-            let entry = entry.map_err(|error| fault("list", &self.path, &error))?;
+            let entry = entry.map_err(|error| fault("list", &self.path, error))?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if name == layout::OWN_FOLDER {
                 let own = Self::new(entry.path());
@@ -165,7 +165,7 @@ impl Directory {
             whole.persist_noclobber(&path).map_err(|error| error.error)?;
             sync_directory(&path)
         };
-        write().map_err(|error| fault("write", &path, &error))
+        write().map_err(|error| fault("write", &path, error))
     }
 
     /// Writes a file in place of whatever has that name. It is not forced to the disk.
@@ -174,7 +174,7 @@ impl Directory {
         self.check_place()?;
         let write =
             || self.temporary_with(bytes, &path)?.persist(&path).map(drop).map_err(|error| error.error);
-        write().map_err(|error| fault("write", &path, &error))
+        write().map_err(|error| fault("write", &path, error))
     }
 
     /// A temporary file with these contents, which can take the place of `path`. Creates the folder of `path`.
@@ -207,7 +207,7 @@ impl Directory {
             }
             Ok((bytes, length))
         };
-        let (bytes, length) = read().map_err(|error| fault("read", &path, &error))?;
+        let (bytes, length) = read().map_err(|error| fault("read", &path, error))?;
         if length.max(bytes.len() as u64) > most {
             return Err(limits::too_long(&self.target().url(name), name, Some(length.max(most + 1))));
         }
@@ -253,14 +253,14 @@ impl Directory {
             }
             Ok(())
         };
-        list().map_err(|error| fault("list", &self.path, &error))?;
+        list().map_err(|error| fault("list", &self.path, error))?;
         limits::check_entries(&self.target().to_string(), number)
     }
 
     /// A file as a listing reports it. `None` if the name is not that of a regular file.
     pub(super) fn entry(&self, name: &str) -> Result<Option<Entry>, Fault> {
         let path = self.path.join(name);
-        let metadata = fs::metadata(&path).map_err(|error| fault("look at", &path, &error))?;
+        let metadata = fs::metadata(&path).map_err(|error| fault("look at", &path, error))?;
         let entry = || found(name.to_owned(), &metadata, has_lasting_inodes(&self.path));
         Ok(metadata.is_file().then(entry))
     }
@@ -269,7 +269,7 @@ impl Directory {
     pub(super) fn head(&self, object: &Entry, bytes: u64) -> Result<Bytes, Fault> {
         let mut head = Vec::new();
         let read = self.reader(object)?.take(bytes.min(object.bytes)).read_to_end(&mut head);
-        read.map_err(|error| self.read_fault(&object.name, &error))?;
+        read.map_err(|error| self.read_fault(&object.name, error))?;
         Ok(head.into())
     }
 
@@ -283,10 +283,10 @@ impl Directory {
             None | Some(Err(_)) => files::open(&path)
                 .and_then(|_| Err(io::Error::other("it was not there when its folder was listed"))),
         };
-        opened.map_err(|error| fault("read", &path, &error))
+        opened.map_err(|error| fault("read", &path, error))
     }
 
-    pub(super) fn read_fault(&self, name: &str, error: &io::Error) -> Fault {
+    pub(super) fn read_fault(&self, name: &str, error: io::Error) -> Fault {
         fault("read", &self.path.join(name), error)
     }
 
@@ -301,7 +301,7 @@ impl Directory {
         match fs::symlink_metadata(&path) {
             Ok(there) => Ok(there.is_file()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-            Err(error) => Err(fault("look at", &path, &error)),
+            Err(error) => Err(fault("look at", &path, error)),
         }
     }
 
@@ -336,7 +336,7 @@ impl Directory {
 
 fn remove(path: &Path) -> Result<(), Fault> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fault("remove", path, &error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fault("remove", path, error)),
         _ => Ok(()),
     }
 }

@@ -40,26 +40,23 @@ impl Prefix {
         Self { client, bucket, target, address, settings: clients.access.s3.clone() }
     }
 
-    fn fault<E>(&self, action: &str, resource: &str, error: &SdkError<E, HttpResponse>) -> Fault
+    fn fault<E>(&self, action: &str, resource: &str, error: SdkError<E, HttpResponse>) -> Fault
     where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         s3_fault(action, resource, &self.address, &self.settings, error)
     }
 
     /// The fault if the bucket does not exist or cannot be listed.
-    fn list_fault<E>(&self, error: &SdkError<E, HttpResponse>) -> Fault
+    fn list_fault<E>(&self, error: SdkError<E, HttpResponse>) -> Fault
     where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let fault = self.fault("s3:ListBucket", &self.target.to_string(), error);
-        match fault.kind {
-            FaultKind::NotFound => Fault::new(
-                FaultKind::NotFound,
-                format!("bucket {} does not exist ({})", self.bucket, self.address),
-            ),
-            _ => fault,
+        let mut fault = self.fault("s3:ListBucket", &self.target.to_string(), error);
+        if fault.kind == FaultKind::NotFound {
+            fault.message = format!("bucket {} does not exist ({})", self.bucket, self.address);
         }
+        fault
     }
 
     pub(super) async fn list(&self) -> Result<Vec<String>, Fault> {
@@ -71,7 +68,7 @@ impl Prefix {
             .prefix(&folder)
             .send()
             .await
-            .map_err(|error| self.list_fault(&error))?;
+            .map_err(|error| self.list_fault(error))?;
         let keys = reply.contents().iter().filter_map(|object| object.key());
         let names = keys.filter_map(|key| key.strip_prefix(&folder));
         Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
@@ -99,14 +96,14 @@ impl Prefix {
         let request = request.set_if_none_match(if_none_match.map(str::to_owned));
         match request.body(ByteStream::from(bytes)).send().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.fault("s3:PutObject", &self.target.url(name), &error)),
+            Err(error) => Err(self.fault("s3:PutObject", &self.target.url(name), error)),
         }
     }
 
     pub(super) async fn get(&self, name: &str) -> Result<Vec<u8>, Fault> {
         let url = self.target.url(name);
         let request = self.client.get_object().bucket(&self.bucket).key(self.target.key(name));
-        let reply = request.send().await.map_err(|error| self.fault("s3:GetObject", &url, &error))?;
+        let reply = request.send().await.map_err(|error| self.fault("s3:GetObject", &url, error))?;
         let most = limits::most(name);
         let announced = reply.content_length.and_then(|length| u64::try_from(length).ok());
         if announced.is_some_and(|length| length > most) {
@@ -116,7 +113,7 @@ impl Prefix {
         let waiting = waits::waiting(format!("{} (s3:GetObject of {url})", self.address));
         while let Some(piece) = body.next().await {
             waiting.heard();
-            bytes.extend_from_slice(&piece.map_err(|error| Fault::torn(&url, &self.address, &error))?);
+            bytes.extend_from_slice(&piece.map_err(|error| Fault::torn(&url, &self.address, error))?);
             if bytes.len() as u64 > most {
                 return Err(limits::too_long(&url, name, None));
             }
@@ -156,7 +153,7 @@ impl Prefix {
         let (mut number, mut token, mut places) = (0, None, Places::default());
         loop {
             let page = request().set_continuation_token(token.take()).send().await;
-            let page = page.map_err(|error| self.list_fault(&error))?;
+            let page = page.map_err(|error| self.list_fault(error))?;
             for object in page.contents.unwrap_or_default() {
                 let tier = archived(&object);
                 let Some(name) = object.key.as_deref().and_then(|key| key.strip_prefix(&folder)) else {
@@ -209,7 +206,7 @@ impl Prefix {
     pub(super) async fn entry(&self, name: &str) -> Result<Entry, Fault> {
         let (key, url) = (self.target.key(name), self.target.url(name));
         let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
-        let head = head.map_err(|error| self.fault("s3:GetObject", &url, &error))?;
+        let head = head.map_err(|error| self.fault("s3:GetObject", &url, error))?;
         let bytes = head.content_length().and_then(|length| u64::try_from(length).ok());
         let silent = || Fault::new(FaultKind::Refused, format!("S3 does not give the length of {url}"));
         Ok(Entry { name: name.to_owned(), bytes: bytes.ok_or_else(silent)?, etag: head.e_tag })
@@ -225,7 +222,7 @@ impl Prefix {
         let request = self.client.delete_object().bucket(&self.bucket).key(self.target.key(name));
         match request.send().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.fault("s3:DeleteObject", &self.target.url(name), &error)),
+            Err(error) => Err(self.fault("s3:DeleteObject", &self.target.url(name), error)),
         }
     }
 
@@ -235,7 +232,7 @@ impl Prefix {
         let reply = match self.client.get_object().bucket(&self.bucket).key(&key).send().await {
             Ok(reply) => reply,
             Err(error) => {
-                let fault = self.fault("s3:GetObject", &url, &error);
+                let fault = self.fault("s3:GetObject", &url, error);
                 return if fault.kind == FaultKind::NotFound { Ok(true) } else { Err(fault) };
             }
         };
@@ -244,7 +241,7 @@ impl Prefix {
             return Ok(false);
         }
         let etag = reply.e_tag.clone();
-        let read = reply.body.collect().await.map_err(|error| Fault::torn(&url, &self.address, &error))?;
+        let read = reply.body.collect().await.map_err(|error| Fault::torn(&url, &self.address, error))?;
         if read.to_vec() != bytes {
             return Ok(false);
         }
@@ -256,11 +253,12 @@ impl Prefix {
     pub(super) async fn remove_if(&self, name: &str, etag: Option<String>) -> Result<bool, Fault> {
         let request = self.client.delete_object().bucket(&self.bucket).key(self.target.key(name));
         let Err(error) = request.set_if_match(etag).send().await else { return Ok(true) };
-        let fault = self.fault("s3:DeleteObject", &self.target.url(name), &error);
+        let is_unsupported = error.code() == Some("NotImplemented");
+        let fault = self.fault("s3:DeleteObject", &self.target.url(name), error);
         match fault.kind {
             FaultKind::NotFound => Ok(true),
             FaultKind::PreconditionFailed => Ok(false),
-            _ if error.code() == Some("NotImplemented") => self.remove(name).await.map(|()| true),
+            _ if is_unsupported => self.remove(name).await.map(|()| true),
             _ => Err(fault),
         }
     }
@@ -275,7 +273,7 @@ impl Prefix {
             .checksum_type(ChecksumType::Composite)
             .send()
             .await
-            .map_err(|error| self.fault("s3:PutObject", &self.target.url(name), &error))?;
+            .map_err(|error| self.fault("s3:PutObject", &self.target.url(name), error))?;
         let missing =
             || Fault::new(FaultKind::Refused, "S3 opened a multipart upload without an id that can be used");
         reply.upload_id.and_then(|id| id.parse().ok()).ok_or_else(missing)

@@ -30,12 +30,12 @@ impl Miss {
         action: &str,
         resource: &str,
         server: &Server<'_>,
-        error: &SdkError<E, HttpResponse>,
+        error: SdkError<E, HttpResponse>,
     ) -> Self
     where
-        E: ProvideErrorMetadata + Error + 'static,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        if is_unknown_operation(error, server.is_of_aws) {
+        if is_unknown_operation(&error, server.is_of_aws) {
             return Self::quiet(format!("{} does not support {action}", server.name));
         }
         let fault = Fault::of(action, resource, server.name, error);

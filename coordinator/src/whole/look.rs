@@ -58,7 +58,7 @@ pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
     success.want(layout::SUCCESS, None);
     let recorded = match export.as_deref().map(export_json::read) {
         Some(Err(ExportJsonError::Version(version))) => {
-            return Err(Failure::Refused(format!(
+            return Err(Failure::refused(format!(
                 "{} holds an export of version {version}: this program supports only version {}",
                 store.display(),
                 export_json::VERSION

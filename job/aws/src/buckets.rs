@@ -90,7 +90,7 @@ impl Clients {
                 Err(error) => Ok(said(&error)),
             };
         }
-        let fault = Fault::of("s3:ListBucket", &url, &place, &error);
+        let fault = Fault::of("s3:ListBucket", &url, &place, error);
         match fault.kind {
             // The call that needs the bucket reports everything else.
             FaultKind::Throttled | FaultKind::Transient | FaultKind::Unreachable | FaultKind::Untrusted => {
@@ -103,7 +103,7 @@ impl Clients {
 
 fn said<E>(error: &SdkError<E, HttpResponse>) -> Option<String>
 where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     error.raw_response().and_then(said_region)
 }

@@ -5,7 +5,7 @@ mod reply;
 mod text;
 mod words;
 
-use std::{error::Error, fmt::Debug};
+use std::{error::Error, fmt::Debug, sync::Arc};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -77,6 +77,9 @@ pub struct Fault {
     pub kind: FaultKind,
     /// One line: what failed, where, and what to do.
     pub message: String,
+    /// The error that was classified. Its text may quote what was sent, so it is not for logs.
+    #[source]
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 /// How a call failed.
@@ -92,16 +95,29 @@ fn what<E>(error: &SdkError<E, HttpResponse>) -> &'static str {
 }
 
 impl Fault {
-    /// A fault with this message.
+    /// A fault with this message, which no other error caused.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// The fault with the error that caused it.
+    #[must_use]
+    pub fn caused_by(self, source: impl Error + Send + Sync + 'static) -> Self {
+        Self { source: Some(Arc::new(source)), ..self }
     }
 
     /// Classifies an SDK error. `action` is the IAM action, `resource` what it was called on, and `address` the
     /// endpoint.
-    pub fn of<E>(action: &str, resource: &str, address: &str, error: &SdkError<E, HttpResponse>) -> Self
+    pub fn of<E>(action: &str, resource: &str, address: &str, error: SdkError<E, HttpResponse>) -> Self
     where
-        E: ProvideErrorMetadata + Error + 'static,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        Self::classify(action, resource, address, &error).caused_by(error)
+    }
+
+    fn classify<E>(action: &str, resource: &str, address: &str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         // Without the message, which may quote what was sent.
         debug!(
@@ -164,9 +180,10 @@ impl Fault {
     }
 
     /// The fault for an object that could not be read to its end, because the reply broke off.
-    pub fn torn(url: &str, address: &str, error: &(dyn Error + 'static)) -> Self {
-        debug!(cause = chain(error), "a reply broke off");
-        Self::new(FaultKind::Transient, format!("reading {url}: {}", network::cut_off(address, error)))
+    pub fn torn(url: &str, address: &str, error: impl Error + Send + Sync + 'static) -> Self {
+        debug!(cause = chain(&error), "a reply broke off");
+        let message = format!("reading {url}: {}", network::cut_off(address, &error));
+        Self::new(FaultKind::Transient, message).caused_by(error)
     }
 
     /// The fault for a reply that AWS would not send; `why` says what is odd.

@@ -115,7 +115,7 @@ async fn ask(sts: &aws_sdk_sts::Client) -> Result<Caller, Fault> {
     let address = format!("AWS STS in {region}");
     let reply = Box::pin(sts.get_caller_identity().send()).await;
     let reply =
-        reply.map_err(|error| Fault::of("sts:GetCallerIdentity", "the credentials", &address, &error))?;
+        reply.map_err(|error| Fault::of("sts:GetCallerIdentity", "the credentials", &address, error))?;
     match (reply.account, reply.arn) {
         (Some(account), Some(arn)) => Ok(Caller { account, arn }),
         _ => Err(Fault::new(

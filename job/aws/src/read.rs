@@ -23,14 +23,14 @@ pub async fn get_range(
     let request = s3.get_object().bucket(bucket).key(key).set_if_match(etag.map(str::to_owned));
     let request = request.range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
     let reply = request.send().await;
-    let reply = reply.map_err(|error| changed(Fault::of("s3:GetObject", &url, address, &error), &url))?;
+    let reply = reply.map_err(|error| changed(Fault::of("s3:GetObject", &url, address, error), &url))?;
     let expected = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
     let mut bytes = BytesMut::with_capacity(expected);
     let mut body = reply.body;
     let waiting = crate::waits::waiting(format!("{address} (s3:GetObject of {url})"));
     while let Some(piece) = body.next().await {
         waiting.heard();
-        bytes.extend_from_slice(&piece.map_err(|error| Fault::torn(&url, address, &error))?);
+        bytes.extend_from_slice(&piece.map_err(|error| Fault::torn(&url, address, error))?);
         if bytes.len() > expected {
             break;
         }

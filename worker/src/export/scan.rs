@@ -214,7 +214,7 @@ impl Scanner {
         let fault = match error {
             FetchError::Sdk(error) => {
                 let resource = format!("table {}", self.settings.table);
-                Fault::of("dynamodb:Scan", &resource, &self.address, &error)
+                Fault::of("dynamodb:Scan", &resource, &self.address, *error)
             }
             FetchError::Torn(torn) => Fault::new(
                 torn.kind(),

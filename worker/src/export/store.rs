@@ -107,7 +107,7 @@ impl S3 {
             Ok(output) => Ok(output.e_tag.unwrap_or_default()),
             Err(error) => {
                 let url = self.target.url(&file.name);
-                Err(Fault::of("s3:PutObject", &url, &self.clients.s3_address, &error))
+                Err(Fault::of("s3:PutObject", &url, &self.clients.s3_address, error))
             }
         }
     }

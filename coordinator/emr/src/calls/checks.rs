@@ -54,7 +54,7 @@ impl Emr {
         let error = self.read_error(
             "DescribeSecurityConfiguration",
             &format!("security configuration {name}"),
-            &error,
+            error,
         );
         let code = error.said.as_ref().map(|(code, _)| code.as_str()).unwrap_or_default();
         if code.contains("InvalidRequest") || code.contains("Validation") {
@@ -71,7 +71,7 @@ impl Emr {
         for _ in 0..MOST_PAGES {
             let _waiting = self.waiting("ListReleaseLabels");
             let page = Box::pin(self.client.list_release_labels().set_next_token(token).send()).await;
-            let page = page.map_err(|error| self.read_error("ListReleaseLabels", "releases", &error))?;
+            let page = page.map_err(|error| self.read_error("ListReleaseLabels", "releases", error))?;
             found.extend(page.release_labels.unwrap_or_default());
             token = page.next_token;
             if token.is_none() {
@@ -88,7 +88,7 @@ impl Emr {
             let request = self.client.list_supported_instance_types().release_label(release);
             let page = Box::pin(request.set_marker(marker).send()).await;
             let page = page.map_err(|error| {
-                self.read_error("ListSupportedInstanceTypes", &format!("release {release}"), &error)
+                self.read_error("ListSupportedInstanceTypes", &format!("release {release}"), error)
             })?;
             found.extend(
                 page.supported_instance_types.unwrap_or_default().into_iter().filter_map(|one| one.r#type),

@@ -11,6 +11,24 @@ use job::{
 
 use crate::{cli::one_line, commands::import::NAMES_FOLDER};
 
+/// Why no cluster can be launched with these arguments.
+#[cfg(feature = "emr")]
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cli) enum LaunchError {
+    #[error("give --install-from, the folder that upload.sh was given; `tablehaul emr setup` tells how")]
+    NoPackage,
+    #[error("give --logs, a folder for the logs of the cluster, such as s3://mybucket/logs")]
+    NoLogs,
+    #[error("--cluster-tag {0}: give KEY=VALUE")]
+    Tag(String),
+    #[error("give a time from 1s to 10m, such as 30s")]
+    Poll,
+    #[error("{0} is on this machine, and clusters cannot reach it: give a folder in S3")]
+    LocalFolder(String),
+    #[error("--rejects {0} is on this machine, and clusters cannot reach it: give an object in S3")]
+    LocalRejects(String),
+}
+
 /// A wrong argument. The message has one line.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum ArgumentError {
@@ -70,4 +88,7 @@ pub(in crate::cli) enum ArgumentError {
     Tags(#[source] S3SettingsError),
     #[error(transparent)]
     Name(#[from] UnknownName),
+    #[cfg(feature = "emr")]
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
 }

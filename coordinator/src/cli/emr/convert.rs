@@ -11,7 +11,7 @@ use crate::{cli::args::ConvertArgs, commands::emr as command, failure::Failure, 
 /// Converts a definition. Writes the new one, and says what is different.
 pub(super) fn convert(args: &ConvertArgs) -> Result<ExitCode, Failure> {
     let file = &args.definition;
-    let refused = |why: &dyn std::fmt::Display| Failure::Refused(format!("{file}: {why}"));
+    let refused = |why: &dyn std::fmt::Display| Failure::refused(format!("{file}: {why}"));
     let definition =
         std::fs::read_to_string(file).map_err(|error| refused(&format!("cannot be read: {error}")))?;
     let options = options(args)?;
@@ -34,7 +34,7 @@ pub(super) fn convert(args: &ConvertArgs) -> Result<ExitCode, Failure> {
 /// What the new definition installs.
 fn options(args: &ConvertArgs) -> Result<Options, Failure> {
     let folder = args.install_from.trim_end_matches('/');
-    let refused = |why: emr::convert::Refusal| Failure::Refused(visible::line(&why.to_string()).into_owned());
+    let refused = |why: emr::convert::Refusal| Failure::refused(visible::line(&why.to_string()).into_owned());
     if args.step_only {
         return Options::step_alone(folder).map_err(refused);
     }

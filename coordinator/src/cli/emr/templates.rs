@@ -16,7 +16,7 @@ use crate::{
         whole_file,
     },
     commands::emr::JobRequest,
-    failure::Failure,
+    failure::{Failure, Why},
     text,
 };
 
@@ -62,22 +62,21 @@ pub(super) fn setup(args: &SetupArgs) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn schedule(args: ScheduleArgs, matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let refused = |error: emr::schedule::NotSchedulable| Failure::Usage(error.to_string());
+    let refused = |error: emr::schedule::NotSchedulable| Failure::usage(Why::of(error));
     let expression = emr::schedule::cron(&args.cron).map_err(refused)?;
     let (_, matches) = matches.subcommand().unwrap_or(("", matches));
     let ScheduledJob::Export(job) = args.job;
     let mut wanted = wanted_export(*job, matches)?;
     if wanted.how.guest_of.is_some() || wanted.cluster.keep {
-        return Err(Failure::Usage(
-            "a schedule launches a cluster for each run, which ends with it: remove --cluster-id and --keep"
-                .into(),
+        return Err(Failure::usage(
+            "a schedule launches a cluster for each run, which ends with it: remove --cluster-id and --keep",
         ));
     }
     let JobRequest::Export(request) = &mut wanted.job else {
-        return Err(Failure::Usage("only exports are scheduled".into()));
+        return Err(Failure::usage("only exports are scheduled"));
     };
     if request.destination.is_bucket_root() {
-        return Err(Failure::Usage(format!("{}: give a folder of the bucket", request.destination)));
+        return Err(Failure::usage(format!("{}: give a folder of the bucket", request.destination)));
     }
     request.destination = request.destination.folder(SCHEDULED_TIME);
     let (access, yes) = (wanted.own.clone(), wanted.how.yes);
@@ -112,8 +111,8 @@ fn create(access: &AwsAccess, stack: &Stack<'_>, yes: bool) -> Result<String, Fa
     let made = with_clients(access, async |clients, interrupts| {
         unless_stopped(interrupts, async {
             stack.make(&clients).await.map_err(|error| match error {
-                StackError::Failed { .. } => Failure::Failed(error.to_string()),
-                _ => Failure::Refused(error.to_string()),
+                StackError::Failed { .. } => Failure::failed(Why::of(error)),
+                _ => Failure::refused(Why::of(error)),
             })
         })
         .await
@@ -130,6 +129,6 @@ pub(super) fn write(file: &str, template: &str) -> Result<(), Failure> {
     let path = Path::new(file);
     whole_file::write(path, template.as_bytes()).map_err(|error| {
         let why = text::no_file_in(whole_file::folder_of(path), &error, "name a file elsewhere");
-        Failure::Refused(format!("{file} cannot be written: {why}"))
+        Failure::refused(format!("{file} cannot be written: {why}"))
     })
 }

@@ -49,7 +49,7 @@ pub(super) async fn check(
     let wrong = found.wrong.join("; ");
     let job = match (job, found.wrong.is_empty()) {
         (Ok(job), true) => job,
-        (Ok(_), false) => return Err(Failure::Refused(wrong)),
+        (Ok(_), false) => return Err(Failure::refused(wrong)),
         (Err(failure), true) => return Err(failure),
         (Err(failure), false) => return Err(failure.saying(&wrong)),
     };
@@ -118,7 +118,7 @@ async fn logs(request: &LaunchRequest, clients: &Clients) -> Found {
     let (s3, address) = clients.s3_of(bucket);
     let list = s3.list_objects_v2().bucket(bucket).prefix(format!("{folder}/")).max_keys(1);
     if let Err(error) = Box::pin(list.send()).await {
-        let fault = Fault::of("s3:ListBucket", logs, &address, &error);
+        let fault = Fault::of("s3:ListBucket", logs, &address, error);
         return match fault.kind {
             FaultKind::NotFound => wrong("there is no such bucket".to_owned()),
             _ => unchecked(&fault),

@@ -68,9 +68,9 @@ pub(super) async fn ended(
             Verdict::Unfinished => Err(end.cluster_failed().await),
         },
         Some(Outcome::Stopped) if id.is_empty() => {
-            Err(Failure::Stopped("stopped by a signal; nothing was launched".into()))
+            Err(Failure::stopped("stopped by a signal; nothing was launched"))
         }
-        Some(Outcome::Stopped) => Err(Failure::Stopped(format!(
+        Some(Outcome::Stopped) => Err(Failure::stopped(format!(
             "stopped by a signal; {}; run the same command again to resume",
             end.what_becomes_of_it()
         ))),
@@ -80,15 +80,15 @@ pub(super) async fn ended(
             format!("cluster {id} works on its own; {}", end.how_to_go_on()),
         )),
         Some(Outcome::Detached) => {
-            Err(Failure::Stopped(format!("left cluster {id} alone, which goes on; {}", end.how_to_go_on())))
+            Err(Failure::stopped(format!("left cluster {id} alone, which goes on; {}", end.how_to_go_on())))
         }
-        Some(Outcome::Refused(line)) => Err(Failure::Refused(line.clone())),
-        Some(Outcome::Unknown(line)) => Err(Failure::Failed(line.clone())),
-        Some(Outcome::NeverStarted) => Err(Failure::Failed(format!(
+        Some(Outcome::Refused(line)) => Err(Failure::refused(line.clone())),
+        Some(Outcome::Unknown(line)) => Err(Failure::failed(line.clone())),
+        Some(Outcome::NeverStarted) => Err(Failure::failed(format!(
             "cluster {id} did not start within an hour and was ended: check its subnet's route to S3 and EMR and its \
              security groups, or give another --subnet or --instance-type"
         ))),
-        None => Err(Failure::Failed("the launch ended for no reason, which is a bug".into())),
+        None => Err(Failure::failed("the launch ended for no reason, which is a bug")),
     }
 }
 
@@ -194,7 +194,7 @@ impl End<'_> {
 
     async fn step_failed(&self, number: usize) -> Failure {
         let Some(step) = self.launch.steps().get(number) else {
-            return Failure::Failed(format!("a step of cluster {} failed", self.id));
+            return Failure::failed(format!("a step of cluster {} failed", self.id));
         };
         let id = &self.id;
         if !self.request.quiet {
@@ -227,9 +227,9 @@ impl End<'_> {
             ),
         };
         match code {
-            Some(2) => Failure::Refused(why),
-            Some(3) => Failure::Stopped(why),
-            _ => Failure::Failed(why),
+            Some(2) => Failure::refused(why),
+            Some(3) => Failure::stopped(why),
+            _ => Failure::failed(why),
         }
     }
 
@@ -250,14 +250,14 @@ impl End<'_> {
     async fn cluster_failed(&self) -> Failure {
         let id = &self.id;
         let Some(view) = self.launch.view() else {
-            return Failure::Failed(format!(
+            return Failure::failed(format!(
                 "the steps of cluster {id} did not run to their end; `tablehaul emr status {id}` says more"
             ));
         };
         let code = view.code.as_deref();
         // Others have ended it: nothing failed.
         if matches!(code, Some("USER_REQUEST" | "ALL_STEPS_COMPLETED")) || view.state.is_active() {
-            return Failure::Stopped(format!(
+            return Failure::stopped(format!(
                 "the job on cluster {id} was cancelled, or its cluster ended, before it was done; run the same command \
                  again to resume"
             ));
@@ -271,7 +271,7 @@ impl End<'_> {
                 why = format!("{line} ({why})");
             }
         }
-        Failure::Failed(format!("cluster {id} ended before the job was done: {why}"))
+        Failure::failed(format!("cluster {id} ended before the job was done: {why}"))
     }
 }
 

@@ -42,7 +42,7 @@ async fn read(clients: &Clients, url: &str) -> Result<Option<Object>, Fault> {
         let reply = match reply {
             Ok(reply) => reply,
             Err(error) => {
-                let fault = Fault::of("s3:GetObject", url, &address, &error);
+                let fault = Fault::of("s3:GetObject", url, &address, error);
                 return if fault.kind == FaultKind::NotFound { Ok(None) } else { Err(fault) };
             }
         };
@@ -54,7 +54,7 @@ async fn read(clients: &Clients, url: &str) -> Result<Option<Object>, Fault> {
         }
         let written_at = reply.last_modified().map(DateTime::secs).unwrap_or_default();
         let read = reply.body.collect().await;
-        let read = read.map_err(|error| Fault::torn(url, &address, &error))?;
+        let read = read.map_err(|error| Fault::torn(url, &address, error))?;
         Ok(Some(Object { bytes: read.into_bytes().to_vec(), written_at }))
     };
     retry_briefly(read).await

@@ -20,8 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(3);
 
 fn refused(error: CallError) -> Failure {
     match error.said {
-        Some((code, words)) => Failure::Refused(cause(Some(&code), &words)),
-        None => Failure::Refused(error.line),
+        Some((code, words)) => Failure::refused(cause(Some(&code), &words)),
+        None => Failure::refused(error.line),
     }
 }
 
@@ -68,13 +68,13 @@ pub(crate) async fn logs(clients: &Clients, id: &str, step: Option<&str>) -> Res
     let emr = Emr::new(clients);
     let view = emr.describe(id).await.map_err(refused)?;
     let Some(folder) = view.logs.map(|logs| logs.replacen("s3n://", "s3://", 1)) else {
-        return Err(Failure::Refused(format!("cluster {id} has no folder for logs")));
+        return Err(Failure::refused(format!("cluster {id} has no folder for logs")));
     };
     let mut steps = emr.steps(id).await.map_err(refused)?;
     steps.reverse();
     steps.retain(|known| step.is_none_or(|wanted| wanted == known.id));
     if let (Some(step), true) = (step, steps.is_empty()) {
-        return Err(Failure::Refused(format!("cluster {id} has no step {step}")));
+        return Err(Failure::refused(format!("cluster {id} has no step {step}")));
     }
     let mut parts = Vec::new();
     for step in &steps {
@@ -126,7 +126,7 @@ pub(crate) async fn stop(clients: &Clients, id: &str, ask: Ask<'_>) -> Result<St
         }
     }
     let failed = |error: CallError| {
-        Failure::Failed(format!("cluster {id} may go on, and cost: {}; try again", error.line))
+        Failure::failed(format!("cluster {id} may go on, and cost: {}; try again", error.line))
     };
     emr.terminate(id).await.map_err(failed)?;
     let began = Instant::now();
@@ -136,7 +136,7 @@ pub(crate) async fn stop(clients: &Clients, id: &str, ask: Ask<'_>) -> Result<St
             Ok(view) if view.state.is_ending() => return Ok(format!("cluster {id} is {}", view.state)),
             Err(error) if began.elapsed() >= GRACE => return Err(failed(error)),
             Ok(view) if began.elapsed() >= GRACE => {
-                return Err(Failure::Failed(format!(
+                return Err(Failure::failed(format!(
                     "cluster {id} is still {}, though EMR was told to end it: look again with `tablehaul emr status {id}`",
                     view.state
                 )));

@@ -16,13 +16,13 @@ pub(crate) async fn package(clients: &Clients, folder: &str) -> Result<Package, 
         Failure::refused(&fault).saying("or give --install-sha256, with what upload.sh printed")
     })?;
     let Some(script) = found else {
-        return Err(Failure::Refused(format!(
+        return Err(Failure::refused(format!(
             "--install-from {folder}: there is no run.sh: upload tablehaul with `emr-bootstrap/upload.sh {folder} \
              ARCHIVE...`"
         )));
     };
     read(folder, &String::from_utf8_lossy(&script)).ok_or_else(|| {
-        Failure::Refused(format!("{url} does not name version and checksums: upload it with upload.sh"))
+        Failure::refused(format!("{url} does not name version and checksums: upload it with upload.sh"))
     })
 }
 

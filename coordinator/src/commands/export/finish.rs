@@ -23,7 +23,7 @@ use super::report::{Report, Times};
 use super::resume::{advised, kept_text};
 use crate::{
     commit::{self, Marks},
-    failure::Failure,
+    failure::{Failure, Why},
     identity::Found,
     journal::{self, Journal},
     lifecycle::{Context, Ending, Kept, give_up},
@@ -112,7 +112,7 @@ impl Finish<'_> {
                     completed = &mut completing => break completed.map_err(failed)?,
                     // Heartbeats keep other coordinators from taking over meanwhile.
                     () = tokio::time::sleep(journal::HEARTBEAT_INTERVAL) => journal.beat().await?,
-                    why = self.context.stop.requested() => return Err(Failure::Stopped(why.into())),
+                    why = self.context.stop.requested() => return Err(Failure::stopped(why)),
                 }
             }
         }
@@ -122,7 +122,7 @@ impl Finish<'_> {
             journal.check_ours().await?;
             commit::publish(&store, &marks).await.map_err(failed)
         };
-        self.context.stop.grant(GRACE, publishing).await.map_err(|why| Failure::Stopped(why.into()))??;
+        self.context.stop.grant(GRACE, publishing).await.map_err(Failure::stopped)??;
         if self.context.stop.grant(GRACE, self.tidy_up(journal, at)).await.is_err() {
             self.context
                 .progress
@@ -137,7 +137,7 @@ impl Finish<'_> {
         let Context { table, clients, .. } = self.context;
         match self.context.unless_stopped(table.look(clients)).await? {
             Ok(Found::Same) => Ok(()),
-            Ok(Found::Another(why)) => Err(Failure::OtherTable(format!(
+            Ok(Found::Another(why)) => Err(Failure::other_table(format!(
                 "{why}; the items may come from both tables, so this is not a backup"
             ))),
             Ok(Found::Gone(why)) => {
@@ -145,7 +145,7 @@ impl Finish<'_> {
                 self.context.progress.note(&format!("note        {why}; {left}"));
                 Ok(())
             }
-            Err(fault) => Err(Failure::Failed(format!(
+            Err(fault) => Err(Failure::failed(format!(
                 "everything was read, but the table's identity could not be checked: {fault}"
             ))),
         }
@@ -208,7 +208,7 @@ impl Ending for Finish<'_> {
 
 /// Not reached: a state whose counts differ is refused when it is replayed, and parts come with their steps.
 fn miscounted(ItemsDiffer { files, segments }: ItemsDiffer) -> Failure {
-    Failure::Failed(format!("internal error: files hold {files} items, segments gave {segments}"))
+    Failure::failed(format!("internal error: files hold {files} items, segments gave {segments}"))
 }
 
 /// Journals why the export stops. If that fails, because the disk is full for example, cuts off what workers have
@@ -242,13 +242,13 @@ async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) ->
     let foreign = commit::in_the_way(store, marks).await.map_err(failed)?;
     if !foreign.is_empty() {
         let urls: Vec<String> = foreign.iter().map(|name| store.url(name)).collect();
-        return Err(Failure::Failed(format!(
+        return Err(Failure::failed(format!(
             "another program wrote {} during the export: move that elsewhere",
             text::and(&urls)
         )));
     }
     match retry(|| store.lost(&state.begin.job, state.files(), marks.is_some())).await.map_err(failed)? {
-        Some(lost) => Err(Failure::Lost(lost)),
+        Some(lost) => Err(Failure::lost(lost)),
         None => Ok(()),
     }
 }
@@ -264,9 +264,9 @@ async fn or_lost(journal: &Journal, state: &ExportState, failure: Failure) -> Fa
 }
 
 /// Why an export failed, and what is lost, unless the first names the same file.
-fn and_lost(why: String, lost: &str) -> String {
+fn and_lost(why: Why, lost: &str) -> Why {
     let file = lost.split(" has ").next().unwrap_or(lost);
-    if why.contains(file) { why } else { format!("{why}; {lost}") }
+    if why.to_string().contains(file) { why } else { why.saying(lost) }
 }
 
 #[cfg(test)]
@@ -277,10 +277,13 @@ mod tests {
     fn a_file_that_was_cut_is_told_once() {
         let cut = "/x/.a.gz.u has 3 bytes, expected at least 9";
         let why = "cannot write /x/.a.gz.u: it has 3 bytes, expected 9: another process changed it";
-        assert_eq!(and_lost(why.into(), cut), why);
+        assert_eq!(and_lost(why.into(), cut).to_string(), why);
         let other = "cannot write /x/.b.gz.u: No space left on device";
-        assert_eq!(and_lost(other.into(), cut), format!("{other}; {cut}"));
+        assert_eq!(and_lost(other.into(), cut).to_string(), format!("{other}; {cut}"));
         let gone = "the multipart upload of s3://b/k is gone";
-        assert_eq!(and_lost("the upload failed".into(), gone), format!("the upload failed; {gone}"));
+        assert_eq!(
+            and_lost("the upload failed".into(), gone).to_string(),
+            format!("the upload failed; {gone}")
+        );
     }
 }

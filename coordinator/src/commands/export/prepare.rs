@@ -145,7 +145,7 @@ pub(crate) async fn prepare(
     for table in &request.tables {
         let (todo, one) = prepare_one(request, table, &clients, (slots, reader), note).await?;
         if prepared.iter().any(|(_, other)| other.target == one.target) {
-            return Err(Failure::Refused(format!("table {table} is named twice")));
+            return Err(Failure::refused(format!("table {table} is named twice")));
         }
         prepared.push((todo, one));
     }
@@ -169,7 +169,7 @@ fn refuse_complete(request: &ExportRequest, prepared: &[(Todo, Prepared)]) -> Re
         Todo::Export(_) => None,
     });
     match done {
-        Some(text) => Err(Failure::Refused(format!(
+        Some(text) => Err(Failure::refused(format!(
             "{text}: choose another destination, or give --if-complete skip to leave it as it is"
         ))),
         None => Ok(()),
@@ -215,7 +215,7 @@ async fn prepare_one(
     }
     let (rate, rate_source) = facts.read_rate(request.rate);
     if rate.milli_per_second() == 0 {
-        return Err(Failure::Refused(format!("the read rate is 0 ({rate_source}): set --read-units")));
+        return Err(Failure::refused(format!("the read rate is 0 ({rate_source}): set --read-units")));
     }
     // A resumed export has the settings in its journal.
     let mut settings = None;
@@ -268,7 +268,7 @@ async fn todo(
     let choose = "choose another destination";
     match FolderContents::of(store).await? {
         FolderContents::Empty => Ok(Todo::Export(Start::Fresh)),
-        FolderContents::Damaged(damaged) => Err(Failure::Refused(format!(
+        FolderContents::Damaged(damaged) => Err(Failure::refused(format!(
             "{folder} holds {}: copy what is missing or damaged again, or {choose}",
             damaged.sentence()
         ))),
@@ -277,15 +277,15 @@ async fn todo(
             if table.is_some_and(|table| is_of(table, facts)) {
                 return Ok(Todo::Nothing(format!("{folder} holds {text}")));
             }
-            Err(Failure::Refused(format!("{folder} holds {text}: {choose}")))
+            Err(Failure::refused(format!("{folder} holds {text}: {choose}")))
         }
         FolderContents::Foreign(names, has_more) => {
             let names = foreign_text(&names, has_more);
-            Err(Failure::Refused(format!("{folder} is not empty ({names}): {choose}")))
+            Err(Failure::refused(format!("{folder} is not empty ({names}): {choose}")))
         }
         FolderContents::Unfinished(journaled) => {
             let State::Export(state) = &journaled.state else {
-                return Err(Failure::Refused(format!(
+                return Err(Failure::refused(format!(
                     "{folder} holds {}: {choose}",
                     journaled.text_as_found()
                 )));
@@ -294,7 +294,7 @@ async fn todo(
             if let Some(why) = difference(&state.begin, facts, request.options)
                 && !is_restarted
             {
-                return Err(Failure::Refused(format!(
+                return Err(Failure::refused(format!(
                     "{folder} holds an unfinished export {why}: give the same options, or --restart to remove \
                      it and start again"
                 )));
@@ -307,7 +307,7 @@ async fn todo(
             let foreign = commit::in_the_way(store, marks.as_ref()).await.map_err(refused)?;
             if !foreign.is_empty() {
                 let names = text::and(&foreign);
-                return Err(Failure::Refused(format!(
+                return Err(Failure::refused(format!(
                     "{folder} holds an unfinished export, and {names}, which this export did not write: move that \
                      elsewhere and run the same command again, or choose another destination, or remove the \
                      unfinished export with `tablehaul clean {folder}`, which leaves {names}"
@@ -321,7 +321,7 @@ async fn todo(
                         "give --restart to remove the rest and read the whole table again, or remove it with \
                          `tablehaul clean {folder}`"
                     );
-                    return Err(Failure::Refused(format!(
+                    return Err(Failure::refused(format!(
                         "{folder} holds an unfinished export, but {lost}: {restart}"
                     )));
                 }

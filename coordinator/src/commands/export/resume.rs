@@ -126,7 +126,7 @@ mod tests {
         assert!(
             kept_text(&state, "/x", true, None).starts_with("0 % of the export is kept in /x/_tablehaul: ")
         );
-        let full = Failure::Failed("the disk is full".into());
+        let full = Failure::failed("the disk is full");
         let text = kept_text(&state, "/x", true, Some(&full));
         let expected = "the final state could not be recorded (the disk is full); the earlier state is kept \
                         in /x/_tablehaul: ";

@@ -113,8 +113,7 @@ async fn an_export_that_failed_shows_nothing_wherever_keeping_it_fails_and_is_co
         assert!(is_whole(store), "{at}");
         foreign::check(store, at);
     };
-    let fails =
-        async |store: &Store| run(store, &table, Err(Failure::Failed("the table fails".into()))).await;
+    let fails = async |store: &Store| run(store, &table, Err(Failure::failed("the table fails"))).await;
     at_every_call(async |store| interrupted(store, all_read()).await, fails, then).await;
 }
 
@@ -128,8 +127,7 @@ async fn an_export_that_has_nothing_is_removed_wherever_removing_it_fails_at_las
         discard(store).await.unwrap_or_else(|failure| panic!("{at}: then {failure}"));
         assert_eq!(left(store), foreign::all(), "{at}");
     };
-    let fails =
-        async |store: &Store| run(store, &table, Err(Failure::Failed("the table fails".into()))).await;
+    let fails = async |store: &Store| run(store, &table, Err(Failure::failed("the table fails"))).await;
     at_every_call(async |store| interrupted(store, opened()).await, fails, then).await;
 }
 

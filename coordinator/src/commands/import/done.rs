@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn of_a_table_that_was_made_again_it_is_said_where_the_items_may_be_and_nothing_is_called_harmless() {
-        let said = |done: Done| done.after(Failure::OtherTable("it is another".into())).to_string();
+        let said = |done: Done| done.after(Failure::other_table("it is another")).to_string();
         let written = said(Done { is_kept: false, ..done(7, 0) });
         assert!(written.contains("at least 7 items were written before that, some perhaps in"), "{written}");
         let unknown = said(Done { is_kept: false, ..done(0, 0) });
@@ -130,9 +130,9 @@ mod tests {
 
     #[test]
     fn no_failure_is_called_refused_once_something_may_have_been_written() {
-        let refused = || Failure::Refused("no place".into());
+        let refused = || Failure::refused("no place");
         assert_eq!(done(0, 0).after(refused()).exit_code(), 1);
         assert_eq!(Done { may_be_more: false, ..done(0, 0) }.after(refused()).exit_code(), 2);
-        assert_eq!(done(5, 0).after(Failure::Stopped("by a signal".into())).exit_code(), 3);
+        assert_eq!(done(5, 0).after(Failure::stopped("by a signal")).exit_code(), 3);
     }
 }

@@ -175,24 +175,24 @@ pub(super) async fn prepare(
             request.folder,
             request.mode.name()
         );
-        return Err(Failure::Refused(why));
+        return Err(Failure::refused(why));
     }
     if let Some(place) = &request.rejects
         && beside::is_mark(&place.to_string())
     {
-        return Err(Failure::Refused(format!("--rejects {place}: {}", beside::IS_MARK)));
+        return Err(Failure::refused(format!("--rejects {place}: {}", beside::IS_MARK)));
     }
     if let Some(place) = &request.rejects
         && beside::is_in_backup(place, &request.folder, &backup).await.map_err(refused)?
     {
-        return Err(Failure::Refused(format!(
+        return Err(Failure::refused(format!(
             "--rejects {place}: is inside the backup folder, so the next import would read it as data; name \
              a file elsewhere, or one whose name begins with _"
         )));
     }
     let (limits, rate_source) = facts.write_limits(request.rate);
     if limits.table == Rate::default() {
-        return Err(Failure::Refused(format!("the write rate is 0 ({rate_source}): set --write-units")));
+        return Err(Failure::refused(format!("the write rate is 0 ({rate_source}): set --write-units")));
     }
     if kind != Kind::Elsewhere {
         let write = || dynamodb::try_write(&clients, &request.table, request.mode);

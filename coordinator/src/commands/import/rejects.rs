@@ -156,7 +156,7 @@ impl Rejects {
         };
         tokio::select! {
             finished = self.end(is_done) => finished.map_err(|fault| Failure::failed(&fault)),
-            why = too_late => Err(Failure::Stopped(format!("{why} before the reject file was written"))),
+            why = too_late => Err(Failure::stopped(format!("{why} before the reject file was written"))),
         }
     }
 
@@ -216,7 +216,7 @@ impl Sink {
                     look()
                         .map_err(|error: DestinationError| Fault::new(FaultKind::Refused, error.to_string()))
                 };
-                let refused = |fault: Fault| Failure::Refused(format!("--rejects {destination}: {fault}"));
+                let refused = |fault: Fault| Failure::refused(format!("--rejects {destination}: {fault}"));
                 blocking(path, look).await.map_err(refused)
             }
             (Object::S3 { bucket, key }, Some(clients)) => {
@@ -236,7 +236,7 @@ impl Sink {
         clients: &Clients,
         is_ours: bool,
     ) -> Result<Self, Failure> {
-        let refused = |why: String| Failure::Refused(format!("--rejects {destination}: {why}"));
+        let refused = |why: String| Failure::refused(format!("--rejects {destination}: {why}"));
         let kind = match destination {
             Object::File { path } => {
                 let found = path.clone();
@@ -270,11 +270,11 @@ impl Sink {
             Kind::File { file, .. } => {
                 let written = file.write(bytes).await;
                 self.is_torn |= written.is_err();
-                written.map_err(|error| refused(&error))
+                written.map_err(refused)
             }
             Kind::S3(upload) => upload.write(bytes).await,
         };
-        written.map_err(|fault| self.fault(&fault))
+        written.map_err(|fault| self.fault(fault))
     }
 
     async fn restart(&mut self) -> Result<(), Fault> {
@@ -283,11 +283,11 @@ impl Sink {
             Kind::File { file, .. } => {
                 let restarted = file.restart().await;
                 self.is_torn = restarted.is_err();
-                restarted.map_err(|error| refused(&error))
+                restarted.map_err(refused)
             }
             Kind::S3(upload) => upload.restart().await,
         };
-        restarted.map_err(|fault| self.fault(&fault))
+        restarted.map_err(|fault| self.fault(fault))
     }
 
     /// Writes the rest and puts the file in its place. Removes it if `keep` is false or an earlier write failed, which
@@ -301,20 +301,21 @@ impl Sink {
                     Ok(()) => file.end(keep).await,
                     Err(error) => Err(error),
                 };
-                ended.map_err(|error| refused(&error))
+                ended.map_err(refused)
             }
             Kind::S3(upload) => upload.end(rest, keep).await,
         };
-        ended.map_err(|fault| self.fault(&fault))
+        ended.map_err(|fault| self.fault(fault))
     }
 
-    fn fault(&self, fault: &Fault) -> Fault {
-        Fault::new(fault.kind, format!("writing the reject file {}: {}", self.destination, fault.message))
+    fn fault(&self, mut fault: Fault) -> Fault {
+        fault.message = format!("writing the reject file {}: {}", self.destination, fault.message);
+        fault
     }
 }
 
-fn refused(error: &std::io::Error) -> Fault {
-    Fault::new(FaultKind::Refused, error.to_string())
+fn refused(error: std::io::Error) -> Fault {
+    Fault::new(FaultKind::Refused, error.to_string()).caused_by(error)
 }
 
 /// Lines of the reject file that wait to be written.

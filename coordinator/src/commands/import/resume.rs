@@ -37,7 +37,7 @@ pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<O
     let store = Store::new(target, clients);
     store.check().await.map_err(|fault| Failure::refused(&fault))?;
     let refused = |what: String| {
-        Failure::Refused(format!(
+        Failure::refused(format!(
             "--state {target}: holds {what}; give an empty folder, or the state folder of this import"
         ))
     };
@@ -74,7 +74,7 @@ impl StateFolder {
             && let Some(why) = difference(&state.begin, begin)
         {
             let folder = store.display();
-            return Err(Failure::Refused(format!(
+            return Err(Failure::refused(format!(
                 "--state {folder}: holds an unfinished import {why}: give the same options, or --restart to \
                  start again"
             )));

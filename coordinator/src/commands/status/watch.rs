@@ -74,7 +74,7 @@ pub(crate) async fn watch(
     };
     tokio::select! {
         status = watching => status,
-        () = stop.cancelled() => Err(Failure::Stopped("stopped by a signal".into())),
+        () = stop.cancelled() => Err(Failure::stopped("stopped by a signal")),
     }
 }
 

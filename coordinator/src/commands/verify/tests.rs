@@ -82,7 +82,7 @@ impl Backup {
 
     async fn refusal(&self) -> String {
         match self.verify().await {
-            Err(Failure::Refused(why)) => why,
+            Err(Failure::Refused(why)) => why.to_string(),
             other => panic!("{other:?}"),
         }
     }

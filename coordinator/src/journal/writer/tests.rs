@@ -29,7 +29,7 @@ async fn successor(store: &Store) -> JournalWriter {
 
 fn superseded(written: Result<(), Failure>) -> String {
     let Err(Failure::Superseded(why)) = written else { panic!("{written:?}") };
-    why
+    why.to_string()
 }
 
 fn objects(folder: &Path) -> Vec<String> {
@@ -120,6 +120,7 @@ async fn whoever_begins_where_the_first_object_of_another_is_no_longer_there_ste
     let mut other = begun(&store).await;
     other.compact(&[begin()], LIMIT).await.unwrap();
     let Err(Failure::Refused(why)) = late.begin(&[begin()], LIMIT).await else { panic!("it has begun") };
+    let why = why.to_string();
     assert!(why.contains(&format!("is in use by process {} on ", std::process::id())), "{why}");
     assert_eq!(objects(folder.path()), ["00000002.jsonl"]);
     other.append(&[], LIMIT).await.unwrap();

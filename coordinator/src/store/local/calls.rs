@@ -58,7 +58,7 @@ impl Storage for Directory {
     }
 
     fn read_fault(&self, name: &str, error: io::Error) -> Fault {
-        error.downcast::<Fault>().unwrap_or_else(|error| self.read_fault(name, &error))
+        error.downcast::<Fault>().unwrap_or_else(|error| self.read_fault(name, error))
     }
 
     async fn check(&self) -> Result<(), Fault> {

@@ -15,7 +15,7 @@ impl Directory {
     pub(super) fn age(&self, name: &str) -> Result<Option<Duration>, Fault> {
         let path = self.path().join(name);
         let modified = fs::metadata(&path).and_then(|metadata| metadata.modified());
-        let modified = modified.map_err(|error| fault("look at", &path, &error))?;
+        let modified = modified.map_err(|error| fault("look at", &path, error))?;
         Ok(modified.elapsed().ok())
     }
 
@@ -23,7 +23,7 @@ impl Directory {
         let path = self.path().join(layout::LOCK);
         self.check_own()?;
         let is_new = create && self.path().symlink_metadata().is_err();
-        let locked = lock::lock(&path, create).map_err(|error| fault("lock", &path, &error))?;
+        let locked = lock::lock(&path, create).map_err(|error| fault("lock", &path, error))?;
         if is_new {
             self.is_made.store(true, Ordering::Relaxed);
         }
@@ -34,7 +34,7 @@ impl Directory {
     pub(super) fn probe_lock(&self) -> Result<Lock, Fault> {
         let path = self.path().join(layout::LOCK);
         self.check_own()?;
-        lock::probe(&path).map_err(|error| fault("open", &path, &error))
+        lock::probe(&path).map_err(|error| fault("open", &path, error))
     }
 
     pub(super) fn release(&self, lock: &Lock) {
@@ -74,6 +74,6 @@ impl Directory {
             }
             Ok(removed)
         };
-        remove().map_err(|error| fault("remove unfinished files from", self.path(), &error))
+        remove().map_err(|error| fault("remove unfinished files from", self.path(), error))
     }
 }

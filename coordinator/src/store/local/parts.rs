@@ -45,7 +45,7 @@ impl Directory {
     /// Creates the equivalent of an upload ID. It makes the hidden name unique among all coordinators.
     pub(super) fn open(&self) -> Result<UploadId, Fault> {
         self.check_place()?;
-        fs::create_dir_all(self.path()).map_err(|error| fault("create", self.path(), &error))?;
+        fs::create_dir_all(self.path()).map_err(|error| fault("create", self.path(), error))?;
         Ok(UploadId::of_locked_file(uuid::Uuid::new_v4().as_u128()))
     }
 
@@ -69,14 +69,14 @@ impl Directory {
     pub(super) fn lost(&self, files: &[PartFile], may_be_complete: bool) -> Result<Option<String>, Fault> {
         for file in files.iter().filter(|file| !file.parts.is_empty()) {
             let Some(hidden) = self.hidden(file) else { continue };
-            let has = |path: &Path| length(path).map_err(|error| fault("look at", path, &error));
+            let has = |path: &Path| length(path).map_err(|error| fault("look at", path, error));
             let found = has(&hidden)?;
             let is_complete = may_be_complete && has(&self.path().join(&*file.name))? == Some(file.bytes());
             if is_complete {
                 continue;
             }
             if found < Some(file.bytes()) {
-                let other = other_at(&hidden).map_err(|error| fault("look at", &hidden, &error))?;
+                let other = other_at(&hidden).map_err(|error| fault("look at", &hidden, error))?;
                 let displaced = other.map(|what| displaced(&hidden, what));
                 return Ok(Some(displaced.unwrap_or_else(|| short(&hidden, found, file.bytes()))));
             }
@@ -109,9 +109,9 @@ impl Directory {
             from => (from?, true),
         };
         let is_local = may_write && is_one_of(&OF_ONE_MACHINE, &from);
-        if is_local && is_nobodys(&from, &hidden, file).map_err(|error| fault("lock", &hidden, &error))? {
+        if is_local && is_nobodys(&from, &hidden, file).map_err(|error| fault("lock", &hidden, error))? {
             let cut = from.set_len(file.bytes()).and_then(|()| from.sync_all());
-            return cut.map_err(|error| fault("cut", &hidden, &error));
+            return cut.map_err(|error| fault("cut", &hidden, error));
         }
         self.copy(&from, &hidden, file)
     }
@@ -131,7 +131,7 @@ impl Directory {
             }
             Ok(length)
         };
-        let length = copied().map_err(|error| fault("copy", hidden, &error))?;
+        let length = copied().map_err(|error| fault("copy", hidden, error))?;
         if length == file.bytes() {
             return Ok(());
         }
@@ -176,7 +176,7 @@ impl Directory {
             }
             opened => opened?,
         };
-        let length = opened.metadata().map_err(|error| fault("look at", &hidden, &error))?.len();
+        let length = opened.metadata().map_err(|error| fault("look at", &hidden, error))?.len();
         if length != file.bytes() {
             let (hidden, sealed) = (hidden.display(), file.bytes());
             let why = format!("{hidden} has {length} bytes, expected {sealed}");
@@ -187,14 +187,14 @@ impl Directory {
             let why = format!("{path} already exists, and this export did not write it: move it elsewhere");
             return Err(Fault::new(FaultKind::Refused, why));
         }
-        opened.sync_all().map_err(|error| fault("complete", &path, &error))?;
+        opened.sync_all().map_err(|error| fault("complete", &path, error))?;
         self.check_place()?;
-        if !is_at(&opened, &hidden).map_err(|error| fault("look at", &hidden, &error))? {
+        if !is_at(&opened, &hidden).map_err(|error| fault("look at", &hidden, error))? {
             let why = format!("{} was replaced just now: run the same command again", hidden.display());
             return Err(Fault::new(FaultKind::Refused, why));
         }
         let publish = fs::rename(&hidden, &path).and_then(|()| sync_directory(&path));
-        publish.map_err(|error| fault("complete", &path, &error))
+        publish.map_err(|error| fault("complete", &path, error))
     }
 
     /// Removes a file of an export that is discarded. Removes the visible file only if it may have been completed.
@@ -211,7 +211,7 @@ impl Directory {
     /// Whether the visible file of this name is the completed one.
     fn is_completed(&self, file: &PartFile) -> Result<bool, Fault> {
         let path = self.path().join(&*file.name);
-        let there = length(&path).map_err(|error| fault("look at", &path, &error))?;
+        let there = length(&path).map_err(|error| fault("look at", &path, error))?;
         if there != Some(file.bytes()) {
             return Ok(false);
         }
@@ -228,9 +228,9 @@ fn sealed(hidden: &Path, file: &PartFile, write: bool, reading: Reading) -> Resu
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(Fault::new(FaultKind::Lost, short(hidden, None, file.bytes())));
         }
-        opened => opened.map_err(|error| fault("open", hidden, &error))?,
+        opened => opened.map_err(|error| fault("open", hidden, error))?,
     };
-    let length = opened.metadata().map_err(|error| fault("look at", hidden, &error))?.len();
+    let length = opened.metadata().map_err(|error| fault("look at", hidden, error))?.len();
     if length < file.bytes() {
         return Err(Fault::new(FaultKind::Lost, short(hidden, Some(length), file.bytes())));
     }
@@ -254,7 +254,7 @@ pub(super) fn is_one_of(types: &[FsType], opened: &File) -> bool {
 
 /// Refuses anything but a regular file or nothing.
 fn check_file(hidden: &Path) -> Result<(), Fault> {
-    match other_at(hidden).map_err(|error| fault("look at", hidden, &error))? {
+    match other_at(hidden).map_err(|error| fault("look at", hidden, error))? {
         None => Ok(()),
         Some(what) => {
             let why = format!("{}: move it elsewhere", displaced(hidden, what));

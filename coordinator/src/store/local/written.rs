@@ -48,7 +48,7 @@ pub(super) fn check_written(
     file: &PartFile,
     reading: Reading,
 ) -> Result<(), Fault> {
-    let now = opened.metadata().map_err(|error| fault("look at", hidden, &error))?;
+    let now = opened.metadata().map_err(|error| fault("look at", hidden, error))?;
     // Elsewhere inodes and times may change by themselves.
     let can_tell = is_one_of(&OF_ONE_MACHINE, opened);
     let is_trusted = match reading {
@@ -58,7 +58,7 @@ pub(super) fn check_written(
     if is_trusted {
         return Ok(());
     }
-    let crc32c = crc32c_of(opened, file.bytes()).map_err(|error| fault("read", hidden, &error))?;
+    let crc32c = crc32c_of(opened, file.bytes()).map_err(|error| fault("read", hidden, error))?;
     if crc32c == file.crc32c() {
         return Ok(());
     }

@@ -134,8 +134,8 @@ impl Prefix {
         let request =
             request.multipart_upload(upload).set_if_none_match(only_if_none.then(|| "*".to_owned()));
         let Err(error) = request.send().await else { return Ok(()) };
-        let fault = self.fault("s3:PutObject", &self.target.url(&file.name), &error);
         let is_unsupported = only_if_none && error.code() == Some("NotImplemented");
+        let fault = self.fault("s3:PutObject", &self.target.url(&file.name), error);
         Err(if is_unsupported { Refusal::Unsupported(fault) } else { Refusal::Failed(fault) })
     }
 
@@ -186,7 +186,7 @@ impl Prefix {
                 crc32c: head.checksum_crc32_c,
             })),
             Err(error) => {
-                let fault = self.fault("s3:GetObject", &url, &error);
+                let fault = self.fault("s3:GetObject", &url, error);
                 if fault.kind == FaultKind::NotFound { Ok(None) } else { Err(fault) }
             }
         }
@@ -197,7 +197,7 @@ impl Prefix {
         let key = self.target.key(&file.name);
         let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key);
         if let Err(error) = request.upload_id(&**upload_id).send().await {
-            let fault = self.fault("s3:AbortMultipartUpload", &self.target.url(&file.name), &error);
+            let fault = self.fault("s3:AbortMultipartUpload", &self.target.url(&file.name), error);
             // It was completed, or aborted before.
             if fault.kind != FaultKind::NotFound {
                 return Err(fault);

@@ -12,15 +12,16 @@ pub(crate) fn s3_fault<E>(
     url: &str,
     address: &str,
     settings: &S3Settings,
-    error: &SdkError<E, HttpResponse>,
+    error: SdkError<E, HttpResponse>,
 ) -> Fault
 where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
+    let message = error.as_service_error().and_then(ProvideErrorMetadata::message).unwrap_or_default();
+    let hint = hint(action, settings, message);
     let mut fault = Fault::of(action, url, address, error);
     if fault.kind == FaultKind::Denied {
-        let message = error.as_service_error().and_then(ProvideErrorMetadata::message);
-        fault.message.push_str(&hint(action, settings, message.unwrap_or_default()));
+        fault.message.push_str(&hint);
     }
     fault
 }

@@ -51,7 +51,7 @@ impl Prefix {
         let (key, kept) = (self.target.key(name), KeepDate::default());
         let request = self.client.head_object().bucket(&self.bucket).key(key);
         let head = request.customize().interceptor(kept.clone()).send().await;
-        let head = head.map_err(|error| self.fault("s3:GetObject", &self.target.url(name), &error))?;
+        let head = head.map_err(|error| self.fault("s3:GetObject", &self.target.url(name), error))?;
         let now = *kept.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = |time: DateTime| SystemTime::try_from(time).ok();
         let (now, then) = (now.and_then(at), head.last_modified().copied().and_then(at));
@@ -75,7 +75,7 @@ impl Prefix {
             let request = request.set_key_marker(marker.0.take()).set_upload_id_marker(marker.1.take());
             let place = self.target.to_string();
             let page = request.send().await;
-            let page = page.map_err(|error| self.fault("s3:ListBucketMultipartUploads", &place, &error))?;
+            let page = page.map_err(|error| self.fault("s3:ListBucketMultipartUploads", &place, error))?;
             let uploads = page.uploads.unwrap_or_default().into_iter();
             // A server may ignore the prefix.
             open.extend(
@@ -131,7 +131,7 @@ impl Prefix {
         let (key, url) = (self.target.key(&file.name), self.target.url(&file.name));
         let request = self.client.list_parts().bucket(&self.bucket).key(key).upload_id(&**upload_id);
         let Err(error) = request.max_parts(1).send().await else { return Ok(false) };
-        let fault = self.fault("s3:ListMultipartUploadParts", &url, &error);
+        let fault = self.fault("s3:ListMultipartUploadParts", &url, error);
         match fault.kind {
             FaultKind::NotFound | FaultKind::Denied => Ok(true),
             _ => Err(fault),
@@ -142,7 +142,7 @@ impl Prefix {
         let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key);
         let Err(error) = request.upload_id(upload_id).send().await else { return Ok(()) };
         let url = format!("s3://{}/{key}", self.bucket);
-        let fault = self.fault("s3:AbortMultipartUpload", &url, &error);
+        let fault = self.fault("s3:AbortMultipartUpload", &url, error);
         // Somebody else aborted it first.
         if fault.kind == FaultKind::NotFound { Ok(()) } else { Err(fault) }
     }

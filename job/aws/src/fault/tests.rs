@@ -14,7 +14,7 @@ fn reply(status: u16, body: &'static str) -> HttpResponse {
 }
 
 fn of(action: &str, resource: &str, error: ScanError, reply: HttpResponse) -> Fault {
-    Fault::of(action, resource, "https://there", &SdkError::service_error(error, reply))
+    Fault::of(action, resource, "https://there", SdkError::service_error(error, reply))
 }
 
 /// An error of S3 with this code and message.
@@ -141,7 +141,7 @@ async fn credentials_that_cannot_be_loaded_are_known_by_the_type_of_the_error() 
         .endpoint_url("http://127.0.0.1:9")
         .build();
     let error = aws_sdk_dynamodb::Client::new(&config).list_tables().send().await.unwrap_err();
-    let fault = Fault::of("dynamodb:ListTables", "all tables", "http://127.0.0.1:9", &error);
+    let fault = Fault::of("dynamodb:ListTables", "all tables", "http://127.0.0.1:9", error);
     let said = "dynamodb:ListTables on all tables: no AWS credentials: the file is gone";
     assert_eq!((fault.kind, fault.message.as_str()), (FaultKind::NoCredentials, said));
 }

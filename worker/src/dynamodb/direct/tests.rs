@@ -354,15 +354,15 @@ async fn errors_are_just_those_of_the_sdk() {
         scene.reply(reply);
         let theirs = scene.by_sdk().await.unwrap_err();
         let Sent::Failed(ours) = scene.directly().await else { panic!("{reply:?}") };
-        let fault = |error| Fault::of("dynamodb:BatchWriteItem", "table t", "there", error);
-        let (ours_is, theirs_is) = (fault(&ours), fault(&theirs));
-        assert_eq!((ours_is.kind, ours_is.message), (theirs_is.kind, theirs_is.message), "{reply:?}");
-        kinds.push(ours_is.kind);
         let of = |error: &SdkError<_, _>| {
             let code = error.as_service_error().and_then(ProvideErrorMetadata::code).map(str::to_owned);
             (code, std::mem::discriminant(error))
         };
         assert_eq!(of(&ours), of(&theirs), "{reply:?}");
+        let fault = |error| Fault::of("dynamodb:BatchWriteItem", "table t", "there", error);
+        let (ours_is, theirs_is) = (fault(*ours), fault(*theirs));
+        assert_eq!((ours_is.kind, ours_is.message), (theirs_is.kind, theirs_is.message), "{reply:?}");
+        kinds.push(ours_is.kind);
     }
     let expected =
         [FaultKind::Throttled, FaultKind::ExpiredCredentials, FaultKind::Invalid, FaultKind::Denied];

@@ -82,7 +82,7 @@ impl Table {
             Sent::Replied(body) => return Some(Ok(body)),
             Sent::Not => return None,
             Sent::Torn(torn) => self.odd(Call::Batch, torn.kind(), torn.0),
-            Sent::Failed(error) => self.failed("dynamodb:BatchWriteItem", &error),
+            Sent::Failed(error) => self.failed("dynamodb:BatchWriteItem", *error),
         };
         let SendError::Failed { fault, .. } = &error else { return None };
         if fault.kind != FaultKind::Throttled {
@@ -121,25 +121,25 @@ impl Table {
                         reply
                     }
                 };
-                reply.map_err(|error| self.failed("dynamodb:BatchWriteItem", &error))
+                reply.map_err(|error| self.failed("dynamodb:BatchWriteItem", error))
             }
             Call::PutIfAbsent => {
                 let request = self.client.put_item().table_name(&self.name);
                 let reply = exchange(Operation::PutItem, Some(body), Box::pin(request.send())).await;
                 reply.map_err(|error| match error.as_service_error() {
                     Some(refused) if refused.is_conditional_check_failed_exception() => SendError::Exists,
-                    _ => self.failed("dynamodb:PutItem", &error),
+                    _ => self.failed("dynamodb:PutItem", error),
                 })
             }
         }
     }
 
-    fn failed<E>(&self, action: &str, error: &SdkError<E, HttpResponse>) -> SendError
+    fn failed<E>(&self, action: &str, error: SdkError<E, HttpResponse>) -> SendError
     where
-        E: ProvideErrorMetadata + StdError + 'static,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
-        let fault = Fault::of(action, &format!("table {}", self.name), &self.address, error);
         let is_answered = matches!(error, SdkError::ServiceError(_));
+        let fault = Fault::of(action, &format!("table {}", self.name), &self.address, error);
         let may_be_done = !is_answered && fault.kind == FaultKind::Transient;
         SendError::Failed { fault, may_be_done }
     }

@@ -5,7 +5,7 @@ use emr::request::Job;
 use job::{spec::AwsAccess, target::Target, visible};
 
 use crate::{
-    cli::args::{ExportArgs, ImportArgs, command},
+    cli::args::{ExportArgs, ImportArgs, command, error::LaunchError},
     commands::{export::ExportRequest, import::ImportRequest},
 };
 
@@ -32,7 +32,7 @@ pub(in crate::cli) fn exports(
     matches: &ArgMatches,
     region: &str,
     nodes: u32,
-) -> Result<Vec<SteppedJob>, String> {
+) -> Result<Vec<SteppedJob>, LaunchError> {
     in_s3(&request.destination)?;
     let mut options = typed("export", matches);
     if !is_given(matches, "if_complete") {
@@ -65,15 +65,13 @@ pub(in crate::cli) fn imports(
     request: &mut ImportRequest,
     matches: &ArgMatches,
     (region, nodes, logs): (&str, u32, &str),
-) -> Result<Vec<SteppedJob>, String> {
+) -> Result<Vec<SteppedJob>, LaunchError> {
     in_s3(&request.folder)?;
     request.state.as_ref().map_or(Ok(()), in_s3)?;
     if let Some(file) = &request.rejects
         && !file.to_string().starts_with("s3://")
     {
-        return Err(format!(
-            "--rejects {file} is on this machine, and clusters cannot reach it: give an object in S3"
-        ));
+        return Err(LaunchError::LocalRejects(file.to_string()));
     }
     let mut options = typed("import", matches);
     let name = request.table.rsplit('/').next().unwrap_or(&request.table).to_owned();
@@ -126,13 +124,10 @@ fn is_given(matches: &ArgMatches, id: &str) -> bool {
     is_known && matches!(matches.value_source(id), Some(ValueSource::CommandLine | ValueSource::EnvVariable))
 }
 
-fn in_s3(folder: &Target) -> Result<(), String> {
+fn in_s3(folder: &Target) -> Result<(), LaunchError> {
     match folder {
         Target::S3 { .. } => Ok(()),
-        Target::File { .. } => Err(format!(
-            "{} is on this machine, and clusters cannot reach it: give a folder in S3",
-            visible::line(&folder.to_string())
-        )),
+        Target::File { .. } => Err(LaunchError::LocalFolder(visible::line(&folder.to_string()).into_owned())),
     }
 }
 
@@ -153,28 +148,23 @@ impl ImportArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::{Cli, Command, EmrCommand, command};
+    use crate::cli::args::{ArgumentError, Cli, Command, EmrCommand, command};
     use clap::FromArgMatches;
 
     /// The command lines of the steps of `tablehaul emr …`, and the folders of their journals.
-    fn steps(line: &str) -> Result<Vec<(String, String)>, String> {
+    fn steps(line: &str) -> Result<Vec<(String, String)>, ArgumentError> {
         let words = std::iter::once("tablehaul").chain(line.split(' '));
-        let matches = command().try_get_matches_from(words).map_err(|error| error.to_string())?;
+        let matches = command().try_get_matches_from(words)?;
         let Command::Emr(args) = Cli::from_arg_matches(&matches).unwrap().command else { panic!() };
         let (_, matches) = matches.subcommand().unwrap().1.subcommand().unwrap();
         let steps = match args.command {
             EmrCommand::Export(args) => {
                 let nodes = args.launch.read()?.0.nodes;
-                exports(
-                    &args.job.request(matches).map_err(|error| error.to_string())?,
-                    matches,
-                    "eu-west-1",
-                    nodes,
-                )?
+                exports(&args.job.request(matches)?, matches, "eu-west-1", nodes)?
             }
             EmrCommand::Import(args) => {
                 let (cluster, _) = args.launch.read()?;
-                let mut request = args.job.request(matches).map_err(|error| error.to_string())?;
+                let mut request = args.job.request(matches)?;
                 imports(&mut request, matches, ("eu-west-1", cluster.nodes, &cluster.logs))?
             }
             _ => panic!(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, builder::FalseyValueParser};
 use emr::request::{ClusterOptions, Package};
 
-use crate::cli::args::values::duration;
+use crate::cli::args::{error::LaunchError, values::duration};
 
 /// The cluster that runs a job.
 #[derive(Debug, Args)]
@@ -122,29 +122,21 @@ impl LaunchArgs {
     ///
     /// # Errors
     /// Fails if an argument is missing.
-    pub(in crate::cli) fn read(&self) -> Result<(ClusterOptions, LaunchOptions), String> {
-        let needed = |value: &Option<String>, why: &str| value.clone().ok_or_else(|| why.to_owned());
-        let folder = needed(
-            &self.install_from,
-            "give --install-from, the folder that upload.sh was given; `tablehaul emr setup` tells how",
-        )?;
+    pub(in crate::cli) fn read(&self) -> Result<(ClusterOptions, LaunchOptions), LaunchError> {
+        let folder = self.install_from.as_deref().ok_or(LaunchError::NoPackage)?;
         let logs = match (&self.logs, &self.cluster_id) {
             (Some(logs), _) => logs.clone(),
             // The cluster has a folder for logs.
             (None, Some(_)) => String::new(),
-            (None, None) => needed(
-                &None,
-                "give --logs, a folder for the logs of the cluster, such as s3://mybucket/logs",
-            )?,
+            (None, None) => return Err(LaunchError::NoLogs),
         };
         let tags = self.cluster_tag.iter().map(|tag| {
-            let (key, value) =
-                tag.split_once('=').ok_or_else(|| format!("--cluster-tag {tag}: give KEY=VALUE"))?;
+            let (key, value) = tag.split_once('=').ok_or_else(|| LaunchError::Tag(tag.clone()))?;
             Ok((key.to_owned(), value.to_owned()))
         });
         let without_end = |folder: &str| folder.trim_end_matches('/').to_owned();
         let package = Package {
-            folder: without_end(&folder),
+            folder: without_end(folder),
             version: self.install_version.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
             sums: self.install_sha256.clone(),
         };
@@ -157,7 +149,7 @@ impl LaunchArgs {
             service_role: self.service_role.clone(),
             node_role: self.node_role.clone(),
             security_configuration: self.security_configuration.clone(),
-            tags: tags.collect::<Result<_, String>>()?,
+            tags: tags.collect::<Result<_, LaunchError>>()?,
             keep: self.keep,
             logs: without_end(&logs),
             package,
@@ -176,8 +168,8 @@ impl LaunchArgs {
 }
 
 /// A time between two looks.
-fn poll(text: &str) -> Result<Duration, String> {
+fn poll(text: &str) -> Result<Duration, LaunchError> {
     let range = Duration::from_secs(1)..=Duration::from_mins(10);
     let poll = duration(text).ok().filter(|poll| range.contains(poll));
-    poll.ok_or_else(|| "give a time from 1s to 10m, such as 30s".to_owned())
+    poll.ok_or(LaunchError::Poll)
 }

@@ -80,7 +80,7 @@ impl Upload {
             in_hand: None,
         };
         let url = upload.url();
-        let refused = |why: &str| Failure::Refused(format!("--rejects {url}: {why}"));
+        let refused = |why: &str| Failure::refused(format!("--rejects {url}: {why}"));
         upload.found = match retry_briefly(|| upload.look()).await {
             Ok(None) => Found::Nothing,
             Ok(Some((length, _))) if length > 0 && !is_ours => {
@@ -104,7 +104,7 @@ impl Upload {
     ) -> Result<Self, Failure> {
         let mut upload = Self::find(bucket, key, clients, is_ours).await?;
         let url = upload.url();
-        let refused = |why: &str| Failure::Refused(format!("--rejects {url}: {why}"));
+        let refused = |why: &str| Failure::refused(format!("--rejects {url}: {why}"));
         // Creating an upload needs the same permission as the rest, and leaves nothing visible.
         upload.open().await.map_err(|fault| refused(&fault.message))?;
         match upload.abort().await {
@@ -118,9 +118,9 @@ impl Upload {
         format!("s3://{}/{}", self.bucket, self.key)
     }
 
-    fn fault<E>(&self, action: &str, error: &SdkError<E, HttpResponse>) -> Fault
+    fn fault<E>(&self, action: &str, error: SdkError<E, HttpResponse>) -> Fault
     where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         s3_fault(action, &self.url(), &self.address, &self.settings, error)
     }
@@ -133,7 +133,7 @@ impl Upload {
                 let length = head.content_length().and_then(|length| u64::try_from(length).ok());
                 Ok(Some((length.unwrap_or_default(), head.e_tag)))
             }
-            Err(error) => match self.fault("s3:GetObject", &error) {
+            Err(error) => match self.fault("s3:GetObject", error) {
                 fault if fault.kind == FaultKind::NotFound => Ok(None),
                 fault => Err(fault),
             },
@@ -155,7 +155,7 @@ impl Upload {
         let request = request.checksum_algorithm(ChecksumAlgorithm::Crc32C);
         let sent = Box::pin(request.checksum_type(ChecksumType::Composite).send()).await;
         let missing = || Fault::new(FaultKind::Refused, "S3 opened a multipart upload without an id");
-        sent.map_err(|error| self.fault("s3:PutObject", &error))?.upload_id.ok_or_else(missing)
+        sent.map_err(|error| self.fault("s3:PutObject", error))?.upload_id.ok_or_else(missing)
     }
 
     /// Aborts the upload. Parts still in flight never become visible.
@@ -164,7 +164,7 @@ impl Upload {
         let Some(id) = self.id.take() else { return Ok(()) };
         let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(&self.key);
         let Err(error) = Box::pin(request.upload_id(id).send()).await else { return Ok(()) };
-        match self.fault("s3:AbortMultipartUpload", &error) {
+        match self.fault("s3:AbortMultipartUpload", error) {
             fault if fault.kind == FaultKind::NotFound => Ok(()),
             fault => Err(fault),
         }
@@ -202,7 +202,7 @@ impl Upload {
         let request = self.client.upload_part().bucket(&self.bucket).key(&self.key).upload_id(id);
         let request = request.part_number(number).checksum_crc32_c(&crc32c);
         let sent = Box::pin(request.body(ByteStream::from(bytes.clone())).send()).await;
-        let etag = sent.map_err(|error| self.fault("s3:PutObject", &error))?.e_tag.unwrap_or_default();
+        let etag = sent.map_err(|error| self.fault("s3:PutObject", error))?.e_tag.unwrap_or_default();
         Ok(CompletedPart::builder().part_number(number).e_tag(etag).checksum_crc32_c(crc32c).build())
     }
 
@@ -254,7 +254,7 @@ impl Upload {
             .checksum_algorithm(ChecksumAlgorithm::Crc32C)
             .checksum_crc32_c(base64::encode(crc32c::crc32c(bytes).to_be_bytes()));
         let sent = Box::pin(request.body(ByteStream::from(bytes.clone())).send()).await;
-        sent.map(drop).map_err(|error| self.fault("s3:PutObject", &error))
+        sent.map(drop).map_err(|error| self.fault("s3:PutObject", error))
     }
 
     async fn try_complete(&self) -> Result<(), Fault> {
@@ -263,7 +263,7 @@ impl Upload {
         let request = self.client.complete_multipart_upload().bucket(&self.bucket).key(&self.key);
         let request = request.set_upload_id(self.id.clone()).multipart_upload(upload);
         let sent = Box::pin(request.set_if_match(same).set_if_none_match(none).send()).await;
-        sent.map(drop).map_err(|error| self.fault("s3:PutObject", &error))
+        sent.map(drop).map_err(|error| self.fault("s3:PutObject", error))
     }
 
     /// Ignores the fault if a retried request fails because its first try succeeded and only the reply was lost. That
@@ -296,9 +296,9 @@ impl Upload {
     async fn read(&self) -> Result<Bytes, Fault> {
         let request = self.client.get_object().bucket(&self.bucket).key(&self.key);
         let reply = Box::pin(request.send()).await;
-        let reply = reply.map_err(|error| self.fault("s3:GetObject", &error))?;
+        let reply = reply.map_err(|error| self.fault("s3:GetObject", error))?;
         let read = reply.body.collect().await;
-        Ok(read.map_err(|error| Fault::torn(&self.url(), &self.address, &error))?.into_bytes())
+        Ok(read.map_err(|error| Fault::torn(&self.url(), &self.address, error))?.into_bytes())
     }
 }
 
