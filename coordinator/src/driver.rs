@@ -82,7 +82,7 @@ struct Running<'a, W: Work, H> {
     driver: Driver<'a, H>,
     schedule: Schedule<W>,
     outboxes: BTreeMap<WorkerId, mpsc::Sender<ToWorker>>,
-    /// What is told of the pass.
+    /// What the events say of the pass.
     told: Told,
     /// Why the streams of ending workers ended.
     left: BTreeMap<WorkerId, String>,

@@ -156,7 +156,7 @@ where
     Fault::of(action, &format!("table {table}"), &clients.dynamodb_address, error)
 }
 
-/// Gets remarks for the user, if there is anybody to show them to.
+/// Gets remarks for the user. `None` if there is no user to show them to.
 pub(crate) type Note<'a> = Option<&'a (dyn Fn(&str) + Sync)>;
 
 /// Describes a table, and makes sure that it can be read and written. Passes remarks about its status to `note`.

@@ -1,4 +1,4 @@
-//! The events of this command, and whoever shows them. No face has a source of its own.
+//! The events of this command, and who shows them. Bar, page and report have no other source.
 //!
 //! ```text
 //! commands, driver → Stream → watch channel of the newest status: bar, lines, log

@@ -57,7 +57,7 @@ pub(crate) fn no_file_in(folder: &Path, error: &io::Error, otherwise: &str) -> S
     match error.kind() {
         ErrorKind::NotFound if !exists => format!("there is no folder {folder}; create it first"),
         // Such as `/proc`, whose files the kernel makes.
-        ErrorKind::NotFound => format!("nobody can make a file in {folder}; {otherwise}"),
+        ErrorKind::NotFound => format!("{folder} takes no files of users; {otherwise}"),
         ErrorKind::NotADirectory => format!("{folder} is not a folder; {otherwise}"),
         ErrorKind::ReadOnlyFilesystem => format!("the file system of {folder} is read-only; {otherwise}"),
         ErrorKind::PermissionDenied => format!("no permission to make a file in {folder}; {otherwise}"),
@@ -66,7 +66,7 @@ pub(crate) fn no_file_in(folder: &Path, error: &io::Error, otherwise: &str) -> S
         }
         ErrorKind::FileTooLarge => {
             format!(
-                "this user or container may not make so long a file (ulimit -f), in {folder}; raise the limit"
+                "a file in {folder} would be longer than this user or container may write; raise the limit (ulimit -f)"
             )
         }
         _ => format!("no file can be made in {folder}: {error}"),
@@ -154,7 +154,7 @@ mod tests {
             assert_eq!(no_file_in(Path::new("/a"), &kind.into(), "name another"), said);
         }
         let said = no_file_in(Path::new("/proc"), &ErrorKind::NotFound.into(), "name another");
-        assert_eq!(said, "nobody can make a file in /proc; name another");
+        assert_eq!(said, "/proc takes no files of users; name another");
     }
 
     #[test]

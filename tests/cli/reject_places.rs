@@ -49,7 +49,7 @@ fn places_that_take_no_file_are_refused_with_what_to_do_also_by_a_dry_run() {
     let at_outer = |name: &str| at.0.outer().join(name).display().to_string();
     fs::write(at_outer("file"), "another's").expect("a file");
     for (rejects, said) in [
-        ("/proc/rejects", "nobody can make a file in /proc; name a file elsewhere"),
+        ("/proc/rejects", "/proc takes no files of users; name a file elsewhere"),
         (&at_outer("no/rejects"), "create it first"),
         (&at_outer("file/rejects"), "is not a folder; name a file in a folder"),
         (&at_outer("file"), "exists already; name another file or remove it"),

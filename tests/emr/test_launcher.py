@@ -411,7 +411,7 @@ class Launcher(unittest.TestCase):
             out, _ = self.succeeds(*made, "--yes")
             self.assertIn("created the stack tablehaul", out)
             self.assertNotIn("aws cloudformation deploy", out)
-            self.assertIn("the stack tablehaul is as it shall be", self.succeeds(*made, "--yes")[0])
+            self.assertIn("the stack tablehaul is up to date", self.succeeds(*made, "--yes")[0])
             self.assertIn("changed the stack tablehaul", self.succeeds(*made, "--yes", "--access", "export")[0])
             timed = lambda name: ["schedule", "--cron", "0 3 * * ? *", "--name", name, "--template", f"{place}/s.json", "--create"]
             job = ["export", "Forum", "s3://mybucket/exports", "--yes"]

@@ -1,11 +1,13 @@
 //! What the account can be asked before anything is launched: are the roles and subnets there, may the launcher do what a
-//! launch needs, and what does an instance cost? Each question needs a permission of its own. Who may not ask is told what
-//! was not checked, because EMR itself says no more than a minute later.
+//! launch needs, and what does an instance cost? Each question needs a permission of its own. If it is
+//! missing, the plan says what was not checked: EMR itself refuses a minute later, and says less.
 
 mod price;
 mod rights;
 pub mod stack;
 mod xml;
+
+use std::fmt::Display;
 
 use job_aws::{Clients, NoAnswer, Question, Service};
 use roxmltree::Document;
@@ -42,12 +44,19 @@ impl Found {
         self
     }
 
-    fn unchecked(what: &str, why: &NoAnswer) -> Self {
-        Self { wrong: Vec::new(), unchecked: vec![format!("{what} ({})", short(why))] }
+    /// Something that could not be checked, and why.
+    pub fn unchecked(what: &str, why: impl Display) -> Self {
+        Self { wrong: Vec::new(), unchecked: vec![format!("{what} ({why})")] }
     }
 
-    fn wrong(line: String) -> Self {
-        Self { wrong: vec![line], unchecked: Vec::new() }
+    /// One thing that is wrong.
+    pub fn wrong(line: String) -> Self {
+        Self::all_wrong([line])
+    }
+
+    /// Everything that is wrong. Nothing is if there is no line.
+    pub fn all_wrong(lines: impl IntoIterator<Item = String>) -> Self {
+        Self { wrong: lines.into_iter().collect(), unchecked: Vec::new() }
     }
 }
 
@@ -92,7 +101,7 @@ impl<'a> Account<'a> {
             Err(why) if why.code() == Some("NoSuchEntity") => Found::wrong(format!(
                 "--service-role {service}: there is no such role: `tablehaul emr setup` makes the roles"
             )),
-            Err(why) => Found::unchecked("the service role", &why),
+            Err(why) => Found::unchecked("the service role", short(&why)),
         };
         let profile = match profile {
             Ok(text) if xml::first(&text, "RoleName").is_none() => Found::wrong(format!(
@@ -102,7 +111,7 @@ impl<'a> Account<'a> {
             Err(why) if why.code() == Some("NoSuchEntity") => Found::wrong(format!(
                 "--node-role {node}: there is no instance profile of this name: `tablehaul emr setup` makes the roles"
             )),
-            Err(why) => Found::unchecked("the node role", &why),
+            Err(why) => Found::unchecked("the node role", short(&why)),
         };
         role.and(profile)
     }
@@ -125,7 +134,7 @@ impl<'a> Account<'a> {
                     why.message()
                 ));
             }
-            Err(why) => return Found::unchecked("the subnets", &why),
+            Err(why) => return Found::unchecked("the subnets", short(&why)),
         };
         let mut networks = xml::all(&text, "vpcId");
         networks.sort();

@@ -130,7 +130,7 @@ impl Server {
     }
 }
 
-/// Serves a connection until either side ends it. Its faults concern nobody else.
+/// Serves a connection until either side ends it. Its faults do not concern other connections.
 async fn connection(stream: TcpStream, desk: Arc<Desk>) {
     let service = service_fn(move |request| {
         let desk = desk.clone();

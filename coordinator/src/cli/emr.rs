@@ -131,7 +131,7 @@ impl Wanted {
         })
     }
 
-    /// Whether nobody has to be asked to know the request.
+    /// Whether the request is known without a call.
     fn known_region(&self) -> Option<String> {
         self.own.region.clone().filter(|_| self.how.has_sums)
     }

@@ -75,7 +75,7 @@ pub(crate) async fn reach(access: &AwsAccess) -> Result<Clients, Failure> {
 }
 
 impl LaunchRequest {
-    /// Everything that is wrong without asking anybody.
+    /// Everything that is wrong, as far as it is known without a call.
     fn problems(&self) -> Vec<String> {
         let jobs: Vec<Job> = self.steps.iter().map(|step| step.job.clone()).collect();
         let problems = if self.guest_of.is_some() {
@@ -86,7 +86,7 @@ impl LaunchRequest {
         problems.iter().map(ToString::to_string).collect()
     }
 
-    /// Fails if something is wrong that can be known without asking anybody.
+    /// Fails if something is wrong that is known without a call.
     ///
     /// # Errors
     /// Names everything that is wrong, in one line.

@@ -27,7 +27,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
             self.outboxes.clear();
             outcome = self.end_in_order(stop).await;
         } else {
-            // Before their streams end: that is no news to anybody.
+            // Before their streams end, which is expected.
             self.driver.cluster.stop(Shutdown::Kill).await;
         }
         self.outboxes.clear();

@@ -11,7 +11,7 @@ use tracing::debug;
 use super::{Effects, Running};
 use crate::{cluster::Cluster, failure::Failure, server::ControlPlane};
 
-/// Starts the workers, and has their credentials ready before if they shall get them from here.
+/// Starts the workers. If they get their credentials from here, these are ready before.
 pub(super) async fn begin(
     cluster: &mut dyn Cluster,
     plane: &ControlPlane,

@@ -1,4 +1,4 @@
-//! The status of a running job in its folder, so that whoever may read the folder can watch. Nothing depends on it: it
+//! The status of a running job in its folder, so that everyone who can read the folder can watch. Nothing depends on it: it
 //! is written as well as possible, and no failure matters.
 //!
 //! It lives as long as the journal, which removes it. That of a job that failed says why.

@@ -142,7 +142,7 @@ impl Sink {
                 has_told = true;
                 let why = written
                     .err()
-                    .map_or_else(|| "nobody reads them in time".to_owned(), |why| why.to_string());
+                    .map_or_else(|| "their reader is slower than the job".to_owned(), |why| why.to_string());
                 super::line(&format!("note        events are lost: {why}; the job is not affected"));
             }
         }

@@ -27,9 +27,8 @@ const INTERVALS: &str = "TABLEHAUL_TEST_INTERVALS";
 /// The number of this worker, if this process is one that has a number.
 static WORKER: OnceLock<u32> = OnceLock::new();
 
-/// Tells which worker this process is.
+/// Sets the number of the worker that this process is. Later calls change nothing.
 pub fn is_worker(number: u32) {
-    // It is told once.
     let _ = WORKER.set(number);
 }
 
@@ -83,7 +82,7 @@ async fn reached(when: When, point: &str) {
 enum Does {
     /// The process gets this signal.
     Signal(Signal),
-    /// Whatever has reached the point goes on no more. The rest of the process does.
+    /// The task that has reached the point stops there. The rest of the process continues.
     Wait,
 }
 

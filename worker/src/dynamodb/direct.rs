@@ -70,7 +70,7 @@ pub(crate) struct Direct {
 struct State {
     /// `None` while no request can be made directly.
     template: Option<Arc<Template>>,
-    /// When a request through the SDK shall be watched for the next template.
+    /// When a request through the SDK is to be watched for the next template.
     learn_at: Instant,
     /// How often in a row direct requests were given up for a time.
     doubts: u32,
@@ -101,7 +101,7 @@ impl Direct {
         Self { operation, state: Mutex::new(state) }
     }
 
-    /// The interceptor for a request through the SDK, if that shall be watched.
+    /// The interceptor for a request through the SDK, if that is to be watched.
     pub(crate) fn spy(&self) -> Option<Spy> {
         let mut state = self.lock();
         let now = Instant::now();
@@ -155,7 +155,7 @@ impl Direct {
             Err(_) => true,
         };
         if is_broken && let Some(connection) = connection.get() {
-            // As the SDK does it: the next request shall not meet the same server.
+            // As the SDK does it: the next request must not meet the same server.
             connection.poison();
         }
         match called {

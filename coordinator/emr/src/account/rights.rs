@@ -2,7 +2,7 @@
 
 use job_aws::Service;
 
-use super::{Account, Found, IAM, document, xml};
+use super::{Account, Found, IAM, document, short, xml};
 use crate::request::OWN_TAG;
 
 const STS: Service = Service { id: "STS", name: "sts", version: "2011-06-15", only_in: None };
@@ -16,7 +16,7 @@ impl Account<'_> {
         const WHAT: &str = "your own permissions";
         let caller = match self.form(&STS, "GetCallerIdentity", &[]).await {
             Ok(text) => text,
-            Err(why) => return Found::unchecked(WHAT, &why),
+            Err(why) => return Found::unchecked(WHAT, short(&why)),
         };
         let (Some(arn), Some(account)) = (xml::first(&caller, "Arn"), xml::first(&caller, "Account")) else {
             return Found::default();
@@ -91,9 +91,9 @@ impl Account<'_> {
                         "you have no permission for {action}{on}: allow it (emr-bootstrap/policies/launcher.json)"
                     )
                 };
-                Found { wrong: denied(&text).into_iter().map(line).collect(), unchecked: Vec::new() }
+                Found::all_wrong(denied(&text).into_iter().map(line))
             }
-            Err(why) => Found::unchecked("your own permissions", &why),
+            Err(why) => Found::unchecked("your own permissions", short(&why)),
         }
     }
 }

@@ -31,11 +31,11 @@ pub enum Made {
     Created,
     /// It was there and has changed.
     Changed,
-    /// It was there as it shall be.
+    /// It was up to date.
     AsItWas,
 }
 
-/// Why a stack is not there, or not as it shall be.
+/// Why a stack could not be created or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// The template is too long for a call.

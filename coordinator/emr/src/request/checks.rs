@@ -1,4 +1,4 @@
-//! What is wrong with a request, as far as it can be known without asking anybody.
+//! What is wrong with a request, as far as it is known without a call.
 
 use super::{ClusterOptions, Job};
 

@@ -1,4 +1,4 @@
-//! Who may see the page.
+//! Decides which requests may see the page.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hyper::{
@@ -7,7 +7,7 @@ use hyper::{
 };
 use subtle::ConstantTimeEq;
 
-/// Who may see the page: whoever knows the token and asks this server by one of its own names.
+/// A request may see the page if it has the token and calls this server by one of its own names.
 pub struct Access {
     token: String,
 }

@@ -120,7 +120,7 @@ fn create(access: &AwsAccess, stack: &Stack<'_>, yes: bool) -> Result<String, Fa
     Ok(match made {
         Made::Created => format!("created the stack {name}"),
         Made::Changed => format!("changed the stack {name}"),
-        Made::AsItWas => format!("the stack {name} is as it shall be"),
+        Made::AsItWas => format!("the stack {name} is up to date"),
     })
 }
 

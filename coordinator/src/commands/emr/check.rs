@@ -74,7 +74,7 @@ pub(super) async fn check(
 
 /// Everything about the cluster that can be asked.
 async fn cluster(request: &LaunchRequest, clients: &Clients, emr: &Emr) -> Found {
-    // Whoever launched the running cluster has seen to that.
+    // The launcher of the running cluster has checked it.
     if request.guest_of.is_some() {
         return Found::default();
     }
@@ -94,10 +94,8 @@ async fn cluster(request: &LaunchRequest, clients: &Clients, emr: &Emr) -> Found
 async fn security(request: &LaunchRequest, emr: &Emr) -> Found {
     let Some(name) = &request.cluster.security_configuration else { return Found::default() };
     match emr.wrong_security_configuration(name).await {
-        Ok(wrong) => Found { wrong: wrong.into_iter().collect(), ..Found::default() },
-        Err(Unchecked(why)) => {
-            Found { unchecked: vec![format!("the security configuration ({why})")], ..Found::default() }
-        }
+        Ok(wrong) => Found::all_wrong(wrong),
+        Err(Unchecked(why)) => Found::unchecked("the security configuration", why),
     }
 }
 
@@ -107,11 +105,8 @@ async fn logs(request: &LaunchRequest, clients: &Clients) -> Found {
     let Some((bucket, folder)) = logs.strip_prefix("s3://").and_then(|rest| rest.split_once('/')) else {
         return Found::default();
     };
-    let unchecked = |fault: &Fault| Found {
-        unchecked: vec![format!("the folder for logs ({fault})")],
-        ..Found::default()
-    };
-    let wrong = |why: String| Found { wrong: vec![format!("--logs {logs}: {why}")], ..Found::default() };
+    let unchecked = |fault: &Fault| Found::unchecked("the folder for logs", fault);
+    let wrong = |why: String| Found::wrong(format!("--logs {logs}: {why}"));
     if let Err(fault) = retry_briefly(|| clients.locate(bucket)).await {
         return unchecked(&fault);
     }
@@ -171,10 +166,8 @@ async fn job(request: &LaunchRequest, stop: &CancellationToken) -> Result<Planne
 
 async fn hardware(request: &LaunchRequest, emr: &Emr) -> Found {
     match emr.wrong_hardware(&request.cluster.release, &request.cluster.instance_types).await {
-        Ok(wrong) => Found { wrong, ..Found::default() },
-        Err(Unchecked(why)) => {
-            Found { unchecked: vec![format!("release and instance types ({why})")], ..Found::default() }
-        }
+        Ok(wrong) => Found::all_wrong(wrong),
+        Err(Unchecked(why)) => Found::unchecked("release and instance types", why),
     }
 }
 

@@ -45,7 +45,7 @@ fn units(milli: i64) -> Units {
 
 impl Allowance {
     /// A new allowance, with nothing in hand.
-    #[expect(clippy::new_without_default, reason = "nobody wants one by default")]
+    #[expect(clippy::new_without_default, reason = "a default one would mean nothing")]
     pub fn new() -> Self {
         Self {
             granted: 0,

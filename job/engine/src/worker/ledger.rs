@@ -94,7 +94,7 @@ struct Open<P> {
 
 impl<P> Ledger<P> {
     /// A ledger without splits.
-    #[expect(clippy::new_without_default, reason = "nobody wants one by default")]
+    #[expect(clippy::new_without_default, reason = "a default one would mean nothing")]
     pub fn new() -> Self {
         Self { splits: BTreeMap::new(), opened: 0 }
     }

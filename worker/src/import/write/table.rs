@@ -37,7 +37,7 @@ pub(crate) enum SendError {
 #[derive(Debug)]
 pub(crate) struct Table {
     client: Client,
-    /// Sends batches directly; `None` if all shall go through the SDK.
+    /// Sends batches directly; `None` if all go through the SDK.
     direct: Option<Direct>,
     name: String,
     address: String,
