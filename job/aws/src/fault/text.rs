@@ -4,6 +4,8 @@ use std::{error::Error, io, iter};
 
 use job::visible;
 
+use crate::Fault;
+
 /// The most characters of a server's message that are repeated.
 const MAX_CHARS: usize = 400;
 
@@ -22,32 +24,33 @@ pub(crate) fn sane(text: &str) -> String {
 }
 
 /// An error and its causes on one line, without repetitions, cut if it is too long.
-pub(crate) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     sane(&with_causes(error))
 }
 
-/// An error and its causes, without repetitions: many errors already say what their cause says.
-pub fn with_causes(error: &dyn Error) -> String {
+/// An error and its causes, without repetitions: many errors already say what their cause says. A [`Fault`] says
+/// everything itself.
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
+    for cause in iter::successors(said_below(error), |&cause| said_below(cause)) {
         let said = cause.to_string();
         if !text.contains(&said) {
             text.push_str(": ");
             text.push_str(&said);
         }
-        source = cause.source();
     }
     text
 }
 
+/// The cause of an error, unless the error says everything itself.
+fn said_below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    if error.is::<Fault>() { None } else { error.source() }
+}
+
 /// The last cause of an error, for errors whose other causes only name the layers that they passed.
-pub fn deepest(error: &dyn Error) -> String {
-    let mut last = error;
-    while let Some(cause) = last.source() {
-        last = cause;
-    }
-    sane(&last.to_string())
+pub fn deepest(error: &(dyn Error + 'static)) -> String {
+    let last = iter::successors(Some(error), |&error| said_below(error)).last();
+    sane(&last.unwrap_or(error).to_string())
 }
 
 /// An error and its causes, including payloads of an [`io::Error`], which its `source` leaves out.
@@ -69,6 +72,20 @@ pub(crate) fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FaultKind;
+
+    #[test]
+    fn a_fault_says_everything_itself() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the write failed")]
+        struct Above(#[source] Fault);
+
+        let fault = Fault::new(FaultKind::Denied, "no permission").caused_by(io::Error::other("raw words"));
+        assert_eq!((with_causes(&fault), deepest(&fault)), ("no permission".into(), "no permission".into()));
+        let above = Above(fault);
+        assert_eq!(with_causes(&above), "the write failed: no permission");
+        assert_eq!(deepest(&above), "no permission");
+    }
 
     #[test]
     fn what_a_server_says_stays_on_its_line_and_is_cut() {
