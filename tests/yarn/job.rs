@@ -28,8 +28,8 @@ pub(crate) static S3_SERVER: LazyLock<S3> = LazyLock::new(|| {
     s3
 });
 
-/// The number of jobs on the cluster at once. It has room for more, but two cores have not.
-const SEATS: u32 = 2;
+/// The number of jobs on the cluster at once. They wait most of the time.
+const SEATS: u32 = 3;
 static FREE: Mutex<u32> = Mutex::new(SEATS);
 static FREED: Condvar = Condvar::new();
 
