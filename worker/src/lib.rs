@@ -18,6 +18,8 @@ mod logs;
 mod parent;
 mod report;
 mod say;
+#[cfg(test)]
+mod test_clients;
 mod yarn;
 
 use std::{sync::Arc, time::Duration};

@@ -2,6 +2,8 @@
 //!
 //! Nothing is completed here; only the coordinator makes files visible.
 
+mod s3;
+
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
@@ -11,14 +13,13 @@ use std::{
 };
 
 use anyhow::Context;
-use aws_sdk_s3::{primitives::ByteStream, types::ChecksumAlgorithm};
-use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use engine::worker::upload_sequencer::{PartFile, Stored};
 use job::{fingerprint::Fingerprint, ids::FileId, target::Target};
-use job_aws::{Clients, Fault, Policy, retry};
+use job_aws::Clients;
 
 use crate::report::Report;
+use s3::S3;
 
 /// Parts in flight to S3 at once. In a folder, one part is written after the other.
 const MAX_UPLOADS: usize = 3;
@@ -34,7 +35,7 @@ impl Store {
         match target {
             Target::S3 { bucket, .. } => {
                 let (bucket, target, clients) = (bucket.clone(), target.clone(), clients.clone());
-                Self::S3(Box::new(S3 { bucket, target, clients }))
+                Self::S3(Box::new(S3::new(bucket, target, clients)))
             }
             Target::File { dir } => Self::Folder(Folder { dir: dir.clone(), open: Arc::default() }),
         }
@@ -60,55 +61,6 @@ impl Store {
         match self {
             Self::S3(s3) => s3.upload(file, number, &stored, report).await,
             Self::Folder(folder) => folder.append(file, number, stored.bytes).await,
-        }
-    }
-}
-
-/// A folder in a bucket.
-pub(crate) struct S3 {
-    bucket: String,
-    target: Target,
-    clients: Clients,
-}
-
-impl S3 {
-    async fn upload(
-        &self,
-        file: &PartFile,
-        number: u32,
-        stored: &Stored<Bytes>,
-        report: &Report,
-    ) -> anyhow::Result<String> {
-        let failed = |fault: &Fault| report.retry(fault);
-        Ok(retry(Policy::Endless, failed, || self.try_upload(file, number, stored)).await?)
-    }
-
-    async fn try_upload(
-        &self,
-        file: &PartFile,
-        number: u32,
-        stored: &Stored<Bytes>,
-    ) -> Result<String, Fault> {
-        let sent = self
-            .clients
-            .s3
-            .upload_part()
-            .bucket(&self.bucket)
-            .key(self.target.key(&file.name))
-            .upload_id(&*file.upload_id)
-            .part_number(i32::try_from(number).unwrap_or(i32::MAX))
-            .content_length(i64::try_from(stored.length).unwrap_or(i64::MAX))
-            .checksum_algorithm(ChecksumAlgorithm::Crc32C)
-            .checksum_crc32_c(BASE64_STANDARD.encode(stored.crc32c.to_be_bytes()))
-            .body(ByteStream::from(stored.bytes.clone()))
-            .send()
-            .await;
-        match sent {
-            Ok(output) => Ok(output.e_tag.unwrap_or_default()),
-            Err(error) => {
-                let url = self.target.url(&file.name);
-                Err(Fault::of("s3:PutObject", &url, &self.clients.s3_address, error))
-            }
         }
     }
 }

@@ -7,7 +7,6 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
@@ -24,10 +23,10 @@ use job::{
     spec::{AwsAccess, WriteMode},
     split::Write,
 };
-use job_aws::{Buckets, Identity, SdkConfig};
 
 use self::server::{Server, ServerFault, serve};
 use super::*;
+use crate::test_clients::clients_of;
 
 const MANY_UNITS: Units = Units::from_units(1_000_000);
 
@@ -69,31 +68,6 @@ impl Intercept for BySdk {
     }
 }
 
-fn clients(server: &Server, by_sdk: BySdk) -> Clients {
-    let credentials = Credentials::new("id", "secret", None, None, "test");
-    let dynamodb = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(credentials)
-        .retry_config(RetryConfig::disabled())
-        .interceptor(by_sdk)
-        .endpoint_url(&server.endpoint)
-        .build();
-    let s3 = aws_sdk_s3::Config::builder().behavior_version(BehaviorVersion::latest()).build();
-    Clients {
-        dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
-        s3: aws_sdk_s3::Client::from_conf(s3),
-        region: "us-east-1".into(),
-        dynamodb_address: server.endpoint.clone(),
-        s3_address: String::new(),
-        access: AwsAccess::default(),
-        buckets: Buckets::default(),
-        sts: None,
-        identity: Identity::default(),
-        config: SdkConfig::builder().build(),
-    }
-}
-
 /// A running stage.
 struct Test {
     limiter: Arc<CapacityLimiter>,
@@ -123,7 +97,7 @@ impl Test {
         let (report, mut messages) = Report::new();
         let (limiter, report) = (Arc::new(CapacityLimiter::new()), Arc::new(report));
         let by_sdk = BySdk::default();
-        let clients = clients(server, by_sdk.clone());
+        let clients = clients_of(&server.endpoint, |dynamodb| dynamodb.interceptor(by_sdk.clone()));
         let (budget, cores) = (limiter.clone(), Cores::all());
         let writer = Writer::new(settings.into(), clients, budget, report.clone(), cores, way);
         let settled = Arc::new(Mutex::new(BTreeMap::new()));
