@@ -1,6 +1,6 @@
 """Actions, resources and conditions of policies against AWS's service authorization reference, as parliament ships it.
 
-    tests/emr/policy_lint.py POLICY.json...      a line for each mistake; needs parliament (scripts/setup iam)
+    tests/emr/policy_lint.py POLICY.json...      a line for each mistake; needs parliament (scripts/setup lint)
 
 parliament itself looks up the condition keys of actions, not those of their resources, and no Null: that is done here.
 Its other findings are taken, but for those that IGNORED explains.

@@ -430,7 +430,7 @@ class Launcher(unittest.TestCase):
             out, _ = self.succeeds(*timed, "export", "Forum", "s3://mybucket/exports")
             self.assertIn("aws cloudformation deploy --stack-name nightly", out)
             made = json.loads(pathlib.Path(template).read_text())
-            linted = subprocess.run([support.CACHE / "iam/bin/cfn-lint", template], capture_output=True, text=True)
+            linted = subprocess.run([support.CACHE / "lint/bin/cfn-lint", template], capture_output=True, text=True)
             self.assertEqual((linted.returncode, linted.stdout), (0, ""))
             request = json.loads(made["Resources"]["Schedule"]["Properties"]["Target"]["Input"])
             self.assertEqual(request["Steps"][0]["HadoopJarStep"]["Args"][3], "s3://mybucket/exports/<aws.scheduler.scheduled-time>")
