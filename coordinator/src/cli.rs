@@ -145,6 +145,9 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 /// The error in the arguments, in one line.
 fn one_line(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        return not_utf8();
+    }
     let mut text = error.to_string();
     // The value may be a malformed URL that contains a password.
     if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
@@ -155,6 +158,19 @@ fn one_line(error: &clap::Error) -> String {
     let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let said: Vec<&str> = said.filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
     said.join(" ").replace(" tip:", "; tip:").trim_start_matches("error: ").to_owned()
+}
+
+/// Which argument or variable is not valid UTF-8.
+fn not_utf8() -> String {
+    let words = std::env::args_os().skip(1).map(|word| ("an argument".to_owned(), word));
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok().filter(|name| name.starts_with("TABLEHAUL_"))?;
+        Some((format!("the value of {name}"), value))
+    });
+    match words.chain(variables).find(|(_, value)| value.to_str().is_none()) {
+        Some((what, value)) => format!("{what} is not valid UTF-8: {}", value.to_string_lossy()),
+        None => "an argument is not valid UTF-8".to_owned(),
+    }
 }
 
 /// A malformed environment variable that belongs to no option.

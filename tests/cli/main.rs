@@ -5,6 +5,7 @@ mod access;
 mod account;
 mod archived;
 mod arguments;
+mod environment;
 mod events;
 mod hostile;
 mod java;

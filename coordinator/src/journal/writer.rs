@@ -12,6 +12,7 @@ use job::{
     layout,
 };
 use job_aws::{Fault, FaultKind, waits::Repeating};
+use tokio::time::timeout;
 use tracing::{debug, info};
 
 use super::{
@@ -31,6 +32,9 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How long ago the last object may have been written while the journal is removed. Within that time no other
 /// coordinator can have taken over.
 const REMOVAL_LIMIT: Duration = OWNER_TIMEOUT.saturating_sub(Duration::from_secs(5));
+
+/// How long the removal of the status may take. It is no reason to keep the journal.
+const STATUS_LIMIT: Duration = Duration::from_secs(5);
 
 /// The result of creating an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -337,8 +341,12 @@ impl JournalWriter {
         {
             last = next;
         }
-        // The status belongs to the journal. Without a journal nobody would remove it.
-        retry(|| self.folder.remove(layout::STATUS)).await?;
+        // Before the journal, because only the owner of a journal may remove its status. No harm is done if it stays.
+        match timeout(STATUS_LIMIT, self.folder.remove(layout::STATUS)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => info!(why = fault.message, "the status could not be removed"),
+            Err(_) => info!("the status could not be removed in time"),
+        }
         for number in numbers.into_iter().filter(|&number| number <= last) {
             if !self.is_locked() && self.written_at.elapsed() > REMOVAL_LIMIT {
                 let why = format!("{}: removing the journal took too long, so it is still there", self.place);

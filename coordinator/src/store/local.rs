@@ -142,7 +142,7 @@ impl Directory {
             Err(error) => return Err(fault("list", &self.path, error)),
         };
         let mut names = Vec::new();
-        for entry in entries.take(1000) {
+        for entry in entries.take(limits::NAMES) {
             let entry = entry.map_err(|error| fault("list", &self.path, error))?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if name == layout::OWN_FOLDER {

@@ -61,17 +61,21 @@ impl Prefix {
 
     pub(super) async fn list(&self) -> Result<Vec<String>, Fault> {
         let folder = self.target.key("");
-        let reply = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.bucket)
-            .prefix(&folder)
-            .send()
-            .await
-            .map_err(|error| self.list_fault(error))?;
-        let keys = reply.contents().iter().filter_map(|object| object.key());
-        let names = keys.filter_map(|key| key.strip_prefix(&folder));
-        Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
+        let request = || self.client.list_objects_v2().bucket(&self.bucket).prefix(&folder);
+        let (mut names, mut token, mut places) = (Vec::new(), None, Places::default());
+        loop {
+            let page = request().set_continuation_token(token.take()).send().await;
+            let page = page.map_err(|error| self.list_fault(error))?;
+            let keys = page.contents().iter().filter_map(|object| object.key());
+            let found = keys.filter_map(|key| key.strip_prefix(&folder)).filter(|name| !name.is_empty());
+            names.extend(found.map(str::to_owned));
+            // A page may be empty and not the last (Amazon S3 API Reference, "ListObjectsV2").
+            if names.len() >= limits::NAMES || page.is_truncated != Some(true) {
+                return Ok(names);
+            }
+            token = page.next_continuation_token;
+            self.goes_on("s3:ListBucket", token.as_ref(), &mut places)?;
+        }
     }
 
     /// Creates an object that must not exist yet.

@@ -45,9 +45,9 @@ async fn connect_with(
     provider: Option<SharedCredentialsProvider>,
     retries: Retries,
 ) -> Result<Clients, Fault> {
-    let Config { sdk, profile_region, access } = config(access, None, provider).await?;
+    let Config { sdk, usual_region, access } = config(access, None, provider).await?;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
-    let mut guesses: Vec<String> = profile_region.into_iter().chain([region]).collect();
+    let mut guesses: Vec<String> = usual_region.into_iter().chain([region]).collect();
     guesses.dedup();
     clients(&sdk, access, guesses, retries).await
 }
@@ -109,7 +109,7 @@ struct Config {
     /// With a region, and with credentials that were just found.
     sdk: SdkConfig,
     /// The region that the environment or the profile names, whatever was asked for.
-    profile_region: Option<String>,
+    usual_region: Option<String>,
     /// The settings asked for, with the endpoints from the environment or the profile.
     access: AwsAccess,
 }
@@ -123,16 +123,22 @@ async fn config(
     check_endpoints(access)?;
     let _waiting = crate::waits::calling("the region and the credentials of AWS");
     let profile = Profile::find(access.profile.as_deref()).await?;
-    let sdk = base_config(access, &profile, provider).await?;
+    // The order of the SDK. Empty variables count as not set, as in the AWS command line.
+    let variable = |name: &str| std::env::var(name).ok().filter(|region| !region.is_empty());
+    let usual_region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+    let usual_region = usual_region.or_else(|| profile.get("region").map(str::to_owned));
+    let given = [&access.region, &access.s3_region, &usual_region];
+    given.into_iter().flatten().try_for_each(|region| check_region(region))?;
+    let sdk = base_config(access, &profile, usual_region.as_deref(), provider).await?;
     let mut access = access.clone();
     access.dynamodb_endpoint = access.dynamodb_endpoint.or_else(|| endpoint_of(&sdk, "DynamoDB"));
     access.s3_endpoint = access.s3_endpoint.or_else(|| endpoint_of(&sdk, "S3"));
     check_endpoints(&access)?;
     let any_region = any_region.or_else(|| access.dynamodb_endpoint.as_ref().map(|_| REGION_IF_NONE_MATTERS));
     let sdk = match (sdk.region(), any_region) {
-        (Some(_), _) => sdk,
-        (None, Some(region)) => sdk.into_builder().region(Region::new(region)).build(),
-        (None, None) => {
+        (Some(region), _) if !region.as_ref().is_empty() => sdk,
+        (_, Some(region)) => sdk.into_builder().region(Region::new(region)).build(),
+        (_, None) => {
             return Err(Fault::new(
                 FaultKind::NoRegion,
                 "no AWS region: give --region, set AWS_REGION, or name one in the profile",
@@ -144,21 +150,36 @@ async fn config(
         None => sdk,
     };
     check_credentials(&sdk, &access).await?;
-    let variable = |name: &str| std::env::var(name).ok().filter(|region| !region.is_empty());
-    let profile_region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
-    let profile_region = profile_region.or_else(|| profile.get("region").map(str::to_owned));
-    Ok(Config { sdk, profile_region, access })
+    Ok(Config { sdk, usual_region, access })
+}
+
+/// A region is part of host names. The SDK reports another one only with the first call, in words of its own.
+fn check_region(region: &str) -> Result<(), Fault> {
+    let is_label = region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_label && (1..=63).contains(&region.len()) && !region.starts_with('-') {
+        return Ok(());
+    }
+    let region = region.escape_debug();
+    Err(Fault::new(
+        FaultKind::Misconfigured,
+        format!(
+            "\"{region}\" is not a region, such as eu-west-1: correct --region, AWS_REGION or the profile"
+        ),
+    ))
 }
 
 async fn base_config(
     access: &AwsAccess,
     profile: &Profile,
+    usual_region: Option<&str>,
     provider: Option<SharedCredentialsProvider>,
 ) -> Result<SdkConfig, Fault> {
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
     let version = BehaviorVersion::latest();
+    // Each client has its own settings of retries. The SDK panics at variables or profiles with malformed ones.
     let loader = aws_config::defaults(version).timeout_config(timeouts.clone());
+    let loader = loader.retry_config(RetryConfig::standard());
     let mut loader = loader.profile_name(profile.name());
     let http_client = trust::http_client(profile)?;
     if let Some(client) = &http_client {
@@ -168,7 +189,8 @@ async fn base_config(
         loader = loader.credentials_provider(provider.clone());
     }
     let region = access.region.as_deref();
-    if let Some(region) = region.or_else(|| dynamodb_region(access.dynamodb_endpoint.as_deref()?)) {
+    let region = region.or_else(|| dynamodb_region(access.dynamodb_endpoint.as_deref()?));
+    if let Some(region) = region.or(usual_region) {
         loader = loader.region(Region::new(region.to_owned()));
     }
     let config = Box::pin(loader.load()).await;

@@ -1,6 +1,6 @@
 //! The profile of the shared configuration files, and whether it exists.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aws_config::profile::{ProfileSet, load};
 use aws_runtime::env_config::file::EnvConfigFiles;
@@ -10,6 +10,8 @@ use crate::{Fault, FaultKind};
 
 /// The most profiles that a message lists when the given one is missing.
 const MOST_NAMED: usize = 5;
+/// The longest shared configuration file that is read.
+const LONGEST: u64 = 4 * 1024 * 1024;
 
 /// How the profile was chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,11 @@ impl Profile {
     pub(crate) async fn find(given: Option<&str>) -> Result<Self, Fault> {
         let env = Env::real();
         let choice = Choice::of(given, |name| env.get(name).ok());
+        // The SDK would read without end.
+        for path in paths(&env) {
+            files::check_end(&path, LONGEST)
+                .map_err(|error| wrong(format!("{}: {error}", path.display())))?;
+        }
         let name = choice.name().to_owned();
         let loaded = load(&Fs::real(), &env, &EnvConfigFiles::default(), Some(name.into())).await;
         let set = match loaded {
@@ -138,15 +145,20 @@ fn wrong(why: String) -> Fault {
     Fault::new(FaultKind::Misconfigured, why)
 }
 
-/// The files that were read.
-pub(crate) fn files(env: &Env) -> String {
+/// The shared configuration files.
+fn paths(env: &Env) -> [PathBuf; 2] {
     let file = |variable: &str, default: &str| {
         let home = env.get("HOME").unwrap_or_else(|_| "~".into());
         let path = env.get(variable).ok().filter(|path| !path.is_empty());
-        path.unwrap_or_else(|| Path::new(&home).join(default).display().to_string())
+        path.map_or_else(|| Path::new(&home).join(default), PathBuf::from)
     };
-    let config = file("AWS_CONFIG_FILE", ".aws/config");
-    format!("{config} or {}", file("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"))
+    [file("AWS_CONFIG_FILE", ".aws/config"), file("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials")]
+}
+
+/// The files that were read.
+pub(crate) fn files(env: &Env) -> String {
+    let [config, credentials] = paths(env);
+    format!("{} or {}", config.display(), credentials.display())
 }
 
 fn undefined(choice: &Choice, set: &ProfileSet, files: &str) -> String {

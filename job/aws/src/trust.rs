@@ -3,7 +3,7 @@
 //! As in the AWS command line, the bundle replaces the system's authorities, and the variable takes precedence over the
 //! profile (AWS SDKs and Tools Reference Guide, "Environment variables list", `AWS_CA_BUNDLE`).
 
-use std::{fmt::Display, fs, io, path::Path};
+use std::{fmt::Display, io, path::Path};
 
 use aws_smithy_http_client::{
     Builder, Connector, ConnectorBuilder,
@@ -23,6 +23,8 @@ use rustls::{
 use crate::{Fault, FaultKind, profile::Profile};
 
 const VARIABLE: &str = "AWS_CA_BUNDLE";
+/// The longest bundle that is read. That of Mozilla has 0.2 MB.
+const LONGEST: u64 = 16 * 1024 * 1024;
 
 /// Why a bundle can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +98,7 @@ fn read(path: &Path) -> Result<Vec<u8>, BundleError> {
     if path.is_dir() {
         return Err(BundleError::Folder);
     }
-    fs::read(path).map_err(BundleError::Unreadable)
+    files::read(path, LONGEST).map_err(BundleError::Unreadable)
 }
 
 /// The usable certificates of a bundle, in PEM. Bundles often contain old ones that no program accepts any more. Those

@@ -25,6 +25,36 @@ pub fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Reads a whole file, if it is a regular file or a link to one, and has at most this many bytes.
+///
+/// # Errors
+/// Fails like [`open`], and if the file is longer.
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // Reads one byte more than allowed, because the file may grow meanwhile.
+    open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most { Err(too_long(most)) } else { Ok(bytes) }
+}
+
+/// Makes sure that another library can read a file to its end: that it is a regular file with at most this many bytes,
+/// `/dev/null`, a directory, or does not exist.
+///
+/// # Errors
+/// Fails if it may have no end, or is longer.
+pub fn check_end(path: &Path, most: u64) -> io::Result<()> {
+    let Ok(metadata) = fs::metadata(path) else { return Ok(()) };
+    let is_null = || fs::canonicalize(path).is_ok_and(|path| path == Path::new("/dev/null"));
+    if metadata.is_dir() || is_null() {
+        return Ok(());
+    }
+    must_be_regular(metadata.file_type())?;
+    if metadata.len() > most { Err(too_long(most)) } else { Ok(()) }
+}
+
+fn too_long(most: u64) -> io::Error {
+    io::Error::other(format!("it has more than {most} bytes"))
+}
+
 fn must_be_regular(kind: FileType) -> io::Result<()> {
     match other_than_file(kind) {
         None => Ok(()),
@@ -131,6 +161,33 @@ mod tests {
         fs::write(at("file"), "x").unwrap();
         std::os::unix::fs::symlink(at("file"), at("good")).unwrap();
         assert!(open(&at("good")).is_ok());
+    }
+
+    #[test]
+    fn only_files_with_an_end_are_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        mkfifo(&at("fifo"), Mode::S_IRWXU).unwrap();
+        fs::write(at("file"), "1234").unwrap();
+        let said = |read: io::Result<()>| read.err().map(|error| error.to_string());
+        let cases = [
+            ("file", 4, None, None),
+            ("file", 3, Some("it has more than 3 bytes"), Some("it has more than 3 bytes")),
+            ("fifo", 9, Some("it is a FIFO, not a regular file"), Some("it is a FIFO, not a regular file")),
+            (
+                "/dev/zero",
+                9,
+                Some("it is a device, not a regular file"),
+                Some("it is a device, not a regular file"),
+            ),
+            ("/dev/null", 9, Some("it is a device, not a regular file"), None),
+            (".", 9, Some("it is a directory, not a regular file"), None),
+        ];
+        for (name, most, read_says, check_says) in cases {
+            assert_eq!(said(read(&at(name), most).map(drop)).as_deref(), read_says, "{name}");
+            assert_eq!(said(check_end(&at(name), most)).as_deref(), check_says, "{name}");
+        }
+        assert!(check_end(&at("missing"), 1).is_ok() && read(&at("missing"), 1).is_err());
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! A definition as it is written: its objects and fields, and where each value stands in the text.
 
-use std::{collections::BTreeMap, fmt, ops::Range};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    ops::Range,
+};
 
 use serde::{
     Deserialize, Deserializer,
@@ -192,10 +196,9 @@ impl<'a> Definition<'a> {
             (1..).zip(objects).map(|(number, raw)| Object::new(text, raw, number)).collect();
         let definition =
             Self { text, objects: objects?, parameters: parameters(get("parameters"), get("values")) };
-        for (number, object) in definition.objects.iter().enumerate() {
-            if definition.objects[..number].iter().any(|other| other.id == object.id) {
-                return Err(object.refusal("id", Why::IdTwice));
-            }
+        let mut ids = HashSet::new();
+        if let Some(object) = definition.objects.iter().find(|object| !ids.insert(&object.id)) {
+            return Err(object.refusal("id", Why::IdTwice));
         }
         Ok(definition)
     }

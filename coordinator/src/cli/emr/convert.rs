@@ -1,6 +1,10 @@
 //! `emr convert`: a definition of Data Pipeline that runs tablehaul in place of the Java tool.
 
-use std::process::ExitCode;
+use std::{
+    fs::File,
+    io::{self, ErrorKind, Read},
+    process::ExitCode,
+};
 
 use emr::convert::{Change, Options};
 use job::visible;
@@ -8,12 +12,15 @@ use job::visible;
 use super::{templates, unless_stopped, with_clients};
 use crate::{cli::args::ConvertArgs, commands::emr as command, failure::Failure, output, text};
 
+/// The longest definition. Data Pipeline has at most 100 objects in a pipeline (Developer Guide, "Limits").
+const LONGEST: u64 = 1024 * 1024;
+
 /// Converts a definition. Writes the new one, and says what is different.
 pub(super) fn convert(args: &ConvertArgs) -> Result<ExitCode, Failure> {
     let file = &args.definition;
     let refused = |why: &dyn std::fmt::Display| Failure::refused(format!("{file}: {why}"));
-    let definition =
-        std::fs::read_to_string(file).map_err(|error| refused(&format!("cannot be read: {error}")))?;
+    // It may be a pipe, such as `<(aws datapipeline get-pipeline-definition …)`. A signal ends the wait for it.
+    let definition = output::talking(|| read(file)).map_err(|error| refused(&read_error(&error)))?;
     let options = options(args)?;
     let converted = emr::convert::convert(&definition, &options).map_err(|why| refused(&why))?;
     for Change { object, field, old, new } in &converted.changes {
@@ -29,6 +36,24 @@ pub(super) fn convert(args: &ConvertArgs) -> Result<ExitCode, Failure> {
         None => text::result("the definition", converted.text.trim_end())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn read(file: &str) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(file)?.take(LONGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        return Err(io::Error::other(format!("it has more than {LONGEST} bytes, and no definition has")));
+    }
+    Ok(text)
+}
+
+fn read_error(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::IsADirectory => "cannot be read: it is a folder".to_owned(),
+        ErrorKind::NotFound => "cannot be read: there is no such file".to_owned(),
+        ErrorKind::PermissionDenied => "cannot be read: you have no permission".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    }
 }
 
 /// What the new definition installs.

@@ -99,7 +99,8 @@ pub(crate) fn plan(facts: &TableFacts, rate: Rate, options: ExportOptions, slots
 }
 
 fn upload_part_bytes(rate: Rate, workers: u32) -> u64 {
-    let per_worker = (rate * UPLOAD_PART_TIME).milli() / 1000 * BYTES_PER_UNIT / u64::from(workers);
+    let per_worker = (rate * UPLOAD_PART_TIME).milli().saturating_div(1000).saturating_mul(BYTES_PER_UNIT)
+        / u64::from(workers);
     per_worker.clamp(MIN_UPLOAD_PART_BYTES, UPLOAD_PART_BYTES)
 }
 

@@ -75,14 +75,14 @@ impl Allowance {
             return None;
         }
         self.waiting.pop_front();
-        self.reserved += estimate;
+        self.reserved = self.reserved.saturating_add(estimate);
         Some(units(estimate))
     }
 
     /// Settles a request that was admitted for `estimate` and cost `consumed`.
     pub fn settle(&mut self, now: Duration, estimate: Units, consumed: Units) {
-        self.reserved -= milli(estimate);
-        self.spent += milli(consumed);
+        self.reserved = self.reserved.saturating_sub(milli(estimate));
+        self.spent = self.spent.saturating_add(milli(consumed));
         self.forget_before(now);
         if self.recent.is_empty() {
             self.busy_since = now;
@@ -95,8 +95,9 @@ impl Allowance {
     /// The total of all units to have asked for by now, if it has grown.
     pub fn need(&mut self, now: Duration) -> Option<Units> {
         self.forget_before(now);
-        let wanted = self.in_hand_at_best(now) + self.waiting.iter().sum::<i64>();
-        let total = (self.granted + wanted - self.balance()).max(FIRST_NEED);
+        let waiting = self.waiting.iter().fold(0_i64, |sum, &estimate| sum.saturating_add(estimate));
+        let wanted = self.in_hand_at_best(now).saturating_add(waiting);
+        let total = self.granted.saturating_add(wanted).saturating_sub(self.balance()).max(FIRST_NEED);
         if total <= self.asked {
             return None;
         }
@@ -112,13 +113,13 @@ impl Allowance {
 
     /// The units in hand; a debt if negative.
     fn balance(&self) -> i64 {
-        self.granted - self.spent - self.reserved
+        self.granted.saturating_sub(self.spent).saturating_sub(self.reserved)
     }
 
     fn in_hand_at_best(&self, now: Duration) -> i64 {
-        let used: i64 = self.recent.iter().map(|(_, consumed)| consumed).sum();
+        let used: i128 = self.recent.iter().map(|&(_, consumed)| i128::from(consumed)).sum();
         let lasted = now.saturating_sub(self.busy_since).clamp(MIN_WINDOW, WINDOW);
-        let in_hand = i128::from(used) * ms(IN_HAND) / ms(lasted);
+        let in_hand = used * ms(IN_HAND) / ms(lasted);
         i64::try_from(in_hand).unwrap_or(i64::MAX / 4)
     }
 

@@ -33,7 +33,7 @@ pub(crate) struct Consumed<'a> {
 
 /// The body is not the JSON of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("reply that cannot be read")]
+#[error("that cannot be read")]
 pub(crate) struct Unreadable;
 
 impl<'a> Reply<'a> {
@@ -43,6 +43,10 @@ impl<'a> Reply<'a> {
         match call {
             Call::Batch => {
                 let reply: BatchReply<'a> = serde_json::from_slice(body).map_err(|_| Unreadable)?;
+                // DynamoDB sends both. What says nothing does not mean that everything was written.
+                if reply.unprocessed_items.is_none() && reply.consumed_capacity.is_none() {
+                    return Err(Unreadable);
+                }
                 Ok(Self {
                     consumed: consumed(&reply.consumed_capacity.unwrap_or_default()),
                     unprocessed: reply
@@ -163,7 +167,7 @@ struct Share<'a> {
 }
 
 fn units(json: Option<&RawValue>) -> Option<Units> {
-    json?.get().parse().ok()
+    Units::of_call(json?.get())
 }
 
 /// The sum of all; `None` if one of them has no units.
@@ -264,7 +268,7 @@ mod tests {
 
     #[test]
     fn what_is_no_reply_cannot_be_read() {
-        for body in ["", "{", "[]", r#"{"UnprocessedItems":{"t":7}}"#, "<html>"] {
+        for body in ["", "{", "{}", "[]", r#"{"UnprocessedItems":{"t":7}}"#, "<html>"] {
             assert_eq!(Reply::read(Call::Batch, body.as_bytes()).unwrap_err(), Unreadable, "{body}");
         }
     }
