@@ -158,7 +158,8 @@ impl JobState {
     /// The time goes on to that of an event, which adds nothing else.
     pub fn advance(&mut self, line: &Line) {
         self.at.clone_from(&line.at);
-        self.elapsed_seconds = self.elapsed_seconds.max(self.offset_seconds + line.elapsed_seconds);
+        self.elapsed_seconds =
+            self.elapsed_seconds.max(crate::rounded(self.offset_seconds + line.elapsed_seconds));
     }
 
     /// Whether the job has ended, well or not.

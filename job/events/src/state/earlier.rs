@@ -96,10 +96,15 @@ impl JobState {
         self.begun_seconds = earlier.elapsed_seconds;
         self.offset_seconds += shift;
         self.followed_seconds += shift;
+        let has_own = !self.history.is_empty();
         self.history.splice(0..0, earlier.history.iter().copied());
         // Points of all runs are to be equally far apart.
         self.statuses_per_point = self.statuses_per_point.max(earlier.statuses_per_point);
         self.thin();
+        if !has_own {
+            // The next status begins a point of its own.
+            self.statuses_in_last = self.statuses_per_point;
+        }
         let known = earlier.events.iter().filter(|line| line.event != Event::Unknown);
         self.events.splice(0..0, known.cloned());
         self.forget_events();

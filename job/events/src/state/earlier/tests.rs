@@ -66,6 +66,11 @@ fn a_run_that_follows_earlier_ones_is_as_if_all_their_events_were_applied_in_tur
         followed,
         JobState { followed_seconds: 3.5, statuses_in_last: 1, ..state(one.iter().chain(&two)) }
     );
+    // Usually earlier runs are read before this one has a status.
+    let mut early = state(&two[..2]);
+    early.follow(&through_json(&state(&one)));
+    two[2..].iter().for_each(|line| early.apply(line));
+    assert_eq!(early, followed);
     // Earlier runs may also be read while this one runs already.
     let mut third = state(&three[..3]);
     third.follow(&through_json(&followed));
