@@ -266,7 +266,9 @@ fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
     warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
     let stream = told_of(Kind::Verify, &folder);
-    let verified = block_on(&tell_all(), |stop| async move { verify(&folder, &access, &stop).await })?;
+    let theirs = stream.clone();
+    let verified =
+        block_on(&tell_all(), |stop| async move { verify(&folder, &access, &theirs, &stop).await })?;
     if args.json {
         result_as_json("the result", &verified)?;
     } else {

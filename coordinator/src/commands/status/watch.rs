@@ -110,6 +110,7 @@ fn progress(out: &mut String, status: &JobStatus) {
     let things = match status.tasks.kind {
         TaskKind::Segments | TaskKind::Unknown => "segments",
         TaskKind::Splits => "splits",
+        TaskKind::Files => "files",
     };
     let phase = match status.phase {
         Phase::Reading => "reading",
