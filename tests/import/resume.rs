@@ -11,6 +11,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 use tempfile::TempDir;
+use tests_support::backup::{TELLING, names};
 use tests_support::command::{Finished, Tablehaul, finish};
 use tests_support::process::send;
 use tests_support::s3::{ACCESS_KEY, S3, SECRET_KEY};
@@ -63,8 +64,8 @@ impl Place {
     /// Makes sure that the state folder holds only history and report. Returns the history.
     #[track_caller]
     fn only_tells_of_a_complete_import(&self) -> JobState {
-        let names = tests_support::backup::names(Path::new(&self.state()));
-        assert!(names.iter().map(String::as_str).eq(tests_support::backup::TELLING), "{names:?}");
+        let names = names(Path::new(&self.state()));
+        assert!(names.iter().map(String::as_str).eq(TELLING), "{names:?}");
         let report = fs::read_to_string(Path::new(&self.state()).join("_tablehaul/report.html")).unwrap();
         assert!(report.starts_with("<!doctype html>") && report.contains("Import into"), "{report}");
         let history = fs::read(Path::new(&self.state()).join("_tablehaul/history.json")).unwrap();
@@ -214,5 +215,5 @@ fn state_may_lie_in_s3() {
     assert!(finished.stderr.contains("resumes     "), "{}", finished.stderr);
     assert_eq!(report(&finished)["items"], ITEMS);
     holds_all(&place.fake, ITEMS);
-    assert_eq!(s3.objects("state"), [""; 0]);
+    assert_eq!(s3.objects("state"), TELLING.map(|name| format!("x/{name}")));
 }
