@@ -48,7 +48,7 @@ impl Tally {
         loop {
             tokio::time::sleep(STATUS_EVERY).await;
             let (at, items, bytes) = (started.elapsed(), self.items(), self.read_bytes());
-            let seconds = (at - last.0).as_secs_f64().max(1e-3);
+            let seconds = at.saturating_sub(last.0).as_secs_f64().max(1e-3);
             let whole = at.as_secs_f64();
             #[allow(clippy::cast_precision_loss, reason = "rates need not be exact")]
             let rate = |now: u64, before: u64| rounded(now.saturating_sub(before) as f64 / seconds);

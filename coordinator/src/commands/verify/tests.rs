@@ -281,7 +281,7 @@ async fn a_signal_stops_it() {
     let backup = Backup::new();
     let stop = CancellationToken::new();
     stop.cancel();
-    let stopped = verify(&backup.target(), &AwsAccess::default(), &stop).await;
+    let stopped = verify(&backup.target(), &AwsAccess::default(), &Stream::new(), &stop).await;
     assert!(matches!(stopped, Err(Failure::Stopped(_))));
 }
 

@@ -131,13 +131,16 @@ fn the_next_table_of_a_command_begins_without_the_time_of_the_first_ones_earlier
     assert!((first.elapsed_seconds - 12.0).abs() < 1e-9, "{}", first.elapsed_seconds);
 }
 
+/// Makes a state impossible.
+type Spoil = fn(&mut JobState);
+
 #[test]
 fn what_no_run_of_the_job_can_have_written_is_not_continued() {
     let good = state(&[run(3, 1.0), vec![line(3.5, stopped())]].concat());
     let found = |state: &JobState| JobState::found(&serde_json::to_vec(state).unwrap(), JOB);
     assert!(found(&good).is_ok());
     let point = good.history[0];
-    let spoiled: [(&str, fn(&mut JobState)); 11] = [
+    let spoiled: [(&str, Spoil); 11] = [
         ("negative time", |state| state.elapsed_seconds = -1.0),
         ("endless time", |state| state.elapsed_seconds = 1e300),
         ("no statuses", |state| state.statuses_per_point = 0),
