@@ -105,7 +105,7 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
         #[cfg(feature = "emr")]
         Command::Emr(args) => emr::run(args, matches),
         Command::Page(args) => run_page(&args, matches),
-        Command::Report(args) => run_report(&args),
+        Command::Report(args) => run_report(&args, matches),
         Command::Completions(args) => completions(&args),
         Command::Man(args) => man(&args),
     };
@@ -268,14 +268,16 @@ async fn page_of(show: Show, progress: &Progress) -> Result<Option<JoinSet<()>>,
 fn run_page(args: &PageArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let folders = args.folders().map_err(refused)?;
     warn_of_unused(matches, folders.iter().any(is_in_s3), false);
-    let (access, at) = (args.aws.access(), args.at);
+    let (access, at) = (args.aws.access(), args.listen);
     block_on(&tell_all(), |stop| async move { page::of_folders(&folders, &access, at, &stop, tell).await })?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_report(args: &ReportArgs) -> Result<ExitCode, Failure> {
-    let _ = signals::watch();
-    let html = report::report(&args.events)?;
+fn run_report(args: &ReportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
+    let of = args.folder().map_err(refused)?;
+    warn_of_unused(matches, is_in_s3(&of), false);
+    let access = args.aws.access();
+    let html = block_on(&tell_all(), |stop| async move { report::report(&of, &access, &stop).await })?;
     written_whole("the report", html.as_bytes())
 }
 
@@ -284,7 +286,9 @@ fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
     warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
     let stream = told_of(Kind::Verify, &folder);
-    let verified = block_on(&tell_all(), |stop| async move { verify(&folder, &access, &stop).await })?;
+    let theirs = stream.clone();
+    let verified =
+        block_on(&tell_all(), |stop| async move { verify(&folder, &access, &theirs, &stop).await })?;
     if args.json {
         result_as_json("the result", &verified)?;
     } else {

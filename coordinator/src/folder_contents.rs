@@ -24,7 +24,7 @@ use crate::{
 
 /// What a folder holds.
 pub(crate) enum FolderContents {
-    /// Nothing.
+    /// Nothing, or only what an earlier job told people of itself.
     Empty,
     /// An export that is complete by the names and lengths of its files.
     Complete(Complete),
@@ -68,8 +68,9 @@ impl FolderContents {
     async fn at_once(store: &Store) -> Result<Self, Failure> {
         let names = retry_briefly(|| store.list()).await.map_err(|fault| Failure::refused(&fault))?;
         // A coordinator that died between locking the folder and beginning a journal leaves only the lock. The last
-        // status may arrive in S3 after the journal is gone.
-        if names.iter().all(|name| name == layout::LOCK || name == layout::STATUS) {
+        // status may arrive in S3 after the journal is gone. Of a complete import, only its history and report are left.
+        let is_nothing = |name: &String| name == layout::LOCK || layout::TELLING.contains(&name.as_str());
+        if names.iter().all(is_nothing) {
             return Ok(Self::Empty);
         }
         match journal::read(store).await {
@@ -91,9 +92,8 @@ impl FolderContents {
         if let Some(whole) = marked(store).await? {
             return Ok(whole.into());
         }
-        let nothing = [layout::LOCK, layout::STATUS, layout::JOURNAL];
-        let is_nothing = |name: &String| nothing.contains(&name.as_str());
-        let mut foreign: Vec<String> = names.into_iter().filter(|name| !is_nothing(name)).collect();
+        let is_foreign = |name: &String| !is_nothing(name) && name != layout::JOURNAL;
+        let mut foreign: Vec<String> = names.into_iter().filter(is_foreign).collect();
         if foreign.is_empty() {
             return Ok(Self::Empty);
         }

@@ -14,6 +14,7 @@ mod driver;
 mod dynamodb;
 mod failure;
 mod folder_contents;
+mod history;
 mod host;
 mod identity;
 mod journal;

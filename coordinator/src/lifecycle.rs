@@ -20,6 +20,7 @@ use engine::replay::{Journaled, State};
 use events::{Event, Resumed, Takeover, rounded};
 use job::{
     capacity::Rate,
+    ids::JobId,
     journal::{Fact, Run},
     target::Target,
     visible::Line,
@@ -30,6 +31,7 @@ use crate::{
     cluster::{ClusterChoice, ClusterOptions, worker_binary},
     commit::{self, Marks},
     failure::Failure,
+    history,
     journal::Journal,
     progress::Progress,
     stop::Stop,
@@ -114,6 +116,12 @@ impl Start {
         }
     }
 
+    /// The job: the one that is resumed, or else a new one.
+    pub(crate) fn job(&self) -> JobId {
+        let resumed = self.resumed().map(|state| state.job().clone());
+        resumed.unwrap_or_else(|| JobId::from_u128(uuid::Uuid::new_v4().as_u128()))
+    }
+
     /// A line of the plan: what becomes of the job in the folder.
     pub(crate) fn plan_line(&self) -> Option<String> {
         match self {
@@ -168,6 +176,7 @@ pub(crate) async fn acquire(
         Start::Resume(journaled) => {
             let facts = vec![Fact::Run(run.clone())];
             let journal = Journal::acquire(store, Some(&journaled), facts, run).await?;
+            history::follow(journal.folder(), journaled.state.job(), progress).await;
             tell_resumed(&journaled, progress);
             let Journaled { state, run, commit, .. } = *journaled;
             Ok(OpenedJob { journal, state, earlier: Some(EarlierRuns { run, commit }) })
@@ -231,6 +240,8 @@ pub(crate) async fn acquire_to_discard(
         let discarded = commit::discard(journal.folder(), state, marks.as_ref(), progress).await;
         discarded.map_err(|fault| Failure::failed(&fault))?;
     }
+    let removed = history::remove(journal.folder(), Some(journaled.state.job())).await;
+    removed.map_err(|fault| Failure::failed(&fault))?;
     Ok(journal)
 }
 

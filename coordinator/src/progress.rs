@@ -175,6 +175,7 @@ impl View {
         let things = match status.tasks.kind {
             TaskKind::Segments | TaskKind::Unknown => "segments",
             TaskKind::Splits => "splits",
+            TaskKind::Files => "files",
         };
         format!(
             "{name}{verb}{} items{removed}, {}{units}, {}/{} {things}, {}, {} throttles{}{}",

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! commands, driver → Stream → watch channel of the newest status: bar, lines, log
-//!                           → state of the job: status in the folder
+//!                           → state of the job: status, history and report in the folder
 //!                           → output::events: NDJSON
 //! ```
 //!
@@ -68,6 +68,11 @@ impl Stream {
     /// Notes an event in the state of the job, which this command tells later or in other words.
     pub(crate) fn note(&self, event: Event) {
         self.told().state.apply(&output::events::stamped(event));
+    }
+
+    /// Puts what earlier runs of the job have told before what this one tells.
+    pub(crate) fn follow(&self, earlier: &JobState) {
+        self.told().state.follow(earlier);
     }
 
     /// Begins a pass.
@@ -147,8 +152,7 @@ impl Stream {
         let mut state = told.state.clone();
         output::events::TOOL.clone_into(&mut state.tool);
         if let Some(untold) = &told.untold {
-            let newest = output::events::stamped(Event::Status(Box::new(untold.clone())));
-            (state.at, state.elapsed_seconds) = (newest.at, newest.elapsed_seconds);
+            state.advance(&output::events::stamped(Event::Status(Box::new(untold.clone()))));
             state.status = Some(Box::new(untold.clone()));
         }
         state

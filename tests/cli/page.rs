@@ -63,6 +63,10 @@ fn a_running_export_and_its_folder_have_pages_and_its_events_a_report() {
 
     send(export.id(), Signal::SIGTERM);
     ends_saying(&export.finish(), 3, &["stopped"]);
+    wait_until("the page of the folder tells how the export ended", || {
+        let body = get(&elsewhere, "/body", &its_token);
+        body.contains("stopped by a signal") && body.contains("Plan and outcome")
+    });
     send(folder.id(), Signal::SIGTERM);
     folder.finish().succeeded();
 
@@ -83,6 +87,7 @@ fn only_this_machine_gets_a_page_and_only_events_a_report() {
         (events.as_path(), "it holds no events of a job"),
         (Path::new("/nowhere"), "there is no such file"),
         (Path::new("/dev/null"), "this is no regular file"),
+        (place.outer(), "holds neither status nor history of a job"),
     ] {
         says(&Tablehaul::new(["report".as_ref(), file.as_os_str()]).run(), 2, &[why]);
     }

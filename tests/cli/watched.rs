@@ -88,8 +88,70 @@ fn a_job_in_a_folder_is_watched_until_it_is_stopped_and_a_complete_one_leaves_no
     let told = state_of(&place);
     assert_eq!(told.error.map(|error| (error.exit_code, error.kind)), Some((3, "stopped".into())));
 
-    export(&place, &fake, "40000").run().succeeded();
+    let report = fs::read_to_string(place.folder().join("_tablehaul/report.html")).expect("a report");
+    assert!(report.starts_with("<!doctype html>") && report.contains("stopped by a signal"), "{report}");
+    let url = format!("its report is file://{}/_tablehaul/report.html", place.folder().display());
+    assert!(said_of(&place, "status").contains(&url));
+
+    let done = export(&place, &fake, "40000").run().succeeded();
+    assert!(done.stderr.contains("report      file://"), "{}", done.stderr);
     assert!(!status_file(&place).exists());
+    holds_nothing_else(&place.folder(), 20_000);
+    assert!(said_of(&place, "status").contains(&url));
+    tells_of_runs(&place, &["error", "resumed"]);
+}
+
+fn said_of(place: &Place, command: &str) -> String {
+    Tablehaul::new([command.as_ref(), place.folder().as_os_str()]).run().succeeded().stdout
+}
+
+/// Makes sure that a complete export tells of an earlier run as well, which went on for some time and ended so.
+#[track_caller]
+fn tells_of_runs(place: &Place, ends: &[&str]) {
+    let history = fs::read(place.folder().join("_tablehaul/history.json")).expect("a history");
+    let told = state(&history);
+    let completed = told.completed.as_ref().expect("how it ended");
+    assert_eq!((completed.report["items"].as_u64(), told.error.as_ref()), (Some(20_000), None));
+    let is_end = |name: &&str| ["error", "takeover", "resumed"].contains(name);
+    let found: Vec<&str> = told.events.iter().map(|line| line.event.name()).filter(is_end).collect();
+    assert_eq!(found, ends);
+    let resumed = told.events.iter().find(|line| line.event.name() == "resumed").expect("the second run");
+    let before = |seconds: f64| seconds < resumed.elapsed_seconds;
+    assert!(told.history.iter().any(|point| before(point.elapsed_seconds)), "the first run: {told:?}");
+    assert!(told.history.iter().any(|point| !before(point.elapsed_seconds)), "the second run: {told:?}");
+    let report = fs::read_to_string(place.folder().join("_tablehaul/report.html")).expect("a report");
+    assert_eq!(said_of(place, "report"), report, "it can be drawn again");
+    assert!(report.contains("<title>resumed</title>") && report.contains("Plan and outcome"), "{report}");
+}
+
+#[test]
+fn a_killed_export_that_is_resumed_tells_of_both_runs() {
+    let (place, fake) = (Place::new(), fake());
+    let child = running(&place, &fake);
+    wait_until("parts are sealed", || percent(&place) >= 20);
+    wait_until("it tells of that", || !state_of(&place).history.is_empty());
+    send(&child, "KILL");
+    finish(child);
+    let report = said_of(&place, "report");
+    assert!(report.contains("Export of Forum") && !place.folder().join("_tablehaul/report.html").exists());
+    export(&place, &fake, "40000").run().succeeded();
+    holds_nothing_else(&place.folder(), 20_000);
+    tells_of_runs(&place, &["takeover", "resumed"]);
+}
+
+#[test]
+fn a_status_of_another_job_or_none_is_not_continued_and_fails_nothing() {
+    let (place, fake) = (Place::new(), fake());
+    let child = running(&place, &fake);
+    wait_until("parts are sealed", || percent(&place) >= 20);
+    send(&child, "KILL");
+    finish(child);
+    let mut other = state_of(&place);
+    other.plan.as_mut().expect("a plan").job = Some("3f1c8a52-6a0e-4b62-9d3a-0c5b7d1e2f40".into());
+    fs::write(status_file(&place), serde_json::to_vec(&other).expect("JSON")).expect("a file");
+    let done = export(&place, &fake, "40000").run().succeeded();
+    let note = "_tablehaul/status.json is not used: it is of another job; the report tells only of this run";
+    assert!(done.stderr.contains(note), "{}", done.stderr);
     holds_nothing_else(&place.folder(), 20_000);
 }
 

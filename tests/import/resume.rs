@@ -1,6 +1,7 @@
 //! Imports with `--state` resume where they were, whatever ended them.
 
 use crate::run::{command, holds_all, import, refused, report, sink};
+use events::{Event, JobState};
 use nix::sys::signal::Signal::{self, SIGKILL, SIGTERM};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -10,6 +11,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 use tempfile::TempDir;
+use tests_support::backup::{TELLING, names};
 use tests_support::command::{Finished, Tablehaul, finish};
 use tests_support::process::send;
 use tests_support::s3::{ACCESS_KEY, S3, SECRET_KEY};
@@ -59,6 +61,19 @@ impl Place {
         serde_json::from_str(&told.stdout).unwrap()
     }
 
+    /// Makes sure that the state folder holds only history and report. Returns the history.
+    #[track_caller]
+    fn only_tells_of_a_complete_import(&self) -> JobState {
+        let names = names(Path::new(&self.state()));
+        assert!(names.iter().map(String::as_str).eq(TELLING), "{names:?}");
+        let report = fs::read_to_string(Path::new(&self.state()).join("_tablehaul/report.html")).unwrap();
+        assert!(report.starts_with("<!doctype html>") && report.contains("Import into"), "{report}");
+        let history = fs::read(Path::new(&self.state()).join("_tablehaul/history.json")).unwrap();
+        let history: JobState = serde_json::from_slice(&history).unwrap();
+        assert!(history.completed.is_some() && history.error.is_none());
+        history
+    }
+
     /// The percentage in the journal, if there is one.
     fn kept(&self) -> Option<u64> {
         let told = Tablehaul::new(["status", &self.state(), "--json"]).run();
@@ -80,18 +95,26 @@ fn a_killed_import_resumes_without_a_second_check_and_writes_little_twice() {
     assert_eq!((&report["items"], &report["rejected"]), (&ITEMS.into(), &0.into()));
     let total = holds_all(&place.fake, ITEMS).total;
     assert!(total < ITEMS * 3 / 2, "{total} writes");
-    assert_eq!(fs::read_dir(place.state()).unwrap().count(), 0, "nothing is left of its state");
+    let told = place.only_tells_of_a_complete_import();
+    let runs = told.events.iter().filter(|line| matches!(line.event, Event::Resumed(_))).count();
+    let taken_over = told.events.iter().filter(|line| matches!(line.event, Event::Takeover(_))).count();
+    assert_eq!((runs, taken_over), (2, 2), "{:?}", told.events);
 }
 
 #[test]
-fn a_folder_for_state_that_was_there_before_stays_and_one_that_was_not_goes() {
+fn a_state_folder_keeps_only_the_report_of_a_complete_import_which_the_next_import_replaces() {
     for was_there in [true, false] {
         let place = Place::new();
         if was_there {
             fs::create_dir(place.state()).unwrap();
         }
         place.command("").run().succeeded();
-        assert_eq!(Path::new(&place.state()).exists(), was_there);
+        let first = place.only_tells_of_a_complete_import().plan.unwrap().job;
+        let status = Tablehaul::new(["status", &place.state()]).run().succeeded().stdout;
+        assert!(status.contains("no unfinished job; its report is file://"), "{status}");
+        place.command("").run().succeeded();
+        let second = place.only_tells_of_a_complete_import().plan.unwrap().job;
+        assert!(first.is_some() && second.is_some() && first != second, "{first:?} {second:?}");
     }
 }
 
@@ -192,5 +215,5 @@ fn state_may_lie_in_s3() {
     assert!(finished.stderr.contains("resumes     "), "{}", finished.stderr);
     assert_eq!(report(&finished)["items"], ITEMS);
     holds_all(&place.fake, ITEMS);
-    assert_eq!(s3.objects("state"), [""; 0]);
+    assert_eq!(s3.objects("state"), TELLING.map(|name| format!("x/{name}")));
 }

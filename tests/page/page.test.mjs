@@ -2,15 +2,11 @@
 //   tests/page/run [FOLDER]    screenshots go to FOLDER
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-
-const browserHome = createRequire(join(process.env.BROWSER_HOME, "package.json"));
-const { default: chromium } = await import(browserHome.resolve("@sparticuz/chromium"));
-const { default: puppeteer } = await import(browserHome.resolve("puppeteer-core"));
+import { launch } from "./browser.mjs";
 
 const binaries = process.env.TABLEHAUL_BINARIES;
 const pictures = process.env.PICTURES;
@@ -74,11 +70,7 @@ before(async () => {
   mkdirSync(pictures, { recursive: true });
   server = start("demo-dynamodb", "--cities", "Cities");
   endpoint = `http://${(await server.line(/listening on (\S+)/))[1]}`;
-  browser = await puppeteer.launch({
-    args: [...chromium.args, "--no-sandbox"],
-    executablePath: await chromium.executablePath(),
-    headless: "shell",
-  });
+  browser = await launch();
 });
 
 after(async () => {
@@ -132,6 +124,8 @@ test("a running export moves, is killed, resumes, and leaves a report", { timeou
   assert.equal(html.status, 0, String(html.stderr));
   const file = join(work, "report.html");
   writeFileSync(file, html.stdout);
+  const kept = readFileSync(join(folder, "_tablehaul", "report.html"), "utf8");
+  for (const part of ["Export of Cities", "taken over from", "resumed"]) assert.ok(kept.includes(part), part);
   const report = await open(`file://${file}`);
   for (const part of ["Export of Cities", "Plan and outcome", "CRC-32C", "144,563"]) await contains(report, part);
   await report.screenshot({ path: join(pictures, "report.png"), fullPage: true });

@@ -151,7 +151,9 @@ impl Exported {
         let mut expected = [&["_SUCCESS", "_tablehaul", "manifest"].map(String::from), names].concat();
         expected.sort();
         assert_eq!(found, expected);
-        assert_eq!(list(&self.folder.join("_tablehaul")), ["export.json"]);
+        let mut own = list(&self.folder.join("_tablehaul"));
+        own.sort();
+        assert_eq!(own, ["export.json", "history.json", "report.html"]);
     }
 
     /// `<job's uuid>_<six digits><extension>`.

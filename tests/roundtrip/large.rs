@@ -71,6 +71,7 @@ fn nothing_in_s3_looks_complete_before_it_is() {
     for of_job in ["/_tablehaul/journal", "/_tablehaul/status.json"] {
         assert!(!last.iter().any(|key| key.contains(of_job)), "{last:?}");
     }
+    assert!(has(&last, "_tablehaul/history.json") && has(&last, "_tablehaul/report.html"), "{last:?}");
     assert_eq!(STORE.uploads("watched"), [""; 0]);
     assert!(num_with_uploads > 5, "of {} looks, {num_with_uploads} at work", listings.len());
     for (listing, is_read) in &listings {
@@ -80,11 +81,15 @@ fn nothing_in_s3_looks_complete_before_it_is() {
             assert!(has(listing, "_tablehaul/export.json"), "{listing:?}");
         }
         if has(listing, "_SUCCESS") {
-            // Only the journal and the status of the running job may still be there.
-            let is_of_job =
-                |key: &str| key.contains("/_tablehaul/journal/") || key.ends_with("/_tablehaul/status.json");
-            let is_of_backup = |key: &&String| !is_of_job(key);
-            assert!(listing.iter().filter(is_of_backup).eq(&last), "{listing:?}");
+            // Only the journal and the status of the running job may still be there, and what tells of it may be missing.
+            let of_job = ["/journal/", "/status.json", "/history.json", "/report.html"];
+            let is_of_job = |key: &str| of_job.iter().any(|name| key.contains(&format!("/_tablehaul{name}")));
+            let of_backup = |keys: &[String]| -> Vec<String> {
+                keys.iter().filter(|key| !is_of_job(key)).cloned().collect()
+            };
+            assert_eq!(of_backup(listing), of_backup(&last));
+        } else {
+            assert!(!has(listing, "_tablehaul/report.html"), "a report before the end: {listing:?}");
         }
     }
     assert!(STORE.objects(BUCKET).iter().all(|key| !key.starts_with("backup/")));

@@ -23,6 +23,11 @@ pub(crate) const STYLE: &str = include_str!("../assets/page.css");
 /// The script of the page.
 pub(crate) const SCRIPT: &str = include_str!("../assets/page.js");
 
+/// How every document begins.
+const START: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
+/// How the element begins that says of which job a report is.
+const JOB: &str = "<meta name=\"tablehaul-job\" content=\"";
+
 /// A job on the page.
 pub(crate) struct Job<'a> {
     /// Where its state was read.
@@ -59,10 +64,21 @@ pub(crate) fn document(jobs: &[Job<'_>]) -> String {
     in_document(&title, "<meta http-equiv=\"refresh\" content=\"5\">", "page.css", &body(jobs))
 }
 
-/// The report of a job: one file that needs nothing else.
+/// The report of a job: one file that needs nothing else. It says of which job it is, if that is known.
 pub fn report(state: &JobState) -> String {
-    let policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">";
-    in_document(&head::title(state), policy, "", &article(state, Extent::Report))
+    let job = state.plan.as_ref().and_then(|plan| plan.job.as_deref());
+    let mut meta = job.map_or_else(String::new, |job| format!("{JOB}{}\">\n", Escaped(job)));
+    meta.push_str(
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
+    );
+    in_document(&head::title(state), &meta, "", &article(state, Extent::Report))
+}
+
+/// The job that a report says it is of. `None` if the bytes are no report, or one of an unknown job.
+pub fn job_of(report: &[u8]) -> Option<&str> {
+    let rest = report.strip_prefix(START.as_bytes())?.strip_prefix(JOB.as_bytes())?;
+    let end = rest.iter().position(|&byte| byte == b'"')?;
+    std::str::from_utf8(&rest[..end]).ok()
 }
 
 fn in_document(title: &str, meta: &str, style_sheet: &str, body: &str) -> String {
@@ -72,18 +88,18 @@ fn in_document(title: &str, meta: &str, style_sheet: &str, body: &str) -> String
         format!("<link rel=\"stylesheet\" href=\"{style_sheet}\">")
     };
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n{meta}\n\
+        "{START}{meta}\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n{style}\n</head>\n\
          <body>\n<main>\n{body}</main>\n</body>\n</html>\n",
         Escaped(title)
     )
 }
 
-/// How much of a job is shown.
+/// How much of a job is shown that has not ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Extent {
     Page,
-    /// Plan against outcome and the part files as well.
+    /// Plan against outcome and the part files as well, as of every job that has ended.
     Report,
 }
 
@@ -92,7 +108,7 @@ fn article(state: &JobState, extent: Extent) -> String {
     html.push_str(&head::head(state));
     html.push_str(&tiles::tiles(state));
     html.push_str(&charts::charts(state));
-    if extent == Extent::Report {
+    if extent == Extent::Report || state.has_ended() {
         html.push_str(&tables::plan_and_outcome(state));
         html.push_str(&tables::files(state));
     }

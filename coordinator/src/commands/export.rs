@@ -35,7 +35,7 @@ use crate::{
     commit,
     driver::{Call, Effects, LimitsOf},
     failure::Failure,
-    folder_contents,
+    folder_contents, history,
     identity::TableIdentity,
     journal::Journal,
     lifecycle::{self, ACQUIRE_GRACE, Context, EarlierRuns, OpenedJob, PassPlan, Start, acquire, give_up},
@@ -94,10 +94,15 @@ pub(crate) async fn export(
     for (number, (todo, prepared)) in tables.into_iter().enumerate() {
         let plan = prepared.text(&todo, request.options, cluster.text());
         let told = prepared.told(&clients, cluster.text(), &plan, (number, count));
-        progress.stream().tell(Event::Plan(Box::new(told)));
-        let start = match todo {
-            Todo::Export(start) => start,
+        let tell = |job| progress.stream().tell(Event::Plan(Box::new(Plan { job, ..told })));
+        let (start, job) = match todo {
+            Todo::Export(start) => {
+                let job = start.job();
+                tell(Some(job.to_string()));
+                (start, job)
+            }
             Todo::Nothing(text) => {
+                tell(None);
                 progress.note(&format!("{text}: nothing to do"));
                 clean::tidy(&prepared.store, progress).await;
                 continue;
@@ -106,7 +111,7 @@ pub(crate) async fn export(
         let table = TableIdentity::new(&prepared.table, &prepared.facts);
         let (facts, clients, cluster, stop) = (&prepared.facts, &clients, &cluster, &stop);
         let context = Context { clients, table: &table, facts, cluster, progress, stop };
-        let export = TableExport { request, prepared: &prepared, context };
+        let export = TableExport { request, prepared: &prepared, job, context };
         // Boxed because the future of a job is large.
         let exported = Box::pin(export.run(start, &plan)).await;
         let report = exported.map_err(|failure| failure.after(reports.len()))?;
@@ -120,6 +125,7 @@ pub(crate) async fn export(
 struct TableExport<'a> {
     request: &'a ExportRequest,
     prepared: &'a Prepared,
+    job: JobId,
     context: Context<'a>,
 }
 
@@ -136,7 +142,7 @@ struct OpenedExport {
 impl TableExport<'_> {
     async fn run(&self, start: Start, plan: &str) -> Result<Report, Failure> {
         let started = Instant::now();
-        let Self { prepared, context, .. } = *self;
+        let (prepared, context) = (self.prepared, self.context);
         let opened = context.stop.grant(ACQUIRE_GRACE, self.open(start)).await;
         let opened = opened.unwrap_or_else(|why| {
             let folder = prepared.store.display();
@@ -162,7 +168,7 @@ impl TableExport<'_> {
             Ok(plane) => plane,
             Err(failure) => {
                 let finish = Finish { target: &prepared.target, context, started, state: &state };
-                return Err(give_up(&finish, &mut journal, context.progress.stream(), failure).await);
+                return Err(give_up(&finish, &mut journal, context.progress, failure).await);
             }
         };
         let (schedule, outcome) = self.read(plane, &mut journal, state).await;
@@ -170,19 +176,20 @@ impl TableExport<'_> {
         let finish = Finish { target: &prepared.target, context, started, state: work.state() };
         match outcome {
             Ok(()) => finish.finish(&mut journal, commit, &run, work.slowest(), schedule.rate()).await,
-            Err(failure) => Err(give_up(&finish, &mut journal, context.progress.stream(), failure).await),
+            Err(failure) => Err(give_up(&finish, &mut journal, context.progress, failure).await),
         }
     }
 
     /// Acquires the folder.
     async fn open(&self, start: Start) -> Result<OpenedExport, Failure> {
-        let Self { request, prepared, context } = *self;
+        let (prepared, context) = (self.prepared, self.context);
         let (store, plan) = (&prepared.store, &prepared.plan);
         let run = lifecycle::this_run(context.clients, plan.workers, prepared.rate, &prepared.rate_source);
         let begin = || {
-            let job = JobId::from_u128(uuid::Uuid::new_v4().as_u128());
+            let job = self.job.clone();
             let (now, settings) = (Timestamp::now().to_string(), prepared.settings.clone());
-            let begin = resume::begin(job, &prepared.facts, request.options, plan.segments, now, settings);
+            let begin =
+                resume::begin(job, &prepared.facts, self.request.options, plan.segments, now, settings);
             State::Export(Box::new(ExportState::new(begin, store.is_on_file_system())))
         };
         let was_empty = matches!(start, Start::Fresh);
@@ -192,6 +199,7 @@ impl TableExport<'_> {
         };
         if was_empty {
             step_back_if_complete(&mut journal, store, &state).await?;
+            history::clear(journal.folder()).await;
         }
         let (commit, run) = match earlier {
             Some(EarlierRuns { commit: Some(at), run: earlier }) => (Some(at), earlier.unwrap_or(run)),
@@ -213,7 +221,7 @@ impl TableExport<'_> {
         journal: &mut Journal,
         state: ExportState,
     ) -> (Schedule<ExportWork>, Result<(), Failure>) {
-        let Self { request, prepared, context } = *self;
+        let (request, prepared, context) = (self.request, self.prepared, self.context);
         let left = prepared.facts.items.saturating_sub(state.sealed_items());
         let pass = PassPlan {
             phase: Phase::Reading,

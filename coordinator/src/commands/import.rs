@@ -38,9 +38,10 @@ use crate::{
     cluster::ClusterChoice,
     driver::{Call, Effects, LimitsOf},
     failure::Failure,
+    history,
     identity::{Found, TableIdentity},
     journal::Journal,
-    lifecycle::{self, ACQUIRE_GRACE, Context, OpenedJob, PassPlan, acquire, give_up},
+    lifecycle::{self, ACQUIRE_GRACE, Context, OpenedJob, PassPlan, Start, acquire, give_up},
     progress::Progress,
     stop::Stop,
     text::count_of,
@@ -56,6 +57,11 @@ use plan::CheckedText;
 use prepare::{Kind, Prepared, prepare};
 use rejects::Rejects;
 use resume::{InStateFolder, StateFolder};
+
+/// How long writing the history and the report of a complete import may take.
+const REPORT_LIMIT: Duration = Duration::from_secs(5);
+/// The same after a request to stop.
+const REPORT_GRACE: Duration = Duration::from_secs(1);
 
 /// The result of the command.
 pub(crate) enum Imported {
@@ -90,7 +96,8 @@ pub(crate) async fn import(
     let rejects = Rejects::new(rejects, progress);
     let (clients, facts) = (&prepared.clients, &prepared.facts);
     let told = prepared.told(cluster.text(), &plan);
-    progress.stream().tell(Event::Plan(Box::new(Plan { is_dry_run: dry_run, ..told })));
+    let job = folder.as_ref().filter(|_| !dry_run).map(|(folder, begin)| folder.job(begin).to_string());
+    progress.stream().tell(Event::Plan(Box::new(Plan { is_dry_run: dry_run, job, ..told })));
     let table = TableIdentity::new(&prepared.table, facts);
     let mut import = Import {
         request,
@@ -149,6 +156,7 @@ impl Import<'_> {
         let Prepared { clients, limits, rate_source, workers, .. } = prepared;
         let run = lifecycle::this_run(clients, *workers, limits.table, rate_source);
         let StateFolder { store, start } = folder;
+        let was_empty = matches!(start, Start::Fresh);
         let begin = || State::Import(Box::new(ImportState::new(begin)));
         let opening = acquire(&store, start, run, begin, context.progress);
         let late = |why| Err(Failure::stopped(format!("{why} before anything was written")));
@@ -156,6 +164,9 @@ impl Import<'_> {
         let OpenedJob { journal, state: State::Import(state), earlier } = opened else {
             return Err(lifecycle::other_kind("import"));
         };
+        if was_empty {
+            history::clear(journal.folder()).await;
+        }
         (self.journal, self.state, self.has_earlier_runs) = (Some(journal), Some(*state), earlier.is_some());
         info!(has_earlier_runs = self.has_earlier_runs, "import with a state begun or resumed");
         Ok(())
@@ -183,17 +194,24 @@ impl Import<'_> {
 
     /// Ends the import: removes its state if it is complete, and gives it up if it failed.
     async fn end(self, imported: Result<Imported, Failure>) -> Result<Imported, Failure> {
-        let stream = self.context.progress.stream();
+        let context = self.context;
         let ended = match (imported, self.journal, self.state) {
-            (Ok(imported), Some(mut journal), Some(state)) => match journal.remove(&state.facts()).await {
-                Ok(()) => {
-                    journal.folder().tidy().await;
-                    Ok(imported)
+            (Ok(imported), Some(mut journal), Some(state)) => {
+                if let Imported::Done(report) = &imported {
+                    let written = write_history(&journal, &state, report, context);
+                    // What could not be written in time is missing, which does no harm.
+                    let _ = context.stop.grant(REPORT_GRACE, written).await;
                 }
-                Err(failure) => Err(failure.saying(done::ALL)),
-            },
+                match journal.remove(&state.facts()).await {
+                    Ok(()) => {
+                        journal.folder().tidy().await;
+                        Ok(imported)
+                    }
+                    Err(failure) => Err(failure.saying(done::ALL)),
+                }
+            }
             (Err(failure), Some(mut journal), Some(state)) => {
-                Err(give_up(&InStateFolder(&state), &mut journal, stream, failure).await)
+                Err(give_up(&InStateFolder(&state), &mut journal, context.progress, failure).await)
             }
             (imported, ..) => imported,
         };
@@ -323,6 +341,17 @@ impl Import<'_> {
         let (mut schedule, outcome) = context.pass(plane, plan, work).await;
         self.state = schedule.work_mut().take_state();
         Ok((schedule, outcome))
+    }
+}
+
+/// Writes the history and the report of an import that is complete.
+async fn write_history(journal: &Journal, state: &ImportState, report: &ImportReport, context: Context<'_>) {
+    let progress = context.progress;
+    // It is told when the journal is gone.
+    progress.stream().note(Event::Completed(Box::new(report.told())));
+    // Whoever has taken over tells of the job now.
+    if journal.check_ours().await.is_ok() {
+        history::write(journal.folder(), &state.begin.job, progress, REPORT_LIMIT).await;
     }
 }
 

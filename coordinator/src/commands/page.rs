@@ -8,8 +8,8 @@ use job::{spec::AwsAccess, target::Target, visible};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::status::{state_in, status_of};
-use crate::{failure::Failure, progress::Progress, store::Store, waits::unless_silent};
+use super::status::status_of;
+use crate::{failure::Failure, history, progress::Progress, store::Store, waits::unless_silent};
 
 /// The time between two states of the job of this command.
 const OWN_EVERY: Duration = Duration::from_secs(1);
@@ -74,11 +74,11 @@ pub(crate) async fn of_folders(
     }
 }
 
-/// The state of each folder's job. Once the job is over, the folder has none; then it says what it holds.
+/// The state of each folder's job. If the folder tells of none, it says what it holds.
 async fn look(stores: &[(&Target, Store)]) -> Jobs {
     let mut jobs = Vec::new();
     for (folder, store) in stores {
-        let state = match state_in(store).await {
+        let state = match history::newest(store).await {
             Some(state) => Ok(state),
             None => Err(match status_of(folder, store).await {
                 Ok(status) => visible::line(&status.to_string()).into_owned(),

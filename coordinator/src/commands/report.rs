@@ -1,4 +1,4 @@
-//! The report of a job, from the file of its events.
+//! The report of a job, drawn again from what its folder tells, or from the file of its events.
 
 use std::{
     fs::{self, File},
@@ -6,33 +6,73 @@ use std::{
     path::Path,
 };
 
-use ::events::{JobState, Line};
+use ::events::{JobState, Line, SCHEMA};
+use job::{spec::AwsAccess, target::Target};
+use tokio_util::sync::CancellationToken;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, history, store::Store, waits::unless_silent};
 
-/// The report of the last job in a file of events, as HTML. Lines that are no events are skipped: a crash can leave half
-/// a line.
+const WHAT_TO_GIVE: &str = "give a file that --events wrote, or the folder of a job";
+
+/// The report of the last job in a file of events, or of the job in a folder, as HTML.
 ///
 /// # Errors
-/// Fails with [`Failure::Refused`] if the file can't be read or holds no plan of a job.
-pub(crate) fn report(events: &Path) -> Result<String, Failure> {
-    let refused = |why: &str| Failure::refused(format!("{}: {why}", events.display()));
+/// Fails with [`Failure::Refused`] if file or folder can't be read or tell of no job, and with [`Failure::Stopped`].
+pub(crate) async fn report(
+    of: &Target,
+    access: &AwsAccess,
+    stop: &CancellationToken,
+) -> Result<String, Failure> {
+    let drawing = async {
+        match of {
+            Target::File { dir } if !dir.is_dir() => told_in(dir),
+            folder => kept_in(folder, access).await,
+        }
+    };
+    let state = tokio::select! {
+        state = drawing => state?,
+        () = stop.cancelled() => return Err(Failure::stopped("stopped by a signal")),
+    };
+    Ok(::page::report(&state))
+}
+
+/// The state of the job in a folder.
+async fn kept_in(folder: &Target, access: &AwsAccess) -> Result<JobState, Failure> {
+    let looking = async {
+        let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
+        Ok(history::newest(&store).await)
+    };
+    let none =
+        || Failure::refused(format!("{folder} holds neither status nor history of a job: {WHAT_TO_GIVE}"));
+    unless_silent(looking).await?.filter(|state| state.plan.is_some()).ok_or_else(none)
+}
+
+/// The state of the last job in a file of events, or in a copy of a status or history. Lines that are neither are
+/// skipped: a crash can leave half a line.
+fn told_in(file: &Path) -> Result<JobState, Failure> {
+    let refused = |why: &str| Failure::refused(format!("{}: {why}", file.display()));
+    let advised = |why: &str| refused(&format!("{why}: {WHAT_TO_GIVE}"));
     let unreadable = |error: io::Error| match error.kind() {
-        ErrorKind::NotFound => refused("there is no such file: give the file that --events wrote"),
+        ErrorKind::NotFound => advised("there is no such file"),
         ErrorKind::PermissionDenied => refused("you have no permission to read it"),
         _ => refused(&error.to_string()),
     };
-    if !fs::metadata(events).map_err(unreadable)?.is_file() {
-        return Err(refused("this is no regular file: give the file that --events wrote"));
+    if !fs::metadata(file).map_err(unreadable)?.is_file() {
+        return Err(advised("this is no regular file"));
     }
     let mut state = JobState::default();
-    for line in BufReader::new(File::open(events).map_err(unreadable)?).split(b'\n') {
-        if let Ok(line) = serde_json::from_slice::<Line>(&line.map_err(unreadable)?) {
-            state.apply(&line);
+    for line in BufReader::new(File::open(file).map_err(unreadable)?).split(b'\n') {
+        let line = line.map_err(unreadable)?;
+        if let Ok(event) = serde_json::from_slice::<Line>(&line) {
+            state.apply(&event);
+        } else if let Ok(kept) = serde_json::from_slice::<JobState>(&line)
+            && kept.schema == SCHEMA
+        {
+            state = kept;
         }
     }
     if state.plan.is_none() {
-        return Err(refused("it holds no events of a job: give the file that --events wrote"));
+        return Err(advised("it holds no events of a job"));
     }
-    Ok(::page::report(&state))
+    Ok(state)
 }

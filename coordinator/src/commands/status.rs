@@ -13,6 +13,7 @@ use crate::{
     commit::{self, Marks},
     failure::Failure,
     folder_contents::{FolderContents, foreign_text},
+    history,
     journal::{self, OwnerStatus},
     store::Store,
     text,
@@ -20,7 +21,6 @@ use crate::{
     whole::{self, Complete, Damaged, Whole},
 };
 
-pub(super) use watch::state_in;
 pub(crate) use watch::watch;
 
 /// The state of a folder.
@@ -31,6 +31,9 @@ pub(crate) struct Status {
     /// What it holds.
     #[serde(flatten)]
     pub state: FolderState,
+    /// The URL of the report of its job, if that has ended and there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
 }
 
 /// What a folder holds.
@@ -160,7 +163,20 @@ pub(crate) async fn status_of(folder: &Target, store: &Store) -> Result<Status, 
         FolderContents::Damaged(damaged) => Whole::Damaged(damaged).into(),
         FolderContents::Unfinished(journaled) => unfinished(store, &journaled).await?,
     };
-    Ok(Status { folder: folder.to_string(), state })
+    let report = match state {
+        FolderState::Empty
+        | FolderState::Complete { .. }
+        | FolderState::Damaged { .. }
+        | FolderState::Stopped(_) => {
+            history::report_in(store).await.map_err(|fault| Failure::refused(&fault))?
+        }
+        // It would be the report of an earlier run.
+        FolderState::Running(_)
+        | FolderState::Interrupted(_)
+        | FolderState::Unfinished(_)
+        | FolderState::Foreign { .. } => None,
+    };
+    Ok(Status { folder: folder.to_string(), state, report })
 }
 
 impl From<Whole> for FolderState {
@@ -249,7 +265,12 @@ async fn foreign_marks(store: &Store, journaled: &Journaled) -> Result<Vec<&'sta
 impl fmt::Display for Status {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let folder = Line(&self.folder);
+        let report = self.report.as_deref().map(|url| format!("; its report is {}", Line(url)));
+        let report = report.unwrap_or_default();
         match &self.state {
+            FolderState::Empty if self.report.is_some() => {
+                write!(out, "{folder} holds no backup and no unfinished job{report}")
+            }
             FolderState::Empty => write!(out, "{folder} is empty"),
             FolderState::Foreign { names } => {
                 write!(out, "{folder} holds files that are not an export of tablehaul: {}", Line(names))
@@ -262,18 +283,18 @@ impl fmt::Display for Status {
                 if let Some(bytes) = bytes {
                     write!(out, ", {}", text::bytes(*bytes))?;
                 }
-                write!(out, "; {looked_at}")
+                write!(out, "; {looked_at}{report}")
             }
             FolderState::Damaged { text, looked_at, .. } => {
                 write!(
                     out,
-                    "{folder} holds {text} ({looked_at}); if it is a copy, copy what is missing or damaged again"
+                    "{folder} holds {text} ({looked_at}); if it is a copy, copy what is missing or damaged again{report}"
                 )
             }
             FolderState::Running(export) => write!(out, "{folder} is in use: {export}"),
             FolderState::Stopped(export) => write!(
                 out,
-                "{folder} holds a stopped job ({}): {export}",
+                "{folder} holds a stopped job ({}): {export}{report}",
                 export.why.as_deref().unwrap_or_default().escape_debug()
             ),
             FolderState::Unfinished(export) => {

@@ -40,6 +40,7 @@ use crate::{
     journal,
     retry::retry,
     store::{Entry, Listing, Store},
+    stream::Stream,
     text,
     waits::unless_silent,
 };
@@ -83,7 +84,7 @@ impl fmt::Display for Verified {
     }
 }
 
-/// Verifies the export in a folder.
+/// Verifies the export in a folder. `stream` gets its progress.
 ///
 /// # Errors
 /// Fails with [`Failure::Refused`] if there is nothing to verify, with [`Failure::Failed`] if it can't be read, and
@@ -91,6 +92,7 @@ impl fmt::Display for Verified {
 pub(crate) async fn verify(
     target: &Target,
     access: &AwsAccess,
+    stream: &Stream,
     stop: &CancellationToken,
 ) -> Result<Verified, Failure> {
     // The guard also stops the threads, however this function ends.
@@ -102,13 +104,14 @@ pub(crate) async fn verify(
         () = stop.cancelled() => {
             Err(Failure::stopped("stopped by a signal before the verification was complete"))
         }
-        verified = verify_folder(target, access, threads) => verified,
+        verified = verify_folder(target, access, stream, threads) => verified,
     }
 }
 
 async fn verify_folder(
     target: &Target,
     access: &AwsAccess,
+    stream: &Stream,
     stop: CancellationToken,
 ) -> Result<Verified, Failure> {
     let started = Instant::now();
@@ -141,7 +144,9 @@ async fn verify_folder(
                 folder::check(target, &export, manifest.as_deref(), &entries);
             export.table["TableName"].as_str().unwrap_or("a table").clone_into(&mut verified.table);
             (verified.defects, verified.notes) = (defects, notes);
-            let found = check_files(store, &export, entries, verified.defects.len(), stop).await;
+            let defects = verified.defects.len();
+            let about = (&*verified.table, stream);
+            let found = check_files(store, &export, entries, (defects, about), stop).await;
             for file in found.map_err(|fault| Failure::failed(&fault))? {
                 verified.files += 1;
                 verified.items += file.items;
@@ -190,12 +195,12 @@ async fn recorded(
     }
 }
 
-/// Checks the recorded files that exist.
+/// Checks the recorded files that exist. `defects` are known already, of the table with this name.
 async fn check_files(
     store: Store,
     export: &ExportJson,
     entries: Vec<Entry>,
-    defects: usize,
+    (defects, (table, stream)): (usize, (&str, &Stream)),
     stop: CancellationToken,
 ) -> Result<Vec<FileFound>, Fault> {
     let mut entries: HashMap<String, Entry> =
@@ -214,10 +219,13 @@ async fn check_files(
         seed: uuid::Uuid::new_v4().as_u64_pair().0,
     };
     let run = Run::new(store, expected, Arc::clone(&tally), stop)?;
-    tokio::select! {
+    let found = tokio::select! {
         found = run.check_all(jobs) => found,
         never = tally.show() => match never {},
-    }
+        never = tally.tell(table, stream) => match never {},
+    };
+    tally.tell_last(table, stream);
+    found
 }
 
 #[cfg(test)]

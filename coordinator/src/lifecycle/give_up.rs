@@ -1,11 +1,11 @@
 //! How a job ends that did not succeed: it is kept for the next run, or removed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use job::journal::Fact;
+use job::{ids::JobId, journal::Fact};
 
 use super::status;
-use crate::{failure::Failure, journal::Journal, store::Store, stream::Stream};
+use crate::{failure::Failure, history, journal::Journal, progress::Progress, store::Store};
 
 /// A job that ends without success, where kinds of jobs differ.
 pub(crate) trait Ending {
@@ -14,6 +14,9 @@ pub(crate) trait Ending {
 
     /// How long removing the job may take.
     const REMOVAL_LIMIT: Duration;
+
+    /// The job.
+    fn job(&self) -> &JobId;
 
     /// The fact that the job began with.
     fn begun(&self) -> Fact;
@@ -47,9 +50,10 @@ pub(crate) enum Kept {
 pub(crate) async fn give_up(
     job: &impl Ending,
     journal: &mut Journal,
-    stream: &Stream,
+    progress: &Progress,
     failure: Failure,
 ) -> Failure {
+    let since = Instant::now();
     if matches!(failure, Failure::Superseded(_)) {
         return failure;
     }
@@ -60,7 +64,7 @@ pub(crate) async fn give_up(
     let failure = match kept {
         Kept::Something(failure) => {
             if !matches!(failure, Failure::Superseded(_)) {
-                status::end(journal.folder(), stream, &failure).await;
+                status::end(journal, job.job(), progress, &failure, since).await;
             }
             return failure;
         }
@@ -82,6 +86,8 @@ async fn remove<E: Ending>(job: &E, journal: &mut Journal) -> Result<(), Failure
     }
     let removing = async {
         job.discard(journal.folder()).await?;
+        let removed = history::remove(journal.folder(), Some(job.job())).await;
+        removed.map_err(|fault| Failure::failed(&fault))?;
         journal.remove(&[job.begun(), Fact::Abandoned]).await?;
         journal.folder().tidy().await;
         Ok(())

@@ -6,17 +6,26 @@
 use std::time::{Duration, Instant};
 
 use events::{Event, Failed};
-use job::layout;
+use job::{ids::JobId, layout};
 use tracing::debug;
 
-use crate::{failure::Failure, journal::owner_timeout, store::Store, stream::Stream};
+use crate::{
+    failure::Failure,
+    history,
+    journal::{Journal, owner_timeout},
+    progress::Progress,
+    store::Store,
+    stream::Stream,
+};
 
 /// The time between two writes.
 const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// How long one write may take. S3 and network file systems answer within this time, or the next write comes first.
 const LIMIT: Duration = Duration::from_secs(4);
-/// How long the last write may take, because the job is to end within 5 seconds.
+/// How long the last write, and that of the report, may take at least.
 const LAST_LIMIT: Duration = Duration::from_millis(300);
+/// The same and everything before it that a job does to end, because it must be over within 5 seconds.
+const END_LIMIT: Duration = Duration::from_millis(2500);
 
 /// Writes the status until the future is dropped.
 pub(super) async fn keep(folder: Store, stream: Stream) {
@@ -35,15 +44,28 @@ pub(super) async fn keep(folder: Store, stream: Stream) {
     }
 }
 
-/// Writes why the job failed, which is kept for the next run.
-pub(super) async fn end(folder: &Store, stream: &Stream, failure: &Failure) {
+/// Writes why the job failed, which is kept for the next run, and the report of the job. `since` is when it began to end.
+pub(super) async fn end(
+    journal: &Journal,
+    job: &JobId,
+    progress: &Progress,
+    failure: &Failure,
+    since: Instant,
+) {
+    let (folder, stream) = (journal.folder(), progress.stream());
     let failed = Failed {
         exit_code: failure.exit_code(),
         kind: failure.kind().to_owned(),
         message: failure.to_string(),
     };
     stream.note(Event::Error(failed));
-    write(folder, stream, LAST_LIMIT).await;
+    let limit = END_LIMIT.saturating_sub(since.elapsed()).max(LAST_LIMIT);
+    // Whoever has taken over tells of the job now.
+    if !matches!(tokio::time::timeout(limit, journal.check_ours()).await, Ok(Ok(()))) {
+        return;
+    }
+    let limit = END_LIMIT.saturating_sub(since.elapsed()).max(LAST_LIMIT);
+    tokio::join!(write(folder, stream, limit), history::write_report(folder, job, progress, limit));
 }
 
 async fn write(folder: &Store, stream: &Stream, limit: Duration) {

@@ -20,7 +20,7 @@ const NATIVE_FILES: u64 = 256 << 20;
 const NATIVE_SUMMARY: u64 = 1 << 20;
 /// An MD5 in base64 has 24 bytes.
 const NATIVE_MD5: u64 = 4096;
-/// What is written is below 200 kB.
+/// What is written is below 200 kB, and below 1 MB if a job continues a state that others made as long as it may be.
 const STATUS: u64 = 1 << 20;
 /// Any other file that is read as a whole.
 const OTHER: u64 = 16 << 20;
@@ -37,7 +37,7 @@ pub(super) fn most(name: &str) -> u64 {
     let file = name.rsplit('/').next().unwrap_or_default();
     match file {
         _ if name == layout::EXPORT_JSON => EXPORT_JSON,
-        _ if name == layout::STATUS => STATUS,
+        _ if name == layout::STATUS || name == layout::HISTORY => STATUS,
         layout::MANIFEST => MANIFEST,
         "manifest-files.json" => NATIVE_FILES,
         "manifest-summary.json" => NATIVE_SUMMARY,
@@ -75,6 +75,7 @@ mod tests {
         for (name, limit) in [
             ("_tablehaul/export.json", EXPORT_JSON),
             ("_tablehaul/status.json", STATUS),
+            ("_tablehaul/history.json", STATUS),
             ("manifest", MANIFEST),
             ("manifest-files.json", NATIVE_FILES),
             ("manifest-summary.json", NATIVE_SUMMARY),

@@ -1,6 +1,7 @@
 //! Rebuilds the state of a job from the objects of its journal.
 
 use job::counted::count_of;
+use job::ids::JobId;
 use job::journal::{self, Fact, Header, JournalError, Run, Totals};
 use job::layout;
 
@@ -283,6 +284,14 @@ impl State {
         match self {
             Self::Export(_) => "export",
             Self::Import(_) => "import",
+        }
+    }
+
+    /// The job.
+    pub fn job(&self) -> &JobId {
+        match self {
+            Self::Export(state) => &state.begin.job,
+            Self::Import(state) => &state.begin.job,
         }
     }
 

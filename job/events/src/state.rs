@@ -1,5 +1,7 @@
 //! What the events of a job add up to. Its size is bounded, whatever the job's.
 
+mod earlier;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Completed, Event, Failed, Line, Plan, Resumed, SCHEMA, Status};
@@ -9,8 +11,10 @@ pub const HISTORY_POINTS: usize = 240;
 /// The most events other than statuses that are kept.
 pub const LATEST_EVENTS: usize = 50;
 
+pub use earlier::{LARGEST_EARLIER, Unusable};
+
 /// The state of a job: the plan, the newest status, the history of its rates, the latest events, and how it ended. It
-/// is a pure function of the job's events, and the content of `_tablehaul/status.json`.
+/// is a pure function of the job's events, and the content of `_tablehaul/status.json` and `_tablehaul/history.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobState {
     /// [`SCHEMA`].
@@ -36,7 +40,11 @@ pub struct JobState {
     /// The rates over the whole job, in the order of time; at most [`HISTORY_POINTS`].
     #[serde(default)]
     pub history: Vec<Point>,
-    /// The latest events, oldest first; at most [`LATEST_EVENTS`]. No statuses, plans or reports.
+    /// How many statuses a point of the history stands for.
+    #[serde(default = "one")]
+    pub statuses_per_point: u64,
+    /// The latest events, oldest first; at most [`LATEST_EVENTS`]. No statuses, plans or reports. Those that end or
+    /// begin a run stay longer than others.
     #[serde(default)]
     pub events: Vec<Line>,
     /// The end, if the job is complete.
@@ -45,15 +53,22 @@ pub struct JobState {
     /// The end, if it failed.
     #[serde(default)]
     pub error: Option<Failed>,
-    /// How many statuses a point of the history stands for.
-    #[serde(skip)]
-    pub(crate) statuses_per_point: u64,
     /// How many statuses are in the last point.
     #[serde(skip)]
     pub(crate) statuses_in_last: u64,
     /// What is added to the time of this run, because other runs came before it in the same events.
     #[serde(skip)]
     pub(crate) offset_seconds: f64,
+    /// The part of it that [`follow`](JobState::follow) added.
+    #[serde(skip)]
+    pub(crate) followed_seconds: f64,
+    /// When this run of the job began, since the first event.
+    #[serde(skip)]
+    pub(crate) begun_seconds: f64,
+}
+
+fn one() -> u64 {
+    1
 }
 
 /// Rates at one moment, or their means over a short time.
@@ -89,12 +104,14 @@ impl Default for JobState {
             resumed: None,
             status: None,
             history: Vec::new(),
+            statuses_per_point: one(),
             events: Vec::new(),
             completed: None,
             error: None,
-            statuses_per_point: 1,
             statuses_in_last: 0,
             offset_seconds: 0.0,
+            followed_seconds: 0.0,
+            begun_seconds: 0.0,
         }
     }
 }
@@ -112,10 +129,14 @@ impl JobState {
         if let Event::Plan(plan) = &line.event {
             self.begin(plan);
         }
-        self.at.clone_from(&line.at);
-        self.elapsed_seconds = self.elapsed_seconds.max(self.offset_seconds + line.elapsed_seconds);
+        self.advance(line);
         match &line.event {
-            Event::Plan(_) | Event::Summary(_) | Event::Unknown => return,
+            Event::Plan(_) => {
+                let is_first = line.schema.is_some();
+                self.begun_seconds = if is_first { self.offset_seconds } else { self.elapsed_seconds };
+                return;
+            }
+            Event::Summary(_) | Event::Unknown => return,
             Event::Status(status) => {
                 self.record(status);
                 self.status = Some(status.clone());
@@ -129,11 +150,16 @@ impl JobState {
             Event::Error(failed) => self.error = Some(failed.clone()),
             _ => {}
         }
-        if self.events.len() >= LATEST_EVENTS {
-            self.events.remove(0);
-        }
         let elapsed_seconds = self.elapsed_seconds;
         self.events.push(Line { elapsed_seconds, schema: None, tool: None, ..line.clone() });
+        self.forget_events();
+    }
+
+    /// The time goes on to that of an event, which adds nothing else.
+    pub fn advance(&mut self, line: &Line) {
+        self.at.clone_from(&line.at);
+        self.elapsed_seconds =
+            self.elapsed_seconds.max(crate::rounded(self.offset_seconds + line.elapsed_seconds));
     }
 
     /// Whether the job has ended, well or not.
@@ -147,8 +173,10 @@ impl JobState {
         });
         if !is_same && self.plan.is_some() {
             let tool = std::mem::take(&mut self.tool);
-            // The time of the command goes on, and the state of this table begins with it.
-            *self = Self { tool, offset_seconds: self.offset_seconds, ..Self::default() };
+            // The time of the command goes on, and the state of this table begins with it. Earlier runs of another
+            // table's job do not count.
+            let offset_seconds = self.offset_seconds - self.followed_seconds;
+            *self = Self { tool, offset_seconds, ..Self::default() };
         }
         (self.resumed, self.completed, self.error) = (None, None, None);
         self.plan = Some(Box::new(plan.clone()));
@@ -167,7 +195,12 @@ impl JobState {
                 self.statuses_in_last = 1;
             }
         }
-        if self.history.len() > HISTORY_POINTS {
+        self.thin();
+    }
+
+    /// Merges neighbours if the history has too many points.
+    fn thin(&mut self) {
+        while self.history.len() > HISTORY_POINTS {
             let pairs = self.history.chunks(2).map(|pair| {
                 let mut mean = pair[0];
                 if let Some(second) = pair.get(1) {
@@ -176,7 +209,17 @@ impl JobState {
                 mean
             });
             self.history = pairs.collect();
-            self.statuses_per_point = per_point.saturating_mul(2);
+            self.statuses_per_point = self.statuses_per_point.max(1).saturating_mul(2);
+        }
+    }
+
+    /// Forgets the oldest events if there are too many. Those that end or begin a run are forgotten last.
+    fn forget_events(&mut self) {
+        let is_of_run =
+            |line: &Line| matches!(line.event, Event::Resumed(_) | Event::Takeover(_) | Event::Error(_));
+        while self.events.len() > LATEST_EVENTS {
+            let oldest = self.events.iter().position(|line| !is_of_run(line)).unwrap_or_default();
+            self.events.remove(oldest);
         }
     }
 }

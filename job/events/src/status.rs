@@ -178,6 +178,8 @@ pub enum TaskKind {
     Segments,
     /// Splits of a backup.
     Splits,
+    /// Part files of an export that is verified.
+    Files,
     /// A kind of a later version.
     #[serde(other)]
     Unknown,

@@ -115,6 +115,7 @@ fn how_far(status: &Status) -> String {
     let tasks = match status.tasks.kind {
         TaskKind::Segments => "segments",
         TaskKind::Splits => "splits",
+        TaskKind::Files => "files",
         TaskKind::Unknown => "tasks",
     };
     let _ = write!(html, "<p>{doing}");

@@ -54,6 +54,7 @@ fn slowest_tasks(state: &JobState) -> String {
     let (title, one) = match tasks.kind {
         TaskKind::Segments => ("Slowest segments", "Segment"),
         TaskKind::Splits => ("Slowest splits", "Split"),
+        TaskKind::Files => ("Slowest files", "File"),
         TaskKind::Unknown => ("Slowest tasks", "Task"),
     };
     Table { title, columns: &[one, "Time", "Of the mean", "Items", "State"], rows: rows.collect() }.section()

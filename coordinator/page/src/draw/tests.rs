@@ -117,6 +117,32 @@ fn report_and_page_ask_for_nothing_elsewhere() {
 }
 
 #[test]
+fn a_report_says_of_which_job_it_is_and_nothing_else_does() {
+    let mut state = running();
+    assert_eq!(job_of(report(&state).as_bytes()), None);
+    for (job, said) in [("3f1c8a52", "3f1c8a52"), ("\"><script>", "&quot;&gt;&lt;script&gt;")] {
+        state.plan.as_mut().unwrap().job = Some(job.to_owned());
+        let html = report(&state);
+        assert_eq!(job_of(html.as_bytes()), Some(said));
+        assert!(!html.contains("<script"), "{html}");
+        assert_eq!(job_of(&html.as_bytes()[..150]), None, "a part of one");
+        assert_eq!(job_of(format!("\n{html}").as_bytes()), None);
+    }
+    assert_eq!(job_of(page(&state).as_bytes()), None);
+    assert_eq!(job_of(b""), None);
+}
+
+#[test]
+fn the_page_of_a_job_that_has_ended_shows_its_outcome() {
+    let mut state = running();
+    let section = tables::plan_and_outcome(&state);
+    assert!(!section.is_empty() && !page(&state).contains(&section));
+    state.error = Some(Failed { exit_code: 1, kind: "failed".into(), message: "no worker is left".into() });
+    let section = tables::plan_and_outcome(&state);
+    assert!(page(&state).contains(&section), "{section}");
+}
+
+#[test]
 fn a_job_without_any_news_has_a_page() {
     let html = page(&JobState::default());
     assert!(html.contains("A job") && !html.contains("<svg"), "{html}");

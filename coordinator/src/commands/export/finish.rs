@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use job::{
     capacity::Rate,
     export_json::ExportJson,
+    ids::JobId,
     journal::{Fact, Run, Stopped},
     target::Target,
 };
@@ -24,6 +25,7 @@ use super::resume::{advised, kept_text};
 use crate::{
     commit::{self, Marks},
     failure::{Failure, Why},
+    history,
     identity::Found,
     journal::{self, Journal},
     lifecycle::{Context, Ending, Kept, give_up},
@@ -40,6 +42,8 @@ const REMOVAL_LIMIT: Duration = Duration::from_millis(1500);
 const CUT_LIMIT: Duration = Duration::from_millis(500);
 /// How long publishing the backup, and the clean-up after it, may each still take after a request to stop.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long writing the history and the report of a complete export may take.
+const REPORT_LIMIT: Duration = Duration::from_secs(5);
 /// How long the fact that the commit has begun may take to be journaled.
 const COMMIT_LIMIT: Duration = Duration::from_mins(10);
 
@@ -66,24 +70,29 @@ impl Finish<'_> {
         slowest: Option<Slowest>,
         rate: Rate,
     ) -> Result<Report, Failure> {
-        let export = match self.complete(journal, commit, run).await {
-            Ok(export) => export,
-            Err(failure) => return Err(give_up(self, journal, self.context.progress.stream(), failure).await),
+        let progress = self.context.progress;
+        let (export, at) = match self.complete(journal, commit, run).await {
+            Ok(completed) => completed,
+            Err(failure) => return Err(give_up(self, journal, progress, failure).await),
         };
         let totals = journal.totals();
         let read_for = Duration::from_millis(totals.elapsed_ms);
         let times = Times { read: read_for, total: read_for.max(self.started.elapsed()) };
         let report = Report::new(&export, slowest, totals, rate, self.target.to_string(), times);
-        self.context.progress.stream().tell(Event::Completed(Box::new(report.told(&export))));
+        progress.stream().tell(Event::Completed(Box::new(report.told(&export))));
+        if self.context.stop.grant(GRACE, self.tidy_up(journal, at)).await.is_err() {
+            progress.note("note        the clean-up is incomplete, which does no harm: it took too long");
+        }
         Ok(report)
     }
 
+    /// Makes the export visible. Returns its description, and the time at which the commit began.
     async fn complete(
         &self,
         journal: &mut Journal,
         commit: Option<String>,
         run: &Run,
-    ) -> Result<ExportJson, Failure> {
+    ) -> Result<(ExportJson, String), Failure> {
         let state = self.state;
         self.context.progress.stream().completing(&self.context.facts.name);
         let failed = |fault| Failure::failed(&fault);
@@ -123,12 +132,7 @@ impl Finish<'_> {
             commit::publish(&store, &marks).await.map_err(failed)
         };
         self.context.stop.grant(GRACE, publishing).await.map_err(Failure::stopped)??;
-        if self.context.stop.grant(GRACE, self.tidy_up(journal, at)).await.is_err() {
-            self.context
-                .progress
-                .note("note        the clean-up is incomplete, which does no harm: it took too long");
-        }
-        Ok(export)
+        Ok((export, at))
     }
 
     /// Makes sure that everything was read from the same table. A table that is deleted by now is only noted, because
@@ -151,18 +155,19 @@ impl Finish<'_> {
         }
     }
 
-    /// Removes what does not belong to the backup. The backup is complete even if that fails.
+    /// Writes the history and the report, and removes what does not belong to the backup. The backup is complete even if
+    /// that fails.
     async fn tidy_up(&self, journal: &mut Journal, at: String) {
+        let (job, progress) = (&self.state.begin.job, self.context.progress);
         let tidied = async {
-            let strays =
-                commit::abort_strays(journal.folder(), &self.state.begin.job, self.context.progress).await;
+            journal.check_ours().await?;
+            history::write(journal.folder(), job, progress, REPORT_LIMIT).await;
+            let strays = commit::abort_strays(journal.folder(), job, progress).await;
             strays.map_err(|fault| Failure::failed(&fault))?;
             journal.remove(&[self.state.begun(), Fact::Commit { at }]).await
         };
         if let Err(failure) = tidied.await {
-            self.context
-                .progress
-                .note(&format!("note        the clean-up is incomplete, which does no harm: {failure}"));
+            progress.note(&format!("note        the clean-up is incomplete, which does no harm: {failure}"));
         }
     }
 }
@@ -170,6 +175,10 @@ impl Finish<'_> {
 impl Ending for Finish<'_> {
     const LAST_FACT_LIMIT: Duration = LAST_FACT_LIMIT;
     const REMOVAL_LIMIT: Duration = REMOVAL_LIMIT;
+
+    fn job(&self) -> &JobId {
+        &self.state.begin.job
+    }
 
     fn begun(&self) -> Fact {
         self.state.begun()

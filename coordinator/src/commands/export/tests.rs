@@ -5,6 +5,8 @@ mod fixture;
 
 use std::time::Duration;
 
+use job::layout;
+
 use super::*;
 use crate::{
     folder_contents::FolderContents,
@@ -18,6 +20,7 @@ use fixture::{
 /// What a command finds in the folder and does there, for an export whose segments were all read or that has failed.
 async fn run(store: &Store, table: &Table, outcome: Result<(), Failure>) -> Result<(), Failure> {
     let progress = Progress::new(true);
+    progress.stream().tell(fixture::plan());
     let journaled = match FolderContents::of(store).await? {
         FolderContents::Unfinished(journaled) => journaled,
         FolderContents::Complete(_) => {
@@ -42,7 +45,7 @@ async fn run(store: &Store, table: &Table, outcome: Result<(), Failure>) -> Resu
     let finish = Finish { target: &target, context, started: Instant::now(), state: &state };
     match outcome {
         Ok(()) => finish.finish(&mut journal, earlier.commit, &run, None, run.rate).await.map(drop),
-        Err(failure) => Err(give_up(&finish, &mut journal, progress.stream(), failure).await),
+        Err(failure) => Err(give_up(&finish, &mut journal, &progress, failure).await),
     }
 }
 
@@ -83,13 +86,17 @@ async fn an_export_is_whole_or_invisible_wherever_it_fails_and_the_next_run_comp
     let whole = fixture::store(&whole);
     interrupted(&whole, all_read()).await;
     run(&whole, &table, Ok(())).await.unwrap();
-    assert!(is_whole(&whole));
+    assert!(is_whole(&whole) && fixture::has_report(&whole));
     let whole = without_times(everything(&whole));
     let then = async |store: &Store, outcome: Option<Result<(), Failure>>, at: &str| {
         foreign::check(store, at);
         let seen = is_whole(store);
         assert!(seen || !matches!(outcome, Some(Ok(()))), "{at}: a success that left no backup");
         let published = export_json(store);
+        // Only a fault at the report itself, or a kill just before it, leaves a backup without one.
+        let is_of_report = ["entry", "create", "check_place"].iter().any(|call| at.contains(call));
+        let is_told = fixture::has_report(store) || is_of_report;
+        assert!(is_told || !matches!(outcome, Some(Ok(()))), "{at}: nothing tells of the job");
         run(store, &table, Ok(())).await.unwrap_or_else(|failure| panic!("{at}: then {failure}"));
         assert!(published.is_none() || published == export_json(store), "{at}: other export.json");
         assert_eq!(without_times(everything(store)), whole, "{at}");
@@ -100,6 +107,47 @@ async fn an_export_is_whole_or_invisible_wherever_it_fails_and_the_next_run_comp
         then,
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_written_fails_no_export() {
+    let table = Table::start().await;
+    for name in [layout::HISTORY, layout::REPORT] {
+        for fails in [Fails::Unmade, Fails::Unanswered] {
+            let folder = tempfile::tempdir().unwrap();
+            let store = fixture::store(&folder);
+            interrupted(&store, all_read()).await;
+            // Three journal objects, three marks, then the history and the report.
+            let at = if name == layout::HISTORY { 6 } else { 7 };
+            let faults = Faults::of_calls("create", at, fails);
+            run(&faults.of(store.clone()), &table, Ok(())).await.unwrap();
+            assert_eq!(faults.hit(), Some("create"));
+            assert!(is_whole(&store));
+            let is_there = everything(&store).contains_key(name);
+            assert_eq!(is_there, fails == Fails::Unanswered, "{name}: {:?}", everything(&store).keys());
+            assert!(matches!(FolderContents::of(&store).await, Ok(FolderContents::Complete(_))));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failed_export_tells_why_and_the_run_that_completes_it_tells_of_both() {
+    let table = Table::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = fixture::store(&folder);
+    interrupted(&store, all_read()).await;
+    run(&store, &table, Err(Failure::failed("the table fails"))).await.unwrap_err();
+    let told = history::newest(&store).await.unwrap();
+    assert!(told.error.is_some_and(|error| error.message.contains("the table fails")));
+    let report = String::from_utf8(everything(&store)[layout::REPORT].clone()).unwrap();
+    assert!(report.contains("the table fails") && !everything(&store).contains_key(layout::HISTORY));
+    run(&store, &table, Ok(())).await.unwrap();
+    let told = history::newest(&store).await.unwrap();
+    assert!(told.completed.is_some() && told.error.is_none());
+    let events: Vec<&str> = told.events.iter().map(|line| line.event.name()).collect();
+    assert_eq!(events, ["takeover", "resumed", "error", "resumed"]);
+    let report = String::from_utf8(everything(&store)[layout::REPORT].clone()).unwrap();
+    assert!(report.contains("the table fails") && report == ::page::report(&told), "{report}");
 }
 
 #[tokio::test]

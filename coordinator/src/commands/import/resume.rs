@@ -63,6 +63,11 @@ impl StateFolder {
         }
     }
 
+    /// The import that is resumed, or else the one that begins with `begin`.
+    pub(super) fn job<'a>(&'a self, begin: &'a BeginImport) -> &'a JobId {
+        &self.resumed().map_or(begin, |state| &state.begin).job
+    }
+
     /// Refuses to resume another import, or one that is running.
     pub(super) async fn check(
         &self,
@@ -92,6 +97,10 @@ pub(super) struct InStateFolder<'a>(pub(super) &'a ImportState);
 impl Ending for InStateFolder<'_> {
     const LAST_FACT_LIMIT: Duration = Duration::from_secs(2);
     const REMOVAL_LIMIT: Duration = Duration::MAX;
+
+    fn job(&self) -> &JobId {
+        &self.0.begin.job
+    }
 
     fn begun(&self) -> Fact {
         self.0.begun()

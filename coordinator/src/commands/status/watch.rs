@@ -7,7 +7,6 @@ use std::{
 
 use events::{JobState, Phase, Status as JobStatus, TaskKind};
 use job::{
-    layout,
     spec::AwsAccess,
     target::Target,
     visible::{self, Line},
@@ -15,7 +14,7 @@ use job::{
 use tokio_util::sync::CancellationToken;
 
 use super::{FolderState, Status, status_of};
-use crate::{failure::Failure, store::Store, text, waits::unless_silent};
+use crate::{failure::Failure, history, store::Store, text, waits::unless_silent};
 
 /// The time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
@@ -44,7 +43,7 @@ pub(crate) async fn watch(
         let store = opened.await?;
         let (mut seen_at, mut changed_at) = (String::new(), None::<Instant>);
         loop {
-            let state = state_in(&store).await;
+            let state = history::newest(&store).await;
             let is_new = state.as_ref().is_some_and(|state| state.at != seen_at);
             if let Some(state) = state.as_ref().filter(|_| is_new) {
                 seen_at.clone_from(&state.at);
@@ -76,12 +75,6 @@ pub(crate) async fn watch(
         status = watching => status,
         () = stop.cancelled() => Err(Failure::stopped("stopped by a signal")),
     }
-}
-
-/// The state of the job in a folder. `None` if there is none, or none that this version can use: anybody may put a file there.
-pub(in crate::commands) async fn state_in(store: &Store) -> Option<JobState> {
-    let bytes = store.get(layout::STATUS).await.ok()?;
-    serde_json::from_slice(&bytes).ok().filter(|state: &JobState| state.schema == events::SCHEMA)
 }
 
 /// The state of a job as a text of several lines. Everything in the state may be hostile.
@@ -117,6 +110,7 @@ fn progress(out: &mut String, status: &JobStatus) {
     let things = match status.tasks.kind {
         TaskKind::Segments | TaskKind::Unknown => "segments",
         TaskKind::Splits => "splits",
+        TaskKind::Files => "files",
     };
     let phase = match status.phase {
         Phase::Reading => "reading",

@@ -144,6 +144,7 @@ impl Run {
         };
         let found = checked.or_else(|fault| unreadable(&name, fault))?;
         self.tally.checked_files.fetch_add(1, Ordering::Relaxed);
+        self.tally.items.fetch_add(found.items, Ordering::Relaxed);
         self.tally.defects.fetch_add(found.defects.len() as u64, Ordering::Relaxed);
         Ok(found)
     }

@@ -71,6 +71,7 @@ fn thing(kind: TaskKind) -> &'static str {
     match kind {
         TaskKind::Segments | TaskKind::Unknown => "segment",
         TaskKind::Splits => "split",
+        TaskKind::Files => "file",
     }
 }
 

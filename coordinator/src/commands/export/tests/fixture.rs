@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
+use ::events::{Command, Event, JobState, Plan};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use job::{
     control::{Sealed, SealedPart},
@@ -124,8 +125,30 @@ pub(super) fn left(store: &Store) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-/// Every file, without what differs between two runs: when the export was completed.
+/// Whether the folder tells people of the job: with both files or with none.
+pub(super) fn has_report(store: &Store) -> bool {
+    let files = everything(store);
+    let [history, report] = [layout::HISTORY, layout::REPORT].map(|name| files.get(name));
+    if let Some(report) = report {
+        assert_eq!(::page::job_of(report), Some(&*job()), "a report of the job");
+    }
+    if let Some(history) = history {
+        let state = JobState::found(history, &job()).unwrap();
+        assert!(state.completed.is_some(), "a history of a complete job");
+    }
+    history.is_some() && report.is_some()
+}
+
+/// What the command tells first.
+pub(super) fn plan() -> Event {
+    Event::Plan(Box::new(Plan { job: Some(job().to_string()), ..Plan::of(Command::Export) }))
+}
+
+/// Every file of the backup, without what differs between two runs: when the export was completed.
 pub(super) fn without_times(mut files: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
+    for name in [layout::HISTORY, layout::REPORT] {
+        files.remove(name);
+    }
     if let Some(json) = files.get_mut(layout::EXPORT_JSON) {
         let mut export: Value = serde_json::from_slice(json).unwrap();
         export["finished_at"] = Value::Null;
