@@ -94,7 +94,9 @@ pub(crate) async fn export(
     for (number, (todo, prepared)) in tables.into_iter().enumerate() {
         let plan = prepared.text(&todo, request.options, cluster.text());
         let told = prepared.told(&clients, cluster.text(), &plan, (number, count));
-        progress.stream().tell(Event::Plan(Box::new(told)));
+        let job = todo.resumed().map_or_else(new_job, |state| state.begin.job.clone());
+        let begins = matches!(todo, Todo::Export(_));
+        progress.stream().tell(Event::Plan(Box::new(Plan { job: begins.then(|| job.to_string()), ..told })));
         let start = match todo {
             Todo::Export(start) => start,
             Todo::Nothing(text) => {
@@ -106,7 +108,7 @@ pub(crate) async fn export(
         let table = TableIdentity::new(&prepared.table, &prepared.facts);
         let (facts, clients, cluster, stop) = (&prepared.facts, &clients, &cluster, &stop);
         let context = Context { clients, table: &table, facts, cluster, progress, stop };
-        let export = TableExport { request, prepared: &prepared, context };
+        let export = TableExport { request, prepared: &prepared, job, context };
         // Boxed because the future of a job is large.
         let exported = Box::pin(export.run(start, &plan)).await;
         let report = exported.map_err(|failure| failure.after(reports.len()))?;
@@ -120,7 +122,13 @@ pub(crate) async fn export(
 struct TableExport<'a> {
     request: &'a ExportRequest,
     prepared: &'a Prepared,
+    /// The job: that of the export that is resumed, or a new one.
+    job: JobId,
     context: Context<'a>,
+}
+
+fn new_job() -> JobId {
+    JobId::from_u128(uuid::Uuid::new_v4().as_u128())
 }
 
 /// An export whose folder this process has acquired.
@@ -176,11 +184,11 @@ impl TableExport<'_> {
 
     /// Acquires the folder.
     async fn open(&self, start: Start) -> Result<OpenedExport, Failure> {
-        let Self { request, prepared, context } = *self;
+        let Self { request, prepared, context, .. } = *self;
         let (store, plan) = (&prepared.store, &prepared.plan);
         let run = lifecycle::this_run(context.clients, plan.workers, prepared.rate, &prepared.rate_source);
         let begin = || {
-            let job = JobId::from_u128(uuid::Uuid::new_v4().as_u128());
+            let job = self.job.clone();
             let (now, settings) = (Timestamp::now().to_string(), prepared.settings.clone());
             let begin = resume::begin(job, &prepared.facts, request.options, plan.segments, now, settings);
             State::Export(Box::new(ExportState::new(begin, store.is_on_file_system())))
@@ -213,7 +221,7 @@ impl TableExport<'_> {
         journal: &mut Journal,
         state: ExportState,
     ) -> (Schedule<ExportWork>, Result<(), Failure>) {
-        let Self { request, prepared, context } = *self;
+        let Self { request, prepared, context, .. } = *self;
         let left = prepared.facts.items.saturating_sub(state.sealed_items());
         let pass = PassPlan {
             phase: Phase::Reading,
