@@ -169,7 +169,7 @@ mod tests {
             (failed("stopped"), "tablehaul: export of Forum was stopped"),
             (
                 Event::Late(Late { expected_seconds: 60.0 }),
-                "tablehaul: export of Forum is late: it takes longer than 1 min",
+                "tablehaul: export of Forum is late: it takes longer than 1 min 00 s",
             ),
         ] {
             assert_eq!(notification(vec![plan()], event).unwrap().subject, subject);
