@@ -21,7 +21,7 @@ use job::{spec::AwsAccess, target::Target};
 use job_aws::waits;
 use tokio::sync::{mpsc, watch};
 
-use crate::{failure::Failure, output, stream::Stream};
+use crate::{failure::Failure, output, stream::Stream, text};
 use metrics_file::MetricsFile;
 use notify::Notification;
 pub(crate) use notify::{Receiver, ReceiverError};
@@ -144,7 +144,8 @@ pub(crate) fn settle(signalled_at: impl Fn() -> Option<Instant>) {
         let until = at_signal.map_or(began + longest, |at| at.min(began + longest));
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return;
+            drop(state);
+            return text::complain("warning: not all logs, notifications and metrics were taken in time");
         }
         // A signal may come meanwhile.
         let look = left.min(Duration::from_millis(100));

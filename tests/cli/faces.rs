@@ -263,6 +263,26 @@ fn a_receiver_that_refuses_redirects_or_is_silent_changes_nothing() {
 }
 
 #[test]
+fn a_stopped_job_does_not_wait_for_a_receiver_that_is_silent() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let silent = format!("http://{}", silent.local_addr().expect("its address"));
+    let (place, fake) = (Place::new(), endless());
+    let export =
+        place.export("Forum", &fake.endpoint()).args(["--notify", &silent, "--logs", "s3://b0cket/x"]);
+    let export = export.args(["--s3-endpoint", &silent]).start();
+    wait_until("a part is written", || has_hidden_bytes(&place));
+    let sent_at = Instant::now();
+    send(&export, "TERM");
+    let stopped = finish(export);
+    assert!(sent_at.elapsed() < Duration::from_secs(15), "it took {:?}", sent_at.elapsed());
+    assert_eq!(stopped.code, Some(3), "{}", stopped.stderr);
+    let mut lines = stopped.stderr.lines().rev();
+    assert!(lines.next().is_some_and(|line| line.starts_with("tablehaul: stopped by a signal")));
+    let warning = "tablehaul: warning: not all logs, notifications and metrics were taken in time";
+    assert_eq!(lines.next(), Some(warning), "{}", stopped.stderr);
+}
+
+#[test]
 fn a_topic_gets_subject_and_message_signed_for_its_region() {
     let sns = Canned::start(|_| Answer::new(200, "<PublishResponse/>"));
     let place = Place::new();
