@@ -1,6 +1,7 @@
 //! The command line: turns arguments into a request, and the result into an exit code.
 
 mod args;
+mod beside;
 mod crash;
 mod edc;
 #[cfg(feature = "emr")]
@@ -39,6 +40,7 @@ use crate::{
         status::{status, watch},
         verify::verify,
     },
+    faces,
     failure::{Failure, Why},
     output,
     progress::Progress,
@@ -60,6 +62,7 @@ const SHUTDOWN: Duration = Duration::from_millis(500);
 /// Runs the command of a command line. `arguments[0]` is the program.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let ended = run_command(arguments);
+    faces::settle(signals::stopped_at);
     output::settle();
     output::events::settle();
     ended
@@ -93,7 +96,7 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
     if let Some(why) = args::empty(name, matches) {
         return fails("usage", &format!("{why}; try --help"), 2);
     }
-    if let Err(why) = start(cli.verbose) {
+    if let Err(why) = start(cli.verbose, cli.command.keeps_logs()) {
         return fails("usage", &format!("{why}; try --help"), 2);
     }
     let result = match cli.command {
@@ -122,6 +125,7 @@ fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
 }
 
 fn fails(kind: &str, message: &str, exit_code: u8) -> ExitCode {
+    faces::settle_failure((kind, message, exit_code), signals::stopped_at);
     fail(kind, message, exit_code);
     ExitCode::from(exit_code)
 }
@@ -182,12 +186,12 @@ enum EnvironmentError {
     Calls(#[from] calls::SwitchError),
 }
 
-/// Starts to log. `verbose` says how often `-v` was given.
+/// Starts to log. `verbose` says how often `-v` was given, `keeps_logs` whether `--logs` was.
 ///
 /// # Errors
 /// Fails if an environment variable is malformed, used or not.
-fn start(verbose: u8) -> Result<(), EnvironmentError> {
-    logging::start(verbose)?;
+fn start(verbose: u8, keeps_logs: bool) -> Result<(), EnvironmentError> {
+    logging::start(verbose, keeps_logs)?;
     calls::are_sdk_only()?;
     Ok(())
 }
@@ -198,12 +202,13 @@ fn refused(error: ArgumentError) -> Failure {
 }
 
 fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
-    let show = args.show();
+    let show = args.show().map_err(refused)?;
     let request = args.request(matches).map_err(refused)?;
     let in_s3 = is_in_s3(&request.destination);
-    warn_of_unused(matches, in_s3, in_s3);
+    let has_s3 = in_s3 || show.logs_in_s3();
+    warn_of_unused(matches, has_s3, has_s3);
     let progress = Progress::new(show.quiet);
-    match run(&request, show, &progress)? {
+    match run(&request, &show, &progress)? {
         Outcome::Planned(texts) => {
             result("the plan", &texts.join("\n\n"))?;
             done(progress.stream(), Kind::Export, None::<&()>);
@@ -219,7 +224,8 @@ fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 }
 
 /// Runs an export until it ends or a signal stops it.
-fn run(request: &ExportRequest, show: Show, progress: &Progress) -> Result<Outcome, Failure> {
+fn run(request: &ExportRequest, show: &Show, progress: &Progress) -> Result<Outcome, Failure> {
+    beside::begin(show, &request.aws, &beside::of_export(request), progress)?;
     block_on(&progress.sink(), |stop| async move {
         let _page = page_of(show, progress).await?;
         Box::pin(export(request, show.dry_run, progress, &stop)).await
@@ -227,13 +233,14 @@ fn run(request: &ExportRequest, show: Show, progress: &Progress) -> Result<Outco
 }
 
 fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
-    let show = args.show();
+    let show = args.show().map_err(refused)?;
     let request = args.request(matches).map_err(refused)?;
     let rejects_in_s3 = matches!(request.rejects, Some(Object::S3 { .. }));
-    let writes_s3 = rejects_in_s3 || request.state.as_ref().is_some_and(is_in_s3);
+    let state_in_s3 = request.state.as_ref().is_some_and(is_in_s3);
+    let writes_s3 = rejects_in_s3 || state_in_s3 || show.logs_in_s3();
     warn_of_unused(matches, writes_s3 || is_in_s3(&request.folder), writes_s3);
     let progress = Progress::new(show.quiet);
-    match run_one_import(&request, show, &progress)? {
+    match run_one_import(&request, &show, &progress)? {
         Imported::Planned(text) => {
             result("the plan", &text)?;
             done(progress.stream(), Kind::Import, None::<&()>);
@@ -249,7 +256,8 @@ fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 }
 
 /// Runs an import until it ends or a signal stops it.
-fn run_one_import(request: &ImportRequest, show: Show, progress: &Progress) -> Result<Imported, Failure> {
+fn run_one_import(request: &ImportRequest, show: &Show, progress: &Progress) -> Result<Imported, Failure> {
+    beside::begin(show, &request.aws, &beside::of_import(request), progress)?;
     // Boxed because the future of a job is large.
     block_on(&progress.sink(), |stop| async move {
         let _page = page_of(show, progress).await?;
@@ -258,7 +266,7 @@ fn run_one_import(request: &ImportRequest, show: Show, progress: &Progress) -> R
 }
 
 /// Serves a page about the job, if one is wanted, until the value returned is dropped.
-async fn page_of(show: Show, progress: &Progress) -> Result<Option<JoinSet<()>>, Failure> {
+async fn page_of(show: &Show, progress: &Progress) -> Result<Option<JoinSet<()>>, Failure> {
     match show.page.filter(|_| !show.dry_run) {
         Some(at) => page::of_this_job(at, progress).await.map(Some),
         None => Ok(None),
@@ -283,9 +291,12 @@ fn run_report(args: &ReportArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
 
 fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let folder = args.folder().map_err(refused)?;
-    warn_of_unused(matches, is_in_s3(&folder), false);
+    let faces = args.faces().map_err(refused)?;
+    warn_of_unused(matches, is_in_s3(&folder) || faces.logs.as_ref().is_some_and(is_in_s3), false);
     let access = args.aws.access();
-    let stream = told_of(Kind::Verify, &folder);
+    let stream = Stream::new();
+    beside::begin_with(&faces, &access, &beside::of_verify(&folder), &stream)?;
+    tell_plan(&stream, Kind::Verify, &folder);
     let theirs = stream.clone();
     let verified =
         block_on(&tell_all(), |stop| async move { verify(&folder, &access, &theirs, &stop).await })?;
@@ -358,9 +369,13 @@ fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, F
 /// The events of a command that only needs a folder, which begin with its plan.
 fn told_of(command: Kind, folder: &Target) -> Stream {
     let stream = Stream::new();
+    tell_plan(&stream, command, folder);
+    stream
+}
+
+fn tell_plan(stream: &Stream, command: Kind, folder: &Target) {
     let plan = Plan { folder: Some(folder.to_string()), ..plan_of(command) };
     stream.tell(Event::Plan(Box::new(plan)));
-    stream
 }
 
 /// Tells that a job is done, with what `--json` prints.

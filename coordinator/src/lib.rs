@@ -12,6 +12,7 @@ mod commands;
 mod commit;
 mod driver;
 mod dynamodb;
+mod faces;
 mod failure;
 mod folder_contents;
 mod history;

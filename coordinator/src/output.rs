@@ -5,6 +5,7 @@
 
 mod bar;
 pub(crate) mod events;
+pub(crate) mod kept;
 mod waiting;
 
 use std::{
@@ -19,6 +20,7 @@ use std::{
 };
 
 use job::visible::{self, without_passwords};
+use log_lines::Filter;
 use serde_json::json;
 
 pub(crate) use bar::Bar;
@@ -47,14 +49,46 @@ static IS_JSON_WANTED: AtomicBool = AtomicBool::new(false);
 /// The main thread waits for a reader or for input, and no job runs, so a signal may end the process at once.
 static IS_TALKING: AtomicBool = AtomicBool::new(false);
 
+/// Which lines of the log are written to standard error; all if it is not set.
+static SHOWN_LOG: OnceLock<Option<Filter>> = OnceLock::new();
+
 /// Writes a message of one line.
 pub(crate) fn line(text: &str) {
-    push(one_line(text), Kind::Line);
+    let text = one_line(text);
+    kept::message(&text);
+    push(text, Kind::Line);
 }
 
-/// Writes a line of the log. If nobody reads, such lines are dropped before others.
+/// Only keeps a message of one line, which is written later.
+pub(crate) fn keep(text: &str) {
+    kept::message(&one_line(text));
+}
+
+/// From now on only these lines of the log are written, none if there is no filter. All are kept.
+pub(crate) fn show_log(filter: Option<Filter>) {
+    let _ = SHOWN_LOG.set(filter);
+}
+
+/// Writes a line of the log of this process. If nobody reads, such lines are dropped before others.
 pub(crate) fn log(text: &str) {
-    push(one_line(text), Kind::Log);
+    kept::logged(text);
+    show_logged(text);
+}
+
+/// The same for a line of the log of a worker on this machine.
+pub(crate) fn log_of_worker(worker: u32, text: &str) {
+    kept::of_worker(worker, text);
+    show_logged(text);
+}
+
+fn show_logged(text: &str) {
+    let is_shown = match SHOWN_LOG.get() {
+        None => true,
+        Some(filter) => filter.as_ref().is_some_and(|filter| filter.passes(text)),
+    };
+    if is_shown {
+        push(one_line(text), Kind::Log);
+    }
 }
 
 /// Writes the line that says why the command failed. It is the last one: what comes later is dropped.
@@ -71,7 +105,9 @@ pub(crate) fn last(text: &str) {
 
 /// Writes a text of several lines. Foreign names in it must be wrapped in [`visible::Line`].
 pub(crate) fn lines(text: &str) {
-    push(visible::lines(&without_passwords(text)).into_owned(), Kind::Line);
+    let text = visible::lines(&without_passwords(text)).into_owned();
+    kept::message(&text);
+    push(text, Kind::Line);
 }
 
 /// Writes a line of progress. Only the newest one waits; it is dropped if nobody reads.

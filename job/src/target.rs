@@ -10,6 +10,9 @@ use std::{
 
 pub use typed::{Typed, typed};
 
+/// What to give instead of the top of a bucket, where logs do not belong.
+pub const BELOW_TOP: &str = "give a folder below the top of the bucket, such as s3://mybucket/logs";
+
 /// A folder for a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {

@@ -54,6 +54,15 @@ pub fn without_passwords(text: &str) -> Cow<'_, str> {
     out.into()
 }
 
+/// Scheme and server of a URL, such as `https://host/…`: its path may be secret, as that of a webhook. What is no URL
+/// stays as it is.
+pub fn server_of(url: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.into() };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}/…").into()
+}
+
 /// Text for one line: line breaks and other harmful characters are escaped, and a long text is cut.
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, false)
@@ -125,6 +134,17 @@ impl<T: fmt::Display> fmt::Display for Line<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_url_that_may_be_secret_only_the_server_is_told() {
+        for (url, told) in [
+            ("https://me:pw@hooks.example.com:8443/T0/SECRET?x=y", "https://hooks.example.com:8443/…"),
+            ("http://[::1]:80?x", "http://[::1]:80/…"),
+            ("arn:aws:sns:eu-west-1:111122223333:x", "arn:aws:sns:eu-west-1:111122223333:x"),
+        ] {
+            assert_eq!(server_of(url), told);
+        }
+    }
 
     #[test]
     fn passwords_in_urls_are_left_out_and_nothing_else() {

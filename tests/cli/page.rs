@@ -15,7 +15,7 @@ fn fake() -> Fake {
 }
 
 /// Waits for the address of the page: host and port, and the token.
-fn address(heard: &mut Heard) -> (String, String) {
+pub(super) fn address(heard: &mut Heard) -> (String, String) {
     let line = heard.wait("the address of the page", |heard| {
         heard.said().into_iter().find(|line| line.contains("http://127.0.0.1:"))
     });
@@ -24,7 +24,7 @@ fn address(heard: &mut Heard) -> (String, String) {
 }
 
 /// What the page answers to a GET, head and body.
-fn get(host: &str, path: &str, token: &str) -> String {
+pub(super) fn get(host: &str, path: &str, token: &str) -> String {
     let mut stream = TcpStream::connect(host).expect("a connection");
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"

@@ -19,7 +19,7 @@ mod parent;
 mod report;
 mod say;
 #[cfg(test)]
-mod test_clients;
+mod tests;
 mod yarn;
 
 use std::{sync::Arc, time::Duration};
@@ -63,11 +63,12 @@ pub fn run_on_yarn() -> Exit {
 }
 
 fn block_on<T>(cores: Cores, work: impl Future<Output = T>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.get())
-        .enable_all()
-        .build()
-        .context("cannot start threads")?;
+    // On one core, a second thread for the tasks would only cost changes of threads.
+    let mut builder = match cores.get() {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = builder.worker_threads(cores.get()).enable_all().build().context("cannot start threads")?;
     let ended = runtime.block_on(work);
     runtime.shutdown_timeout(SHUTDOWN);
     Ok(ended)

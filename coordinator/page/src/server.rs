@@ -79,7 +79,10 @@ impl Jobs {
     /// The metrics of the job. `None` if there are several: each metric may stand once only.
     fn metrics(&self) -> Option<String> {
         match self.folders.as_slice() {
-            [(_, Ok(state))] => Some(events::metrics(state, None, events::Exposition::OpenMetrics)),
+            [(_, Ok(state))] => {
+                let job = events::Measured { state: Some(state), table: "", succeeded_at: None };
+                Some(events::metrics(&[job], events::Exposition::OpenMetrics))
+            }
             _ => None,
         }
     }

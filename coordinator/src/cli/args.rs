@@ -7,6 +7,7 @@ mod empty;
 #[cfg(feature = "emr")]
 mod emr;
 mod error;
+mod faces;
 mod folder;
 mod given;
 mod import;
@@ -27,7 +28,10 @@ use job::{
     task::TotalSegments,
 };
 
-use crate::commands::export::{ExportOptions, ExportRequest, IfComplete};
+use crate::{
+    commands::export::{ExportOptions, ExportRequest, IfComplete},
+    faces::FaceOptions,
+};
 use cluster::ClusterArgs;
 pub(super) use empty::empty;
 #[cfg(feature = "emr")]
@@ -36,6 +40,7 @@ pub(super) use emr::{
     ScheduledJob, SetupArgs, SteppedJob, exports, imports,
 };
 pub(super) use error::ArgumentError;
+use faces::FaceArgs;
 pub(super) use folder::{CleanArgs, StatusArgs};
 pub(super) use given::{Given, given};
 pub(super) use import::ImportArgs;
@@ -98,7 +103,10 @@ pub(super) struct Cli {
 
 /// The command line. An empty environment variable counts as unset.
 pub(super) fn command() -> clap::Command {
-    Cli::command().mut_subcommands(without_empty_variables_of)
+    let command = Cli::command();
+    #[cfg(feature = "emr")]
+    let command = command.mut_subcommand("emr", emr::with_job_logs);
+    command.mut_subcommands(without_empty_variables_of)
 }
 
 fn without_empty_variables_of(command: clap::Command) -> clap::Command {
@@ -203,6 +211,9 @@ pub(super) struct ExportArgs {
     show: ShowArgs,
 
     #[command(flatten)]
+    faces: FaceArgs,
+
+    #[command(flatten)]
     cluster: ClusterArgs,
 
     #[command(flatten)]
@@ -226,6 +237,9 @@ pub(super) struct VerifyArgs {
     /// Print the result, defects included, as JSON on standard output
     #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
     pub(super) json: bool,
+
+    #[command(flatten)]
+    faces: FaceArgs,
 
     #[command(flatten)]
     pub(super) aws: AwsArgs,
@@ -288,8 +302,8 @@ impl AwsArgs {
 }
 
 impl ExportArgs {
-    pub(super) fn show(&self) -> Show {
-        self.show.show(self.dry_run)
+    pub(super) fn show(&self) -> Result<Show, ArgumentError> {
+        self.show.show(self.dry_run, &self.faces)
     }
 
     /// The request that the arguments describe.
@@ -333,24 +347,40 @@ impl VerifyArgs {
     pub(super) fn folder(&self) -> Result<Target, ArgumentError> {
         target(&self.folder)
     }
+
+    pub(super) fn faces(&self) -> Result<FaceOptions, ArgumentError> {
+        self.faces.options()
+    }
+}
+
+impl Command {
+    /// Whether the log is kept for `--logs`. A dry run writes nothing.
+    pub(super) fn keeps_logs(&self) -> bool {
+        match self {
+            Self::Export(args) => args.faces.keeps_logs() && !args.dry_run,
+            Self::Import(args) => args.keeps_logs(),
+            Self::Verify(args) => args.faces.keeps_logs(),
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::{CommandFactory, FromArgMatches};
+    use clap::FromArgMatches;
     use job::{capacity::Rate, spec::RateSpec};
 
     fn request(line: &str) -> Result<ExportRequest, String> {
         let words = std::iter::once("tablehaul").chain(line.split(' '));
-        let matches = Cli::command().try_get_matches_from(words).map_err(|error| error.to_string())?;
+        let matches = command().try_get_matches_from(words).map_err(|error| error.to_string())?;
         let Command::Export(args) = Cli::from_arg_matches(&matches).unwrap().command else { panic!() };
         args.request(matches.subcommand_matches("export").unwrap()).map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]

@@ -20,11 +20,12 @@ use job::{
 
 use super::{
     args::{self, Given, Show},
-    done, run, run_one_import,
+    done, run, run_one_import, signals,
 };
 use crate::{
     cluster::{self, ClusterOptions},
     commands::{export::Outcome, import::Imported},
+    faces,
     failure::Failure,
     output,
     progress::Progress,
@@ -104,11 +105,7 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
     let command = args::command();
     let commands = command.get_subcommands().filter(|one| matches!(one.get_name(), "export" | "import"));
     let spelling = Arc::new(Spelling::of(commands));
-    let ended = match super::start(0) {
-        Err(error) => Err(refused(error)),
-        Ok(()) => run_class(class, arguments, &spelling),
-    };
-    match ended {
+    match run_class(class, arguments, &spelling) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ending::WrongArguments(why)) if output::is_json_wanted() => {
             tell(class.usage());
@@ -126,6 +123,7 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
 }
 
 fn failed(kind: &str, why: &str) -> ExitCode {
+    faces::settle_failure((kind, why, FAILED), signals::stopped_at);
     fail(kind, why, FAILED);
     ExitCode::from(FAILED)
 }
@@ -141,8 +139,9 @@ fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
     let (options, positional) = Options::split(Class::Export, arguments)
         .map_err(|error| Ending::WrongArguments(error.to_string()))?;
     let (request, show) = export::request(&options, &positional)?;
-    let progress = progress(spelling, show);
-    let outcome = timed(&options, show, || run(&request, show, &progress))?;
+    start(&show)?;
+    let progress = progress(spelling, &show);
+    let outcome = timed(&options, &show, || run(&request, &show, &progress))?;
     let told;
     let path = match outcome {
         Outcome::Planned(texts) => {
@@ -170,8 +169,9 @@ fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
     let (options, positional) = Options::split(Class::Import, arguments)
         .map_err(|error| Ending::WrongArguments(error.to_string()))?;
     let (request, show) = import::request(&options, &positional)?;
-    let progress = progress(spelling, show);
-    match timed(&options, show, || run_one_import(&request, show, &progress))? {
+    start(&show)?;
+    let progress = progress(spelling, &show);
+    match timed(&options, &show, || run_one_import(&request, &show, &progress))? {
         Imported::Planned(text) => {
             print(&spelling.respelt(&text));
             done(progress.stream(), Kind::Import, None::<&()>);
@@ -186,6 +186,11 @@ fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
     Ok(())
 }
 
+/// Starts to log.
+fn start(show: &Show) -> Result<(), Ending> {
+    super::start(0, show.faces.logs.is_some() && !show.dry_run).map_err(refused)
+}
+
 /// Prints a line of the Java tool.
 fn say(line: &str) {
     if output::is_json_wanted() {
@@ -196,13 +201,13 @@ fn say(line: &str) {
 }
 
 /// Progress that spells options as this form does.
-fn progress(spelling: &Arc<Spelling>, show: Show) -> Progress {
+fn progress(spelling: &Arc<Spelling>, show: &Show) -> Progress {
     let spelling = spelling.clone();
     Progress::new(show.quiet).spelling(move |text| spelling.respelt(text))
 }
 
 /// Runs a job between the lines that the Java tool prints. A dry run prints none of them.
-fn timed<T>(options: &Options, show: Show, job: impl FnOnce() -> Result<T, Failure>) -> Result<T, Ending> {
+fn timed<T>(options: &Options, show: &Show, job: impl FnOnce() -> Result<T, Failure>) -> Result<T, Ending> {
     for warning in options.warnings() {
         complain(&format!("warning: {warning}"));
     }

@@ -97,14 +97,14 @@ fn export(args: EmrExportArgs, matches: &ArgMatches) -> Result<ExitCode, Failure
 
 fn wanted_export(args: EmrExportArgs, matches: &ArgMatches) -> Result<Wanted, Failure> {
     let (cluster, how) = args.launch.read().map_err(|error| super::refused(error.into()))?;
-    let (own, show) = (args.job.own_access(), args.job.show());
+    let (own, show) = (args.job.own_access(), args.job.show().map_err(super::refused)?);
     let request = args.job.request(matches).map_err(super::refused)?;
     Ok(Wanted { job: JobRequest::Export(Box::new(request)), own, cluster, how, show })
 }
 
 fn import(args: EmrImportArgs, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let (cluster, how) = args.launch.read().map_err(|error| super::refused(error.into()))?;
-    let (own, show) = (args.job.own_access(), args.job.show());
+    let (own, show) = (args.job.own_access(), args.job.show().map_err(super::refused)?);
     let request = args.job.request(matches).map_err(super::refused)?;
     launch(Wanted { job: JobRequest::Import(Box::new(request)), own, cluster, how, show }, matches)
 }
@@ -113,6 +113,10 @@ impl Wanted {
     /// The launch in this region.
     fn request(self, matches: &ArgMatches, region: &str) -> Result<LaunchRequest, Failure> {
         let Self { mut job, cluster, how, show, .. } = self;
+        if let Some(logs) = show.faces.logs.as_ref().filter(|logs| !super::is_in_s3(logs)) {
+            let why = "clusters cannot reach a folder of this machine: give a folder in S3";
+            return Err(Failure::usage(format!("--job-logs {logs}: {why}")));
+        }
         let nodes = if how.guest_of.is_some() { 0 } else { cluster.nodes };
         let steps = match &mut job {
             JobRequest::Export(request) => exports(request, matches, region, nodes),
@@ -147,6 +151,9 @@ fn launch(wanted: Wanted, matches: &ArgMatches) -> Result<ExitCode, Failure> {
         return Err(Failure::usage(
             "--dry-run has no effect here: --print shows the request, and the plan comes before the question",
         ));
+    }
+    if wanted.show.faces.metrics_file.is_some() {
+        return Err(Failure::usage("--metrics-file has no effect here: the job runs on another machine"));
     }
     if wanted.show.page.is_some() {
         return Err(Failure::usage("--page has no effect here: `tablehaul page FOLDER` shows jobs on EMR"));

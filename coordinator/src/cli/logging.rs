@@ -1,4 +1,5 @@
-//! What is logged to standard error: nothing, unless `-v` or `TABLEHAUL_LOG` asks for it.
+//! What is logged to standard error: nothing, unless `-v` or `TABLEHAUL_LOG` asks for it. `--logs` also gets what `-vv`
+//! shows.
 
 use log_lines::{Filter, FilterError};
 use tracing::{info, level_filters::LevelFilter};
@@ -13,13 +14,22 @@ const VARIABLE: &str = "TABLEHAUL_LOG";
 #[error("{VARIABLE}: {0}")]
 pub(super) struct VariableError(#[from] FilterError);
 
-/// Starts to log. `verbose` says how often `-v` was given.
+/// Starts to log. `verbose` says how often `-v` was given, `is_kept` whether the log is also kept for `--logs`.
 ///
 /// # Errors
 /// Fails if the variable is malformed, even if `-v` is given.
-pub(super) fn start(verbose: u8) -> Result<(), VariableError> {
+pub(super) fn start(verbose: u8, is_kept: bool) -> Result<(), VariableError> {
     let variable = std::env::var_os(VARIABLE).unwrap_or_default();
-    let Some(filter) = filter(verbose, &variable.to_string_lossy())? else { return Ok(()) };
+    let shown = filter(verbose, &variable.to_string_lossy())?;
+    let filter = if is_kept {
+        output::kept::begin();
+        output::show_log(shown.clone());
+        let filter = shown.unwrap_or_else(|| Filter::all(LevelFilter::OFF));
+        Some(filter.at_least(LevelFilter::DEBUG))
+    } else {
+        shown
+    };
+    let Some(filter) = filter else { return Ok(()) };
     log_lines::start(filter, String::new(), |line| output::log(&line));
     info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "tablehaul started");
     Ok(())

@@ -31,6 +31,11 @@ pub(super) fn end_with(code: u8) {
     STOPPED.store(code, Ordering::SeqCst);
 }
 
+/// When a signal first stopped this command, if one did.
+pub(super) fn stopped_at() -> Option<Instant> {
+    *STOPPED_AT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Starts to listen for signals. The first one cancels the returned token.
 ///
 /// A thread of its own listens for as long as the process lives, so that signals are seen even while the rest is

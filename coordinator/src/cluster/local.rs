@@ -18,6 +18,7 @@ use engine::schedule::WorkerSupply;
 use job::{
     control::{Boot, LOG_MARK},
     ids::WorkerId,
+    visible,
 };
 use tokio::{
     io::{AsyncWriteExt, BufReader},
@@ -116,7 +117,7 @@ impl Cluster for LocalCluster {
         let (kill, killed) = oneshot::channel();
         self.kill.insert(worker, kill);
         self.children.spawn(async move {
-            let end = watch(&mut child, line, killed, note).await;
+            let end = watch(&mut child, line, killed, (worker, note)).await;
             (worker, end)
         });
         Ok(())
@@ -150,15 +151,18 @@ impl Cluster for LocalCluster {
     }
 }
 
+/// Who speaks, and who gets what it says.
+type Listener = (WorkerId, Arc<dyn Fn(String) + Send + Sync>);
+
 /// How the worker ended, or `None` if it was killed.
 async fn watch(
     child: &mut Child,
     boot: Vec<u8>,
     killed: oneshot::Receiver<()>,
-    note: Arc<dyn Fn(String) + Send + Sync>,
+    listener: Listener,
 ) -> Option<String> {
     let last_line = Mutex::new(None);
-    let read = read(child.stderr.take(), note, &last_line);
+    let read = read(child.stderr.take(), listener, &last_line);
     let with_last_line = |how: String| {
         let said = last_line.lock().unwrap_or_else(PoisonError::into_inner).take();
         said.map_or_else(|| how.clone(), |said| format!("{how}; its last line: {said}"))
@@ -204,17 +208,14 @@ async fn watch(
 }
 
 /// Passes on what a worker says, and keeps its last line.
-async fn read(
-    stderr: Option<ChildStderr>,
-    note: Arc<dyn Fn(String) + Send + Sync>,
-    last_line: &Mutex<Option<String>>,
-) {
+async fn read(stderr: Option<ChildStderr>, (worker, note): Listener, last_line: &Mutex<Option<String>>) {
     let Some(stderr) = stderr else { return };
     let mut stderr = BufReader::new(stderr);
     while let Some(line) = next_line(&mut stderr).await {
         if let Some(line) = line.strip_prefix(LOG_MARK) {
-            output::log(line);
+            output::log_of_worker(worker.0, line);
         } else {
+            output::kept::of_worker(worker.0, &visible::line(&visible::without_passwords(&line)));
             *last_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut(&line));
             note(line);
         }

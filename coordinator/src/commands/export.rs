@@ -125,6 +125,7 @@ pub(crate) async fn export(
 struct TableExport<'a> {
     request: &'a ExportRequest,
     prepared: &'a Prepared,
+    /// The job: that of the export that is resumed, or a new one.
     job: JobId,
     context: Context<'a>,
 }

@@ -10,7 +10,10 @@ use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Instant,
 };
@@ -32,6 +35,13 @@ pub(crate) const TOOL: &str = concat!("tablehaul ", env!("CARGO_PKG_VERSION"));
 static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 static SINK: OnceLock<Arc<Sink>> = OnceLock::new();
+
+/// Who else gets the events.
+static OBSERVER: OnceLock<Observer> = OnceLock::new();
+/// The last event of the command was told.
+static IS_ENDED: AtomicBool = AtomicBool::new(false);
+
+type Observer = Box<dyn Fn(&Line) + Send + Sync>;
 
 /// Where events go.
 struct Sink {
@@ -74,8 +84,33 @@ pub(crate) fn stamped(event: Event) -> Line {
     }
 }
 
+/// From now on each event is also passed to `observe`, which must not wait. Only the first call has an effect.
+pub(crate) fn observe(observe: impl Fn(&Line) + Send + Sync + 'static) {
+    LazyLock::force(&BEGAN);
+    let _ = OBSERVER.set(Box::new(observe));
+}
+
+/// Passes an event on, unless the last one was. Returns whether it was passed on.
+fn pass_on(line: &Line) -> bool {
+    let is_over = if line.event.is_last() {
+        IS_ENDED.swap(true, Ordering::SeqCst)
+    } else {
+        IS_ENDED.load(Ordering::SeqCst)
+    };
+    if !is_over {
+        super::kept::event(line);
+        if let Some(observe) = OBSERVER.get() {
+            observe(line);
+        }
+    }
+    !is_over
+}
+
 /// Queues an event to be written. After the last event of the command nothing is.
 pub(crate) fn write(line: Line) {
+    if !pass_on(&line) {
+        return;
+    }
     if let Some(sink) = SINK.get() {
         sink.queue().push(line);
         sink.changed.notify_all();
@@ -84,9 +119,12 @@ pub(crate) fn write(line: Line) {
 
 /// Queues the event that the command failed.
 pub(crate) fn fail(kind: &str, why: &str, exit_code: u8) {
-    let Some(sink) = SINK.get() else { return };
     let message = without_passwords(why).into_owned();
     let line = stamped(Event::Error(Failed { exit_code, kind: kind.to_owned(), message }));
+    if !pass_on(&line) {
+        return;
+    }
+    let Some(sink) = SINK.get() else { return };
     // The queue may stay locked, perhaps by this very thread, which is about to end the process.
     for _ in 0..10 {
         if let Ok(mut queue) = sink.queue.try_lock() {

@@ -13,15 +13,14 @@ use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
 };
-use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
-use http_body_util::{BodyExt, Limited};
 
 use crate::{
     clients::{Clients, address},
     endpoint::endpoint_of,
-    profile::Profile,
-    trust, waits,
+    post::exchange,
+    waits,
 };
 
 /// How long a request may take with its reply.
@@ -174,14 +173,7 @@ impl Service {
             let put = request.headers_mut().try_insert(name.to_owned(), value.to_owned());
             put.map_err(|error| error.to_string())?;
         }
-        let profile =
-            Profile::find(clients.access.profile.as_deref()).await.map_err(|fault| fault.message)?;
-        let connector = trust::connector(&profile).map_err(|fault| fault.message)?;
-        let reply = connector.call(request).await.map_err(|error| crate::fault::why(&error))?;
-        let status = reply.status().as_u16();
-        let body =
-            Limited::new(reply.into_body(), LONGEST).collect().await.map_err(|error| error.to_string())?;
-        Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+        exchange(request, clients.access.profile.as_deref(), LONGEST).await
     }
 }
 

@@ -2,12 +2,23 @@
 //! it is silent.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 static WAITS: Mutex<Waits> = Mutex::new(Waits::new());
+
+thread_local! {
+    /// Whether waits that begin on this thread concern nobody.
+    static IS_UNNOTICED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on, waits that begin on this thread are not recorded: the job does not depend on them.
+pub fn unnoticed_on_this_thread() {
+    IS_UNNOTICED.set(true);
+}
 
 fn waits() -> MutexGuard<'static, Waits> {
     WAITS.lock().unwrap_or_else(PoisonError::into_inner)
@@ -26,12 +37,17 @@ pub struct Wait {
 
 /// Records that this process waits for the reply to a request, until the returned guard is dropped.
 pub fn waiting(what: impl Into<String>) -> Waiting {
-    Waiting { number: waits().begin(Instant::now(), what.into()), ends: Ends::GivenUp }
+    begun(what.into(), Ends::GivenUp)
 }
 
 /// The same for a call whose end is the answer, such as one to a file system.
 pub fn calling(what: impl Into<String>) -> Waiting {
-    Waiting { number: waits().begin(Instant::now(), what.into()), ends: Ends::Answered }
+    begun(what.into(), Ends::Answered)
+}
+
+fn begun(what: String, ends: Ends) -> Waiting {
+    let number = (!IS_UNNOTICED.get()).then(|| waits().begin(Instant::now(), what));
+    Waiting { number, ends }
 }
 
 /// The longest wait.
@@ -64,7 +80,9 @@ impl Repeating {
 
     /// Records that the call has failed with this message and will be made again.
     pub fn failed(&mut self, why: &str) {
-        self.number = Some(waits().failed(self.since, self.number, why.to_owned()));
+        if !IS_UNNOTICED.get() {
+            self.number = Some(waits().failed(self.since, self.number, why.to_owned()));
+        }
     }
 }
 
@@ -79,7 +97,8 @@ impl Drop for Repeating {
 /// The guard of a wait.
 #[derive(Debug)]
 pub struct Waiting {
-    number: u64,
+    /// `None` if the wait is not recorded.
+    number: Option<u64>,
     ends: Ends,
 }
 
@@ -96,7 +115,9 @@ enum Ends {
 impl Waiting {
     /// Records an answer, or a part of one.
     pub fn heard(&self) {
-        waits().heard(Instant::now(), self.number);
+        if let Some(number) = self.number {
+            waits().heard(Instant::now(), number);
+        }
     }
 
     /// Ends the wait without an answer in time. The next attempt may be answered.
@@ -112,7 +133,9 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        waits().end(Instant::now(), self.number, self.ends);
+        if let Some(number) = self.number {
+            waits().end(Instant::now(), number, self.ends);
+        }
     }
 }
 
@@ -237,6 +260,18 @@ mod tests {
         assert_eq!((wait.what.as_str(), wait.age.as_secs()), ("silent", 9));
         assert_eq!(waits.silence(after(start, 9)).unwrap().age.as_secs(), 0);
         assert_eq!(waits.silence(after(start, 19)).unwrap().age.as_secs(), 10);
+    }
+
+    #[test]
+    fn what_does_not_concern_the_job_is_not_recorded() {
+        let unnoticed = std::thread::spawn(|| {
+            unnoticed_on_this_thread();
+            let wait = calling("the place of a log");
+            wait.heard();
+            let all: Vec<String> = waits().pending.values().map(|(what, _)| what.clone()).collect();
+            all.contains(&"the place of a log".to_owned())
+        });
+        assert!(!unnoticed.join().unwrap());
     }
 
     #[test]

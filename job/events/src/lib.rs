@@ -16,8 +16,8 @@ mod status;
 use serde::{Deserialize, Serialize};
 
 pub use job::{Command, Completed, Failed, File, Plan, Resumed, Summary, Takeover};
-pub use metrics::{Exposition, metrics};
-pub use notice::{CapacityChanged, Rejected, Throttled, WorkerJoined, WorkerLost};
+pub use metrics::{Exposition, Measured, metrics, successes};
+pub use notice::{CapacityChanged, Late, Rejected, Throttled, WorkerJoined, WorkerLost};
 pub use state::{HISTORY_POINTS, JobState, LARGEST_EARLIER, LATEST_EVENTS, Point, Unusable};
 pub use status::{
     Limit, LimitedBy, MOST_RESOURCES, MOST_TASKS, MOST_WORKERS, Phase, Resource, Status, Task, TaskKind,
@@ -68,6 +68,8 @@ pub enum Event {
     Throttled(Throttled),
     /// Lines of the backup are invalid. At most one event in a second.
     Rejected(Rejected),
+    /// The command still runs after the time of `--late-after`.
+    Late(Late),
     /// The state of the job at one moment.
     Status(Box<Status>),
     /// The job of one table is complete.
@@ -93,6 +95,7 @@ impl Event {
             Self::CapacityChanged(_) => "capacity_changed",
             Self::Throttled(_) => "throttled",
             Self::Rejected(_) => "rejected",
+            Self::Late(_) => "late",
             Self::Status(_) => "status",
             Self::Completed(_) => "completed",
             Self::Summary(_) => "summary",

@@ -1,8 +1,8 @@
 //! The state of a job as metrics for Prometheus. No label names a worker, segment or split: there may be a million.
 
-use std::fmt::{Display, Write};
+use std::fmt::Write;
 
-use crate::{Command, JobState};
+use crate::{Command, JobState, Plan, Resource, Status};
 
 /// The form of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,61 +13,71 @@ pub enum Exposition {
     Prometheus,
 }
 
-/// The metrics of a job. `succeeded_at` is the time at which the last job was complete, in seconds since 1970.
-pub fn metrics(state: &JobState, succeeded_at: Option<f64>, exposition: Exposition) -> String {
-    let (plan, status) = (state.plan.as_deref(), state.status.as_deref());
-    let table = plan.and_then(|plan| plan.table.as_deref());
-    let table = table.or(status.map(|status| status.table.as_str())).unwrap_or_default();
-    let mut out = Text { exposition, table, lines: String::new() };
-    if let Some(plan) = plan {
-        let direction = match plan.command {
-            Command::Import => "import",
-            _ => "export",
-        };
-        let labels = [
-            ("direction", direction),
-            ("job", plan.job.as_deref().unwrap_or_default()),
-            ("version", state.tool.strip_prefix("tablehaul ").unwrap_or(&state.tool)),
-            ("cluster", plan.cluster.as_deref().unwrap_or_default()),
-        ];
-        out.head("tablehaul_job_info", "gauge", "What the job is.");
-        out.sample("tablehaul_job_info", &labels, 1);
+/// A job of which there are metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured<'a> {
+    /// Its state; `None` if nothing is known but when it succeeded.
+    pub state: Option<&'a JobState>,
+    /// Its table, if the state does not name it.
+    pub table: &'a str,
+    /// When a job of the table was last complete, in seconds since 1970.
+    pub succeeded_at: Option<f64>,
+}
+
+impl Measured<'_> {
+    fn table(&self) -> &str {
+        let state = self.state;
+        let of_plan = state.and_then(|state| state.plan.as_deref()).and_then(|plan| plan.table.as_deref());
+        let of_status = state.and_then(|state| state.status.as_deref()).map(|status| status.table.as_str());
+        of_plan.or(of_status).unwrap_or(self.table)
     }
-    if let Some(status) = status {
+
+    fn plan(&self) -> Option<&Plan> {
+        self.state.and_then(|state| state.plan.as_deref())
+    }
+
+    fn status(&self) -> Option<&Status> {
+        self.state.and_then(|state| state.status.as_deref())
+    }
+}
+
+/// The metrics of jobs, each of another table.
+pub fn metrics(jobs: &[Measured<'_>], exposition: Exposition) -> String {
+    let mut out = Text { exposition, jobs, lines: String::new() };
+    out.info();
+    let of = |get: fn(&Status) -> f64| move |job: &Measured<'_>| job.status().map(get);
+    #[allow(clippy::cast_precision_loss, reason = "metrics are floating point numbers")]
+    {
         out.counter(
             "tablehaul_items",
             "Items read, checked, written or removed in this phase.",
-            status.items,
+            of(|status| status.items as f64),
         );
-        out.counter("tablehaul_bytes", "Bytes of lines before compression.", status.bytes);
-        out.counter_head("tablehaul_capacity_units", "Capacity units consumed.");
-        for resource in &status.resources {
-            let name = resource.index.as_deref().unwrap_or("table");
-            out.sample("tablehaul_capacity_units_total", &[("resource", name)], resource.units);
-        }
-        let budget = status.budget_units_per_second;
-        out.gauge("tablehaul_budget_units_per_second", "The rate that the job may use.", budget);
-        out.counter("tablehaul_throttles", "Throttled requests.", status.throttles);
-        out.counter("tablehaul_retries", "Retried requests.", status.retries);
-        out.counter("tablehaul_rejected_items", "Invalid lines.", status.rejected_lines);
-        out.gauge("tablehaul_workers", "Connected workers.", status.workers.connected);
-        let tasks = &status.tasks;
-        let pending = tasks.all.saturating_sub(tasks.done.saturating_add(tasks.running));
-        out.head("tablehaul_tasks", "gauge", "Segments or splits.");
-        for (name, number) in [("pending", pending), ("leased", tasks.running), ("done", tasks.done)] {
-            out.sample("tablehaul_tasks", &[("state", name)], number);
-        }
-        if let Some(percent) = if state.completed.is_some() { Some(100.0) } else { status.percent } {
-            out.gauge(
-                "tablehaul_progress_ratio",
-                "How much is done, 0 to 1; 1 if it is committed.",
-                percent / 100.0,
-            );
-        }
+        out.counter(
+            "tablehaul_bytes",
+            "Bytes of lines before compression.",
+            of(|status| status.bytes as f64),
+        );
+        out.units();
+        out.gauge(
+            "tablehaul_budget_units_per_second",
+            "The rate that the job may use.",
+            of(|status| status.budget_units_per_second),
+        );
+        out.counter("tablehaul_throttles", "Throttled requests.", of(|status| status.throttles as f64));
+        out.counter("tablehaul_retries", "Retried requests.", of(|status| status.retries as f64));
+        out.counter("tablehaul_rejected_items", "Invalid lines.", of(|status| status.rejected_lines as f64));
+        out.gauge("tablehaul_workers", "Connected workers.", of(|status| status.workers.connected as f64));
     }
-    if let Some(at) = succeeded_at {
-        out.gauge("tablehaul_last_success_timestamp_seconds", "When a job was last complete.", at);
-    }
+    out.tasks();
+    out.gauge("tablehaul_progress_ratio", "How much is done, 0 to 1; 1 if it is committed.", |job| {
+        let is_complete = job.state.is_some_and(|state| state.completed.is_some());
+        let percent = if is_complete { Some(100.0) } else { job.status()?.percent };
+        percent.map(|percent| percent / 100.0)
+    });
+    out.gauge("tablehaul_last_success_timestamp_seconds", "When a job was last complete.", |job| {
+        job.succeeded_at
+    });
     if exposition == Exposition::OpenMetrics {
         out.lines.push_str("# EOF\n");
     }
@@ -76,40 +86,110 @@ pub fn metrics(state: &JobState, succeeded_at: Option<f64>, exposition: Expositi
 
 struct Text<'a> {
     exposition: Exposition,
-    table: &'a str,
+    jobs: &'a [Measured<'a>],
     lines: String,
 }
 
 impl Text<'_> {
-    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
-        self.head(name, "gauge", help);
-        self.sample(name, &[], value);
+    fn info(&mut self) {
+        self.family("tablehaul_job_info", "gauge", "What the job is.", |job| {
+            let Some(plan) = job.plan() else { return Vec::new() };
+            let direction = match plan.command {
+                Command::Import => "import",
+                Command::Verify => "verify",
+                _ => "export",
+            };
+            let tool = job.state.map(|state| state.tool.as_str()).unwrap_or_default();
+            let labels = [
+                ("direction", direction),
+                ("job", plan.job.as_deref().unwrap_or_default()),
+                ("version", tool.strip_prefix("tablehaul ").unwrap_or(tool)),
+                ("cluster", plan.cluster.as_deref().unwrap_or_default()),
+            ];
+            vec![(labels.map(|(name, value)| (name, value.to_owned())).into(), 1.0)]
+        });
     }
 
-    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
-        self.counter_head(name, help);
-        self.sample(&format!("{name}_total"), &[], value);
+    fn units(&mut self) {
+        self.counter_family("tablehaul_capacity_units", "Capacity units consumed.", |job| {
+            let resources = job.status().into_iter().flat_map(|status| &status.resources);
+            let sample = |resource: &Resource| {
+                let name = resource.index.as_deref().unwrap_or("table");
+                (vec![("resource", name.to_owned())], resource.units)
+            };
+            resources.map(sample).collect()
+        });
     }
 
-    /// In `OpenMetrics` the family of a counter has its name without `_total`.
-    fn counter_head(&mut self, name: &str, help: &str) {
-        match self.exposition {
-            Exposition::OpenMetrics => self.head(name, "counter", help),
-            Exposition::Prometheus => self.head(&format!("{name}_total"), "counter", help),
+    fn tasks(&mut self) {
+        self.family("tablehaul_tasks", "gauge", "Segments or splits.", |job| {
+            let Some(status) = job.status() else { return Vec::new() };
+            let tasks = &status.tasks;
+            let pending = tasks.all.saturating_sub(tasks.done.saturating_add(tasks.running));
+            let numbers = [("pending", pending), ("leased", tasks.running), ("done", tasks.done)];
+            #[allow(clippy::cast_precision_loss, reason = "a million at most")]
+            numbers.map(|(name, number)| (vec![("state", name.to_owned())], number as f64)).into()
+        });
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl Fn(&Measured<'_>) -> Option<f64>) {
+        self.family(name, "gauge", help, |job| {
+            value(job).map(|value| (Vec::new(), value)).into_iter().collect()
+        });
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: impl Fn(&Measured<'_>) -> Option<f64>) {
+        self.counter_family(name, help, |job| {
+            value(job).map(|value| (Vec::new(), value)).into_iter().collect()
+        });
+    }
+
+    /// The samples of a counter. In `OpenMetrics` its family has the name without `_total`.
+    fn counter_family(&mut self, name: &str, help: &str, samples: impl Fn(&Measured<'_>) -> Vec<Sample>) {
+        let whole = format!("{name}_total");
+        let family = if self.exposition == Exposition::OpenMetrics { name } else { &whole };
+        self.samples((family, "counter", help), &whole, samples);
+    }
+
+    fn family(&mut self, name: &str, kind: &str, help: &str, samples: impl Fn(&Measured<'_>) -> Vec<Sample>) {
+        self.samples((name, kind, help), name, samples);
+    }
+
+    /// The samples of all jobs below one head, which may stand once only. No head without samples.
+    fn samples(
+        &mut self,
+        (family, kind, help): (&str, &str, &str),
+        name: &str,
+        samples: impl Fn(&Measured<'_>) -> Vec<Sample>,
+    ) {
+        let mut has_head = false;
+        for job in self.jobs {
+            for (labels, value) in samples(job) {
+                if !std::mem::replace(&mut has_head, true) {
+                    let _ = writeln!(self.lines, "# HELP {family} {help}\n# TYPE {family} {kind}");
+                }
+                let _ = write!(self.lines, "{name}{{table=\"{}\"", escaped(job.table()));
+                for (label, of) in &labels {
+                    let _ = write!(self.lines, ",{label}=\"{}\"", escaped(of));
+                }
+                let _ = writeln!(self.lines, "}} {value}");
+            }
         }
     }
+}
 
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.lines, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
+/// The labels beside that of the table, and the value.
+type Sample = (Vec<(&'static str, String)>, f64);
 
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
-        let _ = write!(self.lines, "{name}{{table=\"{}\"", escaped(self.table));
-        for (label, of) in labels {
-            let _ = write!(self.lines, ",{label}=\"{}\"", escaped(of));
-        }
-        let _ = writeln!(self.lines, "}} {value}");
-    }
+/// The times of success that a text of [`metrics`] holds, by their table. What is malformed is left out.
+pub fn successes(text: &str) -> Vec<(String, f64)> {
+    let of_line = |line: &str| {
+        let rest = line.strip_prefix("tablehaul_last_success_timestamp_seconds{table=\"")?;
+        let (table, value) = rest.rsplit_once("\"} ")?;
+        let value = value.trim().parse::<f64>().ok().filter(|value| value.is_finite())?;
+        Some((unescaped(table), value))
+    };
+    text.lines().filter_map(of_line).collect()
 }
 
 /// A label's value, as both formats escape it.
@@ -117,10 +197,24 @@ fn escaped(value: &str) -> String {
     value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
 }
 
+fn unescaped(value: &str) -> String {
+    let (mut out, mut characters) = (String::with_capacity(value.len()), value.chars());
+    while let Some(char) = characters.next() {
+        match (char, char == '\\') {
+            (_, true) => match characters.next() {
+                Some('n') => out.push('\n'),
+                other => out.extend(other),
+            },
+            (char, false) => out.push(char),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Event, Line, Plan, Resource, Status, Tasks};
+    use crate::{Event, Line, Tasks};
 
     fn state() -> JobState {
         let plan =
@@ -147,9 +241,13 @@ mod tests {
         state
     }
 
+    fn of(state: &JobState, succeeded_at: Option<f64>, exposition: Exposition) -> String {
+        metrics(&[Measured { state: Some(state), table: "", succeeded_at }], exposition)
+    }
+
     #[test]
     fn every_sample_has_the_table_and_names_are_escaped() {
-        let text = metrics(&state(), Some(1.5e9), Exposition::OpenMetrics);
+        let text = of(&state(), Some(1.5e9), Exposition::OpenMetrics);
         let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert!(samples.iter().all(|line| line.contains(r#"{table="Fo\"rum\n""#)), "{text}");
         for sample in [
@@ -166,11 +264,29 @@ mod tests {
     }
 
     #[test]
+    fn jobs_of_several_tables_share_the_heads_and_times_of_success_are_read_back() {
+        let state = state();
+        let jobs = [
+            Measured { state: Some(&state), table: "", succeeded_at: Some(1.5e9) },
+            Measured { state: None, table: "Thread\\n\n", succeeded_at: Some(1_500_000_000.25) },
+        ];
+        let text = metrics(&jobs, Exposition::Prometheus);
+        let of = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
+        assert_eq!(of("tablehaul_last_success_timestamp_seconds{"), 2);
+        assert_eq!(of("# TYPE tablehaul_last_success_timestamp_seconds "), 1);
+        let times = [("Fo\"rum\n".to_owned(), 1.5e9), ("Thread\\n\n".to_owned(), 1_500_000_000.25)];
+        assert_eq!(successes(&text), times);
+        for none in ["", "tablehaul_last_success_timestamp_seconds{table=\"a\"} x", "\u{0}"] {
+            assert_eq!(successes(none), []);
+        }
+    }
+
+    #[test]
     fn the_formats_differ_in_the_names_of_counters_and_in_the_end() {
-        let open = metrics(&state(), None, Exposition::OpenMetrics);
+        let open = of(&state(), None, Exposition::OpenMetrics);
         assert!(open.contains("# TYPE tablehaul_items counter\n") && open.ends_with("# EOF\n"), "{open}");
-        let old = metrics(&state(), None, Exposition::Prometheus);
+        let old = of(&state(), None, Exposition::Prometheus);
         assert!(old.contains("# TYPE tablehaul_items_total counter\n") && !old.contains("EOF"), "{old}");
-        assert_eq!(metrics(&JobState::default(), None, Exposition::Prometheus), "");
+        assert_eq!(of(&JobState::default(), None, Exposition::Prometheus), "");
     }
 }

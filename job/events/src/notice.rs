@@ -65,3 +65,10 @@ pub struct Rejected {
     /// What is wrong with it.
     pub reason: String,
 }
+
+/// The command takes longer than it should.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Late {
+    /// The time of `--late-after`, since the command began.
+    pub expected_seconds: f64,
+}

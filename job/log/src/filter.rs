@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use tracing::level_filters::LevelFilter;
+use tracing::{Level, level_filters::LevelFilter};
 
 /// Our crates. A module is named by its path, which begins with one of them.
 const CRATES: [&str; 7] = ["coordinator", "engine", "files", "format", "job", "job_aws", "worker"];
@@ -32,6 +32,24 @@ impl Filter {
     /// All modules at this level.
     pub fn all(level: LevelFilter) -> Self {
         Self { all: level, modules: Vec::new() }
+    }
+
+    /// The filter that also lets everything of this level through.
+    #[must_use]
+    pub fn at_least(mut self, level: LevelFilter) -> Self {
+        self.all = self.all.max(level);
+        for (_, of_module) in &mut self.modules {
+            *of_module = level.max(*of_module);
+        }
+        self
+    }
+
+    /// Whether a line of the log passes, by the level and the module that it names. What is no such line does not.
+    pub fn passes(&self, line: &str) -> bool {
+        let mut words = line.split(' ').skip(1);
+        let level = words.next().and_then(|word| word.parse::<Level>().ok());
+        let module = words.next().and_then(|word| word.strip_suffix(':'));
+        level.zip(module).is_some_and(|(level, module)| level <= self.level(module))
     }
 
     /// The most detailed level of a module.
@@ -112,6 +130,24 @@ mod tests {
         assert_eq!(filter.most(), LevelFilter::TRACE);
         assert_eq!(filter.to_string().parse(), Ok(filter));
         assert_eq!(Filter::all(LevelFilter::WARN).to_string(), "warn");
+    }
+
+    #[test]
+    fn a_filter_for_two_readers_lets_through_what_either_wants() {
+        let filter: Filter = "warn,coordinator::journal=trace,worker=off".parse().unwrap();
+        let both = filter.clone().at_least(LevelFilter::DEBUG);
+        assert_eq!(both.to_string(), "debug,coordinator::journal=trace,worker=debug");
+        for (line, passes) in [
+            ("2026-01-02T03:04:05.678Z WARN coordinator::driver: lost worker=3", true),
+            ("2026-01-02T03:04:05.678Z INFO coordinator::driver: done", false),
+            ("2026-01-02T03:04:05.678Z TRACE coordinator::journal: written", true),
+            ("2026-01-02T03:04:05.678Z ERROR worker::scan: torn", false),
+            ("2026-01-02T03:04:05.678Z WARN hyper::proto: frame", false),
+            ("no line of a log", false),
+            ("", false),
+        ] {
+            assert_eq!(filter.passes(line), passes, "{line}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What is wrong with a request, as far as it is known without a call.
 
+use job::target::BELOW_TOP;
+
 use super::{ClusterOptions, Job};
 
 /// The longest arguments of a step, in characters. Source: Amazon EMR Management Guide, "Submit work to a cluster".
@@ -15,7 +17,7 @@ const OLDEST: [u32; 2] = [5, 28];
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// Logs at the top of a bucket.
-    #[error("--logs {0}: give a folder below the top of the bucket, such as s3://mybucket/logs")]
+    #[error("--logs {0}: {BELOW_TOP}")]
     Logs(String),
     /// No folder in S3.
     #[error("--install-from {0}: give the folder that upload.sh was given, such as s3://mybucket/tablehaul")]

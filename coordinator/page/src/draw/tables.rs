@@ -121,6 +121,9 @@ fn text_of(event: &Event) -> String {
         Event::Throttled(throttled) => {
             format!("DynamoDB throttled {} requests, {} in all", throttled.requests, throttled.throttles)
         }
+        Event::Late(late) => {
+            format!("the command takes longer than {}", seconds(late.expected_seconds))
+        }
         Event::Rejected(rejected) => format!(
             "{} invalid lines, {} in all; the first in {} at byte {}: {}",
             rejected.lines, rejected.rejected_lines, rejected.object, rejected.offset_bytes, rejected.reason

@@ -28,6 +28,13 @@ The same command again watches its cluster, or launches a new one, which resumes
 Exit codes are those of the job: 0 done, or launched with --detach · 1 failed · 2 refused before
 anything was launched or written · 3 stopped · 4 internal error.";
 
+/// Names the option for the logs of a job apart from that for the logs of its cluster.
+pub(super) fn with_job_logs(command: clap::Command) -> clap::Command {
+    let named = |job: clap::Command| job.mut_arg("job_logs", |logs| logs.long("job-logs"));
+    let command = command.mut_subcommand("export", named).mut_subcommand("import", named);
+    command.mut_subcommand("schedule", |schedule| schedule.mut_subcommand("export", named))
+}
+
 /// Run jobs on Amazon EMR: launch a cluster, watch it, end it.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

@@ -5,11 +5,11 @@ use std::{io, net::IpAddr};
 use job::{
     object::ObjectError,
     spec::{S3SettingsError, UnknownName},
-    target::TargetError,
+    target::{BELOW_TOP, TargetError},
     task::TotalSegmentsError,
 };
 
-use crate::{cli::one_line, commands::import::NAMES_FOLDER};
+use crate::{cli::one_line, commands::import::NAMES_FOLDER, faces::ReceiverError};
 
 /// Why no cluster can be launched with these arguments.
 #[cfg(feature = "emr")]
@@ -65,6 +65,10 @@ pub(in crate::cli) enum ArgumentError {
         "{0}: give 127.0.0.1:PORT, [::1]:PORT or a port; from elsewhere, reach it through a tunnel such as ssh -L"
     )]
     Page(String),
+    #[error("--logs {0}: {BELOW_TOP}")]
+    Logs(String),
+    #[error("--notify: {0}")]
+    Notify(#[from] ReceiverError),
     #[error("give a time such as 90m, 2h30m or 3600s")]
     Duration,
     #[error(transparent)]

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 
 use clap::{Args, builder::FalseyValueParser};
+use job::target::Target;
 
-use super::{page::ANY_PORT, values::page_address};
+use super::{error::ArgumentError, faces::FaceArgs, page::ANY_PORT, values::page_address};
+use crate::faces::FaceOptions;
 
 /// The arguments of jobs.
 #[derive(Debug, Args)]
@@ -31,7 +33,7 @@ pub(super) struct ShowArgs {
 }
 
 /// What a job prints, and whether it only prints its plan.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::cli) struct Show {
     /// Only check everything and print the plan.
     pub(in crate::cli) dry_run: bool,
@@ -41,10 +43,19 @@ pub(in crate::cli) struct Show {
     pub(in crate::cli) quiet: bool,
     /// Where to serve a page about the job.
     pub(in crate::cli) page: Option<SocketAddr>,
+    /// Who else hears of the job.
+    pub(in crate::cli) faces: FaceOptions,
 }
 
 impl ShowArgs {
-    pub(super) fn show(&self, dry_run: bool) -> Show {
-        Show { dry_run, json: self.json, quiet: self.quiet, page: self.page }
+    pub(super) fn show(&self, dry_run: bool, faces: &FaceArgs) -> Result<Show, ArgumentError> {
+        Ok(Show { dry_run, json: self.json, quiet: self.quiet, page: self.page, faces: faces.options()? })
+    }
+}
+
+impl Show {
+    /// Whether logs go to S3.
+    pub(in crate::cli) fn logs_in_s3(&self) -> bool {
+        matches!(self.faces.logs, Some(Target::S3 { .. }))
     }
 }

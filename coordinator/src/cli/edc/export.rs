@@ -23,7 +23,7 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<(Expor
     let Command::Export(own) = command else {
         return Err(Ending::Failed("internal error: an export was taken for another command".into()));
     };
-    let show = own.show();
+    let show = own.show().map_err(refused)?;
     let mut request = own.request(&given.matches).map_err(refused)?;
     checked_place(&path, options, &request.cluster)?;
     let segments = match arguments.get(1) {

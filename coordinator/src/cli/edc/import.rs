@@ -20,7 +20,7 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<(Impor
     let Command::Import(own) = command else {
         return Err(Ending::Failed("internal error: an import was taken for another command".into()));
     };
-    let show = own.show();
+    let show = own.show().map_err(refused)?;
     let mut request = own.request(&given.matches).map_err(refused)?;
     checked_place(&path, options, &request.cluster)?;
     request.mode = options.mode(&given, request.mode).map_err(refused)?;

@@ -84,7 +84,7 @@ pub(crate) enum Todo {
 
 impl Todo {
     /// The unfinished export that is resumed.
-    fn resumed(&self) -> Option<&ExportState> {
+    pub(super) fn resumed(&self) -> Option<&ExportState> {
         match self {
             Self::Export(start) => match start.resumed()? {
                 State::Export(state) => Some(state),

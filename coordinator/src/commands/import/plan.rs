@@ -19,7 +19,7 @@ use crate::{
 
 /// US dollars for a million write request units of an on-demand table in us-east-1, standard table class (Amazon
 /// DynamoDB pricing, on-demand capacity, since November 2024).
-const DOLLARS_PER_MILLION_UNITS: f64 = 0.625;
+pub(super) const DOLLARS_PER_MILLION_UNITS: f64 = 0.625;
 
 /// Write units per second planned for each worker. It can use far more, so that losing one hardly matters.
 pub(super) const UNITS_PER_WORKER: u64 = 2_000;
@@ -122,18 +122,18 @@ impl fmt::Display for CheckedText<'_> {
     }
 }
 
-/// About how long a backup takes that was not read: an item costs a unit for each KB or part of it, and is taken to be as
-/// large as the mean line. Compressed items are larger than that. `None` if nothing is known.
-pub(super) fn time_unread(bytes: u64, items: Option<u64>, limits: &Limits) -> Option<Duration> {
+/// About how many units a backup costs that was not read: an item costs a unit for each KB or part of it, and is taken
+/// to be as large as the mean line. Compressed items are larger than that. `None` if nothing is known.
+pub(super) fn units_unread(bytes: u64, items: Option<u64>) -> Option<Units> {
     let units = match items.filter(|items| *items > 0) {
         Some(items) => items.saturating_mul((bytes / items).div_ceil(1024).max(1)),
         None => bytes.div_ceil(1024),
     };
-    (units > 0).then(|| time(Units::from_units(units), limits))
+    (units > 0).then(|| Units::from_units(units))
 }
 
 /// How long this many units take if every index holds every item.
-fn time(units: Units, limits: &Limits) -> Duration {
+pub(super) fn time(units: Units, limits: &Limits) -> Duration {
     let slowest = limits.indexes.values().copied().fold(limits.table, Rate::min);
     let seconds = units.as_f64() / slowest.as_f64();
     Duration::from_secs_f64(if seconds.is_finite() { seconds.min(1e12) } else { 0.0 })
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_backup_that_was_not_read_takes_as_long_as_its_items_or_bytes_say() {
         let limits = Limits::table(Rate::from_units_per_second(100));
-        let seconds = |bytes, items| time_unread(bytes, items, &limits).map(|time| time.as_secs());
+        let seconds = |bytes, items| units_unread(bytes, items).map(|units| time(units, &limits).as_secs());
         // Small items cost a unit each, others one for each KB.
         assert_eq!(seconds(100_000, Some(10_000)), Some(100));
         assert_eq!(seconds(10_000 * 1500, Some(10_000)), Some(200));

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use engine::rate::Limits;
 use job::{
-    capacity::Rate,
+    capacity::{Rate, Units},
+    ids::JobId,
     journal::BeginImport,
     object::Object,
     spec::{AwsAccess, ImportSettings, RateSpec, WriteMode},
@@ -86,6 +87,8 @@ pub(crate) struct Prepared {
     pub(super) rate_source: String,
     pub(super) workers: u32,
     pub(super) rejects: Option<Sink>,
+    /// The job: that of the import that is resumed, or a new one.
+    pub(super) job: JobId,
     /// The state folder, and the first fact of this import.
     pub(super) state: Option<(StateFolder, BeginImport)>,
     /// A line of the plan that says whose credentials the job uses.
@@ -113,10 +116,15 @@ impl Prepared {
         lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
     }
 
+    /// About how many units writing costs, by what is known before the backup was read.
+    pub(super) fn units(&self) -> Option<Units> {
+        let bytes = self.backup.files.iter().map(|file| file.bytes).sum();
+        plan::units_unread(bytes, self.backup.items)
+    }
+
     /// About how long writing takes, by what is known before the backup was read.
     pub(super) fn time(&self) -> Option<Duration> {
-        let bytes = self.backup.files.iter().map(|file| file.bytes).sum();
-        plan::time_unread(bytes, self.backup.items, &self.limits)
+        self.units().map(|units| plan::time(units, &self.limits))
     }
 
     /// The settings that workers get in a pass of this mode.
@@ -208,6 +216,7 @@ pub(super) async fn prepare(
     if let Some(folder) = &state {
         folder.check(&begin, (!is_dry).then_some(note)).await?;
     }
+    let job = before.map_or_else(|| begin.job.clone(), |before| before.job.clone());
     let is_ours = before.is_some_and(|before| before.rejects == begin.rejects);
     let rejects = match (&request.rejects, kind) {
         (Some(place), Kind::Run) => Some(Sink::create(place, &clients, is_ours).await?),
@@ -232,6 +241,7 @@ pub(super) async fn prepare(
         rate_source,
         workers,
         rejects,
+        job,
         state: state.map(|folder| (folder, begin)),
     })
 }

@@ -2,7 +2,7 @@
 
 use events::{Command, Completed, Plan, rounded};
 
-use super::{ImportReport, prepare::Prepared};
+use super::{ImportReport, plan::DOLLARS_PER_MILLION_UNITS, prepare::Prepared};
 use crate::stream::plan_of;
 
 impl Prepared {
@@ -12,6 +12,7 @@ impl Prepared {
             table: Some(self.facts.name.clone()),
             folder: Some(self.folder.to_string()),
             account: self.clients.identity.caller().map(|caller| caller.account.clone()),
+            job: Some(self.job.to_string()),
             items: self.backup.items,
             bytes: Some(self.splits.iter().map(|split| split.stored.end - split.stored.start).sum()),
             tasks: Some(self.splits.len() as u64),
@@ -19,6 +20,9 @@ impl Prepared {
             cluster: Some(cluster),
             budget_units_per_second: Some(rounded(self.limits.table.as_f64())),
             budget_source: Some(self.rate_source.clone()),
+            expected_units: self.units().map(|units| rounded(units.as_f64())),
+            expected_seconds: self.time().map(|time| rounded(time.as_secs_f64())),
+            dollars_per_million_units: self.facts.writes.is_on_demand().then_some(DOLLARS_PER_MILLION_UNITS),
             text: text.to_owned(),
             ..plan_of(Command::Import)
         }

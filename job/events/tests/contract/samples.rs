@@ -1,8 +1,8 @@
 //! The golden event files: small jobs as they would tell of themselves.
 
 use events::{
-    CapacityChanged, Command, Completed, Event, Failed, File, Limit, LimitedBy, Line, Phase, Plan, Rejected,
-    Resource, Resumed, SCHEMA, Status, Summary, Takeover, Task, TaskKind, Tasks, Throttled, Worker,
+    CapacityChanged, Command, Completed, Event, Failed, File, Late, Limit, LimitedBy, Line, Phase, Plan,
+    Rejected, Resource, Resumed, SCHEMA, Status, Summary, Takeover, Task, TaskKind, Tasks, Throttled, Worker,
     WorkerJoined, WorkerLost, Workers, rounded,
 };
 use serde_json::json;
@@ -265,6 +265,9 @@ fn export() -> Vec<Line> {
             (pace.rate, pace.units_per_second, pace.by) = (610, 15.0, LimitedBy::Throttling);
             (pace.throttles_per_second, pace.text) =
                 (0.8, "15 of 25 units/s are used; 0.8 throttles/s".into());
+        }
+        if seconds == 40 {
+            told.tell(36, Event::Late(Late { expected_seconds: 36.0 }));
         }
         if seconds == 30 {
             let changed = CapacityChanged { from_units_per_second: 25.0, to_units_per_second: 50.0 };

@@ -131,7 +131,7 @@ mod tests {
     use tokio::{net::TcpListener, task::JoinSet};
 
     use super::*;
-    use crate::test_clients::clients_of;
+    use crate::tests::clients_of;
 
     /// A server that refuses what is not signed, or everything.
     #[derive(Clone, Copy, PartialEq, Eq)]

@@ -26,7 +26,7 @@ use job::{
 
 use self::server::{Server, ServerFault, serve};
 use super::*;
-use crate::test_clients::clients_of;
+use crate::tests::clients_of;
 
 const MANY_UNITS: Units = Units::from_units(1_000_000);
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What only concerns this machine: whose credentials are used here, and what is printed here.
-const LOCAL: [&str; 6] = ["profile", "account", "dry_run", "json", "quiet", "page"];
+const LOCAL: [&str; 7] = ["profile", "account", "dry_run", "json", "quiet", "page", "metrics_file"];
 /// When a job stops by itself if the user says nothing. Data Pipeline's templates leave it open, and a cluster that
 /// hangs then costs for days.
 const DEADLINE: &str = "12h";

@@ -1,4 +1,4 @@
-//! Clients for unit tests.
+//! What unit tests share.
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region, retry::RetryConfig};

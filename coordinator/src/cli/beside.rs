@@ -1,0 +1,122 @@
+//! Begins what goes on beside a job: logs, notifications, metrics.
+
+use job::{spec::AwsAccess, target::Target};
+
+use super::args::Show;
+use crate::{
+    commands::{export::ExportRequest, import::ImportRequest},
+    faces::{self, FaceOptions},
+    failure::Failure,
+    progress::Progress,
+    stream::Stream,
+};
+
+/// What the logs of a job are called, and where they must not be.
+pub(super) struct About {
+    /// The first part of the name of their folder.
+    name: String,
+    /// The folders of backup and state.
+    folders: Vec<Target>,
+}
+
+/// An export.
+pub(super) fn of_export(request: &ExportRequest) -> About {
+    let ExportRequest { tables, destination, .. } = request;
+    let name = match tables.as_slice() {
+        [table] => name_of(table),
+        tables => format!("{}-tables", tables.len()),
+    };
+    let folders = match tables.as_slice() {
+        // There, each table gets a folder that is only known with its region.
+        _ if destination.is_bucket_root() => Vec::new(),
+        [_] => vec![destination.clone()],
+        tables => tables.iter().map(|table| destination.folder(&name_of(table))).collect(),
+    };
+    About { name, folders }
+}
+
+/// An import.
+pub(super) fn of_import(request: &ImportRequest) -> About {
+    let folders = [Some(request.folder.clone()), request.state.clone()];
+    About { name: name_of(&request.table), folders: folders.into_iter().flatten().collect() }
+}
+
+/// A verification.
+pub(super) fn of_verify(folder: &Target) -> About {
+    About { name: "verify".to_owned(), folders: vec![folder.clone()] }
+}
+
+/// The name in a name or an ARN.
+fn name_of(table: &str) -> String {
+    table.rsplit('/').next().unwrap_or(table).to_owned()
+}
+
+/// Begins what is wanted beside a job. A dry run does nothing.
+///
+/// # Errors
+/// Fails if the logs would lie in a folder of the job, or the file for metrics can't be written.
+pub(super) fn begin(
+    show: &Show,
+    access: &AwsAccess,
+    about: &About,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    if show.dry_run { Ok(()) } else { begin_with(&show.faces, access, about, progress.stream()) }
+}
+
+/// The same without a dry run.
+///
+/// # Errors
+/// See [`begin`].
+pub(super) fn begin_with(
+    options: &FaceOptions,
+    access: &AwsAccess,
+    about: &About,
+    stream: &Stream,
+) -> Result<(), Failure> {
+    if let Some(logs) = &options.logs
+        && let Some(folder) = about.folders.iter().find(|folder| is_within(logs, folder))
+    {
+        // Others would take them for data, or the folder for one with foreign files.
+        return Err(Failure::usage(format!(
+            "--logs {logs}: lies in {folder}, which is for the backup or the state of the job alone: give another \
+             folder"
+        )));
+    }
+    faces::begin(options, access, about.name.clone(), stream)
+}
+
+/// Whether a folder is `outer` or lies in it.
+fn is_within(folder: &Target, outer: &Target) -> bool {
+    match (folder, outer) {
+        (Target::File { dir }, Target::File { dir: outer }) => dir.starts_with(outer),
+        (Target::S3 { bucket, prefix }, Target::S3 { bucket: other, prefix: outer }) => {
+            let rest = prefix.strip_prefix(outer.as_str()).filter(|_| bucket == other);
+            rest.is_some_and(|rest| rest.is_empty() || outer.is_empty() || rest.starts_with('/'))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_lie_in_a_folder_only_if_its_whole_name_begins_theirs() {
+        let is = |folder: &str, outer: &str| is_within(&folder.parse().unwrap(), &outer.parse().unwrap());
+        for (folder, outer, is_so) in [
+            ("s3://bucket/x", "s3://bucket/x", true),
+            ("s3://bucket/x/logs", "s3://bucket/x", true),
+            ("s3://bucket/x", "s3://bucket", true),
+            ("s3://bucket/xy", "s3://bucket/x", false),
+            ("s3://bucket/x", "s3://bucket/x/logs", false),
+            ("s3://bucket/x", "s3://other/x", false),
+            ("/a/b", "/a", true),
+            ("/ab", "/a", false),
+            ("/a", "s3://bucket", false),
+        ] {
+            assert_eq!(is(folder, outer), is_so, "{folder} in {outer}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What a command does beside its work so that others hear of it: logs in a folder, notifications, a file of metrics.
+//!
+//! A thread of its own does all of it, with connections of its own, from the [events](crate::stream) and from what
+//! [`output::kept`] keeps. So nothing here can delay or fail a job. When the command has ended, it grants this thread a
+//! bounded time for its last words.
+
+mod logs;
+mod metrics_file;
+mod notify;
+mod seen;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use events::{Event, Late};
+use job::{spec::AwsAccess, target::Target};
+use job_aws::waits;
+use tokio::sync::{mpsc, watch};
+
+use crate::{failure::Failure, output, stream::Stream, text};
+use metrics_file::MetricsFile;
+use notify::Notification;
+pub(crate) use notify::{Receiver, ReceiverError};
+use seen::Seen;
+
+/// The name of the thread.
+const THREAD: &str = "faces";
+/// The most notifications of a command: that it is late, and its end.
+const NOTIFICATIONS: usize = 2;
+/// How long the end of the command waits for the last words.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+/// The same for a job that was stopped. One that a signal stops ends within five seconds in all.
+const LAST_WORDS_IF_STOPPED: Duration = Duration::from_secs(3);
+const AFTER_SIGNAL: Duration = Duration::from_millis(4700);
+
+/// What the user asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FaceOptions {
+    /// The folder for logs.
+    pub(crate) logs: Option<Target>,
+    /// Who is told of the end.
+    pub(crate) notify: Vec<Receiver>,
+    /// Receivers are also told if the command still runs after this time.
+    pub(crate) late_after: Option<Duration>,
+    /// The file for metrics.
+    pub(crate) metrics_file: Option<PathBuf>,
+}
+
+impl FaceOptions {
+    fn is_empty(&self) -> bool {
+        self.logs.is_none() && self.notify.is_empty() && self.metrics_file.is_none()
+    }
+}
+
+static RUNNING: OnceLock<Running> = OnceLock::new();
+
+struct Running {
+    state: Arc<Mutex<State>>,
+    changed: Arc<Condvar>,
+    /// Whether the last event was told.
+    is_over: Arc<watch::Sender<bool>>,
+}
+
+/// What the end of the command needs to know.
+#[derive(Debug, Default)]
+struct State {
+    is_done: bool,
+    /// A signal or the deadline stopped the job.
+    is_stopped: bool,
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Begins what the user asked for, and returns at once. `name` says which job it is, for the folder of logs. Only the
+/// first call in a process has an effect.
+///
+/// # Errors
+/// Fails with [`Failure::Refused`] if the file for metrics can't be written, or there is no thread for this.
+pub(crate) fn begin(
+    options: &FaceOptions,
+    access: &AwsAccess,
+    name: String,
+    stream: &Stream,
+) -> Result<(), Failure> {
+    if options.is_empty() || RUNNING.get().is_some() {
+        return Ok(());
+    }
+    let file = options.metrics_file.clone().map(MetricsFile::new).transpose().map_err(Failure::refused)?;
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let (notifications, queue) = mpsc::channel(NOTIFICATIONS);
+    let is_over = Arc::new(watch::Sender::new(false));
+    let (state, changed) = (Arc::<Mutex<State>>::default(), Arc::<Condvar>::default());
+    let over = is_over.subscribe();
+    let work = Work { options: options.clone(), access: access.clone(), name, stream: stream.clone(), file };
+    let (theirs, in_thread) = (seen.clone(), (state.clone(), changed.clone()));
+    let run = move || {
+        waits::unnoticed_on_this_thread();
+        work.run(&theirs, queue, &over);
+        lock(&in_thread.0).is_done = true;
+        in_thread.1.notify_all();
+    };
+    // Not joined: a server that does not answer must not keep the command from ending.
+    let started = thread::Builder::new().name(THREAD.into()).spawn(run);
+    started.map_err(|error| Failure::refused(format!("cannot start a thread: {error}")))?;
+    let (observed, ended) = (state.clone(), is_over.clone());
+    output::events::observe(move |line| {
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.apply(line);
+        if let Some(notification) = Notification::of(line, &seen) {
+            let _ = notifications.try_send(notification);
+        }
+        if line.event.is_last() {
+            lock(&observed).is_stopped = is_stop(&line.event);
+            ended.send_replace(true);
+        }
+    });
+    let _ = RUNNING.set(Running { state, changed, is_over });
+    Ok(())
+}
+
+fn is_stop(event: &Event) -> bool {
+    matches!(event, Event::Error(failed) if failed.exit_code == Failure::stopped(String::new()).exit_code())
+}
+
+/// Lets the last words be said, for a few seconds at most. `signalled_at` says when a signal stopped the command, if one
+/// did.
+pub(crate) fn settle(signalled_at: impl Fn() -> Option<Instant>) {
+    let Some(running) = RUNNING.get() else { return };
+    if thread::current().name() == Some(THREAD) {
+        return;
+    }
+    running.is_over.send_replace(true);
+    let began = Instant::now();
+    let mut state = lock(&running.state);
+    while !state.is_done {
+        let longest = if state.is_stopped { LAST_WORDS_IF_STOPPED } else { LAST_WORDS };
+        let at_signal = signalled_at().map(|at| at + AFTER_SIGNAL);
+        let until = at_signal.map_or(began + longest, |at| at.min(began + longest));
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            drop(state);
+            return text::complain("warning: not all logs, notifications and metrics were taken in time");
+        }
+        // A signal may come meanwhile.
+        let look = left.min(Duration::from_millis(100));
+        state = running.changed.wait_timeout(state, look).unwrap_or_else(PoisonError::into_inner).0;
+    }
+}
+
+/// The same before a failure is told, because nothing may follow it.
+pub(crate) fn settle_failure(
+    (kind, why, exit_code): (&str, &str, u8),
+    signalled_at: impl Fn() -> Option<Instant>,
+) {
+    if RUNNING.get().is_some() {
+        output::keep(&format!("tablehaul: {why}"));
+        output::events::fail(kind, why, exit_code);
+        settle(signalled_at);
+    }
+}
+
+/// What the thread does.
+struct Work {
+    options: FaceOptions,
+    access: AwsAccess,
+    name: String,
+    stream: Stream,
+    file: Option<MetricsFile>,
+}
+
+impl Work {
+    fn run(self, seen: &Mutex<Seen>, queue: mpsc::Receiver<Notification>, over: &watch::Receiver<bool>) {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+            output::line(
+                "note        no logs, notifications and metrics are written: there are too few resources",
+            );
+            return;
+        };
+        let Self { options, access, name, stream, file } = self;
+        runtime.block_on(async {
+            let logs = async {
+                if let Some(folder) = &options.logs {
+                    logs::write(folder, &access, &name, over.clone()).await;
+                }
+            };
+            let metrics = async {
+                if let Some(file) = file {
+                    file.write(seen, over.clone()).await;
+                }
+            };
+            let late = tell_late(options.late_after, &stream, over.clone());
+            tokio::join!(logs, metrics, late, notify::send(&options.notify, &access, queue, over.clone()));
+        });
+        // Does not wait for a call to a file system that hangs.
+        runtime.shutdown_background();
+    }
+}
+
+/// Tells once that the command takes longer than it should.
+async fn tell_late(after: Option<Duration>, stream: &Stream, mut over: watch::Receiver<bool>) {
+    let Some(after) = after else { return };
+    tokio::select! {
+        () = tokio::time::sleep(after) => {
+            stream.tell(Event::Late(Late { expected_seconds: events::rounded(after.as_secs_f64()) }));
+        }
+        _ = over.wait_for(|over| *over) => {}
+    }
+}
+
+/// The end of the command, for those who write every so often.
+trait Over {
+    /// Waits for `pause`, or for the end of the command, which it returns.
+    async fn pause(&mut self, pause: Duration) -> bool;
+}
+
+impl Over for watch::Receiver<bool> {
+    async fn pause(&mut self, pause: Duration) -> bool {
+        tokio::time::timeout(pause, self.wait_for(|over| *over)).await.is_ok()
+    }
+}

@@ -1,0 +1,171 @@
+//! A file of metrics for the textfile collector of Prometheus' `node_exporter`. It is replaced as a whole, so a reader
+//! never sees half of it.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, Permissions},
+    io::{self, Write},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use events::{Exposition, Measured, metrics, successes};
+use tokio::sync::watch;
+
+use super::{Over, seen::Seen};
+use crate::{store::blocking, text};
+use job_aws::{Fault, FaultKind};
+
+/// The time between two writes. Prometheus usually asks `node_exporter` as often.
+const WRITE_EVERY: Duration = Duration::from_secs(15);
+/// The longest file that is read for the times of earlier successes.
+const LONGEST: u64 = 16 * 1024 * 1024;
+
+/// The file.
+#[derive(Debug)]
+pub(super) struct MetricsFile {
+    path: PathBuf,
+    /// When jobs of earlier runs were complete, by their table.
+    earlier: BTreeMap<String, f64>,
+    has_failed: bool,
+}
+
+impl MetricsFile {
+    /// Looks at what an earlier run has written there.
+    ///
+    /// # Errors
+    /// Fails, with one line, if the file can't be written.
+    pub(super) fn new(path: PathBuf) -> Result<Self, String> {
+        let wrong = |why: &str| format!("--metrics-file {}: {why}", path.display());
+        let looked = match fs::symlink_metadata(&path) {
+            Ok(found) if !found.is_file() => {
+                return Err(wrong("something else than a file has this name: give another one"));
+            }
+            Ok(found) if found.len() <= LONGEST => fs::read_to_string(&path),
+            _ => Ok(String::new()),
+        };
+        let folder = folder_of(&path);
+        let tried = tempfile::Builder::new().prefix(".tablehaul-").tempfile_in(&folder);
+        let named = "name another file";
+        tried.map_err(|error| wrong(&text::no_file_in(&folder, &error, named)))?;
+        let earlier = successes(&looked.unwrap_or_default()).into_iter().collect();
+        if path.extension().is_none_or(|extension| extension != "prom") {
+            let why = "node_exporter only reads files whose names end in .prom";
+            text::complain(&format!("warning: {}", wrong(why)));
+        }
+        Ok(Self { path, earlier, has_failed: false })
+    }
+
+    /// Writes the file until the command is over, and once more then. What can't be written is told once.
+    pub(super) async fn write(mut self, seen: &Mutex<Seen>, mut over: watch::Receiver<bool>) {
+        loop {
+            let is_over = *over.borrow();
+            let content = self.content(&seen.lock().unwrap_or_else(PoisonError::into_inner));
+            let path = self.path.clone();
+            let written = blocking(&self.path, move || {
+                replace(&path, &content).map_err(|error| Fault::new(FaultKind::Refused, error.to_string()))
+            });
+            if let Err(fault) = written.await
+                && !std::mem::replace(&mut self.has_failed, true)
+            {
+                text::complain(&format!(
+                    "warning: --metrics-file {}: it could not be written, and the job goes on: {}",
+                    self.path.display(),
+                    fault.message
+                ));
+            }
+            if is_over {
+                return;
+            }
+            over.pause(hooks::interval("metrics", WRITE_EVERY)).await;
+        }
+    }
+
+    fn content(&self, seen: &Seen) -> String {
+        let mut succeeded = self.earlier.clone();
+        succeeded.extend(seen.succeeded_at().clone());
+        let at = |table: &String| succeeded.get(table).copied();
+        let running = seen.jobs().iter().filter(|(_, state)| state.plan.is_some());
+        let running =
+            running.map(|(table, state)| Measured { state: Some(state), table, succeeded_at: at(table) });
+        let earlier = succeeded.iter().filter(|(table, _)| !seen.jobs().contains_key(*table));
+        let earlier = earlier.map(|(table, at)| Measured { state: None, table, succeeded_at: Some(*at) });
+        metrics(&running.chain(earlier).collect::<Vec<_>>(), Exposition::Prometheus)
+    }
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Writes a file in place of whatever has that name, atomically. `node_exporter` runs as another user, so all may read
+/// it: metrics hold no secrets.
+fn replace(path: &Path, content: &str) -> io::Result<()> {
+    // The collector ignores this name.
+    let mut file = tempfile::Builder::new()
+        .prefix(".tablehaul-")
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(folder_of(path))?;
+    file.write_all(content.as_bytes())?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+#[cfg(test)]
+mod tests {
+    use events::{Command, Completed, Event, Plan};
+    use serde_json::Map;
+
+    use super::*;
+    use crate::output::events::stamped;
+
+    #[test]
+    fn the_time_of_the_last_success_outlives_a_run_that_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("forum.prom");
+        let plan = Plan { table: Some("Forum".into()), ..Plan::of(Command::Export) };
+        let completed = Completed {
+            table: "Forum".into(),
+            folder: "/x".into(),
+            report: Map::new(),
+            files: Vec::new(),
+            file_count: 0,
+        };
+        let mut seen = Seen::default();
+        for event in [Event::Plan(Box::new(plan.clone())), Event::Completed(Box::new(completed))] {
+            seen.apply(&stamped(event));
+        }
+        let first = MetricsFile::new(path.clone()).unwrap().content(&seen);
+        replace(&path, &first).unwrap();
+        let time = |text: &str| successes(text).into_iter().collect::<BTreeMap<_, _>>();
+        assert!(time(&first)["Forum"] > 1.7e9, "{first}");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o644);
+
+        let mut failing = Seen::default();
+        let before = MetricsFile::new(path.clone()).unwrap();
+        assert_eq!(time(&before.content(&failing)), time(&first), "before the plan");
+        failing.apply(&stamped(Event::Plan(Box::new(plan))));
+        assert_eq!(time(&before.content(&failing)), time(&first));
+        let thread = Plan { table: Some("Thread".into()), ..Plan::of(Command::Export) };
+        failing.apply(&stamped(Event::Plan(Box::new(thread))));
+        assert_eq!(time(&before.content(&failing)), time(&first), "with another table");
+        let names: Vec<_> = fs::read_dir(&folder).unwrap().flatten().map(|file| file.file_name()).collect();
+        assert_eq!(names, ["forum.prom"]);
+    }
+
+    #[test]
+    fn a_file_that_can_not_be_written_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, why) in [
+            (PathBuf::from("/no/such/folder/x.prom"), "there is no folder /no/such/folder"),
+            (folder.path().to_owned(), "something else than a file"),
+        ] {
+            let said = MetricsFile::new(path).unwrap_err();
+            assert!(said.contains(why), "{said}");
+        }
+    }
+}
