@@ -63,8 +63,8 @@ const SHUTDOWN: Duration = Duration::from_millis(500);
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let ended = run_command(arguments);
     faces::settle(signals::stopped_at);
-    output::settle();
     output::events::settle();
+    output::settle();
     ended
 }
 

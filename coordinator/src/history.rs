@@ -29,11 +29,18 @@ pub(crate) async fn newest(folder: &Store) -> Option<JobState> {
     for name in [layout::STATUS, layout::HISTORY] {
         let Ok(bytes) = folder.get(name).await else { continue };
         let state = serde_json::from_slice(&bytes).ok();
-        if let Some(state) = state.filter(|state: &JobState| state.schema == events::SCHEMA) {
+        if let Some(state) = state.filter(JobState::is_usable) {
             return Some(state);
         }
     }
     None
+}
+
+/// The history of a complete job in a folder. `None` if there is none that this version can use.
+pub(crate) async fn of_complete(folder: &Store) -> Option<JobState> {
+    let bytes = folder.get(layout::HISTORY).await.ok()?;
+    let state = serde_json::from_slice(&bytes).ok();
+    state.filter(|state: &JobState| state.is_usable() && state.completed.is_some())
 }
 
 /// The URL of the report in a folder, if there is one.

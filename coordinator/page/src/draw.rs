@@ -16,6 +16,8 @@ use events::JobState;
 
 use html::Escaped;
 
+pub use head::INTERRUPTED;
+
 /// The frame of the page, which holds no data. Its script asks for [`body`] with the token of the URL's fragment.
 pub(crate) const SHELL: &str = include_str!("../assets/page.html");
 /// The style of page and report.

@@ -1,10 +1,11 @@
 //! The page of a job and its report.
 //!
-//! [`report`] draws the report from the state of a job, and [`job_of`] tells of which job a report is. A [`Server`] serves the page. It only shows: it has no request
-//! that changes anything, and it knows counts, names and messages, but neither items nor keys nor secrets.
+//! [`report`] draws the report from the state of a job, and [`job_of`] tells of which job a report is. A [`Server`]
+//! serves the page. It only shows: it has no request that changes anything, and it knows counts, names and messages, but
+//! neither items nor keys nor secrets.
 
 mod draw;
 mod server;
 
-pub use draw::{job_of, report};
+pub use draw::{INTERRUPTED, job_of, report};
 pub use server::{Access, Jobs, Server, new_token};

@@ -1,20 +1,29 @@
 //! The page of jobs in a browser: of the job that this command runs, or of those in folders. It only reads, and nothing
 //! waits for it.
 
-use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io::ErrorKind,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use ::page::{Access, Jobs, Server, new_token};
+use ::page::{Access, INTERRUPTED, Jobs, Server, new_token};
+use events::{Failed, JobState};
+use futures_util::future::join_all;
 use job::{spec::AwsAccess, target::Target, visible};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::status::status_of;
+use super::status::{FolderState, SILENT, STALE, status_of};
 use crate::{failure::Failure, history, progress::Progress, store::Store, waits::unless_silent};
 
 /// The time between two states of the job of this command.
 const OWN_EVERY: Duration = Duration::from_secs(1);
 /// The time between two looks at folders. Jobs write their status every five seconds.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// How long a look at a folder may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
 /// Serves the page of the job that this command runs, until the value returned is dropped. Prints its address.
 ///
@@ -52,20 +61,20 @@ pub(crate) async fn of_folders(
     tell: impl Fn(&str),
 ) -> Result<(), Failure> {
     let serving = async {
-        let mut stores = Vec::new();
+        let mut watched = Vec::new();
         for folder in folders {
             let open =
                 async { Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault)) };
-            stores.push((folder, unless_silent(open).await?));
+            watched.push(Watched::new(folder, unless_silent(open).await?));
         }
-        let (sender, jobs) = watch::channel(Arc::new(look(&stores).await));
+        let (sender, jobs) = watch::channel(Arc::new(look(&mut watched).await));
         let (server, address) = listen(at, jobs).await?;
         tell(&address);
         let mut tasks = JoinSet::new();
         tasks.spawn(server.run());
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            sender.send_replace(Arc::new(look(&stores).await));
+            sender.send_replace(Arc::new(look(&mut watched).await));
         }
     };
     tokio::select! {
@@ -74,20 +83,76 @@ pub(crate) async fn of_folders(
     }
 }
 
-/// The state of each folder's job. If the folder tells of none, it says what it holds.
-async fn look(stores: &[(&Target, Store)]) -> Jobs {
-    let mut jobs = Vec::new();
-    for (folder, store) in stores {
-        let state = match history::newest(store).await {
-            Some(state) => Ok(state),
-            None => Err(match status_of(folder, store).await {
+/// A folder on the page.
+struct Watched<'a> {
+    folder: &'a Target,
+    store: Store,
+    /// When the job last told its state, by its own clock, and when that was first seen.
+    seen: Option<(String, Instant)>,
+    /// What was shown last, for folders that do not answer in time.
+    shown: Result<JobState, String>,
+}
+
+impl<'a> Watched<'a> {
+    fn new(folder: &'a Target, store: Store) -> Self {
+        Self { folder, store, seen: None, shown: Err("no answer yet".to_owned()) }
+    }
+
+    /// Looks again. A folder that does not answer in time keeps what was shown, and does not hold up the others.
+    async fn look(&mut self) {
+        if let Ok(shown) = tokio::time::timeout(LOOK_LIMIT, self.newest()).await {
+            self.shown = shown;
+        }
+    }
+
+    /// The state of the folder's job. If the folder tells of none, it says what it holds.
+    async fn newest(&mut self) -> Result<JobState, String> {
+        let Some(mut state) = history::newest(&self.store).await else {
+            return Err(match status_of(self.folder, &self.store).await {
                 Ok(status) => visible::line(&status.to_string()).into_owned(),
                 Err(failure) => failure.to_string(),
-            }),
+            });
         };
-        jobs.push((folder.to_string(), state));
+        let unchanged_for = match &self.seen {
+            Some((at, since)) if *at == state.at => since.elapsed(),
+            _ => {
+                let is_first = self.seen.is_none();
+                self.seen = Some((state.at.clone(), Instant::now()));
+                if is_first { STALE } else { Duration::ZERO }
+            }
+        };
+        // Files in the folder say more than the state, which may be old or anybody's.
+        if !state.has_ended() && unchanged_for < STALE {
+            return Ok(state);
+        }
+        let status = status_of(self.folder, &self.store).await.map_err(|failure| failure.to_string())?;
+        match status.state {
+            FolderState::Running(_) if !state.has_ended() => Ok(state),
+            FolderState::Unfinished(_) if !state.has_ended() && unchanged_for < SILENT => Ok(state),
+            FolderState::Complete { .. } | FolderState::Empty if state.completed.is_some() => Ok(state),
+            FolderState::Stopped(_) | FolderState::Interrupted(_) | FolderState::Unfinished(_)
+                if state.error.is_some() =>
+            {
+                Ok(state)
+            }
+            FolderState::Stopped(_) | FolderState::Interrupted(_) | FolderState::Unfinished(_) => {
+                let message = visible::line(&status.to_string()).into_owned();
+                state.completed = None;
+                state.error = Some(Failed { exit_code: 1, kind: INTERRUPTED.to_owned(), message });
+                Ok(state)
+            }
+            _ => match history::of_complete(&self.store).await {
+                Some(history) => Ok(history),
+                None => Err(visible::line(&status.to_string()).into_owned()),
+            },
+        }
     }
-    Jobs::new(jobs)
+}
+
+/// What is shown of each folder, after another look at all of them.
+async fn look(watched: &mut [Watched<'_>]) -> Jobs {
+    join_all(watched.iter_mut().map(Watched::look)).await;
+    Jobs::new(watched.iter().map(|one| (one.folder.to_string(), one.shown.clone())).collect())
 }
 
 /// A server, and the line that tells its address with the token.

@@ -2,15 +2,18 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader, ErrorKind},
+    io::{self, BufRead, BufReader, ErrorKind, Read},
     path::Path,
 };
 
-use ::events::{JobState, Line, SCHEMA};
+use ::events::{JobState, Line};
 use job::{spec::AwsAccess, target::Target};
 use tokio_util::sync::CancellationToken;
 
 use crate::{failure::Failure, history, store::Store, waits::unless_silent};
+
+/// The most bytes of a line that are read at once. An event has a few kilobytes, and a history less than 4 MB.
+const LONGEST: u64 = 4 << 20;
 
 const WHAT_TO_GIVE: &str = "give a file that --events wrote, or the folder of a job";
 
@@ -47,6 +50,13 @@ async fn kept_in(folder: &Target, access: &AwsAccess) -> Result<JobState, Failur
     unless_silent(looking).await?.filter(|state| state.plan.is_some()).ok_or_else(none)
 }
 
+/// The next line, or what fits into memory of it; `None` at the end.
+fn next_line(lines: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let read = Read::take(&mut *lines, LONGEST).read_until(b'\n', &mut line)?;
+    Ok((read > 0).then_some(line))
+}
+
 /// The state of the last job in a file of events, or in a copy of a status or history. Lines that are neither are
 /// skipped: a crash can leave half a line.
 fn told_in(file: &Path) -> Result<JobState, Failure> {
@@ -61,12 +71,12 @@ fn told_in(file: &Path) -> Result<JobState, Failure> {
         return Err(advised("this is no regular file"));
     }
     let mut state = JobState::default();
-    for line in BufReader::new(File::open(file).map_err(unreadable)?).split(b'\n') {
-        let line = line.map_err(unreadable)?;
+    let mut lines = BufReader::new(File::open(file).map_err(unreadable)?);
+    while let Some(line) = next_line(&mut lines).map_err(unreadable)? {
         if let Ok(event) = serde_json::from_slice::<Line>(&line) {
             state.apply(&event);
         } else if let Ok(kept) = serde_json::from_slice::<JobState>(&line)
-            && kept.schema == SCHEMA
+            && kept.is_usable()
         {
             state = kept;
         }

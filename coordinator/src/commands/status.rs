@@ -22,6 +22,7 @@ use crate::{
 };
 
 pub(crate) use watch::watch;
+pub(super) use watch::{SILENT, STALE};
 
 /// The state of a folder.
 #[derive(Clone, Debug, Serialize)]

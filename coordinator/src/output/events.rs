@@ -144,13 +144,19 @@ pub(crate) fn settle() {
         return;
     }
     let give_up_at = Instant::now() + LAST_WORDS;
-    while let Ok(queue) = sink.queue.try_lock() {
+    loop {
         let left = give_up_at.saturating_duration_since(Instant::now());
-        if queue.is_written() || left.is_zero() {
-            return;
+        match sink.queue.try_lock() {
+            Ok(queue) if queue.is_written() => return,
+            Ok(queue) if !left.is_zero() => drop(sink.changed.wait_timeout(queue, left.min(TRY_AGAIN))),
+            // The writer has it for a moment, or the thread that is about to end the process has it for good.
+            Err(_) if !left.is_zero() => thread::sleep(left.min(TRY_AGAIN)),
+            _ => break,
         }
-        drop(sink.changed.wait_timeout(queue, left.min(TRY_AGAIN)));
     }
+    super::line(
+        "note        the last events are lost: their reader is slower than the job; the job is not affected",
+    );
 }
 
 impl Sink {

@@ -192,8 +192,13 @@ pub fn successes(text: &str) -> Vec<(String, f64)> {
     text.lines().filter_map(of_line).collect()
 }
 
-/// A label's value, as both formats escape it.
+/// A label's value, as both formats escape it, without control characters and marks of direction.
 fn escaped(value: &str) -> String {
+    let is_odd = |c: char| {
+        c.is_control() && c != '\n'
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let value = value.replace(is_odd, "\u{fffd}");
     value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
 }
 

@@ -158,8 +158,8 @@ impl JobState {
     /// The time goes on to that of an event, which adds nothing else.
     pub fn advance(&mut self, line: &Line) {
         self.at.clone_from(&line.at);
-        self.elapsed_seconds =
-            self.elapsed_seconds.max(crate::rounded(self.offset_seconds + line.elapsed_seconds));
+        let elapsed_seconds = (self.offset_seconds + line.elapsed_seconds).clamp(0.0, earlier::LONGEST);
+        self.elapsed_seconds = self.elapsed_seconds.max(crate::rounded(elapsed_seconds));
     }
 
     /// Whether the job has ended, well or not.
@@ -228,15 +228,17 @@ impl Point {
     fn of(status: &Status, elapsed_seconds: f64) -> Self {
         #[allow(clippy::cast_precision_loss, reason = "fewer than 2^53")]
         let workers = status.workers.connected as f64;
+        // Files of events may have any numbers.
+        let rate = |rate: f64| rate.clamp(0.0, earlier::FASTEST);
         Self {
             elapsed_seconds,
-            units_per_second: status.units_per_second,
-            budget_units_per_second: status.budget_units_per_second,
-            items_per_second: status.items_per_second,
-            bytes_per_second: status.bytes_per_second,
-            throttles_per_second: status.throttles_per_second,
-            retries_per_second: status.retries_per_second,
-            workers,
+            units_per_second: rate(status.units_per_second),
+            budget_units_per_second: rate(status.budget_units_per_second),
+            items_per_second: rate(status.items_per_second),
+            bytes_per_second: rate(status.bytes_per_second),
+            throttles_per_second: rate(status.throttles_per_second),
+            retries_per_second: rate(status.retries_per_second),
+            workers: rate(workers),
         }
     }
 

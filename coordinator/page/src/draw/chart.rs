@@ -18,6 +18,8 @@ const BOTTOM: f64 = 22.0;
 const MOST_POINTS: usize = 200;
 /// The most marks of a chart. More would hide the curves.
 const MOST_MARKS: usize = 40;
+/// The most labels of an axis.
+const MOST_STEPS: u32 = 12;
 
 /// Curves over the same time.
 pub(super) struct Chart<'a> {
@@ -103,8 +105,7 @@ impl Chart<'_> {
     }
 
     fn draw_value_axis(&self, svg: &mut String, scale: &Scale, step: f64) {
-        let mut value = 0.0;
-        while value <= scale.value + step / 2.0 {
+        for value in multiples(step, scale.value + step / 2.0) {
             let y = scale.y(value);
             let _ = write!(
                 svg,
@@ -114,15 +115,13 @@ impl Chart<'_> {
                 y + 4.0,
                 Escaped(&(self.label)(value)),
             );
-            value += step;
         }
     }
 }
 
 fn draw_time_axis(svg: &mut String, scale: &Scale) {
     let step = time_step(scale.seconds);
-    let mut seconds = 0.0;
-    while seconds <= scale.seconds {
+    for seconds in multiples(step, scale.seconds) {
         let _ = write!(
             svg,
             "<text x=\"{:.1}\" y=\"{}\" class=\"time\">{}</text>",
@@ -130,7 +129,6 @@ fn draw_time_axis(svg: &mut String, scale: &Scale) {
             HEIGHT - 6.0,
             time_label(seconds)
         );
-        seconds += step;
     }
 }
 
@@ -188,13 +186,18 @@ fn last<T>(all: &[T], most: usize) -> &[T] {
 
 /// A round step that divides `largest` into at most `parts` parts.
 fn step_of(largest: f64, rounds: &[f64], parts: f64) -> f64 {
-    if !(largest > 0.0 && largest.is_finite()) {
+    if !(largest > 1e-6 && largest.is_finite()) {
         return 1.0;
     }
     let wanted = largest / parts;
     let power = 10_f64.powf(wanted.log10().floor());
     let round = rounds.iter().find(|round| *round * power >= wanted * 0.999_999);
     round.map_or(10.0 * power, |round| round * power)
+}
+
+/// The multiples of `step` from zero to `last`. A few at most, also of numbers that are not finite.
+fn multiples(step: f64, last: f64) -> impl Iterator<Item = f64> {
+    (0..=MOST_STEPS).map(move |number| f64::from(number) * step).take_while(move |value| *value <= last)
 }
 
 /// A step of the time axis, in seconds: at most six labels.

@@ -7,6 +7,9 @@ use job::quantity;
 
 use super::html::Escaped;
 
+/// The kind of a failure that nobody told: the process was killed, so its exit code is not known.
+pub const INTERRUPTED: &str = "interrupted";
+
 /// `Export of Forum: 63 %`.
 pub(super) fn title(state: &JobState) -> String {
     let mut title = heading(state.plan.as_deref());
@@ -36,6 +39,7 @@ fn heading(plan: Option<&Plan>) -> String {
 pub(super) fn class(state: &JobState) -> &'static str {
     match (&state.error, &state.completed) {
         (Some(error), _) if error.kind == "stopped" => "stopped",
+        (Some(error), _) if error.kind == INTERRUPTED => INTERRUPTED,
         (Some(_), _) => "failed",
         (None, Some(_)) => "complete",
         (None, None) => "running",
@@ -58,12 +62,11 @@ pub(super) fn head(state: &JobState) -> String {
         html.push_str(&how_far(status));
     }
     if let Some(error) = &state.error {
-        let _ = writeln!(
-            html,
-            "<p class=\"failed\">{} <span class=\"code\">exit code {}</span></p>",
-            Escaped(&error.message),
-            error.exit_code
-        );
+        let _ = write!(html, "<p class=\"failed\">{}", Escaped(&error.message));
+        if error.kind != INTERRUPTED {
+            let _ = write!(html, " <span class=\"code\">exit code {}</span>", error.exit_code);
+        }
+        html.push_str("</p>\n");
     }
     if let Some(resumed) = &state.resumed {
         let _ = writeln!(

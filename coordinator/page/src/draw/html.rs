@@ -2,12 +2,15 @@
 
 use std::fmt::{Display, Formatter, Result, Write};
 
+use job::visible;
+
 /// Text as content of an element, or as a value of an attribute in double quotes.
 pub(super) struct Escaped<'a>(pub(crate) &'a str);
 
 impl Display for Escaped<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
-        for character in self.0.chars() {
+        // Without control characters and marks of direction, which would change what a terminal or a line shows.
+        for character in visible::lines(self.0).chars() {
             match character {
                 '&' => formatter.write_str("&amp;")?,
                 '<' => formatter.write_str("&lt;")?,

@@ -8,8 +8,8 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::{Frame, Incoming},
     header::{
-        ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
-        WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+        ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
+        REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     },
 };
 use tokio_stream::{StreamExt, wrappers::WatchStream};
@@ -29,7 +29,18 @@ const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// The answer to a request. Bodies of requests are not read: none matters.
+///
+/// A connection without the token ends with its first answer, so that nobody can hold one for long who does not know it.
 pub(super) fn answer(request: &Request<Incoming>, desk: &Desk) -> Response<Body> {
+    let has_token = desk.access.has_token(request.headers());
+    let mut response = answer_to(request, desk, has_token);
+    if !has_token {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn answer_to(request: &Request<Incoming>, desk: &Desk, has_token: bool) -> Response<Body> {
     if !Access::is_for_us(request.headers()) {
         return short(StatusCode::MISDIRECTED_REQUEST, "this server has another name");
     }
@@ -47,7 +58,7 @@ pub(super) fn answer(request: &Request<Incoming>, desk: &Desk) -> Response<Body>
         "/body" | "/text" | "/status.json" | "/events" | "/metrics" => {}
         _ => return short(StatusCode::NOT_FOUND, "there is no such page"),
     }
-    if !desk.access.has_token(request.headers()) {
+    if !has_token {
         let mut response = short(StatusCode::UNAUTHORIZED, "the token is missing or wrong");
         // Browsers ask for a password if Basic is offered. The page's own requests must not cause that.
         let scheme = if path == "/text" { "Basic realm=\"tablehaul\"" } else { "Bearer" };

@@ -1,6 +1,10 @@
 //! Values of arguments: rates, folders, files, numbers.
 
-use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    ops::RangeInclusive,
+    time::Duration,
+};
 
 use clap::parser::ValueSource;
 use job::{
@@ -107,14 +111,15 @@ fn absolute(text: &str) -> Result<String, ArgumentError> {
     Ok(current.join(text).to_string_lossy().into_owned())
 }
 
-/// An address of this machine only, or a port: the page has no TLS.
+/// An address of this machine only, or a port: the page has no TLS. It answers only by the names of these addresses.
 pub(super) fn page_address(text: &str) -> Result<SocketAddr, ArgumentError> {
     let wrong = || ArgumentError::Page(text.to_owned());
     let address: SocketAddr = match text.parse() {
         Ok(port) => SocketAddr::from(([127, 0, 0, 1], port)),
         Err(_) => text.replace("localhost:", "127.0.0.1:").parse().map_err(|_| wrong())?,
     };
-    if address.ip().is_loopback() { Ok(address) } else { Err(wrong()) }
+    let own = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+    if own.contains(&address.ip()) { Ok(address) } else { Err(wrong()) }
 }
 
 /// A duration: `90m`, `2h30m`, `3600s`, `1 day`.

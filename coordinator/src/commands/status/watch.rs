@@ -19,9 +19,9 @@ use crate::{failure::Failure, history, store::Store, text, waits::unless_silent}
 /// The time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// If the status has not changed for this long, the journal says whether the job still runs.
-const STALE: Duration = Duration::from_secs(15);
+pub(in crate::commands) const STALE: Duration = Duration::from_secs(15);
 /// If it can't be seen whether the job runs, it counts as ended once its status has not changed for this long.
-const SILENT: Duration = Duration::from_mins(1);
+pub(in crate::commands) const SILENT: Duration = Duration::from_mins(1);
 /// The latest events that are shown.
 const EVENTS: usize = 3;
 

@@ -9,9 +9,9 @@ use crate::{Event, SCHEMA};
 pub const LARGEST_EARLIER: usize = 400_000;
 
 /// The longest time of a job, in seconds: thirty years.
-const LONGEST: f64 = 1e9;
+pub(super) const LONGEST: f64 = 1e9;
 /// The largest rate of any kind.
-const FASTEST: f64 = 1e15;
+pub(super) const FASTEST: f64 = 1e15;
 /// The most statuses of a job that tells one a second for thirty years.
 const MOST_STATUSES: u64 = 1_000_000_000;
 
@@ -46,6 +46,11 @@ impl JobState {
             return Err(Unusable::OtherJob);
         }
         if state.is_bounded() { Ok(state) } else { Err(Unusable::Damaged) }
+    }
+
+    /// Whether this version can draw it: it wrote it or could have, and every number is one that a job can reach.
+    pub fn is_usable(&self) -> bool {
+        self.schema == SCHEMA && self.is_bounded()
     }
 
     /// Whether it says that it is of this job.
