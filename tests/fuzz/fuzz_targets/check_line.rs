@@ -1,7 +1,6 @@
 //! The strict reader: whatever it takes is the canonical line of an item.
 //!
-//! In `tests/`, with `cargo install cargo-fuzz` (on a stable toolchain):
-//! `RUSTC_BOOTSTRAP=1 cargo +stable fuzz run check_line -- -max_total_time=120 -max_len=4096 -dict=fuzz/tokens.dict`
+//! `scripts/fuzz 60 check_line`
 #![no_main]
 
 use format::{emr::{KeyNames, check_line}, item::{Item, ItemError}};

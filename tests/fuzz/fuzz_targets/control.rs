@@ -1,8 +1,7 @@
 //! Bytes of the control stream: they are a message or are refused, and an accepted message is sent as it was
 //! understood.
 //!
-//! In `tests/`, with `cargo install cargo-fuzz` (on a stable toolchain):
-//! `RUSTC_BOOTSTRAP=1 cargo +stable fuzz run control -- -max_total_time=120 -max_len=4096`
+//! `scripts/fuzz 60 control`
 #![no_main]
 
 use job::control::{FromWorker, ToWorker, wire};

@@ -1,7 +1,6 @@
 //! The transcoder against the slow reader: whatever it takes, it takes rightly.
 //!
-//! In `tests/`, with `cargo install cargo-fuzz` (on a stable toolchain):
-//! `RUSTC_BOOTSTRAP=1 cargo +stable fuzz run scan_page -- -max_total_time=120 -max_len=4096 -dict=fuzz/tokens.dict`
+//! `scripts/fuzz 60 scan_page`
 #![no_main]
 
 use format::{emr::scan_page, item::{Item, ItemError}};
