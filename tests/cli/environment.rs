@@ -79,7 +79,7 @@ fn a_rate_of_any_size_can_be_given() {
 /// An S3 whose bucket holds a foreign file, after a page of its listing that is empty.
 fn late_listing(request: &Request) -> Answer {
     if !request.path.contains("list-type=2") {
-        return Answer::s3_error(403, "AccessDenied", "only listings");
+        return Answer::s3_error(404, "NoSuchKey", "only listings");
     }
     let page = if request.path.contains("continuation-token") {
         "<IsTruncated>false</IsTruncated><Contents><Key>x/foreign</Key><Size>1</Size></Contents>"

@@ -106,7 +106,7 @@ fn a_refusal_and_a_wrong_argument_are_events_too() {
     end_with_failure(&lines, &finished, "usage");
     assert_eq!((lines.len(), lines[0].schema), (1, Some(1)));
     let finished = place.export("Forum", forum()).args(["--events", "/nothing/is/here"]).run();
-    says(&finished, 2, &["--events /nothing/is/here: No such file or directory"]);
+    says(&finished, 2, &["--events /nothing/is/here: there is no folder /nothing/is; create it first"]);
     let finished = place.export("Forum", forum()).args(["--events", "-", "--json"]).run();
     assert_eq!(finished.code, Some(2));
     assert!(

@@ -46,7 +46,8 @@ fn nothing_is_logged_unless_it_is_asked_for() {
         let words: Vec<_> =
             finished.stderr.lines().filter_map(|line| line.split_whitespace().next()).collect();
         let plan = ["export", "to", "rate", "work", "cluster", "time", "cost"];
-        let report = ["exported", "items", "size", "read", "throttles", "workers", "segments", "time"];
+        let report =
+            ["report", "exported", "items", "size", "read", "throttles", "workers", "segments", "time"];
         assert_eq!(words, [&plan[..], &report].concat(), "{}", finished.stderr);
         let place = Place::new();
         let quiet = place.export("Forum", forum()).arg("--quiet").env(name, value).run().succeeded();

@@ -2,6 +2,7 @@
 
 use super::{Place, ends_saying, says, wait_until};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -59,6 +60,13 @@ fn a_running_export_and_its_folder_have_pages_and_its_events_a_report() {
     let (elsewhere, its_token) = address(&mut folder);
     wait_until("the page of the folder tells of the export", || {
         get(&elsewhere, "/body", &its_token).contains("Export of Forum")
+    });
+    // An export that has nothing to keep removes what it told.
+    wait_until("something is to be kept", || {
+        let answer = get(&host, "/status.json", &token);
+        let jobs = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let jobs: Value = serde_json::from_str(jobs).expect("JSON");
+        jobs[0]["state"]["status"]["tasks"]["done"].as_u64() > Some(0)
     });
 
     send(export.id(), Signal::SIGTERM);

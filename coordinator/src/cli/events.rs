@@ -2,11 +2,12 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    path::PathBuf,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
 };
 
 use super::{edc::Class, json};
-use crate::output;
+use crate::{output, text::no_file_in};
 
 /// The variable of `--events`.
 const VARIABLE: &str = "TABLEHAUL_EVENTS";
@@ -32,7 +33,18 @@ pub(super) fn begin(arguments: &[OsString]) -> Result<(), (&'static str, String)
         return Err(("usage", format!("{why}; try --help")));
     }
     output::events::write_to(&place)
-        .map_err(|error| ("refused", format!("--events {}: {error}", place.display())))
+        .map_err(|error| ("refused", format!("--events {}: {}", place.display(), unwritable(&place, &error))))
+}
+
+/// Why the file can't be written, and what to do.
+fn unwritable(place: &Path, error: &io::Error) -> String {
+    const OTHERWISE: &str = "name another file";
+    match error.kind() {
+        ErrorKind::IsADirectory => "it is a folder; name a file in it".to_owned(),
+        ErrorKind::PermissionDenied if place.exists() => format!("no permission to write to it; {OTHERWISE}"),
+        _ if place.exists() => format!("it cannot be written ({error}); {OTHERWISE}"),
+        _ => no_file_in(place.parent().unwrap_or(Path::new("/")), error, OTHERWISE),
+    }
 }
 
 fn place(arguments: &[OsString], variable: Option<OsString>) -> Option<PathBuf> {

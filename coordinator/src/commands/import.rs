@@ -24,7 +24,7 @@ use engine::{
     replay::State,
     schedule::Schedule,
 };
-use events::{Event, Phase, Plan};
+use events::{Event, Phase};
 use job::{
     journal::{BeginImport, Checked, Fact, RejectedLine},
     spec::{RateSpec, WriteMode},
@@ -95,9 +95,10 @@ pub(crate) async fn import(
     let (folder, rejects) = (prepared.state.take(), prepared.rejects.take());
     let rejects = Rejects::new(rejects, progress);
     let (clients, facts) = (&prepared.clients, &prepared.facts);
-    let told = prepared.told(cluster.text(), &plan);
-    let job = folder.as_ref().filter(|_| !dry_run).map(|(folder, begin)| folder.job(begin).to_string());
-    progress.stream().tell(Event::Plan(Box::new(Plan { is_dry_run: dry_run, job, ..told })));
+    let mut told = prepared.told(cluster.text(), &plan);
+    told.is_dry_run = dry_run;
+    told.job = told.job.filter(|_| !dry_run);
+    progress.stream().tell(Event::Plan(Box::new(told)));
     let table = TableIdentity::new(&prepared.table, facts);
     let mut import = Import {
         request,

@@ -12,7 +12,6 @@ use job::{
     layout,
 };
 use job_aws::{Fault, FaultKind, waits::Repeating};
-use tokio::time::timeout;
 use tracing::{debug, info};
 
 use super::{
@@ -32,9 +31,6 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How long ago the last object may have been written while the journal is removed. Within that time no other
 /// coordinator can have taken over.
 const REMOVAL_LIMIT: Duration = OWNER_TIMEOUT.saturating_sub(Duration::from_secs(5));
-
-/// How long the removal of the status may take. It is no reason to keep the journal.
-const STATUS_LIMIT: Duration = Duration::from_secs(5);
 
 /// The result of creating an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -341,11 +337,13 @@ impl JournalWriter {
         {
             last = next;
         }
-        // Before the journal, because only the owner of a journal may remove its status. No harm is done if it stays.
-        match timeout(STATUS_LIMIT, self.folder.remove(layout::STATUS)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(fault)) => info!(why = fault.message, "the status could not be removed"),
-            Err(_) => info!("the status could not be removed in time"),
+        // The status belongs to the journal, and only its owner may remove it. Something else in its place is no reason to
+        // keep the journal.
+        if let Err(fault) = retry(|| self.folder.remove(layout::STATUS)).await {
+            match self.folder.look_up(layout::STATUS).await {
+                Ok(None) => info!(why = fault.message, "in the place of the status is something else"),
+                _ => return Err(fault),
+            }
         }
         for number in numbers.into_iter().filter(|&number| number <= last) {
             if !self.is_locked() && self.written_at.elapsed() > REMOVAL_LIMIT {

@@ -223,8 +223,9 @@ impl Writer {
 
     /// Writes a line with a single call, so that a crash can't cut it unless the disk does.
     fn write(&mut self, line: &Line) -> io::Result<()> {
-        if let Some(path) = self.unopened.take() {
+        if let Some(path) = &self.unopened {
             self.out = Box::new(OpenOptions::new().append(true).open(path)?);
+            self.unopened = None;
         }
         let mut bytes = Vec::with_capacity(1024);
         if self.is_torn {

@@ -63,11 +63,6 @@ impl StateFolder {
         }
     }
 
-    /// The import that is resumed, or else the one that begins with `begin`.
-    pub(super) fn job<'a>(&'a self, begin: &'a BeginImport) -> &'a JobId {
-        &self.resumed().map_or(begin, |state| &state.begin).job
-    }
-
     /// Refuses to resume another import, or one that is running.
     pub(super) async fn check(
         &self,
