@@ -8,7 +8,7 @@ use format::{
     request::{Encoder, Wanted},
 };
 use job::{capacity::Units, schema::KeySchema, split::Write};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::body::Call;
@@ -93,10 +93,19 @@ impl<'a> Reply<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct BatchReply<'a> {
-    #[serde(borrow)]
-    unprocessed_items: Option<BTreeMap<Cow<'a, str>, Vec<Unprocessed<'a>>>>,
+    /// `None` if the reply does not have the field. A null is as no items.
+    #[serde(borrow, default, deserialize_with = "present")]
+    unprocessed_items: Option<UnprocessedItems<'a>>,
     #[serde(borrow)]
     consumed_capacity: Option<Vec<Capacity<'a>>>,
+}
+
+/// By table.
+type UnprocessedItems<'a> = BTreeMap<Cow<'a, str>, Vec<Unprocessed<'a>>>;
+
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<UnprocessedItems<'de>>, D::Error> {
+    let items: Option<_> = Option::deserialize(value)?;
+    Ok(Some(items.unwrap_or_default()))
 }
 
 #[derive(Deserialize)]
@@ -260,7 +269,7 @@ mod tests {
         };
         let total = table(Call::PutIfAbsent, r#"{"ConsumedCapacity":{"TableName":"t","CapacityUnits":1.0}}"#);
         assert_eq!(total.as_deref(), Some("1"));
-        assert_eq!(table(Call::Batch, "{}"), None);
+        assert_eq!(table(Call::Batch, r#"{"UnprocessedItems":null}"#), None);
         assert_eq!(table(Call::Batch, r#"{"ConsumedCapacity":[]}"#), None);
         assert_eq!(table(Call::Batch, r#"{"ConsumedCapacity":[{"TableName":"t"}]}"#), None);
         assert_eq!(table(Call::PutIfAbsent, "{}"), None);
