@@ -141,24 +141,28 @@ impl Wanted {
     }
 }
 
+/// Refuses options that only make sense on the machine that runs the job.
+fn check_options(show: &super::Show) -> Result<(), Failure> {
+    let why = if show.dry_run {
+        "--dry-run has no effect here: --print shows the request, and the plan comes before the question"
+    } else if show.faces.metrics_file.is_some() {
+        "--metrics-file has no effect here: the job runs on another machine"
+    } else if show.page.is_some() {
+        "--page has no effect here: `tablehaul page FOLDER` shows jobs on EMR"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::usage(why))
+}
+
 fn launch(wanted: Wanted, matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    check_options(&wanted.show)?;
     if wanted.how.print {
         return print_request(wanted, matches);
     }
-    let (access, json, dry_run) = (wanted.own.clone(), wanted.show.json, wanted.show.dry_run);
+    let (access, json) = (wanted.own.clone(), wanted.show.json);
     let (yes, quiet) = (wanted.how.yes, wanted.show.quiet);
-    if dry_run {
-        return Err(Failure::usage(
-            "--dry-run has no effect here: --print shows the request, and the plan comes before the question",
-        ));
-    }
-    if wanted.show.faces.metrics_file.is_some() {
-        return Err(Failure::usage("--metrics-file has no effect here: the job runs on another machine"));
-    }
-    if wanted.show.page.is_some() {
-        return Err(Failure::usage("--page has no effect here: `tablehaul page FOLDER` shows jobs on EMR"));
-    }
-    if !yes && !wanted.how.print && !std::io::stdin().is_terminal() {
+    if !yes && !std::io::stdin().is_terminal() {
         return Err(Failure::refused(
             "a launch costs money and there is no terminal to ask at: give --yes to confirm, or --print",
         ));

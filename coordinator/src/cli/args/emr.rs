@@ -5,7 +5,7 @@ mod launch;
 
 use clap::{Args, Subcommand, builder::FalseyValueParser};
 
-use super::{AwsArgs, ExportArgs, ImportArgs};
+use super::{AwsArgs, ExportArgs, ImportArgs, error::LaunchError};
 pub(in crate::cli) use jobs::{SteppedJob, exports, imports};
 pub(in crate::cli) use launch::{LaunchArgs, LaunchOptions};
 
@@ -173,6 +173,13 @@ pub(in crate::cli) struct SetupArgs {
     pub(in crate::cli) template: String,
 }
 
+/// A name that CloudFormation takes for a stack, and EventBridge Scheduler for a schedule.
+fn stack_name(text: &str) -> Result<String, LaunchError> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let is_name = text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.chars().all(is_plain);
+    if is_name && text.len() <= 64 { Ok(text.to_owned()) } else { Err(LaunchError::Name) }
+}
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ScheduleArgs {
     /// When: minute, hour, day of month, month, day of week, year, as EventBridge Scheduler takes them
@@ -184,7 +191,7 @@ pub(in crate::cli) struct ScheduleArgs {
     pub(in crate::cli) time_zone: String,
 
     /// Name of the schedule and of its stack
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = stack_name)]
     pub(in crate::cli) name: String,
 
     /// Create the stack of the schedule, or change it, instead of printing the command for that; --yes of the job answers

@@ -23,6 +23,10 @@ pub(in crate::cli) enum LaunchError {
     Tag(String),
     #[error("give a time from 1s to 10m, such as 30s")]
     Poll,
+    #[error("give a whole number from 0 to {0}")]
+    Nodes(u32),
+    #[error("give a letter, and then at most 63 letters, digits and hyphens")]
+    Name,
     #[error("{0} is on this machine, and clusters cannot reach it: give a folder in S3")]
     LocalFolder(String),
     #[error("--rejects {0} is on this machine, and clusters cannot reach it: give an object in S3")]

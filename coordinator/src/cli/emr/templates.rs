@@ -9,7 +9,7 @@ use emr::{
 };
 use job::spec::AwsAccess;
 
-use super::{agree, request_of, unless_stopped, wanted_export, with_clients};
+use super::{agree, check_options, request_of, unless_stopped, wanted_export, with_clients};
 use crate::{
     cli::{
         args::{ScheduleArgs, ScheduledJob, SetupArgs},
@@ -67,6 +67,7 @@ pub(super) fn schedule(args: ScheduleArgs, matches: &ArgMatches) -> Result<ExitC
     let (_, matches) = matches.subcommand().unwrap_or(("", matches));
     let ScheduledJob::Export(job) = args.job;
     let mut wanted = wanted_export(*job, matches)?;
+    check_options(&wanted.show)?;
     if wanted.how.guest_of.is_some() || wanted.cluster.keep {
         return Err(Failure::usage(
             "a schedule launches a cluster for each run, which ends with it: remove --cluster-id and --keep",

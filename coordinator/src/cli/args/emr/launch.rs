@@ -7,6 +7,8 @@ use emr::request::{ClusterOptions, Package};
 
 use crate::cli::args::{error::LaunchError, values::duration};
 
+const MOST_NODES: u32 = 10_000;
+
 /// The cluster that runs a job.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "EMR")]
@@ -43,11 +45,11 @@ pub(in crate::cli) struct LaunchArgs {
     instance_type: Vec<String>,
 
     /// Core nodes. With 0 the leader does the work: rates limit a job, rarely the machine
-    #[arg(long, value_name = "N", env = "TABLEHAUL_EMR_NODES", default_value = "0")]
+    #[arg(long, value_name = "N", env = "TABLEHAUL_EMR_NODES", default_value = "0", value_parser = nodes)]
     nodes: u32,
 
     /// More nodes, on spot instances; needs core nodes
-    #[arg(long, value_name = "N", env = "TABLEHAUL_EMR_SPOT", default_value = "0")]
+    #[arg(long, value_name = "N", env = "TABLEHAUL_EMR_SPOT", default_value = "0", value_parser = nodes)]
     spot: u32,
 
     /// Subnets; EMR picks one of them [default: EMR's choice]
@@ -165,6 +167,11 @@ impl LaunchArgs {
         };
         Ok((options, how))
     }
+}
+
+/// A number of nodes. No cluster of EMR has more.
+fn nodes(text: &str) -> Result<u32, LaunchError> {
+    text.parse().ok().filter(|nodes| *nodes <= MOST_NODES).ok_or(LaunchError::Nodes(MOST_NODES))
 }
 
 /// A time between two looks.
