@@ -112,6 +112,10 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
         Command::Completions(args) => completions(&args),
         Command::Man(args) => man(&args),
     };
+    if result.is_ok() {
+        // The last event of commands that have none of their own. Nothing is written after a last event.
+        ended_with(&Stream::new(), Kind::Other, 0, None::<&()>, String::new());
+    }
     ended(result)
 }
 

@@ -3,7 +3,7 @@
 use super::running::{endless, has_hidden_bytes, send};
 use super::unfinished::percent;
 use super::{Place, ends_saying, forum, says, wait_until};
-use events::{Event, Line};
+use events::{Command, Event, Line};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Read;
@@ -91,6 +91,16 @@ fn an_export_tells_its_whole_course() {
         (&json!(100), completed.files.len() as u64)
     );
     assert_eq!(completed.files.iter().map(|file| file.items).sum::<u64>(), 100);
+}
+
+#[test]
+fn commands_without_a_job_tell_that_they_are_done() {
+    let place = Place::new();
+    telling(Tablehaul::new(["completions", "bash"]), &place).run().succeeded();
+    let lines = events_of(&file(&place));
+    assert_eq!((lines.len(), lines[0].schema), (1, Some(1)));
+    let Event::Summary(summary) = &lines[0].event else { panic!("{lines:?}") };
+    assert_eq!((summary.command, summary.exit_code), (Command::Other, 0));
 }
 
 #[test]
