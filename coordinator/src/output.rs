@@ -77,7 +77,7 @@ pub(crate) fn log(text: &str) {
 
 /// The same for a line of the log of a worker on this machine.
 pub(crate) fn log_of_worker(worker: u32, text: &str) {
-    kept::of_worker(worker, text);
+    kept::log_of_worker(worker, text);
     show_logged(text);
 }
 

@@ -18,7 +18,6 @@ use engine::schedule::WorkerSupply;
 use job::{
     control::{Boot, LOG_MARK},
     ids::WorkerId,
-    visible,
 };
 use tokio::{
     io::{AsyncWriteExt, BufReader},
@@ -215,7 +214,7 @@ async fn read(stderr: Option<ChildStderr>, (worker, note): Listener, last_line: 
         if let Some(line) = line.strip_prefix(LOG_MARK) {
             output::log_of_worker(worker.0, line);
         } else {
-            output::kept::of_worker(worker.0, &visible::line(&visible::without_passwords(&line)));
+            output::kept::of_worker(worker.0, &line);
             *last_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut(&line));
             note(line);
         }

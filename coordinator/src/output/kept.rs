@@ -10,6 +10,7 @@ use std::{
 
 use events::{Line, SCHEMA};
 use jiff::Timestamp;
+use job::visible;
 
 use log::{Limits, Log};
 
@@ -60,6 +61,13 @@ pub(super) fn logged(line: &str) {
 
 /// Keeps a line that a worker wrote to standard error.
 pub(crate) fn of_worker(worker: u32, line: &str) {
+    if let Some(mut kept) = kept() {
+        kept.add_of_worker(worker, &visible::line(&visible::without_passwords(line)));
+    }
+}
+
+/// Keeps a line of the log of a worker.
+pub(super) fn log_of_worker(worker: u32, line: &str) {
     if let Some(mut kept) = kept() {
         kept.add_of_worker(worker, line);
     }
