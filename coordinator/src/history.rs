@@ -26,21 +26,21 @@ const LARGEST: u64 = 4 << 20;
 /// The newest state of a job that a folder tells of: the status if there is one, or else the history. `None` if there is
 /// neither, or none that this version can use.
 pub(crate) async fn newest(folder: &Store) -> Option<JobState> {
-    for name in [layout::STATUS, layout::HISTORY] {
-        let Ok(bytes) = folder.get(name).await else { continue };
-        let state = serde_json::from_slice(&bytes).ok();
-        if let Some(state) = state.filter(JobState::is_usable) {
-            return Some(state);
-        }
+    match usable(folder, layout::STATUS).await {
+        None => usable(folder, layout::HISTORY).await,
+        status => status,
     }
-    None
 }
 
 /// The history of a complete job in a folder. `None` if there is none that this version can use.
 pub(crate) async fn of_complete(folder: &Store) -> Option<JobState> {
-    let bytes = folder.get(layout::HISTORY).await.ok()?;
-    let state = serde_json::from_slice(&bytes).ok();
-    state.filter(|state: &JobState| state.is_usable() && state.completed.is_some())
+    usable(folder, layout::HISTORY).await.filter(|state| state.completed.is_some())
+}
+
+/// The state in a file of a folder. `None` if there is none that this version can use.
+async fn usable(folder: &Store, name: &str) -> Option<JobState> {
+    let bytes = folder.get(name).await.ok()?;
+    serde_json::from_slice(&bytes).ok().filter(JobState::is_usable)
 }
 
 /// The URL of the report in a folder, if there is one.
