@@ -21,14 +21,28 @@ pub async fn post(
     body: String,
     profile: Option<&str>,
 ) -> Result<u16, String> {
+    let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+    let request = request(url, headers, body)?;
+    exchange(request, profile, LONGEST).await.map(|(status, _)| status)
+}
+
+/// A request with `POST`.
+///
+/// # Errors
+/// Fails, with the reason, if the address or a header is malformed.
+pub(crate) fn request<'a>(
+    url: &str,
+    headers: impl Iterator<Item = (&'a str, &'a str)>,
+    body: String,
+) -> Result<HttpRequest, String> {
     let mut request = HttpRequest::new(SdkBody::from(body));
     request.set_method("POST").map_err(|error| error.to_string())?;
     request.set_uri(url).map_err(|error| error.to_string())?;
     for (name, value) in headers {
-        let put = request.headers_mut().try_insert(*name, value.clone());
+        let put = request.headers_mut().try_insert(name.to_owned(), value.to_owned());
         put.map_err(|error| error.to_string())?;
     }
-    exchange(request, profile, LONGEST).await.map(|(status, _)| status)
+    Ok(request)
 }
 
 /// Sends a request once. Returns the status and the text of the reply, of `longest` bytes at most.

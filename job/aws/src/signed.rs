@@ -13,13 +13,11 @@ use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_types::body::SdkBody;
 
 use crate::{
     clients::{Clients, address},
     endpoint::endpoint_of,
-    post::exchange,
+    post::{exchange, request},
     waits,
 };
 
@@ -165,14 +163,8 @@ impl Service {
         let signable = SignableRequest::new("POST", &url, told, SignableBody::Bytes(body.as_bytes()));
         let signed = sign(signable.map_err(|error| error.to_string())?, &parameters.into());
         let (instructions, _) = signed.map_err(|error| error.to_string())?.into_parts();
-        let mut request = HttpRequest::new(SdkBody::from(body));
-        request.set_method("POST").map_err(|error| error.to_string())?;
-        request.set_uri(url.as_str()).map_err(|error| error.to_string())?;
         let own = headers.iter().map(|(name, value)| (*name, value.as_str()));
-        for (name, value) in own.chain(instructions.headers()) {
-            let put = request.headers_mut().try_insert(name.to_owned(), value.to_owned());
-            put.map_err(|error| error.to_string())?;
-        }
+        let request = request(&url, own.chain(instructions.headers()), body)?;
         exchange(request, clients.access.profile.as_deref(), LONGEST).await
     }
 }
