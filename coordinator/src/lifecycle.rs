@@ -80,6 +80,11 @@ pub(crate) async fn unless_stopped_before<T>(
     }
 }
 
+/// The id of a new job.
+pub(crate) fn new_job() -> JobId {
+    JobId::from_u128(uuid::Uuid::new_v4().as_u128())
+}
+
 /// How a job starts, given what its folder holds.
 pub(crate) enum Start {
     /// The folder is empty.
@@ -119,7 +124,7 @@ impl Start {
     /// The job: the one that is resumed, or else a new one.
     pub(crate) fn job(&self) -> JobId {
         let resumed = self.resumed().map(|state| state.job().clone());
-        resumed.unwrap_or_else(|| JobId::from_u128(uuid::Uuid::new_v4().as_u128()))
+        resumed.unwrap_or_else(new_job)
     }
 
     /// A line of the plan: what becomes of the job in the folder.

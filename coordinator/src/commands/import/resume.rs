@@ -19,7 +19,7 @@ use crate::{
     failure::Failure,
     folder_contents::{FolderContents, foreign_text},
     journal::{Journal, wait_for_owner_to_stop},
-    lifecycle::{Ending, Kept, Start, kept_text},
+    lifecycle::{Ending, Kept, Start, kept_text, new_job},
     store::Store,
     table::TableFacts,
     text,
@@ -140,7 +140,7 @@ pub(super) fn begin(
     expected_items: Option<u64>,
 ) -> BeginImport {
     BeginImport {
-        job: JobId::from_u128(uuid::Uuid::new_v4().as_u128()),
+        job: new_job(),
         table: facts.name.clone(),
         table_id: facts.description["TableId"].as_str().map(str::to_owned),
         source: request.folder.to_string(),
