@@ -1,12 +1,7 @@
 //! The page of jobs in a browser: of the job that this command runs, or of those in folders. It only reads, and nothing
 //! waits for it.
 
-use std::{
-    io::ErrorKind,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 
 use ::page::{Access, INTERRUPTED, Jobs, Server, new_token};
 use events::{Failed, JobState};
@@ -15,7 +10,7 @@ use job::{spec::AwsAccess, target::Target, visible};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::status::{FolderState, SILENT, STALE, status_of};
+use super::status::{FolderState, News, SILENT, STALE, status_of};
 use crate::{failure::Failure, history, progress::Progress, store::Store, waits::unless_silent};
 
 /// The time between two states of the job of this command.
@@ -87,15 +82,14 @@ pub(crate) async fn of_folders(
 struct Watched<'a> {
     folder: &'a Target,
     store: Store,
-    /// When the job last told its state, by its own clock, and when that was first seen.
-    seen: Option<(String, Instant)>,
+    news: News,
     /// What was shown last, for folders that do not answer in time.
     shown: Result<JobState, String>,
 }
 
 impl<'a> Watched<'a> {
     fn new(folder: &'a Target, store: Store) -> Self {
-        Self { folder, store, seen: None, shown: Err("no answer yet".to_owned()) }
+        Self { folder, store, news: News::default(), shown: Err("no answer yet".to_owned()) }
     }
 
     /// Looks again. A folder that does not answer in time keeps what was shown, and does not hold up the others.
@@ -113,15 +107,9 @@ impl<'a> Watched<'a> {
                 Err(failure) => failure.to_string(),
             });
         };
-        let unchanged_for = match &self.seen {
-            Some((at, since)) if *at == state.at => since.elapsed(),
-            _ => {
-                let is_first = self.seen.is_none();
-                self.seen = Some((state.at.clone(), Instant::now()));
-                if is_first { STALE } else { Duration::ZERO }
-            }
-        };
-        // Files in the folder say more than the state, which may be old or anybody's.
+        // At the first look the files in the folder are looked at, too.
+        let unchanged_for = self.news.unchanged_for(&state.at).unwrap_or(STALE);
+        // The files say more than the state, which may be old, or forged.
         if !state.has_ended() && unchanged_for < STALE {
             return Ok(state);
         }

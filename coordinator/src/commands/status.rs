@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub(crate) use watch::watch;
-pub(super) use watch::{SILENT, STALE};
+pub(super) use watch::{News, SILENT, STALE};
 
 /// The state of a folder.
 #[derive(Clone, Debug, Serialize)]

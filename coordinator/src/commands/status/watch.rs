@@ -25,6 +25,27 @@ pub(in crate::commands) const SILENT: Duration = Duration::from_mins(1);
 /// The latest events that are shown.
 const EVENTS: usize = 3;
 
+/// How old the news of a job are, by the clock of this machine.
+#[derive(Debug, Default)]
+pub(in crate::commands) struct News {
+    /// When the job last told its state, by its own clock, and when that was first seen.
+    seen: Option<(String, Instant)>,
+}
+
+impl News {
+    /// How long the state has been the one that was told `at`. `None` at the first look.
+    pub(in crate::commands) fn unchanged_for(&mut self, at: &str) -> Option<Duration> {
+        match &self.seen {
+            Some((seen_at, since)) if seen_at == at => Some(since.elapsed()),
+            seen => {
+                let is_first = seen.is_none();
+                self.seen = Some((at.to_owned(), Instant::now()));
+                (!is_first).then_some(Duration::ZERO)
+            }
+        }
+    }
+}
+
 /// Passes the state of a folder's job to `paint`, as a text of several lines, every few seconds until the job has ended.
 /// Returns what the folder then holds.
 ///
@@ -41,29 +62,23 @@ pub(crate) async fn watch(
             Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))
         });
         let store = opened.await?;
-        let (mut seen_at, mut changed_at) = (String::new(), None::<Instant>);
+        let mut news = News::default();
         loop {
             let state = history::newest(&store).await;
-            let is_new = state.as_ref().is_some_and(|state| state.at != seen_at);
-            if let Some(state) = state.as_ref().filter(|_| is_new) {
-                seen_at.clone_from(&state.at);
-            }
             let has_ended = state.as_ref().is_none_or(JobState::has_ended);
-            let unchanged_for =
-                if is_new { Duration::ZERO } else { changed_at.map_or(SILENT, |at| at.elapsed()) };
-            if changed_at.is_none() || has_ended || unchanged_for >= STALE {
+            // At the first look the journal is looked at, too.
+            let unchanged_for = state.as_ref().and_then(|state| news.unchanged_for(&state.at));
+            if has_ended || unchanged_for.is_none_or(|time| time >= STALE) {
                 let status = status_of(folder, &store).await?;
                 match &status.state {
                     FolderState::Running(_) => {}
-                    FolderState::Unfinished(_) if !has_ended && unchanged_for < SILENT => {}
+                    FolderState::Unfinished(_)
+                        if !has_ended && unchanged_for.unwrap_or_default() < SILENT => {}
                     _ => return Ok(status),
                 }
                 if state.is_none() {
                     paint(&visible::line(&status.to_string()));
                 }
-            }
-            if is_new || changed_at.is_none() {
-                changed_at = Some(Instant::now());
             }
             if let Some(state) = &state {
                 paint(&block(state));
