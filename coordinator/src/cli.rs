@@ -11,7 +11,6 @@ mod json;
 mod logging;
 mod manual;
 mod signals;
-mod whole_file;
 
 use std::{
     ffi::OsString,

@@ -32,3 +32,4 @@ mod table_settings;
 mod text;
 mod waits;
 mod whole;
+mod whole_file;

@@ -11,8 +11,7 @@ use std::{
 use clap::Command;
 use clap_mangen::Man;
 
-use super::whole_file::WholeFile;
-use crate::{failure::Failure, text::no_file_in};
+use crate::{failure::Failure, text::no_file_in, whole_file::WholeFile};
 
 /// Anyone may read a page, as far as the umask permits.
 const MODE: u32 = 0o644;

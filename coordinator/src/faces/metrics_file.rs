@@ -3,10 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, Permissions},
-    io::{self, Write},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    fs, io,
+    path::PathBuf,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -15,11 +13,18 @@ use events::{Exposition, Measured, metrics, successes};
 use tokio::sync::watch;
 
 use super::{Over, seen::Seen};
-use crate::{store::blocking, text};
+use crate::{
+    store::blocking,
+    text,
+    whole_file::{WholeFile, folder_of},
+};
 use job_aws::{Fault, FaultKind};
 
 /// The time between two writes. Prometheus usually asks `node_exporter` as often.
 const WRITE_EVERY: Duration = Duration::from_secs(15);
+/// `node_exporter` runs as another user, so all may read the file: metrics hold no secrets. Its collector ignores the
+/// name of a file that is not in its place yet.
+const MODE: u32 = 0o644;
 /// The longest file that is read for the times of earlier successes.
 const LONGEST: u64 = 16 * 1024 * 1024;
 
@@ -47,9 +52,9 @@ impl MetricsFile {
             _ => Ok(String::new()),
         };
         let folder = folder_of(&path);
-        let tried = tempfile::Builder::new().prefix(".tablehaul-").tempfile_in(&folder);
+        let tried = tempfile::Builder::new().prefix(".tablehaul-").tempfile_in(folder);
         let named = "name another file";
-        tried.map_err(|error| wrong(&text::no_file_in(&folder, &error, named)))?;
+        tried.map_err(|error| wrong(&text::no_file_in(folder, &error, named)))?;
         let earlier = successes(&looked.unwrap_or_default()).into_iter().collect();
         if path.extension().is_none_or(|extension| extension != "prom") {
             let why = "node_exporter only reads files whose names end in .prom";
@@ -65,7 +70,7 @@ impl MetricsFile {
             let content = self.content(&seen.lock().unwrap_or_else(PoisonError::into_inner));
             let path = self.path.clone();
             let written = blocking(&self.path, move || {
-                replace(&path, &content).map_err(|error| Fault::new(FaultKind::Refused, error.to_string()))
+                replace(path, &content).map_err(|error| Fault::new(FaultKind::Refused, error.to_string()))
             });
             if let Err(fault) = written.await
                 && !std::mem::replace(&mut self.has_failed, true)
@@ -96,27 +101,15 @@ impl MetricsFile {
     }
 }
 
-fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    }
-}
-
-/// Writes a file in place of whatever has that name, atomically. `node_exporter` runs as another user, so all may read
-/// it: metrics hold no secrets.
-fn replace(path: &Path, content: &str) -> io::Result<()> {
-    // The collector ignores this name.
-    let mut file = tempfile::Builder::new()
-        .prefix(".tablehaul-")
-        .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder_of(path))?;
-    file.write_all(content.as_bytes())?;
-    file.persist(path).map(drop).map_err(|error| error.error)
+/// Writes the file in place of the one of before.
+fn replace(path: PathBuf, content: &str) -> io::Result<()> {
+    WholeFile::write(path, content.as_bytes(), MODE)?.put()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use events::{Command, Completed, Event, Plan};
     use serde_json::Map;
 
@@ -140,7 +133,7 @@ mod tests {
             seen.apply(&stamped(event));
         }
         let first = MetricsFile::new(path.clone()).unwrap().content(&seen);
-        replace(&path, &first).unwrap();
+        replace(path.clone(), &first).unwrap();
         let time = |text: &str| successes(text).into_iter().collect::<BTreeMap<_, _>>();
         assert!(time(&first)["Forum"] > 1.7e9, "{first}");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o644);

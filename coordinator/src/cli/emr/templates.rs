@@ -11,13 +11,10 @@ use job::spec::AwsAccess;
 
 use super::{agree, check_options, request_of, unless_stopped, wanted_export, with_clients};
 use crate::{
-    cli::{
-        args::{ScheduleArgs, ScheduledJob, SetupArgs},
-        whole_file,
-    },
+    cli::args::{ScheduleArgs, ScheduledJob, SetupArgs},
     commands::emr::JobRequest,
     failure::{Failure, Why},
-    text,
+    text, whole_file,
 };
 
 /// The stack of the roles.

@@ -15,7 +15,7 @@ const PREFIX: &str = ".tablehaul-new-";
 
 /// A file that is written whole and not in its place yet. Dropping it removes it.
 #[derive(Debug)]
-pub(super) struct WholeFile {
+pub(crate) struct WholeFile {
     file: NamedTempFile,
     path: PathBuf,
 }
@@ -25,7 +25,7 @@ impl WholeFile {
     ///
     /// # Errors
     /// Fails if the folder takes no file of this length. Then nothing is left.
-    pub(super) fn write(path: PathBuf, bytes: &[u8], mode: u32) -> io::Result<Self> {
+    pub(crate) fn write(path: PathBuf, bytes: &[u8], mode: u32) -> io::Result<Self> {
         let folder = folder_of(&path);
         let mut file = tempfile::Builder::new();
         // Its errors name the temporary file, and have the error of the system as their payload.
@@ -39,11 +39,11 @@ impl WholeFile {
     }
 
     /// Gives it its name. A link that came there meanwhile is replaced, not followed.
-    pub(super) fn put(self) -> io::Result<()> {
+    pub(crate) fn put(self) -> io::Result<()> {
         self.file.persist(&self.path).map(drop).map_err(|error| error.error)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
@@ -53,7 +53,7 @@ impl WholeFile {
 /// # Errors
 /// Fails if it can't be written. What was there before then stays, if it is a regular file.
 #[cfg(feature = "emr")]
-pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(there) if !there.is_file() => fs::write(path, bytes),
         Ok(there) => {
@@ -66,7 +66,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The folder in which a path names a file.
-pub(super) fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
