@@ -42,7 +42,7 @@ const AFTER_SIGNAL: Duration = Duration::from_millis(4700);
 pub(crate) struct FaceOptions {
     /// The folder for logs.
     pub(crate) logs: Option<Target>,
-    /// Who is told of the end.
+    /// Receivers of notifications.
     pub(crate) notify: Vec<Receiver>,
     /// Receivers are also told if the command still runs after this time.
     pub(crate) late_after: Option<Duration>,
@@ -128,8 +128,8 @@ fn is_stop(event: &Event) -> bool {
     matches!(event, Event::Error(failed) if failed.exit_code == Failure::stopped(String::new()).exit_code())
 }
 
-/// Lets the last words be said, for a few seconds at most. `signalled_at` says when a signal stopped the command, if one
-/// did.
+/// Waits until the last logs, notifications and metrics are sent, for a few seconds at most. `signalled_at` returns when
+/// a signal stopped the command, if one did.
 pub(crate) fn settle(signalled_at: impl Fn() -> Option<Instant>) {
     let Some(running) = RUNNING.get() else { return };
     if thread::current().name() == Some(THREAD) {
@@ -153,7 +153,7 @@ pub(crate) fn settle(signalled_at: impl Fn() -> Option<Instant>) {
     }
 }
 
-/// The same before a failure is told, because nothing may follow it.
+/// The same before the line with the failure is printed, because that is the last line.
 pub(crate) fn settle_failure(
     (kind, why, exit_code): (&str, &str, u8),
     signalled_at: impl Fn() -> Option<Instant>,

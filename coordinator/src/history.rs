@@ -1,11 +1,11 @@
-//! What the folder of a job tells people of it, once a run has ended: the report, and the state that it is drawn from.
+//! What the folder of a job shows to people once a run has ended: the report, and the state that it is drawn from.
 //!
 //! ```text
 //! status of an earlier run → follow → the state of this run → history, report
 //! ```
 //!
 //! While a job is unfinished, its status is that state; see `lifecycle/status.rs`. A complete job has a history instead.
-//! Nothing depends on either: they are written as well as possible, and no failure matters. Anybody may put files with
+//! Nothing depends on either: they are written as well as possible, and no failure matters. Others may put files with
 //! their names in the folder, or copy another backup there, so a job replaces and removes only those that say that they
 //! are of this job.
 
@@ -23,7 +23,7 @@ const READ_LIMIT: Duration = Duration::from_secs(2);
 /// The most bytes of a report or history that a job writes. A longer file is none of a job.
 const LARGEST: u64 = 4 << 20;
 
-/// The newest state of a job that a folder tells of: the status if there is one, or else the history. `None` if there is
+/// The newest state of the job of a folder: the status if there is one, or else the history. `None` if there is
 /// neither, or none that this version can use.
 pub(crate) async fn newest(folder: &Store) -> Option<JobState> {
     match usable(folder, layout::STATUS).await {
@@ -88,7 +88,7 @@ pub(crate) async fn write_report(folder: &Store, job: &JobId, progress: &Progres
 }
 
 async fn put_report(folder: &Store, job: &JobId, state: &JobState) -> Result<(), Fault> {
-    // A report that does not say of which job it is could not be replaced or removed later.
+    // A report without the id of its job could not be replaced or removed later.
     if !state.is_of(job) {
         return Err(Fault::new(FaultKind::Refused, "the job has told nothing yet"));
     }
@@ -116,7 +116,7 @@ fn told(
 async fn put(folder: &Store, name: &str, bytes: Vec<u8>, job: &JobId) -> Result<(), Fault> {
     match read(folder, name).await? {
         Some(there) if job_of(name, &there).as_deref() == Some(&**job) => folder.replace(name, bytes).await,
-        // Fails if something is there that is no file.
+        // Fails if a folder or the like has this name.
         None => folder.create(name, bytes).await,
         Some(_) => {
             let why = format!("{} is not of this job: move it elsewhere", folder.url(name));

@@ -27,7 +27,7 @@ pub(crate) const SCRIPT: &str = include_str!("../assets/page.js");
 
 /// How every document begins.
 const START: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
-/// How the element begins that says of which job a report is.
+/// The beginning of the element with the id of the job.
 const JOB: &str = "<meta name=\"tablehaul-job\" content=\"";
 
 /// A job on the page.
@@ -66,7 +66,7 @@ pub(crate) fn document(jobs: &[Job<'_>]) -> String {
     in_document(&title, "<meta http-equiv=\"refresh\" content=\"5\">", "page.css", &body(jobs))
 }
 
-/// The report of a job: one file that needs nothing else. It says of which job it is, if that is known.
+/// The report of a job: one file that needs nothing else. It holds the id of the job, if that is known.
 pub fn report(state: &JobState) -> String {
     let job = state.plan.as_ref().and_then(|plan| plan.job.as_deref());
     let mut meta = job.map_or_else(String::new, |job| format!("{JOB}{}\">\n", Escaped(job)));

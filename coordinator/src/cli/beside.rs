@@ -1,4 +1,4 @@
-//! Begins what goes on beside a job: logs, notifications, metrics.
+//! Starts what accompanies a job: logs, notifications, metrics.
 
 use job::{spec::AwsAccess, target::Target};
 

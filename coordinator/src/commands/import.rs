@@ -348,9 +348,9 @@ impl Import<'_> {
 /// Writes the history and the report of an import that is complete.
 async fn write_history(journal: &Journal, state: &ImportState, report: &ImportReport, context: Context<'_>) {
     let progress = context.progress;
-    // It is told when the journal is gone.
+    // The event itself follows once the journal is removed.
     progress.stream().note(Event::Completed(Box::new(report.told())));
-    // Whoever has taken over tells of the job now.
+    // If another process has taken over, it writes the report.
     if journal.check_ours().await.is_ok() {
         history::write(journal.folder(), &state.begin.job, progress, REPORT_LIMIT).await;
     }

@@ -99,7 +99,7 @@ impl<'a> Watched<'a> {
         }
     }
 
-    /// The state of the folder's job. If the folder tells of none, it says what it holds.
+    /// The state of the folder's job. Without one, a text says what the folder holds.
     async fn newest(&mut self) -> Result<JobState, String> {
         let Some(mut state) = history::newest(&self.store).await else {
             return Err(match status_of(self.folder, &self.store).await {

@@ -20,7 +20,7 @@ const WHAT_TO_GIVE: &str = "give a file that --events wrote, or the folder of a 
 /// The report of the last job in a file of events, or of the job in a folder, as HTML.
 ///
 /// # Errors
-/// Fails with [`Failure::Refused`] if file or folder can't be read or tell of no job, and with [`Failure::Stopped`].
+/// Fails with [`Failure::Refused`] if file or folder can't be read or has no events of a job, and with [`Failure::Stopped`].
 pub(crate) async fn report(
     of: &Target,
     access: &AwsAccess,

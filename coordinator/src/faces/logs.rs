@@ -20,7 +20,7 @@ const AT_A_TIME: usize = 4;
 /// How many names of folders are tried before giving up. Names are random, so none is taken.
 const TRIES: usize = 3;
 
-/// Writes the logs until the command is over, and once more then. What can't be written is told once.
+/// Writes the logs until the command is over, and once more at its end. Only the first failure prints a warning.
 pub(super) async fn write(folder: &Target, access: &AwsAccess, name: &str, mut over: watch::Receiver<bool>) {
     let mut logs = Logs { folder, access, name, opened: None, has_failed: false };
     loop {

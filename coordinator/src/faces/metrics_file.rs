@@ -63,7 +63,7 @@ impl MetricsFile {
         Ok(Self { path, earlier, has_failed: false })
     }
 
-    /// Writes the file until the command is over, and once more then. What can't be written is told once.
+    /// Writes the file until the command is over, and once more at its end. Only the first failure prints a warning.
     pub(super) async fn write(mut self, seen: &Mutex<Seen>, mut over: watch::Receiver<bool>) {
         loop {
             let is_over = *over.borrow();

@@ -1,5 +1,5 @@
 //! Notifications: that a command has ended, well or not, and that it takes longer than it should. What can't be
-//! delivered is told on standard error.
+//! delivered is reported on standard error.
 
 mod receiver;
 mod text;
@@ -34,7 +34,7 @@ struct Failed {
     may_pass: bool,
 }
 
-/// Sends what comes out of the queue to all receivers, until the command is over and its end is told.
+/// Sends what comes out of the queue to all receivers, until the command is over and the notification of its end is sent.
 pub(super) async fn send(
     receivers: &[Receiver],
     access: &AwsAccess,

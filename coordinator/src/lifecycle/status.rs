@@ -60,7 +60,7 @@ pub(super) async fn end(
     };
     stream.note(Event::Error(failed));
     let limit = END_LIMIT.saturating_sub(since.elapsed()).max(LAST_LIMIT);
-    // Whoever has taken over tells of the job now.
+    // If another process has taken over, it writes the report.
     if !matches!(tokio::time::timeout(limit, journal.check_ours()).await, Ok(Ok(()))) {
         return;
     }

@@ -25,7 +25,7 @@ const STATUS: u64 = 1 << 20;
 /// Any other file that is read as a whole.
 const OTHER: u64 = 16 << 20;
 
-/// The most names that are listed to tell whether a folder is empty, and if not what it holds. A page of S3 has so many.
+/// The most names that are listed to find out whether a folder is empty. It is the length of a page of S3.
 pub(super) const NAMES: usize = 1000;
 
 /// The most files and subfolders of a folder. An export has 20,000 files at most. The Java tool writes one for every

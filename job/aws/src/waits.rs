@@ -11,7 +11,7 @@ use std::{
 static WAITS: Mutex<Waits> = Mutex::new(Waits::new());
 
 thread_local! {
-    /// Whether waits that begin on this thread concern nobody.
+    /// Whether waits that begin on this thread are left out.
     static IS_UNNOTICED: Cell<bool> = const { Cell::new(false) };
 }
 

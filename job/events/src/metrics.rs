@@ -13,7 +13,7 @@ pub enum Exposition {
     Prometheus,
 }
 
-/// A job of which there are metrics.
+/// A job and what its metrics need.
 #[derive(Clone, Copy, Debug)]
 pub struct Measured<'a> {
     /// Its state; `None` if nothing is known but when it succeeded.

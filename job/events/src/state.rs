@@ -155,7 +155,7 @@ impl JobState {
         self.forget_events();
     }
 
-    /// The time goes on to that of an event, which adds nothing else.
+    /// Takes over only the time of an event.
     pub fn advance(&mut self, line: &Line) {
         self.at.clone_from(&line.at);
         let elapsed_seconds = (self.offset_seconds + line.elapsed_seconds).clamp(0.0, earlier::LONGEST);

@@ -7,7 +7,7 @@ use job::quantity;
 
 use super::html::Escaped;
 
-/// The kind of a failure that nobody told: the process was killed, so its exit code is not known.
+/// The kind of a failure that no event reports: the process was killed, so its exit code is not known.
 pub const INTERRUPTED: &str = "interrupted";
 
 /// `Export of Forum: 63 %`.

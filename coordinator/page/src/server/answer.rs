@@ -30,7 +30,7 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// The answer to a request. Bodies of requests are not read: none matters.
 ///
-/// A connection without the token ends with its first answer, so that nobody can hold one for long who does not know it.
+/// A connection ends with its first answer if that request had no token. So clients without it hold none for long.
 pub(super) fn answer(request: &Request<Incoming>, desk: &Desk) -> Response<Body> {
     let has_token = desk.access.has_token(request.headers());
     let mut response = answer_to(request, desk, has_token);

@@ -1,4 +1,4 @@
-//! What earlier runs of a job add up to, as found in its folder. Anybody who may write there may have put it there.
+//! The state of earlier runs of a job, as found in its folder. Everyone who can write there may have put it there.
 
 use thiserror::Error;
 
@@ -24,7 +24,7 @@ pub enum Unusable {
     /// A later version wrote it.
     #[error("a later version wrote it")]
     Later,
-    /// It is of another job, or does not say of which.
+    /// It has the id of another job, or none.
     #[error("it is of another job")]
     OtherJob,
 }
