@@ -120,18 +120,17 @@ mod tests {
     };
 
     use http_body_util::{BodyExt, Full};
-    use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
-    use hyper_util::rt::TokioIo;
+    use hyper::{Request, Response, body::Incoming};
     use job::{
         ids::{FileId, JobId},
         layout::part_file,
         spec::Compression,
     };
     use job_aws::FaultKind;
-    use tokio::{net::TcpListener, task::JoinSet};
+    use tokio::task::JoinSet;
 
     use super::*;
-    use crate::tests::clients_of;
+    use crate::tests::{self, clients_of};
 
     /// A server that refuses what is not signed, or everything.
     #[derive(Clone, Copy, PartialEq, Eq)]
@@ -145,21 +144,9 @@ mod tests {
     type Seen = Arc<Mutex<Vec<bool>>>;
 
     async fn serve(refuses: Refuses) -> (S3, Seen, JoinSet<()>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let seen = Seen::default();
         let served = seen.clone();
-        let mut serving = JoinSet::new();
-        serving.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let seen = served.clone();
-                connections.spawn(async move {
-                    let answer = service_fn(|request| answer(request, refuses, seen.clone()));
-                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
-                });
-            }
-        });
+        let (endpoint, serving) = tests::serve(move |request| answer(request, refuses, served.clone())).await;
         let target = "s3://bucket/folder".parse().unwrap();
         (S3::new("bucket".into(), target, clients_of(&endpoint, |dynamodb| dynamodb)), seen, serving)
     }

@@ -12,12 +12,9 @@ use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     Request, Response,
     body::{Frame, Incoming},
-    server::conn::http1,
-    service::service_fn,
 };
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::task::JoinSet;
 
 /// What happens to a request. It is executed where the variant says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,21 +62,10 @@ pub(super) struct Server {
 
 /// Starts a server. The requests meet the faults in turn.
 pub(super) async fn serve(troubles: &'static [ServerFault]) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let state = Arc::new(Mutex::new(State::default()));
     let served = state.clone();
-    let mut serving = JoinSet::new();
-    serving.spawn(async move {
-        let mut connections = JoinSet::new();
-        while let Ok((stream, _)) = listener.accept().await {
-            let state = served.clone();
-            connections.spawn(async move {
-                let answer = service_fn(|request| answer(request, troubles, state.clone()));
-                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
-            });
-        }
-    });
+    let (endpoint, serving) =
+        crate::tests::serve(move |request| answer(request, troubles, served.clone())).await;
     Server { endpoint, state, _serving: serving }
 }
 
