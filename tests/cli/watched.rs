@@ -124,14 +124,19 @@ fn tells_of_runs(place: &Place, ends: &[&str]) {
     assert!(report.contains("<title>resumed</title>") && report.contains("Plan and outcome"), "{report}");
 }
 
+/// An export that was killed when so many percent of it were sealed, and its status had a history.
+fn killed(place: &Place, fake: &Fake, least_percent: u64) {
+    let child = running(place, fake);
+    wait_until("parts are sealed", || percent(place) >= least_percent);
+    wait_until("the status has a history", || !state_of(place).history.is_empty());
+    send(&child, "KILL");
+    finish(child);
+}
+
 #[test]
 fn a_killed_export_that_is_resumed_tells_of_both_runs() {
     let (place, fake) = (Place::new(), fake());
-    let child = running(&place, &fake);
-    wait_until("parts are sealed", || percent(&place) >= 20);
-    wait_until("it tells of that", || !state_of(&place).history.is_empty());
-    send(&child, "KILL");
-    finish(child);
+    killed(&place, &fake, 20);
     let report = said_of(&place, "report");
     assert!(report.contains("Export of Forum") && !place.folder().join("_tablehaul/report.html").exists());
     export(&place, &fake, "40000").run().succeeded();
@@ -142,10 +147,7 @@ fn a_killed_export_that_is_resumed_tells_of_both_runs() {
 #[test]
 fn a_status_of_another_job_or_none_is_not_continued_and_fails_nothing() {
     let (place, fake) = (Place::new(), fake());
-    let child = running(&place, &fake);
-    wait_until("parts are sealed", || percent(&place) >= 20);
-    send(&child, "KILL");
-    finish(child);
+    killed(&place, &fake, 20);
     let mut other = state_of(&place);
     other.plan.as_mut().expect("a plan").job = Some("3f1c8a52-6a0e-4b62-9d3a-0c5b7d1e2f40".into());
     fs::write(status_file(&place), serde_json::to_vec(&other).expect("JSON")).expect("a file");
@@ -158,10 +160,7 @@ fn a_status_of_another_job_or_none_is_not_continued_and_fails_nothing() {
 #[test]
 fn a_killed_job_leaves_its_status_which_clean_removes() {
     let (place, fake) = (Place::new(), fake());
-    let child = running(&place, &fake);
-    wait_until("parts are sealed", || percent(&place) >= 10);
-    send(&child, "KILL");
-    finish(child);
+    killed(&place, &fake, 10);
     assert!(!state_of(&place).has_ended());
     let watched = finish(watch(&place)).succeeded().stdout;
     assert!(watched.contains("an interrupted job"), "{watched}");

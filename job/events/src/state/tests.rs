@@ -1,7 +1,7 @@
 use super::*;
 use crate::{Command, Plan, Resumed, Throttled, Worker, Workers};
 
-fn line(elapsed_seconds: f64, event: Event) -> Line {
+pub(super) fn line(elapsed_seconds: f64, event: Event) -> Line {
     Line {
         schema: None,
         tool: None,
@@ -30,6 +30,19 @@ fn state(lines: impl IntoIterator<Item = Line>) -> JobState {
     let mut state = JobState::default();
     lines.into_iter().for_each(|line| state.apply(&line));
     state
+}
+
+/// A run that follows another one.
+pub(super) fn resumed() -> Resumed {
+    Resumed {
+        started_at: "2026-01-02T03:04:05Z".into(),
+        items: 5,
+        tasks_done: 1,
+        tasks: 4,
+        units: 2.5,
+        seconds: 10.0,
+        why: None,
+    }
 }
 
 #[test]
@@ -65,15 +78,7 @@ fn only_the_latest_events_are_kept() {
 #[test]
 fn a_further_run_continues_the_history_and_forgets_the_failure() {
     let failed = Failed { exit_code: 1, kind: "failed".into(), message: "no worker is left".into() };
-    let resumed = Resumed {
-        started_at: "2026-01-02T03:04:05Z".into(),
-        items: 5,
-        tasks_done: 1,
-        tasks: 4,
-        units: 2.5,
-        seconds: 10.0,
-        why: None,
-    };
+    let resumed = resumed();
     let one = [first(plan("Forum")), line(5.0, status(1.0)), line(10.0, Event::Error(failed.clone()))];
     let mut state = state(one);
     assert!(state.has_ended());

@@ -1,12 +1,10 @@
 use super::*;
-use crate::{Command, Failed, Line, Plan, Resumed, Status, Takeover, Throttled};
+use crate::{
+    Command, Failed, Line, Plan, Status, Takeover, Throttled,
+    state::tests::{self, line},
+};
 
 const JOB: &str = "3f1c8a52-6a0e-4b62-9d3a-0c5b7d1e2f40";
-
-fn line(elapsed_seconds: f64, event: Event) -> Line {
-    let at = "2026-01-02T03:04:05Z".into();
-    Line { schema: None, tool: None, at, elapsed_seconds, lost_events: 0, event }
-}
 
 fn plan() -> Event {
     let plan =
@@ -23,15 +21,7 @@ fn stopped() -> Event {
 }
 
 fn resumed() -> Event {
-    Event::Resumed(Resumed {
-        started_at: "2026-01-02T03:04:05Z".into(),
-        items: 5,
-        tasks_done: 1,
-        tasks: 4,
-        units: 2.5,
-        seconds: 10.0,
-        why: None,
-    })
+    Event::Resumed(tests::resumed())
 }
 
 /// The events of a run with this many statuses, one a second.
