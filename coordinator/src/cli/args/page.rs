@@ -17,8 +17,8 @@ pub(super) const ANY_PORT: &str = "127.0.0.1:0";
 /// Serve a page about the jobs in folders on this machine, until you press Ctrl-C.
 ///
 /// Running jobs write their status to their folder every few seconds. The page shows it, wherever they run.
-/// Of jobs that have ended it shows the history and the outcome. It needs only permission to read the folders. Only this machine can open the page, with the token in the
-/// address that is printed.
+/// Of jobs that have ended it shows the history and the outcome. It needs only permission to read the
+/// folders. Only this machine can open the page, with the token in the address that is printed.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PageArgs {
     /// Folders of exports, or state folders of imports: s3://bucket/folder, file:///folder or a path
