@@ -49,6 +49,9 @@ static IS_JSON_WANTED: AtomicBool = AtomicBool::new(false);
 /// The main thread waits for a reader or for input, and no job runs, so a signal may end the process at once.
 static IS_TALKING: AtomicBool = AtomicBool::new(false);
 
+/// The kind of failure and the exit code of a process that a signal has asked to end.
+static ASKED_TO_END: OnceLock<(&str, u8)> = OnceLock::new();
+
 /// Which lines of the log are written to standard error; all if it is not set.
 static SHOWN_LOG: OnceLock<Option<Filter>> = OnceLock::new();
 
@@ -146,17 +149,40 @@ pub(crate) fn settle() {
 }
 
 /// Runs `talk`, which waits for a reader of standard output or for input while no job runs. A signal then ends the
-/// process.
+/// process; if one came before, `talk` has a second.
 pub(crate) fn talking<T>(talk: impl FnOnce() -> T) -> T {
     IS_TALKING.store(true, Ordering::SeqCst);
+    // A signal that comes meanwhile is seen here or sees that this talks.
+    let limit = ASKED_TO_END.get().map(|ended| end_unless_done(*ended));
     let said = talk();
+    drop(limit);
     IS_TALKING.store(false, Ordering::SeqCst);
     said
 }
 
-/// Whether the main thread is in [`talking`].
-pub(crate) fn is_talking() -> bool {
-    IS_TALKING.load(Ordering::SeqCst)
+/// A signal asks the process to end, with this kind of failure and this exit code. Does not return if the main thread
+/// is in [`talking`].
+pub(crate) fn ask_to_end(kind: &'static str, code: u8) {
+    let ended = *ASKED_TO_END.get_or_init(|| (kind, code));
+    if IS_TALKING.load(Ordering::SeqCst) {
+        end_talk(ended);
+    }
+}
+
+/// Ends the process after a second, unless the returned half is dropped before. Without a thread it never ends it.
+fn end_unless_done(ended: (&'static str, u8)) -> mpsc::Sender<()> {
+    let (done, is_done) = mpsc::channel();
+    let watch = move || {
+        if is_done.recv_timeout(LAST_WORDS) == Err(mpsc::RecvTimeoutError::Timeout) {
+            end_talk(ended);
+        }
+    };
+    drop(thread::Builder::new().name("talk-limit".into()).spawn(watch));
+    done
+}
+
+fn end_talk((kind, code): (&str, u8)) -> ! {
+    exit(kind, "stopped by a signal while waiting for input or for a reader of standard output", code)
 }
 
 /// From now on failures are also printed to standard output, as JSON.

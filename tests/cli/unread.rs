@@ -116,8 +116,18 @@ fn a_signal_ends_what_only_waits_for_its_result_to_be_read() {
         // So long that it has come to wait. Whenever the signal comes, the end is the same.
         wait_until_caught(&waits, args[0] == "status");
         send(&waits, "TERM");
-        let ended = ends_within(waits, Duration::from_secs(3));
+        let ended = ends_within(waits, Duration::from_secs(20));
         // Help and the first line of the Java form are printed before anything listens for signals.
         assert!(ended == Some(code) || args[0] != "status" && ended.is_none(), "{args:?}: {ended:?}");
     }
+}
+
+#[test]
+fn a_stopped_job_does_not_wait_for_a_reader_of_its_result() {
+    let (place, fake) = (Place::new(), endless());
+    let (_reader, stdout, _) = full_pipe();
+    let export = place.export("Forum", &fake.endpoint()).args(["--json"]).stdout(stdout).start();
+    wait_until("a part is written", || has_hidden_bytes(&place));
+    send(&export, "TERM");
+    assert_eq!(ends_within(export, Duration::from_secs(20)), Some(3));
 }

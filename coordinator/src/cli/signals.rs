@@ -51,8 +51,8 @@ pub(super) fn watch() -> Result<CancellationToken, Failure> {
     Ok(stop)
 }
 
-/// Starts to listen for signals, and counts them. None ends the process, except while it waits for input or for a
-/// reader of standard output.
+/// Starts to listen for signals, and counts them. None ends the process, unless it waits for input or for a reader
+/// of standard output.
 ///
 /// # Errors
 /// See [`watch`].
@@ -60,7 +60,7 @@ pub(super) fn watch() -> Result<CancellationToken, Failure> {
 pub(super) fn count() -> Result<tokio::sync::watch::Receiver<u32>, Failure> {
     let (sender, receiver) = tokio::sync::watch::channel(0);
     start(move || {
-        end_if_talking();
+        output::ask_to_end(kind(), code());
         sender.send_modify(|number| *number += 1);
     })?;
     Ok(receiver)
@@ -109,28 +109,24 @@ async fn listen(heard: &impl Fn(), ready: &mpsc::Sender<std::io::Result<()>>) {
     }
 }
 
-fn end_if_talking() {
-    if output::is_talking() {
-        output::exit(
-            Failure::stopped(String::new()).kind(),
-            "stopped by a signal while waiting for input or for a reader of standard output",
-            STOPPED.load(Ordering::SeqCst),
-        );
-    }
-}
-
 fn heard(stop: &CancellationToken) {
     let first_at = {
         let mut stopped_at = STOPPED_AT.lock().unwrap_or_else(PoisonError::into_inner);
         *stopped_at.get_or_insert_with(Instant::now)
     };
     stop.cancel();
-    end_if_talking();
-    let code = STOPPED.load(Ordering::SeqCst);
-    let kind = Failure::stopped(String::new()).kind();
+    output::ask_to_end(kind(), code());
     if first_at.elapsed() >= IN_ORDER {
-        output::exit(kind, "ended at once by a second signal, before the clean-up was complete", code);
+        output::exit(kind(), "ended at once by a second signal, before the clean-up was complete", code());
     }
+}
+
+fn kind() -> &'static str {
+    Failure::stopped(String::new()).kind()
+}
+
+fn code() -> u8 {
+    STOPPED.load(Ordering::SeqCst)
 }
 
 /// Whether the process was started with this signal ignored, as `nohup` does. Reads the mask of ignored signals
