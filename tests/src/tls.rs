@@ -99,11 +99,14 @@ impl Default for Authority {
 async fn serve(listener: TcpListener, acceptor: TlsAcceptor, server: SocketAddr) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
+        // Without it each reply may wait 40 ms for an acknowledgement.
+        let _ = stream.set_nodelay(true);
         let acceptor = acceptor.clone();
         connections.spawn(async move {
             // One that is refused has gone.
             let Ok(mut stream) = acceptor.accept(stream).await else { return };
             let Ok(mut server) = TcpStream::connect(server).await else { return };
+            let _ = server.set_nodelay(true);
             let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
         });
     }

@@ -1,6 +1,6 @@
 //! How fast an import is: `scripts/bench import`. A backup of items of about 450 bytes of JSON in a local
 //! folder goes to a server on loopback that only counts them. All variants in one run, round by round, so that
-//! their ratios hold on a noisy machine. Imports have one core and the server the other one.
+//! their ratios hold on a noisy machine. Imports have one core; the server, and what speaks TLS before it, has the other one.
 
 #[path = "../export/measure.rs"]
 mod measure;
@@ -13,6 +13,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Parser;
 use measure::{Measured, measure, pin, print_table};
+use tests_support::tls::{Authority, Flaw};
 use tests_support::{BackupWriter, Fake, binary};
 
 const TABLE: &str = "Bench";
@@ -38,16 +39,28 @@ struct Variant {
     name: &'static str,
     /// The value of `tablehaul import --check`; `None` is the typed baseline.
     check: Option<&'static str>,
+    is_tls: bool,
 }
 
-const VARIANTS: [Variant; 3] = [
-    Variant { name: "typed SDK + serde_json, 1 core", check: None },
-    Variant { name: "1 worker, 1 core", check: Some("first") },
-    Variant { name: "1 worker, 1 core, all checked first", check: Some("all") },
+const VARIANTS: [Variant; 5] = [
+    Variant { name: "typed SDK + serde_json, 1 core", check: None, is_tls: false },
+    Variant { name: "1 worker, 1 core", check: Some("first"), is_tls: false },
+    Variant { name: "1 worker, 1 core, all checked first", check: Some("all"), is_tls: false },
+    Variant { name: "1 worker, 1 core, HTTPS", check: Some("first"), is_tls: true },
+    Variant { name: "1 worker, 1 core, all first, HTTPS", check: Some("all"), is_tls: true },
 ];
+
+/// Where imports write.
+struct Server {
+    fake: Fake,
+    /// Its URL over TLS, and the file with the certificate of the authority.
+    tls: (String, PathBuf),
+}
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    // What speaks TLS is a thread of this process, and processes that it starts inherit its core.
+    pin(std::process::id(), "1")?;
     let folder = options.folder.unwrap_or_else(|| {
         PathBuf::from(if Path::new(IN_MEMORY).is_dir() { IN_MEMORY } else { "target/bench" })
     });
@@ -59,12 +72,15 @@ fn main() -> anyhow::Result<()> {
     eprintln!("making a backup of {items} items");
     BackupWriter::new(items).edc(&backup);
     let fake = Fake::start(["--table", &format!("{TABLE}:sink=fast")]);
-    pin(fake.id(), "1")?;
+    let (authority, bundle) = (Authority::new(), folder.path().join("authority.pem"));
+    authority.write(&bundle);
+    let tls = (authority.before(fake.address(), Flaw::None), bundle);
+    let server = Server { fake, tls };
     let mut results: Vec<Vec<Measured>> = VARIANTS.iter().map(|_| Vec::new()).collect();
     for round in 0..options.rounds {
         eprintln!("round {} of {}", round + 1, options.rounds);
         for (variant, results) in VARIANTS.iter().zip(&mut results) {
-            results.push(run(variant, &fake, &backup, items)?);
+            results.push(run(variant, &server, &backup, items)?);
         }
     }
     let names = VARIANTS.each_ref().map(|variant| variant.name);
@@ -72,16 +88,19 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run(variant: &Variant, fake: &Fake, backup: &Path, items: u64) -> anyhow::Result<Measured> {
+fn run(variant: &Variant, server: &Server, backup: &Path, items: u64) -> anyhow::Result<Measured> {
+    let fake = &server.fake;
     fake.reset();
     let mut command = Command::new("taskset");
     command.args(["-c", "0"]);
     if let Some(check) = variant.check {
+        let endpoint = if variant.is_tls { server.tls.0.clone() } else { fake.endpoint() };
         command
+            .env("AWS_CA_BUNDLE", &server.tls.1)
             .arg(binary("tablehaul"))
             .arg("import")
             .arg(backup)
-            .args([TABLE, "--dynamodb-endpoint", &fake.endpoint(), "--region", "us-east-1"])
+            .args([TABLE, "--dynamodb-endpoint", &endpoint, "--region", "us-east-1"])
             .args(["--workers", "1", "--write-units", "100000000", "--check", check, "--quiet", "--json"]);
     } else {
         command.arg(binary("bench-typed")).args(["import", &fake.endpoint(), TABLE]).arg(backup);
