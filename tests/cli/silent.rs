@@ -39,7 +39,7 @@ fn fake(items: u32) -> Fake {
 
 #[test]
 fn an_export_says_nothing_of_what_it_reads_whatever_goes_wrong() {
-    // Several parts of 16 MiB for each of two workers.
+    // Several parts of 8 MiB for each of two workers.
     let (place, fake) = (Place::new(), fake(60_000));
     let export = |units: &str| {
         let export =

@@ -19,7 +19,7 @@ fn a_large_table_comes_out_in_several_files_of_several_upload_parts() {
     assert!(num_parts.iter().all(|&parts| parts >= 2), "{num_parts:?}");
 }
 
-/// A part is 16 MiB as stored, so this takes items that can't be compressed; the members are what lets a
+/// A part is 8 MiB as stored, so this takes items that can't be compressed; the members are what lets a
 /// part be thrown away when its worker is lost.
 #[test]
 fn each_upload_part_is_a_gzip_member_or_a_zstd_frame() {

@@ -20,7 +20,11 @@ const STREAMS_PER_WORKER: u32 = 16;
 const UNITS_PER_WORKER: u64 = 4_000;
 /// Read units per second that justify a further segment.
 const UNITS_PER_STREAM: u64 = 100;
-const UPLOAD_PART_BYTES: u64 = 16 * 1024 * 1024;
+/// Workers hold a few upload parts in memory, so these are small ...
+const UPLOAD_PART_BYTES: u64 = 8 * 1024 * 1024;
+/// ... unless the export would have more than this many. The journal and `export.json` name each.
+const MANY_UPLOAD_PARTS: u64 = 100_000;
+const LARGE_UPLOAD_PART_BYTES: u64 = 16 * 1024 * 1024;
 /// The time that one upload part may hold at most. A lost worker loses only what it has not sealed, so parts must not
 /// take long to fill.
 const UPLOAD_PART_TIME: Duration = Duration::from_secs(10);
@@ -91,17 +95,18 @@ pub(crate) fn plan(facts: &TableFacts, rate: Rate, options: ExportOptions, slots
     Plan {
         segments,
         workers,
-        upload_part_bytes: upload_part_bytes(rate, workers),
+        upload_part_bytes: upload_part_bytes(facts.bytes, rate, workers),
         part_file_bytes: PART_FILE_BYTES.max(facts.bytes / MOST_PART_FILES),
         units,
         time,
     }
 }
 
-fn upload_part_bytes(rate: Rate, workers: u32) -> u64 {
+fn upload_part_bytes(table_bytes: u64, rate: Rate, workers: u32) -> u64 {
+    let most = (table_bytes / MANY_UPLOAD_PARTS).clamp(UPLOAD_PART_BYTES, LARGE_UPLOAD_PART_BYTES);
     let per_worker = (rate * UPLOAD_PART_TIME).milli().saturating_div(1000).saturating_mul(BYTES_PER_UNIT)
         / u64::from(workers);
-    per_worker.clamp(MIN_UPLOAD_PART_BYTES, UPLOAD_PART_BYTES)
+    per_worker.clamp(MIN_UPLOAD_PART_BYTES, most)
 }
 
 /// The plan as text for the user.
@@ -205,8 +210,10 @@ mod tests {
 
     #[test]
     fn parts_are_small_when_the_rate_is_low_but_never_too_small_for_s3() {
-        let part = |units| planned(0, units, ExportOptions::default()).upload_part_bytes;
-        assert_eq!(part(50), MIN_UPLOAD_PART_BYTES);
-        assert_eq!(part(40_000), UPLOAD_PART_BYTES);
+        let part = |bytes, units| planned(bytes, units, ExportOptions::default()).upload_part_bytes;
+        assert_eq!(part(0, 50), MIN_UPLOAD_PART_BYTES);
+        assert_eq!(part(0, 40_000), UPLOAD_PART_BYTES);
+        assert_eq!(part(100_000_000_000_000, 50), MIN_UPLOAD_PART_BYTES);
+        assert_eq!(part(100_000_000_000_000, 40_000_000), LARGE_UPLOAD_PART_BYTES);
     }
 }
