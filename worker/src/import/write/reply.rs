@@ -31,6 +31,13 @@ pub(crate) struct Consumed<'a> {
     pub(crate) indexes: Vec<(Cow<'a, str>, Units)>,
 }
 
+/// The lines of a request after its reply.
+#[derive(Debug)]
+pub(crate) struct Divided {
+    pub(crate) written: Vec<Line>,
+    pub(crate) left: Vec<Line>,
+}
+
 /// The body is not the JSON of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("that cannot be read")]
@@ -67,18 +74,21 @@ impl<'a> Reply<'a> {
 
     /// Divides the lines of the request into those that were written and those that were not.
     ///
-    /// Lines are recognized by their keys, since the service may spell an item in another way than it was sent. If one
-    /// of the keys does not belong to the request, no line counts as written: writing a line twice is harmless.
-    pub(crate) fn divide(&self, keys: &KeySchema, lines: Vec<Line>) -> (Vec<Line>, Vec<Line>) {
+    /// Lines are recognized by their keys, since the service may spell an item in another way than it was sent.
+    ///
+    /// # Errors
+    /// Returns all lines if one of the keys does not belong to the request. Then no line counts as written: writing a
+    /// line twice is harmless.
+    pub(crate) fn divide(&self, keys: &KeySchema, lines: Vec<Line>) -> Result<Divided, Vec<Line>> {
         if self.unprocessed.is_empty() {
-            return (lines, Vec::new());
+            return Ok(Divided { written: lines, left: Vec::new() });
         }
         let mut encoder = Encoder::new(keys, Wanted::Keys);
         let mut is_left = vec![false; lines.len()];
         for request in &self.unprocessed {
             let key = request.key(&mut encoder);
             let Some(found) = lines.iter().position(|line| key.as_deref() == Some(&line.key[..])) else {
-                return (Vec::new(), lines);
+                return Err(lines);
             };
             is_left[found] = true;
         }
@@ -86,7 +96,7 @@ impl<'a> Reply<'a> {
         for (line, is_left) in lines.into_iter().zip(is_left) {
             if is_left { left.push(line) } else { written.push(line) }
         }
-        (written, left)
+        Ok(Divided { written, left })
     }
 }
 
@@ -223,20 +233,20 @@ mod tests {
         (0..).zip(of).map(line).collect()
     }
 
-    /// The numbers of the lines written, and of those left.
-    fn divided(body: &str) -> (Vec<u64>, Vec<u64>) {
+    /// The numbers of the lines written and of those left, or of all if the reply is not about them.
+    fn divided(body: &str) -> Result<(Vec<u64>, Vec<u64>), Vec<u64>> {
         let reply = Reply::read(Call::Batch, body.as_bytes()).unwrap();
-        let (written, left) = reply.divide(&keys(), lines(&["1", "200", "3"]));
         let numbers = |lines: Vec<Line>| lines.iter().map(|line| line.ticket.line).collect();
-        (numbers(written), numbers(left))
+        let divided = reply.divide(&keys(), lines(&["1", "200", "3"]));
+        divided.map(|Divided { written, left }| (numbers(written), numbers(left))).map_err(numbers)
     }
 
     #[test]
     fn lines_are_found_again_by_their_keys_however_these_are_spelled() {
-        assert_eq!(divided(r#"{"UnprocessedItems":{}}"#), (vec![0, 1, 2], vec![]));
-        assert_eq!(divided(r#"{"UnprocessedItems":null}"#), (vec![0, 1, 2], vec![]));
+        assert_eq!(divided(r#"{"UnprocessedItems":{}}"#), Ok((vec![0, 1, 2], vec![])));
+        assert_eq!(divided(r#"{"UnprocessedItems":null}"#), Ok((vec![0, 1, 2], vec![])));
         let body = r#"{"UnprocessedItems":{"t":[{"PutRequest":{"Item":{"x":{"S":"y"},"k":{"N":"2E+2"}}}},{"DeleteRequest":{"Key":{"k":{"N":"1.0"}}}}]}}"#;
-        assert_eq!(divided(body), (vec![2], vec![0, 1]));
+        assert_eq!(divided(body), Ok((vec![2], vec![0, 1])));
     }
 
     #[test]
@@ -250,7 +260,7 @@ mod tests {
         ] {
             let known = r#"{"PutRequest":{"Item":{"k":{"N":"1"}}}}"#;
             let body = format!(r#"{{"UnprocessedItems":{{"t":[{known},{request}]}}}}"#);
-            assert_eq!(divided(&body), (vec![], vec![0, 1, 2]), "{request}");
+            assert_eq!(divided(&body), Err(vec![0, 1, 2]), "{request}");
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
     body::{Bodies, Call},
     cost::Ratio,
     reason,
-    reply::Reply,
+    reply::{Divided, Reply},
     table::{SendError, Table},
 };
 use crate::{dynamodb::direct::Way, limiter::CapacityLimiter, report::Report};
@@ -150,7 +150,13 @@ impl Sender {
         self.spent.requests.add(sent_at.elapsed());
         let error = match replied {
             Ok(body) => match Reply::read(call, &body) {
-                Ok(reply) => return Ok(self.divide(lines, estimate, &reply)),
+                Ok(reply) => match self.divide(lines, estimate, &reply) {
+                    Ok(tried) => return Ok(tried),
+                    Err(lines) => {
+                        let error = self.table.torn(call, "names items that were not sent");
+                        return self.failed(lines, estimate, error);
+                    }
+                },
                 Err(error) => self.table.torn(call, &error.to_string()),
             },
             Err(error) => error,
@@ -177,8 +183,12 @@ impl Sender {
         }
     }
 
-    fn divide(&self, lines: Vec<Line>, estimate: Units, reply: &Reply<'_>) -> Tried {
-        let (written, left) = reply.divide(&self.settings.keys, lines);
+    /// What a reply says of these lines.
+    ///
+    /// # Errors
+    /// Returns the lines if it is not about them.
+    fn divide(&self, lines: Vec<Line>, estimate: Units, reply: &Reply<'_>) -> Result<Tried, Vec<Line>> {
+        let Divided { written, left } = reply.divide(&self.settings.keys, lines)?;
         let by_size = by_size(&written);
         let consumed = match &reply.consumed {
             Some(consumed) => {
@@ -196,7 +206,7 @@ impl Sender {
         self.report.answered(written.len() as u64, json_bytes as u64);
         let removed = written.iter().filter(|line| line.write == Write::Delete).count();
         self.report.removed(removed as u64);
-        Tried::Written { written, left }
+        Ok(Tried::Written { written, left })
     }
 
     fn reason(&self, fault: &Fault) -> String {

@@ -227,7 +227,7 @@ async fn reported(faults: &'static [ServerFault], way: Way) -> (job::control::St
 #[tokio::test]
 async fn both_ways_report_the_same() {
     use ServerFault::{
-        AllUnprocessed, BrokenOff, Closed, Internal, None, Slow, Throttled, Unprocessed, WrongCrc,
+        AllUnprocessed, BrokenOff, Closed, Foreign, Internal, None, Slow, Throttled, Unprocessed, WrongCrc,
     };
     for faults in [
         &[None][..],
@@ -237,6 +237,7 @@ async fn both_ways_report_the_same() {
         &[None, None, None, Closed],
         &[None, None, None, BrokenOff],
         &[None, None, None, Slow],
+        &[None, None, None, Foreign],
         &[None, None, None, Unprocessed, None, AllUnprocessed],
     ] {
         let (direct, batches, _) = reported(faults, Way::Direct).await;
@@ -278,6 +279,19 @@ async fn what_is_charged_is_what_the_service_says() {
     assert_eq!(stats.consumed, Units::from_units(1000));
     assert_eq!(stats.indexes, BTreeMap::from([("g".into(), Units::from_units(500))]));
     assert_eq!(stats.streams, 0);
+}
+
+#[tokio::test]
+async fn a_reply_about_items_that_were_not_sent_is_an_error_and_no_throttle() {
+    let server = serve(&[ServerFault::None, ServerFault::Foreign]).await;
+    let mut test = Test::start(&server, WriteMode::Put);
+    test.limiter.grant(MANY_UNITS, MANY_UNITS);
+    test.send((0..50).map(|number| line(number, number, "")).collect()).await;
+    test.end().await.unwrap();
+    let stats = test.report.stats();
+    assert_eq!((stats.items, stats.throttles), (50, 0));
+    assert!(stats.retries > 0);
+    assert_eq!(server.state.lock().unwrap().items.len(), 50);
 }
 
 #[tokio::test]

@@ -24,6 +24,8 @@ pub(super) enum ServerFault {
     Unprocessed,
     /// All items are returned as unprocessed.
     AllUnprocessed,
+    /// Executed, but the reply returns an item that was not sent.
+    Foreign,
     Throttled,
     Internal,
     /// Executed, but the reply has a wrong checksum.
@@ -163,6 +165,9 @@ fn write(all: Vec<Asked>, trouble: ServerFault, state: &mut State) -> Reply {
                 num_done += 1;
             }
         }
+    }
+    if trouble == ServerFault::Foreign {
+        unprocessed.push(json!({"PutRequest": {"Item": {"k": {"N": "-1"}}}}));
     }
     state.consumed += 2 * num_done;
     let capacity = json!([{
