@@ -95,6 +95,9 @@ pub(crate) trait Cluster: Send {
     /// will report its end.
     fn release(&mut self, worker: WorkerId) -> bool;
 
+    /// Whether others judge the job by how its workers end. Then they must not end well before the job is done.
+    fn is_watched(&self) -> bool;
+
     /// Waits for the next event. Safe to drop at any time.
     async fn poll(&mut self) -> ClusterEvent;
 

@@ -4,12 +4,11 @@
 mod ending;
 mod events;
 mod journaling;
-mod lending;
 mod logging;
 mod telling;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -20,19 +19,14 @@ use engine::{
     schedule::{Action, Event, Pass, Schedule, TICK, Work, WorkerSupply},
 };
 use job::{control::ToWorker, ids::WorkerId};
-use job_aws::{Clients, Fault, Lending};
-use tokio::{
-    sync::{Semaphore, mpsc},
-    task::JoinSet,
-    time::MissedTickBehavior,
-};
+use job_aws::{Clients, Fault};
+use tokio::{sync::Semaphore, task::JoinSet, time::MissedTickBehavior};
 
 use crate::{
-    cluster::Cluster, dynamodb, failure::Failure, identity::TableIdentity, journal::Journal,
-    server::ControlPlane, stop::Stop, stream::Stream, table::TableFacts,
+    dynamodb, failure::Failure, fleet::Fleet, identity::TableIdentity, journal::Journal, stop::Stop,
+    stream::Stream, table::TableFacts,
 };
 use journaling::{heartbeat_until_error, journal_error};
-use lending::{begin, renewed};
 use telling::Told;
 
 /// How often the table is checked: its capacity, and whether it is still the same table.
@@ -55,8 +49,7 @@ pub(crate) type LimitsOf<'a> = Box<dyn Fn(&TableFacts) -> Limits + 'a>;
 
 /// What the driver works with.
 pub(crate) struct Driver<'a, H> {
-    pub(crate) plane: ControlPlane,
-    pub(crate) cluster: Box<dyn Cluster>,
+    pub(crate) fleet: &'a mut Fleet,
     pub(crate) effects: H,
     pub(crate) clients: Clients,
     pub(crate) table: TableIdentity,
@@ -81,13 +74,8 @@ enum Done<E> {
 struct Running<'a, W: Work, H> {
     driver: Driver<'a, H>,
     schedule: Schedule<W>,
-    outboxes: BTreeMap<WorkerId, mpsc::Sender<ToWorker>>,
     /// What the events say of the pass.
     told: Told,
-    /// Why the streams of ending workers ended.
-    left: BTreeMap<WorkerId, String>,
-    /// The credentials of the workers, if they get them from here.
-    lending: Option<Lending>,
     calls: JoinSet<Done<W::Event>>,
     /// Permits for the calls of the work.
     places: Arc<Semaphore>,
@@ -98,8 +86,8 @@ struct Running<'a, W: Work, H> {
 }
 
 impl<H> Driver<'_, H> {
-    /// Runs the job until every task is done, it fails, or it must stop. Whatever the outcome, no worker is left
-    /// running, and the returned schedule says what was done.
+    /// Runs the pass until every task is done, it fails, or it must stop. The returned schedule says what was done. If the
+    /// pass fails or must stop, no worker is left running.
     pub(crate) async fn run<W: Work>(
         mut self,
         work: W,
@@ -111,19 +99,17 @@ impl<H> Driver<'_, H> {
         H: Effects<W>,
     {
         let begun = tokio::select! {
-            begun = begin(&mut *self.cluster, &self.plane, &self.clients, workers) => begun,
+            begun = self.fleet.begin(workers) => begun,
             // A cluster may take long to start, and heartbeats must tell others meanwhile that this job is alive.
             failure = heartbeat_until_error(&mut self.journal) => Err(failure),
         };
-        let planned = begun.as_ref().map_or(WorkerSupply::External(0), |(supply, _)| *supply);
-        let (schedule, actions) = Schedule::new(work, limits, planned, Duration::ZERO);
+        let planned = begun.as_ref().map_or(WorkerSupply::External(0), |supply| *supply);
+        let (schedule, actions) =
+            Schedule::with(work, limits, planned, &self.fleet.present(), Duration::ZERO);
         let mut running = Running {
             driver: self,
             schedule,
-            outboxes: BTreeMap::new(),
             told: Told::default(),
-            left: BTreeMap::new(),
-            lending: None,
             calls: JoinSet::new(),
             places: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
             echoes: VecDeque::new(),
@@ -131,9 +117,9 @@ impl<H> Driver<'_, H> {
             outcome: None,
         };
         let outcome = match begun {
-            Ok((_, lending)) => {
-                running.lending = lending;
+            Ok(_) => {
                 running.perform(actions);
+                running.greet();
                 running.drive(stop).await
             }
             Err(failure) => Err(failure),
@@ -143,6 +129,13 @@ impl<H> Driver<'_, H> {
 }
 
 impl<W: Work, H: Effects<W>> Running<'_, W, H> {
+    /// Tells the schedule of the workers of the pass before, or that there are none any more.
+    fn greet(&mut self) {
+        let connected = self.driver.fleet.connected().into_iter().map(Event::Connected);
+        let over = self.driver.fleet.over().map(|why| Event::ClusterEnded(why.to_owned()));
+        self.echoes.extend(connected.chain(over));
+    }
+
     async fn drive(&mut self, stop: &Stop) -> Result<(), Failure> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -156,13 +149,11 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                 Some(event)
             } else {
                 tokio::select! {
-                    incoming = self.driver.plane.inbox.recv() => incoming.and_then(|incoming| self.incoming(incoming)),
-                    happened = self.driver.cluster.poll() => Some(self.happened(happened)),
+                    happened = self.driver.fleet.next() => Some(happened.into()),
                     Some(done) = self.calls.join_next() => self.done(done),
                     _ = tick.tick() => Some(Event::Tick),
                     _ = look.tick() => { self.look_at_table(); None }
                     failure = journal_error(&mut self.driver.journal) => return Err(failure),
-                    keys = renewed(&mut self.lending) => { self.lend(&keys); None }
                     why = stop.requested() => return Err(Failure::stopped(why)),
                 }
             };
@@ -173,14 +164,9 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     }
 
     fn handle(&mut self, event: Event<W::Event>) {
-        if let Event::Lost(worker, how) = &event
-            && self.outboxes.remove(worker).is_some()
-        {
-            (self.driver.note)(format!(
-                "worker {} was lost ({how}); others take over its work",
-                self.told.name(*worker)
-            ));
-            self.tell_lost(*worker, how, Some(self.schedule.held_by(*worker)));
+        if let Event::Lost(worker, how) = &event {
+            let returned_tasks = self.schedule.held_by(*worker);
+            self.driver.fleet.lose(*worker, how, "; others take over its work", returned_tasks);
         }
         let is_tick = matches!(event, Event::Tick);
         logging::event(&event, &self.schedule);
@@ -203,18 +189,13 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
             logging::action(&action);
             match action {
                 Action::Start(worker) => {
-                    if let Err(why) = self.driver.cluster.spawn(worker) {
+                    if let Err(why) = self.driver.fleet.spawn(worker) {
                         self.echoes.push_back(Event::Lost(worker, why.to_string()));
                     }
                 }
                 Action::Send(worker, message) => self.send(worker, message),
-                Action::Disconnect(worker, why) => {
-                    (self.driver.note)(format!("worker {} was disconnected: {why}", self.told.name(worker)));
-                    self.outboxes.remove(&worker);
-                    // The schedule has already given its tasks to others.
-                    self.tell_lost(worker, &why, None);
-                    self.driver.cluster.release(worker);
-                }
+                // The schedule has already given its tasks to others.
+                Action::Disconnect(worker, why) => self.driver.fleet.disconnect(worker, &why),
                 Action::Work(action) => {
                     let call = self.driver.effects.perform(self.schedule.work(), action);
                     let places = self.places.clone();
@@ -230,9 +211,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     }
 
     fn send(&mut self, worker: WorkerId, message: ToWorker) {
-        let sent = self.outboxes.get(&worker).map(|outbox| outbox.try_send(message));
-        if let Some(Err(_)) = sent {
-            self.driver.cluster.release(worker);
+        if !self.driver.fleet.send(worker, message) {
             self.echoes.push_back(Event::Lost(worker, "it does not read its messages".into()));
         }
     }

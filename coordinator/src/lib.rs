@@ -14,6 +14,7 @@ mod driver;
 mod dynamodb;
 mod faces;
 mod failure;
+mod fleet;
 mod folder_contents;
 mod history;
 mod host;

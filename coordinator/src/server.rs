@@ -7,6 +7,7 @@ mod tls;
 
 use std::{
     collections::BTreeSet,
+    convert::Infallible,
     net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -16,7 +17,7 @@ use std::{
 use anyhow::Context;
 use job::{
     control::{Boot, FromWorker, PROTOCOL, ToWorker, wire},
-    ids::WorkerId,
+    ids::{PassNumber, WorkerId},
 };
 use subtle::ConstantTimeEq;
 use tokio::{net::TcpListener, sync::mpsc};
@@ -47,8 +48,8 @@ const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) enum Incoming {
     /// A worker said hello. Messages to it go to the sender.
     Joined(HelloInfo, mpsc::Sender<ToWorker>),
-    /// It sent another message.
-    Said(WorkerId, FromWorker),
+    /// It sent another message, which belongs to this pass.
+    Said(WorkerId, PassNumber, FromWorker),
     /// Its stream ended.
     Left(WorkerId, String),
 }
@@ -117,19 +118,19 @@ impl ControlPlane {
         &self.boot
     }
 
-    /// Tells every worker that connects from now on that the job is over. Never returns.
-    pub(crate) async fn dismiss(&mut self) {
+    /// Tells every worker that connects from now on that the job is done.
+    pub(crate) async fn dismiss(&mut self) -> Infallible {
         while let Some(incoming) = self.inbox.recv().await {
             if let Incoming::Joined(_, outbox) = incoming {
                 // A new outbox has room.
                 let _ = outbox.try_send(ToWorker::Finish);
             }
         }
-        std::future::pending::<()>().await;
+        std::future::pending().await
     }
 
     /// Ends all streams and waits for them.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.stop.cancel();
         self.tasks.close();
         // Receives meanwhile, because tasks may wait to send.
@@ -256,9 +257,10 @@ async fn listen(
             // The details of HTTP/2 would only confuse the user.
             Err(_) => return "its connection broke".into(),
         };
+        let pass = PassNumber(message.pass);
         match FromWorker::try_from(message) {
             Ok(said) => {
-                if inbox.send(Incoming::Said(worker, said)).await.is_err() {
+                if inbox.send(Incoming::Said(worker, pass, said)).await.is_err() {
                     return "the job is over".into();
                 }
             }
@@ -268,4 +270,4 @@ async fn listen(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     capacity::Units,
-    ids::{FileId, UploadId, WorkerId},
+    ids::{FileId, PassNumber, UploadId, WorkerId},
     layout::PartName,
     spec::{ExportSettings, ImportSettings},
     split::{Advance, SplitLease},
@@ -26,7 +26,7 @@ pub mod wire {
 
 /// The version of the protocol. Coordinator and workers must have the same one: the protocol is not compatible across
 /// versions. Increase it with each change of `control.proto` or of what a message means.
-pub const PROTOCOL: &str = "1";
+pub const PROTOCOL: &str = "2";
 
 /// What a worker receives at its start, through a pipe or a job's credentials, and never by argument or environment.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
@@ -67,7 +67,7 @@ pub const LOG_MARK: char = '\u{1e}';
 /// Exit codes of a worker. YARN shows them in the diagnostics of a task attempt, as "subprocess failed with
 /// code N" (Hadoop Streaming, `PipeMapRed`), and the coordinator reads them from there.
 pub mod exit {
-    /// The coordinator reported that the job is over.
+    /// The coordinator reported that the job is done.
     pub const OVER: u8 = 0;
     /// The worker failed, was terminated, or lost its coordinator.
     pub const FAILED: u8 = 1;
@@ -112,7 +112,7 @@ pub struct Sealed {
     pub steps: Vec<Step>,
 }
 
-/// The totals of a worker since its start.
+/// The totals of a worker in one pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// The units consumed on the table and its local indexes, as DynamoDB reported them.
@@ -156,9 +156,9 @@ pub enum FromWorker {
         /// The cluster's name for the worker, such as the name of a task attempt; empty if none.
         place: String,
     },
-    /// The total of units asked for since hello.
+    /// The total of units asked for in this pass.
     Need(Units),
-    /// The total of tasks asked for since hello.
+    /// The total of tasks asked for in this pass.
     Want(u64),
     /// Asks for the next part file.
     WantFile,
@@ -177,9 +177,11 @@ pub enum FromWorker {
 /// A message to a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToWorker {
-    /// The first message of an export, sent once.
+    /// A pass begins. Its settings follow. What the worker did before is over.
+    Pass(PassNumber),
+    /// What an export does, sent once in each pass, before its tasks.
     Export(Box<ExportSettings>),
-    /// The first message of an import, sent once.
+    /// What a pass of an import does, sent once in each pass, before its tasks.
     Import(Box<ImportSettings>),
     /// Units to spend.
     Grant {
@@ -203,7 +205,7 @@ pub enum ToWorker {
     },
     /// No task is left: seal what has been read once the leased tasks are done.
     Drain,
-    /// The job is over.
+    /// The job is done.
     Finish,
     /// Credentials to use from now on. The first ones come before the settings.
     Keys(LentKeys),

@@ -31,6 +31,10 @@ number_id!(
     WorkerId
 );
 number_id!(
+    /// One pass of a job over all its tasks, counted from 1. 0 is before the first.
+    PassNumber
+);
+number_id!(
     /// One part file of a job. The coordinator numbers files, so no two attempts share an object key.
     FileId
 );

@@ -1,13 +1,18 @@
 //! The worker's end of the control stream: it says hello, passes on the coordinator's messages, and ends with the
 //! stream.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
-use anyhow::{Context, anyhow, bail};
-use job::control::{Boot, FromWorker, PROTOCOL, ToWorker, wire};
+use anyhow::{Context, bail};
+use job::{
+    control::{Boot, FromWorker, PROTOCOL, ToWorker, wire},
+    ids::PassNumber,
+    spec::WriteMode,
+};
 use job_aws::{LentCredentials, with_causes};
 use tokio::{sync::mpsc, task::JoinSet};
 use tonic::Streaming;
+use tracing::info;
 
 use crate::{
     connect::{self, ended},
@@ -17,7 +22,7 @@ use crate::{
     export, import,
     inlet::Unsolicited,
     limiter::CapacityLimiter,
-    report::Report,
+    report::{Report, Reports},
 };
 
 /// How long the coordinator may take to close the stream after `Finish`.
@@ -26,33 +31,25 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Opens the control stream and says hello.
 pub(crate) async fn join(
     boot: &Boot,
-    report: &Report,
-    messages: mpsc::Receiver<FromWorker>,
+    reports: &Reports,
+    messages: mpsc::Receiver<wire::FromWorker>,
 ) -> Result<Streaming<wire::ToWorker>, WorkerError> {
-    report.say(hello(boot)).await;
+    reports.hello(hello(boot)).await;
     connect::open(boot, messages).await
 }
 
-/// Works for the coordinator until `Finish`, and returns what remains to be done then. Returns `None` if `Finish` is
-/// the first message, which a worker gets that joins too late. Any other end of the stream is an error.
+/// Works for the coordinator until `Finish`, and returns what remains to be done then. Any other end of the stream is
+/// an error. `Finish` may be the first message: a worker gets it that joins too late.
 pub(crate) async fn work(
     mut inbound: Streaming<wire::ToWorker>,
-    report: Arc<Report>,
+    reports: Arc<Reports>,
     cores: Cores,
     way: Way,
-) -> anyhow::Result<Option<Closing>> {
-    let credentials = LentCredentials::default();
-    let mut first = next(&mut inbound).await?;
-    while let ToWorker::Keys(keys) = first {
-        credentials.put(keys);
-        first = next(&mut inbound).await?;
-    }
-    if first == ToWorker::Finish {
-        return Ok(None);
-    }
-    let mut agent = Agent::start(first, report, cores, way, credentials)?;
+) -> anyhow::Result<Closing> {
+    let credentials = Arc::default();
+    let mut agent = Agent { reports, cores, way, credentials, pass: PassNumber::default(), running: None };
     agent.serve(&mut inbound).await?;
-    Ok(Some(Closing { agent, inbound }))
+    Ok(Closing { running: agent.running, inbound })
 }
 
 fn hello(boot: &Boot) -> FromWorker {
@@ -83,13 +80,13 @@ async fn next(inbound: &mut Streaming<wire::ToWorker>) -> anyhow::Result<ToWorke
     }
 }
 
-/// The running job, which receives the messages about its tasks.
-enum Running {
+/// Where the messages about tasks go.
+enum Inlet {
     Export(export::JobHandle),
     Import(import::JobHandle),
 }
 
-impl Running {
+impl Inlet {
     fn take(&self, message: ToWorker) -> anyhow::Result<()> {
         let taken: Result<(), Unsolicited> = match (self, message) {
             (Self::Export(export), ToWorker::Lease(lease)) => export.read(lease),
@@ -105,31 +102,58 @@ impl Running {
     }
 }
 
-/// A running job.
+/// What works for the coordinator, pass by pass.
 struct Agent {
-    limiter: Arc<CapacityLimiter>,
-    report: Arc<Report>,
-    inlet: Running,
-    job: JoinSet<anyhow::Result<()>>,
-    /// Sends heartbeats and needs.
-    talk: JoinSet<()>,
+    reports: Arc<Reports>,
+    cores: Cores,
+    way: Way,
     /// What the coordinator lends.
     credentials: Arc<LentCredentials>,
+    pass: PassNumber,
+    /// `None` before the settings of the pass.
+    running: Option<Running>,
 }
 
 impl Agent {
-    fn start(
-        first: ToWorker,
-        report: Arc<Report>,
-        cores: Cores,
-        way: Way,
-        credentials: LentCredentials,
-    ) -> anyhow::Result<Self> {
-        let credentials = Arc::new(credentials);
+    /// Passes on the coordinator's messages until `Finish`.
+    async fn serve(&mut self, inbound: &mut Streaming<wire::ToWorker>) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                message = next(inbound) => match message? {
+                    ToWorker::Finish => return Ok(()),
+                    ToWorker::Keys(keys) => self.credentials.put(keys),
+                    ToWorker::Pass(pass) => self.begin(pass).await,
+                    message => match &self.running {
+                        Some(running) => running.take(message)?,
+                        None => self.running = Some(self.start(message)?),
+                    },
+                },
+                why = failure(&mut self.running) => if let Some(running) = &self.running {
+                    // The stream stays open: the coordinator decides how the job ends.
+                    running.report.say(FromWorker::Failed(why)).await;
+                }
+            }
+        }
+    }
+
+    /// Ends the pass before, in which nothing is left to do.
+    async fn begin(&mut self, pass: PassNumber) {
+        hooks::before("pass").await;
+        if let Some(before) = self.running.take() {
+            before.end().await;
+        }
+        info!(%pass, "a pass begins");
+        self.pass = pass;
+    }
+
+    /// Starts what the settings ask for.
+    fn start(&self, settings: ToWorker) -> anyhow::Result<Running> {
         let limiter = Arc::new(CapacityLimiter::new());
+        let (cores, credentials) = (self.cores, self.credentials.clone());
         let mut job = JoinSet::new();
-        let inlet = match first {
+        let (report, inlet) = match settings {
             ToWorker::Export(settings) => {
+                let report = self.reports.begin(self.pass, false);
                 let (inlet, outlet) = export::inlet();
                 job.spawn(export::run(
                     *settings,
@@ -137,15 +161,16 @@ impl Agent {
                     report.clone(),
                     outlet,
                     cores,
-                    credentials.clone(),
+                    credentials,
                 ));
-                Running::Export(inlet)
+                (report, Inlet::Export(inlet))
             }
             ToWorker::Import(settings) => {
+                let report = self.reports.begin(self.pass, settings.mode == WriteMode::Check);
                 let (inlet, outlet) = import::inlet();
-                let by = import::Means { cores, way, credentials: credentials.clone() };
+                let by = import::Means { cores, way: self.way, credentials };
                 job.spawn(import::run(*settings, limiter.clone(), report.clone(), outlet, by));
-                Running::Import(inlet)
+                (report, Inlet::Import(inlet))
             }
             _ => bail!("the coordinator did not send the settings first"),
         };
@@ -154,47 +179,64 @@ impl Agent {
         talk.spawn(async move { beating.beat(|| spending.is_short()).await });
         let (asking, listener) = (limiter.clone(), report.clone());
         talk.spawn(async move { asking.ask(&listener).await });
-        Ok(Self { limiter, report, inlet, job, talk, credentials })
+        Ok(Running { limiter, report, inlet, job, talk })
+    }
+}
+
+/// One pass.
+struct Running {
+    limiter: Arc<CapacityLimiter>,
+    report: Arc<Report>,
+    inlet: Inlet,
+    job: JoinSet<anyhow::Result<()>>,
+    /// Sends heartbeats and needs.
+    talk: JoinSet<()>,
+}
+
+impl Running {
+    fn take(&self, message: ToWorker) -> anyhow::Result<()> {
+        match message {
+            ToWorker::Grant { units, page } => self.limiter.grant(units, page),
+            message => self.inlet.take(message)?,
+        }
+        Ok(())
     }
 
-    /// Passes on the coordinator's messages until `Finish`.
-    async fn serve(&mut self, inbound: &mut Streaming<wire::ToWorker>) -> anyhow::Result<()> {
-        loop {
-            tokio::select! {
-                message = next(inbound) => match message? {
-                    ToWorker::Finish => return Ok(()),
-                    ToWorker::Keys(keys) => self.credentials.put(keys),
-                    ToWorker::Grant { units, page } => self.limiter.grant(units, page),
-                    message => self.inlet.take(message)?,
-                },
-                Some(ended) = self.job.join_next() => {
-                    let why = match ended.context("the job broke down") {
-                        Ok(Ok(())) => anyhow!("the job ended unexpectedly"),
-                        Ok(Err(why)) | Err(why) => why,
-                    };
-                    // The stream stays open: the coordinator decides how the job ends.
-                    self.report.say(FromWorker::Failed(with_causes(&*why))).await;
-                }
-            }
-        }
+    /// Ends everything of the pass.
+    async fn end(mut self) {
+        self.talk.shutdown().await;
+        self.job.shutdown().await;
+    }
+}
+
+/// Waits until a pass fails, and returns the reason.
+async fn failure(running: &mut Option<Running>) -> String {
+    let ended = match running {
+        Some(running) => running.job.join_next().await,
+        None => None,
+    };
+    match ended.map(|ended| ended.context("the job broke down")) {
+        Some(Ok(Ok(()))) => "the job ended unexpectedly".to_owned(),
+        Some(Ok(Err(why)) | Err(why)) => with_causes(&*why),
+        // Nothing runs, or it has failed before.
+        None => pending().await,
     }
 }
 
 /// A worker that has received `Finish`.
 pub(crate) struct Closing {
-    agent: Agent,
+    running: Option<Running>,
     inbound: Streaming<wire::ToWorker>,
 }
 
 impl Closing {
-    /// Sends the totals and waits for the end of the stream, at most 2 s.
+    /// Sends the totals and waits for the end of the stream, at most 2 s. A worker that has done nothing does neither.
     pub(crate) async fn say(self) {
-        let Self { mut agent, mut inbound } = self;
-        agent.talk.shutdown().await;
-        agent.job.shutdown().await;
-        agent.report.say(FromWorker::Heartbeat(agent.report.stats())).await;
-        // The last sender closes this end of the stream.
-        drop(agent);
+        let Self { running, mut inbound } = self;
+        let Some(running) = running else { return };
+        let report = running.report.clone();
+        running.end().await;
+        report.say(FromWorker::Heartbeat(report.stats())).await;
         let end = async { while let Ok(Some(_)) = inbound.message().await {} };
         let _ = tokio::time::timeout(FAREWELL, end).await;
     }

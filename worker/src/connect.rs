@@ -6,9 +6,9 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use job::control::{Boot, FromWorker, SERVER_NAME, wire};
+use job::control::{Boot, SERVER_NAME, wire};
 use tokio::sync::mpsc;
-use tokio_stream::{StreamExt, wrappers::ReceiverStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
     Code, Request, Status, Streaming,
     metadata::{Ascii, MetadataValue},
@@ -36,10 +36,10 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Opens the stream, which sends `messages`.
 pub(crate) async fn open(
     boot: &Boot,
-    messages: mpsc::Receiver<FromWorker>,
+    messages: mpsc::Receiver<wire::FromWorker>,
 ) -> Result<Streaming<wire::ToWorker>, WorkerError> {
     let mut client = stub::control_client::ControlClient::new(connect(boot).await?);
-    let mut request = Request::new(ReceiverStream::new(messages).map(wire::FromWorker::from));
+    let mut request = Request::new(ReceiverStream::new(messages));
     let mut token: MetadataValue<Ascii> =
         format!("Bearer {}", boot.token).parse().map_err(|_| anyhow!("malformed token"))?;
     token.set_sensitive(true);

@@ -25,7 +25,7 @@ mod yarn;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
-use job::control::{Boot, FromWorker};
+use job::control::{Boot, wire};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -36,7 +36,7 @@ use cpu::Cores;
 use dynamodb::direct::Way;
 pub use exit::Exit;
 use exit::WorkerError;
-use report::Report;
+use report::Reports;
 pub use say::end_at_panic;
 
 /// How long work that is still running may take after the worker has decided to end.
@@ -89,12 +89,12 @@ async fn work(cores: Cores) -> Exit {
         hooks::is_worker(worker.0);
     }
     let name = boot.worker.map_or_else(String::new, |worker| format!(" {worker}"));
-    let (report, messages) = Report::new();
+    let (reports, messages) = Reports::new();
     let gone = async {
         parent.gone().await;
         "the coordinator is gone"
     };
-    match serve(Start { boot, report: Arc::new(report), messages, cores }, || (), gone).await {
+    match serve(Start { boot, reports: Arc::new(reports), messages, cores }, || (), gone).await {
         Ok(()) => Exit::Over,
         Err(trouble) => complain(&name, &trouble),
     }
@@ -109,9 +109,9 @@ async fn boot() -> anyhow::Result<(parent::Parent, Boot)> {
 /// Everything that a worker starts with.
 struct Start {
     boot: Boot,
-    report: Arc<Report>,
-    /// The messages of the report.
-    messages: mpsc::Receiver<FromWorker>,
+    reports: Arc<Reports>,
+    /// The messages of the reports.
+    messages: mpsc::Receiver<wire::FromWorker>,
     cores: Cores,
 }
 
@@ -138,20 +138,18 @@ async fn serve(
     let _file_size = caught(SignalKind::from_raw(SIGXFSZ))?;
     let mut terminate = caught(SignalKind::terminate())?;
     let worked = async {
-        let inbound = agent::join(&start.boot, &start.report, start.messages).await?;
+        let inbound = agent::join(&start.boot, &start.reports, start.messages).await?;
         info!("connected to the coordinator");
         joined();
         let way = if start.boot.sdk_only { Way::Sdk } else { Way::Direct };
-        Ok::<_, WorkerError>(agent::work(inbound, start.report.clone(), start.cores, way).await?)
+        Ok::<_, WorkerError>(agent::work(inbound, start.reports.clone(), start.cores, way).await?)
     };
     let closing = tokio::select! {
         worked = worked => worked?,
         who = gone => return Err(anyhow!(who).into()),
         _ = terminate.recv() => return Err(anyhow!("terminated").into()),
     };
-    if let Some(closing) = closing {
-        closing.say().await;
-    }
+    closing.say().await;
     info!("the job is over");
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -11,7 +11,8 @@ use std::{
 
 use job::{
     capacity::Units,
-    control::{FromWorker, Sealed, Stats},
+    control::{FromWorker, Sealed, Stats, wire},
+    ids::PassNumber,
 };
 use job_aws::{
     Fault, FaultKind,
@@ -29,10 +30,54 @@ const THROTTLES_EVERY: Duration = Duration::from_millis(100);
 /// The number of these ticks from heartbeat to heartbeat, which is a second.
 const TICKS_OF_HEARTBEAT: u32 = 10;
 
-/// The report of a worker, shared by all stages.
+/// The reports of a worker, one for each pass, in their order.
+#[derive(Debug)]
+pub(crate) struct Reports {
+    outbox: mpsc::Sender<wire::FromWorker>,
+    passes: Mutex<Vec<Arc<Report>>>,
+}
+
+impl Reports {
+    /// Without a pass, and the receiver of the messages.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<wire::FromWorker>) {
+        let (outbox, messages) = mpsc::channel(OUTBOX);
+        (Self { outbox, passes: Mutex::default() }, messages)
+    }
+
+    /// Sends the message before all others.
+    pub(crate) async fn hello(&self, hello: FromWorker) {
+        let _ = self.outbox.send(hello.into()).await;
+    }
+
+    /// Begins the report of a pass.
+    pub(crate) fn begin(&self, pass: PassNumber, is_check: bool) -> Arc<Report> {
+        let report = Arc::new(Report::of(pass, is_check, self.outbox.clone()));
+        self.passes().push(report.clone());
+        report
+    }
+
+    /// The totals of the newest pass.
+    pub(crate) fn stats(&self) -> Stats {
+        self.passes().last().map(|report| report.stats()).unwrap_or_default()
+    }
+
+    /// The totals of each pass, and whether it only checks.
+    pub(crate) fn of_passes(&self) -> Vec<(bool, Stats)> {
+        self.passes().iter().map(|report| (report.is_check, report.stats())).collect()
+    }
+
+    fn passes(&self) -> MutexGuard<'_, Vec<Arc<Report>>> {
+        self.passes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The report of a worker in one pass, shared by all stages. All messages of it belong to that pass, so what a stage
+/// sends late is never taken for one of the next pass.
 #[derive(Debug)]
 pub(crate) struct Report {
-    outbox: mpsc::Sender<FromWorker>,
+    pass: PassNumber,
+    is_check: bool,
+    outbox: mpsc::Sender<wire::FromWorker>,
     consumed_milli: AtomicU64,
     indexes: Mutex<BTreeMap<String, Units>>,
     requests: AtomicU64,
@@ -48,10 +93,10 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// A new report, and the receiver of its messages.
-    pub(crate) fn new() -> (Self, mpsc::Receiver<FromWorker>) {
-        let (outbox, messages) = mpsc::channel(OUTBOX);
-        let report = Self {
+    fn of(pass: PassNumber, is_check: bool, outbox: mpsc::Sender<wire::FromWorker>) -> Self {
+        Self {
+            pass,
+            is_check,
             outbox,
             consumed_milli: AtomicU64::new(0),
             requests: AtomicU64::new(0),
@@ -65,13 +110,12 @@ impl Report {
             streams: AtomicU32::new(0),
             last_error: Mutex::default(),
             waits_for_units: AtomicBool::new(false),
-        };
-        (report, messages)
+        }
     }
 
     /// Sends a message. Waits while many messages are unsent. The agent, not the caller, handles a lost connection.
     pub(crate) async fn say(&self, message: FromWorker) {
-        let _ = self.outbox.send(message).await;
+        let _ = self.outbox.send(wire::FromWorker::in_pass(self.pass, message)).await;
     }
 
     /// Reports that something is durable. The totals go first, so that they are never behind it.

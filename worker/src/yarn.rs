@@ -26,7 +26,7 @@ use crate::{
     Start, agent,
     cpu::Cores,
     exit::{Exit, WorkerError},
-    report::Report,
+    report::Reports,
 };
 use log::Log;
 use progress::{Pace, Totals, log_line, status_line};
@@ -100,18 +100,18 @@ impl Worker {
     }
 
     fn run(self) -> Exit {
-        let (report, messages) = Report::new();
-        let report = Arc::new(report);
+        let (reports, messages) = Reports::new();
+        let reports = Arc::new(reports);
         let cores = Cores::of_container();
         let ended = boot().map_err(WorkerError::from).and_then(|boot| {
-            let start = Start { boot, report: report.clone(), messages, cores };
+            let start = Start { boot, reports: reports.clone(), messages, cores };
             crate::block_on(cores, self.work(start))?
         });
-        self.end(Totals::from(&report.stats()), ended)
+        self.end(Totals::of(&reports), ended)
     }
 
     async fn work(&self, start: Start) -> Result<(), WorkerError> {
-        let (address, report) = (start.boot.address().to_owned(), start.report.clone());
+        let (address, reports) = (start.boot.address().to_owned(), start.reports.clone());
         self.log.line(log_line(&format!(
             "version {} on {}, {}, coordinator {address}",
             env!("CARGO_PKG_VERSION"),
@@ -123,14 +123,14 @@ impl Worker {
             self.log.line(status_line(&self.attempt, &format!("connected to {address}")));
         };
         let gone = async {
-            self.watch(&report).await;
+            self.watch(&reports).await;
             "the task's JVM is gone"
         };
         crate::serve(start, joined, gone).await
     }
 
     /// Reports the progress to Hadoop until the JVM is gone.
-    async fn watch(&self, report: &Report) {
+    async fn watch(&self, reports: &Reports) {
         let (mut pace, mut told_at) = (Pace::default(), Instant::now());
         let mut ticks = tokio::time::interval(hooks::interval("look", LOOK_EVERY));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -140,16 +140,15 @@ impl Worker {
                 return;
             }
             if look == LOOKS_TO_STATUS {
-                let stats = report.stats();
                 let elapsed = told_at.elapsed();
                 told_at += elapsed;
                 // Sent even without progress: Hadoop ends a task that reports nothing (`mapreduce.task.timeout`).
                 let text = if self.has_joined.get() {
-                    pace.status(&stats, elapsed)
+                    pace.status(&reports.stats(), elapsed)
                 } else {
                     "connecting".to_owned()
                 };
-                self.log.progress(Totals::from(&stats), status_line(&self.attempt, &text));
+                self.log.progress(Totals::of(reports), status_line(&self.attempt, &text));
             }
         }
     }

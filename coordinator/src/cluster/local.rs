@@ -140,6 +140,10 @@ impl Cluster for LocalCluster {
         self.kill.remove(&worker).is_some_and(|kill| kill.send(()).is_ok())
     }
 
+    fn is_watched(&self) -> bool {
+        false
+    }
+
     async fn stop(&mut self, ending: Shutdown) {
         if ending == Shutdown::Graceful && tokio::time::timeout(END_LIMIT, self.all_ended()).await.is_ok() {
             return;

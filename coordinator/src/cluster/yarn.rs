@@ -159,6 +159,11 @@ impl Cluster for YarnCluster {
         }
     }
 
+    /// Amazon EMR calls a step complete only if each Hadoop job that it started has succeeded.
+    fn is_watched(&self) -> bool {
+        true
+    }
+
     async fn stop(&mut self, ending: Shutdown) {
         if let Some(Running { end, watch, .. }) = &mut self.running {
             end.send_replace(Some(ending));

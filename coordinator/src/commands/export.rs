@@ -35,13 +35,13 @@ use crate::{
     commit,
     driver::{Call, Effects, LimitsOf},
     failure::Failure,
+    fleet::Fleet,
     folder_contents, history,
     identity::TableIdentity,
     journal::Journal,
     lifecycle::{self, ACQUIRE_GRACE, Context, EarlierRuns, OpenedJob, PassPlan, Start, acquire, give_up},
     progress::Progress,
     retry::retry,
-    server::ControlPlane,
     stop::Stop,
     store::Store,
     whole::Whole,
@@ -163,20 +163,24 @@ impl TableExport<'_> {
         context.progress.plan(plan);
         if state.tasks().0 == state.tasks().1 {
             let finish = Finish { target: &prepared.target, context, started, state: &state };
-            return finish.finish(&mut journal, commit, &run, None, run.rate).await;
+            return finish.finish(&mut journal, commit, &run, None, run.rate, None).await;
         }
-        let plane = match context.listen().await {
-            Ok(plane) => plane,
+        let mut fleet = match context.fleet("export").await {
+            Ok(fleet) => fleet,
             Err(failure) => {
                 let finish = Finish { target: &prepared.target, context, started, state: &state };
                 return Err(give_up(&finish, &mut journal, context.progress, failure).await);
             }
         };
-        let (schedule, outcome) = self.read(plane, &mut journal, state).await;
+        let (schedule, outcome) = self.read(&mut fleet, &mut journal, state).await;
         let work = schedule.work();
         let finish = Finish { target: &prepared.target, context, started, state: work.state() };
         match outcome {
-            Ok(()) => finish.finish(&mut journal, commit, &run, work.slowest(), schedule.rate()).await,
+            Ok(()) => {
+                fleet.end_unless_watched(context.stop).await;
+                let (slowest, rate, fleet) = (work.slowest(), schedule.rate(), Some(&mut fleet));
+                finish.finish(&mut journal, commit, &run, slowest, rate, fleet).await
+            }
             Err(failure) => Err(give_up(&finish, &mut journal, context.progress, failure).await),
         }
     }
@@ -218,7 +222,7 @@ impl TableExport<'_> {
     /// Reads the table until every segment is done.
     async fn read(
         &self,
-        plane: ControlPlane,
+        fleet: &mut Fleet,
         journal: &mut Journal,
         state: ExportState,
     ) -> (Schedule<ExportWork>, Result<(), Failure>) {
@@ -235,7 +239,7 @@ impl TableExport<'_> {
             workers: prepared.plan.workers,
         };
         let settings = settings(prepared, context.clients, &state.begin);
-        context.pass(plane, pass, ExportWork::new(state, settings)).await
+        context.pass(fleet, pass, ExportWork::new(state, settings)).await
     }
 }
 

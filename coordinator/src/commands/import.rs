@@ -35,9 +35,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    cluster::ClusterChoice,
+    cluster::{ClusterChoice, Shutdown},
     driver::{Call, Effects, LimitsOf},
     failure::Failure,
+    fleet::{Fleet, during},
     history,
     identity::{Found, TableIdentity},
     journal::Journal,
@@ -105,6 +106,8 @@ pub(crate) async fn import(
         prepared: &prepared,
         context: Context { clients, table: &table, facts, cluster: &cluster, progress, stop: &stop },
         rejects: rejects.clone(),
+        verb: if dry_run { "check" } else { "import" },
+        fleet: None,
         journal: None,
         state: None,
         has_earlier_runs: false,
@@ -121,13 +124,21 @@ pub(crate) async fn import(
         progress.plan(&plan);
     }
     let imported = import.run(dry_run, &plan).await;
-    let finished = rejects.finish(imported.is_ok(), &stop).await;
-    let imported = match (imported, finished) {
-        (imported, Ok(())) => imported,
-        (Ok(_), Err(unwritten)) => Err(unwritten.saying(done::ALL)),
-        (Err(failure), Err(unwritten)) => Err(failure.saying(&unwritten.to_string())),
+    let mut fleet = import.fleet.take();
+    let ending = async {
+        let finished = rejects.finish(imported.is_ok(), &stop).await;
+        let imported = match (imported, finished) {
+            (imported, Ok(())) => imported,
+            (Ok(_), Err(unwritten)) => Err(unwritten.saying(done::ALL)),
+            (Err(failure), Err(unwritten)) => Err(failure.saying(&unwritten.to_string())),
+        };
+        import.end(imported).await
     };
-    let ended = import.end(imported).await;
+    let ended = during(fleet.as_mut(), ending).await;
+    if let Some(fleet) = &mut fleet {
+        // The application of an import that is done succeeds, and no other.
+        fleet.end(if ended.is_ok() { Shutdown::Graceful } else { Shutdown::Kill }, &stop).await;
+    }
     if let Ok(Imported::Done(report)) = &ended {
         progress.stream().tell(Event::Completed(Box::new(report.told())));
     }
@@ -140,6 +151,10 @@ struct Import<'a> {
     prepared: &'a Prepared,
     context: Context<'a>,
     rejects: Rejects,
+    /// What the import does, in its name on a cluster.
+    verb: &'static str,
+    /// The workers of all passes. `None` before the first.
+    fleet: Option<Fleet>,
     /// The journal in the state folder, if there is one.
     journal: Option<Journal>,
     /// What the journal records. `None` without a journal, and during a pass, whose work has it.
@@ -173,7 +188,20 @@ impl Import<'_> {
         Ok(())
     }
 
+    /// Runs the passes. Afterwards, workers are left only if they must tell others how the import ends.
     async fn run(&mut self, dry_run: bool, plan: &str) -> Result<Imported, Failure> {
+        let imported = self.run_passes(dry_run, plan).await;
+        if let Some(fleet) = &mut self.fleet {
+            match imported {
+                Ok(_) => fleet.end_unless_watched(self.context.stop).await,
+                // Before anything is done about the failure.
+                Err(_) => fleet.end(Shutdown::Kill, self.context.stop).await,
+            }
+        }
+        imported
+    }
+
+    async fn run_passes(&mut self, dry_run: bool, plan: &str) -> Result<Imported, Failure> {
         let started = Instant::now();
         let mut checking = Duration::ZERO;
         // Progress exists only if the check passed before.
@@ -184,7 +212,8 @@ impl Import<'_> {
                 return Ok(Imported::Planned(format!("{plan}\n{checked}")));
             }
             self.context.progress.plan(&checked);
-            self.rejects.restart().await.map_err(|fault| Failure::refused(&fault))?;
+            let restarted = during(self.fleet.as_mut(), self.rejects.restart()).await;
+            restarted.map_err(|fault| Failure::refused(&fault))?;
             checking = started.elapsed();
         }
         let started = Instant::now();
@@ -241,7 +270,7 @@ impl Import<'_> {
     async fn write(&mut self, checking: Duration, started: Instant) -> Result<ImportReport, Failure> {
         let has_earlier_runs = self.has_earlier_runs;
         self.has_written = has_earlier_runs;
-        let checked = self.check_table().await;
+        let checked = during(self.fleet.as_mut(), check_table(self.context)).await;
         checked.map_err(|failure| if has_earlier_runs { failure } else { before_writing(failure) })?;
         self.rejects.begin(self.request.max_rejects, false);
         if let Some(state) = &self.state {
@@ -252,7 +281,7 @@ impl Import<'_> {
         let totals = self.journal.as_ref().map(Journal::totals);
         let report = ImportReport::new(self.prepared, &schedule, totals, checking, started.elapsed());
         let outcome = match outcome.and_then(|()| self.count(&schedule)) {
-            Ok(()) => match self.check_table().await {
+            Ok(()) => match during(self.fleet.as_mut(), check_table(self.context)).await {
                 // Everything is written, and the table was the same a minute ago at most.
                 Err(Failure::Failed(why)) => {
                     self.context.progress.note(&format!("note        {why}"));
@@ -274,16 +303,6 @@ impl Import<'_> {
                 };
                 Err(done.after(failure))
             }
-        }
-    }
-
-    /// Makes sure that the table is still the one that the import began with.
-    async fn check_table(&self) -> Result<(), Failure> {
-        let Context { table, clients, .. } = self.context;
-        match self.context.unless_stopped(table.look(clients)).await? {
-            Ok(Found::Same) => Ok(()),
-            Ok(Found::Gone(why) | Found::Another(why)) => Err(Failure::other_table(why)),
-            Err(fault) => Err(Failure::failed(format!("the table's identity could not be checked: {fault}"))),
         }
     }
 
@@ -319,7 +338,10 @@ impl Import<'_> {
         mode: WriteMode,
     ) -> Result<(Schedule<ImportWork>, Result<(), Failure>), Failure> {
         let Self { request, prepared, context, .. } = *self;
-        let plane = context.listen().await?;
+        let fleet = match &mut self.fleet {
+            Some(fleet) => fleet,
+            fleet @ None => fleet.insert(context.fleet(self.verb).await?),
+        };
         let is_check = mode == WriteMode::Check;
         let earlier = self.state.as_ref().filter(|_| !is_check);
         let earlier_items = earlier.map_or(0, |state| state.counts().lines());
@@ -339,9 +361,19 @@ impl Import<'_> {
         if let Some(state) = self.state.take() {
             work = work.with(state);
         }
-        let (mut schedule, outcome) = context.pass(plane, plan, work).await;
+        let (mut schedule, outcome) = context.pass(fleet, plan, work).await;
         self.state = schedule.work_mut().take_state();
         Ok((schedule, outcome))
+    }
+}
+
+/// Makes sure that the table is still the one that the import began with.
+async fn check_table(context: Context<'_>) -> Result<(), Failure> {
+    let Context { table, clients, .. } = context;
+    match context.unless_stopped(table.look(clients)).await? {
+        Ok(Found::Same) => Ok(()),
+        Ok(Found::Gone(why) | Found::Another(why)) => Err(Failure::other_table(why)),
+        Err(fault) => Err(Failure::failed(format!("the table's identity could not be checked: {fault}"))),
     }
 }
 

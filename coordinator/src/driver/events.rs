@@ -1,52 +1,22 @@
 //! Turns what happens around a job into events of its schedule.
 
 use engine::schedule::{Event, Work};
-use job::control::ToWorker;
-use tracing::info;
 
 use super::{Done, Effects, Running};
-use crate::{
-    cluster::ClusterEvent,
-    failure::Failure,
-    identity::Found,
-    server::{HelloInfo, Incoming},
-};
+use crate::{failure::Failure, fleet::Happened, identity::Found};
 
-impl<W: Work, H: Effects<W>> Running<'_, W, H> {
-    pub(super) fn incoming(&mut self, incoming: Incoming) -> Option<Event<W::Event>> {
-        Some(match incoming {
-            Incoming::Joined(newcomer, outbox) => {
-                let HelloInfo { worker, host, place } = newcomer;
-                info!(%worker, host, attempt = place, "worker connected");
-                if let Some(lending) = &self.lending {
-                    // A new outbox has room.
-                    let _ = outbox.try_send(ToWorker::Keys(lending.keys()));
-                }
-                self.outboxes.insert(worker, outbox);
-                self.tell_joined(worker, host, place);
-                Event::Connected(worker)
-            }
-            Incoming::Said(worker, message) => Event::Message(worker, message),
-            Incoming::Left(worker, why) => {
-                if self.driver.cluster.release(worker) {
-                    self.left.insert(worker, why);
-                    return None;
-                }
-                Event::Lost(worker, why)
-            }
-        })
-    }
-
-    pub(super) fn happened(&mut self, happened: ClusterEvent) -> Event<W::Event> {
+impl<E> From<Happened> for Event<E> {
+    fn from(happened: Happened) -> Self {
         match happened {
-            ClusterEvent::Ended(worker, how) => {
-                let why = self.left.remove(&worker);
-                Event::Lost(worker, how.or(why).unwrap_or_else(|| "killed".into()))
-            }
-            ClusterEvent::Over(why) => Event::ClusterEnded(why),
+            Happened::Joined(worker) => Self::Connected(worker),
+            Happened::Said(worker, message) => Self::Message(worker, message),
+            Happened::Lost(worker, why) => Self::Lost(worker, why),
+            Happened::Over(why) => Self::ClusterEnded(why),
         }
     }
+}
 
+impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     pub(super) fn done(
         &mut self,
         done: Result<Done<W::Event>, tokio::task::JoinError>,

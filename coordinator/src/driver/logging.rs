@@ -18,9 +18,8 @@ pub(super) fn event<W: Work>(event: &Event<W::Event>, schedule: &Schedule<W>) {
         Event::Lost(worker, why) => {
             info!(%worker, why, returned_tasks = schedule.held_by(*worker), "worker lost");
         }
-        Event::ClusterEnded(why) => info!(why, "the cluster has ended the workers"),
         Event::Limits(_) => debug!("the limits of the table were read"),
-        Event::Connected(_) | Event::Work(_) | Event::Tick => {}
+        Event::Connected(_) | Event::ClusterEnded(_) | Event::Work(_) | Event::Tick => {}
     }
 }
 
@@ -76,7 +75,11 @@ fn sent(worker: WorkerId, message: &ToWorker) {
         ToWorker::File { file, name, .. } => debug!(%worker, %file, %name, "part file assigned"),
         ToWorker::Grant { units, .. } => trace!(%worker, units = units.as_f64(), "units granted"),
         ToWorker::Drain => debug!(%worker, "no task is left to lease"),
-        ToWorker::Export(_) | ToWorker::Import(_) | ToWorker::Finish | ToWorker::Keys(_) => {}
+        ToWorker::Pass(_)
+        | ToWorker::Export(_)
+        | ToWorker::Import(_)
+        | ToWorker::Finish
+        | ToWorker::Keys(_) => {}
     }
 }
 

@@ -1,9 +1,9 @@
 //! What the driver tells of a pass.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use engine::schedule::{Event as Happened, Work};
-use events::{CapacityChanged, Event, Throttled, WorkerJoined, WorkerLost, rounded};
+use events::{CapacityChanged, Event, Throttled, rounded};
 use job::{capacity::Rate, control::FromWorker, ids::WorkerId};
 
 use super::{Effects, Running};
@@ -16,24 +16,12 @@ const THROTTLED_EVERY: Duration = Duration::from_secs(10);
 /// What was told, and what is needed to tell more.
 #[derive(Default)]
 pub(super) struct Told {
-    /// The machine of each worker, and the cluster's name for the worker.
-    hosts: BTreeMap<WorkerId, (String, String)>,
     /// When the next status is due.
     status_at: Duration,
     /// When throttles may be told again.
     throttled_at: Duration,
     /// Throttled requests that were not told, and all.
     throttled: (u64, u64),
-}
-
-impl Told {
-    /// The name of a worker, for messages.
-    pub(super) fn name(&self, worker: WorkerId) -> String {
-        match self.hosts.get(&worker) {
-            Some((host, place)) if !place.is_empty() => format!("{worker} ({place} on {host})"),
-            _ => worker.to_string(),
-        }
-    }
 }
 
 impl<W: Work, H: Effects<W>> Running<'_, W, H> {
@@ -46,7 +34,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         self.told.status_at = elapsed + STATUS_EVERY;
         let mut status = self.schedule.status(elapsed, &self.driver.pass);
         for worker in &mut status.workers.shown {
-            if let Some((host, place)) = self.told.hosts.get(&WorkerId(worker.worker)) {
+            if let Some((host, place)) = self.driver.fleet.place(WorkerId(worker.worker)) {
                 (worker.host, worker.place) = (host.clone(), place.clone());
             }
         }
@@ -57,20 +45,6 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
             self.told.throttled.0 = 0;
             self.driver.stream.tell(Event::Throttled(Throttled { requests, throttles }));
         }
-    }
-
-    pub(super) fn tell_joined(&mut self, worker: WorkerId, host: String, place: String) {
-        let workers = self.outboxes.len() as u64;
-        self.told.hosts.insert(worker, (host.clone(), place.clone()));
-        let joined = WorkerJoined { worker: worker.0, host, place, workers };
-        self.driver.stream.tell(Event::WorkerJoined(joined));
-    }
-
-    pub(super) fn tell_lost(&self, worker: WorkerId, why: &str, returned_tasks: Option<u64>) {
-        let host = self.told.hosts.get(&worker).map(|(host, _)| host.clone()).unwrap_or_default();
-        let workers = self.outboxes.len() as u64;
-        let lost = WorkerLost { worker: worker.0, host, why: why.to_owned(), returned_tasks, workers };
-        self.driver.stream.tell(Event::WorkerLost(lost));
     }
 
     /// Tells that the budget has changed, if it has.

@@ -13,6 +13,7 @@ use crate::{
     cluster::ClusterChoice,
     driver::{Driver, Effects, LimitsOf},
     failure::Failure,
+    fleet::Fleet,
     identity::TableIdentity,
     journal::Journal,
     progress::Progress,
@@ -51,37 +52,34 @@ pub(crate) struct PassPlan<'a, H> {
 }
 
 impl Context<'_> {
-    /// Starts to listen for the workers of a pass.
+    /// Starts to listen for the workers of a job. `verb` says what the job does, in its name on a cluster.
     ///
     /// # Errors
-    /// Fails if this machine can't.
-    pub(crate) async fn listen(&self) -> Result<ControlPlane, Failure> {
-        let started = ControlPlane::start(self.cluster.listen()).await;
-        started.map_err(|error| Failure::failed(with_causes(&*error)))
+    /// Fails if this machine can't listen.
+    pub(crate) async fn fleet(&self, verb: &str) -> Result<Fleet, Failure> {
+        let Self { clients, facts, cluster, progress, .. } = *self;
+        let plane = ControlPlane::start(cluster.listen()).await;
+        let plane = plane.map_err(|error| Failure::failed(with_causes(&*error)))?;
+        let cluster = cluster.cluster(format!("tablehaul {verb} {}", facts.name), progress.sink());
+        let lender = clients.access.lent.then(|| clients.clone());
+        Ok(Fleet::new(plane, cluster, lender, progress.sink(), progress.stream().clone()))
     }
 
-    /// Runs a pass. The returned schedule says what was done, whatever the outcome.
+    /// Runs a pass. The returned schedule says what was done, whatever the outcome. The workers stay if it succeeds.
     pub(crate) async fn pass<W: Work, H: Effects<W>>(
         &self,
-        plane: ControlPlane,
+        fleet: &mut Fleet,
         plan: PassPlan<'_, H>,
         work: W,
     ) -> (Schedule<W>, Result<(), Failure>) {
-        let Self { clients, table, cluster, progress, stop, .. } = *self;
+        let Self { clients, table, progress, stop, .. } = *self;
         let PassPlan { phase, expected_items, earlier_items, journal, effects, limits, follow, workers } =
             plan;
         let name = self.facts.name.clone();
-        let verb = match phase {
-            Phase::Checking => "check",
-            Phase::Writing => "import",
-            _ => "export",
-        };
-        let title = format!("tablehaul {verb} {name}");
         let about = Pass { table: name, phase, expected_items, earlier_items };
         let folder = journal.as_ref().map(|journal| journal.folder().clone());
         let driver = Driver {
-            plane,
-            cluster: cluster.cluster(title, progress.sink()),
+            fleet,
             effects,
             clients: clients.clone(),
             table: table.clone(),

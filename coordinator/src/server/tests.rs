@@ -12,14 +12,14 @@ mod client {
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn plane() -> ControlPlane {
+pub(crate) async fn plane() -> ControlPlane {
     ControlPlane::start(([127, 0, 0, 1], 0).into()).await.unwrap()
 }
 
 /// A client's stream to the coordinator.
-struct Caller {
-    says: mpsc::Sender<wire::FromWorker>,
-    hears: Streaming<wire::ToWorker>,
+pub(crate) struct Caller {
+    pub(crate) says: mpsc::Sender<wire::FromWorker>,
+    pub(crate) hears: Streaming<wire::ToWorker>,
 }
 
 async fn connect(boot: &Boot, trusted: &str) -> Result<Channel, tonic::transport::Error> {
@@ -27,7 +27,7 @@ async fn connect(boot: &Boot, trusted: &str) -> Result<Channel, tonic::transport
     Endpoint::from_shared(boot.coordinator.clone())?.tls_config(tls)?.connect().await
 }
 
-async fn call(boot: &Boot, first: wire::FromWorker) -> Result<Caller, Status> {
+pub(crate) async fn call(boot: &Boot, first: wire::FromWorker) -> Result<Caller, Status> {
     let channel =
         connect(boot, &boot.ca_pem).await.map_err(|error| Status::unavailable(error.to_string()))?;
     let (says, messages) = mpsc::channel(8);
@@ -38,7 +38,7 @@ async fn call(boot: &Boot, first: wire::FromWorker) -> Result<Caller, Status> {
     Ok(Caller { says, hears: client.work(request).await?.into_inner() })
 }
 
-fn hello(version: &str, worker: Option<WorkerId>) -> wire::FromWorker {
+pub(crate) fn hello(version: &str, worker: Option<WorkerId>) -> wire::FromWorker {
     let (host, place) = ("host".to_owned(), String::new());
     FromWorker::Hello { version: version.to_owned(), worker, pid: 1, host, place }.into()
 }
@@ -66,7 +66,7 @@ async fn is_unharmed(mut plane: ControlPlane) {
     assert!(plane.inbox.try_recv().is_err());
     let (caller, worker) = joined(&mut plane).await;
     caller.says.send(FromWorker::Need(Units::from_units(1)).into()).await.unwrap();
-    assert!(matches!(next(&mut plane).await, Incoming::Said(who, FromWorker::Need(_)) if who == worker));
+    assert!(matches!(next(&mut plane).await, Incoming::Said(who, _, FromWorker::Need(_)) if who == worker));
     plane.stop().await;
 }
 
@@ -99,7 +99,7 @@ async fn another_version_is_refused_and_both_are_named() {
 #[tokio::test]
 async fn who_does_not_begin_with_hello_is_refused() {
     let plane = plane().await;
-    for first in [FromWorker::WantFile.into(), wire::FromWorker { event: None }] {
+    for first in [FromWorker::WantFile.into(), wire::FromWorker::default()] {
         assert_eq!(refusal(&plane.boot, first).await.code(), Code::InvalidArgument);
     }
     is_unharmed(plane).await;
@@ -120,7 +120,10 @@ async fn a_malformed_message_ends_the_stream_of_its_worker_and_no_other() {
     let (mut bad, worker) = joined(&mut plane).await;
     let step = wire::Step { from_page: 2, to_page: 1, ..wire::Step::default() };
     let sealed = wire::Sealed { part: None, steps: vec![step] };
-    bad.says.send(wire::FromWorker { event: Some(wire::from_worker::Event::Sealed(sealed)) }).await.unwrap();
+    bad.says
+        .send(wire::FromWorker { event: Some(wire::from_worker::Event::Sealed(sealed)), pass: 1 })
+        .await
+        .unwrap();
     let Incoming::Left(who, why) = next(&mut plane).await else { panic!("it was taken") };
     assert!(who == worker && why.contains("malformed"), "{why}");
     assert!(!matches!(bad.hears.message().await, Ok(Some(_))));

@@ -23,8 +23,8 @@ use crate::{
 use status::Meter;
 pub use status::Pass;
 pub use work::{Action, Event, Reply, Work};
-pub use workers::WorkerSupply;
 use workers::Workers;
+pub use workers::{Present, WorkerSupply};
 
 /// A worker that has sent nothing for this long is lost. Workers send something every second.
 const WORKER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,11 +54,23 @@ pub struct Schedule<W> {
 }
 
 impl<W: Work> Schedule<W> {
-    /// A new schedule, and the first actions to take.
+    /// A new schedule without workers, and the first actions to take.
     pub fn new(
         work: W,
         limits: Limits,
         supply: WorkerSupply,
+        now: Duration,
+    ) -> (Self, Vec<Action<W::Action>>) {
+        Self::with(work, limits, supply, &Present::default(), now)
+    }
+
+    /// A new schedule with the workers of the pass before, and the first actions to take. As soon as it is told that one
+    /// of them is connected, the worker gets tasks.
+    pub fn with(
+        work: W,
+        limits: Limits,
+        supply: WorkerSupply,
+        present: &Present,
         now: Duration,
     ) -> (Self, Vec<Action<W::Action>>) {
         let pace = PaceControl::new(limits);
@@ -66,7 +78,7 @@ impl<W: Work> Schedule<W> {
             work,
             budget: Budget::new(pace.rate(), now),
             pace,
-            workers: Workers::new(supply),
+            workers: Workers::new(supply, present, now),
             turn: 0,
             granted_at: now,
             ticked_at: now,
@@ -114,7 +126,6 @@ impl<W: Work> Schedule<W> {
         let (done, total) = self.work.tasks();
         if done == total && !self.over {
             self.over = true;
-            actions.extend(self.workers.joined().map(|worker| Action::Send(worker, ToWorker::Finish)));
             actions.push(Action::Complete);
         }
     }

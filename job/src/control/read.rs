@@ -3,7 +3,7 @@
 use super::{FromWorker, LentKeys, Malformed, Sealed, SealedPart, Stats, ToWorker, wire};
 use crate::{
     capacity::Units,
-    ids::{Attempt, FileId, Segment, WorkerId},
+    ids::{Attempt, FileId, PassNumber, Segment, WorkerId},
     spec::{AwsAccess, ExportSettings, FileOptions, FixedOptions, OutputFormat, S3Settings, Tags},
     task::{Lease, Mark, Position, Step, TotalSegments},
 };
@@ -119,6 +119,7 @@ impl TryFrom<wire::ToWorker> for ToWorker {
             },
             Event::Drain(_) => Self::Drain,
             Event::Finish(_) => Self::Finish,
+            Event::Pass(wire::Pass { number }) => Self::Pass(PassNumber(number)),
             Event::Keys(keys) if keys.access_key_id.is_empty() || keys.secret_access_key.is_empty() => {
                 return Err(Malformed("credentials without a key"));
             }

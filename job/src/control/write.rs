@@ -2,10 +2,19 @@
 
 use super::{FromWorker, Sealed, SealedPart, Stats, ToWorker, wire};
 use crate::{
+    ids::PassNumber,
     spec::{AwsAccess, ExportSettings, FileOptions, FixedOptions, S3Settings},
     task::{Lease, Position, Step},
 };
 
+impl wire::FromWorker {
+    /// The message as one of a pass. A coordinator ignores what belongs to an earlier pass.
+    pub fn in_pass(pass: PassNumber, message: FromWorker) -> Self {
+        Self { pass: pass.0, ..message.into() }
+    }
+}
+
+/// A message before the first pass.
 impl From<FromWorker> for wire::FromWorker {
     fn from(message: FromWorker) -> Self {
         use wire::from_worker::Event;
@@ -23,7 +32,7 @@ impl From<FromWorker> for wire::FromWorker {
             FromWorker::Advance(advance) => Event::Advance(advance.into()),
             FromWorker::Failed(message) => Event::Failed(wire::Failed { message }),
         };
-        Self { event: Some(event) }
+        Self { event: Some(event), pass: 0 }
     }
 }
 
@@ -107,6 +116,7 @@ impl From<ToWorker> for wire::ToWorker {
             }
             ToWorker::Drain => Event::Drain(wire::Drain {}),
             ToWorker::Finish => Event::Finish(wire::Finish {}),
+            ToWorker::Pass(pass) => Event::Pass(wire::Pass { number: pass.0 }),
             ToWorker::Keys(keys) => Event::Keys(wire::Keys {
                 access_key_id: keys.access_key_id,
                 secret_access_key: keys.secret_access_key,

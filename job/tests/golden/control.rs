@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write};
 use job::{
     capacity::Units,
     control::{FromWorker, LentKeys, Sealed, Stats, ToWorker, wire},
-    ids::{Attempt, FileId, Segment, SplitId, WorkerId},
+    ids::{Attempt, FileId, PassNumber, Segment, SplitId, WorkerId},
     schema::{IndexKeys, KeyKind, KeySchema},
     spec::{
         AwsAccess, Compression, ExportSettings, ImportSettings, NullSpelling, S3Settings, Sse, WriteMode,
@@ -46,6 +46,7 @@ fn name_to_worker(message: &ToWorker) -> &'static str {
         ToWorker::Drain => "drain",
         ToWorker::Finish => "finish",
         ToWorker::Keys(_) => "keys",
+        ToWorker::Pass(_) => "pass",
     }
 }
 
@@ -137,6 +138,7 @@ fn to_worker() -> Vec<ToWorker> {
         ToWorker::Keys(LentKeys { access_key_id, secret_access_key, session_token, expires_at })
     };
     messages.extend([lent(None, None), lent(Some("token".to_owned()), Some(1_795_000_000))]);
+    messages.push(ToWorker::Pass(PassNumber(2)));
     messages
 }
 
@@ -244,6 +246,14 @@ fn every_control_message_is_read_and_written_back_to_the_same_bytes() {
         assert_eq!(ToWorker::try_from(wire), Ok(message));
     }
     assert_eq!(lines.next(), None);
+}
+
+#[test]
+fn a_message_of_a_worker_says_to_which_pass_it_belongs_and_before_the_first_says_nothing() {
+    let before = wire::FromWorker::from(FromWorker::Want(4)).encode_to_vec();
+    let within = wire::FromWorker::in_pass(PassNumber(2), FromWorker::Want(4));
+    assert_eq!(within.encode_to_vec(), [&before[..], &[15 << 3, 2]].concat());
+    assert_eq!(wire::FromWorker::decode(&*before).unwrap().pass, 0);
 }
 
 /// A message of the protocol that nothing here sends would not be held to its bytes.

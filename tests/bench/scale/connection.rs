@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::Context as _;
 use hyper_util::rt::TokioIo;
-use job::control::{Boot, FromWorker, SERVER_NAME, wire};
+use job::{
+    control::{Boot, FromWorker, SERVER_NAME, wire},
+    ids::PassNumber,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -39,9 +42,14 @@ pub(crate) async fn open(
         ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&boot.ca_pem)).domain_name(SERVER_NAME);
     let endpoint = Endpoint::from_shared(boot.coordinator.clone())?.tls_config(tls)?;
     let channel = endpoint.connect_with_connector(Connector(tally.clone())).await.context("connecting")?;
-    let mut request = Request::new(ReceiverStream::new(messages).map(wire::FromWorker::from));
+    let mut request = Request::new(ReceiverStream::new(messages).map(in_first_pass));
     request.metadata_mut().insert("authorization", format!("Bearer {}", boot.token).parse()?);
     Ok(stub::control_client::ControlClient::new(channel).work(request).await?.into_inner())
+}
+
+/// An export has one pass.
+fn in_first_pass(message: FromWorker) -> wire::FromWorker {
+    wire::FromWorker::in_pass(PassNumber(1), message)
 }
 
 struct Connector(Arc<Tally>);

@@ -164,8 +164,13 @@ async fn work(
     streams: u32,
     tally: &Tally,
 ) -> anyhow::Result<()> {
-    let Some(first) = inbound.message().await? else { bail!("the stream ended at once") };
-    let ToWorker::Export(settings) = ToWorker::try_from(first)? else { bail!("no settings came first") };
+    let settings = loop {
+        match inbound.message().await?.map(ToWorker::try_from).context("the stream ended at once")?? {
+            ToWorker::Pass(_) => {}
+            ToWorker::Export(settings) => break settings,
+            _ => bail!("no settings came first"),
+        }
+    };
     tally.join();
     let started = tokio::time::Instant::now();
     let mut worker = Simulated::new(&settings, streams, Duration::ZERO);

@@ -350,7 +350,8 @@ impl Job for Export {
                 Self::order(hand, Event::File(Named { file, name, upload_id }), said);
             }
             ToWorker::Drain => hand.means.draining = true,
-            ToWorker::Export(_)
+            ToWorker::Pass(_)
+            | ToWorker::Export(_)
             | ToWorker::Import(_)
             | ToWorker::Split(_)
             | ToWorker::Finish

@@ -8,17 +8,22 @@ use std::{fmt::Write, time::Duration};
 
 use job::{capacity::Units, control::Stats, quantity::grouped, visible};
 
-/// The group of the counters. There are six: a job may have 120 in all, including Hadoop's own
+use crate::report::Reports;
+
+/// The group of the counters. There are seven: a job may have 120 in all, including Hadoop's own
 /// (`mapreduce.job.counters.max`).
 const GROUP: &str = "tablehaul";
 
 /// The totals since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
+    /// The items of passes that only check.
+    checked: u64,
+    /// The items of other passes.
     items: u64,
     /// How many of the items were removed from the table.
     removed: u64,
-    /// The bytes of lines, before compression.
+    /// The bytes of lines, before compression, without those that were only checked.
     bytes: u64,
     /// The units on the table and its local indexes.
     milli_units: u64,
@@ -29,6 +34,7 @@ pub(crate) struct Totals {
 impl From<&Stats> for Totals {
     fn from(stats: &Stats) -> Self {
         Self {
+            checked: 0,
             items: stats.items,
             removed: stats.removed,
             bytes: stats.bytes,
@@ -40,10 +46,30 @@ impl From<&Stats> for Totals {
 }
 
 impl Totals {
+    /// The totals of all passes. An import reads each item in two of them, and counts it as `checked` in the first.
+    pub(crate) fn of(reports: &Reports) -> Self {
+        let mut all = Self::default();
+        for (is_check, stats) in reports.of_passes() {
+            let pass = Self::from(&stats);
+            if is_check {
+                all.checked += pass.items;
+            } else {
+                all.items += pass.items;
+                all.removed += pass.removed;
+                all.bytes += pass.bytes;
+            }
+            all.milli_units += pass.milli_units;
+            all.throttles += pass.throttles;
+            all.retries += pass.retries;
+        }
+        all
+    }
+
     /// The counters by name. A counter has whole units. The rest is added with a later total, so at the end less than
     /// one unit of a worker is missing.
-    const fn counted(&self) -> [(&'static str, u64); 6] {
+    const fn counted(&self) -> [(&'static str, u64); 7] {
         [
+            ("checked", self.checked),
             ("items", self.items),
             ("removed", self.removed),
             ("bytes", self.bytes),
@@ -55,8 +81,8 @@ impl Totals {
 
     /// The totals as text.
     pub(crate) fn text(&self) -> String {
-        // Only the import of some backups removes items.
-        let told = |&(name, count): &(&str, u64)| name != "removed" || count > 0;
+        // Only imports check items, and only those of some backups remove some.
+        let told = |&(name, count): &(&str, u64)| !matches!(name, "checked" | "removed") || count > 0;
         let counted = self.counted().into_iter().filter(told);
         let counted: Vec<String> =
             counted.map(|(name, count)| format!("{} {name}", grouped(count))).collect();
@@ -132,6 +158,7 @@ pub(crate) fn log_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use job::ids::PassNumber;
     use proptest::prelude::*;
 
     use super::*;
@@ -165,6 +192,24 @@ mod tests {
         let then = Stats { throttles: 3, retries: 4, ..stats(100, 2001, 1999) };
         assert_eq!(counters.lines(Totals::from(&then)), "reporter:counter:tablehaul,bytes,1\n");
         assert_eq!(counters.lines(Totals::from(&then)), "");
+    }
+
+    #[test]
+    fn an_item_that_is_checked_and_then_written_counts_once_as_an_item() {
+        let (reports, _messages) = Reports::new();
+        assert_eq!(Totals::of(&reports), Totals::default());
+        let checked = reports.begin(PassNumber(1), true);
+        checked.answered(7, 700);
+        assert_eq!(
+            Totals::of(&reports).text(),
+            "7 checked, 0 items, 0 bytes, 0 units, 0 throttles, 0 retries"
+        );
+        let written = reports.begin(PassNumber(2), false);
+        written.answered(5, 500);
+        written.consumed(Units::from_units(3));
+        let text = "7 checked, 5 items, 500 bytes, 3 units, 0 throttles, 0 retries";
+        assert_eq!(Totals::of(&reports).text(), text);
+        assert_eq!(reports.stats().items, 5, "of the newest pass alone");
     }
 
     #[test]

@@ -36,6 +36,9 @@ const LIFETIME: SignedDuration = SignedDuration::from_secs(60);
 const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// The user gets a reason after waiting this long for containers.
 const LONG_WAIT: Duration = Duration::from_secs(30);
+/// What the user hears if tablehaul is stopped after the job is done and before its application has ended.
+const STOPPED_LATE: &str = "note        the job is done, but its YARN application was killed before it had ended, because \
+    tablehaul was stopped; EMR calls such a step failed";
 /// How long a request to the `ResourceManager` may take.
 const CALL_LIMIT: Duration = Duration::from_secs(2);
 
@@ -145,7 +148,11 @@ impl Watch {
                 has_ended = self.ends(&mut client, &mut lines, &mut seen) => has_ended,
                 _ = end.wait_for(|ending| *ending == Some(Shutdown::Kill)) => false,
             };
+        let was_done = ending == Shutdown::Graceful;
         let ending = end.borrow().unwrap_or(ending);
+        if was_done && ending == Shutdown::Kill && !ended_by_itself {
+            (self.note)(STOPPED_LATE.to_owned());
+        }
         self.end(ending, ended_by_itself, client, &seen).await;
     }
 

@@ -23,8 +23,10 @@ use job::{
 use super::report::{Report, Times};
 use super::resume::{advised, kept_text};
 use crate::{
+    cluster::Shutdown,
     commit::{self, Marks},
     failure::{Failure, Why},
+    fleet::{Fleet, during},
     history,
     identity::Found,
     journal::{self, Journal},
@@ -57,8 +59,9 @@ pub(super) struct Finish<'a> {
 }
 
 impl Finish<'_> {
-    /// Completes an export whose table was read completely, or gives it up if that fails. `commit` is the time at which
-    /// the commit began, if it has; `run` is how the table was read; `slowest` and `rate` are for the report.
+    /// Completes an export whose table was read completely, or gives it up if that fails. Then ends its workers, if it has
+    /// any, accordingly. `commit` is the time at which the commit began, if it has; `run` is how the table was read;
+    /// `slowest` and `rate` are for the report.
     ///
     /// # Errors
     /// Fails if the files could not be completed.
@@ -69,18 +72,32 @@ impl Finish<'_> {
         run: &Run,
         slowest: Option<Slowest>,
         rate: Rate,
+        mut fleet: Option<&mut Fleet>,
     ) -> Result<Report, Failure> {
-        let progress = self.context.progress;
-        let (export, at) = match self.complete(journal, commit, run).await {
+        let Context { progress, stop, .. } = self.context;
+        let completing = self.complete(journal, commit, run);
+        let (export, at) = match during(fleet.as_deref_mut(), completing).await {
             Ok(completed) => completed,
-            Err(failure) => return Err(give_up(self, journal, progress, failure).await),
+            Err(failure) => {
+                if let Some(fleet) = fleet {
+                    fleet.end(Shutdown::Kill, stop).await;
+                }
+                return Err(give_up(self, journal, progress, failure).await);
+            }
         };
         let totals = journal.totals();
         let read_for = Duration::from_millis(totals.elapsed_ms);
         let times = Times { read: read_for, total: read_for.max(self.started.elapsed()) };
         let report = Report::new(&export, slowest, totals, rate, self.target.to_string(), times);
         progress.stream().tell(Event::Completed(Box::new(report.told(&export))));
-        if self.context.stop.grant(GRACE, self.tidy_up(journal, at)).await.is_err() {
+        // The export is complete, so its application may succeed.
+        let ending = async {
+            if let Some(fleet) = fleet {
+                fleet.end(Shutdown::Graceful, stop).await;
+            }
+        };
+        let (tidied, ()) = tokio::join!(stop.grant(GRACE, self.tidy_up(journal, at)), ending);
+        if tidied.is_err() {
             progress.note("note        the clean-up is incomplete, which does no harm: it took too long");
         }
         Ok(report)

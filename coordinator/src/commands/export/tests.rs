@@ -44,7 +44,7 @@ async fn run(store: &Store, table: &Table, outcome: Result<(), Failure>) -> Resu
     let context = Context { clients, table: identity, facts, cluster, progress: &progress, stop: &stop };
     let finish = Finish { target: &target, context, started: Instant::now(), state: &state };
     match outcome {
-        Ok(()) => finish.finish(&mut journal, earlier.commit, &run, None, run.rate).await.map(drop),
+        Ok(()) => finish.finish(&mut journal, earlier.commit, &run, None, run.rate, None).await.map(drop),
         Err(failure) => Err(give_up(&finish, &mut journal, &progress, failure).await),
     }
 }

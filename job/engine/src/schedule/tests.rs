@@ -43,6 +43,10 @@ pub(super) fn begin(segments: TotalSegments) -> Begin {
 
 /// A job that resumes from a state.
 pub(super) fn begun(state: ExportState, supply: WorkerSupply) -> (Exporting, Actions) {
+    begun_with(state, supply, &Present::default())
+}
+
+fn begun_with(state: ExportState, supply: WorkerSupply, present: &Present) -> (Exporting, Actions) {
     let settings = ExportSettings {
         table: "t".into(),
         options: state.begin.options,
@@ -54,10 +58,11 @@ pub(super) fn begun(state: ExportState, supply: WorkerSupply) -> (Exporting, Act
     };
     let work = ExportWork::new(state, settings);
     let limits = Limits::table(Rate::from_units_per_second(1000));
-    Schedule::new(work, limits, supply, START)
+    Schedule::with(work, limits, supply, present, START)
 }
 
 mod patience;
+mod present;
 mod status;
 
 fn joined(segments: u32, num_workers: u32) -> Exporting {
@@ -122,7 +127,7 @@ fn a_job_is_complete_when_every_segment_is_sealed() {
     say(&mut schedule, 1, FromWorker::Sealed(Sealed { part: Some(part(file, 5)), steps }));
     let steps = vec![done(&leases[1], 0)];
     let actions = say(&mut schedule, 1, FromWorker::Sealed(Sealed { part: None, steps }));
-    assert_eq!(actions, [Action::Send(WorkerId(1), ToWorker::Finish), Action::Complete]);
+    assert_eq!(actions, [Action::Complete]);
     assert_eq!(schedule.work().state().sealed_items(), 5);
 }
 

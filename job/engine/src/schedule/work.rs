@@ -109,7 +109,7 @@ pub enum Action<A> {
     Disconnect(WorkerId, String),
     /// An action of the work.
     Work(A),
-    /// All tasks are done.
+    /// All tasks are done. The workers stay: another pass may follow.
     Complete,
     /// The job cannot succeed.
     Fail(String),

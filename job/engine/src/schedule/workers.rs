@@ -19,6 +19,15 @@ pub enum WorkerSupply {
     External(u32),
 }
 
+/// Workers that live when a pass begins, because the cluster started them for the pass before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Present {
+    /// Those that live. Each joins the pass like one that was started for it.
+    pub workers: Vec<WorkerId>,
+    /// The highest number that any worker of the job has had. Numbers are never used again.
+    pub last: WorkerId,
+}
+
 /// A worker that was started or has connected, and is not known to be lost.
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -72,12 +81,17 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    pub(super) fn new(supply: WorkerSupply) -> Self {
+    pub(super) fn new(supply: WorkerSupply, present: &Present, now: Duration) -> Self {
         let (WorkerSupply::Spawn(num_workers) | WorkerSupply::External(num_workers)) = supply;
+        // Those that come by themselves are known once they join.
+        let present_workers = match supply {
+            WorkerSupply::Spawn(_) => &present.workers[..],
+            WorkerSupply::External(_) => &[],
+        };
         Self {
             supply,
-            alive: BTreeMap::new(),
-            next: WorkerId(1),
+            alive: present_workers.iter().map(|&id| (id, Worker::new(now))).collect(),
+            next: present.last.next(),
             num_lost: 0,
             deaths_in_a_row: 0,
             most_deaths: DEATHS_IN_A_ROW.saturating_add(num_workers.saturating_mul(2)),
@@ -86,10 +100,10 @@ impl Workers {
         }
     }
 
-    /// Starts the first workers, and returns them.
+    /// Starts the workers that are missing at the beginning, and returns them.
     pub(super) fn first(&mut self, now: Duration) -> Vec<WorkerId> {
         match self.supply {
-            WorkerSupply::Spawn(number) => (0..number).map(|_| self.start(now)).collect(),
+            WorkerSupply::Spawn(number) => (self.len()..number).map(|_| self.start(now)).collect(),
             WorkerSupply::External(_) => Vec::new(),
         }
     }

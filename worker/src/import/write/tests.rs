@@ -19,6 +19,7 @@ use engine::worker::line::{Outcome, Ticket};
 use format::request::{Encoder, Wanted};
 use job::{
     capacity::Units,
+    ids::PassNumber,
     schema::{KeyAttribute, KeyKind, KeySchema},
     spec::{AwsAccess, WriteMode},
     split::Write,
@@ -26,7 +27,7 @@ use job::{
 
 use self::server::{Server, ServerFault, serve};
 use super::*;
-use crate::tests::clients_of;
+use crate::{report::Reports, tests::clients_of};
 
 const MANY_UNITS: Units = Units::from_units(1_000_000);
 
@@ -94,8 +95,8 @@ impl Test {
             open_splits: 1,
             aws,
         };
-        let (report, mut messages) = Report::new();
-        let (limiter, report) = (Arc::new(CapacityLimiter::new()), Arc::new(report));
+        let (reports, mut messages) = Reports::new();
+        let (limiter, report) = (Arc::new(CapacityLimiter::new()), reports.begin(PassNumber(1), false));
         let by_sdk = BySdk::default();
         let clients = clients_of(&server.endpoint, |dynamodb| dynamodb.interceptor(by_sdk.clone()));
         let (budget, cores) = (limiter.clone(), Cores::all());
