@@ -164,6 +164,7 @@ impl Agent {
                 message = next(inbound) => match message? {
                     ToWorker::Finish => return Ok(()),
                     ToWorker::Keys(keys) => self.credentials.put(keys),
+                    ToWorker::SendLog => self.report.send_log(),
                     ToWorker::Grant { units, page } => self.limiter.grant(units, page),
                     message => self.inlet.take(message)?,
                 },
@@ -192,7 +193,7 @@ impl Closing {
         let Self { mut agent, mut inbound } = self;
         agent.talk.shutdown().await;
         agent.job.shutdown().await;
-        agent.report.say(FromWorker::Heartbeat(agent.report.stats())).await;
+        agent.report.say_last().await;
         // The last sender closes this end of the stream.
         drop(agent);
         let end = async { while let Ok(Some(_)) = inbound.message().await {} };

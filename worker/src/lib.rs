@@ -18,6 +18,7 @@ mod logs;
 mod parent;
 mod report;
 mod say;
+mod store_wait;
 #[cfg(test)]
 mod tests;
 mod yarn;
@@ -149,9 +150,9 @@ async fn serve(
         who = gone => return Err(anyhow!(who).into()),
         _ = terminate.recv() => return Err(anyhow!("terminated").into()),
     };
+    info!("the job is over");
     if let Some(closing) = closing {
         closing.say().await;
     }
-    info!("the job is over");
     Ok(())
 }

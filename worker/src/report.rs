@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -20,6 +20,8 @@ use job_aws::{
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tracing::debug;
 
+use crate::{logs, store_wait::StoreWait};
+
 /// Messages that may wait to be sent; a further one waits for room.
 const OUTBOX: usize = 64;
 /// A server that has not answered for this long is reported to the coordinator.
@@ -28,6 +30,8 @@ const SILENT_AFTER: Duration = Duration::from_secs(5);
 const THROTTLES_EVERY: Duration = Duration::from_millis(100);
 /// The number of these ticks from heartbeat to heartbeat, which is a second.
 const TICKS_OF_HEARTBEAT: u32 = 10;
+/// The most bytes of the log that are sent in a second. A line is sent whole.
+const LOG_BYTES: usize = 32 * 1024;
 
 /// The report of a worker, shared by all stages.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub(crate) struct Report {
     streams: AtomicU32,
     last_error: Mutex<String>,
     waits_for_units: AtomicBool,
+    sends_log: AtomicBool,
+    store_wait: Arc<StoreWait>,
 }
 
 impl Report {
@@ -65,6 +71,8 @@ impl Report {
             streams: AtomicU32::new(0),
             last_error: Mutex::default(),
             waits_for_units: AtomicBool::new(false),
+            sends_log: AtomicBool::new(false),
+            store_wait: Arc::default(),
         };
         (report, messages)
     }
@@ -126,6 +134,11 @@ impl Report {
         self.streams.store(number, Relaxed);
     }
 
+    /// The clock of the waits for S3 or the disk.
+    pub(crate) const fn store_wait(&self) -> &Arc<StoreWait> {
+        &self.store_wait
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         Stats {
             consumed: Units::from_milli(self.consumed_milli.load(Relaxed)),
@@ -139,6 +152,7 @@ impl Report {
             streams: self.streams.load(Relaxed),
             last_error: self.trouble(),
             waits_for_units: self.waits_for_units.load(Relaxed),
+            store_wait_ms: self.store_wait.total_ms(),
         }
     }
 
@@ -164,6 +178,30 @@ impl Report {
             }
             if tick == 0 {
                 self.say(FromWorker::Heartbeat(self.stats())).await;
+                // The log must not take the room of what the job waits for.
+                if self.outbox.capacity() > OUTBOX / 2 {
+                    self.say_log(LOG_BYTES).await;
+                }
+            }
+        }
+    }
+
+    /// From now on the log is sent, too.
+    pub(crate) fn send_log(&self) {
+        self.sends_log.store(true, Relaxed);
+    }
+
+    /// Sends the totals and what is left of the log. They are the last messages.
+    pub(crate) async fn say_last(&self) {
+        self.say(FromWorker::Heartbeat(self.stats())).await;
+        self.say_log(usize::MAX).await;
+    }
+
+    async fn say_log(&self, most_bytes: usize) {
+        if self.sends_log.load(Relaxed) {
+            let lines = logs::take_unsent(most_bytes);
+            if !lines.is_empty() {
+                self.say(FromWorker::Log(lines)).await;
             }
         }
     }

@@ -48,7 +48,8 @@ fn said(worker: WorkerId, message: &FromWorker) {
         | FromWorker::Need(_)
         | FromWorker::Want(_)
         | FromWorker::WantFile
-        | FromWorker::Heartbeat(_) => {}
+        | FromWorker::Heartbeat(_)
+        | FromWorker::Log(_) => {}
     }
 }
 
@@ -76,6 +77,7 @@ fn sent(worker: WorkerId, message: &ToWorker) {
         ToWorker::File { file, name, .. } => debug!(%worker, %file, %name, "part file assigned"),
         ToWorker::Grant { units, .. } => trace!(%worker, units = units.as_f64(), "units granted"),
         ToWorker::Drain => debug!(%worker, "no task is left to lease"),
+        ToWorker::SendLog => debug!(%worker, "log requested"),
         ToWorker::Export(_) | ToWorker::Import(_) | ToWorker::Finish | ToWorker::Keys(_) => {}
     }
 }

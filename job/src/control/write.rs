@@ -22,6 +22,7 @@ impl From<FromWorker> for wire::FromWorker {
             FromWorker::Throttled(count) => Event::Throttled(wire::Throttled { count }),
             FromWorker::Advance(advance) => Event::Advance(advance.into()),
             FromWorker::Failed(message) => Event::Failed(wire::Failed { message }),
+            FromWorker::Log(lines) => Event::Log(wire::Log { lines }),
         };
         Self { event: Some(event) }
     }
@@ -70,6 +71,7 @@ impl From<Stats> for wire::Heartbeat {
             streams,
             last_error,
             waits_for_units,
+            store_wait_ms,
         } = stats;
         Self {
             consumed_milli_units: consumed.milli(),
@@ -82,6 +84,7 @@ impl From<Stats> for wire::Heartbeat {
             streams,
             last_error,
             waits_for_units,
+            store_wait_ms,
             indexes: indexes
                 .into_iter()
                 .map(|(name, units)| wire::IndexUnits { name, milli_units: units.milli() })
@@ -107,6 +110,7 @@ impl From<ToWorker> for wire::ToWorker {
             }
             ToWorker::Drain => Event::Drain(wire::Drain {}),
             ToWorker::Finish => Event::Finish(wire::Finish {}),
+            ToWorker::SendLog => Event::SendLog(wire::SendLog {}),
             ToWorker::Keys(keys) => Event::Keys(wire::Keys {
                 access_key_id: keys.access_key_id,
                 secret_access_key: keys.secret_access_key,

@@ -32,6 +32,7 @@ fn name_from_worker(message: &FromWorker) -> &'static str {
         FromWorker::Heartbeat(_) => "heartbeat",
         FromWorker::Throttled(_) => "throttled",
         FromWorker::Failed(_) => "failed",
+        FromWorker::Log(_) => "log",
     }
 }
 
@@ -46,6 +47,7 @@ fn name_to_worker(message: &ToWorker) -> &'static str {
         ToWorker::Drain => "drain",
         ToWorker::Finish => "finish",
         ToWorker::Keys(_) => "keys",
+        ToWorker::SendLog => "send_log",
     }
 }
 
@@ -73,6 +75,7 @@ fn from_worker() -> Vec<FromWorker> {
         streams: 17,
         last_error: "ThrottlingException".into(),
         waits_for_units: true,
+        store_wait_ms: 0,
     };
     vec![
         FromWorker::Hello {
@@ -94,6 +97,8 @@ fn from_worker() -> Vec<FromWorker> {
         FromWorker::Heartbeat(stats),
         FromWorker::Throttled(9),
         FromWorker::Failed("no such bucket".into()),
+        FromWorker::Heartbeat(Stats { store_wait_ms: 1_234, ..Stats::default() }),
+        FromWorker::Log(vec!["one".into(), "two".into()]),
     ]
 }
 
@@ -137,6 +142,7 @@ fn to_worker() -> Vec<ToWorker> {
         ToWorker::Keys(LentKeys { access_key_id, secret_access_key, session_token, expires_at })
     };
     messages.extend([lent(None, None), lent(Some("token".to_owned()), Some(1_795_000_000))]);
+    messages.push(ToWorker::SendLog);
     messages
 }
 
