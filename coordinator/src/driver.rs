@@ -28,7 +28,7 @@ use tokio::{
 };
 
 use crate::{
-    cluster::Cluster, dynamodb, failure::Failure, identity::TableIdentity, journal::Journal,
+    cluster::Cluster, dynamodb, failure::Failure, identity::TableIdentity, journal::Journal, output::kept,
     server::ControlPlane, stop::Stop, stream::Stream, table::TableFacts,
 };
 use journaling::{heartbeat_until_error, journal_error};
@@ -183,11 +183,18 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
             self.tell_lost(*worker, how, Some(self.schedule.held_by(*worker)));
         }
         let is_tick = matches!(event, Event::Tick);
+        let newcomer = if let Event::Connected(worker) = event { Some(worker) } else { None };
         logging::event(&event, &self.schedule);
         self.tell_throttled(&event);
         let budget = matches!(event, Event::Limits(_)).then(|| self.schedule.rate());
         let actions = self.schedule.handle(self.started.elapsed(), event);
         self.perform(actions);
+        if let Some(worker) = newcomer
+            && !self.driver.cluster.reads_logs()
+            && kept::wants_log_of(worker.0)
+        {
+            self.send(worker, ToWorker::SendLog);
+        }
         if let Some(budget) = budget {
             self.tell_changed(budget);
         }
