@@ -85,6 +85,11 @@ pub(crate) trait Cluster: Send {
     /// Fails if that is impossible. Then nothing runs.
     async fn start(&mut self, workers: u32, boot: &Boot) -> Result<WorkerSupply, Failure>;
 
+    /// Whether it reads the logs of its workers from their standard error. Others must send them.
+    fn reads_logs(&self) -> bool {
+        false
+    }
+
     /// Starts a worker, if the cluster does not start workers by itself.
     ///
     /// # Errors

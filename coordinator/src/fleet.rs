@@ -23,6 +23,7 @@ use tracing::{debug, info};
 use crate::{
     cluster::{Cluster, ClusterEvent, Shutdown, SpawnError},
     failure::Failure,
+    output::kept,
     server::{ControlPlane, HelloInfo, Incoming},
     stop::Stop,
     stream::Stream,
@@ -184,6 +185,9 @@ impl Fleet {
                     let _ = outbox.try_send(ToWorker::Keys(lending.keys()));
                 }
                 let _ = outbox.try_send(ToWorker::Pass(self.pass));
+                if !self.cluster.reads_logs() && kept::wants_log_of(worker.0) {
+                    let _ = outbox.try_send(ToWorker::SendLog);
+                }
                 self.outboxes.insert(worker, outbox);
                 self.last = self.last.max(worker);
                 self.places.insert(worker, (host.clone(), place.clone()));

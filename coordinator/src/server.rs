@@ -1,5 +1,5 @@
 //! The control server: receives the streams of workers, and yields events. It authenticates the workers, but does not
-//! interpret their messages.
+//! interpret their messages, except that it keeps their logs.
 
 mod admission;
 pub(crate) mod calls;
@@ -24,6 +24,8 @@ use tokio::{net::TcpListener, sync::mpsc};
 use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Request, Response, Status, Streaming, transport::Server};
+
+use crate::output::kept;
 
 #[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
 mod service {
@@ -259,6 +261,8 @@ async fn listen(
         };
         let pass = PassNumber(message.pass);
         match FromWorker::try_from(message) {
+            // Only for people, so it does not wait behind what the job needs.
+            Ok(FromWorker::Log(lines)) => kept::sent_by_worker(worker.0, &lines),
             Ok(said) => {
                 if inbox.send(Incoming::Said(worker, pass, said)).await.is_err() {
                     return "the job is over".into();

@@ -138,6 +138,8 @@ pub struct Stats {
     /// Whether no request is in flight and the next ones wait for more units than the worker has. This is the present
     /// state, not a total.
     pub waits_for_units: bool,
+    /// The time in which the work stood still because S3 or the disk was slow, in milliseconds.
+    pub store_wait_ms: u64,
 }
 
 /// A message from a worker.
@@ -172,6 +174,8 @@ pub enum FromWorker {
     Throttled(u32),
     /// The worker can't continue, and no other worker could.
     Failed(String),
+    /// Lines of its log, in their order, after [`ToWorker::SendLog`].
+    Log(Vec<String>),
 }
 
 /// A message to a worker.
@@ -209,6 +213,8 @@ pub enum ToWorker {
     Finish,
     /// Credentials to use from now on. The first ones come before the settings.
     Keys(LentKeys),
+    /// The worker must send its log from now on, and what it has logged so far. Sent once, before the settings.
+    SendLog,
 }
 
 /// Credentials that the coordinator lends to its workers.

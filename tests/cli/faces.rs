@@ -339,10 +339,10 @@ fn metrics_are_written_while_a_job_runs_and_keep_the_time_of_the_last_success() 
     place.export("Forum", forum()).arg("--metrics-file").arg(&file).run().succeeded();
     let first = read(&file);
     for part in [
-        "# TYPE tablehaul_items_total counter\ntablehaul_items_total{table=\"Forum\"} 100\n",
-        "tablehaul_progress_ratio{table=\"Forum\"} 1\n",
+        "# TYPE tablehaul_items_total counter\ntablehaul_items_total{table=\"Forum\",direction=\"export\"} 100\n",
+        "tablehaul_progress_ratio{table=\"Forum\",direction=\"export\"} 1\n",
         "tablehaul_job_info{table=\"Forum\",direction=\"export\",job=\"",
-        "tablehaul_last_success_timestamp_seconds{table=\"Forum\"} ",
+        "tablehaul_last_success_timestamp_seconds{table=\"Forum\",direction=\"export\"} ",
     ] {
         assert!(first.contains(part), "no {part:?} in {first}");
     }
@@ -357,15 +357,19 @@ fn metrics_are_written_while_a_job_runs_and_keep_the_time_of_the_last_success() 
     let mut export = Heard::of(export.arg("--metrics-file").arg(&file).start());
     export.wait("items in the file", |_| {
         let text = read(&file);
-        let items =
-            text.lines().find_map(|line| line.strip_prefix("tablehaul_items_total{table=\"Forum\"} "));
+        let items = text.lines().find_map(|line| {
+            line.strip_prefix("tablehaul_items_total{table=\"Forum\",direction=\"export\"} ")
+        });
         items.filter(|items| *items != "100" && *items != "0").map(|_| ())
     });
     tests_support::process::send(export.id(), nix::sys::signal::Signal::SIGTERM);
     ends_saying(&export.finish(), 3, &["stopped by a signal"]);
     let second = read(&file);
     assert_eq!(success(&second), success(&first));
-    assert!(!second.contains("tablehaul_progress_ratio{table=\"Forum\"} 1\n"), "{second}");
+    assert!(
+        !second.contains("tablehaul_progress_ratio{table=\"Forum\",direction=\"export\"} 1\n"),
+        "{second}"
+    );
     let left = files(place.outer()).into_iter().filter(|name| name.contains(".tablehaul"));
     assert_eq!(left.collect::<Vec<_>>(), [""; 0]);
 

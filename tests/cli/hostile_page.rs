@@ -27,7 +27,11 @@ fn items(host: &str, token: &str) -> Option<u64> {
     stream.write_all(format!("GET /metrics HTTP/1.1\r\n{head}\r\n\r\n").as_bytes()).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
-    answer.lines().find_map(|line| line.strip_prefix("tablehaul_items_total{table=\"Forum\"} "))?.parse().ok()
+    answer
+        .lines()
+        .find_map(|line| line.strip_prefix("tablehaul_items_total{table=\"Forum\",direction=\"export\"} "))?
+        .parse()
+        .ok()
 }
 
 /// Whether the export is not complete yet.

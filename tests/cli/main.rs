@@ -31,6 +31,7 @@ mod running;
 mod settings;
 mod several;
 mod silent;
+mod slow_store;
 mod trust;
 mod unfinished;
 mod unread;

@@ -1,6 +1,7 @@
 //! The page about a job, of this command or of folders, and the report.
 
-use super::{Place, ends_saying, says, wait_until};
+use super::{Place, ends_saying, forum, says, wait_until};
+use job::layout;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::fs;
@@ -53,7 +54,7 @@ fn a_running_export_and_its_folder_have_pages_and_its_events_a_report() {
         assert!(answer.starts_with("HTTP/1.1 401 ") && !answer.contains("Forum"), "{path}: {answer}");
     }
     let metrics = get(&host, "/metrics", &token);
-    assert!(metrics.contains("tablehaul_items_total{table=\"Forum\"}"), "{metrics}");
+    assert!(metrics.contains("tablehaul_items_total{table=\"Forum\",direction=\"export\"}"), "{metrics}");
 
     let folder = Tablehaul::new(["page".as_ref(), place.folder().as_os_str()]).start();
     let mut folder = Heard::of(folder);
@@ -99,4 +100,37 @@ fn only_this_machine_gets_a_page_and_only_events_a_report() {
     ] {
         says(&Tablehaul::new(["report".as_ref(), file.as_os_str()]).run(), 2, &[why]);
     }
+}
+
+#[test]
+fn an_export_that_was_killed_before_it_could_tell_that_it_is_complete_has_a_report() {
+    // Each object of the commit is created by one call, and others are before them.
+    let killed = (1..20).find_map(|number| {
+        let place = Place::new();
+        place.export("Forum", forum()).with(&format!("KILL after create {number}")).run();
+        let is_there = |name: &str| place.folder().join(name).exists();
+        let is_it = is_there(layout::SUCCESS) && !is_there(layout::HISTORY) && !is_there(layout::REPORT);
+        is_it.then_some(place)
+    });
+    let place = killed.expect("it was killed right after it was complete");
+    let report = || Tablehaul::new(["report".as_ref(), place.folder().as_os_str()]).run().succeeded().stdout;
+    let with_status = report();
+    let status = place.folder().join(layout::STATUS);
+    let note = if status.exists() {
+        "its process ended before it could write the report"
+    } else {
+        "nothing else in its folder tells"
+    };
+    let is_of = |report: &str, note: &str| {
+        report.contains("<title>Export of Forum: complete</title>")
+            && report.contains(note)
+            && report.contains("<td>100</td>")
+            && report.contains("CRC-32C")
+            && !report.contains("Running")
+    };
+    assert!(is_of(&with_status, note), "{with_status}");
+    let _ = fs::remove_file(status);
+    let of_export = report();
+    assert!(is_of(&of_export, "nothing else in its folder tells"), "{of_export}");
+    assert!(!of_export.contains("<dt>"), "nothing is known for tiles: {of_export}");
 }

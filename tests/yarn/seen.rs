@@ -1,7 +1,9 @@
 //! What a user sees on the cluster, and that no secret is seen.
 
-use crate::job::{BUCKET, Job, PATIENCE, cluster, fake, new_folder, tablehaul};
+use crate::job::{BUCKET, Job, PATIENCE, S3_SERVER, cluster, fake, new_folder, tablehaul};
+use nix::sys::signal::Signal;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use tests_support::{DemoDynamo, DynamoDb, corpus};
 
 /// Of the process that has a job's secrets in its memory, the certificate and token are in the token file alone.
@@ -86,4 +88,55 @@ fn odd_items_come_out_and_go_back_in_on_the_cluster_as_they_are() {
         items
     };
     assert_eq!(sorted("Odd"), sorted("Copy"));
+}
+
+/// The logs in a folder of the bucket, by their name.
+fn logs_in(folder: &str) -> BTreeMap<String, String> {
+    let copy = tempfile::tempdir().unwrap();
+    S3_SERVER.download(BUCKET, &format!("{folder}/"), copy.path());
+    let files = |folder: &std::path::Path| -> Vec<_> {
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
+    let runs = files(copy.path());
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    let name = |path: &std::path::Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    files(&runs[0]).iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn workers_send_their_logs_for_a_folder_also_if_the_job_is_stopped() {
+    let (_used, hadoop) = cluster();
+    let (fake, num_items) = fake(1000, 8);
+    let job = |logs: &str| {
+        let args = format!("--workers 2 --read-percent 100 --logs s3://{BUCKET}/{logs}");
+        Job::export(hadoop, &fake, num_items, &args)
+    };
+    let mut done = job("logs-done");
+    let application = done.application();
+    let said = done.succeeds().said;
+    let logs = logs_in("logs-done");
+    let names: Vec<&str> = logs.keys().map(String::as_str).collect();
+    assert_eq!(names, ["coordinator.log", "events.jsonl", "worker-1.log", "worker-2.log"]);
+    for name in ["worker-1.log", "worker-2.log"] {
+        for part in [" INFO worker: worker started", " INFO worker: connected to the coordinator"] {
+            assert!(logs[name].contains(part), "no {part:?} in {name}:\n{}", logs[name]);
+        }
+    }
+    // They are the same lines as in the containers, and nobody else shows them.
+    let containers = hadoop.logs(&application);
+    for line in logs["worker-1.log"].lines() {
+        assert!(containers.contains(line), "{line}");
+    }
+    let of_workers = ["worker-1.log", "worker-2.log"].map(|name| logs[name].as_str()).concat();
+    for part in [" DEBUG worker::export::upload: part stored", " INFO worker: the job is over"] {
+        assert!(of_workers.contains(part), "no {part:?} in\n{of_workers}");
+    }
+    assert!(!said.iter().any(|line| line.contains("worker started")), "{said:?}");
+
+    let mut stopped = job("logs-stopped");
+    stopped.wait_until_read(130);
+    stopped.signal(Signal::SIGTERM);
+    assert_eq!(stopped.end().code, Some(3));
+    let logs = logs_in("logs-stopped");
+    assert!(logs["worker-1.log"].contains(" INFO worker: worker started"), "{logs:?}");
 }

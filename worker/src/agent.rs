@@ -123,6 +123,7 @@ impl Agent {
                     ToWorker::Finish => return Ok(()),
                     ToWorker::Keys(keys) => self.credentials.put(keys),
                     ToWorker::Pass(pass) => self.begin(pass).await,
+                    ToWorker::SendLog => self.reports.send_log(),
                     message => match &self.running {
                         Some(running) => running.take(message)?,
                         None => self.running = Some(self.start(message)?),
@@ -236,7 +237,7 @@ impl Closing {
         let Some(running) = running else { return };
         let report = running.report.clone();
         running.end().await;
-        report.say(FromWorker::Heartbeat(report.stats())).await;
+        report.say_last().await;
         let end = async { while let Ok(Some(_)) = inbound.message().await {} };
         let _ = tokio::time::timeout(FAREWELL, end).await;
     }

@@ -125,6 +125,7 @@ pub(crate) async fn run(
         compression,
         buffers: buffers::Buffers::new(store.max_writing() + 1, capacity),
         parts,
+        store_wait: report.store_wait().clone(),
     };
     let (encoder, inputs) = encode::Encoder::new(cores, Output { format, null })?;
     let uploader = upload::Uploader { store, report: report.clone(), parts: sealed, files: outlet.files };

@@ -18,6 +18,7 @@ mod logs;
 mod parent;
 mod report;
 mod say;
+mod store_wait;
 #[cfg(test)]
 mod tests;
 mod yarn;
@@ -149,7 +150,7 @@ async fn serve(
         who = gone => return Err(anyhow!(who).into()),
         _ = terminate.recv() => return Err(anyhow!("terminated").into()),
     };
-    closing.say().await;
     info!("the job is over");
+    closing.say().await;
     Ok(())
 }

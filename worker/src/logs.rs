@@ -1,10 +1,15 @@
 //! The structured log on standard error, written by a thread of its own. Nothing waits for a reader: a line for which
 //! there is no room is dropped, and a later line says how many were.
+//!
+//! A worker whose standard error its coordinator does not read also keeps the newest lines to send them, see
+//! [`unsent`].
+
+mod unsent;
 
 use std::{
     io::Write,
     sync::{
-        OnceLock,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     thread,
@@ -13,6 +18,8 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use job::control::{Boot, LOG_MARK};
+
+use unsent::Unsent;
 
 /// The number of lines that may wait.
 const WAITING: usize = 1024;
@@ -28,6 +35,8 @@ enum Entry {
 /// The entries that wait.
 static QUEUE: OnceLock<Sender<Entry>> = OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
+/// The lines that wait to be sent.
+static UNSENT: Mutex<Unsent> = Mutex::new(Unsent::new());
 
 /// Logs what the coordinator has asked for.
 pub(crate) fn start(boot: &Boot) {
@@ -47,11 +56,19 @@ pub(crate) fn start(boot: &Boot) {
     // A worker with a number writes to its coordinator's pipe; one on YARN to the log of its container.
     let mark = boot.worker.map(|_| LOG_MARK);
     log_lines::start(filter, process, move |line| {
+        if mark.is_none() {
+            UNSENT.lock().unwrap_or_else(PoisonError::into_inner).add(&line);
+        }
         let line = mark.into_iter().collect::<String>() + &line;
         if QUEUE.get().is_some_and(|queue| queue.try_send(Entry::Line(line)).is_err()) {
             DROPPED.fetch_add(1, Relaxed);
         }
     });
+}
+
+/// Takes lines for the coordinator, the oldest first, about this many bytes of them.
+pub(crate) fn take_unsent(most_bytes: usize) -> Vec<String> {
+    UNSENT.lock().unwrap_or_else(PoisonError::into_inner).take(most_bytes)
 }
 
 /// Waits until all lines are written, for a tenth of a second at most.

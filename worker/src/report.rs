@@ -21,6 +21,8 @@ use job_aws::{
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tracing::debug;
 
+use crate::{logs, store_wait::StoreWait};
+
 /// Messages that may wait to be sent; a further one waits for room.
 const OUTBOX: usize = 64;
 /// A server that has not answered for this long is reported to the coordinator.
@@ -29,11 +31,15 @@ const SILENT_AFTER: Duration = Duration::from_secs(5);
 const THROTTLES_EVERY: Duration = Duration::from_millis(100);
 /// The number of these ticks from heartbeat to heartbeat, which is a second.
 const TICKS_OF_HEARTBEAT: u32 = 10;
+/// The most bytes of the log that are sent in a second. A line is sent whole.
+const LOG_BYTES: usize = 32 * 1024;
 
 /// The reports of a worker, one for each pass, in their order.
 #[derive(Debug)]
 pub(crate) struct Reports {
     outbox: mpsc::Sender<wire::FromWorker>,
+    /// The coordinator wants the log.
+    sends_log: Arc<AtomicBool>,
     passes: Mutex<Vec<Arc<Report>>>,
 }
 
@@ -41,7 +47,7 @@ impl Reports {
     /// Without a pass, and the receiver of the messages.
     pub(crate) fn new() -> (Self, mpsc::Receiver<wire::FromWorker>) {
         let (outbox, messages) = mpsc::channel(OUTBOX);
-        (Self { outbox, passes: Mutex::default() }, messages)
+        (Self { outbox, sends_log: Arc::default(), passes: Mutex::default() }, messages)
     }
 
     /// Sends the message before all others.
@@ -51,9 +57,14 @@ impl Reports {
 
     /// Begins the report of a pass.
     pub(crate) fn begin(&self, pass: PassNumber, is_check: bool) -> Arc<Report> {
-        let report = Arc::new(Report::of(pass, is_check, self.outbox.clone()));
+        let report = Arc::new(Report::of(pass, is_check, self.outbox.clone(), self.sends_log.clone()));
         self.passes().push(report.clone());
         report
+    }
+
+    /// From now on the log is sent, too.
+    pub(crate) fn send_log(&self) {
+        self.sends_log.store(true, Relaxed);
     }
 
     /// The totals of the newest pass.
@@ -90,10 +101,17 @@ pub(crate) struct Report {
     streams: AtomicU32,
     last_error: Mutex<String>,
     waits_for_units: AtomicBool,
+    sends_log: Arc<AtomicBool>,
+    store_wait: Arc<StoreWait>,
 }
 
 impl Report {
-    fn of(pass: PassNumber, is_check: bool, outbox: mpsc::Sender<wire::FromWorker>) -> Self {
+    fn of(
+        pass: PassNumber,
+        is_check: bool,
+        outbox: mpsc::Sender<wire::FromWorker>,
+        sends_log: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             pass,
             is_check,
@@ -110,6 +128,8 @@ impl Report {
             streams: AtomicU32::new(0),
             last_error: Mutex::default(),
             waits_for_units: AtomicBool::new(false),
+            sends_log,
+            store_wait: Arc::default(),
         }
     }
 
@@ -170,6 +190,11 @@ impl Report {
         self.streams.store(number, Relaxed);
     }
 
+    /// The clock of the waits for S3 or the disk.
+    pub(crate) const fn store_wait(&self) -> &Arc<StoreWait> {
+        &self.store_wait
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         Stats {
             consumed: Units::from_milli(self.consumed_milli.load(Relaxed)),
@@ -183,6 +208,7 @@ impl Report {
             streams: self.streams.load(Relaxed),
             last_error: self.trouble(),
             waits_for_units: self.waits_for_units.load(Relaxed),
+            store_wait_ms: self.store_wait.total_ms(),
         }
     }
 
@@ -208,6 +234,25 @@ impl Report {
             }
             if tick == 0 {
                 self.say(FromWorker::Heartbeat(self.stats())).await;
+                // The log must not take the room of what the job waits for.
+                if self.outbox.capacity() > OUTBOX / 2 {
+                    self.say_log(LOG_BYTES).await;
+                }
+            }
+        }
+    }
+
+    /// Sends the totals and what is left of the log. They are the last messages.
+    pub(crate) async fn say_last(&self) {
+        self.say(FromWorker::Heartbeat(self.stats())).await;
+        self.say_log(usize::MAX).await;
+    }
+
+    async fn say_log(&self, most_bytes: usize) {
+        if self.sends_log.load(Relaxed) {
+            let lines = logs::take_unsent(most_bytes);
+            if !lines.is_empty() {
+                self.say(FromWorker::Log(lines)).await;
             }
         }
     }

@@ -43,7 +43,7 @@ pub(crate) fn body(jobs: &[Job<'_>]) -> String {
     let mut html = String::new();
     for job in jobs {
         match &job.state {
-            Ok(state) => html.push_str(&article(state, Extent::Page)),
+            Ok(state) => html.push_str(&article(state, Extent::Page, None)),
             Err(why) => {
                 let _ = writeln!(
                     html,
@@ -68,12 +68,17 @@ pub(crate) fn document(jobs: &[Job<'_>]) -> String {
 
 /// The report of a job: one file that needs nothing else. It holds the id of the job, if that is known.
 pub fn report(state: &JobState) -> String {
+    report_with(state, None)
+}
+
+/// The same with a note that says what the state lacks.
+pub fn report_with(state: &JobState, note: Option<&str>) -> String {
     let job = state.plan.as_ref().and_then(|plan| plan.job.as_deref());
     let mut meta = job.map_or_else(String::new, |job| format!("{JOB}{}\">\n", Escaped(job)));
     meta.push_str(
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
     );
-    in_document(&head::title(state), &meta, "", &article(state, Extent::Report))
+    in_document(&head::title(state), &meta, "", &article(state, Extent::Report, note))
 }
 
 /// The job that a report says it is of. `None` if the bytes are no report, or one of an unknown job.
@@ -105,9 +110,12 @@ enum Extent {
     Report,
 }
 
-fn article(state: &JobState, extent: Extent) -> String {
+fn article(state: &JobState, extent: Extent, note: Option<&str>) -> String {
     let mut html = format!("<article class=\"{}\">\n", head::class(state));
     html.push_str(&head::head(state));
+    if let Some(note) = note {
+        let _ = writeln!(html, "<p class=\"note\">{}</p>", Escaped(note));
+    }
     html.push_str(&tiles::tiles(state));
     html.push_str(&charts::charts(state));
     if extent == Extent::Report || state.has_ended() {

@@ -7,5 +7,5 @@
 mod draw;
 mod server;
 
-pub use draw::{INTERRUPTED, job_of, report};
+pub use draw::{INTERRUPTED, job_of, report, report_with};
 pub use server::{Access, Jobs, Server, new_token};

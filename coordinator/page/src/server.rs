@@ -80,7 +80,8 @@ impl Jobs {
     fn metrics(&self) -> Option<String> {
         match self.folders.as_slice() {
             [(_, Ok(state))] => {
-                let job = events::Measured { state: Some(state), table: "", succeeded_at: None };
+                let job =
+                    events::Measured { state: Some(state), table: "", direction: "", succeeded_at: None };
                 Some(events::metrics(&[job], events::Exposition::OpenMetrics))
             }
             _ => None,

@@ -99,6 +99,10 @@ impl Cluster for LocalCluster {
         Ok(WorkerSupply::Spawn(workers))
     }
 
+    fn reads_logs(&self) -> bool {
+        true
+    }
+
     /// The worker gets its [`Boot`] on standard input, which no other process can read. While the input stays open, the
     /// worker knows that this process is alive.
     fn spawn(&mut self, worker: WorkerId) -> Result<(), SpawnError> {

@@ -1,5 +1,7 @@
 //! The report of a job, drawn again from what its folder tells, or from the file of its events.
 
+mod unfinished;
+
 use std::{
     fs::{self, File},
     io::{self, BufRead, BufReader, ErrorKind, Read},
@@ -10,14 +12,15 @@ use ::events::{JobState, Line};
 use job::{spec::AwsAccess, target::Target};
 use tokio_util::sync::CancellationToken;
 
-use crate::{failure::Failure, history, store::Store, waits::unless_silent};
+use crate::{failure::Failure, folder_contents::FolderContents, history, store::Store, waits::unless_silent};
 
 /// The most bytes of a line that are read at once. An event has a few kilobytes, and a history less than 4 MB.
 const LONGEST: u64 = 4 << 20;
 
 const WHAT_TO_GIVE: &str = "give a file that --events wrote, or the folder of a job";
 
-/// The report of the last job in a file of events, or of the job in a folder, as HTML.
+/// The report of the last job in a file of events, or of the job in a folder, as HTML. Of a complete export it is one also
+/// if the export has told nothing of itself.
 ///
 /// # Errors
 /// Fails with [`Failure::Refused`] if file or folder can't be read or has no events of a job, and with [`Failure::Stopped`].
@@ -28,26 +31,40 @@ pub(crate) async fn report(
 ) -> Result<String, Failure> {
     let drawing = async {
         match of {
-            Target::File { dir } if !dir.is_dir() => told_in(dir),
+            Target::File { dir } if !dir.is_dir() => told_in(dir).map(|state| (state, None)),
             folder => kept_in(folder, access).await,
         }
     };
-    let state = tokio::select! {
-        state = drawing => state?,
+    let (state, note) = tokio::select! {
+        drawn = drawing => drawn?,
         () = stop.cancelled() => return Err(Failure::stopped("stopped by a signal")),
     };
-    Ok(::page::report(&state))
+    Ok(::page::report_with(&state, note))
 }
 
-/// The state of the job in a folder.
-async fn kept_in(folder: &Target, access: &AwsAccess) -> Result<JobState, Failure> {
+/// The state of the job in a folder, and what to note about it.
+async fn kept_in(folder: &Target, access: &AwsAccess) -> Result<(JobState, Option<&'static str>), Failure> {
     let looking = async {
         let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
-        Ok(history::newest(&store).await)
+        let told = history::newest(&store).await.filter(|state| state.plan.is_some());
+        if told.as_ref().is_some_and(|state| state.completed.is_some()) {
+            return Ok(told.map(|state| (state, None)));
+        }
+        let export = match FolderContents::of(&store).await {
+            Ok(FolderContents::Complete(complete)) => complete.export,
+            // What can't be read says nothing against a status.
+            _ => None,
+        };
+        let completed =
+            export.and_then(|export| unfinished::completed(told.clone(), &export, &folder.to_string()));
+        Ok(completed.map(|(state, note)| (state, Some(note))).or(told.map(|state| (state, None))))
     };
-    let none =
-        || Failure::refused(format!("{folder} holds neither status nor history of a job: {WHAT_TO_GIVE}"));
-    unless_silent(looking).await?.filter(|state| state.plan.is_some()).ok_or_else(none)
+    let none = || {
+        Failure::refused(format!(
+            "{folder} holds neither status nor history of a job, nor a complete export: {WHAT_TO_GIVE}"
+        ))
+    };
+    unless_silent(looking).await?.ok_or_else(none)
 }
 
 /// The next line, or what fits into memory of it; `None` at the end.

@@ -47,7 +47,8 @@ fn said(worker: WorkerId, message: &FromWorker) {
         | FromWorker::Need(_)
         | FromWorker::Want(_)
         | FromWorker::WantFile
-        | FromWorker::Heartbeat(_) => {}
+        | FromWorker::Heartbeat(_)
+        | FromWorker::Log(_) => {}
     }
 }
 
@@ -79,7 +80,8 @@ fn sent(worker: WorkerId, message: &ToWorker) {
         | ToWorker::Export(_)
         | ToWorker::Import(_)
         | ToWorker::Finish
-        | ToWorker::Keys(_) => {}
+        | ToWorker::Keys(_)
+        | ToWorker::SendLog => {}
     }
 }
 

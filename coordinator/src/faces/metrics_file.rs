@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use events::{Exposition, Measured, metrics, successes};
+use events::{Exposition, Measured, direction, metrics, successes};
 use tokio::sync::watch;
 
 use super::{Over, seen::Seen};
@@ -32,8 +32,8 @@ const LONGEST: u64 = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct MetricsFile {
     path: PathBuf,
-    /// When jobs of earlier runs were complete, by their table.
-    earlier: BTreeMap<String, f64>,
+    /// When jobs of earlier runs were complete, by their table and direction.
+    earlier: BTreeMap<(String, String), f64>,
     has_failed: bool,
 }
 
@@ -55,7 +55,8 @@ impl MetricsFile {
         let tried = tempfile::Builder::new().prefix(".tablehaul-").tempfile_in(folder);
         let named = "name another file";
         tried.map_err(|error| wrong(&text::no_file_in(folder, &error, named)))?;
-        let earlier = successes(&looked.unwrap_or_default()).into_iter().collect();
+        let earlier = successes(&looked.unwrap_or_default()).into_iter();
+        let earlier = earlier.map(|success| ((success.table, success.direction), success.at)).collect();
         if path.extension().is_none_or(|extension| extension != "prom") {
             let why = "node_exporter only reads files whose names end in .prom";
             text::complain(&format!("warning: {}", wrong(why)));
@@ -89,14 +90,24 @@ impl MetricsFile {
     }
 
     fn content(&self, seen: &Seen) -> String {
-        let mut succeeded = self.earlier.clone();
-        succeeded.extend(seen.succeeded_at().clone());
-        let at = |table: &String| succeeded.get(table).copied();
-        let running = seen.jobs().iter().filter(|(_, state)| state.plan.is_some());
-        let running =
-            running.map(|(table, state)| Measured { state: Some(state), table, succeeded_at: at(table) });
-        let earlier = succeeded.iter().filter(|(table, _)| !seen.jobs().contains_key(*table));
-        let earlier = earlier.map(|(table, at)| Measured { state: None, table, succeeded_at: Some(*at) });
+        let planned = seen.jobs().iter().filter_map(|(table, state)| {
+            let direction = direction(state.plan.as_ref()?.command);
+            Some(((table.clone(), direction.to_owned()), state))
+        });
+        let planned: BTreeMap<_, _> = planned.collect();
+        let running = planned.iter().map(|(key, state)| Measured {
+            state: Some(*state),
+            table: &key.0,
+            direction: &key.1,
+            succeeded_at: seen.succeeded_at().get(&key.0).or_else(|| self.earlier.get(key)).copied(),
+        });
+        let earlier = self.earlier.iter().filter(|(key, _)| !planned.contains_key(*key));
+        let earlier = earlier.map(|((table, direction), at)| Measured {
+            state: None,
+            table,
+            direction,
+            succeeded_at: Some(*at),
+        });
         metrics(&running.chain(earlier).collect::<Vec<_>>(), Exposition::Prometheus)
     }
 }
@@ -134,8 +145,12 @@ mod tests {
         }
         let first = MetricsFile::new(path.clone()).unwrap().content(&seen);
         replace(path.clone(), &first).unwrap();
-        let time = |text: &str| successes(text).into_iter().collect::<BTreeMap<_, _>>();
-        assert!(time(&first)["Forum"] > 1.7e9, "{first}");
+        let time = |text: &str| {
+            let of = |success: events::Success| ((success.table, success.direction), success.at);
+            successes(text).into_iter().map(of).collect::<BTreeMap<_, _>>()
+        };
+        let exported = ("Forum".to_owned(), "export".to_owned());
+        assert!(time(&first)[&exported] > 1.7e9, "{first}");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o644);
 
         let mut failing = Seen::default();
@@ -146,6 +161,10 @@ mod tests {
         let thread = Plan { table: Some("Thread".into()), ..Plan::of(Command::Export) };
         failing.apply(&stamped(Event::Plan(Box::new(thread))));
         assert_eq!(time(&before.content(&failing)), time(&first), "with another table");
+        let mut importing = Seen::default();
+        let plan = Plan { table: Some("Forum".into()), ..Plan::of(Command::Import) };
+        importing.apply(&stamped(Event::Plan(Box::new(plan))));
+        assert_eq!(time(&before.content(&importing)), time(&first), "an import has not exported");
         let names: Vec<_> = fs::read_dir(&folder).unwrap().flatten().map(|file| file.file_name()).collect();
         assert_eq!(names, ["forum.prom"]);
     }

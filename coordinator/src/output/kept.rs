@@ -26,6 +26,8 @@ const OF_EVENTS: Limits = Limits { first_bytes: MIB, last_bytes: 15 * MIB };
 const OF_WORKER: Limits = Limits { first_bytes: MIB / 16, last_bytes: MIB - MIB / 16 };
 /// The most workers whose logs are kept. So all logs together take less than 100 MiB.
 const MOST_WORKERS: usize = 64;
+/// The most bytes of a line that a worker sends. Workers cut their lines themselves.
+const MOST_LINE_BYTES: usize = 16 * 1024;
 
 static KEPT: OnceLock<Mutex<Kept>> = OnceLock::new();
 
@@ -73,6 +75,21 @@ pub(super) fn log_of_worker(worker: u32, line: &str) {
     }
 }
 
+/// Whether the log of this worker is kept, if it sends it. Reserves a place for it.
+pub(crate) fn wants_log_of(worker: u32) -> bool {
+    kept().is_some_and(|mut kept| kept.has_place_for(worker))
+}
+
+/// Keeps lines of its log that a worker has sent.
+pub(crate) fn sent_by_worker(worker: u32, lines: &[String]) {
+    if let Some(mut kept) = kept() {
+        for line in lines {
+            let line = &line[..line.floor_char_boundary(MOST_LINE_BYTES)];
+            kept.add_of_worker(worker, &visible::line(&visible::without_passwords(line)));
+        }
+    }
+}
+
 /// Keeps an event.
 pub(super) fn event(line: &Line) {
     if let Some(mut kept) = kept() {
@@ -101,6 +118,10 @@ pub(crate) fn put_back(name: &str) {
     }
 }
 
+fn log_of(worker: u32) -> String {
+    format!("worker-{worker}.log")
+}
+
 fn kept() -> Option<MutexGuard<'static, Kept>> {
     KEPT.get().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner))
 }
@@ -114,20 +135,27 @@ impl Kept {
     }
 
     fn add_of_worker(&mut self, worker: u32, line: &str) {
-        let name = format!("worker-{worker}.log");
-        if !self.logs.contains_key(&name) {
-            if self.workers >= MOST_WORKERS {
-                if !std::mem::replace(&mut self.has_left_out, true) {
-                    let note = format!(
-                        "(the logs of worker {worker} and of others are not kept: {MOST_WORKERS} are)"
-                    );
-                    self.add(COORDINATOR, OF_COORDINATOR, note);
-                }
-                return;
-            }
-            self.workers += 1;
+        if self.has_place_for(worker) {
+            self.add(&log_of(worker), OF_WORKER, line.to_owned());
         }
-        self.add(&name, OF_WORKER, line.to_owned());
+    }
+
+    /// Whether there is a place for the log of this worker, which from now on is its own.
+    fn has_place_for(&mut self, worker: u32) -> bool {
+        let is_new = !self.logs.contains_key(&log_of(worker));
+        if is_new && self.workers >= MOST_WORKERS {
+            if !std::mem::replace(&mut self.has_left_out, true) {
+                let note =
+                    format!("(the logs of worker {worker} and of others are not kept: {MOST_WORKERS} are)");
+                self.add(COORDINATOR, OF_COORDINATOR, note);
+            }
+            return false;
+        }
+        if is_new {
+            self.workers += 1;
+            self.logs.insert(log_of(worker), Log::new(OF_WORKER));
+        }
+        true
     }
 
     fn add_event(&mut self, mut line: Line) {

@@ -74,6 +74,11 @@ where
 }
 
 impl Ranges {
+    /// Whether the next bytes are there, or there are no more: then reading does not wait.
+    pub fn has_bytes(&self) -> bool {
+        !self.in_hand.is_empty() || self.left == 0
+    }
+
     fn next(&mut self) -> io::Result<()> {
         let lost = || io::Error::other("reading was given up");
         while self.in_hand.is_empty() && self.left > 0 {

@@ -1,12 +1,14 @@
 //! How a job is going: its rates, the time left, and what limits it.
 
 mod limit;
+mod store_wait;
 
 use std::{collections::VecDeque, time::Duration};
 
 use job::{capacity::Rate, control::Stats};
 
 pub(crate) use limit::{Seen, limit};
+pub(crate) use store_wait::StoreWaits;
 
 /// The shortest and longest times over which rates are computed. The time ends when [`SOME_UNITS`] are consumed,
 /// because at a low rate there are few requests. Workers report once a second, so a shorter time would make a rate appear

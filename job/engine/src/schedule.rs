@@ -168,6 +168,8 @@ impl<W: Work> Schedule<W> {
                 }
             }
             FromWorker::Throttled(_) => self.budget.throttled(now),
+            // For people.
+            FromWorker::Log(_) => {}
             FromWorker::Failed(why) => {
                 self.over = true;
                 actions.push(Action::Fail(why));

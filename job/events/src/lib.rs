@@ -16,7 +16,7 @@ mod status;
 use serde::{Deserialize, Serialize};
 
 pub use job::{Command, Completed, Failed, File, Plan, Resumed, Summary, Takeover};
-pub use metrics::{Exposition, Measured, metrics, successes};
+pub use metrics::{Exposition, Measured, Success, direction, metrics, successes};
 pub use notice::{CapacityChanged, Late, Rejected, Throttled, WorkerJoined, WorkerLost};
 pub use state::{HISTORY_POINTS, JobState, LARGEST_EARLIER, LATEST_EVENTS, Point, Unusable};
 pub use status::{

@@ -20,6 +20,8 @@ pub struct Measured<'a> {
     pub state: Option<&'a JobState>,
     /// Its table, if the state does not name it.
     pub table: &'a str,
+    /// Its [direction](direction), if the state does not tell it.
+    pub direction: &'a str,
     /// When a job of the table was last complete, in seconds since 1970.
     pub succeeded_at: Option<f64>,
 }
@@ -32,6 +34,10 @@ impl Measured<'_> {
         of_plan.or(of_status).unwrap_or(self.table)
     }
 
+    fn direction(&self) -> &str {
+        self.plan().map_or(self.direction, |plan| direction(plan.command))
+    }
+
     fn plan(&self) -> Option<&Plan> {
         self.state.and_then(|state| state.plan.as_deref())
     }
@@ -41,7 +47,27 @@ impl Measured<'_> {
     }
 }
 
-/// The metrics of jobs, each of another table.
+/// When a job of this table and [direction](direction) was last complete.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Success {
+    /// The table.
+    pub table: String,
+    /// The direction.
+    pub direction: String,
+    /// In seconds since 1970.
+    pub at: f64,
+}
+
+/// What a command does with a table, as a label says it. Jobs of several directions may run on one table.
+pub fn direction(command: Command) -> &'static str {
+    match command {
+        Command::Import => "import",
+        Command::Verify => "verify",
+        _ => "export",
+    }
+}
+
+/// The metrics of jobs, each of another table or direction.
 pub fn metrics(jobs: &[Measured<'_>], exposition: Exposition) -> String {
     let mut out = Text { exposition, jobs, lines: String::new() };
     out.info();
@@ -94,14 +120,8 @@ impl Text<'_> {
     fn info(&mut self) {
         self.family("tablehaul_job_info", "gauge", "What the job is.", |job| {
             let Some(plan) = job.plan() else { return Vec::new() };
-            let direction = match plan.command {
-                Command::Import => "import",
-                Command::Verify => "verify",
-                _ => "export",
-            };
             let tool = job.state.map(|state| state.tool.as_str()).unwrap_or_default();
             let labels = [
-                ("direction", direction),
                 ("job", plan.job.as_deref().unwrap_or_default()),
                 ("version", tool.strip_prefix("tablehaul ").unwrap_or(tool)),
                 ("cluster", plan.cluster.as_deref().unwrap_or_default()),
@@ -168,7 +188,8 @@ impl Text<'_> {
                 if !std::mem::replace(&mut has_head, true) {
                     let _ = writeln!(self.lines, "# HELP {family} {help}\n# TYPE {family} {kind}");
                 }
-                let _ = write!(self.lines, "{name}{{table=\"{}\"", escaped(job.table()));
+                let (table, direction) = (escaped(job.table()), escaped(job.direction()));
+                let _ = write!(self.lines, "{name}{{table=\"{table}\",direction=\"{direction}\"");
                 for (label, of) in &labels {
                     let _ = write!(self.lines, ",{label}=\"{}\"", escaped(of));
                 }
@@ -178,16 +199,18 @@ impl Text<'_> {
     }
 }
 
-/// The labels beside that of the table, and the value.
+/// The labels beside those of all metrics, and the value.
 type Sample = (Vec<(&'static str, String)>, f64);
 
-/// The times of success that a text of [`metrics`] holds, by their table. What is malformed is left out.
-pub fn successes(text: &str) -> Vec<(String, f64)> {
+/// The times of success that a text of [`metrics`] holds. What is malformed is left out.
+pub fn successes(text: &str) -> Vec<Success> {
     let of_line = |line: &str| {
         let rest = line.strip_prefix("tablehaul_last_success_timestamp_seconds{table=\"")?;
-        let (table, value) = rest.rsplit_once("\"} ")?;
-        let value = value.trim().parse::<f64>().ok().filter(|value| value.is_finite())?;
-        Some((unescaped(table), value))
+        let (labels, value) = rest.rsplit_once("\"} ")?;
+        // Quotes in a name are escaped.
+        let (table, direction) = labels.split_once("\",direction=\"")?;
+        let at = value.trim().parse::<f64>().ok().filter(|value| value.is_finite())?;
+        Some(Success { table: unescaped(table), direction: unescaped(direction), at })
     };
     text.lines().filter_map(of_line).collect()
 }
@@ -247,22 +270,25 @@ mod tests {
     }
 
     fn of(state: &JobState, succeeded_at: Option<f64>, exposition: Exposition) -> String {
-        metrics(&[Measured { state: Some(state), table: "", succeeded_at }], exposition)
+        metrics(&[Measured { state: Some(state), table: "", direction: "", succeeded_at }], exposition)
     }
 
     #[test]
     fn every_sample_has_the_table_and_names_are_escaped() {
         let text = of(&state(), Some(1.5e9), Exposition::OpenMetrics);
         let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
-        assert!(samples.iter().all(|line| line.contains(r#"{table="Fo\"rum\n""#)), "{text}");
+        assert!(
+            samples.iter().all(|line| line.contains(r#"{table="Fo\"rum\n",direction="import""#)),
+            "{text}"
+        );
         for sample in [
             r#"tablehaul_job_info{table="Fo\"rum\n",direction="import",job="j",version="1.2.3",cluster=""} 1"#,
-            r#"tablehaul_items_total{table="Fo\"rum\n"} 7"#,
-            r#"tablehaul_capacity_units_total{table="Fo\"rum\n",resource="table"} 5"#,
-            r#"tablehaul_capacity_units_total{table="Fo\"rum\n",resource="By\\Author"} 2.5"#,
-            r#"tablehaul_tasks{table="Fo\"rum\n",state="pending"} 5"#,
-            r#"tablehaul_progress_ratio{table="Fo\"rum\n"} 0.635"#,
-            r#"tablehaul_last_success_timestamp_seconds{table="Fo\"rum\n"} 1500000000"#,
+            r#"tablehaul_items_total{table="Fo\"rum\n",direction="import"} 7"#,
+            r#"tablehaul_capacity_units_total{table="Fo\"rum\n",direction="import",resource="table"} 5"#,
+            r#"tablehaul_capacity_units_total{table="Fo\"rum\n",direction="import",resource="By\\Author"} 2.5"#,
+            r#"tablehaul_tasks{table="Fo\"rum\n",direction="import",state="pending"} 5"#,
+            r#"tablehaul_progress_ratio{table="Fo\"rum\n",direction="import"} 0.635"#,
+            r#"tablehaul_last_success_timestamp_seconds{table="Fo\"rum\n",direction="import"} 1500000000"#,
         ] {
             assert!(samples.contains(&sample), "{sample} is not in {text}");
         }
@@ -272,14 +298,27 @@ mod tests {
     fn jobs_of_several_tables_share_the_heads_and_times_of_success_are_read_back() {
         let state = state();
         let jobs = [
-            Measured { state: Some(&state), table: "", succeeded_at: Some(1.5e9) },
-            Measured { state: None, table: "Thread\\n\n", succeeded_at: Some(1_500_000_000.25) },
+            Measured { state: Some(&state), table: "", direction: "", succeeded_at: Some(1.5e9) },
+            Measured {
+                state: None,
+                table: "\",direction=\"\\n\n",
+                direction: "verify",
+                succeeded_at: Some(1_500_000_000.25),
+            },
         ];
         let text = metrics(&jobs, Exposition::Prometheus);
         let of = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
         assert_eq!(of("tablehaul_last_success_timestamp_seconds{"), 2);
         assert_eq!(of("# TYPE tablehaul_last_success_timestamp_seconds "), 1);
-        let times = [("Fo\"rum\n".to_owned(), 1.5e9), ("Thread\\n\n".to_owned(), 1_500_000_000.25)];
+        let success = |table: &str, direction: &str, at| Success {
+            table: table.to_owned(),
+            direction: direction.to_owned(),
+            at,
+        };
+        let times = [
+            success("Fo\"rum\n", "import", 1.5e9),
+            success("\",direction=\"\\n\n", "verify", 1_500_000_000.25),
+        ];
         assert_eq!(successes(&text), times);
         for none in ["", "tablehaul_last_success_timestamp_seconds{table=\"a\"} x", "\u{0}"] {
             assert_eq!(successes(none), []);

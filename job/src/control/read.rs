@@ -29,6 +29,7 @@ impl TryFrom<wire::FromWorker> for FromWorker {
             Event::Throttled(throttled) => Self::Throttled(throttled.count),
             Event::Failed(failed) => Self::Failed(failed.message),
             Event::Advance(advance) => Self::Advance(advance.try_into()?),
+            Event::Log(log) => Self::Log(log.lines),
         })
     }
 }
@@ -94,6 +95,7 @@ impl From<wire::Heartbeat> for Stats {
             streams: beat.streams,
             last_error: beat.last_error,
             waits_for_units: beat.waits_for_units,
+            store_wait_ms: beat.store_wait_ms,
         }
     }
 }
@@ -120,6 +122,7 @@ impl TryFrom<wire::ToWorker> for ToWorker {
             Event::Drain(_) => Self::Drain,
             Event::Finish(_) => Self::Finish,
             Event::Pass(wire::Pass { number }) => Self::Pass(PassNumber(number)),
+            Event::SendLog(_) => Self::SendLog,
             Event::Keys(keys) if keys.access_key_id.is_empty() || keys.secret_access_key.is_empty() => {
                 return Err(Malformed("credentials without a key"));
             }

@@ -31,6 +31,7 @@ impl From<FromWorker> for wire::FromWorker {
             FromWorker::Throttled(count) => Event::Throttled(wire::Throttled { count }),
             FromWorker::Advance(advance) => Event::Advance(advance.into()),
             FromWorker::Failed(message) => Event::Failed(wire::Failed { message }),
+            FromWorker::Log(lines) => Event::Log(wire::Log { lines }),
         };
         Self { event: Some(event), pass: 0 }
     }
@@ -79,6 +80,7 @@ impl From<Stats> for wire::Heartbeat {
             streams,
             last_error,
             waits_for_units,
+            store_wait_ms,
         } = stats;
         Self {
             consumed_milli_units: consumed.milli(),
@@ -91,6 +93,7 @@ impl From<Stats> for wire::Heartbeat {
             streams,
             last_error,
             waits_for_units,
+            store_wait_ms,
             indexes: indexes
                 .into_iter()
                 .map(|(name, units)| wire::IndexUnits { name, milli_units: units.milli() })
@@ -117,6 +120,7 @@ impl From<ToWorker> for wire::ToWorker {
             ToWorker::Drain => Event::Drain(wire::Drain {}),
             ToWorker::Finish => Event::Finish(wire::Finish {}),
             ToWorker::Pass(pass) => Event::Pass(wire::Pass { number: pass.0 }),
+            ToWorker::SendLog => Event::SendLog(wire::SendLog {}),
             ToWorker::Keys(keys) => Event::Keys(wire::Keys {
                 access_key_id: keys.access_key_id,
                 secret_access_key: keys.secret_access_key,

@@ -32,6 +32,7 @@ fn name_from_worker(message: &FromWorker) -> &'static str {
         FromWorker::Heartbeat(_) => "heartbeat",
         FromWorker::Throttled(_) => "throttled",
         FromWorker::Failed(_) => "failed",
+        FromWorker::Log(_) => "log",
     }
 }
 
@@ -47,6 +48,7 @@ fn name_to_worker(message: &ToWorker) -> &'static str {
         ToWorker::Finish => "finish",
         ToWorker::Keys(_) => "keys",
         ToWorker::Pass(_) => "pass",
+        ToWorker::SendLog => "send_log",
     }
 }
 
@@ -74,6 +76,7 @@ fn from_worker() -> Vec<FromWorker> {
         streams: 17,
         last_error: "ThrottlingException".into(),
         waits_for_units: true,
+        store_wait_ms: 0,
     };
     vec![
         FromWorker::Hello {
@@ -95,6 +98,8 @@ fn from_worker() -> Vec<FromWorker> {
         FromWorker::Heartbeat(stats),
         FromWorker::Throttled(9),
         FromWorker::Failed("no such bucket".into()),
+        FromWorker::Heartbeat(Stats { store_wait_ms: 1_234, ..Stats::default() }),
+        FromWorker::Log(vec!["one".into(), "two".into()]),
     ]
 }
 
@@ -139,6 +144,7 @@ fn to_worker() -> Vec<ToWorker> {
     };
     messages.extend([lent(None, None), lent(Some("token".to_owned()), Some(1_795_000_000))]);
     messages.push(ToWorker::Pass(PassNumber(2)));
+    messages.push(ToWorker::SendLog);
     messages
 }
 

@@ -355,6 +355,7 @@ impl Job for Export {
             | ToWorker::Import(_)
             | ToWorker::Split(_)
             | ToWorker::Finish
+            | ToWorker::SendLog
             | ToWorker::Keys(_) => {}
         }
     }

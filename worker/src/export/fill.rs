@@ -1,5 +1,7 @@
 //! Third stage of an export: collects lines into upload parts, on a thread of its own.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use engine::worker::{
     part_builder::PartBuilder,
@@ -9,6 +11,7 @@ use job::spec::Compression;
 use tokio::sync::mpsc;
 
 use super::{buffers::Buffers, codec::Codec, encode::Input};
+use crate::store_wait::StoreWait;
 
 /// The state of the stage.
 pub(crate) struct Filler {
@@ -16,6 +19,7 @@ pub(crate) struct Filler {
     pub(crate) compression: Compression,
     pub(crate) buffers: Buffers,
     pub(crate) parts: mpsc::Sender<Event<bytes::Bytes>>,
+    pub(crate) store_wait: Arc<StoreWait>,
 }
 
 /// The part in progress.
@@ -30,6 +34,7 @@ struct Gone;
 impl Filler {
     /// Runs until the previous or the next stage is gone.
     pub(crate) fn run(mut self, mut inputs: mpsc::Receiver<Input>) -> anyhow::Result<()> {
+        let _stage = self.store_wait.stage();
         let mut part = None;
         while let Some(input) = inputs.blocking_recv() {
             let taken = match input {
@@ -58,7 +63,8 @@ impl Filler {
             return Ok(());
         }
         if part.is_none() {
-            let codec = Codec::new(self.compression, self.buffers.take()).context("cannot compress")?;
+            let buffer = self.waiting(|| self.buffers.take());
+            let codec = Codec::new(self.compression, buffer).context("cannot compress")?;
             *part = Some(Part { codec, line_bytes: 0 });
         }
         let Some(part) = part else { return Ok(()) };
@@ -82,7 +88,13 @@ impl Filler {
         })
     }
 
+    /// Does what may wait for the uploads.
+    fn waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
+        let _wait = self.store_wait.wait();
+        wait()
+    }
+
     fn pass(&self, event: Event<bytes::Bytes>) -> Result<(), Gone> {
-        self.parts.blocking_send(event).map_err(|_| Gone)
+        self.waiting(|| self.parts.blocking_send(event).map_err(|_| Gone))
     }
 }

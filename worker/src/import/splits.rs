@@ -99,6 +99,7 @@ impl Readers {
         let encoder = Encoder::new(keys, wanted).with_indexes(indexes).of_export(*is_incremental);
         let mut decoder = Decoder::new(lease.split.format, encoder);
         let failed = |why: &dyn Display| of_object(&lease.split.object.to_string(), &why.to_string());
+        let _stage = self.report.store_wait().stage();
         match &self.purpose {
             Purpose::Check => {
                 let mut checker = Checker::new(lease, self.report.clone(), runtime);

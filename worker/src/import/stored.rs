@@ -12,7 +12,10 @@ use files::Unchanged;
 use job::{fingerprint::Fingerprint, object::Object, split::Split};
 use job_aws::{Ahead, Clients, Policy, ranges, retry};
 
-use crate::report::Report;
+use crate::{
+    report::Report,
+    store_wait::{StoreWait, Timed},
+};
 
 /// For an object in S3: one range in hand, two in flight.
 const AHEAD: Ahead = Ahead { range_bytes: 1024 * 1024, ranges: 2 };
@@ -38,7 +41,7 @@ pub(crate) fn open(
     match &split.object {
         Object::File { path } => {
             let found = split.etag.parse().map_err(io::Error::other)?;
-            Ok(Stored { bytes: Box::new(Later::new(path, of, found)), fetching: None })
+            Ok(Stored { bytes: Box::new(Later::new(path, of, found, report.store_wait())), fetching: None })
         }
         Object::S3 { bucket, key } => {
             let object = InS3 {
@@ -57,6 +60,7 @@ pub(crate) fn open(
                 fetching.await;
                 fetching_rest.await;
             };
+            let [range, rest] = [range, rest].map(|bytes| Timed::new(bytes, report.store_wait().clone()));
             Ok(Stored { bytes: Box::new(range.chain(rest)), fetching: Some(Box::pin(fetching)) })
         }
     }
@@ -67,22 +71,25 @@ struct Later {
     path: PathBuf,
     of: Range<u64>,
     found: Fingerprint,
-    opened: Option<BufReader<Take<Unchanged>>>,
+    opened: Option<BufReader<Timed<Take<Unchanged>>>>,
+    wait: Arc<StoreWait>,
 }
 
 impl Later {
-    fn new(path: &Path, of: Range<u64>, found: Fingerprint) -> Self {
-        Self { path: path.into(), of, found, opened: None }
+    fn new(path: &Path, of: Range<u64>, found: Fingerprint, wait: &Arc<StoreWait>) -> Self {
+        Self { path: path.into(), of, found, opened: None, wait: wait.clone() }
     }
 
-    fn opened(&mut self) -> io::Result<&mut BufReader<Take<Unchanged>>> {
-        let Self { path, of, found, opened } = self;
+    fn opened(&mut self) -> io::Result<&mut BufReader<Timed<Take<Unchanged>>>> {
+        let Self { path, of, found, opened, wait } = self;
         if let Some(reader) = opened {
             return Ok(reader);
         }
+        let _wait = wait.wait();
         let mut file = Unchanged::open(path, *found)?;
         file.seek(SeekFrom::Start(of.start))?;
         let range = file.take(of.end.saturating_sub(of.start));
+        let range = Timed::new(range, wait.clone());
         Ok(opened.insert(BufReader::with_capacity(BUFFER_BYTES, range)))
     }
 }
@@ -133,7 +140,7 @@ mod tests {
         let path = folder.path().join("x");
         std::fs::write(&path, b"0123456789").unwrap();
         let found = Fingerprint::of(&path.metadata().unwrap(), true);
-        let read = || io::read_to_string(Later::new(&path, 3..7, found));
+        let read = || io::read_to_string(Later::new(&path, 3..7, found, &Arc::default()));
         assert_eq!(read().unwrap(), "3456");
         std::fs::write(&path, b"012345678").unwrap();
         assert!(read().unwrap_err().to_string().contains("its length differs"));

@@ -1,6 +1,6 @@
 //! The tables of a job: slowest tasks, workers, indexes, events; in the report also the plan and the files.
 
-use events::{Event, JobState, TaskKind};
+use events::{Command, Event, JobState, TaskKind};
 use job::quantity;
 
 use super::{
@@ -144,7 +144,11 @@ pub(super) fn plan_and_outcome(state: &JobState) -> String {
         }
     };
     let about = if plan.is_estimate { "≈ " } else { "" };
-    let all_items = status.map(|status| status.items.saturating_add(status.earlier_items));
+    let of_status = status.map(|status| status.items.saturating_add(status.earlier_items));
+    // The last status of a process that was killed may be older than the end of its job.
+    let of_export = state.completed.as_deref().filter(|_| plan.command == Command::Export);
+    let of_export = of_export.and_then(|completed| completed.report.get("items")?.as_u64());
+    let all_items = of_export.or(of_status);
     row(
         "Items",
         plan.items.map(|items| format!("{about}{}", quantity::grouped(items))),

@@ -28,6 +28,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) throttles_per_second: f64,
     pub(crate) lacks_units: bool,
     pub(crate) is_saving_units: bool,
+    /// The share of their time in which workers wait for S3 or the disk, if that is what limits them.
+    pub(crate) store_wait: Option<f64>,
     pub(crate) stalled_seconds: Option<f64>,
     /// The index that sets the budget, if the table does not.
     pub(crate) binding_index: Option<&'a str>,
@@ -53,6 +55,13 @@ pub(crate) fn limit(seen: &Seen) -> Option<Limit> {
         let saving =
             if seen.is_saving_units && used <= 0.0 { "; workers save up for a large request" } else { "" };
         (LimitedBy::Budget, format!("{units}{}{saving}", index.unwrap_or_default()))
+    } else if let Some(share) = seen.store_wait {
+        let wait = if seen.connected == 1 { "waits" } else { "wait" };
+        let workers = count_of(seen.connected, "worker");
+        // A worker of an export writes to the store, one of an import reads from it.
+        let what = if seen.phase == Phase::Reading { "until parts are stored" } else { "for the backup" };
+        let units = if uses_units { format!("; {units}") } else { String::new() };
+        (LimitedBy::Storage, format!("{workers} {wait} {:.0} % of the time {what}{units}", share * 100.0))
     } else if seen.pending == 0 && (seen.idle > 0 || seen.running * 2 < seen.most_running) {
         let left = count_of(seen.running, thing(seen.kind));
         let are = if seen.running == 1 { "is" } else { "are" };
@@ -97,6 +106,7 @@ mod tests {
             throttles_per_second: 0.0,
             lacks_units: false,
             is_saving_units: false,
+            store_wait: None,
             stalled_seconds: None,
             binding_index: None,
         }
@@ -149,6 +159,20 @@ mod tests {
         let starting = Seen { connected: 4, stalled_seconds: None, ..waiting };
         assert_eq!(limit(&starting), None);
         assert_eq!(said(&Seen { phase_seconds: 6.0, ..starting }).0, LimitedBy::Workers);
+    }
+
+    #[test]
+    fn storage_is_the_limit_only_of_workers_that_have_units() {
+        let slow = Seen { store_wait: Some(0.756), ..seen() };
+        let text = "4 workers wait 76 % of the time until parts are stored; 20 of 100 units/s are used";
+        assert_eq!(said(&slow), (LimitedBy::Storage, text.into()));
+        let checking = Seen { phase: Phase::Checking, connected: 1, ..slow };
+        let text = "1 worker waits 76 % of the time for the backup";
+        assert_eq!(said(&checking), (LimitedBy::Storage, text.into()));
+        assert_eq!(said(&Seen { units_per_second: 95.0, ..slow }).0, LimitedBy::Budget);
+        assert_eq!(said(&Seen { throttles_per_second: 1.0, ..slow }).0, LimitedBy::Throttling);
+        let last = Seen { pending: 0, running: 1, idle: 1, ..slow };
+        assert_eq!(said(&last).0, LimitedBy::Storage);
     }
 
     #[test]

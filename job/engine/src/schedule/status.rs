@@ -11,7 +11,7 @@ use job::{capacity::Units, control::Stats, ids::WorkerId};
 use super::{Schedule, Work, workers::Worker};
 use crate::{
     lease::{SlowTask, SlowTasks},
-    progress::{Course, Rates, Sample, Seen, limit, percent},
+    progress::{Course, Rates, Sample, Seen, StoreWaits, limit, percent},
 };
 
 /// Rates of single workers and indexes are those since the last but one of these times.
@@ -36,6 +36,7 @@ pub struct Pass {
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     course: Course,
+    store_waits: StoreWaits,
     base: Base,
     next_base: Base,
     most_running: u64,
@@ -58,6 +59,7 @@ impl<W: Work> Schedule<W> {
         let lacks_units = self.workers.iter().any(|(_, worker)| worker.outstanding() > Units::ZERO);
         let (done_tasks, all_tasks) = self.tasks();
         self.meter.course.add(Sample::new(now, &totals, done_tasks, lacks_units));
+        self.meter.store_waits.add(now, totals.store_wait_ms, self.workers.joined().count() as u64);
         self.meter.most_running = self.meter.most_running.max(slow.leased as u64);
         let budget = self.rate();
         let rates = self.meter.course.rates(budget);
@@ -122,6 +124,7 @@ impl<W: Work> Schedule<W> {
             budget_units_per_second: status.budget_units_per_second,
             throttles_per_second: status.throttles_per_second,
             lacks_units,
+            store_wait: self.meter.store_waits.limiting(),
             is_saving_units: status.is_saving_units,
             stalled_seconds: status.stalled_seconds,
             binding_index: self.pace.binding_index(),

@@ -240,6 +240,7 @@ fn add(sum: &mut Stats, stats: &Stats) {
         retries,
         streams,
         last_error,
+        store_wait_ms,
         ..
     } = stats;
     sum.consumed += *consumed;
@@ -253,6 +254,7 @@ fn add(sum: &mut Stats, stats: &Stats) {
     sum.throttles += throttles;
     sum.retries += retries;
     sum.streams += streams;
+    sum.store_wait_ms += store_wait_ms;
     if !last_error.is_empty() {
         sum.last_error.clone_from(last_error);
     }
