@@ -58,8 +58,10 @@ pub(crate) struct Driver<'a, H> {
     pub(crate) plane: ControlPlane,
     pub(crate) cluster: Box<dyn Cluster>,
     pub(crate) effects: H,
-    pub(crate) clients: Clients,
-    pub(crate) table: TableIdentity,
+    /// `None` if nothing of AWS is used.
+    pub(crate) clients: Option<Clients>,
+    /// The table that is looked at, if there is one.
+    pub(crate) table: Option<TableIdentity>,
     /// `None` if the limits do not depend on the table's capacity.
     pub(crate) limits: Option<LimitsOf<'a>>,
     /// The journal that facts go to, if there is one.
@@ -111,7 +113,7 @@ impl<H> Driver<'_, H> {
         H: Effects<W>,
     {
         let begun = tokio::select! {
-            begun = begin(&mut *self.cluster, &self.plane, &self.clients, workers) => begun,
+            begun = begin(&mut *self.cluster, &self.plane, self.clients.as_ref(), workers) => begun,
             // A cluster may take long to start, and heartbeats must tell others meanwhile that this job is alive.
             failure = heartbeat_until_error(&mut self.journal) => Err(failure),
         };
@@ -238,7 +240,8 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     }
 
     fn look_at_table(&mut self) {
-        let (clients, table) = (self.driver.clients.clone(), self.driver.table.asked.clone());
+        let Driver { clients: Some(clients), table: Some(table), .. } = &self.driver else { return };
+        let (clients, table) = (clients.clone(), table.asked.clone());
         self.calls
             .spawn(async move { Done::Described(Box::new(dynamodb::describe(&clients, &table).await)) });
     }

@@ -5,6 +5,7 @@
 
 mod read;
 mod splits;
+mod verify;
 mod write;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::{
     spec::{ExportSettings, ImportSettings},
     split::{Advance, SplitLease},
     task::{Lease, Step},
+    verify::{FileLease, FileVerified, VerifySettings},
 };
 
 /// The generated messages.
@@ -166,6 +168,8 @@ pub enum FromWorker {
     Sealed(Sealed),
     /// Lines of a split were settled.
     Advance(Advance),
+    /// A file was verified.
+    FileVerified(FileVerified),
     /// The totals, sent every second; also the sign that the worker is alive.
     Heartbeat(Stats),
     /// This many requests were just throttled.
@@ -181,6 +185,8 @@ pub enum ToWorker {
     Export(Box<ExportSettings>),
     /// The first message of an import, sent once.
     Import(Box<ImportSettings>),
+    /// The first message of a verification, sent once.
+    Verify(Box<VerifySettings>),
     /// Units to spend.
     Grant {
         /// The number of units.
@@ -192,6 +198,8 @@ pub enum ToWorker {
     Lease(Lease),
     /// A split to import.
     Split(Box<SplitLease>),
+    /// A file to verify.
+    VerifyFile(Box<FileLease>),
     /// A part file to fill.
     File {
         /// The file's number.

@@ -35,6 +35,7 @@ mod trust;
 mod unfinished;
 mod unread;
 mod variables;
+mod verified;
 mod waiting;
 mod watched;
 mod whole;

@@ -18,6 +18,7 @@ use crate::{
     inlet::Unsolicited,
     limiter::CapacityLimiter,
     report::Report,
+    verify,
 };
 
 /// How long the coordinator may take to close the stream after `Finish`.
@@ -87,6 +88,7 @@ async fn next(inbound: &mut Streaming<wire::ToWorker>) -> anyhow::Result<ToWorke
 enum Running {
     Export(export::JobHandle),
     Import(import::JobHandle),
+    Verify(verify::JobHandle),
 }
 
 impl Running {
@@ -99,6 +101,8 @@ impl Running {
             }
             (Self::Import(import), ToWorker::Split(lease)) => import.import(lease),
             (Self::Import(import), ToWorker::Drain) => import.drain(),
+            (Self::Verify(verify), ToWorker::VerifyFile(lease)) => verify.verify(lease),
+            (Self::Verify(verify), ToWorker::Drain) => verify.drain(),
             _ => bail!("the coordinator sent a message that does not belong to this job"),
         };
         Ok(taken?)
@@ -146,6 +150,11 @@ impl Agent {
                 let by = import::Means { cores, way, credentials: credentials.clone() };
                 job.spawn(import::run(*settings, limiter.clone(), report.clone(), outlet, by));
                 Running::Import(inlet)
+            }
+            ToWorker::Verify(settings) => {
+                let (inlet, inbox) = verify::inlet();
+                job.spawn(verify::run(*settings, report.clone(), inbox, credentials.clone()));
+                Running::Verify(inlet)
             }
             _ => bail!("the coordinator did not send the settings first"),
         };

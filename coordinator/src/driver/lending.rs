@@ -15,13 +15,12 @@ use crate::{cluster::Cluster, failure::Failure, server::ControlPlane};
 pub(super) async fn begin(
     cluster: &mut dyn Cluster,
     plane: &ControlPlane,
-    clients: &Clients,
+    clients: Option<&Clients>,
     workers: u32,
 ) -> Result<(WorkerSupply, Option<Lending>), Failure> {
-    let lending = if clients.access.lent {
-        Some(Lending::start(clients).await.map_err(|fault| Failure::failed(&fault))?)
-    } else {
-        None
+    let lending = match clients.filter(|clients| clients.access.lent) {
+        Some(clients) => Some(Lending::start(clients).await.map_err(|fault| Failure::failed(&fault))?),
+        None => None,
     };
     Ok((cluster.start(workers, plane.boot()).await?, lending))
 }

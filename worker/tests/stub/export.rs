@@ -68,6 +68,7 @@ pub(crate) async fn serve_until_sealed(coordinator: &mut Coordinator) -> Heard {
             FromWorker::Want(_)
             | FromWorker::Advance(_)
             | FromWorker::Heartbeat(_)
+            | FromWorker::FileVerified(_)
             | FromWorker::Hello { .. } => {}
         }
     }
