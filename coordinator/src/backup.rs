@@ -22,6 +22,7 @@ mod split;
 use std::fmt;
 
 use job::{
+    export_json::Part,
     object::Object,
     schema::KeySchema,
     split::{Checksum, Codec, InputFormat},
@@ -32,7 +33,6 @@ use job_aws::Clients;
 use crate::failure::Failure;
 pub(crate) use defect::unreadable_export;
 use named::Named;
-pub(crate) use own::parts;
 pub(crate) use plain::{is_data, is_manifest};
 pub(crate) use split::splits;
 
@@ -106,17 +106,6 @@ pub(crate) struct BackupFile {
     pub(crate) checksum: Option<Checksum>,
     /// Whether a manifest lists it. Then a program wrote it, and writes each item only once.
     pub(crate) is_listed: bool,
-}
-
-/// A part of a file that can be read without the others: whole lines, compressed independently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
-    /// Length as stored.
-    pub(crate) bytes: u64,
-    /// Length of its lines before compression.
-    pub(crate) line_bytes: u64,
-    /// Checksum of its bytes as stored.
-    pub(crate) crc32c: u32,
 }
 
 /// Finds out what a folder holds, and whether it can be imported into a table with `table_keys`. A folder in S3 needs

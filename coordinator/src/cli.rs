@@ -293,16 +293,15 @@ fn run_report(args: &ReportArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
 }
 
 fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
-    let folder = args.folder().map_err(refused)?;
+    let request = args.request().map_err(refused)?;
     let faces = args.faces().map_err(refused)?;
-    warn_of_unused(matches, is_in_s3(&folder) || faces.logs.as_ref().is_some_and(is_in_s3), false);
-    let access = args.aws.access();
-    let stream = Stream::new();
-    beside::begin_with(&faces, &access, &beside::of_verify(&folder), &stream)?;
-    tell_plan(&stream, Kind::Verify, &folder);
-    let theirs = stream.clone();
-    let verified =
-        block_on(&tell_all(), |stop| async move { verify(&folder, &access, &theirs, &stop).await })?;
+    let folder = &request.folder;
+    warn_of_unused(matches, is_in_s3(folder) || faces.logs.as_ref().is_some_and(is_in_s3), false);
+    let progress = Progress::new(false);
+    let stream = progress.stream();
+    beside::begin_with(&faces, &request.aws, &beside::of_verify(folder), stream)?;
+    tell_plan(stream, Kind::Verify, folder);
+    let verified = block_on(&progress.sink(), async |stop| verify(&request, &progress, &stop).await)?;
     if args.json {
         result_as_json("the result", &verified)?;
     } else {
@@ -310,7 +309,7 @@ fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
         tell(&verified.to_string());
     }
     let exit_code = u8::from(!verified.defects.is_empty());
-    ended_with(&stream, Kind::Verify, exit_code, Some(&verified), verified.to_string());
+    ended_with(stream, Kind::Verify, exit_code, Some(&verified), verified.to_string());
     Ok(ExitCode::from(exit_code))
 }
 

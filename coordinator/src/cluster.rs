@@ -14,7 +14,7 @@ use job::{capacity::Rate, control::Boot, ids::WorkerId};
 use crate::failure::Failure;
 pub(crate) use choice::ClusterChoice;
 pub(crate) use local::{cores, worker_binary};
-pub(crate) use yarn::default_file_system;
+pub(crate) use yarn::{WORKER_MIB, default_file_system};
 
 /// The fewest workers to ask for if there is room, because one may be lost.
 const FEWEST: u64 = 2;

@@ -51,8 +51,10 @@ pub(crate) type LimitsOf<'a> = Box<dyn Fn(&TableFacts) -> Limits + 'a>;
 pub(crate) struct Driver<'a, H> {
     pub(crate) fleet: &'a mut Fleet,
     pub(crate) effects: H,
-    pub(crate) clients: Clients,
-    pub(crate) table: TableIdentity,
+    /// `None` if nothing of AWS is used.
+    pub(crate) clients: Option<Clients>,
+    /// The table that is looked at, if there is one.
+    pub(crate) table: Option<TableIdentity>,
     /// `None` if the limits do not depend on the table's capacity.
     pub(crate) limits: Option<LimitsOf<'a>>,
     /// The journal that facts go to, if there is one.
@@ -217,7 +219,8 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     }
 
     fn look_at_table(&mut self) {
-        let (clients, table) = (self.driver.clients.clone(), self.driver.table.asked.clone());
+        let Driver { clients: Some(clients), table: Some(table), .. } = &self.driver else { return };
+        let (clients, table) = (clients.clone(), table.asked.clone());
         self.calls
             .spawn(async move { Done::Described(Box::new(dynamodb::describe(&clients, &table).await)) });
     }

@@ -16,14 +16,15 @@ use job::{
     control::{FromWorker, LentKeys, ToWorker},
     ids::{PassNumber, WorkerId},
 };
-use job_aws::{Clients, Lending};
+use job_aws::{Clients, Lending, with_causes};
 use tokio::sync::mpsc;
 use tracing::{debug, info};
 
 use crate::{
-    cluster::{Cluster, ClusterEvent, Shutdown, SpawnError},
+    cluster::{Cluster, ClusterChoice, ClusterEvent, Shutdown, SpawnError},
     failure::Failure,
     output::kept,
+    progress::Progress,
     server::{ControlPlane, HelloInfo, Incoming},
     stop::Stop,
     stream::Stream,
@@ -71,9 +72,26 @@ pub(crate) enum Happened {
 }
 
 impl Fleet {
+    /// Starts to listen for workers of a job with this name on a cluster. They get the credentials of `lender`, if there
+    /// is one.
+    ///
+    /// # Errors
+    /// Fails if this machine can't listen.
+    pub(crate) async fn open(
+        cluster: &ClusterChoice,
+        title: String,
+        lender: Option<Clients>,
+        progress: &Progress,
+    ) -> Result<Self, Failure> {
+        let plane = ControlPlane::start(cluster.listen()).await;
+        let plane = plane.map_err(|error| Failure::failed(with_causes(&*error)))?;
+        let cluster = cluster.cluster(title, progress.sink());
+        Ok(Self::new(plane, cluster, lender, progress.sink(), progress.stream().clone()))
+    }
+
     /// A fleet without workers, which will connect to `plane` and run on `cluster`. They get the credentials of `lender`,
     /// if there is one.
-    pub(crate) fn new(
+    fn new(
         plane: ControlPlane,
         cluster: Box<dyn Cluster>,
         lender: Option<Clients>,

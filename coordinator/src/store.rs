@@ -62,13 +62,21 @@ impl Store {
 
     /// A folder that is only read. Needs no AWS access for a folder in a file system.
     pub(crate) async fn to_read(target: &Target, access: &AwsAccess) -> Result<Self, Fault> {
+        Self::to_read_with(target, access).await.map(|(store, _)| store)
+    }
+
+    /// The same with the clients that read it; `None` for a folder in a file system.
+    pub(crate) async fn to_read_with(
+        target: &Target,
+        access: &AwsAccess,
+    ) -> Result<(Self, Option<Clients>), Fault> {
         let bucket = match target {
-            Target::File { dir } => return Ok(Self::opened(Directory::new(dir.clone()))),
+            Target::File { dir } => return Ok((Self::opened(Directory::new(dir.clone())), None)),
             Target::S3 { bucket, .. } => bucket.clone(),
         };
         let clients = connect_to_s3(access, Retries::Sdk).await?;
         retry_briefly(|| clients.locate(&bucket)).await?;
-        Ok(Self::opened(Prefix::new(bucket, target.clone(), &clients)))
+        Ok((Self::opened(Prefix::new(bucket, target.clone(), &clients)), Some(clients)))
     }
 
     /// A folder that is only read, with existing clients. A file system needs none.

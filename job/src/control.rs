@@ -5,6 +5,7 @@
 
 mod read;
 mod splits;
+mod verify;
 mod write;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::{
     spec::{ExportSettings, ImportSettings},
     split::{Advance, SplitLease},
     task::{Lease, Step},
+    verify::{FileLease, FileVerified, VerifySettings},
 };
 
 /// The generated messages.
@@ -168,6 +170,8 @@ pub enum FromWorker {
     Sealed(Sealed),
     /// Lines of a split were settled.
     Advance(Advance),
+    /// A file was verified.
+    FileVerified(FileVerified),
     /// The totals, sent every second; also the sign that the worker is alive.
     Heartbeat(Stats),
     /// This many requests were just throttled.
@@ -187,6 +191,8 @@ pub enum ToWorker {
     Export(Box<ExportSettings>),
     /// What a pass of an import does, sent once in each pass, before its tasks.
     Import(Box<ImportSettings>),
+    /// The first message of a verification, sent once.
+    Verify(Box<VerifySettings>),
     /// Units to spend.
     Grant {
         /// The number of units.
@@ -198,6 +204,8 @@ pub enum ToWorker {
     Lease(Lease),
     /// A split to import.
     Split(Box<SplitLease>),
+    /// A file to verify.
+    VerifyFile(Box<FileLease>),
     /// A part file to fill.
     File {
         /// The file's number.

@@ -98,6 +98,66 @@ pub struct UploadPart {
     pub crc32c: String,
 }
 
+/// A part of a file that can be read without the others: whole lines, compressed independently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Length as stored.
+    pub bytes: u64,
+    /// Length of its lines before compression.
+    pub line_bytes: u64,
+    /// Checksum of its bytes as stored.
+    pub crc32c: u32,
+}
+
+/// Why the record of a file can't be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// The parts are not those of the file.
+    #[error("its parts in export.json contradict it or each other: export.json is damaged")]
+    Parts,
+    /// A checksum has another form.
+    #[error("a checksum in export.json is not 8 hexadecimal digits: it is damaged")]
+    Crc32c,
+}
+
+impl PartFile {
+    /// The checksum of the whole file.
+    ///
+    /// # Errors
+    /// Fails if the recorded one is not a checksum.
+    pub fn checksum(&self) -> Result<u32, RecordError> {
+        crc32c(&self.crc32c)
+    }
+
+    /// The parts of the file. They must cover the whole file: bytes outside of all parts would be lost.
+    ///
+    /// # Errors
+    /// Fails if the record contradicts itself.
+    pub fn parts(&self, is_plain: bool) -> Result<Vec<Part>, RecordError> {
+        let sum = |of: fn(&UploadPart) -> u64| self.parts.iter().map(of).try_fold(0_u64, u64::checked_add);
+        let adds_up = sum(|part| part.bytes) == Some(self.bytes)
+            && sum(|part| part.items) == Some(self.items)
+            && sum(|part| part.line_bytes).is_some();
+        let fits =
+            self.parts.iter().all(|part| part.bytes > 0 && (!is_plain || part.bytes == part.line_bytes));
+        let is_whole = adds_up && fits;
+        if !self.parts.is_empty() && !is_whole {
+            return Err(RecordError::Parts);
+        }
+        let part = |part: &UploadPart| {
+            let crc32c = crc32c(&part.crc32c)?;
+            Ok(Part { bytes: part.bytes, line_bytes: part.line_bytes, crc32c })
+        };
+        self.parts.iter().map(part).collect()
+    }
+}
+
+fn crc32c(digits: &str) -> Result<u32, RecordError> {
+    let is_whole = digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let number = u32::from_str_radix(digits, 16).ok().filter(|_| is_whole);
+    number.ok_or(RecordError::Crc32c)
+}
+
 /// Why an `export.json` can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportJsonError {
@@ -146,6 +206,46 @@ mod tests {
         file.parts.push(UploadPart { bytes: 9, line_bytes: 30, items: 3, crc32c: "00c0ffee".into() });
         let new = serde_json::to_string(&file).unwrap();
         assert_eq!(serde_json::from_str::<PartFile>(&new).unwrap(), file);
+    }
+
+    fn file(parts: &[(u64, u64, u64)]) -> PartFile {
+        let part = |&(bytes, line_bytes, items)| {
+            let crc32c = "00c0ffee".into();
+            UploadPart { bytes, line_bytes, items, crc32c }
+        };
+        let name = "00000000-0000-0000-0000-000000000001_000000";
+        let parts = parts.iter().map(part).collect();
+        PartFile { name: name.parse().unwrap(), items: 5, bytes: 10, crc32c: "00000001".into(), parts }
+    }
+
+    #[test]
+    fn parts_are_taken_if_they_are_all_of_the_file() {
+        let taken = file(&[(7, 30, 3), (3, 12, 2)]).parts(false).unwrap();
+        assert_eq!(taken[1], Part { bytes: 3, line_bytes: 12, crc32c: 0x00c0_ffee });
+        assert!(file(&[]).parts(false).unwrap().is_empty());
+    }
+
+    #[test]
+    fn parts_with_a_gap_or_an_item_too_few_are_refused() {
+        for wrong in [
+            &[(7, 30, 3), (2, 12, 2)][..],
+            &[(7, 30, 3), (3, 12, 1)],
+            &[(10, 30, 5), (0, 0, 0)],
+            &[(10, u64::MAX, 5), (0, 1, 0)],
+            &[(7, 30, 3), (u64::MAX, 12, 2)],
+        ] {
+            assert!(file(wrong).parts(false).is_err(), "{wrong:?}");
+        }
+        assert!(file(&[(10, 11, 5)]).parts(true).is_err(), "plain lines are as long as they are stored");
+        assert!(file(&[(10, 10, 5)]).parts(true).is_ok());
+    }
+
+    #[test]
+    fn a_checksum_has_eight_digits() {
+        assert_eq!(crc32c("0000beef").unwrap(), 0xbeef);
+        for wrong in ["", "beef", "+000beef", "0000beeg", "00000beef"] {
+            assert!(crc32c(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

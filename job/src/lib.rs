@@ -24,4 +24,5 @@ pub mod split;
 pub mod table_settings;
 pub mod target;
 pub mod task;
+pub mod verify;
 pub mod visible;

@@ -36,6 +36,7 @@ mod trust;
 mod unfinished;
 mod unread;
 mod variables;
+mod verified;
 mod waiting;
 mod watched;
 mod whole;

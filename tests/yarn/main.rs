@@ -9,3 +9,4 @@ mod lent;
 mod refused;
 mod resume;
 mod seen;
+mod verified;

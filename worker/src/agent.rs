@@ -23,6 +23,7 @@ use crate::{
     inlet::Unsolicited,
     limiter::CapacityLimiter,
     report::{Report, Reports},
+    verify,
 };
 
 /// How long the coordinator may take to close the stream after `Finish`.
@@ -84,6 +85,7 @@ async fn next(inbound: &mut Streaming<wire::ToWorker>) -> anyhow::Result<ToWorke
 enum Inlet {
     Export(export::JobHandle),
     Import(import::JobHandle),
+    Verify(verify::JobHandle),
 }
 
 impl Inlet {
@@ -96,6 +98,8 @@ impl Inlet {
             }
             (Self::Import(import), ToWorker::Split(lease)) => import.import(lease),
             (Self::Import(import), ToWorker::Drain) => import.drain(),
+            (Self::Verify(verify), ToWorker::VerifyFile(lease)) => verify.verify(lease),
+            (Self::Verify(verify), ToWorker::Drain) => verify.drain(),
             _ => bail!("the coordinator sent a message that does not belong to this job"),
         };
         Ok(taken?)
@@ -172,6 +176,12 @@ impl Agent {
                 let by = import::Means { cores, way: self.way, credentials };
                 job.spawn(import::run(*settings, limiter.clone(), report.clone(), outlet, by));
                 (report, Inlet::Import(inlet))
+            }
+            ToWorker::Verify(settings) => {
+                let report = self.reports.begin(self.pass, true);
+                let (inlet, inbox) = verify::inlet();
+                job.spawn(verify::run(*settings, report.clone(), inbox, credentials));
+                (report, Inlet::Verify(inlet))
             }
             _ => bail!("the coordinator did not send the settings first"),
         };

@@ -1,8 +1,8 @@
-//! The tablehaul worker. As the coordinator directs, it scans segments of a table and writes part files, or reads
-//! splits of a backup and writes items.
+//! The tablehaul worker. As the coordinator directs, it scans segments of a table and writes part files, reads
+//! splits of a backup and writes items, or verifies files of an export.
 //!
 //! In the order in which work arrives: [`parent`](self) pipe or [`yarn`](self) token file → connect → agent (control
-//! stream) → limiter (units) → export or import (the stages). `export.rs` and `import.rs` have diagrams of the stages.
+//! stream) → limiter (units) → export, import or verify (the stages). Each of these files has a diagram of its stages.
 
 mod agent;
 pub mod cli;
@@ -21,6 +21,7 @@ mod say;
 mod store_wait;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod yarn;
 
 use std::{sync::Arc, time::Duration};

@@ -2,7 +2,11 @@
 
 use std::error::Error;
 
-use job::{export_json::ExportJsonError, json_error::JsonError, layout};
+use job::{
+    export_json::{ExportJsonError, RecordError},
+    json_error::JsonError,
+    layout,
+};
 use tracing::info;
 
 use super::{FILES, SUMMARY};
@@ -77,10 +81,8 @@ pub(crate) enum Defect {
         "has {bytes} bytes, but export.json records {recorded}: the copy is incomplete, or the file was changed"
     )]
     Length { bytes: u64, recorded: u64 },
-    #[error("its parts in export.json contradict it or each other: export.json is damaged")]
-    Parts,
-    #[error("a checksum in export.json is not 8 hexadecimal digits: it is damaged")]
-    Crc32c,
+    #[error(transparent)]
+    Recorded(#[from] RecordError),
 }
 
 /// Advice to name one of the folders in a folder.

@@ -12,7 +12,7 @@ use job::{
 };
 
 use super::{
-    Kind, Part,
+    Kind,
     defect::Defect,
     listed,
     named::{NameError, Named, NamedFile, pick, without_success},
@@ -37,8 +37,9 @@ pub(super) fn name(
         if entry.bytes != file.bytes {
             return Err(at(Defect::Length { bytes: entry.bytes, recorded: file.bytes }));
         }
-        let parts = parts(file, is_plain).map_err(at)?;
-        let checksum = Some(Checksum::Crc32c(crc32c(&file.crc32c).map_err(at)?));
+        let at_record = |error| at(Defect::Recorded(error));
+        let parts = file.parts(is_plain).map_err(at_record)?;
+        let checksum = Some(Checksum::Crc32c(file.checksum().map_err(at_record)?));
         Ok(NamedFile { entry, parts, checksum, is_listed: true })
     };
     let files = export.files.iter().zip(entries).map(file).collect::<Result<Vec<_>, Defect>>()?;
@@ -77,81 +78,5 @@ fn agrees(folder: &Target, export: &ExportJson, manifest: &[u8], entries: &[Entr
     match entries.iter().filter(is_left_out).min_by_key(|entry| &entry.name) {
         Some(entry) => Err(Defect::LeftOut { file: folder.url(&entry.name), own }),
         None => Ok(()),
-    }
-}
-
-/// The parts of a file. They must cover the whole file: bytes outside of all parts would be lost.
-///
-/// # Errors
-/// Fails if export.json contradicts itself.
-pub(crate) fn parts(file: &PartFile, is_plain: bool) -> Result<Vec<Part>, Defect> {
-    let sum = |of: fn(&job::export_json::UploadPart) -> u64| {
-        file.parts.iter().map(of).try_fold(0_u64, u64::checked_add)
-    };
-    let adds_up = sum(|part| part.bytes) == Some(file.bytes)
-        && sum(|part| part.items) == Some(file.items)
-        && sum(|part| part.line_bytes).is_some();
-    let fits = file.parts.iter().all(|part| part.bytes > 0 && (!is_plain || part.bytes == part.line_bytes));
-    let is_whole = adds_up && fits;
-    if !file.parts.is_empty() && !is_whole {
-        return Err(Defect::Parts);
-    }
-    let part = |part: &job::export_json::UploadPart| {
-        let crc32c = crc32c(&part.crc32c)?;
-        Ok(Part { bytes: part.bytes, line_bytes: part.line_bytes, crc32c })
-    };
-    file.parts.iter().map(part).collect()
-}
-
-fn crc32c(digits: &str) -> Result<u32, Defect> {
-    let is_whole = digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let number = u32::from_str_radix(digits, 16).ok().filter(|_| is_whole);
-    number.ok_or(Defect::Crc32c)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use job::export_json::UploadPart;
-
-    const NAME: &str = "00000000-0000-0000-0000-000000000001_000000";
-
-    fn file(parts: &[(u64, u64, u64)]) -> PartFile {
-        let part = |&(bytes, line_bytes, items)| {
-            let crc32c = "00c0ffee".into();
-            UploadPart { bytes, line_bytes, items, crc32c }
-        };
-        let parts = parts.iter().map(part).collect();
-        PartFile { name: NAME.parse().unwrap(), items: 5, bytes: 10, crc32c: "00000001".into(), parts }
-    }
-
-    #[test]
-    fn parts_are_taken_if_they_are_all_of_the_file() {
-        let taken = parts(&file(&[(7, 30, 3), (3, 12, 2)]), false).unwrap();
-        assert_eq!(taken[1], Part { bytes: 3, line_bytes: 12, crc32c: 0x00c0_ffee });
-        assert!(parts(&file(&[]), false).unwrap().is_empty());
-    }
-
-    #[test]
-    fn parts_with_a_gap_or_an_item_too_few_are_refused() {
-        for wrong in [
-            &[(7, 30, 3), (2, 12, 2)][..],
-            &[(7, 30, 3), (3, 12, 1)],
-            &[(10, 30, 5), (0, 0, 0)],
-            &[(10, u64::MAX, 5), (0, 1, 0)],
-            &[(7, 30, 3), (u64::MAX, 12, 2)],
-        ] {
-            assert!(parts(&file(wrong), false).is_err(), "{wrong:?}");
-        }
-        assert!(parts(&file(&[(10, 11, 5)]), true).is_err(), "plain lines are as long as they are stored");
-        assert!(parts(&file(&[(10, 10, 5)]), true).is_ok());
-    }
-
-    #[test]
-    fn a_checksum_has_eight_digits() {
-        assert_eq!(crc32c("0000beef").unwrap(), 0xbeef);
-        for wrong in ["", "beef", "+000beef", "0000beeg", "00000beef"] {
-            assert!(crc32c(wrong).is_err(), "{wrong}");
-        }
     }
 }

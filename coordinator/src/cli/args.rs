@@ -24,12 +24,14 @@ use clap::{
 };
 use job::{
     spec::{AwsAccess, Compression, NullSpelling, OutputFormat, account},
-    target::Target,
     task::TotalSegments,
 };
 
 use crate::{
-    commands::export::{ExportOptions, ExportRequest, IfComplete},
+    commands::{
+        export::{ExportOptions, ExportRequest, IfComplete},
+        verify::VerifyRequest,
+    },
     faces::FaceOptions,
 };
 use cluster::ClusterArgs;
@@ -238,11 +240,19 @@ pub(super) struct VerifyArgs {
     #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
     pub(super) json: bool,
 
+    /// Worker processes, 1 to 10000 [default: none on this machine, where the command itself uses all cores;
+    /// on YARN as many as fit in the cluster and have enough to read]
+    #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = workers)]
+    workers: Option<u32>,
+
     #[command(flatten)]
     faces: FaceArgs,
 
     #[command(flatten)]
-    pub(super) aws: AwsArgs,
+    cluster: ClusterArgs,
+
+    #[command(flatten)]
+    aws: AwsArgs,
 }
 
 #[derive(Debug, Args)]
@@ -344,8 +354,15 @@ impl ExportArgs {
 }
 
 impl VerifyArgs {
-    pub(super) fn folder(&self) -> Result<Target, ArgumentError> {
-        target(&self.folder)
+    /// The request that the arguments describe.
+    ///
+    /// # Errors
+    /// Fails if an argument is invalid.
+    pub(super) fn request(&self) -> Result<VerifyRequest, ArgumentError> {
+        let mut aws = self.aws.access();
+        aws.lent = self.cluster.lends_credentials();
+        let (folder, cluster) = (target(&self.folder)?, self.cluster.options());
+        Ok(VerifyRequest { folder, workers: self.workers, cluster, aws })
     }
 
     pub(super) fn faces(&self) -> Result<FaceOptions, ArgumentError> {

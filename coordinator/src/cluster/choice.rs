@@ -91,6 +91,11 @@ impl ClusterChoice {
         }
     }
 
+    /// Whether workers run on this machine.
+    pub(crate) fn is_this_machine(&self) -> bool {
+        matches!(self.on, On::ThisMachine { .. })
+    }
+
     /// How many workers it has room for now.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ use crate::failure::Failure;
 use client::{PathError, Submission};
 use hdfs::Hdfs;
 use secret::Secret;
-pub(crate) use site::{Site, default_file_system};
+pub(crate) use site::{Site, WORKER_MIB, default_file_system};
 use watch::Watch;
 
 /// Keeps the command small and fast to start. The user's own options come last and override these.

@@ -1,19 +1,17 @@
-//! The verify command: reads an export and compares it with what was recorded. [`folder`] checks names, [`check`] the
-//! bytes of a file.
+//! The verify command: reads an export and compares it with what was recorded. [`folder`] checks names; the crate
+//! `verify` checks the bytes of a file, in this process or in workers.
 //!
 //! ```text
 //! listing, export.json, manifest → folder ┐
-//! files ─ read → format (CRC-32C, codec, lines) → lines → keys ┴→ defects
+//! files → in_process | workers ───────────┴→ defects
 //! ```
+//!
+//! It writes nothing.
 
-mod check;
-mod defects;
 mod folder;
-mod keys;
-mod lines;
+mod in_process;
 mod progress;
-mod read;
-mod run;
+mod workers;
 
 use std::{
     collections::HashMap,
@@ -22,32 +20,45 @@ use std::{
     time::{Duration, Instant},
 };
 
-use format::{emr::KeyNames, output::Output};
 use job::{
-    export_json::{self, ExportJson, ExportJsonError},
+    export_json::{self, ExportJson, ExportJsonError, PartFile},
     layout,
     spec::AwsAccess,
     target::Target,
+    verify::{FileFound, StoredFile},
     visible::Line,
 };
-use job_aws::Fault;
+use job_aws::Clients;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
+use verify::Expected;
 
 use crate::{
     backup::{archived, unreadable_export},
+    cluster::ClusterOptions,
     failure::Failure,
     journal,
+    progress::Progress,
     retry::retry,
     store::{Entry, Listing, Store},
-    stream::Stream,
     text,
     waits::unless_silent,
 };
-use check::{Expected, FileFound};
 use folder::FolderFound;
 use progress::Tally;
-use run::{Job, Run};
+
+/// What the user asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct VerifyRequest {
+    /// The folder of the export.
+    pub folder: Target,
+    /// Worker processes. By default there are none on this machine.
+    pub workers: Option<u32>,
+    /// Where workers run.
+    pub cluster: ClusterOptions,
+    /// How to reach AWS.
+    pub aws: AwsAccess,
+}
 
 /// The result of the verification of an export.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -84,46 +95,20 @@ impl fmt::Display for Verified {
     }
 }
 
-/// Verifies the export in a folder. `stream` gets its progress.
+/// Verifies the export in a folder.
 ///
 /// # Errors
 /// Fails with [`Failure::Refused`] if there is nothing to verify, with [`Failure::Failed`] if it can't be read, and
 /// with [`Failure::Stopped`] if `stop` is cancelled.
 pub(crate) async fn verify(
-    target: &Target,
-    access: &AwsAccess,
-    stream: &Stream,
+    request: &VerifyRequest,
+    progress: &Progress,
     stop: &CancellationToken,
 ) -> Result<Verified, Failure> {
-    // The guard also stops the threads, however this function ends.
-    let threads = stop.child_token();
-    let _guard = threads.clone().drop_guard();
-    tokio::select! {
-        // Checked first, because files whose threads were stopped look unreadable.
-        biased;
-        () = stop.cancelled() => {
-            Err(Failure::stopped("stopped by a signal before the verification was complete"))
-        }
-        verified = verify_folder(target, access, stream, threads) => verified,
-    }
-}
-
-async fn verify_folder(
-    target: &Target,
-    access: &AwsAccess,
-    stream: &Stream,
-    stop: CancellationToken,
-) -> Result<Verified, Failure> {
     let started = Instant::now();
-    let refused = |fault| Failure::refused(&fault);
-    let looking = async {
-        let store = Store::to_read(target, access).await.map_err(refused)?;
-        let Listing { files: entries, archived, .. } = retry(|| store.listing()).await.map_err(refused)?;
-        let manifest = store.find(layout::MANIFEST).await.map_err(refused)?;
-        let recorded = recorded(&store, target, &entries, manifest.is_some()).await?;
-        Ok((store, entries, archived, manifest, recorded))
-    };
-    let (store, entries, archived, manifest, recorded) = unless_silent(looking).await?;
+    let target = &request.folder;
+    // Boxed, here and below, because these futures are large.
+    let (store, clients, entries, recorded) = Box::pin(unless_stopped(stop, look(request))).await?;
     let mut verified = Verified {
         table: "a table".into(),
         folder: target.to_string(),
@@ -135,19 +120,12 @@ async fn verify_folder(
         seconds: 0.0,
     };
     match recorded {
-        Ok(export) => {
-            let files = export.files.iter().map(|file| &*file.name);
-            if let Some(why) = archived::refusal(&target.to_string(), files, &archived) {
-                return Err(Failure::refused(why));
-            }
-            let FolderFound { defects, notes } =
-                folder::check(target, &export, manifest.as_deref(), &entries);
+        Ok((export, FolderFound { defects, notes })) => {
             export.table["TableName"].as_str().unwrap_or("a table").clone_into(&mut verified.table);
             (verified.defects, verified.notes) = (defects, notes);
-            let defects = verified.defects.len();
-            let about = (&*verified.table, stream);
-            let found = check_files(store, &export, entries, (defects, about), stop).await;
-            for file in found.map_err(|fault| Failure::failed(&fault))? {
+            let job =
+                Job { request, store, clients, files: existing(&export, entries), export, progress, stop };
+            for file in Box::pin(job.check(&verified)).await? {
                 verified.files += 1;
                 verified.items += file.items;
                 verified.bytes += file.bytes;
@@ -158,6 +136,50 @@ async fn verify_folder(
     }
     verified.seconds = started.elapsed().as_secs_f64();
     Ok(verified)
+}
+
+/// Waits for work that needs no end of its own.
+async fn unless_stopped<T>(
+    stop: &CancellationToken,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        // Checked first, because files whose threads were stopped look unreadable.
+        biased;
+        () = stop.cancelled() => {
+            Err(Failure::stopped("stopped by a signal before the verification was complete"))
+        }
+        done = work => done,
+    }
+}
+
+/// What is in the folder, and what was found there without reading a file. If there is nothing to compare with, a defect
+/// that says why.
+type Looked = (Store, Option<Clients>, Vec<Entry>, Result<(ExportJson, FolderFound), String>);
+
+async fn look(request: &VerifyRequest) -> Result<Looked, Failure> {
+    let refused = |fault| Failure::refused(&fault);
+    let target = &request.folder;
+    let looking = async {
+        let (store, clients) = Store::to_read_with(target, &request.aws).await.map_err(refused)?;
+        let Listing { files: entries, archived, .. } = retry(|| store.listing()).await.map_err(refused)?;
+        let manifest = store.find(layout::MANIFEST).await.map_err(refused)?;
+        let recorded = recorded(&store, target, &entries, manifest.is_some()).await?;
+        Ok((store, clients, entries, archived, manifest, recorded))
+    };
+    let (store, clients, entries, archived, manifest, recorded) = unless_silent(looking).await?;
+    let recorded = match recorded {
+        Ok(export) => {
+            let files = export.files.iter().map(|file| &*file.name);
+            if let Some(why) = archived::refusal(&target.to_string(), files, &archived) {
+                return Err(Failure::refused(why));
+            }
+            let found = folder::check(target, &export, manifest.as_deref(), &entries);
+            Ok((export, found))
+        }
+        Err(damage) => Err(damage),
+    };
+    Ok((store, clients, entries, recorded))
 }
 
 /// The recorded export, or a defect that says why there is none to compare with.
@@ -195,37 +217,66 @@ async fn recorded(
     }
 }
 
-/// Checks the recorded files that exist. `defects` are known already, of the table with this name.
-async fn check_files(
-    store: Store,
-    export: &ExportJson,
-    entries: Vec<Entry>,
-    (defects, (table, stream)): (usize, (&str, &Stream)),
-    stop: CancellationToken,
-) -> Result<Vec<FileFound>, Fault> {
+/// The recorded files that exist. A file that is recorded twice is checked once.
+fn existing(export: &ExportJson, entries: Vec<Entry>) -> Vec<StoredFile> {
     let mut entries: HashMap<String, Entry> =
         entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
-    let present = |file: &job::export_json::PartFile| {
-        entries.remove(&*file.name).map(|entry| Job { file: file.clone(), entry })
+    let present = |record: &PartFile| {
+        let Entry { bytes, etag, .. } = entries.remove(&*record.name)?;
+        Some(StoredFile { record: record.clone(), bytes, etag })
     };
-    let jobs: Vec<Job> = export.files.iter().filter_map(present).collect();
-    let bytes = jobs.iter().map(|job| job.entry.bytes).sum();
-    let tally = Arc::new(Tally { bytes, files: jobs.len(), ..Tally::default() });
-    tally.defects.store(defects as u64, Ordering::Relaxed);
-    let expected = Expected {
-        compression: export.options.compression,
-        output: Output { format: export.options.format, null: export.options.null },
-        keys: KeyNames::from(&export.keys),
-        seed: uuid::Uuid::new_v4().as_u64_pair().0,
-    };
-    let run = Run::new(store, expected, Arc::clone(&tally), stop)?;
-    let found = tokio::select! {
-        found = run.check_all(jobs) => found,
-        never = tally.show() => match never {},
-        never = tally.tell(table, stream) => match never {},
-    };
-    tally.tell_last(table, stream);
-    found
+    export.files.iter().filter_map(present).collect()
+}
+
+/// The files to check, and the means to do so.
+struct Job<'a> {
+    request: &'a VerifyRequest,
+    store: Store,
+    /// `None` for a folder in a file system.
+    clients: Option<Clients>,
+    export: ExportJson,
+    files: Vec<StoredFile>,
+    progress: &'a Progress,
+    stop: &'a CancellationToken,
+}
+
+impl Job<'_> {
+    /// Checks the files, in this process or with workers. Returns the results in their order. `known` is what is known
+    /// before.
+    async fn check(self, known: &Verified) -> Result<Vec<FileFound>, Failure> {
+        let choosing = workers::choose(self.request, &self.files);
+        match unless_stopped(self.stop, unless_silent(choosing)).await? {
+            Some(plan) => workers::verify(self, plan, known).await,
+            None => self.check_here(known).await,
+        }
+    }
+
+    async fn check_here(self, known: &Verified) -> Result<Vec<FileFound>, Failure> {
+        let Self { store, export, files, progress, stop, .. } = self;
+        // The guard stops the threads, however this function ends.
+        let threads = stop.child_token();
+        let _guard = threads.clone().drop_guard();
+        let bytes = files.iter().map(|file| file.bytes).sum();
+        let tally = Arc::new(Tally { bytes, files: files.len(), ..Tally::default() });
+        tally.defects.store(known.defects.len() as u64, Ordering::Relaxed);
+        let expected = Expected::new(&export.options, &export.keys, new_seed());
+        let (table, stream) = (&*known.table, progress.stream());
+        let checking = async {
+            let found = tokio::select! {
+                found = in_process::verify(store, expected, files, &tally, threads) => found,
+                never = tally.show() => match never {},
+                never = tally.tell(table, stream) => match never {},
+            };
+            tally.tell_last(table, stream);
+            found.map_err(|fault| Failure::failed(&fault))
+        };
+        unless_stopped(stop, checking).await
+    }
+}
+
+/// A seed for the hashes of keys that nobody can foresee.
+fn new_seed() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0
 }
 
 #[cfg(test)]

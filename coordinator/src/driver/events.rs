@@ -23,25 +23,27 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     ) -> Option<Event<W::Event>> {
         match done {
             Ok(Done::Performed(Ok(event))) => event.map(Event::Work),
-            Ok(Done::Described(described)) => match self.driver.table.judge((*described).as_ref()) {
-                Ok(Found::Another(why)) => {
-                    self.outcome = Some(Err(Failure::other_table(why)));
-                    None
+            Ok(Done::Described(described)) => {
+                match self.driver.table.as_ref()?.judge((*described).as_ref()) {
+                    Ok(Found::Another(why)) => {
+                        self.outcome = Some(Err(Failure::other_table(why)));
+                        None
+                    }
+                    Ok(Found::Same) => {
+                        let limits = self.driver.limits.as_ref().zip((*described).as_ref().ok());
+                        limits.map(|(limits, facts)| Event::Limits(limits(facts)))
+                    }
+                    // The workers find out whether that is true.
+                    Ok(Found::Gone(why)) => {
+                        (self.driver.note)(why);
+                        None
+                    }
+                    Err(fault) => {
+                        (self.driver.note)(format!("could not check the table again: {fault}"));
+                        None
+                    }
                 }
-                Ok(Found::Same) => {
-                    let limits = self.driver.limits.as_ref().zip((*described).as_ref().ok());
-                    limits.map(|(limits, facts)| Event::Limits(limits(facts)))
-                }
-                // The workers find out whether that is true.
-                Ok(Found::Gone(why)) => {
-                    (self.driver.note)(why);
-                    None
-                }
-                Err(fault) => {
-                    (self.driver.note)(format!("could not check the table again: {fault}"));
-                    None
-                }
-            },
+            }
             Ok(Done::Performed(Err(fault))) => {
                 self.outcome = Some(Err(Failure::failed(&fault)));
                 None

@@ -8,6 +8,7 @@ use job::{
     ids::WorkerId,
     split::Advance,
     task::{Lease, Position},
+    verify::{FileLease, FileVerified},
 };
 use tracing::{debug, info, trace};
 
@@ -41,6 +42,9 @@ fn said(worker: WorkerId, message: &FromWorker) {
                 trace!(%worker, %split, offset = to, "split advanced");
             }
         }
+        FromWorker::FileVerified(FileVerified { number, found, .. }) => {
+            debug!(%worker, file = %number, items = found.items, defects = found.defects.len(), "file verified");
+        }
         FromWorker::Throttled(requests) => debug!(%worker, requests, "requests were throttled"),
         FromWorker::Failed(_) => info!(%worker, "worker failed"),
         FromWorker::Hello { .. }
@@ -73,12 +77,17 @@ fn sent(worker: WorkerId, message: &ToWorker) {
             let (split, attempt) = (lease.split.split, lease.attempt);
             debug!(%worker, %split, %attempt, offset = lease.mark, "split leased");
         }
+        ToWorker::VerifyFile(lease) => {
+            let FileLease { number, attempt, .. } = &**lease;
+            debug!(%worker, file = %number, %attempt, "file leased");
+        }
         ToWorker::File { file, name, .. } => debug!(%worker, %file, %name, "part file assigned"),
         ToWorker::Grant { units, .. } => trace!(%worker, units = units.as_f64(), "units granted"),
         ToWorker::Drain => debug!(%worker, "no task is left to lease"),
         ToWorker::Pass(_)
         | ToWorker::Export(_)
         | ToWorker::Import(_)
+        | ToWorker::Verify(_)
         | ToWorker::Finish
         | ToWorker::Keys(_)
         | ToWorker::SendLog => {}

@@ -5,7 +5,7 @@ use engine::{
     schedule::{Pass, Schedule, Work},
 };
 use events::Phase;
-use job_aws::{Clients, with_causes};
+use job_aws::Clients;
 use tokio::task::JoinSet;
 
 use super::status;
@@ -17,7 +17,6 @@ use crate::{
     identity::TableIdentity,
     journal::Journal,
     progress::Progress,
-    server::ControlPlane,
     stop::Stop,
     table::TableFacts,
 };
@@ -58,11 +57,8 @@ impl Context<'_> {
     /// Fails if this machine can't listen.
     pub(crate) async fn fleet(&self, verb: &str) -> Result<Fleet, Failure> {
         let Self { clients, facts, cluster, progress, .. } = *self;
-        let plane = ControlPlane::start(cluster.listen()).await;
-        let plane = plane.map_err(|error| Failure::failed(with_causes(&*error)))?;
-        let cluster = cluster.cluster(format!("tablehaul {verb} {}", facts.name), progress.sink());
         let lender = clients.access.lent.then(|| clients.clone());
-        Ok(Fleet::new(plane, cluster, lender, progress.sink(), progress.stream().clone()))
+        Fleet::open(cluster, format!("tablehaul {verb} {}", facts.name), lender, progress).await
     }
 
     /// Runs a pass. The returned schedule says what was done, whatever the outcome. The workers stay if it succeeds.
@@ -81,8 +77,8 @@ impl Context<'_> {
         let driver = Driver {
             fleet,
             effects,
-            clients: clients.clone(),
-            table: table.clone(),
+            clients: Some(clients.clone()),
+            table: Some(table.clone()),
             limits: follow,
             journal,
             note: progress.sink(),

@@ -47,13 +47,7 @@ pub(crate) struct Directory {
 }
 
 fn fault(action: &str, path: &Path, error: io::Error) -> Fault {
-    let kind = match error.kind() {
-        io::ErrorKind::NotFound => FaultKind::NotFound,
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => FaultKind::Denied,
-        io::ErrorKind::AlreadyExists => FaultKind::PreconditionFailed,
-        _ => FaultKind::Refused,
-    };
-    Fault::new(kind, format!("cannot {action} {}: {error}", path.display())).caused_by(error)
+    Fault::of_file(action, path, error)
 }
 
 impl Directory {
@@ -277,13 +271,7 @@ impl Directory {
     /// [`Directory::read_fault`].
     pub(super) fn reader(&self, object: &Entry) -> Result<Unchanged, Fault> {
         let path = self.path.join(&object.name);
-        let opened = match object.etag.as_deref().map(str::parse) {
-            Some(Ok(found)) => Unchanged::open(&path, found),
-            // Opening anything but a regular file fails, with a message that says what it is.
-            None | Some(Err(_)) => files::open(&path)
-                .and_then(|_| Err(io::Error::other("it was not there when its folder was listed"))),
-        };
-        opened.map_err(|error| fault("read", &path, error))
+        Unchanged::open_listed(&path, object.etag.as_deref()).map_err(|error| fault("read", &path, error))
     }
 
     pub(super) fn read_fault(&self, name: &str, error: io::Error) -> Fault {

@@ -5,7 +5,7 @@ mod reply;
 mod text;
 mod words;
 
-use std::{error::Error, fmt::Debug, sync::Arc};
+use std::{error::Error, fmt::Debug, io, path::Path, sync::Arc};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -98,6 +98,17 @@ impl Fault {
     /// A fault with this message, which no other error caused.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
+    }
+
+    /// Classifies an error of a file system. `action` is a verb, such as `read`.
+    pub fn of_file(action: &str, path: &Path, error: io::Error) -> Self {
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound => FaultKind::NotFound,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => FaultKind::Denied,
+            io::ErrorKind::AlreadyExists => FaultKind::PreconditionFailed,
+            _ => FaultKind::Refused,
+        };
+        Self::new(kind, format!("cannot {action} {}: {error}", path.display())).caused_by(error)
     }
 
     /// The fault with the error that caused it.

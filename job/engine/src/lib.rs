@@ -8,7 +8,7 @@
 //! - [`rate`] and `budget`: how many units a second the job may use, and how workers share them
 //! - `progress`: rates, the time left, and what limits a job
 //! - [`lease`] and [`part_files`]: which worker holds which task, and which worker fills which file
-//! - [`export`] and [`import`]: the work of either kind of job, and its state
+//! - [`export`], [`import`] and [`verify`]: the work of each kind of job, and its state
 //! - [`replay`] and [`conflict`]: rebuilding that state from a journal, and deciding who owns a journal
 //!
 //! Worker: [`worker`].
@@ -24,4 +24,5 @@ pub mod rate;
 pub mod rejection;
 pub mod replay;
 pub mod schedule;
+pub mod verify;
 pub mod worker;

@@ -23,6 +23,23 @@ pub enum Rejection {
     /// The advance of a split is not accepted.
     #[error(transparent)]
     Advance(#[from] AdvanceRejection),
+    /// A message about a file to verify is not accepted.
+    #[error(transparent)]
+    File(#[from] FileRejection),
+}
+
+/// Why a message about a file to verify is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileRejection {
+    /// It belongs to another kind of job.
+    #[error("sent a message that does not belong to a verification")]
+    OtherJob,
+    /// There is no such file.
+    #[error("file {0} is not one of this verification")]
+    Unknown(FileId),
+    /// It is not leased to this worker, or the attempt is over.
+    #[error("file {0}: attempt {1} is over")]
+    Stale(FileId, Attempt),
 }
 
 /// Why a sealed part, or a part file, is not accepted.

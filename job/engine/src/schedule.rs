@@ -279,6 +279,11 @@ impl<W: Work> Schedule<W> {
         &self.work
     }
 
+    /// The work in its last state, after the job is over.
+    pub fn into_work(self) -> W {
+        self.work
+    }
+
     /// The same, mutable: to take facts from it, and to report events to it after the job is over.
     pub fn work_mut(&mut self) -> &mut W {
         &mut self.work

@@ -98,6 +98,19 @@ impl Unchanged {
         Ok(unchanged)
     }
 
+    /// Opens a file by its version in a listing: its [`Fingerprint`] as text, or `None` for anything but a regular file.
+    ///
+    /// # Errors
+    /// Fails like [`open`](Self::open), and always without a fingerprint. The error then says what it is.
+    pub fn open_listed(path: &Path, version: Option<&str>) -> io::Result<Self> {
+        match version.map(str::parse) {
+            Some(Ok(found)) => Self::open(path, found),
+            None | Some(Err(_)) => {
+                open(path).and_then(|_| Err(io::Error::other("it was not there when its folder was listed")))
+            }
+        }
+    }
+
     fn check(&self) -> io::Result<()> {
         match self.found.difference(&self.file.metadata()?) {
             None => Ok(()),

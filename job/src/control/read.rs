@@ -30,6 +30,7 @@ impl TryFrom<wire::FromWorker> for FromWorker {
             Event::Failed(failed) => Self::Failed(failed.message),
             Event::Advance(advance) => Self::Advance(advance.try_into()?),
             Event::Log(log) => Self::Log(log.lines),
+            Event::FileVerified(verified) => Self::FileVerified(verified.into()),
         })
     }
 }
@@ -114,6 +115,8 @@ impl TryFrom<wire::ToWorker> for ToWorker {
             Event::Lease(lease) => Self::Lease(lease.into()),
             Event::Import(settings) => Self::Import(Box::new(settings.try_into()?)),
             Event::Split(split) => Self::Split(Box::new(split.try_into()?)),
+            Event::Verify(settings) => Self::Verify(Box::new(settings.try_into()?)),
+            Event::FileLease(lease) => Self::VerifyFile(Box::new(lease.try_into()?)),
             Event::File(file) => Self::File {
                 file: FileId(file.file),
                 name: file.name.parse().map_err(|_| Malformed("the name of a file"))?,
@@ -147,15 +150,20 @@ impl From<wire::Lease> for Lease {
     }
 }
 
-fn fixed_options(settings: &wire::ExportSettings) -> Result<FixedOptions, Malformed> {
-    let files = FileOptions {
-        format: match settings.format.as_str() {
+/// How files are written, from the names of format, compression and spelling of NULL.
+pub(super) fn file_options(format: &str, compression: &str, null: &str) -> Result<FileOptions, Malformed> {
+    Ok(FileOptions {
+        format: match format {
             "" => OutputFormat::default(),
             name => name.parse().map_err(|_| Malformed("output format"))?,
         },
-        compression: settings.compression.parse().map_err(|_| Malformed("compression"))?,
-        null: settings.null.parse().map_err(|_| Malformed("spelling of NULL"))?,
-    };
+        compression: compression.parse().map_err(|_| Malformed("compression"))?,
+        null: null.parse().map_err(|_| Malformed("spelling of NULL"))?,
+    })
+}
+
+fn fixed_options(settings: &wire::ExportSettings) -> Result<FixedOptions, Malformed> {
+    let files = file_options(&settings.format, &settings.compression, &settings.null)?;
     let segments =
         TotalSegments::try_from(settings.total_segments).map_err(|_| Malformed("number of segments"))?;
     Ok(FixedOptions { files, consistent: settings.consistent, segments })

@@ -3,7 +3,7 @@
 use super::{FromWorker, Sealed, SealedPart, Stats, ToWorker, wire};
 use crate::{
     ids::PassNumber,
-    spec::{AwsAccess, ExportSettings, FileOptions, FixedOptions, S3Settings},
+    spec::{AwsAccess, ExportSettings, FileOptions, FixedOptions, OutputFormat, S3Settings},
     task::{Lease, Position, Step},
 };
 
@@ -30,6 +30,7 @@ impl From<FromWorker> for wire::FromWorker {
             FromWorker::Heartbeat(stats) => Event::Heartbeat(stats.into()),
             FromWorker::Throttled(count) => Event::Throttled(wire::Throttled { count }),
             FromWorker::Advance(advance) => Event::Advance(advance.into()),
+            FromWorker::FileVerified(verified) => Event::FileVerified(verified.into()),
             FromWorker::Failed(message) => Event::Failed(wire::Failed { message }),
             FromWorker::Log(lines) => Event::Log(wire::Log { lines }),
         };
@@ -113,6 +114,8 @@ impl From<ToWorker> for wire::ToWorker {
             ToWorker::Lease(lease) => Event::Lease(lease.into()),
             ToWorker::Import(settings) => Event::Import((*settings).into()),
             ToWorker::Split(lease) => Event::Split((*lease).into()),
+            ToWorker::Verify(settings) => Event::Verify((*settings).into()),
+            ToWorker::VerifyFile(lease) => Event::FileLease((*lease).into()),
             ToWorker::File { file, name, upload_id } => {
                 let (name, upload_id) = (name.into(), upload_id.into());
                 Event::File(wire::File { file: file.0, name, upload_id })
@@ -147,6 +150,11 @@ impl From<Lease> for wire::Lease {
     }
 }
 
+/// The name of a format; none for the default.
+pub(super) fn name_of(format: OutputFormat) -> String {
+    if format.is_default() { String::new() } else { format.name().to_owned() }
+}
+
 impl From<ExportSettings> for wire::ExportSettings {
     fn from(settings: ExportSettings) -> Self {
         let FixedOptions { files: FileOptions { format, compression, null }, consistent, segments } =
@@ -156,7 +164,7 @@ impl From<ExportSettings> for wire::ExportSettings {
             consistent,
             total_segments: segments.get(),
             target: settings.target.to_string(),
-            format: if format.is_default() { String::new() } else { format.name().to_owned() },
+            format: name_of(format),
             compression: compression.name().to_owned(),
             null: null.name().to_owned(),
             upload_part_bytes: settings.upload_part_bytes,

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fmt::Write};
 use job::{
     capacity::Units,
     control::{FromWorker, LentKeys, Sealed, Stats, ToWorker, wire},
+    export_json::{PartFile, UploadPart},
     ids::{Attempt, FileId, PassNumber, Segment, SplitId, WorkerId},
     schema::{IndexKeys, KeyKind, KeySchema},
     spec::{
@@ -12,6 +13,7 @@ use job::{
     },
     split::{Advance, Checksum, Codec, Counts, InputFormat, Reject, Split, SplitLease},
     task::{Lease, Mark, Position},
+    verify::{FileFound, FileLease, FileVerified, StoredFile, VerifySettings},
 };
 use prost::Message;
 
@@ -33,6 +35,7 @@ fn name_from_worker(message: &FromWorker) -> &'static str {
         FromWorker::Throttled(_) => "throttled",
         FromWorker::Failed(_) => "failed",
         FromWorker::Log(_) => "log",
+        FromWorker::FileVerified(_) => "file_verified",
     }
 }
 
@@ -49,6 +52,8 @@ fn name_to_worker(message: &ToWorker) -> &'static str {
         ToWorker::Keys(_) => "keys",
         ToWorker::Pass(_) => "pass",
         ToWorker::SendLog => "send_log",
+        ToWorker::Verify(_) => "verify",
+        ToWorker::VerifyFile(_) => "file_lease",
     }
 }
 
@@ -100,6 +105,15 @@ fn from_worker() -> Vec<FromWorker> {
         FromWorker::Failed("no such bucket".into()),
         FromWorker::Heartbeat(Stats { store_wait_ms: 1_234, ..Stats::default() }),
         FromWorker::Log(vec!["one".into(), "two".into()]),
+        FromWorker::FileVerified(FileVerified {
+            number: FileId(5),
+            attempt: Attempt(2),
+            found: FileFound {
+                items: 345,
+                bytes: 6_789,
+                defects: vec!["x: 344 lines instead of 345".into()],
+            },
+        }),
     ]
 }
 
@@ -145,6 +159,7 @@ fn to_worker() -> Vec<ToWorker> {
     messages.extend([lent(None, None), lent(Some("token".to_owned()), Some(1_795_000_000))]);
     messages.push(ToWorker::Pass(PassNumber(2)));
     messages.push(ToWorker::SendLog);
+    messages.extend([ToWorker::Verify(Box::new(verify_settings())), ToWorker::VerifyFile(Box::new(file()))]);
     messages
 }
 
@@ -175,6 +190,32 @@ fn import_settings(mode: WriteMode) -> ImportSettings {
         open_splits: 8,
         aws: access(if mode == WriteMode::Check { Sse::Aes256 } else { Sse::Kms }),
     }
+}
+
+fn verify_settings() -> VerifySettings {
+    let keys = keys();
+    VerifySettings {
+        folder: "s3://bucket/backup".parse().unwrap(),
+        options: options(Compression::Gzip, NullSpelling::Both).files,
+        keys: KeySchema { partition: keys.partition, sort: keys.sort },
+        seed: 0x0123_4567_89ab_cdef,
+        open_files: 2,
+        key_bytes: 67_108_864,
+        aws: access(Sse::Kms),
+    }
+}
+
+fn file() -> FileLease {
+    let part = UploadPart { bytes: 6_789, line_bytes: 12_345, items: 345, crc32c: "00c0ffee".into() };
+    let record = PartFile {
+        name: part_name(2),
+        items: 345,
+        bytes: 6_789,
+        crc32c: "feedc0de".into(),
+        parts: vec![part],
+    };
+    let file = StoredFile { record, bytes: 6_788, etag: Some("\"0123\"".into()) };
+    FileLease { number: FileId(5), attempt: Attempt(2), file }
 }
 
 fn access(sse: Sse) -> AwsAccess {

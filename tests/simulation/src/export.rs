@@ -354,6 +354,8 @@ impl Job for Export {
             | ToWorker::Export(_)
             | ToWorker::Import(_)
             | ToWorker::Split(_)
+            | ToWorker::Verify(_)
+            | ToWorker::VerifyFile(_)
             | ToWorker::Finish
             | ToWorker::SendLog
             | ToWorker::Keys(_) => {}

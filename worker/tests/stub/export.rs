@@ -69,6 +69,7 @@ pub(crate) async fn serve_until_sealed(coordinator: &mut Coordinator) -> Heard {
             | FromWorker::Advance(_)
             | FromWorker::Heartbeat(_)
             | FromWorker::Log(_)
+            | FromWorker::FileVerified(_)
             | FromWorker::Hello { .. } => {}
         }
     }

@@ -16,7 +16,7 @@ use super::{
 use crate::cluster::{ClusterOptions, WorkerSlots};
 
 /// The default memory of a worker in MiB. Workers use far less.
-const WORKER_MIB: u32 = 256;
+pub(crate) const WORKER_MIB: u32 = 256;
 /// The workers to ask for if the free capacity is unknown. Those without room just wait.
 const UNKNOWN_ROOM: u32 = 8;
 

@@ -10,8 +10,9 @@ use job::{
     target::Target,
 };
 
-use super::defects::Defects;
-use crate::{backup::parts, store::Entry};
+use verify::Defects;
+
+use crate::store::Entry;
 
 /// The result of the checks that read no data.
 #[derive(Debug, Default)]
@@ -43,7 +44,7 @@ pub(super) fn check(
         if !there.contains(&*file.name) {
             defects.whole("missing");
         }
-        if let Err(defect) = parts(file, export.options.compression == Compression::None) {
+        if let Err(defect) = file.parts(export.options.compression == Compression::None) {
             defects.whole(defect.to_string());
         }
         found.defects.extend(defects.into_lines());

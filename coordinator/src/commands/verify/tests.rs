@@ -72,12 +72,17 @@ impl Backup {
         self.write(layout::MANIFEST, manifest::write(&urls).as_bytes());
     }
 
-    async fn verify_telling(&self, stream: &Stream) -> Result<Verified, Failure> {
-        verify(&self.target(), &AwsAccess::default(), stream, &CancellationToken::new()).await
+    fn request(&self) -> VerifyRequest {
+        let (cluster, aws) = (ClusterOptions::default(), AwsAccess::default());
+        VerifyRequest { folder: self.target(), workers: None, cluster, aws }
+    }
+
+    async fn verify_telling(&self, progress: &Progress) -> Result<Verified, Failure> {
+        verify(&self.request(), progress, &CancellationToken::new()).await
     }
 
     async fn verify(&self) -> Result<Verified, Failure> {
-        self.verify_telling(&Stream::new()).await
+        self.verify_telling(&Progress::new(true)).await
     }
 
     async fn defects(&self) -> Vec<String> {
@@ -281,15 +286,15 @@ async fn a_signal_stops_it() {
     let backup = Backup::new();
     let stop = CancellationToken::new();
     stop.cancel();
-    let stopped = verify(&backup.target(), &AwsAccess::default(), &Stream::new(), &stop).await;
+    let stopped = verify(&backup.request(), &Progress::new(true), &stop).await;
     assert!(matches!(stopped, Err(Failure::Stopped(_))));
 }
 
 #[tokio::test]
 async fn a_verification_tells_how_far_it_is() {
-    let (backup, stream) = (Backup::new(), Stream::new());
-    let verified = backup.verify_telling(&stream).await.unwrap();
-    let status = stream.state().status.unwrap();
+    let (backup, progress) = (Backup::new(), Progress::new(true));
+    let verified = backup.verify_telling(&progress).await.unwrap();
+    let status = progress.stream().state().status.unwrap();
     assert_eq!((&*status.table, status.phase), ("Forum", events::Phase::Checking));
     assert_eq!((status.tasks.kind, status.tasks.done, status.tasks.all), (events::TaskKind::Files, 2, 2));
     assert_eq!((status.items, status.bytes), (90, verified.bytes));

@@ -12,6 +12,7 @@ use super::{Schedule, Work, workers::Worker};
 use crate::{
     lease::{SlowTask, SlowTasks},
     progress::{Course, Rates, Sample, Seen, StoreWaits, limit, percent},
+    rate::Limits,
 };
 
 /// Rates of single workers and indexes are those since the last but one of these times.
@@ -77,7 +78,7 @@ impl<W: Work> Schedule<W> {
             is_estimate: pass.phase == Phase::Reading && is_by_items == Some(true),
             seconds_left: left.map(|left| rounded(left.as_secs_f64())),
             limit: None,
-            tasks: tasks(slow, kind(pass.phase), done_tasks, all_tasks),
+            tasks: tasks(slow, self.work.task_kind().unwrap_or(kind(pass.phase)), done_tasks, all_tasks),
             items: totals.items,
             removed_items: totals.removed,
             earlier_items: pass.earlier_items,
@@ -175,6 +176,10 @@ impl<W: Work> Schedule<W> {
 
     fn resources(&self, now: Duration, stats: &Stats, rates: Rates) -> Vec<Resource> {
         let (limits, binding) = (self.pace.limits(), self.pace.binding_index());
+        if *limits == Limits::default() {
+            // The work uses no capacity.
+            return Vec::new();
+        }
         let table = Resource {
             index: None,
             units: rounded(stats.consumed.as_f64()),

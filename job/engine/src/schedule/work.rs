@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use events::TaskKind;
 use job::{
     control::{FromWorker, ToWorker},
     ids::WorkerId,
@@ -42,6 +43,11 @@ pub trait Work {
 
     /// The number of tasks done, and of all tasks.
     fn tasks(&self) -> (usize, usize);
+
+    /// What the tasks are, if that does not follow from the phase of the pass.
+    fn task_kind(&self) -> Option<TaskKind> {
+        None
+    }
 
     /// The tasks that take longest.
     fn slow_tasks(&self, now: Duration) -> SlowTasks;

@@ -9,7 +9,7 @@ const SHOWN: usize = 20;
 
 /// The defects of one file, or of one aspect of the folder.
 #[derive(Debug)]
-pub(super) struct Defects {
+pub struct Defects {
     place: String,
     of_the_whole: Vec<String>,
     shown: Vec<String>,
@@ -18,37 +18,37 @@ pub(super) struct Defects {
 
 impl Defects {
     /// `place` begins every line. It is escaped, because a name found in the folder may contain anything.
-    pub(super) fn of(place: &str) -> Self {
+    pub fn of(place: &str) -> Self {
         let place = place.escape_debug().to_string();
         Self { place, of_the_whole: Vec::new(), shown: Vec::new(), hidden: 0 }
     }
 
     /// Adds a defect of the place as a whole. These are always listed, and come first.
-    pub(super) fn whole(&mut self, what: impl Display) {
+    pub fn whole(&mut self, what: impl Display) {
         self.of_the_whole.push(format!("{}: {what}", self.place));
     }
 
     /// Adds one of possibly many defects.
-    pub(super) fn one(&mut self, what: impl Display) {
+    pub fn one(&mut self, what: impl Display) {
         if self.has_room() {
             self.shown.push(format!("{}: {what}", self.place));
         }
     }
 
     /// Adds a defect at an offset of the stored file from which on it can't be used. These are always listed as well.
-    pub(super) fn at_byte(&mut self, offset: u64, what: impl Display) {
+    pub(crate) fn at_byte(&mut self, offset: u64, what: impl Display) {
         self.of_the_whole.push(format!("{} byte {offset}: {what}", self.place));
     }
 
     /// Adds a defect of a line, counted from 1.
-    pub(super) fn at_line(&mut self, line: u64, what: impl Display) {
+    pub(crate) fn at_line(&mut self, line: u64, what: impl Display) {
         if self.has_room() {
             self.shown.push(format!("{} line {line}: {what}", self.place));
         }
     }
 
     /// Adds the defect of a line that is not an item of the table.
-    pub(super) fn not_an_item(&mut self, line: u64, error: &LineError) {
+    pub(crate) fn not_an_item(&mut self, line: u64, error: &LineError) {
         match error {
             LineError::Malformed { at, problem } => {
                 self.at_line(line, format_args!("{problem} at byte {at} of the line"));
@@ -59,7 +59,8 @@ impl Defects {
         }
     }
 
-    pub(super) fn into_lines(self) -> Vec<String> {
+    /// All defects, a line each. Those of the whole come first.
+    pub fn into_lines(self) -> Vec<String> {
         let more = (self.hidden > 0).then(|| format!("{}: … and {} more", self.place, self.hidden));
         self.of_the_whole.into_iter().chain(self.shown).chain(more).collect()
     }

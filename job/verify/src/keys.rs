@@ -16,7 +16,7 @@ const LINE_MASK: u128 = (1 << LINE_BITS) - 1;
 /// million, 2 · 10^-11 for a hundred million. The seed differs between runs, so nobody can craft a file that causes
 /// false alarms, and a second run tells a false alarm from a defect.
 #[derive(Debug)]
-pub(super) struct SeenKeys {
+pub(crate) struct SeenKeys {
     seed: u64,
     limit: usize,
     entries: Vec<u128>,
@@ -26,7 +26,7 @@ pub(super) struct SeenKeys {
 
 impl SeenKeys {
     /// For a file with `items` recorded items.
-    pub(super) fn new(seed: u64, items: u64) -> Self {
+    pub(crate) fn new(seed: u64, items: u64) -> Self {
         let limit = usize::try_from(items).unwrap_or(usize::MAX);
         let mut entries = Vec::new();
         // Avoids reallocation. If the recorded number is absurd, the reservation fails and the vector grows as needed.
@@ -35,7 +35,7 @@ impl SeenKeys {
     }
 
     #[inline]
-    pub(super) fn add(&mut self, line: u64, key: &LineKeys<'_>) {
+    pub(crate) fn add(&mut self, line: u64, key: &LineKeys<'_>) {
         if self.entries.len() == self.limit {
             return;
         }
@@ -54,7 +54,7 @@ impl SeenKeys {
     }
 
     /// The lines that repeat the key of an earlier line, each with the first line of that key, in order.
-    pub(super) fn repeated(self) -> impl Iterator<Item = (u64, u64)> {
+    pub(crate) fn repeated(self) -> impl Iterator<Item = (u64, u64)> {
         let mut entries = self.entries;
         entries.sort_unstable();
         let (mut len, mut first) = (0, None);

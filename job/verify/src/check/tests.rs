@@ -2,16 +2,15 @@ use std::io::Write;
 
 use job::{
     export_json::UploadPart,
-    schema::{KeyAttribute, KeyKind, KeySchema},
-    spec::{NullSpelling, OutputFormat},
+    schema::{KeyAttribute, KeyKind},
 };
 
 use super::*;
 
 fn expected(compression: Compression) -> Expected {
     let partition = KeyAttribute { name: "k".into(), kind: KeyKind::N };
-    let output = Output { format: OutputFormat::default(), null: NullSpelling::Single };
-    Expected { compression, output, keys: KeyNames::from(&KeySchema { partition, sort: None }), seed: 3 }
+    let options = FileOptions { compression, ..FileOptions::default() };
+    Expected::new(&options, &KeySchema { partition, sort: None }, 3)
 }
 
 fn lines(keys: std::ops::Range<u32>) -> Vec<u8> {

@@ -11,13 +11,13 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 /// Bytes of a file that are read at once.
-pub(super) const WINDOW_BYTES: usize = 256 * 1024;
+pub(crate) const WINDOW_BYTES: usize = 256 * 1024;
 
 /// A source that counts the bytes read, and fails once reading must stop.
-pub(super) struct Watched<R> {
-    pub(super) source: R,
-    pub(super) read_bytes: Arc<AtomicU64>,
-    pub(super) stop: CancellationToken,
+pub(crate) struct Watched<R> {
+    pub(crate) source: R,
+    pub(crate) read_bytes: Arc<AtomicU64>,
+    pub(crate) stop: CancellationToken,
 }
 
 impl<R: BufRead> BufRead for Watched<R> {

@@ -11,44 +11,49 @@ use format::{
     emr::KeyNames,
     output::Output,
 };
-use job::{export_json::PartFile, spec::Compression, split::Codec};
+use job::{
+    export_json::PartFile,
+    schema::KeySchema,
+    spec::{Compression, FileOptions},
+    split::Codec,
+    verify::FileFound,
+};
 
 use super::{defects::Defects, keys::SeenKeys, lines::LineCheck};
-use crate::backup::parts;
 
 /// What all files of a backup have in common.
 #[derive(Debug)]
-pub(super) struct Expected {
-    pub(super) compression: Compression,
-    pub(super) output: Output,
-    pub(super) keys: KeyNames,
+pub struct Expected {
+    compression: Compression,
+    output: Output,
+    keys: KeyNames,
     /// The seed of the hashes by which keys are compared.
-    pub(super) seed: u64,
-}
-
-/// The result of checking a file.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct FileFound {
-    /// Lines, as far as they could be read.
-    pub(super) items: u64,
-    /// Bytes as stored.
-    pub(super) bytes: u64,
-    pub(super) defects: Vec<String>,
+    seed: u64,
 }
 
 impl Expected {
+    /// Of a backup whose files are written like this, of a table with these keys. The seed should be random.
+    pub fn new(options: &FileOptions, keys: &KeySchema, seed: u64) -> Self {
+        Self {
+            compression: options.compression,
+            output: Output { format: options.format, null: options.null },
+            keys: KeyNames::from(keys),
+            seed,
+        }
+    }
+
     /// Reads the file to its end.
     ///
     /// Memory: that of [`LineCheck`], and for a compressed file that of the decompressor (9 MiB at most).
     ///
     /// # Errors
     /// Fails if `source` can't be read. Damaged contents are defects, not errors.
-    pub(super) fn check(&self, file: &PartFile, source: impl BufRead + Send) -> io::Result<FileFound> {
+    pub(crate) fn check(&self, file: &PartFile, source: impl BufRead + Send) -> io::Result<FileFound> {
         let mut defects = Defects::of(&file.name);
         let mut lines = LineCheck::new(&self.keys, self.output, SeenKeys::new(self.seed, file.items));
         // If the recorded parts do not add up to the file, that is a defect of export.json, reported before any file is
         // read.
-        let parts = parts(file, self.compression == Compression::None).unwrap_or_default();
+        let parts = file.parts(self.compression == Compression::None).unwrap_or_default();
         let line_bytes: u64 = parts.iter().map(|part| part.line_bytes).sum();
         let has_parts = !parts.is_empty();
         let parts: Vec<Part> = parts.iter().map(|part| (part.bytes, part.crc32c)).collect();

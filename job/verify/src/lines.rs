@@ -15,7 +15,7 @@ use super::{defects::Defects, keys::SeenKeys};
 ///
 /// Memory: that of [`Lines`] and of [`SeenKeys`].
 #[derive(Debug)]
-pub(super) struct LineCheck<'a> {
+pub(crate) struct LineCheck<'a> {
     keys: &'a KeyNames,
     output: Output,
     seen: SeenKeys,
@@ -24,12 +24,12 @@ pub(super) struct LineCheck<'a> {
 }
 
 impl<'a> LineCheck<'a> {
-    pub(super) fn new(keys: &'a KeyNames, output: Output, seen: SeenKeys) -> Self {
+    pub(crate) fn new(keys: &'a KeyNames, output: Output, seen: SeenKeys) -> Self {
         Self { keys, output, seen, lines: 0, bytes: 0 }
     }
 
     /// The bytes of the lines read so far, with their ends.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
@@ -37,7 +37,7 @@ impl<'a> LineCheck<'a> {
     ///
     /// # Errors
     /// Fails if the text can't be read. The lines before are checked.
-    pub(super) fn read(&mut self, text: impl Read, defects: &mut Defects) -> io::Result<()> {
+    pub(crate) fn read(&mut self, text: impl Read, defects: &mut Defects) -> io::Result<()> {
         let mut lines = Lines::new(text, 0, None, false);
         while let Some(line) = lines.next()? {
             self.bytes = line.next;
@@ -47,7 +47,7 @@ impl<'a> LineCheck<'a> {
     }
 
     /// Compares the keys of all lines so far. Returns the number of lines.
-    pub(super) fn finish(self, defects: &mut Defects) -> u64 {
+    pub(crate) fn finish(self, defects: &mut Defects) -> u64 {
         for (line, first) in self.seen.repeated() {
             defects.at_line(line, format_args!("the same key as in line {first}"));
         }
