@@ -1,7 +1,6 @@
 //! The coordinator is killed while it completes an export or removes its journal. The next run finishes that, and
 //! reads nothing.
 
-use crate::completions::FailingS3;
 use crate::job::{ITEMS, InS3, Job, TABLE, fake, slow_fake};
 use crate::resume::ARGS;
 use ::job::layout;
@@ -10,6 +9,7 @@ use serde_json::json;
 use tests_support::Fake;
 use tests_support::backup::names;
 use tests_support::command::Finished;
+use tests_support::failing_s3::FailingS3;
 use tests_support::process::send;
 use tests_support::s3::S3;
 

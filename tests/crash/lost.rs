@@ -1,13 +1,13 @@
 //! Stored data of an export is lost: aborted uploads, a part, a hidden file. The same command says so and
 //! names a way out that works. Nothing of it ever looks complete.
 
-use crate::completions::FailingS3;
 use crate::job::{ITEMS, InS3, Job, slow_fake};
 use nix::sys::signal::Signal::SIGTERM;
 use std::fs;
 use tests_support::Fake;
 use tests_support::backup::names;
 use tests_support::command::Finished;
+use tests_support::failing_s3::FailingS3;
 use tests_support::process::send;
 use tests_support::s3::S3;
 

@@ -4,7 +4,6 @@
 //! `ending.rs`; one of two: `rivals.rs`. Stored data is lost: `lost.rs`. Another folder or backup takes
 //! the place: `moved.rs`; another object takes the name of a part file: `overwritten.rs`. At random: `chaos`.
 
-mod completions;
 mod ending;
 mod faults;
 mod job;

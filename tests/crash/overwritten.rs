@@ -1,12 +1,12 @@
 //! Another writes an object under the name of a part file, in S3, while the export works: it stays as it is, and nothing
 //! looks whole.
 
-use crate::completions::FailingS3;
 use crate::job::{Job, slow_fake};
 use crate::lost::{QUICK, uncompleted};
 use std::sync::Arc;
 use tests_support::Fake;
 use tests_support::command::Finished;
+use tests_support::failing_s3::FailingS3;
 use tests_support::gate::{Gate, Policy, Seen};
 use tests_support::s3::S3;
 

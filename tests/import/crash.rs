@@ -118,6 +118,29 @@ fn a_split_of_a_compressed_file_continues_where_its_lost_worker_was() {
     assert!(total < ITEMS + 3 * 6_000, "{total} writes");
 }
 
+/// It dies as the second pass begins: its coordinator may have sent it splits, or may just do so.
+#[test]
+fn a_worker_that_dies_between_the_passes_is_replaced_and_no_other_is_started_twice() {
+    let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
+    BackupWriter::new(ITEMS).items_per_file(5_000).edc(folder.path());
+    let (place, kill) = (tempfile::tempdir().unwrap(), "KILL before pass 2 worker 1");
+    let events = place.path().join("events");
+    let run = command(&fake, folder.path(), "--workers 3 --write-units 20000").arg("--events").arg(&events);
+    run.with(kill).run().succeeded();
+    let events = std::fs::read_to_string(events).unwrap();
+    holds_all(&fake, ITEMS);
+    let joined: Vec<u64> = events
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|event| event["event"] == "worker_joined")
+        .filter_map(|event| event["worker"].as_u64())
+        .collect();
+    assert_eq!(joined.iter().filter(|&&worker| worker == 1).count(), 1, "{joined:?}");
+    assert_eq!(joined.iter().max(), Some(&4), "{joined:?}");
+    let lost: Vec<&str> = events.lines().filter(|line| line.contains("\"worker_lost\"")).collect();
+    assert_eq!(lost.len(), 1, "{lost:?}");
+}
+
 #[test]
 fn a_stalled_worker_is_disconnected_and_others_do_its_work() {
     let mut job = Job::start(BackupCodec::Plain, 2_000);

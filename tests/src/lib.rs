@@ -35,6 +35,7 @@ pub mod corpus;
 pub mod demo;
 pub mod dynamodb;
 pub mod emr;
+pub mod failing_s3;
 pub mod fake;
 pub mod gate;
 pub mod hadoop;

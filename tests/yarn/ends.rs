@@ -75,23 +75,21 @@ fn an_application_with_room_for_few_of_its_workers_succeeds_with_its_job() {
     assert_eq!(attempts.len(), 10, "{attempts:?}");
 }
 
+/// The export is complete by then, so a request to stop comes too late for it.
 #[test]
-fn a_job_that_is_interrupted_while_its_last_workers_wait_for_containers_is_stopped_and_resumes() {
+fn a_job_that_is_interrupted_while_its_last_workers_wait_for_containers_is_done_and_says_what_it_killed() {
     let (_alone, hadoop) = cluster_alone();
     let (fake, num_items) = fake(1000, 4);
     let mut job = Job::export(hadoop, &fake, num_items, TOO_MANY);
     let application = job.application();
     job.says(&["all work is done; waiting for the YARN application to end"]);
     job.signal(SIGINT);
-    let finished = job.end();
-    assert_eq!(finished.code, Some(3), "{}", finished.stderr);
+    let since = Instant::now();
+    let done = job.succeeds();
+    assert!(since.elapsed() < Duration::from_secs(60), "{:?}", since.elapsed());
+    let note = "the job is done, but its YARN application was killed before it had ended";
+    assert!(done.said.iter().any(|line| line.contains(note)), "{:?}", done.said);
     assert_eq!(hadoop.ended(&application, PATIENCE)["finalStatus"], "KILLED");
-    let read = fake.table_stats(crate::job::TABLE).items;
-    let done = job.again(hadoop, ARGS).succeeds();
-    assert!(done.said.iter().any(|line| line.starts_with("resumes     ")), "{:?}", done.said);
-    // Of a table that is exported a few items are looked at before.
-    let again = fake.table_stats(crate::job::TABLE).items - read;
-    assert!(again < 10, "{again} items were read again, though all had been read");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 use tests_support::backup::holds_each_item_once;
 use tests_support::command::{Finished, Tablehaul};
+use tests_support::failing_s3::FailingS3;
 use tests_support::hadoop::members::Member;
 use tests_support::process::send;
 use tests_support::s3::S3;
@@ -79,7 +80,7 @@ pub(crate) fn tablehaul(hadoop: &Hadoop, args: &[&str]) -> Tablehaul {
         Some(certificate) => command.env("AWS_CA_BUNDLE", certificate),
         None => command,
     };
-    command.args(["--region", "us-east-1", "--s3-endpoint", &S3_SERVER.endpoint()])
+    command.env("TABLEHAUL_S3_ENDPOINT", S3_SERVER.endpoint()).args(["--region", "us-east-1"])
 }
 
 /// A folder of the bucket that no other test uses.
@@ -108,6 +109,19 @@ impl<'a> Job<'a> {
     #[track_caller]
     pub(crate) fn export(hadoop: &'a Hadoop, fake: &'a Fake, num_items: u64, args: &str) -> Self {
         Self::start(hadoop, fake, num_items, new_folder(), args)
+    }
+
+    /// The same through a proxy of the S3.
+    #[track_caller]
+    pub(crate) fn export_through(
+        s3: &FailingS3,
+        hadoop: &'a Hadoop,
+        fake: &'a Fake,
+        num_items: u64,
+        args: &str,
+    ) -> Self {
+        let args = format!("--s3-endpoint {} {args}", s3.endpoint());
+        Self::export(hadoop, fake, num_items, &args)
     }
 
     /// Runs the same export again, on this or another cluster, after it has ended in any way.

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
+mod completing;
 mod ends;
 mod faults;
 mod job;
 mod lent;
+mod passes;
 mod refused;
 mod resume;
 mod seen;

@@ -2,12 +2,12 @@
 //! status 200 by then, and the error follows in the body (API Reference, "`CompleteMultipartUpload`"). One loses its
 //! replies. Another one does not permit a manifest. Before one, something happens to each upload.
 
+use crate::http;
 use std::io::{Read, Write, copy};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::thread;
-use tests_support::http;
 
 const ERROR: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InternalError</Code>\
                      <Message>We encountered an internal error. Please try again.</Message></Error>";
@@ -48,33 +48,46 @@ impl Failing {
 }
 
 /// A proxy in front of an S3. The first few requests of a kind fail.
-pub(crate) struct FailingS3 {
+#[derive(Debug)]
+pub struct FailingS3 {
     address: SocketAddr,
     left: Arc<AtomicU32>,
 }
 
 impl FailingS3 {
     /// A proxy for the S3 at `endpoint` that fails the first `number` completions.
+    ///
+    /// # Panics
+    /// When it can't listen.
     #[track_caller]
-    pub(crate) fn completions(endpoint: &str, number: u32) -> Self {
+    pub fn completions(endpoint: &str, number: u32) -> Self {
         Self::start(endpoint, number, Failing::Completions)
     }
 
     /// A proxy for the S3 at `endpoint` that loses the replies to the first `number` completions.
+    ///
+    /// # Panics
+    /// When it can't listen.
     #[track_caller]
-    pub(crate) fn replies(endpoint: &str, number: u32) -> Self {
+    pub fn replies(endpoint: &str, number: u32) -> Self {
         Self::start(endpoint, number, Failing::RepliesToCompletions)
     }
 
     /// A proxy for the S3 at `endpoint` that calls `event` with the path before it passes the first completion on.
+    ///
+    /// # Panics
+    /// When it can't listen.
     #[track_caller]
-    pub(crate) fn before(endpoint: &str, event: impl Fn(&str) + Send + Sync + 'static) -> Self {
+    pub fn before(endpoint: &str, event: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self::start(endpoint, 1, Failing::Nothing(Arc::new(event)))
     }
 
     /// A proxy for the S3 at `endpoint` that denies every write of a manifest.
+    ///
+    /// # Panics
+    /// When it can't listen.
     #[track_caller]
-    pub(crate) fn manifests(endpoint: &str) -> Self {
+    pub fn manifests(endpoint: &str) -> Self {
         Self::start(endpoint, u32::MAX, Failing::Manifests)
     }
 
@@ -95,12 +108,13 @@ impl FailingS3 {
         Self { address, left }
     }
 
-    pub(crate) fn endpoint(&self) -> String {
+    /// Its URL.
+    pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The number of requests that will still fail.
-    pub(crate) fn left(&self) -> u32 {
+    pub fn left(&self) -> u32 {
         self.left.load(SeqCst)
     }
 }
