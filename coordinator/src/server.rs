@@ -10,17 +10,24 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use anyhow::Context;
+use futures_util::stream::once;
 use job::{
     control::{Boot, FromWorker, PROTOCOL, ToWorker, wire},
     ids::{PassNumber, WorkerId},
 };
 use subtle::ConstantTimeEq;
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+};
 use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Request, Response, Status, Streaming, transport::Server};
@@ -43,6 +50,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(30);
 /// A worker opens one stream.
 const MAX_STREAMS: u32 = 4;
+/// How long a worker may take for its last words after it was told that the job is over.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// The largest message of a worker: the steps of one part, each with a key of up to 3 KiB.
 const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 
@@ -181,16 +190,29 @@ impl Control for ControlService {
         let gone = || Status::unavailable("the job is over");
         self.inbox.send(Incoming::Joined(newcomer, sender)).await.map_err(|_| gone())?;
         let (inbox, stop) = (self.inbox.clone(), self.stop.clone());
+        let (leaving, left) = oneshot::channel::<()>();
         self.tasks.spawn(async move {
             let why = tokio::select! {
                 why = listen(worker, stream, &inbox) => why,
                 () = stop.cancelled() => "the job is over".into(),
             };
+            drop(leaving);
             // The receiver is gone only when the job is over.
             let _ = inbox.send(Incoming::Left(worker, why)).await;
         });
-        let replies = ReceiverStream::new(outbox).map(|message| Ok(message.into()));
-        Ok(Response::new(Box::pin(replies)))
+        let is_over = Arc::new(AtomicBool::new(false));
+        let noted = is_over.clone();
+        let replies = ReceiverStream::new(outbox).map(move |message| {
+            noted.fetch_or(matches!(message, ToWorker::Finish), Relaxed);
+            Ok(message.into())
+        });
+        // HTTP/2 cuts off what a client still sends when the answer has ended, and a worker says its last words then.
+        let last = once(async move {
+            if is_over.load(Relaxed) {
+                let _ = tokio::time::timeout(LAST_WORDS, left).await;
+            }
+        });
+        Ok(Response::new(Box::pin(replies.chain(last.filter_map(|()| None)))))
     }
 }
 
