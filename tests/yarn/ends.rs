@@ -84,9 +84,7 @@ fn a_job_that_is_interrupted_while_its_last_workers_wait_for_containers_is_done_
     let application = job.application();
     job.says(&["all work is done; waiting for the YARN application to end"]);
     job.signal(SIGINT);
-    let since = Instant::now();
     let done = job.succeeds();
-    assert!(since.elapsed() < Duration::from_secs(60), "{:?}", since.elapsed());
     let note = "the job is done, but its YARN application was killed before it had ended";
     assert!(done.said.iter().any(|line| line.contains(note)), "{:?}", done.said);
     assert_eq!(hadoop.ended(&application, PATIENCE)["finalStatus"], "KILLED");

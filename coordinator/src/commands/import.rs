@@ -134,7 +134,8 @@ pub(crate) async fn import(
         };
         import.end(imported).await
     };
-    let ended = during(fleet.as_mut(), ending).await;
+    // Boxed because the future is large.
+    let ended = Box::pin(during(fleet.as_mut(), ending)).await;
     if let Some(fleet) = &mut fleet {
         // The application of an import that is done succeeds, and no other.
         fleet.end(if ended.is_ok() { Shutdown::Graceful } else { Shutdown::Kill }, &stop).await;
