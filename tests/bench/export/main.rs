@@ -4,6 +4,7 @@
 //! workers run on both, the server takes a share of them, which the last column shows.
 
 mod measure;
+mod watched;
 
 use std::{path::Path, process::Command};
 
@@ -27,6 +28,9 @@ struct Options {
     /// Where to write, half a GB for each million items; in memory, so that the disk isn't measured
     #[arg(long, default_value = "/dev/shm/tablehaul-bench")]
     folder: std::path::PathBuf,
+    /// Measure only what events, page, logs, metrics and notifications together cost
+    #[arg(long)]
+    watched: bool,
 }
 
 /// One variant to measure.
@@ -56,6 +60,9 @@ fn main() -> anyhow::Result<()> {
     let table = format!("Bench:pages={pages},page-items={PAGE_ITEMS},item-count={items}");
     let fake = Fake::start(["--table", &table]);
     pin(fake.id(), "1")?;
+    if options.watched {
+        return watched::compare(&fake, &folder, items, options.rounds);
+    }
     let mut results: Vec<Vec<Measured>> = VARIANTS.iter().map(|_| Vec::new()).collect();
     for round in 0..options.rounds {
         eprintln!("round {} of {}", round + 1, options.rounds);
