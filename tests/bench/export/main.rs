@@ -4,6 +4,7 @@
 //! other one. Where two workers run on both, the server takes a share of them, which the last column shows.
 
 mod measure;
+mod watched;
 
 use std::{path::PathBuf, process::Command};
 
@@ -34,6 +35,9 @@ struct Options {
     /// Where to write, half a GB for each million items; in memory, so that the disk isn't measured
     #[arg(long, default_value = "/dev/shm/tablehaul-bench")]
     folder: PathBuf,
+    /// Measure only what events, page, logs, metrics and notifications together cost
+    #[arg(long)]
+    watched: bool,
 }
 
 /// One variant to measure.
@@ -93,7 +97,11 @@ fn main() -> anyhow::Result<()> {
     let pages = options.million * 1_000_000 / SEGMENTS / PAGE_ITEMS;
     let items = pages * SEGMENTS * PAGE_ITEMS;
     let table = format!("Bench:pages={pages},page-items={PAGE_ITEMS},item-count={items}");
-    let (fake, s3) = (Fake::start(["--table", &table]), S3::start());
+    let fake = Fake::start(["--table", &table]);
+    if options.watched {
+        return watched::compare(&fake, &folder, items, options.rounds);
+    }
+    let s3 = S3::start();
     s3.create_bucket(BUCKET);
     let (authority, bundle) = (Authority::new(), folder.join("authority.pem"));
     authority.write(&bundle);

@@ -33,10 +33,15 @@ pub(crate) struct Measured {
 }
 
 /// Runs `command` to its end. It uses the server process `server`.
-pub(crate) fn measure(mut command: Command, server: u32) -> anyhow::Result<Measured> {
+pub(crate) fn measure(command: Command, server: u32) -> anyhow::Result<Measured> {
+    measure_with(command, server, Stdio::inherit())
+}
+
+/// The same with this standard error.
+pub(crate) fn measure_with(mut command: Command, server: u32, stderr: Stdio) -> anyhow::Result<Measured> {
     let (before, server_before) = (children_cpu()?, cpu_of(server)?);
     let started = Instant::now();
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().context("cannot start")?;
+    let child = command.stdout(Stdio::piped()).stderr(stderr).spawn().context("cannot start")?;
     let (pid, ended) = (child.id(), AtomicBool::new(false));
     let (output, seconds, peaks) = thread::scope(|scope| {
         let watcher = scope.spawn(|| watch(pid, &ended));

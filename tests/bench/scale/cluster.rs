@@ -33,6 +33,7 @@ jar)
     case $argument in mapreduce.job.credentials.json=*) secrets=${argument#*=} ;; esac
   done
   exec "$BENCH_SCALE" --simulate "$secrets" --result "$BENCH_RESULT" \
+    --page "$BENCH_PAGE" --page-secs "$BENCH_PAGE_SECS" \
     --workers "$BENCH_WORKERS" --streams "$BENCH_STREAMS" --secs "$BENCH_SECS"
   ;;
 *) exit 2 ;;
@@ -69,6 +70,11 @@ impl MadeUp {
         self.folder.join("result.json")
     }
 
+    /// The file for the address of the coordinator's page.
+    pub(crate) fn page(&self) -> PathBuf {
+        self.folder.join("page")
+    }
+
     /// `tablehaul` on this cluster, whose job will be simulated.
     pub(crate) fn command(&self, command: Tablehaul, scale: &Scale) -> anyhow::Result<Tablehaul> {
         let folder = |name: &str| self.folder.join(name).to_string_lossy().into_owned();
@@ -80,7 +86,9 @@ impl MadeUp {
             .env("BENCH_RESULT", self.result())
             .env("BENCH_WORKERS", scale.workers.to_string())
             .env("BENCH_STREAMS", scale.streams.to_string())
-            .env("BENCH_SECS", scale.secs.to_string()))
+            .env("BENCH_SECS", scale.secs.to_string())
+            .env("BENCH_PAGE", self.page())
+            .env("BENCH_PAGE_SECS", scale.page_secs.to_string()))
     }
 }
 

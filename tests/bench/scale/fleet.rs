@@ -20,7 +20,7 @@ use tokio::{
 use tonic::Streaming;
 
 use crate::{
-    Scale, connection,
+    Scale, browser, connection,
     measured::{Delays, Measured},
     simulated::Simulated,
     tally::Tally,
@@ -40,7 +40,7 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 const OUTBOX: usize = 64;
 
 /// Simulates workers until this process is killed. Writes the measurements, or the error, to `result`.
-pub(crate) fn run(secrets: &Path, result: &Path, scale: &Scale) -> anyhow::Result<()> {
+pub(crate) fn run(secrets: &Path, result: &Path, page: &Path, scale: &Scale) -> anyhow::Result<()> {
     // It is gone as soon as the coordinator knows that the job was taken in.
     let boot = boot(secrets)?;
     let mut stdout = std::io::stdout();
@@ -49,7 +49,7 @@ pub(crate) fn run(secrets: &Path, result: &Path, scale: &Scale) -> anyhow::Resul
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut workers = JoinSet::new();
-        let measured = measure(&mut workers, boot, scale).await.map_err(|error| format!("{error:#}"));
+        let measured = measure(&mut workers, boot, page, scale).await.map_err(|error| format!("{error:#}"));
         let partial = result.with_extension("partial");
         std::fs::write(&partial, serde_json::to_vec(&measured)?)?;
         std::fs::rename(&partial, result)?;
@@ -68,6 +68,7 @@ fn boot(secrets: &Path) -> anyhow::Result<Boot> {
 async fn measure(
     workers: &mut JoinSet<anyhow::Result<()>>,
     boot: Boot,
+    page: &Path,
     scale: &Scale,
 ) -> anyhow::Result<Measured> {
     let (boot, tally, places) =
@@ -98,7 +99,7 @@ async fn measure(
     drop(tally.take_grant_delays());
     unbroken(workers, sleep(Duration::from_secs(scale.secs))).await?;
     let (counts, coordinator_before, fleet_before, since) = before;
-    Ok(Measured {
+    let mut measured = Measured {
         fleet: std::process::id(),
         joined_secs: joined_after.as_secs_f64(),
         secs: since.elapsed().as_secs_f64(),
@@ -107,7 +108,13 @@ async fn measure(
         coordinator_cpu_secs: cpu(coordinator)?.saturating_sub(coordinator_before).as_secs_f64(),
         coordinator_bytes: usage::peak_bytes(coordinator).context("the coordinator")?,
         fleet_cpu_secs: cpu(std::process::id())?.saturating_sub(fleet_before).as_secs_f64(),
-    })
+        page: None,
+    };
+    if scale.page_secs > 0 {
+        let time = Duration::from_secs(scale.page_secs);
+        measured.page = Some(unbroken(workers, browser::measure(page, coordinator, time)).await??);
+    }
+    Ok(measured)
 }
 
 /// Waits for something, unless a worker ends meanwhile.

@@ -5,6 +5,7 @@
 //! This process is the Hadoop cluster (`cluster`). The `hadoop` command that the coordinator starts becomes this
 //! program again, with `--simulate`: the workers (`fleet`), which also measure, as a child of the coordinator.
 
+mod browser;
 mod cluster;
 mod connection;
 mod fleet;
@@ -14,7 +15,7 @@ mod tally;
 
 use std::{
     fs,
-    io::Read,
+    io::{BufRead, BufReader},
     path::PathBuf,
     process::Child,
     thread::sleep,
@@ -47,6 +48,9 @@ struct Options {
     /// Where to write what was measured
     #[arg(long, hide = true)]
     result: Option<PathBuf>,
+    /// Where to read the address of the page
+    #[arg(long, hide = true)]
+    page: Option<PathBuf>,
 }
 
 /// How large it all is.
@@ -65,13 +69,16 @@ struct Scale {
     /// Seconds to measure, from when all workers have joined
     #[arg(long, default_value_t = 60)]
     secs: u64,
+    /// Seconds after that to measure what a browser with the page costs
+    #[arg(long, default_value_t = 120)]
+    page_secs: u64,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Options { scale, simulate, result } = Options::parse();
+    let Options { scale, simulate, result, page } = Options::parse();
     allow_many_connections()?;
-    if let Some((secrets, result)) = simulate.zip(result) {
-        return fleet::run(&secrets, &result, &scale);
+    if let Some(((secrets, result), page)) = simulate.zip(result).zip(page) {
+        return fleet::run(&secrets, &result, &page, &scale);
     }
     let measured = measure(&scale)?;
     println!("{}", Table(&measured, &scale));
@@ -91,17 +98,23 @@ fn measure(scale: &Scale) -> anyhow::Result<Measured> {
     let s3 = S3::start();
     s3.create_bucket(BUCKET);
     let fake = Fake::start(["--table", "Big:items=1000"]);
-    let export = Tablehaul::new(["export", "Big", &format!("s3://{BUCKET}/backup"), "--quiet"])
+    let export = Tablehaul::new(["export", "Big", &format!("s3://{BUCKET}/backup"), "--page"])
         .args(["--region", "us-east-1", "--s3-endpoint", &s3.endpoint()])
         .args(["--dynamodb-endpoint", &fake.endpoint()])
         .args(["--workers", &scale.workers.to_string(), "--segments", &scale.segments.to_string()])
         .args(["--read-units", &scale.units.to_string()]);
     let mut coordinator = cluster.command(export, scale)?.start();
-    let reader = coordinator.stderr.take().map(|mut stderr| {
+    let page = cluster.page();
+    let reader = coordinator.stderr.take().map(|stderr| {
         std::thread::spawn(move || {
             let mut said = String::new();
-            // An unreadable file has no result.
-            let _ = stderr.read_to_string(&mut said);
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if let Some(address) = line.strip_prefix("page ") {
+                    // Without the file, the measurement fails and says so.
+                    let _ = fs::write(&page, address.trim());
+                }
+                said += &(line + "\n");
+            }
             said
         })
     });
@@ -133,7 +146,7 @@ fn run(cluster: &MadeUp, coordinator: &mut Child, scale: &Scale) -> anyhow::Resu
 
 /// Waits for what the simulated workers have measured.
 fn wait_for(cluster: &MadeUp, coordinator: &mut Child, scale: &Scale) -> anyhow::Result<Measured> {
-    let limit = PATIENCE + Duration::from_secs(scale.secs);
+    let limit = PATIENCE + Duration::from_secs(scale.secs + scale.page_secs);
     let since = Instant::now();
     while !cluster.result().exists() {
         if let Some(status) = coordinator.try_wait()? {

@@ -2,11 +2,14 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{Scale, tally::Counts};
+use crate::{Scale, browser::Page, tally::Counts};
 
 /// Cores and bytes that the coordinator may use.
 const MOST_CORES: f64 = 0.5;
 const MOST_BYTES: u64 = 500_000_000;
+/// What the page and `status.json` may have, and the cores that a browser may cost.
+const MOST_PAGE_BYTES: u64 = 200_000;
+const MOST_PAGE_CORES: f64 = 0.01;
 
 /// Measurements of a time in which all workers were connected.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -27,6 +30,8 @@ pub(crate) struct Measured {
     pub(crate) coordinator_bytes: u64,
     /// Processor time of the simulated workers meanwhile.
     pub(crate) fleet_cpu_secs: f64,
+    /// What a browser adds, measured after all that.
+    pub(crate) page: Option<Page>,
 }
 
 /// In milliseconds.
@@ -97,6 +102,20 @@ impl fmt::Display for Table<'_> {
             rate(grants)
         )?;
         writeln!(out, "segments done         {:>10.0} a second", rate(done))?;
-        write!(out, "simulated workers     {:>10.3} cores", measured.fleet_cpu_secs / measured.secs)
+        write!(out, "simulated workers     {:>10.3} cores", measured.fleet_cpu_secs / measured.secs)?;
+        let Some(page) = &measured.page else { return Ok(()) };
+        let (bar, met) = (MOST_PAGE_BYTES / 1000, |bytes| is_met(bytes <= MOST_PAGE_BYTES));
+        for (what, bytes) in [("page, loaded once", page.load_bytes), ("status.json", page.status_bytes)] {
+            write!(out, "\n{what:<22}{:>10.1} kB         bar {bar}: {}", bytes as f64 / 1000.0, met(bytes))?;
+        }
+        let (added, error) = page.added_cores();
+        write!(
+            out,
+            "\na browser adds        {added:>10.4} cores      bar {MOST_PAGE_CORES}: {}; standard error {error:.4}, {} \
+             windows; {:.0} kB/s",
+            is_met(added <= MOST_PAGE_CORES),
+            page.with.len(),
+            page.bytes_per_second / 1000.0
+        )
     }
 }
