@@ -28,6 +28,7 @@ mod choice;
 mod coordinator;
 mod export;
 mod import;
+pub mod largest;
 mod means;
 mod shrink;
 mod world;
