@@ -26,6 +26,9 @@ struct Options {
     /// Let partitions save up what they have not given, for 300 s at most
     #[arg(long)]
     burst: bool,
+    /// Throttle without a reason, as DynamoDB did before 2025
+    #[arg(long)]
+    no_reasons: bool,
     /// Segments that also hold a large item collection
     #[arg(long, default_value_t = 0)]
     heavy: u32,
@@ -58,6 +61,7 @@ fn main() {
         skew: of.skew,
         partition_rate: of.partition_units,
         burst: of.burst,
+        reasons: !of.no_reasons,
         heavy: of.heavy,
         heavy_bytes: of.heavy_gigabytes * 1_000_000_000,
         segments: of.segments,

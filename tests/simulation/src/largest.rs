@@ -39,6 +39,8 @@ pub struct Case {
     pub partition_rate: u64,
     /// Whether a partition saves up what it has not given, for 300 s at most.
     pub burst: bool,
+    /// Whether DynamoDB says that it was a partition that throttled.
+    pub reasons: bool,
     /// Segments with an item collection of [`heavy_bytes`](Self::heavy_bytes) each.
     pub heavy: u32,
     /// Bytes of such an item collection. All of it lies in one segment, whatever the number of segments is.
@@ -67,6 +69,7 @@ impl Default for Case {
             skew: 10,
             partition_rate: 3_000,
             burst: false,
+            reasons: true,
             heavy: 0,
             heavy_bytes: 0,
             segments: 100_000,
@@ -86,4 +89,40 @@ impl Default for Case {
 /// exactly once.
 pub fn run(case: &Case) -> Measured {
     world::World::new(case).run()
+}
+
+/// Runs a hundredth of the largest case with a tenth of the bytes for each partition, so that it takes a second. Says
+/// whether it took no longer than it may, with several seeds, and prints what did.
+pub(crate) fn small_cases_take_no_longer_than_they_may() -> bool {
+    let small = Case {
+        bytes: 80_000_000_000,
+        partitions: 80,
+        segments: 1_000,
+        rate: 4_000,
+        workers: 20,
+        deaths_per_hour: 60,
+        ..Case::default()
+    };
+    // Four large partitions with a third of the table, of which each gives less; streams that are slow.
+    let hard = Case { large_one_in: 20, partition_rate: 1_200, workers: 60, ..small.clone() };
+    // Before 2025, DynamoDB gave no reasons.
+    let silent = Case { reasons: false, ..hard.clone() };
+    let even = Case { skew: 1, ..small.clone() };
+    let cases =
+        [("even", even, 1030), ("skewed", small, 1030), ("hard", hard, 1100), ("silent", silent, 1100)];
+    cases.into_iter().all(|(name, case, most)| {
+        (0..2).all(|seed| {
+            let measured = run(&Case { seed, ..case.clone() });
+            let (per_mille, is_right) = (measured.per_mille(), measured.per_mille() <= most);
+            let lost = measured.lost;
+            assert!(lost > 0, "no worker has died");
+            println!(
+                "largest: {name}, seed {seed}: {per_mille} thousandths of size / rate, {lost} workers lost"
+            );
+            if !is_right {
+                println!("at most {most} are right:\n{measured}");
+            }
+            is_right
+        })
+    })
 }

@@ -79,7 +79,8 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(case: &Case, rng: &mut Rng) -> Self {
-        let rate_of_partition = || Bucket::new(case.partition_rate, if case.burst { BURST_SECONDS } else { 1 });
+        let rate_of_partition =
+            || Bucket::new(case.partition_rate, if case.burst { BURST_SECONDS } else { 1 });
         let (partitions, segments) = (u64::from(case.partitions), u64::from(case.segments));
         let mut weights = vec![1; case.partitions as usize];
         let num_large = (partitions / u64::from(case.large_one_in)).max(1);

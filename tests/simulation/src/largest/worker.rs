@@ -125,6 +125,8 @@ impl Worker {
     /// Receives a message.
     pub(super) fn hear(&mut self, message: ToWorker, out: &mut Outside<'_>) {
         match message {
+            // The settings, which it knows.
+            ToWorker::Export(_) => {}
             ToWorker::Grant { units, page } => {
                 self.allowance.grant(units);
                 if self.page_cap.replace(page).is_none() {
@@ -165,11 +167,16 @@ impl Worker {
         self.go_on(out);
     }
 
-    /// Every [`DECIDE_EVERY`](engine::worker::streams::DECIDE_EVERY).
-    pub(super) fn decide(&mut self, out: &mut Outside<'_>) {
-        let spent = self.spent.take();
+    /// Every [`DECIDE_EVERY`](engine::worker::streams::DECIDE_EVERY). Whether it may [want](Self::want) more.
+    pub(super) fn decide(&mut self) -> bool {
+        let (spent, before) = (self.spent.take(), self.streams.target());
         self.streams.decide(self.num_reading, spent, None);
-        self.want(out);
+        self.streams.target() > before
+    }
+
+    /// Whether there are throttles that the next [`beat`](Self::beat) tells.
+    pub(super) fn has_untold_throttles(&self) -> bool {
+        self.untold_throttles > 0
     }
 
     /// Every tenth of a second; `beats` once a second.
@@ -250,7 +257,8 @@ impl Worker {
         }
     }
 
-    fn want(&mut self, out: &mut Outside<'_>) {
+    /// Asks for more segments, if it wants to read more at once.
+    pub(super) fn want(&mut self, out: &mut Outside<'_>) {
         if let Some(total) = self.leases.want(self.num_reading, self.streams.target()) {
             out.said.push(FromWorker::Want(total));
         }
@@ -271,7 +279,10 @@ impl Worker {
                 self.is_need_new = true;
                 self.stats.retries += 1;
                 self.stats.throttles += 1;
-                self.untold_throttles += 1;
+                // One that the table's capacity has nothing to do with does not slow the job (`worker/src/report.rs`).
+                if reading.reply == Reply::TableThrottled || !out.case.reasons {
+                    self.untold_throttles += 1;
+                }
             }
         }
     }

@@ -161,7 +161,11 @@ impl<'a> World<'a> {
                 }
                 4 => {
                     next_decision += DECIDE_EVERY;
-                    (0..self.workers.len()).for_each(|place| self.with(place, Worker::decide));
+                    for place in 0..self.workers.len() {
+                        if self.workers[place].as_mut().is_some_and(Worker::decide) {
+                            self.with(place, |worker, out| worker.want(out));
+                        }
+                    }
                 }
                 _ => {
                     self.kill();
@@ -182,7 +186,9 @@ impl<'a> World<'a> {
         drop(self.schedule.work_mut().take_facts());
         for place in 0..self.workers.len() {
             let beats = place as u64 % TICKS_OF_HEARTBEAT == tick % TICKS_OF_HEARTBEAT;
-            self.with(place, |worker, out| worker.beat(beats, out));
+            if self.workers[place].as_ref().is_some_and(|worker| beats || worker.has_untold_throttles()) {
+                self.with(place, |worker, out| worker.beat(beats, out));
+            }
         }
         self.meter.tick(self.now);
     }
@@ -251,7 +257,7 @@ impl<'a> World<'a> {
                     let after = START_TIME.mul_f64(self.rng.f64());
                     self.later(after, place, Late::Start);
                 }
-                Action::Send(_, ToWorker::Export(_) | ToWorker::Finish) => {}
+                Action::Send(_, ToWorker::Finish) => {}
                 Action::Send(id, message) => self.down.push_back((arrives, place_of(id), message)),
                 Action::Disconnect(id, why) => {
                     let is_dead = self.workers[place_of(id)].is_none();
