@@ -172,7 +172,6 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         }
         let is_tick = matches!(event, Event::Tick);
         logging::event(&event, &self.schedule);
-        self.tell_throttled(&event);
         let budget = matches!(event, Event::Limits(_)).then(|| self.schedule.rate());
         let actions = self.schedule.handle(self.started.elapsed(), event);
         self.perform(actions);

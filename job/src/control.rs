@@ -174,7 +174,7 @@ pub enum FromWorker {
     FileVerified(FileVerified),
     /// The totals, sent every second; also the sign that the worker is alive.
     Heartbeat(Stats),
-    /// This many requests were just throttled.
+    /// This many requests were just throttled: not those that a single partition throttled.
     Throttled(u32),
     /// The worker can't continue, and no other worker could.
     Failed(String),

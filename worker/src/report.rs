@@ -180,6 +180,9 @@ impl Report {
         debug!(kind = ?fault.kind, "a request failed and is retried");
         if fault.kind == FaultKind::Throttled {
             self.throttles.fetch_add(1, Relaxed);
+        }
+        // The coordinator slows all workers down when it is told of a throttle. One partition is no reason to.
+        if fault.kind == FaultKind::Throttled && !fault.is_of_partition() {
             self.untold_throttles.fetch_add(1, Relaxed);
         }
         fault.message.clone_into(&mut self.last_error.lock().unwrap_or_else(PoisonError::into_inner));

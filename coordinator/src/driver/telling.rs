@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use engine::schedule::{Event as Happened, Work};
+use engine::schedule::Work;
 use events::{CapacityChanged, Event, Throttled, rounded};
-use job::{capacity::Rate, control::FromWorker, ids::WorkerId};
+use job::{capacity::Rate, ids::WorkerId};
 
 use super::{Effects, Running};
 
@@ -20,8 +20,8 @@ pub(super) struct Told {
     status_at: Duration,
     /// When throttles may be told again.
     throttled_at: Duration,
-    /// Throttled requests that were not told, and all.
-    throttled: (u64, u64),
+    /// The throttled requests that were told.
+    throttles: u64,
 }
 
 impl<W: Work, H: Effects<W>> Running<'_, W, H> {
@@ -38,11 +38,12 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                 (worker.host, worker.place) = (host.clone(), place.clone());
             }
         }
+        let throttles = status.throttles;
         self.driver.stream.status(status);
-        let (requests, throttles) = self.told.throttled;
+        let requests = throttles.saturating_sub(self.told.throttles);
         if requests > 0 && (has_ended || elapsed >= self.told.throttled_at) {
             self.told.throttled_at = elapsed + THROTTLED_EVERY;
-            self.told.throttled.0 = 0;
+            self.told.throttles = throttles;
             self.driver.stream.tell(Event::Throttled(Throttled { requests, throttles }));
         }
     }
@@ -55,15 +56,6 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                 from_units_per_second: rounded(before.as_f64()),
                 to_units_per_second: rounded(after.as_f64()),
             }));
-        }
-    }
-
-    /// Counts throttled requests, which are told with the next status.
-    pub(super) fn tell_throttled(&mut self, event: &Happened<W::Event>) {
-        if let Happened::Message(_, FromWorker::Throttled(requests)) = event {
-            let (untold, all) = &mut self.told.throttled;
-            *untold += u64::from(*requests);
-            *all += u64::from(*requests);
         }
     }
 }

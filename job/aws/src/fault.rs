@@ -80,6 +80,8 @@ pub struct Fault {
     /// The error that was classified. Its text may quote what was sent, so it is not for logs.
     #[source]
     source: Option<Arc<dyn Error + Send + Sync>>,
+    /// Whether only a partition throttles the read.
+    is_of_partition: bool,
 }
 
 /// How a call failed.
@@ -97,7 +99,7 @@ fn what<E>(error: &SdkError<E, HttpResponse>) -> &'static str {
 impl Fault {
     /// A fault with this message, which no other error caused.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), source: None, is_of_partition: false }
     }
 
     /// Classifies an error of a file system. `action` is a verb, such as `read`.
@@ -141,7 +143,8 @@ impl Fault {
         match error {
             SdkError::ServiceError(context) => {
                 let (code, message) = (context.err().code(), context.err().message());
-                Self::of_reply(action, resource, address, (code, message), context.raw())
+                let fault = Self::of_reply(action, resource, address, (code, message), context.raw());
+                Self { is_of_partition: reply::is_of_partition(context.err()), ..fault }
             }
             SdkError::ResponseError(_) if is_too_long(error) => Self::new(
                 FaultKind::Refused,
@@ -247,6 +250,12 @@ impl Fault {
             _ => return plain(kind, detail),
         };
         Self::new(kind, words)
+    }
+
+    /// Whether a read is throttled only because its partition gives no more. The capacity of the table is not used up
+    /// then, and other partitions may be read as fast as before.
+    pub fn is_of_partition(&self) -> bool {
+        self.kind == FaultKind::Throttled && self.is_of_partition
     }
 
     /// Whether the same request may succeed later.

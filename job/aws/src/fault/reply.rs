@@ -1,8 +1,18 @@
 //! Classifies error replies by their code, or by their status if they have no code.
 
+use std::error::Error;
+
+use aws_sdk_dynamodb::types::error::{ProvisionedThroughputExceededException, ThrottlingException};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use super::{FaultKind, text::element, words};
+use super::{
+    FaultKind,
+    text::{causes, element},
+    words,
+};
+
+/// How the reason for throttling the reads of a partition ends; it begins with `Table` or `Index`.
+const READ_OF_PARTITION: &str = "ReadKeyRangeThroughputExceeded";
 
 /// The region that S3 states for a bucket: in a header or, for some errors, in the body.
 pub(crate) fn said_region(reply: &HttpResponse) -> Option<String> {
@@ -37,6 +47,21 @@ pub(super) fn kind(code: &str, message: &str, status: u16) -> FaultKind {
     let kind = of_code(code, message, status);
     let passes = matches!(kind, FaultKind::Throttled | FaultKind::Transient);
     if is_about_key && !passes { FaultKind::EncryptionKey } else { kind }
+}
+
+/// Whether DynamoDB says that it throttles a read because of its partition alone (API Reference, `ThrottlingReason`:
+/// `TableReadKeyRangeThroughputExceeded`). It may state several reasons; other servers state none.
+pub(super) fn is_of_partition(error: &(dyn Error + 'static)) -> bool {
+    let reasons = causes(error).find_map(|cause| {
+        let exceeded = cause.downcast_ref::<ProvisionedThroughputExceededException>();
+        let throttled = cause.downcast_ref::<ThrottlingException>();
+        exceeded
+            .map(ProvisionedThroughputExceededException::throttling_reasons)
+            .or_else(|| throttled.map(ThrottlingException::throttling_reasons))
+    });
+    let reasons = reasons.unwrap_or_default();
+    let is_of_partition = |reason: Option<&str>| reason.is_some_and(|why| why.ends_with(READ_OF_PARTITION));
+    !reasons.is_empty() && reasons.iter().all(|reason| is_of_partition(reason.reason()))
 }
 
 /// The codes are from: DynamoDB Developer Guide, "Error handling with DynamoDB"; Amazon S3 API Reference, "Error

@@ -36,6 +36,41 @@ fn a_reply_that_was_torn_is_asked_for_again() {
 }
 
 #[test]
+fn a_read_that_a_partition_throttles_says_nothing_about_the_table() {
+    use aws_sdk_dynamodb::types::{
+        ThrottlingReason,
+        error::{ProvisionedThroughputExceededException, ThrottlingException},
+    };
+    const RANGE: &str = "TableReadKeyRangeThroughputExceeded";
+    let reason = |reason: &&str| ThrottlingReason::builder().reason(*reason).build();
+    let code = |code| ErrorMetadata::builder().code(code).build();
+    let exceeded = |reasons: &[&str]| {
+        let error = ProvisionedThroughputExceededException::builder()
+            .set_throttling_reasons(Some(reasons.iter().map(reason).collect()))
+            .meta(code("ProvisionedThroughputExceededException"))
+            .build();
+        let error = ScanError::ProvisionedThroughputExceededException(error);
+        of("dynamodb:Scan", "table T", error, reply(400, "{}"))
+    };
+    assert!(exceeded(&[RANGE]).is_of_partition());
+    for reasons in [
+        &[][..],
+        &["TableReadProvisionedThroughputExceeded"],
+        &[RANGE, "TableReadProvisionedThroughputExceeded"],
+        &["TableWriteKeyRangeThroughputExceeded"],
+    ] {
+        let fault = exceeded(reasons);
+        assert_eq!((fault.kind, fault.is_of_partition()), (FaultKind::Throttled, false), "{reasons:?}");
+    }
+    let throttled = ThrottlingException::builder()
+        .throttling_reasons(reason(&RANGE))
+        .meta(code("ThrottlingException"))
+        .build();
+    let throttled = ScanError::ThrottlingException(throttled);
+    assert!(of("dynamodb:Scan", "table T", throttled, reply(400, "{}")).is_of_partition());
+}
+
+#[test]
 fn a_status_without_a_body_is_all_that_is_said() {
     assert_eq!(unread(400, "").kind, FaultKind::Refused);
     assert_eq!(unread(403, "").kind, FaultKind::Denied);

@@ -3,6 +3,10 @@
 //! The number grows with each decision as long as the streams spend their time on the network. When they wait for
 //! units, the budget is used up; when they wait for the stages around them or for a core, the machine is. Another
 //! stream would then only cost memory.
+//!
+//! Where streams that read segments hardly do anything but wait for units, there are too many of them: the fewer
+//! segments are read at once, the faster is each. A large segment that is begun late then delays the end of the job
+//! less, and fewer segments of one partition are read at once.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -88,6 +92,8 @@ impl Cpu {
 #[derive(Debug)]
 pub struct Streams {
     target: u32,
+    /// The target does not shrink below this.
+    least: u32,
     max: u32,
     /// The target grows by `target / share`, at least by one.
     share: u32,
@@ -103,12 +109,19 @@ impl Default for Streams {
 impl Streams {
     /// The streams that read segments.
     pub const fn new() -> Self {
-        Self { target: FIRST, max: MAX_STREAMS, share: MAX_STREAMS, may_grow: true }
+        Self { target: FIRST, least: 1, max: MAX_STREAMS, share: MAX_STREAMS, may_grow: true }
     }
 
     /// The streams that send write requests.
     pub const fn for_writes() -> Self {
-        Self { target: FIRST_WRITES, max: MAX_WRITES, share: SHARE_OF_WRITES, may_grow: true }
+        // Write requests are short, and go to many partitions.
+        Self {
+            target: FIRST_WRITES,
+            least: MAX_WRITES,
+            max: MAX_WRITES,
+            share: SHARE_OF_WRITES,
+            may_grow: true,
+        }
     }
 
     /// How many to run at once.
@@ -134,6 +147,13 @@ impl Streams {
             && !cpu.is_some_and(|cpu| cpu.is_short())
         {
             self.target = (self.target + (self.target / self.share).max(1)).min(self.max);
+        } else if active >= self.target
+            && self.target > self.least
+            && !total.is_zero()
+            && spent.units * 4 >= total * 3
+        {
+            // With one less of two, the others still wait for half of the time: they can use all that there is.
+            self.target -= 1;
         }
     }
 }
@@ -217,6 +237,26 @@ mod tests {
         assert_eq!(target_after(2, units, None), 2);
         assert_eq!(target_after(2, pipeline, None), 2);
         assert_eq!(target_after(2, Spent::default(), None), 2);
+    }
+
+    #[test]
+    fn streams_that_hardly_do_anything_but_wait_for_units_become_one() {
+        let ms = Duration::from_millis;
+        let waiting = |units| Spent { units: ms(units), pipeline: ms(0), requests: ms(1000 - units) };
+        let mut streams = Streams::new();
+        for _ in 0..20 {
+            streams.decide(streams.target(), waiting(740), None);
+        }
+        assert_eq!(streams.target(), FIRST);
+        for _ in 0..20 {
+            streams.decide(streams.target(), waiting(750), None);
+        }
+        assert_eq!(streams.target(), 1);
+        streams.decide(1, NETWORK, None);
+        assert_eq!(streams.target(), 2, "units are plenty again");
+        let mut writes = Streams::for_writes();
+        writes.decide(FIRST_WRITES, waiting(1000), None);
+        assert_eq!(writes.target(), FIRST_WRITES);
     }
 
     #[test]
