@@ -24,7 +24,7 @@ const BYTES_FOR_A_KEY: u64 = 16;
 /// The unit in which the memory for keys is allotted.
 const KEY_PERMIT_BYTES: u64 = 1 << 12;
 
-/// The memory for the keys of a file with this many items, see [`SeenKeys`](crate::keys::SeenKeys).
+/// The memory for the keys of a file with this many items, see `keys.rs`.
 pub const fn key_bytes(items: u64) -> u64 {
     items.saturating_mul(BYTES_FOR_A_KEY)
 }
@@ -67,7 +67,7 @@ pub struct Means {
 
 /// What the checks of all files share.
 ///
-/// Memory: keys, see [`Means::key_bytes`]; lines, see [`LineCheck`](crate::lines::LineCheck); and for each file in
+/// Memory: keys, see [`Means::key_bytes`]; lines, see `lines.rs`; and for each file in
 /// progress 10 MiB if it is compressed, and the ranges of an object in S3.
 #[derive(Debug)]
 pub struct Checks<S> {
