@@ -1,5 +1,7 @@
 //! What is measured.
 
+#![allow(clippy::cast_precision_loss, reason = "ratios for people")]
+
 use std::{fmt, time::Duration};
 
 use job::capacity::Units;
@@ -74,7 +76,7 @@ impl Meter {
             expected: self.expected(),
             took,
             shares,
-            tail: took - self.almost_at.unwrap_or(took),
+            tail: took.saturating_sub(self.almost_at.unwrap_or(took)),
             range_throttles: self.range_throttles,
             table_throttles: self.table_throttles,
             lost,

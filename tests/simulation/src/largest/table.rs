@@ -85,7 +85,9 @@ impl Table {
         let mut weights = vec![1; case.partitions as usize];
         let num_large = (partitions / u64::from(case.large_one_in)).max(1);
         let large = rng.choose_multiple(0..weights.len(), usize::try_from(num_large).unwrap());
-        large.into_iter().for_each(|partition| weights[partition] = u64::from(case.skew));
+        for partition in large {
+            weights[partition] = u64::from(case.skew);
+        }
         let all: u64 = weights.iter().sum();
         let heavy = rng.choose_multiple(0..segments, case.heavy as usize);
         let mut table = Self {

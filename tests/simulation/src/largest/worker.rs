@@ -226,7 +226,7 @@ impl Worker {
         while self.allowance.admit().is_some() {
             let stream = self.waiting.pop_front().expect("who is admitted has waited");
             let reading = self.reading[stream as usize].as_mut().unwrap();
-            self.spent.units.add(out.now - reading.since);
+            self.spent.units.add(out.now.saturating_sub(reading.since));
             let segment = reading.lease.segment.0 as usize;
             reading.since = out.now;
             reading.reply = out.table.scan(out.now, segment, reading.offset, reading.plan.limit);
@@ -266,7 +266,7 @@ impl Worker {
 
     fn replied(&mut self, stream: u16, out: &mut Outside<'_>) {
         let reading = self.reading[stream as usize].as_mut().unwrap();
-        self.spent.requests.add(out.now - reading.since);
+        self.spent.requests.add(out.now.saturating_sub(reading.since));
         match reading.reply {
             Reply::Page { bytes, cost } => self.read(stream, bytes, cost, out),
             Reply::KeyRangeThrottled | Reply::TableThrottled => {

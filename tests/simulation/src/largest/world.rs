@@ -163,7 +163,7 @@ impl<'a> World<'a> {
                     next_decision += DECIDE_EVERY;
                     for place in 0..self.workers.len() {
                         if self.workers[place].as_mut().is_some_and(Worker::decide) {
-                            self.with(place, |worker, out| worker.want(out));
+                            self.with(place, Worker::want);
                         }
                     }
                 }
