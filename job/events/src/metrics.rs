@@ -20,7 +20,7 @@ pub struct Measured<'a> {
     pub state: Option<&'a JobState>,
     /// Its table, if the state does not name it.
     pub table: &'a str,
-    /// Its [direction](direction), if the state does not tell it.
+    /// Its [direction], if the state does not tell it.
     pub direction: &'a str,
     /// When a job of the table was last complete, in seconds since 1970.
     pub succeeded_at: Option<f64>,
@@ -47,7 +47,7 @@ impl Measured<'_> {
     }
 }
 
-/// When a job of this table and [direction](direction) was last complete.
+/// When a job of this table and [direction] was last complete.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Success {
     /// The table.
