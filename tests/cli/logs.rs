@@ -64,7 +64,7 @@ fn v_logs_both_programs_one_event_a_line() {
     assert_eq!(log.len(), finished.stderr.lines().count(), "nothing else:\n{}", finished.stderr);
     assert!(log.iter().all(|(level, ..)| ["ERROR", "WARN", "INFO"].contains(level)), "{log:#?}");
     has(&log, "INFO", "coordinator::cli::logging", "tablehaul started");
-    has(&log, "INFO", "coordinator::driver::events", "worker connected worker=1");
+    has(&log, "INFO", "coordinator::fleet", "worker connected worker=1");
     has(&log, "INFO", "coordinator::driver::logging", "all tasks are done");
     has(&log, "INFO", "coordinator::commit", "object of the commit written name=_SUCCESS");
     has(&log, "INFO", "worker", "worker started worker=1");
