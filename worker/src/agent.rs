@@ -10,7 +10,7 @@ use job::{
     spec::WriteMode,
 };
 use job_aws::{LentCredentials, with_causes};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::task::JoinSet;
 use tonic::Streaming;
 use tracing::info;
 
@@ -22,7 +22,7 @@ use crate::{
     export, import,
     inlet::Unsolicited,
     limiter::CapacityLimiter,
-    report::{Report, Reports},
+    report::{Messages, Report, Reports},
     verify,
 };
 
@@ -33,7 +33,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub(crate) async fn join(
     boot: &Boot,
     reports: &Reports,
-    messages: mpsc::Receiver<wire::FromWorker>,
+    messages: Messages,
 ) -> Result<Streaming<wire::ToWorker>, WorkerError> {
     reports.hello(hello(boot)).await;
     connect::open(boot, messages).await

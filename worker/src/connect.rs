@@ -7,15 +7,14 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use job::control::{Boot, SERVER_NAME, wire};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use tonic::{
     Code, Request, Status, Streaming,
     metadata::{Ascii, MetadataValue},
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
 };
 
-use crate::exit::WorkerError;
+use crate::{exit::WorkerError, report::Messages};
 
 #[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
 mod stub {
@@ -34,12 +33,9 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Opens the stream, which sends `messages`.
-pub(crate) async fn open(
-    boot: &Boot,
-    messages: mpsc::Receiver<wire::FromWorker>,
-) -> Result<Streaming<wire::ToWorker>, WorkerError> {
+pub(crate) async fn open(boot: &Boot, messages: Messages) -> Result<Streaming<wire::ToWorker>, WorkerError> {
     let mut client = stub::control_client::ControlClient::new(connect(boot).await?);
-    let mut request = Request::new(ReceiverStream::new(messages));
+    let mut request = Request::new(ReceiverStream::new(messages).map_while(|message| message));
     let mut token: MetadataValue<Ascii> =
         format!("Bearer {}", boot.token).parse().map_err(|_| anyhow!("malformed token"))?;
     token.set_sensitive(true);

@@ -27,18 +27,15 @@ mod yarn;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
-use job::control::{Boot, wire};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::mpsc,
-};
+use job::control::Boot;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
 use cpu::Cores;
 use dynamodb::direct::Way;
 pub use exit::Exit;
 use exit::WorkerError;
-use report::Reports;
+use report::{Messages, Reports};
 pub use say::end_at_panic;
 
 /// How long work that is still running may take after the worker has decided to end.
@@ -113,7 +110,7 @@ struct Start {
     boot: Boot,
     reports: Arc<Reports>,
     /// The messages of the reports.
-    messages: mpsc::Receiver<wire::FromWorker>,
+    messages: Messages,
     cores: Cores,
 }
 

@@ -34,10 +34,14 @@ const TICKS_OF_HEARTBEAT: u32 = 10;
 /// The most bytes of the log that are sent in a second. A line is sent whole.
 const LOG_BYTES: usize = 32 * 1024;
 
+/// Messages to the coordinator, which end with `None`.
+pub(crate) type Messages = mpsc::Receiver<Option<wire::FromWorker>>;
+type Outbox = mpsc::Sender<Option<wire::FromWorker>>;
+
 /// The reports of a worker, one for each pass, in their order.
 #[derive(Debug)]
 pub(crate) struct Reports {
-    outbox: mpsc::Sender<wire::FromWorker>,
+    outbox: Outbox,
     /// The coordinator wants the log.
     sends_log: Arc<AtomicBool>,
     passes: Mutex<Vec<Arc<Report>>>,
@@ -45,14 +49,14 @@ pub(crate) struct Reports {
 
 impl Reports {
     /// Without a pass, and the receiver of the messages.
-    pub(crate) fn new() -> (Self, mpsc::Receiver<wire::FromWorker>) {
+    pub(crate) fn new() -> (Self, Messages) {
         let (outbox, messages) = mpsc::channel(OUTBOX);
         (Self { outbox, sends_log: Arc::default(), passes: Mutex::default() }, messages)
     }
 
     /// Sends the message before all others.
     pub(crate) async fn hello(&self, hello: FromWorker) {
-        let _ = self.outbox.send(hello.into()).await;
+        let _ = self.outbox.send(Some(hello.into())).await;
     }
 
     /// Begins the report of a pass.
@@ -88,7 +92,7 @@ impl Reports {
 pub(crate) struct Report {
     pass: PassNumber,
     is_check: bool,
-    outbox: mpsc::Sender<wire::FromWorker>,
+    outbox: Outbox,
     consumed_milli: AtomicU64,
     indexes: Mutex<BTreeMap<String, Units>>,
     requests: AtomicU64,
@@ -106,12 +110,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    fn of(
-        pass: PassNumber,
-        is_check: bool,
-        outbox: mpsc::Sender<wire::FromWorker>,
-        sends_log: Arc<AtomicBool>,
-    ) -> Self {
+    fn of(pass: PassNumber, is_check: bool, outbox: Outbox, sends_log: Arc<AtomicBool>) -> Self {
         Self {
             pass,
             is_check,
@@ -135,7 +134,7 @@ impl Report {
 
     /// Sends a message. Waits while many messages are unsent. The agent, not the caller, handles a lost connection.
     pub(crate) async fn say(&self, message: FromWorker) {
-        let _ = self.outbox.send(wire::FromWorker::in_pass(self.pass, message)).await;
+        let _ = self.outbox.send(Some(wire::FromWorker::in_pass(self.pass, message))).await;
     }
 
     /// Reports that something is durable. The totals go first, so that they are never behind it.
@@ -245,10 +244,11 @@ impl Report {
         }
     }
 
-    /// Sends the totals and what is left of the log. They are the last messages.
+    /// Sends the totals and what is left of the log, and ends this side of the stream.
     pub(crate) async fn say_last(&self) {
         self.say(FromWorker::Heartbeat(self.stats())).await;
         self.say_log(usize::MAX).await;
+        let _ = self.outbox.send(None).await;
     }
 
     async fn say_log(&self, most_bytes: usize) {

@@ -85,6 +85,8 @@ async fn what_no_worker_can_do_is_said_and_the_worker_waits_for_the_end() {
         let why = heard.failed.unwrap();
         assert!(why.contains(words) && !why.contains('\n'), "{why}");
         played.tell(ToWorker::Finish).await;
+        // If both sides waited for the other to close the stream, each job would end late.
+        assert!(played.coordinator.is_closed_by_worker().await);
         played.hang_up();
         assert_eq!(played.exit_code().await, Some(0));
     }

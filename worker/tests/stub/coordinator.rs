@@ -1,6 +1,13 @@
 //! The coordinator's end of the control stream: it receives the worker's messages and sends messages to it.
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use job::{
     control::{Boot, FromWorker, SERVER_NAME, ToWorker, wire},
@@ -35,6 +42,7 @@ type Outbound = mpsc::Receiver<Result<wire::ToWorker, Status>>;
 struct Service {
     /// Both directions of the only worker's stream.
     ways: Mutex<Option<(mpsc::Sender<FromWorker>, Outbound)>>,
+    has_closed: Arc<AtomicBool>,
 }
 
 #[tonic::async_trait]
@@ -52,13 +60,16 @@ impl server::control_server::Control for Service {
         let mut inbound = request.into_inner();
         let (heard, outbound) =
             self.ways.lock().await.take().ok_or_else(|| Status::aborted("one worker only"))?;
+        let has_closed = self.has_closed.clone();
         let mut listening = JoinSet::new();
         listening.spawn(async move {
-            while let Some(Ok(message)) = inbound.next().await {
+            while let Some(message) = inbound.next().await {
+                let Ok(message) = message else { return };
                 if heard.send(message.try_into().unwrap()).await.is_err() {
                     return;
                 }
             }
+            has_closed.store(true, SeqCst);
         });
         listening.detach_all();
         Ok(Response::new(ReceiverStream::new(outbound)))
@@ -71,6 +82,7 @@ pub(crate) struct Coordinator {
     pub(crate) boot: Boot,
     said: mpsc::Receiver<FromWorker>,
     tell: Option<mpsc::Sender<Result<wire::ToWorker, Status>>>,
+    has_closed: Arc<AtomicBool>,
     _serving: JoinSet<()>,
 }
 
@@ -83,7 +95,8 @@ impl Coordinator {
         let (heard, said) = mpsc::channel(64);
         let (tell, outbound) = mpsc::channel(64);
         let identity = Identity::from_pem(certified.cert.pem(), certified.signing_key.serialize_pem());
-        let service = Service { ways: Mutex::new(Some((heard, outbound))) };
+        let has_closed = Arc::<AtomicBool>::default();
+        let service = Service { ways: Mutex::new(Some((heard, outbound))), has_closed: has_closed.clone() };
         let mut serving = JoinSet::new();
         serving.spawn(async move {
             Server::builder()
@@ -102,7 +115,7 @@ impl Coordinator {
             log: String::new(),
             sdk_only: false,
         };
-        Self { boot, said, tell: Some(tell), _serving: serving }
+        Self { boot, said, tell: Some(tell), has_closed, _serving: serving }
     }
 
     /// The next message of the worker.
@@ -114,6 +127,12 @@ impl Coordinator {
     pub(crate) async fn hear_if_any(&mut self) -> Option<FromWorker> {
         let said = tokio::time::timeout(PATIENCE, self.said.recv()).await;
         said.expect("the worker has nothing to say")
+    }
+
+    /// Waits until the worker has closed its side of the stream, and not by going away.
+    pub(crate) async fn is_closed_by_worker(&mut self) -> bool {
+        while self.hear_if_any().await.is_some() {}
+        self.has_closed.load(SeqCst)
     }
 
     pub(crate) async fn tell(&self, message: ToWorker) {
