@@ -124,7 +124,7 @@ fn tells_of_runs(place: &Place, ends: &[&str]) {
     assert!(report.contains("<title>resumed</title>") && report.contains("Plan and outcome"), "{report}");
 }
 
-/// An export that was killed when so many percent of it were sealed, and its status had a history.
+/// Kills an export once `least_percent` of it is sealed and its status has a history.
 fn killed(place: &Place, fake: &Fake, least_percent: u64) {
     let child = running(place, fake);
     wait_until("parts are sealed", || percent(place) >= least_percent);

@@ -1,4 +1,4 @@
-//! Passes the coordinator's messages from the agent to the running export or import.
+//! Passes the coordinator's messages from the agent to the running export, import or verification.
 
 use tokio::sync::mpsc;
 

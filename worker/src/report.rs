@@ -180,7 +180,7 @@ impl Report {
         if fault.kind == FaultKind::Throttled {
             self.throttles.fetch_add(1, Relaxed);
         }
-        // The coordinator slows all workers down when it is told of a throttle. One partition is no reason to.
+        // The coordinator slows all workers down after such a message. One partition is no reason for that.
         if fault.kind == FaultKind::Throttled && !fault.is_of_partition() {
             self.untold_throttles.fetch_add(1, Relaxed);
         }

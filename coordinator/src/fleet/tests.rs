@@ -87,7 +87,7 @@ impl Test {
     }
 }
 
-/// What a worker is told next; `None` if its stream ends.
+/// The next message to a worker; `None` if its stream ends.
 async fn told(caller: &mut Caller) -> Option<ToWorker> {
     let message = tokio::time::timeout(PATIENCE, caller.hears.message()).await.unwrap();
     message.ok().flatten().map(|message| message.try_into().unwrap())

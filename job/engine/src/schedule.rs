@@ -64,8 +64,8 @@ impl<W: Work> Schedule<W> {
         Self::with(work, limits, supply, &Present::default(), now)
     }
 
-    /// A new schedule with the workers of the pass before, and the first actions to take. As soon as it is told that one
-    /// of them is connected, the worker gets tasks.
+    /// A new schedule with the workers of the pass before, and the first actions to take. Each of them gets tasks
+    /// after its [`Event::Connected`].
     pub fn with(
         work: W,
         limits: Limits,

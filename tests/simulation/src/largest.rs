@@ -103,7 +103,8 @@ pub(crate) fn small_cases_take_no_longer_than_they_may() -> bool {
         deaths_per_hour: 60,
         ..Case::default()
     };
-    // Four large partitions with a third of the table, of which each gives less; streams that are slow.
+    // Four large partitions hold a third of the table, and each partition gives fewer units. With more
+    // workers, each stream is slower.
     let hard = Case { large_one_in: 20, partition_rate: 1_200, workers: 60, ..small.clone() };
     // Before 2025, DynamoDB gave no reasons.
     let silent = Case { reasons: false, ..hard.clone() };

@@ -20,10 +20,11 @@ const STREAMS_PER_WORKER: u32 = 16;
 const UNITS_PER_WORKER: u64 = 4_000;
 /// Read units per second that justify a further segment.
 const UNITS_PER_STREAM: u64 = 100;
-/// Workers hold a few upload parts in memory, so these are small ...
+/// Upload parts are small, because a worker holds a few of them in memory.
 const UPLOAD_PART_BYTES: u64 = 8 * 1024 * 1024;
-/// ... unless the export would have more than this many. The journal and `export.json` name each.
+/// An export that would have more than this many gets larger ones, because the journal and `export.json` name each.
 const MANY_UPLOAD_PARTS: u64 = 100_000;
+/// The largest of these.
 const LARGE_UPLOAD_PART_BYTES: u64 = 16 * 1024 * 1024;
 /// The time that one upload part may hold at most. A lost worker loses only what it has not sealed, so parts must not
 /// take long to fill.

@@ -8,7 +8,7 @@ use job::capacity::Units;
 
 use super::Case;
 
-/// A slice of time of which the share of the rate is kept.
+/// The share of the rate is measured over each slice of this length.
 const SLICE: Duration = Duration::from_secs(10);
 /// Shares that are printed.
 const SHARES: usize = 20;
