@@ -17,8 +17,13 @@ use std::{
 };
 
 use engine::schedule::Pass;
-use events::{Event, JobState, Phase, Rejected, Status};
-use job::{object::Object, split::Reject};
+use events::{Completed, Event, File, JobState, Phase, Rejected, Status};
+use job::{
+    export_json::{ExportJson, PartFile},
+    object::Object,
+    split::Reject,
+};
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use crate::output;
@@ -28,6 +33,23 @@ pub(crate) use origin::plan_of;
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 /// The least time between two events of rejected lines.
 const REJECTED_EVERY: Duration = Duration::from_secs(1);
+
+/// That an export is complete, with the fields of its report.
+pub(crate) fn completed_export(export: &ExportJson, folder: String, report: Map<String, Value>) -> Completed {
+    let file = |file: &PartFile| File {
+        name: file.name.to_string(),
+        items: file.items,
+        bytes: file.bytes,
+        crc32c: file.crc32c.clone(),
+    };
+    Completed {
+        table: export.table["TableName"].as_str().unwrap_or_default().to_owned(),
+        folder,
+        report,
+        files: export.files.iter().take(Completed::MOST_FILES).map(file).collect(),
+        file_count: export.files.len() as u64,
+    }
+}
 
 /// The events of a command. Cheap to clone.
 #[derive(Clone)]

@@ -6,11 +6,13 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 use tests_support::failing_s3::FailingS3;
+use tests_support::hadoop::members::Member;
 use tests_support::process::assert_gone;
 
 const ARGS: &str = "--workers 2 --read-percent 100";
 
-/// An S3 that does not complete the first upload before it is told to. The receiver hears when that is asked for.
+/// An S3 that completes the first upload only after a message to the sender. The receiver gets a message when an
+/// upload is to be completed.
 fn hesitant() -> (FailingS3, Receiver<()>, Sender<()>) {
     let ((asked, is_asked), (go, may_go)) = (channel(), channel());
     let may_go = Mutex::new(may_go);
@@ -19,6 +21,14 @@ fn hesitant() -> (FailingS3, Receiver<()>, Sender<()>) {
         let _ = may_go.lock().unwrap().recv();
     });
     (s3, is_asked, go)
+}
+
+/// Waits until a job asks S3 to complete its first upload. Returns its application, and its workers, which are idle.
+#[track_caller]
+fn idle(job: &mut Job<'_>, is_asked: &Receiver<()>) -> (String, Vec<Member>) {
+    let application = job.application();
+    is_asked.recv_timeout(PATIENCE).expect("it is never completed");
+    (application, job.workers(2))
 }
 
 #[test]
@@ -44,13 +54,11 @@ fn a_worker_that_dies_while_the_export_is_completed_fails_neither_job_nor_applic
     let (fake, num_items) = fake(1000, 4);
     let (s3, is_asked, go) = hesitant();
     let mut job = Job::export_through(&s3, hadoop, &fake, num_items, ARGS);
-    let application = job.application();
-    is_asked.recv_timeout(PATIENCE).expect("it is never completed");
-    let workers = job.workers(2);
+    let (application, workers) = idle(&mut job, &is_asked);
     workers[0].signal(SIGKILL);
     job.says(&["was lost", "it had no work"]);
     // YARN starts another in its place.
-    let is_new = |worker: &tests_support::hadoop::members::Member| !workers.contains(worker);
+    let is_new = |worker: &Member| !workers.contains(worker);
     while !hadoop.workers(&application).iter().any(is_new) {
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -70,9 +78,7 @@ fn the_application_of_a_coordinator_that_dies_or_is_stopped_while_it_completes_d
         let (fake, num_items) = fake(1000, 4);
         let (s3, is_asked, go) = hesitant();
         let mut job = Job::export_through(&s3, hadoop, &fake, num_items, ARGS);
-        let application = job.application();
-        is_asked.recv_timeout(PATIENCE).expect("it is never completed");
-        let workers = job.workers(2);
+        let (application, workers) = idle(&mut job, &is_asked);
         job.signal(signal);
         let finished = job.end();
         assert_eq!(finished.code, (signal == SIGTERM).then_some(3), "{}", finished.stderr);

@@ -1,7 +1,8 @@
 //! How fast an export is: `scripts/bench export`. Items of about 450 bytes of JSON, from a server on
-//! loopback that replays pages, to a local folder or to versitygw as S3. All variants in one run, round by round, so that
-//! their ratios hold on a noisy machine. Exports have one core; the servers, and what speaks TLS before them, have the
-//! other one. Where two workers run on both, the server takes a share of them, which the last column shows.
+//! loopback that replays pages, to a local folder or to versitygw as S3. All variants in one run, round by
+//! round, so that their ratios hold on a noisy machine. Exports have one core; the servers, and what speaks
+//! TLS before them, have the other one. Where two workers run on both, the server takes a share of them,
+//! which the last column shows.
 
 mod measure;
 mod watched;
@@ -84,8 +85,10 @@ struct Servers {
     fake: Fake,
     s3: S3,
     folder: PathBuf,
-    /// The fake and versitygw over TLS, and the file with the certificate of their authority.
-    tls: (String, String, PathBuf),
+    /// The URLs of both over TLS, and the file with the certificate of their authority.
+    fake_over_tls: String,
+    s3_over_tls: String,
+    bundle: PathBuf,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -105,12 +108,9 @@ fn main() -> anyhow::Result<()> {
     s3.create_bucket(BUCKET);
     let (authority, bundle) = (Authority::new(), folder.join("authority.pem"));
     authority.write(&bundle);
-    let tls = (
-        authority.before(fake.address(), Flaw::None),
-        authority.before(tests_support::http::address(&s3.endpoint()), Flaw::None),
-        bundle,
-    );
-    let servers = Servers { fake, s3, folder, tls };
+    let fake_over_tls = authority.before(fake.address(), Flaw::None);
+    let s3_over_tls = authority.before(tests_support::http::address(&s3.endpoint()), Flaw::None);
+    let servers = Servers { fake, s3, folder, fake_over_tls, s3_over_tls, bundle };
     let mut results: Vec<Vec<Measured>> = VARIANTS.iter().map(|_| Vec::new()).collect();
     for round in 0..options.rounds {
         eprintln!("round {} of {}", round + 1, options.rounds);
@@ -121,7 +121,7 @@ fn main() -> anyhow::Result<()> {
     let names = VARIANTS.each_ref().map(|variant| variant.name);
     print_table(&names, &results, items);
     print_scaling(&results);
-    std::fs::remove_file(&servers.tls.2)?;
+    std::fs::remove_file(&servers.bundle)?;
     Ok(())
 }
 
@@ -134,8 +134,8 @@ fn run(variant: &Variant, servers: &Servers, items: u64) -> anyhow::Result<Measu
     command.args(["-c", variant.cores]);
     if let Some(workers) = variant.workers {
         let (dynamodb, s3) = if variant.is_tls {
-            command.env("AWS_CA_BUNDLE", &servers.tls.2);
-            (servers.tls.0.clone(), servers.tls.1.clone())
+            command.env("AWS_CA_BUNDLE", &servers.bundle);
+            (servers.fake_over_tls.clone(), servers.s3_over_tls.clone())
         } else {
             (fake.endpoint(), servers.s3.endpoint())
         };

@@ -1,9 +1,12 @@
 //! How fast an import is: `scripts/bench import`. A backup of items of about 450 bytes of JSON in a local
 //! folder goes to a server on loopback that only counts them. All variants in one run, round by round, so that
-//! their ratios hold on a noisy machine. Imports have one core; the server, and what speaks TLS before it, has the other one.
+//! their ratios hold on a noisy machine. Imports have one core; the server, and what speaks TLS before it, have
+//! the other one.
 
 #[path = "../export/measure.rs"]
 mod measure;
+#[path = "../temporary.rs"]
+mod temporary;
 
 use std::{
     path::{Path, PathBuf},
@@ -17,7 +20,6 @@ use tests_support::tls::{Authority, Flaw};
 use tests_support::{BackupWriter, Fake, binary};
 
 const TABLE: &str = "Bench";
-const IN_MEMORY: &str = "/dev/shm";
 
 /// Measures imports side by side
 #[derive(Parser)]
@@ -54,19 +56,15 @@ const VARIANTS: [Variant; 5] = [
 struct Server {
     fake: Fake,
     /// Its URL over TLS, and the file with the certificate of the authority.
-    tls: (String, PathBuf),
+    over_tls: String,
+    bundle: PathBuf,
 }
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     // What speaks TLS is a thread of this process, and processes that it starts inherit its core.
     pin(std::process::id(), "1")?;
-    let folder = options.folder.unwrap_or_else(|| {
-        PathBuf::from(if Path::new(IN_MEMORY).is_dir() { IN_MEMORY } else { "target/bench" })
-    });
-    std::fs::create_dir_all(&folder)?;
-    // Removed at the end, also after an error.
-    let folder = tempfile::Builder::new().prefix("tablehaul-bench-").tempdir_in(folder.canonicalize()?)?;
+    let folder = temporary::folder(options.folder)?;
     let backup = folder.path().join("backup");
     let items = options.million * 1_000_000;
     eprintln!("making a backup of {items} items");
@@ -74,8 +72,8 @@ fn main() -> anyhow::Result<()> {
     let fake = Fake::start(["--table", &format!("{TABLE}:sink=fast")]);
     let (authority, bundle) = (Authority::new(), folder.path().join("authority.pem"));
     authority.write(&bundle);
-    let tls = (authority.before(fake.address(), Flaw::None), bundle);
-    let server = Server { fake, tls };
+    let over_tls = authority.before(fake.address(), Flaw::None);
+    let server = Server { fake, over_tls, bundle };
     let mut results: Vec<Vec<Measured>> = VARIANTS.iter().map(|_| Vec::new()).collect();
     for round in 0..options.rounds {
         eprintln!("round {} of {}", round + 1, options.rounds);
@@ -94,9 +92,9 @@ fn run(variant: &Variant, server: &Server, backup: &Path, items: u64) -> anyhow:
     let mut command = Command::new("taskset");
     command.args(["-c", "0"]);
     if let Some(check) = variant.check {
-        let endpoint = if variant.is_tls { server.tls.0.clone() } else { fake.endpoint() };
+        let endpoint = if variant.is_tls { server.over_tls.clone() } else { fake.endpoint() };
         command
-            .env("AWS_CA_BUNDLE", &server.tls.1)
+            .env("AWS_CA_BUNDLE", &server.bundle)
             .arg(binary("tablehaul"))
             .arg("import")
             .arg(backup)

@@ -3,6 +3,8 @@
 
 #[path = "../export/measure.rs"]
 mod measure;
+#[path = "../temporary.rs"]
+mod temporary;
 
 use std::{
     path::{Path, PathBuf},
@@ -15,7 +17,6 @@ use measure::{Measured, measure, median, pin, print_table};
 use tests_support::{Fake, binary};
 
 const TABLE: &str = "Bench";
-const IN_MEMORY: &str = "/dev/shm";
 
 /// Measures verifications side by side
 #[derive(Parser)]
@@ -55,12 +56,7 @@ const VARIANTS: [Variant; 8] = [
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    let folder = options.folder.unwrap_or_else(|| {
-        PathBuf::from(if Path::new(IN_MEMORY).is_dir() { IN_MEMORY } else { "target/bench" })
-    });
-    std::fs::create_dir_all(&folder)?;
-    // Removed at the end, also after an error.
-    let folder = tempfile::Builder::new().prefix("tablehaul-bench-").tempdir_in(folder.canonicalize()?)?;
+    let folder = temporary::folder(options.folder)?;
     let items = options.million * 1_000_000;
     let fake = Fake::start(["--table", &format!("{TABLE}:items={items}")]);
     pin(fake.id(), "1")?;

@@ -34,6 +34,22 @@ const MIB: u64 = 1 << 20;
 /// Segment and page.
 type PageOf = (u32, u64);
 
+/// The beginning of an export with these options.
+pub(crate) fn begin(options: FixedOptions) -> Begin {
+    Begin {
+        job: JobId::from_u128(7),
+        table: "t".into(),
+        arn: None,
+        table_id: None,
+        keys: KeySchema { partition: KeyAttribute { name: "id".into(), kind: KeyKind::S }, sort: None },
+        options,
+        started_at: String::new(),
+        expected_items: 0,
+        description: serde_json::Value::Null,
+        table_settings: None,
+    }
+}
+
 /// A part as it was written, under a tag of its own.
 #[derive(Clone)]
 struct Written {
@@ -95,7 +111,6 @@ impl Export {
         } else {
             Target::S3 { bucket: "bucket".into(), prefix: "backup".into() }
         };
-        let keys = KeySchema { partition: KeyAttribute { name: "id".into(), kind: KeyKind::S }, sort: None };
         let options = FixedOptions { files: FileOptions::default(), consistent: false, segments };
         Self {
             table,
@@ -112,18 +127,7 @@ impl Export {
                 mean_item_bytes: 0,
                 aws: AwsAccess::default(),
             },
-            begin: Begin {
-                job: JobId::from_u128(7),
-                table: "t".into(),
-                arn: None,
-                table_id: None,
-                keys,
-                options,
-                started_at: String::new(),
-                expected_items: 0,
-                description: serde_json::Value::Null,
-                table_settings: None,
-            },
+            begin: begin(options),
             completed: BTreeSet::new(),
         }
     }

@@ -1,11 +1,11 @@
 //! What an export tells other programs of its plan and of its result.
 
-use events::{Command, Completed, File, Plan, rounded};
-use job::export_json::{ExportJson, PartFile};
+use events::{Command, Completed, Plan, rounded};
+use job::export_json::ExportJson;
 use job_aws::Clients;
 
 use super::{plan::DOLLARS_PER_MILLION_UNITS, prepare::Prepared, report::Report};
-use crate::stream::plan_of;
+use crate::stream::{completed_export, plan_of};
 
 impl Prepared {
     /// The plan, with its text. `place` is the number of the table in the command, from 0, and that of all tables.
@@ -45,18 +45,7 @@ impl Report {
     /// That the export is complete.
     pub(super) fn told(&self, export: &ExportJson) -> Completed {
         let report = serde_json::to_value(self).ok();
-        let file = |file: &PartFile| File {
-            name: file.name.to_string(),
-            items: file.items,
-            bytes: file.bytes,
-            crc32c: file.crc32c.clone(),
-        };
-        Completed {
-            table: self.table.clone(),
-            folder: self.destination.clone(),
-            report: report.and_then(|report| report.as_object().cloned()).unwrap_or_default(),
-            files: export.files.iter().take(Completed::MOST_FILES).map(file).collect(),
-            file_count: export.files.len() as u64,
-        }
+        let report = report.and_then(|report| report.as_object().cloned()).unwrap_or_default();
+        completed_export(export, self.destination.clone(), report)
     }
 }

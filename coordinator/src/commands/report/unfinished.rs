@@ -2,10 +2,12 @@
 //!
 //! `export.json` says what the export holds. What only the killed process knew is left out, and a note says so.
 
-use ::events::{Command, Completed, File, JobState, Plan, rounded};
+use ::events::{Command, JobState, Plan, rounded};
 use jiff::Timestamp;
-use job::export_json::{ExportJson, PartFile};
+use job::export_json::ExportJson;
 use serde_json::{Map, Value, json};
+
+use crate::stream::completed_export;
 
 /// What the report says of what it lacks.
 const NOTE_OF_STATUS: &str = "The export is complete, but its process ended before it could write the report. Items \
@@ -30,20 +32,7 @@ pub(super) fn completed(
     };
     // It may be that of a run before the one that completed the export.
     state.error = None;
-    let table = export.table["TableName"].as_str().unwrap_or_default().to_owned();
-    let file = |file: &PartFile| File {
-        name: file.name.to_string(),
-        items: file.items,
-        bytes: file.bytes,
-        crc32c: file.crc32c.clone(),
-    };
-    state.completed = Some(Box::new(Completed {
-        table,
-        folder: folder.to_owned(),
-        report: report(export),
-        files: export.files.iter().take(Completed::MOST_FILES).map(file).collect(),
-        file_count: export.files.len() as u64,
-    }));
+    state.completed = Some(Box::new(completed_export(export, folder.to_owned(), report(export))));
     Some((state, note))
 }
 

@@ -16,9 +16,7 @@ use fastrand::Rng;
 use job::{
     capacity::Rate,
     control::ToWorker,
-    ids::{JobId, UploadId, WorkerId},
-    journal::Begin,
-    schema::{KeyAttribute, KeyKind, KeySchema},
+    ids::{UploadId, WorkerId},
     spec::{AwsAccess, ExportSettings, FileOptions, FixedOptions},
     target::Target,
     task::TotalSegments,
@@ -30,6 +28,7 @@ use super::{
     table::{ITEM_BYTES, Table},
     worker::{Outside, Wake, Worker},
 };
+use crate::export;
 
 /// How long a message takes.
 const MESSAGE_TIME: Duration = Duration::from_millis(1);
@@ -72,23 +71,10 @@ pub(super) struct World<'a> {
     is_over: bool,
 }
 
-fn begin(case: &Case) -> (Begin, ExportSettings) {
+fn settings(case: &Case) -> ExportSettings {
     let segments = TotalSegments::try_from(case.segments).expect("1 to 1,000,000 segments");
-    let keys = KeySchema { partition: KeyAttribute { name: "id".into(), kind: KeyKind::S }, sort: None };
     let options = FixedOptions { files: FileOptions::default(), consistent: false, segments };
-    let begin = Begin {
-        job: JobId::from_u128(7),
-        table: "t".into(),
-        arn: None,
-        table_id: None,
-        keys,
-        options,
-        started_at: String::new(),
-        expected_items: 0,
-        description: serde_json::Value::Null,
-        table_settings: None,
-    };
-    let settings = ExportSettings {
+    ExportSettings {
         table: "t".into(),
         options,
         target: Target::S3 { bucket: "bucket".into(), prefix: "backup".into() },
@@ -96,16 +82,16 @@ fn begin(case: &Case) -> (Begin, ExportSettings) {
         part_file_bytes: PART_FILE_BYTES,
         mean_item_bytes: ITEM_BYTES,
         aws: AwsAccess::default(),
-    };
-    (begin, settings)
+    }
 }
 
 impl<'a> World<'a> {
     pub(super) fn new(case: &'a Case) -> Self {
         let mut rng = Rng::with_seed(case.seed);
         let table = Table::new(case, &mut rng);
-        let (begin, settings) = begin(case);
-        let work = ExportWork::new(ExportState::new(begin, false), settings.clone());
+        let settings = settings(case);
+        let work =
+            ExportWork::new(ExportState::new(export::begin(settings.options), false), settings.clone());
         let limits = Limits::table(Rate::from_units_per_second(case.rate));
         let supply = WorkerSupply::Spawn(case.workers);
         let (schedule, actions) = Schedule::new(work, limits, supply, Duration::ZERO);
