@@ -119,6 +119,7 @@ impl ControlPlane {
             token,
             worker: None,
             log: log_lines::filter(),
+            workers_here: None,
             sdk_only: calls::are_sdk_only().unwrap_or_default(),
         };
         Ok(Self { inbox, boot, stop, tasks })

@@ -8,7 +8,7 @@ mod splits;
 mod verify;
 mod write;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZero};
 
 use crate::{
     capacity::Units,
@@ -41,6 +41,9 @@ pub struct Boot {
     pub token: String,
     /// The worker's number; `None` if the coordinator assigns it at hello.
     pub worker: Option<WorkerId>,
+    /// How many workers share this machine; `None` if the coordinator does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers_here: Option<NonZero<u32>>,
     /// The filter of the worker's log, as in `TABLEHAUL_LOG`; empty if it logs nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub log: String,

@@ -4,7 +4,7 @@ use std::{fs, num::NonZero, thread, time::Duration};
 
 use engine::worker::streams::Cpu;
 
-/// The number of cores to use. The runtime has as many threads, and the encoder as many again.
+/// The number of cores to use. The encoder has as many threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cores(NonZero<usize>);
 
@@ -22,6 +22,12 @@ impl Cores {
     /// A container's share of the cores of a node.
     pub(crate) fn of_container() -> Self {
         Self(Self::all().0.min(Self::MAX_IN_CONTAINER))
+    }
+
+    /// The share of each of so many workers of this machine.
+    pub(crate) fn share(self, workers: Option<NonZero<u32>>) -> Self {
+        let workers = workers.map_or(1, |workers| workers.get() as usize);
+        Self(NonZero::new(self.get().div_ceil(workers)).unwrap_or(NonZero::<usize>::MIN))
     }
 
     pub(crate) const fn get(self) -> usize {
@@ -67,4 +73,21 @@ fn totals() -> Option<(Duration, Duration)> {
         totals.1 += Duration::from_nanos(waited);
     }
     (!totals.0.is_zero()).then_some(totals)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_worker_of_a_machine_has_a_core_at_least() {
+        let share = |cores, workers| {
+            let cores = Cores(NonZero::new(cores).unwrap());
+            cores.share(NonZero::new(workers)).get()
+        };
+        assert_eq!(
+            [(8, 0), (8, 1), (8, 3), (8, 8), (8, 9)].map(|(cores, workers)| share(cores, workers)),
+            [8, 8, 3, 1, 1]
+        );
+    }
 }

@@ -45,8 +45,7 @@ const SIGXFSZ: i32 = 25;
 
 /// Runs a worker that reads its coordinator from standard input, and ends when standard input is closed.
 pub fn run() -> Exit {
-    let cores = Cores::all();
-    let exit = match block_on(cores, work(cores)) {
+    let exit = match block_on(work()) {
         Ok(exit) => exit,
         Err(error) => complain("", &WorkerError::Failed(error)),
     };
@@ -61,13 +60,13 @@ pub fn run_on_yarn() -> Exit {
     exit
 }
 
-fn block_on<T>(cores: Cores, work: impl Future<Output = T>) -> anyhow::Result<T> {
-    // On one core, a second thread for the tasks would only cost changes of threads.
-    let mut builder = match cores.get() {
-        1 => tokio::runtime::Builder::new_current_thread(),
-        _ => tokio::runtime::Builder::new_multi_thread(),
-    };
-    let runtime = builder.worker_threads(cores.get()).enable_all().build().context("cannot start threads")?;
+/// Runs the tasks of a worker on this thread.
+///
+/// Tasks that move between the threads of a runtime cost an import a sixth more CPU time (docs/benchmarks.md). So a
+/// machine gets a worker for each core instead. Reading, encoding and compressing have threads of their own.
+fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().context("cannot start the runtime")?;
     let ended = runtime.block_on(work);
     runtime.shutdown_timeout(SHUTDOWN);
     Ok(ended)
@@ -79,7 +78,7 @@ fn complain(worker: &str, trouble: &WorkerError) -> Exit {
     trouble.exit()
 }
 
-async fn work(cores: Cores) -> Exit {
+async fn work() -> Exit {
     let (mut parent, boot) = match boot().await {
         Ok(parent) => parent,
         Err(error) => return complain("", &WorkerError::Failed(error)),
@@ -87,6 +86,7 @@ async fn work(cores: Cores) -> Exit {
     if let Some(worker) = boot.worker {
         hooks::is_worker(worker.0);
     }
+    let cores = Cores::all().share(boot.workers_here);
     let name = boot.worker.map_or_else(String::new, |worker| format!(" {worker}"));
     let (reports, messages) = Reports::new();
     let gone = async {

@@ -105,7 +105,7 @@ impl Worker {
         let cores = Cores::of_container();
         let ended = boot().map_err(WorkerError::from).and_then(|boot| {
             let start = Start { boot, reports: reports.clone(), messages, cores };
-            crate::block_on(cores, self.work(start))?
+            crate::block_on(self.work(start))?
         });
         self.end(Totals::of(&reports), ended)
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZero,
     path::{Path, PathBuf},
     pin::pin,
     process::{ExitStatus, Stdio},
@@ -95,7 +96,7 @@ impl LocalCluster {
 #[tonic::async_trait]
 impl Cluster for LocalCluster {
     async fn start(&mut self, workers: u32, boot: &Boot) -> Result<WorkerSupply, Failure> {
-        self.boot = Some(boot.clone());
+        self.boot = Some(Boot { workers_here: NonZero::new(workers), ..boot.clone() });
         Ok(WorkerSupply::Spawn(workers))
     }
 
@@ -259,7 +260,15 @@ mod tests {
         let said: Arc<Mutex<Vec<String>>> = Arc::default();
         let heard = said.clone();
         let [coordinator, ca_pem, token] = [const { String::new() }; 3];
-        let boot = Boot { coordinator, ca_pem, token, worker: None, log: String::new(), sdk_only: false };
+        let boot = Boot {
+            coordinator,
+            ca_pem,
+            token,
+            worker: None,
+            workers_here: None,
+            log: String::new(),
+            sdk_only: false,
+        };
         let mut cluster = LocalCluster::new(binary, Arc::new(move |line| heard.lock().unwrap().push(line)));
         cluster.start(1, &boot).await.unwrap();
         cluster.spawn(WorkerId(1)).unwrap();

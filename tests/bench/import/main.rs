@@ -1,7 +1,7 @@
 //! How fast an import is: `scripts/bench import`. A backup of items of about 450 bytes of JSON in a local
 //! folder goes to a server on loopback that only counts them. All variants in one run, round by round, so that
 //! their ratios hold on a noisy machine. Imports have one core; the server, and what speaks TLS before it, have
-//! the other one.
+//! the other one. Where two workers run on both, the server takes a share of them.
 
 #[path = "../export/measure.rs"]
 mod measure;
@@ -42,14 +42,17 @@ struct Variant {
     /// The value of `tablehaul import --check`; `None` is the typed baseline.
     check: Option<&'static str>,
     is_tls: bool,
+    /// As many cores; the server has the second one.
+    workers: u32,
 }
 
-const VARIANTS: [Variant; 5] = [
-    Variant { name: "typed SDK + serde_json, 1 core", check: None, is_tls: false },
-    Variant { name: "1 worker, 1 core", check: Some("first"), is_tls: false },
-    Variant { name: "1 worker, 1 core, all checked first", check: Some("all"), is_tls: false },
-    Variant { name: "1 worker, 1 core, HTTPS", check: Some("first"), is_tls: true },
-    Variant { name: "1 worker, 1 core, all first, HTTPS", check: Some("all"), is_tls: true },
+const VARIANTS: [Variant; 6] = [
+    Variant { name: "typed SDK + serde_json, 1 core", check: None, is_tls: false, workers: 1 },
+    Variant { name: "1 worker, 1 core", check: Some("first"), is_tls: false, workers: 1 },
+    Variant { name: "1 worker, 1 core, all checked first", check: Some("all"), is_tls: false, workers: 1 },
+    Variant { name: "2 workers, 2 cores", check: Some("first"), is_tls: false, workers: 2 },
+    Variant { name: "1 worker, 1 core, HTTPS", check: Some("first"), is_tls: true, workers: 1 },
+    Variant { name: "1 worker, 1 core, all first, HTTPS", check: Some("all"), is_tls: true, workers: 1 },
 ];
 
 /// Where imports write.
@@ -90,7 +93,7 @@ fn run(variant: &Variant, server: &Server, backup: &Path, items: u64) -> anyhow:
     let fake = &server.fake;
     fake.reset();
     let mut command = Command::new("taskset");
-    command.args(["-c", "0"]);
+    command.args(["-c", if variant.workers == 1 { "0" } else { "0,1" }]);
     if let Some(check) = variant.check {
         let endpoint = if variant.is_tls { server.over_tls.clone() } else { fake.endpoint() };
         command
@@ -99,7 +102,16 @@ fn run(variant: &Variant, server: &Server, backup: &Path, items: u64) -> anyhow:
             .arg("import")
             .arg(backup)
             .args([TABLE, "--dynamodb-endpoint", &endpoint, "--region", "us-east-1"])
-            .args(["--workers", "1", "--write-units", "100000000", "--check", check, "--quiet", "--json"]);
+            .args([
+                "--workers",
+                &variant.workers.to_string(),
+                "--write-units",
+                "100000000",
+                "--check",
+                check,
+                "--quiet",
+                "--json",
+            ]);
     } else {
         command.arg(binary("bench-typed")).args(["import", &fake.endpoint(), TABLE]).arg(backup);
     }

@@ -113,6 +113,7 @@ impl Coordinator {
             token: TOKEN.to_owned(),
             worker: None,
             log: String::new(),
+            workers_here: None,
             sdk_only: false,
         };
         Self { boot, said, tell: Some(tell), has_closed, _serving: serving }
