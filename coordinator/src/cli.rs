@@ -122,8 +122,8 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
 /// is wanted.
 fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
     result.unwrap_or_else(|failure| {
-        debug!(kind = failure.kind(), fault = ?failure.fault_kind(), "the command failed");
-        fails(failure.kind(), &failure.to_string(), failure.exit_code())
+        debug!(kind = failure.kind().name(), fault = ?failure.fault_kind(), "the command failed");
+        fails(failure.kind().name(), &failure.to_string(), failure.kind().exit_code())
     })
 }
 

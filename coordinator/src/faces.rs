@@ -21,7 +21,12 @@ use job::{spec::AwsAccess, target::Target};
 use job_aws::waits;
 use tokio::sync::{mpsc, watch};
 
-use crate::{failure::Failure, output, stream::Stream, text};
+use crate::{
+    failure::{Failure, FailureKind},
+    output,
+    stream::Stream,
+    text,
+};
 use metrics_file::MetricsFile;
 use notify::Notification;
 pub(crate) use notify::{Receiver, ReceiverError};
@@ -81,7 +86,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 /// first call in a process has an effect.
 ///
 /// # Errors
-/// Fails with [`Failure::Refused`] if the file for metrics can't be written, or there is no thread for this.
+/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if the file for metrics can't be written, or there is no thread for this.
 pub(crate) fn begin(
     options: &FaceOptions,
     access: &AwsAccess,
@@ -125,7 +130,7 @@ pub(crate) fn begin(
 }
 
 fn is_stop(event: &Event) -> bool {
-    matches!(event, Event::Error(failed) if failed.exit_code == Failure::stopped(String::new()).exit_code())
+    matches!(event, Event::Error(failed) if failed.exit_code == FailureKind::Stopped.exit_code())
 }
 
 /// Waits until the last logs, notifications and metrics are sent, for a few seconds at most. `signalled_at` returns when

@@ -47,7 +47,7 @@ impl FolderContents {
     /// Looks at a folder.
     ///
     /// # Errors
-    /// Fails with [`Failure::Refused`] if it, or the journal in it, can't be read.
+    /// Fails with [`Refused`](crate::failure::FailureKind::Refused) if it, or the journal in it, can't be read.
     pub(crate) async fn of(store: &Store) -> Result<Self, Failure> {
         let mut found = Self::at_once(store).await?;
         // Another command may begin or remove a job between the listing and the look at its journal. Then the names of

@@ -5,7 +5,12 @@ use std::time::Duration;
 
 use job_aws::{Clients, Fault, FaultKind};
 
-use crate::{dynamodb, failure::Failure, retry::retry, table::TableFacts};
+use crate::{
+    dynamodb,
+    failure::{Failure, FailureKind},
+    retry::retry,
+    table::TableFacts,
+};
 
 /// How long checking the table may take: less than the time after which another coordinator takes over the job.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -74,11 +79,13 @@ impl TableIdentity {
 
     /// The failure of a job, replaced if the job failed because its table is gone or was recreated.
     pub(crate) async fn explain(&self, clients: &Clients, failure: Failure) -> Failure {
-        let Failure::Failed(why) = failure else { return failure };
+        if !failure.is(FailureKind::Failed) {
+            return failure;
+        }
         let described = tokio::time::timeout(EXPLAIN_LIMIT, dynamodb::describe(clients, &self.asked)).await;
         match described.map(|described| self.judge(described.as_ref())) {
             Ok(Ok(Found::Gone(found) | Found::Another(found))) => Failure::other_table(found),
-            _ => Failure::Failed(why),
+            _ => failure,
         }
     }
 }

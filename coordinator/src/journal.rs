@@ -19,7 +19,10 @@ use job::journal::{Fact, Run, Stopped, Totals};
 use tokio::task::JoinSet;
 use tracing::info;
 
-use crate::{failure::Failure, store::Store};
+use crate::{
+    failure::{Failure, FailureKind},
+    store::Store,
+};
 use cadence::Cadence;
 pub(crate) use cadence::HEARTBEAT_INTERVAL;
 pub(crate) use read::read;
@@ -58,7 +61,7 @@ impl Journal {
     /// first facts of this run.
     ///
     /// # Errors
-    /// Fails with [`Failure::Refused`], also if another job is running there or has just acquired the folder.
+    /// Fails with [`FailureKind::Refused`], also if another job is running there or has just acquired the folder.
     pub(crate) async fn acquire(
         store: &Store,
         after: Option<&Journaled>,
@@ -90,7 +93,7 @@ impl Journal {
     ) -> Result<Self, Failure> {
         let mut writer = JournalWriter::after(store, after).await?;
         let mut acquired = writer.append(&[Fact::Abandoned], takeover::CLAIM_LIMIT).await;
-        if matches!(acquired, Err(Failure::Failed(_))) {
+        if acquired.as_ref().is_err_and(|failure| failure.is(FailureKind::Failed)) {
             match writer.check_still_last(&after.last).await {
                 Ok(true) => acquired = Ok(()),
                 Ok(false) => {}
@@ -111,10 +114,8 @@ impl Journal {
         if let Err(failure) = acquired {
             writer.release().await;
             store.tidy().await;
-            return Err(match failure {
-                Failure::Superseded(why) | Failure::Failed(why) => Failure::Refused(why),
-                failure => failure,
-            });
+            let failure = failure.instead(FailureKind::Superseded, FailureKind::Refused);
+            return Err(failure.instead(FailureKind::Failed, FailureKind::Refused));
         }
         info!(
             folder = store.display(),
@@ -156,7 +157,7 @@ impl Journal {
     }
 
     fn writer(&mut self) -> Result<&mut JournalWriter, Failure> {
-        let gone = || Failure::failed("internal error: nobody writes the journal");
+        let gone = || Failure::internal("the journal has no writer");
         self.writer.as_mut().ok_or_else(gone)
     }
 
@@ -234,8 +235,10 @@ impl Journal {
         limit: Duration,
     ) -> Result<(), Failure> {
         let work = async {
-            if let Err(superseded @ Failure::Superseded(_)) = self.settle().await {
-                return Err(superseded);
+            if let Err(failure) = self.settle().await
+                && failure.is(FailureKind::Superseded)
+            {
+                return Err(failure);
             }
             if !self.has_gap {
                 return self.append_pending(Fact::Stopped(stopped), limit).await;
@@ -276,7 +279,7 @@ impl Journal {
     /// Makes sure that no other coordinator has taken over since the last object.
     ///
     /// # Errors
-    /// Fails with [`Failure::Superseded`] if one has.
+    /// Fails with [`FailureKind::Superseded`] if one has.
     pub(crate) async fn check_ours(&self) -> Result<(), Failure> {
         match &self.writer {
             Some(writer) => writer.check_ours().await,
@@ -292,7 +295,7 @@ impl Journal {
     /// Makes sure that the folder is still the one that was locked.
     ///
     /// # Errors
-    /// Fails with [`Failure::Superseded`] if it is not.
+    /// Fails with [`FailureKind::Superseded`] if it is not.
     pub(crate) async fn check_place(&self) -> Result<(), Failure> {
         self.folder.check_place().await.map_err(|fault| Failure::failed(&fault))
     }
@@ -314,8 +317,10 @@ impl Journal {
             // Without its first object, which is removed first, the rest of a journal means nothing. So it is first
             // replaced by one object. If that can't be written, for instance because the disk is full, the removal will
             // probably succeed nevertheless.
-            if let Err(superseded @ Failure::Superseded(_)) = writer.compact(end, END_LIMIT).await {
-                return Err(superseded);
+            if let Err(failure) = writer.compact(end, END_LIMIT).await
+                && failure.is(FailureKind::Superseded)
+            {
+                return Err(failure);
             }
         }
         writer.remove().await.map_err(|fault| Failure::failed(&fault))
@@ -324,8 +329,7 @@ impl Journal {
     /// Waits until no object is being written. Safe to drop at any time.
     async fn settle(&mut self) -> Result<(), Failure> {
         while let Some(done) = self.under_way.join_next().await {
-            let (writer, written) =
-                done.map_err(|error| Failure::failed(format!("internal error: {error}")))?;
+            let (writer, written) = done.map_err(Failure::internal)?;
             self.writer = Some(writer);
             self.has_gap |= written.is_err();
             written?;

@@ -135,7 +135,7 @@ mod tests {
         let failed = |kind: ErrorKind| written_to_stdout("the plan", Err(kind.into()));
         assert!(failed(ErrorKind::BrokenPipe).is_ok());
         let failure = failed(ErrorKind::StorageFull).unwrap_err();
-        assert_eq!(failure.exit_code(), 1);
+        assert_eq!(failure.kind().exit_code(), 1);
         assert!(
             failure.to_string().starts_with("the plan could not be written to standard output: "),
             "{failure}"

@@ -84,7 +84,7 @@ async fn head(store: &Store, entry: &Entry, url: &str, keys: Option<&KeySchema>)
     let mut without_keys = None;
     for limit in HEAD_BYTES {
         let bytes = retry(|| store.head(entry, limit)).await;
-        let bytes = bytes.map_err(|fault| Failure::Refused(fault.into()))?;
+        let bytes = bytes.map_err(|fault| Failure::refused(fault))?;
         let is_all = bytes.len() as u64 == entry.bytes;
         match head::look(&bytes, is_all, suits) {
             Ok(head) if is_all || head.first.as_ref().is_none_or(suits) => return Ok(head),

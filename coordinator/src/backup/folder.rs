@@ -54,7 +54,7 @@ impl Folder {
 }
 
 fn refused(fault: Fault) -> Failure {
-    Failure::Refused(fault.into())
+    Failure::refused(fault)
 }
 
 /// The object of that name in a folder.

@@ -13,6 +13,7 @@ use job::{
 use tempfile::TempDir;
 
 use super::*;
+use crate::failure::FailureKind;
 
 /// A backup folder made by a test.
 struct Made(TempDir);
@@ -63,7 +64,7 @@ impl Made {
 
 async fn refusal(folder: &Target) -> String {
     match find(folder, None, &keys(), false).await {
-        Err(Failure::Refused(why)) => why.to_string(),
+        Err(failure) if failure.is(FailureKind::Refused) => failure.to_string(),
         other => panic!("{other:?}"),
     }
 }

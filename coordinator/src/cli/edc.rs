@@ -118,7 +118,7 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
             ExitCode::from(WRONG_ARGUMENTS)
         }
         Err(Ending::Failed(why)) => failed("usage", &spelling.respelt(&why)),
-        Err(Ending::Ended(failure)) => failed(failure.kind(), &spelling.respelt(&failure.to_string())),
+        Err(Ending::Ended(failure)) => failed(failure.kind().name(), &spelling.respelt(&failure.to_string())),
     }
 }
 

@@ -155,7 +155,10 @@ mod tests {
             let failure = write(command(), folder.path()).unwrap_err();
             let said = format!("haul-there.1 there is {what}, not a regular file; remove it");
             assert!(failure.to_string().ends_with(&said), "{failure}");
-            assert_eq!((failure.exit_code(), names(folder.path())), (2, vec!["haul-there.1".to_owned()]));
+            assert_eq!(
+                (failure.kind().exit_code(), names(folder.path())),
+                (2, vec!["haul-there.1".to_owned()])
+            );
         };
         for to in [target.clone(), outside.path().join("new")] {
             symlink(to, &page).unwrap();

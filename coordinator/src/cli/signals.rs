@@ -14,7 +14,10 @@ use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{failure::Failure, output};
+use crate::{
+    failure::{Failure, FailureKind},
+    output,
+};
 
 /// A stopped job ends within this time. Further signals within it change nothing, because people and supervisors often
 /// send two. A signal after it ends the process at once.
@@ -122,7 +125,7 @@ fn heard(stop: &CancellationToken) {
 }
 
 fn kind() -> &'static str {
-    Failure::stopped(String::new()).kind()
+    FailureKind::Stopped.name()
 }
 
 fn code() -> u8 {

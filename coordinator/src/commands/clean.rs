@@ -26,7 +26,7 @@ use crate::{
 /// sentence about what was done.
 ///
 /// # Errors
-/// Fails with [`Failure::Refused`] if the folder holds something else, or the export is running. Fails also if
+/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if the folder holds something else, or the export is running. Fails also if
 /// something could not be removed.
 pub(crate) async fn clean(
     folder: &Target,
@@ -92,7 +92,7 @@ async fn remove(
     let question = format!("{} holds {what}. {files} will be removed", store.display());
     // Waits on a blocking thread, because the user may take long to answer.
     let agreed = tokio::task::spawn_blocking(move || agree(&question)).await;
-    agreed.map_err(|error| Failure::failed(format!("internal error: {error}")))??;
+    agreed.map_err(Failure::internal)??;
     let mut journal = acquire_to_discard(store, journaled, Run::default(), progress).await?;
     journal.remove(&[journaled.state.begun(), Fact::Abandoned]).await?;
     for name in commit::in_the_way(store, None).await.map_err(failed)? {

@@ -69,7 +69,7 @@ pub(crate) type Ask<'a> = &'a (dyn Fn(&str) -> Result<(), Failure> + Sync);
 /// Connects with the launcher's own credentials.
 ///
 /// # Errors
-/// Fails with [`Failure::Refused`].
+/// Fails with [`Refused`](crate::failure::FailureKind::Refused).
 pub(crate) async fn reach(access: &AwsAccess) -> Result<Clients, Failure> {
     connect(access, Retries::Sdk).await.map_err(|fault| Failure::refused(&fault))
 }

@@ -37,7 +37,7 @@ use tracing::info;
 use crate::{
     cluster::{ClusterChoice, Shutdown},
     driver::{Call, Effects, LimitsOf},
-    failure::Failure,
+    failure::{Failure, FailureKind},
     fleet::{Fleet, during},
     history,
     identity::{Found, TableIdentity},
@@ -253,7 +253,7 @@ impl Import<'_> {
     async fn check(&mut self, dry_run: bool) -> Result<String, Failure> {
         self.rejects.begin(if dry_run { self.request.max_rejects } else { 0 }, true);
         let (schedule, outcome) = self.pass(WriteMode::Check).await?;
-        outcome.and_then(|()| self.count(&schedule)).map_err(before_writing)?;
+        outcome.and_then(|()| self.count(&schedule)).map_err(nothing_written)?;
         let work = schedule.work();
         let (mut counts, rejected) = (work.counts(), work.rejected());
         if self.request.mode == WriteMode::Delete {
@@ -272,7 +272,7 @@ impl Import<'_> {
         let has_earlier_runs = self.has_earlier_runs;
         self.has_written = has_earlier_runs;
         let checked = during(self.fleet.as_mut(), check_table(self.context)).await;
-        checked.map_err(|failure| if has_earlier_runs { failure } else { before_writing(failure) })?;
+        checked.map_err(|failure| if has_earlier_runs { failure } else { nothing_written(failure) })?;
         self.rejects.begin(self.request.max_rejects, false);
         if let Some(state) = &self.state {
             self.recall_rejects(state).map_err(|fault| Failure::failed(&fault))?;
@@ -284,8 +284,8 @@ impl Import<'_> {
         let outcome = match outcome.and_then(|()| self.count(&schedule)) {
             Ok(()) => match during(self.fleet.as_mut(), check_table(self.context)).await {
                 // Everything is written, and the table was the same a minute ago at most.
-                Err(Failure::Failed(why)) => {
-                    self.context.progress.note(&format!("note        {why}"));
+                Err(failure) if failure.is(FailureKind::Failed) => {
+                    self.context.progress.note(&format!("note        {failure}"));
                     Ok(())
                 }
                 checked => checked,
@@ -395,11 +395,11 @@ fn follow<'a>(rate: RateSpec) -> LimitsOf<'a> {
 }
 
 /// The failure as one before the first write.
-fn before_writing(failure: Failure) -> Failure {
-    match failure {
-        Failure::Failed(why) => Failure::Refused(why),
-        failure @ (Failure::OtherTable(_) | Failure::Stopped(_)) => failure.saying("nothing was written"),
-        failure => failure,
+fn nothing_written(failure: Failure) -> Failure {
+    match failure.kind() {
+        FailureKind::Failed => failure.instead(FailureKind::Failed, FailureKind::Refused),
+        FailureKind::OtherTable | FailureKind::Stopped => failure.saying("nothing was written"),
+        _ => failure,
     }
 }
 

@@ -23,7 +23,7 @@ const WHAT_TO_GIVE: &str = "give a file that --events wrote, or the folder of a 
 /// if the export has told nothing of itself.
 ///
 /// # Errors
-/// Fails with [`Failure::Refused`] if file or folder can't be read or has no events of a job, and with [`Failure::Stopped`].
+/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if file or folder can't be read or has no events of a job, and with [`Stopped`](crate::failure::FailureKind::Stopped).
 pub(crate) async fn report(
     of: &Target,
     access: &AwsAccess,

@@ -132,7 +132,7 @@ pub(crate) struct Unfinished {
 /// Looks at a folder.
 ///
 /// # Errors
-/// Fails with [`Failure::Refused`] if it can't be read.
+/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if it can't be read.
 pub(crate) async fn status(
     folder: &Target,
     access: &AwsAccess,

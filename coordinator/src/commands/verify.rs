@@ -98,8 +98,8 @@ impl fmt::Display for Verified {
 /// Verifies the export in a folder.
 ///
 /// # Errors
-/// Fails with [`Failure::Refused`] if there is nothing to verify, with [`Failure::Failed`] if it can't be read, and
-/// with [`Failure::Stopped`] if `stop` is cancelled.
+/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if there is nothing to verify, with [`Failed`](crate::failure::FailureKind::Failed) if it can't be read, and
+/// with [`Stopped`](crate::failure::FailureKind::Stopped) if `stop` is cancelled.
 pub(crate) async fn verify(
     request: &VerifyRequest,
     progress: &Progress,

@@ -22,20 +22,32 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         let used = self.used(&self.schedule.stats());
         let Driver { fleet, journal, .. } = self.driver;
         let mut outcome = outcome;
-        if outcome.is_err() {
+        let had_failed = outcome.is_err();
+        if had_failed {
             fleet.end(Shutdown::Kill, stop).await;
         }
-        // A job that failed or was stopped ends within seconds, even if a store does not answer.
-        let limit = if outcome.is_ok() { Duration::MAX } else { CALL_LIMIT };
-        while let Ok(Some(done)) = fleet.during(tokio::time::timeout(limit, self.calls.join_next())).await {
+        loop {
+            let next = fleet.during(self.calls.join_next());
+            // A job that failed or was stopped ends within seconds, even if a store does not answer.
+            let done = if had_failed {
+                tokio::time::timeout(CALL_LIMIT, next).await.unwrap_or(None)
+            } else {
+                stop.grant(CALL_LIMIT, next).await.unwrap_or_else(|why| {
+                    outcome = Err(Failure::stopped(why));
+                    None
+                })
+            };
             match done {
-                Ok(Done::Performed(Err(fault))) if outcome.is_ok() => outcome = Err(Failure::failed(&fault)),
+                None => break,
+                Some(Ok(Done::Performed(Err(fault)))) if outcome.is_ok() => {
+                    outcome = Err(Failure::failed(&fault))
+                }
                 // The upload was opened too late for its worker, and must still be aborted.
-                Ok(Done::Performed(Ok(Some(event)))) => drop(self.schedule.work_mut().happened(event)),
-                _ => {}
+                Some(Ok(Done::Performed(Ok(Some(event))))) => drop(self.schedule.work_mut().happened(event)),
+                Some(_) => {}
             }
         }
-        if outcome.is_err() {
+        if outcome.is_err() && !had_failed {
             fleet.end(Shutdown::Kill, stop).await;
         }
         if let Some(journal) = journal {

@@ -49,7 +49,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                 None
             }
             Err(error) => {
-                self.outcome = Some(Err(Failure::failed(format!("internal error: {error}"))));
+                self.outcome = Some(Err(Failure::internal(error)));
                 None
             }
         }

@@ -5,7 +5,13 @@ use std::time::{Duration, Instant};
 use job::{ids::JobId, journal::Fact};
 
 use super::status;
-use crate::{failure::Failure, history, journal::Journal, progress::Progress, store::Store};
+use crate::{
+    failure::{Failure, FailureKind},
+    history,
+    journal::Journal,
+    progress::Progress,
+    store::Store,
+};
 
 /// A job that ends without success, where kinds of jobs differ.
 pub(crate) trait Ending {
@@ -54,7 +60,7 @@ pub(crate) async fn give_up(
     failure: Failure,
 ) -> Failure {
     let since = Instant::now();
-    if matches!(failure, Failure::Superseded(_)) {
+    if failure.is(FailureKind::Superseded) {
         return failure;
     }
     if let Err(moved) = journal.check_place().await {
@@ -63,7 +69,7 @@ pub(crate) async fn give_up(
     let kept = if job.has_anything() { job.keep(journal, failure).await } else { Kept::Nothing(failure) };
     let failure = match kept {
         Kept::Something(failure) => {
-            if !matches!(failure, Failure::Superseded(_)) {
+            if !failure.is(FailureKind::Superseded) {
                 status::end(journal, job.job(), progress, &failure, since).await;
             }
             return failure;
@@ -72,7 +78,7 @@ pub(crate) async fn give_up(
     };
     match remove(job, journal).await {
         Ok(()) => failure,
-        Err(superseded @ Failure::Superseded(_)) => superseded,
+        Err(failure) if failure.is(FailureKind::Superseded) => failure,
         Err(left) => failure.saying(&job.left_text(&left.to_string())),
     }
 }

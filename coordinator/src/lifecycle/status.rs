@@ -54,8 +54,8 @@ pub(super) async fn end(
 ) {
     let (folder, stream) = (journal.folder(), progress.stream());
     let failed = Failed {
-        exit_code: failure.exit_code(),
-        kind: failure.kind().to_owned(),
+        exit_code: failure.kind().exit_code(),
+        kind: failure.kind().name().to_owned(),
         message: failure.to_string(),
     };
     stream.note(Event::Error(failed));

@@ -6,6 +6,7 @@ use super::{Ending, Options, Positional, checked_place, rate, refused};
 use crate::{
     cli::args::{self, Command, Show},
     commands::export::ExportRequest,
+    failure::Failure,
 };
 
 pub(super) const USAGE: &str = "\
@@ -21,7 +22,7 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<(Expor
     let (command, given) =
         args::given("export", options.own()?, &[arguments.table, &path]).map_err(refused)?;
     let Command::Export(own) = command else {
-        return Err(Ending::Failed("internal error: an export was taken for another command".into()));
+        return Err(Ending::Ended(Failure::internal("an export was taken for another command")));
     };
     let show = own.show().map_err(refused)?;
     let mut request = own.request(&given.matches).map_err(refused)?;

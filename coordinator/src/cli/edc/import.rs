@@ -4,6 +4,7 @@ use super::{Ending, Options, Positional, checked_place, rate, refused};
 use crate::{
     cli::args::{self, Command, Show},
     commands::import::ImportRequest,
+    failure::Failure,
 };
 
 pub(super) const USAGE: &str = "\
@@ -18,7 +19,7 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<(Impor
     let (command, given) =
         args::given("import", options.own()?, &[&path, arguments.table]).map_err(refused)?;
     let Command::Import(own) = command else {
-        return Err(Ending::Failed("internal error: an import was taken for another command".into()));
+        return Err(Ending::Ended(Failure::internal("an import was taken for another command")));
     };
     let show = own.show().map_err(refused)?;
     let mut request = own.request(&given.matches).map_err(refused)?;

@@ -25,7 +25,7 @@ use super::resume::{advised, kept_text};
 use crate::{
     cluster::Shutdown,
     commit::{self, Marks},
-    failure::{Failure, Why},
+    failure::{Failure, FailureKind},
     fleet::{Fleet, during},
     history,
     identity::Found,
@@ -209,14 +209,16 @@ impl Ending for Finish<'_> {
         let state = self.state;
         let failure = or_lost(journal, state, failure).await;
         let written = journal_end(journal, state, &failure).await;
-        if matches!(written, Err(Failure::Failed(_))) && is_nothing_journaled(journal).await {
+        if written.as_ref().is_err_and(|failure| failure.is(FailureKind::Failed))
+            && is_nothing_journaled(journal).await
+        {
             return Kept::Nothing(failure);
         }
         let folder = self.target.to_string();
-        let can_resume = !matches!(failure, Failure::OtherTable(_));
+        let can_resume = !failure.is(FailureKind::OtherTable);
         Kept::Something(match written {
-            Err(superseded @ Failure::Superseded(_)) => superseded,
-            _ if matches!(failure, Failure::Lost(_)) => advised(failure, &folder),
+            Err(failure) if failure.is(FailureKind::Superseded) => failure,
+            _ if failure.is(FailureKind::Lost) => advised(failure, &folder),
             written => failure.saying(&kept_text(state, &folder, can_resume, written.err().as_ref())),
         })
     }
@@ -234,7 +236,7 @@ impl Ending for Finish<'_> {
 
 /// Not reached: a state whose counts differ is refused when it is replayed, and parts come with their steps.
 fn miscounted(ItemsDiffer { files, segments }: ItemsDiffer) -> Failure {
-    Failure::failed(format!("internal error: files hold {files} items, segments gave {segments}"))
+    Failure::internal(format_args!("files hold {files} items, segments gave {segments}"))
 }
 
 /// Journals why the export stops. If that fails, because the disk is full for example, cuts off what workers have
@@ -243,7 +245,10 @@ async fn journal_end(journal: &mut Journal, state: &ExportState, failure: &Failu
     let stopped = Stopped { why: failure.to_string() };
     let written = journal.stop(stopped.clone(), || state.facts(), LAST_FACT_LIMIT).await;
     let is_read = state.tasks().0 == state.tasks().1;
-    if !matches!(written, Err(Failure::Failed(_))) || !journal.is_locked() || is_read {
+    if !written.as_ref().is_err_and(|failure| failure.is(FailureKind::Failed))
+        || !journal.is_locked()
+        || is_read
+    {
         return written;
     }
     let files = state.files().iter().filter(|file| file.needs_fence());
@@ -279,20 +284,22 @@ async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) ->
     }
 }
 
-/// The failure, or [`Failure::Lost`] if the export failed because stored data is gone.
+/// The failure, or [`FailureKind::Lost`] if the export failed because stored data is gone.
 async fn or_lost(journal: &Journal, state: &ExportState, failure: Failure) -> Failure {
-    let Failure::Failed(why) = failure else { return failure };
+    if !failure.is(FailureKind::Failed) {
+        return failure;
+    }
     let lost = journal.folder().lost(&state.begin.job, state.files(), true);
     match tokio::time::timeout(LAST_FACT_LIMIT, lost).await {
-        Ok(Ok(Some(lost))) => Failure::Lost(and_lost(why, &lost)),
-        _ => Failure::Failed(why),
+        Ok(Ok(Some(lost))) => and_lost(failure, &lost).instead(FailureKind::Failed, FailureKind::Lost),
+        _ => failure,
     }
 }
 
 /// Why an export failed, and what is lost, unless the first names the same file.
-fn and_lost(why: Why, lost: &str) -> Why {
+fn and_lost(failure: Failure, lost: &str) -> Failure {
     let file = lost.split(" has ").next().unwrap_or(lost);
-    if why.to_string().contains(file) { why } else { why.saying(lost) }
+    if failure.to_string().contains(file) { failure } else { failure.saying(lost) }
 }
 
 #[cfg(test)]
@@ -303,12 +310,12 @@ mod tests {
     fn a_file_that_was_cut_is_told_once() {
         let cut = "/x/.a.gz.u has 3 bytes, expected at least 9";
         let why = "cannot write /x/.a.gz.u: it has 3 bytes, expected 9: another process changed it";
-        assert_eq!(and_lost(why.into(), cut).to_string(), why);
+        assert_eq!(and_lost(Failure::failed(why), cut).to_string(), why);
         let other = "cannot write /x/.b.gz.u: No space left on device";
-        assert_eq!(and_lost(other.into(), cut).to_string(), format!("{other}; {cut}"));
+        assert_eq!(and_lost(Failure::failed(other), cut).to_string(), format!("{other}; {cut}"));
         let gone = "the multipart upload of s3://b/k is gone";
         assert_eq!(
-            and_lost("the upload failed".into(), gone).to_string(),
+            and_lost(Failure::failed("the upload failed"), gone).to_string(),
             format!("the upload failed; {gone}")
         );
     }

@@ -9,7 +9,11 @@ use job::{
 };
 
 use super::plan::ExportOptions;
-use crate::{failure::Failure, lifecycle, table::TableFacts};
+use crate::{
+    failure::{Failure, FailureKind},
+    lifecycle,
+    table::TableFacts,
+};
 
 /// The first fact of a new export.
 pub(crate) fn begin(
@@ -94,13 +98,13 @@ pub(crate) fn kept_text(
 /// The failure, with advice if stored data is gone and the export can't be completed. Parts hold items of many segments
 /// and can't be read again one by one, so the whole table must be read again.
 pub(crate) fn advised(failure: Failure, folder: &str) -> Failure {
-    match failure {
-        Failure::Lost(_) => failure.saying(&format!(
-            "so this export can't be completed: run the same command with --restart to read the whole table \
-             again, or `tablehaul clean {folder}` to remove the rest"
-        )),
-        failure => failure,
+    if !failure.is(FailureKind::Lost) {
+        return failure;
     }
+    failure.saying(&format!(
+        "so this export can't be completed: run the same command with --restart to read the whole table again, or \
+         `tablehaul clean {folder}` to remove the rest"
+    ))
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@
 
 use job::{spec::WriteMode, split::Counts};
 
-use crate::{failure::Failure, text::count_of};
+use crate::{
+    failure::{Failure, FailureKind},
+    text::count_of,
+};
 
 /// Appended to the failure of an import that failed after its last line.
 pub(super) const ALL: &str = "every line of the backup was imported before that";
@@ -26,13 +29,13 @@ pub(super) struct Done {
 
 impl Done {
     /// The failure, with what was done before it. If something may have been written, the failure is not
-    /// [`Failure::Refused`].
+    /// [`FailureKind::Refused`].
     pub(super) fn after(self, failure: Failure) -> Failure {
-        let failure = match failure {
-            Failure::Refused(why) if self.may_be_more => Failure::Failed(why),
-            failure => failure,
+        let failure = match self.may_be_more {
+            true => failure.instead(FailureKind::Refused, FailureKind::Failed),
+            false => failure,
         };
-        let is_other_table = matches!(failure, Failure::OtherTable(_));
+        let is_other_table = failure.is(FailureKind::OtherTable);
         failure.saying(&self.text(is_other_table))
     }
 
@@ -131,8 +134,8 @@ mod tests {
     #[test]
     fn no_failure_is_called_refused_once_something_may_have_been_written() {
         let refused = || Failure::refused("no place");
-        assert_eq!(done(0, 0).after(refused()).exit_code(), 1);
-        assert_eq!(Done { may_be_more: false, ..done(0, 0) }.after(refused()).exit_code(), 2);
-        assert_eq!(done(5, 0).after(Failure::stopped("by a signal")).exit_code(), 3);
+        assert_eq!(done(0, 0).after(refused()).kind().exit_code(), 1);
+        assert_eq!(Done { may_be_more: false, ..done(0, 0) }.after(refused()).kind().exit_code(), 2);
+        assert_eq!(done(5, 0).after(Failure::stopped("by a signal")).kind().exit_code(), 3);
     }
 }

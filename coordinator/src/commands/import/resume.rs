@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::prepare::ImportRequest;
 use crate::{
-    failure::Failure,
+    failure::{Failure, FailureKind},
     folder_contents::{FolderContents, foreign_text},
     journal::{Journal, wait_for_owner_to_stop},
     lifecycle::{Ending, Kept, Start, kept_text, new_job},
@@ -106,7 +106,7 @@ impl Ending for InStateFolder<'_> {
     }
 
     async fn keep(&self, journal: &mut Journal, failure: Failure) -> Kept {
-        let next = if matches!(failure, Failure::OtherTable(_)) {
+        let next = if failure.is(FailureKind::OtherTable) {
             "give --restart to import all of it into the table as it is now"
         } else {
             "run the same command again to resume"
@@ -114,7 +114,7 @@ impl Ending for InStateFolder<'_> {
         let stopped = Stopped { why: failure.to_string() };
         let written = journal.stop(stopped, || self.0.facts(), Self::LAST_FACT_LIMIT).await;
         Kept::Something(match written {
-            Err(superseded @ Failure::Superseded(_)) => superseded,
+            Err(failure) if failure.is(FailureKind::Superseded) => failure,
             written => {
                 let folder = journal.folder().display();
                 failure.saying(&kept_text("its state", &folder, next, written.err().as_ref()))

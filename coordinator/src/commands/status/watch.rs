@@ -50,7 +50,7 @@ impl News {
 /// Returns what the folder then holds.
 ///
 /// # Errors
-/// Fails with [`Failure::Refused`] if the folder can't be read, and with [`Failure::Stopped`].
+/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if the folder can't be read, and with [`Stopped`](crate::failure::FailureKind::Stopped).
 pub(crate) async fn watch(
     folder: &Target,
     access: &AwsAccess,

@@ -10,6 +10,7 @@ use job::{
 };
 
 use super::*;
+use crate::failure::FailureKind;
 
 /// A backup of two files in a directory that is removed afterwards.
 struct Backup {
@@ -91,7 +92,7 @@ impl Backup {
 
     async fn refusal(&self) -> String {
         match self.verify().await {
-            Err(Failure::Refused(why)) => why.to_string(),
+            Err(failure) if failure.is(FailureKind::Refused) => failure.to_string(),
             other => panic!("{other:?}"),
         }
     }
@@ -287,7 +288,7 @@ async fn a_signal_stops_it() {
     let stop = CancellationToken::new();
     stop.cancel();
     let stopped = verify(&backup.request(), &Progress::new(true), &stop).await;
-    assert!(matches!(stopped, Err(Failure::Stopped(_))));
+    assert_eq!(stopped.unwrap_err().kind(), FailureKind::Stopped);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::{
     access::bucket,
     cluster::{ClusterChoice, ClusterKind, ClusterOptions, Shutdown, WORKER_MIB, cores, worker_binary},
     driver::{Call, Driver, Effects},
-    failure::Failure,
+    failure::{Failure, FailureKind},
     fleet::Fleet,
     stop::Stop,
     text::{self, count},
@@ -177,8 +177,8 @@ pub(super) async fn verify(
             fleet.end(if is_whole { Shutdown::Graceful } else { Shutdown::Kill }, &stop).await;
             Ok(found)
         }
-        Err(Failure::Stopped(why)) => {
-            Err(Failure::stopped(format!("{why} before the verification was complete")))
+        Err(failure) if failure.is(FailureKind::Stopped) => {
+            Err(Failure::stopped(format!("{failure} before the verification was complete")))
         }
         Err(failure) => Err(failure),
     }

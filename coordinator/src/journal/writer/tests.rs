@@ -1,6 +1,7 @@
 use std::{fs, path::Path};
 
 use super::*;
+use crate::failure::FailureKind;
 use crate::{
     journal::{
         read,
@@ -28,7 +29,8 @@ async fn successor(store: &Store) -> JournalWriter {
 }
 
 fn superseded(written: Result<(), Failure>) -> String {
-    let Err(Failure::Superseded(why)) = written else { panic!("{written:?}") };
+    let why = written.expect_err("another has written");
+    assert_eq!(why.kind(), FailureKind::Superseded);
     why.to_string()
 }
 
@@ -119,7 +121,8 @@ async fn whoever_begins_where_the_first_object_of_another_is_no_longer_there_ste
     late.release().await;
     let mut other = begun(&store).await;
     other.compact(&[begin()], LIMIT).await.unwrap();
-    let Err(Failure::Refused(why)) = late.begin(&[begin()], LIMIT).await else { panic!("it has begun") };
+    let why = late.begin(&[begin()], LIMIT).await.expect_err("it has begun");
+    assert_eq!(why.kind(), FailureKind::Refused);
     let why = why.to_string();
     assert!(why.contains(&format!("is in use by process {} on ", std::process::id())), "{why}");
     assert_eq!(objects(folder.path()), ["00000002.jsonl"]);
