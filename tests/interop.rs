@@ -34,7 +34,7 @@ static BACKUPS: LazyLock<Backups> = LazyLock::new(|| {
     for item in [corpus::golden("empty-list-map"), corpus::odd()].concat() {
         server.put("Odd", &item).expect("an item that dynoxide takes");
     }
-    // What is static is never dropped, so the folder is one that the next run takes again.
+    // Statics are never dropped, so a fixed folder is reused by the next run.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop");
     let _ = fs::remove_dir_all(&folder);
     for compression in ["none", "gzip"] {

@@ -1,4 +1,4 @@
-//! What a command does beside its work so that others hear of it: logs in a folder, notifications, a file of metrics.
+//! Observers of a command: they write logs, send notifications and write a metrics file: logs in a folder, notifications, a file of metrics.
 //!
 //! A thread of its own does all of it, with connections of its own, from the [events](crate::stream) and from what
 //! [`output::kept`] keeps. So nothing here can delay or fail a job. When the command has ended, it grants this thread a

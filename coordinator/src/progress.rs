@@ -10,7 +10,7 @@ use std::{
 };
 
 use engine::schedule::Pass;
-use events::{Phase, Status, TaskKind};
+use events::{Phase, Status};
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
@@ -172,11 +172,7 @@ impl View {
                 (text::rate(status.units_per_second), text::rate(status.budget_units_per_second));
             format!(", {used} of {all} units/s{why}")
         };
-        let things = match status.tasks.kind {
-            TaskKind::Segments | TaskKind::Unknown => "segments",
-            TaskKind::Splits => "splits",
-            TaskKind::Files => "files",
-        };
+        let things = status.tasks.kind.nouns();
         format!(
             "{name}{verb}{} items{removed}, {}{units}, {}/{} {things}, {}, {} throttles{}{}",
             status.items,

@@ -87,12 +87,12 @@ impl Stream {
         told.add(event);
     }
 
-    /// Notes an event in the state of the job, which this command tells later or in other words.
+    /// Adds an event to the job's state without publishing it: the command publishes it later, or as another event.
     pub(crate) fn note(&self, event: Event) {
         self.told().state.apply(&output::events::stamped(event));
     }
 
-    /// Puts what earlier runs of the job have told before what this one tells.
+    /// Prepends the state of earlier runs to the state of this one.
     pub(crate) fn follow(&self, earlier: &JobState) {
         self.told().state.follow(earlier);
     }

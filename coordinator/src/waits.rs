@@ -65,7 +65,7 @@ struct Told {
 }
 
 impl Told {
-    /// The line that is due, if any. A call that is repeated began before its tries, so it is told instead of them.
+    /// The line that is due, if any. Reports a repeated call as a whole, not each of its attempts.
     fn line(&mut self, answer: Option<Wait>, repeated: Option<Wait>) -> Option<String> {
         let is_older = |wait: &Wait| answer.as_ref().is_none_or(|answer| wait.since <= answer.since);
         match repeated.filter(is_older) {

@@ -48,7 +48,7 @@ impl WholeFile {
     }
 }
 
-/// Writes a file to a path. A link is followed, and what is no regular file, such as `/dev/stdout`, is written to.
+/// Writes a file to a path. Follows links. Writes directly to anything but a regular file, such as `/dev/stdout`.
 ///
 /// # Errors
 /// Fails if it can't be written. What was there before then stays, if it is a regular file.

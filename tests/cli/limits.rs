@@ -1,9 +1,12 @@
 //! A machine that gives no more threads, open files or memory: one line and an exit code, never a trace.
 
 use super::{Place, forum};
-use nix::unistd::Uid;
-use std::time::Duration;
-use tests_support::command::{Finished, Tablehaul, finish};
+use nix::{sys::signal::Signal, unistd::Uid};
+use tests_support::{
+    command::{Finished, Tablehaul, not_tested},
+    heard::Heard,
+    process::send,
+};
 
 /// An export whose shell has set a limit.
 fn export_within(place: &Place, limit: &str) -> Finished {
@@ -46,7 +49,7 @@ fn too_few_open_files_are_reported_in_one_line() {
 #[test]
 fn too_few_threads_are_reported_in_one_line() {
     if !Uid::effective().is_root() {
-        println!("without root there is no other user whose processes could be limited");
+        not_tested("without root there is no other user whose processes could be limited");
         return;
     }
     let mut refused = 0;
@@ -57,7 +60,7 @@ fn too_few_threads_are_reported_in_one_line() {
         let args = ["status", "/"];
         let finished = Tablehaul::after(&first, args).env("RUST_BACKTRACE", "0").run();
         if finished.stderr.contains("Permission denied") && finished.code != Some(0) {
-            println!("the programs can't be run by another user here: {}", finished.stderr);
+            not_tested("the programs can't be run by another user");
             return;
         }
         is_plain(&finished, &limit);
@@ -70,35 +73,37 @@ fn too_few_threads_are_reported_in_one_line() {
 #[test]
 fn what_waits_for_threads_is_told() {
     if !Uid::effective().is_root() {
-        println!("without root there is no other user whose processes could be limited");
+        not_tested("without root there is no other user whose processes could be limited");
         return;
     }
-    let limits = 1..14;
-    let started = limits.map(|threads| {
-        // Each has a user of its own, of whom nothing else runs.
-        let user = 65_100 + threads;
+    // Each has a user of its own, also beside other runs of this test.
+    let users = 100_000 + 100 * (std::process::id() % 100_000);
+    let started = (1..14).map(|threads| {
+        let user = users + threads;
         let first = format!(r#"exec prlimit --nproc={threads} setpriv --reuid {user} --clear-groups "$@""#);
-        (threads, Tablehaul::after(&first, ["verify", "/"]).env("RUST_BACKTRACE", "0").start())
+        (threads, Heard::of(Tablehaul::after(&first, ["verify", "/"]).env("RUST_BACKTRACE", "0").start()))
     });
     let started: Vec<_> = started.collect();
-    std::thread::sleep(Duration::from_millis(8_500));
     let mut told = 0;
-    for (threads, child) in started {
-        super::running::send(&child, "TERM");
-        let finished = finish(child);
+    for (threads, mut command) in started {
+        let waits = command.says_or_ends(&["trying again after "]);
+        if waits {
+            send(command.id(), Signal::SIGTERM);
+        }
+        let finished = command.finish();
         if finished.stderr.contains("Permission denied") {
-            println!("the programs can't be run by another user here: {}", finished.stderr);
+            not_tested("the programs can't be run by another user");
             return;
         }
-        if finished.code != Some(3) {
+        if !waits {
             is_plain(&finished, &format!("{threads} threads"));
             continue;
         }
         told += 1;
-        let lines: Vec<&str> = finished.stderr.lines().collect();
-        let [said, _] = lines[..] else { panic!("{threads} threads: {}", finished.stderr) };
+        assert_eq!(finished.code, Some(3), "{threads} threads: {}", finished.stderr);
+        let said = finished.stderr.lines().next().unwrap_or_default();
         let why = " s: cannot start a thread for the file system at /: Resource temporarily unavailable";
-        assert!(said.starts_with("trying again after ") && said.contains(why), "{said}");
+        assert!(said.starts_with("trying again after ") && said.contains(why), "{}", finished.stderr);
         assert_eq!(said.matches("os error 11").count(), 1, "{said}");
     }
     assert!(told > 0, "the limits are of no effect");

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use tests_support::command::{Tablehaul, finish};
+use tests_support::command::{Tablehaul, finish, not_tested};
 
 /// Whether a shell can do this here.
 fn can(command: &str) -> bool {
@@ -26,7 +26,7 @@ fn status_needs_no_file_system_that_can_be_written_to() {
     let folder = place.folder().to_string_lossy().into_owned();
     let read_only = format!("mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}");
     if !can(&format!("unshare -rm sh -c '{read_only} && ! touch {folder}/x'")) {
-        println!("no read-only file system can be mounted here");
+        not_tested("no read-only file system can be mounted here");
         return;
     }
     let first = format!(r#"exec unshare -rm sh -c '{read_only} && exec "$@"' sh "$@""#);
@@ -48,7 +48,7 @@ fn status_needs_no_file_system_that_can_be_written_to() {
 fn status_needs_permission_to_read_the_lock_and_says_so() {
     // The owner of the files in a namespace where it has no privileges over them.
     if !can("unshare -U true") {
-        println!("no namespace without privileges can be made here");
+        not_tested("no namespace without privileges can be made here");
         return;
     }
     let (place, fake) = (Place::new(), endless());

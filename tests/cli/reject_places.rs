@@ -4,7 +4,7 @@ use super::{Place, files, says};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use tests_support::command::{Finished, Tablehaul};
+use tests_support::command::{Finished, Tablehaul, not_tested};
 use tests_support::{BackupWriter, Fake};
 
 /// A backup with a line that is no item, and a table to import it into.
@@ -37,7 +37,7 @@ fn an_output_that_is_closed_takes_no_lines() {
     }
     assert_eq!(import(r#"exec "$@" 2>&-"#, &at, "/dev/stderr", &[]).code, Some(2));
     assert!(at.1.stats().requests.is_empty(), "{:?}", at.1.stats());
-    // Whoever wants nothing gets nothing, and what is open gets the line.
+    // /dev/null discards the line; an open standard output gets it.
     assert_eq!(import(r#"exec "$@" >/dev/null"#, &at, "/dev/stdout", &[]).code, Some(0));
     let said = import(PLAINLY, &at, "/dev/stdout", &[]).succeeded().stdout;
     assert!(said.contains("\"line\":\"no item\""), "{said}");
@@ -77,7 +77,7 @@ fn a_mount_point_is_refused_at_the_beginning() {
     let mount = format!("mount --bind '{under}' '{over}'");
     let works = Command::new("unshare").args(["-rm", "sh", "-c", &mount]).output();
     if !works.is_ok_and(|output| output.status.success()) {
-        println!("nothing can be mounted here");
+        not_tested("nothing can be mounted here");
         return;
     }
     let first = format!(r#"exec unshare -rm sh -c "{mount}; exec \"\$@\"" sh "$@""#);

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 use tests_support::Fake;
-use tests_support::command::{Finished, Tablehaul, finish};
+use tests_support::command::{Finished, Tablehaul, finish, not_tested};
 
 /// Sends a signal by its name.
 #[track_caller]
@@ -170,7 +170,7 @@ pub(super) fn on_small_disk<'a>(
     let unshared =
         Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "tmpfs"]).arg(place.outer()).output();
     if !unshared.is_ok_and(|output| output.status.success()) {
-        println!("no file system of our own can be mounted here");
+        not_tested("no file system of our own can be mounted here");
         return None;
     }
     let inner = format!("mount -t tmpfs -o size={size} tmpfs {} && {{ {script}; }}", place.outer().display());

@@ -95,7 +95,8 @@ fn an_unusable_bundle_is_refused() {
 fn distrusts(command: Tablehaul, parts: &[&str]) {
     let started = Instant::now();
     let finished = command.run();
-    assert!(started.elapsed() < Duration::from_secs(10), "it took {:?}", started.elapsed());
+    // A wait for an answer would take a minute.
+    assert!(started.elapsed() < Duration::from_secs(30), "it took {:?}", started.elapsed());
     says(&finished, 2, parts);
 }
 

@@ -288,7 +288,7 @@ impl<'a> Job<'a> {
             std::thread::sleep(Duration::from_millis(5));
         }
         let finished = finish(self.child.take().expect("it is finished once"));
-        assert_gone(&self.seen, Duration::from_secs(3));
+        assert_gone(&self.seen, Duration::from_secs(30));
         finished
     }
 

@@ -2,6 +2,7 @@
 
 use crate::process::binary;
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -21,6 +22,20 @@ pub struct Finished {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
+}
+
+/// Notes that a test can't run here, because this machine lacks something: `scripts/test` lists such notes at its end.
+///
+/// # Panics
+/// When the note can't be written.
+pub fn not_tested(why: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let note = format!("!! NOT TESTED HERE: {test}: {why}\n");
+    eprint!("{note}");
+    if let Some(notes) = std::env::var_os("TABLEHAUL_NOTES") {
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(notes);
+        file.and_then(|mut file| file.write_all(note.as_bytes())).expect("the file of notes");
+    }
 }
 
 impl Tablehaul {

@@ -163,6 +163,6 @@ fn fail(mut client: TcpStream, failing: &Failing) -> std::io::Result<()> {
     let length = body.len();
     write!(client, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")?;
     client.shutdown(Shutdown::Write)?;
-    // Who has not been read to the end hears of a reset, not of this.
+    // Read the request to its end, or the client sees a reset instead of this reply.
     copy(&mut client, &mut std::io::sink()).map(drop)
 }

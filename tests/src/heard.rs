@@ -78,6 +78,26 @@ impl Heard {
         self.wait(&format!("a line with {parts:?}"), |heard| heard.said().into_iter().find(holds))
     }
 
+    /// Waits for a line that holds these parts, or for the end of the command. Returns whether the line came.
+    ///
+    /// # Panics
+    /// When it takes minutes.
+    #[track_caller]
+    pub fn says_or_ends(&mut self, parts: &[&str]) -> bool {
+        let since = Instant::now();
+        loop {
+            let has_ended = self.has_ended();
+            if self.said().iter().any(|line| parts.iter().all(|part| line.contains(part))) {
+                return true;
+            }
+            if has_ended {
+                return false;
+            }
+            assert!(since.elapsed() < PATIENCE, "waited too long for {parts:?}: {:?}", self.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn has_ended(&mut self) -> bool {
         let child = self.child.as_mut().expect("it is not finished");
         child.try_wait().expect("a child can be waited for").is_some()

@@ -98,7 +98,8 @@ fn a_coordinator_that_is_terminated_or_interrupted_kills_the_application() {
             let since = Instant::now();
             job.signal(signal);
             assert_eq!(job.end().code, Some(3));
-            assert!(since.elapsed() < Duration::from_secs(6), "{:?}", since.elapsed());
+            // 5 s, and more on a busy machine.
+            assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
             no_worker_within(hadoop, application, Duration::from_secs(10));
             assert_eq!(hadoop.ended(application, PATIENCE)["finalStatus"], "KILLED");
         });

@@ -163,7 +163,7 @@ async fn verify_one(
     Ok(())
 }
 
-/// Adds the bytes read to the totals. While none are read, nothing is: the coordinator sees that the job stands still.
+/// Adds the bytes read to the totals. Adds nothing while no bytes are read, so that the coordinator notices a stall.
 async fn count(read: &AtomicU64, report: &Report) -> Infallible {
     let mut counted = 0;
     loop {

@@ -92,11 +92,18 @@ In the form of the Java tool: 0 done · 1 failed, refused or stopped · 255 wron
 #[command(name = "tablehaul", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(super) struct Cli {
     /// Write a log to standard error; -vv and -vvv log more. TABLEHAUL_LOG=debug is the same as -vv
-    #[arg(short, global = true, action = ArgAction::Count)]
+    #[arg(short, global = true, action = ArgAction::Count, help_heading = "Output", display_order = 900)]
     pub(super) verbose: u8,
 
     /// Append events for programs to this file, one JSON object a line; - is standard output
-    #[arg(long, global = true, value_name = "FILE", env = "TABLEHAUL_EVENTS")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "TABLEHAUL_EVENTS",
+        help_heading = "Output",
+        display_order = 901
+    )]
     pub(super) events: Option<PathBuf>,
 
     #[command(subcommand)]
@@ -160,8 +167,8 @@ pub(super) struct ManArgs {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, override_usage = "tablehaul export [OPTIONS] <TABLE>... <DESTINATION>")]
 pub(super) struct ExportArgs {
-    /// Tables, then the destination: s3://bucket/folder, s3://bucket, file:///folder or a path
-    #[arg(value_name = "NAME")]
+    /// One or more tables, then the destination: s3://bucket/folder, s3://bucket, file:///folder or a path
+    #[arg(value_name = "TABLE")]
     names: Vec<String>,
 
     /// Share of the table's read capacity to use, in percent [default: 25]

@@ -13,7 +13,7 @@ use crate::{
     store::Store,
 };
 
-/// A job that ends without success, where kinds of jobs differ.
+/// How an unsuccessful job ends: the part that differs between exports and imports.
 pub(crate) trait Ending {
     /// How long the last fact may take to be journaled.
     const LAST_FACT_LIMIT: Duration;

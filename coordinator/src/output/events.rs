@@ -196,7 +196,7 @@ impl Sink {
 /// Writes one event after the other.
 struct Writer {
     out: Box<dyn Write + Send>,
-    /// What is opened only by the first write, because opening a FIFO waits for its reader.
+    /// The path, until the first write opens it: opening a FIFO blocks until it has a reader.
     unopened: Option<PathBuf>,
     /// The last line was cut, so the next one begins with a line feed.
     is_torn: bool,

@@ -1,4 +1,4 @@
-use events::{Tasks, Workers};
+use events::{TaskKind, Tasks, Workers};
 
 use super::*;
 

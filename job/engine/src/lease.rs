@@ -10,7 +10,7 @@ use std::{
 
 use job::ids::{Attempt, WorkerId};
 
-/// The most slow tasks that are told.
+/// The number of slow tasks in a status.
 pub(crate) const MOST_SLOW: usize = 10;
 
 /// Why a message about a task is refused: an answer of the protocol, not a failure of the job.

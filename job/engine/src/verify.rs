@@ -97,8 +97,8 @@ impl Work for VerifyWork {
         (self.leases.num_done(), self.leases.total())
     }
 
-    fn task_kind(&self) -> Option<TaskKind> {
-        Some(TaskKind::Files)
+    fn task_kind(&self) -> TaskKind {
+        TaskKind::Files
     }
 
     fn slow_tasks(&self, now: Duration) -> SlowTasks {

@@ -96,7 +96,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A plan of which nothing else is known.
+    /// A plan with only its command.
     pub fn of(command: Command) -> Self {
         Self {
             command,

@@ -162,7 +162,7 @@ pub struct Tasks {
     pub running: u64,
     /// All.
     pub all: u64,
-    /// The mean time that those of this run took that are done. Left out if there is none.
+    /// Mean seconds of the tasks that this run has done. Left out if it has done none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_seconds: Option<f64>,
     /// Those that have taken longest, longest first; at most [`MOST_TASKS`].
@@ -183,6 +183,28 @@ pub enum TaskKind {
     /// A kind of a later version.
     #[serde(other)]
     Unknown,
+}
+
+impl TaskKind {
+    /// The word for one task.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Segments => "segment",
+            Self::Splits => "split",
+            Self::Files => "file",
+            Self::Unknown => "task",
+        }
+    }
+
+    /// The word for several tasks.
+    pub const fn nouns(self) -> &'static str {
+        match self {
+            Self::Segments => "segments",
+            Self::Splits => "splits",
+            Self::Files => "files",
+            Self::Unknown => "tasks",
+        }
+    }
 }
 
 /// A segment or split.

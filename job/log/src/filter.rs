@@ -44,7 +44,7 @@ impl Filter {
         self
     }
 
-    /// Whether a line of the log passes, by the level and the module that it names. What is no such line does not.
+    /// Whether the filter admits a log line, by its level and module; false for any other text.
     pub fn passes(&self, line: &str) -> bool {
         let mut words = line.split(' ').skip(1);
         let level = words.next().and_then(|word| word.parse::<Level>().ok());

@@ -1,4 +1,4 @@
-//! Verifies files of an export against what was recorded of them. The command does so itself, and so do workers.
+//! Verifies files of an export against what was recorded of them. Used by the `verify` command and by workers.
 //!
 //! ```text
 //! file ─ read → format (CRC-32C, codec, lines) → lines → keys → defects

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, time::Duration};
 
-use events::{Command, JobState, Phase, Plan, Status, TaskKind};
+use events::{Command, JobState, Phase, Plan, Status};
 use job::quantity;
 
 use super::html::Escaped;
@@ -115,12 +115,7 @@ fn how_far(status: &Status) -> String {
         Phase::Completing => "Completing the files",
         Phase::Unknown => "Working",
     };
-    let tasks = match status.tasks.kind {
-        TaskKind::Segments => "segments",
-        TaskKind::Splits => "splits",
-        TaskKind::Files => "files",
-        TaskKind::Unknown => "tasks",
-    };
+    let tasks = status.tasks.kind.nouns();
     let _ = write!(html, "<p>{doing}");
     if let Some(percent) = percent(status) {
         let _ = write!(html, " · <b>{percent}</b>");

@@ -1,6 +1,6 @@
 //! The tables of a job: slowest tasks, workers, indexes, events; in the report also the plan and the files.
 
-use events::{Command, Event, JobState, TaskKind};
+use events::{Command, Event, JobState};
 use job::quantity;
 
 use super::{
@@ -51,13 +51,15 @@ fn slowest_tasks(state: &JobState) -> String {
             },
         ]
     });
-    let (title, one) = match tasks.kind {
-        TaskKind::Segments => ("Slowest segments", "Segment"),
-        TaskKind::Splits => ("Slowest splits", "Split"),
-        TaskKind::Files => ("Slowest files", "File"),
-        TaskKind::Unknown => ("Slowest tasks", "Task"),
-    };
-    Table { title, columns: &[one, "Time", "Of the mean", "Items", "State"], rows: rows.collect() }.section()
+    let title = format!("Slowest {}", tasks.kind.nouns());
+    let columns = &[&*capitalized(tasks.kind.noun()), "Time", "Of the mean", "Items", "State"];
+    Table { title: &title, columns, rows: rows.collect() }.section()
+}
+
+/// The word with a capital letter.
+fn capitalized(word: &str) -> String {
+    let (first, rest) = word.split_at(1);
+    first.to_ascii_uppercase() + rest
 }
 
 fn workers(state: &JobState) -> String {

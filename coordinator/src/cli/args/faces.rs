@@ -1,4 +1,4 @@
-//! Who hears of a command beside the one who started it.
+//! The options for logs, notifications and metrics.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -14,13 +14,13 @@ use crate::faces::{FaceOptions, Receiver};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Logs, notifications, metrics")]
 pub(super) struct FaceArgs {
-    /// Folder for the logs of the command, of its workers on this machine, and for its events, below the
-    /// top of a bucket: s3://bucket/folder, file:///folder or a path
+    /// Folder for the logs and events of the command and for the logs of its workers: s3://bucket/folder,
+    /// file:///folder or a path; in S3, not the top of a bucket
     #[arg(long = "logs", value_name = "FOLDER", env = "TABLEHAUL_LOGS")]
     job_logs: Option<String>,
 
-    /// Tell this http or https address (POST of JSON) or SNS topic (its ARN) when the command has ended, well
-    /// or not; may be given several times, in the variable with spaces between
+    /// Notify this URL (POST of JSON) or SNS topic (ARN) when the command ends, also if it fails. Repeat the
+    /// option for more; in the variable, separate them by spaces
     #[arg(
         long,
         value_name = "URL|ARN",

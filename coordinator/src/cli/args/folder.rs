@@ -5,7 +5,7 @@ use job::{spec::AwsAccess, target::Target};
 
 use super::{AwsArgs, EXAMPLES, ObjectArgs, error::ArgumentError, values::target};
 
-/// Tell what is in a folder: an export that is complete, damaged, running or resumable, or something else.
+/// Show what a folder holds: a complete, damaged, running or unfinished export, or something else.
 ///
 /// An export counts as complete if a listing of the folder shows every file of the export with its recorded
 /// length. Contents are not read: `tablehaul verify` reads them. The exit code is 0 in all of these cases,

@@ -26,7 +26,7 @@ pub(in crate::cli) struct PageArgs {
     folders: Vec<String>,
 
     /// Address and port of this machine, or only a port
-    #[arg(long, value_name = "ADDR:PORT", env = "TABLEHAUL_LISTEN", value_parser = page_address, default_value = ANY_PORT)]
+    #[arg(long, value_name = "ADDR:PORT", env = "TABLEHAUL_PAGE_LISTEN", value_parser = page_address, default_value = ANY_PORT)]
     pub(in crate::cli) listen: SocketAddr,
 
     #[command(flatten)]

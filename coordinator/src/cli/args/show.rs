@@ -15,7 +15,7 @@ pub(super) struct ShowArgs {
     #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
 
-    /// No plan, progress or summary on standard error
+    /// Do not print plan, progress and summary
     #[arg(long, short, env = "TABLEHAUL_QUIET", value_parser = FalseyValueParser::new())]
     quiet: bool,
 
@@ -43,7 +43,7 @@ pub(in crate::cli) struct Show {
     pub(in crate::cli) quiet: bool,
     /// Where to serve a page about the job.
     pub(in crate::cli) page: Option<SocketAddr>,
-    /// Who else hears of the job.
+    /// Logs, notifications and metrics of the job.
     pub(in crate::cli) faces: FaceOptions,
 }
 

@@ -289,7 +289,7 @@ fn failed_bootstrap(message: &str) -> Option<(&str, &str)> {
     Some((&instance[..end], action)).filter(|(_, action)| action.parse::<u32>().is_ok())
 }
 
-/// The exit code of the engine by what it left: what it stopped in order has a reason, what it refused nothing. A journal
+/// Derives the exit code from what the job left in its folder: a stopped job left a reason, a refused one left nothing. A journal
 /// records the reason as text, which for a stop is that of [`Stop`](crate::stop::Stop).
 fn code_by(status: Option<&Status>) -> Option<u8> {
     Some(match &status?.state {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use events::{JobState, Phase, Status as JobStatus, TaskKind};
+use events::{JobState, Phase, Status as JobStatus};
 use job::{
     spec::AwsAccess,
     target::Target,
@@ -122,11 +122,7 @@ fn block(state: &JobState) -> String {
 }
 
 fn progress(out: &mut String, status: &JobStatus) {
-    let things = match status.tasks.kind {
-        TaskKind::Segments | TaskKind::Unknown => "segments",
-        TaskKind::Splits => "splits",
-        TaskKind::Files => "files",
-    };
+    let things = status.tasks.kind.nouns();
     let phase = match status.phase {
         Phase::Reading => "reading",
         Phase::Checking => "checking",

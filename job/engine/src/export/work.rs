@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use events::TaskKind;
 use job::{
     control::{FromWorker, Sealed, ToWorker},
     ids::{FileId, UploadId, WorkerId},
@@ -156,6 +157,10 @@ impl Work for ExportWork {
 
     fn tasks(&self) -> (usize, usize) {
         self.state.tasks()
+    }
+
+    fn task_kind(&self) -> TaskKind {
+        TaskKind::Segments
     }
 
     fn slow_tasks(&self, now: Duration) -> SlowTasks {

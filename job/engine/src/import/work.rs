@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use events::TaskKind;
 use job::{
     control::{FromWorker, ToWorker},
     ids::WorkerId,
@@ -215,6 +216,10 @@ impl Work for ImportWork {
 
     fn tasks(&self) -> (usize, usize) {
         (self.leases.num_done(), self.leases.total())
+    }
+
+    fn task_kind(&self) -> TaskKind {
+        TaskKind::Splits
     }
 
     fn slow_tasks(&self, now: Duration) -> SlowTasks {

@@ -63,25 +63,17 @@ pub(crate) fn limit(seen: &Seen) -> Option<Limit> {
         let units = if uses_units { format!("; {units}") } else { String::new() };
         (LimitedBy::Storage, format!("{workers} {wait} {:.0} % of the time {what}{units}", share * 100.0))
     } else if seen.pending == 0 && (seen.idle > 0 || seen.running * 2 < seen.most_running) {
-        let left = count_of(seen.running, thing(seen.kind));
+        let left = count_of(seen.running, seen.kind.noun());
         let are = if seen.running == 1 { "is" } else { "are" };
         (LimitedBy::Tasks, format!("{left} {are} left, for {}", count_of(seen.connected, "worker")))
     } else {
         let work = if seen.connected == 1 { "works" } else { "work" };
         let workers = count_of(seen.connected, "worker");
-        let tasks = count_of(seen.running, thing(seen.kind));
+        let tasks = count_of(seen.running, seen.kind.noun());
         let units = if uses_units { format!("; {units}") } else { String::new() };
         (LimitedBy::Workers, format!("{workers} {work} on {tasks}{units}"))
     };
     Some(Limit { by, text })
-}
-
-fn thing(kind: TaskKind) -> &'static str {
-    match kind {
-        TaskKind::Segments | TaskKind::Unknown => "segment",
-        TaskKind::Splits => "split",
-        TaskKind::Files => "file",
-    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub struct Pass {
     pub earlier_items: u64,
 }
 
-/// What was seen of a pass before, to tell its rates.
+/// Earlier totals of the pass, from which its rates follow.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     course: Course,
@@ -78,7 +78,7 @@ impl<W: Work> Schedule<W> {
             is_estimate: pass.phase == Phase::Reading && is_by_items == Some(true),
             seconds_left: left.map(|left| rounded(left.as_secs_f64())),
             limit: None,
-            tasks: tasks(slow, self.work.task_kind().unwrap_or(kind(pass.phase)), done_tasks, all_tasks),
+            tasks: tasks(slow, self.work.task_kind(), done_tasks, all_tasks),
             items: totals.items,
             removed_items: totals.removed,
             earlier_items: pass.earlier_items,
@@ -246,13 +246,6 @@ impl Rate {
         #[allow(clippy::cast_precision_loss, reason = "a rate need not be exact")]
         let number = number as f64;
         self.of(number)
-    }
-}
-
-fn kind(phase: Phase) -> TaskKind {
-    match phase {
-        Phase::Reading | Phase::Completing | Phase::Unknown => TaskKind::Segments,
-        Phase::Checking | Phase::Writing => TaskKind::Splits,
     }
 }
 

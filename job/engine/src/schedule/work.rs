@@ -41,13 +41,11 @@ pub trait Work {
     /// Releases the tasks of a lost worker.
     fn release(&mut self, now: Duration, worker: WorkerId) -> Vec<Self::Action>;
 
-    /// The number of tasks done, and of all tasks.
+    /// How many tasks are done, and how many there are.
     fn tasks(&self) -> (usize, usize);
 
-    /// What the tasks are, if that does not follow from the phase of the pass.
-    fn task_kind(&self) -> Option<TaskKind> {
-        None
-    }
+    /// What the tasks are.
+    fn task_kind(&self) -> TaskKind;
 
     /// The tasks that take longest.
     fn slow_tasks(&self, now: Duration) -> SlowTasks;
