@@ -27,7 +27,7 @@ use crate::{
     stream::Stream, table::TableFacts,
 };
 use journaling::{heartbeat_until_error, journal_error};
-use telling::Told;
+use telling::ReportedProgress;
 
 /// How often the table is checked: its capacity, and whether it is still the same table.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
@@ -77,7 +77,7 @@ struct Running<'a, W: Work, H> {
     driver: Driver<'a, H>,
     schedule: Schedule<W>,
     /// What the events say of the pass.
-    told: Told,
+    told: ReportedProgress,
     calls: JoinSet<Done<W::Event>>,
     /// Permits for the calls of the work.
     places: Arc<Semaphore>,
@@ -111,7 +111,7 @@ impl<H> Driver<'_, H> {
         let mut running = Running {
             driver: self,
             schedule,
-            told: Told::default(),
+            told: ReportedProgress::default(),
             calls: JoinSet::new(),
             places: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
             echoes: VecDeque::new(),

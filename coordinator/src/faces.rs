@@ -25,7 +25,7 @@ use crate::{failure::Failure, output, stream::Stream, text};
 use metrics_file::MetricsFile;
 use notify::Notification;
 pub(crate) use notify::{Receiver, ReceiverError};
-use seen::Seen;
+use seen::CommandState;
 
 /// The name of the thread.
 const THREAD: &str = "faces";
@@ -56,10 +56,10 @@ impl FaceOptions {
     }
 }
 
-static RUNNING: OnceLock<Running> = OnceLock::new();
+static RUNNING: OnceLock<ObserverThread> = OnceLock::new();
 
-struct Running {
-    state: Arc<Mutex<State>>,
+struct ObserverThread {
+    state: Arc<Mutex<ThreadState>>,
     changed: Arc<Condvar>,
     /// Whether the last event was told.
     is_over: Arc<watch::Sender<bool>>,
@@ -67,13 +67,13 @@ struct Running {
 
 /// What the end of the command needs to know.
 #[derive(Debug, Default)]
-struct State {
+struct ThreadState {
     is_done: bool,
     /// A signal or the deadline stopped the job.
     is_stopped: bool,
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<ThreadState>) -> MutexGuard<'_, ThreadState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -92,10 +92,10 @@ pub(crate) fn begin(
         return Ok(());
     }
     let file = options.metrics_file.clone().map(MetricsFile::new).transpose().map_err(Failure::refused)?;
-    let seen = Arc::new(Mutex::new(Seen::default()));
+    let seen = Arc::new(Mutex::new(CommandState::default()));
     let (notifications, queue) = mpsc::channel(NOTIFICATIONS);
     let is_over = Arc::new(watch::Sender::new(false));
-    let (state, changed) = (Arc::<Mutex<State>>::default(), Arc::<Condvar>::default());
+    let (state, changed) = (Arc::<Mutex<ThreadState>>::default(), Arc::<Condvar>::default());
     let over = is_over.subscribe();
     let work = Work { options: options.clone(), access: access.clone(), name, stream: stream.clone(), file };
     let (theirs, in_thread) = (seen.clone(), (state.clone(), changed.clone()));
@@ -120,7 +120,7 @@ pub(crate) fn begin(
             ended.send_replace(true);
         }
     });
-    let _ = RUNNING.set(Running { state, changed, is_over });
+    let _ = RUNNING.set(ObserverThread { state, changed, is_over });
     Ok(())
 }
 
@@ -175,7 +175,12 @@ struct Work {
 }
 
 impl Work {
-    fn run(self, seen: &Mutex<Seen>, queue: mpsc::Receiver<Notification>, over: &watch::Receiver<bool>) {
+    fn run(
+        self,
+        seen: &Mutex<CommandState>,
+        queue: mpsc::Receiver<Notification>,
+        over: &watch::Receiver<bool>,
+    ) {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
             output::line(
                 "note        no logs, notifications and metrics are written: there are too few resources",

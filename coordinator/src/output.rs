@@ -1,7 +1,7 @@
 //! Messages on standard error. A thread of its own writes them, so that a stopped terminal, a pipe that nobody reads or
 //! a log driver that blocks never delays the job, its journal, its signal handling or its end.
 //!
-//! Waiting text is bounded, see [`Waiting`]. Nothing else in this program may write to standard error.
+//! Waiting text is bounded, see [`WaitingText`]. Nothing else in this program may write to standard error.
 
 mod bar;
 pub(crate) mod events;
@@ -25,7 +25,7 @@ use serde_json::json;
 
 pub(crate) use bar::Bar;
 use bar::Screen;
-use waiting::{Kind, Waiting};
+use waiting::{TextKind, WaitingText};
 
 /// How long the end of the process, or output to standard output, waits for this to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -36,7 +36,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(20);
 
 /// Standard error as the rest of the program sees it.
 struct Output {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<WaitingText>,
     changed: Condvar,
 }
 
@@ -59,7 +59,7 @@ static SHOWN_LOG: OnceLock<Option<Filter>> = OnceLock::new();
 pub(crate) fn line(text: &str) {
     let text = one_line(text);
     kept::message(&text);
-    push(text, Kind::Line);
+    push(text, TextKind::Line);
 }
 
 /// Only keeps a message of one line, which is written later.
@@ -90,7 +90,7 @@ fn show_logged(text: &str) {
         Some(filter) => filter.as_ref().is_some_and(|filter| filter.passes(text)),
     };
     if is_shown {
-        push(one_line(text), Kind::Log);
+        push(one_line(text), TextKind::Log);
     }
 }
 
@@ -110,12 +110,12 @@ pub(crate) fn last(text: &str) {
 pub(crate) fn lines(text: &str) {
     let text = visible::lines(&without_passwords(text)).into_owned();
     kept::message(&text);
-    push(text, Kind::Line);
+    push(text, TextKind::Line);
 }
 
 /// Writes a line of progress. Only the newest one waits; it is dropped if nobody reads.
 pub(crate) fn progress(text: &str) {
-    push(one_line(text), Kind::Progress);
+    push(one_line(text), TextKind::Progress);
 }
 
 /// Shows a bar at the bottom of the terminal, or removes it. It is never dropped.
@@ -131,7 +131,7 @@ fn one_line(text: &str) -> String {
     visible::line(&without_passwords(text)).into_owned()
 }
 
-fn push(text: String, kind: Kind) {
+fn push(text: String, kind: TextKind) {
     let Some(output) = output() else {
         // Without that thread a job is unlikely to run at all. A failed write is ignored.
         let _ = writeln!(io::stderr().lock(), "{text}");
@@ -245,7 +245,7 @@ fn start() -> Option<Arc<Output>> {
 }
 
 impl Output {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, WaitingText> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

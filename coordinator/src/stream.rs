@@ -57,11 +57,11 @@ pub(crate) struct Stream(Arc<Inner>);
 
 struct Inner {
     newest: watch::Sender<Status>,
-    told: Mutex<Told>,
+    told: Mutex<StreamState>,
 }
 
 #[derive(Default)]
-struct Told {
+struct StreamState {
     state: JobState,
     status_at: Option<Instant>,
     /// A status that is not among the events yet.
@@ -180,12 +180,12 @@ impl Stream {
         state
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
+    fn told(&self) -> MutexGuard<'_, StreamState> {
         self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Told {
+impl StreamState {
     fn add(&mut self, event: Event) {
         let line = output::events::stamped(event);
         self.state.apply(&line);

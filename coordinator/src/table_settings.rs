@@ -28,12 +28,12 @@ const AUTO_SCALING: &str = "Application Auto Scaling";
 
 /// What was found, and which missing settings the user should know of.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct SettingsFound {
     pub(crate) settings: TableSettings,
     missed: Vec<String>,
 }
 
-impl Found {
+impl SettingsFound {
     fn keep<T>(&mut self, field: &str, answer: Result<T, Miss>) -> Option<T> {
         match answer {
             Ok(value) => Some(value),
@@ -53,8 +53,8 @@ impl Found {
 }
 
 /// Reads all settings at once. `asked` is the name or ARN that the user gave, `description` the table's description.
-pub(crate) async fn read(clients: &Clients, asked: &str, description: &Value) -> Found {
-    let ask = Ask { clients, asked, description };
+pub(crate) async fn read(clients: &Clients, asked: &str, description: &Value) -> SettingsFound {
+    let ask = SettingsRequest { clients, asked, description };
     let (time_to_live, tags, continuous_backups, kinesis_streams, resource_policy, auto_scaling) = tokio::join!(
         limited("dynamodb:DescribeTimeToLive", ask.time_to_live()),
         limited("dynamodb:ListTagsOfResource", ask.tags()),
@@ -63,7 +63,7 @@ pub(crate) async fn read(clients: &Clients, asked: &str, description: &Value) ->
         limited("dynamodb:GetResourcePolicy", ask.resource_policy()),
         limited("application-autoscaling:DescribeScalableTargets", ask.auto_scaling()),
     );
-    let mut found = Found::default();
+    let mut found = SettingsFound::default();
     found.settings.time_to_live = found.keep("time_to_live", time_to_live);
     found.settings.tags = found.keep("tags", tags);
     found.settings.continuous_backups = found.keep("continuous_backups", continuous_backups);
@@ -112,13 +112,13 @@ where
 }
 
 /// The requests about one table.
-struct Ask<'a> {
+struct SettingsRequest<'a> {
     clients: &'a Clients,
     asked: &'a str,
     description: &'a Value,
 }
 
-impl Ask<'_> {
+impl SettingsRequest<'_> {
     fn miss<E>(&self, action: &str, error: SdkError<E, HttpResponse>) -> Miss
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn what_is_missed_is_recorded_and_only_what_can_be_mended_is_told() {
-        let mut found = Found::default();
+        let mut found = SettingsFound::default();
         assert_eq!(found.keep("tags", Ok(7)), Some(7));
         assert_eq!(found.note(), None);
         assert_eq!(found.keep::<()>("kinesis_streams", Err(Miss::quiet("no such operation"))), None);

@@ -83,8 +83,8 @@ async fn next(inbound: &mut Streaming<wire::ToWorker>) -> anyhow::Result<ToWorke
 
 /// Where the messages about tasks go.
 enum Inlet {
-    Export(export::JobHandle),
-    Import(import::JobHandle),
+    Export(export::ExportHandle),
+    Import(import::ImportHandle),
     Verify(verify::JobHandle),
 }
 

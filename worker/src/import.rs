@@ -64,19 +64,19 @@ const MAX_OPEN_SPLITS: u32 = 64;
 
 /// Passes the agent's messages to a running import.
 #[derive(Debug)]
-pub(crate) struct JobHandle(mpsc::Sender<SplitCommand>);
+pub(crate) struct ImportHandle(mpsc::Sender<SplitCommand>);
 
 /// The messages of the agent to a running import.
 #[derive(Debug)]
-pub(crate) struct JobInbox(mpsc::Receiver<SplitCommand>);
+pub(crate) struct ImportInbox(mpsc::Receiver<SplitCommand>);
 
 /// The two ends of the channel between the agent and an import.
-pub(crate) fn inlet() -> (JobHandle, JobInbox) {
+pub(crate) fn inlet() -> (ImportHandle, ImportInbox) {
     let (commands, inbox) = mpsc::channel(2 * MAX_OPEN_SPLITS as usize);
-    (JobHandle(commands), JobInbox(inbox))
+    (ImportHandle(commands), ImportInbox(inbox))
 }
 
-impl JobHandle {
+impl ImportHandle {
     /// Passes on a split to import.
     pub(crate) fn import(&self, lease: Box<SplitLease>) -> Result<(), Unsolicited> {
         offer(&self.0, SplitCommand::Import(lease))
@@ -101,7 +101,7 @@ pub(crate) async fn run(
     mut settings: ImportSettings,
     limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
-    outlet: JobInbox,
+    outlet: ImportInbox,
     by: Means,
 ) -> anyhow::Result<()> {
     let Means { cores, way, credentials } = by;

@@ -93,7 +93,7 @@ async fn work() -> Exit {
         parent.gone().await;
         "the coordinator is gone"
     };
-    match serve(Start { boot, reports: Arc::new(reports), messages, cores }, || (), gone).await {
+    match serve(WorkerStart { boot, reports: Arc::new(reports), messages, cores }, || (), gone).await {
         Ok(()) => Exit::Over,
         Err(trouble) => complain(&name, &trouble),
     }
@@ -106,7 +106,7 @@ async fn boot() -> anyhow::Result<(parent::Parent, Boot)> {
 }
 
 /// Everything that a worker starts with.
-struct Start {
+struct WorkerStart {
     boot: Boot,
     reports: Arc<Reports>,
     /// The messages of the reports.
@@ -117,7 +117,7 @@ struct Start {
 /// Works until the job is over, or until `gone` returns what has gone. `joined` is called once the coordinator has
 /// accepted the worker.
 async fn serve(
-    start: Start,
+    start: WorkerStart,
     joined: impl FnOnce(),
     gone: impl Future<Output = &'static str>,
 ) -> Result<(), WorkerError> {

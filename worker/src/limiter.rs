@@ -19,19 +19,19 @@ const TELL_EVERY: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct CapacityLimiter {
     started_at: Instant,
-    inner: Mutex<Inner>,
+    inner: Mutex<LimiterState>,
     changed: Notify,
     page_cap: watch::Sender<Option<Units>>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct LimiterState {
     allowance: Allowance,
     /// In the order of the allowance's queue.
     waiting: VecDeque<oneshot::Sender<()>>,
 }
 
-impl Inner {
+impl LimiterState {
     fn admit(&mut self, now: Duration) {
         while let Some(estimate) = self.allowance.admit() {
             let admitted = self.waiting.pop_front().map(|waiting| waiting.send(()));
@@ -45,7 +45,7 @@ impl Inner {
 
 impl CapacityLimiter {
     pub(crate) fn new() -> Self {
-        let inner = Inner { allowance: Allowance::new(), waiting: VecDeque::new() };
+        let inner = LimiterState { allowance: Allowance::new(), waiting: VecDeque::new() };
         Self {
             started_at: Instant::now(),
             inner: Mutex::new(inner),
@@ -114,7 +114,7 @@ impl CapacityLimiter {
         self.started_at.elapsed()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, LimiterState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

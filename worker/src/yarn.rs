@@ -23,7 +23,7 @@ use job::control::{BOOT_SECRET, Boot};
 use tokio::time::MissedTickBehavior;
 
 use crate::{
-    Start, agent,
+    WorkerStart, agent,
     cpu::Cores,
     exit::{Exit, WorkerError},
     report::Reports,
@@ -104,13 +104,13 @@ impl Worker {
         let reports = Arc::new(reports);
         let cores = Cores::of_container();
         let ended = boot().map_err(WorkerError::from).and_then(|boot| {
-            let start = Start { boot, reports: reports.clone(), messages, cores };
+            let start = WorkerStart { boot, reports: reports.clone(), messages, cores };
             crate::block_on(self.work(start))?
         });
         self.end(Totals::of(&reports), ended)
     }
 
-    async fn work(&self, start: Start) -> Result<(), WorkerError> {
+    async fn work(&self, start: WorkerStart) -> Result<(), WorkerError> {
         let (address, reports) = (start.boot.address().to_owned(), start.reports.clone());
         self.log.line(log_line(&format!(
             "version {} on {}, {}, coordinator {address}",

@@ -47,10 +47,10 @@ pub(crate) struct YarnCluster {
     binary: PathBuf,
     name: String,
     note: Arc<dyn Fn(String) + Send + Sync>,
-    running: Option<Running>,
+    running: Option<RunningJob>,
 }
 
-struct Running {
+struct RunningJob {
     happened: mpsc::Receiver<ClusterEvent>,
     end: signal::Sender<Option<Shutdown>>,
     watch: JoinSet<()>,
@@ -135,7 +135,7 @@ impl Cluster for YarnCluster {
         };
         let mut watching = JoinSet::new();
         watching.spawn(watch.run(client, secret, happening, ended));
-        self.running = Some(Running { happened, end, watch: watching });
+        self.running = Some(RunningJob { happened, end, watch: watching });
         Ok(WorkerSupply::External(workers))
     }
 
@@ -165,7 +165,7 @@ impl Cluster for YarnCluster {
     }
 
     async fn stop(&mut self, ending: Shutdown) {
-        if let Some(Running { end, watch, .. }) = &mut self.running {
+        if let Some(RunningJob { end, watch, .. }) = &mut self.running {
             end.send_replace(Some(ending));
             watch.join_next().await;
         }

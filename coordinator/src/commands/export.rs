@@ -51,7 +51,7 @@ pub(crate) use elsewhere::plan_elsewhere;
 use finish::Finish;
 pub(crate) use plan::ExportOptions;
 pub(crate) use prepare::{ExportRequest, IfComplete};
-use prepare::{Prepared, Reader, Todo, prepare};
+use prepare::{PreparedExport, Reader, Todo, prepare};
 use report::Report;
 
 /// The result of the command.
@@ -82,7 +82,7 @@ pub(crate) async fn export(
         lifecycle::prepare(&request.cluster, &request.destination, &stop, prepare).await?;
     let count = tables.len();
     if dry_run {
-        let plan = |(number, (todo, prepared)): (usize, &(Todo, Prepared))| {
+        let plan = |(number, (todo, prepared)): (usize, &(Todo, PreparedExport))| {
             let text = prepared.text(todo, request.options, cluster.text());
             let plan = prepared.told(&clients, cluster.text(), &text, (number, count));
             progress.stream().tell(Event::Plan(Box::new(Plan { is_dry_run: true, ..plan })));
@@ -124,7 +124,7 @@ pub(crate) async fn export(
 /// The export of one table.
 struct TableExport<'a> {
     request: &'a ExportRequest,
-    prepared: &'a Prepared,
+    prepared: &'a PreparedExport,
     /// The job: that of the export that is resumed, or a new one.
     job: JobId,
     context: Context<'a>,
@@ -275,7 +275,7 @@ async fn fence(store: &Store, state: &mut ExportState) -> Result<Vec<Fact>, Faul
 }
 
 /// The settings that workers get. What was chosen when the export began stays.
-fn settings(prepared: &Prepared, clients: &Clients, begin: &Begin) -> ExportSettings {
+fn settings(prepared: &PreparedExport, clients: &Clients, begin: &Begin) -> ExportSettings {
     let plan = &prepared.plan;
     ExportSettings {
         table: prepared.table.clone(),

@@ -40,7 +40,7 @@ use crate::{
     failure::Failure,
     fleet::{Fleet, during},
     history,
-    identity::{Found, TableIdentity},
+    identity::{TableCheck, TableIdentity},
     journal::Journal,
     lifecycle::{self, ACQUIRE_GRACE, Context, OpenedJob, PassPlan, Start, acquire, give_up},
     progress::Progress,
@@ -53,9 +53,9 @@ pub(crate) use prepare::{Check, ImportRequest};
 pub(crate) use rejects::{NAMES_FOLDER, names_folder};
 pub(crate) use report::ImportReport;
 
-use done::Done;
+use done::WrittenSoFar;
 use plan::CheckedText;
-use prepare::{Kind, Prepared, prepare};
+use prepare::{ImportRun, PreparedImport, prepare};
 use rejects::Rejects;
 use resume::{InStateFolder, StateFolder};
 
@@ -86,7 +86,8 @@ pub(crate) async fn import(
     let note = |text: &str| progress.note(text);
     // Boxed because the future is large.
     let prepare = async |cluster: &ClusterChoice| {
-        let (slots, kind) = (cluster.worker_slots().await?, if dry_run { Kind::DryRun } else { Kind::Run });
+        let (slots, kind) =
+            (cluster.worker_slots().await?, if dry_run { ImportRun::DryRun } else { ImportRun::Run });
         Box::pin(prepare(request, slots, kind, &note)).await
     };
     let (cluster, mut prepared) =
@@ -149,7 +150,7 @@ pub(crate) async fn import(
 /// One import.
 struct Import<'a> {
     request: &'a ImportRequest,
-    prepared: &'a Prepared,
+    prepared: &'a PreparedImport,
     context: Context<'a>,
     rejects: Rejects,
     /// What the import does, in its name on a cluster.
@@ -170,7 +171,7 @@ impl Import<'_> {
     /// Acquires the state folder.
     async fn open(&mut self, folder: StateFolder, begin: BeginImport) -> Result<(), Failure> {
         let Self { prepared, context, .. } = *self;
-        let Prepared { clients, limits, rate_source, workers, .. } = prepared;
+        let PreparedImport { clients, limits, rate_source, workers, .. } = prepared;
         let run = lifecycle::this_run(clients, *workers, limits.table, rate_source);
         let StateFolder { store, start } = folder;
         let was_empty = matches!(start, Start::Fresh);
@@ -264,7 +265,7 @@ impl Import<'_> {
             state.checked = Some(checked);
             journal.note([Fact::Checked(checked)]);
         }
-        let Prepared { facts, limits, .. } = self.prepared;
+        let PreparedImport { facts, limits, .. } = self.prepared;
         Ok(CheckedText { counts, rejected, facts, limits }.to_string())
     }
 
@@ -295,7 +296,7 @@ impl Import<'_> {
         match outcome {
             Ok(()) => Ok(report),
             Err(failure) => {
-                let done = Done {
+                let done = WrittenSoFar {
                     mode: self.request.mode,
                     is_incremental: self.prepared.backup.is_incremental,
                     counts: schedule.work().counts(),
@@ -372,8 +373,8 @@ impl Import<'_> {
 async fn check_table(context: Context<'_>) -> Result<(), Failure> {
     let Context { table, clients, .. } = context;
     match context.unless_stopped(table.look(clients)).await? {
-        Ok(Found::Same) => Ok(()),
-        Ok(Found::Gone(why) | Found::Another(why)) => Err(Failure::other_table(why)),
+        Ok(TableCheck::Same) => Ok(()),
+        Ok(TableCheck::Gone(why) | TableCheck::Another(why)) => Err(Failure::other_table(why)),
         Err(fault) => Err(Failure::failed(format!("the table's identity could not be checked: {fault}"))),
     }
 }

@@ -3,7 +3,7 @@
 use engine::schedule::{Event, Work};
 
 use super::{Done, Effects, Running};
-use crate::{failure::Failure, fleet::Happened, identity::Found};
+use crate::{failure::Failure, fleet::Happened, identity::TableCheck};
 
 impl<E> From<Happened> for Event<E> {
     fn from(happened: Happened) -> Self {
@@ -25,16 +25,16 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
             Ok(Done::Performed(Ok(event))) => event.map(Event::Work),
             Ok(Done::Described(described)) => {
                 match self.driver.table.as_ref()?.judge((*described).as_ref()) {
-                    Ok(Found::Another(why)) => {
+                    Ok(TableCheck::Another(why)) => {
                         self.outcome = Some(Err(Failure::other_table(why)));
                         None
                     }
-                    Ok(Found::Same) => {
+                    Ok(TableCheck::Same) => {
                         let limits = self.driver.limits.as_ref().zip((*described).as_ref().ok());
                         limits.map(|(limits, facts)| Event::Limits(limits(facts)))
                     }
                     // The workers find out whether that is true.
-                    Ok(Found::Gone(why)) => {
+                    Ok(TableCheck::Gone(why)) => {
                         (self.driver.note)(why);
                         None
                     }

@@ -12,7 +12,7 @@ use std::{
 use events::{Exposition, Measured, direction, metrics, successes};
 use tokio::sync::watch;
 
-use super::{Over, seen::Seen};
+use super::{Over, seen::CommandState};
 use crate::{
     store::blocking,
     text,
@@ -65,7 +65,7 @@ impl MetricsFile {
     }
 
     /// Writes the file until the command is over, and once more at its end. Only the first failure prints a warning.
-    pub(super) async fn write(mut self, seen: &Mutex<Seen>, mut over: watch::Receiver<bool>) {
+    pub(super) async fn write(mut self, seen: &Mutex<CommandState>, mut over: watch::Receiver<bool>) {
         loop {
             let is_over = *over.borrow();
             let content = self.content(&seen.lock().unwrap_or_else(PoisonError::into_inner));
@@ -89,7 +89,7 @@ impl MetricsFile {
         }
     }
 
-    fn content(&self, seen: &Seen) -> String {
+    fn content(&self, seen: &CommandState) -> String {
         let planned = seen.jobs().iter().filter_map(|(table, state)| {
             let direction = direction(state.plan.as_ref()?.command);
             Some(((table.clone(), direction.to_owned()), state))
@@ -139,7 +139,7 @@ mod tests {
             files: Vec::new(),
             file_count: 0,
         };
-        let mut seen = Seen::default();
+        let mut seen = CommandState::default();
         for event in [Event::Plan(Box::new(plan.clone())), Event::Completed(Box::new(completed))] {
             seen.apply(&stamped(event));
         }
@@ -153,7 +153,7 @@ mod tests {
         assert!(time(&first)[&exported] > 1.7e9, "{first}");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o644);
 
-        let mut failing = Seen::default();
+        let mut failing = CommandState::default();
         let before = MetricsFile::new(path.clone()).unwrap();
         assert_eq!(time(&before.content(&failing)), time(&first), "before the plan");
         failing.apply(&stamped(Event::Plan(Box::new(plan))));
@@ -161,7 +161,7 @@ mod tests {
         let thread = Plan { table: Some("Thread".into()), ..Plan::of(Command::Export) };
         failing.apply(&stamped(Event::Plan(Box::new(thread))));
         assert_eq!(time(&before.content(&failing)), time(&first), "with another table");
-        let mut importing = Seen::default();
+        let mut importing = CommandState::default();
         let plan = Plan { table: Some("Forum".into()), ..Plan::of(Command::Import) };
         importing.apply(&stamped(Event::Plan(Box::new(plan))));
         assert_eq!(time(&before.content(&importing)), time(&first), "an import has not exported");

@@ -12,7 +12,7 @@ use events::{Line, SCHEMA};
 use jiff::Timestamp;
 use job::visible;
 
-use log::{Limits, Log};
+use log::{Log, LogLimits};
 
 /// The log of this process: its messages, and what it logs.
 pub(crate) const COORDINATOR: &str = "coordinator.log";
@@ -20,19 +20,19 @@ pub(crate) const COORDINATOR: &str = "coordinator.log";
 const EVENTS: &str = "events.jsonl";
 
 const MIB: usize = 1 << 20;
-const OF_COORDINATOR: Limits = Limits { first_bytes: MIB, last_bytes: 7 * MIB };
+const OF_COORDINATOR: LogLimits = LogLimits { first_bytes: MIB, last_bytes: 7 * MIB };
 /// An event has 15 kB at most.
-const OF_EVENTS: Limits = Limits { first_bytes: MIB, last_bytes: 15 * MIB };
-const OF_WORKER: Limits = Limits { first_bytes: MIB / 16, last_bytes: MIB - MIB / 16 };
+const OF_EVENTS: LogLimits = LogLimits { first_bytes: MIB, last_bytes: 15 * MIB };
+const OF_WORKER: LogLimits = LogLimits { first_bytes: MIB / 16, last_bytes: MIB - MIB / 16 };
 /// The most workers whose logs are kept. So all logs together take less than 100 MiB.
 const MOST_WORKERS: usize = 64;
 /// The most bytes of a line that a worker sends. Workers cut their lines themselves.
 const MOST_LINE_BYTES: usize = 16 * 1024;
 
-static KEPT: OnceLock<Mutex<Kept>> = OnceLock::new();
+static KEPT: OnceLock<Mutex<KeptLogs>> = OnceLock::new();
 
 #[derive(Default)]
-struct Kept {
+struct KeptLogs {
     logs: BTreeMap<String, Log>,
     workers: usize,
     /// The log says that further workers are left out.
@@ -122,12 +122,12 @@ fn log_of(worker: u32) -> String {
     format!("worker-{worker}.log")
 }
 
-fn kept() -> Option<MutexGuard<'static, Kept>> {
+fn kept() -> Option<MutexGuard<'static, KeptLogs>> {
     KEPT.get().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-impl Kept {
-    fn add(&mut self, name: &str, limits: Limits, line: String) {
+impl KeptLogs {
+    fn add(&mut self, name: &str, limits: LogLimits, line: String) {
         match self.logs.get_mut(name) {
             Some(log) => log.add(line),
             None => self.logs.entry(name.to_owned()).or_insert_with(|| Log::new(limits)).add(line),
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_number_of_logs_is_bounded_and_what_is_left_out_is_said() {
-        let mut kept = Kept::default();
+        let mut kept = KeptLogs::default();
         for worker in 1..=100 {
             kept.add_of_worker(worker, "one");
             kept.add_of_worker(worker, "two");
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_first_event_says_the_schema() {
-        let mut kept = Kept::default();
+        let mut kept = KeptLogs::default();
         for number in 0..2 {
             let throttled = events::Throttled { requests: number, throttles: number };
             kept.add_event(super::super::events::stamped(events::Event::Throttled(throttled)));

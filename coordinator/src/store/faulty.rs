@@ -60,10 +60,10 @@ impl Fails {
 
 /// Which call of a store fails and how. Clones count together.
 #[derive(Clone, Debug)]
-pub(crate) struct Faults(Arc<Plan>);
+pub(crate) struct Faults(Arc<FaultPlan>);
 
 #[derive(Debug)]
-struct Plan {
+struct FaultPlan {
     /// Only calls of this name count.
     only: Option<String>,
     /// The number of the call, from 1.
@@ -95,7 +95,7 @@ impl Faults {
     }
 
     fn plan(only: Option<String>, at: u64, fails: Fails) -> Self {
-        Self(Arc::new(Plan {
+        Self(Arc::new(FaultPlan {
             only,
             at,
             fails,

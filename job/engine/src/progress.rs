@@ -23,7 +23,7 @@ const LEAST_TIME: Duration = Duration::from_secs(2);
 
 /// The totals of a pass at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Sample {
+pub(crate) struct ProgressSample {
     pub(crate) at: Duration,
     pub(crate) items: u64,
     pub(crate) bytes: u64,
@@ -35,7 +35,7 @@ pub(crate) struct Sample {
     pub(crate) lacks_units: bool,
 }
 
-impl Sample {
+impl ProgressSample {
     pub(crate) fn new(at: Duration, stats: &Stats, done_tasks: usize, lacks_units: bool) -> Self {
         Self {
             at,
@@ -66,15 +66,15 @@ pub(crate) struct Rates {
 #[derive(Debug, Default)]
 pub(crate) struct Course {
     /// Oldest first. The oldest is the only one that may be older than [`LEFT_WINDOW`].
-    samples: VecDeque<Sample>,
+    samples: VecDeque<ProgressSample>,
 }
 
 impl Course {
     /// Adds a sample. Those of one course come in the order of time.
-    pub(crate) fn add(&mut self, sample: Sample) {
+    pub(crate) fn add(&mut self, sample: ProgressSample) {
         if self.samples.is_empty() {
             // Everything begins at 0.
-            self.samples.push_back(Sample::default());
+            self.samples.push_back(ProgressSample::default());
         }
         self.samples.push_back(sample);
         while self.samples.get(1).is_some_and(|second| sample.at.saturating_sub(second.at) >= LEFT_WINDOW) {
@@ -122,7 +122,7 @@ impl Course {
     }
 
     /// The newest sample that is as old as the window or the oldest one, the newest of all, and the seconds between them.
-    fn over(&self, window: Duration) -> Option<(&Sample, &Sample, f64)> {
+    fn over(&self, window: Duration) -> Option<(&ProgressSample, &ProgressSample, f64)> {
         let newest = self.samples.back()?;
         let old = self.samples.iter().rev().find(|sample| newest.at.saturating_sub(sample.at) >= window);
         let from = old.or(self.samples.front())?;

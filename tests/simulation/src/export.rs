@@ -11,8 +11,8 @@ use engine::{
     part_files::PartFile,
     replay::State,
     worker::{
-        part_builder::{Limits, Page, PartBuilder},
-        upload_sequencer::{Action, Event, PartFile as Named, Stored, UploadSequencer},
+        part_builder::{Page, PartBuilder, PartLimits},
+        upload_sequencer::{AssignedFile, Stored, UploadAction, UploadEvent, UploadSequencer},
     },
 };
 use fastrand::Rng;
@@ -88,7 +88,7 @@ pub(crate) struct SimWorker {
     leases: Vec<(Lease, u64)>,
     pages: Vec<PageOf>,
     bytes: u64,
-    writing: Vec<(u64, Named, u32, Stored<Vec<PageOf>>)>,
+    writing: Vec<(u64, AssignedFile, u32, Stored<Vec<PageOf>>)>,
 }
 
 /// Files that are still to be completed, and what is published then.
@@ -136,14 +136,14 @@ impl Export {
         id.parse().expect("an upload is called by its number")
     }
 
-    fn order(hand: &mut SimWorker, event: Event<Vec<PageOf>>, said: &mut Vec<FromWorker>) {
+    fn order(hand: &mut SimWorker, event: UploadEvent<Vec<PageOf>>, said: &mut Vec<FromWorker>) {
         for action in hand.order.handle(event) {
             match action {
-                Action::AskForFile => said.push(FromWorker::WantFile),
-                Action::Write { sequence, file, number, stored } => {
+                UploadAction::AskForFile => said.push(FromWorker::WantFile),
+                UploadAction::Write { sequence, file, number, stored } => {
                     hand.writing.push((sequence, file, number, stored));
                 }
-                Action::Report(sealed) => said.push(FromWorker::Sealed(sealed)),
+                UploadAction::Report(sealed) => said.push(FromWorker::Sealed(sealed)),
             }
         }
     }
@@ -153,7 +153,7 @@ impl Export {
         let Some(sealing) = hand.filling.seal(length, line_follows) else { return };
         let pages = std::mem::take(&mut hand.pages);
         let stored = (length > 0).then_some(Stored { bytes: pages, length, line_bytes: length, crc32c: 0 });
-        Self::order(hand, Event::Filled(sealing, stored), said);
+        Self::order(hand, UploadEvent::Filled(sealing, stored), said);
     }
 
     fn read(&self, hand: &mut SimWorker, now: Duration, what: u32, said: &mut Vec<FromWorker>) {
@@ -180,7 +180,7 @@ impl Export {
             Self::seal(hand, items > 0, said);
         }
         if hand.filling.append(read) {
-            Self::order(hand, Event::Opened, said);
+            Self::order(hand, UploadEvent::Opened, said);
         }
         if items > 0 {
             hand.pages.push((segment.0, from));
@@ -201,7 +201,7 @@ impl Export {
             upload.parts.retain(|part| part.number != number);
             upload.parts.push(Written { number, tag: tag.clone(), pages: stored.bytes });
         }
-        Self::order(hand, Event::Durable { sequence, etag: tag }, said);
+        Self::order(hand, UploadEvent::Durable { sequence, etag: tag }, said);
     }
 
     fn pages_of(&self, file: FileId, upload_id: &str, number: u32, tag: &str) -> Vec<PageOf> {
@@ -333,7 +333,7 @@ impl Job for Export {
     fn hand(&self) -> SimWorker {
         SimWorker {
             means: Means::new(),
-            filling: PartBuilder::new(Limits::of(&self.settings).with_steps(self.steps)),
+            filling: PartBuilder::new(PartLimits::of(&self.settings).with_steps(self.steps)),
             order: UploadSequencer::new(if self.on_files { 1 } else { 3 }),
             leases: Vec::new(),
             pages: Vec::new(),
@@ -351,7 +351,7 @@ impl Job for Export {
                 hand.leases.push((lease, page));
             }
             ToWorker::File { file, name, upload_id } => {
-                Self::order(hand, Event::File(Named { file, name, upload_id }), said);
+                Self::order(hand, UploadEvent::File(AssignedFile { file, name, upload_id }), said);
             }
             ToWorker::Drain => hand.means.draining = true,
             ToWorker::Pass(_)

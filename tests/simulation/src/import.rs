@@ -6,7 +6,7 @@ use engine::{
     import::{ImportAction, ImportState, ImportWork},
     replay::State,
     worker::{
-        ledger::{Entry, Ledger, Rejected, State as Line},
+        ledger::{Entry, Ledger, LineState, Rejected},
         line::{Outcome, Ticket},
     },
 };
@@ -154,10 +154,10 @@ impl Import {
             hand.open[at].next += LINE;
             let state = if self.fate(split, offset) == Fate::NoItem {
                 let reject = Reject { offset, reason: "not JSON".into(), line: Vec::new() };
-                Line::Rejected(Box::new(Rejected { reject, permit: Some(()) }))
+                LineState::Rejected(Box::new(Rejected { reject, permit: Some(()) }))
             } else {
                 hand.waiting.push((Ticket { slot, line: (offset - first) / LINE }, split, offset));
-                Line::Waiting
+                LineState::Waiting
             };
             let (next, write) = (offset + LINE, Write::Put);
             hand.ledger.read(slot, [Entry { offset, next, write, item_bytes: 100, state }]);

@@ -78,7 +78,7 @@ impl Writer {
         let streams = Streams::for_writes();
         let sender = Sender {
             table: table::Table::new(&self.clients, self.settings.table.clone(), self.way),
-            bodies: body::Bodies::new(&self.settings),
+            frame: body::RequestFrame::new(&self.settings),
             settings: self.settings,
             limiter: self.limiter,
             report: self.report,

@@ -17,7 +17,7 @@ use super::progress::{Counters, Totals};
 /// The number of entries that may wait.
 const WAITING: usize = 64;
 
-enum Entry {
+enum TaskLogEntry {
     Line(String),
     /// A line, preceded by the counters up to these totals.
     Totals(Totals, String),
@@ -25,7 +25,7 @@ enum Entry {
 
 /// The handle of the writing thread.
 pub(crate) struct Log {
-    entries: Sender<Entry>,
+    entries: Sender<TaskLogEntry>,
     ended: Receiver<()>,
 }
 
@@ -38,8 +38,8 @@ impl Log {
             let mut counters = Counters::default();
             for entry in queue {
                 let text = match entry {
-                    Entry::Line(line) => line + "\n",
-                    Entry::Totals(totals, line) => counters.lines(totals) + &line + "\n",
+                    TaskLogEntry::Line(line) => line + "\n",
+                    TaskLogEntry::Totals(totals, line) => counters.lines(totals) + &line + "\n",
                 };
                 // There is no other place to report a failure. If nobody reads, the worker notices the end of its
                 // parent.
@@ -54,19 +54,19 @@ impl Log {
 
     /// Writes a line, unless too many are waiting.
     pub(crate) fn line(&self, line: String) {
-        let _ = self.entries.try_send(Entry::Line(line));
+        let _ = self.entries.try_send(TaskLogEntry::Line(line));
     }
 
     /// Writes the increments of the counters and a line, unless too many are waiting.
     pub(crate) fn progress(&self, totals: Totals, line: String) {
-        let _ = self.entries.try_send(Entry::Totals(totals, line));
+        let _ = self.entries.try_send(TaskLogEntry::Totals(totals, line));
     }
 
     /// Writes the last totals and the last line, and waits until all is written, at most for `limit`. Returns whether
     /// it is.
     pub(crate) fn close(self, totals: Totals, line: String, limit: Duration) -> bool {
         let give_up_at = Instant::now() + limit;
-        let handed_over = self.entries.send_deadline(Entry::Totals(totals, line), give_up_at).is_ok();
+        let handed_over = self.entries.send_deadline(TaskLogEntry::Totals(totals, line), give_up_at).is_ok();
         drop(self.entries);
         handed_over && self.ended.recv_deadline(give_up_at).is_ok()
     }

@@ -19,7 +19,7 @@ use super::{
     Site,
     client::{
         attempt::Cause,
-        output::{Event, Output},
+        output::{ClientOutput, Event},
     },
     hdfs::Hdfs,
     manager::applications::{AppState, FinalStatus},
@@ -64,8 +64,8 @@ async fn told(end: &mut signal::Receiver<Option<Shutdown>>) -> Shutdown {
 
 /// What becomes known over time.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
-struct Seen {
-    output: Output,
+struct ApplicationProgress {
+    output: ClientOutput,
     id: Option<String>,
     /// `None` once the job has been submitted.
     secret: Option<Secret>,
@@ -95,8 +95,8 @@ impl Watch {
     ) {
         let (mut lines, _readers) = lines_of(&mut client);
         let now = Instant::now();
-        let mut seen = Seen {
-            output: Output::default(),
+        let mut seen = ApplicationProgress {
+            output: ClientOutput::default(),
             id: None,
             secret: Some(secret),
             told: BTreeSet::new(),
@@ -157,12 +157,12 @@ impl Watch {
     }
 
     /// Takes a line of the command. Returns the reason if no worker will ever run.
-    fn hear(&self, line: &str, seen: &mut Seen) -> Option<String> {
+    fn hear(&self, line: &str, seen: &mut ApplicationProgress) -> Option<String> {
         let events = seen.output.line(line);
         events.into_iter().filter_map(|event| self.happened(event, seen)).next_back()
     }
 
-    fn happened(&self, event: Event, seen: &mut Seen) -> Option<String> {
+    fn happened(&self, event: Event, seen: &mut ApplicationProgress) -> Option<String> {
         match event {
             Event::Submitted(id) => {
                 // The command has read the secret before it submitted the job.
@@ -188,7 +188,7 @@ impl Watch {
     }
 
     /// Checks the application. Returns the reason if no further worker will run.
-    async fn look(&self, seen: &mut Seen) -> Option<String> {
+    async fn look(&self, seen: &mut ApplicationProgress) -> Option<String> {
         let now = Instant::now();
         if !self.site.is_open() || now.duration_since(seen.looked_at) < LOOK_EVERY {
             return None;
@@ -219,7 +219,7 @@ impl Watch {
     }
 
     /// Renews the application's lifetime. The application must not outlive the coordinator.
-    async fn renew(&self, id: &str, seen: &mut Seen) {
+    async fn renew(&self, id: &str, seen: &mut ApplicationProgress) {
         if !seen.can_renew || seen.renewed_at.is_some_and(|at| at.elapsed() < RENEW_EVERY) {
             return;
         }

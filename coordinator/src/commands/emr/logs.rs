@@ -72,7 +72,7 @@ fn complained(line: &str) -> Option<&str> {
 
 /// Why a step failed, by its standard error. `None` if the log may have only begun: it has no last word of tablehaul, and
 /// was delivered before `ended`, the log in which EMR says that the step has ended.
-pub(super) fn complaint(stderr: &Delivered, ended: &Ended) -> Option<String> {
+pub(super) fn complaint(stderr: &Delivered, ended: &StepEnd) -> Option<String> {
     if let Some(line) = last_word(&stderr.text) {
         return Some(line.to_owned());
     }
@@ -86,19 +86,19 @@ pub(super) fn complaint(stderr: &Delivered, ended: &Ended) -> Option<String> {
 
 /// How a step ended, by the log of EMR's controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ended {
+pub(super) struct StepEnd {
     pub(super) code: u8,
     /// When EMR delivered the log that says so. Logs that are delivered later are whole.
     pub(super) at: i64,
 }
 
 /// How a step ended. `None` if the log has only begun. The API reports only that the step failed, so its text decides.
-pub(super) fn ended(controller: &Delivered) -> Option<Ended> {
+pub(super) fn ended(controller: &Delivered) -> Option<StepEnd> {
     // A line without its end may lack digits.
     let whole = &controller.text[..=controller.text.rfind('\n')?];
     let line = whole.lines().rev().find(|line| line.contains("ended with exit code"))?;
     let code = line.split("exit code ").nth(1)?.split_whitespace().next()?.parse().ok()?;
-    Some(Ended { code, at: controller.at })
+    Some(StepEnd { code, at: controller.at })
 }
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_whole_log_says_why() {
-        let ended = Ended { code: 1, at: 10 };
+        let ended = StepEnd { code: 1, at: 10 };
         let why = |text, at| complaint(&delivered(text, at), &ended);
         // By its last word, whenever it was delivered.
         let stderr = "export Forum\n\ntablehaul: table Forum does not exist\n\n";
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn the_beginning_of_a_log_does_not_say_why() {
-        let ended = Ended { code: 1, at: 10 };
+        let ended = StepEnd { code: 1, at: 10 };
         for begun in [
             "",
             "import      s3://b/e\n",
@@ -151,7 +151,7 @@ mod tests {
     fn a_step_has_a_code_once_it_has_ended() {
         let code = |text| ended(&delivered(text, 7));
         let whole = "INFO startExec\n2026-01-01T00:00:00Z INFO waitProcessCompletion ended with exit code 13 : hadoop\n";
-        assert_eq!(code(whole), Some(Ended { code: 13, at: 7 }));
+        assert_eq!(code(whole), Some(StepEnd { code: 13, at: 7 }));
         let more = "INFO waitProcessCompletion ended with exit code 3\nWARN Step failed";
         assert_eq!(code(more).map(|ended| ended.code), Some(3));
         for begun in

@@ -9,7 +9,7 @@ use emr::{
 };
 use job_aws::Clients;
 
-use super::{Ask, ended::cause, logs as log_files, objects};
+use super::{Confirm, ended::cause, logs as log_files, objects};
 use crate::{failure::Failure, output, text};
 
 /// How names of our clusters and steps begin.
@@ -105,7 +105,7 @@ pub(crate) async fn logs(clients: &Clients, id: &str, step: Option<&str>) -> Res
 ///
 /// # Errors
 /// Fails with [`Failure::Refused`] if nothing was done, and with [`Failure::Failed`] if it is not sure to end.
-pub(crate) async fn stop(clients: &Clients, id: &str, ask: Ask<'_>) -> Result<String, Failure> {
+pub(crate) async fn stop(clients: &Clients, id: &str, ask: Confirm<'_>) -> Result<String, Failure> {
     let emr = Emr::new(clients);
     let view = emr.describe(id).await.map_err(refused)?;
     if view.state.is_ending() {

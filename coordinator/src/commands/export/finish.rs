@@ -28,7 +28,7 @@ use crate::{
     failure::{Failure, Why},
     fleet::{Fleet, during},
     history,
-    identity::Found,
+    identity::TableCheck,
     journal::{self, Journal},
     lifecycle::{Context, Ending, Kept, give_up},
     retry::retry,
@@ -157,11 +157,11 @@ impl Finish<'_> {
     async fn check_table(&self) -> Result<(), Failure> {
         let Context { table, clients, .. } = self.context;
         match self.context.unless_stopped(table.look(clients)).await? {
-            Ok(Found::Same) => Ok(()),
-            Ok(Found::Another(why)) => Err(Failure::other_table(format!(
+            Ok(TableCheck::Same) => Ok(()),
+            Ok(TableCheck::Another(why)) => Err(Failure::other_table(format!(
                 "{why}; the items may come from both tables, so this is not a backup"
             ))),
-            Ok(Found::Gone(why)) => {
+            Ok(TableCheck::Gone(why)) => {
                 let left = "all of it had been read, and this backup may be the only copy";
                 self.context.progress.note(&format!("note        {why}; {left}"));
                 Ok(())

@@ -4,10 +4,10 @@ use events::{Command, Completed, Plan, rounded};
 use job::export_json::ExportJson;
 use job_aws::Clients;
 
-use super::{plan::DOLLARS_PER_MILLION_UNITS, prepare::Prepared, report::Report};
+use super::{plan::DOLLARS_PER_MILLION_UNITS, prepare::PreparedExport, report::Report};
 use crate::stream::{completed_export, plan_of};
 
-impl Prepared {
+impl PreparedExport {
     /// The plan, with its text. `place` is the number of the table in the command, from 0, and that of all tables.
     pub(super) fn told(
         &self,

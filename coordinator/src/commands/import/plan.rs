@@ -39,7 +39,7 @@ pub(super) fn open_splits(splits: usize, workers: u32) -> u32 {
 }
 
 /// The backup and the plan of its import, as text for the user.
-pub(super) struct PlanText<'a> {
+pub(super) struct ImportPlanText<'a> {
     pub(super) folder: &'a Target,
     pub(super) backup: &'a Backup,
     pub(super) facts: &'a TableFacts,
@@ -51,7 +51,7 @@ pub(super) struct PlanText<'a> {
     pub(super) cluster: String,
 }
 
-impl fmt::Display for PlanText<'_> {
+impl fmt::Display for ImportPlanText<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { folder, backup, facts, limits, rate_source, mode, splits, workers, cluster } = self;
         writeln!(out, "import      {}", Line(folder))?;

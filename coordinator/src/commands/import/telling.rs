@@ -2,10 +2,10 @@
 
 use events::{Command, Completed, Plan, rounded};
 
-use super::{ImportReport, plan::DOLLARS_PER_MILLION_UNITS, prepare::Prepared};
+use super::{ImportReport, plan::DOLLARS_PER_MILLION_UNITS, prepare::PreparedImport};
 use crate::stream::plan_of;
 
-impl Prepared {
+impl PreparedImport {
     /// The plan, with its text.
     pub(super) fn told(&self, cluster: String, text: &str) -> Plan {
         Plan {

@@ -14,7 +14,7 @@ const ENDS_BELOW: f64 = 0.3;
 
 /// Totals at one moment.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sample {
+struct WaitSample {
     at: Duration,
     wait_ms: u64,
     /// The time of all connected workers together.
@@ -25,7 +25,7 @@ struct Sample {
 #[derive(Debug, Default)]
 pub(crate) struct StoreWaits {
     /// Oldest first, from the start of the pass on. The oldest is the only one that may be older than [`WINDOW`].
-    samples: VecDeque<Sample>,
+    samples: VecDeque<WaitSample>,
     is_limit: bool,
 }
 
@@ -33,12 +33,12 @@ impl StoreWaits {
     /// Adds how long workers have waited in all, and how many are connected. Calls come in the order of time.
     pub(crate) fn add(&mut self, at: Duration, wait_ms: u64, connected: u64) {
         if self.samples.is_empty() {
-            self.samples.push_back(Sample::default());
+            self.samples.push_back(WaitSample::default());
         }
         let last = self.samples.back().copied().unwrap_or_default();
         let passed = u64::try_from(at.saturating_sub(last.at).as_millis()).unwrap_or(u64::MAX);
         let worker_ms = last.worker_ms.saturating_add(passed.saturating_mul(connected));
-        self.samples.push_back(Sample { at, wait_ms, worker_ms });
+        self.samples.push_back(WaitSample { at, wait_ms, worker_ms });
         while self.samples.get(1).is_some_and(|second| at.saturating_sub(second.at) >= WINDOW) {
             self.samples.pop_front();
         }

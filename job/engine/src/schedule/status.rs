@@ -11,7 +11,7 @@ use job::{capacity::Units, control::Stats, ids::WorkerId};
 use super::{Schedule, Work, workers::Worker};
 use crate::{
     lease::{SlowTask, SlowTasks},
-    progress::{Course, Rates, Sample, Seen, StoreWaits, limit, percent},
+    progress::{Course, ProgressSample, Rates, Seen, StoreWaits, limit, percent},
     rate::Limits,
 };
 
@@ -59,7 +59,7 @@ impl<W: Work> Schedule<W> {
         let slow = self.work.slow_tasks(now);
         let lacks_units = self.workers.iter().any(|(_, worker)| worker.outstanding() > Units::ZERO);
         let (done_tasks, all_tasks) = self.tasks();
-        self.meter.course.add(Sample::new(now, &totals, done_tasks, lacks_units));
+        self.meter.course.add(ProgressSample::new(now, &totals, done_tasks, lacks_units));
         self.meter.store_waits.add(now, totals.store_wait_ms, self.workers.joined().count() as u64);
         self.meter.most_running = self.meter.most_running.max(slow.leased as u64);
         let budget = self.rate();

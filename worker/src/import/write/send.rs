@@ -15,7 +15,7 @@ use job_aws::{Fault, FaultKind, backoff, wait};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    body::{Bodies, Call},
+    body::{Call, RequestFrame},
     cost::Ratio,
     reason,
     reply::{Divided, Reply},
@@ -30,7 +30,7 @@ pub(crate) type Settle = Arc<dyn Fn(Vec<(Ticket, Outcome)>) + Send + Sync>;
 pub(crate) struct Sender {
     pub(crate) settings: Arc<ImportSettings>,
     pub(crate) table: Table,
-    pub(crate) bodies: Bodies,
+    pub(crate) frame: RequestFrame,
     pub(crate) limiter: Arc<CapacityLimiter>,
     pub(crate) report: Arc<Report>,
     pub(crate) settle: Settle,
@@ -145,7 +145,7 @@ impl Sender {
         let sent_at = Instant::now();
         self.spent.units.add(sent_at - waiting_since);
         hooks::before("batch").await;
-        let replied = self.table.send(call, self.bodies.body(call, &lines), way).await;
+        let replied = self.table.send(call, self.frame.body(call, &lines), way).await;
         hooks::after("batch").await;
         self.spent.requests.add(sent_at.elapsed());
         let error = match replied {

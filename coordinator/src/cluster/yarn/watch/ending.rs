@@ -10,7 +10,7 @@ use tokio::{
 use tracing::info;
 
 use super::{
-    CALL_LIMIT, LOOK_EVERY, Seen, Watch,
+    ApplicationProgress, CALL_LIMIT, LOOK_EVERY, Watch,
     verdict::{BETWEEN_LOOKS, LOOKS},
 };
 use crate::cluster::{
@@ -38,7 +38,7 @@ impl Watch {
         &self,
         client: &mut Child,
         lines: &mut mpsc::Receiver<String>,
-        seen: &mut Seen,
+        seen: &mut ApplicationProgress,
     ) -> bool {
         let since = Instant::now();
         let (mut moved_at, mut is_told) = (since, false);
@@ -77,7 +77,13 @@ impl Watch {
     }
 
     /// Ends whatever still runs, and leaves nothing.
-    pub(super) async fn end(&self, ending: Shutdown, ended_by_itself: bool, mut client: Child, seen: &Seen) {
+    pub(super) async fn end(
+        &self,
+        ending: Shutdown,
+        ended_by_itself: bool,
+        mut client: Child,
+        seen: &ApplicationProgress,
+    ) {
         if ended_by_itself {
             self.check_success(seen).await;
         } else {
@@ -115,7 +121,7 @@ impl Watch {
     }
 
     /// Whether the application has ended, as far as the `ResourceManager` can be asked.
-    async fn is_over(&self, seen: &Seen) -> bool {
+    async fn is_over(&self, seen: &ApplicationProgress) -> bool {
         let Some(id) = &seen.id else { return true };
         for _ in 0..LOOKS {
             match timeout(CALL_LIMIT, self.site.manager.application(id)).await {
@@ -131,7 +137,7 @@ impl Watch {
     }
 
     /// Tells the user if an application has not succeeded whose job is done.
-    async fn check_success(&self, seen: &Seen) {
+    async fn check_success(&self, seen: &ApplicationProgress) {
         let Some(id) = seen.id.as_ref().filter(|_| self.site.is_open()) else { return };
         let Ok(Ok(Some(application))) = timeout(CALL_LIMIT, self.site.manager.application(id)).await else {
             return;
@@ -145,7 +151,7 @@ impl Watch {
     }
 
     /// Kills the application. If its ID was never reported, finds it by its tag.
-    async fn kill(&self, seen: &Seen) {
+    async fn kill(&self, seen: &ApplicationProgress) {
         let id = if let Some(id) = &seen.id {
             id.clone()
         } else {

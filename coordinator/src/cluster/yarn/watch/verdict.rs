@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::{CALL_LIMIT, Seen, Watch};
+use super::{ApplicationProgress, CALL_LIMIT, Watch};
 use crate::cluster::yarn::{
     client::attempt::Cause,
     manager::applications::{AppState, Application, FinalStatus},
@@ -22,7 +22,7 @@ impl Watch {
     }
 
     /// How an application ended.
-    pub(super) async fn over(&self, application: &Application, seen: &Seen) -> String {
+    pub(super) async fn over(&self, application: &Application, seen: &ApplicationProgress) -> String {
         let id = &application.id;
         let how = match (application.state, application.final_status) {
             (AppState::Killed, _) | (AppState::Finished, FinalStatus::Killed) => "was killed",
@@ -40,7 +40,7 @@ impl Watch {
     }
 
     /// What the exit of the command means. `None` if the application continues without it.
-    pub(super) async fn verdict(&self, seen: &mut Seen) -> Option<String> {
+    pub(super) async fn verdict(&self, seen: &mut ApplicationProgress) -> Option<String> {
         let why = seen.output.why();
         let Some(id) = seen.id.clone() else {
             return Some(format!("the job cannot be submitted to YARN: {why}"));
@@ -62,7 +62,7 @@ impl Watch {
     }
 
     /// Appends the reason why workers failed.
-    async fn with_attempts(&self, why: String, id: &str, seen: &Seen) -> String {
+    async fn with_attempts(&self, why: String, id: &str, seen: &ApplicationProgress) -> String {
         let mut failure = seen.failure.clone();
         if failure.is_none()
             && let Ok(Ok(attempts)) = timeout(CALL_LIMIT, self.site.manager.failed_attempts(id)).await

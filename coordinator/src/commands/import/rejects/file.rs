@@ -57,7 +57,7 @@ impl RejectFile {
     /// # Errors
     /// Fails if the file can't be written there.
     pub(super) fn start(destination: Destination) -> Result<Self, DestinationError> {
-        let mut writer = Writer::new(destination)?;
+        let mut writer = RejectWriter::new(destination)?;
         let (orders, mut queue) = mpsc::channel::<(Order, oneshot::Sender<_>)>(1);
         let write = move || {
             while let Some((order, done)) = queue.blocking_recv() {
@@ -107,12 +107,12 @@ impl RejectFile {
     }
 }
 
-enum Writer {
+enum RejectWriter {
     Through(File),
     Beside(Making, Target),
 }
 
-impl Writer {
+impl RejectWriter {
     fn new(destination: Destination) -> Result<Self, DestinationError> {
         match destination {
             Destination::Through(file) => Ok(Self::Through(file)),
@@ -280,8 +280,8 @@ mod tests {
         }
     }
 
-    fn written(making: Making, target: Target) -> Writer {
-        let mut writer = Writer::Beside(making, target);
+    fn written(making: Making, target: Target) -> RejectWriter {
+        let mut writer = RejectWriter::Beside(making, target);
         writer.out().write_all(b"first").unwrap();
         writer.restart().unwrap();
         writer.out().write_all(b"second").unwrap();
