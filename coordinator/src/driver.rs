@@ -30,7 +30,7 @@ use journaling::{heartbeat_until_error, journal_error};
 use telling::ReportedProgress;
 
 /// How often the table is checked: its capacity, and whether it is still the same table.
-const LOOK_EVERY: Duration = Duration::from_mins(1);
+const CHECK_TABLE_EVERY: Duration = Duration::from_mins(1);
 
 /// The most calls in flight at once. Thousands of workers may need a file at the same moment.
 const CALLS_AT_ONCE: usize = 64;
@@ -141,8 +141,8 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     async fn drive(&mut self, stop: &Stop) -> Result<(), Failure> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let look_every = hooks::interval("table", LOOK_EVERY);
-        let mut look = tokio::time::interval_at(tokio::time::Instant::now() + look_every, look_every);
+        let check_every = hooks::interval("table", CHECK_TABLE_EVERY);
+        let mut look = tokio::time::interval_at(tokio::time::Instant::now() + check_every, check_every);
         loop {
             if let Some(outcome) = self.outcome.take() {
                 return outcome;

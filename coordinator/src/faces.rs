@@ -28,14 +28,14 @@ pub(crate) use notify::{Receiver, ReceiverError};
 use seen::CommandState;
 
 /// The name of the thread.
-const THREAD: &str = "faces";
+const OBSERVERS_THREAD: &str = "faces";
 /// The most notifications of a command: that it is late, and its end.
 const NOTIFICATIONS: usize = 2;
 /// How long the end of the command waits for the last words.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+const OBSERVERS_END_LIMIT: Duration = Duration::from_secs(10);
 /// The same for a job that was stopped. One that a signal stops ends within five seconds in all.
-const LAST_WORDS_IF_STOPPED: Duration = Duration::from_secs(3);
-const AFTER_SIGNAL: Duration = Duration::from_millis(4700);
+const OBSERVERS_END_LIMIT_IF_STOPPED: Duration = Duration::from_secs(3);
+const OBSERVERS_END_LIMIT_AFTER_SIGNAL: Duration = Duration::from_millis(4700);
 
 /// What the user asked for.
 #[derive(Clone, Debug, Default)]
@@ -106,7 +106,7 @@ pub(crate) fn begin(
         in_thread.1.notify_all();
     };
     // Not joined: a server that does not answer must not keep the command from ending.
-    let started = thread::Builder::new().name(THREAD.into()).spawn(run);
+    let started = thread::Builder::new().name(OBSERVERS_THREAD.into()).spawn(run);
     started.map_err(|error| Failure::refused(format!("cannot start a thread: {error}")))?;
     let (observed, ended) = (state.clone(), is_over.clone());
     output::events::observe(move |line| {
@@ -132,15 +132,15 @@ fn is_stop(event: &Event) -> bool {
 /// a signal stopped the command, if one did.
 pub(crate) fn settle(signalled_at: impl Fn() -> Option<Instant>) {
     let Some(running) = RUNNING.get() else { return };
-    if thread::current().name() == Some(THREAD) {
+    if thread::current().name() == Some(OBSERVERS_THREAD) {
         return;
     }
     running.is_over.send_replace(true);
     let began = Instant::now();
     let mut state = lock(&running.state);
     while !state.is_done {
-        let longest = if state.is_stopped { LAST_WORDS_IF_STOPPED } else { LAST_WORDS };
-        let at_signal = signalled_at().map(|at| at + AFTER_SIGNAL);
+        let longest = if state.is_stopped { OBSERVERS_END_LIMIT_IF_STOPPED } else { OBSERVERS_END_LIMIT };
+        let at_signal = signalled_at().map(|at| at + OBSERVERS_END_LIMIT_AFTER_SIGNAL);
         let until = at_signal.map_or(began + longest, |at| at.min(began + longest));
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {

@@ -8,7 +8,7 @@ use job_aws::{Clients, Fault, FaultKind};
 use crate::{dynamodb, failure::Failure, retry::retry, table::TableFacts};
 
 /// How long checking the table may take: less than the time after which another coordinator takes over the job.
-const LIMIT: Duration = Duration::from_secs(20);
+const TABLE_CHECK_LIMIT: Duration = Duration::from_secs(20);
 /// How long finding out why a job failed may take.
 const EXPLAIN_LIMIT: Duration = Duration::from_secs(3);
 
@@ -64,11 +64,12 @@ impl TableIdentity {
     /// Fails if it could not be described in time.
     pub(crate) async fn look(&self, clients: &Clients) -> Result<TableCheck, Fault> {
         let late = |_| {
-            let why = format!("no answer about table {} within {} s", self.asked, LIMIT.as_secs());
+            let why =
+                format!("no answer about table {} within {} s", self.asked, TABLE_CHECK_LIMIT.as_secs());
             Fault::new(FaultKind::Transient, why)
         };
         let described = retry(|| dynamodb::describe(clients, &self.asked));
-        let described = tokio::time::timeout(LIMIT, described).await.map_err(late)?;
+        let described = tokio::time::timeout(TABLE_CHECK_LIMIT, described).await.map_err(late)?;
         self.judge(described.as_ref())
     }
 

@@ -28,9 +28,9 @@ use bar::Screen;
 use waiting::{TextKind, WaitingText};
 
 /// How long the end of the process, or output to standard output, waits for this to be written.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 /// The name of the thread.
-const THREAD: &str = "output";
+const OUTPUT_THREAD: &str = "output";
 /// Pause between two tries if standard error is non-blocking and full.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
@@ -144,7 +144,7 @@ fn push(text: String, kind: TextKind) {
 /// Waits until everything is written, for a second at most.
 pub(crate) fn settle() {
     if let Some(Some(output)) = OUTPUT.get() {
-        output.drain(Instant::now() + LAST_WORDS);
+        output.drain(Instant::now() + DRAIN_LIMIT);
     }
 }
 
@@ -173,7 +173,7 @@ pub(crate) fn ask_to_end(kind: &'static str, code: u8) {
 fn end_unless_done(ended: (&'static str, u8)) -> mpsc::Sender<()> {
     let (done, is_done) = mpsc::channel();
     let watch = move || {
-        if is_done.recv_timeout(LAST_WORDS) == Err(mpsc::RecvTimeoutError::Timeout) {
+        if is_done.recv_timeout(DRAIN_LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
             end_talk(ended);
         }
     };
@@ -206,7 +206,7 @@ pub(crate) fn exit(kind: &str, why: &str, code: u8) -> ! {
     let line = one_line(&format!("tablehaul: {why}"));
     match OUTPUT.get_or_init(start) {
         // Written directly if this is the output thread, or if the queue stays locked, perhaps by this very thread.
-        Some(output) if thread::current().name() != Some(THREAD) && output.try_push(&line) => settle(),
+        Some(output) if thread::current().name() != Some(OUTPUT_THREAD) && output.try_push(&line) => settle(),
         _ => write(&(line + "\n")),
     }
     events::fail(kind, &one_line(why), code);
@@ -228,7 +228,7 @@ fn print_briefly(text: String) {
     };
     // Not joined: a write that nobody reads never returns. Without a thread there is nothing to be said.
     if thread::Builder::new().name("last-words".into()).spawn(print).is_ok() {
-        let _ = is_done.recv_timeout(LAST_WORDS);
+        let _ = is_done.recv_timeout(DRAIN_LIMIT);
     }
 }
 
@@ -240,7 +240,7 @@ fn start() -> Option<Arc<Output>> {
     let output = Arc::new(Output { waiting: Mutex::default(), changed: Condvar::new() });
     let theirs = output.clone();
     // The thread is not joined: a write that nobody reads never returns.
-    let thread = thread::Builder::new().name(THREAD.into()).spawn(move || theirs.write_all());
+    let thread = thread::Builder::new().name(OUTPUT_THREAD.into()).spawn(move || theirs.write_all());
     thread.ok().map(|_| output)
 }
 

@@ -51,7 +51,7 @@ const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(30);
 /// A worker opens one stream.
 const MAX_STREAMS: u32 = 4;
 /// How long a worker may take for its last words after it was told that the job is over.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const WORKER_CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// The largest message of a worker: the steps of one part, each with a key of up to 3 KiB.
 const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 
@@ -210,7 +210,7 @@ impl Control for ControlService {
         // HTTP/2 cuts off what a client still sends when the answer has ended, and a worker says its last words then.
         let last = once(async move {
             if is_over.load(Relaxed) {
-                let _ = tokio::time::timeout(LAST_WORDS, left).await;
+                let _ = tokio::time::timeout(WORKER_CLOSE_LIMIT, left).await;
             }
         });
         Ok(Response::new(Box::pin(replies.chain(last.filter_map(|()| None)))))

@@ -30,7 +30,7 @@ use crate::output;
 pub(crate) use origin::plan_of;
 
 /// The least time between two statuses among the events. The channel gets each.
-const STATUS_EVERY: Duration = Duration::from_secs(5);
+const STATUS_EVENT_EVERY: Duration = Duration::from_secs(5);
 /// The least time between two events of rejected lines.
 const REJECTED_EVERY: Duration = Duration::from_secs(1);
 
@@ -201,7 +201,7 @@ impl StreamState {
                 self.add(Event::Rejected(rejected));
             }
         }
-        if self.untold.is_some() && is_due(self.status_at, STATUS_EVERY) {
+        if self.untold.is_some() && is_due(self.status_at, STATUS_EVENT_EVERY) {
             self.status_at = Some(Instant::now());
             if let Some(status) = mem::take(&mut self.untold) {
                 self.add(Event::Status(Box::new(status)));

@@ -20,7 +20,7 @@ use crate::dynamodb::KeepBody;
 use miss::{Miss, Server};
 
 /// How long each request may take. They are all made at once.
-const LIMIT: Duration = Duration::from_secs(5);
+const SETTINGS_LIMIT: Duration = Duration::from_secs(5);
 /// The most resources of one `DescribeScalableTargets` (Application Auto Scaling API Reference).
 const MAX_RESOURCES: usize = 50;
 /// The service ID in its API model.
@@ -74,8 +74,8 @@ pub(crate) async fn read(clients: &Clients, asked: &str, description: &Value) ->
 }
 
 async fn limited<T>(action: &str, answer: impl Future<Output = Result<T, Miss>>) -> Result<T, Miss> {
-    let late = |_| Err(Miss::loud(format!("no answer to {action} within {} s", LIMIT.as_secs())));
-    tokio::time::timeout(LIMIT, Box::pin(answer)).await.unwrap_or_else(late)
+    let late = |_| Err(Miss::loud(format!("no answer to {action} within {} s", SETTINGS_LIMIT.as_secs())));
+    tokio::time::timeout(SETTINGS_LIMIT, Box::pin(answer)).await.unwrap_or_else(late)
 }
 
 /// A required field of a reply.

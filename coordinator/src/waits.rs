@@ -15,13 +15,13 @@ const TELL_AFTER: Duration = Duration::from_secs(5);
 /// Before a job has begun, the command gives up after this time without an answer.
 const GIVE_UP_AFTER: Duration = Duration::from_mins(1);
 /// How often waits are checked.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_WAITS_EVERY: Duration = Duration::from_secs(1);
 
 /// Reports waits for ever.
 pub(crate) async fn tell(tell: impl Fn(String)) -> Infallible {
     let mut told = ReportedWait::default();
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(CHECK_WAITS_EVERY).await;
         if let Some(line) = told.line(waits::longest(), waits::repeating()) {
             tell(line);
         }
@@ -35,7 +35,7 @@ pub(crate) async fn tell(tell: impl Fn(String)) -> Infallible {
 pub(crate) async fn unless_silent<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let silent = async {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(CHECK_WAITS_EVERY).await;
             if let Some(wait) =
                 waits::silence().filter(|wait| wait.age >= hooks::interval("give-up", GIVE_UP_AFTER))
             {

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use crate::report::Report;
 
 /// The shortest time between two messages of needs; grants come about every 100 ms.
-const TELL_EVERY: Duration = Duration::from_millis(20);
+const REPORT_NEEDS_EVERY: Duration = Duration::from_millis(20);
 
 /// The limiter of a worker, shared by all streams.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl CapacityLimiter {
             let need = self.lock().allowance.need(self.now());
             if let Some(total) = need {
                 report.say(FromWorker::Need(total)).await;
-                tokio::time::sleep(TELL_EVERY).await;
+                tokio::time::sleep(REPORT_NEEDS_EVERY).await;
             } else {
                 self.changed.notified().await;
             }

@@ -22,9 +22,9 @@ use job::control::{Boot, LOG_MARK};
 use unsent::Unsent;
 
 /// The number of lines that may wait.
-const WAITING: usize = 1024;
+const WAITING_LINES: usize = 1024;
 /// How long the end of the process waits for a reader.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+const LOG_READ_LIMIT: Duration = Duration::from_millis(100);
 
 enum LogEntry {
     Line(String),
@@ -42,7 +42,7 @@ static UNSENT: Mutex<Unsent> = Mutex::new(Unsent::new());
 pub(crate) fn start(boot: &Boot) {
     // Without a filter nothing is logged. A malformed one can't come from a coordinator of the same version.
     let Ok(filter) = boot.log.parse() else { return };
-    let (sender, queue) = bounded(WAITING);
+    let (sender, queue) = bounded(WAITING_LINES);
     // Not joined: a write that nobody reads never returns.
     if thread::Builder::new()
         .name("log-lines".into())
@@ -75,8 +75,8 @@ pub(crate) fn take_unsent(most_bytes: usize) -> Vec<String> {
 pub(crate) fn settle() {
     if let Some(queue) = QUEUE.get() {
         let (end, is_written) = bounded(0);
-        if queue.send_timeout(LogEntry::End(end), LAST_WORDS).is_ok() {
-            let _ = is_written.recv_timeout(LAST_WORDS);
+        if queue.send_timeout(LogEntry::End(end), LOG_READ_LIMIT).is_ok() {
+            let _ = is_written.recv_timeout(LOG_READ_LIMIT);
         }
     }
 }

@@ -38,7 +38,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The number of checks from status to status.
 const LOOKS_TO_STATUS: u32 = 5;
 /// How long the JVM may take to read the last lines of a task that has succeeded.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+const JVM_READ_LIMIT: Duration = Duration::from_secs(10);
 /// The same for a task that has failed, whose counters Hadoop discards. YARN kills a container 250 ms after it asks it
 /// to end (`yarn.nodemanager.sleep-delay-before-sigkill.ms`).
 const LAST_WORDS_OF_TROUBLE: Duration = Duration::from_millis(100);
@@ -157,7 +157,7 @@ impl Worker {
     fn end(self, totals: Totals, ended: Result<(), WorkerError>) -> Exit {
         let did = format!("{} in {:.1} s", totals.text(), self.started_at.elapsed().as_secs_f64());
         let (exit, why, patience) = match ended {
-            Ok(()) => (Exit::Over, "the job is over".to_owned(), LAST_WORDS),
+            Ok(()) => (Exit::Over, "the job is over".to_owned(), JVM_READ_LIMIT),
             Err(trouble) => (trouble.exit(), trouble.to_string(), LAST_WORDS_OF_TROUBLE),
         };
         if exit == Exit::Over {

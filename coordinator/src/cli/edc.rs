@@ -36,7 +36,7 @@ use spelling::Spelling;
 use words::{hadoop_path, plain, single_slashes};
 
 /// The default ratio of the Java tool.
-const DEFAULT_MILLI_PERCENT: u64 = 50_000;
+const JAVA_DEFAULT_MILLI_PERCENT: u64 = 50_000;
 /// Wrong arguments. The Java tool exits with -1.
 const WRONG_ARGUMENTS: u8 = 255;
 /// Anything else.
@@ -63,8 +63,8 @@ impl Class {
 
     fn usage(self) -> &'static str {
         match self {
-            Self::Export => export::USAGE,
-            Self::Import => import::USAGE,
+            Self::Export => export::EXPORT_USAGE,
+            Self::Import => import::IMPORT_USAGE,
         }
     }
 
@@ -293,7 +293,7 @@ fn rate(
         return Ok(own);
     }
     let by_variable = ids.iter().any(|id| given.is_variable(id)).then_some(own);
-    let fallback = RateSpec::MilliPercent(DEFAULT_MILLI_PERCENT);
+    let fallback = RateSpec::MilliPercent(JAVA_DEFAULT_MILLI_PERCENT);
     Ok(ratio.or(of_options).or(by_variable).unwrap_or(fallback))
 }
 

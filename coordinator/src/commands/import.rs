@@ -59,8 +59,6 @@ use prepare::{ImportRun, PreparedImport, prepare};
 use rejects::Rejects;
 use resume::{InStateFolder, StateFolder};
 
-/// How long writing the history and the report of a complete import may take.
-const REPORT_LIMIT: Duration = Duration::from_secs(5);
 /// The same after a request to stop.
 const REPORT_GRACE: Duration = Duration::from_secs(1);
 
@@ -386,7 +384,7 @@ async fn write_history(journal: &Journal, state: &ImportState, report: &ImportRe
     progress.stream().note(Event::Completed(Box::new(report.told())));
     // If another process has taken over, it writes the report.
     if journal.check_ours().await.is_ok() {
-        history::write(journal.folder(), &state.begin.job, progress, REPORT_LIMIT).await;
+        history::write(journal.folder(), &state.begin.job, progress, history::REPORT_LIMIT).await;
     }
 }
 

@@ -21,12 +21,12 @@ use crate::{
 use job_aws::{Fault, FaultKind};
 
 /// The time between two writes. Prometheus usually asks `node_exporter` as often.
-const WRITE_EVERY: Duration = Duration::from_secs(15);
+const WRITE_METRICS_EVERY: Duration = Duration::from_secs(15);
 /// `node_exporter` runs as another user, so all may read the file: metrics hold no secrets. Its collector ignores the
 /// name of a file that is not in its place yet.
-const MODE: u32 = 0o644;
+const METRICS_FILE_MODE: u32 = 0o644;
 /// The longest file that is read for the times of earlier successes.
-const LONGEST: u64 = 16 * 1024 * 1024;
+const LONGEST_METRICS_FILE: u64 = 16 * 1024 * 1024;
 
 /// The file.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl MetricsFile {
             Ok(found) if !found.is_file() => {
                 return Err(wrong("something else than a file has this name: give another one"));
             }
-            Ok(found) if found.len() <= LONGEST => fs::read_to_string(&path),
+            Ok(found) if found.len() <= LONGEST_METRICS_FILE => fs::read_to_string(&path),
             _ => Ok(String::new()),
         };
         let folder = folder_of(&path);
@@ -85,7 +85,7 @@ impl MetricsFile {
             if is_over {
                 return;
             }
-            over.pause(hooks::interval("metrics", WRITE_EVERY)).await;
+            over.pause(hooks::interval("metrics", WRITE_METRICS_EVERY)).await;
         }
     }
 
@@ -114,7 +114,7 @@ impl MetricsFile {
 
 /// Writes the file in place of the one of before.
 fn replace(path: PathBuf, content: &str) -> io::Result<()> {
-    WholeFile::write(path, content.as_bytes(), MODE)?.put()
+    WholeFile::write(path, content.as_bytes(), METRICS_FILE_MODE)?.put()
 }
 
 #[cfg(test)]

@@ -22,11 +22,11 @@ use events::{Event, Failed, Line};
 use jiff::Timestamp;
 use job::visible::without_passwords;
 
-use super::{LAST_WORDS, TRY_AGAIN};
+use super::{DRAIN_LIMIT, TRY_AGAIN};
 use queue::EventQueue;
 
 /// The name of the thread.
-const THREAD: &str = "events";
+const EVENTS_THREAD: &str = "events";
 
 /// Program and version.
 pub(crate) const TOOL: &str = concat!("tablehaul ", env!("CARGO_PKG_VERSION"));
@@ -61,7 +61,7 @@ pub(crate) fn write_to(place: &Path) -> io::Result<()> {
     let sink = Arc::new(EventSink { queue, changed: Condvar::new(), is_stdout });
     let theirs = sink.clone();
     // Not joined: a write that nobody reads never returns.
-    thread::Builder::new().name(THREAD.into()).spawn(move || theirs.write_all(writer))?;
+    thread::Builder::new().name(EVENTS_THREAD.into()).spawn(move || theirs.write_all(writer))?;
     LazyLock::force(&BEGAN);
     let _ = SINK.set(sink);
     Ok(())
@@ -140,10 +140,10 @@ pub(crate) fn fail(kind: &str, why: &str, exit_code: u8) {
 /// Waits until everything is written, for a second at most.
 pub(crate) fn settle() {
     let Some(sink) = SINK.get() else { return };
-    if thread::current().name() == Some(THREAD) {
+    if thread::current().name() == Some(EVENTS_THREAD) {
         return;
     }
-    let give_up_at = Instant::now() + LAST_WORDS;
+    let give_up_at = Instant::now() + DRAIN_LIMIT;
     loop {
         let left = give_up_at.saturating_duration_since(Instant::now());
         match sink.queue.try_lock() {

@@ -17,13 +17,13 @@ use log::{Log, LogLimits};
 /// The log of this process: its messages, and what it logs.
 pub(crate) const COORDINATOR: &str = "coordinator.log";
 /// The events, one JSON object a line.
-const EVENTS: &str = "events.jsonl";
+const EVENTS_FILE: &str = "events.jsonl";
 
-const MIB: usize = 1 << 20;
-const OF_COORDINATOR: LogLimits = LogLimits { first_bytes: MIB, last_bytes: 7 * MIB };
+const MIB: usize = 1024 * 1024;
+const COORDINATOR_LIMITS: LogLimits = LogLimits { first_bytes: MIB, last_bytes: 7 * MIB };
 /// An event has 15 kB at most.
-const OF_EVENTS: LogLimits = LogLimits { first_bytes: MIB, last_bytes: 15 * MIB };
-const OF_WORKER: LogLimits = LogLimits { first_bytes: MIB / 16, last_bytes: MIB - MIB / 16 };
+const EVENTS_LIMITS: LogLimits = LogLimits { first_bytes: MIB, last_bytes: 15 * MIB };
+const WORKER_LIMITS: LogLimits = LogLimits { first_bytes: MIB / 16, last_bytes: MIB - MIB / 16 };
 /// The most workers whose logs are kept. So all logs together take less than 100 MiB.
 const MOST_WORKERS: usize = 64;
 /// The most bytes of a line that a worker sends. Workers cut their lines themselves.
@@ -50,14 +50,14 @@ pub(super) fn message(text: &str) {
     if let Some(mut kept) = kept() {
         // As in the log, without a module.
         let time = format!("{:.3}", Timestamp::now());
-        text.lines().for_each(|line| kept.add(COORDINATOR, OF_COORDINATOR, format!("{time} {line}")));
+        text.lines().for_each(|line| kept.add(COORDINATOR, COORDINATOR_LIMITS, format!("{time} {line}")));
     }
 }
 
 /// Keeps a line of the log of this process.
 pub(super) fn logged(line: &str) {
     if let Some(mut kept) = kept() {
-        kept.add(COORDINATOR, OF_COORDINATOR, line.to_owned());
+        kept.add(COORDINATOR, COORDINATOR_LIMITS, line.to_owned());
     }
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn take(name: &str) -> String {
     let Some(mut kept) = kept() else { return String::new() };
     let Some(log) = kept.logs.get_mut(name) else { return String::new() };
     log.has_changed = false;
-    if name == EVENTS { log.text_of_events() } else { log.text() }
+    if name == EVENTS_FILE { log.text_of_events() } else { log.text() }
 }
 
 /// Lets a log count as changed again, because it could not be written.
@@ -136,7 +136,7 @@ impl KeptLogs {
 
     fn add_of_worker(&mut self, worker: u32, line: &str) {
         if self.has_place_for(worker) {
-            self.add(&log_of(worker), OF_WORKER, line.to_owned());
+            self.add(&log_of(worker), WORKER_LIMITS, line.to_owned());
         }
     }
 
@@ -147,13 +147,13 @@ impl KeptLogs {
             if !std::mem::replace(&mut self.has_left_out, true) {
                 let note =
                     format!("(the logs of worker {worker} and of others are not kept: {MOST_WORKERS} are)");
-                self.add(COORDINATOR, OF_COORDINATOR, note);
+                self.add(COORDINATOR, COORDINATOR_LIMITS, note);
             }
             return false;
         }
         if is_new {
             self.workers += 1;
-            self.logs.insert(log_of(worker), Log::new(OF_WORKER));
+            self.logs.insert(log_of(worker), Log::new(WORKER_LIMITS));
         }
         true
     }
@@ -163,7 +163,7 @@ impl KeptLogs {
             (line.schema, line.tool) = (Some(SCHEMA), Some(super::events::TOOL.to_owned()));
         }
         if let Ok(text) = serde_json::to_string(&line) {
-            self.add(EVENTS, OF_EVENTS, text);
+            self.add(EVENTS_FILE, EVENTS_LIMITS, text);
         }
     }
 }
@@ -192,7 +192,7 @@ mod tests {
             let throttled = events::Throttled { requests: number, throttles: number };
             kept.add_event(super::super::events::stamped(events::Event::Throttled(throttled)));
         }
-        let text = kept.logs[EVENTS].text_of_events();
+        let text = kept.logs[EVENTS_FILE].text_of_events();
         let lines: Vec<Line> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!((lines[0].schema, lines[1].schema, lines.len()), (Some(SCHEMA), None, 2));
     }

@@ -19,7 +19,7 @@ const SOME_UNITS: f64 = 10.0;
 /// The time left follows from the rate of this time: long enough that it does not jump.
 const LEFT_WINDOW: Duration = Duration::from_mins(5);
 /// Before this time a rate says nothing about the rest of the job.
-const LEAST_TIME: Duration = Duration::from_secs(2);
+const LEAST_RATE_TIME: Duration = Duration::from_secs(2);
 
 /// The totals of a pass at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -105,7 +105,7 @@ impl Course {
     /// The time that is left by the rate of the last minutes. `None` if nothing can be said.
     pub(crate) fn time_left(&self, expected_items: Option<u64>, all_tasks: usize) -> Option<Duration> {
         let (from, to, seconds) = self.over(LEFT_WINDOW)?;
-        if to.at.saturating_sub(from.at) < LEAST_TIME {
+        if to.at.saturating_sub(from.at) < LEAST_RATE_TIME {
             return None;
         }
         // DynamoDB's count may be too low. Then the tasks say how much is left.

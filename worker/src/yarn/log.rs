@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::progress::{Counters, Totals};
 
 /// The number of entries that may wait.
-const WAITING: usize = 64;
+const WAITING_ENTRIES: usize = 64;
 
 enum TaskLogEntry {
     Line(String),
@@ -32,7 +32,7 @@ pub(crate) struct Log {
 impl Log {
     /// Starts the thread. It ends with the log, or with the process if a write blocks then.
     pub(crate) fn start(mut out: impl Write + Send + 'static) -> anyhow::Result<Self> {
-        let (entries, queue) = bounded(WAITING);
+        let (entries, queue) = bounded(WAITING_ENTRIES);
         let (end, ended) = bounded(1);
         let write = move || {
             let mut counters = Counters::default();

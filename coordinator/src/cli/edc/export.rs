@@ -8,7 +8,7 @@ use crate::{
     commands::export::ExportRequest,
 };
 
-pub(super) const USAGE: &str = "\
+pub(super) const EXPORT_USAGE: &str = "\
 usage: tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBExport [-Dkey=value ...] PATH TABLE [RATIO] [SEGMENTS]
   PATH      s3://bucket/folder or file:///folder
   RATIO     share of the table's read capacity, e.g. 0.25; default 0.5

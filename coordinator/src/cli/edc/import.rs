@@ -6,7 +6,7 @@ use crate::{
     commands::import::ImportRequest,
 };
 
-pub(super) const USAGE: &str = "\
+pub(super) const IMPORT_USAGE: &str = "\
 usage: tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBImport [-Dkey=value ...] PATH TABLE [RATIO]
   PATH   s3://bucket/folder or file:///folder
   RATIO  share of the table's write capacity, e.g. 0.25; default 0.5

@@ -29,7 +29,7 @@ use crate::cluster::{ClusterEvent, Shutdown};
 use lines::lines_of;
 
 /// How often the state of the application is checked with the `ResourceManager`.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const CHECK_APPLICATION_EVERY: Duration = Duration::from_secs(2);
 /// The application's lifetime: without renewal it ends after this time.
 const LIFETIME: SignedDuration = SignedDuration::from_secs(60);
 /// How often the coordinator renews the lifetime.
@@ -40,7 +40,7 @@ const LONG_WAIT: Duration = Duration::from_secs(30);
 const STOPPED_LATE: &str = "note        the job is done, but its YARN application was killed before it had ended, because \
     tablehaul was stopped; EMR calls such a step failed";
 /// How long a request to the `ResourceManager` may take.
-const CALL_LIMIT: Duration = Duration::from_secs(2);
+const MANAGER_CALL_LIMIT: Duration = Duration::from_secs(2);
 
 /// What is known of a job from the start.
 pub(super) struct Watch {
@@ -120,7 +120,7 @@ impl Watch {
                     break Ok(why);
                 },
                 _ = client.wait(), if !seen.is_alone => {
-                    while let Ok(Some(line)) = timeout(CALL_LIMIT, lines.recv()).await {
+                    while let Ok(Some(line)) = timeout(MANAGER_CALL_LIMIT, lines.recv()).await {
                         drop(self.hear(&line, &mut seen));
                     }
                     if let Some(event) = seen.output.finish() {
@@ -131,7 +131,7 @@ impl Watch {
                     }
                 }
                 // The limit keeps a ResourceManager that does not answer from delaying the end of the job.
-                _ = tick.tick() => if let Ok(Some(why)) = timeout(CALL_LIMIT, self.look(&mut seen)).await {
+                _ = tick.tick() => if let Ok(Some(why)) = timeout(MANAGER_CALL_LIMIT, self.look(&mut seen)).await {
                     break Ok(why);
                 },
             }
@@ -190,7 +190,7 @@ impl Watch {
     /// Checks the application. Returns the reason if no further worker will run.
     async fn look(&self, seen: &mut ApplicationProgress) -> Option<String> {
         let now = Instant::now();
-        if !self.site.is_open() || now.duration_since(seen.looked_at) < LOOK_EVERY {
+        if !self.site.is_open() || now.duration_since(seen.looked_at) < CHECK_APPLICATION_EVERY {
             return None;
         }
         seen.looked_at = now;

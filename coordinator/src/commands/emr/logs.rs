@@ -7,9 +7,9 @@ use job_aws::Clients;
 use super::objects::{self, Delivered};
 
 /// How often a log is looked for.
-const EVERY: Duration = Duration::from_secs(5);
+const LOOK_FOR_LOG_EVERY: Duration = Duration::from_secs(5);
 /// How complaints of tablehaul begin.
-const OURS: &str = "tablehaul: ";
+const OUR_LINE_PREFIX: &str = "tablehaul: ";
 
 /// The log of a step.
 pub(super) fn of_step(logs: &str, cluster: &str, step: &str, name: &str) -> String {
@@ -44,7 +44,7 @@ pub(super) async fn wait_for<T>(
         if began.elapsed() >= limit {
             return None;
         }
-        tokio::time::sleep(EVERY.min(limit)).await;
+        tokio::time::sleep(LOOK_FOR_LOG_EVERY.min(limit)).await;
     }
 }
 
@@ -67,7 +67,7 @@ pub(super) fn last_word(stderr: &str) -> Option<&str> {
 }
 
 fn complained(line: &str) -> Option<&str> {
-    line.trim().strip_prefix(OURS).filter(|line| !line.starts_with("warning: "))
+    line.trim().strip_prefix(OUR_LINE_PREFIX).filter(|line| !line.starts_with("warning: "))
 }
 
 /// Why a step failed, by its standard error. `None` if the log may have only begun: it has no last word of tablehaul, and
@@ -79,8 +79,13 @@ pub(super) fn complaint(stderr: &Delivered, ended: &StepEnd) -> Option<String> {
     // S3 tells whole seconds: within one, the log may have come before.
     let is_whole = stderr.at > ended.at;
     let ours = || stderr.text.lines().rev().find_map(complained);
-    let last =
-        || stderr.text.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with(OURS));
+    let last = || {
+        stderr
+            .text
+            .lines()
+            .map(str::trim)
+            .rfind(|line| !line.is_empty() && !line.starts_with(OUR_LINE_PREFIX))
+    };
     is_whole.then(|| ours().or_else(last)).flatten().map(str::to_owned)
 }
 

@@ -21,15 +21,14 @@ use super::LaunchRequest;
 use crate::{
     commands::status::{FolderState, Unfinished, status_of},
     output::{self, Bar},
+    progress::LINE_EVERY,
     retry::retry_briefly,
     store::Store,
     text,
 };
 
 /// How often the journal is read. The engine writes to it as often.
-const EVERY: Duration = Duration::from_secs(5);
-/// Time between two lines if there is no terminal.
-const LINE_EVERY: Duration = Duration::from_secs(10);
+const READ_JOURNAL_EVERY: Duration = Duration::from_secs(5);
 
 /// What the journal says of the current job.
 #[derive(Clone, Debug, Default)]
@@ -171,7 +170,7 @@ async fn read(
 ) {
     let mut before = usize::MAX;
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(READ_JOURNAL_EVERY).await;
         let number = current.load(Ordering::SeqCst);
         if number != before {
             before = number;

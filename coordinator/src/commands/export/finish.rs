@@ -36,16 +36,14 @@ use crate::{
     text,
 };
 
-/// How long the last fact of a stopped export may take to be journaled. Together with [`REMOVAL_LIMIT`] and three times
+/// How long the last fact of a stopped export may take to be journaled. Together with [`EXPORT_REMOVAL_LIMIT`] and three times
 /// [`CUT_LIMIT`] it is less than the 5 seconds within which a stopped command ends.
-const LAST_FACT_LIMIT: Duration = Duration::from_millis(1500);
-const REMOVAL_LIMIT: Duration = Duration::from_millis(1500);
+const EXPORT_LAST_FACT_LIMIT: Duration = Duration::from_millis(1500);
+const EXPORT_REMOVAL_LIMIT: Duration = Duration::from_millis(1500);
 /// How long cutting files, to make room, may take, and each step after that.
 const CUT_LIMIT: Duration = Duration::from_millis(500);
 /// How long publishing the backup, and the clean-up after it, may each still take after a request to stop.
-const GRACE: Duration = Duration::from_secs(2);
-/// How long writing the history and the report of a complete export may take.
-const REPORT_LIMIT: Duration = Duration::from_secs(5);
+const STOP_GRACE: Duration = Duration::from_secs(2);
 /// How long the fact that the commit has begun may take to be journaled.
 const COMMIT_LIMIT: Duration = Duration::from_mins(10);
 
@@ -96,7 +94,7 @@ impl Finish<'_> {
                 fleet.end(Shutdown::Graceful, stop).await;
             }
         };
-        let (tidied, ()) = tokio::join!(stop.grant(GRACE, self.tidy_up(journal, at)), ending);
+        let (tidied, ()) = tokio::join!(stop.grant(STOP_GRACE, self.tidy_up(journal, at)), ending);
         if tidied.is_err() {
             progress.note("note        the clean-up is incomplete, which does no harm: it took too long");
         }
@@ -148,7 +146,7 @@ impl Finish<'_> {
             journal.check_ours().await?;
             commit::publish(&store, &marks).await.map_err(failed)
         };
-        self.context.stop.grant(GRACE, publishing).await.map_err(Failure::stopped)??;
+        self.context.stop.grant(STOP_GRACE, publishing).await.map_err(Failure::stopped)??;
         Ok((export, at))
     }
 
@@ -178,7 +176,7 @@ impl Finish<'_> {
         let (job, progress) = (&self.state.begin.job, self.context.progress);
         let tidied = async {
             journal.check_ours().await?;
-            history::write(journal.folder(), job, progress, REPORT_LIMIT).await;
+            history::write(journal.folder(), job, progress, history::REPORT_LIMIT).await;
             let strays = commit::abort_strays(journal.folder(), job, progress).await;
             strays.map_err(|fault| Failure::failed(&fault))?;
             journal.remove(&[self.state.begun(), Fact::Commit { at }]).await
@@ -190,8 +188,8 @@ impl Finish<'_> {
 }
 
 impl Ending for Finish<'_> {
-    const LAST_FACT_LIMIT: Duration = LAST_FACT_LIMIT;
-    const REMOVAL_LIMIT: Duration = REMOVAL_LIMIT;
+    const LAST_FACT_LIMIT: Duration = EXPORT_LAST_FACT_LIMIT;
+    const REMOVAL_LIMIT: Duration = EXPORT_REMOVAL_LIMIT;
 
     fn job(&self) -> &JobId {
         &self.state.begin.job
@@ -241,7 +239,7 @@ fn miscounted(ItemsDiffer { files, segments }: ItemsDiffer) -> Failure {
 /// written beyond their sealed parts and tries once more.
 async fn journal_end(journal: &mut Journal, state: &ExportState, failure: &Failure) -> Result<(), Failure> {
     let stopped = Stopped { why: failure.to_string() };
-    let written = journal.stop(stopped.clone(), || state.facts(), LAST_FACT_LIMIT).await;
+    let written = journal.stop(stopped.clone(), || state.facts(), EXPORT_LAST_FACT_LIMIT).await;
     let is_read = state.tasks().0 == state.tasks().1;
     if !matches!(written, Err(Failure::Failed(_))) || !journal.is_locked() || is_read {
         return written;
@@ -283,7 +281,7 @@ async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) ->
 async fn or_lost(journal: &Journal, state: &ExportState, failure: Failure) -> Failure {
     let Failure::Failed(why) = failure else { return failure };
     let lost = journal.folder().lost(&state.begin.job, state.files(), true);
-    match tokio::time::timeout(LAST_FACT_LIMIT, lost).await {
+    match tokio::time::timeout(EXPORT_LAST_FACT_LIMIT, lost).await {
         Ok(Ok(Some(lost))) => Failure::Lost(and_lost(why, &lost)),
         _ => Failure::Failed(why),
     }

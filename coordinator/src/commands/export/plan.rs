@@ -17,7 +17,7 @@ const SEGMENT_BYTES: u64 = 128 * 1024 * 1024;
 /// Segments that keep a worker busy at any rate: as many as it scans at once.
 const STREAMS_PER_WORKER: u32 = 16;
 /// Read units per second planned for each worker. It can use far more, so that losing one hardly matters.
-const UNITS_PER_WORKER: u64 = 4_000;
+const READ_UNITS_PER_WORKER: u64 = 4_000;
 /// Read units per second that justify a further segment.
 const UNITS_PER_STREAM: u64 = 100;
 /// Upload parts are small, because a worker holds a few of them in memory.
@@ -35,7 +35,7 @@ const MOST_PART_FILES: u64 = 20_000;
 const BYTES_PER_UNIT: u64 = 8192;
 /// US dollars for a million read request units of an on-demand table in us-east-1, standard table class (Amazon
 /// DynamoDB pricing, on-demand capacity, since November 2024).
-pub(crate) const DOLLARS_PER_MILLION_UNITS: f64 = 0.125;
+pub(crate) const DOLLARS_PER_MILLION_READ_UNITS: f64 = 0.125;
 
 /// The options of the user that shape the plan.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,7 +79,7 @@ pub(crate) struct ExportPlan {
 
 /// Plans the export of a table at `rate` on a cluster with this many worker slots.
 pub(crate) fn plan(facts: &TableFacts, rate: Rate, options: ExportOptions, slots: WorkerSlots) -> ExportPlan {
-    let workers = options.workers.unwrap_or_else(|| slots.wanted(rate, UNITS_PER_WORKER)).max(1);
+    let workers = options.workers.unwrap_or_else(|| slots.wanted(rate, READ_UNITS_PER_WORKER)).max(1);
     let units_per_second = rate.milli_per_second() / 1000;
     let useful = units_per_second / UNITS_PER_STREAM;
     let streams = useful.clamp(u64::from(workers), u64::from(workers) * u64::from(STREAMS_PER_WORKER));
@@ -156,9 +156,9 @@ impl std::fmt::Display for ExportPlanText<'_> {
             None => writeln!(out, "time        unknown until DynamoDB has counted the table")?,
         }
         let price = if facts.reads.is_on_demand() {
-            let dollars = plan.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_UNITS;
+            let dollars = plan.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_READ_UNITS;
             let price = crate::text::price(dollars, dollars);
-            format!("{price} at ${DOLLARS_PER_MILLION_UNITS} a million (us-east-1, on-demand)")
+            format!("{price} at ${DOLLARS_PER_MILLION_READ_UNITS} a million (us-east-1, on-demand)")
         } else {
             "nothing beyond the provisioned capacity".to_owned()
         };

@@ -4,7 +4,7 @@ use events::{Command, Completed, Plan, rounded};
 use job::export_json::ExportJson;
 use job_aws::Clients;
 
-use super::{plan::DOLLARS_PER_MILLION_UNITS, prepare::PreparedExport, report::Report};
+use super::{plan::DOLLARS_PER_MILLION_READ_UNITS, prepare::PreparedExport, report::Report};
 use crate::stream::{completed_export, plan_of};
 
 impl PreparedExport {
@@ -34,7 +34,7 @@ impl PreparedExport {
             budget_source: Some(rate_source.clone()),
             expected_units: is_counted.then(|| rounded(plan.units.as_f64())),
             expected_seconds: plan.time.map(|time| rounded(time.as_secs_f64())),
-            dollars_per_million_units: facts.reads.is_on_demand().then_some(DOLLARS_PER_MILLION_UNITS),
+            dollars_per_million_units: facts.reads.is_on_demand().then_some(DOLLARS_PER_MILLION_READ_UNITS),
             text: text.to_owned(),
             ..plan_of(Command::Export)
         }

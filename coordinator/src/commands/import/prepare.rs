@@ -206,7 +206,7 @@ pub(super) async fn prepare(
         let write = || dynamodb::try_write(&clients, &request.table, request.mode);
         retry_briefly(write).await.map_err(refused)?;
     }
-    let wished = request.workers.unwrap_or_else(|| slots.wanted(limits.table, plan::UNITS_PER_WORKER));
+    let wished = request.workers.unwrap_or_else(|| slots.wanted(limits.table, plan::WRITE_UNITS_PER_WORKER));
     let state = resume::look(request, &clients).await?;
     let before = state.as_ref().and_then(StateFolder::resumed).map(|state| &state.begin);
     // Positions in splits are valid only if the backup is split the same way.

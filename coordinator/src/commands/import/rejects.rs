@@ -40,10 +40,10 @@ const MAX_WAITING: usize = 256 * 1024 * 1024;
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// The most rejected lines that are shown to the user if there is no reject file.
-const MOST_TOLD: u64 = 20;
+const MOST_SHOWN_REJECTS: u64 = 20;
 
 /// How long completing the file may still take after a request to stop.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const REJECTS_STOP_LIMIT: Duration = Duration::from_secs(2);
 
 /// Where rejected lines go.
 #[derive(Clone)]
@@ -101,7 +101,7 @@ impl Rejects {
     /// job ends there.
     pub(super) fn begin(&self, max_rejects: u64, is_check: bool) {
         let mut state = self.shared.state();
-        state.to_tell = if state.waiting.is_some() { 0 } else { max_rejects.min(MOST_TOLD) };
+        state.to_tell = if state.waiting.is_some() { 0 } else { max_rejects.min(MOST_SHOWN_REJECTS) };
         if let Some(waiting) = &mut state.waiting {
             waiting.is_held = is_check && waiting.is_through;
         }
@@ -144,14 +144,14 @@ impl Rejects {
     }
 
     /// Puts the file in its place if the import `is_done` or has rejected something; removes it otherwise. After a
-    /// request to stop, this may take [`LAST_WORDS`] at most.
+    /// request to stop, this may take [`REJECTS_STOP_LIMIT`] at most.
     ///
     /// # Errors
     /// Fails if the file can't be written, or it takes too long after a request to stop.
     pub(super) async fn finish(&self, is_done: bool, stop: &Stop) -> Result<(), Failure> {
         let too_late = async {
             let why = stop.requested().await;
-            tokio::time::sleep(LAST_WORDS).await;
+            tokio::time::sleep(REJECTS_STOP_LIMIT).await;
             why
         };
         tokio::select! {

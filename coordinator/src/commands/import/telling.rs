@@ -2,7 +2,7 @@
 
 use events::{Command, Completed, Plan, rounded};
 
-use super::{ImportReport, plan::DOLLARS_PER_MILLION_UNITS, prepare::PreparedImport};
+use super::{ImportReport, plan::DOLLARS_PER_MILLION_WRITE_UNITS, prepare::PreparedImport};
 use crate::stream::plan_of;
 
 impl PreparedImport {
@@ -22,7 +22,11 @@ impl PreparedImport {
             budget_source: Some(self.rate_source.clone()),
             expected_units: self.units().map(|units| rounded(units.as_f64())),
             expected_seconds: self.time().map(|time| rounded(time.as_secs_f64())),
-            dollars_per_million_units: self.facts.writes.is_on_demand().then_some(DOLLARS_PER_MILLION_UNITS),
+            dollars_per_million_units: self
+                .facts
+                .writes
+                .is_on_demand()
+                .then_some(DOLLARS_PER_MILLION_WRITE_UNITS),
             text: text.to_owned(),
             ..plan_of(Command::Import)
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::{ApplicationProgress, CALL_LIMIT, Watch};
+use super::{ApplicationProgress, MANAGER_CALL_LIMIT, Watch};
 use crate::cluster::yarn::{
     client::attempt::Cause,
     manager::applications::{AppState, Application, FinalStatus},
@@ -12,8 +12,8 @@ use crate::cluster::yarn::{
 
 /// How often the `ResourceManager` is asked for the application after the command has ended, until the application is
 /// considered still running.
-pub(super) const LOOKS: u32 = 5;
-pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
+pub(super) const APPLICATION_CHECKS: u32 = 5;
+pub(super) const BETWEEN_CHECKS: Duration = Duration::from_millis(300);
 
 impl Watch {
     /// Why an attempt failed, with the address of the coordinator.
@@ -45,14 +45,16 @@ impl Watch {
         let Some(id) = seen.id.clone() else {
             return Some(format!("the job cannot be submitted to YARN: {why}"));
         };
-        for _ in 0..LOOKS {
-            if let Ok(Ok(Some(application))) = timeout(CALL_LIMIT, self.site.manager.application(&id)).await {
+        for _ in 0..APPLICATION_CHECKS {
+            if let Ok(Ok(Some(application))) =
+                timeout(MANAGER_CALL_LIMIT, self.site.manager.application(&id)).await
+            {
                 if application.state.is_over() {
                     return Some(self.over(&application, seen).await);
                 }
                 seen.is_alone = true;
             }
-            sleep(BETWEEN_LOOKS).await;
+            sleep(BETWEEN_CHECKS).await;
         }
         if seen.is_alone {
             (self.note)(format!("the hadoop command has ended ({why}); {id} continues"));
@@ -65,7 +67,7 @@ impl Watch {
     async fn with_attempts(&self, why: String, id: &str, seen: &ApplicationProgress) -> String {
         let mut failure = seen.failure.clone();
         if failure.is_none()
-            && let Ok(Ok(attempts)) = timeout(CALL_LIMIT, self.site.manager.failed_attempts(id)).await
+            && let Ok(Ok(attempts)) = timeout(MANAGER_CALL_LIMIT, self.site.manager.failed_attempts(id)).await
         {
             failure = attempts.last().map(|attempt| self.about(&Cause::read(&attempt.diagnostics)));
         }

@@ -22,9 +22,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::destination::{Before, Destination, DestinationError, Target};
 
 /// The prefix of an unfinished file that needs a name.
-const PREFIX: &str = ".tablehaul-rejects-";
+const REJECT_FILE_PREFIX: &str = ".tablehaul-rejects-";
 /// The file holds items, so only its owner may read it, unless the user made an empty file with other permissions.
-const MODE: u32 = 0o600;
+const REJECT_FILE_MODE: u32 = 0o600;
 
 /// A handle of the thread that writes the file.
 #[derive(Debug)]
@@ -163,10 +163,10 @@ enum Making {
 impl Making {
     fn begin(folder: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).mode(MODE).custom_flags(OFlag::O_TMPFILE.bits());
+        options.read(true).write(true).mode(REJECT_FILE_MODE).custom_flags(OFlag::O_TMPFILE.bits());
         match options.open(folder) {
             Ok(file) if own_name(&file).exists() => Ok(Self::Unnamed(file)),
-            _ => Ok(Self::Named(tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?)),
+            _ => Ok(Self::Named(tempfile::Builder::new().prefix(REJECT_FILE_PREFIX).tempfile_in(folder)?)),
         }
     }
 
@@ -249,7 +249,7 @@ fn own_name(file: &File) -> PathBuf {
 }
 
 fn beside(folder: &Path) -> PathBuf {
-    folder.join(format!("{PREFIX}{}", uuid::Uuid::new_v4().simple()))
+    folder.join(format!("{REJECT_FILE_PREFIX}{}", uuid::Uuid::new_v4().simple()))
 }
 
 #[cfg(test)]
@@ -269,7 +269,7 @@ mod tests {
     fn makings(folder: &Path) -> [Making; 2] {
         [
             Making::begin(folder).unwrap(),
-            Making::Named(tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder).unwrap()),
+            Making::Named(tempfile::Builder::new().prefix(REJECT_FILE_PREFIX).tempfile_in(folder).unwrap()),
         ]
     }
 
@@ -320,7 +320,10 @@ mod tests {
                 fs::write(&path, "another's").unwrap();
                 let error = writer.finish().unwrap_err().to_string();
                 assert_eq!(fs::read_to_string(&path).unwrap(), "another's");
-                let kept = names(folder.path()).into_iter().find(|name| name.starts_with(PREFIX)).unwrap();
+                let kept = names(folder.path())
+                    .into_iter()
+                    .find(|name| name.starts_with(REJECT_FILE_PREFIX))
+                    .unwrap();
                 assert!(error.contains("was not replaced") && error.contains(&kept), "{error}");
                 assert_eq!(fs::read_to_string(folder.path().join(kept)).unwrap(), "second");
             }
