@@ -25,9 +25,8 @@ use super::{
 use crate::{
     cluster::{self, ClusterOptions},
     commands::{export::Outcome, import::Imported},
-    faces,
     failure::Failure,
-    output,
+    observers, output,
     progress::Progress,
     text::{complain, fail, print, print_json, tell},
 };
@@ -123,7 +122,7 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
 }
 
 fn failed(kind: &str, why: &str) -> ExitCode {
-    faces::settle_failure((kind, why, FAILED), signals::stopped_at);
+    observers::settle_failure((kind, why, FAILED), signals::stopped_at);
     fail(kind, why, FAILED);
     ExitCode::from(FAILED)
 }
@@ -188,7 +187,7 @@ fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), EdcFai
 
 /// Starts to log.
 fn start(show: &Show) -> Result<(), EdcFailure> {
-    super::start(0, show.faces.logs.is_some() && !show.dry_run).map_err(refused)
+    super::start(0, show.observers.logs.is_some() && !show.dry_run).map_err(refused)
 }
 
 /// Prints a line of the Java tool.

@@ -1,13 +1,13 @@
-//! What a command does beside its work so that others hear of it: logs in a folder, notifications, a file of metrics.
+//! Observers of a command: they write logs to a folder, send notifications and write a metrics file.
 //!
 //! A thread of its own does all of it, with connections of its own, from the [events](crate::stream) and from what
 //! [`output::kept`] keeps. So nothing here can delay or fail a job. When the command has ended, it grants this thread a
 //! bounded time for its last words.
 
+mod command_state;
 mod logs;
 mod metrics_file;
 mod notify;
-mod seen;
 
 use std::{
     path::PathBuf,
@@ -22,16 +22,16 @@ use job_aws::waits;
 use tokio::sync::{mpsc, watch};
 
 use crate::{failure::Failure, output, stream::Stream, text};
+use command_state::CommandState;
 use metrics_file::MetricsFile;
 use notify::Notification;
 pub(crate) use notify::{Receiver, ReceiverError};
-use seen::CommandState;
 
 /// The name of the thread.
-const OBSERVERS_THREAD: &str = "faces";
+const OBSERVERS_THREAD: &str = "observers";
 /// The most notifications of a command: that it is late, and its end.
 const NOTIFICATIONS: usize = 2;
-/// How long the end of the command waits for the last words.
+/// How long the end of the command waits for the observers.
 const OBSERVERS_END_LIMIT: Duration = Duration::from_secs(10);
 /// The same for a job that was stopped. One that a signal stops ends within five seconds in all.
 const OBSERVERS_END_LIMIT_IF_STOPPED: Duration = Duration::from_secs(3);
@@ -39,7 +39,7 @@ const OBSERVERS_END_LIMIT_AFTER_SIGNAL: Duration = Duration::from_millis(4700);
 
 /// What the user asked for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct FaceOptions {
+pub(crate) struct ObserverOptions {
     /// The folder for logs.
     pub(crate) logs: Option<Target>,
     /// Receivers of notifications.
@@ -50,7 +50,7 @@ pub(crate) struct FaceOptions {
     pub(crate) metrics_file: Option<PathBuf>,
 }
 
-impl FaceOptions {
+impl ObserverOptions {
     fn is_empty(&self) -> bool {
         self.logs.is_none() && self.notify.is_empty() && self.metrics_file.is_none()
     }
@@ -83,7 +83,7 @@ fn lock(state: &Mutex<ThreadState>) -> MutexGuard<'_, ThreadState> {
 /// # Errors
 /// Fails with [`Failure::Refused`] if the file for metrics can't be written, or there is no thread for this.
 pub(crate) fn begin(
-    options: &FaceOptions,
+    options: &ObserverOptions,
     access: &AwsAccess,
     name: String,
     stream: &Stream,
@@ -167,7 +167,7 @@ pub(crate) fn settle_failure(
 
 /// What the thread does.
 struct Work {
-    options: FaceOptions,
+    options: ObserverOptions,
     access: AwsAccess,
     name: String,
     stream: Stream,
