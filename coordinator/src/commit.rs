@@ -194,21 +194,21 @@ async fn for_each<'a, F>(
 where
     F: Future<Output = Result<(), Fault>> + Send + 'static,
 {
-    let mut under_way = JoinSet::new();
+    let mut running = JoinSet::new();
     for file in files {
-        if under_way.len() >= at_once {
-            join_one(&mut under_way).await?;
+        if running.len() >= at_once {
+            join_one(&mut running).await?;
         }
-        under_way.spawn(work(file.clone()));
+        running.spawn(work(file.clone()));
     }
-    while !under_way.is_empty() {
-        join_one(&mut under_way).await?;
+    while !running.is_empty() {
+        join_one(&mut running).await?;
     }
     Ok(())
 }
 
-async fn join_one(under_way: &mut JoinSet<Result<(), Fault>>) -> Result<(), Fault> {
-    match under_way.join_next().await {
+async fn join_one(running: &mut JoinSet<Result<(), Fault>>) -> Result<(), Fault> {
+    match running.join_next().await {
         None => Ok(()),
         Some(Ok(result)) => result,
         Some(Err(error)) => {

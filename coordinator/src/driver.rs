@@ -151,7 +151,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                 Some(event)
             } else {
                 tokio::select! {
-                    happened = self.driver.fleet.next() => Some(happened.into()),
+                    event = self.driver.fleet.next() => Some(event.into()),
                     Some(done) = self.calls.join_next() => self.done(done),
                     _ = tick.tick() => Some(Event::Tick),
                     _ = look.tick() => { self.look_at_table(); None }

@@ -219,12 +219,12 @@ async fn tell_late(after: Option<Duration>, stream: &Stream, mut over: watch::Re
 }
 
 /// The end of the command, for those who write every so often.
-trait Over {
+trait EndOfCommand {
     /// Waits for `pause`, or for the end of the command, which it returns.
     async fn pause(&mut self, pause: Duration) -> bool;
 }
 
-impl Over for watch::Receiver<bool> {
+impl EndOfCommand for watch::Receiver<bool> {
     async fn pause(&mut self, pause: Duration) -> bool {
         tokio::time::timeout(pause, self.wait_for(|over| *over)).await.is_ok()
     }

@@ -81,7 +81,7 @@ pub(crate) struct ExportInbox {
 }
 
 /// The two ends of the channels between the agent and an export.
-pub(crate) fn inlet() -> (ExportHandle, ExportInbox) {
+pub(crate) fn job_channel() -> (ExportHandle, ExportInbox) {
     // The worker never asks for more leases than streams, or for more than one file.
     let (segments, segments_out) = mpsc::channel(2 * MAX_STREAMS as usize);
     let (files, files_out) = mpsc::channel(2);
@@ -110,7 +110,7 @@ pub(crate) async fn run(
     settings: ExportSettings,
     limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
-    outlet: ExportInbox,
+    inbox: ExportInbox,
     cores: Cores,
     credentials: Arc<LentCredentials>,
 ) -> anyhow::Result<()> {
@@ -121,14 +121,14 @@ pub(crate) async fn run(
     let capacity = limits.part_capacity(compression);
     let (parts, sealed) = mpsc::channel(SEALED_PARTS);
     let filler = fill::PartFiller {
-        filling: PartBuilder::new(limits),
+        builder: PartBuilder::new(limits),
         compression,
         buffers: buffers::Buffers::new(store.max_writing() + 1, capacity),
         parts,
         store_wait: report.store_wait().clone(),
     };
     let (encoder, inputs) = encode::Encoder::new(cores, Output { format, null })?;
-    let uploader = upload::Uploader { store, report: report.clone(), parts: sealed, files: outlet.files };
+    let uploader = upload::Uploader { store, report: report.clone(), parts: sealed, files: inbox.files };
     let scanner = scan::Scanner {
         settings: Arc::new(settings),
         client: raw::client(clients.dynamodb.config().to_builder()),
@@ -142,7 +142,7 @@ pub(crate) async fn run(
     let mut stages = JoinSet::new();
     stages.spawn_blocking(move || filler.run(inputs));
     stages.spawn(uploader.run());
-    stages.spawn(segments::run(Arc::new(scanner), outlet.segments, cores));
+    stages.spawn(segments::run(Arc::new(scanner), inbox.segments, cores));
     // A stage that ends without an error has lost its neighbour, whose error says why.
     while let Some(ended) = stages.join_next().await {
         ended.context("a stage broke down")??;

@@ -58,7 +58,7 @@ use tracker::Tracker;
 /// The memory of lines from their reading until they are settled.
 const LINES_BYTES: usize = 32 * 1024 * 1024;
 /// Batches of interleaved lines that wait for the writer.
-const HANDFULS: usize = 2;
+const WAITING_BATCHES: usize = 2;
 /// The most splits that are ever open at once.
 const MAX_OPEN_SPLITS: u32 = 64;
 
@@ -71,7 +71,7 @@ pub(crate) struct ImportHandle(mpsc::Sender<SplitCommand>);
 pub(crate) struct ImportInbox(mpsc::Receiver<SplitCommand>);
 
 /// The two ends of the channel between the agent and an import.
-pub(crate) fn inlet() -> (ImportHandle, ImportInbox) {
+pub(crate) fn job_channel() -> (ImportHandle, ImportInbox) {
     let (commands, inbox) = mpsc::channel(2 * MAX_OPEN_SPLITS as usize);
     (ImportHandle(commands), ImportInbox(inbox))
 }
@@ -101,7 +101,7 @@ pub(crate) async fn run(
     mut settings: ImportSettings,
     limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
-    outlet: ImportInbox,
+    inbox: ImportInbox,
     by: Means,
 ) -> anyhow::Result<()> {
     let Means { cores, way, credentials } = by;
@@ -117,7 +117,7 @@ pub(crate) async fn run(
         write_stages(&mut stages, writer, settings.open_splits, &report)
     };
     let readers = Readers { settings, clients, report, purpose };
-    stages.spawn(splits::run(Arc::new(readers), outlet.0));
+    stages.spawn(splits::run(Arc::new(readers), inbox.0));
     // A stage that ends without an error has lost its neighbour, whose error says why.
     while let Some(ended) = stages.join_next().await {
         ended.context("a stage broke down")??;
@@ -133,12 +133,12 @@ fn write_stages(
     report: &Arc<Report>,
 ) -> Purpose {
     let tracker = Arc::new(Tracker::new());
-    let (blocks, mixing) = mpsc::channel(MAX_OPEN_SPLITS as usize);
-    let (lines, writing) = mpsc::channel(HANDFULS);
+    let (blocks, unordered) = mpsc::channel(MAX_OPEN_SPLITS as usize);
+    let (lines, writing) = mpsc::channel(WAITING_BATCHES);
     let settled = tracker.clone();
     stages.spawn(writer.run(writing, Arc::new(move |lines| settled.settle(lines))));
     stages.spawn(async move {
-        interleave::run(mixing, open_splits, lines).await;
+        interleave::run(unordered, open_splits, lines).await;
         Ok(())
     });
     let (telling, listener) = (tracker.clone(), report.clone());

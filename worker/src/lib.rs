@@ -73,9 +73,9 @@ fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
 }
 
 /// Prints why the worker ends.
-fn complain(worker: &str, trouble: &WorkerError) -> Exit {
-    say::last_line(&format!("worker{worker}: {trouble}"));
-    trouble.exit()
+fn complain(worker: &str, error: &WorkerError) -> Exit {
+    say::last_line(&format!("worker{worker}: {error}"));
+    error.exit()
 }
 
 async fn work() -> Exit {
@@ -95,7 +95,7 @@ async fn work() -> Exit {
     };
     match serve(WorkerStart { boot, reports: Arc::new(reports), messages, cores }, || (), gone).await {
         Ok(()) => Exit::Over,
-        Err(trouble) => complain(&name, &trouble),
+        Err(error) => complain(&name, &error),
     }
 }
 

@@ -41,7 +41,7 @@ const LOOKS_TO_STATUS: u32 = 5;
 const JVM_READ_LIMIT: Duration = Duration::from_secs(10);
 /// The same for a task that has failed, whose counters Hadoop discards. YARN kills a container 250 ms after it asks it
 /// to end (`yarn.nodemanager.sleep-delay-before-sigkill.ms`).
-const LAST_WORDS_OF_TROUBLE: Duration = Duration::from_millis(100);
+const JVM_READ_LIMIT_AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// Runs until the job is over, or the worker can't continue.
 pub(crate) fn run() -> Exit {
@@ -92,7 +92,7 @@ struct Worker {
 
 impl Worker {
     fn new(jvm: u32, log: Log) -> Self {
-        let mut attempt = agent::place();
+        let mut attempt = agent::attempt();
         if attempt.is_empty() {
             attempt.push_str("worker");
         }
@@ -158,7 +158,7 @@ impl Worker {
         let did = format!("{} in {:.1} s", totals.text(), self.started_at.elapsed().as_secs_f64());
         let (exit, why, patience) = match ended {
             Ok(()) => (Exit::Over, "the job is over".to_owned(), JVM_READ_LIMIT),
-            Err(trouble) => (trouble.exit(), trouble.to_string(), LAST_WORDS_OF_TROUBLE),
+            Err(error) => (error.exit(), error.to_string(), JVM_READ_LIMIT_AFTER_ERROR),
         };
         if exit == Exit::Over {
             self.log.line(status_line(&self.attempt, &did));

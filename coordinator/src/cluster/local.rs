@@ -133,7 +133,7 @@ impl Cluster for LocalCluster {
             match self.children.join_next().await {
                 Some(Ok((worker, how))) => {
                     self.kill.remove(&worker);
-                    return ClusterEvent::Ended(worker, how);
+                    return ClusterEvent::WorkerEnded(worker, how);
                 }
                 Some(Err(_)) => {}
                 None => std::future::pending().await,

@@ -3,15 +3,15 @@
 use engine::schedule::{Event, Work};
 
 use super::{Done, Effects, Running};
-use crate::{failure::Failure, fleet::Happened, identity::TableCheck};
+use crate::{failure::Failure, fleet::FleetEvent, identity::TableCheck};
 
-impl<E> From<Happened> for Event<E> {
-    fn from(happened: Happened) -> Self {
-        match happened {
-            Happened::Joined(worker) => Self::Connected(worker),
-            Happened::Said(worker, message) => Self::Message(worker, message),
-            Happened::Lost(worker, why) => Self::Lost(worker, why),
-            Happened::Over(why) => Self::ClusterEnded(why),
+impl<E> From<FleetEvent> for Event<E> {
+    fn from(event: FleetEvent) -> Self {
+        match event {
+            FleetEvent::Connected(worker) => Self::Connected(worker),
+            FleetEvent::Message(worker, message) => Self::Message(worker, message),
+            FleetEvent::Lost(worker, why) => Self::Lost(worker, why),
+            FleetEvent::Ended(why) => Self::ClusterEnded(why),
         }
     }
 }

@@ -8,7 +8,7 @@ use job::{spec::AwsAccess, target::Target, visible};
 use job_aws::{Clients, Fault, FaultKind, Retries, connect_to_s3};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
-use super::Over;
+use super::EndOfCommand;
 use crate::{output, output::kept, store::Store, text};
 
 /// The time between two writes.

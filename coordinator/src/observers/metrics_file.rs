@@ -12,7 +12,7 @@ use std::{
 use events::{Exposition, Measured, direction, metrics, successes};
 use tokio::sync::watch;
 
-use super::{Over, command_state::CommandState};
+use super::{EndOfCommand, command_state::CommandState};
 use crate::{
     store::blocking,
     text,

@@ -74,7 +74,7 @@ impl Prefix {
                 return Ok(names);
             }
             token = page.next_continuation_token;
-            self.goes_on("s3:ListBucket", token.as_ref(), &mut places)?;
+            self.check_next_page("s3:ListBucket", token.as_ref(), &mut places)?;
         }
     }
 
@@ -183,12 +183,12 @@ impl Prefix {
                 return Ok(());
             }
             token = page.next_continuation_token;
-            self.goes_on("s3:ListBucket", token.as_ref(), &mut places)?;
+            self.check_next_page("s3:ListBucket", token.as_ref(), &mut places)?;
         }
     }
 
     /// Makes sure that the next page of a list is a new one.
-    pub(super) fn goes_on<T: PartialEq + Clone>(
+    pub(super) fn check_next_page<T: PartialEq + Clone>(
         &self,
         action: &str,
         from: Option<&T>,

@@ -1,4 +1,4 @@
-//! An export: a table of segments with pages, workers that read and seal them with the real cores, and the place
+//! An export: a table of segments with pages, workers that read and seal them with the real decisions, and the place
 //! where their parts go: S3, or a folder, where a file is what was written last.
 
 use std::{

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 /// A job: what it works on, where that goes, and what is true of it.
 pub(crate) trait Job {
-    /// The real core.
+    /// The real decisions.
     type Work: Work;
-    /// A worker, which drives the real cores.
+    /// A worker, which drives the real decisions.
     type SimWorker;
     /// What a coordinator has accepted.
     type Seen: Default;

@@ -15,7 +15,7 @@ use crate::store_wait::StoreWait;
 
 /// The state of the stage.
 pub(crate) struct PartFiller {
-    pub(crate) filling: PartBuilder,
+    pub(crate) builder: PartBuilder,
     pub(crate) compression: Compression,
     pub(crate) buffers: Buffers,
     pub(crate) parts: mpsc::Sender<UploadEvent<bytes::Bytes>>,
@@ -41,13 +41,13 @@ impl PartFiller {
                 Input::Flush => self.seal(&mut part, false)?,
                 Input::Page(page, lines) => {
                     let stored_bytes = part.as_ref().map_or(0, |part: &Part| part.codec.stored_bytes());
-                    let sealed = if self.filling.must_seal_before(&page, stored_bytes) {
+                    let sealed = if self.builder.must_seal_before(&page, stored_bytes) {
                         self.seal(&mut part, page.items > 0)?
                     } else {
                         Ok(())
                     };
                     let opened =
-                        if self.filling.append(page) { self.pass(UploadEvent::Opened) } else { Ok(()) };
+                        if self.builder.append(page) { self.pass(UploadEvent::Opened) } else { Ok(()) };
                     self.write(&mut part, lines.text())?;
                     sealed.and(opened)
                 }
@@ -83,7 +83,7 @@ impl PartFiller {
             None => None,
         };
         let length = stored.as_ref().map_or(0, |stored| stored.length);
-        Ok(match self.filling.seal(length, line_follows) {
+        Ok(match self.builder.seal(length, line_follows) {
             Some(sealing) => self.pass(UploadEvent::Filled(sealing, stored)),
             None => Ok(()),
         })

@@ -90,7 +90,7 @@ impl Watch {
         self,
         mut client: Child,
         secret: Secret,
-        happening: mpsc::Sender<ClusterEvent>,
+        events: mpsc::Sender<ClusterEvent>,
         mut end: signal::Receiver<Option<Shutdown>>,
     ) {
         let (mut lines, _readers) = lines_of(&mut client);
@@ -124,7 +124,7 @@ impl Watch {
                         drop(self.hear(&line, &mut seen));
                     }
                     if let Some(event) = seen.output.finish() {
-                        self.happened(event, &mut seen);
+                        self.handle_event(event, &mut seen);
                     }
                     if let Some(why) = self.verdict(&mut seen).await {
                         break Ok(why);
@@ -138,7 +138,7 @@ impl Watch {
         };
         let ending = match over {
             Ok(why) => {
-                let _ = happening.send(ClusterEvent::Over(why)).await;
+                let _ = events.send(ClusterEvent::ClusterEnded(why)).await;
                 told(&mut end).await
             }
             Err(ending) => ending,
@@ -159,10 +159,10 @@ impl Watch {
     /// Takes a line of the command. Returns the reason if no worker will ever run.
     fn hear(&self, line: &str, seen: &mut ApplicationProgress) -> Option<String> {
         let events = seen.output.line(line);
-        events.into_iter().filter_map(|event| self.happened(event, seen)).next_back()
+        events.into_iter().filter_map(|event| self.handle_event(event, seen)).next_back()
     }
 
-    fn happened(&self, event: Event, seen: &mut ApplicationProgress) -> Option<String> {
+    fn handle_event(&self, event: Event, seen: &mut ApplicationProgress) -> Option<String> {
         match event {
             Event::Submitted(id) => {
                 // The command has read the secret before it submitted the job.

@@ -58,7 +58,7 @@ pub(super) struct Finish<'a> {
 
 impl Finish<'_> {
     /// Completes an export whose table was read completely, or gives it up if that fails. Then ends its workers, if it has
-    /// any, accordingly. `commit` is the time at which the commit began, if it has; `run` is how the table was read;
+    /// any, accordingly. `committed_at` is the time at which the commit began (RFC 3339), if it has; `run` is how the table was read;
     /// `slowest` and `rate` are for the report.
     ///
     /// # Errors
@@ -66,14 +66,14 @@ impl Finish<'_> {
     pub(super) async fn finish(
         &self,
         journal: &mut Journal,
-        commit: Option<String>,
+        committed_at: Option<String>,
         run: &Run,
         slowest: Option<Slowest>,
         rate: Rate,
         mut fleet: Option<&mut Fleet>,
     ) -> Result<Report, Failure> {
         let Context { progress, stop, .. } = self.context;
-        let completing = self.complete(journal, commit, run);
+        let completing = self.complete(journal, committed_at, run);
         let (export, at) = match during(fleet.as_deref_mut(), completing).await {
             Ok(completed) => completed,
             Err(failure) => {
@@ -94,8 +94,8 @@ impl Finish<'_> {
                 fleet.end(Shutdown::Graceful, stop).await;
             }
         };
-        let (tidied, ()) = tokio::join!(stop.grant(STOP_GRACE, self.tidy_up(journal, at)), ending);
-        if tidied.is_err() {
+        let (removed, ()) = tokio::join!(stop.grant(STOP_GRACE, self.remove_leftovers(journal, at)), ending);
+        if removed.is_err() {
             progress.note("note        the clean-up is incomplete, which does no harm: it took too long");
         }
         Ok(report)
@@ -105,18 +105,18 @@ impl Finish<'_> {
     async fn complete(
         &self,
         journal: &mut Journal,
-        commit: Option<String>,
+        committed_at: Option<String>,
         run: &Run,
     ) -> Result<(ExportJson, String), Failure> {
         let state = self.state;
         self.context.progress.stream().completing(&self.context.facts.name);
         let failed = |fault| Failure::failed(&fault);
         let store = journal.folder().clone();
-        let has_begun = commit.is_some();
+        let has_begun = committed_at.is_some();
         if !has_begun {
             self.check_table().await?;
         }
-        let at = commit.unwrap_or_else(|| Timestamp::now().to_string());
+        let at = committed_at.unwrap_or_else(|| Timestamp::now().to_string());
         let export = state.export_json(run, journal.totals(), &at).map_err(miscounted)?;
         let marks = Marks::of(self.target, &export);
         let announce = async {
@@ -172,16 +172,16 @@ impl Finish<'_> {
 
     /// Writes the history and the report, and removes what does not belong to the backup. The backup is complete even if
     /// that fails.
-    async fn tidy_up(&self, journal: &mut Journal, at: String) {
+    async fn remove_leftovers(&self, journal: &mut Journal, at: String) {
         let (job, progress) = (&self.state.begin.job, self.context.progress);
-        let tidied = async {
+        let removed = async {
             journal.check_ours().await?;
             history::write(journal.folder(), job, progress, history::REPORT_LIMIT).await;
             let strays = commit::abort_strays(journal.folder(), job, progress).await;
             strays.map_err(|fault| Failure::failed(&fault))?;
             journal.remove(&[self.state.begun(), Fact::Commit { at }]).await
         };
-        if let Err(failure) = tidied.await {
+        if let Err(failure) = removed.await {
             progress.note(&format!("note        the clean-up is incomplete, which does no harm: {failure}"));
         }
     }

@@ -24,7 +24,7 @@ use job_aws::{Clients, Fault, FaultKind};
 use serde::Serialize;
 
 use crate::{failure::Failure, progress::Progress, stop::Stop, store::blocking, stream::Stream, text};
-use destination::{Destination, DestinationError, Place, check_through};
+use destination::{Destination, DestinationError, RejectPath, check_through};
 pub(crate) use destination::{NAMES_FOLDER, names_folder};
 use file::RejectFile;
 use upload::Upload;
@@ -208,9 +208,9 @@ impl RejectSink {
         match (destination, clients) {
             (Object::File { path }, _) => {
                 let found = path.clone();
-                let look = move || match Place::look(&found, is_ours)? {
-                    Place::File(target) => file::check(&target),
-                    Place::Through(path) => check_through(&path),
+                let look = move || match RejectPath::look(&found, is_ours)? {
+                    RejectPath::File(target) => file::check(&target),
+                    RejectPath::Through(path) => check_through(&path),
                 };
                 let look = move || {
                     look()

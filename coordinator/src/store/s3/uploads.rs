@@ -87,7 +87,7 @@ impl Prefix {
                 return Ok(open);
             }
             marker = (page.next_key_marker, page.next_upload_id_marker);
-            self.goes_on(
+            self.check_next_page(
                 "s3:ListBucketMultipartUploads",
                 marker.0.is_some().then_some(&marker),
                 &mut places,

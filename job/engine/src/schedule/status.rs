@@ -67,7 +67,7 @@ impl<W: Work> Schedule<W> {
         let known = percent(totals.items, pass.expected_items, (done_tasks, all_tasks));
         let (percent, is_by_items) = known.unzip();
         let left = self.meter.course.time_left(pass.expected_items, all_tasks);
-        let stall = self.trouble(now).map(|(lasts, error)| (rounded(lasts.as_secs_f64()), error.to_owned()));
+        let stall = self.stall(now).map(|(lasts, error)| (rounded(lasts.as_secs_f64()), error.to_owned()));
         let (stalled_seconds, last_error) = stall.unzip();
         let mut status = Status {
             table: pass.table.clone(),
