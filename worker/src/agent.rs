@@ -17,7 +17,7 @@ use tracing::info;
 use crate::{
     connect::{self, ended},
     cpu::Cores,
-    dynamodb::direct::Way,
+    dynamodb::direct::CallPath,
     exit::WorkerError,
     export, import,
     inlet::Unsolicited,
@@ -45,10 +45,11 @@ pub(crate) async fn work(
     mut inbound: Streaming<wire::ToWorker>,
     reports: Arc<Reports>,
     cores: Cores,
-    way: Way,
+    call_path: CallPath,
 ) -> anyhow::Result<Closing> {
     let credentials = Arc::default();
-    let mut agent = Agent { reports, cores, way, credentials, pass: PassNumber::default(), running: None };
+    let mut agent =
+        Agent { reports, cores, call_path, credentials, pass: PassNumber::default(), running: None };
     agent.serve(&mut inbound).await?;
     Ok(Closing { running: agent.running, inbound })
 }
@@ -110,7 +111,7 @@ impl JobChannel {
 struct Agent {
     reports: Arc<Reports>,
     cores: Cores,
-    way: Way,
+    call_path: CallPath,
     /// What the coordinator lends.
     credentials: Arc<LentCredentials>,
     pass: PassNumber,
@@ -166,8 +167,8 @@ impl Agent {
             ToWorker::Import(settings) => {
                 let report = self.reports.begin(self.pass, settings.mode == WriteMode::Check);
                 let (channel, inbox) = import::job_channel();
-                let by = import::Means { cores, way: self.way, credentials };
-                job.spawn(import::run(*settings, limiter.clone(), report.clone(), inbox, by));
+                let resources = import::Resources { cores, call_path: self.call_path, credentials };
+                job.spawn(import::run(*settings, limiter.clone(), report.clone(), inbox, resources));
                 (report, JobChannel::Import(channel))
             }
             ToWorker::Verify(settings) => {

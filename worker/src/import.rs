@@ -47,7 +47,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     cpu::Cores,
-    dynamodb::direct::Way,
+    dynamodb::direct::CallPath,
     inlet::{Unsolicited, offer},
     limiter::CapacityLimiter,
     report::Report,
@@ -89,9 +89,9 @@ impl ImportHandle {
 }
 
 /// What a worker has for its work.
-pub(crate) struct Means {
+pub(crate) struct Resources {
     pub(crate) cores: Cores,
-    pub(crate) way: Way,
+    pub(crate) call_path: CallPath,
     /// What the coordinator lends.
     pub(crate) credentials: Arc<LentCredentials>,
 }
@@ -102,9 +102,9 @@ pub(crate) async fn run(
     limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
     inbox: ImportInbox,
-    by: Means,
+    resources: Resources,
 ) -> anyhow::Result<()> {
-    let Means { cores, way, credentials } = by;
+    let Resources { cores, call_path, credentials } = resources;
     settings.open_splits = settings.open_splits.min(MAX_OPEN_SPLITS);
     let settings = Arc::new(settings);
     let clients = job_aws::connect_as_worker(&settings.aws, &credentials).await?;
@@ -113,7 +113,7 @@ pub(crate) async fn run(
         Purpose::Check
     } else {
         let writer =
-            write::Writer::new(settings.clone(), clients.clone(), limiter, report.clone(), cores, way);
+            write::Writer::new(settings.clone(), clients.clone(), limiter, report.clone(), cores, call_path);
         write_stages(&mut stages, writer, settings.open_splits, &report)
     };
     let readers = Readers { settings, clients, report, purpose };

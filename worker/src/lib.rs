@@ -32,7 +32,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
 use cpu::Cores;
-use dynamodb::direct::Way;
+use dynamodb::direct::CallPath;
 pub use exit::Exit;
 use exit::WorkerError;
 use report::{Messages, Reports};
@@ -140,8 +140,8 @@ async fn serve(
         let inbound = agent::join(&start.boot, &start.reports, start.messages).await?;
         info!("connected to the coordinator");
         joined();
-        let way = if start.boot.sdk_only { Way::Sdk } else { Way::Direct };
-        Ok::<_, WorkerError>(agent::work(inbound, start.reports.clone(), start.cores, way).await?)
+        let call_path = if start.boot.sdk_only { CallPath::Sdk } else { CallPath::Direct };
+        Ok::<_, WorkerError>(agent::work(inbound, start.reports.clone(), start.cores, call_path).await?)
     };
     let closing = tokio::select! {
         worked = worked => worked?,

@@ -27,7 +27,7 @@ use job::{
     task::{Lease, Position, TotalSegments},
 };
 
-use crate::means::{Job, Means};
+use crate::common::{Job, SimResources};
 
 const MIB: u64 = 1 << 20;
 
@@ -82,7 +82,7 @@ pub(crate) struct Export {
 
 /// A worker.
 pub(crate) struct SimWorker {
-    means: Means,
+    resources: SimResources,
     filling: PartBuilder,
     order: UploadSequencer<Vec<PageOf>>,
     leases: Vec<(Lease, u64)>,
@@ -158,11 +158,11 @@ impl Export {
 
     fn read(&self, hand: &mut SimWorker, now: Duration, what: u32, said: &mut Vec<FromWorker>) {
         if hand.leases.is_empty() {
-            hand.means.want(1 + u64::from(what) % 3, said);
+            hand.resources.want(1 + u64::from(what) % 3, said);
             return;
         }
         let at = what as usize % hand.leases.len();
-        if !hand.means.may_request(now, Units::from_milli(500 + 500 * u64::from(what % 4)), said) {
+        if !hand.resources.may_request(now, Units::from_milli(500 + 500 * u64::from(what % 4)), said) {
             return;
         }
         let (lease, page) = &mut hand.leases[at];
@@ -332,7 +332,7 @@ impl Job for Export {
 
     fn hand(&self) -> SimWorker {
         SimWorker {
-            means: Means::new(),
+            resources: SimResources::new(),
             filling: PartBuilder::new(PartLimits::of(&self.settings).with_steps(self.steps)),
             order: UploadSequencer::new(if self.on_files { 1 } else { 3 }),
             leases: Vec::new(),
@@ -344,16 +344,16 @@ impl Job for Export {
 
     fn hear(&mut self, hand: &mut SimWorker, message: ToWorker, said: &mut Vec<FromWorker>) {
         match message {
-            ToWorker::Grant { units, .. } => hand.means.grant(units),
+            ToWorker::Grant { units, .. } => hand.resources.grant(units),
             ToWorker::Lease(lease) => {
-                hand.means.got += 1;
+                hand.resources.got += 1;
                 let page = lease.mark.pages;
                 hand.leases.push((lease, page));
             }
             ToWorker::File { file, name, upload_id } => {
                 Self::order(hand, UploadEvent::File(AssignedFile { file, name, upload_id }), said);
             }
-            ToWorker::Drain => hand.means.draining = true,
+            ToWorker::Drain => hand.resources.draining = true,
             ToWorker::Pass(_)
             | ToWorker::Export(_)
             | ToWorker::Import(_)
@@ -371,11 +371,11 @@ impl Job for Export {
             0..=3 => self.read(hand, now, what / 8, said),
             4 | 5 => self.write(hand, what / 8, said),
             // Sealed early only if nothing more is to come, or now and then.
-            6 if hand.means.draining && hand.leases.is_empty() || what % 64 == 6 => {
+            6 if hand.resources.draining && hand.leases.is_empty() || what % 64 == 6 => {
                 Self::seal(hand, false, said);
             }
             6 => {}
-            _ => said.push(hand.means.heartbeat()),
+            _ => said.push(hand.resources.heartbeat()),
         }
     }
 

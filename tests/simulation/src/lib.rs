@@ -28,11 +28,11 @@
 
 mod budget;
 mod choice;
+mod common;
 mod coordinator;
 mod export;
 mod import;
 pub mod largest;
-mod means;
 mod shrink;
 mod world;
 

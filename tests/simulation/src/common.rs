@@ -59,7 +59,7 @@ pub(crate) trait Job {
 }
 
 /// What a worker has besides its work: units, counters, tasks asked for.
-pub(crate) struct Means {
+pub(crate) struct SimResources {
     pub(crate) allowance: Allowance,
     pub(crate) granted: Units,
     pub(crate) used: Units,
@@ -70,7 +70,7 @@ pub(crate) struct Means {
     pub(crate) draining: bool,
 }
 
-impl Means {
+impl SimResources {
     pub(crate) fn new() -> Self {
         Self {
             allowance: Allowance::new(),
