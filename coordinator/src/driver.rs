@@ -5,7 +5,7 @@ mod ending;
 mod events;
 mod journaling;
 mod logging;
-mod telling;
+mod reporting;
 
 use std::{
     collections::VecDeque,
@@ -27,7 +27,7 @@ use crate::{
     stream::Stream, table::TableFacts,
 };
 use journaling::{heartbeat_until_error, journal_error};
-use telling::ReportedProgress;
+use reporting::ReportedProgress;
 
 /// How often the table is checked: its capacity, and whether it is still the same table.
 const CHECK_TABLE_EVERY: Duration = Duration::from_mins(1);

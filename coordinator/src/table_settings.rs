@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use job::{
     endpoint::is_aws,
-    paging::Places,
+    paging::SeenTokens,
     table_settings::{AutoScaling, TableSettings},
 };
 use job_aws::{Clients, endpoint_of};
@@ -101,12 +101,12 @@ async fn pages<F>(mut page: impl FnMut(Option<String>) -> F) -> Result<Vec<Value
 where
     F: Future<Output = Result<(Vec<Value>, Option<String>), Miss>>,
 {
-    let (mut values, mut token, mut places) = (Vec::new(), None, Places::default());
+    let (mut values, mut token, mut tokens) = (Vec::new(), None, SeenTokens::default());
     loop {
         let (more, next) = page(token.take()).await?;
         values.extend(more);
         let Some(next) = next.filter(|token| !token.is_empty()) else { return Ok(values) };
-        places.next(&next).map_err(|repeats| Miss::loud(repeats.to_string()))?;
+        tokens.next(&next).map_err(|repeats| Miss::loud(repeats.to_string()))?;
         token = Some(next);
     }
 }

@@ -1,13 +1,13 @@
 //! The export command: one job for each table, one after the other.
 
-#[cfg(feature = "emr")]
-mod elsewhere;
 mod finish;
+mod job_events;
 mod plan;
 mod prepare;
+#[cfg(feature = "emr")]
+mod remote_plan;
 mod report;
 mod resume;
-mod telling;
 
 use std::time::Instant;
 
@@ -46,12 +46,12 @@ use crate::{
     store::Store,
     whole::Whole,
 };
-#[cfg(feature = "emr")]
-pub(crate) use elsewhere::plan_elsewhere;
 use finish::Finish;
 pub(crate) use plan::ExportOptions;
 pub(crate) use prepare::{ExportRequest, IfComplete};
 use prepare::{PreparedExport, Reader, Todo, prepare};
+#[cfg(feature = "emr")]
+pub(crate) use remote_plan::plan_remote;
 use report::Report;
 
 /// The result of the command.

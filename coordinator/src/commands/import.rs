@@ -3,16 +3,16 @@
 //! It reads a backup twice. The first pass checks every line and writes nothing, so that defects are found before the
 //! first write. The second pass writes.
 
-mod beside;
-mod done;
-#[cfg(feature = "emr")]
-mod elsewhere;
+mod backup_overlap;
+mod job_events;
 mod plan;
 mod prepare;
 mod rejects;
+#[cfg(feature = "emr")]
+mod remote_plan;
 mod report;
 mod resume;
-mod telling;
+mod written_so_far;
 
 use std::{
     convert::Infallible,
@@ -47,17 +47,17 @@ use crate::{
     stop::Stop,
     text::count_of,
 };
-#[cfg(feature = "emr")]
-pub(crate) use elsewhere::plan_elsewhere;
 pub(crate) use prepare::{Check, ImportRequest};
 pub(crate) use rejects::{NAMES_FOLDER, names_folder};
+#[cfg(feature = "emr")]
+pub(crate) use remote_plan::plan_remote;
 pub(crate) use report::ImportReport;
 
-use done::WrittenSoFar;
 use plan::CheckedText;
 use prepare::{ImportRun, PreparedImport, prepare};
 use rejects::Rejects;
 use resume::{InStateFolder, StateFolder};
+use written_so_far::WrittenSoFar;
 
 /// The same after a request to stop.
 const REPORT_GRACE: Duration = Duration::from_secs(1);
@@ -128,7 +128,7 @@ pub(crate) async fn import(
         let finished = rejects.finish(imported.is_ok(), &stop).await;
         let imported = match (imported, finished) {
             (imported, Ok(())) => imported,
-            (Ok(_), Err(unwritten)) => Err(unwritten.saying(done::ALL)),
+            (Ok(_), Err(unwritten)) => Err(unwritten.saying(written_so_far::ALL_IMPORTED)),
             (Err(failure), Err(unwritten)) => Err(failure.saying(&unwritten.to_string())),
         };
         import.end(imported).await
@@ -237,7 +237,7 @@ impl Import<'_> {
                         journal.folder().tidy().await;
                         Ok(imported)
                     }
-                    Err(failure) => Err(failure.saying(done::ALL)),
+                    Err(failure) => Err(failure.saying(written_so_far::ALL_IMPORTED)),
                 }
             }
             (Err(failure), Some(mut journal), Some(state)) => {
@@ -294,14 +294,14 @@ impl Import<'_> {
         match outcome {
             Ok(()) => Ok(report),
             Err(failure) => {
-                let done = WrittenSoFar {
+                let written = WrittenSoFar {
                     mode: self.request.mode,
                     is_incremental: self.prepared.backup.is_incremental,
                     counts: schedule.work().counts(),
                     may_be_more: schedule.work().has_begun() || has_earlier_runs,
                     is_kept: self.journal.is_some(),
                 };
-                Err(done.after(failure))
+                Err(written.after(failure))
             }
         }
     }

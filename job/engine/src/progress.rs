@@ -7,7 +7,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use job::{capacity::Rate, control::Stats};
 
-pub(crate) use limit::{Seen, limit};
+pub(crate) use limit::{PassFacts, limit};
 pub(crate) use store_wait::StoreWaits;
 
 /// The shortest and longest times over which rates are computed. The time ends when [`SOME_UNITS`] are consumed,

@@ -20,12 +20,12 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// The lines to be interleaved. `P` is the permit that a split gets back for a block.
 #[derive(Debug)]
 struct Interleaver<P> {
-    turns: VecDeque<Turn<P>>,
+    turns: VecDeque<SplitLines<P>>,
 }
 
 /// The lines of one split.
 #[derive(Debug)]
-struct Turn<P> {
+struct SplitLines<P> {
     slot: u64,
     blocks: VecDeque<(std::vec::IntoIter<Line>, P)>,
 }
@@ -43,7 +43,7 @@ impl<P> Interleaver<P> {
         let block = (lines.into_iter(), place);
         match self.turns.iter_mut().find(|turn| turn.slot == slot) {
             Some(turn) => turn.blocks.push_back(block),
-            None => self.turns.push_back(Turn { slot, blocks: [block].into() }),
+            None => self.turns.push_back(SplitLines { slot, blocks: [block].into() }),
         }
     }
 
@@ -61,7 +61,7 @@ impl<P> Interleaver<P> {
     }
 }
 
-impl<P> Turn<P> {
+impl<P> SplitLines<P> {
     fn take_turns(&mut self, assigned: &mut Vec<Line>) {
         let mut left = TURN_LINES;
         while left > 0 {

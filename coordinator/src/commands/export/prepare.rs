@@ -71,7 +71,7 @@ pub(crate) enum Reader {
     ThisProcess,
     /// It runs elsewhere, with other credentials.
     #[cfg_attr(not(feature = "emr"), expect(dead_code, reason = "only clusters are elsewhere"))]
-    Elsewhere,
+    Remote,
 }
 
 /// What is to be done for a table.

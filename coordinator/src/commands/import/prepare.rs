@@ -15,7 +15,7 @@ use job::{
 use job_aws::Clients;
 
 use super::{
-    beside, plan,
+    backup_overlap, plan,
     rejects::RejectSink,
     resume::{self, StateFolder},
 };
@@ -147,7 +147,7 @@ pub(super) enum ImportRun {
     /// Only its plan is wanted.
     DryRun,
     /// It runs on another machine, with other credentials. Only its plan is wanted.
-    Elsewhere,
+    Remote,
 }
 
 /// Checks the table, the backup and the permissions. Creates a reject file only if the import runs.
@@ -167,7 +167,7 @@ pub(super) async fn prepare(
         _ => None,
     };
     // Before anything is asked for, because nothing is needed for it. Whether it is of an earlier run is found out later.
-    if let Some(place) = request.rejects.as_ref().filter(|_| kind != ImportRun::Elsewhere) {
+    if let Some(place) = request.rejects.as_ref().filter(|_| kind != ImportRun::Remote) {
         RejectSink::check(place, None, true).await?;
     }
     let buckets = [bucket(&request.folder), request.state.as_ref().and_then(bucket), rejects_in];
@@ -186,12 +186,12 @@ pub(super) async fn prepare(
         return Err(Failure::refused(why));
     }
     if let Some(place) = &request.rejects
-        && beside::is_mark(&place.to_string())
+        && backup_overlap::is_mark(&place.to_string())
     {
-        return Err(Failure::refused(format!("--rejects {place}: {}", beside::IS_MARK)));
+        return Err(Failure::refused(format!("--rejects {place}: {}", backup_overlap::IS_MARK)));
     }
     if let Some(place) = &request.rejects
-        && beside::is_in_backup(place, &request.folder, &backup).await.map_err(refused)?
+        && backup_overlap::is_in_backup(place, &request.folder, &backup).await.map_err(refused)?
     {
         return Err(Failure::refused(format!(
             "--rejects {place}: is inside the backup folder, so the next import would read it as data; name \
@@ -202,7 +202,7 @@ pub(super) async fn prepare(
     if limits.table == Rate::default() {
         return Err(Failure::refused(format!("the write rate is 0 ({rate_source}): set --write-units")));
     }
-    if kind != ImportRun::Elsewhere {
+    if kind != ImportRun::Remote {
         let write = || dynamodb::try_write(&clients, &request.table, request.mode);
         retry_briefly(write).await.map_err(refused)?;
     }
@@ -224,7 +224,7 @@ pub(super) async fn prepare(
             RejectSink::check(place, Some(&clients), is_ours).await?;
             None
         }
-        (None, _) | (_, ImportRun::Elsewhere) => None,
+        (None, _) | (_, ImportRun::Remote) => None,
     };
     let workers = plan::workers(wished, splits.len());
     asking.answer(&mut clients).await;

@@ -11,7 +11,7 @@ use job::{capacity::Units, control::Stats, ids::WorkerId};
 use super::{Schedule, Work, workers::Worker};
 use crate::{
     lease::{SlowTask, SlowTasks},
-    progress::{Course, ProgressSample, Rates, Seen, StoreWaits, limit, percent},
+    progress::{Course, PassFacts, ProgressSample, Rates, StoreWaits, limit, percent},
     rate::Limits,
 };
 
@@ -107,10 +107,10 @@ impl<W: Work> Schedule<W> {
         status
     }
 
-    fn seen<'a>(&'a self, status: &Status, lacks_units: bool) -> Seen<'a> {
+    fn seen<'a>(&'a self, status: &Status, lacks_units: bool) -> PassFacts<'a> {
         let Tasks { kind, done, running, all, .. } = status.tasks;
         let joined = self.workers.iter().filter(|(_, worker)| worker.has_joined);
-        Seen {
+        PassFacts {
             phase: status.phase,
             phase_seconds: status.phase_seconds,
             kind,

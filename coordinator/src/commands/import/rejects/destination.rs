@@ -17,7 +17,7 @@ use nix::{
 };
 
 use super::{
-    super::beside::{IS_MARK, is_mark},
+    super::backup_overlap::{IS_MARK, is_mark},
     mount::is_mount_point,
 };
 use crate::text::no_file_in;

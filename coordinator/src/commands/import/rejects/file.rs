@@ -109,7 +109,7 @@ impl RejectFile {
 
 enum RejectWriter {
     Through(File),
-    Beside(Making, Target),
+    Unfinished(Making, Target),
 }
 
 impl RejectWriter {
@@ -117,7 +117,7 @@ impl RejectWriter {
         match destination {
             Destination::Through(file) => Ok(Self::Through(file)),
             Destination::File(target) => match Making::begin(target.folder()) {
-                Ok(making) => Ok(Self::Beside(making, target)),
+                Ok(making) => Ok(Self::Unfinished(making, target)),
                 Err(error) => Err(DestinationError::NoFile { error, path: target.path }),
             },
         }
@@ -125,8 +125,8 @@ impl RejectWriter {
 
     fn out(&mut self) -> &mut File {
         match self {
-            Self::Through(file) | Self::Beside(Making::Unnamed(file), _) => file,
-            Self::Beside(Making::Named(file), _) => file.as_file_mut(),
+            Self::Through(file) | Self::Unfinished(Making::Unnamed(file), _) => file,
+            Self::Unfinished(Making::Named(file), _) => file.as_file_mut(),
         }
     }
 
@@ -141,7 +141,7 @@ impl RejectWriter {
     fn finish(self) -> io::Result<()> {
         match self {
             Self::Through(_) => Ok(()),
-            Self::Beside(making, target) => making.put(&target),
+            Self::Unfinished(making, target) => making.put(&target),
         }
     }
 }
@@ -215,9 +215,9 @@ impl Making {
     fn replace(self, path: &Path) -> Result<(), (io::Error, Self)> {
         match self {
             Self::Unnamed(file) => {
-                let beside = beside(path.parent().unwrap_or(Path::new("/")));
-                let replaced = link(&file, &beside)
-                    .and_then(|()| fs::rename(&beside, path).inspect_err(|_| drop(fs::remove_file(&beside))));
+                let unused = unused_name(path.parent().unwrap_or(Path::new("/")));
+                let replaced = link(&file, &unused)
+                    .and_then(|()| fs::rename(&unused, path).inspect_err(|_| drop(fs::remove_file(&unused))));
                 replaced.map_err(|error| (error, Self::Unnamed(file)))
             }
             Self::Named(file) => {
@@ -228,7 +228,7 @@ impl Making {
 
     /// Keeps the file under another name, and returns the error that names it.
     fn keep(self, folder: &Path) -> io::Error {
-        let path = beside(folder);
+        let path = unused_name(folder);
         let what = "another program wrote a file there during the import; it was not replaced";
         io::Error::other(match self.put_new(&path) {
             Ok(()) => format!("{what}, and the rejected lines are in {}", path.display()),
@@ -248,7 +248,7 @@ fn own_name(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
-fn beside(folder: &Path) -> PathBuf {
+fn unused_name(folder: &Path) -> PathBuf {
     folder.join(format!("{REJECT_FILE_PREFIX}{}", uuid::Uuid::new_v4().simple()))
 }
 
@@ -281,7 +281,7 @@ mod tests {
     }
 
     fn written(making: Making, target: Target) -> RejectWriter {
-        let mut writer = RejectWriter::Beside(making, target);
+        let mut writer = RejectWriter::Unfinished(making, target);
         writer.out().write_all(b"first").unwrap();
         writer.restart().unwrap();
         writer.out().write_all(b"second").unwrap();

@@ -23,7 +23,7 @@ pub(crate) struct RemoteImportPlan {
 ///
 /// # Errors
 /// Fails if the import would refuse to run as asked.
-pub(crate) async fn plan_elsewhere(
+pub(crate) async fn plan_remote(
     request: &ImportRequest,
     place: &str,
     slots: WorkerSlots,
@@ -31,7 +31,7 @@ pub(crate) async fn plan_elsewhere(
 ) -> Result<RemoteImportPlan, Failure> {
     let stop = Stop::new(stop, None);
     let note = |_: &str| ();
-    let preparing = Box::pin(prepare(request, slots, ImportRun::Elsewhere, &note));
+    let preparing = Box::pin(prepare(request, slots, ImportRun::Remote, &note));
     let prepared = unless_stopped_before(&stop, "launched", preparing).await?;
     Ok(RemoteImportPlan { text: prepared.text(place.to_owned()), time: prepared.time() })
 }

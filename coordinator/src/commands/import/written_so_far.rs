@@ -8,7 +8,7 @@ use job::{spec::WriteMode, split::Counts};
 use crate::{failure::Failure, text::count_of};
 
 /// Appended to the failure of an import that failed after its last line.
-pub(super) const ALL: &str = "every line of the backup was imported before that";
+pub(super) const ALL_IMPORTED: &str = "every line of the backup was imported before that";
 
 /// What a pass that writes has done.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,4 @@
-//! What an export tells other programs of its plan and of its result.
+//! The events of an export with its plan and its result.
 
 use events::{Command, Completed, Plan, rounded};
 use job::export_json::ExportJson;

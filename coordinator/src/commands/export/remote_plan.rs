@@ -25,14 +25,14 @@ pub(crate) struct RemoteExportPlan {
 ///
 /// # Errors
 /// Fails if the export would refuse to run as asked.
-pub(crate) async fn plan_elsewhere(
+pub(crate) async fn plan_remote(
     request: &ExportRequest,
     place: &str,
     slots: WorkerSlots,
     stop: &CancellationToken,
 ) -> Result<Vec<RemoteExportPlan>, Failure> {
     let stop = Stop::new(stop, None);
-    let preparing = prepare(request, slots, Reader::Elsewhere, None);
+    let preparing = prepare(request, slots, Reader::Remote, None);
     let (_, prepared) = unless_stopped_before(&stop, "launched", preparing).await?;
     let planned = prepared.iter().map(|(todo, table)| RemoteExportPlan {
         text: table.text(todo, request.options, place.to_owned()),

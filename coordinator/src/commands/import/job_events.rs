@@ -1,4 +1,4 @@
-//! What an import tells other programs of its plan and of its result.
+//! The events of an import with its plan and its result.
 
 use events::{Command, Completed, Plan, rounded};
 

@@ -1,4 +1,4 @@
-//! What the driver tells of a pass.
+//! The events of a pass: its status, throttling, a changed capacity.
 
 use std::time::Duration;
 
