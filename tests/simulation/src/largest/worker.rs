@@ -163,7 +163,7 @@ impl Worker {
                 self.is_need_new = true;
             }
             Wake::Written(sequence) => {
-                self.order(UploadEvent::Durable { sequence, etag: String::new() }, out)
+                self.order(UploadEvent::Durable { sequence, etag: String::new() }, out);
             }
         }
         self.go_on(out);
