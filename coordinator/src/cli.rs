@@ -1,7 +1,6 @@
 //! The command line: turns arguments into a request, and the result into an exit code.
 
 mod args;
-mod beside;
 mod crash;
 mod edc;
 #[cfg(feature = "emr")]
@@ -10,6 +9,7 @@ mod events;
 mod json;
 mod logging;
 mod manual;
+mod observed_job;
 mod signals;
 
 use std::{
@@ -39,9 +39,8 @@ use crate::{
         status::{status, watch},
         verify::verify,
     },
-    faces,
     failure::{Failure, Why},
-    output,
+    observers, output,
     progress::Progress,
     server::calls,
     stream::{Stream, plan_of},
@@ -61,7 +60,7 @@ const SHUTDOWN: Duration = Duration::from_millis(500);
 /// Runs the command of a command line. `arguments[0]` is the program.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let ended = run_command(arguments);
-    faces::settle(signals::stopped_at);
+    observers::settle(signals::stopped_at);
     output::events::settle();
     output::settle();
     ended
@@ -128,7 +127,7 @@ fn ended(result: Result<ExitCode, Failure>) -> ExitCode {
 }
 
 fn fails(kind: &str, message: &str, exit_code: u8) -> ExitCode {
-    faces::settle_failure((kind, message, exit_code), signals::stopped_at);
+    observers::settle_failure((kind, message, exit_code), signals::stopped_at);
     fail(kind, message, exit_code);
     ExitCode::from(exit_code)
 }
@@ -228,7 +227,7 @@ fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 
 /// Runs an export until it ends or a signal stops it.
 fn run(request: &ExportRequest, show: &Show, progress: &Progress) -> Result<Outcome, Failure> {
-    beside::begin(show, &request.aws, &beside::of_export(request), progress)?;
+    observed_job::begin(show, &request.aws, &observed_job::of_export(request), progress)?;
     block_on(&progress.sink(), |stop| async move {
         let _page = page_of(show, progress).await?;
         Box::pin(export(request, show.dry_run, progress, &stop)).await
@@ -260,7 +259,7 @@ fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
 
 /// Runs an import until it ends or a signal stops it.
 fn run_one_import(request: &ImportRequest, show: &Show, progress: &Progress) -> Result<Imported, Failure> {
-    beside::begin(show, &request.aws, &beside::of_import(request), progress)?;
+    observed_job::begin(show, &request.aws, &observed_job::of_import(request), progress)?;
     // Boxed because the future of a job is large.
     block_on(&progress.sink(), |stop| async move {
         let _page = page_of(show, progress).await?;
@@ -294,12 +293,12 @@ fn run_report(args: &ReportArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
 
 fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Failure> {
     let request = args.request().map_err(refused)?;
-    let faces = args.faces().map_err(refused)?;
+    let observers = args.observers().map_err(refused)?;
     let folder = &request.folder;
-    warn_of_unused(matches, is_in_s3(folder) || faces.logs.as_ref().is_some_and(is_in_s3), false);
+    warn_of_unused(matches, is_in_s3(folder) || observers.logs.as_ref().is_some_and(is_in_s3), false);
     let progress = Progress::new(false);
     let stream = progress.stream();
-    beside::begin_with(&faces, &request.aws, &beside::of_verify(folder), stream)?;
+    observed_job::begin_with(&observers, &request.aws, &observed_job::of_verify(folder), stream)?;
     tell_plan(stream, Kind::Verify, folder);
     let verified = block_on(&progress.sink(), async |stop| verify(&request, &progress, &stop).await)?;
     if args.json {

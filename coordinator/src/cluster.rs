@@ -54,9 +54,9 @@ pub(crate) enum ClusterKind {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ClusterEvent {
     /// A spawned worker has ended. Says how, unless it was released.
-    Ended(WorkerId, Option<String>),
+    WorkerEnded(WorkerId, Option<String>),
     /// There are no workers, and none will come.
-    Over(String),
+    ClusterEnded(String),
 }
 
 /// Why a worker was not started.

@@ -18,7 +18,7 @@ use tracing::{debug, info};
 use crate::{progress::Progress, retry::retry, store::Store};
 
 /// Files completed or aborted at once.
-const AT_ONCE: usize = 16;
+const FILES_AT_ONCE: usize = 16;
 
 /// The objects that mark a backup as complete. They follow from the journal, so they can be told from those of another
 /// backup.
@@ -53,7 +53,7 @@ impl Marks {
 
 /// Completes all files.
 pub(crate) async fn complete_files(store: &Store, files: &[PartFile]) -> Result<(), Fault> {
-    for_each(AT_ONCE, files.iter(), |file| {
+    for_each(FILES_AT_ONCE, files.iter(), |file| {
         let store = store.clone();
         async move {
             retry(|| store.complete(&file)).await?;
@@ -178,7 +178,7 @@ pub(crate) async fn discard(
         }
     }
     let may_be_complete = marks.is_some();
-    for_each(AT_ONCE, state.files().iter(), |file| {
+    for_each(FILES_AT_ONCE, state.files().iter(), |file| {
         let store = store.clone();
         async move { store.abort(&file, may_be_complete).await }
     })
@@ -194,21 +194,21 @@ async fn for_each<'a, F>(
 where
     F: Future<Output = Result<(), Fault>> + Send + 'static,
 {
-    let mut under_way = JoinSet::new();
+    let mut running = JoinSet::new();
     for file in files {
-        if under_way.len() >= at_once {
-            join_one(&mut under_way).await?;
+        if running.len() >= at_once {
+            join_one(&mut running).await?;
         }
-        under_way.spawn(work(file.clone()));
+        running.spawn(work(file.clone()));
     }
-    while !under_way.is_empty() {
-        join_one(&mut under_way).await?;
+    while !running.is_empty() {
+        join_one(&mut running).await?;
     }
     Ok(())
 }
 
-async fn join_one(under_way: &mut JoinSet<Result<(), Fault>>) -> Result<(), Fault> {
-    match under_way.join_next().await {
+async fn join_one(running: &mut JoinSet<Result<(), Fault>>) -> Result<(), Fault> {
+    match running.join_next().await {
         None => Ok(()),
         Some(Ok(result)) => result,
         Some(Err(error)) => {

@@ -5,7 +5,7 @@ mod ending;
 mod events;
 mod journaling;
 mod logging;
-mod telling;
+mod reporting;
 
 use std::{
     collections::VecDeque,
@@ -27,10 +27,10 @@ use crate::{
     stream::Stream, table::TableFacts,
 };
 use journaling::{heartbeat_until_error, journal_error};
-use telling::Told;
+use reporting::ReportedProgress;
 
 /// How often the table is checked: its capacity, and whether it is still the same table.
-const LOOK_EVERY: Duration = Duration::from_mins(1);
+const CHECK_TABLE_EVERY: Duration = Duration::from_mins(1);
 
 /// The most calls in flight at once. Thousands of workers may need a file at the same moment.
 const CALLS_AT_ONCE: usize = 64;
@@ -77,7 +77,7 @@ struct Running<'a, W: Work, H> {
     driver: Driver<'a, H>,
     schedule: Schedule<W>,
     /// What the events say of the pass.
-    told: Told,
+    told: ReportedProgress,
     calls: JoinSet<Done<W::Event>>,
     /// Permits for the calls of the work.
     places: Arc<Semaphore>,
@@ -111,7 +111,7 @@ impl<H> Driver<'_, H> {
         let mut running = Running {
             driver: self,
             schedule,
-            told: Told::default(),
+            told: ReportedProgress::default(),
             calls: JoinSet::new(),
             places: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
             echoes: VecDeque::new(),
@@ -141,8 +141,8 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     async fn drive(&mut self, stop: &Stop) -> Result<(), Failure> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let look_every = hooks::interval("table", LOOK_EVERY);
-        let mut look = tokio::time::interval_at(tokio::time::Instant::now() + look_every, look_every);
+        let check_every = hooks::interval("table", CHECK_TABLE_EVERY);
+        let mut look = tokio::time::interval_at(tokio::time::Instant::now() + check_every, check_every);
         loop {
             if let Some(outcome) = self.outcome.take() {
                 return outcome;
@@ -151,7 +151,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                 Some(event)
             } else {
                 tokio::select! {
-                    happened = self.driver.fleet.next() => Some(happened.into()),
+                    event = self.driver.fleet.next() => Some(event.into()),
                     Some(done) = self.calls.join_next() => self.done(done),
                     _ = tick.tick() => Some(Event::Tick),
                     _ = look.tick() => { self.look_at_table(); None }

@@ -59,16 +59,16 @@ pub(crate) struct Fleet {
     over: Option<String>,
 }
 
-/// What has happened to workers.
-pub(crate) enum Happened {
+/// An event of the workers.
+pub(crate) enum FleetEvent {
     /// One has connected.
-    Joined(WorkerId),
+    Connected(WorkerId),
     /// One has sent a message of the present pass.
-    Said(WorkerId, FromWorker),
+    Message(WorkerId, FromWorker),
     /// The stream or process of one has ended.
     Lost(WorkerId, String),
     /// There are no workers, and none will come.
-    Over(String),
+    Ended(String),
 }
 
 impl Fleet {
@@ -181,23 +181,23 @@ impl Fleet {
     }
 
     /// Waits until something happens. Safe to drop at any time.
-    pub(crate) async fn next(&mut self) -> Happened {
+    pub(crate) async fn next(&mut self) -> FleetEvent {
         loop {
             tokio::select! {
-                Some(incoming) = self.plane.inbox.recv() => if let Some(happened) = self.incoming(incoming) {
-                    return happened;
+                Some(incoming) = self.plane.inbox.recv() => if let Some(event) = self.incoming(incoming) {
+                    return event;
                 },
-                happened = self.cluster.poll() => return self.happened(happened),
+                event = self.cluster.poll() => return self.cluster_event(event),
                 keys = renewed(&mut self.lending) => self.lend(&keys),
             }
         }
     }
 
-    fn incoming(&mut self, incoming: Incoming) -> Option<Happened> {
+    fn incoming(&mut self, incoming: Incoming) -> Option<FleetEvent> {
         match incoming {
-            Incoming::Joined(newcomer, outbox) => {
-                let HelloInfo { worker, host, place } = newcomer;
-                info!(%worker, host, attempt = place, "worker connected");
+            Incoming::Connected(hello, outbox) => {
+                let HelloInfo { worker, host, attempt } = hello;
+                info!(%worker, host, attempt, "worker connected");
                 // A new outbox has room.
                 if let Some(lending) = &self.lending {
                     let _ = outbox.try_send(ToWorker::Keys(lending.keys()));
@@ -208,42 +208,42 @@ impl Fleet {
                 }
                 self.outboxes.insert(worker, outbox);
                 self.last = self.last.max(worker);
-                self.places.insert(worker, (host.clone(), place.clone()));
+                self.places.insert(worker, (host.clone(), attempt.clone()));
                 let workers = self.outboxes.len() as u64;
                 self.stream.tell(Event::WorkerJoined(WorkerJoined {
                     worker: worker.0,
                     host,
-                    place,
+                    place: attempt,
                     workers,
                 }));
-                Some(Happened::Joined(worker))
+                Some(FleetEvent::Connected(worker))
             }
             // What a worker says of an earlier pass means nothing any more: it could be taken for the same task of this
             // one.
-            Incoming::Said(worker, pass, message) => {
-                (pass == self.pass).then_some(Happened::Said(worker, message))
+            Incoming::Message(worker, pass, message) => {
+                (pass == self.pass).then_some(FleetEvent::Message(worker, message))
             }
-            Incoming::Left(worker, why) => {
+            Incoming::Lost(worker, why) => {
                 if self.cluster.release(worker) {
                     self.left.insert(worker, why);
                     return None;
                 }
-                Some(Happened::Lost(worker, why))
+                Some(FleetEvent::Lost(worker, why))
             }
         }
     }
 
-    fn happened(&mut self, happened: ClusterEvent) -> Happened {
-        match happened {
-            ClusterEvent::Ended(worker, how) => {
+    fn cluster_event(&mut self, event: ClusterEvent) -> FleetEvent {
+        match event {
+            ClusterEvent::WorkerEnded(worker, how) => {
                 self.spawned.remove(&worker);
                 let why = self.left.remove(&worker);
-                Happened::Lost(worker, how.or(why).unwrap_or_else(|| "killed".into()))
+                FleetEvent::Lost(worker, how.or(why).unwrap_or_else(|| "killed".into()))
             }
-            ClusterEvent::Over(why) => {
+            ClusterEvent::ClusterEnded(why) => {
                 info!(why, "the cluster has ended the workers");
                 self.over = Some(why.clone());
-                Happened::Over(why)
+                FleetEvent::Ended(why)
             }
         }
     }
@@ -289,7 +289,7 @@ impl Fleet {
     /// The name of a worker, for messages.
     fn name(&self, worker: WorkerId) -> String {
         match self.place(worker) {
-            Some((host, place)) if !place.is_empty() => format!("{worker} ({place} on {host})"),
+            Some((host, attempt)) if !attempt.is_empty() => format!("{worker} ({attempt} on {host})"),
             _ => worker.to_string(),
         }
     }
@@ -305,7 +305,7 @@ impl Fleet {
     /// Keeps workers that have nothing to do. A lost one does no harm, whatever else happens.
     async fn attend(&mut self) -> Infallible {
         loop {
-            if let Happened::Lost(worker, how) = self.next().await {
+            if let FleetEvent::Lost(worker, how) = self.next().await {
                 self.lose(worker, &how, "; it had no work", 0);
             }
         }

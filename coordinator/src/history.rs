@@ -20,6 +20,8 @@ use crate::{progress::Progress, retry::retry, store::Store};
 
 /// How long reading the status of earlier runs may take: less than acquiring a folder may after a request to stop.
 const READ_LIMIT: Duration = Duration::from_secs(2);
+/// How long writing the history and the report of a complete job may take.
+pub(crate) const REPORT_LIMIT: Duration = Duration::from_secs(5);
 /// The most bytes of a report or history that a job writes. A longer file is none of a job.
 const LARGEST: u64 = 4 << 20;
 

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long checking the table may take: less than the time after which another coordinator takes over the job.
-const LIMIT: Duration = Duration::from_secs(20);
+const TABLE_CHECK_LIMIT: Duration = Duration::from_secs(20);
 /// How long finding out why a job failed may take.
 const EXPLAIN_LIMIT: Duration = Duration::from_secs(3);
 
@@ -28,7 +28,7 @@ pub(crate) struct TableIdentity {
 
 /// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum TableCheck {
     /// The same table, as far as is known.
     Same,
     /// No table. Contains the message.
@@ -46,18 +46,18 @@ impl TableIdentity {
     ///
     /// # Errors
     /// Fails with the fault of the description, unless it is that the table does not exist.
-    pub(crate) fn judge(&self, described: Result<&TableFacts, &Fault>) -> Result<Found, Fault> {
+    pub(crate) fn judge(&self, described: Result<&TableFacts, &Fault>) -> Result<TableCheck, Fault> {
         let table = &self.asked;
         match described {
             Ok(facts) => match (&self.id, facts.id()) {
-                (Some(before), Some(now)) if *before != now => Ok(Found::Another(format!(
+                (Some(before), Some(now)) if *before != now => Ok(TableCheck::Another(format!(
                     "table {table} was deleted and recreated during this job (TableId was {before}, is {})",
                     now.escape_debug()
                 ))),
-                _ => Ok(Found::Same),
+                _ => Ok(TableCheck::Same),
             },
             Err(fault) if fault.kind == FaultKind::NotFound => {
-                Ok(Found::Gone(format!("{}: it was deleted during this job", fault.message)))
+                Ok(TableCheck::Gone(format!("{}: it was deleted during this job", fault.message)))
             }
             Err(fault) => Err(fault.clone()),
         }
@@ -67,13 +67,14 @@ impl TableIdentity {
     ///
     /// # Errors
     /// Fails if it could not be described in time.
-    pub(crate) async fn look(&self, clients: &Clients) -> Result<Found, Fault> {
+    pub(crate) async fn look(&self, clients: &Clients) -> Result<TableCheck, Fault> {
         let late = |_| {
-            let why = format!("no answer about table {} within {} s", self.asked, LIMIT.as_secs());
+            let why =
+                format!("no answer about table {} within {} s", self.asked, TABLE_CHECK_LIMIT.as_secs());
             Fault::new(FaultKind::Transient, why)
         };
         let described = retry(|| dynamodb::describe(clients, &self.asked));
-        let described = tokio::time::timeout(LIMIT, described).await.map_err(late)?;
+        let described = tokio::time::timeout(TABLE_CHECK_LIMIT, described).await.map_err(late)?;
         self.judge(described.as_ref())
     }
 
@@ -84,7 +85,7 @@ impl TableIdentity {
         }
         let described = tokio::time::timeout(EXPLAIN_LIMIT, dynamodb::describe(clients, &self.asked)).await;
         match described.map(|described| self.judge(described.as_ref())) {
-            Ok(Ok(Found::Gone(found) | Found::Another(found))) => Failure::other_table(found),
+            Ok(Ok(TableCheck::Gone(found) | TableCheck::Another(found))) => Failure::other_table(found),
             _ => failure,
         }
     }
@@ -97,17 +98,17 @@ mod tests {
     use super::*;
     use crate::table::tests::described;
 
-    fn found(before: Option<&str>, now: Option<&str>) -> Found {
+    fn found(before: Option<&str>, now: Option<&str>) -> TableCheck {
         let facts = |id: Option<&str>| described(&json!({"TableId": id}));
         TableIdentity::new("Forum", &facts(before)).judge(Ok(&facts(now))).unwrap()
     }
 
     #[test]
     fn another_id_is_another_table_and_an_unknown_one_says_nothing() {
-        assert_eq!(found(Some("a"), Some("a")), Found::Same);
-        assert_eq!(found(None, Some("a")), Found::Same);
-        assert_eq!(found(Some("a"), None), Found::Same);
-        let Found::Another(why) = found(Some("a"), Some("b")) else { panic!("it is another table") };
+        assert_eq!(found(Some("a"), Some("a")), TableCheck::Same);
+        assert_eq!(found(None, Some("a")), TableCheck::Same);
+        assert_eq!(found(Some("a"), None), TableCheck::Same);
+        let TableCheck::Another(why) = found(Some("a"), Some("b")) else { panic!("it is another table") };
         assert_eq!(why, "table Forum was deleted and recreated during this job (TableId was a, is b)");
     }
 
@@ -115,7 +116,7 @@ mod tests {
     fn only_the_word_of_dynamodb_says_that_a_table_is_gone() {
         let table = TableIdentity::new("Forum", &described(&json!({"TableId": "a"})));
         let fault = |kind| Fault::new(kind, "table Forum does not exist in x (y)");
-        let Ok(Found::Gone(why)) = table.judge(Err(&fault(FaultKind::NotFound))) else {
+        let Ok(TableCheck::Gone(why)) = table.judge(Err(&fault(FaultKind::NotFound))) else {
             panic!("it is gone")
         };
         assert_eq!(why, "table Forum does not exist in x (y): it was deleted during this job");

@@ -1,7 +1,7 @@
 //! Messages on standard error. A thread of its own writes them, so that a stopped terminal, a pipe that nobody reads or
 //! a log driver that blocks never delays the job, its journal, its signal handling or its end.
 //!
-//! Waiting text is bounded, see [`Waiting`]. Nothing else in this program may write to standard error.
+//! Waiting text is bounded, see [`WaitingText`]. Nothing else in this program may write to standard error.
 
 mod bar;
 pub(crate) mod events;
@@ -25,18 +25,18 @@ use serde_json::json;
 
 pub(crate) use bar::Bar;
 use bar::Screen;
-use waiting::{Kind, Waiting};
+use waiting::{TextKind, WaitingText};
 
 /// How long the end of the process, or output to standard output, waits for this to be written.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 /// The name of the thread.
-const THREAD: &str = "output";
+const OUTPUT_THREAD: &str = "output";
 /// Pause between two tries if standard error is non-blocking and full.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
 /// Standard error as the rest of the program sees it.
 struct Output {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<WaitingText>,
     changed: Condvar,
 }
 
@@ -59,7 +59,7 @@ static SHOWN_LOG: OnceLock<Option<Filter>> = OnceLock::new();
 pub(crate) fn line(text: &str) {
     let text = one_line(text);
     kept::message(&text);
-    push(text, Kind::Line);
+    push(text, TextKind::Line);
 }
 
 /// Only keeps a message of one line, which is written later.
@@ -90,7 +90,7 @@ fn show_logged(text: &str) {
         Some(filter) => filter.as_ref().is_some_and(|filter| filter.passes(text)),
     };
     if is_shown {
-        push(one_line(text), Kind::Log);
+        push(one_line(text), TextKind::Log);
     }
 }
 
@@ -110,12 +110,12 @@ pub(crate) fn last(text: &str) {
 pub(crate) fn lines(text: &str) {
     let text = visible::lines(&without_passwords(text)).into_owned();
     kept::message(&text);
-    push(text, Kind::Line);
+    push(text, TextKind::Line);
 }
 
 /// Writes a line of progress. Only the newest one waits; it is dropped if nobody reads.
 pub(crate) fn progress(text: &str) {
-    push(one_line(text), Kind::Progress);
+    push(one_line(text), TextKind::Progress);
 }
 
 /// Shows a bar at the bottom of the terminal, or removes it. It is never dropped.
@@ -131,7 +131,7 @@ fn one_line(text: &str) -> String {
     visible::line(&without_passwords(text)).into_owned()
 }
 
-fn push(text: String, kind: Kind) {
+fn push(text: String, kind: TextKind) {
     let Some(output) = output() else {
         // Without that thread a job is unlikely to run at all. A failed write is ignored.
         let _ = writeln!(io::stderr().lock(), "{text}");
@@ -144,7 +144,7 @@ fn push(text: String, kind: Kind) {
 /// Waits until everything is written, for a second at most.
 pub(crate) fn settle() {
     if let Some(Some(output)) = OUTPUT.get() {
-        output.drain(Instant::now() + LAST_WORDS);
+        output.drain(Instant::now() + DRAIN_LIMIT);
     }
 }
 
@@ -173,7 +173,7 @@ pub(crate) fn ask_to_end(kind: &'static str, code: u8) {
 fn end_unless_done(ended: (&'static str, u8)) -> mpsc::Sender<()> {
     let (done, is_done) = mpsc::channel();
     let watch = move || {
-        if is_done.recv_timeout(LAST_WORDS) == Err(mpsc::RecvTimeoutError::Timeout) {
+        if is_done.recv_timeout(DRAIN_LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
             end_talk(ended);
         }
     };
@@ -206,7 +206,7 @@ pub(crate) fn exit(kind: &str, why: &str, code: u8) -> ! {
     let line = one_line(&format!("tablehaul: {why}"));
     match OUTPUT.get_or_init(start) {
         // Written directly if this is the output thread, or if the queue stays locked, perhaps by this very thread.
-        Some(output) if thread::current().name() != Some(THREAD) && output.try_push(&line) => settle(),
+        Some(output) if thread::current().name() != Some(OUTPUT_THREAD) && output.try_push(&line) => settle(),
         _ => write(&(line + "\n")),
     }
     events::fail(kind, &one_line(why), code);
@@ -228,7 +228,7 @@ fn print_briefly(text: String) {
     };
     // Not joined: a write that nobody reads never returns. Without a thread there is nothing to be said.
     if thread::Builder::new().name("last-words".into()).spawn(print).is_ok() {
-        let _ = is_done.recv_timeout(LAST_WORDS);
+        let _ = is_done.recv_timeout(DRAIN_LIMIT);
     }
 }
 
@@ -240,12 +240,12 @@ fn start() -> Option<Arc<Output>> {
     let output = Arc::new(Output { waiting: Mutex::default(), changed: Condvar::new() });
     let theirs = output.clone();
     // The thread is not joined: a write that nobody reads never returns.
-    let thread = thread::Builder::new().name(THREAD.into()).spawn(move || theirs.write_all());
+    let thread = thread::Builder::new().name(OUTPUT_THREAD.into()).spawn(move || theirs.write_all());
     thread.ok().map(|_| output)
 }
 
 impl Output {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, WaitingText> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Time between two lines if there is no terminal.
-const LINE_EVERY: Duration = Duration::from_secs(10);
+pub(crate) const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Tells the user about a job, always on standard error.
 pub(crate) struct Progress {

@@ -51,26 +51,26 @@ const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(30);
 /// A worker opens one stream.
 const MAX_STREAMS: u32 = 4;
 /// How long a worker may take for its last words after it was told that the job is over.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const WORKER_CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// The largest message of a worker: the steps of one part, each with a key of up to 3 KiB.
 const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 
 /// An event of a worker.
 pub(crate) enum Incoming {
     /// A worker said hello. Messages to it go to the sender.
-    Joined(HelloInfo, mpsc::Sender<ToWorker>),
+    Connected(HelloInfo, mpsc::Sender<ToWorker>),
     /// It sent another message, which belongs to this pass.
-    Said(WorkerId, PassNumber, FromWorker),
+    Message(WorkerId, PassNumber, FromWorker),
     /// Its stream ended.
-    Left(WorkerId, String),
+    Lost(WorkerId, String),
 }
 
 /// The sender of a hello.
 pub(crate) struct HelloInfo {
     pub(crate) worker: WorkerId,
     pub(crate) host: String,
-    /// The cluster's name for it. Empty if it has none.
-    pub(crate) place: String,
+    /// The cluster's name for it: its task attempt. Empty if it has none.
+    pub(crate) attempt: String,
 }
 
 /// The server. It listens until it is dropped or stopped.
@@ -92,7 +92,7 @@ impl ControlPlane {
         let (sender, inbox) = mpsc::channel(INBOX);
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
-        let desk = ControlService {
+        let service = ControlService {
             token: token.clone().into(),
             known: Mutex::default(),
             inbox: sender,
@@ -105,7 +105,7 @@ impl ControlPlane {
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .http2_keepalive_timeout(Some(KEEP_ALIVE_LIMIT))
             .max_concurrent_streams(MAX_STREAMS)
-            .add_service(ControlServer::new(desk).max_decoding_message_size(MAX_MESSAGE_BYTES));
+            .add_service(ControlServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES));
         let stopped = stop.clone().cancelled_owned();
         tasks.spawn(async move {
             let incoming = admission::accept(listener, admission::MAX_UNAUTHENTICATED, HELLO_LIMIT);
@@ -133,7 +133,7 @@ impl ControlPlane {
     /// Tells every worker that connects from now on that the job is done.
     pub(crate) async fn dismiss(&mut self) -> Infallible {
         while let Some(incoming) = self.inbox.recv().await {
-            if let Incoming::Joined(_, outbox) = incoming {
+            if let Incoming::Connected(_, outbox) = incoming {
                 // A new outbox has room.
                 let _ = outbox.try_send(ToWorker::Finish);
             }
@@ -182,14 +182,14 @@ impl Control for ControlService {
         self.check_token(&request)?;
         let pass = request.extensions().get::<admission::Admission>().cloned();
         let mut stream = request.into_inner();
-        let newcomer = self.register(hello(&mut stream).await?)?;
-        let worker = newcomer.worker;
+        let hello = self.register(hello(&mut stream).await?)?;
+        let worker = hello.worker;
         if let Some(pass) = pass {
             pass.let_in();
         }
         let (sender, outbox) = mpsc::channel(OUTBOX);
         let gone = || Status::unavailable("the job is over");
-        self.inbox.send(Incoming::Joined(newcomer, sender)).await.map_err(|_| gone())?;
+        self.inbox.send(Incoming::Connected(hello, sender)).await.map_err(|_| gone())?;
         let (inbox, stop) = (self.inbox.clone(), self.stop.clone());
         let (leaving, left) = oneshot::channel::<()>();
         self.tasks.spawn(async move {
@@ -199,7 +199,7 @@ impl Control for ControlService {
             };
             drop(leaving);
             // The receiver is gone only when the job is over.
-            let _ = inbox.send(Incoming::Left(worker, why)).await;
+            let _ = inbox.send(Incoming::Lost(worker, why)).await;
         });
         let is_over = Arc::new(AtomicBool::new(false));
         let noted = is_over.clone();
@@ -210,7 +210,7 @@ impl Control for ControlService {
         // HTTP/2 cuts off what a client still sends when the answer has ended, and a worker says its last words then.
         let last = once(async move {
             if is_over.load(Relaxed) {
-                let _ = tokio::time::timeout(LAST_WORDS, left).await;
+                let _ = tokio::time::timeout(WORKER_CLOSE_LIMIT, left).await;
             }
         });
         Ok(Response::new(Box::pin(replies.chain(last.filter_map(|()| None)))))
@@ -227,7 +227,7 @@ impl ControlService {
         if !known.insert(worker) {
             return Err(Status::already_exists(format!("worker {worker} has said hello before")));
         }
-        Ok(HelloInfo { worker, host: hello.host, place: hello.place })
+        Ok(HelloInfo { worker, host: hello.host, attempt: hello.attempt })
     }
 
     #[allow(clippy::result_large_err)]
@@ -249,7 +249,7 @@ impl ControlService {
 struct Hello {
     worker: Option<WorkerId>,
     host: String,
-    place: String,
+    attempt: String,
 }
 
 async fn hello(stream: &mut Streaming<wire::FromWorker>) -> Result<Hello, Status> {
@@ -259,7 +259,7 @@ async fn hello(stream: &mut Streaming<wire::FromWorker>) -> Result<Hello, Status
         .ok_or_else(|| Status::invalid_argument("no hello"))?;
     match FromWorker::try_from(first) {
         Ok(FromWorker::Hello { version, worker, host, place, .. }) if version == PROTOCOL => {
-            Ok(Hello { worker, host, place })
+            Ok(Hello { worker, host, attempt: place })
         }
         Ok(FromWorker::Hello { version, .. }) => Err(Status::failed_precondition(format!(
             "the worker has protocol {version}, the coordinator {PROTOCOL}: install both from one package"
@@ -287,7 +287,7 @@ async fn listen(
             // Only for people, so it does not wait behind what the job needs.
             Ok(FromWorker::Log(lines)) => kept::sent_by_worker(worker.0, &lines),
             Ok(said) => {
-                if inbox.send(Incoming::Said(worker, pass, said)).await.is_err() {
+                if inbox.send(Incoming::Message(worker, pass, said)).await.is_err() {
                     return "the job is over".into();
                 }
             }

@@ -30,7 +30,7 @@ use crate::output;
 pub(crate) use origin::plan_of;
 
 /// The least time between two statuses among the events. The channel gets each.
-const STATUS_EVERY: Duration = Duration::from_secs(5);
+const STATUS_EVENT_EVERY: Duration = Duration::from_secs(5);
 /// The least time between two events of rejected lines.
 const REJECTED_EVERY: Duration = Duration::from_secs(1);
 
@@ -57,11 +57,11 @@ pub(crate) struct Stream(Arc<Inner>);
 
 struct Inner {
     newest: watch::Sender<Status>,
-    told: Mutex<Told>,
+    told: Mutex<StreamState>,
 }
 
 #[derive(Default)]
-struct Told {
+struct StreamState {
     state: JobState,
     status_at: Option<Instant>,
     /// A status that is not among the events yet.
@@ -180,12 +180,12 @@ impl Stream {
         state
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
+    fn told(&self) -> MutexGuard<'_, StreamState> {
         self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Told {
+impl StreamState {
     fn add(&mut self, event: Event) {
         let line = output::events::stamped(event);
         self.state.apply(&line);
@@ -201,7 +201,7 @@ impl Told {
                 self.add(Event::Rejected(rejected));
             }
         }
-        if self.untold.is_some() && is_due(self.status_at, STATUS_EVERY) {
+        if self.untold.is_some() && is_due(self.status_at, STATUS_EVENT_EVERY) {
             self.status_at = Some(Instant::now());
             if let Some(status) = mem::take(&mut self.untold) {
                 self.add(Event::Status(Box::new(status)));

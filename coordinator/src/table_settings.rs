@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use job::{
     endpoint::is_aws,
-    paging::Places,
+    paging::SeenTokens,
     table_settings::{AutoScaling, TableSettings},
 };
 use job_aws::{Clients, endpoint_of};
@@ -20,7 +20,7 @@ use crate::dynamodb::KeepBody;
 use miss::{Miss, Server};
 
 /// How long each request may take. They are all made at once.
-const LIMIT: Duration = Duration::from_secs(5);
+const SETTINGS_LIMIT: Duration = Duration::from_secs(5);
 /// The most resources of one `DescribeScalableTargets` (Application Auto Scaling API Reference).
 const MAX_RESOURCES: usize = 50;
 /// The service ID in its API model.
@@ -28,12 +28,12 @@ const AUTO_SCALING: &str = "Application Auto Scaling";
 
 /// What was found, and which missing settings the user should know of.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct SettingsFound {
     pub(crate) settings: TableSettings,
     missed: Vec<String>,
 }
 
-impl Found {
+impl SettingsFound {
     fn keep<T>(&mut self, field: &str, answer: Result<T, Miss>) -> Option<T> {
         match answer {
             Ok(value) => Some(value),
@@ -53,8 +53,8 @@ impl Found {
 }
 
 /// Reads all settings at once. `asked` is the name or ARN that the user gave, `description` the table's description.
-pub(crate) async fn read(clients: &Clients, asked: &str, description: &Value) -> Found {
-    let ask = Ask { clients, asked, description };
+pub(crate) async fn read(clients: &Clients, asked: &str, description: &Value) -> SettingsFound {
+    let ask = SettingsRequest { clients, asked, description };
     let (time_to_live, tags, continuous_backups, kinesis_streams, resource_policy, auto_scaling) = tokio::join!(
         limited("dynamodb:DescribeTimeToLive", ask.time_to_live()),
         limited("dynamodb:ListTagsOfResource", ask.tags()),
@@ -63,7 +63,7 @@ pub(crate) async fn read(clients: &Clients, asked: &str, description: &Value) ->
         limited("dynamodb:GetResourcePolicy", ask.resource_policy()),
         limited("application-autoscaling:DescribeScalableTargets", ask.auto_scaling()),
     );
-    let mut found = Found::default();
+    let mut found = SettingsFound::default();
     found.settings.time_to_live = found.keep("time_to_live", time_to_live);
     found.settings.tags = found.keep("tags", tags);
     found.settings.continuous_backups = found.keep("continuous_backups", continuous_backups);
@@ -74,8 +74,8 @@ pub(crate) async fn read(clients: &Clients, asked: &str, description: &Value) ->
 }
 
 async fn limited<T>(action: &str, answer: impl Future<Output = Result<T, Miss>>) -> Result<T, Miss> {
-    let late = |_| Err(Miss::loud(format!("no answer to {action} within {} s", LIMIT.as_secs())));
-    tokio::time::timeout(LIMIT, Box::pin(answer)).await.unwrap_or_else(late)
+    let late = |_| Err(Miss::loud(format!("no answer to {action} within {} s", SETTINGS_LIMIT.as_secs())));
+    tokio::time::timeout(SETTINGS_LIMIT, Box::pin(answer)).await.unwrap_or_else(late)
 }
 
 /// A required field of a reply.
@@ -101,24 +101,24 @@ async fn pages<F>(mut page: impl FnMut(Option<String>) -> F) -> Result<Vec<Value
 where
     F: Future<Output = Result<(Vec<Value>, Option<String>), Miss>>,
 {
-    let (mut values, mut token, mut places) = (Vec::new(), None, Places::default());
+    let (mut values, mut token, mut tokens) = (Vec::new(), None, SeenTokens::default());
     loop {
         let (more, next) = page(token.take()).await?;
         values.extend(more);
         let Some(next) = next.filter(|token| !token.is_empty()) else { return Ok(values) };
-        places.next(&next).map_err(|repeats| Miss::loud(repeats.to_string()))?;
+        tokens.next(&next).map_err(|repeats| Miss::loud(repeats.to_string()))?;
         token = Some(next);
     }
 }
 
 /// The requests about one table.
-struct Ask<'a> {
+struct SettingsRequest<'a> {
     clients: &'a Clients,
     asked: &'a str,
     description: &'a Value,
 }
 
-impl Ask<'_> {
+impl SettingsRequest<'_> {
     fn miss<E>(&self, action: &str, error: SdkError<E, HttpResponse>) -> Miss
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn what_is_missed_is_recorded_and_only_what_can_be_mended_is_told() {
-        let mut found = Found::default();
+        let mut found = SettingsFound::default();
         assert_eq!(found.keep("tags", Ok(7)), Some(7));
         assert_eq!(found.note(), None);
         assert_eq!(found.keep::<()>("kinesis_streams", Err(Miss::quiet("no such operation"))), None);

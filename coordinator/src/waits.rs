@@ -1,5 +1,5 @@
 //! Reports what the command waits for, an answer or the end of a failure, and gives up if nothing answers before a job
-//! has begun. [`Told`] decides when to report.
+//! has begun. [`ReportedWait`] decides when to report.
 
 use std::{
     convert::Infallible,
@@ -15,13 +15,13 @@ const TELL_AFTER: Duration = Duration::from_secs(5);
 /// Before a job has begun, the command gives up after this time without an answer.
 const GIVE_UP_AFTER: Duration = Duration::from_mins(1);
 /// How often waits are checked.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_WAITS_EVERY: Duration = Duration::from_secs(1);
 
 /// Reports waits for ever.
 pub(crate) async fn tell(tell: impl Fn(String)) -> Infallible {
-    let mut told = Told::default();
+    let mut told = ReportedWait::default();
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(CHECK_WAITS_EVERY).await;
         if let Some(line) = told.line(waits::longest(), waits::repeating()) {
             tell(line);
         }
@@ -35,7 +35,7 @@ pub(crate) async fn tell(tell: impl Fn(String)) -> Infallible {
 pub(crate) async fn unless_silent<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let silent = async {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(CHECK_WAITS_EVERY).await;
             if let Some(wait) =
                 waits::silence().filter(|wait| wait.age >= hooks::interval("give-up", GIVE_UP_AFTER))
             {
@@ -59,12 +59,12 @@ fn given_up(wait: &Wait) -> String {
 
 /// What has been reported.
 #[derive(Debug, Default)]
-struct Told {
+struct ReportedWait {
     /// When the last reported wait began, and how long it must last for the next line.
     last: Option<(Instant, Duration)>,
 }
 
-impl Told {
+impl ReportedWait {
     /// The line that is due, if any. Reports a repeated call as a whole, not each of its attempts.
     fn line(&mut self, answer: Option<Wait>, repeated: Option<Wait>) -> Option<String> {
         let is_older = |wait: &Wait| answer.as_ref().is_none_or(|answer| wait.since <= answer.since);
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_wait_is_told_of_after_five_seconds_and_then_ever_more_seldom() {
-        let (mut told, since) = (Told::default(), Instant::now());
+        let (mut told, since) = (ReportedWait::default(), Instant::now());
         assert_eq!(told.line(None, None), None);
         let is_told = |seconds: &u64| told.line(Some(wait("x", since, *seconds)), None).is_some();
         assert_eq!((0..100).filter(is_told).collect::<Vec<_>>(), [5, 10, 20, 40, 80]);
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_call_that_is_repeated_is_told_with_its_reason_and_not_its_tries() {
-        let (mut told, since) = (Told::default(), Instant::now());
+        let (mut told, since) = (ReportedWait::default(), Instant::now());
         let told_at = |seconds: &u64| {
             // Each try waits for an answer, a few seconds at most.
             let try_since = since + Duration::from_secs(seconds / 3 * 3);

@@ -15,10 +15,10 @@ use crate::{store::Entry, text::count};
 pub(crate) use look::{look, look_at_native, published_by};
 
 /// The most missing or wrong files that are named.
-const MOST_NAMED: usize = 100;
+const MOST_NAMED_FILES: usize = 100;
 
 /// The most defects in one line.
-const MOST_TOLD: usize = 3;
+const MOST_DEFECTS_IN_LINE: usize = 3;
 
 /// The result for an export that claims to be complete.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ pub(crate) struct Damaged {
 impl Damaged {
     /// What is wrong, in one line. Only the first defects if there are many.
     pub(crate) fn sentence(&self) -> String {
-        let told = &self.defects[..self.defects.len().min(MOST_TOLD)];
+        let told = &self.defects[..self.defects.len().min(MOST_DEFECTS_IN_LINE)];
         let more = match self.defects.len() - told.len() {
             0 => String::new(),
             more => format!("; and {more} more"),
@@ -95,7 +95,7 @@ impl Sought {
 
     /// Adds a defect that the listing does not show.
     pub(crate) fn defect(&mut self, what: String) {
-        if self.defects.len() < MOST_NAMED {
+        if self.defects.len() < MOST_NAMED_FILES {
             self.defects.push(what);
         }
     }
@@ -105,7 +105,7 @@ impl Sought {
         let Some(bytes) = self.wanted.remove(&entry.name) else { return };
         if let Some(bytes) = bytes.filter(|&bytes| bytes != entry.bytes) {
             self.num_wrong += 1;
-            if self.wrong.len() < MOST_NAMED {
+            if self.wrong.len() < MOST_NAMED_FILES {
                 let name = entry.name.escape_debug();
                 self.wrong.push(format!("{name} has {} bytes, not {bytes}", entry.bytes));
             }
@@ -123,7 +123,7 @@ impl Sought {
         let num_missing = wanted.len();
         let mut missing: Vec<String> = wanted.into_keys().collect();
         missing.sort_unstable();
-        missing.truncate(MOST_NAMED);
+        missing.truncate(MOST_NAMED_FILES);
         defects.extend(missing.iter().map(|name| format!("{} is missing", name.escape_debug())));
         if num_missing > missing.len() {
             defects.push(format!("{} more are missing", count(num_missing - missing.len(), "file")));
@@ -192,7 +192,7 @@ mod tests {
         let names: Vec<String> = (0..150).map(|number| format!("f{number:03}")).collect();
         let (defects, missing) =
             sought(&names.iter().map(|name| (name.as_str(), None)).collect::<Vec<_>>()).finish();
-        assert_eq!((defects.len(), missing.len()), (MOST_NAMED + 1, MOST_NAMED));
+        assert_eq!((defects.len(), missing.len()), (MOST_NAMED_FILES + 1, MOST_NAMED_FILES));
         assert_eq!(defects.last().unwrap(), "50 files more are missing");
     }
 }

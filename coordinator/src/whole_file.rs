@@ -11,7 +11,7 @@ use std::{
 use tempfile::NamedTempFile;
 
 /// The prefix of a file that is not in its place yet.
-const PREFIX: &str = ".tablehaul-new-";
+const NEW_FILE_PREFIX: &str = ".tablehaul-new-";
 
 /// A file that is written whole and not in its place yet. Dropping it removes it.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl WholeFile {
         let folder = folder_of(&path);
         let mut file = tempfile::Builder::new();
         // Its errors name the temporary file, and have the error of the system as their payload.
-        let file = file.prefix(PREFIX).permissions(Permissions::from_mode(mode)).tempfile_in(folder);
+        let file = file.prefix(NEW_FILE_PREFIX).permissions(Permissions::from_mode(mode)).tempfile_in(folder);
         let mut file = file.map_err(|error| io::Error::from(error.kind()))?;
         // The file itself, for the same reason.
         file.as_file_mut().write_all(bytes)?;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::json_error::JsonError;
 
 /// The only version that Data Pipeline's importer accepts.
-const VERSION: u64 = 3;
+const MANIFEST_VERSION: u64 = 3;
 
 /// Why a manifest can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum ManifestError {
     #[error("the manifest is not complete JSON")]
     Json(#[from] JsonError),
     /// It has another version.
-    #[error("manifest version {0}; only {VERSION} is known")]
+    #[error("manifest version {0}; only {MANIFEST_VERSION} is known")]
     Version(u64),
 }
 
@@ -30,7 +30,7 @@ pub fn write(urls: &[String]) -> String {
         .map(|url| format!("{{\"url\":{},\"mandatory\":true}}", serde_json::Value::from(url.as_str())))
         .collect();
     format!(
-        "{{\"name\":\"DynamoDB-export\",\"version\":{VERSION},\n\"entries\": [\n{}\n]}}",
+        "{{\"name\":\"DynamoDB-export\",\"version\":{MANIFEST_VERSION},\n\"entries\": [\n{}\n]}}",
         entries.join(",\n")
     )
 }
@@ -50,7 +50,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<String>, ManifestError> {
         entries: Vec<Entry>,
     }
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(JsonError::from)?;
-    if manifest.version != VERSION {
+    if manifest.version != MANIFEST_VERSION {
         return Err(ManifestError::Version(manifest.version));
     }
     Ok(manifest.entries.into_iter().map(|entry| entry.url).collect())

@@ -4,14 +4,14 @@
 use crate::{downloaded, is_whole, kill, wait_until};
 use tests_support::Fake;
 use tests_support::command::Tablehaul;
-use tests_support::gate::{Gate, Policy};
+use tests_support::policy_proxy::{Policy, PolicyProxy};
 use tests_support::s3::{ACCESS_KEY, S3, SECRET_KEY};
 
 const BUCKET: &str = "locked";
 
 struct Locked {
     s3: S3,
-    gate: Gate,
+    proxy: PolicyProxy,
     fake: Fake,
 }
 
@@ -19,15 +19,15 @@ impl Locked {
     fn new() -> Self {
         let s3 = S3::start();
         s3.create_locked_bucket(BUCKET);
-        let gate = Gate::start(&s3.endpoint(), Policy::default());
+        let proxy = PolicyProxy::start(&s3.endpoint(), Policy::default());
         let fake = Fake::start(["--table", "Forum:items=30000,item-bytes=2000"]);
-        Self { s3, gate, fake }
+        Self { s3, proxy, fake }
     }
 
     fn command(&self, args: &[&str]) -> Tablehaul {
         Tablehaul::new(args)
             .env("TABLEHAUL_DYNAMODB_ENDPOINT", self.fake.endpoint())
-            .env("TABLEHAUL_S3_ENDPOINT", self.gate.endpoint())
+            .env("TABLEHAUL_S3_ENDPOINT", self.proxy.endpoint())
             .env("AWS_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
             .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
@@ -59,7 +59,7 @@ fn an_export_resumes_and_is_complete_and_its_old_journal_is_hidden() {
     locked.interrupt("s3://locked/x");
     locked.export("s3://locked/x", "20000").run().succeeded();
     locked.command(&["verify", "s3://locked/x"]).run().succeeded();
-    let passed = locked.gate.passed();
+    let passed = locked.proxy.passed();
     assert!(passed.contains("PutObject") && passed.contains("UploadPart"), "{passed:?}");
     is_whole(downloaded(&locked.s3, BUCKET, "x/").path(), 30_000);
     assert_eq!(locked.s3.uploads(BUCKET), [""; 0]);
@@ -80,5 +80,5 @@ fn an_unfinished_export_is_cleaned_and_its_folder_is_free() {
     assert_eq!(locked.s3.uploads(BUCKET), [""; 0]);
     let status = locked.command(&["status", "s3://locked/x"]).run().succeeded();
     assert!(status.stdout.contains("is empty"), "{}", status.stdout);
-    locked.gate.passed();
+    locked.proxy.passed();
 }

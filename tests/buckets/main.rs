@@ -1,5 +1,5 @@
 //! Buckets as companies run them: policies that demand headers (`rules`), Object Lock (`locked`). The S3 is a real
-//! one; `tests_support::gate` in front of it enforces the policy and records all requests.
+//! one; `tests_support::policy_proxy` in front of it enforces the policy and records all requests.
 
 mod locked;
 mod rules;
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 use tests_support::command::{Finished, Tablehaul, children, finish};
-use tests_support::gate::{Gate, Policy};
+use tests_support::policy_proxy::{Policy, PolicyProxy};
 use tests_support::process::{assert_gone, send};
 use tests_support::s3::{S3, SECRET_KEY};
 use tests_support::{BackupWriter, Fake};
@@ -30,7 +30,7 @@ const FLAGS: [(&str, &str); 7] = [
 /// An S3 with a bucket, a policy in front of it, and a table to export.
 struct Ruled {
     s3: S3,
-    gate: Gate,
+    proxy: PolicyProxy,
     fake: Fake,
 }
 
@@ -54,15 +54,15 @@ impl Ruled {
             ],
             ..Policy::default()
         };
-        let gate = Gate::start(&s3.endpoint(), policy);
+        let proxy = PolicyProxy::start(&s3.endpoint(), policy);
         let table = format!("Forum:items={num_items},item-bytes=2000");
         let fake = Fake::start(["--table", &table, "--table", "Sink:sink=1,item-bytes=2000"]);
-        Self { s3, gate, fake }
+        Self { s3, proxy, fake }
     }
 
     /// A command that reaches S3 through the policy.
     fn command(&self, args: &[&str]) -> Tablehaul {
-        let (dynamodb, s3) = (self.fake.endpoint(), self.gate.endpoint());
+        let (dynamodb, s3) = (self.fake.endpoint(), self.proxy.endpoint());
         Tablehaul::new(args)
             .env("TABLEHAUL_DYNAMODB_ENDPOINT", dynamodb)
             .env("TABLEHAUL_S3_ENDPOINT", s3)

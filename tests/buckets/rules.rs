@@ -23,7 +23,7 @@ const OF_EXPORT: [&str; 9] = [
 
 #[track_caller]
 fn all_of_export(ruled: &Ruled) {
-    let passed = ruled.gate.passed();
+    let passed = ruled.proxy.passed();
     for operation in OF_EXPORT {
         assert!(passed.contains(operation), "{operation} is not in {passed:?}");
     }
@@ -83,7 +83,7 @@ fn a_killed_export_is_resumed_restarted_and_cleaned_behind_the_policy() {
     interrupted(&["--restart"]);
     ruled.reader(&["status", "s3://strict/x"]).run().succeeded();
     ruled.obedient(&["clean", "s3://strict/x", "--yes"]).run().succeeded();
-    let passed = ruled.gate.passed();
+    let passed = ruled.proxy.passed();
     assert!(passed.contains("AbortMultipartUpload"), "{passed:?}");
     assert_eq!(ruled.s3.objects("strict"), [""; 0]);
     assert_eq!(ruled.s3.uploads("strict"), [""; 0]);
@@ -108,7 +108,7 @@ fn an_import_keeps_its_state_and_its_rejected_lines_behind_the_policy() {
     assert_eq!((writes.present, writes.altered, writes.foreign), (1_000, 0, 0), "{writes:?}");
     let rejects: Value = serde_json::from_slice(&ruled.s3.get("strict", "rejects.jsonl")).unwrap();
     assert_eq!(rejects["object"].as_str().map(|object| object.starts_with("s3://strict/from/")), Some(true));
-    let passed = ruled.gate.passed();
+    let passed = ruled.proxy.passed();
     for operation in ["GetObject", "PutObject", "DeleteObject", "ListObjectsV2"] {
         assert!(passed.contains(operation), "{operation} is not in {passed:?}");
     }
@@ -133,7 +133,7 @@ fn the_form_of_the_java_tool_takes_the_same_from_variables() {
     is_whole(downloaded(&ruled.s3, "strict", "java/").path(), 2_000);
     with_variables(&[&import, "s3://strict/java", "Sink", "1"]).run().succeeded();
     assert_eq!(ruled.fake.table_stats("Sink").writes.present, 2_000);
-    ruled.gate.passed();
+    ruled.proxy.passed();
     let wrong = ruled
         .command(&[&export, "s3://strict/java2", "Forum"])
         .env("TABLEHAUL_SSE_KMS_KEY_ID", "alias/x")

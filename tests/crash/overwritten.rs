@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tests_support::Fake;
 use tests_support::command::Finished;
 use tests_support::failing_s3::FailingS3;
-use tests_support::gate::{Gate, Policy, Seen};
+use tests_support::policy_proxy::{Policy, PolicyProxy, Seen};
 use tests_support::s3::S3;
 
 const FOREIGN: &[u8] = b"of another";
@@ -29,13 +29,13 @@ fn an_object_under_the_name_of_a_part_file_is_found_before_anything_is_asked_for
     let mut job = uncompleted(&fake, &s3, "there");
     let key = s3.uploads("there").first().cloned().expect("an upload");
     s3.put("there", &key, FOREIGN);
-    let gate = Gate::start(&s3.endpoint(), Policy::default());
-    job.again_through(&gate.endpoint(), QUICK);
+    let proxy = PolicyProxy::start(&s3.endpoint(), Policy::default());
+    job.again_through(&proxy.endpoint(), QUICK);
     ends_without_touching(&mut job, &s3, "there", &key);
     // So it does not depend on a server that knows the condition.
     let path = format!("/there/{key}");
     let asked = |seen: &Seen| seen.operation == "CompleteMultipartUpload" && seen.path.starts_with(&path);
-    assert!(!gate.take().iter().any(asked), "it asks to complete the file");
+    assert!(!proxy.take().iter().any(asked), "it asks to complete the file");
     s3.remove("there", &key);
     job.again(QUICK);
     job.succeeds();
@@ -77,28 +77,28 @@ fn completed_in_part<'a>(fake: &'a Fake, s3: &'a S3, bucket: &'a str) -> (Job<'a
 }
 
 /// A server that keeps no checksums.
-fn without_checksums(s3: &S3) -> Gate {
-    Gate::start(&s3.endpoint(), Policy { hides_checksums: true, ..Policy::default() })
+fn without_checksums(s3: &S3) -> PolicyProxy {
+    PolicyProxy::start(&s3.endpoint(), Policy { hides_checksums: true, ..Policy::default() })
 }
 
 #[test]
 fn without_checksums_an_object_of_the_same_length_in_place_of_a_completed_file_is_anothers() {
     let (fake, s3) = (slow_fake(), S3::start());
     let (mut job, key) = completed_in_part(&fake, &s3, "same");
-    let gate = without_checksums(&s3);
+    let proxy = without_checksums(&s3);
     let ours = s3.get("same", &key);
     let mut foreign = ours.clone();
     *foreign.last_mut().expect("a byte") ^= 1;
     s3.put("same", &key, foreign.clone());
     for args in [QUICK.to_owned(), format!("{QUICK} --quiet")] {
-        job.again_through(&gate.endpoint(), &args);
+        job.again_through(&proxy.endpoint(), &args);
         let Finished { code, stderr, .. } = job.finish();
         let words = format!("s3://same/{key} already exists, and this export did not write it: move it");
         assert!(code != Some(0) && stderr.contains(&words), "{stderr}");
         assert!(s3.get("same", &key) == foreign, "it is not what it was");
         assert!(!s3.objects("same").iter().any(|key| key.ends_with("/manifest")), "it looks whole");
     }
-    job.clean_through(&gate.endpoint()).run().succeeded();
+    job.clean_through(&proxy.endpoint()).run().succeeded();
     assert_eq!(s3.objects("same"), std::slice::from_ref(&key));
     assert!(s3.get("same", &key) == foreign && s3.uploads("same").is_empty());
 }
@@ -107,11 +107,11 @@ fn without_checksums_an_object_of_the_same_length_in_place_of_a_completed_file_i
 fn without_checksums_a_completed_file_is_known_by_its_bytes() {
     let (fake, s3) = (slow_fake(), S3::start());
     let (job, _) = completed_in_part(&fake, &s3, "removed");
-    let gate = without_checksums(&s3);
-    job.clean_through(&gate.endpoint()).run().succeeded();
+    let proxy = without_checksums(&s3);
+    job.clean_through(&proxy.endpoint()).run().succeeded();
     assert!(s3.objects("removed").is_empty() && s3.uploads("removed").is_empty());
     let (mut job, _) = completed_in_part(&fake, &s3, "taken");
-    job.again_through(&gate.endpoint(), QUICK);
+    job.again_through(&proxy.endpoint(), QUICK);
     job.succeeds();
 }
 

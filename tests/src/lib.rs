@@ -8,7 +8,7 @@
 //! - [`demo`]: `demo-dynamodb`, a whole emulator with real data in it.
 //! - [`moto`]: a second emulator, by others in another language.
 //! - [`s3`]: versitygw, a whole S3 over a folder.
-//! - [`gate`]: a bucket policy before it.
+//! - [`policy_proxy`]: a bucket policy before it.
 //! - [`mod@installed`]: what `scripts/setup` installs.
 //! - [`hadoop`]: a real cluster: HDFS, YARN, Streaming, history.
 //! - [`command`]: running `tablehaul`.
@@ -37,7 +37,6 @@ pub mod dynamodb;
 pub mod emr;
 pub mod failing_s3;
 pub mod fake;
-pub mod gate;
 pub mod hadoop;
 pub mod heard;
 pub mod http;
@@ -45,6 +44,7 @@ pub mod installed;
 pub mod items;
 pub mod moto;
 pub mod pace;
+pub mod policy_proxy;
 pub mod process;
 pub mod proxy;
 pub mod rng;
@@ -59,12 +59,12 @@ pub use canned::Canned;
 pub use demo::DemoDynamo;
 pub use dynamodb::DynamoDb;
 pub use fake::Fake;
-pub use gate::Gate;
 pub use hadoop::Hadoop;
 pub use heard::Heard;
 pub use installed::installed;
 pub use items::{expected_keys, item_index, item_key};
 pub use moto::Moto;
+pub use policy_proxy::PolicyProxy;
 pub use process::binary;
 pub use proxy::Proxy;
 pub use rng::Rng;

@@ -17,7 +17,7 @@ use tracing::info;
 use crate::{
     connect::{self, ended},
     cpu::Cores,
-    dynamodb::direct::Way,
+    dynamodb::direct::CallPath,
     exit::WorkerError,
     export, import,
     inlet::Unsolicited,
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How long the coordinator may take to close the stream after `Finish`.
-const FAREWELL: Duration = Duration::from_secs(2);
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Opens the control stream and says hello.
 pub(crate) async fn join(
@@ -45,10 +45,11 @@ pub(crate) async fn work(
     mut inbound: Streaming<wire::ToWorker>,
     reports: Arc<Reports>,
     cores: Cores,
-    way: Way,
+    call_path: CallPath,
 ) -> anyhow::Result<Closing> {
     let credentials = Arc::default();
-    let mut agent = Agent { reports, cores, way, credentials, pass: PassNumber::default(), running: None };
+    let mut agent =
+        Agent { reports, cores, call_path, credentials, pass: PassNumber::default(), running: None };
     agent.serve(&mut inbound).await?;
     Ok(Closing { running: agent.running, inbound })
 }
@@ -59,7 +60,7 @@ fn hello(boot: &Boot) -> FromWorker {
         worker: boot.worker,
         pid: std::process::id(),
         host: host(),
-        place: place(),
+        place: attempt(),
     }
 }
 
@@ -69,7 +70,7 @@ pub(crate) fn host() -> String {
 }
 
 /// The cluster's name for this worker: its task attempt; empty if it has none.
-pub(crate) fn place() -> String {
+pub(crate) fn attempt() -> String {
     std::env::var("mapreduce_task_attempt_id").unwrap_or_default()
 }
 
@@ -82,13 +83,13 @@ async fn next(inbound: &mut Streaming<wire::ToWorker>) -> anyhow::Result<ToWorke
 }
 
 /// Where the messages about tasks go.
-enum Inlet {
-    Export(export::JobHandle),
-    Import(import::JobHandle),
+enum JobChannel {
+    Export(export::ExportHandle),
+    Import(import::ImportHandle),
     Verify(verify::JobHandle),
 }
 
-impl Inlet {
+impl JobChannel {
     fn take(&self, message: ToWorker) -> anyhow::Result<()> {
         let taken: Result<(), Unsolicited> = match (self, message) {
             (Self::Export(export), ToWorker::Lease(lease)) => export.read(lease),
@@ -110,7 +111,7 @@ impl Inlet {
 struct Agent {
     reports: Arc<Reports>,
     cores: Cores,
-    way: Way,
+    call_path: CallPath,
     /// What the coordinator lends.
     credentials: Arc<LentCredentials>,
     pass: PassNumber,
@@ -156,41 +157,34 @@ impl Agent {
         let limiter = Arc::new(CapacityLimiter::new());
         let (cores, credentials) = (self.cores, self.credentials.clone());
         let mut job = JoinSet::new();
-        let (report, inlet) = match settings {
+        let (report, channel) = match settings {
             ToWorker::Export(settings) => {
                 let report = self.reports.begin(self.pass, false);
-                let (inlet, outlet) = export::inlet();
-                job.spawn(export::run(
-                    *settings,
-                    limiter.clone(),
-                    report.clone(),
-                    outlet,
-                    cores,
-                    credentials,
-                ));
-                (report, Inlet::Export(inlet))
+                let (channel, inbox) = export::job_channel();
+                job.spawn(export::run(*settings, limiter.clone(), report.clone(), inbox, cores, credentials));
+                (report, JobChannel::Export(channel))
             }
             ToWorker::Import(settings) => {
                 let report = self.reports.begin(self.pass, settings.mode == WriteMode::Check);
-                let (inlet, outlet) = import::inlet();
-                let by = import::Means { cores, way: self.way, credentials };
-                job.spawn(import::run(*settings, limiter.clone(), report.clone(), outlet, by));
-                (report, Inlet::Import(inlet))
+                let (channel, inbox) = import::job_channel();
+                let resources = import::Resources { cores, call_path: self.call_path, credentials };
+                job.spawn(import::run(*settings, limiter.clone(), report.clone(), inbox, resources));
+                (report, JobChannel::Import(channel))
             }
             ToWorker::Verify(settings) => {
                 let report = self.reports.begin(self.pass, true);
-                let (inlet, inbox) = verify::inlet();
+                let (channel, inbox) = verify::inlet();
                 job.spawn(verify::run(*settings, report.clone(), inbox, credentials));
-                (report, Inlet::Verify(inlet))
+                (report, JobChannel::Verify(channel))
             }
             _ => bail!("the coordinator did not send the settings first"),
         };
         let mut talk = JoinSet::new();
-        let (beating, spending) = (report.clone(), limiter.clone());
-        talk.spawn(async move { beating.beat(|| spending.is_short()).await });
+        let (beats, spending) = (report.clone(), limiter.clone());
+        talk.spawn(async move { beats.beat(|| spending.is_short()).await });
         let (asking, listener) = (limiter.clone(), report.clone());
         talk.spawn(async move { asking.ask(&listener).await });
-        Ok(Running { limiter, report, inlet, job, talk })
+        Ok(Running { limiter, report, channel, job, talk })
     }
 }
 
@@ -198,7 +192,7 @@ impl Agent {
 struct Running {
     limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
-    inlet: Inlet,
+    channel: JobChannel,
     job: JoinSet<anyhow::Result<()>>,
     /// Sends heartbeats and needs.
     talk: JoinSet<()>,
@@ -208,7 +202,7 @@ impl Running {
     fn take(&self, message: ToWorker) -> anyhow::Result<()> {
         match message {
             ToWorker::Grant { units, page } => self.limiter.grant(units, page),
-            message => self.inlet.take(message)?,
+            message => self.channel.take(message)?,
         }
         Ok(())
     }
@@ -249,6 +243,6 @@ impl Closing {
         running.end().await;
         report.say_last().await;
         let end = async { while let Ok(Some(_)) = inbound.message().await {} };
-        let _ = tokio::time::timeout(FAREWELL, end).await;
+        let _ = tokio::time::timeout(CLOSE_LIMIT, end).await;
     }
 }

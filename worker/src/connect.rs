@@ -111,9 +111,9 @@ mod tests {
             (Status::unauthenticated("wrong token"), Exit::Refused, "refused this worker: wrong token"),
             (Status::unavailable("the job is over"), Exit::Failed, "ended the stream: the job is over"),
         ] {
-            let trouble = unopened(&status);
-            assert_eq!(trouble.exit(), exit);
-            assert!(trouble.to_string().contains(words), "{trouble}");
+            let error = unopened(&status);
+            assert_eq!(error.exit(), exit);
+            assert!(error.to_string().contains(words), "{error}");
         }
     }
 }

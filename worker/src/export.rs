@@ -41,8 +41,8 @@ use std::sync::{Arc, Mutex};
 use anyhow::Context;
 use engine::worker::streams::{MAX_STREAMS, Times};
 use engine::worker::{
-    part_builder::{Limits, PartBuilder},
-    upload_sequencer::PartFile,
+    part_builder::{PartBuilder, PartLimits},
+    upload_sequencer::AssignedFile,
 };
 use format::output::Output;
 use job::{
@@ -68,27 +68,27 @@ const SEALED_PARTS: usize = 2;
 
 /// Passes the agent's messages to a running export.
 #[derive(Debug)]
-pub(crate) struct JobHandle {
+pub(crate) struct ExportHandle {
     segments: mpsc::Sender<SegmentCommand>,
-    files: mpsc::Sender<PartFile>,
+    files: mpsc::Sender<AssignedFile>,
 }
 
 /// The messages of the agent to a running export.
 #[derive(Debug)]
-pub(crate) struct JobInbox {
+pub(crate) struct ExportInbox {
     segments: mpsc::Receiver<SegmentCommand>,
-    files: mpsc::Receiver<PartFile>,
+    files: mpsc::Receiver<AssignedFile>,
 }
 
 /// The two ends of the channels between the agent and an export.
-pub(crate) fn inlet() -> (JobHandle, JobInbox) {
+pub(crate) fn job_channel() -> (ExportHandle, ExportInbox) {
     // The worker never asks for more leases than streams, or for more than one file.
     let (segments, segments_out) = mpsc::channel(2 * MAX_STREAMS as usize);
     let (files, files_out) = mpsc::channel(2);
-    (JobHandle { segments, files }, JobInbox { segments: segments_out, files: files_out })
+    (ExportHandle { segments, files }, ExportInbox { segments: segments_out, files: files_out })
 }
 
-impl JobHandle {
+impl ExportHandle {
     /// Passes on a segment to read.
     pub(crate) fn read(&self, lease: Lease) -> Result<(), Unsolicited> {
         offer(&self.segments, SegmentCommand::Read(lease))
@@ -101,7 +101,7 @@ impl JobHandle {
 
     /// Passes on a file to fill.
     pub(crate) fn file(&self, file: FileId, name: PartName, upload_id: UploadId) -> Result<(), Unsolicited> {
-        offer(&self.files, PartFile { file, name, upload_id })
+        offer(&self.files, AssignedFile { file, name, upload_id })
     }
 }
 
@@ -110,25 +110,25 @@ pub(crate) async fn run(
     settings: ExportSettings,
     limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
-    outlet: JobInbox,
+    inbox: ExportInbox,
     cores: Cores,
     credentials: Arc<LentCredentials>,
 ) -> anyhow::Result<()> {
     let clients = job_aws::connect_as_worker(&settings.aws, &credentials).await?;
     let store = Arc::new(store::Store::of(&settings.target, &clients));
-    let limits = Limits::of(&settings);
+    let limits = PartLimits::of(&settings);
     let FileOptions { format, compression, null } = settings.options.files;
     let capacity = limits.part_capacity(compression);
     let (parts, sealed) = mpsc::channel(SEALED_PARTS);
-    let filler = fill::Filler {
-        filling: PartBuilder::new(limits),
+    let filler = fill::PartFiller {
+        builder: PartBuilder::new(limits),
         compression,
         buffers: buffers::Buffers::new(store.max_writing() + 1, capacity),
         parts,
         store_wait: report.store_wait().clone(),
     };
     let (encoder, inputs) = encode::Encoder::new(cores, Output { format, null })?;
-    let uploader = upload::Uploader { store, report: report.clone(), parts: sealed, files: outlet.files };
+    let uploader = upload::Uploader { store, report: report.clone(), parts: sealed, files: inbox.files };
     let scanner = scan::Scanner {
         settings: Arc::new(settings),
         client: raw::client(clients.dynamodb.config().to_builder()),
@@ -142,7 +142,7 @@ pub(crate) async fn run(
     let mut stages = JoinSet::new();
     stages.spawn_blocking(move || filler.run(inputs));
     stages.spawn(uploader.run());
-    stages.spawn(segments::run(Arc::new(scanner), outlet.segments, cores));
+    stages.spawn(segments::run(Arc::new(scanner), inbox.segments, cores));
     // A stage that ends without an error has lost its neighbour, whose error says why.
     while let Some(ended) = stages.join_next().await {
         ended.context("a stage broke down")??;

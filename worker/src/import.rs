@@ -47,7 +47,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     cpu::Cores,
-    dynamodb::direct::Way,
+    dynamodb::direct::CallPath,
     inlet::{Unsolicited, offer},
     limiter::CapacityLimiter,
     report::Report,
@@ -58,25 +58,25 @@ use tracker::Tracker;
 /// The memory of lines from their reading until they are settled.
 const LINES_BYTES: usize = 32 * 1024 * 1024;
 /// Batches of interleaved lines that wait for the writer.
-const HANDFULS: usize = 2;
+const WAITING_BATCHES: usize = 2;
 /// The most splits that are ever open at once.
 const MAX_OPEN_SPLITS: u32 = 64;
 
 /// Passes the agent's messages to a running import.
 #[derive(Debug)]
-pub(crate) struct JobHandle(mpsc::Sender<SplitCommand>);
+pub(crate) struct ImportHandle(mpsc::Sender<SplitCommand>);
 
 /// The messages of the agent to a running import.
 #[derive(Debug)]
-pub(crate) struct JobInbox(mpsc::Receiver<SplitCommand>);
+pub(crate) struct ImportInbox(mpsc::Receiver<SplitCommand>);
 
 /// The two ends of the channel between the agent and an import.
-pub(crate) fn inlet() -> (JobHandle, JobInbox) {
+pub(crate) fn job_channel() -> (ImportHandle, ImportInbox) {
     let (commands, inbox) = mpsc::channel(2 * MAX_OPEN_SPLITS as usize);
-    (JobHandle(commands), JobInbox(inbox))
+    (ImportHandle(commands), ImportInbox(inbox))
 }
 
-impl JobHandle {
+impl ImportHandle {
     /// Passes on a split to import.
     pub(crate) fn import(&self, lease: Box<SplitLease>) -> Result<(), Unsolicited> {
         offer(&self.0, SplitCommand::Import(lease))
@@ -89,9 +89,9 @@ impl JobHandle {
 }
 
 /// What a worker has for its work.
-pub(crate) struct Means {
+pub(crate) struct Resources {
     pub(crate) cores: Cores,
-    pub(crate) way: Way,
+    pub(crate) call_path: CallPath,
     /// What the coordinator lends.
     pub(crate) credentials: Arc<LentCredentials>,
 }
@@ -101,10 +101,10 @@ pub(crate) async fn run(
     mut settings: ImportSettings,
     limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
-    outlet: JobInbox,
-    by: Means,
+    inbox: ImportInbox,
+    resources: Resources,
 ) -> anyhow::Result<()> {
-    let Means { cores, way, credentials } = by;
+    let Resources { cores, call_path, credentials } = resources;
     settings.open_splits = settings.open_splits.min(MAX_OPEN_SPLITS);
     let settings = Arc::new(settings);
     let clients = job_aws::connect_as_worker(&settings.aws, &credentials).await?;
@@ -113,11 +113,11 @@ pub(crate) async fn run(
         Purpose::Check
     } else {
         let writer =
-            write::Writer::new(settings.clone(), clients.clone(), limiter, report.clone(), cores, way);
+            write::Writer::new(settings.clone(), clients.clone(), limiter, report.clone(), cores, call_path);
         write_stages(&mut stages, writer, settings.open_splits, &report)
     };
     let readers = Readers { settings, clients, report, purpose };
-    stages.spawn(splits::run(Arc::new(readers), outlet.0));
+    stages.spawn(splits::run(Arc::new(readers), inbox.0));
     // A stage that ends without an error has lost its neighbour, whose error says why.
     while let Some(ended) = stages.join_next().await {
         ended.context("a stage broke down")??;
@@ -133,12 +133,12 @@ fn write_stages(
     report: &Arc<Report>,
 ) -> Purpose {
     let tracker = Arc::new(Tracker::new());
-    let (blocks, mixing) = mpsc::channel(MAX_OPEN_SPLITS as usize);
-    let (lines, writing) = mpsc::channel(HANDFULS);
+    let (blocks, unordered) = mpsc::channel(MAX_OPEN_SPLITS as usize);
+    let (lines, writing) = mpsc::channel(WAITING_BATCHES);
     let settled = tracker.clone();
     stages.spawn(writer.run(writing, Arc::new(move |lines| settled.settle(lines))));
     stages.spawn(async move {
-        interleave::run(mixing, open_splits, lines).await;
+        interleave::run(unordered, open_splits, lines).await;
         Ok(())
     });
     let (telling, listener) = (tracker.clone(), report.clone());

@@ -32,7 +32,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
 use cpu::Cores;
-use dynamodb::direct::Way;
+use dynamodb::direct::CallPath;
 pub use exit::Exit;
 use exit::WorkerError;
 use report::{Messages, Reports};
@@ -73,9 +73,9 @@ fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
 }
 
 /// Prints why the worker ends.
-fn complain(worker: &str, trouble: &WorkerError) -> Exit {
-    say::last_line(&format!("worker{worker}: {trouble}"));
-    trouble.exit()
+fn complain(worker: &str, error: &WorkerError) -> Exit {
+    say::last_line(&format!("worker{worker}: {error}"));
+    error.exit()
 }
 
 async fn work() -> Exit {
@@ -93,9 +93,9 @@ async fn work() -> Exit {
         parent.gone().await;
         "the coordinator is gone"
     };
-    match serve(Start { boot, reports: Arc::new(reports), messages, cores }, || (), gone).await {
+    match serve(WorkerStart { boot, reports: Arc::new(reports), messages, cores }, || (), gone).await {
         Ok(()) => Exit::Over,
-        Err(trouble) => complain(&name, &trouble),
+        Err(error) => complain(&name, &error),
     }
 }
 
@@ -106,7 +106,7 @@ async fn boot() -> anyhow::Result<(parent::Parent, Boot)> {
 }
 
 /// Everything that a worker starts with.
-struct Start {
+struct WorkerStart {
     boot: Boot,
     reports: Arc<Reports>,
     /// The messages of the reports.
@@ -117,7 +117,7 @@ struct Start {
 /// Works until the job is over, or until `gone` returns what has gone. `joined` is called once the coordinator has
 /// accepted the worker.
 async fn serve(
-    start: Start,
+    start: WorkerStart,
     joined: impl FnOnce(),
     gone: impl Future<Output = &'static str>,
 ) -> Result<(), WorkerError> {
@@ -140,8 +140,8 @@ async fn serve(
         let inbound = agent::join(&start.boot, &start.reports, start.messages).await?;
         info!("connected to the coordinator");
         joined();
-        let way = if start.boot.sdk_only { Way::Sdk } else { Way::Direct };
-        Ok::<_, WorkerError>(agent::work(inbound, start.reports.clone(), start.cores, way).await?)
+        let call_path = if start.boot.sdk_only { CallPath::Sdk } else { CallPath::Direct };
+        Ok::<_, WorkerError>(agent::work(inbound, start.reports.clone(), start.cores, call_path).await?)
     };
     let closing = tokio::select! {
         worked = worked => worked?,

@@ -13,25 +13,25 @@ use tokio::sync::{Notify, oneshot, watch};
 use crate::report::Report;
 
 /// The shortest time between two messages of needs; grants come about every 100 ms.
-const TELL_EVERY: Duration = Duration::from_millis(20);
+const REPORT_NEEDS_EVERY: Duration = Duration::from_millis(20);
 
 /// The limiter of a worker, shared by all streams.
 #[derive(Debug)]
 pub(crate) struct CapacityLimiter {
     started_at: Instant,
-    inner: Mutex<Inner>,
+    inner: Mutex<LimiterState>,
     changed: Notify,
     page_cap: watch::Sender<Option<Units>>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct LimiterState {
     allowance: Allowance,
     /// In the order of the allowance's queue.
     waiting: VecDeque<oneshot::Sender<()>>,
 }
 
-impl Inner {
+impl LimiterState {
     fn admit(&mut self, now: Duration) {
         while let Some(estimate) = self.allowance.admit() {
             let admitted = self.waiting.pop_front().map(|waiting| waiting.send(()));
@@ -45,7 +45,7 @@ impl Inner {
 
 impl CapacityLimiter {
     pub(crate) fn new() -> Self {
-        let inner = Inner { allowance: Allowance::new(), waiting: VecDeque::new() };
+        let inner = LimiterState { allowance: Allowance::new(), waiting: VecDeque::new() };
         Self {
             started_at: Instant::now(),
             inner: Mutex::new(inner),
@@ -103,7 +103,7 @@ impl CapacityLimiter {
             let need = self.lock().allowance.need(self.now());
             if let Some(total) = need {
                 report.say(FromWorker::Need(total)).await;
-                tokio::time::sleep(TELL_EVERY).await;
+                tokio::time::sleep(REPORT_NEEDS_EVERY).await;
             } else {
                 self.changed.notified().await;
             }
@@ -114,7 +114,7 @@ impl CapacityLimiter {
         self.started_at.elapsed()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, LimiterState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

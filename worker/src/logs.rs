@@ -22,18 +22,18 @@ use job::control::{Boot, LOG_MARK};
 use unsent::Unsent;
 
 /// The number of lines that may wait.
-const WAITING: usize = 1024;
+const WAITING_LINES: usize = 1024;
 /// How long the end of the process waits for a reader.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+const LOG_READ_LIMIT: Duration = Duration::from_millis(100);
 
-enum Entry {
+enum LogEntry {
     Line(String),
     /// Everything before it is written once this is dropped.
     End(Sender<()>),
 }
 
 /// The entries that wait.
-static QUEUE: OnceLock<Sender<Entry>> = OnceLock::new();
+static QUEUE: OnceLock<Sender<LogEntry>> = OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 /// The lines that wait to be sent.
 static UNSENT: Mutex<Unsent> = Mutex::new(Unsent::new());
@@ -42,7 +42,7 @@ static UNSENT: Mutex<Unsent> = Mutex::new(Unsent::new());
 pub(crate) fn start(boot: &Boot) {
     // Without a filter nothing is logged. A malformed one can't come from a coordinator of the same version.
     let Ok(filter) = boot.log.parse() else { return };
-    let (sender, queue) = bounded(WAITING);
+    let (sender, queue) = bounded(WAITING_LINES);
     // Not joined: a write that nobody reads never returns.
     if thread::Builder::new()
         .name("log-lines".into())
@@ -60,7 +60,7 @@ pub(crate) fn start(boot: &Boot) {
             UNSENT.lock().unwrap_or_else(PoisonError::into_inner).add(&line);
         }
         let line = mark.into_iter().collect::<String>() + &line;
-        if QUEUE.get().is_some_and(|queue| queue.try_send(Entry::Line(line)).is_err()) {
+        if QUEUE.get().is_some_and(|queue| queue.try_send(LogEntry::Line(line)).is_err()) {
             DROPPED.fetch_add(1, Relaxed);
         }
     });
@@ -75,17 +75,17 @@ pub(crate) fn take_unsent(most_bytes: usize) -> Vec<String> {
 pub(crate) fn settle() {
     if let Some(queue) = QUEUE.get() {
         let (end, is_written) = bounded(0);
-        if queue.send_timeout(Entry::End(end), LAST_WORDS).is_ok() {
-            let _ = is_written.recv_timeout(LAST_WORDS);
+        if queue.send_timeout(LogEntry::End(end), LOG_READ_LIMIT).is_ok() {
+            let _ = is_written.recv_timeout(LOG_READ_LIMIT);
         }
     }
 }
 
-fn write(mut out: impl Write, queue: &Receiver<Entry>) {
+fn write(mut out: impl Write, queue: &Receiver<LogEntry>) {
     for entry in queue {
         let line = match entry {
-            Entry::Line(line) => line,
-            Entry::End(end) => {
+            LogEntry::Line(line) => line,
+            LogEntry::End(end) => {
                 drop(end);
                 continue;
             }
@@ -110,10 +110,10 @@ mod tests {
     fn lines_are_written_in_order_and_what_was_dropped_is_said() {
         let (sender, queue) = bounded(8);
         let (end, is_written) = bounded(0);
-        sender.send(Entry::Line("one".into())).unwrap();
+        sender.send(LogEntry::Line("one".into())).unwrap();
         DROPPED.store(7, Relaxed);
-        sender.send(Entry::Line("two".into())).unwrap();
-        sender.send(Entry::End(end)).unwrap();
+        sender.send(LogEntry::Line("two".into())).unwrap();
+        sender.send(LogEntry::End(end)).unwrap();
         drop(sender);
         let mut text = Vec::new();
         write(&mut text, &queue);

@@ -208,14 +208,14 @@ impl Report {
             throttles: self.throttles.load(Relaxed),
             retries: self.retries.load(Relaxed),
             streams: self.streams.load(Relaxed),
-            last_error: self.trouble(),
+            last_error: self.last_error(),
             waits_for_units: self.waits_for_units.load(Relaxed),
             store_wait_ms: self.store_wait.total_ms(),
         }
     }
 
     /// Why no request is answered now, else why the last failed request failed; empty if none has.
-    fn trouble(&self) -> String {
+    fn last_error(&self) -> String {
         match waits::longest().filter(|wait| wait.age >= SILENT_AFTER) {
             Some(Wait { what, age, .. }) => format!("no answer from {what} for {} s", age.as_secs()),
             None => self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),

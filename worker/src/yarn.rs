@@ -23,7 +23,7 @@ use job::control::{BOOT_SECRET, Boot};
 use tokio::time::MissedTickBehavior;
 
 use crate::{
-    Start, agent,
+    WorkerStart, agent,
     cpu::Cores,
     exit::{Exit, WorkerError},
     report::Reports,
@@ -38,10 +38,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The number of checks from status to status.
 const LOOKS_TO_STATUS: u32 = 5;
 /// How long the JVM may take to read the last lines of a task that has succeeded.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+const JVM_READ_LIMIT: Duration = Duration::from_secs(10);
 /// The same for a task that has failed, whose counters Hadoop discards. YARN kills a container 250 ms after it asks it
 /// to end (`yarn.nodemanager.sleep-delay-before-sigkill.ms`).
-const LAST_WORDS_OF_TROUBLE: Duration = Duration::from_millis(100);
+const JVM_READ_LIMIT_AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// Runs until the job is over, or the worker can't continue.
 pub(crate) fn run() -> Exit {
@@ -92,7 +92,7 @@ struct Worker {
 
 impl Worker {
     fn new(jvm: u32, log: Log) -> Self {
-        let mut attempt = agent::place();
+        let mut attempt = agent::attempt();
         if attempt.is_empty() {
             attempt.push_str("worker");
         }
@@ -104,13 +104,13 @@ impl Worker {
         let reports = Arc::new(reports);
         let cores = Cores::of_container();
         let ended = boot().map_err(WorkerError::from).and_then(|boot| {
-            let start = Start { boot, reports: reports.clone(), messages, cores };
+            let start = WorkerStart { boot, reports: reports.clone(), messages, cores };
             crate::block_on(self.work(start))?
         });
         self.end(Totals::of(&reports), ended)
     }
 
-    async fn work(&self, start: Start) -> Result<(), WorkerError> {
+    async fn work(&self, start: WorkerStart) -> Result<(), WorkerError> {
         let (address, reports) = (start.boot.address().to_owned(), start.reports.clone());
         self.log.line(log_line(&format!(
             "version {} on {}, {}, coordinator {address}",
@@ -157,8 +157,8 @@ impl Worker {
     fn end(self, totals: Totals, ended: Result<(), WorkerError>) -> Exit {
         let did = format!("{} in {:.1} s", totals.text(), self.started_at.elapsed().as_secs_f64());
         let (exit, why, patience) = match ended {
-            Ok(()) => (Exit::Over, "the job is over".to_owned(), LAST_WORDS),
-            Err(trouble) => (trouble.exit(), trouble.to_string(), LAST_WORDS_OF_TROUBLE),
+            Ok(()) => (Exit::Over, "the job is over".to_owned(), JVM_READ_LIMIT),
+            Err(error) => (error.exit(), error.to_string(), JVM_READ_LIMIT_AFTER_ERROR),
         };
         if exit == Exit::Over {
             self.log.line(status_line(&self.attempt, &did));

@@ -14,21 +14,21 @@ use job::{
 };
 use stub::{
     coordinator::Played,
-    dynamodb::{Trouble, serve},
+    dynamodb::{StubFault, serve},
     export::{lease, serve_until_sealed, settings},
 };
 
 #[tokio::test]
 async fn leased_segments_are_read_sealed_in_one_part_and_reported_with_their_steps() {
-    let (table, dir) = (serve(Trouble::Throttled).await, tempfile::tempdir().unwrap());
+    let (table, dir) = (serve(StubFault::Throttled).await, tempfile::tempdir().unwrap());
     let mut played = Played::start().await;
     played.tell(ToWorker::Export(Box::new(settings(&table, dir.path())))).await;
     let mark = Mark { position: Position::After(r#"{"k":{"N":"2"}}"#.into()), pages: 2, items: 2 };
     played.tell(lease(4, mark)).await;
     played.tell(lease(0, Mark::default())).await;
     played.tell(ToWorker::Drain).await;
-    let heard = serve_until_sealed(&mut played.coordinator).await;
-    let Sealed { part, mut steps } = heard.sealed.unwrap();
+    let received = serve_until_sealed(&mut played.coordinator).await;
+    let Sealed { part, mut steps } = received.sealed.unwrap();
     let part = part.unwrap();
     let written: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(written.len(), 1, "{written:?}");
@@ -43,13 +43,13 @@ async fn leased_segments_are_read_sealed_in_one_part_and_reported_with_their_ste
     let pages: Vec<_> = steps.iter().map(|step| (step.from_page, step.to_page, step.items)).collect();
     assert_eq!(pages, [(0, 1, 0), (2, 4, 2)]);
     assert!(steps.iter().all(|step| step.position == Position::Done));
-    assert_eq!(heard.asked_for_files, 1);
-    assert!(heard.throttled > 0);
+    assert_eq!(received.asked_for_files, 1);
+    assert!(received.throttled > 0);
 
     // A lost worker's segment, while draining: nothing to write, so no part.
     played.tell(lease(0, Mark::default())).await;
-    let heard = serve_until_sealed(&mut played.coordinator).await;
-    assert_eq!(heard.sealed.map(|sealed| (sealed.part, sealed.steps.len())), Some((None, 1)));
+    let received = serve_until_sealed(&mut played.coordinator).await;
+    assert_eq!(received.sealed.map(|sealed| (sealed.part, sealed.steps.len())), Some((None, 1)));
 
     played.tell(ToWorker::Finish).await;
     played.hang_up();
@@ -58,7 +58,7 @@ async fn leased_segments_are_read_sealed_in_one_part_and_reported_with_their_ste
 
 #[tokio::test]
 async fn no_page_is_asked_for_without_units() {
-    let (table, dir) = (serve(Trouble::None).await, tempfile::tempdir().unwrap());
+    let (table, dir) = (serve(StubFault::None).await, tempfile::tempdir().unwrap());
     let played = Played::start().await;
     played.tell(ToWorker::Export(Box::new(settings(&table, dir.path())))).await;
     played.tell(lease(9, Mark::default())).await;
@@ -74,15 +74,16 @@ async fn no_page_is_asked_for_without_units() {
 
 #[tokio::test]
 async fn what_no_worker_can_do_is_said_and_the_worker_waits_for_the_end() {
-    for (trouble, words) in
-        [(Trouble::Denied, "no permission for dynamodb:Scan on table t"), (Trouble::Malformed, "segment 3")]
-    {
-        let (table, dir) = (serve(trouble).await, tempfile::tempdir().unwrap());
+    for (fault, words) in [
+        (StubFault::Denied, "no permission for dynamodb:Scan on table t"),
+        (StubFault::Malformed, "segment 3"),
+    ] {
+        let (table, dir) = (serve(fault).await, tempfile::tempdir().unwrap());
         let mut played = Played::start().await;
         played.tell(ToWorker::Export(Box::new(settings(&table, dir.path())))).await;
         played.tell(lease(3, Mark::default())).await;
-        let heard = serve_until_sealed(&mut played.coordinator).await;
-        let why = heard.failed.unwrap();
+        let received = serve_until_sealed(&mut played.coordinator).await;
+        let why = received.failed.unwrap();
         assert!(why.contains(words) && !why.contains('\n'), "{why}");
         played.tell(ToWorker::Finish).await;
         // If both sides waited for the other to close the stream, each job would end late.

@@ -15,7 +15,7 @@ use job::{
 };
 use stub::{
     coordinator::{Coordinator, TOKEN},
-    dynamodb::{Trouble, serve},
+    dynamodb::{StubFault, serve},
     export::{lease, serve_until_sealed, settings},
     proxy::{Proxy, Traffic},
     task::{ATTEMPT, Task, ends_within, task_command, token_file},
@@ -41,7 +41,7 @@ fn counted(stderr: &str, name: &str) -> u64 {
 
 #[tokio::test]
 async fn a_task_does_its_share_and_hadoop_counts_all_of_it() {
-    let (table, dir) = (serve(Trouble::Throttled).await, tempfile::tempdir().unwrap());
+    let (table, dir) = (serve(StubFault::Throttled).await, tempfile::tempdir().unwrap());
     let mut coordinator = Coordinator::start().await;
     let mut task = Task::start_with(&coordinator.boot, "look=100");
     let hello = coordinator.hear().await;
@@ -89,7 +89,7 @@ async fn a_task_does_its_share_and_hadoop_counts_all_of_it() {
 #[tokio::test]
 async fn a_task_logs_what_its_coordinator_asks_for_to_the_log_of_its_container() {
     for (filter, is_logged) in [("", false), ("trace", true)] {
-        let (table, dir) = (serve(Trouble::Throttled).await, tempfile::tempdir().unwrap());
+        let (table, dir) = (serve(StubFault::Throttled).await, tempfile::tempdir().unwrap());
         let mut coordinator = Coordinator::start().await;
         let boot = Boot { log: filter.to_owned(), ..coordinator.boot.clone() };
         let mut task = Task::start(&boot);
@@ -227,7 +227,7 @@ async fn behind_proxy(intervals: &str) -> (Coordinator, Proxy, Task) {
 #[tokio::test]
 async fn a_coordinator_that_stands_still_keeps_its_workers_and_one_that_vanished_does_not() {
     let stands_still = async {
-        let (table, dir) = (serve(Trouble::None).await, tempfile::tempdir().unwrap());
+        let (table, dir) = (serve(StubFault::None).await, tempfile::tempdir().unwrap());
         // It asks several times whether the coordinator lives, and would give it up after a minute.
         let (mut coordinator, proxy, mut task) = behind_proxy("keep-alive=200 keep-alive-limit=60000").await;
         coordinator.tell(ToWorker::Export(Box::new(settings(&table, dir.path())))).await;

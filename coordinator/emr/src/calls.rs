@@ -24,7 +24,7 @@ use crate::{
 pub use checks::Unchecked;
 
 /// How long to wait for an answer. EMR mostly answers within a second; `RunJobFlow` within ten.
-const LIMIT: Duration = Duration::from_mins(1);
+const CALL_LIMIT: Duration = Duration::from_mins(1);
 /// How much the clocks of EMR and of this machine may differ, in seconds.
 const SKEW: i64 = 900;
 /// The most pages of a list. Each has 50 entries.
@@ -55,7 +55,7 @@ pub struct Bodies {
 impl Emr {
     /// The EMR of these clients' region. It uses their credentials.
     pub fn new(clients: &Clients) -> Self {
-        let timeouts = TimeoutConfig::builder().operation_timeout(LIMIT).build();
+        let timeouts = TimeoutConfig::builder().operation_timeout(CALL_LIMIT).build();
         let mut builder = aws_sdk_emr::config::Builder::from(&clients.config)
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts);

@@ -19,7 +19,7 @@ pub use options::{Form, Options};
 pub use refusal::{Refusal, Why};
 
 /// The most bytes of a field (Data Pipeline Developer Guide, dp-limits).
-const MOST_BYTES: usize = 10_240;
+const MOST_FIELD_BYTES: usize = 10_240;
 
 /// A definition that runs tablehaul.
 #[derive(Debug)]

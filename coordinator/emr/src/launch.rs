@@ -178,7 +178,7 @@ impl Launch {
         let since = *self.failing_since.get_or_insert(now);
         self.due = now + self.pace.failed();
         // A launch that is throttled has done nothing, and the user waits for it.
-        let is_long = now.saturating_sub(since) >= pace::SILENCE;
+        let is_long = now.saturating_sub(since) >= pace::SILENT_AFTER;
         if is_long && !self.has_told_of_failing {
             self.has_told_of_failing = true;
             self.note(format!("EMR does not answer as it should: {}; trying again", error.line));

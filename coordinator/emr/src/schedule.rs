@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// Guide, "Adding context attributes"). A retry has the same time, so it goes on in the same folder.
 pub const SCHEDULED_TIME: &str = "<aws.scheduler.scheduled-time>";
 /// The most bytes that Scheduler passes on. Source: the same guide, "Quotas".
-const MOST_BYTES: usize = 262_144;
+const MOST_REQUEST_BYTES: usize = 262_144;
 
 /// What is scheduled.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub enum NotSchedulable {
     Cron(String),
     /// A request that is too long.
     #[error(
-        "the request has {0} bytes, but EventBridge Scheduler passes on {MOST_BYTES} at most: give fewer tables"
+        "the request has {0} bytes, but EventBridge Scheduler passes on {MOST_REQUEST_BYTES} at most: give fewer tables"
     )]
     TooLong(usize),
 }
@@ -65,7 +65,7 @@ pub fn cron(line: &str) -> Result<String, NotSchedulable> {
 /// Fails if the request is too long.
 pub fn template(schedule: &Schedule) -> Result<Value, NotSchedulable> {
     let input = schedule.request.to_string();
-    if input.len() > MOST_BYTES {
+    if input.len() > MOST_REQUEST_BYTES {
         return Err(NotSchedulable::TooLong(input.len()));
     }
     let role = |name: &str| {

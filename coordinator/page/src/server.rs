@@ -99,11 +99,11 @@ impl Jobs {
 /// The server of a page.
 pub struct Server {
     listener: TcpListener,
-    desk: Arc<Desk>,
+    service: Arc<PageService>,
 }
 
 /// What all connections share.
-struct Desk {
+struct PageService {
     access: Access,
     jobs: watch::Receiver<Arc<Jobs>>,
 }
@@ -111,7 +111,7 @@ struct Desk {
 impl Server {
     /// A server that listens already, on an address that only this machine reaches: it has no TLS.
     pub fn new(listener: TcpListener, access: Access, jobs: watch::Receiver<Arc<Jobs>>) -> Self {
-        Self { listener, desk: Arc::new(Desk { access, jobs }) }
+        Self { listener, service: Arc::new(PageService { access, jobs }) }
     }
 
     /// Serves until it is dropped.
@@ -125,9 +125,9 @@ impl Server {
                 continue;
             };
             let Ok(place) = places.clone().try_acquire_owned() else { continue };
-            let desk = self.desk.clone();
+            let service = self.service.clone();
             connections.spawn(async move {
-                let _ = time::timeout(CONNECTION_LIMIT, connection(stream, desk)).await;
+                let _ = time::timeout(CONNECTION_LIMIT, connection(stream, service)).await;
                 drop(place);
             });
         }
@@ -135,10 +135,10 @@ impl Server {
 }
 
 /// Serves a connection until either side ends it. Its faults do not concern other connections.
-async fn connection(stream: TcpStream, desk: Arc<Desk>) {
+async fn connection(stream: TcpStream, service: Arc<PageService>) {
     let service = service_fn(move |request| {
-        let desk = desk.clone();
-        async move { Ok::<_, std::convert::Infallible>(answer::answer(&request, &desk)) }
+        let service = service.clone();
+        async move { Ok::<_, std::convert::Infallible>(answer::answer(&request, &service)) }
     });
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -7,10 +7,10 @@ mod empty;
 #[cfg(feature = "emr")]
 mod emr;
 mod error;
-mod faces;
 mod folder;
 mod given;
 mod import;
+mod observers;
 mod page;
 mod s3;
 mod show;
@@ -32,7 +32,7 @@ use crate::{
         export::{ExportOptions, ExportRequest, IfComplete},
         verify::VerifyRequest,
     },
-    faces::FaceOptions,
+    observers::ObserverOptions,
 };
 use cluster::ClusterArgs;
 pub(super) use empty::empty;
@@ -42,10 +42,10 @@ pub(super) use emr::{
     ScheduledJob, SetupArgs, SteppedJob, exports, imports,
 };
 pub(super) use error::ArgumentError;
-use faces::FaceArgs;
 pub(super) use folder::{CleanArgs, StatusArgs};
 pub(super) use given::{Given, given};
 pub(super) use import::ImportArgs;
+use observers::ObserverArgs;
 pub(super) use page::{PageArgs, ReportArgs};
 pub(super) use s3::unused;
 use s3::{BucketArgs, ObjectArgs};
@@ -220,7 +220,7 @@ pub(super) struct ExportArgs {
     show: ShowArgs,
 
     #[command(flatten)]
-    faces: FaceArgs,
+    observers: ObserverArgs,
 
     #[command(flatten)]
     cluster: ClusterArgs,
@@ -253,7 +253,7 @@ pub(super) struct VerifyArgs {
     workers: Option<u32>,
 
     #[command(flatten)]
-    faces: FaceArgs,
+    observers: ObserverArgs,
 
     #[command(flatten)]
     cluster: ClusterArgs,
@@ -320,7 +320,7 @@ impl AwsArgs {
 
 impl ExportArgs {
     pub(super) fn show(&self) -> Result<Show, ArgumentError> {
-        self.show.show(self.dry_run, &self.faces)
+        self.show.show(self.dry_run, &self.observers)
     }
 
     /// The request that the arguments describe.
@@ -372,8 +372,8 @@ impl VerifyArgs {
         Ok(VerifyRequest { folder, workers: self.workers, cluster, aws })
     }
 
-    pub(super) fn faces(&self) -> Result<FaceOptions, ArgumentError> {
-        self.faces.options()
+    pub(super) fn observers(&self) -> Result<ObserverOptions, ArgumentError> {
+        self.observers.options()
     }
 }
 
@@ -381,9 +381,9 @@ impl Command {
     /// Whether the log is kept for `--logs`. A dry run writes nothing.
     pub(super) fn keeps_logs(&self) -> bool {
         match self {
-            Self::Export(args) => args.faces.keeps_logs() && !args.dry_run,
+            Self::Export(args) => args.observers.keeps_logs() && !args.dry_run,
             Self::Import(args) => args.keeps_logs(),
-            Self::Verify(args) => args.faces.keeps_logs(),
+            Self::Verify(args) => args.observers.keeps_logs(),
             _ => false,
         }
     }

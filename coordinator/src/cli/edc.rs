@@ -25,9 +25,8 @@ use super::{
 use crate::{
     cluster::{self, ClusterOptions},
     commands::{export::Outcome, import::Imported},
-    faces,
     failure::Failure,
-    output,
+    observers, output,
     progress::Progress,
     text::{complain, fail, print, print_json, tell},
 };
@@ -36,7 +35,7 @@ use spelling::Spelling;
 use words::{hadoop_path, plain, single_slashes};
 
 /// The default ratio of the Java tool.
-const DEFAULT_MILLI_PERCENT: u64 = 50_000;
+const JAVA_DEFAULT_MILLI_PERCENT: u64 = 50_000;
 /// Wrong arguments. The Java tool exits with -1.
 const WRONG_ARGUMENTS: u8 = 255;
 /// Anything else.
@@ -63,8 +62,8 @@ impl Class {
 
     fn usage(self) -> &'static str {
         match self {
-            Self::Export => export::USAGE,
-            Self::Import => import::USAGE,
+            Self::Export => export::EXPORT_USAGE,
+            Self::Import => import::IMPORT_USAGE,
         }
     }
 
@@ -87,7 +86,7 @@ impl Class {
 
 /// Why the Java tool would exit with an error.
 #[derive(Debug)]
-enum Ending {
+enum EdcFailure {
     WrongArguments(String),
     /// The request makes no sense. Nothing was begun.
     Failed(String),
@@ -96,8 +95,8 @@ enum Ending {
 
 /// The ending for a request that makes no sense.
 #[allow(clippy::needless_pass_by_value)] // for `map_err`
-fn refused(error: impl std::error::Error) -> Ending {
-    Ending::Failed(error.to_string())
+fn refused(error: impl std::error::Error) -> EdcFailure {
+    EdcFailure::Failed(error.to_string())
 }
 
 /// Runs the class with the arguments that follow its name.
@@ -107,37 +106,39 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
     let spelling = Arc::new(Spelling::of(commands));
     match run_class(class, arguments, &spelling) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Ending::WrongArguments(why)) if output::is_json_wanted() => {
+        Err(EdcFailure::WrongArguments(why)) if output::is_json_wanted() => {
             tell(class.usage());
             fail("usage", &why, WRONG_ARGUMENTS);
             ExitCode::from(WRONG_ARGUMENTS)
         }
-        Err(Ending::WrongArguments(why)) => {
+        Err(EdcFailure::WrongArguments(why)) => {
             fail("usage", &why, WRONG_ARGUMENTS);
             print(class.usage());
             ExitCode::from(WRONG_ARGUMENTS)
         }
-        Err(Ending::Failed(why)) => failed("usage", &spelling.respelt(&why)),
-        Err(Ending::Ended(failure)) => failed(failure.kind().name(), &spelling.respelt(&failure.to_string())),
+        Err(EdcFailure::Failed(why)) => failed("usage", &spelling.respelt(&why)),
+        Err(EdcFailure::Ended(failure)) => {
+            failed(failure.kind().name(), &spelling.respelt(&failure.to_string()))
+        }
     }
 }
 
 fn failed(kind: &str, why: &str) -> ExitCode {
-    faces::settle_failure((kind, why, FAILED), signals::stopped_at);
+    observers::settle_failure((kind, why, FAILED), signals::stopped_at);
     fail(kind, why, FAILED);
     ExitCode::from(FAILED)
 }
 
-fn run_class(class: Class, arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending> {
+fn run_class(class: Class, arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), EdcFailure> {
     match class {
         Class::Export => export(arguments, spelling),
         Class::Import => import(arguments, spelling),
     }
 }
 
-fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending> {
+fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), EdcFailure> {
     let (options, positional) = Options::split(Class::Export, arguments)
-        .map_err(|error| Ending::WrongArguments(error.to_string()))?;
+        .map_err(|error| EdcFailure::WrongArguments(error.to_string()))?;
     let (request, show) = export::request(&options, &positional)?;
     start(&show)?;
     let progress = progress(spelling, &show);
@@ -165,9 +166,9 @@ fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
     Ok(())
 }
 
-fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending> {
+fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), EdcFailure> {
     let (options, positional) = Options::split(Class::Import, arguments)
-        .map_err(|error| Ending::WrongArguments(error.to_string()))?;
+        .map_err(|error| EdcFailure::WrongArguments(error.to_string()))?;
     let (request, show) = import::request(&options, &positional)?;
     start(&show)?;
     let progress = progress(spelling, &show);
@@ -187,8 +188,8 @@ fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), Ending
 }
 
 /// Starts to log.
-fn start(show: &Show) -> Result<(), Ending> {
-    super::start(0, show.faces.logs.is_some() && !show.dry_run).map_err(refused)
+fn start(show: &Show) -> Result<(), EdcFailure> {
+    super::start(0, show.observers.logs.is_some() && !show.dry_run).map_err(refused)
 }
 
 /// Prints a line of the Java tool.
@@ -207,16 +208,20 @@ fn progress(spelling: &Arc<Spelling>, show: &Show) -> Progress {
 }
 
 /// Runs a job between the lines that the Java tool prints. A dry run prints none of them.
-fn timed<T>(options: &Options, show: &Show, job: impl FnOnce() -> Result<T, Failure>) -> Result<T, Ending> {
+fn timed<T>(
+    options: &Options,
+    show: &Show,
+    job: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, EdcFailure> {
     for warning in options.warnings() {
         complain(&format!("warning: {warning}"));
     }
     if show.dry_run {
-        return job().map_err(Ending::Ended);
+        return job().map_err(EdcFailure::Ended);
     }
     let started = Timestamp::now();
     say(&format!("Job started: {}", java_date(started)));
-    let outcome = job().map_err(Ending::Ended)?;
+    let outcome = job().map_err(EdcFailure::Ended)?;
     let ended = Timestamp::now();
     say(&format!("Job ended: {}", java_date(ended)));
     say(&format!("The job took {} seconds.", ended.duration_since(started).as_secs()));
@@ -232,12 +237,12 @@ struct Positional<'a> {
 
 impl<'a> Positional<'a> {
     /// Reads PATH, TABLE and at most `most` further arguments.
-    fn read(arguments: &'a [String], most: usize) -> Result<Self, Ending> {
+    fn read(arguments: &'a [String], most: usize) -> Result<Self, EdcFailure> {
         let [path, table, rest @ ..] = arguments else {
-            return Err(Ending::WrongArguments("PATH and TABLE are needed".into()));
+            return Err(EdcFailure::WrongArguments("PATH and TABLE are needed".into()));
         };
         match rest.get(most) {
-            Some(surplus) => Err(Ending::WrongArguments(format!("{surplus:?} is one argument too many"))),
+            Some(surplus) => Err(EdcFailure::WrongArguments(format!("{surplus:?} is one argument too many"))),
             None => Ok(Self { path, table, rest }),
         }
     }
@@ -254,7 +259,7 @@ impl<'a> Positional<'a> {
 }
 
 /// Refuses a path without a scheme if the Java tool would take it for one in HDFS.
-fn checked_place(path: &str, options: &Options, cluster: &ClusterOptions) -> Result<(), Ending> {
+fn checked_place(path: &str, options: &Options, cluster: &ClusterOptions) -> Result<(), EdcFailure> {
     if typed(path) != Ok(Typed::Path) {
         return Ok(());
     }
@@ -268,14 +273,19 @@ fn checked_place(path: &str, options: &Options, cluster: &ClusterOptions) -> Res
         Err(why) => format!("tablehaul cannot find out what the Java tool would take it for: {why}"),
     };
     let here = args::target(path).map_or_else(|_| "file:///folder".to_owned(), |target| target.to_string());
-    Err(Ending::Failed(format!(
+    Err(EdcFailure::Failed(format!(
         "PATH {path} has no scheme: {why}; write {here} for the folder on this machine, or s3://bucket/folder"
     )))
 }
 
 /// The rate. The order of precedence is: an option of tablehaul given by name, RATIO, an option of the Java tool, an
 /// environment variable, and the Java tool's default. `own` holds the named option or the variable.
-fn rate(options: &Options, ratio: Option<&str>, given: &Given, own: RateSpec) -> Result<RateSpec, Ending> {
+fn rate(
+    options: &Options,
+    ratio: Option<&str>,
+    given: &Given,
+    own: RateSpec,
+) -> Result<RateSpec, EdcFailure> {
     let verb = options.verb();
     let ids = [format!("{verb}_percent"), format!("{verb}_units")];
     let ratio = ratio.map(|text| of_ratio(text, verb)).transpose()?;
@@ -284,15 +294,15 @@ fn rate(options: &Options, ratio: Option<&str>, given: &Given, own: RateSpec) ->
         return Ok(own);
     }
     let by_variable = ids.iter().any(|id| given.is_variable(id)).then_some(own);
-    let fallback = RateSpec::MilliPercent(DEFAULT_MILLI_PERCENT);
+    let fallback = RateSpec::MilliPercent(JAVA_DEFAULT_MILLI_PERCENT);
     Ok(ratio.or(of_options).or(by_variable).unwrap_or(fallback))
 }
 
-fn of_ratio(text: &str, verb: &str) -> Result<RateSpec, Ending> {
+fn of_ratio(text: &str, verb: &str) -> Result<RateSpec, EdcFailure> {
     let number: f64 =
-        text.parse().map_err(|_| Ending::WrongArguments(format!("RATIO {text:?} is not a number")))?;
+        text.parse().map_err(|_| EdcFailure::WrongArguments(format!("RATIO {text:?} is not a number")))?;
     options::milli_percent(number).map(RateSpec::MilliPercent).ok_or_else(|| {
-        Ending::Failed(format!("RATIO {text}: the {verb} ratio must be {} or more", options::LEAST_RATIO))
+        EdcFailure::Failed(format!("RATIO {text}: the {verb} ratio must be {} or more", options::LEAST_RATIO))
     })
 }
 

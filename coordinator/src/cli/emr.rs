@@ -113,7 +113,7 @@ impl Wanted {
     /// The launch in this region.
     fn request(self, matches: &ArgMatches, region: &str) -> Result<LaunchRequest, Failure> {
         let Self { mut job, cluster, how, show, .. } = self;
-        if let Some(logs) = show.faces.logs.as_ref().filter(|logs| !super::is_in_s3(logs)) {
+        if let Some(logs) = show.observers.logs.as_ref().filter(|logs| !super::is_in_s3(logs)) {
             let why = "clusters cannot reach a folder of this machine: give a folder in S3";
             return Err(Failure::usage(format!("--job-logs {logs}: {why}")));
         }
@@ -145,7 +145,7 @@ impl Wanted {
 fn check_options(show: &super::Show) -> Result<(), Failure> {
     let why = if show.dry_run {
         "--dry-run has no effect here: --print shows the request, and the plan comes before the question"
-    } else if show.faces.metrics_file.is_some() {
+    } else if show.observers.metrics_file.is_some() {
         "--metrics-file has no effect here: the job runs on another machine"
     } else if show.page.is_some() {
         "--page has no effect here: `tablehaul page FOLDER` shows jobs on EMR"

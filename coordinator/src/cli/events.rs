@@ -10,16 +10,16 @@ use super::{edc::Class, json};
 use crate::{output, text::no_file_in};
 
 /// The variable of `--events`.
-const VARIABLE: &str = "TABLEHAUL_EVENTS";
+const EVENTS_VARIABLE: &str = "TABLEHAUL_EVENTS";
 /// The option in the form of the Java tool.
-const JAVA_OPTION: &str = "tablehaul.events=";
+const EVENTS_JAVA_OPTION: &str = "tablehaul.events=";
 
 /// Begins to write events, if the command line asks for that.
 ///
 /// # Errors
 /// Fails with the kind of the failure and a message if that is impossible.
 pub(super) fn begin(arguments: &[OsString]) -> Result<(), (&'static str, String)> {
-    let variable = std::env::var_os(VARIABLE).filter(|value| !value.is_empty());
+    let variable = std::env::var_os(EVENTS_VARIABLE).filter(|value| !value.is_empty());
     let Some(place) = place(arguments, variable) else { return Ok(()) };
     if place.as_os_str().is_empty() {
         return Err((
@@ -55,7 +55,7 @@ fn place(arguments: &[OsString], variable: Option<OsString>) -> Option<PathBuf> 
         let mut given = words.iter().rev().filter_map(|word| {
             let word = text(word);
             let option = word.trim().trim_matches(['"', '\'']);
-            let value = option.trim_start_matches("-D").trim_start().strip_prefix(JAVA_OPTION)?;
+            let value = option.trim_start_matches("-D").trim_start().strip_prefix(EVENTS_JAVA_OPTION)?;
             Some(OsString::from(value))
         });
         given.find(|value| !value.is_empty())

@@ -7,13 +7,13 @@ use clap::builder::{FalseyValueParser, TypedValueParser};
 use super::edc::Class;
 
 /// The variable of `--json`.
-const VARIABLE: &str = "TABLEHAUL_JSON";
+const JSON_VARIABLE: &str = "TABLEHAUL_JSON";
 /// The option in the form of the Java tool.
-const JAVA_OPTION: &str = "tablehaul.json=";
+const JSON_JAVA_OPTION: &str = "tablehaul.json=";
 
 /// Whether the command line asks for JSON: by `--json` in any spelling, even a wrong one, or by its variable.
 pub(super) fn is_wanted(arguments: &[OsString]) -> bool {
-    is_asked_for(arguments, std::env::var_os(VARIABLE).as_deref())
+    is_asked_for(arguments, std::env::var_os(JSON_VARIABLE).as_deref())
 }
 
 fn is_asked_for(arguments: &[OsString], variable: Option<&OsStr>) -> bool {
@@ -22,7 +22,7 @@ fn is_asked_for(arguments: &[OsString], variable: Option<&OsStr>) -> bool {
     if words.first().is_some_and(|name| Class::named(name).is_some()) {
         let mut given = words.iter().rev().filter_map(|word| {
             let option = word.trim().trim_matches(['"', '\'']);
-            option.trim_start_matches("-D").trim_start().strip_prefix(JAVA_OPTION)
+            option.trim_start_matches("-D").trim_start().strip_prefix(JSON_JAVA_OPTION)
         });
         let last = given.find(|value| !value.is_empty());
         return last.map_or(by_variable, |value| is_on(value.as_ref()));

@@ -7,11 +7,11 @@ use tracing::{info, level_filters::LevelFilter};
 use crate::output;
 
 /// The variable with the filter. `-v` wins over it. An empty one counts as not set.
-const VARIABLE: &str = "TABLEHAUL_LOG";
+const LOG_VARIABLE: &str = "TABLEHAUL_LOG";
 
 /// The variable does not hold a filter.
 #[derive(Debug, thiserror::Error)]
-#[error("{VARIABLE}: {0}")]
+#[error("{LOG_VARIABLE}: {0}")]
 pub(super) struct VariableError(#[from] FilterError);
 
 /// Starts to log. `verbose` says how often `-v` was given, `is_kept` whether the log is also kept for `--logs`.
@@ -19,7 +19,7 @@ pub(super) struct VariableError(#[from] FilterError);
 /// # Errors
 /// Fails if the variable is malformed, even if `-v` is given.
 pub(super) fn start(verbose: u8, is_kept: bool) -> Result<(), VariableError> {
-    let variable = std::env::var_os(VARIABLE).unwrap_or_default();
+    let variable = std::env::var_os(LOG_VARIABLE).unwrap_or_default();
     let shown = filter(verbose, &variable.to_string_lossy())?;
     let filter = if is_kept {
         output::kept::begin();

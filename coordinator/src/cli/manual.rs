@@ -14,7 +14,7 @@ use clap_mangen::Man;
 use crate::{failure::Failure, text::no_file_in, whole_file::WholeFile};
 
 /// Anyone may read a page, as far as the umask permits.
-const MODE: u32 = 0o644;
+const PAGE_MODE: u32 = 0o644;
 
 /// Why the folder takes no pages.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ pub(super) fn write(command: Command, folder: &Path) -> Result<(), Failure> {
     let names = pages.iter().map(|(name, _)| name.as_str());
     check(folder, names).map_err(|why| Failure::refused(cannot(&why)))?;
     let none = |error: &io::Error| cannot(&no_file_in(folder, error, "name another folder"));
-    let whole = pages.iter().map(|(name, page)| WholeFile::write(folder.join(name), page, MODE));
+    let whole = pages.iter().map(|(name, page)| WholeFile::write(folder.join(name), page, PAGE_MODE));
     let whole: Vec<_> = whole.collect::<io::Result<_>>().map_err(|error| Failure::refused(none(&error)))?;
     put(whole).map_err(|error| Failure::failed(none(&error)))
 }
@@ -180,7 +180,7 @@ mod tests {
     fn a_link_that_is_planted_after_the_check_is_replaced_and_not_followed() {
         let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         symlink(outside.path().join("new"), folder.path().join("haul.1")).unwrap();
-        WholeFile::write(folder.path().join("haul.1"), b"page", MODE).unwrap().put().unwrap();
+        WholeFile::write(folder.path().join("haul.1"), b"page", PAGE_MODE).unwrap().put().unwrap();
         assert_eq!(fs::read(folder.path().join("haul.1")).unwrap(), b"page");
         assert_eq!(names(outside.path()), [""; 0]);
     }
@@ -190,7 +190,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let pages = ["haul-back.1", "haul-there.1", "haul.1"];
-        let pages = pages.map(|name| WholeFile::write(at(name), b"page", MODE).unwrap());
+        let pages = pages.map(|name| WholeFile::write(at(name), b"page", PAGE_MODE).unwrap());
         // Nothing can be renamed over a folder.
         fs::create_dir(at("haul.1")).unwrap();
         put(pages.into()).unwrap_err();

@@ -17,7 +17,7 @@ use crate::output;
 const FOLDER: &str = "/emr/metricscollector";
 const FILE: &str = "isbusy";
 /// Less than a minute.
-const EVERY: Duration = Duration::from_secs(20);
+const TOUCH_EVERY: Duration = Duration::from_secs(20);
 
 /// Touches the file until this is dropped.
 pub(super) struct Busy {
@@ -50,7 +50,7 @@ async fn touch_on(file: PathBuf) {
             ));
             return;
         }
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(TOUCH_EVERY).await;
     }
 }
 

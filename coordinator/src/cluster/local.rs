@@ -28,9 +28,9 @@ use tokio::{
 };
 
 /// How long workers may take to end by themselves before they are killed.
-const END_LIMIT: Duration = Duration::from_secs(3);
+const WORKER_END_LIMIT: Duration = Duration::from_secs(3);
 /// How long a worker whose stream has ended may take to end by itself. Its exit status tells more than being killed.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const EXIT_STATUS_LIMIT: Duration = Duration::from_millis(200);
 /// The most characters of a worker's last line that are repeated in the message about its end.
 const MAX_LINE: usize = 300;
 
@@ -133,7 +133,7 @@ impl Cluster for LocalCluster {
             match self.children.join_next().await {
                 Some(Ok((worker, how))) => {
                     self.kill.remove(&worker);
-                    return ClusterEvent::Ended(worker, how);
+                    return ClusterEvent::WorkerEnded(worker, how);
                 }
                 Some(Err(_)) => {}
                 None => std::future::pending().await,
@@ -150,7 +150,9 @@ impl Cluster for LocalCluster {
     }
 
     async fn stop(&mut self, ending: Shutdown) {
-        if ending == Shutdown::Graceful && tokio::time::timeout(END_LIMIT, self.all_ended()).await.is_ok() {
+        if ending == Shutdown::Graceful
+            && tokio::time::timeout(WORKER_END_LIMIT, self.all_ended()).await.is_ok()
+        {
             return;
         }
         self.is_over.store(true, Ordering::SeqCst);
@@ -180,8 +182,8 @@ async fn watch(
         && let Err(error) = stdin.write_all(&boot).await
     {
         // The exit status and what it said tell more than this error.
-        let ended = tokio::time::timeout(LAST_WORDS, child.wait()).await;
-        let _ = tokio::time::timeout(LAST_WORDS, read).await;
+        let ended = tokio::time::timeout(EXIT_STATUS_LIMIT, child.wait()).await;
+        let _ = tokio::time::timeout(EXIT_STATUS_LIMIT, read).await;
         let how = ended.map_or_else(|_| format!("could not be given its job: {error}"), how);
         return Some(with_last_line(how));
     }
@@ -190,7 +192,7 @@ async fn watch(
             status = child.wait() => return Some(how(status)),
             // A dropped sender kills at once; a sent message first gives the worker time to end by itself.
             killed = killed => if killed.is_ok()
-                && let Ok(status) = tokio::time::timeout(LAST_WORDS, child.wait()).await
+                && let Ok(status) = tokio::time::timeout(EXIT_STATUS_LIMIT, child.wait()).await
             {
                 return Some(how(status));
             }
@@ -207,7 +209,7 @@ async fn watch(
     let how = tokio::select! {
         ended = &mut ended => {
             // A process that the worker started may keep standard error open.
-            let _ = tokio::time::timeout(LAST_WORDS, read).await;
+            let _ = tokio::time::timeout(EXIT_STATUS_LIMIT, read).await;
             ended
         }
         () = &mut read => ended.await,

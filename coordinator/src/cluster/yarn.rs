@@ -47,11 +47,11 @@ pub(crate) struct YarnCluster {
     binary: PathBuf,
     name: String,
     note: Arc<dyn Fn(String) + Send + Sync>,
-    running: Option<Running>,
+    running: Option<RunningJob>,
 }
 
-struct Running {
-    happened: mpsc::Receiver<ClusterEvent>,
+struct RunningJob {
+    events: mpsc::Receiver<ClusterEvent>,
     end: signal::Sender<Option<Shutdown>>,
     watch: JoinSet<()>,
 }
@@ -123,7 +123,7 @@ impl Cluster for YarnCluster {
         let client = self.command(&submission).map_err(|error| failed(&error))?.spawn();
         let client = client.map_err(|error| failed(&format!("{}: {error}", self.site.hadoop.display())))?;
         info!(tag, workers, jar = %self.site.jar.display(), "the job is being submitted by `hadoop jar`");
-        let (happening, happened) = mpsc::channel(1);
+        let (sender, events) = mpsc::channel(1);
         let (end, ended) = signal::channel(None);
         let watch = Watch {
             site: self.site.clone(),
@@ -134,8 +134,8 @@ impl Cluster for YarnCluster {
             address: boot.address().to_owned(),
         };
         let mut watching = JoinSet::new();
-        watching.spawn(watch.run(client, secret, happening, ended));
-        self.running = Some(Running { happened, end, watch: watching });
+        watching.spawn(watch.run(client, secret, sender, ended));
+        self.running = Some(RunningJob { events, end, watch: watching });
         Ok(WorkerSupply::External(workers))
     }
 
@@ -150,8 +150,8 @@ impl Cluster for YarnCluster {
 
     async fn poll(&mut self) -> ClusterEvent {
         match &mut self.running {
-            Some(running) => match running.happened.recv().await {
-                Some(happened) => happened,
+            Some(running) => match running.events.recv().await {
+                Some(event) => event,
                 // The end was reported before.
                 None => std::future::pending().await,
             },
@@ -165,7 +165,7 @@ impl Cluster for YarnCluster {
     }
 
     async fn stop(&mut self, ending: Shutdown) {
-        if let Some(Running { end, watch, .. }) = &mut self.running {
+        if let Some(RunningJob { end, watch, .. }) = &mut self.running {
             end.send_replace(Some(ending));
             watch.join_next().await;
         }

@@ -28,7 +28,7 @@ use tokio::sync::watch as signal;
 
 use super::{export::ExportRequest, import::ImportRequest};
 use crate::failure::Failure;
-pub(crate) use ended::Ended;
+pub(crate) use ended::LaunchReport;
 pub(crate) use others::{logs, status, stop};
 pub(crate) use package::package;
 
@@ -64,7 +64,7 @@ pub(crate) struct LaunchRequest {
 }
 
 /// The answer of a person to a question.
-pub(crate) type Ask<'a> = &'a (dyn Fn(&str) -> Result<(), Failure> + Sync);
+pub(crate) type Confirm<'a> = &'a (dyn Fn(&str) -> Result<(), Failure> + Sync);
 
 /// Connects with the launcher's own credentials.
 ///
@@ -133,9 +133,9 @@ impl LaunchRequest {
 pub(crate) async fn launch(
     request: &LaunchRequest,
     clients: &Clients,
-    ask: Ask<'_>,
+    ask: Confirm<'_>,
     interrupts: signal::Receiver<u32>,
-) -> Result<Ended, Failure> {
+) -> Result<LaunchReport, Failure> {
     request.check()?;
     let run = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
     let name = request.name(&clients.region);
@@ -158,7 +158,7 @@ pub(crate) async fn launch(
     let mut watch =
         watch::Watching { request, clients, emr: &emr, bodies: &bodies, ask, interrupts: interrupts.clone() };
     if let Some(text) = watch.run(&mut launch).await? {
-        return Ok(Ended { cluster: None, detached: false, logs: None, folders: Vec::new(), text });
+        return Ok(LaunchReport { cluster: None, detached: false, logs: None, folders: Vec::new(), text });
     }
     ended::ended(request, clients, &launch, interrupts).await
 }

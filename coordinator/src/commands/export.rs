@@ -1,13 +1,13 @@
 //! The export command: one job for each table, one after the other.
 
-#[cfg(feature = "emr")]
-mod elsewhere;
 mod finish;
+mod job_events;
 mod plan;
 mod prepare;
+#[cfg(feature = "emr")]
+mod remote_plan;
 mod report;
 mod resume;
-mod telling;
 
 use std::time::Instant;
 
@@ -46,12 +46,12 @@ use crate::{
     store::Store,
     whole::Whole,
 };
-#[cfg(feature = "emr")]
-pub(crate) use elsewhere::plan_elsewhere;
 use finish::Finish;
 pub(crate) use plan::ExportOptions;
 pub(crate) use prepare::{ExportRequest, IfComplete};
-use prepare::{Prepared, Reader, Todo, prepare};
+use prepare::{PreparedExport, Reader, Todo, prepare};
+#[cfg(feature = "emr")]
+pub(crate) use remote_plan::plan_remote;
 use report::Report;
 
 /// The result of the command.
@@ -82,7 +82,7 @@ pub(crate) async fn export(
         lifecycle::prepare(&request.cluster, &request.destination, &stop, prepare).await?;
     let count = tables.len();
     if dry_run {
-        let plan = |(number, (todo, prepared)): (usize, &(Todo, Prepared))| {
+        let plan = |(number, (todo, prepared)): (usize, &(Todo, PreparedExport))| {
             let text = prepared.text(todo, request.options, cluster.text());
             let plan = prepared.told(&clients, cluster.text(), &text, (number, count));
             progress.stream().tell(Event::Plan(Box::new(Plan { is_dry_run: true, ..plan })));
@@ -124,7 +124,7 @@ pub(crate) async fn export(
 /// The export of one table.
 struct TableExport<'a> {
     request: &'a ExportRequest,
-    prepared: &'a Prepared,
+    prepared: &'a PreparedExport,
     /// The job: that of the export that is resumed, or a new one.
     job: JobId,
     context: Context<'a>,
@@ -134,8 +134,8 @@ struct TableExport<'a> {
 struct OpenedExport {
     journal: Journal,
     state: ExportState,
-    /// The time at which the commit began, if only completing the files is left.
-    commit: Option<String>,
+    /// The time at which the commit began (RFC 3339), if only completing the files is left.
+    committed_at: Option<String>,
     /// How the table is read, or was if it is read completely.
     run: Run,
 }
@@ -151,19 +151,19 @@ impl TableExport<'_> {
                 "{why} while locking {folder}; run the same command again to resume"
             )))
         });
-        let OpenedExport { mut journal, state, commit, run } = opened?;
+        let OpenedExport { mut journal, state, committed_at, run } = opened?;
         info!(
             job = %state.begin.job,
             table = prepared.facts.name,
             sealed_items = state.sealed_items(),
-            has_begun_to_commit = commit.is_some(),
+            has_begun_to_commit = committed_at.is_some(),
             workers = run.workers,
             "export begun or resumed"
         );
         context.progress.plan(plan);
         if state.tasks().0 == state.tasks().1 {
             let finish = Finish { target: &prepared.target, context, started, state: &state };
-            return finish.finish(&mut journal, commit, &run, None, run.rate, None).await;
+            return finish.finish(&mut journal, committed_at, &run, None, run.rate, None).await;
         }
         let mut fleet = match context.fleet("export").await {
             Ok(fleet) => fleet,
@@ -179,7 +179,7 @@ impl TableExport<'_> {
             Ok(()) => {
                 fleet.end_unless_watched(context.stop).await;
                 let (slowest, rate, fleet) = (work.slowest(), schedule.rate(), Some(&mut fleet));
-                finish.finish(&mut journal, commit, &run, slowest, rate, fleet).await
+                finish.finish(&mut journal, committed_at, &run, slowest, rate, fleet).await
             }
             Err(failure) => Err(give_up(&finish, &mut journal, context.progress, failure).await),
         }
@@ -206,7 +206,7 @@ impl TableExport<'_> {
             step_back_if_complete(&mut journal, store, &state).await?;
             history::clear(journal.folder()).await;
         }
-        let (commit, run) = match earlier {
+        let (committed_at, run) = match earlier {
             Some(EarlierRuns { commit: Some(at), run: earlier }) => (Some(at), earlier.unwrap_or(run)),
             Some(_) => {
                 let fenced = fence(journal.folder(), &mut state).await;
@@ -216,7 +216,7 @@ impl TableExport<'_> {
             }
             None => (None, run),
         };
-        Ok(OpenedExport { journal, state: *state, commit, run })
+        Ok(OpenedExport { journal, state: *state, committed_at, run })
     }
 
     /// Reads the table until every segment is done.
@@ -275,7 +275,7 @@ async fn fence(store: &Store, state: &mut ExportState) -> Result<Vec<Fact>, Faul
 }
 
 /// The settings that workers get. What was chosen when the export began stays.
-fn settings(prepared: &Prepared, clients: &Clients, begin: &Begin) -> ExportSettings {
+fn settings(prepared: &PreparedExport, clients: &Clients, begin: &Begin) -> ExportSettings {
     let plan = &prepared.plan;
     ExportSettings {
         table: prepared.table.clone(),

@@ -3,16 +3,16 @@
 //! It reads a backup twice. The first pass checks every line and writes nothing, so that defects are found before the
 //! first write. The second pass writes.
 
-mod beside;
-mod done;
-#[cfg(feature = "emr")]
-mod elsewhere;
+mod backup_overlap;
+mod job_events;
 mod plan;
 mod prepare;
 mod rejects;
+#[cfg(feature = "emr")]
+mod remote_plan;
 mod report;
 mod resume;
-mod telling;
+mod written_so_far;
 
 use std::{
     convert::Infallible,
@@ -40,27 +40,25 @@ use crate::{
     failure::{Failure, FailureKind},
     fleet::{Fleet, during},
     history,
-    identity::{Found, TableIdentity},
+    identity::{TableCheck, TableIdentity},
     journal::Journal,
     lifecycle::{self, ACQUIRE_GRACE, Context, OpenedJob, PassPlan, Start, acquire, give_up},
     progress::Progress,
     stop::Stop,
     text::count_of,
 };
-#[cfg(feature = "emr")]
-pub(crate) use elsewhere::plan_elsewhere;
 pub(crate) use prepare::{Check, ImportRequest};
 pub(crate) use rejects::{NAMES_FOLDER, names_folder};
+#[cfg(feature = "emr")]
+pub(crate) use remote_plan::plan_remote;
 pub(crate) use report::ImportReport;
 
-use done::Done;
 use plan::CheckedText;
-use prepare::{Kind, Prepared, prepare};
+use prepare::{ImportRun, PreparedImport, prepare};
 use rejects::Rejects;
 use resume::{InStateFolder, StateFolder};
+use written_so_far::WrittenSoFar;
 
-/// How long writing the history and the report of a complete import may take.
-const REPORT_LIMIT: Duration = Duration::from_secs(5);
 /// The same after a request to stop.
 const REPORT_GRACE: Duration = Duration::from_secs(1);
 
@@ -86,7 +84,8 @@ pub(crate) async fn import(
     let note = |text: &str| progress.note(text);
     // Boxed because the future is large.
     let prepare = async |cluster: &ClusterChoice| {
-        let (slots, kind) = (cluster.worker_slots().await?, if dry_run { Kind::DryRun } else { Kind::Run });
+        let (slots, kind) =
+            (cluster.worker_slots().await?, if dry_run { ImportRun::DryRun } else { ImportRun::Run });
         Box::pin(prepare(request, slots, kind, &note)).await
     };
     let (cluster, mut prepared) =
@@ -129,7 +128,7 @@ pub(crate) async fn import(
         let finished = rejects.finish(imported.is_ok(), &stop).await;
         let imported = match (imported, finished) {
             (imported, Ok(())) => imported,
-            (Ok(_), Err(unwritten)) => Err(unwritten.saying(done::ALL)),
+            (Ok(_), Err(unwritten)) => Err(unwritten.saying(written_so_far::ALL_IMPORTED)),
             (Err(failure), Err(unwritten)) => Err(failure.saying(&unwritten.to_string())),
         };
         import.end(imported).await
@@ -149,7 +148,7 @@ pub(crate) async fn import(
 /// One import.
 struct Import<'a> {
     request: &'a ImportRequest,
-    prepared: &'a Prepared,
+    prepared: &'a PreparedImport,
     context: Context<'a>,
     rejects: Rejects,
     /// What the import does, in its name on a cluster.
@@ -170,7 +169,7 @@ impl Import<'_> {
     /// Acquires the state folder.
     async fn open(&mut self, folder: StateFolder, begin: BeginImport) -> Result<(), Failure> {
         let Self { prepared, context, .. } = *self;
-        let Prepared { clients, limits, rate_source, workers, .. } = prepared;
+        let PreparedImport { clients, limits, rate_source, workers, .. } = prepared;
         let run = lifecycle::this_run(clients, *workers, limits.table, rate_source);
         let StateFolder { store, start } = folder;
         let was_empty = matches!(start, Start::Fresh);
@@ -238,7 +237,7 @@ impl Import<'_> {
                         journal.folder().tidy().await;
                         Ok(imported)
                     }
-                    Err(failure) => Err(failure.saying(done::ALL)),
+                    Err(failure) => Err(failure.saying(written_so_far::ALL_IMPORTED)),
                 }
             }
             (Err(failure), Some(mut journal), Some(state)) => {
@@ -264,7 +263,7 @@ impl Import<'_> {
             state.checked = Some(checked);
             journal.note([Fact::Checked(checked)]);
         }
-        let Prepared { facts, limits, .. } = self.prepared;
+        let PreparedImport { facts, limits, .. } = self.prepared;
         Ok(CheckedText { counts, rejected, facts, limits }.to_string())
     }
 
@@ -295,14 +294,14 @@ impl Import<'_> {
         match outcome {
             Ok(()) => Ok(report),
             Err(failure) => {
-                let done = Done {
+                let written = WrittenSoFar {
                     mode: self.request.mode,
                     is_incremental: self.prepared.backup.is_incremental,
                     counts: schedule.work().counts(),
                     may_be_more: schedule.work().has_begun() || has_earlier_runs,
                     is_kept: self.journal.is_some(),
                 };
-                Err(done.after(failure))
+                Err(written.after(failure))
             }
         }
     }
@@ -372,8 +371,8 @@ impl Import<'_> {
 async fn check_table(context: Context<'_>) -> Result<(), Failure> {
     let Context { table, clients, .. } = context;
     match context.unless_stopped(table.look(clients)).await? {
-        Ok(Found::Same) => Ok(()),
-        Ok(Found::Gone(why) | Found::Another(why)) => Err(Failure::other_table(why)),
+        Ok(TableCheck::Same) => Ok(()),
+        Ok(TableCheck::Gone(why) | TableCheck::Another(why)) => Err(Failure::other_table(why)),
         Err(fault) => Err(Failure::failed(format!("the table's identity could not be checked: {fault}"))),
     }
 }
@@ -385,7 +384,7 @@ async fn write_history(journal: &Journal, state: &ImportState, report: &ImportRe
     progress.stream().note(Event::Completed(Box::new(report.told())));
     // If another process has taken over, it writes the report.
     if journal.check_ours().await.is_ok() {
-        history::write(journal.folder(), &state.begin.job, progress, REPORT_LIMIT).await;
+        history::write(journal.folder(), &state.begin.job, progress, history::REPORT_LIMIT).await;
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{failure::Failure, history, progress::Progress, store::Store, waits::
 /// The time between two states of the job of this command.
 const OWN_EVERY: Duration = Duration::from_secs(1);
 /// The time between two looks at folders. Jobs write their status every five seconds.
-const LOOK_EVERY: Duration = Duration::from_secs(3);
+const READ_FOLDERS_EVERY: Duration = Duration::from_secs(3);
 /// How long a look at a folder may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
@@ -68,7 +68,7 @@ pub(crate) async fn of_folders(
         let mut tasks = JoinSet::new();
         tasks.spawn(server.run());
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(READ_FOLDERS_EVERY).await;
             sender.send_replace(Arc::new(look(&mut watched).await));
         }
     };

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{failure::Failure, folder_contents::FolderContents, history, store::Store, waits::unless_silent};
 
 /// The most bytes of a line that are read at once. An event has a few kilobytes, and a history less than 4 MB.
-const LONGEST: u64 = 4 << 20;
+const LINE_BYTES_AT_ONCE: u64 = 4 << 20;
 
 const WHAT_TO_GIVE: &str = "give a file that --events wrote, or the folder of a job";
 
@@ -70,7 +70,7 @@ async fn kept_in(folder: &Target, access: &AwsAccess) -> Result<(JobState, Optio
 /// The next line, or what fits into memory of it; `None` at the end.
 fn next_line(lines: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
-    let read = Read::take(&mut *lines, LONGEST).read_until(b'\n', &mut line)?;
+    let read = Read::take(&mut *lines, LINE_BYTES_AT_ONCE).read_until(b'\n', &mut line)?;
     Ok((read > 0).then_some(line))
 }
 

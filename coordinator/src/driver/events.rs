@@ -3,15 +3,15 @@
 use engine::schedule::{Event, Work};
 
 use super::{Done, Effects, Running};
-use crate::{failure::Failure, fleet::Happened, identity::Found};
+use crate::{failure::Failure, fleet::FleetEvent, identity::TableCheck};
 
-impl<E> From<Happened> for Event<E> {
-    fn from(happened: Happened) -> Self {
-        match happened {
-            Happened::Joined(worker) => Self::Connected(worker),
-            Happened::Said(worker, message) => Self::Message(worker, message),
-            Happened::Lost(worker, why) => Self::Lost(worker, why),
-            Happened::Over(why) => Self::ClusterEnded(why),
+impl<E> From<FleetEvent> for Event<E> {
+    fn from(event: FleetEvent) -> Self {
+        match event {
+            FleetEvent::Connected(worker) => Self::Connected(worker),
+            FleetEvent::Message(worker, message) => Self::Message(worker, message),
+            FleetEvent::Lost(worker, why) => Self::Lost(worker, why),
+            FleetEvent::Ended(why) => Self::ClusterEnded(why),
         }
     }
 }
@@ -25,16 +25,16 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
             Ok(Done::Performed(Ok(event))) => event.map(Event::Work),
             Ok(Done::Described(described)) => {
                 match self.driver.table.as_ref()?.judge((*described).as_ref()) {
-                    Ok(Found::Another(why)) => {
+                    Ok(TableCheck::Another(why)) => {
                         self.outcome = Some(Err(Failure::other_table(why)));
                         None
                     }
-                    Ok(Found::Same) => {
+                    Ok(TableCheck::Same) => {
                         let limits = self.driver.limits.as_ref().zip((*described).as_ref().ok());
                         limits.map(|(limits, facts)| Event::Limits(limits(facts)))
                     }
                     // The workers find out whether that is true.
-                    Ok(Found::Gone(why)) => {
+                    Ok(TableCheck::Gone(why)) => {
                         (self.driver.note)(why);
                         None
                     }

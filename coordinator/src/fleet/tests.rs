@@ -73,12 +73,12 @@ impl Test {
     async fn joined(&mut self) -> (Caller, WorkerId) {
         let caller = call(&self.boot, hello(PROTOCOL, None)).await.unwrap();
         match self.next().await {
-            Happened::Joined(worker) => (caller, worker),
+            FleetEvent::Connected(worker) => (caller, worker),
             _ => panic!("it has not joined"),
         }
     }
 
-    async fn next(&mut self) -> Happened {
+    async fn next(&mut self) -> FleetEvent {
         tokio::time::timeout(PATIENCE, self.fleet.next()).await.unwrap()
     }
 
@@ -104,7 +104,7 @@ async fn what_a_worker_says_of_an_earlier_pass_is_not_heard_in_the_next() {
     let (mut caller, worker) = test.joined().await;
     assert_eq!(told(&mut caller).await, Some(ToWorker::Pass(PassNumber(1))));
     say(&caller, 1, FromWorker::Want(1)).await;
-    assert!(matches!(test.next().await, Happened::Said(who, FromWorker::Want(1)) if who == worker));
+    assert!(matches!(test.next().await, FleetEvent::Message(who, FromWorker::Want(1)) if who == worker));
 
     say(&caller, 1, FromWorker::Want(2)).await;
     assert_eq!(test.fleet.begin(3).await.unwrap(), WorkerSupply::External(3));
@@ -112,7 +112,7 @@ async fn what_a_worker_says_of_an_earlier_pass_is_not_heard_in_the_next() {
     assert_eq!(told(&mut caller).await, Some(ToWorker::Pass(PassNumber(2))));
     say(&caller, 1, FromWorker::Want(3)).await;
     say(&caller, 2, FromWorker::Want(4)).await;
-    assert!(matches!(test.next().await, Happened::Said(who, FromWorker::Want(4)) if who == worker));
+    assert!(matches!(test.next().await, FleetEvent::Message(who, FromWorker::Want(4)) if who == worker));
 }
 
 #[tokio::test]

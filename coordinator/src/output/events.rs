@@ -1,7 +1,7 @@
 //! The events of this command for other programs, see `docs/events.md`. A thread of its own writes them to a file or to
 //! standard output, so that a full disk or a reader that stands still never delays the job.
 //!
-//! Waiting events are bounded, see [`Queue`]. What can't be written is lost; standard error says so once.
+//! Waiting events are bounded, see [`EventQueue`]. What can't be written is lost; standard error says so once.
 
 mod queue;
 
@@ -22,11 +22,11 @@ use events::{Event, Failed, Line};
 use jiff::Timestamp;
 use job::visible::without_passwords;
 
-use super::{LAST_WORDS, TRY_AGAIN};
-use queue::Queue;
+use super::{DRAIN_LIMIT, TRY_AGAIN};
+use queue::EventQueue;
 
 /// The name of the thread.
-const THREAD: &str = "events";
+const EVENTS_THREAD: &str = "events";
 
 /// Program and version.
 pub(crate) const TOOL: &str = concat!("tablehaul ", env!("CARGO_PKG_VERSION"));
@@ -34,7 +34,7 @@ pub(crate) const TOOL: &str = concat!("tablehaul ", env!("CARGO_PKG_VERSION"));
 /// When this process began to count the time.
 static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-static SINK: OnceLock<Arc<Sink>> = OnceLock::new();
+static SINK: OnceLock<Arc<EventSink>> = OnceLock::new();
 
 /// Who else gets the events.
 static OBSERVER: OnceLock<Observer> = OnceLock::new();
@@ -44,8 +44,8 @@ static IS_ENDED: AtomicBool = AtomicBool::new(false);
 type Observer = Box<dyn Fn(&Line) + Send + Sync>;
 
 /// Where events go.
-struct Sink {
-    queue: Mutex<Queue>,
+struct EventSink {
+    queue: Mutex<EventQueue>,
     changed: Condvar,
     is_stdout: bool,
 }
@@ -56,12 +56,12 @@ struct Sink {
 /// Fails if the file can't be opened, or the thread can't be started.
 pub(crate) fn write_to(place: &Path) -> io::Result<()> {
     let is_stdout = place.as_os_str() == "-";
-    let writer = if is_stdout { Writer::stdout() } else { Writer::file(place)? };
-    let queue = Mutex::new(Queue::new(TOOL.to_owned()));
-    let sink = Arc::new(Sink { queue, changed: Condvar::new(), is_stdout });
+    let writer = if is_stdout { EventWriter::stdout() } else { EventWriter::file(place)? };
+    let queue = Mutex::new(EventQueue::new(TOOL.to_owned()));
+    let sink = Arc::new(EventSink { queue, changed: Condvar::new(), is_stdout });
     let theirs = sink.clone();
     // Not joined: a write that nobody reads never returns.
-    thread::Builder::new().name(THREAD.into()).spawn(move || theirs.write_all(writer))?;
+    thread::Builder::new().name(EVENTS_THREAD.into()).spawn(move || theirs.write_all(writer))?;
     LazyLock::force(&BEGAN);
     let _ = SINK.set(sink);
     Ok(())
@@ -140,10 +140,10 @@ pub(crate) fn fail(kind: &str, why: &str, exit_code: u8) {
 /// Waits until everything is written, for a second at most.
 pub(crate) fn settle() {
     let Some(sink) = SINK.get() else { return };
-    if thread::current().name() == Some(THREAD) {
+    if thread::current().name() == Some(EVENTS_THREAD) {
         return;
     }
-    let give_up_at = Instant::now() + LAST_WORDS;
+    let give_up_at = Instant::now() + DRAIN_LIMIT;
     loop {
         let left = give_up_at.saturating_duration_since(Instant::now());
         match sink.queue.try_lock() {
@@ -159,13 +159,13 @@ pub(crate) fn settle() {
     );
 }
 
-impl Sink {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+impl EventSink {
+    fn queue(&self) -> MutexGuard<'_, EventQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes what is queued for as long as the process lives.
-    fn write_all(&self, mut writer: Writer) {
+    fn write_all(&self, mut writer: EventWriter) {
         let mut has_told = false;
         loop {
             let mut queue = self.queue();
@@ -194,7 +194,7 @@ impl Sink {
 }
 
 /// Writes one event after the other.
-struct Writer {
+struct EventWriter {
     out: Box<dyn Write + Send>,
     /// The path, until the first write opens it: opening a FIFO blocks until it has a reader.
     unopened: Option<PathBuf>,
@@ -202,7 +202,7 @@ struct Writer {
     is_torn: bool,
 }
 
-impl Writer {
+impl EventWriter {
     fn to(out: impl Write + Send + 'static) -> Self {
         Self { out: Box::new(out), unopened: None, is_torn: false }
     }

@@ -12,27 +12,27 @@ use events::{Line, SCHEMA};
 use jiff::Timestamp;
 use job::visible;
 
-use log::{Limits, Log};
+use log::{Log, LogLimits};
 
 /// The log of this process: its messages, and what it logs.
 pub(crate) const COORDINATOR: &str = "coordinator.log";
 /// The events, one JSON object a line.
-const EVENTS: &str = "events.jsonl";
+const EVENTS_FILE: &str = "events.jsonl";
 
-const MIB: usize = 1 << 20;
-const OF_COORDINATOR: Limits = Limits { first_bytes: MIB, last_bytes: 7 * MIB };
+const MIB: usize = 1024 * 1024;
+const COORDINATOR_LIMITS: LogLimits = LogLimits { first_bytes: MIB, last_bytes: 7 * MIB };
 /// An event has 15 kB at most.
-const OF_EVENTS: Limits = Limits { first_bytes: MIB, last_bytes: 15 * MIB };
-const OF_WORKER: Limits = Limits { first_bytes: MIB / 16, last_bytes: MIB - MIB / 16 };
+const EVENTS_LIMITS: LogLimits = LogLimits { first_bytes: MIB, last_bytes: 15 * MIB };
+const WORKER_LIMITS: LogLimits = LogLimits { first_bytes: MIB / 16, last_bytes: MIB - MIB / 16 };
 /// The most workers whose logs are kept. So all logs together take less than 100 MiB.
 const MOST_WORKERS: usize = 64;
 /// The most bytes of a line that a worker sends. Workers cut their lines themselves.
 const MOST_LINE_BYTES: usize = 16 * 1024;
 
-static KEPT: OnceLock<Mutex<Kept>> = OnceLock::new();
+static KEPT: OnceLock<Mutex<KeptLogs>> = OnceLock::new();
 
 #[derive(Default)]
-struct Kept {
+struct KeptLogs {
     logs: BTreeMap<String, Log>,
     workers: usize,
     /// The log says that further workers are left out.
@@ -50,14 +50,14 @@ pub(super) fn message(text: &str) {
     if let Some(mut kept) = kept() {
         // As in the log, without a module.
         let time = format!("{:.3}", Timestamp::now());
-        text.lines().for_each(|line| kept.add(COORDINATOR, OF_COORDINATOR, format!("{time} {line}")));
+        text.lines().for_each(|line| kept.add(COORDINATOR, COORDINATOR_LIMITS, format!("{time} {line}")));
     }
 }
 
 /// Keeps a line of the log of this process.
 pub(super) fn logged(line: &str) {
     if let Some(mut kept) = kept() {
-        kept.add(COORDINATOR, OF_COORDINATOR, line.to_owned());
+        kept.add(COORDINATOR, COORDINATOR_LIMITS, line.to_owned());
     }
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn take(name: &str) -> String {
     let Some(mut kept) = kept() else { return String::new() };
     let Some(log) = kept.logs.get_mut(name) else { return String::new() };
     log.has_changed = false;
-    if name == EVENTS { log.text_of_events() } else { log.text() }
+    if name == EVENTS_FILE { log.text_of_events() } else { log.text() }
 }
 
 /// Lets a log count as changed again, because it could not be written.
@@ -122,12 +122,12 @@ fn log_of(worker: u32) -> String {
     format!("worker-{worker}.log")
 }
 
-fn kept() -> Option<MutexGuard<'static, Kept>> {
+fn kept() -> Option<MutexGuard<'static, KeptLogs>> {
     KEPT.get().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-impl Kept {
-    fn add(&mut self, name: &str, limits: Limits, line: String) {
+impl KeptLogs {
+    fn add(&mut self, name: &str, limits: LogLimits, line: String) {
         match self.logs.get_mut(name) {
             Some(log) => log.add(line),
             None => self.logs.entry(name.to_owned()).or_insert_with(|| Log::new(limits)).add(line),
@@ -136,7 +136,7 @@ impl Kept {
 
     fn add_of_worker(&mut self, worker: u32, line: &str) {
         if self.has_place_for(worker) {
-            self.add(&log_of(worker), OF_WORKER, line.to_owned());
+            self.add(&log_of(worker), WORKER_LIMITS, line.to_owned());
         }
     }
 
@@ -147,13 +147,13 @@ impl Kept {
             if !std::mem::replace(&mut self.has_left_out, true) {
                 let note =
                     format!("(the logs of worker {worker} and of others are not kept: {MOST_WORKERS} are)");
-                self.add(COORDINATOR, OF_COORDINATOR, note);
+                self.add(COORDINATOR, COORDINATOR_LIMITS, note);
             }
             return false;
         }
         if is_new {
             self.workers += 1;
-            self.logs.insert(log_of(worker), Log::new(OF_WORKER));
+            self.logs.insert(log_of(worker), Log::new(WORKER_LIMITS));
         }
         true
     }
@@ -163,7 +163,7 @@ impl Kept {
             (line.schema, line.tool) = (Some(SCHEMA), Some(super::events::TOOL.to_owned()));
         }
         if let Ok(text) = serde_json::to_string(&line) {
-            self.add(EVENTS, OF_EVENTS, text);
+            self.add(EVENTS_FILE, EVENTS_LIMITS, text);
         }
     }
 }
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_number_of_logs_is_bounded_and_what_is_left_out_is_said() {
-        let mut kept = Kept::default();
+        let mut kept = KeptLogs::default();
         for worker in 1..=100 {
             kept.add_of_worker(worker, "one");
             kept.add_of_worker(worker, "two");
@@ -187,12 +187,12 @@ mod tests {
 
     #[test]
     fn the_first_event_says_the_schema() {
-        let mut kept = Kept::default();
+        let mut kept = KeptLogs::default();
         for number in 0..2 {
             let throttled = events::Throttled { requests: number, throttles: number };
             kept.add_event(super::super::events::stamped(events::Event::Throttled(throttled)));
         }
-        let text = kept.logs[EVENTS].text_of_events();
+        let text = kept.logs[EVENTS_FILE].text_of_events();
         let lines: Vec<Line> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!((lines[0].schema, lines[1].schema, lines.len()), (Some(SCHEMA), None, 2));
     }

@@ -14,7 +14,7 @@ const MAX_BYTES: usize = 256 * 1024;
 /// that the last ones are always kept. A line says how many were dropped.
 #[derive(Default)]
 #[allow(clippy::option_option, reason = "unchanged, gone, or like this")]
-pub(super) struct Waiting {
+pub(super) struct WaitingText {
     texts: VecDeque<Text>,
     bytes: usize,
     left_out: u64,
@@ -27,12 +27,12 @@ pub(super) struct Waiting {
 
 struct Text {
     text: String,
-    kind: Kind,
+    kind: TextKind,
 }
 
 /// What a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TextKind {
     /// A message.
     Line,
     /// Progress, of which only the newest line matters.
@@ -50,20 +50,20 @@ pub(super) struct Batch {
     pub(super) bar: Option<Option<Bar>>,
 }
 
-impl Waiting {
+impl WaitingText {
     /// Adds a text.
-    pub(super) fn push(&mut self, text: String, kind: Kind) {
+    pub(super) fn push(&mut self, text: String, kind: TextKind) {
         if self.is_ended {
             return;
         }
-        if kind == Kind::Progress
-            && let Some(at) = self.first(Kind::Progress)
+        if kind == TextKind::Progress
+            && let Some(at) = self.first(TextKind::Progress)
         {
             self.drop_at(at);
         }
         while !self.texts.is_empty() && self.bytes + text.len() > MAX_BYTES {
-            let at = self.first(Kind::Log).unwrap_or(0);
-            if self.drop_at(at).is_some_and(|dropped| dropped.kind != Kind::Progress) {
+            let at = self.first(TextKind::Log).unwrap_or(0);
+            if self.drop_at(at).is_some_and(|dropped| dropped.kind != TextKind::Progress) {
                 self.left_out += 1;
             }
         }
@@ -71,14 +71,14 @@ impl Waiting {
         self.texts.push_back(Text { text, kind });
     }
 
-    fn first(&self, kind: Kind) -> Option<usize> {
+    fn first(&self, kind: TextKind) -> Option<usize> {
         self.texts.iter().position(|text| text.kind == kind)
     }
 
     /// Adds the last line, and removes the bar. What comes later is ignored.
     pub(super) fn end(&mut self, text: String) {
         self.show(None);
-        self.push(text, Kind::Line);
+        self.push(text, TextKind::Line);
         self.is_ended = true;
     }
 
@@ -130,13 +130,13 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::{
-        Kind::{Line, Log, Progress},
+        TextKind::{Line, Log, Progress},
         *,
     };
 
     #[test]
     fn nothing_comes_after_the_last_line() {
-        let mut waiting = Waiting::default();
+        let mut waiting = WaitingText::default();
         waiting.push("plan".to_owned(), Line);
         waiting.end("it failed".to_owned());
         waiting.push("a late word".to_owned(), Line);
@@ -149,13 +149,13 @@ mod tests {
         assert!(text(&mut waiting).is_empty());
     }
 
-    fn text(waiting: &mut Waiting) -> String {
+    fn text(waiting: &mut WaitingText) -> String {
         waiting.take().map(|batch| batch.text).unwrap_or_default()
     }
 
     #[test]
     fn lines_keep_their_order_and_of_progress_only_the_newest_waits() {
-        let mut waiting = Waiting::default();
+        let mut waiting = WaitingText::default();
         assert!(waiting.take().is_none() && waiting.is_written());
         for (line, kind) in
             [("plan", Line), ("10 %", Progress), ("note", Line), ("20 %", Progress), ("end", Line)]
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn what_nobody_reads_is_bounded_and_the_last_words_stay() {
-        let mut waiting = Waiting::default();
+        let mut waiting = WaitingText::default();
         for at in 0..100_000 {
             waiting.push(format!("note {at}"), Line);
             waiting.push(format!("{at} items"), Progress);
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_log_makes_room_for_all_else() {
-        let mut waiting = Waiting::default();
+        let mut waiting = WaitingText::default();
         waiting.push("the plan".into(), Line);
         for at in 0..100_000 {
             waiting.push(format!("log {at}"), Log);
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_longer_than_all_that_may_wait_is_kept_alone() {
-        let mut waiting = Waiting::default();
+        let mut waiting = WaitingText::default();
         waiting.push("before".into(), Line);
         waiting.push("x".repeat(MAX_BYTES + 1), Line);
         assert_eq!(text(&mut waiting).lines().count(), 2);
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn only_the_last_look_of_the_bar_counts() {
-        let mut waiting = Waiting::default();
+        let mut waiting = WaitingText::default();
         for position in 0..3 {
             waiting.show(Some(Bar { position, ..Bar::default() }));
         }

@@ -6,8 +6,7 @@ use events::Status;
 use tokio::sync::watch;
 use tracing::{Level, debug, enabled};
 
-/// Time between two lines.
-const LINE_EVERY: Duration = Duration::from_secs(10);
+use super::LINE_EVERY;
 
 /// Whether the log takes such lines.
 pub(super) fn is_wanted() -> bool {

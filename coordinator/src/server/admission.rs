@@ -24,7 +24,7 @@ pub(super) const MAX_UNAUTHENTICATED: usize = 512;
 /// Accepted connections that wait for the server to take them.
 const QUEUE: usize = 64;
 /// Pause after an error of `accept`, such as a lack of file descriptors.
-const PAUSE: Duration = Duration::from_millis(50);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The connections that are passed to the server. Never yields an error, because that would end the server.
 pub(super) struct Accepted {
@@ -54,7 +54,7 @@ pub(super) fn accept(listener: TcpListener, max_unauthenticated: usize, limit: D
                     let _ = stream.set_nodelay(true);
                     let _ = sender.send(Ok(Guarded::new(stream, place, limit))).await;
                 }
-                Err(_) => tokio::time::sleep(PAUSE).await,
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
     });

@@ -2,11 +2,11 @@
 //! `TABLEHAUL_DIRECT_CALLS=off` says no. Nobody should need that. It is for finding out whether a fault lies in these
 //! requests.
 
-const VARIABLE: &str = "TABLEHAUL_DIRECT_CALLS";
+const DIRECT_CALLS_VARIABLE: &str = "TABLEHAUL_DIRECT_CALLS";
 
 /// The variable has another value.
 #[derive(Debug, thiserror::Error)]
-#[error("{VARIABLE}: {0:?} is neither on nor off")]
+#[error("{DIRECT_CALLS_VARIABLE}: {0:?} is neither on nor off")]
 pub(crate) struct SwitchError(String);
 
 /// Whether workers send all requests through the SDK.
@@ -14,7 +14,7 @@ pub(crate) struct SwitchError(String);
 /// # Errors
 /// Fails if the variable is malformed.
 pub(crate) fn are_sdk_only() -> Result<bool, SwitchError> {
-    let value = std::env::var_os(VARIABLE).unwrap_or_default();
+    let value = std::env::var_os(DIRECT_CALLS_VARIABLE).unwrap_or_default();
     is_off(&value.to_string_lossy())
 }
 

@@ -57,8 +57,8 @@ async fn next(plane: &mut ControlPlane) -> Incoming {
 /// Joins as a worker without an ID.
 async fn joined(plane: &mut ControlPlane) -> (Caller, WorkerId) {
     let caller = call(&plane.boot, hello(PROTOCOL, None)).await.unwrap();
-    let Incoming::Joined(newcomer, _) = next(plane).await else { panic!("somebody else") };
-    (caller, newcomer.worker)
+    let Incoming::Connected(hello, _) = next(plane).await else { panic!("somebody else") };
+    (caller, hello.worker)
 }
 
 /// Asserts that no message has arrived and that a new worker is served.
@@ -66,7 +66,9 @@ async fn is_unharmed(mut plane: ControlPlane) {
     assert!(plane.inbox.try_recv().is_err());
     let (caller, worker) = joined(&mut plane).await;
     caller.says.send(FromWorker::Need(Units::from_units(1)).into()).await.unwrap();
-    assert!(matches!(next(&mut plane).await, Incoming::Said(who, _, FromWorker::Need(_)) if who == worker));
+    assert!(
+        matches!(next(&mut plane).await, Incoming::Message(who, _, FromWorker::Need(_)) if who == worker)
+    );
     plane.stop().await;
 }
 
@@ -124,7 +126,7 @@ async fn a_malformed_message_ends_the_stream_of_its_worker_and_no_other() {
         .send(wire::FromWorker { event: Some(wire::from_worker::Event::Sealed(sealed)), pass: 1 })
         .await
         .unwrap();
-    let Incoming::Left(who, why) = next(&mut plane).await else { panic!("it was taken") };
+    let Incoming::Lost(who, why) = next(&mut plane).await else { panic!("it was taken") };
     assert!(who == worker && why.contains("malformed"), "{why}");
     assert!(!matches!(bad.hears.message().await, Ok(Some(_))));
     is_unharmed(plane).await;
@@ -135,7 +137,7 @@ async fn a_message_that_is_too_long_ends_the_stream_of_its_worker() {
     let mut plane = plane().await;
     let (bad, worker) = joined(&mut plane).await;
     bad.says.send(FromWorker::Failed("x".repeat(MAX_MESSAGE_BYTES + 1)).into()).await.unwrap();
-    let Incoming::Left(who, why) = next(&mut plane).await else { panic!("it was taken") };
+    let Incoming::Lost(who, why) = next(&mut plane).await else { panic!("it was taken") };
     assert!(who == worker && why.contains("too large"), "{why}");
     is_unharmed(plane).await;
 }
@@ -157,7 +159,7 @@ async fn however_many_strangers_come_a_worker_finds_a_place() {
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
-    assert!(matches!(next(&mut plane).await, Incoming::Joined(..)));
+    assert!(matches!(next(&mut plane).await, Incoming::Connected(..)));
     drop(strangers);
     is_unharmed(plane).await;
 }

@@ -60,10 +60,10 @@ impl Fails {
 
 /// Which call of a store fails and how. Clones count together.
 #[derive(Clone, Debug)]
-pub(crate) struct Faults(Arc<Plan>);
+pub(crate) struct Faults(Arc<FaultPlan>);
 
 #[derive(Debug)]
-struct Plan {
+struct FaultPlan {
     /// Only calls of this name count.
     only: Option<String>,
     /// The number of the call, from 1.
@@ -73,7 +73,7 @@ struct Plan {
     /// The name of the call that failed.
     hit: Mutex<Option<&'static str>>,
     /// Each call that is made has a permit meanwhile.
-    under_way: Semaphore,
+    running: Semaphore,
     killed: CancellationToken,
 }
 
@@ -95,13 +95,13 @@ impl Faults {
     }
 
     fn plan(only: Option<String>, at: u64, fails: Fails) -> Self {
-        Self(Arc::new(Plan {
+        Self(Arc::new(FaultPlan {
             only,
             at,
             fails,
             calls: AtomicU64::new(0),
             hit: Mutex::new(None),
-            under_way: Semaphore::new(MANY as usize),
+            running: Semaphore::new(MANY as usize),
             killed: CancellationToken::new(),
         }))
     }
@@ -120,7 +120,7 @@ impl Faults {
     pub(crate) async fn killed(&self) {
         self.0.killed.cancelled().await;
         // It fails only if the semaphore is closed, which nobody does.
-        let _ = self.0.under_way.acquire_many(MANY).await;
+        let _ = self.0.running.acquire_many(MANY).await;
     }
 
     async fn call<T>(
@@ -138,7 +138,7 @@ impl Faults {
         }
         let is_after = !is_it && number >= plan.at && plan.fails.lasts();
         if !is_it && !is_after {
-            let _under_way = plan.under_way.acquire().await;
+            let _running = plan.running.acquire().await;
             hooks::before(name).await;
             let done = call.await;
             hooks::after(name).await;

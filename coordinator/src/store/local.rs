@@ -31,7 +31,7 @@ pub(crate) use lock::Lock;
 use path::{is_link, sync_directory, temporary};
 use tempfile::NamedTempFile;
 pub(crate) use thread::blocking;
-use thread::{GoesOn, goes_on};
+use thread::{NotesProgress, note_progress};
 
 /// The prefix of temporary files, which exist only for a moment, unless their process dies.
 const TEMPORARY: &str = ".tablehaul-";
@@ -197,7 +197,7 @@ impl Directory {
             let mut bytes = Vec::new();
             if length <= most {
                 // Reads one byte more than allowed, because the file may grow meanwhile.
-                GoesOn(file.take(most + 1)).read_to_end(&mut bytes)?;
+                NotesProgress(file.take(most + 1)).read_to_end(&mut bytes)?;
             }
             Ok((bytes, length))
         };
@@ -231,7 +231,7 @@ impl Directory {
             };
             for entry in entries {
                 let entry = entry?;
-                goes_on();
+                note_progress();
                 // A dangling link is listed here; reading it fails later.
                 let metadata = fs::metadata(entry.path()).or_else(|_| entry.metadata())?;
                 let name = entry.file_name().to_string_lossy().into_owned();

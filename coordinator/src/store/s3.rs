@@ -18,7 +18,7 @@ use aws_sdk_s3::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::base64;
 use bytes::Bytes;
-use job::{ids::UploadId, layout::PartName, paging::Places, spec::S3Settings, target::Target};
+use job::{ids::UploadId, layout::PartName, paging::SeenTokens, spec::S3Settings, target::Target};
 use job_aws::{Clients, Fault, FaultKind, waits};
 
 use super::{Archived, Entry, Listing, limits};
@@ -62,7 +62,7 @@ impl Prefix {
     pub(super) async fn list(&self) -> Result<Vec<String>, Fault> {
         let folder = self.target.key("");
         let request = || self.client.list_objects_v2().bucket(&self.bucket).prefix(&folder);
-        let (mut names, mut token, mut places) = (Vec::new(), None, Places::default());
+        let (mut names, mut token, mut tokens) = (Vec::new(), None, SeenTokens::default());
         loop {
             let page = request().set_continuation_token(token.take()).send().await;
             let page = page.map_err(|error| self.list_fault(error))?;
@@ -74,7 +74,7 @@ impl Prefix {
                 return Ok(names);
             }
             token = page.next_continuation_token;
-            self.goes_on("s3:ListBucket", token.as_ref(), &mut places)?;
+            self.check_next_page("s3:ListBucket", token.as_ref(), &mut tokens)?;
         }
     }
 
@@ -154,7 +154,7 @@ impl Prefix {
             let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&folder).delimiter("/");
             request.optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
         };
-        let (mut number, mut token, mut places) = (0, None, Places::default());
+        let (mut number, mut token, mut tokens) = (0, None, SeenTokens::default());
         loop {
             let page = request().set_continuation_token(token.take()).send().await;
             let page = page.map_err(|error| self.list_fault(error))?;
@@ -183,22 +183,22 @@ impl Prefix {
                 return Ok(());
             }
             token = page.next_continuation_token;
-            self.goes_on("s3:ListBucket", token.as_ref(), &mut places)?;
+            self.check_next_page("s3:ListBucket", token.as_ref(), &mut tokens)?;
         }
     }
 
     /// Makes sure that the next page of a list is a new one.
-    pub(super) fn goes_on<T: PartialEq + Clone>(
+    pub(super) fn check_next_page<T: PartialEq + Clone>(
         &self,
         action: &str,
         from: Option<&T>,
-        places: &mut Places<T>,
+        tokens: &mut SeenTokens<T>,
     ) -> Result<(), Fault> {
         let odd = |why: &str| {
             Fault::new(FaultKind::Refused, format!("{action} on {}: {why} ({})", self.target, self.address))
         };
         let from = from.ok_or_else(|| odd("the server announces another page without a token for it"))?;
-        places.next(from).map_err(|repeats| odd(&repeats.to_string()))
+        tokens.next(from).map_err(|repeats| odd(&repeats.to_string()))
     }
 
     /// The objects under another prefix of the bucket.

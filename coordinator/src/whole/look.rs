@@ -108,23 +108,23 @@ pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
         sought.defect(format!("it has {} but {what}, so its files are unknown", layout::SUCCESS));
     }
     let kind = match (&export, &manifest) {
-        (Some(_), _) => Kind::Ours,
-        (None, Some(_)) => Kind::Others,
-        (None, None) => Kind::Unknown,
+        (Some(_), _) => FolderKind::Ours,
+        (None, Some(_)) => FolderKind::Others,
+        (None, None) => FolderKind::Unknown,
     };
     Ok(judged(sought, recorded, kind, has_success))
 }
 
 /// Whose export a folder may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum FolderKind {
     Ours,
     Others,
     /// Only `_SUCCESS` exists.
     Unknown,
 }
 
-fn judged(sought: Sought, export: Option<Box<ExportJson>>, kind: Kind, has_success: bool) -> Whole {
+fn judged(sought: Sought, export: Option<Box<ExportJson>>, kind: FolderKind, has_success: bool) -> Whole {
     let files = sought.files();
     let table = export.as_ref().and_then(|export| Some(export.table["TableName"].as_str()?.to_owned()));
     let what = match &export {
@@ -133,11 +133,11 @@ fn judged(sought: Sought, export: Option<Box<ExportJson>>, kind: Kind, has_succe
             table.as_deref().unwrap_or("unknown").escape_debug(),
             export.finished_at.escape_debug()
         ),
-        None if kind == Kind::Ours => "export of tablehaul".to_owned(),
+        None if kind == FolderKind::Ours => "export of tablehaul".to_owned(),
         None => "export of another tool".to_owned(),
     };
     let looked_at = match &export {
-        _ if kind == Kind::Unknown => "only names were checked".to_owned(),
+        _ if kind == FolderKind::Unknown => "only names were checked".to_owned(),
         Some(_) => format!(
             "names and lengths of {} were checked; contents were not read: `tablehaul verify` reads them",
             count(files, "file")
@@ -145,8 +145,8 @@ fn judged(sought: Sought, export: Option<Box<ExportJson>>, kind: Kind, has_succe
         None => {
             let without = if has_success { "" } else { "; it has no _SUCCESS" };
             let why = match kind {
-                Kind::Ours => format!("{} is damaged", layout::EXPORT_JSON),
-                Kind::Others | Kind::Unknown => {
+                FolderKind::Ours => format!("{} is damaged", layout::EXPORT_JSON),
+                FolderKind::Others | FolderKind::Unknown => {
                     format!("there is no {} with their lengths", layout::EXPORT_JSON)
                 }
             };
@@ -156,8 +156,11 @@ fn judged(sought: Sought, export: Option<Box<ExportJson>>, kind: Kind, has_succe
     };
     let (defects, missing) = sought.finish();
     if !defects.is_empty() {
-        let text =
-            if kind == Kind::Unknown { "something marked as complete".into() } else { format!("an {what}") };
+        let text = if kind == FolderKind::Unknown {
+            "something marked as complete".into()
+        } else {
+            format!("an {what}")
+        };
         return Whole::Damaged(Damaged { table, text, defects, missing, looked_at });
     }
     let items = export.as_ref().map(|export| export.items);

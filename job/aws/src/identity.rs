@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How long to wait for STS if nothing depends on the answer.
-const BRIEFLY: Duration = Duration::from_secs(3);
+const STS_LIMIT: Duration = Duration::from_secs(3);
 /// The number of attempts if nothing depends on the answer.
 const BRIEF_ATTEMPTS: u32 = 2;
 /// The number of attempts of a worker, which may ask at the same time as thousands of others.
@@ -60,12 +60,12 @@ impl Clients {
         let retries = RetryConfig::standard().with_max_attempts(BRIEF_ATTEMPTS);
         let config = sts.config().to_builder().retry_config(retries).build();
         let sts = aws_sdk_sts::Client::from_conf(config);
-        match tokio::time::timeout(BRIEFLY, ask(&sts)).await {
+        match tokio::time::timeout(STS_LIMIT, ask(&sts)).await {
             Ok(Ok(caller)) => Identity::Known(caller),
             Ok(Err(fault)) => Identity::Unknown(fault.message),
             Err(_) => Identity::Unknown(format!(
                 "no answer to sts:GetCallerIdentity within {} s",
-                BRIEFLY.as_secs()
+                STS_LIMIT.as_secs()
             )),
         }
     }

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Limited};
 use crate::{profile::Profile, trust};
 
 /// The longest reply of a server that is not AWS's.
-const LONGEST: usize = 1024 * 1024;
+const LONGEST_FOREIGN_REPLY: usize = 1024 * 1024;
 
 /// Sends a request with `POST` once, and returns the status of the reply. Follows no redirect. The caller limits the
 /// time. `profile` is the one that the user gave, which may name certificate authorities.
@@ -23,7 +23,7 @@ pub async fn post(
 ) -> Result<u16, String> {
     let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
     let request = request(url, headers, body)?;
-    exchange(request, profile, LONGEST).await.map(|(status, _)| status)
+    exchange(request, profile, LONGEST_FOREIGN_REPLY).await.map(|(status, _)| status)
 }
 
 /// A request with `POST`.

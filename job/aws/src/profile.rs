@@ -11,7 +11,7 @@ use crate::{Fault, FaultKind};
 /// The most profiles that a message lists when the given one is missing.
 const MOST_NAMED: usize = 5;
 /// The longest shared configuration file that is read.
-const LONGEST: u64 = 4 * 1024 * 1024;
+const LONGEST_PROFILE_FILE: u64 = 4 * 1024 * 1024;
 
 /// How the profile was chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Profile {
         let choice = Choice::of(given, |name| env.get(name).ok());
         // The SDK would read without end.
         for path in paths(&env) {
-            files::check_end(&path, LONGEST)
+            files::check_end(&path, LONGEST_PROFILE_FILE)
                 .map_err(|error| wrong(format!("{}: {error}", path.display())))?;
         }
         let name = choice.name().to_owned();

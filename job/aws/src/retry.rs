@@ -16,7 +16,7 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(30),
 ];
 /// How many of them [`Policy::Brief`] makes: four seconds in all.
-const BRIEFLY: usize = 3;
+const BRIEF_RETRIES: usize = 3;
 
 /// The first pause of [`Policy::Endless`].
 const BASE: Duration = Duration::from_millis(50);
@@ -44,7 +44,7 @@ impl Policy {
         let fixed = |pauses: &[Duration]| pauses.get(failures.saturating_sub(1) as usize).copied();
         match self {
             Self::Brief => matches!(fault.kind, FaultKind::Throttled | FaultKind::Transient)
-                .then(|| fixed(&PAUSES[..BRIEFLY]))
+                .then(|| fixed(&PAUSES[..BRIEF_RETRIES]))
                 .flatten(),
             // The SDK has retried clock skew already, with the server's time.
             Self::Patient => {
@@ -123,7 +123,7 @@ mod tests {
         let pauses = |policy: Policy, kind| {
             (1..20).map_while(|failures| policy.pause(&fault(kind), failures, 0)).count()
         };
-        assert_eq!(pauses(Policy::Brief, FaultKind::Throttled), BRIEFLY);
+        assert_eq!(pauses(Policy::Brief, FaultKind::Throttled), BRIEF_RETRIES);
         assert_eq!(pauses(Policy::Brief, FaultKind::Unreachable), 0);
         assert_eq!(pauses(Policy::Patient, FaultKind::Unreachable), PAUSES.len());
         assert_eq!(pauses(Policy::Patient, FaultKind::ClockSkew), 0);

@@ -24,7 +24,7 @@ use crate::{
 /// How long a request may take with its reply.
 const LIMIT: Duration = Duration::from_secs(10);
 /// The longest reply.
-const LONGEST: usize = 16 * 1024 * 1024;
+const LONGEST_AWS_REPLY: usize = 16 * 1024 * 1024;
 
 /// A service.
 #[derive(Clone, Copy, Debug)]
@@ -165,7 +165,7 @@ impl Service {
         let (instructions, _) = signed.map_err(|error| error.to_string())?.into_parts();
         let own = headers.iter().map(|(name, value)| (*name, value.as_str()));
         let request = request(&url, own.chain(instructions.headers()), body)?;
-        exchange(request, clients.access.profile.as_deref(), LONGEST).await
+        exchange(request, clients.access.profile.as_deref(), LONGEST_AWS_REPLY).await
     }
 }
 

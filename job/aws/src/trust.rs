@@ -24,7 +24,7 @@ use crate::{Fault, FaultKind, profile::Profile};
 
 const VARIABLE: &str = "AWS_CA_BUNDLE";
 /// The longest bundle that is read. That of Mozilla has 0.2 MB.
-const LONGEST: u64 = 16 * 1024 * 1024;
+const LONGEST_BUNDLE: u64 = 16 * 1024 * 1024;
 
 /// Why a bundle can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +98,7 @@ fn read(path: &Path) -> Result<Vec<u8>, BundleError> {
     if path.is_dir() {
         return Err(BundleError::Folder);
     }
-    files::read(path, LONGEST).map_err(BundleError::Unreadable)
+    files::read(path, LONGEST_BUNDLE).map_err(BundleError::Unreadable)
 }
 
 /// The usable certificates of a bundle, in PEM. Bundles often contain old ones that no program accepts any more. Those

@@ -24,7 +24,7 @@ pub(crate) enum NotHeld {
 
 /// `Pending → Leased → Done`, or `Leased → Pending` when the worker is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum TaskState {
     Pending,
     Leased { worker: WorkerId, since: Duration },
     Done,
@@ -32,7 +32,7 @@ enum State {
 
 #[derive(Clone, Debug)]
 struct Task<M> {
-    state: State,
+    state: TaskState,
     attempt: Attempt,
     mark: M,
     /// The time under lease, over all attempts.
@@ -81,7 +81,7 @@ impl<M> Leases<M> {
     /// share of the throughput.
     pub(crate) fn new(marks: impl IntoIterator<Item = M>) -> Self {
         let task =
-            |mark| Task { state: State::Pending, attempt: Attempt(0), mark, leased_for: Duration::ZERO };
+            |mark| Task { state: TaskState::Pending, attempt: Attempt(0), mark, leased_for: Duration::ZERO };
         let tasks: Vec<_> = marks.into_iter().map(task).collect();
         Self {
             pending: scattered(tasks.len()).collect(),
@@ -127,8 +127,8 @@ impl<M> Leases<M> {
     fn leased_for(&self, number: usize, now: Duration) -> Duration {
         let task = &self.tasks[number];
         match task.state {
-            State::Leased { since, .. } => task.leased_for + now.saturating_sub(since),
-            State::Pending | State::Done => task.leased_for,
+            TaskState::Leased { since, .. } => task.leased_for + now.saturating_sub(since),
+            TaskState::Pending | TaskState::Done => task.leased_for,
         }
     }
 
@@ -139,15 +139,15 @@ impl<M> Leases<M> {
 
     /// The mark of a task, whichever worker holds it, and whether the task is done.
     pub(crate) fn mark(&self, number: usize) -> Option<(&M, bool)> {
-        self.tasks.get(number).map(|task| (&task.mark, task.state == State::Done))
+        self.tasks.get(number).map(|task| (&task.mark, task.state == TaskState::Done))
     }
 
     /// Sets the mark of a task from a journal. [`settle`](Self::settle) must follow before anything is leased.
     pub(crate) fn replay(&mut self, number: usize, mark: M, is_done: bool) {
         let task = &mut self.tasks[number];
         task.mark = mark;
-        if is_done && task.state != State::Done {
-            task.state = State::Done;
+        if is_done && task.state != TaskState::Done {
+            task.state = TaskState::Done;
             self.num_done += 1;
         }
     }
@@ -155,16 +155,16 @@ impl<M> Leases<M> {
     /// Removes the tasks that the journal says are done from the pending ones.
     pub(crate) fn settle(&mut self) {
         let tasks = &self.tasks;
-        self.pending.retain(|&number| tasks[number].state == State::Pending);
+        self.pending.retain(|&number| tasks[number].state == TaskState::Pending);
     }
 
     /// Leases the next pending task as a new attempt. It starts at the task's mark.
     pub(crate) fn lease(&mut self, worker: WorkerId, now: Duration) -> Option<(usize, Attempt, &M)> {
         let number = self.pending.pop_front()?;
         let task = &mut self.tasks[number];
-        debug_assert_eq!(task.state, State::Pending);
+        debug_assert_eq!(task.state, TaskState::Pending);
         task.attempt = task.attempt.next();
-        task.state = State::Leased { worker, since: now };
+        task.state = TaskState::Leased { worker, since: now };
         self.held.entry(worker).or_default().insert(number);
         Some((number, task.attempt, &task.mark))
     }
@@ -176,7 +176,7 @@ impl<M> Leases<M> {
     pub(crate) fn held(&self, worker: WorkerId, number: usize, attempt: Attempt) -> Result<&M, NotHeld> {
         let task = self.tasks.get(number).ok_or(NotHeld::Unknown)?;
         match task.state {
-            State::Leased { worker: holder, .. } if holder == worker && task.attempt == attempt => {
+            TaskState::Leased { worker: holder, .. } if holder == worker && task.attempt == attempt => {
                 Ok(&task.mark)
             }
             _ => Err(NotHeld::Stale),
@@ -190,11 +190,11 @@ impl<M> Leases<M> {
         if !is_done {
             return;
         }
-        if let State::Leased { worker, since } = task.state {
+        if let TaskState::Leased { worker, since } = task.state {
             self.held.entry(worker).or_default().remove(&number);
             task.leased_for += now.saturating_sub(since);
         }
-        task.state = State::Done;
+        task.state = TaskState::Done;
         self.num_done += 1;
         let took = task.leased_for;
         self.timed = (self.timed.0 + 1, self.timed.1 + took);
@@ -210,10 +210,10 @@ impl<M> Leases<M> {
         let held = self.held.remove(&worker).unwrap_or_default();
         for &number in &held {
             let task = &mut self.tasks[number];
-            if let State::Leased { since, .. } = task.state {
+            if let TaskState::Leased { since, .. } = task.state {
                 task.leased_for += now.saturating_sub(since);
             }
-            task.state = State::Pending;
+            task.state = TaskState::Pending;
             self.pending.push_front(number);
         }
         held.len()
@@ -221,18 +221,18 @@ impl<M> Leases<M> {
 
     /// Panics unless each task is in exactly one state and only pending ones are in the queue.
     pub(crate) fn check_invariants(&self) {
-        let done = self.tasks.iter().filter(|task| task.state == State::Done).count();
+        let done = self.tasks.iter().filter(|task| task.state == TaskState::Done).count();
         assert_eq!(done, self.num_done, "tasks counted as done are done");
-        let pending = self.tasks.iter().filter(|task| task.state == State::Pending).count();
+        let pending = self.tasks.iter().filter(|task| task.state == TaskState::Pending).count();
         assert_eq!(pending, self.pending.len(), "each pending task is in the queue once");
         for (&worker, numbers) in &self.held {
-            let is_held = |&number: &usize| matches!(self.tasks[number].state, State::Leased { worker: holder, .. } if holder == worker);
+            let is_held = |&number: &usize| matches!(self.tasks[number].state, TaskState::Leased { worker: holder, .. } if holder == worker);
             assert!(numbers.iter().all(is_held), "what a worker holds is leased to it");
         }
         let leased = self.tasks.len() - done - pending;
         assert_eq!(self.held.values().map(BTreeSet::len).sum::<usize>(), leased, "each lease is held once");
         for &number in &self.pending {
-            assert_eq!(self.tasks[number].state, State::Pending, "no leased task is in the queue");
+            assert_eq!(self.tasks[number].state, TaskState::Pending, "no leased task is in the queue");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use job::{capacity::Rate, control::Stats};
 
-pub(crate) use limit::{Seen, limit};
+pub(crate) use limit::{PassFacts, limit};
 pub(crate) use store_wait::StoreWaits;
 
 /// The shortest and longest times over which rates are computed. The time ends when [`SOME_UNITS`] are consumed,
@@ -19,11 +19,11 @@ const SOME_UNITS: f64 = 10.0;
 /// The time left follows from the rate of this time: long enough that it does not jump.
 const LEFT_WINDOW: Duration = Duration::from_mins(5);
 /// Before this time a rate says nothing about the rest of the job.
-const LEAST_TIME: Duration = Duration::from_secs(2);
+const LEAST_RATE_TIME: Duration = Duration::from_secs(2);
 
 /// The totals of a pass at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Sample {
+pub(crate) struct ProgressSample {
     pub(crate) at: Duration,
     pub(crate) items: u64,
     pub(crate) bytes: u64,
@@ -35,7 +35,7 @@ pub(crate) struct Sample {
     pub(crate) lacks_units: bool,
 }
 
-impl Sample {
+impl ProgressSample {
     pub(crate) fn new(at: Duration, stats: &Stats, done_tasks: usize, lacks_units: bool) -> Self {
         Self {
             at,
@@ -66,15 +66,15 @@ pub(crate) struct Rates {
 #[derive(Debug, Default)]
 pub(crate) struct Course {
     /// Oldest first. The oldest is the only one that may be older than [`LEFT_WINDOW`].
-    samples: VecDeque<Sample>,
+    samples: VecDeque<ProgressSample>,
 }
 
 impl Course {
     /// Adds a sample. Those of one course come in the order of time.
-    pub(crate) fn add(&mut self, sample: Sample) {
+    pub(crate) fn add(&mut self, sample: ProgressSample) {
         if self.samples.is_empty() {
             // Everything begins at 0.
-            self.samples.push_back(Sample::default());
+            self.samples.push_back(ProgressSample::default());
         }
         self.samples.push_back(sample);
         while self.samples.get(1).is_some_and(|second| sample.at.saturating_sub(second.at) >= LEFT_WINDOW) {
@@ -105,7 +105,7 @@ impl Course {
     /// The time that is left by the rate of the last minutes. `None` if nothing can be said.
     pub(crate) fn time_left(&self, expected_items: Option<u64>, all_tasks: usize) -> Option<Duration> {
         let (from, to, seconds) = self.over(LEFT_WINDOW)?;
-        if to.at.saturating_sub(from.at) < LEAST_TIME {
+        if to.at.saturating_sub(from.at) < LEAST_RATE_TIME {
             return None;
         }
         // DynamoDB's count may be too low. Then the tasks say how much is left.
@@ -122,7 +122,7 @@ impl Course {
     }
 
     /// The newest sample that is as old as the window or the oldest one, the newest of all, and the seconds between them.
-    fn over(&self, window: Duration) -> Option<(&Sample, &Sample, f64)> {
+    fn over(&self, window: Duration) -> Option<(&ProgressSample, &ProgressSample, f64)> {
         let newest = self.samples.back()?;
         let old = self.samples.iter().rev().find(|sample| newest.at.saturating_sub(sample.at) >= window);
         let from = old.or(self.samples.front())?;

@@ -305,7 +305,7 @@ impl<W: Work> Schedule<W> {
     }
 
     /// The time since a request last succeeded, and the last error. `None` if that time is short or no error is known.
-    pub fn trouble(&self, now: Duration) -> Option<(Duration, &str)> {
+    pub fn stall(&self, now: Duration) -> Option<(Duration, &str)> {
         let silent = now.saturating_sub(self.progress_at);
         (silent > SILENT_AFTER && !self.last_error.is_empty()).then_some((silent, &self.last_error))
     }

@@ -1,4 +1,4 @@
-//! What a command tells while it runs, for every face that shows it: bar, lines, NDJSON, status in the folder, page,
+//! What a command tells while it runs, for everything that shows it: bar, lines, NDJSON, status in the folder, page,
 //! report, metrics, notification. `docs/events.md` describes each field, `docs/events.schema.json` is the schema.
 //!
 //! [`Line`] is one event with its time. [`JobState`] is what the events of a job add up to, with a bounded size: the

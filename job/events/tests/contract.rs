@@ -1,6 +1,6 @@
 //! The contract of `docs/events.md`: schema, page and types say the same.
 //!
-//! `GOLDEN=write` writes the golden event files again. Faces are developed against them.
+//! `GOLDEN=write` writes the golden event files again. Displays are developed against them.
 
 #[path = "contract/samples.rs"]
 mod samples;

@@ -61,18 +61,18 @@ fn open<'a>(
     let stored = Stored(stored);
     Ok(match codec {
         Codec::Plain => Box::new(stored.0),
-        Codec::Gzip => Box::new(Text::of(codec, Gzip::new(stored))),
-        Codec::Zlib => Box::new(Text::of(codec, Zlib::new(stored))),
-        Codec::Bzip2 => Box::new(Text::of(codec, MultiBzDecoder::new(stored))),
+        Codec::Gzip => Box::new(Decompressed::of(codec, Gzip::new(stored))),
+        Codec::Zlib => Box::new(Decompressed::of(codec, Zlib::new(stored))),
+        Codec::Bzip2 => Box::new(Decompressed::of(codec, MultiBzDecoder::new(stored))),
         Codec::Zstd => {
             let mut decoder = zstd::Decoder::with_buffer(stored)?;
             if let Some(log) = zstd_window_log {
                 decoder.window_log_max(log)?;
             }
-            Box::new(Text::of(codec, decoder))
+            Box::new(Decompressed::of(codec, decoder))
         }
-        Codec::Snappy => Box::new(Text::of(codec, Blocks::new(stored, Compression::Snappy))),
-        Codec::Lz4 => Box::new(Text::of(codec, Blocks::new(stored, Compression::Lz4))),
+        Codec::Snappy => Box::new(Decompressed::of(codec, Blocks::new(stored, Compression::Snappy))),
+        Codec::Lz4 => Box::new(Decompressed::of(codec, Blocks::new(stored, Compression::Lz4))),
     })
 }
 
@@ -130,7 +130,7 @@ struct Corrupt {
 }
 
 /// The output of a decompressor, with its errors in the words of this crate.
-struct Text<D> {
+struct Decompressed<D> {
     codec: Codec,
     decompressor: D,
     state: State,
@@ -142,7 +142,7 @@ enum State {
     Failed(ErrorKind, String),
 }
 
-impl<D: Read> Text<D> {
+impl<D: Read> Decompressed<D> {
     fn of(codec: Codec, decompressor: D) -> Self {
         Self { codec, decompressor, state: State::Reading }
     }
@@ -159,7 +159,7 @@ impl<D: Read> Text<D> {
     }
 }
 
-impl<D: Read> Read for Text<D> {
+impl<D: Read> Read for Decompressed<D> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         match &self.state {
             State::Failed(kind, why) => return Err(io::Error::new(*kind, why.clone())),

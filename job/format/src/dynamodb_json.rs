@@ -15,7 +15,7 @@
 use serde::Deserialize;
 
 use crate::{
-    item::{Fields, Item, ItemError},
+    item::{Item, ItemError, ObjectFields},
     request::{RequestError, number::Number},
 };
 
@@ -169,7 +169,7 @@ impl ExportLine {
     /// Fails if it is not a line of an export.
     pub fn read_json(line: &[u8]) -> Result<Self, RequestError> {
         let mut fields = ExportFields::default();
-        for (name, json) in Fields::read(line)?.0 {
+        for (name, json) in ObjectFields::read(line)?.0 {
             let field = ExportField::of_name(&name)?;
             let json = json.get().as_bytes();
             if field == ExportField::Metadata {
@@ -187,7 +187,7 @@ impl ExportLine {
 /// an attribute value. Otherwise it may be an item in another format that has an attribute of that name.
 pub fn is_of_export(line: &[u8]) -> bool {
     let is_attribute = |json: &[u8]| Item::from_emr_line(&[br#"{"v":"#, json, b"}"].concat()).is_ok();
-    let Ok(Fields(fields)) = Fields::read(line) else { return false };
+    let Ok(ObjectFields(fields)) = ObjectFields::read(line) else { return false };
     let mut named = fields.iter().filter(|(name, _)| ExportField::of_name(name).is_ok());
     named.any(|(_, json)| !is_attribute(json.get().as_bytes()))
 }
@@ -209,7 +209,7 @@ enum Micros {
 
 /// Whether the JSON of `Metadata`, which must be an object, has the time of the write. Its other fields are ignored.
 fn is_dated(json: &[u8]) -> Result<bool, ItemError> {
-    let fields = Fields::read(json)?.0;
+    let fields = ObjectFields::read(json)?.0;
     let mut times = fields.iter().filter(|(name, _)| name == WRITE_TIME);
     let (Some((_, time)), None) = (times.next(), times.next()) else { return Ok(false) };
     Ok(match serde_json::from_str(time.get()) {

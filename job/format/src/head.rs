@@ -78,7 +78,7 @@ pub enum BadHead {
     Compression(#[from] io::Error),
     /// Its first line is not an item.
     #[error(transparent)]
-    Line(#[from] LineError),
+    Line(#[from] FirstLineError),
 }
 
 /// Looks at the first bytes of a file.
@@ -101,7 +101,7 @@ pub fn look(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> 
     };
     let mut text = codec::decompress(codec, Cursor::new(stored.to_vec())).map_err(explain)?;
     let start = read_start(&mut text);
-    let text = Text { text: Cursor::new(start.clone()).chain(text), is_all };
+    let text = HeadText { text: Cursor::new(start.clone()).chain(text), is_all };
     let mut lines = Lines::new(text, 0, None, false);
     let mut found = None;
     let mut bad: Option<Bad> = None;
@@ -147,7 +147,7 @@ pub fn look(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> 
 
 /// Why the first line is not an item.
 #[derive(Debug, thiserror::Error)]
-pub enum LineError {
+pub enum FirstLineError {
     /// It is too long.
     #[error("its first line is longer than {MAX_LINE_BYTES} bytes")]
     TooLong,
@@ -167,7 +167,7 @@ struct Bad {
 }
 
 impl Bad {
-    fn new(error: LineError, shape: Option<&'static str>) -> Self {
+    fn new(error: FirstLineError, shape: Option<&'static str>) -> Self {
         match shape {
             Some(shape) => Self { why: BadHead::Text(shape), is_many: shape::may_hold_many(shape) },
             None => Self { why: error.into(), is_many: false },
@@ -188,12 +188,12 @@ fn read_start(text: &mut impl Read) -> Vec<u8> {
 }
 
 /// The text of the head. Its end is an error unless it is the end of the file, whether or not the codec notices.
-struct Text<R> {
+struct HeadText<R> {
     text: R,
     is_all: bool,
 }
 
-impl<R: Read> Read for Text<R> {
+impl<R: Read> Read for HeadText<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         match self.text.read(out)? {
             0 if !self.is_all => Err(ErrorKind::UnexpectedEof.into()),
@@ -202,9 +202,9 @@ impl<R: Read> Read for Text<R> {
     }
 }
 
-fn recognise(line: &Line<'_>) -> Result<FirstLine, LineError> {
+fn recognise(line: &Line<'_>) -> Result<FirstLine, FirstLineError> {
     if line.is_too_long {
-        return Err(LineError::TooLong);
+        return Err(FirstLineError::TooLong);
     }
     let line = line.bytes;
     let trimmed = line.trim_ascii();
@@ -224,7 +224,7 @@ fn recognise(line: &Line<'_>) -> Result<FirstLine, LineError> {
 
 /// Reads a line of the Java tool, or of a DynamoDB export in DynamoDB JSON. A line of the Java tool may have an
 /// attribute `Item` or `Keys`, too, but its value is not an item: it has a type where an item has an attribute's name.
-fn of_json(line: &[u8]) -> Result<FirstLine, LineError> {
+fn of_json(line: &[u8]) -> Result<FirstLine, FirstLineError> {
     let export = ExportLine::read_json(line);
     let is_certain = match &export {
         Ok(ExportLine::Item(_)) => true,

@@ -5,7 +5,7 @@
 mod read;
 mod write;
 
-pub(crate) use read::Fields;
+pub(crate) use read::ObjectFields;
 
 use std::collections::BTreeMap;
 

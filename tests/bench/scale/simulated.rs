@@ -8,8 +8,8 @@ use anyhow::bail;
 use engine::worker::{
     allowance::Allowance,
     page_planner::{Costs, Plan, Reads},
-    part_builder::{Limits, Page, PartBuilder},
-    upload_sequencer::{Action, Event, PartFile, Stored, UploadSequencer},
+    part_builder::{Page, PartBuilder, PartLimits},
+    upload_sequencer::{AssignedFile, Stored, UploadAction, UploadEvent, UploadSequencer},
 };
 use job::{
     capacity::Units,
@@ -86,7 +86,7 @@ impl Simulated {
             allowance: Allowance::new(),
             typical: Costs::default(),
             page_cap: None,
-            filling: PartBuilder::new(Limits::of(settings)),
+            filling: PartBuilder::new(PartLimits::of(settings)),
             stored_bytes: 0,
             order: UploadSequencer::new(MAX_WRITING),
             leased: 0,
@@ -122,7 +122,7 @@ impl Simulated {
                 self.new.push(lease);
             }
             ToWorker::File { file, name, upload_id } => {
-                self.order(now, Event::File(PartFile { file, name, upload_id }));
+                self.order(now, UploadEvent::File(AssignedFile { file, name, upload_id }));
             }
             ToWorker::Drain => {
                 self.is_draining = true;
@@ -139,7 +139,7 @@ impl Simulated {
             self.read(now, reading);
         }
         while let Some((_, sequence)) = self.writing.pop_front_if(|(until, _)| *until <= now) {
-            self.order(now, Event::Durable { sequence, etag: format!("\"{sequence:032x}\"") });
+            self.order(now, UploadEvent::Durable { sequence, etag: format!("\"{sequence:032x}\"") });
         }
         if self.page_cap.is_some() {
             for lease in std::mem::take(&mut self.new) {
@@ -223,7 +223,7 @@ impl Simulated {
             self.seal(now, page.items > 0);
         }
         if self.filling.append(page) {
-            self.order(now, Event::Opened);
+            self.order(now, UploadEvent::Opened);
         }
         self.stored_bytes += bytes;
     }
@@ -232,7 +232,7 @@ impl Simulated {
         let length = std::mem::take(&mut self.stored_bytes);
         let stored = (length > 0).then_some(Stored { bytes: (), length, line_bytes: length, crc32c: 0 });
         if let Some(sealing) = self.filling.seal(length, line_follows) {
-            self.order(now, Event::Filled(sealing, stored));
+            self.order(now, UploadEvent::Filled(sealing, stored));
         }
     }
 
@@ -242,12 +242,12 @@ impl Simulated {
         }
     }
 
-    fn order(&mut self, now: Duration, event: Event<()>) {
+    fn order(&mut self, now: Duration, event: UploadEvent<()>) {
         for action in self.order.handle(event) {
             match action {
-                Action::AskForFile => self.said.push(FromWorker::WantFile),
-                Action::Write { sequence, .. } => self.writing.push_back((now + WRITE_TIME, sequence)),
-                Action::Report(sealed) => {
+                UploadAction::AskForFile => self.said.push(FromWorker::WantFile),
+                UploadAction::Write { sequence, .. } => self.writing.push_back((now + WRITE_TIME, sequence)),
+                UploadAction::Report(sealed) => {
                     self.said.push(FromWorker::Heartbeat(self.stats.clone()));
                     self.said.push(FromWorker::Sealed(sealed));
                 }

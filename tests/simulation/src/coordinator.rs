@@ -12,7 +12,7 @@ use job::{
     journal::{Fact, Header, VERSION, Writer},
 };
 
-use crate::{budget::Bucket, means::Job};
+use crate::{budget::Bucket, common::Job};
 
 /// What a coordinator is at.
 pub(crate) enum Phase<E> {
@@ -83,7 +83,7 @@ impl<J: Job> SimCoordinator<J> {
             needs: BTreeMap::new(),
             live: BTreeMap::new(),
             attempts: BTreeMap::new(),
-            newest_worker: crate::means::NOBODY,
+            newest_worker: crate::common::NOBODY,
         }
     }
 

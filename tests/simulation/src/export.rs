@@ -1,4 +1,4 @@
-//! An export: a table of segments with pages, workers that read and seal them with the real cores, and the place
+//! An export: a table of segments with pages, workers that read and seal them with the real decisions, and the place
 //! where their parts go: S3, or a folder, where a file is what was written last.
 
 use std::{
@@ -11,8 +11,8 @@ use engine::{
     part_files::PartFile,
     replay::State,
     worker::{
-        part_builder::{Limits, Page, PartBuilder},
-        upload_sequencer::{Action, Event, PartFile as Named, Stored, UploadSequencer},
+        part_builder::{Page, PartBuilder, PartLimits},
+        upload_sequencer::{AssignedFile, Stored, UploadAction, UploadEvent, UploadSequencer},
     },
 };
 use fastrand::Rng;
@@ -27,7 +27,7 @@ use job::{
     task::{Lease, Position, TotalSegments},
 };
 
-use crate::means::{Job, Means};
+use crate::common::{Job, SimResources};
 
 const MIB: u64 = 1 << 20;
 
@@ -82,13 +82,13 @@ pub(crate) struct Export {
 
 /// A worker.
 pub(crate) struct SimWorker {
-    means: Means,
+    resources: SimResources,
     filling: PartBuilder,
     order: UploadSequencer<Vec<PageOf>>,
     leases: Vec<(Lease, u64)>,
     pages: Vec<PageOf>,
     bytes: u64,
-    writing: Vec<(u64, Named, u32, Stored<Vec<PageOf>>)>,
+    writing: Vec<(u64, AssignedFile, u32, Stored<Vec<PageOf>>)>,
 }
 
 /// Files that are still to be completed, and what is published then.
@@ -136,14 +136,14 @@ impl Export {
         id.parse().expect("an upload is called by its number")
     }
 
-    fn order(hand: &mut SimWorker, event: Event<Vec<PageOf>>, said: &mut Vec<FromWorker>) {
+    fn order(hand: &mut SimWorker, event: UploadEvent<Vec<PageOf>>, said: &mut Vec<FromWorker>) {
         for action in hand.order.handle(event) {
             match action {
-                Action::AskForFile => said.push(FromWorker::WantFile),
-                Action::Write { sequence, file, number, stored } => {
+                UploadAction::AskForFile => said.push(FromWorker::WantFile),
+                UploadAction::Write { sequence, file, number, stored } => {
                     hand.writing.push((sequence, file, number, stored));
                 }
-                Action::Report(sealed) => said.push(FromWorker::Sealed(sealed)),
+                UploadAction::Report(sealed) => said.push(FromWorker::Sealed(sealed)),
             }
         }
     }
@@ -153,16 +153,16 @@ impl Export {
         let Some(sealing) = hand.filling.seal(length, line_follows) else { return };
         let pages = std::mem::take(&mut hand.pages);
         let stored = (length > 0).then_some(Stored { bytes: pages, length, line_bytes: length, crc32c: 0 });
-        Self::order(hand, Event::Filled(sealing, stored), said);
+        Self::order(hand, UploadEvent::Filled(sealing, stored), said);
     }
 
     fn read(&self, hand: &mut SimWorker, now: Duration, what: u32, said: &mut Vec<FromWorker>) {
         if hand.leases.is_empty() {
-            hand.means.want(1 + u64::from(what) % 3, said);
+            hand.resources.want(1 + u64::from(what) % 3, said);
             return;
         }
         let at = what as usize % hand.leases.len();
-        if !hand.means.may_request(now, Units::from_milli(500 + 500 * u64::from(what % 4)), said) {
+        if !hand.resources.may_request(now, Units::from_milli(500 + 500 * u64::from(what % 4)), said) {
             return;
         }
         let (lease, page) = &mut hand.leases[at];
@@ -180,7 +180,7 @@ impl Export {
             Self::seal(hand, items > 0, said);
         }
         if hand.filling.append(read) {
-            Self::order(hand, Event::Opened, said);
+            Self::order(hand, UploadEvent::Opened, said);
         }
         if items > 0 {
             hand.pages.push((segment.0, from));
@@ -201,7 +201,7 @@ impl Export {
             upload.parts.retain(|part| part.number != number);
             upload.parts.push(Written { number, tag: tag.clone(), pages: stored.bytes });
         }
-        Self::order(hand, Event::Durable { sequence, etag: tag }, said);
+        Self::order(hand, UploadEvent::Durable { sequence, etag: tag }, said);
     }
 
     fn pages_of(&self, file: FileId, upload_id: &str, number: u32, tag: &str) -> Vec<PageOf> {
@@ -332,8 +332,8 @@ impl Job for Export {
 
     fn hand(&self) -> SimWorker {
         SimWorker {
-            means: Means::new(),
-            filling: PartBuilder::new(Limits::of(&self.settings).with_steps(self.steps)),
+            resources: SimResources::new(),
+            filling: PartBuilder::new(PartLimits::of(&self.settings).with_steps(self.steps)),
             order: UploadSequencer::new(if self.on_files { 1 } else { 3 }),
             leases: Vec::new(),
             pages: Vec::new(),
@@ -344,16 +344,16 @@ impl Job for Export {
 
     fn hear(&mut self, hand: &mut SimWorker, message: ToWorker, said: &mut Vec<FromWorker>) {
         match message {
-            ToWorker::Grant { units, .. } => hand.means.grant(units),
+            ToWorker::Grant { units, .. } => hand.resources.grant(units),
             ToWorker::Lease(lease) => {
-                hand.means.got += 1;
+                hand.resources.got += 1;
                 let page = lease.mark.pages;
                 hand.leases.push((lease, page));
             }
             ToWorker::File { file, name, upload_id } => {
-                Self::order(hand, Event::File(Named { file, name, upload_id }), said);
+                Self::order(hand, UploadEvent::File(AssignedFile { file, name, upload_id }), said);
             }
-            ToWorker::Drain => hand.means.draining = true,
+            ToWorker::Drain => hand.resources.draining = true,
             ToWorker::Pass(_)
             | ToWorker::Export(_)
             | ToWorker::Import(_)
@@ -371,11 +371,11 @@ impl Job for Export {
             0..=3 => self.read(hand, now, what / 8, said),
             4 | 5 => self.write(hand, what / 8, said),
             // Sealed early only if nothing more is to come, or now and then.
-            6 if hand.means.draining && hand.leases.is_empty() || what % 64 == 6 => {
+            6 if hand.resources.draining && hand.leases.is_empty() || what % 64 == 6 => {
                 Self::seal(hand, false, said);
             }
             6 => {}
-            _ => said.push(hand.means.heartbeat()),
+            _ => said.push(hand.resources.heartbeat()),
         }
     }
 

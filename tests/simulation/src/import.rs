@@ -6,7 +6,7 @@ use engine::{
     import::{ImportAction, ImportState, ImportWork},
     replay::State,
     worker::{
-        ledger::{Entry, Ledger, Rejected, State as Line},
+        ledger::{Entry, Ledger, LineState, Rejected},
         line::{Outcome, Ticket},
     },
 };
@@ -22,7 +22,7 @@ use job::{
     split::{Codec, InputFormat, Reject, Split, SplitLease, Write},
 };
 
-use crate::means::{Job, Means};
+use crate::common::{Job, SimResources};
 
 /// Bytes of each line.
 const LINE: u64 = 10;
@@ -56,7 +56,7 @@ struct Open {
 
 /// A worker.
 pub(crate) struct SimWorker {
-    means: Means,
+    resources: SimResources,
     ledger: Ledger<()>,
     open: Vec<Open>,
     /// Which line of which split, by what the ledger calls it.
@@ -137,7 +137,7 @@ impl Import {
 
     fn read(&self, hand: &mut SimWorker, what: u32, said: &mut Vec<FromWorker>) {
         if hand.open.is_empty() {
-            hand.means.want(1 + u64::from(what) % 3, said);
+            hand.resources.want(1 + u64::from(what) % 3, said);
             return;
         }
         let at = what as usize % hand.open.len();
@@ -154,10 +154,10 @@ impl Import {
             hand.open[at].next += LINE;
             let state = if self.fate(split, offset) == Fate::NoItem {
                 let reject = Reject { offset, reason: "not JSON".into(), line: Vec::new() };
-                Line::Rejected(Box::new(Rejected { reject, permit: Some(()) }))
+                LineState::Rejected(Box::new(Rejected { reject, permit: Some(()) }))
             } else {
                 hand.waiting.push((Ticket { slot, line: (offset - first) / LINE }, split, offset));
-                Line::Waiting
+                LineState::Waiting
             };
             let (next, write) = (offset + LINE, Write::Put);
             hand.ledger.read(slot, [Entry { offset, next, write, item_bytes: 100, state }]);
@@ -166,7 +166,7 @@ impl Import {
 
     fn write(&mut self, hand: &mut SimWorker, now: Duration, what: u32, said: &mut Vec<FromWorker>) {
         let Some(at) = (what as usize).checked_rem(hand.waiting.len()) else { return };
-        if !hand.means.may_request(now, Units::from_units(1), said) {
+        if !hand.resources.may_request(now, Units::from_units(1), said) {
             return;
         }
         let (ticket, split, offset) = hand.waiting[at];
@@ -273,19 +273,24 @@ impl Job for Import {
     }
 
     fn hand(&self) -> SimWorker {
-        SimWorker { means: Means::new(), ledger: Ledger::new(), open: Vec::new(), waiting: Vec::new() }
+        SimWorker {
+            resources: SimResources::new(),
+            ledger: Ledger::new(),
+            open: Vec::new(),
+            waiting: Vec::new(),
+        }
     }
 
     fn hear(&mut self, hand: &mut SimWorker, message: ToWorker, _: &mut Vec<FromWorker>) {
         match message {
-            ToWorker::Grant { units, .. } => hand.means.grant(units),
+            ToWorker::Grant { units, .. } => hand.resources.grant(units),
             ToWorker::Split(lease) => {
-                hand.means.got += 1;
+                hand.resources.got += 1;
                 let slot = hand.ledger.open(&lease);
                 let mark = lease.mark;
                 hand.open.push(Open { lease: *lease, slot, next: mark, first: mark });
             }
-            ToWorker::Drain => hand.means.draining = true,
+            ToWorker::Drain => hand.resources.draining = true,
             _ => {}
         }
     }
@@ -295,7 +300,7 @@ impl Job for Import {
             0 | 1 => self.read(hand, what / 8, said),
             2..=5 => self.write(hand, now, what / 8, said),
             6 => said.extend(hand.ledger.take().into_iter().map(|told| FromWorker::Advance(told.advance))),
-            _ => said.push(hand.means.heartbeat()),
+            _ => said.push(hand.resources.heartbeat()),
         }
     }
 

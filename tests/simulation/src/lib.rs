@@ -1,4 +1,4 @@
-//! Deterministic simulation: the real cores of coordinator and worker in a world made of a seed.
+//! Deterministic simulation: the real decisions of coordinator and worker in a world made of a seed.
 //!
 //! ```text
 //! seed ─▶ choices: (what, who, how), one list for each run ─▶ World, one step for each
@@ -28,11 +28,11 @@
 
 mod budget;
 mod choice;
+mod common;
 mod coordinator;
 mod export;
 mod import;
 pub mod largest;
-mod means;
 mod shrink;
 mod world;
 

@@ -6,9 +6,9 @@ use fastrand::Rng;
 
 use crate::{
     choice::{Choice, choices, quiet},
+    common::Job,
     export::Export,
     import::Import,
-    means::Job,
     world::World,
 };
 

@@ -23,8 +23,8 @@ use job::{
 
 use crate::{
     choice::{Choice, Kind},
+    common::Job,
     coordinator::{Phase, SimCoordinator, word},
-    means::Job,
 };
 
 /// What is on its way to a coordinator.

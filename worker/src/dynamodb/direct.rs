@@ -54,7 +54,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// How to send a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum CallPath {
     /// Directly, if possible.
     Direct,
     /// Through the SDK's orchestrator.

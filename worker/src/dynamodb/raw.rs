@@ -134,7 +134,8 @@ pub(crate) async fn exchange<T, E>(
     request: Option<Bytes>,
     sent: impl Future<Output = Result<T, E>>,
 ) -> Result<Result<ReplyBody, Torn>, E> {
-    let bodies = RefCell::new(Bodies { operation, has_request: request.is_some(), request, reply: None });
+    let bodies =
+        RefCell::new(ExchangedBodies { operation, has_request: request.is_some(), request, reply: None });
     let exchanged = async {
         sent.await?;
         let reply = BODIES.with(|bodies| bodies.borrow_mut().reply.take());
@@ -144,7 +145,7 @@ pub(crate) async fn exchange<T, E>(
 }
 
 /// The bodies that bypass the SDK in both directions.
-struct Bodies {
+struct ExchangedBodies {
     operation: Operation,
     /// Whether the request brings its own body.
     has_request: bool,
@@ -153,7 +154,7 @@ struct Bodies {
 }
 
 tokio::task_local! {
-    static BODIES: RefCell<Bodies>;
+    static BODIES: RefCell<ExchangedBodies>;
 }
 
 /// Replaces the deserializers of the operations by [`Raw`], and the serializers of those that bring their own body.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use engine::worker::{
     part_builder::PartBuilder,
-    upload_sequencer::{Event, Stored},
+    upload_sequencer::{Stored, UploadEvent},
 };
 use job::spec::Compression;
 use tokio::sync::mpsc;
@@ -14,11 +14,11 @@ use super::{buffers::Buffers, codec::Codec, encode::Input};
 use crate::store_wait::StoreWait;
 
 /// The state of the stage.
-pub(crate) struct Filler {
-    pub(crate) filling: PartBuilder,
+pub(crate) struct PartFiller {
+    pub(crate) builder: PartBuilder,
     pub(crate) compression: Compression,
     pub(crate) buffers: Buffers,
-    pub(crate) parts: mpsc::Sender<Event<bytes::Bytes>>,
+    pub(crate) parts: mpsc::Sender<UploadEvent<bytes::Bytes>>,
     pub(crate) store_wait: Arc<StoreWait>,
 }
 
@@ -31,7 +31,7 @@ struct Part {
 /// The next stage is gone; its error says why.
 struct Gone;
 
-impl Filler {
+impl PartFiller {
     /// Runs until the previous or the next stage is gone.
     pub(crate) fn run(mut self, mut inputs: mpsc::Receiver<Input>) -> anyhow::Result<()> {
         let _stage = self.store_wait.stage();
@@ -41,12 +41,13 @@ impl Filler {
                 Input::Flush => self.seal(&mut part, false)?,
                 Input::Page(page, lines) => {
                     let stored_bytes = part.as_ref().map_or(0, |part: &Part| part.codec.stored_bytes());
-                    let sealed = if self.filling.must_seal_before(&page, stored_bytes) {
+                    let sealed = if self.builder.must_seal_before(&page, stored_bytes) {
                         self.seal(&mut part, page.items > 0)?
                     } else {
                         Ok(())
                     };
-                    let opened = if self.filling.append(page) { self.pass(Event::Opened) } else { Ok(()) };
+                    let opened =
+                        if self.builder.append(page) { self.pass(UploadEvent::Opened) } else { Ok(()) };
                     self.write(&mut part, lines.text())?;
                     sealed.and(opened)
                 }
@@ -82,8 +83,8 @@ impl Filler {
             None => None,
         };
         let length = stored.as_ref().map_or(0, |stored| stored.length);
-        Ok(match self.filling.seal(length, line_follows) {
-            Some(sealing) => self.pass(Event::Filled(sealing, stored)),
+        Ok(match self.builder.seal(length, line_follows) {
+            Some(sealing) => self.pass(UploadEvent::Filled(sealing, stored)),
             None => Ok(()),
         })
     }
@@ -94,7 +95,7 @@ impl Filler {
         wait()
     }
 
-    fn pass(&self, event: Event<bytes::Bytes>) -> Result<(), Gone> {
+    fn pass(&self, event: UploadEvent<bytes::Bytes>) -> Result<(), Gone> {
         self.waiting(|| self.parts.blocking_send(event).map_err(|_| Gone))
     }
 }

@@ -19,7 +19,7 @@ use engine::worker::{
 };
 use job::{
     capacity::Units,
-    paging::Places,
+    paging::SeenTokens,
     spec::{ExportSettings, FixedOptions},
     task::{Lease, Mark, Position},
 };
@@ -59,7 +59,7 @@ struct Reading {
     failures: u32,
     malformed: u32,
     /// The keys after which pages began.
-    places: Places<HashMap<String, AttributeValue>>,
+    tokens: SeenTokens<HashMap<String, AttributeValue>>,
 }
 
 impl Reading {
@@ -67,7 +67,7 @@ impl Reading {
     fn start(&mut self) -> anyhow::Result<Option<HashMap<String, AttributeValue>>> {
         let Position::After(key) = &self.mark.position else { return Ok(None) };
         let key = key::exclusive_start_key(key)?;
-        self.places.next(&key)?;
+        self.tokens.next(&key)?;
         Ok(Some(key))
     }
 }
@@ -76,8 +76,8 @@ impl Scanner {
     /// Reads a segment from its mark to its end.
     pub(crate) async fn read(&self, lease: Lease) -> anyhow::Result<()> {
         let mark = lease.mark.clone();
-        let (body, costs, places) = (Vec::new(), Costs::default(), Places::default());
-        let mut segment = Reading { lease, mark, costs, body, failures: 0, malformed: 0, places };
+        let (body, costs, tokens) = (Vec::new(), Costs::default(), SeenTokens::default());
+        let mut segment = Reading { lease, mark, costs, body, failures: 0, malformed: 0, tokens };
         let Lease { segment: number, attempt, .. } = segment.lease;
         debug!(segment = %number, %attempt, pages = segment.mark.pages, "segment begun");
         let mut start = segment.start()?;

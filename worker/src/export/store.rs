@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::Context;
 use bytes::Bytes;
-use engine::worker::upload_sequencer::{PartFile, Stored};
+use engine::worker::upload_sequencer::{AssignedFile, Stored};
 use job::{fingerprint::Fingerprint, ids::FileId, target::Target};
 use job_aws::Clients;
 
@@ -27,7 +27,7 @@ const MAX_UPLOADS: usize = 3;
 /// Where upload parts are stored.
 pub(crate) enum Store {
     S3(Box<S3>),
-    Folder(Folder),
+    Folder(ExportFolder),
 }
 
 impl Store {
@@ -37,7 +37,7 @@ impl Store {
                 let (bucket, target, clients) = (bucket.clone(), target.clone(), clients.clone());
                 Self::S3(Box::new(S3::new(bucket, target, clients)))
             }
-            Target::File { dir } => Self::Folder(Folder { dir: dir.clone(), open: Arc::default() }),
+            Target::File { dir } => Self::Folder(ExportFolder { dir: dir.clone(), open: Arc::default() }),
         }
     }
 
@@ -53,7 +53,7 @@ impl Store {
     /// Transient faults are retried.
     pub(crate) async fn write(
         &self,
-        file: &PartFile,
+        file: &AssignedFile,
         number: u32,
         stored: Stored<Bytes>,
         report: &Report,
@@ -66,7 +66,7 @@ impl Store {
 }
 
 /// A folder of a file system. Its files are hidden until the coordinator renames them.
-pub(crate) struct Folder {
+pub(crate) struct ExportFolder {
     dir: PathBuf,
     open: Arc<Mutex<Option<OpenFile>>>,
 }
@@ -80,8 +80,8 @@ struct OpenFile {
     bytes: u64,
 }
 
-impl Folder {
-    async fn append(&self, file: &PartFile, number: u32, bytes: Bytes) -> anyhow::Result<String> {
+impl ExportFolder {
+    async fn append(&self, file: &AssignedFile, number: u32, bytes: Bytes) -> anyhow::Result<String> {
         let hidden = job::layout::hidden(&file.name, &file.upload_id);
         let path = self.dir.join(hidden.with_context(|| format!("{} has no hidden name", file.name))?);
         let (open, id) = (self.open.clone(), file.file);
@@ -170,7 +170,7 @@ mod tests {
     #[tokio::test]
     async fn parts_are_appended_to_a_hidden_file_that_must_be_new() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = || Folder { dir: dir.path().into(), open: Arc::default() };
+        let folder = || ExportFolder { dir: dir.path().into(), open: Arc::default() };
         let file = a_file();
         let first = folder();
         first.append(&file, 1, Bytes::from("a\n")).await.unwrap();
@@ -192,7 +192,7 @@ mod tests {
     async fn a_file_that_another_process_cuts_or_extends_is_noticed_with_the_next_part() {
         for length in [0, 1, 3] {
             let dir = tempfile::tempdir().unwrap();
-            let (folder, file) = (Folder { dir: dir.path().into(), open: Arc::default() }, a_file());
+            let (folder, file) = (ExportFolder { dir: dir.path().into(), open: Arc::default() }, a_file());
             folder.append(&file, 1, Bytes::from("a\n")).await.unwrap();
             let path = dir.path().join(hidden(&file.name, &file.upload_id).unwrap());
             File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
@@ -205,7 +205,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_another_process_replaces_is_noticed_with_the_next_part() {
         let dir = tempfile::tempdir().unwrap();
-        let (folder, file) = (Folder { dir: dir.path().into(), open: Arc::default() }, a_file());
+        let (folder, file) = (ExportFolder { dir: dir.path().into(), open: Arc::default() }, a_file());
         let path = dir.path().join(hidden(&file.name, &file.upload_id).unwrap());
         let first = folder.append(&file, 1, Bytes::from("a\n")).await.unwrap();
         assert_eq!(first, Fingerprint::of(&fs::metadata(&path).unwrap(), true).to_string());
@@ -244,15 +244,15 @@ mod tests {
                 None => std::fs::remove_file(&victim).unwrap(),
             }
             std::os::unix::fs::symlink(&victim, &path).unwrap();
-            let folder = Folder { dir: dir.path().into(), open: Arc::default() };
+            let folder = ExportFolder { dir: dir.path().into(), open: Arc::default() };
             folder.append(&file, 1, Bytes::from("a\n")).await.unwrap_err();
             assert_eq!(std::fs::read_to_string(&victim).ok().as_deref(), text);
             std::fs::remove_file(&path).unwrap();
         }
     }
 
-    fn a_file() -> PartFile {
+    fn a_file() -> AssignedFile {
         let name = part_file(&JobId::from_u128(7), FileId(3), Compression::None);
-        PartFile { file: FileId(3), name, upload_id: "u".parse().unwrap() }
+        AssignedFile { file: FileId(3), name, upload_id: "u".parse().unwrap() }
     }
 }

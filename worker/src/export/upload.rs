@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use anyhow::Context;
 use bytes::Bytes;
-use engine::worker::upload_sequencer::{Action, Event, PartFile, UploadSequencer};
+use engine::worker::upload_sequencer::{AssignedFile, UploadAction, UploadEvent, UploadSequencer};
 use tokio::{sync::mpsc, task::JoinSet};
 use tracing::debug;
 
@@ -18,8 +18,8 @@ const MAX_UNREPORTED: usize = 8;
 pub(crate) struct Uploader {
     pub(crate) store: Arc<Store>,
     pub(crate) report: Arc<Report>,
-    pub(crate) parts: mpsc::Receiver<Event<Bytes>>,
-    pub(crate) files: mpsc::Receiver<PartFile>,
+    pub(crate) parts: mpsc::Receiver<UploadEvent<Bytes>>,
+    pub(crate) files: mpsc::Receiver<AssignedFile>,
 }
 
 impl Uploader {
@@ -33,10 +33,10 @@ impl Uploader {
                     Some(event) => event,
                     None => return Ok(()),
                 },
-                Some(file) = self.files.recv() => Event::File(file),
+                Some(file) = self.files.recv() => UploadEvent::File(file),
                 Some(written) = writing.join_next() => {
                     let (sequence, etag) = written.context("an upload broke down")??;
-                    Event::Durable { sequence, etag }
+                    UploadEvent::Durable { sequence, etag }
                 }
             };
             for action in order.handle(event) {
@@ -45,11 +45,15 @@ impl Uploader {
         }
     }
 
-    async fn perform(&self, action: Action<Bytes>, writing: &mut JoinSet<anyhow::Result<(u64, String)>>) {
+    async fn perform(
+        &self,
+        action: UploadAction<Bytes>,
+        writing: &mut JoinSet<anyhow::Result<(u64, String)>>,
+    ) {
         match action {
-            Action::AskForFile => self.report.say(job::control::FromWorker::WantFile).await,
-            Action::Report(sealed) => self.report.sealed(sealed).await,
-            Action::Write { sequence, file, number, stored } => {
+            UploadAction::AskForFile => self.report.say(job::control::FromWorker::WantFile).await,
+            UploadAction::Report(sealed) => self.report.sealed(sealed).await,
+            UploadAction::Write { sequence, file, number, stored } => {
                 let (store, report) = (self.store.clone(), self.report.clone());
                 writing.spawn(async move {
                     let (since, bytes) = (Instant::now(), stored.length);

@@ -4,7 +4,7 @@ use std::{io, mem, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use engine::worker::{
-    ledger::{Entry, Rejected, State},
+    ledger::{Entry, LineState, Rejected},
     line::{Line, Ticket},
 };
 use format::request::Encoded;
@@ -183,7 +183,7 @@ impl Sink for Filler {
         self.encoded.push((self.num_lines, encoded));
         // A deletion has only a key here, and no item.
         let item_bytes = if encoded.write == Write::Put { encoded.item_bytes } else { 0 };
-        let (write, state) = (encoded.write, State::Waiting);
+        let (write, state) = (encoded.write, LineState::Waiting);
         self.add(Entry { offset: at.start, next: at.end, write, item_bytes, state })
     }
 
@@ -191,7 +191,7 @@ impl Sink for Filler {
         // The lines so far are handed on first: they must not be kept back while this waits for their memory.
         self.hand_on()?;
         let permit = Some(self.outgoing.reserve(reject.line.len() + PERMIT_BYTES)?);
-        let state = State::Rejected(Box::new(Rejected { reject, permit }));
+        let state = LineState::Rejected(Box::new(Rejected { reject, permit }));
         self.add(Entry { offset: at.start, next: at.end, write: Write::Put, item_bytes: 0, state })?;
         self.hand_on()
     }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// For an object in S3: one range in hand, two in flight.
-const AHEAD: Ahead = Ahead { range_bytes: 1024 * 1024, ranges: 2 };
+const IMPORT_AHEAD: Ahead = Ahead { range_bytes: 1024 * 1024, ranges: 2 };
 /// For the bytes after the end of a cut range, where only the rest of a line is needed.
 const AHEAD_OF_END: Ahead = Ahead { range_bytes: 64 * 1024, ranges: 2 };
 /// The buffer of a file.
@@ -53,7 +53,7 @@ pub(crate) fn open(
             };
             let (begin, end) = (of.start, split.stored.end.clamp(of.start, of.end));
             let rest = object.clone();
-            let (range, fetching) = ranges(begin..end, AHEAD, move |range| object.clone().get(range));
+            let (range, fetching) = ranges(begin..end, IMPORT_AHEAD, move |range| object.clone().get(range));
             let (rest, fetching_rest) =
                 ranges(end..of.end, AHEAD_OF_END, move |range| rest.clone().get(range));
             let fetching = async {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use engine::worker::{
-    ledger::{Entry, Ledger, Told},
+    ledger::{Entry, Ledger, ReadyAdvance},
     line::{Outcome, Ticket},
 };
 use job::{control::FromWorker, split::SplitLease};
@@ -23,12 +23,12 @@ pub(crate) const WINDOW: usize = 16 * 1024;
 /// The tracker of a worker, shared by all stages.
 #[derive(Debug)]
 pub(crate) struct Tracker {
-    inner: Mutex<Inner>,
+    inner: Mutex<TrackerState>,
     urgent: Notify,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct TrackerState {
     ledger: Ledger<OwnedSemaphorePermit>,
     windows: BTreeMap<u64, Arc<Semaphore>>,
 }
@@ -44,11 +44,11 @@ pub(crate) struct Tracked {
 
 impl Tracker {
     pub(crate) fn new() -> Self {
-        let inner = Inner { ledger: Ledger::new(), windows: BTreeMap::new() };
+        let inner = TrackerState { ledger: Ledger::new(), windows: BTreeMap::new() };
         Self { inner: Mutex::new(inner), urgent: Notify::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, TrackerState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -84,7 +84,7 @@ impl Tracker {
                 // The totals go first, so that they are never behind what is settled.
                 report.say(FromWorker::Heartbeat(report.stats())).await;
             }
-            for Told { advance, permits } in told {
+            for ReadyAdvance { advance, permits } in told {
                 report.say(FromWorker::Advance(advance)).await;
                 drop(permits);
             }
@@ -92,14 +92,14 @@ impl Tracker {
     }
 }
 
-impl Inner {
+impl TrackerState {
     fn give_back(&self, slot: u64, lines: usize) {
         if let Some(window) = self.windows.get(&slot).filter(|_| lines > 0) {
             window.add_permits(lines);
         }
     }
 
-    fn take(&mut self) -> Vec<Told<OwnedSemaphorePermit>> {
+    fn take(&mut self) -> Vec<ReadyAdvance<OwnedSemaphorePermit>> {
         let told = self.ledger.take();
         if told.iter().any(|told| told.advance.done) {
             self.windows.retain(|slot, _| self.ledger.is_open(*slot));

@@ -43,7 +43,7 @@ use tokio::{
 use self::send::{Sender, Settle, Settled};
 use crate::{
     cpu::{Cores, CpuMeter},
-    dynamodb::direct::Way,
+    dynamodb::direct::CallPath,
     limiter::CapacityLimiter,
     report::Report,
 };
@@ -55,7 +55,7 @@ pub(crate) struct Writer {
     limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
     cores: Cores,
-    way: Way,
+    call_path: CallPath,
 }
 
 impl Writer {
@@ -65,9 +65,9 @@ impl Writer {
         limiter: Arc<CapacityLimiter>,
         report: Arc<Report>,
         cores: Cores,
-        way: Way,
+        call_path: CallPath,
     ) -> Self {
-        Self { settings, clients, limiter, report, cores, way }
+        Self { settings, clients, limiter, report, cores, call_path }
     }
 
     /// Writes lines until the sender is gone and all lines are settled. It calls `settle` exactly once for every line.
@@ -77,8 +77,8 @@ impl Writer {
     pub(crate) async fn run(self, lines: mpsc::Receiver<Vec<Line>>, settle: Settle) -> anyhow::Result<()> {
         let streams = Streams::for_writes();
         let sender = Sender {
-            table: table::Table::new(&self.clients, self.settings.table.clone(), self.way),
-            bodies: body::Bodies::new(&self.settings),
+            table: table::Table::new(&self.clients, self.settings.table.clone(), self.call_path),
+            frame: body::RequestFrame::new(&self.settings),
             settings: self.settings,
             limiter: self.limiter,
             report: self.report,

@@ -15,9 +15,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::progress::{Counters, Totals};
 
 /// The number of entries that may wait.
-const WAITING: usize = 64;
+const WAITING_ENTRIES: usize = 64;
 
-enum Entry {
+enum TaskLogEntry {
     Line(String),
     /// A line, preceded by the counters up to these totals.
     Totals(Totals, String),
@@ -25,21 +25,21 @@ enum Entry {
 
 /// The handle of the writing thread.
 pub(crate) struct Log {
-    entries: Sender<Entry>,
+    entries: Sender<TaskLogEntry>,
     ended: Receiver<()>,
 }
 
 impl Log {
     /// Starts the thread. It ends with the log, or with the process if a write blocks then.
     pub(crate) fn start(mut out: impl Write + Send + 'static) -> anyhow::Result<Self> {
-        let (entries, queue) = bounded(WAITING);
+        let (entries, queue) = bounded(WAITING_ENTRIES);
         let (end, ended) = bounded(1);
         let write = move || {
             let mut counters = Counters::default();
             for entry in queue {
                 let text = match entry {
-                    Entry::Line(line) => line + "\n",
-                    Entry::Totals(totals, line) => counters.lines(totals) + &line + "\n",
+                    TaskLogEntry::Line(line) => line + "\n",
+                    TaskLogEntry::Totals(totals, line) => counters.lines(totals) + &line + "\n",
                 };
                 // There is no other place to report a failure. If nobody reads, the worker notices the end of its
                 // parent.
@@ -54,19 +54,19 @@ impl Log {
 
     /// Writes a line, unless too many are waiting.
     pub(crate) fn line(&self, line: String) {
-        let _ = self.entries.try_send(Entry::Line(line));
+        let _ = self.entries.try_send(TaskLogEntry::Line(line));
     }
 
     /// Writes the increments of the counters and a line, unless too many are waiting.
     pub(crate) fn progress(&self, totals: Totals, line: String) {
-        let _ = self.entries.try_send(Entry::Totals(totals, line));
+        let _ = self.entries.try_send(TaskLogEntry::Totals(totals, line));
     }
 
     /// Writes the last totals and the last line, and waits until all is written, at most for `limit`. Returns whether
     /// it is.
     pub(crate) fn close(self, totals: Totals, line: String, limit: Duration) -> bool {
         let give_up_at = Instant::now() + limit;
-        let handed_over = self.entries.send_deadline(Entry::Totals(totals, line), give_up_at).is_ok();
+        let handed_over = self.entries.send_deadline(TaskLogEntry::Totals(totals, line), give_up_at).is_ok();
         drop(self.entries);
         handed_over && self.ended.recv_deadline(give_up_at).is_ok()
     }

@@ -58,14 +58,14 @@ impl server::control_server::Control for Service {
             return Err(Status::unauthenticated("wrong token for this job"));
         }
         let mut inbound = request.into_inner();
-        let (heard, outbound) =
+        let (received, outbound) =
             self.ways.lock().await.take().ok_or_else(|| Status::aborted("one worker only"))?;
         let has_closed = self.has_closed.clone();
         let mut listening = JoinSet::new();
         listening.spawn(async move {
             while let Some(message) = inbound.next().await {
                 let Ok(message) = message else { return };
-                if heard.send(message.try_into().unwrap()).await.is_err() {
+                if received.send(message.try_into().unwrap()).await.is_err() {
                     return;
                 }
             }
@@ -92,11 +92,12 @@ impl Coordinator {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let certified = rcgen::generate_simple_self_signed([SERVER_NAME.to_owned()]).unwrap();
-        let (heard, said) = mpsc::channel(64);
+        let (received, said) = mpsc::channel(64);
         let (tell, outbound) = mpsc::channel(64);
         let identity = Identity::from_pem(certified.cert.pem(), certified.signing_key.serialize_pem());
         let has_closed = Arc::<AtomicBool>::default();
-        let service = Service { ways: Mutex::new(Some((heard, outbound))), has_closed: has_closed.clone() };
+        let service =
+            Service { ways: Mutex::new(Some((received, outbound))), has_closed: has_closed.clone() };
         let mut serving = JoinSet::new();
         serving.spawn(async move {
             Server::builder()

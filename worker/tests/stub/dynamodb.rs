@@ -16,7 +16,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 /// The fault of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum StubFault {
     None,
     /// The first attempt of each request is throttled.
     Throttled,
@@ -32,7 +32,7 @@ pub(crate) struct Table {
     _serving: JoinSet<()>,
 }
 
-pub(crate) async fn serve(trouble: Trouble) -> Table {
+pub(crate) async fn serve(fault: StubFault) -> Table {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let requests = Arc::new(AtomicU32::new(0));
@@ -43,7 +43,7 @@ pub(crate) async fn serve(trouble: Trouble) -> Table {
         while let Ok((stream, _)) = listener.accept().await {
             let counted = counted.clone();
             connections.spawn(async move {
-                let answer = service_fn(|request| answer(request, trouble, counted.fetch_add(1, SeqCst)));
+                let answer = service_fn(|request| answer(request, fault, counted.fetch_add(1, SeqCst)));
                 let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
             });
         }
@@ -53,7 +53,7 @@ pub(crate) async fn serve(trouble: Trouble) -> Table {
 
 async fn answer(
     request: Request<Incoming>,
-    trouble: Trouble,
+    fault: StubFault,
     number: u32,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let body = request.into_body().collect().await.unwrap().to_bytes();
@@ -62,9 +62,9 @@ async fn answer(
         let text = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{kind}","message":"no"}}"#);
         Ok(Response::builder().status(400).body(Full::from(text)).unwrap())
     };
-    match trouble {
-        Trouble::Denied => return error("AccessDeniedException"),
-        Trouble::Throttled if number.is_multiple_of(2) => {
+    match fault {
+        StubFault::Denied => return error("AccessDeniedException"),
+        StubFault::Throttled if number.is_multiple_of(2) => {
             return error("ProvisionedThroughputExceededException");
         }
         _ => {}
@@ -79,7 +79,7 @@ async fn answer(
             next = format!(r#","LastEvaluatedKey":{{"k":{{"N":"{key}"}}}}"#);
         }
     }
-    let count = if trouble == Trouble::Malformed { 9 } else { u32::from(!found.is_empty()) };
+    let count = if fault == StubFault::Malformed { 9 } else { u32::from(!found.is_empty()) };
     let text = format!(
         r#"{{"Count":{count},"ScannedCount":{count},"Items":[{found}],"ConsumedCapacity":{{"TableName":"t","CapacityUnits":0.5}}{next}}}"#
     );

@@ -37,7 +37,7 @@ pub(crate) fn lease(segment: u32, mark: Mark) -> ToWorker {
 
 /// The worker's messages about its leases.
 #[derive(Debug, Default)]
-pub(crate) struct Heard {
+pub(crate) struct Received {
     pub(crate) sealed: Option<Sealed>,
     pub(crate) asked_for_files: u32,
     pub(crate) throttled: u32,
@@ -45,8 +45,8 @@ pub(crate) struct Heard {
 }
 
 /// Serves the worker, with units as it needs them, until it has sealed something or failed.
-pub(crate) async fn serve_until_sealed(coordinator: &mut Coordinator) -> Heard {
-    let mut heard = Heard::default();
+pub(crate) async fn serve_until_sealed(coordinator: &mut Coordinator) -> Received {
+    let mut received = Received::default();
     let mut granted = Units::ZERO;
     loop {
         match coordinator.hear().await {
@@ -56,15 +56,15 @@ pub(crate) async fn serve_until_sealed(coordinator: &mut Coordinator) -> Heard {
                 granted = total;
             }
             FromWorker::WantFile => {
-                heard.asked_for_files += 1;
+                received.asked_for_files += 1;
                 let file = FileId(8);
                 let name = part_file(&JobId::from_u128(1), file, Compression::None);
                 let upload_id = "u".parse().expect("an upload id");
                 coordinator.tell(ToWorker::File { file, name, upload_id }).await;
             }
-            FromWorker::Throttled(count) => heard.throttled += count,
-            FromWorker::Failed(why) => return Heard { failed: Some(why), ..heard },
-            FromWorker::Sealed(sealed) => return Heard { sealed: Some(sealed), ..heard },
+            FromWorker::Throttled(count) => received.throttled += count,
+            FromWorker::Failed(why) => return Received { failed: Some(why), ..received },
+            FromWorker::Sealed(sealed) => return Received { sealed: Some(sealed), ..received },
             FromWorker::Want(_)
             | FromWorker::Advance(_)
             | FromWorker::Heartbeat(_)

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::Emr;
+use super::{Emr, MOST_PAGES};
 use crate::launch::{CallError, Failed};
 
-/// The most pages of a list.
-const MOST_PAGES: usize = 20;
 /// How many other names a message shows.
 const SOME: usize = 4;
 

@@ -13,7 +13,9 @@ use crate::quote::visible;
 
 /// All rows. The first that fits counts.
 pub(super) fn all() -> impl Iterator<Item = &'static Row> + Clone {
-    [access::ROWS, instances::ROWS, network::ROWS, running::ROWS].into_iter().flatten()
+    [access::ACCESS_ROWS, instances::INSTANCE_ROWS, network::NETWORK_ROWS, running::RUNNING_ROWS]
+        .into_iter()
+        .flatten()
 }
 
 /// A kind of message.

@@ -1,7 +1,7 @@
 //! An `EmrActivity`: its steps, and whether its cluster is resized first.
 
 use super::{
-    Form, MOST_BYTES, Options, Refusal, Why, Work, cluster,
+    Form, MOST_FIELD_BYTES, Options, Refusal, Why, Work, cluster,
     source::{Definition, Meaning, Object, Value},
     step::{Class, Step},
 };
@@ -68,7 +68,7 @@ impl<'d, 'a> Activity<'d, 'a> {
             let new = format!("\"{before}{}{after}{}\"", &written[class.clone()], &written[class.end..]);
             let new: String =
                 serde_json::from_str(&new).map_err(|_| self.object.refusal("step", Why::Escapes))?;
-            if new.len() > MOST_BYTES {
+            if new.len() > MOST_FIELD_BYTES {
                 return Err(self.object.refusal("step", Why::TooLong));
             }
             // The text of the step begins after its quote.

@@ -1,7 +1,7 @@
 //! The `EmrCluster` of an activity: its region, its release, and the bootstrap action that installs tablehaul.
 
 use super::{
-    MOST_BYTES, Options, Refusal, Why, Work,
+    MOST_FIELD_BYTES, Options, Refusal, Why, Work,
     source::{Definition, Field, Meaning, Object, Value},
 };
 
@@ -115,7 +115,7 @@ fn add_action(
     definition: &Definition<'_>,
     work: &mut Work,
 ) -> Result<(), Refusal> {
-    if action.len() > MOST_BYTES {
+    if action.len() > MOST_FIELD_BYTES {
         return Err(cluster.refusal(ACTION, Why::TooLong));
     }
     // A field of its own would hide those that the cluster inherits.

@@ -134,7 +134,7 @@ pub enum Why {
     #[error("{}: not a region", quoted(.0))]
     Region(String),
     /// Data Pipeline takes no longer fields.
-    #[error("it would be longer than {} bytes, which Data Pipeline does not take", super::MOST_BYTES)]
+    #[error("it would be longer than {} bytes, which Data Pipeline does not take", super::MOST_FIELD_BYTES)]
     TooLong,
 }
 

@@ -9,7 +9,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_mins(4);
 /// How long calls may fail before the user hears of it.
-pub(super) const SILENCE: Duration = Duration::from_mins(2);
+pub(super) const SILENT_AFTER: Duration = Duration::from_mins(2);
 
 /// The times of calls.
 #[derive(Debug)]

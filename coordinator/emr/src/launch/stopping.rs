@@ -11,7 +11,7 @@ use crate::view::{ClusterState, StepView};
 const GRACE: Duration = Duration::from_secs(40);
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// How long to try to end a cluster.
-const LIMIT: Duration = Duration::from_mins(5);
+const END_CLUSTER_LIMIT: Duration = Duration::from_mins(5);
 
 /// Where a stop is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Launch {
                 self.view = Some(view);
                 if is_ending {
                     self.stopped(stage);
-                } else if now.saturating_sub(stage.since) >= LIMIT {
+                } else if now.saturating_sub(stage.since) >= END_CLUSTER_LIMIT {
                     self.end_not_seen("it does not end");
                 } else {
                     self.due = now + LOOK_EVERY;
@@ -136,7 +136,7 @@ impl Launch {
     }
 
     pub(super) fn stop_failed(&mut self, now: Duration, stage: &Stage, call: &Call, error: &CallError) {
-        let is_late = now.saturating_sub(stage.since) >= LIMIT;
+        let is_late = now.saturating_sub(stage.since) >= END_CLUSTER_LIMIT;
         match (call, error.failed) {
             // A cluster that ends takes no cancellation; ending it is what matters.
             (Call::ListSteps(_) | Call::CancelSteps(..), Failed::Refused) if !self.keeps_cluster() => {

@@ -6,34 +6,34 @@ use super::{NAMES, definition, forms};
 use emr::convert::{Change, convert};
 
 /// A small generator of numbers (Numerical Recipes, "quick and dirty"), so that a failure can be repeated.
-struct Dice(u32);
+struct Random(u32);
 
-impl Dice {
-    fn roll(&mut self, sides: u32) -> u32 {
+impl Random {
+    fn below(&mut self, limit: u32) -> u32 {
         self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (self.0 >> 16) % sides
+        (self.0 >> 16) % limit
     }
 }
 
 /// A way to write the definition: blanks, order of fields, escapes, fields that nobody knows.
-fn rewritten(value: &Value, dice: &mut Dice) -> String {
-    let blank = |dice: &mut Dice| ["", " ", "\n\t", "\r\n    ", ""][dice.roll(5) as usize];
+fn rewritten(value: &Value, random: &mut Random) -> String {
+    let blank = |random: &mut Random| ["", " ", "\n\t", "\r\n    ", ""][random.below(5) as usize];
     match value {
         Value::Object(members) => {
             let is_ref = members.contains_key("ref");
             let mut members: Vec<_> = members.iter().collect();
             for at in (1..members.len()).rev() {
-                members.swap(at, dice.roll(u32::try_from(at).unwrap() + 1) as usize);
+                members.swap(at, random.below(u32::try_from(at).unwrap() + 1) as usize);
             }
             let mut texts = Vec::new();
             for (key, value) in members {
-                let (before, colon) = (blank(dice), [":", ": ", " : "][dice.roll(3) as usize]);
-                let text = if key == "id" { value.to_string() } else { rewritten(value, dice) };
-                texts.push(format!("{before}\"{key}\"{colon}{text}{}", blank(dice)));
-                if dice.roll(8) == 0 && !is_ref {
+                let (before, colon) = (blank(random), [":", ": ", " : "][random.below(3) as usize]);
+                let text = if key == "id" { value.to_string() } else { rewritten(value, random) };
+                texts.push(format!("{before}\"{key}\"{colon}{text}{}", blank(random)));
+                if random.below(8) == 0 && !is_ref {
                     texts.push(format!(
                         "\"x-{}\": [1, {{\"ref\" : null}}, \"\\u00e9\\/\", -1.50e+3 ]",
-                        dice.roll(99)
+                        random.below(99)
                     ));
                 }
             }
@@ -41,12 +41,12 @@ fn rewritten(value: &Value, dice: &mut Dice) -> String {
         }
         Value::Array(list) => {
             let texts: Vec<_> =
-                list.iter().map(|one| format!("{}{}", blank(dice), rewritten(one, dice))).collect();
-            format!("[{}{}]", texts.join(","), blank(dice))
+                list.iter().map(|one| format!("{}{}", blank(random), rewritten(one, random))).collect();
+            format!("[{}{}]", texts.join(","), blank(random))
         }
         Value::String(text) => {
             let json = value.to_string();
-            match dice.roll(4) {
+            match random.below(4) {
                 0 if text.contains('/') => json.replacen('/', "\\/", 1),
                 1 if text.contains('#') => json.replacen('#', "\\u0023", 1),
                 _ => json,
@@ -133,11 +133,11 @@ fn explained(old: &str, new: &str, changes: &[Change]) -> usize {
 
 #[test]
 fn only_what_is_reported_changes_however_the_definition_is_written() {
-    let mut dice = Dice(17);
+    let mut random = Random(17);
     for _ in 0..100 {
         for name in NAMES {
             let value: Value = serde_json::from_str(&definition(name)).unwrap();
-            let text = rewritten(&value, &mut dice);
+            let text = rewritten(&value, &mut random);
             assert_eq!(tokens(&text).concat(), text);
             for (form, options) in forms() {
                 let converted =

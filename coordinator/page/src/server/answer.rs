@@ -14,7 +14,7 @@ use hyper::{
 };
 use tokio_stream::{StreamExt, wrappers::WatchStream};
 
-use super::{Access, Desk};
+use super::{Access, PageService};
 use crate::draw::{SCRIPT, SHELL, STYLE};
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -31,16 +31,16 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 /// The answer to a request. Bodies of requests are not read: none matters.
 ///
 /// A connection ends with its first answer if that request had no token. So clients without it hold none for long.
-pub(super) fn answer(request: &Request<Incoming>, desk: &Desk) -> Response<Body> {
-    let has_token = desk.access.has_token(request.headers());
-    let mut response = answer_to(request, desk, has_token);
+pub(super) fn answer(request: &Request<Incoming>, service: &PageService) -> Response<Body> {
+    let has_token = service.access.has_token(request.headers());
+    let mut response = answer_to(request, service, has_token);
     if !has_token {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-fn answer_to(request: &Request<Incoming>, desk: &Desk, has_token: bool) -> Response<Body> {
+fn answer_to(request: &Request<Incoming>, service: &PageService, has_token: bool) -> Response<Body> {
     if !Access::is_for_us(request.headers()) {
         return short(StatusCode::MISDIRECTED_REQUEST, "this server has another name");
     }
@@ -65,7 +65,7 @@ fn answer_to(request: &Request<Incoming>, desk: &Desk, has_token: bool) -> Respo
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
         return response;
     }
-    let jobs = desk.jobs.borrow().clone();
+    let jobs = service.jobs.borrow().clone();
     match path {
         "/body" => whole(HTML, jobs.body()),
         "/text" => whole(HTML, jobs.text()),
@@ -74,13 +74,13 @@ fn answer_to(request: &Request<Incoming>, desk: &Desk, has_token: bool) -> Respo
             Some(metrics) => whole(METRICS, metrics.into()),
             None => short(StatusCode::NOT_FOUND, "there are metrics for one readable job only"),
         },
-        _ => events(desk),
+        _ => events(service),
     }
 }
 
 /// Every state from now on, as server-sent events. A slow reader skips states.
-fn events(desk: &Desk) -> Response<Body> {
-    let states = WatchStream::new(desk.jobs.clone()).map(|jobs| {
+fn events(service: &PageService) -> Response<Body> {
+    let states = WatchStream::new(service.jobs.clone()).map(|jobs| {
         let json = jobs.json();
         let mut event = Vec::with_capacity(json.len() + 8);
         event.extend_from_slice(b"data: ");

@@ -9,7 +9,7 @@ use super::{AwsArgs, ExportArgs, ImportArgs, error::LaunchError};
 pub(in crate::cli) use jobs::{SteppedJob, exports, imports};
 pub(in crate::cli) use launch::{LaunchArgs, LaunchOptions};
 
-const EXAMPLES: &str = "\
+const EMR_EXAMPLES: &str = "\
 Examples:
   tablehaul emr setup --bucket mybucket --table-arn ARN        # what to do before the first launch
   export TABLEHAUL_EMR_LOGS=s3://mybucket/logs TABLEHAUL_EMR_INSTALL_FROM=s3://mybucket/tablehaul
@@ -37,7 +37,7 @@ pub(super) fn with_job_logs(command: clap::Command) -> clap::Command {
 
 /// Run jobs on Amazon EMR: launch a cluster, watch it, end it.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EMR_EXAMPLES)]
 pub(in crate::cli) struct EmrArgs {
     #[command(subcommand)]
     pub(in crate::cli) command: EmrCommand,
@@ -46,28 +46,28 @@ pub(in crate::cli) struct EmrArgs {
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum EmrCommand {
     /// Export tables on a cluster that is launched for it
-    #[command(override_usage = "tablehaul emr export [OPTIONS] <TABLE>... <DESTINATION>", after_help = EXAMPLES)]
+    #[command(override_usage = "tablehaul emr export [OPTIONS] <TABLE>... <DESTINATION>", after_help = EMR_EXAMPLES)]
     Export(Box<EmrExportArgs>),
     /// Import a backup on a cluster that is launched for it
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = EMR_EXAMPLES)]
     Import(Box<EmrImportArgs>),
     /// Tell what clusters do
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = EMR_EXAMPLES)]
     Status(EmrStatusArgs),
     /// Print what the steps of a cluster wrote
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = EMR_EXAMPLES)]
     Logs(EmrLogsArgs),
     /// Stop the steps of a cluster in order, and end it
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = EMR_EXAMPLES)]
     Stop(EmrStopArgs),
     /// Create the roles, or print what a first launch needs: roles, packages, commands
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = EMR_EXAMPLES)]
     Setup(SetupArgs),
     /// Write a CloudFormation template that launches a job by a schedule, and deploy it or print the command for that
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = EMR_EXAMPLES)]
     Schedule(ScheduleArgs),
     /// Convert a definition of AWS Data Pipeline: its steps then run tablehaul in place of the Java tool
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = EMR_EXAMPLES)]
     Convert(ConvertArgs),
 }
 
@@ -239,6 +239,6 @@ pub(in crate::cli) struct ConvertArgs {
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ScheduledJob {
     /// Export tables; the time of the schedule becomes the last part of the folder
-    #[command(override_usage = "tablehaul emr schedule … export [OPTIONS] <TABLE>... <DESTINATION>", after_help = EXAMPLES)]
+    #[command(override_usage = "tablehaul emr schedule … export [OPTIONS] <TABLE>... <DESTINATION>", after_help = EMR_EXAMPLES)]
     Export(Box<EmrExportArgs>),
 }

@@ -9,7 +9,7 @@ use job::{
     task::TotalSegmentsError,
 };
 
-use crate::{cli::one_line, commands::import::NAMES_FOLDER, faces::ReceiverError};
+use crate::{cli::one_line, commands::import::NAMES_FOLDER, observers::ReceiverError};
 
 /// Why no cluster can be launched with these arguments.
 #[cfg(feature = "emr")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, builder::FalseyValueParser, parser::ValueSource};
 
 use super::{
-    AwsArgs, ClusterArgs, EXAMPLES, FaceArgs, ObjectArgs, Show, ShowArgs,
+    AwsArgs, ClusterArgs, EXAMPLES, ObjectArgs, ObserverArgs, Show, ShowArgs,
     error::ArgumentError,
     values::{Rates, duration, max_rejects, object, tables, target, workers},
 };
@@ -80,7 +80,7 @@ pub(in crate::cli) struct ImportArgs {
     show: ShowArgs,
 
     #[command(flatten)]
-    faces: FaceArgs,
+    observers: ObserverArgs,
 
     #[command(flatten)]
     cluster: ClusterArgs,
@@ -94,12 +94,12 @@ pub(in crate::cli) struct ImportArgs {
 
 impl ImportArgs {
     pub(in crate::cli) fn show(&self) -> Result<Show, ArgumentError> {
-        self.show.show(self.dry_run, &self.faces)
+        self.show.show(self.dry_run, &self.observers)
     }
 
     /// Whether the log is kept for `--logs`. A dry run writes nothing.
     pub(super) fn keeps_logs(&self) -> bool {
-        self.faces.keeps_logs() && !self.dry_run
+        self.observers.keeps_logs() && !self.dry_run
     }
 
     #[cfg(feature = "emr")]

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use clap::{Args, builder::FalseyValueParser};
 use job::target::Target;
 
-use super::{error::ArgumentError, faces::FaceArgs, page::ANY_PORT, values::page_address};
-use crate::faces::FaceOptions;
+use super::{error::ArgumentError, observers::ObserverArgs, page::ANY_PORT, values::page_address};
+use crate::observers::ObserverOptions;
 
 /// The arguments of jobs.
 #[derive(Debug, Args)]
@@ -44,18 +44,24 @@ pub(in crate::cli) struct Show {
     /// Where to serve a page about the job.
     pub(in crate::cli) page: Option<SocketAddr>,
     /// Logs, notifications and metrics of the job.
-    pub(in crate::cli) faces: FaceOptions,
+    pub(in crate::cli) observers: ObserverOptions,
 }
 
 impl ShowArgs {
-    pub(super) fn show(&self, dry_run: bool, faces: &FaceArgs) -> Result<Show, ArgumentError> {
-        Ok(Show { dry_run, json: self.json, quiet: self.quiet, page: self.page, faces: faces.options()? })
+    pub(super) fn show(&self, dry_run: bool, observers: &ObserverArgs) -> Result<Show, ArgumentError> {
+        Ok(Show {
+            dry_run,
+            json: self.json,
+            quiet: self.quiet,
+            page: self.page,
+            observers: observers.options()?,
+        })
     }
 }
 
 impl Show {
     /// Whether logs go to S3.
     pub(in crate::cli) fn logs_in_s3(&self) -> bool {
-        matches!(self.faces.logs, Some(Target::S3 { .. }))
+        matches!(self.observers.logs, Some(Target::S3 { .. }))
     }
 }

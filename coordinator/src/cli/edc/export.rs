@@ -2,34 +2,35 @@
 
 use job::{spec::NullSpelling, task::TotalSegments};
 
-use super::{Ending, Options, Positional, checked_place, rate, refused};
+use super::{EdcFailure, Options, Positional, checked_place, rate, refused};
 use crate::{
     cli::args::{self, Command, Show},
     commands::export::ExportRequest,
     failure::Failure,
 };
 
-pub(super) const USAGE: &str = "\
+pub(super) const EXPORT_USAGE: &str = "\
 usage: tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBExport [-Dkey=value ...] PATH TABLE [RATIO] [SEGMENTS]
   PATH      s3://bucket/folder or file:///folder
   RATIO     share of the table's read capacity, e.g. 0.25; default 0.5
   SEGMENTS  number of segments of the parallel scan; default: by size and rate
   Give options of `tablehaul export` as -Dtablehaul.NAME=VALUE or as environment variables";
 
-pub(super) fn request(options: &Options, positional: &[String]) -> Result<(ExportRequest, Show), Ending> {
+pub(super) fn request(options: &Options, positional: &[String]) -> Result<(ExportRequest, Show), EdcFailure> {
     let arguments = Positional::read(positional, 2)?;
     let path = arguments.place();
     let (command, given) =
         args::given("export", options.own()?, &[arguments.table, &path]).map_err(refused)?;
     let Command::Export(own) = command else {
-        return Err(Ending::Ended(Failure::internal("an export was taken for another command")));
+        return Err(EdcFailure::Ended(Failure::internal("an export was taken for another command")));
     };
     let show = own.show().map_err(refused)?;
     let mut request = own.request(&given.matches).map_err(refused)?;
     checked_place(&path, options, &request.cluster)?;
     let segments = match arguments.get(1) {
         Some(text) => Some(
-            text.parse().map_err(|_| Ending::WrongArguments(format!("SEGMENTS {text:?} is not a number")))?,
+            text.parse()
+                .map_err(|_| EdcFailure::WrongArguments(format!("SEGMENTS {text:?} is not a number")))?,
         ),
         None => options.segments().map_err(refused)?,
     };
@@ -59,8 +60,8 @@ mod tests {
         let words = line.split(' ').map(|word| word.replace("''", "")).collect();
         let (options, positional) = Options::split(Class::Export, words).map_err(|_| 255)?;
         request(&options, &positional).map(|(request, _)| request).map_err(|ending| match ending {
-            Ending::WrongArguments(_) => 255,
-            Ending::Failed(_) | Ending::Ended(_) => 1,
+            EdcFailure::WrongArguments(_) => 255,
+            EdcFailure::Failed(_) | EdcFailure::Ended(_) => 1,
         })
     }
 

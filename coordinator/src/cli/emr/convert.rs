@@ -13,7 +13,7 @@ use super::{templates, unless_stopped, with_clients};
 use crate::{cli::args::ConvertArgs, commands::emr as command, failure::Failure, output, text};
 
 /// The longest definition. Data Pipeline has at most 100 objects in a pipeline (Developer Guide, "Limits").
-const LONGEST: u64 = 1024 * 1024;
+const LONGEST_DEFINITION: u64 = 1024 * 1024;
 
 /// Converts a definition. Writes the new one, and says what is different.
 pub(super) fn convert(args: &ConvertArgs) -> Result<ExitCode, Failure> {
@@ -40,9 +40,11 @@ pub(super) fn convert(args: &ConvertArgs) -> Result<ExitCode, Failure> {
 
 fn read(file: &str) -> io::Result<String> {
     let mut text = String::new();
-    File::open(file)?.take(LONGEST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST {
-        return Err(io::Error::other(format!("it has more than {LONGEST} bytes, and no definition has")));
+    File::open(file)?.take(LONGEST_DEFINITION + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST_DEFINITION {
+        return Err(io::Error::other(format!(
+            "it has more than {LONGEST_DEFINITION} bytes, and no definition has"
+        )));
     }
     Ok(text)
 }

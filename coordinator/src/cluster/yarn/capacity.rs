@@ -4,7 +4,7 @@
 use super::{
     client,
     conf::Conf,
-    manager::{nodes::Node, scheduler::Queue},
+    manager::{nodes::Node, scheduler::YarnQueue},
 };
 
 /// Sizes of containers and the cluster's rules for them, in MiB.
@@ -72,7 +72,7 @@ pub(crate) enum FitError {
 /// # Errors
 /// Fails if a container will never fit, because it is above the cluster's limit or larger than every
 /// node.
-pub(crate) fn fit(sizes: &Sizes, nodes: &[Node], queue: Option<&Queue>) -> Result<Fit, FitError> {
+pub(crate) fn fit(sizes: &Sizes, nodes: &[Node], queue: Option<&YarnQueue>) -> Result<Fit, FitError> {
     let worker_mb = sizes.granted(sizes.worker_mb);
     let master_mb = sizes.granted(sizes.master_mb);
     possible(sizes, nodes, worker_mb, "a worker", "lower --worker-memory")?;
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_queue_holds_no_more_than_its_limit() {
         let queue = |most, used_mb| {
-            let mut queue = Queue::of("root.default");
+            let mut queue = YarnQueue::of("root.default");
             (queue.most, queue.used_mb) = (most, used_mb);
             fit(&SIZES, &[node(10240, 32), node(10240, 32)], Some(&queue)).unwrap().num_workers
         };

@@ -27,7 +27,7 @@ const JAVA_OPTIONS: &str = "-Xmx96m -Xss512k -XX:+UseSerialGC -XX:TieredStopAtLe
 
 /// The most memory that the application master gets, in MiB, and the options of its JVM then. It only hands out tasks.
 /// EMR gives it half a node (Amazon EMR Release Guide, "Task configuration").
-const MASTER_MB: u64 = 1024;
+const MOST_MASTER_MB: u64 = 1024;
 const MASTER_OPTIONS: &str = "-Xmx820m";
 
 /// The worker's name in the task's folder, and its arguments.
@@ -77,7 +77,7 @@ pub(crate) fn container_mb(worker_mb: u64) -> u64 {
 /// Memory of the container of the application master on a cluster that gives it `usual_mb`, in MiB, before the cluster
 /// rounds it up.
 pub(crate) fn master_mb(usual_mb: u64) -> u64 {
-    usual_mb.min(MASTER_MB)
+    usual_mb.min(MOST_MASTER_MB)
 }
 
 /// A job to submit.
@@ -128,8 +128,8 @@ impl Submission {
         set("mapreduce.job.tags", (&self.tag).into());
         set("mapreduce.map.memory.mb", container_mb(self.worker_mb).to_string().into());
         // Otherwise memory and options are those of the cluster, which fit each other.
-        if self.usual_master_mb > MASTER_MB {
-            set(self.master_property, MASTER_MB.to_string().into());
+        if self.usual_master_mb > MOST_MASTER_MB {
+            set(self.master_property, MOST_MASTER_MB.to_string().into());
             set("yarn.app.mapreduce.am.command-opts", MASTER_OPTIONS.into());
         }
         set("mapreduce.job.credentials.json", (&self.credentials).into());

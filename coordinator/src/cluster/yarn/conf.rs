@@ -20,7 +20,8 @@ use xml::XmlError;
 const MAX_SUBSTITUTIONS: usize = 20;
 
 /// The files, in the order in which later ones override earlier ones: that of `JobConf`.
-pub(crate) const FILES: [&str; 4] = ["core-site.xml", "mapred-site.xml", "yarn-site.xml", "hdfs-site.xml"];
+pub(crate) const CONFIGURATION_FILES: [&str; 4] =
+    ["core-site.xml", "mapred-site.xml", "yarn-site.xml", "hdfs-site.xml"];
 
 /// Hadoop's own defaults of the properties used here: core-default.xml, mapred-default.xml, yarn-default.xml and
 /// hdfs-default.xml of 3.4, and of older versions where they are the same.
@@ -58,7 +59,7 @@ pub(crate) enum ConfError {
         #[source]
         error: XmlError,
     },
-    #[error("{folder} is not a Hadoop configuration: it has none of {}", FILES.join(", "))]
+    #[error("{folder} is not a Hadoop configuration: it has none of {}", CONFIGURATION_FILES.join(", "))]
     Missing { folder: String },
 }
 

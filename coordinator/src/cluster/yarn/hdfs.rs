@@ -18,7 +18,7 @@ use super::http::{Client, Content, HttpError, escaped};
 
 /// How an operation was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum HdfsMethod {
     /// By the `NameNode`'s REST API.
     WebHdfs,
     /// By `hadoop fs`.
@@ -68,10 +68,10 @@ impl Hdfs {
     ///
     /// # Errors
     /// Fails also if the file exists.
-    pub(crate) async fn create(&self, path: &str, bytes: Bytes) -> Result<Way, HdfsError> {
+    pub(crate) async fn create(&self, path: &str, bytes: Bytes) -> Result<HdfsMethod, HdfsError> {
         for name_node in &self.name_nodes {
             match self.create_at(name_node, path, bytes.clone()).await {
-                Ok(()) => return Ok(Way::WebHdfs),
+                Ok(()) => return Ok(HdfsMethod::WebHdfs),
                 Err(error) if is_another_worth_it(&error) => {}
                 Err(error) => {
                     return Err(HdfsError::Refused { path: path.to_owned(), done: "written", error });
@@ -82,15 +82,15 @@ impl Hdfs {
         let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
         self.run(&["-mkdir", "-p", folder], Bytes::new()).await?;
         self.run(&["-put", "-", path], bytes).await?;
-        Ok(Way::Command)
+        Ok(HdfsMethod::Command)
     }
 
     /// Removes a file, or a folder with its contents. It is no error if it does not exist.
-    pub(crate) async fn remove(&self, path: &str) -> Result<Way, HdfsError> {
+    pub(crate) async fn remove(&self, path: &str) -> Result<HdfsMethod, HdfsError> {
         for name_node in &self.name_nodes {
             let url = self.at(name_node, path, "DELETE", "&recursive=true");
             match self.client.follow(Method::DELETE, &url, None).await {
-                Ok(_) => return Ok(Way::WebHdfs),
+                Ok(_) => return Ok(HdfsMethod::WebHdfs),
                 Err(error) if is_another_worth_it(&error) => {}
                 Err(error) => {
                     return Err(HdfsError::Refused { path: path.to_owned(), done: "removed", error });
@@ -98,7 +98,7 @@ impl Hdfs {
             }
         }
         self.run(&["-rm", "-r", "-f", "-skipTrash", path], Bytes::new()).await?;
-        Ok(Way::Command)
+        Ok(HdfsMethod::Command)
     }
 
     async fn create_at(&self, name_node: &str, path: &str, bytes: Bytes) -> Result<(), HttpError> {

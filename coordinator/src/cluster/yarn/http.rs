@@ -68,7 +68,7 @@ impl Content {
 
 /// How far a request may go.
 #[derive(Clone, Copy, Debug)]
-struct Limits {
+struct HttpLimits {
     /// The time for reaching a server, without the handshake of TLS.
     connect: Duration,
     /// The time for a request with its reply and all redirects.
@@ -78,14 +78,14 @@ struct Limits {
 }
 
 /// A `ResourceManager` sends about 2 KB for each node.
-const LIMITS: Limits =
-    Limits { connect: Duration::from_secs(3), whole: Duration::from_secs(10), reply: 64 << 20 };
+const LIMITS: HttpLimits =
+    HttpLimits { connect: Duration::from_secs(3), whole: Duration::from_secs(10), reply: 64 << 20 };
 
 /// Sends requests. Each has a connection of its own. Clones share their sessions of TLS.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pool: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    limits: Limits,
+    limits: HttpLimits,
 }
 
 impl Client {
@@ -97,7 +97,7 @@ impl Client {
         Self::with(authorities, LIMITS)
     }
 
-    fn with(authorities: RootCertStore, limits: Limits) -> Result<Self, TlsError> {
+    fn with(authorities: RootCertStore, limits: HttpLimits) -> Result<Self, TlsError> {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(limits.connect));
         // TLS is the other connector's.
@@ -236,7 +236,7 @@ fn judge(url: &str, response: &Response<Bytes>) -> Result<Reply, HttpError> {
     if header(WWW_AUTHENTICATE.as_str()).is_some_and(|how| how.starts_with("Negotiate")) {
         return Err(HttpError::Kerberos(bare(url)));
     }
-    let told = serde_json::from_slice::<Told>(body).map(|told| told.remote).unwrap_or_default();
+    let told = serde_json::from_slice::<ExceptionReply>(body).map(|told| told.remote).unwrap_or_default();
     let reason = status.canonical_reason().unwrap_or("no reason");
     let message = told.message.lines().next().filter(|line| !line.is_empty()).unwrap_or(reason);
     let message = message.trim_start_matches("java.lang.Exception: ").to_owned();
@@ -245,14 +245,14 @@ fn judge(url: &str, response: &Response<Bytes>) -> Result<Reply, HttpError> {
 
 /// The form in which Hadoop's REST APIs report an exception.
 #[derive(Deserialize)]
-struct Told {
+struct ExceptionReply {
     #[serde(rename = "RemoteException")]
-    remote: Remote,
+    remote: RemoteException,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Remote {
+struct RemoteException {
     exception: String,
     message: String,
 }

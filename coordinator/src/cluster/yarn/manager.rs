@@ -69,14 +69,15 @@ impl Manager {
         };
         for url in &self.urls {
             // A standby one answers this request itself as well.
-            let error = match self.client.get::<About>(&self.at(url, "/ws/v1/cluster/info", "")).await {
-                Ok(about) if about.info.is_active() => {
-                    *self.active.lock().unwrap_or_else(PoisonError::into_inner) = Some(url.clone());
-                    return Ok(about.info.told_by(url));
-                }
-                Ok(_) => HttpError::Standby(url.clone()),
-                Err(error) => error,
-            };
+            let error =
+                match self.client.get::<ClusterInfoReply>(&self.at(url, "/ws/v1/cluster/info", "")).await {
+                    Ok(about) if about.info.is_active() => {
+                        *self.active.lock().unwrap_or_else(PoisonError::into_inner) = Some(url.clone());
+                        return Ok(about.info.told_by(url));
+                    }
+                    Ok(_) => HttpError::Standby(url.clone()),
+                    Err(error) => error,
+                };
             if error.is_closed() || !last.is_closed() {
                 last = error;
             }
@@ -197,7 +198,7 @@ fn moved(error: &HttpError) -> bool {
 }
 
 #[derive(Deserialize)]
-struct About {
+struct ClusterInfoReply {
     #[serde(rename = "clusterInfo")]
     info: ClusterInfo,
 }

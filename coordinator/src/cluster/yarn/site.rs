@@ -40,7 +40,7 @@ pub(crate) enum SiteError {
 
 /// Why a cluster can run no job. One line.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoRoom {
+pub(crate) enum NoSlots {
     #[error("the ResourceManager: {0}")]
     Manager(#[from] HttpError),
     #[error(transparent)]
@@ -115,7 +115,7 @@ impl Site {
     ///
     /// # Errors
     /// Fails if the queue does not exist or takes no jobs, or if a container will never fit.
-    pub(crate) async fn worker_slots(&self) -> Result<WorkerSlots, NoRoom> {
+    pub(crate) async fn worker_slots(&self) -> Result<WorkerSlots, NoSlots> {
         if !self.is_open() {
             return Ok(WorkerSlots { workers: UNKNOWN_ROOM, is_shared: true });
         }
@@ -123,11 +123,11 @@ impl Site {
         let name = self.queue.clone().unwrap_or_else(|| self.conf.default_queue());
         let queue = scheduler.queue(&name)?;
         if let Some(queue) = queue.filter(|queue| !queue.is_running) {
-            return Err(NoRoom::Stopped(queue.path.clone()));
+            return Err(NoSlots::Stopped(queue.path.clone()));
         }
         let nodes = self.manager.nodes().await?;
         if nodes.is_empty() {
-            return Err(NoRoom::NoNodes);
+            return Err(NoSlots::NoNodes);
         }
         let sizes =
             Sizes::new(client::container_mb(u64::from(self.worker_mib)), &self.conf, scheduler.maximum_mb);

@@ -19,7 +19,7 @@ use super::{
     Site,
     client::{
         attempt::Cause,
-        output::{Event, Output},
+        output::{ClientOutput, Event},
     },
     hdfs::Hdfs,
     manager::applications::{AppState, FinalStatus},
@@ -29,7 +29,7 @@ use crate::cluster::{ClusterEvent, Shutdown};
 use lines::lines_of;
 
 /// How often the state of the application is checked with the `ResourceManager`.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const CHECK_APPLICATION_EVERY: Duration = Duration::from_secs(2);
 /// The application's lifetime: without renewal it ends after this time.
 const LIFETIME: SignedDuration = SignedDuration::from_secs(60);
 /// How often the coordinator renews the lifetime.
@@ -40,7 +40,7 @@ const LONG_WAIT: Duration = Duration::from_secs(30);
 const STOPPED_LATE: &str = "note        the job is done, but its YARN application was killed before it had ended, because \
     tablehaul was stopped; EMR calls such a step failed";
 /// How long a request to the `ResourceManager` may take.
-const CALL_LIMIT: Duration = Duration::from_secs(2);
+const MANAGER_CALL_LIMIT: Duration = Duration::from_secs(2);
 
 /// What is known of a job from the start.
 pub(super) struct Watch {
@@ -64,8 +64,8 @@ async fn told(end: &mut signal::Receiver<Option<Shutdown>>) -> Shutdown {
 
 /// What becomes known over time.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
-struct Seen {
-    output: Output,
+struct ApplicationProgress {
+    output: ClientOutput,
     id: Option<String>,
     /// `None` once the job has been submitted.
     secret: Option<Secret>,
@@ -90,13 +90,13 @@ impl Watch {
         self,
         mut client: Child,
         secret: Secret,
-        happening: mpsc::Sender<ClusterEvent>,
+        events: mpsc::Sender<ClusterEvent>,
         mut end: signal::Receiver<Option<Shutdown>>,
     ) {
         let (mut lines, _readers) = lines_of(&mut client);
         let now = Instant::now();
-        let mut seen = Seen {
-            output: Output::default(),
+        let mut seen = ApplicationProgress {
+            output: ClientOutput::default(),
             id: None,
             secret: Some(secret),
             told: BTreeSet::new(),
@@ -120,25 +120,25 @@ impl Watch {
                     break Ok(why);
                 },
                 _ = client.wait(), if !seen.is_alone => {
-                    while let Ok(Some(line)) = timeout(CALL_LIMIT, lines.recv()).await {
+                    while let Ok(Some(line)) = timeout(MANAGER_CALL_LIMIT, lines.recv()).await {
                         drop(self.hear(&line, &mut seen));
                     }
                     if let Some(event) = seen.output.finish() {
-                        self.happened(event, &mut seen);
+                        self.handle_event(event, &mut seen);
                     }
                     if let Some(why) = self.verdict(&mut seen).await {
                         break Ok(why);
                     }
                 }
                 // The limit keeps a ResourceManager that does not answer from delaying the end of the job.
-                _ = tick.tick() => if let Ok(Some(why)) = timeout(CALL_LIMIT, self.look(&mut seen)).await {
+                _ = tick.tick() => if let Ok(Some(why)) = timeout(MANAGER_CALL_LIMIT, self.look(&mut seen)).await {
                     break Ok(why);
                 },
             }
         };
         let ending = match over {
             Ok(why) => {
-                let _ = happening.send(ClusterEvent::Over(why)).await;
+                let _ = events.send(ClusterEvent::ClusterEnded(why)).await;
                 told(&mut end).await
             }
             Err(ending) => ending,
@@ -157,12 +157,12 @@ impl Watch {
     }
 
     /// Takes a line of the command. Returns the reason if no worker will ever run.
-    fn hear(&self, line: &str, seen: &mut Seen) -> Option<String> {
+    fn hear(&self, line: &str, seen: &mut ApplicationProgress) -> Option<String> {
         let events = seen.output.line(line);
-        events.into_iter().filter_map(|event| self.happened(event, seen)).next_back()
+        events.into_iter().filter_map(|event| self.handle_event(event, seen)).next_back()
     }
 
-    fn happened(&self, event: Event, seen: &mut Seen) -> Option<String> {
+    fn handle_event(&self, event: Event, seen: &mut ApplicationProgress) -> Option<String> {
         match event {
             Event::Submitted(id) => {
                 // The command has read the secret before it submitted the job.
@@ -188,9 +188,9 @@ impl Watch {
     }
 
     /// Checks the application. Returns the reason if no further worker will run.
-    async fn look(&self, seen: &mut Seen) -> Option<String> {
+    async fn look(&self, seen: &mut ApplicationProgress) -> Option<String> {
         let now = Instant::now();
-        if !self.site.is_open() || now.duration_since(seen.looked_at) < LOOK_EVERY {
+        if !self.site.is_open() || now.duration_since(seen.looked_at) < CHECK_APPLICATION_EVERY {
             return None;
         }
         seen.looked_at = now;
@@ -219,7 +219,7 @@ impl Watch {
     }
 
     /// Renews the application's lifetime. The application must not outlive the coordinator.
-    async fn renew(&self, id: &str, seen: &mut Seen) {
+    async fn renew(&self, id: &str, seen: &mut ApplicationProgress) {
         if !seen.can_renew || seen.renewed_at.is_some_and(|at| at.elapsed() < RENEW_EVERY) {
             return;
         }

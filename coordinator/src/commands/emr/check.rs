@@ -151,14 +151,14 @@ async fn job(request: &LaunchRequest, stop: &CancellationToken) -> Result<Planne
     let room = WorkerSlots { workers: CORES.saturating_mul(instances), is_shared: true };
     match &request.job {
         JobRequest::Export(job) => {
-            let plans = Box::pin(export::plan_elsewhere(job, &place, room, stop)).await?;
+            let plans = Box::pin(export::plan_remote(job, &place, room, stop)).await?;
             let is_complete = plans.iter().all(|plan| plan.is_complete);
             let time = plans.iter().map(|plan| plan.time).sum();
             let texts = plans.into_iter().map(|plan| plan.text).collect();
             Ok(Planned { texts, time, is_complete })
         }
         JobRequest::Import(job) => {
-            let plan = Box::pin(import::plan_elsewhere(job, &place, room, stop)).await?;
+            let plan = Box::pin(import::plan_remote(job, &place, room, stop)).await?;
             Ok(Planned { texts: vec![plan.text], time: plan.time, is_complete: false })
         }
     }

@@ -15,7 +15,7 @@ use tokio::sync::watch as signal;
 
 use super::{
     LaunchRequest, Stepped,
-    logs::{self, Ended as StepEnd},
+    logs::{self, StepEnd},
     objects::Delivered,
 };
 use crate::{
@@ -30,7 +30,7 @@ const SECOND_LOG: Duration = Duration::from_secs(30);
 
 /// A launch that ended well.
 #[derive(Debug, Serialize)]
-pub(crate) struct Ended {
+pub(crate) struct LaunchReport {
     /// The cluster.
     pub(crate) cluster: Option<String>,
     /// Whether it was left running by wish.
@@ -58,9 +58,9 @@ pub(super) async fn ended(
     clients: &Clients,
     launch: &Launch,
     interrupts: signal::Receiver<u32>,
-) -> Result<Ended, Failure> {
+) -> Result<LaunchReport, Failure> {
     let id = launch.cluster().unwrap_or_default().to_owned();
-    let end = End { request, clients, launch, id: id.clone(), interrupts };
+    let end = LaunchEnd { request, clients, launch, id: id.clone(), interrupts };
     match launch.outcome() {
         Some(Outcome::Ended) => match launch.verdict() {
             Verdict::Complete => Ok(end.complete().await),
@@ -92,7 +92,7 @@ pub(super) async fn ended(
     }
 }
 
-struct End<'a> {
+struct LaunchEnd<'a> {
     request: &'a LaunchRequest,
     clients: &'a Clients,
     launch: &'a Launch,
@@ -100,7 +100,7 @@ struct End<'a> {
     interrupts: signal::Receiver<u32>,
 }
 
-impl End<'_> {
+impl LaunchEnd<'_> {
     fn logs(&self) -> Option<String> {
         let of_cluster = self.launch.view().and_then(|view| view.logs.clone());
         let own = Some(self.request.cluster.logs.clone()).filter(|logs| !logs.is_empty());
@@ -108,8 +108,8 @@ impl End<'_> {
         of_cluster.or(own).map(|logs| logs.replacen("s3n://", "s3://", 1))
     }
 
-    fn summary(&self, detached: bool, folders: Vec<Status>, text: String) -> Ended {
-        Ended { cluster: Some(self.id.clone()), detached, logs: self.logs(), folders, text }
+    fn summary(&self, detached: bool, folders: Vec<Status>, text: String) -> LaunchReport {
+        LaunchReport { cluster: Some(self.id.clone()), detached, logs: self.logs(), folders, text }
     }
 
     fn how_to_go_on(&self) -> String {
@@ -128,7 +128,7 @@ impl End<'_> {
         }
     }
 
-    async fn complete(&self) -> Ended {
+    async fn complete(&self) -> LaunchReport {
         let mut folders = Vec::new();
         let mut lines = Vec::new();
         for (number, step) in self.request.steps.iter().enumerate() {
@@ -299,7 +299,7 @@ fn code_by(status: Option<&Status>) -> Option<u8> {
     })
 }
 
-impl Ended {
+impl LaunchReport {
     /// For programs.
     pub(crate) fn json(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()

@@ -7,9 +7,9 @@ use job_aws::Clients;
 use super::objects::{self, Delivered};
 
 /// How often a log is looked for.
-const EVERY: Duration = Duration::from_secs(5);
+const LOOK_FOR_LOG_EVERY: Duration = Duration::from_secs(5);
 /// How complaints of tablehaul begin.
-const OURS: &str = "tablehaul: ";
+const OUR_LINE_PREFIX: &str = "tablehaul: ";
 
 /// The log of a step.
 pub(super) fn of_step(logs: &str, cluster: &str, step: &str, name: &str) -> String {
@@ -44,7 +44,7 @@ pub(super) async fn wait_for<T>(
         if began.elapsed() >= limit {
             return None;
         }
-        tokio::time::sleep(EVERY.min(limit)).await;
+        tokio::time::sleep(LOOK_FOR_LOG_EVERY.min(limit)).await;
     }
 }
 
@@ -67,38 +67,43 @@ pub(super) fn last_word(stderr: &str) -> Option<&str> {
 }
 
 fn complained(line: &str) -> Option<&str> {
-    line.trim().strip_prefix(OURS).filter(|line| !line.starts_with("warning: "))
+    line.trim().strip_prefix(OUR_LINE_PREFIX).filter(|line| !line.starts_with("warning: "))
 }
 
 /// Why a step failed, by its standard error. `None` if the log may have only begun: it has no last word of tablehaul, and
 /// was delivered before `ended`, the log in which EMR says that the step has ended.
-pub(super) fn complaint(stderr: &Delivered, ended: &Ended) -> Option<String> {
+pub(super) fn complaint(stderr: &Delivered, ended: &StepEnd) -> Option<String> {
     if let Some(line) = last_word(&stderr.text) {
         return Some(line.to_owned());
     }
     // S3 tells whole seconds: within one, the log may have come before.
     let is_whole = stderr.at > ended.at;
     let ours = || stderr.text.lines().rev().find_map(complained);
-    let last =
-        || stderr.text.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with(OURS));
+    let last = || {
+        stderr
+            .text
+            .lines()
+            .map(str::trim)
+            .rfind(|line| !line.is_empty() && !line.starts_with(OUR_LINE_PREFIX))
+    };
     is_whole.then(|| ours().or_else(last)).flatten().map(str::to_owned)
 }
 
 /// How a step ended, by the log of EMR's controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ended {
+pub(super) struct StepEnd {
     pub(super) code: u8,
     /// When EMR delivered the log that says so. Logs that are delivered later are whole.
     pub(super) at: i64,
 }
 
 /// How a step ended. `None` if the log has only begun. The API reports only that the step failed, so its text decides.
-pub(super) fn ended(controller: &Delivered) -> Option<Ended> {
+pub(super) fn ended(controller: &Delivered) -> Option<StepEnd> {
     // A line without its end may lack digits.
     let whole = &controller.text[..=controller.text.rfind('\n')?];
     let line = whole.lines().rev().find(|line| line.contains("ended with exit code"))?;
     let code = line.split("exit code ").nth(1)?.split_whitespace().next()?.parse().ok()?;
-    Some(Ended { code, at: controller.at })
+    Some(StepEnd { code, at: controller.at })
 }
 
 #[cfg(test)]
@@ -119,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_whole_log_says_why() {
-        let ended = Ended { code: 1, at: 10 };
+        let ended = StepEnd { code: 1, at: 10 };
         let why = |text, at| complaint(&delivered(text, at), &ended);
         // By its last word, whenever it was delivered.
         let stderr = "export Forum\n\ntablehaul: table Forum does not exist\n\n";
@@ -135,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_beginning_of_a_log_does_not_say_why() {
-        let ended = Ended { code: 1, at: 10 };
+        let ended = StepEnd { code: 1, at: 10 };
         for begun in [
             "",
             "import      s3://b/e\n",
@@ -151,7 +156,7 @@ mod tests {
     fn a_step_has_a_code_once_it_has_ended() {
         let code = |text| ended(&delivered(text, 7));
         let whole = "INFO startExec\n2026-01-01T00:00:00Z INFO waitProcessCompletion ended with exit code 13 : hadoop\n";
-        assert_eq!(code(whole), Some(Ended { code: 13, at: 7 }));
+        assert_eq!(code(whole), Some(StepEnd { code: 13, at: 7 }));
         let more = "INFO waitProcessCompletion ended with exit code 3\nWARN Step failed";
         assert_eq!(code(more).map(|ended| ended.code), Some(3));
         for begun in

@@ -9,7 +9,7 @@ use job_aws::{Clients, Fault, FaultKind};
 use crate::retry::retry_briefly;
 
 /// The longest object that is read, in bytes.
-const LONGEST: u64 = 64 * 1024 * 1024;
+const LONGEST_OBJECT: u64 = 64 * 1024 * 1024;
 
 /// Bucket and key of `s3://bucket/key`.
 fn split(url: &str) -> Option<(&str, &str)> {
@@ -48,9 +48,12 @@ async fn read(clients: &Clients, url: &str) -> Result<Option<Object>, Fault> {
         };
         if reply
             .content_length()
-            .is_some_and(|length| u64::try_from(length).is_ok_and(|length| length > LONGEST))
+            .is_some_and(|length| u64::try_from(length).is_ok_and(|length| length > LONGEST_OBJECT))
         {
-            return Err(Fault::new(FaultKind::Refused, format!("{url} is longer than {LONGEST} bytes")));
+            return Err(Fault::new(
+                FaultKind::Refused,
+                format!("{url} is longer than {LONGEST_OBJECT} bytes"),
+            ));
         }
         let written_at = reply.last_modified().map(DateTime::secs).unwrap_or_default();
         let read = reply.body.collect().await;
@@ -75,7 +78,7 @@ pub(super) struct Delivered {
 pub(super) async fn log(clients: &Clients, url: &str) -> Result<Option<Delivered>, Fault> {
     let Some(Object { bytes, written_at }) = read(clients, url).await? else { return Ok(None) };
     let mut text = Vec::new();
-    let read = MultiGzDecoder::new(&bytes[..]).take(LONGEST).read_to_end(&mut text);
+    let read = MultiGzDecoder::new(&bytes[..]).take(LONGEST_OBJECT).read_to_end(&mut text);
     read.map_err(|error| Fault::new(FaultKind::Refused, format!("{url} is not a gzip file: {error}")))?;
     Ok(Some(Delivered { text: String::from_utf8_lossy(&text).into_owned(), at: written_at }))
 }

@@ -9,14 +9,14 @@ use emr::{
 };
 use job_aws::Clients;
 
-use super::{Ask, ended::cause, logs as log_files, objects};
+use super::{Confirm, ended::cause, logs as log_files, objects};
 use crate::{failure::Failure, output, text};
 
 /// How names of our clusters and steps begin.
-const OURS: &str = "tablehaul ";
+const OUR_NAME_PREFIX: &str = "tablehaul ";
 /// How long to wait for steps that were cancelled.
-const GRACE: Duration = Duration::from_secs(40);
-const LOOK_EVERY: Duration = Duration::from_secs(3);
+const CANCEL_LIMIT: Duration = Duration::from_secs(40);
+const CHECK_STEPS_EVERY: Duration = Duration::from_secs(3);
 
 fn refused(error: CallError) -> Failure {
     match error.said {
@@ -33,7 +33,7 @@ pub(crate) async fn status(clients: &Clients, cluster: Option<&str>) -> Result<S
     let emr = Emr::new(clients);
     let Some(id) = cluster else {
         let listed = emr.clusters(Some(&ACTIVE), None).await.map_err(refused)?;
-        let ours = listed.iter().filter(|one| one.name.starts_with(OURS));
+        let ours = listed.iter().filter(|one| one.name.starts_with(OUR_NAME_PREFIX));
         let lines: Vec<String> = ours.map(|one| format!("{}  {}  {}", one.id, one.state, one.name)).collect();
         if lines.is_empty() {
             return Ok(format!("no cluster of tablehaul is active in {}", clients.region));
@@ -105,7 +105,7 @@ pub(crate) async fn logs(clients: &Clients, id: &str, step: Option<&str>) -> Res
 ///
 /// # Errors
 /// Fails with [`Refused`](crate::failure::FailureKind::Refused) if nothing was done, and with [`Failed`](crate::failure::FailureKind::Failed) if it is not sure to end.
-pub(crate) async fn stop(clients: &Clients, id: &str, ask: Ask<'_>) -> Result<String, Failure> {
+pub(crate) async fn stop(clients: &Clients, id: &str, ask: Confirm<'_>) -> Result<String, Failure> {
     let emr = Emr::new(clients);
     let view = emr.describe(id).await.map_err(refused)?;
     if view.state.is_ending() {
@@ -116,7 +116,7 @@ pub(crate) async fn stop(clients: &Clients, id: &str, ask: Ask<'_>) -> Result<St
         steps.iter().filter(|step| !step.state.is_over()).map(|step| step.id.clone()).collect();
     let open_text = text::count(open.len(), "step");
     // The cluster may belong to others.
-    let whose = if view.name.starts_with(OURS) { "" } else { ", which tablehaul did not launch" };
+    let whose = if view.name.starts_with(OUR_NAME_PREFIX) { "" } else { ", which tablehaul did not launch" };
     ask(&format!("this cancels {open_text} and ends cluster {id} ({}){whose}", view.name))?;
     if !open.is_empty() && !view.state.is_coming_up() {
         // Ending it is what matters.
@@ -131,11 +131,11 @@ pub(crate) async fn stop(clients: &Clients, id: &str, ask: Ask<'_>) -> Result<St
     emr.terminate(id).await.map_err(failed)?;
     let began = Instant::now();
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(CHECK_STEPS_EVERY).await;
         match emr.describe(id).await {
             Ok(view) if view.state.is_ending() => return Ok(format!("cluster {id} is {}", view.state)),
-            Err(error) if began.elapsed() >= GRACE => return Err(failed(error)),
-            Ok(view) if began.elapsed() >= GRACE => {
+            Err(error) if began.elapsed() >= CANCEL_LIMIT => return Err(failed(error)),
+            Ok(view) if began.elapsed() >= CANCEL_LIMIT => {
                 return Err(Failure::failed(format!(
                     "cluster {id} is still {}, though EMR was told to end it: look again with `tablehaul emr status {id}`",
                     view.state
@@ -148,8 +148,8 @@ pub(crate) async fn stop(clients: &Clients, id: &str, ask: Ask<'_>) -> Result<St
 
 async fn wait_for_steps(emr: &Emr, id: &str) {
     let began = Instant::now();
-    while began.elapsed() < GRACE {
-        tokio::time::sleep(LOOK_EVERY).await;
+    while began.elapsed() < CANCEL_LIMIT {
+        tokio::time::sleep(CHECK_STEPS_EVERY).await;
         if let Ok(steps) = emr.steps(id).await
             && steps.iter().all(|step| step.state.is_over())
         {

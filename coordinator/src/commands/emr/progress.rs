@@ -21,19 +21,18 @@ use super::LaunchRequest;
 use crate::{
     commands::status::{FolderState, Unfinished, status_of},
     output::{self, Bar},
+    progress::LINE_EVERY,
     retry::retry_briefly,
     store::Store,
     text,
 };
 
 /// How often the journal is read. The engine writes to it as often.
-const EVERY: Duration = Duration::from_secs(5);
-/// Time between two lines if there is no terminal.
-const LINE_EVERY: Duration = Duration::from_secs(10);
+const READ_JOURNAL_EVERY: Duration = Duration::from_secs(5);
 
 /// What the journal says of the current job.
 #[derive(Clone, Debug, Default)]
-enum Seen {
+enum JournalView {
     #[default]
     Nothing,
     Running(Box<Unfinished>),
@@ -45,7 +44,7 @@ enum Seen {
 pub(super) struct Shown {
     is_quiet: bool,
     is_terminal: bool,
-    seen: watch::Receiver<Seen>,
+    seen: watch::Receiver<JournalView>,
     /// The number of the step that runs.
     current: Arc<AtomicUsize>,
     line_at: Option<Instant>,
@@ -56,7 +55,7 @@ pub(super) struct Shown {
 
 impl Shown {
     pub(super) fn new(request: &LaunchRequest, clients: &Clients) -> Self {
-        let (sender, seen) = watch::channel(Seen::Nothing);
+        let (sender, seen) = watch::channel(JournalView::Nothing);
         // Past the last job, so that nothing is read before a step runs.
         let current = Arc::new(AtomicUsize::new(usize::MAX));
         let folders: Vec<Option<Target>> = request.steps.iter().map(|step| step.state.clone()).collect();
@@ -79,7 +78,7 @@ impl Shown {
         if self.seen.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
-        matches!(&*self.seen.borrow_and_update(), Seen::Ended)
+        matches!(&*self.seen.borrow_and_update(), JournalView::Ended)
     }
 
     /// Shows where the launch is now.
@@ -91,7 +90,7 @@ impl Shown {
         }
         let seen = self.seen.borrow().clone();
         let (percent, message, name) = match (&seen, running) {
-            (Seen::Running(job), Some(_)) => (Some(job.percent), describe(job), job.table.clone()),
+            (JournalView::Running(job), Some(_)) => (Some(job.percent), describe(job), job.table.clone()),
             _ => match coming_up(launch) {
                 Some(text) => (None, text, launch.cluster().unwrap_or_default().to_owned()),
                 None => return self.hide(),
@@ -167,15 +166,15 @@ async fn read(
     folders: Vec<Option<Target>>,
     current: Arc<AtomicUsize>,
     clients: Clients,
-    sender: watch::Sender<Seen>,
+    sender: watch::Sender<JournalView>,
 ) {
     let mut before = usize::MAX;
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(READ_JOURNAL_EVERY).await;
         let number = current.load(Ordering::SeqCst);
         if number != before {
             before = number;
-            sender.send_replace(Seen::Nothing);
+            sender.send_replace(JournalView::Nothing);
         }
         let Some(Some(folder)) = folders.get(number) else { continue };
         let Target::S3 { bucket, .. } = folder else { continue };
@@ -183,17 +182,17 @@ async fn read(
             continue;
         }
         let Ok(status) = status_of(folder, &Store::new(folder, &clients)).await else { continue };
-        let ran = matches!(&*sender.borrow(), Seen::Running(_));
+        let ran = matches!(&*sender.borrow(), JournalView::Running(_));
         match status.state {
             FolderState::Running(job) | FolderState::Unfinished(job) => {
-                sender.send_replace(Seen::Running(Box::new(job)));
+                sender.send_replace(JournalView::Running(Box::new(job)));
             }
             _ if ran => {
-                sender.send_replace(Seen::Ended);
+                sender.send_replace(JournalView::Ended);
             }
             // The export may be shorter than the time between two looks.
-            FolderState::Complete { .. } if !matches!(&*sender.borrow(), Seen::Ended) => {
-                sender.send_replace(Seen::Ended);
+            FolderState::Complete { .. } if !matches!(&*sender.borrow(), JournalView::Ended) => {
+                sender.send_replace(JournalView::Ended);
             }
             _ => {}
         }

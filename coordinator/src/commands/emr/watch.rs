@@ -11,7 +11,7 @@ use tokio::sync::watch as signal;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Ask, LaunchRequest,
+    Confirm, LaunchRequest,
     check::{Checked, check},
     ended::cause,
     progress::Shown,
@@ -24,7 +24,7 @@ pub(super) struct Watching<'a> {
     pub(super) clients: &'a Clients,
     pub(super) emr: &'a Emr,
     pub(super) bodies: &'a Bodies,
-    pub(super) ask: Ask<'a>,
+    pub(super) ask: Confirm<'a>,
     pub(super) interrupts: signal::Receiver<u32>,
 }
 
@@ -52,9 +52,9 @@ impl Watching<'_> {
                     launch.answered(began.elapsed(), &call, answer);
                 }
                 Next::Confirm => match Box::pin(self.confirm()).await? {
-                    Agreed::Yes => launch.confirmed(),
-                    Agreed::NothingToDo(text) => return Ok(Some(text)),
-                    Agreed::Interrupted => {}
+                    Confirmation::Yes => launch.confirmed(),
+                    Confirmation::NothingToDo(text) => return Ok(Some(text)),
+                    Confirmation::Interrupted => {}
                 },
                 Next::AskToDetach => {
                     let id = launch.cluster().unwrap_or_default();
@@ -100,17 +100,17 @@ impl Watching<'_> {
         }
     }
 
-    async fn confirm(&mut self) -> Result<Agreed, Failure> {
+    async fn confirm(&mut self) -> Result<Confirmation, Failure> {
         let stop = CancellationToken::new();
         let checked = tokio::select! {
             checked = check(self.request, self.clients, self.emr, &stop) => checked?,
             _ = self.interrupts.changed() => {
                 self.interrupts.mark_changed();
-                return Ok(Agreed::Interrupted);
+                return Ok(Confirmation::Interrupted);
             }
         };
         let plan = match checked {
-            Checked::NothingToDo(texts) => return Ok(Agreed::NothingToDo(texts.join("; "))),
+            Checked::NothingToDo(texts) => return Ok(Confirmation::NothingToDo(texts.join("; "))),
             Checked::Plan(plan) => plan,
         };
         if !self.request.quiet {
@@ -120,11 +120,11 @@ impl Watching<'_> {
             Some(id) => format!("this adds {} to cluster {id}", steps(self.request)),
             None => "this launches a cluster, which costs money".to_owned(),
         };
-        (self.ask)(&what).map(|()| Agreed::Yes)
+        (self.ask)(&what).map(|()| Confirmation::Yes)
     }
 }
 
-enum Agreed {
+enum Confirmation {
     Yes,
     NothingToDo(String),
     Interrupted,

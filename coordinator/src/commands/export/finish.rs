@@ -28,7 +28,7 @@ use crate::{
     failure::{Failure, FailureKind},
     fleet::{Fleet, during},
     history,
-    identity::Found,
+    identity::TableCheck,
     journal::{self, Journal},
     lifecycle::{Context, Ending, Kept, give_up},
     retry::retry,
@@ -36,16 +36,14 @@ use crate::{
     text,
 };
 
-/// How long the last fact of a stopped export may take to be journaled. Together with [`REMOVAL_LIMIT`] and three times
+/// How long the last fact of a stopped export may take to be journaled. Together with [`EXPORT_REMOVAL_LIMIT`] and three times
 /// [`CUT_LIMIT`] it is less than the 5 seconds within which a stopped command ends.
-const LAST_FACT_LIMIT: Duration = Duration::from_millis(1500);
-const REMOVAL_LIMIT: Duration = Duration::from_millis(1500);
+const EXPORT_LAST_FACT_LIMIT: Duration = Duration::from_millis(1500);
+const EXPORT_REMOVAL_LIMIT: Duration = Duration::from_millis(1500);
 /// How long cutting files, to make room, may take, and each step after that.
 const CUT_LIMIT: Duration = Duration::from_millis(500);
 /// How long publishing the backup, and the clean-up after it, may each still take after a request to stop.
-const GRACE: Duration = Duration::from_secs(2);
-/// How long writing the history and the report of a complete export may take.
-const REPORT_LIMIT: Duration = Duration::from_secs(5);
+const STOP_GRACE: Duration = Duration::from_secs(2);
 /// How long the fact that the commit has begun may take to be journaled.
 const COMMIT_LIMIT: Duration = Duration::from_mins(10);
 
@@ -60,7 +58,7 @@ pub(super) struct Finish<'a> {
 
 impl Finish<'_> {
     /// Completes an export whose table was read completely, or gives it up if that fails. Then ends its workers, if it has
-    /// any, accordingly. `commit` is the time at which the commit began, if it has; `run` is how the table was read;
+    /// any, accordingly. `committed_at` is the time at which the commit began (RFC 3339), if it has; `run` is how the table was read;
     /// `slowest` and `rate` are for the report.
     ///
     /// # Errors
@@ -68,14 +66,14 @@ impl Finish<'_> {
     pub(super) async fn finish(
         &self,
         journal: &mut Journal,
-        commit: Option<String>,
+        committed_at: Option<String>,
         run: &Run,
         slowest: Option<Slowest>,
         rate: Rate,
         mut fleet: Option<&mut Fleet>,
     ) -> Result<Report, Failure> {
         let Context { progress, stop, .. } = self.context;
-        let completing = self.complete(journal, commit, run);
+        let completing = self.complete(journal, committed_at, run);
         let (export, at) = match during(fleet.as_deref_mut(), completing).await {
             Ok(completed) => completed,
             Err(failure) => {
@@ -96,8 +94,8 @@ impl Finish<'_> {
                 fleet.end(Shutdown::Graceful, stop).await;
             }
         };
-        let (tidied, ()) = tokio::join!(stop.grant(GRACE, self.tidy_up(journal, at)), ending);
-        if tidied.is_err() {
+        let (removed, ()) = tokio::join!(stop.grant(STOP_GRACE, self.remove_leftovers(journal, at)), ending);
+        if removed.is_err() {
             progress.note("note        the clean-up is incomplete, which does no harm: it took too long");
         }
         Ok(report)
@@ -107,18 +105,18 @@ impl Finish<'_> {
     async fn complete(
         &self,
         journal: &mut Journal,
-        commit: Option<String>,
+        committed_at: Option<String>,
         run: &Run,
     ) -> Result<(ExportJson, String), Failure> {
         let state = self.state;
         self.context.progress.stream().completing(&self.context.facts.name);
         let failed = |fault| Failure::failed(&fault);
         let store = journal.folder().clone();
-        let has_begun = commit.is_some();
+        let has_begun = committed_at.is_some();
         if !has_begun {
             self.check_table().await?;
         }
-        let at = commit.unwrap_or_else(|| Timestamp::now().to_string());
+        let at = committed_at.unwrap_or_else(|| Timestamp::now().to_string());
         let export = state.export_json(run, journal.totals(), &at).map_err(miscounted)?;
         let marks = Marks::of(self.target, &export);
         let announce = async {
@@ -148,7 +146,7 @@ impl Finish<'_> {
             journal.check_ours().await?;
             commit::publish(&store, &marks).await.map_err(failed)
         };
-        self.context.stop.grant(GRACE, publishing).await.map_err(Failure::stopped)??;
+        self.context.stop.grant(STOP_GRACE, publishing).await.map_err(Failure::stopped)??;
         Ok((export, at))
     }
 
@@ -157,11 +155,11 @@ impl Finish<'_> {
     async fn check_table(&self) -> Result<(), Failure> {
         let Context { table, clients, .. } = self.context;
         match self.context.unless_stopped(table.look(clients)).await? {
-            Ok(Found::Same) => Ok(()),
-            Ok(Found::Another(why)) => Err(Failure::other_table(format!(
+            Ok(TableCheck::Same) => Ok(()),
+            Ok(TableCheck::Another(why)) => Err(Failure::other_table(format!(
                 "{why}; the items may come from both tables, so this is not a backup"
             ))),
-            Ok(Found::Gone(why)) => {
+            Ok(TableCheck::Gone(why)) => {
                 let left = "all of it had been read, and this backup may be the only copy";
                 self.context.progress.note(&format!("note        {why}; {left}"));
                 Ok(())
@@ -174,24 +172,24 @@ impl Finish<'_> {
 
     /// Writes the history and the report, and removes what does not belong to the backup. The backup is complete even if
     /// that fails.
-    async fn tidy_up(&self, journal: &mut Journal, at: String) {
+    async fn remove_leftovers(&self, journal: &mut Journal, at: String) {
         let (job, progress) = (&self.state.begin.job, self.context.progress);
-        let tidied = async {
+        let removed = async {
             journal.check_ours().await?;
-            history::write(journal.folder(), job, progress, REPORT_LIMIT).await;
+            history::write(journal.folder(), job, progress, history::REPORT_LIMIT).await;
             let strays = commit::abort_strays(journal.folder(), job, progress).await;
             strays.map_err(|fault| Failure::failed(&fault))?;
             journal.remove(&[self.state.begun(), Fact::Commit { at }]).await
         };
-        if let Err(failure) = tidied.await {
+        if let Err(failure) = removed.await {
             progress.note(&format!("note        the clean-up is incomplete, which does no harm: {failure}"));
         }
     }
 }
 
 impl Ending for Finish<'_> {
-    const LAST_FACT_LIMIT: Duration = LAST_FACT_LIMIT;
-    const REMOVAL_LIMIT: Duration = REMOVAL_LIMIT;
+    const LAST_FACT_LIMIT: Duration = EXPORT_LAST_FACT_LIMIT;
+    const REMOVAL_LIMIT: Duration = EXPORT_REMOVAL_LIMIT;
 
     fn job(&self) -> &JobId {
         &self.state.begin.job
@@ -243,7 +241,7 @@ fn miscounted(ItemsDiffer { files, segments }: ItemsDiffer) -> Failure {
 /// written beyond their sealed parts and tries once more.
 async fn journal_end(journal: &mut Journal, state: &ExportState, failure: &Failure) -> Result<(), Failure> {
     let stopped = Stopped { why: failure.to_string() };
-    let written = journal.stop(stopped.clone(), || state.facts(), LAST_FACT_LIMIT).await;
+    let written = journal.stop(stopped.clone(), || state.facts(), EXPORT_LAST_FACT_LIMIT).await;
     let is_read = state.tasks().0 == state.tasks().1;
     if !written.as_ref().is_err_and(|failure| failure.is(FailureKind::Failed))
         || !journal.is_locked()
@@ -290,7 +288,7 @@ async fn or_lost(journal: &Journal, state: &ExportState, failure: Failure) -> Fa
         return failure;
     }
     let lost = journal.folder().lost(&state.begin.job, state.files(), true);
-    match tokio::time::timeout(LAST_FACT_LIMIT, lost).await {
+    match tokio::time::timeout(EXPORT_LAST_FACT_LIMIT, lost).await {
         Ok(Ok(Some(lost))) => and_lost(failure, &lost).instead(FailureKind::Failed, FailureKind::Lost),
         _ => failure,
     }

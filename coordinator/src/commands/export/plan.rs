@@ -17,7 +17,7 @@ const SEGMENT_BYTES: u64 = 128 * 1024 * 1024;
 /// Segments that keep a worker busy at any rate: as many as it scans at once.
 const STREAMS_PER_WORKER: u32 = 16;
 /// Read units per second planned for each worker. It can use far more, so that losing one hardly matters.
-const UNITS_PER_WORKER: u64 = 4_000;
+const READ_UNITS_PER_WORKER: u64 = 4_000;
 /// Read units per second that justify a further segment.
 const UNITS_PER_STREAM: u64 = 100;
 /// Upload parts are small, because a worker holds a few of them in memory.
@@ -35,7 +35,7 @@ const MOST_PART_FILES: u64 = 20_000;
 const BYTES_PER_UNIT: u64 = 8192;
 /// US dollars for a million read request units of an on-demand table in us-east-1, standard table class (Amazon
 /// DynamoDB pricing, on-demand capacity, since November 2024).
-pub(crate) const DOLLARS_PER_MILLION_UNITS: f64 = 0.125;
+pub(crate) const DOLLARS_PER_MILLION_READ_UNITS: f64 = 0.125;
 
 /// The options of the user that shape the plan.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,7 +66,7 @@ impl ExportOptions {
 
 /// How a job will run.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Plan {
+pub(crate) struct ExportPlan {
     pub(crate) segments: TotalSegments,
     pub(crate) workers: u32,
     pub(crate) upload_part_bytes: u64,
@@ -78,8 +78,8 @@ pub(crate) struct Plan {
 }
 
 /// Plans the export of a table at `rate` on a cluster with this many worker slots.
-pub(crate) fn plan(facts: &TableFacts, rate: Rate, options: ExportOptions, slots: WorkerSlots) -> Plan {
-    let workers = options.workers.unwrap_or_else(|| slots.wanted(rate, UNITS_PER_WORKER)).max(1);
+pub(crate) fn plan(facts: &TableFacts, rate: Rate, options: ExportOptions, slots: WorkerSlots) -> ExportPlan {
+    let workers = options.workers.unwrap_or_else(|| slots.wanted(rate, READ_UNITS_PER_WORKER)).max(1);
     let units_per_second = rate.milli_per_second() / 1000;
     let useful = units_per_second / UNITS_PER_STREAM;
     let streams = useful.clamp(u64::from(workers), u64::from(workers) * u64::from(STREAMS_PER_WORKER));
@@ -93,7 +93,7 @@ pub(crate) fn plan(facts: &TableFacts, rate: Rate, options: ExportOptions, slots
     let units = Units::from_milli(facts.bytes.div_ceil(4096) * 500 * price);
     let seconds = units.as_f64() / rate.as_f64();
     let time = (facts.bytes > 0 && seconds.is_finite()).then(|| Duration::from_secs_f64(seconds.min(1e12)));
-    Plan {
+    ExportPlan {
         segments,
         workers,
         upload_part_bytes: upload_part_bytes(facts.bytes, rate, workers),
@@ -111,17 +111,17 @@ fn upload_part_bytes(table_bytes: u64, rate: Rate, workers: u32) -> u64 {
 }
 
 /// The plan as text for the user.
-pub(crate) struct PlanText<'a> {
+pub(crate) struct ExportPlanText<'a> {
     pub(crate) facts: &'a TableFacts,
     pub(crate) target: &'a Target,
-    pub(crate) plan: &'a Plan,
+    pub(crate) plan: &'a ExportPlan,
     pub(crate) rate: Rate,
     pub(crate) rate_source: &'a str,
     pub(crate) options: ExportOptions,
     pub(crate) cluster: String,
 }
 
-impl std::fmt::Display for PlanText<'_> {
+impl std::fmt::Display for ExportPlanText<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { facts, target, plan, rate, rate_source, options, cluster } = self;
         let size = match facts.bytes {
@@ -156,9 +156,9 @@ impl std::fmt::Display for PlanText<'_> {
             None => writeln!(out, "time        unknown until DynamoDB has counted the table")?,
         }
         let price = if facts.reads.is_on_demand() {
-            let dollars = plan.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_UNITS;
+            let dollars = plan.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_READ_UNITS;
             let price = crate::text::price(dollars, dollars);
-            format!("{price} at ${DOLLARS_PER_MILLION_UNITS} a million (us-east-1, on-demand)")
+            format!("{price} at ${DOLLARS_PER_MILLION_READ_UNITS} a million (us-east-1, on-demand)")
         } else {
             "nothing beyond the provisioned capacity".to_owned()
         };
@@ -175,7 +175,7 @@ mod tests {
     use crate::table::tests::described;
     use serde_json::json;
 
-    fn planned(bytes: u64, units: u64, options: ExportOptions) -> Plan {
+    fn planned(bytes: u64, units: u64, options: ExportOptions) -> ExportPlan {
         let facts = described(&json!({"TableSizeBytes": bytes}));
         let slots = WorkerSlots { workers: 4, is_shared: false };
         plan(&facts, Rate::from_units_per_second(units), options, slots)

@@ -14,7 +14,7 @@ use job_aws::{Clients, FaultKind};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::plan::{ExportOptions, Plan, PlanText, plan};
+use super::plan::{ExportOptions, ExportPlan, ExportPlanText, plan};
 use super::resume::difference;
 use crate::{
     access,
@@ -71,7 +71,7 @@ pub(crate) enum Reader {
     ThisProcess,
     /// It runs elsewhere, with other credentials.
     #[cfg_attr(not(feature = "emr"), expect(dead_code, reason = "only clusters are elsewhere"))]
-    Elsewhere,
+    Remote,
 }
 
 /// What is to be done for a table.
@@ -96,7 +96,7 @@ impl Todo {
 }
 
 /// A table that is ready to be exported.
-pub(crate) struct Prepared {
+pub(crate) struct PreparedExport {
     /// Name or ARN, as given. A table of another account is found only by its ARN.
     pub(crate) table: String,
     pub(crate) facts: TableFacts,
@@ -104,14 +104,14 @@ pub(crate) struct Prepared {
     pub(crate) settings: Option<TableSettings>,
     pub(crate) target: Target,
     pub(crate) store: Store,
-    pub(crate) plan: Plan,
+    pub(crate) plan: ExportPlan,
     pub(crate) rate: Rate,
     pub(crate) rate_source: String,
     /// A line of the plan that says whose credentials the job uses.
     pub(crate) account: Option<String>,
 }
 
-impl Prepared {
+impl PreparedExport {
     /// The plan as text.
     pub(crate) fn text(&self, todo: &Todo, mut options: ExportOptions, cluster: String) -> String {
         let Self { facts, target, plan, rate, rate_source, account, .. } = self;
@@ -122,7 +122,8 @@ impl Prepared {
         if let Some(state) = todo.resumed() {
             options.null = Some(state.begin.options.files.null);
         }
-        let plan = PlanText { facts, target, plan, rate: *rate, rate_source, options, cluster }.to_string();
+        let plan =
+            ExportPlanText { facts, target, plan, rate: *rate, rate_source, options, cluster }.to_string();
         let lines = [Some(plan), account.clone(), start.plan_line()];
         lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
     }
@@ -138,10 +139,10 @@ pub(crate) async fn prepare(
     slots: WorkerSlots,
     reader: Reader,
     note: Note<'_>,
-) -> Result<(Clients, Vec<(Todo, Prepared)>), Failure> {
+) -> Result<(Clients, Vec<(Todo, PreparedExport)>), Failure> {
     let buckets = [access::bucket(&request.destination)];
     let (mut clients, asking) = access::reach(&request.aws, &request.tables, &buckets).await?;
-    let mut prepared: Vec<(Todo, Prepared)> = Vec::new();
+    let mut prepared: Vec<(Todo, PreparedExport)> = Vec::new();
     for table in &request.tables {
         let (todo, one) = prepare_one(request, table, &clients, (slots, reader), note).await?;
         if prepared.iter().any(|(_, other)| other.target == one.target) {
@@ -159,7 +160,7 @@ pub(crate) async fn prepare(
 
 /// Refuses complete exports, unless the user allows to skip them. Complete tables are also skipped if another table of
 /// the command is resumed, because an earlier run of the same command leaves that state.
-fn refuse_complete(request: &ExportRequest, prepared: &[(Todo, Prepared)]) -> Result<(), Failure> {
+fn refuse_complete(request: &ExportRequest, prepared: &[(Todo, PreparedExport)]) -> Result<(), Failure> {
     let resumes = prepared.iter().any(|(todo, _)| todo.resumed().is_some());
     if request.if_complete == IfComplete::Skip || resumes {
         return Ok(());
@@ -182,7 +183,7 @@ async fn prepare_one(
     clients: &Clients,
     (slots, reader): (WorkerSlots, Reader),
     note: Note<'_>,
-) -> Result<(Todo, Prepared), Failure> {
+) -> Result<(Todo, PreparedExport), Failure> {
     let refused = |fault| Failure::refused(&fault);
     let described = retry_briefly(|| dynamodb::describe(clients, table)).await;
     let gone = match &described {
@@ -231,7 +232,7 @@ async fn prepare_one(
     }
     let plan = plan(&facts, rate, options, slots);
     let (table, account) = (table.to_owned(), None);
-    Ok((todo, Prepared { table, facts, settings, target, store, plan, rate, rate_source, account }))
+    Ok((todo, PreparedExport { table, facts, settings, target, store, plan, rate, rate_source, account }))
 }
 
 /// The facts of a table that no longer exists, if an unfinished export has read all of it. They are as of the beginning

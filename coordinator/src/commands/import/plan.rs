@@ -19,10 +19,10 @@ use crate::{
 
 /// US dollars for a million write request units of an on-demand table in us-east-1, standard table class (Amazon
 /// DynamoDB pricing, on-demand capacity, since November 2024).
-pub(super) const DOLLARS_PER_MILLION_UNITS: f64 = 0.625;
+pub(super) const DOLLARS_PER_MILLION_WRITE_UNITS: f64 = 0.625;
 
 /// Write units per second planned for each worker. It can use far more, so that losing one hardly matters.
-pub(super) const UNITS_PER_WORKER: u64 = 2_000;
+pub(super) const WRITE_UNITS_PER_WORKER: u64 = 2_000;
 
 /// The most splits that a worker reads at once. More would cost memory and interleave hardly better.
 const MOST_OPEN_SPLITS: u32 = 8;
@@ -39,7 +39,7 @@ pub(super) fn open_splits(splits: usize, workers: u32) -> u32 {
 }
 
 /// The backup and the plan of its import, as text for the user.
-pub(super) struct PlanText<'a> {
+pub(super) struct ImportPlanText<'a> {
     pub(super) folder: &'a Target,
     pub(super) backup: &'a Backup,
     pub(super) facts: &'a TableFacts,
@@ -51,7 +51,7 @@ pub(super) struct PlanText<'a> {
     pub(super) cluster: String,
 }
 
-impl fmt::Display for PlanText<'_> {
+impl fmt::Display for ImportPlanText<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { folder, backup, facts, limits, rate_source, mode, splits, workers, cluster } = self;
         writeln!(out, "import      {}", Line(folder))?;
@@ -112,10 +112,10 @@ impl fmt::Display for CheckedText<'_> {
             indexes => write!(out, ", and up to as many on each of {indexes} indexes")?,
         }
         if facts.writes.is_on_demand() {
-            let least = counts.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_UNITS;
+            let least = counts.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_WRITE_UNITS;
             let most = limits.indexes.values().fold(least, |dollars, _| dollars + least);
             write!(out, ": {}", text::price(least, most))?;
-            write!(out, " at ${DOLLARS_PER_MILLION_UNITS} a million (us-east-1, on-demand)")
+            write!(out, " at ${DOLLARS_PER_MILLION_WRITE_UNITS} a million (us-east-1, on-demand)")
         } else {
             write!(out, ": nothing beyond the provisioned capacity")
         }

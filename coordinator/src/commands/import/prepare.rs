@@ -15,8 +15,8 @@ use job::{
 use job_aws::Clients;
 
 use super::{
-    beside, plan,
-    rejects::Sink,
+    backup_overlap, plan,
+    rejects::RejectSink,
     resume::{self, StateFolder},
 };
 use crate::{
@@ -74,7 +74,7 @@ pub(crate) struct ImportRequest {
 }
 
 /// An import that is ready to begin.
-pub(crate) struct Prepared {
+pub(crate) struct PreparedImport {
     pub(super) folder: Target,
     /// Name or ARN, as given. A table of another account is found only by its ARN.
     pub(super) table: String,
@@ -86,7 +86,7 @@ pub(crate) struct Prepared {
     pub(super) limits: Limits,
     pub(super) rate_source: String,
     pub(super) workers: u32,
-    pub(super) rejects: Option<Sink>,
+    pub(super) rejects: Option<RejectSink>,
     /// The job: that of the import that is resumed, or a new one.
     pub(super) job: JobId,
     /// The state folder, and the first fact of this import.
@@ -95,10 +95,10 @@ pub(crate) struct Prepared {
     account: Option<String>,
 }
 
-impl Prepared {
+impl PreparedImport {
     /// The plan as text.
     pub(super) fn text(&self, cluster: String) -> String {
-        let plan = plan::PlanText {
+        let plan = plan::ImportPlanText {
             folder: &self.folder,
             backup: &self.backup,
             facts: &self.facts,
@@ -141,13 +141,13 @@ impl Prepared {
 
 /// What an import is prepared for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ImportRun {
     /// It runs.
     Run,
     /// Only its plan is wanted.
     DryRun,
     /// It runs on another machine, with other credentials. Only its plan is wanted.
-    Elsewhere,
+    Remote,
 }
 
 /// Checks the table, the backup and the permissions. Creates a reject file only if the import runs.
@@ -157,18 +157,18 @@ pub(super) enum Kind {
 pub(super) async fn prepare(
     request: &ImportRequest,
     slots: WorkerSlots,
-    kind: Kind,
+    kind: ImportRun,
     note: &(dyn Fn(&str) + Sync),
-) -> Result<Prepared, Failure> {
-    let is_dry = kind != Kind::Run;
+) -> Result<PreparedImport, Failure> {
+    let is_dry = kind != ImportRun::Run;
     let refused = |fault| Failure::refused(&fault);
     let rejects_in = match &request.rejects {
         Some(Object::S3 { bucket, .. }) => Some(bucket.as_str()),
         _ => None,
     };
     // Before anything is asked for, because nothing is needed for it. Whether it is of an earlier run is found out later.
-    if let Some(place) = request.rejects.as_ref().filter(|_| kind != Kind::Elsewhere) {
-        Sink::check(place, None, true).await?;
+    if let Some(place) = request.rejects.as_ref().filter(|_| kind != ImportRun::Remote) {
+        RejectSink::check(place, None, true).await?;
     }
     let buckets = [bucket(&request.folder), request.state.as_ref().and_then(bucket), rejects_in];
     let table = std::slice::from_ref(&request.table);
@@ -186,12 +186,12 @@ pub(super) async fn prepare(
         return Err(Failure::refused(why));
     }
     if let Some(place) = &request.rejects
-        && beside::is_mark(&place.to_string())
+        && backup_overlap::is_mark(&place.to_string())
     {
-        return Err(Failure::refused(format!("--rejects {place}: {}", beside::IS_MARK)));
+        return Err(Failure::refused(format!("--rejects {place}: {}", backup_overlap::IS_MARK)));
     }
     if let Some(place) = &request.rejects
-        && beside::is_in_backup(place, &request.folder, &backup).await.map_err(refused)?
+        && backup_overlap::is_in_backup(place, &request.folder, &backup).await.map_err(refused)?
     {
         return Err(Failure::refused(format!(
             "--rejects {place}: is inside the backup folder, so the next import would read it as data; name \
@@ -202,11 +202,11 @@ pub(super) async fn prepare(
     if limits.table == Rate::default() {
         return Err(Failure::refused(format!("the write rate is 0 ({rate_source}): set --write-units")));
     }
-    if kind != Kind::Elsewhere {
+    if kind != ImportRun::Remote {
         let write = || dynamodb::try_write(&clients, &request.table, request.mode);
         retry_briefly(write).await.map_err(refused)?;
     }
-    let wished = request.workers.unwrap_or_else(|| slots.wanted(limits.table, plan::UNITS_PER_WORKER));
+    let wished = request.workers.unwrap_or_else(|| slots.wanted(limits.table, plan::WRITE_UNITS_PER_WORKER));
     let state = resume::look(request, &clients).await?;
     let before = state.as_ref().and_then(StateFolder::resumed).map(|state| &state.begin);
     // Positions in splits are valid only if the backup is split the same way.
@@ -219,16 +219,16 @@ pub(super) async fn prepare(
     let job = before.map_or_else(|| begin.job.clone(), |before| before.job.clone());
     let is_ours = before.is_some_and(|before| before.rejects == begin.rejects);
     let rejects = match (&request.rejects, kind) {
-        (Some(place), Kind::Run) => Some(Sink::create(place, &clients, is_ours).await?),
-        (Some(place), Kind::DryRun) => {
-            Sink::check(place, Some(&clients), is_ours).await?;
+        (Some(place), ImportRun::Run) => Some(RejectSink::create(place, &clients, is_ours).await?),
+        (Some(place), ImportRun::DryRun) => {
+            RejectSink::check(place, Some(&clients), is_ours).await?;
             None
         }
-        (None, _) | (_, Kind::Elsewhere) => None,
+        (None, _) | (_, ImportRun::Remote) => None,
     };
     let workers = plan::workers(wished, splits.len());
     asking.answer(&mut clients).await;
-    Ok(Prepared {
+    Ok(PreparedImport {
         account: access::plan_line(&clients.identity, &request.table),
         folder: request.folder.clone(),
         table: request.table.clone(),

@@ -24,7 +24,7 @@ use job_aws::{Clients, Fault, FaultKind};
 use serde::Serialize;
 
 use crate::{failure::Failure, progress::Progress, stop::Stop, store::blocking, stream::Stream, text};
-use destination::{Destination, DestinationError, Place, check_through};
+use destination::{Destination, DestinationError, RejectPath, check_through};
 pub(crate) use destination::{NAMES_FOLDER, names_folder};
 use file::RejectFile;
 use upload::Upload;
@@ -40,10 +40,10 @@ const MAX_WAITING: usize = 256 * 1024 * 1024;
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// The most rejected lines that are shown to the user if there is no reject file.
-const MOST_TOLD: u64 = 20;
+const MOST_SHOWN_REJECTS: u64 = 20;
 
 /// How long completing the file may still take after a request to stop.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const REJECTS_STOP_LIMIT: Duration = Duration::from_secs(2);
 
 /// Where rejected lines go.
 #[derive(Clone)]
@@ -55,30 +55,30 @@ pub(super) struct Rejects {
 }
 
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<RejectState>,
     /// Locked while it is being written to.
-    sink: tokio::sync::Mutex<Option<Sink>>,
+    sink: tokio::sync::Mutex<Option<RejectSink>>,
 }
 
 #[derive(Default)]
-struct State {
+struct RejectState {
     /// How many more lines are shown to the user.
     to_tell: u64,
     /// `None` if there is no reject file.
-    waiting: Option<Waiting>,
+    waiting: Option<WaitingRejects>,
 }
 
 /// An open reject file.
 #[derive(Debug)]
-pub(crate) struct Sink {
+pub(crate) struct RejectSink {
     destination: Object,
-    kind: Kind,
+    kind: RejectOutput,
     /// A write failed, so the file is incomplete.
     is_torn: bool,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum RejectOutput {
     /// On this machine. `is_through` if it is written to directly, so that nothing can be taken back.
     File {
         file: RejectFile,
@@ -89,9 +89,9 @@ enum Kind {
 
 impl Rejects {
     /// Sends lines to `sink`. Without one, shows the first lines to the user.
-    pub(super) fn new(sink: Option<Sink>, progress: &Progress) -> Self {
-        let waiting = sink.as_ref().map(Waiting::of);
-        let state = Mutex::new(State { to_tell: 0, waiting });
+    pub(super) fn new(sink: Option<RejectSink>, progress: &Progress) -> Self {
+        let waiting = sink.as_ref().map(WaitingRejects::of);
+        let state = Mutex::new(RejectState { to_tell: 0, waiting });
         let shared = Arc::new(Shared { state, sink: tokio::sync::Mutex::new(sink) });
         Self { shared, tell: progress.sink(), stream: progress.stream().clone() }
     }
@@ -101,7 +101,7 @@ impl Rejects {
     /// job ends there.
     pub(super) fn begin(&self, max_rejects: u64, is_check: bool) {
         let mut state = self.shared.state();
-        state.to_tell = if state.waiting.is_some() { 0 } else { max_rejects.min(MOST_TOLD) };
+        state.to_tell = if state.waiting.is_some() { 0 } else { max_rejects.min(MOST_SHOWN_REJECTS) };
         if let Some(waiting) = &mut state.waiting {
             waiting.is_held = is_check && waiting.is_through;
         }
@@ -144,14 +144,14 @@ impl Rejects {
     }
 
     /// Puts the file in its place if the import `is_done` or has rejected something; removes it otherwise. After a
-    /// request to stop, this may take [`LAST_WORDS`] at most.
+    /// request to stop, this may take [`REJECTS_STOP_LIMIT`] at most.
     ///
     /// # Errors
     /// Fails if the file can't be written, or it takes too long after a request to stop.
     pub(super) async fn finish(&self, is_done: bool, stop: &Stop) -> Result<(), Failure> {
         let too_late = async {
             let why = stop.requested().await;
-            tokio::time::sleep(LAST_WORDS).await;
+            tokio::time::sleep(REJECTS_STOP_LIMIT).await;
             why
         };
         tokio::select! {
@@ -172,12 +172,12 @@ impl Rejects {
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RejectState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn write(&self) -> Result<(), Fault> {
-        if !self.state().waiting.as_ref().is_some_and(Waiting::is_due) {
+        if !self.state().waiting.as_ref().is_some_and(WaitingRejects::is_due) {
             return Ok(());
         }
         let mut sink = self.sink.lock().await;
@@ -194,7 +194,7 @@ impl Shared {
     }
 }
 
-impl Sink {
+impl RejectSink {
     /// Makes sure, as far as that is known without writing anything, that the file can be written in its place. See
     /// [`create`](Self::create).
     ///
@@ -208,9 +208,9 @@ impl Sink {
         match (destination, clients) {
             (Object::File { path }, _) => {
                 let found = path.clone();
-                let look = move || match Place::look(&found, is_ours)? {
-                    Place::File(target) => file::check(&target),
-                    Place::Through(path) => check_through(&path),
+                let look = move || match RejectPath::look(&found, is_ours)? {
+                    RejectPath::File(target) => file::check(&target),
+                    RejectPath::Through(path) => check_through(&path),
                 };
                 let look = move || {
                     look()
@@ -240,17 +240,17 @@ impl Sink {
         let kind = match destination {
             Object::File { path } => {
                 let found = path.clone();
-                let open = move || -> Result<Kind, DestinationError> {
+                let open = move || -> Result<RejectOutput, DestinationError> {
                     let found = Destination::find(&found, is_ours)?;
                     let is_through = matches!(found, Destination::Through(_));
                     let file = RejectFile::start(found)?;
-                    Ok(Kind::File { file, is_through })
+                    Ok(RejectOutput::File { file, is_through })
                 };
                 let open = move || open().map_err(|error| Fault::new(FaultKind::Refused, error.to_string()));
                 blocking(path, open).await.map_err(|fault| refused(fault.message))?
             }
             Object::S3 { bucket, key } => {
-                Kind::S3(Box::new(Upload::begin(bucket, key, clients, is_ours).await?))
+                RejectOutput::S3(Box::new(Upload::begin(bucket, key, clients, is_ours).await?))
             }
         };
         Ok(Self { destination: destination.clone(), kind, is_torn: false })
@@ -259,33 +259,33 @@ impl Sink {
     /// How many bytes must wait before they are written.
     fn due_at(&self) -> usize {
         match &self.kind {
-            Kind::File { is_through: true, .. } => 1,
-            Kind::File { .. } => PIECE_BYTES,
-            Kind::S3(upload) => upload.part_bytes(),
+            RejectOutput::File { is_through: true, .. } => 1,
+            RejectOutput::File { .. } => PIECE_BYTES,
+            RejectOutput::S3(upload) => upload.part_bytes(),
         }
     }
 
     async fn write(&mut self, bytes: Vec<u8>) -> Result<(), Fault> {
         let written = match &mut self.kind {
-            Kind::File { file, .. } => {
+            RejectOutput::File { file, .. } => {
                 let written = file.write(bytes).await;
                 self.is_torn |= written.is_err();
                 written.map_err(refused)
             }
-            Kind::S3(upload) => upload.write(bytes).await,
+            RejectOutput::S3(upload) => upload.write(bytes).await,
         };
         written.map_err(|fault| self.fault(fault))
     }
 
     async fn restart(&mut self) -> Result<(), Fault> {
         let restarted = match &mut self.kind {
-            Kind::File { is_through: true, .. } => Ok(()),
-            Kind::File { file, .. } => {
+            RejectOutput::File { is_through: true, .. } => Ok(()),
+            RejectOutput::File { file, .. } => {
                 let restarted = file.restart().await;
                 self.is_torn = restarted.is_err();
                 restarted.map_err(refused)
             }
-            Kind::S3(upload) => upload.restart().await,
+            RejectOutput::S3(upload) => upload.restart().await,
         };
         restarted.map_err(|fault| self.fault(fault))
     }
@@ -295,7 +295,7 @@ impl Sink {
     async fn end(&mut self, rest: Vec<u8>, keep: bool) -> Result<(), Fault> {
         let keep = keep && !self.is_torn;
         let ended = match &mut self.kind {
-            Kind::File { file, .. } => {
+            RejectOutput::File { file, .. } => {
                 let rest = if keep { rest } else { Vec::new() };
                 let ended = match file.write(rest).await {
                     Ok(()) => file.end(keep).await,
@@ -303,7 +303,7 @@ impl Sink {
                 };
                 ended.map_err(refused)
             }
-            Kind::S3(upload) => upload.end(rest, keep).await,
+            RejectOutput::S3(upload) => upload.end(rest, keep).await,
         };
         ended.map_err(|fault| self.fault(fault))
     }
@@ -320,7 +320,7 @@ fn refused(error: std::io::Error) -> Fault {
 
 /// Lines of the reject file that wait to be written.
 #[derive(Debug)]
-struct Waiting {
+struct WaitingRejects {
     destination: String,
     bytes: Vec<u8>,
     /// Bytes that must wait before they are written.
@@ -338,7 +338,7 @@ struct Waiting {
 
 /// A line of the reject file.
 #[derive(Serialize)]
-struct Entry<'a> {
+struct RejectLine<'a> {
     object: String,
     offset: u64,
     reason: &'a str,
@@ -347,8 +347,8 @@ struct Entry<'a> {
     line: Option<&'a str>,
 }
 
-impl Waiting {
-    fn of(sink: &Sink) -> Self {
+impl WaitingRejects {
+    fn of(sink: &RejectSink) -> Self {
         Self {
             destination: sink.destination.to_string(),
             bytes: Vec::new(),
@@ -357,7 +357,7 @@ impl Waiting {
             noted: 0,
             left_out: 0,
             is_held: false,
-            is_through: matches!(sink.kind, Kind::File { is_through: true, .. }),
+            is_through: matches!(sink.kind, RejectOutput::File { is_through: true, .. }),
         }
     }
 
@@ -367,7 +367,7 @@ impl Waiting {
             let has_room = self.total <= MAX_TEXT_BYTES && self.bytes.len() + line.len() <= MAX_WAITING_TEXT;
             let line = Some(line.as_slice()).filter(|line| !line.is_empty() && has_room);
             let line = line.and_then(|line| std::str::from_utf8(line).ok());
-            let entry = Entry { object: object.clone(), offset: *offset, reason, line };
+            let entry = RejectLine { object: object.clone(), offset: *offset, reason, line };
             // It may be written to a terminal.
             let text = serde_json::to_string(&entry).unwrap_or_default();
             let mut text = visible::json(&text).into_owned().into_bytes();
@@ -406,8 +406,8 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    fn waiting(is_held: bool) -> Waiting {
-        Waiting {
+    fn waiting(is_held: bool) -> WaitingRejects {
+        WaitingRejects {
             destination: "s3://b/k".into(),
             bytes: Vec::new(),
             due_at: 1000,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use job::{journal::Totals, visible::Line};
 
-use super::prepare::Prepared;
+use super::prepare::PreparedImport;
 use crate::{access, text};
 
 /// The result of the import of one backup.
@@ -67,7 +67,7 @@ pub(crate) struct ImportReport {
 
 impl ImportReport {
     pub(super) fn new(
-        prepared: &Prepared,
+        prepared: &PreparedImport,
         schedule: &Schedule<ImportWork>,
         totals: Option<&Totals>,
         checking: Duration,

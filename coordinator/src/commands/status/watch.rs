@@ -17,13 +17,13 @@ use super::{FolderState, Status, status_of};
 use crate::{failure::Failure, history, store::Store, text, waits::unless_silent};
 
 /// The time between two looks.
-const LOOK_EVERY: Duration = Duration::from_secs(3);
+const REDRAW_FOLDER_EVERY: Duration = Duration::from_secs(3);
 /// If the status has not changed for this long, the journal says whether the job still runs.
 pub(in crate::commands) const STALE: Duration = Duration::from_secs(15);
 /// If it can't be seen whether the job runs, it counts as ended once its status has not changed for this long.
 pub(in crate::commands) const SILENT: Duration = Duration::from_mins(1);
 /// The latest events that are shown.
-const EVENTS: usize = 3;
+const SHOWN_EVENTS: usize = 3;
 
 /// How old the news of a job are, by the clock of this machine.
 #[derive(Debug, Default)]
@@ -83,7 +83,7 @@ pub(crate) async fn watch(
             if let Some(state) = &state {
                 paint(&block(state));
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(REDRAW_FOLDER_EVERY).await;
         }
     };
     tokio::select! {
@@ -111,7 +111,7 @@ fn block(state: &JobState) -> String {
     if let Some(status) = &state.status {
         progress(&mut out, status);
     }
-    for line in state.events.iter().rev().take(EVENTS).rev() {
+    for line in state.events.iter().rev().take(SHOWN_EVENTS).rev() {
         let _ = writeln!(out, "event       {} {}", Line(&line.at), line.event.name());
     }
     if let Some(error) = &state.error {

@@ -11,7 +11,7 @@ const MOST: usize = 500;
 ///
 /// If there is no room for a new one, the oldest status is lost, or else the oldest event of all, so that the last event
 /// is always kept. The next event says how many were lost before it.
-pub(super) struct Queue {
+pub(super) struct EventQueue {
     lines: VecDeque<Line>,
     tool: String,
     /// The next event that is taken says what only the first one of a file says.
@@ -24,7 +24,7 @@ pub(super) struct Queue {
     is_ended: bool,
 }
 
-impl Queue {
+impl EventQueue {
     pub(super) fn new(tool: String) -> Self {
         Self {
             lines: VecDeque::new(),

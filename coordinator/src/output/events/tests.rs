@@ -14,12 +14,12 @@ fn failed() -> Line {
     stamped(Event::Error(Failed { exit_code: 1, kind: "failed".into(), message: "x".into() }))
 }
 
-fn queue() -> Queue {
-    Queue::new("tablehaul 0.0.0".into())
+fn queue() -> EventQueue {
+    EventQueue::new("tablehaul 0.0.0".into())
 }
 
 /// What is written if every write succeeds.
-fn drained(queue: &mut Queue) -> Vec<Line> {
+fn drained(queue: &mut EventQueue) -> Vec<Line> {
     let lines = std::iter::from_fn(|| {
         let line = queue.take();
         queue.written(true);
@@ -107,7 +107,7 @@ impl Write for Disk {
 fn after_half_a_line_the_next_one_begins_anew() {
     let disk = Disk::default();
     disk.0.lock().unwrap().0 = 10;
-    let mut writer = Writer::to(disk.clone());
+    let mut writer = EventWriter::to(disk.clone());
     assert!(writer.write(&throttled(1)).is_err());
     disk.0.lock().unwrap().0 = 10_000;
     writer.write(&throttled(2)).unwrap();
@@ -123,16 +123,16 @@ fn after_half_a_line_the_next_one_begins_anew() {
 fn a_file_is_continued_also_after_half_a_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.ndjson");
-    Writer::file(&path).unwrap().write(&throttled(1)).unwrap();
-    Writer::file(&path).unwrap().write(&throttled(2)).unwrap();
+    EventWriter::file(&path).unwrap().write(&throttled(1)).unwrap();
+    EventWriter::file(&path).unwrap().write(&throttled(2)).unwrap();
     let whole = std::fs::read_to_string(&path).unwrap();
     assert_eq!(whole.lines().count(), 2);
     std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
-    Writer::file(&path).unwrap().write(&throttled(3)).unwrap();
+    EventWriter::file(&path).unwrap().write(&throttled(3)).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let read: Vec<bool> = text.lines().map(|line| serde_json::from_str::<Line>(line).is_ok()).collect();
     assert_eq!(read, [true, false, true]);
-    assert!(Writer::file(folder.path()).is_err(), "a folder is no file");
+    assert!(EventWriter::file(folder.path()).is_err(), "a folder is no file");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use events::Line;
 
 /// The most bytes that are kept of a log. A single line is kept whole.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct LogLimits {
     /// Of its beginning.
     pub(super) first_bytes: usize,
     /// Of its end.
@@ -16,7 +16,7 @@ pub(super) struct Limits {
 /// A log.
 #[derive(Debug)]
 pub(super) struct Log {
-    limits: Limits,
+    limits: LogLimits,
     first: String,
     /// The beginning is full.
     is_first_full: bool,
@@ -28,7 +28,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: LogLimits) -> Self {
         Self {
             limits,
             first: String::new(),
@@ -97,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits { first_bytes: 12, last_bytes: 20 };
+    const LIMITS: LogLimits = LogLimits { first_bytes: 12, last_bytes: 20 };
 
     #[test]
     fn beginning_and_end_are_kept_and_the_number_of_cut_lines_is_said() {
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn events_stay_events_and_the_next_one_counts_those_that_were_cut() {
-        let mut log = Log::new(Limits { first_bytes: 200, last_bytes: 300 });
+        let mut log = Log::new(LogLimits { first_bytes: 200, last_bytes: 300 });
         for number in 0..20 {
             let event = Event::Throttled(Throttled { requests: number, throttles: number });
             log.add(serde_json::to_string(&crate::output::events::stamped(event)).unwrap());

@@ -23,7 +23,7 @@ use super::{
     lock::is_at,
     path::{length, other_at, own, sync_directory, temporary},
     remove,
-    thread::goes_on,
+    thread::note_progress,
     written::{Reading, check_written},
 };
 use crate::text;
@@ -80,7 +80,7 @@ impl Directory {
                 let displaced = other.map(|what| displaced(&hidden, what));
                 return Ok(Some(displaced.unwrap_or_else(|| short(&hidden, found, file.bytes()))));
             }
-            goes_on();
+            note_progress();
             match sealed(&hidden, file, false, Reading::IfReplaced) {
                 Err(fault) if fault.kind == FaultKind::Lost => return Ok(Some(fault.message)),
                 // A file of another user may still be completed.

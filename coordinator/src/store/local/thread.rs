@@ -43,7 +43,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 /// Notes progress. A long call must do so, or it is considered to hang.
-pub(super) fn goes_on() {
+pub(super) fn note_progress() {
     CALL.with_borrow(|call| {
         if let Some(call) = call {
             call.heard();
@@ -52,12 +52,12 @@ pub(super) fn goes_on() {
 }
 
 /// A file that notes progress with each read.
-pub(super) struct GoesOn<R>(pub(super) R);
+pub(super) struct NotesProgress<R>(pub(super) R);
 
-impl<R: Read> Read for GoesOn<R> {
+impl<R: Read> Read for NotesProgress<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let bytes = self.0.read(buffer)?;
-        goes_on();
+        note_progress();
         Ok(bytes)
     }
 }
@@ -71,7 +71,7 @@ mod tests {
         let path = Path::new("/a place of this test");
         let is_noted = || CALL.with_borrow(Option::is_some);
         let noted = blocking(path, move || {
-            let read = io::read_to_string(GoesOn(&b"text"[..]))
+            let read = io::read_to_string(NotesProgress(&b"text"[..]))
                 .map_err(|error| Fault::new(FaultKind::Refused, error.to_string()))?;
             Ok((is_noted(), read))
         });

@@ -16,7 +16,7 @@ use job_aws::{Fault, FaultKind};
 use super::{
     fault,
     parts::{OF_ONE_MACHINE, is_one_of},
-    thread::GoesOn,
+    thread::NotesProgress,
 };
 
 /// Whether a file on a local file system is as its worker left it, by what the worker said of it. `true` if nothing is
@@ -72,7 +72,7 @@ pub(super) fn check_written(
 /// The CRC-32C of the first bytes of a file.
 fn crc32c_of(mut opened: &File, bytes: u64) -> io::Result<u32> {
     opened.rewind()?;
-    let mut bytes = GoesOn(opened.take(bytes));
+    let mut bytes = NotesProgress(opened.take(bytes));
     let (mut crc32c, mut buffer) = (0, vec![0; 1 << 20]);
     loop {
         let length = bytes.read(&mut buffer)?;

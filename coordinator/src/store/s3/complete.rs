@@ -26,7 +26,7 @@ const APPEARS_WITHIN: [Duration; 3] =
     [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400)];
 
 /// The most bytes that are read at once to find out what an object holds.
-const BYTES_AT_ONCE: u64 = 8 << 20;
+const COMPARED_BYTES_AT_ONCE: u64 = 8 << 20;
 
 /// An object that has the name of a part file.
 #[derive(Clone, Debug, Default)]
@@ -228,7 +228,7 @@ impl Prefix {
         let object = Entry { name: file.name.to_string(), bytes: stored.bytes, etag: stored.etag.clone() };
         let (mut crc32c, mut from) = (0, 0);
         while from < object.bytes {
-            let to = object.bytes.min(from + BYTES_AT_ONCE);
+            let to = object.bytes.min(from + COMPARED_BYTES_AT_ONCE);
             let bytes = self.get_range(&object, from..to).await?;
             crc32c = crc32c::crc32c_append(crc32c, &bytes);
             from = to;

@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::{DateTime, config_bag::ConfigBag, date_time::Format};
 use engine::part_files::PartFile;
-use job::{ids::JobId, paging::Places};
+use job::{ids::JobId, paging::SeenTokens};
 use job_aws::{Fault, FaultKind};
 
 use super::{
@@ -69,7 +69,7 @@ impl Prefix {
     /// Keys and IDs of the open uploads of a job.
     async fn uploads(&self, job: &JobId) -> Result<Vec<(String, String)>, Fault> {
         let prefix = self.target.key(&format!("{job}_"));
-        let (mut open, mut marker, mut places) = (Vec::new(), (None, None), Places::default());
+        let (mut open, mut marker, mut tokens) = (Vec::new(), (None, None), SeenTokens::default());
         loop {
             let request = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(&prefix);
             let request = request.set_key_marker(marker.0.take()).set_upload_id_marker(marker.1.take());
@@ -87,10 +87,10 @@ impl Prefix {
                 return Ok(open);
             }
             marker = (page.next_key_marker, page.next_upload_id_marker);
-            self.goes_on(
+            self.check_next_page(
                 "s3:ListBucketMultipartUploads",
                 marker.0.is_some().then_some(&marker),
-                &mut places,
+                &mut tokens,
             )?;
         }
     }

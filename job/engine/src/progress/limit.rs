@@ -10,7 +10,7 @@ const START_SECONDS: f64 = 5.0;
 
 /// What is known of a pass.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen<'a> {
+pub(crate) struct PassFacts<'a> {
     pub(crate) phase: Phase,
     pub(crate) phase_seconds: f64,
     pub(crate) kind: TaskKind,
@@ -37,7 +37,7 @@ pub(crate) struct Seen<'a> {
 
 /// What limits the pass, in the order in which causes hide others: a job without workers uses no budget, and one that
 /// DynamoDB throttles uses less than it may.
-pub(crate) fn limit(seen: &Seen) -> Option<Limit> {
+pub(crate) fn limit(seen: &PassFacts) -> Option<Limit> {
     let (used, budget) = (seen.units_per_second, seen.budget_units_per_second);
     let units = format!("{} of {} units/s are used", rate(used), rate(budget));
     let uses_units = seen.phase != Phase::Checking;
@@ -81,8 +81,8 @@ mod tests {
     use super::*;
 
     /// A pass with plenty of everything.
-    fn seen() -> Seen<'static> {
-        Seen {
+    fn seen() -> PassFacts<'static> {
+        PassFacts {
             phase: Phase::Reading,
             phase_seconds: 60.0,
             kind: TaskKind::Segments,
@@ -104,7 +104,7 @@ mod tests {
         }
     }
 
-    fn said(seen: &Seen) -> (LimitedBy, String) {
+    fn said(seen: &PassFacts) -> (LimitedBy, String) {
         let Limit { by, text } = limit(seen).unwrap();
         (by, text)
     }
@@ -113,7 +113,7 @@ mod tests {
     fn workers_are_the_limit_if_nothing_else_is() {
         let text = "4 workers work on 8 segments; 20 of 100 units/s are used";
         assert_eq!(said(&seen()), (LimitedBy::Workers, text.into()));
-        let one = Seen { connected: 1, running: 1, most_running: 1, ..seen() };
+        let one = PassFacts { connected: 1, running: 1, most_running: 1, ..seen() };
         let text = "1 worker works on 1 segment; 20 of 100 units/s are used";
         assert_eq!(said(&one), (LimitedBy::Workers, text.into()));
     }
@@ -121,65 +121,66 @@ mod tests {
     #[test]
     fn the_budget_is_the_limit_if_it_is_used_up_or_lacks() {
         let text = "98.5 of 100 units/s are used";
-        assert_eq!(said(&Seen { units_per_second: 98.5, ..seen() }), (LimitedBy::Budget, text.into()));
-        let lacking = Seen { lacks_units: true, ..seen() };
+        assert_eq!(said(&PassFacts { units_per_second: 98.5, ..seen() }), (LimitedBy::Budget, text.into()));
+        let lacking = PassFacts { lacks_units: true, ..seen() };
         assert_eq!(said(&lacking).0, LimitedBy::Budget);
-        let index = Seen { binding_index: Some("ByAuthor"), is_saving_units: true, ..lacking };
+        let index = PassFacts { binding_index: Some("ByAuthor"), is_saving_units: true, ..lacking };
         let text = "20 of 100 units/s are used; the index ByAuthor sets the limit";
         assert_eq!(said(&index), (LimitedBy::Budget, text.into()));
-        let saving = Seen { units_per_second: 0.0, binding_index: None, ..index };
+        let saving = PassFacts { units_per_second: 0.0, binding_index: None, ..index };
         let text = "0 of 100 units/s are used; workers save up for a large request";
         assert_eq!(said(&saving), (LimitedBy::Budget, text.into()));
     }
 
     #[test]
     fn throttling_is_the_limit_only_if_it_costs_something() {
-        let throttled = Seen { throttles_per_second: 2.5, lacks_units: true, ..seen() };
+        let throttled = PassFacts { throttles_per_second: 2.5, lacks_units: true, ..seen() };
         let text = "20 of 100 units/s are used; 2.5 throttles/s";
         assert_eq!(said(&throttled), (LimitedBy::Throttling, text.into()));
-        assert_eq!(said(&Seen { units_per_second: 95.0, ..throttled }).0, LimitedBy::Budget);
+        assert_eq!(said(&PassFacts { units_per_second: 95.0, ..throttled }).0, LimitedBy::Budget);
     }
 
     #[test]
     fn without_workers_the_cluster_is_the_limit_and_without_replies_the_errors_are() {
         let waiting =
-            Seen { connected: 0, requests: 0, phase_seconds: 1.0, stalled_seconds: Some(9.0), ..seen() };
+            PassFacts { connected: 0, requests: 0, phase_seconds: 1.0, stalled_seconds: Some(9.0), ..seen() };
         let text = "0 of 4 workers connected";
         assert_eq!(said(&waiting), (LimitedBy::Containers, text.into()));
         let text = "no request has succeeded for 9 s";
-        assert_eq!(said(&Seen { connected: 4, ..waiting }), (LimitedBy::Errors, text.into()));
-        let starting = Seen { connected: 4, stalled_seconds: None, ..waiting };
+        assert_eq!(said(&PassFacts { connected: 4, ..waiting }), (LimitedBy::Errors, text.into()));
+        let starting = PassFacts { connected: 4, stalled_seconds: None, ..waiting };
         assert_eq!(limit(&starting), None);
-        assert_eq!(said(&Seen { phase_seconds: 6.0, ..starting }).0, LimitedBy::Workers);
+        assert_eq!(said(&PassFacts { phase_seconds: 6.0, ..starting }).0, LimitedBy::Workers);
     }
 
     #[test]
     fn storage_is_the_limit_only_of_workers_that_have_units() {
-        let slow = Seen { store_wait: Some(0.756), ..seen() };
+        let slow = PassFacts { store_wait: Some(0.756), ..seen() };
         let text = "4 workers wait 76 % of the time until parts are stored; 20 of 100 units/s are used";
         assert_eq!(said(&slow), (LimitedBy::Storage, text.into()));
-        let checking = Seen { phase: Phase::Checking, connected: 1, ..slow };
+        let checking = PassFacts { phase: Phase::Checking, connected: 1, ..slow };
         let text = "1 worker waits 76 % of the time for the backup";
         assert_eq!(said(&checking), (LimitedBy::Storage, text.into()));
-        assert_eq!(said(&Seen { units_per_second: 95.0, ..slow }).0, LimitedBy::Budget);
-        assert_eq!(said(&Seen { throttles_per_second: 1.0, ..slow }).0, LimitedBy::Throttling);
-        let last = Seen { pending: 0, running: 1, idle: 1, ..slow };
+        assert_eq!(said(&PassFacts { units_per_second: 95.0, ..slow }).0, LimitedBy::Budget);
+        assert_eq!(said(&PassFacts { throttles_per_second: 1.0, ..slow }).0, LimitedBy::Throttling);
+        let last = PassFacts { pending: 0, running: 1, idle: 1, ..slow };
         assert_eq!(said(&last).0, LimitedBy::Storage);
     }
 
     #[test]
     fn the_last_tasks_are_the_limit_if_workers_are_idle() {
-        let last = Seen { pending: 0, running: 1, idle: 3, ..seen() };
+        let last = PassFacts { pending: 0, running: 1, idle: 3, ..seen() };
         assert_eq!(said(&last), (LimitedBy::Tasks, "1 segment is left, for 4 workers".into()));
-        let few = Seen { running: 3, idle: 0, kind: TaskKind::Splits, ..last };
+        let few = PassFacts { running: 3, idle: 0, kind: TaskKind::Splits, ..last };
         assert_eq!(said(&few), (LimitedBy::Tasks, "3 splits are left, for 4 workers".into()));
-        assert_eq!(said(&Seen { running: 4, ..few }).0, LimitedBy::Workers);
-        assert_eq!(said(&Seen { lacks_units: true, ..last }).0, LimitedBy::Budget);
+        assert_eq!(said(&PassFacts { running: 4, ..few }).0, LimitedBy::Workers);
+        assert_eq!(said(&PassFacts { lacks_units: true, ..last }).0, LimitedBy::Budget);
     }
 
     #[test]
     fn a_check_has_no_budget() {
-        let checking = Seen { phase: Phase::Checking, lacks_units: true, units_per_second: 0.0, ..seen() };
+        let checking =
+            PassFacts { phase: Phase::Checking, lacks_units: true, units_per_second: 0.0, ..seen() };
         assert_eq!(said(&checking), (LimitedBy::Workers, "4 workers work on 8 segments".into()));
     }
 }

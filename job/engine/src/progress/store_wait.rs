@@ -4,9 +4,9 @@ use std::{collections::VecDeque, time::Duration};
 
 /// The share is that of this time. A worker may fill a part for some seconds and then wait as long until an earlier one
 /// is stored.
-const WINDOW: Duration = Duration::from_secs(30);
+const SHARE_WINDOW: Duration = Duration::from_secs(30);
 /// Before this time the share says nothing.
-const LEAST_TIME: Duration = Duration::from_secs(5);
+const LEAST_SHARE_TIME: Duration = Duration::from_secs(5);
 /// From this share on, storage is what limits the job. Then it is until the share falls below the other one, so that a
 /// job between them does not seem to change.
 const BEGINS_AT: f64 = 0.5;
@@ -14,7 +14,7 @@ const ENDS_BELOW: f64 = 0.3;
 
 /// Totals at one moment.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sample {
+struct WaitSample {
     at: Duration,
     wait_ms: u64,
     /// The time of all connected workers together.
@@ -24,8 +24,8 @@ struct Sample {
 /// The waits of a pass over its last seconds.
 #[derive(Debug, Default)]
 pub(crate) struct StoreWaits {
-    /// Oldest first, from the start of the pass on. The oldest is the only one that may be older than [`WINDOW`].
-    samples: VecDeque<Sample>,
+    /// Oldest first, from the start of the pass on. The oldest is the only one that may be older than [`SHARE_WINDOW`].
+    samples: VecDeque<WaitSample>,
     is_limit: bool,
 }
 
@@ -33,13 +33,13 @@ impl StoreWaits {
     /// Adds how long workers have waited in all, and how many are connected. Calls come in the order of time.
     pub(crate) fn add(&mut self, at: Duration, wait_ms: u64, connected: u64) {
         if self.samples.is_empty() {
-            self.samples.push_back(Sample::default());
+            self.samples.push_back(WaitSample::default());
         }
         let last = self.samples.back().copied().unwrap_or_default();
         let passed = u64::try_from(at.saturating_sub(last.at).as_millis()).unwrap_or(u64::MAX);
         let worker_ms = last.worker_ms.saturating_add(passed.saturating_mul(connected));
-        self.samples.push_back(Sample { at, wait_ms, worker_ms });
-        while self.samples.get(1).is_some_and(|second| at.saturating_sub(second.at) >= WINDOW) {
+        self.samples.push_back(WaitSample { at, wait_ms, worker_ms });
+        while self.samples.get(1).is_some_and(|second| at.saturating_sub(second.at) >= SHARE_WINDOW) {
             self.samples.pop_front();
         }
         let bound = if self.is_limit { ENDS_BELOW } else { BEGINS_AT };
@@ -54,7 +54,7 @@ impl StoreWaits {
     fn share(&self) -> Option<f64> {
         let (from, to) = (self.samples.front()?, self.samples.back()?);
         let worker_ms = to.worker_ms.saturating_sub(from.worker_ms);
-        if worker_ms == 0 || to.at.saturating_sub(from.at) < LEAST_TIME {
+        if worker_ms == 0 || to.at.saturating_sub(from.at) < LEAST_SHARE_TIME {
             return None;
         }
         #[allow(clippy::cast_precision_loss, reason = "a share need not be exact")]

@@ -1,12 +1,12 @@
 use super::*;
 
-fn sample(seconds: u64, items: u64) -> Sample {
+fn sample(seconds: u64, items: u64) -> ProgressSample {
     #[allow(clippy::cast_precision_loss)]
     let units = items as f64 / 10.0;
-    Sample { at: Duration::from_secs(seconds), items, units, ..Sample::default() }
+    ProgressSample { at: Duration::from_secs(seconds), items, units, ..ProgressSample::default() }
 }
 
-fn course(samples: impl IntoIterator<Item = Sample>) -> Course {
+fn course(samples: impl IntoIterator<Item = ProgressSample>) -> Course {
     let mut course = Course::default();
     samples.into_iter().for_each(|sample| course.add(sample));
     course
@@ -49,7 +49,7 @@ fn the_first_rate_is_that_since_the_start() {
 #[test]
 fn units_are_lacking_if_they_are_most_of_the_time() {
     let lacks = |often: u64| {
-        let samples = (1..=10).map(|at| Sample { lacks_units: at % 5 < often, ..sample(at, at) });
+        let samples = (1..=10).map(|at| ProgressSample { lacks_units: at % 5 < often, ..sample(at, at) });
         course(samples).rates(budget(100)).lacks_units
     };
     assert!(lacks(5) && lacks(3) && !lacks(2) && !lacks(0));
@@ -68,7 +68,8 @@ fn the_time_left_follows_from_the_last_minutes() {
 
 #[test]
 fn tasks_say_what_is_left_if_the_items_are_unknown_or_more_than_expected() {
-    let tasks = |at: u64| Sample { done_tasks: usize::try_from(at / 10).unwrap(), ..sample(at, at * 100) };
+    let tasks =
+        |at: u64| ProgressSample { done_tasks: usize::try_from(at / 10).unwrap(), ..sample(at, at * 100) };
     let course = course((1..=100).map(tasks));
     for expected in [None, Some(5_000), Some(10_000)] {
         let left = course.time_left(expected, 20).map(|left| left.as_secs());

@@ -11,7 +11,7 @@ use job::{capacity::Units, control::Stats, ids::WorkerId};
 use super::{Schedule, Work, workers::Worker};
 use crate::{
     lease::{SlowTask, SlowTasks},
-    progress::{Course, Rates, Sample, Seen, StoreWaits, limit, percent},
+    progress::{Course, PassFacts, ProgressSample, Rates, StoreWaits, limit, percent},
     rate::Limits,
 };
 
@@ -59,7 +59,7 @@ impl<W: Work> Schedule<W> {
         let slow = self.work.slow_tasks(now);
         let lacks_units = self.workers.iter().any(|(_, worker)| worker.outstanding() > Units::ZERO);
         let (done_tasks, all_tasks) = self.tasks();
-        self.meter.course.add(Sample::new(now, &totals, done_tasks, lacks_units));
+        self.meter.course.add(ProgressSample::new(now, &totals, done_tasks, lacks_units));
         self.meter.store_waits.add(now, totals.store_wait_ms, self.workers.joined().count() as u64);
         self.meter.most_running = self.meter.most_running.max(slow.leased as u64);
         let budget = self.rate();
@@ -67,7 +67,7 @@ impl<W: Work> Schedule<W> {
         let known = percent(totals.items, pass.expected_items, (done_tasks, all_tasks));
         let (percent, is_by_items) = known.unzip();
         let left = self.meter.course.time_left(pass.expected_items, all_tasks);
-        let stall = self.trouble(now).map(|(lasts, error)| (rounded(lasts.as_secs_f64()), error.to_owned()));
+        let stall = self.stall(now).map(|(lasts, error)| (rounded(lasts.as_secs_f64()), error.to_owned()));
         let (stalled_seconds, last_error) = stall.unzip();
         let mut status = Status {
             table: pass.table.clone(),
@@ -107,10 +107,10 @@ impl<W: Work> Schedule<W> {
         status
     }
 
-    fn seen<'a>(&'a self, status: &Status, lacks_units: bool) -> Seen<'a> {
+    fn seen<'a>(&'a self, status: &Status, lacks_units: bool) -> PassFacts<'a> {
         let Tasks { kind, done, running, all, .. } = status.tasks;
         let joined = self.workers.iter().filter(|(_, worker)| worker.has_joined);
-        Seen {
+        PassFacts {
             phase: status.phase,
             phase_seconds: status.phase_seconds,
             kind,

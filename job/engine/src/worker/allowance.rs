@@ -14,9 +14,9 @@ use job::capacity::Units;
 /// it uses between two grants would starve.
 const IN_HAND: Duration = Duration::from_millis(300);
 /// Recent use is the consumption within this time.
-const WINDOW: Duration = Duration::from_secs(1);
+const USE_WINDOW: Duration = Duration::from_secs(1);
 /// The use is averaged over at least this time, even when it has just begun.
-const MIN_WINDOW: Duration = Duration::from_millis(100);
+const MIN_USE_WINDOW: Duration = Duration::from_millis(100);
 /// The first amount to ask for, in thousandths, before anything is known. The first grant says how large a page may be.
 const FIRST_NEED: i64 = 1000;
 
@@ -118,13 +118,13 @@ impl Allowance {
 
     fn in_hand_at_best(&self, now: Duration) -> i64 {
         let used: i128 = self.recent.iter().map(|&(_, consumed)| i128::from(consumed)).sum();
-        let lasted = now.saturating_sub(self.busy_since).clamp(MIN_WINDOW, WINDOW);
+        let lasted = now.saturating_sub(self.busy_since).clamp(MIN_USE_WINDOW, USE_WINDOW);
         let in_hand = used * ms(IN_HAND) / ms(lasted);
         i64::try_from(in_hand).unwrap_or(i64::MAX / 4)
     }
 
     fn forget_before(&mut self, now: Duration) {
-        while self.recent.front().is_some_and(|(at, _)| *at + WINDOW < now) {
+        while self.recent.front().is_some_and(|(at, _)| *at + USE_WINDOW < now) {
             self.recent.pop_front();
         }
     }

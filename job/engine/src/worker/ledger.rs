@@ -38,12 +38,12 @@ pub struct Entry<P> {
     /// The size of its item by DynamoDB's rule.
     pub item_bytes: u64,
     /// The state of the line.
-    pub state: State<P>,
+    pub state: LineState<P>,
 }
 
 /// The state of a line.
 #[derive(Debug)]
-pub enum State<P> {
+pub enum LineState<P> {
     /// It is not written yet.
     Waiting,
     /// It has been written or, for a delete, removed.
@@ -65,7 +65,7 @@ pub struct Rejected<P> {
 
 /// An advance to report, and the permits to return after that.
 #[derive(Debug)]
-pub struct Told<P> {
+pub struct ReadyAdvance<P> {
     /// The advance to report.
     pub advance: Advance,
     /// The permits to return.
@@ -85,8 +85,8 @@ struct Open<P> {
     lines: VecDeque<Entry<P>>,
     first: u64,
     /// Advances that are ready to report. The first begins where the last reported one ended.
-    ready: Vec<Told<P>>,
-    collecting: Told<P>,
+    ready: Vec<ReadyAdvance<P>>,
+    collecting: ReadyAdvance<P>,
     collected_bytes: usize,
     /// The text offset of the end, once all lines are read.
     end: Option<u64>,
@@ -108,7 +108,7 @@ impl<P> Ledger<P> {
             lines: VecDeque::new(),
             first: 0,
             ready: Vec::new(),
-            collecting: Told { advance, permits: Vec::new() },
+            collecting: ReadyAdvance { advance, permits: Vec::new() },
             collected_bytes: 0,
             end: None,
         };
@@ -135,14 +135,14 @@ impl<P> Ledger<P> {
         let Some(open) = self.splits.get_mut(&ticket.slot) else { return 0 };
         let index = ticket.line.checked_sub(open.first).and_then(|index| usize::try_from(index).ok());
         let Some(entry) = index.and_then(|index| open.lines.get_mut(index)) else { return 0 };
-        debug_assert!(matches!(entry.state, State::Waiting), "a line is settled once");
+        debug_assert!(matches!(entry.state, LineState::Waiting), "a line is settled once");
         entry.state = match outcome {
-            Outcome::Written => State::Written,
-            Outcome::Kept => State::Kept,
+            Outcome::Written => LineState::Written,
+            Outcome::Kept => LineState::Kept,
             Outcome::Rejected { reason, json } => {
                 let line = if json.len() > MAX_REJECTED_LINE_BYTES { Vec::new() } else { json.into() };
                 let reject = Reject { offset: entry.offset, reason, line };
-                State::Rejected(Box::new(Rejected { reject, permit: None }))
+                LineState::Rejected(Box::new(Rejected { reject, permit: None }))
             }
         };
         if index == Some(0) { open.collect() } else { 0 }
@@ -159,7 +159,7 @@ impl<P> Ledger<P> {
     }
 
     /// The advances to report now, in order. Splits that are done are removed.
-    pub fn take(&mut self) -> Vec<Told<P>> {
+    pub fn take(&mut self) -> Vec<ReadyAdvance<P>> {
         let mut told = Vec::new();
         self.splits.retain(|_, open| {
             told.append(&mut open.ready);
@@ -185,7 +185,7 @@ impl<P> Open<P> {
     /// Collects the settled lines at the front.
     fn collect(&mut self) -> usize {
         let mut collected = 0;
-        while self.lines.front().is_some_and(|entry| !matches!(entry.state, State::Waiting)) {
+        while self.lines.front().is_some_and(|entry| !matches!(entry.state, LineState::Waiting)) {
             let Some(entry) = self.lines.pop_front() else { break };
             self.first += 1;
             collected += 1;
@@ -196,7 +196,7 @@ impl<P> Open<P> {
 
     fn add(&mut self, entry: Entry<P>) {
         let Entry { next, write, item_bytes, state, .. } = entry;
-        if let State::Rejected(rejected) = state {
+        if let LineState::Rejected(rejected) = state {
             self.reject(*rejected, next);
             return;
         }
@@ -204,7 +204,7 @@ impl<P> Open<P> {
         advance.to = next;
         let item = Counts { item_bytes, units: Units::of_write(item_bytes), ..Counts::default() };
         advance.counts += match (state, write) {
-            (State::Kept, _) => Counts { kept: 1, ..item },
+            (LineState::Kept, _) => Counts { kept: 1, ..item },
             (_, Write::Put) => Counts { items: 1, ..item },
             (_, Write::Delete) => Counts { removed: 1, ..item },
         };
@@ -224,9 +224,9 @@ impl<P> Open<P> {
     }
 
     /// The collected advance. The next one begins where it ends.
-    fn cut(&mut self) -> Told<P> {
+    fn cut(&mut self) -> ReadyAdvance<P> {
         self.collected_bytes = 0;
-        let following = Told { advance: self.collecting.advance.following(), permits: Vec::new() };
+        let following = ReadyAdvance { advance: self.collecting.advance.following(), permits: Vec::new() };
         mem::replace(&mut self.collecting, following)
     }
 }

@@ -32,7 +32,7 @@ pub struct Page {
 
 /// When a part is full.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct PartLimits {
     /// The size of a full part, in bytes like the next two.
     part: u64,
     /// The least size of a part that another one follows.
@@ -41,7 +41,7 @@ pub struct Limits {
     steps: usize,
 }
 
-impl Limits {
+impl PartLimits {
     /// The limits of a job.
     pub fn of(settings: &ExportSettings) -> Self {
         let min_part = match settings.target {
@@ -99,7 +99,7 @@ struct OpenFile {
 /// Collects pages into the part being filled.
 #[derive(Debug)]
 pub struct PartBuilder {
-    limits: Limits,
+    limits: PartLimits,
     files: u64,
     file: Option<OpenFile>,
     items: u64,
@@ -109,7 +109,7 @@ pub struct PartBuilder {
 
 impl PartBuilder {
     /// A builder without any pages.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: PartLimits) -> Self {
         Self { limits, files: 0, file: None, items: 0, steps: Vec::new(), step_of: HashMap::new() }
     }
 
@@ -176,7 +176,7 @@ impl PartBuilder {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { part: 100, min_part: 50, file: 250, steps: MAX_STEPS };
+    const LIMITS: PartLimits = PartLimits { part: 100, min_part: 50, file: 250, steps: MAX_STEPS };
 
     fn page(segment: u32, pages: u64, items: u64) -> Page {
         let position = Position::After(format!("{segment}/{pages}"));

@@ -15,7 +15,7 @@ use super::part_builder::{PartOf, Seal};
 
 /// A part file as the coordinator named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartFile {
+pub struct AssignedFile {
     /// Its number.
     pub file: FileId,
     /// Its name in the folder.
@@ -26,16 +26,16 @@ pub struct PartFile {
 
 /// An event of the export.
 #[derive(Debug)]
-pub enum Event<B> {
+pub enum UploadEvent<B> {
     /// The first lines for a new file exist.
     Opened,
     /// A part was sealed; `B` is its bytes.
     Filled(Seal, Option<Stored<B>>),
     /// The coordinator named a file.
-    File(PartFile),
+    File(AssignedFile),
     /// The part with this sequence number is durable.
     Durable {
-        /// As in [`Action::Write`].
+        /// As in [`UploadAction::Write`].
         sequence: u64,
         /// S3's entity tag, or the fingerprint of the file with the part.
         etag: String,
@@ -57,15 +57,15 @@ pub struct Stored<B> {
 
 /// An action to take.
 #[derive(Debug)]
-pub enum Action<B> {
+pub enum UploadAction<B> {
     /// Ask the coordinator for a file.
     AskForFile,
     /// Write a part.
     Write {
-        /// Identifies the part in [`Event::Durable`].
+        /// Identifies the part in [`UploadEvent::Durable`].
         sequence: u64,
         /// The file to write to.
-        file: PartFile,
+        file: AssignedFile,
         /// The number of the part.
         number: u32,
         /// The content.
@@ -91,7 +91,7 @@ pub struct UploadSequencer<B> {
     opened: u64,
     asked: u64,
     named: u64,
-    files: HashMap<u64, PartFile>,
+    files: HashMap<u64, AssignedFile>,
     waiting: VecDeque<Waiting<B>>,
     /// Parts by sequence number, and whether each is durable. A part has no entity tag until it is durable.
     unreported: BTreeMap<u64, (Sealed, bool)>,
@@ -120,15 +120,15 @@ impl<B> UploadSequencer<B> {
     }
 
     /// Handles an event and returns the actions to take.
-    pub fn handle(&mut self, event: Event<B>) -> Vec<Action<B>> {
+    pub fn handle(&mut self, event: UploadEvent<B>) -> Vec<UploadAction<B>> {
         match event {
-            Event::Opened => self.opened += 1,
-            Event::Filled(sealing, stored) => self.fill(sealing, stored),
-            Event::File(file) => {
+            UploadEvent::Opened => self.opened += 1,
+            UploadEvent::Filled(sealing, stored) => self.fill(sealing, stored),
+            UploadEvent::File(file) => {
                 self.files.insert(self.named, file);
                 self.named += 1;
             }
-            Event::Durable { sequence, etag } => {
+            UploadEvent::Durable { sequence, etag } => {
                 self.writing -= 1;
                 if let Some((sealed, durable)) = self.unreported.get_mut(&sequence) {
                     *durable = true;
@@ -141,7 +141,7 @@ impl<B> UploadSequencer<B> {
         let mut actions = Vec::new();
         if self.opened > self.asked && self.asked == self.named {
             self.asked += 1;
-            actions.push(Action::AskForFile);
+            actions.push(UploadAction::AskForFile);
         }
         self.start(&mut actions);
         self.report(&mut actions);
@@ -174,7 +174,7 @@ impl<B> UploadSequencer<B> {
         }
     }
 
-    fn start(&mut self, actions: &mut Vec<Action<B>>) {
+    fn start(&mut self, actions: &mut Vec<UploadAction<B>>) {
         while self.writing < self.max_writing {
             let Some(file) = self.waiting.front().and_then(|next| self.files.get(&next.part.file)) else {
                 return;
@@ -188,14 +188,14 @@ impl<B> UploadSequencer<B> {
                 sealed.file = file.file;
             }
             self.writing += 1;
-            actions.push(Action::Write { sequence, file, number: part.number, stored });
+            actions.push(UploadAction::Write { sequence, file, number: part.number, stored });
         }
     }
 
-    fn report(&mut self, actions: &mut Vec<Action<B>>) {
+    fn report(&mut self, actions: &mut Vec<UploadAction<B>>) {
         while self.unreported.first_key_value().is_some_and(|(_, (_, durable))| *durable) {
             if let Some((_, (sealed, _))) = self.unreported.pop_first() {
-                actions.push(Action::Report(sealed));
+                actions.push(UploadAction::Report(sealed));
             }
         }
     }
@@ -206,31 +206,31 @@ mod tests {
     use super::*;
     use job::{ids::JobId, layout::part_file, spec::Compression};
 
-    fn filled(file: u64, number: u32, last: bool) -> Event<()> {
+    fn filled(file: u64, number: u32, last: bool) -> UploadEvent<()> {
         let part = Some(PartOf { file, number, items: 1, last });
         let stored = Stored { bytes: (), length: 10, line_bytes: 10, crc32c: 0 };
-        Event::Filled(Seal { part, steps: Vec::new() }, Some(stored))
+        UploadEvent::Filled(Seal { part, steps: Vec::new() }, Some(stored))
     }
 
-    fn file(id: u32) -> Event<()> {
+    fn file(id: u32) -> UploadEvent<()> {
         let name = part_file(&JobId::from_u128(1), FileId(id), Compression::None);
-        Event::File(PartFile { file: FileId(id), name, upload_id: "u".parse().unwrap() })
+        UploadEvent::File(AssignedFile { file: FileId(id), name, upload_id: "u".parse().unwrap() })
     }
 
-    fn durable(sequence: u64) -> Event<()> {
-        Event::Durable { sequence, etag: format!("tag{sequence}") }
+    fn durable(sequence: u64) -> UploadEvent<()> {
+        UploadEvent::Durable { sequence, etag: format!("tag{sequence}") }
     }
 
-    fn words(actions: &[Action<()>]) -> Vec<String> {
-        let word = |action: &Action<()>| match action {
-            Action::AskForFile => "ask".to_owned(),
-            Action::Write { sequence, file, number, .. } => {
+    fn words(actions: &[UploadAction<()>]) -> Vec<String> {
+        let word = |action: &UploadAction<()>| match action {
+            UploadAction::AskForFile => "ask".to_owned(),
+            UploadAction::Write { sequence, file, number, .. } => {
                 format!("write {sequence} {}/{number}", file.file)
             }
-            Action::Report(Sealed { part: Some(part), .. }) => {
+            UploadAction::Report(Sealed { part: Some(part), .. }) => {
                 format!("report {}/{} {}", part.file, part.number, part.etag)
             }
-            Action::Report(_) => "report steps".to_owned(),
+            UploadAction::Report(_) => "report steps".to_owned(),
         };
         actions.iter().map(word).collect()
     }
@@ -238,9 +238,9 @@ mod tests {
     #[test]
     fn a_part_waits_for_its_file_and_only_one_file_is_asked_for_at_a_time() {
         let mut order = UploadSequencer::new(3);
-        assert_eq!(words(&order.handle(Event::Opened)), ["ask"]);
+        assert_eq!(words(&order.handle(UploadEvent::Opened)), ["ask"]);
         assert!(order.handle(filled(0, 1, true)).is_empty());
-        assert!(order.handle(Event::Opened).is_empty());
+        assert!(order.handle(UploadEvent::Opened).is_empty());
         assert_eq!(words(&order.handle(file(40))), ["ask", "write 0 40/1"]);
         assert!(order.handle(filled(1, 1, false)).is_empty());
         assert_eq!(words(&order.handle(file(41))), ["write 1 41/1"]);
@@ -249,12 +249,12 @@ mod tests {
     #[test]
     fn reports_keep_the_order_in_which_parts_were_filled() {
         let mut order = UploadSequencer::new(3);
-        order.handle(Event::Opened);
+        order.handle(UploadEvent::Opened);
         order.handle(file(1));
         for number in 1..=3 {
             assert_eq!(order.handle(filled(0, number, false)).len(), 1);
         }
-        assert!(order.handle(Event::Filled(Seal { part: None, steps: Vec::new() }, None)).is_empty());
+        assert!(order.handle(UploadEvent::Filled(Seal { part: None, steps: Vec::new() }, None)).is_empty());
         assert!(order.handle(durable(2)).is_empty());
         assert_eq!(words(&order.handle(durable(0))), ["report 1/1 tag0"]);
         let rest = words(&order.handle(durable(1)));
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn no_more_parts_are_written_at_once_than_allowed() {
         let mut order = UploadSequencer::new(1);
-        order.handle(Event::Opened);
+        order.handle(UploadEvent::Opened);
         order.handle(file(1));
         assert_eq!(words(&order.handle(filled(0, 1, false))), ["write 0 1/1"]);
         assert!(order.handle(filled(0, 2, false)).is_empty());

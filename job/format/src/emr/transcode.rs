@@ -10,7 +10,7 @@ use job::spec::NullSpelling;
 use crate::json::{
     Problem, ScanPage,
     escape::check_utf8,
-    reply::{Fields, any_value, expect, field_name},
+    reply::{ReplyFields, any_value, expect, field_name},
     walk::{Dialect, SECOND_NULL, Step, Stopped, Walk, skip_white_space},
 };
 
@@ -58,7 +58,7 @@ fn read_reply<'a, const BOTH_NULLS: bool>(
 ) -> Result<ScanPage<'a>, (usize, Problem)> {
     let has_separators = check_utf8(body)?;
     let at = |rest: &[u8]| body.len() - rest.len();
-    let mut fields = Fields::default();
+    let mut fields = ReplyFields::default();
     let mut rest = expect(b'{', "{", skip_white_space(body)).map_err(|problem| (0, problem))?;
     loop {
         rest = skip_white_space(rest);

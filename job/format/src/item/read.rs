@@ -39,9 +39,9 @@ impl Item {
 }
 
 /// The fields of a JSON object, in order, duplicates included.
-pub(crate) struct Fields<'a>(pub(crate) Vec<(String, &'a RawValue)>);
+pub(crate) struct ObjectFields<'a>(pub(crate) Vec<(String, &'a RawValue)>);
 
-impl<'a> Fields<'a> {
+impl<'a> ObjectFields<'a> {
     /// # Errors
     /// Fails if it is not a JSON object.
     pub(crate) fn read(json: &'a [u8]) -> Result<Self, ItemError> {
@@ -49,11 +49,11 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Fields<'de> {
+impl<'de> Deserialize<'de> for ObjectFields<'de> {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
         struct FieldVisitor;
         impl<'de> Visitor<'de> for FieldVisitor {
-            type Value = Fields<'de>;
+            type Value = ObjectFields<'de>;
             fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
                 out.write_str("an object")
             }
@@ -62,7 +62,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
                 while let Some(field) = object.next_entry()? {
                     fields.push(field);
                 }
-                Ok(Fields(fields))
+                Ok(ObjectFields(fields))
             }
         }
         json.deserialize_map(FieldVisitor)
@@ -76,7 +76,7 @@ fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, ItemError> {
 }
 
 fn attributes(
-    Fields(fields): Fields<'_>,
+    ObjectFields(fields): ObjectFields<'_>,
     source: Source,
     depth: usize,
 ) -> Result<BTreeMap<String, AttributeValue>, ItemError> {
@@ -90,7 +90,7 @@ fn attributes(
 }
 
 fn value(json: &RawValue, source: Source, depth: usize) -> Result<AttributeValue, ItemError> {
-    let Fields(fields) = parse(json.get().as_bytes())?;
+    let ObjectFields(fields) = parse(json.get().as_bytes())?;
     let (kind, content) = match fields.as_slice() {
         [(kind, content)] => (kind, content),
         // Both spellings at once, for readers that know only one of them.

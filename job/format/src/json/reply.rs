@@ -22,7 +22,7 @@ pub struct ScanPage<'a> {
 
 /// The fields of a reply that have been read.
 #[derive(Default)]
-pub(crate) struct Fields<'a> {
+pub(crate) struct ReplyFields<'a> {
     items: Option<u64>,
     count: Option<u64>,
     scanned: Option<u64>,
@@ -59,7 +59,7 @@ pub(crate) fn any_value(rest: &[u8]) -> Result<(&RawValue, &[u8]), Problem> {
     }
 }
 
-impl<'a> Fields<'a> {
+impl<'a> ReplyFields<'a> {
     pub(crate) fn set_items(&mut self, items: u64) -> Result<(), Problem> {
         set(&mut self.items, "Items", Some(items))
     }

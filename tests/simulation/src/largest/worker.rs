@@ -6,9 +6,9 @@ use std::{collections::VecDeque, mem, time::Duration};
 use engine::worker::{
     allowance::Allowance,
     page_planner::{Costs, Plan, Reads},
-    part_builder::{Limits, Page, PartBuilder},
+    part_builder::{Page, PartBuilder, PartLimits},
     streams::{Leases, Streams, Times},
-    upload_sequencer::{Action, Event, PartFile, Stored, UploadSequencer},
+    upload_sequencer::{AssignedFile, Stored, UploadAction, UploadEvent, UploadSequencer},
 };
 use fastrand::Rng;
 use job::{
@@ -112,7 +112,7 @@ impl Worker {
             reading: Vec::new(),
             num_reading: 0,
             waiting: VecDeque::new(),
-            filling: PartBuilder::new(Limits::of(settings)),
+            filling: PartBuilder::new(PartLimits::of(settings)),
             stored_bytes: 0,
             order: UploadSequencer::new(MAX_WRITING),
             is_need_new: true,
@@ -141,7 +141,7 @@ impl Worker {
                 if self.page_cap.is_some() { self.begin(lease, out) } else { self.new.push(lease) }
             }
             ToWorker::File { file, name, upload_id } => {
-                self.order(Event::File(PartFile { file, name, upload_id }), out);
+                self.order(UploadEvent::File(AssignedFile { file, name, upload_id }), out);
             }
             ToWorker::Drain => {
                 self.streams.stop_growing();
@@ -162,7 +162,9 @@ impl Worker {
                 self.is_telling = false;
                 self.is_need_new = true;
             }
-            Wake::Written(sequence) => self.order(Event::Durable { sequence, etag: String::new() }, out),
+            Wake::Written(sequence) => {
+                self.order(UploadEvent::Durable { sequence, etag: String::new() }, out);
+            }
         }
         self.go_on(out);
     }
@@ -323,7 +325,7 @@ impl Worker {
             self.seal(page.items > 0, out);
         }
         if self.filling.append(page) {
-            self.order(Event::Opened, out);
+            self.order(UploadEvent::Opened, out);
         }
         self.stored_bytes += bytes;
     }
@@ -332,7 +334,7 @@ impl Worker {
         let length = mem::take(&mut self.stored_bytes);
         let stored = (length > 0).then_some(Stored { bytes: (), length, line_bytes: length, crc32c: 0 });
         if let Some(seal) = self.filling.seal(length, line_follows) {
-            self.order(Event::Filled(seal, stored), out);
+            self.order(UploadEvent::Filled(seal, stored), out);
         }
     }
 
@@ -342,12 +344,12 @@ impl Worker {
         }
     }
 
-    fn order(&mut self, event: Event<()>, out: &mut Outside<'_>) {
+    fn order(&mut self, event: UploadEvent<()>, out: &mut Outside<'_>) {
         for action in self.order.handle(event) {
             match action {
-                Action::AskForFile => out.said.push(FromWorker::WantFile),
-                Action::Write { sequence, .. } => out.wakes.push((WRITE_TIME, Wake::Written(sequence))),
-                Action::Report(sealed) => {
+                UploadAction::AskForFile => out.said.push(FromWorker::WantFile),
+                UploadAction::Write { sequence, .. } => out.wakes.push((WRITE_TIME, Wake::Written(sequence))),
+                UploadAction::Report(sealed) => {
                     out.said.push(FromWorker::Heartbeat(self.stats.clone()));
                     out.said.push(FromWorker::Sealed(sealed));
                 }

@@ -15,8 +15,8 @@ use job::{
 
 use super::World;
 use crate::{
+    common::Job,
     coordinator::{Phase, SimCoordinator, Writing},
-    means::Job,
 };
 
 impl<J: Job> World<J> {

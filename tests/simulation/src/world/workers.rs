@@ -9,7 +9,7 @@ use job::{
 };
 
 use super::{Up, Worker, World};
-use crate::{coordinator::Phase, means::Job};
+use crate::{common::Job, coordinator::Phase};
 
 impl<J: Job> World<J> {
     /// Workers that come by themselves, where they are awaited.

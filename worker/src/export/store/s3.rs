@@ -11,7 +11,7 @@ use aws_sdk_s3::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use engine::worker::upload_sequencer::{PartFile, Stored};
+use engine::worker::upload_sequencer::{AssignedFile, Stored};
 use job::target::Target;
 use job_aws::{Clients, Fault, Policy, retry};
 use tracing::info;
@@ -38,7 +38,7 @@ impl S3 {
 
     pub(super) async fn upload(
         &self,
-        file: &PartFile,
+        file: &AssignedFile,
         number: u32,
         stored: &Stored<Bytes>,
         report: &Report,
@@ -49,7 +49,7 @@ impl S3 {
 
     async fn try_upload(
         &self,
-        file: &PartFile,
+        file: &AssignedFile,
         number: u32,
         stored: &Stored<Bytes>,
     ) -> Result<String, Fault> {
@@ -72,7 +72,7 @@ impl S3 {
 
     async fn send(
         &self,
-        file: &PartFile,
+        file: &AssignedFile,
         number: u32,
         stored: &Stored<Bytes>,
         signs_payload: bool,
@@ -179,7 +179,7 @@ mod tests {
 
     async fn upload(s3: &S3, number: u32) -> Result<String, Fault> {
         let name = part_file(&JobId::from_u128(7), FileId(3), Compression::None);
-        let file = PartFile { file: FileId(3), name, upload_id: "u".parse().unwrap() };
+        let file = AssignedFile { file: FileId(3), name, upload_id: "u".parse().unwrap() };
         let bytes = Bytes::from("lines");
         let stored = Stored { line_bytes: 5, length: 5, crc32c: crc32c::crc32c(&bytes), bytes };
         s3.try_upload(&file, number, &stored).await

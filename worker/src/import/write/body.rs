@@ -45,14 +45,14 @@ pub(crate) const fn max_lines(mode: WriteMode) -> usize {
 
 /// The JSON around the items of a request for one table.
 #[derive(Debug)]
-pub(crate) struct Bodies {
+pub(crate) struct RequestFrame {
     batch_head: String,
     batch_tail: &'static str,
     put_head: String,
     put_tail: String,
 }
 
-impl Bodies {
+impl RequestFrame {
     pub(crate) fn new(settings: &ImportSettings) -> Self {
         let string = |text: &str| serde_json::Value::from(text).to_string();
         let (table, key) = (string(&settings.table), string(&settings.keys.partition.name));
@@ -107,9 +107,9 @@ mod tests {
     use super::*;
     use engine::worker::line::Ticket;
 
-    fn bodies() -> Bodies {
+    fn frame() -> RequestFrame {
         let partition = KeyAttribute { name: "k\"".into(), kind: KeyKind::S };
-        Bodies::new(&ImportSettings {
+        RequestFrame::new(&ImportSettings {
             table: "t\\".into(),
             keys: KeySchema { partition, sort: None },
             indexes: Vec::new(),
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_one_request_of_puts_and_deletes() {
-        let body = bodies().body(Call::Batch, &[line(Write::Put), line(Write::Delete)]);
+        let body = frame().body(Call::Batch, &[line(Write::Put), line(Write::Delete)]);
         assert_eq!(
             String::from_utf8(body).unwrap(),
             r#"{"RequestItems":{"t\\":[{"PutRequest":{"Item":{"k":{"S":"a"}}}},{"DeleteRequest":{"Key":{"k":{"S":"a"}}}}]},"ReturnConsumedCapacity":"INDEXES"}"#
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(Call::of(WriteMode::Put, &put), Call::Batch);
         assert_eq!(Call::of(WriteMode::PutIfAbsent, &[line(Write::Delete)]), Call::Batch);
         assert_eq!(
-            String::from_utf8(bodies().body(Call::PutIfAbsent, &put)).unwrap(),
+            String::from_utf8(frame().body(Call::PutIfAbsent, &put)).unwrap(),
             r##"{"TableName":"t\\","Item":{"k":{"S":"a"}},"ConditionExpression":"attribute_not_exists(#k)","ExpressionAttributeNames":{"#k":"k\""},"ReturnConsumedCapacity":"INDEXES"}"##
         );
     }

@@ -15,13 +15,13 @@ use job_aws::{Fault, FaultKind, backoff, wait};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    body::{Bodies, Call},
+    body::{Call, RequestFrame},
     cost::Ratio,
     reason,
     reply::{Divided, Reply},
     table::{SendError, Table},
 };
-use crate::{dynamodb::direct::Way, limiter::CapacityLimiter, report::Report};
+use crate::{dynamodb::direct::CallPath, limiter::CapacityLimiter, report::Report};
 
 /// Called with the outcomes of lines.
 pub(crate) type Settle = Arc<dyn Fn(Vec<(Ticket, Outcome)>) + Send + Sync>;
@@ -30,7 +30,7 @@ pub(crate) type Settle = Arc<dyn Fn(Vec<(Ticket, Outcome)>) + Send + Sync>;
 pub(crate) struct Sender {
     pub(crate) settings: Arc<ImportSettings>,
     pub(crate) table: Table,
-    pub(crate) bodies: Bodies,
+    pub(crate) frame: RequestFrame,
     pub(crate) limiter: Arc<CapacityLimiter>,
     pub(crate) report: Arc<Report>,
     pub(crate) settle: Settle,
@@ -66,7 +66,7 @@ struct Piece {
     lines: Vec<Line>,
     /// Failed attempts in a row.
     failures: u32,
-    way: Way,
+    call_path: CallPath,
 }
 
 /// The result of an attempt.
@@ -98,8 +98,8 @@ impl Sender {
     ) -> anyhow::Result<Settled> {
         let mut slot = Some(slot);
         let mut settled = Settled::default();
-        let mut pieces = vec![Piece { lines, failures: 0, way: Way::Direct }];
-        while let Some(Piece { lines, failures, way }) = pieces.pop() {
+        let mut pieces = vec![Piece { lines, failures: 0, call_path: CallPath::Direct }];
+        while let Some(Piece { lines, failures, call_path }) = pieces.pop() {
             if failures > 0 {
                 drop(slot.take());
                 wait(failures, backoff(failures, rand::random())).await;
@@ -108,12 +108,12 @@ impl Sender {
                 let free = self.slots.clone().acquire_owned().await;
                 slot = Some(free.expect("the semaphore is never closed"));
             }
-            match self.attempt(lines, way).await? {
+            match self.attempt(lines, call_path).await? {
                 Tried::Written { written, left } => {
                     if !left.is_empty() {
                         self.report.retry(&self.unprocessed(written.len(), left.len()));
                         let failures = if written.is_empty() { failures + 1 } else { 1 };
-                        pieces.push(Piece { lines: left, failures, way: Way::Direct });
+                        pieces.push(Piece { lines: left, failures, call_path: CallPath::Direct });
                     }
                     settled.add(written, &Outcome::Written);
                 }
@@ -121,7 +121,7 @@ impl Sender {
                 Tried::Invalid(mut lines, fault) => {
                     if lines.len() > 1 {
                         let half = lines.split_off(lines.len() / 2);
-                        pieces.extend([half, lines].map(|lines| Piece { lines, failures: 0, way }));
+                        pieces.extend([half, lines].map(|lines| Piece { lines, failures: 0, call_path }));
                     } else {
                         let json = lines.first().map(|line| line.json.clone()).unwrap_or_default();
                         settled.add(lines, &Outcome::Rejected { reason: self.reason(&fault), json });
@@ -129,7 +129,7 @@ impl Sender {
                 }
                 Tried::Failed(lines, fault) => {
                     self.report.retry(&fault);
-                    pieces.push(Piece { lines, failures: failures + 1, way: Way::Sdk });
+                    pieces.push(Piece { lines, failures: failures + 1, call_path: CallPath::Sdk });
                 }
             }
         }
@@ -137,7 +137,7 @@ impl Sender {
         Ok(settled)
     }
 
-    async fn attempt(&self, lines: Vec<Line>, way: Way) -> anyhow::Result<Tried> {
+    async fn attempt(&self, lines: Vec<Line>, call_path: CallPath) -> anyhow::Result<Tried> {
         let call = Call::of(self.settings.mode, &lines);
         let estimate = self.ratio().estimate(by_size(&lines));
         let waiting_since = Instant::now();
@@ -145,7 +145,7 @@ impl Sender {
         let sent_at = Instant::now();
         self.spent.units.add(sent_at - waiting_since);
         hooks::before("batch").await;
-        let replied = self.table.send(call, self.bodies.body(call, &lines), way).await;
+        let replied = self.table.send(call, self.frame.body(call, &lines), call_path).await;
         hooks::after("batch").await;
         self.spent.requests.add(sent_at.elapsed());
         let error = match replied {

@@ -14,7 +14,7 @@ use job_aws::{Clients, Fault, FaultKind};
 
 use super::body::Call;
 use crate::dynamodb::{
-    direct::{Direct, Sent, Way},
+    direct::{CallPath, Direct, Sent},
     raw::{self, Operation, exchange},
     reply::{ReplyBody, Torn},
 };
@@ -44,22 +44,27 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// `way` is the way of requests that are not sent again after a failure.
-    pub(crate) fn new(clients: &Clients, name: String, way: Way) -> Self {
+    /// `call_path` is that of requests that are not sent again after a failure.
+    pub(crate) fn new(clients: &Clients, name: String, call_path: CallPath) -> Self {
         let config = clients.dynamodb.config().to_builder();
         // The client's read timeout is enough for such small requests and replies.
         let config = config.stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         // Each attempt is paid for from the budget.
         let config = config.retry_config(RetryConfig::disabled());
-        let direct = (way == Way::Direct).then(|| Direct::new(Operation::BatchWriteItem));
+        let direct = (call_path == CallPath::Direct).then(|| Direct::new(Operation::BatchWriteItem));
         Self { client: raw::client(config), direct, name, address: clients.dynamodb_address.clone() }
     }
 
     /// Sends a request and returns the body of its reply.
-    pub(crate) async fn send(&self, call: Call, body: Vec<u8>, way: Way) -> Result<Vec<u8>, SendError> {
+    pub(crate) async fn send(
+        &self,
+        call: Call,
+        body: Vec<u8>,
+        call_path: CallPath,
+    ) -> Result<Vec<u8>, SendError> {
         let body = Bytes::from(body);
         // A condition may be met once and not twice, so such a request is sent once only.
-        if way == Way::Direct
+        if call_path == CallPath::Direct
             && call == Call::Batch
             && let Some(direct) = &self.direct
             && let Some(sent) = self.send_directly(direct, body.clone()).await

@@ -81,10 +81,10 @@ struct Test {
 
 impl Test {
     fn start(server: &Server, mode: WriteMode) -> Self {
-        Self::start_with(server, mode, Way::Direct)
+        Self::start_with(server, mode, CallPath::Direct)
     }
 
-    fn start_with(server: &Server, mode: WriteMode, way: Way) -> Self {
+    fn start_with(server: &Server, mode: WriteMode, call_path: CallPath) -> Self {
         let aws = AwsAccess::default();
         let settings = ImportSettings {
             table: "t".into(),
@@ -100,7 +100,7 @@ impl Test {
         let by_sdk = BySdk::default();
         let clients = clients_of(&server.endpoint, |dynamodb| dynamodb.interceptor(by_sdk.clone()));
         let (budget, cores) = (limiter.clone(), Cores::all());
-        let writer = Writer::new(settings.into(), clients, budget, report.clone(), cores, way);
+        let writer = Writer::new(settings.into(), clients, budget, report.clone(), cores, call_path);
         let settled = Arc::new(Mutex::new(BTreeMap::new()));
         let outcomes = settled.clone();
         let settle: Settle = Arc::new(move |all| {
@@ -136,15 +136,15 @@ impl Test {
 
 #[tokio::test]
 async fn every_line_arrives_once_and_in_order_whatever_goes_wrong() {
-    every_line_arrives_once_and_in_order(Way::Direct).await;
+    every_line_arrives_once_and_in_order(CallPath::Direct).await;
 }
 
 #[tokio::test]
 async fn every_line_arrives_once_and_in_order_through_the_sdk() {
-    every_line_arrives_once_and_in_order(Way::Sdk).await;
+    every_line_arrives_once_and_in_order(CallPath::Sdk).await;
 }
 
-async fn every_line_arrives_once_and_in_order(way: Way) {
+async fn every_line_arrives_once_and_in_order(call_path: CallPath) {
     use ServerFault::{
         AllUnprocessed, BrokenOff, Closed, CutOff, Expired, Internal, None, Slow, Throttled, Unprocessed,
         WrongCrc,
@@ -165,7 +165,7 @@ async fn every_line_arrives_once_and_in_order(way: Way) {
         Slow,
     ])
     .await;
-    let mut test = Test::start_with(&server, WriteMode::Put, way);
+    let mut test = Test::start_with(&server, WriteMode::Put, call_path);
     test.limiter.grant(MANY_UNITS, MANY_UNITS);
     let mut expected = BTreeMap::new();
     let is_poison = |number: u64| number % 200 == 123;
@@ -203,9 +203,12 @@ async fn every_line_arrives_once_and_in_order(way: Way) {
 }
 
 /// What is reported of 300 batches of 25 lines, while the service answers with the `faults` in turn.
-async fn reported(faults: &'static [ServerFault], way: Way) -> (job::control::Stats, usize, usize) {
+async fn reported(
+    faults: &'static [ServerFault],
+    call_path: CallPath,
+) -> (job::control::Stats, usize, usize) {
     let server = serve(faults).await;
-    let mut test = Test::start_with(&server, WriteMode::Put, way);
+    let mut test = Test::start_with(&server, WriteMode::Put, call_path);
     test.limiter.grant(MANY_UNITS, MANY_UNITS);
     // Batches one after the other, so that each run meets the same faults.
     for first in (0..600).step_by(25) {
@@ -241,8 +244,8 @@ async fn both_ways_report_the_same() {
         &[None, None, None, Foreign],
         &[None, None, None, Unprocessed, None, AllUnprocessed],
     ] {
-        let (direct, batches, _) = reported(faults, Way::Direct).await;
-        let (sdk, batches_of_sdk, by_sdk) = reported(faults, Way::Sdk).await;
+        let (direct, batches, _) = reported(faults, CallPath::Direct).await;
+        let (sdk, batches_of_sdk, by_sdk) = reported(faults, CallPath::Sdk).await;
         assert_eq!((direct, batches), (sdk, batches_of_sdk), "{faults:?}");
         assert_eq!(batches_of_sdk, by_sdk);
     }
@@ -250,9 +253,9 @@ async fn both_ways_report_the_same() {
 
 #[tokio::test]
 async fn almost_all_batches_are_sent_directly_and_none_if_that_is_switched_off() {
-    let (_, batches, by_sdk) = reported(&[ServerFault::None], Way::Direct).await;
+    let (_, batches, by_sdk) = reported(&[ServerFault::None], CallPath::Direct).await;
     assert_eq!((batches, by_sdk), (24, 1));
-    let (_, batches, by_sdk) = reported(&[ServerFault::None], Way::Sdk).await;
+    let (_, batches, by_sdk) = reported(&[ServerFault::None], CallPath::Sdk).await;
     assert_eq!((batches, by_sdk), (24, 24));
 }
 
@@ -261,7 +264,7 @@ async fn what_the_service_refuses_directly_is_sent_once_more_and_charged_once() 
     use ServerFault::{Expired, None};
     // The second request is the first direct one.
     let (stats, batches, by_sdk) =
-        reported(&[None, Expired, None, None, None, None, None], Way::Direct).await;
+        reported(&[None, Expired, None, None, None, None, None], CallPath::Direct).await;
     assert_eq!(stats.consumed, Units::from_units(1200));
     assert_eq!((stats.items, stats.throttles), (600, 0));
     // After the refusal of a direct request, the SDK's request was accepted: that is no retry.

@@ -6,7 +6,7 @@ use super::{Kind, Row, coded, said};
 const DENIED: &[&str] = &["AccessDeniedException", "AccessDenied", "UnauthorizedOperation"];
 
 /// The first row that fits counts.
-pub(super) const ROWS: &[Row] = &[
+pub(super) const ACCESS_ROWS: &[Row] = &[
     // --- Permissions. D: service authorization reference; the words are IAM's.
     Row {
         codes: DENIED,

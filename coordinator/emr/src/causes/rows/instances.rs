@@ -3,7 +3,7 @@
 use super::{Kind, Row, coded, said};
 
 /// The first row that fits counts.
-pub(super) const ROWS: &[Row] = &[
+pub(super) const INSTANCE_ROWS: &[Row] = &[
     // --- Instances. D: EMG emr-troubleshoot-error-errordetail-validation; words: I, DPG issue 13.
     Row {
         codes: &["VALIDATION_ERROR_INSTANCE_TYPE_NOT_SUPPORTED"],

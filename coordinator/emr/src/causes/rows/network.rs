@@ -3,7 +3,7 @@
 use super::{Kind, Row, coded, said};
 
 /// The first row that fits counts.
-pub(super) const ROWS: &[Row] = &[
+pub(super) const NETWORK_ROWS: &[Row] = &[
     // --- Network. D: EMG emr-troubleshoot-error-errordetail-validation, emr-man-sec-groups; words: I.
     said(
         &["subnet configuration was invalid*Cannot find route to InternetGateway*for vpc {}"],

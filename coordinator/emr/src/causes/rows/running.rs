@@ -9,7 +9,7 @@ const BOOTSTRAP: &[&str] = &["BOOTSTRAP_FAILURE", "BOOTSTRAP_FAILURE_PRIMARY_WIT
 const DOWNLOAD: &[&str] = &["BOOTSTRAP_FAILURE", "BOOTSTRAP_FAILURE_BA_DOWNLOAD_FAILED_PRIMARY"];
 
 /// The first row that fits counts.
-pub(super) const ROWS: &[Row] = &[
+pub(super) const RUNNING_ROWS: &[Row] = &[
     // --- Too many calls. Worth repeating. D: common errors; words: I.
     Row {
         codes: THROTTLED,

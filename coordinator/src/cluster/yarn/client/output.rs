@@ -23,12 +23,12 @@ pub(crate) enum Event {
         text: String,
     },
     /// The application ended.
-    Ended(End),
+    Ended(ApplicationEnd),
 }
 
 /// How an application ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum ApplicationEnd {
     /// Each worker succeeded.
     Succeeded,
     /// A task or the application master failed too often. Contains the reason.
@@ -39,21 +39,21 @@ pub(crate) enum End {
 
 /// An attempt's failure. More lines of it may follow.
 #[derive(Debug)]
-struct Failure {
+struct AttemptFailure {
     attempt: String,
     lines: Vec<String>,
 }
 
 /// Parses the command's standard output and standard error.
 #[derive(Debug, Default)]
-pub(crate) struct Output {
+pub(crate) struct ClientOutput {
     submitted: bool,
-    failure: Option<Failure>,
-    end: Option<End>,
+    failure: Option<AttemptFailure>,
+    end: Option<ApplicationEnd>,
     kept: Vec<String>,
 }
 
-impl Output {
+impl ClientOutput {
     /// Takes a line, without its end.
     pub(crate) fn line(&mut self, line: &str) -> Vec<Event> {
         let mut events = Vec::new();
@@ -69,7 +69,7 @@ impl Output {
         }
         self.keep(line);
         if let Some(attempt) = failed_attempt(line) {
-            self.failure = Some(Failure { attempt: attempt.to_owned(), lines: Vec::new() });
+            self.failure = Some(AttemptFailure { attempt: attempt.to_owned(), lines: Vec::new() });
         }
         events.extend(self.submitted(line));
         if line.contains("Retrying connect to server: ") {
@@ -90,13 +90,13 @@ impl Output {
     /// Why the command failed, in one line.
     pub(crate) fn why(&self) -> String {
         match &self.end {
-            Some(End::Failed(why) | End::Killed(why)) => why.clone(),
-            Some(End::Succeeded) | None => refusal::why(&self.kept),
+            Some(ApplicationEnd::Failed(why) | ApplicationEnd::Killed(why)) => why.clone(),
+            Some(ApplicationEnd::Succeeded) | None => refusal::why(&self.kept),
         }
     }
 
     fn failure_told(&mut self) -> Option<Event> {
-        let Failure { attempt, lines } = self.failure.take()?;
+        let AttemptFailure { attempt, lines } = self.failure.take()?;
         Some(Event::AttemptFailed { attempt, text: lines.join("\n") })
     }
 
@@ -154,15 +154,15 @@ fn failed_attempt(line: &str) -> Option<&str> {
 }
 
 /// Parses `Job job_1795573196499_0005 failed with state FAILED due to: Task failed …`.
-fn end(line: &str) -> Option<End> {
+fn end(line: &str) -> Option<ApplicationEnd> {
     let (_, rest) = line.split_once("Job job_")?;
     let (_, how) = rest.split_once(' ')?;
     if how.starts_with("completed successfully") {
-        return Some(End::Succeeded);
+        return Some(ApplicationEnd::Succeeded);
     }
     let (state, why) = how.strip_prefix("failed with state ")?.split_once(" due to: ")?;
     let why = why.trim().to_owned();
-    Some(if state == "KILLED" { End::Killed(why) } else { End::Failed(why) })
+    Some(if state == "KILLED" { ApplicationEnd::Killed(why) } else { ApplicationEnd::Failed(why) })
 }
 
 /// The ID with this prefix that follows these words.

@@ -2,7 +2,7 @@
 
 use super::{
     attempt::Cause,
-    output::{End, Event, Output},
+    output::{ApplicationEnd, ClientOutput, Event},
     *,
 };
 
@@ -109,8 +109,8 @@ fn no_setting_is_given_twice() {
     assert_eq!(names.len(), all);
 }
 
-fn read(text: &str) -> (Vec<Event>, Output) {
-    let mut output = Output::default();
+fn read(text: &str) -> (Vec<Event>, ClientOutput) {
+    let mut output = ClientOutput::default();
     let mut events: Vec<_> = text.lines().flat_map(|line| output.line(line)).collect();
     events.extend(output.finish());
     (events, output)
@@ -144,7 +144,7 @@ fn a_job_is_followed_from_its_submission_to_its_end() {
         attempt: "attempt_1795573196499_0005_m_000000_0".into(),
         text: "Error: java.lang.RuntimeException: PipeMapRed.waitOutputThreads(): subprocess failed with code 42".into(),
     };
-    let end = End::Failed("Task failed task_1795573196499_0005_m_000000".into());
+    let end = ApplicationEnd::Failed("Task failed task_1795573196499_0005_m_000000".into());
     let submitted = Event::Submitted("application_1795573196499_0005".into());
     let (events, output) = read(FAILED);
     assert_eq!(events, [submitted, attempt, Event::Ended(end)]);
@@ -164,13 +164,14 @@ fn lines_are_known_however_they_begin() {
         matches!(&events[1], Event::AttemptFailed { text, .. } if text.ends_with("code is 143")),
         "{events:?}"
     );
-    assert_eq!(events[2], Event::Ended(End::Succeeded));
+    assert_eq!(events[2], Event::Ended(ApplicationEnd::Succeeded));
 }
 
 #[test]
 fn a_killed_job_says_by_whom() {
     let text = "2026-11-25 02:26:23,838 INFO mapreduce.Job: Job job_1795573196499_0012 failed with state KILLED due to: Application application_1795573196499_0012 was killed by user alice";
-    let end = End::Killed("Application application_1795573196499_0012 was killed by user alice".into());
+    let end =
+        ApplicationEnd::Killed("Application application_1795573196499_0012 was killed by user alice".into());
     assert_eq!(read(text).0, [Event::Ended(end)]);
 }
 
@@ -230,7 +231,7 @@ fn a_jar_that_is_none_is_told() {
 fn an_unusual_failure_is_told_in_its_own_words() {
     let text = "2026-11-25 02:21:51,203 ERROR streaming.StreamJob: Error Launching job : java.io.IOException: the moon is full";
     assert_eq!(why(text), "java.io.IOException: the moon is full");
-    assert_eq!(Output::default().why(), "the hadoop command does not say why");
+    assert_eq!(ClientOutput::default().why(), "the hadoop command does not say why");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Conf, ConfError, ConfFile, FILES, Surroundings};
+use super::{CONFIGURATION_FILES, Conf, ConfError, ConfFile, Surroundings};
 
 /// Reads the configuration in a folder. Files may be missing.
 ///
@@ -13,7 +13,7 @@ use super::{Conf, ConfError, ConfFile, FILES, Surroundings};
 /// Fails if a file cannot be read or is not XML, or if the folder has none of the files.
 pub(crate) fn load(folder: &Path, surroundings: Surroundings) -> Result<Conf, ConfError> {
     let mut found: Vec<(PathBuf, String)> = Vec::new();
-    for name in FILES {
+    for name in CONFIGURATION_FILES {
         let path = folder.join(name);
         match std::fs::read_to_string(&path) {
             Ok(text) => found.push((path, text)),

@@ -8,7 +8,7 @@ const NAME_NODE_PORTS: [u16; 2] = [9870, 50070];
 const SECURE_NAME_NODE_PORTS: [u16; 2] = [9871, 50470];
 
 /// The old property with the memory of the application master.
-const MASTER_MB: &str = "yarn.app.mapreduce.am.resource.mb";
+const OLD_MASTER_MEMORY_PROPERTY: &str = "yarn.app.mapreduce.am.resource.mb";
 
 /// The protocol of a daemon's web server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Conf {
         let name = self.master_property();
         self.get(name)
             .and_then(|amount| mebibytes(&amount))
-            .or_else(|| self.number(MASTER_MB))
+            .or_else(|| self.number(OLD_MASTER_MEMORY_PROPERTY))
             .unwrap_or(1536)
     }
 
@@ -134,7 +134,7 @@ impl Conf {
     /// (`YARNRunner.generateResourceRequests`).
     pub(crate) fn master_property(&self) -> &'static str {
         let typed = ["yarn.app.mapreduce.am.resource.memory-mb", "yarn.app.mapreduce.am.resource.memory"];
-        typed.into_iter().find(|name| self.get(name).is_some()).unwrap_or(MASTER_MB)
+        typed.into_iter().find(|name| self.get(name).is_some()).unwrap_or(OLD_MASTER_MEMORY_PROPERTY)
     }
 
     /// The memory of every container is rounded up to a multiple of this, in MiB, at least 1. The capacity scheduler

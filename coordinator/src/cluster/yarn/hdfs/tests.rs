@@ -20,8 +20,8 @@ fn hdfs(folder: &std::path::Path, script: &str) -> Hdfs {
 async fn where_webhdfs_is_not_spoken_the_command_does_it() {
     let folder = tempfile::tempdir().unwrap();
     let hdfs = hdfs(folder.path(), "echo \"$@\" >>asked");
-    assert_eq!(hdfs.create("/tmp/a/slots", "slot 1\n".into()).await.unwrap(), Way::Command);
-    assert_eq!(hdfs.remove("/tmp/a").await.unwrap(), Way::Command);
+    assert_eq!(hdfs.create("/tmp/a/slots", "slot 1\n".into()).await.unwrap(), HdfsMethod::Command);
+    assert_eq!(hdfs.remove("/tmp/a").await.unwrap(), HdfsMethod::Command);
     let read = |name| std::fs::read_to_string(folder.path().join(name)).unwrap();
     let asked = "--config /conf fs -mkdir -p /tmp/a\n--config /conf fs -put - /tmp/a/slots\n\
                  --config /conf fs -rm -r -f -skipTrash /tmp/a\n";

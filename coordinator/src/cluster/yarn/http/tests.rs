@@ -109,8 +109,8 @@ async fn a_reply_that_breaks_off_is_an_error() {
     assert!(reply.unwrap_err().to_string().contains("the reply was cut off"));
 }
 
-const SHORT: Limits =
-    Limits { connect: Duration::from_secs(3), whole: Duration::from_millis(300), reply: 1000 };
+const SHORT: HttpLimits =
+    HttpLimits { connect: Duration::from_secs(3), whole: Duration::from_millis(300), reply: 1000 };
 
 #[tokio::test]
 async fn a_reply_that_is_too_long_is_not_read_to_its_end() {

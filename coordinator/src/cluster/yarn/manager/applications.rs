@@ -95,12 +95,12 @@ impl Application {
 #[serde(default)]
 pub(super) struct Applications {
     app: Option<Application>,
-    apps: Option<List>,
+    apps: Option<ApplicationList>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct List {
+struct ApplicationList {
     app: Vec<Application>,
 }
 

@@ -30,12 +30,12 @@ impl Node {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Nodes {
-    nodes: Option<List>,
+    nodes: Option<NodeList>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct List {
+struct NodeList {
     node: Vec<Node>,
 }
 

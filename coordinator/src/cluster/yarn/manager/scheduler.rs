@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// How queues share the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum SchedulerKind {
     /// All queues are configured.
     Capacity,
     /// Queues may also be created when they are named.
@@ -16,7 +16,7 @@ pub(crate) enum Kind {
 
 /// A queue that takes applications.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Queue {
+pub(crate) struct YarnQueue {
     /// Its full path, such as `root.etl.nightly`.
     pub(crate) path: String,
     /// Whether it takes applications now, as far as is known.
@@ -38,7 +38,7 @@ pub(crate) enum Most {
     Memory(u64),
 }
 
-impl Queue {
+impl YarnQueue {
     /// An empty queue without limits.
     #[cfg(test)]
     pub(crate) fn of(path: &str) -> Self {
@@ -87,9 +87,9 @@ pub(crate) enum QueueError {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scheduler {
     /// The kind of scheduler.
-    pub(crate) kind: Kind,
+    pub(crate) kind: SchedulerKind,
     /// In the order of the reply.
-    pub(crate) queues: Vec<Queue>,
+    pub(crate) queues: Vec<YarnQueue>,
     /// The most memory of a container, in MiB, if reported (Hadoop 3). Not more than the largest node has.
     pub(crate) maximum_mb: Option<u64>,
 }
@@ -102,13 +102,13 @@ impl Scheduler {
         let kind = match info["type"].as_str() {
             Some("capacityScheduler") => {
                 capacity_leaves(info, "", &mut queues);
-                Kind::Capacity
+                SchedulerKind::Capacity
             }
             Some("fairScheduler") => {
                 fair_leaves(&info["rootQueue"], &mut queues);
-                Kind::Fair
+                SchedulerKind::Fair
             }
-            _ => Kind::Other,
+            _ => SchedulerKind::Other,
         };
         Self { kind, queues, maximum_mb: info["maximumAllocation"]["memory"].as_u64() }
     }
@@ -118,11 +118,11 @@ impl Scheduler {
     ///
     /// # Errors
     /// Fails if there is no such queue, if it takes no applications, or if it is full.
-    pub(crate) fn queue(&self, name: &str) -> Result<Option<&Queue>, QueueError> {
+    pub(crate) fn queue(&self, name: &str) -> Result<Option<&YarnQueue>, QueueError> {
         let path =
             self.queues.iter().find(|queue| queue.path == name || queue.path == format!("root.{name}"));
         let Some(queue) = path.or_else(|| self.queues.iter().find(|queue| queue.name() == name)) else {
-            if self.kind != Kind::Capacity {
+            if self.kind != SchedulerKind::Capacity {
                 return Ok(None);
             }
             let queues = self.queues.iter().map(|queue| queue.path.clone()).collect();
@@ -139,7 +139,7 @@ impl Scheduler {
 }
 
 /// The leaf queues of the capacity scheduler below a queue: `queues.queue`.
-fn capacity_leaves(queue: &Value, parent: &str, leaves: &mut Vec<Queue>) {
+fn capacity_leaves(queue: &Value, parent: &str, leaves: &mut Vec<YarnQueue>) {
     let name = queue["queueName"].as_str().unwrap_or_default();
     // Paths are reported only since Hadoop 3.3.
     let path = if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
@@ -156,7 +156,7 @@ fn capacity_leaves(queue: &Value, parent: &str, leaves: &mut Vec<Queue>) {
     let user = percent("userLimitFactor").filter(|factor| *factor > 0.0);
     let user = user.and_then(|factor| Some(factor * percent("absoluteCapacity")?));
     let running = queue["numApplications"].as_u64();
-    leaves.push(Queue {
+    leaves.push(YarnQueue {
         path,
         is_running: queue["state"].as_str().is_none_or(|state| state == "RUNNING"),
         most: Most::Percent(user.map_or(most, |user| user.min(most))),
@@ -166,14 +166,14 @@ fn capacity_leaves(queue: &Value, parent: &str, leaves: &mut Vec<Queue>) {
 }
 
 /// The leaf queues of the fair scheduler, whose names are paths: `childQueues.queue`.
-fn fair_leaves(queue: &Value, leaves: &mut Vec<Queue>) {
+fn fair_leaves(queue: &Value, leaves: &mut Vec<YarnQueue>) {
     let below = children(&queue["childQueues"]);
     for child in below {
         fair_leaves(child, leaves);
     }
     let path = queue["queueName"].as_str().unwrap_or_default();
     if below.is_empty() && path.contains('.') {
-        leaves.push(Queue {
+        leaves.push(YarnQueue {
             path: path.to_owned(),
             is_running: true,
             most: queue["maxResources"]["memory"].as_u64().map_or(Most::Percent(100.0), Most::Memory),

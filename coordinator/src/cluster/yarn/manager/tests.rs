@@ -4,7 +4,7 @@ use serde_json::from_str;
 
 use super::{
     applications::{AppState, FinalStatus},
-    scheduler::{Kind, Most},
+    scheduler::{Most, SchedulerKind},
     *,
 };
 
@@ -14,7 +14,7 @@ fn application(reply: &str) -> Application {
 
 #[test]
 fn the_active_manager_is_known_by_its_state() {
-    let active = |state: &str| from_str::<About>(state).unwrap().info.is_active();
+    let active = |state: &str| from_str::<ClusterInfoReply>(state).unwrap().info.is_active();
     assert!(active(
         r#"{"clusterInfo":{"id":1795573196499,"state":"STARTED","haState":"ACTIVE","hadoopVersion":"3.4.2"}}"#
     ));
@@ -178,7 +178,7 @@ fn queues_of_the_fair_scheduler_are_limited_by_resources() {
     // A list in Hadoop 2.7, an object around it later.
     for children in [queue.to_owned(), format!(r#"{{"queue":{queue}}}"#)] {
         let scheduler = scheduler(&reply(&children));
-        assert_eq!(scheduler.kind, Kind::Fair);
+        assert_eq!(scheduler.kind, SchedulerKind::Fair);
         assert_eq!(scheduler.queue("default").unwrap().unwrap().free_mb(100_000), 7168);
         // The scheduler may create it when it is named.
         assert_eq!(scheduler.queue("nosuch").unwrap(), None);

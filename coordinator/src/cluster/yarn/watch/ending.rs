@@ -10,8 +10,8 @@ use tokio::{
 use tracing::info;
 
 use super::{
-    CALL_LIMIT, LOOK_EVERY, Seen, Watch,
-    verdict::{BETWEEN_LOOKS, LOOKS},
+    ApplicationProgress, CHECK_APPLICATION_EVERY, MANAGER_CALL_LIMIT, Watch,
+    verdict::{APPLICATION_CHECKS, BETWEEN_CHECKS},
 };
 use crate::cluster::{
     Shutdown,
@@ -23,10 +23,10 @@ const END_SOON: Duration = Duration::from_secs(10);
 /// How long to wait then while no further task ends. Tasks that never got a container must get one: each ends as soon as
 /// its worker hears that the job is over. An application that is killed instead has not succeeded, and EMR calls its step
 /// failed (Amazon EMR API Reference, `AddJobFlowSteps`).
-const END_LIMIT: Duration = Duration::from_mins(10);
-/// How long removing the job's folder in HDFS may take. [`HASTY_REMOVAL_LIMIT`] applies when the job is killed.
-const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
-const HASTY_REMOVAL_LIMIT: Duration = Duration::from_secs(4);
+const APPLICATION_END_LIMIT: Duration = Duration::from_mins(10);
+/// How long removing the job's folder in HDFS may take. [`HASTY_FOLDER_REMOVAL_LIMIT`] applies when the job is killed.
+const FOLDER_REMOVAL_LIMIT: Duration = Duration::from_secs(30);
+const HASTY_FOLDER_REMOVAL_LIMIT: Duration = Duration::from_secs(4);
 /// What the user hears while the last tasks end.
 const WAITS_FOR_CONTAINERS: &str = "all work is done; waiting for the YARN application to end: workers that never got a \
     container need one to end in order";
@@ -38,11 +38,11 @@ impl Watch {
         &self,
         client: &mut Child,
         lines: &mut mpsc::Receiver<String>,
-        seen: &mut Seen,
+        seen: &mut ApplicationProgress,
     ) -> bool {
         let since = Instant::now();
         let (mut moved_at, mut is_told) = (since, false);
-        let mut tick = interval(LOOK_EVERY);
+        let mut tick = interval(CHECK_APPLICATION_EVERY);
         loop {
             tokio::select! {
                 Some(line) = lines.recv() => {
@@ -62,13 +62,13 @@ impl Watch {
                         return true;
                     }
                     if let Some(id) = seen.id.clone().filter(|_| self.site.is_open()) {
-                        let _ = timeout(CALL_LIMIT, self.renew(&id, seen)).await;
+                        let _ = timeout(MANAGER_CALL_LIMIT, self.renew(&id, seen)).await;
                     }
                     if !is_told && since.elapsed() > END_SOON {
                         is_told = true;
                         (self.note)(WAITS_FOR_CONTAINERS.to_owned());
                     }
-                    if moved_at.elapsed() > END_LIMIT {
+                    if moved_at.elapsed() > APPLICATION_END_LIMIT {
                         return false;
                     }
                 }
@@ -77,7 +77,13 @@ impl Watch {
     }
 
     /// Ends whatever still runs, and leaves nothing.
-    pub(super) async fn end(&self, ending: Shutdown, ended_by_itself: bool, mut client: Child, seen: &Seen) {
+    pub(super) async fn end(
+        &self,
+        ending: Shutdown,
+        ended_by_itself: bool,
+        mut client: Child,
+        seen: &ApplicationProgress,
+    ) {
         if ended_by_itself {
             self.check_success(seen).await;
         } else {
@@ -86,7 +92,7 @@ impl Watch {
                 (self.note)(format!(
                     "note        killed the YARN application: its last workers got no container within {} minutes; EMR \
                      calls such a step failed",
-                    END_LIMIT.as_secs() / 60
+                    APPLICATION_END_LIMIT.as_secs() / 60
                 ));
             }
             let _ = client.start_kill();
@@ -97,7 +103,8 @@ impl Watch {
                 self.kill(seen).await;
             }
         };
-        let limit = if ending == Shutdown::Graceful { REMOVAL_LIMIT } else { HASTY_REMOVAL_LIMIT };
+        let limit =
+            if ending == Shutdown::Graceful { FOLDER_REMOVAL_LIMIT } else { HASTY_FOLDER_REMOVAL_LIMIT };
         tokio::join!(killed, self.remove_folder(limit));
     }
 
@@ -115,25 +122,26 @@ impl Watch {
     }
 
     /// Whether the application has ended, as far as the `ResourceManager` can be asked.
-    async fn is_over(&self, seen: &Seen) -> bool {
+    async fn is_over(&self, seen: &ApplicationProgress) -> bool {
         let Some(id) = &seen.id else { return true };
-        for _ in 0..LOOKS {
-            match timeout(CALL_LIMIT, self.site.manager.application(id)).await {
+        for _ in 0..APPLICATION_CHECKS {
+            match timeout(MANAGER_CALL_LIMIT, self.site.manager.application(id)).await {
                 Ok(Ok(application)) => {
                     return application.is_none_or(|application| application.state.is_over());
                 }
                 // Without its answer the end of the command counts.
                 Ok(Err(error)) if error.is_closed() => return !seen.is_alone,
-                _ => sleep(BETWEEN_LOOKS).await,
+                _ => sleep(BETWEEN_CHECKS).await,
             }
         }
         !seen.is_alone
     }
 
     /// Tells the user if an application has not succeeded whose job is done.
-    async fn check_success(&self, seen: &Seen) {
+    async fn check_success(&self, seen: &ApplicationProgress) {
         let Some(id) = seen.id.as_ref().filter(|_| self.site.is_open()) else { return };
-        let Ok(Ok(Some(application))) = timeout(CALL_LIMIT, self.site.manager.application(id)).await else {
+        let Ok(Ok(Some(application))) = timeout(MANAGER_CALL_LIMIT, self.site.manager.application(id)).await
+        else {
             return;
         };
         if matches!(application.final_status, FinalStatus::Failed | FinalStatus::Killed) {
@@ -145,15 +153,15 @@ impl Watch {
     }
 
     /// Kills the application. If its ID was never reported, finds it by its tag.
-    async fn kill(&self, seen: &Seen) {
+    async fn kill(&self, seen: &ApplicationProgress) {
         let id = if let Some(id) = &seen.id {
             id.clone()
         } else {
-            let tagged = timeout(CALL_LIMIT, self.site.manager.tagged(&self.tag)).await;
+            let tagged = timeout(MANAGER_CALL_LIMIT, self.site.manager.tagged(&self.tag)).await;
             let Ok(Ok(Some(application))) = tagged else { return };
             application.id
         };
-        if let Ok(Ok(())) = timeout(CALL_LIMIT, self.site.manager.kill(&id)).await {
+        if let Ok(Ok(())) = timeout(MANAGER_CALL_LIMIT, self.site.manager.kill(&id)).await {
             return;
         }
         let yarn = self.site.hadoop.with_file_name("yarn");

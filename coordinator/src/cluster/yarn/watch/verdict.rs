@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::{CALL_LIMIT, Seen, Watch};
+use super::{ApplicationProgress, MANAGER_CALL_LIMIT, Watch};
 use crate::cluster::yarn::{
     client::attempt::Cause,
     manager::applications::{AppState, Application, FinalStatus},
@@ -12,8 +12,8 @@ use crate::cluster::yarn::{
 
 /// How often the `ResourceManager` is asked for the application after the command has ended, until the application is
 /// considered still running.
-pub(super) const LOOKS: u32 = 5;
-pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
+pub(super) const APPLICATION_CHECKS: u32 = 5;
+pub(super) const BETWEEN_CHECKS: Duration = Duration::from_millis(300);
 
 impl Watch {
     /// Why an attempt failed, with the address of the coordinator.
@@ -22,7 +22,7 @@ impl Watch {
     }
 
     /// How an application ended.
-    pub(super) async fn over(&self, application: &Application, seen: &Seen) -> String {
+    pub(super) async fn over(&self, application: &Application, seen: &ApplicationProgress) -> String {
         let id = &application.id;
         let how = match (application.state, application.final_status) {
             (AppState::Killed, _) | (AppState::Finished, FinalStatus::Killed) => "was killed",
@@ -40,19 +40,21 @@ impl Watch {
     }
 
     /// What the exit of the command means. `None` if the application continues without it.
-    pub(super) async fn verdict(&self, seen: &mut Seen) -> Option<String> {
+    pub(super) async fn verdict(&self, seen: &mut ApplicationProgress) -> Option<String> {
         let why = seen.output.why();
         let Some(id) = seen.id.clone() else {
             return Some(format!("the job cannot be submitted to YARN: {why}"));
         };
-        for _ in 0..LOOKS {
-            if let Ok(Ok(Some(application))) = timeout(CALL_LIMIT, self.site.manager.application(&id)).await {
+        for _ in 0..APPLICATION_CHECKS {
+            if let Ok(Ok(Some(application))) =
+                timeout(MANAGER_CALL_LIMIT, self.site.manager.application(&id)).await
+            {
                 if application.state.is_over() {
                     return Some(self.over(&application, seen).await);
                 }
                 seen.is_alone = true;
             }
-            sleep(BETWEEN_LOOKS).await;
+            sleep(BETWEEN_CHECKS).await;
         }
         if seen.is_alone {
             (self.note)(format!("the hadoop command has ended ({why}); {id} continues"));
@@ -62,10 +64,10 @@ impl Watch {
     }
 
     /// Appends the reason why workers failed.
-    async fn with_attempts(&self, why: String, id: &str, seen: &Seen) -> String {
+    async fn with_attempts(&self, why: String, id: &str, seen: &ApplicationProgress) -> String {
         let mut failure = seen.failure.clone();
         if failure.is_none()
-            && let Ok(Ok(attempts)) = timeout(CALL_LIMIT, self.site.manager.failed_attempts(id)).await
+            && let Ok(Ok(attempts)) = timeout(MANAGER_CALL_LIMIT, self.site.manager.failed_attempts(id)).await
         {
             failure = attempts.last().map(|attempt| self.about(&Cause::read(&attempt.diagnostics)));
         }

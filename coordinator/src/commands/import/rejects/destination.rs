@@ -17,7 +17,7 @@ use nix::{
 };
 
 use super::{
-    super::beside::{IS_MARK, is_mark},
+    super::backup_overlap::{IS_MARK, is_mark},
     mount::is_mount_point,
 };
 use crate::text::no_file_in;
@@ -108,7 +108,7 @@ impl DestinationError {
 
 /// What a path given to `--rejects` means.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum RejectPath {
     /// A regular file, which is there or not.
     File(Target),
     /// Something that is written to directly.
@@ -121,14 +121,14 @@ impl Destination {
     /// # Errors
     /// Fails if nothing can be written there.
     pub(super) fn find(path: &Path, is_ours: bool) -> Result<Self, DestinationError> {
-        match Place::look(path, is_ours)? {
-            Place::File(target) => Ok(Self::File(target)),
-            Place::Through(path) => through(&path).map(Self::Through),
+        match RejectPath::look(path, is_ours)? {
+            RejectPath::File(target) => Ok(Self::File(target)),
+            RejectPath::Through(path) => through(&path).map(Self::Through),
         }
     }
 }
 
-impl Place {
+impl RejectPath {
     /// Looks at a path and opens nothing. Accepts only an empty file for replacement, unless `is_ours` says that an
     /// earlier run has written it.
     ///
@@ -368,7 +368,7 @@ mod tests {
         assert!(Destination::find(&socket, false).unwrap_err().to_string().contains("socket"));
         let own = folder.path().join("stdout");
         symlink("/proc/self/fd/1", &own).unwrap();
-        assert!(matches!(Place::look(&own, false), Ok(Place::Through(_))));
+        assert!(matches!(RejectPath::look(&own, false), Ok(RejectPath::Through(_))));
         check_through(Path::new("/dev/null")).unwrap();
         check_through(&fifo).unwrap();
         assert!(check_through(&socket).unwrap_err().to_string().contains("socket"));

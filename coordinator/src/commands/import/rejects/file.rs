@@ -22,9 +22,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::destination::{Before, Destination, DestinationError, Target};
 
 /// The prefix of an unfinished file that needs a name.
-const PREFIX: &str = ".tablehaul-rejects-";
+const REJECT_FILE_PREFIX: &str = ".tablehaul-rejects-";
 /// The file holds items, so only its owner may read it, unless the user made an empty file with other permissions.
-const MODE: u32 = 0o600;
+const REJECT_FILE_MODE: u32 = 0o600;
 
 /// A handle of the thread that writes the file.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl RejectFile {
     /// # Errors
     /// Fails if the file can't be written there.
     pub(super) fn start(destination: Destination) -> Result<Self, DestinationError> {
-        let mut writer = Writer::new(destination)?;
+        let mut writer = RejectWriter::new(destination)?;
         let (orders, mut queue) = mpsc::channel::<(Order, oneshot::Sender<_>)>(1);
         let write = move || {
             while let Some((order, done)) = queue.blocking_recv() {
@@ -107,17 +107,17 @@ impl RejectFile {
     }
 }
 
-enum Writer {
+enum RejectWriter {
     Through(File),
-    Beside(Making, Target),
+    Unfinished(Making, Target),
 }
 
-impl Writer {
+impl RejectWriter {
     fn new(destination: Destination) -> Result<Self, DestinationError> {
         match destination {
             Destination::Through(file) => Ok(Self::Through(file)),
             Destination::File(target) => match Making::begin(target.folder()) {
-                Ok(making) => Ok(Self::Beside(making, target)),
+                Ok(making) => Ok(Self::Unfinished(making, target)),
                 Err(error) => Err(DestinationError::NoFile { error, path: target.path }),
             },
         }
@@ -125,8 +125,8 @@ impl Writer {
 
     fn out(&mut self) -> &mut File {
         match self {
-            Self::Through(file) | Self::Beside(Making::Unnamed(file), _) => file,
-            Self::Beside(Making::Named(file), _) => file.as_file_mut(),
+            Self::Through(file) | Self::Unfinished(Making::Unnamed(file), _) => file,
+            Self::Unfinished(Making::Named(file), _) => file.as_file_mut(),
         }
     }
 
@@ -141,7 +141,7 @@ impl Writer {
     fn finish(self) -> io::Result<()> {
         match self {
             Self::Through(_) => Ok(()),
-            Self::Beside(making, target) => making.put(&target),
+            Self::Unfinished(making, target) => making.put(&target),
         }
     }
 }
@@ -163,10 +163,10 @@ enum Making {
 impl Making {
     fn begin(folder: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).mode(MODE).custom_flags(OFlag::O_TMPFILE.bits());
+        options.read(true).write(true).mode(REJECT_FILE_MODE).custom_flags(OFlag::O_TMPFILE.bits());
         match options.open(folder) {
             Ok(file) if own_name(&file).exists() => Ok(Self::Unnamed(file)),
-            _ => Ok(Self::Named(tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?)),
+            _ => Ok(Self::Named(tempfile::Builder::new().prefix(REJECT_FILE_PREFIX).tempfile_in(folder)?)),
         }
     }
 
@@ -215,9 +215,9 @@ impl Making {
     fn replace(self, path: &Path) -> Result<(), (io::Error, Self)> {
         match self {
             Self::Unnamed(file) => {
-                let beside = beside(path.parent().unwrap_or(Path::new("/")));
-                let replaced = link(&file, &beside)
-                    .and_then(|()| fs::rename(&beside, path).inspect_err(|_| drop(fs::remove_file(&beside))));
+                let unused = unused_name(path.parent().unwrap_or(Path::new("/")));
+                let replaced = link(&file, &unused)
+                    .and_then(|()| fs::rename(&unused, path).inspect_err(|_| drop(fs::remove_file(&unused))));
                 replaced.map_err(|error| (error, Self::Unnamed(file)))
             }
             Self::Named(file) => {
@@ -228,7 +228,7 @@ impl Making {
 
     /// Keeps the file under another name, and returns the error that names it.
     fn keep(self, folder: &Path) -> io::Error {
-        let path = beside(folder);
+        let path = unused_name(folder);
         let what = "another program wrote a file there during the import; it was not replaced";
         io::Error::other(match self.put_new(&path) {
             Ok(()) => format!("{what}, and the rejected lines are in {}", path.display()),
@@ -248,8 +248,8 @@ fn own_name(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
-fn beside(folder: &Path) -> PathBuf {
-    folder.join(format!("{PREFIX}{}", uuid::Uuid::new_v4().simple()))
+fn unused_name(folder: &Path) -> PathBuf {
+    folder.join(format!("{REJECT_FILE_PREFIX}{}", uuid::Uuid::new_v4().simple()))
 }
 
 #[cfg(test)]
@@ -269,7 +269,7 @@ mod tests {
     fn makings(folder: &Path) -> [Making; 2] {
         [
             Making::begin(folder).unwrap(),
-            Making::Named(tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder).unwrap()),
+            Making::Named(tempfile::Builder::new().prefix(REJECT_FILE_PREFIX).tempfile_in(folder).unwrap()),
         ]
     }
 
@@ -280,8 +280,8 @@ mod tests {
         }
     }
 
-    fn written(making: Making, target: Target) -> Writer {
-        let mut writer = Writer::Beside(making, target);
+    fn written(making: Making, target: Target) -> RejectWriter {
+        let mut writer = RejectWriter::Unfinished(making, target);
         writer.out().write_all(b"first").unwrap();
         writer.restart().unwrap();
         writer.out().write_all(b"second").unwrap();
@@ -320,7 +320,10 @@ mod tests {
                 fs::write(&path, "another's").unwrap();
                 let error = writer.finish().unwrap_err().to_string();
                 assert_eq!(fs::read_to_string(&path).unwrap(), "another's");
-                let kept = names(folder.path()).into_iter().find(|name| name.starts_with(PREFIX)).unwrap();
+                let kept = names(folder.path())
+                    .into_iter()
+                    .find(|name| name.starts_with(REJECT_FILE_PREFIX))
+                    .unwrap();
                 assert!(error.contains("was not replaced") && error.contains(&kept), "{error}");
                 assert_eq!(fs::read_to_string(folder.path().join(kept)).unwrap(), "second");
             }

@@ -27,7 +27,7 @@ const MAX_PARTS: usize = 10_000;
 
 /// The object that existed when the import began. Only that one is replaced, if the server supports conditional writes.
 #[derive(Clone, Debug)]
-enum Found {
+enum ExistingObject {
     /// None, as far as the permissions allow to see.
     Nothing,
     /// An empty object or one of an earlier run, with its entity tag.
@@ -48,7 +48,7 @@ pub(super) struct Upload {
     settings: S3Settings,
     bucket: String,
     key: String,
-    found: Found,
+    found: ExistingObject,
     /// The ID of the multipart upload, if one was created.
     id: Option<String>,
     parts: Vec<CompletedPart>,
@@ -73,7 +73,7 @@ impl Upload {
             settings: clients.access.s3.clone(),
             bucket: bucket.to_owned(),
             key: key.to_owned(),
-            found: Found::Nothing,
+            found: ExistingObject::Nothing,
             id: None,
             parts: Vec::new(),
             bytes: 0,
@@ -82,14 +82,14 @@ impl Upload {
         let url = upload.url();
         let refused = |why: &str| Failure::refused(format!("--rejects {url}: {why}"));
         upload.found = match retry_briefly(|| upload.look()).await {
-            Ok(None) => Found::Nothing,
+            Ok(None) => ExistingObject::Nothing,
             Ok(Some((length, _))) if length > 0 && !is_ours => {
                 return Err(refused("exists already; name another object or remove it"));
             }
-            Ok(Some((_, etag))) => etag.map_or(Found::Unknown, Found::Object),
+            Ok(Some((_, etag))) => etag.map_or(ExistingObject::Unknown, ExistingObject::Object),
             // Without s3:ListBucket, S3 says "denied" for an object that does not exist (API Reference, "HeadObject").
-            Err(fault) if fault.kind == FaultKind::Denied && is_ours => Found::Unknown,
-            Err(fault) if fault.kind == FaultKind::Denied => Found::Nothing,
+            Err(fault) if fault.kind == FaultKind::Denied && is_ours => ExistingObject::Unknown,
+            Err(fault) if fault.kind == FaultKind::Denied => ExistingObject::Nothing,
             Err(fault) => return Err(refused(&fault.message)),
         };
         Ok(upload)
@@ -238,9 +238,9 @@ impl Upload {
     /// "`CompleteMultipartUpload`").
     fn condition(&self) -> (Option<String>, Option<String>) {
         match &self.found {
-            Found::Nothing => (None, Some("*".to_owned())),
-            Found::Object(etag) => (Some(etag.clone()), None),
-            Found::Unknown => (None, None),
+            ExistingObject::Nothing => (None, Some("*".to_owned())),
+            ExistingObject::Object(etag) => (Some(etag.clone()), None),
+            ExistingObject::Unknown => (None, None),
         }
     }
 
@@ -274,7 +274,8 @@ impl Upload {
             return Err(fault);
         }
         let Some((length, etag)) = self.look().await? else { return Err(fault) };
-        let is_new = !matches!((&self.found, &etag), (Found::Object(before), Some(now)) if before == now);
+        let is_new =
+            !matches!((&self.found, &etag), (ExistingObject::Object(before), Some(now)) if before == now);
         let is_ours = match all {
             _ if length != bytes || !is_new => false,
             Some(all) => self.read().await? == *all,

@@ -39,10 +39,10 @@ impl Slow {
     fn tell(&mut self, worker: usize, message: FromWorker) -> Option<String> {
         let id = WorkerId(u32::try_from(worker).unwrap() + 1);
         let actions = self.schedule.handle(self.now, Event::Message(id, message));
-        self.heed(actions)
+        self.apply(actions)
     }
 
-    fn heed(&mut self, actions: Actions) -> Option<String> {
+    fn apply(&mut self, actions: Actions) -> Option<String> {
         let mut failure = None;
         for action in actions {
             match action {
@@ -67,7 +67,7 @@ impl Slow {
         for _ in 0..10 {
             self.now += TICK;
             let actions = self.schedule.handle(self.now, Event::Tick);
-            if let Some(failure) = self.heed(actions) {
+            if let Some(failure) = self.apply(actions) {
                 return Some(failure);
             }
         }

@@ -31,13 +31,13 @@ fn lines(range: std::ops::Range<u64>) -> impl Iterator<Item = Entry<()>> {
         next: number * 10 + 10,
         write: Write::Put,
         item_bytes: 100,
-        state: State::Waiting,
+        state: LineState::Waiting,
     })
 }
 
 fn rejected(number: u64, line_bytes: usize) -> Entry<()> {
     let reject = Reject { offset: number * 10, reason: "not JSON".into(), line: vec![b'x'; line_bytes] };
-    let state = State::Rejected(Box::new(Rejected { reject, permit: Some(()) }));
+    let state = LineState::Rejected(Box::new(Rejected { reject, permit: Some(()) }));
     Entry { offset: number * 10, next: number * 10 + 10, write: Write::Put, item_bytes: 0, state }
 }
 
@@ -45,7 +45,7 @@ fn written(ledger: &mut Ledger<()>, slot: u64, line: u64) -> usize {
     ledger.settle(Ticket { slot, line }, Outcome::Written)
 }
 
-fn ranges(told: &[Told<()>]) -> Vec<(u64, u64, bool)> {
+fn ranges(told: &[ReadyAdvance<()>]) -> Vec<(u64, u64, bool)> {
     told.iter().map(|told| (told.advance.from, told.advance.to, told.advance.done)).collect()
 }
 
@@ -102,7 +102,7 @@ fn many_rejected_lines_are_told_in_messages_of_bounded_size() {
     for pair in told.windows(2) {
         assert_eq!(pair[0].advance.to, pair[1].advance.from);
     }
-    for Told { advance, permits } in &told {
+    for ReadyAdvance { advance, permits } in &told {
         let bytes: usize = advance.rejects.iter().map(|reject| reject.line.len()).sum();
         assert!(bytes <= MAX_ADVANCE_BYTES);
         assert_eq!(advance.rejects.len(), permits.len());
@@ -133,7 +133,7 @@ proptest! {
             dropped += written(&mut ledger, slot, line);
             is_settled[usize::try_from(line).unwrap()] = true;
             let told = if take { ledger.take() } else { Vec::new() };
-            for Told { advance, .. } in told {
+            for ReadyAdvance { advance, .. } in told {
                 prop_assert_eq!(advance.from, mark);
                 mark = advance.to;
                 items += advance.counts.items;
@@ -141,7 +141,7 @@ proptest! {
             let low_water = is_settled.iter().take_while(|settled| **settled).count() as u64;
             prop_assert!(mark <= low_water * 10);
         }
-        for Told { advance, .. } in ledger.take() {
+        for ReadyAdvance { advance, .. } in ledger.take() {
             prop_assert!(advance.done && advance.from == mark);
             mark = advance.to;
             items += advance.counts.items;

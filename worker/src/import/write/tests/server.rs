@@ -63,11 +63,11 @@ pub(super) struct Server {
 }
 
 /// Starts a server. The requests meet the faults in turn.
-pub(super) async fn serve(troubles: &'static [ServerFault]) -> Server {
+pub(super) async fn serve(faults: &'static [ServerFault]) -> Server {
     let state = Arc::new(Mutex::new(State::default()));
     let served = state.clone();
     let (endpoint, serving) =
-        crate::tests::serve(move |request| answer(request, troubles, served.clone())).await;
+        crate::tests::serve(move |request| answer(request, faults, served.clone())).await;
     Server { endpoint, state, _serving: serving }
 }
 
@@ -104,7 +104,7 @@ fn broken(text: &str) -> UnsyncBoxBody<Bytes, io::Error> {
 
 async fn answer(
     request: Request<Incoming>,
-    troubles: &'static [ServerFault],
+    faults: &'static [ServerFault],
     state: Arc<Mutex<State>>,
 ) -> io::Result<Reply> {
     let target = request.headers()["x-amz-target"].to_str().unwrap().to_owned();
@@ -116,16 +116,16 @@ async fn answer(
         return Ok(put_if_absent(&body, &mut state.lock().unwrap()));
     }
     let all: Vec<Asked> = body["RequestItems"]["t"].as_array().unwrap().iter().map(asked).collect();
-    let trouble = {
+    let fault = {
         let mut state = state.lock().unwrap();
         for asked in &all {
             state.clashes += u32::from(!state.under_way.insert(asked.key));
         }
         state.batches.push(all.len());
-        troubles[(state.batches.len() - 1) % troubles.len()]
+        faults[(state.batches.len() - 1) % faults.len()]
     };
     // Other requests may arrive meanwhile.
-    let pause = if trouble == ServerFault::Slow { 50 } else { 2 };
+    let pause = if fault == ServerFault::Slow { 50 } else { 2 };
     tokio::time::sleep(Duration::from_millis(pause)).await;
     let mut state = state.lock().unwrap();
     for asked in &all {
@@ -134,18 +134,18 @@ async fn answer(
     if all.iter().any(|asked| asked.is_poison) {
         return Ok(error(400, "ValidationException", "poison: numeric value: secret"));
     }
-    let reply = write(all, trouble, &mut state);
-    if trouble == ServerFault::Closed {
+    let reply = write(all, fault, &mut state);
+    if fault == ServerFault::Closed {
         return Err(io::Error::other("closed"));
     }
     Ok(reply)
 }
 
-fn write(all: Vec<Asked>, trouble: ServerFault, state: &mut State) -> Reply {
+fn write(all: Vec<Asked>, fault: ServerFault, state: &mut State) -> Reply {
     let mut unprocessed = Vec::new();
     let mut num_done = 0;
     for (number, mut asked) in all.into_iter().enumerate() {
-        match trouble {
+        match fault {
             ServerFault::Denied => return error(400, "AccessDeniedException", "no"),
             ServerFault::Throttled => return error(400, "ProvisionedThroughputExceededException", "slower"),
             ServerFault::Expired => return error(400, "ExpiredTokenException", "expired"),
@@ -166,7 +166,7 @@ fn write(all: Vec<Asked>, trouble: ServerFault, state: &mut State) -> Reply {
             }
         }
     }
-    if trouble == ServerFault::Foreign {
+    if fault == ServerFault::Foreign {
         unprocessed.push(json!({"PutRequest": {"Item": {"k": {"N": "-1"}}}}));
     }
     state.consumed += 2 * num_done;
@@ -180,7 +180,7 @@ fn write(all: Vec<Asked>, trouble: ServerFault, state: &mut State) -> Reply {
     let text = json!({ "UnprocessedItems": left, "ConsumedCapacity": capacity }).to_string();
     let crc32 = crc32fast::hash(text.as_bytes());
     let reply = Response::builder();
-    match trouble {
+    match fault {
         ServerFault::WrongCrc => reply.header("x-amz-crc32", crc32 ^ 1).body(whole(text)).unwrap(),
         ServerFault::CutOff => reply.body(whole(text[..text.len() / 2].to_owned())).unwrap(),
         ServerFault::BrokenOff => reply.body(broken(&text)).unwrap(),

@@ -9,7 +9,7 @@ use crate::output::events::TOOL;
 
 /// The jobs of this command, one for each table.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct CommandState {
     /// The table of the newest plan.
     table: String,
     jobs: BTreeMap<String, JobState>,
@@ -17,7 +17,7 @@ pub(super) struct Seen {
     succeeded_at: BTreeMap<String, f64>,
 }
 
-impl Seen {
+impl CommandState {
     /// Notes an event.
     pub(super) fn apply(&mut self, line: &Line) {
         if let Event::Plan(plan) = &line.event {
@@ -83,8 +83,8 @@ mod tests {
     use super::*;
     use crate::output::events::stamped;
 
-    fn seen(events: impl IntoIterator<Item = Event>) -> Seen {
-        let mut seen = Seen::default();
+    fn seen(events: impl IntoIterator<Item = Event>) -> CommandState {
+        let mut seen = CommandState::default();
         for event in events {
             seen.apply(&stamped(event));
         }

@@ -6,12 +6,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ImportRequest,
-    prepare::{Kind, prepare},
+    prepare::{ImportRun, prepare},
 };
 use crate::{cluster::WorkerSlots, failure::Failure, lifecycle::unless_stopped_before, stop::Stop};
 
 /// What is planned.
-pub(crate) struct PlannedElsewhere {
+pub(crate) struct RemoteImportPlan {
     /// The plan as text.
     pub(crate) text: String,
     /// About how long writing takes, if something is known of it.
@@ -23,15 +23,15 @@ pub(crate) struct PlannedElsewhere {
 ///
 /// # Errors
 /// Fails if the import would refuse to run as asked.
-pub(crate) async fn plan_elsewhere(
+pub(crate) async fn plan_remote(
     request: &ImportRequest,
     place: &str,
     slots: WorkerSlots,
     stop: &CancellationToken,
-) -> Result<PlannedElsewhere, Failure> {
+) -> Result<RemoteImportPlan, Failure> {
     let stop = Stop::new(stop, None);
     let note = |_: &str| ();
-    let preparing = Box::pin(prepare(request, slots, Kind::Elsewhere, &note));
+    let preparing = Box::pin(prepare(request, slots, ImportRun::Remote, &note));
     let prepared = unless_stopped_before(&stop, "launched", preparing).await?;
-    Ok(PlannedElsewhere { text: prepared.text(place.to_owned()), time: prepared.time() })
+    Ok(RemoteImportPlan { text: prepared.text(place.to_owned()), time: prepared.time() })
 }

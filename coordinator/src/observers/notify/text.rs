@@ -4,7 +4,7 @@ use events::{Command, Event, JobState, Line, Plan, SCHEMA, Status};
 use job::quantity;
 use serde_json::{Map, Value, json};
 
-use crate::{faces::seen::Seen, output::events::TOOL};
+use crate::{observers::command_state::CommandState, output::events::TOOL};
 
 /// The longest JSON. SNS takes messages of 256 KiB (API reference of `Publish`).
 const LONGEST_JSON: usize = 200_000;
@@ -13,7 +13,7 @@ const LONGEST_SUBJECT: usize = 99;
 
 /// A notification.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::faces) struct Notification {
+pub(in crate::observers) struct Notification {
     subject: String,
     /// What a person reads, of several lines.
     text: String,
@@ -23,7 +23,7 @@ pub(in crate::faces) struct Notification {
 
 impl Notification {
     /// That of an event, if there is one for it.
-    pub(in crate::faces) fn of(line: &Line, seen: &Seen) -> Option<Self> {
+    pub(in crate::observers) fn of(line: &Line, seen: &CommandState) -> Option<Self> {
         let none = JobState::default();
         let state = seen.newest().unwrap_or(&none);
         let (plan, status) = (state.plan.as_deref(), state.status.as_deref());
@@ -135,7 +135,7 @@ mod tests {
     use crate::output::events::stamped;
 
     fn notification(before: Vec<Event>, event: Event) -> Option<Notification> {
-        let mut seen = Seen::default();
+        let mut seen = CommandState::default();
         for event in before {
             seen.apply(&stamped(event));
         }

@@ -42,13 +42,13 @@ pub struct Seen {
 
 /// A running proxy; all connections are closed when it is dropped.
 #[derive(Debug)]
-pub struct Gate {
+pub struct PolicyProxy {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     runtime: Option<Runtime>,
 }
 
-impl Gate {
+impl PolicyProxy {
     /// Starts a proxy for the S3 at a URL such as `http://127.0.0.1:8000`.
     ///
     /// # Panics
@@ -102,7 +102,7 @@ impl Gate {
     }
 }
 
-impl Drop for Gate {
+impl Drop for PolicyProxy {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

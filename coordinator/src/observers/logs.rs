@@ -8,17 +8,17 @@ use job::{spec::AwsAccess, target::Target, visible};
 use job_aws::{Clients, Fault, FaultKind, Retries, connect_to_s3};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
-use super::Over;
+use super::EndOfCommand;
 use crate::{output, output::kept, store::Store, text};
 
 /// The time between two writes.
-const WRITE_EVERY: Duration = Duration::from_mins(1);
+const WRITE_LOGS_EVERY: Duration = Duration::from_mins(1);
 /// How long a write may take before the next one is tried.
 const WRITE_LIMIT: Duration = Duration::from_secs(50);
 /// How many logs are written at a time. Each takes up to 16 MiB of memory meanwhile.
 const AT_A_TIME: usize = 4;
 /// How many names of folders are tried before giving up. Names are random, so none is taken.
-const TRIES: usize = 3;
+const FOLDER_TRIES: usize = 3;
 
 /// Writes the logs until the command is over, and once more at its end. Only the first failure prints a warning.
 pub(super) async fn write(folder: &Target, access: &AwsAccess, name: &str, mut over: watch::Receiver<bool>) {
@@ -30,7 +30,7 @@ pub(super) async fn write(folder: &Target, access: &AwsAccess, name: &str, mut o
         if is_over {
             return;
         }
-        over.pause(hooks::interval("logs", WRITE_EVERY)).await;
+        over.pause(hooks::interval("logs", WRITE_LOGS_EVERY)).await;
     }
 }
 
@@ -90,7 +90,7 @@ impl Logs<'_> {
                 Ok(()) => return Ok(store),
                 Err(fault) => {
                     kept::put_back(kept::COORDINATOR);
-                    if fault.kind != FaultKind::PreconditionFailed || tried >= TRIES {
+                    if fault.kind != FaultKind::PreconditionFailed || tried >= FOLDER_TRIES {
                         return Err(fault);
                     }
                 }

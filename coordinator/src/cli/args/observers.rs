@@ -8,12 +8,12 @@ use super::{
     error::ArgumentError,
     values::{duration, target},
 };
-use crate::faces::{FaceOptions, Receiver};
+use crate::observers::{ObserverOptions, Receiver};
 
 /// The arguments of jobs and of `verify`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Logs, notifications, metrics")]
-pub(super) struct FaceArgs {
+pub(super) struct ObserverArgs {
     /// Folder for the logs and events of the command and for the logs of its workers: s3://bucket/folder,
     /// file:///folder or a path; in S3, not the top of a bucket
     #[arg(long = "logs", value_name = "FOLDER", env = "TABLEHAUL_LOGS")]
@@ -39,19 +39,19 @@ pub(super) struct FaceArgs {
     metrics_file: Option<PathBuf>,
 }
 
-impl FaceArgs {
+impl ObserverArgs {
     /// What the arguments ask for.
     ///
     /// # Errors
     /// Fails if an argument is invalid. The message never repeats the address of a receiver, which may hold a secret.
-    pub(super) fn options(&self) -> Result<FaceOptions, ArgumentError> {
+    pub(super) fn options(&self) -> Result<ObserverOptions, ArgumentError> {
         let logs = self.job_logs.as_deref().map(target).transpose()?;
         if let Some(logs) = logs.as_ref().filter(|logs| logs.is_bucket_root()) {
             return Err(ArgumentError::Logs(logs.to_string()));
         }
         let receivers =
             self.notify.iter().filter(|text| !text.is_empty()).map(|text| text.parse::<Receiver>());
-        Ok(FaceOptions {
+        Ok(ObserverOptions {
             logs,
             notify: receivers.collect::<Result<_, _>>()?,
             late_after: self.late_after,

@@ -1,13 +1,13 @@
-//! Observers of a command: they write logs, send notifications and write a metrics file: logs in a folder, notifications, a file of metrics.
+//! Observers of a command: they write logs to a folder, send notifications and write a metrics file.
 //!
 //! A thread of its own does all of it, with connections of its own, from the [events](crate::stream) and from what
 //! [`output::kept`] keeps. So nothing here can delay or fail a job. When the command has ended, it grants this thread a
 //! bounded time for its last words.
 
+mod command_state;
 mod logs;
 mod metrics_file;
 mod notify;
-mod seen;
 
 use std::{
     path::PathBuf,
@@ -27,24 +27,24 @@ use crate::{
     stream::Stream,
     text,
 };
+use command_state::CommandState;
 use metrics_file::MetricsFile;
 use notify::Notification;
 pub(crate) use notify::{Receiver, ReceiverError};
-use seen::Seen;
 
 /// The name of the thread.
-const THREAD: &str = "faces";
+const OBSERVERS_THREAD: &str = "observers";
 /// The most notifications of a command: that it is late, and its end.
 const NOTIFICATIONS: usize = 2;
-/// How long the end of the command waits for the last words.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+/// How long the end of the command waits for the observers.
+const OBSERVERS_END_LIMIT: Duration = Duration::from_secs(10);
 /// The same for a job that was stopped. One that a signal stops ends within five seconds in all.
-const LAST_WORDS_IF_STOPPED: Duration = Duration::from_secs(3);
-const AFTER_SIGNAL: Duration = Duration::from_millis(4700);
+const OBSERVERS_END_LIMIT_IF_STOPPED: Duration = Duration::from_secs(3);
+const OBSERVERS_END_LIMIT_AFTER_SIGNAL: Duration = Duration::from_millis(4700);
 
 /// What the user asked for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct FaceOptions {
+pub(crate) struct ObserverOptions {
     /// The folder for logs.
     pub(crate) logs: Option<Target>,
     /// Receivers of notifications.
@@ -55,16 +55,16 @@ pub(crate) struct FaceOptions {
     pub(crate) metrics_file: Option<PathBuf>,
 }
 
-impl FaceOptions {
+impl ObserverOptions {
     fn is_empty(&self) -> bool {
         self.logs.is_none() && self.notify.is_empty() && self.metrics_file.is_none()
     }
 }
 
-static RUNNING: OnceLock<Running> = OnceLock::new();
+static RUNNING: OnceLock<ObserverThread> = OnceLock::new();
 
-struct Running {
-    state: Arc<Mutex<State>>,
+struct ObserverThread {
+    state: Arc<Mutex<ThreadState>>,
     changed: Arc<Condvar>,
     /// Whether the last event was told.
     is_over: Arc<watch::Sender<bool>>,
@@ -72,13 +72,13 @@ struct Running {
 
 /// What the end of the command needs to know.
 #[derive(Debug, Default)]
-struct State {
+struct ThreadState {
     is_done: bool,
     /// A signal or the deadline stopped the job.
     is_stopped: bool,
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<ThreadState>) -> MutexGuard<'_, ThreadState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -88,7 +88,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 /// # Errors
 /// Fails with [`Refused`](crate::failure::FailureKind::Refused) if the file for metrics can't be written, or there is no thread for this.
 pub(crate) fn begin(
-    options: &FaceOptions,
+    options: &ObserverOptions,
     access: &AwsAccess,
     name: String,
     stream: &Stream,
@@ -97,10 +97,10 @@ pub(crate) fn begin(
         return Ok(());
     }
     let file = options.metrics_file.clone().map(MetricsFile::new).transpose().map_err(Failure::refused)?;
-    let seen = Arc::new(Mutex::new(Seen::default()));
+    let seen = Arc::new(Mutex::new(CommandState::default()));
     let (notifications, queue) = mpsc::channel(NOTIFICATIONS);
     let is_over = Arc::new(watch::Sender::new(false));
-    let (state, changed) = (Arc::<Mutex<State>>::default(), Arc::<Condvar>::default());
+    let (state, changed) = (Arc::<Mutex<ThreadState>>::default(), Arc::<Condvar>::default());
     let over = is_over.subscribe();
     let work = Work { options: options.clone(), access: access.clone(), name, stream: stream.clone(), file };
     let (theirs, in_thread) = (seen.clone(), (state.clone(), changed.clone()));
@@ -111,7 +111,7 @@ pub(crate) fn begin(
         in_thread.1.notify_all();
     };
     // Not joined: a server that does not answer must not keep the command from ending.
-    let started = thread::Builder::new().name(THREAD.into()).spawn(run);
+    let started = thread::Builder::new().name(OBSERVERS_THREAD.into()).spawn(run);
     started.map_err(|error| Failure::refused(format!("cannot start a thread: {error}")))?;
     let (observed, ended) = (state.clone(), is_over.clone());
     output::events::observe(move |line| {
@@ -125,7 +125,7 @@ pub(crate) fn begin(
             ended.send_replace(true);
         }
     });
-    let _ = RUNNING.set(Running { state, changed, is_over });
+    let _ = RUNNING.set(ObserverThread { state, changed, is_over });
     Ok(())
 }
 
@@ -137,15 +137,15 @@ fn is_stop(event: &Event) -> bool {
 /// a signal stopped the command, if one did.
 pub(crate) fn settle(signalled_at: impl Fn() -> Option<Instant>) {
     let Some(running) = RUNNING.get() else { return };
-    if thread::current().name() == Some(THREAD) {
+    if thread::current().name() == Some(OBSERVERS_THREAD) {
         return;
     }
     running.is_over.send_replace(true);
     let began = Instant::now();
     let mut state = lock(&running.state);
     while !state.is_done {
-        let longest = if state.is_stopped { LAST_WORDS_IF_STOPPED } else { LAST_WORDS };
-        let at_signal = signalled_at().map(|at| at + AFTER_SIGNAL);
+        let longest = if state.is_stopped { OBSERVERS_END_LIMIT_IF_STOPPED } else { OBSERVERS_END_LIMIT };
+        let at_signal = signalled_at().map(|at| at + OBSERVERS_END_LIMIT_AFTER_SIGNAL);
         let until = at_signal.map_or(began + longest, |at| at.min(began + longest));
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -172,7 +172,7 @@ pub(crate) fn settle_failure(
 
 /// What the thread does.
 struct Work {
-    options: FaceOptions,
+    options: ObserverOptions,
     access: AwsAccess,
     name: String,
     stream: Stream,
@@ -180,7 +180,12 @@ struct Work {
 }
 
 impl Work {
-    fn run(self, seen: &Mutex<Seen>, queue: mpsc::Receiver<Notification>, over: &watch::Receiver<bool>) {
+    fn run(
+        self,
+        seen: &Mutex<CommandState>,
+        queue: mpsc::Receiver<Notification>,
+        over: &watch::Receiver<bool>,
+    ) {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
             output::line(
                 "note        no logs, notifications and metrics are written: there are too few resources",
@@ -219,12 +224,12 @@ async fn tell_late(after: Option<Duration>, stream: &Stream, mut over: watch::Re
 }
 
 /// The end of the command, for those who write every so often.
-trait Over {
+trait EndOfCommand {
     /// Waits for `pause`, or for the end of the command, which it returns.
     async fn pause(&mut self, pause: Duration) -> bool;
 }
 
-impl Over for watch::Receiver<bool> {
+impl EndOfCommand for watch::Receiver<bool> {
     async fn pause(&mut self, pause: Duration) -> bool {
         tokio::time::timeout(pause, self.wait_for(|over| *over)).await.is_ok()
     }

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 /// A job: what it works on, where that goes, and what is true of it.
 pub(crate) trait Job {
-    /// The real core.
+    /// The real decisions.
     type Work: Work;
-    /// A worker, which drives the real cores.
+    /// A worker, which drives the real decisions.
     type SimWorker;
     /// What a coordinator has accepted.
     type Seen: Default;
@@ -59,7 +59,7 @@ pub(crate) trait Job {
 }
 
 /// What a worker has besides its work: units, counters, tasks asked for.
-pub(crate) struct Means {
+pub(crate) struct SimResources {
     pub(crate) allowance: Allowance,
     pub(crate) granted: Units,
     pub(crate) used: Units,
@@ -70,7 +70,7 @@ pub(crate) struct Means {
     pub(crate) draining: bool,
 }
 
-impl Means {
+impl SimResources {
     pub(crate) fn new() -> Self {
         Self {
             allowance: Allowance::new(),

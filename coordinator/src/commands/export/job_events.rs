@@ -1,13 +1,13 @@
-//! What an export tells other programs of its plan and of its result.
+//! The events of an export with its plan and its result.
 
 use events::{Command, Completed, Plan, rounded};
 use job::export_json::ExportJson;
 use job_aws::Clients;
 
-use super::{plan::DOLLARS_PER_MILLION_UNITS, prepare::Prepared, report::Report};
+use super::{plan::DOLLARS_PER_MILLION_READ_UNITS, prepare::PreparedExport, report::Report};
 use crate::stream::{completed_export, plan_of};
 
-impl Prepared {
+impl PreparedExport {
     /// The plan, with its text. `place` is the number of the table in the command, from 0, and that of all tables.
     pub(super) fn told(
         &self,
@@ -34,7 +34,7 @@ impl Prepared {
             budget_source: Some(rate_source.clone()),
             expected_units: is_counted.then(|| rounded(plan.units.as_f64())),
             expected_seconds: plan.time.map(|time| rounded(time.as_secs_f64())),
-            dollars_per_million_units: facts.reads.is_on_demand().then_some(DOLLARS_PER_MILLION_UNITS),
+            dollars_per_million_units: facts.reads.is_on_demand().then_some(DOLLARS_PER_MILLION_READ_UNITS),
             text: text.to_owned(),
             ..plan_of(Command::Export)
         }

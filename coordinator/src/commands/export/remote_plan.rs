@@ -11,7 +11,7 @@ use super::{
 use crate::{cluster::WorkerSlots, failure::Failure, lifecycle::unless_stopped_before, stop::Stop};
 
 /// What is planned for one table.
-pub(crate) struct PlannedElsewhere {
+pub(crate) struct RemoteExportPlan {
     /// The plan as text.
     pub(crate) text: String,
     /// How long the scan takes, if that is known.
@@ -25,16 +25,16 @@ pub(crate) struct PlannedElsewhere {
 ///
 /// # Errors
 /// Fails if the export would refuse to run as asked.
-pub(crate) async fn plan_elsewhere(
+pub(crate) async fn plan_remote(
     request: &ExportRequest,
     place: &str,
     slots: WorkerSlots,
     stop: &CancellationToken,
-) -> Result<Vec<PlannedElsewhere>, Failure> {
+) -> Result<Vec<RemoteExportPlan>, Failure> {
     let stop = Stop::new(stop, None);
-    let preparing = prepare(request, slots, Reader::Elsewhere, None);
+    let preparing = prepare(request, slots, Reader::Remote, None);
     let (_, prepared) = unless_stopped_before(&stop, "launched", preparing).await?;
-    let planned = prepared.iter().map(|(todo, table)| PlannedElsewhere {
+    let planned = prepared.iter().map(|(todo, table)| RemoteExportPlan {
         text: table.text(todo, request.options, place.to_owned()),
         time: table.plan.time,
         is_complete: matches!(todo, Todo::Nothing(_)),

@@ -1,11 +1,11 @@
-//! What an import tells other programs of its plan and of its result.
+//! The events of an import with its plan and its result.
 
 use events::{Command, Completed, Plan, rounded};
 
-use super::{ImportReport, plan::DOLLARS_PER_MILLION_UNITS, prepare::Prepared};
+use super::{ImportReport, plan::DOLLARS_PER_MILLION_WRITE_UNITS, prepare::PreparedImport};
 use crate::stream::plan_of;
 
-impl Prepared {
+impl PreparedImport {
     /// The plan, with its text.
     pub(super) fn told(&self, cluster: String, text: &str) -> Plan {
         Plan {
@@ -22,7 +22,11 @@ impl Prepared {
             budget_source: Some(self.rate_source.clone()),
             expected_units: self.units().map(|units| rounded(units.as_f64())),
             expected_seconds: self.time().map(|time| rounded(time.as_secs_f64())),
-            dollars_per_million_units: self.facts.writes.is_on_demand().then_some(DOLLARS_PER_MILLION_UNITS),
+            dollars_per_million_units: self
+                .facts
+                .writes
+                .is_on_demand()
+                .then_some(DOLLARS_PER_MILLION_WRITE_UNITS),
             text: text.to_owned(),
             ..plan_of(Command::Import)
         }

@@ -1,4 +1,4 @@
-//! What the driver tells of a pass.
+//! The events of a pass: its status, throttling, a changed capacity.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const THROTTLED_EVERY: Duration = Duration::from_secs(10);
 
 /// What was told, and what is needed to tell more.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct ReportedProgress {
     /// When the next status is due.
     status_at: Duration,
     /// When throttles may be told again.

@@ -11,11 +11,11 @@ use crate::{
 };
 
 /// Appended to the failure of an import that failed after its last line.
-pub(super) const ALL: &str = "every line of the backup was imported before that";
+pub(super) const ALL_IMPORTED: &str = "every line of the backup was imported before that";
 
 /// What a pass that writes has done.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Done {
+pub(super) struct WrittenSoFar {
     pub(super) mode: WriteMode,
     /// The backup itself says which items are removed.
     pub(super) is_incremental: bool,
@@ -27,7 +27,7 @@ pub(super) struct Done {
     pub(super) is_kept: bool,
 }
 
-impl Done {
+impl WrittenSoFar {
     /// The failure, with what was done before it. If something may have been written, the failure is not
     /// [`FailureKind::Refused`].
     pub(super) fn after(self, failure: Failure) -> Failure {
@@ -84,8 +84,8 @@ impl Done {
 mod tests {
     use super::*;
 
-    fn done(items: u64, removed: u64) -> Done {
-        Done {
+    fn done(items: u64, removed: u64) -> WrittenSoFar {
+        WrittenSoFar {
             mode: WriteMode::Put,
             is_incremental: false,
             counts: Counts { items, removed, ..Counts::default() },
@@ -111,23 +111,26 @@ mod tests {
 
     #[test]
     fn nothing_was_written_only_if_nothing_can_have_been() {
-        let none = Done { may_be_more: false, ..done(0, 0) };
+        let none = WrittenSoFar { may_be_more: false, ..done(0, 0) };
         assert_eq!(none.text(false), "nothing was written");
-        assert_eq!(Done { mode: WriteMode::Delete, ..none }.text(false), "nothing was removed");
-        assert_eq!(Done { is_incremental: true, ..none }.text(false), "nothing was written or removed");
+        assert_eq!(WrittenSoFar { mode: WriteMode::Delete, ..none }.text(false), "nothing was removed");
+        assert_eq!(
+            WrittenSoFar { is_incremental: true, ..none }.text(false),
+            "nothing was written or removed"
+        );
         let text = done(0, 0).text(false);
         assert_eq!(text, "some items may have been written before that");
-        let text = Done { mode: WriteMode::Delete, is_kept: false, ..done(0, 0) }.text(false);
+        let text = WrittenSoFar { mode: WriteMode::Delete, is_kept: false, ..done(0, 0) }.text(false);
         assert!(text.starts_with("some items may have been removed before that"), "{text}");
         assert!(text.ends_with("run the same command again; repeating it does no harm"), "{text}");
     }
 
     #[test]
     fn of_a_table_that_was_made_again_it_is_said_where_the_items_may_be_and_nothing_is_called_harmless() {
-        let said = |done: Done| done.after(Failure::other_table("it is another")).to_string();
-        let written = said(Done { is_kept: false, ..done(7, 0) });
+        let said = |done: WrittenSoFar| done.after(Failure::other_table("it is another")).to_string();
+        let written = said(WrittenSoFar { is_kept: false, ..done(7, 0) });
         assert!(written.contains("at least 7 items were written before that, some perhaps in"), "{written}");
-        let unknown = said(Done { is_kept: false, ..done(0, 0) });
+        let unknown = said(WrittenSoFar { is_kept: false, ..done(0, 0) });
         assert!(unknown.ends_with("some items may have been written before that"), "{unknown}");
     }
 
@@ -135,7 +138,7 @@ mod tests {
     fn no_failure_is_called_refused_once_something_may_have_been_written() {
         let refused = || Failure::refused("no place");
         assert_eq!(done(0, 0).after(refused()).kind().exit_code(), 1);
-        assert_eq!(Done { may_be_more: false, ..done(0, 0) }.after(refused()).kind().exit_code(), 2);
+        assert_eq!(WrittenSoFar { may_be_more: false, ..done(0, 0) }.after(refused()).kind().exit_code(), 2);
         assert_eq!(done(5, 0).after(Failure::stopped("by a signal")).kind().exit_code(), 3);
     }
 }

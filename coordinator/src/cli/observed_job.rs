@@ -1,18 +1,18 @@
-//! Starts what accompanies a job: logs, notifications, metrics.
+//! Starts the observers of a job: logs, notifications, metrics.
 
 use job::{spec::AwsAccess, target::Target};
 
 use super::args::Show;
 use crate::{
     commands::{export::ExportRequest, import::ImportRequest},
-    faces::{self, FaceOptions},
     failure::Failure,
+    observers::{self, ObserverOptions},
     progress::Progress,
     stream::Stream,
 };
 
 /// What the logs of a job are called, and where they must not be.
-pub(super) struct About {
+pub(super) struct ObservedJob {
     /// The first part of the name of their folder.
     name: String,
     /// The folders of backup and state.
@@ -20,7 +20,7 @@ pub(super) struct About {
 }
 
 /// An export.
-pub(super) fn of_export(request: &ExportRequest) -> About {
+pub(super) fn of_export(request: &ExportRequest) -> ObservedJob {
     let ExportRequest { tables, destination, .. } = request;
     let name = match tables.as_slice() {
         [table] => name_of(table),
@@ -32,18 +32,18 @@ pub(super) fn of_export(request: &ExportRequest) -> About {
         [_] => vec![destination.clone()],
         tables => tables.iter().map(|table| destination.folder(&name_of(table))).collect(),
     };
-    About { name, folders }
+    ObservedJob { name, folders }
 }
 
 /// An import.
-pub(super) fn of_import(request: &ImportRequest) -> About {
+pub(super) fn of_import(request: &ImportRequest) -> ObservedJob {
     let folders = [Some(request.folder.clone()), request.state.clone()];
-    About { name: name_of(&request.table), folders: folders.into_iter().flatten().collect() }
+    ObservedJob { name: name_of(&request.table), folders: folders.into_iter().flatten().collect() }
 }
 
 /// A verification.
-pub(super) fn of_verify(folder: &Target) -> About {
-    About { name: "verify".to_owned(), folders: vec![folder.clone()] }
+pub(super) fn of_verify(folder: &Target) -> ObservedJob {
+    ObservedJob { name: "verify".to_owned(), folders: vec![folder.clone()] }
 }
 
 /// The name in a name or an ARN.
@@ -51,17 +51,17 @@ fn name_of(table: &str) -> String {
     table.rsplit('/').next().unwrap_or(table).to_owned()
 }
 
-/// Begins what is wanted beside a job. A dry run does nothing.
+/// Starts the observers that the user asked for. A dry run does nothing.
 ///
 /// # Errors
 /// Fails if the logs would lie in a folder of the job, or the file for metrics can't be written.
 pub(super) fn begin(
     show: &Show,
     access: &AwsAccess,
-    about: &About,
+    job: &ObservedJob,
     progress: &Progress,
 ) -> Result<(), Failure> {
-    if show.dry_run { Ok(()) } else { begin_with(&show.faces, access, about, progress.stream()) }
+    if show.dry_run { Ok(()) } else { begin_with(&show.observers, access, job, progress.stream()) }
 }
 
 /// The same without a dry run.
@@ -69,13 +69,13 @@ pub(super) fn begin(
 /// # Errors
 /// See [`begin`].
 pub(super) fn begin_with(
-    options: &FaceOptions,
+    options: &ObserverOptions,
     access: &AwsAccess,
-    about: &About,
+    job: &ObservedJob,
     stream: &Stream,
 ) -> Result<(), Failure> {
     if let Some(logs) = &options.logs
-        && let Some(folder) = about.folders.iter().find(|folder| is_within(logs, folder))
+        && let Some(folder) = job.folders.iter().find(|folder| is_within(logs, folder))
     {
         // Others would take them for data, or the folder for one with foreign files.
         return Err(Failure::usage(format!(
@@ -83,7 +83,7 @@ pub(super) fn begin_with(
              folder"
         )));
     }
-    faces::begin(options, access, about.name.clone(), stream)
+    observers::begin(options, access, job.name.clone(), stream)
 }
 
 /// Whether a folder is `outer` or lies in it.

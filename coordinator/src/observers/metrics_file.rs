@@ -12,7 +12,7 @@ use std::{
 use events::{Exposition, Measured, direction, metrics, successes};
 use tokio::sync::watch;
 
-use super::{Over, seen::Seen};
+use super::{EndOfCommand, command_state::CommandState};
 use crate::{
     store::blocking,
     text,
@@ -21,12 +21,12 @@ use crate::{
 use job_aws::{Fault, FaultKind};
 
 /// The time between two writes. Prometheus usually asks `node_exporter` as often.
-const WRITE_EVERY: Duration = Duration::from_secs(15);
+const WRITE_METRICS_EVERY: Duration = Duration::from_secs(15);
 /// `node_exporter` runs as another user, so all may read the file: metrics hold no secrets. Its collector ignores the
 /// name of a file that is not in its place yet.
-const MODE: u32 = 0o644;
+const METRICS_FILE_MODE: u32 = 0o644;
 /// The longest file that is read for the times of earlier successes.
-const LONGEST: u64 = 16 * 1024 * 1024;
+const LONGEST_METRICS_FILE: u64 = 16 * 1024 * 1024;
 
 /// The file.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl MetricsFile {
             Ok(found) if !found.is_file() => {
                 return Err(wrong("something else than a file has this name: give another one"));
             }
-            Ok(found) if found.len() <= LONGEST => fs::read_to_string(&path),
+            Ok(found) if found.len() <= LONGEST_METRICS_FILE => fs::read_to_string(&path),
             _ => Ok(String::new()),
         };
         let folder = folder_of(&path);
@@ -65,7 +65,7 @@ impl MetricsFile {
     }
 
     /// Writes the file until the command is over, and once more at its end. Only the first failure prints a warning.
-    pub(super) async fn write(mut self, seen: &Mutex<Seen>, mut over: watch::Receiver<bool>) {
+    pub(super) async fn write(mut self, seen: &Mutex<CommandState>, mut over: watch::Receiver<bool>) {
         loop {
             let is_over = *over.borrow();
             let content = self.content(&seen.lock().unwrap_or_else(PoisonError::into_inner));
@@ -85,11 +85,11 @@ impl MetricsFile {
             if is_over {
                 return;
             }
-            over.pause(hooks::interval("metrics", WRITE_EVERY)).await;
+            over.pause(hooks::interval("metrics", WRITE_METRICS_EVERY)).await;
         }
     }
 
-    fn content(&self, seen: &Seen) -> String {
+    fn content(&self, seen: &CommandState) -> String {
         let planned = seen.jobs().iter().filter_map(|(table, state)| {
             let direction = direction(state.plan.as_ref()?.command);
             Some(((table.clone(), direction.to_owned()), state))
@@ -114,7 +114,7 @@ impl MetricsFile {
 
 /// Writes the file in place of the one of before.
 fn replace(path: PathBuf, content: &str) -> io::Result<()> {
-    WholeFile::write(path, content.as_bytes(), MODE)?.put()
+    WholeFile::write(path, content.as_bytes(), METRICS_FILE_MODE)?.put()
 }
 
 #[cfg(test)]
@@ -139,7 +139,7 @@ mod tests {
             files: Vec::new(),
             file_count: 0,
         };
-        let mut seen = Seen::default();
+        let mut seen = CommandState::default();
         for event in [Event::Plan(Box::new(plan.clone())), Event::Completed(Box::new(completed))] {
             seen.apply(&stamped(event));
         }
@@ -153,7 +153,7 @@ mod tests {
         assert!(time(&first)[&exported] > 1.7e9, "{first}");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o644);
 
-        let mut failing = Seen::default();
+        let mut failing = CommandState::default();
         let before = MetricsFile::new(path.clone()).unwrap();
         assert_eq!(time(&before.content(&failing)), time(&first), "before the plan");
         failing.apply(&stamped(Event::Plan(Box::new(plan))));
@@ -161,7 +161,7 @@ mod tests {
         let thread = Plan { table: Some("Thread".into()), ..Plan::of(Command::Export) };
         failing.apply(&stamped(Event::Plan(Box::new(thread))));
         assert_eq!(time(&before.content(&failing)), time(&first), "with another table");
-        let mut importing = Seen::default();
+        let mut importing = CommandState::default();
         let plan = Plan { table: Some("Forum".into()), ..Plan::of(Command::Import) };
         importing.apply(&stamped(Event::Plan(Box::new(plan))));
         assert_eq!(time(&before.content(&importing)), time(&first), "an import has not exported");
