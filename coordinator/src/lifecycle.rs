@@ -41,7 +41,7 @@ use crate::{
     waits::unless_silent,
 };
 pub(crate) use give_up::{Ending, Kept, give_up, kept_text};
-pub(crate) use pass::{Context, PassPlan};
+pub(crate) use pass::{Context, PassPlan, run_pass};
 pub(crate) use state_folder::{InStateFolder, StateFolder};
 
 /// How long acquiring a folder may still take after a request to stop: less than the 5 seconds within which the command

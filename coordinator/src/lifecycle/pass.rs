@@ -102,7 +102,7 @@ impl Context<'_> {
 }
 
 /// Runs a pass, shows its progress, and writes the status to the folder of its journal, if there is one.
-async fn run_pass<W: Work, H: Effects<W>>(
+pub(crate) async fn run_pass<W: Work, H: Effects<W>>(
     driver: Driver<'_, H>,
     work: W,
     limits: Limits,
