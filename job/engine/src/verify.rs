@@ -78,7 +78,7 @@ impl VerifyWork {
         })?;
         self.leases.advance(number, (), true, now);
         if self.begin.is_some() {
-            self.facts.push(state::verified(file, &found));
+            self.facts.extend(state::verified(file, &found));
         }
         self.found.insert(file, found);
         Ok(Reply { done: 1, progressed: true, actions: Vec::new() })

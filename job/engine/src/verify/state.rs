@@ -67,7 +67,7 @@ impl VerifyState {
         begun(&self.begin)
     }
 
-    /// The facts that restore this state.
+    /// The facts that restore this state, without [results of files that could not be read](is_lasting).
     pub fn facts(&self) -> Vec<Fact> {
         facts(&self.begin, &self.found)
     }
@@ -84,7 +84,7 @@ impl VerifyState {
 
     /// Whether any file would have to be read again if the state were removed.
     pub fn has_anything(&self) -> bool {
-        !self.found.is_empty()
+        self.found.values().any(is_lasting)
     }
 
     /// What was found in each file that is done, in the order of the files.
@@ -99,13 +99,19 @@ fn begun(begin: &BeginVerify) -> Fact {
 
 /// The facts that restore the state of a verification.
 pub(super) fn facts(begin: &BeginVerify, found: &BTreeMap<FileId, FileFound>) -> Vec<Fact> {
-    let found = found.iter().map(|(&file, found)| verified(file, found));
+    let found = found.iter().filter_map(|(&file, found)| verified(file, found));
     std::iter::once(begun(begin)).chain(found).collect()
 }
 
-/// The fact that a file has been verified.
-pub(super) fn verified(file: FileId, found: &FileFound) -> Fact {
-    Fact::Verified(VerifiedFile { file, found: found.clone() })
+/// The fact that a file has been verified. `None` if its result is not [lasting](is_lasting).
+pub(super) fn verified(file: FileId, found: &FileFound) -> Option<Fact> {
+    is_lasting(found).then(|| Fact::Verified(VerifiedFile { file, found: found.clone() }))
+}
+
+/// Whether a result holds as long as the file does not change. That a file could not be read may be true only of that
+/// moment, so a later run tries again. Of such a file no byte counts.
+fn is_lasting(found: &FileFound) -> bool {
+    found.bytes > 0 || found.defects.is_empty()
 }
 
 #[cfg(test)]
@@ -138,7 +144,8 @@ pub(super) mod tests {
     }
 
     fn replay(state: &mut VerifyState, file: u32, found: &FileFound) -> Result<(), String> {
-        state.replay(verified(FileId(file), found)).map_err(|why| why.to_string())
+        let fact = Fact::Verified(VerifiedFile { file: FileId(file), found: found.clone() });
+        state.replay(fact).map_err(|why| why.to_string())
     }
 
     #[test]
@@ -157,6 +164,16 @@ pub(super) mod tests {
         assert_eq!(again.facts()[0], begun().begun());
         let all: Vec<FileFound> = again.found().cloned().collect();
         assert_eq!(all, [found(3, &[]), found(5, &["x: missing"])], "in the order of the files");
+    }
+
+    #[test]
+    fn that_a_file_could_not_be_read_is_not_kept() {
+        let unreadable = FileFound { defects: vec!["x: missing".into()], ..FileFound::default() };
+        let mut state = VerifyState::from_parts(beginning(3), [(FileId(1), unreadable.clone())].into());
+        assert_eq!((state.facts(), state.has_anything()), (vec![state.begun()], false));
+        assert_eq!(state.found().collect::<Vec<_>>(), [&unreadable], "but it is in the result of this run");
+        replay(&mut state, 0, &FileFound::default()).unwrap();
+        assert_eq!((state.facts().len(), state.has_anything()), (2, true), "an empty file is no defect");
     }
 
     #[test]
