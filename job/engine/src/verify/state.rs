@@ -67,7 +67,7 @@ impl VerifyState {
         begun(&self.begin)
     }
 
-    /// The facts that restore this state, without [results of files that could not be read](is_lasting).
+    /// The facts that restore this state, without the results of files that could not be read.
     pub fn facts(&self) -> Vec<Fact> {
         facts(&self.begin, &self.found)
     }
