@@ -37,7 +37,7 @@ use crate::{
         import::{ImportRequest, Imported, import},
         page, report,
         status::{status, watch},
-        verify::verify,
+        verify::{Verified, verify},
     },
     failure::{Failure, Why},
     observers, output,
@@ -295,18 +295,22 @@ fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
     let request = args.request().map_err(refused)?;
     let observers = args.observers().map_err(refused)?;
     let folder = &request.folder;
-    warn_of_unused(matches, is_in_s3(folder) || observers.logs.as_ref().is_some_and(is_in_s3), false);
+    let logs_in_s3 = observers.logs.as_ref().is_some_and(is_in_s3);
+    let state_in_s3 = request.state.as_ref().is_some_and(is_in_s3);
+    warn_of_unused(matches, is_in_s3(folder) || logs_in_s3 || state_in_s3, logs_in_s3 || state_in_s3);
     let progress = Progress::new(false);
     let stream = progress.stream();
-    observed_job::begin_with(&observers, &request.aws, &observed_job::of_verify(folder), stream)?;
-    tell_plan(stream, Kind::Verify, folder);
-    let verified = block_on(&progress.sink(), async |stop| verify(&request, &progress, &stop).await)?;
-    if args.json {
-        result_as_json("the result", &verified)?;
-    } else {
-        verified.defects.iter().try_for_each(|defect| result("the result", &visible::line(defect)))?;
-        tell(&verified.to_string());
-    }
+    observed_job::begin_with(&observers, &request.aws, &observed_job::of_verify(&request), stream)?;
+    let show = |verified: &Verified| {
+        if args.json {
+            result_as_json("the result", verified)?;
+        } else {
+            verified.defects.iter().try_for_each(|defect| result("the result", &visible::line(defect)))?;
+            tell(&verified.to_string());
+        }
+        Ok(())
+    };
+    let verified = block_on(&progress.sink(), async |stop| verify(&request, &progress, &stop, show).await)?;
     let exit_code = u8::from(!verified.defects.is_empty());
     ended_with(stream, Kind::Verify, exit_code, Some(&verified), verified.to_string());
     Ok(ExitCode::from(exit_code))

@@ -12,6 +12,7 @@
 
 mod give_up;
 mod pass;
+mod state_folder;
 mod status;
 
 use std::time::Duration;
@@ -33,13 +34,15 @@ use crate::{
     failure::Failure,
     history,
     journal::Journal,
+    output::events::TOOL,
     progress::Progress,
     stop::Stop,
     store::Store,
     waits::unless_silent,
 };
 pub(crate) use give_up::{Ending, Kept, give_up, kept_text};
-pub(crate) use pass::{Context, PassPlan};
+pub(crate) use pass::{Context, PassPlan, run_pass};
+pub(crate) use state_folder::{InStateFolder, StateFolder};
 
 /// How long acquiring a folder may still take after a request to stop: less than the 5 seconds within which the command
 /// must end.
@@ -213,7 +216,7 @@ fn tell_resumed(journaled: &Journaled, progress: &Progress) {
 
 /// A job is not of the kind of its command. Not reached: a folder with another kind of job is refused before.
 pub(crate) fn other_kind(kind: &str) -> Failure {
-    Failure::internal(format_args!("the journal is not one of an {kind}"))
+    Failure::internal(format_args!("the journal is not one of {kind}"))
 }
 
 /// Makes sure, before anything is removed, that all files of an unfinished export can be.
@@ -259,6 +262,6 @@ pub(crate) fn this_run(clients: &Clients, workers: u32, rate: Rate, rate_source:
         workers,
         rate,
         rate_source: rate_source.to_owned(),
-        tool: format!("tablehaul {}", env!("CARGO_PKG_VERSION")),
+        tool: TOOL.to_owned(),
     }
 }

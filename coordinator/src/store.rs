@@ -79,6 +79,21 @@ impl Store {
         Ok((Self::opened(Prefix::new(bucket, target.clone(), &clients)), Some(clients)))
     }
 
+    /// A folder to write to, for a command that has clients only if it reads from S3.
+    pub(crate) async fn to_write_with(
+        target: &Target,
+        access: &AwsAccess,
+        clients: Option<&Clients>,
+    ) -> Result<Self, Fault> {
+        match (target, clients) {
+            (Target::S3 { bucket, .. }, Some(clients)) => {
+                retry_briefly(|| clients.locate(bucket)).await?;
+                Ok(Self::new(target, clients))
+            }
+            (Target::S3 { .. }, None) | (Target::File { .. }, _) => Self::to_read(target, access).await,
+        }
+    }
+
     /// A folder that is only read, with existing clients. A file system needs none.
     pub(crate) fn reading(target: &Target, clients: Option<&Clients>) -> Result<Self, Fault> {
         match (target, clients) {

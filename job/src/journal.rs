@@ -15,10 +15,10 @@
 //! ```
 //!
 //! A `run` is the life of one coordinator, identified by a random UUID. Times are RFC 3339 in UTC. They are for people
-//! only: no decision depends on them. The first fact of a job is `begin` (or `begin_import`). An object that begins
-//! with it is a snapshot: the objects before it no longer count and may be missing. Snapshots keep a journal short.
-//! Anywhere else, a missing number, a wrong checksum and an unknown version or fact make the journal unreadable: it is
-//! better to stop than to guess.
+//! only: no decision depends on them. The first fact of a job is `begin` (or `begin_import`, or `begin_verify`). An
+//! object that begins with it is a snapshot: the objects before it no longer count and may be missing. Snapshots keep
+//! a journal short. Anywhere else, a missing number, a wrong checksum and an unknown version or fact make the journal
+//! unreadable: it is better to stop than to guess.
 //!
 //! Marks contain key values of the table, as does the backup beside them.
 
@@ -28,7 +28,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::json_error::JsonError;
 
-pub use facts::{Begin, BeginImport, Checked, Fact, OpenedFile, RejectedLine, Run, Settled, Stopped, Totals};
+pub use facts::{
+    Begin, BeginImport, BeginVerify, Checked, Fact, OpenedFile, RejectedLine, Run, Settled, Stopped, Totals,
+    VerifiedFile,
+};
 
 /// The version of the format written here, and the only one read.
 pub const VERSION: u32 = 1;

@@ -165,6 +165,18 @@ impl Target {
         }
     }
 
+    /// Whether it is the folder `outer` or lies in it, by its name.
+    pub fn is_within(&self, outer: &Self) -> bool {
+        match (self, outer) {
+            (Self::File { dir }, Self::File { dir: outer }) => dir.starts_with(outer),
+            (Self::S3 { bucket, prefix }, Self::S3 { bucket: other, prefix: outer }) => {
+                let rest = prefix.strip_prefix(outer.as_str()).filter(|_| bucket == other);
+                rest.is_some_and(|rest| rest.is_empty() || outer.is_empty() || rest.starts_with('/'))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it is the root of a bucket.
     pub fn is_bucket_root(&self) -> bool {
         matches!(self, Self::S3 { prefix, .. } if prefix.is_empty())
@@ -204,6 +216,23 @@ mod tests {
         assert_eq!(target("s3://bucket").url("manifest"), "s3://bucket/manifest");
         assert_eq!(target("s3://bucket/a").folder("Forum").url("manifest"), "s3://bucket/a/Forum/manifest");
         assert_eq!(target("/tmp/x").url("manifest"), "file:///tmp/x/manifest");
+    }
+
+    #[test]
+    fn a_folder_lies_in_another_only_if_the_whole_name_of_that_begins_its_own() {
+        for (folder, outer, is_so) in [
+            ("s3://bucket/x", "s3://bucket/x", true),
+            ("s3://bucket/x/logs", "s3://bucket/x", true),
+            ("s3://bucket/x", "s3://bucket", true),
+            ("s3://bucket/xy", "s3://bucket/x", false),
+            ("s3://bucket/x", "s3://bucket/x/logs", false),
+            ("s3://bucket/x", "s3://other/x", false),
+            ("/a/b", "/a", true),
+            ("/ab", "/a", false),
+            ("/a", "s3://bucket", false),
+        ] {
+            assert_eq!(target(folder).is_within(&target(outer)), is_so, "{folder} in {outer}");
+        }
     }
 
     #[test]

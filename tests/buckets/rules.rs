@@ -118,6 +118,22 @@ fn an_import_keeps_its_state_and_its_rejected_lines_behind_the_policy() {
 }
 
 #[test]
+fn a_verification_keeps_its_state_behind_the_policy() {
+    let ruled = Ruled::new(2_000);
+    let export = ["export", "Forum", "s3://strict/x", "--workers", "2", "--read-units", "20000"];
+    ruled.obedient(&export).run().succeeded();
+    let verify = ["verify", "s3://strict/x", "--state", "s3://strict/state"];
+    let refused = ruled.reader(&verify).run();
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("s3:PutObject"), "{}", refused.stderr);
+    let verified = ruled.obedient(&verify).run().succeeded();
+    assert!(verified.stderr.contains("defects     none"), "{}", verified.stderr);
+    let left: Vec<String> =
+        ruled.s3.objects("strict").into_iter().filter(|key| key.starts_with("state")).collect();
+    assert_eq!(left, [""; 0], "a complete verification leaves nothing");
+}
+
+#[test]
 fn the_form_of_the_java_tool_takes_the_same_from_variables() {
     let ruled = Ruled::new(2_000);
     let with_variables = |args: &[&str]| {

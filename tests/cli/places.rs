@@ -40,6 +40,7 @@ fn no_command_takes_a_mistyped_url_for_a_folder() {
             &["import", "/nowhere/x", "Forum", "--rejects", typed],
             &["status", typed],
             &["verify", typed],
+            &["verify", "/nowhere/x", "--state", typed],
             &["clean", typed, "--yes"],
         ] {
             says(&run(place.outer(), args), 2, &[typed, part]);

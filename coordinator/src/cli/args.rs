@@ -247,8 +247,17 @@ pub(super) struct VerifyArgs {
     #[arg(long, env = "TABLEHAUL_JSON", value_parser = FalseyValueParser::new())]
     pub(super) json: bool,
 
-    /// Worker processes, 1 to 10000 [default: none on this machine, where the command itself uses all cores;
-    /// on YARN as many as fit in the cluster and have enough to read]
+    /// Folder to record results in, so that the same command can resume: s3://bucket/folder or a path.
+    /// Workers then verify the files
+    #[arg(long, value_name = "FOLDER", env = "TABLEHAUL_STATE")]
+    state: Option<String>,
+
+    /// Discard the results in the folder of --state and verify every file again
+    #[arg(long, env = "TABLEHAUL_RESTART", value_parser = FalseyValueParser::new(), requires = "state")]
+    restart: bool,
+
+    /// Worker processes, 1 to 10000 [default: none on this machine, where the command itself uses all cores,
+    /// unless --state is given; on YARN as many as fit in the cluster and have enough to read]
     #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = workers)]
     workers: Option<u32>,
 
@@ -260,6 +269,9 @@ pub(super) struct VerifyArgs {
 
     #[command(flatten)]
     aws: AwsArgs,
+
+    #[command(flatten)]
+    objects: ObjectArgs,
 }
 
 #[derive(Debug, Args)]
@@ -368,8 +380,10 @@ impl VerifyArgs {
     pub(super) fn request(&self) -> Result<VerifyRequest, ArgumentError> {
         let mut aws = self.aws.access();
         aws.lent = self.cluster.lends_credentials();
+        self.objects.add_to(&mut aws.s3)?;
         let (folder, cluster) = (target(&self.folder)?, self.cluster.options());
-        Ok(VerifyRequest { folder, workers: self.workers, cluster, aws })
+        let state = self.state.as_deref().map(target).transpose()?;
+        Ok(VerifyRequest { folder, workers: self.workers, state, restart: self.restart, cluster, aws })
     }
 
     pub(super) fn observers(&self) -> Result<ObserverOptions, ArgumentError> {

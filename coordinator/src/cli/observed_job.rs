@@ -4,7 +4,7 @@ use job::{spec::AwsAccess, target::Target};
 
 use super::args::Show;
 use crate::{
-    commands::{export::ExportRequest, import::ImportRequest},
+    commands::{export::ExportRequest, import::ImportRequest, verify::VerifyRequest},
     failure::Failure,
     observers::{self, ObserverOptions},
     progress::Progress,
@@ -42,8 +42,9 @@ pub(super) fn of_import(request: &ImportRequest) -> ObservedJob {
 }
 
 /// A verification.
-pub(super) fn of_verify(folder: &Target) -> ObservedJob {
-    ObservedJob { name: "verify".to_owned(), folders: vec![folder.clone()] }
+pub(super) fn of_verify(request: &VerifyRequest) -> ObservedJob {
+    let folders = [Some(request.folder.clone()), request.state.clone()];
+    ObservedJob { name: "verify".to_owned(), folders: folders.into_iter().flatten().collect() }
 }
 
 /// The name in a name or an ARN.
@@ -75,7 +76,7 @@ pub(super) fn begin_with(
     stream: &Stream,
 ) -> Result<(), Failure> {
     if let Some(logs) = &options.logs
-        && let Some(folder) = job.folders.iter().find(|folder| is_within(logs, folder))
+        && let Some(folder) = job.folders.iter().find(|folder| logs.is_within(folder))
     {
         // Others would take them for data, or the folder for one with foreign files.
         return Err(Failure::usage(format!(
@@ -84,39 +85,4 @@ pub(super) fn begin_with(
         )));
     }
     observers::begin(options, access, job.name.clone(), stream)
-}
-
-/// Whether a folder is `outer` or lies in it.
-fn is_within(folder: &Target, outer: &Target) -> bool {
-    match (folder, outer) {
-        (Target::File { dir }, Target::File { dir: outer }) => dir.starts_with(outer),
-        (Target::S3 { bucket, prefix }, Target::S3 { bucket: other, prefix: outer }) => {
-            let rest = prefix.strip_prefix(outer.as_str()).filter(|_| bucket == other);
-            rest.is_some_and(|rest| rest.is_empty() || outer.is_empty() || rest.starts_with('/'))
-        }
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn logs_lie_in_a_folder_only_if_its_whole_name_begins_theirs() {
-        let is = |folder: &str, outer: &str| is_within(&folder.parse().unwrap(), &outer.parse().unwrap());
-        for (folder, outer, is_so) in [
-            ("s3://bucket/x", "s3://bucket/x", true),
-            ("s3://bucket/x/logs", "s3://bucket/x", true),
-            ("s3://bucket/x", "s3://bucket", true),
-            ("s3://bucket/xy", "s3://bucket/x", false),
-            ("s3://bucket/x", "s3://bucket/x/logs", false),
-            ("s3://bucket/x", "s3://other/x", false),
-            ("/a/b", "/a", true),
-            ("/ab", "/a", false),
-            ("/a", "s3://bucket", false),
-        ] {
-            assert_eq!(is(folder, outer), is_so, "{folder} in {outer}");
-        }
-    }
 }

@@ -86,7 +86,7 @@ async fn remove(
             format!("{} and its journal", text::count(open, thing))
         }
         // The items that the import has written stay in the table.
-        State::Import(_) => "Its journal".to_owned(),
+        State::Import(_) | State::Verify(_) => "Its journal".to_owned(),
     };
     let (what, progress_made) = (journaled.text(), journaled.progress_text());
     let question = format!("{} holds {what}. {files} will be removed", store.display());

@@ -200,7 +200,7 @@ impl TableExport<'_> {
         let was_empty = matches!(start, Start::Fresh);
         let opened = acquire(store, start, run.clone(), begin, context.progress).await?;
         let OpenedJob { mut journal, state: State::Export(mut state), earlier } = opened else {
-            return Err(lifecycle::other_kind("export"));
+            return Err(lifecycle::other_kind("an export"));
         };
         if was_empty {
             step_back_if_complete(&mut journal, store, &state).await?;

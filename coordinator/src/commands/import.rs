@@ -42,7 +42,10 @@ use crate::{
     history,
     identity::{TableCheck, TableIdentity},
     journal::Journal,
-    lifecycle::{self, ACQUIRE_GRACE, Context, OpenedJob, PassPlan, Start, acquire, give_up},
+    lifecycle::{
+        self, ACQUIRE_GRACE, Context, InStateFolder, OpenedJob, PassPlan, Start, StateFolder, acquire,
+        give_up,
+    },
     progress::Progress,
     stop::Stop,
     text::count_of,
@@ -56,7 +59,7 @@ pub(crate) use report::ImportReport;
 use plan::CheckedText;
 use prepare::{ImportRun, PreparedImport, prepare};
 use rejects::Rejects;
-use resume::{InStateFolder, StateFolder};
+use resume::next_step;
 use written_so_far::WrittenSoFar;
 
 /// The same after a request to stop.
@@ -178,7 +181,7 @@ impl Import<'_> {
         let late = |why| Err(Failure::stopped(format!("{why} before anything was written")));
         let opened = context.stop.grant(ACQUIRE_GRACE, opening).await.unwrap_or_else(late)?;
         let OpenedJob { journal, state: State::Import(state), earlier } = opened else {
-            return Err(lifecycle::other_kind("import"));
+            return Err(lifecycle::other_kind("an import"));
         };
         if was_empty {
             history::clear(journal.folder()).await;
@@ -241,7 +244,9 @@ impl Import<'_> {
                 }
             }
             (Err(failure), Some(mut journal), Some(state)) => {
-                Err(give_up(&InStateFolder(&state), &mut journal, context.progress, failure).await)
+                let (state, next) = (State::Import(Box::new(state)), next_step(&failure));
+                let ending = InStateFolder { state: &state, next };
+                Err(give_up(&ending, &mut journal, context.progress, failure).await)
             }
             (imported, ..) => imported,
         };

@@ -94,7 +94,7 @@ pub(crate) enum FolderState {
 /// A job that is not complete.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Unfinished {
-    /// `export`, or `import` in its state folder.
+    /// `export`; in a state folder `import` or `verification`.
     pub kind: &'static str,
     /// The table.
     pub table: String,
@@ -104,9 +104,9 @@ pub(crate) struct Unfinished {
     pub items: u64,
     /// Mean items read or written per second, over all runs.
     pub items_per_second: f64,
-    /// Segments of the table or splits of the backup that are done.
+    /// Segments of the table, or splits or files of the backup, that are done.
     pub tasks_done: usize,
-    /// All segments or splits.
+    /// All segments, splits or files.
     pub tasks: usize,
     /// Everything is read, and the files are being completed.
     pub completing: bool,
@@ -245,7 +245,7 @@ async fn unfinished(store: &Store, journaled: &Journaled) -> Result<FolderState,
 /// The marks beside a journal that its job has not written.
 async fn foreign_marks(store: &Store, journaled: &Journaled) -> Result<Vec<&'static str>, Failure> {
     let refused = |fault| Failure::refused(&fault);
-    if let State::Import(_) = journaled.state {
+    if !matches!(journaled.state, State::Export(_)) {
         return Ok(Vec::new());
     }
     let marks = Marks::journaled(store, journaled);
@@ -327,7 +327,11 @@ impl fmt::Display for Unfinished {
             text::count_of(self.items, "item"),
             self.tasks_done,
             self.tasks,
-            if self.kind == "export" { "segments" } else { "splits" },
+            match self.kind {
+                "export" => "segments",
+                "import" => "splits",
+                _ => "files",
+            },
             text::rate(self.items_per_second),
             word(&self.started_at),
             word(&self.last_word_at),

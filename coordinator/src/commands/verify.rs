@@ -6,11 +6,12 @@
 //! files → in_process | workers ───────────┴→ defects
 //! ```
 //!
-//! It writes nothing.
+//! It writes nothing to that folder. With `--state`, [`resume`] keeps the results of files in another one.
 
 mod folder;
 mod in_process;
 mod progress;
+mod resume;
 mod workers;
 
 use std::{
@@ -20,6 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use events::{Command, Event, Plan};
 use job::{
     export_json::{self, ExportJson, ExportJsonError, PartFile},
     layout,
@@ -38,22 +40,31 @@ use crate::{
     cluster::ClusterOptions,
     failure::Failure,
     journal,
+    lifecycle::StateFolder,
     progress::Progress,
     retry::retry,
+    stop::Stop,
     store::{Entry, Listing, Store},
+    stream::plan_of,
     text,
     waits::unless_silent,
 };
 use folder::FolderFound;
 use progress::Tally;
+use resume::Resumable;
+use workers::WorkerPlan;
 
 /// What the user asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct VerifyRequest {
     /// The folder of the export.
     pub folder: Target,
-    /// Worker processes. By default there are none on this machine.
+    /// Worker processes. By default there are none on this machine, unless there is a state folder.
     pub workers: Option<u32>,
+    /// The state folder, which lets the same command resume.
+    pub state: Option<Target>,
+    /// Whether to discard the results in the state folder.
+    pub restart: bool,
     /// Where workers run.
     pub cluster: ClusterOptions,
     /// How to reach AWS.
@@ -95,20 +106,43 @@ impl fmt::Display for Verified {
     }
 }
 
-/// Verifies the export in a folder.
+/// Verifies the export in a folder, and passes the result to `show`. Only then the state is removed, if there is one.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if there is nothing to verify, with [`Failed`](crate::failure::FailureKind::Failed) if it can't be read, and
-/// with [`Stopped`](crate::failure::FailureKind::Stopped) if `stop` is cancelled.
+/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if there is nothing to verify, with [`Failed`](crate::failure::FailureKind::Failed) if it can't be read, with
+/// [`Stopped`](crate::failure::FailureKind::Stopped) if `stop` is cancelled, and with the error of `show`.
 pub(crate) async fn verify(
     request: &VerifyRequest,
     progress: &Progress,
     stop: &CancellationToken,
+    show: impl FnOnce(&Verified) -> Result<(), Failure>,
 ) -> Result<Verified, Failure> {
+    // Boxed because the future is large.
+    let (verified, resumable) = Box::pin(find(request, progress, stop)).await?;
+    let shown = show(&verified);
+    match (shown, resumable) {
+        (Ok(()), Some(resumable)) => resumable.remove().await?,
+        (Err(failure), Some(resumable)) => return Err(resumable.give_up(progress, failure).await),
+        (shown, None) => shown?,
+    }
+    Ok(verified)
+}
+
+/// The result, and the state that has led to it, if there is a state folder.
+async fn find(
+    request: &VerifyRequest,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<(Verified, Option<Resumable>), Failure> {
     let started = Instant::now();
     let target = &request.folder;
+    // That of a verification with a state has the id of its job.
+    if request.state.is_none() {
+        tell_plan(request, progress);
+    }
     // Boxed, here and below, because these futures are large.
-    let (store, clients, entries, recorded) = Box::pin(unless_stopped(stop, look(request))).await?;
+    let looked = Box::pin(unless_stopped(stop, look(request))).await?;
+    let Looked { store, clients, entries, recorded, state } = looked;
     let mut verified = Verified {
         table: "a table".into(),
         folder: target.to_string(),
@@ -119,23 +153,40 @@ pub(crate) async fn verify(
         notes: Vec::new(),
         seconds: 0.0,
     };
+    let mut kept = None;
     match recorded {
         Ok((export, FolderFound { defects, notes })) => {
             export.table["TableName"].as_str().unwrap_or("a table").clone_into(&mut verified.table);
             (verified.defects, verified.notes) = (defects, notes);
             let job =
                 Job { request, store, clients, files: existing(&export, entries), export, progress, stop };
-            for file in Box::pin(job.check(&verified)).await? {
+            let found;
+            (found, kept) = Box::pin(job.check(&verified, state)).await?;
+            for file in found {
                 verified.files += 1;
                 verified.items += file.items;
                 verified.bytes += file.bytes;
                 verified.defects.extend(file.defects);
             }
         }
-        Err(damage) => verified.defects.push(damage),
+        // Results of an earlier run are kept, in case that what is damaged can be restored.
+        Err(damage) => {
+            if state.is_some() {
+                tell_plan(request, progress);
+            }
+            verified.defects.push(damage);
+        }
     }
-    verified.seconds = started.elapsed().as_secs_f64();
-    Ok(verified)
+    verified.notes.extend(kept.as_ref().and_then(Resumable::note));
+    let earlier = kept.as_ref().map(Resumable::earlier).unwrap_or_default();
+    verified.seconds = (earlier + started.elapsed()).as_secs_f64();
+    Ok((verified, kept))
+}
+
+/// Tells what is planned of a verification that has no state, or needs none.
+fn tell_plan(request: &VerifyRequest, progress: &Progress) {
+    let plan = Plan { folder: Some(request.folder.to_string()), ..plan_of(Command::Verify) };
+    progress.stream().tell(Event::Plan(Box::new(plan)));
 }
 
 /// Waits for work that needs no end of its own.
@@ -153,9 +204,16 @@ async fn unless_stopped<T>(
     }
 }
 
-/// What is in the folder, and what was found there without reading a file. If there is nothing to compare with, a defect
-/// that says why.
-type Looked = (Store, Option<Clients>, Vec<Entry>, Result<(ExportJson, FolderFound), String>);
+/// What was found without reading a file.
+struct Looked {
+    store: Store,
+    /// `None` for a folder in a file system.
+    clients: Option<Clients>,
+    entries: Vec<Entry>,
+    /// If there is nothing to compare with, a defect that says why.
+    recorded: Result<(ExportJson, FolderFound), String>,
+    state: Option<StateFolder>,
+}
 
 async fn look(request: &VerifyRequest) -> Result<Looked, Failure> {
     let refused = |fault| Failure::refused(&fault);
@@ -165,9 +223,10 @@ async fn look(request: &VerifyRequest) -> Result<Looked, Failure> {
         let Listing { files: entries, archived, .. } = retry(|| store.listing()).await.map_err(refused)?;
         let manifest = store.find(layout::MANIFEST).await.map_err(refused)?;
         let recorded = recorded(&store, target, &entries, manifest.is_some()).await?;
-        Ok((store, clients, entries, archived, manifest, recorded))
+        let state = resume::look(request, clients.as_ref()).await?;
+        Ok((store, clients, entries, archived, manifest, recorded, state))
     };
-    let (store, clients, entries, archived, manifest, recorded) = unless_silent(looking).await?;
+    let (store, clients, entries, archived, manifest, recorded, state) = unless_silent(looking).await?;
     let recorded = match recorded {
         Ok(export) => {
             let files = export.files.iter().map(|file| &*file.name);
@@ -179,7 +238,7 @@ async fn look(request: &VerifyRequest) -> Result<Looked, Failure> {
         }
         Err(damage) => Err(damage),
     };
-    Ok((store, clients, entries, recorded))
+    Ok(Looked { store, clients, entries, recorded, state })
 }
 
 /// The recorded export, or a defect that says why there is none to compare with.
@@ -243,11 +302,56 @@ struct Job<'a> {
 impl Job<'_> {
     /// Checks the files, in this process or with workers. Returns the results in their order. `known` is what is known
     /// before.
-    async fn check(self, known: &Verified) -> Result<Vec<FileFound>, Failure> {
+    async fn check(
+        self,
+        known: &Verified,
+        state: Option<StateFolder>,
+    ) -> Result<(Vec<FileFound>, Option<Resumable>), Failure> {
         let choosing = workers::choose(self.request, &self.files);
-        match unless_stopped(self.stop, unless_silent(choosing)).await? {
-            Some(plan) => workers::verify(self, plan, known).await,
-            None => self.check_here(known).await,
+        match (unless_stopped(self.stop, unless_silent(choosing)).await?, state) {
+            (Some(plan), Some(state)) => {
+                let (found, resumable) = Box::pin(self.check_resumably(plan, known, state)).await?;
+                Ok((found, Some(resumable)))
+            }
+            (Some(plan), None) => {
+                self.progress.plan(&plan.text(&self.files));
+                Ok((workers::verify(self, plan, known, None).await?, None))
+            }
+            // With a state, only if there is no file.
+            (None, state) => {
+                if state.is_some() {
+                    tell_plan(self.request, self.progress);
+                }
+                Ok((self.check_here(known).await?, None))
+            }
+        }
+    }
+
+    /// Checks the files that are not done, with workers, and keeps what they find in the state folder.
+    async fn check_resumably(
+        self,
+        plan: WorkerPlan,
+        known: &Verified,
+        state: StateFolder,
+    ) -> Result<(Vec<FileFound>, Resumable), Failure> {
+        let Self { request, ref export, ref files, progress, stop, .. } = self;
+        let begin = resume::begin(request, &known.table, &(&export.options, &export.keys), files);
+        resume::check(&state, &begin)?;
+        let note = |text: &str| progress.note(text);
+        unless_stopped(stop, unless_silent(state.wait_for_owner_to_stop(&note))).await?;
+        let text = [Some(plan.text(files)), resume::plan_line(&state)];
+        let text = text.into_iter().flatten().collect::<Vec<_>>().join("\n");
+        let job = resume::job(&state, &begin);
+        progress.stream().tell(Event::Plan(Box::new(plan.told(&begin, &job, files, text.clone()))));
+        let granted = Stop::new(stop, None);
+        let mut resumable = Resumable::open(state, begin, plan.workers(), progress, &granted).await?;
+        progress.plan(&text);
+        if resumable.is_done() {
+            return Ok((resumable.found(), resumable));
+        }
+        match workers::verify(self, plan, known, Some(&mut resumable)).await {
+            Ok(found) => Ok((found, resumable)),
+            Err(failure) => Err(resumable.give_up(progress, failure).await),
         }
     }
 

@@ -72,8 +72,6 @@ impl Context<'_> {
         let PassPlan { phase, expected_items, earlier_items, journal, effects, limits, follow, workers } =
             plan;
         let name = self.facts.name.clone();
-        let about = Pass { table: name, phase, expected_items, earlier_items };
-        let folder = journal.as_ref().map(|journal| journal.folder().clone());
         let driver = Driver {
             fleet,
             effects,
@@ -82,20 +80,12 @@ impl Context<'_> {
             limits: follow,
             journal,
             note: progress.sink(),
-            pass: about.clone(),
+            pass: Pass { table: name, phase, expected_items, earlier_items },
             stream: progress.stream().clone(),
         };
-        // Boxed because the future of a pass is large.
-        let pass = Box::pin(driver.run(work, limits, workers, stop));
-        let mut keeping = JoinSet::new();
-        if let Some(folder) = folder {
-            keeping.spawn(status::keep(folder, progress.stream().clone()));
-        }
-        let (schedule, outcome) = progress.show(&about, pass).await;
-        keeping.shutdown().await;
-        match outcome {
-            Ok(()) => (schedule, Ok(())),
-            Err(failure) => (schedule, Err(table.explain(clients, failure).await)),
+        match run_pass(driver, work, limits, workers, progress, stop).await {
+            (schedule, Ok(())) => (schedule, Ok(())),
+            (schedule, Err(failure)) => (schedule, Err(table.explain(clients, failure).await)),
         }
     }
 
@@ -109,4 +99,26 @@ impl Context<'_> {
             why = self.stop.requested() => Err(Failure::stopped(why)),
         }
     }
+}
+
+/// Runs a pass, shows its progress, and writes the status to the folder of its journal, if there is one.
+pub(crate) async fn run_pass<W: Work, H: Effects<W>>(
+    driver: Driver<'_, H>,
+    work: W,
+    limits: Limits,
+    workers: u32,
+    progress: &Progress,
+    stop: &Stop,
+) -> (Schedule<W>, Result<(), Failure>) {
+    let about = driver.pass.clone();
+    let folder = driver.journal.as_ref().map(|journal| journal.folder().clone());
+    // Boxed because the future of a pass is large.
+    let pass = Box::pin(driver.run(work, limits, workers, stop));
+    let mut keeping = JoinSet::new();
+    if let Some(folder) = folder {
+        keeping.spawn(status::keep(folder, progress.stream().clone()));
+    }
+    let ended = progress.show(&about, pass).await;
+    keeping.shutdown().await;
+    ended
 }

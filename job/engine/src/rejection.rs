@@ -195,6 +195,26 @@ pub enum FactRejection {
     /// The counts would exceed what any backup holds.
     #[error("split {0} counts more than a backup holds")]
     TooMuch(SplitId),
+    /// The result of a file to verify does not fit.
+    #[error(transparent)]
+    Result(#[from] ResultRejection),
+}
+
+/// Why the result of a file to verify contradicts the entries before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResultRejection {
+    /// It belongs to another kind of job.
+    #[error("an entry that does not belong to a verification")]
+    OtherJob,
+    /// The verification has fewer files.
+    #[error("file {0} is not one of this verification")]
+    Unknown(FileId),
+    /// The file has a result already.
+    #[error("file {0} is verified twice")]
+    Twice(FileId),
+    /// The counts would exceed what any backup holds.
+    #[error("file {0} counts more than a backup holds")]
+    TooMuch(FileId),
 }
 
 /// Part files do not hold the items that the segments gave.

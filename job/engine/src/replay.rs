@@ -10,6 +10,7 @@ use crate::{
     import::ImportState,
     rejection::{FactRejection, ItemsDiffer},
     schedule::percent,
+    verify::VerifyState,
 };
 
 /// The state of the job of a journal.
@@ -18,6 +19,8 @@ pub enum State {
     Export(Box<ExportState>),
     /// An import.
     Import(Box<ImportState>),
+    /// A verification.
+    Verify(Box<VerifyState>),
 }
 
 /// The content of a journal.
@@ -258,6 +261,7 @@ impl State {
         match fact {
             Fact::Begin(begin) => Ok(Self::Export(Box::new(ExportState::new(*begin, on_file_system)))),
             Fact::BeginImport(begin) => Ok(Self::Import(Box::new(ImportState::new(*begin)))),
+            Fact::BeginVerify(begin) => Ok(Self::Verify(Box::new(VerifyState::new(*begin)))),
             fact => Err(fact),
         }
     }
@@ -267,6 +271,25 @@ impl State {
         match self {
             Self::Export(state) => state.begun(),
             Self::Import(state) => state.begun(),
+            Self::Verify(state) => state.begun(),
+        }
+    }
+
+    /// The facts that restore this state.
+    pub fn facts(&self) -> Vec<Fact> {
+        match self {
+            Self::Export(state) => state.facts(),
+            Self::Import(state) => state.facts(),
+            Self::Verify(state) => state.facts(),
+        }
+    }
+
+    /// Whether anything would have to be read or written again if the state were removed.
+    pub fn has_anything(&self) -> bool {
+        match self {
+            Self::Export(state) => state.has_anything(),
+            Self::Import(state) => state.has_anything(),
+            Self::Verify(state) => state.has_anything(),
         }
     }
 
@@ -274,16 +297,18 @@ impl State {
         match self {
             Self::Export(state) => state.replay(fact),
             Self::Import(state) => state.replay(fact),
+            Self::Verify(state) => state.replay(fact),
         }
     }
 }
 
 impl State {
-    /// "export" or "import".
+    /// "export", "import" or "verification".
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Export(_) => "export",
             Self::Import(_) => "import",
+            Self::Verify(_) => "verification",
         }
     }
 
@@ -292,6 +317,7 @@ impl State {
         match self {
             Self::Export(state) => &state.begin.job,
             Self::Import(state) => &state.begin.job,
+            Self::Verify(state) => &state.begin.job,
         }
     }
 
@@ -300,6 +326,7 @@ impl State {
         match self {
             Self::Export(state) => &state.begin.table,
             Self::Import(state) => &state.begin.table,
+            Self::Verify(state) => &state.begin.table,
         }
     }
 
@@ -308,6 +335,7 @@ impl State {
         match self {
             Self::Export(state) => &state.begin.started_at,
             Self::Import(state) => &state.begin.started_at,
+            Self::Verify(state) => &state.begin.started_at,
         }
     }
 
@@ -316,14 +344,16 @@ impl State {
         match self {
             Self::Export(state) => state.sealed_items(),
             Self::Import(state) => state.counts().lines(),
+            Self::Verify(state) => state.items(),
         }
     }
 
-    /// The number of segments or splits done, and of all.
+    /// The number of segments, splits or files done, and of all.
     pub fn tasks(&self) -> (usize, usize) {
         match self {
             Self::Export(state) => state.tasks(),
             Self::Import(state) => state.tasks(),
+            Self::Verify(state) => state.tasks(),
         }
     }
 
@@ -332,6 +362,7 @@ impl State {
         let expected = match self {
             Self::Export(state) => state.begin.expected_items,
             Self::Import(state) => state.begin.expected_items,
+            Self::Verify(state) => state.begin.expected_items,
         };
         percent(self.items(), expected, self.tasks())
     }

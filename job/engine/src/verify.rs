@@ -1,12 +1,15 @@
-//! The work of a verification: it leases the files of an export and keeps what was found in each.
+//! The work of a verification: it leases the files of an export and keeps what was found in each. [`VerifyState`] is what
+//! a journal records of it.
 
-use std::{convert::Infallible, time::Duration};
+mod state;
+
+use std::{collections::BTreeMap, convert::Infallible, mem, time::Duration};
 
 use events::TaskKind;
 use job::{
     control::{FromWorker, ToWorker},
     ids::{FileId, WorkerId},
-    journal::Fact,
+    journal::{BeginVerify, Fact},
     verify::{FileFound, FileLease, FileVerified, StoredFile, VerifySettings},
 };
 
@@ -15,6 +18,7 @@ use crate::{
     rejection::{FileRejection, Rejection},
     schedule::{Action, Reply, Work},
 };
+pub use state::VerifyState;
 
 /// The verification of the files of an export. Each file is a task, because its checksum and its keys need all of it.
 pub struct VerifyWork {
@@ -22,21 +26,42 @@ pub struct VerifyWork {
     files: Vec<StoredFile>,
     /// A file has no marks: another attempt begins at its start.
     leases: Leases<()>,
-    /// The results, by file; `None` until a file is done.
-    found: Vec<Option<FileFound>>,
+    /// The results of the files that are done.
+    found: BTreeMap<FileId, FileFound>,
+    /// What the journal says that the verification began with, if there is a journal.
+    begin: Option<BeginVerify>,
+    /// Facts that are not in the journal yet.
+    facts: Vec<Fact>,
 }
 
 impl VerifyWork {
     /// The work at the start.
     pub fn new(settings: VerifySettings, files: Vec<StoredFile>) -> Self {
         let leases = Leases::new(files.iter().map(|_| ()));
-        let found = files.iter().map(|_| None).collect();
-        Self { settings, files, leases, found }
+        Self { settings, files, leases, found: BTreeMap::new(), begin: None, facts: Vec::new() }
+    }
+
+    /// Adds the state of a journal, which is one of these files. The work resumes from it.
+    #[must_use]
+    pub fn with(mut self, state: VerifyState) -> Self {
+        let (begin, found) = state.into_parts();
+        for file in found.keys() {
+            self.leases.replay(file.0 as usize, (), true);
+        }
+        self.leases.settle();
+        (self.found, self.begin) = (found, Some(begin));
+        self
+    }
+
+    /// Takes the state that the journal records, because the pass is over. `None` without a journal.
+    pub fn take_state(&mut self) -> Option<VerifyState> {
+        let begin = self.begin.take()?;
+        Some(VerifyState::from_parts(begin, mem::take(&mut self.found)))
     }
 
     /// What was found in each file that is done, in the order of the files.
     pub fn into_found(self) -> impl Iterator<Item = FileFound> {
-        self.found.into_iter().flatten()
+        self.found.into_values()
     }
 
     fn verified(
@@ -52,7 +77,10 @@ impl VerifyWork {
             NotHeld::Stale => FileRejection::Stale(file, attempt),
         })?;
         self.leases.advance(number, (), true, now);
-        self.found[number] = Some(found);
+        if self.begin.is_some() {
+            self.facts.extend(state::verified(file, &found));
+        }
+        self.found.insert(file, found);
         Ok(Reply { done: 1, progressed: true, actions: Vec::new() })
     }
 }
@@ -105,19 +133,17 @@ impl Work for VerifyWork {
         self.leases.slow(now)
     }
 
-    /// None: a verification has no journal.
     fn take_facts(&mut self) -> Vec<Fact> {
-        Vec::new()
+        mem::take(&mut self.facts)
     }
 
     fn snapshot(&self) -> Vec<Fact> {
-        Vec::new()
+        self.begin.as_ref().map(|begin| state::facts(begin, &self.found)).unwrap_or_default()
     }
 
     fn check_invariants(&self) {
         self.leases.check_invariants();
-        let found = self.found.iter().flatten().count();
-        assert_eq!(found, self.leases.num_done(), "a file is done exactly if its result is there");
+        assert_eq!(self.found.len(), self.leases.num_done(), "a file is done exactly if its result is there");
     }
 }
 
@@ -192,6 +218,47 @@ mod tests {
         assert_eq!(say(&mut work, B, &next, 8), Ok(1));
         assert!(say(&mut work, B, &next, 9).is_err(), "and a second result");
         assert_eq!(work.into_found().map(|found| found.items).collect::<Vec<_>>(), [8]);
+    }
+
+    #[test]
+    fn a_resumed_verification_leases_only_files_that_are_not_done_and_keeps_the_results_of_all() {
+        let beginning = state::tests::beginning(3);
+        let mut first = work(3).with(VerifyState::new(beginning.clone()));
+        let leases: Vec<FileLease> = (0..3).map(|_| leased(&mut first, A)).collect();
+        let of = |number: u32| leases.iter().find(|lease| lease.number == FileId(number)).unwrap();
+        say(&mut first, A, of(1), 11).unwrap();
+        let mut journaled = first.take_facts();
+        say(&mut first, A, of(2), 12).unwrap();
+        journaled.extend(first.take_facts());
+        assert!(first.take_facts().is_empty(), "each fact is taken once");
+
+        // The facts alone, and the snapshot alone, say the same.
+        let mut replayed = VerifyState::new(beginning.clone());
+        for fact in journaled {
+            replayed.replay(fact).unwrap();
+        }
+        assert_eq!(replayed.facts(), first.snapshot());
+        assert_eq!(first.take_state().unwrap().facts(), replayed.facts());
+
+        let mut second = work(3).with(replayed);
+        second.check_invariants();
+        assert_eq!(second.tasks(), (2, 3));
+        let lease = leased(&mut second, B);
+        assert_eq!(lease.number, FileId(0));
+        assert!(second.lease(NOW, B).is_none());
+        assert!(say(&mut second, B, &FileLease { number: FileId(1), ..lease.clone() }, 7).is_err());
+        say(&mut second, B, &lease, 10).unwrap();
+        let found: Vec<u64> = second.take_state().unwrap().found().map(|found| found.items).collect();
+        assert_eq!(found, [10, 11, 12]);
+    }
+
+    #[test]
+    fn without_a_journal_nothing_is_kept_for_one() {
+        let mut work = work(1);
+        let lease = leased(&mut work, A);
+        say(&mut work, A, &lease, 1).unwrap();
+        assert!(work.take_facts().is_empty() && work.snapshot().is_empty() && work.take_state().is_none());
+        assert_eq!(work.into_found().count(), 1);
     }
 
     #[test]

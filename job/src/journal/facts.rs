@@ -12,6 +12,7 @@ use crate::{
     split::Counts,
     table_settings::TableSettings,
     task::Mark,
+    verify::FileFound,
 };
 
 /// Something that has become true and stays true, whatever crashes.
@@ -22,6 +23,8 @@ pub enum Fact {
     Begin(Box<Begin>),
     /// An import has begun. It voids everything before it.
     BeginImport(Box<BeginImport>),
+    /// A verification has begun. It voids everything before it.
+    BeginVerify(Box<BeginVerify>),
     /// A coordinator has started or resumed the job.
     Run(Run),
     /// The upload of a part file is open.
@@ -36,6 +39,8 @@ pub enum Fact {
     Checked(Checked),
     /// A split has advanced.
     Settled(Settled),
+    /// A file of a backup has been verified.
+    Verified(VerifiedFile),
     /// The use of all runs so far.
     Totals(Totals),
     /// The run stopped cleanly.
@@ -102,6 +107,39 @@ pub struct BeginImport {
     pub expected_items: u64,
     /// When the job began.
     pub started_at: String,
+}
+
+/// The properties of a verification. They may not change when it is resumed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeginVerify {
+    /// The job.
+    pub job: JobId,
+    /// The name of the table that the backup records.
+    pub table: String,
+    /// The folder of the backup.
+    pub source: String,
+    /// Program and version. Another version may check other things.
+    pub tool: String,
+    /// A fingerprint of the files as they are stored: names, lengths and entity tags. Results are valid for these alone.
+    pub stored: String,
+    /// A fingerprint of what the backup records of its files, with which they are compared.
+    pub recorded: String,
+    /// The number of files.
+    pub files: u32,
+    /// The number of items that the backup records for them.
+    pub expected_items: u64,
+    /// When the job began.
+    pub started_at: String,
+}
+
+/// What was found in a file of a backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifiedFile {
+    /// The place of the file among those to verify, from 0.
+    pub file: FileId,
+    /// What was found in it.
+    #[serde(flatten)]
+    pub found: FileFound,
 }
 
 /// The settings of a run.

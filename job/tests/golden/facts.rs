@@ -1,4 +1,4 @@
-//! `facts.jsonl`: one object of a journal with every fact.
+//! `facts.jsonl` and `verification.jsonl`: objects of journals that together have every fact.
 
 use std::collections::BTreeSet;
 
@@ -7,19 +7,22 @@ use job::{
     control::Sealed,
     ids::{FileId, Segment, SplitId},
     journal::{
-        self, Begin, BeginImport, Checked, Fact, Header, JournalError, OpenedFile, RejectedLine, Run,
-        Settled, Stopped, Totals, VERSION, Writer,
+        self, Begin, BeginImport, BeginVerify, Checked, Fact, Header, JournalError, OpenedFile, RejectedLine,
+        Run, Settled, Stopped, Totals, VERSION, VerifiedFile, Writer,
     },
     schema::{KeyKind, KeySchema},
     spec::{Compression, NullSpelling, WriteMode},
     split::Counts,
     task::{Mark, Position},
+    verify::FileFound,
 };
 use serde_json::json;
 
 use super::{assert_same_lines, job, key, keys, options, part, part_name, step, table_settings};
 
 const GOLDEN: &str = include_str!("facts.jsonl");
+/// A journal of a verification.
+const VERIFICATION: &str = include_str!("verification.jsonl");
 
 fn header() -> Header {
     Header {
@@ -38,6 +41,7 @@ fn name(fact: &Fact) -> &'static str {
     match fact {
         Fact::Begin(_) => "begin",
         Fact::BeginImport(_) => "begin_import",
+        Fact::BeginVerify(_) => "begin_verify",
         Fact::Run(_) => "run",
         Fact::File(_) => "file",
         Fact::Sealed(_) => "sealed",
@@ -45,6 +49,7 @@ fn name(fact: &Fact) -> &'static str {
         Fact::Mark(..) => "mark",
         Fact::Checked(_) => "checked",
         Fact::Settled(_) => "settled",
+        Fact::Verified(_) => "verified",
         Fact::Totals(_) => "totals",
         Fact::Stopped(_) => "stopped",
         Fact::Commit { .. } => "commit",
@@ -160,34 +165,67 @@ fn counts() -> Counts {
     Counts { items: 1, removed: 2, kept: 3, item_bytes: 4, units: Units::from_milli(5) }
 }
 
-#[test]
-fn an_object_of_a_journal_is_read_and_written_back_to_the_same_bytes() {
+/// Every fact of a verification.
+fn verification() -> Vec<Fact> {
+    let begin = BeginVerify {
+        job: job(),
+        table: "Forum".into(),
+        source: "s3://bucket/backup".into(),
+        tool: "tablehaul 0.1.0".into(),
+        stored: "0123456789abcdef0123456789abcdef".into(),
+        recorded: "fedcba9876543210fedcba9876543210".into(),
+        files: 3,
+        expected_items: 2_000_000,
+        started_at: "2026-01-01T00:00:00Z".into(),
+    };
+    let defects = vec!["x_000002: 7 lines instead of 8".into(), "x_000002 line 3: no \"key\"".into()];
+    let found = |items, defects| FileFound { items, bytes: 12, defects };
+    let verified = |file, found| Fact::Verified(VerifiedFile { file: FileId(file), found });
+    vec![
+        Fact::BeginVerify(Box::new(begin)),
+        verified(0, found(8, Vec::new())),
+        verified(2, found(7, defects)),
+    ]
+}
+
+/// Both directions of an object with these facts.
+#[track_caller]
+fn is_read_and_written(name: &str, golden: &str, facts: &[Fact]) {
     let mut writer = Writer::new(&header());
-    for fact in &facts() {
+    for fact in facts {
         writer.fact(fact);
     }
     let written = writer.finish();
-    assert_same_lines("facts.jsonl", GOLDEN, &String::from_utf8(written.clone()).unwrap());
-    assert_eq!(GOLDEN.as_bytes(), written);
+    assert_same_lines(name, golden, &String::from_utf8(written.clone()).unwrap());
+    assert_eq!(golden.as_bytes(), written);
 
     let mut read = Vec::new();
-    let golden = journal::read(GOLDEN.as_bytes(), |_, fact| {
+    let header_read = journal::read(golden.as_bytes(), |_, fact| {
         read.push(fact);
         Ok::<_, JournalError>(())
     });
-    assert_eq!(golden.unwrap(), header());
-    assert_eq!(read, facts());
+    assert_eq!(header_read.unwrap(), header());
+    assert_eq!(read, facts);
+}
+
+#[test]
+fn an_object_of_a_journal_is_read_and_written_back_to_the_same_bytes() {
+    is_read_and_written("facts.jsonl", GOLDEN, &facts());
+    is_read_and_written("verification.jsonl", VERIFICATION, &verification());
 }
 
 #[test]
 fn every_fact_is_in_the_golden_object() {
-    let named: BTreeSet<&str> = facts().iter().map(name).collect();
+    let all = [facts(), verification()].concat();
+    let named: BTreeSet<&str> = all.iter().map(name).collect();
     // serde names all variants in the message of an unknown one.
     let message = serde_json::from_str::<Fact>(r#"{"?":0}"#).unwrap_err().to_string();
     let expected = message.split_once("expected one of ").unwrap().1;
     let known: BTreeSet<&str> = expected.split('`').skip(1).step_by(2).collect();
     assert_eq!(named, known, "job/tests/golden/facts.rs lacks facts");
-    for (fact, line) in facts().iter().zip(GOLDEN.lines().skip(1)) {
+    // An object has a line before its facts, and one after them.
+    let lines = |golden: &'static str| golden.lines().skip(1).filter(|line| !line.contains("crc32c\":\""));
+    for (fact, line) in all.iter().zip(lines(GOLDEN).chain(lines(VERIFICATION))) {
         let on_disk: serde_json::Value = serde_json::from_str(line).unwrap();
         let key = on_disk.as_str().or_else(|| on_disk.as_object()?.keys().next().map(String::as_str));
         assert_eq!(key, Some(name(fact)));

@@ -31,8 +31,9 @@ pub(in crate::cli) struct StatusArgs {
 
 /// Remove an unfinished export: its multipart uploads or hidden files, and its journal.
 ///
-/// Refuses if the folder holds a complete export, a running one or anything else. Asks before it removes
-/// anything; without a terminal, give --yes.
+/// Also removes the journal of an unfinished import or verification from the folder of its --state. Refuses
+/// if the folder holds a complete export, a running one or anything else. Asks before it removes anything;
+/// without a terminal, give --yes.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct CleanArgs {

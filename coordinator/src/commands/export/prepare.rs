@@ -88,7 +88,7 @@ impl Todo {
         match self {
             Self::Export(start) => match start.resumed()? {
                 State::Export(state) => Some(state),
-                State::Import(_) => None,
+                State::Import(_) | State::Verify(_) => None,
             },
             Self::Nothing(_) => None,
         }

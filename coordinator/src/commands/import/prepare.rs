@@ -14,18 +14,14 @@ use job::{
 };
 use job_aws::Clients;
 
-use super::{
-    backup_overlap, plan,
-    rejects::RejectSink,
-    resume::{self, StateFolder},
-};
+use super::{backup_overlap, plan, rejects::RejectSink, resume};
 use crate::{
     access::{self, bucket},
     backup::{self, Backup},
     cluster::{ClusterOptions, WorkerSlots},
     dynamodb::{self, usable},
     failure::Failure,
-    lifecycle::Start,
+    lifecycle::{Start, StateFolder},
     retry::retry_briefly,
     table::TableFacts,
 };
@@ -208,13 +204,13 @@ pub(super) async fn prepare(
     }
     let wished = request.workers.unwrap_or_else(|| slots.wanted(limits.table, plan::WRITE_UNITS_PER_WORKER));
     let state = resume::look(request, &clients).await?;
-    let before = state.as_ref().and_then(StateFolder::resumed).map(|state| &state.begin);
+    let before = state.as_ref().and_then(resume::resumed).map(|state| &state.begin);
     // Positions in splits are valid only if the backup is split the same way.
     let cut_for = before.map_or(wished, |before| before.cut_for);
     let splits = backup::splits(&backup, cut_for);
     let begin = resume::begin(request, &facts, (&splits, cut_for), backup.items);
     if let Some(folder) = &state {
-        folder.check(&begin, (!is_dry).then_some(note)).await?;
+        resume::check(folder, &begin, (!is_dry).then_some(note)).await?;
     }
     let job = before.map_or_else(|| begin.job.clone(), |before| before.job.clone());
     let is_ours = before.is_some_and(|before| before.rejects == begin.rejects);

@@ -1,134 +1,60 @@
-//! The state folder of an import: what it holds, whether that is this import, and how the import ends.
-
-use std::time::Duration;
+//! The state folder of an import: whether what it holds is this import.
 
 use engine::{import::ImportState, replay::State};
 use jiff::Timestamp;
-use job::{
-    fingerprint::Fingerprint,
-    ids::JobId,
-    journal::{BeginImport, Fact, Stopped},
-    object::Object,
-    split::Split,
-};
+use job::{fingerprint::Fingerprint, journal::BeginImport, object::Object, split::Split};
 use job_aws::Clients;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::prepare::ImportRequest;
 use crate::{
     failure::{Failure, FailureKind},
-    folder_contents::{FolderContents, foreign_text},
-    journal::{Journal, wait_for_owner_to_stop},
-    lifecycle::{Ending, Kept, Start, kept_text, new_job},
+    lifecycle::{StateFolder, new_job},
     store::Store,
     table::TableFacts,
     text,
 };
 
-/// The state folder of an import.
-pub(crate) struct StateFolder {
-    pub(super) store: Store,
-    pub(super) start: Start,
-}
-
 /// What the state folder holds, if one was given.
 pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<Option<StateFolder>, Failure> {
     let Some(target) = &request.state else { return Ok(None) };
-    let store = Store::new(target, clients);
-    store.check().await.map_err(|fault| Failure::refused(&fault))?;
-    let refused = |what: String| {
-        Failure::refused(format!(
-            "--state {target}: holds {what}; give an empty folder, or the state folder of this import"
-        ))
-    };
-    let start = match FolderContents::of(&store).await? {
-        FolderContents::Empty => Start::Fresh,
-        FolderContents::Complete(complete) => return Err(refused(complete.text)),
-        FolderContents::Damaged(damaged) => return Err(refused(damaged.text)),
-        FolderContents::Foreign(names, has_more) => return Err(refused(foreign_text(&names, has_more))),
-        FolderContents::Unfinished(journaled) => match journaled.state {
-            State::Export(_) => return Err(refused(journaled.text_as_found())),
-            State::Import(_) => Start::after(journaled, request.restart),
-        },
-    };
-    Ok(Some(StateFolder { store, start }))
+    StateFolder::look(Store::new(target, clients), "import", request.restart).await.map(Some)
 }
 
-impl StateFolder {
-    /// The state of the import that is resumed, if one is.
-    pub(super) fn resumed(&self) -> Option<&ImportState> {
-        match self.start.resumed()? {
-            State::Import(state) => Some(state),
-            State::Export(_) => None,
-        }
-    }
-
-    /// Refuses to resume another import, or one that is running.
-    pub(super) async fn check(
-        &self,
-        begin: &BeginImport,
-        note: Option<&(dyn Fn(&str) + Sync)>,
-    ) -> Result<(), Failure> {
-        let Self { store, start } = self;
-        if let Some(state) = self.resumed()
-            && let Some(why) = difference(&state.begin, begin)
-        {
-            let folder = store.display();
-            return Err(Failure::refused(format!(
-                "--state {folder}: holds an unfinished import {why}: give the same options, or --restart to \
-                 start again"
-            )));
-        }
-        match (start.journaled(), note) {
-            (Some(journaled), Some(note)) => wait_for_owner_to_stop(store, journaled, note).await,
-            _ => Ok(()),
-        }
+/// The state of the import that is resumed, if one is.
+pub(super) fn resumed(folder: &StateFolder) -> Option<&ImportState> {
+    match folder.start.resumed()? {
+        State::Import(state) => Some(state),
+        State::Export(_) | State::Verify(_) => None,
     }
 }
 
-/// An import with a state folder that ends without success. What it has written stays in the table.
-pub(super) struct InStateFolder<'a>(pub(super) &'a ImportState);
-
-impl Ending for InStateFolder<'_> {
-    const LAST_FACT_LIMIT: Duration = Duration::from_secs(2);
-    const REMOVAL_LIMIT: Duration = Duration::MAX;
-
-    fn job(&self) -> &JobId {
-        &self.0.begin.job
+/// Refuses to resume another import, or one that is running.
+pub(super) async fn check(
+    folder: &StateFolder,
+    begin: &BeginImport,
+    note: Option<&(dyn Fn(&str) + Sync)>,
+) -> Result<(), Failure> {
+    if let Some(state) = resumed(folder)
+        && let Some(why) = difference(&state.begin, begin)
+    {
+        let place = folder.store.display();
+        return Err(Failure::refused(format!(
+            "--state {place}: holds an unfinished import {why}: give the same options, or --restart to start again"
+        )));
     }
-
-    fn begun(&self) -> Fact {
-        self.0.begun()
+    match note {
+        Some(note) => folder.wait_for_owner_to_stop(note).await,
+        None => Ok(()),
     }
+}
 
-    fn has_anything(&self) -> bool {
-        self.0.has_anything()
-    }
-
-    async fn keep(&self, journal: &mut Journal, failure: Failure) -> Kept {
-        let next = if failure.is(FailureKind::OtherTable) {
-            "give --restart to import all of it into the table as it is now"
-        } else {
-            "run the same command again to resume"
-        };
-        let stopped = Stopped { why: failure.to_string() };
-        let written = journal.stop(stopped, || self.0.facts(), Self::LAST_FACT_LIMIT).await;
-        Kept::Something(match written {
-            Err(failure) if failure.is(FailureKind::Superseded) => failure,
-            written => {
-                let folder = journal.folder().display();
-                failure.saying(&kept_text("its state", &folder, next, written.err().as_ref()))
-            }
-        })
-    }
-
-    /// Nothing: only the journal is in the folder.
-    async fn discard(&self, _: &Store) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn left_text(&self, why: &str) -> String {
-        why.to_owned()
+/// What to do next after an import that failed or was stopped, and whose state is kept.
+pub(super) fn next_step(failure: &Failure) -> &'static str {
+    if failure.is(FailureKind::OtherTable) {
+        "give --restart to import all of it into the table as it is now"
+    } else {
+        "run the same command again to resume"
     }
 }
 

@@ -75,11 +75,11 @@ impl Backup {
 
     fn request(&self) -> VerifyRequest {
         let (cluster, aws) = (ClusterOptions::default(), AwsAccess::default());
-        VerifyRequest { folder: self.target(), workers: None, cluster, aws }
+        VerifyRequest { folder: self.target(), workers: None, state: None, restart: false, cluster, aws }
     }
 
     async fn verify_telling(&self, progress: &Progress) -> Result<Verified, Failure> {
-        verify(&self.request(), progress, &CancellationToken::new()).await
+        verify(&self.request(), progress, &CancellationToken::new(), |_| Ok(())).await
     }
 
     async fn verify(&self) -> Result<Verified, Failure> {
@@ -287,7 +287,7 @@ async fn a_signal_stops_it() {
     let backup = Backup::new();
     let stop = CancellationToken::new();
     stop.cancel();
-    let stopped = verify(&backup.request(), &Progress::new(true), &stop).await;
+    let stopped = verify(&backup.request(), &Progress::new(true), &stop, |_| Ok(())).await;
     assert_eq!(stopped.unwrap_err().kind(), FailureKind::Stopped);
 }
 

@@ -2,22 +2,30 @@
 
 use std::convert::Infallible;
 
-use engine::{rate::Limits, schedule::Pass, verify::VerifyWork};
-use events::Phase;
+use engine::{
+    rate::Limits,
+    schedule::Pass,
+    verify::{VerifyState, VerifyWork},
+};
+use events::{Command, Phase, Plan};
 use job::{
+    ids::JobId,
+    journal::BeginVerify,
     target::Target,
     verify::{FileFound, StoredFile, VerifySettings},
 };
 use verify::key_bytes;
 
-use super::{Job, Verified, VerifyRequest, new_seed};
+use super::{Job, Resumable, Verified, VerifyRequest, new_seed};
 use crate::{
     access::bucket,
     cluster::{ClusterChoice, ClusterKind, ClusterOptions, Shutdown, WORKER_MIB, cores, worker_binary},
     driver::{Call, Driver, Effects},
     failure::{Failure, FailureKind},
     fleet::Fleet,
+    lifecycle::run_pass,
     stop::Stop,
+    stream::plan_of,
     text::{self, count},
 };
 
@@ -47,6 +55,40 @@ pub(super) struct WorkerPlan {
     key_bytes: u64,
 }
 
+impl WorkerPlan {
+    pub(super) fn workers(&self) -> u32 {
+        self.workers
+    }
+
+    /// The plan as text.
+    pub(super) fn text(&self, files: &[StoredFile]) -> String {
+        let (files, bytes) = (count(files.len(), "file"), text::bytes(bytes_of(files)));
+        let workers = count(self.workers as usize, "worker");
+        format!("work        {files}, {bytes}, {workers}\ncluster     {}", self.cluster.text())
+    }
+
+    /// What other programs are told of the plan of a verification that can be resumed. It begins so, and `text` is what
+    /// people read.
+    pub(super) fn told(&self, begin: &BeginVerify, job: &JobId, files: &[StoredFile], text: String) -> Plan {
+        Plan {
+            table: Some(begin.table.clone()),
+            folder: Some(begin.source.clone()),
+            job: Some(job.to_string()),
+            items: Some(begin.expected_items),
+            bytes: Some(bytes_of(files)),
+            tasks: Some(begin.files.into()),
+            workers: Some(self.workers.into()),
+            cluster: Some(self.cluster.text()),
+            text,
+            ..plan_of(Command::Verify)
+        }
+    }
+}
+
+fn bytes_of(files: &[StoredFile]) -> u64 {
+    files.iter().map(|file| file.bytes).sum()
+}
+
 /// Decides whether workers verify the files, and which. `None` means that this process does so alone.
 ///
 /// # Errors
@@ -55,7 +97,7 @@ pub(super) async fn choose(
     request: &VerifyRequest,
     files: &[StoredFile],
 ) -> Result<Option<WorkerPlan>, Failure> {
-    let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+    let bytes = bytes_of(files);
     let VerifyRequest { folder, cluster, workers, .. } = request;
     if files.is_empty() && cluster.kind != ClusterKind::Yarn || !wants_workers(request, bytes) {
         return Ok(None);
@@ -64,7 +106,7 @@ pub(super) async fn choose(
     let options = with_memory(cluster, most_keys);
     let choice = ClusterChoice::choose(&options, worker_binary()?, folder).await?;
     let is_here = choice.is_this_machine();
-    if files.is_empty() || is_here && workers.is_none() {
+    if files.is_empty() || is_here && !asks_for_workers(request) {
         return Ok(None);
     }
     if !is_here {
@@ -84,13 +126,18 @@ pub(super) async fn choose(
     Ok(Some(WorkerPlan { cluster: choice, workers, open_files, key_bytes: key_mib * MIB }))
 }
 
+/// Whether workers are asked for. Only their results can be kept in a state folder.
+fn asks_for_workers(request: &VerifyRequest) -> bool {
+    request.workers.is_some() || request.state.is_some()
+}
+
 /// Whether workers are asked for, or are likely to be quicker.
-fn wants_workers(VerifyRequest { folder, cluster, workers, .. }: &VerifyRequest, bytes: u64) -> bool {
-    match cluster.kind {
+fn wants_workers(request: &VerifyRequest, bytes: u64) -> bool {
+    match request.cluster.kind {
         ClusterKind::Yarn => true,
-        ClusterKind::Local => workers.is_some(),
+        ClusterKind::Local => asks_for_workers(request),
         ClusterKind::Auto => {
-            workers.is_some() || matches!(folder, Target::S3 { .. }) && bytes >= CLUSTER_BYTES
+            asks_for_workers(request) || matches!(request.folder, Target::S3 { .. }) && bytes >= CLUSTER_BYTES
         }
     }
 }
@@ -119,7 +166,8 @@ fn enough_memory(options: &ClusterOptions, most_keys: u64) -> Result<(), Failure
     }
 }
 
-/// Verifies the files with workers. Returns the results in the order of the files. `known` is what is known before.
+/// Verifies the files with workers, or those that are not done if the verification can be resumed. Returns the results of
+/// all in the order of the files. `known` is what is known before.
 ///
 /// # Errors
 /// Fails if the workers fail, or files can't be read for a reason that does not concern one file alone.
@@ -127,20 +175,20 @@ pub(super) async fn verify(
     job: Job<'_>,
     plan: WorkerPlan,
     known: &Verified,
+    mut resumable: Option<&mut Resumable>,
 ) -> Result<Vec<FileFound>, Failure> {
     let Job { request, clients, export, files, progress, stop, .. } = job;
     let WorkerPlan { cluster, workers, open_files, key_bytes } = plan;
     let table = &known.table;
     let folder = &request.folder;
-    let bytes = files.iter().map(|file| file.bytes).sum();
-    let (num_files, num_workers) = (count(files.len(), "file"), count(workers as usize, "worker"));
-    progress.plan(&format!("work        {num_files}, {}, {num_workers}", text::bytes(bytes)));
-    progress.plan(&format!("cluster     {}", cluster.text()));
+    let earlier = resumable.as_ref().and_then(|resumable| resumable.state.as_ref());
+    let earlier_items = earlier.map_or(0, VerifyState::items);
+    let recorded_items: u64 = files.iter().map(|file| file.record.items).sum();
     let pass = Pass {
         table: table.clone(),
         phase: Phase::Checking,
-        expected_items: Some(files.iter().map(|file| file.record.items).sum()).filter(|&items| items > 0),
-        earlier_items: 0,
+        expected_items: Some(recorded_items.saturating_sub(earlier_items)).filter(|&items| items > 0),
+        earlier_items,
     };
     let settings = VerifySettings {
         folder: folder.clone(),
@@ -154,24 +202,36 @@ pub(super) async fn verify(
     let title = format!("tablehaul verify {table}");
     let lender = clients.as_ref().filter(|clients| clients.access.lent).cloned();
     let mut fleet = Fleet::open(&cluster, title, lender, progress).await?;
+    // From here on nothing fails before the work gives it back.
+    let state = resumable.as_mut().and_then(|resumable| resumable.state.take());
     let driver = Driver {
         fleet: &mut fleet,
         effects: NoEffects,
         clients,
         table: None,
         limits: None,
-        journal: None,
+        journal: resumable.as_mut().map(|resumable| &mut resumable.journal),
         note: progress.sink(),
-        pass: pass.clone(),
+        pass,
         stream: progress.stream().clone(),
     };
     let stop = Stop::new(stop, None);
-    // Nothing needs units. Boxed because the future of a pass is large.
-    let running = Box::pin(driver.run(VerifyWork::new(settings, files), Limits::default(), workers, &stop));
-    let (schedule, outcome) = progress.show(&pass, running).await;
+    let mut work = VerifyWork::new(settings, files);
+    if let Some(state) = state {
+        work = work.with(state);
+    }
+    // Nothing needs units.
+    let (schedule, outcome) = run_pass(driver, work, Limits::default(), workers, progress, &stop).await;
+    let mut work = schedule.into_work();
+    let found = match resumable {
+        Some(resumable) => {
+            resumable.state = work.take_state();
+            resumable.found()
+        }
+        None => work.into_found().collect(),
+    };
     match outcome {
         Ok(()) => {
-            let found: Vec<_> = schedule.into_work().into_found().collect();
             let is_whole = known.defects.is_empty() && found.iter().all(|file| file.defects.is_empty());
             // An application that succeeds says that the export has no defects.
             fleet.end(if is_whole { Shutdown::Graceful } else { Shutdown::Kill }, &stop).await;
@@ -203,7 +263,8 @@ mod tests {
 
     fn request(folder: &str, kind: ClusterKind, workers: Option<u32>) -> VerifyRequest {
         let cluster = ClusterOptions { kind, ..ClusterOptions::default() };
-        VerifyRequest { folder: folder.parse().unwrap(), workers, cluster, aws: AwsAccess::default() }
+        let (folder, aws) = (folder.parse().unwrap(), AwsAccess::default());
+        VerifyRequest { folder, workers, state: None, restart: false, cluster, aws }
     }
 
     #[test]
@@ -219,6 +280,11 @@ mod tests {
             (S3, ClusterKind::Yarn, None, 1, true),
         ] {
             assert_eq!(wants(folder, kind, workers, bytes), wanted, "{folder} {kind:?} {workers:?} {bytes}");
+        }
+        for kind in [ClusterKind::Auto, ClusterKind::Local, ClusterKind::Yarn] {
+            let state = Some("/state".parse().unwrap());
+            let with_state = VerifyRequest { state, ..request("/x", kind, None) };
+            assert!(wants_workers(&with_state, 1), "only workers can keep their results");
         }
     }
 
