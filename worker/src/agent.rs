@@ -8,6 +8,8 @@ use job::{
     control::{Boot, FromWorker, PROTOCOL, ToWorker, wire},
     ids::PassNumber,
     spec::WriteMode,
+    split::SplitLease,
+    verify::FileLease,
 };
 use job_aws::{LentCredentials, with_causes};
 use tokio::task::JoinSet;
@@ -20,9 +22,9 @@ use crate::{
     dynamodb::direct::CallPath,
     exit::WorkerError,
     export, import,
-    inlet::Unsolicited,
     limiter::CapacityLimiter,
     report::{Messages, Report, Reports},
+    task_channel::{TaskSender, Unsolicited},
     verify,
 };
 
@@ -84,22 +86,22 @@ async fn next(inbound: &mut Streaming<wire::ToWorker>) -> anyhow::Result<ToWorke
 
 /// Where the messages about tasks go.
 enum JobChannel {
-    Export(export::ExportHandle),
-    Import(import::ImportHandle),
-    Verify(verify::JobHandle),
+    Export(export::ExportSender),
+    Import(TaskSender<Box<SplitLease>>),
+    Verify(TaskSender<Box<FileLease>>),
 }
 
 impl JobChannel {
     fn take(&self, message: ToWorker) -> anyhow::Result<()> {
         let taken: Result<(), Unsolicited> = match (self, message) {
-            (Self::Export(export), ToWorker::Lease(lease)) => export.read(lease),
-            (Self::Export(export), ToWorker::Drain) => export.drain(),
+            (Self::Export(export), ToWorker::Lease(lease)) => export.segments.work(lease),
+            (Self::Export(export), ToWorker::Drain) => export.segments.drain(),
             (Self::Export(export), ToWorker::File { file, name, upload_id }) => {
                 export.file(file, name, upload_id)
             }
-            (Self::Import(import), ToWorker::Split(lease)) => import.import(lease),
+            (Self::Import(import), ToWorker::Split(lease)) => import.work(lease),
             (Self::Import(import), ToWorker::Drain) => import.drain(),
-            (Self::Verify(verify), ToWorker::VerifyFile(lease)) => verify.verify(lease),
+            (Self::Verify(verify), ToWorker::VerifyFile(lease)) => verify.work(lease),
             (Self::Verify(verify), ToWorker::Drain) => verify.drain(),
             _ => bail!("the coordinator sent a message that does not belong to this job"),
         };
@@ -160,20 +162,20 @@ impl Agent {
         let (report, channel) = match settings {
             ToWorker::Export(settings) => {
                 let report = self.reports.begin(self.pass, false);
-                let (channel, inbox) = export::job_channel();
+                let (channel, inbox) = export::channels();
                 job.spawn(export::run(*settings, limiter.clone(), report.clone(), inbox, cores, credentials));
                 (report, JobChannel::Export(channel))
             }
             ToWorker::Import(settings) => {
                 let report = self.reports.begin(self.pass, settings.mode == WriteMode::Check);
-                let (channel, inbox) = import::job_channel();
+                let (channel, inbox) = import::channel();
                 let resources = import::Resources { cores, call_path: self.call_path, credentials };
                 job.spawn(import::run(*settings, limiter.clone(), report.clone(), inbox, resources));
                 (report, JobChannel::Import(channel))
             }
             ToWorker::Verify(settings) => {
                 let report = self.reports.begin(self.pass, true);
-                let (channel, inbox) = verify::inlet();
+                let (channel, inbox) = verify::channel();
                 job.spawn(verify::run(*settings, report.clone(), inbox, credentials));
                 (report, JobChannel::Verify(channel))
             }

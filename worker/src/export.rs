@@ -57,49 +57,41 @@ use tokio::{sync::mpsc, task::JoinSet};
 use crate::{
     cpu::Cores,
     dynamodb::raw,
-    inlet::{Unsolicited, offer},
     limiter::CapacityLimiter,
     report::Report,
+    task_channel::{TaskReceiver, TaskSender, Unsolicited, offer, task_channel},
 };
-use segments::SegmentCommand;
 
 /// Sealed parts that wait for the uploads; their buffers limit them further.
 const SEALED_PARTS: usize = 2;
 
-/// Passes the agent's messages to a running export.
+/// The agent's end of the channels to an export.
 #[derive(Debug)]
-pub(crate) struct ExportHandle {
-    segments: mpsc::Sender<SegmentCommand>,
+pub(crate) struct ExportSender {
+    pub(crate) segments: TaskSender<Lease>,
     files: mpsc::Sender<AssignedFile>,
 }
 
-/// The messages of the agent to a running export.
+/// The end of the export.
 #[derive(Debug)]
-pub(crate) struct ExportInbox {
-    segments: mpsc::Receiver<SegmentCommand>,
+pub(crate) struct ExportReceiver {
+    segments: TaskReceiver<Lease>,
     files: mpsc::Receiver<AssignedFile>,
 }
 
-/// The two ends of the channels between the agent and an export.
-pub(crate) fn job_channel() -> (ExportHandle, ExportInbox) {
-    // The worker never asks for more leases than streams, or for more than one file.
-    let (segments, segments_out) = mpsc::channel(2 * MAX_STREAMS as usize);
-    let (files, files_out) = mpsc::channel(2);
-    (ExportHandle { segments, files }, ExportInbox { segments: segments_out, files: files_out })
+/// The channels between the agent and an export.
+pub(crate) fn channels() -> (ExportSender, ExportReceiver) {
+    let (segments, leased) = task_channel(MAX_STREAMS);
+    // The worker never asks for more than one file.
+    let (files, assigned) = mpsc::channel(2);
+    (ExportSender { segments, files }, ExportReceiver { segments: leased, files: assigned })
 }
 
-impl ExportHandle {
-    /// Passes on a segment to read.
-    pub(crate) fn read(&self, lease: Lease) -> Result<(), Unsolicited> {
-        offer(&self.segments, SegmentCommand::Read(lease))
-    }
-
-    /// Passes on that no segment is left to lease for now.
-    pub(crate) fn drain(&self) -> Result<(), Unsolicited> {
-        offer(&self.segments, SegmentCommand::Drain)
-    }
-
+impl ExportSender {
     /// Passes on a file to fill.
+    ///
+    /// # Errors
+    /// Fails if the export did not ask for it.
     pub(crate) fn file(&self, file: FileId, name: PartName, upload_id: UploadId) -> Result<(), Unsolicited> {
         offer(&self.files, AssignedFile { file, name, upload_id })
     }
@@ -110,7 +102,7 @@ pub(crate) async fn run(
     settings: ExportSettings,
     limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
-    inbox: ExportInbox,
+    inbox: ExportReceiver,
     cores: Cores,
     credentials: Arc<LentCredentials>,
 ) -> anyhow::Result<()> {

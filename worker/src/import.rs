@@ -48,11 +48,11 @@ use tokio::{sync::mpsc, task::JoinSet};
 use crate::{
     cpu::Cores,
     dynamodb::direct::CallPath,
-    inlet::{Unsolicited, offer},
     limiter::CapacityLimiter,
     report::Report,
+    task_channel::{TaskReceiver, TaskSender, task_channel},
 };
-use splits::{Purpose, Readers, SplitCommand};
+use splits::{Purpose, Readers};
 use tracker::Tracker;
 
 /// The memory of lines from their reading until they are settled.
@@ -62,30 +62,9 @@ const WAITING_BATCHES: usize = 2;
 /// The most splits that are ever open at once.
 const MAX_OPEN_SPLITS: u32 = 64;
 
-/// Passes the agent's messages to a running import.
-#[derive(Debug)]
-pub(crate) struct ImportHandle(mpsc::Sender<SplitCommand>);
-
-/// The messages of the agent to a running import.
-#[derive(Debug)]
-pub(crate) struct ImportInbox(mpsc::Receiver<SplitCommand>);
-
-/// The two ends of the channel between the agent and an import.
-pub(crate) fn job_channel() -> (ImportHandle, ImportInbox) {
-    let (commands, inbox) = mpsc::channel(2 * MAX_OPEN_SPLITS as usize);
-    (ImportHandle(commands), ImportInbox(inbox))
-}
-
-impl ImportHandle {
-    /// Passes on a split to import.
-    pub(crate) fn import(&self, lease: Box<SplitLease>) -> Result<(), Unsolicited> {
-        offer(&self.0, SplitCommand::Import(lease))
-    }
-
-    /// Passes on that no split is left to lease for now.
-    pub(crate) fn drain(&self) -> Result<(), Unsolicited> {
-        offer(&self.0, SplitCommand::Drain)
-    }
+/// The channel between the agent and an import.
+pub(crate) fn channel() -> (TaskSender<Box<SplitLease>>, TaskReceiver<Box<SplitLease>>) {
+    task_channel(MAX_OPEN_SPLITS)
 }
 
 /// What a worker has for its work.
@@ -101,7 +80,7 @@ pub(crate) async fn run(
     mut settings: ImportSettings,
     limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
-    inbox: ImportInbox,
+    inbox: TaskReceiver<Box<SplitLease>>,
     resources: Resources,
 ) -> anyhow::Result<()> {
     let Resources { cores, call_path, credentials } = resources;
@@ -117,7 +96,7 @@ pub(crate) async fn run(
         write_stages(&mut stages, writer, settings.open_splits, &report)
     };
     let readers = Readers { settings, clients, report, purpose };
-    stages.spawn(splits::run(Arc::new(readers), inbox.0));
+    stages.spawn(splits::run(Arc::new(readers), inbox));
     // A stage that ends without an error has lost its neighbour, whose error says why.
     while let Some(ended) = stages.join_next().await {
         ended.context("a stage broke down")??;

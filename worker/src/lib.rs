@@ -12,13 +12,13 @@ mod dynamodb;
 mod exit;
 mod export;
 mod import;
-mod inlet;
 mod limiter;
 mod logs;
 mod parent;
 mod report;
 mod say;
 mod store_wait;
+mod task_channel;
 #[cfg(test)]
 mod tests;
 mod verify;

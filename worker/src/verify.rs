@@ -32,14 +32,14 @@ use job::{
     verify::{FileLease, FileVerified, VerifySettings},
 };
 use job_aws::{Ahead, LentCredentials};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 use verify::{Checks, Expected, Means};
 
 use crate::{
-    inlet::{Unsolicited, offer},
     report::Report,
+    task_channel::{TaskCommand, TaskReceiver, TaskSender, task_channel},
 };
 use files::Folder;
 
@@ -50,46 +50,16 @@ const MAX_OPEN_FILES: u32 = 64;
 /// How often the bytes read are added to the totals.
 const COUNT_EVERY: Duration = Duration::from_millis(250);
 
-/// A message of the coordinator about files.
-#[derive(Debug)]
-enum FileCommand {
-    /// A file to verify.
-    Verify(Box<FileLease>),
-    /// No file is left to lease for now.
-    Drain,
-}
-
-/// Passes the agent's messages to a running verification.
-#[derive(Debug)]
-pub(crate) struct JobHandle(mpsc::Sender<FileCommand>);
-
-/// The messages of the agent to a running verification.
-#[derive(Debug)]
-pub(crate) struct JobInbox(mpsc::Receiver<FileCommand>);
-
-/// The two ends of the channel between the agent and a verification.
-pub(crate) fn inlet() -> (JobHandle, JobInbox) {
-    let (commands, inbox) = mpsc::channel(2 * MAX_OPEN_FILES as usize);
-    (JobHandle(commands), JobInbox(inbox))
-}
-
-impl JobHandle {
-    /// Passes on a file to verify.
-    pub(crate) fn verify(&self, lease: Box<FileLease>) -> Result<(), Unsolicited> {
-        offer(&self.0, FileCommand::Verify(lease))
-    }
-
-    /// Passes on that no file is left to lease for now.
-    pub(crate) fn drain(&self) -> Result<(), Unsolicited> {
-        offer(&self.0, FileCommand::Drain)
-    }
+/// The channel between the agent and a verification.
+pub(crate) fn channel() -> (TaskSender<Box<FileLease>>, TaskReceiver<Box<FileLease>>) {
+    task_channel(MAX_OPEN_FILES)
 }
 
 /// Runs until a file can't be read for a reason that does not concern it alone, or the future is dropped.
 pub(crate) async fn run(
     settings: VerifySettings,
     report: Arc<Report>,
-    inbox: JobInbox,
+    inbox: TaskReceiver<Box<FileLease>>,
     credentials: Arc<LentCredentials>,
 ) -> anyhow::Result<()> {
     let clients = match &settings.folder {
@@ -107,7 +77,7 @@ pub(crate) async fn run(
     let checks = Checks::new(files, expected, means, read_bytes.clone(), stop);
     let checks = Arc::new(checks.map_err(|fault| anyhow!(fault.message))?);
     let counting = count(&read_bytes, &report);
-    let verifying = verify_all(&checks, open_files, &report, inbox.0);
+    let verifying = verify_all(&checks, open_files, &report, inbox);
     tokio::select! {
         ended = verifying => ended,
         never = counting => match never {},
@@ -119,7 +89,7 @@ async fn verify_all(
     checks: &Arc<Checks<Folder>>,
     open_files: u32,
     report: &Arc<Report>,
-    mut commands: mpsc::Receiver<FileCommand>,
+    mut commands: TaskReceiver<Box<FileLease>>,
 ) -> anyhow::Result<()> {
     let mut open = JoinSet::new();
     let mut leases = Leases::default();
@@ -132,8 +102,8 @@ async fn verify_all(
         tokio::select! {
             command = commands.recv() => match command {
                 None => return Ok(()),
-                Some(FileCommand::Drain) => leases.drain(),
-                Some(FileCommand::Verify(lease)) => {
+                Some(TaskCommand::Drain) => leases.drain(),
+                Some(TaskCommand::Work(lease)) => {
                     leases.read();
                     debug!(file = %lease.number, attempt = %lease.attempt, "file begun");
                     open.spawn(verify_one(checks.clone(), *lease, report.clone()));

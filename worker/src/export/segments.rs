@@ -6,24 +6,18 @@ use std::{sync::Arc, time::Instant};
 use anyhow::Context;
 use engine::worker::streams::{DECIDE_EVERY, Leases, Streams};
 use job::{control::FromWorker, task::Lease};
-use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
+use tokio::{task::JoinSet, time::MissedTickBehavior};
 
 use super::scan::Scanner;
-use crate::cpu::{Cores, CpuMeter};
-
-/// A message of the coordinator about segments.
-#[derive(Debug)]
-pub(crate) enum SegmentCommand {
-    /// A segment to read.
-    Read(Lease),
-    /// No segment is left to lease for now.
-    Drain,
-}
+use crate::{
+    cpu::{Cores, CpuMeter},
+    task_channel::{TaskCommand, TaskReceiver},
+};
 
 /// Runs until the agent is gone, or a segment can't be read.
 pub(crate) async fn run(
     scanner: Arc<Scanner>,
-    mut commands: mpsc::Receiver<SegmentCommand>,
+    mut commands: TaskReceiver<Lease>,
     cores: Cores,
 ) -> anyhow::Result<()> {
     let mut reading = JoinSet::new();
@@ -42,14 +36,14 @@ pub(crate) async fn run(
         tokio::select! {
             command = commands.recv() => match command {
                 None => return Ok(()),
-                Some(SegmentCommand::Drain) => {
+                Some(TaskCommand::Drain) => {
                     streams.stop_growing();
                     leases.drain();
                     if reading.is_empty() {
                         scanner.encoder.flush().await;
                     }
                 }
-                Some(SegmentCommand::Read(lease)) => {
+                Some(TaskCommand::Work(lease)) => {
                     leases.read();
                     let scanner = scanner.clone();
                     reading.spawn(async move { scanner.read(lease).await });

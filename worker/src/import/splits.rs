@@ -14,20 +14,14 @@ use job::{
     split::SplitLease,
 };
 use job_aws::Clients;
-use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
+use tokio::{runtime::Handle, task::JoinSet};
 use tracing::debug;
 
 use super::{blocks, check::Checker, read, stored, tracker::Tracker};
-use crate::report::Report;
-
-/// A message of the coordinator about splits.
-#[derive(Debug)]
-pub(crate) enum SplitCommand {
-    /// A split to import.
-    Import(Box<SplitLease>),
-    /// No split is left to lease for now.
-    Drain,
-}
+use crate::{
+    report::Report,
+    task_channel::{TaskCommand, TaskReceiver},
+};
 
 /// What happens to the lines.
 pub(crate) enum Purpose {
@@ -48,7 +42,7 @@ pub(crate) struct Readers {
 /// Runs until the agent is gone, or a split can't be read.
 pub(crate) async fn run(
     readers: Arc<Readers>,
-    mut commands: mpsc::Receiver<SplitCommand>,
+    mut commands: TaskReceiver<Box<SplitLease>>,
 ) -> anyhow::Result<()> {
     let mut reading = JoinSet::new();
     let mut fetching = JoinSet::new();
@@ -64,8 +58,8 @@ pub(crate) async fn run(
         tokio::select! {
             command = commands.recv() => match command {
                 None => return Ok(()),
-                Some(SplitCommand::Drain) => leases.drain(),
-                Some(SplitCommand::Import(lease)) => {
+                Some(TaskCommand::Drain) => leases.drain(),
+                Some(TaskCommand::Work(lease)) => {
                     leases.read();
                     debug!(split = %lease.split.split, attempt = %lease.attempt, "split begun");
                     let opened = readers.open(&lease).with_context(|| lease.split.object.to_string())?;
