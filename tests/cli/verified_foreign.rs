@@ -1,5 +1,8 @@
 //! `verify` of backups that tablehaul has not made, alone and with workers: clean, and with each kind of damage.
 
+// Clippy's permissions for tests do not cover their shared functions.
+#![allow(clippy::unwrap_used)]
+
 use super::verified::{both_ways, verify};
 use super::{Place, files, s3, says};
 use serde_json::{Value, json};

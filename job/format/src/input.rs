@@ -135,8 +135,8 @@ mod tests {
                 assert_eq!(&decoded, expected, "{line}");
                 assert_eq!(out.is_empty(), expected.is_err());
                 let checker = Checker::new(Some(&keys)).of_export(is_incremental);
-                let checked = LineChecker::new(format, checker).check(line.as_bytes());
-                assert_eq!(checked.map(|checked| checked.write), decoded, "{line}");
+                let found = LineChecker::new(format, checker).check(line.as_bytes());
+                assert_eq!(found.map(|checked| checked.write), decoded, "{line}");
                 of_any_table(format, &line, is_incremental, &decoded);
             }
         }
@@ -150,11 +150,11 @@ mod tests {
         of_table: &Result<Write, RequestError>,
     ) {
         let checker = Checker::new(None).of_export(is_incremental);
-        let checked = LineChecker::new(format, checker).check(line.as_bytes()).map(|checked| checked.write);
+        let found = LineChecker::new(format, checker).check(line.as_bytes()).map(|checked| checked.write);
         match of_table {
-            Err(RequestError::KeysNotExact) => assert_eq!(checked, Err(RequestError::NoKey), "{line}"),
-            Err(RequestError::KeyType { .. }) => assert!(checked.is_ok(), "{line}"),
-            Err(RequestError::KeyMissing(_)) => match checked {
+            Err(RequestError::KeysNotExact) => assert_eq!(found, Err(RequestError::NoKey), "{line}"),
+            Err(RequestError::KeyType { .. }) => assert!(found.is_ok(), "{line}"),
+            Err(RequestError::KeyMissing(_)) => match found {
                 // `Keys` alone, with another number of attributes than the table's key.
                 Ok(Write::Delete) => assert!(!line.contains("Image"), "{line}"),
                 other => assert!(
@@ -162,7 +162,7 @@ mod tests {
                     "{other:?} {line}"
                 ),
             },
-            of_table => assert_eq!(&checked, of_table, "{line}"),
+            of_table => assert_eq!(&found, of_table, "{line}"),
         }
     }
 

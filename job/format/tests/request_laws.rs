@@ -80,11 +80,11 @@ fn assert_like_the_slow_path(
     let text = String::from_utf8_lossy(line);
     if wanted == Wanted::Items {
         let mut checker = Checker::new(Some(keys)).with_indexes(indexes);
-        let checked = check(&mut checker, line, lines);
+        let found = check(&mut checker, line, lines);
         let summary = |encoded: &Encoded| Checked { write: encoded.write, item_bytes: encoded.item_bytes };
-        assert_eq!(checked, fast.as_ref().map(summary).map_err(Clone::clone), "{text}");
+        assert_eq!(found, fast.as_ref().map(summary).map_err(Clone::clone), "{text}");
         assert_eq!(checker.num_fast(), encoder.num_fast(), "{text}");
-        assert_only_the_key_matters(line, lines, checked);
+        assert_only_the_key_matters(line, lines, found);
     }
     assert_eq!(request(fast, &out), request(slow, &slow_out), "{text}");
     encoder.num_fast() == 1
