@@ -1,4 +1,4 @@
-//! What a folder to import holds, and how it is split. This module writes nothing.
+//! What a folder to import or to verify holds, and how it is split. This module writes nothing.
 //!
 //! ```text
 //! folder → own | edc | native | plain (which files?) → detect (what are they?)
@@ -12,6 +12,7 @@ mod detect;
 mod edc;
 mod find;
 mod folder;
+mod inspect;
 pub(crate) mod listed;
 mod named;
 mod native;
@@ -32,6 +33,7 @@ use job_aws::Clients;
 
 use crate::failure::Failure;
 pub(crate) use defect::unreadable_export;
+pub(crate) use inspect::{Inspected, inspect};
 use named::Named;
 pub(crate) use plain::{is_data, is_manifest};
 pub(crate) use split::splits;
@@ -128,12 +130,8 @@ pub(crate) async fn find(
     let looks = detect::look(&place, &named.files, unknown_keys, may_reject).await?;
     let disagree = |why| Failure::refused(format!("{}: {why}", place.target));
     let agreed = consistency::agree(&named, &looks).map_err(disagree)?;
-    // Several exports may share a folder, and images of one item must be applied in the order of their times.
-    if named.kind == Kind::Plain && agreed.is_incremental && named.files.len() > 1 {
-        return Err(Failure::refused(format!(
-            "{folder} holds files of incremental exports, and no manifest says which belong to one export: name the \
-             folder of one export, with its manifests"
-        )));
+    if named.kind == Kind::Plain && agreed.is_incremental {
+        one_export(folder, named.files.len())?;
     }
     let Named { kind, files, table, items, notes, .. } = named;
     let files = files.into_iter().zip(looks).map(|(file, look)| BackupFile {
@@ -155,6 +153,18 @@ pub(crate) async fn find(
         is_incremental: agreed.is_incremental,
         notes,
     })
+}
+
+/// Refuses several files of incremental exports without a manifest. Several exports may share a folder, and images of
+/// one item must be applied in the order of their times.
+fn one_export(folder: &Target, files: usize) -> Result<(), Failure> {
+    if files <= 1 {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "{folder} holds files of incremental exports, and no manifest says which belong to one export: name the \
+         folder of one export, with its manifests"
+    )))
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub mod wire {
 
 /// The version of the protocol. Coordinator and workers must have the same one: the protocol is not compatible across
 /// versions. Increase it with each change of `control.proto` or of what a message means.
-pub const PROTOCOL: &str = "2";
+pub const PROTOCOL: &str = "3";
 
 /// What a worker receives at its start, through a pipe or a job's credentials, and never by argument or environment.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]

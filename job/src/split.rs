@@ -28,6 +28,12 @@ macro_rules! named {
             }
         }
 
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
+        }
+
         impl FromStr for $name {
             type Err = ();
             fn from_str(name: &str) -> Result<Self, ()> {
@@ -71,7 +77,7 @@ named!(
 );
 
 /// The expected checksum of a range of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub enum Checksum {
     /// CRC-32C, as exports of tablehaul record it.
     Crc32c(u32),

@@ -37,6 +37,7 @@ mod unfinished;
 mod unread;
 mod variables;
 mod verified;
+mod verified_foreign;
 mod waiting;
 mod watched;
 mod whole;

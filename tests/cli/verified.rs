@@ -22,14 +22,14 @@ fn export(folder: &Path, compress: &str) -> Vec<String> {
 }
 
 /// `verify` without any access to AWS.
-fn verify(folder: &Path, args: &[&str]) -> Tablehaul {
+pub(crate) fn verify(folder: &Path, args: &[&str]) -> Tablehaul {
     let command = Tablehaul::new([Path::new("verify"), folder]).args(args);
     command.without("AWS_ACCESS_KEY_ID").without("AWS_SECRET_ACCESS_KEY")
 }
 
 /// Its JSON without the time, which differs from run to run.
 #[track_caller]
-fn result(finished: &Finished) -> Value {
+pub(crate) fn result(finished: &Finished) -> Value {
     let mut result: Value = serde_json::from_str(&finished.stdout).expect("JSON");
     result.as_object_mut().expect("an object").remove("seconds");
     result
@@ -37,7 +37,7 @@ fn result(finished: &Finished) -> Value {
 
 /// Both ways print the same and end with this exit code. Returns the result with workers.
 #[track_caller]
-fn both_ways(folder: &Path, code: i32) -> Value {
+pub(crate) fn both_ways(folder: &Path, code: i32) -> Value {
     let alone = verify(folder, &["--json"]).run();
     let with_workers = verify(folder, &["--json", "--workers", "2"]).run();
     assert_eq!((alone.code, with_workers.code), (Some(code), Some(code)), "{}", with_workers.stderr);

@@ -1,4 +1,4 @@
-//! A verification in a worker: it checks files of an export, and reports what it finds. The crate `verify` has the
+//! A verification in a worker: it checks files of a backup, and reports what it finds. The crate `verify` has the
 //! checks, which the coordinator can run, too.
 //!
 //! ```text
@@ -68,7 +68,7 @@ pub(crate) async fn run(
     };
     let open_files = settings.open_files.min(MAX_OPEN_FILES);
     let means = Means { threads: open_files as usize, key_bytes: settings.key_bytes, ahead: AHEAD };
-    let expected = Expected::new(&settings.options, &settings.keys, settings.seed);
+    let expected = Expected::new(&settings.rules, settings.seed);
     let files = Folder::new(settings.folder, clients, report.clone());
     // Its guard stops the threads, however this function ends.
     let stop = CancellationToken::new();

@@ -78,6 +78,16 @@ pub(super) enum Disagreement {
     TwoFormats { one: String, of_one: &'static str, other: String, of_other: &'static str },
 }
 
+impl Disagreement {
+    /// The text without the name of the file, if the file alone is wrong.
+    pub(super) fn of_file(&self) -> String {
+        match self {
+            Self::OtherFormat { found, expected, .. } => format!("contains {found}, expected {expected}"),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// Checks that the item has the table's keys. An item does not say which of its attributes are its key. For a line of
 /// an incremental export, the item given here is its key.
 pub(super) fn has_keys(line: &FirstLine, keys: &KeySchema) -> Result<(), Disagreement> {
@@ -151,20 +161,8 @@ pub(super) fn agree(named: &Named, looks: &[Detected]) -> Result<Agreed, Disagre
     let name = |number: usize| named.files[number].entry.name.escape_debug().to_string();
     let lines = || looks.iter().enumerate().filter_map(|(number, look)| Some((number, look.first?)));
     let kind_of = |first: First| (first.format, first.is_incremental);
-    let stated = match (named.kind, named.format) {
-        (kind, Some(format)) => Some((format, kind == Kind::Incremental)),
-        (Kind::Edc, None) => Some((InputFormat::Emr, false)),
-        _ => None,
-    };
-    if let Some(stated) = stated
-        && let Some((number, first)) = lines().find(|&(_, first)| kind_of(first) != stated)
-    {
-        let incremental = if stated.1 { "incremental " } else { "" };
-        return Err(Disagreement::OtherFormat {
-            file: name(number),
-            found: first.described,
-            expected: format!("{incremental}{}", stated.0.name()),
-        });
+    if let Some(other) = lines().find_map(|(number, first)| other_format(named, &name(number), first)) {
+        return Err(other);
     }
     if let Some((one, first)) = lines().next()
         && let Some((other, differs)) = lines().find(|&(_, other)| kind_of(other) != kind_of(first))
@@ -179,6 +177,23 @@ pub(super) fn agree(named: &Named, looks: &[Detected]) -> Result<Agreed, Disagre
     let is_incremental =
         lines().next().map_or(named.kind == Kind::Incremental, |(_, first)| first.is_incremental);
     Ok(Agreed { formats: formats(looks), is_incremental })
+}
+
+/// Why a file has another format than the one that the backup states.
+pub(super) fn other_format(named: &Named, file: &str, first: First) -> Option<Disagreement> {
+    let (format, is_incremental) = match (named.kind, named.format) {
+        (kind, Some(format)) => (format, kind == Kind::Incremental),
+        (Kind::Edc, None) => (InputFormat::Emr, false),
+        _ => return None,
+    };
+    let incremental = if is_incremental { "incremental " } else { "" };
+    let expected = || format!("{incremental}{}", format.name());
+    let is_other = (first.format, first.is_incremental) != (format, is_incremental);
+    is_other.then(|| Disagreement::OtherFormat {
+        file: file.to_owned(),
+        found: first.described,
+        expected: expected(),
+    })
 }
 
 /// The formats and codecs as text: `EMR lines, gzip`.

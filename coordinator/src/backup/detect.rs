@@ -2,10 +2,11 @@
 //!
 //! Reads sixteen files at a time, and at most 8 MiB of each. Of an item, only whether it is valid is kept.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use format::head::{self, FirstLine, Head, HeadError};
 use job::{schema::KeySchema, split::MAX_LINE_BYTES};
+use job_aws::Fault;
 use tokio::task::JoinSet;
 
 use super::{
@@ -25,6 +26,15 @@ const AT_ONCE: usize = 16;
 /// of most codecs, the second more than a block of bzip2, the last the maximum length of a line.
 const HEAD_BYTES: [u64; 3] = [64 * 1024, 1024 * 1024, MAX_LINE_BYTES as u64];
 
+/// Why the format of a file is unknown.
+#[derive(Debug)]
+pub(super) enum Unknown {
+    /// It can't be read.
+    Fault(Fault),
+    /// It is not a file of a backup, or its beginning is damaged. Without its name.
+    Bad(String),
+}
+
 /// Detects the format of each file, in the same order. Their first items must have `keys`, if given. If `may_reject` is
 /// set, an invalid first line is skipped like any other, as long as some file has a valid one among its first lines.
 pub(super) async fn look(
@@ -33,67 +43,79 @@ pub(super) async fn look(
     keys: Option<&KeySchema>,
     may_reject: bool,
 ) -> Result<Vec<Detected>, Failure> {
-    let keys = keys.cloned().map(Arc::new);
-    let mut looks = vec![None; files.len()];
-    let mut under_way = JoinSet::new();
-    for (number, file) in files.iter().enumerate() {
-        if under_way.len() >= AT_ONCE {
-            join(&mut under_way, &mut looks).await?;
-        }
-        let (store, entry, keys) = (place.store.clone(), file.entry.clone(), keys.clone());
-        let url = place.target.url(&entry.name);
-        under_way.spawn(async move {
-            let keys = keys.as_deref();
-            let head = head(&store, &entry, &url, keys.filter(|_| may_reject)).await?;
-            match consistency::look(head, keys) {
-                Detected { bad: Some(why), .. } if !may_reject => {
-                    Err(Failure::refused(format!("{url}: {why}")))
-                }
-                look => Ok((number, look)),
-            }
-        });
-    }
-    while !under_way.is_empty() {
-        join(&mut under_way, &mut looks).await?;
-    }
-    let mut looks: Vec<Detected> = looks.into_iter().flatten().collect();
+    let refuse = |entry: &Entry, unknown| match unknown {
+        Unknown::Fault(fault) => Err::<Infallible, _>(Failure::refused(fault)),
+        Unknown::Bad(why) => Err(Failure::refused(format!("{}: {why}", place.target.url(&entry.name)))),
+    };
+    let looks = look_at_each(place, files, keys, may_reject, refuse).await?;
+    let mut looks: Vec<Detected> = looks.into_iter().filter_map(Result::ok).collect();
     consistency::tolerate(&mut looks).map_err(|(number, why)| {
         Failure::refused(format!("{}: {why}", place.target.url(&files[number].entry.name)))
     })?;
     Ok(looks)
 }
 
-async fn join(
-    under_way: &mut JoinSet<Result<(usize, Detected), Failure>>,
-    looks: &mut [Option<Detected>],
-) -> Result<(), Failure> {
-    match under_way.join_next().await {
-        None => Ok(()),
-        Some(Ok(Ok((number, look)))) => {
-            looks[number] = Some(look);
-            Ok(())
+/// The same, where `judge` decides about each file whose format is unknown: what to return for it, or that all fails.
+pub(super) async fn look_at_each<T>(
+    place: &Folder,
+    files: &[NamedFile],
+    keys: Option<&KeySchema>,
+    may_reject: bool,
+    judge: impl Fn(&Entry, Unknown) -> Result<T, Failure>,
+) -> Result<Vec<Result<Detected, T>>, Failure> {
+    let keys = keys.cloned().map(Arc::new);
+    let mut looks: Vec<Option<Result<Detected, T>>> = files.iter().map(|_| None).collect();
+    let mut under_way = JoinSet::new();
+    let mut files = files.iter().enumerate();
+    loop {
+        while under_way.len() < AT_ONCE
+            && let Some((number, file)) = files.next()
+        {
+            let (store, entry, keys) = (place.store.clone(), file.entry.clone(), keys.clone());
+            under_way.spawn(async move {
+                let look = look_at(&store, &entry, keys.as_deref(), may_reject).await;
+                (number, entry, look)
+            });
         }
-        Some(Ok(Err(failure))) => Err(failure),
-        Some(Err(error)) => Err(Failure::refused(format!("the check of a file ended abruptly: {error}"))),
+        let Some(done) = under_way.join_next().await else { break };
+        let ended = |error| Failure::refused(format!("the check of a file ended abruptly: {error}"));
+        let (number, entry, look) = done.map_err(ended)?;
+        looks[number] = Some(match look {
+            Ok(look) => Ok(look),
+            Err(unknown) => Err(judge(&entry, unknown)?),
+        });
+    }
+    Ok(looks.into_iter().flatten().collect())
+}
+
+async fn look_at(
+    store: &Store,
+    entry: &Entry,
+    keys: Option<&KeySchema>,
+    may_reject: bool,
+) -> Result<Detected, Unknown> {
+    let head = head(store, entry, keys.filter(|_| may_reject)).await?;
+    match consistency::look(head, keys) {
+        Detected { bad: Some(why), .. } if !may_reject => Err(Unknown::Bad(why)),
+        look => Ok(look),
     }
 }
 
 /// The head of a file. Its first line is one that has `keys`, if they are given and one of the first lines has them.
-async fn head(store: &Store, entry: &Entry, url: &str, keys: Option<&KeySchema>) -> Result<Head, Failure> {
+async fn head(store: &Store, entry: &Entry, keys: Option<&KeySchema>) -> Result<Head, Unknown> {
     let suits = |first: &FirstLine| keys.is_none_or(|keys| consistency::has_keys(first, keys).is_ok());
     let mut without_keys = None;
     for limit in HEAD_BYTES {
-        let bytes = retry(|| store.head(entry, limit)).await;
-        let bytes = bytes.map_err(|fault| Failure::refused(fault))?;
+        let bytes = retry(|| store.head(entry, limit)).await.map_err(Unknown::Fault)?;
         let is_all = bytes.len() as u64 == entry.bytes;
         match head::look(&bytes, is_all, suits) {
             Ok(head) if is_all || head.first.as_ref().is_none_or(suits) => return Ok(head),
             Ok(head) => without_keys = Some(head),
-            Err(HeadError::Bad(why)) => return Err(Failure::refused(format!("{url}: {why}"))),
+            Err(HeadError::Bad(why)) => return Err(Unknown::Bad(why.to_string())),
             Err(HeadError::NeedMore) if is_all => break,
             Err(HeadError::NeedMore) => {}
         }
     }
-    let none = || format!("{url}: no complete line in its first {} MiB", MAX_LINE_BYTES >> 20);
-    without_keys.ok_or_else(|| Failure::refused(none()))
+    let none = || format!("no complete line in its first {} MiB", MAX_LINE_BYTES >> 20);
+    without_keys.ok_or_else(|| Unknown::Bad(none()))
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{store::Entry, text::count};
 
-/// The files that the manifest lists, taken from the manifest's own folder.
+/// The files that the manifest lists and that exist, taken from the manifest's own folder.
 pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Result<Named, NameError> {
     let at = |defect: Defect| defect.of(folder.url(layout::MANIFEST));
     let urls = manifest::read(manifest).map_err(|error| at(of_manifest(error, true)))?;
@@ -22,14 +22,15 @@ pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Res
     let mut notes = rebased(folder, &urls, &names).into_iter().collect::<Vec<_>>();
     notes.extend(without_success(folder, &entries));
     notes.extend(unlisted(&names, &entries));
-    let files = pick(folder, "the manifest", &names, entries)?;
+    let (files, missing) = pick(folder, "the manifest", &names, entries)?;
     let files = files.into_iter().map(|entry| NamedFile {
         entry,
         parts: Vec::new(),
+        items: None,
         checksum: None,
         is_listed: true,
     });
-    Ok(Named { notes, ..Named::new(Kind::Edc, files.collect()) })
+    Ok(Named { notes, missing, ..Named::new(Kind::Edc, files.collect()) })
 }
 
 /// The last component of the path.

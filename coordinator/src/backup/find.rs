@@ -14,7 +14,7 @@ use super::{
     defect::{Defect, unreadable_export},
     edc,
     folder::{Folder, without_mark},
-    named::{NameError, Named},
+    named::{Missing, NameError, Named},
     native::{self, DataFolder, Files, Summary},
     own, plain,
 };
@@ -31,15 +31,68 @@ const MOST_NAMED: usize = 5;
 /// The most folders in which a missing file is searched for.
 const MOST_SEARCHED: usize = 20;
 
+/// What a backup is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// It must be whole.
+    Import,
+    /// Files may be missing.
+    Verify,
+}
+
+impl Purpose {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Import => "import",
+            Self::Verify => "verify",
+        }
+    }
+
+    fn take(self, named: Named) -> Result<Named, NameError> {
+        match self {
+            Self::Import => named.whole(),
+            Self::Verify => Ok(named),
+        }
+    }
+}
+
 /// The backup, and the folder that contains its files.
 pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(Folder, Named), Failure> {
     let folder = Folder::new(target.clone(), clients)?;
-    // S3 does not tell folders from objects, so there the path is first tried as a folder.
-    if let Target::File { .. } = target
-        && let Some(single) = single(&folder).await?
-    {
-        return Ok(single);
+    match file(&folder).await? {
+        Some(single) => Ok(single),
+        // Boxed, here and below, because the future is large.
+        None => Box::pin(in_folder(folder, Purpose::Import)).await,
     }
+}
+
+/// The same of a backup that tablehaul has not made. Files that its manifest lists may be missing. `None` if there is an
+/// export.json.
+pub(super) async fn find_foreign(
+    target: &Target,
+    clients: Option<&Clients>,
+) -> Result<Option<(Folder, Named)>, Failure> {
+    let folder = Folder::new(target.clone(), clients)?;
+    if let Some(single) = file(&folder).await? {
+        return Ok(Some(single));
+    }
+    if folder.find(layout::EXPORT_JSON).await?.is_some() {
+        return Ok(None);
+    }
+    Box::pin(in_folder(folder, Purpose::Verify)).await.map(Some)
+}
+
+/// The backup, if the path is certain to be that of a file. S3 does not tell folders from objects, so there a path is
+/// first tried as a folder.
+async fn file(folder: &Folder) -> Result<Option<(Folder, Named)>, Failure> {
+    match folder.target {
+        Target::File { .. } => single(folder).await,
+        Target::S3 { .. } => Ok(None),
+    }
+}
+
+async fn in_folder(folder: Folder, purpose: Purpose) -> Result<(Folder, Named), Failure> {
+    let target = &folder.target.clone();
     let mut listing = folder.listing().await?;
     if listing == Listing::default() {
         let empty = || Failure::refused(format!("{target} is empty or does not exist"));
@@ -51,10 +104,10 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
         readable(target, listing.files.iter().map(|entry| &entry.name), &listing.archived)?;
     }
     let archived = std::mem::take(&mut listing.archived);
-    match by_manifest(&folder, &listing).await? {
+    match by_manifest(&folder, &listing, purpose).await? {
         Some(export) => {
             let folders = listing.folders.clone();
-            let named = match named(&folder, &export, listing) {
+            let named = match named(&folder, &export, listing).and_then(|named| purpose.take(named)) {
                 Ok(named) => named,
                 Err(error) => return Err(explained(error, &folder, &folder, &folders).await),
             };
@@ -62,9 +115,9 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
             Ok((folder, named))
         }
         None => match native_state(&folder, &listing)? {
-            Native::Whole => native(folder, &listing).await,
+            Native::Whole => native(folder, &listing, purpose).await,
             Native::No if listing.files.iter().any(|entry| plain::is_data(&entry.name)) => {
-                let note = match export_of_data(&folder).await? {
+                let note = match export_of_data(&folder, purpose).await? {
                     OfData::Export(export) => return Ok(*export),
                     OfData::NotPermitted(note) => Some(note),
                     OfData::NoExport => None,
@@ -74,20 +127,25 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
                 readable(target, named.files.iter().map(|file| &file.entry.name), &archived)?;
                 Ok((folder, named))
             }
-            state => below(folder, listing, state == Native::Started).await,
+            state => below(folder, listing, state == Native::Started, purpose).await,
         },
     }
 }
 
 /// The export of DynamoDB in a subfolder, or else whatever this folder holds. If `is_started`, the folder has the mark
 /// of an export but no manifest: the export is incomplete, unless an export in a subfolder left the mark.
-async fn below(folder: Folder, listing: Listing, is_started: bool) -> Result<(Folder, Named), Failure> {
+async fn below(
+    folder: Folder,
+    listing: Listing,
+    is_started: bool,
+    purpose: Purpose,
+) -> Result<(Folder, Named), Failure> {
     let target = &folder.target;
     match exports_below(&folder, &listing).await?.as_slice() {
         [] if is_started => Err(Failure::refused(unfinished(&folder))),
         [] => plain(folder, listing),
         [one] => {
-            let (below, mut named) = one_below(&folder, one).await?;
+            let (below, mut named) = one_below(&folder, one, purpose).await?;
             let (what, removes) = match named.kind {
                 Kind::Incremental => (
                     "the incremental export of DynamoDB",
@@ -95,7 +153,7 @@ async fn below(folder: Folder, listing: Listing, is_started: bool) -> Result<(Fo
                 ),
                 _ => ("the export of DynamoDB", ""),
             };
-            named.notes.insert(0, format!("{target}: importing {what} in its folder {one}{removes}"));
+            named.notes.insert(0, format!("{target}: reading {what} in its folder {one}{removes}"));
             Ok((below, named))
         }
         several => {
@@ -120,7 +178,7 @@ enum OfData {
 }
 
 /// The export of DynamoDB whose data folder this is: the manifest beside the folder says which files must be there.
-async fn export_of_data(folder: &Folder) -> Result<OfData, Failure> {
+async fn export_of_data(folder: &Folder, purpose: Purpose) -> Result<OfData, Failure> {
     let target = &folder.target;
     let Some((parent, name)) = folder.parent()? else { return Ok(OfData::NoExport) };
     if name != native::DATA {
@@ -148,11 +206,11 @@ async fn export_of_data(folder: &Folder) -> Result<OfData, Failure> {
         Native::No => return Ok(OfData::NoExport),
     }
     let of = parent.target.clone();
-    let (data, mut named) = native(parent, &listing).await?;
+    let (data, mut named) = native(parent, &listing, purpose).await?;
     if data.target != *target {
         return Ok(OfData::NoExport);
     }
-    let note = format!("{target} belongs to the export of DynamoDB in {of}: importing that export");
+    let note = format!("{target} belongs to the export of DynamoDB in {of}: reading that export");
     named.notes.insert(0, note);
     Ok(OfData::Export(Box::new((data, named))))
 }
@@ -189,7 +247,11 @@ struct Export {
 }
 
 /// An export of tablehaul or of the Java tool. Refuses an incomplete export of tablehaul.
-async fn by_manifest(folder: &Folder, listing: &Listing) -> Result<Option<Export>, Failure> {
+async fn by_manifest(
+    folder: &Folder,
+    listing: &Listing,
+    purpose: Purpose,
+) -> Result<Option<Export>, Failure> {
     let target = &folder.target;
     let is_there = |name: &str| listing.files.iter().any(|entry| entry.name == name);
     let export = folder.find(layout::EXPORT_JSON).await?;
@@ -200,7 +262,8 @@ async fn by_manifest(folder: &Folder, listing: &Listing) -> Result<Option<Export
     }
     if let Some(journaled) = journal::read(&folder.store).await? {
         let unfinished = journaled.text_as_found();
-        return Err(Failure::refused(format!("{target} holds {unfinished}: there is nothing to import yet")));
+        let why = format!("{target} holds {unfinished}: there is nothing to {} yet", purpose.name());
+        return Err(Failure::refused(why));
     }
     match export {
         None => Ok(None),
@@ -233,7 +296,8 @@ fn named(folder: &Folder, export: &Export, listing: Listing) -> Result<Named, Na
 /// Explains why files can't be named. If one is missing in `searched`, looks for it in the manifest's folder, in its
 /// subfolders `folders`, and in the folder beside it for the files of incremental exports.
 async fn explained(error: NameError, folder: &Folder, searched: &Folder, folders: &[String]) -> Failure {
-    let NameError::Missing { first, .. } = &error else { return Failure::refused(error.text(None)) };
+    let NameError::Missing(Missing { names, .. }) = &error else { return Failure::refused(error.text(None)) };
+    let Some(first) = names.first() else { return Failure::refused(error.text(None)) };
     let beside = folder.parent().ok().flatten().and_then(|(parent, _)| parent.sub(native::DATA).ok());
     let inside = folders.iter().take(MOST_SEARCHED).filter_map(|name| folder.sub(name).ok());
     let places = [folder.clone()].into_iter().chain(inside).chain(beside);
@@ -296,11 +360,11 @@ fn unfinished(folder: &Folder) -> String {
     )
 }
 
-async fn one_below(folder: &Folder, name: &str) -> Result<(Folder, Named), Failure> {
+async fn one_below(folder: &Folder, name: &str, purpose: Purpose) -> Result<(Folder, Named), Failure> {
     let below = folder.sub(name)?;
     let listing = below.listing().await?;
     let why = match native_state(&below, &listing)? {
-        Native::Whole => return native(below, &listing).await,
+        Native::Whole => return native(below, &listing, purpose).await,
         Native::Started => unfinished(&below),
         Native::No => {
             format!("{} holds no export of DynamoDB: there is no {}", below.target, native::SUMMARY)
@@ -309,7 +373,7 @@ async fn one_below(folder: &Folder, name: &str) -> Result<(Folder, Named), Failu
     Err(Failure::refused(why))
 }
 
-async fn native(folder: Folder, listing: &Listing) -> Result<(Folder, Named), Failure> {
+async fn native(folder: Folder, listing: &Listing, purpose: Purpose) -> Result<(Folder, Named), Failure> {
     let summary = native_manifest(&folder, listing, native::SUMMARY).await?;
     let files = native_manifest(&folder, listing, native::FILES).await?;
     let of = |name: &str| {
@@ -330,7 +394,8 @@ async fn native(folder: Folder, listing: &Listing) -> Result<(Folder, Named), Fa
         Some(DataFolder::Own) | None => folder.sub(native::DATA)?,
     };
     let beside = if files.place.is_some() { data.listing().await? } else { Listing::default() };
-    match native::name(&data.target, &summary, &files, beside.files) {
+    let named = native::name(&data.target, &summary, &files, beside.files);
+    match named.and_then(|named| purpose.take(named)) {
         Ok(named) => {
             readable(&data.target, named.files.iter().map(|file| &file.entry.name), &beside.archived)?;
             Ok((data, named))

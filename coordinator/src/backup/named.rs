@@ -19,11 +19,22 @@ pub(super) struct Named {
     /// The format of the files, if the backup states it.
     pub(super) format: Option<InputFormat>,
     pub(super) notes: Vec<String>,
+    /// What a manifest lists but is not there.
+    pub(super) missing: Option<Missing>,
 }
 
 impl Named {
     pub(super) fn new(kind: Kind, files: Vec<NamedFile>) -> Self {
-        Self { kind, files, table: None, keys: None, items: None, format: None, notes: Vec::new() }
+        let (table, keys, items, format, notes) = (None, None, None, None, Vec::new());
+        Self { kind, files, table, keys, items, format, notes, missing: None }
+    }
+
+    /// Refuses a backup of which files are missing.
+    pub(super) fn whole(mut self) -> Result<Self, NameError> {
+        match self.missing.take() {
+            None => Ok(self),
+            Some(missing) => Err(NameError::Missing(missing)),
+        }
     }
 }
 
@@ -32,20 +43,25 @@ impl Named {
 pub(super) struct NamedFile {
     pub(super) entry: Entry,
     pub(super) parts: Vec<Part>,
+    /// The number of its items, if a manifest states it.
+    pub(super) items: Option<u64>,
     pub(super) checksum: Option<Checksum>,
     pub(super) is_listed: bool,
+}
+
+/// Files that are not where they should be: at least one.
+#[derive(Debug)]
+pub(super) struct Missing {
+    /// A sentence about which, and the folder they should be in.
+    text: String,
+    pub(super) names: Vec<String>,
 }
 
 /// Why files can't be named.
 #[derive(Debug)]
 pub(super) enum NameError {
     /// Some are not where they should be.
-    Missing {
-        /// A sentence about which, and the folder they should be in.
-        text: String,
-        /// One of them.
-        first: String,
-    },
+    Missing(Missing),
     /// Another reason.
     Other(Defect),
 }
@@ -61,46 +77,48 @@ impl NameError {
     pub(super) fn text(self, elsewhere: Option<&Target>) -> String {
         match (self, elsewhere) {
             (Self::Other(defect), _) => defect.to_string(),
-            (Self::Missing { text, .. }, None) => {
+            (Self::Missing(Missing { text, .. }), None) => {
                 format!("{text}: the backup is incomplete; copy all of it")
             }
-            (Self::Missing { text, .. }, Some(place)) => {
+            (Self::Missing(Missing { text, .. }), Some(place)) => {
                 format!("{text}: a file of that name is in {place}; move the files to the expected folder")
             }
         }
     }
 }
 
-/// Picks the files with these names, in this order, from `entries`, which are in `folder`. Each must exist and be named
-/// once. `list` is what names them, for messages.
+/// Picks the files with these names, in this order, from `entries`, which are in `folder`. Each must be named once.
+/// Also returns which do not exist. `list` is what names them, for messages.
 ///
 /// # Errors
-/// Fails if a file is missing or named twice.
+/// Fails if a file is named twice.
 pub(super) fn pick(
     folder: &Target,
     list: &'static str,
     names: &[&str],
     entries: Vec<Entry>,
-) -> Result<Vec<Entry>, NameError> {
+) -> Result<(Vec<Entry>, Option<Missing>), Defect> {
     let wanted: HashSet<&str> = names.iter().copied().collect();
     let there = entries.into_iter().filter(|entry| wanted.contains(entry.name.as_str()));
     let mut there: HashMap<String, Entry> = there.map(|entry| (entry.name.clone(), entry)).collect();
-    let mut missing = names.iter().filter(|name| !there.contains_key(**name));
-    if let Some(first) = missing.next() {
-        let number = 1 + missing.count();
-        let (shown, all) = (first.escape_debug(), count(names.len(), "file"));
-        let verb = if number == 1 { "is" } else { "are" };
-        let text =
-            format!("{folder}: {number} of the {all} that {list} lists {verb} missing (first: {shown})");
-        return Err(NameError::Missing { text, first: (*first).to_owned() });
+    let mut missing: Vec<String> = Vec::new();
+    let mut picked: Vec<Entry> = Vec::new();
+    let mut seen = HashSet::new();
+    for &name in names {
+        if !seen.insert(name) {
+            let (folder, name) = (folder.to_string(), name.to_owned());
+            return Err(Defect::ListedTwice { folder, list, name });
+        }
+        match there.remove(name) {
+            Some(entry) => picked.push(entry),
+            None => missing.push(name.to_owned()),
+        }
     }
-    let take = |name: &&str| {
-        there.remove(*name).ok_or_else(|| {
-            let (folder, name) = (folder.to_string(), (*name).to_owned());
-            Defect::ListedTwice { folder, list, name }.into()
-        })
-    };
-    names.iter().map(take).collect()
+    let Some(first) = missing.first() else { return Ok((picked, None)) };
+    let (number, shown, all) = (missing.len(), first.escape_debug(), count(names.len(), "file"));
+    let verb = if number == 1 { "is" } else { "are" };
+    let text = format!("{folder}: {number} of the {all} that {list} lists {verb} missing (first: {shown})");
+    Ok((picked, Some(Missing { text, names: missing })))
 }
 
 /// A note if `_SUCCESS` is missing. It is written after the manifest, and adds nothing to it but for readers of Hadoop.
@@ -117,8 +135,10 @@ mod tests {
         let entry = |name: &str| Entry { name: name.into(), bytes: 1, etag: None };
         let entries = ["a", "b", "c"].map(entry).to_vec();
         let picked = super::pick(&"/x".parse().unwrap(), "the manifest", names, entries);
-        let picked = picked.map_err(|error| error.text(None))?;
-        Ok(picked.into_iter().map(|entry| entry.name).collect())
+        match picked.map_err(|defect| defect.to_string())? {
+            (picked, None) => Ok(picked.into_iter().map(|entry| entry.name).collect()),
+            (_, Some(missing)) => Err(NameError::Missing(missing).text(None)),
+        }
     }
 
     #[test]
@@ -136,8 +156,10 @@ mod tests {
 
     #[test]
     fn what_is_missing_may_be_elsewhere() {
-        let error = super::pick(&"/x".parse().unwrap(), "the manifest", &["y"], Vec::new()).unwrap_err();
-        assert!(matches!(&error, NameError::Missing { first, .. } if first == "y"), "{error:?}");
+        let (_, missing) = super::pick(&"/x".parse().unwrap(), "the manifest", &["y"], Vec::new()).unwrap();
+        let missing = missing.unwrap();
+        assert_eq!(missing.names, ["y"]);
+        let error = NameError::Missing(missing);
         let why = error.text(Some(&"/x/sub".parse().unwrap()));
         assert!(why.contains("missing (first: y): a file of that name is in file:///x/sub"), "{why}");
     }

@@ -1,7 +1,7 @@
 //! An export of DynamoDB itself: `manifest-summary.json` describes it, `manifest-files.json` lists its files, by their
 //! keys in the bucket that it was written to.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use aws_smithy_types::base64;
 use job::{
@@ -190,7 +190,7 @@ fn split_key(key: &str) -> Option<(&str, DataFolder, &str)> {
     (is_whole_name && !matches!(name, "" | "." | "..")).then_some((folder, place, name))
 }
 
-/// The files of an export, picked from the entries of its data folder.
+/// The files of an export that exist, picked from the entries of its data folder.
 pub(super) fn name(
     data: &Target,
     summary: &Summary,
@@ -201,18 +201,23 @@ pub(super) fn name(
     let (kind, format) = (summary.kind().map_err(in_summary)?, summary.format().map_err(in_summary)?);
     let (table, items) = summary.facts(files)?;
     let names: Vec<&str> = files.names().collect();
-    let entries = pick(data, FILES, &names, entries)?;
+    let (entries, missing) = pick(data, FILES, &names, entries)?;
+    let gone: HashSet<&str> = missing.iter().flat_map(|missing| &missing.names).map(String::as_str).collect();
     let file = |(line, entry): (&FileLine, Entry)| {
         let md5 = base64::decode(&line.md5_checksum).ok().and_then(|md5| md5.try_into().ok());
         let md5 = md5.ok_or_else(|| Defect::NoMd5(entry.name.clone()))?;
-        Ok(NamedFile { entry, parts: Vec::new(), checksum: Some(Checksum::Md5(md5)), is_listed: true })
+        let (items, checksum) = (Some(line.item_count), Some(Checksum::Md5(md5)));
+        Ok(NamedFile { entry, parts: Vec::new(), items, checksum, is_listed: true })
     };
-    let checked = files.lines.iter().zip(entries).map(file).collect::<Result<Vec<_>, Defect>>()?;
+    let there = files.lines.iter().zip(&names).filter(|(_, name)| !gone.contains(*name));
+    let there = there.map(|(line, _)| line).zip(entries);
+    let checked = there.map(file).collect::<Result<Vec<_>, Defect>>()?;
     Ok(Named {
         table,
         items: Some(items),
         format: Some(format),
         notes: rebased(data, summary, files).into_iter().collect(),
+        missing,
         ..Named::new(kind, checked)
     })
 }

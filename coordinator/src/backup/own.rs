@@ -30,7 +30,10 @@ pub(super) fn name(
     // The manifest was written after all files, so they are whole.
     let notes = without_success(folder, &entries).into_iter().collect();
     let names: Vec<&str> = export.files.iter().map(|file| &*file.name).collect();
-    let entries = pick(folder, "export.json", &names, entries)?;
+    let (entries, missing) = pick(folder, "export.json", &names, entries)?;
+    if let Some(missing) = missing {
+        return Err(NameError::Missing(missing));
+    }
     let is_plain = export.options.compression == Compression::None;
     let file = |(file, entry): (&PartFile, Entry)| {
         let at = |defect: Defect| defect.of(folder.url(&file.name));
@@ -40,7 +43,7 @@ pub(super) fn name(
         let at_record = |error| at(Defect::Recorded(error));
         let parts = file.parts(is_plain).map_err(at_record)?;
         let checksum = Some(Checksum::Crc32c(file.checksum().map_err(at_record)?));
-        Ok(NamedFile { entry, parts, checksum, is_listed: true })
+        Ok(NamedFile { entry, parts, items: Some(file.items), checksum, is_listed: true })
     };
     let files = export.files.iter().zip(entries).map(file).collect::<Result<Vec<_>, Defect>>()?;
     Ok(Named {

@@ -47,6 +47,7 @@ pub(super) fn name(folder: &Target, listing: Listing) -> Result<Named, Defect> {
     let files = entries.into_iter().map(|entry| NamedFile {
         entry,
         parts: Vec::new(),
+        items: None,
         checksum: None,
         is_listed: false,
     });
@@ -55,7 +56,7 @@ pub(super) fn name(folder: &Target, listing: Listing) -> Result<Named, Defect> {
 
 /// A single file of any folder.
 pub(super) fn single(entry: Entry) -> Named {
-    let file = NamedFile { entry, parts: Vec::new(), checksum: None, is_listed: false };
+    let file = NamedFile { entry, parts: Vec::new(), items: None, checksum: None, is_listed: false };
     Named::new(Kind::SingleFile, vec![file])
 }
 

@@ -232,14 +232,16 @@ pub(super) struct ExportArgs {
     objects: ObjectArgs,
 }
 
-/// Read every file of an export and check it against the recorded values.
+/// Read every file of a backup and check it against the recorded values.
 ///
-/// Checks counts, bytes and checksums of each file, that every line is an item with the table's keys, and
-/// that no key occurs twice in a file. Prints one line for each defect. Exit code 1 if there is any.
+/// Takes every backup that `tablehaul import` takes. Checks what the backup records of each file (counts,
+/// bytes and checksums), and that every line is an item. In an export of tablehaul, every item must have the
+/// table's keys, and no key may occur twice in a file; other backups do not say which attributes are the key.
+/// Prints one line for each defect. Exit code 1 if there is any.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct VerifyArgs {
-    /// The folder of the export: s3://bucket/folder, file:///folder or a path
+    /// The folder of the backup, or one file: s3://bucket/folder, file:///folder or a path
     #[arg(value_name = "FOLDER")]
     folder: String,
 

@@ -1,21 +1,22 @@
-//! The verify command: reads an export and compares it with what was recorded. [`folder`] checks names; the crate
-//! `verify` checks the bytes of a file, in this process or in workers.
+//! The verify command: reads a backup and compares it with what was recorded. [`own`] knows exports of tablehaul, and
+//! [`folder`] checks their names; [`crate::backup`] knows all other backups. The crate `verify` checks the bytes of a
+//! file, in this process or in workers.
 //!
 //! ```text
-//! listing, export.json, manifest → folder ┐
-//! files → in_process | workers ───────────┴→ defects
+//! listing, export.json, manifest → own → folder | backup ┐
+//! files → in_process | workers ──────────────────────────┴→ defects
 //! ```
 //!
 //! It writes nothing to that folder. With `--state`, [`resume`] keeps the results of files in another one.
 
 mod folder;
 mod in_process;
+mod own;
 mod progress;
 mod resume;
 mod workers;
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -23,11 +24,9 @@ use std::{
 
 use events::{Command, Event, Plan};
 use job::{
-    export_json::{self, ExportJson, ExportJsonError, PartFile},
-    layout,
     spec::AwsAccess,
     target::Target,
-    verify::{FileFound, StoredFile},
+    verify::{FileFound, FileRules, StoredFile},
     visible::Line,
 };
 use job_aws::Clients;
@@ -36,20 +35,17 @@ use tokio_util::sync::CancellationToken;
 use verify::Expected;
 
 use crate::{
-    backup::{archived, unreadable_export},
+    backup::{Inspected, inspect},
     cluster::ClusterOptions,
     failure::Failure,
-    journal,
     lifecycle::StateFolder,
     progress::Progress,
-    retry::retry,
     stop::Stop,
-    store::{Entry, Listing, Store},
+    store::Store,
     stream::plan_of,
     text,
     waits::unless_silent,
 };
-use folder::FolderFound;
 use progress::Tally;
 use resume::Resumable;
 use workers::WorkerPlan;
@@ -57,7 +53,7 @@ use workers::WorkerPlan;
 /// What the user asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct VerifyRequest {
-    /// The folder of the export.
+    /// The folder of the backup, or a file.
     pub folder: Target,
     /// Worker processes. By default there are none on this machine, unless there is a state folder.
     pub workers: Option<u32>,
@@ -71,15 +67,18 @@ pub(crate) struct VerifyRequest {
     pub aws: AwsAccess,
 }
 
-/// The result of the verification of an export.
+/// The result of the verification of a backup.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Verified {
-    /// The table of the export.
+    /// The table that was exported; `a table` if the backup does not say which.
     pub(crate) table: String,
     pub(crate) folder: String,
+    /// What the backup is, unless it is an export of tablehaul: who made it, formats and codecs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) backup: Option<String>,
     /// Files read.
     pub(crate) files: usize,
-    /// Lines in them.
+    /// Lines in them that are not blank.
     pub(crate) items: u64,
     /// Their bytes as stored.
     pub(crate) bytes: u64,
@@ -93,6 +92,9 @@ pub(crate) struct Verified {
 impl fmt::Display for Verified {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "verified    {} in {}", Line(&self.table), Line(&self.folder))?;
+        if let Some(backup) = &self.backup {
+            writeln!(out, "backup      {backup}")?;
+        }
         writeln!(out, "items       {}", self.items)?;
         writeln!(out, "size        {} in {}", text::bytes(self.bytes), text::count(self.files, "file"))?;
         for note in &self.notes {
@@ -106,7 +108,7 @@ impl fmt::Display for Verified {
     }
 }
 
-/// Verifies the export in a folder, and passes the result to `show`. Only then the state is removed, if there is one.
+/// Verifies the backup in a folder, and passes the result to `show`. Only then the state is removed, if there is one.
 ///
 /// # Errors
 /// Fails with [`Refused`](crate::failure::FailureKind::Refused) if there is nothing to verify, with [`Failed`](crate::failure::FailureKind::Failed) if it can't be read, with
@@ -135,47 +137,38 @@ async fn find(
     stop: &CancellationToken,
 ) -> Result<(Verified, Option<Resumable>), Failure> {
     let started = Instant::now();
-    let target = &request.folder;
     // That of a verification with a state has the id of its job.
     if request.state.is_none() {
         tell_plan(request, progress);
     }
     // Boxed, here and below, because these futures are large.
-    let looked = Box::pin(unless_stopped(stop, look(request))).await?;
-    let Looked { store, clients, entries, recorded, state } = looked;
+    let (clients, found, state) = Box::pin(unless_stopped(stop, unless_silent(look(request)))).await?;
+    let Found { table, backup, store, folder, rules, files, defects, notes } = found;
     let mut verified = Verified {
-        table: "a table".into(),
-        folder: target.to_string(),
+        table: table.unwrap_or_else(|| "a table".into()),
+        folder: request.folder.to_string(),
+        backup,
         files: 0,
         items: 0,
         bytes: 0,
-        defects: Vec::new(),
-        notes: Vec::new(),
+        defects,
+        notes,
         seconds: 0.0,
     };
     let mut kept = None;
-    match recorded {
-        Ok((export, FolderFound { defects, notes })) => {
-            export.table["TableName"].as_str().unwrap_or("a table").clone_into(&mut verified.table);
-            (verified.defects, verified.notes) = (defects, notes);
-            let job =
-                Job { request, store, clients, files: existing(&export, entries), export, progress, stop };
-            let found;
-            (found, kept) = Box::pin(job.check(&verified, state)).await?;
-            for file in found {
-                verified.files += 1;
-                verified.items += file.items;
-                verified.bytes += file.bytes;
-                verified.defects.extend(file.defects);
-            }
+    if let Some(rules) = rules {
+        let job = Job { request, store, clients, folder, rules, files, progress, stop };
+        let found;
+        (found, kept) = Box::pin(job.check(&verified, state)).await?;
+        for file in found {
+            verified.files += 1;
+            verified.items += file.items;
+            verified.bytes += file.bytes;
+            verified.defects.extend(file.defects);
         }
+    } else if state.is_some() {
         // Results of an earlier run are kept, in case that what is damaged can be restored.
-        Err(damage) => {
-            if state.is_some() {
-                tell_plan(request, progress);
-            }
-            verified.defects.push(damage);
-        }
+        tell_plan(request, progress);
     }
     verified.notes.extend(kept.as_ref().and_then(Resumable::note));
     let earlier = kept.as_ref().map(Resumable::earlier).unwrap_or_default();
@@ -204,87 +197,46 @@ async fn unless_stopped<T>(
     }
 }
 
-/// What was found without reading a file.
-struct Looked {
+/// What is in the folder, and what was found there without reading all of a file.
+struct Found {
+    /// If the backup says it.
+    table: Option<String>,
+    /// Of a backup that tablehaul has not made: what it is.
+    backup: Option<String>,
     store: Store,
-    /// `None` for a folder in a file system.
-    clients: Option<Clients>,
-    entries: Vec<Entry>,
-    /// If there is nothing to compare with, a defect that says why.
-    recorded: Result<(ExportJson, FolderFound), String>,
-    state: Option<StateFolder>,
+    /// The folder of the files.
+    folder: Target,
+    /// `None` if there is nothing to compare files with. A defect says why.
+    rules: Option<FileRules>,
+    /// The files to check.
+    files: Vec<StoredFile>,
+    defects: Vec<String>,
+    notes: Vec<String>,
 }
 
-async fn look(request: &VerifyRequest) -> Result<Looked, Failure> {
-    let refused = |fault| Failure::refused(&fault);
+async fn look(request: &VerifyRequest) -> Result<(Option<Clients>, Found, Option<StateFolder>), Failure> {
     let target = &request.folder;
-    let looking = async {
-        let (store, clients) = Store::to_read_with(target, &request.aws).await.map_err(refused)?;
-        let Listing { files: entries, archived, .. } = retry(|| store.listing()).await.map_err(refused)?;
-        let manifest = store.find(layout::MANIFEST).await.map_err(refused)?;
-        let recorded = recorded(&store, target, &entries, manifest.is_some()).await?;
-        let state = resume::look(request, clients.as_ref()).await?;
-        Ok((store, clients, entries, archived, manifest, recorded, state))
+    let opened = Store::to_read_with(target, &request.aws).await;
+    let (store, clients) = opened.map_err(|fault| Failure::refused(&fault))?;
+    let found = match inspect(target, clients.as_ref()).await? {
+        Some(inspected) => foreign(inspected),
+        None => own::look(target, store).await?,
     };
-    let (store, clients, entries, archived, manifest, recorded, state) = unless_silent(looking).await?;
-    let recorded = match recorded {
-        Ok(export) => {
-            let files = export.files.iter().map(|file| &*file.name);
-            if let Some(why) = archived::refusal(&target.to_string(), files, &archived) {
-                return Err(Failure::refused(why));
-            }
-            let found = folder::check(target, &export, manifest.as_deref(), &entries);
-            Ok((export, found))
-        }
-        Err(damage) => Err(damage),
-    };
-    Ok(Looked { store, clients, entries, recorded, state })
+    let state = resume::look(request, clients.as_ref()).await?;
+    Ok((clients, found, state))
 }
 
-/// The recorded export, or a defect that says why there is none to compare with.
-async fn recorded(
-    store: &Store,
-    target: &Target,
-    entries: &[Entry],
-    has_manifest: bool,
-) -> Result<Result<ExportJson, String>, Failure> {
-    let refused = |fault| Failure::refused(&fault);
-    if !has_manifest && let Some(journaled) = journal::read(store).await? {
-        let unfinished = journaled.text_as_found();
-        let why = format!("{target} holds {unfinished}: there is nothing to verify yet");
-        return Err(Failure::refused(why));
-    }
-    let name = layout::EXPORT_JSON;
-    let Some(bytes) = store.find(name).await.map_err(refused)? else {
-        let why = match (has_manifest, entries.is_empty()) {
-            (true, _) => format!("holds an export of another tool, without {name}"),
-            (false, true) => "is empty or does not exist".to_owned(),
-            (false, false) => format!("holds no export: there is no {name}"),
-        };
-        return Err(Failure::refused(format!("{target} {why}: only exports of tablehaul can be verified")));
-    };
-    match export_json::read(&bytes) {
-        Ok(export) => Ok(Ok(export)),
-        Err(ExportJsonError::Version(version)) => Err(Failure::refused(format!(
-            "{target} holds an export of version {version}: this program supports only version {}",
-            export_json::VERSION
-        ))),
-        Err(why) => {
-            let why = unreadable_export(why);
-            Ok(Err(format!("{name}: damaged, nothing else can be checked ({why})")))
-        }
-    }
-}
-
-/// The recorded files that exist. A file that is recorded twice is checked once.
-fn existing(export: &ExportJson, entries: Vec<Entry>) -> Vec<StoredFile> {
-    let mut entries: HashMap<String, Entry> =
-        entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
-    let present = |record: &PartFile| {
-        let Entry { bytes, etag, .. } = entries.remove(&*record.name)?;
-        Some(StoredFile { record: record.clone(), bytes, etag })
-    };
-    export.files.iter().filter_map(present).collect()
+/// A backup that tablehaul has not made.
+fn foreign(inspected: Inspected) -> Found {
+    let Inspected { kind, folder, store, table, formats, is_incremental, files, defects, mut notes } =
+        inspected;
+    notes.push(
+        "keys are not compared, because the backup does not say which attributes are the key: tablehaul import \
+         --dry-run checks it against a table"
+            .to_owned(),
+    );
+    let (backup, rules) = (Some(format!("{kind} ({formats})")), Some(FileRules::Listed { is_incremental }));
+    Found { table, backup, store, folder, rules, files, defects, notes }
 }
 
 /// The files to check, and the means to do so.
@@ -293,7 +245,9 @@ struct Job<'a> {
     store: Store,
     /// `None` for a folder in a file system.
     clients: Option<Clients>,
-    export: ExportJson,
+    /// The folder of the files.
+    folder: Target,
+    rules: FileRules,
     files: Vec<StoredFile>,
     progress: &'a Progress,
     stop: &'a CancellationToken,
@@ -307,7 +261,7 @@ impl Job<'_> {
         known: &Verified,
         state: Option<StateFolder>,
     ) -> Result<(Vec<FileFound>, Option<Resumable>), Failure> {
-        let choosing = workers::choose(self.request, &self.files);
+        let choosing = workers::choose(self.request, &self.folder, &self.files);
         match (unless_stopped(self.stop, unless_silent(choosing)).await?, state) {
             (Some(plan), Some(state)) => {
                 let (found, resumable) = Box::pin(self.check_resumably(plan, known, state)).await?;
@@ -334,8 +288,8 @@ impl Job<'_> {
         known: &Verified,
         state: StateFolder,
     ) -> Result<(Vec<FileFound>, Resumable), Failure> {
-        let Self { request, ref export, ref files, progress, stop, .. } = self;
-        let begin = resume::begin(request, &known.table, &(&export.options, &export.keys), files);
+        let Self { request, ref rules, ref files, progress, stop, .. } = self;
+        let begin = resume::begin(request, &known.table, rules, files);
         resume::check(&state, &begin)?;
         let note = |text: &str| progress.note(text);
         unless_stopped(stop, unless_silent(state.wait_for_owner_to_stop(&note))).await?;
@@ -356,14 +310,14 @@ impl Job<'_> {
     }
 
     async fn check_here(self, known: &Verified) -> Result<Vec<FileFound>, Failure> {
-        let Self { store, export, files, progress, stop, .. } = self;
+        let Self { store, rules, files, progress, stop, .. } = self;
         // The guard stops the threads, however this function ends.
         let threads = stop.child_token();
         let _guard = threads.clone().drop_guard();
         let bytes = files.iter().map(|file| file.bytes).sum();
         let tally = Arc::new(Tally { bytes, files: files.len(), ..Tally::default() });
         tally.defects.store(known.defects.len() as u64, Ordering::Relaxed);
-        let expected = Expected::new(&export.options, &export.keys, new_seed());
+        let expected = Expected::new(&rules, new_seed());
         let (table, stream) = (&*known.table, progress.stream());
         let checking = async {
             let found = tokio::select! {

@@ -1,4 +1,4 @@
-//! The work of a verification: it leases the files of an export and keeps what was found in each. [`VerifyState`] is what
+//! The work of a verification: it leases the files of a backup and keeps what was found in each. [`VerifyState`] is what
 //! a journal records of it.
 
 mod state;
@@ -20,7 +20,7 @@ use crate::{
 };
 pub use state::VerifyState;
 
-/// The verification of the files of an export. Each file is a task, because its checksum and its keys need all of it.
+/// The verification of the files of a backup. Each file is a task, because its checksum and its keys need all of it.
 pub struct VerifyWork {
     settings: VerifySettings,
     files: Vec<StoredFile>,
@@ -155,6 +155,7 @@ mod tests {
         ids::Attempt,
         schema::{KeyAttribute, KeyKind, KeySchema},
         spec::{AwsAccess, FileOptions},
+        verify::{FileRecord, FileRules},
     };
 
     const A: WorkerId = WorkerId(1);
@@ -165,8 +166,10 @@ mod tests {
         let partition = KeyAttribute { name: "id".into(), kind: KeyKind::S };
         let settings = VerifySettings {
             folder: "/backup".parse().unwrap(),
-            options: FileOptions::default(),
-            keys: KeySchema { partition, sort: None },
+            rules: FileRules::Export {
+                options: FileOptions::default(),
+                keys: KeySchema { partition, sort: None },
+            },
             seed: 1,
             open_files: 1,
             key_bytes: 1,
@@ -176,7 +179,7 @@ mod tests {
             let name = format!("00000000-0000-0000-0000-000000000001_{number:06}").parse().unwrap();
             let record =
                 PartFile { name, items: number, bytes: number, crc32c: String::new(), parts: Vec::new() };
-            StoredFile { record, bytes: number, etag: None }
+            StoredFile { record: FileRecord::Part(record), bytes: number, etag: None }
         };
         VerifyWork::new(settings, (0..files).map(file).collect())
     }
@@ -201,7 +204,7 @@ mod tests {
         assert!(work.lease(NOW, A).is_none());
         for lease in leases.iter().rev() {
             assert_eq!(lease.file.bytes, u64::from(lease.number.0));
-            assert_eq!(say(&mut work, A, lease, lease.file.record.items), Ok(1));
+            assert_eq!(say(&mut work, A, lease, lease.file.record.items().unwrap()), Ok(1));
         }
         assert_eq!(work.tasks(), (5, 5));
         assert_eq!(work.into_found().map(|found| found.items).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);

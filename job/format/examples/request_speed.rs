@@ -1,4 +1,5 @@
-//! Measures the speed of the request encoder on one core, next to the same work with intermediate values.
+//! Measures the speed of the request encoder and of the checker on one core, next to the same work with intermediate
+//! values.
 //!
 //! `cargo run --release -p tablehaul-format --example request_speed`
 
@@ -8,7 +9,7 @@ use std::hint::black_box;
 
 use format::{
     dynamodb_json::ExportLine,
-    request::{Encoder, Wanted, read_emr_line},
+    request::{Checker, Encoder, Wanted, read_emr_line},
 };
 use job::{
     schema::{KeyAttribute, KeyKind, KeySchema},
@@ -72,11 +73,18 @@ fn main() {
     report("of connector 4, fast", &old, |line, out| {
         encoder.emr_line(line, out).expect(good);
     });
+    let mut checker = Checker::new(Some(&keys));
+    report("EMR lines, check", &emr, |line, _| {
+        checker.emr_line(line).expect(good);
+    });
     report("EMR lines, slow", &emr, |line, out| {
         encoder.item(&read_emr_line(line).expect(good), Write::Put, out).expect(good);
     });
     report("DynamoDB JSON, fast", &json, |line, out| {
         encoder.json_line(line, out).expect(good);
+    });
+    report("DynamoDB JSON, check", &json, |line, _| {
+        checker.json_line(line).expect(good);
     });
     report("DynamoDB JSON, slow", &json, |line, out| {
         encoder.export_line(&ExportLine::read_json(line).expect(good), out).expect(good);

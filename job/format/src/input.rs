@@ -1,10 +1,10 @@
-//! The formats that an import reads: decodes lines of any of them into request bytes.
+//! The formats that an import reads: decodes lines of any of them into request bytes, or only checks them.
 
 use job::split::InputFormat;
 
 use crate::{
     ion,
-    request::{Encoded, Encoder, RequestError},
+    request::{Checked, Checker, Encoded, Encoder, RequestError},
 };
 
 /// Decodes the lines of one object.
@@ -29,6 +29,32 @@ impl Decoder {
             InputFormat::Emr => self.encoder.emr_line(line, out),
             InputFormat::Json => self.encoder.json_line(line, out),
             InputFormat::Ion => self.encoder.export_line(&ion::read(line)?, out),
+        }
+    }
+}
+
+/// Checks the lines of one object.
+#[derive(Debug)]
+pub struct LineChecker {
+    format: InputFormat,
+    checker: Checker,
+}
+
+impl LineChecker {
+    /// A checker for lines of `format`.
+    pub fn new(format: InputFormat, checker: Checker) -> Self {
+        Self { format, checker }
+    }
+
+    /// What a line does, without building a request. It takes the lines that a [`Decoder`] takes.
+    ///
+    /// # Errors
+    /// Fails if the line is not an item that the table (or, if it is unknown, DynamoDB) can accept.
+    pub fn check(&mut self, line: &[u8]) -> Result<Checked, RequestError> {
+        match self.format {
+            InputFormat::Emr => self.checker.emr_line(line),
+            InputFormat::Json => self.checker.json_line(line),
+            InputFormat::Ion => self.checker.export_line(&ion::read(line)?),
         }
     }
 }
@@ -105,9 +131,38 @@ mod tests {
                 let encoder = Encoder::new(&keys, Wanted::Items).of_export(is_incremental);
                 let mut out = Vec::new();
                 let decoded = Decoder::new(format, encoder).decode(line.as_bytes(), &mut out);
-                assert_eq!(&decoded.map(|encoded| encoded.write), expected, "{line}");
+                let decoded = decoded.map(|encoded| encoded.write);
+                assert_eq!(&decoded, expected, "{line}");
                 assert_eq!(out.is_empty(), expected.is_err());
+                let checker = Checker::new(Some(&keys)).of_export(is_incremental);
+                let found = LineChecker::new(format, checker).check(line.as_bytes());
+                assert_eq!(found.map(|checked| checked.write), decoded, "{line}");
+                of_any_table(format, &line, is_incremental, &decoded);
             }
+        }
+    }
+
+    /// Without the table's key, only a key that is complete in itself is taken, too.
+    fn of_any_table(
+        format: InputFormat,
+        line: &str,
+        is_incremental: bool,
+        of_table: &Result<Write, RequestError>,
+    ) {
+        let checker = Checker::new(None).of_export(is_incremental);
+        let found = LineChecker::new(format, checker).check(line.as_bytes()).map(|checked| checked.write);
+        match of_table {
+            Err(RequestError::KeysNotExact) => assert_eq!(found, Err(RequestError::NoKey), "{line}"),
+            Err(RequestError::KeyType { .. }) => assert!(found.is_ok(), "{line}"),
+            Err(RequestError::KeyMissing(_)) => match found {
+                // `Keys` alone, with another number of attributes than the table's key.
+                Ok(Write::Delete) => assert!(!line.contains("Image"), "{line}"),
+                other => assert!(
+                    matches!(other, Err(RequestError::KeyMissing(_) | RequestError::NoKey)),
+                    "{other:?} {line}"
+                ),
+            },
+            of_table => assert_eq!(&found, of_table, "{line}"),
         }
     }
 

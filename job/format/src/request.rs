@@ -4,6 +4,7 @@
 //! here, which reads the line into values. The slow path defines what is right, and all errors come from it.
 
 mod check;
+mod checker;
 mod decimal;
 mod error;
 mod fast;
@@ -17,8 +18,11 @@ use job::{
     split::Write,
 };
 
-pub use self::error::RequestError;
 use self::{check::Watched, number::Number, scan::Buffers};
+pub use self::{
+    checker::{Checked, Checker},
+    error::RequestError,
+};
 use crate::{
     dynamodb_json::{Change, ExportLine},
     emr::hive,
@@ -68,10 +72,30 @@ pub struct Encoder {
 /// The keys of the table and its indexes.
 #[derive(Clone, Debug)]
 struct Table {
-    keys: KeySchema,
+    /// `None` if they are unknown, for a [`Checker`] only.
+    keys: Option<KeySchema>,
+    /// Unless they are known: the key of the last change. The next change most likely has the same.
+    last_keys: Option<KeySchema>,
     indexes: Vec<IndexKeys>,
     /// The indexes in the form that the fast path uses.
     watched: Watched,
+}
+
+impl Table {
+    fn new(keys: Option<&KeySchema>) -> Self {
+        let (indexes, watched) = (Vec::new(), Watched::default());
+        Self { keys: keys.cloned(), last_keys: None, indexes, watched }
+    }
+
+    /// The key that items are likely to have.
+    fn likely_keys(&self) -> Option<&KeySchema> {
+        self.keys.as_ref().or(self.last_keys.as_ref())
+    }
+
+    /// The attributes of the key, if it is known.
+    fn key_attributes(&self) -> impl Iterator<Item = &KeyAttribute> {
+        self.keys.iter().flat_map(KeySchema::attributes)
+    }
 }
 
 /// Reads the item of a line of emr-dynamodb-connector or Hive.
@@ -86,7 +110,10 @@ impl Encoder {
     /// An encoder for a table with these keys and no index. Lines of DynamoDB's own exports may come from full and from
     /// incremental ones.
     pub fn new(keys: &KeySchema, wanted: Wanted) -> Self {
-        let table = Table { keys: keys.clone(), indexes: Vec::new(), watched: Watched::default() };
+        Self::of_table(Table::new(Some(keys)), wanted)
+    }
+
+    fn of_table(table: Table, wanted: Wanted) -> Self {
         Self { table, is_incremental: None, wanted, buffers: Buffers::default(), num_fast: 0 }
     }
 
@@ -138,47 +165,39 @@ impl Encoder {
     /// # Errors
     /// Fails like [`emr_line`](Self::emr_line).
     pub fn export_line(&mut self, line: &ExportLine, out: &mut Vec<u8>) -> Result<Encoded, RequestError> {
+        let (item, write) = self.write_of(line)?;
+        self.item(item, write, out)
+    }
+
+    /// What a line writes. Refuses a line of another kind of export.
+    fn write_of<'a>(&mut self, line: &'a ExportLine) -> Result<(&'a Item, Write), RequestError> {
         match (line, self.is_incremental) {
             (ExportLine::Item(_), Some(true)) => Err(RequestError::ItemInIncremental),
             (ExportLine::Change(_), Some(false)) => Err(RequestError::ChangeInFull),
-            (ExportLine::Item(item), _) => self.item(item, Write::Put, out),
+            (ExportLine::Item(item), _) => Ok((item, Write::Put)),
             (ExportLine::Change(change), _) => {
                 self.check_change(change)?;
-                match &change.new_image {
-                    Some(image) => self.item(image, Write::Put, out),
-                    None => self.item(&change.keys, Write::Delete, out),
-                }
+                Ok(match &change.new_image {
+                    Some(image) => (image, Write::Put),
+                    None => (&change.keys, Write::Delete),
+                })
             }
         }
     }
 
     /// Refuses a change that contradicts itself, and a deletion that is not certain.
-    fn check_change(&self, change: &Change) -> Result<(), RequestError> {
-        let identity = self.identity(&change.keys)?;
-        if change.keys.attributes.len() != self.table.keys.attributes().count() {
-            return Err(RequestError::KeysNotExact);
-        }
-        for (field, image) in [("NewImage", &change.new_image), ("OldImage", &change.old_image)] {
-            if let Some(image) = image
-                && self.identity(image)? != identity
-            {
-                return Err(RequestError::OtherKey(field));
-            }
+    fn check_change(&mut self, change: &Change) -> Result<(), RequestError> {
+        if let Some(keys) = &self.table.keys {
+            check_images(change, keys)?;
+        } else {
+            let keys = checker::keys_of(&change.keys)?;
+            check_images(change, &keys)?;
+            self.table.last_keys = Some(keys);
         }
         match change.new_image {
             None if !change.is_dated => Err(RequestError::NotDated),
             _ => Ok(()),
         }
-    }
-
-    /// The identity of an item's key.
-    fn identity(&self, item: &Item) -> Result<Vec<u8>, RequestError> {
-        let mut key = Vec::new();
-        let limits = [MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES];
-        for (attribute, max) in self.table.keys.attributes().zip(limits) {
-            write_key(item, attribute, max, &mut key)?;
-        }
-        Ok(key)
     }
 
     /// Encodes an item that has been read into values.
@@ -195,27 +214,67 @@ impl Encoder {
     }
 
     fn append(&self, item: &Item, write: Write, out: &mut Vec<u8>) -> Result<Encoded, RequestError> {
-        let key = self.identity(item)?;
-        let write = if self.wanted == Wanted::Keys { Write::Delete } else { write };
+        let (Checked { write, item_bytes }, key) = self.accept(item, write)?;
         let before = out.len();
-        let item_bytes = match write {
-            Write::Put => {
-                let bytes = check::check(item, &self.table.indexes)?;
-                out.extend_from_slice(item.to_dynamodb_json().as_bytes());
-                bytes
-            }
-            Write::Delete => {
-                let of_key =
-                    |key: &KeyAttribute| Some((key.name.clone(), item.attributes.get(&key.name)?.clone()));
-                let key = Item { attributes: self.table.keys.attributes().filter_map(of_key).collect() };
-                out.extend_from_slice(key.to_dynamodb_json().as_bytes());
-                key.size_bytes() as u64
-            }
+        let json = match write {
+            Write::Put => item.to_dynamodb_json(),
+            Write::Delete => self.key_of(item).to_dynamodb_json(),
         };
+        out.extend_from_slice(json.as_bytes());
         let json_bytes = out.len() - before;
         out.extend_from_slice(&key);
         Ok(Encoded { write, json_bytes, key_bytes: key.len(), item_bytes })
     }
+
+    /// What the item does to the table, and the identity of its key. Refuses an item that the table can't accept.
+    fn accept(&self, item: &Item, write: Write) -> Result<(Checked, Vec<u8>), RequestError> {
+        let key = match &self.table.keys {
+            Some(keys) => identity(item, keys)?,
+            None => Vec::new(),
+        };
+        let write = if self.wanted == Wanted::Keys { Write::Delete } else { write };
+        let item_bytes = match write {
+            Write::Put => check::check(item, &self.table.indexes)?,
+            Write::Delete => self.key_of(item).size_bytes() as u64,
+        };
+        Ok((Checked { write, item_bytes }, key))
+    }
+
+    /// The key of an item, as an item of its own.
+    fn key_of(&self, item: &Item) -> Item {
+        let of_key = |key: &KeyAttribute| Some((key.name.clone(), item.attributes.get(&key.name)?.clone()));
+        match &self.table.keys {
+            Some(keys) => Item { attributes: keys.attributes().filter_map(of_key).collect() },
+            // An item that is deleted by an unknown key is its key.
+            None => item.clone(),
+        }
+    }
+}
+
+/// Refuses a change whose `Keys` are not exactly the key, or that has an image of another item.
+fn check_images(change: &Change, keys: &KeySchema) -> Result<(), RequestError> {
+    let key = identity(&change.keys, keys)?;
+    if change.keys.attributes.len() != keys.attributes().count() {
+        return Err(RequestError::KeysNotExact);
+    }
+    for (field, image) in [("NewImage", &change.new_image), ("OldImage", &change.old_image)] {
+        if let Some(image) = image
+            && identity(image, keys)? != key
+        {
+            return Err(RequestError::OtherKey(field));
+        }
+    }
+    Ok(())
+}
+
+/// The identity of an item's key.
+fn identity(item: &Item, keys: &KeySchema) -> Result<Vec<u8>, RequestError> {
+    let mut key = Vec::new();
+    let limits = [MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES];
+    for (attribute, max) in keys.attributes().zip(limits) {
+        write_key(item, attribute, max, &mut key)?;
+    }
+    Ok(key)
 }
 
 /// Appends the identity of one key attribute, preceded by its length.

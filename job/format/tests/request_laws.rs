@@ -1,4 +1,5 @@
-//! Laws of the request encoder: its fast path returns what the slow path returns, or nothing.
+//! Laws of the request encoder: its fast path returns what the slow path returns, or nothing; and of the checker: it
+//! takes what the encoder takes.
 
 // Clippy's permissions for tests do not cover their shared functions.
 #![allow(clippy::unwrap_used)]
@@ -13,7 +14,7 @@ mod spell;
 use format::{
     dynamodb_json::ExportLine,
     item::Item,
-    request::{Encoded, Encoder, RequestError, Wanted, read_emr_line},
+    request::{Checked, Checker, Encoded, Encoder, RequestError, Wanted, read_emr_line},
 };
 use job::{
     schema::{IndexKeys, KeySchema},
@@ -56,7 +57,7 @@ fn request(encoded: Result<Encoded, RequestError>, out: &[u8]) -> Result<Request
     Ok(Request { write, item: Item::from_dynamodb_json(json).unwrap(), item_bytes, key: key.to_vec() })
 }
 
-/// Asserts that the line gives the same as the slow path alone, and returns whether it took the fast path.
+/// Asserts that the line gives the same as the slow path alone and that a check agrees, and returns whether it took the fast path.
 fn assert_like_the_slow_path(
     line: &[u8],
     lines: Lines,
@@ -77,8 +78,57 @@ fn assert_like_the_slow_path(
         Lines::Json => ExportLine::read_json(line).and_then(|line| new().export_line(&line, &mut slow_out)),
     };
     let text = String::from_utf8_lossy(line);
+    if wanted == Wanted::Items {
+        let mut checker = Checker::new(Some(keys)).with_indexes(indexes);
+        let found = check(&mut checker, line, lines);
+        let summary = |encoded: &Encoded| Checked { write: encoded.write, item_bytes: encoded.item_bytes };
+        assert_eq!(found, fast.as_ref().map(summary).map_err(Clone::clone), "{text}");
+        assert_eq!(checker.num_fast(), encoder.num_fast(), "{text}");
+        assert_only_the_key_matters(line, lines, found);
+    }
     assert_eq!(request(fast, &out), request(slow, &slow_out), "{text}");
     encoder.num_fast() == 1
+}
+
+fn check(checker: &mut Checker, line: &[u8], lines: Lines) -> Result<Checked, RequestError> {
+    match lines {
+        Lines::Emr => checker.emr_line(line),
+        Lines::Json => checker.json_line(line),
+    }
+}
+
+/// Asserts that a checker that does not know the table takes all that the table takes, and beyond that only what fails
+/// for the table's key and indexes; and that the changes that it has seen before make no difference.
+fn assert_only_the_key_matters(line: &[u8], lines: Lines, of_table: Result<Checked, RequestError>) {
+    use RequestError as E;
+    let text = String::from_utf8_lossy(line);
+    let unknown = check(&mut Checker::new(None), line, lines);
+    match (of_table, &unknown) {
+        (Ok(of_table), unknown) => assert_eq!(unknown, &Ok(of_table), "{text}"),
+        (Err(error), Ok(_)) => assert!(
+            matches!(
+                error,
+                E::KeyMissing(_)
+                    | E::KeyType { .. }
+                    | E::KeyBytes { .. }
+                    | E::KeysNotExact
+                    | E::OtherKey(_)
+                    | E::IndexKeyType { .. }
+                    | E::IndexKeyBytes { .. }
+            ),
+            "{error} {text}"
+        ),
+        // Of several errors of a line, each checker may tell another.
+        (Err(_), Err(_)) => {}
+    }
+    let mut checker = Checker::new(None);
+    assert_eq!(check(&mut checker, line, lines), unknown, "{text}");
+    assert_eq!(check(&mut checker, line, lines), unknown, "{text}");
+    for key in [r#""pk":{"S":"a"}"#, r#""pk":{"S":"a"},"sk":{"N":"1"}"#, r#""bk":{"B":"AQ=="}"#] {
+        let change = format!(r#"{{"Metadata":{{"WriteTimestampMicros":{{"N":"1"}}}},"Keys":{{{key}}}}}"#);
+        checker.json_line(change.as_bytes()).unwrap();
+        assert_eq!(check(&mut checker, line, lines), unknown, "{text}");
+    }
 }
 
 /// A line with the item; for [`Lines::Json`], in one of the four forms.

@@ -69,10 +69,7 @@ impl TryFrom<wire::Split> for SplitLease {
         if lease.from > lease.to || lease.to > lease.object_bytes || lease.mark < lease.text_start {
             return Err(Malformed("range of a split"));
         }
-        let md5: Option<[u8; 16]> = match lease.md5.len() {
-            0 => None,
-            _ => Some(lease.md5.try_into().map_err(|_| Malformed("checksum of a split"))?),
-        };
+        let checksum = checksum_from(lease.crc32c, lease.md5)?;
         let split = Split {
             split: SplitId(lease.split),
             object: lease.object.parse().map_err(|_| Malformed("object of a split"))?,
@@ -83,7 +80,7 @@ impl TryFrom<wire::Split> for SplitLease {
             cut: lease.cut,
             codec: lease.codec.parse().map_err(|()| Malformed("codec of a split"))?,
             format: lease.format.parse().map_err(|()| Malformed("format of a split"))?,
-            checksum: lease.crc32c.map(Checksum::Crc32c).or(md5.map(Checksum::Md5)),
+            checksum,
         };
         Ok(Self { split, attempt: Attempt(lease.attempt), mark: lease.mark })
     }
@@ -91,11 +88,7 @@ impl TryFrom<wire::Split> for SplitLease {
 
 impl From<SplitLease> for wire::Split {
     fn from(SplitLease { split, attempt, mark }: SplitLease) -> Self {
-        let (crc32c, md5) = match split.checksum {
-            Some(Checksum::Crc32c(crc32c)) => (Some(crc32c), Vec::new()),
-            Some(Checksum::Md5(md5)) => (None, md5.to_vec()),
-            None => (None, Vec::new()),
-        };
+        let (crc32c, md5) = checksum_to(split.checksum);
         Self {
             split: split.split.0,
             attempt: attempt.0,
@@ -112,6 +105,24 @@ impl From<SplitLease> for wire::Split {
             crc32c,
             md5,
         }
+    }
+}
+
+/// The checksum that is sent as these two fields, of which an empty MD5 is none.
+pub(super) fn checksum_from(crc32c: Option<u32>, md5: Vec<u8>) -> Result<Option<Checksum>, Malformed> {
+    let md5: Option<[u8; 16]> = match md5.len() {
+        0 => None,
+        _ => Some(md5.try_into().map_err(|_| Malformed("a checksum"))?),
+    };
+    Ok(crc32c.map(Checksum::Crc32c).or(md5.map(Checksum::Md5)))
+}
+
+/// The two fields that a checksum is sent as.
+pub(super) fn checksum_to(checksum: Option<Checksum>) -> (Option<u32>, Vec<u8>) {
+    match checksum {
+        Some(Checksum::Crc32c(crc32c)) => (Some(crc32c), Vec::new()),
+        Some(Checksum::Md5(md5)) => (None, md5.to_vec()),
+        None => (None, Vec::new()),
     }
 }
 

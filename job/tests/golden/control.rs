@@ -13,7 +13,9 @@ use job::{
     },
     split::{Advance, Checksum, Codec, Counts, InputFormat, Reject, Split, SplitLease},
     task::{Lease, Mark, Position},
-    verify::{FileFound, FileLease, FileVerified, StoredFile, VerifySettings},
+    verify::{
+        FileFound, FileLease, FileRecord, FileRules, FileVerified, ListedFile, StoredFile, VerifySettings,
+    },
 };
 use prost::Message;
 
@@ -160,6 +162,18 @@ fn to_worker() -> Vec<ToWorker> {
     messages.push(ToWorker::Pass(PassNumber(2)));
     messages.push(ToWorker::SendLog);
     messages.extend([ToWorker::Verify(Box::new(verify_settings())), ToWorker::VerifyFile(Box::new(file()))]);
+    let rules = FileRules::Listed { is_incremental: true };
+    messages.push(ToWorker::Verify(Box::new(VerifySettings { rules, ..verify_settings() })));
+    for (items, checksum, codec, format) in [
+        (Some(345), Some(Checksum::Md5([7; 16])), Codec::Gzip, Some(InputFormat::Ion)),
+        (None, Some(Checksum::Crc32c(0xfeed_c0de)), Codec::Bzip2, Some(InputFormat::Emr)),
+        (Some(0), None, Codec::Plain, None),
+    ] {
+        let listed = ListedFile { name: "000000_0".into(), items, checksum, codec, format };
+        let file = StoredFile { record: FileRecord::Listed(listed), ..file().file };
+        let lease = FileLease { number: FileId(5), attempt: Attempt(2), file };
+        messages.push(ToWorker::VerifyFile(Box::new(lease)));
+    }
     messages
 }
 
@@ -196,8 +210,10 @@ fn verify_settings() -> VerifySettings {
     let keys = keys();
     VerifySettings {
         folder: "s3://bucket/backup".parse().unwrap(),
-        options: options(Compression::Gzip, NullSpelling::Both).files,
-        keys: KeySchema { partition: keys.partition, sort: keys.sort },
+        rules: FileRules::Export {
+            options: options(Compression::Gzip, NullSpelling::Both).files,
+            keys: KeySchema { partition: keys.partition, sort: keys.sort },
+        },
         seed: 0x0123_4567_89ab_cdef,
         open_files: 2,
         key_bytes: 67_108_864,
@@ -214,7 +230,7 @@ fn file() -> FileLease {
         crc32c: "feedc0de".into(),
         parts: vec![part],
     };
-    let file = StoredFile { record, bytes: 6_788, etag: Some("\"0123\"".into()) };
+    let file = StoredFile { record: FileRecord::Part(record), bytes: 6_788, etag: Some("\"0123\"".into()) };
     FileLease { number: FileId(5), attempt: Attempt(2), file }
 }
 

@@ -1,9 +1,6 @@
-//! Checks one part file against what was recorded of it.
+//! Checks one file against what was recorded of it.
 
-use std::{
-    error::Error,
-    io::{self, BufRead},
-};
+use std::io::{self, BufRead};
 
 use format::{
     checksum::{ChecksumReader, Part},
@@ -13,17 +10,29 @@ use format::{
 };
 use job::{
     export_json::PartFile,
-    schema::KeySchema,
-    spec::{Compression, FileOptions},
+    spec::Compression,
     split::Codec,
-    verify::FileFound,
+    verify::{FileFound, FileRecord, FileRules, StoredFile},
 };
 
-use super::{defects::Defects, keys::SeenKeys, lines::LineCheck};
+use super::{defects::Defects, keys::SeenKeys, lines::LineCheck, listed};
 
 /// What all files of a backup have in common.
 #[derive(Debug)]
-pub struct Expected {
+pub struct Expected(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Export(Export),
+    /// Of another backup; whether it is an incremental export of DynamoDB.
+    Listed {
+        is_incremental: bool,
+    },
+}
+
+/// What the files of an export of tablehaul have in common.
+#[derive(Debug)]
+struct Export {
     compression: Compression,
     output: Output,
     keys: KeyNames,
@@ -32,23 +41,39 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Of a backup whose files are written like this, of a table with these keys. The seed should be random.
-    pub fn new(options: &FileOptions, keys: &KeySchema, seed: u64) -> Self {
-        Self {
-            compression: options.compression,
-            output: Output { format: options.format, null: options.null },
-            keys: KeyNames::from(keys),
-            seed,
-        }
+    /// Of a backup whose files comply with these rules. The seed should be random.
+    pub fn new(rules: &FileRules, seed: u64) -> Self {
+        Self(match rules {
+            FileRules::Export { options, keys } => Kind::Export(Export {
+                compression: options.compression,
+                output: Output { format: options.format, null: options.null },
+                keys: KeyNames::from(keys),
+                seed,
+            }),
+            FileRules::Listed { is_incremental } => Kind::Listed { is_incremental: *is_incremental },
+        })
     }
 
     /// Reads the file to its end.
     ///
-    /// Memory: that of [`LineCheck`], and for a compressed file that of the decompressor (9 MiB at most).
+    /// Memory: that of a line and of the keys, and for a compressed file that of the decompressor: 9 MiB at most for a
+    /// file of an export, else that of [`codec::decompress`].
     ///
     /// # Errors
-    /// Fails if `source` can't be read. Damaged contents are defects, not errors.
-    pub(crate) fn check(&self, file: &PartFile, source: impl BufRead + Send) -> io::Result<FileFound> {
+    /// Fails if `source` can't be read, or the record is not of such a backup. Damaged contents are defects, not errors.
+    pub(crate) fn check(&self, file: &StoredFile, source: impl BufRead + Send) -> io::Result<FileFound> {
+        match (&self.0, &file.record) {
+            (Kind::Export(export), FileRecord::Part(part)) => export.check(part, source),
+            (Kind::Listed { is_incremental }, FileRecord::Listed(listed)) => {
+                listed::check(listed, file.bytes, *is_incremental, source)
+            }
+            _ => Err(io::Error::other("the record of the file is one of another kind of backup")),
+        }
+    }
+}
+
+impl Export {
+    fn check(&self, file: &PartFile, source: impl BufRead + Send) -> io::Result<FileFound> {
         let mut defects = Defects::of(&file.name);
         let mut lines = LineCheck::new(&self.keys, self.output, SeenKeys::new(self.seed, file.items));
         // If the recorded parts do not add up to the file, that is a defect of export.json, reported before any file is
@@ -66,7 +91,7 @@ impl Expected {
         stored.read_rest()?;
         compare(file, &stored, &mut defects);
         let is_whole = decoded.unwrap_or_else(|error| {
-            defects.at_byte(offset, format_args!("{}; the rest of the file can't be read", broken(&error)));
+            defects.broken(offset, &error);
             false
         });
         if is_whole && has_parts && lines.bytes() != line_bytes {
@@ -123,15 +148,6 @@ fn compression_of(first_bytes: &[u8]) -> Option<Compression> {
         Codec::Zstd => Some(Compression::Zstd),
         Codec::Zlib | Codec::Bzip2 | Codec::Snappy | Codec::Lz4 => None,
     }
-}
-
-/// The message for an error of a decompressor. Such errors contain nothing of the data.
-fn broken(error: &io::Error) -> String {
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        return "the compressed data is cut off".to_owned();
-    }
-    let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    format!("the compressed data is damaged ({why})")
 }
 
 fn compare<R: BufRead>(file: &PartFile, stored: &ChecksumReader<R>, defects: &mut Defects) {

@@ -1,6 +1,6 @@
 //! The defects, as lines: the first ones of each place, then the number of the others. Never the contents of items.
 
-use std::fmt::Display;
+use std::{error::Error, fmt::Display, io};
 
 use format::emr::LineError;
 
@@ -38,6 +38,18 @@ impl Defects {
     /// Adds a defect at an offset of the stored file from which on it can't be used. These are always listed as well.
     pub(crate) fn at_byte(&mut self, offset: u64, what: impl Display) {
         self.of_the_whole.push(format!("{} byte {offset}: {what}", self.place));
+    }
+
+    /// Adds the defect that the decompressor failed after this many bytes of the stored file. Its errors contain nothing
+    /// of the data.
+    pub(crate) fn broken(&mut self, offset: u64, error: &io::Error) {
+        let what = if error.kind() == io::ErrorKind::UnexpectedEof {
+            "the compressed data is cut off".to_owned()
+        } else {
+            let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            format!("the compressed data is damaged ({why})")
+        };
+        self.at_byte(offset, format_args!("{what}; the rest of the file can't be read"));
     }
 
     /// Adds a defect of a line, counted from 1.

@@ -24,9 +24,9 @@ const BYTES_FOR_A_KEY: u64 = 16;
 /// The unit in which the memory for keys is allotted.
 const KEY_PERMIT_BYTES: u64 = 1 << 12;
 
-/// The memory for the keys of a file with this many items, see `keys.rs`.
-pub const fn key_bytes(items: u64) -> u64 {
-    items.saturating_mul(BYTES_FOR_A_KEY)
+/// The memory for this many keys of a file, see `keys.rs`.
+pub const fn key_bytes(keys: u64) -> u64 {
+    keys.saturating_mul(BYTES_FOR_A_KEY)
 }
 
 /// A file that can be read.
@@ -126,7 +126,7 @@ impl<S: Files> Checks<S> {
     /// # Errors
     /// Fails if the checks have ended.
     pub async fn slot(&self, file: &StoredFile) -> Result<FileSlot, Fault> {
-        let permits = key_bytes(file.record.items).div_ceil(KEY_PERMIT_BYTES);
+        let permits = key_bytes(file.record.num_keys()).div_ceil(KEY_PERMIT_BYTES);
         let permits = u32::try_from(permits).unwrap_or(u32::MAX).min(self.key_permits);
         let place = Arc::clone(&self.places).acquire_owned().await;
         let memory = Arc::clone(&self.key_memory).acquire_many_owned(permits).await;
@@ -162,7 +162,7 @@ impl<S: Files> Checks<S> {
                 }
             }
         };
-        checked.or_else(|fault| unreadable(&file.record.name, fault))
+        checked.or_else(|fault| unreadable(file.record.name(), fault))
     }
 
     async fn check_source(
@@ -176,7 +176,7 @@ impl<S: Files> Checks<S> {
         self.pool.spawn(move || {
             let read_bytes = Arc::clone(&checks.read_bytes);
             let source = Watched { source, read_bytes, stop: checks.stop.clone() };
-            let found = checks.expected.check(&file.record, source);
+            let found = checks.expected.check(&file, source);
             drop(slot);
             // The receiver may have been cancelled meanwhile.
             let _ = answer.send(found.map_err(|error| checks.files.read_fault(&file, error)));
@@ -189,8 +189,11 @@ fn given_up() -> Fault {
     Fault::new(FaultKind::Transient, "a check ended abruptly")
 }
 
-/// Turns a permanent failure to read a file into a defect. Faults that do not concern this one file are errors.
-fn unreadable(name: &str, fault: Fault) -> Result<FileFound, Fault> {
+/// Turns a permanent failure to read a file into a defect.
+///
+/// # Errors
+/// Fails with faults that do not concern this one file.
+pub fn unreadable(name: &str, fault: Fault) -> Result<FileFound, Fault> {
     let mut defects = Defects::of(name);
     match fault.kind {
         FaultKind::NotFound => defects.whole("missing"),

@@ -1,10 +1,20 @@
-//! The strict reader: whatever it takes is the canonical line of an item.
+//! The strict reader: whatever it takes is the canonical line of an item. The check of an import: it takes what the
+//! encoder takes.
 //!
 //! `scripts/fuzz 60 check_line`
 #![no_main]
 
-use format::{emr::{KeyNames, check_line}, item::{Item, ItemError}};
-use job::{schema::{KeyAttribute, KeyKind, KeySchema}, spec::NullSpelling};
+use format::{
+    emr::{KeyNames, check_line},
+    input::{Decoder, LineChecker},
+    item::{Item, ItemError},
+    request::{Checked, Checker, Encoder, Wanted},
+};
+use job::{
+    schema::{KeyAttribute, KeyKind, KeySchema},
+    spec::NullSpelling,
+    split::InputFormat,
+};
 use libfuzzer_sys::fuzz_target;
 
 fn check(line: &[u8]) {
@@ -26,8 +36,24 @@ fn check(line: &[u8]) {
     assert_eq!(key.attributes["a"], item.attributes["a"]);
 }
 
+fn check_for_import(line: &[u8]) {
+    let partition = KeyAttribute { name: "a".into(), kind: KeyKind::S };
+    let keys = KeySchema { partition, sort: None };
+    for format in [InputFormat::Emr, InputFormat::Json, InputFormat::Ion] {
+        let decoded = Decoder::new(format, Encoder::new(&keys, Wanted::Items)).decode(line, &mut Vec::new());
+        let decoded = decoded.map(|encoded| Checked { write: encoded.write, item_bytes: encoded.item_bytes });
+        let checked = LineChecker::new(format, Checker::new(Some(&keys))).check(line);
+        assert_eq!(checked, decoded);
+        let of_any_table = LineChecker::new(format, Checker::new(None)).check(line);
+        assert!(checked.is_err() || of_any_table == checked);
+    }
+}
+
 fuzz_target!(|bytes: &[u8]| {
     check(bytes);
+    check_for_import(bytes);
+    check_for_import(&[b"{\"Keys\":{\"a\":{\"S\":\"x\"}},", bytes, b"}"].concat());
+    check_for_import(&[b"{\"a\":{\"s\":\"x\"},\"b\":", bytes, b"}"].concat());
     check(&[b"{\"a\":{\"s\":\"x\"},\"b\":", bytes, b"}"].concat());
     check(&[b"{\"a\":{\"s\":\"", bytes, b"\"}}"].concat());
 });

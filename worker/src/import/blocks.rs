@@ -7,7 +7,10 @@ use engine::worker::{
     ledger::{Entry, LineState, Rejected},
     line::{Line, Ticket},
 };
-use format::request::Encoded;
+use format::{
+    input::Decoder,
+    request::{Encoded, RequestError},
+};
 use job::{
     capacity::Units,
     split::{Reject, Write},
@@ -98,6 +101,7 @@ pub(crate) struct Filler {
     tracked: Tracked,
     outgoing: Outgoing,
     places: Arc<Semaphore>,
+    decoder: Decoder,
     buffer: Vec<u8>,
     entries: Vec<Entry<OwnedSemaphorePermit>>,
     /// The entries to be written, by number.
@@ -108,11 +112,12 @@ pub(crate) struct Filler {
 }
 
 impl Filler {
-    pub(crate) fn new(tracked: Tracked, outgoing: Outgoing) -> Self {
+    pub(crate) fn new(tracked: Tracked, decoder: Decoder, outgoing: Outgoing) -> Self {
         Self {
             tracked,
             outgoing,
             places: Arc::new(Semaphore::new(BLOCKS_WAITING)),
+            decoder,
             buffer: Vec::new(),
             entries: Vec::new(),
             encoded: Vec::new(),
@@ -175,8 +180,10 @@ impl Filler {
 }
 
 impl Sink for Filler {
-    fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.buffer
+    type Item = Encoded;
+
+    fn line(&mut self, line: &[u8]) -> Result<Encoded, RequestError> {
+        self.decoder.decode(line, &mut self.buffer)
     }
 
     fn item(&mut self, at: Range<u64>, encoded: Encoded) -> io::Result<()> {

@@ -8,7 +8,10 @@ use std::{
 };
 
 use engine::worker::ledger::{MAX_ADVANCE_BYTES, bytes_of};
-use format::request::Encoded;
+use format::{
+    input::LineChecker,
+    request::{Checked, RequestError},
+};
 use job::{
     capacity::Units,
     control::FromWorker,
@@ -22,9 +25,9 @@ use crate::report::Report;
 /// Advances are reported this often,
 const TELL_EVERY: Duration = Duration::from_millis(250);
 /// and the clock is read once for this many bytes of lines,
-const LOOK_EVERY_BYTES: usize = 256 * 1024;
+const LOOK_EVERY_BYTES: u64 = 256 * 1024;
 /// where each skipped line counts as this many.
-const PASSED_BYTES: usize = 64;
+const PASSED_BYTES: u64 = 64;
 /// The most messages with rejections that wait for the end of a compressed text: some 20 MB.
 const MAX_HELD: usize = 16;
 
@@ -36,29 +39,29 @@ pub(crate) struct Checker {
     held: Vec<Advance>,
     report: Arc<Report>,
     runtime: Handle,
-    buffer: Vec<u8>,
+    lines: LineChecker,
     advance: Advance,
     rejects_bytes: usize,
-    unlooked_bytes: usize,
+    unlooked_bytes: u64,
     /// The counts since the totals were last reported.
     items: u64,
-    json_bytes: u64,
+    line_bytes: u64,
     told_at: Instant,
 }
 
 impl Checker {
-    pub(crate) fn new(lease: &SplitLease, report: Arc<Report>, runtime: Handle) -> Self {
+    pub(crate) fn new(lease: &SplitLease, lines: LineChecker, report: Arc<Report>, runtime: Handle) -> Self {
         Self {
             holds_rejects: lease.split.codec != Codec::Plain,
             held: Vec::new(),
             report,
             runtime,
-            buffer: Vec::new(),
+            lines,
             advance: Advance::begin(lease.split.split, lease.attempt, lease.mark),
             rejects_bytes: 0,
             unlooked_bytes: 0,
             items: 0,
-            json_bytes: 0,
+            line_bytes: 0,
             told_at: Instant::now(),
         }
     }
@@ -67,11 +70,11 @@ impl Checker {
     pub(crate) fn finish(mut self, end: u64) {
         self.advance.to = end;
         self.advance.done = true;
-        self.report.answered(self.items, self.json_bytes);
+        self.report.answered(self.items, self.line_bytes);
         self.tell();
     }
 
-    fn count(&mut self, bytes: usize) {
+    fn count(&mut self, bytes: u64) {
         self.unlooked_bytes += bytes;
         if self.unlooked_bytes < LOOK_EVERY_BYTES {
             return;
@@ -79,7 +82,7 @@ impl Checker {
         self.unlooked_bytes = 0;
         if self.told_at.elapsed() >= TELL_EVERY {
             self.told_at = Instant::now();
-            self.report.answered(mem::take(&mut self.items), mem::take(&mut self.json_bytes));
+            self.report.answered(mem::take(&mut self.items), mem::take(&mut self.line_bytes));
             if self.held.is_empty() && (self.advance.rejects.is_empty() || !self.holds_rejects) {
                 self.tell();
             }
@@ -104,23 +107,25 @@ impl Checker {
 }
 
 impl Sink for Checker {
-    fn buffer(&mut self) -> &mut Vec<u8> {
-        self.buffer.clear();
-        &mut self.buffer
+    type Item = Checked;
+
+    fn line(&mut self, line: &[u8]) -> Result<Checked, RequestError> {
+        self.lines.check(line)
     }
 
-    fn item(&mut self, at: Range<u64>, encoded: Encoded) -> io::Result<()> {
+    fn item(&mut self, at: Range<u64>, Checked { write, item_bytes }: Checked) -> io::Result<()> {
         let Advance { to, counts, .. } = &mut self.advance;
         *to = at.end;
-        match encoded.write {
+        match write {
             Write::Put => counts.items += 1,
             Write::Delete => counts.removed += 1,
         }
-        counts.item_bytes += encoded.item_bytes;
-        counts.units += Units::of_write(encoded.item_bytes);
+        counts.item_bytes += item_bytes;
+        counts.units += Units::of_write(item_bytes);
+        let bytes = at.end - at.start;
         self.items += 1;
-        self.json_bytes += encoded.json_bytes as u64;
-        self.count(encoded.json_bytes);
+        self.line_bytes += bytes;
+        self.count(bytes);
         Ok(())
     }
 
@@ -137,7 +142,7 @@ impl Sink for Checker {
         self.rejects_bytes += bytes;
         self.advance.to = at.end;
         self.advance.rejects.push(reject);
-        self.count(bytes);
+        self.count(bytes as u64);
         Ok(())
     }
 

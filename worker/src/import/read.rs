@@ -1,4 +1,4 @@
-//! Reads the lines of a split, on a blocking thread: stored bytes → text → lines → request bytes.
+//! Reads the lines of a split, on a blocking thread: stored bytes → text → lines → what a sink makes of them.
 
 use std::{
     io::{self, BufRead},
@@ -8,19 +8,21 @@ use std::{
 use format::{
     checksum::{ChecksumError, ChecksumReader},
     codec,
-    input::Decoder,
     lines::{Line, Lines},
-    request::{Encoded, RequestError},
+    request::RequestError,
 };
 use job::split::{Codec, MAX_REJECTED_LINE_BYTES, Reject, Split, SplitLease};
 
 /// Receives the lines of a split. An error ends the reading.
 pub(crate) trait Sink {
-    /// The buffer that the next line is encoded into.
-    fn buffer(&mut self) -> &mut Vec<u8>;
+    /// What it makes of a line.
+    type Item;
 
-    /// Called for a line that was encoded to the end of the buffer.
-    fn item(&mut self, at: Range<u64>, encoded: Encoded) -> io::Result<()>;
+    /// Reads a line that is not blank.
+    fn line(&mut self, line: &[u8]) -> Result<Self::Item, RequestError>;
+
+    /// Called for a line that was read.
+    fn item(&mut self, at: Range<u64>, item: Self::Item) -> io::Result<()>;
 
     /// Called for a rejected line.
     fn reject(&mut self, at: Range<u64>, reject: Reject) -> io::Result<()>;
@@ -99,7 +101,6 @@ impl ReadError {
 pub(crate) fn read(
     lease: &SplitLease,
     bytes: Box<dyn BufRead + Send>,
-    decoder: &mut Decoder,
     sink: &mut impl Sink,
 ) -> Result<u64, ReadError> {
     let Start { stored, text: text_start, skip_first } = start(lease);
@@ -117,7 +118,7 @@ pub(crate) fn read(
         match lines.next() {
             Ok(Some(line)) => {
                 let next = line.next;
-                line_read(lease.mark, line, decoder, sink).map_err(ReadError::Io)?;
+                line_read(lease.mark, line, sink).map_err(ReadError::Io)?;
                 reached = reached.max(next);
             }
             Ok(None) => break,
@@ -132,7 +133,7 @@ pub(crate) fn read(
     Ok(reached)
 }
 
-fn line_read(mark: u64, line: Line<'_>, decoder: &mut Decoder, sink: &mut impl Sink) -> io::Result<()> {
+fn line_read(mark: u64, line: Line<'_>, sink: &mut impl Sink) -> io::Result<()> {
     let Line { offset, next, bytes, is_too_long, .. } = line;
     if offset < mark {
         return sink.passed(next);
@@ -140,9 +141,9 @@ fn line_read(mark: u64, line: Line<'_>, decoder: &mut Decoder, sink: &mut impl S
     if bytes.trim_ascii().is_empty() && !is_too_long {
         return Ok(());
     }
-    let request = if is_too_long { Err(RequestError::TooLong) } else { decoder.decode(bytes, sink.buffer()) };
-    match request {
-        Ok(encoded) => sink.item(offset..next, encoded),
+    let item = if is_too_long { Err(RequestError::TooLong) } else { sink.line(bytes) };
+    match item {
+        Ok(item) => sink.item(offset..next, item),
         Err(error) => {
             let fits = !is_too_long && bytes.len() <= MAX_REJECTED_LINE_BYTES;
             let line = if fits { bytes.to_vec() } else { Vec::new() };

@@ -5,8 +5,8 @@ use std::{fmt::Display, sync::Arc};
 use anyhow::{Context, anyhow};
 use engine::worker::streams::Leases;
 use format::{
-    input::Decoder,
-    request::{Encoder, Wanted},
+    input::{Decoder, LineChecker},
+    request::{self, Encoder, Wanted},
 };
 use job::{
     control::FromWorker,
@@ -89,22 +89,23 @@ impl Readers {
         runtime: Handle,
     ) -> anyhow::Result<()> {
         let ImportSettings { mode, keys, indexes, is_incremental, .. } = &*self.settings;
-        let wanted = if *mode == WriteMode::Delete { Wanted::Keys } else { Wanted::Items };
-        let encoder = Encoder::new(keys, wanted).with_indexes(indexes).of_export(*is_incremental);
-        let mut decoder = Decoder::new(lease.split.format, encoder);
+        let format = lease.split.format;
         let failed = |why: &dyn Display| of_object(&lease.split.object.to_string(), &why.to_string());
         let _stage = self.report.store_wait().stage();
         match &self.purpose {
             Purpose::Check => {
-                let mut checker = Checker::new(lease, self.report.clone(), runtime);
-                let end =
-                    read::read(lease, bytes, &mut decoder, &mut checker).map_err(|error| failed(&error))?;
+                let lines = request::Checker::new(Some(keys)).with_indexes(indexes);
+                let lines = LineChecker::new(format, lines.of_export(*is_incremental));
+                let mut checker = Checker::new(lease, lines, self.report.clone(), runtime);
+                let end = read::read(lease, bytes, &mut checker).map_err(|error| failed(&error))?;
                 checker.finish(end);
             }
             Purpose::Write { tracker, outgoing } => {
-                let mut filler = blocks::Filler::new(tracker.open(lease), outgoing.clone());
-                let end =
-                    read::read(lease, bytes, &mut decoder, &mut filler).map_err(|error| failed(&error))?;
+                let wanted = if *mode == WriteMode::Delete { Wanted::Keys } else { Wanted::Items };
+                let encoder = Encoder::new(keys, wanted).with_indexes(indexes).of_export(*is_incremental);
+                let decoder = Decoder::new(format, encoder);
+                let mut filler = blocks::Filler::new(tracker.open(lease), decoder, outgoing.clone());
+                let end = read::read(lease, bytes, &mut filler).map_err(|error| failed(&error))?;
                 filler.finish(end).map_err(|error| failed(&error))?;
             }
         }

@@ -1,4 +1,4 @@
-//! The folder of an export, as a worker reads it.
+//! The folder of the files, as a worker reads it.
 
 use std::{io, ops::Range, path::PathBuf, sync::Arc};
 
@@ -27,7 +27,7 @@ impl Folder {
     /// The path of a file in a file system.
     fn path(&self, file: &StoredFile) -> Option<PathBuf> {
         match &self.target {
-            Target::File { dir } => Some(dir.join(&*file.record.name)),
+            Target::File { dir } => Some(dir.join(file.record.name())),
             Target::S3 { .. } => None,
         }
     }
@@ -49,7 +49,7 @@ impl Files for Folder {
         let (Target::S3 { bucket, .. }, Some(clients)) = (&self.target, &self.clients) else {
             return Err(Fault::new(FaultKind::Refused, "a file is not read in ranges"));
         };
-        let (key, etag) = (self.target.key(&file.record.name), file.etag.as_deref());
+        let (key, etag) = (self.target.key(file.record.name()), file.etag.as_deref());
         let address = &clients.s3_address;
         let get = || job_aws::get_range(&clients.s3, address, bucket, &key, etag, range.clone());
         retry(Policy::Endless, |fault| self.report.retry(fault), get).await
@@ -58,7 +58,7 @@ impl Files for Folder {
     fn read_fault(&self, file: &StoredFile, error: io::Error) -> Fault {
         let of_error = |error| match self.path(file) {
             Some(path) => Fault::of_file("read", &path, error),
-            None => Fault::new(FaultKind::Refused, format!("reading {}: {error}", file.record.name)),
+            None => Fault::new(FaultKind::Refused, format!("reading {}: {error}", file.record.name())),
         };
         error.downcast().unwrap_or_else(of_error)
     }

@@ -71,6 +71,7 @@ fn agreed(kind: Kind, format: Option<InputFormat>, looks: &[Detected]) -> Result
     let file = |(number, _)| NamedFile {
         entry: Entry { name: format!("f{number}"), bytes: 1, etag: None },
         parts: Vec::new(),
+        items: None,
         checksum: None,
         is_listed: false,
     };

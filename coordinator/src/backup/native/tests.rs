@@ -23,7 +23,18 @@ fn named(data: &str, files: &[(&str, u64)]) -> Result<Named, String> {
     let entry = |name: &str| Entry { name: name.into(), bytes: 1, etag: None };
     let files = Files::read(lines(files).as_bytes()).map_err(|defect| defect.to_string())?;
     let named = name(&data.parse().unwrap(), &summary(""), &files, vec![entry("a"), entry("b")]);
-    named.map_err(|error| error.text(None))
+    named.and_then(Named::whole).map_err(|error| error.text(None))
+}
+
+#[test]
+fn what_is_missing_does_not_shift_what_is_stated_of_the_others() {
+    let own = |name: &str| format!("AWSDynamoDB/1-a/data/{name}");
+    let files = lines(&[(&own("x"), 1), (&own("b"), 2)]);
+    let files = Files::read(files.as_bytes()).unwrap();
+    let entry = Entry { name: "b".into(), bytes: 1, etag: None };
+    let named = name(&"/x".parse().unwrap(), &summary(""), &files, vec![entry]).unwrap();
+    assert_eq!((named.files.len(), named.files[0].items), (1, Some(2)));
+    assert_eq!(named.missing.unwrap().names, ["x"]);
 }
 
 #[test]

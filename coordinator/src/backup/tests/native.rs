@@ -45,9 +45,9 @@ async fn a_full_export_is_found_at_and_below_the_folder_given() {
         (made.target().folder(&folder), None),
         (
             made.target().folder("AWSDynamoDB"),
-            Some(format!("importing the export of DynamoDB in its folder {ID}")),
+            Some(format!("reading the export of DynamoDB in its folder {ID}")),
         ),
-        (made.target(), Some(format!("importing the export of DynamoDB in its folder AWSDynamoDB/{ID}"))),
+        (made.target(), Some(format!("reading the export of DynamoDB in its folder AWSDynamoDB/{ID}"))),
     ] {
         let backup = find(&given, None, &keys(), false).await.unwrap();
         assert_eq!((backup.kind, backup.items), (Kind::Native, Some(1)));

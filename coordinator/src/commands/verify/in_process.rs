@@ -40,12 +40,12 @@ impl Files for Store {
     }
 
     fn read_fault(&self, file: &StoredFile, error: io::Error) -> Fault {
-        (**self).read_fault(&file.record.name, error)
+        (**self).read_fault(file.record.name(), error)
     }
 }
 
 fn entry(file: &StoredFile) -> Entry {
-    Entry { name: file.record.name.to_string(), bytes: file.bytes, etag: file.etag.clone() }
+    Entry { name: file.record.name().to_owned(), bytes: file.bytes, etag: file.etag.clone() }
 }
 
 /// Verifies the files, and counts them in `tally`. Returns the results in the same order. `stop` ends the checks in

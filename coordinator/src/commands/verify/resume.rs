@@ -22,7 +22,7 @@ use job_aws::Clients;
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::VerifyRequest;
+use super::{VerifyRequest, workers::expected_items};
 use crate::{
     failure::{Failure, FailureKind},
     history,
@@ -72,7 +72,7 @@ pub(super) fn begin(
         stored,
         recorded,
         files: u32::try_from(files.len()).unwrap_or(u32::MAX),
-        expected_items: files.iter().fold(0, |sum, file| sum.saturating_add(file.record.items)),
+        expected_items: expected_items(files).unwrap_or(0),
         started_at: Timestamp::now().to_string(),
     }
 }
@@ -87,7 +87,7 @@ fn fingerprints(with: &impl Serialize, files: &[StoredFile]) -> (String, String)
     let (mut stored, mut recorded) = (Xxh3::new(), Xxh3::new());
     add(&mut recorded, with);
     for StoredFile { record, bytes, etag } in files {
-        add(&mut stored, &(&*record.name, bytes, etag));
+        add(&mut stored, &(record.name(), bytes, etag));
         add(&mut recorded, record);
     }
     let text = |hash: Xxh3| format!("{:032x}", hash.digest128());
@@ -264,15 +264,15 @@ impl Resumable {
 
 #[cfg(test)]
 mod tests {
-    use job::{export_json::PartFile, spec::AwsAccess};
+    use job::{export_json::PartFile, spec::AwsAccess, verify::FileRecord};
 
     use super::*;
     use crate::cluster::ClusterOptions;
 
     fn file(number: u64) -> StoredFile {
         let name = format!("00000000-0000-0000-0000-000000000001_{number:06}").parse().unwrap();
-        let record = PartFile { name, items: number, bytes: 9, crc32c: "ab".into(), parts: Vec::new() };
-        StoredFile { record, bytes: 9, etag: Some("e".into()) }
+        let part = PartFile { name, items: number, bytes: 9, crc32c: "ab".into(), parts: Vec::new() };
+        StoredFile { record: FileRecord::Part(part), bytes: 9, etag: Some("e".into()) }
     }
 
     fn beginning(change: impl Fn(&mut Vec<StoredFile>)) -> BeginVerify {
@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(why(&beginning(|files| files[1].bytes = 8)), another);
         assert_eq!(why(&beginning(|files| files.swap(0, 1))), another);
         let records = "of a backup that has changed since: it records other things of its files";
-        assert_eq!(why(&beginning(|files| files[2].record.crc32c = "ac".into())), records);
+        assert_eq!(why(&beginning(|files| files[2].record = file(9).record)), records);
         let fewer = "of a backup that has changed since: it had 3 files to verify and has 2";
         assert_eq!(why(&beginning(|files| drop(files.pop()))), fewer);
         let older = BeginVerify { tool: "tablehaul 0.0.9".into(), ..before.clone() };

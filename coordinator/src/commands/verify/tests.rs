@@ -1,9 +1,9 @@
 use std::{fs, path::PathBuf};
 
 use job::{
-    export_json::{PartFile, Settings, UploadPart},
+    export_json::{ExportJson, PartFile, Settings, UploadPart},
     ids::{FileId, JobId},
-    layout::part_file,
+    layout::{self, part_file},
     manifest,
     schema::{KeyAttribute, KeyKind, KeySchema},
     spec::{Compression, FileOptions},
@@ -267,12 +267,14 @@ async fn a_damaged_record_is_a_defect_and_one_of_another_version_refused() {
 }
 
 #[tokio::test]
-async fn what_is_no_export_of_ours_is_refused_in_one_line() {
+async fn what_is_no_backup_is_refused_in_one_line() {
     let backup = Backup::new();
     backup.remove(layout::EXPORT_JSON);
-    assert!(backup.refusal().await.contains("holds an export of another tool"));
     backup.remove(layout::MANIFEST);
-    assert!(backup.refusal().await.contains("holds no export"));
+    for name in [FIRST, SECOND] {
+        backup.remove(name);
+    }
+    assert!(backup.refusal().await.ends_with("holds no backup files"));
     let journal = format!("{}/{}", layout::JOURNAL, layout::journal_object(1));
     backup.write(&journal, &crate::journal::tests::begun());
     let why = backup.refusal().await;
@@ -300,4 +302,76 @@ async fn a_verification_tells_how_far_it_is() {
     assert_eq!((status.tasks.kind, status.tasks.done, status.tasks.all), (events::TaskKind::Files, 2, 2));
     assert_eq!((status.items, status.bytes), (90, verified.bytes));
     assert_eq!(status.percent, Some(100.0));
+}
+
+/// The note about keys.
+const KEYS: &str = "keys are not compared, because the backup does not say which attributes are the key: tablehaul \
+                    import --dry-run checks it against a table";
+
+#[tokio::test]
+async fn an_export_without_its_record_is_one_of_the_java_tool() {
+    let backup = Backup::new();
+    backup.remove(layout::EXPORT_JSON);
+    let verified = backup.verify().await.unwrap();
+    assert_eq!((verified.files, verified.items, verified.bytes), (2, 90, backup.export.bytes));
+    assert_eq!((verified.defects, verified.notes), (Vec::new(), vec![KEYS.to_owned()]));
+    assert_eq!(verified.backup.unwrap(), "an export of emr-dynamodb-connector (EMR lines)");
+
+    // What its manifest lists must be there, and be lines of the Java tool.
+    backup.remove(SECOND);
+    backup.write(FIRST, b"{\"k\":{\"s\":\"a\"}}\n{\"Item\":{}}\n");
+    let defects = backup.defects().await;
+    assert_eq!(defects.len(), 2, "{defects:?}");
+    assert_eq!(defects[0], format!("{SECOND}: missing"));
+    assert!(defects[1].starts_with(&format!("{FIRST} line 2: ")), "{defects:?}");
+    backup.write(FIRST, b"{\"Item\":{\"k\":{\"S\":\"a\"}}}\n");
+    let defects = backup.defects().await;
+    assert_eq!(defects[1..], [format!("{FIRST}: contains DynamoDB JSON, expected EMR lines")]);
+    backup.write(FIRST, &[0xff; 100]);
+    let defects = backup.defects().await;
+    assert!(defects.len() == 2 && defects[1].starts_with(&format!("{FIRST}: ")), "{defects:?}");
+    // A manifest that is damaged says of no file whether it belongs to the backup.
+    backup.write(layout::MANIFEST, b"{\"name\":\"DynamoDB-export\",\"version\":3,\n\"entr");
+    assert!(backup.refusal().await.contains("/manifest: it is cut off; copy it again"));
+}
+
+#[tokio::test]
+async fn a_folder_without_manifest_and_a_single_file_can_be_verified() {
+    let backup = Backup::new();
+    for name in [layout::EXPORT_JSON, layout::MANIFEST, layout::SUCCESS] {
+        backup.remove(name);
+    }
+    let verified = backup.verify().await.unwrap();
+    assert_eq!((verified.files, verified.items, verified.defects.len()), (2, 90, 0));
+    assert_eq!(verified.backup.as_deref(), Some("a folder without manifest (EMR lines)"));
+    // A file with a single line is read in the format of the others.
+    backup.write("short", b"{\"k\":\n");
+    let defects = backup.defects().await;
+    assert!(defects.len() == 1 && defects[0].starts_with("short line 1: "), "{defects:?}");
+    for name in [FIRST, SECOND] {
+        backup.remove(name);
+    }
+    let defects = backup.defects().await;
+    assert!(defects.len() == 1 && defects[0].starts_with("short: its first line is not"), "{defects:?}");
+
+    let file = Backup::new();
+    let request = VerifyRequest { folder: file.target().folder(SECOND), ..file.request() };
+    let verified =
+        verify(&request, &Progress::new(true), &CancellationToken::new(), |_| Ok(())).await.unwrap();
+    assert_eq!((verified.files, verified.items, verified.defects.len()), (1, 40, 0));
+    assert_eq!(verified.backup.as_deref(), Some("a single file (EMR lines)"));
+    assert!(verified.to_string().contains("\nbackup      a single file (EMR lines)\n"));
+}
+
+#[tokio::test]
+async fn the_golden_backups_of_the_java_tool_have_no_defect() {
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
+    for name in ["all-types", "empty-list-map", "gz", "bz2", "deflate", "snappy"] {
+        let folder = Target::File { dir: golden.join(format!("edc-5.6.0-{name}")) };
+        let request = VerifyRequest { folder, ..Backup::new().request() };
+        let verified =
+            verify(&request, &Progress::new(true), &CancellationToken::new(), |_| Ok(())).await.unwrap();
+        assert_eq!(verified.defects, Vec::<String>::new(), "{name}");
+        assert!(verified.items > 0 && verified.backup.is_some(), "{name}");
+    }
 }

@@ -11,8 +11,9 @@ use events::{Command, Phase, Plan};
 use job::{
     ids::JobId,
     journal::BeginVerify,
+    split::Codec,
     target::Target,
-    verify::{FileFound, StoredFile, VerifySettings},
+    verify::{FileFound, FileRecord, StoredFile, VerifySettings},
 };
 use verify::key_bytes;
 
@@ -74,7 +75,7 @@ impl WorkerPlan {
             table: Some(begin.table.clone()),
             folder: Some(begin.source.clone()),
             job: Some(job.to_string()),
-            items: Some(begin.expected_items),
+            items: Some(begin.expected_items).filter(|&items| items > 0),
             bytes: Some(bytes_of(files)),
             tasks: Some(begin.files.into()),
             workers: Some(self.workers.into()),
@@ -95,22 +96,23 @@ fn bytes_of(files: &[StoredFile]) -> u64 {
 /// Fails if the cluster that was asked for can't be used.
 pub(super) async fn choose(
     request: &VerifyRequest,
+    folder: &Target,
     files: &[StoredFile],
 ) -> Result<Option<WorkerPlan>, Failure> {
     let bytes = bytes_of(files);
-    let VerifyRequest { folder, cluster, workers, .. } = request;
+    let VerifyRequest { cluster, workers, .. } = request;
     if files.is_empty() && cluster.kind != ClusterKind::Yarn || !wants_workers(request, bytes) {
         return Ok(None);
     }
-    let most_keys = files.iter().map(|file| key_bytes(file.record.items)).max().unwrap_or(0);
-    let options = with_memory(cluster, most_keys);
+    let most = Memory::of(files);
+    let options = with_memory(cluster, most);
     let choice = ClusterChoice::choose(&options, worker_binary()?, folder).await?;
     let is_here = choice.is_this_machine();
     if files.is_empty() || is_here && !asks_for_workers(request) {
         return Ok(None);
     }
     if !is_here {
-        enough_memory(cluster, most_keys)?;
+        enough_memory(cluster, most)?;
     }
     let room = choice.worker_slots().await?.workers;
     let useful = u32::try_from(bytes.div_ceil(SHARE_BYTES)).unwrap_or(u32::MAX);
@@ -142,21 +144,51 @@ fn wants_workers(request: &VerifyRequest, bytes: u64) -> bool {
     }
 }
 
-/// The memory that a container needs if its largest file needs this many bytes for keys.
-fn needed_mib(most_keys: u64) -> u64 {
-    REST_MIB_IN_CONTAINER + most_keys.div_ceil(MIB).max(KEY_MIB_IN_CONTAINER)
+/// The memory that the files need which need most, in bytes.
+#[derive(Clone, Copy)]
+struct Memory {
+    /// For the keys of a file.
+    keys: u64,
+    /// For its decompressor, beyond what every file has.
+    decompressor: u64,
 }
 
-/// The options, with memory for keys unless the user says how much.
-fn with_memory(options: &ClusterOptions, most_keys: u64) -> ClusterOptions {
-    let needed = u32::try_from(needed_mib(most_keys)).unwrap_or(u32::MAX);
+impl Memory {
+    fn of(files: &[StoredFile]) -> Self {
+        let keys = files.iter().map(|file| key_bytes(file.record.num_keys())).max().unwrap_or(0);
+        let decompressor = files.iter().map(|file| decompressor_bytes(&file.record)).max().unwrap_or(0);
+        Self { keys, decompressor }
+    }
+
+    /// The memory that a container needs, in MiB.
+    fn needed_mib(self) -> u64 {
+        let decompressors = u64::from(OPEN_IN_CONTAINER) * self.decompressor.div_ceil(MIB);
+        REST_MIB_IN_CONTAINER + decompressors + self.keys.div_ceil(MIB).max(KEY_MIB_IN_CONTAINER)
+    }
+}
+
+/// What the decompressor of a file may need beyond the 8 MiB that every file has. Windows and blocks of other programs
+/// may be large; see [`format::codec::decompress`].
+fn decompressor_bytes(record: &FileRecord) -> u64 {
+    let FileRecord::Listed(listed) = record else { return 0 };
+    match listed.codec {
+        Codec::Zstd => 120 * MIB,
+        Codec::Snappy | Codec::Lz4 => 56 * MIB,
+        Codec::Plain | Codec::Gzip | Codec::Zlib | Codec::Bzip2 => 0,
+    }
+}
+
+/// The options, with the memory that files need unless the user says how much.
+fn with_memory(options: &ClusterOptions, most: Memory) -> ClusterOptions {
+    let needed = u32::try_from(most.needed_mib()).unwrap_or(u32::MAX);
     let worker_memory_mib = options.worker_memory_mib.or((needed > WORKER_MIB).then_some(needed));
     ClusterOptions { worker_memory_mib, ..options.clone() }
 }
 
-/// Fails if the user gives containers less than they need: YARN would kill them.
-fn enough_memory(options: &ClusterOptions, most_keys: u64) -> Result<(), Failure> {
-    let needed = needed_mib(most_keys);
+/// Fails if the user gives containers less than they need: YARN would kill them. Most files of other programs need much
+/// less than their codec allows, so there the user is believed.
+fn enough_memory(options: &ClusterOptions, most: Memory) -> Result<(), Failure> {
+    let needed = Memory { decompressor: 0, ..most }.needed_mib();
     match options.worker_memory_mib {
         Some(given) if u64::from(given) < needed => Err(Failure::refused(format!(
             "--worker-memory {given}: a worker needs {needed} MiB to compare the keys of the largest file; remove \
@@ -177,28 +209,19 @@ pub(super) async fn verify(
     known: &Verified,
     mut resumable: Option<&mut Resumable>,
 ) -> Result<Vec<FileFound>, Failure> {
-    let Job { request, clients, export, files, progress, stop, .. } = job;
+    let Job { clients, folder, rules, files, progress, stop, .. } = job;
     let WorkerPlan { cluster, workers, open_files, key_bytes } = plan;
     let table = &known.table;
-    let folder = &request.folder;
     let earlier = resumable.as_ref().and_then(|resumable| resumable.state.as_ref());
     let earlier_items = earlier.map_or(0, VerifyState::items);
-    let recorded_items: u64 = files.iter().map(|file| file.record.items).sum();
     let pass = Pass {
         table: table.clone(),
         phase: Phase::Checking,
-        expected_items: Some(recorded_items.saturating_sub(earlier_items)).filter(|&items| items > 0),
+        expected_items: expected_items(&files).map(|items| items.saturating_sub(earlier_items)),
         earlier_items,
     };
-    let settings = VerifySettings {
-        folder: folder.clone(),
-        options: export.options,
-        keys: export.keys,
-        seed: new_seed(),
-        open_files,
-        key_bytes,
-        aws: clients.as_ref().map(|clients| clients.for_workers(bucket(folder))).unwrap_or_default(),
-    };
+    let aws = clients.as_ref().map(|clients| clients.for_workers(bucket(&folder))).unwrap_or_default();
+    let settings = VerifySettings { folder, rules, seed: new_seed(), open_files, key_bytes, aws };
     let title = format!("tablehaul verify {table}");
     let lender = clients.as_ref().filter(|clients| clients.access.lent).cloned();
     let mut fleet = Fleet::open(&cluster, title, lender, progress).await?;
@@ -244,6 +267,12 @@ pub(super) async fn verify(
     }
 }
 
+/// The number of items that the files should have; `None` if it is unknown of one, or there are none.
+pub(super) fn expected_items(files: &[StoredFile]) -> Option<u64> {
+    let all = files.iter().try_fold(0_u64, |sum, file| Some(sum.saturating_add(file.record.items()?)));
+    all.filter(|&items| items > 0)
+}
+
 /// A verification asks for no actions.
 struct NoEffects;
 
@@ -255,7 +284,7 @@ impl Effects<VerifyWork> for NoEffects {
 
 #[cfg(test)]
 mod tests {
-    use job::{export_json::PartFile, spec::AwsAccess};
+    use job::{export_json::PartFile, spec::AwsAccess, verify::ListedFile};
 
     use super::*;
 
@@ -292,8 +321,9 @@ mod tests {
     fn containers_get_the_memory_that_the_largest_file_needs() {
         let memory = |given, items| {
             let options = ClusterOptions { worker_memory_mib: given, ..ClusterOptions::default() };
-            let refusal = enough_memory(&options, key_bytes(items)).err().map(|why| why.to_string());
-            (with_memory(&options, key_bytes(items)).worker_memory_mib, refusal)
+            let most = Memory::of(&[file(items, 1)]);
+            let refusal = enough_memory(&options, most).err().map(|why| why.to_string());
+            (with_memory(&options, most).worker_memory_mib, refusal)
         };
         assert_eq!(memory(None, 1_000_000), (None, None), "the default is enough");
         assert_eq!(memory(None, 64 * MIB), (Some(1104), None));
@@ -302,18 +332,29 @@ mod tests {
         assert!(refusal.unwrap().starts_with("--worker-memory 1000: a worker needs 1104 MiB"));
     }
 
+    #[test]
+    fn files_of_other_programs_get_the_memory_that_their_codec_may_need() {
+        let of = |codec| {
+            let listed = ListedFile { name: "f".into(), items: None, checksum: None, codec, format: None };
+            let file = StoredFile { record: FileRecord::Listed(listed), bytes: 1, etag: None };
+            with_memory(&ClusterOptions::default(), Memory::of(&[file])).worker_memory_mib
+        };
+        assert_eq!((of(Codec::Gzip), of(Codec::Plain)), (None, None));
+        assert_eq!((of(Codec::Zstd), of(Codec::Lz4)), (Some(384), None));
+    }
+
     /// A file with this many items and bytes.
     fn file(items: u64, bytes: u64) -> StoredFile {
         let name = "00000000-0000-0000-0000-000000000001_000000".parse().unwrap();
         let record = PartFile { name, items, bytes, crc32c: String::new(), parts: Vec::new() };
-        StoredFile { record, bytes, etag: None }
+        StoredFile { record: FileRecord::Part(record), bytes, etag: None }
     }
 
     #[tokio::test]
     async fn a_verification_without_files_starts_no_worker() {
         let request = request("/x", ClusterKind::Local, Some(4));
-        assert!(choose(&request, &[]).await.unwrap().is_none());
+        assert!(choose(&request, &request.folder, &[]).await.unwrap().is_none());
         let alone = super::VerifyRequest { workers: None, ..request };
-        assert!(choose(&alone, &[file(1, 1)]).await.unwrap().is_none());
+        assert!(choose(&alone, &alone.folder, &[file(1, 1)]).await.unwrap().is_none());
     }
 }

@@ -43,6 +43,9 @@ pub enum RequestError {
     /// The `Keys` of an incremental export have an attribute that is not part of the table's key.
     #[error("Keys with an attribute that is not part of the table's key")]
     KeysNotExact,
+    /// The `Keys` of an incremental export can't be the key of any table.
+    #[error("Keys that are not one or two attributes of type S, N or B")]
+    NoKey,
     /// An image of an incremental export has another key than `Keys`.
     #[error("{0} belongs to another item than Keys")]
     OtherKey(&'static str),

@@ -6,12 +6,12 @@ use std::ops::Range;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use job::{
-    schema::{KeyAttribute, KeyKind},
+    schema::{KeyAttribute, KeyKind, KeySchema},
     split::Write,
 };
 
 use super::{
-    Encoded, Encoder, MAX_ITEM_BYTES, MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES, Wanted,
+    Checked, Encoded, Encoder, MAX_ITEM_BYTES, MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES, Wanted,
     decimal::Decimal,
     scan::{self, Facts, KeyText},
     text,
@@ -33,32 +33,50 @@ const DATED: &[u8] = br#"{"WriteTimestampMicros":{"N":"#;
 impl Encoder {
     /// Like [`emr_line`](Self::emr_line); `None` if the line must take the slow path. `out` is then unchanged.
     pub(super) fn try_emr_line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Encoded> {
-        self.attempt(line, out, Self::append_emr_line)
+        let before = out.len();
+        let encoded = self.attempt(line, |encoder, line| encoder.append_emr_line(line, out));
+        if encoded.is_none() {
+            out.truncate(before);
+        }
+        encoded
     }
 
     /// Like [`json_line`](Self::json_line); `None` if the line must take the slow path. `out` is then unchanged.
     pub(super) fn try_json_line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Encoded> {
-        self.attempt(line, out, Self::append_json_line)
+        let before = out.len();
+        let encoded = self.attempt(line, |encoder, line| encoder.append_json_line(line, out));
+        if encoded.is_none() {
+            out.truncate(before);
+        }
+        encoded
     }
 
-    fn attempt(
-        &mut self,
-        line: &[u8],
-        out: &mut Vec<u8>,
-        append: fn(&mut Self, &[u8], &mut Vec<u8>) -> Option<Encoded>,
-    ) -> Option<Encoded> {
+    /// Like [`Checker::emr_line`](super::Checker::emr_line); `None` if the line must take the slow path.
+    pub(super) fn try_check_emr_line(&mut self, line: &[u8]) -> Option<Checked> {
+        self.attempt(line, |encoder, line| {
+            let facts = scan::backup_item_uncopied(line, &encoder.table, &mut encoder.buffers)?;
+            encoder.checked(Write::Put, &facts)
+        })
+    }
+
+    /// Like [`Checker::json_line`](super::Checker::json_line); `None` if the line must take the slow path.
+    pub(super) fn try_check_json_line(&mut self, line: &[u8]) -> Option<Checked> {
+        self.attempt(line, |encoder, line| {
+            let (facts, write) = encoder.json_write(line)?;
+            encoder.checked(write, &facts)
+        })
+    }
+
+    #[inline]
+    fn attempt<T>(&mut self, line: &[u8], run: impl FnOnce(&mut Self, &[u8]) -> Option<T>) -> Option<T> {
         let line = without_end(line);
         if line.first() != Some(&b'{') || simdutf8::basic::from_utf8(line).is_err() {
             return None;
         }
-        let before = out.len();
-        let encoded = append(self, line, out);
+        let done = run(self, line);
         self.buffers.clear();
-        match encoded {
-            Some(_) => self.num_fast += 1,
-            None => out.truncate(before),
-        }
-        encoded
+        self.num_fast += u64::from(done.is_some());
+        done
     }
 
     fn append_emr_line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Encoded> {
@@ -78,8 +96,20 @@ impl Encoder {
     }
 
     fn append_json_line(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Encoded> {
+        let (facts, write) = self.json_write(line)?;
+        if write == Write::Delete || self.wanted == Wanted::Keys {
+            return self.append_delete(&facts, out);
+        }
+        let before = out.len();
+        out.extend_from_slice(facts.json);
+        self.finish(before, Write::Put, facts.bytes, &facts, out)
+    }
+
+    /// What a line of an export writes: an item or, to delete one, its key.
+    #[inline]
+    fn json_write<'a>(&mut self, line: &'a [u8]) -> Option<(Facts<'a>, Write)> {
         let JsonFields { item, metadata, keys, new_image, old_image } = self.json_fields(line)?;
-        let (facts, write) = match (item, keys) {
+        Some(match (item, keys) {
             (Some(item), None) if self.is_incremental != Some(true) => {
                 if metadata.is_some() || new_image.is_some() || old_image.is_some() {
                     return None;
@@ -99,13 +129,7 @@ impl Encoder {
                 }
             }
             _ => return None,
-        };
-        if write == Write::Delete || self.wanted == Wanted::Keys {
-            return self.append_delete(&facts, out);
-        }
-        let before = out.len();
-        out.extend_from_slice(facts.json);
-        self.finish(before, Write::Put, facts.bytes, &facts, out)
+        })
     }
 
     fn json_fields<'a>(&mut self, line: &'a [u8]) -> Option<JsonFields<'a>> {
@@ -136,21 +160,36 @@ impl Encoder {
         }
     }
 
-    /// Whether an item is the table's key and nothing else. Any other attribute would make it larger, since it has a
-    /// name.
+    /// Whether an item is a key that the table can accept, and nothing else. Any other attribute would make it larger,
+    /// since it has a name.
     fn is_exactly_key(&self, facts: &Facts<'_>) -> Option<bool> {
-        let mut bytes = 0;
-        for (attribute, value) in self.table.keys.attributes().zip([facts.partition, facts.sort]) {
-            bytes += attribute.name.len() + value?.bytes;
+        let keys = self.table.likely_keys()?;
+        Some(is_key(keys, facts)? && facts.bytes == key_bytes(keys, facts)?)
+    }
+
+    /// Checks what [`finish`](Self::finish) and [`append_delete`](Self::append_delete) check.
+    #[inline]
+    fn checked(&self, write: Write, facts: &Facts<'_>) -> Option<Checked> {
+        let table = &self.table;
+        if let Some(keys) = &table.keys
+            && !is_key(keys, facts)?
+        {
+            return None;
         }
-        Some(facts.bytes == bytes)
+        let write = if self.wanted == Wanted::Keys { Write::Delete } else { write };
+        let bytes = match write {
+            Write::Put => facts.bytes,
+            Write::Delete => key_bytes(table.likely_keys()?, facts)?,
+        };
+        let item_bytes = bytes as u64;
+        (write == Write::Delete || item_bytes <= MAX_ITEM_BYTES).then_some(Checked { write, item_bytes })
     }
 
     /// Appends the key as an item of its own.
     fn append_delete(&self, facts: &Facts<'_>, out: &mut Vec<u8>) -> Option<Encoded> {
         let before = out.len();
         let mut bytes = 0;
-        for (attribute, value) in self.table.keys.attributes().zip([facts.partition, facts.sort]) {
+        for (attribute, value) in self.table.key_attributes().zip([facts.partition, facts.sort]) {
             let value = value?;
             // The name has no escapes in the line, so it needs none here.
             let name = attribute.name.as_bytes();
@@ -184,13 +223,39 @@ impl Encoder {
             return None;
         }
         let after_json = out.len();
-        append_identity(&self.table.keys.partition, facts.partition?, MAX_PARTITION_KEY_BYTES, out)?;
-        if let Some(sort) = &self.table.keys.sort {
+        let KeySchema { partition, sort } = self.table.keys.as_ref()?;
+        append_identity(partition, facts.partition?, MAX_PARTITION_KEY_BYTES, out)?;
+        if let Some(sort) = sort {
             append_identity(sort, facts.sort?, MAX_SORT_KEY_BYTES, out)?;
         }
         let (json_bytes, key_bytes) = (after_json - before, out.len() - after_json);
         Some(Encoded { write, json_bytes, key_bytes, item_bytes })
     }
+}
+
+/// The size of the key, as an item of its own.
+#[inline]
+fn key_bytes(keys: &KeySchema, facts: &Facts<'_>) -> Option<usize> {
+    let mut bytes = 0;
+    for (attribute, value) in keys.attributes().zip([facts.partition, facts.sort]) {
+        bytes += attribute.name.len() + value?.bytes;
+    }
+    Some(bytes)
+}
+
+/// Whether the values of the key have lengths that DynamoDB takes. The walk has checked all else.
+#[inline]
+fn is_key(KeySchema { partition, sort }: &KeySchema, facts: &Facts<'_>) -> Option<bool> {
+    let is_sort = match sort {
+        Some(sort) => is_taken(sort, facts.sort?, MAX_SORT_KEY_BYTES),
+        None => true,
+    };
+    Some(is_taken(partition, facts.partition?, MAX_PARTITION_KEY_BYTES) && is_sort)
+}
+
+#[inline]
+fn is_taken(key: &KeyAttribute, value: KeyText<'_>, max: usize) -> bool {
+    key.kind == KeyKind::N || (1..=max).contains(&value.bytes)
 }
 
 /// Whether the keys have the same spelling. If they are the same in two spellings, the slow path compares them.
@@ -203,7 +268,7 @@ fn has_same_key<'a>(keys: &Facts<'a>, image: &Facts<'a>) -> bool {
 /// Appends the identity of one key attribute, preceded by its length.
 #[inline]
 fn append_identity(key: &KeyAttribute, value: KeyText<'_>, max: usize, out: &mut Vec<u8>) -> Option<()> {
-    if key.kind != KeyKind::N && !(1..=max).contains(&value.bytes) {
+    if !is_taken(key, value, max) {
         return None;
     }
     let at = out.len();

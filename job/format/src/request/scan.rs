@@ -13,7 +13,7 @@ use job::schema::{KeyAttribute, KeyKind, KeySchema};
 
 use super::{
     Table,
-    check::{MAX_LEVELS, is_name},
+    check::{MAX_LEVELS, Watched, is_name},
     decimal::Decimal,
     text,
     unique::Hashes,
@@ -81,13 +81,15 @@ impl<'a> KeyText<'a> {
     }
 }
 
-/// The state of a walk. With `ANY_CASE`, type keys may have letters of any case, as in backup lines. They become upper
-/// case in a copy of the text.
-pub(super) struct Scan<'a, 'e, const ANY_CASE: bool> {
+/// The state of a walk. With `ANY_CASE`, type keys may have letters of any case, as in backup lines. With `COPY`, they
+/// become upper case in a copy of the text.
+pub(super) struct Scan<'a, 'e, const ANY_CASE: bool, const COPY: bool> {
     text: &'a [u8],
-    /// A copy of the same length as the text; empty unless `ANY_CASE`.
+    /// A copy of the same length as the text; empty unless `COPY`.
     copy: &'e mut [u8],
-    table: &'e Table,
+    /// The key whose attributes are looked for, if it is known.
+    keys: Option<&'e KeySchema>,
+    watched: &'e Watched,
     buffers: &'e mut Buffers,
     bytes: usize,
     partition: Option<KeyText<'a>>,
@@ -100,7 +102,7 @@ pub(super) fn dynamodb_item<'a>(
     table: &Table,
     buffers: &mut Buffers,
 ) -> Option<(Facts<'a>, &'a [u8])> {
-    Scan::<false>::item(text, &mut [], table, buffers)
+    Scan::<false, false>::item(text, &mut [], table, buffers)
 }
 
 /// The item of a backup line. `line` must be UTF-8, and `copy` must be a copy of it. Type keys in the copy get
@@ -111,18 +113,29 @@ pub(super) fn backup_item<'a>(
     table: &Table,
     buffers: &mut Buffers,
 ) -> Option<Facts<'a>> {
-    let (facts, after) = Scan::<true>::item(line, copy, table, buffers)?;
+    let (facts, after) = Scan::<true, true>::item(line, copy, table, buffers)?;
     after.is_empty().then_some(facts)
 }
 
-impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
+/// The same without a copy: [`Buffers::cuts`] stay empty.
+pub(super) fn backup_item_uncopied<'a>(
+    line: &'a [u8],
+    table: &Table,
+    buffers: &mut Buffers,
+) -> Option<Facts<'a>> {
+    let (facts, after) = Scan::<true, false>::item(line, &mut [], table, buffers)?;
+    after.is_empty().then_some(facts)
+}
+
+impl<'a, 'e, const ANY_CASE: bool, const COPY: bool> Scan<'a, 'e, ANY_CASE, COPY> {
     fn item(
         text: &'a [u8],
         copy: &'e mut [u8],
         table: &'e Table,
         buffers: &'e mut Buffers,
     ) -> Option<(Facts<'a>, &'a [u8])> {
-        let mut scan = Self { text, copy, table, buffers, bytes: 0, partition: None, sort: None };
+        let (keys, watched) = (table.likely_keys(), &table.watched);
+        let mut scan = Self { text, copy, keys, watched, buffers, bytes: 0, partition: None, sort: None };
         let after = scan.attributes(text.strip_prefix(b"{")?, 0)?;
         let Self { bytes, partition, sort, .. } = scan;
         Some((Facts { json: between(text, after), bytes, partition, sort }, after))
@@ -165,15 +178,16 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
     /// Keeps the value if it belongs to the key. Gives up if an index may not accept it.
     #[inline(always)]
     fn find_key(&mut self, name: &[u8], kind: Kind, content: &'a [u8], bytes: usize) -> Option<()> {
-        let Table { keys: KeySchema { partition, sort }, watched, .. } = self.table;
-        if name == partition.name.as_bytes() {
-            self.partition = Some(key_text(partition, kind, content, bytes)?);
-        } else if let Some(sort) = sort
-            && name == sort.name.as_bytes()
-        {
-            self.sort = Some(key_text(sort, kind, content, bytes)?);
+        if let Some(KeySchema { partition, sort }) = self.keys {
+            if name == partition.name.as_bytes() {
+                self.partition = Some(key_text(partition, kind, content, bytes)?);
+            } else if let Some(sort) = sort
+                && name == sort.name.as_bytes()
+            {
+                self.sort = Some(key_text(sort, kind, content, bytes)?);
+            }
         }
-        watched.take(name, kind, bytes).then_some(())
+        self.watched.take(name, kind, bytes).then_some(())
     }
 
     /// Reads a value's opening brace and type key. The rest starts with the content.
@@ -194,7 +208,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
     /// Replaces the first bytes of `rest` by `word` in the copy.
     #[inline(always)]
     fn respell(&mut self, rest: &[u8], word: u64) -> Option<()> {
-        if ANY_CASE {
+        if COPY {
             let at = self.text.len() - rest.len();
             *self.copy.get_mut(at..)?.first_chunk_mut()? = word.to_le_bytes();
         }
@@ -212,7 +226,7 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
         }
         self.respell(rest, upper)?;
         let at = self.text.len() - rest.len();
-        self.buffers.cuts.push(at + OLD_NULL_EXCESS.start..at + OLD_NULL_EXCESS.end);
+        self.cut(at + OLD_NULL_EXCESS.start..at + OLD_NULL_EXCESS.end);
         Some((Kind::Null, &rest[key.len()..]))
     }
 
@@ -225,8 +239,15 @@ impl<'a, 'e, const ANY_CASE: bool> Scan<'a, 'e, ANY_CASE> {
         let is_first = self.text[..at].len().checked_sub(first.len());
         let is_first = is_first.is_some_and(|from| self.text[from..at].eq_ignore_ascii_case(first));
         let after = rest.strip_prefix(SECOND_NULL).filter(|_| is_first)?;
-        self.buffers.cuts.push(at..at + SECOND_NULL.len());
+        self.cut(at..at + SECOND_NULL.len());
         Some(after)
+    }
+
+    /// Leaves this range out of the copy.
+    fn cut(&mut self, range: Range<usize>) {
+        if COPY {
+            self.buffers.cuts.push(range);
+        }
     }
 
     /// Reads the content after a type key.

@@ -191,3 +191,56 @@ fn limits_are_those_of_the_slow_way() {
     assert!(goes_fast(&text(400 * 1024)));
     assert_eq!(with(&text(400 * 1024 + 1)), Err(RequestError::TooLarge(400 * 1024 + 1)));
 }
+
+/// A change with these `Keys` and this new image, as two checkers see it: a new one, and one that has seen a change of
+/// `pk` and `sk`.
+fn changed(keys: &str, image: &str) -> Result<Write, RequestError> {
+    let metadata = r#""Metadata":{"WriteTimestampMicros":{"N":"1"}}"#;
+    let line = format!(r#"{{{metadata},"Keys":{{{keys}}},"NewImage":{{{image}}}}}"#);
+    let mut checker = Checker::new(None).of_export(true);
+    let new = checker.json_line(line.as_bytes()).map(|checked| checked.write);
+    let before = r#"{"Keys":{"pk":{"S":"a"},"sk":{"N":"1"}},"NewImage":{"pk":{"S":"a"},"sk":{"N":"1"}}}"#;
+    checker.json_line(before.as_bytes()).unwrap();
+    assert_eq!(checker.json_line(line.as_bytes()).map(|checked| checked.write), new);
+    new
+}
+
+#[test]
+fn keys_of_an_unknown_table_must_be_a_key_and_be_in_the_images() {
+    let (pk, sk) = (r#""pk":{"S":"a"}"#, r#""sk":{"N":"1"}"#);
+    let both = format!("{pk},{sk}");
+    assert_eq!(changed(pk, pk), Ok(Write::Put));
+    assert_eq!(changed(&both, &format!(r#"{both},"x":{{"L":[]}}"#)), Ok(Write::Put));
+    assert_eq!(changed(&both, &both.replace("\"1\"", "\"1.0\"")), Ok(Write::Put), "equal by value");
+    assert_eq!(changed(&both, &both.replace('1', "2")), Err(RequestError::OtherKey("NewImage")));
+    assert_eq!(changed(&both, pk), Err(RequestError::KeyMissing("sk".into())));
+    for no_key in ["", r#""pk":{"BOOL":true}"#, r#""a":{"S":"a"},"b":{"S":"b"},"c":{"S":"c"}"#] {
+        assert_eq!(changed(no_key, &both), Err(RequestError::NoKey), "{no_key}");
+    }
+    let of_bytes = |pk: usize, sk: usize| {
+        let keys = format!(r#""pk":{{"S":"{}"}},"sk":{{"S":"{}"}}"#, "x".repeat(pk), "y".repeat(sk));
+        changed(&keys, &keys)
+    };
+    for (pk, sk) in [(2048, 1024), (1024, 2048), (1, 1)] {
+        assert_eq!(of_bytes(pk, sk), Ok(Write::Put), "either may be the sort key");
+    }
+    for (pk, sk) in [(2048, 1025), (2049, 1), (1025, 1025), (0, 1)] {
+        assert!(matches!(of_bytes(pk, sk), Err(RequestError::KeyBytes { .. })), "{pk} {sk}");
+    }
+}
+
+#[test]
+fn changes_of_an_unknown_table_go_the_fast_way_after_the_first() {
+    let line = |pk: &str| {
+        let key = format!(r#""pk":{{"S":"{pk}"}}"#);
+        format!(r#"{{"Keys":{{{key}}},"NewImage":{{{key},"x":{{"N":"1"}}}}}}"#)
+    };
+    let mut checker = Checker::new(None);
+    for number in 0..5 {
+        checker.json_line(line(&number.to_string()).as_bytes()).unwrap();
+        assert_eq!(checker.num_fast(), number);
+    }
+    checker.json_line(br#"{"Item":{"other":{"N":"1"}}}"#).unwrap();
+    checker.emr_line(br#"{"pk":{"n":"1"}}"#).unwrap();
+    assert_eq!(checker.num_fast(), 5, "a number is no key of the last change");
+}

@@ -2,7 +2,8 @@ use std::io::Write;
 
 use job::{
     export_json::UploadPart,
-    schema::{KeyAttribute, KeyKind},
+    schema::{KeyAttribute, KeyKind, KeySchema},
+    spec::FileOptions,
 };
 
 use super::*;
@@ -10,7 +11,13 @@ use super::*;
 fn expected(compression: Compression) -> Expected {
     let partition = KeyAttribute { name: "k".into(), kind: KeyKind::N };
     let options = FileOptions { compression, ..FileOptions::default() };
-    Expected::new(&options, &KeySchema { partition, sort: None }, 3)
+    let keys = KeySchema { partition, sort: None };
+    Expected::new(&FileRules::Export { options, keys }, 3)
+}
+
+/// The file as it is in a folder, which is not compared.
+fn stored(record: &PartFile) -> StoredFile {
+    StoredFile { record: FileRecord::Part(record.clone()), bytes: 0, etag: None }
 }
 
 fn lines(keys: std::ops::Range<u32>) -> Vec<u8> {
@@ -49,8 +56,8 @@ fn record(stored: &[u8], items: u64) -> PartFile {
 }
 
 /// What is found, with the name of the file replaced by `f`.
-fn check(compression: Compression, file: &PartFile, stored: &[u8]) -> FileFound {
-    let mut found = expected(compression).check(file, stored).unwrap();
+fn check(compression: Compression, file: &PartFile, bytes: &[u8]) -> FileFound {
+    let mut found = expected(compression).check(&stored(file), bytes).unwrap();
     for defect in &mut found.defects {
         *defect = defect.replacen(NAME, "f", 1);
     }
@@ -102,7 +109,7 @@ fn a_good_file_has_no_defect_in_any_codec_and_of_any_number_of_units() {
         assert_eq!(check(compression, &file, &stored), good);
         // The size of the reads makes no difference.
         let slowly = std::io::BufReader::with_capacity(61, stored.as_slice());
-        assert_eq!(expected(compression).check(&file, slowly).unwrap(), good);
+        assert_eq!(expected(compression).check(&self::stored(&file), slowly).unwrap(), good);
     }
 }
 
@@ -223,6 +230,13 @@ fn a_source_that_cannot_be_read_is_no_defect_of_the_file() {
         }
     }
     let file = record(b"", 2);
-    let error = expected(Compression::None).check(&file, io::BufReader::new(Torn(0))).unwrap_err();
+    let error = expected(Compression::None).check(&stored(&file), io::BufReader::new(Torn(0))).unwrap_err();
     assert_eq!(error.to_string(), "torn");
+}
+
+#[test]
+fn a_record_of_another_kind_of_backup_is_an_error() {
+    let listed = Expected::new(&FileRules::Listed { is_incremental: false }, 3);
+    let why = listed.check(&stored(&record(b"", 0)), &b""[..]).unwrap_err().to_string();
+    assert!(why.contains("another kind of backup"), "{why}");
 }

@@ -1,6 +1,9 @@
 use std::io::{Read, Write};
 
-use format::request::{Encoder, Wanted};
+use format::{
+    input::LineChecker,
+    request::{Checked, Checker},
+};
 use job::{
     ids::{Attempt, SplitId},
     object::Object,
@@ -11,19 +14,19 @@ use job::{
 use super::*;
 
 /// Records what a reader passes on: text offsets of items and of rejected lines.
-#[derive(Default)]
 struct Seen {
-    buffer: Vec<u8>,
+    lines: LineChecker,
     items: Vec<u64>,
     rejected: Vec<(u64, String)>,
     passed: usize,
 }
 
 impl Sink for Seen {
-    fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.buffer
+    type Item = Checked;
+    fn line(&mut self, line: &[u8]) -> Result<Checked, RequestError> {
+        self.lines.check(line)
     }
-    fn item(&mut self, at: Range<u64>, _: Encoded) -> io::Result<()> {
+    fn item(&mut self, at: Range<u64>, _: Checked) -> io::Result<()> {
         self.items.push(at.start);
         Ok(())
     }
@@ -68,12 +71,12 @@ fn lease(object_bytes: usize, stored: Range<u64>, codec: Codec) -> SplitLease {
 fn read_of(lease: &SplitLease, object: &[u8]) -> (Result<u64, String>, Seen) {
     let partition = KeyAttribute { name: "id".into(), kind: KeyKind::S };
     let keys = KeySchema { partition, sort: None };
-    let mut decoder = Decoder::new(lease.split.format, Encoder::new(&keys, Wanted::Items));
+    let lines = LineChecker::new(lease.split.format, Checker::new(Some(&keys)));
     let range = stored_range(lease);
     let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
-    let mut seen = Seen::default();
+    let mut seen = Seen { lines, items: Vec::new(), rejected: Vec::new(), passed: 0 };
     let bytes = Box::new(io::Cursor::new(object[range].to_vec()));
-    let end = read(lease, bytes, &mut decoder, &mut seen).map_err(|error| error.to_string());
+    let end = read(lease, bytes, &mut seen).map_err(|error| error.to_string());
     (end, seen)
 }
 

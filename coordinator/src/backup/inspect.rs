@@ -1,0 +1,129 @@
+//! A backup that tablehaul has not made, to be verified. What is wrong with one of its files is a defect of the backup.
+
+use job::{
+    target::Target,
+    verify::{FileRecord, ListedFile, StoredFile},
+};
+use job_aws::Clients;
+use verify::{Defects, unreadable};
+
+use super::{
+    Kind,
+    consistency::{self, Detected},
+    detect::{self, Unknown},
+    find,
+    named::{Named, NamedFile},
+    one_export,
+};
+use crate::{
+    failure::Failure,
+    store::{Entry, Store},
+};
+
+/// A backup, as far as names and the first line of each file tell.
+#[derive(Debug)]
+pub(crate) struct Inspected {
+    pub(crate) kind: Kind,
+    /// The folder of its files.
+    pub(crate) folder: Target,
+    /// The same, to read them.
+    pub(crate) store: Store,
+    /// The table that was exported, if the backup says so.
+    pub(crate) table: Option<String>,
+    /// Formats and codecs as text.
+    pub(crate) formats: String,
+    /// Whether its lines say what to put and what to delete.
+    pub(crate) is_incremental: bool,
+    /// The files that exist and whose format is known, in the order of the manifest.
+    pub(crate) files: Vec<StoredFile>,
+    /// One line for each defect of the others.
+    pub(crate) defects: Vec<String>,
+    /// Remarks that are not defects, one line each.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Finds out what a folder holds. A folder in S3 needs `clients`. `None` if it holds an export of tablehaul, whole or
+/// not: there is an export.json.
+///
+/// # Errors
+/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if the folder holds no backup, several, or one whose manifests are damaged, and if it
+/// can't be read.
+pub(crate) async fn inspect(
+    folder: &Target,
+    clients: Option<&Clients>,
+) -> Result<Option<Inspected>, Failure> {
+    let Some((place, mut named)) = find::find_foreign(folder, clients).await? else { return Ok(None) };
+    let missing = named.missing.take().map(|missing| missing.names).unwrap_or_default();
+    let mut defects: Vec<String> = missing.iter().flat_map(|name| whole(name, "missing")).collect();
+    let judge = |entry: &Entry, unknown| match unknown {
+        Unknown::Bad(why) => Ok(whole(&entry.name, &why)),
+        Unknown::Fault(fault) => {
+            let found = unreadable(&entry.name, fault).map_err(|fault| Failure::refused(&fault))?;
+            Ok(found.defects)
+        }
+    };
+    let looks = detect::look_at_each(&place, &named.files, None, true, judge).await?;
+    let looks = sort_out(&mut named, looks, &mut defects);
+    let agreed = consistency::agree(&named, &looks)
+        .map_err(|why| Failure::refused(format!("{}: {why}", place.target)))?;
+    if named.kind == Kind::Plain && agreed.is_incremental {
+        one_export(folder, named.files.len())?;
+    }
+    let Named { kind, files, table, notes, .. } = named;
+    let files = files.into_iter().zip(looks).map(|(file, look)| {
+        let NamedFile { entry: Entry { name, bytes, etag }, items, checksum, .. } = file;
+        let format = look.first.map(|first| first.format);
+        let listed = ListedFile { name, items, checksum, codec: look.codec, format };
+        StoredFile { record: FileRecord::Listed(listed), bytes, etag }
+    });
+    Ok(Some(Inspected {
+        kind,
+        table,
+        formats: agreed.formats,
+        is_incremental: agreed.is_incremental,
+        files: files.collect(),
+        defects,
+        notes,
+        folder: place.target,
+        store: place.store,
+    }))
+}
+
+/// The defect of a file as a whole.
+fn whole(name: &str, what: &str) -> Vec<String> {
+    let mut defects = Defects::of(name);
+    defects.whole(what);
+    defects.into_lines()
+}
+
+/// Leaves the files whose format is known and the right one. The defects of the others are added. A file that has only a
+/// few lines, none of them an item, is read in the format of the others.
+fn sort_out(
+    named: &mut Named,
+    looks: Vec<Result<Detected, Vec<String>>>,
+    defects: &mut Vec<String>,
+) -> Vec<Detected> {
+    let good = looks.iter().flatten().find_map(|look| look.first);
+    let (mut files, mut kept) = (Vec::new(), Vec::new());
+    for (file, look) in std::mem::take(&mut named.files).into_iter().zip(looks) {
+        let name = &file.entry.name;
+        let judged = look.and_then(|mut look| {
+            if let Some(why) = look.bad.take() {
+                look.first = Some(good.ok_or_else(|| whole(name, &why))?);
+            }
+            match look.first.and_then(|first| consistency::other_format(named, name, first)) {
+                Some(other) => Err(whole(name, &other.of_file())),
+                None => Ok(look),
+            }
+        });
+        match judged {
+            Ok(look) => {
+                files.push(file);
+                kept.push(look);
+            }
+            Err(of_file) => defects.extend(of_file),
+        }
+    }
+    named.files = files;
+    kept
+}
