@@ -205,6 +205,8 @@ fn other_places_are_verified_as_they_are_imported() {
     says(&verify(&empty, &[]).run(), 2, &["is empty or does not exist"]);
     fs::create_dir_all(empty.join("Forum")).unwrap();
     says(&verify(&empty, &[]).run(), 2, &["holds no backup files; name one of the folders in it"]);
+    fs::write(empty.join("notes"), "secret").unwrap();
+    says(&verify(&empty, &[]).run(), 2, &["notes: its first line is not an item of any known format"]);
     fs::write(folder.join("other"), "{\"Item\":{\"pk\":{\"S\":\"a\"}}}\n").unwrap();
     says(&verify(&folder, &[]).run(), 2, &["two formats in one folder"]);
 }

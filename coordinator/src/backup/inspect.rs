@@ -64,6 +64,13 @@ pub(crate) async fn inspect(
     };
     let looks = detect::look_at_each(&place, &named.files, None, true, judge).await?;
     let looks = sort_out(&mut named, looks, &mut defects);
+    // Nothing says that these files are a backup.
+    if matches!(named.kind, Kind::Plain | Kind::SingleFile)
+        && looks.iter().all(|look| look.first.is_none())
+        && let Some(defect) = defects.first()
+    {
+        return Err(Failure::refused(format!("{}: {defect}", place.target)));
+    }
     let agreed = consistency::agree(&named, &looks)
         .map_err(|why| Failure::refused(format!("{}: {why}", place.target)))?;
     if named.kind == Kind::Plain && agreed.is_incremental {

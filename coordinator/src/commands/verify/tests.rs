@@ -351,8 +351,7 @@ async fn a_folder_without_manifest_and_a_single_file_can_be_verified() {
     for name in [FIRST, SECOND] {
         backup.remove(name);
     }
-    let defects = backup.defects().await;
-    assert!(defects.len() == 1 && defects[0].starts_with("short: its first line is not"), "{defects:?}");
+    assert!(backup.refusal().await.contains(": short: its first line is not"));
 
     let file = Backup::new();
     let request = VerifyRequest { folder: file.target().folder(SECOND), ..file.request() };
