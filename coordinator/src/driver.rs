@@ -68,7 +68,7 @@ pub(crate) struct Driver<'a, H> {
 }
 
 /// The result of a call.
-enum Done<E> {
+enum CallResult<E> {
     Performed(Result<Option<E>, Fault>),
     Described(Box<Result<TableFacts, Fault>>),
 }
@@ -78,7 +78,7 @@ struct Running<'a, W: Work, H> {
     schedule: Schedule<W>,
     /// What the events say of the pass.
     told: ReportedProgress,
-    calls: JoinSet<Done<W::Event>>,
+    calls: JoinSet<CallResult<W::Event>>,
     /// Permits for the calls of the work.
     places: Arc<Semaphore>,
     /// Events that resulted from actions.
@@ -202,7 +202,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                     let places = self.places.clone();
                     self.calls.spawn(async move {
                         let _place = places.acquire().await;
-                        Done::Performed(call.await)
+                        CallResult::Performed(call.await)
                     });
                 }
                 Action::Complete => self.outcome = Some(Ok(())),
@@ -221,6 +221,6 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         let Driver { clients: Some(clients), table: Some(table), .. } = &self.driver else { return };
         let (clients, table) = (clients.clone(), table.asked.clone());
         self.calls
-            .spawn(async move { Done::Described(Box::new(dynamodb::describe(&clients, &table).await)) });
+            .spawn(async move { CallResult::Described(Box::new(dynamodb::describe(&clients, &table).await)) });
     }
 }

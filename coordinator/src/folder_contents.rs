@@ -41,7 +41,7 @@ const SOME: usize = 3;
 /// How often a folder is looked at while its files change.
 const LOOKS: usize = 4;
 /// The pause between two looks.
-const PAUSE: Duration = Duration::from_millis(300);
+const LOOK_PAUSE: Duration = Duration::from_millis(300);
 
 impl FolderContents {
     /// Looks at a folder.
@@ -54,7 +54,7 @@ impl FolderContents {
         // that job are not foreign.
         for _ in 1..LOOKS {
             let Self::Foreign(..) = &found else { break };
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(LOOK_PAUSE).await;
             let again = Self::at_once(store).await?;
             if matches!((&found, &again), (Self::Foreign(before, _), Self::Foreign(now, _)) if before == now)
             {

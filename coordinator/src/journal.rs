@@ -33,7 +33,7 @@ use writer::JournalWriter;
 const OUTAGE_LIMIT: Duration = Duration::from_mins(10);
 
 /// How long the last object may take to write. It only serves the unlikely case that the removal is interrupted.
-const END_LIMIT: Duration = Duration::from_secs(10);
+const JOURNAL_END_LIMIT: Duration = Duration::from_secs(10);
 
 /// The journal of the job that this process runs.
 pub(crate) struct Journal {
@@ -73,8 +73,8 @@ impl Journal {
             None => JournalWriter::first(store).await?,
         };
         let acquired = match after {
-            Some(_) => writer.append(&facts, takeover::CLAIM_LIMIT).await,
-            None => writer.begin(&facts, takeover::CLAIM_LIMIT).await,
+            Some(_) => writer.append(&facts, takeover::ACQUIRE_LIMIT).await,
+            None => writer.begin(&facts, takeover::ACQUIRE_LIMIT).await,
         };
         Self::acquired(store, writer, acquired, after, run).await
     }
@@ -92,7 +92,7 @@ impl Journal {
         run: Run,
     ) -> Result<Self, Failure> {
         let mut writer = JournalWriter::after(store, after).await?;
-        let mut acquired = writer.append(&[Fact::Abandoned], takeover::CLAIM_LIMIT).await;
+        let mut acquired = writer.append(&[Fact::Abandoned], takeover::ACQUIRE_LIMIT).await;
         if acquired.as_ref().is_err_and(|failure| failure.is(FailureKind::Failed)) {
             match writer.check_still_last(&after.last).await {
                 Ok(true) => acquired = Ok(()),
@@ -150,10 +150,10 @@ impl Journal {
     ///
     /// # Errors
     /// See [`append`](Self::append).
-    pub(crate) async fn begin_anew(&mut self, begin: Fact) -> Result<(), Failure> {
+    pub(crate) async fn start_over(&mut self, begin: Fact) -> Result<(), Failure> {
         (self.past, self.totals) = (Totals::default(), Totals::default());
         let facts = [begin, Fact::Run(self.run.clone())];
-        self.writer()?.compact(&facts, takeover::CLAIM_LIMIT).await
+        self.writer()?.compact(&facts, takeover::ACQUIRE_LIMIT).await
     }
 
     fn writer(&mut self) -> Result<&mut JournalWriter, Failure> {
@@ -317,7 +317,7 @@ impl Journal {
             // Without its first object, which is removed first, the rest of a journal means nothing. So it is first
             // replaced by one object. If that can't be written, for instance because the disk is full, the removal will
             // probably succeed nevertheless.
-            if let Err(failure) = writer.compact(end, END_LIMIT).await
+            if let Err(failure) = writer.compact(end, JOURNAL_END_LIMIT).await
                 && failure.is(FailureKind::Superseded)
             {
                 return Err(failure);

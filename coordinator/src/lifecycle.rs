@@ -178,7 +178,7 @@ pub(crate) async fn acquire(
             check_removable(store, &journaled).await?;
             let mut journal = acquire_to_discard(store, &journaled, run, progress).await?;
             let state = begin();
-            journal.begin_anew(state.begun()).await?;
+            journal.start_over(state.begun()).await?;
             Ok(OpenedJob { journal, state, earlier: None })
         }
         Start::Resume(journaled) => {

@@ -25,7 +25,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use engine::worker::streams::Leases;
+use engine::worker::streams::LeaseDemand;
 use job::{
     control::FromWorker,
     target::Target,
@@ -92,7 +92,7 @@ async fn verify_all(
     mut commands: TaskReceiver<Box<FileLease>>,
 ) -> anyhow::Result<()> {
     let mut open = JoinSet::new();
-    let mut leases = Leases::default();
+    let mut leases = LeaseDemand::default();
     loop {
         let number = u32::try_from(open.len()).unwrap_or(u32::MAX);
         report.streams(number);

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Files read at once.
-const AT_ONCE: usize = 16;
+const FILES_AT_ONCE: usize = 16;
 /// How many bytes of a file are read, one after the other, until they show its format. The first is more than a block
 /// of most codecs, the second more than a block of bzip2, the last the maximum length of a line.
 const HEAD_BYTES: [u64; 3] = [64 * 1024, 1024 * 1024, MAX_LINE_BYTES as u64];
@@ -68,7 +68,7 @@ pub(super) async fn look_at_each<T>(
     let mut under_way = JoinSet::new();
     let mut files = files.iter().enumerate();
     loop {
-        while under_way.len() < AT_ONCE
+        while under_way.len() < FILES_AT_ONCE
             && let Some((number, file)) = files.next()
         {
             let (store, entry, keys) = (place.store.clone(), file.entry.clone(), keys.clone());

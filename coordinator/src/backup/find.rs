@@ -115,8 +115,8 @@ async fn in_folder(folder: Folder, purpose: Purpose) -> Result<(Folder, Named), 
             Ok((folder, named))
         }
         None => match native_state(&folder, &listing)? {
-            Native::Whole => native(folder, &listing, purpose).await,
-            Native::No if listing.files.iter().any(|entry| plain::is_data(&entry.name)) => {
+            NativeState::Whole => native(folder, &listing, purpose).await,
+            NativeState::No if listing.files.iter().any(|entry| plain::is_data(&entry.name)) => {
                 let note = match export_of_data(&folder, purpose).await? {
                     OfData::Export(export) => return Ok(*export),
                     OfData::NotPermitted(note) => Some(note),
@@ -127,7 +127,7 @@ async fn in_folder(folder: Folder, purpose: Purpose) -> Result<(Folder, Named), 
                 readable(target, named.files.iter().map(|file| &file.entry.name), &archived)?;
                 Ok((folder, named))
             }
-            state => below(folder, listing, state == Native::Started, purpose).await,
+            state => below(folder, listing, state == NativeState::Started, purpose).await,
         },
     }
 }
@@ -201,9 +201,9 @@ async fn export_of_data(folder: &Folder, purpose: Purpose) -> Result<OfData, Fai
         )));
     }
     match native_state(&parent, &listing)? {
-        Native::Whole => {}
-        Native::Started => return Err(Failure::refused(unfinished(&parent))),
-        Native::No => return Ok(OfData::NoExport),
+        NativeState::Whole => {}
+        NativeState::Started => return Err(Failure::refused(unfinished(&parent))),
+        NativeState::No => return Ok(OfData::NoExport),
     }
     let of = parent.target.clone();
     let (data, mut named) = native(parent, &listing, purpose).await?;
@@ -312,7 +312,7 @@ async fn explained(error: NameError, folder: &Folder, searched: &Folder, folders
 
 /// What a folder is to an export of DynamoDB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Native {
+enum NativeState {
     /// It is the folder of an export.
     Whole,
     /// It has the mark of an export that began, but no manifest.
@@ -322,7 +322,7 @@ enum Native {
 }
 
 /// What the folder is to an export. Refuses a folder with only one of the two manifests.
-fn native_state(folder: &Folder, listing: &Listing) -> Result<Native, Failure> {
+fn native_state(folder: &Folder, listing: &Listing) -> Result<NativeState, Failure> {
     let is_there = |name: &str| listing.files.iter().any(|entry| entry.name == name);
     let (target, summary, files) = (&folder.target, native::SUMMARY, native::FILES);
     let lacks = |has: &str, lacks: &str| {
@@ -330,11 +330,11 @@ fn native_state(folder: &Folder, listing: &Listing) -> Result<Native, Failure> {
         Err(Failure::refused(why))
     };
     match (is_there(summary), is_there(files)) {
-        (true, true) => Ok(Native::Whole),
+        (true, true) => Ok(NativeState::Whole),
         (true, false) => lacks(summary, files),
         (false, true) => lacks(files, summary),
-        (false, false) if is_there(native::STARTED) => Ok(Native::Started),
-        (false, false) => Ok(Native::No),
+        (false, false) if is_there(native::STARTED) => Ok(NativeState::Started),
+        (false, false) => Ok(NativeState::No),
     }
 }
 
@@ -364,9 +364,9 @@ async fn one_below(folder: &Folder, name: &str, purpose: Purpose) -> Result<(Fol
     let below = folder.sub(name)?;
     let listing = below.listing().await?;
     let why = match native_state(&below, &listing)? {
-        Native::Whole => return native(below, &listing, purpose).await,
-        Native::Started => unfinished(&below),
-        Native::No => {
+        NativeState::Whole => return native(below, &listing, purpose).await,
+        NativeState::Started => unfinished(&below),
+        NativeState::No => {
             format!("{} holds no export of DynamoDB: there is no {}", below.target, native::SUMMARY)
         }
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine::schedule::{Schedule, Work};
 
-use super::{Done, Driver, Effects, Running, logging};
+use super::{CallResult, Driver, Effects, Running, logging};
 use crate::{cluster::Shutdown, failure::Failure, stop::Stop};
 
 /// How long a call in flight may still take after the job has failed or was stopped.
@@ -39,11 +39,11 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
             };
             match done {
                 None => break,
-                Some(Ok(Done::Performed(Err(fault)))) if outcome.is_ok() => {
+                Some(Ok(CallResult::Performed(Err(fault)))) if outcome.is_ok() => {
                     outcome = Err(Failure::failed(&fault))
                 }
                 // The upload was opened too late for its worker, and must still be aborted.
-                Some(Ok(Done::Performed(Ok(Some(event))))) => drop(self.schedule.work_mut().happened(event)),
+                Some(Ok(CallResult::Performed(Ok(Some(event))))) => drop(self.schedule.work_mut().happened(event)),
                 Some(_) => {}
             }
         }

@@ -2,7 +2,7 @@
 
 use engine::schedule::{Event, Work};
 
-use super::{Done, Effects, Running};
+use super::{CallResult, Effects, Running};
 use crate::{failure::Failure, fleet::FleetEvent, identity::TableCheck};
 
 impl<E> From<FleetEvent> for Event<E> {
@@ -19,11 +19,11 @@ impl<E> From<FleetEvent> for Event<E> {
 impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     pub(super) fn done(
         &mut self,
-        done: Result<Done<W::Event>, tokio::task::JoinError>,
+        done: Result<CallResult<W::Event>, tokio::task::JoinError>,
     ) -> Option<Event<W::Event>> {
         match done {
-            Ok(Done::Performed(Ok(event))) => event.map(Event::Work),
-            Ok(Done::Described(described)) => {
+            Ok(CallResult::Performed(Ok(event))) => event.map(Event::Work),
+            Ok(CallResult::Described(described)) => {
                 match self.driver.table.as_ref()?.judge((*described).as_ref()) {
                     Ok(TableCheck::Another(why)) => {
                         self.outcome = Some(Err(Failure::other_table(why)));
@@ -44,7 +44,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                     }
                 }
             }
-            Ok(Done::Performed(Err(fault))) => {
+            Ok(CallResult::Performed(Err(fault))) => {
                 self.outcome = Some(Err(Failure::failed(&fault)));
                 None
             }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The most objects read at once. Large ones are read alone, so that the memory is bounded by the largest one.
-const AT_ONCE: usize = 8;
+const OBJECTS_AT_ONCE: usize = 8;
 const BYTES_AT_ONCE: u64 = 64 << 20;
 /// Tries to read the journal while a running coordinator replaces its objects.
 const TRIES: usize = 5;
@@ -84,7 +84,7 @@ fn at_once(objects: &[(u64, u64)]) -> usize {
         bytes = bytes.saturating_add(more);
         bytes <= BYTES_AT_ONCE
     };
-    objects.iter().take(AT_ONCE).take_while(fits).count().max(1)
+    objects.iter().take(OBJECTS_AT_ONCE).take_while(fits).count().max(1)
 }
 
 /// Numbers and lengths of the existing objects, in order.
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn many_small_objects_are_read_at_once_and_large_ones_alone() {
         let of = |bytes: &[u64]| (1..).zip(bytes.iter().copied()).collect::<Vec<_>>();
-        assert_eq!(at_once(&of(&[100; 20])), AT_ONCE);
+        assert_eq!(at_once(&of(&[100; 20])), OBJECTS_AT_ONCE);
         assert_eq!(at_once(&of(&[100; 3])), 3);
         assert_eq!(at_once(&of(&[BYTES_AT_ONCE / 2, BYTES_AT_ONCE / 2, 1])), 2);
         assert_eq!(at_once(&of(&[u64::MAX, u64::MAX])), 1);

@@ -31,7 +31,7 @@ const LAST_REQUEST: Duration = Duration::from_secs(2);
 /// How often a watched journal is checked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long the first object of a run may take to write. Nothing has begun yet, so this can be short.
-pub(super) const CLAIM_LIMIT: Duration = Duration::from_mins(1);
+pub(super) const ACQUIRE_LIMIT: Duration = Duration::from_mins(1);
 
 /// [`OWNER_TIMEOUT`], unless a test makes it shorter.
 pub(crate) fn owner_timeout() -> Duration {
@@ -141,7 +141,7 @@ async fn watch(store: &Store, journaled: &Journaled, patience: Duration) -> Resu
             return Err(at_work(store, journaled));
         }
         if !is_last_there {
-            return Err(Failure::refused(gone_on(&store.display())));
+            return Err(Failure::refused(changed_text(&store.display())));
         }
     }
     Ok(())
@@ -152,7 +152,7 @@ fn at_work(store: &Store, journaled: &Journaled) -> Failure {
 }
 
 /// The message if the journal that was read has changed or is gone.
-pub(super) fn gone_on(place: &str) -> String {
+pub(super) fn changed_text(place: &str) -> String {
     format!("{place}: the job there has just ended or continued; run the command again")
 }
 

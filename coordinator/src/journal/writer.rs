@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Pause between two tries to write an object.
-const PAUSE: Duration = Duration::from_secs(2);
+const APPEND_PAUSE: Duration = Duration::from_secs(2);
 /// How long ago the last object may have been written while the journal is removed. Within that time no other
 /// coordinator can have taken over.
 const REMOVAL_LIMIT: Duration = OWNER_TIMEOUT.saturating_sub(Duration::from_secs(5));
@@ -209,9 +209,9 @@ impl JournalWriter {
             }
             match created {
                 Ok(()) => return Ok(Created::Now),
-                Err(fault) if fault.is_retryable() && since.elapsed() + PAUSE < limit => {
+                Err(fault) if fault.is_retryable() && since.elapsed() + APPEND_PAUSE < limit => {
                     repeating.failed(&fault.message);
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(APPEND_PAUSE).await;
                 }
                 Err(fault) if fault.kind == FaultKind::Moved => return Err(Failure::failed(&fault)),
                 Err(fault) => {

@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(4);
 /// How long the last write, and that of the report, may take at least.
 const LAST_LIMIT: Duration = Duration::from_millis(300);
 /// The same and everything before it that a job does to end, because it must be over within 5 seconds.
-const END_LIMIT: Duration = Duration::from_millis(2500);
+const STATUS_END_LIMIT: Duration = Duration::from_millis(2500);
 
 /// Writes the status until the future is dropped.
 pub(super) async fn keep(folder: Store, stream: Stream) {
@@ -59,12 +59,12 @@ pub(super) async fn end(
         message: failure.to_string(),
     };
     stream.note(Event::Error(failed));
-    let limit = END_LIMIT.saturating_sub(since.elapsed()).max(LAST_LIMIT);
+    let limit = STATUS_END_LIMIT.saturating_sub(since.elapsed()).max(LAST_LIMIT);
     // If another process has taken over, it writes the report.
     if !matches!(tokio::time::timeout(limit, journal.check_ours()).await, Ok(Ok(()))) {
         return;
     }
-    let limit = END_LIMIT.saturating_sub(since.elapsed()).max(LAST_LIMIT);
+    let limit = STATUS_END_LIMIT.saturating_sub(since.elapsed()).max(LAST_LIMIT);
     tokio::join!(write(folder, stream, limit), history::write_report(folder, job, progress, limit));
 }
 

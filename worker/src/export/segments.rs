@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Instant};
 
 use anyhow::Context;
-use engine::worker::streams::{DECIDE_EVERY, Leases, Streams};
+use engine::worker::streams::{DECIDE_EVERY, LeaseDemand, Streams};
 use job::{control::FromWorker, task::Lease};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
@@ -22,7 +22,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let mut reading = JoinSet::new();
     let mut streams = Streams::new();
-    let mut leases = Leases::default();
+    let mut leases = LeaseDemand::default();
     let mut cpu = CpuMeter::new(cores);
     let mut decided_at = Instant::now();
     let mut ticks = tokio::time::interval(DECIDE_EVERY);

@@ -3,7 +3,7 @@
 use std::{fmt::Display, sync::Arc};
 
 use anyhow::{Context, anyhow};
-use engine::worker::streams::Leases;
+use engine::worker::streams::LeaseDemand;
 use format::{
     input::{Decoder, LineChecker},
     request::{self, Encoder, Wanted},
@@ -46,7 +46,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let mut reading = JoinSet::new();
     let mut fetching = JoinSet::new();
-    let mut leases = Leases::default();
+    let mut leases = LeaseDemand::default();
     loop {
         let open = u32::try_from(reading.len()).unwrap_or(u32::MAX);
         if matches!(readers.purpose, Purpose::Check) {

@@ -91,9 +91,9 @@ pub(super) async fn verify(
     Ok(found)
 }
 
-type Done = Result<(usize, Result<FileFound, Fault>), JoinError>;
+type CheckResult = Result<(usize, Result<FileFound, Fault>), JoinError>;
 
-fn keep(found: &mut [FileFound], done: Done) -> Result<(), Fault> {
+fn keep(found: &mut [FileFound], done: CheckResult) -> Result<(), Fault> {
     let (at, one) = done.map_err(|_| Fault::new(FaultKind::Transient, "a check ended abruptly"))?;
     found[at] = one?;
     Ok(())

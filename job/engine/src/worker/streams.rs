@@ -160,13 +160,13 @@ impl Streams {
 
 /// The leases that were asked for and received.
 #[derive(Debug, Default)]
-pub struct Leases {
+pub struct LeaseDemand {
     wanted: u64,
     leased: u64,
     is_draining: bool,
 }
 
-impl Leases {
+impl LeaseDemand {
     /// Counts a lease that was received.
     pub const fn read(&mut self) {
         self.leased += 1;
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_free_place_is_asked_for_once() {
-        let mut leases = Leases::default();
+        let mut leases = LeaseDemand::default();
         assert_eq!(leases.want(0, 2), Some(2));
         leases.read();
         assert_eq!(leases.want(1, 2), None);

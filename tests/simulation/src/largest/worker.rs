@@ -7,7 +7,7 @@ use engine::worker::{
     allowance::Allowance,
     page_planner::{Costs, Plan, Reads},
     part_builder::{Page, PartBuilder, PartLimits},
-    streams::{Leases, Streams, Times},
+    streams::{LeaseDemand, Streams, Times},
     upload_sequencer::{AssignedFile, Stored, UploadAction, UploadEvent, UploadSequencer},
 };
 use fastrand::Rng;
@@ -77,12 +77,12 @@ pub(super) struct Worker {
     reads: Reads,
     allowance: Allowance,
     streams: Streams,
-    leases: Leases,
+    leases: LeaseDemand,
     spent: Times,
     typical: Costs,
     /// Nothing before the first grant.
     page_cap: Option<Units>,
-    /// Leases that wait for the first grant.
+    /// LeaseDemand that wait for the first grant.
     new: Vec<Lease>,
     /// By number of the stream.
     reading: Vec<Option<Reading>>,
@@ -104,7 +104,7 @@ impl Worker {
             reads: Reads { consistent: false, mean_item_bytes: settings.mean_item_bytes },
             allowance: Allowance::new(),
             streams: Streams::new(),
-            leases: Leases::default(),
+            leases: LeaseDemand::default(),
             spent: Times::default(),
             typical: Costs::default(),
             page_cap: None,
