@@ -41,7 +41,7 @@ impl Marks {
     pub(crate) fn journaled(store: &Store, journaled: &Journaled) -> Option<Self> {
         let State::Export(state) = &journaled.state else { return None };
         let run = journaled.run.clone().unwrap_or_default();
-        let export = state.export_json(&run, &journaled.totals, journaled.commit.as_ref()?).ok()?;
+        let export = state.export_json(&run, &journaled.totals, journaled.committed_at.as_ref()?).ok()?;
         Some(Self::of(&store.target(), &export))
     }
 

@@ -220,7 +220,8 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     fn look_at_table(&mut self) {
         let Driver { clients: Some(clients), table: Some(table), .. } = &self.driver else { return };
         let (clients, table) = (clients.clone(), table.asked.clone());
-        self.calls
-            .spawn(async move { CallResult::Described(Box::new(dynamodb::describe(&clients, &table).await)) });
+        self.calls.spawn(async move {
+            CallResult::Described(Box::new(dynamodb::describe(&clients, &table).await))
+        });
     }
 }

@@ -26,7 +26,7 @@ use crate::{
 use cadence::Cadence;
 pub(crate) use cadence::HEARTBEAT_INTERVAL;
 pub(crate) use read::read;
-pub(crate) use takeover::{OwnerStatus, age, life, owner_timeout, wait_for_owner_to_stop};
+pub(crate) use takeover::{OwnerStatus, age, owner_status, owner_timeout, wait_for_owner_to_stop};
 use writer::JournalWriter;
 
 /// How long the journal may be impossible to write before the job fails: as long as a job may be without any progress.

@@ -153,7 +153,7 @@ pub(crate) struct EarlierRuns {
     /// How the last run worked that did more than complete the job.
     pub(crate) run: Option<Run>,
     /// The time at which the commit began, if only completing the job is left.
-    pub(crate) commit: Option<String>,
+    pub(crate) committed_at: Option<String>,
 }
 
 /// Acquires the folder of a job. Of two jobs at once only one succeeds. `begin` is the state of a new job.
@@ -186,8 +186,8 @@ pub(crate) async fn acquire(
             let journal = Journal::acquire(store, Some(&journaled), facts, run).await?;
             history::follow(journal.folder(), journaled.state.job(), progress).await;
             tell_resumed(&journaled, progress);
-            let Journaled { state, run, commit, .. } = *journaled;
-            Ok(OpenedJob { journal, state, earlier: Some(EarlierRuns { run, commit }) })
+            let Journaled { state, run, committed_at, .. } = *journaled;
+            Ok(OpenedJob { journal, state, earlier: Some(EarlierRuns { run, committed_at }) })
         }
     }
 }

@@ -109,7 +109,7 @@ async fn remove(
 pub(crate) async fn tidy(store: &Store, progress: &Progress) {
     let tidied = async {
         let Some(left) = left_over(store).await? else { return Ok(()) };
-        match journal::life(store, &left).await? {
+        match journal::owner_status(store, &left).await? {
             OwnerStatus::Alive | OwnerStatus::LastSeen(_) => Ok(()),
             OwnerStatus::Unseen(why) => Err(Failure::refused(why)),
             OwnerStatus::Gone | OwnerStatus::Killed => remove_left_over(store, &left, progress).await,

@@ -207,7 +207,7 @@ impl TableExport<'_> {
             history::clear(journal.folder()).await;
         }
         let (committed_at, run) = match earlier {
-            Some(EarlierRuns { commit: Some(at), run: earlier }) => (Some(at), earlier.unwrap_or(run)),
+            Some(EarlierRuns { committed_at: Some(at), run: earlier }) => (Some(at), earlier.unwrap_or(run)),
             Some(_) => {
                 let fenced = fence(journal.folder(), &mut state).await;
                 let advise = |fault| resume::advised(Failure::failed(&fault), &store.display());

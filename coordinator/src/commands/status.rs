@@ -216,7 +216,7 @@ async fn unfinished(store: &Store, journaled: &Journaled) -> Result<FolderState,
         items_per_second,
         tasks_done: done,
         tasks: total,
-        completing: journaled.commit.is_some(),
+        completing: journaled.committed_at.is_some(),
         started_at: state.started_at().to_owned(),
         host: journaled.last.host.clone(),
         pid: journaled.last.pid,
@@ -226,7 +226,7 @@ async fn unfinished(store: &Store, journaled: &Journaled) -> Result<FolderState,
         unseen: None,
         foreign: foreign_marks(store, journaled).await?,
     };
-    let lives = match journal::life(store, journaled).await? {
+    let lives = match journal::owner_status(store, journaled).await? {
         OwnerStatus::Alive => true,
         OwnerStatus::Gone | OwnerStatus::Killed => false,
         OwnerStatus::LastSeen(_) => age.is_none_or(|age| age < journal::owner_timeout()),

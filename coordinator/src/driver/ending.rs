@@ -40,10 +40,12 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
             match done {
                 None => break,
                 Some(Ok(CallResult::Performed(Err(fault)))) if outcome.is_ok() => {
-                    outcome = Err(Failure::failed(&fault))
+                    outcome = Err(Failure::failed(&fault));
                 }
                 // The upload was opened too late for its worker, and must still be aborted.
-                Some(Ok(CallResult::Performed(Ok(Some(event))))) => drop(self.schedule.work_mut().happened(event)),
+                Some(Ok(CallResult::Performed(Ok(Some(event))))) => {
+                    drop(self.schedule.work_mut().happened(event));
+                }
                 Some(_) => {}
             }
         }

@@ -138,7 +138,7 @@ async fn no_mark_of_another_hides_an_unfinished_job_and_its_own_marks_complete_i
             let expected = if journal == "none" { without } else { with };
             assert_eq!(word(&found), *expected, "{journal}: {row}");
             if let FolderContents::Unfinished(journaled) = found {
-                let life = crate::journal::life(&store, &journaled).await.unwrap();
+                let life = crate::journal::owner_status(&store, &journaled).await.unwrap();
                 let expected = if lock.is_some() { OwnerStatus::Alive } else { OwnerStatus::Gone };
                 assert_eq!(life, expected, "{row}");
                 let marks = Marks::journaled(&store, &journaled);

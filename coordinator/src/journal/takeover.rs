@@ -57,7 +57,7 @@ pub(crate) enum OwnerStatus {
 ///
 /// # Errors
 /// Fails if the folder can't be read.
-pub(crate) async fn life(store: &Store, journaled: &Journaled) -> Result<OwnerStatus, Failure> {
+pub(crate) async fn owner_status(store: &Store, journaled: &Journaled) -> Result<OwnerStatus, Failure> {
     match store.probe_lock().await {
         Ok(Lock::Busy) => return Ok(OwnerStatus::Alive),
         Ok(Lock::Held(_) | Lock::Free) => return Ok(OwnerStatus::Gone),
@@ -98,9 +98,9 @@ pub(crate) async fn wait_for_owner_to_stop(
     journaled: &Journaled,
     note: &(dyn Fn(&str) + Sync),
 ) -> Result<(), Failure> {
-    let life = life(store, journaled).await?;
-    info!(folder = store.display(), owner = owner(&journaled.last), status = ?life, "the owner of the folder");
-    let patience = match life {
+    let status = owner_status(store, journaled).await?;
+    info!(folder = store.display(), owner = owner(&journaled.last), ?status, "the owner of the folder");
+    let patience = match status {
         OwnerStatus::Gone => return Ok(()),
         OwnerStatus::Alive => return Err(at_work(store, journaled)),
         OwnerStatus::Unseen(why) => return Err(Failure::refused(why)),

@@ -323,7 +323,7 @@ fn once_only_completing_is_left_another_run_changes_nothing_of_what_will_be_writ
         (3, object(3, &[Fact::Run(Run { workers: 9, ..Run::default() }), Fact::Commit { at: "u".into() }])),
     ];
     let journaled = replayed(&objects).unwrap().unwrap();
-    assert_eq!((journaled.run, journaled.commit.as_deref()), (Some(first), Some("t")));
+    assert_eq!((journaled.run, journaled.committed_at.as_deref()), (Some(first), Some("t")));
 }
 
 #[tokio::test]
@@ -369,7 +369,7 @@ async fn after_facts_could_not_be_written_the_last_words_say_everything() {
     journal.stop(Stopped { why: "w".into() }, || state.facts(), limit).await.unwrap();
     let journaled = read(&store).await.unwrap().unwrap();
     assert_eq!((export(&journaled).sealed_items(), journaled.stopped.as_deref()), (20, Some("w")));
-    assert!(journaled.commit.is_none());
+    assert!(journaled.committed_at.is_none());
 }
 
 #[tokio::test]

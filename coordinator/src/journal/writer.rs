@@ -17,7 +17,7 @@ use tracing::{debug, info};
 use super::{
     cadence::Size,
     process_identity, read,
-    takeover::{OWNER_TIMEOUT, gone_on, owner},
+    takeover::{OWNER_TIMEOUT, changed_text, owner},
 };
 use crate::{
     failure::Failure,
@@ -162,7 +162,7 @@ impl JournalWriter {
                 // This number was free only because somebody has removed the journal, or replaced all objects up to it.
                 let removed = self.journal.remove(&layout::journal_object(number)).await;
                 let left = removed.err().map(|fault| format!("; {fault}")).unwrap_or_default();
-                let why = if before == self.me.run { self.lost(last) } else { gone_on(&self.place) };
+                let why = if before == self.me.run { self.lost(last) } else { changed_text(&self.place) };
                 return Err(Failure::superseded(why + &left));
             }
         }
@@ -279,7 +279,7 @@ impl JournalWriter {
         if self.header(last.number).await?.is_some_and(|header| header.run == last.run) {
             return Ok(true);
         }
-        Err(Failure::superseded(gone_on(&self.place)))
+        Err(Failure::superseded(changed_text(&self.place)))
     }
 
     /// Whether a snapshot of these facts is short enough to be read again.

@@ -42,7 +42,7 @@ pub struct Journaled {
     /// Why the last run stopped, if it stopped cleanly.
     pub stopped: Option<String>,
     /// The time of the export's commit, if only completing it is left.
-    pub commit: Option<String>,
+    pub committed_at: Option<String>,
     /// Whether everything that the job wrote is being removed.
     pub is_abandoned: bool,
 }
@@ -232,7 +232,7 @@ impl Journaled {
             run: None,
             totals: Totals::default(),
             stopped: None,
-            commit: None,
+            committed_at: None,
             is_abandoned: false,
         }
     }
@@ -241,13 +241,13 @@ impl Journaled {
         match fact {
             Fact::Run(run) => {
                 self.stopped = None;
-                if self.commit.is_none() {
+                if self.committed_at.is_none() {
                     self.run = Some(run);
                 }
             }
             Fact::Totals(totals) => self.totals = totals,
             Fact::Stopped(stopped) => self.stopped = Some(stopped.why),
-            Fact::Commit { at } => self.commit = Some(self.commit.take().unwrap_or(at)),
+            Fact::Commit { at } => self.committed_at = Some(self.committed_at.take().unwrap_or(at)),
             Fact::Abandoned => self.is_abandoned = true,
             fact => self.state.replay(fact)?,
         }

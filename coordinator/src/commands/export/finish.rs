@@ -260,7 +260,7 @@ async fn is_nothing_journaled(journal: &Journal) -> bool {
     let read = tokio::time::timeout(CUT_LIMIT, journal::read(journal.folder()));
     let Ok(Ok(Some(journaled))) = read.await else { return false };
     let is_nothing = matches!(&journaled.state, State::Export(state) if !state.has_anything());
-    is_nothing && journaled.commit.is_none() && journal.is_locked()
+    is_nothing && journaled.committed_at.is_none() && journal.is_locked()
 }
 
 /// Checks, before any file becomes visible, that the export can be completed: everything stored still exists, and no

@@ -315,7 +315,7 @@ async fn todo(
                 )));
             }
             if !is_restarted {
-                let may_be_complete = journaled.commit.is_some();
+                let may_be_complete = journaled.committed_at.is_some();
                 let lost = store.lost(&state.begin.job, state.files(), may_be_complete).await;
                 if let Some(lost) = lost.map_err(refused)? {
                     let restart = format!(

@@ -35,7 +35,7 @@ async fn run(store: &Store, table: &Table, outcome: Result<(), Failure>) -> Resu
     let OpenedJob { mut journal, state: State::Export(mut state), earlier: Some(earlier) } = opened else {
         panic!("an export that is resumed");
     };
-    if earlier.commit.is_none() {
+    if earlier.committed_at.is_none() {
         let fenced = fence(journal.folder(), &mut state).await;
         journal.note(fenced.map_err(|fault| Failure::failed(&fault))?);
     }
@@ -44,7 +44,9 @@ async fn run(store: &Store, table: &Table, outcome: Result<(), Failure>) -> Resu
     let context = Context { clients, table: identity, facts, cluster, progress: &progress, stop: &stop };
     let finish = Finish { target: &target, context, started: Instant::now(), state: &state };
     match outcome {
-        Ok(()) => finish.finish(&mut journal, earlier.commit, &run, None, run.rate, None).await.map(drop),
+        Ok(()) => {
+            finish.finish(&mut journal, earlier.committed_at, &run, None, run.rate, None).await.map(drop)
+        }
         Err(failure) => Err(give_up(&finish, &mut journal, &progress, failure).await),
     }
 }

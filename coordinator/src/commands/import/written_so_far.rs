@@ -31,9 +31,10 @@ impl WrittenSoFar {
     /// The failure, with what was done before it. If something may have been written, the failure is not
     /// [`FailureKind::Refused`].
     pub(super) fn after(self, failure: Failure) -> Failure {
-        let failure = match self.may_be_more {
-            true => failure.instead(FailureKind::Refused, FailureKind::Failed),
-            false => failure,
+        let failure = if self.may_be_more {
+            failure.instead(FailureKind::Refused, FailureKind::Failed)
+        } else {
+            failure
         };
         let is_other_table = failure.is(FailureKind::OtherTable);
         failure.saying(&self.text(is_other_table))

@@ -82,7 +82,7 @@ pub(super) struct Worker {
     typical: Costs,
     /// Nothing before the first grant.
     page_cap: Option<Units>,
-    /// LeaseDemand that wait for the first grant.
+    /// Leases that wait for the first grant.
     new: Vec<Lease>,
     /// By number of the stream.
     reading: Vec<Option<Reading>>,

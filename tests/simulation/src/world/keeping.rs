@@ -199,5 +199,5 @@ fn replay<'a, J: Job>(
     let mut replay = Replay::new(job.on_files());
     objects.for_each(|(number, bytes)| replay.object(number, bytes));
     let journaled = replay.finish().unwrap_or_else(|(number, why)| panic!("journal: object {number} {why}"));
-    journaled.map(|journaled| (journaled.state, journaled.commit))
+    journaled.map(|journaled| (journaled.state, journaled.committed_at))
 }
