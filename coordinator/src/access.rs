@@ -23,7 +23,7 @@ impl Asking {
 /// Connects for a job that works on these tables and in these buckets.
 ///
 /// # Errors
-/// Always fails with [`Refused`](crate::failure::FailureKind::Refused).
+/// Always fails with `FailureKind::Refused`.
 pub(crate) async fn reach(
     access: &AwsAccess,
     tables: &[String],

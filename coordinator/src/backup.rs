@@ -114,7 +114,7 @@ pub(crate) struct BackupFile {
 /// `clients`. If `may_reject` is set, invalid lines at the start of files are ignored.
 ///
 /// # Errors
-/// Always fails with [`Refused`](crate::failure::FailureKind::Refused).
+/// Always fails with `FailureKind::Refused`.
 pub(crate) async fn find(
     folder: &Target,
     clients: Option<&Clients>,

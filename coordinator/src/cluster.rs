@@ -106,8 +106,8 @@ pub(crate) trait Cluster: Send {
     /// Waits for the next event. Safe to drop at any time.
     async fn poll(&mut self) -> ClusterEvent;
 
-    /// Ends all workers: kills them, or waits until they end by themselves after they were told that the job is over. If
-    /// that is dropped while it waits, they must be killed by another call.
+    /// Ends all workers: kills them, or waits until they end by themselves after they were told that the job is over.
+    /// If that is dropped while it waits, they must be killed by another call.
     async fn stop(&mut self, ending: Shutdown);
 }
 

@@ -130,8 +130,8 @@ async fn is_free(store: &Store, name: &str) -> Result<bool, Fault> {
     Ok(store.is_object(name).await? && store.look_up(name).await?.is_none())
 }
 
-/// The names of whatever foreign is in place of a mark that this export would write. `marks` are the export's own marks,
-/// or `None` if it can't have written any yet. Every tool's empty `_SUCCESS` looks like its own, and may stay.
+/// The names of whatever foreign is in place of a mark that this export would write. `marks` are the export's own
+/// marks, or `None` if it can't have written any yet. Every tool's empty `_SUCCESS` looks like its own, and may stay.
 pub(crate) async fn in_the_way(store: &Store, marks: Option<&Marks>) -> Result<Vec<&'static str>, Fault> {
     let mut foreign = Vec::new();
     for name in [layout::EXPORT_JSON, layout::MANIFEST, layout::SUCCESS] {

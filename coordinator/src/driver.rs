@@ -88,8 +88,8 @@ struct Running<'a, W: Work, H> {
 }
 
 impl<H> Driver<'_, H> {
-    /// Runs the pass until every task is done, it fails, or it must stop. The returned schedule says what was done. If the
-    /// pass fails or must stop, no worker is left running.
+    /// Runs the pass until every task is done, it fails, or it must stop. The returned schedule says what was done. If
+    /// the pass fails or must stop, no worker is left running.
     pub(crate) async fn run<W: Work>(
         mut self,
         work: W,

@@ -1,7 +1,7 @@
 //! The workers of a job: from the start of their cluster to its end, through all passes.
 //!
-//! They stay connected between passes, so the next one begins at once. On YARN they stay until the job is done: how their
-//! application ends tells others how the job ended, and nobody can take that back.
+//! They stay connected between passes, so the next one begins at once. On YARN they stay until the job is done: how
+//! their application ends tells others how the job ended, and nobody can take that back.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -72,8 +72,8 @@ pub(crate) enum FleetEvent {
 }
 
 impl Fleet {
-    /// Starts to listen for workers of a job with this name on a cluster. They get the credentials of `lender`, if there
-    /// is one.
+    /// Starts to listen for workers of a job with this name on a cluster. They get the credentials of `lender`, if
+    /// there is one.
     ///
     /// # Errors
     /// Fails if this machine can't listen.
@@ -89,8 +89,8 @@ impl Fleet {
         Ok(Self::new(plane, cluster, lender, progress.sink(), progress.stream().clone()))
     }
 
-    /// A fleet without workers, which will connect to `plane` and run on `cluster`. They get the credentials of `lender`,
-    /// if there is one.
+    /// A fleet without workers, which will connect to `plane` and run on `cluster`. They get the credentials of
+    /// `lender`, if there is one.
     fn new(
         plane: ControlPlane,
         cluster: Box<dyn Cluster>,
@@ -256,8 +256,8 @@ impl Fleet {
         }
     }
 
-    /// A worker was lost. Tells the user what that means, unless it was known. `returned_tasks` is the number of its tasks
-    /// that others must do again.
+    /// A worker was lost. Tells the user what that means, unless it was known. `returned_tasks` is the number of its
+    /// tasks that others must do again.
     pub(crate) fn lose(&mut self, worker: WorkerId, how: &str, meaning: &str, returned_tasks: u64) {
         if self.outboxes.remove(&worker).is_some() {
             (self.note)(format!("worker {} was lost ({how}){meaning}", self.name(worker)));
@@ -311,17 +311,17 @@ impl Fleet {
         }
     }
 
-    /// No pass follows. Workers on this machine end, so that none is left while the job is completed. Those of YARN stay
-    /// until [`end`](Self::end), because their application must not succeed before the job has.
+    /// No pass follows. Workers on this machine end, so that none is left while the job is completed. Those of YARN
+    /// stay until [`end`](Self::end), because their application must not succeed before the job has.
     pub(crate) async fn end_unless_watched(&mut self, stop: &Stop) {
         if !self.cluster.is_watched() {
             self.end(Shutdown::Graceful, stop).await;
         }
     }
 
-    /// Ends all workers: in order only if the job is done, because their application then succeeds. On a full cluster that
-    /// may take minutes: workers that have not started yet must do so first. After a request to stop they are killed.
-    /// Repeating this does no harm.
+    /// Ends all workers: in order only if the job is done, because their application then succeeds. On a full cluster
+    /// that may take minutes: workers that have not started yet must do so first. After a request to stop they are
+    /// killed. Repeating this does no harm.
     pub(crate) async fn end(&mut self, ending: Shutdown, stop: &Stop) {
         if ending == Shutdown::Graceful {
             for worker in self.connected() {

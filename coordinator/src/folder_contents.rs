@@ -47,7 +47,7 @@ impl FolderContents {
     /// Looks at a folder.
     ///
     /// # Errors
-    /// Fails with [`Refused`](crate::failure::FailureKind::Refused) if it, or the journal in it, can't be read.
+    /// Fails with `FailureKind::Refused` if it, or the journal in it, can't be read.
     pub(crate) async fn of(store: &Store) -> Result<Self, Failure> {
         let mut found = Self::at_once(store).await?;
         // Another command may begin or remove a job between the listing and the look at its journal. Then the names of
@@ -68,7 +68,8 @@ impl FolderContents {
     async fn at_once(store: &Store) -> Result<Self, Failure> {
         let names = retry_briefly(|| store.list()).await.map_err(|fault| Failure::refused(&fault))?;
         // A coordinator that died between locking the folder and beginning a journal leaves only the lock. The last
-        // status may arrive in S3 after the journal is gone. Of a complete import, only its history and report are left.
+        // status may arrive in S3 after the journal is gone. Of a complete import, only its history and report are
+        // left.
         let is_nothing = |name: &String| name == layout::LOCK || layout::TELLING.contains(&name.as_str());
         if names.iter().all(is_nothing) {
             return Ok(Self::Empty);
@@ -126,8 +127,8 @@ pub(crate) async fn marked(store: &Store) -> Result<Option<Whole>, Failure> {
     Ok(None)
 }
 
-/// Whether the job of a journal is an export that has put all its marks in place, so that only the journal is left to be
-/// removed.
+/// Whether the job of a journal is an export that has put all its marks in place, so that only the journal is left to
+/// be removed.
 ///
 /// # Errors
 /// See [`whole::published_by`].

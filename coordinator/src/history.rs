@@ -4,10 +4,10 @@
 //! status of an earlier run → follow → the state of this run → history, report
 //! ```
 //!
-//! While a job is unfinished, its status is that state; see `lifecycle/status.rs`. A complete job has a history instead.
-//! Nothing depends on either: they are written as well as possible, and no failure matters. Others may put files with
-//! their names in the folder, or copy another backup there, so a job replaces and removes only those that say that they
-//! are of this job.
+//! While a job is unfinished, its status is that state; see `lifecycle/status.rs`. A complete job has a history
+//! instead. Nothing depends on either: they are written as well as possible, and no failure matters. Others may put
+//! files with their names in the folder, or copy another backup there, so a job replaces and removes only those that
+//! say that they are of this job.
 
 use std::time::Duration;
 
@@ -142,8 +142,8 @@ pub(crate) async fn remove(folder: &Store, job: Option<&JobId>) -> Result<(), Fa
     Ok(())
 }
 
-/// Removes what an ended job has left in a folder that holds nothing else, before another job begins there. What can't be
-/// removed stays.
+/// Removes what an ended job has left in a folder that holds nothing else, before another job begins there. What can't
+/// be removed stays.
 pub(crate) async fn clear(folder: &Store) {
     if let Err(fault) = remove(folder, None).await {
         debug!(why = fault.message, "what an ended job has left could not be removed");

@@ -61,7 +61,7 @@ impl Journal {
     /// first facts of this run.
     ///
     /// # Errors
-    /// Fails with [`FailureKind::Refused`], also if another job is running there or has just acquired the folder.
+    /// Fails with `FailureKind::Refused`, also if another job is running there or has just acquired the folder.
     pub(crate) async fn acquire(
         store: &Store,
         after: Option<&Journaled>,
@@ -279,7 +279,7 @@ impl Journal {
     /// Makes sure that no other coordinator has taken over since the last object.
     ///
     /// # Errors
-    /// Fails with [`FailureKind::Superseded`] if one has.
+    /// Fails with `FailureKind::Superseded` if one has.
     pub(crate) async fn check_ours(&self) -> Result<(), Failure> {
         match &self.writer {
             Some(writer) => writer.check_ours().await,
@@ -295,7 +295,7 @@ impl Journal {
     /// Makes sure that the folder is still the one that was locked.
     ///
     /// # Errors
-    /// Fails with [`FailureKind::Superseded`] if it is not.
+    /// Fails with `FailureKind::Superseded` if it is not.
     pub(crate) async fn check_place(&self) -> Result<(), Failure> {
         self.folder.check_place().await.map_err(|fault| Failure::failed(&fault))
     }

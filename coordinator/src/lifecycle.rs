@@ -52,7 +52,7 @@ pub(crate) const ACQUIRE_GRACE: Duration = Duration::from_secs(3);
 /// must be able to reach `files`.
 ///
 /// # Errors
-/// Fails with the errors of `prepare`, with [`Refused`](crate::failure::FailureKind::Refused) if nothing answers, and with [`Stopped`](crate::failure::FailureKind::Stopped).
+/// Fails with the errors of `prepare`, with `FailureKind::Refused` if nothing answers, and with `FailureKind::Stopped`.
 pub(crate) async fn prepare<T>(
     cluster: &ClusterOptions,
     files: &Target,
@@ -71,7 +71,8 @@ pub(crate) async fn prepare<T>(
 /// Waits for preparations. `done` says what nothing was if a request to stop comes first.
 ///
 /// # Errors
-/// Fails with the errors of `preparing`, with [`Refused`](crate::failure::FailureKind::Refused) if nothing answers, and with [`Stopped`](crate::failure::FailureKind::Stopped).
+/// Fails with the errors of `preparing`, with `FailureKind::Refused` if nothing answers, and with
+/// `FailureKind::Stopped`.
 pub(crate) async fn unless_stopped_before<T>(
     stop: &Stop,
     done: &str,
@@ -159,7 +160,7 @@ pub(crate) struct EarlierRuns {
 /// Acquires the folder of a job. Of two jobs at once only one succeeds. `begin` is the state of a new job.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused), also if another job is running there or has just acquired the folder.
+/// Fails with `FailureKind::Refused`, also if another job is running there or has just acquired the folder.
 pub(crate) async fn acquire(
     store: &Store,
     start: Start,
@@ -222,7 +223,7 @@ pub(crate) fn other_kind(kind: &str) -> Failure {
 /// Makes sure, before anything is removed, that all files of an unfinished export can be.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if something else is in the place of one.
+/// Fails with `FailureKind::Refused` if something else is in the place of one.
 pub(crate) async fn check_removable(store: &Store, journaled: &Journaled) -> Result<(), Failure> {
     let State::Export(state) = &journaled.state else { return Ok(()) };
     let checked = store.check_hidden(state.files()).await;

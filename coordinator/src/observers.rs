@@ -86,7 +86,7 @@ fn lock(state: &Mutex<ThreadState>) -> MutexGuard<'_, ThreadState> {
 /// first call in a process has an effect.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if the file for metrics can't be written, or there is no thread for this.
+/// Fails with `FailureKind::Refused` if the file for metrics can't be written, or there is no thread for this.
 pub(crate) fn begin(
     options: &ObserverOptions,
     access: &AwsAccess,
@@ -133,8 +133,8 @@ fn is_stop(event: &Event) -> bool {
     matches!(event, Event::Error(failed) if failed.exit_code == FailureKind::Stopped.exit_code())
 }
 
-/// Waits until the last logs, notifications and metrics are sent, for a few seconds at most. `signalled_at` returns when
-/// a signal stopped the command, if one did.
+/// Waits until the last logs, notifications and metrics are sent, for a few seconds at most. `signalled_at` returns
+/// when a signal stopped the command, if one did.
 pub(crate) fn settle(signalled_at: impl Fn() -> Option<Instant>) {
     let Some(running) = RUNNING.get() else { return };
     if thread::current().name() == Some(OBSERVERS_THREAD) {

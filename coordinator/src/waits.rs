@@ -31,7 +31,7 @@ pub(crate) async fn tell(tell: impl Fn(String)) -> Infallible {
 /// Does the work before a job begins. Gives up if a server or file system does not answer.
 ///
 /// # Errors
-/// Fails with the error of `work`, or with [`Refused`](crate::failure::FailureKind::Refused) after a minute without an answer.
+/// Fails with the error of `work`, or with `FailureKind::Refused` after a minute without an answer.
 pub(crate) async fn unless_silent<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let silent = async {
         loop {

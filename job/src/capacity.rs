@@ -36,9 +36,9 @@ impl Units {
         Self { milli: units.saturating_mul(1000) }
     }
 
-    /// The cost of one call, as DynamoDB writes `CapacityUnits`. `None` if it is no number of units, or more than any call
-    /// can cost: a page has 1 MB at most, and a batch of 16 MB writes to 25 indexes (Developer Guide, "Quotas in Amazon
-    /// DynamoDB").
+    /// The cost of one call, as DynamoDB writes `CapacityUnits`. `None` if it is no number of units, or more than any
+    /// call can cost: a page has 1 MB at most, and a batch of 16 MB writes to 25 indexes (Developer Guide, "Quotas in
+    /// Amazon DynamoDB").
     pub fn of_call(text: &str) -> Option<Self> {
         // Units never have an exponent of more than three digits. Larger ones could overflow the arithmetic.
         if text.split_once(['e', 'E']).is_some_and(|(_, exponent)| exponent.len() > 4) {

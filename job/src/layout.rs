@@ -17,13 +17,13 @@ pub const SUCCESS: &str = "_SUCCESS";
 pub const JOURNAL: &str = "_tablehaul/journal";
 /// On a file system: the file that the running coordinator holds a lock on.
 pub const LOCK: &str = "_tablehaul/lock";
-/// What the events of a running job add up to, see `docs/events.md`. It lives as long as the journal. Nothing depends on
-/// it.
+/// What the events of a running job add up to, see `docs/events.md`. It lives as long as the journal. Nothing depends
+/// on it.
 pub const STATUS: &str = "_tablehaul/status.json";
 /// What the events of a complete job add up to, like [`STATUS`]. Nothing depends on it.
 pub const HISTORY: &str = "_tablehaul/history.json";
-/// The report of a job that has ended, drawn from its [`HISTORY`] or, if it is not complete, from its [`STATUS`]. Nothing
-/// depends on it.
+/// The report of a job that has ended, drawn from its [`HISTORY`] or, if it is not complete, from its [`STATUS`].
+/// Nothing depends on it.
 pub const REPORT: &str = "_tablehaul/report.html";
 /// The files that tell people of a job. A folder that holds nothing else of tablehaul holds neither a backup nor a job.
 pub const TELLING: [&str; 3] = [STATUS, HISTORY, REPORT];

@@ -101,8 +101,8 @@ pub struct StoredFile {
     pub record: FileRecord,
     /// Its length as stored, when the folder was listed.
     pub bytes: u64,
-    /// Its version then: the entity tag of an object, or the [`Fingerprint`](crate::fingerprint::Fingerprint) of a file.
-    /// `None` for anything but a regular file.
+    /// Its version then: the entity tag of an object, or the [`Fingerprint`](crate::fingerprint::Fingerprint) of a
+    /// file. `None` for anything but a regular file.
     pub etag: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! Somebody who may write to the folder of a backup plants links, and journals that name other files: nothing outside of the
-//! folder is read, written or removed.
+//! Somebody who may write to the folder of a backup plants links, and journals that name other files: nothing outside
+//! of the folder is read, written or removed.
 
 use super::{Place, files, forum, says, unfinished::stopped};
 use nix::sys::stat::Mode;

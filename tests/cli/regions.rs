@@ -47,8 +47,8 @@ fn the_region_of_the_java_form_is_the_tables_alone() {
     }
 }
 
-/// An S3 with buckets in several regions: the bucket `in-eu.west.3-backup` is in `eu-west-3` and holds one item. A request
-/// that is signed for another region gets a redirect that names the right one, as from AWS.
+/// An S3 with buckets in several regions: the bucket `in-eu.west.3-backup` is in `eu-west-3` and holds one item. A
+/// request that is signed for another region gets a redirect that names the right one, as from AWS.
 fn buckets(request: &Request) -> Answer {
     let bucket = request.bucket();
     let region = bucket.strip_prefix("in-").and_then(|rest| rest.split('-').next()).unwrap_or("none");

@@ -1,4 +1,5 @@
-//! Places that take no rejected lines are refused before anything is asked for, also by a dry run, which writes nothing.
+//! Places that take no rejected lines are refused before anything is asked for, also by a dry run, which writes
+//! nothing.
 
 use super::{Place, files, says};
 use std::fs;

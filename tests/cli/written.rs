@@ -1,4 +1,5 @@
-//! Files that commands write beside jobs: manual pages, completions, templates. Whole or not at all, whatever the disk does.
+//! Files that commands write beside jobs: manual pages, completions, templates. Whole or not at all, whatever the disk
+//! does.
 
 use super::running::on_small_disk;
 use super::{Place, ends_saying, files, says};

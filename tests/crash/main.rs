@@ -2,8 +2,8 @@
 //! every way it can: no item may be lost or duplicated, and nothing may be left behind. Each test says what
 //! it does to the job; `job.rs` says what must hold afterwards. The coordinator is killed: `resume.rs`,
 //! `ending.rs`; one of two: `rivals.rs`. Stored data is lost: `lost.rs`. Another folder or backup takes
-//! the place: `moved.rs`; another object takes the name of a part file: `overwritten.rs`. Verifications: `verify.rs`. At
-//! random: `chaos`.
+//! the place: `moved.rs`; another object takes the name of a part file: `overwritten.rs`. Verifications: `verify.rs`.
+//! At random: `chaos`.
 
 mod ending;
 mod faults;

@@ -1,5 +1,5 @@
-//! Another writes an object under the name of a part file, in S3, while the export works: it stays as it is, and nothing
-//! looks whole.
+//! Another writes an object under the name of a part file, in S3, while the export works: it stays as it is, and
+//! nothing looks whole.
 
 use crate::job::{Job, slow_fake};
 use crate::lost::{QUICK, uncompleted};

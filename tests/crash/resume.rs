@@ -1,4 +1,5 @@
-//! The coordinator is killed or stopped, and the same command resumes. Two at once: `rivals.rs`. The commit: `ending.rs`.
+//! The coordinator is killed or stopped, and the same command resumes. Two at once: `rivals.rs`. The commit:
+//! `ending.rs`.
 
 use crate::job::{ITEMS, InS3, Job, TABLE, slow_fake};
 use nix::sys::signal::Signal::SIGTERM;

@@ -1,5 +1,5 @@
-//! Two coordinators on one folder, at once, after a pause, or one of them late: one exports, the other one stops and damages
-//! nothing.
+//! Two coordinators on one folder, at once, after a pause, or one of them late: one exports, the other one stops and
+//! damages nothing.
 
 use crate::job::{ITEMS, InS3, Job, OFTEN, fake, slow_fake};
 use crate::resume::ARGS;

@@ -1,5 +1,5 @@
-//! Verifications with `--state`: whatever ends one, the same command reads only the files that were not done, and the result
-//! is that of a verification in one go.
+//! Verifications with `--state`: whatever ends one, the same command reads only the files that were not done, and the
+//! result is that of a verification in one go.
 
 use nix::sys::signal::Signal::{self, SIGINT, SIGKILL, SIGTERM};
 use serde_json::Value;

@@ -72,8 +72,8 @@ pub(crate) struct Options {
     /// fast sink);
     /// action (only this action draws faults; default Scan, "*" is all), at_most (draw so many faults, then no more),
     /// throttle_type (default ProvisionedThroughputExceededException),
-    /// denied (AccessDeniedException for this action; several with commas), unrecognized_client (true: for every request),
-    /// keys_expire (true: access keys UNTIL<seconds since 1970> are refused from then on).
+    /// denied (AccessDeniedException for this action; several with commas), unrecognized_client (true: for every
+    /// request), keys_expire (true: access keys UNTIL<seconds since 1970> are refused from then on).
     #[arg(long, value_name = "JSON", default_value = "{}", verbatim_doc_comment)]
     pub(crate) faults: Faults,
     /// Seed of all randomness

@@ -81,7 +81,8 @@ fn nothing_in_s3_looks_complete_before_it_is() {
             assert!(has(listing, "_tablehaul/export.json"), "{listing:?}");
         }
         if has(listing, "_SUCCESS") {
-            // Only the journal and the status of the running job may still be there, and what tells of it may be missing.
+            // Only the journal and the status of the running job may still be there, and what tells of it may be
+            // missing.
             let of_job = ["/journal/", "/status.json", "/history.json", "/report.html"];
             let is_of_job = |key: &str| of_job.iter().any(|name| key.contains(&format!("/_tablehaul{name}")));
             let of_backup = |keys: &[String]| -> Vec<String> {

@@ -119,14 +119,15 @@ impl Tablehaul {
         self
     }
 
-    /// With something done to a process at one point of its work, such as `KILL after complete 1`: see the crate `hooks`.
-    /// Only debug builds do it.
+    /// With something done to a process at one point of its work, such as `KILL after complete 1`: see the crate
+    /// `hooks`. Only debug builds do it.
     #[must_use]
     pub fn with(self, stop: &str) -> Self {
         self.env("TABLEHAUL_TEST_STOP", stop)
     }
 
-    /// With shorter intervals, in milliseconds, such as `progress=500`: see the crate `hooks`. Only debug builds have them.
+    /// With shorter intervals, in milliseconds, such as `progress=500`: see the crate `hooks`. Only debug builds have
+    /// them.
     #[must_use]
     pub fn with_intervals(self, intervals: &str) -> Self {
         self.env("TABLEHAUL_TEST_INTERVALS", intervals)

@@ -119,8 +119,8 @@ impl Hadoop {
         succeed(&mut command);
     }
 
-    /// Kills the whole cluster, with all that was started with [`Hadoop::env`], and forgets its files, as if its machines
-    /// were gone. Nothing can be done with it after that.
+    /// Kills the whole cluster, with all that was started with [`Hadoop::env`], and forgets its files, as if its
+    /// machines were gone. Nothing can be done with it after that.
     ///
     /// # Panics
     /// When something is left.

@@ -1,6 +1,6 @@
-//! What the account can be asked before anything is launched: are the roles and subnets there, may the launcher do what a
-//! launch needs, and what does an instance cost? Each question needs a permission of its own. If it is
-//! missing, the plan says what was not checked: EMR itself refuses a minute later, and says less.
+//! What the account can be asked before anything is launched: are the roles and subnets there, may the launcher do what
+//! a launch needs, and what does an instance cost? Each question needs a permission of its own. If it is missing, the
+//! plan says what was not checked: EMR itself refuses a minute later, and says less.
 
 mod price;
 mod rights;

@@ -1,5 +1,5 @@
-//! A launch as decisions only: no I/O, no clock, no runtime. The shell performs what [`Launch::next`] asks for, one call
-//! after the other, and hands in the answer and the time.
+//! A launch as decisions only: no I/O, no clock, no runtime. The shell performs what [`Launch::next`] asks for, one
+//! call after the other, and hands in the answer and the time.
 //!
 //! ```text
 //! Finding → Confirming → Launching → Settling → Watching → Over

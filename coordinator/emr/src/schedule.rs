@@ -1,5 +1,5 @@
-//! A schedule without a service of our own: `EventBridge` Scheduler calls `RunJobFlow` itself, with the scheduled time as
-//! the last part of the folder.
+//! A schedule without a service of our own: `EventBridge` Scheduler calls `RunJobFlow` itself, with the scheduled time
+//! as the last part of the folder.
 
 use serde_json::{Value, json};
 

@@ -66,8 +66,8 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
     }
 }
 
-/// The same of a backup that tablehaul has not made. Files that its manifest lists may be missing. `None` if there is an
-/// export.json.
+/// The same of a backup that tablehaul has not made. Files that its manifest lists may be missing. `None` if there is
+/// an export.json.
 pub(super) async fn find_foreign(
     target: &Target,
     clients: Option<&Clients>,

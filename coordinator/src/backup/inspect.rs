@@ -46,8 +46,8 @@ pub(crate) struct Inspected {
 /// not: there is an export.json.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if the folder holds no backup, several, or one whose manifests are damaged, and if it
-/// can't be read.
+/// Fails with `FailureKind::Refused` if the folder holds no backup, several, or one whose manifests are damaged, and if
+/// it can't be read.
 pub(crate) async fn inspect(
     folder: &Target,
     clients: Option<&Clients>,
@@ -103,8 +103,8 @@ fn whole(name: &str, what: &str) -> Vec<String> {
     defects.into_lines()
 }
 
-/// Leaves the files whose format is known and the right one. The defects of the others are added. A file that has only a
-/// few lines, none of them an item, is read in the format of the others.
+/// Leaves the files whose format is known and the right one. The defects of the others are added. A file that has only
+/// a few lines, none of them an item, is read in the format of the others.
 fn sort_out(
     named: &mut Named,
     looks: Vec<Result<Detected, Vec<String>>>,

@@ -1,6 +1,6 @@
-//! Keeps a shared cluster of EMR alive while a job runs on its leader alone. An auto-termination policy ends a cluster on
-//! which nothing runs on YARN, unless this file was touched within the last minute (Amazon EMR Management Guide, "Using
-//! an auto-termination policy").
+//! Keeps a shared cluster of EMR alive while a job runs on its leader alone. An auto-termination policy ends a cluster
+//! on which nothing runs on YARN, unless this file was touched within the last minute (Amazon EMR Management Guide,
+//! "Using an auto-termination policy").
 
 use std::{
     fs::{File, FileTimes},

@@ -26,7 +26,7 @@ use crate::{
 /// sentence about what was done.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if the folder holds something else, or the export is running. Fails also if
+/// Fails with `FailureKind::Refused` if the folder holds something else, or the export is running. Fails also if
 /// something could not be removed.
 pub(crate) async fn clean(
     folder: &Target,

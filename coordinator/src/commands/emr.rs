@@ -69,7 +69,7 @@ pub(crate) type Confirm<'a> = &'a (dyn Fn(&str) -> Result<(), Failure> + Sync);
 /// Connects with the launcher's own credentials.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused).
+/// Fails with `FailureKind::Refused`.
 pub(crate) async fn reach(access: &AwsAccess) -> Result<Clients, Failure> {
     connect(access, Retries::Sdk).await.map_err(|fault| Failure::refused(&fault))
 }

@@ -23,7 +23,7 @@ const LOOK_LIMIT: Duration = Duration::from_secs(10);
 /// Serves the page of the job that this command runs, until the value returned is dropped. Prints its address.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if the page can't listen at `at`.
+/// Fails with `FailureKind::Refused` if the page can't listen at `at`.
 pub(crate) async fn of_this_job(at: SocketAddr, progress: &Progress) -> Result<JoinSet<()>, Failure> {
     let stream = progress.stream().clone();
     let newest = {
@@ -47,7 +47,7 @@ pub(crate) async fn of_this_job(at: SocketAddr, progress: &Progress) -> Result<J
 /// Serves the page of the jobs in folders until a signal ends it. `tell` gets the address.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if a folder can't be read, or if the page can't listen at `at`.
+/// Fails with `FailureKind::Refused` if a folder can't be read, or if the page can't listen at `at`.
 pub(crate) async fn of_folders(
     folders: &[Target],
     access: &AwsAccess,

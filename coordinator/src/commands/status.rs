@@ -1,4 +1,5 @@
-//! The status command: what a folder holds, and how far it has got. It writes nothing and needs only permission to read.
+//! The status command: what a folder holds, and how far it has got. It writes nothing and needs only permission to
+//! read.
 
 mod watch;
 
@@ -132,7 +133,7 @@ pub(crate) struct Unfinished {
 /// Looks at a folder.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if it can't be read.
+/// Fails with `FailureKind::Refused` if it can't be read.
 pub(crate) async fn status(
     folder: &Target,
     access: &AwsAccess,

@@ -111,8 +111,8 @@ impl fmt::Display for Verified {
 /// Verifies the backup in a folder, and passes the result to `show`. Only then the state is removed, if there is one.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if there is nothing to verify, with [`Failed`](crate::failure::FailureKind::Failed) if it can't be read, with
-/// [`Stopped`](crate::failure::FailureKind::Stopped) if `stop` is cancelled, and with the error of `show`.
+/// Fails with `FailureKind::Refused` if there is nothing to verify, with `FailureKind::Failed` if it can't be read,
+/// with `FailureKind::Stopped` if `stop` is cancelled, and with the error of `show`.
 pub(crate) async fn verify(
     request: &VerifyRequest,
     progress: &Progress,

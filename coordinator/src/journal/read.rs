@@ -25,7 +25,7 @@ const TRIES: usize = 5;
 /// What the journal of a folder says, or `None` if there is none.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if it can't be read or used.
+/// Fails with `FailureKind::Refused` if it can't be read or used.
 pub(crate) async fn read(store: &Store) -> Result<Option<Journaled>, Failure> {
     let journal = store.within(layout::JOURNAL);
     let mut gone = None;

@@ -92,7 +92,7 @@ pub(crate) async fn age(store: &Store, journaled: &Journaled) -> Result<Option<D
 /// Waits until it is certain that the owner of a journal is dead. Calls `note` if that takes time.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if the owner is alive.
+/// Fails with `FailureKind::Refused` if the owner is alive.
 pub(crate) async fn wait_for_owner_to_stop(
     store: &Store,
     journaled: &Journaled,
@@ -123,7 +123,7 @@ pub(crate) async fn wait_for_owner_to_stop(
 /// Watches the journal for this long.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if the owner does anything.
+/// Fails with `FailureKind::Refused` if the owner does anything.
 async fn watch(store: &Store, journaled: &Journaled, patience: Duration) -> Result<(), Failure> {
     let journal = store.within(layout::JOURNAL);
     let number = journaled.last.number;

@@ -121,7 +121,7 @@ impl JournalWriter {
     /// Writes the first object.
     ///
     /// # Errors
-    /// Fails with [`Refused`](crate::failure::FailureKind::Refused) if another job has begun there and its first object is already gone. See also
+    /// Fails with `FailureKind::Refused` if another job has begun there and its first object is already gone. See also
     /// [`append`](Self::append).
     pub(super) async fn begin(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
         self.append(facts, limit).await?;
@@ -139,7 +139,7 @@ impl JournalWriter {
     /// Writes the next object.
     ///
     /// # Errors
-    /// Fails with [`Superseded`](crate::failure::FailureKind::Superseded) if another coordinator has written an object since, or if the folder is no
+    /// Fails with `FailureKind::Superseded` if another coordinator has written an object since, or if the folder is no
     /// longer the one that was locked. Fails if it can't be written, or not within `limit`.
     pub(super) async fn append(&mut self, facts: &[Fact], limit: Duration) -> Result<(), Failure> {
         let since = Instant::now();
@@ -270,7 +270,7 @@ impl JournalWriter {
     /// since `last` was written, and none can as long as this process holds the lock.
     ///
     /// # Errors
-    /// Fails with [`Superseded`](crate::failure::FailureKind::Superseded) if one has.
+    /// Fails with `FailureKind::Superseded` if one has.
     pub(super) async fn check_still_last(&self, last: &Header) -> Result<bool, Failure> {
         if !self.is_locked() || self.me.number != last.number {
             return Ok(false);
@@ -337,8 +337,8 @@ impl JournalWriter {
         {
             last = next;
         }
-        // The status belongs to the journal, and only its owner may remove it. Something else in its place is no reason to
-        // keep the journal.
+        // The status belongs to the journal, and only its owner may remove it. Something else in its place is no reason
+        // to keep the journal.
         if let Err(fault) = retry(|| self.folder.remove(layout::STATUS)).await {
             match self.folder.look_up(layout::STATUS).await {
                 Ok(None) => info!(why = fault.message, "in the place of the status is something else"),

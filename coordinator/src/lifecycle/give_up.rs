@@ -102,8 +102,8 @@ async fn remove<E: Ending>(job: &E, journal: &mut Journal) -> Result<(), Failure
     tokio::time::timeout(E::REMOVAL_LIMIT, removing).await.map_err(late)?
 }
 
-/// Says what is kept of a job, where, and what to do next. `unwritten` says why the last facts could not be journaled, so
-/// that it is unknown how much is kept.
+/// Says what is kept of a job, where, and what to do next. `unwritten` says why the last facts could not be journaled,
+/// so that it is unknown how much is kept.
 pub(crate) fn kept_text(what: &str, folder: &str, next: &str, unwritten: Option<&Failure>) -> String {
     match unwritten {
         None => format!("{what} is kept in {folder}: {next}"),

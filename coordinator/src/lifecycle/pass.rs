@@ -92,7 +92,7 @@ impl Context<'_> {
     /// Waits for `work`, or for a request to stop.
     ///
     /// # Errors
-    /// Fails with [`Stopped`](crate::failure::FailureKind::Stopped) if the request comes first.
+    /// Fails with `FailureKind::Stopped` if the request comes first.
     pub(crate) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
         tokio::select! {
             done = work => Ok(done),

@@ -27,7 +27,7 @@ impl StateFolder {
     /// What a state folder holds. Only a job of this [`kind`](State::kind) is resumed.
     ///
     /// # Errors
-    /// Fails with [`Refused`](crate::failure::FailureKind::Refused) if the folder holds anything else, or can't be read.
+    /// Fails with `FailureKind::Refused` if the folder holds anything else, or can't be read.
     pub(crate) async fn look(store: Store, kind: &str, wants_restart: bool) -> Result<Self, Failure> {
         store.check().await.map_err(|fault| Failure::refused(&fault))?;
         let refused = |what: String| {
@@ -52,7 +52,7 @@ impl StateFolder {
     /// Waits until it is certain that no other process works on the job in the folder. Calls `note` if that takes time.
     ///
     /// # Errors
-    /// Fails with [`Refused`](crate::failure::FailureKind::Refused) if one does.
+    /// Fails with `FailureKind::Refused` if one does.
     pub(crate) async fn wait_for_owner_to_stop(&self, note: &(dyn Fn(&str) + Sync)) -> Result<(), Failure> {
         match self.start.journaled() {
             Some(journaled) => wait_for_owner_to_stop(&self.store, journaled, note).await,

@@ -1,5 +1,5 @@
-//! The status of a running job in its folder, so that everyone who can read the folder can watch. Nothing depends on it: it
-//! is written as well as possible, and no failure matters.
+//! The status of a running job in its folder, so that everyone who can read the folder can watch. Nothing depends on
+//! it: it is written as well as possible, and no failure matters.
 //!
 //! It lives as long as the journal, which removes it. That of a job that failed says why.
 
@@ -44,7 +44,8 @@ pub(super) async fn keep(folder: Store, stream: Stream) {
     }
 }
 
-/// Writes why the job failed, which is kept for the next run, and the report of the job. `since` is when it began to end.
+/// Writes why the job failed, which is kept for the next run, and the report of the job. `since` is when it began to
+/// end.
 pub(super) async fn end(
     journal: &Journal,
     job: &JobId,

@@ -1,5 +1,5 @@
-//! Logs of this command in a folder: its own, those of its workers on this machine, and its events. Each is written as a
-//! whole, every minute and at the end.
+//! Logs of this command in a folder: its own, those of its workers on this machine, and its events. Each is written as
+//! a whole, every minute and at the end.
 
 use std::time::Duration;
 

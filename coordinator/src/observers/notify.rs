@@ -34,7 +34,8 @@ struct Failed {
     may_pass: bool,
 }
 
-/// Sends what comes out of the queue to all receivers, until the command is over and the notification of its end is sent.
+/// Sends what comes out of the queue to all receivers, until the command is over and the notification of its end is
+/// sent.
 pub(super) async fn send(
     receivers: &[Receiver],
     access: &AwsAccess,

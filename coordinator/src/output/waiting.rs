@@ -10,8 +10,8 @@ const MAX_BYTES: usize = 256 * 1024;
 /// Queued lines in their order, and the newest appearance of the bar.
 ///
 /// At most 256 KiB of text wait, unless one text alone is longer. Of lines of progress only the newest waits. If there
-/// is no room for a new line, the oldest lines of the log are dropped, and if there are none, the oldest lines of all, so
-/// that the last ones are always kept. A line says how many were dropped.
+/// is no room for a new line, the oldest lines of the log are dropped, and if there are none, the oldest lines of all,
+/// so that the last ones are always kept. A line says how many were dropped.
 #[derive(Default)]
 #[allow(clippy::option_option, reason = "unchanged, gone, or like this")]
 pub(super) struct WaitingText {

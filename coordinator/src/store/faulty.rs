@@ -1,5 +1,5 @@
-//! A store that fails, or never returns, at one of its calls: for tests that try every call. Each call is also a point of
-//! [`hooks`], at which a test of the program may have it killed.
+//! A store that fails, or never returns, at one of its calls: for tests that try every call. Each call is also a point
+//! of [`hooks`], at which a test of the program may have it killed.
 
 #![cfg_attr(not(test), allow(dead_code, reason = "unit tests use more of it than a debug build"))]
 
@@ -325,8 +325,8 @@ impl Storage for Faulty {
 }
 
 /// Runs `job` on a prepared folder with a fault at its first call, then again on another with one at its second call,
-/// and so on, until a run makes no such call. After each run, `then` gets the folder, the outcome (`None` if the process
-/// was killed) and where it failed.
+/// and so on, until a run makes no such call. After each run, `then` gets the folder, the outcome (`None` if the
+/// process was killed) and where it failed.
 #[cfg(test)]
 pub(crate) async fn at_every_call<T>(
     prepare: impl AsyncFn(&Store),

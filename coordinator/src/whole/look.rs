@@ -23,7 +23,7 @@ use crate::{
 /// another question.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if something can't be read.
+/// Fails with `FailureKind::Refused` if something can't be read.
 pub(crate) async fn published_by(store: &Store) -> Result<Option<JobId>, Failure> {
     let refused = |fault| Failure::refused(&fault);
     let success = retry(|| store.look_up(layout::SUCCESS)).await.map_err(refused)?;
@@ -49,7 +49,7 @@ pub(crate) async fn published_by(store: &Store) -> Result<Option<JobId>, Failure
 /// Checks a folder that has [`layout::SUCCESS`], [`layout::MANIFEST`] or [`layout::EXPORT_JSON`].
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if it can't be read, or has an unknown version.
+/// Fails with `FailureKind::Refused` if it can't be read, or has an unknown version.
 pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
     let find = async |name| store.find(name).await.map_err(|fault| Failure::refused(&fault));
     let (export, manifest) = (find(layout::EXPORT_JSON).await?, find(layout::MANIFEST).await?);

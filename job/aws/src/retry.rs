@@ -65,8 +65,8 @@ pub fn backoff(failures: u32, random: u32) -> Duration {
     Duration::from_nanos(u64::try_from(half_nanos + jitter).unwrap_or(u64::MAX))
 }
 
-/// Makes a call until it succeeds or the policy gives up. `failed` sees each fault after which it is made again. What is
-/// not [`Policy::Endless`] is also recorded in [`waits`](crate::waits), so that the user hears of it.
+/// Makes a call until it succeeds or the policy gives up. `failed` sees each fault after which it is made again. What
+/// is not [`Policy::Endless`] is also recorded in [`waits`](crate::waits), so that the user hears of it.
 ///
 /// # Errors
 /// Fails with the last fault.

@@ -1,5 +1,5 @@
-//! Signed requests to services that are asked a few things only, without a client of their own: the SDK's clients of IAM,
-//! EC2 and `CloudFormation` would take longer to compile than the rest of tablehaul.
+//! Signed requests to services that are asked a few things only, without a client of their own: the SDK's clients of
+//! IAM, EC2 and `CloudFormation` would take longer to compile than the rest of tablehaul.
 //!
 //! These services take a form (AWS Query protocol) and answer in XML, or take and give JSON.
 

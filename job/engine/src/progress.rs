@@ -11,8 +11,8 @@ pub(crate) use limit::{PassFacts, limit};
 pub(crate) use store_wait::StoreWaits;
 
 /// The shortest and longest times over which rates are computed. The time ends when [`SOME_UNITS`] are consumed,
-/// because at a low rate there are few requests. Workers report once a second, so a shorter time would make a rate appear
-/// higher than the budget.
+/// because at a low rate there are few requests. Workers report once a second, so a shorter time would make a rate
+/// appear higher than the budget.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
 const LONGEST_WINDOW: Duration = Duration::from_mins(1);
 const SOME_UNITS: f64 = 10.0;
@@ -121,7 +121,8 @@ impl Course {
         (done > 0.0).then(|| Duration::try_from_secs_f64(left * seconds / done).ok()).flatten()
     }
 
-    /// The newest sample that is as old as the window or the oldest one, the newest of all, and the seconds between them.
+    /// The newest sample that is as old as the window or the oldest one, the newest of all, and the seconds between
+    /// them.
     fn over(&self, window: Duration) -> Option<(&ProgressSample, &ProgressSample, f64)> {
         let newest = self.samples.back()?;
         let old = self.samples.iter().rev().find(|sample| newest.at.saturating_sub(sample.at) >= window);

@@ -47,8 +47,8 @@ pub struct Journaled {
     pub is_abandoned: bool,
 }
 
-/// What to do if an object is damaged or missing. It never advises to remove anything: the folder may hold the only copy
-/// of a table.
+/// What to do if an object is damaged or missing. It never advises to remove anything: the folder may hold the only
+/// copy of a table.
 const RESTORE: &str = "restore that object, or use another folder";
 
 /// Why an object of a journal can't be used, and what to do.
@@ -117,8 +117,8 @@ impl From<JournalError> for Broken {
     }
 }
 
-/// What is wrong if the object `missing` is not there and the next one is `number`: the number of the object to be named,
-/// and why. Anybody can put a file beside a journal.
+/// What is wrong if the object `missing` is not there and the next one is `number`: the number of the object to be
+/// named, and why. Anybody can put a file beside a journal.
 fn gap(missing: u64, number: u64, bytes: &[u8]) -> (u64, Broken) {
     let stray = |what| (number, Broken::Stray { what, missing: layout::journal_object(missing) });
     match journal::header(bytes) {

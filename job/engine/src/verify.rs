@@ -1,5 +1,5 @@
-//! The work of a verification: it leases the files of a backup and keeps what was found in each. [`VerifyState`] is what
-//! a journal records of it.
+//! The work of a verification: it leases the files of a backup and keeps what was found in each. [`VerifyState`] is
+//! what a journal records of it.
 
 mod state;
 

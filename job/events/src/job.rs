@@ -87,7 +87,8 @@ pub struct Plan {
     /// The time that it is expected to take at that rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_seconds: Option<f64>,
-    /// The price of a million units, if each unit is paid for. Cost so far: `units` of a status, in millions, times this.
+    /// The price of a million units, if each unit is paid for. Cost so far: `units` of a status, in millions, times
+    /// this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dollars_per_million_units: Option<f64>,
     /// The plan as a person reads it, of several lines. Empty if the command prints none.

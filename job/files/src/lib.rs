@@ -98,7 +98,8 @@ impl Unchanged {
         Ok(unchanged)
     }
 
-    /// Opens a file by its version in a listing: its [`Fingerprint`] as text, or `None` for anything but a regular file.
+    /// Opens a file by its version in a listing: its [`Fingerprint`] as text, or `None` for anything but a regular
+    /// file.
     ///
     /// # Errors
     /// Fails like [`open`](Self::open), and always without a fingerprint. The error then says what it is.

@@ -26,7 +26,8 @@ use self::{
 /// The text of a compressed stream.
 ///
 /// Errors of `stored` are passed on unchanged. Those of the codec are [`ErrorKind::InvalidData`], or
-/// [`ErrorKind::UnexpectedEof`] if the stream ends too early; the source of the former is that of the decompressor. After an error no more text follows.
+/// [`ErrorKind::UnexpectedEof`] if the stream ends too early; the source of the former is that of the decompressor.
+/// After an error no more text follows.
 ///
 /// It uses up to 128 MiB of memory for zstd, which is the library's own limit, up to 64 MiB for a Hadoop block and its
 /// compressed form, and less than 8 MiB for the others.

@@ -57,7 +57,8 @@ fn request(encoded: Result<Encoded, RequestError>, out: &[u8]) -> Result<Request
     Ok(Request { write, item: Item::from_dynamodb_json(json).unwrap(), item_bytes, key: key.to_vec() })
 }
 
-/// Asserts that the line gives the same as the slow path alone and that a check agrees, and returns whether it took the fast path.
+/// Asserts that the line gives the same as the slow path alone and that a check agrees, and returns whether it took the
+/// fast path.
 fn assert_like_the_slow_path(
     line: &[u8],
     lines: Lines,

@@ -1,5 +1,5 @@
-//! What tests may change in a running program: at which point of its work it is killed, stopped or made to wait, and how
-//! long its intervals are. So a test hits one moment without a clock, and waits for nothing that is only long.
+//! What tests may change in a running program: at which point of its work it is killed, stopped or made to wait, and
+//! how long its intervals are. So a test hits one moment without a clock, and waits for nothing that is only long.
 //!
 //! Only debug builds look at the two variables. In all others, every function here does nothing.
 //!

@@ -120,7 +120,8 @@ pub struct BeginVerify {
     pub source: String,
     /// Program and version. Another version may check other things.
     pub tool: String,
-    /// A fingerprint of the files as they are stored: names, lengths and entity tags. Results are valid for these alone.
+    /// A fingerprint of the files as they are stored: names, lengths and entity tags. Results are valid for these
+    /// alone.
     pub stored: String,
     /// A fingerprint of what the backup records of its files, with which they are compared.
     pub recorded: String,

@@ -60,7 +60,8 @@ impl Expected {
     /// file of an export, else that of [`codec::decompress`].
     ///
     /// # Errors
-    /// Fails if `source` can't be read, or the record is not of such a backup. Damaged contents are defects, not errors.
+    /// Fails if `source` can't be read, or the record is not of such a backup. Damaged contents are defects, not
+    /// errors.
     pub(crate) fn check(&self, file: &StoredFile, source: impl BufRead + Send) -> io::Result<FileFound> {
         match (&self.0, &file.record) {
             (Kind::Export(export), FileRecord::Part(part)) => export.check(part, source),

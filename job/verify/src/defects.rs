@@ -40,8 +40,8 @@ impl Defects {
         self.of_the_whole.push(format!("{} byte {offset}: {what}", self.place));
     }
 
-    /// Adds the defect that the decompressor failed after this many bytes of the stored file. Its errors contain nothing
-    /// of the data.
+    /// Adds the defect that the decompressor failed after this many bytes of the stored file. Its errors contain
+    /// nothing of the data.
     pub(crate) fn broken(&mut self, offset: u64, error: &io::Error) {
         let what = if error.kind() == io::ErrorKind::UnexpectedEof {
             "the compressed data is cut off".to_owned()

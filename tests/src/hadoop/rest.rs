@@ -98,7 +98,8 @@ impl Hadoop {
         counters.filter_map(pair).collect()
     }
 
-    /// All attempts of all tasks: their `id`, `state`, `status`, `diagnostics`, `assignedContainerId`, `nodeHttpAddress`.
+    /// All attempts of all tasks: their `id`, `state`, `status`, `diagnostics`, `assignedContainerId`,
+    /// `nodeHttpAddress`.
     ///
     /// # Panics
     /// If the job is unknown.

@@ -24,8 +24,9 @@ impl Hadoop {
         succeed(self.command("yarn").args(["logs", "-applicationId", application]))
     }
 
-    /// All files of the cluster that hold a text: HDFS, logs, caches, containers' folders, its daemons' state. A running job's
-    /// secrets are in files named `container_tokens` and `*.tokens`; once it is over they must be in none.
+    /// All files of the cluster that hold a text: HDFS, logs, caches, containers' folders, its daemons' state. A
+    /// running job's secrets are in files named `container_tokens` and `*.tokens`; once it is over they must be in
+    /// none.
     ///
     /// # Panics
     /// When `text` is empty.

@@ -59,7 +59,8 @@ pub enum StackError {
 }
 
 impl Stack<'_> {
-    /// Makes it so, and waits until it is. Run it again after a lost answer: the second call finds what the first has done.
+    /// Makes it so, and waits until it is. Run it again after a lost answer: the second call finds what the first has
+    /// done.
     ///
     /// # Errors
     /// See [`StackError`].

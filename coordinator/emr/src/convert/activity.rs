@@ -114,7 +114,8 @@ impl<'d, 'a> Activity<'d, 'a> {
     }
 
     /// The option that keeps the state of an import in the folder for logs, so that a retry resumes. The text is that
-    /// of emr-bootstrap/pipelines. Pipelines may share the folder for logs, and the second. Each of several imports has a folder of its own.
+    /// of emr-bootstrap/pipelines. Pipelines may share the folder for logs, and the second. Each of several imports has
+    /// a folder of its own.
     fn state(
         &self,
         place: Option<usize>,
@@ -192,7 +193,8 @@ impl<'d, 'a> Activity<'d, 'a> {
     }
 
     /// With `resizeClusterBeforeRunning`, Data Pipeline replaces the instance types of the cluster by m3.xlarge if a
-    /// table is input or output (Data Pipeline Developer Guide, dp-object-emractivity). tablehaul needs no such cluster.
+    /// table is input or output (Data Pipeline Developer Guide, dp-object-emractivity). tablehaul needs no such
+    /// cluster.
     fn keep_instance_types(&self, definition: &Definition<'a>, work: &mut Work) -> Result<(), Refusal> {
         let Some(owner) = definition.owner(self.object, RESIZE) else { return Ok(()) };
         let Some(value) = owner.one(RESIZE)? else { return Ok(()) };

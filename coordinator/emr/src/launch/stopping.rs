@@ -1,5 +1,5 @@
-//! The end that somebody asks for: first the steps, so that the engine writes its journal; then the cluster; then a look
-//! whether it ends indeed.
+//! The end that somebody asks for: first the steps, so that the engine writes its journal; then the cluster; then a
+//! look whether it ends indeed.
 
 use std::time::Duration;
 

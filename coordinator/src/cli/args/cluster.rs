@@ -30,8 +30,8 @@ pub(in crate::cli) struct ClusterArgs {
     #[arg(long, value_name = "MIB", env = "TABLEHAUL_WORKER_MEMORY", value_parser = worker_memory)]
     worker_memory: Option<u32>,
 
-    /// Credentials of workers. With coordinator they need none on their nodes, and get those of this machine over the TLS
-    /// stream of the job
+    /// Credentials of workers. With coordinator they need none on their nodes, and get those of this machine over the
+    /// TLS stream of the job
     #[arg(
         long,
         value_enum,

@@ -194,7 +194,8 @@ pub(in crate::cli) struct ScheduleArgs {
     #[arg(long, value_name = "NAME", value_parser = stack_name)]
     pub(in crate::cli) name: String,
 
-    /// Create the stack of the schedule, or change it, instead of printing the command for that; --yes of the job answers
+    /// Create the stack of the schedule, or change it, instead of printing the command for that; --yes of the job
+    /// answers
     #[arg(long)]
     pub(in crate::cli) create: bool,
 

@@ -1,5 +1,5 @@
-//! A client of Hadoop's web servers, over HTTP/1.1 with and without TLS. It does not support Kerberos, and reports that,
-//! so that callers can use another way.
+//! A client of Hadoop's web servers, over HTTP/1.1 with and without TLS. It does not support Kerberos, and reports
+//! that, so that callers can use another way.
 
 mod error;
 #[cfg(test)]

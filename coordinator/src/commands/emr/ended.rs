@@ -289,8 +289,8 @@ fn failed_bootstrap(message: &str) -> Option<(&str, &str)> {
     Some((&instance[..end], action)).filter(|(_, action)| action.parse::<u32>().is_ok())
 }
 
-/// Derives the exit code from what the job left in its folder: a stopped job left a reason, a refused one left nothing. A journal
-/// records the reason as text, which for a stop is that of [`Stop`](crate::stop::Stop).
+/// Derives the exit code from what the job left in its folder: a stopped job left a reason, a refused one left nothing.
+/// A journal records the reason as text, which for a stop is that of [`Stop`](crate::stop::Stop).
 fn code_by(status: Option<&Status>) -> Option<u8> {
     Some(match &status?.state {
         FolderState::Stopped(job) if job.why.as_deref().is_some_and(|why| why.starts_with("stopped")) => 3,

@@ -21,8 +21,8 @@ pub(super) fn of_bootstrap(logs: &str, cluster: &str, instance: &str, action: &s
     format!("{logs}/{cluster}/node/{instance}/bootstrap-actions/{action}/stderr.gz")
 }
 
-/// Waits until `read` finds what it looks for in a log. EMR may deliver the beginning of a log first. `None` if that does
-/// not come in time, or the log cannot be read.
+/// Waits until `read` finds what it looks for in a log. EMR may deliver the beginning of a log first. `None` if that
+/// does not come in time, or the log cannot be read.
 pub(super) async fn wait_for<T>(
     clients: &Clients,
     url: &str,
@@ -70,8 +70,8 @@ fn complained(line: &str) -> Option<&str> {
     line.trim().strip_prefix(OUR_LINE_PREFIX).filter(|line| !line.starts_with("warning: "))
 }
 
-/// Why a step failed, by its standard error. `None` if the log may have only begun: it has no last word of tablehaul, and
-/// was delivered before `ended`, the log in which EMR says that the step has ended.
+/// Why a step failed, by its standard error. `None` if the log may have only begun: it has no last word of tablehaul,
+/// and was delivered before `ended`, the log in which EMR says that the step has ended.
 pub(super) fn complaint(stderr: &Delivered, ended: &StepEnd) -> Option<String> {
     if let Some(line) = last_word(&stderr.text) {
         return Some(line.to_owned());

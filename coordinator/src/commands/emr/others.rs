@@ -28,7 +28,7 @@ fn refused(error: CallError) -> Failure {
 /// What a cluster does, or which clusters of tablehaul are active: as text.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if EMR cannot be asked.
+/// Fails with `FailureKind::Refused` if EMR cannot be asked.
 pub(crate) async fn status(clients: &Clients, cluster: Option<&str>) -> Result<String, Failure> {
     let emr = Emr::new(clients);
     let Some(id) = cluster else {
@@ -63,7 +63,7 @@ fn described(id: &str, view: &ClusterView, steps: &[StepView]) -> String {
 /// The standard error and output of the steps of a cluster: as text.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if there is no log, or it cannot be read.
+/// Fails with `FailureKind::Refused` if there is no log, or it cannot be read.
 pub(crate) async fn logs(clients: &Clients, id: &str, step: Option<&str>) -> Result<String, Failure> {
     let emr = Emr::new(clients);
     let view = emr.describe(id).await.map_err(refused)?;
@@ -104,7 +104,7 @@ pub(crate) async fn logs(clients: &Clients, id: &str, step: Option<&str>) -> Res
 /// Stops the steps of a cluster in order and ends it. Returns what was done as text.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if nothing was done, and with [`Failed`](crate::failure::FailureKind::Failed) if it is not sure to end.
+/// Fails with `FailureKind::Refused` if nothing was done, and with `FailureKind::Failed` if it is not sure to end.
 pub(crate) async fn stop(clients: &Clients, id: &str, ask: Confirm<'_>) -> Result<String, Failure> {
     let emr = Emr::new(clients);
     let view = emr.describe(id).await.map_err(refused)?;

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 /// Fills in version and checksums of the package in a folder.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if the folder was not made by `upload.sh`.
+/// Fails with `FailureKind::Refused` if the folder was not made by `upload.sh`.
 pub(crate) async fn package(clients: &Clients, folder: &str) -> Result<Package, Failure> {
     let url = format!("{folder}/run.sh");
     let found = objects::get(clients, &url).await.map_err(|fault| {

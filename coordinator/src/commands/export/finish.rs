@@ -36,8 +36,8 @@ use crate::{
     text,
 };
 
-/// How long the last fact of a stopped export may take to be journaled. Together with [`EXPORT_REMOVAL_LIMIT`] and three times
-/// [`CUT_LIMIT`] it is less than the 5 seconds within which a stopped command ends.
+/// How long the last fact of a stopped export may take to be journaled. Together with [`EXPORT_REMOVAL_LIMIT`] and
+/// three times [`CUT_LIMIT`] it is less than the 5 seconds within which a stopped command ends.
 const EXPORT_LAST_FACT_LIMIT: Duration = Duration::from_millis(1500);
 const EXPORT_REMOVAL_LIMIT: Duration = Duration::from_millis(1500);
 /// How long cutting files, to make room, may take, and each step after that.
@@ -57,9 +57,9 @@ pub(super) struct Finish<'a> {
 }
 
 impl Finish<'_> {
-    /// Completes an export whose table was read completely, or gives it up if that fails. Then ends its workers, if it has
-    /// any, accordingly. `committed_at` is the time at which the commit began (RFC 3339), if it has; `run` is how the table was read;
-    /// `slowest` and `rate` are for the report.
+    /// Completes an export whose table was read completely, or gives it up if that fails. Then ends its workers, if it
+    /// has any, accordingly. `committed_at` is the time at which the commit began (RFC 3339), if it has; `run` is how
+    /// the table was read; `slowest` and `rate` are for the report.
     ///
     /// # Errors
     /// Fails if the files could not be completed.
@@ -170,8 +170,8 @@ impl Finish<'_> {
         }
     }
 
-    /// Writes the history and the report, and removes what does not belong to the backup. The backup is complete even if
-    /// that fails.
+    /// Writes the history and the report, and removes what does not belong to the backup. The backup is complete even
+    /// if that fails.
     async fn remove_leftovers(&self, journal: &mut Journal, at: String) {
         let (job, progress) = (&self.state.begin.job, self.context.progress);
         let removed = async {
@@ -282,7 +282,7 @@ async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) ->
     }
 }
 
-/// The failure, or [`FailureKind::Lost`] if the export failed because stored data is gone.
+/// The failure, or `FailureKind::Lost` if the export failed because stored data is gone.
 async fn or_lost(journal: &Journal, state: &ExportState, failure: Failure) -> Failure {
     if !failure.is(FailureKind::Failed) {
         return failure;

@@ -162,7 +162,8 @@ pub(super) async fn prepare(
         Some(Object::S3 { bucket, .. }) => Some(bucket.as_str()),
         _ => None,
     };
-    // Before anything is asked for, because nothing is needed for it. Whether it is of an earlier run is found out later.
+    // Before anything is asked for, because nothing is needed for it. Whether it is of an earlier run is found out
+    // later.
     if let Some(place) = request.rejects.as_ref().filter(|_| kind != ImportRun::Remote) {
         RejectSink::check(place, None, true).await?;
     }

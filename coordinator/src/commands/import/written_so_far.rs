@@ -29,7 +29,7 @@ pub(super) struct WrittenSoFar {
 
 impl WrittenSoFar {
     /// The failure, with what was done before it. If something may have been written, the failure is not
-    /// [`FailureKind::Refused`].
+    /// `FailureKind::Refused`.
     pub(super) fn after(self, failure: Failure) -> Failure {
         let failure = if self.may_be_more {
             failure.instead(FailureKind::Refused, FailureKind::Failed)

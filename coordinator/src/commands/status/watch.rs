@@ -46,11 +46,11 @@ impl News {
     }
 }
 
-/// Passes the state of a folder's job to `paint`, as a text of several lines, every few seconds until the job has ended.
-/// Returns what the folder then holds.
+/// Passes the state of a folder's job to `paint`, as a text of several lines, every few seconds until the job has
+/// ended. Returns what the folder then holds.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if the folder can't be read, and with [`Stopped`](crate::failure::FailureKind::Stopped).
+/// Fails with `FailureKind::Refused` if the folder can't be read, and with `FailureKind::Stopped`.
 pub(crate) async fn watch(
     folder: &Target,
     access: &AwsAccess,

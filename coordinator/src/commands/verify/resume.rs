@@ -41,7 +41,7 @@ const LAST_FACT_LIMIT: Duration = Duration::from_secs(10);
 /// What the state folder holds, if one was given.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused) if it can't be the state folder of this verification.
+/// Fails with `FailureKind::Refused` if it can't be the state folder of this verification.
 pub(super) async fn look(
     request: &VerifyRequest,
     clients: Option<&Clients>,
@@ -97,7 +97,7 @@ fn fingerprints(with: &impl Serialize, files: &[StoredFile]) -> (String, String)
 /// Refuses to resume another verification: results never count for files that may have changed.
 ///
 /// # Errors
-/// Fails with [`Refused`](crate::failure::FailureKind::Refused), and says what differs.
+/// Fails with `FailureKind::Refused`, and says what differs.
 pub(super) fn check(folder: &StateFolder, begin: &BeginVerify) -> Result<(), Failure> {
     match resumed(&folder.start).and_then(|(_, state)| difference(&state.begin, begin)) {
         None => Ok(()),
@@ -147,8 +147,8 @@ pub(super) fn job(folder: &StateFolder, begin: &BeginVerify) -> JobId {
     resumed(&folder.start).map_or(&begin.job, |(_, state)| &state.begin.job).clone()
 }
 
-/// A line of the plan: what earlier runs have done, if this one resumes. A restart removes only the journal, which is not
-/// worth a line.
+/// A line of the plan: what earlier runs have done, if this one resumes. A restart removes only the journal, which is
+/// not worth a line.
 pub(super) fn plan_line(folder: &StateFolder) -> Option<String> {
     resumed(&folder.start).and_then(|_| folder.start.plan_line())
 }
@@ -168,8 +168,8 @@ impl Resumable {
     /// Acquires the state folder.
     ///
     /// # Errors
-    /// Fails with [`Refused`](crate::failure::FailureKind::Refused) if another process has just done so or it can't be written, and with
-    /// [`Stopped`](crate::failure::FailureKind::Stopped).
+    /// Fails with `FailureKind::Refused` if another process has just done so or it can't be written, and with
+    /// `FailureKind::Stopped`.
     pub(super) async fn open(
         folder: StateFolder,
         begin: BeginVerify,

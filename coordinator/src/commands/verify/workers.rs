@@ -198,8 +198,8 @@ fn enough_memory(options: &ClusterOptions, most: Memory) -> Result<(), Failure> 
     }
 }
 
-/// Verifies the files with workers, or those that are not done if the verification can be resumed. Returns the results of
-/// all in the order of the files. `known` is what is known before.
+/// Verifies the files with workers, or those that are not done if the verification can be resumed. Returns the results
+/// of all in the order of the files. `known` is what is known before.
 ///
 /// # Errors
 /// Fails if the workers fail, or files can't be read for a reason that does not concern one file alone.

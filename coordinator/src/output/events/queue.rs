@@ -9,8 +9,8 @@ const MOST: usize = 500;
 
 /// Queued events in their order.
 ///
-/// If there is no room for a new one, the oldest status is lost, or else the oldest event of all, so that the last event
-/// is always kept. The next event says how many were lost before it.
+/// If there is no room for a new one, the oldest status is lost, or else the oldest event of all, so that the last
+/// event is always kept. The next event says how many were lost before it.
 pub(super) struct EventQueue {
     lines: VecDeque<Line>,
     tool: String,

@@ -64,8 +64,8 @@ impl Directory {
         Ok(())
     }
 
-    /// A sentence about the first file that does not have its sealed data any more. If `may_be_complete`, a complete file of the
-    /// right length has lost nothing.
+    /// A sentence about the first file that does not have its sealed data any more. If `may_be_complete`, a complete
+    /// file of the right length has lost nothing.
     pub(super) fn lost(&self, files: &[PartFile], may_be_complete: bool) -> Result<Option<String>, Fault> {
         for file in files.iter().filter(|file| !file.parts.is_empty()) {
             let Some(hidden) = self.hidden(file) else { continue };

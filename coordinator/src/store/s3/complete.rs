@@ -160,8 +160,8 @@ impl Prefix {
         Err(Fault::new(FaultKind::Lost, format!("{url} has {length} bytes, expected {expected}")))
     }
 
-    /// Whether the completed file is there, or comes within half a second. A request to complete it may still be at work
-    /// whose reply nobody waits for: then the upload is gone, and the object is not yet there.
+    /// Whether the completed file is there, or comes within half a second. A request to complete it may still be at
+    /// work whose reply nobody waits for: then the upload is gone, and the object is not yet there.
     pub(super) async fn appears(&self, file: &PartFile) -> Result<bool, Fault> {
         for pause in APPEARS_WITHIN {
             tokio::time::sleep(pause).await;

@@ -1,5 +1,5 @@
-//! What a folder in S3 holds of a job that is running or whose coordinator died: the age of its journal, and uploads that
-//! nobody recorded.
+//! What a folder in S3 holds of a job that is running or whose coordinator died: the age of its journal, and uploads
+//! that nobody recorded.
 
 use std::{
     collections::{HashMap, HashSet},

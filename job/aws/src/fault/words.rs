@@ -71,8 +71,8 @@ pub(super) fn is_of_authority(error: &rustls::OtherError) -> bool {
     error.to_string().contains("CaUsedAsEndEntity")
 }
 
-/// Whether the message of a reply is about a KMS key. `DynamoDB` has no code of its own for a key that it can't use. Names
-/// of tables and keys of items do not contain these words.
+/// Whether the message of a reply is about a KMS key. `DynamoDB` has no code of its own for a key that it can't use.
+/// Names of tables and keys of items do not contain these words.
 pub(super) fn is_about_key(message: &str) -> bool {
     message.contains("KMS key") || message.contains("KMS Key")
 }

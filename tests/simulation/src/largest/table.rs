@@ -96,7 +96,8 @@ impl Table {
             pieces: Vec::new(),
             first: vec![0],
         };
-        // The hash space has `partitions × segments` cells: each partition `segments` of them, each segment `partitions`.
+        // The hash space has `partitions × segments` cells: each partition `segments` of them, each segment
+        // `partitions`.
         for segment in 0..segments {
             let (mut cell, last, mut end) = (segment * partitions, (segment + 1) * partitions, 0);
             while cell < last {

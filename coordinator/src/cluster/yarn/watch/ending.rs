@@ -1,4 +1,5 @@
-//! The end of a job on YARN: its application ends by itself and so succeeds if the job is done, and is killed otherwise.
+//! The end of a job on YARN: its application ends by itself and so succeeds if the job is done, and is killed
+//! otherwise.
 
 use std::time::Duration;
 
@@ -20,9 +21,9 @@ use crate::cluster::{
 
 /// How long tasks may take to end when the job is done, until the user gets a reason.
 const END_SOON: Duration = Duration::from_secs(10);
-/// How long to wait then while no further task ends. Tasks that never got a container must get one: each ends as soon as
-/// its worker hears that the job is over. An application that is killed instead has not succeeded, and EMR calls its step
-/// failed (Amazon EMR API Reference, `AddJobFlowSteps`).
+/// How long to wait then while no further task ends. Tasks that never got a container must get one: each ends as soon
+/// as its worker hears that the job is over. An application that is killed instead has not succeeded, and EMR calls its
+/// step failed (Amazon EMR API Reference, `AddJobFlowSteps`).
 const APPLICATION_END_LIMIT: Duration = Duration::from_mins(10);
 /// How long removing the job's folder in HDFS may take. [`HASTY_FOLDER_REMOVAL_LIMIT`] applies when the job is killed.
 const FOLDER_REMOVAL_LIMIT: Duration = Duration::from_secs(30);
@@ -32,8 +33,8 @@ const WAITS_FOR_CONTAINERS: &str = "all work is done; waiting for the YARN appli
     container need one to end in order";
 
 impl Watch {
-    /// Waits for the end of the application whose workers were all told to end. Returns whether it has ended. It has not
-    /// if no task moves any more.
+    /// Waits for the end of the application whose workers were all told to end. Returns whether it has ended. It has
+    /// not if no task moves any more.
     pub(super) async fn ends(
         &self,
         client: &mut Child,

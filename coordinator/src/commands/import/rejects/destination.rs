@@ -266,8 +266,8 @@ fn own_number(path: &Path) -> Option<u32> {
     number.parse().ok()
 }
 
-/// Standard output or standard error. They are duplicated instead of opened again: opening would overwrite the beginning
-/// of a file, and fails for a socket.
+/// Standard output or standard error. They are duplicated instead of opened again: opening would overwrite the
+/// beginning of a file, and fails for a socket.
 fn own_output(path: &Path) -> Result<File, DestinationError> {
     let (shared, name) = match own_number(path) {
         Some(2) => (io::stderr().as_fd().try_clone_to_owned(), "standard error"),

@@ -58,8 +58,8 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    /// Makes sure that no object exists, or an empty one. If `is_ours` is set, an earlier run has written it, and it may
-    /// be replaced.
+    /// Makes sure that no object exists, or an empty one. If `is_ours` is set, an earlier run has written it, and it
+    /// may be replaced.
     pub(super) async fn find(
         bucket: &str,
         key: &str,
