@@ -238,3 +238,28 @@ fn exports_of_dynamodb_in_s3_are_verified_there() {
         assert!(found["defects"][0].as_str().unwrap().starts_with(&format!("{name}: MD5 ")), "{found}");
     }
 }
+
+#[test]
+fn an_export_of_tablehaul_without_its_record_is_not_whole() {
+    let place = Place::new();
+    place.export("Forum", super::forum()).run().succeeded();
+    fs::remove_file(place.folder().join("_tablehaul/export.json")).unwrap();
+    let missing =
+        "_tablehaul/export.json: missing, so lengths, checksums and numbers of items can't be compared";
+    assert_eq!(defects(&place.folder()), [missing]);
+}
+
+#[test]
+fn without_a_manifest_nothing_says_what_is_missing_and_that_is_told() {
+    let place = Place::new();
+    let data = writer().edc(&place.folder());
+    fs::remove_file(place.folder().join("manifest")).unwrap();
+    let told = |found: &Value, note: &str| {
+        found["notes"].as_array().unwrap().iter().any(|told| told.as_str() == Some(note))
+    };
+    let found = clean(&place.folder());
+    assert!(told(&found, "there is no manifest, so nothing says whether files are missing"), "{found}");
+    change(&data[0], Vec::clear);
+    let found = both_ways(&place.folder(), 0);
+    assert!(told(&found, "1 of 3 files are empty"), "{found}");
+}

@@ -163,13 +163,12 @@ fn a_killed_verification_reads_only_the_files_that_were_not_done() {
     let (status, done, files) = (place.status(), place.done(), place.files());
     assert_eq!((&status["state"], &status["kind"]), (&"interrupted".into(), &"verification".into()));
     assert!(done.len() < files.len(), "{done:?}");
-    // If it read them again, it would find that.
-    for &number in &done {
-        place.damage(&files[usize::try_from(number).unwrap_or_default()]);
-    }
     let events = place.0.path().join("events");
-    let finished = place.verify(&format!("--workers 3 --events {}", events.display())).run().succeeded();
+    let resumed = place.verify(&format!("--workers 3 --events {}", events.display()));
+    let finished = resumed.env("TABLEHAUL_LOG", "worker=debug").run().succeeded();
     assert_eq!(result(&finished), expected);
+    let begun = finished.stderr.lines().filter(|line| line.contains("file begun")).count();
+    assert_eq!(begun, files.len() - done.len(), "{}", finished.stderr);
     assert_eq!(expected["items"], ITEMS);
     let note = format!("{} files of {} were verified by earlier runs", done.len(), files.len());
     assert!(finished.stdout.contains(&note), "{}", finished.stdout);
@@ -179,12 +178,23 @@ fn a_killed_verification_reads_only_the_files_that_were_not_done() {
     assert!(resumed.contains(&format!("\"tasks_done\":{}", done.len())), "{resumed}");
     assert!(events.contains("\"event\":\"takeover\""), "{events}");
     place.has_no_state();
-    // The next one begins anew, and does find it.
-    let anew = place.verify("").run();
-    assert_eq!(anew.code, Some(1));
+    // The next one begins anew.
+    let anew = place.verify("").env("TABLEHAUL_LOG", "worker=debug").run().succeeded();
     assert!(!anew.stderr.contains("resumes     "), "{}", anew.stderr);
-    let defects = result(&anew)["defects"].as_array().map_or(0, Vec::len);
-    assert!(defects >= done.len(), "{}", anew.stdout);
+    assert_eq!(anew.stderr.lines().filter(|line| line.contains("file begun")).count(), files.len());
+    place.has_no_state();
+}
+
+#[test]
+fn a_file_that_was_changed_in_place_with_its_time_put_back_is_another() {
+    let place = Place::new();
+    place.end_halfway(SIGKILL);
+    for name in place.files() {
+        place.damage(&name);
+    }
+    refused(&place.verify("").run(), &["has changed since: at least one of its files is another"]);
+    let anew = place.verify("--restart").run();
+    assert_eq!(anew.code, Some(1), "{}", anew.stderr);
     place.has_no_state();
 }
 
@@ -311,7 +321,6 @@ fn a_result_that_can_not_be_printed_is_kept_and_printed_by_the_next_run_without_
         last.contains("could not be written to standard output") && last.contains("its state is kept"),
         "{last}"
     );
-    place.damage_all();
     let finished = place.verify("").env("TABLEHAUL_WORKER", "/bin/false").run().succeeded();
     let note = format!("{0} files of {0} were verified by earlier runs", place.files().len());
     assert!(finished.stdout.contains(&note), "{}", finished.stdout);

@@ -24,6 +24,7 @@ use std::{
 
 use events::{Command, Event, Plan};
 use job::{
+    layout,
     spec::AwsAccess,
     target::Target,
     verify::{FileFound, FileRules, StoredFile},
@@ -35,11 +36,12 @@ use tokio_util::sync::CancellationToken;
 use verify::Expected;
 
 use crate::{
-    backup::{Inspected, inspect},
+    backup::{Inspected, Kind, inspect},
     cluster::ClusterOptions,
     failure::Failure,
     lifecycle::StateFolder,
     progress::Progress,
+    retry::retry,
     stop::Stop,
     store::Store,
     stream::plan_of,
@@ -219,17 +221,34 @@ async fn look(request: &VerifyRequest) -> Result<(Option<Clients>, Found, Option
     let opened = Store::to_read_with(target, &request.aws).await;
     let (store, clients) = opened.map_err(|fault| Failure::refused(&fault))?;
     let found = match inspect(target, clients.as_ref()).await? {
-        Some(inspected) => foreign(inspected),
+        Some(inspected) => {
+            let is_own = inspected.kind != Kind::SingleFile && {
+                let history = retry(|| store.find(layout::HISTORY)).await;
+                history.map_err(|fault| Failure::refused(&fault))?.is_some()
+            };
+            foreign(inspected, is_own)
+        }
         None => own::look(target, store).await?,
     };
     let state = resume::look(request, clients.as_ref()).await?;
     Ok((clients, found, state))
 }
 
-/// A backup that tablehaul has not made.
-fn foreign(inspected: Inspected) -> Found {
-    let Inspected { kind, folder, store, table, formats, is_incremental, files, defects, mut notes } =
+/// A backup without export.json. With `is_own`, it lies beside what only an export of tablehaul leaves.
+fn foreign(inspected: Inspected, is_own: bool) -> Found {
+    let Inspected { kind, folder, store, table, formats, is_incremental, files, mut defects, mut notes } =
         inspected;
+    if is_own {
+        let missing = "missing, so lengths, checksums and numbers of items can't be compared";
+        defects.push(format!("{}: {missing}", layout::EXPORT_JSON));
+    }
+    if kind == Kind::Plain {
+        notes.push("there is no manifest, so nothing says whether files are missing".to_owned());
+    }
+    let num_empty = files.iter().filter(|file| file.bytes == 0).count();
+    if num_empty > 0 {
+        notes.push(format!("{num_empty} of {} are empty", text::count(files.len(), "file")));
+    }
     notes.push(
         "keys are not compared, because the backup does not say which attributes are the key: tablehaul import \
          --dry-run checks it against a table"
@@ -289,7 +308,9 @@ impl Job<'_> {
         state: StateFolder,
     ) -> Result<(Vec<FileFound>, Resumable), Failure> {
         let Self { request, ref rules, ref files, progress, stop, .. } = self;
-        let begin = resume::begin(request, &known.table, rules, files);
+        let changed_at = resume::change_times(&self.folder, files);
+        let changed_at = unless_stopped(stop, unless_silent(changed_at)).await?;
+        let begin = resume::begin(request, &known.table, rules, (files, &changed_at));
         resume::check(&state, &begin)?;
         let note = |text: &str| progress.note(text);
         unless_stopped(stop, unless_silent(state.wait_for_owner_to_stop(&note))).await?;

@@ -230,6 +230,7 @@ impl Encoder {
     fn accept(&self, item: &Item, write: Write) -> Result<(Checked, Vec<u8>), RequestError> {
         let key = match &self.table.keys {
             Some(keys) => identity(item, keys)?,
+            None if item.attributes.is_empty() => return Err(RequestError::NoAttributes),
             None => Vec::new(),
         };
         let write = if self.wanted == Wanted::Keys { Write::Delete } else { write };

@@ -34,6 +34,9 @@ pub(crate) fn check(
     }
     let offset = stored.bytes_read();
     stored.read_rest()?;
+    if bytes == 0 && is_compressed(&file.name) {
+        defects.whole("empty, but its name is that of a compressed file, which never is");
+    }
     match stored.check(bytes) {
         Ok(()) => {}
         Err(ChecksumError::Short { read, expected }) => {
@@ -51,6 +54,13 @@ pub(crate) fn check(
         (Ok(()), _) => {}
     }
     Ok(FileFound { items: lines.items, bytes: stored.bytes_read(), defects: defects.into_lines() })
+}
+
+/// Whether a file with this name is compressed. Hadoop's codecs and those of DynamoDB write at least a header, also for
+/// no line.
+fn is_compressed(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    ["gz", "bz2", "deflate", "snappy", "lz4", "zst"].contains(&extension)
 }
 
 /// The check of the lines of one file.

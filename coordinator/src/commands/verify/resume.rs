@@ -6,7 +6,7 @@
 //!   → the result is shown → remove
 //! ```
 
-use std::time::Duration;
+use std::{os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
 
 use engine::{
     replay::{Journaled, State},
@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use job::{
     ids::JobId,
     journal::{BeginVerify, Fact, Run},
+    target::Target,
     verify::{FileFound, StoredFile},
 };
 use job_aws::Clients;
@@ -31,7 +32,7 @@ use crate::{
     output::events::TOOL,
     progress::Progress,
     stop::Stop,
-    store::Store,
+    store::{Store, blocking},
     text::count,
 };
 
@@ -56,14 +57,34 @@ pub(super) async fn look(
     StateFolder::look(store, "verification", *restart).await.map(Some)
 }
 
+/// The time of the last change of a file or of what the system records of it (`st_ctime`), in seconds and nanoseconds.
+/// `None` if it can't be read.
+pub(super) type ChangedAt = Option<(i64, i64)>;
+
+/// When each file was changed last. Unlike the time of the last modification, which `cp -p` and `touch` set, nobody can set
+/// that back. Empty in S3, where an entity tag tells.
+///
+/// # Errors
+/// Fails if the file system does not answer.
+pub(super) async fn change_times(folder: &Target, files: &[StoredFile]) -> Result<Vec<ChangedAt>, Failure> {
+    let Target::File { dir } = folder else { return Ok(Vec::new()) };
+    let paths: Vec<PathBuf> = files.iter().map(|file| dir.join(file.record.name())).collect();
+    let changed_at = |path: &PathBuf| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.ctime(), metadata.ctime_nsec()))
+    };
+    let read = blocking(dir, move || Ok(paths.iter().map(changed_at).collect())).await;
+    read.map_err(|fault| Failure::refused(&fault))
+}
+
 /// The first fact of a new verification of these files. `with` is what the backup records of all of them together.
 pub(super) fn begin(
     request: &VerifyRequest,
     table: &str,
     with: &impl Serialize,
-    files: &[StoredFile],
+    (files, changed_at): (&[StoredFile], &[ChangedAt]),
 ) -> BeginVerify {
-    let (stored, recorded) = fingerprints(with, files);
+    let (stored, recorded) = fingerprints(with, files, changed_at);
     BeginVerify {
         job: new_job(),
         table: table.to_owned(),
@@ -78,7 +99,7 @@ pub(super) fn begin(
 }
 
 /// Fingerprints of the files as they are stored, and of what is recorded of them, in their order.
-fn fingerprints(with: &impl Serialize, files: &[StoredFile]) -> (String, String) {
+fn fingerprints(with: &impl Serialize, files: &[StoredFile], changed_at: &[ChangedAt]) -> (String, String) {
     /// Adds a line of JSON, which contains no other line.
     fn add(hash: &mut Xxh3, value: &impl Serialize) {
         hash.update(&serde_json::to_vec(value).unwrap_or_default());
@@ -90,6 +111,7 @@ fn fingerprints(with: &impl Serialize, files: &[StoredFile]) -> (String, String)
         add(&mut stored, &(record.name(), bytes, etag));
         add(&mut recorded, record);
     }
+    add(&mut stored, &changed_at);
     let text = |hash: Xxh3| format!("{:032x}", hash.digest128());
     (text(stored), text(recorded))
 }
@@ -276,12 +298,16 @@ mod tests {
     }
 
     fn beginning(change: impl Fn(&mut Vec<StoredFile>)) -> BeginVerify {
+        changed(change, 2)
+    }
+
+    fn changed(change: impl Fn(&mut Vec<StoredFile>), changed_at: i64) -> BeginVerify {
         let (cluster, aws) = (ClusterOptions::default(), AwsAccess::default());
         let folder = "/backup".parse().unwrap();
         let request = VerifyRequest { folder, workers: None, state: None, restart: false, cluster, aws };
         let mut files: Vec<StoredFile> = (1..=3).map(file).collect();
         change(&mut files);
-        begin(&request, "Forum", &"with", &files)
+        begin(&request, "Forum", &"with", (&files, &[Some((1, changed_at))]))
     }
 
     #[test]
@@ -295,6 +321,7 @@ mod tests {
         assert_eq!(why(&beginning(|files| files[1].etag = None)), another);
         assert_eq!(why(&beginning(|files| files[1].bytes = 8)), another);
         assert_eq!(why(&beginning(|files| files.swap(0, 1))), another);
+        assert_eq!(why(&changed(|_| (), 3)), another);
         let records = "of a backup that has changed since: it records other things of its files";
         let recorded = |files: &mut Vec<StoredFile>| match &mut files[2].record {
             FileRecord::Part(part) => part.crc32c = "ac".into(),

@@ -43,6 +43,9 @@ pub enum RequestError {
     /// The `Keys` of an incremental export have an attribute that is not part of the table's key.
     #[error("Keys with an attribute that is not part of the table's key")]
     KeysNotExact,
+    /// No table takes an item that has no attribute, because each has a key.
+    #[error("an item without attributes")]
+    NoAttributes,
     /// The `Keys` of an incremental export can't be the key of any table.
     #[error("Keys that are not one or two attributes of type S, N or B")]
     NoKey,

@@ -171,9 +171,12 @@ impl Encoder {
     #[inline]
     fn checked(&self, write: Write, facts: &Facts<'_>) -> Option<Checked> {
         let table = &self.table;
-        if let Some(keys) = &table.keys
-            && !is_key(keys, facts)?
-        {
+        let suits = match &table.keys {
+            Some(keys) => is_key(keys, facts)?,
+            // Each attribute has a name.
+            None => facts.bytes > 0,
+        };
+        if !suits {
             return None;
         }
         let write = if self.wanted == Wanted::Keys { Write::Delete } else { write };

@@ -118,3 +118,20 @@ fn a_line_longer_than_any_item_is_told_once() {
     assert_eq!((found.items, found.defects.len()), (3, 1));
     assert!(found.defects[0].starts_with("f line 1: longer than "), "{:?}", found.defects);
 }
+
+#[test]
+fn an_empty_file_is_whole_unless_its_name_is_that_of_a_compressed_one() {
+    let named = |name: &str| ListedFile { name: name.into(), format: None, ..record(InputFormat::Emr) };
+    assert_eq!(defects(&named("part-00000"), b""), [""; 0]);
+    let why = "empty, but its name is that of a compressed file, which never is";
+    for name in ["part-00000.gz", "a.json.gz", "x.bz2", "x.deflate", "x.snappy", "x.lz4", "x.zst"] {
+        assert_eq!(defects(&named(name), b""), [format!("{name}: {why}")]);
+    }
+}
+
+#[test]
+fn an_item_has_an_attribute() {
+    for (format, line) in [(InputFormat::Emr, "{}"), (InputFormat::Json, r#"{"Item":{}}"#)] {
+        assert_eq!(defects(&record(format), line.as_bytes()), ["f line 1: an item without attributes"]);
+    }
+}
