@@ -33,7 +33,7 @@ use job_aws::Clients;
 
 use crate::failure::Failure;
 pub(crate) use defect::unreadable_export;
-pub(crate) use inspect::{Inspected, inspect};
+pub(crate) use inspect::{Inspected, Inspection, inspect};
 use named::Named;
 pub(crate) use plain::{is_data, is_manifest};
 pub(crate) use split::splits;

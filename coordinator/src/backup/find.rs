@@ -66,20 +66,25 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
     }
 }
 
-/// The same of a backup that tablehaul has not made. Files that its manifest lists may be missing. `None` if there is
-/// an export.json.
-pub(super) async fn find_foreign(
-    target: &Target,
-    clients: Option<&Clients>,
-) -> Result<Option<(Folder, Named)>, Failure> {
+/// A backup to verify.
+pub(super) enum ToVerify {
+    /// An export of tablehaul, whole or not: the content of its export.json.
+    Own(Vec<u8>),
+    /// Any other backup, and the folder that contains its files. Files that its manifest lists may be missing.
+    Foreign(Box<(Folder, Named)>),
+}
+
+/// The backup to verify.
+pub(super) async fn find_to_verify(target: &Target, clients: Option<&Clients>) -> Result<ToVerify, Failure> {
     let folder = Folder::new(target.clone(), clients)?;
-    if let Some(single) = file(&folder).await? {
-        return Ok(Some(single));
-    }
-    if folder.find(layout::EXPORT_JSON).await?.is_some() {
-        return Ok(None);
-    }
-    Box::pin(in_folder(folder, Purpose::Verify)).await.map(Some)
+    let found = match file(&folder).await? {
+        Some(single) => single,
+        None => match folder.find(layout::EXPORT_JSON).await? {
+            Some(export_json) => return Ok(ToVerify::Own(export_json)),
+            None => Box::pin(in_folder(folder, Purpose::Verify)).await?,
+        },
+    };
+    Ok(ToVerify::Foreign(Box::new(found)))
 }
 
 /// The backup, if the path is certain to be that of a file. S3 does not tell folders from objects, so there a path is

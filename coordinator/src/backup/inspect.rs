@@ -11,7 +11,7 @@ use super::{
     Kind,
     consistency::{self, Detected},
     detect::{self, Unknown},
-    find,
+    find::{self, ToVerify},
     named::{Named, NamedFile},
     one_export,
 };
@@ -42,17 +42,25 @@ pub(crate) struct Inspected {
     pub(crate) notes: Vec<String>,
 }
 
-/// Finds out what a folder holds. A folder in S3 needs `clients`. `None` if it holds an export of tablehaul, whole or
-/// not: there is an export.json.
+/// What a folder to verify holds.
+#[derive(Debug)]
+pub(crate) enum Inspection {
+    /// An export of tablehaul, whole or not: the content of its export.json.
+    Own(Vec<u8>),
+    /// Any other backup.
+    Foreign(Box<Inspected>),
+}
+
+/// Finds out what a folder holds. A folder in S3 needs `clients`.
 ///
 /// # Errors
 /// Fails with `FailureKind::Refused` if the folder holds no backup, several, or one whose manifests are damaged, and if
 /// it can't be read.
-pub(crate) async fn inspect(
-    folder: &Target,
-    clients: Option<&Clients>,
-) -> Result<Option<Inspected>, Failure> {
-    let Some((place, mut named)) = find::find_foreign(folder, clients).await? else { return Ok(None) };
+pub(crate) async fn inspect(folder: &Target, clients: Option<&Clients>) -> Result<Inspection, Failure> {
+    let (place, mut named) = match find::find_to_verify(folder, clients).await? {
+        ToVerify::Own(export_json) => return Ok(Inspection::Own(export_json)),
+        ToVerify::Foreign(found) => *found,
+    };
     let missing = named.missing.take().map(|missing| missing.names).unwrap_or_default();
     let mut defects: Vec<String> = missing.iter().flat_map(|name| whole(name, "missing")).collect();
     let judge = |entry: &Entry, unknown| match unknown {
@@ -83,7 +91,7 @@ pub(crate) async fn inspect(
         let listed = ListedFile { name, items, checksum, codec: look.codec, format };
         StoredFile { record: FileRecord::Listed(listed), bytes, etag }
     });
-    Ok(Some(Inspected {
+    Ok(Inspection::Foreign(Box::new(Inspected {
         kind,
         table,
         formats: agreed.formats,
@@ -93,7 +101,7 @@ pub(crate) async fn inspect(
         notes,
         folder: place.target,
         store: place.store,
-    }))
+    })))
 }
 
 /// The defect of a file as a whole.

@@ -29,7 +29,7 @@ impl Named {
         Self { kind, files, table, keys, items, format, notes, missing: None }
     }
 
-    /// Refuses a backup of which files are missing.
+    /// Refuses a backup that lacks files.
     pub(super) fn whole(mut self) -> Result<Self, NameError> {
         match self.missing.take() {
             None => Ok(self),

@@ -36,12 +36,11 @@ use tokio_util::sync::CancellationToken;
 use verify::Expected;
 
 use crate::{
-    backup::{Inspected, Kind, inspect},
+    backup::{Inspected, Inspection, Kind, inspect},
     cluster::ClusterOptions,
     failure::Failure,
     lifecycle::StateFolder,
     progress::Progress,
-    retry::retry,
     stop::Stop,
     store::Store,
     stream::plan_of,
@@ -132,7 +131,7 @@ pub(crate) async fn verify(
     Ok(verified)
 }
 
-/// The result, and the state that has led to it, if there is a state folder.
+/// The result, and the state that it rests on, if there is a state folder.
 async fn find(
     request: &VerifyRequest,
     progress: &Progress,
@@ -221,14 +220,14 @@ async fn look(request: &VerifyRequest) -> Result<(Option<Clients>, Found, Option
     let opened = Store::to_read_with(target, &request.aws).await;
     let (store, clients) = opened.map_err(|fault| Failure::refused(&fault))?;
     let found = match inspect(target, clients.as_ref()).await? {
-        Some(inspected) => {
+        Inspection::Own(export_json) => own::look(target, store, &export_json).await?,
+        Inspection::Foreign(inspected) => {
             let is_own = inspected.kind != Kind::SingleFile && {
-                let history = retry(|| store.find(layout::HISTORY)).await;
+                let history = store.find(layout::HISTORY).await;
                 history.map_err(|fault| Failure::refused(&fault))?.is_some()
             };
-            foreign(inspected, is_own)
+            foreign(*inspected, is_own)
         }
-        None => own::look(target, store).await?,
     };
     let state = resume::look(request, clients.as_ref()).await?;
     Ok((clients, found, state))
@@ -290,7 +289,7 @@ impl Job<'_> {
                 self.progress.plan(&plan.text(&self.files));
                 Ok((workers::verify(self, plan, known, None).await?, None))
             }
-            // With a state, only if there is no file.
+            // Also with a state folder, if there are no files.
             (None, state) => {
                 if state.is_some() {
                     tell_plan(self.request, self.progress);

@@ -18,17 +18,23 @@ use crate::{
     store::{Entry, Listing, Store},
 };
 
-/// What the folder holds, as far as its listing, export.json and the manifest tell.
-pub(super) async fn look(target: &Target, store: Store) -> Result<Found, Failure> {
+/// What the folder holds, as far as its listing, the content of export.json, and the manifest tell.
+pub(super) async fn look(target: &Target, store: Store, export_json: &[u8]) -> Result<Found, Failure> {
     let refused = |fault| Failure::refused(&fault);
     let Listing { files: entries, archived, .. } = retry(|| store.listing()).await.map_err(refused)?;
     let manifest = store.find(layout::MANIFEST).await.map_err(refused)?;
-    let recorded = recorded(&store, target, manifest.is_some()).await?;
+    if manifest.is_none()
+        && let Some(journaled) = journal::read(&store).await?
+    {
+        let unfinished = journaled.text_as_found();
+        let why = format!("{target} holds {unfinished}: there is nothing to verify yet");
+        return Err(Failure::refused(why));
+    }
     let found = |table, rules, files, defects, notes| {
         let folder = target.clone();
         Found { table, backup: None, store, folder, rules, files, defects, notes }
     };
-    let export = match recorded {
+    let export = match recorded(target, export_json)? {
         Ok(export) => export,
         Err(damage) => return Ok(found(None, None, Vec::new(), vec![damage], Vec::new())),
     };
@@ -45,29 +51,15 @@ pub(super) async fn look(target: &Target, store: Store) -> Result<Found, Failure
 }
 
 /// The recorded export, or a defect that says why there is none to compare with.
-async fn recorded(
-    store: &Store,
-    target: &Target,
-    has_manifest: bool,
-) -> Result<Result<ExportJson, String>, Failure> {
-    let refused = |fault| Failure::refused(&fault);
-    if !has_manifest && let Some(journaled) = journal::read(store).await? {
-        let unfinished = journaled.text_as_found();
-        let why = format!("{target} holds {unfinished}: there is nothing to verify yet");
-        return Err(Failure::refused(why));
-    }
-    let name = layout::EXPORT_JSON;
-    let Some(bytes) = store.find(name).await.map_err(refused)? else {
-        return Err(Failure::refused(format!("{} is gone", target.url(name))));
-    };
-    match export_json::read(&bytes) {
+fn recorded(target: &Target, export_json: &[u8]) -> Result<Result<ExportJson, String>, Failure> {
+    match export_json::read(export_json) {
         Ok(export) => Ok(Ok(export)),
         Err(ExportJsonError::Version(version)) => Err(Failure::refused(format!(
             "{target} holds an export of version {version}: this program supports only version {}",
             export_json::VERSION
         ))),
         Err(why) => {
-            let why = unreadable_export(why);
+            let (name, why) = (layout::EXPORT_JSON, unreadable_export(why));
             Ok(Err(format!("{name}: damaged, nothing else can be checked ({why})")))
         }
     }
