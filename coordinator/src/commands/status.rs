@@ -6,6 +6,7 @@ mod watch;
 use std::{fmt, time::Duration};
 
 use engine::replay::{Journaled, State};
+use events::TaskKind;
 use job::{spec::AwsAccess, target::Target, visible::Line};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -109,6 +110,9 @@ pub(crate) struct Unfinished {
     pub tasks_done: usize,
     /// All segments, splits or files.
     pub tasks: usize,
+    /// What they are.
+    #[serde(skip)]
+    pub task_kind: TaskKind,
     /// Everything is read, and the files are being completed.
     pub completing: bool,
     /// When the job began.
@@ -217,6 +221,7 @@ async fn unfinished(store: &Store, journaled: &Journaled) -> Result<FolderState,
         items_per_second,
         tasks_done: done,
         tasks: total,
+        task_kind: state.task_kind(),
         completing: journaled.committed_at.is_some(),
         started_at: state.started_at().to_owned(),
         host: journaled.last.host.clone(),
@@ -328,11 +333,7 @@ impl fmt::Display for Unfinished {
             text::count_of(self.items, "item"),
             self.tasks_done,
             self.tasks,
-            match self.kind {
-                "export" => "segments",
-                "import" => "splits",
-                _ => "files",
-            },
+            self.task_kind.nouns(),
             text::rate(self.items_per_second),
             word(&self.started_at),
             word(&self.last_word_at),

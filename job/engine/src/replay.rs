@@ -1,5 +1,6 @@
 //! Rebuilds the state of a job from the objects of its journal.
 
+use events::TaskKind;
 use job::counted::count_of;
 use job::ids::JobId;
 use job::journal::{self, Fact, Header, JournalError, Run, Totals};
@@ -309,6 +310,15 @@ impl State {
             Self::Export(_) => "export",
             Self::Import(_) => "import",
             Self::Verify(_) => "verification",
+        }
+    }
+
+    /// What the tasks are.
+    pub fn task_kind(&self) -> TaskKind {
+        match self {
+            Self::Export(_) => TaskKind::Segments,
+            Self::Import(_) => TaskKind::Splits,
+            Self::Verify(_) => TaskKind::Files,
         }
     }
 
