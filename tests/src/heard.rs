@@ -57,12 +57,20 @@ impl Heard {
     /// When the command ends without it, or it takes minutes.
     #[track_caller]
     pub fn wait<T>(&mut self, what: &str, get: impl Fn(&Self) -> Option<T>) -> T {
+        let found = self.wait_or_end(what, get);
+        found.unwrap_or_else(|| panic!("it ended before {what}: {:?}", self.said()))
+    }
+
+    /// The same; `None` if the command ends without it.
+    #[track_caller]
+    fn wait_or_end<T>(&mut self, what: &str, get: impl Fn(&Self) -> Option<T>) -> Option<T> {
         let since = Instant::now();
         loop {
-            if let Some(found) = get(self) {
+            let has_ended = self.has_ended();
+            let found = get(self);
+            if found.is_some() || has_ended {
                 return found;
             }
-            assert!(!self.has_ended(), "it ended before {what}: {:?}", self.said());
             assert!(since.elapsed() < PATIENCE, "waited too long for {what}: {:?}", self.said());
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -74,8 +82,7 @@ impl Heard {
     /// When the command ends without saying it, or it takes minutes.
     #[track_caller]
     pub fn says(&mut self, parts: &[&str]) -> String {
-        let holds = |line: &String| parts.iter().all(|part| line.contains(part));
-        self.wait(&format!("a line with {parts:?}"), |heard| heard.said().into_iter().find(holds))
+        self.wait(&format!("a line with {parts:?}"), |heard| heard.line_with(parts))
     }
 
     /// Waits for a line that holds these parts, or for the end of the command. Returns whether the line came.
@@ -84,18 +91,12 @@ impl Heard {
     /// When it takes minutes.
     #[track_caller]
     pub fn says_or_ends(&mut self, parts: &[&str]) -> bool {
-        let since = Instant::now();
-        loop {
-            let has_ended = self.has_ended();
-            if self.said().iter().any(|line| parts.iter().all(|part| line.contains(part))) {
-                return true;
-            }
-            if has_ended {
-                return false;
-            }
-            assert!(since.elapsed() < PATIENCE, "waited too long for {parts:?}: {:?}", self.said());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        self.wait_or_end(&format!("a line with {parts:?}"), |heard| heard.line_with(parts)).is_some()
+    }
+
+    /// The first line so far that holds these parts.
+    fn line_with(&self, parts: &[&str]) -> Option<String> {
+        self.said().into_iter().find(|line| parts.iter().all(|part| line.contains(part)))
     }
 
     fn has_ended(&mut self) -> bool {
