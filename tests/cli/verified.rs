@@ -73,7 +73,7 @@ fn workers_find_what_the_command_alone_finds_and_write_nothing() {
         assert_eq!(found["defects"][0], format!("{}: missing", data[1]));
         assert_eq!(found["files"], data.len() - 1);
 
-        // What has a file's name, but is none, can't be read.
+        // A folder with the name of a data file can't be read.
         fs::create_dir(folder.join(&data[1])).unwrap();
         both_ways(&folder, 1);
     }

@@ -106,7 +106,7 @@ fn lines_that_are_no_items_are_told_with_their_places() {
     has(&folder, &data[2], ": contains DynamoDB JSON, expected EMR lines");
     fs::write(&data[2], [0xff; 1000]).unwrap();
     has(&folder, &data[2], ": ");
-    // What has a file's name, but is none, can't be read.
+    // A folder with the name of a data file can't be read.
     fs::remove_file(&data[2]).unwrap();
     fs::create_dir(&data[2]).unwrap();
     has(&folder, &data[2], ": missing");

@@ -17,7 +17,7 @@ use tests_support::s3::{ACCESS_KEY, S3, SECRET_KEY};
 use tests_support::{Fake, Heard};
 
 const ITEMS: u64 = 3_000;
-/// Two workers, each of which stops before it reports its second file. So some files are done, and some are not.
+/// Each of two workers stops before it reports its second file, so some files are done and some are not.
 const HALF: &str = "WAIT before verified 2";
 
 /// An export in six files or so, which tests copy.
@@ -178,10 +178,10 @@ fn a_killed_verification_reads_only_the_files_that_were_not_done() {
     assert!(resumed.contains(&format!("\"tasks_done\":{}", done.len())), "{resumed}");
     assert!(events.contains("\"event\":\"takeover\""), "{events}");
     place.has_no_state();
-    // The next one begins anew.
-    let anew = place.verify("").env("TABLEHAUL_LOG", "worker=debug").run().succeeded();
-    assert!(!anew.stderr.contains("resumes     "), "{}", anew.stderr);
-    assert_eq!(anew.stderr.lines().filter(|line| line.contains("file begun")).count(), files.len());
+    // The next one starts over.
+    let again = place.verify("").env("TABLEHAUL_LOG", "worker=debug").run().succeeded();
+    assert!(!again.stderr.contains("resumes     "), "{}", again.stderr);
+    assert_eq!(again.stderr.lines().filter(|line| line.contains("file begun")).count(), files.len());
     place.has_no_state();
 }
 
@@ -193,8 +193,8 @@ fn a_file_that_was_changed_in_place_with_its_time_put_back_is_another() {
         place.damage(&name);
     }
     refused(&place.verify("").run(), &["has changed since: at least one of its files is another"]);
-    let anew = place.verify("--restart").run();
-    assert_eq!(anew.code, Some(1), "{}", anew.stderr);
+    let again = place.verify("--restart").run();
+    assert_eq!(again.code, Some(1), "{}", again.stderr);
     place.has_no_state();
 }
 
@@ -266,9 +266,9 @@ fn results_of_a_backup_that_has_changed_are_not_used() {
     fs::remove_file(&file).expect("a file");
     refused(&place.verify("").run(), &["has changed since: it had", "files to verify and has", restart]);
     fs::write(&file, &bytes).expect("a file");
-    let anew = place.verify("--restart").run().succeeded();
-    assert!(!anew.stdout.contains("earlier runs"), "{}", anew.stdout);
-    assert_eq!(result(&anew)["items"], ITEMS);
+    let again = place.verify("--restart").run().succeeded();
+    assert!(!again.stdout.contains("earlier runs"), "{}", again.stdout);
+    assert_eq!(result(&again)["items"], ITEMS);
     place.has_no_state();
 
     // What is recorded of the files counts as much as the files.
@@ -330,16 +330,16 @@ fn a_result_that_can_not_be_printed_is_kept_and_printed_by_the_next_run_without_
 
 /// Once the result is printed, it must not be printed again of files that were read long ago.
 #[test]
-fn a_verification_killed_while_its_state_is_removed_has_printed_its_result_and_begins_anew() {
+fn a_verification_killed_while_its_state_is_removed_has_printed_its_result_and_starts_over() {
     for stop in ["KILL before remove 1", "KILL after remove 1"] {
         let place = Place::new();
         let killed = place.verify("").with(stop).run();
         assert_eq!(killed.code, None, "{stop}: {}", killed.stderr);
         assert_eq!(result(&killed)["items"], ITEMS);
         place.damage_all();
-        let anew = place.verify("").run();
-        assert_eq!(anew.code, Some(1), "{stop}: {}", anew.stderr);
-        assert!(!anew.stdout.contains("earlier runs"), "{stop}: {}", anew.stdout);
+        let again = place.verify("").run();
+        assert_eq!(again.code, Some(1), "{stop}: {}", again.stderr);
+        assert!(!again.stdout.contains("earlier runs"), "{stop}: {}", again.stdout);
         place.has_no_state();
     }
 }

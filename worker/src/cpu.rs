@@ -24,7 +24,7 @@ impl Cores {
         Self(Self::all().0.min(Self::MAX_IN_CONTAINER))
     }
 
-    /// The share of each of so many workers of this machine.
+    /// The share of one worker if this many share the machine.
     pub(crate) fn share(self, workers: Option<NonZero<u32>>) -> Self {
         let workers = workers.map_or(1, |workers| workers.get() as usize);
         Self(NonZero::new(self.get().div_ceil(workers)).unwrap_or(NonZero::<usize>::MIN))

@@ -401,9 +401,8 @@ fn follow<'a>(rate: RateSpec) -> LimitsOf<'a> {
 /// The failure as one before the first write.
 fn nothing_written(failure: Failure) -> Failure {
     match failure.kind() {
-        FailureKind::Failed => failure.instead(FailureKind::Failed, FailureKind::Refused),
         FailureKind::OtherTable | FailureKind::Stopped => failure.saying("nothing was written"),
-        _ => failure,
+        _ => failure.instead(FailureKind::Failed, FailureKind::Refused),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     store::Store,
 };
 
-/// How an unsuccessful job ends: the part that differs between exports and imports.
+/// How an unsuccessful job ends: the part that differs between kinds of jobs.
 pub(crate) trait Ending {
     /// How long the last fact may take to be journaled.
     const LAST_FACT_LIMIT: Duration;

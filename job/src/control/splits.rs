@@ -108,7 +108,7 @@ impl From<SplitLease> for wire::Split {
     }
 }
 
-/// The checksum that is sent as these two fields, of which an empty MD5 is none.
+/// The checksum in these two fields. An empty MD5 means that there is none.
 pub(super) fn checksum_from(crc32c: Option<u32>, md5: Vec<u8>) -> Result<Option<Checksum>, Malformed> {
     let md5: Option<[u8; 16]> = match md5.len() {
         0 => None,

@@ -164,7 +164,7 @@ fn resumed(start: &Start) -> Option<(&Journaled, &VerifyState)> {
     }
 }
 
-/// The job: the one that is resumed, or else the one that begins so.
+/// The job that is resumed, or else the new one.
 pub(super) fn job(folder: &StateFolder, begin: &BeginVerify) -> JobId {
     resumed(&folder.start).map_or(&begin.job, |(_, state)| &state.begin.job).clone()
 }
@@ -253,7 +253,7 @@ impl Resumable {
         lifecycle::give_up(&ending, &mut journal, progress, failure).await
     }
 
-    /// Removes the state of a verification whose result has been shown. A later run begins anew, even if the removal is
+    /// Removes the state of a verification whose result has been shown. A later run starts over, even if the removal is
     /// interrupted: a result of long ago says nothing of the files then.
     ///
     /// # Errors

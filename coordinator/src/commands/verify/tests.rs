@@ -330,7 +330,7 @@ async fn an_export_without_its_record_is_one_of_the_java_tool() {
     backup.write(FIRST, &[0xff; 100]);
     let defects = backup.defects().await;
     assert!(defects.len() == 2 && defects[1].starts_with(&format!("{FIRST}: ")), "{defects:?}");
-    // A manifest that is damaged says of no file whether it belongs to the backup.
+    // A damaged manifest does not tell which files belong to the backup.
     backup.write(layout::MANIFEST, b"{\"name\":\"DynamoDB-export\",\"version\":3,\n\"entr");
     assert!(backup.refusal().await.contains("/manifest: it is cut off; copy it again"));
 }

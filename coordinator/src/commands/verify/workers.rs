@@ -68,8 +68,7 @@ impl WorkerPlan {
         format!("work        {files}, {bytes}, {workers}\ncluster     {}", self.cluster.text())
     }
 
-    /// What other programs are told of the plan of a verification that can be resumed. It begins so, and `text` is what
-    /// people read.
+    /// The plan of a resumable verification, for other programs. `begin` is its first fact; `text` is what people read.
     pub(super) fn told(&self, begin: &BeginVerify, job: &JobId, files: &[StoredFile], text: String) -> Plan {
         Plan {
             table: Some(begin.table.clone()),

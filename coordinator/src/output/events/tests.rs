@@ -132,7 +132,7 @@ fn a_file_is_continued_also_after_half_a_line() {
     let text = std::fs::read_to_string(&path).unwrap();
     let read: Vec<bool> = text.lines().map(|line| serde_json::from_str::<Line>(line).is_ok()).collect();
     assert_eq!(read, [true, false, true]);
-    assert!(EventWriter::file(folder.path()).is_err(), "a folder is no file");
+    assert!(EventWriter::file(folder.path()).is_err(), "a folder is not a file");
 }
 
 #[test]

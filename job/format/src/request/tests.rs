@@ -242,5 +242,5 @@ fn changes_of_an_unknown_table_go_the_fast_way_after_the_first() {
     }
     checker.json_line(br#"{"Item":{"other":{"N":"1"}}}"#).unwrap();
     checker.emr_line(br#"{"pk":{"n":"1"}}"#).unwrap();
-    assert_eq!(checker.num_fast(), 5, "a number is no key of the last change");
+    assert_eq!(checker.num_fast(), 5, "a number is not the key of the last change");
 }

@@ -94,7 +94,7 @@ fn checksum_and_count_are_compared_with_what_a_manifest_states() {
         let mut stored = packed.clone();
         stored[at] ^= 1;
         assert!(defects(&good, &stored)[0].starts_with("f: MD5 "), "{at}");
-        // Without a checksum, most damage is found by the codec's own, or as a line that is none.
+        // Without a checksum, the codec's own checksum finds most damage, and invalid lines show some.
         let unknown = ListedFile { checksum: None, ..good.clone() };
         let is_header = (3..10).contains(&at);
         assert!(is_header || !defects(&unknown, &stored).is_empty(), "{at}");
