@@ -7,12 +7,16 @@ use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a server may take until it listens; moto imports half of Python first.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Tries, because another process may take the port before the server does.
 const ATTEMPTS: usize = 5;
+/// The ports that are tried. Linux gives none of them to a socket that asks for any port: `ip_local_port_range` begins
+/// at 32,768. So no server of another test gets one while moto still starts: `listens` would take it for moto.
+const PORTS: std::ops::Range<u32> = 20_000..32_000;
 /// What it says, in its folder.
 const LOG: &str = "log";
 /// Ends process $1 and removes folder $2 when the process that started it has ended in any way, unless a line
@@ -62,9 +66,7 @@ impl Installed {
 
     fn attempt(command: &impl Fn(SocketAddr, &Path) -> Command) -> Result<Self, String> {
         let folder = tempfile::tempdir().expect("a temporary folder").keep();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = listener.local_addr().expect("its address");
-        drop(listener);
+        let address = free_address();
         let (child, reaper) = spawn(command(address, &folder), &folder);
         let mut server = Self { child, reaper, address, folder };
         if server.listens() {
@@ -121,6 +123,18 @@ impl Installed {
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
+}
+
+/// An address that nothing listens to. Test processes begin at different ports.
+fn free_address() -> SocketAddr {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(41);
+    let free = PORTS.into_iter().find_map(|_| {
+        let step = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(PORTS.start + step % (PORTS.end - PORTS.start)).ok()?;
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?.local_addr().ok()
+    });
+    free.expect("a free port")
 }
 
 /// A server, and who ends it.
