@@ -7,6 +7,7 @@ mod empty;
 #[cfg(feature = "emr")]
 mod emr;
 mod error;
+mod examples;
 mod folder;
 mod given;
 mod import;
@@ -65,31 +66,9 @@ pub(super) const CANNED_ACLS: [&str; 7] = [
     "bucket-owner-full-control",
 ];
 
-const EXAMPLES: &str = "\
-Examples:
-  tablehaul export Forum s3://mybucket/exports          # a quarter of the table's read capacity
-  tablehaul export Forum s3://mybucket/exports --read-units 500 --compress zstd
-  tablehaul export Forum Thread Reply s3://mybucket/all # to all/Forum, all/Thread, all/Reply
-  tablehaul export Forum s3://mybucket                  # to s3://mybucket/<region>/Forum
-  tablehaul export Forum /backups/forum --dry-run       # only the plan: rate, time, price
-  tablehaul verify s3://mybucket/exports
-  tablehaul status s3://mybucket/exports                # complete, running, or how much is done
-  tablehaul clean s3://mybucket/exports                 # removes an unfinished export
-  tablehaul import s3://mybucket/exports Forum          # at a quarter of its write capacity
-  tablehaul import s3://mybucket/exports Forum --write-units 500 --dry-run
-
-In place of the Java tool in a Data Pipeline step:
-  tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBExport s3://mybucket/exports Forum 0.25
-  tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBImport s3://mybucket/exports Forum 0.25
-
-Exit codes: 0 done · 1 failed · 2 refused before anything was written ·
-3 stopped by a signal or deadline · 4 internal error.
-Run the same command again to resume an export that failed or was stopped.
-In the form of the Java tool: 0 done · 1 failed, refused or stopped · 255 wrong arguments.";
-
 /// Moves whole DynamoDB tables to S3 or a folder and back, in the backup format of AWS Data Pipeline.
 #[derive(Debug, Parser)]
-#[command(name = "tablehaul", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "tablehaul", version, after_help = examples::all(), max_term_width = 100)]
 pub(super) struct Cli {
     /// Write a log to standard error; -vv and -vvv log more. TABLEHAUL_LOG=debug is the same as -vv
     #[arg(short, global = true, action = ArgAction::Count, help_heading = "Output", display_order = 900)]
@@ -165,7 +144,7 @@ pub(super) struct ManArgs {
 /// that Data Pipeline's import reads. The folder must be empty or hold an unfinished run of the same
 /// export, which is then resumed. An unfinished export never looks complete.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, override_usage = "tablehaul export [OPTIONS] <TABLE>... <DESTINATION>")]
+#[command(after_help = examples::export(), override_usage = "tablehaul export [OPTIONS] <TABLE>... <DESTINATION>")]
 pub(super) struct ExportArgs {
     /// One or more tables, then the destination: s3://bucket/folder, s3://bucket, file:///folder or a path
     #[arg(value_name = "TABLE")]
@@ -239,7 +218,7 @@ pub(super) struct ExportArgs {
 /// table's keys, and no key may occur twice in a file; other backups do not say which attributes are the key.
 /// Prints one line for each defect. Exit code 1 if there is any.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = examples::verify())]
 pub(super) struct VerifyArgs {
     /// The folder of the backup, or one file: s3://bucket/folder, file:///folder or a path
     #[arg(value_name = "FOLDER")]

@@ -18,11 +18,11 @@ Examples:
   tablehaul emr export Forum s3://mybucket/exports --print     # the request; launches nothing
   tablehaul emr status                                         # active clusters of tablehaul
   tablehaul emr logs j-…                                       # what the steps wrote
-  tablehaul emr stop j-…                                       # stops in order, ends the cluster
+  tablehaul emr stop j-…                                       # stops the job, ends the cluster
   tablehaul emr schedule --cron '0 3 * * ? *' --name nightly export Forum s3://mybucket/exports
   tablehaul emr convert pipeline.json --to new.json            # an old pipeline that runs tablehaul
 
-Ctrl-C stops the job in order and ends its cluster. Ctrl-C again leaves both, after a question.
+Ctrl-C stops the job cleanly and ends its cluster. Ctrl-C again leaves both, after a question.
 The same command again watches its cluster, or launches a new one, which resumes the job.
 
 Exit codes are those of the job: 0 done, or launched with --detach · 1 failed · 2 refused before

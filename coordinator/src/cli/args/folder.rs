@@ -3,7 +3,7 @@
 use clap::{Args, builder::FalseyValueParser};
 use job::{spec::AwsAccess, target::Target};
 
-use super::{AwsArgs, EXAMPLES, ObjectArgs, error::ArgumentError, values::target};
+use super::{AwsArgs, ObjectArgs, error::ArgumentError, examples, values::target};
 
 /// Show what a folder holds: a complete, damaged, running or unfinished export, or something else.
 ///
@@ -11,7 +11,7 @@ use super::{AwsArgs, EXAMPLES, ObjectArgs, error::ArgumentError, values::target}
 /// length. Contents are not read: `tablehaul verify` reads them. The exit code is 0 in all of these cases,
 /// also if the folder is damaged, empty or missing; it is 2 if the folder can't be read.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = examples::status())]
 pub(in crate::cli) struct StatusArgs {
     /// The folder: s3://bucket/folder, file:///folder or a path
     #[arg(value_name = "FOLDER")]
@@ -35,7 +35,7 @@ pub(in crate::cli) struct StatusArgs {
 /// if the folder holds a complete export, a running one or anything else. Asks before it removes anything;
 /// without a terminal, give --yes.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = examples::clean())]
 pub(in crate::cli) struct CleanArgs {
     /// The folder: s3://bucket/folder, file:///folder or a path
     #[arg(value_name = "FOLDER")]

@@ -5,8 +5,9 @@ use std::time::Duration;
 use clap::{Args, builder::FalseyValueParser, parser::ValueSource};
 
 use super::{
-    AwsArgs, ClusterArgs, EXAMPLES, ObjectArgs, ObserverArgs, Show, ShowArgs,
+    AwsArgs, ClusterArgs, ObjectArgs, ObserverArgs, Show, ShowArgs,
     error::ArgumentError,
+    examples,
     values::{Rates, duration, max_rejects, object, tables, target, workers},
 };
 use crate::commands::import::{Check, ImportRequest};
@@ -19,7 +20,7 @@ use crate::commands::import::{Check, ImportRequest};
 /// itself (DynamoDB JSON and Amazon Ion, full and incremental); the format is detected from file contents.
 /// Reads and checks everything once before it writes the first item.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = examples::import())]
 pub(in crate::cli) struct ImportArgs {
     /// The folder of the backup: s3://bucket/folder, file:///folder or a path
     #[arg(value_name = "FOLDER")]
