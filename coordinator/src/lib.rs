@@ -5,19 +5,17 @@
 
 pub mod cli;
 
-mod access;
+mod aws;
 mod backup;
 mod cluster;
 mod commands;
 mod commit;
 mod driver;
-mod dynamodb;
 mod failure;
 mod fleet;
 mod folder_contents;
 mod history;
 mod host;
-mod identity;
 mod journal;
 mod lifecycle;
 mod observers;
@@ -28,8 +26,6 @@ mod server;
 mod stop;
 mod store;
 mod stream;
-mod table;
-mod table_settings;
 mod text;
 mod waits;
 mod whole;

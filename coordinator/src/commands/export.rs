@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    access,
+    aws::{access, identity::TableIdentity},
     cluster::ClusterChoice,
     commands::clean,
     commit,
@@ -37,7 +37,6 @@ use crate::{
     failure::Failure,
     fleet::Fleet,
     folder_contents, history,
-    identity::TableIdentity,
     journal::Journal,
     lifecycle::{self, ACQUIRE_GRACE, Context, EarlierRuns, OpenedJob, PassPlan, Start, acquire, give_up},
     progress::Progress,

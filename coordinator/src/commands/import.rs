@@ -35,12 +35,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
+    aws::identity::{TableCheck, TableIdentity},
     cluster::{ClusterChoice, Shutdown},
     driver::{Call, Effects, LimitsOf},
     failure::{Failure, FailureKind},
     fleet::{Fleet, during},
     history,
-    identity::{TableCheck, TableIdentity},
     journal::Journal,
     lifecycle::{
         self, ACQUIRE_GRACE, Context, InStateFolder, OpenedJob, PassPlan, Start, StateFolder, acquire,

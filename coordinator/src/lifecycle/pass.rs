@@ -10,15 +10,14 @@ use tokio::task::JoinSet;
 
 use super::status;
 use crate::{
+    aws::{identity::TableIdentity, table::TableFacts},
     cluster::ClusterChoice,
     driver::{Driver, Effects, LimitsOf},
     failure::Failure,
     fleet::Fleet,
-    identity::TableIdentity,
     journal::Journal,
     progress::Progress,
     stop::Stop,
-    table::TableFacts,
 };
 
 /// What every step of a job needs.

@@ -23,12 +23,12 @@ use job::{
 use super::report::{Report, Times};
 use super::resume::{advised, kept_text};
 use crate::{
+    aws::identity::TableCheck,
     cluster::Shutdown,
     commit::{self, Marks},
     failure::{Failure, FailureKind},
     fleet::{Fleet, during},
     history,
-    identity::TableCheck,
     journal::{self, Journal},
     lifecycle::{Context, Ending, Kept, give_up},
     retry::retry,

@@ -10,7 +10,7 @@ use job::{
     visible::Line,
 };
 
-use crate::{cluster::WorkerSlots, table::TableFacts, text::count};
+use crate::{aws::table::TableFacts, cluster::WorkerSlots, text::count};
 
 /// Bytes of the table for each segment.
 const SEGMENT_BYTES: u64 = 128 * 1024 * 1024;
@@ -172,7 +172,7 @@ impl std::fmt::Display for ExportPlanText<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::tests::described;
+    use crate::aws::table::tests::described;
     use serde_json::json;
 
     fn planned(bytes: u64, units: u64, options: ExportOptions) -> ExportPlan {

@@ -17,18 +17,21 @@ use tokio::task::JoinSet;
 use super::plan::{ExportOptions, ExportPlan, ExportPlanText, plan};
 use super::resume::difference;
 use crate::{
-    access,
+    aws::{
+        access,
+        dynamodb::{self, Note},
+        table::TableFacts,
+        table_settings,
+    },
     cluster::{ClusterOptions, WorkerSlots},
     commit::{self, Marks},
-    dynamodb::{self, Note},
     failure::Failure,
     folder_contents::{FolderContents, foreign_text},
     journal,
     lifecycle::Start,
     retry::retry_briefly,
     store::Store,
-    table::TableFacts,
-    table_settings, text,
+    text,
     whole::Complete,
 };
 

@@ -6,7 +6,7 @@ use engine::export::Slowest;
 use job::{capacity::Rate, export_json::ExportJson, journal::Totals, visible::Line};
 use serde::Serialize;
 
-use crate::{access, text};
+use crate::{aws::access, text};
 
 /// The result of the export of one table.
 #[derive(Clone, Debug, Serialize)]

@@ -12,8 +12,8 @@ use job::{
 };
 
 use crate::{
+    aws::table::TableFacts,
     backup::Backup,
-    table::TableFacts,
     text::{self, count, count_of},
 };
 
@@ -142,7 +142,7 @@ pub(super) fn time(units: Units, limits: &Limits) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::tests::described;
+    use crate::aws::table::tests::described;
     use serde_json::json;
 
     fn checked(limits: &Limits, extra: &serde_json::Value) -> String {

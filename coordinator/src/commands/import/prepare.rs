@@ -16,14 +16,16 @@ use job_aws::Clients;
 
 use super::{backup_overlap, plan, rejects::RejectSink, resume};
 use crate::{
-    access::{self, bucket},
+    aws::{
+        access::{self, bucket},
+        dynamodb::{self, usable},
+        table::TableFacts,
+    },
     backup::{self, Backup},
     cluster::{ClusterOptions, WorkerSlots},
-    dynamodb::{self, usable},
     failure::Failure,
     lifecycle::{Start, StateFolder},
     retry::retry_briefly,
-    table::TableFacts,
 };
 
 /// How much of a backup is checked before its first item is written.

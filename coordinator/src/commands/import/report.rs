@@ -8,7 +8,7 @@ use serde::Serialize;
 use job::{journal::Totals, visible::Line};
 
 use super::prepare::PreparedImport;
-use crate::{access, text};
+use crate::{aws::access, text};
 
 /// The result of the import of one backup.
 #[derive(Clone, Debug, Serialize)]

@@ -8,10 +8,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::prepare::ImportRequest;
 use crate::{
+    aws::table::TableFacts,
     failure::{Failure, FailureKind},
     lifecycle::{StateFolder, new_job},
     store::Store,
-    table::TableFacts,
     text,
 };
 

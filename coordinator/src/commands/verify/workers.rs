@@ -19,7 +19,7 @@ use verify::key_bytes;
 
 use super::{Job, Resumable, Verified, VerifyRequest, new_seed};
 use crate::{
-    access::bucket,
+    aws::access::bucket,
     cluster::{ClusterChoice, ClusterKind, ClusterOptions, Shutdown, WORKER_MIB, cores, worker_binary},
     driver::{Call, Driver, Effects},
     failure::{Failure, FailureKind},

@@ -23,9 +23,9 @@ use job_aws::{Clients, Fault, FaultKind};
 use serde_json::Value;
 
 use crate::{
+    aws::table::TableFacts,
     failure::{Failure, Why},
     retry::retry_briefly,
-    table::TableFacts,
 };
 
 /// Keeps the bytes of a reply beside the parsed reply, so that a table's description is stored verbatim, with the

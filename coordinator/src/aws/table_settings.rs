@@ -16,7 +16,7 @@ use job::{
 use job_aws::{Clients, endpoint_of};
 use serde_json::{Value, json};
 
-use crate::dynamodb::KeepBody;
+use crate::aws::dynamodb::KeepBody;
 use miss::{Miss, Server};
 
 /// How long each request may take. They are all made at once.

@@ -6,10 +6,9 @@ use std::time::Duration;
 use job_aws::{Clients, Fault, FaultKind};
 
 use crate::{
-    dynamodb,
+    aws::{dynamodb, table::TableFacts},
     failure::{Failure, FailureKind},
     retry::retry,
-    table::TableFacts,
 };
 
 /// How long checking the table may take: less than the time after which another coordinator takes over the job.
@@ -96,7 +95,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::table::tests::described;
+    use crate::aws::table::tests::described;
 
     fn found(before: Option<&str>, now: Option<&str>) -> TableCheck {
         let facts = |id: Option<&str>| described(&json!({"TableId": id}));
