@@ -2,9 +2,9 @@
 //! rules in Amazon DynamoDB", number).
 
 /// The most significant digits.
-pub(super) const MAX_DIGITS: usize = 38;
+pub(crate) const MAX_DIGITS: usize = 38;
 /// The exponent of the first digit: 1E-130 to 9.99…E+125.
-pub(super) const EXPONENTS: std::ops::RangeInclusive<i64> = -130..=125;
+pub(crate) const EXPONENTS: std::ops::RangeInclusive<i64> = -130..=125;
 
 /// A number by its value: equal numbers compare as equal, however they are written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

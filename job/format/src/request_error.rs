@@ -2,11 +2,10 @@
 
 use job::schema::KeyKind;
 
-use super::{
-    MAX_ITEM_BYTES,
-    check::{MAX_LEVELS, MAX_NAME_BYTES},
+use crate::{
+    item::ItemError,
+    limits::{MAX_ITEM_BYTES, MAX_LEVELS, MAX_NAME_BYTES},
 };
-use crate::item::ItemError;
 
 /// Why a line can't be written to the table. It never contains data of the item.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

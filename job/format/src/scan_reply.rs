@@ -4,8 +4,10 @@ use job::capacity::Units;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Problem, escape::skip_plain, walk::skip_white_space};
-use crate::item::Item;
+use crate::{
+    item::Item,
+    json::{Problem, escape::skip_plain, walk::skip_white_space},
+};
 
 /// The content of a Scan reply besides its items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
