@@ -11,11 +11,13 @@ use job_aws::Fault;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    commit,
     failure::Failure,
-    folder_contents::{FolderContents, foreign_text, is_published},
+    jobs::{
+        commit,
+        folder_contents::{FolderContents, foreign_text, is_published},
+        lifecycle::{acquire_to_discard, check_removable},
+    },
     journal::{self, Journal, OwnerStatus},
-    lifecycle::{acquire_to_discard, check_removable},
     progress::Progress,
     store::Store,
     text,

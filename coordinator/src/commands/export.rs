@@ -32,18 +32,22 @@ use crate::{
     aws::{access, identity::TableIdentity},
     cluster::ClusterChoice,
     commands::clean,
-    commit,
     driver::{Call, Effects, LimitsOf},
     failure::Failure,
     fleet::Fleet,
-    folder_contents, history,
+    jobs::{
+        commit,
+        completeness::Whole,
+        folder_contents, history,
+        lifecycle::{
+            self, ACQUIRE_GRACE, Context, EarlierRuns, OpenedJob, PassPlan, Start, acquire, give_up,
+        },
+    },
     journal::Journal,
-    lifecycle::{self, ACQUIRE_GRACE, Context, EarlierRuns, OpenedJob, PassPlan, Start, acquire, give_up},
     progress::Progress,
     retry::retry,
     stop::Stop,
     store::Store,
-    whole::Whole,
 };
 use finish::Finish;
 pub(crate) use plan::ExportOptions;

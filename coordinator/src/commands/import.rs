@@ -40,12 +40,14 @@ use crate::{
     driver::{Call, Effects, LimitsOf},
     failure::{Failure, FailureKind},
     fleet::{Fleet, during},
-    history,
-    journal::Journal,
-    lifecycle::{
-        self, ACQUIRE_GRACE, Context, InStateFolder, OpenedJob, PassPlan, Start, StateFolder, acquire,
-        give_up,
+    jobs::{
+        history,
+        lifecycle::{
+            self, ACQUIRE_GRACE, Context, InStateFolder, OpenedJob, PassPlan, Start, StateFolder, acquire,
+            give_up,
+        },
     },
+    journal::Journal,
     progress::Progress,
     stop::Stop,
     text::count_of,

@@ -12,15 +12,17 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    commit::{self, Marks},
     failure::Failure,
-    folder_contents::{FolderContents, foreign_text},
-    history,
+    jobs::{
+        commit::{self, Marks},
+        completeness::{self, Complete, Damaged, Whole},
+        folder_contents::{FolderContents, foreign_text},
+        history,
+    },
     journal::{self, OwnerStatus},
     store::Store,
     text,
     waits::unless_silent,
-    whole::{self, Complete, Damaged, Whole},
 };
 
 pub(crate) use watch::watch;
@@ -161,7 +163,7 @@ async fn look(folder: &Target, access: &AwsAccess) -> Result<Status, Failure> {
 pub(crate) async fn status_of(folder: &Target, store: &Store) -> Result<Status, Failure> {
     let state = match FolderContents::of(store).await? {
         FolderContents::Empty => FolderState::Empty,
-        FolderContents::Foreign(names, has_more) => match whole::look_at_native(store).await? {
+        FolderContents::Foreign(names, has_more) => match completeness::look_at_native(store).await? {
             Some(whole) => whole.into(),
             None => FolderState::Foreign { names: foreign_text(&names, has_more) },
         },

@@ -39,7 +39,7 @@ use crate::{
     backup::{Inspected, Inspection, Kind, inspect},
     cluster::ClusterOptions,
     failure::Failure,
-    lifecycle::StateFolder,
+    jobs::lifecycle::StateFolder,
     progress::Progress,
     stop::Stop,
     store::Store,

@@ -25,12 +25,14 @@ use super::resume::{advised, kept_text};
 use crate::{
     aws::identity::TableCheck,
     cluster::Shutdown,
-    commit::{self, Marks},
     failure::{Failure, FailureKind},
     fleet::{Fleet, during},
-    history,
+    jobs::{
+        commit::{self, Marks},
+        history,
+        lifecycle::{Context, Ending, Kept, give_up},
+    },
     journal::{self, Journal},
-    lifecycle::{Context, Ending, Kept, give_up},
     retry::retry,
     store::Store,
     text,

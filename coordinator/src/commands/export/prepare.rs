@@ -24,15 +24,17 @@ use crate::{
         table_settings,
     },
     cluster::{ClusterOptions, WorkerSlots},
-    commit::{self, Marks},
     failure::Failure,
-    folder_contents::{FolderContents, foreign_text},
+    jobs::{
+        commit::{self, Marks},
+        completeness::Complete,
+        folder_contents::{FolderContents, foreign_text},
+        lifecycle::Start,
+    },
     journal,
-    lifecycle::Start,
     retry::retry_briefly,
     store::Store,
     text,
-    whole::Complete,
 };
 
 /// What the user asked for.

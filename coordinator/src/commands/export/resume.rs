@@ -12,7 +12,7 @@ use super::plan::ExportOptions;
 use crate::{
     aws::table::TableFacts,
     failure::{Failure, FailureKind},
-    lifecycle,
+    jobs::lifecycle,
 };
 
 /// The first fact of a new export.

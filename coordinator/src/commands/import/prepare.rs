@@ -24,7 +24,7 @@ use crate::{
     backup::{self, Backup},
     cluster::{ClusterOptions, WorkerSlots},
     failure::Failure,
-    lifecycle::{Start, StateFolder},
+    jobs::lifecycle::{Start, StateFolder},
     retry::retry_briefly,
 };
 

@@ -10,7 +10,7 @@ use super::prepare::ImportRequest;
 use crate::{
     aws::table::TableFacts,
     failure::{Failure, FailureKind},
-    lifecycle::{StateFolder, new_job},
+    jobs::lifecycle::{StateFolder, new_job},
     store::Store,
     text,
 };

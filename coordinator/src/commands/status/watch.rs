@@ -14,7 +14,7 @@ use job::{
 use tokio_util::sync::CancellationToken;
 
 use super::{FolderState, Status, status_of};
-use crate::{failure::Failure, history, store::Store, text, waits::unless_silent};
+use crate::{failure::Failure, jobs::history, store::Store, text, waits::unless_silent};
 
 /// The time between two looks.
 const REDRAW_FOLDER_EVERY: Duration = Duration::from_secs(3);

@@ -26,9 +26,11 @@ use xxhash_rust::xxh3::Xxh3;
 use super::{VerifyRequest, workers::expected_items};
 use crate::{
     failure::{Failure, FailureKind},
-    history,
+    jobs::{
+        history,
+        lifecycle::{self, ACQUIRE_GRACE, InStateFolder, OpenedJob, Start, StateFolder, acquire, new_job},
+    },
     journal::Journal,
-    lifecycle::{self, ACQUIRE_GRACE, InStateFolder, OpenedJob, Start, StateFolder, acquire, new_job},
     output::events::TOOL,
     progress::Progress,
     stop::Stop,

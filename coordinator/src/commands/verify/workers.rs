@@ -24,7 +24,7 @@ use crate::{
     driver::{Call, Driver, Effects},
     failure::{Failure, FailureKind},
     fleet::Fleet,
-    lifecycle::run_pass,
+    jobs::lifecycle::run_pass,
     stop::Stop,
     stream::plan_of,
     text::{self, count},

@@ -30,9 +30,11 @@ use job_aws::Clients;
 
 use crate::{
     cluster::{ClusterChoice, ClusterOptions, worker_binary},
-    commit::{self, Marks},
     failure::Failure,
-    history,
+    jobs::{
+        commit::{self, Marks},
+        history,
+    },
     journal::Journal,
     output::events::TOOL,
     progress::Progress,

@@ -12,7 +12,7 @@ use job::{
 use super::{Ending, Kept, Start, kept_text};
 use crate::{
     failure::{Failure, FailureKind},
-    folder_contents::{FolderContents, foreign_text},
+    jobs::folder_contents::{FolderContents, foreign_text},
     journal::{Journal, wait_for_owner_to_stop},
     store::Store,
 };

@@ -8,7 +8,7 @@ use job::{
 
 use super::*;
 use crate::{
-    commit::{self, Marks},
+    jobs::commit::{self, Marks},
     journal::{
         OwnerStatus,
         tests::{begun, committed, store},

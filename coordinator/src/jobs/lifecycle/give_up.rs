@@ -7,7 +7,7 @@ use job::{ids::JobId, journal::Fact};
 use super::status;
 use crate::{
     failure::{Failure, FailureKind},
-    history,
+    jobs::history,
     journal::Journal,
     progress::Progress,
     store::Store,

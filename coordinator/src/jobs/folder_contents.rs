@@ -16,10 +16,10 @@ use job_aws::Fault;
 
 use crate::{
     failure::Failure,
+    jobs::completeness::{self, Complete, Damaged, Whole},
     journal,
     retry::retry_briefly,
     store::Store,
-    whole::{self, Complete, Damaged, Whole},
 };
 
 /// What a folder holds.
@@ -78,14 +78,14 @@ impl FolderContents {
             Ok(None) => {}
             Ok(Some(journaled)) => {
                 if is_published(store, &journaled).await? {
-                    return whole::look(store).await.map(Self::from);
+                    return completeness::look(store).await.map(Self::from);
                 }
                 return Ok(Self::Unfinished(Box::new(journaled)));
             }
             // What a complete export needs no more can't spoil it.
             Err(unusable) => {
-                return match whole::published_by(store).await? {
-                    Some(_) => Ok(whole::look(store).await?.into()),
+                return match completeness::published_by(store).await? {
+                    Some(_) => Ok(completeness::look(store).await?.into()),
                     None => Err(unusable),
                 };
             }
@@ -116,12 +116,12 @@ impl From<Whole> for FolderContents {
 /// What a folder is that has a mark of a complete export, whatever journal it holds. `None` if it has none.
 ///
 /// # Errors
-/// See [`whole::look`].
+/// See [`completeness::look`].
 pub(crate) async fn marked(store: &Store) -> Result<Option<Whole>, Failure> {
     let refused = |fault: Fault| Failure::refused(&fault);
     for mark in [layout::SUCCESS, layout::MANIFEST, layout::EXPORT_JSON] {
         if retry_briefly(|| store.look_up(mark)).await.map_err(refused)?.is_some() {
-            return whole::look(store).await.map(Some);
+            return completeness::look(store).await.map(Some);
         }
     }
     Ok(None)
@@ -131,10 +131,10 @@ pub(crate) async fn marked(store: &Store) -> Result<Option<Whole>, Failure> {
 /// be removed.
 ///
 /// # Errors
-/// See [`whole::published_by`].
+/// See [`completeness::published_by`].
 pub(crate) async fn is_published(store: &Store, journaled: &Journaled) -> Result<bool, Failure> {
     let State::Export(state) = &journaled.state else { return Ok(false) };
-    Ok(whole::published_by(store).await?.as_ref() == Some(&state.begin.job))
+    Ok(completeness::published_by(store).await?.as_ref() == Some(&state.begin.job))
 }
 
 /// The foreign names as text.

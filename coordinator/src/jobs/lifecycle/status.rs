@@ -11,7 +11,7 @@ use tracing::debug;
 
 use crate::{
     failure::Failure,
-    history,
+    jobs::history,
     journal::{Journal, owner_timeout},
     progress::Progress,
     store::Store,
