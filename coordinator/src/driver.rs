@@ -24,11 +24,11 @@ use tokio::{sync::Semaphore, task::JoinSet, time::MissedTickBehavior};
 
 use crate::{
     aws::{dynamodb, identity::TableIdentity, table::TableFacts},
+    cluster::fleet::Fleet,
     failure::Failure,
-    fleet::Fleet,
     journal::Journal,
+    output::stream::Stream,
     stop::Stop,
-    stream::Stream,
 };
 use journaling::{heartbeat_until_error, journal_error};
 use reporting::ReportedProgress;

@@ -8,6 +8,7 @@ mod limits;
 mod local;
 mod s3;
 mod storage;
+pub(crate) mod whole_file;
 
 use std::{ops::Deref, sync::Arc};
 

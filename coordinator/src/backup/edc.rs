@@ -11,7 +11,7 @@ use super::{
     named::{NameError, Named, NamedFile, pick, without_success},
     plain::is_data,
 };
-use crate::{store::Entry, text::count};
+use crate::{output::display::count, store::Entry};
 
 /// The files that the manifest lists and that exist, taken from the manifest's own folder.
 pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Result<Named, NameError> {

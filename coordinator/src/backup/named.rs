@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use job::{layout, schema::KeySchema, split::Checksum, split::InputFormat, target::Target};
 
 use super::{Kind, Part, defect::Defect};
-use crate::{store::Entry, text::count};
+use crate::{output::display::count, store::Entry};
 
 /// What is known of a backup without opening a file.
 #[derive(Debug)]

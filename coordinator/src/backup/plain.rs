@@ -9,8 +9,8 @@ use super::{
     native::{FILES, STARTED, SUMMARY},
 };
 use crate::{
+    output::display::count,
     store::{Entry, Listing},
-    text::count,
 };
 
 /// Whether a file is data, by its name. Hadoop's readers skip names that begin with `_` or `.`. Some of its file

@@ -26,9 +26,13 @@ use crate::{
     cluster::{self, ClusterOptions},
     commands::{export::Outcome, import::Imported},
     failure::Failure,
-    observers, output,
-    progress::Progress,
-    text::{complain, fail, print, print_json, tell},
+    observers,
+    output::{
+        display::{complain, fail, print, print_json, tell},
+        exit,
+        progress::Progress,
+        stderr,
+    },
 };
 use options::Options;
 use spelling::Spelling;
@@ -106,7 +110,7 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
     let spelling = Arc::new(Spelling::of(commands));
     match run_class(class, arguments, &spelling) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(EdcFailure::WrongArguments(why)) if output::is_json_wanted() => {
+        Err(EdcFailure::WrongArguments(why)) if exit::is_json_wanted() => {
             tell(class.usage());
             fail("usage", &why, WRONG_ARGUMENTS);
             ExitCode::from(WRONG_ARGUMENTS)
@@ -194,8 +198,8 @@ fn start(show: &Show) -> Result<(), EdcFailure> {
 
 /// Prints a line of the Java tool.
 fn say(line: &str) {
-    if output::is_json_wanted() {
-        output::line(line);
+    if exit::is_json_wanted() {
+        stderr::line(line);
     } else {
         print(line);
     }

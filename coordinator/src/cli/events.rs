@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{edc::Class, json};
-use crate::{output, text::no_file_in};
+use crate::output::{self, display::no_file_in};
 
 /// The variable of `--events`.
 const EVENTS_VARIABLE: &str = "TABLEHAUL_EVENTS";

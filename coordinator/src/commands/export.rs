@@ -30,11 +30,10 @@ use tracing::info;
 
 use crate::{
     aws::{access, identity::TableIdentity},
-    cluster::ClusterChoice,
+    cluster::{ClusterChoice, fleet::Fleet},
     commands::clean,
     driver::{Call, Effects, LimitsOf},
     failure::Failure,
-    fleet::Fleet,
     jobs::{
         commit,
         completeness::Whole,
@@ -44,7 +43,7 @@ use crate::{
         },
     },
     journal::Journal,
-    progress::Progress,
+    output::progress::Progress,
     retry::retry,
     stop::Stop,
     store::Store,

@@ -36,10 +36,12 @@ use tracing::info;
 
 use crate::{
     aws::identity::{TableCheck, TableIdentity},
-    cluster::{ClusterChoice, Shutdown},
+    cluster::{
+        ClusterChoice, Shutdown,
+        fleet::{Fleet, during},
+    },
     driver::{Call, Effects, LimitsOf},
     failure::{Failure, FailureKind},
-    fleet::{Fleet, during},
     jobs::{
         history,
         lifecycle::{
@@ -48,9 +50,8 @@ use crate::{
         },
     },
     journal::Journal,
-    progress::Progress,
+    output::{display::count_of, progress::Progress},
     stop::Stop,
-    text::count_of,
 };
 pub(crate) use prepare::{Check, ImportRequest};
 pub(crate) use rejects::{NAMES_FOLDER, names_folder};

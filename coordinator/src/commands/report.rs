@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     failure::Failure,
     jobs::{folder_contents::FolderContents, history},
+    output::waits::unless_silent,
     store::Store,
-    waits::unless_silent,
 };
 
 /// The most bytes of a line that are read at once. An event has a few kilobytes, and a history less than 4 MB.

@@ -40,12 +40,9 @@ use crate::{
     cluster::ClusterOptions,
     failure::Failure,
     jobs::lifecycle::StateFolder,
-    progress::Progress,
+    output::{display, progress::Progress, stream::plan_of, waits::unless_silent},
     stop::Stop,
     store::Store,
-    stream::plan_of,
-    text,
-    waits::unless_silent,
 };
 use progress::Tally;
 use resume::Resumable;
@@ -97,7 +94,12 @@ impl fmt::Display for Verified {
             writeln!(out, "backup      {backup}")?;
         }
         writeln!(out, "items       {}", self.items)?;
-        writeln!(out, "size        {} in {}", text::bytes(self.bytes), text::count(self.files, "file"))?;
+        writeln!(
+            out,
+            "size        {} in {}",
+            display::bytes(self.bytes),
+            display::count(self.files, "file")
+        )?;
         for note in &self.notes {
             writeln!(out, "note        {}", Line(note))?;
         }
@@ -105,7 +107,7 @@ impl fmt::Display for Verified {
             0 => writeln!(out, "defects     none")?,
             _ => writeln!(out, "defects     {}", self.defects.len())?,
         }
-        write!(out, "time        {}", text::duration(Duration::from_secs_f64(self.seconds)))
+        write!(out, "time        {}", display::duration(Duration::from_secs_f64(self.seconds)))
     }
 }
 
@@ -246,7 +248,7 @@ fn foreign(inspected: Inspected, is_own: bool) -> Found {
     }
     let num_empty = files.iter().filter(|file| file.bytes == 0).count();
     if num_empty > 0 {
-        notes.push(format!("{num_empty} of {} are empty", text::count(files.len(), "file")));
+        notes.push(format!("{num_empty} of {} are empty", display::count(files.len(), "file")));
     }
     notes.push(
         "keys are not compared, because the backup does not say which attributes are the key: tablehaul import \

@@ -15,7 +15,7 @@ use job_aws::{Fault, FaultKind};
 use tokio::task::JoinSet;
 use tracing::{debug, info};
 
-use crate::{progress::Progress, retry::retry, store::Store};
+use crate::{output::progress::Progress, retry::retry, store::Store};
 
 /// Files completed or aborted at once.
 const FILES_AT_ONCE: usize = 16;

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use job::export_json::ExportJson;
 
-use crate::{store::Entry, text::count};
+use crate::{output::display::count, store::Entry};
 pub(crate) use look::{look, look_at_native, published_by};
 
 /// The most missing or wrong files that are named.

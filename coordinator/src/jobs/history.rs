@@ -16,7 +16,7 @@ use job::{ids::JobId, layout};
 use job_aws::{Fault, FaultKind};
 use tracing::debug;
 
-use crate::{progress::Progress, retry::retry, store::Store};
+use crate::{output::progress::Progress, retry::retry, store::Store};
 
 /// How long reading the status of earlier runs may take: less than acquiring a folder may after a request to stop.
 const READ_LIMIT: Duration = Duration::from_secs(2);

@@ -36,11 +36,9 @@ use crate::{
         history,
     },
     journal::Journal,
-    output::events::TOOL,
-    progress::Progress,
+    output::{TOOL, progress::Progress, waits::unless_silent},
     stop::Stop,
     store::Store,
-    waits::unless_silent,
 };
 pub(crate) use give_up::{Ending, Kept, give_up, kept_text};
 pub(crate) use pass::{Context, PassPlan, run_pass};

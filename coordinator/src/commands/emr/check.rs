@@ -14,8 +14,8 @@ use crate::{
     cluster::WorkerSlots,
     commands::{export, import},
     failure::Failure,
+    output::display,
     retry::retry_briefly,
-    text,
 };
 
 /// How long a cluster takes to start, for the plan. Source: reports of users, 7 to 10 minutes.
@@ -192,7 +192,7 @@ fn costs(request: &LaunchRequest, time: Option<Duration>, dollars: Option<f64>) 
         return "hours       nothing beyond the running cluster".into();
     }
     let nodes = 1 + cluster.nodes + cluster.spot;
-    let start = text::duration(START);
+    let start = display::duration(START);
     let kept = if cluster.keep { ", and until you end the cluster" } else { "" };
     let about = if cluster.spot > 0 { "at most" } else { "about" };
     let priced = |hours: f64, each: &str| {
@@ -207,13 +207,13 @@ fn costs(request: &LaunchRequest, time: Option<Duration>, dollars: Option<f64>) 
             let told = if hours < 10.0 { format!("{hours:.1}") } else { format!("{hours:.0}") };
             format!(
                 "hours       about {told} instance hours of EC2 and EMR: {nodes} × ({start} to start + {}){kept}{}",
-                text::duration(time),
+                display::duration(time),
                 priced(hours, "")
             )
         }
         None => format!(
             "hours       {} of EC2 and EMR for the time of the job and about {start} to start{kept}{}",
-            text::count(nodes as usize, "instance"),
+            display::count(nodes as usize, "instance"),
             priced(f64::from(nodes), " an hour")
         ),
     }

@@ -20,11 +20,9 @@ use tokio::{sync::watch, task::JoinSet};
 use super::LaunchRequest;
 use crate::{
     commands::status::{FolderState, Unfinished, status_of},
-    output::{self, Bar},
-    progress::LINE_EVERY,
+    output::{bar::Bar, display, progress::LINE_EVERY, stderr},
     retry::retry_briefly,
     store::Store,
-    text,
 };
 
 /// How often the journal is read. The engine writes to it as often.
@@ -98,11 +96,11 @@ impl Shown {
         };
         let message = match percent {
             Some(_) => message,
-            None => format!("{message} ({})", text::duration(self.began.elapsed())),
+            None => format!("{message} ({})", display::duration(self.began.elapsed())),
         };
         if self.is_terminal {
             self.has_bar = true;
-            output::show(Some(Bar {
+            stderr::show(Some(Bar {
                 template: if percent.is_some() {
                     "{prefix} {wide_bar} {percent:>3} %\n{msg}"
                 } else {
@@ -115,13 +113,13 @@ impl Shown {
             }));
         } else if percent.is_some() && self.line_at.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
             self.line_at = Some(Instant::now());
-            output::progress(&format!("{name}: {} %, {message}", percent.unwrap_or_default()));
+            stderr::progress(&format!("{name}: {} %, {message}", percent.unwrap_or_default()));
         }
     }
 
     fn hide(&mut self) {
         if std::mem::take(&mut self.has_bar) {
-            output::show(None);
+            stderr::show(None);
         }
     }
 }
@@ -141,8 +139,8 @@ fn describe(job: &Unfinished) -> String {
     let things = if job.kind == "export" { "segments" } else { "splits" };
     format!(
         "{}, {} items/s on average, {}/{} {things}{completing}{age}",
-        text::count_of(job.items, "item"),
-        text::rate(job.items_per_second),
+        display::count_of(job.items, "item"),
+        display::rate(job.items_per_second),
         job.tasks_done,
         job.tasks,
     )

@@ -24,18 +24,20 @@ use super::report::{Report, Times};
 use super::resume::{advised, kept_text};
 use crate::{
     aws::identity::TableCheck,
-    cluster::Shutdown,
+    cluster::{
+        Shutdown,
+        fleet::{Fleet, during},
+    },
     failure::{Failure, FailureKind},
-    fleet::{Fleet, during},
     jobs::{
         commit::{self, Marks},
         history,
         lifecycle::{Context, Ending, Kept, give_up},
     },
     journal::{self, Journal},
+    output::display,
     retry::retry,
     store::Store,
-    text,
 };
 
 /// How long the last fact of a stopped export may take to be journaled. Together with [`EXPORT_REMOVAL_LIMIT`] and
@@ -275,7 +277,7 @@ async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) ->
         let urls: Vec<String> = foreign.iter().map(|name| store.url(name)).collect();
         return Err(Failure::failed(format!(
             "another program wrote {} during the export: move that elsewhere",
-            text::and(&urls)
+            display::and(&urls)
         )));
     }
     match retry(|| store.lost(&state.begin.job, state.files(), marks.is_some())).await.map_err(failed)? {

@@ -32,9 +32,9 @@ use crate::{
         lifecycle::Start,
     },
     journal,
+    output::display,
     retry::retry_briefly,
     store::Store,
-    text,
 };
 
 /// What the user asked for.
@@ -312,7 +312,7 @@ async fn todo(
             let marks = Marks::journaled(store, &journaled);
             let foreign = commit::in_the_way(store, marks.as_ref()).await.map_err(refused)?;
             if !foreign.is_empty() {
-                let names = text::and(&foreign);
+                let names = display::and(&foreign);
                 return Err(Failure::refused(format!(
                     "{folder} holds an unfinished export, and {names}, which this export did not write: move that \
                      elsewhere and run the same command again, or choose another destination, or remove the \

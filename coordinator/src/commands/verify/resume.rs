@@ -31,11 +31,9 @@ use crate::{
         lifecycle::{self, ACQUIRE_GRACE, InStateFolder, OpenedJob, Start, StateFolder, acquire, new_job},
     },
     journal::Journal,
-    output::events::TOOL,
-    progress::Progress,
+    output::{TOOL, display::count, progress::Progress},
     stop::Stop,
     store::{Store, blocking},
-    text::count,
 };
 
 /// How long it may take to journal that the result has been shown.

@@ -13,9 +13,9 @@ use crate::{
         unreadable_export,
     },
     failure::Failure,
+    output::display::count,
     retry::retry,
     store::Store,
-    text::count,
 };
 
 /// The job that has made this export visible: `export.json` is its own, `manifest` lists the files in it, and

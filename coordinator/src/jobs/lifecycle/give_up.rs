@@ -9,7 +9,7 @@ use crate::{
     failure::{Failure, FailureKind},
     jobs::history,
     journal::Journal,
-    progress::Progress,
+    output::progress::Progress,
     store::Store,
 };
 

@@ -11,12 +11,11 @@ use tokio::task::JoinSet;
 use super::status;
 use crate::{
     aws::{identity::TableIdentity, table::TableFacts},
-    cluster::ClusterChoice,
+    cluster::{ClusterChoice, fleet::Fleet},
     driver::{Driver, Effects, LimitsOf},
     failure::Failure,
-    fleet::Fleet,
     journal::Journal,
-    progress::Progress,
+    output::progress::Progress,
     stop::Stop,
 };
 

@@ -13,9 +13,8 @@ use crate::{
     failure::Failure,
     jobs::history,
     journal::{Journal, owner_timeout},
-    progress::Progress,
+    output::{progress::Progress, stream::Stream},
     store::Store,
-    stream::Stream,
 };
 
 /// The time between two writes.

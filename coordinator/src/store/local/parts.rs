@@ -26,7 +26,7 @@ use super::{
     thread::note_progress,
     written::{Reading, check_written},
 };
-use crate::text;
+use crate::output::display;
 
 /// File systems of a single machine. If a lock is free there, the process that held it no longer has the file open. On
 /// a network file system that is not certain.
@@ -152,8 +152,8 @@ impl Directory {
                 "a worker may still write to {}, so it must be copied: needs {}, free {}; make room and run \
                  the same command again",
                 hidden.display(),
-                text::bytes(needed),
-                text::bytes(free)
+                display::bytes(needed),
+                display::bytes(free)
             ),
         ))
     }

@@ -13,11 +13,7 @@ use engine::schedule::Pass;
 use events::{Phase, Status};
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::{
-    output::{self, Bar},
-    stream::Stream,
-    text,
-};
+use crate::output::{bar::Bar, display, stderr, stream::Stream};
 
 /// Time between two lines if there is no terminal.
 pub(crate) const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -49,24 +45,24 @@ impl Progress {
 
     /// Writes a message of one line.
     pub(crate) fn note(&self, text: &str) {
-        output::line(&(self.spell)(text));
+        stderr::line(&(self.spell)(text));
     }
 
     /// Takes the messages of workers.
     pub(crate) fn sink(&self) -> Arc<dyn Fn(String) + Send + Sync> {
         let spell = self.spell.clone();
-        Arc::new(move |text| output::line(&spell(&text)))
+        Arc::new(move |text| stderr::line(&spell(&text)))
     }
 
     pub(crate) fn plan(&self, text: &str) {
         if !self.quiet {
-            output::lines(&(self.spell)(text));
+            stderr::lines(&(self.spell)(text));
         }
     }
 
     pub(crate) fn report(&self, report: &impl std::fmt::Display) {
         if !self.quiet {
-            output::lines(&(self.spell)(&report.to_string()));
+            stderr::lines(&(self.spell)(&report.to_string()));
         }
     }
 
@@ -114,7 +110,7 @@ impl View {
             ..Bar::default()
         });
         if let Some(bar) = &bar {
-            output::show(Some(bar.clone()));
+            stderr::show(Some(bar.clone()));
         }
         Self { spell, bar, line_at: None }
     }
@@ -145,8 +141,8 @@ impl View {
     fn show(&mut self, status: &Status) {
         let message = self.describe(status);
         match self.bar.clone() {
-            Some(bar) => output::show(Some(Bar { position: status.items, message, ..bar })),
-            None => output::progress(&(self.spell)(&message)),
+            Some(bar) => stderr::show(Some(Bar { position: status.items, message, ..bar })),
+            None => stderr::progress(&(self.spell)(&message)),
         }
     }
 
@@ -156,7 +152,7 @@ impl View {
         });
         let left = status.seconds_left.filter(|seconds| *seconds > 0.0);
         let left = left.and_then(|seconds| Duration::try_from_secs_f64(seconds.min(1e12)).ok());
-        let eta = left.map(|left| format!(", {} left", text::duration(left)));
+        let eta = left.map(|left| format!(", {} left", display::duration(left)));
         let name = if self.bar.is_some() { String::new() } else { format!("{}: ", status.table) };
         let verb = if status.phase == Phase::Checking { "checked " } else { "" };
         let removed = match status.removed_items {
@@ -169,17 +165,17 @@ impl View {
             let is_idle = status.is_saving_units && status.units_per_second <= 0.0;
             let why = if is_idle { " (saving up for a large request)" } else { "" };
             let (used, all) =
-                (text::rate(status.units_per_second), text::rate(status.budget_units_per_second));
+                (display::rate(status.units_per_second), display::rate(status.budget_units_per_second));
             format!(", {used} of {all} units/s{why}")
         };
         let things = status.tasks.kind.nouns();
         format!(
             "{name}{verb}{} items{removed}, {}{units}, {}/{} {things}, {}, {} throttles{}{}",
             status.items,
-            text::bytes(status.bytes),
+            display::bytes(status.bytes),
             status.tasks.done,
             status.tasks.all,
-            text::count_of(status.workers.connected, "worker"),
+            display::count_of(status.workers.connected, "worker"),
             status.throttles,
             eta.unwrap_or_default(),
             stall.unwrap_or_default(),
@@ -191,7 +187,7 @@ impl View {
 impl Drop for View {
     fn drop(&mut self) {
         if self.bar.is_some() {
-            output::show(None);
+            stderr::show(None);
         }
     }
 }

@@ -23,11 +23,9 @@ use tracing::{debug, info};
 use crate::{
     cluster::{Cluster, ClusterChoice, ClusterEvent, Shutdown, SpawnError},
     failure::Failure,
-    output::kept,
-    progress::Progress,
+    output::{kept, progress::Progress, stream::Stream},
     server::{ControlPlane, HelloInfo, Incoming},
     stop::Stop,
-    stream::Stream,
 };
 
 /// The workers of a job.

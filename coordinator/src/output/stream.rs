@@ -26,7 +26,7 @@ use job::{
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use crate::output;
+use super::TOOL;
 pub(crate) use origin::plan_of;
 
 /// The least time between two statuses among the events. The channel gets each.
@@ -89,7 +89,7 @@ impl Stream {
 
     /// Adds an event to the job's state without publishing it: the command publishes it later, or as another event.
     pub(crate) fn note(&self, event: Event) {
-        self.told().state.apply(&output::events::stamped(event));
+        self.told().state.apply(&super::events::stamped(event));
     }
 
     /// Prepends the state of earlier runs to the state of this one.
@@ -172,9 +172,9 @@ impl Stream {
     pub(crate) fn state(&self) -> JobState {
         let told = self.told();
         let mut state = told.state.clone();
-        output::events::TOOL.clone_into(&mut state.tool);
+        TOOL.clone_into(&mut state.tool);
         if let Some(untold) = &told.untold {
-            state.advance(&output::events::stamped(Event::Status(Box::new(untold.clone()))));
+            state.advance(&super::events::stamped(Event::Status(Box::new(untold.clone()))));
             state.status = Some(Box::new(untold.clone()));
         }
         state
@@ -187,9 +187,9 @@ impl Stream {
 
 impl StreamState {
     fn add(&mut self, event: Event) {
-        let line = output::events::stamped(event);
+        let line = super::events::stamped(event);
         self.state.apply(&line);
-        output::events::write(line);
+        super::events::write(line);
     }
 
     /// Tells what waits, if it is time or `is_last`.

@@ -11,7 +11,8 @@ pub(crate) use job::{
     quantity::{bytes, duration, price, rate},
 };
 
-use crate::{failure::Failure, output};
+use super::{events, exit, stderr};
+use crate::failure::Failure;
 
 /// Writes a line of the Java form to standard output. A failed write does not end the job, as in the Java tool;
 /// `println!` would panic.
@@ -81,12 +82,12 @@ fn put_json(report: &impl serde::Serialize) -> io::Result<()> {
 /// Writes to standard output, and waits for a reader. A signal then ends the process.
 fn put(text: &str) -> io::Result<()> {
     // On a terminal, earlier messages must appear above it.
-    output::settle();
-    if output::events::own_stdout() {
-        output::lines(text);
+    stderr::settle();
+    if events::own_stdout() {
+        stderr::lines(text);
         return Ok(());
     }
-    output::talking(|| {
+    exit::talking(|| {
         let mut out = io::stdout().lock();
         writeln!(out, "{text}")?;
         out.flush()
@@ -95,25 +96,25 @@ fn put(text: &str) -> io::Result<()> {
 
 /// Writes a message to standard error: one line, or several of our own. A failed write does not end the job.
 pub(crate) fn tell(text: &str) {
-    output::lines(text);
+    stderr::lines(text);
 }
 
 /// What is wrong, as the one line on standard error that begins with the program's name.
 pub(crate) fn complain(why: &str) {
-    output::line(&format!("tablehaul: {why}"));
+    stderr::line(&format!("tablehaul: {why}"));
 }
 
 /// Why the command failed: as the last line on standard error, and as JSON on standard output if that is wanted.
 pub(crate) fn fail(kind: &str, why: &str, exit_code: u8) {
-    output::last(&format!("tablehaul: {why}"));
+    stderr::last(&format!("tablehaul: {why}"));
     fail_in_json(kind, why, exit_code);
 }
 
 /// Why the command failed, for programs: as the last event, and as JSON on standard output if that is wanted.
 pub(crate) fn fail_in_json(kind: &str, why: &str, exit_code: u8) {
-    output::events::fail(kind, why, exit_code);
-    if output::is_json_wanted() {
-        let _ = put(&output::failure_as_json(kind, why, exit_code));
+    events::fail(kind, why, exit_code);
+    if exit::is_json_wanted() {
+        let _ = put(&exit::failure_as_json(kind, why, exit_code));
     }
 }
 
